@@ -1,0 +1,83 @@
+"""A folder of derived files that can always be made again: small JSON values and row files, each under a key.
+
+Values appear whole or not at all, and a damaged one counts as absent; so several processes may share the folder, and
+deleting it loses nothing but time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from platformdirs import user_cache_path
+
+from arb.data.raw import sha256_of
+from arb.errors import InputError
+
+Value = TypeVar("Value")
+
+
+class _Fingerprint(msgspec.Struct, frozen=True):
+    """The content hash of a file, and what must not have changed for it to hold."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+    sha256: str
+
+
+class RowCache:
+    """Derived files below one folder, by default the user's cache folder."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        """Raises InputError when the folder cannot be written."""
+        self.directory = directory or user_cache_path("arb") / "rows"
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.directory):
+                pass
+        except OSError as error:
+            raise InputError(f"{self.directory}: the row cache cannot be written: {error.strerror}") from None
+
+    def get(self, key: str, kind: type[Value]) -> Value | None:
+        """The value under `key`; None when it is absent or damaged."""
+        try:
+            return msgspec.json.decode((self.directory / f"{key}.json").read_bytes(), type=kind)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+
+    def put(self, key: str, value: Any) -> None:
+        """Stores `value` under `key`."""
+        write_atomically(self.directory / f"{key}.json", msgspec.json.encode(value))
+
+    def fingerprint(self, path: Path) -> str:
+        """The SHA-256 of a file, computed once as long as its size, time and inode stay the same."""
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from None
+        key = "file-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+        known = self.get(key, _Fingerprint)
+        if known and (known.size, known.mtime_ns, known.inode) == (stat.st_size, stat.st_mtime_ns, stat.st_ino):
+            return known.sha256
+        sha256 = sha256_of(path)
+        self.put(key, _Fingerprint(stat.st_size, stat.st_mtime_ns, stat.st_ino, sha256))
+        return sha256
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file that appears under its name only when it is whole. Raises OSError."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise

@@ -1,0 +1,39 @@
+"""Reading recordings as they lie on disk: gzip text in pieces, the fingerprint that caches are keyed by."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from arb.errors import InputError
+
+#: Bytes of text per piece.
+_PIECE_BYTES = 1 << 20
+
+
+def read_pieces(path: Path) -> Iterator[bytes]:
+    """The text of a gzip recording in pieces. Raises InputError for a cut, damaged or unreadable file."""
+    try:
+        with gzip.open(path, "rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                yield piece
+    except EOFError:
+        raise InputError(
+            f"{path}: the file is cut off: its compressed data end early; record or copy it again"
+        ) from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f"{path}: not a whole gzip file ({error}); record or copy it again") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex. Raises InputError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None

@@ -1,0 +1,136 @@
+"""Bybit v5 spot and linear as pure functions of their frames: the JSON decoder, the compiled parser, the id rule.
+
+Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from connectors.bybit_frames import parse_bybit
+from connectors.errors import DecodeError
+from connectors.frames import (
+    BBO_ASK,
+    BBO_BID,
+    CLEAR_ASK,
+    CLEAR_BID,
+    DELTA_ASK,
+    DELTA_BID,
+    SNAPSHOT_ASK,
+    SNAPSHOT_BID,
+    TRADE_BUY,
+    TRADE_SELL,
+)
+from connectors.lines import line_loop
+from connectors.payloads import Id, Levels, Stamp, decimal, level_parts, rows_of, side_parts, stamp_ns
+from connectors.types import Kind, Message, SequenceRule
+
+_NO_ROWS = np.zeros(0, event_dtype)
+
+
+class _BookData(msgspec.Struct, frozen=True):
+    """`data` of an orderbook frame; a delta may lack a side that did not change."""
+
+    s: str
+    u: Id
+    b: Levels = ()
+    a: Levels = ()
+    seq: Id = 0
+
+
+class _Book(msgspec.Struct, frozen=True):
+    topic: str
+    type: str
+    ts: Stamp
+    data: _BookData
+    cts: Stamp | None = None
+
+
+class _Trade(msgspec.Struct, frozen=True):
+    """One public trade; S is the taker's side."""
+
+    T: Stamp
+    s: str
+    S: str
+    v: str
+    p: str
+
+
+class _Trades(msgspec.Struct, frozen=True):
+    topic: str
+    type: str
+    ts: Stamp
+    data: list[_Trade]
+
+
+class BybitLinear:
+    """Bybit v5 linear perpetuals."""
+
+    name = "bybit_linear"
+    sequence_rule = SequenceRule.INCREMENT
+    #: One frame to rows, and the loop over recorded lines, compiled.
+    parse_frame = staticmethod(parse_bybit)
+    decode_lines = staticmethod(line_loop(parse_bybit))
+
+    def decode(self, frame: bytes) -> Message:
+        """The message in `frame`; see `connectors.types.Venue`."""
+        try:
+            return self._message(msgspec.json.decode(frame))
+        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, TypeError) as error:
+            raise DecodeError(self.name, str(error), frame) from None
+
+    def _message(self, payload: Any) -> Message:
+        if not isinstance(payload, dict):
+            raise ValueError("not a JSON object")
+        topic = payload.get("topic")
+        if not isinstance(topic, str):
+            if topic is None and ("op" in payload or "success" in payload or "ret_msg" in payload):
+                return Message(Kind.CONTROL, _NO_ROWS)
+            raise ValueError("no known kind of frame")
+        if topic.startswith("publicTrade."):
+            return _trades(msgspec.convert(payload, _Trades))
+        depth = topic.split(".")[1] if topic.startswith("orderbook.") else ""
+        if depth.isdigit():
+            return _book(msgspec.convert(payload, _Book), is_bbo=depth == "1")
+        return Message(Kind.OTHER, _NO_ROWS)
+
+
+class BybitSpot(BybitLinear):
+    """Bybit v5 spot; the same frames as linear."""
+
+    name = "bybit_spot"
+
+
+def _trades(frame: _Trades) -> Message:
+    symbols = {trade.s for trade in frame.data}
+    if len(symbols) != 1:
+        raise ValueError("trades of none or of several symbols in one frame")
+    parts, times = [], []
+    for trade in frame.data:
+        if trade.S not in ("Buy", "Sell"):
+            raise ValueError(f"{trade.S!r} is no side")
+        parts.append((TRADE_SELL if trade.S == "Sell" else TRADE_BUY, decimal(trade.p), decimal(trade.v)))
+        times.append(stamp_ns(trade.T))
+    return Message(Kind.TRADE, rows_of(parts, times), times[-1], symbol=symbols.pop())
+
+
+def _book(frame: _Book, *, is_bbo: bool) -> Message:
+    if frame.type not in ("snapshot", "delta"):
+        raise ValueError(f"{frame.type!r} is no type of an orderbook frame")
+    is_snapshot = frame.type == "snapshot"
+    data = frame.data
+    exch_ts = stamp_ns(frame.ts if frame.cts is None else frame.cts)
+    if is_bbo:
+        kind = Kind.BBO
+        parts = level_parts(data.b[:1], BBO_BID) + level_parts(data.a[:1], BBO_ASK)
+    elif is_snapshot:
+        kind = Kind.SNAPSHOT
+        parts = side_parts(data.b, CLEAR_BID, SNAPSHOT_BID) + side_parts(data.a, CLEAR_ASK, SNAPSHOT_ASK)
+    else:
+        kind = Kind.DELTA
+        parts = level_parts(data.b, DELTA_BID) + level_parts(data.a, DELTA_ASK)
+    return Message(kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s)

@@ -1,0 +1,48 @@
+"""The error tree of the venue side. Every error says what the caller is to do about it."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Action(Enum):
+    """What the caller of a failed operation is to do."""
+
+    RETRY = "retry"
+    RESYNC = "resync"
+    SKIP = "skip"
+    DISARM = "disarm"
+    EXIT = "exit"
+
+
+class ConnectorError(Exception):
+    """Base of all errors of the venue side."""
+
+    action: Action = Action.EXIT
+
+
+class DecodeError(ConnectorError):
+    """A frame that is neither of a known form nor valid JSON; no row was made of it."""
+
+    action = Action.RESYNC
+
+    def __init__(self, venue: str, reason: str, frame: bytes, *, file: str = "", line: int = 0) -> None:
+        self.venue = venue
+        self.reason = reason
+        self.frame_head = frame[:80]
+        self.file = file
+        self.line = line
+        super().__init__(str(self))
+
+    def at(self, file: str, line: int) -> DecodeError:
+        """The same error, told where it was found."""
+        return DecodeError(self.venue, self.reason, self.frame_head, file=file, line=line)
+
+    def __str__(self) -> str:
+        where = f"{self.file}, line {self.line}: " if self.file else ""
+        head = self.frame_head.decode("utf-8", "backslashreplace")
+        return f"{where}{self.venue}: {self.reason}: {head}"
+
+
+class InstrumentError(ConnectorError):
+    """A symbol, tick or lot that the venue does not have, or that contradicts itself."""

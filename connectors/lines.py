@@ -1,0 +1,204 @@
+"""Recorded lines to rows: the loop over `<19-digit local ns> <frame>\\n` text, compiled, one chunk at a time.
+
+The loop stops wherever it cannot go on by itself (a frame that is not of the strict form, a line without a time
+stamp, a full output buffer) and says why; `LineDecoder` deals with that and goes on. Runs on the caller's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from connectors.errors import DecodeError
+from connectors.frames import LEVEL_BYTES_MIN, PADDING, find_newline, read_digits, symbol_table
+from connectors.jit import compiled
+from connectors.types import MESSAGE_DTYPE, Kind, Message, Messages, Rows, Venue
+
+#: Digits of the local time stamp that begins each line; the frame begins behind it and a space.
+STAMP_DIGITS = 19
+FRAME_OFFSET = STAMP_DIGITS + 1
+
+# Why the loop stopped.
+DONE, BAD_FRAME, BAD_LINE, FULL = 0, 1, 2, 3
+# Fields of the cursor, an int64 array that the loop moves on.
+POSITION, LINE, ROW, MESSAGE = 0, 1, 2, 3
+
+#: Text is decoded in pieces of this size, so that memory does not grow with the file.
+CHUNK_BYTES = 1 << 20
+#: A line longer than this is no market data; the largest real one, a 5,000-level snapshot, has 0.4 MB.
+LINE_BYTES_MAX = 32 << 20
+
+
+class Decoded(NamedTuple):
+    """The rows and messages of some lines, in their order. Views: valid until the next piece is asked for."""
+
+    rows: Rows
+    messages: Messages
+
+
+@compiled
+def _read_stamp(buffer, i):  # type: ignore[no-untyped-def]
+    """The 19-digit stamp at `i`; -1 when there are not exactly 19 digits and a space."""
+    high, n_high = read_digits(buffer, i)
+    middle, n_middle = read_digits(buffer, i + 8)
+    low, n_low = read_digits(buffer, i + 16)
+    if n_high != 8 or n_middle != 8 or n_low != 3 or buffer[i + STAMP_DIGITS] != 32:
+        return np.int64(-1)
+    return np.int64(high) * 100_000_000_000 + np.int64(middle) * 1_000 + np.int64(low)
+
+
+def line_loop(parse_frame: Callable[..., int]) -> Any:
+    """The compiled loop over lines for one venue's compiled frame parser."""
+
+    @compiled
+    def decode_lines(buffer, end, symbols, rows, messages, cursor):  # type: ignore[no-untyped-def]
+        while cursor[POSITION] < end:
+            start = cursor[POSITION]
+            line_end = find_newline(buffer, start, end)
+            row = cursor[ROW]
+            m = cursor[MESSAGE]
+            if row + (line_end - start) // LEVEL_BYTES_MIN + 4 > len(rows) or m >= len(messages):
+                return FULL
+            local_ts = _read_stamp(buffer, start)
+            if local_ts < 0:
+                return BAD_LINE
+            out = messages[m]
+            next_row = parse_frame(buffer, start + FRAME_OFFSET, line_end, symbols, local_ts, rows, row, out)
+            if next_row < 0:
+                return BAD_FRAME
+            out.local_ts = local_ts
+            out.row_start = row
+            out.row_end = next_row
+            out.line = cursor[LINE]
+            cursor[ROW] = next_row
+            cursor[MESSAGE] = m + 1
+            cursor[LINE] += 1
+            cursor[POSITION] = line_end + 1
+        return DONE
+
+    return decode_lines
+
+
+class LineDecoder:
+    """Decodes the recorded text of one instrument. `slow_frames` counts those that needed the JSON decoder."""
+
+    def __init__(self, venue: Venue, symbol: str, *, file: str = "", lines: Any = None) -> None:
+        """`file` names the source in errors; `lines` replaces the venue's own compiled line loop."""
+        self._venue = venue
+        self._symbol = symbol
+        self._symbols = symbol_table([symbol])
+        self._file = file
+        self._lines = venue.decode_lines if lines is None else lines
+        self._buffer = np.empty(CHUNK_BYTES + PADDING, np.uint8)
+        self._rows = np.empty(CHUNK_BYTES // LEVEL_BYTES_MIN, event_dtype)
+        self._messages = np.empty(CHUNK_BYTES // 64, MESSAGE_DTYPE)
+        self._cursor = np.zeros(4, np.int64)
+        self._cursor[LINE] = 1
+        self.slow_frames = 0
+
+    def decode(self, chunks: Iterable[bytes]) -> Iterator[Decoded]:
+        """The decoded pieces of a text that comes in chunks of any size; a last line may lack its newline.
+
+        Raises DecodeError with file, line and the first bytes of the frame. Messages without rows are kept, so that
+        every line is accounted for.
+        """
+        rest = b""
+        for chunk in chunks:
+            for start in range(0, len(chunk), CHUNK_BYTES):
+                piece = rest + chunk[start : start + CHUNK_BYTES]
+                cut = piece.rfind(b"\n") + 1
+                rest = piece[cut:]
+                if cut:
+                    yield from self._decode_text(piece[:cut])
+                elif len(rest) > LINE_BYTES_MAX:
+                    raise self._error("a line of more than 32 MB", rest)
+        if rest:
+            yield from self._decode_text(rest)
+
+    def _decode_text(self, text: bytes) -> Iterator[Decoded]:
+        """The pieces of a text of whole lines."""
+        self._make_room(text)
+        self._buffer[: len(text)] = np.frombuffer(text, np.uint8)
+        self._buffer[len(text) : len(text) + PADDING] = 0
+        cursor = self._cursor
+        cursor[POSITION] = cursor[ROW] = cursor[MESSAGE] = 0
+        while True:
+            why = self._lines(self._buffer, len(text), self._symbols, self._rows, self._messages, cursor)
+            if why == BAD_FRAME:
+                self._decode_slowly(text)
+            elif why == BAD_LINE:
+                raise self._error("the line does not begin with a 19-digit local time stamp", self._line(text))
+            else:
+                yield self._decoded(text)
+                if why == DONE:
+                    return
+                cursor[ROW] = cursor[MESSAGE] = 0
+
+    def _make_room(self, text: bytes) -> None:
+        """Lets `text` fit into the byte buffer, and its longest possible line into the row buffer."""
+        if len(text) + PADDING > len(self._buffer):
+            self._buffer = np.empty(len(text) + PADDING, np.uint8)
+        rows_max = len(text) // LEVEL_BYTES_MIN + 4
+        if rows_max > len(self._rows):
+            self._rows = np.empty(rows_max, event_dtype)
+
+    def _line(self, text: bytes) -> bytes:
+        start = int(self._cursor[POSITION])
+        end = text.find(b"\n", start)
+        return text[start : len(text) if end < 0 else end]
+
+    def _decode_slowly(self, text: bytes) -> None:
+        """Takes the line at the cursor through the venue's JSON decoder into the buffers, and moves on."""
+        cursor = self._cursor
+        line = self._line(text)
+        try:
+            message = self._venue.decode(line[FRAME_OFFSET:])
+        except DecodeError as error:
+            raise error.at(self._file, int(cursor[LINE])) from None
+        row, m = int(cursor[ROW]), int(cursor[MESSAGE])
+        end = row + len(message.rows)
+        local_ts = int(line[:STAMP_DIGITS])
+        self._rows[row:end] = message.rows
+        self._rows["local_ts"][row:end] = local_ts
+        symbol = 0 if message.symbol in ("", self._symbol) else -1
+        self._messages[m] = record_of(message, local_ts, symbol, row, end, int(cursor[LINE]))
+        cursor[ROW] = end
+        cursor[MESSAGE] = m + 1
+        cursor[LINE] += 1
+        cursor[POSITION] += len(line) + 1
+        self.slow_frames += 1
+
+    def _decoded(self, text: bytes) -> Decoded:
+        messages = self._messages[: self._cursor[MESSAGE]]
+        strangers = np.flatnonzero((messages["symbol"] < 0) & (messages["kind"] >= Kind.DELTA))
+        if len(strangers):
+            line = int(messages["line"][strangers[0]])
+            frame = text.split(b"\n")[line - int(messages["line"][0])][FRAME_OFFSET:]
+            raise DecodeError(
+                self._venue.name, f"a frame of another symbol than {self._symbol}", frame, file=self._file, line=line
+            )
+        return Decoded(self._rows[: self._cursor[ROW]], messages)
+
+    def _error(self, reason: str, line: bytes) -> DecodeError:
+        return DecodeError(self._venue.name, reason, line, file=self._file, line=int(self._cursor[LINE]))
+
+
+def record_of(
+    message: Message, local_ts: int, symbol: int, row_start: int, row_end: int, line: int
+) -> tuple[int, ...]:
+    """The `MESSAGE_DTYPE` fields of a message that the JSON decoder made."""
+    return (
+        int(message.kind),
+        local_ts,
+        message.exch_ts,
+        message.first_id,
+        message.last_id,
+        message.prev_id,
+        symbol,
+        row_start,
+        row_end,
+        line,
+    )

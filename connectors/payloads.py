@@ -1,0 +1,71 @@
+"""What the venues' JSON decoders share: strict decimals, level lists as rows, stamps in ns.
+
+This is the slow path, and the meaning of every frame: the compiled parsers are tested to agree with it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from msgspec import Meta
+
+from connectors.frames import STAMP_MAX
+from connectors.types import Rows
+
+#: A price or quantity as the venues write it. Python's float() would also take "nan", "1_0" and " 1 ".
+_DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+#: A sequence id, and a time stamp in ms or µs, as they fit the columns of a decoded message.
+Id = Annotated[int, Meta(ge=0, lt=2**62)]
+Stamp = Annotated[int, Meta(ge=0, lt=STAMP_MAX)]
+
+#: Levels as they stand in the JSON: pairs of texts.
+Levels = Sequence[Sequence[str]]
+#: Event, price, quantity of a row to be made.
+RowParts = tuple[int, float, float]
+
+
+def decimal(text: str) -> float:
+    """The value of a non-negative decimal text. Raises ValueError for anything else, infinity included."""
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError(f"{text!r} is not a decimal number")
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text!r} is too large")
+    return value
+
+
+def stamp_ns(stamp: int) -> int:
+    """A venue's stamp in ns: ms up to 14 digits, µs above (Binance spot's `timeUnit=MICROSECOND`)."""
+    return stamp * 1_000_000 if stamp < 10**14 else stamp * 1_000
+
+
+def level_parts(levels: Levels, event: int) -> list[RowParts]:
+    """One part a level. Raises ValueError for a level that is not a pair of decimals."""
+    parts = []
+    for level in levels:
+        px, qty = level
+        parts.append((event, decimal(px), decimal(qty)))
+    return parts
+
+
+def side_parts(levels: Levels, clear_event: int, event: int) -> list[RowParts]:
+    """One side of a snapshot: a clear that reaches to its last price (NaN: an empty side), then its levels."""
+    parts = level_parts(levels, event)
+    clear_px = parts[-1][1] if parts else math.nan
+    return [(clear_event, clear_px, 0.0), *parts]
+
+
+def rows_of(parts: Sequence[RowParts], exch_ts: int | Sequence[int]) -> Rows:
+    """Event rows of the parts at one time, or at a time each; `local_ts` is left zero for the caller."""
+    rows = np.zeros(len(parts), event_dtype)
+    if parts:
+        rows["ev"], rows["px"], rows["qty"] = zip(*parts, strict=True)
+        rows["exch_ts"] = exch_ts
+    return rows
