@@ -35,3 +35,7 @@ class ConfigError(InputError):
 
 class InvariantError(ArbError):
     """A promise of our own code is broken; nothing that the user gave explains it."""
+
+
+class StrategyError(ArbError):
+    """The strategy raised, or did not come back; the message names it and what it raised."""

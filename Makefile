@@ -1,0 +1,46 @@
+# The commands of the project. `make` alone lists them.
+# Variables: PYTHON=python3.12 picks the interpreter of the environment, PYTEST_ARGS="-x -k name" goes to pytest.
+
+PYTHON ?= python3
+VENV := .venv
+PYTEST_ARGS ?=
+
+BIN := $(VENV)/bin
+# Newer than pyproject.toml: the environment holds what it asks for.
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install test lint format types clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+install: $(STAMP) ## make the environment and install the project into it
+
+test: lint types ## install, lint, types, layers, all tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## ruff: rewrite the files in the format
+	$(BIN)/ruff format .
+
+types: $(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+clean: ## remove the environment and every cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
+	  echo "$(PYTHON) is missing: install Python 3.11 or newer, or name one: make test PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is older than Python 3.11: name a newer one: make test PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

@@ -1,0 +1,232 @@
+"""The composition root: builds each command's parts from the configuration and lets them work.
+
+Below here nobody sees the whole `Config`, and nobody asks which world it runs in.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import platform
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hftbacktest
+import numba
+import numpy as np
+
+import arb
+from arb.backtest.assets import LegData, backtest_bot
+from arb.backtest.runner import Ended, compile_for, run
+from arb.bot.bot import Bot
+from arb.bot.cache import bot_compiled
+from arb.bot.recorder import Recorder
+from arb.config import Config, VenueConfig
+from arb.data.cache import RowCache
+from arb.data.catalog import select_days
+from arb.data.convert import Conversion, Feed, code_version, convert
+from arb.errors import ConfigError, ExitCode
+from arb.report.summary import Summary, count_decisions, leg_summaries, mean_edge_bps, span
+from arb.risk.limits import AssetLimits, Limits
+from arb.run.arguments import Arguments
+from arb.run.facts import facts_of
+from arb.run.folder import RunFolder
+from arb.run.strategy import LoadedStrategy, load_strategy
+from arb.run.trades import HEADER, Trade, trades_of
+from arb.strategy.decisions import Outcome
+from connectors.types import Venue
+
+_NS_PER_MS = 1_000_000
+
+
+class BacktestResult(NamedTuple):
+    """A finished backtest: where it was written, what it came to, what the command exits with."""
+
+    folder: Path
+    summary: Summary
+    trades: list[Trade]
+    exit_code: ExitCode
+    #: The strategy thread still runs and cannot be stopped: the process must end without it.
+    is_lost: bool
+
+
+def load_venue(venue: VenueConfig) -> Venue:
+    """An instance of the class that the venue's file names. Raises ConfigError."""
+    module_name, _, class_name = venue.adapter.partition(":")
+    try:
+        adapter = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{venue.file}: adapter {venue.adapter!r} cannot be loaded: {error}") from None
+    return adapter()
+
+
+def run_backtest(
+    config: Config,
+    start: date,
+    end: date | None,
+    out: Path | None,
+    *,
+    progress: Callable[[int], None] | None = None,
+    started: Callable[[], None] | None = None,
+) -> BacktestResult:
+    """Replays the days of both legs through the configured strategy and writes the run's folder.
+
+    `progress` hears of bytes read while recordings are converted; `started` is called right before the strategy runs.
+    """
+    strategy = load_strategy(config.strategy.function)
+    arguments = Arguments(strategy, facts_of(config), config.strategy.params)
+    days = select_days(
+        Path(config.data.directory), [(leg.venue.name, leg.symbol) for leg in config.legs], start, end
+    )
+    now = datetime.now(UTC)
+    with RunFolder(out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest") as folder:
+        feeds = [
+            Feed(load_venue(leg.venue), recordings, round(leg.venue.latency.feed_ms * _NS_PER_MS))
+            for leg, recordings in zip(config.legs, days, strict=True)
+        ]
+        offset_ms = config.clock.offset_ms
+        offset_ns = None if offset_ms is None else round(offset_ms * _NS_PER_MS)
+        conversion = convert(feeds, RowCache(), offset_ns=offset_ns, progress=progress)
+        legs = [
+            LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
+            for leg, files in zip(config.legs, conversion.files, strict=True)
+        ]
+        limits = _limits(config)
+        recorder = Recorder(len(legs))
+        bot = backtest_bot(legs, limits, keep_trades=strategy.reads_trades)
+        bound = arguments.bind(bot, recorder)
+        compiled = compile_for(strategy, bound)
+        if started is not None:
+            started()
+        ended = run(compiled, bound, bot)
+        fills, final = _finish(bot, recorder, ended)
+        trades = trades_of(fills, recorder.decisions, config.legs)
+        outcome, exit_code = _outcome(ended)
+        summary = _summary(config, days, conversion, recorder, final, limits, outcome)
+        _write(folder, config, strategy, arguments, conversion, recorder, trades, summary, now)
+        folder.publish()
+    return BacktestResult(folder.path, summary, trades, exit_code, ended.is_lost)
+
+
+def _limits(config: Config) -> Limits:
+    risk = config.risk
+    assets = [
+        AssetLimits(
+            qty_max=risk.max_order_qty or math.inf,
+            notional_max=risk.max_order_notional or math.inf,
+            position_max=risk.position_limit,
+            contract_size=leg.contract_size,
+        )
+        for leg in config.legs
+    ]
+    return Limits(assets, orders_max=risk.max_orders_per_second)
+
+
+@bot_compiled
+def _record_once(bot, recorder):  # type: ignore[no-untyped-def]
+    recorder.record(bot)
+
+
+def _finish(bot: Bot, recorder: Recorder, ended: Ended) -> tuple[Any, Any]:
+    """All fills and the last state of each leg. A strategy that was lost still owns the bot: then what was saved."""
+    if ended.is_lost:
+        records = recorder.records
+        return bot.fills, records[-1] if len(records) else np.zeros(recorder.records.shape[1], recorder.records.dtype)
+    last = Recorder(recorder.records.shape[1], rows=1)
+    _record_once(bot, last)
+    fills = bot.collect_fills().copy()
+    bot.close()
+    return fills, last.records[-1]
+
+
+def _outcome(ended: Ended) -> tuple[str, ExitCode]:
+    if ended.is_interrupted:
+        return "interrupted", ExitCode.INTERRUPTED
+    is_halted = isinstance(ended.value, int) and ended.value == Outcome.HALTED
+    return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
+
+
+def _summary(
+    config: Config,
+    days: Sequence[Sequence[Any]],
+    conversion: Conversion,
+    recorder: Recorder,
+    final: Any,
+    limits: Limits,
+    outcome: str,
+) -> Summary:
+    legs = leg_summaries(final, config.legs)
+    records = recorder.records
+    names = [leg.name for leg in config.legs]
+    return Summary(
+        world="backtest",
+        outcome=outcome,
+        first_day=str(days[0][0].day),
+        last_day=str(days[0][-1].day),
+        first_time=span(int(records["timestamp"][0, 0]) if len(records) else 0),
+        last_time=span(int(final["timestamp"][0])),
+        rows=sum(file.rows for files in conversion.files for file in files),
+        legs=legs,
+        decisions=count_decisions(recorder.decisions),
+        refusals={name: limits.refusals_by_rule(n) for n, name in enumerate(names)},
+        gaps={name: sum(f.scan.gaps for f in files) for name, files in zip(names, conversion.files, strict=True)},
+        balance=sum(leg.balance for leg in legs),
+        fee=sum(leg.fee for leg in legs),
+        trades=sum(leg.trades for leg in legs),
+        pnl=sum(leg.pnl for leg in legs),
+        edge_bps_mean=mean_edge_bps(recorder.decisions),
+    )
+
+
+def _write(
+    folder: RunFolder,
+    config: Config,
+    strategy: LoadedStrategy,
+    arguments: Arguments,
+    conversion: Conversion,
+    recorder: Recorder,
+    trades: Sequence[Trade],
+    summary: Summary,
+    created: datetime,
+) -> None:
+    folder.write_json("summary.json", summary.as_dict())
+    folder.write_csv("trades.csv", HEADER, trades)
+    records = recorder.records
+    by_leg = {str(leg_no): records[:, leg_no] for leg_no in range(records.shape[1])}
+    folder.write_arrays("records.npz", {**by_leg, "decisions": recorder.decisions})
+    folder.write_json(
+        "manifest.json",
+        {
+            "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+            "command": "backtest",
+            "arb": arb.__version__,
+            "code": code_version(),
+            "python": platform.python_version(),
+            "hftbacktest": hftbacktest.__version__,
+            "numba": numba.__version__,
+            "numpy": np.__version__,
+            "strategy": {
+                "function": strategy.spec,
+                "sha256": strategy.source_sha256,
+                "params": arguments.params,
+                "arguments": dict(arguments.numbers),
+            },
+            "clock_offset_ns": conversion.offset_ns,
+            "inputs": [
+                {
+                    "leg": leg.name,
+                    "raw_sha256": file.raw_sha256,
+                    "rows": file.rows,
+                    "clamped": file.clamped,
+                    "stepped_back": file.stepped_back,
+                    "gaps": file.scan.gaps,
+                    "is_carried": file.scan.is_carried,
+                }
+                for leg, files in zip(config.legs, conversion.files, strict=True)
+                for file in files
+            ],
+            "config": config.as_dict(),
+        },
+    )

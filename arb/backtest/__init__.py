@@ -1,0 +1,1 @@
+"""Backtests: hftbacktest's engine over row files, with the bot handle that every world shares."""

@@ -1,0 +1,84 @@
+"""A leg of the configuration as an asset of hftbacktest's engine, and the bot over both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from hftbacktest import BacktestAsset
+
+from arb.backtest.touch_range import PriceRange, touch_range
+from arb.bot.backtest import hashmap_bot, roivec_bot
+from arb.bot.bot import Bot
+from arb.config import Leg, Queue
+from arb.risk.limits import Limits
+from connectors.types import Rows
+
+_NS_PER_MS = 1_000_000
+#: The vector book keeps this share of the price above and below the touch's range, for orders and queues far out.
+_MARGIN = 0.1
+#: Above this the vector books of one leg (two sides, strategy and exchange) would not fit well in memory.
+_VECTOR_BYTES_MAX = 1 << 30
+#: Trades that a leg has room for before its buffer grows, where the strategy reads them.
+_TRADES_CAPACITY = 10_000
+
+_QUEUES: dict[str, Callable[[BacktestAsset, Queue], BacktestAsset]] = {
+    "risk_adverse": lambda asset, _: asset.risk_adverse_queue_model(),
+    "log_prob": lambda asset, _: asset.log_prob_queue_model(),
+    "log_prob2": lambda asset, _: asset.log_prob_queue_model2(),
+    "power_prob": lambda asset, queue: asset.power_prob_queue_model(queue.power),
+    "power_prob2": lambda asset, queue: asset.power_prob_queue_model2(queue.power),
+    "power_prob3": lambda asset, queue: asset.power_prob_queue_model3(queue.power),
+}
+
+
+class LegData(NamedTuple):
+    """A leg with the arrays of rows that it replays, in order."""
+
+    leg: Leg
+    arrays: Sequence[Rows]
+
+
+def backtest_bot(legs: Sequence[LegData], limits: Limits | None, *, keep_trades: bool) -> Bot:
+    """A bot that replays the legs, on vector books where the prices of all legs allow it, else on hash maps."""
+    ranges = [_vector_range(data) for data in legs]
+    arrays = [array for data in legs for array in data.arrays]
+    assets = []
+    for data, price_range in zip(legs, ranges, strict=True):
+        asset = make_asset(data, keep_trades=keep_trades)
+        if price_range is not None:
+            asset.roi_lb(price_range.low).roi_ub(price_range.high)
+        assets.append(asset)
+    make_bot = hashmap_bot if None in ranges else roivec_bot
+    return make_bot(assets, arrays, limits=limits)
+
+
+def make_asset(data: LegData, *, keep_trades: bool) -> BacktestAsset:
+    """The engine's asset of a leg: no partial fills, constant order latency, fees of the value traded."""
+    leg = data.leg
+    asset = (
+        BacktestAsset()
+        .data(list(data.arrays))
+        .linear_asset(leg.contract_size)
+        .constant_order_latency(
+            round(leg.latency.entry_ms * _NS_PER_MS), round(leg.latency.response_ms * _NS_PER_MS)
+        )
+        .no_partial_fill_exchange()
+        .trading_value_fee_model(leg.fees.maker, leg.fees.taker)
+        .tick_size(leg.tick_size)
+        .lot_size(leg.lot_size)
+    )
+    if keep_trades:
+        asset.last_trades_capacity(_TRADES_CAPACITY)
+    return _QUEUES[leg.queue.model](asset, leg.queue)
+
+
+def _vector_range(data: LegData) -> PriceRange | None:
+    """The prices that a vector book must keep; None where it would be too large, or the touch is unbounded."""
+    touched = touch_range(data.arrays, data.leg.tick_size)
+    if touched is None:
+        return None
+    low = max(touched.low * (1.0 - _MARGIN), data.leg.tick_size)
+    high = touched.high * (1.0 + _MARGIN)
+    ticks = (high - low) / data.leg.tick_size
+    return PriceRange(low, high) if ticks * 8 * 4 <= _VECTOR_BYTES_MAX else None

@@ -1,0 +1,89 @@
+"""Running a compiled strategy over a bot: in a thread of its own, so that Ctrl+C is heard while it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from numba import typeof
+from numba.core.errors import NumbaError
+
+from arb.bot.bot import Bot
+from arb.bot.cache import compile_strategy
+from arb.errors import InputError, StrategyError
+from arb.run.strategy import LoadedStrategy
+
+#: How long a stopped strategy may take to come back; one that does not call the bot never does.
+STOP_SECONDS = 0.09
+#: How often the waiting thread looks up.
+_POLL_SECONDS = 0.5
+
+
+class Ended(NamedTuple):
+    """How a run ended: what the strategy returned, and whether a person interrupted it."""
+
+    value: Any
+    is_interrupted: bool
+    #: The strategy did not come back from an interruption: its bot must not be touched any more.
+    is_lost: bool = False
+
+
+def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    """The strategy's machine code for these arguments, from the cache or made now. Raises InputError.
+
+    Nothing is compiled any more once it runs.
+    """
+    dispatcher = compile_strategy(strategy.function)
+    try:
+        dispatcher.compile(tuple(typeof(argument) for argument in arguments))
+    except NumbaError as error:
+        raise InputError(f"{strategy.spec}: does not compile: {_reason(error, strategy.source_path)}") from None
+    return dispatcher
+
+
+def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> Ended:
+    """Runs to the end, or to Ctrl+C. Raises StrategyError for what it raises."""
+    result: dict[str, Any] = {}
+    thread = threading.Thread(target=_call, args=(strategy, arguments, result), name="strategy", daemon=True)
+    thread.start()
+    is_interrupted = False
+    try:
+        while thread.is_alive():
+            thread.join(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        is_interrupted = True
+        bot.stop()
+        thread.join(STOP_SECONDS)
+    if "error" in result and not is_interrupted:
+        error = result["error"]
+        raise StrategyError(f"the strategy raised {type(error).__name__}: {error}") from None
+    return Ended(result.get("value"), is_interrupted, is_lost=thread.is_alive())
+
+
+def _call(strategy: Callable[..., Any], arguments: tuple[Any, ...], result: dict[str, Any]) -> None:
+    try:
+        result["value"] = strategy(*arguments)
+    except Exception as error:  # handed to the waiting thread
+        result["error"] = error
+
+
+def _reason(error: NumbaError, path: Path) -> str:
+    """The last line of the user's file that Numba points to, and its first own sentence."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    lines = re.findall(rf'File "[^"]*{re.escape(path.name)}", line (\d+)', text)
+    sentences = [
+        line.strip()
+        for line in text.splitlines()
+        if line.strip() and not line.startswith(("Failed in", "During:", "File", "- "))
+    ]
+    where = f"line {lines[-1]}: " if lines else ""
+    return where + (sentences[0] if sentences else type(error).__name__)
+
+
+def leave_now(code: int) -> None:
+    """Ends the process without waiting for a strategy that never comes back."""
+    os._exit(code)

@@ -1,0 +1,47 @@
+"""The configuration: strict TOML in, frozen values out, and the templates that `arb init` writes.
+
+`load` is the way in. Only the composition root calls it and hands the parts to whoever needs them; nobody
+below takes the whole `Config`. `arb.config.secrets` is the only module of the project that reads the
+environment.
+"""
+
+from __future__ import annotations
+
+from arb.config.load import Config, Leg, VenueConfig, load
+from arb.config.schema import (
+    Capital,
+    Clock,
+    Connection,
+    Data,
+    Execution,
+    Fees,
+    Latency,
+    Queue,
+    Risk,
+    Strategy,
+    Symbol,
+)
+from arb.config.secrets import Auth, Credentials
+from arb.config.templates import TEMPLATE_NAMES, write_templates
+
+__all__ = [
+    "TEMPLATE_NAMES",
+    "Auth",
+    "Capital",
+    "Clock",
+    "Config",
+    "Connection",
+    "Credentials",
+    "Data",
+    "Execution",
+    "Fees",
+    "Latency",
+    "Leg",
+    "Queue",
+    "Risk",
+    "Strategy",
+    "Symbol",
+    "VenueConfig",
+    "load",
+    "write_templates",
+]

@@ -1,0 +1,373 @@
+"""Finds and reads the files of a run, applies `--set` and `--legs`, and joins them into a `Config`.
+
+Reads files and nothing else: the environment only when `VenueConfig.auth.resolve` is called. Runs once, at
+the start, in the composition root.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli
+
+from arb.config.schema import (
+    SYMBOL_PLACEHOLDER,
+    Capital,
+    Clock,
+    Connection,
+    Data,
+    Execution,
+    Fees,
+    Latency,
+    MainFile,
+    Queue,
+    Risk,
+    Strategy,
+    Symbol,
+    VenueFile,
+)
+from arb.config.secrets import Auth
+from arb.config.strict import Source, build, section_text
+from arb.errors import ConfigError
+
+_MAIN_SECTIONS = MainFile.__struct_fields__
+_OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
+
+
+@dataclass(frozen=True)
+class VenueConfig:
+    """A venue's file, checked. `name` is what legs call it, `file` what errors do."""
+
+    file: str
+    name: str
+    adapter: str
+    kind: str
+    connection: Connection
+    auth: Auth
+    fees: Fees
+    latency: Latency
+    queue: Queue
+    symbols: Mapping[str, Symbol]
+
+    @property
+    def is_spot(self) -> bool:
+        return self.kind == "spot"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One side of the arbitrage, with all that the files say about it. Sizes are in base, prices in quote."""
+
+    venue: VenueConfig
+    symbol: str
+    #: As written, for exact wire text; the floats below are for arithmetic.
+    tick_size_text: str
+    lot_size_text: str
+    tick_size: float
+    lot_size: float
+    #: One lot where the file does not say.
+    min_qty: float
+    min_notional: float
+    contract_size: float
+    #: What the venue starts with, in base and quote units; `base` is 0 at perpetual venues.
+    base: float
+    quote: float
+
+    @property
+    def name(self) -> str:
+        """`venue:SYMBOL`, as in `strategy.legs`."""
+        return f"{self.venue.name}:{self.symbol}"
+
+    @property
+    def is_spot(self) -> bool:
+        return self.venue.is_spot
+
+    @property
+    def fees(self) -> Fees:
+        return self.venue.fees
+
+    @property
+    def latency(self) -> Latency:
+        return self.venue.latency
+
+    @property
+    def queue(self) -> Queue:
+        return self.venue.queue
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run's whole configuration. `strategy.legs` holds the names in effect, the placeholder filled in."""
+
+    file: str
+    strategy: Strategy
+    risk: Risk
+    execution: Execution
+    capital: Mapping[str, Capital]
+    clock: Clock
+    data: Data
+    legs: tuple[Leg, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything in effect, defaults included, as JSON can hold it, in a fixed order.
+
+        Secrets appear as the `${NAME}` of the files. File paths do not appear, so that the same configuration
+        read from another folder gives the same dict.
+        """
+        parts = {
+            name: getattr(self, name)
+            for name in ("strategy", "risk", "execution", "capital", "clock", "data")
+        }
+        parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
+        # Sorts the tables whose keys the user chooses: their order in a file says nothing.
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts, order="deterministic"))
+        return plain
+
+
+def load(
+    path: str | os.PathLike[str], overrides: Sequence[str] = (), legs: Sequence[str] | None = None
+) -> Config:
+    """The configuration of the main file at `path` and of the venues that its legs name.
+
+    overrides: `section.key=TOML_VALUE`, for the main file, or for a venue's where the first part is the
+    venue's name; a later one wins. legs: replaces `strategy.legs`. Venue files are all `*.toml` beside the
+    main file that have a `name`; only those that the legs name are checked.
+    Raises ConfigError, one line, on anything that is missing, unknown, of the wrong type or out of range.
+    """
+    main = _Document.read(Path(path))
+    shelf = _Shelf.find(Path(path))
+    for text in overrides:
+        _apply_override(text, main, shelf)
+    if legs is not None:
+        main.put(("strategy", "legs"), list(legs), "--legs")
+    checked = build(MainFile, main.tree, main.source)
+    names = _leg_names(checked.strategy, main.source)
+    venues = {name.partition(":")[0]: shelf.venue(name.partition(":")[0], main.source) for name in names}
+    shelf.refuse_idle_overrides(venues)
+    shelf.check_names(checked.capital, main.source)
+    return Config(
+        file=main.source.file,
+        strategy=msgspec.structs.replace(checked.strategy, legs=names),
+        risk=checked.risk,
+        execution=checked.execution,
+        capital=checked.capital,
+        clock=checked.clock,
+        data=checked.data,
+        legs=tuple(_leg(name, venues, checked.capital, main.source) for name in names),
+    )
+
+
+@dataclass
+class _Document:
+    """A TOML file, parsed but not checked."""
+
+    tree: dict[str, Any]
+    source: Source
+
+    @classmethod
+    def read(cls, path: Path) -> _Document:
+        try:
+            text = path.read_bytes().decode("utf-8")
+            tree = tomli.loads(text)
+        except FileNotFoundError:
+            raise ConfigError(
+                f"{path}: no such file; `arb init {path.parent}` writes a configuration to start from"
+            ) from None
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: not TOML: byte {error.start} is not UTF-8") from error
+        # tomli lets Python's own refusals through: an integer of 5000 digits, brackets nested too deep.
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"{path}: not TOML: {_syntax_text(error)}") from error
+        return cls(tree, Source(str(path)))
+
+    def put(self, path: tuple[str, ...], value: Any, origin: str) -> None:
+        """Sets a key on behalf of `origin`, which errors about it will then name."""
+        table = self.tree
+        for depth, name in enumerate(path[:-1], start=1):
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise ConfigError(f"{origin}: {'.'.join(path[:depth])} is not a table and holds no keys")
+        table[path[-1]] = value
+        self.source.origins[path] = origin
+
+
+@dataclass
+class _Shelf:
+    """The venue files beside the main file, by the name that each gives itself."""
+
+    documents: dict[str, list[_Document]] = field(default_factory=dict)
+    unreadable: list[ConfigError] = field(default_factory=list)
+
+    @classmethod
+    def find(cls, main: Path) -> _Shelf:
+        shelf = cls()
+        for path in sorted(main.parent.glob("*.toml")):
+            if path.name == main.name:
+                continue
+            try:
+                document = _Document.read(path)
+            except ConfigError as error:
+                shelf.unreadable.append(error)
+                continue
+            name = document.tree.get("name")
+            if isinstance(name, str):
+                shelf.documents.setdefault(name, []).append(document)
+        return shelf
+
+    def venue(self, name: str, asked_by: Source) -> VenueConfig:
+        """The venue's file, checked."""
+        documents = self.documents.get(name, [])
+        if not documents:
+            asked_by.refuse(("strategy", "legs"), f"names the venue {name}, {self._unknown(name)}")
+        if len(documents) > 1:
+            files = " and ".join(document.source.file for document in documents)
+            raise ConfigError(f'{files} both say name = "{name}"; a venue has one file')
+        source = documents[0].source
+        table = build(VenueFile, documents[0].tree, source)
+        return VenueConfig(
+            file=source.file,
+            name=table.name,
+            adapter=table.adapter,
+            kind=table.kind,
+            connection=table.connection,
+            auth=Auth(source.file, table.auth.api_key, table.auth.secret_key),
+            fees=table.fees,
+            latency=table.latency,
+            queue=table.queue,
+            symbols=table.symbols,
+        )
+
+    def refuse_idle_overrides(self, used: Mapping[str, VenueConfig]) -> None:
+        """An override that changes nothing is a misunderstanding; the user would look for its effect."""
+        for name, documents in self.documents.items():
+            for origin in documents[0].source.origins.values():
+                if name not in used:
+                    raise ConfigError(f"{origin}: no leg is at {name}; the legs are at {' and '.join(used)}")
+
+    def check_names(self, capital: Mapping[str, Capital], source: Source) -> None:
+        """Catches misspelt venues in [capital]. A file that cannot be read may be the one that is named."""
+        for name in capital:
+            if name not in self.documents and not self.unreadable:
+                raise ConfigError(
+                    f"{source.of(('capital', name))}: {section_text(('capital', name))} names a venue"
+                    f" {self._unknown(name)}"
+                )
+
+    def _unknown(self, name: str) -> str:
+        """Why there is no such venue, and which there are."""
+        reason = "which no file beside this one describes" + _hint(name, list(self.documents))
+        if self.unreadable:
+            reason += f"; not readable: {self.unreadable[0]}"
+        return reason
+
+
+def _apply_override(text: str, main: _Document, shelf: _Shelf) -> None:
+    name, equals, value_text = text.partition("=")
+    parts = tuple(part.strip() for part in name.split("."))
+    origin = f"--set {' '.join(name.split())}"
+    if not equals or len(parts) < 2 or not all(_OVERRIDE_PART.match(part) for part in parts):
+        # Cut at the "=": what follows may be a secret.
+        raise ConfigError(f"{origin}: must be section.key=TOML_VALUE, such as strategy.min_spread_bps=12.5")
+    value = _override_value(value_text.strip(), origin, is_secret="auth" in parts)
+    if parts[0] in _MAIN_SECTIONS:
+        main.put(parts, value, origin)
+    elif parts[0] in shelf.documents:
+        for document in shelf.documents[parts[0]]:
+            document.put(parts[1:], value, origin)
+    else:
+        known = [*_MAIN_SECTIONS, *shelf.documents]
+        raise ConfigError(f"{origin}: {parts[0]} is neither a section nor a venue{_hint(parts[0], known)}")
+
+
+def _override_value(text: str, origin: str, *, is_secret: bool) -> Any:
+    try:
+        tree = tomli.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        tree = {}
+    # More than one key: the text held a line break and TOML of its own.
+    if tree.keys() != {"value"}:
+        shown = "..." if is_secret else text
+        key = origin.removeprefix("--set ")
+        if re.fullmatch(r"[^\s\"'=\[\]{}#]+", text):
+            raise ConfigError(
+                f"{origin}: not a TOML value; text needs its own quotes: --set '{key}=\"{shown}\"'"
+            )
+        raise ConfigError(f'{origin}: not a TOML value (12.5, true, "text", [1, 2])')
+    return tree["value"]
+
+
+def _leg_names(strategy: Strategy, source: Source) -> tuple[str, ...]:
+    names = tuple(
+        f"{venue}:{strategy.symbol if symbol == SYMBOL_PLACEHOLDER else symbol}"
+        for venue, _, symbol in (name.partition(":") for name in strategy.legs)
+    )
+    venues = {name.partition(":")[0] for name in names}
+    if len(venues) < len(names):
+        # Also where the symbols differ: [capital] is per venue, and both legs would count it as theirs.
+        source.refuse(
+            ("strategy", "legs"), f"has both legs at {venues.pop()}; the legs of a run are at two venues"
+        )
+    return names
+
+
+def _leg(name: str, venues: Mapping[str, VenueConfig], capital: Mapping[str, Capital], main: Source) -> Leg:
+    venue_name, _, symbol_name = name.partition(":")
+    venue = venues[venue_name]
+    symbol = venue.symbols.get(symbol_name)
+    if symbol is None:
+        raise ConfigError(
+            f"{venue.file}: {section_text(('symbols', symbol_name))} is missing, which leg {name} needs"
+            f"; known: {', '.join(venue.symbols) or 'none'}; to add it, write that section"
+            ' with tick_size = "0.01", lot_size = "0.001", as the venue gives them'
+        )
+    funds = capital.get(venue_name)
+    section = section_text(("capital", venue_name))
+    if funds is None:
+        raise ConfigError(
+            f"{main.file}: {section} is missing; it says what {venue_name} starts with (base, quote)"
+        )
+    if funds.base > 0 and not venue.is_spot:
+        main.refuse(
+            ("capital", venue_name, "base"),
+            f"is {funds.base!r}; a perpetual venue holds margin in quote only",
+        )
+    return Leg(
+        venue=venue,
+        symbol=symbol_name,
+        tick_size_text=symbol.tick_size,
+        lot_size_text=symbol.lot_size,
+        tick_size=float(symbol.tick_size),
+        lot_size=float(symbol.lot_size),
+        min_qty=float(symbol.lot_size) if symbol.min_qty is None else symbol.min_qty,
+        min_notional=symbol.min_notional,
+        contract_size=symbol.contract_size,
+        base=funds.base,
+        quote=funds.quote,
+    )
+
+
+def _venue_parts(venue: VenueConfig) -> dict[str, Any]:
+    names = ("name", "adapter", "kind", "connection", "fees", "latency", "queue", "symbols")
+    auth = {"api_key": venue.auth.api_key, "secret_key": venue.auth.secret_key}
+    return {**{name: getattr(venue, name) for name in names}, "auth": auth}
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return (f"; did you mean {near[0]}?" if near else "") + f"; known: {', '.join(known) or 'none'}"
+
+
+def _syntax_text(error: BaseException) -> str:
+    """tomli's message with its position in the manner of a compiler's, on one line."""
+    line, column = getattr(error, "lineno", None), getattr(error, "colno", None)
+    message = " ".join(str(getattr(error, "msg", None) or error).split())
+    return f"line {line}, column {column}: {message}" if line is not None else message

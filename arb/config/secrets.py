@@ -1,0 +1,50 @@
+"""API keys: named in the TOML as `${NAME}`, read from the environment only when a caller asks.
+
+The only module of the project that reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from arb.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A key and its secret. Neither shows in `repr`, so neither ends up in a log or a traceback."""
+
+    api_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Auth:
+    """The names of the variables that hold a venue's keys. Holds no secret itself."""
+
+    file: str
+    api_key: str | None
+    secret_key: str | None
+
+    def resolve(self, environment: Mapping[str, str] | None = None) -> Credentials:
+        """The keys, read now. `environment` stands in for the process's own.
+
+        Raises ConfigError naming file, key and variable if the TOML names none, or the variable is unset or
+        empty.
+        """
+        source = os.environ if environment is None else environment
+        return Credentials(self._read("api_key", source), self._read("secret_key", source))
+
+    def _read(self, key: str, environment: Mapping[str, str]) -> str:
+        reference: str | None = getattr(self, key)
+        if reference is None:
+            raise ConfigError(f'{self.file}: [auth] {key} is missing; it must be "${{NAME}}" of a variable')
+        name = reference.removeprefix("${").removesuffix("}")
+        value = environment.get(name, "")
+        if not value:
+            raise ConfigError(
+                f"{self.file}: [auth] {key} needs the environment variable {name}, which is not set"
+            )
+        return value

@@ -1,0 +1,130 @@
+"""What a strategy function is called with, matched by the names of its arguments.
+
+`bot` or `hbt` is the bot, `recorder` (or `stat`, `rec`, as hftbacktest's tutorials name it) the recorder, `params` a
+NumPy record of the module's PARAMS; any other name is a number from `[strategy.params]`. A parameter is, in rising
+order, its default, the fact of the configuration with its name, what `[strategy.params]` or `--set` says.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from arb.bot.bot import Bot
+from arb.bot.recorder import Recorder
+from arb.errors import ConfigError, InputError
+from arb.run.strategy import LoadedStrategy
+
+Number = bool | int | float
+
+_BOT_NAMES = ("bot", "hbt")
+_RECORDER_NAMES = ("recorder", "stat", "rec")
+_KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class Arguments:
+    """The numbers of a strategy, checked before anything runs; `bind` adds the bot and the recorder."""
+
+    def __init__(
+        self, strategy: LoadedStrategy, facts: Mapping[str, Number], given: Mapping[str, Number]
+    ) -> None:
+        """Raises InputError for an argument without a value, ConfigError for a value that no argument takes."""
+        self._names = _argument_names(strategy)
+        self._numbers = self._find_numbers(strategy, given)
+        #: The parameters in effect, for the manifest.
+        self.params: dict[str, Number] = {}
+        if "params" in self._names:
+            self.params = _effective(strategy, facts, given)
+        self._reject_unused(strategy, given)
+
+    @property
+    def numbers(self) -> Mapping[str, Number]:
+        """The further arguments by name."""
+        return self._numbers
+
+    def bind(self, bot: Bot, recorder: Recorder) -> tuple[Any, ...]:
+        """The arguments in order."""
+        bound: list[Any] = []
+        for name in self._names:
+            if name in _BOT_NAMES:
+                bound.append(bot)
+            elif name in _RECORDER_NAMES:
+                bound.append(recorder)
+            elif name == "params":
+                bound.append(params_record(self.params))
+            else:
+                bound.append(self._numbers[name])
+        return tuple(bound)
+
+    def _find_numbers(self, strategy: LoadedStrategy, given: Mapping[str, Number]) -> dict[str, Number]:
+        numbers: dict[str, Number] = {}
+        parameters = inspect.signature(strategy.function).parameters
+        for name in self._names:
+            if name in (*_BOT_NAMES, *_RECORDER_NAMES, "params"):
+                continue
+            default = parameters[name].default
+            if name in given:
+                numbers[name] = given[name]
+            elif isinstance(default, bool | int | float):
+                numbers[name] = default
+            else:
+                raise InputError(
+                    f"{strategy.spec}: its argument {name!r} has no value; give one: "
+                    f"--set strategy.params.{name}=NUMBER"
+                )
+        return numbers
+
+    def _reject_unused(self, strategy: LoadedStrategy, given: Mapping[str, Number]) -> None:
+        known = [*self._numbers, *self.params]
+        for name in given:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'none'}"
+                raise ConfigError(f"[strategy.params] {name}: not a parameter of {strategy.spec}; {hint}")
+
+
+def params_record(params: Mapping[str, Number]) -> np.void:
+    """Parameters as a NumPy record: float64, int64 and bool fields in the order of the names given."""
+    dtype = np.dtype([(name, _dtype_of(value)) for name, value in params.items()], align=True)
+    return np.array([tuple(params.values())], dtype)[0]
+
+
+def _dtype_of(value: Number) -> str:
+    if isinstance(value, bool):
+        return "?"
+    return "i8" if isinstance(value, int) else "f8"
+
+
+def _argument_names(strategy: LoadedStrategy) -> list[str]:
+    parameters = inspect.signature(strategy.function).parameters
+    names = list(parameters)
+    if any(parameter.kind not in _KINDS for parameter in parameters.values()):
+        raise InputError(f"{strategy.spec}: a strategy takes plain arguments only, no *, ** or keyword-only ones")
+    if sum(name in _BOT_NAMES for name in names) != 1:
+        raise InputError(f"{strategy.spec}: a strategy takes the bot as an argument named bot or hbt")
+    if "params" in names and not strategy.defaults:
+        raise InputError(f"{strategy.spec}: it takes params, but its module has no PARAMS dict of defaults")
+    return names
+
+
+def _effective(
+    strategy: LoadedStrategy, facts: Mapping[str, Number], given: Mapping[str, Number]
+) -> dict[str, Number]:
+    return {
+        name: _as_kind(strategy, name, given.get(name, facts.get(name, default)), default)
+        for name, default in strategy.defaults.items()
+    }
+
+
+def _as_kind(strategy: LoadedStrategy, name: str, value: Number, default: Number) -> Number:
+    """`value` in the type of the default; the compiled strategy is specialised for those."""
+    kind = type(default)
+    if isinstance(value, bool) == (kind is bool):
+        if kind is not int or float(value).is_integer():
+            return kind(value)
+    article = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+    raise ConfigError(f"[strategy.params] {name}: {value!r} given; {strategy.spec} takes {article}")

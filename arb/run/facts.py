@@ -1,0 +1,56 @@
+"""The facts of a configuration that a strategy may ask for by name in its PARAMS."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from arb.config import Config
+
+_NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
+
+
+def facts_of(config: Config) -> dict[str, bool | int | float]:
+    """Names and values: limits, thresholds and times of the run, and per leg (`_0`, `_1`) what it trades with.
+
+    Times are in ns, quantities in base, money in quote units, fees and shares as shares of one.
+    """
+    facts: dict[str, bool | int | float] = {
+        "min_spread_bps": config.strategy.min_spread_bps,
+        "max_position_size": config.strategy.max_position_size,
+        "rebalance_threshold": config.strategy.rebalance_threshold,
+        "basis_halflife_ns": round(config.strategy.basis_halflife_s * _NS_PER_S),
+        "max_drawdown": config.risk.max_drawdown,
+        "stop_loss_bps": config.risk.stop_loss_bps,
+        "position_limit": config.risk.position_limit,
+        "order_timeout_ns": config.execution.order_timeout_ms * _NS_PER_MS,
+        "slippage_tolerance": config.execution.slippage_tolerance,
+        "common_lot": common_lot([leg.lot_size_text for leg in config.legs]),
+    }
+    for number, leg in enumerate(config.legs):
+        facts |= {
+            f"is_spot_{number}": leg.is_spot,
+            f"base_{number}": leg.base,
+            f"quote_{number}": leg.quote,
+            f"maker_fee_{number}": leg.fees.maker,
+            f"taker_fee_{number}": leg.fees.taker,
+            f"tick_size_{number}": leg.tick_size,
+            f"lot_size_{number}": leg.lot_size,
+            f"min_qty_{number}": leg.min_qty,
+            f"min_notional_{number}": leg.min_notional,
+            f"contract_size_{number}": leg.contract_size,
+        }
+    return facts
+
+
+def common_lot(lots: list[str]) -> float:
+    """The smallest quantity that is a whole number of each lot; lots are decimal texts.
+
+    >>> common_lot(["0.00001", "0.001"])
+    0.001
+    """
+    decimals = [Decimal(lot) for lot in lots]
+    exponent = min(int(lot.as_tuple().exponent) for lot in decimals)
+    whole = [int(lot.scaleb(-exponent)) for lot in decimals]
+    return float(Decimal(math.lcm(*whole)).scaleb(exponent))

@@ -1,0 +1,91 @@
+"""The folder of a run: prepared before it starts, filled aside, and there under its name only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from arb.errors import InputError
+
+
+class RunFolder:
+    """Writes a run's files into a temporary folder beside its own, and renames it at `publish`.
+
+    Use as a context manager: whatever is not published is removed. A full disk or a lost right is an InputError
+    that names the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError at once when the folder exists or cannot be made, so that no run is done in vain."""
+        self.path = path
+        if path.exists():
+            raise InputError(f"{path}: exists already; name another folder with --out")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+            self._aside.chmod(0o755)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written: {error.strerror}; name another folder with --out") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._aside, ignore_errors=True)
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """A JSON file; NaN and infinity, which JSON lacks, become null."""
+        text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+        self._write(name, text.encode())
+
+    def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """A CSV file with a header line; floats in the shortest form that reads back the same."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        self._write(name, text.getvalue().encode())
+
+    def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
+        """A compressed `.npz` of the arrays."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        self._write(name, buffer.getvalue())
+
+    def publish(self) -> None:
+        """Gives the folder its name."""
+        with self._naming_the_folder():
+            self._aside.rename(self.path)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with self._naming_the_folder():
+            (self._aside / name).write_bytes(content)
+
+    @contextlib.contextmanager
+    def _naming_the_folder(self) -> Any:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be written: {error.strerror}") from None
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    if isinstance(content, float) and not np.isfinite(content):
+        return None
+    return content

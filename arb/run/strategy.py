@@ -1,0 +1,101 @@
+"""Loading a strategy by name: `FILE.py:FUNCTION` or `module:function`, a plain function or one under `@njit`."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from arb.errors import InputError
+
+
+class LoadedStrategy(NamedTuple):
+    """A strategy function with what its module says about it."""
+
+    spec: str
+    function: Callable[..., Any]
+    #: Defaults of the `params` record; empty where the module has no PARAMS.
+    defaults: Mapping[str, bool | int | float]
+    source_path: Path
+    source_sha256: str
+
+    @property
+    def reads_trades(self) -> bool:
+        """Whether its source mentions `last_trades`: keeping public trades costs memory, so it is done on demand."""
+        return "last_trades" in self.source_path.read_text(encoding="utf-8", errors="replace")
+
+
+def load_strategy(spec: str) -> LoadedStrategy:
+    """The function that `spec` names. Raises InputError for a missing file or name, or a module that fails to load."""
+    place, _, name = spec.rpartition(":")
+    module = _module_of_file(Path(place)) if place.endswith(".py") else _module_of_name(place)
+    function = getattr(module, name, None)
+    function = getattr(function, "py_func", function)
+    if not callable(function) or not hasattr(function, "__code__"):
+        known = sorted(
+            key for key, value in vars(module).items() if hasattr(getattr(value, "py_func", value), "__code__")
+        )
+        raise InputError(f"{place}: no function {name!r} in it; it has {', '.join(known) or 'none'}")
+    path = Path(module.__file__ or "")
+    return LoadedStrategy(
+        spec, function, _defaults(module, place), path, hashlib.sha256(path.read_bytes()).hexdigest()
+    )
+
+
+def _module_of_file(path: Path) -> ModuleType:
+    """The file as a module under a name that depends on its place alone.
+
+    Compiled code is cached with the name of its module and looked up by it, so the name must be the same in every
+    process, and be in `sys.modules`. Modules beside the file can be imported, as when Python runs it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such strategy file; --strategy takes FILE.py:FUNCTION or module:function")
+    path = path.resolve()
+    name = f"arb_strategy_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    module_spec = importlib.util.spec_from_file_location(name, path)
+    if module_spec is None or module_spec.loader is None:
+        raise InputError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"{path}{_line_of(error, path)}: {type(error).__name__}: {error}") from None
+    return module
+
+
+def _module_of_name(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise InputError(f"strategy module {name!r}: {error}; a file is named FILE.py:FUNCTION") from None
+    except Exception as error:
+        raise InputError(f"strategy module {name!r}: {type(error).__name__}: {error}") from None
+
+
+def _line_of(error: Exception, path: Path) -> str:
+    """Where in the file an error arose, as `, line N`."""
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _defaults(module: ModuleType, place: str) -> Mapping[str, bool | int | float]:
+    defaults = getattr(module, "PARAMS", {})
+    if not isinstance(defaults, dict) or not all(
+        isinstance(key, str) and isinstance(value, bool | int | float) for key, value in defaults.items()
+    ):
+        raise InputError(f"{place}: PARAMS must be a dict of names to numbers or booleans")
+    return defaults

@@ -1,0 +1,184 @@
+"""One attempt, from its two opening orders to flat or halted: open, chase the short leg, reverse the long one, halt.
+
+Every order is an IOC limit, so nothing rests. Fills are counted from the orders' own quantities; what is missing on
+one leg is chased within the slippage tolerance of the price that the attempt was decided on, until the deadline; then
+the surplus of the other leg is sold back at what the market gives, within a band that widens; if that does not end
+either, the strategy halts. An order that never answers is in doubt: nothing is sent after it, the strategy halts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, SELL
+from numba import njit
+
+from arb.strategy.decisions import Decision
+from arb.strategy.sizing import floor_to_lot, limit_price
+
+#: Phases of the attempt.
+IDLE, OPENING, CHASING, REVERSING, HALTED = 0, 1, 2, 3, 4
+
+#: The attempt under way, beside what each leg holds of it.
+ATTEMPT = np.dtype(
+    [
+        ("phase", "i8"),
+        ("number", "i8"),
+        ("qty", "f8"),
+        ("deadline", "i8"),
+        ("next_order_id", "u8"),
+        ("reversals", "i8"),
+    ],
+    align=True,
+)
+
+#: The band of a reversal grows by one slippage tolerance with each order, up to this many.
+REVERSAL_BANDS_MAX = 10
+
+_CODE_OPEN = int(Decision.OPEN)
+_CODE_CHASE = int(Decision.CHASE)
+_CODE_REVERSE = int(Decision.REVERSE)
+
+
+@njit
+def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):  # type: ignore[no-untyped-def]
+    """Sends one IOC limit of an attempt and logs it; whether it went out. `px` is already on a tick."""
+    now = bot.current_timestamp
+    order_id = attempt.next_order_id
+    if side == BUY:
+        result = bot.submit_buy_order(leg_no, order_id, px, qty, IOC, LIMIT, False)
+    else:
+        result = bot.submit_sell_order(leg_no, order_id, px, qty, IOC, LIMIT, False)
+    if result != 0:
+        recorder.decide(now, Decision.REFUSED, attempt.number, leg_no, order_id, result)
+        return False
+    attempt.next_order_id = order_id + np.uint64(1)
+    legs[leg_no].order_id = order_id
+    recorder.decide(now, code, attempt.number, leg_no, order_id, px)
+    return True
+
+
+@njit
+def begin(bot, recorder, attempt, legs, buy_no, qty, edge, params):  # type: ignore[no-untyped-def]
+    """Opens an attempt: both legs at once, each within the slippage tolerance of its touch."""
+    now = bot.current_timestamp
+    sell_no = 1 - buy_no
+    attempt.number += 1
+    attempt.qty = qty
+    attempt.reversals = 0
+    attempt.deadline = now + np.int64(params.order_timeout_ns)
+    recorder.decide(now, Decision.ATTEMPT, attempt.number, buy_no, 0, edge)
+    for leg_no in range(2):
+        leg = legs[leg_no]
+        leg.side = BUY if leg_no == buy_no else SELL
+        leg.reference_px = leg.ask if leg_no == buy_no else leg.bid
+        leg.filled_qty = 0.0
+        leg.order_id = 0
+    for leg_no in (buy_no, sell_no):
+        leg = legs[leg_no]
+        px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
+        if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_OPEN):
+            break  # a lone second leg is never opened on purpose
+    attempt.phase = OPENING
+
+
+@njit
+def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-def]
+    """Takes the attempt as far as the answered orders and the touches allow."""
+    now = bot.current_timestamp
+    if not _settle(bot, recorder, attempt, legs, now):
+        if now >= attempt.deadline + np.int64(params.order_timeout_ns):
+            _halt(recorder, attempt, legs, now)  # in doubt: what the order did is not known
+        return
+    if attempt.phase == OPENING:
+        if legs[0].filled_qty == 0.0 and legs[1].filled_qty == 0.0:
+            _end(bot, recorder, attempt, Decision.MISSED, 0.0, now)
+            return
+        attempt.phase = CHASING
+        attempt.deadline = now + np.int64(params.order_timeout_ns)
+    long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
+    surplus = floor_to_lot(legs[long_no].filled_qty - legs[1 - long_no].filled_qty, params.common_lot)
+    if not surplus > 0.0:
+        done = Decision.HEDGED if legs[1 - long_no].filled_qty > 0.0 else Decision.REVERSED
+        _end(bot, recorder, attempt, done, attempt.qty, now)
+    elif attempt.phase == CHASING:
+        if now >= attempt.deadline:
+            attempt.phase = REVERSING
+            attempt.deadline = now + np.int64(params.order_timeout_ns)
+            _reverse(bot, recorder, attempt, legs, long_no, surplus, params)
+        else:
+            _chase(bot, recorder, attempt, legs, 1 - long_no, surplus, params)
+    elif now >= attempt.deadline:
+        _halt(recorder, attempt, legs, now)
+    else:
+        _reverse(bot, recorder, attempt, legs, long_no, surplus, params)
+
+
+@njit
+def wait_ns(attempt, now, idle_ns):  # type: ignore[no-untyped-def]
+    """How long the strategy may sleep: to the attempt's deadline, or `idle_ns` when there is none nearer."""
+    if attempt.phase == IDLE:
+        return idle_ns
+    return max(np.int64(1), min(idle_ns, attempt.deadline - now))
+
+
+@njit
+def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+    """Counts what the answered orders filled; whether none is left without an answer."""
+    is_settled = True
+    for leg_no in range(2):
+        leg = legs[leg_no]
+        if leg.order_id == 0:
+            continue
+        order = bot.orders(leg_no).get(leg.order_id)
+        if order is None or order.req != NONE or order.status in (NONE, NEW, PARTIALLY_FILLED):
+            is_settled = False
+            continue
+        filled = order.qty - order.leaves_qty
+        # A reversal takes back what its leg had filled.
+        leg.filled_qty += filled if order.side == leg.side else -filled
+        if order.leaves_qty > 0.0:
+            recorder.decide(now, Decision.EXPIRED, attempt.number, leg_no, leg.order_id, order.leaves_qty)
+        leg.order_id = 0
+    return is_settled
+
+
+@njit
+def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
+    """Sends for the missing quantity while the touch is within the tolerance of the attempt's price."""
+    leg = legs[leg_no]
+    px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
+    is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
+    if is_within:
+        send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_CHASE)
+
+
+@njit
+def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
+    """Undoes the surplus of a leg at the touch, in a band that widens with each order."""
+    leg = legs[leg_no]
+    side = -leg.side
+    touch = leg.ask if side == BUY else leg.bid
+    if not touch > 0.0:
+        return  # nothing is known of the book: wait for it, or for the deadline
+    attempt.reversals += 1
+    band = params.slippage_tolerance * min(attempt.reversals, REVERSAL_BANDS_MAX)
+    px = limit_price(side, touch, band, leg.tick_size)
+    send(bot, recorder, attempt, legs, leg_no, side, px, qty, _CODE_REVERSE)
+
+
+@njit
+def _end(bot, recorder, attempt, code, qty, now):  # type: ignore[no-untyped-def]
+    attempt.phase = IDLE
+    recorder.decide(now, code, attempt.number, -1, 0, qty)
+    bot.clear_inactive_orders(0)
+    bot.clear_inactive_orders(1)
+    recorder.record(bot)
+
+
+@njit
+def _halt(recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+    attempt.phase = HALTED
+    imbalance = 0.0
+    for leg_no in range(2):
+        imbalance += legs[leg_no].side * legs[leg_no].filled_qty
+    recorder.decide(now, Decision.HALTED, attempt.number, -1, 0, imbalance)

@@ -1,0 +1,80 @@
+"""How much an attempt may trade: the least of what is shown, allowed and paid for, floored to the common lot.
+
+Pure. Positions and balances count from the start of the run; what the account held before comes in as `base` and
+`quote` of the leg.
+"""
+
+from __future__ import annotations
+
+import math
+
+from numba import njit
+
+#: A quantity this share of a lot below the next lot is that lot: 0.3 / 0.1 is 2.9999999999999996.
+_LOT_ROOM = 1e-9
+
+
+@njit
+def floor_to_lot(qty, lot):  # type: ignore[no-untyped-def]
+    """`qty` floored to a whole number of lots."""
+    return math.floor(qty / lot + _LOT_ROOM) * lot
+
+
+@njit
+def buy_room(leg, values, price, position_limit):  # type: ignore[no-untyped-def]
+    """How much a leg may still buy at `price`: up to the position limit, and what its money pays for.
+
+    Spot pays price and fee from its quote balance. A perpetual needs its equity to cover the whole position (one
+    times leverage); buying back a short position needs nothing.
+    """
+    cost = price * leg.contract_size * (1.0 + leg.taker_fee)
+    if leg.is_spot != 0:
+        return min(position_limit - values.position, (leg.quote + values.balance - values.fee) / cost)
+    return min(position_limit, _covered_qty(leg, values, price)) - values.position
+
+
+@njit
+def sell_room(leg, values, price, position_limit):  # type: ignore[no-untyped-def]
+    """How much a leg may still sell at `price`; spot sells what it holds, a perpetual what its equity covers."""
+    if leg.is_spot != 0:
+        return min(position_limit, leg.base) + values.position
+    return min(position_limit, _covered_qty(leg, values, price)) + values.position
+
+
+@njit
+def _covered_qty(leg, values, price):  # type: ignore[no-untyped-def]
+    """The largest absolute position that a perpetual leg's equity covers."""
+    value = price * leg.contract_size
+    equity = leg.quote + values.balance - values.fee + values.position * value
+    return equity / (value * (1.0 + leg.taker_fee))
+
+
+@njit
+def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
+    """The quantity of an attempt at the touches, for both legs alike; 0 when it would be too small for either."""
+    qty = min(params.max_position_size, buy.ask_qty, sell.bid_qty)
+    # Priced at the worst price that the orders accept.
+    buy_px = buy.ask * (1.0 + params.slippage_tolerance)
+    qty = min(qty, buy_room(buy, buy_values, buy_px, params.position_limit))
+    qty = min(qty, sell_room(sell, sell_values, sell.bid, params.position_limit))
+    if not qty > 0.0:
+        return 0.0
+    qty = floor_to_lot(qty, params.common_lot)
+    is_large_enough = (
+        qty >= buy.min_qty
+        and qty >= sell.min_qty
+        and qty * buy.ask * buy.contract_size >= buy.min_notional
+        and qty * sell.bid * sell.contract_size * (1.0 - params.slippage_tolerance) >= sell.min_notional
+    )
+    return qty if is_large_enough and qty > 0.0 else 0.0
+
+
+@njit
+def limit_price(side, px, tolerance, tick_size):  # type: ignore[no-untyped-def]
+    """The worst price within `tolerance` (a share) of `px`, rounded to the tick that is still within.
+
+    side: 1 buys, -1 sells.
+    """
+    if side > 0:
+        return math.floor(px * (1.0 + tolerance) / tick_size + _LOT_ROOM) * tick_size
+    return math.ceil(px * (1.0 - tolerance) / tick_size - _LOT_ROOM) * tick_size

@@ -1,0 +1,121 @@
+"""The spread strategy: buy one leg and sell the other when the edge across two books pays for itself.
+
+`run` watches both touches and opens an attempt when the edge of one direction, in bps of the buy price, net of both
+taker fees and measured from the average cross spread where `basis_halflife_ns` asks for it, is above
+`min_spread_bps`. One attempt at a time; `arb.strategy.hedge` brings it to an end. A book that is not in sync reads
+NaN, and NaN never trades. It is the strategy's thread, in every world.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arb.strategy.decisions import Outcome
+from arb.strategy.hedge import ATTEMPT, HALTED, IDLE, advance, begin, wait_ns
+from arb.strategy.sizing import attempt_qty
+from arb.strategy.touch import (
+    BASIS,
+    LEG,
+    edge_bps,
+    is_basis_known,
+    is_quoted,
+    read_touches,
+    update_basis,
+)
+
+#: Arguments and their defaults. Names that the configuration has are filled in from it; `_0` and `_1` are the legs.
+PARAMS = {
+    "min_spread_bps": 10.0,
+    "max_position_size": 1.0,
+    "position_limit": 10.0,
+    "slippage_tolerance": 0.001,
+    "order_timeout_ns": 5_000_000_000,
+    "basis_halflife_ns": 0,
+    "record_interval_ns": 1_000_000_000,
+    "common_lot": 0.001,
+    "is_spot_0": True,
+    "is_spot_1": True,
+    "base_0": 0.0,
+    "base_1": 0.0,
+    "quote_0": 0.0,
+    "quote_1": 0.0,
+    "taker_fee_0": 0.001,
+    "taker_fee_1": 0.001,
+    "contract_size_0": 1.0,
+    "contract_size_1": 1.0,
+    "min_qty_0": 0.0,
+    "min_qty_1": 0.0,
+    "min_notional_0": 0.0,
+    "min_notional_1": 0.0,
+}
+
+# What `wait_next_feed` answers.
+_TIMEOUT, _END_OF_DATA, _FEED, _ORDER_RESPONSE = 0, 1, 2, 3
+
+
+@njit
+def run(bot, params, recorder):  # type: ignore[no-untyped-def]
+    """Trades the spread until the data end or it halts; an `Outcome`."""
+    legs = np.zeros(2, LEG)
+    basis = np.zeros(1, BASIS)[0]
+    attempt = np.zeros(1, ATTEMPT)[0]
+    attempt.next_order_id = 1
+    _set_up(bot, params, legs)
+    idle_ns = np.int64(params.record_interval_ns)
+    next_record = np.int64(0)
+    timeout = idle_ns
+    while True:
+        result = bot.wait_next_feed(True, timeout)
+        if result == _END_OF_DATA:
+            break
+        if result > _ORDER_RESPONSE or result < _TIMEOUT:
+            raise RuntimeError("the bot failed: see hftbacktest's return codes")
+        is_changed = read_touches(bot, legs)
+        if is_changed or attempt.phase != IDLE:
+            now = bot.current_timestamp
+            if is_changed and params.basis_halflife_ns > 0:
+                update_basis(basis, legs, now, params.basis_halflife_ns)
+            if attempt.phase != IDLE:
+                advance(bot, recorder, attempt, legs, params)
+            elif params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns):
+                _seek(bot, recorder, attempt, legs, basis.bps, params)
+            if attempt.phase == HALTED:
+                break
+            timeout = wait_ns(attempt, now, idle_ns)
+        if bot.current_timestamp >= next_record:
+            recorder.record(bot)
+            next_record = bot.current_timestamp + idle_ns
+    recorder.record(bot)
+    return np.int64(Outcome.HALTED) if attempt.phase == HALTED else np.int64(Outcome.ENDED)
+
+
+@njit
+def _set_up(bot, params, legs):  # type: ignore[no-untyped-def]
+    """Fills in what never changes during the run."""
+    legs[0].is_spot, legs[1].is_spot = params.is_spot_0, params.is_spot_1
+    legs[0].base, legs[1].base = params.base_0, params.base_1
+    legs[0].quote, legs[1].quote = params.quote_0, params.quote_1
+    legs[0].taker_fee, legs[1].taker_fee = params.taker_fee_0, params.taker_fee_1
+    legs[0].contract_size, legs[1].contract_size = params.contract_size_0, params.contract_size_1
+    legs[0].min_qty, legs[1].min_qty = params.min_qty_0, params.min_qty_1
+    legs[0].min_notional, legs[1].min_notional = params.min_notional_0, params.min_notional_1
+    for leg_no in range(2):
+        legs[leg_no].tick_size = bot.depth(leg_no).tick_size
+        legs[leg_no].bid = legs[leg_no].ask = np.nan
+
+
+@njit
+def _seek(bot, recorder, attempt, legs, basis_bps, params):  # type: ignore[no-untyped-def]
+    """Opens an attempt in the direction whose edge is above the threshold, if one is and its size is not zero."""
+    if not (is_quoted(legs[0]) and is_quoted(legs[1])):
+        return
+    for buy_no in range(2):
+        buy, sell = legs[buy_no], legs[1 - buy_no]
+        # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
+        edge = edge_bps(buy, sell) - (basis_bps if buy_no == 0 else -basis_bps)
+        if edge > params.min_spread_bps:
+            qty = attempt_qty(buy, sell, bot.state_values(buy_no), bot.state_values(1 - buy_no), params)
+            if qty > 0.0:
+                begin(bot, recorder, attempt, legs, buy_no, qty, edge, params)
+                return

@@ -1,0 +1,91 @@
+"""Both legs' touches as the strategy last saw them, edges across them, and the average they are measured from.
+
+Pure arithmetic on a record per leg; compiled, no allocation, NaN where a book is not known.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+BPS = 1e4
+
+#: One leg. Prices in quote per base, quantities in base units; NaN: the book is not in sync.
+LEG = np.dtype(
+    [
+        ("bid", "f8"),
+        ("ask", "f8"),
+        ("bid_qty", "f8"),
+        ("ask_qty", "f8"),
+        # What never changes during a run.
+        ("tick_size", "f8"),
+        ("taker_fee", "f8"),
+        ("is_spot", "i8"),
+        ("base", "f8"),
+        ("quote", "f8"),
+        ("min_qty", "f8"),
+        ("min_notional", "f8"),
+        ("contract_size", "f8"),
+        # The attempt under way.
+        ("side", "i8"),
+        ("reference_px", "f8"),
+        ("order_id", "u8"),
+        ("filled_qty", "f8"),
+    ],
+    align=True,
+)
+
+#: The exponentially weighted basis: the mid-to-mid cross spread of leg 1 over leg 0.
+BASIS = np.dtype([("bps", "f8"), ("last_bps", "f8"), ("last_ts", "i8"), ("start_ts", "i8")], align=True)
+
+
+@njit
+def read_touches(bot, legs):  # type: ignore[no-untyped-def]
+    """Reads both touches; whether a price or quantity is another than before. NaN counts as a change."""
+    is_changed = False
+    for leg_no in range(2):
+        depth = bot.depth(leg_no)
+        leg = legs[leg_no]
+        bid, ask = depth.best_bid, depth.best_ask
+        bid_qty, ask_qty = depth.best_bid_qty, depth.best_ask_qty
+        if bid != leg.bid or ask != leg.ask or bid_qty != leg.bid_qty or ask_qty != leg.ask_qty:
+            leg.bid = bid
+            leg.ask = ask
+            leg.bid_qty = bid_qty
+            leg.ask_qty = ask_qty
+            is_changed = True
+    return is_changed
+
+
+@njit
+def is_quoted(leg):  # type: ignore[no-untyped-def]
+    """Whether a leg has a touch to trade on: both sides known, positive, not crossed."""
+    return leg.bid > 0.0 and leg.ask > leg.bid
+
+
+@njit
+def edge_bps(buy, sell):  # type: ignore[no-untyped-def]
+    """What buying at one touch and selling at the other earns, in bps of the buy price, net of both taker fees."""
+    return BPS * (sell.bid * (1.0 - sell.taker_fee) - buy.ask * (1.0 + buy.taker_fee)) / buy.ask
+
+
+@njit
+def update_basis(basis, legs, now, halflife_ns):  # type: ignore[no-untyped-def]
+    """Moves the average to `now`: the cross spread seen last has held since then. Unknown books leave it as it is."""
+    if basis.start_ts != 0:
+        decay = 0.5 ** ((now - basis.last_ts) / halflife_ns)
+        basis.bps = basis.last_bps + (basis.bps - basis.last_bps) * decay
+    mid_0 = 0.5 * (legs[0].bid + legs[0].ask)
+    mid_1 = 0.5 * (legs[1].bid + legs[1].ask)
+    if mid_0 > 0.0 and mid_1 > 0.0:
+        basis.last_bps = BPS * (mid_1 - mid_0) / mid_0
+        if basis.start_ts == 0:
+            basis.start_ts = now
+            basis.bps = basis.last_bps
+    basis.last_ts = now
+
+
+@njit
+def is_basis_known(basis, now, halflife_ns):  # type: ignore[no-untyped-def]
+    """Whether the average has seen at least one half-life."""
+    return basis.start_ts != 0 and now - basis.start_ts >= halflife_ns

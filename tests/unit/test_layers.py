@@ -1,0 +1,223 @@
+"""Lower layers never import higher ones. The table says which module is in which layer."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("arb", "connectors")
+
+
+class Layer(IntEnum):
+    """What a module may do; it imports from its own layer and from those below."""
+
+    WORDS = 0
+    PURE = 1
+    EDGE = 2
+    ROOT = 3
+
+
+#: Module or folder, and its layer; the longest entry that fits counts. `connectors` and the folders of pure
+#: code stand whole, so that a new module there is held to the strict rules until a line here says otherwise.
+LAYERS = {
+    "connectors": Layer.PURE,
+    "connectors.types": Layer.WORDS,
+    "connectors.errors": Layer.WORDS,
+    "connectors.session": Layer.EDGE,
+    "connectors.rest": Layer.EDGE,
+    "connectors.feed": Layer.EDGE,
+    "arb.errors": Layer.WORDS,
+    "arb.strategy": Layer.PURE,
+    "arb.bot": Layer.PURE,
+    "arb.sim": Layer.PURE,
+    "arb.risk": Layer.PURE,
+    "arb.risk.supervisor": Layer.EDGE,
+    "arb.data": Layer.EDGE,
+    "arb.backtest": Layer.EDGE,
+    "arb.execution": Layer.EDGE,
+    "arb.execution.states": Layer.PURE,
+    "arb.execution.reconcile": Layer.PURE,
+    "arb.report": Layer.EDGE,
+    "arb.report.metrics": Layer.PURE,
+    "arb.web": Layer.EDGE,
+    "arb.alerts": Layer.EDGE,
+    "arb.sandbox": Layer.EDGE,
+    "arb.config": Layer.ROOT,
+    "arb.app": Layer.ROOT,
+    "arb.cli": Layer.ROOT,
+    "arb.__main__": Layer.ROOT,
+}
+
+#: The package itself: a line of text and the version, which every layer may read.
+PACKAGE_ITSELF = {"arb": Layer.WORDS}
+
+#: What computes has no business with these: time and randomness are arguments, edges own the rest.
+IMPURE = frozenset(
+    {
+        *("aiohttp", "asyncio", "ccxt", "greenlet", "http", "multiprocessing", "os", "random", "requests"),
+        *("secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess"),
+        *("tempfile", "threading", "time", "urllib", "uvloop", "websockets"),
+    }
+)
+
+#: A strategy is compiled and runs in every world: nothing else may leak into it.
+STRATEGY_IMPORTS = frozenset(
+    {"__future__", "collections", "dataclasses", "enum", "hftbacktest", "math", "numba", "numpy", "typing"}
+)
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the packages by its dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def layer_of(module: str) -> Layer | None:
+    """The layer that the table gives, or None."""
+    if module in PACKAGE_ITSELF:
+        return PACKAGE_ITSELF[module]
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        layer = LAYERS.get(".".join(parts[:length]))
+        if layer is not None:
+            return layer
+    return None
+
+
+def imports(source: str, module: str, *, is_package: bool = False) -> Iterator[tuple[str, str | None]]:
+    """(module, name) of every import of a source, wherever it stands; name is None for `import module`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".") + ([""] if is_package else [])
+                base = ".".join([*parts[: -node.level], *([node.module] if node.module else [])])
+            yield from ((base, alias.name) for alias in node.names)
+
+
+def faults(source: str, module: str, known: frozenset[str], *, is_package: bool = False) -> list[str]:
+    """What a module imports against the rules."""
+    layer = layer_of(module)
+    if layer is None:
+        return [f"{module}: not in the table of layers; add it to LAYERS in {Path(__file__).name}"]
+    found = []
+    for base, name in imports(source, module, is_package=is_package):
+        target = f"{base}.{name}" if name and f"{base}.{name}" in known else base
+        top = target.partition(".")[0]
+        if top in PACKAGES:
+            found += _own_faults(module, layer, target)
+        elif layer <= Layer.PURE and top in IMPURE:
+            found.append(f"{module}: pure code imports {top}")
+        if _is_in(module, "arb.strategy"):
+            found += _strategy_faults(module, target, name)
+    return found
+
+
+def _own_faults(module: str, layer: Layer, target: str) -> list[str]:
+    found = []
+    target_layer = layer_of(target)
+    if _is_in(module, "connectors") and _is_in(target, "arb"):
+        found.append(f"{module}: connectors knows nothing of arb, but imports {target}")
+    if target_layer is not None and target_layer > layer:
+        found.append(f"{module} ({layer.name}): imports {target} ({target_layer.name}), a higher layer")
+    return found
+
+
+def _strategy_faults(module: str, target: str, name: str | None) -> list[str]:
+    top = target.partition(".")[0]
+    if _is_in(target, "arb.strategy"):
+        return []
+    if top not in STRATEGY_IMPORTS:
+        return [f"{module}: a strategy imports {target}; allowed: {', '.join(sorted(STRATEGY_IMPORTS))}"]
+    if top == "hftbacktest" and (name is None or not name.isupper()):
+        return [
+            f"{module}: a strategy imports {name or target} of hftbacktest, whose constants only are allowed"
+        ]
+    return []
+
+
+def _is_in(module: str, folder: str) -> bool:
+    return module == folder or module.startswith(folder + ".")
+
+
+MODULES = modules()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_obey_the_layers(module: str) -> None:
+    path = MODULES[module]
+
+    assert faults(path.read_text(), module, frozenset(MODULES), is_package=path.stem == "__init__") == []
+
+
+def test_every_package_is_looked_at() -> None:
+    assert {module.partition(".")[0] for module in MODULES} == set(PACKAGES)
+    assert {folder.partition(".")[0] for folder in LAYERS} == set(PACKAGES)
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "fault"),
+    [
+        ("connectors.binance", "import arb.errors", "connectors knows nothing of arb"),
+        ("connectors.binance", "from arb import errors", "connectors knows nothing of arb"),
+        (
+            "connectors.session",
+            "def f():\n    from arb.config import load",
+            "connectors knows nothing of arb",
+        ),
+        ("connectors.book", "from connectors.session import Session", "a higher layer"),
+        ("connectors.types", "from connectors import book", "a higher layer"),
+        ("connectors.book", "from .rest import get", "a higher layer"),
+        ("connectors.book", "import asyncio", "pure code imports asyncio"),
+        ("connectors.new", "from os import path", "pure code imports os"),
+        ("connectors.jit", "import socket", "pure code imports socket"),
+        ("arb.sim.exchange", "import time", "pure code imports time"),
+        ("arb.sim.exchange", "import urllib.request", "pure code imports urllib"),
+        ("arb.bot.live", "from arb.backtest.runner import run", "a higher layer"),
+        ("arb.bot.live", "from ..backtest import runner", "a higher layer"),
+        ("arb.data.convert", "from arb.config import Leg", "a higher layer"),
+        ("arb.execution.states", "from arb.execution.journal import Journal", "a higher layer"),
+        ("arb.strategy.spread", "from arb.errors import ArbError", "a strategy imports arb.errors"),
+        ("arb.strategy.spread", "from connectors.jit import compiled", "a strategy imports connectors.jit"),
+        ("arb.strategy.spread", "import logging", "a strategy imports logging"),
+        ("arb.strategy.spread", "from hftbacktest import Recorder", "constants only are allowed"),
+        ("arb.strategy.spread", "import hftbacktest", "constants only are allowed"),
+        ("arb.novelty", "", "not in the table of layers"),
+    ],
+)
+def test_a_breach_is_found(module: str, source: str, fault: str) -> None:
+    known = frozenset({"arb.errors", "arb.backtest.runner", "connectors.book", "connectors.session"})
+
+    assert any(fault in line for line in faults(source, module, known))
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("connectors.session", "import asyncio\nfrom connectors.binance import BinanceSpot"),
+        ("connectors.jit", "import hashlib\nfrom pathlib import Path"),
+        ("arb.strategy.spread", "from hftbacktest import BUY, GTC\nfrom . import params\nimport numpy as np"),
+        ("arb.bot.live", "from connectors.types import Instrument\nfrom arb import __version__"),
+        ("arb.data.convert", "import os\nimport time\nfrom arb.bot.handle import Bot"),
+        ("arb.cli", "from arb.config import load\nfrom arb import app"),
+    ],
+)
+def test_what_the_rules_allow_is_no_breach(module: str, source: str) -> None:
+    assert faults(source, module, frozenset({"arb.app", "arb.strategy.params"})) == []
+
+
+def test_relative_imports_are_resolved_from_packages_too() -> None:
+    assert list(imports("from .x import y", "arb.data", is_package=True)) == [("arb.data.x", "y")]
+    assert list(imports("from ..x import y", "arb.data.convert")) == [("arb.x", "y")]
+    assert list(imports("from . import y", "arb.data.convert")) == [("arb.data", "y")]
