@@ -10,11 +10,10 @@ from hftbacktest import BacktestAsset
 from arb.backtest.touch_range import PriceRange, touch_range
 from arb.bot.backtest import hashmap_bot, roivec_bot
 from arb.bot.bot import Bot
-from arb.config import Leg, Queue
+from arb.leg import Leg
 from arb.risk.limits import Limits
 from connectors.types import Rows
 
-_NS_PER_MS = 1_000_000
 #: The vector book keeps this share of the price above and below the touch's range, for orders and queues far out.
 _MARGIN = 0.1
 #: Above this the vector books of one leg (two sides, strategy and exchange) would not fit well in memory.
@@ -22,13 +21,13 @@ _VECTOR_BYTES_MAX = 1 << 30
 #: Trades that a leg has room for before its buffer grows, where the strategy reads them.
 _TRADES_CAPACITY = 10_000
 
-_QUEUES: dict[str, Callable[[BacktestAsset, Queue], BacktestAsset]] = {
+_QUEUES: dict[str, Callable[[BacktestAsset, float], BacktestAsset]] = {
     "risk_adverse": lambda asset, _: asset.risk_adverse_queue_model(),
     "log_prob": lambda asset, _: asset.log_prob_queue_model(),
     "log_prob2": lambda asset, _: asset.log_prob_queue_model2(),
-    "power_prob": lambda asset, queue: asset.power_prob_queue_model(queue.power),
-    "power_prob2": lambda asset, queue: asset.power_prob_queue_model2(queue.power),
-    "power_prob3": lambda asset, queue: asset.power_prob_queue_model3(queue.power),
+    "power_prob": lambda asset, power: asset.power_prob_queue_model(power),
+    "power_prob2": lambda asset, power: asset.power_prob_queue_model2(power),
+    "power_prob3": lambda asset, power: asset.power_prob_queue_model3(power),
 }
 
 
@@ -60,17 +59,15 @@ def make_asset(data: LegData, *, keep_trades: bool) -> BacktestAsset:
         BacktestAsset()
         .data(list(data.arrays))
         .linear_asset(leg.contract_size)
-        .constant_order_latency(
-            round(leg.latency.entry_ms * _NS_PER_MS), round(leg.latency.response_ms * _NS_PER_MS)
-        )
+        .constant_order_latency(leg.entry_latency_ns, leg.response_latency_ns)
         .no_partial_fill_exchange()
-        .trading_value_fee_model(leg.fees.maker, leg.fees.taker)
+        .trading_value_fee_model(leg.maker_fee, leg.taker_fee)
         .tick_size(leg.tick_size)
         .lot_size(leg.lot_size)
     )
     if keep_trades:
         asset.last_trades_capacity(_TRADES_CAPACITY)
-    return _QUEUES[leg.queue.model](asset, leg.queue)
+    return _QUEUES[leg.queue_model](asset, leg.queue_power)
 
 
 def _vector_range(data: LegData) -> PriceRange | None:

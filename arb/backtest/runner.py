@@ -41,7 +41,9 @@ def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callabl
     try:
         dispatcher.compile(tuple(typeof(argument) for argument in arguments))
     except NumbaError as error:
-        raise InputError(f"{strategy.spec}: does not compile: {_reason(error, strategy.source_path)}") from None
+        raise InputError(
+            f"{strategy.spec}: does not compile: {_reason(error, strategy.source_path)}"
+        ) from None
     return dispatcher
 
 

@@ -7,7 +7,7 @@ environment.
 
 from __future__ import annotations
 
-from arb.config.load import Config, Leg, VenueConfig, load
+from arb.config.load import Config, Leg, VenueConfig, load, load_venues
 from arb.config.schema import (
     Capital,
     Clock,
@@ -43,5 +43,6 @@ __all__ = [
     "Symbol",
     "VenueConfig",
     "load",
+    "load_venues",
     "write_templates",
 ]

@@ -164,6 +164,15 @@ def load(
     )
 
 
+def load_venues(directory: str | os.PathLike[str]) -> dict[str, VenueConfig]:
+    """Every venue that a `*.toml` in `directory` describes, by name.
+
+    Raises ConfigError on a file that has a `name` and is wrong.
+    """
+    shelf = _Shelf.find(Path(directory) / "no main file")
+    return {name: shelf.venue(name, Source(str(directory))) for name in shelf.documents}
+
+
 @dataclass
 class _Document:
     """A TOML file, parsed but not checked."""

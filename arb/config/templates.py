@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import AbstractContextManager
 from importlib import resources
 from pathlib import Path
 
@@ -16,6 +17,11 @@ TEMPLATE_NAMES = ("arbitrage.toml", "binance.toml", "bybit.toml", "binance_usdm.
 def template_text(name: str) -> str:
     """The text of one template."""
     return resources.files("arb").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def template_folder() -> AbstractContextManager[Path]:
+    """The folder of the templates as files, for as long as the context is open."""
+    return resources.as_file(resources.files("arb").joinpath("templates"))
 
 
 def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:

@@ -63,7 +63,11 @@ class RowCache:
             raise InputError(f"{path}: {error.strerror}") from None
         key = "file-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
         known = self.get(key, _Fingerprint)
-        if known and (known.size, known.mtime_ns, known.inode) == (stat.st_size, stat.st_mtime_ns, stat.st_ino):
+        if known and (known.size, known.mtime_ns, known.inode) == (
+            stat.st_size,
+            stat.st_mtime_ns,
+            stat.st_ino,
+        ):
             return known.sha256
         sha256 = sha256_of(path)
         self.put(key, _Fingerprint(stat.st_size, stat.st_mtime_ns, stat.st_ino, sha256))

@@ -28,7 +28,9 @@ def find_recordings(directory: Path) -> list[Recording]:
     Raises InputError when the folder cannot be read.
     """
     if not directory.is_dir():
-        raise InputError(f"{directory}: no such folder; [data] directory or --data names where recordings are")
+        raise InputError(
+            f"{directory}: no such folder; [data] directory or --data names where recordings are"
+        )
     found = []
     for path in directory.glob("*/*.gz"):
         match = _FILE_NAME.fullmatch(path.name)
@@ -78,7 +80,9 @@ def select_days(
     return [[days[day] for day in wanted] for _, _, days in by_leg]
 
 
-def _missing(directory: Path, venue: str, symbol: str, missing: list[date], days: dict[date, Recording]) -> str:
+def _missing(
+    directory: Path, venue: str, symbol: str, missing: list[date], days: dict[date, Recording]
+) -> str:
     more = f" (and {len(missing) - 1} more days)" if len(missing) > 1 else ""
     have = f"it has {min(days)} to {max(days)}" if days else "it has none"
     path = recording_path(directory, venue, symbol, missing[0])

@@ -24,9 +24,10 @@ import connectors
 from arb.data.cache import RowCache
 from arb.data.catalog import Recording
 from arb.data.levels import book_rows
-from arb.data.npy import NpyWriter, load_rows
+from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
 from arb.data.spool import Carry, Progress, Scan, Spool, needs_carry, read_into
+from arb.errors import InputError
 from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.types import Rows, Venue
@@ -79,7 +80,9 @@ class Conversion(NamedTuple):
 class _Day:
     """One recording on its way to rows."""
 
-    def __init__(self, feed: Feed, recording: Recording, raw_sha256: str, carry: Carry | None, carry_path: str) -> None:
+    def __init__(
+        self, feed: Feed, recording: Recording, raw_sha256: str, carry: Carry | None, carry_path: str
+    ) -> None:
         self.feed = feed
         self.recording = recording
         self.raw_sha256 = raw_sha256
@@ -89,7 +92,8 @@ class _Day:
 
     def key(self, purpose: str, *more: object) -> str:
         """The cache key for something derived from this recording and the chain it carries on."""
-        parts = (purpose, self.raw_sha256, code_version(), self.recording.symbol, Path(self.carry_path).stem, *more)
+        instrument = (self.feed.venue.name, self.recording.symbol)
+        parts = (purpose, self.raw_sha256, code_version(), *instrument, Path(self.carry_path).stem, *more)
         return f"{purpose}-" + hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:40]
 
 
@@ -103,18 +107,24 @@ def convert(
     """The row files of all feeds on one clock.
 
     `offset_ns` is added to all local times; None measures it: the largest lead of a venue's time over the local time
-    in all recordings, or 0. Raises InputError for unreadable files, DecodeError for frames; nothing half-written is
-    left in the cache.
+    in all recordings, or 0. Raises InputError for unreadable files and a cache that cannot be written, DecodeError
+    for frames; nothing half-written is left in the cache.
     """
-    with ExitStack() as stack:
-        converter = _Converter(row_cache, stack, progress)
-        feeds_days = [converter.scan_feed(feed) for feed in feeds]
-        if offset_ns is None:
-            leads = [scan.lead_ns for days in feeds_days for _, scan in days if scan.lead_ns is not None]
-            offset_ns = max([0, *leads])
-        return Conversion(
-            offset_ns, [[converter.row_file(day, scan, offset_ns) for day, scan in days] for days in feeds_days]
-        )
+    try:
+        with ExitStack() as stack:
+            return _convert(feeds, _Converter(row_cache, stack, progress), offset_ns)
+    except OSError as error:  # the recordings' own are InputErrors already
+        raise InputError(f"{row_cache.directory}: the row cache failed: {error.strerror or error}") from None
+
+
+def _convert(feeds: Sequence[Feed], converter: _Converter, offset_ns: int | None) -> Conversion:
+    feeds_days = [converter.scan_feed(feed) for feed in feeds]
+    if offset_ns is None:
+        leads = [scan.lead_ns for days in feeds_days for _, scan in days if scan.lead_ns is not None]
+        offset_ns = max([0, *leads])
+    return Conversion(
+        offset_ns, [[converter.row_file(day, scan, offset_ns) for day, scan in days] for days in feeds_days]
+    )
 
 
 class _Converter:
@@ -145,7 +155,9 @@ class _Converter:
         return chain
 
     def _is_cold(self, venue: Venue, recording: Recording) -> bool:
-        key = _Day(Feed(venue, [], 0), recording, self._cache.fingerprint(recording.path), None, "").key("cold")
+        key = _Day(Feed(venue, [], 0), recording, self._cache.fingerprint(recording.path), None, "").key(
+            "cold"
+        )
         known = self._cache.get(key, bool)
         if known is None:
             known = needs_carry(venue, recording)
@@ -193,10 +205,13 @@ class _Converter:
     def _end_of(self, day: _Day) -> Path:
         """The file of the levels at the end of a recording."""
         path = self._cache.directory / f"{day.key('book')}.npy"
-        if not path.is_file():
-            before = day.carry.rows if day.carry is not None else np.zeros(0, event_dtype)
+        if not is_whole(path):
+            book = day.carry.rows if day.carry is not None else np.zeros(0, event_dtype)
+            spooled = self._spooled(day)
+            for start in range(0, len(spooled), BLOCK_ROWS):
+                book = book_rows(np.concatenate([book, spooled[start : start + BLOCK_ROWS]]))
             with NpyWriter(path) as writer:
-                writer.write(book_rows(np.concatenate([before, self._spooled(day)])))
+                writer.write(book)
         return path
 
     def row_file(self, day: _Day, scan: Scan, offset_ns: int) -> RowFile:
@@ -204,8 +219,9 @@ class _Converter:
         key = day.key("rows", offset_ns, day.feed.feed_latency_ns)
         path = self._cache.directory / f"{key}.npy"
         known = self._cache.get(key, RowFile)
-        if known is not None and path.is_file():
-            return known
+        if known is not None and is_whole(path):
+            # The cache may have been moved, or named by another path, since this was stored.
+            return msgspec.structs.replace(known, path=str(path), carry_path=day.carry_path)
         clock = RowClock(offset_ns, day.feed.feed_latency_ns)
         count = write_rows(self._spooled(day), clock, path)
         row_file = RowFile(

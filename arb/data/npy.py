@@ -35,6 +35,9 @@ class NpyWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
         self._temporary = Path(name)
+        self._temporary.chmod(
+            0o644
+        )  # mkstemp's files are private; derived rows are for everybody who may come here
         self._file = os.fdopen(handle, "wb")
         self._file.write(_header(0))
         return self
@@ -70,6 +73,17 @@ def _header(count: int) -> bytes:
     fields = f"{{'descr': {np.lib.format.dtype_to_descr(event_dtype)!r}, 'fortran_order': False, 'shape': ({count},), }}"
     length = _HEADER_BYTES - len(_MAGIC) - 2
     return _MAGIC + length.to_bytes(2, "little") + fields.ljust(length - 1).encode("latin1") + b"\n"
+
+
+def is_whole(path: Path) -> bool:
+    """Whether `path` is a file of rows as `NpyWriter` leaves it: its length is what its header says."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+        count, rest = divmod(path.stat().st_size - _HEADER_BYTES, event_dtype.itemsize)
+    except OSError:
+        return False
+    return rest == 0 and count >= 0 and header == _header(count)
 
 
 def load_rows(path: Path, *, mapped: bool = True) -> Rows:

@@ -15,8 +15,10 @@ _PIECE_BYTES = 1 << 20
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:
-    """The text of a gzip recording in pieces. Raises InputError for a cut, damaged or unreadable file."""
+    """The text of a gzip recording in pieces. Raises InputError for a cut, damaged, empty or unreadable file."""
     try:
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty; record or copy it again")
         with gzip.open(path, "rb") as file:
             while piece := file.read(_PIECE_BYTES):
                 yield piece

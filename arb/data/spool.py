@@ -102,7 +102,11 @@ def needs_carry(venue: Venue, recording: Recording) -> bool:
             first_delta = int(deltas[0])
         if len(snapshots):
             return first_delta is not None and int(snapshots[0]) - first_delta > COLD_START_NS
-        if first_delta is not None and len(messages) and int(messages["local_ts"][-1]) - first_delta > COLD_START_NS:
+        if (
+            first_delta is not None
+            and len(messages)
+            and int(messages["local_ts"][-1]) - first_delta > COLD_START_NS
+        ):
             return True
     return first_delta is not None
 

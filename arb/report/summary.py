@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from rich.table import Table
 
-from arb.config import Leg
+from arb.leg import Leg
 from arb.run.trades import Trade, iso_time
 from arb.strategy.decisions import Decision
 
@@ -110,8 +110,12 @@ def summary_table(summary: Summary, trades: Sequence[Trade]) -> Table:
     table.add_column("both", justify="right")
     table.add_row("fills", *(str(leg.trades) for leg in summary.legs), str(summary.trades))
     table.add_row("volume (base)", *(f"{leg.volume:.6g}" for leg in summary.legs), "")
-    table.add_row("position (base)", *(f"{leg.position:+.6g}" for leg in summary.legs), f"{_imbalance(summary):+.6g}")
-    table.add_row("cash (quote)", *(f"{leg.balance:+,.2f}" for leg in summary.legs), f"{summary.balance:+,.2f}")
+    table.add_row(
+        "position (base)", *(f"{leg.position:+.6g}" for leg in summary.legs), f"{_imbalance(summary):+.6g}"
+    )
+    table.add_row(
+        "cash (quote)", *(f"{leg.balance:+,.2f}" for leg in summary.legs), f"{summary.balance:+,.2f}"
+    )
     table.add_row("fees (quote)", *(f"{leg.fee:,.4f}" for leg in summary.legs), f"{summary.fee:,.4f}")
     table.add_row("PnL at mid (quote)", *(f"{leg.pnl:+,.2f}" for leg in summary.legs), f"{summary.pnl:+,.4f}")
     if trades:

@@ -103,7 +103,9 @@ def _argument_names(strategy: LoadedStrategy) -> list[str]:
     parameters = inspect.signature(strategy.function).parameters
     names = list(parameters)
     if any(parameter.kind not in _KINDS for parameter in parameters.values()):
-        raise InputError(f"{strategy.spec}: a strategy takes plain arguments only, no *, ** or keyword-only ones")
+        raise InputError(
+            f"{strategy.spec}: a strategy takes plain arguments only, no *, ** or keyword-only ones"
+        )
     if sum(name in _BOT_NAMES for name in names) != 1:
         raise InputError(f"{strategy.spec}: a strategy takes the bot as an argument named bot or hbt")
     if "params" in names and not strategy.defaults:

@@ -35,7 +35,9 @@ class RunFolder:
             self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
             self._aside.chmod(0o755)
         except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}; name another folder with --out") from None
+            raise InputError(
+                f"{path}: cannot be written: {error.strerror}; name another folder with --out"
+            ) from None
 
     def __enter__(self) -> Self:
         return self

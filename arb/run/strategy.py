@@ -39,7 +39,9 @@ def load_strategy(spec: str) -> LoadedStrategy:
     function = getattr(function, "py_func", function)
     if not callable(function) or not hasattr(function, "__code__"):
         known = sorted(
-            key for key, value in vars(module).items() if hasattr(getattr(value, "py_func", value), "__code__")
+            key
+            for key, value in vars(module).items()
+            if hasattr(getattr(value, "py_func", value), "__code__")
         )
         raise InputError(f"{place}: no function {name!r} in it; it has {', '.join(known) or 'none'}")
     path = Path(module.__file__ or "")
@@ -55,7 +57,9 @@ def _module_of_file(path: Path) -> ModuleType:
     process, and be in `sys.modules`. Modules beside the file can be imported, as when Python runs it.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such strategy file; --strategy takes FILE.py:FUNCTION or module:function")
+        raise InputError(
+            f"{path}: no such strategy file; --strategy takes FILE.py:FUNCTION or module:function"
+        )
     path = path.resolve()
     name = f"arb_strategy_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
@@ -88,7 +92,9 @@ def _line_of(error: Exception, path: Path) -> str:
     """Where in the file an error arose, as `, line N`."""
     if isinstance(error, SyntaxError):
         return f", line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
     return f", line {lines[-1]}" if lines else ""
 
 

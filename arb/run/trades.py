@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arb.config import Leg
+from arb.leg import Leg
 
 HEADER = (
     "time", "exch_ts", "attempt", "leg", "side", "price", "quantity", "fee", "cash", "liquidity", "order_id"
@@ -61,7 +61,7 @@ def _trade(fill: Any, attempts: dict[tuple[int, int], int], legs: Sequence[Leg])
         side="buy" if side > 0 else "sell",
         price=price,
         quantity=qty,
-        fee=amount * (leg.fees.maker if is_maker else leg.fees.taker),
+        fee=amount * (leg.maker_fee if is_maker else leg.taker_fee),
         cash=-side * amount,
         liquidity="maker" if is_maker else "taker",
         order_id=order_id,

@@ -1,11 +1,7 @@
-"""The composition root: builds each command's parts from the configuration and lets them work.
-
-Below here nobody sees the whole `Config`, and nobody asks which world it runs in.
-"""
+"""`arb backtest`: recorded days through a strategy, into a run folder."""
 
 from __future__ import annotations
 
-import importlib
 import math
 import platform
 from collections.abc import Callable, Sequence
@@ -18,25 +14,26 @@ import numba
 import numpy as np
 
 import arb
+from arb.app.facts import facts_of
+from arb.app.legs import leg_of, load_adapter
 from arb.backtest.assets import LegData, backtest_bot
 from arb.backtest.runner import Ended, compile_for, run
 from arb.bot.bot import Bot
 from arb.bot.cache import bot_compiled
 from arb.bot.recorder import Recorder
-from arb.config import Config, VenueConfig
+from arb.config import Config
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days
 from arb.data.convert import Conversion, Feed, code_version, convert
-from arb.errors import ConfigError, ExitCode
+from arb.errors import ExitCode
+from arb.leg import Leg
 from arb.report.summary import Summary, count_decisions, leg_summaries, mean_edge_bps, span
 from arb.risk.limits import AssetLimits, Limits
 from arb.run.arguments import Arguments
-from arb.run.facts import facts_of
 from arb.run.folder import RunFolder
 from arb.run.strategy import LoadedStrategy, load_strategy
 from arb.run.trades import HEADER, Trade, trades_of
 from arb.strategy.decisions import Outcome
-from connectors.types import Venue
 
 _NS_PER_MS = 1_000_000
 
@@ -52,16 +49,6 @@ class BacktestResult(NamedTuple):
     is_lost: bool
 
 
-def load_venue(venue: VenueConfig) -> Venue:
-    """An instance of the class that the venue's file names. Raises ConfigError."""
-    module_name, _, class_name = venue.adapter.partition(":")
-    try:
-        adapter = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{venue.file}: adapter {venue.adapter!r} cannot be loaded: {error}") from None
-    return adapter()
-
-
 def run_backtest(
     config: Config,
     start: date,
@@ -69,42 +56,38 @@ def run_backtest(
     out: Path | None,
     *,
     progress: Callable[[int], None] | None = None,
-    started: Callable[[], None] | None = None,
 ) -> BacktestResult:
     """Replays the days of both legs through the configured strategy and writes the run's folder.
 
-    `progress` hears of bytes read while recordings are converted; `started` is called right before the strategy runs.
+    `progress` hears of the bytes that are read where recordings are converted.
     """
     strategy = load_strategy(config.strategy.function)
     arguments = Arguments(strategy, facts_of(config), config.strategy.params)
-    days = select_days(
-        Path(config.data.directory), [(leg.venue.name, leg.symbol) for leg in config.legs], start, end
-    )
+    legs = [leg_of(leg) for leg in config.legs]
+    days = select_days(Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end)
     now = datetime.now(UTC)
     with RunFolder(out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest") as folder:
         feeds = [
-            Feed(load_venue(leg.venue), recordings, round(leg.venue.latency.feed_ms * _NS_PER_MS))
-            for leg, recordings in zip(config.legs, days, strict=True)
+            Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns)
+            for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
         ]
         offset_ms = config.clock.offset_ms
         offset_ns = None if offset_ms is None else round(offset_ms * _NS_PER_MS)
         conversion = convert(feeds, RowCache(), offset_ns=offset_ns, progress=progress)
-        legs = [
+        replayed = [
             LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
-            for leg, files in zip(config.legs, conversion.files, strict=True)
+            for leg, files in zip(legs, conversion.files, strict=True)
         ]
         limits = _limits(config)
         recorder = Recorder(len(legs))
-        bot = backtest_bot(legs, limits, keep_trades=strategy.reads_trades)
+        bot = backtest_bot(replayed, limits, keep_trades=strategy.reads_trades)
         bound = arguments.bind(bot, recorder)
         compiled = compile_for(strategy, bound)
-        if started is not None:
-            started()
         ended = run(compiled, bound, bot)
         fills, final = _finish(bot, recorder, ended)
-        trades = trades_of(fills, recorder.decisions, config.legs)
+        trades = trades_of(fills, recorder.decisions, legs)
         outcome, exit_code = _outcome(ended)
-        summary = _summary(config, days, conversion, recorder, final, limits, outcome)
+        summary = _summary(legs, days, conversion, recorder, final, limits, outcome)
         _write(folder, config, strategy, arguments, conversion, recorder, trades, summary, now)
         folder.publish()
     return BacktestResult(folder.path, summary, trades, exit_code, ended.is_lost)
@@ -133,7 +116,9 @@ def _finish(bot: Bot, recorder: Recorder, ended: Ended) -> tuple[Any, Any]:
     """All fills and the last state of each leg. A strategy that was lost still owns the bot: then what was saved."""
     if ended.is_lost:
         records = recorder.records
-        return bot.fills, records[-1] if len(records) else np.zeros(recorder.records.shape[1], recorder.records.dtype)
+        return bot.fills, records[-1] if len(records) else np.zeros(
+            recorder.records.shape[1], recorder.records.dtype
+        )
     last = Recorder(recorder.records.shape[1], rows=1)
     _record_once(bot, last)
     fills = bot.collect_fills().copy()
@@ -149,7 +134,7 @@ def _outcome(ended: Ended) -> tuple[str, ExitCode]:
 
 
 def _summary(
-    config: Config,
+    legs: Sequence[Leg],
     days: Sequence[Sequence[Any]],
     conversion: Conversion,
     recorder: Recorder,
@@ -157,9 +142,9 @@ def _summary(
     limits: Limits,
     outcome: str,
 ) -> Summary:
-    legs = leg_summaries(final, config.legs)
+    ends = leg_summaries(final, legs)
     records = recorder.records
-    names = [leg.name for leg in config.legs]
+    names = [leg.name for leg in legs]
     return Summary(
         world="backtest",
         outcome=outcome,
@@ -168,14 +153,16 @@ def _summary(
         first_time=span(int(records["timestamp"][0, 0]) if len(records) else 0),
         last_time=span(int(final["timestamp"][0])),
         rows=sum(file.rows for files in conversion.files for file in files),
-        legs=legs,
+        legs=ends,
         decisions=count_decisions(recorder.decisions),
         refusals={name: limits.refusals_by_rule(n) for n, name in enumerate(names)},
-        gaps={name: sum(f.scan.gaps for f in files) for name, files in zip(names, conversion.files, strict=True)},
-        balance=sum(leg.balance for leg in legs),
-        fee=sum(leg.fee for leg in legs),
-        trades=sum(leg.trades for leg in legs),
-        pnl=sum(leg.pnl for leg in legs),
+        gaps={
+            name: sum(f.scan.gaps for f in files) for name, files in zip(names, conversion.files, strict=True)
+        },
+        balance=sum(leg.balance for leg in ends),
+        fee=sum(leg.fee for leg in ends),
+        trades=sum(leg.trades for leg in ends),
+        pnl=sum(leg.pnl for leg in ends),
         edge_bps_mean=mean_edge_bps(recorder.decisions),
     )
 

@@ -1,0 +1,5 @@
+"""`python -m arb` is `arb`."""
+
+from arb.cli import main
+
+main()

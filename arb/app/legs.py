@@ -1,0 +1,61 @@
+"""What the configuration says of venues and legs, as the objects that the layers below work with."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from arb.config import Leg as ConfigLeg
+from arb.config import VenueConfig, load_venues
+from arb.config.templates import template_folder
+from arb.errors import ConfigError
+from arb.leg import Leg
+from connectors.types import Venue
+
+_NS_PER_MS = 1_000_000
+
+
+def load_adapter(venue: VenueConfig) -> Venue:
+    """An instance of the class that the venue's file names. Raises ConfigError."""
+    module_name, _, class_name = venue.adapter.partition(":")
+    try:
+        adapter = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{venue.file}: adapter {venue.adapter!r} cannot be loaded: {error}") from None
+    return adapter()
+
+
+def known_venues(config_path: Path) -> dict[str, VenueConfig]:
+    """The venues described beside the main file; those that `arb init` would write where there is no such file."""
+    if config_path.is_file():
+        return load_venues(config_path.parent)
+    with template_folder() as folder:
+        return load_venues(folder)
+
+
+def feed_latency_ns(venue: VenueConfig) -> int:
+    """What is assumed where a stream of the venue carries no time."""
+    return round(venue.latency.feed_ms * _NS_PER_MS)
+
+
+def leg_of(leg: ConfigLeg) -> Leg:
+    """A configured leg without the configuration."""
+    return Leg(
+        venue=leg.venue.name,
+        symbol=leg.symbol,
+        is_spot=leg.is_spot,
+        tick_size=leg.tick_size,
+        lot_size=leg.lot_size,
+        min_qty=leg.min_qty,
+        min_notional=leg.min_notional,
+        contract_size=leg.contract_size,
+        maker_fee=leg.fees.maker,
+        taker_fee=leg.fees.taker,
+        feed_latency_ns=feed_latency_ns(leg.venue),
+        entry_latency_ns=round(leg.latency.entry_ms * _NS_PER_MS),
+        response_latency_ns=round(leg.latency.response_ms * _NS_PER_MS),
+        queue_model=leg.queue.model,
+        queue_power=leg.queue.power,
+        base=leg.base,
+        quote=leg.quote,
+    )

@@ -1,0 +1,170 @@
+"""`Bot`: the object that Python holds and passes to a compiled strategy, in every world.
+
+It owns the table of addresses, keeps everything alive that the world reads (arrays, limits, logs), and can
+stop and close. A compiled function sees only two of its attributes, `ptr` and `table_address`.
+
+Threads: one thread runs the strategy. `stop` may come from any thread; `close` only when no strategy runs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numba.core import cgutils
+from numba.extending import NativeValue, typeof_impl, unbox
+
+from arb.bot.cache import bot_compiled
+from arb.bot.fills import FILL
+from arb.bot.handle import BotType, bot_type
+from arb.bot.log import GrowingLog
+from arb.bot.slots import CLOSED_TABLE, FILLS, INDEX, LIMITS, SLOTS, STOPPED, TABLE_SIZE
+from arb.bot.stubs import empty_addresses
+from arb.risk.limits import Limits
+
+#: Slots that answer "end of data" from `stop()` on.
+_STOPPING = (
+    "elapse",
+    "elapse_bt",
+    "wait_next_feed",
+    "wait_order_response",
+    "goto_end",
+    "submit_buy_order",
+    "submit_sell_order",
+    "modify",
+)
+
+
+class Bot:
+    """A world as a strategy sees it.
+
+    ptr: address of the world's object, given to every function of the table. addresses: address of the C
+    function for every slot of `arb.bot.slots`; a slot left out answers what `arb.bot.stubs` says. keep:
+    anything that must live as long as the bot, market data arrays above all. limits: checked before every
+    submit and modify. log_fills: False saves the pass over the orders at `clear_inactive_orders`.
+    """
+
+    def __init__(
+        self,
+        ptr: int,
+        addresses: Mapping[str, int],
+        *,
+        keep: Any = None,
+        limits: Limits | None = None,
+        log_fills: bool = True,
+    ) -> None:
+        unknown = sorted(addresses.keys() - INDEX.keys())
+        if unknown:
+            raise ValueError(f"no such slots: {', '.join(unknown)}")
+        empty = empty_addresses()
+        self.ptr = ptr
+        self.keep = keep
+        self.limits = limits
+        self._fills = GrowingLog(FILL)
+        self._empty = np.array([empty[slot.name] for slot in SLOTS], np.int64)
+        self._table = np.zeros(TABLE_SIZE, np.int64)
+        self._table[: len(SLOTS)] = [addresses.get(slot.name) or empty[slot.name] for slot in SLOTS]
+        self._table[LIMITS] = limits.address if limits else 0
+        self._table[FILLS] = self._fills.address if log_fills else 0
+        self._table[CLOSED_TABLE] = self._empty.ctypes.data
+        self.table_address = int(self._table.ctypes.data)
+        # The world's memory belongs to nobody in Python, so a forgotten bot frees it when it is collected.
+        # The arguments keep alive what the world reads until then. Not at exit: the process frees everything
+        # itself.
+        self._finalizer = weakref.finalize(self, _free, ptr, self._table, keep)
+        self._finalizer.atexit = False
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called, here or by the strategy."""
+        return not self._table[CLOSED_TABLE]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return bool(self._table[STOPPED])
+
+    @property
+    def fills(self) -> np.ndarray[Any, Any]:
+        """Fills logged so far, of dtype `arb.bot.fills.FILL`. All of them once the bot is closed."""
+        return self._fills.rows
+
+    @property
+    def fills_dropped(self) -> int:
+        """Fills that the log had no room for."""
+        return self._fills.dropped
+
+    def collect_fills(self) -> np.ndarray[Any, Any]:
+        """All fills so far, those still in the order dictionary too. Clears inactive orders.
+
+        Not while a strategy runs.
+        """
+        _collect(self)
+        return self.fills
+
+    def stop(self) -> None:
+        """End the run from outside: from now on waits, submits and modifies answer 1 and do nothing.
+
+        A call under way finishes first. Cancels still go out but do not wait for the answer, so that a
+        strategy may clean up behind itself. Any thread, any number of times.
+        """
+        self._table[STOPPED] = 1
+        for name in _STOPPING:
+            self._table[INDEX[name]] = self._empty[INDEX[name]]
+
+    def close(self) -> int:
+        """Log the last fills and free the world. Returns 0, or the world's error code. Again: 0, nothing
+        happens.
+
+        Afterwards every method answers as `arb.bot.stubs` says; orders and arrays taken before are invalid.
+        Not while a strategy runs: stop it first.
+        """
+        if self.is_closed:
+            return 0
+        code = int(_close(self))
+        self._finalizer.detach()
+        self.keep = None
+        return code
+
+    def __enter__(self) -> Bot:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _free(ptr: int, table: np.ndarray[Any, np.dtype[np.int64]], keep: Any) -> None:
+    if table[CLOSED_TABLE]:
+        table[CLOSED_TABLE] = 0
+        ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(int(table[INDEX["close"]]))(ptr)
+
+
+@typeof_impl.register(Bot)
+def _typeof_bot(value: Bot, context: Any) -> Any:
+    return bot_type
+
+
+@unbox(BotType)
+def _unbox_bot(typ: Any, obj: Any, c: Any) -> Any:
+    handle = cgutils.create_struct_proxy(typ)(c.context, c.builder)
+    for field, attribute in (("ptr", "ptr"), ("table", "table_address")):
+        value = c.pyapi.object_getattr_string(obj, attribute)
+        setattr(handle, field, c.pyapi.long_as_longlong(value))
+        c.pyapi.decref(value)
+    return NativeValue(handle._getvalue(), is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
+
+
+@bot_compiled
+def _close(bot):  # type: ignore[no-untyped-def]
+    return bot.close()
+
+
+@bot_compiled
+def _collect(bot):  # type: ignore[no-untyped-def]
+    bot.clear_inactive_orders(-1)

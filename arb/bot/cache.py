@@ -1,0 +1,42 @@
+"""Compilation of what is written against the bot: strategies of the user and our own functions that take a
+bot.
+
+The methods of a bot reach a strategy as overloads, which no name in the strategy's file leads to; so
+everything that uses them is stamped with the whole of `arb/bot` and `arb/risk` besides its own sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from connectors.jit import compiled, compiled_callback
+
+_PACKAGE = Path(__file__).parent
+
+#: Folders whose code is compiled into everything that takes a bot.
+FRAMEWORK = (_PACKAGE, _PACKAGE.parent / "risk")
+
+
+def bot_compiled(function: Callable[..., Any] | None = None, **flags: Any) -> Any:
+    """`connectors.jit.compiled` for a function that takes a bot, a recorder or their parts."""
+    return compiled(function, framework=FRAMEWORK, **flags)
+
+
+def bot_callback(signature: Any, function: Callable[..., Any] | None = None, **flags: Any) -> Any:
+    """`connectors.jit.compiled_callback` for a slot of a bot's table."""
+    return compiled_callback(signature, function, framework=FRAMEWORK, **flags)
+
+
+def compile_strategy(function: Callable[..., Any]) -> Any:
+    """Numba dispatcher of a strategy `function(bot, ...)`, cached on disk across processes.
+
+    function: a plain function or one under the user's own `@njit`, whose flags are dropped: the GIL is
+    released and division by zero raises. Nothing is compiled before the first call. The same dispatcher takes
+    the bot of every world, with one compilation.
+    """
+    # Registers the methods of the types; imported here so that the engine's table is not needed to compile.
+    import arb.bot.methods  # noqa: F401
+
+    return bot_compiled(function)

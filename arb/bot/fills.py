@@ -1,0 +1,71 @@
+"""The fill log: every fill of a run, once, whatever the strategy does.
+
+hftbacktest shows a fill only as an order of status FILLED in the local order dictionary, until
+`clear_inactive_orders` takes it out. So our `clear_inactive_orders` writes the filled orders of the asset
+down first, and `close` clears once more; a fill leaves the dictionary at the moment it is logged, which is
+why it is logged exactly once.
+
+Complete where an order is filled whole (`no_partial_fill_exchange`, the simulated exchange). The slices of a
+partially filled order are not seen one by one: it is logged when it is full, with the price and quantity of
+its last slice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hftbacktest.order import FILLED
+from numba import carray
+
+from arb.bot.cache import bot_compiled
+from arb.bot.log import publish_row, reserve_row
+from arb.bot.memory import as_pointer
+from arb.bot.orders import order_at
+
+#: One fill. price and qty are the execution's; exch_ts is its time at the exchange, request_ts the local time
+#: of the order's last request. side is 1 or -1, maker 1 or 0.
+FILL = np.dtype(
+    [
+        ("asset_no", "i8"),
+        ("order_id", "u8"),
+        ("side", "i8"),
+        ("price", "f8"),
+        ("qty", "f8"),
+        ("maker", "i8"),
+        ("exch_ts", "i8"),
+        ("request_ts", "i8"),
+    ],
+    align=True,
+)
+
+
+@bot_compiled
+def log_fills(bot, control, asset_no):  # type: ignore[no-untyped-def]
+    """Append the filled orders of one asset to the log whose control block is at `control`."""
+    orders = bot.orders(asset_no)
+    if len(orders) == 0:
+        return
+    # The engine's own iterator: nothing changes the orders meanwhile, and its end frees it.
+    iterator = orders.c_orders_values()
+    address = orders.c_orders_values_next(iterator)
+    while address != 0:
+        order = order_at(address)
+        if order.status == FILLED:
+            _log_fill(control, asset_no, order)
+        address = orders.c_orders_values_next(iterator)
+
+
+@bot_compiled
+def _log_fill(control, asset_no, order):  # type: ignore[no-untyped-def]
+    address = reserve_row(control)
+    if address == 0:
+        return
+    row = carray(as_pointer(address), 1, FILL)[0]
+    row.asset_no = asset_no
+    row.order_id = order.order_id
+    row.side = order.side
+    row.price = order.exec_price
+    row.qty = order.exec_qty
+    row.maker = 1 if order.maker else 0
+    row.exch_ts = order.exch_timestamp
+    row.request_ts = order.local_timestamp
+    publish_row(control)

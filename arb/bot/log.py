@@ -1,0 +1,114 @@
+"""Rows that compiled code appends and Python reads: records, decisions and fills.
+
+A log is a control block of 64-bit cells, whose address compiled code holds, and a buffer. The strategy's
+thread is the only writer: it fills a row, then publishes the count, so another thread may read at any moment.
+A full buffer is doubled by a callback that takes the GIL; readers keep the old buffer for as long as they
+look at it.
+
+Bound: `rows_max`. At it, and when memory runs out, further rows are dropped and counted; the strategy is not
+disturbed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+from arb.bot.memory import call_int64, load_int64, publish_int64
+
+# Cells of the control block.
+DATA = 0
+CAPACITY = 1
+COUNT = 2
+GROW = 3
+DROPPED = 4
+#: Bytes of one row.
+ROW_BYTES = 5
+#: Entries of one row: assets of a record, otherwise 1.
+WIDTH = 6
+CONTROL_SIZE = 7
+
+#: Default bound: 16 million rows.
+ROWS_MAX = 1 << 24
+
+_GROW_TYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
+
+
+class GrowingLog:
+    """Owner of one log: its buffer, its control block and the callback that doubles the buffer.
+
+    width: entries in one row; the rows are then two-dimensional. Keep it alive for as long as compiled code
+    has its address.
+    """
+
+    def __init__(
+        self, dtype: np.dtype[Any], *, width: int = 0, rows: int = 1024, rows_max: int = ROWS_MAX
+    ) -> None:
+        if not 0 < rows <= rows_max:
+            raise ValueError(f"0 < rows <= rows_max is needed, not {rows} and {rows_max}")
+        self._shape = (width,) if width else ()
+        self._rows_max = rows_max
+        self._buffer = np.zeros((rows, *self._shape), dtype)
+        # The callback must not keep the log alive: a cycle would outlive the run by an arbitrary time.
+        self._control = np.zeros(CONTROL_SIZE, np.int64)
+        self._grow_callback = _GROW_TYPE(self._grow)
+        self._control[GROW] = ctypes.cast(self._grow_callback, ctypes.c_void_p).value or 0
+        self._control[ROW_BYTES] = dtype.itemsize * max(width, 1)
+        self._control[WIDTH] = max(width, 1)
+        self._point()
+
+    @property
+    def address(self) -> int:
+        """Address of the control block."""
+        return int(self._control.ctypes.data)
+
+    @property
+    def rows(self) -> np.ndarray[Any, Any]:
+        """The rows so far, a view. Any thread; rows added later are not in it."""
+        count = int(self._control[COUNT])
+        return self._buffer[:count]
+
+    @property
+    def dropped(self) -> int:
+        """Rows that were lost at the bound or for lack of memory."""
+        return int(self._control[DROPPED])
+
+    def _point(self) -> None:
+        self._control[DATA] = self._buffer.ctypes.data
+        self._control[CAPACITY] = len(self._buffer)
+
+    def _grow(self, _address: int) -> int:
+        rows = min(2 * len(self._buffer), self._rows_max)
+        if rows == len(self._buffer):
+            return 1
+        try:
+            buffer = np.zeros((rows, *self._shape), self._buffer.dtype)
+        except MemoryError:
+            return 1
+        buffer[: len(self._buffer)] = self._buffer
+        self._buffer = buffer
+        self._point()
+        return 0
+
+
+@register_jitable
+def reserve_row(control: Any) -> Any:
+    """Address of the row to fill next, or 0 when there is no room for it.
+
+    Nothing is logged until `publish_row`.
+    """
+    count = load_int64(control + 8 * COUNT)
+    if count >= load_int64(control + 8 * CAPACITY):
+        if call_int64(load_int64(control + 8 * GROW), control) != 0:
+            publish_int64(control + 8 * DROPPED, load_int64(control + 8 * DROPPED) + 1)
+            return 0
+    return load_int64(control + 8 * DATA) + count * load_int64(control + 8 * ROW_BYTES)
+
+
+@register_jitable
+def publish_row(control: Any) -> None:
+    """Count the row that `reserve_row` gave."""
+    publish_int64(control + 8 * COUNT, load_int64(control + 8 * COUNT) + 1)

@@ -1,0 +1,66 @@
+"""Addresses as arrays and back, for compiled code; the few operations that Numba has no word for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_I64 = ir.IntType(64)
+
+
+@intrinsic
+def as_pointer(typingctx: Any, address: Any) -> Any:
+    """The address as the void pointer that `numba.carray` takes."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], cgutils.voidptr_t)
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def data_address(typingctx: Any, array: Any) -> Any:
+    """Address of an array's first element."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.ptrtoint(data, _I64)
+
+    return types.int64(array), codegen
+
+
+@intrinsic
+def load_int64(typingctx: Any, address: Any) -> Any:
+    """The 64-bit integer at `address`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.load(builder.inttoptr(args[0], _I64.as_pointer()))
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
+def publish_int64(typingctx: Any, address: Any, value: Any) -> Any:
+    """Store `value` after everything stored before it, as other threads see it."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        memory = builder.inttoptr(args[0], _I64.as_pointer())
+        builder.store_atomic(args[1], memory, "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def call_int64(typingctx: Any, function: Any, argument: Any) -> Any:
+    """Call the C function `int64 f(int64)` at address `function`."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I64, [_I64])
+        return builder.call(builder.inttoptr(args[0], kind.as_pointer()), [args[1]])
+
+    return types.int64(types.int64, types.int64), codegen

@@ -1,0 +1,201 @@
+"""The recorder: equity and state by time, and the strategy's decisions, readable while the strategy runs.
+
+`record(bot)` does what hftbacktest's recorder does, in its `record_dtype`, so `hftbacktest.stats` reads the
+result; it takes our bot and hftbacktest's own. It differs where that one hurts: it is no jitclass, so
+strategies that take it are cached, and it grows instead of raising when it is full. `log` says what happens
+at its bound.
+
+Pass the `Recorder` itself to the strategy (or its `.recorder`, as hftbacktest's examples do).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hftbacktest.types import record_dtype
+from numba import carray, types
+from numba.core import cgutils
+from numba.extending import (
+    NativeValue,
+    make_attribute_wrapper,
+    models,
+    overload_method,
+    register_model,
+    typeof_impl,
+    unbox,
+)
+
+from arb.bot.cache import bot_compiled
+from arb.bot.handle import BotType
+from arb.bot.log import ROWS_MAX, WIDTH, GrowingLog, publish_row, reserve_row
+from arb.bot.memory import as_pointer, load_int64
+from arb.bot.slots import ABI
+
+#: One decision of a strategy. What code, attempt, leg and value mean is the strategy's to say.
+DECISION = np.dtype(
+    [
+        ("timestamp", "i8"),
+        ("code", "i8"),
+        ("attempt", "i8"),
+        ("leg", "i8"),
+        ("order_id", "u8"),
+        ("value", "f8"),
+    ],
+    align=True,
+)
+
+
+class Recorder:
+    """Growing records and decisions of one run. Keep it until the strategy has returned.
+
+    num_assets: as the bot has; a bot with more is recorded for the first `num_assets` only. rows_max: bound
+    of either log, records being one row a call; rows beyond it are dropped and counted.
+    """
+
+    def __init__(self, num_assets: int, *, rows: int = 16_384, rows_max: int = ROWS_MAX) -> None:
+        if num_assets < 1:
+            raise ValueError("a recorder needs at least one asset")
+        self._records = GrowingLog(record_dtype, width=num_assets, rows=rows, rows_max=rows_max)
+        self._decisions = GrowingLog(DECISION, rows=min(rows, 1024), rows_max=rows_max)
+        self.records_address = self._records.address
+        self.decisions_address = self._decisions.address
+
+    @property
+    def recorder(self) -> Recorder:
+        """Itself: hftbacktest's examples pass `recorder.recorder` to the strategy."""
+        return self
+
+    @property
+    def records(self) -> np.ndarray[Any, Any]:
+        """Records so far, (row, asset), of hftbacktest's `record_dtype`. Any thread."""
+        return self._records.rows
+
+    @property
+    def decisions(self) -> np.ndarray[Any, Any]:
+        """Decisions so far, of dtype `DECISION`. Any thread."""
+        return self._decisions.rows
+
+    @property
+    def dropped(self) -> int:
+        """Records and decisions lost at the bound."""
+        return self._records.dropped + self._decisions.dropped
+
+    def get(self, asset_no: int) -> np.ndarray[Any, Any]:
+        """Records of one asset."""
+        return self.records[:, asset_no]
+
+    def to_npz(self, file: str | Path) -> None:
+        """Save the records as hftbacktest's recorder does: one array an asset, named "0", "1", ..."""
+        records = self.records
+        by_asset: dict[str, Any] = {
+            str(asset_no): records[:, asset_no] for asset_no in range(records.shape[1])
+        }
+        np.savez_compressed(file, **by_asset)
+
+
+class RecorderType(types.Type):  # type: ignore[misc]
+    """The two control blocks' addresses."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"{type(self).__name__}[abi{ABI}]")
+
+
+@register_model(RecorderType)
+class _RecorderModel(models.StructModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, fe_type: Any) -> None:
+        super().__init__(dmm, fe_type, [("records", types.intp), ("decisions", types.intp)])
+
+
+make_attribute_wrapper(RecorderType, "records", "_records")
+make_attribute_wrapper(RecorderType, "decisions", "_decisions")
+recorder_type = RecorderType()
+
+
+@typeof_impl.register(Recorder)
+def _typeof_recorder(value: Recorder, context: Any) -> Any:
+    return recorder_type
+
+
+@unbox(RecorderType)
+def _unbox_recorder(typ: Any, obj: Any, c: Any) -> Any:
+    handle = cgutils.create_struct_proxy(typ)(c.context, c.builder)
+    for field, attribute in (("records", "records_address"), ("decisions", "decisions_address")):
+        value = c.pyapi.object_getattr_string(obj, attribute)
+        setattr(handle, field, c.pyapi.long_as_longlong(value))
+        c.pyapi.decref(value)
+    return NativeValue(handle._getvalue(), is_error=cgutils.is_not_null(c.builder, c.pyapi.err_occurred()))
+
+
+def _record_impl(recorder: Any, bot: Any) -> None:
+    control = recorder._records
+    address = reserve_row(control)
+    if address == 0:
+        return
+    width = load_int64(control + 8 * WIDTH)
+    row = carray(as_pointer(address), width, record_dtype)
+    timestamp = bot.current_timestamp
+    for asset_no in range(min(width, np.int64(bot.num_assets))):
+        depth = bot.depth(asset_no)
+        state = bot.state_values(asset_no)
+        row[asset_no].timestamp = timestamp
+        row[asset_no].price = (depth.best_bid + depth.best_ask) / 2.0
+        row[asset_no].position = state.position
+        row[asset_no].balance = state.balance
+        row[asset_no].fee = state.fee
+        row[asset_no].num_trades = state.num_trades
+        row[asset_no].trading_volume = state.trading_volume
+        row[asset_no].trading_value = state.trading_value
+    publish_row(control)
+
+
+#: For our bot: compiled once and shared by all strategies.
+_record = bot_compiled(_record_impl)
+
+
+@overload_method(RecorderType, "record")
+def _record_method(recorder: Any, bot: Any) -> Any:
+    if isinstance(bot, BotType):
+
+        def impl(recorder: Any, bot: Any) -> Any:
+            return _record(recorder, bot)
+
+        return impl
+    # hftbacktest's own bots are jitclasses, which Numba cannot cache; they are compiled in place.
+    return _record_impl
+
+
+@bot_compiled
+def _decide(recorder, timestamp, code, attempt, leg, order_id, value):  # type: ignore[no-untyped-def]
+    address = reserve_row(recorder._decisions)
+    if address == 0:
+        return
+    row = carray(as_pointer(address), 1, DECISION)[0]
+    row.timestamp = timestamp
+    row.code = code
+    row.attempt = attempt
+    row.leg = leg
+    row.order_id = order_id
+    row.value = value
+    publish_row(recorder._decisions)
+
+
+@overload_method(RecorderType, "decide")
+def _decide_method(
+    recorder: Any, timestamp: Any, code: Any, attempt: Any, leg: Any, order_id: Any, value: Any
+) -> Any:
+    def impl(
+        recorder: Any, timestamp: Any, code: Any, attempt: Any, leg: Any, order_id: Any, value: Any
+    ) -> Any:
+        _decide(
+            recorder,
+            np.int64(timestamp),
+            np.int64(code),
+            np.int64(attempt),
+            np.int64(leg),
+            np.uint64(order_id),
+            np.float64(value),
+        )
+
+    return impl

@@ -1,0 +1,29 @@
+"""The command line: words in, exit codes out. What a command does is in `arb.app` and below.
+
+Modules with compiled code are imported inside the commands, so that `arb --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import click
+
+import arb
+from arb.cli.backtest import backtest
+from arb.cli.init import init
+from arb.cli.lines import CommandGroup
+from arb.cli.recordings import convert, data
+
+
+@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(arb.__version__, prog_name="arb")
+def cli() -> None:
+    """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""
+
+
+for command in (backtest, convert, data, init):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the `arb` command."""
+    cli()

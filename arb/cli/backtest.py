@@ -1,0 +1,68 @@
+"""`arb backtest`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+
+import click
+
+from arb.cli.lines import Day, ReadingStatus, config_option, output
+from arb.errors import InputError
+
+
+@click.command()
+@config_option
+@click.option("--start", type=Day(), required=True, help="First UTC day.")
+@click.option(
+    "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that both legs have."
+)
+@click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-backtest].")
+@click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
+def backtest(
+    config_path: Path,
+    start: date,
+    end: date | None,
+    legs: str | None,
+    data_dir: Path | None,
+    out: Path | None,
+    strategy_spec: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Replay recorded days through a strategy."""
+    from arb.config import load
+
+    if end is not None and end < start:
+        raise InputError(f"--end {end} lies before --start {start}")
+    settings = list(overrides)
+    if strategy_spec is not None:
+        settings.append(f"strategy.function={json.dumps(strategy_spec)}")
+    if data_dir is not None:
+        settings.append(f"data.directory={json.dumps(str(data_dir))}")
+    names = None if legs is None else [leg.strip() for leg in legs.split(",")]
+    config = load(config_path, settings, names)
+
+    from arb.app.backtest import run_backtest
+    from arb.backtest.runner import leave_now
+    from arb.report.summary import summary_table
+
+    with ReadingStatus("reading recordings") as update:
+        result = run_backtest(config, start, end, out, progress=update)
+    if as_json:
+        click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
+    else:
+        output().print(summary_table(result.summary, result.trades))
+        click.echo(f"written to {result.folder}")
+    if result.is_lost:
+        sys.stdout.flush()
+        leave_now(result.exit_code)
+    sys.exit(result.exit_code)

@@ -1,0 +1,138 @@
+"""`arb convert` and `arb data list`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich import box
+from rich.table import Table
+
+from arb.cli.lines import ReadingStatus, config_option, output
+from arb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from arb.app.recordings import Converted
+    from arb.data.compare import Comparison
+
+_directory = click.argument("directory", type=click.Path(path_type=Path))
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")
+
+
+@click.command()
+@_directory
+@config_option
+@click.option(
+    "--compare", "is_comparison", is_flag=True, help="Compare with hftbacktest's converters instead."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Copy the row files here as VENUE/SYMBOL_DAY.npy."
+)
+@_json
+def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path | None, as_json: bool) -> None:
+    """Derive event rows from the recordings in DIRECTORY; hftbacktest loads the files.
+
+    With --compare, convert each with hftbacktest's own converter too and compare byte for byte; exit code 4 on a
+    difference.
+    """
+    from arb.app.legs import known_venues
+    from arb.app.recordings import compare_all, convert_all
+
+    venues = known_venues(config_path)
+    if is_comparison:
+        comparisons = list(compare_all(directory, venues))
+        _show(comparison_lines(comparisons), as_json)
+        sys.exit(ExitCode.DONE if all(c.is_equal for c in comparisons) else ExitCode.DIFFERENCES)
+    with ReadingStatus("reading recordings") as update:
+        offset_ns, converted = convert_all(directory, venues, out, update)
+    _show(conversion_lines(converted), as_json)
+    folder = converted[0].path.parent if out is None else out
+    click.echo(f"clock offset {offset_ns / 1e6:,.3f} ms; row files in {folder} (--json names each)", err=True)
+
+
+@click.group()
+def data() -> None:
+    """What is recorded."""
+
+
+@data.command("list")
+@_directory
+@_json
+def list_recordings(directory: Path, as_json: bool) -> None:
+    """List the recordings in DIRECTORY."""
+    from arb.app.recordings import list_all
+
+    lines = [
+        {
+            "venue": r.venue,
+            "symbol": r.symbol,
+            "day": str(r.day),
+            "bytes": r.path.stat().st_size,
+            "file": str(r.path),
+        }
+        for r in list_all(directory)
+    ]
+    _show(lines, as_json)
+
+
+def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:
+    """A line a recording: what was read, what came of it."""
+    return [
+        {
+            "venue": recording.venue,
+            "symbol": recording.symbol,
+            "day": str(recording.day),
+            "frames": file.scan.lines,
+            "rows": file.rows,
+            "gaps": file.scan.gaps,
+            "clamped": file.clamped,
+            "carried": file.scan.is_carried,
+            "lead_ms": None if file.scan.lead_ns is None else round(file.scan.lead_ns / 1e6, 3),
+            "file": str(path),
+        }
+        for recording, file, path in converted
+    ]
+
+
+def comparison_lines(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
+    """A line a recording: equal or where not, and how long both took."""
+    return [
+        {
+            "recording": f"{c.recording.venue}/{c.recording.path.name}",
+            "converter": c.converter,
+            "rows": c.rows,
+            "its_rows": c.reference_rows,
+            "result": "equal" if c.is_equal else f"differs at row {c.first_difference}",
+            "seconds": round(c.seconds, 3),
+            "its_seconds": round(c.reference_seconds, 3),
+        }
+        for c in comparisons
+    ]
+
+
+def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
+    """The lines as a table that fits a terminal, or with their files as JSON lines."""
+    if as_json:
+        for line in lines:
+            click.echo(json.dumps(line))
+        return
+    names = [name for name in lines[0] if name != "file"]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in names:
+        is_number = isinstance(lines[0][name], int | float) and not isinstance(lines[0][name], bool)
+        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*(_text(line[name]) for name in names))
+    output().print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else ""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return "" if value is None else str(value)
