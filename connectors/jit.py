@@ -70,8 +70,7 @@ _folder_override: Path | None = None
 def compiled(
     function: Callable[..., Any] | None = None, *, framework: Iterable[Path] = (), **flags: Any
 ) -> Any:
-    """`numba.njit` with the project's flags and the project's disk cache. Use it bare or with further Numba
-    flags.
+    """`numba.njit` with the project's flags and disk cache. Use it bare or with further Numba flags.
 
     A function that is compiled already (a user's plain `@njit`) is compiled again from its Python source.
     framework: files or folders of Python code that the function is compiled against without naming it, such
@@ -166,7 +165,8 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
     def __init__(self, function: Any, options: dict[str, Any], framework: tuple[Path, ...]) -> None:
         self._function = function
         self._options = repr(sorted(options.items(), key=lambda item: item[0]))
-        self._framework = framework
+        # Taken now: what is imported is what a later compilation uses, even if a file is edited meanwhile.
+        self._framework = [f"{path}:{_tree_digest(path)}" for path in framework]
         self._is_enabled = True
 
     @property
@@ -213,21 +213,13 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             return
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
-        path = self._path(sig, data.codegen)
-        part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
         try:
             body = dumps((self._stamp(), sig, data._reduce()))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(hashlib.sha256(body).digest() + body)
-            part.replace(path)
-            _prune(path.parent)
-        # A full or read-only disk and an unpicklable constant are no reason to stop a program that is
-        # compiled.
+            _write(self._path(sig, data.codegen), hashlib.sha256(body).digest() + body)
+        # A full or read-only disk, no home folder or a constant that cannot be pickled: the function is
+        # compiled all the same, and that is what the caller wants.
         except Exception:
-            try:
-                part.unlink(missing_ok=True)
-            except OSError:
-                return
+            return
 
     def _name(self) -> str:
         # Closures of one factory and functions with other flags live side by side, so their digest is in the
@@ -254,9 +246,19 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         return cache_folder() / f"{self._name()}.{key[:20]}.bin"
 
     def _stamp(self) -> str:
-        return _digest(
-            [*_Walk().function(self._function), *(f"{p}:{_tree_digest(p)}" for p in self._framework)]
-        )
+        return _digest([*_Walk().function(self._function), *self._framework])
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Moved into place whole, so that another process reads the old file or the new one.
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _prune(path.parent)
 
 
 def _prune(folder: Path) -> None:
@@ -314,13 +316,12 @@ class _Walk:
         if not self._with_sources:
             yield from self.closure(function)
             return
-        file = _file_digest(code.co_filename)
-        yield file
+        yield _file_digest(code.co_filename)
         names = set(_names(code))
         for inner in _codes(code):
+            # The file may have been edited since it was imported, or there is none: the instructions decide.
             yield inner.co_code.hex()
-            if not file:  # code made by exec; with a file, constants are left out for sets print in any order
-                yield from (repr(item) for item in inner.co_consts if not isinstance(item, CodeType))
+            yield from (_constant(item) for item in inner.co_consts if not isinstance(item, CodeType))
         for name in sorted(names & function.__globals__.keys()):
             yield f"global {name}"
             yield from self.value(function.__globals__[name], names)
@@ -382,6 +383,11 @@ class _Walk:
                 self._seen.add((id(owner), name))
                 yield f"member {name}"
                 yield from self.value(vars(owner)[name], names)
+
+
+def _constant(value: Any) -> str:
+    # A set prints in another order in every process.
+    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import numpy as np
 import arb
 from arb.app.facts import facts_of
 from arb.app.legs import leg_of, load_adapter
+from arb.app.recordings import StartProgress, bytes_of
 from arb.backtest.assets import LegData, backtest_bot
 from arb.backtest.runner import Ended, compile_for, run
 from arb.bot.bot import Bot
@@ -55,7 +56,7 @@ def run_backtest(
     end: date | None,
     out: Path | None,
     *,
-    progress: Callable[[int], None] | None = None,
+    progress: StartProgress | None = None,
 ) -> BacktestResult:
     """Replays the days of both legs through the configured strategy and writes the run's folder.
 
@@ -73,12 +74,14 @@ def run_backtest(
         ]
         offset_ms = config.clock.offset_ms
         offset_ns = None if offset_ms is None else round(offset_ms * _NS_PER_MS)
-        conversion = convert(feeds, RowCache(), offset_ns=offset_ns, progress=progress)
+        conversion = convert(
+            feeds, RowCache(), offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
+        )
         replayed = [
             LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
             for leg, files in zip(legs, conversion.files, strict=True)
         ]
-        limits = _limits(config)
+        limits = limits_of(config)
         recorder = Recorder(len(legs))
         bot = backtest_bot(replayed, limits, keep_trades=strategy.reads_trades)
         bound = arguments.bind(bot, recorder)
@@ -93,7 +96,8 @@ def run_backtest(
     return BacktestResult(folder.path, summary, trades, exit_code, ended.is_lost)
 
 
-def _limits(config: Config) -> Limits:
+def limits_of(config: Config) -> Limits:
+    """The order-level limits of a configuration, one entry a leg."""
     risk = config.risk
     assets = [
         AssetLimits(

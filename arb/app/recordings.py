@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
@@ -15,8 +15,11 @@ from arb.data.catalog import Recording, find_recordings
 from arb.data.compare import CONVERTERS, Comparison, compare
 from arb.data.convert import Feed, RowFile, convert
 from arb.data.npy import NpyWriter
-from arb.data.spool import Progress
+from arb.data.raw import Progress
 from arb.errors import InputError
+
+#: Told how many bytes there are to read; gives what hears of each part that was read.
+StartProgress = Callable[[int], Progress]
 
 
 class Converted(NamedTuple):
@@ -28,7 +31,10 @@ class Converted(NamedTuple):
 
 
 def convert_all(
-    directory: Path, venues: Mapping[str, VenueConfig], out: Path | None, progress: Progress | None = None
+    directory: Path,
+    venues: Mapping[str, VenueConfig],
+    out: Path | None,
+    progress: StartProgress | None = None,
 ) -> tuple[int, list[Converted]]:
     """The rows of all recordings in `directory` on one clock, and its offset in ns.
 
@@ -39,13 +45,18 @@ def convert_all(
     feeds = [
         Feed(load_adapter(venues[run[0].venue]), run, feed_latency_ns(venues[run[0].venue])) for run in runs
     ]
-    conversion = convert(feeds, RowCache(), progress=progress)
+    conversion = convert(feeds, RowCache(), progress=progress and progress(bytes_of(runs)))
     converted = [
         Converted(recording, file, _place(recording, file, out, is_first=recording is run[0]))
         for run, files in zip(runs, conversion.files, strict=True)
         for recording, file in zip(run, files, strict=True)
     ]
     return conversion.offset_ns, converted
+
+
+def bytes_of(runs: Iterable[Iterable[Recording]]) -> int:
+    """The size of all recordings together."""
+    return sum(recording.path.stat().st_size for run in runs for recording in run)
 
 
 def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[Comparison]:

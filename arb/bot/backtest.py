@@ -15,7 +15,6 @@ import hftbacktest
 import numpy as np
 from hftbacktest import BacktestAsset, _hftbacktest
 
-import arb.bot.methods  # noqa: F401  (teaches Numba the methods)
 from arb.bot.bot import Bot
 from arb.bot.slots import SLOTS, Owner
 from arb.risk.limits import Limits

@@ -18,6 +18,7 @@ import numpy as np
 from numba.core import cgutils
 from numba.extending import NativeValue, typeof_impl, unbox
 
+import arb.bot.methods  # noqa: F401  (teaches Numba the methods)
 from arb.bot.cache import bot_compiled
 from arb.bot.fills import FILL
 from arb.bot.handle import BotType, bot_type
@@ -117,11 +118,10 @@ class Bot:
             self._table[INDEX[name]] = self._empty[INDEX[name]]
 
     def close(self) -> int:
-        """Log the last fills and free the world. Returns 0, or the world's error code. Again: 0, nothing
-        happens.
+        """Log the last fills and free the world. Returns 0, or the world's error code.
 
-        Afterwards every method answers as `arb.bot.stubs` says; orders and arrays taken before are invalid.
-        Not while a strategy runs: stop it first.
+        A second time nothing happens and it is 0. Afterwards every method answers as `arb.bot.stubs` says;
+        orders and arrays taken before are invalid. Not while a strategy runs: stop it first.
         """
         if self.is_closed:
             return 0

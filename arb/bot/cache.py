@@ -36,7 +36,7 @@ def compile_strategy(function: Callable[..., Any]) -> Any:
     released and division by zero raises. Nothing is compiled before the first call. The same dispatcher takes
     the bot of every world, with one compilation.
     """
-    # Registers the methods of the types; imported here so that the engine's table is not needed to compile.
+    # Teaches Numba the bot's methods; here, because the methods are compiled with this module themselves.
     import arb.bot.methods  # noqa: F401
 
     return bot_compiled(function)

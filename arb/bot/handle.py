@@ -103,6 +103,17 @@ _NUMBA_TYPES = {
 }
 
 
+def callback_signature(name: str) -> Any:
+    """Numba signature of slot `name`, for `arb.bot.cache.bot_callback`; the owner's address comes first.
+
+    A flag is a uint8 that is 0 or 1, an OUT argument a pointer to int64.
+    """
+    slot = SLOTS[INDEX[name]]
+    kinds = {**_NUMBA_TYPES, C.FLAG: types.uint8, C.OUT: types.CPointer(types.int64), C.VOID: types.void}
+    owner = [] if slot.is_static else [types.intp]
+    return kinds[slot.returns](*owner, *(kinds[kind] for _, kind in slot.params))
+
+
 def emit_call(builder: Any, slot: Slot, handle: Any, values: list[Any]) -> tuple[Any, list[Any]]:
     """IR of one call through the table: the result and the contents of the OUT cells.
 

@@ -12,6 +12,7 @@ disturbed.
 from __future__ import annotations
 
 import ctypes
+import weakref
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,10 @@ class GrowingLog:
         self._shape = (width,) if width else ()
         self._rows_max = rows_max
         self._buffer = np.zeros((rows, *self._shape), dtype)
-        # The callback must not keep the log alive: a cycle would outlive the run by an arbitrary time.
         self._control = np.zeros(CONTROL_SIZE, np.int64)
-        self._grow_callback = _GROW_TYPE(self._grow)
+        # A bound method would be a cycle, and keep the buffer until the collector comes by.
+        log = weakref.ref(self)
+        self._grow_callback = _GROW_TYPE(lambda _address: _grow(log()))
         self._control[GROW] = ctypes.cast(self._grow_callback, ctypes.c_void_p).value or 0
         self._control[ROW_BYTES] = dtype.itemsize * max(width, 1)
         self._control[WIDTH] = max(width, 1)
@@ -80,18 +82,23 @@ class GrowingLog:
         self._control[DATA] = self._buffer.ctypes.data
         self._control[CAPACITY] = len(self._buffer)
 
-    def _grow(self, _address: int) -> int:
+    def grow(self) -> bool:
+        """Double the buffer, up to the bound; False when that is not possible. The callback's work."""
         rows = min(2 * len(self._buffer), self._rows_max)
         if rows == len(self._buffer):
-            return 1
+            return False
         try:
             buffer = np.zeros((rows, *self._shape), self._buffer.dtype)
         except MemoryError:
-            return 1
+            return False
         buffer[: len(self._buffer)] = self._buffer
         self._buffer = buffer
         self._point()
-        return 0
+        return True
+
+
+def _grow(log: GrowingLog | None) -> int:
+    return 0 if log is not None and log.grow() else 1
 
 
 @register_jitable

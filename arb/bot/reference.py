@@ -101,11 +101,13 @@ NOTES: dict[str, dict[str, str]] = {
         "last_trades": "Valid until the next wait or `clear_last_trades`.",
         "submit_buy_order": _SUBMIT,
         "submit_sell_order": _SUBMIT,
-        "modify": f"{_GUARD} {_LIMITS}",
+        "modify": f"{_GUARD} {_LIMITS} hftbacktest's engine fills an order that was made larger only up to its old "
+        "quantity.",
         "cancel": f"{_GUARD} After `Bot.stop()` it is sent without waiting.",
         "clear_inactive_orders": "Writes filled orders to the fill log first. An unknown asset is ignored.",
         "wait_order_response": f"0 on the response and on the timeout. {_STOP}",
-        "wait_next_feed": _STOP,
+        "wait_next_feed": f"{_STOP} A strategy that submits at every order response never reaches the end of the "
+        "data, for each answer moves the clock.",
         "elapse": _STOP,
         "elapse_bt": _STOP,
         "close": "Logs the last fills. Closing again and any use after it are harmless; hftbacktest crashes.",

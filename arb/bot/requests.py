@@ -1,5 +1,4 @@
-"""What happens to a request before it reaches a world: limits, the guard against finished orders, the fill
-log.
+"""What happens to a request before it reaches a world: limits, the guard on finished orders, the fill log.
 
 Compiled once, cached on disk and shared by all strategies, so none of it is compiled with a strategy. Runs on
 the strategy's thread, without the GIL.
@@ -8,7 +7,7 @@ the strategy's thread, without the GIL.
 from __future__ import annotations
 
 import numpy as np
-from hftbacktest.order import BUY, CANCELED, EXPIRED, FILLED, LIMIT, MARKET, NONE, REJECTED
+from hftbacktest.order import BUY, CANCELED, EXPIRED, FILLED, LIMIT, MARKET, NONE, PARTIALLY_FILLED, REJECTED
 from hftbacktest.types import ALL_ASSETS
 from numba import carray
 
@@ -59,15 +58,19 @@ def working_leaves(bot, asset_no, side, except_id):  # type: ignore[no-untyped-d
     while address != 0:
         order = order_at(address)
         if order.side == side and order.order_id != except_id and not is_finished(order.status):
-            total += leaves_at_worst(order.leaves_qty, order.qty, order.req)
+            total += leaves_at_worst(order.leaves_qty, order.qty, order.status, order.req)
         address = orders.c_orders_values_next(iterator)
     return total
 
 
 @bot_compiled
-def leaves_at_worst(leaves_qty, qty, req):  # type: ignore[no-untyped-def]
-    """Quantity that an unfinished order may still trade."""
-    if req == _REPLACED and qty > leaves_qty:
+def leaves_at_worst(leaves_qty, qty, status, req):  # type: ignore[no-untyped-def]
+    """Quantity that an unfinished order may still trade.
+
+    An order that has not traded may trade all of its quantity, whatever its leaves say: hftbacktest leaves
+    them as they were when an order is modified to a larger quantity.
+    """
+    if (status != PARTIALLY_FILLED or req == _REPLACED) and qty > leaves_qty:
         return qty
     return leaves_qty
 
@@ -141,7 +144,8 @@ def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untype
         return ORDER_NOT_FOUND
     if cell(bot, LIMITS) != 0 and cell(bot, STOPPED) == 0 and order.req == NONE:
         side = np.int64(order.side)
-        if not is_allowed(bot, asset_no, order_id, side, price, qty, np.uint8(LIMIT), order.leaves_qty):
+        leaves = leaves_at_worst(order.leaves_qty, order.qty, order.status, order.req)
+        if not is_allowed(bot, asset_no, order_id, side, price, qty, np.uint8(LIMIT), leaves):
             return LIMIT_EXCEEDED
     return bot.c_modify(asset_no, order_id, price, qty, wait)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from arb.cli.lines import Day, ReadingStatus, config_option, output
+from arb.cli.lines import Day, ReadingProgress, config_option, output
 from arb.errors import InputError
 
 
@@ -55,8 +55,8 @@ def backtest(
     from arb.backtest.runner import leave_now
     from arb.report.summary import summary_table
 
-    with ReadingStatus("reading recordings") as update:
-        result = run_backtest(config, start, end, out, progress=update)
+    with ReadingProgress("reading recordings") as progress:
+        result = run_backtest(config, start, end, out, progress=progress)
     if as_json:
         click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
     else:

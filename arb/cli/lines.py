@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from arb.errors import ArbError, ExitCode
 from connectors.errors import ConnectorError
+
+#: A usage error of its own from click 8.2 on.
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 config_option = click.option(
     "-c",
@@ -29,9 +34,14 @@ config_option = click.option(
 class CommandGroup(click.Group):
     """Commands whose errors are one line and an exit code; a traceback only for our own faults."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _usage_in_one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _usage_in_one_line():
+                return super().invoke(ctx)
         except ArbError as error:
             fail(str(error), error.exit_code)
         except ConnectorError as error:
@@ -48,7 +58,19 @@ class CommandGroup(click.Group):
             )
 
 
-def fail(message: str, code: ExitCode) -> None:
+@contextlib.contextmanager
+def _usage_in_one_line() -> Iterator[None]:
+    """What click says of a wrong option or argument, in the form of all other errors."""
+    try:
+        yield
+    except click.UsageError as error:
+        if isinstance(error, _NO_ARGUMENTS):  # not an error but a question: answered with the help text
+            raise
+        command = error.ctx.command_path if error.ctx else "arb"
+        fail(f"{error.format_message().rstrip('.')}; see {command} --help", ExitCode.USER_INPUT)
+
+
+def fail(message: str, code: ExitCode) -> NoReturn:
     """Ends the command with one line on standard error."""
     click.echo(f"error: {' '.join(message.split())}", err=True)
     sys.exit(code)
@@ -59,7 +81,7 @@ def output() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     """A UTC day, YYYY-MM-DD."""
 
     name = "YYYY-MM-DD"
@@ -73,25 +95,29 @@ class Day(click.ParamType):
             self.fail(f"{value!r} is not a day; write it as 2024-08-08", param, ctx)
 
 
-class ReadingStatus:
-    """Shows how much was read while somebody looks; quiet where standard error is no terminal."""
+class ReadingProgress:
+    """A progress bar over the bytes to read while somebody looks; quiet where standard error is no terminal."""
 
     def __init__(self, text: str) -> None:
         console = Console(stderr=True)
         self._text = text
-        self._bytes = 0
-        self._status = console.status(text) if console.is_terminal else None
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
 
-    def __enter__(self) -> Callable[[int], None]:
-        if self._status:
-            self._status.start()
-        return self._add
+    def __enter__(self) -> Callable[[int], Callable[[int], None]]:
+        self._bar.start()
+        return self._begin
 
     def __exit__(self, *_: object) -> None:
-        if self._status:
-            self._status.stop()
+        self._bar.stop()
 
-    def _add(self, count: int) -> None:
-        self._bytes += count
-        if self._status:
-            self._status.update(f"{self._text}: {self._bytes / 1e6:,.0f} MB")
+    def _begin(self, total: int) -> Callable[[int], None]:
+        task = self._bar.add_task(self._text, total=total)
+        return lambda count: self._bar.advance(task, count)

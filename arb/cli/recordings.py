@@ -12,7 +12,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from arb.cli.lines import ReadingStatus, config_option, output
+from arb.cli.lines import ReadingProgress, config_option, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
         comparisons = list(compare_all(directory, venues))
         _show(comparison_lines(comparisons), as_json)
         sys.exit(ExitCode.DONE if all(c.is_equal for c in comparisons) else ExitCode.DIFFERENCES)
-    with ReadingStatus("reading recordings") as update:
-        offset_ns, converted = convert_all(directory, venues, out, update)
+    with ReadingProgress("reading recordings") as progress:
+        offset_ns, converted = convert_all(directory, venues, out, progress)
     _show(conversion_lines(converted), as_json)
     folder = converted[0].path.parent if out is None else out
     click.echo(f"clock offset {offset_ns / 1e6:,.3f} ms; row files in {folder} (--json names each)", err=True)

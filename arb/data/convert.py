@@ -26,7 +26,8 @@ from arb.data.catalog import Recording
 from arb.data.levels import book_rows
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
-from arb.data.spool import Carry, Progress, Scan, Spool, needs_carry, read_into
+from arb.data.raw import Progress
+from arb.data.spool import Carry, Scan, Spool, needs_carry, read_into
 from arb.errors import InputError
 from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock

@@ -70,7 +70,8 @@ class NpyWriter:
 
 def _header(count: int) -> bytes:
     """A version 1.0 header of fixed length, so that it can be written before the rows are counted."""
-    fields = f"{{'descr': {np.lib.format.dtype_to_descr(event_dtype)!r}, 'fortran_order': False, 'shape': ({count},), }}"
+    descr = np.lib.format.dtype_to_descr(event_dtype)
+    fields = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': ({count},), }}"
     length = _HEADER_BYTES - len(_MAGIC) - 2
     return _MAGIC + length.to_bytes(2, "little") + fields.ljust(length - 1).encode("latin1") + b"\n"
 

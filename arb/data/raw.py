@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from arb.errors import InputError
@@ -14,13 +14,21 @@ from arb.errors import InputError
 _PIECE_BYTES = 1 << 20
 
 
-def read_pieces(path: Path) -> Iterator[bytes]:
+#: Called with how many bytes of the compressed file were read since the last call.
+Progress = Callable[[int], None]
+
+
+def read_pieces(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
     """The text of a gzip recording in pieces. Raises InputError for a cut, damaged, empty or unreadable file."""
+    done = 0
     try:
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty; record or copy it again")
-        with gzip.open(path, "rb") as file:
+        with path.open("rb") as compressed, gzip.open(compressed) as file:
             while piece := file.read(_PIECE_BYTES):
+                if progress is not None:
+                    progress(compressed.tell() - done)
+                    done = compressed.tell()
                 yield piece
     except EOFError:
         raise InputError(

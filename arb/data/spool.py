@@ -7,7 +7,6 @@ known only when every recording of the run was read once. `arb.data.convert` doe
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -16,7 +15,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from arb.data.catalog import Recording
-from arb.data.raw import read_pieces
+from arb.data.raw import Progress, read_pieces
 from connectors.book import BookSync, Checkpoint, Status
 from connectors.clock import largest_lead
 from connectors.lines import LineDecoder
@@ -24,9 +23,6 @@ from connectors.types import Kind, Messages, Rows, Venue
 
 #: A recording whose first snapshot comes later than this after its first change carries on from the day before.
 COLD_START_NS = 10_000_000_000
-
-#: Called with the number of bytes of text that were just read.
-Progress = Callable[[int], None]
 
 _NO_LEAD = int(np.iinfo(np.int64).min)
 
@@ -130,7 +126,7 @@ def read_into(
     lead = _NO_LEAD
     first = last = 0
     decoder = LineDecoder(venue, recording.symbol, file=str(recording.path))
-    for rows, messages in decoder.decode(_counted(recording.path, progress)):
+    for rows, messages in decoder.decode(read_pieces(recording.path, progress)):
         if len(messages) == 0:
             continue
         frames += np.bincount(messages["kind"], minlength=len(Kind))
@@ -151,13 +147,6 @@ def read_into(
         status=int(sync.status),
         last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,
     )
-
-
-def _counted(path: Path, progress: Progress | None):  # type: ignore[no-untyped-def]
-    for piece in read_pieces(path):
-        if progress is not None:
-            progress(len(piece))
-        yield piece
 
 
 def _lead_of(rows: Rows, messages: Messages) -> int:

@@ -17,6 +17,21 @@ from arb.strategy.decisions import Decision
 _COUNTED = tuple(Decision)
 
 
+#: Decisions as the terminal names them.
+_DECISION_TEXTS = {
+    "attempt": "attempts",
+    "open": "opening orders",
+    "chase": "chasing orders",
+    "reverse": "reversing orders",
+    "expired": "orders expired",
+    "refused": "orders refused",
+    "hedged": "attempts hedged",
+    "missed": "attempts missed",
+    "reversed": "attempts reversed",
+    "halted": "halts",
+}
+
+
 class LegSummary(msgspec.Struct, frozen=True):
     """One leg at the end of the run. Position in base, everything else in quote units; counted from the start."""
 
@@ -118,6 +133,9 @@ def summary_table(summary: Summary, trades: Sequence[Trade]) -> Table:
     )
     table.add_row("fees (quote)", *(f"{leg.fee:,.4f}" for leg in summary.legs), f"{summary.fee:,.4f}")
     table.add_row("PnL at mid (quote)", *(f"{leg.pnl:+,.2f}" for leg in summary.legs), f"{summary.pnl:+,.4f}")
+    for name, count in summary.decisions.items():
+        if count:
+            table.add_row(_DECISION_TEXTS[name], *[""] * len(summary.legs), str(count))
     if trades:
         table.caption = f"fills from {trades[0].time} to {trades[-1].time}"
         table.caption_justify = "left"
@@ -125,7 +143,7 @@ def summary_table(summary: Summary, trades: Sequence[Trade]) -> Table:
 
 
 def _imbalance(summary: Summary) -> float:
-    return sum(leg.position for leg in summary.legs)
+    return round(sum(leg.position for leg in summary.legs), 9)
 
 
 def span(ns: int) -> str:

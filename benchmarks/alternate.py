@@ -1,0 +1,72 @@
+"""Timing against a peer: both sides in turn, in one process, so that a machine that slows down slows both.
+
+What is reported is the median of the ratios of neighbouring runs; single times drift, ratios hold.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+
+class Result(NamedTuple):
+    """Median seconds of both sides, and the median of peer / ours over neighbouring runs."""
+
+    ours: float
+    peer: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+
+
+def alternate(ours: Callable[[], Any], peer: Callable[[], Any], runs: int = 15) -> Result:
+    """Times both in turn, after one run of each that is not counted."""
+    ours()
+    peer()
+    times = []
+    for run in range(runs):
+        # Who goes first changes too: the second finds warmer caches.
+        if run % 2:
+            b = seconds(peer)
+            a = seconds(ours)
+        else:
+            a = seconds(ours)
+            b = seconds(peer)
+        times.append((a, b))
+    ratios = sorted(b / a for a, b in times)
+    return Result(
+        statistics.median(a for a, _ in times),
+        statistics.median(b for _, b in times),
+        statistics.median(ratios),
+        ratios[len(ratios) // 4],
+        ratios[-1 - len(ratios) // 4],
+    )
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long `work` takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def show(what: str, result: Result, least: float, unit: str = "") -> None:
+    """One line: the ratio with its quartiles, what was asked for, and both medians."""
+    print(
+        f"{what:<58} {result.ratio:6.2f}x [{result.ratio_low:.2f} to {result.ratio_high:.2f}], asked: {least:g}x"
+        f"   ours {result.ours * 1e3:.2f} ms, peer {result.peer * 1e3:.2f} ms{unit}"
+    )
+
+
+def show_machine() -> None:
+    """What the figures were measured on."""
+    import hftbacktest
+    import numba
+
+    print(
+        f"{platform.machine()} {platform.system()}, Python {platform.python_version()}, "
+        f"hftbacktest {hftbacktest.__version__}, numba {numba.__version__}"
+    )
