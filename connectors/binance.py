@@ -6,6 +6,7 @@ Streams" (read 2026-10-23).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -27,7 +28,18 @@ from connectors.frames import (
     TRADE_SELL,
 )
 from connectors.lines import line_loop
-from connectors.payloads import Id, Levels, Stamp, decimal, level_parts, rows_of, side_parts, stamp_ns
+from connectors.payloads import (
+    NOT_A_FRAME,
+    Id,
+    Levels,
+    Stamp,
+    Symbol,
+    decimal,
+    level_parts,
+    rows_of,
+    side_parts,
+    stamp_ns,
+)
 from connectors.types import Kind, Message, SequenceRule
 
 _NO_ROWS = np.zeros(0, event_dtype)
@@ -35,11 +47,15 @@ _NO_ROWS = np.zeros(0, event_dtype)
 _ROW_EVENTS = ("depthUpdate", "trade", "aggTrade", "bookTicker")
 
 
+#: USD-M sends the best levels under the name and with the fields of changes; only the stream's name tells.
+_PARTIAL_DEPTH = re.compile(r"@depth\d", re.ASCII)
+
+
 class _Delta(msgspec.Struct, frozen=True):
     """`depthUpdate`; USD-M adds T and pu."""
 
     E: Stamp
-    s: str
+    s: Symbol
     U: Id
     u: Id
     b: Levels
@@ -51,7 +67,7 @@ class _Delta(msgspec.Struct, frozen=True):
 class _Trade(msgspec.Struct, frozen=True):
     """`trade` and `aggTrade`. X (USD-M) tells real trades from those of the insurance fund and of ADL."""
 
-    s: str
+    s: Symbol
     p: str
     q: str
     T: Stamp
@@ -63,7 +79,7 @@ class _Bbo(msgspec.Struct, frozen=True):
     """`bookTicker`; on spot without event name and time."""
 
     u: Id
-    s: str
+    s: Symbol
     b: str
     B: str
     a: str
@@ -94,13 +110,14 @@ class BinanceSpot:
         """The message in `frame`; see `connectors.types.Venue`."""
         try:
             return self._message(msgspec.json.decode(frame))
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, TypeError) as error:
+        except NOT_A_FRAME as error:
             raise DecodeError(self.name, str(error), frame) from None
 
     def _message(self, payload: Any) -> Message:
         if not isinstance(payload, dict):
             raise ValueError("not a JSON object")
         is_wrapped = "stream" in payload and "data" in payload
+        is_partial = is_wrapped and _PARTIAL_DEPTH.search(str(payload["stream"])) is not None
         if is_wrapped:
             payload = payload["data"]
             if isinstance(payload, list):
@@ -109,14 +126,19 @@ class BinanceSpot:
                 raise ValueError("the combined stream's data is no object")
         event = payload.get("e")
         if event == "depthUpdate":
-            return self._delta(msgspec.convert(payload, _Delta))
+            delta = self._delta(msgspec.convert(payload, _Delta))
+            return Message(Kind.OTHER, _NO_ROWS, delta.exch_ts, symbol=delta.symbol) if is_partial else delta
         if event in ("trade", "aggTrade"):
             return _trade(msgspec.convert(payload, _Trade), is_aggregate=event == "aggTrade")
         if event == "bookTicker" or (event is None and {"u", "s", "b", "B", "a", "A"} <= payload.keys()):
             return _bbo(msgspec.convert(payload, _Bbo))
         if event is None and "lastUpdateId" in payload:
             # Wrapped, this is a partial-depth stream, which is not the whole book.
-            return Message(Kind.OTHER, _NO_ROWS) if is_wrapped else _snapshot(msgspec.convert(payload, _Snapshot))
+            return (
+                Message(Kind.OTHER, _NO_ROWS)
+                if is_wrapped
+                else _snapshot(msgspec.convert(payload, _Snapshot))
+            )
         if isinstance(event, str):
             return Message(Kind.OTHER, _NO_ROWS)
         if event is None and not is_wrapped and ({"result", "id", "error", "code"} & payload.keys()):
@@ -158,6 +180,8 @@ def _bbo(bbo: _Bbo) -> Message:
 
 def _snapshot(snapshot: _Snapshot) -> Message:
     exch_ts = 0 if snapshot.T is None else stamp_ns(snapshot.T)
-    parts = side_parts(snapshot.bids, CLEAR_BID, SNAPSHOT_BID) + side_parts(snapshot.asks, CLEAR_ASK, SNAPSHOT_ASK)
+    parts = side_parts(snapshot.bids, CLEAR_BID, SNAPSHOT_BID) + side_parts(
+        snapshot.asks, CLEAR_ASK, SNAPSHOT_ASK
+    )
     last_id = snapshot.lastUpdateId
     return Message(Kind.SNAPSHOT, rows_of(parts, exch_ts), exch_ts, last_id, last_id)

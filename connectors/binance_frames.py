@@ -25,10 +25,11 @@ from connectors.frames import (
     QUOTE,
     SNAPSHOT_ASK,
     SNAPSHOT_BID,
-    STAMP_MAX,
     TRADE_BUY,
     TRADE_SELL,
     find_symbol,
+    is_letter,
+    is_stamp,
     matches,
     nanoseconds,
     put_row,
@@ -45,6 +46,7 @@ from connectors.jit import compiled
 from connectors.types import Kind
 
 _STREAM = text('{"stream":"')
+_STREAM_NAME_OFFSET = len(_STREAM)
 _DATA = text(',"data":{')
 _DEPTH_UPDATE = text('depthUpdate"')
 _TRADE = text('trade"')
@@ -55,6 +57,8 @@ _LAST_UPDATE_ID = text("lastUpdateId")
 _BIDS = text("bids")
 _ASKS = text("asks")
 _PREVIOUS_ID = text("pu")
+_DATA_KEY = text("data")
+_AT_DEPTH = text("@depth")
 
 # What a frame has shown so far, one bit a field; a field seen twice is left to the JSON decoder.
 _HAS_EVENT, _HAS_EVENT_TIME, _HAS_TIME, _HAS_SYMBOL = 1, 2, 4, 8
@@ -64,7 +68,9 @@ _HAS_MAKER, _HAS_TRADE_KIND, _HAS_SNAPSHOT_ID = 2048, 4096, 8192
 _HAS_BID_PX, _HAS_BID_QTY, _HAS_ASK_PX, _HAS_ASK_QTY = 16384, 32768, 65536, 131072
 _HAS_BOOK_BIDS, _HAS_BOOK_ASKS = 262144, 524288
 
-_DELTA_NEEDS = _HAS_EVENT | _HAS_EVENT_TIME | _HAS_SYMBOL | _HAS_FIRST_ID | _HAS_LAST_ID | _HAS_BIDS | _HAS_ASKS
+_DELTA_NEEDS = (
+    _HAS_EVENT | _HAS_EVENT_TIME | _HAS_SYMBOL | _HAS_FIRST_ID | _HAS_LAST_ID | _HAS_BIDS | _HAS_ASKS
+)
 _TRADE_NEEDS = _HAS_EVENT | _HAS_TIME | _HAS_SYMBOL | _HAS_PX | _HAS_QTY | _HAS_MAKER
 _BBO_NEEDS = _HAS_LAST_ID | _HAS_SYMBOL | _HAS_BID_PX | _HAS_BID_QTY | _HAS_ASK_PX | _HAS_ASK_QTY
 _SNAPSHOT_NEEDS = _HAS_SNAPSHOT_ID | _HAS_BOOK_BIDS | _HAS_BOOK_ASKS
@@ -92,6 +98,16 @@ def _event_name(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _is_partial_depth(buffer, i):  # type: ignore[no-untyped-def]
+    """Whether the stream name at `i`, a plain string, is `<symbol>@depth5` or the like: not the whole book."""
+    while buffer[i] != QUOTE:
+        if matches(buffer, i, _AT_DEPTH):
+            return buffer[i + 6] >= 48 and buffer[i + 6] <= 57
+        i += 1
+    return False
+
+
+@compiled
 def parse_binance_spot(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
     """`parse_binance` for spot, whose depthUpdate carries neither `T` nor `pu`."""
     return parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, 0)
@@ -114,7 +130,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
     i = start
     is_wrapped = matches(buffer, i, _STREAM)
     if is_wrapped:
-        i = read_string(buffer, i + 11)
+        i = read_string(buffer, i + _STREAM_NAME_OFFSET)
         if i < 0 or not matches(buffer, i, _DATA):
             return NOT_MINE
         i += 9
@@ -124,6 +140,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
         return NOT_MINE
 
     seen = 0
+    letters = 0
     event = _EVENT_NONE
     event_time = time = first_id = last_id = previous_id = 0
     symbol = -1
@@ -138,6 +155,13 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
         ok = True
         if buffer[i + 2] == QUOTE and buffer[i + 3] == COLON:
             key = buffer[i + 1]
+            if not is_letter(key):
+                return NOT_MINE
+            # Of a key that comes twice, JSON takes the last value, whatever its type.
+            letter = 1 << (key - 65)
+            if letters & letter:
+                return NOT_MINE
+            letters |= letter
             i += 4
             value = buffer[i]
             if value == OPEN_LIST:
@@ -178,8 +202,9 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                     bit = _HAS_SYMBOL
                     name = i + 1
                     i = read_string(buffer, name)
-                    if i > 0:
-                        symbol = find_symbol(buffer, name, i - 1, symbols)
+                    if i <= name + 1:
+                        return NOT_MINE
+                    symbol = find_symbol(buffer, name, i - 1, symbols)
                 elif key == 88:  # X: what kind of trade
                     bit = _HAS_TRADE_KIND
                     is_market = matches(buffer, i + 1, _MARKET)
@@ -242,6 +267,8 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
             elif length == 4 and matches(buffer, name, _ASKS):
                 bit = _HAS_BOOK_ASKS
                 i, row = read_snapshot_side(buffer, i, rows, row, CLEAR_ASK, SNAPSHOT_ASK, local_ts)
+            elif length == 4 and matches(buffer, name, _DATA_KEY):
+                return NOT_MINE  # with a "stream" anywhere, this would be a combined frame
             else:
                 i = skip_scalar(buffer, i)
         if i < 0 or not ok or seen & bit:
@@ -258,22 +285,25 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
         if buffer[i] != CLOSE_OBJECT:
             return NOT_MINE
         i += 1
-    if i != end or time >= STAMP_MAX or event_time >= STAMP_MAX:
+    if i != end or not is_stamp(time) or not is_stamp(event_time):
         return NOT_MINE
 
     out.symbol = symbol
-    out.first_id = first_id
-    out.last_id = last_id
-    out.prev_id = previous_id
+    out.first_id = out.last_id = out.prev_id = 0
     if event == _EVENT_DELTA:
         needs = _DELTA_NEEDS | delta_needs
         if seen & needs != needs or seen & _NOT_IN_DELTA:
             return NOT_MINE
-        out.kind = Kind.DELTA
+        if is_wrapped and _is_partial_depth(buffer, start + _STREAM_NAME_OFFSET):
+            return NOT_MINE
         out.exch_ts = nanoseconds(time if seen & _HAS_TIME else event_time)
+        out.kind = Kind.DELTA
+        out.first_id = first_id
+        out.last_id = last_id
+        out.prev_id = previous_id
         stamp_rows(rows, row_start, row, out.exch_ts)
         return row
-    if event == _EVENT_TRADE or event == _EVENT_AGG_TRADE:
+    if event in (_EVENT_TRADE, _EVENT_AGG_TRADE):
         if seen & _TRADE_NEEDS != _TRADE_NEEDS or seen & _ROW_FIELDS:
             return NOT_MINE
         out.exch_ts = nanoseconds(time)
@@ -286,6 +316,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
     if event == _EVENT_BBO or not seen & _HAS_EVENT:
         if seen & _BBO_NEEDS == _BBO_NEEDS and not seen & (_ROW_FIELDS | _HAS_SNAPSHOT_ID):
             out.kind = Kind.BBO
+            out.last_id = last_id
             out.exch_ts = nanoseconds(time) if seen & _HAS_TIME else 0
             put_row(rows, row, BBO_BID, out.exch_ts, local_ts, bid_px, bid_qty)
             put_row(rows, row + 1, BBO_ASK, out.exch_ts, local_ts, ask_px, ask_qty)
@@ -295,7 +326,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
     if is_book and seen & _SNAPSHOT_NEEDS == _SNAPSHOT_NEEDS:
         out.kind = Kind.SNAPSHOT
         out.symbol = 0
-        out.first_id = out.last_id
+        out.first_id = out.last_id = last_id
         out.exch_ts = nanoseconds(time) if seen & _HAS_TIME else 0
         stamp_rows(rows, row_start, row, out.exch_ts)
         return row

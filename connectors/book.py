@@ -69,7 +69,8 @@ def receive_delta(rule, state, first_id, last_id, prev_id):  # type: ignore[no-u
         if status == Status.BRIDGING:
             if last_id < known:
                 return Verdict.DROP
-            is_next = first_id <= known
+            # A snapshot may also end exactly where a change ended that was applied or dropped before.
+            is_next = first_id <= known or prev_id == known
         else:
             if last_id <= known:
                 return Verdict.DROP
@@ -284,4 +285,3 @@ def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-
         held_messages[k].row_end = row_end
         held[_HELD_ROWS] = row_end
         held[_HELD_MESSAGES] = k + 1
-

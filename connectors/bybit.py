@@ -26,7 +26,18 @@ from connectors.frames import (
     TRADE_SELL,
 )
 from connectors.lines import line_loop
-from connectors.payloads import Id, Levels, Stamp, decimal, level_parts, rows_of, side_parts, stamp_ns
+from connectors.payloads import (
+    NOT_A_FRAME,
+    Id,
+    Levels,
+    Stamp,
+    Symbol,
+    decimal,
+    level_parts,
+    rows_of,
+    side_parts,
+    stamp_ns,
+)
 from connectors.types import Kind, Message, SequenceRule
 
 _NO_ROWS = np.zeros(0, event_dtype)
@@ -35,7 +46,7 @@ _NO_ROWS = np.zeros(0, event_dtype)
 class _BookData(msgspec.Struct, frozen=True):
     """`data` of an orderbook frame; a delta may lack a side that did not change."""
 
-    s: str
+    s: Symbol
     u: Id
     b: Levels = ()
     a: Levels = ()
@@ -54,7 +65,7 @@ class _Trade(msgspec.Struct, frozen=True):
     """One public trade; S is the taker's side."""
 
     T: Stamp
-    s: str
+    s: Symbol
     S: str
     v: str
     p: str
@@ -80,7 +91,7 @@ class BybitLinear:
         """The message in `frame`; see `connectors.types.Venue`."""
         try:
             return self._message(msgspec.json.decode(frame))
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, TypeError) as error:
+        except NOT_A_FRAME as error:
             raise DecodeError(self.name, str(error), frame) from None
 
     def _message(self, payload: Any) -> Message:

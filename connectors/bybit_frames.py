@@ -22,20 +22,23 @@ from connectors.frames import (
     COMMA,
     DELTA_ASK,
     DELTA_BID,
+    DOT,
     NOT_MINE,
     OPEN_LIST,
     OPEN_OBJECT,
     QUOTE,
     SNAPSHOT_ASK,
     SNAPSHOT_BID,
-    STAMP_MAX,
     TRADE_BUY,
     TRADE_SELL,
     find_symbol,
+    is_letter,
+    is_stamp,
     matches,
     nanoseconds,
     put_row,
     read_decimal,
+    read_digits,
     read_int,
     read_levels,
     read_snapshot_side,
@@ -79,6 +82,8 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):  # type: ign
         bit = 0
         if buffer[i + 2] == QUOTE and buffer[i + 3] == COLON:
             key = buffer[i + 1]
+            if not is_letter(key):
+                return -1, row
             i += 4
             if key == 115:  # s
                 bit = _HAS_SYMBOL
@@ -86,8 +91,9 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):  # type: ign
                     return -1, row
                 name = i + 1
                 i = read_string(buffer, name)
-                if i > 0:
-                    out.symbol = find_symbol(buffer, name, i - 1, symbols)
+                if i <= name + 1:
+                    return -1, row
+                out.symbol = find_symbol(buffer, name, i - 1, symbols)
             elif key == 98:  # b
                 bit = _HAS_BIDS
                 if seen & _HAS_ASKS:
@@ -154,6 +160,8 @@ def _read_trade(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[n
         ok = True
         if buffer[i + 2] == QUOTE and buffer[i + 3] == COLON:
             key = buffer[i + 1]
+            if not is_letter(key):
+                return -1
             i += 4
             if buffer[i] != QUOTE:
                 if key == 84:  # T
@@ -184,11 +192,12 @@ def _read_trade(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[n
                 bit = _HAS_SYMBOL
                 name = i + 1
                 i = read_string(buffer, name)
-                if i > 0:
-                    symbol = find_symbol(buffer, name, i - 1, symbols)
-                    if out.symbol >= 0 and out.symbol != symbol:
-                        return -1
-                    out.symbol = symbol
+                if i <= name + 1:
+                    return -1
+                symbol = find_symbol(buffer, name, i - 1, symbols)
+                if symbol < 0 or (out.symbol >= 0 and out.symbol != symbol):
+                    return -1
+                out.symbol = symbol
             elif key == 84:
                 return -1
             else:
@@ -208,7 +217,7 @@ def _read_trade(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[n
         if after != COMMA:
             return -1
     needs = _HAS_SYMBOL | _HAS_TIME | _HAS_SIDE | _HAS_PX | _HAS_QTY
-    if seen & needs != needs or time >= STAMP_MAX:
+    if seen & needs != needs or not is_stamp(time):
         return -1
     out.exch_ts = nanoseconds(time)
     put_row(rows, row, event, out.exch_ts, local_ts, px, qty)
@@ -262,8 +271,9 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
                 return NOT_MINE
             if matches(buffer, i + 1, _ORDER_BOOK):
                 topic = _TOPIC_BBO if matches(buffer, i + 1, _ORDER_BOOK_1) else _TOPIC_BOOK
-                # "orderbook.rpi." and "orderbook.full." have other fields: a digit must follow.
-                if buffer[i + 11] < 48 or buffer[i + 11] > 57:
+                # "orderbook.rpi." and "orderbook.full." have other fields: a number must follow.
+                _, digits = read_digits(buffer, i + 11)
+                if digits == 0 or buffer[i + 11 + digits] != DOT:
                     return NOT_MINE
             elif matches(buffer, i + 1, _PUBLIC_TRADE):
                 topic = _TOPIC_TRADE
@@ -298,7 +308,7 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
             bit = _HAS_DATA
             if topic == _TOPIC_TRADE:
                 i, row = _read_trades(buffer, i, rows, row, out, symbols, local_ts)
-            elif (topic == _TOPIC_BOOK or topic == _TOPIC_BBO) and kind != 0 and buffer[i] == OPEN_OBJECT:
+            elif topic in (_TOPIC_BOOK, _TOPIC_BBO) and kind != 0 and buffer[i] == OPEN_OBJECT:
                 i, row = _read_book(buffer, i + 1, rows, row, out, symbols, local_ts, kind)
             else:
                 return NOT_MINE
@@ -314,7 +324,7 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
         if after != COMMA:
             return NOT_MINE
     needs = _HAS_TOPIC | _HAS_TYPE | _HAS_TS | _HAS_DATA
-    if i != end or seen & needs != needs or ts >= STAMP_MAX or cts >= STAMP_MAX:
+    if i != end or seen & needs != needs or not is_stamp(ts) or not is_stamp(cts):
         return NOT_MINE
     if topic == _TOPIC_TRADE:
         out.kind = Kind.TRADE

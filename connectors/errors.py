@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
+#: A reason may quote the frame, which may be long.
+REASON_MAX = 200
+
 
 class Action(Enum):
     """What the caller of a failed operation is to do."""
@@ -28,7 +31,7 @@ class DecodeError(ConnectorError):
 
     def __init__(self, venue: str, reason: str, frame: bytes, *, file: str = "", line: int = 0) -> None:
         self.venue = venue
-        self.reason = reason
+        self.reason = reason[:REASON_MAX]
         self.frame_head = frame[:80]
         self.file = file
         self.line = line
@@ -41,7 +44,12 @@ class DecodeError(ConnectorError):
     def __str__(self) -> str:
         where = f"{self.file}, line {self.line}: " if self.file else ""
         head = self.frame_head.decode("utf-8", "backslashreplace")
-        return f"{where}{self.venue}: {self.reason}: {head}"
+        return _printable(f"{where}{self.venue}: {self.reason}: {head}")
+
+
+def _printable(text: str) -> str:
+    """`text` in one line, without what a terminal would obey."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class InstrumentError(ConnectorError):

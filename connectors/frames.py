@@ -35,8 +35,11 @@ LEVEL_BYTES_MIN = 9
 #: Longest symbol that a parser compares; no venue has one near it.
 SYMBOL_BYTES_MAX = 24
 
-#: A stamp of more digits than µs have is no time.
-STAMP_MAX = 10**17
+#: Venues' stamps are ms below this and µs from here on (Binance spot's `timeUnit=MICROSECOND`).
+MICROSECONDS_MIN = 10**14
+#: The first ms and the first µs that an int64 of ns cannot hold.
+MILLISECONDS_MAX = 2**63 // 1_000_000
+STAMP_MAX = 2**63 // 1_000
 
 #: Result of a parser: the frame is not of the strict form. Zero or more is the row count after the frame.
 NOT_MINE = -1
@@ -214,7 +217,7 @@ def find_newline(buffer, i, end):  # type: ignore[no-untyped-def]
 @compiled
 def matches(buffer, i, text):  # type: ignore[no-untyped-def]
     """Whether the bytes at `i` are `text` (a uint8 array)."""
-    for k in range(len(text)):
+    for k in range(len(text)):  # noqa: SIM110 (a generator is no compiled code)
         if buffer[i + k] != text[k]:
             return False
     return True
@@ -302,9 +305,24 @@ def stamp_rows(rows, start, end, exch_ts):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def is_stamp(stamp):  # type: ignore[no-untyped-def]
+    """Whether a non-negative number is a time in ms or µs that fits into an int64 of ns."""
+    return stamp < MILLISECONDS_MAX or (stamp >= MICROSECONDS_MIN and stamp < STAMP_MAX)
+
+
+@compiled
 def nanoseconds(stamp):  # type: ignore[no-untyped-def]
-    """A venue's stamp in ns: 13 digits are ms, 16 digits µs (Binance spot's `timeUnit=MICROSECOND`)."""
-    return stamp * 1_000_000 if stamp < 100_000_000_000_000 else stamp * 1_000
+    """A venue's stamp (see `is_stamp`) in ns."""
+    return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
+
+
+@compiled
+def is_letter(byte):  # type: ignore[no-untyped-def]
+    """Whether a key of this one byte is plain text: a letter, or one of the signs `[]^_` and the backtick.
+
+    A quote, a backslash, a control or non-ASCII byte in its place is another string than it looks, or none.
+    """
+    return byte >= 65 and byte <= 122 and byte != BACKSLASH
 
 
 @compiled

@@ -125,14 +125,17 @@ class LineDecoder:
         self._buffer[len(text) : len(text) + PADDING] = 0
         cursor = self._cursor
         cursor[POSITION] = cursor[ROW] = cursor[MESSAGE] = 0
+        first_line = int(cursor[LINE])
         while True:
             why = self._lines(self._buffer, len(text), self._symbols, self._rows, self._messages, cursor)
             if why == BAD_FRAME:
                 self._decode_slowly(text)
             elif why == BAD_LINE:
-                raise self._error("the line does not begin with a 19-digit local time stamp", self._line(text))
+                raise self._error(
+                    "the line does not begin with a 19-digit local time stamp", self._line(text)
+                )
             else:
-                yield self._decoded(text)
+                yield self._decoded(text, first_line)
                 if why == DONE:
                     return
                 cursor[ROW] = cursor[MESSAGE] = 0
@@ -171,14 +174,19 @@ class LineDecoder:
         cursor[POSITION] += len(line) + 1
         self.slow_frames += 1
 
-    def _decoded(self, text: bytes) -> Decoded:
+    def _decoded(self, text: bytes, first_line: int) -> Decoded:
         messages = self._messages[: self._cursor[MESSAGE]]
         strangers = np.flatnonzero((messages["symbol"] < 0) & (messages["kind"] >= Kind.DELTA))
         if len(strangers):
             line = int(messages["line"][strangers[0]])
-            frame = text.split(b"\n")[line - int(messages["line"][0])][FRAME_OFFSET:]
+            lines_before = line - first_line
+            frame = text.split(b"\n", lines_before + 1)[lines_before][FRAME_OFFSET:]
             raise DecodeError(
-                self._venue.name, f"a frame of another symbol than {self._symbol}", frame, file=self._file, line=line
+                self._venue.name,
+                f"a frame of another symbol than {self._symbol}",
+                frame,
+                file=self._file,
+                line=line,
             )
         return Decoded(self._rows[: self._cursor[ROW]], messages)
 

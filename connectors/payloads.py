@@ -10,20 +10,25 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
+import msgspec
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from msgspec import Meta
-
-from connectors.frames import STAMP_MAX
+from connectors.frames import MICROSECONDS_MIN, MILLISECONDS_MAX, STAMP_MAX
 from connectors.types import Rows
 
 #: A price or quantity as the venues write it. Python's float() would also take "nan", "1_0" and " 1 ".
 _DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 #: A sequence id, and a time stamp in ms or µs, as they fit the columns of a decoded message.
-Id = Annotated[int, Meta(ge=0, lt=2**62)]
-Stamp = Annotated[int, Meta(ge=0, lt=STAMP_MAX)]
+Id = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
+Stamp = Annotated[int, msgspec.Meta(ge=0, lt=STAMP_MAX)]
+
+#: An instrument in the venue's spelling.
+Symbol = Annotated[str, msgspec.Meta(min_length=1)]
+
+#: What decoding a frame that is none raises; RecursionError comes of JSON that is nested too deep.
+NOT_A_FRAME = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
 #: Levels as they stand in the JSON: pairs of texts.
 Levels = Sequence[Sequence[str]]
@@ -42,8 +47,10 @@ def decimal(text: str) -> float:
 
 
 def stamp_ns(stamp: int) -> int:
-    """A venue's stamp in ns: ms up to 14 digits, µs above (Binance spot's `timeUnit=MICROSECOND`)."""
-    return stamp * 1_000_000 if stamp < 10**14 else stamp * 1_000
+    """A venue's stamp, ms or µs, in ns. Raises ValueError for one that int64 nanoseconds cannot hold."""
+    if MILLISECONDS_MAX <= stamp < MICROSECONDS_MIN:
+        raise ValueError(f"{stamp} is neither a time in ms nor one in µs")
+    return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
 
 
 def level_parts(levels: Levels, event: int) -> list[RowParts]:

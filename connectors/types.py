@@ -102,8 +102,8 @@ class Venue(Protocol):
     def sequence_rule(self) -> SequenceRule: ...
 
     @property
-    def parser(self) -> Any:
-        """The compiled parser of one frame (see `connectors.frames`), or None to decode every frame as JSON."""
+    def decode_lines(self) -> Any:
+        """The compiled loop over recorded lines (`connectors.lines.line_loop`)."""
 
     def decode(self, frame: bytes) -> Message:
         """The message in `frame`, by a JSON decoder: slow, general, and the reference of the parser.

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from hftbacktest.types import event_dtype
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 import arb.data
 import connectors
@@ -31,6 +31,7 @@ from arb.data.spool import Carry, Scan, Spool, needs_carry, read_into
 from arb.errors import InputError
 from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
+from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.types import Rows, Venue
 
 #: Rows that are stamped and ordered at a time.
@@ -61,14 +62,18 @@ class RowFile(msgspec.Struct, frozen=True):
     carry_path: str = ""
 
     def load(self, *, is_first: bool = False) -> list[Rows]:
-        """The rows as arrays to be read one after the other; the first day of a run begins with the book before it."""
+        """The rows as arrays to be read one after the other.
+
+        The first day of a run begins with the book before it. A later day that carries nothing on begins with an
+        empty book: what the day before left is not known to be true any more.
+        """
         rows = load_rows(Path(self.path))
-        if not (is_first and self.carry_path and len(rows)):
+        if is_first != bool(self.carry_path) or not len(rows):
             return [rows]
-        carried = load_rows(Path(self.carry_path), mapped=False)
-        carried["exch_ts"] = rows["exch_ts"].min()
-        carried["local_ts"] = rows["local_ts"].min()
-        return [carried, rows]
+        begin = load_rows(Path(self.carry_path), mapped=False) if is_first else _empty_book()
+        begin["exch_ts"] = rows["exch_ts"].min()
+        begin["local_ts"] = rows["local_ts"].min()
+        return [begin, rows]
 
 
 class Conversion(NamedTuple):
@@ -260,6 +265,14 @@ def write_rows(spooled: Rows, clock: RowClock, path: Path) -> int:
             writer.write(ordered)
             count += len(ordered)
     return count
+
+
+def _empty_book() -> Rows:
+    """Two rows that empty both sides."""
+    rows = np.zeros(2, event_dtype)
+    rows["ev"] = np.array([CLEAR_BID, CLEAR_ASK], np.uint64) | np.uint64(EXCH_EVENT | LOCAL_EVENT)
+    rows["px"] = np.nan
+    return rows
 
 
 def _day_before(recording: Recording) -> Recording | None:

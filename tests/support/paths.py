@@ -1,0 +1,16 @@
+"""Where the test data lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+#: Beside the checkout, and no part of it.
+RECORDINGS = ROOT.parent / "shared" / "recordings"
+
+needs_recordings = pytest.mark.skipif(
+    not RECORDINGS.is_dir(), reason="the recordings (../shared/recordings beside the checkout) are absent"
+)

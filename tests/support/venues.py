@@ -1,0 +1,9 @@
+"""All venues, by name."""
+
+from __future__ import annotations
+
+from connectors.binance import BinanceSpot, BinanceUsdm
+from connectors.bybit import BybitLinear, BybitSpot
+from connectors.types import Venue
+
+VENUES: dict[str, Venue] = {v.name: v for v in (BinanceSpot(), BinanceUsdm(), BybitSpot(), BybitLinear())}

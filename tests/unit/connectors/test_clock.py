@@ -1,0 +1,183 @@
+"""The times of rows: causal, never from the future, a book's never falling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hftbacktest.types import event_dtype
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.clock import RowClock, largest_lead
+from connectors.frames import (
+    BBO_ASK,
+    BBO_BID,
+    CLEAR_BID,
+    DELTA_ASK,
+    DELTA_BID,
+    SNAPSHOT_ASK,
+    TRADE_BUY,
+    TRADE_SELL,
+)
+from connectors.types import Rows
+
+BOOK = (DELTA_BID, DELTA_ASK, CLEAR_BID, SNAPSHOT_ASK)
+BBO = (BBO_BID, BBO_ASK)
+TRADES = (TRADE_BUY, TRADE_SELL)
+STREAM = {event: n for n, events in enumerate((BOOK, BBO, TRADES)) for event in events}
+
+T0 = 1_000_000
+
+
+def rows_of(parts: list[tuple[int, int, int]], ivals: list[int] | None = None) -> Rows:
+    """(event, exch_ts, local_ts) as rows."""
+    rows = np.zeros(len(parts), event_dtype)
+    if parts:
+        rows["ev"], rows["exch_ts"], rows["local_ts"] = zip(*parts, strict=True)
+    rows["ival"] = 0 if ivals is None else ivals
+    return rows
+
+
+@st.composite
+def received(draw: Any) -> Rows:
+    """Rows as they are received: local times rise, but for a clock set back; some have no venue time."""
+    local_ts, parts, ivals = T0, [], []
+    for _ in range(draw(st.integers(0, 25))):
+        local_ts += draw(st.sampled_from([0, 1, 5, 50, 1000, 1000, -300]))
+        event = draw(st.sampled_from([*BOOK, *BBO, *TRADES]))
+        exch_ts = local_ts - draw(st.integers(-200, 900)) if draw(st.booleans()) else 0
+        parts.append((event, exch_ts, local_ts))
+        ivals.append(local_ts - draw(st.integers(0, 500)) if not exch_ts and draw(st.booleans()) else 0)
+    return rows_of(parts, ivals)
+
+
+CLOCKS = st.tuples(st.sampled_from([0, 100, -100, 5000]), st.sampled_from([0, 1, 70, 400]))
+QUICK = settings(max_examples=200, deadline=None, derandomize=True)
+
+
+def plain(rows: Rows, offset: int, latency: int) -> tuple[list[tuple[int, int]], int, int]:
+    """The rule in plain Python: times of each row, clamped and stepped back counts."""
+    last_local, last, times = 0, [0, 0, 0], []
+    clamped = stepped_back = 0
+    for row in rows:
+        local_ts = int(row["local_ts"]) + offset
+        if local_ts < last_local:
+            local_ts, stepped_back = last_local, stepped_back + 1
+        last_local = local_ts
+        stream = STREAM[int(row["ev"])]
+        exch_ts = int(row["exch_ts"])
+        if exch_ts == 0:
+            estimate = local_ts - latency
+            if row["ival"]:
+                estimate = min(estimate, int(row["ival"]))
+            exch_ts = max(last[stream], estimate)
+        if exch_ts > local_ts:
+            exch_ts, clamped = local_ts, clamped + 1
+        if stream == 0:
+            exch_ts = max(exch_ts, last[0])
+        last[stream] = exch_ts
+        times.append((exch_ts, local_ts))
+    return times, clamped, stepped_back
+
+
+@QUICK
+@given(received(), CLOCKS)
+def test_times_follow_the_rule(rows: Rows, clock: tuple[int, int]) -> None:
+    expected, clamped, stepped_back = plain(rows, *clock)
+    row_clock = RowClock(*clock)
+    row_clock.stamp(rows)
+    assert list(zip(rows["exch_ts"].tolist(), rows["local_ts"].tolist(), strict=True)) == expected
+    assert (row_clock.clamped_count, row_clock.stepped_back_count) == (clamped, stepped_back)
+
+
+@QUICK
+@given(received(), CLOCKS, st.lists(st.integers(0, 25), max_size=5))
+def test_pieces_get_the_times_that_the_whole_gets(
+    rows: Rows, clock: tuple[int, int], cuts: list[int]
+) -> None:
+    whole = rows.copy()
+    RowClock(*clock).stamp(whole)
+    piecewise = RowClock(*clock)
+    for piece in np.split(rows, sorted(min(cut, len(rows)) for cut in cuts)):
+        piecewise.stamp(piece)
+    assert rows.tobytes() == whole.tobytes()
+
+
+@QUICK
+@given(received(), CLOCKS)
+def test_no_row_is_from_the_future_and_no_book_falls_back(rows: Rows, clock: tuple[int, int]) -> None:
+    before = rows.copy()
+    RowClock(*clock).stamp(rows)
+    assert (rows["exch_ts"] <= rows["local_ts"]).all()
+    assert (np.diff(rows["local_ts"]) >= 0).all()
+    is_book = np.isin(rows["ev"], BOOK)
+    assert (np.diff(rows["exch_ts"][is_book]) >= 0).all()
+    for name in ("ev", "px", "qty", "order_id", "fval"):
+        assert (rows[name] == before[name]).all()
+    assert not rows["ival"].any()
+
+
+def stamped(rows: Rows, offset: int = 0, latency: int = 0) -> list[int]:
+    RowClock(offset, latency).stamp(rows)
+    return rows["exch_ts"].tolist()
+
+
+def test_a_time_that_fits_stays() -> None:
+    assert stamped(rows_of([(DELTA_BID, T0 - 7, T0), (TRADE_BUY, T0 - 9, T0)])) == [T0 - 7, T0 - 9]
+
+
+def test_the_offset_moves_local_times_only() -> None:
+    rows = rows_of([(DELTA_BID, T0 + 50, T0)])
+    assert stamped(rows, offset=60) == [T0 + 50]
+    assert rows["local_ts"].tolist() == [T0 + 60]
+
+
+def test_a_row_from_the_future_is_clamped_and_counted() -> None:
+    rows = rows_of([(TRADE_BUY, T0 + 1, T0), (TRADE_BUY, T0, T0), (BBO_BID, T0 + 9, T0)])
+    clock = RowClock(0, 0)
+    clock.stamp(rows)
+    assert rows["exch_ts"].tolist() == [T0] * 3
+    assert clock.clamped_count == 2
+
+
+def test_an_untimed_row_is_as_old_as_the_assumed_latency() -> None:
+    assert stamped(rows_of([(BBO_BID, 0, T0)]), offset=500, latency=70) == [T0 + 430]
+
+
+@pytest.mark.parametrize("event", [BBO_BID, TRADE_BUY, DELTA_BID])
+def test_an_untimed_row_is_not_older_than_the_one_before_it_in_its_stream(event: int) -> None:
+    times = stamped(rows_of([(event, T0 - 10, T0), (event, 0, T0 + 5)]), latency=70)
+    assert times == [T0 - 10, T0 - 10]
+
+
+def test_streams_do_not_hold_each_other_back() -> None:
+    rows = rows_of([(DELTA_BID, T0 - 10, T0), (BBO_BID, 0, T0), (TRADE_BUY, T0 - 90, T0)])
+    assert stamped(rows, latency=70) == [T0 - 10, T0 - 70, T0 - 90]
+
+
+def test_late_trades_keep_their_times() -> None:
+    assert stamped(rows_of([(TRADE_BUY, T0 - 10, T0), (TRADE_BUY, T0 - 500, T0)])) == [T0 - 10, T0 - 500]
+
+
+def test_a_snapshot_without_time_lies_before_the_change_that_it_precedes() -> None:
+    rows = rows_of([(SNAPSHOT_ASK, 0, T0), (DELTA_ASK, T0 - 300, T0)], [T0 - 300, 0])
+    assert stamped(rows, latency=70) == [T0 - 300, T0 - 300]
+
+
+def test_a_clock_set_back_is_counted_and_time_stands_still() -> None:
+    rows = rows_of([(TRADE_BUY, T0, T0), (TRADE_BUY, T0 - 50, T0 - 50), (TRADE_BUY, T0 + 9, T0 + 9)])
+    clock = RowClock(0, 0)
+    clock.stamp(rows)
+    assert rows["local_ts"].tolist() == [T0, T0, T0 + 9]
+    assert clock.stepped_back_count == 1
+
+
+def test_the_largest_lead_counts_rows_with_a_venue_time_only() -> None:
+    nothing = np.iinfo(np.int64).min
+    assert largest_lead(rows_of([]), nothing) == nothing
+    assert largest_lead(rows_of([(BBO_BID, 0, T0)]), nothing) == nothing
+    rows = rows_of([(BBO_BID, 0, T0), (TRADE_BUY, T0 - 5, T0), (DELTA_BID, T0 - 90, T0)])
+    assert largest_lead(rows, nothing) == -5
+    assert largest_lead(rows, 3) == 3

@@ -1,0 +1,408 @@
+"""Recordings to row files: the same inputs the same bytes, one clock, chains over midnight, nothing half-written."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import shutil
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import pytest
+from hftbacktest.data import validate_event_order
+from hftbacktest.types import TRADE_EVENT
+from support.books import PlainBook
+from support.recorder import DAY, SYMBOL, Days, write_recording
+from support.venues import VENUES
+
+from arb.data import convert as convert_module
+from arb.data.cache import RowCache
+from arb.data.catalog import Recording
+from arb.data.convert import Conversion, Feed, RowFile, convert
+from arb.data.npy import NpyWriter, is_whole, load_rows
+from arb.errors import InputError
+from connectors.book import Status
+from connectors.errors import DecodeError
+from connectors.types import Rows
+
+#: The recorder's clock is 1.27 s slow, and 17 ns stand behind its milliseconds.
+LEAD_NS = 1_270_000_000 - 17
+BINANCE = ["binance_spot", "binance_usdm"]
+
+
+def feed_of(recordings: Iterable[Recording], latency_ns: int = 0) -> Feed:
+    listed = list(recordings)
+    return Feed(VENUES[listed[0].venue], listed, latency_ns)
+
+
+def run(folder: Path, *feeds: Feed, **options: int) -> Conversion:
+    return convert(feeds, RowCache(folder), **options)
+
+
+def rows_in(conversion: Conversion) -> list[Rows]:
+    """All that an engine reads, a list an array a feed."""
+    return [np.concatenate([piece for n, file in enumerate(files) for piece in file.load(is_first=n == 0)])
+            for files in conversion.files]  # fmt: skip
+
+
+def book_of(rows: Rows) -> PlainBook:
+    book = PlainBook()
+    book.apply(rows[(rows["ev"] & np.uint64(1 << 30)) != 0])
+    return book
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def check_tidy(folder: Path) -> None:
+    """Only whole files, all of them under their final names."""
+    for path in folder.iterdir():
+        assert path.suffix in (".json", ".npy")
+        assert not path.name.startswith(".")
+        assert path.suffix != ".npy" or is_whole(path)
+
+
+@pytest.fixture
+def spot(tmp_path: Path) -> Recording:
+    return write_recording(tmp_path / "data", "binance_spot", Days("binance_spot").events(0))
+
+
+@pytest.fixture
+def linear(tmp_path: Path) -> Recording:
+    return write_recording(tmp_path / "data", "bybit_linear", Days("bybit_linear", 2).events(0), lag_ms=-1200)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_rows_make_the_true_book(tmp_path: Path, venue: str) -> None:
+    days = Days(venue)
+    conversion = run(tmp_path / "cache", feed_of([write_recording(tmp_path, venue, days.events(0))], 50_000))
+    [file] = conversion.files[0]
+    [rows] = rows_in(conversion)
+    validate_event_order(rows)
+    assert (file.scan.gaps, file.scan.status, file.clamped) == (0, Status.SYNCED, 0)
+    assert book_of(rows) == days.history.books[file.scan.last_id]
+    assert file.scan.last_id == days.history.events[days.third - 1].last_id
+    assert file.rows == len(rows)
+    assert ((rows["ev"] & np.uint64(0xFF)) == TRADE_EVENT).sum() >= 30
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, spot: Recording, linear: Recording) -> None:
+    feeds = feed_of([spot]), feed_of([linear])
+    first, second = (run(tmp_path / name, *feeds) for name in ("a", "b"))
+    assert first.offset_ns == second.offset_ns
+    assert {n: c for n, c in files_in(tmp_path / "a").items() if n.endswith(".npy")} == {
+        n: c for n, c in files_in(tmp_path / "b").items() if n.endswith(".npy")
+    }
+
+
+def test_what_is_cached_is_not_made_again(
+    tmp_path: Path, spot: Recording, linear: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feeds = feed_of([spot]), feed_of([linear])
+    first = run(tmp_path / "cache", *feeds)
+    monkeypatch.setattr(
+        convert_module, "read_into", lambda *_, **__: pytest.fail("a recording was read again")
+    )
+    monkeypatch.setattr(convert_module, "write_rows", lambda *_: pytest.fail("rows were written again"))
+    assert run(tmp_path / "cache", *feeds) == first
+
+
+def test_one_offset_is_measured_for_all_feeds(tmp_path: Path, spot: Recording, linear: Recording) -> None:
+    conversion = run(tmp_path / "cache", feed_of([linear]), feed_of([spot]))
+    assert conversion.offset_ns == LEAD_NS
+    bybit, binance = rows_in(conversion)
+    assert (binance["local_ts"] - binance["exch_ts"]).min() == 0
+    assert (bybit["local_ts"] - bybit["exch_ts"]).min() == 70_000_000
+    assert [files[0].clamped for files in conversion.files] == [0, 0]
+
+
+def test_a_clock_that_runs_ahead_is_left_alone(tmp_path: Path) -> None:
+    recording = write_recording(tmp_path, "bybit_spot", Days("bybit_spot").events(0), lag_ms=30)
+    conversion = run(tmp_path / "cache", feed_of([recording]))
+    assert conversion.offset_ns == 0
+    assert (rows_in(conversion)[0]["local_ts"] - rows_in(conversion)[0]["exch_ts"]).min() == 30_000_017
+
+
+def test_a_given_offset_is_obeyed_and_rows_from_the_future_are_counted(
+    tmp_path: Path, linear: Recording
+) -> None:
+    conversion = run(tmp_path / "cache", feed_of([linear]), offset_ns=5)
+    [file] = conversion.files[0]
+    assert (conversion.offset_ns, file.offset_ns) == (5, 5)
+    assert file.clamped == sum(len(event.parts) for event in Days("bybit_linear", 2).events(0)[1:])
+
+
+def key_of(folder: Path, feed: Feed, **options: int) -> str:
+    return Path(run(folder, feed, **options).files[0][0].path).name
+
+
+def test_the_key_holds_raw_bytes_offset_latency_and_code(
+    tmp_path: Path, spot: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    keys = [key_of(cache, feed_of([spot]))]
+    keys.append(key_of(cache, feed_of([spot]), offset_ns=LEAD_NS + 1))
+    keys.append(key_of(cache, feed_of([spot], latency_ns=7)))
+    with monkeypatch.context() as patch:
+        patch.setattr(convert_module, "code_version", lambda: "other")
+        keys.append(key_of(cache, feed_of([spot])))
+    assert key_of(cache, feed_of([spot])) == keys[0]
+    spot.path.write_bytes(gzip.compress(gzip.decompress(spot.path.read_bytes()), 9, mtime=0))
+    keys.append(key_of(cache, feed_of([spot])))
+    assert len(set(keys)) == 5
+
+
+def test_the_same_bytes_at_another_venue_are_other_rows(tmp_path: Path) -> None:
+    """A file in the wrong folder must not spoil what the right one gives."""
+    days = Days("binance_usdm")
+    right = write_recording(tmp_path, "binance_usdm", days.events(0))
+    wrong = right._replace(venue="binance_spot")
+    assert run(tmp_path / "cache", feed_of([wrong])).files[0][0].scan.gaps > 0
+    assert run(tmp_path / "cache", feed_of([right])).files[0][0].scan.gaps == 0
+
+
+def test_the_code_version_is_that_of_the_sources() -> None:
+    assert convert_module.code_version() == convert_module.code_version.__wrapped__()
+    assert len(convert_module.code_version()) == 16
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "empty", "longer"])
+@pytest.mark.parametrize("pattern", ["rows-*.npy", "book-*.npy", "*.json"])
+def test_damaged_entries_are_made_again(tmp_path: Path, damage: str, pattern: str) -> None:
+    days = Days("binance_spot")
+    recordings = [
+        write_recording(tmp_path, "binance_spot", days.events(n), DAY + timedelta(days=n)) for n in (0, 1)
+    ]
+    cache = tmp_path / "cache"
+    feed = feed_of(recordings[1:])
+    first = run(cache, feed)
+    expected, rows = files_in(cache), rows_in(first)[0].tobytes()
+    damaged = list(cache.glob(pattern))
+    assert damaged
+    for path in damaged:
+        content = path.read_bytes()
+        path.unlink()
+        if damage != "gone":
+            path.write_bytes(
+                {"cut": content[: len(content) // 2], "empty": b"", "longer": content + b"}"}[damage]
+            )
+    again = run(cache, feed)
+    assert again == first
+    assert rows_in(again)[0].tobytes() == rows
+    assert files_in(cache) == expected
+
+
+def test_a_cache_may_be_moved(tmp_path: Path) -> None:
+    days = Days("binance_spot")
+    recordings = [
+        write_recording(tmp_path, "binance_spot", days.events(n), DAY + timedelta(days=n)) for n in (0, 1)
+    ]
+    rows = rows_in(run(tmp_path / "a", feed_of(recordings[1:])))[0].tobytes()
+    shutil.move(tmp_path / "a", tmp_path / "b")
+    [file] = run(tmp_path / "b", feed_of(recordings[1:])).files[0]
+    assert {Path(file.path).parent, Path(file.carry_path).parent} == {tmp_path / "b"}
+    assert np.concatenate(file.load(is_first=True)).tobytes() == rows
+
+
+def damaged_cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def damaged_garbage(path: Path) -> None:
+    path.write_bytes(b"garbage")
+
+
+def damaged_line(path: Path) -> None:
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    lines[200] = lines[200].replace(b'"s"', b'"s', 1)
+    path.write_bytes(gzip.compress(b"".join(lines)))
+
+
+@pytest.mark.parametrize("damage", [damaged_cut, damaged_garbage, damaged_line])
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_damaged_recording_is_named_and_nothing_is_left(tmp_path: Path, damage, number: int) -> None:
+    """Of the day itself, or of the day before that its book carries on from."""
+    days = Days("binance_spot")
+    recordings = [
+        write_recording(tmp_path, "binance_spot", days.events(n), DAY + timedelta(days=n)) for n in (0, 1)
+    ]
+    cache = tmp_path / "cache"
+    good = write_recording(tmp_path, "bybit_spot", Days("bybit_spot").events(0))
+    path = recordings[number].path
+    damage(path)
+    with pytest.raises(DecodeError if damage is damaged_line else InputError) as caught:
+        run(cache, feed_of([good]), feed_of(recordings[1:]))
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert message.splitlines() == [message]
+    assert isinstance(caught.value, InputError) or caught.value.line == 201
+    check_tidy(cache)
+    assert not list(cache.glob("rows-*"))
+
+
+def test_a_full_disk_is_one_line_and_nothing_is_left(
+    tmp_path: Path, spot: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(NpyWriter, "write", refuse)
+    with pytest.raises(InputError, match=r"cache: the row cache failed: No space left on device$"):
+        run(tmp_path / "cache", feed_of([spot]))
+    check_tidy(tmp_path / "cache")
+
+
+def test_a_missing_recording_is_named(tmp_path: Path, spot: Recording) -> None:
+    spot.path.unlink()
+    with pytest.raises(InputError, match=r"btcusdt_20240808\.gz: No such file"):
+        run(tmp_path / "cache", feed_of([spot]))
+
+
+class ThreeDays:
+    """Three recorded days, a snapshot on the first only."""
+
+    def __init__(self, folder: Path, venue: str) -> None:
+        self.folder = folder
+        self.venue = venue
+        self.days = Days(venue)
+        self.recordings = [self.write(n) for n in range(3)]
+
+    def write(self, number: int, skip: int = 0) -> Recording:
+        return write_recording(
+            self.folder, self.venue, self.days.events(number)[skip:], DAY + timedelta(days=number)
+        )
+
+    def convert(self, *numbers: int) -> tuple[list[RowFile], Rows]:
+        conversion = run(self.folder / "cache", feed_of(self.recordings[n] for n in numbers))
+        check_tidy(self.folder / "cache")
+        return conversion.files[0], rows_in(conversion)[0]
+
+    def true_book(self, number: int) -> PlainBook:
+        """At the end of a day."""
+        return self.days.history.books[self.days.history.events[(number + 1) * self.days.third - 1].last_id]
+
+
+@pytest.fixture(params=VENUES)
+def three(request: pytest.FixtureRequest, tmp_path: Path) -> ThreeDays:
+    return ThreeDays(tmp_path, request.param)
+
+
+def test_days_on_end_are_one_chain(three: ThreeDays) -> None:
+    files, rows = three.convert(0, 1, 2)
+    assert [(file.scan.gaps, file.scan.is_carried) for file in files] == [(0, False), (0, True), (0, True)]
+    assert book_of(rows) == three.true_book(2)
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_a_day_without_snapshot_carries_on_from_the_days_before(three: ThreeDays, first: int) -> None:
+    files, rows = three.convert(*range(first, 3))
+    assert [file.scan.gaps for file in files] == [0] * len(files)
+    validate_event_order(np.concatenate(files[0].load(is_first=True)))
+    assert book_of(rows) == three.true_book(2)
+    carried = len(files[0].load(is_first=True)[0])
+    assert book_of(rows[:carried]) == three.true_book(first - 1)
+    assert len(files[0].load(is_first=False)) == 1
+
+
+def test_a_day_gives_the_same_rows_with_and_without_the_day_before_it_in_the_run(three: ThreeDays) -> None:
+    together, _ = three.convert(0, 1)
+    alone, _ = three.convert(1)
+    assert together[1].path == alone[0].path
+
+
+def test_a_missing_day_before_leaves_the_book_unknown(three: ThreeDays) -> None:
+    three.recordings[0].path.unlink()
+    [file], rows = three.convert(1)
+    assert (file.scan.status, file.scan.is_carried, file.carry_path) == (Status.UNSYNCED, False, "")
+    assert book_of(rows).is_empty()
+    assert len(rows) > 0
+
+
+def test_a_hole_between_the_days_empties_the_book(three: ThreeDays) -> None:
+    three.recordings[1] = three.write(1, skip=5)
+    files, rows = three.convert(0, 1, 2)
+    assert [(file.scan.gaps, file.scan.is_carried) for file in files] == [(0, False), (1, True), (0, False)]
+    assert book_of(rows).is_empty()
+    [first, _], rows = three.convert(1, 2)
+    assert first.scan.gaps == 1
+    assert book_of(rows).is_empty()
+
+
+def test_a_changed_day_before_is_another_chain(three: ThreeDays) -> None:
+    before, _ = three.convert(1)
+    three.recordings[0] = write_recording(three.folder, three.venue, three.days.events(0)[:-1], DAY)
+    after, rows = three.convert(1)
+    assert before[0].path != after[0].path
+    assert after[0].scan.gaps == 1
+    assert book_of(rows).is_empty()
+
+
+def test_a_later_day_with_its_own_snapshot_begins_with_an_empty_book(three: ThreeDays) -> None:
+    """The recorder was down in between: the touch of the day before is none until the snapshot is there."""
+    events = three.days.events(1)
+    snapshot = three.days.history.snapshot(events[20].last_id or events[19].last_id)
+    second = [*events[10:21], snapshot, *events[21:]]
+    three.recordings[1] = write_recording(three.folder, three.venue, second, DAY + timedelta(days=1))
+    files, rows = three.convert(0, 1)
+    assert not files[1].scan.is_carried
+    begin, own = files[1].load(is_first=False)
+    assert np.isnan(begin["px"]).all()
+    validate_event_order(np.concatenate([begin, own]))
+    assert book_of(rows[: files[0].rows]) == three.true_book(0)
+    assert book_of(rows[: files[0].rows + 2]).is_empty()
+    assert book_of(rows) == three.true_book(1)
+    assert len(files[1].load(is_first=True)) == 1
+
+
+@pytest.mark.parametrize("venue", BINANCE)
+def test_a_day_with_a_late_snapshot_carries_on_and_takes_it(tmp_path: Path, venue: str) -> None:
+    three = ThreeDays(tmp_path, venue)
+    events = three.days.events(1)
+    late = three.days.history.snapshot(events[199].last_id or events[200].last_id)
+    three.recordings[1] = write_recording(
+        tmp_path, venue, [*events[:200], late, *events[200:]], DAY + timedelta(days=1)
+    )
+    [file], rows = three.convert(1)
+    assert (file.scan.gaps, file.scan.is_carried) == (0, True)
+    assert book_of(rows) == three.true_book(1)
+
+
+def test_a_recording_of_control_frames_only_makes_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "binance_spot" / "btcusdt_20240808.gz"
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(b'1723161256000000000 {"result":null,"id":1}\n'))
+    conversion = run(tmp_path / "cache", feed_of([Recording("binance_spot", SYMBOL, DAY, path)]))
+    [file] = conversion.files[0]
+    assert (conversion.offset_ns, file.rows, file.scan.lead_ns, file.scan.lines) == (0, 0, None, 1)
+    assert len(file.load(is_first=True)[0]) == 0
+    assert is_whole(Path(file.path))
+
+
+@pytest.mark.parametrize("block_rows", [1, 7, 100])
+def test_small_blocks_give_the_same_bytes(
+    tmp_path: Path, spot: Recording, block_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(tmp_path / "a", feed_of([spot], 90_000_000)).files[0][0]
+    monkeypatch.setattr(convert_module, "BLOCK_ROWS", block_rows)
+    pieces = run(tmp_path / "b", feed_of([spot], 90_000_000)).files[0][0]
+    assert Path(whole.path).read_bytes() == Path(pieces.path).read_bytes()
+
+
+def test_a_spool_too_large_to_keep_is_read_again(
+    tmp_path: Path, spot: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = run(tmp_path / "a", feed_of([spot])).files[0][0]
+    monkeypatch.setattr(convert_module, "SPOOL_ROWS_MAX", 10)
+    read_again = run(tmp_path / "b", feed_of([spot])).files[0][0]
+    assert load_rows(Path(kept.path)).tobytes() == load_rows(Path(read_again.path)).tobytes()
+
+
+def test_progress_tells_the_bytes_of_the_file(tmp_path: Path, spot: Recording) -> None:
+    counts: list[int] = []
+    convert([feed_of([spot])], RowCache(tmp_path / "cache"), progress=counts.append)
+    assert sum(counts) == spot.path.stat().st_size

@@ -1,0 +1,73 @@
+"""The book that is left after rows, as the snapshot that the next day begins with."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+from support.books import PlainBook
+from support.streams import History, decoded
+
+from arb.data.levels import book_rows
+from connectors.book import BookSync
+from connectors.frames import CLEAR_ASK, SNAPSHOT_ASK, SNAPSHOT_BID
+from connectors.types import Rows, SequenceRule
+
+
+def chained(seed: int) -> Rows:
+    """Rows of a book with gaps and snapshots in them."""
+    chance = random.Random(seed)
+    history = History(SequenceRule.SPAN, chance, 60)
+    events = [history.snapshot(history.events[0].prev_id), *history.events]
+    for _ in range(chance.randrange(3)):
+        n = chance.randrange(5, 50)
+        events[n : n + 2] = []
+        events.insert(n + 3, history.snapshot(events[n + 2].last_id))
+    return BookSync(SequenceRule.SPAN).receive(*decoded(events)).copy()
+
+
+def plain(rows: Rows) -> PlainBook:
+    book = PlainBook()
+    book.apply(rows)
+    return book
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_rows_are_the_book(seed: int) -> None:
+    rows = chained(seed)
+    for count in range(0, len(rows), 7):
+        assert plain(book_rows(rows[:count])) == plain(rows[:count])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_book_of_a_book_and_more_rows_is_that_of_all(seed: int) -> None:
+    rows = chained(seed)
+    for cut in range(0, len(rows), 11):
+        folded = book_rows(np.concatenate([book_rows(rows[:cut]), rows[cut:]]))
+        assert folded.tobytes() == book_rows(rows).tobytes()
+
+
+def test_levels_are_best_first_for_both_sides_of_the_engine_and_of_no_time() -> None:
+    rows = book_rows(chained(1))
+    flags = EXCH_EVENT | LOCAL_EVENT
+    bids, asks = (rows[rows["ev"] == (event | flags)] for event in (SNAPSHOT_BID, SNAPSHOT_ASK))
+    assert len(bids) + len(asks) == len(rows)
+    assert (np.diff(bids["px"]) < 0).all()
+    assert (np.diff(asks["px"]) > 0).all()
+    assert (rows["qty"] > 0).all()
+    assert not rows["exch_ts"].any()
+    assert not rows["local_ts"].any()
+
+
+def test_no_rows_leave_no_book() -> None:
+    assert len(book_rows(np.zeros(0, event_dtype))) == 0
+
+
+def test_a_clear_of_one_side_leaves_the_other() -> None:
+    rows = chained(1)
+    clear = np.zeros(1, event_dtype)
+    clear["ev"], clear["px"] = CLEAR_ASK, np.nan
+    left = book_rows(np.concatenate([rows, clear]))
+    assert set((left["ev"] & np.uint64(SNAPSHOT_BID)).tolist()) == {SNAPSHOT_BID}

@@ -1,0 +1,122 @@
+"""Rows in the order of events: hftbacktest's own order, however the rows are fed."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from hftbacktest.data import correct_event_order, validate_event_order
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from arb.data.order import END_OF_ROWS, EventOrder
+from connectors.types import Rows
+
+QUICK = settings(max_examples=200, deadline=None, derandomize=True)
+
+
+@st.composite
+def received(draw: Any) -> Rows:
+    """Rows in the order of receipt: small numbers, so that many are equal; each known by its order_id."""
+    steps = draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), max_size=40))
+    rows = np.zeros(len(steps), event_dtype)
+    local_ts = 100
+    for n, (step, latency) in enumerate(steps):
+        local_ts += step
+        rows[n]["local_ts"], rows[n]["exch_ts"], rows[n]["order_id"] = local_ts, local_ts - latency, n
+        rows[n]["ev"], rows[n]["px"], rows[n]["qty"] = 1, 1.0, 1.0
+    return rows
+
+
+def in_one_piece(rows: Rows) -> Rows:
+    return EventOrder().feed(rows.copy())
+
+
+def by_hftbacktest(rows: Rows) -> Rows:
+    # It looks at the index behind the last before it asks whether there is one.
+    exch, local = (np.append(np.argsort(rows[name], kind="stable"), 0) for name in ("exch_ts", "local_ts"))
+    return correct_event_order(rows, exch, local) if len(rows) else rows
+
+
+@QUICK
+@given(received())
+def test_the_order_is_that_of_hftbacktest(rows: Rows) -> None:
+    assert in_one_piece(rows).tobytes() == by_hftbacktest(rows).tobytes()
+
+
+@st.composite
+def fed(draw: Any) -> tuple[Rows, list[tuple[Rows, int]]]:
+    """Rows, and the same in pieces with frontiers that no later row lies below; the last one's is the end."""
+    rows = draw(received())
+    cuts = draw(st.lists(st.integers(0, len(rows)), max_size=6))
+    bounds = [0, *sorted(cuts), len(rows)]
+    pieces = []
+    for start, end in pairwise(bounds):
+        rest = rows["exch_ts"][end:]
+        frontier = int(rest.min()) if len(rest) else 1000
+        pieces.append((rows[start:end], frontier - draw(st.sampled_from([0, 0, 1, 5]))))
+    pieces.append((rows[:0], END_OF_ROWS))
+    if draw(st.booleans()):
+        pieces[-2:] = [(pieces[-2][0], END_OF_ROWS)]
+    return rows, pieces
+
+
+@QUICK
+@given(fed())
+def test_pieces_come_out_as_the_whole_does(case: tuple[Rows, list[tuple[Rows, int]]]) -> None:
+    rows, pieces = case
+    order = EventOrder()
+    out = [order.feed(piece.copy(), frontier).copy() for piece, frontier in pieces]
+    assert np.concatenate(out).tobytes() == in_one_piece(rows).tobytes()
+
+
+@QUICK
+@given(fed())
+def test_every_piece_is_as_long_as_it_can_be_known(case: tuple[Rows, list[tuple[Rows, int]]]) -> None:
+    """Whatever the exchange must have seen by the frontier is out, so memory does not grow."""
+    order = EventOrder()
+    seen = []
+    fed_ids: set[int] = set()
+    for piece, frontier in case[1]:
+        fed_ids |= {int(row["order_id"]) for row in piece if row["exch_ts"] <= frontier}
+        out = order.feed(piece.copy(), frontier)
+        seen += out["order_id"][(out["ev"] & EXCH_EVENT) != 0].tolist()
+        assert fed_ids <= set(seen)
+
+
+@QUICK
+@given(received())
+def test_every_row_appears_once_a_side_and_unchanged(rows: Rows) -> None:
+    out = in_one_piece(rows)
+    validate_event_order(out)
+    for flag in (EXCH_EVENT, LOCAL_EVENT):
+        side = out[(out["ev"] & flag) != 0]
+        assert sorted(side["order_id"].tolist()) == list(range(len(rows)))
+        for name in ("exch_ts", "local_ts", "px", "qty"):
+            assert (side[name] == rows[name][side["order_id"].astype(np.int64)]).all()
+    assert ((out["ev"] & (EXCH_EVENT | LOCAL_EVENT)) != 0).all()
+
+
+@QUICK
+@given(received())
+def test_the_strategy_sees_rows_in_the_order_of_receipt(rows: Rows) -> None:
+    out = in_one_piece(rows)
+    assert (np.diff(out["order_id"][(out["ev"] & LOCAL_EVENT) != 0].astype(np.int64)) == 1).all()
+
+
+def test_rows_may_be_overwritten_once_they_are_fed() -> None:
+    rows = np.zeros(3, event_dtype)
+    rows["exch_ts"], rows["local_ts"] = [1, 3, 2], [4, 5, 6]
+    expected = in_one_piece(rows)
+    order = EventOrder()
+    first = order.feed(rows, 2).copy()
+    rows[:] = np.zeros(1, event_dtype)
+    assert np.concatenate([first, order.feed(rows[:0])]).tobytes() == expected.tobytes()
+
+
+def test_nothing_gives_nothing() -> None:
+    order = EventOrder()
+    assert len(order.feed(np.zeros(0, event_dtype), 5)) == 0
+    assert len(order.feed(np.zeros(0, event_dtype))) == 0
