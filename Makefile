@@ -6,16 +6,25 @@ VENV := .venv
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
-# Newer than pyproject.toml: the environment holds what it asks for.
+# Newer than pyproject.toml: the environment holds what `arb` needs; what its development needs, too.
+RUNTIME := $(VENV)/runnable
 STAMP := $(VENV)/installed
+# What `make demo` writes; made anew each time.
+DEMO := runs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help install test lint format types clean
+.PHONY: help install demo test lint format types clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 install: $(STAMP) ## make the environment and install the project into it
+
+demo: $(RUNTIME) ## a simulated recording of two venues, a backtest on it, where its report is
+	rm -rf $(DEMO)
+	$(BIN)/arb sandbox record --config examples/demo/arbitrage.toml --seed 7 --minutes 10 --out $(DEMO)/recordings
+	$(BIN)/arb backtest --config examples/demo/arbitrage.toml --start 2024-01-01 --out $(DEMO)/backtest
+	@echo "report: $(CURDIR)/$(DEMO)/backtest$$(test -e $(DEMO)/backtest/report.html && echo /report.html)"
 
 test: lint types ## install, lint, types, layers, all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
@@ -34,13 +43,17 @@ clean: ## remove the environment and every cache
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml
+$(STAMP): $(RUNTIME)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(RUNTIME): pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null 2>&1 || { \
-	  echo "$(PYTHON) is missing: install Python 3.11 or newer, or name one: make test PYTHON=python3.12" >&2; exit 1; }
+	  echo "$(PYTHON) is missing: install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "$(PYTHON) is older than Python 3.11: name a newer one: make test PYTHON=python3.12" >&2; exit 1; }
+	  echo "$(PYTHON) is older than Python 3.11: name a newer one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
 	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from alternate import alternate, show, show_machine
 from hftbacktest.data.utils import binancefutures, bybit
-from recordings import raw_text
+from samples import raw_text
 
 from arb.data.compare import CONVERTERS, comparison_rows
 from connectors.binance import BinanceUsdm

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from alternate import Result, show_machine
-from recordings import recordings_folder
+from samples import recordings_folder
 from strategy_on_bots import ETH, bare_loop, example, our_bot, params_of, replayed
 
 from arb.app.backtest import limits_of

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from alternate import show_machine
-from recordings import recordings_folder
+from samples import recordings_folder
 
 RUNS = 7
 #: Enough for a wake-up on both legs.

@@ -44,9 +44,14 @@ class Verdict(IntEnum):
     """Something is missing before it: empty the book, hold this, fetch a snapshot."""
 
 
-# Fields of the state, an int64 array. Written by `receive_*` only.
+# Fields of the state, an int64 array. Written by `receive_*` and `_receive` only.
 STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
-STATE_FIELDS = 4
+#: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
+BOOK_ORDER, BBO_ORDER = 4, 5
+STATE_FIELDS = 6
+
+#: Marks in `ival` of a book's rows, for `connectors.clock`: the touch passed on last is older, or newer, than they are.
+NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
 
 #: Rows that may be held while a snapshot is awaited; at the limit all are dropped and holding starts anew, so that
 #: the snapshot must be newer than what was lost.
@@ -150,8 +155,9 @@ class BookSync:
         """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
 
         Held changes come out with the local time of the snapshot that freed them: nobody knew them to be good
-        before. A row without a venue time keeps `exch_ts` 0; that of a snapshot carries in `ival` the time of the
-        first change it is known to precede (0: none), for `connectors.clock`.
+        before. A touch that the book has overtaken, by the venue's own ids, is dropped. For `connectors.clock`, rows
+        of the book say in `ival` whether they are newer than the last touch; a snapshot without a venue time says
+        there, as a positive number, the time of the first change it is known to precede.
         """
         room = len(rows) + int(self._held[0]) + 2 * len(messages) + 2
         if len(self._out) < room:
@@ -186,11 +192,11 @@ def _receive(  # type: ignore[no-untyped-def]
         if kind == Kind.DELTA:
             verdict = receive_delta(rule, state, message.first_id, message.last_id, message.prev_id)
             if verdict == Verdict.GAP:
-                n = _clear(out, n, message.local_ts, message.exch_ts)
+                n = _clear(state, out, n, message.local_ts, message.exch_ts)
                 held[:] = 0
                 verdict = Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
             if verdict == Verdict.APPLY:
-                n = _copy(rows, message.row_start, message.row_end, out, n)
+                n = _apply(rule, state, message, rows, out, n)
             elif verdict == Verdict.HOLD:
                 _hold(rows, message, held_rows, held_messages, held)
             else:
@@ -200,16 +206,41 @@ def _receive(  # type: ignore[no-untyped-def]
                 n = _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, out, n)
             else:
                 state[DROPPED] += 1
-        elif kind == trade_kind or (kind == Kind.BBO and keep_bbo):
+        elif kind == Kind.BBO and keep_bbo:
+            order = _order_of(rule, message)
+            if state[STATUS] != Status.UNSYNCED and order > state[BOOK_ORDER]:
+                state[BBO_ORDER] = order
+                n = _copy(rows, message.row_start, message.row_end, out, n)
+            else:
+                state[DROPPED] += 1
+        elif kind == trade_kind:
             n = _copy(rows, message.row_start, message.row_end, out, n)
     return n
+
+
+@compiled
+def _order_of(rule, message):  # type: ignore[no-untyped-def]
+    """Where a message stands in the order of book and touch: Binance counts both by one id, Bybit by `seq`."""
+    return message.first_id if rule == SequenceRule.INCREMENT else message.last_id
+
+
+@compiled
+def _apply(rule, state, message, source, out, n):  # type: ignore[no-untyped-def]
+    """Copies the rows of a book's message and marks whether they are newer than the last touch."""
+    order = _order_of(rule, message)
+    state[BOOK_ORDER] = order
+    mark = NEWER_THAN_BBO if order >= state[BBO_ORDER] else OLDER_THAN_BBO
+    end = _copy(source, message.row_start, message.row_end, out, n)
+    for row in range(n, end):
+        out[row].ival = mark
+    return end
 
 
 @compiled
 def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, out, n):  # type: ignore[no-untyped-def]
     """The snapshot's rows, then the held changes that it joins; all become known at its local time."""
     first = n
-    n = _copy(rows, message.row_start, message.row_end, out, n)
+    n = _apply(rule, state, message, rows, out, n)
     for row in range(first, n):
         if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
             out[row].px = np.nan  # the whole side: what lies beyond the snapshot is no longer known
@@ -224,12 +255,12 @@ def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, 
                 for row in range(first, last):
                     out[row].ival = delta.exch_ts
             start = n
-            n = _copy(held_rows, delta.row_start, delta.row_end, out, n)
+            n = _apply(rule, state, delta, held_rows, out, n)
             for row in range(start, n):
                 out[row].local_ts = message.local_ts
         elif verdict == Verdict.GAP:
             # The snapshot is older than the first held change. What is held may still join the next one.
-            n = _clear(out, first, message.local_ts, delta.exch_ts)
+            n = _clear(state, out, first, message.local_ts, delta.exch_ts)
             _hold_again(held_rows, held_messages, held, m, count)
             return n
         else:
@@ -238,10 +269,12 @@ def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, 
 
 
 @compiled
-def _clear(out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def]
-    """Empties both sides: two rows."""
+def _clear(state, out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def]
+    """Empties both sides: two rows. What the touch was before counts no more."""
+    state[BOOK_ORDER] = state[BBO_ORDER] = 0
     put_row(out, n, CLEAR_BID, exch_ts, local_ts, np.nan, 0.0)
     put_row(out, n + 1, CLEAR_ASK, exch_ts, local_ts, np.nan, 0.0)
+    out[n].ival = out[n + 1].ival = NEWER_THAN_BBO
     return n + 2
 
 

@@ -3,7 +3,10 @@
 Every rule is causal, so replay and live apply the same code row by row. `local_ts` is moved by the run's offset onto
 the venues' clock. A row without a venue time gets `max(previous of its stream, local_ts - feed latency)`. A row from
 the future (`exch_ts > local_ts`) is clamped to `local_ts` and counted. Changes of a book keep the order in which
-they were chained: their `exch_ts` never falls, for the simulated exchange applies rows in that order.
+they were chained: their `exch_ts` never falls, for the simulated exchange applies rows in that order. Between the book
+and the touch (BBO rows) the venue's ids decide, for its times are missing, coarse or contradict them: a touch that
+was passed on is newer than the book so far, and `connectors.book` marks each change as newer or older than the last
+touch.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT
 
+from connectors.book import NEWER_THAN_BBO, OLDER_THAN_BBO
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -52,7 +56,9 @@ def _stamp(rows, state):  # type: ignore[no-untyped-def]
             state[_STEPPED_BACK] += 1
         state[_LAST_LOCAL] = local_ts
         kind = np.int64(row.ev) & 0xFF
-        stream = _LAST_TRADE if kind == TRADE_EVENT else (_LAST_BBO if kind == DEPTH_BBO_EVENT else _LAST_BOOK)
+        stream = (
+            _LAST_TRADE if kind == TRADE_EVENT else (_LAST_BBO if kind == DEPTH_BBO_EVENT else _LAST_BOOK)
+        )
         exch_ts = row.exch_ts
         if exch_ts == 0:
             exch_ts = local_ts - state[_LATENCY]
@@ -62,8 +68,14 @@ def _stamp(rows, state):  # type: ignore[no-untyped-def]
         if exch_ts > local_ts:
             exch_ts = local_ts
             state[_CLAMPED] += 1
-        if stream == _LAST_BOOK and exch_ts < state[_LAST_BOOK]:
-            exch_ts = state[_LAST_BOOK]
+        if stream == _LAST_BOOK:
+            if row.ival == NEWER_THAN_BBO:
+                exch_ts = max(exch_ts, state[_LAST_BBO])
+            elif row.ival == OLDER_THAN_BBO and state[_LAST_BBO] > 0:
+                exch_ts = min(exch_ts, state[_LAST_BBO] - 1)
+            exch_ts = max(exch_ts, state[_LAST_BOOK])
+        elif stream == _LAST_BBO:
+            exch_ts = min(max(exch_ts, state[_LAST_BBO], state[_LAST_BOOK] + 1), local_ts)
         state[stream] = exch_ts
         row.exch_ts = exch_ts
         row.local_ts = local_ts

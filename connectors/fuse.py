@@ -37,8 +37,9 @@ _SLOTS_MIN = 1 << 12
 # better price is the larger number on both sides and one code serves both.
 _BEST, _BEST_TS, _WORST, _COUNT, _USED = range(5)
 _FIELDS = 5
-_NONE = np.iinfo(np.int64).min
-_NO_WORST = np.iinfo(np.int64).max
+# No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
+_NONE = -(1 << 61)
+_NO_WORST = 1 << 61
 #: Multiplier that spreads neighbouring ticks over a table (2**64 divided by the golden ratio).
 _HASH = np.uint64(0x9E3779B97F4A7C15)
 
@@ -50,7 +51,7 @@ class FusedBook:
         """Prices and quantities are compared as whole ticks and lots."""
         self._tick_size = tick_size
         self._lot_size = lot_size
-        self._tables = [np.zeros(_SLOTS_MIN, _LEVEL) for _ in range(2)]
+        self._tables: list[NDArray[np.void]] = [np.zeros(_SLOTS_MIN, _LEVEL) for _ in range(2)]
         self._state = np.zeros((2, _FIELDS), np.int64)
         self._state[:, _BEST] = _NONE
         self._state[:, _WORST] = _NO_WORST
@@ -106,9 +107,11 @@ def _fuse(rows, tick_size, lot_size, bids, asks, state, out):  # type: ignore[no
         side = 0 if row.ev & np.uint64(BUY_EVENT) else 1
         own, other = (bids, asks) if side == 0 else (asks, bids)
         sign = 1 if side == 0 else -1
-        if kind == DEPTH_EVENT or kind == DEPTH_SNAPSHOT_EVENT:
+        if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
             tick = sign * np.int64(np.rint(row.px / tick_size))
-            n = _change(row, tick, np.rint(row.qty / lot_size) > 0.0, side, own, other, state, tick_size, out, n)
+            n = _change(
+                row, tick, np.rint(row.qty / lot_size) > 0.0, side, own, other, state, tick_size, out, n
+            )
         elif kind == DEPTH_BBO_EVENT:
             tick = sign * np.int64(np.rint(row.px / tick_size))
             # A best without quantity is no best: nothing follows from it.

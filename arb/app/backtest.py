@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +15,9 @@ import numpy as np
 
 import arb
 from arb.app.facts import facts_of
-from arb.app.legs import leg_of, load_adapter
+from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.recordings import StartProgress, bytes_of
+from arb.app.report import figures_of_run, report_files
 from arb.backtest.assets import LegData, backtest_bot
 from arb.backtest.runner import Ended, compile_for, run
 from arb.bot.bot import Bot
@@ -27,8 +28,11 @@ from arb.data.cache import RowCache
 from arb.data.catalog import select_days
 from arb.data.convert import Conversion, Feed, code_version, convert
 from arb.errors import ExitCode
-from arb.leg import Leg
-from arb.report.summary import Summary, count_decisions, leg_summaries, mean_edge_bps, span
+from arb.report.attempts_table import attempts_csv
+from arb.report.facts import FORMAT
+from arb.report.notes import origin_notes
+from arb.report.run_files import finished_run
+from arb.report.summary import Figures, Summary
 from arb.risk.limits import AssetLimits, Limits
 from arb.run.arguments import Arguments
 from arb.run.folder import RunFolder
@@ -57,19 +61,22 @@ def run_backtest(
     out: Path | None,
     *,
     progress: StartProgress | None = None,
+    has_report: bool = True,
 ) -> BacktestResult:
     """Replays the days of both legs through the configured strategy and writes the run's folder.
 
-    `progress` hears of the bytes that are read where recordings are converted.
+    `progress` hears of the bytes that are read where recordings are converted. Without `has_report`, or when the run
+    is interrupted, there is no page and there are no charts; `arb report` makes them later.
     """
     strategy = load_strategy(config.strategy.function)
     arguments = Arguments(strategy, facts_of(config), config.strategy.params)
     legs = [leg_of(leg) for leg in config.legs]
     days = select_days(Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end)
+    notes = origin_notes(recording for leg_days in days for recording in leg_days)
     now = datetime.now(UTC)
     with RunFolder(out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest") as folder:
         feeds = [
-            Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns)
+            Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns, instrument_of(leg))
             for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
         ]
         offset_ms = config.clock.offset_ms
@@ -87,13 +94,27 @@ def run_backtest(
         bound = arguments.bind(bot, recorder)
         compiled = compile_for(strategy, bound)
         ended = run(compiled, bound, bot)
+        # Taken once, and before the last state: a strategy that was lost may still write.
+        records, decisions = recorder.records, recorder.decisions
         fills, final = _finish(bot, recorder, ended)
-        trades = trades_of(fills, recorder.decisions, legs)
+        trades = trades_of(fills, decisions, legs)
         outcome, exit_code = _outcome(ended)
-        summary = _summary(legs, days, conversion, recorder, final, limits, outcome)
-        _write(folder, config, strategy, arguments, conversion, recorder, trades, summary, now)
+        manifest = _manifest(config, strategy, arguments, conversion, now) | {
+            "outcome": outcome,
+            "first_day": str(days[0][0].day),
+            "last_day": str(days[0][-1].day),
+            "notes": notes,
+            "refusals": {leg.name: limits.refusals_by_rule(n) for n, leg in enumerate(legs)},
+        }
+        figures = figures_of_run(finished_run(manifest, records, final, decisions, trades))
+        by_leg = {str(n): records[:, n] for n in range(len(legs))}
+        folder.write_arrays("records.npz", {**by_leg, "final": final, "decisions": decisions})
+        _write(folder, manifest, trades, figures)
+        if has_report and not ended.is_interrupted:  # who interrupts does not wait for charts
+            for name, content in report_files(figures):
+                folder.write_bytes(name, content)
         folder.publish()
-    return BacktestResult(folder.path, summary, trades, exit_code, ended.is_lost)
+    return BacktestResult(folder.path, figures.summary, trades, exit_code, ended.is_lost)
 
 
 def limits_of(config: Config) -> Limits:
@@ -137,87 +158,49 @@ def _outcome(ended: Ended) -> tuple[str, ExitCode]:
     return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
 
 
-def _summary(
-    legs: Sequence[Leg],
-    days: Sequence[Sequence[Any]],
-    conversion: Conversion,
-    recorder: Recorder,
-    final: Any,
-    limits: Limits,
-    outcome: str,
-) -> Summary:
-    ends = leg_summaries(final, legs)
-    records = recorder.records
-    names = [leg.name for leg in legs]
-    return Summary(
-        world="backtest",
-        outcome=outcome,
-        first_day=str(days[0][0].day),
-        last_day=str(days[0][-1].day),
-        first_time=span(int(records["timestamp"][0, 0]) if len(records) else 0),
-        last_time=span(int(final["timestamp"][0])),
-        rows=sum(file.rows for files in conversion.files for file in files),
-        legs=ends,
-        decisions=count_decisions(recorder.decisions),
-        refusals={name: limits.refusals_by_rule(n) for n, name in enumerate(names)},
-        gaps={
-            name: sum(f.scan.gaps for f in files) for name, files in zip(names, conversion.files, strict=True)
-        },
-        balance=sum(leg.balance for leg in ends),
-        fee=sum(leg.fee for leg in ends),
-        trades=sum(leg.trades for leg in ends),
-        pnl=sum(leg.pnl for leg in ends),
-        edge_bps_mean=mean_edge_bps(recorder.decisions),
-    )
+def _write(folder: RunFolder, manifest: Mapping[str, Any], trades: Sequence[Trade], figures: Figures) -> None:
+    folder.write_json("summary.json", figures.summary.as_dict())
+    folder.write_csv("trades.csv", HEADER, trades)
+    folder.write_bytes("attempts.csv", attempts_csv(figures.attempts).encode())
+    folder.write_json("manifest.json", manifest)
 
 
-def _write(
-    folder: RunFolder,
+def _manifest(
     config: Config,
     strategy: LoadedStrategy,
     arguments: Arguments,
     conversion: Conversion,
-    recorder: Recorder,
-    trades: Sequence[Trade],
-    summary: Summary,
     created: datetime,
-) -> None:
-    folder.write_json("summary.json", summary.as_dict())
-    folder.write_csv("trades.csv", HEADER, trades)
-    records = recorder.records
-    by_leg = {str(leg_no): records[:, leg_no] for leg_no in range(records.shape[1])}
-    folder.write_arrays("records.npz", {**by_leg, "decisions": recorder.decisions})
-    folder.write_json(
-        "manifest.json",
-        {
-            "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
-            "command": "backtest",
-            "arb": arb.__version__,
-            "code": code_version(),
-            "python": platform.python_version(),
-            "hftbacktest": hftbacktest.__version__,
-            "numba": numba.__version__,
-            "numpy": np.__version__,
-            "strategy": {
-                "function": strategy.spec,
-                "sha256": strategy.source_sha256,
-                "params": arguments.params,
-                "arguments": dict(arguments.numbers),
-            },
-            "clock_offset_ns": conversion.offset_ns,
-            "inputs": [
-                {
-                    "leg": leg.name,
-                    "raw_sha256": file.raw_sha256,
-                    "rows": file.rows,
-                    "clamped": file.clamped,
-                    "stepped_back": file.stepped_back,
-                    "gaps": file.scan.gaps,
-                    "is_carried": file.scan.is_carried,
-                }
-                for leg, files in zip(config.legs, conversion.files, strict=True)
-                for file in files
-            ],
-            "config": config.as_dict(),
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+        "command": "backtest",
+        "arb": arb.__version__,
+        "code": code_version(),
+        "python": platform.python_version(),
+        "hftbacktest": hftbacktest.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "strategy": {
+            "function": strategy.spec,
+            "sha256": strategy.source_sha256,
+            "params": arguments.params,
+            "arguments": dict(arguments.numbers),
         },
-    )
+        "clock_offset_ns": conversion.offset_ns,
+        "inputs": [
+            {
+                "leg": leg.name,
+                "raw_sha256": file.raw_sha256,
+                "rows": file.rows,
+                "clamped": file.clamped,
+                "stepped_back": file.stepped_back,
+                "gaps": file.scan.gaps,
+                "is_carried": file.scan.is_carried,
+            }
+            for leg, files in zip(config.legs, conversion.files, strict=True)
+            for file in files
+        ],
+        "config": config.as_dict(),
+    }

@@ -10,7 +10,7 @@ from arb.config import VenueConfig, load_venues
 from arb.config.templates import template_folder
 from arb.errors import ConfigError
 from arb.leg import Leg
-from connectors.types import Venue
+from connectors.types import Instrument, Venue
 
 _NS_PER_MS = 1_000_000
 
@@ -36,6 +36,19 @@ def known_venues(config_path: Path) -> dict[str, VenueConfig]:
 def feed_latency_ns(venue: VenueConfig) -> int:
     """What is assumed where a stream of the venue carries no time."""
     return round(venue.latency.feed_ms * _NS_PER_MS)
+
+
+def instrument_of(leg: Leg) -> Instrument:
+    """What the venue side must know of a leg's instrument."""
+    return Instrument(leg.venue, leg.symbol, leg.tick_size, leg.lot_size)
+
+
+def known_instrument(venue: VenueConfig, symbol: str) -> Instrument | None:
+    """An instrument of a venue file; None for a symbol that it does not describe."""
+    known = venue.symbols.get(symbol)
+    if known is None:
+        return None
+    return Instrument(venue.name, symbol, float(known.tick_size), float(known.lot_size))
 
 
 def leg_of(leg: ConfigLeg) -> Leg:

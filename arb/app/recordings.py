@@ -1,17 +1,19 @@
-"""`arb convert` and `arb data list`: recordings to row files, and what there is."""
+"""`arb convert`, `arb data list`, `arb data check`: recordings to row files, what there is, what is wrong with it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from arb.app.legs import feed_latency_ns, load_adapter
+from arb.app.legs import feed_latency_ns, known_instrument, load_adapter
 from arb.config import VenueConfig
 from arb.data.cache import RowCache
 from arb.data.catalog import Recording, find_recordings
+from arb.data.check.recordings import Source, check_recordings
+from arb.data.check.report import RecordingReport
 from arb.data.compare import CONVERTERS, Comparison, compare
 from arb.data.convert import Feed, RowFile, convert
 from arb.data.npy import NpyWriter
@@ -42,9 +44,7 @@ def convert_all(
     Raises InputError where there is nothing to convert.
     """
     runs = list(_consecutive(_known(directory, venues)))
-    feeds = [
-        Feed(load_adapter(venues[run[0].venue]), run, feed_latency_ns(venues[run[0].venue])) for run in runs
-    ]
+    feeds = [_feed(venues[run[0].venue], run) for run in runs]
     conversion = convert(feeds, RowCache(), progress=progress and progress(bytes_of(runs)))
     converted = [
         Converted(recording, file, _place(recording, file, out, is_first=recording is run[0]))
@@ -70,6 +70,45 @@ def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[
         yield compare(load_adapter(venues[recording.venue]), recording)
 
 
+class Checked(NamedTuple):
+    """What a check found, and the folders of venues that nothing describes, which it left alone."""
+
+    reports: list[RecordingReport]
+    unknown_venues: list[str]
+
+
+def check_all(
+    directory: Path,
+    venues: Mapping[str, VenueConfig],
+    venue_names: Collection[str],
+    symbols: Collection[str],
+    hole_ns: int,
+    progress: StartProgress | None = None,
+) -> Checked:
+    """Checks the recordings in `directory`, or those of the venues and symbols named (none: all).
+
+    `hole_ns`: no frame for longer is a hole. Raises InputError where there is nothing to check, not for what is wrong
+    with a recording.
+    """
+    recordings = list_all(directory)
+    chosen = [
+        recording
+        for recording in recordings
+        if (not venue_names or recording.venue in venue_names)
+        and (not symbols or recording.symbol in symbols)
+    ]
+    missing = {*venue_names} - {r.venue for r in chosen} | {*symbols} - {r.symbol for r in chosen}
+    if missing:
+        there = sorted({f"{recording.venue}:{recording.symbol}" for recording in recordings})
+        raise InputError(
+            f"{directory}: no recordings of {', '.join(sorted(missing))}; there are {', '.join(there)}"
+        )
+    known = _known_of(directory, chosen, venues)
+    sources = [Source(load_adapter(venues[recording.venue]), recording) for recording in known]
+    reports = check_recordings(sources, hole_ns=hole_ns, progress=progress and progress(bytes_of([known])))
+    return Checked(reports, sorted({r.venue for r in chosen} - {r.venue for r in known}))
+
+
 def list_all(directory: Path) -> list[Recording]:
     """All recordings. Raises InputError where the folder is missing or holds none."""
     recordings = find_recordings(directory)
@@ -78,8 +117,19 @@ def list_all(directory: Path) -> list[Recording]:
     return recordings
 
 
+def _feed(venue: VenueConfig, run: Sequence[Recording]) -> Feed:
+    """A run of days with its fused touch, or the depth stream's alone for a symbol that the venue's file lacks."""
+    instrument = known_instrument(venue, run[0].symbol)
+    return Feed(load_adapter(venue), run, feed_latency_ns(venue), instrument)
+
+
 def _known(directory: Path, venues: Mapping[str, VenueConfig]) -> list[Recording]:
-    recordings = list_all(directory)
+    return _known_of(directory, list_all(directory), venues)
+
+
+def _known_of(
+    directory: Path, recordings: Sequence[Recording], venues: Mapping[str, VenueConfig]
+) -> list[Recording]:
     known = [recording for recording in recordings if recording.venue in venues]
     if not known:
         found = ", ".join(sorted({recording.venue for recording in recordings}))

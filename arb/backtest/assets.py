@@ -40,7 +40,7 @@ class LegData(NamedTuple):
 
 def backtest_bot(legs: Sequence[LegData], limits: Limits | None, *, keep_trades: bool) -> Bot:
     """A bot that replays the legs, on vector books where the prices of all legs allow it, else on hash maps."""
-    ranges = [_vector_range(data) for data in legs]
+    ranges = [vector_range(data) for data in legs]
     arrays = [array for data in legs for array in data.arrays]
     assets = []
     for data, price_range in zip(legs, ranges, strict=True):
@@ -70,9 +70,9 @@ def make_asset(data: LegData, *, keep_trades: bool) -> BacktestAsset:
     return _QUEUES[leg.queue_model](asset, leg.queue_power)
 
 
-def _vector_range(data: LegData) -> PriceRange | None:
+def vector_range(data: LegData) -> PriceRange | None:
     """The prices that a vector book must keep; None where it would be too large, or the touch is unbounded."""
-    touched = touch_range(data.arrays, data.leg.tick_size)
+    touched = touch_range(data.arrays, data.leg.tick_size, data.leg.lot_size)
     if touched is None:
         return None
     low = max(touched.low * (1.0 - _MARGIN), data.leg.tick_size)

@@ -6,11 +6,10 @@ import os
 import re
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from numba import typeof
-from numba.core.errors import NumbaError
+from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from arb.bot.bot import Bot
 from arb.bot.cache import compile_strategy
@@ -19,8 +18,8 @@ from arb.run.strategy import LoadedStrategy
 
 #: How long a stopped strategy may take to come back; one that does not call the bot never does.
 STOP_SECONDS = 0.09
-#: How often the waiting thread looks up.
-_POLL_SECONDS = 0.5
+#: How often the waiting thread looks up: a signal that another thread took does not wake it.
+_POLL_SECONDS = 0.05
 
 
 class Ended(NamedTuple):
@@ -40,50 +39,62 @@ def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callabl
     dispatcher = compile_strategy(strategy.function)
     try:
         dispatcher.compile(tuple(typeof(argument) for argument in arguments))
-    except NumbaError as error:
-        raise InputError(
-            f"{strategy.spec}: does not compile: {_reason(error, strategy.source_path)}"
-        ) from None
+    except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as error:
+        raise InputError(f"{strategy.spec}: does not compile: {_reason(error, strategy)}") from None
     return dispatcher
 
 
 def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> Ended:
     """Runs to the end, or to Ctrl+C. Raises StrategyError for what it raises."""
     result: dict[str, Any] = {}
-    thread = threading.Thread(target=_call, args=(strategy, arguments, result), name="strategy", daemon=True)
-    thread.start()
+    # Not `Thread.join`: interrupted, it takes the running thread for ended (CPython before 3.13).
+    done = threading.Event()
+    thread = threading.Thread(
+        target=_call, args=(strategy, arguments, result, done), name="strategy", daemon=True
+    )
     is_interrupted = False
     try:
-        while thread.is_alive():
-            thread.join(_POLL_SECONDS)
+        thread.start()
+        while not done.wait(_POLL_SECONDS):
+            pass
     except KeyboardInterrupt:
         is_interrupted = True
         bot.stop()
-        thread.join(STOP_SECONDS)
+        done.wait(STOP_SECONDS)
+    if not done.is_set():
+        return Ended(None, is_interrupted, is_lost=True)
     if "error" in result and not is_interrupted:
         error = result["error"]
         raise StrategyError(f"the strategy raised {type(error).__name__}: {error}") from None
-    return Ended(result.get("value"), is_interrupted, is_lost=thread.is_alive())
+    return Ended(result.get("value"), is_interrupted)
 
 
-def _call(strategy: Callable[..., Any], arguments: tuple[Any, ...], result: dict[str, Any]) -> None:
+def _call(
+    strategy: Callable[..., Any], arguments: tuple[Any, ...], result: dict[str, Any], done: threading.Event
+) -> None:
     try:
         result["value"] = strategy(*arguments)
     except Exception as error:  # handed to the waiting thread
         result["error"] = error
+    finally:
+        done.set()
 
 
-def _reason(error: NumbaError, path: Path) -> str:
-    """The last line of the user's file that Numba points to, and its first own sentence."""
+def _reason(error: Exception, strategy: LoadedStrategy) -> str:
+    """The last line of the user's file that Numba points to, else that of the function; its first own sentence."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    lines = re.findall(rf'File "[^"]*{re.escape(path.name)}", line (\d+)', text)
+    name = re.escape(strategy.source_path.name)
+    lines = re.findall(rf'File "[^"]*{name}", line (\d+)', text) or re.findall(rf"{name} \((\d+)\)", text)
+    line = lines[-1] if lines else strategy.function.__code__.co_firstlineno
+    text = re.sub(r"\.* Raised from .*", "", text)
     sentences = [
         line.strip()
         for line in text.splitlines()
         if line.strip() and not line.startswith(("Failed in", "During:", "File", "- "))
     ]
-    where = f"line {lines[-1]}: " if lines else ""
-    return where + (sentences[0] if sentences else type(error).__name__)
+    # Numba's "no implementation found for signature:" is told by the call in its next line.
+    shown = sentences[: 2 if sentences and sentences[0].endswith(":") else 1]
+    return f"line {line}: {' '.join(shown) or type(error).__name__}"
 
 
 def leave_now(code: int) -> None:

@@ -16,6 +16,7 @@ from hftbacktest.types import (
     DEPTH_EVENT,
     DEPTH_SNAPSHOT_EVENT,
     LOCAL_EVENT,
+    SELL_EVENT,
 )
 
 from connectors.jit import compiled
@@ -26,9 +27,10 @@ _WINDOW = 2.0
 #: A window of more ticks than this is not followed.
 _WINDOW_TICKS_MAX = 1 << 28
 
-# Fields of the state.
-_BEST_BID, _BEST_ASK, _LOWEST, _HIGHEST, _IS_UNBOUNDED, _FAR_BIDS, _FAR_ASKS = range(7)
-_NO_BID, _NO_ASK = -1, np.iinfo(np.int64).max
+# Fields of the state. Lowest bid and highest ask are the engine's: how far it looks for the next best one.
+_BEST_BID, _BEST_ASK, _LOW_BID, _HIGH_ASK, _LOWEST, _HIGHEST, _IS_UNBOUNDED, _FAR_BIDS, _FAR_ASKS = range(9)
+_STATE_SIZE = 9
+_MIN, _MAX = -1, np.iinfo(np.int64).max
 
 
 class PriceRange(NamedTuple):
@@ -38,10 +40,11 @@ class PriceRange(NamedTuple):
     high: float
 
 
-def touch_range(pieces: Sequence[Rows], tick_size: float) -> PriceRange | None:
+def touch_range(pieces: Sequence[Rows], tick_size: float, lot_size: float) -> PriceRange | None:
     """The range of the touch over rows read one piece after the other.
 
-    None when there is no touch at all, or one farther than a factor of two from the first price of the book.
+    None when there is no touch at all, one farther than a factor of two from the first price of the book, or a clear
+    of a part of a side, which our rows do not have.
     """
     reference = next((px for px in map(_first_px, pieces) if px > 0.0), np.nan)
     if not reference > 0.0:
@@ -51,11 +54,12 @@ def touch_range(pieces: Sequence[Rows], tick_size: float) -> PriceRange | None:
     if ticks > _WINDOW_TICKS_MAX:
         return None
     is_bid, is_ask = np.zeros(ticks, np.uint8), np.zeros(ticks, np.uint8)
-    state = np.zeros(7, np.int64)
-    state[_BEST_BID], state[_BEST_ASK], state[_LOWEST], state[_HIGHEST] = _NO_BID, _NO_ASK, _NO_ASK, _NO_BID
+    state = np.zeros(_STATE_SIZE, np.int64)
+    state[_BEST_BID] = state[_HIGH_ASK] = state[_HIGHEST] = _MIN
+    state[_BEST_ASK] = state[_LOW_BID] = state[_LOWEST] = _MAX
     for rows in pieces:
-        _follow(rows, tick_size, base, is_bid, is_ask, state)
-    if state[_IS_UNBOUNDED] or state[_HIGHEST] == _NO_BID:
+        _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state)
+    if state[_IS_UNBOUNDED] or state[_HIGHEST] == _MIN:
         return None
     return PriceRange(float(state[_LOWEST] + base) * tick_size, float(state[_HIGHEST] + base) * tick_size)
 
@@ -64,15 +68,14 @@ def touch_range(pieces: Sequence[Rows], tick_size: float) -> PriceRange | None:
 def _first_px(rows):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         kind = np.int64(rows[r].ev) & 0xFF
-        if (kind == DEPTH_EVENT or kind == DEPTH_SNAPSHOT_EVENT) and rows[r].qty > 0.0:
+        if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT) and rows[r].qty > 0.0:
             return rows[r].px
     return np.nan
 
 
 @compiled
-def _follow(rows, tick_size, base, is_bid, is_ask, state):  # type: ignore[no-untyped-def]
+def _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state):  # type: ignore[no-untyped-def]
     """Applies rows as hftbacktest's books do: a price that crosses the other side moves that side's best away."""
-    ticks = len(is_bid)
     for r in range(len(rows)):
         row = rows[r]
         # Both sides see a book's rows in one order, so following the local ones is enough.
@@ -80,67 +83,108 @@ def _follow(rows, tick_size, base, is_bid, is_ask, state):  # type: ignore[no-un
             continue
         kind = np.int64(row.ev) & 0xFF
         is_buy = row.ev & np.uint64(BUY_EVENT) != 0
+        is_sell = not is_buy and row.ev & np.uint64(SELL_EVENT) != 0
         if kind == DEPTH_CLEAR_EVENT:
+            if (is_buy or is_sell) and np.isfinite(row.px):
+                state[_IS_UNBOUNDED] = 1  # the engine clears a part then
+            _clear(is_bid, is_ask, state, not is_sell, not is_buy)
+        elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT) and (is_buy or is_sell):
+            tick = _rounded(row.px / tick_size) - base
+            # A quantity below half a lot is none to the engine.
+            is_level = _rounded(row.qty / lot_size) > 0
+            if tick < 0 or tick >= len(is_bid):
+                _note_far(state, is_buy, tick > 0, is_level)
+                continue
             if is_buy:
-                is_bid[:] = 0
-                state[_BEST_BID] = _NO_BID
-                state[_FAR_BIDS] = 0
+                _set_bid(is_bid, is_ask, tick, is_level, state)
             else:
-                is_ask[:] = 0
-                state[_BEST_ASK] = _NO_ASK
-                state[_FAR_ASKS] = 0
-            continue
-        if kind != DEPTH_EVENT and kind != DEPTH_SNAPSHOT_EVENT:
-            continue
-        tick = np.int64(np.rint(row.px / tick_size)) - base
-        if tick < 0 or tick >= ticks:
-            if row.qty > 0.0:
-                state[_FAR_BIDS if is_buy else _FAR_ASKS] = 1
-                # A bid above the window, or an ask below it, would itself be the touch.
-                if is_buy == (tick >= ticks):
-                    state[_IS_UNBOUNDED] = 1
-            continue
-        if is_buy:
-            is_bid[tick] = row.qty > 0.0
-            if row.qty > 0.0:
-                if tick > state[_BEST_BID]:
-                    state[_BEST_BID] = tick
-                    if tick >= state[_BEST_ASK]:
-                        state[_BEST_ASK] = _above(is_ask, tick, state[_FAR_ASKS], state)
-            elif tick == state[_BEST_BID]:
-                state[_BEST_BID] = _below(is_bid, tick, state[_FAR_BIDS], state)
-        else:
-            is_ask[tick] = row.qty > 0.0
-            if row.qty > 0.0:
-                if tick < state[_BEST_ASK]:
-                    state[_BEST_ASK] = tick
-                    if tick <= state[_BEST_BID]:
-                        state[_BEST_BID] = _below(is_bid, tick, state[_FAR_BIDS], state)
-            elif tick == state[_BEST_ASK]:
-                state[_BEST_ASK] = _above(is_ask, tick, state[_FAR_ASKS], state)
-        if state[_BEST_BID] != _NO_BID:
-            state[_LOWEST] = min(state[_LOWEST], state[_BEST_BID])
-            state[_HIGHEST] = max(state[_HIGHEST], state[_BEST_BID])
-        if state[_BEST_ASK] != _NO_ASK:
-            state[_LOWEST] = min(state[_LOWEST], state[_BEST_ASK])
-            state[_HIGHEST] = max(state[_HIGHEST], state[_BEST_ASK])
+                _set_ask(is_bid, is_ask, tick, is_level, state)
+            _widen(state)
 
 
 @compiled
-def _below(is_bid, tick, has_far, state):  # type: ignore[no-untyped-def]
-    for t in range(tick - 1, -1, -1):
+def _rounded(steps):  # type: ignore[no-untyped-def]
+    """The nearest whole number; halves away from zero, as the engine's language rounds."""
+    whole = np.int64(np.floor(steps))
+    return whole + 1 if steps - whole >= 0.5 else whole
+
+
+@compiled
+def _clear(is_bid, is_ask, state, has_bids, has_asks):  # type: ignore[no-untyped-def]
+    if has_bids:
+        is_bid[:] = 0
+        state[_BEST_BID], state[_LOW_BID], state[_FAR_BIDS] = _MIN, _MAX, 0
+    if has_asks:
+        is_ask[:] = 0
+        state[_BEST_ASK], state[_HIGH_ASK], state[_FAR_ASKS] = _MAX, _MIN, 0
+
+
+@compiled
+def _note_far(state, is_buy, is_above, is_level):  # type: ignore[no-untyped-def]
+    """A row outside the window: it may become the touch later, or is it at once."""
+    if is_level:
+        state[_FAR_BIDS if is_buy else _FAR_ASKS] = 1
+        is_alone = state[_BEST_BID] == _MIN if is_buy else state[_BEST_ASK] == _MAX
+        if is_buy == is_above or is_alone:
+            state[_IS_UNBOUNDED] = 1
+
+
+@compiled
+def _set_bid(is_bid, is_ask, tick, is_level, state):  # type: ignore[no-untyped-def]
+    is_bid[tick] = is_level
+    if is_level:
+        if tick > state[_BEST_BID]:
+            state[_BEST_BID] = tick
+            if tick >= state[_BEST_ASK]:
+                state[_BEST_ASK] = _ask_above(is_ask, tick, state)
+        state[_LOW_BID] = min(state[_LOW_BID], tick)
+    elif tick == state[_BEST_BID]:
+        state[_BEST_BID] = _bid_below(is_bid, tick, state)
+        if state[_BEST_BID] == _MIN:
+            state[_LOW_BID] = _MAX
+
+
+@compiled
+def _set_ask(is_bid, is_ask, tick, is_level, state):  # type: ignore[no-untyped-def]
+    is_ask[tick] = is_level
+    if is_level:
+        if tick < state[_BEST_ASK]:
+            state[_BEST_ASK] = tick
+            if tick <= state[_BEST_BID]:
+                state[_BEST_BID] = _bid_below(is_bid, tick, state)
+        state[_HIGH_ASK] = max(state[_HIGH_ASK], tick)
+    elif tick == state[_BEST_ASK]:
+        state[_BEST_ASK] = _ask_above(is_ask, tick, state)
+        if state[_BEST_ASK] == _MAX:
+            state[_HIGH_ASK] = _MIN
+
+
+@compiled
+def _bid_below(is_bid, tick, state):  # type: ignore[no-untyped-def]
+    for t in range(tick - 1, max(state[_LOW_BID], 0) - 1, -1):
         if is_bid[t]:
             return t
-    if has_far:
+    if state[_FAR_BIDS]:
         state[_IS_UNBOUNDED] = 1
-    return _NO_BID
+    return _MIN
 
 
 @compiled
-def _above(is_ask, tick, has_far, state):  # type: ignore[no-untyped-def]
-    for t in range(tick + 1, len(is_ask)):
+def _ask_above(is_ask, tick, state):  # type: ignore[no-untyped-def]
+    for t in range(tick + 1, min(state[_HIGH_ASK], len(is_ask) - 1) + 1):
         if is_ask[t]:
             return t
-    if has_far:
+    if state[_FAR_ASKS]:
         state[_IS_UNBOUNDED] = 1
-    return _NO_ASK
+    return _MAX
+
+
+@compiled
+def _widen(state):  # type: ignore[no-untyped-def]
+    """Takes the touch into the range."""
+    if state[_BEST_BID] != _MIN:
+        state[_LOWEST] = min(state[_LOWEST], state[_BEST_BID])
+        state[_HIGHEST] = max(state[_HIGHEST], state[_BEST_BID])
+    if state[_BEST_ASK] != _MAX:
+        state[_LOWEST] = min(state[_LOWEST], state[_BEST_ASK])
+        state[_HIGHEST] = max(state[_HIGHEST], state[_BEST_ASK])

@@ -12,6 +12,8 @@ from arb.cli.backtest import backtest
 from arb.cli.init import init
 from arb.cli.lines import CommandGroup
 from arb.cli.recordings import convert, data
+from arb.cli.report import report
+from arb.cli.sandbox import sandbox
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -20,7 +22,7 @@ def cli() -> None:
     """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""
 
 
-for command in (backtest, convert, data, init):
+for command in (backtest, convert, data, init, report, sandbox):
     cli.add_command(command)
 
 

@@ -26,6 +26,9 @@ from arb.errors import InputError
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
 )
+@click.option(
+    "--report/--no-report", "has_report", default=True, help="Whether to write report.html and charts."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
 def backtest(
     config_path: Path,
@@ -36,6 +39,7 @@ def backtest(
     out: Path | None,
     strategy_spec: str | None,
     overrides: tuple[str, ...],
+    has_report: bool,
     as_json: bool,
 ) -> None:
     """Replay recorded days through a strategy."""
@@ -53,15 +57,17 @@ def backtest(
 
     from arb.app.backtest import run_backtest
     from arb.backtest.runner import leave_now
-    from arb.report.summary import summary_table
+    from arb.report.terminal import summary_view
 
     with ReadingProgress("reading recordings") as progress:
-        result = run_backtest(config, start, end, out, progress=progress)
+        result = run_backtest(config, start, end, out, progress=progress, has_report=has_report)
     if as_json:
         click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
     else:
-        output().print(summary_table(result.summary, result.trades))
+        output().print(summary_view(result.summary.as_dict()))
         click.echo(f"written to {result.folder}")
+        if (result.folder / "report.html").exists():
+            click.echo(f"report: {result.folder / 'report.html'}")
     if result.is_lost:
         sys.stdout.flush()
         leave_now(result.exit_code)

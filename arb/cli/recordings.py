@@ -1,4 +1,4 @@
-"""`arb convert` and `arb data list`."""
+"""`arb convert` and `arb data list`; `arb data check` joins the group here."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from arb.cli.check import check
 from arb.cli.lines import ReadingProgress, config_option, output
 from arb.errors import ExitCode
 
@@ -57,6 +58,9 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
 @click.group()
 def data() -> None:
     """What is recorded."""
+
+
+data.add_command(check)
 
 
 @data.command("list")

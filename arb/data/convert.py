@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hftbacktest.types import DEPTH_BBO_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 import arb.data
 import connectors
@@ -27,25 +27,33 @@ from arb.data.levels import book_rows
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
 from arb.data.raw import Progress
-from arb.data.spool import Carry, Scan, Spool, needs_carry, read_into
-from arb.errors import InputError
+from arb.data.spool import Scan, Spool, needs_carry, read_into
+from arb.errors import InputError, InvariantError
 from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
-from connectors.types import Rows, Venue
+from connectors.fuse import FusedBook
+from connectors.types import Instrument, Rows, Venue
 
 #: Rows that are stamped and ordered at a time.
 BLOCK_ROWS = 1 << 18
+#: A recorder whose clock is farther behind than this is not believed without a word from the user.
+LEAD_NS_MAX = 3_600_000_000_000
 #: Spools are kept from the first pass to the second up to this much disk; beyond it a recording is read again.
 SPOOL_ROWS_MAX = (4 << 30) // event_dtype.itemsize
 
 
 class Feed(NamedTuple):
-    """One instrument's recordings, consecutive days, and how they are read."""
+    """One instrument's recordings, consecutive days, and how they are read.
+
+    With `instrument` the touch is fused from the depth and the best-bid-and-offer streams; without, it is the depth
+    stream's alone.
+    """
 
     venue: Venue
     recordings: Sequence[Recording]
     feed_latency_ns: int
+    instrument: Instrument | None = None
 
 
 class RowFile(msgspec.Struct, frozen=True):
@@ -58,7 +66,9 @@ class RowFile(msgspec.Struct, frozen=True):
     clamped: int
     stepped_back: int
     scan: Scan
-    #: Snapshot rows of the book that the recording carries on from; empty where it begins with its own.
+    #: Snapshot rows of the book at the end of the recording.
+    book_path: str
+    #: Those that the recording carries on from; empty where it begins with its own snapshot.
     carry_path: str = ""
 
     def load(self, *, is_first: bool = False) -> list[Rows]:
@@ -84,23 +94,29 @@ class Conversion(NamedTuple):
 
 
 class _Day:
-    """One recording on its way to rows."""
+    """One recording on its way to rows. `before` is the day that it carries on, where it does."""
 
-    def __init__(
-        self, feed: Feed, recording: Recording, raw_sha256: str, carry: Carry | None, carry_path: str
-    ) -> None:
+    def __init__(self, feed: Feed, recording: Recording, raw_sha256: str, before: _Day | None = None) -> None:
         self.feed = feed
         self.recording = recording
+        self.before = before
         self.raw_sha256 = raw_sha256
-        self.carry = carry
-        self.carry_path = carry_path
         self.spool: Spool | None = None
+        self.scan: Scan | None = None
+        chain = before.chain_key if before is not None else ""
+        instrument = (feed.venue.name, recording.symbol)
+        #: Stands for this recording, how its frames are read, and the chain it carries on.
+        self.chain_key: str = _digest(raw_sha256, code_version(), *instrument, chain)
 
-    def key(self, purpose: str, *more: object) -> str:
-        """The cache key for something derived from this recording and the chain it carries on."""
-        instrument = (self.feed.venue.name, self.recording.symbol)
-        parts = (purpose, self.raw_sha256, code_version(), *instrument, Path(self.carry_path).stem, *more)
-        return f"{purpose}-" + hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:40]
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """Where the chain of the day before ends, where it is carried on."""
+        scan = self.before.scan if self.before is not None else None
+        return Checkpoint(scan.status, scan.last_id) if scan is not None else None
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:40]
 
 
 def convert(
@@ -126,11 +142,22 @@ def convert(
 def _convert(feeds: Sequence[Feed], converter: _Converter, offset_ns: int | None) -> Conversion:
     feeds_days = [converter.scan_feed(feed) for feed in feeds]
     if offset_ns is None:
-        leads = [scan.lead_ns for days in feeds_days for _, scan in days if scan.lead_ns is not None]
-        offset_ns = max([0, *leads])
-    return Conversion(
-        offset_ns, [[converter.row_file(day, scan, offset_ns) for day, scan in days] for days in feeds_days]
-    )
+        asked = [days[-len(feed.recordings) :] for feed, days in zip(feeds, feeds_days, strict=True)]
+        offset_ns = max([0, *(_lead_of(day) for days in asked for day in days)])
+    files = [converter.row_files(days, offset_ns) for days in feeds_days]
+    # The days in front were read only for the chain that the first one carries on.
+    return Conversion(offset_ns, [f[-len(feed.recordings) :] for feed, f in zip(feeds, files, strict=True)])
+
+
+def _lead_of(day: _Day) -> int:
+    """How far a recording's clock is behind the venue's. Raises InputError where that cannot be true."""
+    lead = day.scan.lead_ns if day.scan is not None else None
+    if lead is not None and lead > LEAD_NS_MAX:
+        raise InputError(
+            f"{day.recording.path}: a frame is stamped {lead / 1e9:,.0f} s after it was received; "
+            "if the recorder's clock was that wrong, set [clock] offset_ms"
+        )
+    return lead or 0
 
 
 class _Converter:
@@ -142,47 +169,41 @@ class _Converter:
         self._progress = progress
         self._spooled_rows = 0
 
-    def scan_feed(self, feed: Feed) -> list[tuple[_Day, Scan]]:
-        """The first pass: what each recording holds, and the chain that it carries on."""
-        earlier = self._chain_before(feed)
-        scanned: list[tuple[_Day, Scan]] = []
-        for recording in [*earlier, *feed.recordings]:
-            day = self._day(feed, recording, scanned[-1] if scanned else None)
-            scanned.append((day, self._scan(day)))
-        return scanned[len(earlier) :]
+    def scan_feed(self, feed: Feed) -> list[_Day]:
+        """The first pass: what each recording holds, those in front included whose chain the first carries on."""
+        days: list[_Day] = []
+        for recording in [*self._chain_before(feed), *feed.recordings]:
+            day = self._day(feed, recording, days[-1] if days else None)
+            day.scan = self._scan(day)
+            days.append(day)
+        return days
 
     def _chain_before(self, feed: Feed) -> list[Recording]:
         """The recordings before the first that its book carries on from, oldest first."""
         chain: list[Recording] = []
         first = feed.recordings[0]
-        while self._is_cold(feed.venue, first) and (before := _day_before(first)) is not None:
+        while self._is_cold(feed, first) and (before := _day_before(first)) is not None:
             chain.insert(0, before)
             first = before
         return chain
 
-    def _is_cold(self, venue: Venue, recording: Recording) -> bool:
-        key = _Day(Feed(venue, [], 0), recording, self._cache.fingerprint(recording.path), None, "").key(
-            "cold"
-        )
+    def _is_cold(self, feed: Feed, recording: Recording) -> bool:
+        key = "cold-" + _Day(feed, recording, self._cache.fingerprint(recording.path)).chain_key
         known = self._cache.get(key, bool)
         if known is None:
-            known = needs_carry(venue, recording)
+            known = needs_carry(feed.venue, recording)
             self._cache.put(key, known)
         return known
 
-    def _day(self, feed: Feed, recording: Recording, before: tuple[_Day, Scan] | None) -> _Day:
-        carry, carry_path = None, ""
-        if before is not None and self._is_cold(feed.venue, recording):
-            day, scan = before
-            is_next = recording.day - day.recording.day == timedelta(days=1)
-            if is_next and scan.status != Status.UNSYNCED:
-                path = self._end_of(day)
-                carry = Carry(Checkpoint(scan.status, scan.last_id), load_rows(path, mapped=False))
-                carry_path = str(path)
-        return _Day(feed, recording, self._cache.fingerprint(recording.path), carry, carry_path)
+    def _day(self, feed: Feed, recording: Recording, last: _Day | None) -> _Day:
+        before = None
+        if last is not None and last.scan is not None and self._is_cold(feed, recording):
+            is_next = recording.day - last.recording.day == timedelta(days=1)
+            before = last if is_next and last.scan.status != Status.UNSYNCED else None
+        return _Day(feed, recording, self._cache.fingerprint(recording.path), before)
 
     def _scan(self, day: _Day) -> Scan:
-        key = day.key("scan")
+        key = "scan-" + day.chain_key
         known = self._cache.get(key, Scan)
         if known is None:
             known = self._read(day)
@@ -193,7 +214,7 @@ class _Converter:
 
     def _read(self, day: _Day) -> Scan:
         day.spool = self._stack.enter_context(Spool(self._cache.directory))
-        scan = read_into(day.spool, day.feed.venue, day.recording, day.carry, progress=self._progress)
+        scan = read_into(day.spool, day.feed.venue, day.recording, day.checkpoint, progress=self._progress)
         self._spooled_rows += day.spool.count
         return scan
 
@@ -203,33 +224,37 @@ class _Converter:
             day.spool.close()
             day.spool = None
 
-    def _spooled(self, day: _Day) -> Rows:
+    def row_files(self, days: Sequence[_Day], offset_ns: int) -> list[RowFile]:
+        """The second pass: the rows of consecutive days at this offset."""
+        files: list[RowFile] = []
+        for day in days:
+            files.append(
+                self._row_file(day, files[-1].book_path if day.before is not None else "", offset_ns)
+            )
+        return files
+
+    def _row_file(self, day: _Day, carry_path: str, offset_ns: int) -> RowFile:
+        """The rows of a recording, from the cache or written now."""
+        instrument = day.feed.instrument or ()
+        name = _digest(day.chain_key, offset_ns, day.feed.feed_latency_ns, *instrument)
+        path, book_path = (self._cache.directory / f"{kind}-{name}.npy" for kind in ("rows", "book"))
+        known = self._cache.get(f"rows-{name}", RowFile)
+        if known is not None and is_whole(path) and is_whole(book_path):
+            # The cache may have been moved, or named by another path, since this was stored.
+            return msgspec.structs.replace(
+                known, path=str(path), book_path=str(book_path), carry_path=carry_path
+            )
         if day.spool is None:
             self._read(day)
-        return day.spool.rows() if day.spool is not None else np.zeros(0, event_dtype)
-
-    def _end_of(self, day: _Day) -> Path:
-        """The file of the levels at the end of a recording."""
-        path = self._cache.directory / f"{day.key('book')}.npy"
-        if not is_whole(path):
-            book = day.carry.rows if day.carry is not None else np.zeros(0, event_dtype)
-            spooled = self._spooled(day)
-            for start in range(0, len(spooled), BLOCK_ROWS):
-                book = book_rows(np.concatenate([book, spooled[start : start + BLOCK_ROWS]]))
-            with NpyWriter(path) as writer:
-                writer.write(book)
-        return path
-
-    def row_file(self, day: _Day, scan: Scan, offset_ns: int) -> RowFile:
-        """The second pass: the rows of a recording at this offset, from the cache or written now."""
-        key = day.key("rows", offset_ns, day.feed.feed_latency_ns)
-        path = self._cache.directory / f"{key}.npy"
-        known = self._cache.get(key, RowFile)
-        if known is not None and is_whole(path):
-            # The cache may have been moved, or named by another path, since this was stored.
-            return msgspec.structs.replace(known, path=str(path), carry_path=day.carry_path)
+        if day.spool is None or day.scan is None:
+            raise InvariantError(f"{day.recording.path}: read, but nothing spooled")
         clock = RowClock(offset_ns, day.feed.feed_latency_ns)
-        count = write_rows(self._spooled(day), clock, path)
+        carried = load_rows(Path(carry_path), mapped=False) if carry_path else np.zeros(0, event_dtype)
+        with Spool(self._cache.directory) as stamped:
+            frontiers = stamp_rows(day.spool.rows(), clock, _fused_book(day.feed, carried), stamped)
+            count = write_rows(stamped.rows(), frontiers, path)
+            with NpyWriter(book_path) as writer:
+                writer.write(_book_behind(carried, stamped.rows()))
         row_file = RowFile(
             path=str(path),
             raw_sha256=day.raw_sha256,
@@ -237,34 +262,69 @@ class _Converter:
             rows=count,
             clamped=clock.clamped_count,
             stepped_back=clock.stepped_back_count,
-            scan=scan,
-            carry_path=day.carry_path,
+            scan=day.scan,
+            book_path=str(book_path),
+            carry_path=carry_path,
         )
-        self._cache.put(key, row_file)
+        self._cache.put(f"rows-{name}", row_file)
         self._drop(day)
         return row_file
 
 
-def write_rows(spooled: Rows, clock: RowClock, path: Path) -> int:
-    """Stamps spooled rows in place, orders them for both sides, writes them; how many there are then.
+class Block(NamedTuple):
+    """A piece of stamped rows: where it ends, and the earliest `exch_ts` of all rows behind it."""
 
-    The first sweep also finds how early the rows behind each block are, which is how far the block may be ordered.
-    """
-    blocks = range(0, len(spooled), BLOCK_ROWS)
-    earliest = np.full(len(blocks) + 1, END_OF_ROWS, np.int64)
-    for k, start in enumerate(blocks):
-        block = spooled[start : start + BLOCK_ROWS]
-        clock.stamp(block)
-        earliest[k] = block["exch_ts"].min()
-    frontiers = np.minimum.accumulate(earliest[::-1])[::-1]
+    end: int
+    frontier: int
+
+
+def stamp_rows(spooled: Rows, clock: RowClock, book: FusedBook | None, stamped: Spool) -> list[Block]:
+    """The first sweep over chained rows: their times, and the fused touch. In blocks, so that memory stays flat."""
+    ends, earliest = [], []
+    for start in range(0, len(spooled), BLOCK_ROWS):
+        rows = np.asarray(spooled[start : start + BLOCK_ROWS])
+        if book is None:
+            rows = rows[rows["ev"] & np.uint64(0xFF) != DEPTH_BBO_EVENT]
+        clock.stamp(rows)
+        if book is not None:
+            rows = book.fuse(rows)
+        stamped.append(rows)
+        ends.append(stamped.count)
+        earliest.append(int(rows["exch_ts"].min()) if len(rows) else END_OF_ROWS)
+    if not ends:
+        return []
+    behind = np.minimum.accumulate(np.array([*earliest[1:], END_OF_ROWS])[::-1])[::-1]
+    return [Block(end, int(frontier)) for end, frontier in zip(ends, behind, strict=True)]
+
+
+def write_rows(stamped: Rows, blocks: Sequence[Block], path: Path) -> int:
+    """The second sweep: rows in the order of events for both sides, written; how many there are then."""
     order = EventOrder()
-    count = 0
+    count = start = 0
     with NpyWriter(path) as writer:
-        for k, start in enumerate(blocks):
-            ordered = order.feed(np.asarray(spooled[start : start + BLOCK_ROWS]), int(frontiers[k + 1]))
+        for end, frontier in blocks:
+            ordered = order.feed(np.asarray(stamped[start:end]), frontier)
             writer.write(ordered)
             count += len(ordered)
+            start = end
     return count
+
+
+def _fused_book(feed: Feed, carried: Rows) -> FusedBook | None:
+    """The book that fuses a feed's touch, beginning with the levels that were carried on."""
+    if feed.instrument is None:
+        return None
+    book = FusedBook(feed.instrument.tick_size, feed.instrument.lot_size)
+    book.fuse(carried)
+    return book
+
+
+def _book_behind(carried: Rows, rows: Rows) -> Rows:
+    """The levels at the end, folded block by block."""
+    book = carried
+    for start in range(0, len(rows), BLOCK_ROWS):
+        book = book_rows(np.concatenate([book, rows[start : start + BLOCK_ROWS]]))
+    return book
 
 
 def _empty_book() -> Rows:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -80,13 +80,6 @@ class Spool:
         return np.memmap(self._file, event_dtype, "r+", shape=(self.count,))
 
 
-class Carry(NamedTuple):
-    """The end of the recording before: its chain and the rows of its book."""
-
-    checkpoint: Checkpoint
-    rows: Rows
-
-
 def needs_carry(venue: Venue, recording: Recording) -> bool:
     """Whether a recording begins in the middle of a chain: without a snapshot near its first change of the book."""
     first_delta: int | None = None
@@ -111,17 +104,17 @@ def read_into(
     spool: Spool,
     venue: Venue,
     recording: Recording,
-    carry: Carry | None,
+    checkpoint: Checkpoint | None,
     trade_kind: Kind = Kind.TRADE,
     progress: Progress | None = None,
 ) -> Scan:
-    """Reads a recording into `spool` and says what it holds.
+    """Reads a recording into `spool` and says what it holds. `checkpoint`: the chain that it carries on.
 
     Raises InputError for a file that cannot be read, DecodeError with file and line for a frame that cannot.
     """
-    sync = BookSync(venue.sequence_rule, trade_kind=trade_kind)
-    if carry is not None:
-        sync.resume(carry.checkpoint)
+    sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
+    if checkpoint is not None:
+        sync.resume(checkpoint)
     frames = np.zeros(len(Kind), np.int64)
     lead = _NO_LEAD
     first = last = 0
@@ -141,7 +134,7 @@ def read_into(
         lead_ns=None if lead == _NO_LEAD else lead,
         local_ts_first=first,
         local_ts_last=last,
-        is_carried=carry is not None,
+        is_carried=checkpoint is not None,
         gaps=sync.gap_count,
         dropped=sync.dropped_count,
         status=int(sync.status),

@@ -1,35 +1,34 @@
-"""The numbers of a finished run: `summary.json`, and the table that the terminal shows."""
+"""The numbers of a finished run, computed once: `summary.json`, the terminal's table and `report.html` show these."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from rich.table import Table
 
-from arb.leg import Leg
-from arb.run.trades import Trade, iso_time
-from arb.strategy.decisions import Decision
-
-#: How often each of these happened is counted.
-_COUNTED = tuple(Decision)
-
-
-#: Decisions as the terminal names them.
-_DECISION_TEXTS = {
-    "attempt": "attempts",
-    "open": "opening orders",
-    "chase": "chasing orders",
-    "reverse": "reversing orders",
-    "expired": "orders expired",
-    "refused": "orders refused",
-    "hedged": "attempts hedged",
-    "missed": "attempts missed",
-    "reversed": "attempts reversed",
-    "halted": "halts",
-}
+from arb.report.facts import RunFacts
+from arb.report.metrics.attempts import attempts_of
+from arb.report.metrics.coverage import Coverage, coverage_of
+from arb.report.metrics.equity import (
+    SAMPLE_NS,
+    Equity,
+    annual_share,
+    equity_curve,
+    inventory_change,
+    largest_drawdown,
+    ratios,
+    sampled_returns,
+    share_of,
+)
+from arb.report.metrics.opportunities import opportunities_of
+from arb.report.metrics.orders import orders_of, risk_halt_of, unhedged_of
+from arb.report.metrics.rounds import Rounds, is_convergence, rounds_of, totals_of
+from arb.report.metrics.run import NS_PER_S, LegFacts, RunData, mean, median, percentile
+from arb.run.trades import iso_time
+from arb.strategy.decisions import Decision, Purpose
 
 
 class LegSummary(msgspec.Struct, frozen=True):
@@ -48,18 +47,153 @@ class LegSummary(msgspec.Struct, frozen=True):
     mid: float
     #: Balance less fees plus the position at the mid price.
     pnl: float
+    #: Held before the run.
+    start_base: float
+    start_quote: float
+    unquoted_s: float
+    one_sided_s: float
+    #: Records whose mid was not known; the equity took the last one before.
+    unquoted_records: int
+
+
+class EquitySummary(msgspec.Struct, frozen=True):
+    """Return, ratios and drawdown; see `arb.report.metrics.equity` for what they are measured by."""
+
+    capital_quote: float
+    end_quote: float
+    return_quote: float
+    return_share: float
+    #: Null for a run shorter than a day.
+    return_annual_share: float
+    #: Cash less fees; and the positions at the last mids.
+    realised_quote: float
+    unrealised_quote: float
+    #: What the price did to the inventory held before the run; no part of the return.
+    inventory_change_quote: float
+    sharpe: float
+    sortino: float
+    sample_interval_s: float
+    samples: int
+    drawdown_quote_max: float
+    drawdown_share_max: float
+    drawdown_from_time: str | None
+    drawdown_to_time: str | None
+    return_over_drawdown: float
+
+
+class RoundsSummary(msgspec.Struct, frozen=True):
+    """What was won or lost as one: an attempt, or in convergence what is entered and left again."""
+
+    #: attempt or convergence.
+    kind: str
+    closed: int
+    open: int
+    wins: int
+    losses: int
+    win_rate_share: float
+    profit_factor: float
+    expectancy_quote: float
+    win_quote_max: float
+    loss_quote_max: float
+    win_streak_max: int
+    loss_streak_max: int
+    holding_s_mean: float
+    holding_s_median: float
+    pnl_quote_sum: float
+
+
+class AttemptsSummary(msgspec.Struct, frozen=True):
+    """Attempts by how they ended."""
+
+    count: int
+    filled: int
+    hedged: int
+    missed: int
+    reversed: int
+    halted: int
+    unfinished: int
+    #: With at least one chasing, one reversing order.
+    chased: int
+    undone: int
+    with_residual: int
+    residual_base_sum: float
+    pnl_quote_sum: float
+    #: Cash less fees of fills that belong to no attempt.
+    unassigned_quote: float
+    purposes: dict[str, int]
+
+
+class EdgeSummary(msgspec.Struct, frozen=True):
+    """Edges in bps of what was bought, net of fees."""
+
+    expected_bps_mean: float
+    captured_bps_mean: float
+    #: Less the basis that the edge is measured from, estimated from the records; without one as captured.
+    captured_over_basis_bps_mean: float
+    #: Of the attempts that captured any, those that captured more than nothing over the basis.
+    positive_share: float
+    #: Captured over the basis less expected, over the attempts that have both.
+    difference_bps_mean: float
+    compared: int
+    basis_halflife_s: float
+
+
+class OrdersSummary(msgspec.Struct, frozen=True):
+    """Orders of the strategy, by its log."""
+
+    sent: int
+    filled: int
+    fill_ratio_share: float
+    expired: int
+    refused: int
+    chasing: int
+    reversing: int
+
+
+class UnhedgedSummary(msgspec.Struct, frozen=True):
+    """With one leg short, from the imbalance to the end of its attempt."""
+
+    attempts: int
+    unhedged_s_sum: float
+    unhedged_s_max: float
+
+
+class OpportunitiesSummary(msgspec.Struct, frozen=True):
+    """Edges above the threshold, as the strategy logged them."""
+
+    seen: int
+    taken: int
+    missed: int
+    open: int
+    missed_by_reason: dict[str, int]
+    duration_s_mean: float
+    duration_s_median: float
+    duration_s_p95: float
+    edge_peak_bps_mean: float
+
+
+class RiskHaltSummary(msgspec.Struct, frozen=True):
+    """The rule of risk that stopped the strategy."""
+
+    rule: str
+    value: float
+    time: str
 
 
 class Summary(msgspec.Struct, frozen=True):
     """What a run came to."""
 
+    #: Where the data are from, when they are simulated or re-encoded.
+    notes: list[str]
     world: str
     #: ended, halted or interrupted.
     outcome: str
+    strategy: str
     first_day: str
     last_day: str
     first_time: str
     last_time: str
+    span_s: float
     rows: int
     legs: list[LegSummary]
     #: Decisions of the strategy by name, as often as they were logged; empty for a strategy that logs none.
@@ -68,25 +202,88 @@ class Summary(msgspec.Struct, frozen=True):
     refusals: dict[str, dict[str, int]]
     #: Breaks of a book's chain in the recordings, by leg.
     gaps: dict[str, int]
+    #: Sum of the legs' positions in base: what is left without its other side.
+    imbalance: float
     #: Sum over the legs.
     balance: float
     fee: float
     trades: int
     pnl: float
-    #: Edge times quantity that attempts began with is in `decisions`; this is the mean edge in bps, NaN without any.
+    #: The mean edge that attempts began with in bps, NaN without any.
     edge_bps_mean: float
+    equity: EquitySummary
+    #: The rest is null where the strategy's log does not tell.
+    rounds: RoundsSummary | None
+    attempts: AttemptsSummary | None
+    edge: EdgeSummary | None
+    orders: OrdersSummary | None
+    unhedged: UnhedgedSummary | None
+    opportunities: OpportunitiesSummary | None
+    risk_halt: RiskHaltSummary | None
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, in the order of the fields."""
-        return dict(msgspec.to_builtins(self))
+        """JSON-ready, in the order of the fields; what is not known is None."""
+        return dict(_finite(msgspec.to_builtins(self)))
 
 
-def leg_summaries(final: Any, legs: Sequence[Leg]) -> list[LegSummary]:
+class Figures(NamedTuple):
+    """A summary with the arrays that it was computed from, for tables and charts."""
+
+    summary: Summary
+    run: RunData
+    equity: Equity
+    #: Rows of ATTEMPT_ROW and of ROUND_ROW.
+    attempts: Any
+    rounds: Any
+
+
+def figures_of(facts: RunFacts, run: RunData, final: Any) -> Figures:
+    """Everything of one run; `final` is the last state, one record a leg, and the last row of the records."""
+    equity = equity_curve(run.legs, run.records)
+    attempts = attempts_of(run, equity)
+    by_spread = run.is_convergence or is_convergence(attempts)
+    rounds = rounds_of(attempts, equity, by_spread=by_spread)
+    legs = leg_summaries(final, run.legs, coverage_of(equity.timestamps, equity.is_known))
+    timestamps = equity.timestamps
+    summary = Summary(
+        notes=facts.notes,
+        world=facts.world,
+        outcome=facts.outcome,
+        strategy=facts.strategy,
+        first_day=facts.first_day,
+        last_day=facts.last_day,
+        first_time=span(int(timestamps[0])),
+        last_time=span(int(final["timestamp"][0])),
+        span_s=int(timestamps[-1] - timestamps[0]) / NS_PER_S,
+        rows=facts.rows,
+        legs=legs,
+        decisions=count_decisions(run.decisions),
+        refusals=facts.refusals,
+        gaps=facts.gaps,
+        imbalance=_imbalance(legs, run.legs),
+        balance=sum(leg.balance for leg in legs),
+        fee=sum(leg.fee for leg in legs),
+        trades=sum(leg.trades for leg in legs),
+        pnl=sum(leg.pnl for leg in legs),
+        edge_bps_mean=mean_edge_bps(run.decisions),
+        equity=_equity_summary(run, equity),
+        rounds=_rounds_summary(totals_of(rounds), by_spread) if len(attempts) else None,
+        attempts=_attempts_summary(attempts, run.fills) if len(attempts) else None,
+        edge=_edge_summary(attempts, run.basis_halflife_ns) if len(attempts) else None,
+        orders=_orders_summary(run),
+        unhedged=_unhedged_summary(run, int(timestamps[-1])) if len(attempts) else None,
+        opportunities=_opportunities_summary(run.decisions),
+        risk_halt=_risk_halt_summary(run.decisions),
+    )
+    return Figures(summary, run, equity, attempts, rounds)
+
+
+def leg_summaries(final: Any, legs: Sequence[LegFacts], coverages: Sequence[Coverage]) -> list[LegSummary]:
     """The legs at the end; `final` is one record (hftbacktest's `record_dtype`) a leg."""
-    return [_leg_summary(record, leg) for record, leg in zip(final, legs, strict=True)]
+    return [_leg_summary(*parts) for parts in zip(final, legs, coverages, strict=True)]
 
 
-def _leg_summary(record: Any, leg: Leg) -> LegSummary:
+def _leg_summary(record: Any, leg: LegFacts, coverage: Coverage) -> LegSummary:
     position, balance, fee, mid = (float(record[name]) for name in ("position", "balance", "fee", "price"))
     # A flat leg has no value at any price, known or not.
     held = position * mid * leg.contract_size if position else 0.0
@@ -100,52 +297,153 @@ def _leg_summary(record: Any, leg: Leg) -> LegSummary:
         value=float(record["trading_value"]),
         mid=mid,
         pnl=balance - fee + held,
+        start_base=leg.base,
+        start_quote=leg.quote,
+        unquoted_s=coverage.unquoted_s,
+        one_sided_s=coverage.one_sided_s,
+        unquoted_records=coverage.unquoted_records,
     )
+
+
+def _imbalance(ends: Sequence[LegSummary], legs: Sequence[LegFacts]) -> float:
+    """Rounded to nine decimals: finer than any lot, coarser than what sums of fills leave behind."""
+    return round(sum(end.position * leg.contract_size for end, leg in zip(ends, legs, strict=True)), 9)
 
 
 def count_decisions(decisions: Any) -> dict[str, int]:
     """How often each decision was logged, by name in lower case; empty when none was."""
     if len(decisions) == 0:
         return {}
-    return {code.name.lower(): int((decisions["code"] == code).sum()) for code in _COUNTED}
+    return {code.name.lower(): int((decisions["code"] == code).sum()) for code in Decision}
 
 
 def mean_edge_bps(decisions: Any) -> float:
     """The mean edge that attempts began with; NaN without any."""
-    edges = decisions["value"][decisions["code"] == Decision.ATTEMPT]
-    return float(np.mean(edges)) if len(edges) else float("nan")
-
-
-def summary_table(summary: Summary, trades: Sequence[Trade]) -> Table:
-    """The summary as the terminal shows it."""
-    table = Table(title=f"{summary.world}: {summary.outcome}", title_justify="left", show_header=True)
-    table.add_column("")
-    for leg in summary.legs:
-        table.add_column(leg.leg, justify="right")
-    table.add_column("both", justify="right")
-    table.add_row("fills", *(str(leg.trades) for leg in summary.legs), str(summary.trades))
-    table.add_row("volume (base)", *(f"{leg.volume:.6g}" for leg in summary.legs), "")
-    table.add_row(
-        "position (base)", *(f"{leg.position:+.6g}" for leg in summary.legs), f"{_imbalance(summary):+.6g}"
-    )
-    table.add_row(
-        "cash (quote)", *(f"{leg.balance:+,.2f}" for leg in summary.legs), f"{summary.balance:+,.2f}"
-    )
-    table.add_row("fees (quote)", *(f"{leg.fee:,.4f}" for leg in summary.legs), f"{summary.fee:,.4f}")
-    table.add_row("PnL at mid (quote)", *(f"{leg.pnl:+,.2f}" for leg in summary.legs), f"{summary.pnl:+,.4f}")
-    for name, count in summary.decisions.items():
-        if count:
-            table.add_row(_DECISION_TEXTS[name], *[""] * len(summary.legs), str(count))
-    if trades:
-        table.caption = f"fills from {trades[0].time} to {trades[-1].time}"
-        table.caption_justify = "left"
-    return table
-
-
-def _imbalance(summary: Summary) -> float:
-    return round(sum(leg.position for leg in summary.legs), 9)
+    return mean(decisions["value"][decisions["code"] == Decision.ATTEMPT])
 
 
 def span(ns: int) -> str:
     """A time in ns as text; empty for none."""
     return iso_time(ns) if ns else ""
+
+
+def _equity_summary(run: RunData, equity: Equity) -> EquitySummary:
+    drawdown = largest_drawdown(equity)
+    of_returns = ratios(sampled_returns(equity))
+    last = run.records[-1]
+    realised = math.fsum((*last["balance"], *(-last["fee"])))
+    share = share_of(equity.profit, equity.capital)
+    return EquitySummary(
+        capital_quote=equity.capital,
+        end_quote=float(equity.values[-1]),
+        return_quote=equity.profit,
+        return_share=share,
+        return_annual_share=annual_share(share, int(equity.timestamps[-1] - equity.timestamps[0])),
+        realised_quote=realised,
+        unrealised_quote=equity.profit - realised,
+        inventory_change_quote=inventory_change(run.legs, equity),
+        sharpe=of_returns.sharpe,
+        sortino=of_returns.sortino,
+        sample_interval_s=SAMPLE_NS / NS_PER_S,
+        samples=of_returns.samples,
+        drawdown_quote_max=drawdown.quote,
+        drawdown_share_max=drawdown.share,
+        drawdown_from_time=span(drawdown.from_ns) or None,
+        drawdown_to_time=span(drawdown.to_ns) or None,
+        return_over_drawdown=share_of(equity.profit, drawdown.quote),
+    )
+
+
+def _rounds_summary(totals: Rounds, by_spread: bool) -> RoundsSummary:
+    return RoundsSummary("convergence" if by_spread else "attempt", **totals._asdict())
+
+
+def _attempts_summary(attempts: Any, fills: Any) -> AttemptsSummary:
+    outcome = attempts["outcome"]
+    loose = fills[fills["attempt"] <= 0]
+    purposes = {p.name.lower(): int((attempts["purpose"] == p).sum()) for p in Purpose}
+    return AttemptsSummary(
+        count=len(attempts),
+        filled=int((attempts["fills"] > 0).sum()),
+        hedged=int((outcome == Decision.HEDGED).sum()),
+        missed=int((outcome == Decision.MISSED).sum()),
+        reversed=int((outcome == Decision.REVERSED).sum()),
+        halted=int((outcome == Decision.HALTED).sum()),
+        unfinished=int((outcome == 0).sum()),
+        chased=int((attempts["chases"] > 0).sum()),
+        undone=int((attempts["reversals"] > 0).sum()),
+        with_residual=int((attempts["residual"] != 0.0).sum()),
+        residual_base_sum=math.fsum(attempts["residual"]),
+        pnl_quote_sum=math.fsum(attempts["pnl"]),
+        unassigned_quote=math.fsum((*loose["cash"], *(-loose["fee"]))),
+        purposes={name: count for name, count in purposes.items() if count},
+    )
+
+
+def _edge_summary(attempts: Any, halflife_ns: int) -> EdgeSummary:
+    expected, captured, over = (attempts[name] for name in ("expected_bps", "captured_bps", "over_basis_bps"))
+    differences = _known(over - expected)
+    return EdgeSummary(
+        expected_bps_mean=mean(_known(expected)),
+        captured_bps_mean=mean(_known(captured)),
+        captured_over_basis_bps_mean=mean(_known(over)),
+        positive_share=mean(_known(over) > 0.0),
+        difference_bps_mean=mean(differences),
+        compared=len(differences),
+        basis_halflife_s=halflife_ns / NS_PER_S,
+    )
+
+
+def _known(values: Any) -> Any:
+    return values[~np.isnan(values)]
+
+
+def _orders_summary(run: RunData) -> OrdersSummary | None:
+    orders = orders_of(run.decisions, run.fills)
+    if orders is None:
+        return None
+    counts = count_decisions(run.decisions)
+    return OrdersSummary(
+        sent=orders.sent,
+        filled=orders.filled,
+        fill_ratio_share=orders.fill_ratio_share,
+        expired=counts["expired"],
+        refused=counts["refused"],
+        chasing=counts["chase"],
+        reversing=counts["reverse"],
+    )
+
+
+def _unhedged_summary(run: RunData, end_ns: int) -> UnhedgedSummary:
+    unhedged = unhedged_of(run.decisions, end_ns)
+    return UnhedgedSummary(unhedged.attempts, unhedged.s_sum, unhedged.s_max)
+
+
+def _opportunities_summary(decisions: Any) -> OpportunitiesSummary | None:
+    found = opportunities_of(decisions)
+    if found is None:
+        return None
+    return OpportunitiesSummary(
+        seen=found.seen,
+        taken=found.taken,
+        missed=sum(found.missed.values()),
+        open=found.open,
+        missed_by_reason=found.missed,
+        duration_s_mean=mean(found.durations_s),
+        duration_s_median=median(found.durations_s),
+        duration_s_p95=percentile(found.durations_s, 95.0),
+        edge_peak_bps_mean=mean(found.peaks_bps),
+    )
+
+
+def _risk_halt_summary(decisions: Any) -> RiskHaltSummary | None:
+    halt = risk_halt_of(decisions)
+    return None if halt is None else RiskHaltSummary(halt.rule, halt.value, span(halt.timestamp))
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, Mapping):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -17,7 +17,7 @@ import numpy as np
 from arb.bot.bot import Bot
 from arb.bot.recorder import Recorder
 from arb.errors import ConfigError, InputError
-from arb.run.strategy import LoadedStrategy
+from arb.run.strategy import INT_MAX, INT_MIN, LoadedStrategy
 
 Number = bool | int | float
 
@@ -67,9 +67,11 @@ class Arguments:
             if name in (*_BOT_NAMES, *_RECORDER_NAMES, "params"):
                 continue
             default = parameters[name].default
+            has_default = isinstance(default, bool | int | float)
             if name in given:
-                numbers[name] = given[name]
-            elif isinstance(default, bool | int | float):
+                value = given[name]
+                numbers[name] = _as_kind(strategy, name, value, default) if has_default else value
+            elif has_default:
                 numbers[name] = default
             else:
                 raise InputError(
@@ -124,9 +126,10 @@ def _effective(
 
 def _as_kind(strategy: LoadedStrategy, name: str, value: Number, default: Number) -> Number:
     """`value` in the type of the default; the compiled strategy is specialised for those."""
-    kind = type(default)
+    kind = bool if isinstance(default, bool) else int if isinstance(default, int) else float
     if isinstance(value, bool) == (kind is bool):
-        if kind is not int or float(value).is_integer():
+        # A value that is whole may be written with a point; beyond 64 bits no record holds it.
+        if kind is not int or (float(value).is_integer() and INT_MIN <= value <= INT_MAX):
             return kind(value)
     article = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
     raise ConfigError(f"[strategy.params] {name}: {value!r} given; {strategy.spec} takes {article}")

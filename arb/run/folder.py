@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,13 +29,17 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         """Raises InputError at once when the folder exists or cannot be made, so that no run is done in vain."""
         self.path = path
-        if path.exists():
-            raise InputError(f"{path}: exists already; name another folder with --out")
+        #: Parents that are made for it, innermost first; they go again when nothing is published.
+        self._made: list[Path] = []
         try:
+            if os.path.lexists(path):
+                raise InputError(f"{path}: exists already; name another folder with --out")
+            self._made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
             self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
             self._aside.chmod(0o755)
         except OSError as error:
+            self._remove_made()
             raise InputError(
                 f"{path}: cannot be written: {error.strerror}; name another folder with --out"
             ) from None
@@ -46,6 +51,7 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._aside, ignore_errors=True)
+        self._remove_made()
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """A JSON file; NaN and infinity, which JSON lacks, become null."""
@@ -66,10 +72,22 @@ class RunFolder:
         np.savez_compressed(buffer, **arrays)
         self._write(name, buffer.getvalue())
 
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """A file, or one in a folder of its own (`charts/a.png`)."""
+        with self._naming_the_folder():
+            (self._aside / name).parent.mkdir(exist_ok=True)
+        self._write(name, content)
+
     def publish(self) -> None:
         """Gives the folder its name."""
         with self._naming_the_folder():
             self._aside.rename(self.path)
+        self._made = []
+
+    def _remove_made(self) -> None:
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # not made after all, or somebody else uses it by now
+                folder.rmdir()
 
     def _write(self, name: str, content: bytes) -> None:
         with self._naming_the_folder():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,6 +14,11 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from arb.errors import InputError
+
+#: Compiled, they would return at once and a run would end well with nothing done.
+_NOT_RUN_BY_CALLING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+#: Whole numbers that a parameter can hold: those of the compiled code's int64.
+INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
 class LoadedStrategy(NamedTuple):
@@ -44,6 +50,8 @@ def load_strategy(spec: str) -> LoadedStrategy:
             if hasattr(getattr(value, "py_func", value), "__code__")
         )
         raise InputError(f"{place}: no function {name!r} in it; it has {', '.join(known) or 'none'}")
+    if function.__code__.co_flags & _NOT_RUN_BY_CALLING:
+        raise InputError(f"{spec}: a generator or an async function does nothing when it is called")
     path = Path(module.__file__ or "")
     return LoadedStrategy(
         spec, function, _defaults(module, place), path, hashlib.sha256(path.read_bytes()).hexdigest()
@@ -73,7 +81,7 @@ def _module_of_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         module_spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a guard may well leave when it is imported
         del sys.modules[name]
         raise InputError(f"{path}{_line_of(error, path)}: {type(error).__name__}: {error}") from None
     return module
@@ -84,13 +92,13 @@ def _module_of_name(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         raise InputError(f"strategy module {name!r}: {error}; a file is named FILE.py:FUNCTION") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"strategy module {name!r}: {type(error).__name__}: {error}") from None
 
 
-def _line_of(error: Exception, path: Path) -> str:
+def _line_of(error: BaseException, path: Path) -> str:
     """Where in the file an error arose, as `, line N`."""
-    if isinstance(error, SyntaxError):
+    if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno}"
     lines = [
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
@@ -100,8 +108,18 @@ def _line_of(error: Exception, path: Path) -> str:
 
 def _defaults(module: ModuleType, place: str) -> Mapping[str, bool | int | float]:
     defaults = getattr(module, "PARAMS", {})
-    if not isinstance(defaults, dict) or not all(
-        isinstance(key, str) and isinstance(value, bool | int | float) for key, value in defaults.items()
-    ):
+    if not isinstance(defaults, dict):
         raise InputError(f"{place}: PARAMS must be a dict of names to numbers or booleans")
-    return defaults
+    return {key: _default(key, value, place) for key, value in defaults.items()}
+
+
+def _default(key: object, value: object, place: str) -> bool | int | float:
+    """A value of PARAMS in its plain type, checked."""
+    if not isinstance(key, str) or not key.isidentifier():
+        raise InputError(f"{place}: PARAMS: {key!r} is not a name")
+    for kind in (bool, int, float):
+        if isinstance(value, kind):
+            if kind is int and not INT_MIN <= value <= INT_MAX:
+                raise InputError(f"{place}: PARAMS: {key} = {value} does not fit in 64 bits")
+            return kind(value)
+    raise InputError(f"{place}: PARAMS: {key} = {value!r} is neither a number nor a boolean")

@@ -28,6 +28,60 @@ class Decision(IntEnum):
     """The attempt ended flat: the long leg was undone; value: the quantity."""
     HALTED = 10
     """The strategy stopped with a leg imbalance or an order in doubt; value: the leg imbalance in base units."""
+    IMBALANCE = 11
+    """One leg is short after the opening orders; value: by how much, in base units. Ends with the attempt."""
+    OPPORTUNITY = 12
+    """An edge rose above the threshold; leg: which would be bought, value: the edge in bps."""
+    OPPORTUNITY_END = 13
+    """It is gone; leg as at its beginning, value: its highest edge in bps, order_id: a `Missed` reason, 0 for taken."""
+    RISK_HALTED = 14
+    """A rule of risk stopped the strategy; order_id: a `Missed` reason, value: what broke the rule."""
+
+
+class Purpose(IntEnum):
+    """What an attempt is for; the order_id of its ATTEMPT line."""
+
+    ENTER = 1
+    """To take an edge."""
+    LEAVE = 2
+    """To close the spread that was entered, which has come back."""
+    STOP_LOSS = 3
+    """To close it at a loss."""
+    TIMEOUT = 4
+    """To close it because it was held for longer than allowed."""
+    REBALANCE = 5
+    """To bring inventory back to the venue that runs short."""
+
+
+class Missed(IntEnum):
+    """Why an opportunity was not taken: the last thing that stood in its way."""
+
+    TAKEN = 0
+    """It was taken."""
+    BUSY = 1
+    """An attempt was under way."""
+    STALE = 2
+    """A book was silent for too long."""
+    DISTRUSTED = 3
+    """The edge was above the sanity cap: a price is more likely wrong than generous."""
+    POSITION = 4
+    """A position limit, the leverage cap or the share of capital in use left no room."""
+    INVENTORY = 5
+    """A leg had not the base to sell or the quote to pay."""
+    TOO_SMALL = 6
+    """What was left is below a venue's least quantity or value."""
+    INTERVAL = 7
+    """Too soon after the attempt before."""
+    COOLDOWN = 8
+    """Too many failures in a row."""
+    ATTEMPTS = 9
+    """As many attempts in 24 hours as are allowed."""
+    DAILY_LOSS = 10
+    """The day's loss is at its limit."""
+    DRAWDOWN = 11
+    """The drawdown is at its limit."""
+    WARMING_UP = 12
+    """The basis is not known yet."""
 
 
 class Outcome(IntEnum):

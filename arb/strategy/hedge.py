@@ -1,9 +1,10 @@
 """One attempt, from its two opening orders to flat or halted: open, chase the short leg, reverse the long one, halt.
 
-Every order is an IOC limit, so nothing rests. Fills are counted from the orders' own quantities; what is missing on
-one leg is chased within the slippage tolerance of the price that the attempt was decided on, until the deadline; then
-the surplus of the other leg is sold back at what the market gives, within a band that widens; if that does not end
-either, the strategy halts. An order that never answers is in doubt: nothing is sent after it, the strategy halts.
+Every order is an IOC limit, so nothing rests, and none is for more than the touch shows. Fills are counted from the
+orders' own quantities; what is missing on one leg is chased within the slippage tolerance of the price that the
+attempt was decided on, until the deadline; then the surplus of the other leg is traded back at what the market gives,
+within a band that widens; if that does not end either, the strategy halts. A surplus below one lot of the leg that
+could still trade is let be. An order that never answers is in doubt: nothing is sent after it, the strategy halts.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ ATTEMPT = np.dtype(
         ("deadline", "i8"),
         ("next_order_id", "u8"),
         ("reversals", "i8"),
+        # What reversals have undone.
+        ("undone_qty", "f8"),
     ],
     align=True,
 )
@@ -65,6 +68,7 @@ def begin(bot, recorder, attempt, legs, buy_no, qty, edge, params):  # type: ign
     attempt.number += 1
     attempt.qty = qty
     attempt.reversals = 0
+    attempt.undone_qty = 0.0
     attempt.deadline = now + np.int64(params.order_timeout_ns)
     recorder.decide(now, Decision.ATTEMPT, attempt.number, buy_no, 0, edge)
     for leg_no in range(2):
@@ -89,36 +93,41 @@ def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-de
         if now >= attempt.deadline + np.int64(params.order_timeout_ns):
             _halt(recorder, attempt, legs, now)  # in doubt: what the order did is not known
         return
-    if attempt.phase == OPENING:
-        if legs[0].filled_qty == 0.0 and legs[1].filled_qty == 0.0:
-            _end(bot, recorder, attempt, Decision.MISSED, 0.0, now)
-            return
-        attempt.phase = CHASING
-        attempt.deadline = now + np.int64(params.order_timeout_ns)
     long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
-    surplus = floor_to_lot(legs[long_no].filled_qty - legs[1 - long_no].filled_qty, params.common_lot)
-    if not surplus > 0.0:
-        done = Decision.HEDGED if legs[1 - long_no].filled_qty > 0.0 else Decision.REVERSED
-        _end(bot, recorder, attempt, done, attempt.qty, now)
-    elif attempt.phase == CHASING:
-        if now >= attempt.deadline:
-            attempt.phase = REVERSING
-            attempt.deadline = now + np.int64(params.order_timeout_ns)
-            _reverse(bot, recorder, attempt, legs, long_no, surplus, params)
-        else:
-            _chase(bot, recorder, attempt, legs, 1 - long_no, surplus, params)
+    surplus = legs[long_no].filled_qty - legs[1 - long_no].filled_qty
+    chase_qty = floor_to_lot(surplus, legs[1 - long_no].lot_size)
+    reverse_qty = floor_to_lot(surplus, legs[long_no].lot_size)
+    if attempt.phase == OPENING:
+        _enter(attempt, CHASING, now, params)
+    if attempt.phase == CHASING and (now >= attempt.deadline or not chase_qty > 0.0):
+        _enter(attempt, REVERSING, now, params)
+    if attempt.phase == CHASING:
+        _chase(bot, recorder, attempt, legs, 1 - long_no, chase_qty, params)
+    elif not reverse_qty > 0.0:
+        _end(bot, recorder, attempt, legs, now)
     elif now >= attempt.deadline:
         _halt(recorder, attempt, legs, now)
     else:
-        _reverse(bot, recorder, attempt, legs, long_no, surplus, params)
+        _reverse(bot, recorder, attempt, legs, long_no, reverse_qty, params)
 
 
 @njit
-def wait_ns(attempt, now, idle_ns):  # type: ignore[no-untyped-def]
-    """How long the strategy may sleep: to the attempt's deadline, or `idle_ns` when there is none nearer."""
+def wait_ns(attempt, now, idle_ns, params):  # type: ignore[no-untyped-def]
+    """How long the strategy may sleep: to the attempt's next deadline, or `idle_ns` when there is none nearer.
+
+    Behind its deadline an attempt only waits for an answer, for one more timeout.
+    """
     if attempt.phase == IDLE:
         return idle_ns
-    return max(np.int64(1), min(idle_ns, attempt.deadline - now))
+    due = attempt.deadline if now < attempt.deadline else attempt.deadline + np.int64(params.order_timeout_ns)
+    return max(np.int64(1), min(idle_ns, due - now))
+
+
+@njit
+def _enter(attempt, phase, now, params):  # type: ignore[no-untyped-def]
+    """Begins a phase, which has a timeout of its own."""
+    attempt.phase = phase
+    attempt.deadline = now + np.int64(params.order_timeout_ns)
 
 
 @njit
@@ -135,7 +144,11 @@ def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
             continue
         filled = order.qty - order.leaves_qty
         # A reversal takes back what its leg had filled.
-        leg.filled_qty += filled if order.side == leg.side else -filled
+        if order.side == leg.side:
+            leg.filled_qty += filled
+        else:
+            leg.filled_qty -= filled
+            attempt.undone_qty += filled
         if order.leaves_qty > 0.0:
             recorder.decide(now, Decision.EXPIRED, attempt.number, leg_no, leg.order_id, order.leaves_qty)
         leg.order_id = 0
@@ -148,7 +161,8 @@ def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[n
     leg = legs[leg_no]
     px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
     is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
-    if is_within:
+    qty = _shown(leg, leg.side, qty)
+    if is_within and qty > 0.0:
         send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_CHASE)
 
 
@@ -158,18 +172,36 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore
     leg = legs[leg_no]
     side = -leg.side
     touch = leg.ask if side == BUY else leg.bid
-    if not touch > 0.0:
+    qty = _shown(leg, side, qty)
+    if not (touch > 0.0 and qty > 0.0):
         return  # nothing is known of the book: wait for it, or for the deadline
-    attempt.reversals += 1
-    band = params.slippage_tolerance * min(attempt.reversals, REVERSAL_BANDS_MAX)
+    band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
     px = limit_price(side, touch, band, leg.tick_size)
-    send(bot, recorder, attempt, legs, leg_no, side, px, qty, _CODE_REVERSE)
+    if send(bot, recorder, attempt, legs, leg_no, side, px, qty, _CODE_REVERSE):
+        attempt.reversals += 1
 
 
 @njit
-def _end(bot, recorder, attempt, code, qty, now):  # type: ignore[no-untyped-def]
+def _shown(leg, side, qty):  # type: ignore[no-untyped-def]
+    """What of `qty` the touch shows, in whole lots; 0 where it is not known.
+
+    The simulated exchange fills an order whole at the touch, whatever its size: more than is shown would be a fill
+    that nobody gets.
+    """
+    shown = leg.ask_qty if side == BUY else leg.bid_qty
+    return min(qty, floor_to_lot(shown, leg.lot_size)) if shown > 0.0 else 0.0
+
+
+@njit
+def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
     attempt.phase = IDLE
-    recorder.decide(now, code, attempt.number, -1, 0, qty)
+    qty = min(legs[0].filled_qty, legs[1].filled_qty)
+    if floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0:
+        recorder.decide(now, Decision.HEDGED, attempt.number, -1, 0, qty)
+    elif attempt.undone_qty > 0.0:
+        recorder.decide(now, Decision.REVERSED, attempt.number, -1, 0, attempt.undone_qty)
+    else:
+        recorder.decide(now, Decision.MISSED, attempt.number, -1, 0, 0.0)
     bot.clear_inactive_orders(0)
     bot.clear_inactive_orders(1)
     recorder.record(bot)

@@ -10,14 +10,22 @@ import math
 
 from numba import njit
 
-#: A quantity this share of a lot below the next lot is that lot: 0.3 / 0.1 is 2.9999999999999996.
-_LOT_ROOM = 1e-9
+#: A number of steps so little below a whole one is the whole one: 0.3 / 0.1 is 2.9999999999999996. The relative part
+#: covers the rounding of price, tick and quotient where there are many steps: 100,000 in ticks of 0.01 are 1e7.
+_ROOM = 1e-9
+_ROOM_RELATIVE = 1e-15
+
+
+@njit
+def floor_steps(steps):  # type: ignore[no-untyped-def]
+    """The whole number of steps in `steps` (not negative), which has the error of a division."""
+    return math.floor(steps + (_ROOM + steps * _ROOM_RELATIVE))
 
 
 @njit
 def floor_to_lot(qty, lot):  # type: ignore[no-untyped-def]
     """`qty` floored to a whole number of lots."""
-    return math.floor(qty / lot + _LOT_ROOM) * lot
+    return floor_steps(qty / lot) * lot
 
 
 @njit
@@ -43,10 +51,10 @@ def sell_room(leg, values, price, position_limit):  # type: ignore[no-untyped-de
 
 @njit
 def _covered_qty(leg, values, price):  # type: ignore[no-untyped-def]
-    """The largest absolute position that a perpetual leg's equity covers."""
+    """The largest absolute position that a perpetual leg's equity covers; 0 when it has lost all of it."""
     value = price * leg.contract_size
     equity = leg.quote + values.balance - values.fee + values.position * value
-    return equity / (value * (1.0 + leg.taker_fee))
+    return max(0.0, equity / (value * (1.0 + leg.taker_fee)))
 
 
 @njit
@@ -76,5 +84,6 @@ def limit_price(side, px, tolerance, tick_size):  # type: ignore[no-untyped-def]
     side: 1 buys, -1 sells.
     """
     if side > 0:
-        return math.floor(px * (1.0 + tolerance) / tick_size + _LOT_ROOM) * tick_size
-    return math.ceil(px * (1.0 - tolerance) / tick_size - _LOT_ROOM) * tick_size
+        return floor_steps(px * (1.0 + tolerance) / tick_size) * tick_size
+    steps = px * (1.0 - tolerance) / tick_size
+    return math.ceil(steps - (_ROOM + steps * _ROOM_RELATIVE)) * tick_size

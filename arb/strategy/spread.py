@@ -58,14 +58,16 @@ _TIMEOUT, _END_OF_DATA, _FEED, _ORDER_RESPONSE = 0, 1, 2, 3
 def run(bot, params, recorder):  # type: ignore[no-untyped-def]
     """Trades the spread until the data end or it halts; an `Outcome`."""
     legs = np.zeros(2, LEG)
-    basis = np.zeros(1, BASIS)[0]
-    attempt = np.zeros(1, ATTEMPT)[0]
-    attempt.next_order_id = 1
+    # A compiled record does not keep its array alive, so the arrays are what stays in use to the end.
+    bases = np.zeros(1, BASIS)
+    attempts = np.zeros(1, ATTEMPT)
+    attempts[0].next_order_id = 1
     _set_up(bot, params, legs)
     idle_ns = np.int64(params.record_interval_ns)
     next_record = np.int64(0)
     timeout = idle_ns
     while True:
+        basis, attempt = bases[0], attempts[0]
         result = bot.wait_next_feed(True, timeout)
         if result == _END_OF_DATA:
             break
@@ -82,12 +84,12 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
                 _seek(bot, recorder, attempt, legs, basis.bps, params)
             if attempt.phase == HALTED:
                 break
-            timeout = wait_ns(attempt, now, idle_ns)
+            timeout = wait_ns(attempt, now, idle_ns, params)
         if bot.current_timestamp >= next_record:
             recorder.record(bot)
             next_record = bot.current_timestamp + idle_ns
     recorder.record(bot)
-    return np.int64(Outcome.HALTED) if attempt.phase == HALTED else np.int64(Outcome.ENDED)
+    return np.int64(Outcome.HALTED) if attempts[0].phase == HALTED else np.int64(Outcome.ENDED)
 
 
 @njit
@@ -102,6 +104,7 @@ def _set_up(bot, params, legs):  # type: ignore[no-untyped-def]
     legs[0].min_notional, legs[1].min_notional = params.min_notional_0, params.min_notional_1
     for leg_no in range(2):
         legs[leg_no].tick_size = bot.depth(leg_no).tick_size
+        legs[leg_no].lot_size = bot.depth(leg_no).lot_size
         legs[leg_no].bid = legs[leg_no].ask = np.nan
 
 

@@ -19,6 +19,7 @@ LEG = np.dtype(
         ("ask_qty", "f8"),
         # What never changes during a run.
         ("tick_size", "f8"),
+        ("lot_size", "f8"),
         ("taker_fee", "f8"),
         ("is_spot", "i8"),
         ("base", "f8"),
@@ -35,7 +36,8 @@ LEG = np.dtype(
     align=True,
 )
 
-#: The exponentially weighted basis: the mid-to-mid cross spread of leg 1 over leg 0.
+#: The exponentially weighted basis: the mid-to-mid cross spread of leg 1 over leg 0. `last_bps` has held since
+#: `last_ts`, NaN where a book was not known; `start_ts` is when the average began, less the time without a book.
 BASIS = np.dtype([("bps", "f8"), ("last_bps", "f8"), ("last_ts", "i8"), ("start_ts", "i8")], align=True)
 
 
@@ -71,10 +73,17 @@ def edge_bps(buy, sell):  # type: ignore[no-untyped-def]
 
 @njit
 def update_basis(basis, legs, now, halflife_ns):  # type: ignore[no-untyped-def]
-    """Moves the average to `now`: the cross spread seen last has held since then. Unknown books leave it as it is."""
+    """Moves the average to `now`: the cross spread seen last has held since then.
+
+    While a book is not known the average stays as it is, and the time does not count: what was seen last before a
+    gap would otherwise become the average.
+    """
     if basis.start_ts != 0:
-        decay = 0.5 ** ((now - basis.last_ts) / halflife_ns)
-        basis.bps = basis.last_bps + (basis.bps - basis.last_bps) * decay
+        if np.isnan(basis.last_bps):
+            basis.start_ts += now - basis.last_ts
+        else:
+            decay = 0.5 ** ((now - basis.last_ts) / halflife_ns)
+            basis.bps = basis.last_bps + (basis.bps - basis.last_bps) * decay
     mid_0 = 0.5 * (legs[0].bid + legs[0].ask)
     mid_1 = 0.5 * (legs[1].bid + legs[1].ask)
     if mid_0 > 0.0 and mid_1 > 0.0:
@@ -82,10 +91,12 @@ def update_basis(basis, legs, now, halflife_ns):  # type: ignore[no-untyped-def]
         if basis.start_ts == 0:
             basis.start_ts = now
             basis.bps = basis.last_bps
+    else:
+        basis.last_bps = np.nan
     basis.last_ts = now
 
 
 @njit
 def is_basis_known(basis, now, halflife_ns):  # type: ignore[no-untyped-def]
-    """Whether the average has seen at least one half-life."""
+    """Whether the average has seen at least one half-life of known books."""
     return basis.start_ts != 0 and now - basis.start_ts >= halflife_ns

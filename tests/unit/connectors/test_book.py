@@ -13,8 +13,8 @@ from support.streams import Event, History, decoded
 from support.venues import VENUES
 
 from connectors import book
-from connectors.book import BookSync, Checkpoint, Status
-from connectors.frames import CLEAR_ASK, CLEAR_BID
+from connectors.book import NEWER_THAN_BBO, OLDER_THAN_BBO, BookSync, Checkpoint, Status
+from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
 from connectors.types import Kind, Rows, SequenceRule
 
 RULES = list(SequenceRule)
@@ -192,9 +192,9 @@ def test_a_snapshot_without_time_carries_that_of_the_change_behind_it() -> None:
     rows = sync.receive(*decoded([snapshot], first_ts=9_000_000, is_timed=False))
     assert rows["exch_ts"][: len(snapshot.parts)].tolist() == [0] * len(snapshot.parts)
     assert set(rows["ival"][: len(snapshot.parts)].tolist()) == {1_000_000 + 4 * 1000 - 100}
-    assert set(rows["ival"][len(snapshot.parts) :].tolist()) == {0}
+    assert set(rows["ival"][len(snapshot.parts) :].tolist()) == {NEWER_THAN_BBO}
     alone = BookSync(SequenceRule.SPAN).receive(*decoded([snapshot], is_timed=False))
-    assert set(alone["ival"].tolist()) == {0}
+    assert set(alone["ival"].tolist()) == {NEWER_THAN_BBO}
 
 
 @pytest.mark.parametrize("rule", BINANCE)
@@ -334,8 +334,27 @@ def test_trades_and_touches_pass_as_asked() -> None:
     ]
     stream = [trade, *others]
     assert len(follow(BookSync(SequenceRule.SPAN), stream)) == 1
-    assert len(follow(BookSync(SequenceRule.SPAN, keep_bbo=True), stream)) == 2
+    assert len(follow(BookSync(SequenceRule.SPAN, keep_bbo=True), stream)) == 1, "no touch of an unknown book"
     assert len(follow(BookSync(SequenceRule.SPAN, trade_kind=Kind.AGG_TRADE), stream[1:])) == 1
+
+
+def touch(order: int) -> Event:
+    """A touch at a place of the order that book and touch share; Bybit tells it in `first_id`."""
+    return Event(Kind.BBO, order, order, 0, [(BBO_BID, 99.0, float(order)), (BBO_ASK, 100.0, 1.0)])
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_touches_that_the_book_has_overtaken_are_dropped_and_the_rest_order_it(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(5))
+    first, second = history.events[:2]
+    sync = BookSync(rule, keep_bbo=True)
+    follow(sync, [history.snapshot(first.prev_id)])
+    assert len(follow(sync, [touch(first.prev_id)])) == 0, "the snapshot holds it"
+    assert len(follow(sync, [touch(second.last_id - 1)])) == 2
+    assert set(follow(sync, [first])["ival"].tolist()) == {OLDER_THAN_BBO}
+    assert set(follow(sync, [second])["ival"].tolist()) == {NEWER_THAN_BBO}
+    assert len(follow(sync, [touch(second.last_id)])) == 0
+    assert len(follow(sync, [touch(second.last_id + 1)])) == 2
 
 
 def test_each_venue_has_the_rule_of_its_documents() -> None:

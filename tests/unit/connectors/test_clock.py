@@ -10,6 +10,7 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connectors.book import NEWER_THAN_BBO, OLDER_THAN_BBO
 from connectors.clock import RowClock, largest_lead
 from connectors.frames import (
     BBO_ASK,
@@ -49,7 +50,9 @@ def received(draw: Any) -> Rows:
         event = draw(st.sampled_from([*BOOK, *BBO, *TRADES]))
         exch_ts = local_ts - draw(st.integers(-200, 900)) if draw(st.booleans()) else 0
         parts.append((event, exch_ts, local_ts))
-        ivals.append(local_ts - draw(st.integers(0, 500)) if not exch_ts and draw(st.booleans()) else 0)
+        is_bound = not exch_ts and draw(st.booleans())
+        marks = [0, NEWER_THAN_BBO, OLDER_THAN_BBO] if event in BOOK else [0]
+        ivals.append(local_ts - draw(st.integers(0, 500)) if is_bound else draw(st.sampled_from(marks)))
     return rows_of(parts, ivals)
 
 
@@ -70,13 +73,19 @@ def plain(rows: Rows, offset: int, latency: int) -> tuple[list[tuple[int, int]],
         exch_ts = int(row["exch_ts"])
         if exch_ts == 0:
             estimate = local_ts - latency
-            if row["ival"]:
+            if row["ival"] > 0:
                 estimate = min(estimate, int(row["ival"]))
             exch_ts = max(last[stream], estimate)
         if exch_ts > local_ts:
             exch_ts, clamped = local_ts, clamped + 1
         if stream == 0:
+            if row["ival"] == NEWER_THAN_BBO:
+                exch_ts = max(exch_ts, last[1])
+            if row["ival"] == OLDER_THAN_BBO and last[1]:
+                exch_ts = min(exch_ts, last[1] - 1)
             exch_ts = max(exch_ts, last[0])
+        if stream == 1:
+            exch_ts = min(max(exch_ts, last[1], last[0] + 1), local_ts)
         last[stream] = exch_ts
         times.append((exch_ts, local_ts))
     return times, clamped, stepped_back
@@ -152,9 +161,19 @@ def test_an_untimed_row_is_not_older_than_the_one_before_it_in_its_stream(event:
     assert times == [T0 - 10, T0 - 10]
 
 
-def test_streams_do_not_hold_each_other_back() -> None:
-    rows = rows_of([(DELTA_BID, T0 - 10, T0), (BBO_BID, 0, T0), (TRADE_BUY, T0 - 90, T0)])
+def test_trades_are_not_held_back_by_the_book() -> None:
+    rows = rows_of([(DELTA_BID, T0 - 10, T0), (TRADE_BUY, 0, T0), (TRADE_BUY, T0 - 90, T0)])
     assert stamped(rows, latency=70) == [T0 - 10, T0 - 70, T0 - 90]
+
+
+def test_a_touch_is_newer_than_the_book_so_far() -> None:
+    rows = rows_of([(DELTA_BID, T0 - 10, T0), (BBO_BID, 0, T0), (BBO_ASK, 0, T0)])
+    assert stamped(rows, latency=70) == [T0 - 10, T0 - 9, T0 - 9]
+
+
+def test_a_change_is_before_or_behind_the_touch_as_its_mark_says() -> None:
+    parts = [(BBO_BID, T0 - 50, T0), (DELTA_BID, T0 - 20, T0), (DELTA_ASK, T0 - 70, T0)]
+    assert stamped(rows_of(parts, [0, OLDER_THAN_BBO, NEWER_THAN_BBO])) == [T0 - 50, T0 - 51, T0 - 50]
 
 
 def test_late_trades_keep_their_times() -> None:

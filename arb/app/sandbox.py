@@ -1,0 +1,104 @@
+"""`arb sandbox record`: a simulated market, written as recordings of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from numpy.random import default_rng
+
+import arb
+from arb.config import VenueConfig
+from arb.errors import InputError
+from arb.sandbox.events import Listing
+from arb.sandbox.market import Market
+from arb.sandbox.price import S
+from arb.sandbox.profiles import PROFILES, STARTING_PRICES
+from arb.sandbox.recording import Recorded, RecordingFiles, record, recording_path
+
+MINUTES_MIN = 0.1
+MINUTES_MAX = 14 * 24 * 60
+#: The recorder's clock runs behind the venues' by up to this.
+_CLOCK_BEHIND_MAX_S = 1.5
+#: Local times have 19 digits.
+_START_MIN, _START_MAX = datetime(2002, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def record_market(
+    out: Path,
+    seed: int,
+    minutes: float,
+    start: datetime,
+    venues: Sequence[str],
+    symbols: Sequence[str],
+    known: Mapping[str, VenueConfig],
+) -> list[Recorded]:
+    """Records `minutes` of a simulated market of all `venues` and `symbols` into `out`; what was written.
+
+    `start` is UTC by the recorder's clock. Ticks and lots are those of `known`. The same arguments, and the same
+    versions of arb and NumPy, give the same bytes. Raises InputError for what cannot be recorded or exists already.
+    """
+    if not MINUTES_MIN <= minutes <= MINUTES_MAX:
+        raise InputError(
+            f"--minutes {minutes:g}: it must be from {MINUTES_MIN} to {MINUTES_MAX}, which is 14 days"
+        )
+    if not _START_MIN <= start < _START_MAX:
+        raise InputError(f"--start {start:%Y-%m-%dT%H:%M}: it must lie in the years 2002 to 2199")
+    listings = [listing_of(venue, symbol, known) for venue in unique(venues) for symbol in unique(symbols)]
+    prices = {symbol: starting_price(symbol) for symbol in symbols}
+    length = timedelta(minutes=minutes)
+    _refuse_existing(out, listings, start, start + length)
+    start_ns = round(start.timestamp()) * S
+    end_ns = start_ns + round(minutes * 60 * S)
+    chance = default_rng(seed)
+    clock_offset_ns = -round(chance.uniform(0.0, _CLOCK_BEHIND_MAX_S) * S)
+    market = Market(listings, prices, chance, start_ns - clock_offset_ns)
+    origin = (
+        f"simulated, not a recording of any venue: arb {arb.__version__} sandbox record --seed {seed}"
+        f" --minutes {minutes:g} --start {start:%Y-%m-%dT%H:%M} --venues {','.join(unique(venues))}"
+        f" --symbols {','.join(unique(symbols))}"
+    )
+    with RecordingFiles(out, origin) as files:
+        record(market, chance, start_ns, end_ns, clock_offset_ns, files)
+        return files.publish()
+
+
+def listing_of(venue: str, symbol: str, known: Mapping[str, VenueConfig]) -> Listing:
+    """What the sandbox lists, with the tick and lot of the venue's configuration. Raises InputError."""
+    if venue not in PROFILES or venue not in known:
+        names = ", ".join(sorted(set(PROFILES) & set(known)))
+        raise InputError(f"--venues {venue}: the sandbox has no such venue; it has {names}")
+    described = known[venue].symbols.get(symbol)
+    if described is None:
+        raise InputError(
+            f"--symbols {symbol}: {known[venue].file} does not describe it; add [symbols.{symbol}] there"
+        )
+    return Listing(venue, symbol, described.tick_size, described.lot_size)
+
+
+def starting_price(symbol: str) -> float:
+    """Where a symbol's price begins. Raises InputError for one that the sandbox has no price of."""
+    if symbol not in STARTING_PRICES:
+        raise InputError(
+            f"--symbols {symbol}: the sandbox has no price to begin with; it knows {', '.join(STARTING_PRICES)}"
+        )
+    return STARTING_PRICES[symbol]
+
+
+def unique(names: Sequence[str]) -> list[str]:
+    """The names without repetition, in their order."""
+    return list(dict.fromkeys(names))
+
+
+def _refuse_existing(out: Path, listings: Sequence[Listing], start: datetime, end: datetime) -> None:
+    """Raises InputError before any work is done where a file of the recording exists."""
+    day = start.date()
+    while day <= (end - timedelta(microseconds=1)).date():
+        for listing in listings:
+            path = recording_path(out, listing, f"{day:%Y%m%d}")
+            for file in (path, path.with_suffix(".origin")):
+                if os.path.lexists(file):
+                    raise InputError(f"{file}: exists already; name another folder with --out")
+        day += timedelta(days=1)

@@ -1,0 +1,154 @@
+"""`arb data check`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from arb.cli.lines import ReadingProgress, config_option, output
+from arb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from arb.data.check.report import RecordingReport
+
+_STYLES = {"broken": "bold red", "warnings": "yellow", "ok": "green"}
+#: Findings listed below the table.
+FINDINGS_MAX = 30
+#: A narrower terminal gets the columns without which a verdict cannot be understood.
+_FULL_WIDTH = 140
+_ESSENTIAL = ("recording", "day", "holes", "gaps", "unknown", "p99 ms", "verdict")
+
+
+class _Words(click.ParamType[tuple[str, ...]]):
+    """Words with commas between them."""
+
+    name = "A,B,..."
+
+    def convert(
+        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if not isinstance(value, str):
+            return value
+        words = tuple(word.strip() for word in value.split(",") if word.strip())
+        if not words:
+            self.fail(f"{value!r} names nothing", param, ctx)
+        return words
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@config_option
+@click.option("--venues", type=_Words(), default=(), help="Only these venues.")
+@click.option("--symbols", type=_Words(), default=(), help="Only these symbols.")
+@click.option(
+    "--hole",
+    "hole_s",
+    type=click.FloatRange(min=1, max=86_400),
+    default=10.0,
+    show_default=True,
+    help="Seconds without a frame that are a hole.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line a recording, with every figure.")
+def check(
+    directory: Path,
+    config_path: Path,
+    venues: tuple[str, ...],
+    symbols: tuple[str, ...],
+    hole_s: float,
+    as_json: bool,
+) -> None:
+    """Check the recordings in DIRECTORY: gaps, holes, crossed books, clocks, order, latency.
+
+    Exit code 4 when one is broken: it cannot be read or decoded, or its times cannot be true.
+    """
+    from arb.app.legs import known_venues
+    from arb.app.recordings import check_all
+
+    with ReadingProgress("reading recordings") as progress:
+        checked = check_all(
+            directory, known_venues(config_path), venues, symbols, round(hole_s * 1e9), progress
+        )
+    if as_json:
+        for report in checked.reports:
+            click.echo(report_line(report))
+    else:
+        console = output()
+        console.print(report_table(checked.reports, console.width))
+        lines = finding_lines(checked.reports)
+        for line in lines[:FINDINGS_MAX]:
+            console.print(line, soft_wrap=True, highlight=False)
+        if len(lines) > FINDINGS_MAX:
+            click.echo(f"{len(lines) - FINDINGS_MAX} more findings; --json names all")
+    for name in checked.unknown_venues:
+        click.echo(f"not checked: {directory / name}: no venue file describes {name}", err=True)
+    is_broken = any(report.verdict == "broken" for report in checked.reports)
+    sys.exit(ExitCode.DIFFERENCES if is_broken else ExitCode.DONE)
+
+
+def report_line(report: RecordingReport) -> str:
+    """A report as one line of JSON."""
+    import msgspec
+
+    return json.dumps({"recording": report.name, **msgspec.to_builtins(report)})
+
+
+def report_table(reports: Sequence[RecordingReport], width: int) -> Table:
+    """A line a recording, for a terminal of so many characters."""
+    rows = [_cells(report) for report in reports]
+    names = [name for name in rows[0] if width >= _FULL_WIDTH or name in _ESSENTIAL]
+    caption = "p99 ms: latency of depth/bbo/trade; unknown: share of the time without a book"
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
+    for name in names:
+        is_text = name in ("recording", "verdict")
+        table.add_column(
+            name,
+            justify="left" if is_text else "right",
+            no_wrap=name != "recording",
+            overflow="fold",
+        )
+    for row in rows:
+        table.add_row(*(row[name] for name in names))
+    return table
+
+
+def finding_lines(reports: Sequence[RecordingReport]) -> list[str]:
+    """A line a finding, the broken recordings first."""
+    findings = [(report, finding) for report in reports for finding in report.findings]
+    findings.sort(key=lambda pair: pair[1].level != "broken")
+    return [
+        f"[{_STYLES['broken' if finding.level == 'broken' else 'warnings']}]{finding.level}[/] "
+        f"{escape(finding.text if finding.code == 'unreadable' else f'{report.name}: {finding.text}')}"
+        for report, finding in findings
+    ]
+
+
+def _cells(report: RecordingReport) -> dict[str, str]:
+    """The cells of a line by column."""
+    book, clock = report.book, report.clock
+    return {
+        "recording": escape(report.name),
+        "frames": f"{report.lines:,}",
+        "day": f"{report.day_share:.1%}",
+        "holes": f"{report.holes.count:,}",
+        "gaps": f"{book.gaps:,}",
+        "unknown": f"{book.unknown_share:.2%}",
+        "crossed": f"{book.crossed + book.locked:,}",
+        "lead ms": "" if clock.lead_ns is None else f"{clock.lead_ns / 1e6:,.1f}",
+        "drift ppm": "" if clock.drift_ppm is None else f"{clock.drift_ppm:+.1f}",
+        "disorder": f"{report.falls / report.timed:.1%}" if report.timed else "",
+        "p99 ms": "/".join(_latency_p99(report, stream) for stream in ("depth", "bbo", "trade")),
+        "verdict": f"[{_STYLES[report.verdict]}]{report.verdict}[/]",
+    }
+
+
+def _latency_p99(report: RecordingReport, name: str) -> str:
+    stream = report.streams.get(name)
+    return "-" if stream is None or stream.latency is None else f"{stream.latency.ns_p99 / 1e6:.0f}"

@@ -1,0 +1,26 @@
+"""`arb report`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from arb.cli.lines import output
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
+def report(run: Path, as_json: bool) -> None:
+    """Write the report of RUN, the folder of a run, again from its files, and show its summary."""
+    from arb.app.report import report_run
+    from arb.report.terminal import summary_view
+
+    summary = report_run(run).as_dict()
+    if as_json:
+        click.echo(json.dumps(summary))
+    else:
+        output().print(summary_view(summary))
+        click.echo(f"report: {run / 'report.html'}")

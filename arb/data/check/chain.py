@@ -1,0 +1,184 @@
+"""What is known of a book over a recording: for how long it was unknown, and when its touch was crossed or locked.
+
+`BookSync` says what may be applied; the prices that then have a quantity are kept sorted, a side an array, and the
+touch is looked at when all rows of one local time are in. One thread.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
+from numpy.typing import NDArray
+
+from arb.data.check.streams import LONGEST_KEPT, keep_longest
+from connectors.book import BookSync, Checkpoint, Status
+from connectors.jit import compiled
+from connectors.types import Kind, Messages, Rows, SequenceRule
+
+#: More prices than this on one side and the touch is not looked at any more.
+LEVELS_MAX = 1 << 20
+
+# Fields of the state.
+(
+    GROUP_TS, BIDS, ASKS, IS_KNOWN, UNKNOWN_SINCE, UNKNOWN_NS, FIRST_KNOWN_TS, HAS_RESET, LEVELS, CROSSED, LOCKED,
+    CROSSED_SINCE, IS_TOO_DEEP,
+) = range(13)  # fmt: skip
+FIELDS = 13
+
+
+class ChainEnd(NamedTuple):
+    """Where a recording leaves the book, for the next day to carry on from."""
+
+    checkpoint: Checkpoint
+    bids: NDArray[np.float64]
+    asks: NDArray[np.float64]
+
+
+class Chain:
+    """The book of one recording."""
+
+    def __init__(self, rule: SequenceRule, before: ChainEnd | None) -> None:
+        """`before`: the book that the recording carries on from."""
+        self._sync = BookSync(rule)
+        self.is_carried = before is not None
+        self.state = np.zeros(FIELDS, np.int64)
+        #: Prices in rising order, the best last; asks negated.
+        self._sides: list[NDArray[np.float64]] = [np.empty(0), np.empty(0)]
+        #: Spans for which the book was unknown after it had been known, and for which it was crossed: the longest.
+        self.unknown = np.zeros((LONGEST_KEPT, 3), np.int64)
+        self.crossed = np.zeros((LONGEST_KEPT, 3), np.int64)
+        if before is not None:
+            self._sync.resume(before.checkpoint)
+            self._sides = [before.bids, before.asks]
+            self.state[IS_KNOWN] = 1
+            self.state[BIDS], self.state[ASKS] = len(before.bids), len(before.asks)
+
+    @property
+    def gap_count(self) -> int:
+        return self._sync.gap_count
+
+    def receive(self, rows: Rows, messages: Messages) -> None:
+        """Takes the changes and snapshots among decoded messages."""
+        if not len(messages):
+            return
+        if self.state[UNKNOWN_SINCE] == 0:
+            self.state[UNKNOWN_SINCE] = messages["local_ts"][0]
+            if self.is_carried:
+                self.state[FIRST_KNOWN_TS] = messages["local_ts"][0]
+        kinds = messages["kind"]
+        chained = self._sync.receive(rows, messages[(kinds == Kind.DELTA) | (kinds == Kind.SNAPSHOT)])
+        self._make_room(len(chained))
+        _follow(chained, self.state, self._sides[0], self._sides[1], self.unknown, self.crossed)
+
+    def close(self, last_ts: int) -> None:
+        """Ends all that is open at the end of the recording. Once."""
+        state = self.state
+        _end_group(state, self._sides[0], self._sides[1], self.unknown, self.crossed)
+        if not state[IS_KNOWN] and state[UNKNOWN_SINCE]:
+            state[UNKNOWN_NS] += max(last_ts - state[UNKNOWN_SINCE], 0)
+            if state[FIRST_KNOWN_TS]:
+                keep_longest(self.unknown, state[UNKNOWN_SINCE], last_ts, 0)
+        if state[CROSSED_SINCE]:
+            keep_longest(self.crossed, state[CROSSED_SINCE], last_ts, 0)
+
+    def end(self) -> ChainEnd | None:
+        """What the next day may carry on from; None where nothing is known."""
+        if self._sync.status == Status.UNSYNCED:
+            return None
+        bids, asks = (
+            side[: int(self.state[field])].copy()
+            for side, field in zip(self._sides, (BIDS, ASKS), strict=True)
+        )
+        return ChainEnd(Checkpoint(int(self._sync.status), self._sync.last_id), bids, asks)
+
+    def _make_room(self, more: int) -> None:
+        for n, field in enumerate((BIDS, ASKS)):
+            count = int(self.state[field])
+            if count + more > LEVELS_MAX + (1 << 18):
+                self.state[IS_TOO_DEEP] = 1
+            elif count + more > len(self._sides[n]):
+                larger = np.empty(2 * (count + more))
+                larger[:count] = self._sides[n][:count]
+                self._sides[n] = larger
+
+
+@compiled
+def _follow(rows, state, bids, asks, unknown, crossed):  # type: ignore[no-untyped-def]
+    for r in range(len(rows)):
+        row = rows[r]
+        if row.local_ts != state[GROUP_TS]:
+            _end_group(state, bids, asks, unknown, crossed)
+            state[GROUP_TS] = row.local_ts
+        kind = np.int64(row.ev) & 0xFF
+        is_bid = row.ev & np.uint64(BUY_EVENT) != 0
+        side = BIDS if is_bid else ASKS
+        if kind == DEPTH_CLEAR_EVENT:
+            state[side] = 0
+            if is_bid:  # the first row of a gap and of a snapshot
+                state[HAS_RESET] = 1
+                state[LEVELS] = 0
+        elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+            state[LEVELS] += 1
+            if not state[IS_TOO_DEEP]:
+                if is_bid:
+                    state[BIDS] = _set_level(bids, state[BIDS], row.px, row.qty > 0.0)
+                else:
+                    state[ASKS] = _set_level(asks, state[ASKS], -row.px, row.qty > 0.0)
+
+
+@compiled
+def _set_level(prices, count, price, is_level):  # type: ignore[no-untyped-def]
+    """Adds or takes a price; how many there are then. One price is one float: it is the nearest to the venue's text."""
+    # Where the price is or belongs; no branch depends on the prices, which are too random to predict.
+    low, left = 0, count
+    while left > 0:
+        half = (left + 1) // 2
+        low += half * (prices[low + half - 1] < price)
+        left -= half
+    has_price = low < count and prices[low] == price
+    if is_level and not has_price:
+        for k in range(count, low, -1):
+            prices[k] = prices[k - 1]
+        prices[low] = price
+        return count + 1
+    if has_price and not is_level:
+        for k in range(low, count - 1):
+            prices[k] = prices[k + 1]
+        return count - 1
+    return count
+
+
+@compiled
+def _end_group(state, bids, asks, unknown, crossed):  # type: ignore[no-untyped-def]
+    """Looks at the book when all rows of a local time are in."""
+    now = state[GROUP_TS]
+    if now == 0:
+        return
+    if state[LEVELS] > 0:
+        if not state[IS_KNOWN]:
+            state[UNKNOWN_NS] += max(now - state[UNKNOWN_SINCE], 0)
+            if state[FIRST_KNOWN_TS]:
+                keep_longest(unknown, state[UNKNOWN_SINCE], now, 0)
+            else:
+                state[FIRST_KNOWN_TS] = now
+        state[IS_KNOWN] = 1
+    elif state[HAS_RESET] and state[IS_KNOWN]:
+        state[IS_KNOWN] = 0
+        state[UNKNOWN_SINCE] = now
+    state[HAS_RESET] = 0
+    state[LEVELS] = 0
+    is_crossed = False
+    if state[BIDS] > 0 and state[ASKS] > 0 and not state[IS_TOO_DEEP]:
+        spread = -asks[state[ASKS] - 1] - bids[state[BIDS] - 1]
+        if spread < 0.0:
+            state[CROSSED] += 1
+        elif spread == 0.0:
+            state[LOCKED] += 1
+        is_crossed = spread <= 0.0
+    if is_crossed and state[CROSSED_SINCE] == 0:
+        state[CROSSED_SINCE] = now
+    elif not is_crossed and state[CROSSED_SINCE] != 0:
+        keep_longest(crossed, state[CROSSED_SINCE], now, 0)
+        state[CROSSED_SINCE] = 0

@@ -1,0 +1,264 @@
+"""The check of recordings: each is read once, in pieces, and what can be known of it is counted on the way.
+
+Memory does not grow with the length of a recording. A file that cannot be read to its end is a finding; the check
+goes on with the next. Days that begin without a snapshot carry on the book of the day before, as a conversion does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from arb.data.catalog import Recording
+from arb.data.check import chain as chain_module
+from arb.data.check import streams as fields
+from arb.data.check.chain import Chain, ChainEnd
+from arb.data.check.clock import clock_line
+from arb.data.check.findings import judged
+from arb.data.check.histogram import delay_quantiles, log_edges, log_quantile
+from arb.data.check.repeats import FrameHashes
+from arb.data.check.report import (
+    BookReport,
+    ClockReport,
+    Latency,
+    RecordingReport,
+    Silences,
+    Span,
+    StepReport,
+    StreamReport,
+)
+from arb.data.check.streams import ALL, DAY_NS, FLOWING, LONGEST_KEPT, StreamCounts
+from arb.data.raw import Progress, read_pieces
+from arb.data.spool import needs_carry
+from arb.errors import InputError
+from connectors.errors import DecodeError
+from connectors.lines import LineDecoder
+from connectors.types import Kind, Venue
+
+#: No frame for longer than this is a hole, unless the instrument is so quiet that it is nothing unusual.
+HOLE_NS = 10_000_000_000
+#: What is usual: this many times the spacing that nine of ten frames keep to.
+_USUAL_SPACINGS = 20
+_USUAL_SHARE = 0.9
+
+_STREAMS = (Kind.DELTA, Kind.SNAPSHOT, Kind.BBO, Kind.TRADE, Kind.AGG_TRADE)
+_NAMES = {
+    Kind.CONTROL: "control",
+    Kind.OTHER: "other",
+    Kind.DELTA: "depth",
+    Kind.SNAPSHOT: "snapshot",
+    Kind.BBO: "bbo",
+    Kind.TRADE: "trade",
+    Kind.AGG_TRADE: "agg_trade",
+}
+_QUANTILES = (0.01, 0.5, 0.95, 0.99)
+
+
+class Source(NamedTuple):
+    """A recording and the venue that reads it."""
+
+    venue: Venue
+    recording: Recording
+
+
+def check_recordings(
+    sources: Iterable[Source], *, hole_ns: int = HOLE_NS, progress: Progress | None = None
+) -> list[RecordingReport]:
+    """A report on each recording, in their order, which is by instrument and day.
+
+    Latencies are on one clock: all local times are moved by the largest lead over the readable recordings, as those of
+    a run over all of them would be.
+    """
+    reports = []
+    before: Recording | None = None
+    end: ChainEnd | None = None
+    for venue, recording in sources:
+        is_next = before is not None and _is_next(before, recording)
+        report, end = _check(venue, recording, end if is_next else None, hole_ns, progress)
+        reports.append(report)
+        before = recording
+    offset_ns = max([0, *(r.clock.lead_ns for r in reports if r.clock.lead_ns is not None and not r.error)])
+    return [judged(_moved(report, offset_ns)) for report in reports]
+
+
+def _is_next(before: Recording, recording: Recording) -> bool:
+    """Whether a recording is of the same instrument and the day after."""
+    is_same = (before.venue, before.symbol) == (recording.venue, recording.symbol)
+    return is_same and recording.day - before.day == timedelta(days=1)
+
+
+def _check(
+    venue: Venue, recording: Recording, before: ChainEnd | None, hole_ns: int, progress: Progress | None
+) -> tuple[RecordingReport, ChainEnd | None]:
+    """One recording: its report, the latencies not moved yet, and what the next day may carry on from."""
+    counts = StreamCounts(_day_start_ns(recording.day))
+    hashes = FrameHashes()
+    decoder = LineDecoder(venue, recording.symbol, file=str(recording.path))
+    chain = Chain(venue.sequence_rule, None)
+    error = ""
+    try:
+        if before is not None and needs_carry(venue, recording):
+            chain = Chain(venue.sequence_rule, before)
+        for rows, messages in decoder.decode(hashes.pass_on(read_pieces(recording.path, progress))):
+            counts.receive(rows, messages, hashes.take(len(messages)))
+            chain.receive(rows, messages)
+    except (InputError, DecodeError) as fault:
+        error = str(fault)
+    counts.close()
+    chain.close(int(counts.totals[ALL, fields.LAST_TS]))
+    report = _report(recording, counts, chain, hole_ns, error)
+    report = msgspec.structs.replace(report, text_bytes=hashes.text_bytes, slow_frames=decoder.slow_frames)
+    return report, None if error else chain.end()
+
+
+def _day_start_ns(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * fields.SECOND_NS
+
+
+def _report(
+    recording: Recording, counts: StreamCounts, chain: Chain, hole_ns: int, error: str
+) -> RecordingReport:
+    everything = counts.totals[ALL]
+    first, last = int(everything[fields.FIRST_TS]), int(everything[fields.LAST_TS])
+    span_ns = max(last - first, 0)
+    holes = _silences(counts, ALL, hole_ns)
+    covered_ns = max(span_ns - holes.total_ns, 0)
+    frames = {name: int(counts.totals[kind, fields.FRAMES]) for kind, name in _NAMES.items()}
+    return RecordingReport(
+        venue=recording.venue,
+        symbol=recording.symbol,
+        day=str(recording.day),
+        file=str(recording.path),
+        verdict="",
+        findings=[],
+        file_bytes=_file_bytes(recording),
+        text_bytes=0,
+        lines=sum(frames.values()),
+        rows=int(counts.totals[:ALL, fields.ROWS].sum()),
+        slow_frames=0,
+        frames=frames,
+        local_ts_first=first,
+        local_ts_last=last,
+        span_ns=span_ns,
+        covered_share=covered_ns / span_ns if span_ns else 0.0,
+        day_share=covered_ns / DAY_NS,
+        holes=holes,
+        timed=int(everything[fields.TIMED]),
+        falls=int(everything[fields.FALLS]),
+        fall_ns_max=int(everything[fields.FALL_MAX]),
+        streams={
+            _NAMES[kind]: _stream(counts, kind, hole_ns)
+            for kind in _STREAMS
+            if counts.totals[kind, fields.FRAMES]
+        },
+        book=_book(counts, chain, first, span_ns),
+        clock=_clock(counts, span_ns),
+        error=error,
+    )
+
+
+def _file_bytes(recording: Recording) -> int:
+    try:
+        return recording.path.stat().st_size
+    except OSError:  # what is wrong with it is in the report
+        return 0
+
+
+def _stream(counts: StreamCounts, kind: Kind, hole_ns: int) -> StreamReport:
+    total = [int(value) for value in counts.totals[kind]]
+    return StreamReport(
+        frames=total[fields.FRAMES],
+        rows=total[fields.ROWS],
+        local_ts_first=total[fields.FIRST_TS],
+        local_ts_last=total[fields.LAST_TS],
+        repeated=total[fields.REPEATS],
+        doubtful=total[fields.DOUBTFUL],
+        misdated=total[fields.MISDATED],
+        outside_day=total[fields.OUTSIDE_DAY],
+        timed=total[fields.TIMED],
+        falls=total[fields.FALLS],
+        fall_ns_max=total[fields.FALL_MAX],
+        latency=_latency(counts, kind) if total[fields.TIMED] else None,
+        silences=_silences(counts, kind, hole_ns) if kind in FLOWING else None,
+    )
+
+
+def _latency(counts: StreamCounts, kind: Kind) -> Latency:
+    anchor = int(counts.totals[ALL, fields.ANCHOR])
+    low, high = int(counts.totals[kind, fields.DELAY_MIN]), int(counts.totals[kind, fields.DELAY_MAX])
+    quantiles = delay_quantiles(counts.delays[kind], _QUANTILES)
+    p1, p50, p95, p99 = (min(max(anchor + round(value), low), high) for value in quantiles)
+    return Latency(low, p1, p50, p95, p99, high)
+
+
+def _silences(counts: StreamCounts, kind: int, hole_ns: int) -> Silences:
+    """Silences longer than `hole_ns`, and longer than is usual in this stream."""
+    spacings = counts.spacing_counts[kind]
+    limit_ns = max(hole_ns, round(_USUAL_SPACINGS * log_quantile(spacings, _USUAL_SHARE)))
+    kept = [span for span in _spans(counts.silences[kind]) if span.length_ns > limit_ns]
+    count, total_ns = len(kept), sum(span.length_ns for span in kept)
+    if count == LONGEST_KEPT:  # there may be more than are kept: the bins know
+        is_longer = log_edges(np.arange(len(spacings)))[0] >= limit_ns
+        count = int(spacings[is_longer].sum())
+        total_ns = int(counts.spacing_sums[kind][is_longer].sum())
+    return Silences(limit_ns, count, total_ns, kept)
+
+
+def _spans(table: NDArray[np.int64]) -> list[Span]:
+    """The spans of a table that are in use, the longest first."""
+    spans = [Span(*(int(value) for value in row)) for row in table if row[fields.END]]
+    return sorted(spans, key=lambda span: (-span.length_ns, span.start_ts))
+
+
+def _book(counts: StreamCounts, chain: Chain, first_ts: int, span_ns: int) -> BookReport:
+    state = [int(value) for value in chain.state]
+    first_known = state[chain_module.FIRST_KNOWN_TS]
+    bbo = counts.totals[Kind.BBO]
+    return BookReport(
+        is_carried=chain.is_carried,
+        gaps=chain.gap_count,
+        unknown_ns=state[chain_module.UNKNOWN_NS],
+        unknown_share=min(state[chain_module.UNKNOWN_NS] / span_ns, 1.0) if span_ns else 0.0,
+        before_snapshot_ns=max(first_known - first_ts, 0) if first_known else span_ns,
+        is_ever_known=first_known != 0,
+        unknown_longest=_spans(chain.unknown),
+        crossed=state[chain_module.CROSSED],
+        locked=state[chain_module.LOCKED],
+        crossed_longest=_spans(chain.crossed),
+        bbo_crossed=int(bbo[fields.CROSSED]),
+        bbo_locked=int(bbo[fields.LOCKED]),
+    )
+
+
+def _clock(counts: StreamCounts, span_ns: int) -> ClockReport:
+    everything = counts.totals[ALL]
+    line = clock_line(counts.least_delays, counts.day_start_ns)
+    ppm = line.drift_ppm
+    return ClockReport(
+        lead_ns=-int(everything[fields.DELAY_MIN]) if everything[fields.TIMED] else None,
+        offset_ns=0,
+        drift_ppm=None if ppm is None else round(ppm, 3),
+        drift_ns=None if ppm is None else round(ppm * span_ns / 1e6),
+        steps=[StepReport(*step) for step in line.steps],
+        steps_back=int(everything[fields.STEPS_BACK]),
+        steps_back_longest=_spans(counts.steps_back),
+    )
+
+
+def _moved(report: RecordingReport, offset_ns: int) -> RecordingReport:
+    """The report with its latencies moved by the offset."""
+    streams = {
+        name: stream
+        if stream.latency is None
+        else msgspec.structs.replace(
+            stream, latency=Latency(*(value + offset_ns for value in msgspec.structs.astuple(stream.latency)))
+        )
+        for name, stream in report.streams.items()
+    }
+    clock = msgspec.structs.replace(report.clock, offset_ns=offset_ns)
+    return msgspec.structs.replace(report, streams=streams, clock=clock)

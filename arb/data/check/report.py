@@ -1,0 +1,145 @@
+"""What a check found in one recording, as it is printed and as JSON. Times and spans are int64 ns; shares 0 to 1."""
+
+from __future__ import annotations
+
+import msgspec
+
+BROKEN, WARNINGS, OK = "broken", "warnings", "ok"
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """Something that a user should know: `level` is "broken" or "warning", `code` one word for scripts."""
+
+    level: str
+    code: str
+    text: str
+
+
+class Span(msgspec.Struct, frozen=True):
+    """A piece of local time; `other_frames` of the recording came meanwhile."""
+
+    start_ts: int
+    end_ts: int
+    other_frames: int = 0
+
+    @property
+    def length_ns(self) -> int:
+        return self.end_ts - self.start_ts
+
+
+class Silences(msgspec.Struct, frozen=True):
+    """Where no frame came for longer than `limit_ns`: how often, for how long in sum, and the longest."""
+
+    limit_ns: int
+    count: int
+    total_ns: int
+    longest: list[Span]
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """`local_ts` plus offset, minus `exch_ts`. Off by 1 % or 5 us at most; the extremes are exact."""
+
+    ns_min: int
+    ns_p1: int
+    ns_p50: int
+    ns_p95: int
+    ns_p99: int
+    ns_max: int
+
+
+class StreamReport(msgspec.Struct, frozen=True):
+    """One kind of frame. `falls` are frames with an older venue time than one before them in the stream."""
+
+    frames: int
+    rows: int
+    local_ts_first: int
+    local_ts_last: int
+    repeated: int
+    doubtful: int
+    misdated: int
+    outside_day: int
+    timed: int
+    falls: int
+    fall_ns_max: int
+    latency: Latency | None
+    silences: Silences | None
+
+
+class BookReport(msgspec.Struct, frozen=True):
+    """The book, as the chain of ids proves it. Counts of crossed and locked are of moments, after whole messages."""
+
+    is_carried: bool
+    gaps: int
+    #: All time for which the book was unknown, that before the first snapshot included; and its share of the span.
+    unknown_ns: int
+    unknown_share: float
+    before_snapshot_ns: int
+    is_ever_known: bool
+    unknown_longest: list[Span]
+    crossed: int
+    locked: int
+    crossed_longest: list[Span]
+    bbo_crossed: int
+    bbo_locked: int
+
+
+class StepReport(msgspec.Struct, frozen=True):
+    """The recorder's clock was set."""
+
+    local_ts: int
+    by_ns: int
+
+
+class ClockReport(msgspec.Struct, frozen=True):
+    """The recorder's clock against the venue's. None: no frame with a venue time, or too short to tell."""
+
+    #: The largest venue time minus local time: positive where the recorder's clock is behind.
+    lead_ns: int | None
+    #: What the latencies are moved by: the largest lead over all recordings of the check.
+    offset_ns: int
+    #: How `local - exch` moves: negative where the recorder's clock is slow; and by how much over the span.
+    drift_ppm: float | None
+    drift_ns: int | None
+    steps: list[StepReport]
+    #: How often a local time lies before the one in front of it, and the largest of these.
+    steps_back: int
+    steps_back_longest: list[Span]
+
+
+class RecordingReport(msgspec.Struct, frozen=True):
+    """Everything found in one recording; of a broken one, up to the piece that could not be read."""
+
+    venue: str
+    symbol: str
+    day: str
+    file: str
+    verdict: str
+    findings: list[Finding]
+    file_bytes: int
+    text_bytes: int
+    lines: int
+    rows: int
+    #: Frames that needed the JSON decoder.
+    slow_frames: int
+    frames: dict[str, int]
+    local_ts_first: int
+    local_ts_last: int
+    span_ns: int
+    #: Share of the span, and of the UTC day, that is not in a hole.
+    covered_share: float
+    day_share: float
+    holes: Silences
+    #: Over all streams together, in the order of receipt.
+    timed: int
+    falls: int
+    fall_ns_max: int
+    streams: dict[str, StreamReport]
+    book: BookReport
+    clock: ClockReport
+    #: Why it could not be read to its end.
+    error: str = ""
+
+    @property
+    def name(self) -> str:
+        """`venue/file name`, which is unique in a folder of recordings."""
+        return "/".join(self.file.replace("\\", "/").rsplit("/", 2)[-2:])

@@ -1,0 +1,207 @@
+"""Counts over the messages of a recording, by stream and over all: order, spacing, delay, repeats. One thread.
+
+A stream is a kind of message. Everything has a fixed size: totals, histograms, the longest few silences, the least
+delay of every second of the day.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from arb.data.check.histogram import DELAY_BINS, LOG_BINS, delay_bin, log_bin
+from arb.data.check.repeats import SLOTS
+from connectors.jit import compiled
+from connectors.types import Kind, Messages, Rows
+
+#: Row of the totals over all market data; the rows before it are those of `Kind`.
+ALL = len(Kind)
+#: Streams that are expected to flow all the time. A snapshot comes when it is asked for.
+FLOWING = (Kind.DELTA, Kind.BBO, Kind.TRADE, Kind.AGG_TRADE)
+#: Silences, steps and spells that are kept by name: the longest.
+LONGEST_KEPT = 16
+
+SECOND_NS = 1_000_000_000
+HOUR_NS = 3_600 * SECOND_NS
+DAY_NS = 24 * HOUR_NS
+#: Venue times farther than this from the local one, and local ones so far outside the day, cannot be true.
+DOUBTFUL_NS = HOUR_NS
+#: Seconds of the day and of the hours beside it.
+WINDOWS = (DAY_NS + 2 * HOUR_NS) // SECOND_NS
+#: A window without a frame.
+NO_DELAY = np.iinfo(np.int64).max
+
+# Fields of the totals.
+(
+    FRAMES, ROWS, FIRST_TS, LAST_TS, NEWEST_EXCH_TS, TIMED, FALLS, FALL_MAX, REPEATS, DOUBTFUL, MISDATED, OUTSIDE_DAY,
+    DELAY_MIN, DELAY_MAX, OTHERS_AT_FIRST, OTHERS_AT_LAST, STEPS_BACK, CROSSED, LOCKED, ANCHOR,
+) = range(20)  # fmt: skip
+FIELDS = 20
+
+# Fields of a span: from, to, and how many frames of other streams came in between.
+START, END, OTHERS = range(3)
+
+
+class StreamCounts:
+    """The counts of one recording."""
+
+    def __init__(self, day_start_ns: int) -> None:
+        self.day_start_ns = day_start_ns
+        self.totals = np.zeros((ALL + 1, FIELDS), np.int64)
+        self.totals[:, DELAY_MIN] = NO_DELAY
+        self.totals[:, DELAY_MAX] = -NO_DELAY
+        self.delays = np.zeros((ALL, DELAY_BINS), np.int64)
+        self.spacing_counts = np.zeros((ALL + 1, LOG_BINS), np.int64)
+        self.spacing_sums = np.zeros((ALL + 1, LOG_BINS), np.int64)
+        self.silences = np.zeros((ALL + 1, LONGEST_KEPT, 3), np.int64)
+        self.steps_back = np.zeros((LONGEST_KEPT, 3), np.int64)
+        #: Least `local - exch` of every second, from an hour before the day on.
+        self.least_delays = np.full(WINDOWS, NO_DELAY, np.int64)
+        self._seen = np.zeros(SLOTS, np.uint64)
+
+    def receive(self, rows: Rows, messages: Messages, hashes: NDArray[np.uint64]) -> None:
+        """Counts messages in the order of receipt, with a hash for each."""
+        _count(
+            rows,
+            messages,
+            hashes,
+            self.day_start_ns,
+            self._seen,
+            self.totals,
+            self.delays,
+            self.spacing_counts,
+            self.spacing_sums,
+            self.silences,
+            self.steps_back,
+            self.least_delays,
+        )
+
+    def close(self) -> None:
+        """Counts the silence of a stream before its first frame and after its last. Once, at the end."""
+        first, last, frames = (int(self.totals[ALL, field]) for field in (FIRST_TS, LAST_TS, FRAMES))
+        own_frames = self.totals[:, FRAMES] - self.totals[:, MISDATED]
+        for kind in FLOWING:
+            total = self.totals[kind]
+            if own_frames[kind]:
+                self._silence(kind, first, int(total[FIRST_TS]), int(total[OTHERS_AT_FIRST]))
+                others = frames - int(own_frames[kind]) - int(total[OTHERS_AT_LAST])
+                self._silence(kind, int(total[LAST_TS]), last, others)
+
+    def _silence(self, kind: int, start: int, end: int, others: int) -> None:
+        _space(self.spacing_counts[kind], self.spacing_sums[kind], self.silences[kind], start, end, others)
+
+
+@compiled
+def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
+    """Puts a span among the longest ones kept, if it is one of them."""
+    shortest = 0
+    for k in range(1, len(spans)):
+        if spans[k, END] - spans[k, START] < spans[shortest, END] - spans[shortest, START]:
+            shortest = k
+    if end - start > spans[shortest, END] - spans[shortest, START]:
+        spans[shortest, START] = start
+        spans[shortest, END] = end
+        spans[shortest, OTHERS] = others
+
+
+@compiled
+def _space(counts, sums, silences, start, end, others):  # type: ignore[no-untyped-def]
+    """Counts the time between two frames."""
+    spacing = end - start
+    if spacing < 0:
+        return
+    b = log_bin(spacing)
+    counts[b] += 1
+    sums[b] += spacing
+    if spacing > SECOND_NS:  # the table is for holes, which are longer
+        keep_longest(silences, start, end, others)
+
+
+@compiled
+def _count(  # type: ignore[no-untyped-def]
+    rows, messages, hashes, day_start, seen, totals, delays, counts, sums, silences, steps_back, least_delays
+):
+    for m in range(len(messages)):
+        message = messages[m]
+        kind = message.kind
+        totals[kind, FRAMES] += 1
+        totals[kind, ROWS] += message.row_end - message.row_start
+        if kind < Kind.DELTA:
+            continue
+        _count_repeat(hashes[m], seen, totals[kind])
+        local_ts = message.local_ts
+        window = (local_ts - day_start + HOUR_NS) // SECOND_NS
+        if window < 0 or window >= WINDOWS:
+            totals[kind, MISDATED] += 1
+            continue
+        if local_ts < day_start or local_ts >= day_start + DAY_NS:
+            totals[kind, OUTSIDE_DAY] += 1
+        _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back)
+        if kind == Kind.BBO:
+            _count_crossed(rows, message, totals[kind])
+        if message.exch_ts > 0:
+            delay = local_ts - message.exch_ts
+            if abs(delay) > DOUBTFUL_NS:
+                totals[kind, DOUBTFUL] += 1
+                continue
+            if totals[ALL, TIMED] == 0:
+                totals[ALL, ANCHOR] = delay
+            delays[kind, delay_bin(delay - totals[ALL, ANCHOR])] += 1
+            least_delays[window] = min(least_delays[window], delay)
+            _count_time(message.exch_ts, delay, totals[kind])
+            _count_time(message.exch_ts, delay, totals[ALL])
+
+
+@compiled
+def _count_repeat(frame_hash, seen, total):  # type: ignore[no-untyped-def]
+    slot = np.int64(frame_hash & np.uint64(SLOTS - 1))
+    if seen[slot] == frame_hash:
+        total[REPEATS] += 1
+    seen[slot] = frame_hash
+
+
+@compiled
+def _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back):  # type: ignore[no-untyped-def]
+    total, everything = totals[kind], totals[ALL]
+    if everything[FRAMES] == 0:
+        everything[FIRST_TS] = local_ts
+    else:
+        if local_ts < everything[LAST_TS]:
+            everything[STEPS_BACK] += 1
+            keep_longest(steps_back, local_ts, everything[LAST_TS], 0)
+        _space(counts[ALL], sums[ALL], silences[ALL], everything[LAST_TS], local_ts, 0)
+    others = everything[FRAMES] - total[FRAMES] + total[MISDATED] + 1
+    if total[FIRST_TS] == 0:
+        total[FIRST_TS] = local_ts
+        total[OTHERS_AT_FIRST] = others
+    else:
+        silent_others = others - total[OTHERS_AT_LAST]
+        _space(counts[kind], sums[kind], silences[kind], total[LAST_TS], local_ts, silent_others)
+    total[OTHERS_AT_LAST] = others
+    total[LAST_TS] = local_ts
+    everything[LAST_TS] = local_ts
+    everything[FRAMES] += 1
+
+
+@compiled
+def _count_time(exch_ts, delay, total):  # type: ignore[no-untyped-def]
+    """Order and extremes of a frame with a venue time."""
+    total[TIMED] += 1
+    if exch_ts < total[NEWEST_EXCH_TS]:
+        total[FALLS] += 1
+        total[FALL_MAX] = max(total[FALL_MAX], total[NEWEST_EXCH_TS] - exch_ts)
+    else:
+        total[NEWEST_EXCH_TS] = exch_ts
+    total[DELAY_MIN] = min(total[DELAY_MIN], delay)
+    total[DELAY_MAX] = max(total[DELAY_MAX], delay)
+
+
+@compiled
+def _count_crossed(rows, message, total):  # type: ignore[no-untyped-def]
+    """A best bid and offer that contradict each other. Equal texts are equal floats, so `==` is exact here."""
+    if message.row_end - message.row_start == 2:
+        bid, ask = rows[message.row_start].px, rows[message.row_start + 1].px
+        if bid > ask:
+            total[CROSSED] += 1
+        elif bid == ask:
+            total[LOCKED] += 1

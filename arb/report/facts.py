@@ -1,0 +1,64 @@
+"""What a run's manifest says that its figures need; written and read here, so that both agree.
+
+A run folder is read again with nothing but its files: whatever the summary needs beside records, decisions and fills
+stands in the manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from arb.report.metrics.run import NS_PER_S, LegFacts
+
+#: Of the files of a run folder, in the manifest; another one cannot be read.
+FORMAT = 1
+
+
+class RunFacts(NamedTuple):
+    """A run beside its arrays."""
+
+    world: str
+    #: ended, halted or interrupted.
+    outcome: str
+    strategy: str
+    first_day: str
+    last_day: str
+    #: Where the data come from when they are not a recording of the venue as it was.
+    notes: list[str]
+    legs: list[LegFacts]
+    rows: int
+    #: By leg: breaks of the book's chain; orders refused by the limits, by rule.
+    gaps: dict[str, int]
+    refusals: dict[str, dict[str, int]]
+    basis_halflife_ns: int
+    is_convergence: bool
+
+
+def facts_of_manifest(manifest: Mapping[str, Any]) -> RunFacts:
+    """Raises KeyError, TypeError or ValueError where the manifest is none of FORMAT."""
+    config = manifest["config"]
+    strategy = config["strategy"]
+    legs = [_leg_facts(config, name) for name in strategy["legs"]]
+    inputs = manifest["inputs"]
+    return RunFacts(
+        world=str(manifest["command"]),
+        outcome=str(manifest["outcome"]),
+        strategy=str(manifest["strategy"]["function"]),
+        first_day=str(manifest["first_day"]),
+        last_day=str(manifest["last_day"]),
+        notes=[str(note) for note in manifest["notes"]],
+        legs=legs,
+        rows=sum(int(file["rows"]) for file in inputs),
+        gaps={leg.name: sum(int(file["gaps"]) for file in inputs if file["leg"] == leg.name) for leg in legs},
+        refusals={str(leg): dict(rules) for leg, rules in manifest["refusals"].items()},
+        basis_halflife_ns=round(float(strategy["basis_halflife_s"]) * NS_PER_S),
+        is_convergence=strategy.get("mode") == "convergence",
+    )
+
+
+def _leg_facts(config: Mapping[str, Any], name: str) -> LegFacts:
+    venue, _, symbol = name.partition(":")
+    capital = config["capital"][venue]
+    instrument = config["venues"][venue]["symbols"][symbol]
+    return LegFacts(name, float(capital["base"]), float(capital["quote"]), float(instrument["contract_size"]))

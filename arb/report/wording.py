@@ -1,0 +1,70 @@
+"""Numbers as people read them. What is not known is "-"."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+UNKNOWN = "-"
+
+
+def shown(value: Any, kind: str) -> str:
+    """A value of the summary as text; None is "-". kind: one of `KINDS`."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return UNKNOWN
+    return KINDS[kind](value)
+
+
+def money(value: float) -> str:
+    """Quote units: two decimals; below one, four."""
+    return f"{value:,.2f}" if abs(value) >= 1.0 or value == 0.0 else f"{value:,.4f}"
+
+
+def gain(value: float) -> str:
+    """Quote units with a sign."""
+    return f"+{money(value)}" if value > 0.0 else money(value)
+
+
+def percent(value: float) -> str:
+    """A share in percent; small ones keep their digits."""
+    scaled = 100.0 * value
+    return f"{scaled:,.2f} %" if abs(scaled) >= 0.1 or scaled == 0.0 else f"{scaled:.3g} %"
+
+
+def signed_percent(value: float) -> str:
+    """A share in percent with a sign."""
+    return f"+{percent(value)}" if value > 0.0 else percent(value)
+
+
+def duration(seconds: float) -> str:
+    """A time span in the unit that fits."""
+    if seconds < 1.0:
+        return f"{1e3 * seconds:.3g} ms" if seconds else "0 s"
+    if seconds < 100.0:
+        return f"{seconds:.3g} s"
+    if seconds < 6000.0:
+        return f"{seconds / 60.0:.1f} min"
+    return f"{seconds / 3600.0:.1f} h" if seconds < 360_000.0 else f"{seconds / 86_400.0:.1f} days"
+
+
+def moment(text: str) -> str:
+    """A time of the summary to the second."""
+    return f"{text[:10]} {text[11:19]}" if text else UNKNOWN
+
+
+KINDS: dict[str, Callable[[Any], str]] = {
+    "text": str,
+    "count": lambda value: f"{value:,d}",
+    "money": money,
+    "gain": gain,
+    "share": percent,
+    "return": signed_percent,
+    "bps": lambda value: f"{value:+.3f} bps",
+    "base": lambda value: f"{round(value, 9) + 0.0:+,.6g}",
+    "quantity": lambda value: f"{value:,.6g}",
+    "price": lambda value: f"{value:,.8g}",
+    "ratio": lambda value: f"{value:,.2f}",
+    "duration": duration,
+    "time": moment,
+}

@@ -1,0 +1,173 @@
+"""Binance spot and USD-M as senders: the frames of `@depth@100ms`, `@bookTicker`, `@trade` and of the REST snapshot.
+
+Spot ids count the changes of one book, so the events of a depth stream join without a hole; USD-M ids are shared by
+all symbols, so they jump, and `pu` names the event before. Both write what the book was at the time of sending.
+
+Source: binance-spot-api-docs web-socket-streams.md (read 2026-07-21); USDⓈ-M Websocket Market Streams (read
+2026-10-23); the order of USD-M `@trade`, which they leave out, as recorded in 2024.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from numpy.random import Generator
+
+from arb.sandbox.book import Book
+from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
+from arb.sandbox.price import MS
+from arb.sandbox.streams import Grid, Lag, Streams
+
+DEPTH_INTERVAL_NS = 100 * MS
+#: Levels a side of the REST snapshot, as `limit=1000` gives them.
+SNAPSHOT_LEVELS = 1000
+#: Spot pads prices and quantities to this many decimals, whatever tick and lot.
+_SPOT_DECIMALS = 8
+
+
+class BinanceStreams(Streams):
+    """What both markets share: conflated depth, a ticker at every change of the touch, a frame a trade."""
+
+    _decimals_min = 0
+    _trade_lag_ms = 2.0
+    #: In the order of the venue: spot sends the best bid first, USD-M the lowest.
+    _is_best_bid_first = True
+
+    def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
+        super().__init__(book, start_ns)
+        self._chance = chance
+        self._symbol = listing.symbol
+        self._stream = listing.symbol.lower()
+        self._px = Grid(listing.tick_size, self._decimals_min)
+        self._qty = Grid(listing.lot_size, self._decimals_min)
+        self._id = int(chance.integers(1 << 35, 1 << 36))
+        self._trade_id = int(chance.integers(1 << 31, 1 << 32))
+        self._first_id = 0
+        self._sent_id = self._id
+        self._changed: tuple[set[int], set[int]] = (set(), set())
+        self._depth_lag = Lag(chance, 0.8)
+        self._ticker_lag = Lag(chance, 0.5)
+        self._trade_lag = Lag(chance, self._trade_lag_ms)
+        phase = int(chance.integers(1, DEPTH_INTERVAL_NS))
+        self.every(DEPTH_INTERVAL_NS, start_ns + phase, self._publish_depth)
+
+    def next_id(self) -> int:
+        """The id of the next change of the book."""
+        return self._id + 1
+
+    def on_change(self, change: LevelChange) -> None:
+        self._id = self.next_id()
+        self._first_id = self._first_id or self._id
+        self._changed[change.side].add(change.tick)
+
+    def on_touch(self, at_ns: int) -> None:
+        send_ns = self._ticker_lag.send_ns(at_ns)
+        bid, bid_lots, ask, ask_lots = self.touch
+        px, qty = self._px.text, self._qty.text
+        text = f'"b":"{px(bid)}","B":"{qty(bid_lots)}","a":"{px(ask)}","A":"{qty(ask_lots)}"'
+        self._send(send_ns, "bookTicker", self.ticker(text, at_ns, send_ns))
+
+    def on_execution(self, execution: Execution) -> None:
+        side = "false" if execution.side == BUY else "true"
+        for tick, lots in execution.fills:
+            send_ns = self._trade_lag.send_ns(execution.at_ns)
+            self._trade_id += 1
+            text = f'"t":{self._trade_id},"p":"{self._px.text(tick)}","q":"{self._qty.text(lots)}"'
+            self._send(send_ns, "trade", self.trade(text, side, execution.at_ns, send_ns))
+
+    def snapshot(self) -> str:
+        """The answer of the REST depth endpoint, as of now."""
+        bids = self._levels(self.book.levels(BID, SNAPSHOT_LEVELS))
+        asks = self._levels(self.book.levels(ASK, SNAPSHOT_LEVELS))
+        return f'{{"lastUpdateId":{self._id},{self.snapshot_times()}"bids":[{bids}],"asks":[{asks}]}}'
+
+    @abstractmethod
+    def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
+        """The data of a bookTicker around its touch."""
+
+    @abstractmethod
+    def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
+        """The data of a trade around its id, price and quantity."""
+
+    @abstractmethod
+    def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
+        """The data of a depthUpdate around its levels."""
+
+    def snapshot_times(self) -> str:
+        """The times of a REST snapshot, with a comma behind them; nothing on spot."""
+        return ""
+
+    def _publish_depth(self, now_ns: int) -> None:
+        if not self._first_id:
+            return
+        send_ns = self._depth_lag.send_ns(now_ns)
+        bids, asks = (sorted(ticks) for ticks in self._changed)
+        if self._is_best_bid_first:
+            bids.reverse()
+        lots = self.book.lots
+        levels = (
+            f'"b":[{self._levels([(tick, lots(BID, tick)) for tick in bids])}],'
+            f'"a":[{self._levels([(tick, lots(ASK, tick)) for tick in asks])}]'
+        )
+        self._send(send_ns, "depth@100ms", self.depth(levels, self._first_id, self._sent_id, send_ns))
+        self._sent_id = self._id
+        self._first_id = 0
+        for ticks in self._changed:
+            ticks.clear()
+
+    def _levels(self, levels: list[tuple[int, int]]) -> str:
+        px, qty = self._px.text, self._qty.text
+        return ",".join([f'["{px(tick)}","{qty(lots)}"]' for tick, lots in levels])
+
+    def _send(self, send_ns: int, stream: str, data: str) -> None:
+        self.send(send_ns, f'{{"stream":"{self._stream}@{stream}","data":{{{data}}}}}')
+
+
+class BinanceSpotStreams(BinanceStreams):
+    """Binance spot: no times in bookTicker and snapshot, numbers padded to eight decimals."""
+
+    _decimals_min = _SPOT_DECIMALS
+    _trade_lag_ms = 3.0
+
+    def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
+        return f'"u":{self._id},"s":"{self._symbol}",{touch}'
+
+    def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
+        return (
+            f'"e":"trade","E":{send_ns // MS},"s":"{self._symbol}",{trade},'
+            f'"T":{at_ns // MS},"m":{is_buyer_maker},"M":true'
+        )
+
+    def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
+        return f'"e":"depthUpdate","E":{send_ns // MS},"s":"{self._symbol}","U":{first_id},"u":{self._id},{levels}'
+
+
+class BinanceUsdmStreams(BinanceStreams):
+    """Binance USD-M, with the fields of 2026; its matching engine's time is in every frame."""
+
+    _is_best_bid_first = False
+
+    def next_id(self) -> int:
+        # Other symbols' changes lie between.
+        return self._id + 1 + int(self._chance.exponential(40.0))
+
+    def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
+        return (
+            f'"e":"bookTicker","u":{self._id},"E":{send_ns // MS},"T":{at_ns // MS},"s":"{self._symbol}",{touch},'
+            f'"ps":"{self._symbol}","st":1'
+        )
+
+    def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
+        return (
+            f'"e":"trade","E":{send_ns // MS},"T":{at_ns // MS},"s":"{self._symbol}",{trade},'
+            f'"X":"MARKET","m":{is_buyer_maker}'
+        )
+
+    def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
+        return (
+            f'"e":"depthUpdate","E":{send_ns // MS},"T":{self.last_change_ns // MS},"s":"{self._symbol}",'
+            f'"U":{first_id},"u":{self._id},"pu":{prev_id},{levels},"ps":"{self._symbol}","st":1'
+        )
+
+    def snapshot_times(self) -> str:
+        return f'"E":{self._now // MS},"T":{self.last_change_ns // MS},'

@@ -1,0 +1,170 @@
+"""Bybit v5 spot and linear as senders: `orderbook.50` (20 ms), `orderbook.1` (10 ms) and `publicTrade`.
+
+A book stream begins with a snapshot and goes on with deltas whose `u` grows by one; a price that leaves the best 50
+is taken away with quantity "0" and sent again when it returns. `orderbook.1` is snapshots only, and repeats the last
+one after three seconds of silence.
+
+Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24). Spot writes `ts` before
+`type`, linear after.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from numpy.random import Generator
+
+from arb.sandbox.book import Book
+from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
+from arb.sandbox.price import MS
+from arb.sandbox.streams import Grid, Lag, Streams, Touch
+
+DEPTH = 50
+DEPTH_INTERVAL_NS = 20 * MS
+TOUCH_INTERVAL_NS = 10 * MS
+#: `orderbook.1` says nothing new for so long: the last snapshot is sent again.
+SILENCE_NS = 3_000 * MS
+
+
+class BybitStreams(Streams):
+    """What spot and linear share."""
+
+    def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
+        super().__init__(book, start_ns)
+        self._chance = chance
+        self._symbol = listing.symbol
+        self._px = Grid(listing.tick_size)
+        self._qty = Grid(listing.lot_size)
+        self._u = int(chance.integers(1 << 24, 1 << 25))
+        self._touch_u = int(chance.integers(1 << 25, 1 << 26))
+        self._seq = int(chance.integers(1 << 36, 1 << 37))
+        self._trade_no = int(chance.integers(1 << 40, 1 << 41))
+        #: The window as the subscriber knows it; empty before the snapshot.
+        self._window: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self._is_changed = True
+        self._sent_touch: Touch | None = None
+        self._touch_sent_ns = 0
+        self._last_trade_tick = 0
+        self._last_move = "PlusTick"
+        self._depth_lag = Lag(chance, 1.2)
+        self._touch_lag = Lag(chance, 1.0)
+        self._trade_lag = Lag(chance, 1.0)
+        self.every(
+            DEPTH_INTERVAL_NS, start_ns + int(chance.integers(1, DEPTH_INTERVAL_NS)), self._publish_book
+        )
+        self.every(
+            TOUCH_INTERVAL_NS, start_ns + int(chance.integers(1, TOUCH_INTERVAL_NS)), self._publish_touch
+        )
+
+    def on_change(self, change: LevelChange) -> None:
+        self._seq += 1 + int(self._chance.exponential(20.0))  # shared with other symbols
+        self._is_changed = True
+
+    def on_touch(self, at_ns: int) -> None:
+        """Sent at the next stroke of its clock."""
+
+    def on_execution(self, execution: Execution) -> None:
+        send_ns = self._trade_lag.send_ns(execution.at_ns)
+        self._seq += 1
+        trades = ",".join(self._trade(execution, tick, lots) for tick, lots in execution.fills)
+        head = self.head(f"publicTrade.{self._symbol}", "snapshot", send_ns)
+        self.send(send_ns, f'{{{head},"data":[{trades}]}}')
+
+    @abstractmethod
+    def head(self, topic: str, kind: str, send_ns: int) -> str:
+        """The fields in front of the data."""
+
+    def trade_move(self) -> str:
+        """The field that tells how the price moved, with a comma behind it; nothing on spot."""
+        return ""
+
+    @abstractmethod
+    def trade_id(self, number: int) -> str:
+        """The id of the trade of this number."""
+
+    def _trade(self, execution: Execution, tick: int, lots: int) -> str:
+        if tick != self._last_trade_tick:
+            self._last_move = "PlusTick" if tick > self._last_trade_tick else "MinusTick"
+        elif not self._last_move.startswith("Zero"):
+            self._last_move = f"Zero{self._last_move}"
+        self._last_trade_tick = tick
+        self._trade_no += 1
+        side = "Buy" if execution.side == BUY else "Sell"
+        return (
+            f'{{"T":{execution.at_ns // MS},"s":"{self._symbol}","S":"{side}","v":"{self._qty.text(lots)}",'
+            f'"p":"{self._px.text(tick)}",{self.trade_move()}"i":"{self.trade_id(self._trade_no)}",'
+            f'"BT":false,"RPI":false,"seq":{self._seq}}}'
+        )
+
+    def _publish_book(self, now_ns: int) -> None:
+        if not self._is_changed:
+            return
+        self._is_changed = False
+        is_first = not self._window[BID]
+        sides = [self._changes(side) for side in (BID, ASK)]
+        if not (sides[BID] or sides[ASK]):
+            return  # what changed lies behind the window
+        self._u += 1
+        self._send_book(
+            self._depth_lag.send_ns(now_ns), DEPTH, "snapshot" if is_first else "delta", sides, self._u
+        )
+
+    def _publish_touch(self, now_ns: int) -> None:
+        touch = self.touch
+        if touch != self._sent_touch:
+            self._touch_u += 1
+        elif now_ns - self._touch_sent_ns < SILENCE_NS:
+            return
+        self._sent_touch = touch
+        self._touch_sent_ns = now_ns
+        bid, bid_lots, ask, ask_lots = touch
+        sides = [self._levels([(bid, bid_lots)]), self._levels([(ask, ask_lots)])]
+        self._send_book(self._touch_lag.send_ns(now_ns), 1, "snapshot", sides, self._touch_u)
+
+    def _changes(self, side: int) -> str:
+        """What the subscriber must change to know a side's window: levels best first, then those that are gone."""
+        known = self._window[side]
+        levels = self.book.levels(side, DEPTH)
+        changed = [(tick, lots) for tick, lots in levels if known.get(tick) != lots]
+        window = dict(levels)
+        gone = [f'["{self._px.text(tick)}","0"]' for tick in known if tick not in window]
+        self._window[side].clear()
+        self._window[side].update(window)
+        return ",".join(part for part in (self._levels(changed), *gone) if part)
+
+    def _send_book(self, send_ns: int, depth: int, kind: str, sides: list[str], u: int) -> None:
+        head = self.head(f"orderbook.{depth}.{self._symbol}", kind, send_ns)
+        self.send(
+            send_ns,
+            f'{{{head},"data":{{"s":"{self._symbol}","b":[{sides[BID]}],"a":[{sides[ASK]}],'
+            f'"u":{u},"seq":{self._seq}}},"cts":{self.last_change_ns // MS}}}',
+        )
+
+    def _levels(self, levels: list[tuple[int, int]]) -> str:
+        px, qty = self._px.text, self._qty.text
+        return ",".join([f'["{px(tick)}","{qty(lots)}"]' for tick, lots in levels])
+
+
+class BybitSpotStreams(BybitStreams):
+    """Bybit spot."""
+
+    def head(self, topic: str, kind: str, send_ns: int) -> str:
+        return f'"topic":"{topic}","ts":{send_ns // MS},"type":"{kind}"'
+
+    def trade_id(self, number: int) -> str:
+        return f"229{number:016d}"
+
+
+class BybitLinearStreams(BybitStreams):
+    """Bybit linear perpetuals."""
+
+    def head(self, topic: str, kind: str, send_ns: int) -> str:
+        return f'"topic":"{topic}","type":"{kind}","ts":{send_ns // MS}'
+
+    def trade_move(self) -> str:
+        return f'"L":"{self._last_move}",'
+
+    def trade_id(self, number: int) -> str:
+        # A UUID in form; the number in it keeps ids apart.
+        text = f"{number * 0x9E3779B97F4A7C15 % (1 << 64):016x}{number:016x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,70 @@
+"""The way of frames to a recorder: one connection per instrument, its latency, and the recorder's own clock.
+
+A connection keeps order, so a late frame holds up those behind it. The REST answer comes another way and is written
+where it arrives. Pure; one thread.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable
+
+from numpy.random import Generator
+
+from arb.sandbox.price import MS
+from arb.sandbox.streams import Frame
+
+#: Two frames of one read are stamped so far apart, at least.
+_READ_NS = 400
+_SPIKE_CHANCE = 0.001
+_SPIKE_MS = 25.0
+
+
+class Line:
+    """One instrument's connection."""
+
+    def __init__(self, chance: Generator, latency_ms: float, clock_offset_ns: int) -> None:
+        """`latency_ms` is the median; `clock_offset_ns` is the recorder's clock minus the venues'."""
+        self._chance = chance
+        self._latency_ns = latency_ms * MS
+        self._offset_ns = clock_offset_ns
+        self._last_arrival = 0
+        #: Sent, but later than the market has got.
+        self._sent: list[Frame] = []
+        #: Arrived by the recorder's clock, but not yet known to be next.
+        self._arrived: list[tuple[int, str]] = []
+
+    def carry(self, frames: Iterable[Frame], now_ns: int) -> list[tuple[int, str]]:
+        """Takes frames, and gives those that have arrived by `now_ns`, in order, as (recorder's time, text).
+
+        Every frame sent before `now_ns` must have been given by then.
+        """
+        self._sent += frames
+        self._sent.sort()
+        count = 0
+        for frame in self._sent:
+            if frame.send_ns > now_ns:
+                break
+            count += 1
+            arrival = frame.send_ns + self._latency()
+            self._last_arrival = max(self._last_arrival + self._read_gap(), arrival)
+            heapq.heappush(self._arrived, (self._last_arrival + self._offset_ns, frame.text))
+        del self._sent[:count]
+        arrived = []
+        while self._arrived and self._arrived[0][0] - self._offset_ns <= now_ns:
+            arrived.append(heapq.heappop(self._arrived))
+        return arrived
+
+    def answer(self, frame: Frame, round_trip_ns: int) -> None:
+        """An answer of the REST interface, `round_trip_ns` after it was written; past the connection."""
+        heapq.heappush(self._arrived, (frame.send_ns + round_trip_ns + self._offset_ns, frame.text))
+
+    def _latency(self) -> int:
+        latency = self._latency_ns * (0.6 + 0.4 * math.exp(0.6 * self._chance.standard_normal()))
+        if self._chance.random() < _SPIKE_CHANCE:
+            latency += self._chance.exponential(_SPIKE_MS) * MS
+        return round(latency)
+
+    def _read_gap(self) -> int:
+        return _READ_NS + int(800 * self._chance.random())

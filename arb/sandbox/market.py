@@ -1,0 +1,150 @@
+"""A market of several venues and symbols around one price a symbol: its state, and what happens in it, in order.
+
+Pure and seeded: the generator that is passed decides everything, and time moves only by `advance`, so a recording,
+a live server and a test can all drive it. It knows nothing of frames; `arb.sandbox.binance` and `bybit` make those
+out of its events. One thread.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.random import Generator
+
+from arb.sandbox.book import Book
+from arb.sandbox.events import Event, Listing
+from arb.sandbox.flow import Flow
+from arb.sandbox.price import MS, Anchor, Dislocation, S, SharedPrice
+from arb.sandbox.profiles import (
+    BASIS_REVERSION_S,
+    BASIS_SD_BPS,
+    DISLOCATION_BPS,
+    DISLOCATION_INTERVAL_S,
+    LEAD_S,
+    LEADER_LAG_MS,
+    PROFILES,
+    Profile,
+)
+
+
+class Market:
+    """All books of the sandbox, and the one clock that moves them.
+
+    However finely time is moved on, the same things happen at the same times.
+    """
+
+    def __init__(
+        self, listings: Sequence[Listing], prices: Mapping[str, float], chance: Generator, start_ns: int
+    ) -> None:
+        """`prices` says where each symbol begins. Venues are those of `arb.sandbox.profiles`."""
+        self.listings = tuple(listings)
+        self._now = start_ns
+        symbols = list(dict.fromkeys(listing.symbol for listing in listings))
+        # Those of the symbols first: what is listed besides does not change their prices.
+        chances = chance.spawn(2 * len(symbols) + len(listings))
+        self._prices = {
+            symbol: SharedPrice(own, prices[symbol], start_ns)
+            for symbol, own in zip(symbols, chances, strict=False)
+        }
+        self._instruments = [
+            _instrument(no, listing, self._prices[listing.symbol], prices[listing.symbol], own, start_ns)
+            for (no, listing), own in zip(enumerate(listings), chances[2 * len(symbols) :], strict=True)
+        ]
+        self._leads = {
+            symbol: _Leads(own, [self._instruments[no] for no in _numbers(listings, symbol)])
+            for symbol, own in zip(symbols, chances[len(symbols) :], strict=False)
+        }
+        self._due = [(instrument.next_ns(start_ns), no) for no, instrument in enumerate(self._instruments)]
+        heapq.heapify(self._due)
+
+    @property
+    def now_ns(self) -> int:
+        """The time up to which everything has happened."""
+        return self._now
+
+    def book(self, no: int) -> Book:
+        """The book of a listing, by its number; to be read, not written."""
+        return self._instruments[no].flow.book
+
+    def advance(self, to_ns: int) -> list[Event]:
+        """What happens up to and including `to_ns`, in order."""
+        events: list[Event] = []
+        while self._due[0][0] <= to_ns:
+            now, no = self._due[0]
+            symbol = self.listings[no].symbol
+            self._prices[symbol].advance(now)
+            self._leads[symbol].advance(now)
+            instrument = self._instruments[no]
+            events += instrument.act(now)
+            heapq.heapreplace(self._due, (instrument.next_ns(now), no))
+        self._now = max(self._now, to_ns)
+        return events
+
+    def take(self, no: int, side: int, lots: int, limit_tick: int) -> list[Event]:
+        """A taking order from outside, now; see `Flow.take`."""
+        return self._instruments[no].flow.take(self._now, side, lots, limit_tick)
+
+
+class _Instrument:
+    """One listing: its flow, its anchor, and when it acts next."""
+
+    def __init__(
+        self, flow: Flow, anchor: Anchor, price: SharedPrice, profile: Profile, chance: Generator
+    ) -> None:
+        self.flow = flow
+        self.anchor = anchor
+        self.price = price
+        self.profile = profile
+        self._mean_gap_ns = S / profile.actions_per_s
+        self._chance = chance
+
+    def next_ns(self, now_ns: int) -> int:
+        """A time after `now_ns`, sooner where the market is busy."""
+        gap_ns = self._chance.exponential(self._mean_gap_ns) / self.price.activity
+        return now_ns + max(1, round(gap_ns))
+
+    def act(self, now_ns: int) -> list[Event]:
+        return self.flow.act(now_ns, self.anchor.px(now_ns))
+
+
+class _Leads:
+    """Who leads in one symbol: the others see the shared price later. Changes now and then."""
+
+    def __init__(self, chance: Generator, instruments: Sequence[_Instrument]) -> None:
+        self._chance = chance
+        self._instruments = instruments
+        self._next_change = 0
+
+    def advance(self, now_ns: int) -> None:
+        if now_ns < self._next_change:
+            return
+        self._next_change = now_ns + round(self._chance.exponential(LEAD_S) * S)
+        weights = np.array([instrument.profile.lead_weight for instrument in self._instruments])
+        leader = int(self._chance.choice(len(weights), p=weights / weights.sum()))
+        for no, instrument in enumerate(self._instruments):
+            lag_ms = instrument.profile.lag_ms * self._chance.uniform(0.7, 1.3)
+            instrument.anchor.lag_ns = round((LEADER_LAG_MS if no == leader else lag_ms) * MS)
+
+
+def _numbers(listings: Sequence[Listing], symbol: str) -> list[int]:
+    return [no for no, listing in enumerate(listings) if listing.symbol == symbol]
+
+
+def _instrument(
+    no: int, listing: Listing, price: SharedPrice, px: float, chance: Generator, start_ns: int
+) -> _Instrument:
+    profile = PROFILES[listing.venue]
+    anchor = Anchor(
+        chance,
+        price,
+        Dislocation(chance, DISLOCATION_INTERVAL_S, DISLOCATION_BPS, start_ns),
+        basis_bps=profile.basis_bps,
+        basis_sd_bps=BASIS_SD_BPS,
+        basis_reversion_s=BASIS_REVERSION_S,
+        start_ns=start_ns,
+    )
+    return _Instrument(
+        Flow(no, listing, profile, chance, anchor.px(start_ns)), anchor, price, profile, chance
+    )

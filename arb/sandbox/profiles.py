@@ -1,0 +1,48 @@
+"""How the four venues' markets differ: activity, depth, basis, who leads. Figures of the order of recorded days."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Profile(NamedTuple):
+    """One venue's market. Sizes in quote units, rates at activity 1."""
+
+    #: Things that happen in the book, a second.
+    actions_per_s: float
+    #: Of these, the share that are taking orders.
+    trade_share: float
+    #: Median quantity of the touch, of a level behind it, of a taking order.
+    touch_quote: float
+    level_quote: float
+    trade_quote: float
+    #: Levels a side, on average.
+    levels: int
+    #: Over the shared price, in bps.
+    basis_bps: float
+    #: How often this venue leads, against the others; how late it is when another does.
+    lead_weight: float
+    lag_ms: float
+    #: From the venue to a recorder, median.
+    latency_ms: float
+
+
+PROFILES = {
+    "binance_spot": Profile(70.0, 0.13, 60_000.0, 2_500.0, 250.0, 800, 0.0, 3.0, 25.0, 9.0),
+    "binance_usdm": Profile(110.0, 0.13, 120_000.0, 4_000.0, 600.0, 800, -4.0, 5.0, 20.0, 8.0),
+    "bybit_spot": Profile(60.0, 0.10, 40_000.0, 1_800.0, 250.0, 300, 0.0, 0.5, 45.0, 12.0),
+    "bybit_linear": Profile(80.0, 0.11, 80_000.0, 3_000.0, 500.0, 300, -3.6, 1.5, 35.0, 12.0),
+}
+
+#: The basis wanders by so much around its mean, and takes so long to come back.
+BASIS_SD_BPS = 0.5
+BASIS_REVERSION_S = 40.0
+#: Dislocations of a venue: mean interval and mean size.
+DISLOCATION_INTERVAL_S = 20.0
+DISLOCATION_BPS = 4.0
+#: How long one venue leads, on average, and how late it is itself, for it reacts too.
+LEAD_S = 30.0
+LEADER_LAG_MS = 2.0
+
+#: Where the price of a symbol begins, of the order of early 2024.
+STARTING_PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0}

@@ -1,0 +1,237 @@
+"""A simulated market written down as a recorder would: hftbacktest's collector format, a file an instrument and day.
+
+Files are filled aside and get their names together when all are whole; nothing is ever replaced. Beside each lies a
+line of text that says where it comes from. Owns the files, and decides nothing about the market. One thread.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple, Self
+
+from numpy.random import Generator
+
+from arb.errors import InputError
+from arb.sandbox.binance import BinanceStreams
+from arb.sandbox.events import Event, Listing
+from arb.sandbox.line import Line
+from arb.sandbox.market import Market
+from arb.sandbox.price import MS, S
+from arb.sandbox.profiles import PROFILES
+from arb.sandbox.streams import Frame
+from arb.sandbox.venues import STREAMS
+
+_DAY_NS = 86_400 * S
+#: The market is moved on by this much at a time; memory holds no more of it.
+_STEP_NS = S
+#: The recorder asks for a Binance snapshot so long after it has connected, when some changes are buffered.
+_SNAPSHOT_AFTER_NS = 250 * MS
+_LEVEL = 5
+
+
+class Recorded(NamedTuple):
+    """A file that was written."""
+
+    listing: Listing
+    #: The UTC day as YYYYMMDD, by the recorder's clock.
+    day: str
+    path: Path
+    frames: int
+    size: int
+
+
+def record(
+    market: Market, chance: Generator, start_ns: int, end_ns: int, clock_offset_ns: int, files: RecordingFiles
+) -> None:
+    """Writes what a recorder hears of `market`, which is at the recorder's `start_ns`, until its clock is at `end_ns`.
+
+    `clock_offset_ns` is the recorder's clock minus the venues'.
+    """
+    desks = [
+        _Desk(no, listing, market, child, clock_offset_ns)
+        for (no, listing), child in zip(
+            enumerate(market.listings), chance.spawn(len(market.listings)), strict=True
+        )
+    ]
+    now = market.now_ns
+    for to_ns in _steps(now, end_ns - clock_offset_ns):
+        by_listing: list[list[Event]] = [[] for _ in desks]
+        for event in market.advance(to_ns):
+            by_listing[event.no].append(event)
+        for desk, events in zip(desks, by_listing, strict=True):
+            lines = desk.hear(events, to_ns, is_snapshot_due=to_ns == now + _SNAPSHOT_AFTER_NS)
+            files.write(desk.listing, [line for line in lines if start_ns <= line[0] < end_ns])
+
+
+def _steps(start_ns: int, end_ns: int) -> Iterator[int]:
+    now = start_ns + _SNAPSHOT_AFTER_NS
+    while now < end_ns:
+        yield now
+        now += _STEP_NS
+    yield end_ns
+
+
+class _Desk:
+    """One instrument's streams and the connection to the recorder."""
+
+    def __init__(
+        self, no: int, listing: Listing, market: Market, chance: Generator, clock_offset_ns: int
+    ) -> None:
+        self.listing = listing
+        self._chance = chance
+        self._streams = STREAMS[listing.venue](listing, market.book(no), chance, market.now_ns)
+        self._line = Line(chance, PROFILES[listing.venue].latency_ms, clock_offset_ns)
+
+    def hear(self, events: Sequence[Event], to_ns: int, *, is_snapshot_due: bool) -> list[tuple[int, str]]:
+        """What arrives up to `to_ns`, as (recorder's time, frame)."""
+        frames = self._streams.advance(events, to_ns)
+        if is_snapshot_due and isinstance(self._streams, BinanceStreams):
+            self._line.answer(
+                Frame(to_ns, self._streams.snapshot()), round(self._chance.uniform(20.0, 60.0) * MS)
+            )
+        return self._line.carry(frames, to_ns)
+
+
+class RecordingFiles:
+    """The files of one recording. Use as a context manager: whatever is not published is removed."""
+
+    def __init__(self, directory: Path, origin: str) -> None:
+        """`origin` is the line of text beside each file. Raises InputError where nothing can be written."""
+        self._directory = directory
+        self._origin = origin
+        self._open: dict[Listing, _DayFile] = {}
+        self._files: list[_DayFile] = []
+        self._made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+        with self._naming_the_folder():
+            directory.mkdir(parents=True, exist_ok=True)
+            self._aside = Path(tempfile.mkdtemp(prefix=".recording.", dir=directory))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for file in self._files:
+            with contextlib.suppress(OSError):  # a full disk has been told of already
+                file.close()
+        shutil.rmtree(self._aside, ignore_errors=True)
+        for folder in self._made:
+            with contextlib.suppress(OSError):  # it holds the recordings by now, or somebody else's files
+                folder.rmdir()
+
+    def write(self, listing: Listing, lines: Sequence[tuple[int, str]]) -> None:
+        """Appends lines (recorder's time, frame), in order, to the files of their days."""
+        with self._naming_the_folder():
+            start = 0
+            while start < len(lines):
+                day = lines[start][0] // _DAY_NS
+                end = len(lines)
+                if lines[-1][0] // _DAY_NS != day:
+                    end = next(n for n in range(start, end) if lines[n][0] // _DAY_NS != day)
+                self._file(listing, day).write(lines[start:end])
+                start = end
+
+    def publish(self) -> list[Recorded]:
+        """Gives all files their names. Raises InputError, and leaves none of them, where one exists already."""
+        published: list[Path] = []
+        try:
+            with self._naming_the_folder():
+                recorded = [self._publish(file, published) for file in self._files]
+        except BaseException:
+            for path in published:
+                path.unlink(missing_ok=True)
+            raise
+        return sorted(recorded)
+
+    def _publish(self, file: _DayFile, published: list[Path]) -> Recorded:
+        file.close()
+        listing = file.listing
+        folder = self._directory / listing.venue
+        if not folder.exists():
+            self._made.insert(0, folder)
+        folder.mkdir(exist_ok=True)
+        path = recording_path(self._directory, listing, file.day)
+        origin = file.path.with_suffix(".origin")
+        origin.write_text(f"{self._origin}\n", encoding="utf-8")
+        for source, target in ((origin, path.with_suffix(".origin")), (file.path, path)):
+            _give_name(source, target)
+            published.append(target)
+        return Recorded(listing, file.day, path, file.frames, path.stat().st_size)
+
+    def _file(self, listing: Listing, day_no: int) -> _DayFile:
+        day = f"{datetime.fromtimestamp(day_no * 86_400, UTC):%Y%m%d}"
+        file = self._open.get(listing)
+        if file is None or file.day != day:
+            if file is not None:
+                file.close()
+            file = self._open[listing] = _DayFile(
+                self._aside / f"{listing.venue}.{listing.symbol}.{day}.gz", listing, day
+            )
+            self._files.append(file)
+        return file
+
+    @contextlib.contextmanager
+    def _naming_the_folder(self) -> Iterator[None]:
+        try:
+            yield
+        except FileExistsError as error:
+            raise InputError(
+                f"{error.filename2 or error.filename}: exists already; name another folder with --out"
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"{self._directory}: cannot be written: {error.strerror}; name another folder with --out"
+            ) from None
+
+
+def recording_path(directory: Path, listing: Listing, day: str) -> Path:
+    """Where the recording of an instrument's day belongs."""
+    return directory / listing.venue / f"{listing.symbol.lower()}_{day}.gz"
+
+
+class _DayFile:
+    """One gzip file on its way. Its header holds no name and no time, so that equal content is equal bytes."""
+
+    def __init__(self, path: Path, listing: Listing, day: str) -> None:
+        self.path = path
+        self.listing = listing
+        self.day = day
+        self.frames = 0
+        self._file: IO[bytes] | None = path.open("wb")
+        self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=self._file, mtime=0)
+
+    def write(self, lines: Sequence[tuple[int, str]]) -> None:
+        self.frames += len(lines)
+        self._gzip.write("".join([f"{at_ns} {text}\n" for at_ns, text in lines]).encode("ascii"))
+
+    def close(self) -> None:
+        """Ends the file; again: nothing."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        with file:
+            self._gzip.close()
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _give_name(source: Path, target: Path) -> None:
+    """Makes `target` appear whole, or raises FileExistsError. A link, unlike a rename, does not replace."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        # Some file systems (exFAT, some network mounts) have no links.
+        if os.path.lexists(target):
+            raise FileExistsError(17, "exists already", str(target)) from None
+        source.rename(target)

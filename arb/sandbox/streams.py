@@ -1,0 +1,172 @@
+"""What the simulated venues' streams share: numbers as text, frames, publication clocks. The venues are beside it.
+
+A venue's streams follow one instrument from its events alone: they keep a book of their own, as a venue's publisher
+does, so what they send never depends on where the market is by now. Pure; one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from numpy.random import Generator
+
+from arb.errors import InvariantError
+from arb.sandbox.book import Book
+from arb.sandbox.events import ASK, BID, Event, Execution, LevelChange
+from arb.sandbox.price import MS
+
+#: Texts of prices that are remembered; beyond it they are forgotten all at once.
+_TEXTS_MAX = 1 << 17
+
+
+Touch = tuple[int, int, int, int]
+
+
+class Frame(NamedTuple):
+    """What a venue puts on the wire, and when."""
+
+    send_ns: int
+    text: str
+
+
+class Grid:
+    """Whole steps as the venue writes them: exact, with the decimals of the step, or more where the venue pads."""
+
+    def __init__(self, step: str, decimals_min: int = 0) -> None:
+        size = Decimal(step)
+        exponent = size.as_tuple().exponent
+        if not isinstance(exponent, int) or size <= 0:
+            raise InvariantError(f"{step!r} is no step")
+        decimals = max(decimals_min, -exponent)
+        self._units = int(size.scaleb(decimals))
+        self._one = 10**decimals
+        self._form = f"%d.%0{decimals}d" if decimals else "%d"
+        self._texts: dict[int, str] = {}
+
+    def text(self, steps: int) -> str:
+        """The number of `steps`, which is not negative."""
+        known = self._texts.get(steps)
+        if known is not None:
+            return known
+        if self._one == 1:
+            text = self._form % (steps * self._units)
+        else:
+            text = self._form % divmod(steps * self._units, self._one)
+        if len(self._texts) >= _TEXTS_MAX:
+            self._texts.clear()
+        self._texts[steps] = text
+        return text
+
+
+class Lag:
+    """How long a stream of a venue takes from the matching engine to the wire; in order, like the stream."""
+
+    def __init__(self, chance: Generator, median_ms: float) -> None:
+        self._chance = chance
+        self._median_ns = median_ms * MS
+        self._last = 0
+
+    def send_ns(self, at_ns: int) -> int:
+        """When what happened at `at_ns` is sent."""
+        delay = self._median_ns * math.exp(0.5 * self._chance.standard_normal())
+        self._last = max(self._last + 1, at_ns + round(delay))
+        return self._last
+
+
+class Clock:
+    """Publication at fixed intervals."""
+
+    def __init__(self, interval_ns: int, first_ns: int, publish: Callable[[int], None]) -> None:
+        self.next_ns = first_ns
+        self._interval_ns = interval_ns
+        self._publish = publish
+
+    def strike(self) -> None:
+        now = self.next_ns
+        self.next_ns = now + self._interval_ns
+        self._publish(now)
+
+
+class Streams(ABC):
+    """One instrument's streams. A venue's class says what is sent at an event and at the strokes of its clocks."""
+
+    def __init__(self, book: Book, start_ns: int) -> None:
+        """`book` is the instrument's at `start_ns`; it is copied."""
+        self.book = book.copy()
+        self._now = start_ns
+        self._frames: list[Frame] = []
+        self._clocks: list[Clock] = []
+        #: When the matching engine last changed anything.
+        self.last_change_ns = start_ns
+        #: Best bid and its lots, best ask and its lots.
+        self.touch = touch_of(self.book)
+
+    def advance(self, events: Iterable[Event], to_ns: int) -> list[Frame]:
+        """The frames that the instrument's events up to `to_ns` cause; sorted within each stream, not across."""
+        for event in events:
+            self._strike_until(event.at_ns)
+            self._now = event.at_ns
+            self._receive(event)
+        # A change at `to_ns` itself has been seen by now.
+        self._strike_until(to_ns + 1)
+        self._now = to_ns
+        frames, self._frames = self._frames, []
+        return frames
+
+    @abstractmethod
+    def on_change(self, change: LevelChange) -> None:
+        """A level changed; `book` has it already."""
+
+    @abstractmethod
+    def on_touch(self, at_ns: int) -> None:
+        """Price or quantity of the touch changed."""
+
+    @abstractmethod
+    def on_execution(self, execution: Execution) -> None:
+        """A taking order was executed; `book` does not have it yet."""
+
+    def send(self, send_ns: int, text: str) -> None:
+        self._frames.append(Frame(send_ns, text))
+
+    def every(self, interval_ns: int, first_ns: int, publish: Callable[[int], None]) -> None:
+        """Calls `publish` with the time at each multiple of the interval from `first_ns` on."""
+        self._clocks.append(Clock(interval_ns, first_ns, publish))
+
+    def _receive(self, event: Event) -> None:
+        if isinstance(event, Execution):
+            self.on_execution(event)
+            return
+        self.book.set(event.side, event.tick, event.lots)
+        self.last_change_ns = event.at_ns
+        self.on_change(event)
+        bid, _, ask, _ = self.touch
+        if event.tick >= bid if event.side == BID else event.tick <= ask:
+            self._update_touch(event.at_ns)
+
+    def _strike_until(self, before_ns: int) -> None:
+        """Strokes before `before_ns`, in order: what happens at the time of a stroke comes before it."""
+        while True:
+            clock = min(self._clocks, key=_next_ns)
+            if clock.next_ns >= before_ns:
+                return
+            clock.strike()
+
+    def _update_touch(self, at_ns: int) -> None:
+        touch = touch_of(self.book)
+        if touch != self.touch:
+            self.touch = touch
+            self.on_touch(at_ns)
+
+
+def touch_of(book: Book) -> Touch:
+    """Best bid and its lots, best ask and its lots."""
+    bid, ask = book.best(BID), book.best(ASK)
+    return bid, book.lots(BID, bid), ask, book.lots(ASK, ask)
+
+
+def _next_ns(clock: Clock) -> int:
+    return clock.next_ns

@@ -1,0 +1,21 @@
+"""Which class sends a venue's frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from numpy.random import Generator
+
+from arb.sandbox.binance import BinanceSpotStreams, BinanceUsdmStreams
+from arb.sandbox.bybit import BybitLinearStreams, BybitSpotStreams
+from arb.sandbox.book import Book
+from arb.sandbox.events import Listing
+from arb.sandbox.streams import Streams
+
+#: By venue: from a listing, its book at a time, randomness and that time.
+STREAMS: dict[str, Callable[[Listing, Book, Generator, int], Streams]] = {
+    "binance_spot": BinanceSpotStreams,
+    "binance_usdm": BinanceUsdmStreams,
+    "bybit_spot": BybitSpotStreams,
+    "bybit_linear": BybitLinearStreams,
+}

@@ -1,0 +1,403 @@
+"""`arb backtest` on real recordings: both examples, both instruments, and strategies of the user's own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hftbacktest import HashMapMarketDepthBacktest
+from numba import njit
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
+
+from support.paths import RECORDINGS, needs_recordings
+from support.recording_files import clean_imports, example
+
+from arb.app.facts import facts_of
+from arb.app.legs import leg_of, load_adapter
+from arb.backtest.assets import LegData, backtest_bot, make_asset
+from arb.bot.backtest import hashmap_bot
+from arb.bot.cache import compile_strategy
+from arb.bot.recorder import Recorder
+from arb.cli import cli
+from arb.config import load
+from arb.data.cache import RowCache
+from arb.data.catalog import select_days
+from arb.data.convert import Feed, convert
+from arb.run.arguments import Arguments
+from arb.run.strategy import load_strategy
+from arb.strategy import spread
+
+pytestmark = [pytest.mark.slow, needs_recordings]
+
+DAY = date(2024, 8, 8)
+ETH = (
+    "strategy.symbol=\"ETHUSDT\"",
+    "strategy.max_position_size=1.0",
+    "risk.position_limit=20.0",
+)  # fmt: skip
+RUNS = [(pair, symbol) for pair in ("spot_usdm", "usdm_bybit") for symbol in ("BTC", "ETH")]
+FILES = ["manifest.json", "records.npz", "summary.json", "trades.csv"]
+
+
+class Finished(NamedTuple):
+    folder: Path
+    summary: dict[str, Any]
+    trades: list[dict[str, str]]
+
+
+def settings(symbol: str) -> tuple[str, ...]:
+    return ETH if symbol == "ETH" else ()
+
+
+def backtest(out: Path, pair: str, *words: str) -> Finished:
+    """The command in this process; what it wrote."""
+    told = CliRunner().invoke(
+        cli, ["backtest", "-c", example(pair), "--data", str(RECORDINGS), "--out", str(out), *words, "--json"]
+    )
+    assert told.exit_code == 0, told.output
+    assert set(FILES) <= {path.name for path in out.iterdir()}
+    with (out / "trades.csv").open(newline="") as file:
+        trades = list(csv.DictReader(file))
+    summary = json.loads((out / "summary.json").read_bytes())
+    assert json.loads(told.stdout) == summary
+    return Finished(out, summary, trades)
+
+
+def words_of(symbol: str) -> list[str]:
+    return ["--start", str(DAY), *(word for text in settings(symbol) for word in ("--set", text))]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Finished]:
+    """Both examples with both instruments, each run once."""
+    made: dict[tuple[str, str], Finished] = {}
+
+    def of(pair: str, symbol: str) -> Finished:
+        if (pair, symbol) not in made:
+            out = tmp_path_factory.mktemp("runs") / "run"
+            made[pair, symbol] = backtest(out, pair, *words_of(symbol))
+        return made[pair, symbol]
+
+    return of
+
+
+@pytest.mark.parametrize(("pair", "symbol"), RUNS)
+def test_the_examples_walk_every_path(finished: Any, pair: str, symbol: str) -> None:
+    summary = finished(pair, symbol).summary
+    counts = summary["decisions"]
+    assert counts["attempt"] >= 30
+    assert all(counts[name] > 0 for name in ("expired", "chase", "reverse", "hedged", "reversed"))
+    assert counts["hedged"] + counts["reversed"] + counts["missed"] >= counts["attempt"] - 1
+    assert counts["halted"] == 0
+    assert summary["outcome"] == "ended"
+    # Sizing keeps what the limits would refuse; only the order rate, which it does not look at, may bind.
+    refusals = [(rule, n) for rules in summary["refusals"].values() for rule, n in rules.items()]
+    assert all(n == 0 for rule, n in refusals if rule != "rate")
+    assert all(count == 0 for count in summary["gaps"].values())
+
+
+@pytest.mark.parametrize(("pair", "symbol"), RUNS)
+def test_cash_and_fees_add_up(finished: Any, pair: str, symbol: str) -> None:
+    done = finished(pair, symbol)
+    summary = done.summary
+    assert math.fsum(float(t["cash"]) for t in done.trades) == pytest.approx(
+        summary["balance"], abs=1e-9, rel=0
+    )
+    assert math.fsum(float(t["fee"]) for t in done.trades) == pytest.approx(summary["fee"], abs=1e-9, rel=0)
+    assert len(done.trades) == summary["trades"] == sum(leg["trades"] for leg in summary["legs"])
+    for leg in summary["legs"]:
+        own = [t for t in done.trades if t["leg"] == leg["leg"]]
+        sign = [1 if t["side"] == "buy" else -1 for t in own]
+        assert math.fsum(float(t["cash"]) for t in own) == pytest.approx(leg["balance"], abs=1e-9, rel=0)
+        assert math.fsum(float(t["fee"]) for t in own) == pytest.approx(leg["fee"], abs=1e-9, rel=0)
+        bought = math.fsum(s * float(t["quantity"]) for s, t in zip(sign, own, strict=True))
+        assert bought == pytest.approx(leg["position"], abs=1e-9)
+        assert leg["pnl"] == pytest.approx(
+            leg["balance"] - leg["fee"] + leg["position"] * leg["mid"], abs=1e-6
+        )
+    assert summary["pnl"] == pytest.approx(sum(leg["pnl"] for leg in summary["legs"]))
+
+
+@pytest.mark.parametrize(("pair", "symbol"), RUNS)
+def test_every_fill_belongs_to_an_attempt_and_attempts_are_flat(
+    finished: Any, pair: str, symbol: str
+) -> None:
+    done = finished(pair, symbol)
+    net: dict[str, float] = {}
+    for trade in done.trades:
+        assert trade["attempt"]
+        sign = 1 if trade["side"] == "buy" else -1
+        net[trade["attempt"]] = net.get(trade["attempt"], 0.0) + sign * float(trade["quantity"])
+    last = str(done.summary["decisions"]["attempt"])  # may be under way when the data end
+    assert all(abs(left) < 1e-9 for attempt, left in net.items() if attempt != last)
+    times = [int(trade["exch_ts"]) for trade in done.trades]
+    assert times == sorted(times)
+
+
+@pytest.mark.parametrize(("pair", "symbol"), RUNS)
+def test_records_lead_to_the_summary(finished: Any, pair: str, symbol: str) -> None:
+    done = finished(pair, symbol)
+    with np.load(done.folder / "records.npz") as file:
+        for n, leg in enumerate(done.summary["legs"]):
+            records = file[str(n)]
+            assert records["balance"][-1] == leg["balance"]
+            assert records["fee"][-1] == leg["fee"]
+            assert records["position"][-1] == leg["position"]
+            assert (np.diff(records["timestamp"]) >= 0).all()
+        attempts = (file["decisions"]["code"] == 1).sum()
+    assert attempts == done.summary["decisions"]["attempt"]
+
+
+def test_the_same_inputs_give_the_same_bytes(finished: Any, tmp_path: Path) -> None:
+    first = finished("usdm_bybit", "ETH").folder
+    second = backtest(tmp_path / "again", "usdm_bybit", *words_of("ETH")).folder
+    manifests = []
+    for name in FILES:
+        a, b = (first / name).read_bytes(), (second / name).read_bytes()
+        if name == "manifest.json":
+            manifests = [json.loads(a), json.loads(b)]
+        else:
+            assert a == b, name
+    created = [manifest.pop("created") for manifest in manifests]
+    assert manifests[0] == manifests[1]
+    assert all(created)
+
+
+def test_the_manifest_says_what_was_run(finished: Any) -> None:
+    manifest = json.loads((finished("spot_usdm", "BTC").folder / "manifest.json").read_bytes())
+    assert manifest["clock_offset_ns"] > 1_000_000_000  # the recorder's clock was 1.27 s slow
+    assert [entry["leg"] for entry in manifest["inputs"]] == ["binance_spot:BTCUSDT", "binance_usdm:BTCUSDT"]
+    assert all(len(entry["raw_sha256"]) == 64 and entry["rows"] > 0 for entry in manifest["inputs"])
+    assert manifest["config"]["strategy"]["min_spread_bps"] == 0.6
+    assert manifest["strategy"]["params"]["order_timeout_ns"] == 300_000_000
+    assert "${BINANCE_API_KEY}" in json.dumps(manifest["config"])
+
+
+LOOK = """
+def run(hbt, recorder):
+    n = 0
+    while hbt.elapse(1_000_000_000) == 0:
+        recorder.record(hbt)
+        n += 1
+    return n
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Any:
+    """Writes a strategy file; its name for --strategy."""
+
+    def write(text: str) -> str:
+        path = tmp_path / "own.py"
+        path.write_text(text)
+        return f"{path}:run"
+
+    with clean_imports(tmp_path):
+        yield write
+
+
+def test_two_days_of_spot_are_one_book(own: Any, tmp_path: Path) -> None:
+    # The second day of spot has no snapshot of its own; the other leg is the same recordings under another name.
+    data = tmp_path / "data"
+    (data / "binance_spot").mkdir(parents=True)
+    for day in ("20240808", "20240809"):
+        name = f"btcusdt_{day}.gz"
+        (data / "binance_spot" / name).symlink_to((RECORDINGS / "binance_spot" / name).resolve())
+    (data / "spot_twin").symlink_to(data / "binance_spot")
+    config = tmp_path / "config"
+    config.mkdir()
+    for path in Path(example("spot_usdm")).parent.glob("*.toml"):
+        (config / path.name).write_text(path.read_text())
+    twin = (config / "binance.toml").read_text().replace('name = "binance_spot"', 'name = "spot_twin"')
+    (config / "twin.toml").write_text(twin)
+    words = [
+        "backtest", "-c", str(config / "arbitrage.toml"), "--data", str(data), "--start", "2024-08-08",
+        "--legs", "binance_spot:BTCUSDT,spot_twin:BTCUSDT", "--strategy", own(LOOK), "--out", str(tmp_path / "run"),
+        "--set", "capital.spot_twin={quote=1.0}", "--set", "capital.binance_spot.base=1.0",
+    ]  # fmt: skip
+    told = CliRunner().invoke(cli, words)
+    assert told.exit_code == 0, told.output
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_bytes())
+    assert [entry["is_carried"] for entry in manifest["inputs"]] == [False, True, False, True]
+    summary = json.loads((tmp_path / "run" / "summary.json").read_bytes())
+    assert (summary["first_day"], summary["last_day"]) == ("2024-08-08", "2024-08-09")
+    with np.load(tmp_path / "run" / "records.npz") as file:
+        mids, times = file["0"]["price"], file["0"]["timestamp"]
+        np.testing.assert_array_equal(mids, file["1"]["price"])
+    assert len(times) > 600  # about eleven minutes, a look a second
+    known = np.flatnonzero(~np.isnan(mids))
+    # Known from its first snapshot to the end, over midnight.
+    assert not np.isnan(mids[known[0] :]).any()
+    assert np.abs(np.diff(mids[known[0] :])).max() < 100.0
+
+
+TUTORIAL = """
+import numpy as np
+from hftbacktest import BUY, GTX, LIMIT, SELL
+from numba import njit, uint64
+from numba.typed import Dict
+
+
+@njit
+def run(hbt, recorder, skew):
+    asset_no = 0
+    tick_size = hbt.depth(asset_no).tick_size
+    order_qty = 0.01
+    grid_num = 5
+    max_position = grid_num * order_qty
+    traded = 0.0
+    while hbt.elapse(100_000_000) == 0:
+        for trade in hbt.last_trades(asset_no):
+            traded += trade.qty
+        hbt.clear_last_trades(asset_no)
+        hbt.clear_inactive_orders(asset_no)
+        depth = hbt.depth(asset_no)
+        if np.isnan(depth.best_bid) or np.isnan(depth.best_ask):
+            continue
+        position = hbt.position(asset_no)
+        mid_price = (depth.best_bid + depth.best_ask) / 2.0
+        half_spread_tick = 2
+        normalized = position / order_qty
+        reservation_price = mid_price - skew * tick_size * normalized
+        bid_price = min(reservation_price - half_spread_tick * tick_size, depth.best_bid)
+        ask_price = max(reservation_price + half_spread_tick * tick_size, depth.best_ask)
+        grid_interval = max(half_spread_tick * tick_size, tick_size)
+        bid_price = np.floor(bid_price / grid_interval) * grid_interval
+        ask_price = np.ceil(ask_price / grid_interval) * grid_interval
+
+        new_bid_orders = Dict.empty(np.uint64, np.float64)
+        if position < max_position:
+            for i in range(grid_num):
+                bid_price_tick = round(bid_price / tick_size)
+                new_bid_orders[uint64(bid_price_tick)] = bid_price
+                bid_price -= grid_interval
+        new_ask_orders = Dict.empty(np.uint64, np.float64)
+        if position > -max_position:
+            for i in range(grid_num):
+                ask_price_tick = round(ask_price / tick_size)
+                new_ask_orders[uint64(ask_price_tick)] = ask_price
+                ask_price += grid_interval
+
+        orders = hbt.orders(asset_no)
+        order_values = orders.values()
+        while order_values.has_next():
+            order = order_values.get()
+            if order.cancellable:
+                if (order.side == BUY and order.order_id not in new_bid_orders) or (
+                    order.side == SELL and order.order_id not in new_ask_orders
+                ):
+                    hbt.cancel(asset_no, order.order_id, False)
+        for order_id, order_price in new_bid_orders.items():
+            if order_id not in orders:
+                hbt.submit_buy_order(asset_no, order_id, order_price, order_qty, GTX, LIMIT, False)
+        for order_id, order_price in new_ask_orders.items():
+            if order_id not in orders:
+                hbt.submit_sell_order(asset_no, order_id, order_price, order_qty, GTX, LIMIT, False)
+        recorder.record(hbt)
+    return traded > 0.0
+"""
+
+
+def test_a_tutorials_strategy_runs_unchanged(own: Any, tmp_path: Path) -> None:
+    done = backtest(
+        tmp_path / "run", "usdm_bybit", "--start", str(DAY), "--strategy", own(TUTORIAL),
+        "--set", "strategy.params.skew=0.1", "--set", "risk.max_orders_per_second=0",
+    )  # fmt: skip
+    assert len(done.trades) > 20
+    assert {trade["liquidity"] for trade in done.trades} == {"maker"}
+    assert {trade["attempt"] for trade in done.trades} == {""}
+    assert done.summary["decisions"] == {}
+    assert math.fsum(float(t["cash"]) for t in done.trades) == pytest.approx(
+        done.summary["balance"], abs=1e-9, rel=0
+    )
+    manifest = json.loads((done.folder / "manifest.json").read_bytes())
+    assert manifest["strategy"]["arguments"] == {"skew": 0.1}
+
+
+class World(NamedTuple):
+    """A configured run up to its bot."""
+
+    legs: list[LegData]
+    params: Any
+
+
+def world(pair: str, symbol: str) -> World:
+    config = load(example(pair), [*settings(symbol), f"data.directory={json.dumps(str(RECORDINGS))}"])
+    legs = [leg_of(leg) for leg in config.legs]
+    days = select_days(RECORDINGS, [(leg.venue, leg.symbol) for leg in legs], DAY, DAY)
+    feeds = [
+        Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns)
+        for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
+    ]
+    files = convert(feeds, RowCache()).files
+    data = [LegData(leg, file[0].load(is_first=True)) for leg, file in zip(legs, files, strict=True)]
+    arguments = Arguments(load_strategy(config.strategy.function), facts_of(config), config.strategy.params)
+    bound: Any = dict(zip(("bot", "params", "recorder"), arguments.bind(None, None), strict=True))  # type: ignore[arg-type]
+    return World(data, bound["params"])
+
+
+@pytest.mark.parametrize(("pair", "symbol"), RUNS)
+def test_the_vector_book_and_the_hash_book_give_the_same_backtest(pair: str, symbol: str) -> None:
+    strategy = compile_strategy(spread.run)
+    legs, params = world(pair, symbol)
+    recorders = []
+    for make in (_vector, _hash):
+        recorder = Recorder(2)
+        with make(legs) as bot:
+            strategy(bot, params, recorder)
+            fills = bot.collect_fills().copy()
+        recorders.append((recorder, fills))
+    (vector, vector_fills), (hashed, hashed_fills) = recorders
+    assert vector.records.tobytes() == hashed.records.tobytes()
+    assert vector.decisions.tobytes() == hashed.decisions.tobytes()
+    assert sorted(vector_fills.tolist()) == sorted(hashed_fills.tolist())
+    assert len(vector_fills) > 60
+
+
+def _vector(legs: list[LegData]) -> Any:
+    return backtest_bot(legs, None, keep_trades=False)
+
+
+def _hash(legs: list[LegData]) -> Any:
+    arrays = [array for data in legs for array in data.arrays]
+    return hashmap_bot([make_asset(data, keep_trades=False) for data in legs], arrays)
+
+
+#: The strategy's Python function under plain `njit`, as hftbacktest's own bots take it.
+_theirs = njit(spread.run.py_func)
+
+
+@pytest.mark.parametrize(("pair", "symbol"), RUNS)
+def test_hftbacktests_own_bot_gives_the_same_to_the_last_bit(pair: str, symbol: str) -> None:
+    legs, params = world(pair, symbol)
+    ours, theirs = Recorder(2), Recorder(2)
+    with _vector(legs) as bot:
+        compile_strategy(spread.run)(bot, params, ours)
+    # Its range-of-interest bot answers prices where quantities are asked for; the hash map bot does not.
+    their_bot = HashMapMarketDepthBacktest([make_asset(data, keep_trades=False) for data in legs])
+    _theirs(their_bot, params, theirs)
+    their_bot.close()
+    assert len(ours.records) > 300
+    for field in (
+        "timestamp",
+        "price",
+        "position",
+        "balance",
+        "fee",
+        "num_trades",
+        "trading_volume",
+        "trading_value",
+    ):
+        np.testing.assert_array_equal(ours.records[field], theirs.records[field], err_msg=field)
+    assert ours.records.tobytes() == theirs.records.tobytes()
+    assert ours.decisions.tobytes() == theirs.decisions.tobytes()

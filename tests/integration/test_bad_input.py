@@ -1,0 +1,338 @@
+"""Bad input of every kind: one clear line on standard error, exit code 2, nothing half-written."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from click.testing import CliRunner
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
+
+from support.recording_files import (
+    NOON_NS,
+    clean_imports,
+    command_environment,
+    depth_lines,
+    example,
+    run_command,
+    write_pair,
+    write_recording,
+)
+
+from arb.cli import cli
+from arb.errors import ExitCode
+
+pytestmark = pytest.mark.slow
+
+
+class Place(NamedTuple):
+    """A working directory with recordings and a configuration."""
+
+    folder: Path
+    data: Path
+    config: Path
+
+    def files(self) -> list[str]:
+        """Everything there is, but what the cache keeps on purpose."""
+        names = [str(path.relative_to(self.folder)) for path in self.folder.rglob("*")]
+        kept = tuple(f"cache/arb/rows/{kind}-" for kind in ("file", "cold", "scan", "book", "rows"))
+        return sorted(n for n in names if not n.startswith(kept) and "__pycache__" not in n)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    config = tmp_path / "config"
+    config.mkdir()
+    for path in Path(example("usdm_bybit")).parent.glob("*.toml"):
+        (config / path.name).write_text(path.read_text())
+    data = write_pair(tmp_path / "data", count=20)
+    environment = command_environment(tmp_path / "cache")
+    (tmp_path / "cache" / "arb" / "rows").mkdir()
+    monkeypatch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
+    monkeypatch.chdir(tmp_path)
+    return Place(tmp_path, data, config / "arbitrage.toml")
+
+
+@pytest.fixture
+def refusal(place: Place) -> Callable[..., str]:
+    """What `arb backtest` says, checked for its form; `--out` and the rest are given unless named."""
+
+    def of(
+        *words: str, start: str = "2024-08-08", config: str = "config/arbitrage.toml", out: str = "run"
+    ) -> str:
+        before = place.files()
+        with clean_imports(place.folder):
+            told = CliRunner().invoke(
+                cli,
+                ["backtest", "-c", config, "--data", "data", "--start", start, "--out", out, *words],
+                prog_name="arb",
+            )
+        return checked(told.exit_code, told.stderr, before, place.files())
+
+    return of
+
+
+def checked(code: int, err: str, before: list[str], after: list[str]) -> str:
+    assert code == ExitCode.USER_INPUT, err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+    assert after == before
+    return err.removeprefix("error: ").rstrip("\n")
+
+
+def test_the_place_itself_is_good(place: Place) -> None:
+    told = CliRunner().invoke(
+        cli, ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--out", "run"]
+    )
+    assert told.exit_code == 0, told.output
+
+
+def test_no_recording_for_that_day_says_how_to_get_one(refusal: Callable[..., str]) -> None:
+    told = refusal(start="2024-08-10")
+    assert told.startswith(
+        "data/binance_usdm/btcusdt_20240810.gz: no recording of binance_usdm:BTCUSDT for 2024-08-10"
+    )
+    assert "it has 2024-08-08 to 2024-08-08" in told
+    assert "Put a collector's file there" in told
+    assert "arb data list data" in told
+
+
+def test_a_leg_without_any_recording(refusal: Callable[..., str], place: Place) -> None:
+    (place.data / "bybit_linear" / "btcusdt_20240808.gz").unlink()
+    assert "no recording of bybit_linear:BTCUSDT for 2024-08-08; it has none" in refusal()
+
+
+def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
+    assert "for 2024-08-09 (and 2 more days)" in refusal("--end", "2024-08-11")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--end", "2024-08-07"], "--end 2024-08-07 lies before --start 2024-08-08"),
+        (["--end", "tomorrow"], "Invalid value for '--end': 'tomorrow' is not a day; write it as 2024-08-08"),
+        (["--data", "nowhere"], "nowhere: no such folder"),
+        (["--legs", "binance_usdm"], "--legs"),
+        (["--legs", ""], "--legs"),
+        (["--legs", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT,x:Y"], "--legs"),
+        (["--legs", "binance_usdm:BTCUSDT,binance_usdm:ETHUSDT"], "both legs at binance_usdm"),
+        (["--legs", "binance_usdm:BTCUSDT,kraken:BTCUSDT"], "names the venue kraken, which no file beside"),
+        (["--legs", "binance_usdm:XRPUSDT,bybit_linear:XRPUSDT"], "[symbols.XRPUSDT] is missing"),
+        (["--set", 'strategy.symbol="NOUSDT"'], "[symbols.NOUSDT] is missing"),
+        (["--set", "strategy.min_spraed_bps=1"], "min_spread_bps"),
+        (["--set", "nothing"], "--set nothing: must be section.key=TOML_VALUE"),
+        (["--set", "=1"], "must be section.key=TOML_VALUE"),
+        (["--set", "risk.position_limit=abc"], "not a TOML value"),
+        (["--set", "risk.position_limit=-1"], "position_limit is -1"),
+        (["--set", "kraken.fees.taker=0.1"], "kraken is neither a section nor a venue"),
+        (
+            ["--set", "strategy.params.no_such=1"],
+            "[strategy.params] no_such: not a parameter of arb.strategy.spread",
+        ),
+        (["--set", "strategy.params.common_lot=true"], "[strategy.params] common_lot: True given"),
+        (["--strategy", "mine"], '"FILE.py:FUNCTION" or "module:function"'),
+        (["--strategy", "mine.py"], '"FILE.py:FUNCTION" or "module:function"'),
+        (["--strategy", "mine.py:run"], "mine.py: no such strategy file"),
+        (["--strategy", "arb.strategy.spread:walk"], "no function 'walk' in it"),
+        (["--strategy", "no.such:run"], "strategy module 'no.such'"),
+        (["--no-such-option"], "No such option '--no-such-option'"),
+        (["stray"], "unexpected extra argument (stray); see arb backtest --help"),
+    ],
+)
+def test_what_is_said(refusal: Callable[..., str], words: list[str], told: str) -> None:
+    assert told in refusal(*words)
+
+
+@pytest.mark.parametrize("start", ["8-8", "2024-02-30", "", "2024-08-08T00:00"])
+def test_a_malformed_day(refusal: Callable[..., str], start: str) -> None:
+    assert refusal(start=start).startswith(f"Invalid value for '--start': {start!r} is not a day")
+
+
+def test_a_missing_configuration(refusal: Callable[..., str]) -> None:
+    told = refusal(config="nowhere/arbitrage.toml")
+    assert told == (
+        "nowhere/arbitrage.toml: no such file; `arb init nowhere` writes a configuration to start from"
+    )
+
+
+def test_an_unknown_key(refusal: Callable[..., str], place: Place) -> None:
+    place.config.write_text(place.config.read_text().replace("position_limit", "positoin_limit"))
+    told = refusal()
+    assert "config/arbitrage.toml" in told
+    assert "positoin_limit" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "def run(bot):\n    return bot.nope\n",
+            "own.py:run: does not compile: line 2: Unknown attribute 'nope'",
+        ),
+        ("def run(bot):\n    return f'{1.0:.1f}'\n", "own.py:run: does not compile: line 2: "),
+        ("def run(bot:\n", "own.py, line 1: SyntaxError"),
+        ("import no_such_module\n", "own.py, line 1: ModuleNotFoundError"),
+        (
+            "def run(bot, skew): ...\n",
+            "its argument 'skew' has no value; give one: --set strategy.params.skew",
+        ),
+        ("def run(recorder): ...\n", "a strategy takes the bot"),
+        ("PARAMS = 3\ndef run(bot, params): ...\n", "PARAMS must be a dict"),
+    ],
+)
+def test_a_strategy_that_cannot_run(refusal: Callable[..., str], place: Place, text: str, told: str) -> None:
+    (place.folder / "own.py").write_text(text)
+    assert told in refusal("--strategy", "own.py:run")
+
+
+def damaged(place: Place, change: Callable[[bytes], bytes]) -> Path:
+    path = place.data / "binance_usdm" / "btcusdt_20240808.gz"
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_a_cut_recording(refusal: Callable[..., str], place: Place, share: float) -> None:
+    lines = depth_lines(5_000)
+    write_recording(place.data, "binance_usdm", lines)
+    damaged(place, lambda content: content[: int(share * len(content))])
+    told = refusal()
+    assert told.startswith("data/binance_usdm/btcusdt_20240808.gz: the file is cut off")
+    assert "record or copy it again" in told
+
+
+def test_a_recording_that_is_no_gzip(refusal: Callable[..., str], place: Place) -> None:
+    damaged(place, lambda content: b"hello")
+    assert "not a whole gzip file" in refusal()
+
+
+def test_an_empty_recording(refusal: Callable[..., str], place: Place) -> None:
+    damaged(place, lambda content: b"")
+    assert "the file is empty" in refusal()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{NOON_NS} {{",
+        f"{NOON_NS} not json",
+        "no time at all",
+        f'{NOON_NS} {{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":1}}}}',
+        f'{NOON_NS} {{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":1723118400000,"T":1723118400000,'
+        '"s":"BTCUSDT","U":101,"u":101,"pu":100,"b":[["60000.0","5.0x"]],"a":[]}}',
+    ],
+)
+def test_a_corrupted_line_is_told_with_its_number(
+    refusal: Callable[..., str], place: Place, line: str
+) -> None:
+    lines = depth_lines(20)
+    lines[7] = line
+    write_recording(place.data, "binance_usdm", lines)
+    told = refusal()
+    assert "data/binance_usdm/btcusdt_20240808.gz" in told
+    assert "line 8" in told
+
+
+def test_a_path_below_a_file_cannot_be_written(refusal: Callable[..., str], place: Place) -> None:
+    # Stands for a read-only folder: permissions do not bind root, under which tests may run.
+    (place.folder / "file").write_text("")
+    assert refusal(out="file/run").startswith("file/run: cannot be written: ")
+    assert refusal(out="file/deep/run").startswith("file/deep/run: cannot be written: ")
+
+
+def test_an_output_folder_that_exists(refusal: Callable[..., str], place: Place) -> None:
+    (place.folder / "run").mkdir()
+    assert refusal() == "run: exists already; name another folder with --out"
+
+
+def test_a_row_cache_that_cannot_be_written(
+    refusal: Callable[..., str], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place.folder / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place.folder / "file"))
+    assert "the row cache cannot be written" in refusal()
+
+
+def test_a_run_that_fails_in_its_default_folder_leaves_no_folder(place: Place) -> None:
+    (place.folder / "own.py").write_text("def run(bot):\n    raise ValueError('no')\n")
+    before = place.files()
+    with clean_imports(place.folder):
+        told = CliRunner().invoke(
+            cli,
+            [
+                "backtest",
+                "-c",
+                str(place.config),
+                "--data",
+                "data",
+                "--start",
+                "2024-08-08",
+                "--strategy",
+                "own.py:run",
+            ],
+        )
+    assert told.exit_code == ExitCode.OUR_FAULT
+    assert told.stderr == "error: the strategy raised ValueError: no\n"
+    assert place.files() == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["backtest", "-c", "config/arbitrage.toml", "--data", "data", "--start", "2024-08-10"],
+        [
+            "backtest",
+            "-c",
+            "config/arbitrage.toml",
+            "--data",
+            "data",
+            "--start",
+            "2024-08-08",
+            "--strategy",
+            "own.py:run",
+        ],
+        ["backtest", "-c", "config/arbitrage.toml"],
+        ["convert", "nowhere"],
+        ["data", "list", "nowhere"],
+        ["data", "list"],
+        ["init", "config"],
+        ["no-such-command"],
+        ["--no-such-option"],
+    ],
+)
+def test_a_process_says_no_more_than_that(place: Place, words: list[str]) -> None:
+    (place.folder / "own.py").write_text("def run(bot):\n    return bot.nope\n")
+    before = place.files()
+    done = run_command(words, command_environment(place.folder / "cache"), place.folder)
+    checked(done.code, done.err, before, place.files())
+    assert done.out == ""
+
+
+def test_a_halted_run_is_written_and_exits_3(place: Place) -> None:
+    (place.folder / "own.py").write_text("def run(bot):\n    bot.elapse(1)\n    return 3\n")
+    with clean_imports(place.folder):
+        told = CliRunner().invoke(
+            cli,
+            ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--strategy", "own.py:run",
+             "--out", "run", "--json"],
+        )  # fmt: skip
+    assert told.exit_code == ExitCode.HALTED_BY_RISK
+    assert json.loads(told.stdout)["outcome"] == "halted"
+
+
+def test_a_gzip_of_several_members_is_whole(place: Place) -> None:
+    # A collector that was restarted appends a second gzip member.
+    lines = depth_lines(20)
+    halves = [gzip.compress("".join(f"{x}\n" for x in part).encode()) for part in (lines[:9], lines[9:])]
+    damaged(place, lambda _: b"".join(halves))
+    told = CliRunner().invoke(
+        cli, ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--out", "run"]
+    )
+    assert told.exit_code == 0, told.output

@@ -1,0 +1,175 @@
+"""Ctrl+C on a running process: it ends at once, with what it has."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
+
+from support.recording_files import (
+    command,
+    command_environment,
+    depth_lines,
+    example,
+    write_pair,
+    write_recording,
+)
+
+from arb.errors import ExitCode
+
+pytestmark = pytest.mark.slow
+
+#: How long a process may take to get going and to end on a loaded machine. The strategy itself has 90 ms to stop.
+PATIENCE_S = 120.0
+FILES = ["manifest.json", "records.npz", "summary.json", "trades.csv"]
+
+#: Buys and sells a little, tells that it is on its way by a line in the terminal, then takes hours.
+TRADES_THEN = """
+from hftbacktest.order import IOC, LIMIT
+
+
+def run(hbt, recorder):
+    hbt.elapse(1_000_000_000)
+    for n in range(5):
+        hbt.submit_buy_order(0, n + 1, 70000.0, 0.01, IOC, LIMIT, True)
+        hbt.clear_inactive_orders(0)
+        recorder.record(hbt)
+    print("under way")
+    n = 0
+    while {condition}:
+        n += 1
+    return n
+"""
+STOPPING = TRADES_THEN.replace("{condition}", "hbt.elapse(1) == 0")
+#: Never calls the bot again.
+DEAF = TRADES_THEN.replace("{condition}", "True")
+
+
+class Running(NamedTuple):
+    """`arb` under way in a folder of its own."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+    lines: list[str]
+
+    def wait_for(self, is_there: Callable[[], bool]) -> None:
+        """Waits for a sign of the process; fails when it ends without one."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not is_there():
+            assert self.process.poll() is None, f"ended early: {self.lines} {self.process.stderr}"
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.01)
+
+    def interrupt(self) -> tuple[int, float]:
+        """Presses Ctrl+C; the exit code, and how many seconds it took."""
+        pressed = time.monotonic()
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(PATIENCE_S)
+        return code, time.monotonic() - pressed
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    running = []
+
+    def begin(*words: str) -> Running:
+        process = subprocess.Popen(
+            command(words), env={**command_environment(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}, cwd=tmp_path,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        lines: list[str] = []
+        for stream in (process.stdout, process.stderr):
+            threading.Thread(target=_read, args=(stream, lines), daemon=True).start()
+        running.append(process)
+        return Running(process, tmp_path, lines)
+
+    yield begin
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+
+
+def _read(stream: Any, lines: list[str]) -> None:
+    with stream:
+        for line in stream:
+            lines.append(line)
+
+
+@pytest.fixture
+def backtest(tmp_path: Path, start: Callable[..., Running]) -> Callable[[str], Running]:
+    """A backtest of a strategy of one's own over a minute of two synthetic recordings, under way."""
+
+    def begin(text: str) -> Running:
+        write_pair(tmp_path / "data", count=600)
+        (tmp_path / "own.py").write_text(text)
+        running = start(
+            "backtest", "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--out", "runs/mine",
+            "--strategy", "own.py:run",
+        )  # fmt: skip
+        running.wait_for(lambda: "under way\n" in running.lines)
+        return running
+
+    return begin
+
+
+def whole(folder: Path) -> dict[str, Any]:
+    """The summary of a run's folder that is whole, and the only thing in its parent."""
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert set(FILES) <= {path.name for path in folder.iterdir()}
+    json.loads((folder / "manifest.json").read_bytes())
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_bytes())
+    return summary
+
+
+@pytest.mark.parametrize("text", [STOPPING, DEAF], ids=["calls the bot", "never calls the bot again"])
+def test_ctrl_c_ends_a_backtest_with_what_it_has(backtest: Callable[[str], Running], text: str) -> None:
+    running = backtest(text)
+    code, seconds = running.interrupt()
+    assert code == ExitCode.INTERRUPTED, running.lines
+    # Stopping takes 90 ms at most; the rest is writing, on a machine that may be busy with other things.
+    assert seconds < 15.0
+    folder = running.folder / "runs" / "mine"
+    summary = whole(folder)
+    assert summary["outcome"] == "interrupted"
+    assert summary["legs"][0]["trades"] == 5
+    with (folder / "trades.csv").open(newline="") as file:
+        trades = list(csv.DictReader(file))
+    assert [float(trade["quantity"]) for trade in trades] == [0.01] * 5
+    assert sum(float(trade["cash"]) for trade in trades) == pytest.approx(summary["balance"], abs=1e-9)
+    assert not any("Traceback" in line for line in running.lines)
+
+
+def test_ctrl_c_while_recordings_are_read_leaves_nothing(
+    tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    data = write_pair(tmp_path / "data", count=10)
+    # Long enough to be caught in the act: its last line again and again, which is stale but well formed.
+    lines = depth_lines(10)
+    path = write_recording(data, "binance_usdm", lines)
+    path.write_bytes(path.read_bytes() + gzip.compress(f"{lines[-1]}\n".encode() * 100_000, 1) * 40)
+    rows = tmp_path / "cache" / "arb" / "rows"
+    running = start(
+        "backtest", "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--out", "runs/mine"
+    )  # fmt: skip
+    # The row cache is made right before the first recording is read.
+    running.wait_for(lambda: any(rows.glob("file-*.json")))
+    code, _ = running.interrupt()
+    assert code == ExitCode.INTERRUPTED, running.lines
+    assert not (tmp_path / "runs").exists()
+    left = [path.name for path in rows.iterdir()]
+    assert all(name.startswith(("file-", "cold-", "scan-")) for name in left), left
+    assert not any("Traceback" in line for line in running.lines)

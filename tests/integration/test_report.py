@@ -1,0 +1,254 @@
+"""The report of real and of small runs: reconciled with the run's other files, made again from them, and refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hftbacktest.stats import LinearAssetRecord
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
+
+from support.paths import RECORDINGS, needs_recordings
+from support.recording_files import example, write_pair
+
+from arb.cli import cli
+from arb.report.html import page
+from arb.report.run_files import read_run
+
+pytestmark = pytest.mark.slow
+
+CHARTS = [f"charts/{name}.png" for name in ("drawdown", "equity", "positions", "prices", "spread")]
+FILES = sorted(
+    [*CHARTS, "attempts.csv", "manifest.json", "records.npz", "report.html", "summary.json", "trades.csv"]
+)
+#: Made by `arb report` from the others.
+MADE = [*CHARTS, "attempts.csv", "report.html", "summary.json"]
+NOTE = "written by a test; no market ever traded like this"
+
+
+def backtest(data: Path, out: Path, *words: str, pair: str = "usdm_bybit") -> Any:
+    return CliRunner().invoke(
+        cli,
+        [
+            "backtest",
+            "-c",
+            example(pair),
+            "--data",
+            str(data),
+            "--start",
+            "2024-08-08",
+            "--out",
+            str(out),
+            *words,
+        ],
+    )
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run over a few seconds of a made-up market, whose origin is told."""
+    data = write_pair(tmp_path_factory.mktemp("data"))
+    (data / "bybit_linear" / "btcusdt_20240808.origin").write_text(f"{NOTE}\n")
+    out = tmp_path_factory.mktemp("runs") / "run"
+    told = backtest(data, out)
+    assert told.exit_code == 0, told.output
+    assert told.stdout.startswith(f"DATA NOT AS RECORDED: bybit_linear:BTCUSDT: {NOTE}")
+    assert f"report: {out / 'report.html'}" in told.stdout.splitlines()
+    return out
+
+
+@pytest.fixture
+def run(small: Path, tmp_path: Path) -> Path:
+    """A copy of it to spoil."""
+    return Path(shutil.copytree(small, tmp_path / "run"))
+
+
+def refused(folder: Path) -> str:
+    """The one line that `arb report` answers with exit code 2."""
+    told = CliRunner().invoke(cli, ["report", str(folder)])
+    assert told.exit_code == 2, told.output
+    assert told.stdout == ""
+    (line,) = told.stderr.splitlines()
+    assert str(folder) in line
+    return str(line)
+
+
+def test_a_run_folder_is_whole(small: Path) -> None:
+    assert files_of(small) == FILES
+    summary = json.loads((small / "summary.json").read_bytes())
+    manifest = json.loads((small / "manifest.json").read_bytes())
+    assert summary["notes"] == manifest["notes"] == [f"bybit_linear:BTCUSDT: {NOTE}"]
+    assert NOTE in (small / "report.html").read_text().partition("<main>")[2].strip().splitlines()[0]
+
+
+def test_without_a_report_there_is_no_page_and_no_chart_and_they_can_be_made_later(
+    small: Path, tmp_path: Path
+) -> None:
+    data, out = write_pair(tmp_path / "data"), tmp_path / "run"
+    assert backtest(data, out, "--no-report").exit_code == 0
+    assert files_of(out) == sorted(set(FILES) - set(CHARTS) - {"report.html"})
+    assert CliRunner().invoke(cli, ["report", str(out)]).exit_code == 0
+    assert files_of(out) == FILES
+
+
+def test_the_report_is_made_again_byte_by_byte(run: Path) -> None:
+    before = {name: (run / name).read_bytes() for name in FILES}
+    for name in MADE:
+        (run / name).unlink()
+    told = CliRunner().invoke(cli, ["report", str(run), "--json"])
+    assert told.exit_code == 0, told.output
+    assert json.loads(told.stdout) == json.loads(before["summary.json"])
+    assert {name: (run / name).read_bytes() for name in FILES} == before
+    assert files_of(run) == FILES
+
+
+def test_the_same_inputs_give_the_same_report(small: Path, tmp_path: Path) -> None:
+    data = write_pair(tmp_path / "data")
+    (data / "bybit_linear" / "btcusdt_20240808.origin").write_text(f"{NOTE}\n")
+    assert backtest(data, tmp_path / "run").exit_code == 0
+    for name in FILES:
+        if name != "manifest.json":
+            assert (tmp_path / "run" / name).read_bytes() == (small / name).read_bytes(), name
+
+
+def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
+    assert "no such folder" in refused(tmp_path / "none")
+    assert "not the folder of a run" in refused(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["trades.csv", "records.npz"])
+def test_a_folder_without_one_of_its_files_is_refused(run: Path, name: str) -> None:
+    (run / name).unlink()
+    assert f"{name} is missing" in refused(run)
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "trades.csv", "records.npz"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+def test_a_file_that_is_cut_off_is_refused(run: Path, name: str, share: float) -> None:
+    content = (run / name).read_bytes()
+    if name == "trades.csv":  # this market has no trades: one line that ends early
+        content += b"2024-08-08T12:00:00.000000000Z,1723118400000000000,1,binance_usdm:BTCUSDT,buy,1.0,1.0"
+        share = share and 1.0
+    (run / name).write_bytes(content[: int(share * len(content))])
+    refused(run)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\x00", b"[]", b"null", b'{"format": 1}', b'{"format": 1, "config": 3}']
+)
+def test_a_manifest_that_is_none_is_refused(run: Path, content: bytes) -> None:
+    (run / "manifest.json").write_bytes(content)
+    refused(run)
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+def test_an_unknown_version_is_refused(run: Path, version: Any) -> None:
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "format": version}))
+    assert f"written in format {version!r}" in refused(run)
+
+
+def test_records_of_another_shape_are_refused(run: Path) -> None:
+    with np.load(run / "records.npz") as file:
+        arrays = {name: file[name] for name in file}
+    np.savez_compressed(run / "records.npz", **{**arrays, "1": arrays["1"][:-1]})
+    assert "legs of different lengths" in refused(run)
+    np.savez_compressed(run / "records.npz", **{**arrays, "decisions": np.zeros(3)})
+    assert "records.npz has other fields" in refused(run)
+    np.savez_compressed(run / "records.npz", **{name: arrays[name] for name in ("0", "1", "decisions")})
+    refused(run)
+
+
+def test_a_strategy_that_records_nothing_has_a_report(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("def run(bot):\n    while bot.elapse(1_000_000_000) == 0:\n        pass\n")
+    out = tmp_path / "run"
+    told = backtest(write_pair(tmp_path / "data"), out, "--strategy", f"{own}:run")
+    assert told.exit_code == 0, told.output
+    summary = json.loads((out / "summary.json").read_bytes())
+    assert (summary["trades"], summary["rounds"], summary["equity"]["return_quote"]) == (0, None, 0.0)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Both examples on the recordings, each run once."""
+    made: dict[str, Path] = {}
+
+    def of(pair: str) -> Path:
+        if pair not in made:
+            made[pair] = tmp_path_factory.mktemp("real") / "run"
+            told = backtest(RECORDINGS, made[pair], pair=pair)
+            assert told.exit_code == 0, told.output
+        return made[pair]
+
+    return of
+
+
+def close(value: float) -> Any:
+    return pytest.approx(value, abs=1e-9, rel=0)
+
+
+@needs_recordings
+@pytest.mark.parametrize("pair", ["spot_usdm", "usdm_bybit"])
+def test_the_report_reconciles_with_trades_and_records(real: Any, pair: str) -> None:
+    folder = real(pair)
+    summary = json.loads((folder / "summary.json").read_bytes())
+    with (folder / "trades.csv").open(newline="") as file:
+        trades = list(csv.DictReader(file))
+    with (folder / "attempts.csv").open(newline="") as file:
+        attempts = list(csv.DictReader(file))
+    cash = math.fsum(float(trade["cash"]) for trade in trades)
+    fees = math.fsum(float(trade["fee"]) for trade in trades)
+    assert len(trades) > 60
+    # Cash and fees: fills, attempts, records and summary are one account.
+    assert (cash, fees) == (close(summary["balance"]), close(summary["fee"]))
+    assert summary["equity"]["realised_quote"] == close(cash - fees)
+    assert math.fsum(float(a["cash"]) - float(a["fee"]) for a in attempts) == close(cash - fees)
+    of_attempts = math.fsum(float(a["pnl_quote"]) - float(a["residual_quote"]) for a in attempts)
+    assert of_attempts == close(cash - fees - summary["attempts"]["unassigned_quote"])
+    assert summary["attempts"]["pnl_quote_sum"] == close(math.fsum(float(a["pnl_quote"]) for a in attempts))
+    assert summary["attempts"]["count"] == len(attempts) == summary["decisions"]["attempt"]
+    # Equity: the records' own, and what hftbacktest makes of them.
+    with np.load(folder / "records.npz") as file:
+        records = [file["0"], file["1"]]
+    ends = [float(r["balance"][-1] - r["fee"][-1] + r["position"][-1] * r["price"][-1]) for r in records]
+    assert summary["equity"]["return_quote"] == close(math.fsum(ends)) == close(summary["pnl"])
+    theirs = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for r in records:
+            known = r[~np.isnan(r["price"])]
+            theirs += LinearAssetRecord(known).resample("1s").stats().splits[0]["Return"]
+    assert summary["equity"]["return_quote"] == close(theirs)
+    start = summary["equity"]["capital_quote"]
+    assert summary["equity"]["end_quote"] == pytest.approx(start + summary["pnl"], rel=1e-15)
+
+
+@needs_recordings
+def test_the_real_page_is_small_and_quick(real: Any) -> None:
+    folder = real("spot_usdm")
+    assert (folder / "report.html").stat().st_size < 3_000_000
+    assert all((folder / name).stat().st_size < 200_000 for name in CHARTS)
+    from arb.app.report import figures_of_run, report_files
+
+    begin = time.perf_counter()
+    figures = figures_of_run(read_run(folder))
+    assert len(list(report_files(figures))) == len(CHARTS) + 1
+    assert time.perf_counter() - begin < 5.0  # about half a second where nothing else runs
+    assert page(figures, []).count("<tr data-attempt=") <= 200

@@ -1,0 +1,131 @@
+"""Finished runs made by hand: records, decisions and fills of which every figure can be computed on paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hftbacktest.types import record_dtype
+
+from arb.bot.recorder import DECISION
+from arb.report.facts import RunFacts
+from arb.report.metrics.equity import Equity, equity_curve
+from arb.report.metrics.run import FILL_ROW, LegFacts, RunData
+from arb.report.summary import Figures, figures_of
+from arb.strategy.decisions import Decision
+
+S = 1_000_000_000
+#: 2024-08-08 12:00 UTC.
+NOON = 1_723_118_400 * S
+LEGS = [LegFacts("venue_a:BTCUSDT", 10.0, 5_000.0, 1.0), LegFacts("venue_b:BTCUSDT", 0.0, 4_000.0, 1.0)]
+
+
+def records(mids: Sequence[Sequence[float]], seconds: Sequence[float] | None = None, **fields: Any) -> Any:
+    """Records a row of mids each, a second apart or at `seconds`; further fields as (row, leg)."""
+    rows = np.zeros((len(mids), len(mids[0])), record_dtype)
+    rows["price"] = mids
+    at = range(len(mids)) if seconds is None else seconds
+    rows["timestamp"] = np.array([NOON + round(s * S) for s in at])[:, None]
+    for name, values in fields.items():
+        rows[name] = values
+    return rows
+
+
+def decision(
+    second: float, code: int, attempt: int = 0, leg: int = -1, order_id: int = 0, value: float = 0.0
+) -> Any:
+    """A line of the decision log."""
+    return (NOON + round(second * S), code, attempt, leg, order_id, value)
+
+
+def decisions(*lines: Any) -> Any:
+    """The log."""
+    return np.array(list(lines), DECISION)
+
+
+def fill(
+    second: float, attempt: int, leg: int, base: float, price: float, fee: float = 0.0, order_id: int = 0
+) -> Any:
+    """A fill; base above zero is bought."""
+    return (NOON + round(second * S), attempt, leg, order_id, price, base, -base * price, fee)
+
+
+def fills(*rows: Any) -> Any:
+    """Fills."""
+    return np.array(list(rows), FILL_ROW)
+
+
+def run_of(
+    rows: Any,
+    log: Any = None,
+    filled: Any = None,
+    legs: Sequence[LegFacts] = LEGS,
+    halflife_ns: int = 0,
+    is_convergence: bool = False,
+) -> RunData:
+    """A run."""
+    return RunData(
+        legs,
+        rows,
+        decisions() if log is None else log,
+        fills() if filled is None else filled,
+        halflife_ns,
+        is_convergence,
+    )
+
+
+def equity_of(run: RunData) -> Equity:
+    """Its equity."""
+    return equity_curve(run.legs, run.records)
+
+
+def facts(**changes: Any) -> RunFacts:
+    """What stands in the manifest."""
+    names = [leg.name for leg in LEGS]
+    return RunFacts(
+        world="backtest", outcome="ended", strategy="arb.strategy.spread:run", first_day="2024-08-08",
+        last_day="2024-08-08", notes=[], legs=LEGS, rows=1_234, gaps=dict.fromkeys(names, 0),
+        refusals={name: {"rate": 0} for name in names}, basis_halflife_ns=0, is_convergence=False,
+    )._replace(**changes)  # fmt: skip
+
+
+def small_run() -> RunData:
+    """Two attempts, both hedged, the second with its sell leg chased; an opportunity taken and one missed."""
+    log = decisions(
+        decision(1.0, Decision.OPPORTUNITY, 0, 0, 0, 4.0),
+        decision(1.0, Decision.ATTEMPT, 1, 0, 1, 4.0),
+        decision(1.0, Decision.OPEN, 1, 0, 1, 100.0),
+        decision(1.0, Decision.OPEN, 1, 1, 2, 102.0),
+        decision(1.2, Decision.OPPORTUNITY_END, 0, 0, 0, 5.0),
+        decision(1.5, Decision.HEDGED, 1, -1, 0, 2.0),
+        decision(3.0, Decision.ATTEMPT, 2, 1, 1, 6.0),
+        decision(3.0, Decision.OPEN, 2, 1, 3, 100.0),
+        decision(3.0, Decision.OPEN, 2, 0, 4, 100.0),
+        decision(3.1, Decision.EXPIRED, 2, 0, 4, 1.0),
+        decision(3.1, Decision.IMBALANCE, 2, 0, 0, 1.0),
+        decision(3.2, Decision.CHASE, 2, 0, 5, 99.0),
+        decision(3.6, Decision.HEDGED, 2, -1, 0, 1.0),
+        decision(4.0, Decision.OPPORTUNITY, 0, 1, 0, 7.0),
+        decision(4.5, Decision.OPPORTUNITY_END, 0, 1, 4, 9.0),
+    )
+    filled = fills(
+        fill(1.1, 1, 0, 2.0, 100.0, 0.2, 1),
+        fill(1.1, 1, 1, -2.0, 102.0, 0.3, 2),
+        fill(3.1, 2, 1, 1.0, 101.0, 0.1, 3),
+        fill(3.5, 2, 0, -1.0, 99.0, 0.1, 5),
+    )
+    rows = records(
+        [[100.0, 101.0]] * 6,
+        position=[[0, 0], [0, 0], [2, -2], [2, -2], [1, -1], [1, -1]],
+        balance=[[0, 0], [0, 0], [-200, 204], [-200, 204], [-101, 103], [-101, 103]],
+        fee=[[0, 0], [0, 0], [0.2, 0.3], [0.2, 0.3], [0.3, 0.4], [0.3, 0.4]],
+        num_trades=[[0, 0], [0, 0], [1, 1], [1, 1], [2, 2], [2, 2]],
+    )
+    return run_of(rows, log, filled)
+
+
+def figures(run: RunData | None = None, **changes: Any) -> Figures:
+    """All figures of a run, by default of the small one."""
+    run = small_run() if run is None else run
+    return figures_of(facts(**changes), run, run.records[-1])

@@ -1,0 +1,198 @@
+"""The range of a touch, against the touch that hftbacktest's own book has on the same rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    DEPTH_SNAPSHOT_EVENT,
+    EXCH_EVENT,
+    LOCAL_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+    event_dtype,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.recording_files import make_leg
+
+from arb.backtest import touch_range as module
+from arb.backtest.assets import LegData, backtest_bot, make_asset
+from arb.backtest.touch_range import touch_range
+from arb.bot.backtest import hashmap_bot
+from arb.bot.bot import Bot
+from arb.bot.cache import bot_compiled
+
+pytestmark = pytest.mark.slow
+
+TICK, LOT = 0.1, 0.001
+LEG = make_leg("a", tick_size=TICK, lot_size=LOT)
+BOTH = EXCH_EVENT | LOCAL_EVENT
+BID, ASK = DEPTH_EVENT | BUY_EVENT, DEPTH_EVENT | SELL_EVENT
+
+#: (kind and side, ticks, quantity)
+Row = tuple[int, float, float]
+
+
+def events(rows: list[Row]) -> np.ndarray[Any, Any]:
+    made = np.zeros(len(rows), event_dtype)
+    for n, (kind, ticks, qty) in enumerate(rows):
+        made[n]["ev"] = kind if kind & (EXCH_EVENT | LOCAL_EVENT) else BOTH | kind
+        made[n]["exch_ts"] = made[n]["local_ts"] = (n + 1) * 1000
+        made[n]["px"] = ticks * TICK
+        made[n]["qty"] = qty
+    return made
+
+
+@bot_compiled
+def _follow(bot, out):  # type: ignore[no-untyped-def]
+    """Bids and asks after every row; how many."""
+    n = 0
+    while n < len(out):
+        is_last = bot.wait_next_feed(True, 1_000_000_000) == 1
+        depth = bot.depth(0)
+        out[n, 0], out[n, 1] = depth.best_bid, depth.best_ask
+        out[n, 2], out[n, 3] = depth.best_bid_qty, depth.best_ask_qty
+        n += 1
+        if is_last:
+            break
+    return n
+
+
+def followed(bot: Bot, count: int) -> np.ndarray[Any, Any]:
+    with bot:
+        out = np.full((count + 2, 4), np.nan)
+        return out[: _follow(bot, out)]
+
+
+def touches(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """What a hash book, which knows every price, shows after every row."""
+    return followed(hashmap_bot([make_asset(LegData(LEG, [rows]), keep_trades=False)], [rows]), len(rows))
+
+
+sides = st.sampled_from([BUY_EVENT, SELL_EVENT])
+kinds = st.sampled_from([DEPTH_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT])
+quantities = st.sampled_from([0.0, 0.0, 0.0004, 0.0005, 0.0006, 1.0, 2.0])
+near = st.integers(994, 1006)
+far = st.integers(20, 4000)
+clears: st.SearchStrategy[Row] = st.builds(
+    lambda side: (DEPTH_CLEAR_EVENT | side, np.nan, 0.0), st.sampled_from([BUY_EVENT, SELL_EVENT, 0])
+)
+trades: st.SearchStrategy[Row] = st.builds(lambda side: (TRADE_EVENT | side, 700, 1.0), sides)
+
+
+def levels(ticks: st.SearchStrategy[float]) -> st.SearchStrategy[Row]:
+    return st.builds(lambda kind, side, at, qty: (kind | side, at, qty), kinds, sides, ticks, quantities)
+
+
+near_rows = st.lists(levels(near) | levels(near) | levels(near) | clears | trades, min_size=1, max_size=30)
+rows_anywhere = st.lists(levels(near) | levels(near) | levels(far) | clears, min_size=1, max_size=30)
+
+
+@settings(max_examples=300, deadline=None)
+@given(near_rows, st.integers(0, 30))
+def test_it_is_the_range_of_the_engines_touch(rows: list[Row], cut: int) -> None:
+    data = events(rows)
+    prices = touches(data)[:, :2]
+    found = touch_range([data[:cut], data[cut:]], TICK, LOT)
+    if found is None:
+        assert np.isnan(prices).all()
+    else:
+        assert found.low == pytest.approx(np.nanmin(prices))
+        assert found.high == pytest.approx(np.nanmax(prices))
+
+
+@settings(max_examples=300, deadline=None)
+@given(rows_anywhere)
+def test_a_touch_never_leaves_it(rows: list[Row]) -> None:
+    data = events(rows)
+    found = touch_range([data], TICK, LOT)
+    if found is not None:
+        prices = touches(data)[:, :2]
+        assert found.low == pytest.approx(np.nanmin(prices))
+        assert found.high == pytest.approx(np.nanmax(prices))
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows_anywhere)
+def test_the_bot_shows_the_touch_of_the_hash_book_whatever_the_rows(rows: list[Row]) -> None:
+    data = events(rows)
+    seen = followed(backtest_bot([LegData(LEG, [data])], None, keep_trades=False), len(data))
+    known = touches(data)
+    np.testing.assert_array_equal(seen[:, :2], known[:, :2])
+    # What a book answers for the quantity of a side that is not there is its own affair.
+    is_known = ~np.isnan(known[:, :2])
+    np.testing.assert_array_equal(seen[:, 2:][is_known], known[:, 2:][is_known])
+
+
+BOOK: list[Row] = [(BID, 999, 1.0), (ASK, 1001, 1.0)]
+
+
+def ranged(*rows: Row) -> tuple[float, float] | None:
+    found = touch_range([events([*BOOK, *rows])], TICK, LOT)
+    return None if found is None else (round(found.low, 6), round(found.high, 6))
+
+
+def test_levels_that_are_never_the_touch_do_not_count() -> None:
+    assert ranged((BID, 990, 1.0), (ASK, 1010, 1.0)) == (99.9, 100.1)
+
+
+def test_a_level_counts_once_it_is_the_touch() -> None:
+    assert ranged((BID, 990, 1.0), (BID, 999, 0.0)) == (99.0, 100.1)
+
+
+def test_a_quantity_below_half_a_lot_is_no_level() -> None:
+    assert ranged((BID, 990, 1.0), (BID, 999, 0.0004)) == (99.0, 100.1)
+    assert ranged((BID, 1000, 0.0004)) == (99.9, 100.1)
+    assert ranged((BID, 1000, 0.0005)) == (99.9, 100.1)
+
+
+def test_rows_of_the_exchange_alone_do_not_count() -> None:
+    assert ranged((EXCH_EVENT | BID, 1000, 1.0)) == (99.9, 100.1)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([(BID, 4000, 1.0)], id="bid above the window"),
+        pytest.param([(ASK, 20, 1.0)], id="ask below the window"),
+        pytest.param([(BID, 20, 1.0), (BID, 999, 0.0)], id="far bid becomes the touch"),
+        pytest.param([(ASK, 4000, 1.0), (ASK, 1001, 0.0)], id="far ask becomes the touch"),
+        pytest.param([(ASK, 1001, 0.0), (ASK, 4000, 1.0)], id="far ask is alone"),
+        pytest.param([(DEPTH_CLEAR_EVENT | BUY_EVENT, 995, 0.0)], id="clear of a part"),
+    ],
+)
+def test_an_unbounded_touch_has_none(rows: list[Row]) -> None:
+    assert ranged(*rows) is None
+
+
+def test_a_far_level_that_is_never_the_touch_is_no_matter() -> None:
+    assert ranged((BID, 20, 1.0), (ASK, 4000, 1.0), (BID, 20, 0.0)) == (99.9, 100.1)
+
+
+def test_a_far_level_that_is_cleared_is_forgotten() -> None:
+    assert ranged(
+        (BID, 20, 1.0), (DEPTH_CLEAR_EVENT | BUY_EVENT, np.nan, 0.0), (BID, 998, 1.0), (BID, 998, 0.0)
+    ) == (99.8, 100.1)  # fmt: skip
+
+
+def test_no_rows_have_none() -> None:
+    assert touch_range([], TICK, LOT) is None
+    assert touch_range([events([])], TICK, LOT) is None
+    assert touch_range([events([(TRADE_EVENT | BUY_EVENT, 1000, 1.0)])], TICK, LOT) is None
+
+
+def test_too_many_ticks_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = [events(BOOK)]
+    monkeypatch.setattr(module, "_WINDOW_TICKS_MAX", 100)
+    assert touch_range(data, TICK, LOT) is None
+
+
+def test_pieces_are_one_book() -> None:
+    data = events([*BOOK, (BID, 990, 1.0), (BID, 999, 0.0)])
+    assert touch_range([data[:3], data[3:]], TICK, LOT) == touch_range([data], TICK, LOT)

@@ -1,0 +1,118 @@
+"""What all commands share: errors in one line, exit codes, days, help."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from arb.cli import cli
+from arb.cli.lines import CommandGroup, Day, ReadingProgress
+from arb.errors import ConfigError, ExitCode, InputError, InvariantError, StrategyError
+from connectors.errors import ConnectorError
+
+
+def run(error: BaseException | None = None, *words: str) -> Any:
+    """A group whose one command raises."""
+
+    @click.group(cls=CommandGroup)
+    def group() -> None: ...
+
+    @group.command()
+    @click.option("--day", type=Day())
+    def work(day: date | None) -> None:
+        if error is not None:
+            raise error
+        click.echo(repr(day))
+
+    return CliRunner().invoke(group, ["work", *words], prog_name="arb")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError("not this"), ExitCode.USER_INPUT),
+        (ConfigError("not this"), ExitCode.USER_INPUT),
+        (StrategyError("not this"), ExitCode.OUR_FAULT),
+        (InvariantError("not this"), ExitCode.OUR_FAULT),
+    ],
+)
+def test_errors_on_purpose_are_one_line_and_their_code(error: Exception, code: int) -> None:
+    told = run(error)
+    assert (told.exit_code, told.stderr, told.stdout) == (code, "error: not this\n", "")
+
+
+def test_a_message_of_several_lines_becomes_one() -> None:
+    assert run(InputError("a\n  b\tc\n")).stderr == "error: a b c\n"
+
+
+def test_ctrl_c_is_130() -> None:
+    told = run(KeyboardInterrupt())
+    assert (told.exit_code, told.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
+
+
+def test_an_unforeseen_error_is_ours_and_keeps_its_traceback() -> None:
+    told = run(RuntimeError("what now"))
+    assert told.exit_code == ExitCode.OUR_FAULT
+    assert "Traceback" in told.stderr
+    assert told.stderr.splitlines()[-1].startswith("error: RuntimeError: what now (a fault of arb")
+
+
+def test_connector_errors_are_the_users_input() -> None:
+    told = run(ConnectorError("line cut"))
+    assert (told.exit_code, told.stderr) == (ExitCode.USER_INPUT, "error: line cut\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--day", "8.8.2024"], "Invalid value for '--day': '8.8.2024' is not a day; write it as 2024-08-08"),
+        (["--day", "2024-02-30"], "Invalid value for '--day': '2024-02-30' is not a day"),
+        (["--nights"], "No such option '--nights'"),
+        (["more"], "Got unexpected extra argument (more)"),
+    ],
+)
+def test_usage_errors_are_one_line_with_the_way_to_the_help(words: list[str], told: str) -> None:
+    result = run(None, *words)
+    assert result.exit_code == ExitCode.USER_INPUT
+    assert result.stderr.startswith(f"error: {told}")
+    assert result.stderr.endswith("; see arb work --help\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_day_is_a_date() -> None:
+    assert run(None, "--day", "2024-08-08").stdout == "datetime.date(2024, 8, 8)\n"
+    assert Day().convert(date(2024, 8, 8), None, None) == date(2024, 8, 8)
+
+
+@pytest.mark.parametrize(
+    "words", [["bogus"], ["--bogus"], ["backtest"], ["backtest", "--start"], ["convert"]]
+)
+def test_the_command_line_itself_answers_in_one_line(words: list[str]) -> None:
+    told = CliRunner().invoke(cli, words, prog_name="arb")
+    assert told.exit_code == ExitCode.USER_INPUT
+    assert told.stderr.startswith("error: ")
+    assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["-h"], ["backtest", "--help"], ["data", "list", "-h"], ["--version"]]
+)
+def test_help_is_no_error(words: list[str]) -> None:
+    told = CliRunner().invoke(cli, words, prog_name="arb")
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert "arb" in told.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["data"]])
+def test_a_bare_group_shows_its_help(words: list[str]) -> None:
+    assert "Commands:" in CliRunner().invoke(cli, words, prog_name="arb").output
+
+
+def test_reading_is_quiet_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    with ReadingProgress("reading") as begin:
+        begin(2_000_000)(1_000_000)
+    assert capsys.readouterr() == ("", "")

@@ -1,0 +1,151 @@
+"""The fused book against hftbacktest's FuseMarketDepth: the same touch after every row of any stream."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hftbacktest.data import FuseMarketDepth
+from hftbacktest.types import DEPTH_CLEAR_EVENT, event_dtype
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.books import BUY, SELL, PlainBook
+
+from connectors.frames import (
+    BBO_ASK,
+    BBO_BID,
+    CLEAR_ASK,
+    CLEAR_BID,
+    DELTA_ASK,
+    DELTA_BID,
+    SNAPSHOT_ASK,
+    SNAPSHOT_BID,
+    TRADE_BUY,
+)
+from connectors.fuse import FusedBook
+from connectors.types import Rows
+
+TICK, LOT = 0.5, 0.1
+QUICK = settings(max_examples=300, deadline=None, derandomize=True)
+SIDES = {
+    DELTA_BID: BUY, SNAPSHOT_BID: BUY, BBO_BID: BUY, CLEAR_BID: BUY,
+    DELTA_ASK: SELL, SNAPSHOT_ASK: SELL, BBO_ASK: SELL, CLEAR_ASK: SELL,
+}  # fmt: skip
+
+
+@st.composite
+def streams(draw: Any) -> Rows:
+    """Rows of one book: times rise or fall a little, prices meet and cross, sides are cleared."""
+    parts = []
+    ts = 1_000
+    for _ in range(draw(st.integers(0, 60))):
+        ts += draw(st.integers(-3, 5))
+        event = draw(st.sampled_from([DELTA_BID, DELTA_ASK, BBO_BID, BBO_ASK, SNAPSHOT_BID, SNAPSHOT_ASK]))
+        qty = draw(st.sampled_from([0.0, 0.1, 0.2, 0.3])) if event in (DELTA_BID, DELTA_ASK) else 0.2
+        parts.append((event, ts, ts + 9, TICK * draw(st.integers(90, 110)), qty, 0, 0, 0.0))
+    return np.array(parts, event_dtype)
+
+
+def reference_touches(rows: Rows) -> list[tuple[int | None, int | None]]:
+    """The touch of hftbacktest's fused events after each row, kept in a plain book."""
+    fuse = FuseMarketDepth(TICK, LOT)
+    book, done, touches = PlainBook(), 0, []
+    for number in range(len(rows)):
+        fuse.process_event(rows, number, True)
+        events = fuse.fused_events
+        for event in events[done:]:
+            apply(book, event)
+        done = len(events)
+        touches.append(touch_of(book))
+    fuse.close()
+    return touches
+
+
+def apply(book: PlainBook, row: Any) -> None:
+    side = BUY if int(row["ev"]) & DELTA_BID & ~1 else SELL
+    if int(row["ev"]) & 0xFF == DEPTH_CLEAR_EVENT:
+        book.sides[side].clear()
+    else:
+        book.set(side, float(row["px"]), float(row["qty"]))
+
+
+def touch_of(book: PlainBook) -> tuple[int | None, int | None]:
+    bids, asks = book.sides[BUY], book.sides[SELL]
+    return (round(max(bids) / TICK) if bids else None, round(min(asks) / TICK) if asks else None)
+
+
+@QUICK
+@given(streams())
+def test_the_touch_is_hftbacktests_after_every_row(rows: Rows) -> None:
+    book, kept = FusedBook(TICK, LOT), PlainBook()
+    touches = []
+    for number in range(len(rows)):
+        for row in book.fuse(rows[number : number + 1]):
+            apply(kept, row)
+        assert touch_of(kept) == (book.best_bid_tick, book.best_ask_tick), "the rows say what the book knows"
+        touches.append(touch_of(kept))
+    assert touches == reference_touches(rows)
+
+
+@QUICK
+@given(streams(), st.lists(st.integers(0, 60), max_size=4))
+def test_pieces_give_the_rows_that_the_whole_gives(rows: Rows, cuts: list[int]) -> None:
+    whole = FusedBook(TICK, LOT).fuse(rows).copy()
+    book = FusedBook(TICK, LOT)
+    pieces = [
+        book.fuse(piece).copy() for piece in np.split(rows, sorted(min(cut, len(rows)) for cut in cuts))
+    ]
+    assert np.concatenate(pieces).tobytes() == whole.tobytes()
+
+
+@QUICK
+@given(streams())
+def test_the_book_is_never_crossed(rows: Rows) -> None:
+    book = FusedBook(TICK, LOT)
+    for number in range(len(rows)):
+        book.fuse(rows[number : number + 1])
+        bid, ask = book.best_bid_tick, book.best_ask_tick
+        assert bid is None or ask is None or bid < ask
+
+
+def rows_of(*parts: tuple[int, int, float, float]) -> Rows:
+    return np.array([(ev, ts, ts, px, qty, 0, 0, 0.0) for ev, ts, px, qty in parts], event_dtype)
+
+
+def test_a_touch_takes_the_levels_that_it_proves_gone() -> None:
+    book = FusedBook(TICK, LOT)
+    book.fuse(
+        rows_of(
+            *((DELTA_BID, 1, 50.0 - n, 1.0) for n in range(3)),
+            *((DELTA_ASK, 1, 51.0 + n, 1.0) for n in range(3)),
+        )
+    )
+    out = book.fuse(rows_of((BBO_BID, 2, 49.0, 2.0), (BBO_ASK, 2, 49.5, 3.0)))
+    assert [(int(r["ev"]), float(r["px"]), float(r["qty"])) for r in out] == [
+        (DELTA_BID, 49.0, 2.0), (DELTA_BID, 50.0, 0.0), (DELTA_ASK, 49.5, 3.0),
+    ]  # fmt: skip
+    assert (book.best_bid_tick, book.best_ask_tick) == (98, 99)
+
+
+def test_an_older_change_at_the_touch_is_left_out() -> None:
+    book = FusedBook(TICK, LOT)
+    book.fuse(rows_of((BBO_BID, 5, 50.0, 1.0), (BBO_ASK, 5, 51.0, 1.0)))
+    assert len(book.fuse(rows_of((DELTA_BID, 4, 50.5, 1.0)))) == 0
+    assert len(book.fuse(rows_of((DELTA_BID, 4, 49.5, 1.0)))) == 1, "behind the touch it is news"
+
+
+def test_clears_empty_whole_sides_and_other_rows_pass() -> None:
+    book = FusedBook(TICK, LOT)
+    book.fuse(rows_of((DELTA_BID, 1, 50.0, 1.0), (DELTA_ASK, 1, 51.0, 1.0)))
+    out = book.fuse(rows_of((TRADE_BUY, 2, 51.0, 1.0), (CLEAR_BID, 2, np.nan, 0.0)))
+    assert len(out) == 2
+    assert (book.best_bid_tick, book.best_ask_tick) == (None, 102)
+
+
+def test_tables_grow_and_forget_freed_levels() -> None:
+    book = FusedBook(1.0, 1.0)
+    for start in range(0, 60_000, 3_000):
+        book.fuse(rows_of(*((DELTA_BID, start, float(1_000_000 - start - n), 1.0) for n in range(3_000))))
+        book.fuse(rows_of(*((DELTA_BID, start, float(1_000_000 - start - n), 0.0) for n in range(2_999))))
+    assert book.best_bid_tick == 1_000_000 - 2_999
+    assert book.best_ask_tick is None

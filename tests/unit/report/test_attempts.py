@@ -1,0 +1,214 @@
+"""Attempts and rounds: their accounts by hand, and that they add up to the run's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.finished_runs import (
+    NOON,
+    S,
+    decision,
+    decisions,
+    equity_of,
+    fill,
+    fills,
+    records,
+    run_of,
+    small_run,
+)
+
+from arb.report.attempts_table import COLUMNS, attempts_csv
+from arb.report.metrics.attempts import attempts_of
+from arb.report.metrics.rounds import is_convergence, longest_run, rounds_of, totals_of
+from arb.report.metrics.run import RunData
+from arb.strategy.decisions import Decision, Purpose
+
+
+def attempts(run: RunData) -> Any:
+    return attempts_of(run, equity_of(run))
+
+
+def rounds(run: RunData, *, by_spread: bool) -> Any:
+    return rounds_of(attempts(run), equity_of(run), by_spread=by_spread)
+
+
+def test_profit_is_the_cash_of_the_fills_less_their_fees() -> None:
+    first, second = attempts(small_run())
+    assert first["pnl"] == pytest.approx(4.0 - 0.5)
+    assert second["pnl"] == pytest.approx(-2.0 - 0.2)
+    assert (first["bought"], second["bought"]) == (200.0, 101.0)
+    assert (first["captured_bps"], second["captured_bps"]) == pytest.approx((175.0, -2.2 / 101.0 * 1e4))
+
+
+def test_the_log_gives_purpose_outcome_times_and_orders() -> None:
+    first, second = attempts(small_run())
+    assert (first["purpose"], first["outcome"], second["outcome"]) == (
+        Purpose.ENTER,
+        Decision.HEDGED,
+        Decision.HEDGED,
+    )
+    assert (first["begin"], first["end"]) == (NOON + S, NOON + 3 * S // 2)
+    assert (first["expected_bps"], second["expected_bps"]) == (4.0, 6.0)
+    assert (first["chases"], second["chases"], second["reversals"]) == (0, 1, 0)
+    assert second["last_fill"] - second["first_fill"] == pytest.approx(0.4 * S)
+
+
+def test_the_price_of_an_attempt_is_leg_1_over_leg_0() -> None:
+    assert attempts(small_run())["spread_bps"].tolist() == pytest.approx([200.0, 1e4 * 2.0 / 99.0])
+
+
+def test_a_residual_is_marked_and_valued_at_the_mid_of_its_leg() -> None:
+    log = decisions(decision(0, Decision.ATTEMPT, 1), decision(2, Decision.HALTED, 1))
+    run = run_of(
+        records([[100.0, 90.0]] * 4), log, fills(fill(1, 1, 1, 3.0, 95.0, 0.5), fill(1, 1, 0, -1.0, 100.0))
+    )
+    (row,) = attempts(run)
+    assert row["residual"] == 2.0
+    assert row["residual_quote"] == 2.0 * 90.0
+    assert row["pnl"] == pytest.approx(-285.0 + 100.0 - 0.5 + 180.0)
+    assert math.isnan(row["captured_bps"])
+
+
+def test_rounding_leaves_no_residual() -> None:
+    filled = fills(fill(1, 1, 0, 0.1, 100.0), fill(1, 1, 0, 0.2, 100.0), fill(1, 1, 1, -0.3, 100.0))
+    (row,) = attempts(run_of(records([[100.0, 100.0]] * 3), None, filled))
+    assert row["residual"] == 0.0
+
+
+def test_an_attempt_without_a_fill_captured_nothing_that_is_known() -> None:
+    log = decisions(decision(0, Decision.ATTEMPT, 1, value=3.0), decision(1, Decision.MISSED, 1))
+    (row,) = attempts(run_of(records([[1.0, 1.0]] * 2), log))
+    assert (row["pnl"], row["fills"], row["outcome"]) == (0.0, 0, Decision.MISSED)
+    assert math.isnan(row["captured_bps"])
+
+
+def test_without_a_log_there_are_no_attempts() -> None:
+    assert len(attempts(run_of(records([[1.0, 1.0]]), None, fills(fill(0, 0, 0, 1.0, 1.0))))) == 0
+
+
+def test_the_basis_is_taken_from_what_was_captured_by_the_direction() -> None:
+    # A basis of 100 bps all along: buying leg 0 and selling leg 1 earns it, the other way round pays it.
+    log = decisions(
+        decision(2, Decision.ATTEMPT, 1), decision(3, Decision.ATTEMPT, 2), decision(4, Decision.ATTEMPT, 3)
+    )
+    filled = fills(
+        fill(2, 1, 0, 1.0, 100.0), fill(2, 1, 1, -1.0, 101.0),
+        fill(3, 2, 0, -1.0, 100.0), fill(3, 2, 1, 1.0, 101.0),
+        fill(4, 3, 0, 1.0, 100.0), fill(4, 3, 0, -1.0, 99.0),
+    )  # fmt: skip
+    rows = attempts(run_of(records([[100.0, 101.0]] * 6), log, filled, halflife_ns=S))
+    assert rows["captured_bps"].tolist() == pytest.approx([100.0, -1e4 / 101.0, -100.0])
+    assert rows["over_basis_bps"].tolist() == pytest.approx([0.0, 100.0 - 1e4 / 101.0, -100.0])
+
+
+def test_a_round_is_an_attempt_unless_spreads_are_left() -> None:
+    totals = totals_of(rounds(small_run(), by_spread=False))
+    assert (totals.closed, totals.open, totals.wins, totals.losses) == (2, 0, 1, 1)
+    assert totals.win_rate_share == 0.5
+    assert totals.profit_factor == pytest.approx(3.5 / 2.2)
+    assert totals.expectancy_quote == pytest.approx(0.65)
+    assert (totals.win_quote_max, totals.loss_quote_max) == pytest.approx((3.5, 2.2))
+    assert (totals.holding_s_mean, totals.holding_s_median) == pytest.approx((0.2, 0.2))
+
+
+def convergence_run() -> RunData:
+    """Entered twice, left in two parts, with dust; then entered and not left."""
+    purposes = (Purpose.ENTER, Purpose.ENTER, Purpose.LEAVE, Purpose.LEAVE, Purpose.ENTER)
+    log = decisions(*(decision(n, Decision.ATTEMPT, n + 1, order_id=p) for n, p in enumerate(purposes)))
+    sizes = (
+        (2.0, 100.0, 103.0),
+        (1.0, 100.0, 103.0),
+        (-2.0, 101.0, 102.0),
+        (-0.999, 101.0, 102.0),
+        (1.0, 100.0, 104.0),
+    )
+    filled = fills(
+        *(
+            row
+            for n, (base, first, second) in enumerate(sizes)
+            for row in (
+                fill(n + 0.5, n + 1, 0, base, first, 0.1),
+                fill(n + 0.5, n + 1, 1, -base, second, 0.1),
+            )
+        )
+    )
+    return run_of(records([[100.0, 102.0]] * 8), log, filled)
+
+
+def test_in_convergence_a_round_runs_from_flat_to_flat() -> None:
+    run = convergence_run()
+    assert is_convergence(attempts(run))
+    done, left = rounds(run, by_spread=True)
+    assert (done["first_attempt"], done["last_attempt"], done["is_open"]) == (1, 4, False)
+    assert (left["first_attempt"], left["is_open"]) == (5, True)
+    dust = 0.001 * 100.0 - 0.001 * 102.0
+    assert done["pnl"] == pytest.approx(3.0 * 3.0 - 2.999 - 0.8 + dust)
+    assert left["pnl"] == pytest.approx(4.0 - 0.2 + 100.0 - 102.0)
+    totals = totals_of(rounds(run, by_spread=True))
+    assert (totals.closed, totals.open, totals.wins, totals.holding_s_mean) == (1, 1, 1, 3.0)
+
+
+def test_totals_of_no_rounds_are_unknown() -> None:
+    totals = totals_of(rounds(run_of(records([[1.0, 1.0]])), by_spread=False))
+    assert (totals.closed, totals.win_streak_max) == (0, 0)
+    assert all(math.isnan(v) for v in (totals.win_rate_share, totals.profit_factor, totals.expectancy_quote))
+
+
+@pytest.mark.parametrize(("flags", "length"), [("", 0), ("000", 0), ("1", 1), ("0110111", 3), ("1101", 2)])
+def test_streaks_are_the_longest_runs(flags: str, length: int) -> None:
+    assert longest_run(np.array([flag == "1" for flag in flags], bool)) == length
+
+
+trades_made = st.lists(
+    st.tuples(
+        st.integers(0, 5),
+        st.integers(0, 1),
+        st.integers(-50, 50).filter(bool),
+        st.floats(50.0, 150.0),
+        st.floats(0.0, 1.0),
+    ),
+    max_size=40,
+)
+
+
+@given(trades_made, st.booleans())
+def test_attempts_and_rounds_add_up_to_the_cash_of_the_run(made: Any, by_spread: bool) -> None:
+    filled = fills(
+        *(fill(n, a, leg, lots * 0.001, px, fee) for n, (a, leg, lots, px, fee) in enumerate(made))
+    )
+    run = run_of(records([[100.0, 101.0]] * 50), None, filled)
+    rows = attempts(run)
+    loose = filled[filled["attempt"] == 0]
+    total = math.fsum(filled["cash"]) - math.fsum(filled["fee"])
+    parts = math.fsum(rows["pnl"]) - math.fsum(rows["residual_quote"])
+    assert parts + math.fsum(loose["cash"]) - math.fsum(loose["fee"]) == pytest.approx(total, abs=1e-9)
+    # Rounds are valued: what their fills leave behind counts at the mids.
+    made_rounds = rounds(run, by_spread=by_spread)
+    if by_spread:
+        left = sum(float(rows[f"net_{n}"].sum()) * mid for n, mid in enumerate((100.0, 101.0)))
+        own = math.fsum(rows["cash"]) - math.fsum(rows["fee"])
+        assert math.fsum(made_rounds["pnl"]) == pytest.approx(own + left, abs=1e-9)
+    else:
+        assert math.fsum(made_rounds["pnl"]) == pytest.approx(math.fsum(rows["pnl"]), abs=1e-9)
+
+
+def test_the_csv_has_a_line_an_attempt_and_leaves_the_unknown_empty() -> None:
+    log = decisions(decision(0, Decision.ATTEMPT, 7, value=3.0), decision(1, Decision.MISSED, 7))
+    run = run_of(records([[1.0, 1.0]] * 2), log)
+    (line,) = csv.DictReader(io.StringIO(attempts_csv(attempts(run))))
+    assert list(line) == list(COLUMNS)
+    assert (line["attempt"], line["outcome"], line["purpose"], line["captured_bps"]) == (
+        "7",
+        "missed",
+        "",
+        "",
+    )
+    assert line["time"] == "2024-08-08T12:00:00.000000000Z"
+    assert float(line["expected_bps"]) == 3.0

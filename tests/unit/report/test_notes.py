@@ -1,0 +1,47 @@
+"""Origins of recordings."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from arb.data.catalog import Recording, recording_path
+from arb.errors import InputError
+from arb.report.notes import origin_notes
+
+
+def recording(folder: Path, day: int = 8, origin: bytes | None = None) -> Recording:
+    at = date(2024, 8, day)
+    path = recording_path(folder, "bybit_linear", "BTCUSDT", at)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if origin is not None:
+        path.with_suffix(".origin").write_bytes(origin)
+    return Recording("bybit_linear", "BTCUSDT", at, path)
+
+
+def test_a_recording_as_it_was_has_no_note(tmp_path: Path) -> None:
+    assert origin_notes([recording(tmp_path), recording(tmp_path, 9, b"  \nmore")]) == []
+
+
+def test_the_first_line_counts_and_the_same_text_is_told_once(tmp_path: Path) -> None:
+    files = [
+        recording(tmp_path, 8, b"simulated, seed 7\nmore\n"),
+        recording(tmp_path, 9, b"simulated, seed 7"),
+    ]
+    assert (tmp_path / "bybit_linear" / "btcusdt_20240808.origin").exists()
+    assert origin_notes(files) == ["bybit_linear:BTCUSDT: simulated, seed 7"]
+
+
+def test_a_note_is_bounded_and_printable(tmp_path: Path) -> None:
+    (note,) = origin_notes([recording(tmp_path, 8, b"\x1b[31mred\xff " + b"x" * 5_000)])
+    assert len(note) < 350
+    assert note.isprintable()
+
+
+def test_a_note_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
+    made = recording(tmp_path)
+    made.path.with_suffix(".origin").mkdir()
+    with pytest.raises(InputError, match=r"btcusdt_20240808\.origin: cannot be read"):
+        origin_notes([made])

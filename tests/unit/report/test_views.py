@@ -1,0 +1,280 @@
+"""The terminal's table, the page and the charts: that they show the summary's numbers and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+from support.finished_runs import (
+    NOON,
+    S,
+    decision,
+    decisions,
+    figures,
+    fill,
+    fills,
+    records,
+    run_of,
+    small_run,
+)
+
+from arb.report.attempts_table import attempts_csv
+from arb.report.charts import charts_of
+from arb.report.html import ATTEMPTS_MAX, page
+from arb.report.layout import HEADLINES, LEG_LINES, sections_of, value_at
+from arb.report.png import draw_png
+from arb.report.scene import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
+from arb.report.summary import Figures
+from arb.report.terminal import summary_view
+from arb.report.wording import KINDS, shown
+from arb.run.trades import iso_time
+from arb.strategy.decisions import Decision
+
+NOTE = "venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]"
+
+
+class Page(HTMLParser):
+    """Numbers by their place, and the text that stands outside of them, drawings and heads of tables."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.numbers: list[tuple[str | None, str, str | None, str, str]] = []
+        self.texts: list[str] = []
+        self.addresses: list[str] = []
+        self._attempt: str | None = None
+        self._open: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.addresses += [str(given[name]) for name in ("src", "href") if name in given]
+        if tag == "tr":
+            self._attempt = given.get("data-attempt")
+        if tag not in ("meta", "path"):
+            self._open.append((tag, given))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in ("meta", "path"):
+            assert self._open.pop()[0] == tag
+
+    def handle_data(self, data: str) -> None:
+        tag, given = self._open[-1] if self._open else ("", {})
+        within = {name for name, _ in self._open}
+        if "data-key" in given:
+            value = given.get("value") if tag == "data" else given.get("datetime")
+            self.numbers.append(
+                (self._attempt, str(given["data-key"]), value, str(given.get("data-kind")), data)
+            )
+        elif not within & {"svg", "style", "title", "th", "h1"}:
+            self.texts.append(data)
+
+
+def many_attempts(count: int) -> Figures:
+    log = [decision(n, Decision.ATTEMPT, n + 1, value=2.0) for n in range(count)]
+    rows = [
+        row
+        for n in range(count)
+        for row in (fill(n, n + 1, 0, 1.0, 100.0, 0.1), fill(n, n + 1, 1, -1.0, 100.0 + 0.01 * n, 0.1))
+    ]
+    return figures(run_of(records([[100.0, 101.0]] * (count + 1)), decisions(*log), fills(*rows)))
+
+
+def check_numbers(made: Figures) -> int:
+    """Every number of the page is that of the summary or of `attempts.csv`; how many there are."""
+    summary = made.summary.as_dict()
+    lines = {line["attempt"]: line for line in csv.DictReader(io.StringIO(attempts_csv(made.attempts)))}
+    shown_page = Page(page(made, charts_of(made)))
+    for attempt, key, value, kind, text in shown_page.numbers:
+        known = value_at(summary, key) if attempt is None else lines[attempt][key] or None
+        if text == "-":
+            assert known is None or known == "", key
+        elif value is None:
+            assert text == known, key
+        elif attempt is not None or isinstance(known, str):
+            assert value == known, key
+        else:
+            assert float(value) == known, key
+            assert text == shown(known, kind), key
+    outside = [text for text in shown_page.texts if re.search(r"\d", text)]
+    told = [t for t in outside if "left out" not in t]
+    assert told == []
+    return len(shown_page.numbers)
+
+
+def test_every_number_of_the_page_is_the_summarys() -> None:
+    assert check_numbers(figures()) > 80
+    assert check_numbers(figures(small_run()._replace(decisions=decisions()))) > 60
+    assert check_numbers(figures(run_of(records([[math.nan, math.nan]])))) > 60
+    assert check_numbers(many_attempts(ATTEMPTS_MAX + 50)) > 200
+
+
+def test_the_page_shows_every_line_of_the_layout() -> None:
+    made = figures()
+    keys = {number[1] for number in Page(page(made, [])).numbers}
+    assert {line.key for line in HEADLINES} <= keys
+    assert {line.key for section in sections_of(made.summary.as_dict()) for line in section.lines} <= keys
+    assert {f"legs.1.{line.key.partition('/')[0]}" for line in LEG_LINES} <= keys
+
+
+def test_the_layout_names_what_the_summary_has() -> None:
+    summary = figures().summary.as_dict()
+    for section in sections_of(summary):
+        for line in section.lines:
+            assert line.kind in KINDS
+            parent, _, name = line.key.rpartition(".")
+            holder = value_at(summary, parent) if parent else summary
+            assert line.key == "risk_halt.rule" or name in holder
+
+
+def test_the_page_needs_nothing_but_itself() -> None:
+    text = page(figures(), charts_of(figures()))
+    assert "<script" not in text
+    assert "url(" not in text
+    assert all(re.fullmatch(r"[a-z]+\.(json|csv|npz)", address) for address in Page(text).addresses)
+
+
+def test_the_note_stands_first_and_is_text() -> None:
+    made = figures(notes=[NOTE])
+    body = page(made, []).partition("<main>")[2].strip()
+    assert body.startswith('<p class="note"')
+    assert "simulated &lt;b&gt;&amp; seeded" in body.splitlines()[0]
+    assert drawn(made).startswith(
+        "DATA NOT AS RECORDED: venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]"
+    )
+
+
+def test_attempts_beyond_the_bound_are_counted() -> None:
+    text = page(many_attempts(ATTEMPTS_MAX + 50), [])
+    assert "50 left out" in text
+    assert text.count("<tr data-attempt=") == ATTEMPTS_MAX
+    # Those of the largest profit or loss, by time.
+    numbers = [int(n) for n in re.findall(r'<tr data-attempt="(\d+)"', text)]
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == ATTEMPTS_MAX + 50
+
+
+def drawn(made: Figures, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(summary_view(made.summary.as_dict()))
+    text: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return text
+
+
+def test_the_table_fits_sixty_lines_of_a_hundred_columns() -> None:
+    reasons = decisions(
+        *(
+            line
+            for n in range(13)
+            for line in (
+                decision(n, Decision.OPPORTUNITY, leg=0),
+                decision(n + 0.5, Decision.OPPORTUNITY_END, 0, 0, n),
+            )
+        )
+    )
+    run = small_run()._replace(decisions=reasons)
+    text = drawn(figures(run, notes=[NOTE] * 9))
+    lines = text.splitlines()
+    assert len(lines) <= 60
+    assert max(map(len, lines)) <= 100
+    assert "... and 6 more notes in summary.json" in text
+
+
+def test_the_table_holds_the_legs_and_both() -> None:
+    text = drawn(figures())
+    for part in (
+        "backtest of venue_a:BTCUSDT and venue_b:BTCUSDT: ended",
+        "+0.3000",
+        "10,000.30",
+        "... position",
+    ):
+        assert part in text
+    assert "-" in drawn(figures(run_of(records([[math.nan, math.nan]]))))
+
+
+@pytest.mark.parametrize("outcome", ["halted", "interrupted"])
+def test_the_title_says_how_it_ended(outcome: str) -> None:
+    assert f": {outcome}" in drawn(figures(outcome=outcome))
+
+
+def test_charts_are_the_same_bytes_each_time_and_pictures() -> None:
+    for chart, again in zip(charts_of(figures()), charts_of(figures()), strict=True):
+        png = draw_png(chart)
+        assert png == draw_png(again)
+        picture = Image.open(io.BytesIO(png))
+        assert picture.format == "PNG"
+        assert picture.info == {}
+    assert page(figures(), charts_of(figures())) == page(figures(), charts_of(figures()))
+
+
+def test_charts_of_a_run_without_values_say_so() -> None:
+    made = figures(run_of(records([[math.nan, math.nan]] * 3)))
+    texts = [label.text for label in lay_out(charts_of(made)[0]).labels]
+    assert "no values" in texts
+    assert all(draw_png(chart) for chart in charts_of(made))
+
+
+def test_long_series_keep_their_extremes_and_stay_small() -> None:
+    times = np.arange(1_000_000) * S + NOON
+    values = np.sin(np.arange(1_000_000) / 1e5)
+    values[123_456], values[654_321] = 50.0, -50.0
+    values[400_000:600_000] = np.nan
+    kept_times, kept = thinned(times, values, 900)
+    assert len(kept) <= 1_800
+    assert (np.nanmax(kept), np.nanmin(kept)) == (50.0, -50.0)
+    assert (np.diff(kept_times) > 0).all()
+    (path,) = lay_out(Chart("a", "a", "", [Series("", times, values, "blue")])).paths
+    assert len(path.pieces) == 2  # the gap is left open
+
+
+def test_a_step_holds_each_value_until_the_next() -> None:
+    times = np.array([0, S, 2 * S]) + NOON
+    (path,) = lay_out(
+        Chart("a", "a", "", [Series("", times, np.array([0.0, 1.0, 1.0]), "blue", "step")])
+    ).paths
+    (piece,) = path.pieces
+    assert piece[0, 1] == piece[1, 1] != piece[2, 1] == piece[3, 1]
+    assert piece[1, 0] == piece[2, 0]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks", "digits"),
+    [
+        (0.0, 10.0, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0], 0),
+        (-0.6, 0.6, [-0.5, -0.25, 0.0, 0.25, 0.5], 2),
+        (61_600.5, 61_601.5, None, 1),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, ticks: list[float] | None, digits: int) -> None:
+    made, decimals = nice_ticks(low, high)
+    assert decimals == digits
+    assert ticks is None or made == pytest.approx(ticks)
+    assert 3 <= len(made) <= 7
+
+
+def test_time_ticks_are_round_and_named_by_the_span() -> None:
+    assert [text for _, text in time_ticks(NOON, NOON + 345 * S)] == [f"12:0{n}" for n in range(6)]
+    assert time_ticks(NOON, NOON + 20 * S)[1][1] == "12:00:05"
+    assert time_ticks(NOON, NOON + 20 * 86_400 * S)[0][1] == "08-10"
+    assert all(iso_time(t).endswith("00:00.000000000Z") for t, _ in time_ticks(NOON, NOON + 86_400 * S))
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "text"),
+    [
+        (None, "count", "-"), (math.nan, "money", "-"), (1234, "count", "1,234"), (-1234.5, "gain", "-1,234.50"),
+        (0.01234, "gain", "+0.0123"), (0.0, "gain", "0.00"), (0.5, "share", "50.00 %"), (1e-6, "return", "+0.0001 %"),
+        (1.25, "bps", "+1.250 bps"), (0.0, "duration", "0 s"), (0.25, "duration", "250 ms"), (90.0, "duration", "90 s"),
+        (345.0, "duration", "5.8 min"), (7200.0, "duration", "2.0 h"), (864_000.0, "duration", "10.0 days"),
+        ("2024-08-08T12:00:00.5Z", "time", "2024-08-08 12:00:00"), ("", "time", "-"), (-1e-12, "base", "+0"),
+    ],
+)  # fmt: skip
+def test_values_are_written_as_people_read_them(value: Any, kind: str, text: str) -> None:
+    assert shown(value, kind) == text

@@ -1,0 +1,157 @@
+"""What a strategy is called with: arguments by name, parameters by default, fact and setting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arb.errors import ArbError, ConfigError, InputError
+from arb.run.arguments import Arguments, params_record
+from arb.run.strategy import LoadedStrategy
+
+BOT: Any = object()
+RECORDER: Any = object()
+
+
+def strategy(function: Callable[..., Any], **defaults: Any) -> LoadedStrategy:
+    return LoadedStrategy("mine.py:run", function, defaults, Path("mine.py"), "0" * 64)
+
+
+def bound(function: Callable[..., Any], given: dict[str, Any], **defaults: Any) -> tuple[Any, ...]:
+    return Arguments(strategy(function, **defaults), {}, given).bind(BOT, RECORDER)
+
+
+def refusal(
+    function: Callable[..., Any], given: dict[str, Any], kind: type[ArbError], **defaults: Any
+) -> str:
+    with pytest.raises(kind) as caught:
+        Arguments(strategy(function, **defaults), {}, given)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda bot, recorder: 0,
+        lambda hbt, recorder: 0,
+        lambda hbt, stat: 0,
+        lambda hbt, rec: 0,
+    ],
+)
+def test_bot_and_recorder_go_by_several_names(function: Callable[..., Any]) -> None:
+    assert bound(function, {}) == (BOT, RECORDER)
+
+
+def test_the_order_is_the_functions_own() -> None:
+    assert bound(lambda recorder, skew, hbt: 0, {"skew": 0.1}) == (RECORDER, 0.1, BOT)
+
+
+def test_the_bot_alone_is_enough() -> None:
+    assert bound(lambda hbt: 0, {}) == (BOT,)
+
+
+def test_numbers_without_a_value_are_asked_for() -> None:
+    assert refusal(lambda hbt, recorder, skew: 0, {}, InputError) == (
+        "mine.py:run: its argument 'skew' has no value; give one: --set strategy.params.skew=NUMBER"
+    )
+
+
+def test_numbers_with_a_default_need_none() -> None:
+    def run(hbt: Any, skew: float = 0.5, levels: int = 3, is_on: bool = True) -> None: ...
+
+    assert bound(run, {}) == (BOT, 0.5, 3, True)
+    assert bound(run, {"skew": 0.7, "is_on": False}) == (BOT, 0.7, 3, False)
+
+
+def test_a_default_that_is_no_number_counts_for_none() -> None:
+    def run(hbt: Any, name: str = "x") -> None: ...
+
+    assert "'name' has no value" in refusal(run, {}, InputError)
+
+
+def test_a_whole_number_for_a_float_becomes_one() -> None:
+    def run(hbt: Any, params: Any, skew: float = 0.5) -> None: ...
+
+    arguments = Arguments(strategy(run, edge=1.5), {}, {"skew": 1, "edge": 2})
+    assert repr(dict(arguments.numbers)) == "{'skew': 1.0}"
+    assert repr(arguments.params) == "{'edge': 2.0}"
+
+
+def test_a_whole_float_for_an_int_becomes_one() -> None:
+    arguments = Arguments(strategy(lambda hbt, params: 0, levels=1), {}, {"levels": 3.0})
+    assert repr(arguments.params) == "{'levels': 3}"
+
+
+@pytest.mark.parametrize(
+    ("default", "given", "takes"),
+    [
+        (1, 2.5, "a whole number"),
+        (1, True, "a whole number"),
+        (1, float("inf"), "a whole number"),
+        (1, float("nan"), "a whole number"),
+        (1, 1e30, "a whole number"),
+        (1.5, False, "a number"),
+        (True, 1, "true or false"),
+        (True, 0.0, "true or false"),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_refused(default: Any, given: Any, takes: str) -> None:
+    told = f"[strategy.params] a: {given!r} given; mine.py:run takes {takes}"
+    assert refusal(lambda hbt, params: 0, {"a": given}, ConfigError, a=default) == told
+
+    def run(hbt: Any, a: Any = default) -> None: ...
+
+    assert refusal(run, {"a": given}, ConfigError) == told
+
+
+def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:
+    message = refusal(lambda hbt, skew, params: 0, {"skew": 1, "min_egde": 2}, ConfigError, min_edge=1.0)
+    assert message == "[strategy.params] min_egde: not a parameter of mine.py:run; did you mean min_edge?"
+
+
+def test_an_unknown_parameter_is_refused_with_those_there_are() -> None:
+    assert refusal(lambda hbt, params: 0, {"zzz": 2}, ConfigError, a=1.0, b=2).endswith("it takes a, b")
+    assert refusal(lambda hbt: 0, {"zzz": 2}, ConfigError).endswith("it takes none")
+
+
+def test_parameters_of_the_module_that_the_function_does_not_take_are_refused() -> None:
+    assert "not a parameter" in refusal(lambda hbt: 0, {"a": 2.0}, ConfigError, a=1.0)
+
+
+def test_a_setting_beats_a_fact_beats_a_default() -> None:
+    loaded = strategy(lambda bot, params: 0, a=1.0, b=1.0, c=1.0)
+    arguments = Arguments(loaded, {"a": 2.0, "b": 2.0, "unasked": 9.0}, {"a": 3.0})
+    assert arguments.params == {"a": 3.0, "b": 2.0, "c": 1.0}
+
+
+def test_params_without_defaults_are_refused() -> None:
+    assert "has no PARAMS dict" in refusal(lambda bot, params: 0, {}, InputError)
+
+
+@pytest.mark.parametrize("function", [lambda recorder: 0, lambda: 0, lambda bot, hbt: 0])
+def test_exactly_one_bot_is_needed(function: Callable[..., Any]) -> None:
+    assert refusal(function, {}, InputError) == (
+        "mine.py:run: a strategy takes the bot as an argument named bot or hbt"
+    )
+
+
+@pytest.mark.parametrize("function", [lambda bot, *rest: 0, lambda bot, **rest: 0, lambda bot, *, a=1: 0])
+def test_plain_arguments_only(function: Callable[..., Any]) -> None:
+    assert "plain arguments only" in refusal(function, {}, InputError)
+
+
+def test_the_record_has_fields_of_their_kinds_in_order() -> None:
+    record = params_record({"edge": 1.5, "levels": 3, "is_on": True, "big": 2**63 - 1})
+    assert record.dtype.names == ("edge", "levels", "is_on", "big")
+    assert [record.dtype[n].str for n in record.dtype.names] == ["<f8", "<i8", "|b1", "<i8"]
+    assert record.tolist() == (1.5, 3, True, 2**63 - 1)
+    assert record.dtype.isalignedstruct
+    assert isinstance(record, np.void)
+
+
+def test_the_record_is_bound() -> None:
+    assert bound(lambda hbt, params: 0, {"a": 4.0}, a=1.0)[1]["a"] == 4.0

@@ -1,0 +1,158 @@
+"""A run's folder appears whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from arb.errors import ExitCode, InputError
+from arb.run.folder import RunFolder
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        RunFolder(path)
+    assert caught.value.exit_code == ExitCode.USER_INPUT
+    return str(caught.value)
+
+
+def test_it_appears_when_it_is_published(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    with RunFolder(target) as folder:
+        folder.write_json("a.json", {"x": 1})
+        assert not target.exists()
+        folder.publish()
+    assert everything(tmp_path) == ["run", "run/a.json"]
+    assert target.stat().st_mode & 0o777 == 0o755
+
+
+def test_parents_are_made(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "a" / "b" / "run") as folder:
+        folder.publish()
+    assert everything(tmp_path) == ["a", "a/b", "a/b/run"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_is_left_when_the_run_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    def fail() -> None:
+        with RunFolder(tmp_path / "a" / "b" / "run") as folder:
+            folder.write_json("a.json", {"x": 1})
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert everything(tmp_path) == []
+
+
+def test_a_parent_that_somebody_uses_meanwhile_stays(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "a" / "b" / "run"):
+        (tmp_path / "a" / "mine").write_text("")
+    assert everything(tmp_path) == ["a", "a/mine"]
+
+
+def test_a_parent_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with RunFolder(tmp_path / "a" / "run"):
+        pass
+    assert everything(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "dangling link"])
+def test_what_exists_is_never_replaced(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "run"
+    if kind == "folder":
+        target.mkdir()
+    elif kind == "file":
+        target.write_text("")
+    else:
+        target.symlink_to(tmp_path / "nowhere")
+    assert refusal(target) == f"{target}: exists already; name another folder with --out"
+    assert everything(tmp_path) == ["run"]
+
+
+def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "run"
+    with RunFolder(target) as folder:
+        target.mkdir()
+        (target / "mine").write_text("")
+        with pytest.raises(InputError, match="cannot be written"):
+            folder.publish()
+    assert everything(tmp_path) == ["run", "run/mine"]
+
+
+def test_a_place_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for target in (tmp_path / "file" / "run", tmp_path / "file" / "a" / "run"):
+        assert refusal(target).startswith(f"{target}: cannot be written: ")
+    assert everything(tmp_path) == ["file"]
+
+
+def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    assert "File name too long" in refusal(tmp_path / "a" / ("x" * 300))
+    assert "File name too long" in refusal(tmp_path / "a" / ("x" * 300) / "run")
+    assert everything(tmp_path) == []
+
+
+def test_a_read_only_parent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Permissions do not bind root, under which tests may run.
+    def refuse(*_: Any, **__: Any) -> str:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    target = tmp_path / "a" / "run"
+    assert (
+        refusal(target) == f"{target}: cannot be written: Permission denied; name another folder with --out"
+    )
+    assert everything(tmp_path) == []
+
+
+def test_a_full_disk_names_the_folder_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    target = tmp_path / "run"
+    with RunFolder(target) as folder:
+        folder.write_json("a.json", {})
+        monkeypatch.setattr(Path, "write_bytes", fail)
+        with pytest.raises(InputError) as caught:
+            folder.write_json("b.json", {})
+    assert str(caught.value) == f"{target}: cannot be written: No space left on device"
+    assert everything(tmp_path) == []
+
+
+def test_json_has_null_where_a_number_is_none(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run") as folder:
+        folder.write_json("a.json", {"x": [float("nan"), 1.5], "y": {"z": float("-inf")}})
+        folder.publish()
+    assert json.loads((tmp_path / "run" / "a.json").read_text()) == {"x": [None, 1.5], "y": {"z": None}}
+
+
+def test_floats_in_csv_read_back_the_same(tmp_path: Path) -> None:
+    numbers = [0.1 + 0.2, 1e-300, 12345678.87654321, -0.0]
+    with RunFolder(tmp_path / "run") as folder:
+        folder.write_csv("a.csv", ["x"], [[number] for number in numbers])
+        folder.publish()
+    lines = (tmp_path / "run" / "a.csv").read_bytes().decode().split("\n")
+    assert lines[0] == "x"
+    assert [float(line).hex() for line in lines[1:-1]] == [number.hex() for number in numbers]
+
+
+def test_arrays_are_the_same_bytes_every_time(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with RunFolder(tmp_path / name) as folder:
+            folder.write_arrays("x.npz", {"0": np.arange(9.0)})
+            folder.publish()
+    assert (tmp_path / "a" / "x.npz").read_bytes() == (tmp_path / "b" / "x.npz").read_bytes()
+    assert np.load(tmp_path / "a" / "x.npz")["0"].tolist() == list(range(9))

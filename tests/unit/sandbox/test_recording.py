@@ -1,0 +1,236 @@
+"""`arb sandbox record`: files that read back whole, the same bytes again, days, and one line for bad input."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from support.simulated import ADAPTERS, LISTINGS, START_NS
+
+from arb.cli import cli
+from arb.data.catalog import find_recordings
+from arb.errors import ExitCode, InputError
+from arb.sandbox.price import S
+from arb.sandbox.recording import RecordingFiles
+from connectors.lines import LineDecoder
+from connectors.types import Kind
+
+ALL = ",".join(LISTINGS)
+MIDNIGHT = 1_704_153_600 * S
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from any configuration: what `arb init` would write counts."""
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*words: str) -> Any:
+    return CliRunner().invoke(cli, ["sandbox", "record", *words], prog_name="arb")
+
+
+def recorded(out: Path, *words: str) -> dict[str, bytes]:
+    """The files of a recording that succeeds, by name."""
+    told = run("--out", str(out), *words)
+    assert told.exit_code == 0, told.output
+    return {
+        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+    }
+
+
+def lines_of(content: bytes) -> list[tuple[int, bytes]]:
+    lines = gzip.decompress(content).splitlines()
+    assert all(len(line.partition(b" ")[0]) == 19 for line in lines)
+    return [(int(line[:19]), line[20:]) for line in lines]
+
+
+def test_the_same_options_give_the_same_bytes(tmp_path: Path) -> None:
+    words = ("--minutes", "0.1", "--venues", ALL)
+    first = recorded(tmp_path / "a", "--seed", "7", *words)
+    assert first == recorded(tmp_path / "b", "--seed", "7", *words)
+    other = recorded(tmp_path / "c", "--seed", "8", *words)
+    assert first.keys() == other.keys()
+    assert all(first[name] != other[name] for name in first)
+
+
+def test_the_gzip_header_holds_no_name_and_no_time(tmp_path: Path) -> None:
+    files = recorded(tmp_path / "a", "--minutes", "0.1")
+    header = files["binance_spot/btcusdt_20240101.gz"][:8]
+    assert header == b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
+
+
+def test_every_frame_is_read_fast_in_order_and_without_a_gap(tmp_path: Path) -> None:
+    out = tmp_path / "a"
+    recorded(out, "--minutes", "0.2", "--venues", ALL, "--symbols", "BTCUSDT,ETHUSDT")
+    recordings = find_recordings(out)
+    assert len(recordings) == 8
+    for recording in recordings:
+        content = recording.path.read_bytes()
+        lines = lines_of(content)
+        assert [at for at, _ in lines] == sorted(at for at, _ in lines)
+        assert START_NS <= lines[0][0] < lines[-1][0] < START_NS + 12 * S
+        decoder = LineDecoder(ADAPTERS[recording.venue], recording.symbol)
+        kinds = [
+            int(kind)
+            for piece in decoder.decode([gzip.decompress(content)])
+            for kind in piece.messages["kind"]
+        ]
+        assert decoder.slow_frames == 0
+        assert len(kinds) == len(lines)
+        assert kinds.count(Kind.SNAPSHOT) == 1
+        assert min(kinds.count(kind) for kind in (Kind.DELTA, Kind.BBO, Kind.TRADE)) > 10
+        if recording.venue.startswith("binance"):
+            assert kinds[: kinds.index(Kind.SNAPSHOT)].count(Kind.DELTA) >= 2
+
+
+def test_a_recording_converts_without_a_gap_across_midnight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    out = tmp_path / "a"
+    files = recorded(out, "--minutes", "0.5", "--start", "2024-01-01T23:59", "--venues", ALL, "--seed", "3")
+    assert {name.rpartition("_")[2] for name in files} == {"20240101.gz", "20240101.origin"}
+    out = tmp_path / "b"
+    files = recorded(out, "--minutes", "1.5", "--start", "2024-01-01T23:59", "--venues", ALL, "--seed", "3")
+    for venue in LISTINGS:
+        before, after = (lines_of(files[f"{venue}/btcusdt_{day}.gz"]) for day in ("20240101", "20240102"))
+        assert before[-1][0] < MIDNIGHT <= after[0][0]
+        assert not any(b"lastUpdateId" in frame or b'orderbook.50.BTCUSDT","type":"snapshot"' in frame
+                       for _, frame in after)  # fmt: skip
+    told = CliRunner().invoke(cli, ["convert", str(out), "--json"], prog_name="arb")
+    assert told.exit_code == 0, told.output
+    days = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [day["gaps"] for day in days] == [0] * 8
+    assert [day["carried"] for day in days] == [False, True] * 4
+
+
+def test_each_file_says_beside_it_that_it_is_simulated(tmp_path: Path) -> None:
+    files = recorded(tmp_path / "a", "--minutes", "0.1", "--seed", "12")
+    origins = {text for name, text in files.items() if name.endswith(".origin")}
+    assert len(files) == 4
+    (origin,) = origins
+    assert origin.startswith(b"simulated, not a recording of any venue: arb ")
+    assert b" --seed 12 --minutes 0.1 --start 2024-01-01T00:00 " in origin
+    assert origin.count(b"\n") == 1
+
+
+def test_json_lines_name_each_file(tmp_path: Path) -> None:
+    told = run("--out", "a", "--minutes", "0.1", "--json")
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert [line["venue"] for line in lines] == ["binance_spot", "bybit_spot"]
+    for line in lines:
+        path = Path(line["file"])
+        assert (line["day"], line["symbol"]) == ("2024-01-01", "BTCUSDT")
+        assert line["bytes"] == path.stat().st_size
+        assert line["frames"] == len(lines_of(path.read_bytes()))
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--venues", "kraken"),
+            "--venues kraken: the sandbox has no such venue; it has binance_spot, binance_usdm",
+        ),
+        (("--venues", "binance_spot,"), "'binance_spot,' is no list of names with commas between them"),
+        (("--symbols", "XYZUSDT"), "--symbols XYZUSDT: "),
+        (("--minutes", "0"), "--minutes 0: it must be from 0.1 to 20160"),
+        (("--minutes", "nan"), "--minutes nan: it must be from 0.1 to 20160"),
+        (("--minutes", "1e9"), "--minutes 1e+09: it must be from 0.1 to 20160"),
+        (("--start", "yesterday"), "'yesterday' is no time; write it as 2024-01-01T00:00"),
+        (("--start", "1999-01-01"), "--start 1999-01-01T00:00: it must lie in the years 2002 to 2199"),
+        (("--start", "9999-12-31"), "--start 9999-12-31T00:00: it must lie in the years 2002 to 2199"),
+        (("--seed", "-1"), "Invalid value for '--seed'"),
+        (("--out", "file/below"), "file/below: cannot be written"),
+        (("--out", "file"), "file: "),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+    Path("file").touch()
+    result = run("--out", "new", "--minutes", "0.1", *words)
+    assert result.exit_code == ExitCode.USER_INPUT
+    assert result.stderr.startswith("error: ")
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file"]
+
+
+def test_a_symbol_without_a_price_to_begin_with_is_refused(tmp_path: Path) -> None:
+    assert CliRunner().invoke(cli, ["init", "config"]).exit_code == 0
+    for name in ("binance.toml", "bybit.toml"):
+        with (tmp_path / "config" / name).open("a") as file:
+            file.write('[symbols.SOLUSDT]\ntick_size = "0.01"\nlot_size = "0.001"\n')
+    result = run("--out", "new", "--minutes", "0.1", "--symbols", "SOLUSDT")
+    assert result.stderr == (
+        "error: --symbols SOLUSDT: the sandbox has no price to begin with; it knows BTCUSDT, ETHUSDT\n"
+    )
+
+
+def test_nothing_is_replaced(tmp_path: Path) -> None:
+    before = recorded(tmp_path / "a", "--minutes", "0.1")
+    result = run("--out", str(tmp_path / "a"), "--minutes", "0.1", "--seed", "99")
+    assert result.exit_code == ExitCode.USER_INPUT
+    assert "btcusdt_20240101.gz: exists already; name another folder with --out" in result.stderr
+    assert before == {
+        str(path.relative_to(tmp_path / "a")): path.read_bytes()
+        for path in sorted((tmp_path / "a").rglob("*"))
+        if path.is_file()
+    }
+
+
+def files_in(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_what_appears_meanwhile_is_kept_and_nothing_else_is_left(tmp_path: Path) -> None:
+    taken = tmp_path / "out" / "bybit_spot" / "btcusdt_20240101.gz"
+    with pytest.raises(InputError, match=r"btcusdt_20240101\.gz: exists already"):
+        with RecordingFiles(tmp_path / "out", "simulated") as files:
+            for venue in ("binance_spot", "bybit_spot"):
+                files.write(LISTINGS[venue], [(START_NS, "{}")])
+            taken.parent.mkdir()
+            taken.write_bytes(b"somebody else's")
+            files.publish()
+    assert files_in(tmp_path) == ["out", "out/bybit_spot", "out/bybit_spot/btcusdt_20240101.gz"]
+    assert taken.read_bytes() == b"somebody else's"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_an_end_before_time_leaves_nothing(tmp_path: Path, error: Any) -> None:
+    with pytest.raises((KeyboardInterrupt, OSError)):
+        with RecordingFiles(tmp_path / "out" / "deep", "simulated") as files:
+            files.write(LISTINGS["binance_spot"], [(START_NS, "{}")])
+            raise error
+    assert files_in(tmp_path) == []
+
+
+def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = run("--out", "new", "--minutes", "0.1")
+    assert result.exit_code == ExitCode.USER_INPUT
+    assert result.stderr == (
+        "error: new: cannot be written: No space left on device; name another folder with --out\n"
+    )
+    assert files_in(tmp_path) == []
+
+
+def test_where_links_are_not_known_files_are_still_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_links(source: Path, target: Path) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    assert len(recorded(tmp_path / "a", "--minutes", "0.1")) == 4
+    with pytest.raises(InputError, match="exists already"):
+        with RecordingFiles(tmp_path / "a", "simulated") as files:
+            files.write(LISTINGS["binance_spot"], [(START_NS, "{}")])
+            files.publish()
