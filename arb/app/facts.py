@@ -18,6 +18,7 @@ def facts_of(config: Config) -> dict[str, bool | int | float]:
     """
     facts: dict[str, bool | int | float] = {
         "min_spread_bps": config.strategy.min_spread_bps,
+        "max_edge_bps": config.strategy.max_edge_bps,
         "max_position_size": config.strategy.max_position_size,
         "rebalance_threshold": config.strategy.rebalance_threshold,
         "basis_halflife_ns": round(config.strategy.basis_halflife_s * _NS_PER_S),
@@ -25,6 +26,8 @@ def facts_of(config: Config) -> dict[str, bool | int | float]:
         "stop_loss_bps": config.risk.stop_loss_bps,
         "position_limit": config.risk.position_limit,
         "order_timeout_ns": config.execution.order_timeout_ms * _NS_PER_MS,
+        "attempt_interval_ns": config.execution.attempt_interval_ms * _NS_PER_MS,
+        "stale_after_ns": config.execution.stale_after_ms * _NS_PER_MS,
         "slippage_tolerance": config.execution.slippage_tolerance,
         "common_lot": common_lot([leg.lot_size_text for leg in config.legs]),
     }

@@ -95,6 +95,15 @@ class Strategy(Table, frozen=True, kw_only=True):
     min_spread_bps: Annotated[
         float, key("bps", "Least edge, net of both taker fees, that opens an attempt.", ge=0, le=10_000)
     ] = 10.0
+    max_edge_bps: Annotated[
+        float,
+        key(
+            "bps",
+            "Edges above this are distrusted: a price is more likely wrong than generous.",
+            gt=0,
+            le=1e6,
+        ),
+    ] = 200.0
     max_position_size: Annotated[
         float, key("base", "Largest quantity per leg and attempt.", gt=0, le=1e9)
     ] = 1.0
@@ -156,6 +165,12 @@ class Execution(Table, frozen=True, kw_only=True):
     order_timeout_ms: Annotated[
         int, key("ms", "Time to fill a short leg before the long one is reversed.", ge=1, le=10 * _MINUTE_MS)
     ] = 5000
+    attempt_interval_ms: Annotated[
+        int, key("ms", "Least time from the beginning of one attempt to the next.", ge=0, le=_DAY_MS)
+    ] = 100
+    stale_after_ms: Annotated[
+        int, key("ms", "A book that was silent for longer opens no attempt.", ge=1, le=_DAY_MS)
+    ] = 2000
     slippage_tolerance: Annotated[
         float, key("share", "Share of the price by which an order may be worse than the touch.", ge=0, le=0.1)
     ] = 0.001

@@ -9,10 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.leg import Leg
+from arb.strategy.decisions import Decision
 
 HEADER = (
     "time", "exch_ts", "attempt", "leg", "side", "price", "quantity", "fee", "cash", "liquidity", "order_id"
 )  # fmt: skip
+
+#: Decisions whose `order_id` is no order.
+_NO_ORDERS = (Decision.ATTEMPT, Decision.OPPORTUNITY, Decision.OPPORTUNITY_END, Decision.RISK_HALTED)
 
 
 class Trade(NamedTuple):
@@ -40,7 +44,7 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg]) -> list[Trade]:
     attempts = {
         (int(d["leg"]), int(d["order_id"])): int(d["attempt"])
         for d in decisions
-        if d["order_id"] and d["attempt"] > 0
+        if d["code"] not in _NO_ORDERS and d["order_id"] and d["attempt"] > 0
     }
     order = np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))
     return [_trade(fill, attempts, legs) for fill in fills[order]]

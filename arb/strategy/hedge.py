@@ -13,7 +13,7 @@ import numpy as np
 from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, SELL
 from numba import njit
 
-from arb.strategy.decisions import Decision
+from arb.strategy.decisions import Decision, Purpose
 from arb.strategy.sizing import floor_to_lot, limit_price
 
 #: Phases of the attempt.
@@ -24,6 +24,8 @@ ATTEMPT = np.dtype(
     [
         ("phase", "i8"),
         ("number", "i8"),
+        # When the last attempt began.
+        ("last_ts", "i8"),
         ("qty", "f8"),
         ("deadline", "i8"),
         ("next_order_id", "u8"),
@@ -66,11 +68,12 @@ def begin(bot, recorder, attempt, legs, buy_no, qty, edge, params):  # type: ign
     now = bot.current_timestamp
     sell_no = 1 - buy_no
     attempt.number += 1
+    attempt.last_ts = now
     attempt.qty = qty
     attempt.reversals = 0
     attempt.undone_qty = 0.0
     attempt.deadline = now + np.int64(params.order_timeout_ns)
-    recorder.decide(now, Decision.ATTEMPT, attempt.number, buy_no, 0, edge)
+    recorder.decide(now, Decision.ATTEMPT, attempt.number, buy_no, np.uint64(Purpose.ENTER), edge)
     for leg_no in range(2):
         leg = legs[leg_no]
         leg.side = BUY if leg_no == buy_no else SELL
@@ -99,6 +102,8 @@ def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-de
     reverse_qty = floor_to_lot(surplus, legs[long_no].lot_size)
     if attempt.phase == OPENING:
         _enter(attempt, CHASING, now, params)
+        if reverse_qty > 0.0:
+            recorder.decide(now, Decision.IMBALANCE, attempt.number, long_no, 0, surplus)
     if attempt.phase == CHASING and (now >= attempt.deadline or not chase_qty > 0.0):
         _enter(attempt, REVERSING, now, params)
     if attempt.phase == CHASING:

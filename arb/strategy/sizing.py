@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
+
+from arb.strategy.decisions import Missed
 
 #: A number of steps so little below a whole one is the whole one: 0.3 / 0.1 is 2.9999999999999996. The relative part
 #: covers the rounding of price, tick and quotient where there are many steps: 100,000 in ticks of 0.01 are 1e7.
@@ -75,6 +78,20 @@ def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-
         and qty * sell.bid * sell.contract_size * (1.0 - params.slippage_tolerance) >= sell.min_notional
     )
     return qty if is_large_enough and qty > 0.0 else 0.0
+
+
+@njit
+def why_no_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
+    """Why `attempt_qty` is 0, as a `Missed` reason: no position room, nothing to pay with, or too little."""
+    least = max(params.common_lot, buy.min_qty, sell.min_qty)
+    room = min(params.position_limit - buy_values.position, params.position_limit + sell_values.position)
+    if not room >= least:
+        return np.int64(Missed.POSITION)
+    paid = min(
+        buy_room(buy, buy_values, buy.ask * (1.0 + params.slippage_tolerance), np.inf),
+        sell_room(sell, sell_values, sell.bid, np.inf),
+    )
+    return np.int64(Missed.TOO_SMALL) if paid >= least else np.int64(Missed.INVENTORY)
 
 
 @njit

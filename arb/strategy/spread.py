@@ -1,9 +1,10 @@
 """The spread strategy: buy one leg and sell the other when the edge across two books pays for itself.
 
-`run` watches both touches and opens an attempt when the edge of one direction, in bps of the buy price, net of both
-taker fees and measured from the average cross spread where `basis_halflife_ns` asks for it, is above
-`min_spread_bps`. One attempt at a time; `arb.strategy.hedge` brings it to an end. A book that is not in sync reads
-NaN, and NaN never trades. It is the strategy's thread, in every world.
+`run` watches both touches and opens an attempt when the edge of one direction (in bps of the buy price, net of both
+taker fees, measured from the average cross spread where `basis_halflife_ns` asks for it) is above `min_spread_bps` and
+not above the sanity cap `max_edge_bps`, both books are fresh, and the attempt before is not too near. One attempt at a
+time; `arb.strategy.hedge` brings it to an end. A book that is not in sync reads NaN, and NaN never trades. It is the
+strategy's thread, in every world.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from arb.strategy.decisions import Outcome
+from arb.strategy.decisions import Missed, Outcome
 from arb.strategy.hedge import ATTEMPT, HALTED, IDLE, advance, begin, wait_ns
-from arb.strategy.sizing import attempt_qty
+from arb.strategy.opportunity import OPPORTUNITY, lose, see
+from arb.strategy.sizing import attempt_qty, why_no_qty
 from arb.strategy.touch import (
     BASIS,
     LEG,
@@ -27,10 +29,13 @@ from arb.strategy.touch import (
 #: Arguments and their defaults. Names that the configuration has are filled in from it; `_0` and `_1` are the legs.
 PARAMS = {
     "min_spread_bps": 10.0,
+    "max_edge_bps": 200.0,
     "max_position_size": 1.0,
     "position_limit": 10.0,
     "slippage_tolerance": 0.001,
     "order_timeout_ns": 5_000_000_000,
+    "attempt_interval_ns": 100_000_000,
+    "stale_after_ns": 2_000_000_000,
     "basis_halflife_ns": 0,
     "record_interval_ns": 1_000_000_000,
     "common_lot": 0.001,
@@ -62,6 +67,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
     bases = np.zeros(1, BASIS)
     attempts = np.zeros(1, ATTEMPT)
     attempts[0].next_order_id = 1
+    seen = np.zeros(2, OPPORTUNITY)
     _set_up(bot, params, legs)
     idle_ns = np.int64(params.record_interval_ns)
     next_record = np.int64(0)
@@ -78,16 +84,21 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
             now = bot.current_timestamp
             if is_changed and params.basis_halflife_ns > 0:
                 update_basis(basis, legs, now, params.basis_halflife_ns)
-            if attempt.phase != IDLE:
+            is_busy = attempt.phase != IDLE
+            if is_busy:
                 advance(bot, recorder, attempt, legs, params)
-            elif params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns):
-                _seek(bot, recorder, attempt, legs, basis.bps, params)
+            if is_changed and (
+                params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
+            ):
+                _seek(bot, recorder, attempt, legs, seen, is_busy, basis.bps, now, params)
             if attempt.phase == HALTED:
                 break
             timeout = wait_ns(attempt, now, idle_ns, params)
         if bot.current_timestamp >= next_record:
             recorder.record(bot)
             next_record = bot.current_timestamp + idle_ns
+    for buy_no in range(2):
+        lose(recorder, seen, buy_no, bot.current_timestamp)
     recorder.record(bot)
     return np.int64(Outcome.HALTED) if attempts[0].phase == HALTED else np.int64(Outcome.ENDED)
 
@@ -109,16 +120,41 @@ def _set_up(bot, params, legs):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _seek(bot, recorder, attempt, legs, basis_bps, params):  # type: ignore[no-untyped-def]
-    """Opens an attempt in the direction whose edge is above the threshold, if one is and its size is not zero."""
-    if not (is_quoted(legs[0]) and is_quoted(legs[1])):
-        return
+def _seek(bot, recorder, attempt, legs, seen, is_busy, basis_bps, now, params):  # type: ignore[no-untyped-def]
+    """Notes the edges above the threshold, and opens an attempt for one when nothing stands in its way."""
+    is_known = is_quoted(legs[0]) and is_quoted(legs[1])
     for buy_no in range(2):
         buy, sell = legs[buy_no], legs[1 - buy_no]
         # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
-        edge = edge_bps(buy, sell) - (basis_bps if buy_no == 0 else -basis_bps)
+        edge = edge_bps(buy, sell) - (basis_bps if buy_no == 0 else -basis_bps) if is_known else np.nan
         if edge > params.min_spread_bps:
-            qty = attempt_qty(buy, sell, bot.state_values(buy_no), bot.state_values(1 - buy_no), params)
-            if qty > 0.0:
-                begin(bot, recorder, attempt, legs, buy_no, qty, edge, params)
-                return
+            missed = _obstacle(bot, attempt, is_busy, edge, now, params)
+            if missed == Missed.TAKEN:
+                buy_values, sell_values = bot.state_values(buy_no), bot.state_values(1 - buy_no)
+                qty = attempt_qty(buy, sell, buy_values, sell_values, params)
+                if qty > 0.0:
+                    begin(bot, recorder, attempt, legs, buy_no, qty, edge, params)
+                else:
+                    missed = why_no_qty(buy, sell, buy_values, sell_values, params)
+            see(recorder, seen, buy_no, edge, missed, now)
+        else:
+            lose(recorder, seen, buy_no, now)
+
+
+@njit
+def _obstacle(bot, attempt, is_busy, edge, now, params):  # type: ignore[no-untyped-def]
+    """What forbids an attempt now, size aside: a `Missed` reason, TAKEN for nothing."""
+    if is_busy or attempt.phase != IDLE:
+        return np.int64(Missed.BUSY)
+    if not edge <= params.max_edge_bps:
+        return np.int64(Missed.DISTRUSTED)
+    if now - attempt.last_ts < params.attempt_interval_ns:
+        return np.int64(Missed.INTERVAL)
+    for leg_no in range(2):
+        latency = bot.feed_latency(leg_no)
+        if latency is None:
+            return np.int64(Missed.STALE)
+        _, local_ts = latency
+        if now - local_ts > params.stale_after_ns:
+            return np.int64(Missed.STALE)
+    return np.int64(Missed.TAKEN)

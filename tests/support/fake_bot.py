@@ -85,6 +85,8 @@ class FakeBot:
     current_timestamp: int = 0
     sent: list[Order] = field(default_factory=list)
     refused: list[Order] = field(default_factory=list)
+    #: When a leg was heard of last, where that is not now.
+    last_feed: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._orders = (FakeOrders(), FakeOrders())
@@ -105,6 +107,11 @@ class FakeBot:
 
     def state_values(self, leg_no: int) -> Any:
         return self._values[leg_no]
+
+    def feed_latency(self, leg_no: int) -> tuple[int, int] | None:
+        """Every book is as fresh as the clock, unless `last_feed` says otherwise."""
+        ts = self.last_feed.get(leg_no, self.current_timestamp)
+        return (ts, ts)
 
     def orders(self, leg_no: int) -> FakeOrders:
         return self._orders[leg_no]

@@ -58,7 +58,7 @@ def log_edges(bins: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.
 
 def delay_centres(bins: NDArray[np.int64]) -> NDArray[np.float64]:
     """The middle of each delay bin: a distance from the first delay, in ns."""
-    centres: NDArray[np.float64] = ((bins + 0.5) * (1 << _WIDTH_BITS)) - _NEAR_NS
+    centres = (bins.astype(np.float64) + 0.5) * float(1 << _WIDTH_BITS) - float(_NEAR_NS)
     for first, sign in ((_NEAR_BINS, 1.0), (_NEAR_BINS + LOG_BINS, -1.0)):
         is_far = (bins >= first) & (bins < first + LOG_BINS)
         low, high = log_edges(bins[is_far] - first)

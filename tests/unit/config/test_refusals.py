@@ -57,7 +57,7 @@ Edit = Callable[[str, str, str], None]
         (
             "strategy.foo.bar=1",
             "--set strategy.foo.bar: [strategy.foo] is not a known section; known here: symbol, legs,"
-            " function, min_spread_bps, max_position_size, rebalance_threshold, basis_halflife_s, params",
+            " function, min_spread_bps, max_edge_bps, max_position_size, rebalance_threshold, basis_halflife_s, params",
         ),
         (
             "capital.binance_spo.quote=1",
@@ -95,7 +95,7 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
         (
             "[execution]",
             "[execution]\nfoo = 1",
-            "[execution] foo is not a known key; known here: order_timeout_ms, slippage_tolerance",
+            "[execution] foo is not a known key; known here: order_timeout_ms, attempt_interval_ms, stale_after_ms, slippage_tolerance",
         ),
         (
             "max_drawdown = 0.05",

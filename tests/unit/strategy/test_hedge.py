@@ -46,6 +46,7 @@ PARAMS = {
     "position_limit": 3.0,
     "slippage_tolerance": TOLERANCE,
     "order_timeout_ns": TIMEOUT,
+    "attempt_interval_ns": 0,
     "common_lot": COMMON_LOT,
     "is_spot_0": True,
     "is_spot_1": False,
@@ -53,6 +54,10 @@ PARAMS = {
     "quote_0": 10_000.0,
     "quote_1": 10_000.0,
 }
+
+
+#: What is watched rather than done; `test_spread` tests it.
+WATCHED = (Decision.OPPORTUNITY, Decision.OPPORTUNITY_END, Decision.IMBALANCE)
 
 
 class Run(NamedTuple):
@@ -75,7 +80,7 @@ def run(touches: Sequence[Touch], script: Sequence[Fate], then: Fate = FULL) -> 
     bot = FakeBot(touches, fates(script, then), touches[-1].ts + 3_000 * MS, TICKS, LOTS)
     recorder = FakeRecorder()
     outcome = plain(spread.run)(bot, SimpleNamespace(**PARAMS), recorder)
-    return Run(bot, recorder.decisions, int(outcome))
+    return Run(bot, [d for d in recorder.decisions if d.code not in WATCHED], int(outcome))
 
 
 def codes(result: Run) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from support.fake_bot import FakeBot, FakeRecorder, Touch, fates, plain
 
 import arb.strategy
 from arb.strategy import spread
-from arb.strategy.decisions import Decision, Outcome
+from arb.strategy.decisions import Decision, Missed, Outcome, Purpose
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -114,3 +115,63 @@ def test_no_record_outlives_its_array(path: Path) -> None:
             assert not (
                 isinstance(called, ast.Attribute) and called.attr in {"zeros", "empty", "ones", "array"}
             )
+
+
+CHEAP_0 = [touch(S, 0, 99.99, 100.0), touch(S, 1, 101.0, 101.1)]
+
+
+def lines(touches: list[Touch], *codes: Decision, **changes: Any) -> list[tuple[Decision, int, int, float]]:
+    """(code, leg, order_id, value) of the decisions of some kinds."""
+    recorder = FakeRecorder()
+    run(bot_of(touches), params(**changes), recorder)
+    return [(d.code, d.leg, d.order_id, round(d.value, 6)) for d in recorder.decisions if d.code in codes]
+
+
+def missed(touches: list[Touch], bot_changes: dict[int, int] | None = None, **changes: Any) -> list[Missed]:
+    """What came of every opportunity."""
+    recorder = FakeRecorder()
+    bot = bot_of(touches)
+    bot.last_feed.update(bot_changes or {})
+    run(bot, params(**changes), recorder)
+    return [Missed(d.order_id) for d in recorder.decisions if d.code == Decision.OPPORTUNITY_END]
+
+
+def test_an_opportunity_is_told_from_its_rise_to_its_end_with_its_highest_edge() -> None:
+    books = [*CHEAP_0, touch(2 * S, 1, 102.0, 102.1), touch(3 * S, 1, 100.0, 100.1)]
+    both = (Decision.OPPORTUNITY, Decision.OPPORTUNITY_END)
+    assert lines(books, *both) == [
+        (Decision.OPPORTUNITY, 0, 0, 100.0),
+        (Decision.OPPORTUNITY_END, 0, Missed.TAKEN, 200.0),
+    ]
+
+
+def test_an_unknown_book_ends_an_opportunity() -> None:
+    books = [*CHEAP_0, touch(2 * S, 1, math.nan, math.nan), touch(3 * S, 1, 101.0, 101.1)]
+    assert len(lines(books, Decision.OPPORTUNITY_END)) == 2
+
+
+def test_an_edge_above_the_cap_is_distrusted() -> None:
+    assert missed(CHEAP_0, max_edge_bps=99.9) == [Missed.DISTRUSTED]
+    assert attempts(CHEAP_0, max_edge_bps=99.9) == []
+    assert attempts(CHEAP_0, max_edge_bps=100.1) == [(0, 100.0)]
+
+
+def test_a_silent_book_opens_nothing() -> None:
+    assert missed(CHEAP_0, {0: S - 101 * MS}, stale_after_ns=100 * MS) == [Missed.STALE]
+    assert missed(CHEAP_0, {0: S - 100 * MS}, stale_after_ns=100 * MS) == [Missed.TAKEN]
+
+
+def test_attempts_keep_their_distance() -> None:
+    books = [*CHEAP_0, *(touch(S + n * 20 * MS, 1, 101.0 + n / 100, 102.0) for n in range(1, 11))]
+    assert len(attempts(books, attempt_interval_ns=100 * MS, position_limit=100.0)) == 3
+    assert len(attempts(books, attempt_interval_ns=0, position_limit=100.0)) == 11
+
+
+def test_what_is_too_small_or_unpaid_or_over_the_limit_is_told_apart() -> None:
+    assert missed(CHEAP_0, min_notional_0=1e9) == [Missed.TOO_SMALL]
+    assert missed(CHEAP_0, quote_0=0.0) == [Missed.INVENTORY]
+    assert missed(CHEAP_0, position_limit=0.0) == [Missed.POSITION]
+
+
+def test_an_attempt_says_what_it_is_for() -> None:
+    assert lines(CHEAP_0, Decision.ATTEMPT) == [(Decision.ATTEMPT, 0, Purpose.ENTER, 100.0)]

@@ -1,0 +1,39 @@
+"""Opportunities: an edge above the threshold in one direction, from when it rises to when it is gone.
+
+Each is logged with its highest edge and with what came of it: taken, or the last thing that stood in its way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from arb.strategy.decisions import Decision, Missed
+
+#: One direction's opportunity.
+OPPORTUNITY = np.dtype([("is_open", "i8"), ("peak_bps", "f8"), ("missed", "i8")], align=True)
+
+
+@njit
+def see(recorder, seen, buy_no, edge, missed, now):  # type: ignore[no-untyped-def]
+    """Notes an edge above the threshold in the direction that buys `buy_no`; `missed`: a `Missed` reason."""
+    opportunity = seen[buy_no]
+    if opportunity.is_open == 0:
+        opportunity.is_open = 1
+        opportunity.peak_bps = edge
+        opportunity.missed = missed
+        recorder.decide(now, Decision.OPPORTUNITY, 0, buy_no, 0, edge)
+    opportunity.peak_bps = max(opportunity.peak_bps, edge)
+    if opportunity.missed != Missed.TAKEN:
+        opportunity.missed = missed
+
+
+@njit
+def lose(recorder, seen, buy_no, now):  # type: ignore[no-untyped-def]
+    """Notes that the direction that buys `buy_no` has no edge above the threshold, or none that is known."""
+    opportunity = seen[buy_no]
+    if opportunity.is_open != 0:
+        opportunity.is_open = 0
+        recorder.decide(
+            now, Decision.OPPORTUNITY_END, 0, buy_no, np.uint64(opportunity.missed), opportunity.peak_bps
+        )
