@@ -9,7 +9,7 @@ from hftbacktest import ROIVectorMarketDepthBacktest
 from numba import njit
 
 from arb.app.facts import facts_of
-from arb.app.legs import leg_of, load_adapter
+from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.backtest.assets import LegData, backtest_bot, make_asset, vector_range
 from arb.bot.bot import Bot
 from arb.config import Config, load
@@ -36,7 +36,12 @@ def replayed(config: Config, folder: Path, rows: int | None = None) -> list[LegD
     legs = [leg_of(leg) for leg in config.legs]
     recordings = find_recordings(folder)
     feeds = [
-        Feed(load_adapter(configured.venue), [_first_day(recordings, leg)], leg.feed_latency_ns)
+        Feed(
+            load_adapter(configured.venue),
+            [_first_day(recordings, leg)],
+            leg.feed_latency_ns,
+            instrument_of(leg),
+        )
         for configured, leg in zip(config.legs, legs, strict=True)
     ]
     files = convert(feeds, RowCache()).files

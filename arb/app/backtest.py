@@ -26,7 +26,7 @@ from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days
-from arb.data.convert import Conversion, Feed, code_version, convert
+from arb.data.convert import Conversion, Feed, code_version, convert, refuse_bookless
 from arb.errors import ExitCode
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
@@ -84,6 +84,7 @@ def run_backtest(
         conversion = convert(
             feeds, RowCache(), offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
         )
+        refuse_bookless(conversion, feeds)
         replayed = [
             LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
             for leg, files in zip(legs, conversion.files, strict=True)

@@ -208,6 +208,15 @@ def test_a_cut_recording(refusal: Callable[..., str], place: Place, share: float
     assert "record or copy it again" in told
 
 
+def test_a_day_without_a_book_and_without_the_day_before(refusal: Callable[..., str], place: Place) -> None:
+    write_recording(
+        place.data, "binance_usdm", [line for line in depth_lines(50) if "lastUpdateId" not in line]
+    )
+    told = refusal()
+    assert told.startswith("data/binance_usdm/btcusdt_20240808.gz: no snapshot of the book in it")
+    assert "day before" in told
+
+
 def test_a_recording_that_is_no_gzip(refusal: Callable[..., str], place: Place) -> None:
     damaged(place, lambda content: b"hello")
     assert "not a whole gzip file" in refusal()
