@@ -15,6 +15,12 @@ OPPORTUNITY = np.dtype([("is_open", "i8"), ("peak_bps", "f8"), ("missed", "i8")]
 
 
 @njit
+def is_any_open(seen):  # type: ignore[no-untyped-def]
+    """Whether either direction has an opportunity: then a change of quantity matters too."""
+    return seen[0].is_open != 0 or seen[1].is_open != 0
+
+
+@njit
 def see(recorder, seen, buy_no, edge, missed, now):  # type: ignore[no-untyped-def]
     """Notes an edge above the threshold in the direction that buys `buy_no`; `missed`: a `Missed` reason."""
     opportunity = seen[buy_no]

@@ -14,11 +14,14 @@ from numba import njit
 
 from arb.strategy.decisions import Missed, Outcome
 from arb.strategy.hedge import ATTEMPT, HALTED, IDLE, advance, begin, wait_ns
-from arb.strategy.opportunity import OPPORTUNITY, lose, see
+from arb.strategy.opportunity import OPPORTUNITY, is_any_open, lose, see
 from arb.strategy.sizing import attempt_qty, why_no_qty
 from arb.strategy.touch import (
     BASIS,
     LEG,
+    PRICE_CHANGED,
+    QTY_CHANGED,
+    UNCHANGED,
     edge_bps,
     is_basis_known,
     is_quoted,
@@ -79,15 +82,16 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
             break
         if result > _ORDER_RESPONSE or result < _TIMEOUT:
             raise RuntimeError("the bot failed: see hftbacktest's return codes")
-        is_changed = read_touches(bot, legs)
-        if is_changed or attempt.phase != IDLE:
+        change = read_touches(bot, legs)
+        if change != UNCHANGED or attempt.phase != IDLE:
             now = bot.current_timestamp
-            if is_changed and params.basis_halflife_ns > 0:
+            if change == PRICE_CHANGED and params.basis_halflife_ns > 0:
                 update_basis(basis, legs, now, params.basis_halflife_ns)
             is_busy = attempt.phase != IDLE
             if is_busy:
                 advance(bot, recorder, attempt, legs, params)
-            if is_changed and (
+            is_news = change == PRICE_CHANGED or (change == QTY_CHANGED and is_any_open(seen))
+            if is_news and (
                 params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
             ):
                 _seek(bot, recorder, attempt, legs, seen, is_busy, basis.bps, now, params)

@@ -41,22 +41,28 @@ LEG = np.dtype(
 BASIS = np.dtype([("bps", "f8"), ("last_bps", "f8"), ("last_ts", "i8"), ("start_ts", "i8")], align=True)
 
 
+# What `read_touches` found. Most changes are of a quantity alone, which moves no edge.
+UNCHANGED, QTY_CHANGED, PRICE_CHANGED = 0, 1, 2
+
+
 @njit
 def read_touches(bot, legs):  # type: ignore[no-untyped-def]
-    """Reads both touches; whether a price or quantity is another than before. NaN counts as a change."""
-    is_changed = False
+    """Reads both touches; whether a price, or only a quantity, is another than before. NaN counts as a change."""
+    change = UNCHANGED
     for leg_no in range(2):
         depth = bot.depth(leg_no)
         leg = legs[leg_no]
         bid, ask = depth.best_bid, depth.best_ask
         bid_qty, ask_qty = depth.best_bid_qty, depth.best_ask_qty
-        if bid != leg.bid or ask != leg.ask or bid_qty != leg.bid_qty or ask_qty != leg.ask_qty:
+        if bid != leg.bid or ask != leg.ask:
             leg.bid = bid
             leg.ask = ask
+            change = PRICE_CHANGED
+        if bid_qty != leg.bid_qty or ask_qty != leg.ask_qty:
             leg.bid_qty = bid_qty
             leg.ask_qty = ask_qty
-            is_changed = True
-    return is_changed
+            change = max(change, QTY_CHANGED)
+    return change
 
 
 @njit
