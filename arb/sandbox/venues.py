@@ -7,8 +7,8 @@ from collections.abc import Callable
 from numpy.random import Generator
 
 from arb.sandbox.binance import BinanceSpotStreams, BinanceUsdmStreams
-from arb.sandbox.bybit import BybitLinearStreams, BybitSpotStreams
 from arb.sandbox.book import Book
+from arb.sandbox.bybit import BybitLinearStreams, BybitSpotStreams
 from arb.sandbox.events import Listing
 from arb.sandbox.streams import Streams
 

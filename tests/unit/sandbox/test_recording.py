@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support.recording_files import command_environment
 from support.simulated import ADAPTERS, LISTINGS, START_NS
 
 from arb.cli import cli
@@ -91,11 +92,8 @@ def test_every_frame_is_read_fast_in_order_and_without_a_gap(tmp_path: Path) -> 
 def test_a_recording_converts_without_a_gap_across_midnight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
     out = tmp_path / "a"
-    files = recorded(out, "--minutes", "0.5", "--start", "2024-01-01T23:59", "--venues", ALL, "--seed", "3")
-    assert {name.rpartition("_")[2] for name in files} == {"20240101.gz", "20240101.origin"}
-    out = tmp_path / "b"
     files = recorded(out, "--minutes", "1.5", "--start", "2024-01-01T23:59", "--venues", ALL, "--seed", "3")
     for venue in LISTINGS:
         before, after = (lines_of(files[f"{venue}/btcusdt_{day}.gz"]) for day in ("20240101", "20240102"))
@@ -187,25 +185,34 @@ def files_in(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
+def write_small(out: Path, *venues: str) -> None:
+    """One frame a venue, published."""
+    with RecordingFiles(out, "simulated") as files:
+        for venue in venues:
+            files.write(LISTINGS[venue], [(START_NS, "{}")])
+        files.publish()
+
+
 def test_what_appears_meanwhile_is_kept_and_nothing_else_is_left(tmp_path: Path) -> None:
     taken = tmp_path / "out" / "bybit_spot" / "btcusdt_20240101.gz"
+    taken.parent.mkdir(parents=True)
+    taken.write_bytes(b"somebody else's")
     with pytest.raises(InputError, match=r"btcusdt_20240101\.gz: exists already"):
-        with RecordingFiles(tmp_path / "out", "simulated") as files:
-            for venue in ("binance_spot", "bybit_spot"):
-                files.write(LISTINGS[venue], [(START_NS, "{}")])
-            taken.parent.mkdir()
-            taken.write_bytes(b"somebody else's")
-            files.publish()
+        write_small(tmp_path / "out", "binance_spot", "bybit_spot")
     assert files_in(tmp_path) == ["out", "out/bybit_spot", "out/bybit_spot/btcusdt_20240101.gz"]
     assert taken.read_bytes() == b"somebody else's"
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_an_end_before_time_leaves_nothing(tmp_path: Path, error: Any) -> None:
-    with pytest.raises((KeyboardInterrupt, OSError)):
-        with RecordingFiles(tmp_path / "out" / "deep", "simulated") as files:
-            files.write(LISTINGS["binance_spot"], [(START_NS, "{}")])
-            raise error
+def fail_while_writing(out: Path, error: BaseException) -> None:
+    with RecordingFiles(out, "simulated") as files:
+        files.write(LISTINGS["binance_spot"], [(START_NS, "{}")])
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_end_before_time_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        fail_while_writing(tmp_path / "out" / "deep", error)
     assert files_in(tmp_path) == []
 
 
@@ -231,6 +238,4 @@ def test_where_links_are_not_known_files_are_still_not_replaced(
     monkeypatch.setattr(os, "link", no_links)
     assert len(recorded(tmp_path / "a", "--minutes", "0.1")) == 4
     with pytest.raises(InputError, match="exists already"):
-        with RecordingFiles(tmp_path / "a", "simulated") as files:
-            files.write(LISTINGS["binance_spot"], [(START_NS, "{}")])
-            files.publish()
+        write_small(tmp_path / "a", "binance_spot")

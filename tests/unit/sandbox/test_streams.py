@@ -154,15 +154,15 @@ def _check_chain(venue: str, deltas: list[Message]) -> None:
 def test_bybit_tells_the_best_fifty_and_every_trade(venue: str, seed: int) -> None:
     listener = Listener(venue)
     events: list[Event] = []
-    streams: Any = None
     for _, streams, new, frames in drive(venue, seconds=3, seed=seed, steps_per_s=10):
         events += new
         listener.hear(frames)
         assert all(len(book) in (0, DEPTH) for book in listener.books)
-    _publish_rest(streams, listener)
-    assert listener.levels(DEPTH) == whole_book(streams, DEPTH)
+        last = streams
+    _publish_rest(last, listener)
+    assert listener.levels(DEPTH) == whole_book(last, DEPTH)
     assert listener.trades == fills_of(events)
-    assert listener.touches[-1] == touch_of(streams.book)
+    assert listener.touches[-1] == touch_of(last.book)
     assert [d.kind for d in listener.depths[:2]] == [Kind.SNAPSHOT, Kind.DELTA]
     ids = [d.last_id for d in listener.depths]
     assert ids == list(range(ids[0], ids[0] + len(ids)))

@@ -1,0 +1,140 @@
+"""The fused touch on the real recordings: FuseMarketDepth's after every row, and every touch's own prices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hftbacktest.data import FuseMarketDepth
+from hftbacktest.types import BUY_EVENT, DEPTH_BBO_EVENT, DEPTH_CLEAR_EVENT, SELL_EVENT, TRADE_EVENT
+from numba import njit
+from support.paths import RECORDINGS, needs_recordings
+from support.venues import VENUES
+
+from arb.data.raw import read_pieces
+from connectors import fuse
+from connectors.book import BookSync
+from connectors.clock import RowClock
+from connectors.lines import LineDecoder
+from connectors.types import Rows
+
+pytestmark = [needs_recordings, pytest.mark.slow]
+
+OFFSET_NS, LATENCY_NS = 1_276_159_997, 10_000_000
+FILES = [
+    ("binance_usdm", "btcusdt", 0.1, 0.001),
+    ("binance_usdm", "ethusdt", 0.01, 0.001),
+    ("binance_spot", "btcusdt", 0.01, 0.00001),
+    ("binance_spot", "ethusdt", 0.01, 0.0001),
+    ("bybit_linear", "btcusdt", 0.1, 0.001),
+    ("bybit_linear", "ethusdt", 0.01, 0.001),
+]
+
+
+def chained_rows(venue_name: str, symbol: str) -> Rows:
+    """The rows of a book as they go into the fused one: proven by their ids and stamped, trades left out."""
+    venue = VENUES[venue_name]
+    sync = BookSync(venue.sequence_rule, keep_bbo=True)
+    clock = RowClock(OFFSET_NS, LATENCY_NS)
+    pieces = []
+    path = RECORDINGS / venue_name / f"{symbol}_20240808.gz"
+    for rows, messages in LineDecoder(venue, symbol.upper()).decode(read_pieces(path)):
+        piece = sync.receive(rows, messages).copy()
+        clock.stamp(piece)
+        pieces.append(piece)
+    rows = np.concatenate(pieces)
+    return rows[rows["ev"] & np.uint64(0xFF) != TRADE_EVENT]
+
+
+@njit
+def _reference(fused: Any, rows: Any, counts: Any) -> None:
+    """How many fused events there are after each row."""
+    for number in range(len(rows)):
+        fused.process_event(rows, number, True)
+        counts[number] = len(fused.fused_events)
+
+
+@njit
+def _touches(events: Any, counts: Any, tick: float, lot: float, base: int, ticks: int, touches: Any) -> None:
+    """The touch of a plain book of events after each row, in ticks above `base`; -1 and `ticks` for none."""
+    is_bid, is_ask = np.zeros(ticks, np.bool_), np.zeros(ticks, np.bool_)
+    bid, ask, done = -1, ticks, 0
+    for number in range(len(counts)):
+        while done < counts[number]:
+            event = events[done]
+            done += 1
+            is_buy = event.ev & np.uint64(BUY_EVENT) != 0
+            if np.int64(event.ev) & 0xFF == DEPTH_CLEAR_EVENT:
+                if is_buy:
+                    is_bid[:] = False
+                    bid = -1
+                else:
+                    is_ask[:] = False
+                    ask = ticks
+                continue
+            t = np.int64(np.rint(event.px / tick)) - base
+            if not 0 <= t < ticks:
+                continue
+            is_set = np.rint(event.qty / lot) > 0.0
+            if is_buy:
+                is_bid[t] = is_set
+                bid = max(bid, t) if is_set else bid
+                while bid >= 0 and not is_bid[bid]:
+                    bid -= 1
+            else:
+                is_ask[t] = is_set
+                ask = min(ask, t) if is_set else ask
+                while ask < ticks and not is_ask[ask]:
+                    ask += 1
+        touches[number, 0], touches[number, 1] = bid, ask
+
+
+def reference_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) -> Any:
+    """The touch of hftbacktest's fused book after each row."""
+    rows = rows.copy()
+    # FuseMarketDepth takes a clear up to a price; ours clears the whole side, whose end is beyond any price.
+    is_clear = rows["ev"] & np.uint64(0xFF) == DEPTH_CLEAR_EVENT
+    rows["px"][is_clear & (rows["ev"] & np.uint64(BUY_EVENT) != 0)] = 0.0
+    rows["px"][is_clear & (rows["ev"] & np.uint64(SELL_EVENT) != 0)] = 1e9
+    counts, touches = np.zeros(len(rows), np.int64), np.zeros((len(rows), 2), np.int64)
+    fused = FuseMarketDepth(tick, lot)
+    _reference(fused, rows, counts)
+    _touches(fused.fused_events.copy(), counts, tick, lot, base, ticks, touches)
+    fused.close()
+    return touches
+
+
+def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) -> Any:
+    """The touch of our fused book after each row, by the rows that it gives."""
+    book = fuse.FusedBook(tick, lot)
+    pieces, counts = [], np.zeros(len(rows), np.int64)
+    total = 0
+    for number in range(len(rows)):
+        piece = book.fuse(rows[number : number + 1])
+        total += len(piece)
+        counts[number] = total
+        if len(piece):
+            pieces.append(piece.copy())
+    touches = np.zeros((len(rows), 2), np.int64)
+    _touches(np.concatenate(pieces), counts, tick, lot, base, ticks, touches)
+    return touches
+
+
+@pytest.mark.parametrize(("venue", "symbol", "tick", "lot"), FILES)
+def test_the_fused_touch_is_hftbacktests_and_the_venues(
+    venue: str, symbol: str, tick: float, lot: float
+) -> None:
+    rows = chained_rows(venue, symbol)
+    reference = float(rows["px"][rows["qty"] > 0][0])
+    base, ticks = round(reference / 2 / tick), round(reference / tick)
+    ours = fused_touches(rows, tick, lot, base, ticks)
+    assert (ours == reference_touches(rows, tick, lot, base, ticks)).all()
+
+    is_bbo = rows["ev"] & np.uint64(0xFF) == DEPTH_BBO_EVENT
+    is_bid = is_bbo & (rows["ev"] & np.uint64(BUY_EVENT) != 0)
+    bids = np.flatnonzero(is_bid)
+    assert (rows["ev"][bids + 1] & np.uint64(SELL_EVENT) != 0).all(), "the ask follows its bid"
+    own = np.stack([np.rint(rows["px"][bids] / tick), np.rint(rows["px"][bids + 1] / tick)], axis=1) - base
+    assert (ours[bids + 1] == own).all()
+    assert len(bids) > 20_000 or venue == "bybit_linear"
