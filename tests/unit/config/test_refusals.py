@@ -95,7 +95,8 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
         (
             "[execution]",
             "[execution]\nfoo = 1",
-            "[execution] foo is not a known key; known here: order_timeout_ms, attempt_interval_ms, stale_after_ms, slippage_tolerance",
+            "[execution] foo is not a known key; known here: order_timeout_ms, attempt_interval_ms, stale_after_ms,"
+            " slippage_tolerance",
         ),
         (
             "max_drawdown = 0.05",
