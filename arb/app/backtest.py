@@ -73,6 +73,8 @@ def run_backtest(
     legs = [leg_of(leg) for leg in config.legs]
     days = select_days(Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end)
     notes = origin_notes(recording for leg_days in days for recording in leg_days)
+    if config.data.note is not None:
+        notes.append(config.data.note)
     now = datetime.now(UTC)
     with RunFolder(out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest") as folder:
         feeds = [

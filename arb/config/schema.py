@@ -135,6 +135,26 @@ class Risk(Table, frozen=True, kw_only=True):
         float,
         key("share", "Loss from the highest equity, as a share of the capital, that halts.", gt=0, le=1),
     ] = 0.05
+    max_attempt_loss: Annotated[
+        float, key("share", "Loss of one attempt, as a share of the capital, that halts.", gt=0, le=1)
+    ] = 0.01
+    max_daily_loss: Annotated[
+        float,
+        key(
+            "share",
+            "Loss since 0:00 UTC, as a share of the capital, that ends the day's attempts.",
+            gt=0,
+            le=1,
+        ),
+    ] = 0.03
+    max_failures: Annotated[
+        int,
+        key("", "Attempts in a row that were missed or reversed before a pause; 0: any.", ge=0, le=1_000_000),
+    ] = 5
+    cooldown_s: Annotated[float, key("s", "Length of that pause.", ge=0, le=1e6)] = 60.0
+    max_attempts_per_day: Annotated[
+        int, key("", "Most attempts in any 24 hours; 0: no limit.", ge=0, le=1_000_000)
+    ] = 0
     stop_loss_bps: Annotated[
         float, key("bps", "Loss of one attempt, of its notional, that ends it.", gt=0, le=10_000)
     ] = 50.0
@@ -215,6 +235,20 @@ class Data(Table, frozen=True, kw_only=True):
             min_length=1,
         ),
     ] = "recordings"
+    note: (
+        Annotated[
+            str,
+            key(
+                "",
+                "Where the data come from, if not straight from the venues; reports begin with it.",
+                form="a line of text",
+                min_length=1,
+                max_length=200,
+                pattern=r"^[^\n\r]*\Z",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class MainFile(Table, frozen=True, kw_only=True):

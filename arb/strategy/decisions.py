@@ -82,6 +82,8 @@ class Missed(IntEnum):
     """The drawdown is at its limit."""
     WARMING_UP = 12
     """The basis is not known yet."""
+    ATTEMPT_LOSS = 13
+    """An attempt lost more than one may."""
 
 
 class Outcome(IntEnum):

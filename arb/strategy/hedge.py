@@ -32,6 +32,8 @@ ATTEMPT = np.dtype(
         ("reversals", "i8"),
         # What reversals have undone.
         ("undone_qty", "f8"),
+        # Whether the last attempt ended with both legs filled.
+        ("is_hedged", "i8"),
     ],
     align=True,
 )
@@ -201,7 +203,8 @@ def _shown(leg, side, qty):  # type: ignore[no-untyped-def]
 def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
     attempt.phase = IDLE
     qty = min(legs[0].filled_qty, legs[1].filled_qty)
-    if floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0:
+    attempt.is_hedged = floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0
+    if attempt.is_hedged:
         recorder.decide(now, Decision.HEDGED, attempt.number, -1, 0, qty)
     elif attempt.undone_qty > 0.0:
         recorder.decide(now, Decision.REVERSED, attempt.number, -1, 0, attempt.undone_qty)

@@ -15,6 +15,7 @@ from numba import njit
 from arb.strategy.decisions import Missed, Outcome
 from arb.strategy.hedge import ATTEMPT, HALTED, IDLE, advance, begin, wait_ns
 from arb.strategy.opportunity import OPPORTUNITY, is_any_open, lose, see
+from arb.strategy.risk import RISK, begin_attempt, end_attempt, look, must_halt, obstacle
 from arb.strategy.sizing import attempt_qty, why_no_qty
 from arb.strategy.touch import (
     BASIS,
@@ -39,6 +40,12 @@ PARAMS = {
     "order_timeout_ns": 5_000_000_000,
     "attempt_interval_ns": 100_000_000,
     "stale_after_ns": 2_000_000_000,
+    "max_drawdown": 0.05,
+    "max_attempt_loss": 0.01,
+    "max_daily_loss": 0.03,
+    "max_failures": 5,
+    "cooldown_ns": 60_000_000_000,
+    "max_attempts_per_day": 0,
     "basis_halflife_ns": 0,
     "record_interval_ns": 1_000_000_000,
     "common_lot": 0.001,
@@ -69,14 +76,16 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
     # A compiled record does not keep its array alive, so the arrays are what stays in use to the end.
     bases = np.zeros(1, BASIS)
     attempts = np.zeros(1, ATTEMPT)
+    risks = np.zeros(1, RISK)
     attempts[0].next_order_id = 1
     seen = np.zeros(2, OPPORTUNITY)
+    begun = np.zeros(max(1, params.max_attempts_per_day), np.int64)
     _set_up(bot, params, legs)
     idle_ns = np.int64(params.record_interval_ns)
     next_record = np.int64(0)
     timeout = idle_ns
     while True:
-        basis, attempt = bases[0], attempts[0]
+        basis, attempt, risk = bases[0], attempts[0], risks[0]
         result = bot.wait_next_feed(True, timeout)
         if result == _END_OF_DATA:
             break
@@ -90,21 +99,38 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
             is_busy = attempt.phase != IDLE
             if is_busy:
                 advance(bot, recorder, attempt, legs, params)
+                if attempt.phase == IDLE:
+                    _review(bot, recorder, risk, attempt, legs, now, params)
             is_news = change == PRICE_CHANGED or (change == QTY_CHANGED and is_any_open(seen))
             if is_news and (
                 params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
             ):
-                _seek(bot, recorder, attempt, legs, seen, is_busy, basis.bps, now, params)
+                _seek(bot, recorder, attempt, legs, seen, risk, begun, is_busy, basis.bps, now, params)
             if attempt.phase == HALTED:
                 break
             timeout = wait_ns(attempt, now, idle_ns, params)
-        if bot.current_timestamp >= next_record:
+        now = bot.current_timestamp
+        if now >= next_record:
             recorder.record(bot)
-            next_record = bot.current_timestamp + idle_ns
+            next_record = now + idle_ns
+            if attempt.phase == IDLE:
+                look(bot, risk, legs, now, params)
+                if must_halt(recorder, risk, 0, now, params):
+                    attempt.phase = HALTED
+                    break
     for buy_no in range(2):
         lose(recorder, seen, buy_no, bot.current_timestamp)
     recorder.record(bot)
     return np.int64(Outcome.HALTED) if attempts[0].phase == HALTED else np.int64(Outcome.ENDED)
+
+
+@njit
+def _review(bot, recorder, risk, attempt, legs, now, params):  # type: ignore[no-untyped-def]
+    """Takes an attempt that has ended into account; halts where a rule of risk says so."""
+    look(bot, risk, legs, now, params)
+    end_attempt(risk, attempt.is_hedged != 0, now, params)
+    if must_halt(recorder, risk, attempt.number, now, params):
+        attempt.phase = HALTED
 
 
 @njit
@@ -124,7 +150,9 @@ def _set_up(bot, params, legs):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _seek(bot, recorder, attempt, legs, seen, is_busy, basis_bps, now, params):  # type: ignore[no-untyped-def]
+def _seek(  # type: ignore[no-untyped-def]
+    bot, recorder, attempt, legs, seen, risk, begun, is_busy, basis_bps, now, params
+):
     """Notes the edges above the threshold, and opens an attempt for one when nothing stands in its way."""
     is_known = is_quoted(legs[0]) and is_quoted(legs[1])
     for buy_no in range(2):
@@ -134,9 +162,13 @@ def _seek(bot, recorder, attempt, legs, seen, is_busy, basis_bps, now, params): 
         if edge > params.min_spread_bps:
             missed = _obstacle(bot, attempt, is_busy, edge, now, params)
             if missed == Missed.TAKEN:
+                missed = obstacle(risk, begun, now, params)
+            if missed == Missed.TAKEN:
                 buy_values, sell_values = bot.state_values(buy_no), bot.state_values(1 - buy_no)
                 qty = attempt_qty(buy, sell, buy_values, sell_values, params)
                 if qty > 0.0:
+                    look(bot, risk, legs, now, params)
+                    begin_attempt(risk, begun, now)
                     begin(bot, recorder, attempt, legs, buy_no, qty, edge, params)
                 else:
                     missed = why_no_qty(buy, sell, buy_values, sell_values, params)

@@ -225,8 +225,9 @@ class _PlainNumpy:
         return getattr(np, name)
 
     @staticmethod
-    def zeros(shape: int, dtype: np.dtype[Any]) -> list[Any]:
-        return [Record(dtype) for _ in range(shape)]
+    def zeros(shape: int, dtype: Any) -> list[Any]:
+        kind = np.dtype(dtype)
+        return [Record(kind) if kind.names else 0 for _ in range(shape)]
 
     @staticmethod
     def uint64(value: int) -> int:
