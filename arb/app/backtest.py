@@ -28,6 +28,7 @@ from arb.data.cache import RowCache
 from arb.data.catalog import select_days
 from arb.data.convert import Conversion, Feed, code_version, convert, refuse_bookless
 from arb.errors import ExitCode
+from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
 from arb.report.notes import origin_notes
@@ -41,6 +42,8 @@ from arb.run.trades import HEADER, Trade, trades_of
 from arb.strategy.decisions import Outcome
 
 _NS_PER_MS = 1_000_000
+#: With a larger share of clamped rows a run says that its clock is wrong.
+_CLAMPED_SHARE_MAX = 0.001
 
 
 class BacktestResult(NamedTuple):
@@ -87,6 +90,7 @@ def run_backtest(
             feeds, RowCache(), offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
         )
         refuse_bookless(conversion, feeds)
+        notes += clamp_notes(legs, conversion)
         replayed = [
             LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
             for leg, files in zip(legs, conversion.files, strict=True)
@@ -118,6 +122,19 @@ def run_backtest(
                 folder.write_bytes(name, content)
         folder.publish()
     return BacktestResult(folder.path, figures.summary, trades, exit_code, ended.is_lost)
+
+
+def clamp_notes(legs: Sequence[Leg], conversion: Conversion) -> list[str]:
+    """A line for each leg of which so many rows claim to be from the future that the clock offset must be wrong."""
+    notes = []
+    for leg, files in zip(legs, conversion.files, strict=True):
+        clamped, rows = sum(file.clamped for file in files), sum(file.rows for file in files)
+        if clamped > rows * _CLAMPED_SHARE_MAX:
+            notes.append(
+                f"{leg.name}: {clamped:,} rows were stamped later than received and count as received at "
+                "once; the clock offset is too small ([clock] offset_ms; without it, it is measured)"
+            )
+    return notes
 
 
 def limits_of(config: Config) -> Limits:

@@ -6,9 +6,12 @@ import math
 from decimal import Decimal
 
 from arb.config import Config
+from arb.errors import ConfigError
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
+#: Both legs, and one order to even out each.
+_ORDERS_PER_ATTEMPT = 4
 
 
 def facts_of(config: Config) -> dict[str, bool | int | float]:
@@ -31,7 +34,9 @@ def facts_of(config: Config) -> dict[str, bool | int | float]:
         "stop_loss_bps": config.risk.stop_loss_bps,
         "position_limit": config.risk.position_limit,
         "order_timeout_ns": config.execution.order_timeout_ms * _NS_PER_MS,
-        "attempt_interval_ns": config.execution.attempt_interval_ms * _NS_PER_MS,
+        "attempt_interval_ns": _attempt_interval_ns(config),
+        "max_order_qty": config.risk.max_order_qty or 0.0,
+        "max_order_notional": config.risk.max_order_notional or 0.0,
         "stale_after_ns": config.execution.stale_after_ms * _NS_PER_MS,
         "slippage_tolerance": config.execution.slippage_tolerance,
         "common_lot": common_lot([leg.lot_size_text for leg in config.legs]),
@@ -50,6 +55,20 @@ def facts_of(config: Config) -> dict[str, bool | int | float]:
             f"contract_size_{number}": leg.contract_size,
         }
     return facts
+
+
+def _attempt_interval_ns(config: Config) -> int:
+    """The distance between attempts, wide enough that the order rate has room for both legs and a hedge of each."""
+    interval = config.execution.attempt_interval_ms * _NS_PER_MS
+    rate = config.risk.max_orders_per_second
+    if rate == 0:
+        return interval
+    if rate < _ORDERS_PER_ATTEMPT:
+        raise ConfigError(
+            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt may need {_ORDERS_PER_ATTEMPT} orders "
+            f"at once: it must be 0 (no limit) or at least {_ORDERS_PER_ATTEMPT}"
+        )
+    return max(interval, _ORDERS_PER_ATTEMPT * _NS_PER_S // rate)
 
 
 def common_lot(lots: list[str]) -> float:

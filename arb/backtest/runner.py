@@ -41,6 +41,11 @@ def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callabl
         dispatcher.compile(tuple(typeof(argument) for argument in arguments))
     except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as error:
         raise InputError(f"{strategy.spec}: does not compile: {_reason(error, strategy)}") from None
+    except Exception as error:  # Numba's own stumbling over code that it cannot lower
+        raise InputError(
+            f"{strategy.spec}: does not compile: Numba fails with {type(error).__name__}: {error}; a common cause: "
+            "what may be None (feed_latency, order_latency, orders.get) is indexed before it is unpacked"
+        ) from None
     return dispatcher
 
 

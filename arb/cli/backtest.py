@@ -68,6 +68,12 @@ def backtest(
         click.echo(f"written to {result.folder}")
         if (result.folder / "report.html").exists():
             click.echo(f"report: {result.folder / 'report.html'}")
+    refused = sum(sum(rules.values()) for rules in result.summary.refusals.values())
+    if refused:
+        click.echo(
+            f"warning: {refused:,} orders were refused by the limits of [risk]; see refusals in summary.json",
+            err=True,
+        )
     if result.is_lost:
         sys.stdout.flush()
         leave_now(result.exit_code)

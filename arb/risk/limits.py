@@ -207,7 +207,9 @@ def check_order(  # type: ignore[no-untyped-def]
         rule = broken_rule(limits[asset_no], side, price, qty, order_type, touch, position, working)
     if rule == NO_RULE and header[HEADER_RATE_MAX] > 0:
         place = header[HEADER_NEXT]
-        if is_rate_free(ring, place, header[HEADER_WINDOW], now):
+        # The way out of a position stays open: an order that only reduces it is counted, never refused for its rate.
+        toward = position if side == BUY else -position
+        if toward + working + qty <= 0.0 or is_rate_free(ring, place, header[HEADER_WINDOW], now):
             ring[place] = now
             header[HEADER_NEXT] = (place + 1) % len(ring)
         else:

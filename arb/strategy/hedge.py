@@ -32,6 +32,8 @@ ATTEMPT = np.dtype(
         ("reversals", "i8"),
         # What reversals have undone.
         ("undone_qty", "f8"),
+        # After a refusal nothing is sent before this.
+        ("resend_ts", "i8"),
         # Whether the last attempt ended with both legs filled.
         ("is_hedged", "i8"),
     ],
@@ -40,6 +42,9 @@ ATTEMPT = np.dtype(
 
 #: The band of a reversal grows by one slippage tolerance with each order, up to this many.
 REVERSAL_BANDS_MAX = 10
+
+#: How long a refused chase or reversal waits before it is sent again.
+RESEND_NS = 20_000_000
 
 _CODE_OPEN = int(Decision.OPEN)
 _CODE_CHASE = int(Decision.CHASE)
@@ -57,6 +62,7 @@ def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):  # type: ig
         result = bot.submit_sell_order(leg_no, order_id, px, qty, IOC, LIMIT, False)
     if result != 0:
         recorder.decide(now, Decision.REFUSED, attempt.number, leg_no, order_id, result)
+        attempt.resend_ts = now + RESEND_NS
         return False
     attempt.next_order_id = order_id + np.uint64(1)
     legs[leg_no].order_id = order_id
@@ -109,12 +115,13 @@ def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-de
     if attempt.phase == CHASING and (now >= attempt.deadline or not chase_qty > 0.0):
         _enter(attempt, REVERSING, now, params)
     if attempt.phase == CHASING:
-        _chase(bot, recorder, attempt, legs, 1 - long_no, chase_qty, params)
+        if now >= attempt.resend_ts:
+            _chase(bot, recorder, attempt, legs, 1 - long_no, chase_qty, params)
     elif not reverse_qty > 0.0:
         _end(bot, recorder, attempt, legs, now)
     elif now >= attempt.deadline:
         _halt(recorder, attempt, legs, now)
-    else:
+    elif now >= attempt.resend_ts:
         _reverse(bot, recorder, attempt, legs, long_no, reverse_qty, params)
 
 
@@ -127,6 +134,8 @@ def wait_ns(attempt, now, idle_ns, params):  # type: ignore[no-untyped-def]
     if attempt.phase == IDLE:
         return idle_ns
     due = attempt.deadline if now < attempt.deadline else attempt.deadline + np.int64(params.order_timeout_ns)
+    if attempt.resend_ts > now:
+        due = min(due, attempt.resend_ts)
     return max(np.int64(1), min(idle_ns, due - now))
 
 

@@ -68,6 +68,12 @@ def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
     qty = min(qty, buy_room(buy, buy_values, buy_px, params.position_limit))
     qty = min(qty, sell_room(sell, sell_values, sell.bid, params.position_limit))
+    # What the order-level limits would refuse is not asked for; 0: no limit.
+    if params.max_order_qty > 0.0:
+        qty = min(qty, params.max_order_qty)
+    if params.max_order_notional > 0.0:
+        dearest = max(buy_px * buy.contract_size, sell.bid * sell.contract_size)
+        qty = min(qty, params.max_order_notional / dearest)
     if not qty > 0.0:
         return 0.0
     qty = floor_to_lot(qty, params.common_lot)

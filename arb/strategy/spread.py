@@ -40,6 +40,8 @@ PARAMS = {
     "order_timeout_ns": 5_000_000_000,
     "attempt_interval_ns": 100_000_000,
     "stale_after_ns": 2_000_000_000,
+    "max_order_qty": 0.0,
+    "max_order_notional": 0.0,
     "max_drawdown": 0.05,
     "max_attempt_loss": 0.01,
     "max_daily_loss": 0.03,

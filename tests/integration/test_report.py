@@ -95,7 +95,9 @@ def test_a_run_folder_is_whole(small: Path) -> None:
     manifest = json.loads((small / "manifest.json").read_bytes())
     assert summary["notes"] == manifest["notes"]
     assert summary["notes"][0] == f"bybit_linear:BTCUSDT: {NOTE}"
-    assert summary["notes"][1:] == [manifest["config"]["data"]["note"]], "the configuration's own comes behind"
+    assert summary["notes"][1:] == [manifest["config"]["data"]["note"]], (
+        "the configuration's own comes behind"
+    )
     assert NOTE in (small / "report.html").read_text().partition("<main>")[2].strip().splitlines()[0]
 
 

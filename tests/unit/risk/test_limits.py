@@ -269,3 +269,17 @@ def test_a_rate_that_is_none_is_refused() -> None:
         Limits([AssetLimits()], orders_max=1, window_ns=0)
     with pytest.raises(ValueError, match="one asset"):
         Limits([])
+
+
+def test_an_order_that_only_reduces_is_counted_but_never_refused_for_its_rate() -> None:
+    limits = Limits([AssetLimits()], orders_max=1, window_ns=10)
+
+    def sell(qty: float, now: int) -> bool:
+        parts = (limits._header, limits._limits, limits._refusals, limits._ring)
+        return bool(check_order(*parts, 0, SELL, 100.0, qty, LIMIT, 99.0, 1.0, 0.0, now))
+
+    assert sell(0.4, 0)
+    assert sell(1.0, 1), "out of the whole position"
+    assert not sell(1.1, 2), "through zero it opens a new one"
+    assert not sell(1.1, 10), "the reducing order was counted"
+    assert sell(1.1, 11)

@@ -93,6 +93,8 @@ def params(**changes: Any) -> Any:
         "position_limit": 80.0,
         "slippage_tolerance": 0.01,
         "common_lot": 0.001,
+        "max_order_qty": 0.0,
+        "max_order_notional": 0.0,
     }
     return SimpleNamespace(**{**base, **changes})
 
@@ -247,3 +249,10 @@ def test_common_lot(lots: list[str], common: float) -> None:
 def test_a_common_lot_is_whole_in_both(lots: list[str]) -> None:
     common = Decimal(str(common_lot(lots)))
     assert all(common % Decimal(lot) == 0 for lot in lots)
+
+
+def test_what_the_order_limits_would_refuse_is_not_asked_for() -> None:
+    both = (leg(), leg(), values(), values())
+    assert attempt_qty(*both, params(max_order_qty=3.0)) == pytest.approx(3.0)
+    # The dearer leg at its worst price: a purchase within 1 % of 100.
+    assert attempt_qty(*both, params(max_order_notional=505.0)) == pytest.approx(5.0)
