@@ -149,6 +149,9 @@ def _change(row, tick, is_set, side, own, other, state, tick_size, out, n):  # t
         else:
             _free(own, slot, state, side)
         out[n] = row
+        if not is_set:
+            # Less than half a lot is no level; hftbacktest's vector book would keep it as a best of later on.
+            out[n].qty = 0.0
         n += 1
     if not is_set:
         if tick == state[side, _BEST]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -16,9 +15,6 @@ import pytest
 from click.testing import CliRunner
 from hftbacktest import HashMapMarketDepthBacktest
 from numba import njit
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
-
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import clean_imports, example
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
-
 from support.official import raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import (

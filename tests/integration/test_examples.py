@@ -6,16 +6,12 @@ import csv
 import json
 import re
 import shlex
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
-
 from support.paths import ROOT
 from support.recording_files import clean_imports
 

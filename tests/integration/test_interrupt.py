@@ -8,7 +8,6 @@ import gzip
 import json
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
-
 from support.recording_files import (
     command,
     command_environment,

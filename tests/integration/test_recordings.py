@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import zipfile
 from datetime import date
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hftbacktest.data import validate_event_order
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, LOCAL_EVENT, TRADE_EVENT
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
-
 from support.books import BUY, SELL, PlainBook
 from support.official import (
     Applied,

@@ -6,7 +6,6 @@ import csv
 import json
 import math
 import shutil
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -17,9 +16,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from hftbacktest.stats import LinearAssetRecord
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # for the tests' own helpers
-
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import example, write_pair
 

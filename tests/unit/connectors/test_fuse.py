@@ -149,3 +149,12 @@ def test_tables_grow_and_forget_freed_levels() -> None:
         book.fuse(rows_of(*((DELTA_BID, start, float(1_000_000 - start - n), 0.0) for n in range(2_999))))
     assert book.best_bid_tick == 1_000_000 - 2_999
     assert book.best_ask_tick is None
+
+
+def test_less_than_half_a_lot_is_a_deletion() -> None:
+    book = FusedBook(TICK, LOT)
+    book.fuse(rows_of((DELTA_BID, 1, 50.0, 1.0)))
+    (row,) = book.fuse(rows_of((DELTA_BID, 2, 50.0, 0.04)))
+    assert float(row["qty"]) == 0.0
+    assert book.best_bid_tick is None
+    assert len(book.fuse(rows_of((DELTA_BID, 3, 49.0, 0.04)))) == 0

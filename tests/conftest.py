@@ -1,0 +1,8 @@
+"""The whole suite: property tests draw the same examples in every run, so that a red one stays red."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.load_profile("suite")
