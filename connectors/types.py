@@ -64,13 +64,6 @@ MESSAGE_DTYPE = np.dtype(
 )
 
 
-class Level(NamedTuple):
-    """One price of a book."""
-
-    px: float
-    qty: float
-
-
 class Instrument(NamedTuple):
     """What is traded at a venue. `symbol` is the venue's own spelling."""
 

@@ -19,7 +19,7 @@ from arb.data.raw import Progress, read_pieces
 from connectors.book import BookSync, Checkpoint, Status
 from connectors.clock import largest_lead
 from connectors.lines import LineDecoder
-from connectors.types import Kind, Messages, Rows, Venue
+from connectors.types import Kind, Rows, Venue
 
 #: A recording whose first snapshot comes later than this after its first change carries on from the day before.
 COLD_START_NS = 10_000_000_000
@@ -125,7 +125,7 @@ def read_into(
         frames += np.bincount(messages["kind"], minlength=len(Kind))
         first = first or int(messages["local_ts"][0])
         last = int(messages["local_ts"][-1])
-        lead = max(lead, _lead_of(rows, messages))
+        lead = int(largest_lead(rows, lead))
         spool.append(sync.receive(rows, messages))
     return Scan(
         lines=int(frames.sum()),
@@ -140,8 +140,3 @@ def read_into(
         status=int(sync.status),
         last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,
     )
-
-
-def _lead_of(rows: Rows, messages: Messages) -> int:
-    """The largest lead over all frames with a venue time, whether their rows are used or not."""
-    return int(largest_lead(rows, _NO_LEAD))

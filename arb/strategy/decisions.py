@@ -80,9 +80,7 @@ class Missed(IntEnum):
     """The day's loss is at its limit."""
     DRAWDOWN = 11
     """The drawdown is at its limit."""
-    WARMING_UP = 12
-    """The basis is not known yet."""
-    ATTEMPT_LOSS = 13
+    ATTEMPT_LOSS = 12
     """An attempt lost more than one may."""
 
 

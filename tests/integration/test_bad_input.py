@@ -127,6 +127,7 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
         (["--set", "=1"], "must be section.key=TOML_VALUE"),
         (["--set", "risk.position_limit=abc"], "not a TOML value"),
         (["--set", "risk.position_limit=-1"], "position_limit is -1"),
+        (["--set", "risk.max_orders_per_second=3"], "must be 0 (no limit) or at least 4"),
         (["--set", "kraken.fees.taker=0.1"], "kraken is neither a section nor a venue"),
         (
             ["--set", "strategy.params.no_such=1"],
@@ -173,6 +174,10 @@ def test_an_unknown_key(refusal: Callable[..., str], place: Place) -> None:
             "own.py:run: does not compile: line 2: Unknown attribute 'nope'",
         ),
         ("def run(bot):\n    return f'{1.0:.1f}'\n", "own.py:run: does not compile: line 2: "),
+        (
+            "def run(bot):\n    f = bot.feed_latency(0)\n    return 0 if f is None else f[1] - f[0]\n",
+            "own.py:run: does not compile: ",
+        ),
         ("def run(bot:\n", "own.py, line 1: SyntaxError"),
         ("import no_such_module\n", "own.py, line 1: ModuleNotFoundError"),
         (

@@ -1,0 +1,23 @@
+"""What a backtest says of its data beside the figures."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from support.recording_files import make_leg
+
+from arb.app.backtest import clamp_notes
+
+
+def conversion(*clamped: int, rows: int = 10_000) -> Any:
+    """A leg a number, with so many of its rows clamped."""
+    return SimpleNamespace(files=[[SimpleNamespace(clamped=count, rows=rows)] for count in clamped])
+
+
+def test_a_clock_that_clamps_many_rows_is_told_for_its_leg() -> None:
+    legs = [make_leg("binance_spot"), make_leg("binance_usdm")]
+    (note,) = clamp_notes(legs, conversion(10, 9_000))
+    assert note.startswith(f"{legs[1].name}: 9,000 rows were stamped later than received")
+    assert "offset_ms" in note
+    assert clamp_notes(legs, conversion(0, 0)) == []
