@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from arb.cli.lines import Day, ReadingProgress, config_option, output
+from arb.cli.lines import Day, ReadingProgress, config_option, listed, output
 from arb.errors import InputError
 
 
@@ -20,6 +20,7 @@ from arb.errors import InputError
     "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that both legs have."
 )
 @click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-backtest].")
 @click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
@@ -35,6 +36,7 @@ def backtest(
     start: date,
     end: date | None,
     legs: str | None,
+    symbols: str | None,
     data_dir: Path | None,
     out: Path | None,
     strategy_spec: str | None,
@@ -52,8 +54,7 @@ def backtest(
         settings.append(f"strategy.function={json.dumps(strategy_spec)}")
     if data_dir is not None:
         settings.append(f"data.directory={json.dumps(str(data_dir))}")
-    names = None if legs is None else [leg.strip() for leg in legs.split(",")]
-    config = load(config_path, settings, names)
+    config = load(config_path, settings, listed(legs), listed(symbols))
 
     from arb.app.backtest import run_backtest
     from arb.backtest.runner import leave_now

@@ -121,3 +121,8 @@ class ReadingProgress:
     def _begin(self, total: int) -> Callable[[int], None]:
         task = self._bar.add_task(self._text, total=total)
         return lambda count: self._bar.advance(task, count)
+
+
+def listed(text: str | None) -> list[str] | None:
+    """The parts of an option that takes several values with commas between them."""
+    return None if text is None else [part.strip() for part in text.split(",")]

@@ -83,6 +83,19 @@ class Strategy(Table, frozen=True, kw_only=True):
             max_length=2,
         ),
     ] = (f"binance_spot:{SYMBOL_PLACEHOLDER}", f"bybit_spot:{SYMBOL_PLACEHOLDER}")
+    symbols: (
+        Annotated[
+            tuple[SymbolName, ...],
+            key(
+                "",
+                "Several instruments in one run, instead of `symbol`; both legs of each, capital and limits shared.",
+                form='a list of different symbols such as ["BTCUSDT", "ETHUSDT"]',
+                min_length=1,
+                max_length=64,
+            ),
+        ]
+        | None
+    ) = None
     function: Annotated[
         str,
         key(
@@ -92,6 +105,10 @@ class Strategy(Table, frozen=True, kw_only=True):
             pattern=r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*\Z",
         ),
     ] = "arb.strategy.spread:run"
+    mode: Annotated[
+        Literal["inventory", "convergence"],
+        key("", "Whether every attempt stands for itself, or the spread is held until it has come back."),
+    ] = "inventory"
     min_spread_bps: Annotated[
         float, key("bps", "Least edge, net of both taker fees, that opens an attempt.", ge=0, le=10_000)
     ] = 10.0
@@ -107,15 +124,41 @@ class Strategy(Table, frozen=True, kw_only=True):
     max_position_size: Annotated[
         float, key("base", "Largest quantity per leg and attempt.", gt=0, le=1e9)
     ] = 1.0
+    inventory_skew_bps: Annotated[
+        float,
+        key(
+            "bps",
+            "By how much the threshold leans against inventory that has moved as far as `rebalance_threshold`.",
+            ge=0,
+            le=10_000,
+        ),
+    ] = 5.0
     rebalance_threshold: Annotated[
         float,
         key(
             "share",
-            "Share of the total base inventory by which a venue may run short of its part.",
+            "Share of the whole inventory (of `position_limit` with a perpetual) that may move before it is"
+            " brought back.",
             ge=0,
             le=1,
         ),
     ] = 0.1
+    rebalance_cost_bps: Annotated[
+        float,
+        key("bps", "What bringing inventory back may cost, both taker fees included.", ge=0, le=10_000),
+    ] = 5.0
+    exit_spread_bps: Annotated[
+        float,
+        key(
+            "bps",
+            "Distance of the mids from the basis at which a held spread has come back (convergence).",
+            ge=-10_000,
+            le=10_000,
+        ),
+    ] = 0.0
+    max_holding_s: Annotated[
+        float, key("s", "Longest time that a spread is held; 0: any (convergence).", ge=0, le=1e7)
+    ] = 0.0
     basis_halflife_s: Annotated[
         float,
         key(
@@ -156,8 +199,33 @@ class Risk(Table, frozen=True, kw_only=True):
         int, key("", "Most attempts in any 24 hours; 0: no limit.", ge=0, le=1_000_000)
     ] = 0
     stop_loss_bps: Annotated[
-        float, key("bps", "Loss of one attempt, of its notional, that ends it.", gt=0, le=10_000)
+        float,
+        key(
+            "bps",
+            "Loss of the held spread at the closing touches, before fees, of its value, that closes it"
+            " (convergence).",
+            gt=0,
+            le=10_000,
+        ),
     ] = 50.0
+    max_leverage: Annotated[
+        float,
+        key(
+            "",
+            "Largest value of the positions at a perpetual venue, in multiples of its equity.",
+            gt=0,
+            le=125,
+        ),
+    ] = 1.0
+    capital_allocation: Annotated[
+        float,
+        key(
+            "share",
+            "Share of what each venue starts with that attempts may use; the rest is kept.",
+            gt=0,
+            le=1,
+        ),
+    ] = 0.7
     position_limit: Annotated[float, key("base", "Largest position per leg, either side.", gt=0, le=1e9)] = (
         10.0
     )
@@ -194,15 +262,46 @@ class Execution(Table, frozen=True, kw_only=True):
     slippage_tolerance: Annotated[
         float, key("share", "Share of the price by which an order may be worse than the touch.", ge=0, le=0.1)
     ] = 0.001
+    touch_share: Annotated[
+        float,
+        key("share", "Share of the quantity that both touches show that an attempt takes.", gt=0, le=1),
+    ] = 1.0
+
+
+BaseAmount = Annotated[
+    float, key("base", "Initial inventory of one symbol, instead of `base`.", ge=0, le=1e12)
+]
 
 
 class Capital(Table, frozen=True, kw_only=True):
     """What a venue starts with."""
 
     base: Annotated[
-        float, key("base", "Initial inventory; not at perpetual venues, which have none.", ge=0, le=1e12)
+        float,
+        key(
+            "base",
+            "Initial inventory of each symbol; not at perpetual venues, which have none.",
+            ge=0,
+            le=1e12,
+        ),
     ] = 0.0
     quote: Annotated[float, key("quote", "Initial cash; the margin at perpetual venues.", ge=0, le=1e15)]
+    base_of: dict[SymbolName, BaseAmount] = field(default_factory=dict)
+
+
+class SymbolLimits(Table, frozen=True, kw_only=True):
+    """What one of several symbols has of its own."""
+
+    max_position_size: (
+        Annotated[
+            float,
+            key("base", "As in [strategy], for this symbol; absent: that one.", gt=0, le=1e9),
+        ]
+        | None
+    ) = None
+    position_limit: (
+        Annotated[float, key("base", "As in [risk], for this symbol; absent: that one.", gt=0, le=1e9)] | None
+    ) = None
 
 
 class Clock(Table, frozen=True, kw_only=True):
@@ -258,6 +357,7 @@ class MainFile(Table, frozen=True, kw_only=True):
     risk: Risk = field(default_factory=Risk)
     execution: Execution = field(default_factory=Execution)
     capital: dict[VenueName, Capital] = field(default_factory=dict)
+    symbols: dict[SymbolName, SymbolLimits] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     data: Data = field(default_factory=Data)
 
