@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import hftbacktest
+import msgspec
 import numba
 import numpy as np
 
@@ -26,7 +27,8 @@ from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days
-from arb.data.convert import Conversion, Feed, code_version, convert, refuse_bookless
+from arb.data.convert import Conversion, Feed, code_version, convert
+from arb.data.usable import bookless_notes, refuse_unusable
 from arb.errors import ExitCode
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
@@ -89,8 +91,8 @@ def run_backtest(
         conversion = convert(
             feeds, RowCache(), offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
         )
-        refuse_bookless(conversion, feeds)
-        notes += clamp_notes(legs, conversion)
+        refuse_unusable(conversion, feeds)
+        notes += clamp_notes(legs, conversion) + bookless_notes(conversion, feeds)
         replayed = [
             LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
             for leg, files in zip(legs, conversion.files, strict=True)
@@ -217,6 +219,7 @@ def _manifest(
                 "clamped": file.clamped,
                 "stepped_back": file.stepped_back,
                 "gaps": file.scan.gaps,
+                "book": msgspec.to_builtins(file.scan.book.moved(conversion.offset_ns)),
                 "is_carried": file.scan.is_carried,
             }
             for leg, files in zip(config.legs, conversion.files, strict=True)

@@ -33,7 +33,7 @@ from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
-from connectors.types import Instrument, Kind, Rows, Venue
+from connectors.types import Instrument, Rows, Venue
 
 #: Rows that are stamped and ordered at a time.
 BLOCK_ROWS = 1 << 18
@@ -81,8 +81,10 @@ class RowFile(msgspec.Struct, frozen=True):
         if is_first != bool(self.carry_path) or not len(rows):
             return [rows]
         begin = load_rows(Path(self.carry_path), mapped=False) if is_first else _empty_book()
-        begin["exch_ts"] = rows["exch_ts"].min()
-        begin["local_ts"] = rows["local_ts"].min()
+        # At the day's first frame; held changes are no rows yet.
+        first_ts = min(self.scan.local_ts_first + self.offset_ns, int(rows["local_ts"].min()))
+        begin["exch_ts"] = min(first_ts, int(rows["exch_ts"].min()))
+        begin["local_ts"] = first_ts
         return [begin, rows]
 
 
@@ -325,17 +327,6 @@ def _book_behind(carried: Rows, rows: Rows) -> Rows:
     for start in range(0, len(rows), BLOCK_ROWS):
         book = book_rows(np.concatenate([book, rows[start : start + BLOCK_ROWS]]))
     return book
-
-
-def refuse_bookless(conversion: Conversion, feeds: Sequence[Feed]) -> None:
-    """Raises InputError for a day on which no book is known: no snapshot in it, and no chain to carry on."""
-    for feed, files in zip(feeds, conversion.files, strict=True):
-        for recording, file in zip(feed.recordings, files, strict=True):
-            if not file.scan.is_carried and not file.scan.frames[Kind.SNAPSHOT]:
-                raise InputError(
-                    f"{recording.path}: no snapshot of the book in it, and no recording of the day before that it "
-                    "carries on from; add that one, or begin on a day with a snapshot"
-                )
 
 
 def _empty_book() -> Rows:
