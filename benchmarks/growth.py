@@ -3,7 +3,8 @@
 Each day is a recording of its own of the first minutes of a UTC day, of both legs and of the same seed, so that every
 day is the same work. Peak memory is sampled from /proc while the command runs: `private` is what only this process
 holds (anonymous pages); the rest of the resident memory is files mapped into it, rows above all, which the system may
-drop at any time. Linux only.
+drop at any time. What grows in private memory are the records, one a second of the run's time whatever happens in it;
+the last column is the same run with a record an hour instead. Linux only.
 
     python benchmarks/growth.py [MINUTES A DAY]
 """
@@ -41,7 +42,10 @@ def measured(words: list[str], environment: dict[str, str]) -> Cost:
     """Runs `arb` to its end. Ends the benchmark where it fails."""
     begin = time.perf_counter()
     child = subprocess.Popen(
-        [sys.executable, "-m", "arb", *words], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-m", "arb", *words],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     resident = private = 0
     while child.poll() is None:
@@ -74,6 +78,9 @@ def record_days(folder: Path, minutes: float, environment: dict[str, str]) -> No
         )  # fmt: skip
 
 
+HOURLY = ("--set", "strategy.params.record_interval_ns=3600000000000")
+
+
 def words_of(folder: Path, days: int, out: Path) -> list[str]:
     """The backtest of so many days."""
     return [
@@ -86,8 +93,9 @@ def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     show_machine()
     print(f"{' and '.join(VENUES)}, {minutes:g} minutes a day\n")
-    print("| days | rows | cold s | s a day | warm s | s a day | cold private MB | warm private MB | warm resident MB |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    names = "days | rows | cold s | s a day | warm s | s a day | cold private MB | warm private MB"
+    print(f"| {names} | warm resident MB | warm private MB, a record an hour |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(place / "cache")}
@@ -102,10 +110,14 @@ def main() -> None:
                 path.unlink()
             runs = [place / f"{days}-{kind}" for kind in ("cold", "warm")]
             cold, warm = (measured(words_of(place / "data", days, run), environment) for run in runs)
+            hourly = measured(
+                [*words_of(place / "data", days, place / f"{days}-hourly"), *HOURLY], environment
+            )
             rows = json.loads((runs[1] / "summary.json").read_bytes())["rows"]
             print(
                 f"| {days} | {rows:,} | {cold.seconds:.1f} | {cold.seconds / days:.2f} | {warm.seconds:.1f} "
-                f"| {warm.seconds / days:.2f} | {cold.private:.0f} | {warm.private:.0f} | {warm.resident:.0f} |",
+                f"| {warm.seconds / days:.2f} | {cold.private:.0f} | {warm.private:.0f} | {warm.resident:.0f} "
+                f"| {hourly.private:.0f} |",
                 flush=True,
             )
 

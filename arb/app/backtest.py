@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ from arb.config import Config
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days
 from arb.data.convert import Conversion, Feed, code_version, convert
+from arb.data.prune import prune
 from arb.data.usable import bookless_notes, refuse_unusable
 from arb.errors import ExitCode
 from arb.leg import Leg
@@ -81,7 +83,8 @@ def run_backtest(
     if config.data.note is not None:
         notes.append(config.data.note)
     now = datetime.now(UTC)
-    with RunFolder(out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest") as folder:
+    folder_path = out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest"
+    with RunFolder(folder_path) as folder, RowCache() as cache:
         feeds = [
             Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns, instrument_of(leg))
             for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
@@ -89,8 +92,9 @@ def run_backtest(
         offset_ms = config.clock.offset_ms
         offset_ns = None if offset_ms is None else round(offset_ms * _NS_PER_MS)
         conversion = convert(
-            feeds, RowCache(), offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
+            feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
         )
+        prune_cache(cache, config.data.cache_gb)
         refuse_unusable(conversion, feeds)
         notes += clamp_notes(legs, conversion) + bookless_notes(conversion, feeds)
         replayed = [
@@ -124,6 +128,13 @@ def run_backtest(
                 folder.write_bytes(name, content)
         folder.publish()
     return BacktestResult(folder.path, figures.summary, trades, exit_code, ended.is_lost)
+
+
+def prune_cache(cache: RowCache, cache_gb: float) -> None:
+    """Keeps the row cache to its bound; a run does not fail for a cache that cannot be tidied."""
+    if cache_gb > 0.0:
+        with contextlib.suppress(OSError):
+            prune(cache.directory, round(cache_gb * 1e9))
 
 
 def clamp_notes(legs: Sequence[Leg], conversion: Conversion) -> list[str]:

@@ -132,10 +132,10 @@ def convert(
 
     `offset_ns` is added to all local times; None measures it: the largest lead of a venue's time over the local time
     in all recordings, or 0. Raises InputError for unreadable files and a cache that cannot be written, DecodeError
-    for frames; nothing half-written is left in the cache.
+    for frames; nothing half-written is left in the cache. The rows stay there until `row_cache` is closed.
     """
     try:
-        with ExitStack() as stack:
+        with ExitStack() as stack, row_cache.filling():
             return _convert(feeds, _Converter(row_cache, stack, progress), offset_ns)
     except OSError as error:  # the recordings' own are InputErrors already
         raise InputError(f"{row_cache.directory}: the row cache failed: {error.strerror or error}") from None
@@ -242,6 +242,7 @@ class _Converter:
         path, book_path = (self._cache.directory / f"{kind}-{name}.npy" for kind in ("rows", "book"))
         known = self._cache.get(f"rows-{name}", RowFile)
         if known is not None and is_whole(path) and is_whole(book_path):
+            self._cache.hold(path)
             # The cache may have been moved, or named by another path, since this was stored.
             return msgspec.structs.replace(
                 known, path=str(path), book_path=str(book_path), carry_path=carry_path
@@ -269,6 +270,7 @@ class _Converter:
             carry_path=carry_path,
         )
         self._cache.put(f"rows-{name}", row_file)
+        self._cache.hold(path)
         self._drop(day)
         return row_file
 
