@@ -4,7 +4,8 @@ Each day is a recording of its own of the first minutes of a UTC day, of both le
 day is the same work. Peak memory is sampled from /proc while the command runs: `private` is what only this process
 holds (anonymous pages); the rest of the resident memory is files mapped into it, rows above all, which the system may
 drop at any time. What grows in private memory are the records, one a second of the run's time whatever happens in it;
-the last column is the same run with a record an hour instead. Linux only.
+the last column is the same run with a record an hour instead. Processor seconds tell more than those of the clock on a
+machine that does other things too. Linux only.
 
     python benchmarks/growth.py [MINUTES A DAY]
 """
@@ -31,9 +32,10 @@ _SAMPLE_S = 0.02
 
 
 class Cost(NamedTuple):
-    """Of one command: seconds, and the largest memory in MB."""
+    """Of one command: seconds, those of the processor, and the largest memory in MB."""
 
     seconds: float
+    processor: float
     resident: float
     private: float
 
@@ -48,14 +50,18 @@ def measured(words: list[str], environment: dict[str, str]) -> Cost:
         stderr=subprocess.PIPE,
     )
     resident = private = 0
-    while child.poll() is None:
+    while True:
+        pid, status, used = os.wait4(child.pid, os.WNOHANG)
+        if pid:
+            break
         now = memory(child.pid)
         resident, private = max(resident, now[0]), max(private, now[1])
         time.sleep(_SAMPLE_S)
     seconds = time.perf_counter() - begin
+    child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit(f"arb {' '.join(words)} failed: {child.stderr.read().decode() if child.stderr else ''}")
-    return Cost(seconds, resident / 1024, private / 1024)
+    return Cost(seconds, used.ru_utime + used.ru_stime, resident / 1024, private / 1024)
 
 
 def memory(pid: int) -> tuple[int, int]:
@@ -93,7 +99,7 @@ def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     show_machine()
     print(f"{' and '.join(VENUES)}, {minutes:g} minutes a day\n")
-    names = "days | rows | cold s | s a day | warm s | s a day | cold private MB | warm private MB"
+    names = "days | rows | cold s | of the processor | warm s | of the processor | cold private MB | warm private MB"
     print(f"| {names} | warm resident MB | warm private MB, a record an hour |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
@@ -115,8 +121,8 @@ def main() -> None:
             )
             rows = json.loads((runs[1] / "summary.json").read_bytes())["rows"]
             print(
-                f"| {days} | {rows:,} | {cold.seconds:.1f} | {cold.seconds / days:.2f} | {warm.seconds:.1f} "
-                f"| {warm.seconds / days:.2f} | {cold.private:.0f} | {warm.private:.0f} | {warm.resident:.0f} "
+                f"| {days} | {rows:,} | {cold.seconds:.1f} | {cold.processor:.1f} | {warm.seconds:.1f} "
+                f"| {warm.processor:.1f} | {cold.private:.0f} | {warm.private:.0f} | {warm.resident:.0f} "
                 f"| {hourly.private:.0f} |",
                 flush=True,
             )
