@@ -42,9 +42,9 @@ class RowCache:
 
     def __init__(self, directory: Path | None = None) -> None:
         """Raises InputError when the folder cannot be written."""
-        self.directory = directory or user_cache_path("arb") / "rows"
         #: Open files with a shared lock: what this run uses.
         self._held: list[int] = []
+        self.directory = directory or user_cache_path("arb") / "rows"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.directory):
