@@ -69,7 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     def arb(limit: int, *words: str) -> Finished:
         done = subprocess.run(
             [sys.executable, "-c", LIMITED, str(limit), *words],
-            env=environment, cwd=folder, capture_output=True, text=True, timeout=100, check=False,
+            env=environment, cwd=folder, capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
         return Finished(done.returncode, done.stdout, done.stderr)
 

@@ -162,7 +162,7 @@ def test_processes_that_prune_everything_do_not_disturb_each_other(tmp_path: Pat
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    results = [process.communicate(timeout=100) for process in processes]
+    results = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], results
     lines = [line for out, _ in results for line in out.splitlines()]
     assert (len(lines), len(set(lines))) == (24, 1)
