@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import hftbacktest
+import msgspec
 import numba
 import numpy as np
 
@@ -26,7 +28,9 @@ from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days
-from arb.data.convert import Conversion, Feed, code_version, convert, refuse_bookless
+from arb.data.convert import Conversion, Feed, code_version, convert
+from arb.data.prune import prune
+from arb.data.usable import bookless_notes, refuse_unusable
 from arb.errors import ExitCode
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
@@ -79,7 +83,8 @@ def run_backtest(
     if config.data.note is not None:
         notes.append(config.data.note)
     now = datetime.now(UTC)
-    with RunFolder(out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest") as folder:
+    folder_path = out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest"
+    with RunFolder(folder_path) as folder, RowCache() as cache:
         feeds = [
             Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns, instrument_of(leg))
             for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
@@ -87,10 +92,11 @@ def run_backtest(
         offset_ms = config.clock.offset_ms
         offset_ns = None if offset_ms is None else round(offset_ms * _NS_PER_MS)
         conversion = convert(
-            feeds, RowCache(), offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
+            feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days))
         )
-        refuse_bookless(conversion, feeds)
-        notes += clamp_notes(legs, conversion)
+        prune_cache(cache, config.data.cache_gb)
+        refuse_unusable(conversion, feeds)
+        notes += clamp_notes(legs, conversion) + bookless_notes(conversion, feeds)
         replayed = [
             LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
             for leg, files in zip(legs, conversion.files, strict=True)
@@ -122,6 +128,13 @@ def run_backtest(
                 folder.write_bytes(name, content)
         folder.publish()
     return BacktestResult(folder.path, figures.summary, trades, exit_code, ended.is_lost)
+
+
+def prune_cache(cache: RowCache, cache_gb: float) -> None:
+    """Keeps the row cache to its bound; a run does not fail for a cache that cannot be tidied."""
+    if cache_gb > 0.0:
+        with contextlib.suppress(OSError):
+            prune(cache.directory, round(cache_gb * 1e9))
 
 
 def clamp_notes(legs: Sequence[Leg], conversion: Conversion) -> list[str]:
@@ -217,6 +230,7 @@ def _manifest(
                 "clamped": file.clamped,
                 "stepped_back": file.stepped_back,
                 "gaps": file.scan.gaps,
+                "book": msgspec.to_builtins(file.scan.book.moved(conversion.offset_ns)),
                 "is_carried": file.scan.is_carried,
             }
             for leg, files in zip(config.legs, conversion.files, strict=True)

@@ -1,4 +1,4 @@
-"""`arb convert`, `arb data list`, `arb data check`: recordings to row files, what there is, what is wrong with it."""
+"""`arb convert` and `arb data`: recordings to row files, what there is, what is wrong with it, what is kept of it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from arb.data.check.report import RecordingReport
 from arb.data.compare import CONVERTERS, Comparison, compare
 from arb.data.convert import Feed, RowFile, convert
 from arb.data.npy import NpyWriter
+from arb.data.prune import Usage, prune, usage
 from arb.data.raw import Progress
 from arb.errors import InputError
 
@@ -45,12 +46,13 @@ def convert_all(
     """
     runs = list(_consecutive(_known(directory, venues)))
     feeds = [_feed(venues[run[0].venue], run) for run in runs]
-    conversion = convert(feeds, RowCache(), progress=progress and progress(bytes_of(runs)))
-    converted = [
-        Converted(recording, file, _place(recording, file, out, is_first=recording is run[0]))
-        for run, files in zip(runs, conversion.files, strict=True)
-        for recording, file in zip(run, files, strict=True)
-    ]
+    with RowCache() as cache:
+        conversion = convert(feeds, cache, progress=progress and progress(bytes_of(runs)))
+        converted = [
+            Converted(recording, file, _place(recording, file, out, is_first=recording is run[0]))
+            for run, files in zip(runs, conversion.files, strict=True)
+            for recording, file in zip(run, files, strict=True)
+        ]
     return conversion.offset_ns, converted
 
 
@@ -107,6 +109,29 @@ def check_all(
     sources = [Source(load_adapter(venues[recording.venue]), recording) for recording in known]
     reports = check_recordings(sources, hole_ns=hole_ns, progress=progress and progress(bytes_of([known])))
     return Checked(reports, sorted({r.venue for r in chosen} - {r.venue for r in known}))
+
+
+class Cached(NamedTuple):
+    """The row cache: its folder, what it holds, and what was deleted just now."""
+
+    folder: Path
+    held: Usage
+    deleted: Usage | None = None
+
+
+def shown_cache() -> Cached:
+    """What the row cache holds."""
+    folder = RowCache().directory
+    return Cached(folder, usage(folder))
+
+
+def clear_cache() -> Cached:
+    """Empties the row cache but for what runs are using. Raises InputError while another process converts."""
+    folder = RowCache().directory
+    deleted = prune(folder, 0)
+    if deleted is None:
+        raise InputError(f"{folder}: another process is converting into it; try again when it is done")
+    return Cached(folder, usage(folder), deleted)
 
 
 def list_all(directory: Path) -> list[Recording]:

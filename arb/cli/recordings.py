@@ -1,4 +1,4 @@
-"""`arb convert` and `arb data list`; `arb data check` joins the group here."""
+"""`arb convert`, `arb data list`, `arb data cache`; `arb data check` joins the group here."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from arb.errors import ExitCode
 if TYPE_CHECKING:
     from arb.app.recordings import Converted
     from arb.data.compare import Comparison
+    from arb.data.prune import Usage
 
 _directory = click.argument("directory", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")
@@ -81,6 +82,27 @@ def list_recordings(directory: Path, as_json: bool) -> None:
         for r in list_all(directory)
     ]
     _show(lines, as_json)
+
+
+@data.command("cache")
+@click.option("--clear", "is_clearing", is_flag=True, help="Delete all that no run is using.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line.")
+def cache(is_clearing: bool, as_json: bool) -> None:
+    """Show the size of the row cache, or clear it; rows are made again from the recordings when they are needed."""
+    from arb.app.recordings import clear_cache, shown_cache
+
+    folder, held, deleted = clear_cache() if is_clearing else shown_cache()
+    if as_json:
+        line = {"directory": str(folder), **held._asdict()}
+        click.echo(json.dumps(line | ({"deleted": deleted._asdict()} if deleted else {})))
+        return
+    if deleted:
+        click.echo(f"deleted: {_usage_text(deleted)}")
+    click.echo(f"{folder}: {_usage_text(held)}")
+
+
+def _usage_text(held: Usage) -> str:
+    return f"rows of {held.recordings:,} recordings, {held.files:,} files, {held.bytes / 1e6:,.1f} MB"
 
 
 def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:

@@ -334,6 +334,15 @@ class Data(Table, frozen=True, kw_only=True):
             min_length=1,
         ),
     ] = "recordings"
+    cache_gb: Annotated[
+        float,
+        key(
+            "GB",
+            "Size of the row cache above which a backtest deletes what was not used for longest; 0: no limit.",
+            ge=0,
+            le=1e6,
+        ),
+    ] = 100.0
     note: (
         Annotated[
             str,

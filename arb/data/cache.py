@@ -1,17 +1,20 @@
 """A folder of derived files that can always be made again: small JSON values and row files, each under a key.
 
 Values appear whole or not at all, and a damaged one counts as absent; so several processes may share the folder, and
-deleting it loses nothing but time.
+deleting it loses nothing but time. A file's time is that of its last use, by which `arb.data.prune` chooses.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import msgspec
 from platformdirs import user_cache_path
@@ -32,10 +35,15 @@ class _Fingerprint(msgspec.Struct, frozen=True):
 
 
 class RowCache:
-    """Derived files below one folder, by default the user's cache folder."""
+    """Derived files below one folder, by default the user's cache folder.
+
+    As a context manager, or until `close`, it keeps the files that were held from being pruned.
+    """
 
     def __init__(self, directory: Path | None = None) -> None:
         """Raises InputError when the folder cannot be written."""
+        #: Open files with a shared lock: what this run uses.
+        self._held: list[int] = []
         self.directory = directory or user_cache_path("arb") / "rows"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -44,12 +52,55 @@ class RowCache:
         except OSError as error:
             raise InputError(f"{self.directory}: the row cache cannot be written: {error.strerror}") from None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of what was held. Again: nothing."""
+        while self._held:
+            os.close(self._held.pop())
+
+    def __del__(self) -> None:
+        self.close()
+
+    @contextlib.contextmanager
+    def filling(self) -> Iterator[None]:
+        """Nothing is pruned meanwhile, by any process. Waits while one prunes."""
+        handle = os.open(self.directory, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):  # a file system without locks: nothing is pruned there either
+                fcntl.flock(handle, fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(handle)
+
+    def hold(self, path: Path) -> None:
+        """Keeps a file of the cache from being pruned until `close`, and notes that it is used now.
+
+        Only while `filling`. Where no more files may be open, being used last must do.
+        """
+        with contextlib.suppress(OSError):
+            os.utime(path)
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDONLY)
+            self._held.append(handle)
+            fcntl.flock(handle, fcntl.LOCK_SH)
+
     def get(self, key: str, kind: type[Value]) -> Value | None:
         """The value under `key`; None when it is absent or damaged."""
+        path = self.directory / f"{key}.json"
         try:
-            return msgspec.json.decode((self.directory / f"{key}.json").read_bytes(), type=kind)
+            value = msgspec.json.decode(path.read_bytes(), type=kind)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
+        with contextlib.suppress(OSError):  # it is another user's, or gone by now
+            os.utime(path)
+        return value
 
     def put(self, key: str, value: Any) -> None:
         """Stores `value` under `key`."""

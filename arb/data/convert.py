@@ -33,7 +33,7 @@ from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
-from connectors.types import Instrument, Kind, Rows, Venue
+from connectors.types import Instrument, Rows, Venue
 
 #: Rows that are stamped and ordered at a time.
 BLOCK_ROWS = 1 << 18
@@ -81,8 +81,10 @@ class RowFile(msgspec.Struct, frozen=True):
         if is_first != bool(self.carry_path) or not len(rows):
             return [rows]
         begin = load_rows(Path(self.carry_path), mapped=False) if is_first else _empty_book()
-        begin["exch_ts"] = rows["exch_ts"].min()
-        begin["local_ts"] = rows["local_ts"].min()
+        # At the day's first frame; held changes are no rows yet.
+        first_ts = min(self.scan.local_ts_first + self.offset_ns, int(rows["local_ts"].min()))
+        begin["exch_ts"] = min(first_ts, int(rows["exch_ts"].min()))
+        begin["local_ts"] = first_ts
         return [begin, rows]
 
 
@@ -130,10 +132,10 @@ def convert(
 
     `offset_ns` is added to all local times; None measures it: the largest lead of a venue's time over the local time
     in all recordings, or 0. Raises InputError for unreadable files and a cache that cannot be written, DecodeError
-    for frames; nothing half-written is left in the cache.
+    for frames; nothing half-written is left in the cache. The rows stay there until `row_cache` is closed.
     """
     try:
-        with ExitStack() as stack:
+        with ExitStack() as stack, row_cache.filling():
             return _convert(feeds, _Converter(row_cache, stack, progress), offset_ns)
     except OSError as error:  # the recordings' own are InputErrors already
         raise InputError(f"{row_cache.directory}: the row cache failed: {error.strerror or error}") from None
@@ -240,6 +242,7 @@ class _Converter:
         path, book_path = (self._cache.directory / f"{kind}-{name}.npy" for kind in ("rows", "book"))
         known = self._cache.get(f"rows-{name}", RowFile)
         if known is not None and is_whole(path) and is_whole(book_path):
+            self._cache.hold(path)
             # The cache may have been moved, or named by another path, since this was stored.
             return msgspec.structs.replace(
                 known, path=str(path), book_path=str(book_path), carry_path=carry_path
@@ -267,6 +270,7 @@ class _Converter:
             carry_path=carry_path,
         )
         self._cache.put(f"rows-{name}", row_file)
+        self._cache.hold(path)
         self._drop(day)
         return row_file
 
@@ -325,17 +329,6 @@ def _book_behind(carried: Rows, rows: Rows) -> Rows:
     for start in range(0, len(rows), BLOCK_ROWS):
         book = book_rows(np.concatenate([book, rows[start : start + BLOCK_ROWS]]))
     return book
-
-
-def refuse_bookless(conversion: Conversion, feeds: Sequence[Feed]) -> None:
-    """Raises InputError for a day on which no book is known: no snapshot in it, and no chain to carry on."""
-    for feed, files in zip(feeds, conversion.files, strict=True):
-        for recording, file in zip(feed.recordings, files, strict=True):
-            if not file.scan.is_carried and not file.scan.frames[Kind.SNAPSHOT]:
-                raise InputError(
-                    f"{recording.path}: no snapshot of the book in it, and no recording of the day before that it "
-                    "carries on from; add that one, or begin on a day with a snapshot"
-                )
 
 
 def _empty_book() -> Rows:

@@ -16,6 +16,7 @@ from hftbacktest.types import event_dtype
 
 from arb.data.catalog import Recording
 from arb.data.raw import Progress, read_pieces
+from arb.data.spells import BookSpells, SpellFinder
 from connectors.book import BookSync, Checkpoint, Status
 from connectors.clock import largest_lead
 from connectors.lines import LineDecoder
@@ -43,6 +44,8 @@ class Scan(msgspec.Struct, frozen=True):
     #: Whether the book's chain was taken up from the recording of the day before.
     is_carried: bool
     gaps: int
+    #: When the book was not known, on the recorder's clock.
+    book: BookSpells
     dropped: int
     #: Where the chain stands at the end.
     status: int
@@ -118,15 +121,21 @@ def read_into(
     frames = np.zeros(len(Kind), np.int64)
     lead = _NO_LEAD
     first = last = 0
+    unknown = SpellFinder()
     decoder = LineDecoder(venue, recording.symbol, file=str(recording.path))
     for rows, messages in decoder.decode(read_pieces(recording.path, progress)):
         if len(messages) == 0:
             continue
         frames += np.bincount(messages["kind"], minlength=len(Kind))
-        first = first or int(messages["local_ts"][0])
+        if not unknown.has_begun:
+            first = int(messages["local_ts"][0])
+            unknown.begin(first, is_carried=checkpoint is not None)
         last = int(messages["local_ts"][-1])
         lead = int(largest_lead(rows, lead))
-        spool.append(sync.receive(rows, messages))
+        chained = sync.receive(rows, messages)
+        unknown.follow(chained)
+        spool.append(chained)
+    unknown.close(last)
     return Scan(
         lines=int(frames.sum()),
         frames=tuple(int(n) for n in frames),
@@ -136,6 +145,7 @@ def read_into(
         local_ts_last=last,
         is_carried=checkpoint is not None,
         gaps=sync.gap_count,
+        book=unknown.spells,
         dropped=sync.dropped_count,
         status=int(sync.status),
         last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,

@@ -6,9 +6,14 @@ stands in the manifest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import msgspec
+
+from arb.data.spells import BookSpells
+from arb.report.metrics.coverage import BookGaps, book_gaps
 from arb.report.metrics.run import NS_PER_S, LegFacts
 
 #: Of the files of a run folder, in the manifest; another one cannot be read.
@@ -33,6 +38,8 @@ class RunFacts(NamedTuple):
     refusals: dict[str, dict[str, int]]
     basis_halflife_ns: int
     is_convergence: bool
+    #: By leg: when its book was not known.
+    book_gaps: Mapping[str, BookGaps] = MappingProxyType({})
 
 
 def facts_of_manifest(manifest: Mapping[str, Any]) -> RunFacts:
@@ -54,7 +61,19 @@ def facts_of_manifest(manifest: Mapping[str, Any]) -> RunFacts:
         refusals={str(leg): dict(rules) for leg, rules in manifest["refusals"].items()},
         basis_halflife_ns=round(float(strategy["basis_halflife_s"]) * NS_PER_S),
         is_convergence=strategy.get("mode") == "convergence",
+        book_gaps=_book_gaps(inputs, [leg.name for leg in legs]),
     )
+
+
+def _book_gaps(inputs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, BookGaps]:
+    try:
+        books = [
+            [msgspec.convert(file["book"], BookSpells) for file in inputs if file["leg"] == name]
+            for name in names
+        ]
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+    return dict(zip(names, book_gaps(books), strict=True))
 
 
 def _leg_facts(config: Mapping[str, Any], name: str, *, is_first: bool) -> LegFacts:

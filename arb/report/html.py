@@ -22,6 +22,8 @@ from arb.report.wording import UNKNOWN, shown
 
 #: Attempts in the table: those of the largest profit or loss.
 ATTEMPTS_MAX = 200
+#: Times without a book in the table, a leg.
+SPELLS_MAX = 20
 
 _ATTEMPT_COLUMNS = (
     ("attempt", "No.", "count"),
@@ -49,6 +51,7 @@ def page(figures: Figures, charts: Sequence[Chart]) -> str:
         f'<section class="tiles">{"".join(_tiles(summary))}</section>',
         _short_span(summary),
         _legs(summary),
+        _lost_books(summary),
         *(f'<figure class="card">{draw_svg(chart)}</figure>' for chart in charts),
         f'<section class="columns">{"".join(_table(s, summary) for s in sections_of(summary))}</section>',
         _attempts(figures),
@@ -126,6 +129,28 @@ def _pair(summary: Mapping[str, Any], pair_no: int) -> str:
     return (
         f'<section class="card wide"><table><thead><tr><th></th>{heads}<th>both</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></section>"
+    )
+
+
+def _lost_books(summary: Mapping[str, Any]) -> str:
+    """When the legs' books were lost: the first times."""
+    rows = []
+    for n, leg in enumerate(summary["legs"]):
+        book = f"legs.{n}.book"
+        for k in range(min(len(leg["book"]["first_spells"]), SPELLS_MAX)):
+            keys = (("from_time", "time"), ("to_time", "time"), ("span_s", "duration"))
+            cells = "".join(
+                f"<td>{_at(summary, f'{book}.first_spells.{k}.{key}', kind)}</td>" for key, kind in keys
+            )
+            rows.append(f"<tr><th>{escape(leg['leg'])}</th>{cells}</tr>")
+    if not rows:
+        return ""
+    left_out = sum(leg["book"]["spells"] for leg in summary["legs"]) - len(rows)
+    told = f"the first {len(rows)}; {left_out} left out" if left_out else "all"
+    return (
+        f'<details class="card wide"><summary>Times without a book <small>{told}</small></summary>'
+        "<table><thead><tr><th>Leg</th><th>From (UTC)</th><th>To</th><th>For</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></details>"
     )
 
 

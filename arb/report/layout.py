@@ -132,7 +132,12 @@ LEG_LINES = (
     Line("Fees", "fee/fee", "money"),
     Line("Profit at mid", "pnl/pnl", "gain"),
     Line("Mid at the end", "mid/", "price"),
-    Line("Without a book", "unquoted_s/", "duration"),
+    Line("Without a book", "book.unknown_s/", "duration"),
+    Line("... before its first", "book.before_s/", "duration"),
+    Line("... lost, times", "book.spells/", "count"),
+    Line("... lost, in sum", "book.spells_s_sum/", "duration"),
+    Line("... lost, longest", "book.spells_s_max/", "duration"),
+    Line("Without a mid, by records", "unquoted_s/", "duration"),
     Line("... while the other had one", "one_sided_s/", "duration"),
 )
 

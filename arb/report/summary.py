@@ -11,7 +11,7 @@ import numpy as np
 
 from arb.report.facts import RunFacts
 from arb.report.metrics.attempts import attempts_of
-from arb.report.metrics.coverage import Coverage, coverage_of
+from arb.report.metrics.coverage import BookGaps, Coverage, coverage_of
 from arb.report.metrics.equity import (
     SAMPLE_NS,
     Equity,
@@ -29,6 +29,29 @@ from arb.report.metrics.rounds import Rounds, is_convergence, rounds_of, totals_
 from arb.report.metrics.run import NS_PER_S, LegFacts, RunData, mean, median, percentile
 from arb.run.trades import iso_time
 from arb.strategy.decisions import Decision, Purpose
+
+
+class SpellSummary(msgspec.Struct, frozen=True):
+    """A time without a book."""
+
+    from_time: str
+    to_time: str
+    span_s: float
+
+
+class BookSummary(msgspec.Struct, frozen=True):
+    """When a leg's book was not known, by its recordings: the strategy saw NaN."""
+
+    #: In sum.
+    unknown_s: float
+    #: From the first frame of the run to the first book.
+    before_s: float
+    #: How often it was lost after that; in sum, and the longest.
+    spells: int
+    spells_s_sum: float
+    spells_s_max: float
+    #: The first ones, by time.
+    first_spells: list[SpellSummary]
 
 
 class LegSummary(msgspec.Struct, frozen=True):
@@ -54,6 +77,7 @@ class LegSummary(msgspec.Struct, frozen=True):
     one_sided_s: float
     #: Records whose mid was not known; the equity took the last one before.
     unquoted_records: int
+    book: BookSummary
 
 
 class PairSummary(msgspec.Struct, frozen=True):
@@ -256,7 +280,12 @@ def figures_of(facts: RunFacts, run: RunData, final: Any) -> Figures:
     attempts = attempts_of(run, equity)
     by_spread = run.is_convergence or is_convergence(attempts)
     rounds = rounds_of(attempts, equity, by_spread=by_spread)
-    legs = leg_summaries(final, run.legs, coverage_of(equity.timestamps, equity.is_known))
+    legs = leg_summaries(
+        final,
+        run.legs,
+        coverage_of(equity.timestamps, equity.is_known),
+        [facts.book_gaps.get(leg.name, BookGaps()) for leg in run.legs],
+    )
     timestamps = equity.timestamps
     summary = Summary(
         notes=facts.notes,
@@ -291,12 +320,14 @@ def figures_of(facts: RunFacts, run: RunData, final: Any) -> Figures:
     return Figures(summary, run, equity, attempts, rounds)
 
 
-def leg_summaries(final: Any, legs: Sequence[LegFacts], coverages: Sequence[Coverage]) -> list[LegSummary]:
+def leg_summaries(
+    final: Any, legs: Sequence[LegFacts], coverages: Sequence[Coverage], gaps: Sequence[BookGaps]
+) -> list[LegSummary]:
     """The legs at the end; `final` is one record (hftbacktest's `record_dtype`) a leg."""
-    return [_leg_summary(*parts) for parts in zip(final, legs, coverages, strict=True)]
+    return [_leg_summary(*parts) for parts in zip(final, legs, coverages, gaps, strict=True)]
 
 
-def _leg_summary(record: Any, leg: LegFacts, coverage: Coverage) -> LegSummary:
+def _leg_summary(record: Any, leg: LegFacts, coverage: Coverage, gaps: BookGaps) -> LegSummary:
     position, balance, fee, mid = (float(record[name]) for name in ("position", "balance", "fee", "price"))
     # A flat leg has no value at any price, known or not.
     held = position * mid * leg.contract_size if position else 0.0
@@ -315,6 +346,20 @@ def _leg_summary(record: Any, leg: LegFacts, coverage: Coverage) -> LegSummary:
         unquoted_s=coverage.unquoted_s,
         one_sided_s=coverage.one_sided_s,
         unquoted_records=coverage.unquoted_records,
+        book=_book_summary(gaps),
+    )
+
+
+def _book_summary(gaps: BookGaps) -> BookSummary:
+    return BookSummary(
+        unknown_s=(gaps.before_ns + gaps.spells_ns) / NS_PER_S,
+        before_s=gaps.before_ns / NS_PER_S,
+        spells=gaps.spells,
+        spells_s_sum=gaps.spells_ns / NS_PER_S,
+        spells_s_max=(gaps.longest[1] - gaps.longest[0]) / NS_PER_S,
+        first_spells=[
+            SpellSummary(span(start), span(end), (end - start) / NS_PER_S) for start, end in gaps.first
+        ],
     )
 
 

@@ -28,6 +28,8 @@ _WIDTH = 100
 #: Further lines are in the files.
 _NOTES_MAX = 3
 _REASONS_MAX = 6
+#: Lines of the table of legs that only the page has.
+_PAGE_ONLY = ("book.before_s/", "book.spells_s_sum/", "unquoted_s/", "one_sided_s/")
 
 
 def summary_view(summary: Mapping[str, Any]) -> RenderableType:
@@ -67,10 +69,10 @@ def _pairs(summary: Mapping[str, Any]) -> Iterator[Table]:
         for leg in legs:
             table.add_column(Text(leg["leg"]), justify="right", overflow="fold")
         table.add_column("both", justify="right")
-        for label, keys, kind in LEG_LINES:
+        for label, keys, kind in (line for line in LEG_LINES if line.key not in _PAGE_ONLY):
             of_leg, _, of_both = keys.partition("/")
             both = shown(pair[of_both], kind) if of_both else ""
-            table.add_row(label, *(shown(leg[of_leg], kind) for leg in legs), both)
+            table.add_row(label, *(shown(value_at(leg, of_leg), kind) for leg in legs), both)
         yield table
 
 

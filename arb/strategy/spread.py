@@ -129,6 +129,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
     next_record = np.int64(0)
     timeout = idle_ns
     is_halted = False
+    has_news = True
     while True:
         result = bot.wait_next_feed(True, timeout)
         if result == _END_OF_DATA:
@@ -138,11 +139,15 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
         now = bot.current_timestamp
         for pair_no in range(pairs):
             change = read_touches(bot, state.legs, 2 * pair_no)
+            has_news = has_news or change == PRICE_CHANGED
             if change != UNCHANGED or state.attempts[pair_no].phase != IDLE:
                 if _step(bot, recorder, state, pair_no, change, is_halted, now, params):
                     is_halted = True
         if now >= next_record:
-            recorder.record(bot)
+            # Where nothing has moved a record would say the same again; the end of an attempt makes its own.
+            if has_news:
+                recorder.record(bot)
+                has_news = False
             next_record = now + idle_ns
             if not is_halted and not _is_any_busy(state):
                 is_halted = _watch(bot, recorder, state, now, params)

@@ -33,16 +33,16 @@ FILES = [
 
 
 def chained_rows(venue_name: str, symbol: str) -> Rows:
-    """The rows of a book as they go into the fused one: proven by their ids and stamped, trades left out."""
+    """The rows of a book as they go into the fused one: proven by their ids and stamped, trades left out; all days."""
     venue = VENUES[venue_name]
     sync = BookSync(venue.sequence_rule, keep_bbo=True)
     clock = RowClock(OFFSET_NS, LATENCY_NS)
     pieces = []
-    path = RECORDINGS / venue_name / f"{symbol}_20240808.gz"
-    for rows, messages in LineDecoder(venue, symbol.upper()).decode(read_pieces(path)):
-        piece = sync.receive(rows, messages).copy()
-        clock.stamp(piece)
-        pieces.append(piece)
+    for path in sorted((RECORDINGS / venue_name).glob(f"{symbol}_*.gz")):
+        for rows, messages in LineDecoder(venue, symbol.upper()).decode(read_pieces(path)):
+            piece = sync.receive(rows, messages).copy()
+            clock.stamp(piece)
+            pieces.append(piece)
     rows = np.concatenate(pieces)
     return rows[rows["ev"] & np.uint64(0xFF) != TRADE_EVENT]
 
@@ -56,9 +56,12 @@ def _reference(fused: Any, rows: Any, counts: Any) -> None:
 
 
 @njit
-def _touches(events: Any, counts: Any, tick: float, lot: float, base: int, ticks: int, touches: Any) -> None:
+def _touches(
+    events: Any, counts: Any, tick: float, lot: float, base: int, ticks: int, touches: Any, quantities: Any
+) -> None:
     """The touch of a plain book of events after each row, in ticks above `base`; -1 and `ticks` for none."""
     is_bid, is_ask = np.zeros(ticks, np.bool_), np.zeros(ticks, np.bool_)
+    bid_qty, ask_qty = np.zeros(ticks), np.zeros(ticks)
     bid, ask, done = -1, ticks, 0
     for number in range(len(counts)):
         while done < counts[number]:
@@ -79,15 +82,19 @@ def _touches(events: Any, counts: Any, tick: float, lot: float, base: int, ticks
             is_set = np.rint(event.qty / lot) > 0.0
             if is_buy:
                 is_bid[t] = is_set
+                bid_qty[t] = event.qty
                 bid = max(bid, t) if is_set else bid
                 while bid >= 0 and not is_bid[bid]:
                     bid -= 1
             else:
                 is_ask[t] = is_set
+                ask_qty[t] = event.qty
                 ask = min(ask, t) if is_set else ask
                 while ask < ticks and not is_ask[ask]:
                     ask += 1
         touches[number, 0], touches[number, 1] = bid, ask
+        quantities[number, 0] = bid_qty[bid] if bid >= 0 else 0.0
+        quantities[number, 1] = ask_qty[ask] if ask < ticks else 0.0
 
 
 def reference_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) -> Any:
@@ -100,13 +107,13 @@ def reference_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int
     counts, touches = np.zeros(len(rows), np.int64), np.zeros((len(rows), 2), np.int64)
     fused = FuseMarketDepth(tick, lot)
     _reference(fused, rows, counts)
-    _touches(fused.fused_events.copy(), counts, tick, lot, base, ticks, touches)
+    _touches(fused.fused_events.copy(), counts, tick, lot, base, ticks, touches, np.zeros((len(rows), 2)))
     fused.close()
     return touches
 
 
 def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) -> Any:
-    """The touch of our fused book after each row, by the rows that it gives."""
+    """The touch of our fused book after each row, by the rows that it gives; its ticks and its quantities."""
     book = fuse.FusedBook(tick, lot)
     pieces, counts = [], np.zeros(len(rows), np.int64)
     total = 0
@@ -116,9 +123,9 @@ def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) ->
         counts[number] = total
         if len(piece):
             pieces.append(piece.copy())
-    touches = np.zeros((len(rows), 2), np.int64)
-    _touches(np.concatenate(pieces), counts, tick, lot, base, ticks, touches)
-    return touches
+    touches, quantities = np.zeros((len(rows), 2), np.int64), np.zeros((len(rows), 2))
+    _touches(np.concatenate(pieces), counts, tick, lot, base, ticks, touches, quantities)
+    return touches, quantities
 
 
 @pytest.mark.parametrize(("venue", "symbol", "tick", "lot"), FILES)
@@ -128,7 +135,7 @@ def test_the_fused_touch_is_hftbacktests_and_the_venues(
     rows = chained_rows(venue, symbol)
     reference = float(rows["px"][rows["qty"] > 0][0])
     base, ticks = round(reference / 2 / tick), round(reference / tick)
-    ours = fused_touches(rows, tick, lot, base, ticks)
+    ours, quantities = fused_touches(rows, tick, lot, base, ticks)
     assert (ours == reference_touches(rows, tick, lot, base, ticks)).all()
 
     is_bbo = rows["ev"] & np.uint64(0xFF) == DEPTH_BBO_EVENT
@@ -137,4 +144,5 @@ def test_the_fused_touch_is_hftbacktests_and_the_venues(
     assert (rows["ev"][bids + 1] & np.uint64(SELL_EVENT) != 0).all(), "the ask follows its bid"
     own = np.stack([np.rint(rows["px"][bids] / tick), np.rint(rows["px"][bids + 1] / tick)], axis=1) - base
     assert (ours[bids + 1] == own).all()
+    assert (quantities[bids + 1] == np.stack([rows["qty"][bids], rows["qty"][bids + 1]], axis=1)).all()
     assert len(bids) > 20_000 or venue == "bybit_linear"

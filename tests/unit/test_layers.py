@@ -39,6 +39,7 @@ LAYERS = {
     "arb.risk": Layer.PURE,
     "arb.risk.supervisor": Layer.EDGE,
     "arb.data": Layer.EDGE,
+    "arb.data.spells": Layer.PURE,
     "arb.backtest": Layer.EDGE,
     "arb.run": Layer.EDGE,
     "arb.execution": Layer.EDGE,

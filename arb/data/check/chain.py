@@ -12,7 +12,7 @@ import numpy as np
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
 from numpy.typing import NDArray
 
-from arb.data.check.streams import LONGEST_KEPT, keep_longest
+from arb.data.spells import LONGEST_KEPT, SpellFinder, keep_longest
 from connectors.book import BookSync, Checkpoint, Status
 from connectors.jit import compiled
 from connectors.types import Kind, Messages, Rows, SequenceRule
@@ -21,11 +21,8 @@ from connectors.types import Kind, Messages, Rows, SequenceRule
 LEVELS_MAX = 1 << 20
 
 # Fields of the state.
-(
-    GROUP_TS, BIDS, ASKS, IS_KNOWN, UNKNOWN_SINCE, UNKNOWN_NS, FIRST_KNOWN_TS, HAS_RESET, LEVELS, CROSSED, LOCKED,
-    CROSSED_SINCE, IS_TOO_DEEP,
-) = range(13)  # fmt: skip
-FIELDS = 13
+GROUP_TS, BIDS, ASKS, CROSSED, LOCKED, CROSSED_SINCE, IS_TOO_DEEP = range(7)
+FIELDS = 7
 
 
 class ChainEnd(NamedTuple):
@@ -46,13 +43,13 @@ class Chain:
         self.state = np.zeros(FIELDS, np.int64)
         #: Prices in rising order, the best last; asks negated.
         self._sides: list[NDArray[np.float64]] = [np.empty(0), np.empty(0)]
-        #: Spans for which the book was unknown after it had been known, and for which it was crossed: the longest.
-        self.unknown = np.zeros((LONGEST_KEPT, 3), np.int64)
+        #: When the book was not known.
+        self.unknown = SpellFinder()
+        #: Spans for which it was crossed: the longest.
         self.crossed = np.zeros((LONGEST_KEPT, 3), np.int64)
         if before is not None:
             self._sync.resume(before.checkpoint)
             self._sides = [before.bids, before.asks]
-            self.state[IS_KNOWN] = 1
             self.state[BIDS], self.state[ASKS] = len(before.bids), len(before.asks)
 
     @property
@@ -63,23 +60,19 @@ class Chain:
         """Takes the changes and snapshots among decoded messages."""
         if not len(messages):
             return
-        if self.state[UNKNOWN_SINCE] == 0:
-            self.state[UNKNOWN_SINCE] = messages["local_ts"][0]
-            if self.is_carried:
-                self.state[FIRST_KNOWN_TS] = messages["local_ts"][0]
+        if not self.unknown.has_begun:
+            self.unknown.begin(int(messages["local_ts"][0]), is_carried=self.is_carried)
         kinds = messages["kind"]
         chained = self._sync.receive(rows, messages[(kinds == Kind.DELTA) | (kinds == Kind.SNAPSHOT)])
         self._make_room(len(chained))
-        _follow(chained, self.state, self._sides[0], self._sides[1], self.unknown, self.crossed)
+        self.unknown.follow(chained)
+        _follow(chained, self.state, self._sides[0], self._sides[1], self.crossed)
 
     def close(self, last_ts: int) -> None:
         """Ends all that is open at the end of the recording. Once."""
         state = self.state
-        _end_group(state, self._sides[0], self._sides[1], self.unknown, self.crossed)
-        if not state[IS_KNOWN] and state[UNKNOWN_SINCE]:
-            state[UNKNOWN_NS] += max(last_ts - state[UNKNOWN_SINCE], 0)
-            if state[FIRST_KNOWN_TS]:
-                keep_longest(self.unknown, state[UNKNOWN_SINCE], last_ts, 0)
+        _end_group(state, self._sides[0], self._sides[1], self.crossed)
+        self.unknown.close(last_ts)
         if state[CROSSED_SINCE]:
             keep_longest(self.crossed, state[CROSSED_SINCE], last_ts, 0)
 
@@ -105,27 +98,22 @@ class Chain:
 
 
 @compiled
-def _follow(rows, state, bids, asks, unknown, crossed):  # type: ignore[no-untyped-def]
+def _follow(rows, state, bids, asks, crossed):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         row = rows[r]
         if row.local_ts != state[GROUP_TS]:
-            _end_group(state, bids, asks, unknown, crossed)
+            _end_group(state, bids, asks, crossed)
             state[GROUP_TS] = row.local_ts
         kind = np.int64(row.ev) & 0xFF
         is_bid = row.ev & np.uint64(BUY_EVENT) != 0
         side = BIDS if is_bid else ASKS
         if kind == DEPTH_CLEAR_EVENT:
             state[side] = 0
-            if is_bid:  # the first row of a gap and of a snapshot
-                state[HAS_RESET] = 1
-                state[LEVELS] = 0
-        elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-            state[LEVELS] += 1
-            if not state[IS_TOO_DEEP]:
-                if is_bid:
-                    state[BIDS] = _set_level(bids, state[BIDS], row.px, row.qty > 0.0)
-                else:
-                    state[ASKS] = _set_level(asks, state[ASKS], -row.px, row.qty > 0.0)
+        elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT) and not state[IS_TOO_DEEP]:
+            if is_bid:
+                state[BIDS] = _set_level(bids, state[BIDS], row.px, row.qty > 0.0)
+            else:
+                state[ASKS] = _set_level(asks, state[ASKS], -row.px, row.qty > 0.0)
 
 
 @compiled
@@ -151,24 +139,11 @@ def _set_level(prices, count, price, is_level):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _end_group(state, bids, asks, unknown, crossed):  # type: ignore[no-untyped-def]
+def _end_group(state, bids, asks, crossed):  # type: ignore[no-untyped-def]
     """Looks at the book when all rows of a local time are in."""
     now = state[GROUP_TS]
     if now == 0:
         return
-    if state[LEVELS] > 0:
-        if not state[IS_KNOWN]:
-            state[UNKNOWN_NS] += max(now - state[UNKNOWN_SINCE], 0)
-            if state[FIRST_KNOWN_TS]:
-                keep_longest(unknown, state[UNKNOWN_SINCE], now, 0)
-            else:
-                state[FIRST_KNOWN_TS] = now
-        state[IS_KNOWN] = 1
-    elif state[HAS_RESET] and state[IS_KNOWN]:
-        state[IS_KNOWN] = 0
-        state[UNKNOWN_SINCE] = now
-    state[HAS_RESET] = 0
-    state[LEVELS] = 0
     is_crossed = False
     if state[BIDS] > 0 and state[ASKS] > 0 and not state[IS_TOO_DEEP]:
         spread = -asks[state[ASKS] - 1] - bids[state[BIDS] - 1]

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from arb.data import spells
 from arb.data.catalog import Recording
 from arb.data.check import chain as chain_module
 from arb.data.check import streams as fields
@@ -32,8 +33,9 @@ from arb.data.check.report import (
     StepReport,
     StreamReport,
 )
-from arb.data.check.streams import ALL, DAY_NS, FLOWING, LONGEST_KEPT, StreamCounts
+from arb.data.check.streams import ALL, DAY_NS, FLOWING, StreamCounts
 from arb.data.raw import Progress, read_pieces
+from arb.data.spells import LONGEST_KEPT
 from arb.data.spool import needs_carry
 from arb.errors import InputError
 from connectors.errors import DecodeError
@@ -211,22 +213,21 @@ def _silences(counts: StreamCounts, kind: int, hole_ns: int) -> Silences:
 
 def _spans(table: NDArray[np.int64]) -> list[Span]:
     """The spans of a table that are in use, the longest first."""
-    spans = [Span(*(int(value) for value in row)) for row in table if row[fields.END]]
-    return sorted(spans, key=lambda span: (-span.length_ns, span.start_ts))
+    return [Span(*span) for span in spells.kept_spans(table)]
 
 
 def _book(counts: StreamCounts, chain: Chain, first_ts: int, span_ns: int) -> BookReport:
     state = [int(value) for value in chain.state]
-    first_known = state[chain_module.FIRST_KNOWN_TS]
+    unknown_ns, known_ts = chain.unknown.unknown_ns, chain.unknown.spells.known_ts
     bbo = counts.totals[Kind.BBO]
     return BookReport(
         is_carried=chain.is_carried,
         gaps=chain.gap_count,
-        unknown_ns=state[chain_module.UNKNOWN_NS],
-        unknown_share=min(state[chain_module.UNKNOWN_NS] / span_ns, 1.0) if span_ns else 0.0,
-        before_snapshot_ns=max(first_known - first_ts, 0) if first_known else span_ns,
-        is_ever_known=first_known != 0,
-        unknown_longest=_spans(chain.unknown),
+        unknown_ns=unknown_ns,
+        unknown_share=min(unknown_ns / span_ns, 1.0) if span_ns else 0.0,
+        before_snapshot_ns=max(known_ts - first_ts, 0) if known_ts else span_ns,
+        is_ever_known=known_ts != 0,
+        unknown_longest=_spans(chain.unknown.longest),
         crossed=state[chain_module.CROSSED],
         locked=state[chain_module.LOCKED],
         crossed_longest=_spans(chain.crossed),

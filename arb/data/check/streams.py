@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from arb.data.check.histogram import DELAY_BINS, LOG_BINS, delay_bin, log_bin
 from arb.data.check.repeats import SLOTS
+from arb.data.spells import LONGEST_KEPT, keep_longest
 from connectors.jit import compiled
 from connectors.types import Kind, Messages, Rows
 
@@ -18,9 +19,6 @@ from connectors.types import Kind, Messages, Rows
 ALL = len(Kind)
 #: Streams that are expected to flow all the time. A snapshot comes when it is asked for.
 FLOWING = (Kind.DELTA, Kind.BBO, Kind.TRADE, Kind.AGG_TRADE)
-#: Silences, steps and spells that are kept by name: the longest.
-LONGEST_KEPT = 16
-
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
@@ -37,9 +35,6 @@ NO_DELAY = np.iinfo(np.int64).max
     DELAY_MIN, DELAY_MAX, OTHERS_AT_FIRST, OTHERS_AT_LAST, STEPS_BACK, CROSSED, LOCKED, ANCHOR,
 ) = range(20)  # fmt: skip
 FIELDS = 20
-
-# Fields of a span: from, to, and how many frames of other streams came in between.
-START, END, OTHERS = range(3)
 
 
 class StreamCounts:
@@ -89,19 +84,6 @@ class StreamCounts:
 
     def _silence(self, kind: int, start: int, end: int, others: int) -> None:
         _space(self.spacing_counts[kind], self.spacing_sums[kind], self.silences[kind], start, end, others)
-
-
-@compiled
-def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
-    """Puts a span among the longest ones kept, if it is one of them."""
-    shortest = 0
-    for k in range(1, len(spans)):
-        if spans[k, END] - spans[k, START] < spans[shortest, END] - spans[shortest, START]:
-            shortest = k
-    if end - start > spans[shortest, END] - spans[shortest, START]:
-        spans[shortest, START] = start
-        spans[shortest, END] = end
-        spans[shortest, OTHERS] = others
 
 
 @compiled

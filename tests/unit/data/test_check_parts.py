@@ -26,7 +26,8 @@ from arb.data.check.histogram import (
     log_quantile,
 )
 from arb.data.check.repeats import FrameHashes
-from arb.data.check.streams import NO_DELAY, WINDOWS, keep_longest
+from arb.data.check.streams import NO_DELAY, WINDOWS
+from arb.data.spells import keep_longest
 from connectors.frames import DELTA_BID
 from connectors.types import Kind, SequenceRule
 
@@ -159,8 +160,8 @@ def test_a_book_is_unknown_from_a_gap_to_the_next_snapshot(rule: SequenceRule) -
     chain.receive(rows, messages)
     chain.close(int(messages["local_ts"][-1]))
     assert chain.gap_count == 1
-    assert int(chain.state[fields.UNKNOWN_NS]) == moments * 1000
-    assert [row.tolist() for row in chain.unknown if row[1]] == [[1_020_000, 1_030_000, 0]]
+    assert chain.unknown.unknown_ns == moments * 1000
+    assert [row.tolist() for row in chain.unknown.longest if row[1]] == [[1_020_000, 1_030_000, 0]]
 
 
 def test_a_snapshot_that_is_too_old_does_not_begin_the_gap_anew() -> None:
@@ -179,7 +180,7 @@ def test_a_snapshot_that_is_too_old_does_not_begin_the_gap_anew() -> None:
     rows, messages = decoded(events)
     chain.receive(rows, messages)
     chain.close(int(messages["local_ts"][-1]))
-    assert [row.tolist() for row in chain.unknown if row[1]] == [[1_020_000, 1_040_000, 0]]
+    assert [row.tolist() for row in chain.unknown.longest if row[1]] == [[1_020_000, 1_040_000, 0]]
 
 
 def test_a_change_at_the_time_of_a_gap_does_not_hide_it() -> None:
@@ -191,7 +192,7 @@ def test_a_change_at_the_time_of_a_gap_does_not_hide_it() -> None:
     chain = Chain(SequenceRule.SPAN, None)
     chain.receive(rows, messages)
     chain.close(int(messages["local_ts"][-1]))
-    assert int(chain.state[fields.UNKNOWN_NS]) == moments * 1000
+    assert chain.unknown.unknown_ns == moments * 1000
 
 
 def test_a_gap_that_nothing_mends_lasts_to_the_end() -> None:
@@ -201,7 +202,7 @@ def test_a_gap_that_nothing_mends_lasts_to_the_end() -> None:
     rows, messages = decoded(events)
     chain.receive(rows, messages)
     chain.close(1_100_000)
-    assert int(chain.state[fields.UNKNOWN_NS]) == 80_000
+    assert chain.unknown.unknown_ns == 80_000
     assert chain.end() is None
 
 
@@ -216,7 +217,7 @@ def test_a_day_carries_on_the_book_of_the_day_before() -> None:
     second.close(2_150_000)
     whole.receive(*decoded([history.snapshot(changes[0].last_id), *changes[1:]]))
     whole.close(1_300_000)
-    assert (second.gap_count, int(second.state[fields.UNKNOWN_NS]), second.is_carried) == (0, 0, True)
+    assert (second.gap_count, second.unknown.unknown_ns, second.is_carried) == (0, 0, True)
     for field in (fields.CROSSED, fields.LOCKED):
         assert first.state[field] + second.state[field] == whole.state[field]
 

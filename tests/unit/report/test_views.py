@@ -28,8 +28,9 @@ from support.finished_runs import (
 
 from arb.report.attempts_table import attempts_csv
 from arb.report.charts import charts_of
-from arb.report.html import ATTEMPTS_MAX, page
+from arb.report.html import ATTEMPTS_MAX, SPELLS_MAX, page
 from arb.report.layout import HEADLINES, LEG_LINES, sections_of, value_at
+from arb.report.metrics.coverage import BookGaps
 from arb.report.png import draw_png
 from arb.report.scene import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
 from arb.report.summary import Figures
@@ -185,6 +186,22 @@ def test_the_table_fits_sixty_lines_of_a_hundred_columns() -> None:
     assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
     assert "... and 6 more notes in summary.json" in text
+
+
+def test_times_without_a_book_stand_on_the_page_and_in_the_terminal() -> None:
+    spells = tuple((NOON + n * S, NOON + n * S + 1_500_000) for n in range(30))
+    gaps = BookGaps(2 * S, 40, 60_000_000, spells[0], spells)
+    made = figures(book_gaps={"venue_a:BTCUSDT": gaps})
+    check_numbers(made)
+    body = page(made, [])
+    assert body.count("2024-08-08 12:00:0") > 0
+    assert f"the first {SPELLS_MAX}; {40 - SPELLS_MAX} left out" in body
+    assert 'data-key="legs.0.book.first_spells.19.span_s"' in body
+    assert "first_spells.20" not in body
+    assert "Times without a book" not in page(figures(), [])
+    lines = drawn(made).splitlines()
+    assert any(line.split() == ["Without", "a", "book", "2.06", "s", "0", "s"] for line in lines), lines
+    assert any("... lost, times" in line and "40" in line for line in lines)
 
 
 def test_the_table_holds_the_legs_and_both() -> None:

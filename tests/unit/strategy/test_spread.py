@@ -81,10 +81,12 @@ def test_the_basis_is_waited_for_and_taken_off() -> None:
     assert attempts([*books[:6], early], basis_halflife_ns=60 * S, min_spread_bps=20.0) == []
 
 
-def test_it_records_at_intervals_at_the_end_of_an_attempt_and_at_the_end() -> None:
+def test_it_records_at_intervals_where_a_price_moved_and_at_the_end() -> None:
     recorder = FakeRecorder()
-    run(bot_of([touch(S, 0, 99.99, 100.0), touch(S, 1, 100.0, 100.1)]), params(), recorder)
-    assert recorder.records == 12  # at once, each second for ten, at the end
+    moves = [touch(S + n * S // 4, 1, 100.0 + n / 100, 100.2) for n in range(9)]
+    run(bot_of([touch(S, 0, 99.99, 100.0), *moves]), params(), recorder)
+    # At once, after one and after two seconds; nothing while it is still; at the end.
+    assert recorder.records == 4
 
 
 @pytest.mark.parametrize("code", [2 + 13, 100, -1, 4])

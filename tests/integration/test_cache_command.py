@@ -1,0 +1,67 @@
+"""`arb data cache`, and the bound of `[data] cache_gb` in a backtest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from support.recording_files import command_environment, example, write_pair
+
+from arb.cli import cli
+from arb.data.cache import RowCache
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
+
+
+def arb(*words: str) -> Any:
+    return CliRunner().invoke(cli, words, prog_name="arb")
+
+
+def held() -> dict[str, Any]:
+    told = arb("data", "cache", "--json")
+    assert told.exit_code == 0, told.output
+    return dict(json.loads(told.stdout))
+
+
+def backtest(data: Path, *words: str) -> None:
+    told = arb("backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-08-08",
+               "--out", str(data.parent / f"{data.name}-run"), "--no-report", *words)  # fmt: skip
+    assert told.exit_code == 0, told.output
+
+
+def test_it_shows_and_clears(tmp_path: Path) -> None:
+    assert (held()["recordings"], held()["bytes"]) == (0, 0)
+    backtest(write_pair(tmp_path / "data"))
+    assert held()["recordings"] == 2
+    assert held()["directory"] == str(tmp_path / "cache" / "arb" / "rows")
+    size = held()["bytes"]
+    assert f"rows of 2 recordings, {held()['files']} files" in arb("data", "cache").stdout
+    told = arb("data", "cache", "--clear", "--json")
+    line = json.loads(told.stdout)
+    assert (line["recordings"], line["bytes"], line["deleted"]["bytes"]) == (0, 0, size)
+    assert "deleted: rows of 0 recordings" in arb("data", "cache", "--clear").stdout
+
+
+def test_it_is_not_cleared_under_a_conversion() -> None:
+    with RowCache().filling():
+        told = arb("data", "cache", "--clear")
+    assert told.exit_code == 2
+    assert told.stderr.count("\n") == 1
+    assert "another process is converting into it" in told.stderr
+
+
+@pytest.mark.parametrize(("cache_gb", "kept"), [("0", 4), ("1", 4), ("0.000000001", 2)])
+def test_a_backtest_keeps_the_cache_to_its_bound_but_for_its_own_rows(
+    tmp_path: Path, cache_gb: str, kept: int
+) -> None:
+    backtest(write_pair(tmp_path / "one", 20))
+    backtest(write_pair(tmp_path / "two", 30), "--set", f"data.cache_gb={cache_gb}")
+    assert held()["recordings"] == kept

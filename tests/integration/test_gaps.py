@@ -1,0 +1,212 @@
+"""A gap in a recorded day: the strategy sees NaN from its first row to the snapshot, and every report says how long."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from support.gaps import Gap, break_usdm, drop_snapshots, recorded
+from support.recording_files import clean_imports, example
+
+from arb.cli import cli
+from arb.errors import ExitCode
+from arb.run.trades import iso_time
+
+pytestmark = pytest.mark.slow
+
+LEGS = "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT"
+#: 2024-01-01 00:00 UTC.
+START_NS = 1_704_067_200_000_000_000
+S = 1_000_000_000
+
+#: Records each time that leg 0's touch begins or ends to be known, at the nanosecond.
+LOOK = """
+def run(hbt, recorder):
+    was_known = False
+    while hbt.wait_next_feed(False, 100_000_000_000_000_000) == 2:
+        depth = hbt.depth(0)
+        is_known = depth.best_bid < depth.best_ask
+        if is_known != was_known:
+            recorder.record(hbt)
+            was_known = is_known
+    return 0
+"""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of a simulated market, without a gap."""
+    folder = tmp_path_factory.mktemp("whole") / "data"
+    arb("sandbox", "record", "--out", str(folder), "--minutes", "1", "--venues", "binance_usdm,bybit_linear")
+    return folder
+
+
+@pytest.fixture
+def data(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    for path in whole.glob("*/*"):
+        copy = tmp_path / "data" / path.relative_to(whole)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    return tmp_path / "data"
+
+
+def arb(*words: str) -> Any:
+    told = CliRunner().invoke(cli, words, prog_name="arb")
+    assert told.exit_code == 0, told.output
+    return told
+
+
+class Run(NamedTuple):
+    folder: Path
+    summary: dict[str, Any]
+    manifest: dict[str, Any]
+    out: str
+
+
+def backtest(data: Path, *words: str) -> Run:
+    folder = data.parent / "run"
+    (data.parent / "look.py").write_text(LOOK)
+    with clean_imports(data.parent):
+        told = arb(
+            "backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01", "--legs", LEGS,
+            "--out", str(folder), "--strategy", f"{data.parent / 'look.py'}:run", *words,
+        )  # fmt: skip
+    summary, manifest = (
+        json.loads((folder / name).read_bytes()) for name in ("summary.json", "manifest.json")
+    )
+    return Run(folder, summary, manifest, told.stdout)
+
+
+def broken(data: Path, *spans_s: tuple[int, int | None]) -> list[Gap]:
+    """The gaps, (from, to) in seconds of the minute."""
+    return [
+        break_usdm(recorded(data), START_NS + start * S, None if end is None else START_NS + end * S)
+        for start, end in spans_s
+    ]
+
+
+def test_the_strategy_sees_nan_for_as_long_as_the_report_says(data: Path) -> None:
+    gaps = broken(data, (20, 32), (40, 43))
+    run = backtest(data)
+    offset_ns = run.manifest["clock_offset_ns"]
+    edges = [time + offset_ns for gap in gaps for time in gap]
+
+    with np.load(run.folder / "records.npz") as file:
+        seen = file["0"]
+    assert seen["timestamp"][1:5].tolist() == edges
+    assert np.isnan(seen["price"][:5]).tolist() == [False, True, False, True, False]
+
+    lengths = [gap.to_ns - gap.from_ns for gap in gaps]
+    book = run.summary["legs"][0]["book"]
+    assert run.summary["gaps"] == {LEGS.split(",")[0]: 2, LEGS.split(",")[1]: 0}
+    assert (book["spells"], book["spells_s_sum"], book["spells_s_max"]) == (
+        2,
+        sum(lengths) / S,
+        max(lengths) / S,
+    )
+    assert 11 < book["spells_s_max"] < 13
+    assert [spell["span_s"] for spell in book["first_spells"]] == [length / S for length in lengths]
+    assert [spell["from_time"] for spell in book["first_spells"]] == [iso_time(edges[0]), iso_time(edges[2])]
+    assert book["unknown_s"] == pytest.approx(book["before_s"] + book["spells_s_sum"])
+    assert START_NS + offset_ns + book["before_s"] * S == pytest.approx(seen["timestamp"][0], abs=S)
+    of_file = run.manifest["inputs"][0]["book"]
+    assert of_file["spells_ns"] == sum(lengths)
+    assert of_file["first"] == [edges[:2], edges[2:]]
+
+    other = run.summary["legs"][1]["book"]
+    assert (other["spells"], other["spells_s_sum"], other["first_spells"]) == (0, 0.0, [])
+
+    page = (run.folder / "report.html").read_text()
+    assert "Times without a book" in page
+    assert f'value="{lengths[0] / S!r}"' in page
+    assert "... lost, times" in run.out
+
+
+def test_the_check_of_the_recording_says_the_same(data: Path) -> None:
+    (gap,) = broken(data, (20, 32))
+    book = backtest(data).manifest["inputs"][0]["book"]
+    lines = arb("data", "check", str(data), "--json").stdout.splitlines()
+    (checked,) = [c["book"] for c in map(json.loads, lines) if c["venue"] == "binance_usdm"]
+    assert checked["gaps"] == 1
+    assert [(s["start_ts"], s["end_ts"]) for s in checked["unknown_longest"]] == [tuple(gap)]
+    assert checked["before_snapshot_ns"] == book["known_ts"] - book["first_ts"]
+    assert (
+        checked["unknown_ns"] - checked["before_snapshot_ns"] == gap.to_ns - gap.from_ns == book["spells_ns"]
+    )
+
+
+def test_the_report_made_again_says_the_same(data: Path) -> None:
+    broken(data, (20, 32))
+    run = backtest(data)
+    before = (run.folder / "summary.json").read_bytes()
+    arb("report", str(run.folder))
+    assert (run.folder / "summary.json").read_bytes() == before
+
+
+def test_a_gap_that_nothing_mends_lasts_to_the_end_of_the_run(data: Path) -> None:
+    broken(data, (20, None))
+    run = backtest(data)
+    book = run.summary["legs"][0]["book"]
+    end_ns = max(file["book"]["last_ts"] for file in run.manifest["inputs"])
+    assert book["spells"] == 1
+    assert book["first_spells"][0]["to_time"] == iso_time(end_ns)
+    assert 39 < book["spells_s_max"] < 41
+    assert run.summary["outcome"] == "ended"
+
+
+def test_the_spread_strategy_walks_over_a_gap(data: Path) -> None:
+    broken(data, (20, 32))
+    run = backtest(data, "--strategy", "arb.strategy.spread:run")
+    assert run.summary["outcome"] == "ended"
+    assert run.summary["legs"][0]["book"]["spells"] == 1
+    assert 10 < run.summary["legs"][0]["unquoted_s"] - run.summary["legs"][0]["book"]["before_s"] < 14
+
+
+def refused(data: Path) -> str:
+    told = CliRunner().invoke(
+        cli, ["backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01", "--legs", LEGS,
+              "--out", str(data.parent / "run")], prog_name="arb",
+    )  # fmt: skip
+    assert told.exit_code == ExitCode.USER_INPUT, told.output
+    assert told.stderr.count("\n") == 1
+    assert not (data.parent / "run").exists()
+    return told.stderr
+
+
+def test_a_day_that_is_all_gap_is_refused_where_it_is_the_only_one(data: Path) -> None:
+    drop_snapshots(recorded(data))
+    assert "the book of binance_usdm:BTCUSDT is never known: 1 gap in its ids" in refused(data)
+
+
+def test_a_day_that_is_all_gap_is_told_where_others_are_good(data: Path) -> None:
+    arb("sandbox", "record", "--out", str(data), "--minutes", "0.2", "--venues", "binance_usdm,bybit_linear",
+        "--start", "2024-01-02")  # fmt: skip
+    drop_snapshots(data / "binance_usdm" / "btcusdt_20240102.gz")
+    run = backtest(data)
+    (note,) = [note for note in run.summary["notes"] if "unknown all of" in note]
+    assert note.startswith("binance_usdm:BTCUSDT: its book is unknown all of 2024-01-02")
+    book = run.summary["legs"][0]["book"]
+    # From the second day's first frame, which carries nothing on, to the end of the run.
+    second = run.manifest["inputs"][1]["book"]
+    assert book["first_spells"][0]["from_time"] == iso_time(second["first_ts"])
+    assert book["spells"] == 1
+    with np.load(run.folder / "records.npz") as file:
+        seen = file["0"]
+    assert seen["timestamp"][1] == second["first_ts"]
+    assert np.isnan(seen["price"][1:]).all()
+
+
+def test_recordings_of_different_hours_are_refused(data: Path) -> None:
+    other = data.parent / "later"
+    arb("sandbox", "record", "--out", str(other), "--minutes", "0.2", "--venues", "bybit_linear",
+        "--start", "2024-01-01T12:00")  # fmt: skip
+    (path,) = (other / "bybit_linear").glob("*.gz")
+    path.replace(data / "bybit_linear" / path.name)
+    told = refused(data)
+    assert "their books are at no time known together: binance_usdm:BTCUSDT from 2024-01-01 00:00:" in told
+    assert "bybit_linear:BTCUSDT from 2024-01-01 12:00:0" in told
