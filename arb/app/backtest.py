@@ -37,7 +37,8 @@ from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
 from arb.report.notes import origin_notes
 from arb.report.run_files import finished_run
-from arb.report.summary import Figures, Summary
+from arb.report.summary import Figures
+from arb.report.summary_fields import Summary
 from arb.risk.limits import AssetLimits, Limits
 from arb.run.arguments import Arguments
 from arb.run.folder import RunFolder

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from arb.errors import InputError
 from arb.report.run_files import FinishedRun, read_run
-from arb.report.summary import Figures, Summary, figures_of
+from arb.report.summary import Figures, figures_of
+from arb.report.summary_fields import Summary
 
 
 def figures_of_run(finished: FinishedRun) -> Figures:

@@ -8,7 +8,8 @@ import math
 import pytest
 from support.finished_runs import decision, decisions, figures, records, run_of, small_run
 
-from arb.report.summary import Summary, count_decisions, mean_edge_bps, span
+from arb.report.summary import count_decisions, mean_edge_bps, span
+from arb.report.summary_fields import Summary
 from arb.strategy.decisions import Decision
 
 
