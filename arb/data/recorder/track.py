@@ -98,7 +98,7 @@ class Track:
     def handles(self) -> list[int]:
         """All that is being written."""
         handles = [segment.handle for segment in self._segments.values()]
-        return handles + [self.sidecar.handle] if self.sidecar.handle >= 0 else handles
+        return [*handles, self.sidecar.handle] if self.sidecar.handle >= 0 else handles
 
     @property
     def is_recording(self) -> bool:
