@@ -18,6 +18,8 @@ def main() -> None:
     folder, segment_s, tick_s, largest = sys.argv[1:]
     if int(largest):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))
+    # A feed is idle most of the time; this one never is, and would leave the recorder's thread waiting.
+    sys.setswitchinterval(0.0001)
     recorder = Recorder(Path(folder), segment_s=float(segment_s), tick_s=float(tick_s), reserve_gb=0)
     os.write(1, b"ready\n")
     taken = 0

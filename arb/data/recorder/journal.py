@@ -21,7 +21,7 @@ _NAME = re.compile(
 _LINE = re.compile(rb"\d{19} [^\n\0]*\n")
 _LINES = re.compile(rb"(?:\d{19} [^\n\0]*+\n)*+")
 #: Text is read in pieces of this size: few enough switches between threads, and memory stays flat.
-PIECE_BYTES = 256 << 10
+PIECE_BYTES = 1 << 20
 #: Checking lines holds the interpreter, so it goes in smaller steps.
 _CHECKED_BYTES = 32 << 10
 #: A line of more bytes than this was not written by us.

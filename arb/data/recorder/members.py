@@ -151,7 +151,7 @@ def _copy(source: int, target: int, at: int) -> int:
     """Copies a whole file to an offset of another; where it ends there."""
     os.lseek(target, at, os.SEEK_SET)
     position = 0
-    while piece := os.pread(source, 4 * PIECE_BYTES, position):
+    while piece := os.pread(source, PIECE_BYTES, position):
         write_all(target, piece)
         position += len(piece)
     return at + position
