@@ -28,6 +28,7 @@ from arb.config.schema import (
     Latency,
     MainFile,
     Queue,
+    Record,
     Risk,
     Strategy,
     Symbol,
@@ -113,6 +114,7 @@ class Config:
     capital: Mapping[str, Capital]
     clock: Clock
     data: Data
+    record: Record
     legs: tuple[Leg, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -123,7 +125,7 @@ class Config:
         """
         parts = {
             name: getattr(self, name)
-            for name in ("strategy", "risk", "execution", "capital", "clock", "data")
+            for name in ("strategy", "risk", "execution", "capital", "clock", "data", "record")
         }
         parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
         # Sorts the tables whose keys the user chooses: their order in a file says nothing.
@@ -160,6 +162,7 @@ def load(
         capital=checked.capital,
         clock=checked.clock,
         data=checked.data,
+        record=checked.record,
         legs=tuple(_leg(name, venues, checked.capital, main.source) for name in names),
     )
 

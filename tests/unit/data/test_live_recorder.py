@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ from support.broken_disk import BrokenDisk, break_disk
 from support.recorder_kills import CHILD, feed, pieces, run, start_child
 from support.recording_files import bybit_lines, depth_lines, write_recording
 
+from arb.config import load, write_templates
 from arb.data.catalog import find_recordings
 from arb.data.raw import read_pieces
 from arb.data.recorder.recorder import Recorder
@@ -407,6 +409,30 @@ def test_journals_are_synced_as_often_as_asked(opened: Open, monkeypatch: pytest
 
     # The journal and its sidecar.
     assert counts == {0: 0, 1e-9: 2, 3600: 0}
+
+
+def test_the_keys_of_the_configuration_change_what_a_recorder_does(tmp_path: Path) -> None:
+    write_templates(tmp_path / "config")
+    outcomes = []
+    for words in ([], ["record.segment_s=1"], ["record.reserve_gb=1000000"], ["record.fsync_s=0"]):
+        record = load(tmp_path / "config" / "arbitrage.toml", words).record
+        try:
+            recorder = Recorder(
+                tmp_path / str(len(outcomes)),
+                segment_s=record.segment_s,
+                reserve_gb=record.reserve_gb,
+                fsync_s=record.fsync_s,
+                tick_s=3600,
+            )
+        except InputError:
+            outcomes.append("refused")
+            continue
+        with recorder:
+            recorder.frame(VENUE, SYMBOL, NOON, b"{}")
+            due_s = recorder._tracks[VENUE, SYMBOL]._current().due_s - time.monotonic()
+            outcomes.append((round(due_s), recorder._sync_due_s - time.monotonic() > 0))
+
+    assert outcomes == [(300, True), (1, True), "refused", (300, False)]
 
 
 def test_killed_processes_lose_nothing_that_they_acknowledged(tmp_path: Path) -> None:
