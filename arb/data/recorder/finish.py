@@ -11,7 +11,9 @@ the name holds. One thread at a time.
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,13 +73,18 @@ class Finisher:
         """How many journals wait."""
         return sum(map(len, list(self._waiting.values())))
 
-    def run(self) -> None:
-        """Finishes all that wait, but for the days whose file is being read. Raises OSError; what is left waits on."""
+    def run(self, budget_s: float = math.inf) -> bool:
+        """Finishes all that wait, but for the days whose file is being read; True where the time was too short.
+
+        Raises OSError; what is left waits on.
+        """
+        end_s = time.monotonic() + budget_s
         for key, journals in list(self._waiting.items()):
-            while journals and self._finish(journals):
+            while journals and time.monotonic() < end_s and self._finish(journals):
                 journals.pop(0)
             if not journals:
                 del self._waiting[key]
+        return time.monotonic() >= end_s and bool(self._waiting)
 
     def _finish(self, journals: list[Journal]) -> bool:
         """Finishes the first journal of a day; False while its file is being read."""

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from arb.data.recorder.finish import Finisher
-from arb.data.recorder.journal import VENUE, DayKey, write_all
+from arb.data.recorder.journal import VENUE, DayKey, sync_folder, write_all
 from arb.data.recorder.lock import FolderLock
 from arb.data.recorder.sidecar import Detail
 from arb.data.recorder.stops import ClockError, NoReserveError, reason
@@ -32,6 +32,8 @@ _STEP_NS = 50_000_000
 #: A write that took longer than this is told: the disk held up the caller.
 _STALL_NS = 100_000_000
 _TICK_S = 1.0
+#: Journals are finished for so long before the rest has its turn again.
+_BUDGET_S = 1.0
 #: How long `close` waits for those who read a file that is to be finished.
 _READERS_S = 10.0
 
@@ -84,7 +86,7 @@ class Recorder:
         self._tick_s = tick_s
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._is_closed = self._is_put_away = False
+        self._is_closed = self._is_put_away = self._is_behind = False
         self._sync_due_s = time.monotonic() + fsync_s
         self._frames = self._bytes = self._lost = self._slowest_ns = 0
         #: By venue and symbol as callers spell them.
@@ -231,7 +233,7 @@ class Recorder:
     # The recorder's own thread.
 
     def _run(self) -> None:
-        while not self._closing.wait(self._tick_s):
+        while not self._closing.wait(0 if self._is_behind else self._tick_s):
             if self.error is None:
                 self._guarded(self._tick)
             elif not self._is_put_away:
@@ -252,10 +254,11 @@ class Recorder:
             self._report(stopped)
 
     def _tick(self) -> None:
+        self._is_behind = False
         self._check_reserve()
         self._seal(is_end=False)
         self._sync()
-        self._finisher.run()
+        self._is_behind = self._finisher.run(_BUDGET_S)
 
     def _put_away(self) -> None:
         """All journals are complete; finishes them as far as the disk lets it."""
@@ -289,8 +292,12 @@ class Recorder:
 
     def _hand_over(self, segment: Segment) -> None:
         """A complete journal is closed and waits for its place in the `.gz`."""
-        is_empty = segment.is_empty()
-        os.close(segment.handle)
+        try:
+            is_empty = segment.is_empty()
+            if self._fsync_s and not is_empty:
+                os.fsync(segment.handle)
+        finally:
+            os.close(segment.handle)
         if is_empty:
             segment.journal.path.unlink()
         else:
@@ -303,10 +310,13 @@ class Recorder:
         self._sync_due_s = time.monotonic() + self._fsync_s
         with self._lock:
             # Of our own, because the callers may close theirs.
-            handles = [os.dup(handle) for track in self._all_tracks() for handle in track.handles()]
+            tracks = self._all_tracks()
+            handles = [os.dup(handle) for track in tracks for handle in track.handles()]
         try:
             for handle in handles:
                 os.fsync(handle)
+            for venue in {track.venue for track in tracks}:
+                sync_folder(self._directory / venue)
         finally:
             for handle in handles:
                 os.close(handle)
