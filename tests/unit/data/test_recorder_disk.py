@@ -117,10 +117,13 @@ def test_the_thread_itself_stops_and_puts_away(tmp_path: Path, opened: Open) -> 
     recorder = opened(tick_s=0.001, segment_s=3600)
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
     recorder._reserve_gb = 1e9
-    while not gz(tmp_path).exists():
-        assert recorder._thread.is_alive()
+    for _ in range(5000):
+        if gz(tmp_path).exists():
+            break
+        recorder._closing.wait(0.002)
 
     assert recorder.error is not None
+    assert len(text_of(tmp_path)) == 1
 
 
 def test_a_start_without_the_reserve_is_refused(tmp_path: Path, opened: Open) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import gzip
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from arb.data.recorder.finish import Finisher
 from arb.data.recorder.journal import DayKey, Dropped, cut_torn_line, find_journals, whole_lines
 from arb.data.recorder.members import append_member, compressed, cut_text, whole_members
 from arb.data.recorder.sidecar import Sidecar, read_events
+from arb.errors import InputError
 
 KEY = DayKey("binance_usdm", "btcusdt", "20240808")
 T0 = 1_723_118_400_000_000_000
@@ -303,6 +305,38 @@ def test_nothing_is_appended_while_a_reader_holds_the_file(tmp_path: Path) -> No
     finish(tmp_path)
 
     assert text_of(tmp_path) == lines(0, 10)
+
+
+def test_a_reader_that_comes_in_the_middle_of_an_append_waits_for_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, 1, lines(0, 5))
+    finish(tmp_path)
+    put(tmp_path, 2, lines(5, 5))
+    read: list[object] = []
+
+    def read_all() -> None:
+        try:
+            read.append(b"".join(read_pieces(KEY.gz(tmp_path))))
+        except InputError as error:
+            read.append(error)
+
+    reader = threading.Thread(target=read_all)
+
+    def copy_slowly(source: int, target: int, at: int) -> int:
+        content = os.pread(source, 1 << 20, 0)
+        os.pwrite(target, content[:-9], at)
+        reader.start()
+        reader.join(0.05)
+        os.pwrite(target, content, at)
+        return at + len(content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("arb.data.recorder.members._copy", copy_slowly)
+        finish(tmp_path)
+    reader.join()
+
+    assert read == [lines(0, 10)]
 
 
 @given(st.lists(st.one_of(st.just(lines(0, 3)), st.binary(max_size=50)), max_size=5))

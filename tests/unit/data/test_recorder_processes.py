@@ -6,6 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -13,15 +14,11 @@ from typing import Any, NamedTuple
 
 import pytest
 from hftbacktest.data.utils import binancefutures, bybit
-from support.live_recorder import (
-    DAY,
-    Open,
-    go_round,
-    gz,
-)
+from support.live_recorder import DAY, NOON, SYMBOL, VENUE, Open, events, go_round, gz, text_of
 from support.recorder_kills import CHILD, feed, pieces, run, start_child
 from support.recording_files import bybit_lines, depth_lines, write_recording
 
+from arb.data.catalog import find_recordings
 from arb.data.raw import read_pieces
 from connectors.binance import BinanceUsdm
 from connectors.bybit import BybitLinear
@@ -66,6 +63,46 @@ def test_another_process_is_refused_in_one_line(tmp_path: Path, opened: Open) ->
 
     assert done.returncode == 1
     assert f"another recorder (process {os.getpid()}) writes here" in done.stderr.splitlines()[-1]
+
+
+def test_readers_meet_whole_files_while_recording_goes_on(tmp_path: Path, opened: Open) -> None:
+    recorder = opened(segment_s=0.001, tick_s=0.001)
+    lengths: set[int] = set()
+    taken = 0
+    while len(lengths) < 6 and taken < 200_000:
+        for _ in range(50):
+            recorder.frame(VENUE, SYMBOL, NOON + taken, b"{}")
+            taken += 1
+        for found in find_recordings(tmp_path):
+            stamps = [int(line[:19]) for line in b"".join(read_pieces(found.path)).splitlines()]
+            assert stamps == list(range(NOON, NOON + len(stamps)))
+            lengths.add(len(stamps))
+    recorder.close()
+
+    assert len(lengths) >= 6
+    assert len(text_of(tmp_path)) == taken
+
+
+def test_threads_take_turns(tmp_path: Path, opened: Open) -> None:
+    recorder = opened(segment_s=0.001, tick_s=0.001)
+
+    def feed_own(number: int) -> None:
+        for n in range(1500):
+            recorder.frame(VENUE, SYMBOL, NOON, b"%d %d" % (number, n))
+            if n % 100 == 0:
+                recorder.event(VENUE, SYMBOL, NOON, "test", f"{number} {n}")
+
+    threads = [threading.Thread(target=feed_own, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    recorder.close()
+
+    lines = [line[20:].split() for line in text_of(tmp_path)]
+    for number in range(3):
+        assert [int(n) for who, n in lines if int(who) == number] == list(range(1500))
+    assert len(events(tmp_path, "test")) == 45
 
 
 class Market(NamedTuple):
