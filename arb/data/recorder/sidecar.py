@@ -86,8 +86,8 @@ def last_length(path: Path) -> int | None:
     except OSError:
         return None
     for event in reversed(_events(tail)):
-        if event.kind == SEGMENT:
-            return int(event.detail["gz_bytes"])
+        if event.kind == SEGMENT and isinstance(event.detail, dict):
+            return event.detail.get("gz_bytes")
     return None
 
 
