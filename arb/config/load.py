@@ -28,6 +28,7 @@ from arb.config.schema import (
     Latency,
     MainFile,
     Queue,
+    Record,
     Risk,
     Strategy,
     Symbol,
@@ -119,6 +120,7 @@ class Config:
     symbols: Mapping[str, SymbolLimits]
     clock: Clock
     data: Data
+    record: Record
     #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
     legs: tuple[Leg, ...]
 
@@ -130,7 +132,7 @@ class Config:
         """
         parts = {
             name: getattr(self, name)
-            for name in ("strategy", "risk", "execution", "capital", "symbols", "clock", "data")
+            for name in ("strategy", "risk", "execution", "capital", "symbols", "clock", "data", "record")
         }
         parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
         # Sorts the tables whose keys the user chooses: their order in a file says nothing.
@@ -174,6 +176,7 @@ def load(
         symbols=checked.symbols,
         clock=checked.clock,
         data=checked.data,
+        record=checked.record,
         legs=tuple(_leg(name, venues, checked, main.source) for name in names),
     )
 

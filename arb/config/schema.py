@@ -359,6 +359,27 @@ class Data(Table, frozen=True, kw_only=True):
     ) = None
 
 
+class Record(Table, frozen=True, kw_only=True):
+    """How live data are recorded."""
+
+    segment_s: Annotated[
+        float,
+        key("s", "Time after which what was received can be read from the `.gz`.", ge=1, le=86_400),
+    ] = 300.0
+    reserve_gb: Annotated[
+        float, key("GB", "Recording stops when less of the disk is free.", ge=0, le=1_000_000)
+    ] = 1.0
+    fsync_s: Annotated[
+        float,
+        key(
+            "s",
+            "Most that a loss of power may take; a killed process loses nothing; 0: as the system decides.",
+            ge=0,
+            le=3600,
+        ),
+    ] = 10.0
+
+
 class MainFile(Table, frozen=True, kw_only=True):
     """`arbitrage.toml`."""
 
@@ -369,6 +390,7 @@ class MainFile(Table, frozen=True, kw_only=True):
     symbols: dict[SymbolName, SymbolLimits] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     data: Data = field(default_factory=Data)
+    record: Record = field(default_factory=Record)
 
 
 class Connection(Table, frozen=True, kw_only=True):

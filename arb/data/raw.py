@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import gzip
 import hashlib
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 from arb.errors import InputError
 
@@ -22,9 +26,10 @@ def read_pieces(path: Path, progress: Progress | None = None) -> Iterator[bytes]
     """The text of a gzip recording in pieces. Raises InputError for a cut, damaged, empty or unreadable file."""
     done = 0
     try:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: the file is empty; record or copy it again")
         with path.open("rb") as compressed, gzip.open(compressed) as file:
+            _hold(compressed)
+            if os.fstat(compressed.fileno()).st_size == 0:
+                raise InputError(f"{path}: the file is empty; record or copy it again")
             while piece := file.read(_PIECE_BYTES):
                 if progress is not None:
                     progress(compressed.tell() - done)
@@ -40,10 +45,17 @@ def read_pieces(path: Path, progress: Progress | None = None) -> Iterator[bytes]
         raise InputError(f"{path}: {error.strerror or error}") from None
 
 
+def _hold(file: IO[bytes]) -> None:
+    """Keeps a recorder from adding to the file until it is closed; a recorder waits for its readers."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hex. Raises InputError when it cannot be read."""
     try:
         with path.open("rb") as file:
+            _hold(file)
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
