@@ -34,6 +34,10 @@ CHUNK_BYTES = 1 << 20
 LINE_BYTES_MAX = 32 << 20
 
 
+#: A blank line of an archive.
+_BLANK = Message(Kind.CONTROL, np.zeros(0, event_dtype))
+
+
 class Decoded(NamedTuple):
     """The rows and messages of some lines, in their order. Views: valid until the next piece is asked for."""
 
@@ -71,9 +75,7 @@ def line_loop(parse_frame: Callable[..., int], *, has_stamps: bool = True) -> An
             frame_end = line_end - 1 if line_end > start and buffer[line_end - 1] == RETURN else line_end
             out = messages[m]
             out.sent_ts = 0
-            next_row = parse_frame(
-                buffer, start + frame_offset, frame_end, symbols, local_ts, rows, row, out
-            )
+            next_row = parse_frame(buffer, start + frame_offset, frame_end, symbols, local_ts, rows, row, out)
             if next_row < 0:
                 return BAD_FRAME
             out.local_ts = local_ts
@@ -171,7 +173,8 @@ class LineDecoder:
         cursor = self._cursor
         line = self._line(text)
         try:
-            message = self._venue.decode(line[self._frame_offset :])
+            is_blank = not self._frame_offset and not line.strip()
+            message = _BLANK if is_blank else self._venue.decode(line[self._frame_offset :])
         except DecodeError as error:
             raise error.at(self._file, int(cursor[LINE])) from None
         row, m = int(cursor[ROW]), int(cursor[MESSAGE])
