@@ -60,6 +60,11 @@ class ArchiveDay(NamedTuple):
         return ArchiveKind.TOUCH in self.kinds and ArchiveKind.BOOK not in self.kinds
 
     @property
+    def has_ids(self) -> bool:
+        """Whether its book has the ids of the venue, by which one day can carry another on."""
+        return ArchiveKind.BOOK in self.kinds and not self.has_receipt
+
+    @property
     def has_receipt(self) -> bool:
         """Whether it has real times of receipt; else they come of a latency model."""
         return is_received(self.source)

@@ -125,6 +125,11 @@ class _Day:
         """Whether its local times come of the latency model."""
         return isinstance(self.recording, ArchiveDay) and not self.recording.has_receipt
 
+    @property
+    def is_carried_on(self) -> bool:
+        """Whether the next day may carry its book on: what has no ids proves nothing."""
+        return not isinstance(self.recording, ArchiveDay) or self.recording.has_ids
+
     def offset_ns(self, run_offset_ns: int) -> int:
         """What is to be added to its local times."""
         return self.feed.feed_latency_ns if self.is_modelled else run_offset_ns
@@ -278,7 +283,8 @@ class _Converter:
             frontiers = stamp_rows(day.spool.rows(), clock, _book_of(day, carried), stamped)
             count = write_rows(stamped.rows(), frontiers, path)
             with NpyWriter(book_path) as writer:
-                writer.write(_book_behind(carried, stamped.rows()))
+                if day.is_carried_on:
+                    writer.write(_book_behind(carried, stamped.rows()))
         row_file = RowFile(
             path=str(path),
             raw_sha256=day.raw_sha256,

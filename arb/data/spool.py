@@ -96,7 +96,7 @@ def needs_carry(venue: Venue, day: Day) -> bool:
     What has no ids carries nothing on: a day of Tardis' begins with its own snapshot, one of the touch with its first
     touch.
     """
-    if isinstance(day, ArchiveDay) and (day.has_receipt or day.is_touch_only):
+    if isinstance(day, ArchiveDay) and not day.has_ids:
         return False
     first_delta: int | None = None
     for _, messages in _book_of(venue, day):
@@ -152,14 +152,13 @@ def _read_archive(
     spool: Spool, venue: Venue, day: ArchiveDay, checkpoint: Checkpoint | None, stream: ArchiveStream
 ) -> Scan:
     """A day of archives. Books without ids count their own messages, see `arb.data.archives.rows`."""
-    has_ids = ArchiveKind.BOOK in day.kinds and not day.has_receipt
-    rule = venue.sequence_rule if has_ids else SequenceRule.INCREMENT
+    rule = venue.sequence_rule if day.has_ids else SequenceRule.INCREMENT
     trade_kind = Kind.AGG_TRADE if ArchiveKind.AGG_TRADES in day.kinds else Kind.TRADE
     if day.is_touch_only:
         # There is no book to wait for.
         checkpoint = Checkpoint(Status.SYNCED, 0)
     sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind)
-    return _read(spool, sync, stream.decode(), checkpoint, lambda: stream.slow, is_carried=has_ids)
+    return _read(spool, sync, stream.decode(), checkpoint, lambda: stream.slow, is_carried=day.has_ids)
 
 
 def _read(

@@ -7,9 +7,11 @@ behind its text, see `connectors.frames.PADDING`. Holds no state; the caller's t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from connectors.frames import (
     COMMA,
@@ -18,7 +20,6 @@ from connectors.frames import (
     QUOTE,
     RETURN,
     find_newline,
-    find_symbol,
     load_8_bytes,
     read_bare_decimal,
     read_digits,
@@ -86,14 +87,31 @@ _HIGH_BITS = np.uint64(0x8080808080808080)
 _COMMAS = np.uint64(0x2C2C2C2C2C2C2C2C)
 _QUOTES = np.uint64(0x2222222222222222)
 _CONTROL_LIMIT = np.uint64(0x2020202020202020)
-_U3 = np.uint64(3)
+_U0, _U3 = np.uint64(0), np.uint64(3)
+#: Eight-byte words that an expected text may fill.
+_WORDS_MAX = 8
+
+
+def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """Expected texts as the loop compares them: a row each, its length, then its bytes, eight at a time.
+
+    Raises ValueError for one that is too long or not ASCII.
+    """
+    table = np.zeros((len(texts), 1 + _WORDS_MAX), np.uint64)
+    for row, text in zip(table, texts, strict=True):
+        encoded = text.encode("ascii")
+        if len(encoded) > 8 * _WORDS_MAX:
+            raise ValueError(f"{text!r} has more than {8 * _WORDS_MAX} characters")
+        row[0] = len(encoded)
+        row[1:].view(np.uint8)[: len(encoded)] = np.frombuffer(encoded, np.uint8)
+    return table
 
 
 @compiled
 def read_records(buffer, end, roles, words, records, cursor):  # type: ignore[no-untyped-def]
     """Reads lines of buffer[:end] into `records` until the end, a full array, or a line that it cannot read.
 
-    roles: a `Role` a column; words: a row of `connectors.frames.symbol_table` a column. Blank lines are passed over.
+    roles: a `Role` a column; words: a row of `word_table` a column. Blank lines are passed over.
     """
     while cursor[POSITION] < end:
         start = cursor[POSITION]
@@ -166,8 +184,7 @@ def _read_field(buffer, i, role, words, column, record, is_quoted):  # type: ign
             record.time_2 = time
         return i
     if role == Role.WORD:
-        j = _skip_text(buffer, i, is_quoted)
-        return j if j >= 0 and find_symbol(buffer, i, j, words[column : column + 1]) == 0 else -1
+        return _match_word(buffer, i, words, column)
     if role == Role.ID:
         number, j = read_int(buffer, i)
         record.id = number
@@ -182,6 +199,21 @@ def _read_field(buffer, i, role, words, column, record, is_quoted):  # type: ign
     else:
         record.side = SELL if flag else BUY
     return i
+
+
+@compiled
+def _match_word(buffer, i, words, column):  # type: ignore[no-untyped-def]
+    """Index behind the expected word at `i`; -1 for any other text. What follows it is for the caller to look at."""
+    length = np.int64(words[column, 0])
+    j = 0
+    while j < length:
+        word = load_8_bytes(buffer, i + j) ^ words[column, 1 + (j >> 3)]
+        if length - j < 8:
+            word <<= np.uint64(8 * (8 - (length - j)))
+        if word != _U0:
+            return -1
+        j += 8
+    return i + length
 
 
 @compiled

@@ -24,9 +24,10 @@ from arb.data.archives.fields import (
     TIMES_MAX,
     Role,
     read_records,
+    word_table,
 )
 from arb.errors import InputError
-from connectors.frames import PADDING, symbol_table
+from connectors.frames import PADDING
 from connectors.payloads import decimal
 from connectors.types import Rows
 
@@ -81,7 +82,7 @@ class Table:
         self._names: list[str] = []
         self._roles = np.zeros(0, np.int64)
         self._expected: list[str] = []
-        self._table = symbol_table([])
+        self._table = word_table([])
         self._buffer = np.zeros(2 * _CHUNK_BYTES + PADDING, np.uint8)
         self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
         self._cursor = np.zeros(3, np.int64)
@@ -164,7 +165,7 @@ class Table:
             elif not column.is_optional:
                 raise self.error(f"no column {column.names[0]!r}; there are {_shown(', '.join(names))}")
         self._names = list(names)
-        self._table = symbol_table([word or "-" for word in self._expected])
+        self._table = word_table(self._expected)
 
     def _read_slowly(self, text: bytes) -> None:
         """Reads the line at the cursor by the csv module, or says what is wrong with it."""

@@ -6,6 +6,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from arb.data.raw import Progress, read_pieces
@@ -16,10 +17,22 @@ AGAIN = "download it again"
 
 
 def read_text(path: Path, symbol: str, progress: Progress | None = None) -> Iterator[bytes]:
-    """The text in pieces. Raises InputError for a cut, damaged or empty file, and a zip that holds something else."""
+    """The text in pieces. Raises InputError for a cut, damaged or empty file, and a zip that holds something else.
+
+    A thread unpacks the next piece while the caller works on one.
+    """
     if path.suffix == ".zip":
-        return _read_zip(path, symbol, progress)
-    return read_pieces(path, progress, again=AGAIN)
+        return _read_ahead(_read_zip(path, symbol, progress))
+    return _read_ahead(read_pieces(path, progress, again=AGAIN))
+
+
+def _read_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same pieces, one of them in advance."""
+    with ThreadPoolExecutor(1, "unpack") as pool:
+        coming = pool.submit(next, pieces, b"")
+        while piece := coming.result():
+            coming = pool.submit(next, pieces, b"")
+            yield piece
 
 
 def _read_zip(path: Path, symbol: str, progress: Progress | None) -> Iterator[bytes]:
