@@ -57,9 +57,11 @@ def expected_rows(source: str, kind: ArchiveKind, text: bytes) -> list[Row]:
             )
             for c in columns
         ]
-    return {ArchiveKind.BOOK: _tardis_book, ArchiveKind.TRADES: _tardis_trades, ArchiveKind.TOUCH: _tardis_touch}[
-        kind
-    ](columns)
+    return {
+        ArchiveKind.BOOK: _tardis_book,
+        ArchiveKind.TRADES: _tardis_trades,
+        ArchiveKind.TOUCH: _tardis_touch,
+    }[kind](columns)
 
 
 def _ns(text: str) -> int:

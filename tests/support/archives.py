@@ -19,9 +19,7 @@ SYMBOL = "BTCUSDT"
 
 _TRADES = "id,price,qty,quote_qty,time,is_buyer_maker"
 _AGG_TRADES = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"
-_BOOK_TICKER = (
-    "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time,event_time"
-)
+_BOOK_TICKER = "update_id,best_bid_price,best_bid_qty,best_ask_price,best_ask_qty,transaction_time,event_time"
 _BYBIT_LINEAR = (
     "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,foreignNotional"
 )
@@ -90,9 +88,9 @@ def _px(tenths: int, random: Random) -> str:
 
 
 def _qty(random: Random) -> str:
-    return random.choices((f"{random.randrange(1, 9_000) / 1_000:.3f}", "0.00000100", "1e-05", "12"), (20, 2, 1, 2))[
-        0
-    ]
+    return random.choices(
+        (f"{random.randrange(1, 9_000) / 1_000:.3f}", "0.00000100", "1e-05", "12"), (20, 2, 1, 2)
+    )[0]
 
 
 def binance_trades(seed: int, count: int, *, is_spot: bool) -> bytes:
@@ -179,7 +177,10 @@ def bybit_book(seed: int, count: int, start_ms: int = START_MS, first_id: int = 
         data: dict[str, object] = {"s": SYMBOL}
         for key, sign in (("b", -1), ("a", 1)):
             levels = [
-                [f"{(price + sign * (k + 1)) / 10:.2f}", f"{random.randrange(0 if not is_snapshot else 1, 40) / 8}"]
+                [
+                    f"{(price + sign * (k + 1)) / 10:.2f}",
+                    f"{random.randrange(0 if not is_snapshot else 1, 40) / 8}",
+                ]
                 for k in range(depth)
             ]
             if levels or random.random() < 0.5:
@@ -259,7 +260,11 @@ def text_of(source: str, venue: str, kind: ArchiveKind, seed: int, count: int) -
         if kind == ArchiveKind.BOOK:
             return bybit_book(seed, count)
         return bybit_trades(seed, count, is_spot=is_spot)
-    makers = {ArchiveKind.BOOK: tardis_book, ArchiveKind.TRADES: tardis_trades, ArchiveKind.TOUCH: tardis_touch}
+    makers = {
+        ArchiveKind.BOOK: tardis_book,
+        ArchiveKind.TRADES: tardis_trades,
+        ArchiveKind.TOUCH: tardis_touch,
+    }
     return makers[kind](seed, count, venue)
 
 

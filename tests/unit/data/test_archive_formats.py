@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.archive_reference import Row, expected_rows, plain
+from support.archives import FORMATS, text_of, write_archive
 
 from arb.data.archived import ArchiveKind
 from arb.data.archives.streams import ArchiveStream
 from arb.data.catalog import find_archive_days
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.bybit import BybitLinear, BybitSpot
-from support.archive_reference import Row, expected_rows, plain
-from support.archives import FORMATS, text_of, write_archive
 
 VENUES = {v.name: v for v in (BinanceSpot(), BinanceUsdm(), BybitLinear(), BybitSpot())}
 
