@@ -280,11 +280,12 @@ class _Converter:
         clock = RowClock(offset_ns, day.feed.feed_latency_ns)
         carried = load_rows(Path(carry_path), mapped=False) if carry_path else np.zeros(0, event_dtype)
         with Spool(self._cache.directory) as stamped:
-            frontiers = stamp_rows(day.spool.rows(), clock, _book_of(day, carried), stamped)
-            count = write_rows(stamped.rows(), frontiers, path)
+            frontiers = stamp_rows(day.spool, clock, _book_of(day, carried), stamped)
+            self._drop(day)
+            count = write_rows(stamped, frontiers, path)
             with NpyWriter(book_path) as writer:
                 if day.is_carried_on:
-                    writer.write(_book_behind(carried, stamped.rows()))
+                    writer.write(_book_behind(carried, stamped))
         row_file = RowFile(
             path=str(path),
             raw_sha256=day.raw_sha256,
@@ -297,7 +298,6 @@ class _Converter:
             carry_path=carry_path,
         )
         self._cache.put(f"rows-{name}", row_file)
-        self._drop(day)
         return row_file
 
 
@@ -309,7 +309,7 @@ class Block(NamedTuple):
 
 
 def stamp_rows(
-    spooled: Rows, clock: RowClock, book: FusedBook | TouchBook | None, stamped: Spool
+    spooled: Spool, clock: RowClock, book: FusedBook | TouchBook | None, stamped: Spool
 ) -> list[Block]:
     """The first sweep over chained rows: their times, and the fused touch. In blocks, so that memory stays flat."""
     ends, earliest = [], []
@@ -329,7 +329,7 @@ def stamp_rows(
     return [Block(end, int(frontier)) for end, frontier in zip(ends, behind, strict=True)]
 
 
-def write_rows(stamped: Rows, blocks: Sequence[Block], path: Path) -> int:
+def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
     """The second sweep: rows in the order of events for both sides, written; how many there are then."""
     order = EventOrder()
     count = start = 0
@@ -354,7 +354,7 @@ def _book_of(day: _Day, carried: Rows) -> FusedBook | TouchBook | None:
     return book
 
 
-def _book_behind(carried: Rows, rows: Rows) -> Rows:
+def _book_behind(carried: Rows, rows: Spool) -> Rows:
     """The levels at the end, folded block by block."""
     book = carried
     for start in range(0, len(rows), BLOCK_ROWS):

@@ -6,6 +6,7 @@ known only when every recording of the run was read once. `arb.data.convert` doe
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,12 +83,16 @@ class Spool:
         self._file.truncate()
         self.count = 0
 
-    def rows(self) -> Rows:
-        """All rows, mapped into memory, writable."""
-        self._file.flush()
-        if self.count == 0:
-            return np.zeros(0, event_dtype)
-        return np.memmap(self._file, event_dtype, "r+", shape=(self.count,))
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice) -> Rows:
+        """The rows start:stop, read into memory of their own: mapped, they would count as the process' memory."""
+        start, stop, _ = part.indices(self.count)
+        self._file.seek(start * event_dtype.itemsize)
+        rows = np.fromfile(self._file, event_dtype, max(stop - start, 0))
+        self._file.seek(0, os.SEEK_END)
+        return rows
 
 
 def needs_carry(venue: Venue, day: Day) -> bool:
