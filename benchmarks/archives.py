@@ -5,7 +5,8 @@ python benchmarks/archives.py memory [ROWS ...]   # peak memory of converting 1,
 
 A conversion of ours begins with the file as it is served and ends with a row file on disk, with the order of events
 and, for a book, the touch kept. hftbacktest's converters are timed twice: to an array in memory, and to the compressed
-file that they write. For Binance's CSV it has none: `polars.read_csv` of the unpacked text is a floor that makes no rows.
+file that they write. For Binance's CSV it has none: `polars.read_csv` of the unpacked text is a floor that makes no
+rows. The memory is Linux' VmHWM, of a process of its own that does nothing but convert.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import contextlib
 import gzip
 import io
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -306,12 +306,17 @@ def memory(sizes: list[int]) -> None:
 
 def convert_and_tell(folder: Path) -> None:
     """One conversion; its time, and the peak of this process' memory before and after."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mb()
     start = time.perf_counter()
     rows = our_conversion(folder, BinanceUsdm())()
     taken = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{rows:,} rows in {taken:.1f} s, peak {peak / 1024:.0f} MB, {before / 1024:.0f} MB of it before")
+    print(f"{rows:,} rows in {taken:.1f} s, peak {peak_mb():.0f} MB, {before:.0f} MB of it before")
+
+
+def peak_mb() -> float:
+    """The most memory that this process had. `getrusage` would count its parent's before it began."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def main(words: list[str]) -> None:
