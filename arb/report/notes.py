@@ -6,7 +6,8 @@ Whoever writes such a recording puts a file `<symbol>_<YYYYMMDD>.origin` of one 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from arb.data.archived import ArchiveFile, ArchiveKind
@@ -40,24 +41,25 @@ def _content_of(file: ArchiveFile) -> str:
     return match.group(1) if match else _CONTENTS[file.kind]
 
 
-def archive_notes(days: Iterable[Day], feed_latency_ns: int) -> list[str]:
+def archive_notes(days: Sequence[Day], feed_latency_ns: int) -> list[str]:
     """One line for each archive and contents: where a leg's rows come from, and where their local times do."""
-    notes: dict[str, None] = {}
-    for day in days:
-        if not isinstance(day, ArchiveDay):
-            continue
-        name = f"{day.venue}:{day.symbol}"
-        what = f"{_ARCHIVES.get(day.source, day.source)} ({contents_of(day)})"
-        if day.is_touch_only:
-            what += ", a book of one level a side"
-        if day.has_receipt:
-            notes[f"{name}: {what}; local times are those of its recorder"] = None
-        else:
-            notes[
-                f"{name}: {what}; stamped by a latency model: local times are the venue's plus "
-                f"{feed_latency_ns / 1e6:g} ms (latency.feed_ms)"
-            ] = None
-    return list(notes)
+    notes = Counter(_archive_note(day, feed_latency_ns) for day in days if isinstance(day, ArchiveDay))
+    return [
+        note if count == len(days) else f"{note}; {count} of {len(days)} days"
+        for note, count in notes.items()
+    ]
+
+
+def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
+    what = f"{day.venue}:{day.symbol}: {_ARCHIVES.get(day.source, day.source)} ({contents_of(day)})"
+    if day.is_touch_only:
+        what += ", a book of one level a side"
+    if day.has_receipt:
+        return f"{what}; local times are those of its recorder"
+    return (
+        f"{what}; stamped by a latency model: local times are the venue's plus {feed_latency_ns / 1e6:g} ms "
+        "(latency.feed_ms)"
+    )
 
 
 def origin_notes(recordings: Iterable[Day]) -> list[str]:

@@ -321,6 +321,11 @@ def test_the_notes_name_source_contents_and_latency(tmp_path: Path) -> None:
 
     notes = [note for day in find_days(tmp_path) for note in archive_notes([day, day], LATENCY)]
 
+    touch, book = find_days(tmp_path)[:2]
+    assert [note[-13:] for note in archive_notes([touch, book, book], LATENCY)] == [
+        "; 1 of 3 days",
+        "; 2 of 3 days",
+    ]
     assert notes == [
         "binance_usdm:BTCUSDT: Binance's public archive (best bid and offer), a book of one level a side; stamped by a "
         "latency model: local times are the venue's plus 10 ms (latency.feed_ms)",
