@@ -158,3 +158,13 @@ def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
         message.local_ts = local_ts
         for row in range(message.row_start, message.row_end):
             rows[row].local_ts = local_ts
+
+
+@compiled
+def hold_within(rows, messages, first, last):  # type: ignore[no-untyped-def]
+    """Moves local times into first..last."""
+    for m in range(len(messages)):
+        message = messages[m]
+        message.local_ts = min(max(message.local_ts, first), last)
+        for row in range(message.row_start, message.row_end):
+            rows[row].local_ts = message.local_ts

@@ -25,6 +25,7 @@ from arb.data.archives.rows import (
     emit_book,
     emit_touch,
     emit_trades,
+    hold_within,
     stamp_sent,
 )
 from arb.data.archives.table import Table
@@ -89,7 +90,7 @@ class ArchiveStream:
     def _decode_file(self, file: ArchiveFile) -> Iterator[Decoded]:
         pieces = self._frames(file) if (file.source, file.kind) not in LAYOUTS else self._rows(file)
         for piece in pieces:
-            self._refuse_other_days(file, piece)
+            self._hold_within_day(file, piece)
             yield piece
 
     def _frames(self, file: ArchiveFile) -> Iterator[Decoded]:
@@ -120,18 +121,26 @@ class ArchiveStream:
                 raise OutOfOrderError(f"{file.path}: not in the order of its times")
             yield decoded
 
-    def _refuse_other_days(self, file: ArchiveFile, piece: Decoded) -> None:
-        """Raises InputError for a time that is not of the file's day by far."""
+    def _hold_within_day(self, file: ArchiveFile, piece: Decoded) -> None:
+        """Lets no modelled local time leave the file's day: days follow each other without overlap.
+
+        At midnight a frame may have been sent a moment after the day that it is filed under. Raises InputError for a
+        time that is not of the day by far.
+        """
         times = piece.messages["local_ts"]
         start = _ns_of(file)
-        first, last = start - OUTSIDE_NS_MAX, start + _DAY_NS + OUTSIDE_NS_MAX
-        if not len(times) or (times.min() >= first and times.max() < last):
+        end = start + _DAY_NS
+        if not len(times) or (times.min() >= start and times.max() < end):
             return
-        n = int(np.flatnonzero((times < first) | (times >= last))[0])
-        raise InputError(
-            f"{file.path}, line {int(piece.messages['line'][n])}: the time {_shown(int(times[n]))} is not of "
-            f"{file.day}"
-        )
+        is_far = (times < start - OUTSIDE_NS_MAX) | (times >= end + OUTSIDE_NS_MAX)
+        if is_far.any():
+            n = int(np.flatnonzero(is_far)[0])
+            raise InputError(
+                f"{file.path}, line {int(piece.messages['line'][n])}: the time {_shown(int(times[n]))} is not of "
+                f"{file.day}"
+            )
+        if not is_received(file.source):
+            hold_within(piece.rows, piece.messages, start, end - 1)
 
 
 def _emitter(kind: ArchiveKind, has_receipt: bool) -> Callable[[Rows], Decoded | None]:

@@ -441,6 +441,24 @@ def _later(line: str) -> str:
     return ",".join([*fields[:5], *(str(int(field) + 86_400_000) for field in fields[5:])])
 
 
+def test_days_do_not_overlap_where_a_frame_was_sent_behind_midnight(tmp_path: Path) -> None:
+    midnight = START_MS + 86_400_000
+    first = bybit_book(5, 30, start_ms=midnight - 691 - 800)
+    # In the file of the day before, by the time of the matching engine.
+    kept = [line for line in first.splitlines(keepends=True) if json.loads(line)["cts"] < midnight]
+    late = json.loads(kept[-1])
+    late["ts"] = midnight + 80
+    kept[-1] = json.dumps(late, separators=(",", ":")).encode() + b"\n"
+    write_archive(tmp_path, "bybit", "bybit_linear", BOOK, b"".join(kept))
+    second = bybit_book(6, 30, start_ms=midnight - 691)
+    write_archive(tmp_path, "bybit", "bybit_linear", BOOK, second, day=DAY + timedelta(days=1))
+
+    rows = rows_of(converted(tmp_path, LINEAR, days=2))
+
+    assert (np.diff(seen_by(rows, LOCAL_EVENT)["local_ts"]) >= 0).all()
+    assert seen_by(rows, LOCAL_EVENT)["local_ts"].max() > midnight * MS + LATENCY
+
+
 def test_tardis_begins_with_its_snapshot_and_each_snapshot_replaces_the_book(tmp_path: Path) -> None:
     text = tardis_book(6, 400)
     write_archive(tmp_path, "tardis", "binance_usdm", BOOK, text)
