@@ -42,7 +42,7 @@ SYMBOL = "BTCUSDT"
 DAY = date(2024, 1, 1)
 START_MS = 1_704_067_200_000
 _BLOCK = 1_000_000
-_RUNS = 5
+_RUNS = 3
 
 
 def times_ms(count: int, chance: np.random.Generator) -> Any:
