@@ -144,4 +144,4 @@ def _book(frame: _Book, *, is_bbo: bool) -> Message:
     else:
         kind = Kind.DELTA
         parts = level_parts(data.b, DELTA_BID) + level_parts(data.a, DELTA_ASK)
-    return Message(kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s)
+    return Message(kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s, stamp_ns(frame.ts))

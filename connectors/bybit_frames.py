@@ -330,6 +330,7 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
         out.kind = Kind.TRADE
         return row
     out.exch_ts = nanoseconds(cts if use_cts and seen & _HAS_CTS else ts)
+    out.sent_ts = nanoseconds(ts)
     stamp_rows(rows, row_start, row, out.exch_ts)
     if topic == _TOPIC_BOOK:
         out.kind = Kind.SNAPSHOT if kind == _IS_SNAPSHOT else Kind.DELTA

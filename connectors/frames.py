@@ -57,7 +57,7 @@ TRADE_SELL = TRADE_EVENT | SELL_EVENT
 
 # Text that the parsers compare with; a uint8 array is the cheapest constant in compiled code.
 QUOTE, COMMA, COLON, MINUS, DOT, ZERO = 34, 44, 58, 45, 46, 48
-OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST, BACKSLASH, NEWLINE = 123, 125, 91, 93, 92, 10
+OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST, BACKSLASH, NEWLINE, RETURN = 123, 125, 91, 93, 92, 10, 13
 
 _POWERS = np.array([10.0**k for k in range(23)])
 _INT_POWERS = np.array([10**k for k in range(20)], np.uint64)
@@ -119,7 +119,16 @@ def read_digits(buffer, i):  # type: ignore[no-untyped-def]
 
 @compiled
 def read_decimal(buffer, i):  # type: ignore[no-untyped-def]
-    """The plain decimal at `i` up to its closing quote: value, index behind the quote, whether it was one.
+    """The plain decimal at `i` up to its closing quote: value, index behind the quote, whether it was one."""
+    value, i, is_one = read_bare_decimal(buffer, i)
+    if not is_one or buffer[i] != QUOTE:
+        return 0.0, i, False
+    return value, i + 1, True
+
+
+@compiled
+def read_bare_decimal(buffer, i):  # type: ignore[no-untyped-def]
+    """The plain decimal at `i`: value, index of the first byte behind it, whether there was one.
 
     The value is the float64 nearest to the text: mantissa and power of ten are both exact, so one division rounds
     once. Texts beyond 2**53 after trailing zeros, or of more than 19 digits, are refused.
@@ -149,14 +158,14 @@ def read_decimal(buffer, i):  # type: ignore[no-untyped-def]
         digits += scale
         if scale == 0:
             return 0.0, i, False
-    if buffer[i] != QUOTE or digits > 19:
+    if digits > 19:
         return 0.0, i, False
     while mantissa > _EXACT_MAX and scale > 0 and mantissa % _U10 == _U0:
         mantissa //= _U10
         scale -= 1
     if mantissa > _EXACT_MAX or scale > 22:
         return 0.0, i, False
-    return np.float64(mantissa) / _POWERS[scale], i + 1, True
+    return np.float64(mantissa) / _POWERS[scale], i, True
 
 
 @compiled

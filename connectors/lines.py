@@ -1,5 +1,7 @@
 """Recorded lines to rows: the loop over `<19-digit local ns> <frame>\\n` text, compiled, one chunk at a time.
 
+Archives of venues hold the same frames without a stamp; their lines are decoded with a local time of zero.
+
 The loop stops wherever it cannot go on by itself (a frame that is not of the strict form, a line without a time
 stamp, a full output buffer) and says why; `LineDecoder` deals with that and goes on. Runs on the caller's thread.
 """
@@ -13,7 +15,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from connectors.errors import DecodeError
-from connectors.frames import LEVEL_BYTES_MIN, PADDING, find_newline, read_digits, symbol_table
+from connectors.frames import LEVEL_BYTES_MIN, PADDING, RETURN, find_newline, read_digits, symbol_table
 from connectors.jit import compiled
 from connectors.types import MESSAGE_DTYPE, Kind, Message, Messages, Rows, Venue
 
@@ -30,6 +32,10 @@ POSITION, LINE, ROW, MESSAGE = 0, 1, 2, 3
 CHUNK_BYTES = 1 << 20
 #: A line longer than this is no market data; the largest real one, a 5,000-level snapshot, has 0.4 MB.
 LINE_BYTES_MAX = 32 << 20
+
+
+#: A blank line of an archive.
+_BLANK = Message(Kind.CONTROL, np.zeros(0, event_dtype))
 
 
 class Decoded(NamedTuple):
@@ -50,8 +56,9 @@ def _read_stamp(buffer, i):  # type: ignore[no-untyped-def]
     return np.int64(high) * 100_000_000_000 + np.int64(middle) * 1_000 + np.int64(low)
 
 
-def line_loop(parse_frame: Callable[..., int]) -> Any:
-    """The compiled loop over lines for one venue's compiled frame parser."""
+def line_loop(parse_frame: Callable[..., int], *, has_stamps: bool = True) -> Any:
+    """The compiled loop over lines for one venue's compiled frame parser. Without `has_stamps` a line is its frame."""
+    frame_offset = FRAME_OFFSET if has_stamps else 0
 
     @compiled
     def decode_lines(buffer, end, symbols, rows, messages, cursor):  # type: ignore[no-untyped-def]
@@ -62,11 +69,13 @@ def line_loop(parse_frame: Callable[..., int]) -> Any:
             m = cursor[MESSAGE]
             if row + (line_end - start) // LEVEL_BYTES_MIN + 4 > len(rows) or m >= len(messages):
                 return FULL
-            local_ts = _read_stamp(buffer, start)
+            local_ts = _read_stamp(buffer, start) if has_stamps else np.int64(0)
             if local_ts < 0:
                 return BAD_LINE
+            frame_end = line_end - 1 if line_end > start and buffer[line_end - 1] == RETURN else line_end
             out = messages[m]
-            next_row = parse_frame(buffer, start + FRAME_OFFSET, line_end, symbols, local_ts, rows, row, out)
+            out.sent_ts = 0
+            next_row = parse_frame(buffer, start + frame_offset, frame_end, symbols, local_ts, rows, row, out)
             if next_row < 0:
                 return BAD_FRAME
             out.local_ts = local_ts
@@ -85,8 +94,14 @@ def line_loop(parse_frame: Callable[..., int]) -> Any:
 class LineDecoder:
     """Decodes the recorded text of one instrument. `slow_frames` counts those that needed the JSON decoder."""
 
-    def __init__(self, venue: Venue, symbol: str, *, file: str = "", lines: Any = None) -> None:
-        """`file` names the source in errors; `lines` replaces the venue's own compiled line loop."""
+    def __init__(
+        self, venue: Venue, symbol: str, *, file: str = "", lines: Any = None, has_stamps: bool = True
+    ) -> None:
+        """`file` names the source in errors; `lines` replaces the venue's own compiled line loop.
+
+        Without `has_stamps`, `lines` must be a loop over lines that are frames alone; local times are zero.
+        """
+        self._frame_offset = FRAME_OFFSET if has_stamps else 0
         self._venue = venue
         self._symbol = symbol
         self._symbols = symbol_table([symbol])
@@ -158,12 +173,13 @@ class LineDecoder:
         cursor = self._cursor
         line = self._line(text)
         try:
-            message = self._venue.decode(line[FRAME_OFFSET:])
+            is_blank = not self._frame_offset and not line.strip()
+            message = _BLANK if is_blank else self._venue.decode(line[self._frame_offset :])
         except DecodeError as error:
             raise error.at(self._file, int(cursor[LINE])) from None
         row, m = int(cursor[ROW]), int(cursor[MESSAGE])
         end = row + len(message.rows)
-        local_ts = int(line[:STAMP_DIGITS])
+        local_ts = int(line[:STAMP_DIGITS]) if self._frame_offset else 0
         self._rows[row:end] = message.rows
         self._rows["local_ts"][row:end] = local_ts
         symbol = 0 if message.symbol in ("", self._symbol) else -1
@@ -180,7 +196,7 @@ class LineDecoder:
         if len(strangers):
             line = int(messages["line"][strangers[0]])
             lines_before = line - first_line
-            frame = text.split(b"\n", lines_before + 1)[lines_before][FRAME_OFFSET:]
+            frame = text.split(b"\n", lines_before + 1)[lines_before][self._frame_offset :]
             raise DecodeError(
                 self._venue.name,
                 f"a frame of another symbol than {self._symbol}",
@@ -209,4 +225,5 @@ def record_of(
         row_start,
         row_end,
         line,
+        message.sent_ts,
     )

@@ -46,7 +46,8 @@ class SequenceRule(IntEnum):
     """Bybit: u grows by one from message to message."""
 
 
-#: One decoded message. `exch_ts` is 0 where the venue sent no time. Times are int64 nanoseconds UTC.
+#: One decoded message. `exch_ts` is 0 where the venue sent no time; `sent_ts`, when it sent the message, is 0 where it
+#: does not say so beside `exch_ts`. Times are int64 nanoseconds UTC.
 MESSAGE_DTYPE = np.dtype(
     [
         ("kind", "i8"),
@@ -59,6 +60,7 @@ MESSAGE_DTYPE = np.dtype(
         ("row_start", "i8"),
         ("row_end", "i8"),
         ("line", "i8"),
+        ("sent_ts", "i8"),
     ],
     align=True,
 )
@@ -83,6 +85,7 @@ class Message(NamedTuple):
     last_id: int = 0
     prev_id: int = 0
     symbol: str = ""
+    sent_ts: int = 0
 
 
 class Venue(Protocol):

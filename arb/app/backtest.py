@@ -27,7 +27,7 @@ from arb.bot.cache import bot_compiled
 from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
-from arb.data.catalog import select_days
+from arb.data.catalog import Day, select_days
 from arb.data.convert import Conversion, Feed, code_version, convert
 from arb.data.prune import prune
 from arb.data.usable import bookless_notes, refuse_unusable
@@ -35,7 +35,7 @@ from arb.errors import ExitCode
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
-from arb.report.notes import origin_notes
+from arb.report.notes import archive_notes, origin_notes, source_of
 from arb.report.run_files import finished_run
 from arb.report.summary import Figures
 from arb.report.summary_fields import Summary
@@ -80,7 +80,9 @@ def run_backtest(
     arguments = Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
     legs = [leg_of(leg) for leg in config.legs]
     days = select_days(Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end)
-    notes = origin_notes(recording for leg_days in days for recording in leg_days)
+    notes = origin_notes(day for leg_days in days for day in leg_days)
+    for leg, leg_days in zip(legs, days, strict=True):
+        notes += archive_notes(leg_days, leg.feed_latency_ns)
     if config.data.note is not None:
         notes.append(config.data.note)
     now = datetime.now(UTC)
@@ -113,7 +115,7 @@ def run_backtest(
         fills, final = _finish(bot, recorder, ended)
         trades = trades_of(fills, decisions, legs)
         outcome, exit_code = _outcome(ended)
-        manifest = _manifest(config, strategy, arguments, conversion, now) | {
+        manifest = _manifest(config, strategy, arguments, days, conversion, now) | {
             "outcome": outcome,
             "first_day": str(days[0][0].day),
             "last_day": str(days[0][-1].day),
@@ -203,6 +205,7 @@ def _manifest(
     config: Config,
     strategy: LoadedStrategy,
     arguments: Arguments,
+    days: Sequence[Sequence[Day]],
     conversion: Conversion,
     created: datetime,
 ) -> dict[str, Any]:
@@ -226,16 +229,18 @@ def _manifest(
         "inputs": [
             {
                 "leg": leg.name,
+                "day": str(day.day),
+                "source": source_of(day),
                 "raw_sha256": file.raw_sha256,
                 "rows": file.rows,
                 "clamped": file.clamped,
                 "stepped_back": file.stepped_back,
                 "gaps": file.scan.gaps,
-                "book": msgspec.to_builtins(file.scan.book.moved(conversion.offset_ns)),
+                "book": msgspec.to_builtins(file.scan.book.moved(file.offset_ns)),
                 "is_carried": file.scan.is_carried,
             }
-            for leg, files in zip(config.legs, conversion.files, strict=True)
-            for file in files
+            for leg, leg_days, files in zip(config.legs, days, conversion.files, strict=True)
+            for day, file in zip(leg_days, files, strict=True)
         ],
         "config": config.as_dict(),
     }

@@ -1,4 +1,4 @@
-"""`arb convert` and `arb data`: recordings to row files, what there is, what is wrong with it, what is kept of it."""
+"""`arb convert` and `arb data`: days to row files, what there is, what is wrong with it, what is kept of it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from arb.app.legs import feed_latency_ns, known_instrument, load_adapter
 from arb.config import VenueConfig
 from arb.data.cache import RowCache
-from arb.data.catalog import Recording, find_recordings
+from arb.data.catalog import Day, Recording, files_of, find_archive_days, find_days, find_recordings
 from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
 from arb.data.compare import CONVERTERS, Comparison, compare
@@ -21,14 +21,17 @@ from arb.data.prune import Usage, prune, usage
 from arb.data.raw import Progress
 from arb.errors import InputError
 
+#: Recordings, or days of any kind.
+DayKind = TypeVar("DayKind", bound=Day)
+
 #: Told how many bytes there are to read; gives what hears of each part that was read.
 StartProgress = Callable[[int], Progress]
 
 
 class Converted(NamedTuple):
-    """A recording and its rows."""
+    """A day and its rows."""
 
-    recording: Recording
+    recording: Day
     file: RowFile
     path: Path
 
@@ -39,12 +42,12 @@ def convert_all(
     out: Path | None,
     progress: StartProgress | None = None,
 ) -> tuple[int, list[Converted]]:
-    """The rows of all recordings in `directory` on one clock, and its offset in ns.
+    """The rows of all days in `directory` on one clock, and its offset in ns; each from the source that is preferred.
 
     They stay in the cache; `out` gets a copy of each as `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
     Raises InputError where there is nothing to convert.
     """
-    runs = list(_consecutive(_known(directory, venues)))
+    runs = list(_consecutive(_known_of(directory, _days(directory), venues)))
     feeds = [_feed(venues[run[0].venue], run) for run in runs]
     with RowCache() as cache:
         conversion = convert(feeds, cache, progress=progress and progress(bytes_of(runs)))
@@ -56,14 +59,15 @@ def convert_all(
     return conversion.offset_ns, converted
 
 
-def bytes_of(runs: Iterable[Iterable[Recording]]) -> int:
-    """The size of all recordings together."""
-    return sum(recording.path.stat().st_size for run in runs for recording in run)
+def bytes_of(runs: Iterable[Iterable[Day]]) -> int:
+    """The size of all files together."""
+    return sum(path.stat().st_size for run in runs for day in run for path in files_of(day))
 
 
 def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[Comparison]:
     """Our comparison rows against hftbacktest's converter, for each recording of a venue that it converts."""
-    recordings = [r for r in _known(directory, venues) if r.venue in CONVERTERS]
+    known = _known_of(directory, list_all(directory), venues)
+    recordings = [r for r in known if r.venue in CONVERTERS]
     if not recordings:
         raise InputError(
             f"{directory}: no recording that hftbacktest converts; it knows {', '.join(sorted(CONVERTERS))}"
@@ -142,19 +146,40 @@ def list_all(directory: Path) -> list[Recording]:
     return recordings
 
 
-def _feed(venue: VenueConfig, run: Sequence[Recording]) -> Feed:
+def list_days(directory: Path) -> list[Day]:
+    """All recordings and all days of archives. Raises InputError where the folder is missing or holds none."""
+    days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
+    if not days:
+        raise _nothing(directory)
+    return days
+
+
+def _days(directory: Path) -> list[Day]:
+    """The days that can be converted."""
+    days = find_days(directory)
+    if days:
+        return days
+    if archives := find_archive_days(directory):
+        raise InputError(f"{archives[0].path}: trades alone; there is no book in {directory}")
+    raise _nothing(directory)
+
+
+def _nothing(directory: Path) -> InputError:
+    return InputError(
+        f"{directory}: no recordings and no archives; recordings are named <venue>/<symbol>_<YYYYMMDD>.gz, archives "
+        "lie in archive/<source>/<venue>/<SYMBOL>/"
+    )
+
+
+def _feed(venue: VenueConfig, run: Sequence[Day]) -> Feed:
     """A run of days with its fused touch, or the depth stream's alone for a symbol that the venue's file lacks."""
     instrument = known_instrument(venue, run[0].symbol)
     return Feed(load_adapter(venue), run, feed_latency_ns(venue), instrument)
 
 
-def _known(directory: Path, venues: Mapping[str, VenueConfig]) -> list[Recording]:
-    return _known_of(directory, list_all(directory), venues)
-
-
 def _known_of(
-    directory: Path, recordings: Sequence[Recording], venues: Mapping[str, VenueConfig]
-) -> list[Recording]:
+    directory: Path, recordings: Sequence[DayKind], venues: Mapping[str, VenueConfig]
+) -> list[DayKind]:
     known = [recording for recording in recordings if recording.venue in venues]
     if not known:
         found = ", ".join(sorted({recording.venue for recording in recordings}))
@@ -162,10 +187,10 @@ def _known_of(
     return known
 
 
-def _consecutive(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
+def _consecutive(recordings: Sequence[Day]) -> Iterator[list[Day]]:
     """Runs of days without a hole, an instrument at a time."""
     for _, group in groupby(recordings, key=lambda r: (r.venue, r.symbol)):
-        run: list[Recording] = []
+        run: list[Day] = []
         for recording in group:
             if run and recording.day - run[-1].day != timedelta(days=1):
                 yield run
@@ -174,7 +199,7 @@ def _consecutive(recordings: Sequence[Recording]) -> Iterator[list[Recording]]:
         yield run
 
 
-def _place(recording: Recording, file: RowFile, out: Path | None, *, is_first: bool) -> Path:
+def _place(recording: Day, file: RowFile, out: Path | None, *, is_first: bool) -> Path:
     """Where the rows are; below `out`, a first day that carries on begins with the book that it carries on from."""
     if out is None:
         return Path(file.path)

@@ -36,7 +36,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines i
 )
 @_json
 def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path | None, as_json: bool) -> None:
-    """Derive event rows from the recordings in DIRECTORY; hftbacktest loads the files.
+    """Derive event rows from the recordings and archives in DIRECTORY; hftbacktest loads the files.
 
     With --compare, convert each with hftbacktest's own converter too and compare byte for byte; exit code 4 on a
     difference.
@@ -58,7 +58,7 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
 
 @click.group()
 def data() -> None:
-    """What is recorded."""
+    """What data there are."""
 
 
 data.add_command(check)
@@ -68,18 +68,21 @@ data.add_command(check)
 @_directory
 @_json
 def list_recordings(directory: Path, as_json: bool) -> None:
-    """List the recordings in DIRECTORY."""
-    from arb.app.recordings import list_all
+    """List the recordings and archives in DIRECTORY."""
+    from arb.app.recordings import bytes_of, list_days
+    from arb.report.notes import contents_of, source_of
 
     lines = [
         {
-            "venue": r.venue,
-            "symbol": r.symbol,
-            "day": str(r.day),
-            "bytes": r.path.stat().st_size,
-            "file": str(r.path),
+            "venue": day.venue,
+            "symbol": day.symbol,
+            "day": str(day.day),
+            "source": source_of(day),
+            "holds": contents_of(day),
+            "bytes": bytes_of([[day]]),
+            "file": str(day.path),
         }
-        for r in list_all(directory)
+        for day in list_days(directory)
     ]
     _show(lines, as_json)
 
@@ -106,12 +109,15 @@ def _usage_text(held: Usage) -> str:
 
 
 def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:
-    """A line a recording: what was read, what came of it."""
+    """A line a day: what was read, what came of it."""
+    from arb.report.notes import source_of
+
     return [
         {
             "venue": recording.venue,
             "symbol": recording.symbol,
             "day": str(recording.day),
+            "source": source_of(recording),
             "frames": file.scan.lines,
             "rows": file.rows,
             "gaps": file.scan.gaps,

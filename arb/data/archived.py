@@ -60,6 +60,11 @@ _NAMES = {
 }
 
 
+def is_received(source: str) -> bool:
+    """Whether the files of a source tell when each message was received; else that comes of a latency model."""
+    return source == "tardis"
+
+
 def archive_path(directory: Path, source: str, venue: str, symbol: str, name: str) -> Path:
     """Where a downloaded file belongs."""
     return directory / ARCHIVE_FOLDER / source / venue / symbol / name

@@ -1,15 +1,27 @@
-"""Which recordings there are: `<data>/<venue>/<symbol>_<YYYYMMDD>.gz`, one file an instrument and UTC day."""
+"""Which days there are: recordings, `<data>/<venue>/<symbol>_<YYYYMMDD>.gz`, and archive files (`arb.data.archived`).
+
+A day of an instrument is read from one of them: a recording of one's own, else the venue's own archive where it has a
+book, else Tardis' book, else an archive of the touch alone. Trades alone are no day: a backtest needs a book.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from arb.data.archived import ArchiveFile, ArchiveKind, find_archives, is_received
 from arb.errors import InputError
 
+#: What a folder of trades lacks, by source.
+_BOOK_NAMES = {
+    "binance": "a bookTicker file (USD-M, until 2024-03-30), or a book from another source,",
+    "bybit": "an order book (ob500 or ob200)",
+    "tardis": "incremental_book_L2",
+}
 _FILE_NAME = re.compile(r"([a-z0-9._-]+)_(\d{8})\.gz", re.ASCII)
 
 
@@ -20,6 +32,56 @@ class Recording(NamedTuple):
     symbol: str
     day: date
     path: Path
+
+
+class ArchiveDay(NamedTuple):
+    """One day of one instrument in one archive: at most one file of each kind that is read together.
+
+    `files` by kind: the book, the touch, the trades or else the aggregated trades.
+    """
+
+    venue: str
+    symbol: str
+    day: date
+    source: str
+    files: tuple[ArchiveFile, ...]
+
+    @property
+    def kinds(self) -> tuple[ArchiveKind, ...]:
+        return tuple(file.kind for file in self.files)
+
+    @property
+    def has_book(self) -> bool:
+        """Whether a book can be made of it, if only of one level."""
+        return ArchiveKind.BOOK in self.kinds or self.is_touch_only
+
+    @property
+    def is_touch_only(self) -> bool:
+        return ArchiveKind.TOUCH in self.kinds and ArchiveKind.BOOK not in self.kinds
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether its book has the ids of the venue, by which one day can carry another on."""
+        return ArchiveKind.BOOK in self.kinds and not self.has_receipt
+
+    @property
+    def has_receipt(self) -> bool:
+        """Whether it has real times of receipt; else they come of a latency model."""
+        return is_received(self.source)
+
+    @property
+    def path(self) -> Path:
+        """The file that the day stands or falls with."""
+        return self.files[0].path
+
+
+#: A day of an instrument, and where it is read from.
+Day = Recording | ArchiveDay
+
+
+def files_of(day: Day) -> list[Path]:
+    """The files that a day is read from."""
+    return [day.path] if isinstance(day, Recording) else [file.path for file in day.files]
 
 
 def find_recordings(directory: Path) -> list[Recording]:
@@ -47,9 +109,55 @@ def _day_of(digits: str) -> date | None:
         return None
 
 
-def days_of(recordings: Iterable[Recording], venue: str, symbol: str) -> dict[date, Recording]:
-    """The recordings of one instrument by day."""
-    return {r.day: r for r in recordings if (r.venue, r.symbol) == (venue, symbol)}
+def find_archive_days(directory: Path) -> list[ArchiveDay]:
+    """All days of all archives below `directory`, by venue, symbol, day and source; those of trades alone included."""
+    files = sorted(find_archives(directory), key=_archive_key)
+    return [_archive_day(list(group)) for _, group in groupby(files, key=_archive_key)]
+
+
+def _archive_key(file: ArchiveFile) -> tuple[str, str, date, str]:
+    return file.venue, file.symbol, file.day, file.source
+
+
+def _archive_day(files: list[ArchiveFile]) -> ArchiveDay:
+    """The files of a day that are read together: of several books the deepest."""
+    by_kind = {file.kind: file for file in sorted(files, key=lambda file: _depth_of(file.path))}
+    if ArchiveKind.TRADES in by_kind:
+        by_kind.pop(ArchiveKind.AGG_TRADES, None)
+    chosen = tuple(by_kind[kind] for kind in ArchiveKind if kind in by_kind)
+    first = files[0]
+    return ArchiveDay(first.venue, first.symbol, first.day, first.source, chosen)
+
+
+def _depth_of(path: Path) -> int:
+    match = re.search(r"_ob(\d+)\.", path.name)
+    return int(match.group(1)) if match else 0
+
+
+def find_days(directory: Path) -> list[Day]:
+    """Every day that can be replayed, from the source that is preferred, by venue, symbol and day.
+
+    Raises InputError when the folder cannot be read.
+    """
+    candidates: list[Day] = [*find_recordings(directory)]
+    candidates += [day for day in find_archive_days(directory) if day.has_book]
+    preferred: dict[tuple[str, str, date], Day] = {}
+    for day in sorted(candidates, key=_preference):
+        preferred.setdefault((day.venue, day.symbol, day.day), day)
+    return [preferred[key] for key in sorted(preferred)]
+
+
+def _preference(day: Day) -> int:
+    if isinstance(day, Recording):
+        return 0
+    if day.is_touch_only:
+        return 3
+    return 2 if day.has_receipt else 1
+
+
+def days_of(days: Iterable[Day], venue: str, symbol: str) -> dict[date, Day]:
+    """The days of one instrument by date."""
+    return {day.day: day for day in days if (day.venue, day.symbol) == (venue, symbol)}
 
 
 def recording_path(directory: Path, venue: str, symbol: str, day: date) -> Path:
@@ -59,16 +167,16 @@ def recording_path(directory: Path, venue: str, symbol: str, day: date) -> Path:
 
 def select_days(
     directory: Path, legs: Iterable[tuple[str, str]], start: date, end: date | None
-) -> list[list[Recording]]:
-    """The recordings of each leg (venue, symbol) from `start` to `end`, both inclusive, a list a leg.
+) -> list[list[Day]]:
+    """The days of each leg (venue, symbol) from `start` to `end`, both inclusive, a list a leg.
 
     Without `end`, the last day that all legs have. Every day must be there for every leg; raises InputError that
     names the missing file, and how to get it.
     """
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
-    recordings = find_recordings(directory)
-    by_leg = [(venue, symbol, days_of(recordings, venue, symbol)) for venue, symbol in legs]
+    found = find_days(directory)
+    by_leg = [(venue, symbol, days_of(found, venue, symbol)) for venue, symbol in legs]
     if end is None:
         common = set.intersection(*(set(days) for _, _, days in by_leg))
         end = max((day for day in common if day >= start), default=start)
@@ -80,10 +188,15 @@ def select_days(
     return [[days[day] for day in wanted] for _, _, days in by_leg]
 
 
-def _missing(
-    directory: Path, venue: str, symbol: str, missing: list[date], days: dict[date, Recording]
-) -> str:
+def _missing(directory: Path, venue: str, symbol: str, missing: list[date], days: dict[date, Day]) -> str:
     more = f" (and {len(missing) - 1} more days)" if len(missing) > 1 else ""
+    for day in find_archive_days(directory):
+        if (day.venue, day.symbol) == (venue, symbol) and day.day in missing:
+            return (
+                f"{day.path}: trades alone; {venue}:{symbol} has no book and no best bid and offer for "
+                f"{day.day}{more}, and a backtest needs one: put {_BOOK_NAMES[day.source]} beside it, or choose "
+                f"other days: arb data list {directory}"
+            )
     have = f"it has {min(days)} to {max(days)}" if days else "it has none"
     path = recording_path(directory, venue, symbol, missing[0])
     return (

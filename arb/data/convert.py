@@ -1,8 +1,10 @@
-"""Recordings to event rows: one clock offset for the run, rows in a cache, memory that does not grow with the day.
+"""Days to event rows: one clock offset for the run, rows in a cache, memory that does not grow with the day.
 
-Every recording is read once into a spool (`arb.data.spool`), which tells how far its clock is off; the run's offset
-is the largest lead over all of them. Then each spool is stamped, ordered for both sides and written. What is in the
-cache under the same key (raw bytes, code, offset, assumed feed latency, chain carried in) is not made again.
+A day is a recording or the files of an archive. Each is read once into a spool (`arb.data.spool`), which tells how far
+its clock is off; the run's offset is the largest lead over all of them that have times of receipt. An archive without
+any is on the venue's clock already: its local times are the venue's plus the feed latency, whatever the run's offset.
+Then each spool is stamped, ordered for both sides and written. What is in the cache under the same key (raw bytes,
+code, offset, assumed feed latency, chain carried in) is not made again.
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 import arb.data
+import arb.data.archives
 import connectors
 from arb.data.cache import RowCache
-from arb.data.catalog import Recording
+from arb.data.catalog import ArchiveDay, Day, Recording, files_of, find_archive_days
 from arb.data.levels import book_rows
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
@@ -33,6 +36,7 @@ from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
+from connectors.touch import TouchBook
 from connectors.types import Instrument, Rows, Venue
 
 #: Rows that are stamped and ordered at a time.
@@ -44,23 +48,25 @@ SPOOL_ROWS_MAX = (4 << 30) // event_dtype.itemsize
 
 
 class Feed(NamedTuple):
-    """One instrument's recordings, consecutive days, and how they are read.
+    """One instrument's recordings or days of archives, consecutive days, and how they are read.
 
     With `instrument` the touch is fused from the depth and the best-bid-and-offer streams; without, it is the depth
     stream's alone.
     """
 
     venue: Venue
-    recordings: Sequence[Recording]
+    recordings: Sequence[Day]
     feed_latency_ns: int
     instrument: Instrument | None = None
 
 
 class RowFile(msgspec.Struct, frozen=True):
-    """The rows of one recording in the cache, and what came of making them."""
+    """The rows of one day in the cache, and what came of making them."""
 
     path: str
+    #: Of each file that it was read from, with a plus sign between them.
     raw_sha256: str
+    #: What was added to the local times: the run's offset, or the feed latency of a day without times of receipt.
     offset_ns: int
     rows: int
     clamped: int
@@ -98,7 +104,7 @@ class Conversion(NamedTuple):
 class _Day:
     """One recording on its way to rows. `before` is the day that it carries on, where it does."""
 
-    def __init__(self, feed: Feed, recording: Recording, raw_sha256: str, before: _Day | None = None) -> None:
+    def __init__(self, feed: Feed, recording: Day, raw_sha256: str, before: _Day | None = None) -> None:
         self.feed = feed
         self.recording = recording
         self.before = before
@@ -108,13 +114,32 @@ class _Day:
         chain = before.chain_key if before is not None else ""
         instrument = (feed.venue.name, recording.symbol)
         #: Stands for this recording, how its frames are read, and the chain it carries on.
-        self.chain_key: str = _digest(raw_sha256, code_version(), *instrument, chain)
+        self.chain_key: str = _digest(raw_sha256, code_version(), *instrument, chain, *_reading_of(recording))
 
     @property
     def checkpoint(self) -> Checkpoint | None:
         """Where the chain of the day before ends, where it is carried on."""
         scan = self.before.scan if self.before is not None else None
         return Checkpoint(scan.status, scan.last_id) if scan is not None else None
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether its local times come of the latency model."""
+        return isinstance(self.recording, ArchiveDay) and not self.recording.has_receipt
+
+    @property
+    def is_carried_on(self) -> bool:
+        """Whether the next day may carry its book on: what has no ids proves nothing."""
+        return not isinstance(self.recording, ArchiveDay) or self.recording.has_ids
+
+    def offset_ns(self, run_offset_ns: int) -> int:
+        """What is to be added to its local times."""
+        return self.feed.feed_latency_ns if self.is_modelled else run_offset_ns
+
+
+def _reading_of(day: Day) -> list[object]:
+    """What the bytes of an archive's files do not say of how they are read."""
+    return [day.source, day.day, *day.kinds] if isinstance(day, ArchiveDay) else []
 
 
 def _digest(*parts: object) -> str:
@@ -145,7 +170,7 @@ def _convert(feeds: Sequence[Feed], converter: _Converter, offset_ns: int | None
     feeds_days = [converter.scan_feed(feed) for feed in feeds]
     if offset_ns is None:
         asked = [days[-len(feed.recordings) :] for feed, days in zip(feeds, feeds_days, strict=True)]
-        offset_ns = max([0, *(_lead_of(day) for days in asked for day in days)])
+        offset_ns = max([0, *(_lead_of(day) for days in asked for day in days if not day.is_modelled)])
     files = [converter.row_files(days, offset_ns) for days in feeds_days]
     # The days in front were read only for the chain that the first one carries on.
     return Conversion(offset_ns, [f[-len(feed.recordings) :] for feed, f in zip(feeds, files, strict=True)])
@@ -180,29 +205,32 @@ class _Converter:
             days.append(day)
         return days
 
-    def _chain_before(self, feed: Feed) -> list[Recording]:
+    def _chain_before(self, feed: Feed) -> list[Day]:
         """The recordings before the first that its book carries on from, oldest first."""
-        chain: list[Recording] = []
+        chain: list[Day] = []
         first = feed.recordings[0]
         while self._is_cold(feed, first) and (before := _day_before(first)) is not None:
             chain.insert(0, before)
             first = before
         return chain
 
-    def _is_cold(self, feed: Feed, recording: Recording) -> bool:
-        key = "cold-" + _Day(feed, recording, self._cache.fingerprint(recording.path)).chain_key
+    def _is_cold(self, feed: Feed, recording: Day) -> bool:
+        key = "cold-" + _Day(feed, recording, self._fingerprint(recording)).chain_key
         known = self._cache.get(key, bool)
         if known is None:
             known = needs_carry(feed.venue, recording)
             self._cache.put(key, known)
         return known
 
-    def _day(self, feed: Feed, recording: Recording, last: _Day | None) -> _Day:
+    def _fingerprint(self, day: Day) -> str:
+        return "+".join(self._cache.fingerprint(path) for path in files_of(day))
+
+    def _day(self, feed: Feed, recording: Day, last: _Day | None) -> _Day:
         before = None
         if last is not None and last.scan is not None and self._is_cold(feed, recording):
-            is_next = recording.day - last.recording.day == timedelta(days=1)
+            is_next = _is_day_after(last.recording, recording)
             before = last if is_next and last.scan.status != Status.UNSYNCED else None
-        return _Day(feed, recording, self._cache.fingerprint(recording.path), before)
+        return _Day(feed, recording, self._fingerprint(recording), before)
 
     def _scan(self, day: _Day) -> Scan:
         key = "scan-" + day.chain_key
@@ -236,8 +264,9 @@ class _Converter:
         return files
 
     def _row_file(self, day: _Day, carry_path: str, offset_ns: int) -> RowFile:
-        """The rows of a recording, from the cache or written now."""
+        """The rows of a day, from the cache or written now."""
         instrument = day.feed.instrument or ()
+        offset_ns = day.offset_ns(offset_ns)
         name = _digest(day.chain_key, offset_ns, day.feed.feed_latency_ns, *instrument)
         path, book_path = (self._cache.directory / f"{kind}-{name}.npy" for kind in ("rows", "book"))
         known = self._cache.get(f"rows-{name}", RowFile)
@@ -254,10 +283,12 @@ class _Converter:
         clock = RowClock(offset_ns, day.feed.feed_latency_ns)
         carried = load_rows(Path(carry_path), mapped=False) if carry_path else np.zeros(0, event_dtype)
         with Spool(self._cache.directory) as stamped:
-            frontiers = stamp_rows(day.spool.rows(), clock, _fused_book(day.feed, carried), stamped)
-            count = write_rows(stamped.rows(), frontiers, path)
+            frontiers = stamp_rows(day.spool, clock, _book_of(day, carried), stamped)
+            self._drop(day)
+            count = write_rows(stamped, frontiers, path)
             with NpyWriter(book_path) as writer:
-                writer.write(_book_behind(carried, stamped.rows()))
+                if day.is_carried_on:
+                    writer.write(_book_behind(carried, stamped))
         row_file = RowFile(
             path=str(path),
             raw_sha256=day.raw_sha256,
@@ -271,7 +302,6 @@ class _Converter:
         )
         self._cache.put(f"rows-{name}", row_file)
         self._cache.hold(path)
-        self._drop(day)
         return row_file
 
 
@@ -282,7 +312,9 @@ class Block(NamedTuple):
     frontier: int
 
 
-def stamp_rows(spooled: Rows, clock: RowClock, book: FusedBook | None, stamped: Spool) -> list[Block]:
+def stamp_rows(
+    spooled: Spool, clock: RowClock, book: FusedBook | TouchBook | None, stamped: Spool
+) -> list[Block]:
     """The first sweep over chained rows: their times, and the fused touch. In blocks, so that memory stays flat."""
     ends, earliest = [], []
     for start in range(0, len(spooled), BLOCK_ROWS):
@@ -301,7 +333,7 @@ def stamp_rows(spooled: Rows, clock: RowClock, book: FusedBook | None, stamped: 
     return [Block(end, int(frontier)) for end, frontier in zip(ends, behind, strict=True)]
 
 
-def write_rows(stamped: Rows, blocks: Sequence[Block], path: Path) -> int:
+def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
     """The second sweep: rows in the order of events for both sides, written; how many there are then."""
     order = EventOrder()
     count = start = 0
@@ -314,16 +346,19 @@ def write_rows(stamped: Rows, blocks: Sequence[Block], path: Path) -> int:
     return count
 
 
-def _fused_book(feed: Feed, carried: Rows) -> FusedBook | None:
-    """The book that fuses a feed's touch, beginning with the levels that were carried on."""
-    if feed.instrument is None:
+def _book_of(day: _Day, carried: Rows) -> FusedBook | TouchBook | None:
+    """The book that a day's touch goes into, beginning with the levels that were carried on."""
+    instrument = day.feed.instrument
+    if isinstance(day.recording, ArchiveDay) and day.recording.is_touch_only:
+        return TouchBook(*instrument[2:]) if instrument is not None else TouchBook()
+    if instrument is None:
         return None
-    book = FusedBook(feed.instrument.tick_size, feed.instrument.lot_size)
+    book = FusedBook(instrument.tick_size, instrument.lot_size)
     book.fuse(carried)
     return book
 
 
-def _book_behind(carried: Rows, rows: Rows) -> Rows:
+def _book_behind(carried: Rows, rows: Spool) -> Rows:
     """The levels at the end, folded block by block."""
     book = carried
     for start in range(0, len(rows), BLOCK_ROWS):
@@ -339,9 +374,19 @@ def _empty_book() -> Rows:
     return rows
 
 
-def _day_before(recording: Recording) -> Recording | None:
-    """The recording of the day before, where it lies beside this one."""
+def _is_day_after(before: Day, after: Day) -> bool:
+    """Whether a chain may go on from one day to another: the next one, from the same source."""
+    sources = [day.source if isinstance(day, ArchiveDay) else "" for day in (before, after)]
+    return after.day - before.day == timedelta(days=1) and sources[0] == sources[1]
+
+
+def _day_before(recording: Day) -> Day | None:
+    """The day before from the same source, where it lies beside this one."""
     day = recording.day - timedelta(days=1)
+    if isinstance(recording, ArchiveDay):
+        folder = recording.path.parents[4]
+        known = (d for d in find_archive_days(folder) if d.has_book and _is_day_after(d, recording))
+        return next((d for d in known if (d.venue, d.symbol) == (recording.venue, recording.symbol)), None)
     path = recording.path.with_name(recording.path.name.replace(f"{recording.day:%Y%m%d}", f"{day:%Y%m%d}"))
     return Recording(recording.venue, recording.symbol, day, path) if path.is_file() else None
 
@@ -350,7 +395,7 @@ def _day_before(recording: Recording) -> Recording | None:
 def code_version() -> str:
     """A hash of the code that rows depend on, so that changed code never finds rows of the old."""
     digest = hashlib.sha256()
-    for package in (connectors, arb.data):
+    for package in (connectors, arb.data, arb.data.archives):
         for path in sorted(Path(package.__file__ or "").parent.glob("*.py")):
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]

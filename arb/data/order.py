@@ -39,7 +39,9 @@ class EventOrder:
         pending = np.concatenate((self._pending, rows)) if len(self._pending) else rows
         is_exch_done = np.concatenate((self._is_exch_done, np.zeros(len(rows), np.bool_)))
         waiting = np.flatnonzero(~is_exch_done) if is_exch_done.any() else np.arange(len(pending))
-        by_exch = waiting[np.argsort(pending["exch_ts"][waiting], kind="stable")]
+        exch_ts = pending["exch_ts"][waiting]
+        is_sorted = bool((exch_ts[1:] >= exch_ts[:-1]).all())
+        by_exch = waiting if is_sorted else waiting[np.argsort(exch_ts, kind="stable")]
         out = np.empty(2 * len(pending), event_dtype)
         count, self._local_next = _merge(pending, by_exch, is_exch_done, self._local_next, frontier, out)
         self._forget(pending, is_exch_done)

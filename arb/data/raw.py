@@ -22,25 +22,28 @@ _PIECE_BYTES = 1 << 20
 Progress = Callable[[int], None]
 
 
-def read_pieces(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
-    """The text of a gzip recording in pieces. Raises InputError for a cut, damaged, empty or unreadable file."""
+def read_pieces(
+    path: Path, progress: Progress | None = None, *, again: str = "record or copy it again"
+) -> Iterator[bytes]:
+    """The text of a gzip file in pieces. Raises InputError for a cut, damaged, empty or unreadable file.
+
+    `again` is what is to be done about one that is not whole.
+    """
     done = 0
     try:
         with path.open("rb") as compressed, gzip.open(compressed) as file:
             _hold(compressed)
             if os.fstat(compressed.fileno()).st_size == 0:
-                raise InputError(f"{path}: the file is empty; record or copy it again")
+                raise InputError(f"{path}: the file is empty; {again}")
             while piece := file.read(_PIECE_BYTES):
                 if progress is not None:
                     progress(compressed.tell() - done)
                     done = compressed.tell()
                 yield piece
     except EOFError:
-        raise InputError(
-            f"{path}: the file is cut off: its compressed data end early; record or copy it again"
-        ) from None
+        raise InputError(f"{path}: the file is cut off: its compressed data end early; {again}") from None
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path}: not a whole gzip file ({error}); record or copy it again") from None
+        raise InputError(f"{path}: not a whole gzip file ({error}); {again}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
 

@@ -1,4 +1,4 @@
-"""The first half of a conversion: a recording to chained rows with the recorder's own times, in a temporary file.
+"""The first half of a conversion: a day to chained rows with its own times, in a temporary file.
 
 Rows leave here in the order of receipt and proven by their ids, but on the recorder's clock: the run's offset is
 known only when every recording of the run was read once. `arb.data.convert` does the second half.
@@ -6,7 +6,9 @@ known only when every recording of the run was read once. `arb.data.convert` doe
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
@@ -14,13 +16,15 @@ import msgspec
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from arb.data.catalog import Recording
+from arb.data.archived import ArchiveKind
+from arb.data.archives.streams import ArchiveStream, OutOfOrderError
+from arb.data.catalog import ArchiveDay, Day
 from arb.data.raw import Progress, read_pieces
 from arb.data.spells import BookSpells, SpellFinder
 from connectors.book import BookSync, Checkpoint, Status
 from connectors.clock import largest_lead
-from connectors.lines import LineDecoder
-from connectors.types import Kind, Rows, Venue
+from connectors.lines import Decoded, LineDecoder
+from connectors.types import Kind, Rows, SequenceRule, Venue
 
 #: A recording whose first snapshot comes later than this after its first change carries on from the day before.
 COLD_START_NS = 10_000_000_000
@@ -57,6 +61,7 @@ class Spool:
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
         self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (closed by __exit__)
         self.count = 0
 
@@ -75,19 +80,34 @@ class Spool:
         self._file.write(np.ascontiguousarray(rows).tobytes())
         self.count += len(rows)
 
-    def rows(self) -> Rows:
-        """All rows, mapped into memory, writable."""
-        self._file.flush()
-        if self.count == 0:
-            return np.zeros(0, event_dtype)
-        return np.memmap(self._file, event_dtype, "r+", shape=(self.count,))
+    def clear(self) -> None:
+        """Takes all rows out again."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.count = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice) -> Rows:
+        """The rows start:stop, read into memory of their own: mapped, they would count as the process' memory."""
+        start, stop, _ = part.indices(self.count)
+        self._file.seek(start * event_dtype.itemsize)
+        rows = np.fromfile(self._file, event_dtype, max(stop - start, 0))
+        self._file.seek(0, os.SEEK_END)
+        return rows
 
 
-def needs_carry(venue: Venue, recording: Recording) -> bool:
-    """Whether a recording begins in the middle of a chain: without a snapshot near its first change of the book."""
+def needs_carry(venue: Venue, day: Day) -> bool:
+    """Whether a day begins in the middle of a chain: without a snapshot near its first change of the book.
+
+    What has no ids carries nothing on: a day of Tardis' begins with its own snapshot, one of the touch with its first
+    touch.
+    """
+    if isinstance(day, ArchiveDay) and not day.has_ids:
+        return False
     first_delta: int | None = None
-    decoder = LineDecoder(venue, recording.symbol, file=str(recording.path))
-    for _, messages in decoder.decode(read_pieces(recording.path)):
+    for _, messages in _book_of(venue, day):
         snapshots = messages["local_ts"][messages["kind"] == Kind.SNAPSHOT]
         deltas = messages["local_ts"][messages["kind"] == Kind.DELTA]
         if first_delta is None and len(deltas):
@@ -103,27 +123,69 @@ def needs_carry(venue: Venue, recording: Recording) -> bool:
     return first_delta is not None
 
 
+def _book_of(venue: Venue, day: Day) -> Iterator[Decoded]:
+    """The decoded messages of a day that tell how its book begins."""
+    if isinstance(day, ArchiveDay):
+        return ArchiveStream(venue, day).book()
+    return LineDecoder(venue, day.symbol, file=str(day.path)).decode(read_pieces(day.path))
+
+
 def read_into(
     spool: Spool,
     venue: Venue,
-    recording: Recording,
+    day: Day,
     checkpoint: Checkpoint | None,
     trade_kind: Kind = Kind.TRADE,
     progress: Progress | None = None,
 ) -> Scan:
-    """Reads a recording into `spool` and says what it holds. `checkpoint`: the chain that it carries on.
+    """Reads a day into `spool` and says what it holds. `checkpoint`: the chain that it carries on.
 
-    Raises InputError for a file that cannot be read, DecodeError with file and line for a frame that cannot.
+    Rows without a time of receipt have that at which the venue sent them. Raises InputError for a file that cannot be
+    read, DecodeError with file and line for a frame that cannot.
     """
-    sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
+    if not isinstance(day, ArchiveDay):
+        sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
+        decoder = LineDecoder(venue, day.symbol, file=str(day.path))
+        decoded = decoder.decode(read_pieces(day.path, progress))
+        return _read(spool, sync, decoded, checkpoint, lambda: decoder.slow_frames)
+    try:
+        return _read_archive(spool, venue, day, checkpoint, ArchiveStream(venue, day, progress))
+    except OutOfOrderError:
+        spool.clear()
+        stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=spool.directory)
+        return _read_archive(spool, venue, day, checkpoint, stream)
+
+
+def _read_archive(
+    spool: Spool, venue: Venue, day: ArchiveDay, checkpoint: Checkpoint | None, stream: ArchiveStream
+) -> Scan:
+    """A day of archives. Books without ids count their own messages, see `arb.data.archives.rows`."""
+    rule = venue.sequence_rule if day.has_ids else SequenceRule.INCREMENT
+    trade_kind = Kind.AGG_TRADE if ArchiveKind.AGG_TRADES in day.kinds else Kind.TRADE
+    if day.is_touch_only:
+        # There is no book to wait for.
+        checkpoint = Checkpoint(Status.SYNCED, 0)
+    sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind)
+    return _read(spool, sync, stream.decode(), checkpoint, lambda: stream.slow, is_carried=day.has_ids)
+
+
+def _read(
+    spool: Spool,
+    sync: BookSync,
+    decoded: Iterator[Decoded],
+    checkpoint: Checkpoint | None,
+    slow: Callable[[], int],
+    *,
+    is_carried: bool = True,
+) -> Scan:
+    """Chains decoded messages into `spool`. Without `is_carried` the checkpoint is no chain of the day before."""
     if checkpoint is not None:
         sync.resume(checkpoint)
     frames = np.zeros(len(Kind), np.int64)
     lead = _NO_LEAD
     first = last = 0
     unknown = SpellFinder()
-    decoder = LineDecoder(venue, recording.symbol, file=str(recording.path))
-    for rows, messages in decoder.decode(read_pieces(recording.path, progress)):
+    for rows, messages in decoded:
         if len(messages) == 0:
             continue
         frames += np.bincount(messages["kind"], minlength=len(Kind))
@@ -139,11 +201,11 @@ def read_into(
     return Scan(
         lines=int(frames.sum()),
         frames=tuple(int(n) for n in frames),
-        slow_frames=decoder.slow_frames,
+        slow_frames=slow(),
         lead_ns=None if lead == _NO_LEAD else lead,
         local_ts_first=first,
         local_ts_last=last,
-        is_carried=checkpoint is not None,
+        is_carried=checkpoint is not None and is_carried,
         gaps=sync.gap_count,
         book=unknown.spells,
         dropped=sync.dropped_count,

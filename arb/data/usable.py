@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
 
+from arb.data.catalog import ArchiveDay
 from arb.data.convert import Conversion, Feed, RowFile
 from arb.errors import InputError
 from connectors.types import Kind
@@ -47,7 +48,10 @@ def gap_text(file: RowFile) -> str:
 def _refuse_bookless(conversion: Conversion, feeds: Sequence[Feed]) -> None:
     for feed, files in zip(feeds, conversion.files, strict=True):
         for recording, file in zip(feed.recordings, files, strict=True):
-            if not file.scan.is_carried and not file.scan.frames[Kind.SNAPSHOT]:
+            if isinstance(recording, ArchiveDay) and recording.is_touch_only:
+                if not file.scan.frames[Kind.BBO]:
+                    raise InputError(f"{recording.path}: no best bid and offer in it; download it again")
+            elif not file.scan.is_carried and not file.scan.frames[Kind.SNAPSHOT]:
                 raise InputError(
                     f"{recording.path}: no snapshot of the book in it, and no recording of the day before that it "
                     "carries on from; add that one, or begin on a day with a snapshot"
@@ -70,24 +74,20 @@ def _refuse_apart(conversion: Conversion, feeds: Sequence[Feed]) -> None:
         if any(a[0] <= b[1] and b[0] <= a[1] for a in known[one] for b in known[other]):
             continue
         paths = " and ".join(str(feeds[n].recordings[0].path) for n in (one, other))
-        times = ", ".join(
-            f"{name_of(feeds[n])} {_span_text(known[n], conversion.offset_ns)}" for n in (one, other)
-        )
+        times = ", ".join(f"{name_of(feeds[n])} {_span_text(known[n])}" for n in (one, other))
         raise InputError(
             f"{paths}: their books are at no time known together: {times}; choose recordings of the same hours"
         )
 
 
 def _known_spans(files: Sequence[RowFile]) -> Iterator[tuple[int, int]]:
-    """From the first book of a day to the last frame with one, on the recorder's clock."""
+    """From the first book of a day to the last frame with one, on the venues' clock."""
     for file in files:
-        book = file.scan.book
+        book = file.scan.book.moved(file.offset_ns)
         if book.known_ts:
             yield book.known_ts, book.lost_ts or book.last_ts
 
 
-def _span_text(spans: Sequence[tuple[int, int]], offset_ns: int) -> str:
-    start, end = (
-        datetime.fromtimestamp((ts + offset_ns) // 1_000_000_000, UTC) for ts in (spans[0][0], spans[-1][1])
-    )
+def _span_text(spans: Sequence[tuple[int, int]]) -> str:
+    start, end = (datetime.fromtimestamp(ts // 1_000_000_000, UTC) for ts in (spans[0][0], spans[-1][1]))
     return f"from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S}"

@@ -1,26 +1,75 @@
-"""What a run says of its data in the first line: that a recording was simulated, re-encoded, or is otherwise not real.
+"""What a run says of its data in the first lines: that they come of an archive, were simulated, are otherwise not real.
 
 Whoever writes such a recording puts a file `<symbol>_<YYYYMMDD>.origin` of one line beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
-from arb.data.catalog import Recording
+from arb.data.archived import ArchiveFile, ArchiveKind
+from arb.data.catalog import ArchiveDay, Day, Recording
 from arb.errors import InputError
 
 _CHARACTERS_MAX = 300
+_ARCHIVES: Mapping[str, str] = MappingProxyType(
+    {"binance": "Binance's public archive", "bybit": "Bybit's public archive", "tardis": "Tardis' archive"}
+)
+_CONTENTS = {
+    ArchiveKind.BOOK: "order book",
+    ArchiveKind.TOUCH: "best bid and offer",
+    ArchiveKind.TRADES: "trades",
+    ArchiveKind.AGG_TRADES: "aggregated trades",
+}
 
 
-def origin_notes(recordings: Iterable[Recording]) -> list[str]:
+def source_of(day: Day) -> str:
+    """ "recording", or the name of the archive."""
+    return "recording" if isinstance(day, Recording) else day.source
+
+
+def contents_of(day: Day) -> str:
+    """What the files of an archive hold, a comma between; frames of all kinds in a recording."""
+    return "frames" if isinstance(day, Recording) else ", ".join(_content_of(file) for file in day.files)
+
+
+def _content_of(file: ArchiveFile) -> str:
+    match = re.search(r"_(ob\d+)\.", file.path.name)
+    return match.group(1) if match else _CONTENTS[file.kind]
+
+
+def archive_notes(days: Sequence[Day], feed_latency_ns: int) -> list[str]:
+    """One line for each archive and contents: where a leg's rows come from, and where their local times do."""
+    notes = Counter(_archive_note(day, feed_latency_ns) for day in days if isinstance(day, ArchiveDay))
+    return [
+        note if count == len(days) else f"{note}; {count} of {len(days)} days"
+        for note, count in notes.items()
+    ]
+
+
+def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
+    what = f"{day.venue}:{day.symbol}: {_ARCHIVES.get(day.source, day.source)} ({contents_of(day)})"
+    if day.is_touch_only:
+        what += ", a book of one level a side"
+    if day.has_receipt:
+        return f"{what}; local times are those of its recorder"
+    return (
+        f"{what}; stamped by a latency model: local times are the venue's plus {feed_latency_ns / 1e6:g} ms "
+        "(latency.feed_ms)"
+    )
+
+
+def origin_notes(recordings: Iterable[Day]) -> list[str]:
     """One line for each leg and text: `venue:SYMBOL: text`, in the order of the recordings.
 
     Only the first line of a file counts, up to 300 characters. Raises InputError for a file that cannot be read.
     """
     notes: dict[str, None] = {}
     for recording in recordings:
-        text = _origin_of(recording)
+        text = _origin_of(recording) if isinstance(recording, Recording) else ""
         if text:
             notes[f"{recording.venue}:{recording.symbol}: {text}"] = None
     return list(notes)

@@ -1,0 +1,291 @@
+"""CSV text to records, compiled: the columns of interest of each line, whatever the format calls them.
+
+A line that is not of the plain form (a sign, an exponent, quotes with something special in them, a wrong number of
+columns) is left to the caller, who reads it slowly and says what is wrong with it. The buffer carries zero bytes
+behind its text, see `connectors.frames.PADDING`. Holds no state; the caller's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.frames import (
+    COMMA,
+    DOT,
+    NEWLINE,
+    QUOTE,
+    RETURN,
+    find_newline,
+    load_8_bytes,
+    read_bare_decimal,
+    read_digits,
+    read_int,
+    read_string,
+    trailing_zeros,
+)
+from connectors.jit import compiled
+
+
+class Role(IntEnum):
+    """What a column is to us."""
+
+    SKIP = 0
+    WORD = 1
+    """A text that must be the expected one: the symbol, the exchange."""
+    PRICE = 2
+    QTY = 3
+    PRICE_2 = 4
+    """The ask's, where `PRICE` is the bid's."""
+    QTY_2 = 5
+    TIME = 6
+    """Since the epoch in s, ms or µs, with or without a fraction; the number's size tells which."""
+    TIME_2 = 7
+    ID = 8
+    SIDE = 9
+    """buy, bid, sell or ask."""
+    BUYER_IS_MAKER = 10
+    """A flag: the aggressor sold."""
+    FLAG = 11
+
+
+BUY, SELL = 1, -1
+
+#: The columns of interest of one line; those that a format lacks are zero. Times in ns.
+RECORD_DTYPE = np.dtype(
+    [
+        ("px", "f8"),
+        ("qty", "f8"),
+        ("px_2", "f8"),
+        ("qty_2", "f8"),
+        ("time", "i8"),
+        ("time_2", "i8"),
+        ("id", "i8"),
+        ("side", "i8"),
+        ("flag", "i8"),
+        ("line", "i8"),
+    ],
+    align=True,
+)
+
+# Why the loop stopped, and the fields of its cursor, an int64 array that it moves on.
+DONE, BAD_LINE, FULL = 0, 1, 2
+POSITION, LINE, COUNT = 0, 1, 2
+
+#: From here on a time counts ms, and µs; the first that an int64 of ns cannot hold, in each unit.
+MILLISECONDS_MIN, MICROSECONDS_MIN = 10**11, 10**14
+TIMES_MAX = (2**63 // 10**9, 2**63 // 10**6, 2**63 // 10**3)
+_SECONDS_MAX, _MILLISECONDS_MAX, _MICROSECONDS_MAX = TIMES_MAX
+_FRACTION_DIGITS_MAX = 9
+_TENS = np.array([10**k for k in range(_FRACTION_DIGITS_MAX + 1)])
+
+_ONES = np.uint64(0x0101010101010101)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_COMMAS = np.uint64(0x2C2C2C2C2C2C2C2C)
+_QUOTES = np.uint64(0x2222222222222222)
+_CONTROL_LIMIT = np.uint64(0x2020202020202020)
+_U0, _U3 = np.uint64(0), np.uint64(3)
+#: Eight-byte words that an expected text may fill.
+_WORDS_MAX = 8
+
+
+def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
+    """Expected texts as the loop compares them: a row each, its length, then its bytes, eight at a time.
+
+    Raises ValueError for one that is too long or not ASCII.
+    """
+    table = np.zeros((len(texts), 1 + _WORDS_MAX), np.uint64)
+    for row, text in zip(table, texts, strict=True):
+        encoded = text.encode("ascii")
+        if len(encoded) > 8 * _WORDS_MAX:
+            raise ValueError(f"{text!r} has more than {8 * _WORDS_MAX} characters")
+        row[0] = len(encoded)
+        row[1:].view(np.uint8)[: len(encoded)] = np.frombuffer(encoded, np.uint8)
+    return table
+
+
+@compiled
+def read_records(buffer, end, roles, words, records, cursor):  # type: ignore[no-untyped-def]
+    """Reads lines of buffer[:end] into `records` until the end, a full array, or a line that it cannot read.
+
+    roles: a `Role` a column; words: a row of `word_table` a column. Blank lines are passed over.
+    """
+    while cursor[POSITION] < end:
+        start = cursor[POSITION]
+        if buffer[start] == NEWLINE or (buffer[start] == RETURN and buffer[start + 1] == NEWLINE):
+            cursor[POSITION] = find_newline(buffer, start, end) + 1
+            cursor[LINE] += 1
+            continue
+        if cursor[COUNT] == len(records):
+            return FULL
+        record = records[cursor[COUNT]]
+        after = _read_line(buffer, start, end, roles, words, record)
+        if after < 0:
+            return BAD_LINE
+        record.line = cursor[LINE]
+        cursor[COUNT] += 1
+        cursor[LINE] += 1
+        cursor[POSITION] = after
+    return DONE
+
+
+@compiled
+def _read_line(buffer, i, end, roles, words, record):  # type: ignore[no-untyped-def]
+    """One line into `record`: the start of the next line, or -1."""
+    last = len(roles) - 1
+    for column in range(len(roles)):
+        is_quoted = buffer[i] == QUOTE
+        if is_quoted:
+            i += 1
+        i = _read_field(buffer, i, roles[column], words, column, record, is_quoted)
+        if i < 0:
+            return -1
+        if is_quoted:
+            if buffer[i] != QUOTE:
+                return -1
+            i += 1
+        if column < last:
+            if buffer[i] != COMMA:
+                return -1
+            i += 1
+    if buffer[i] == RETURN:
+        i += 1
+    if i >= end:
+        return end if i == end else -1
+    return i + 1 if buffer[i] == NEWLINE else -1
+
+
+@compiled
+def _read_field(buffer, i, role, words, column, record, is_quoted):  # type: ignore[no-untyped-def]
+    """One field without its quotes: the index behind it, or -1."""
+    if role == Role.SKIP:
+        return _skip_text(buffer, i, is_quoted)
+    if role == Role.PRICE or role == Role.QTY or role == Role.PRICE_2 or role == Role.QTY_2:
+        value, i, is_one = read_bare_decimal(buffer, i)
+        if not is_one:
+            return -1
+        if role == Role.PRICE:
+            record.px = value
+        elif role == Role.QTY:
+            record.qty = value
+        elif role == Role.PRICE_2:
+            record.px_2 = value
+        else:
+            record.qty_2 = value
+        return i
+    if role == Role.TIME or role == Role.TIME_2:
+        time, i = _read_time(buffer, i)
+        if role == Role.TIME:
+            record.time = time
+        else:
+            record.time_2 = time
+        return i
+    if role == Role.WORD:
+        return _match_word(buffer, i, words, column)
+    if role == Role.ID:
+        number, j = read_int(buffer, i)
+        record.id = number
+        return j if j > i else -1
+    if role == Role.SIDE:
+        side, i = _read_side(buffer, i)
+        record.side = side
+        return i
+    flag, i = _read_flag(buffer, i)
+    if role == Role.FLAG:
+        record.flag = flag
+    else:
+        record.side = SELL if flag else BUY
+    return i
+
+
+@compiled
+def _match_word(buffer, i, words, column):  # type: ignore[no-untyped-def]
+    """Index behind the expected word at `i`; -1 for any other text. What follows it is for the caller to look at."""
+    length = np.int64(words[column, 0])
+    j = 0
+    while j < length:
+        word = load_8_bytes(buffer, i + j) ^ words[column, 1 + (j >> 3)]
+        if length - j < 8:
+            word <<= np.uint64(8 * (8 - (length - j)))
+        if word != _U0:
+            return -1
+        j += 8
+    return i + length
+
+
+@compiled
+def _skip_text(buffer, i, is_quoted):  # type: ignore[no-untyped-def]
+    """Index of the comma or line end behind the text at `i`, or of its closing quote; -1 for a quote inside it."""
+    if is_quoted:
+        after = read_string(buffer, i)
+        return after - 1 if after > 0 else -1
+    while True:
+        word = load_8_bytes(buffer, i)
+        comma = word ^ _COMMAS
+        quote = word ^ _QUOTES
+        special = (
+            ((comma - _ONES) & ~comma) | ((quote - _ONES) & ~quote) | ((word - _CONTROL_LIMIT) & ~word)
+        ) & _HIGH_BITS
+        length = np.int64(trailing_zeros(special) >> _U3)
+        i += length
+        if length < 8:
+            return -1 if buffer[i] == QUOTE else i
+
+
+@compiled
+def _read_time(buffer, i):  # type: ignore[no-untyped-def]
+    """The time at `i` in ns and the index behind it; -1 where there is none that fits."""
+    whole, j = read_int(buffer, i)
+    if j == i:
+        return 0, -1
+    if whole < MILLISECONDS_MIN:
+        unit, most = 1_000_000_000, _SECONDS_MAX
+    elif whole < MICROSECONDS_MIN:
+        unit, most = 1_000_000, _MILLISECONDS_MAX
+    else:
+        unit, most = 1_000, _MICROSECONDS_MAX
+    if whole >= most:
+        return 0, -1
+    time = whole * unit
+    if buffer[j] == DOT:
+        fraction, digits = read_digits(buffer, j + 1)
+        if digits == 0:
+            return 0, -1
+        j += 1 + digits
+        scale = np.int64(digits)
+        number = np.int64(fraction)
+        if digits == 8:
+            more, digits = read_digits(buffer, j)
+            if digits > 1:
+                return 0, -1
+            if digits == 1:
+                number = number * 10 + np.int64(more)
+                scale += 1
+                j += 1
+        time += number * unit // _TENS[scale]
+    return time, j
+
+
+@compiled
+def _read_side(buffer, i):  # type: ignore[no-untyped-def]
+    a, b, c, d = buffer[i] | 32, buffer[i + 1] | 32, buffer[i + 2] | 32, buffer[i + 3] | 32
+    if (a == 98 and b == 117 and c == 121) or (a == 98 and b == 105 and c == 100):  # buy, bid
+        return BUY, i + 3
+    if a == 115 and b == 101 and c == 108 and d == 108:  # sell
+        return SELL, i + 4
+    if a == 97 and b == 115 and c == 107:  # ask
+        return SELL, i + 3
+    return 0, -1
+
+
+@compiled
+def _read_flag(buffer, i):  # type: ignore[no-untyped-def]
+    a, b, c, d = buffer[i] | 32, buffer[i + 1] | 32, buffer[i + 2] | 32, buffer[i + 3] | 32
+    if a == 116 and b == 114 and c == 117 and d == 101:  # true
+        return 1, i + 4
+    if a == 102 and b == 97 and c == 108 and d == 115 and (buffer[i + 4] | 32) == 101:  # false
+        return 0, i + 5
+    return 0, -1

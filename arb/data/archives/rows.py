@@ -1,0 +1,170 @@
+"""Records of archives to rows and messages, compiled: what `connectors.lines` makes of recorded frames.
+
+Without a time of receipt `local_ts` is when the venue sent the message, as far as it says so; the latency model adds
+the rest (`arb.data.convert`). Holds no state but the array that the caller passes from call to call.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arb.data.archives.fields import BUY, SELL
+from connectors.frames import (
+    BBO_ASK,
+    BBO_BID,
+    CLEAR_ASK,
+    CLEAR_BID,
+    DELTA_ASK,
+    DELTA_BID,
+    SNAPSHOT_ASK,
+    SNAPSHOT_BID,
+    TRADE_BUY,
+    TRADE_SELL,
+    put_row,
+)
+from connectors.jit import compiled
+from connectors.types import Kind
+
+# Fields of the state, int64.
+_LAST_TIME, _LAST_ID, _IS_SNAPSHOT, _MESSAGES = 0, 1, 2, 3
+STATE_FIELDS = 4
+
+#: Rows that one record makes at most: two clears and a level.
+ROWS_PER_RECORD = 3
+#: Result of an emitter: a record lies before the one in front of it. Zero or more is the number of rows.
+OUT_OF_ORDER = -1
+
+
+@compiled
+def _local_ts(record, has_receipt):  # type: ignore[no-untyped-def]
+    return record.time_2 if has_receipt else max(record.time, record.time_2)
+
+
+@compiled
+def _is_behind(record, local_ts, has_receipt, state):  # type: ignore[no-untyped-def]
+    """Whether a record of a file in the venue's own order stands before the last one; remembers it if not."""
+    if has_receipt:
+        return False
+    if local_ts < state[_LAST_TIME] or (local_ts == state[_LAST_TIME] and record.id < state[_LAST_ID]):
+        return True
+    state[_LAST_TIME] = local_ts
+    return False
+
+
+@compiled
+def _put_message(message, kind, local_ts, exch_ts, order, last_id, start, end, line):  # type: ignore[no-untyped-def]
+    message.kind = kind
+    message.local_ts = local_ts
+    message.exch_ts = exch_ts
+    message.first_id = order
+    message.last_id = last_id
+    message.prev_id = 0
+    message.symbol = 0
+    message.row_start = start
+    message.row_end = end
+    message.line = line
+    message.sent_ts = 0
+
+
+@compiled
+def emit_trades(records, kind, has_receipt, state, rows, messages):  # type: ignore[no-untyped-def]
+    """A trade a record; none, but a message, where it has no price, quantity or side, or is there a second time."""
+    n = 0
+    for r in range(len(records)):
+        record = records[r]
+        local_ts = _local_ts(record, has_receipt)
+        if _is_behind(record, local_ts, has_receipt, state):
+            return OUT_OF_ORDER
+        is_again = record.id > 0 and record.id == state[_LAST_ID]
+        state[_LAST_ID] = record.id
+        start = n
+        if record.px > 0.0 and record.qty > 0.0 and record.side != 0 and not is_again:
+            event = TRADE_BUY if record.side == BUY else TRADE_SELL
+            put_row(rows, n, event, record.time, local_ts, record.px, record.qty)
+            n += 1
+        is_trade = kind if n > start else np.int64(Kind.OTHER)
+        _put_message(messages[r], is_trade, local_ts, record.time, 0, record.id, start, n, record.line)
+    return n
+
+
+@compiled
+def emit_touch(records, has_receipt, state, rows, messages):  # type: ignore[no-untyped-def]
+    """A bid and an ask a record. A touch counts as newer than a book of the same time."""
+    n = 0
+    for r in range(len(records)):
+        record = records[r]
+        local_ts = _local_ts(record, has_receipt)
+        if _is_behind(record, local_ts, has_receipt, state):
+            return OUT_OF_ORDER
+        is_again = record.id > 0 and record.id == state[_LAST_ID]
+        state[_LAST_ID] = record.id
+        start = n
+        if not is_again:
+            put_row(rows, n, BBO_BID, record.time, local_ts, record.px, record.qty)
+            put_row(rows, n + 1, BBO_ASK, record.time, local_ts, record.px_2, record.qty_2)
+            n += 2
+        kind = np.int64(Kind.OTHER) if is_again else np.int64(Kind.BBO)
+        order = 2 * (record.time // 1_000) + 1
+        _put_message(messages[r], kind, local_ts, record.time, order, record.id, start, n, record.line)
+    return n
+
+
+@compiled
+def emit_book(records, state, rows, messages):  # type: ignore[no-untyped-def]
+    """Changes of a book that has times of receipt and marks of snapshots, but no ids: its messages count themselves.
+
+    Records of one time are one message. A snapshot begins where the mark is set after it was not: both sides are
+    emptied. Returns the numbers of rows and of messages.
+    """
+    n = m = 0
+    for r in range(len(records)):
+        record = records[r]
+        is_begin = record.flag == 1 and state[_IS_SNAPSHOT] == 0
+        is_end = record.flag == 0 and state[_IS_SNAPSHOT] == 1
+        state[_IS_SNAPSHOT] = record.flag
+        is_more = m > 0 and not is_begin and not is_end
+        if is_more:
+            last = messages[m - 1]
+            is_more = last.local_ts == record.time_2 and last.exch_ts == record.time
+        if not is_more:
+            state[_MESSAGES] += 1
+            kind = np.int64(Kind.SNAPSHOT) if is_begin else np.int64(Kind.DELTA)
+            order = 2 * (record.time // 1_000)
+            _put_message(
+                messages[m], kind, record.time_2, record.time, order, state[_MESSAGES], n, n, record.line
+            )
+            m += 1
+            if is_begin:
+                put_row(rows, n, CLEAR_BID, record.time, record.time_2, np.nan, 0.0)
+                put_row(rows, n + 1, CLEAR_ASK, record.time, record.time_2, np.nan, 0.0)
+                n += 2
+        event = DELTA_BID
+        if record.side == SELL:
+            event = SNAPSHOT_ASK if record.flag == 1 else DELTA_ASK
+        elif record.flag == 1:
+            event = SNAPSHOT_BID
+        put_row(rows, n, event, record.time, record.time_2, record.px, record.qty)
+        n += 1
+        messages[m - 1].row_end = n
+    return n, m
+
+
+@compiled
+def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
+    """Lets decoded frames be received when they were sent, or, if that is later, at the venue's own time."""
+    for m in range(len(messages)):
+        message = messages[m]
+        local_ts = max(message.sent_ts, message.exch_ts)
+        message.local_ts = local_ts
+        for row in range(message.row_start, message.row_end):
+            rows[row].local_ts = local_ts
+
+
+@compiled
+def hold_within(rows, messages, first, last):  # type: ignore[no-untyped-def]
+    """Moves local times into first..last."""
+    for m in range(len(messages)):
+        message = messages[m]
+        message.local_ts = min(max(message.local_ts, first), last)
+        for row in range(message.row_start, message.row_end):
+            rows[row].local_ts = message.local_ts

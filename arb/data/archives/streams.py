@@ -1,0 +1,193 @@
+"""One archive file as a stream of decoded messages, and the files of a day as one.
+
+A file that is not in the order of its times is known only when it was half read: `OutOfOrderError` asks for the day
+to be read again, sorted, through a temporary file.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from arb.data.archived import ArchiveFile, ArchiveKind, is_received
+from arb.data.archives.fields import RECORD_DTYPE
+from arb.data.archives.formats import LAYOUTS, TARDIS_EXCHANGES, bybit_archive_lines
+from arb.data.archives.merge import merge
+from arb.data.archives.rows import (
+    OUT_OF_ORDER,
+    ROWS_PER_RECORD,
+    STATE_FIELDS,
+    emit_book,
+    emit_touch,
+    emit_trades,
+    hold_within,
+    stamp_sent,
+)
+from arb.data.archives.table import Table
+from arb.data.archives.text import read_text
+from arb.data.catalog import ArchiveDay
+from arb.data.raw import Progress
+from arb.errors import ArbError, InputError
+from connectors.lines import Decoded, LineDecoder
+from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
+
+#: A time farther outside of the file's day than this cannot be of it.
+OUTSIDE_NS_MAX = 3_600_000_000_000
+_DAY_NS = 86_400_000_000_000
+_SORTED_RECORDS = 1 << 15
+_KINDS = {ArchiveKind.TRADES: Kind.TRADE, ArchiveKind.AGG_TRADES: Kind.AGG_TRADE}
+#: Streams in the order in which they count where times are equal: a trade is told before the change that it made.
+_ORDER = (ArchiveKind.TRADES, ArchiveKind.AGG_TRADES, ArchiveKind.BOOK, ArchiveKind.TOUCH)
+
+
+class OutOfOrderError(ArbError):
+    """A file is not in the order of its times; the day is to be read again with `is_sorted`."""
+
+
+class ArchiveStream:
+    """The messages of a day of archives. `slow` counts lines and frames that the compiled parsers left to others."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        day: ArchiveDay,
+        progress: Progress | None = None,
+        *,
+        is_sorted: bool = False,
+        sort_folder: Path | None = None,
+    ) -> None:
+        """`is_sorted` sorts what has no time of receipt, through a file in `sort_folder`."""
+        self._venue = venue
+        self._day = day
+        self._progress = progress
+        self._is_sorted = is_sorted
+        self._sort_folder = sort_folder
+        self._decoders: list[LineDecoder] = []
+        self._tables: list[Table] = []
+
+    @property
+    def slow(self) -> int:
+        return sum(decoder.slow_frames for decoder in self._decoders) + sum(
+            table.slow_lines for table in self._tables
+        )
+
+    def decode(self) -> Iterator[Decoded]:
+        """Messages by local time. Raises InputError, DecodeError, and OutOfOrderError unless sorted."""
+        files = sorted(self._day.files, key=lambda file: _ORDER.index(file.kind))
+        return merge([self._decode_file(file) for file in files])
+
+    def book(self) -> Iterator[Decoded]:
+        """The messages of the book's file alone; none where there is no such file."""
+        for file in self._day.files:
+            if file.kind == ArchiveKind.BOOK:
+                yield from self._decode_file(file)
+
+    def _decode_file(self, file: ArchiveFile) -> Iterator[Decoded]:
+        pieces = self._frames(file) if (file.source, file.kind) not in LAYOUTS else self._rows(file)
+        for piece in pieces:
+            self._hold_within_day(file, piece)
+            yield piece
+
+    def _frames(self, file: ArchiveFile) -> Iterator[Decoded]:
+        """The frames of a Bybit book."""
+        decoder = LineDecoder(
+            self._venue, file.symbol, file=str(file.path), lines=bybit_archive_lines, has_stamps=False
+        )
+        self._decoders.append(decoder)
+        for rows, messages in decoder.decode(read_text(file.path, file.symbol, self._progress)):
+            # A line that is no market data has no time.
+            kept = messages[messages["kind"] >= Kind.DELTA]
+            stamp_sent(rows, kept)
+            yield Decoded(rows, kept)
+
+    def _rows(self, file: ArchiveFile) -> Iterator[Decoded]:
+        """The lines of a CSV file."""
+        words = {"symbol": file.symbol, "exchange": TARDIS_EXCHANGES.get(file.venue, "")}
+        table = Table(file.path, LAYOUTS[file.source, file.kind], words)
+        self._tables.append(table)
+        records = table.read(read_text(file.path, file.symbol, self._progress))
+        has_receipt = is_received(file.source)
+        if self._is_sorted and not has_receipt:
+            records = _sorted_records(records, self._sort_folder)
+        emit = _emitter(file.kind, has_receipt)
+        for piece in records:
+            decoded = emit(piece)
+            if decoded is None:
+                raise OutOfOrderError(f"{file.path}: not in the order of its times")
+            yield decoded
+
+    def _hold_within_day(self, file: ArchiveFile, piece: Decoded) -> None:
+        """Lets no modelled local time leave the file's day: days follow each other without overlap.
+
+        At midnight a frame may have been sent a moment after the day that it is filed under. Raises InputError for a
+        time that is not of the day by far.
+        """
+        times = piece.messages["local_ts"]
+        start = _ns_of(file)
+        end = start + _DAY_NS
+        if not len(times) or (times.min() >= start and times.max() < end):
+            return
+        is_far = (times < start - OUTSIDE_NS_MAX) | (times >= end + OUTSIDE_NS_MAX)
+        if is_far.any():
+            n = int(np.flatnonzero(is_far)[0])
+            raise InputError(
+                f"{file.path}, line {int(piece.messages['line'][n])}: the time {_shown(int(times[n]))} is not of "
+                f"{file.day}"
+            )
+        if not is_received(file.source):
+            hold_within(piece.rows, piece.messages, start, end - 1)
+
+
+def _emitter(kind: ArchiveKind, has_receipt: bool) -> Callable[[Rows], Decoded | None]:
+    """What makes messages of records, in their order; None of records that are out of it."""
+    state = np.zeros(STATE_FIELDS, np.int64)
+    rows = np.zeros(0, event_dtype)
+    messages = np.zeros(0, MESSAGE_DTYPE)
+
+    def emit(records: Rows) -> Decoded | None:
+        nonlocal rows, messages
+        if len(records) > len(messages):
+            rows = np.empty(ROWS_PER_RECORD * len(records), event_dtype)
+            messages = np.empty(len(records), MESSAGE_DTYPE)
+        message_count = len(records)
+        if kind == ArchiveKind.BOOK:
+            count, message_count = emit_book(records, state, rows, messages)
+        elif kind == ArchiveKind.TOUCH:
+            count = emit_touch(records, has_receipt, state, rows, messages)
+        else:
+            count = emit_trades(records, int(_KINDS[kind]), has_receipt, state, rows, messages)
+        if count == OUT_OF_ORDER:
+            return None
+        return Decoded(rows[:count], messages[:message_count])
+
+    return emit
+
+
+def _sorted_records(records: Iterator[Rows], folder: Path | None) -> Iterator[Rows]:
+    """All records by the venue's time, then id, then their order in the file; 24 bytes of memory a record."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        count = 0
+        for piece in records:
+            file.write(np.ascontiguousarray(piece).tobytes())
+            count += len(piece)
+        file.flush()
+        if not count:
+            return
+        spooled = np.memmap(file, RECORD_DTYPE, "r", shape=(count,))
+        order = np.lexsort((spooled["id"], np.maximum(spooled["time"], spooled["time_2"])))
+        for start in range(0, count, _SORTED_RECORDS):
+            yield np.asarray(spooled[order[start : start + _SORTED_RECORDS]])
+
+
+def _ns_of(file: ArchiveFile) -> int:
+    midnight = datetime(file.day.year, file.day.month, file.day.day, tzinfo=UTC)
+    return round(midnight.timestamp()) * 1_000_000_000
+
+
+def _shown(time_ns: int) -> str:
+    return f"{datetime(1970, 1, 1) + timedelta(microseconds=time_ns // 1_000):%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,255 @@
+"""A CSV file of an archive as records: which columns it has, its lines, and what is wrong with one of them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.data.archives.fields import (
+    BAD_LINE,
+    BUY,
+    COUNT,
+    DONE,
+    LINE,
+    MICROSECONDS_MIN,
+    MILLISECONDS_MIN,
+    POSITION,
+    RECORD_DTYPE,
+    SELL,
+    TIMES_MAX,
+    Role,
+    read_records,
+    word_table,
+)
+from arb.errors import InputError
+from connectors.frames import PADDING
+from connectors.payloads import decimal
+from connectors.types import Rows
+
+#: Text is read in pieces of this size; a line may be this long.
+_CHUNK_BYTES = 1 << 20
+#: Records that are given at a time.
+_RECORDS_MAX = 1 << 15
+_SHOWN_MAX = 60
+
+_SIDES = {"buy": BUY, "bid": BUY, "sell": SELL, "ask": SELL, "unknown": 0}
+_FLAGS = {"true": 1, "false": 0}
+#: The field of a record that a role fills.
+_FIELDS = {
+    Role.PRICE: "px",
+    Role.QTY: "qty",
+    Role.PRICE_2: "px_2",
+    Role.QTY_2: "qty_2",
+    Role.TIME: "time",
+    Role.TIME_2: "time_2",
+    Role.ID: "id",
+    Role.SIDE: "side",
+    Role.BUYER_IS_MAKER: "side",
+    Role.FLAG: "flag",
+}
+
+
+class Column(NamedTuple):
+    """A column of interest. `names` as headers spell it, without regard to case and underscores."""
+
+    role: Role
+    names: tuple[str, ...]
+    is_optional: bool = False
+
+
+class Layout(NamedTuple):
+    """The columns of a format. `headerless`: the names of all columns where a file may have no header, by count."""
+
+    columns: tuple[Column, ...]
+    headerless: tuple[tuple[str, ...], ...] = ()
+    #: Whether a price or quantity may be empty, which is read as zero: a side without a best price.
+    has_empty: bool = False
+
+
+class Table:
+    """The records of one file. `slow_lines` counts those that were not of the plain form."""
+
+    def __init__(self, path: Path, layout: Layout, words: Mapping[str, str]) -> None:
+        """`words`: what columns of role WORD must hold, by the first of their names."""
+        self._path = path
+        self._layout = layout
+        self._words = words
+        self._names: list[str] = []
+        self._roles = np.zeros(0, np.int64)
+        self._expected: list[str] = []
+        self._table = word_table([])
+        self._buffer = np.zeros(2 * _CHUNK_BYTES + PADDING, np.uint8)
+        self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
+        self._cursor = np.zeros(3, np.int64)
+        self._cursor[LINE] = 1
+        self.slow_lines = 0
+
+    def read(self, chunks: Iterable[bytes]) -> Iterator[Rows]:
+        """The records of a text that comes in chunks of any size; views, valid until the next ones are asked for.
+
+        Raises InputError that names file, line and column.
+        """
+        rest = b""
+        for chunk in chunks:
+            for start in range(0, len(chunk), _CHUNK_BYTES):
+                piece = rest + chunk[start : start + _CHUNK_BYTES]
+                cut = piece.rfind(b"\n") + 1
+                rest = piece[cut:]
+                if cut:
+                    yield from self._read_text(piece[:cut])
+                elif len(rest) > _CHUNK_BYTES:
+                    raise self.error("a line of more than 1 MB")
+        if rest:
+            yield from self._read_text(rest)
+        if not self._names:
+            raise InputError(f"{self._path}: there is nothing in it; download it again")
+
+    def _read_text(self, text: bytes) -> Iterator[Rows]:
+        """The records of a text of whole lines."""
+        if not self._names:
+            text = self._read_header(text)
+        self._buffer[: len(text)] = np.frombuffer(text, np.uint8)
+        self._buffer[len(text) : len(text) + PADDING] = 0
+        cursor = self._cursor
+        cursor[POSITION] = cursor[COUNT] = 0
+        while True:
+            why = read_records(self._buffer, len(text), self._roles, self._table, self._records, cursor)
+            if why == BAD_LINE:
+                self._read_slowly(text)
+                continue
+            if cursor[COUNT]:
+                yield self._records[: cursor[COUNT]]
+            if why == DONE:
+                return
+            cursor[COUNT] = 0
+
+    def _read_header(self, text: bytes) -> bytes:
+        """Learns the columns from the first line; what is left of the text behind it, if it is a header."""
+        first, _, rest = text.partition(b"\n")
+        names = _split(first.removeprefix(b"\xef\xbb\xbf"))
+        if not names:
+            raise self.error("the line is blank where a header or a row belongs")
+        if not names[0][:1].isdigit():
+            self._set_columns(names)
+            self._cursor[LINE] += 1
+            return rest
+        known = [columns for columns in self._layout.headerless if len(columns) == len(names)]
+        if not known:
+            wanted = " or ".join(str(len(columns)) for columns in self._layout.headerless)
+            if wanted:
+                raise self.error(f"{len(names)} columns, where {wanted} belong")
+            raise self.error("the header is missing: the line begins with a number")
+        self._set_columns(known[0])
+        return text
+
+    def _set_columns(self, names: Sequence[str]) -> None:
+        plain = [_plain(name) for name in names]
+        self._roles = np.zeros(len(names), np.int64)
+        self._expected = [""] * len(names)
+        for column in self._layout.columns:
+            wanted = [_plain(name) for name in column.names]
+            found = [n for n, name in enumerate(plain) if name in wanted]
+            if len(found) > 1:
+                raise self.error(f"the column {column.names[0]!r} is there twice")
+            if found:
+                self._roles[found[0]] = column.role
+                if column.role == Role.WORD:
+                    self._expected[found[0]] = self._words.get(column.names[0], "")
+                    if not self._expected[found[0]]:
+                        self._roles[found[0]] = Role.SKIP
+            elif not column.is_optional:
+                raise self.error(f"no column {column.names[0]!r}; there are {_shown(', '.join(names))}")
+        self._names = list(names)
+        self._table = word_table(self._expected)
+
+    def _read_slowly(self, text: bytes) -> None:
+        """Reads the line at the cursor by the csv module, or says what is wrong with it."""
+        cursor = self._cursor
+        start = int(cursor[POSITION])
+        end = text.find(b"\n", start)
+        end = len(text) if end < 0 else end
+        fields = _split(text[start:end])
+        if len(fields) != len(self._names):
+            raise self.error(f"{len(fields)} columns, where {len(self._names)} belong")
+        record = self._records[cursor[COUNT]]
+        roles = [Role(int(role)) for role in self._roles]
+        for name, role, expected, field in zip(self._names, roles, self._expected, fields, strict=True):
+            if role == Role.SKIP:
+                continue
+            try:
+                value = self._value(role, field, expected)
+            except ValueError as error:
+                raise self.error(f"column {name!r}: {error}") from None
+            if role != Role.WORD:
+                record[_FIELDS[role]] = value
+        record["line"] = cursor[LINE]
+        cursor[COUNT] += 1
+        cursor[LINE] += 1
+        cursor[POSITION] = end + 1
+        self.slow_lines += 1
+
+    def _value(self, role: Role, field: str, expected: str) -> Any:
+        """The value of a field by its role. Raises ValueError."""
+        if role == Role.WORD:
+            if field != expected:
+                raise ValueError(f"{_shown(field)!r} where {expected!r} belongs")
+            return None
+        if role in (Role.PRICE, Role.QTY, Role.PRICE_2, Role.QTY_2):
+            return 0.0 if not field and self._layout.has_empty else decimal(_shown(field))
+        if role in (Role.TIME, Role.TIME_2):
+            return time_ns(field)
+        if role == Role.ID:
+            return _whole(field)
+        values = _SIDES if role == Role.SIDE else _FLAGS
+        if field.lower() not in values:
+            raise ValueError(f"{_shown(field)!r} is none of {', '.join(values)}")
+        value = values[field.lower()]
+        return (SELL if value else BUY) if role == Role.BUYER_IS_MAKER else value
+
+    def error(self, reason: str, line: int = 0) -> InputError:
+        """An error of this file, at a line or where reading stands."""
+        return InputError(f"{self._path}, line {line or int(self._cursor[LINE])}: {reason}")
+
+
+def time_ns(text: str) -> int:
+    """A decimal text since the epoch in s, ms or µs, by its size, in ns. Raises ValueError."""
+    try:
+        number = Decimal(text) if text.isascii() else Decimal("nan")
+    except InvalidOperation:
+        number = Decimal("nan")
+    if not number.is_finite() or number < 0 or text[:1] in "+- ":
+        raise ValueError(f"{_shown(text)!r} is no time")
+    unit = 0 if number < MILLISECONDS_MIN else 1 if number < MICROSECONDS_MIN else 2
+    if number >= TIMES_MAX[unit]:
+        raise ValueError(f"{_shown(text)!r} is no time in s, ms or µs")
+    return int(number * (10**9, 10**6, 10**3)[unit])
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{_shown(text)!r} is not a whole number")
+    if int(text[:40]) >= 2**63 or len(text) > 40:
+        raise ValueError(f"{_shown(text)!r} is too large")
+    return int(text)
+
+
+def _split(line: bytes) -> list[str]:
+    """The fields of a line; none of a blank one."""
+    text = line.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}").rstrip("\r\n")
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return [text]
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("_", "")
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + "..."

@@ -1,0 +1,78 @@
+"""Every format of the archives against a reference that reads the same bytes by csv and json."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.archive_reference import Row, expected_rows, plain
+from support.archives import FORMATS, text_of, write_archive
+
+from arb.data.archived import ArchiveKind
+from arb.data.archives.streams import ArchiveStream
+from arb.data.catalog import find_archive_days
+from connectors.binance import BinanceSpot, BinanceUsdm
+from connectors.bybit import BybitLinear, BybitSpot
+
+VENUES = {v.name: v for v in (BinanceSpot(), BinanceUsdm(), BybitLinear(), BybitSpot())}
+
+
+def decoded(folder: Path, venue: str, *, is_sorted: bool = False) -> tuple[list[Row], ArchiveStream]:
+    """The rows of the one day in a folder, in the order of the messages."""
+    (day,) = find_archive_days(folder)
+    stream = ArchiveStream(VENUES[venue], day, is_sorted=is_sorted)
+    rows: list[Row] = []
+    for piece, messages in stream.decode():
+        for message in messages:
+            made = plain(piece[message["row_start"] : message["row_end"]])
+            assert {row.local_ts for row in made} <= {message["local_ts"]}
+            rows += made
+    return rows, stream
+
+
+@pytest.mark.parametrize(("source", "venue", "kind"), FORMATS)
+@given(seed=st.integers(0, 2**32), count=st.integers(1, 80))
+@settings(max_examples=25)
+def test_a_generated_file_is_decoded_as_it_is_meant(
+    source: str, venue: str, kind: ArchiveKind, seed: int, count: int
+) -> None:
+    text = text_of(source, venue, kind, seed, count)
+    with tempfile.TemporaryDirectory() as folder:
+        write_archive(Path(folder), source, venue, kind, text)
+
+        rows, _ = decoded(Path(folder), venue)
+
+    assert rows == expected_rows(source, kind, text)
+
+
+@pytest.mark.parametrize(("source", "venue", "kind"), FORMATS)
+def test_a_file_of_many_pieces_is_decoded_as_one(
+    tmp_path: Path, source: str, venue: str, kind: ArchiveKind
+) -> None:
+    text = text_of(source, venue, kind, 3, 40_000 if kind != ArchiveKind.BOOK else 14_000)
+    write_archive(tmp_path, source, venue, kind, text)
+
+    rows, stream = decoded(tmp_path, venue)
+
+    assert len(text) > 1 << 20
+    assert rows == expected_rows(source, kind, text)
+    # The exponents that the generator writes are the only lines that are read slowly.
+    assert stream.slow < 0.2 * text.count(b"\n")
+
+
+@pytest.mark.parametrize(("source", "venue", "kind"), [f for f in FORMATS if f[2] != ArchiveKind.BOOK])
+def test_quotes_and_a_missing_last_newline_change_nothing(
+    tmp_path: Path, source: str, venue: str, kind: ArchiveKind
+) -> None:
+    text = text_of(source, venue, kind, 5, 50).replace(b"\r\n", b"\n")
+    header, *lines = text.decode().splitlines()
+    quoted = "\n".join([header, *(",".join(f'"{field}"' for field in line.split(",")) for line in lines)])
+    write_archive(tmp_path, source, venue, kind, quoted.encode())
+
+    rows, stream = decoded(tmp_path, venue)
+
+    assert rows == expected_rows(source, kind, text)
+    assert stream.slow < len(lines) / 2
