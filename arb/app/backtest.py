@@ -74,7 +74,9 @@ def run_backtest(
     strategy = load_strategy(config.strategy.function)
     arguments = Arguments(strategy, facts_of(config), config.strategy.params)
     legs = [leg_of(leg) for leg in config.legs]
-    days = select_days(Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end)
+    days = select_days(
+        Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end, config.file
+    )
     notes = origin_notes(recording for leg_days in days for recording in leg_days)
     if config.data.note is not None:
         notes.append(config.data.note)

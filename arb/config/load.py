@@ -19,6 +19,7 @@ import tomli
 
 from arb.config.schema import (
     SYMBOL_PLACEHOLDER,
+    Archive,
     Capital,
     Clock,
     Connection,
@@ -113,6 +114,7 @@ class Config:
     capital: Mapping[str, Capital]
     clock: Clock
     data: Data
+    archive: Archive
     legs: tuple[Leg, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -123,7 +125,7 @@ class Config:
         """
         parts = {
             name: getattr(self, name)
-            for name in ("strategy", "risk", "execution", "capital", "clock", "data")
+            for name in ("strategy", "risk", "execution", "capital", "clock", "data", "archive")
         }
         parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
         # Sorts the tables whose keys the user chooses: their order in a file says nothing.
@@ -160,6 +162,7 @@ def load(
         capital=checked.capital,
         clock=checked.clock,
         data=checked.data,
+        archive=checked.archive,
         legs=tuple(_leg(name, venues, checked.capital, main.source) for name in names),
     )
 

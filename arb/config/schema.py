@@ -65,6 +65,8 @@ _DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
 _ENVIRONMENT = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z"
 _ENVIRONMENT_FORM = 'the name of an environment variable, "${NAME}"; secrets are never written in a file'
 _LOCAL = r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s]*)?"
+_HTTPS = rf"^(https://[^\s/][^\s]*|http://{_LOCAL})\Z"
+_HTTPS_FORM = "an https:// address (http:// only on this machine)"
 
 
 class Strategy(Table, frozen=True, kw_only=True):
@@ -251,6 +253,62 @@ class Data(Table, frozen=True, kw_only=True):
     ) = None
 
 
+_DAY = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])\Z"
+_DAY_FORM = 'a day "YYYY-MM-DD", not after the 28th'
+
+
+class Archive(Table, frozen=True, kw_only=True):
+    """Where `arb download` gets history. Without TLS only on this machine."""
+
+    binance_url: Annotated[
+        str, key("", "Base address of Binance's public data.", form=_HTTPS_FORM, pattern=_HTTPS)
+    ] = "https://data.binance.vision"
+    bybit_trades_url: Annotated[
+        str, key("", "Base address of Bybit's trades.", form=_HTTPS_FORM, pattern=_HTTPS)
+    ] = "https://public.bybit.com"
+    bybit_books_url: Annotated[
+        str, key("", "Base address of Bybit's order books.", form=_HTTPS_FORM, pattern=_HTTPS)
+    ] = "https://quote-saver.bycsi.com"
+    tardis_url: Annotated[
+        str, key("", "Base address of Tardis's data sets.", form=_HTTPS_FORM, pattern=_HTTPS)
+    ] = "https://datasets.tardis.dev"
+    tardis_key: (
+        Annotated[
+            str,
+            key(
+                "",
+                "Variable that holds a key of Tardis; unset, the first day of each month is free.",
+                form=_ENVIRONMENT_FORM,
+                secret=True,
+                pattern=_ENVIRONMENT,
+            ),
+        ]
+        | None
+    ) = "${TARDIS_API_KEY}"
+    binance_touch_from: Annotated[
+        str,
+        key(
+            "",
+            "First day of Binance's USD-M bookTicker files, known to the month only; they end with 2024-03-30.",
+            form=_DAY_FORM,
+            pattern=_DAY,
+        ),
+    ] = "2023-05-01"
+    bybit_spot_books_from: Annotated[
+        str,
+        key(
+            "",
+            "First day of Bybit's spot order books, not known for sure.",
+            form=_DAY_FORM,
+            pattern=_DAY,
+        ),
+    ] = "2025-05-01"
+    parallel: Annotated[int, key("", "Requests at a time.", ge=1, le=32)] = 6
+    ask_above_gb: Annotated[
+        float, key("GB", "More than this to fetch needs a yes (10^9 bytes).", ge=0, le=100_000)
+    ] = 1.0
+
+
 class MainFile(Table, frozen=True, kw_only=True):
     """`arbitrage.toml`."""
 
@@ -260,6 +318,7 @@ class MainFile(Table, frozen=True, kw_only=True):
     capital: dict[VenueName, Capital] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     data: Data = field(default_factory=Data)
+    archive: Archive = field(default_factory=Archive)
 
 
 class Connection(Table, frozen=True, kw_only=True):
@@ -279,8 +338,8 @@ class Connection(Table, frozen=True, kw_only=True):
         key(
             "",
             "Base address of the REST API.",
-            form="an https:// address (http:// only on this machine)",
-            pattern=rf"^(https://[^\s/][^\s]*|http://{_LOCAL})\Z",
+            form=_HTTPS_FORM,
+            pattern=_HTTPS,
         ),
     ]
 

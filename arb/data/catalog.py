@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from arb.archive.command import DEFAULT_CONFIG, download_command
 from arb.errors import InputError
 
 _FILE_NAME = re.compile(r"([a-z0-9._-]+)_(\d{8})\.gz", re.ASCII)
@@ -58,16 +59,26 @@ def recording_path(directory: Path, venue: str, symbol: str, day: date) -> Path:
 
 
 def select_days(
-    directory: Path, legs: Iterable[tuple[str, str]], start: date, end: date | None
+    directory: Path,
+    legs: Iterable[tuple[str, str]],
+    start: date,
+    end: date | None,
+    config: str = DEFAULT_CONFIG,
 ) -> list[list[Recording]]:
     """The recordings of each leg (venue, symbol) from `start` to `end`, both inclusive, a list a leg.
 
     Without `end`, the last day that all legs have. Every day must be there for every leg; raises InputError that
-    names the missing file, and how to get it.
+    names the missing file, and how to get it: the command names `config`, the main file.
     """
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
-    recordings = find_recordings(directory)
+    legs = list(legs)
+    names = [f"{venue}:{symbol}" for venue, symbol in legs]
+    get = f"get it: {download_command(directory, names, start, end or start, config)}"
+    try:
+        recordings = find_recordings(directory)
+    except InputError as error:
+        raise InputError(f"{error}, or {get}") from None
     by_leg = [(venue, symbol, days_of(recordings, venue, symbol)) for venue, symbol in legs]
     if end is None:
         common = set.intersection(*(set(days) for _, _, days in by_leg))
@@ -76,7 +87,7 @@ def select_days(
     for venue, symbol, days in by_leg:
         missing = [day for day in wanted if day not in days]
         if missing:
-            raise InputError(_missing(directory, venue, symbol, missing, days))
+            raise InputError(f"{_missing(directory, venue, symbol, missing, days)}, or {get}")
     return [[days[day] for day in wanted] for _, _, days in by_leg]
 
 

@@ -190,7 +190,7 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
     second = load(other / "main.toml").as_dict()
 
     assert json.dumps(first) == json.dumps(second)
-    assert set(first) == {"strategy", "risk", "execution", "capital", "clock", "data", "venues"}
+    assert set(first) == {"strategy", "risk", "execution", "capital", "clock", "data", "archive", "venues"}
     assert list(first["venues"]) == ["binance_spot", "bybit_spot"]
     for key in MAIN_KEYS:
         holder: Any = first
