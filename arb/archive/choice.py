@@ -137,8 +137,13 @@ def _file(series: Series, leg: ArchiveLeg, day: date) -> RemoteFile:
 def _refuse(
     leg: ArchiveLeg, day: date, source: str | None, archives: Archives, missing: Collection[RemoteFile]
 ) -> NoReturn:
-    lacking = [file for file in missing if (file.leg, file.day) == (leg, day)]
-    what = "no order book or touch of that day" if source is None else f"{source} has nothing of that day"
+    if source is None:
+        what = "no order book or touch of that day"
+    elif archives.has_key or is_free(source, day):
+        what = f"{source} has nothing of that day"
+    else:
+        what = f"{source} gives that day for a key only"
+    lacking = [file for file in missing if (file.leg, file.day) == (leg, day) and file.kind in _BOOKS]
     if lacking:
         what += f" (not there: {', '.join(sorted(f'{file.source} {file.path}' for file in lacking))})"
     there = [text for name in SOURCES if (text := _what_exists(leg, day, name, archives))]

@@ -42,7 +42,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=20.0, sock_read=60.0)
 _TEXT_BYTES_MAX = 64 * 1024
 
 
-class Transient(Exception):  # noqa: N818 - not an error before it has lasted
+class TransientError(Exception):
     """A fault that may be over at the next attempt. `retry_after_s`: how long the server asks to wait."""
 
     def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
@@ -50,11 +50,11 @@ class Transient(Exception):  # noqa: N818 - not an error before it has lasted
         self.retry_after_s = retry_after_s
 
 
-class Missing(Exception):  # noqa: N818 - an answer
+class MissingError(Exception):
     """The server has no such file."""
 
 
-class KeyRefused(Exception):  # noqa: N818 - an answer
+class KeyRefusedError(Exception):
     """The server asks for a key, or for another one."""
 
 
@@ -73,7 +73,7 @@ class Patience:
         """Something was gained: counting begins anew."""
         self._faults = 0
 
-    async def wait_after(self, fault: Transient, what: str) -> None:
+    async def wait_after(self, fault: TransientError, what: str) -> None:
         """Waits before the next attempt. Raises InputError, which names `what`, when it is given up."""
         self._faults += 1
         if fault.retry_after_s > _RETRY_AFTER_MAX_S:
@@ -125,8 +125,8 @@ class Client:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """An answer, of whatever status but a redirect. `key` goes to the server of `url` and to no other.
 
-        Raises Transient where the network fails, here or while the body is read, and InputError for a redirect that
-        leads nowhere or out of TLS.
+        Raises TransientError where the network fails, here or while the body is read, and InputError for a redirect
+        that leads nowhere or out of TLS.
         """
         start = target = URL(url, encoded=True)
         try:
@@ -145,13 +145,13 @@ class Client:
         except (aiohttp.ClientSSLError, aiohttp.InvalidURL) as error:
             raise InputError(f"{url}: {error}") from None
         except aiohttp.ClientConnectorError as error:
-            raise Transient(f"no connection to {error.host}: {_reason(error.os_error)}") from None
+            raise TransientError(f"no connection to {error.host}: {_reason(error.os_error)}") from None
         except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
-            raise Transient(_reason(error)) from None
+            raise TransientError(_reason(error)) from None
         raise InputError(f"{url}: redirected more than {_REDIRECTS_MAX} times")
 
     async def text(self, url: str) -> str:
-        """A small answer, cut where it is not small. Raises Missing, KeyRefused and InputError."""
+        """A small answer, cut where it is not small. Raises MissingError, KeyRefusedError and InputError."""
 
         async def ask() -> str:
             async with self.request("GET", url) as response:
@@ -164,7 +164,10 @@ class Client:
         return await self.retried(ask, url)
 
     async def size(self, url: str, key: str | None = None) -> int | None:
-        """How many bytes there are at `url`; None where the server does not tell. Raises Missing, KeyRefused."""
+        """How many bytes there are at `url`; None where the server does not tell.
+
+        Raises MissingError, KeyRefusedError and InputError.
+        """
 
         async def ask() -> int | None:
             async with self.request("HEAD", url, key) as response:
@@ -179,27 +182,27 @@ class Client:
         return await self.retried(ask, url)
 
     async def retried(self, work: Callable[[], Awaitable[Value]], what: str) -> Value:
-        """`work`, again after each Transient as long as there is patience."""
+        """`work`, again after each TransientError as long as there is patience."""
         patience = self.patience(SMALL_ATTEMPTS_MAX)
         while True:
             try:
                 return await work()
-            except Transient as fault:
+            except TransientError as fault:
                 await patience.wait_after(fault, what)
 
 
 def refuse_status(response: aiohttp.ClientResponse) -> None:
-    """Raises what a status other than success means: Missing, KeyRefused, Transient, or InputError for the rest."""
+    """Raises what a status means: MissingError, KeyRefusedError, TransientError; InputError for the rest, bar success."""
     status = response.status
     if status in (200, 206):
         return
     told = f"{status} {response.reason or ''}".strip()
     if status in _MISSING:
-        raise Missing(told)
+        raise MissingError(told)
     if status in _KEY_REFUSED:
-        raise KeyRefused(told)
+        raise KeyRefusedError(told)
     if status in _TRANSIENT:
-        raise Transient(f"the server answers {told}", _retry_after_s(response))
+        raise TransientError(f"the server answers {told}", _retry_after_s(response))
     raise InputError(f"{response.url}: the server answers {told}")
 
 

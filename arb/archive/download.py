@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from arb.archive.choice import ArchiveLeg, Archives, RemoteFile, choose
-from arb.archive.client import Client, KeyRefused, Missing, is_local
+from arb.archive.client import Client, KeyRefusedError, MissingError, is_local
 from arb.archive.fetch import Advance, Order, fetch
 from arb.archive.part import Part
 from arb.archive.plan import FileState, Plan, size_text
@@ -125,9 +125,9 @@ async def _state(client: Client, services: Services, file: RemoteFile, directory
     url = services.url(file)
     try:
         size_there = await client.size(url, services.key_for(file))
-    except Missing:
+    except MissingError:
         return None
-    except KeyRefused as error:
+    except KeyRefusedError as error:
         # The venues' archives need no key. Their stores answer so for a file that there is not, too.
         if file.source != "tardis":
             return None
@@ -194,9 +194,9 @@ async def _bring(
     order = Order(url, state.path, state.size, services.key_for(file), file.has_checksum)
     try:
         await fetch(client, order, advance, stop)
-    except Missing as error:
+    except MissingError as error:
         raise InputError(f"{file.leg.name} {file.day}: {url} is gone ({error}); run it again") from None
-    except KeyRefused as error:
+    except KeyRefusedError as error:
         raise services.refusal(file, str(error)) from None
 
 

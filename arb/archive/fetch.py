@@ -17,14 +17,14 @@ from aiohttp import hdrs
 
 from arb.archive.client import (
     Client,
-    Missing,
-    Transient,
+    MissingError,
+    TransientError,
     range_start,
     refuse_status,
     total_length,
 )
 from arb.archive.part import Part, PartNote
-from arb.archive.whole import MAGIC_BYTES, Damaged, checksum_of, prove, refuse_other_content
+from arb.archive.whole import HEAD_BYTES, MAGIC_BYTES, DamagedError, checksum_of, prove, refuse_other_content
 from arb.errors import InputError
 
 _CHUNK_BYTES = 1 << 18
@@ -51,20 +51,20 @@ Advance = Callable[[int], None]
 async def fetch(client: Client, order: Order, advance: Advance, stop: threading.Event) -> None:
     """Brings one file to its place; a damaged one is fetched once more from its beginning.
 
-    Raises InputError when it stays damaged or cannot be had, Missing and KeyRefused as the server answers, and OSError
-    where it cannot be written. `stop` ends a proof that runs in another thread.
+    Raises InputError when it stays damaged or cannot be had, MissingError and KeyRefusedError as the server answers, and
+    OSError where it cannot be written. `stop` ends a proof that runs in another thread.
     """
     part = Part(order.path)
     if part.begun(order.url) is None:
         part.discard()
     try:
         await _fetch_once(client, order, part, advance, stop)
-    except Damaged:
+    except DamagedError:
         advance(-part.size())
         part.discard()
         try:
             await _fetch_once(client, order, part, advance, stop)
-        except Damaged as error:
+        except DamagedError as error:
             part.discard()
             raise InputError(
                 f"{order.url}: {error}; the same twice, so it is not kept: try again later, or choose other days"
@@ -84,7 +84,7 @@ async def _checksum(client: Client, order: Order) -> str | None:
     """What the sidecar says; None where there is none after all, and the file must prove itself."""
     try:
         text = await client.text(f"{order.url}.CHECKSUM")
-    except Missing:
+    except MissingError:
         return None
     return checksum_of(text, order.path.name)
 
@@ -98,7 +98,7 @@ async def _receive(client: Client, order: Order, part: Part, advance: Advance) -
         try:
             await _receive_once(client, order, part, advance)
             return
-        except Transient as fault:
+        except TransientError as fault:
             if part.size() >= most + _PROGRESS_BYTES:
                 most = part.size()
                 patience.renew()
@@ -119,7 +119,7 @@ async def _receive_once(client: Client, order: Order, part: Part, advance: Advan
         if response.status == 416:
             advance(-part.size())
             part.discard()
-            raise Transient("the file on the server is not the one that was begun")
+            raise TransientError("the file on the server is not the one that was begun")
         refuse_status(response)
         length = total_length(response)
         _refuse_growth(order, length)
@@ -129,12 +129,12 @@ async def _receive_once(client: Client, order: Order, part: Part, advance: Advan
             advance(-part.size())
             if response.status == 206:
                 part.discard()
-                raise Transient("the server sent another range than was asked for")
+                raise TransientError("the server sent another range than was asked for")
             writer = part.begin(PartNote(order.url, length, _validator(response)))
         with writer:
             await _copy(response, order, part, writer.write, advance)
     if length is not None and part.size() != length:
-        raise Transient(f"{part.size():,} bytes came of {length:,}")
+        raise TransientError(f"{part.size():,} bytes came of {length:,}")
 
 
 async def _copy(
@@ -154,7 +154,7 @@ async def _copy(
         write(piece)
         advance(len(piece))
         if not is_looked_at and size >= MAGIC_BYTES:
-            refuse_other_content(order.path.name, part.head(MAGIC_BYTES + 40))
+            refuse_other_content(order.path.name, part.head(HEAD_BYTES))
             is_looked_at = True
 
 

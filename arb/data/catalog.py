@@ -74,11 +74,11 @@ def select_days(
         raise InputError(f"--end {end} lies before --start {start}")
     legs = list(legs)
     names = [f"{venue}:{symbol}" for venue, symbol in legs]
-    get = f"get it: {download_command(directory, names, start, end or start, config)}"
     try:
         recordings = find_recordings(directory)
     except InputError as error:
-        raise InputError(f"{error}, or {get}") from None
+        command = download_command(directory, names, start, end or start, config)
+        raise InputError(f"{error}, or get history: {command}") from None
     by_leg = [(venue, symbol, days_of(recordings, venue, symbol)) for venue, symbol in legs]
     if end is None:
         common = set.intersection(*(set(days) for _, _, days in by_leg))
@@ -87,7 +87,10 @@ def select_days(
     for venue, symbol, days in by_leg:
         missing = [day for day in wanted if day not in days]
         if missing:
-            raise InputError(f"{_missing(directory, venue, symbol, missing, days)}, or {get}")
+            command = download_command(directory, names, missing[0], missing[-1], config)
+            raise InputError(
+                f"{_missing(directory, venue, symbol, missing, days)}, or get history: {command}"
+            )
     return [[days[day] for day in wanted] for _, _, days in by_leg]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 _LOCAL_NAMES = frozenset({"localhost", "", None})
 
 
-class NotLoopback(AssertionError):
+class NotLoopbackError(AssertionError):
     """A test reached for the network."""
 
 
@@ -26,12 +26,12 @@ def is_local(host: Any) -> bool:
 
 
 def forbid() -> None:
-    """From now on every connection or look-up that would leave this machine raises NotLoopback."""
+    """From now on every connection or look-up that would leave this machine raises NotLoopbackError."""
     connect, connect_ex, look_up = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 
     def refuse(host: Any) -> None:
         if not is_local(host):
-            raise NotLoopback(f"tests stay on this machine, but something reached for {host!r}")
+            raise NotLoopbackError(f"tests stay on this machine, but something reached for {host!r}")
 
     def refuse_address(own: socket.socket, address: Any) -> None:
         if own.family in (socket.AF_INET, socket.AF_INET6):
