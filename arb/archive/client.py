@@ -192,7 +192,7 @@ class Client:
 
 
 def refuse_status(response: aiohttp.ClientResponse) -> None:
-    """Raises what a status means: MissingError, KeyRefusedError, TransientError; InputError for the rest, bar success."""
+    """Raises what a status other than success means: Missing-, KeyRefused- or TransientError, or else InputError."""
     status = response.status
     if status in (200, 206):
         return

@@ -51,8 +51,8 @@ Advance = Callable[[int], None]
 async def fetch(client: Client, order: Order, advance: Advance, stop: threading.Event) -> None:
     """Brings one file to its place; a damaged one is fetched once more from its beginning.
 
-    Raises InputError when it stays damaged or cannot be had, MissingError and KeyRefusedError as the server answers, and
-    OSError where it cannot be written. `stop` ends a proof that runs in another thread.
+    Raises InputError when it stays damaged or cannot be had, MissingError and KeyRefusedError as the server answers,
+    and OSError where it cannot be written. `stop` ends a proof that runs in another thread.
     """
     part = Part(order.path)
     if part.begun(order.url) is None:

@@ -48,6 +48,13 @@ class Sent(NamedTuple):
     count: int
 
 
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no error here."""
+
+
 class ArchiveServer:
     """Serves `files` by path. Use as a context manager; `url` is its base address."""
 
@@ -56,7 +63,7 @@ class ArchiveServer:
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         #: Faults of HEAD requests, likewise.
         self.head_faults: dict[str, list[Fault]] = defaultdict(list)
-        #: Paths for which the request must carry one of these words as its bearer; None: any path, any bearer.
+        #: Which paths are given for `key` only.
         self.needs_key: Callable[[str], bool] = lambda path: False
         self.key = "test-key"
         self.has_validators = True
@@ -71,8 +78,7 @@ class ArchiveServer:
         self.release = threading.Event()
 
     def __enter__(self) -> Self:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", 0), _handler_of(self))
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
         return self
