@@ -12,6 +12,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from http.client import responses
 from typing import TypeVar
 
 import aiohttp
@@ -173,7 +174,8 @@ class Client:
             async with self.request("HEAD", url, key) as response:
                 if response.status not in (405, 501):
                     refuse_status(response)
-                    return response.content_length
+                    if response.content_length:  # no file of an archive is empty
+                        return response.content_length
             # Some servers know GET alone.
             async with self.request("GET", url, key, {"Range": "bytes=0-0"}) as response:
                 refuse_status(response)
@@ -196,7 +198,7 @@ def refuse_status(response: aiohttp.ClientResponse) -> None:
     status = response.status
     if status in (200, 206):
         return
-    told = f"{status} {response.reason or ''}".strip()
+    told = f"{status} {responses.get(status, '')}".strip()
     if status in _MISSING:
         raise MissingError(told)
     if status in _KEY_REFUSED:

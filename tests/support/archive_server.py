@@ -33,6 +33,8 @@ class Fault:
     hold_after: int | None = None
     #: Announce so many bytes more than there are.
     extra_length: int = 0
+    #: Do not tell how long the file is; the end of the connection is its end.
+    hides_length: bool = False
     #: Send all of the file whatever was asked.
     ignores_range: bool = False
     #: Send these bytes instead of the file's.
@@ -195,7 +197,10 @@ def _handler_of(server: ArchiveServer) -> type[BaseHTTPRequestHandler]:
             length = len(content) + fault.extra_length
             if start is not None:
                 self.send_header("Content-Range", f"bytes {start}-{length - 1}/{length}")
-            self.send_header("Content-Length", str(length - (start or 0)))
+            if fault.hides_length:
+                self.send_header("Connection", "close")
+            else:
+                self.send_header("Content-Length", str(length - (start or 0)))
             if server.has_validators:
                 self.send_header("ETag", etag)
                 self.send_header("Last-Modified", formatdate(1_700_000_000, usegmt=True))

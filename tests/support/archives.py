@@ -6,14 +6,17 @@ import gzip
 import io
 import random
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+
+import pytest
 
 from arb.archive.choice import ArchiveLeg, Archives, RemoteFile, choose
 from arb.archive.download import Progress, Services, carry_out, make_plan
 from arb.archive.markets import all_series
 from arb.archive.plan import Plan
+from arb.errors import InputError
 from support.archive_server import ArchiveServer
 
 SERIES = all_series(date(2023, 5, 1), date(2025, 5, 1))
@@ -92,3 +95,23 @@ class Place:
         root = self.directory / "archive"
         names = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()]
         return sorted(name for name in names if name != ".lock")
+
+
+def refusal(work: Callable[[], object]) -> str:
+    """The one line that `work` is refused with."""
+    with pytest.raises(InputError) as caught:
+        work()
+    assert str(caught.value).splitlines() == [str(caught.value)]
+    return str(caught.value)
+
+
+def plan_of(place: Place, file: RemoteFile) -> Plan:
+    """The plan of one file."""
+    return place.plan([file.leg], [file.day], file.source)
+
+
+def fetched(place: Place, file: RemoteFile) -> None:
+    """Plans and fetches the one file, and checks that it came whole and nothing else did."""
+    assert place.carry_out(plan_of(place, file)) == 1
+    assert place.path(file).read_bytes() == place.content(file)
+    assert len(place.files()) == 1
