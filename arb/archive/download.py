@@ -152,6 +152,9 @@ def carry_out(services: Services, plan: Plan, directory: Path, progress: Progres
     if not files:
         return 0
     with _sole_user_of(directory / ARCHIVE_FOLDER):
+        for state in plan.states.values():
+            if state.is_whole:  # what a process left that died right after it had named its file
+                Part(state.path).discard()
         asyncio.run(_carry_out(services, plan, files, directory, progress))
     return len(files)
 

@@ -55,7 +55,8 @@ async def fetch(client: Client, order: Order, advance: Advance, stop: threading.
     and OSError where it cannot be written. `stop` ends a proof that runs in another thread.
     """
     part = Part(order.path)
-    if part.begun(order.url) is None:
+    begun = part.begun(order.url)
+    if begun is None or order.size not in (None, begun[0].length):
         part.discard()
     try:
         await _fetch_once(client, order, part, advance, stop)

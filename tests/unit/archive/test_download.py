@@ -356,3 +356,26 @@ def test_ctrl_c_during_a_proof_ends_the_proof(
     monkeypatch.undo()
     assert place.carry_out(plan_of(place, book)) == 1
     assert place.server.gets(f"/{book.path}") == 1
+
+
+def test_what_came_whole_of_a_file_that_changed_since_is_thrown_away(
+    place: Place, book: RemoteFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(path: Path, name: str, sha256: str | None, stop: threading.Event) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("arb.archive.fetch.prove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        place.carry_out(plan_of(place, book))
+    monkeypatch.undo()
+    place.server.put(f"/{book.path}", zipped(300_000, seed=5))
+    fetched(place, book)
+
+
+def test_a_note_that_outlived_its_part_is_removed(place: Place, book: RemoteFile) -> None:
+    fetched(place, book)
+    note = place.path(book).with_name(f"{book.name}.part.json")
+    note.write_text("{}")
+    place.serve(LINEAR, KEYED, "bybit", 400_000)
+    assert place.carry_out(place.plan([LINEAR], [KEYED], "bybit")) == 1
+    assert not note.exists()
