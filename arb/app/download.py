@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from arb.app.legs import load_adapter
-from arb.archive.choice import ArchiveLeg, Archives
+from arb.archive.choice import BOOK_KINDS, ArchiveLeg, Archives
 from arb.archive.download import Progress, Services, carry_out, make_plan
-from arb.archive.markets import all_series
-from arb.archive.plan import Plan
+from arb.archive.markets import SOURCES, all_series
+from arb.archive.plan import Plan, joined
 from arb.config import Config, Variable
-from arb.data.archived import ArchiveFile, ArchiveKind, find_archives
-from arb.data.catalog import Recording, find_recordings
+from arb.data.archived import find_archives
+from arb.data.catalog import find_recordings
 from arb.errors import InputError
 
+#: Before any of the markets opened.
+_FIRST_DAY = date(2017, 1, 1)
 #: What archives spell a symbol with.
 _SYMBOL = re.compile(r"[A-Z0-9]+")
 
@@ -56,22 +58,28 @@ class Downloader:
         self, start: date, end: date, source: str | None = None, progress: Progress | None = None
     ) -> Plan:
         """What to fetch for every leg from `start` to `end`, both inclusive. Asks the servers for sizes."""
-        return self._plan(
-            [(leg, day) for leg in self.legs for day in days_between(start, end)], source, progress
-        )
+        wanted = [(leg, day) for leg in self.legs for day in days_between(start, end)]
+        return self._plan(wanted, source, self._archives, progress)
 
     def plan_missing(self, start: date, end: date, progress: Progress | None = None) -> Plan:
-        """The like for the legs and days of which there is neither a recording nor a downloaded book."""
-        there = {(file.venue, file.symbol, file.day) for file in self._books()}
-        return self._plan(
-            [
-                (leg, day)
-                for leg in self.legs
-                for day in days_between(start, end)
-                if (leg.venue, leg.symbol, day) not in there
-            ],
-            None,
-            progress,
+        """The like for the legs and days that were not recorded.
+
+        What was downloaded of them before is completed from where it came, so that a download that was broken off does
+        not leave a run with half of its data.
+        """
+        recorded = self._recorded()
+        sources = self._sources()
+        wanted: dict[str | None, list[tuple[ArchiveLeg, date]]] = {}
+        for leg in self.legs:
+            for day in days_between(start, end):
+                if (leg.venue, leg.symbol, day) not in recorded:
+                    source = sources.get((leg.venue, leg.symbol, day))
+                    wanted.setdefault(source, []).append((leg, day))
+        # What is here needs no key any more; what is not, the server will refuse.
+        with_key = self._archives._replace(has_key=True)
+        return joined(
+            self._plan(days, source, with_key if source else self._archives, progress)
+            for source, days in wanted.items()
         )
 
     def carry_out(self, plan: Plan, progress: Progress | None = None) -> int:
@@ -79,14 +87,25 @@ class Downloader:
         return carry_out(self._services, plan, self.directory, progress)
 
     def _plan(
-        self, wanted: Sequence[tuple[ArchiveLeg, date]], source: str | None, progress: Progress | None
+        self,
+        wanted: Sequence[tuple[ArchiveLeg, date]],
+        source: str | None,
+        archives: Archives,
+        progress: Progress | None,
     ) -> Plan:
-        return make_plan(self._services, self._archives, wanted, source, self.directory, progress)
+        _refuse_days([day for _, day in wanted], datetime.now(UTC).date())
+        return make_plan(self._services, archives, wanted, source, self.directory, progress)
 
-    def _books(self) -> list[Recording | ArchiveFile]:
+    def _recorded(self) -> set[tuple[str, str, date]]:
+        """Venue, symbol and day of all recordings."""
         recordings = find_recordings(self.directory) if self.directory.is_dir() else []
-        books = (ArchiveKind.BOOK, ArchiveKind.TOUCH)
-        return [*recordings, *(file for file in find_archives(self.directory) if file.kind in books)]
+        return {(recording.venue, recording.symbol, recording.day) for recording in recordings}
+
+    def _sources(self) -> dict[tuple[str, str, date], str]:
+        """Where the downloaded books came from, by venue, symbol and day; of several, the preferred archive."""
+        files = [file for file in find_archives(self.directory) if file.kind in BOOK_KINDS]
+        files.sort(key=lambda file: SOURCES.index(file.source), reverse=True)
+        return {(file.venue, file.symbol, file.day): file.source for file in files}
 
 
 def days_between(start: date, end: date) -> list[date]:
@@ -94,3 +113,13 @@ def days_between(start: date, end: date) -> list[date]:
     if end < start:
         raise InputError(f"--end {end} lies before --start {start}")
     return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+def _refuse_days(days: Sequence[date], today: date) -> None:
+    """Raises InputError for days that no archive can have."""
+    if min(days) < _FIRST_DAY:
+        raise InputError(f"{min(days)}: no archive goes back beyond {_FIRST_DAY}")
+    if max(days) >= today:
+        raise InputError(
+            f"{max(days)} is not over; archives have whole days, and often only a day or two later"
+        )

@@ -11,7 +11,7 @@ from arb.data.archived import ArchiveKind
 from arb.errors import InputError
 
 #: What a leg must have of a day to be traded in a backtest.
-_BOOKS = (ArchiveKind.BOOK, ArchiveKind.TOUCH)
+BOOK_KINDS = (ArchiveKind.BOOK, ArchiveKind.TOUCH)
 _KIND_WORDS = {
     ArchiveKind.BOOK: "order book",
     ArchiveKind.TOUCH: "touch",
@@ -56,7 +56,7 @@ class Choice(NamedTuple):
     @property
     def has_book(self) -> bool:
         """Whether there is a book or a touch, without which no backtest is."""
-        return any(file.kind in _BOOKS for file in self.files)
+        return any(file.kind in BOOK_KINDS for file in self.files)
 
     @property
     def holds(self) -> str:
@@ -143,7 +143,7 @@ def _refuse(
         what = f"{source} has nothing of that day"
     else:
         what = f"{source} gives that day for a key only"
-    lacking = [file for file in missing if (file.leg, file.day) == (leg, day) and file.kind in _BOOKS]
+    lacking = [file for file in missing if (file.leg, file.day) == (leg, day) and file.kind in BOOK_KINDS]
     if lacking:
         what += f" (not there: {', '.join(sorted(f'{file.source} {file.path}' for file in lacking))})"
     there = [text for name in SOURCES if (text := _what_exists(leg, day, name, archives))]
@@ -156,7 +156,7 @@ def _what_exists(leg: ArchiveLeg, day: date, source: str, archives: Archives) ->
     series = [s for s in archives.series if (s.source, s.market) == (source, leg.market)]
     if not series:
         return ""
-    books = [s for s in series if s.kind in _BOOKS]
+    books = [s for s in series if s.kind in BOOK_KINDS]
     if not books:
         return f"{source} has trades only"
     if source == "tardis":

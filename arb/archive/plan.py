@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,6 +52,16 @@ class Plan(NamedTuple):
     def bookless(self) -> list[Choice]:
         """Choices that a backtest cannot run on."""
         return [choice for choice in self.choices if not choice.has_book]
+
+
+def joined(plans: Iterable[Plan]) -> Plan:
+    """Several plans of one folder as one."""
+    plans = list(plans)
+    return Plan(
+        tuple(choice for plan in plans for choice in plan.choices),
+        {file: state for plan in plans for file, state in plan.states.items()},
+        min((plan.free_bytes for plan in plans), default=0),
+    )
 
 
 def size_text(count: int | None) -> str:

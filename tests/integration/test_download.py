@@ -261,6 +261,8 @@ def test_trades_only_is_warned_of(shell: Shell) -> None:
     ("more", "told"),
     [
         (["--end", "2023-12-31"], "--end 2023-12-31 lies before --start 2024-01-01"),
+        (["--end", "9999-12-31"], "9999-12-31 is not over; archives have whole days"),
+        (["--start", "2016-12-31"], "2016-12-31: no archive goes back beyond 2017-01-01"),
         (["--source", "kraken"], "'kraken' is not one of 'auto', 'binance', 'bybit', 'tardis'"),
         (["--source", "binance"], "bybit_spot:BTCUSDT 2024-01-01: binance has nothing of that day"),
         (["--set", "archive.parallel=0"], "[archive] parallel is 0; it must be a whole number from 1 to 32"),
@@ -325,6 +327,35 @@ def test_a_backtest_downloads_what_it_lacks_and_no_more(shell: Shell) -> None:
     before = len(shell.place.server.requests)
     shell.arb("backtest", "--start", str(FREE), "--download")
     assert len(shell.place.server.requests) == before
+
+
+def test_a_backtest_completes_a_download_that_was_broken_off(shell: Shell) -> None:
+    """From where it began, though another archive is preferred; with no key for what is here."""
+    legs = ["--legs", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT"]
+    usdm = ArchiveLeg("binance_usdm", "binance_usdm", "BTCUSDT")
+    for leg in (usdm, LINEAR):
+        shell.place.serve(leg, KEYED, "tardis")
+    shell.place.serve(usdm, FREE, "binance", kinds="touch trades")
+    shell.place.serve(LINEAR, FREE, "bybit")
+    for leg, source in ((usdm, "binance"), (LINEAR, "bybit")):
+        shell.place.carry_out(shell.place.plan([leg], [FREE], source))
+    files = shell.place.files()
+    next(shell.place.directory.rglob("BTCUSDT2024-01-01.csv.gz")).unlink()
+    done = shell.arb("backtest", "--start", str(FREE), "--download", *legs)
+    assert "1 files fetched" in done.err
+    assert shell.place.files() == files
+
+    key = {"TARDIS_API_KEY": shell.place.server.key}
+    day = ["--start", str(KEYED), *legs]
+    shell.place.server.needs_key = lambda path: path.startswith("/v1/")
+    assert shell.arb("download", *day, "--source", "tardis", **key).code == 0
+    before = len(shell.place.server.requests)
+    assert "fetched" not in shell.arb("backtest", *day, "--download").err
+    assert len(shell.place.server.requests) == before
+    next(shell.place.directory.rglob("book_ticker_2024-01-02*.gz")).unlink()
+    told = shell.arb("backtest", *day, "--download").err
+    assert "set the environment variable TARDIS_API_KEY to a key of Tardis" in told
+    assert "1 files fetched" in shell.arb("backtest", *day, "--download", **key).err
 
 
 def test_a_large_download_before_a_backtest_needs_a_yes(shell: Shell) -> None:
