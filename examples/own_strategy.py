@@ -23,7 +23,7 @@ PARAMS = {
     # Orders in a row that may fail to even out both legs before the strategy gives up.
     "hedges_max": 20,
     "record_interval_ns": 1_000_000_000,
-    # Facts of the configuration, filled in by their names; docs/strategies.md lists them all.
+    # Facts of the configuration, filled in by their names; docs/strategy.md lists them all.
     "slippage_tolerance": 0.0005,
     "order_timeout_ns": 1_000_000_000,
     "attempt_interval_ns": 100_000_000,

@@ -72,7 +72,7 @@ def run_backtest(
     is interrupted, there is no page and there are no charts; `arb report` makes them later.
     """
     strategy = load_strategy(config.strategy.function)
-    arguments = Arguments(strategy, facts_of(config), config.strategy.params)
+    arguments = Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
     legs = [leg_of(leg) for leg in config.legs]
     days = select_days(
         Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end, config.file
@@ -146,7 +146,7 @@ def limits_of(config: Config) -> Limits:
         AssetLimits(
             qty_max=risk.max_order_qty or math.inf,
             notional_max=risk.max_order_notional or math.inf,
-            position_max=risk.position_limit,
+            position_max=leg.position_limit,
             contract_size=leg.contract_size,
         )
         for leg in config.legs

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 #: What the commands read without `--config`.
 DEFAULT_CONFIG = "config/arbitrage.toml"
+_LEGS_OF_A_SYMBOL = 2
 
 
 def download_command(
-    directory: Path, legs: Iterable[str], first: date, last: date, config: str = DEFAULT_CONFIG
+    directory: Path,
+    legs: Sequence[tuple[str, str]],
+    first: date,
+    last: date,
+    config: str = DEFAULT_CONFIG,
 ) -> str:
-    """`arb download ...` for the days from `first` to `last` of `legs` (venue:SYMBOL), ready for a shell."""
+    """`arb download ...` for the days from `first` to `last` of `legs` (venue, symbol), ready for a shell.
+
+    Of several symbols, each has its two legs one after the other, at the same two venues.
+    """
     words = ["arb", "download", "--start", str(first)]
     if last != first:
         words += ["--end", str(last)]
-    words += ["--legs", ",".join(legs), "--data", str(directory)]
+    if len(legs) == _LEGS_OF_A_SYMBOL:
+        words += ["--legs", ",".join(f"{venue}:{symbol}" for venue, symbol in legs)]
+    else:
+        words += ["--legs", ",".join(f"{venue}:SYMBOL" for venue, _ in legs[:_LEGS_OF_A_SYMBOL])]
+        words += ["--symbols", ",".join(dict.fromkeys(symbol for _, symbol in legs))]
+    words += ["--data", str(directory)]
     if config != DEFAULT_CONFIG:
         words += ["--config", config]
     return shlex.join(words)

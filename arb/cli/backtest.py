@@ -21,6 +21,7 @@ from arb.errors import InputError
     "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that both legs have."
 )
 @click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-backtest].")
 @click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
@@ -43,6 +44,7 @@ def backtest(
     start: date,
     end: date | None,
     legs: str | None,
+    symbols: str | None,
     data_dir: Path | None,
     out: Path | None,
     strategy_spec: str | None,
@@ -58,7 +60,7 @@ def backtest(
     settings = list(overrides)
     if strategy_spec is not None:
         settings.append(f"strategy.function={json.dumps(strategy_spec)}")
-    config = load_config(config_path, settings, legs, data_dir)
+    config = load_config(config_path, settings, legs, symbols, data_dir)
     if is_download:
         end = end or start
         download_missing(config, start, end, is_agreed=is_agreed)

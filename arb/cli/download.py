@@ -31,6 +31,7 @@ _DAYS_SHOWN = 40
 @click.option("--start", type=Day(), required=True, help="First UTC day.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; without it the first.")
 @click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--symbols", help="Several instruments: SYMBOL,SYMBOL.")
 @click.option(
     "--source",
     type=click.Choice(["auto", "binance", "bybit", "tardis"]),
@@ -52,6 +53,7 @@ def download(
     start: date,
     end: date | None,
     legs: str | None,
+    symbols: str | None,
     source: str,
     data_dir: Path | None,
     overrides: tuple[str, ...],
@@ -64,7 +66,7 @@ def download(
     What is fetched: an order book or, where there is none, the touch, and the trades. A download that ended early goes
     on where it was; a file that is whole is not fetched again.
     """
-    config = load_config(config_path, overrides, legs, data_dir)
+    config = load_config(config_path, overrides, legs, symbols, data_dir)
 
     from arb.app.download import Downloader
 

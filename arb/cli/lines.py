@@ -107,15 +107,16 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a day; write it as 2024-08-08", param, ctx)
 
 
-def load_config(path: Path, overrides: Sequence[str], legs: str | None, data_dir: Path | None) -> Config:
-    """The configuration that `--config`, `--set`, `--legs` and `--data` describe together."""
+def load_config(
+    path: Path, overrides: Sequence[str], legs: str | None, symbols: str | None, data_dir: Path | None
+) -> Config:
+    """The configuration that `--config`, `--set`, `--legs`, `--symbols` and `--data` describe together."""
     from arb.config import load
 
     settings = list(overrides)
     if data_dir is not None:
         settings.append(f"data.directory={json.dumps(str(data_dir))}")
-    names = None if legs is None else [leg.strip() for leg in legs.split(",")]
-    return load(path, settings, names)
+    return load(path, settings, listed(legs), listed(symbols))
 
 
 class ReadingProgress:
@@ -153,3 +154,8 @@ class CountProgress(ReadingProgress):
     """The like over things that are counted."""
 
     amount = MofNCompleteColumn
+
+
+def listed(text: str | None) -> list[str] | None:
+    """The parts of an option that takes several values with commas between them."""
+    return None if text is None else [part.strip() for part in text.split(",")]

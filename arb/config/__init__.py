@@ -7,9 +7,9 @@ environment.
 
 from __future__ import annotations
 
+from arb.config.archive import Archive
 from arb.config.load import Config, Leg, VenueConfig, load, load_venues
 from arb.config.schema import (
-    Archive,
     Capital,
     Clock,
     Connection,

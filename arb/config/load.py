@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 import tomli
 
+from arb.config.archive import Archive
 from arb.config.schema import (
     SYMBOL_PLACEHOLDER,
-    Archive,
     Capital,
     Clock,
     Connection,
@@ -32,6 +32,7 @@ from arb.config.schema import (
     Risk,
     Strategy,
     Symbol,
+    SymbolLimits,
     VenueFile,
 )
 from arb.config.secrets import Auth
@@ -79,7 +80,11 @@ class Leg:
     contract_size: float
     #: What the venue starts with, in base and quote units; `base` is 0 at perpetual venues.
     base: float
+    #: Shared by all instruments of the venue.
     quote: float
+    #: Of one attempt, and of the position, in base units.
+    max_position_size: float
+    position_limit: float
 
     @property
     def name(self) -> str:
@@ -112,9 +117,11 @@ class Config:
     risk: Risk
     execution: Execution
     capital: Mapping[str, Capital]
+    symbols: Mapping[str, SymbolLimits]
     clock: Clock
     data: Data
     archive: Archive
+    #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
     legs: tuple[Leg, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -125,7 +132,7 @@ class Config:
         """
         parts = {
             name: getattr(self, name)
-            for name in ("strategy", "risk", "execution", "capital", "clock", "data", "archive")
+            for name in ("strategy", "risk", "execution", "capital", "symbols", "clock", "data", "archive")
         }
         parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
         # Sorts the tables whose keys the user chooses: their order in a file says nothing.
@@ -134,13 +141,16 @@ class Config:
 
 
 def load(
-    path: str | os.PathLike[str], overrides: Sequence[str] = (), legs: Sequence[str] | None = None
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    legs: Sequence[str] | None = None,
+    symbols: Sequence[str] | None = None,
 ) -> Config:
     """The configuration of the main file at `path` and of the venues that its legs name.
 
     overrides: `section.key=TOML_VALUE`, for the main file, or for a venue's where the first part is the
-    venue's name; a later one wins. legs: replaces `strategy.legs`. Venue files are all `*.toml` beside the
-    main file that have a `name`; only those that the legs name are checked.
+    venue's name; a later one wins. legs, symbols: replace `strategy.legs` and `strategy.symbols`. Venue files are
+    all `*.toml` beside the main file that have a `name`; only those that the legs name are checked.
     Raises ConfigError, one line, on anything that is missing, unknown, of the wrong type or out of range.
     """
     main = _Document.read(Path(path))
@@ -149,21 +159,25 @@ def load(
         _apply_override(text, main, shelf)
     if legs is not None:
         main.put(("strategy", "legs"), list(legs), "--legs")
+    if symbols is not None:
+        main.put(("strategy", "symbols"), list(symbols), "--symbols")
     checked = build(MainFile, main.tree, main.source)
     names = _leg_names(checked.strategy, main.source)
     venues = {name.partition(":")[0]: shelf.venue(name.partition(":")[0], main.source) for name in names}
     shelf.refuse_idle_overrides(venues)
     shelf.check_names(checked.capital, main.source)
+    _check_symbols(checked, venues, main.source)
     return Config(
         file=main.source.file,
         strategy=msgspec.structs.replace(checked.strategy, legs=names),
         risk=checked.risk,
         execution=checked.execution,
         capital=checked.capital,
+        symbols=checked.symbols,
         clock=checked.clock,
         data=checked.data,
         archive=checked.archive,
-        legs=tuple(_leg(name, venues, checked.capital, main.source) for name in names),
+        legs=tuple(_leg(name, venues, checked, main.source) for name in names),
     )
 
 
@@ -318,20 +332,42 @@ def _override_value(text: str, origin: str, *, is_secret: bool) -> Any:
 
 
 def _leg_names(strategy: Strategy, source: Source) -> tuple[str, ...]:
-    names = tuple(
-        f"{venue}:{strategy.symbol if symbol == SYMBOL_PLACEHOLDER else symbol}"
-        for venue, _, symbol in (name.partition(":") for name in strategy.legs)
-    )
-    venues = {name.partition(":")[0] for name in names}
-    if len(venues) < len(names):
+    """Both legs of each symbol, one symbol after the other."""
+    parts = [name.partition(":") for name in strategy.legs]
+    venues = {venue for venue, _, _ in parts}
+    if len(venues) < len(parts):
         # Also where the symbols differ: [capital] is per venue, and both legs would count it as theirs.
         source.refuse(
             ("strategy", "legs"), f"has both legs at {venues.pop()}; the legs of a run are at two venues"
         )
-    return names
+    symbols = (strategy.symbol,) if strategy.symbols is None else strategy.symbols
+    if len(set(symbols)) < len(symbols):
+        source.refuse(("strategy", "symbols"), "names a symbol twice")
+    if len(symbols) > 1 and any(symbol != SYMBOL_PLACEHOLDER for _, _, symbol in parts):
+        source.refuse(
+            ("strategy", "legs"),
+            f"names symbols of its own, but there are several; write both as venue:{SYMBOL_PLACEHOLDER}",
+        )
+    return tuple(
+        f"{venue}:{symbol if own == SYMBOL_PLACEHOLDER else own}"
+        for symbol in symbols
+        for venue, _, own in parts
+    )
 
 
-def _leg(name: str, venues: Mapping[str, VenueConfig], capital: Mapping[str, Capital], main: Source) -> Leg:
+def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: Source) -> None:
+    """Catches misspelt symbols, whose values would change nothing."""
+    known = sorted({symbol for venue in venues.values() for symbol in venue.symbols})
+    paths: list[tuple[str, ...]] = [("symbols", symbol) for symbol in main.symbols]
+    paths += [
+        ("capital", venue, "base_of", s) for venue, funds in main.capital.items() for s in funds.base_of
+    ]
+    for path in paths:
+        if path[-1] not in known:
+            source.refuse(path, f"is a symbol that no file of the venues describes{_hint(path[-1], known)}")
+
+
+def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: Source) -> Leg:
     venue_name, _, symbol_name = name.partition(":")
     venue = venues[venue_name]
     symbol = venue.symbols.get(symbol_name)
@@ -341,16 +377,19 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], capital: Mapping[str, Cap
             f"; known: {', '.join(venue.symbols) or 'none'}; to add it, write that section"
             ' with tick_size = "0.01", lot_size = "0.001", as the venue gives them'
         )
-    funds = capital.get(venue_name)
+    funds = checked.capital.get(venue_name)
     section = section_text(("capital", venue_name))
     if funds is None:
         raise ConfigError(
             f"{main.file}: {section} is missing; it says what {venue_name} starts with (base, quote)"
         )
-    if funds.base > 0 and not venue.is_spot:
+    own = checked.symbols.get(symbol_name, SymbolLimits())
+    base = funds.base_of.get(symbol_name, funds.base)
+    if base > 0 and not venue.is_spot:
+        last = ("base_of", symbol_name) if symbol_name in funds.base_of else ("base",)
         main.refuse(
-            ("capital", venue_name, "base"),
-            f"is {funds.base!r}; a perpetual venue holds margin in quote only",
+            ("capital", venue_name, *last),
+            f"is {base!r}; a perpetual venue holds margin in quote only",
         )
     return Leg(
         venue=venue,
@@ -362,8 +401,10 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], capital: Mapping[str, Cap
         min_qty=float(symbol.lot_size) if symbol.min_qty is None else symbol.min_qty,
         min_notional=symbol.min_notional,
         contract_size=symbol.contract_size,
-        base=funds.base,
+        base=base,
         quote=funds.quote,
+        max_position_size=own.max_position_size or checked.strategy.max_position_size,
+        position_limit=own.position_limit or checked.risk.position_limit,
     )
 
 

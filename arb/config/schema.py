@@ -1,33 +1,23 @@
 """What may stand in the configuration files: every key with its unit, range, default and meaning.
 
-The one place where keys are defined. `arb.config.strict` checks trees against these Structs, and
-`docs/configuration.md` holds the same text, which a test compares.
+The one place where keys are defined, with `arb.config.archive`. `arb.config.strict` checks trees against these Structs,
+and `docs/configuration.md` holds the same text, which a test compares.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from arb.config.archive import Archive
+from arb.config.key import ENVIRONMENT, ENVIRONMENT_FORM, HTTPS, HTTPS_FORM, LOCAL, Table, key
 
 #: Stands for `strategy.symbol` in an entry of `strategy.legs`.
 SYMBOL_PLACEHOLDER = "SYMBOL"
 
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
-
-
-def key(unit: str, text: str, *, form: str = "", secret: bool = False, **bounds: Any) -> Meta:
-    """Describes a key: its unit ("" for none), its meaning, and the bounds that msgspec checks.
-
-    form: the allowed values in words, where bounds alone do not say it ("it must be ...").
-    secret: the value is never shown, not even in the error about it.
-    """
-    return Meta(description=text, extra={"unit": unit, "form": form, "secret": secret}, **bounds)
-
-
-class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all tables of the files."""
 
 
 VenueName = Annotated[
@@ -62,11 +52,6 @@ ParameterValue = Annotated[
 
 _DECIMAL = r"^(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,12})?\Z"
 _DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
-_ENVIRONMENT = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z"
-_ENVIRONMENT_FORM = 'the name of an environment variable, "${NAME}"; secrets are never written in a file'
-_LOCAL = r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s]*)?"
-_HTTPS = rf"^(https://[^\s/][^\s]*|http://{_LOCAL})\Z"
-_HTTPS_FORM = "an https:// address (http:// only on this machine)"
 
 
 class Strategy(Table, frozen=True, kw_only=True):
@@ -85,6 +70,19 @@ class Strategy(Table, frozen=True, kw_only=True):
             max_length=2,
         ),
     ] = (f"binance_spot:{SYMBOL_PLACEHOLDER}", f"bybit_spot:{SYMBOL_PLACEHOLDER}")
+    symbols: (
+        Annotated[
+            tuple[SymbolName, ...],
+            key(
+                "",
+                "Several instruments in one run, instead of `symbol`; both legs of each, capital and limits shared.",
+                form='a list of different symbols such as ["BTCUSDT", "ETHUSDT"]',
+                min_length=1,
+                max_length=64,
+            ),
+        ]
+        | None
+    ) = None
     function: Annotated[
         str,
         key(
@@ -94,6 +92,10 @@ class Strategy(Table, frozen=True, kw_only=True):
             pattern=r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*\Z",
         ),
     ] = "arb.strategy.spread:run"
+    mode: Annotated[
+        Literal["inventory", "convergence"],
+        key("", "Whether every attempt stands for itself, or the spread is held until it has come back."),
+    ] = "inventory"
     min_spread_bps: Annotated[
         float, key("bps", "Least edge, net of both taker fees, that opens an attempt.", ge=0, le=10_000)
     ] = 10.0
@@ -109,15 +111,41 @@ class Strategy(Table, frozen=True, kw_only=True):
     max_position_size: Annotated[
         float, key("base", "Largest quantity per leg and attempt.", gt=0, le=1e9)
     ] = 1.0
+    inventory_skew_bps: Annotated[
+        float,
+        key(
+            "bps",
+            "By how much the threshold leans against inventory that has moved as far as `rebalance_threshold`.",
+            ge=0,
+            le=10_000,
+        ),
+    ] = 5.0
     rebalance_threshold: Annotated[
         float,
         key(
             "share",
-            "Share of the total base inventory by which a venue may run short of its part.",
+            "Share of the whole inventory (of `position_limit` with a perpetual) that may move before it is"
+            " brought back.",
             ge=0,
             le=1,
         ),
     ] = 0.1
+    rebalance_cost_bps: Annotated[
+        float,
+        key("bps", "What bringing inventory back may cost, both taker fees included.", ge=0, le=10_000),
+    ] = 5.0
+    exit_spread_bps: Annotated[
+        float,
+        key(
+            "bps",
+            "Distance of the mids from the basis at which a held spread has come back (convergence).",
+            ge=-10_000,
+            le=10_000,
+        ),
+    ] = 0.0
+    max_holding_s: Annotated[
+        float, key("s", "Longest time that a spread is held; 0: any (convergence).", ge=0, le=1e7)
+    ] = 0.0
     basis_halflife_s: Annotated[
         float,
         key(
@@ -158,8 +186,33 @@ class Risk(Table, frozen=True, kw_only=True):
         int, key("", "Most attempts in any 24 hours; 0: no limit.", ge=0, le=1_000_000)
     ] = 0
     stop_loss_bps: Annotated[
-        float, key("bps", "Loss of one attempt, of its notional, that ends it.", gt=0, le=10_000)
+        float,
+        key(
+            "bps",
+            "Loss of the held spread at the closing touches, before fees, of its value, that closes it"
+            " (convergence).",
+            gt=0,
+            le=10_000,
+        ),
     ] = 50.0
+    max_leverage: Annotated[
+        float,
+        key(
+            "",
+            "Largest value of the positions at a perpetual venue, in multiples of its equity.",
+            gt=0,
+            le=125,
+        ),
+    ] = 1.0
+    capital_allocation: Annotated[
+        float,
+        key(
+            "share",
+            "Share of what each venue starts with that attempts may use; the rest is kept.",
+            gt=0,
+            le=1,
+        ),
+    ] = 0.7
     position_limit: Annotated[float, key("base", "Largest position per leg, either side.", gt=0, le=1e9)] = (
         10.0
     )
@@ -196,15 +249,46 @@ class Execution(Table, frozen=True, kw_only=True):
     slippage_tolerance: Annotated[
         float, key("share", "Share of the price by which an order may be worse than the touch.", ge=0, le=0.1)
     ] = 0.001
+    touch_share: Annotated[
+        float,
+        key("share", "Share of the quantity that both touches show that an attempt takes.", gt=0, le=1),
+    ] = 1.0
+
+
+BaseAmount = Annotated[
+    float, key("base", "Initial inventory of one symbol, instead of `base`.", ge=0, le=1e12)
+]
 
 
 class Capital(Table, frozen=True, kw_only=True):
     """What a venue starts with."""
 
     base: Annotated[
-        float, key("base", "Initial inventory; not at perpetual venues, which have none.", ge=0, le=1e12)
+        float,
+        key(
+            "base",
+            "Initial inventory of each symbol; not at perpetual venues, which have none.",
+            ge=0,
+            le=1e12,
+        ),
     ] = 0.0
     quote: Annotated[float, key("quote", "Initial cash; the margin at perpetual venues.", ge=0, le=1e15)]
+    base_of: dict[SymbolName, BaseAmount] = field(default_factory=dict)
+
+
+class SymbolLimits(Table, frozen=True, kw_only=True):
+    """What one of several symbols has of its own."""
+
+    max_position_size: (
+        Annotated[
+            float,
+            key("base", "As in [strategy], for this symbol; absent: that one.", gt=0, le=1e9),
+        ]
+        | None
+    ) = None
+    position_limit: (
+        Annotated[float, key("base", "As in [risk], for this symbol; absent: that one.", gt=0, le=1e9)] | None
+    ) = None
 
 
 class Clock(Table, frozen=True, kw_only=True):
@@ -253,62 +337,6 @@ class Data(Table, frozen=True, kw_only=True):
     ) = None
 
 
-_DAY = r"^20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])\Z"
-_DAY_FORM = 'a day "YYYY-MM-DD", not after the 28th'
-
-
-class Archive(Table, frozen=True, kw_only=True):
-    """Where `arb download` gets history. Without TLS only on this machine."""
-
-    binance_url: Annotated[
-        str, key("", "Base address of Binance's public data.", form=_HTTPS_FORM, pattern=_HTTPS)
-    ] = "https://data.binance.vision"
-    bybit_trades_url: Annotated[
-        str, key("", "Base address of Bybit's trades.", form=_HTTPS_FORM, pattern=_HTTPS)
-    ] = "https://public.bybit.com"
-    bybit_books_url: Annotated[
-        str, key("", "Base address of Bybit's order books.", form=_HTTPS_FORM, pattern=_HTTPS)
-    ] = "https://quote-saver.bycsi.com"
-    tardis_url: Annotated[
-        str, key("", "Base address of Tardis's data sets.", form=_HTTPS_FORM, pattern=_HTTPS)
-    ] = "https://datasets.tardis.dev"
-    tardis_key: (
-        Annotated[
-            str,
-            key(
-                "",
-                "Variable that holds a key of Tardis; unset, the first day of each month is free.",
-                form=_ENVIRONMENT_FORM,
-                secret=True,
-                pattern=_ENVIRONMENT,
-            ),
-        ]
-        | None
-    ) = "${TARDIS_API_KEY}"
-    binance_touch_from: Annotated[
-        str,
-        key(
-            "",
-            "First day of Binance's USD-M bookTicker files, known to the month only; they end with 2024-03-30.",
-            form=_DAY_FORM,
-            pattern=_DAY,
-        ),
-    ] = "2023-05-01"
-    bybit_spot_books_from: Annotated[
-        str,
-        key(
-            "",
-            "First day of Bybit's spot order books, not known for sure.",
-            form=_DAY_FORM,
-            pattern=_DAY,
-        ),
-    ] = "2025-05-01"
-    parallel: Annotated[int, key("", "Requests at a time.", ge=1, le=32)] = 6
-    ask_above_gb: Annotated[
-        float, key("GB", "More than this to fetch needs a yes (10^9 bytes).", ge=0, le=100_000)
-    ] = 1.0
-
-
 class MainFile(Table, frozen=True, kw_only=True):
     """`arbitrage.toml`."""
 
@@ -316,6 +344,7 @@ class MainFile(Table, frozen=True, kw_only=True):
     risk: Risk = field(default_factory=Risk)
     execution: Execution = field(default_factory=Execution)
     capital: dict[VenueName, Capital] = field(default_factory=dict)
+    symbols: dict[SymbolName, SymbolLimits] = field(default_factory=dict)
     clock: Clock = field(default_factory=Clock)
     data: Data = field(default_factory=Data)
     archive: Archive = field(default_factory=Archive)
@@ -330,7 +359,7 @@ class Connection(Table, frozen=True, kw_only=True):
             "",
             "Base address of the market data streams.",
             form="a wss:// address (ws:// only on this machine)",
-            pattern=rf"^(wss://[^\s/][^\s]*|ws://{_LOCAL})\Z",
+            pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z",
         ),
     ]
     rest_api_url: Annotated[
@@ -338,8 +367,8 @@ class Connection(Table, frozen=True, kw_only=True):
         key(
             "",
             "Base address of the REST API.",
-            form=_HTTPS_FORM,
-            pattern=_HTTPS,
+            form=HTTPS_FORM,
+            pattern=HTTPS,
         ),
     ]
 
@@ -350,9 +379,7 @@ class AuthTable(Table, frozen=True, kw_only=True):
     api_key: (
         Annotated[
             str,
-            key(
-                "", "Variable that holds the key.", form=_ENVIRONMENT_FORM, secret=True, pattern=_ENVIRONMENT
-            ),
+            key("", "Variable that holds the key.", form=ENVIRONMENT_FORM, secret=True, pattern=ENVIRONMENT),
         ]
         | None
     ) = None
@@ -362,9 +389,9 @@ class AuthTable(Table, frozen=True, kw_only=True):
             key(
                 "",
                 "Variable that holds the secret.",
-                form=_ENVIRONMENT_FORM,
+                form=ENVIRONMENT_FORM,
                 secret=True,
-                pattern=_ENVIRONMENT,
+                pattern=ENVIRONMENT,
             ),
         ]
         | None

@@ -118,7 +118,7 @@ def _name_text(name: str) -> str:
 
 
 #: The words that stand for names of the user's choice, by the table that holds them.
-_PLACEHOLDERS = {"capital": "venue", "symbols": "SYMBOL"}
+_PLACEHOLDERS = {"capital": "venue", "symbols": "SYMBOL", "base_of": "SYMBOL"}
 
 
 def _build_table(kind: type[T], tree: Any, source: Source, path: Path, root: type[Struct]) -> T:

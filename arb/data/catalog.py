@@ -73,11 +73,10 @@ def select_days(
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
     legs = list(legs)
-    names = [f"{venue}:{symbol}" for venue, symbol in legs]
     try:
         recordings = find_recordings(directory)
     except InputError as error:
-        command = download_command(directory, names, start, end or start, config)
+        command = download_command(directory, legs, start, end or start, config)
         raise InputError(f"{error}, or get history: {command}") from None
     by_leg = [(venue, symbol, days_of(recordings, venue, symbol)) for venue, symbol in legs]
     if end is None:
@@ -87,7 +86,7 @@ def select_days(
     for venue, symbol, days in by_leg:
         missing = [day for day in wanted if day not in days]
         if missing:
-            command = download_command(directory, names, missing[0], missing[-1], config)
+            command = download_command(directory, legs, missing[0], missing[-1], config)
             raise InputError(
                 f"{_missing(directory, venue, symbol, missing, days)}, or get history: {command}"
             )

@@ -15,6 +15,7 @@ from arb.strategy.decisions import Purpose
 #: Column, and the field of ATTEMPT_ROW that it shows.
 COLUMNS = {
     "attempt": "attempt",
+    "pair": "pair",
     "time": "begin",
     "purpose": "purpose",
     "outcome": "outcome",

@@ -17,42 +17,51 @@ _LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
 
 
 def charts_of(figures: Figures) -> list[Chart]:
-    """All charts, in the order in which they are read."""
-    return [_prices(figures), _spread(figures), _equity(figures), _drawdown(figures), _positions(figures)]
-
-
-def _by_leg(figures: Figures, values: Any, style: str) -> list[Series]:
-    timestamps = figures.equity.timestamps
+    """All charts, in the order in which they are read; those of a pair once for each."""
+    pairs = range(len(figures.summary.pairs))
     return [
-        Series(leg.name, timestamps, values[:, leg_no], _LEG_COLORS[leg_no % 2], style)
-        for leg_no, leg in enumerate(figures.run.legs)
+        *(chart for pair in pairs for chart in (_prices(figures, pair), _spread(figures, pair))),
+        _equity(figures),
+        _drawdown(figures),
+        *(_positions(figures, pair) for pair in pairs),
     ]
 
 
-def _prices(figures: Figures) -> Chart:
-    return Chart("prices", "Mid prices", "quote", _by_leg(figures, figures.run.records["price"], "solid"))
+def _named(figures: Figures, pair: int, name: str, title: str) -> tuple[str, str]:
+    """Name and title of a chart of a pair; only where there are several does it say which."""
+    symbol = figures.summary.pairs[pair].name
+    return (name, title) if len(figures.summary.pairs) == 1 else (f"{name}_{pair}", f"{title}, {symbol}")
 
 
-def _spread(figures: Figures) -> Chart:
+def _by_leg(figures: Figures, pair: int, values: Any, style: str) -> list[Series]:
+    timestamps = figures.equity.timestamps
+    return [
+        Series(figures.run.legs[leg_no].name, timestamps, values[:, leg_no], _LEG_COLORS[leg_no % 2], style)
+        for leg_no in (2 * pair, 2 * pair + 1)
+    ]
+
+
+def _prices(figures: Figures, pair: int) -> Chart:
+    name, title = _named(figures, pair, "prices", "Mid prices")
+    return Chart(name, title, "quote", _by_leg(figures, pair, figures.run.records["price"], "solid"))
+
+
+def _spread(figures: Figures, pair: int) -> Chart:
     run, timestamps = figures.run, figures.equity.timestamps
-    spreads = cross_spread_bps(run.records["price"])
+    spreads = cross_spread_bps(run.records["price"][:, 2 * pair : 2 * pair + 2])
     series = [Series("mid to mid", timestamps, spreads, "gray")]
     if run.basis_halflife_ns > 0:
         basis = basis_bps(timestamps, spreads, run.basis_halflife_ns)
         series.append(Series("basis", timestamps, basis, "ink", "dashed"))
-    first, second = (leg.name.partition(":")[0] for leg in run.legs)
-    return Chart(
-        "spread",
-        f"Cross spread, {second} over {first}",
-        "bps",
-        series,
-        _attempt_points(figures, first, second),
-    )
+    first, second = (leg.name.partition(":")[0] for leg in run.legs[2 * pair : 2 * pair + 2])
+    name, title = _named(figures, pair, "spread", f"Cross spread, {second} over {first}")
+    return Chart(name, title, "bps", series, _attempt_points(figures, pair, first, second))
 
 
-def _attempt_points(figures: Figures, first: str, second: str) -> list[Points]:
+def _attempt_points(figures: Figures, pair: int, first: str, second: str) -> list[Points]:
     """Attempts at the spread that they were filled at. One that leaves is told apart where the log says so."""
-    done = figures.attempts[(figures.attempts["fills"] > 0) & np.isfinite(figures.attempts["spread_bps"])]
+    own = figures.attempts[figures.attempts["pair"] == pair]
+    done = own[(own["fills"] > 0) & np.isfinite(own["spread_bps"])]
     is_leaving = np.isin(done["purpose"], _LEAVING)
     is_reversed = done["outcome"] == Decision.REVERSED
     has_bought = done["net_0"] > 0.0
@@ -95,7 +104,8 @@ def _drawdown(figures: Figures) -> Chart:
     )
 
 
-def _positions(figures: Figures) -> Chart:
+def _positions(figures: Figures, pair: int) -> Chart:
     sizes = np.array([leg.contract_size for leg in figures.run.legs])
     positions = figures.run.records["position"] * sizes
-    return Chart("positions", "Positions", "base", _by_leg(figures, positions, "step"))
+    name, title = _named(figures, pair, "positions", "Positions")
+    return Chart(name, title, "base", _by_leg(figures, pair, positions, "step"))

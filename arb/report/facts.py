@@ -39,7 +39,7 @@ def facts_of_manifest(manifest: Mapping[str, Any]) -> RunFacts:
     """Raises KeyError, TypeError or ValueError where the manifest is none of FORMAT."""
     config = manifest["config"]
     strategy = config["strategy"]
-    legs = [_leg_facts(config, name) for name in strategy["legs"]]
+    legs = [_leg_facts(config, name, is_first=n < 2) for n, name in enumerate(strategy["legs"])]
     inputs = manifest["inputs"]
     return RunFacts(
         world=str(manifest["command"]),
@@ -57,8 +57,11 @@ def facts_of_manifest(manifest: Mapping[str, Any]) -> RunFacts:
     )
 
 
-def _leg_facts(config: Mapping[str, Any], name: str) -> LegFacts:
+def _leg_facts(config: Mapping[str, Any], name: str, *, is_first: bool) -> LegFacts:
+    """`is_first`: of its venue, whose money further instruments share; it is counted once."""
     venue, _, symbol = name.partition(":")
     capital = config["capital"][venue]
     instrument = config["venues"][venue]["symbols"][symbol]
-    return LegFacts(name, float(capital["base"]), float(capital["quote"]), float(instrument["contract_size"]))
+    base = capital["base_of"].get(symbol, capital["base"])
+    quote = float(capital["quote"]) if is_first else 0.0
+    return LegFacts(name, float(base), quote, float(instrument["contract_size"]))

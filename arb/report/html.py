@@ -111,14 +111,17 @@ def _short_span(summary: Mapping[str, Any]) -> str:
 
 
 def _legs(summary: Mapping[str, Any]) -> str:
-    heads = "".join(
-        f'<th data-key="legs.{n}.leg">{escape(leg["leg"])}</th>' for n, leg in enumerate(summary["legs"])
-    )
+    return "".join(_pair(summary, n) for n in range(len(summary["pairs"])))
+
+
+def _pair(summary: Mapping[str, Any], pair_no: int) -> str:
+    places = (2 * pair_no, 2 * pair_no + 1)
+    heads = "".join(f'<th data-key="legs.{n}.leg">{escape(summary["legs"][n]["leg"])}</th>' for n in places)
     rows = []
     for label, keys, kind in LEG_LINES:
         of_leg, _, of_both = keys.partition("/")
-        cells = [_at(summary, f"legs.{n}.{of_leg}", kind) for n in range(len(summary["legs"]))]
-        cells.append(_at(summary, of_both, kind) if of_both else "")
+        cells = [_at(summary, f"legs.{n}.{of_leg}", kind) for n in places]
+        cells.append(_at(summary, f"pairs.{pair_no}.{of_both}", kind) if of_both else "")
         rows.append(f"<tr><th>{escape(label)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     return (
         f'<section class="card wide"><table><thead><tr><th></th>{heads}<th>both</th></tr></thead>'

@@ -123,7 +123,7 @@ OPPORTUNITIES = Section(
 
 SECTIONS = (RESULT, RISK, ROUNDS, ATTEMPTS, EDGE, OPPORTUNITIES)
 
-#: Rows of the table of legs; a key is one of the leg, after a slash that of the sum over the legs.
+#: Rows of a table of two legs; a key is one of the leg, after a slash that of the pair.
 LEG_LINES = (
     Line("Fills", "trades/trades", "count"),
     Line("Volume (base)", "volume/", "quantity"),
@@ -167,5 +167,6 @@ def sections_of(summary: Mapping[str, Any]) -> list[Section]:
 
 def title_of(summary: Mapping[str, Any]) -> str:
     """What was run and how it ended, in one line."""
-    legs = " and ".join(leg["leg"] for leg in summary["legs"])
-    return f"{summary['world']} of {legs}: {summary['outcome']}"
+    names = [leg["leg"] for leg in summary["legs"]]
+    pairs = [" and ".join(names[n : n + 2]) for n in range(0, len(names), 2)]
+    return f"{summary['world']} of {'; '.join(pairs)}: {summary['outcome']}"

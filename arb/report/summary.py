@@ -56,6 +56,19 @@ class LegSummary(msgspec.Struct, frozen=True):
     unquoted_records: int
 
 
+class PairSummary(msgspec.Struct, frozen=True):
+    """Both legs of a symbol together; everything but the imbalance in quote units."""
+
+    #: The symbol; both where they differ.
+    name: str
+    #: Sum of the legs' positions in base: what is left without its other side.
+    imbalance: float
+    balance: float
+    fee: float
+    trades: int
+    pnl: float
+
+
 class EquitySummary(msgspec.Struct, frozen=True):
     """Return, ratios and drawdown; see `arb.report.metrics.equity` for what they are measured by."""
 
@@ -195,15 +208,15 @@ class Summary(msgspec.Struct, frozen=True):
     last_time: str
     span_s: float
     rows: int
+    #: Two a pair, side by side.
     legs: list[LegSummary]
+    pairs: list[PairSummary]
     #: Decisions of the strategy by name, as often as they were logged; empty for a strategy that logs none.
     decisions: dict[str, int]
     #: Orders that the order-level limits refused, by leg and rule.
     refusals: dict[str, dict[str, int]]
     #: Breaks of a book's chain in the recordings, by leg.
     gaps: dict[str, int]
-    #: Sum of the legs' positions in base: what is left without its other side.
-    imbalance: float
     #: Sum over the legs.
     balance: float
     fee: float
@@ -257,10 +270,10 @@ def figures_of(facts: RunFacts, run: RunData, final: Any) -> Figures:
         span_s=int(timestamps[-1] - timestamps[0]) / NS_PER_S,
         rows=facts.rows,
         legs=legs,
+        pairs=pair_summaries(legs, run.legs),
         decisions=count_decisions(run.decisions),
         refusals=facts.refusals,
         gaps=facts.gaps,
-        imbalance=_imbalance(legs, run.legs),
         balance=sum(leg.balance for leg in legs),
         fee=sum(leg.fee for leg in legs),
         trades=sum(leg.trades for leg in legs),
@@ -303,6 +316,25 @@ def _leg_summary(record: Any, leg: LegFacts, coverage: Coverage) -> LegSummary:
         one_sided_s=coverage.one_sided_s,
         unquoted_records=coverage.unquoted_records,
     )
+
+
+def pair_summaries(ends: Sequence[LegSummary], legs: Sequence[LegFacts]) -> list[PairSummary]:
+    """The pairs at the end."""
+    pairs = []
+    for first in range(0, len(ends), 2):
+        both = ends[first : first + 2]
+        symbols = dict.fromkeys(end.leg.partition(":")[2] for end in both)
+        pairs.append(
+            PairSummary(
+                name=" and ".join(symbols),
+                imbalance=_imbalance(both, legs[first : first + 2]),
+                balance=sum(end.balance for end in both),
+                fee=sum(end.fee for end in both),
+                trades=sum(end.trades for end in both),
+                pnl=sum(end.pnl for end in both),
+            )
+        )
+    return pairs
 
 
 def _imbalance(ends: Sequence[LegSummary], legs: Sequence[LegFacts]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -39,7 +39,7 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
     head.width = _WIDTH
     for line in (*_notes(summary), Text(title_of(summary), style="bold"), Text(_period(summary))):
         head.add_row(line)
-    parts: list[RenderableType] = [head, _legs(summary), grid]
+    parts: list[RenderableType] = [head, *_pairs(summary), grid]
     if summary["opportunities"] is not None:
         parts.append(_column([_shortened(opportunities)], summary))
     return Group(*parts)
@@ -58,17 +58,20 @@ def _period(summary: Mapping[str, Any]) -> str:
     return f"{first} to {last} UTC, {shown(summary['span_s'], 'duration')}; {summary['rows']:,} rows of data"
 
 
-def _legs(summary: Mapping[str, Any]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), width=_WIDTH)
-    table.add_column("")
-    for leg in summary["legs"]:
-        table.add_column(Text(leg["leg"]), justify="right", overflow="fold")
-    table.add_column("both", justify="right")
-    for label, keys, kind in LEG_LINES:
-        of_leg, _, of_both = keys.partition("/")
-        both = shown(summary[of_both], kind) if of_both else ""
-        table.add_row(label, *(shown(leg[of_leg], kind) for leg in summary["legs"]), both)
-    return table
+def _pairs(summary: Mapping[str, Any]) -> Iterator[Table]:
+    """A table for the two legs of each pair."""
+    for pair_no, pair in enumerate(summary["pairs"]):
+        legs = summary["legs"][2 * pair_no : 2 * pair_no + 2]
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), width=_WIDTH)
+        table.add_column("")
+        for leg in legs:
+            table.add_column(Text(leg["leg"]), justify="right", overflow="fold")
+        table.add_column("both", justify="right")
+        for label, keys, kind in LEG_LINES:
+            of_leg, _, of_both = keys.partition("/")
+            both = shown(pair[of_both], kind) if of_both else ""
+            table.add_row(label, *(shown(leg[of_leg], kind) for leg in legs), both)
+        yield table
 
 
 def _column(sections: Sequence[Section], summary: Mapping[str, Any]) -> Table:

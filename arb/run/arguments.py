@@ -2,7 +2,8 @@
 
 `bot` or `hbt` is the bot, `recorder` (or `stat`, `rec`, as hftbacktest's tutorials name it) the recorder, `params` a
 NumPy record of the module's PARAMS; any other name is a number from `[strategy.params]`. A parameter is, in rising
-order, its default, the fact of the configuration with its name, what `[strategy.params]` or `--set` says.
+order, its default, the fact of the configuration with its name, what `[strategy.params]` or `--set` says. One whose
+default is a tuple of one number has a value for each leg.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from arb.errors import ConfigError, InputError
 from arb.run.strategy import INT_MAX, INT_MIN, LoadedStrategy
 
 Number = bool | int | float
+#: A number, or one for each leg.
+Value = Number | tuple[Number, ...]
 
 _BOT_NAMES = ("bot", "hbt")
 _RECORDER_NAMES = ("recorder", "stat", "rec")
@@ -30,15 +33,20 @@ class Arguments:
     """The numbers of a strategy, checked before anything runs; `bind` adds the bot and the recorder."""
 
     def __init__(
-        self, strategy: LoadedStrategy, facts: Mapping[str, Number], given: Mapping[str, Number]
+        self,
+        strategy: LoadedStrategy,
+        facts: Mapping[str, Value],
+        given: Mapping[str, Number],
+        *,
+        legs: int = 2,
     ) -> None:
-        """Raises InputError for an argument without a value, ConfigError for a value that no argument takes."""
+        """`legs`: how many. Raises InputError for an argument without a value, ConfigError for one not known."""
         self._names = _argument_names(strategy)
         self._numbers = self._find_numbers(strategy, given)
         #: The parameters in effect, for the manifest.
-        self.params: dict[str, Number] = {}
+        self.params: dict[str, Value] = {}
         if "params" in self._names:
-            self.params = _effective(strategy, facts, given)
+            self.params = _effective(strategy, facts, given, legs)
         self._reject_unused(strategy, given)
 
     @property
@@ -89,13 +97,21 @@ class Arguments:
                 raise ConfigError(f"[strategy.params] {name}: not a parameter of {strategy.spec}; {hint}")
 
 
-def params_record(params: Mapping[str, Number]) -> np.void:
-    """Parameters as a NumPy record: float64, int64 and bool fields in the order of the names given."""
-    dtype = np.dtype([(name, _dtype_of(value)) for name, value in params.items()], align=True)
+def params_record(params: Mapping[str, Value]) -> np.void:
+    """Parameters as a NumPy record: float64, int64 and bool fields, or arrays of them, in the order of the names."""
+    dtype = np.dtype([(name, *_form_of(value)) for name, value in params.items()], align=True)
     return np.array([tuple(params.values())], dtype)[0]
 
 
-def _dtype_of(value: Number) -> str:
+def _form_of(value: Value) -> tuple[str] | tuple[str, tuple[int]]:
+    if isinstance(value, tuple):
+        # Numba reads no arrays of booleans in a record: they are 0 and 1.
+        kind = "i8" if isinstance(value[0], bool) else _kind_of(value[0])
+        return kind, (len(value),)
+    return (_kind_of(value),)
+
+
+def _kind_of(value: Number) -> str:
     if isinstance(value, bool):
         return "?"
     return "i8" if isinstance(value, int) else "f8"
@@ -116,12 +132,19 @@ def _argument_names(strategy: LoadedStrategy) -> list[str]:
 
 
 def _effective(
-    strategy: LoadedStrategy, facts: Mapping[str, Number], given: Mapping[str, Number]
-) -> dict[str, Number]:
-    return {
-        name: _as_kind(strategy, name, given.get(name, facts.get(name, default)), default)
-        for name, default in strategy.defaults.items()
-    }
+    strategy: LoadedStrategy, facts: Mapping[str, Value], given: Mapping[str, Number], legs: int
+) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for name, default in strategy.defaults.items():
+        value = given.get(name, facts.get(name, default))
+        if isinstance(default, tuple):
+            each = value if isinstance(value, tuple) else (value,)
+            each = each if len(each) == legs else each[:1] * legs
+            values[name] = tuple(_as_kind(strategy, name, one, default[0]) for one in each)
+        else:
+            # Where the legs differ and one number is asked for, it is that of the first.
+            values[name] = _as_kind(strategy, name, value[0] if isinstance(value, tuple) else value, default)
+    return values
 
 
 def _as_kind(strategy: LoadedStrategy, name: str, value: Number, default: Number) -> Number:

@@ -21,13 +21,17 @@ _NOT_RUN_BY_CALLING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_A
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 
 
+#: Of a parameter: a number, or in a tuple of one the number that each leg has.
+Default = bool | int | float | tuple[bool | int | float]
+
+
 class LoadedStrategy(NamedTuple):
     """A strategy function with what its module says about it."""
 
     spec: str
     function: Callable[..., Any]
     #: Defaults of the `params` record; empty where the module has no PARAMS.
-    defaults: Mapping[str, bool | int | float]
+    defaults: Mapping[str, Default]
     source_path: Path
     source_sha256: str
 
@@ -106,17 +110,27 @@ def _line_of(error: BaseException, path: Path) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
-def _defaults(module: ModuleType, place: str) -> Mapping[str, bool | int | float]:
+def _defaults(module: ModuleType, place: str) -> Mapping[str, Default]:
     defaults = getattr(module, "PARAMS", {})
     if not isinstance(defaults, dict):
         raise InputError(f"{place}: PARAMS must be a dict of names to numbers or booleans")
     return {key: _default(key, value, place) for key, value in defaults.items()}
 
 
-def _default(key: object, value: object, place: str) -> bool | int | float:
-    """A value of PARAMS in its plain type, checked."""
+def _default(key: object, value: object, place: str) -> Default:
+    """A value of PARAMS in its plain type, checked; a tuple of one is a value for each leg."""
     if not isinstance(key, str) or not key.isidentifier():
         raise InputError(f"{place}: PARAMS: {key!r} is not a name")
+    if isinstance(value, tuple):
+        if len(value) != 1:
+            raise InputError(
+                f"{place}: PARAMS: {key} = {value!r}; a value for each leg is a tuple of one: (1.0,)"
+            )
+        return (_number(key, value[0], place),)
+    return _number(key, value, place)
+
+
+def _number(key: str, value: object, place: str) -> bool | int | float:
     for kind in (bool, int, float):
         if isinstance(value, kind):
             if kind is int and not INT_MIN <= value <= INT_MAX:

@@ -82,6 +82,8 @@ class Missed(IntEnum):
     """The drawdown is at its limit."""
     ATTEMPT_LOSS = 12
     """An attempt lost more than one may."""
+    STOPPED = 13
+    """This spread was closed at a loss or for its time, and has not come back since."""
 
 
 class Outcome(IntEnum):

@@ -3,8 +3,9 @@
 Every order is an IOC limit, so nothing rests, and none is for more than the touch shows. Fills are counted from the
 orders' own quantities; what is missing on one leg is chased within the slippage tolerance of the price that the
 attempt was decided on, until the deadline; then the surplus of the other leg is traded back at what the market gives,
-within a band that widens; if that does not end either, the strategy halts. A surplus below one lot of the leg that
-could still trade is let be. An order that never answers is in doubt: nothing is sent after it, the strategy halts.
+within a band that widens; if that does not end either, the strategy halts. A surplus too small for any order of the
+leg that could still trade is let be, and counts in the attempt that comes next. An order that never answers is in
+doubt: nothing is sent after it, the strategy halts.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import numpy as np
 from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, SELL
 from numba import njit
 
-from arb.strategy.decisions import Decision, Purpose
-from arb.strategy.sizing import floor_to_lot, limit_price
+from arb.strategy.decisions import Decision
+from arb.strategy.sizing import floor_to_lot, is_large_enough, limit_price
 
 #: Phases of the attempt.
 IDLE, OPENING, CHASING, REVERSING, HALTED = 0, 1, 2, 3, 4
@@ -24,6 +25,8 @@ ATTEMPT = np.dtype(
     [
         ("phase", "i8"),
         ("number", "i8"),
+        # A `Purpose`.
+        ("purpose", "i8"),
         # When the last attempt began.
         ("last_ts", "i8"),
         ("qty", "f8"),
@@ -36,6 +39,10 @@ ATTEMPT = np.dtype(
         ("resend_ts", "i8"),
         # Whether the last attempt ended with both legs filled.
         ("is_hedged", "i8"),
+        # What earlier attempts bought, less what they sold: too small to be traded so far. In base units.
+        ("residual", "f8"),
+        # The pair's profit before the attempt under way.
+        ("profit_before", "f8"),
     ],
     align=True,
 )
@@ -56,37 +63,40 @@ def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):  # type: ig
     """Sends one IOC limit of an attempt and logs it; whether it went out. `px` is already on a tick."""
     now = bot.current_timestamp
     order_id = attempt.next_order_id
+    asset = legs[leg_no].asset
     if side == BUY:
-        result = bot.submit_buy_order(leg_no, order_id, px, qty, IOC, LIMIT, False)
+        result = bot.submit_buy_order(asset, order_id, px, qty, IOC, LIMIT, False)
     else:
-        result = bot.submit_sell_order(leg_no, order_id, px, qty, IOC, LIMIT, False)
+        result = bot.submit_sell_order(asset, order_id, px, qty, IOC, LIMIT, False)
     if result != 0:
-        recorder.decide(now, Decision.REFUSED, attempt.number, leg_no, order_id, result)
+        recorder.decide(now, Decision.REFUSED, attempt.number, asset, order_id, result)
         attempt.resend_ts = now + RESEND_NS
         return False
     attempt.next_order_id = order_id + np.uint64(1)
     legs[leg_no].order_id = order_id
-    recorder.decide(now, code, attempt.number, leg_no, order_id, px)
+    recorder.decide(now, code, attempt.number, asset, order_id, px)
     return True
 
 
 @njit
-def begin(bot, recorder, attempt, legs, buy_no, qty, edge, params):  # type: ignore[no-untyped-def]
+def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, params):  # type: ignore[no-untyped-def]
     """Opens an attempt: both legs at once, each within the slippage tolerance of its touch."""
     now = bot.current_timestamp
     sell_no = 1 - buy_no
-    attempt.number += 1
+    attempt.number = number
+    attempt.purpose = purpose
     attempt.last_ts = now
     attempt.qty = qty
     attempt.reversals = 0
     attempt.undone_qty = 0.0
     attempt.deadline = now + np.int64(params.order_timeout_ns)
-    recorder.decide(now, Decision.ATTEMPT, attempt.number, buy_no, np.uint64(Purpose.ENTER), edge)
+    recorder.decide(now, Decision.ATTEMPT, number, legs[buy_no].asset, np.uint64(purpose), edge)
     for leg_no in range(2):
         leg = legs[leg_no]
         leg.side = BUY if leg_no == buy_no else SELL
         leg.reference_px = leg.ask if leg_no == buy_no else leg.bid
-        leg.filled_qty = 0.0
+        # What is left from before is bought or sold already.
+        leg.filled_qty = max(0.0, leg.side * attempt.residual)
         leg.order_id = 0
     for leg_no in (buy_no, sell_no):
         leg = legs[leg_no]
@@ -106,12 +116,12 @@ def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-de
         return
     long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
     surplus = legs[long_no].filled_qty - legs[1 - long_no].filled_qty
-    chase_qty = floor_to_lot(surplus, legs[1 - long_no].lot_size)
-    reverse_qty = floor_to_lot(surplus, legs[long_no].lot_size)
+    chase_qty = _tradable(legs[1 - long_no], surplus)
+    reverse_qty = _tradable(legs[long_no], surplus)
     if attempt.phase == OPENING:
         _enter(attempt, CHASING, now, params)
         if reverse_qty > 0.0:
-            recorder.decide(now, Decision.IMBALANCE, attempt.number, long_no, 0, surplus)
+            recorder.decide(now, Decision.IMBALANCE, attempt.number, legs[long_no].asset, 0, surplus)
     if attempt.phase == CHASING and (now >= attempt.deadline or not chase_qty > 0.0):
         _enter(attempt, REVERSING, now, params)
     if attempt.phase == CHASING:
@@ -154,11 +164,15 @@ def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
         leg = legs[leg_no]
         if leg.order_id == 0:
             continue
-        order = bot.orders(leg_no).get(leg.order_id)
+        order = bot.orders(leg.asset).get(leg.order_id)
         if order is None or order.req != NONE or order.status in (NONE, NEW, PARTIALLY_FILLED):
             is_settled = False
             continue
         filled = order.qty - order.leaves_qty
+        if order.side == BUY:
+            leg.ask_taken += filled
+        else:
+            leg.bid_taken += filled
         # A reversal takes back what its leg had filled.
         if order.side == leg.side:
             leg.filled_qty += filled
@@ -166,7 +180,7 @@ def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
             leg.filled_qty -= filled
             attempt.undone_qty += filled
         if order.leaves_qty > 0.0:
-            recorder.decide(now, Decision.EXPIRED, attempt.number, leg_no, leg.order_id, order.leaves_qty)
+            recorder.decide(now, Decision.EXPIRED, attempt.number, leg.asset, leg.order_id, order.leaves_qty)
         leg.order_id = 0
     return is_settled
 
@@ -198,20 +212,31 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore
 
 
 @njit
+def _tradable(leg, surplus):  # type: ignore[no-untyped-def]
+    """What of a surplus an order of this leg could trade, at the price that the attempt was decided on."""
+    qty = floor_to_lot(surplus, leg.lot_size)
+    return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
+
+
+@njit
 def _shown(leg, side, qty):  # type: ignore[no-untyped-def]
-    """What of `qty` the touch shows, in whole lots; 0 where it is not known.
+    """What of `qty` the touch shows, in whole lots; 0 where it is not known or too small for an order.
 
     The simulated exchange fills an order whole at the touch, whatever its size: more than is shown would be a fill
     that nobody gets.
     """
     shown = leg.ask_qty if side == BUY else leg.bid_qty
-    return min(qty, floor_to_lot(shown, leg.lot_size)) if shown > 0.0 else 0.0
+    if not shown > 0.0:
+        return 0.0
+    qty = min(qty, floor_to_lot(shown, leg.lot_size))
+    return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
 
 
 @njit
 def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
     attempt.phase = IDLE
     qty = min(legs[0].filled_qty, legs[1].filled_qty)
+    attempt.residual = _surplus_bought(legs)
     attempt.is_hedged = floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0
     if attempt.is_hedged:
         recorder.decide(now, Decision.HEDGED, attempt.number, -1, 0, qty)
@@ -219,15 +244,18 @@ def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
         recorder.decide(now, Decision.REVERSED, attempt.number, -1, 0, attempt.undone_qty)
     else:
         recorder.decide(now, Decision.MISSED, attempt.number, -1, 0, 0.0)
-    bot.clear_inactive_orders(0)
-    bot.clear_inactive_orders(1)
+    bot.clear_inactive_orders(legs[0].asset)
+    bot.clear_inactive_orders(legs[1].asset)
     recorder.record(bot)
 
 
 @njit
 def _halt(recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
     attempt.phase = HALTED
-    imbalance = 0.0
-    for leg_no in range(2):
-        imbalance += legs[leg_no].side * legs[leg_no].filled_qty
-    recorder.decide(now, Decision.HALTED, attempt.number, -1, 0, imbalance)
+    recorder.decide(now, Decision.HALTED, attempt.number, -1, 0, _surplus_bought(legs))
+
+
+@njit
+def _surplus_bought(legs):  # type: ignore[no-untyped-def]
+    """What the legs bought less what they sold, by the orders that have answered."""
+    return legs[0].side * legs[0].filled_qty + legs[1].side * legs[1].filled_qty

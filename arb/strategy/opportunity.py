@@ -10,8 +10,8 @@ from numba import njit
 
 from arb.strategy.decisions import Decision, Missed
 
-#: One direction's opportunity.
-OPPORTUNITY = np.dtype([("is_open", "i8"), ("peak_bps", "f8"), ("missed", "i8")], align=True)
+#: One direction's opportunity. `asset` is the bot's number of what would be bought.
+OPPORTUNITY = np.dtype([("asset", "i8"), ("is_open", "i8"), ("peak_bps", "f8"), ("missed", "i8")], align=True)
 
 
 @njit
@@ -21,25 +21,22 @@ def is_any_open(seen):  # type: ignore[no-untyped-def]
 
 
 @njit
-def see(recorder, seen, buy_no, edge, missed, now):  # type: ignore[no-untyped-def]
-    """Notes an edge above the threshold in the direction that buys `buy_no`; `missed`: a `Missed` reason."""
-    opportunity = seen[buy_no]
+def see(recorder, opportunity, edge, missed, now):  # type: ignore[no-untyped-def]
+    """Notes an edge above the threshold; `missed`: a `Missed` reason."""
     if opportunity.is_open == 0:
         opportunity.is_open = 1
         opportunity.peak_bps = edge
         opportunity.missed = missed
-        recorder.decide(now, Decision.OPPORTUNITY, 0, buy_no, 0, edge)
+        recorder.decide(now, Decision.OPPORTUNITY, 0, opportunity.asset, 0, edge)
     opportunity.peak_bps = max(opportunity.peak_bps, edge)
     if opportunity.missed != Missed.TAKEN:
         opportunity.missed = missed
 
 
 @njit
-def lose(recorder, seen, buy_no, now):  # type: ignore[no-untyped-def]
-    """Notes that the direction that buys `buy_no` has no edge above the threshold, or none that is known."""
-    opportunity = seen[buy_no]
+def lose(recorder, opportunity, now):  # type: ignore[no-untyped-def]
+    """Notes that there is no edge above the threshold, or none that is known."""
     if opportunity.is_open != 0:
         opportunity.is_open = 0
-        recorder.decide(
-            now, Decision.OPPORTUNITY_END, 0, buy_no, np.uint64(opportunity.missed), opportunity.peak_bps
-        )
+        missed = np.uint64(opportunity.missed)
+        recorder.decide(now, Decision.OPPORTUNITY_END, 0, opportunity.asset, missed, opportunity.peak_bps)

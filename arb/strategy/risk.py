@@ -1,8 +1,8 @@
 """The strategy's own rules of risk: what stops it for good, and what keeps it from new attempts for a while.
 
-They look at the profit of the run (cash less fees plus positions at the mid), in shares of the capital that both legs
-began with, and at how attempts end. Order-level limits are elsewhere, inside the bot. Pure; checked when an attempt has
-ended and at every record, never while legs are open.
+They look at the profit of the run (cash less fees plus positions at the mid), in shares of the capital that the venues
+began with, and at how attempts end. What closes a position is never kept back. Order-level limits are elsewhere, inside
+the bot. Pure; checked when an attempt has ended and at every record, never while legs are open.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _DAY_NS = 86_400_000_000_000
 #: What the rules remember. Profits in quote units, times in ns.
 RISK = np.dtype(
     [
-        # Of both legs at their first known mid prices; 0 until then.
+        # Of all legs at their first known mid prices; 0 until then.
         ("capital", "f8"),
         ("profit", "f8"),
         ("peak_profit", "f8"),
@@ -25,11 +25,10 @@ RISK = np.dtype(
         ("day", "i8"),
         ("day_profit", "f8"),
         ("is_day_lost", "i8"),
-        # The profit before the attempt under way, and how many have failed in a row.
-        ("attempt_profit", "f8"),
+        # How many attempts have failed in a row.
         ("failures", "i8"),
         ("resume_ts", "i8"),
-        # How many attempts were begun: the place in the ring of their times.
+        # How many attempts were begun: the number of the last one, and its place in the ring of their times.
         ("begun", "i8"),
     ],
     align=True,
@@ -37,24 +36,38 @@ RISK = np.dtype(
 
 
 @njit
+def profit_of(bot, legs):  # type: ignore[no-untyped-def]
+    """Cash less fees plus positions at the mid, of these legs; NaN while a price that counts is not known."""
+    profit = 0.0
+    for leg in legs:
+        values = bot.state_values(leg.asset)
+        profit += values.balance - values.fee
+        if values.position != 0.0:
+            profit += values.position * 0.5 * (leg.bid + leg.ask) * leg.contract_size
+    return profit
+
+
+@njit
+def capital_of(legs):  # type: ignore[no-untyped-def]
+    """What the venues hold before the run, at the mid; NaN while a price that counts is not known.
+
+    legs: the first two are at two venues, whose money the further ones share.
+    """
+    capital = legs[0].quote + legs[1].quote
+    for leg in legs:
+        if leg.is_spot != 0 and leg.base > 0.0:
+            capital += leg.base * 0.5 * (leg.bid + leg.ask) * leg.contract_size
+    return capital
+
+
+@njit
 def look(bot, risk, legs, now, params):  # type: ignore[no-untyped-def]
     """Brings profit, peak and day up to date; nothing changes while a price that counts is not known."""
-    profit = 0.0
-    capital = 0.0
-    for leg_no in range(2):
-        leg = legs[leg_no]
-        value = 0.5 * (leg.bid + leg.ask) * leg.contract_size
-        values = bot.state_values(leg_no)
-        profit += values.balance - values.fee
-        capital += leg.quote
-        if values.position != 0.0:
-            profit += values.position * value
-        if leg.is_spot != 0 and leg.base > 0.0:
-            capital += leg.base * value
+    profit = profit_of(bot, legs)
+    capital = risk.capital if risk.capital > 0.0 else capital_of(legs)
     if not (profit > -np.inf and capital > 0.0):
         return
-    if risk.capital == 0.0:
-        risk.capital = capital
+    risk.capital = capital
     risk.profit = profit
     risk.peak_profit = max(risk.peak_profit, profit)
     day = now // _DAY_NS
@@ -68,10 +81,10 @@ def look(bot, risk, legs, now, params):  # type: ignore[no-untyped-def]
 
 @njit
 def begin_attempt(risk, begun, now):  # type: ignore[no-untyped-def]
-    """Notes an attempt: its time in the ring `begun`, and the profit before it."""
+    """Notes the time of an attempt in the ring `begun`; its number."""
     begun[risk.begun % len(begun)] = now
     risk.begun += 1
-    risk.attempt_profit = risk.profit
+    return risk.begun
 
 
 @njit
@@ -84,19 +97,26 @@ def end_attempt(risk, is_hedged, now, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def must_halt(recorder, risk, attempt_ended, now, params):  # type: ignore[no-untyped-def]
-    """Whether a rule stops the strategy for good; logs which. `attempt_ended`: the number of one, 0 for none."""
+def must_halt(recorder, risk, now, params):  # type: ignore[no-untyped-def]
+    """Whether the drawdown stops the strategy for good; logs it."""
     if not risk.capital > 0.0:
         return False
     drawdown = (risk.peak_profit - risk.profit) / risk.capital
-    if drawdown >= params.max_drawdown:
-        recorder.decide(now, Decision.RISK_HALTED, attempt_ended, -1, np.uint64(Missed.DRAWDOWN), drawdown)
-        return True
-    loss = (risk.attempt_profit - risk.profit) / risk.capital
-    if attempt_ended > 0 and loss >= params.max_attempt_loss:
-        recorder.decide(now, Decision.RISK_HALTED, attempt_ended, -1, np.uint64(Missed.ATTEMPT_LOSS), loss)
-        return True
-    return False
+    if drawdown < params.max_drawdown:
+        return False
+    recorder.decide(now, Decision.RISK_HALTED, 0, -1, np.uint64(Missed.DRAWDOWN), drawdown)
+    return True
+
+
+@njit
+def must_halt_after(recorder, risk, number, loss, now, params):  # type: ignore[no-untyped-def]
+    """Whether what attempt `number` lost (in quote units, NaN where it is not known) stops the strategy; logs it."""
+    if not (risk.capital > 0.0 and loss >= params.max_attempt_loss * risk.capital):
+        return False
+    recorder.decide(
+        now, Decision.RISK_HALTED, number, -1, np.uint64(Missed.ATTEMPT_LOSS), loss / risk.capital
+    )
+    return True
 
 
 @njit

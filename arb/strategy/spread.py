@@ -1,27 +1,48 @@
 """The spread strategy: buy one leg and sell the other when the edge across two books pays for itself.
 
-`run` watches both touches and opens an attempt when the edge of one direction (in bps of the buy price, net of both
-taker fees, measured from the average cross spread where `basis_halflife_ns` asks for it) is above `min_spread_bps` and
-not above the sanity cap `max_edge_bps`, both books are fresh, and the attempt before is not too near. One attempt at a
-time; `arb.strategy.hedge` brings it to an end. A book that is not in sync reads NaN, and NaN never trades. It is the
-strategy's thread, in every world.
+`run` watches both touches of each pair of legs and opens an attempt when the edge of one direction (in bps of the buy
+price, net of both taker fees, measured from the average cross spread where `basis_halflife_ns` asks for it) is above
+its threshold and not above the sanity cap `max_edge_bps`, both books are fresh, and the attempt before is not too near.
+In inventory mode an attempt is complete in itself, and thresholds lean against the inventory that has moved; in
+convergence mode the spread is held until it has come back. One attempt at a time and pair; `arb.strategy.hedge` brings
+it to an end. A book that is not in sync reads NaN, and NaN never trades. It is the strategy's thread, in every world.
 """
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
 
-from arb.strategy.decisions import Missed, Outcome
+from arb.strategy.decisions import Missed, Outcome, Purpose
 from arb.strategy.hedge import ATTEMPT, HALTED, IDLE, advance, begin, wait_ns
+from arb.strategy.holding import (
+    HOLDING,
+    NONE_HELD,
+    closing_qty,
+    cost_to_leave_bps,
+    unblock,
+    update_holding,
+    why_leave,
+)
+from arb.strategy.inventory import imbalance, must_rebalance, skewed_threshold_bps
 from arb.strategy.opportunity import OPPORTUNITY, is_any_open, lose, see
-from arb.strategy.risk import RISK, begin_attempt, end_attempt, look, must_halt, obstacle
-from arb.strategy.sizing import attempt_qty, why_no_qty
+from arb.strategy.risk import (
+    RISK,
+    begin_attempt,
+    end_attempt,
+    look,
+    must_halt,
+    must_halt_after,
+    obstacle,
+    profit_of,
+)
+from arb.strategy.sizing import attempt_qty, share_funds, whole_qty, why_no_qty
 from arb.strategy.touch import (
     BASIS,
     LEG,
     PRICE_CHANGED,
-    QTY_CHANGED,
     UNCHANGED,
     edge_bps,
     is_basis_known,
@@ -30,13 +51,22 @@ from arb.strategy.touch import (
     update_basis,
 )
 
-#: Arguments and their defaults. Names that the configuration has are filled in from it; `_0` and `_1` are the legs.
+#: Arguments and their defaults. Names that the configuration has are filled in from it; a value in brackets is one
+#: for each leg.
 PARAMS = {
+    "is_convergence": False,
     "min_spread_bps": 10.0,
     "max_edge_bps": 200.0,
-    "max_position_size": 1.0,
-    "position_limit": 10.0,
+    "inventory_skew_bps": 5.0,
+    "rebalance_threshold": 0.1,
+    "rebalance_cost_bps": 5.0,
+    "exit_spread_bps": 0.0,
+    "stop_loss_bps": 50.0,
+    "max_holding_ns": 0,
     "slippage_tolerance": 0.001,
+    "touch_share": 1.0,
+    "capital_allocation": 0.7,
+    "max_leverage": 1.0,
     "order_timeout_ns": 5_000_000_000,
     "attempt_interval_ns": 100_000_000,
     "stale_after_ns": 2_000_000_000,
@@ -50,149 +80,307 @@ PARAMS = {
     "max_attempts_per_day": 0,
     "basis_halflife_ns": 0,
     "record_interval_ns": 1_000_000_000,
-    "common_lot": 0.001,
-    "is_spot_0": True,
-    "is_spot_1": True,
-    "base_0": 0.0,
-    "base_1": 0.0,
-    "quote_0": 0.0,
-    "quote_1": 0.0,
-    "taker_fee_0": 0.001,
-    "taker_fee_1": 0.001,
-    "contract_size_0": 1.0,
-    "contract_size_1": 1.0,
-    "min_qty_0": 0.0,
-    "min_qty_1": 0.0,
-    "min_notional_0": 0.0,
-    "min_notional_1": 0.0,
+    "max_position_size": (1.0,),
+    "position_limit": (10.0,),
+    "common_lot": (0.001,),
+    "is_spot": (True,),
+    "base": (0.0,),
+    "quote": (0.0,),
+    "taker_fee": (0.001,),
+    "contract_size": (1.0,),
+    "min_qty": (0.0,),
+    "min_notional": (0.0,),
 }
 
 # What `wait_next_feed` answers.
 _TIMEOUT, _END_OF_DATA, _FEED, _ORDER_RESPONSE = 0, 1, 2, 3
 
 
+class State(NamedTuple):
+    """What the strategy remembers: arrays, because a compiled record does not keep its array alive."""
+
+    #: Two a pair: LEG, OPPORTUNITY (by the leg that would be bought).
+    legs: Any
+    seen: Any
+    #: One a pair: BASIS, ATTEMPT, HOLDING.
+    bases: Any
+    attempts: Any
+    holdings: Any
+    #: One in all: RISK; the ring of the times of the last attempts.
+    risks: Any
+    begun: Any
+
+
 @njit
 def run(bot, params, recorder):  # type: ignore[no-untyped-def]
     """Trades the spread until the data end or it halts; an `Outcome`."""
-    legs = np.zeros(2, LEG)
-    # A compiled record does not keep its array alive, so the arrays are what stays in use to the end.
-    bases = np.zeros(1, BASIS)
-    attempts = np.zeros(1, ATTEMPT)
-    risks = np.zeros(1, RISK)
-    attempts[0].next_order_id = 1
-    seen = np.zeros(2, OPPORTUNITY)
-    begun = np.zeros(max(1, params.max_attempts_per_day), np.int64)
-    _set_up(bot, params, legs)
+    pairs = np.int64(bot.num_assets) // 2
+    state = State(
+        np.zeros(2 * pairs, LEG),
+        np.zeros(2 * pairs, OPPORTUNITY),
+        np.zeros(pairs, BASIS),
+        np.zeros(pairs, ATTEMPT),
+        np.zeros(pairs, HOLDING),
+        np.zeros(1, RISK),
+        np.zeros(max(1, params.max_attempts_per_day), np.int64),
+    )
+    _set_up(bot, params, state)
     idle_ns = np.int64(params.record_interval_ns)
     next_record = np.int64(0)
     timeout = idle_ns
+    is_halted = False
     while True:
-        basis, attempt, risk = bases[0], attempts[0], risks[0]
         result = bot.wait_next_feed(True, timeout)
         if result == _END_OF_DATA:
             break
         if result > _ORDER_RESPONSE or result < _TIMEOUT:
             raise RuntimeError("the bot failed: see hftbacktest's return codes")
-        change = read_touches(bot, legs)
-        if change != UNCHANGED or attempt.phase != IDLE:
-            now = bot.current_timestamp
-            if change == PRICE_CHANGED and params.basis_halflife_ns > 0:
-                update_basis(basis, legs, now, params.basis_halflife_ns)
-            is_busy = attempt.phase != IDLE
-            if is_busy:
-                advance(bot, recorder, attempt, legs, params)
-                if attempt.phase == IDLE:
-                    _review(bot, recorder, risk, attempt, legs, now, params)
-            is_news = change == PRICE_CHANGED or (change == QTY_CHANGED and is_any_open(seen))
-            if is_news and (
-                params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
-            ):
-                _seek(bot, recorder, attempt, legs, seen, risk, begun, is_busy, basis.bps, now, params)
-            if attempt.phase == HALTED:
-                break
-            timeout = wait_ns(attempt, now, idle_ns, params)
         now = bot.current_timestamp
+        for pair_no in range(pairs):
+            change = read_touches(bot, state.legs, 2 * pair_no)
+            if change != UNCHANGED or state.attempts[pair_no].phase != IDLE:
+                if _step(bot, recorder, state, pair_no, change, is_halted, now, params):
+                    is_halted = True
         if now >= next_record:
             recorder.record(bot)
             next_record = now + idle_ns
-            if attempt.phase == IDLE:
-                look(bot, risk, legs, now, params)
-                if must_halt(recorder, risk, 0, now, params):
-                    attempt.phase = HALTED
-                    break
-    for buy_no in range(2):
-        lose(recorder, seen, buy_no, bot.current_timestamp)
+            if not is_halted and not _is_any_busy(state):
+                is_halted = _watch(bot, recorder, state, now, params)
+        # The attempts of other pairs are brought to their end before the strategy leaves.
+        if is_halted and not _is_any_busy(state):
+            break
+        timeout = _timeout_ns(state, now, idle_ns, params)
+    for direction in range(2 * pairs):
+        lose(recorder, state.seen[direction], bot.current_timestamp)
     recorder.record(bot)
-    return np.int64(Outcome.HALTED) if attempts[0].phase == HALTED else np.int64(Outcome.ENDED)
+    return np.int64(Outcome.HALTED) if is_halted else np.int64(Outcome.ENDED)
 
 
 @njit
-def _review(bot, recorder, risk, attempt, legs, now, params):  # type: ignore[no-untyped-def]
-    """Takes an attempt that has ended into account; halts where a rule of risk says so."""
-    look(bot, risk, legs, now, params)
-    end_attempt(risk, attempt.is_hedged != 0, now, params)
-    if must_halt(recorder, risk, attempt.number, now, params):
-        attempt.phase = HALTED
-
-
-@njit
-def _set_up(bot, params, legs):  # type: ignore[no-untyped-def]
+def _set_up(bot, params, state):  # type: ignore[no-untyped-def]
     """Fills in what never changes during the run."""
-    legs[0].is_spot, legs[1].is_spot = params.is_spot_0, params.is_spot_1
-    legs[0].base, legs[1].base = params.base_0, params.base_1
-    legs[0].quote, legs[1].quote = params.quote_0, params.quote_1
-    legs[0].taker_fee, legs[1].taker_fee = params.taker_fee_0, params.taker_fee_1
-    legs[0].contract_size, legs[1].contract_size = params.contract_size_0, params.contract_size_1
-    legs[0].min_qty, legs[1].min_qty = params.min_qty_0, params.min_qty_1
-    legs[0].min_notional, legs[1].min_notional = params.min_notional_0, params.min_notional_1
-    for leg_no in range(2):
-        legs[leg_no].tick_size = bot.depth(leg_no).tick_size
-        legs[leg_no].lot_size = bot.depth(leg_no).lot_size
-        legs[leg_no].bid = legs[leg_no].ask = np.nan
+    for leg_no in range(len(state.legs)):
+        leg = state.legs[leg_no]
+        depth = bot.depth(leg_no)
+        leg.asset = leg_no
+        leg.tick_size, leg.lot_size = depth.tick_size, depth.lot_size
+        leg.is_spot = params.is_spot[leg_no]
+        leg.base, leg.quote = params.base[leg_no], params.quote[leg_no]
+        leg.taker_fee = params.taker_fee[leg_no]
+        leg.contract_size = params.contract_size[leg_no]
+        leg.min_qty, leg.min_notional = params.min_qty[leg_no], params.min_notional[leg_no]
+        leg.common_lot = params.common_lot[leg_no]
+        leg.max_position_size = params.max_position_size[leg_no]
+        leg.position_limit = params.position_limit[leg_no]
+        leg.bid = leg.ask = leg.mark = np.nan
+        state.seen[leg_no].asset = leg_no
+    for pair_no in range(len(state.attempts)):
+        state.attempts[pair_no].next_order_id = 1
+        state.holdings[pair_no].bought_no = state.holdings[pair_no].blocked_no = NONE_HELD
 
 
 @njit
-def _seek(  # type: ignore[no-untyped-def]
-    bot, recorder, attempt, legs, seen, risk, begun, is_busy, basis_bps, now, params
-):
-    """Notes the edges above the threshold, and opens an attempt for one when nothing stands in its way."""
-    is_known = is_quoted(legs[0]) and is_quoted(legs[1])
+def _is_any_busy(state):  # type: ignore[no-untyped-def]
+    """Whether an attempt is under way that will come to an end."""
+    busy = 0
+    for attempt in state.attempts:
+        if attempt.phase != IDLE and attempt.phase != HALTED:
+            busy += 1
+    return busy > 0
+
+
+@njit
+def _timeout_ns(state, now, idle_ns, params):  # type: ignore[no-untyped-def]
+    """How long the strategy may sleep."""
+    timeout = idle_ns
+    for attempt in state.attempts:
+        if attempt.phase != IDLE and attempt.phase != HALTED:
+            timeout = min(timeout, wait_ns(attempt, now, idle_ns, params))
+    return timeout
+
+
+@njit
+def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # type: ignore[no-untyped-def]
+    """One pair after something happened to it; whether the strategy must halt."""
+    basis, attempt = state.bases[pair_no], state.attempts[pair_no]
+    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    seen = state.seen[2 * pair_no : 2 * pair_no + 2]
+    if change == PRICE_CHANGED and params.basis_halflife_ns > 0:
+        update_basis(basis, pair, now, params.basis_halflife_ns)
+    was_busy = attempt.phase != IDLE
+    if was_busy and attempt.phase != HALTED:
+        advance(bot, recorder, attempt, pair, params)
+        if attempt.phase == IDLE:
+            is_halted = _review(bot, recorder, state, pair_no, now, params)
+    if attempt.phase == HALTED or is_halted:
+        return True
+    is_known = params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
+    if change == UNCHANGED or not is_known:
+        return False
+    # Leaving comes first: what is to be closed at a loss must not be added to.
+    _leave(bot, recorder, state, pair_no, now, params)
+    if change == PRICE_CHANGED or is_any_open(seen):
+        _seek(bot, recorder, state, pair_no, was_busy, now, params)
+    return False
+
+
+@njit
+def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
+    """Once a record, between attempts: the drawdown, and spreads that are held for too long on silent books."""
+    look(bot, state.risks[0], state.legs, now, params)
+    if must_halt(recorder, state.risks[0], now, params):
+        return True
+    for pair_no in range(len(state.attempts)):
+        basis = state.bases[pair_no]
+        if params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns):
+            _leave(bot, recorder, state, pair_no, now, params)
+    return False
+
+
+@njit
+def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
+    """Takes an attempt that has ended into account; whether a rule of risk stops the strategy."""
+    attempt, risk = state.attempts[pair_no], state.risks[0]
+    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    look(bot, risk, state.legs, now, params)
+    end_attempt(risk, attempt.is_hedged != 0, now, params)
+    if params.is_convergence:
+        update_holding(bot, pair, state.holdings[pair_no], now)
+    loss = attempt.profit_before - profit_of(bot, pair)
+    return must_halt(recorder, risk, now, params) or must_halt_after(
+        recorder, risk, attempt.number, loss, now, params
+    )
+
+
+@njit
+def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore[no-untyped-def]
+    """Notes the edges above their thresholds, and opens an attempt for one when nothing stands in its way."""
+    basis, holding = state.bases[pair_no], state.holdings[pair_no]
+    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    is_known = is_quoted(pair[0]) and is_quoted(pair[1])
+    moved = _moved(bot, pair, params) if is_known else 0.0
+    unblock(pair, holding, basis.bps, params)
     for buy_no in range(2):
-        buy, sell = legs[buy_no], legs[1 - buy_no]
+        buy, sell = pair[buy_no], pair[1 - buy_no]
+        opportunity = state.seen[2 * pair_no + buy_no]
         # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
-        edge = edge_bps(buy, sell) - (basis_bps if buy_no == 0 else -basis_bps) if is_known else np.nan
-        if edge > params.min_spread_bps:
-            missed = _obstacle(bot, attempt, is_busy, edge, now, params)
+        edge = edge_bps(buy, sell) - (basis.bps if buy_no == 0 else -basis.bps) if is_known else np.nan
+        if edge > _threshold_bps(pair, moved, buy_no, params):
+            missed = _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params)
             if missed == Missed.TAKEN:
-                missed = obstacle(risk, begun, now, params)
-            if missed == Missed.TAKEN:
-                buy_values, sell_values = bot.state_values(buy_no), bot.state_values(1 - buy_no)
-                qty = attempt_qty(buy, sell, buy_values, sell_values, params)
-                if qty > 0.0:
-                    look(bot, risk, legs, now, params)
-                    begin_attempt(risk, begun, now)
-                    begin(bot, recorder, attempt, legs, buy_no, qty, edge, params)
-                else:
-                    missed = why_no_qty(buy, sell, buy_values, sell_values, params)
-            see(recorder, seen, buy_no, edge, missed, now)
+                missed = _enter(bot, recorder, state, pair_no, buy_no, edge, now, params)
+            see(recorder, opportunity, edge, missed, now)
         else:
-            lose(recorder, seen, buy_no, now)
+            lose(recorder, opportunity, now)
+            if not params.is_convergence and must_rebalance(moved, buy_no, edge, params):
+                if _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params) == Missed.TAKEN:
+                    _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params)
 
 
 @njit
-def _obstacle(bot, attempt, is_busy, edge, now, params):  # type: ignore[no-untyped-def]
+def _moved(bot, pair, params):  # type: ignore[no-untyped-def]
+    """How far inventory has moved, where the mode looks at it."""
+    if params.is_convergence:
+        return 0.0
+    return imbalance(pair, bot.state_values(pair[0].asset), bot.state_values(pair[1].asset))
+
+
+@njit
+def _threshold_bps(pair, moved, buy_no, params):  # type: ignore[no-untyped-def]
+    """The least edge that opens an attempt."""
+    if params.is_convergence:
+        return params.min_spread_bps + cost_to_leave_bps(pair)
+    return skewed_threshold_bps(moved, buy_no, params)
+
+
+@njit
+def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
+    """Opens an attempt for an edge, or tells what is missing: a `Missed` reason, TAKEN for nothing."""
+    share_funds(bot, state.legs, 2 * pair_no)
+    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    buy, sell = pair[buy_no], pair[1 - buy_no]
+    buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
+    qty = attempt_qty(buy, sell, buy_values, sell_values, params)
+    if not qty > 0.0:
+        return why_no_qty(buy, sell, buy_values, sell_values, params)
+    _begin(bot, recorder, state, pair_no, Purpose.ENTER, buy_no, qty, edge, now, params)
+    return np.int64(Missed.TAKEN)
+
+
+@njit
+def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
+    """Brings back what has moved, as far as the touches show quantity for it."""
+    share_funds(bot, state.legs, 2 * pair_no)
+    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    buy, sell = pair[buy_no], pair[1 - buy_no]
+    buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
+    moved = 0.5 * (sell_values.position - buy_values.position)
+    qty = whole_qty(buy, sell, min(attempt_qty(buy, sell, buy_values, sell_values, params), moved), params)
+    if qty > 0.0:
+        _begin(bot, recorder, state, pair_no, Purpose.REBALANCE, buy_no, qty, edge, now, params)
+
+
+@njit
+def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
+    """Closes the spread that a pair holds, when it is time to and its books are known."""
+    attempt, holding, basis = state.attempts[pair_no], state.holdings[pair_no], state.bases[pair_no]
+    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    if not params.is_convergence or holding.bought_no == NONE_HELD or attempt.phase != IDLE:
+        return
+    if not (is_quoted(pair[0]) and is_quoted(pair[1])) or is_stale(bot, pair, now, params):
+        return
+    if now - attempt.last_ts < params.attempt_interval_ns:
+        return
+    purpose = why_leave(bot, pair, holding, basis.bps, now, params)
+    if purpose == 0:
+        return
+    qty = closing_qty(bot, pair, holding, params)
+    if qty > 0.0:
+        if purpose != Purpose.LEAVE:
+            holding.blocked_no = holding.bought_no
+        buy_no = 1 - holding.bought_no
+        edge = edge_bps(pair[buy_no], pair[1 - buy_no]) - (basis.bps if buy_no == 0 else -basis.bps)
+        _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params)
+
+
+@njit
+def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params):  # type: ignore[no-untyped-def]
+    """Opens an attempt, with what risk wants to know of the time before it."""
+    attempt = state.attempts[pair_no]
+    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    look(bot, state.risks[0], state.legs, now, params)
+    attempt.profit_before = profit_of(bot, pair)
+    number = begin_attempt(state.risks[0], state.begun, now)
+    begin(bot, recorder, attempt, pair, number, np.int64(purpose), buy_no, qty, edge, params)
+
+
+@njit
+def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type: ignore[no-untyped-def]
     """What forbids an attempt now, size aside: a `Missed` reason, TAKEN for nothing."""
-    if is_busy or attempt.phase != IDLE:
+    attempt, holding = state.attempts[pair_no], state.holdings[pair_no]
+    if was_busy or attempt.phase != IDLE:
         return np.int64(Missed.BUSY)
+    if params.is_convergence and holding.bought_no == 1 - buy_no:
+        return np.int64(Missed.BUSY)  # the other way is held: that is left first
+    if holding.blocked_no == buy_no:
+        return np.int64(Missed.STOPPED)
     if not edge <= params.max_edge_bps:
         return np.int64(Missed.DISTRUSTED)
     if now - attempt.last_ts < params.attempt_interval_ns:
         return np.int64(Missed.INTERVAL)
-    for leg_no in range(2):
-        latency = bot.feed_latency(leg_no)
+    if is_stale(bot, state.legs[2 * pair_no : 2 * pair_no + 2], now, params):
+        return np.int64(Missed.STALE)
+    return obstacle(state.risks[0], state.begun, now, params)
+
+
+@njit
+def is_stale(bot, pair, now, params):  # type: ignore[no-untyped-def]
+    """Whether either book was silent for too long."""
+    for leg in pair:
+        latency = bot.feed_latency(leg.asset)
         if latency is None:
-            return np.int64(Missed.STALE)
+            return True
         _, local_ts = latency
         if now - local_ts > params.stale_after_ns:
-            return np.int64(Missed.STALE)
-    return np.int64(Missed.TAKEN)
+            return True
+    return False

@@ -17,9 +17,16 @@ LEG = np.dtype(
         ("ask", "f8"),
         ("bid_qty", "f8"),
         ("ask_qty", "f8"),
-        # What never changes during a run.
+        # What our own orders took of either side since the venue last changed it.
+        ("bid_taken", "f8"),
+        ("ask_taken", "f8"),
+        # The last mid that was known; NaN before the first.
+        ("mark", "f8"),
+        # What never changes during a run. `asset` is the bot's number of it.
+        ("asset", "i8"),
         ("tick_size", "f8"),
         ("lot_size", "f8"),
+        ("common_lot", "f8"),
         ("taker_fee", "f8"),
         ("is_spot", "i8"),
         ("base", "f8"),
@@ -27,6 +34,11 @@ LEG = np.dtype(
         ("min_qty", "f8"),
         ("min_notional", "f8"),
         ("contract_size", "f8"),
+        ("max_position_size", "f8"),
+        ("position_limit", "f8"),
+        # What the venue's other instruments do with the money that they share with this leg.
+        ("other_cash", "f8"),
+        ("other_notional", "f8"),
         # The attempt under way.
         ("side", "i8"),
         ("reference_px", "f8"),
@@ -46,17 +58,27 @@ UNCHANGED, QTY_CHANGED, PRICE_CHANGED = 0, 1, 2
 
 
 @njit
-def read_touches(bot, legs):  # type: ignore[no-untyped-def]
-    """Reads both touches; whether a price, or only a quantity, is another than before. NaN counts as a change."""
+def read_touches(bot, legs, first):  # type: ignore[no-untyped-def]
+    """Reads the touches of the two legs from `first` on; whether a price, or only a quantity, is another than before.
+
+    NaN counts as a change.
+    """
     change = UNCHANGED
-    for leg_no in range(2):
+    for leg_no in range(first, first + 2):
         depth = bot.depth(leg_no)
         leg = legs[leg_no]
         bid, ask = depth.best_bid, depth.best_ask
         bid_qty, ask_qty = depth.best_bid_qty, depth.best_ask_qty
+        if bid != leg.bid or bid_qty != leg.bid_qty:
+            leg.bid_taken = 0.0
+        if ask != leg.ask or ask_qty != leg.ask_qty:
+            leg.ask_taken = 0.0
         if bid != leg.bid or ask != leg.ask:
             leg.bid = bid
             leg.ask = ask
+            mid = 0.5 * (bid + ask)
+            if mid > 0.0:
+                leg.mark = mid
             change = PRICE_CHANGED
         if bid_qty != leg.bid_qty or ask_qty != leg.ask_qty:
             leg.bid_qty = bid_qty
@@ -72,13 +94,21 @@ def is_quoted(leg):  # type: ignore[no-untyped-def]
 
 
 @njit
+def mid_spread_bps(pair):  # type: ignore[no-untyped-def]
+    """The cross spread, mid to mid, of leg 1 over leg 0 in bps; NaN where a book is not known."""
+    mid_0 = 0.5 * (pair[0].bid + pair[0].ask)
+    mid_1 = 0.5 * (pair[1].bid + pair[1].ask)
+    return BPS * (mid_1 - mid_0) / mid_0 if mid_0 > 0.0 and mid_1 > 0.0 else np.nan
+
+
+@njit
 def edge_bps(buy, sell):  # type: ignore[no-untyped-def]
     """What buying at one touch and selling at the other earns, in bps of the buy price, net of both taker fees."""
     return BPS * (sell.bid * (1.0 - sell.taker_fee) - buy.ask * (1.0 + buy.taker_fee)) / buy.ask
 
 
 @njit
-def update_basis(basis, legs, now, halflife_ns):  # type: ignore[no-untyped-def]
+def update_basis(basis, pair, now, halflife_ns):  # type: ignore[no-untyped-def]
     """Moves the average to `now`: the cross spread seen last has held since then.
 
     While a book is not known the average stays as it is, and the time does not count: what was seen last before a
@@ -90,15 +120,10 @@ def update_basis(basis, legs, now, halflife_ns):  # type: ignore[no-untyped-def]
         else:
             decay = 0.5 ** ((now - basis.last_ts) / halflife_ns)
             basis.bps = basis.last_bps + (basis.bps - basis.last_bps) * decay
-    mid_0 = 0.5 * (legs[0].bid + legs[0].ask)
-    mid_1 = 0.5 * (legs[1].bid + legs[1].ask)
-    if mid_0 > 0.0 and mid_1 > 0.0:
-        basis.last_bps = BPS * (mid_1 - mid_0) / mid_0
-        if basis.start_ts == 0:
-            basis.start_ts = now
-            basis.bps = basis.last_bps
-    else:
-        basis.last_bps = np.nan
+    basis.last_bps = mid_spread_bps(pair)
+    if basis.start_ts == 0 and not np.isnan(basis.last_bps):
+        basis.start_ts = now
+        basis.bps = basis.last_bps
     basis.last_ts = now
 
 

@@ -75,13 +75,13 @@ class FakeOrders(dict[int, Order]):
 
 @dataclass
 class FakeBot:
-    """The bot's interface over two legs."""
+    """The bot's interface over two legs, or two a pair."""
 
     touches: Sequence[Touch]
     fates: Iterator[Fate]
     end_ts: int
-    tick_sizes: tuple[float, float]
-    lot_sizes: tuple[float, float]
+    tick_sizes: tuple[float, ...]
+    lot_sizes: tuple[float, ...]
     current_timestamp: int = 0
     sent: list[Order] = field(default_factory=list)
     refused: list[Order] = field(default_factory=list)
@@ -89,10 +89,12 @@ class FakeBot:
     last_feed: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._orders = (FakeOrders(), FakeOrders())
+        self.num_assets = len(self.tick_sizes)
+        legs = range(self.num_assets)
+        self._orders = [FakeOrders() for _ in legs]
         self._next = 0
-        self._last = [Touch(0, leg, *[math.nan] * 4) for leg in range(2)]
-        self._values = [SimpleNamespace(position=0.0, balance=0.0, fee=0.0) for _ in range(2)]
+        self._last = [Touch(0, leg, *[math.nan] * 4) for leg in legs]
+        self._values = [SimpleNamespace(position=0.0, balance=0.0, fee=0.0) for _ in legs]
 
     def depth(self, leg_no: int) -> Any:
         touch = self._last[leg_no]

@@ -21,6 +21,8 @@ from arb.strategy.decisions import Decision
 ATTEMPT_ROW = np.dtype(
     [
         ("attempt", "i8"),
+        # Which two legs: 2 * pair and 2 * pair + 1.
+        ("pair", "i8"),
         ("purpose", "i8"),
         ("outcome", "i8"),
         ("begin", "i8"),
@@ -30,7 +32,7 @@ ATTEMPT_ROW = np.dtype(
         ("fills", "i8"),
         ("chases", "i8"),
         ("reversals", "i8"),
-        # Bought, in base and in quote; and the price of leg 1 over leg 0 in bps, as filled.
+        # Bought, in base and in quote; and the price of the pair's leg 1 over its leg 0 in bps, as filled.
         ("base", "f8"),
         ("bought", "f8"),
         ("spread_bps", "f8"),
@@ -85,6 +87,7 @@ def _add_log(rows: Any, decisions: Any, begun: Any) -> None:
     # Backwards, so that the first line of a number stands.
     lines, places = _places(rows, begun[::-1])
     rows["begin"][places] = lines["timestamp"]
+    rows["pair"][places] = lines["leg"] // 2
     rows["purpose"][places] = lines["order_id"]
     rows["expected_bps"][places] = lines["value"]
     lines, places = _places(rows, decisions[np.isin(decisions["code"], ENDINGS)])
@@ -103,12 +106,13 @@ def _add_fills(rows: Any, fills: Any) -> None:
         return np.bincount(places[where], values[where], minlength=count)
 
     is_bought = fills["base"] > 0.0
+    rows["pair"][places] = fills["leg"] // 2
     rows["fills"] = np.bincount(places, minlength=count)
     rows["cash"], rows["fee"] = total(fills["cash"]), total(fills["fee"])
     rows["base"], rows["bought"] = total(fills["base"], is_bought), total(-fills["cash"], is_bought)
     prices = []
     for leg_no in range(2):
-        is_own = fills["leg"] == leg_no
+        is_own = fills["leg"] % 2 == leg_no
         rows[f"net_{leg_no}"] = total(fills["base"], is_own)
         traded = total(np.abs(fills["base"]), is_own)
         prices.append(_divided(total(np.abs(fills["base"]) * fills["price"], is_own), traded))
@@ -125,7 +129,7 @@ def _add_residuals(rows: Any, equity: Equity) -> None:
     rows["residual"] = residual
     ends = np.maximum(rows["end"], rows["last_fill"])
     records = np.minimum(np.searchsorted(equity.timestamps, ends), len(equity.timestamps) - 1)
-    holders = np.argmax(np.abs(nets), axis=1)
+    holders = 2 * rows["pair"] + np.argmax(np.abs(nets), axis=1)
     marks = equity.mids[records, holders]
     rows["residual_quote"] = np.where(residual == 0.0, 0.0, residual * marks)
 
@@ -136,11 +140,18 @@ def _add_edges(rows: Any, run: RunData, equity: Equity) -> None:
     captured[(rows["residual"] != 0.0) | (rows["fills"] == 0)] = np.nan
     rows["captured_bps"] = rows["over_basis_bps"] = captured
     if run.basis_halflife_ns > 0:
-        spreads = cross_spread_bps(run.records["price"])
+        rows["over_basis_bps"] = captured - _earned_by_basis(rows, run, equity)
+
+
+def _earned_by_basis(rows: Any, run: RunData, equity: Equity) -> Any:
+    """Leg 0 bought and leg 1 sold earns the basis, the other way round pays it, and a reversal does neither."""
+    bases = np.full(len(rows), np.nan)
+    for pair in np.unique(rows["pair"]):
+        spreads = cross_spread_bps(run.records["price"][:, 2 * pair : 2 * pair + 2])
         basis = basis_bps(equity.timestamps, spreads, run.basis_halflife_ns)
-        # Leg 0 bought and leg 1 sold earns the basis, the other way round pays it, and a reversal does neither.
-        earned = values_at(equity.timestamps, basis, rows["begin"]) * _divided(rows["net_0"], rows["base"])
-        rows["over_basis_bps"] = captured - earned
+        is_own = rows["pair"] == pair
+        bases[is_own] = values_at(equity.timestamps, basis, rows["begin"][is_own])
+    return bases * _divided(rows["net_0"], rows["base"])
 
 
 def _divided(part: Any, whole: Any) -> Any:

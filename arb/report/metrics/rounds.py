@@ -63,7 +63,12 @@ def rounds_of(attempts: Any, equity: Equity, *, by_spread: bool) -> Any:
     """Rows of ROUND_ROW by time; by_spread: from flat to flat instead of attempt by attempt."""
     filled = attempts[attempts["fills"] > 0]
     if by_spread:
-        return _from_flat_to_flat(filled, equity)
+        pairs = [
+            _from_flat_to_flat(filled[filled["pair"] == pair], equity, 2 * int(pair))
+            for pair in np.unique(filled["pair"])
+        ]
+        rows = np.concatenate([np.zeros(0, ROUND_ROW), *pairs])
+        return rows[np.argsort(rows["end"], kind="stable")]
     rows = np.zeros(len(filled), ROUND_ROW)
     rows["first_attempt"] = rows["last_attempt"] = filled["attempt"]
     rows["begin"], rows["end"], rows["pnl"] = filled["first_fill"], filled["last_fill"], filled["pnl"]
@@ -101,7 +106,7 @@ def longest_run(flags: Any) -> int:
     return int(lengths.max()) if len(lengths) else 0
 
 
-def _from_flat_to_flat(filled: Any, equity: Equity) -> Any:
+def _from_flat_to_flat(filled: Any, equity: Equity, first_leg: int) -> Any:
     rows = np.zeros(len(filled), ROUND_ROW)
     count = first = 0
     nets, peak = [0.0, 0.0], 0.0
@@ -111,16 +116,16 @@ def _from_flat_to_flat(filled: Any, equity: Equity) -> Any:
         peak = max(peak, held)
         is_flat = held <= _DUST * peak
         if is_flat or place == len(filled) - 1:
-            rows[count] = _round_of(filled[first : place + 1], nets, equity, is_open=not is_flat)
+            rows[count] = _round_of(filled[first : place + 1], nets, equity, first_leg, is_open=not is_flat)
             count, first, nets, peak = count + 1, place + 1, [0.0, 0.0], 0.0
     return rows[:count]
 
 
-def _round_of(attempts: Any, nets: list[float], equity: Equity, *, is_open: bool) -> Any:
+def _round_of(attempts: Any, nets: list[float], equity: Equity, first_leg: int, *, is_open: bool) -> Any:
     """One round; what is left of it is valued at each leg's mid, at its end or at that of the run."""
     end = int(attempts["last_fill"].max())
     last = len(equity.timestamps) - 1
     record = last if is_open else min(int(np.searchsorted(equity.timestamps, end)), last)
-    left = [net * float(equity.mids[record, n]) if net else 0.0 for n, net in enumerate(nets)]
+    left = [net * float(equity.mids[record, first_leg + n]) if net else 0.0 for n, net in enumerate(nets)]
     pnl = math.fsum((*attempts["cash"], *(-attempts["fee"]), *left))
     return (attempts["attempt"][0], attempts["attempt"][-1], attempts["first_fill"].min(), end, pnl, is_open)

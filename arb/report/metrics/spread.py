@@ -15,7 +15,7 @@ from arb.report.metrics.run import BPS
 
 
 def cross_spread_bps(prices: Any) -> Any:
-    """Leg 1 over leg 0, mid to mid, in bps of leg 0; NaN where either is not known. prices: (row, leg)."""
+    """Leg 1 over leg 0, mid to mid, in bps of leg 0; NaN where either is not known. prices: (row, 2)."""
     return BPS * (prices[:, 1] - prices[:, 0]) / prices[:, 0]
 
 

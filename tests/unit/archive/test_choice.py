@@ -209,9 +209,14 @@ def test_free_days_around(day: date, around: tuple[date, date]) -> None:
 
 def test_the_command_is_ready_for_a_shell() -> None:
     first, last = date(2024, 1, 1), date(2024, 1, 3)
-    legs = ["binance_spot:BTCUSDT", "bybit_spot:BTCUSDT"]
+    legs = [("binance_spot", "BTCUSDT"), ("bybit_spot", "BTCUSDT")]
     assert download_command(Path("recordings"), legs, first, first) == (
         "arb download --start 2024-01-01 --legs binance_spot:BTCUSDT,bybit_spot:BTCUSDT --data recordings"
+    )
+    more = [(venue, symbol) for symbol in ("BTCUSDT", "ETHUSDT") for venue in ("binance_spot", "bybit_spot")]
+    assert (
+        "--legs binance_spot:SYMBOL,bybit_spot:SYMBOL --symbols BTCUSDT,ETHUSDT --data"
+        in download_command(Path("x"), more, first, last)
     )
     assert download_command(Path("my data"), legs, first, last, "my/it's.toml") == (
         "arb download --start 2024-01-01 --end 2024-01-03 --legs binance_spot:BTCUSDT,bybit_spot:BTCUSDT"

@@ -14,6 +14,7 @@ import tomli
 from arb.config import Config, load
 from arb.config.schema import MainFile, VenueFile
 from arb.config.strict import KnownKey, known_keys
+from arb.errors import ConfigError
 
 MAIN_KEYS = list(known_keys(MainFile))
 VENUE_KEYS = list(known_keys(VenueFile))
@@ -117,6 +118,8 @@ def test_an_almost_empty_main_file_will_do(folder: Path) -> None:
     short = load(folder / "arbitrage.toml").as_dict()
 
     full["capital"] = {name: full["capital"][name] for name in ("binance_spot", "bybit_spot")}
+    # The section that the template shows for a symbol is empty.
+    assert set(full["symbols"].pop("BTCUSDT").values()) == {None}
     assert short == full
 
 
@@ -190,13 +193,15 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
     second = load(other / "main.toml").as_dict()
 
     assert json.dumps(first) == json.dumps(second)
-    assert set(first) == {"strategy", "risk", "execution", "capital", "clock", "data", "archive", "venues"}
+    assert set(first) == {
+        *("strategy", "risk", "execution", "capital", "symbols", "clock", "data", "archive", "venues"),
+    }
     assert list(first["venues"]) == ["binance_spot", "bybit_spot"]
     for key in MAIN_KEYS:
         holder: Any = first
         for part in concrete(key)[:-1]:
             holder = holder[part]
-        assert key.path[-1] == "<name>" or key.path[-1] in holder
+        assert key.path[-1] in ("<name>", "<SYMBOL>") or key.path[-1] in holder
     for key in VENUE_KEYS:
         holder = first["venues"]["binance_spot"]
         for part in concrete(key):
@@ -225,3 +230,52 @@ def test_the_configuration_is_frozen_and_crosses_processes(folder: Path) -> None
         loaded.legs[0].base = 2.0  # type: ignore[misc]
     copy: Config = pickle.loads(pickle.dumps(loaded))
     assert copy == loaded
+
+
+def test_several_symbols_have_both_legs_each_and_their_own_sizes(folder: Path) -> None:
+    settings = [
+        "symbols.ETHUSDT.max_position_size=10.0",
+        "symbols.ETHUSDT.position_limit=100.0",
+        "capital.binance_spot.base_of.ETHUSDT=20.0",
+    ]
+    loaded = load(folder / "arbitrage.toml", settings, symbols=["BTCUSDT", "ETHUSDT"])
+
+    assert [leg.name for leg in loaded.legs] == [
+        *("binance_spot:BTCUSDT", "bybit_spot:BTCUSDT", "binance_spot:ETHUSDT", "bybit_spot:ETHUSDT"),
+    ]
+    assert [leg.base for leg in loaded.legs] == [1.0, 1.0, 20.0, 1.0]
+    assert [leg.max_position_size for leg in loaded.legs] == [1.0, 1.0, 10.0, 10.0]
+    assert [leg.position_limit for leg in loaded.legs] == [10.0, 10.0, 100.0, 100.0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "symbols", "line"),
+    [
+        ([], ["BTCUSDT", "BTCUSDT"], "[strategy] symbols names a symbol twice"),
+        (
+            ['strategy.legs=["binance_spot:BTCUSDT","bybit_spot:SYMBOL"]'],
+            ["BTCUSDT", "ETHUSDT"],
+            "[strategy] legs names symbols of its own, but there are several; write both as venue:SYMBOL",
+        ),
+        (
+            ["symbols.ETHUSD.position_limit=1.0"],
+            None,
+            "[symbols] ETHUSD is a symbol that no file of the venues describes; did you mean ETHUSDT?",
+        ),
+        (
+            [
+                "capital.binance_usdm.base_of.BTCUSDT=1.0",
+                'strategy.legs=["binance_usdm:SYMBOL","bybit_spot:SYMBOL"]',
+            ],
+            None,
+            "[capital.binance_usdm.base_of] BTCUSDT is 1.0; a perpetual venue holds margin in quote only",
+        ),
+    ],
+)
+def test_symbols_that_make_no_run_are_refused(
+    folder: Path, settings: list[str], symbols: list[str] | None, line: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(folder / "arbitrage.toml", settings, symbols=symbols)
+
+    assert line in str(caught.value)

@@ -27,6 +27,10 @@ VENUE_KEYS = list(known_keys(VenueFile))
 NAMES = {"<venue>": "binance_spot", "<SYMBOL>": "BTCUSDT", "<name>": "skew"}
 
 
+#: Names of the user's choice stand right in it.
+BASES = ("capital", "binance_spot", "base_of")
+
+
 def concrete(key: KnownKey) -> tuple[str, ...]:
     return tuple(NAMES.get(part, part) for part in key.path)
 
@@ -49,7 +53,7 @@ def tables(kind: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[t
     for key in known_keys(kind):
         for length in range(1, len(key.path)):
             section = tuple(NAMES.get(part, part) for part in key.path[:length])
-            if section not in {("capital",), ("symbols",), ("strategy", "params")}:
+            if section not in {("capital",), ("symbols",), ("strategy", "params"), BASES}:
                 yield section
 
 

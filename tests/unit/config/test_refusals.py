@@ -57,7 +57,8 @@ Edit = Callable[[str, str, str], None]
         (
             "strategy.foo.bar=1",
             "--set strategy.foo.bar: [strategy.foo] is not a known section; known here: symbol, legs,"
-            " function, min_spread_bps, max_edge_bps, max_position_size, rebalance_threshold, basis_halflife_s, params",
+            " symbols, function, mode, min_spread_bps, max_edge_bps, max_position_size, inventory_skew_bps,"
+            " rebalance_threshold, rebalance_cost_bps, exit_spread_bps, max_holding_s, basis_halflife_s, params",
         ),
         (
             "capital.binance_spo.quote=1",
@@ -96,7 +97,7 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
             "[execution]",
             "[execution]\nfoo = 1",
             "[execution] foo is not a known key; known here: order_timeout_ms, attempt_interval_ms, stale_after_ms,"
-            " slippage_tolerance",
+            " slippage_tolerance, touch_share",
         ),
         (
             "max_drawdown = 0.05",

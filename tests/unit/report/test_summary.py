@@ -58,7 +58,7 @@ def test_legs_are_those_of_the_last_state() -> None:
     )
     assert (first.pnl, second.pnl) == pytest.approx((-101 - 0.3 + 100, 103 - 0.4 - 101))
     assert (first.start_base, first.start_quote) == (10.0, 5_000.0)
-    assert figures().summary.imbalance == 0.0
+    assert figures().summary.pairs[0].imbalance == 0.0
 
 
 def test_a_flat_leg_has_a_profit_without_a_mid_and_a_held_one_has_none() -> None:

@@ -155,3 +155,17 @@ def test_the_record_has_fields_of_their_kinds_in_order() -> None:
 
 def test_the_record_is_bound() -> None:
     assert bound(lambda hbt, params: 0, {"a": 4.0}, a=1.0)[1]["a"] == 4.0
+
+
+def test_a_parameter_for_each_leg_is_an_array() -> None:
+    facts = {"fee": (0.1, 0.2, 0.3, 0.4), "lot": (0.5, 0.6, 0.7, 0.8)}
+    loaded = strategy(lambda hbt, params: 0, fee=(0.0,), least=(2,), is_on=(True,), lot=0.001)
+    arguments = Arguments(loaded, facts, {"least": 3}, legs=4)
+
+    assert arguments.params == {
+        "fee": (0.1, 0.2, 0.3, 0.4), "least": (3, 3, 3, 3), "is_on": (True,) * 4, "lot": 0.5,
+    }  # fmt: skip
+    record = arguments.bind(BOT, RECORDER)[1]
+    assert record["fee"].tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert record["least"].tolist() == [3, 3, 3, 3]
+    assert record["is_on"].tolist() == [1, 1, 1, 1]

@@ -173,6 +173,8 @@ def test_a_module_that_raises_is_told(write: Write, monkeypatch: pytest.MonkeyPa
         ("{'two words': 2}", "PARAMS: 'two words' is not a name"),
         ("{'': 2}", "PARAMS: '' is not a name"),
         ("{'a': 2**63}", "PARAMS: a = 9223372036854775808 does not fit in 64 bits"),
+        ("{'a': (1.0, 2.0)}", "PARAMS: a = (1.0, 2.0); a value for each leg is a tuple of one: (1.0,)"),
+        ("{'a': ('x',)}", "PARAMS: a = 'x' is neither a number nor a boolean"),
     ],
 )
 def test_params_of_a_wrong_kind_are_refused(write: Write, params: str, told: str) -> None:

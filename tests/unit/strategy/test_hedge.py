@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -13,6 +12,7 @@ from hftbacktest.order import BUY, SELL
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fake_bot import Decided, FakeBot, FakeRecorder, Fate, Order, Touch, fates, plain
+from support.spread_params import spread_params
 
 from arb.strategy import spread
 from arb.strategy.decisions import Decision, Outcome
@@ -39,25 +39,26 @@ REFUSED = Fate(code=20)
 REJECTED = Fate(is_rejected=True)
 ALL_FATES = (FULL, NOTHING, PARTIAL, SILENT, LATE, TOO_LATE, LATE_NOTHING, REFUSED, REJECTED)
 
-PARAMS = {
-    **spread.PARAMS,
-    "min_spread_bps": 10.0,
-    "max_position_size": 1.0,
-    "position_limit": 3.0,
-    "slippage_tolerance": TOLERANCE,
-    "order_timeout_ns": TIMEOUT,
-    "attempt_interval_ns": 0,
-    "max_failures": 0,
-    "max_attempt_loss": 1e9,
-    "max_drawdown": 1e9,
-    "max_daily_loss": 1e9,
-    "common_lot": COMMON_LOT,
-    "is_spot_0": True,
-    "is_spot_1": False,
-    "base_0": 10.0,
-    "quote_0": 10_000.0,
-    "quote_1": 10_000.0,
-}
+LIMIT = 3.0
+PARAMS = spread_params(
+    min_spread_bps=10.0,
+    max_position_size=1.0,
+    position_limit=LIMIT,
+    slippage_tolerance=TOLERANCE,
+    order_timeout_ns=TIMEOUT,
+    attempt_interval_ns=0,
+    max_failures=0,
+    max_attempt_loss=1e9,
+    max_drawdown=1e9,
+    max_daily_loss=1e9,
+    # Each attempt stands for itself here; what moves inventory back is tested elsewhere.
+    inventory_skew_bps=0.0,
+    rebalance_threshold=1.0,
+    common_lot=COMMON_LOT,
+    is_spot_1=False,
+    base_0=10.0,
+    quote=10_000.0,
+)
 
 
 #: What is watched rather than done; `test_spread` tests it.
@@ -83,7 +84,7 @@ CALM = [touch(START + 2 * MS, 0, 99.99, 100.0), touch(START + 2 * MS, 1, 100.0, 
 def run(touches: Sequence[Touch], script: Sequence[Fate], then: Fate = FULL) -> Run:
     bot = FakeBot(touches, fates(script, then), touches[-1].ts + 3_000 * MS, TICKS, LOTS)
     recorder = FakeRecorder()
-    outcome = plain(spread.run)(bot, SimpleNamespace(**PARAMS), recorder)
+    outcome = plain(spread.run)(bot, PARAMS, recorder)
     return Run(bot, [d for d in recorder.decisions if d.code not in WATCHED], int(outcome))
 
 
@@ -110,7 +111,7 @@ def check(result: Run) -> None:
     if is_halted:
         assert result.decisions[-1].code == Decision.HALTED
     for values in (result.bot.state_values(0), result.bot.state_values(1)):
-        assert abs(values.position) <= PARAMS["position_limit"] + ROOM
+        assert abs(values.position) <= LIMIT + ROOM
 
 
 def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
@@ -312,7 +313,7 @@ def test_waiting_for_a_late_answer_does_not_spin() -> None:
     waits = []
     wait = bot.wait_next_feed
     bot.wait_next_feed = lambda resp, timeout: waits.append(timeout) or wait(resp, timeout)  # type: ignore[method-assign]
-    plain(spread.run)(bot, SimpleNamespace(**PARAMS), FakeRecorder())
+    plain(spread.run)(bot, PARAMS, FakeRecorder())
     assert len(waits) < 10
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_bot import FakeBot, FakeRecorder, Fate, Record, Touch, fates, plain
+from support.spread_params import spread_params
 
 from arb.strategy import risk, spread
 from arb.strategy.decisions import Decision, Missed, Outcome
@@ -20,8 +21,12 @@ PARAMS = SimpleNamespace(
     max_drawdown=0.05, max_attempt_loss=0.01, max_daily_loss=0.03, max_failures=3, cooldown_ns=60 * S,
     max_attempts_per_day=0,
 )  # fmt: skip
-look, must_halt, end_attempt, obstacle, begin_attempt = (
-    plain(f) for f in (risk.look, risk.must_halt, risk.end_attempt, risk.obstacle, risk.begin_attempt)
+look, must_halt, must_halt_after, end_attempt, obstacle, begin_attempt = (
+    plain(f)
+    for f in (
+        *(risk.look, risk.must_halt, risk.must_halt_after, risk.end_attempt, risk.obstacle),
+        risk.begin_attempt,
+    )
 )
 
 
@@ -29,8 +34,8 @@ def legs(mid: float = 100.0) -> list[Any]:
     """Spot with 10 base and a perpetual: a capital of 1,000 + 3,000 + 6,000."""
     both = {"bid": mid - 1.0, "ask": mid + 1.0, "contract_size": 1.0}
     return [
-        SimpleNamespace(**both, is_spot=1, base=10.0, quote=3_000.0),
-        SimpleNamespace(**both, is_spot=0, base=0.0, quote=6_000.0),
+        SimpleNamespace(**both, asset=0, is_spot=1, base=10.0, quote=3_000.0),
+        SimpleNamespace(**both, asset=1, is_spot=0, base=0.0, quote=6_000.0),
     ]
 
 
@@ -78,19 +83,23 @@ def test_it_halts_exactly_when_the_drawdown_is_at_its_limit(balances: list[float
         look(bot(balance), state, legs(), S, PARAMS)
         peak = max(peak, balance, 0.0)
         expected = (peak - balance) / 10_000.0 >= 0.05
-        assert must_halt(recorder, state, 0, S, PARAMS) == expected
+        assert must_halt(recorder, state, S, PARAMS) == expected
         if expected:
             line = recorder.decisions[-1]
             assert (line.code, line.order_id) == (Decision.RISK_HALTED, Missed.DRAWDOWN)
 
 
-@pytest.mark.parametrize(("loss", "halts"), [(99.0, False), (100.0, True)])
+@pytest.mark.parametrize(("loss", "halts"), [(99.0, False), (100.0, True), (math.nan, False)])
 def test_an_attempt_that_loses_its_limit_halts(loss: float, halts: bool) -> None:
-    state = looked(300.0)
-    begin_attempt(state, [0], S)
-    look(bot(300.0 - loss), state, legs(), S, PARAMS)
-    assert not must_halt(FakeRecorder(), state, 0, S, PARAMS), "only the end of an attempt is asked"
-    assert must_halt(FakeRecorder(), state, 7, S, PARAMS) is halts
+    recorder = FakeRecorder()
+    assert must_halt_after(recorder, looked(300.0), 7, loss, S, PARAMS) is halts
+    assert [(d.attempt, d.order_id) for d in recorder.decisions] == [(7, Missed.ATTEMPT_LOSS)] * halts
+
+
+def test_nothing_halts_before_the_capital_is_known() -> None:
+    state = Record(risk.RISK)
+    assert not must_halt(FakeRecorder(), state, S, PARAMS)
+    assert not must_halt_after(FakeRecorder(), state, 7, 1e9, S, PARAMS)
 
 
 def test_a_lost_day_ends_with_the_day() -> None:
@@ -131,8 +140,7 @@ def run(then: Fate, **changes: Any) -> tuple[int, list[Any]]:
     """The whole strategy on books that offer 100 bps three times."""
     touches = [Touch(S, 0, 99.99, 100.0, 5.0, 5.0), Touch(S, 1, 101.0, 101.1, 5.0, 5.0)]
     touches += [Touch(n * 2 * S, 1, 101.0 + n / 100, 101.2, 5.0, 5.0) for n in range(1, 4)]
-    plenty = {"base_0": 1e3, "base_1": 1e3, "quote_0": 1e6, "quote_1": 1e6}
-    params = SimpleNamespace(**{**spread.PARAMS, **plenty, **changes})
+    params = spread_params(**{"base": 1e3, "quote": 1e6, **changes})
     recorder = FakeRecorder()
     fake = FakeBot(touches, fates([], then), touches[-1].ts + 20 * S, (0.01, 0.01), (0.001, 0.001))
     return int(plain(spread.run)(fake, params, recorder)), recorder.decisions

@@ -20,6 +20,7 @@ limit_price = plain(sizing.limit_price)
 attempt_qty = plain(sizing.attempt_qty)
 buy_room = plain(sizing.buy_room)
 sell_room = plain(sizing.sell_room)
+share_funds = plain(sizing.share_funds)
 
 STEPS = ["0.00001", "0.0001", "0.001", "0.01", "0.05", "0.1", "0.25", "0.5", "1", "5", "10"]
 steps = st.sampled_from(STEPS).map(float)
@@ -79,6 +80,13 @@ def leg(**changes: Any) -> Any:
         "contract_size": 1.0,
         "min_qty": 0.0,
         "min_notional": 0.0,
+        "bid_taken": 0.0,
+        "ask_taken": 0.0,
+        "other_cash": 0.0,
+        "other_notional": 0.0,
+        "max_position_size": 20.0,
+        "position_limit": 80.0,
+        "common_lot": 0.001,
     }
     return SimpleNamespace(**{**base, **changes})
 
@@ -89,22 +97,26 @@ def values(position: float = 0.0, balance: float = 0.0, fee: float = 0.0) -> Any
 
 def params(**changes: Any) -> Any:
     base = {
-        "max_position_size": 20.0,
-        "position_limit": 80.0,
         "slippage_tolerance": 0.01,
-        "common_lot": 0.001,
+        "touch_share": 1.0,
+        "capital_allocation": 1.0,
+        "max_leverage": 1.0,
         "max_order_qty": 0.0,
         "max_order_notional": 0.0,
     }
     return SimpleNamespace(**{**base, **changes})
 
 
+#: Limits that a leg has; both alike where a test names one.
+_OF_LEGS = ("max_position_size", "position_limit", "common_lot")
+
+
 def qty_of(
     buy: Any = None, sell: Any = None, buying: Any = None, selling: Any = None, **changes: Any
 ) -> float:
-    return attempt_qty(
-        buy or leg(), sell or leg(), buying or values(), selling or values(), params(**changes)
-    )
+    own = {name: changes.pop(name) for name in _OF_LEGS if name in changes}
+    legs = [SimpleNamespace(**{**vars(one or leg()), **own}) for one in (buy, sell)]
+    return attempt_qty(*legs, buying or values(), selling or values(), params(**changes))
 
 
 def test_the_largest_size_of_an_attempt_binds() -> None:
@@ -155,8 +167,8 @@ def test_a_perpetual_sells_short_what_its_equity_covers() -> None:
 
 def test_a_perpetual_buys_back_even_when_its_equity_is_gone() -> None:
     perp = leg(is_spot=0, quote=0.0)
-    assert buy_room(perp, values(position=-5.0, balance=-1_000.0), 100.0, 80.0) == 5.0
-    assert sell_room(perp, values(position=5.0, balance=-1_000.0), 100.0, 80.0) == 5.0
+    assert buy_room(perp, values(position=-5.0, balance=-1_000.0), 100.0, 80.0, 1.0, 1.0) == 5.0
+    assert sell_room(perp, values(position=5.0, balance=-1_000.0), 100.0, 80.0, 1.0, 1.0) == 5.0
 
 
 def test_contracts_are_worth_their_size() -> None:
@@ -198,15 +210,27 @@ sides = st.builds(
 states = st.builds(values, st.floats(-20.0, 20.0), st.floats(-2_000.0, 2_000.0), st.floats(0.0, 50.0))
 
 
-@given(sides, sides, states, states, st.sampled_from([0.001, 0.01, 0.25]), st.floats(0.0, 0.1))
+@given(
+    sides, sides, states, states, st.sampled_from([0.001, 0.01, 0.25]), st.floats(0.0, 0.1),
+    st.floats(0.1, 1.0), st.floats(0.1, 5.0),
+)  # fmt: skip
 def test_an_attempt_never_takes_more_than_anything_allows(
-    buy: Any, sell: Any, buying: Any, selling: Any, lot: float, tolerance: float
+    buy: Any,
+    sell: Any,
+    buying: Any,
+    selling: Any,
+    lot: float,
+    tolerance: float,
+    share: float,
+    leverage: float,
 ) -> None:
-    limits = params(common_lot=lot, slippage_tolerance=tolerance, position_limit=25.0)
+    own = {"common_lot": lot, "position_limit": 25.0}
+    buy, sell = (SimpleNamespace(**{**vars(one), **own}) for one in (buy, sell))
+    limits = params(slippage_tolerance=tolerance, capital_allocation=share, max_leverage=leverage)
     qty = attempt_qty(buy, sell, buying, selling, limits)
     assume(qty > 0.0)
     room = lot * 1e-6
-    assert qty <= min(limits.max_position_size, buy.ask_qty, sell.bid_qty) + room
+    assert qty <= min(buy.max_position_size, buy.ask_qty, sell.bid_qty) + room
     assert buying.position + qty <= 25.0 + room
     assert selling.position - qty >= -25.0 - room
     assert qty / lot == pytest.approx(round(qty / lot), abs=1e-6)
@@ -214,10 +238,18 @@ def test_an_attempt_never_takes_more_than_anything_allows(
     assert qty * buy.ask * buy.contract_size >= buy.min_notional
     worst = buy.ask * (1.0 + tolerance)
     if buy.is_spot:
-        left = buy.quote + buying.balance - buying.fee
+        left = buy.quote * share + buying.balance - buying.fee
         assert qty * worst * buy.contract_size * (1.0 + buy.taker_fee) <= left + 1e-3
     if sell.is_spot:
-        assert sell.base + selling.position - qty >= -room
+        assert sell.base * share + selling.position - qty >= -room
+    for side, state, px, after in (
+        (buy, buying, worst, buying.position + qty),
+        (sell, selling, sell.bid, selling.position - qty),
+    ):
+        value = px * side.contract_size
+        equity = side.quote + state.balance - state.fee + state.position * value
+        if not side.is_spot and abs(after) > abs(state.position):
+            assert abs(after) * value * (1.0 + side.taker_fee) <= max(0.0, equity) * share * leverage + 1e-3
 
 
 @pytest.mark.slow
@@ -256,3 +288,55 @@ def test_what_the_order_limits_would_refuse_is_not_asked_for() -> None:
     assert attempt_qty(*both, params(max_order_qty=3.0)) == pytest.approx(3.0)
     # The dearer leg at its worst price: a purchase within 1 % of 100.
     assert attempt_qty(*both, params(max_order_notional=505.0)) == pytest.approx(5.0)
+
+
+def test_a_share_of_what_is_shown_is_taken() -> None:
+    assert qty_of(buy=leg(ask_qty=10.0), touch_share=0.25) == pytest.approx(2.5)
+
+
+def test_what_was_just_taken_is_not_shown() -> None:
+    assert qty_of(buy=leg(ask_qty=10.0, ask_taken=7.0, bid_taken=9.0)) == pytest.approx(3.0)
+    assert qty_of(sell=leg(bid_qty=10.0, bid_taken=7.0, ask_taken=9.0)) == pytest.approx(3.0)
+    assert qty_of(buy=leg(ask_qty=10.0, ask_taken=11.0)) == 0.0
+
+
+def test_only_a_share_of_the_capital_is_used() -> None:
+    assert qty_of(buy=leg(quote=101.101 * 10), capital_allocation=0.7) == pytest.approx(7.0)
+    assert qty_of(sell=leg(base=10.0), capital_allocation=0.7) == pytest.approx(7.0)
+    perp = leg(is_spot=0, base=0.0, quote=99.9 * 1.001 * 10)
+    assert qty_of(sell=perp, capital_allocation=0.7) == pytest.approx(7.0)
+    # What was earned since is used whole.
+    assert qty_of(
+        buy=leg(quote=101.101 * 10), buying=values(balance=101.101 * 2), capital_allocation=0.7
+    ) == pytest.approx(9.0)
+
+
+def test_leverage_lets_a_perpetual_hold_more_than_its_equity() -> None:
+    perp = leg(is_spot=0, base=0.0, quote=99.9 * 1.001 * 3)
+    assert qty_of(sell=perp, max_leverage=2.0) == pytest.approx(6.0)
+    assert qty_of(sell=perp, max_leverage=0.5) == pytest.approx(1.5)
+
+
+def _shared(count: int, is_spot: int) -> list[Any]:
+    return [
+        leg(asset=n, is_spot=is_spot, mark=100.0, contract_size=1.0, quote=1_000.0) for n in range(2 * count)
+    ]
+
+
+@pytest.mark.parametrize(("is_spot", "cash", "notional"), [(1, -310.0, 300.0), (0, -10.0, 300.0)])
+def test_money_is_shared_by_the_instruments_of_a_venue(is_spot: int, cash: float, notional: float) -> None:
+    # The second symbol's first leg bought 3 at 100 and paid a fee of 10; its other leg is at the other venue.
+    states = [values(), values(), values(3.0, -300.0, 10.0), values(-3.0, 300.0, 7.0)]
+    bot = SimpleNamespace(state_values=lambda asset: states[asset])
+    legs = _shared(2, is_spot)
+    share_funds(bot, legs, 0)
+    assert (legs[0].other_cash, legs[0].other_notional) == (cash, notional)
+    assert (legs[1].other_cash, legs[1].other_notional) == ((293.0, 300.0) if is_spot else (-7.0, 300.0))
+    share_funds(bot, legs, 2)
+    assert (legs[2].other_cash, legs[2].other_notional) == (0.0, 0.0)
+
+
+def test_what_the_others_spent_is_gone_for_this_one() -> None:
+    assert qty_of(buy=leg(quote=101.101 * 10, other_cash=-101.101 * 4)) == pytest.approx(6.0)
+    perp = leg(is_spot=0, base=0.0, quote=99.9 * 1.001 * 10, other_notional=99.9 * 1.001 * 4)
+    assert qty_of(sell=perp) == pytest.approx(6.0)

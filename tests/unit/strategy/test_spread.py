@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.fake_bot import FakeBot, FakeRecorder, Touch, fates, plain
+from support.fake_bot import FakeBot, FakeRecorder, Fate, Touch, fates, plain
+from support.spread_params import spread_params
 
 import arb.strategy
 from arb.strategy import spread
@@ -29,15 +29,7 @@ def bot_of(touches: list[Touch]) -> FakeBot:
 
 
 def params(**changes: Any) -> Any:
-    plenty = {
-        "base_0": 1e3,
-        "base_1": 1e3,
-        "quote_0": 1e6,
-        "quote_1": 1e6,
-        "taker_fee_0": 0.0,
-        "taker_fee_1": 0.0,
-    }
-    return SimpleNamespace(**{**spread.PARAMS, **plenty, **changes})
+    return spread_params(**{"base": 1e3, "quote": 1e6, "taker_fee": 0.0, **changes})
 
 
 def attempts(touches: list[Touch], **changes: Any) -> list[tuple[int, float]]:
@@ -163,15 +155,76 @@ def test_a_silent_book_opens_nothing() -> None:
 
 def test_attempts_keep_their_distance() -> None:
     books = [*CHEAP_0, *(touch(S + n * 20 * MS, 1, 101.0 + n / 100, 102.0) for n in range(1, 11))]
-    assert len(attempts(books, attempt_interval_ns=100 * MS, position_limit=100.0)) == 3
-    assert len(attempts(books, attempt_interval_ns=0, position_limit=100.0)) == 11
+    assert len(attempts(books, attempt_interval_ns=100 * MS, max_position_size=0.1)) == 3
+    assert len(attempts(books, attempt_interval_ns=0, max_position_size=0.1)) == 11
 
 
 def test_what_is_too_small_or_unpaid_or_over_the_limit_is_told_apart() -> None:
     assert missed(CHEAP_0, min_notional_0=1e9) == [Missed.TOO_SMALL]
     assert missed(CHEAP_0, quote_0=0.0) == [Missed.INVENTORY]
     assert missed(CHEAP_0, position_limit=0.0) == [Missed.POSITION]
+    assert missed(CHEAP_0, quote_0=101.0, capital_allocation=0.0005) == [Missed.POSITION]
+    assert missed(CHEAP_0, is_spot=False, quote_0=101.0, max_leverage=0.0001) == [Missed.POSITION]
 
 
 def test_an_attempt_says_what_it_is_for() -> None:
     assert lines(CHEAP_0, Decision.ATTEMPT) == [(Decision.ATTEMPT, 0, Purpose.ENTER, 100.0)]
+
+
+def test_what_was_taken_is_not_taken_again_before_the_touch_changes() -> None:
+    books = [*CHEAP_0, *(touch(S + n * 200 * MS, 1, 101.0 + n / 100, 102.0) for n in range(1, 11))]
+    assert len(attempts(books, max_position_size=2.0)) == 3  # 2 + 2 + 1 of the 5 that leg 0 shows
+
+
+PAIRS = {"is_spot": True, "legs": 4}
+
+
+def two_pairs(*then: Touch) -> FakeBot:
+    calm = [touch(S, leg, 99.99, 100.0) for leg in range(4)]
+    return FakeBot([*calm, *then], fates([]), 20 * S, (0.01,) * 4, (0.001,) * 4)
+
+
+def run_pairs(bot: FakeBot, **changes: Any) -> tuple[int, list[Any]]:
+    recorder = FakeRecorder()
+    outcome = run(bot, params(**{**PAIRS, "capital_allocation": 1.0, **changes}), recorder)
+    return int(outcome), recorder.decisions
+
+
+def test_each_pair_is_traded_by_its_own_books() -> None:
+    bot = two_pairs(touch(2 * S, 3, 101.0, 101.1))
+    outcome, decisions = run_pairs(bot)
+    assert outcome == Outcome.ENDED
+    assert [(o.leg_no, o.side) for o in bot.sent] == [(2, 1), (3, -1)]
+    assert [(d.code, d.leg) for d in decisions if d.code == Decision.OPPORTUNITY] == [
+        (Decision.OPPORTUNITY, 2)
+    ]
+
+
+def test_attempts_of_all_pairs_are_numbered_in_one_row() -> None:
+    bot = two_pairs(touch(2 * S, 1, 101.0, 101.1), touch(3 * S, 3, 101.0, 101.1))
+    _, decisions = run_pairs(bot)
+    assert [(d.attempt, d.leg) for d in decisions if d.code == Decision.HEDGED] == [(1, -1), (2, -1)]
+
+
+def test_pairs_share_the_money_of_a_venue() -> None:
+    bot = two_pairs(touch(2 * S, 1, 101.0, 101.1), touch(3 * S, 3, 101.0, 101.1))
+    # 150 pay for one and a half.
+    run_pairs(bot, quote=150.15)
+    assert [o.qty for o in bot.sent if o.side == 1] == [pytest.approx(1.0), pytest.approx(0.5)]
+
+
+def test_a_halt_lets_the_other_pair_end_its_attempt() -> None:
+    # Pair 0 gets one leg and nothing more: it halts about 200 ms later, while pair 1 waits for its answers.
+    bot = two_pairs(touch(2 * S, 1, 101.0, 101.1), touch(2 * S + 50 * MS, 3, 101.0, 101.1))
+    by_pair = [fates([Fate()], Fate(share=0.0)), fates([], Fate(delay_ns=180 * MS))]
+    submit = bot._submit
+
+    def by_leg(side: int, leg_no: int, *rest: Any) -> int:
+        bot.fates = by_pair[leg_no // 2]
+        return submit(side, leg_no, *rest)
+
+    bot._submit = by_leg  # type: ignore[method-assign]
+    outcome, decisions = run_pairs(bot, order_timeout_ns=100 * MS, max_attempt_loss=1e9, max_drawdown=1e9)
+    ends = [(d.attempt, d.code) for d in decisions if d.code in (Decision.HALTED, Decision.HEDGED)]
+    assert outcome == Outcome.HALTED
+    assert ends == [(1, Decision.HALTED), (2, Decision.HEDGED)]
