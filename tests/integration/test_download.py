@@ -367,3 +367,16 @@ def test_a_large_download_before_a_backtest_needs_a_yes(shell: Shell) -> None:
     assert shell.place.files() == []
     shell.arb(*run, "--yes")
     assert len(shell.place.files()) == 6
+
+
+def test_several_symbols_are_one_plan_and_one_command(shell: Shell) -> None:
+    files = serve_all(shell.place)
+    for leg in (SPOT, BYBIT_SPOT):
+        files += shell.place.serve(leg._replace(symbol="ETHUSDT"), FREE, "tardis")
+    more = ["--symbols", "BTCUSDT,ETHUSDT"]
+    named = command_in(refused(shell.arb("backtest", "--start", str(FREE), *more)))
+    assert named == [
+        *words("--legs", "binance_spot:SYMBOL,bybit_spot:SYMBOL", *more, "--data", "recordings"),
+    ]  # fmt: skip
+    assert "12 files fetched" in shell.arb(*named).err
+    assert len(shell.place.files()) == len(files) == 12
