@@ -58,7 +58,7 @@ class Downloader:
         self, start: date, end: date, source: str | None = None, progress: Progress | None = None
     ) -> Plan:
         """What to fetch for every leg from `start` to `end`, both inclusive. Asks the servers for sizes."""
-        wanted = [(leg, day) for leg in self.legs for day in days_between(start, end)]
+        wanted = [(leg, day) for leg in self.legs for day in days_between(start, end, _today())]
         return self._plan(wanted, source, self._archives, progress)
 
     def plan_missing(self, start: date, end: date, progress: Progress | None = None) -> Plan:
@@ -71,7 +71,7 @@ class Downloader:
         sources = self._sources()
         wanted: dict[str | None, list[tuple[ArchiveLeg, date]]] = {}
         for leg in self.legs:
-            for day in days_between(start, end):
+            for day in days_between(start, end, _today()):
                 if (leg.venue, leg.symbol, day) not in recorded:
                     source = sources.get((leg.venue, leg.symbol, day))
                     wanted.setdefault(source, []).append((leg, day))
@@ -93,7 +93,6 @@ class Downloader:
         archives: Archives,
         progress: Progress | None,
     ) -> Plan:
-        _refuse_days([day for _, day in wanted], datetime.now(UTC).date())
         return make_plan(self._services, archives, wanted, source, self.directory, progress)
 
     def _recorded(self) -> set[tuple[str, str, date]]:
@@ -108,18 +107,16 @@ class Downloader:
         return {(file.venue, file.symbol, file.day): file.source for file in files}
 
 
-def days_between(start: date, end: date) -> list[date]:
-    """All days from `start` to `end`, both inclusive. Raises InputError where there is none."""
+def days_between(start: date, end: date, today: date) -> list[date]:
+    """All days from `start` to `end`, both inclusive. Raises InputError where there is none, or no data can be."""
     if end < start:
         raise InputError(f"--end {end} lies before --start {start}")
+    if start < _FIRST_DAY:
+        raise InputError(f"{start}: no archive goes back beyond {_FIRST_DAY}")
+    if end > today:
+        raise InputError(f"{end} is not over; archives have whole days, and often only a day or two later")
     return [start + timedelta(days=n) for n in range((end - start).days + 1)]
 
 
-def _refuse_days(days: Sequence[date], today: date) -> None:
-    """Raises InputError for days that no archive can have."""
-    if min(days) < _FIRST_DAY:
-        raise InputError(f"{min(days)}: no archive goes back beyond {_FIRST_DAY}")
-    if max(days) >= today:
-        raise InputError(
-            f"{max(days)} is not over; archives have whole days, and often only a day or two later"
-        )
+def _today() -> date:
+    return datetime.now(UTC).date()

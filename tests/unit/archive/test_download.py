@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from support.archive_server import Fault
+from support.archive_server import ArchiveServer, Fault
 from support.archives import BYBIT_SPOT, LINEAR, SPOT, USDM, Place, fetched, plan_of, refusal, zipped
 
 from arb.archive.choice import RemoteFile
@@ -379,3 +379,28 @@ def test_a_note_that_outlived_its_part_is_removed(place: Place, book: RemoteFile
     place.serve(LINEAR, KEYED, "bybit", 400_000)
     assert place.carry_out(place.plan([LINEAR], [KEYED], "bybit")) == 1
     assert not note.exists()
+
+
+def test_a_file_of_the_same_length_that_changed_begins_anew_at_once(place: Place, book: RemoteFile) -> None:
+    path, length = f"/{book.path}", len(place.content(book))
+    place.server.faults[path] = [Fault(cut_after=100_000), NEVER]
+    refusal(lambda: place.carry_out(plan_of(place, book)))
+    place.server.put(path, zipped(400_000, seed=77))
+    assert len(place.content(book)) == length
+    place.server.faults.clear()
+    before = place.server.gets(path)
+    fetched(place, book)
+    assert place.server.gets(path) == before + 1
+    assert place.server.ranges(path)[-1] == (0, length)
+
+
+def test_a_part_from_another_address_is_not_gone_on_with(place: Place, book: RemoteFile) -> None:
+    path = f"/{book.path}"
+    place.server.faults[path] = [Fault(cut_after=100_000), NEVER]
+    refusal(lambda: place.carry_out(plan_of(place, book)))
+    with ArchiveServer() as other:
+        other.has_validators = False
+        other.put(path, zipped(400_000, seed=77))
+        mirror = Place(other, place.directory)
+        fetched(mirror, book)
+        assert other.ranges(path) == [(0, len(other.files[path]))]
