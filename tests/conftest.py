@@ -1,8 +1,10 @@
-"""The whole suite: property tests draw the same examples in every run, so that a red one stays red."""
+"""The whole suite: property tests draw the same examples in every run, so that a red one stays red; no network."""
 
 from __future__ import annotations
 
 from hypothesis import settings
+from support.guard.loopback_only import forbid
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
+forbid()

@@ -79,7 +79,9 @@ def run_backtest(
     strategy = load_strategy(config.strategy.function)
     arguments = Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
     legs = [leg_of(leg) for leg in config.legs]
-    days = select_days(Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end)
+    days = select_days(
+        Path(config.data.directory), [(leg.venue, leg.symbol) for leg in legs], start, end, config.file
+    )
     notes = origin_notes(day for leg_days in days for day in leg_days)
     for leg, leg_days in zip(legs, days, strict=True):
         notes += archive_notes(leg_days, leg.feed_latency_ns)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from arb.cli.lines import Day, ReadingProgress, config_option, listed, output
+from arb.cli.download import download_missing
+from arb.cli.lines import Day, ReadingProgress, config_option, load_config, output
 from arb.errors import InputError
 
 
@@ -30,6 +31,13 @@ from arb.errors import InputError
 @click.option(
     "--report/--no-report", "has_report", default=True, help="Whether to write report.html and charts."
 )
+@click.option(
+    "--download",
+    "is_download",
+    is_flag=True,
+    help="Fetch missing days from public archives first; without --end, of the first day alone, and run that day.",
+)
+@click.option("--yes", "is_agreed", is_flag=True, help="Do not ask before a large download.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
 def backtest(
     config_path: Path,
@@ -42,19 +50,20 @@ def backtest(
     strategy_spec: str | None,
     overrides: tuple[str, ...],
     has_report: bool,
+    is_download: bool,
+    is_agreed: bool,
     as_json: bool,
 ) -> None:
     """Replay recorded days through a strategy."""
-    from arb.config import load
-
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
     settings = list(overrides)
     if strategy_spec is not None:
         settings.append(f"strategy.function={json.dumps(strategy_spec)}")
-    if data_dir is not None:
-        settings.append(f"data.directory={json.dumps(str(data_dir))}")
-    config = load(config_path, settings, listed(legs), listed(symbols))
+    config = load_config(config_path, settings, legs, symbols, data_dir)
+    if is_download:
+        end = end or start
+        download_missing(config, start, end, is_agreed=is_agreed)
 
     from arb.app.backtest import run_backtest
     from arb.backtest.runner import leave_now

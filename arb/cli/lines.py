@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 
 from arb.errors import ArbError, ExitCode
 from connectors.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from arb.config import Config
 
 #: A usage error of its own from click 8.2 on.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -95,8 +107,23 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is not a day; write it as 2024-08-08", param, ctx)
 
 
+def load_config(
+    path: Path, overrides: Sequence[str], legs: str | None, symbols: str | None, data_dir: Path | None
+) -> Config:
+    """The configuration that `--config`, `--set`, `--legs`, `--symbols` and `--data` describe together."""
+    from arb.config import load
+
+    settings = list(overrides)
+    if data_dir is not None:
+        settings.append(f"data.directory={json.dumps(str(data_dir))}")
+    return load(path, settings, listed(legs), listed(symbols))
+
+
 class ReadingProgress:
     """A progress bar over the bytes to read while somebody looks; quiet where standard error is no terminal."""
+
+    #: Shows how much is done.
+    amount: type[ProgressColumn] = DownloadColumn
 
     def __init__(self, text: str) -> None:
         console = Console(stderr=True)
@@ -104,7 +131,7 @@ class ReadingProgress:
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn(),
+            self.amount(),
             TimeRemainingColumn(),
             console=console,
             transient=True,
@@ -121,6 +148,12 @@ class ReadingProgress:
     def _begin(self, total: int) -> Callable[[int], None]:
         task = self._bar.add_task(self._text, total=total)
         return lambda count: self._bar.advance(task, count)
+
+
+class CountProgress(ReadingProgress):
+    """The like over things that are counted."""
+
+    amount = MofNCompleteColumn
 
 
 def listed(text: str | None) -> list[str] | None:

@@ -7,6 +7,7 @@ environment.
 
 from __future__ import annotations
 
+from arb.config.archive import Archive
 from arb.config.load import Config, Leg, VenueConfig, load, load_venues
 from arb.config.schema import (
     Capital,
@@ -21,11 +22,12 @@ from arb.config.schema import (
     Strategy,
     Symbol,
 )
-from arb.config.secrets import Auth, Credentials
+from arb.config.secrets import Auth, Credentials, Variable
 from arb.config.templates import TEMPLATE_NAMES, write_templates
 
 __all__ = [
     "TEMPLATE_NAMES",
+    "Archive",
     "Auth",
     "Capital",
     "Clock",
@@ -41,6 +43,7 @@ __all__ = [
     "Risk",
     "Strategy",
     "Symbol",
+    "Variable",
     "VenueConfig",
     "load",
     "load_venues",

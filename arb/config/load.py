@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 import tomli
 
+from arb.config.archive import Archive
 from arb.config.schema import (
     SYMBOL_PLACEHOLDER,
     Capital,
@@ -121,6 +122,7 @@ class Config:
     clock: Clock
     data: Data
     record: Record
+    archive: Archive
     #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
     legs: tuple[Leg, ...]
 
@@ -130,10 +132,7 @@ class Config:
         Secrets appear as the `${NAME}` of the files. File paths do not appear, so that the same configuration
         read from another folder gives the same dict.
         """
-        parts = {
-            name: getattr(self, name)
-            for name in ("strategy", "risk", "execution", "capital", "symbols", "clock", "data", "record")
-        }
+        parts = {name: getattr(self, name) for name in _MAIN_SECTIONS}
         parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
         # Sorts the tables whose keys the user chooses: their order in a file says nothing.
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts, order="deterministic"))
@@ -177,6 +176,7 @@ def load(
         clock=checked.clock,
         data=checked.data,
         record=checked.record,
+        archive=checked.archive,
         legs=tuple(_leg(name, venues, checked, main.source) for name in names),
     )
 

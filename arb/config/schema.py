@@ -1,33 +1,23 @@
 """What may stand in the configuration files: every key with its unit, range, default and meaning.
 
-The one place where keys are defined. `arb.config.strict` checks trees against these Structs, and
-`docs/configuration.md` holds the same text, which a test compares.
+The one place where keys are defined, with `arb.config.archive`. `arb.config.strict` checks trees against these Structs,
+and `docs/configuration.md` holds the same text, which a test compares.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
+
+from arb.config.archive import Archive
+from arb.config.key import ENVIRONMENT, ENVIRONMENT_FORM, HTTPS, HTTPS_FORM, LOCAL, Table, key
 
 #: Stands for `strategy.symbol` in an entry of `strategy.legs`.
 SYMBOL_PLACEHOLDER = "SYMBOL"
 
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
-
-
-def key(unit: str, text: str, *, form: str = "", secret: bool = False, **bounds: Any) -> Meta:
-    """Describes a key: its unit ("" for none), its meaning, and the bounds that msgspec checks.
-
-    form: the allowed values in words, where bounds alone do not say it ("it must be ...").
-    secret: the value is never shown, not even in the error about it.
-    """
-    return Meta(description=text, extra={"unit": unit, "form": form, "secret": secret}, **bounds)
-
-
-class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all tables of the files."""
 
 
 VenueName = Annotated[
@@ -62,9 +52,6 @@ ParameterValue = Annotated[
 
 _DECIMAL = r"^(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,12})?\Z"
 _DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
-_ENVIRONMENT = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z"
-_ENVIRONMENT_FORM = 'the name of an environment variable, "${NAME}"; secrets are never written in a file'
-_LOCAL = r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s]*)?"
 
 
 class Strategy(Table, frozen=True, kw_only=True):
@@ -391,6 +378,7 @@ class MainFile(Table, frozen=True, kw_only=True):
     clock: Clock = field(default_factory=Clock)
     data: Data = field(default_factory=Data)
     record: Record = field(default_factory=Record)
+    archive: Archive = field(default_factory=Archive)
 
 
 class Connection(Table, frozen=True, kw_only=True):
@@ -402,7 +390,7 @@ class Connection(Table, frozen=True, kw_only=True):
             "",
             "Base address of the market data streams.",
             form="a wss:// address (ws:// only on this machine)",
-            pattern=rf"^(wss://[^\s/][^\s]*|ws://{_LOCAL})\Z",
+            pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z",
         ),
     ]
     rest_api_url: Annotated[
@@ -410,8 +398,8 @@ class Connection(Table, frozen=True, kw_only=True):
         key(
             "",
             "Base address of the REST API.",
-            form="an https:// address (http:// only on this machine)",
-            pattern=rf"^(https://[^\s/][^\s]*|http://{_LOCAL})\Z",
+            form=HTTPS_FORM,
+            pattern=HTTPS,
         ),
     ]
 
@@ -422,9 +410,7 @@ class AuthTable(Table, frozen=True, kw_only=True):
     api_key: (
         Annotated[
             str,
-            key(
-                "", "Variable that holds the key.", form=_ENVIRONMENT_FORM, secret=True, pattern=_ENVIRONMENT
-            ),
+            key("", "Variable that holds the key.", form=ENVIRONMENT_FORM, secret=True, pattern=ENVIRONMENT),
         ]
         | None
     ) = None
@@ -434,9 +420,9 @@ class AuthTable(Table, frozen=True, kw_only=True):
             key(
                 "",
                 "Variable that holds the secret.",
-                form=_ENVIRONMENT_FORM,
+                form=ENVIRONMENT_FORM,
                 secret=True,
-                pattern=_ENVIRONMENT,
+                pattern=ENVIRONMENT,
             ),
         ]
         | None

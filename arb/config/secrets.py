@@ -21,6 +21,23 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Variable:
+    """A variable that a file names as `${NAME}`, or none. Holds no secret itself."""
+
+    reference: str | None
+
+    @property
+    def name(self) -> str:
+        """Its name; "" for none."""
+        return (self.reference or "").removeprefix("${").removesuffix("}")
+
+    def value(self, environment: Mapping[str, str] | None = None) -> str | None:
+        """What it holds now; None where it is unset or empty. `environment` stands in for the process's own."""
+        source = os.environ if environment is None else environment
+        return source.get(self.name) or None
+
+
+@dataclass(frozen=True)
 class Auth:
     """The names of the variables that hold a venue's keys. Holds no secret itself."""
 
@@ -41,10 +58,10 @@ class Auth:
         reference: str | None = getattr(self, key)
         if reference is None:
             raise ConfigError(f'{self.file}: [auth] {key} is missing; it must be "${{NAME}}" of a variable')
-        name = reference.removeprefix("${").removesuffix("}")
-        value = environment.get(name, "")
-        if not value:
+        variable = Variable(reference)
+        value = variable.value(environment)
+        if value is None:
             raise ConfigError(
-                f"{self.file}: [auth] {key} needs the environment variable {name}, which is not set"
+                f"{self.file}: [auth] {key} needs the environment variable {variable.name}, which is not set"
             )
         return value

@@ -13,6 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from arb.archive.command import DEFAULT_CONFIG, download_command
 from arb.data.archived import ArchiveFile, ArchiveKind, find_archives, is_received
 from arb.errors import InputError
 
@@ -166,16 +167,25 @@ def recording_path(directory: Path, venue: str, symbol: str, day: date) -> Path:
 
 
 def select_days(
-    directory: Path, legs: Iterable[tuple[str, str]], start: date, end: date | None
+    directory: Path,
+    legs: Iterable[tuple[str, str]],
+    start: date,
+    end: date | None,
+    config: str = DEFAULT_CONFIG,
 ) -> list[list[Day]]:
     """The days of each leg (venue, symbol) from `start` to `end`, both inclusive, a list a leg.
 
     Without `end`, the last day that all legs have. Every day must be there for every leg; raises InputError that
-    names the missing file, and how to get it.
+    names the missing file, and how to get it: the command names `config`, the main file.
     """
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
-    found = find_days(directory)
+    legs = list(legs)
+    try:
+        found = find_days(directory)
+    except InputError as error:
+        command = download_command(directory, legs, start, end or start, config)
+        raise InputError(f"{error}, or get history: {command}") from None
     by_leg = [(venue, symbol, days_of(found, venue, symbol)) for venue, symbol in legs]
     if end is None:
         common = set.intersection(*(set(days) for _, _, days in by_leg))
@@ -184,7 +194,10 @@ def select_days(
     for venue, symbol, days in by_leg:
         missing = [day for day in wanted if day not in days]
         if missing:
-            raise InputError(_missing(directory, venue, symbol, missing, days))
+            command = download_command(directory, legs, missing[0], missing[-1], config)
+            raise InputError(
+                f"{_missing(directory, venue, symbol, missing, days)}, or get history: {command}"
+            )
     return [[days[day] for day in wanted] for _, _, days in by_leg]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
+#: On the path of a process, it keeps it on this machine.
+GUARD = ROOT / "tests" / "support" / "guard"
 #: Beside the checkout, and no part of it.
 RECORDINGS = ROOT.parent / "shared" / "recordings"
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from arb.leg import Leg
 from connectors.jit import cache_folder
-from support.paths import ROOT
+from support.paths import GUARD, ROOT
 
 DAY = "20240808"
 #: 2024-08-08 12:00 UTC.
@@ -108,14 +108,17 @@ class Finished(NamedTuple):
 
 
 def command_environment(cache: Path) -> dict[str, str]:
-    """An environment whose cache folder is `cache`, but for the compiled code, which is the user's own."""
+    """An environment whose cache folder is `cache`, but for the compiled code, which is the user's own.
+
+    What runs in it connects to this machine only.
+    """
     compiled = cache / "arb" / "compiled"
     if not compiled.is_symlink():
         compiled.parent.mkdir(parents=True, exist_ok=True)
         home = cache_folder().parent
         home.mkdir(parents=True, exist_ok=True)
         compiled.symlink_to(home)
-    return {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(ROOT)}
+    return {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"}
 
 
 def command(words: Sequence[str]) -> list[str]:

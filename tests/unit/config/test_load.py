@@ -194,7 +194,18 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
 
     assert json.dumps(first) == json.dumps(second)
     assert set(first) == {
-        *("strategy", "risk", "execution", "capital", "symbols", "clock", "data", "record", "venues"),
+        *(
+            "strategy",
+            "risk",
+            "execution",
+            "capital",
+            "symbols",
+            "clock",
+            "data",
+            "record",
+            "archive",
+            "venues",
+        ),
     }
     assert list(first["venues"]) == ["binance_spot", "bybit_spot"]
     for key in MAIN_KEYS:

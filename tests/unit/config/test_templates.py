@@ -59,7 +59,7 @@ def test_a_template_shows_every_key_with_unit_and_range(name: str) -> None:
 def test_values_shown_in_the_main_template_are_the_defaults() -> None:
     shown = tomli.loads(template_text("arbitrage.toml"))
     default = msgspec.to_builtins(MainFile())
-    for section in ("strategy", "risk", "execution", "clock", "data", "record"):
+    for section in ("strategy", "risk", "execution", "clock", "data", "record", "archive"):
         for name, value in shown[section].items():
             assert default[section][name] == (tuple(value) if isinstance(value, list) else value), name
 

@@ -1,0 +1,163 @@
+"""`arb download`, and the part of it that `arb backtest --download` has."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from arb.cli.lines import CountProgress, Day, ReadingProgress, config_option, load_config, output
+from arb.errors import InputError
+
+if TYPE_CHECKING:
+    from arb.app.download import Downloader
+    from arb.archive.plan import Plan
+    from arb.config import Config
+
+#: A plan of more lines than this is shown with the first and last of each leg's equal days.
+_DAYS_SHOWN = 40
+
+
+@click.command()
+@config_option
+@click.option("--start", type=Day(), required=True, help="First UTC day.")
+@click.option("--end", type=Day(), help="Last UTC day, inclusive; without it the first.")
+@click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--symbols", help="Several instruments: SYMBOL,SYMBOL.")
+@click.option(
+    "--source",
+    type=click.Choice(["auto", "binance", "bybit", "tardis"]),
+    default="auto",
+    show_default=True,
+    help="Which archive; auto: the best that has a book of the leg.",
+)
+@click.option(
+    "--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings; archive/ in it."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
+)
+@click.option("--yes", "is_agreed", is_flag=True, help="Do not ask, however much it is.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and fetch nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")
+def download(
+    config_path: Path,
+    start: date,
+    end: date | None,
+    legs: str | None,
+    symbols: str | None,
+    source: str,
+    data_dir: Path | None,
+    overrides: tuple[str, ...],
+    is_agreed: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Fetch history of both legs from public archives.
+
+    What is fetched: an order book or, where there is none, the touch, and the trades. A download that ended early goes
+    on where it was; a file that is whole is not fetched again.
+    """
+    config = load_config(config_path, overrides, legs, symbols, data_dir)
+
+    from arb.app.download import Downloader
+
+    downloader = Downloader(config)
+    with CountProgress("asking for sizes") as progress:
+        plan = downloader.plan(start, end or start, None if source == "auto" else source, progress)
+    if as_json:
+        for line in plan_lines(plan):
+            click.echo(json.dumps(line))
+    else:
+        show_plan(plan, output())
+    for choice in plan.bookless():
+        click.echo(
+            f"warning: {choice.leg.name} {choice.day}: {choice.source} has {choice.holds}; a backtest needs a book",
+            err=True,
+        )
+    if not dry_run:
+        fetch_plan(downloader, plan, config, is_agreed=is_agreed)
+
+
+def download_missing(config: Config, start: date, end: date, *, is_agreed: bool) -> None:
+    """Fetches what neither recordings nor earlier downloads have of the days; says nothing where that is nothing."""
+    from arb.app.download import Downloader
+
+    downloader = Downloader(config)
+    with CountProgress("asking for sizes") as progress:
+        plan = downloader.plan_missing(start, end, progress)
+    if plan.missing:
+        show_plan(plan, Console(stderr=True, width=None if sys.stderr.isatty() else 160))
+        fetch_plan(downloader, plan, config, is_agreed=is_agreed)
+
+
+def fetch_plan(downloader: Downloader, plan: Plan, config: Config, *, is_agreed: bool) -> None:
+    """Fetches what a plan lacks, after a yes where it is much. Raises InputError where nobody is there to say it."""
+    from arb.archive.plan import size_text
+
+    if not is_agreed and plan.needs_consent(config.archive.ask_above_gb * 1e9):
+        what = f"{size_text(plan.bytes_to_come)}{' or more' if plan.unknown_sizes else ''} to fetch"
+        if not sys.stdin.isatty():
+            raise InputError(f"{what}; say --yes to fetch it, or --dry-run to see the plan only")
+        if not click.confirm(f"{what}; go on?", err=True):
+            raise InputError("nothing was fetched")
+    with ReadingProgress("fetching") as progress:
+        count = downloader.carry_out(plan, progress)
+    folder = downloader.directory / "archive"
+    click.echo(f"{count} files fetched into {folder}" if count else f"all files are in {folder}", err=True)
+
+
+def show_plan(plan: Plan, console: Console) -> None:
+    """A line a leg and day, equal days together where there are many, and what it comes to."""
+    from arb.archive.plan import size_text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("leg", "day", "source", "holds", "files", "size", "to fetch"):
+        table.add_column(name, justify="right" if name in ("files", "size", "to fetch") else "left")
+    is_long = len(plan.choices) > _DAYS_SHOWN
+    groups = groupby(plan.choices, key=lambda c: (c.leg, c.source, c.holds, None if is_long else c.day))
+    for (leg, source, holds, _), group in groups:
+        choices = list(group)
+        states = [plan.states[file] for choice in choices for file in choice.files]
+        first, last = choices[0].day, choices[-1].day
+        sizes = [state.size for state in states]
+        table.add_row(
+            leg.name,
+            str(first) if first == last else f"{first} to {last}",
+            source,
+            holds,
+            str(len(states)),
+            size_text(None if None in sizes else sum(size or 0 for size in sizes)),
+            size_text(sum(state.to_come for state in states)),
+        )
+    console.print(table)
+    more = f", and {plan.unknown_sizes} files of unknown size" if plan.unknown_sizes else ""
+    console.print(
+        f"to fetch: {size_text(plan.bytes_to_come)} at most{more}; the disk has {size_text(plan.free_bytes)} left",
+        highlight=False,
+    )
+
+
+def plan_lines(plan: Plan) -> list[dict[str, object]]:
+    """A line a file; sizes in bytes, null where unknown."""
+    return [
+        {
+            "leg": file.leg.name,
+            "day": str(file.day),
+            "source": file.source,
+            "holds": str(file.kind),
+            "bytes": plan.states[file].size,
+            "to_fetch": plan.states[file].to_come,
+            "file": str(plan.states[file].path),
+        }
+        for choice in plan.choices
+        for file in choice.files
+    ]

@@ -1,0 +1,26 @@
+"""What keys are described with: unit, meaning, bounds, and the patterns that several sections share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Meta, Struct
+
+ENVIRONMENT = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z"
+ENVIRONMENT_FORM = 'the name of an environment variable, "${NAME}"; secrets are never written in a file'
+LOCAL = r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s]*)?"
+HTTPS = rf"^(https://[^\s/][^\s]*|http://{LOCAL})\Z"
+HTTPS_FORM = "an https:// address (http:// only on this machine)"
+
+
+def key(unit: str, text: str, *, form: str = "", secret: bool = False, **bounds: Any) -> Meta:
+    """Describes a key: its unit ("" for none), its meaning, and the bounds that msgspec checks.
+
+    form: the allowed values in words, where bounds alone do not say it ("it must be ...").
+    secret: the value is never shown, not even in the error about it.
+    """
+    return Meta(description=text, extra={"unit": unit, "form": form, "secret": secret}, **bounds)
+
+
+class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all tables of the files."""
