@@ -100,6 +100,8 @@ class Streams(ABC):
         self._now = start_ns
         self._frames: list[Frame] = []
         self._clocks: list[Clock] = []
+        #: How a time is written in the frames, in ms. Whoever serves the market on another clock sets it.
+        self.stamp: Callable[[int], int] = _ms
         #: When the matching engine last changed anything.
         self.last_change_ns = start_ns
         #: Best bid and its lots, best ask and its lots.
@@ -166,6 +168,10 @@ def touch_of(book: Book) -> Touch:
     """Best bid and its lots, best ask and its lots."""
     bid, ask = book.best(BID), book.best(ASK)
     return bid, book.lots(BID, bid), ask, book.lots(ASK, ask)
+
+
+def _ms(ns: int) -> int:
+    return ns // MS
 
 
 def _next_ns(clock: Clock) -> int:
