@@ -159,7 +159,10 @@ class BinanceSpotStreams(BinanceStreams):
         )
 
     def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
-        return f'"e":"depthUpdate","E":{self.stamp(send_ns)},"s":"{self._symbol}","U":{first_id},"u":{self._id},{levels}'
+        return (
+            f'"e":"depthUpdate","E":{self.stamp(send_ns)},"s":"{self._symbol}",'
+            f'"U":{first_id},"u":{self._id},{levels}'
+        )
 
 
 class BinanceUsdmStreams(BinanceStreams):

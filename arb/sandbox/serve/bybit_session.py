@@ -56,6 +56,8 @@ class BybitSession:
         if not isinstance(request, dict):
             return self._refuse("Params Error", "", "")
         op, request_id = request.get("op"), request.get("req_id", "")
+        if isinstance(request_id, int) and not isinstance(request_id, bool):
+            request_id = str(request_id)  # undocumented, but ccxt sends numbers
         if not isinstance(request_id, str) or len(request_id) > _REQUEST_ID_CHARS_MAX:
             return self._refuse("Params Error", "", str(op))
         if op == "ping":

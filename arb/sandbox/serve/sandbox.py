@@ -69,7 +69,9 @@ class SeededMarket:
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
         """See `Source`."""
         timeline = Timeline(wall_start_ns, MARKET_START_NS, speed, is_moved=True)
-        tape = SeededTape(self.listings, self.prices, self.seed, MARKET_START_NS, timeline.told_ms)
+        tape = SeededTape(
+            self.listings, self.prices, default_rng(self.seed), MARKET_START_NS, timeline.told_ms
+        )
         return tape, timeline
 
 

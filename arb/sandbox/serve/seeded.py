@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from numpy.random import default_rng
+from numpy.random import Generator
 
 from arb.sandbox.binance import BinanceStreams
 from arb.sandbox.bybit import BybitStreams
@@ -37,14 +37,13 @@ class SeededTape:
         self,
         listings: Sequence[Listing],
         prices: Mapping[str, float],
-        seed: int,
+        chance: Generator,
         start_ns: int,
         stamp: Callable[[int], int] | None = None,
     ) -> None:
         """`prices` says where each symbol begins; `stamp` writes a time of the market in ms, if not as it is."""
         self.listings = tuple(listings)
         self.start_ns = start_ns
-        chance = default_rng(seed)
         self._market = Market(listings, prices, chance, start_ns)
         self._streams: list[Streams] = []
         for no, listing in enumerate(listings):
