@@ -104,7 +104,7 @@ class BinanceBook:
             return
         self.sides.clear()
         self.sides.set(book.bids, book.asks)
-        self.last_id = book.lastUpdateId
+        self.last_id, self.event_ms, self.transaction_ms = book.lastUpdateId, book.E, book.T
 
     def settle(self) -> None:
         """Applies what is waiting. Before a snapshot it is only kept, the newest of it."""
