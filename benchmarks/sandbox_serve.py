@@ -24,8 +24,22 @@ _BINANCE = ("depth", "depth@100ms", "bookTicker", "trade")
 STREAMS = {
     "binance_spot": (*_BINANCE, "aggTrade", "kline_1m"),
     "binance_usdm": (*_BINANCE, "depth@500ms", "depth@0ms"),
-    "bybit_spot": ("orderbook.1", "orderbook.50", "orderbook.200", "orderbook.1000", "publicTrade", "tickers"),
-    "bybit_linear": ("orderbook.1", "orderbook.50", "orderbook.200", "orderbook.1000", "publicTrade", "tickers"),
+    "bybit_spot": (
+        "orderbook.1",
+        "orderbook.50",
+        "orderbook.200",
+        "orderbook.1000",
+        "publicTrade",
+        "tickers",
+    ),
+    "bybit_linear": (
+        "orderbook.1",
+        "orderbook.50",
+        "orderbook.200",
+        "orderbook.1000",
+        "publicTrade",
+        "tickers",
+    ),
 }
 
 

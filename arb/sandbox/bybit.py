@@ -33,7 +33,9 @@ class _Window:
         self.depth = depth
         self.u = u
         self.lag = lag
+        #: Lots by tick as the subscribers know them, and the ticks that changed since.
         self.levels: list[dict[int, int]] = [{}, {}]
+        self.changed: list[set[int]] = [set(), set()]
         self.is_changed = True
 
 
@@ -76,6 +78,7 @@ class BybitStreams(Streams):
         self._seq += 1 + int(self._chance.exponential(20.0))  # shared with other symbols
         for window in self._windows:
             window.is_changed = True
+            window.changed[change.side].add(change.tick)
 
     def on_touch(self, at_ns: int) -> None:
         """Sent at the next stroke of its clock."""
@@ -138,13 +141,23 @@ class BybitStreams(Streams):
 
     def _changes(self, window: _Window, side: int) -> str:
         """What the subscriber must change to know a side's window: levels best first, then those that are gone."""
-        known = window.levels[side]
-        levels = self.book.levels(side, window.depth)
-        changed = [(tick, lots) for tick, lots in levels if known.get(tick) != lots]
-        now = dict(levels)
-        gone = [f'["{self._px.text(tick)}","0"]' for tick in known if tick not in now]
-        window.levels[side] = now
-        return ",".join(part for part in (self._levels(changed), *gone) if part)
+        known, lots = window.levels[side], self.book.lots
+        ticks = set(self.book.ticks(side, window.depth))
+        come = ticks - known.keys()
+        gone = known.keys() - ticks
+        changed = [
+            tick
+            for tick in window.changed[side]
+            if tick in known and tick in ticks and known[tick] != lots(side, tick)
+        ]
+        window.changed[side].clear()
+        is_bid = side == BID
+        levels = [(tick, lots(side, tick)) for tick in sorted((*changed, *come), reverse=is_bid)]
+        known.update(levels)
+        deletions = [f'["{self._px.text(tick)}","0"]' for tick in sorted(gone, reverse=is_bid)]
+        for tick in gone:
+            del known[tick]
+        return ",".join(part for part in (self._levels(levels), *deletions) if part)
 
     def _send_book(self, send_ns: int, depth: int, kind: str, sides: list[str], u: int) -> None:
         head = self.head(f"orderbook.{depth}.{self._symbol}", kind, send_ns)

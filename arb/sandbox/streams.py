@@ -100,6 +100,8 @@ class Streams(ABC):
         self._now = start_ns
         self._frames: list[Frame] = []
         self._clocks: list[Clock] = []
+        #: No clock strikes before.
+        self._next_stroke_ns = start_ns
         #: How a time is written in the frames, in ms. Whoever serves the market on another clock sets it.
         self.stamp: Callable[[int], int] = _ms
         #: When the matching engine last changed anything.
@@ -151,11 +153,11 @@ class Streams(ABC):
 
     def _strike_until(self, before_ns: int) -> None:
         """Strokes before `before_ns`, in order: what happens at the time of a stroke comes before it."""
-        while True:
+        while self._next_stroke_ns < before_ns:
             clock = min(self._clocks, key=_next_ns)
-            if clock.next_ns >= before_ns:
-                return
-            clock.strike()
+            self._next_stroke_ns = clock.next_ns
+            if clock.next_ns < before_ns:
+                clock.strike()
 
     def _update_touch(self, at_ns: int) -> None:
         touch = touch_of(self.book)
