@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -179,4 +180,4 @@ def _show_addresses(urls: dict[str, Any], *, as_json: bool) -> None:
     else:
         for venue, one in urls.items():
             click.echo(f"{venue:<13} {one.websocket}  {one.rest}")
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()  # who starts this in a pipe waits for the addresses
