@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -61,18 +62,23 @@ def sandbox_of(
 
 
 async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
-    """Serves until the recording ends, for ever from the seeded market. `started` is told when it listens."""
+    """Serves until the recording ends or SIGTERM comes. `started` is told when it listens."""
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with sandbox:
         started(sandbox)
-        ended = asyncio.create_task(sandbox.ended.wait())
-        failed = asyncio.create_task(sandbox.failed())
+        tasks = [
+            asyncio.create_task(sandbox.ended.wait()),
+            asyncio.create_task(sandbox.failed()),
+            asyncio.create_task(stopped.wait()),
+        ]
         try:
-            done, _ = await asyncio.wait((ended, failed), return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            ended.cancel()
-            failed.cancel()
+            for task in tasks:
+                task.cancel()
 
 
 def with_sandbox(

@@ -171,7 +171,7 @@ def serve(
         port_base=port_base,
     )
     asyncio.run(serve_sandbox(built, lambda running: _show_addresses(running.urls, as_json=as_json)))
-    click.echo("the recording has ended")
+    click.echo("the recording has ended" if built.ended.is_set() else "stopped")
 
 
 def _show_addresses(urls: dict[str, Any], *, as_json: bool) -> None:

@@ -221,12 +221,12 @@ class Sandbox:
                     server.strike(strike, to_ns, told_ms)
         for line in self._tape.advance(market_ns):
             self._by_no[line.no].deliver(line, to_ns)
-        for server in self._servers.values():
-            server.attend(to_ns, told_ms)
         if to_ns - self._watched_ns >= _WATCH_NS:
             self._watched_ns = to_ns
             for server in self._servers.values():
                 server.watch(to_ns, told_ms)
+        for server in self._servers.values():
+            server.attend(to_ns, told_ms)
         self._done_ns = to_ns
         if self._tape.has_ended:
             self.ended.set()
