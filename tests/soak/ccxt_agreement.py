@@ -3,7 +3,7 @@
 Our book is a venue adapter's JSON decoder and `BookSync`, fed by a plain websocket and REST client, unfused. Books are
 matched by the venue's own marks: Binance's update id (`nonce`), Bybit's time. Trades are compared one by one, in order.
 
-    python -m tests.soak.ccxt_agreement --updates 10000 --speed 10
+    python -m tests.soak.ccxt_agreement --updates 2500 --speed 5
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import sys
 import time
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import numpy as np
 
 from arb.sandbox.events import Listing
+from arb.sandbox.serve.recorded import RecordedMarket
 from arb.sandbox.serve.rest import Facts
-from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
+from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VenueUrls
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.book import BookSync, Status
@@ -33,7 +35,7 @@ from connectors.types import MESSAGE_DTYPE, Kind, Message, Rows, Venue
 #: Levels a side that are compared. ccxt keeps what its own snapshot had (1000), so deeper ones may differ.
 LEVELS = 50
 #: Books of ours that are remembered for ccxt to ask for.
-_BOOKS_MAX = 20_000
+_BOOKS_MAX = 2_000
 
 LISTINGS = (
     Listing("binance_spot", "BTCUSDT", "0.01", "0.00001"),
@@ -175,6 +177,7 @@ async def compare(venue: str, urls: VenueUrls, updates: int) -> Findings:
             seen.append((mark, _touchstone(book)))
             if len(seen) > 500:
                 _settle(findings, ours, seen, leave=100)
+                print(f"{venue}: {findings.equal} of {findings.updates} equal", file=sys.stderr, flush=True)
         trades.cancel()
         await asyncio.sleep(1.0)  # what ccxt has seen has reached us too by then
         _settle(findings, ours, seen, leave=0)
@@ -286,24 +289,30 @@ def _record(message: Message) -> Any:
     return record
 
 
-async def run(updates: int, speed: float, seed: int, venues: list[str]) -> list[Findings]:
-    """Compares venue by venue side by side on one seeded sandbox."""
+async def run(
+    updates: int, speed: float, seed: int, venues: list[str], recording: Path | None = None
+) -> list[Findings]:
+    """Compares venue by venue side by side on one sandbox, seeded or of a recording."""
     import_module("ccxt.pro")  # takes seconds, and nothing is served meanwhile
     facts = {(one.venue, one.symbol): Facts(one.lot_size, "5") for one in LISTINGS}
-    source = SeededMarket([one for one in LISTINGS if one.venue in venues], PRICES, seed)
+    listings = [one for one in LISTINGS if one.venue in venues]
+    source: Source = SeededMarket(listings, PRICES, seed)
+    if recording is not None:
+        source = RecordedMarket(recording, listings)
     async with Sandbox(source, facts, speed=speed) as sandbox:
         return list(await asyncio.gather(*(compare(venue, sandbox.urls[venue], updates) for venue in venues)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--updates", type=int, default=10_000, help="books of ccxt a venue")
+    parser.add_argument("--updates", type=int, default=2_500, help="books of ccxt, a venue")
     parser.add_argument("--speed", type=float, default=5.0)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--venues", default="binance_spot,binance_usdm,bybit_spot,bybit_linear")
+    parser.add_argument("--recording", type=Path, help="instead of the seeded market")
     given = parser.parse_args()
     start = time.perf_counter()
-    found = asyncio.run(run(given.updates, given.speed, given.seed, given.venues.split(",")))
+    found = asyncio.run(run(given.updates, given.speed, given.seed, given.venues.split(","), given.recording))
     for one in found:
         print(
             f"{one.venue:<13} {'equal' if one.is_good else 'DIFFERENT':<9} books {one.equal} of {one.updates}"

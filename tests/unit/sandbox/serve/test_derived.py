@@ -60,7 +60,7 @@ def test_aggregated_trades_and_bars_of_binance_are_the_trades(venue: str) -> Non
         assert Decimal(bar["v"]) == sum(Decimal(one["q"]) for one in inside)
         assert Decimal(bar["V"]) == sum(Decimal(one["q"]) for one in inside if not one["m"])
     if venue == "binance_usdm":
-        assert len(derived["btcusdt@markPrice"]) == 5
+        assert len(derived["btcusdt@markPrice"]) == 6
         assert derived["btcusdt@markPrice@1s"][0]["T"] % (8 * 3_600_000) == 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 
@@ -32,6 +32,7 @@ def test_once_and_again() -> None:
     assert times(Fault(FaultKind.GAP, at_s=1, every_s=4), 13) == [1, 5, 9, 13]
 
 
+@settings(max_examples=15)
 @given(st.integers(0, 2**32))
 def test_by_chance_at_the_rate_and_by_seed(seed: int) -> None:
     fault = Fault(FaultKind.GAP, per_minute=120)
