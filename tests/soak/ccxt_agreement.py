@@ -35,7 +35,7 @@ from connectors.types import MESSAGE_DTYPE, Kind, Message, Rows, Venue
 #: Levels a side that are compared. ccxt keeps what its own snapshot had (1000), so deeper ones may differ.
 LEVELS = 50
 #: Books of ours that are remembered for ccxt to ask for.
-_BOOKS_MAX = 2_000
+_BOOKS_MAX = 5_000
 
 LISTINGS = (
     Listing("binance_spot", "BTCUSDT", "0.01", "0.00001"),
@@ -69,6 +69,8 @@ class OurBook:
         self.venue = venue
         self.books: dict[int, list[Touchstone]] = {}
         self.trades: list[Trade] = []
+        #: The mark of the newest book.
+        self.newest = 0
         self._adapter = ADAPTERS[venue]
         self._sync = BookSync(self._adapter.sequence_rule)
         self._bids: dict[float, float] = {}
@@ -104,6 +106,7 @@ class OurBook:
         if self.venue.startswith("bybit"):
             mark = json.loads(text)["ts"]
         self.books.setdefault(mark, []).append(self._best())
+        self.newest = mark
         if len(self.books) > _BOOKS_MAX:
             del self.books[next(iter(self.books))]
 
@@ -176,11 +179,15 @@ async def compare(venue: str, urls: VenueUrls, updates: int) -> Findings:
             mark = book["timestamp"] if venue.startswith("bybit") else book["nonce"]
             seen.append((mark, _touchstone(book)))
             if len(seen) > 500:
-                _settle(findings, ours, seen, leave=100)
+                _settle(findings, ours, seen)
                 print(f"{venue}: {findings.equal} of {findings.updates} equal", file=sys.stderr, flush=True)
         trades.cancel()
-        await asyncio.sleep(1.0)  # what ccxt has seen has reached us too by then
-        _settle(findings, ours, seen, leave=0)
+        for _ in range(600):  # what ccxt has seen reaches us too, sooner or later
+            if ours.newest > seen[-1][0]:
+                break
+            await asyncio.sleep(0.1)
+        _settle(findings, ours, seen)
+        findings.errors += ["our own client did not keep up"] if seen else []
     finally:
         listener.cancel()
         await exchange.close()
@@ -238,9 +245,9 @@ def _note_end(task: asyncio.Task[None], findings: Findings) -> None:
         findings.errors.append(f"watch_trades: {task.exception()!r}")
 
 
-def _settle(findings: Findings, ours: OurBook, seen: list[tuple[int, Touchstone]], leave: int) -> None:
-    """Compares the oldest of `seen`, all but `leave`."""
-    count = max(0, len(seen) - leave)
+def _settle(findings: Findings, ours: OurBook, seen: list[tuple[int, Touchstone]]) -> None:
+    """Compares those of `seen` that our own client is past."""
+    count = sum(mark < ours.newest for mark, _ in seen)
     for mark, book in seen[:count]:
         findings.updates += 1
         known = ours.books.get(mark)
