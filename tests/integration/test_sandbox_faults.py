@@ -185,7 +185,7 @@ def test_the_fault_log_is_json_lines(tmp_path: Path) -> None:
         client = await clients.connect("binance_spot", f"/ws/{STREAM}")
         await sandbox.advance(3)
         assert len(await client.texts()) > 30
-        assert [json.loads(line) for line in log.read_text().splitlines()] == sandbox.injected
+        assert [json.loads(line) for line in log.read_text().splitlines()] == list(sandbox.injected)
         assert len(sandbox.injected) > 5
 
     fault = Fault(FaultKind.DUPLICATE, per_minute=400)

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ _STEP_S = 0.005
 _STEP_NS_MAX = 20_000_000
 #: Duties of connections are looked at so often.
 _WATCH_NS = 250_000_000
+#: Faults that are remembered; the log has all.
+INJECTED_MAX = 100_000
 #: The market being later than this is told, once.
 _LATE_NS = S
 #: Where the seeded market's own time begins: content depends on the seed alone. 2024-01-01.
@@ -112,8 +115,8 @@ class Sandbox:
         self._watched_ns = 0
         self._done_ns = 0
         self._is_late = False
-        #: Every fault that was injected, as in the log.
-        self.injected: list[dict[str, Any]] = []
+        #: The faults that were injected, as in the log; the newest `INJECTED_MAX`.
+        self.injected: deque[dict[str, Any]] = deque(maxlen=INJECTED_MAX)
         #: Set when a recording has been sent to its end.
         self.ended = asyncio.Event()
         self.urls: dict[str, VenueUrls] = {}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from aiohttp import WSMessage, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from arb.errors import InputError
 from arb.sandbox.serve.binance_rest import BinanceRest
@@ -28,6 +29,7 @@ from arb.sandbox.serve.session import Close, Session
 from arb.sandbox.serve.tape import SNAPSHOT, Line
 
 log = logging.getLogger(__name__)
+http_log = logging.getLogger("arb.sandbox.http")
 
 HOST = "127.0.0.1"
 #: A client's message may be so long; a longer one ends the connection with code 1009.
@@ -38,6 +40,17 @@ _ABUSES_MAX = 3
 _S = 1_000_000_000
 #: Everything comes from this machine, so limits of an address are limits of all.
 _KEY_HEADERS = ("X-MBX-APIKEY", "X-BAPI-API-KEY")
+
+
+class _ClientsFault(logging.Filter):
+    """Keeps what clients do wrong, rubbish or a hasty end, out of the log: it is answered or cut, and no more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
+http_log.addFilter(_ClientsFault())
 
 
 class Time(Protocol):
@@ -79,7 +92,9 @@ class VenueServer:
         """Listens on `port`; 0: on a free one. Raises InputError where it is taken."""
         app = web.Application(client_max_size=1 << 20)
         app.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, handle_signals=False)
+        runner = web.AppRunner(
+            app, logger=http_log, access_log=None, shutdown_timeout=1.0, handle_signals=False
+        )
         await runner.setup()
         site = web.TCPSite(runner, HOST, port, backlog=1024)
         try:
