@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from arb.config.scenario import load_scenario
+from arb.config.scenario import FaultTable, LimitsTable, load_scenario
 from arb.errors import ConfigError
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.limits import LIMITS
@@ -76,3 +77,20 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, message: str) -> No
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No such file.*--faults"):
         load_scenario(tmp_path / "none.toml")
+
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
+
+
+def test_the_documented_example_is_valid(tmp_path: Path) -> None:
+    example = DOCUMENT.read_text().partition("```toml\n")[2].partition("```")[0]
+    scenario = load_scenario(scenario_of(tmp_path, example))
+    assert len(scenario.faults) == 5
+    assert scenario.limits["binance_spot"].life_s == 300.0
+
+
+def test_every_kind_and_key_is_documented() -> None:
+    text = DOCUMENT.read_text()
+    names = [str(kind) for kind in FaultKind]
+    names += [item.name for table in (FaultTable, LimitsTable) for item in structs.fields(table)]
+    assert [name for name in names if f"`{name}`" not in text and f"\n{name} = " not in text] == []
