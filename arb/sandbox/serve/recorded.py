@@ -7,6 +7,7 @@ but a depth stream of any speed is served by the one that was recorded. Reads fi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from arb.sandbox.serve.timeline import MS, Timeline, stamps_of
 
 S = 1_000_000_000
 _STAMP_DIGITS = 19
+_DEPTH = re.compile(r"depth(@\d{1,4}ms)?", re.ASCII)
 #: Lines at the beginning of a recording that are looked at for its streams, its snapshot and its clock.
 _LINES_READ_MAX = 20_000
 #: A snapshot is looked for in so much of a recording.
@@ -88,7 +90,7 @@ class RecordedTape:
         if key in keys:
             return key
         name, _, stream = key.partition("@")
-        if stream == "depth" or (stream.startswith("depth@") and stream.endswith("ms")):
+        if _DEPTH.fullmatch(stream):
             return next((one for one in sorted(keys) if one.startswith(f"{name}@depth")), None)
         return None
 

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arb.sandbox.serve.binance_session import BinanceSession, RouteError
 from arb.sandbox.serve.bybit_session import BybitSession
@@ -170,3 +172,35 @@ def test_topics_of_a_bybit_connection_are_limited_in_characters() -> None:
     answer = ask(session, op="subscribe", args=topics)
     assert answer["success"] is False
     assert "21000" in answer["ret_msg"]
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+REQUESTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(["SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY"])
+        | VALUES,
+        "op": st.sampled_from(["subscribe", "unsubscribe", "ping", "auth"]) | VALUES,
+        "params": VALUES,
+        "args": VALUES,
+        "id": VALUES,
+        "req_id": VALUES,
+    },
+)
+
+
+@given(REQUESTS.map(json.dumps) | VALUES.map(json.dumps) | st.text(max_size=30))
+def test_whatever_is_asked_is_answered(text: str) -> None:
+    for session in (binance(), binance("/public/ws", "binance_usdm"), bybit(), bybit(is_private=True)):
+        for reply in session.receive(text, 0).replies:
+            assert isinstance(json.loads(reply), dict)
+
+
+def test_half_a_character_is_answered() -> None:
+    for session in (binance(), bybit()):
+        for text in ('{"method":"\\ud800","op":"\\ud800","id":"\\ud800","req_id":"\\ud800"}', "\ud800"):
+            assert session.receive(text, 0).replies
