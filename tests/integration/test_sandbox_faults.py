@@ -97,6 +97,8 @@ def test_a_wrong_clock_is_in_frames_and_server_time() -> None:
         assert any(stamp < now_ms - 5000 for stamp in stamps)
         assert any(stamp > now_ms - 3500 for stamp in stamps)
         assert (await clients.get("bybit_linear", "/v5/market/time"))[1]["time"] == now_ms - 10_000
+        path = "/v5/market/orderbook?category=linear&symbol=BTCUSDT"
+        assert (await clients.get("bybit_linear", path))[1]["result"]["ts"] < now_ms - 10_000
 
     fault = Fault(FaultKind.CLOCK, venue="bybit*", at_s=1.0, duration_s=10, offset_ms=-10_000)
     on(driven("bybit_linear", faults=[fault]), test)

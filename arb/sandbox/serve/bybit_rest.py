@@ -30,13 +30,13 @@ class BybitRest:
         self._weight_max = limits.weight_max
 
     def answer(
-        self, method: str, path: str, query: Mapping[str, str], *, is_signed: bool, now_ns: int, now_ms: int
+        self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
         """The answer to a request; see `BinanceRest.answer`."""
         refused = self.weights.spend(1, now_ns)
         if refused:
             return self.refusal(refused, now_ns, now_ms)
-        if is_signed or method != "GET":
+        if method != "GET":
             return self._refuse(_NOT_FOUND, f"{method} {path}: {NO_ORDERS_YET}", now_ms)
         if path == "/v5/market/time":
             result = {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}

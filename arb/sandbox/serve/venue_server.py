@@ -27,6 +27,7 @@ from arb.sandbox.serve.limits import Limits, Window
 from arb.sandbox.serve.rest import Facts, Response
 from arb.sandbox.serve.session import Close, Session
 from arb.sandbox.serve.tape import SNAPSHOT, Line
+from arb.sandbox.serve.timeline import shift_stamps
 
 log = logging.getLogger(__name__)
 http_log = logging.getLogger("arb.sandbox.http")
@@ -38,8 +39,6 @@ _CLOSE_TIMEOUT_S = 2.0
 #: So many connections closed for too many messages bring a ban of the address.
 _ABUSES_MAX = 3
 _S = 1_000_000_000
-#: Everything comes from this machine, so limits of an address are limits of all.
-_KEY_HEADERS = ("X-MBX-APIKEY", "X-BAPI-API-KEY")
 
 
 class _ClientsFault(logging.Filter):
@@ -219,7 +218,6 @@ class VenueServer:
             request.method,
             request.path,
             query,
-            is_signed="signature" in query or any(name in request.headers for name in _KEY_HEADERS),
             now_ns=now_ns,
             now_ms=told_ms,
         )
@@ -228,6 +226,9 @@ class VenueServer:
                 self._stale.clear()
             else:
                 response = self._stale.get(query.get("symbol", ""), response)
+            offset_ms = self._injector.clock_offset_ms(self.venue, now_ns)
+            if offset_ms:
+                response = response._replace(body=shift_stamps(response.body, offset_ms))
         return _web(response)
 
     def _freeze(self, now_ns: int, told_ms: int) -> None:
@@ -236,9 +237,7 @@ class VenueServer:
         used = self._rest.weights.used
         for symbol in self.exchange.instruments:
             query = {"symbol": symbol, "limit": "1000", "category": self.venue.removeprefix("bybit_")}
-            self._stale[symbol] = self._rest.answer(
-                "GET", path, query, is_signed=False, now_ns=now_ns, now_ms=told_ms
-            )
+            self._stale[symbol] = self._rest.answer("GET", path, query, now_ns=now_ns, now_ms=told_ms)
         self._rest.weights.used = used
 
     # websockets

@@ -31,7 +31,7 @@ def rest_of(venue: str) -> BinanceRest | BybitRest:
 
 def get(rest: BinanceRest | BybitRest, path: str, **query: Any) -> tuple[int, Any, dict[str, str]]:
     texts = {name: str(value) for name, value in query.items()}
-    answer = rest.answer("GET", path, texts, is_signed=False, now_ns=0, now_ms=1000)
+    answer = rest.answer("GET", path, texts, now_ns=0, now_ms=1000)
     return answer.status, json.loads(answer.body), answer.headers
 
 
