@@ -7,8 +7,6 @@ import asyncio
 import pytest
 
 pytest.importorskip("ccxt.pro", reason="ccxt is not installed (pip install 'arb[live]')")
-pytest.importorskip("aiohttp", reason="the sandbox's server needs aiohttp (pip install 'arb[live]')")
-
 from soak.ccxt_agreement import LISTINGS, run
 
 

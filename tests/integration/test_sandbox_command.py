@@ -18,8 +18,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("aiohttp", reason="the sandbox's server needs aiohttp (pip install 'arb[live]')")
-
 from arb.app.legs import known_venues
 from arb.app.sandbox import record_market
 from arb.app.serve import sandbox_urls, with_sandbox

@@ -9,9 +9,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-
-pytest.importorskip("aiohttp", reason="the sandbox's server needs aiohttp (pip install 'arb[live]')")
-
 from support.sandboxes import NOW_NS, Clients, driven, on
 
 from arb.sandbox.serve.faults import Fault, FaultKind

@@ -7,9 +7,6 @@ import json
 
 import aiohttp
 import pytest
-
-pytest.importorskip("aiohttp", reason="the sandbox's server needs aiohttp (pip install 'arb[live]')")
-
 from support.sandboxes import NOW_NS, Client, Clients, driven, on
 
 from arb.errors import InputError

@@ -145,86 +145,100 @@ class BinanceRest:
 
     def _symbol(self, listing: Listing) -> dict[str, Any]:
         base, quote = assets_of(listing)
-        facts = self._facts[listing.symbol]
-        common: dict[str, Any] = {
+        common = {
             "symbol": listing.symbol,
             "status": "TRADING",
             "baseAsset": base,
             "quoteAsset": quote,
             "baseAssetPrecision": 8,
         }
-        price = {
-            "filterType": "PRICE_FILTER",
-            "minPrice": listing.tick_size,
-            "maxPrice": "1000000.00",
-            "tickSize": listing.tick_size,
-        }
-        lot = {"minQty": facts.min_qty, "maxQty": "9000.00000", "stepSize": listing.lot_size}
-        if self._is_spot:
-            return common | {
-                "quotePrecision": 8,
-                "quoteAssetPrecision": 8,
-                "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-                "icebergAllowed": False,
-                "ocoAllowed": False,
-                "isSpotTradingAllowed": True,
-                "isMarginTradingAllowed": False,
-                "permissions": [],
-                "permissionSets": [["SPOT"]],
-                "filters": [
-                    price,
-                    {"filterType": "LOT_SIZE", **lot},
-                    # A step of 0: the rule of LOT_SIZE holds.
-                    {"filterType": "MARKET_LOT_SIZE", "minQty": "0.0", "maxQty": "100.0", "stepSize": "0.0"},
-                    {
-                        "filterType": "NOTIONAL",
-                        "minNotional": facts.min_notional,
-                        "applyMinToMarket": True,
-                        "maxNotional": "9000000.00",
-                        "applyMaxToMarket": False,
-                        "avgPriceMins": 5,
-                    },
-                    {
-                        "filterType": "PERCENT_PRICE_BY_SIDE",
-                        "bidMultiplierUp": "5",
-                        "bidMultiplierDown": "0.2",
-                        "askMultiplierUp": "5",
-                        "askMultiplierDown": "0.2",
-                        "avgPriceMins": 5,
-                    },
-                    {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
-                ],
-            }
-        return common | {
-            "pair": listing.symbol,
-            "contractType": "PERPETUAL",
-            "deliveryDate": 4133404800000,
-            "onboardDate": 1569398400000,
-            "marginAsset": quote,
-            "quotePrecision": 8,
-            # For display, and coarser or finer than the steps: nobody should round by them.
-            "pricePrecision": decimals_of(listing.tick_size) + 1,
-            "quantityPrecision": decimals_of(listing.lot_size),
-            "underlyingType": "COIN",
-            "triggerProtect": "0.0500",
-            "liquidationFee": "0.012500",
-            "marketTakeBound": "0.05",
-            "orderTypes": ["LIMIT", "MARKET"],
-            "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
-            "filters": [
-                price,
-                {"filterType": "LOT_SIZE", **lot},
-                {"filterType": "MARKET_LOT_SIZE", **lot, "maxQty": "120.000"},
-                {"filterType": "MAX_NUM_ORDERS", "limit": 200},
-                {"filterType": "MIN_NOTIONAL", "notional": facts.min_notional},
-                {
-                    "filterType": "PERCENT_PRICE",
-                    "multiplierUp": "1.0500",
-                    "multiplierDown": "0.9500",
-                    "multiplierDecimal": "4",
-                },
-            ],
-        }
+        facts = self._facts[listing.symbol]
+        return common | (_spot_part(listing, facts) if self._is_spot else _usdm_part(listing, facts))
+
+
+def _spot_part(listing: Listing, facts: Facts) -> dict[str, Any]:
+    """What only spot tells of a symbol."""
+    price, lot = _steps(listing, facts)
+    return {
+        "quotePrecision": 8,
+        "quoteAssetPrecision": 8,
+        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "isSpotTradingAllowed": True,
+        "isMarginTradingAllowed": False,
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "filters": [
+            price,
+            {"filterType": "LOT_SIZE", **lot},
+            # A step of 0: the rule of LOT_SIZE holds.
+            {"filterType": "MARKET_LOT_SIZE", "minQty": "0.0", "maxQty": "100.0", "stepSize": "0.0"},
+            {
+                "filterType": "NOTIONAL",
+                "minNotional": facts.min_notional,
+                "applyMinToMarket": True,
+                "maxNotional": "9000000.00",
+                "applyMaxToMarket": False,
+                "avgPriceMins": 5,
+            },
+            {
+                "filterType": "PERCENT_PRICE_BY_SIDE",
+                "bidMultiplierUp": "5",
+                "bidMultiplierDown": "0.2",
+                "askMultiplierUp": "5",
+                "askMultiplierDown": "0.2",
+                "avgPriceMins": 5,
+            },
+            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
+        ],
+    }
+
+
+def _usdm_part(listing: Listing, facts: Facts) -> dict[str, Any]:
+    """What only USD-M tells of a symbol."""
+    price, lot = _steps(listing, facts)
+    return {
+        "pair": listing.symbol,
+        "contractType": "PERPETUAL",
+        "deliveryDate": 4133404800000,
+        "onboardDate": 1569398400000,
+        "marginAsset": assets_of(listing)[1],
+        "quotePrecision": 8,
+        # For display, and coarser or finer than the steps: nobody should round by them.
+        "pricePrecision": decimals_of(listing.tick_size) + 1,
+        "quantityPrecision": decimals_of(listing.lot_size),
+        "underlyingType": "COIN",
+        "triggerProtect": "0.0500",
+        "liquidationFee": "0.012500",
+        "marketTakeBound": "0.05",
+        "orderTypes": ["LIMIT", "MARKET"],
+        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
+        "filters": [
+            price,
+            {"filterType": "LOT_SIZE", **lot},
+            {"filterType": "MARKET_LOT_SIZE", **lot, "maxQty": "120.000"},
+            {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+            {"filterType": "MIN_NOTIONAL", "notional": facts.min_notional},
+            {
+                "filterType": "PERCENT_PRICE",
+                "multiplierUp": "1.0500",
+                "multiplierDown": "0.9500",
+                "multiplierDecimal": "4",
+            },
+        ],
+    }
+
+
+def _steps(listing: Listing, facts: Facts) -> tuple[dict[str, str], dict[str, str]]:
+    """The price filter, and the fields of a quantity filter."""
+    price = {
+        "filterType": "PRICE_FILTER",
+        "minPrice": listing.tick_size,
+        "maxPrice": "1000000.00",
+        "tickSize": listing.tick_size,
+    }
+    return price, {"minQty": facts.min_qty, "maxQty": "9000.00000", "stepSize": listing.lot_size}
 
 
 def _error(code: int, text: str) -> str:

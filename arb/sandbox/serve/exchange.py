@@ -20,12 +20,13 @@ _BYBIT_DEPTHS = (1000, 200, 50)
 class Instrument:
     """One listing at a venue."""
 
+    #: The streams that are made of others.
+    derived: Derived
+
     def __init__(self, no: int, listing: Listing, tape: Tape) -> None:
         self.no = no
         self.listing = listing
         self._tape = tape
-
-    derived: Derived
 
     def source_of(self, key: str) -> str | None:
         """The stream that serves those who ask for `key`; None where there is none."""
@@ -47,7 +48,7 @@ class BinanceInstrument(Instrument):
 
     def __init__(self, no: int, listing: Listing, tape: Tape) -> None:
         super().__init__(no, listing, tape)
-        self.derived: Derived = BinanceDerived(listing)
+        self.derived = BinanceDerived(listing)
         self._book = BinanceBook()
         self._is_spot = listing.venue == "binance_spot"
         #: Whether the tape leaves it to us to make snapshots, out of the frames.
@@ -98,7 +99,7 @@ class BybitInstrument(Instrument):
         ticker_book = self._books.get(f"orderbook.50.{symbol}") or next(
             iter(self._books.values()), BybitBook()
         )
-        self.derived: Derived = BybitDerived(listing, ticker_book)
+        self.derived = BybitDerived(listing, ticker_book)
         self._touch = ""
 
     def follow(self, line: Line) -> None:

@@ -161,16 +161,6 @@ class Sandbox:
         if self._pump_task is not None:
             await asyncio.shield(self._pump_task)
 
-    @property
-    def frames_sent(self) -> int:
-        """Market data frames of all connections so far."""
-        return sum(server.hub.frames_sent for server in self._servers.values())
-
-    @property
-    def late_s(self) -> float:
-        """How far the market is behind its clock, in seconds of the sandbox's."""
-        return max(0.0, (self._clock.now_ns() - self._done_ns) / S)
-
     async def _start(self) -> None:
         start_ns = self._clock.now_ns()
         self._tape, self._timeline = self._source.open(start_ns, self._speed)

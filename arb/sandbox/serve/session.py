@@ -13,7 +13,6 @@ class Outcome:
     replies: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    close: Close | None = None
 
 
 class Close(NamedTuple):

@@ -299,16 +299,17 @@ class VenueServer:
             if connection.is_muted:
                 continue
             now_ns = self._time.now_ns()
-            close = connection.hear(now_ns) or self._receive(connection, message)
+            close = connection.hear(now_ns)
             if close is not None:
                 if close.code == 1008 and not self._abuses.admits(now_ns):
                     self._rest.weights.ban(now_ns)
                 self._close(connection, close)
                 return
+            self._receive(connection, message)
             if not connection.flush(now_ns):
                 return
 
-    def _receive(self, connection: Connection, message: WSMessage) -> Close | None:
+    def _receive(self, connection: Connection, message: WSMessage) -> None:
         if message.type == WSMsgType.PING:
             connection.pong(message.data)
         elif message.type == WSMsgType.PONG:
@@ -323,8 +324,6 @@ class VenueServer:
                 self.hub.unsubscribe(connection, name)
             for name in outcome.added:
                 self.hub.subscribe(connection, name, told_ms)
-            return outcome.close
-        return None
 
 
 _LASTING = frozenset(
