@@ -1,8 +1,12 @@
-"""`arb sandbox record`."""
+"""`arb sandbox record` and `arb sandbox serve`."""
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import json
+import logging
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from typing import Any
 import click
 
 from arb.cli.lines import config_option
+from arb.errors import InputError
 
 
 class Names(click.ParamType[list[str]]):
@@ -90,3 +95,89 @@ def record(
             click.echo(json.dumps(line))
         else:
             click.echo(f"{file.path}: {file.frames:,} frames, {file.size / 1e6:.1f} MB, simulated")
+
+
+@sandbox.command("serve")
+@config_option
+@click.option(
+    "--recording", type=click.Path(path_type=Path), help="Serve these recordings, not the seeded market."
+)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=7, show_default=True, help="Of market and faults."
+)
+@click.option("--speed", type=float, default=1.0, show_default=True, help="Times as fast as it happened.")
+@click.option("--venues", type=Names(), default=None, help="Which venues; all without it.")
+@click.option(
+    "--symbols", type=Names(), default=None, help="Which symbols; all recorded ones, or BTCUSDT, without it."
+)
+@click.option(
+    "--times",
+    type=click.Choice(["now", "recorded"]),
+    default="now",
+    show_default=True,
+    help="What the frames of a recording tell.",
+)
+@click.option("--faults", type=click.Path(path_type=Path), help="Faults and limits, a TOML file.")
+@click.option(
+    "--fault-log", type=click.Path(path_type=Path), help="Tell every injected fault, a JSON line each."
+)
+@click.option(
+    "--port-base",
+    type=click.IntRange(0, 65_532),
+    default=8900,
+    show_default=True,
+    help="First of four ports in a row; 0: free ones.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the addresses as a JSON line.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell of every connection.")
+def serve(
+    config_path: Path,
+    recording: Path | None,
+    seed: int,
+    speed: float,
+    venues: list[str] | None,
+    symbols: list[str] | None,
+    times: str,
+    faults: Path | None,
+    fault_log: Path | None,
+    port_base: int,
+    as_json: bool,
+    verbose: bool,
+) -> None:
+    """Serve the venues' protocols on this machine, with faults.
+
+    Websockets and REST of Binance spot, Binance USD-M, Bybit spot and Bybit linear, each on a port of 127.0.0.1, until
+    Ctrl+C or the end of the recording. No keys, no orders, no money.
+    """
+    if importlib.util.find_spec("aiohttp") is None:
+        raise InputError("arb sandbox serve needs aiohttp: install it with pip install 'arb[live]'")
+    from arb.app.legs import known_venues
+    from arb.app.serve import sandbox_of
+    from arb.app.serve import serve as serve_sandbox
+
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
+    )
+    built = sandbox_of(
+        known_venues(config_path),
+        recording=recording,
+        seed=seed,
+        speed=speed,
+        venues=venues or (),
+        symbols=symbols or (),
+        keeps_times=times == "recorded",
+        faults=faults,
+        fault_log=fault_log,
+        port_base=port_base,
+    )
+    asyncio.run(serve_sandbox(built, lambda running: _show_addresses(running.urls, as_json=as_json)))
+    click.echo("the recording has ended" if built.ended.is_set() else "stopped")
+
+
+def _show_addresses(urls: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({venue: one._asdict() for venue, one in urls.items()}))
+    else:
+        for venue, one in urls.items():
+            click.echo(f"{venue:<13} {one.websocket}  {one.rest}")
+    sys.stdout.flush()  # who starts this in a pipe waits for the addresses

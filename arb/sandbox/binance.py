@@ -18,11 +18,24 @@ from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
 from arb.sandbox.price import MS
 from arb.sandbox.streams import Grid, Lag, Streams
 
+#: The stream that a recorder subscribes to, and how often it is sent.
+DEPTH_STREAM = "depth@100ms"
 DEPTH_INTERVAL_NS = 100 * MS
 #: Levels a side of the REST snapshot, as `limit=1000` gives them.
 SNAPSHOT_LEVELS = 1000
 #: Spot pads prices and quantities to this many decimals, whatever tick and lot.
 _SPOT_DECIMALS = 8
+
+
+class _Depth:
+    """One stream of changes: what has changed since its last frame."""
+
+    def __init__(self, stream: str, sent_id: int, lag: Lag) -> None:
+        self.stream = stream
+        self.sent_id = sent_id
+        self.lag = lag
+        self.first_id = 0
+        self.changed: tuple[set[int], set[int]] = (set(), set())
 
 
 class BinanceStreams(Streams):
@@ -42,14 +55,20 @@ class BinanceStreams(Streams):
         self._qty = Grid(listing.lot_size, self._decimals_min)
         self._id = int(chance.integers(1 << 35, 1 << 36))
         self._trade_id = int(chance.integers(1 << 31, 1 << 32))
-        self._first_id = 0
-        self._sent_id = self._id
-        self._changed: tuple[set[int], set[int]] = (set(), set())
-        self._depth_lag = Lag(chance, 0.8)
+        self._depths = [_Depth(DEPTH_STREAM, self._id, Lag(chance, 0.8))]
         self._ticker_lag = Lag(chance, 0.5)
         self._trade_lag = Lag(chance, self._trade_lag_ms)
-        phase = int(chance.integers(1, DEPTH_INTERVAL_NS))
-        self.every(DEPTH_INTERVAL_NS, start_ns + phase, self._publish_depth)
+        self._schedule(self._depths[0], DEPTH_INTERVAL_NS, start_ns, chance)
+
+    def add_depth(self, stream: str, interval_ns: int, chance: Generator) -> None:
+        """Sends the changes on one more stream (`depth@500ms`), at another interval. Before time moves."""
+        depth = _Depth(stream, self._id, Lag(chance, 0.8))
+        self._depths.append(depth)
+        self._schedule(depth, interval_ns, self._now, chance)
+
+    def _schedule(self, depth: _Depth, interval_ns: int, start_ns: int, chance: Generator) -> None:
+        phase = int(chance.integers(1, interval_ns))
+        self.every(interval_ns, start_ns + phase, lambda now_ns: self._publish_depth(depth, now_ns))
 
     def next_id(self) -> int:
         """The id of the next change of the book."""
@@ -57,8 +76,9 @@ class BinanceStreams(Streams):
 
     def on_change(self, change: LevelChange) -> None:
         self._id = self.next_id()
-        self._first_id = self._first_id or self._id
-        self._changed[change.side].add(change.tick)
+        for depth in self._depths:
+            depth.first_id = depth.first_id or self._id
+            depth.changed[change.side].add(change.tick)
 
     def on_touch(self, at_ns: int) -> None:
         send_ns = self._ticker_lag.send_ns(at_ns)
@@ -97,11 +117,11 @@ class BinanceStreams(Streams):
         """The times of a REST snapshot, with a comma behind them; nothing on spot."""
         return ""
 
-    def _publish_depth(self, now_ns: int) -> None:
-        if not self._first_id:
+    def _publish_depth(self, depth: _Depth, now_ns: int) -> None:
+        if not depth.first_id:
             return
-        send_ns = self._depth_lag.send_ns(now_ns)
-        bids, asks = (sorted(ticks) for ticks in self._changed)
+        send_ns = depth.lag.send_ns(now_ns)
+        bids, asks = (sorted(ticks) for ticks in depth.changed)
         if self._is_best_bid_first:
             bids.reverse()
         lots = self.book.lots
@@ -109,10 +129,10 @@ class BinanceStreams(Streams):
             f'"b":[{self._levels([(tick, lots(BID, tick)) for tick in bids])}],'
             f'"a":[{self._levels([(tick, lots(ASK, tick)) for tick in asks])}]'
         )
-        self._send(send_ns, "depth@100ms", self.depth(levels, self._first_id, self._sent_id, send_ns))
-        self._sent_id = self._id
-        self._first_id = 0
-        for ticks in self._changed:
+        self._send(send_ns, depth.stream, self.depth(levels, depth.first_id, depth.sent_id, send_ns))
+        depth.sent_id = self._id
+        depth.first_id = 0
+        for ticks in depth.changed:
             ticks.clear()
 
     def _levels(self, levels: list[tuple[int, int]]) -> str:
@@ -134,12 +154,15 @@ class BinanceSpotStreams(BinanceStreams):
 
     def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
         return (
-            f'"e":"trade","E":{send_ns // MS},"s":"{self._symbol}",{trade},'
-            f'"T":{at_ns // MS},"m":{is_buyer_maker},"M":true'
+            f'"e":"trade","E":{self.stamp(send_ns)},"s":"{self._symbol}",{trade},'
+            f'"T":{self.stamp(at_ns)},"m":{is_buyer_maker},"M":true'
         )
 
     def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
-        return f'"e":"depthUpdate","E":{send_ns // MS},"s":"{self._symbol}","U":{first_id},"u":{self._id},{levels}'
+        return (
+            f'"e":"depthUpdate","E":{self.stamp(send_ns)},"s":"{self._symbol}",'
+            f'"U":{first_id},"u":{self._id},{levels}'
+        )
 
 
 class BinanceUsdmStreams(BinanceStreams):
@@ -153,21 +176,21 @@ class BinanceUsdmStreams(BinanceStreams):
 
     def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
         return (
-            f'"e":"bookTicker","u":{self._id},"E":{send_ns // MS},"T":{at_ns // MS},"s":"{self._symbol}",{touch},'
+            f'"e":"bookTicker","u":{self._id},"E":{self.stamp(send_ns)},"T":{self.stamp(at_ns)},"s":"{self._symbol}",{touch},'
             f'"ps":"{self._symbol}","st":1'
         )
 
     def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
         return (
-            f'"e":"trade","E":{send_ns // MS},"T":{at_ns // MS},"s":"{self._symbol}",{trade},'
+            f'"e":"trade","E":{self.stamp(send_ns)},"T":{self.stamp(at_ns)},"s":"{self._symbol}",{trade},'
             f'"X":"MARKET","m":{is_buyer_maker}'
         )
 
     def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
         return (
-            f'"e":"depthUpdate","E":{send_ns // MS},"T":{self.last_change_ns // MS},"s":"{self._symbol}",'
+            f'"e":"depthUpdate","E":{self.stamp(send_ns)},"T":{self.stamp(self.last_change_ns)},"s":"{self._symbol}",'
             f'"U":{first_id},"u":{self._id},"pu":{prev_id},{levels},"ps":"{self._symbol}","st":1'
         )
 
     def snapshot_times(self) -> str:
-        return f'"E":{self._now // MS},"T":{self.last_change_ns // MS},'
+        return f'"E":{self.stamp(self._now)},"T":{self.stamp(self.last_change_ns)},'

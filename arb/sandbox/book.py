@@ -50,6 +50,11 @@ class Book:
             return [(key, lots[key]) for key in self._keys[ASK][:count]]
         return [(-key, lots[-key]) for key in self._keys[BID][:count]]
 
+    def ticks(self, side: int, count: int) -> list[int]:
+        """The ticks of the best `count` levels, best first."""
+        keys = self._keys[side][:count]
+        return keys if side == ASK else [-key for key in keys]
+
     def set(self, side: int, tick: int, lots: int) -> None:
         """Gives a level its quantity; 0 takes it away. Raises InvariantError where the sides would meet."""
         keys, held = self._keys[side], self._lots[side]

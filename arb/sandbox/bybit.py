@@ -26,6 +26,19 @@ TOUCH_INTERVAL_NS = 10 * MS
 SILENCE_NS = 3_000 * MS
 
 
+class _Window:
+    """One depth of the book, as its subscribers know it; empty before the snapshot."""
+
+    def __init__(self, depth: int, u: int, lag: Lag) -> None:
+        self.depth = depth
+        self.u = u
+        self.lag = lag
+        #: Lots by tick as the subscribers know them, and the ticks that changed since.
+        self.levels: list[dict[int, int]] = [{}, {}]
+        self.changed: list[set[int]] = [set(), set()]
+        self.is_changed = True
+
+
 class BybitStreams(Streams):
     """What spot and linear share."""
 
@@ -35,30 +48,37 @@ class BybitStreams(Streams):
         self._symbol = listing.symbol
         self._px = Grid(listing.tick_size)
         self._qty = Grid(listing.lot_size)
-        self._u = int(chance.integers(1 << 24, 1 << 25))
+        u = int(chance.integers(1 << 24, 1 << 25))
         self._touch_u = int(chance.integers(1 << 25, 1 << 26))
         self._seq = int(chance.integers(1 << 36, 1 << 37))
         self._trade_no = int(chance.integers(1 << 40, 1 << 41))
-        #: The window as the subscriber knows it; empty before the snapshot.
-        self._window: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        self._is_changed = True
         self._sent_touch: Touch | None = None
         self._touch_sent_ns = 0
         self._last_trade_tick = 0
         self._last_move = "PlusTick"
-        self._depth_lag = Lag(chance, 1.2)
+        self._windows = [_Window(DEPTH, u, Lag(chance, 1.2))]
         self._touch_lag = Lag(chance, 1.0)
         self._trade_lag = Lag(chance, 1.0)
-        self.every(
-            DEPTH_INTERVAL_NS, start_ns + int(chance.integers(1, DEPTH_INTERVAL_NS)), self._publish_book
-        )
+        self._schedule(self._windows[0], DEPTH_INTERVAL_NS, start_ns, chance)
         self.every(
             TOUCH_INTERVAL_NS, start_ns + int(chance.integers(1, TOUCH_INTERVAL_NS)), self._publish_touch
         )
 
+    def add_depth(self, depth: int, interval_ns: int, chance: Generator) -> None:
+        """Sends the book to one more depth, at another interval. Before time moves."""
+        window = _Window(depth, int(chance.integers(1 << 24, 1 << 25)), Lag(chance, 1.2))
+        self._windows.append(window)
+        self._schedule(window, interval_ns, self._now, chance)
+
+    def _schedule(self, window: _Window, interval_ns: int, start_ns: int, chance: Generator) -> None:
+        first_ns = start_ns + int(chance.integers(1, interval_ns))
+        self.every(interval_ns, first_ns, lambda now_ns: self._publish_book(window, now_ns))
+
     def on_change(self, change: LevelChange) -> None:
         self._seq += 1 + int(self._chance.exponential(20.0))  # shared with other symbols
-        self._is_changed = True
+        for window in self._windows:
+            window.is_changed = True
+            window.changed[change.side].add(change.tick)
 
     def on_touch(self, at_ns: int) -> None:
         """Sent at the next stroke of its clock."""
@@ -91,23 +111,21 @@ class BybitStreams(Streams):
         self._trade_no += 1
         side = "Buy" if execution.side == BUY else "Sell"
         return (
-            f'{{"T":{execution.at_ns // MS},"s":"{self._symbol}","S":"{side}","v":"{self._qty.text(lots)}",'
+            f'{{"T":{self.stamp(execution.at_ns)},"s":"{self._symbol}","S":"{side}","v":"{self._qty.text(lots)}",'
             f'"p":"{self._px.text(tick)}",{self.trade_move()}"i":"{self.trade_id(self._trade_no)}",'
             f'"BT":false,"RPI":false,"seq":{self._seq}}}'
         )
 
-    def _publish_book(self, now_ns: int) -> None:
-        if not self._is_changed:
+    def _publish_book(self, window: _Window, now_ns: int) -> None:
+        if not window.is_changed:
             return
-        self._is_changed = False
-        is_first = not self._window[BID]
-        sides = [self._changes(side) for side in (BID, ASK)]
+        window.is_changed = False
+        kind = "delta" if window.levels[BID] else "snapshot"
+        sides = [self._changes(window, side) for side in (BID, ASK)]
         if not (sides[BID] or sides[ASK]):
             return  # what changed lies behind the window
-        self._u += 1
-        self._send_book(
-            self._depth_lag.send_ns(now_ns), DEPTH, "snapshot" if is_first else "delta", sides, self._u
-        )
+        window.u += 1
+        self._send_book(window.lag.send_ns(now_ns), window.depth, kind, sides, window.u)
 
     def _publish_touch(self, now_ns: int) -> None:
         touch = self.touch
@@ -121,23 +139,32 @@ class BybitStreams(Streams):
         sides = [self._levels([(bid, bid_lots)]), self._levels([(ask, ask_lots)])]
         self._send_book(self._touch_lag.send_ns(now_ns), 1, "snapshot", sides, self._touch_u)
 
-    def _changes(self, side: int) -> str:
+    def _changes(self, window: _Window, side: int) -> str:
         """What the subscriber must change to know a side's window: levels best first, then those that are gone."""
-        known = self._window[side]
-        levels = self.book.levels(side, DEPTH)
-        changed = [(tick, lots) for tick, lots in levels if known.get(tick) != lots]
-        window = dict(levels)
-        gone = [f'["{self._px.text(tick)}","0"]' for tick in known if tick not in window]
-        self._window[side].clear()
-        self._window[side].update(window)
-        return ",".join(part for part in (self._levels(changed), *gone) if part)
+        known, lots = window.levels[side], self.book.lots
+        ticks = set(self.book.ticks(side, window.depth))
+        come = ticks - known.keys()
+        gone = known.keys() - ticks
+        changed = [
+            tick
+            for tick in window.changed[side]
+            if tick in known and tick in ticks and known[tick] != lots(side, tick)
+        ]
+        window.changed[side].clear()
+        is_bid = side == BID
+        levels = [(tick, lots(side, tick)) for tick in sorted((*changed, *come), reverse=is_bid)]
+        known.update(levels)
+        deletions = [f'["{self._px.text(tick)}","0"]' for tick in sorted(gone, reverse=is_bid)]
+        for tick in gone:
+            del known[tick]
+        return ",".join(part for part in (self._levels(levels), *deletions) if part)
 
     def _send_book(self, send_ns: int, depth: int, kind: str, sides: list[str], u: int) -> None:
         head = self.head(f"orderbook.{depth}.{self._symbol}", kind, send_ns)
         self.send(
             send_ns,
             f'{{{head},"data":{{"s":"{self._symbol}","b":[{sides[BID]}],"a":[{sides[ASK]}],'
-            f'"u":{u},"seq":{self._seq}}},"cts":{self.last_change_ns // MS}}}',
+            f'"u":{u},"seq":{self._seq}}},"cts":{self.stamp(self.last_change_ns)}}}',
         )
 
     def _levels(self, levels: list[tuple[int, int]]) -> str:
@@ -149,7 +176,7 @@ class BybitSpotStreams(BybitStreams):
     """Bybit spot."""
 
     def head(self, topic: str, kind: str, send_ns: int) -> str:
-        return f'"topic":"{topic}","ts":{send_ns // MS},"type":"{kind}"'
+        return f'"topic":"{topic}","ts":{self.stamp(send_ns)},"type":"{kind}"'
 
     def trade_id(self, number: int) -> str:
         return f"229{number:016d}"
@@ -159,7 +186,7 @@ class BybitLinearStreams(BybitStreams):
     """Bybit linear perpetuals."""
 
     def head(self, topic: str, kind: str, send_ns: int) -> str:
-        return f'"topic":"{topic}","type":"{kind}","ts":{send_ns // MS}'
+        return f'"topic":"{topic}","type":"{kind}","ts":{self.stamp(send_ns)}'
 
     def trade_move(self) -> str:
         return f'"L":"{self._last_move}",'

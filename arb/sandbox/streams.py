@@ -36,29 +36,34 @@ class Frame(NamedTuple):
 class Grid:
     """Whole steps as the venue writes them: exact, with the decimals of the step, or more where the venue pads."""
 
+    #: The number of so many steps, which are not negative.
+    text: Callable[[int], str]
+
     def __init__(self, step: str, decimals_min: int = 0) -> None:
         size = Decimal(step)
         exponent = size.as_tuple().exponent
         if not isinstance(exponent, int) or size <= 0:
             raise InvariantError(f"{step!r} is no step")
         decimals = max(decimals_min, -exponent)
-        self._units = int(size.scaleb(decimals))
+        # Most numbers are written again and again: a dict answers those without a Python call.
+        self.text = _Texts(int(size.scaleb(decimals)), decimals).__getitem__
+
+
+class _Texts(dict[int, str]):
+    """Texts of numbers that were asked for; beyond `_TEXTS_MAX` all are forgotten."""
+
+    def __init__(self, units: int, decimals: int) -> None:
+        super().__init__()
+        self._units = units
         self._one = 10**decimals
         self._form = f"%d.%0{decimals}d" if decimals else "%d"
-        self._texts: dict[int, str] = {}
 
-    def text(self, steps: int) -> str:
-        """The number of `steps`, which is not negative."""
-        known = self._texts.get(steps)
-        if known is not None:
-            return known
-        if self._one == 1:
-            text = self._form % (steps * self._units)
-        else:
-            text = self._form % divmod(steps * self._units, self._one)
-        if len(self._texts) >= _TEXTS_MAX:
-            self._texts.clear()
-        self._texts[steps] = text
+    def __missing__(self, steps: int) -> str:
+        units = steps * self._units
+        text = self._form % (units if self._one == 1 else divmod(units, self._one))
+        if len(self) >= _TEXTS_MAX:
+            self.clear()
+        self[steps] = text
         return text
 
 
@@ -100,6 +105,10 @@ class Streams(ABC):
         self._now = start_ns
         self._frames: list[Frame] = []
         self._clocks: list[Clock] = []
+        #: No clock strikes before.
+        self._next_stroke_ns = start_ns
+        #: How a time is written in the frames, in ms. Whoever serves the market on another clock sets it.
+        self.stamp: Callable[[int], int] = _ms
         #: When the matching engine last changed anything.
         self.last_change_ns = start_ns
         #: Best bid and its lots, best ask and its lots.
@@ -149,11 +158,11 @@ class Streams(ABC):
 
     def _strike_until(self, before_ns: int) -> None:
         """Strokes before `before_ns`, in order: what happens at the time of a stroke comes before it."""
-        while True:
+        while self._next_stroke_ns < before_ns:
             clock = min(self._clocks, key=_next_ns)
-            if clock.next_ns >= before_ns:
-                return
-            clock.strike()
+            self._next_stroke_ns = clock.next_ns
+            if clock.next_ns < before_ns:
+                clock.strike()
 
     def _update_touch(self, at_ns: int) -> None:
         touch = touch_of(self.book)
@@ -166,6 +175,10 @@ def touch_of(book: Book) -> Touch:
     """Best bid and its lots, best ask and its lots."""
     bid, ask = book.best(BID), book.best(ASK)
     return bid, book.lots(BID, bid), ask, book.lots(ASK, ask)
+
+
+def _ms(ns: int) -> int:
+    return ns // MS
 
 
 def _next_ns(clock: Clock) -> int:

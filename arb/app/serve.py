@@ -1,0 +1,133 @@
+"""`arb sandbox serve`: a sandbox put together from options, and where other commands find a running one."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from arb.app.sandbox import listing_of, starting_price, unique
+from arb.config import Connection, VenueConfig
+from arb.config.scenario import Scenario, load_scenario
+from arb.errors import InputError
+from arb.sandbox.events import Listing
+from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
+from arb.sandbox.serve.rest import Facts
+from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
+from arb.sandbox.serve.urls import PORT_BASE, VENUES, VenueUrls, ports_from, venue_urls
+
+PORT_MAX = 65_535 - len(VENUES) + 1
+SPEED_MIN, SPEED_MAX = 0.01, 10_000.0
+
+
+def sandbox_of(
+    known: Mapping[str, VenueConfig],
+    *,
+    recording: Path | None,
+    seed: int,
+    speed: float,
+    venues: Sequence[str],
+    symbols: Sequence[str],
+    keeps_times: bool,
+    faults: Path | None,
+    fault_log: Path | None,
+    port_base: int,
+) -> Sandbox:
+    """The sandbox that the options describe. Ticks and lots are those of `known`. Raises InputError.
+
+    venues, symbols: empty for all that there are. port_base: 0 for free ports.
+    """
+    if not SPEED_MIN <= speed <= SPEED_MAX:
+        raise InputError(f"--speed {speed:g}: it must be from {SPEED_MIN} to {SPEED_MAX:g}")
+    listings = _listings(known, recording, venues, symbols)
+    source: Source
+    if recording is not None:
+        source = RecordedMarket(recording, listings, is_moved=not keeps_times)
+    else:
+        prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
+        source = SeededMarket(listings, prices, seed)
+    scenario = load_scenario(faults) if faults is not None else Scenario((), {})
+    return Sandbox(
+        source,
+        facts_of(listings, known),
+        speed=speed,
+        faults=scenario.faults,
+        limits=scenario.limits,
+        fault_log=fault_log,
+        fault_seed=seed,
+        ports=ports_from(port_base) if port_base else {},
+    )
+
+
+async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
+    """Serves until the recording ends or SIGTERM comes. `started` is told when it listens."""
+    stopped = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    async with sandbox:
+        started(sandbox)
+        tasks = [
+            asyncio.create_task(sandbox.ended.wait()),
+            asyncio.create_task(sandbox.failed()),
+            asyncio.create_task(stopped.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def with_sandbox(
+    venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls] | None = None
+) -> dict[str, VenueConfig]:
+    """The venues with the addresses of a running sandbox; those that it does not have stay away.
+
+    urls: `Sandbox.urls`; absent: those of `arb sandbox serve` on its usual ports.
+    """
+    urls = sandbox_urls() if urls is None else urls
+    return {
+        name: dataclasses.replace(
+            venue, connection=Connection(websocket_url=urls[name].websocket, rest_api_url=urls[name].rest)
+        )
+        for name, venue in venues.items()
+        if name in urls
+    }
+
+
+def sandbox_urls(port_base: int = PORT_BASE) -> dict[str, VenueUrls]:
+    """The addresses of the four venues of `arb sandbox serve --port-base`."""
+    return venue_urls(ports_from(port_base))
+
+
+def facts_of(listings: Sequence[Listing], known: Mapping[str, VenueConfig]) -> dict[tuple[str, str], Facts]:
+    """What the venue files say of instruments beside tick and lot."""
+    facts = {}
+    for listing in listings:
+        symbol = known[listing.venue].symbols[listing.symbol]
+        min_qty = listing.lot_size if symbol.min_qty is None else f"{symbol.min_qty:.12f}".rstrip("0")
+        facts[listing.venue, listing.symbol] = Facts(
+            min_qty, f"{symbol.min_notional:.8f}".rstrip("0").rstrip(".")
+        )
+    return facts
+
+
+def _listings(
+    known: Mapping[str, VenueConfig], recording: Path | None, venues: Sequence[str], symbols: Sequence[str]
+) -> list[Listing]:
+    venues = unique(venues) or VENUES
+    if recording is None:
+        pairs = [(venue, symbol) for venue in venues for symbol in unique(symbols) or ["BTCUSDT"]]
+    else:
+        recorded = recorded_symbols(recording, venues)
+        pairs = [pair for pair in recorded if not symbols or pair[1] in symbols]
+        missing = [symbol for symbol in unique(symbols) if symbol not in {pair[1] for pair in recorded}]
+        if missing or not pairs:
+            what = missing[0] if missing else f"of {', '.join(venues)}"
+            raise InputError(
+                f"{recording}: no recording {what}; arb data list {recording} shows what there is"
+            )
+    return [listing_of(venue, symbol, known) for venue, symbol in pairs]

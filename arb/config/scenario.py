@@ -1,0 +1,176 @@
+"""The file of `arb sandbox serve --faults`: scripted faults by name, and other limits than the venues' own. Strict."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
+
+import tomli
+from msgspec import field, structs
+
+from arb.config.key import Table, key
+from arb.config.strict import Source, build, section_text
+from arb.errors import ConfigError
+from arb.sandbox.serve.faults import CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind
+from arb.sandbox.serve.limits import LIMITS, Limits
+
+_DAY_S = 86_400
+Kind = Literal[
+    "gap",
+    "duplicate",
+    "reorder",
+    "truncate",
+    "garbage",
+    "silence",
+    "disconnect",
+    "half_open",
+    "refuse",
+    "shutdown",
+    "clock",
+    "rest_slow",
+    "rest_stale",
+    "rest_429",
+    "rest_418",
+]
+FaultName = Annotated[
+    str,
+    key("", "Name of a fault.", form="a name of letters, digits, _ and -", pattern=r"^[A-Za-z0-9_-]{1,64}\Z"),
+]
+Venue = Literal["binance_spot", "binance_usdm", "bybit_spot", "bybit_linear"]
+Seconds = Annotated[float, key("s", "", ge=0, le=_DAY_S)]
+
+
+class FaultTable(Table, frozen=True, kw_only=True):
+    """`[faults.NAME]`."""
+
+    kind: Annotated[Kind, key("", "What happens.")]
+    venue: Venue | Literal["*"] = "*"
+    stream: Annotated[
+        str, key("", "", form='a stream\'s name, "*" for anything', min_length=1, max_length=100)
+    ] = "*"
+    client: Annotated[int, key("", "", ge=1, le=1_000_000)] | None = None
+    at_s: Annotated[float, key("s", "", ge=0, le=1e7)] | None = None
+    every_s: Annotated[float, key("s", "", ge=0.01, le=1e7)] | None = None
+    per_minute: Annotated[float, key("1/min", "", gt=0, le=60_000)] | None = None
+    count: Annotated[int, key("", "", ge=1, le=1_000_000)] | None = None
+    duration_s: Seconds | None = None
+    delay_s: Seconds | None = None
+    offset_ms: Annotated[int, key("ms", "", ge=-86_400_000, le=86_400_000)] | None = None
+    retry_after_s: Annotated[int, key("s", "", ge=0, le=_DAY_S)] | None = None
+    notice_s: Seconds | None = None
+    code: Annotated[int, key("", "", ge=1000, le=4999)] | None = None
+
+
+class LimitsTable(Table, frozen=True, kw_only=True):
+    """`[limits.VENUE]`: what is absent stays as the venue has it; 0 switches a rule off."""
+
+    streams_max: Annotated[int, key("", "", ge=0, le=100_000)] | None = None
+    args_max: Annotated[int, key("", "", ge=0, le=100_000)] | None = None
+    args_chars_max: Annotated[int, key("", "", ge=0, le=1_000_000)] | None = None
+    messages_per_s: Annotated[int, key("1/s", "", ge=0, le=1_000_000)] | None = None
+    connects_max: Annotated[int, key("", "", ge=0, le=1_000_000)] | None = None
+    connects_window_s: Annotated[float, key("s", "", ge=0.01, le=_DAY_S)] | None = None
+    ping_interval_s: Seconds | None = None
+    pong_timeout_s: Seconds | None = None
+    idle_s: Seconds | None = None
+    life_s: Seconds | None = None
+    shutdown_notice_s: Seconds | None = None
+    weight_max: Annotated[int, key("", "", ge=0, le=1_000_000)] | None = None
+    weight_window_s: Annotated[float, key("s", "", ge=0.1, le=_DAY_S)] | None = None
+    ban_s: Seconds | None = None
+    unread_bytes_max: Annotated[int, key("bytes", "", ge=65_536, le=1 << 30)] | None = None
+
+
+class ScenarioFile(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    faults: dict[FaultName, FaultTable] = field(default_factory=dict)
+    limits: dict[Annotated[str, key("", "", form=f"one of {', '.join(LIMITS)}")], LimitsTable] = field(
+        default_factory=dict
+    )
+
+
+class Scenario(NamedTuple):
+    """What the sandbox is given."""
+
+    faults: tuple[Fault, ...]
+    limits: dict[str, Limits]
+
+
+#: Which of the optional keys a kind reads, beside when, venue and the ones for all.
+_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    **{str(kind): ("stream", "client", "count") for kind in FRAME_KINDS},
+    "silence": ("stream", "client", "duration_s"),
+    "disconnect": ("client", "code"),
+    "half_open": ("client", "duration_s"),
+    "refuse": ("duration_s",),
+    "shutdown": ("client", "notice_s"),
+    "clock": ("duration_s", "offset_ms"),
+    "rest_slow": ("duration_s", "delay_s"),
+    "rest_stale": ("duration_s",),
+    "rest_429": ("duration_s", "retry_after_s"),
+    "rest_418": ("duration_s", "retry_after_s"),
+}
+_WHEN = ("at_s", "every_s", "per_minute")
+_FOR_ALL = ("kind", "venue", *_WHEN)
+
+
+def load_scenario(path: Path) -> Scenario:
+    """The faults and limits of a file. Raises ConfigError, one line that names file and key."""
+    try:
+        tree: dict[str, Any] = tomli.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; --faults names a file") from None
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
+    source = Source(str(path))
+    file = build(ScenarioFile, tree, source)
+    faults = tuple(_fault(name, table, source) for name, table in file.faults.items())
+    return Scenario(faults, {venue: _limits(venue, table, source) for venue, table in file.limits.items()})
+
+
+def _fault(name: str, table: FaultTable, source: Source) -> Fault:
+    path = ("faults", name)
+    given = {item: value for item, value in structs.asdict(table).items() if value is not None}
+    if table.at_s is None and table.every_s is None and table.per_minute is None:
+        raise ConfigError(
+            f"{source.file}: {section_text(path)} never happens: give it at_s, every_s or per_minute"
+        )
+    if table.every_s is not None and table.per_minute is not None:
+        source.refuse((*path, "per_minute"), "cannot stand beside every_s: one of them says when")
+    for item, default in ((one.name, one.default) for one in structs.fields(table)):
+        if item in given and given[item] != default and item not in (*_FOR_ALL, *_ARGUMENTS[table.kind]):
+            known = ", ".join((*_FOR_ALL[1:], *_ARGUMENTS[table.kind]))
+            source.refuse((*path, item), f"says nothing to a fault of kind {table.kind}; it reads {known}")
+    if table.kind == "disconnect" and table.code in (1004, 1005, 1006, 1015):
+        source.refuse(
+            (*path, "code"), f"is {table.code}, which no frame may hold; without a code the line is cut"
+        )
+    return Fault(name=name, kind=FaultKind(given.pop("kind")), **given)
+
+
+def _limits(venue: str, table: LimitsTable, source: Source) -> Limits:
+    if venue not in LIMITS:
+        raise ConfigError(
+            f"{source.file}: {section_text(('limits', venue))} is no venue of the sandbox; it has"
+            f" {', '.join(LIMITS)}"
+        )
+    given = {item: value for item, value in structs.asdict(table).items() if value is not None}
+    return dataclasses.replace(LIMITS[venue], **given)
+
+
+def _check_tables() -> None:
+    """The tables above name what the sandbox has; a mismatch is our fault, found at import."""
+    kinds = {str(kind) for kind in FaultKind}
+    if not (set(get_args(Kind)) == set(_ARGUMENTS) == kinds and kinds >= CONNECTION_KINDS):
+        raise TypeError("the kinds of faults differ between the file and the sandbox")
+    for table, target in ((FaultTable, Fault), (LimitsTable, Limits)):
+        extra = {item.name for item in structs.fields(table)} - {
+            one.name for one in dataclasses.fields(target)
+        }
+        if extra:
+            raise TypeError(f"{table.__name__} has keys that nobody reads: {extra}")
+
+
+_check_tables()

@@ -1,0 +1,126 @@
+"""Trades read back out of frames, and the bars that klines report. Quantities are exact decimals. Pure."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import NamedTuple
+
+import msgspec
+
+#: The intervals that are served, in ms: Binance's name and Bybit's.
+INTERVALS_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
+BYBIT_INTERVALS = {"1m": "1", "5m": "5", "15m": "15", "1h": "60"}
+
+
+class Trade(NamedTuple):
+    """A public trade. `id` is 0 at Bybit, whose ids are texts."""
+
+    id: int
+    at_ms: int
+    px: str
+    qty: str
+    is_buy: bool
+
+
+class _BinanceTrade(msgspec.Struct, frozen=True):
+    t: int
+    p: str
+    q: str
+    T: int
+    m: bool
+    X: str = "MARKET"
+
+
+class _BinanceFrame(msgspec.Struct, frozen=True):
+    data: _BinanceTrade
+
+
+class _BybitTrade(msgspec.Struct, frozen=True):
+    T: int
+    S: str
+    v: str
+    p: str
+
+
+class _BybitFrame(msgspec.Struct, frozen=True):
+    data: list[_BybitTrade]
+
+
+_BINANCE = msgspec.json.Decoder(_BinanceFrame)
+_BYBIT = msgspec.json.Decoder(_BybitFrame)
+
+
+def binance_trades(text: str) -> list[Trade]:
+    """The trade of a `@trade` frame; none where it is not of the market (USD-M's insurance fund)."""
+    trade = _BINANCE.decode(text).data
+    if trade.X != "MARKET":
+        return []
+    return [Trade(trade.t, trade.T, trade.p, trade.q, not trade.m)]
+
+
+def bybit_trades(text: str) -> list[Trade]:
+    """The trades of a publicTrade frame."""
+    return [Trade(0, one.T, one.p, one.v, one.S == "Buy") for one in _BYBIT.decode(text).data]
+
+
+class Bar:
+    """What was traded from `start_ms` on, for one interval; prices are texts, "" before the first trade ever."""
+
+    def __init__(self, start_ms: int, px: str) -> None:
+        """`px` is the last price before: that of an empty bar."""
+        self.start_ms = start_ms
+        self.open = self.high = self.low = self.close = px
+        self.base = self.quote = self.bought_base = self.bought_quote = Decimal(0)
+        self.count = 0
+        self.first_id = self.last_id = -1
+
+    def receive(self, trade: Trade) -> None:
+        px, qty = Decimal(trade.px), Decimal(trade.qty)
+        if self.count == 0:
+            self.open = self.high = self.low = trade.px
+            self.first_id = trade.id
+        elif px > Decimal(self.high):
+            self.high = trade.px
+        elif px < Decimal(self.low):
+            self.low = trade.px
+        self.close = trade.px
+        self.last_id = trade.id
+        self.count += 1
+        self.base += qty
+        self.quote += px * qty
+        if trade.is_buy:
+            self.bought_base += qty
+            self.bought_quote += px * qty
+
+
+class Bars:
+    """The bar of an interval that is open now, and those that were closed since somebody asked."""
+
+    def __init__(self, interval_ms: int) -> None:
+        self._interval_ms = interval_ms
+        self.open: Bar | None = None
+        self.is_changed = False
+
+    def receive(self, trade: Trade) -> list[Bar]:
+        """Counts a trade; the bars that it closes."""
+        closed = self.roll(trade.at_ms)
+        bar = self.open
+        if bar is None:
+            bar = self.open = Bar(trade.at_ms // self._interval_ms * self._interval_ms, trade.px)
+        bar.receive(trade)
+        self.is_changed = True
+        return closed
+
+    def roll(self, now_ms: int) -> list[Bar]:
+        """Closes the bar whose time is over; an empty one follows. Gaps of several intervals leave one bar."""
+        bar = self.open
+        start_ms = now_ms // self._interval_ms * self._interval_ms
+        if bar is None or start_ms <= bar.start_ms:
+            return []
+        self.open = Bar(start_ms, bar.close)
+        self.is_changed = True
+        return [bar]
+
+    def end_ms(self, bar: Bar) -> int:
+        """The last ms of a bar."""
+        return bar.start_ms + self._interval_ms - 1

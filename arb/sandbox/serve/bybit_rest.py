@@ -1,0 +1,152 @@
+"""Bybit's REST answers for spot and linear: orderbook, instruments-info, time, and the limit of requests. Pure.
+
+Source: bybit-exchange/docs v5 `market/{orderbook,instrument,time}.mdx`, `rate-limit.mdx` (read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from arb.sandbox.events import Listing
+from arb.sandbox.serve.bybit_session import NO_ORDERS_YET
+from arb.sandbox.serve.exchange import Exchange
+from arb.sandbox.serve.limits import Limits, Weights
+from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
+
+_DEPTH_MAX = {"spot": 1000, "linear": 1000}
+_DEPTH_DEFAULT = {"spot": 1, "linear": 25}
+_PARAMETER, _NOT_FOUND, _TOO_MANY = 10001, 10404, 10006
+
+
+class BybitRest:
+    """The REST interface of one Bybit category, for one address."""
+
+    def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
+        self._exchange = exchange
+        self._facts = facts
+        self._category = exchange.venue.removeprefix("bybit_")
+        self.weights = Weights(limits.weight_max, limits.weight_window_s, limits.ban_s)
+        self._weight_max = limits.weight_max
+
+    def answer(
+        self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
+    ) -> Response:
+        """The answer to a request; see `BinanceRest.answer`."""
+        refused = self.weights.spend(1, now_ns)
+        if refused:
+            return self.refusal(refused, now_ns, now_ms)
+        if method != "GET":
+            return self._refuse(_NOT_FOUND, f"{method} {path}: {NO_ORDERS_YET}", now_ms)
+        if path == "/v5/market/time":
+            result = {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
+            return self._reply(json_text(result), now_ms)
+        if path == "/v5/market/orderbook":
+            return self._orderbook(query, now_ms)
+        if path == "/v5/market/instruments-info":
+            return self._instruments(query, now_ms)
+        if path.startswith("/v5/"):
+            return self._refuse(_NOT_FOUND, f"{path}: {NO_ORDERS_YET}", now_ms)
+        return Response(404, "404 page not found", {})
+
+    def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
+        """Too many requests: 403 in plain text for a whole address, as the venue has it; 429 where a test asks."""
+        after_s = self.weights.retry_after_s(now_ns) if retry_after_s is None else retry_after_s
+        headers = {"Retry-After": str(after_s), "X-Bapi-Limit-Reset-Timestamp": str(now_ms + after_s * 1000)}
+        if retry_after_s is None:
+            return Response(403, "403, access too frequent", headers)
+        text = _envelope(_TOO_MANY, "Too many visits. Exceeded the API Rate Limit.", "{}", now_ms)
+        return Response(status, text, headers)
+
+    def _orderbook(self, query: Mapping[str, str], now_ms: int) -> Response:
+        instrument = self._exchange.instruments.get(query.get("symbol", ""))
+        if query.get("category") != self._category:
+            return self._refuse(_PARAMETER, self._wrong_category(), now_ms)
+        if instrument is None:
+            return self._refuse(_PARAMETER, "Not supported symbols", now_ms)
+        limit = query.get("limit", str(_DEPTH_DEFAULT[self._category]))
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= _DEPTH_MAX[self._category]):
+            return self._refuse(_PARAMETER, "params error: limit", now_ms)
+        text = instrument.depth(int(limit))
+        if text is None:
+            return self._refuse(10016, "Server error: this book is not known yet", now_ms)
+        return self._reply(text, now_ms)
+
+    def _instruments(self, query: Mapping[str, str], now_ms: int) -> Response:
+        if query.get("category") != self._category:
+            return self._refuse(_PARAMETER, self._wrong_category(), now_ms)
+        symbol, status = query.get("symbol"), query.get("status", "Trading")
+        listings = [
+            listing
+            for listing in self._exchange.listings
+            if symbol in (None, "", listing.symbol) and status == "Trading"
+        ]
+        result = {
+            "category": self._category,
+            "list": [self._instrument(listing) for listing in listings],
+            "nextPageCursor": "",
+        }
+        return self._reply(json_text(result), now_ms)
+
+    def _instrument(self, listing: Listing) -> dict[str, Any]:
+        base, quote = assets_of(listing)
+        facts = self._facts[listing.symbol]
+        common = {"symbol": listing.symbol, "status": "Trading", "baseCoin": base, "quoteCoin": quote}
+        if self._category == "spot":
+            return common | {
+                "innovation": "0",
+                "marginTrading": "none",
+                # Spot has no qtyStep: the step is basePrecision.
+                "lotSizeFilter": {
+                    "basePrecision": listing.lot_size,
+                    "quotePrecision": "0.0000001",
+                    "minOrderQty": facts.min_qty,
+                    "minOrderAmt": facts.min_notional,
+                    "maxLimitOrderQty": "83",
+                    "maxMarketOrderQty": "41.5",
+                    "postOnlyMaxLimitOrderSize": "60000",
+                },
+                "priceFilter": {"tickSize": listing.tick_size},
+            }
+        return common | {
+            "contractType": "LinearPerpetual",
+            "settleCoin": quote,
+            "launchTime": "1585526400000",
+            "deliveryTime": "0",
+            "deliveryFeeRate": "",
+            "priceScale": str(decimals_of(listing.tick_size)),
+            "fundingInterval": 480,
+            "unifiedMarginTrade": True,
+            "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+            "priceFilter": {
+                "minPrice": listing.tick_size,
+                "maxPrice": "1999999.80",
+                "tickSize": listing.tick_size,
+            },
+            "lotSizeFilter": {
+                "maxOrderQty": "1190.000",
+                "minOrderQty": facts.min_qty,
+                "qtyStep": listing.lot_size,
+                "maxMktOrderQty": "500.000",
+                "postOnlyMaxOrderQty": "1190.000",
+                "minNotionalValue": facts.min_notional,
+            },
+        }
+
+    def _wrong_category(self) -> str:
+        return f"params error: this address serves category={self._category} only"
+
+    def _reply(self, result: str, now_ms: int) -> Response:
+        return Response(200, _envelope(0, "OK", result, now_ms), self._headers())
+
+    def _refuse(self, code: int, reason: str, now_ms: int) -> Response:
+        return Response(200, _envelope(code, reason, "{}", now_ms), self._headers())
+
+    def _headers(self) -> dict[str, str]:
+        left = max(0, self._weight_max - self.weights.used)
+        return {"X-Bapi-Limit": str(self._weight_max), "X-Bapi-Limit-Status": str(left)}
+
+
+def _envelope(code: int, message: str, result: str, now_ms: int) -> str:
+    text = json_text(message)
+    return f'{{"retCode":{code},"retMsg":{text},"result":{result},"retExtInfo":{{}},"time":{now_ms}}}'

@@ -1,0 +1,130 @@
+"""Bybit's websocket protocol on one connection: subscribe, unsubscribe, ping, and their answers.
+
+A request with a topic that does not exist is refused as a whole. The shapes of the answers differ between spot and
+linear, and between public and private sockets. Pure.
+
+Source: bybit-exchange/docs v5 `ws/connect.mdx` and `websocket/public/*.mdx` (read 2026-07-24); the texts of refusals
+are not documented: clients should not compare them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from arb.sandbox.serve.limits import Limits
+from arb.sandbox.serve.session import Outcome
+
+_TOPIC = re.compile(
+    r"(orderbook\.(1|50|200|1000|rpi|full)|publicTrade|tickers|kline\.(1|3|5|15|30|60|120|240|360|720|D|W|M))"
+    r"\.([A-Z0-9-]+)"
+)
+_REQUEST_ID_CHARS_MAX = 64
+NO_ORDERS_YET = "not in this sandbox yet: it has market data only"
+
+
+class BybitSession:
+    """One connection to Bybit spot or linear."""
+
+    is_combined = False
+
+    def __init__(
+        self,
+        venue: str,
+        connection_id: str,
+        is_symbol: Callable[[str], bool],
+        limits: Limits,
+        *,
+        is_private: bool,
+    ) -> None:
+        self.names: dict[str, None] = {}
+        self._is_spot = venue == "bybit_spot"
+        self._connection_id = connection_id
+        self._is_symbol = is_symbol
+        self._limits = limits
+        self._is_private = is_private
+
+    def receive(self, text: str, now_ms: int) -> Outcome:
+        """See `Session`."""
+        try:
+            request = msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeError):
+            return self._refuse("Params Error", "", "")
+        if not isinstance(request, dict):
+            return self._refuse("Params Error", "", "")
+        op, request_id = request.get("op"), request.get("req_id", "")
+        if isinstance(request_id, int) and not isinstance(request_id, bool):
+            request_id = str(request_id)  # undocumented, but ccxt sends numbers
+        if not isinstance(request_id, str) or len(request_id) > _REQUEST_ID_CHARS_MAX:
+            return self._refuse("Params Error", "", str(op))
+        if op == "ping":
+            return Outcome([self._pong(request_id, now_ms)])
+        if self._is_private:
+            return self._refuse(NO_ORDERS_YET, request_id, str(op))
+        if op not in ("subscribe", "unsubscribe"):
+            return self._refuse("error:handler not found", request_id, str(op))
+        topics = request.get("args")
+        if not isinstance(topics, list) or not topics or not all(isinstance(one, str) for one in topics):
+            return self._refuse("error:request args is empty or no list of topics", request_id, op)
+        return self._change(op, topics, request_id)
+
+    def delivers(self, name: str) -> bool:
+        """See `Session`."""
+        return True
+
+    def shutdown_notice(self, now_ms: int) -> str | None:
+        """See `Session`: Bybit announces nothing."""
+        return None
+
+    def _change(self, op: str, topics: list[str], request_id: str) -> Outcome:
+        reason = self._fault_of(op, topics)
+        if reason:
+            return self._refuse(reason, request_id, op)
+        reply = self._reply(True, op if self._is_spot else "", request_id, op)
+        topics = list(dict.fromkeys(topics))
+        if op == "subscribe":
+            added = [topic for topic in topics if topic not in self.names]
+            self.names.update(dict.fromkeys(added))
+            return Outcome([reply], added=added)
+        removed = [topic for topic in topics if topic in self.names]
+        for topic in removed:
+            del self.names[topic]
+        return Outcome([reply], removed=removed)
+
+    def _fault_of(self, op: str, topics: list[str]) -> str:
+        limits = self._limits
+        if limits.args_max and len(topics) > limits.args_max:
+            return f"args size >{limits.args_max}"
+        for topic in topics:
+            match = _TOPIC.fullmatch(topic)
+            if match is None:
+                return f"error:handler not found,topic:{topic[:100]}"
+            if not self._is_symbol(match.group(4)):
+                return f"Invalid symbol :[{topic}]"
+        chars = sum(map(len, {*self.names, *topics}))
+        if op == "subscribe" and limits.args_chars_max and chars > limits.args_chars_max:
+            return f"args length exceeds {limits.args_chars_max} characters"
+        return ""
+
+    def _pong(self, request_id: str, now_ms: int) -> str:
+        if self._is_private:
+            pong = {"req_id": request_id, "op": "pong", "args": [str(now_ms)], "conn_id": self._connection_id}
+            return _text(pong)
+        return self._reply(True, "pong", request_id, "ping")
+
+    def _refuse(self, reason: str, request_id: str, op: str) -> Outcome:
+        return Outcome([self._reply(False, reason, request_id, op)])
+
+    def _reply(self, success: bool, message: str, request_id: str, op: str) -> str:
+        reply: dict[str, Any] = {"success": success, "ret_msg": message, "conn_id": self._connection_id}
+        # A request without an id: spot leaves the field out, linear sends it empty.
+        if request_id or not self._is_spot:
+            reply["req_id"] = request_id
+        return _text(reply | {"op": op})
+
+
+def _text(reply: dict[str, Any]) -> str:
+    return msgspec.json.encode(reply).decode()

@@ -1,0 +1,58 @@
+"""The sandbox's own clock: the machine's, or one that a test moves. Belongs to one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import time
+from typing import Protocol
+
+S = 1_000_000_000
+
+
+class SandboxClock(Protocol):
+    """What the time is, and waiting until it is later."""
+
+    def now_ns(self) -> int: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class RealClock:
+    """The machine's clock, without its steps: read once, then monotonic."""
+
+    def __init__(self) -> None:
+        self._offset_ns = time.time_ns() - time.monotonic_ns()
+
+    def now_ns(self) -> int:
+        return time.monotonic_ns() + self._offset_ns
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class DrivenClock:
+    """Stands still until `Sandbox.advance` moves it on."""
+
+    def __init__(self, start_ns: int) -> None:
+        self._now_ns = start_ns
+        self._order = itertools.count()
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    def now_ns(self) -> int:
+        return self._now_ns
+
+    async def sleep(self, seconds: float) -> None:
+        """Returns when the clock has been moved on by so much."""
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._now_ns + round(seconds * S), next(self._order), woken))
+        await woken
+
+    def move_to(self, now_ns: int) -> None:
+        """Moves the clock, and wakes those whose time has come."""
+        self._now_ns = max(self._now_ns, now_ns)
+        while self._sleepers and self._sleepers[0][0] <= self._now_ns:
+            woken = heapq.heappop(self._sleepers)[2]
+            if not woken.done():
+                woken.set_result(None)

@@ -1,0 +1,162 @@
+"""One websocket connection of the sandbox: frames out, in batches; what it owes; when it is given up.
+
+Frames are written to the transport as they are on the wire, encoded once for all who get them; aiohttp reads and
+keeps the handshake. Belongs to the server's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections import deque
+
+from aiohttp import web
+
+from arb.sandbox.serve.limits import Limits, Window
+from arb.sandbox.serve.session import Close, Session
+
+S = 1_000_000_000
+_TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
+#: Pings whose pong may be outstanding.
+_PINGS_MAX = 8
+
+
+def text_frame(text: str) -> bytes:
+    """A text message as a server writes it: one frame, unmasked. Source: RFC 6455, section 5.2."""
+    return _frame(_TEXT, text.encode())
+
+
+def _frame(opcode: int, payload: bytes) -> bytes:
+    size = len(payload)
+    if size < 126:
+        return bytes((opcode, size)) + payload
+    if size < 1 << 16:
+        return struct.pack("!BBH", opcode, 126, size) + payload
+    return struct.pack("!BBQ", opcode, 127, size) + payload
+
+
+class Connection:
+    """A client, number `no` of its venue."""
+
+    def __init__(
+        self,
+        no: int,
+        session: Session,
+        limits: Limits,
+        websocket: web.WebSocketResponse,
+        transport: asyncio.WriteTransport,
+        now_ns: int,
+    ) -> None:
+        self.no = no
+        self.session = session
+        self._limits = limits
+        self._websocket = websocket
+        self._transport = transport
+        self._out: list[bytes] = []
+        self._incoming = Window(limits.messages_per_s, 1.0)
+        self._opened_ns = self._heard_ns = self._sent_ns = now_ns
+        self._pinged_ns = now_ns
+        self._pings: deque[tuple[bytes, int]] = deque(maxlen=_PINGS_MAX)
+        self._has_notice = False
+        #: Frames that a fault holds back until the next of their stream, by stream.
+        self.held: dict[str, str] = {}
+        #: Half open until then: nothing is sent, nothing that comes is noticed; -1: not.
+        self.muted_until_ns = -1
+        self.closing: asyncio.Task[bool] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.closing is None and not self._transport.is_closing()
+
+    @property
+    def is_muted(self) -> bool:
+        return self.muted_until_ns >= 0
+
+    def send(self, frame: bytes) -> None:
+        """Queues a frame for `flush`."""
+        self._out.append(frame)
+
+    def send_text(self, text: str) -> None:
+        self._out.append(text_frame(text))
+
+    def flush(self, now_ns: int) -> bool:
+        """Writes what is queued. False where the client has not read for too long: it is dropped."""
+        if not self._out:
+            return True
+        if self.is_muted or not self.is_open:
+            self._out.clear()
+            return True
+        self._transport.write(b"".join(self._out))
+        self._out.clear()
+        self._sent_ns = now_ns
+        if self._transport.get_write_buffer_size() > self._limits.unread_bytes_max:
+            self._transport.abort()
+            return False
+        return True
+
+    def hear(self, now_ns: int) -> Close | None:
+        """Counts a message of the client; a Close where it sends too many."""
+        self._heard_ns = now_ns
+        if not self._incoming.admits(now_ns):
+            return Close(1008, "Too many requests")
+        return None
+
+    def receive_pong(self, payload: bytes) -> None:
+        """A pong counts where its payload is that of a ping: so it does for the ones before it."""
+        for number, (sent, _) in enumerate(self._pings):
+            if sent == payload:
+                for _ in range(number + 1):
+                    self._pings.popleft()
+                return
+
+    def pong(self, payload: bytes) -> None:
+        """Answers a ping of the client."""
+        self._out.append(_frame(_PONG, payload[:125]))
+
+    def attend(self, now_ns: int, now_ms: int) -> Close | None:
+        """Pings, notices and ends that are due; a Close where the connection is over. Called some times a second."""
+        limits = self._limits
+        if self.is_muted:
+            if now_ns >= self.muted_until_ns > 0:
+                self._transport.abort()
+            return None
+        if limits.ping_interval_s and now_ns - self._pinged_ns >= limits.ping_interval_s * S:
+            self._pinged_ns = now_ns
+            payload = str(now_ms).encode()
+            if len(self._pings) < _PINGS_MAX:
+                self._pings.append((payload, now_ns))
+            self._out.append(_frame(_PING, payload))
+        if limits.pong_timeout_s and self._pings and now_ns - self._pings[0][1] >= limits.pong_timeout_s * S:
+            return Close(1008, "Pong timeout")
+        if limits.idle_s and now_ns - max(self._heard_ns, self._sent_ns) >= limits.idle_s * S:
+            return Close(1000, "idle")
+        return self._end_of_life(now_ns, now_ms)
+
+    def notify_shutdown(self, now_ms: int) -> None:
+        """Announces the end, where the venue does."""
+        notice = self.session.shutdown_notice(now_ms)
+        if notice is not None and not self._has_notice:
+            self._has_notice = True
+            self.send_text(notice)
+
+    def close(self, close: Close) -> None:
+        """Begins the closing handshake."""
+        if self.closing is None:
+            self.closing = asyncio.ensure_future(
+                self._websocket.close(code=close.code, message=close.reason.encode()[:120], drain=False)
+            )
+
+    def abort(self) -> None:
+        """Cuts the connection without a word."""
+        self._transport.abort()
+
+    def _end_of_life(self, now_ns: int, now_ms: int) -> Close | None:
+        limits = self._limits
+        if not limits.life_s:
+            return None
+        left_s = limits.life_s - (now_ns - self._opened_ns) / S
+        if left_s <= 0:
+            return Close(1001, "24 hours are over" if limits.life_s == 86_400 else "its life is over")
+        if left_s <= limits.shutdown_notice_s:
+            self.notify_shutdown(now_ms)
+        return None

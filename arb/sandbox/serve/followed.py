@@ -1,0 +1,161 @@
+"""A book as it follows from the frames that were sent: what a new subscriber, or a REST request, is told.
+
+Frames are kept as text until somebody asks, and applied then; a bound keeps what is waiting small. Levels stay the
+texts of the frames, so that they are given back as the venue wrote them. Pure; one thread.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+#: Frames that wait to be applied; at the bound they are.
+_WAITING_MAX = 256
+
+Level = tuple[str, str]
+
+
+class _BinanceBook(msgspec.Struct, frozen=True):
+    """A depthUpdate, or the answer of the REST depth endpoint."""
+
+    u: int = 0
+    b: list[Level] = []
+    a: list[Level] = []
+    lastUpdateId: int = 0  # noqa: N815 (the venue's name)
+    bids: list[Level] = []
+    asks: list[Level] = []
+    E: int = 0
+    T: int = 0
+
+
+class _BinanceFrame(msgspec.Struct, frozen=True):
+    data: _BinanceBook
+
+
+class _BybitBook(msgspec.Struct, frozen=True):
+    b: list[Level] = []
+    a: list[Level] = []
+    u: int = 0
+    seq: int = 0
+
+
+class _BybitFrame(msgspec.Struct, frozen=True):
+    type: str
+    ts: int
+    data: _BybitBook
+    cts: int = 0
+
+
+_BINANCE = msgspec.json.Decoder(_BinanceFrame)
+_BINANCE_SNAPSHOT = msgspec.json.Decoder(_BinanceBook)
+_BYBIT = msgspec.json.Decoder(_BybitFrame)
+
+
+class Sides:
+    """Levels by price, both as texts."""
+
+    def __init__(self) -> None:
+        self._bids: dict[str, str] = {}
+        self._asks: dict[str, str] = {}
+
+    def clear(self) -> None:
+        self._bids.clear()
+        self._asks.clear()
+
+    def set(self, bids: list[Level], asks: list[Level]) -> None:
+        """Absolute quantities; zero in any spelling takes a level away."""
+        for levels, held in ((bids, self._bids), (asks, self._asks)):
+            for px, qty in levels:
+                if qty.strip("0.") == "":
+                    held.pop(px, None)
+                else:
+                    held[px] = qty
+
+    def best(self, count: int) -> tuple[list[Level], list[Level]]:
+        """The best levels of both sides, best first."""
+        bids = sorted(self._bids.items(), key=_price, reverse=True)[:count]
+        asks = sorted(self._asks.items(), key=_price)[:count]
+        return bids, asks
+
+    def is_empty(self) -> bool:
+        """Whether a side has no level."""
+        return not self._bids or not self._asks
+
+
+class BinanceBook:
+    """The book of a Binance depth stream, from a REST snapshot on."""
+
+    def __init__(self) -> None:
+        self.sides = Sides()
+        self.last_id = 0
+        self.event_ms = 0
+        self.transaction_ms = 0
+        self._waiting: list[str] = []
+
+    def receive(self, text: str) -> None:
+        """A depthUpdate in the combined form."""
+        self._waiting.append(text)
+        if len(self._waiting) >= _WAITING_MAX:
+            self.settle()
+
+    def receive_snapshot(self, text: str) -> None:
+        """The answer of the REST endpoint; frames that are waiting are joined to it."""
+        book = _BINANCE_SNAPSHOT.decode(text)
+        if book.lastUpdateId <= self.last_id:
+            return
+        self.sides.clear()
+        self.sides.set(book.bids, book.asks)
+        self.last_id, self.event_ms, self.transaction_ms = book.lastUpdateId, book.E, book.T
+
+    def settle(self) -> None:
+        """Applies what is waiting. Before a snapshot it is only kept, the newest of it."""
+        if not self.last_id:
+            del self._waiting[: -_WAITING_MAX // 2]
+            return
+        for text in self._waiting:
+            book = _BINANCE.decode(text).data
+            if book.u > self.last_id:
+                self.sides.set(book.b, book.a)
+                self.last_id, self.event_ms, self.transaction_ms = book.u, book.E, book.T
+        self._waiting.clear()
+
+    @property
+    def is_known(self) -> bool:
+        return self.last_id > 0
+
+
+class BybitBook:
+    """The book of one Bybit topic, as its subscribers have it."""
+
+    def __init__(self) -> None:
+        self.sides = Sides()
+        self.u = self.seq = self.ts = self.cts = 0
+        self._waiting: list[str] = []
+
+    def receive(self, text: str) -> None:
+        """A snapshot or delta of the topic."""
+        self._waiting.append(text)
+        if len(self._waiting) >= _WAITING_MAX:
+            self.settle()
+
+    def settle(self) -> None:
+        """Applies what is waiting."""
+        for text in self._waiting:
+            frame = _BYBIT.decode(text)
+            if frame.type == "snapshot":
+                self.sides.clear()
+            self.sides.set(frame.data.b, frame.data.a)
+            self.u, self.seq, self.ts, self.cts = frame.data.u, frame.data.seq, frame.ts, frame.cts
+        self._waiting.clear()
+
+    @property
+    def is_known(self) -> bool:
+        return self.u > 0
+
+
+def levels_text(levels: list[Level]) -> str:
+    """Levels as they stand in JSON."""
+    return "[" + ",".join([f'["{px}","{qty}"]' for px, qty in levels]) + "]"
+
+
+def _price(level: Level) -> float:
+    return float(level[0])

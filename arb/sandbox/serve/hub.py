@@ -1,0 +1,129 @@
+"""Who gets which frames of one venue, and what faults make of them on the way. Belongs to the server's event loop."""
+
+from __future__ import annotations
+
+from arb.sandbox.serve.connection import Connection, text_frame
+from arb.sandbox.serve.exchange import Exchange
+from arb.sandbox.serve.faults import Act, FaultKind, Injector
+from arb.sandbox.serve.tape import raw_of
+from arb.sandbox.serve.timeline import shift_stamps
+
+
+class Hub:
+    """The subscriptions of one venue."""
+
+    def __init__(self, exchange: Exchange, injector: Injector) -> None:
+        self._exchange = exchange
+        self._injector = injector
+        self._is_bybit = exchange.venue.startswith("bybit")
+        #: By the stream that serves them: the connections, and the names by which each asked for it.
+        self._listeners: dict[str, dict[Connection, list[str]]] = {}
+        #: Connections with frames to write.
+        self.dirty: set[Connection] = set()
+        self.frames_sent = 0
+
+    def subscribe(self, connection: Connection, name: str, now_ms: int) -> None:
+        """From now on the connection gets the stream; what newcomers are told first is queued at once."""
+        if not connection.session.delivers(name):
+            return
+        source = self._exchange.source_of(name)
+        if source is None:
+            return
+        names = self._listeners.setdefault(source, {}).setdefault(connection, [])
+        if name in names:
+            return
+        names.append(name)
+        instrument = self._exchange.instrument_of_key(source)
+        if instrument is not None:
+            for text in instrument.opening(source, now_ms):
+                connection.send_text(text)
+        self.dirty.add(connection)
+
+    def unsubscribe(self, connection: Connection, name: str) -> None:
+        """The stream is no longer sent."""
+        source = self._exchange.source_of(name)
+        listeners = self._listeners.get(source or "")
+        if listeners is None or name not in listeners.get(connection, ()):
+            return
+        listeners[connection].remove(name)
+        if not listeners[connection]:
+            del listeners[connection]
+
+    def forget(self, connection: Connection) -> None:
+        """The connection is gone."""
+        for listeners in self._listeners.values():
+            listeners.pop(connection, None)
+        self.dirty.discard(connection)
+
+    def publish(self, key: str, text: str, now_ns: int) -> None:
+        """A frame of the venue: queued for all who get it."""
+        listeners = self._listeners.get(key)
+        if not listeners:
+            return
+        if not self._injector.is_calm(self._exchange.venue) or any(one.held for one in listeners):
+            self._publish_spoilt(key, text, listeners, now_ns)
+            return
+        frames: dict[tuple[str, bool], bytes] = {}
+        for connection, names in listeners.items():
+            for name in names:
+                form = (name, connection.session.is_combined)
+                frame = frames.get(form)
+                if frame is None:
+                    frame = frames[form] = text_frame(self._form(text, key, *form))
+                connection.send(frame)
+                self.frames_sent += 1
+            self.dirty.add(connection)
+
+    def flush(self, now_ns: int) -> list[Connection]:
+        """Writes what is queued; the connections that were dropped because they do not read."""
+        dropped = [connection for connection in self.dirty if not connection.flush(now_ns)]
+        self.dirty.clear()
+        return dropped
+
+    def _form(self, text: str, key: str, name: str, is_combined: bool) -> str:
+        """A frame as it is sent to somebody who asked for `name`."""
+        if self._is_bybit:
+            return text
+        if not is_combined:
+            return raw_of(text, key)
+        return text if name == key else f'{{"stream":"{name}","data":{raw_of(text, key)}}}'
+
+    def _publish_spoilt(
+        self, key: str, text: str, listeners: dict[Connection, list[str]], now_ns: int
+    ) -> None:
+        venue = self._exchange.venue
+        offset_ms = self._injector.clock_offset_ms(venue, now_ns)
+        told = shift_stamps(text, offset_ms) if offset_ms else text
+        # Nobody misses a frame who would not have got it.
+        clients = [one.no for one in listeners if one.is_open and not one.is_muted]
+        acts = self._injector.acts(venue, key, clients, told, now_ns)
+        for connection, names in listeners.items():
+            for name in names:
+                whole = self._form(told, key, name, connection.session.is_combined)
+                for part in self._spoil(connection, name, whole, acts):
+                    connection.send_text(part)
+                    self.frames_sent += 1
+            self.dirty.add(connection)
+
+    def _spoil(self, connection: Connection, name: str, text: str, acts: list[Act]) -> list[str]:
+        """What one connection gets instead of `text`."""
+        parts = [text]
+        is_held = False
+        for act in acts:
+            if not act.is_for(connection.no):
+                continue
+            if act.kind in (FaultKind.GAP, FaultKind.SILENCE):
+                parts = []
+            elif act.kind == FaultKind.DUPLICATE:
+                parts += parts
+            elif act.kind == FaultKind.TRUNCATE:
+                parts = [part[: len(part) // 2] for part in parts]
+            elif act.kind == FaultKind.GARBAGE:
+                parts = [self._injector.garbage(len(part)) for part in parts]
+            elif act.kind == FaultKind.REORDER:
+                is_held = True
+        earlier = connection.held.pop(name, None)
+        if is_held and parts and earlier is None:
+            connection.held[name] = parts[0]
+            return []
+        return parts if earlier is None else [*parts, earlier]

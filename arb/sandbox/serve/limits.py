@@ -1,0 +1,127 @@
+"""The venues' limits, each with its source, and the counters that enforce them. Pure: time is an argument."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one venue allows. Times in seconds of the sandbox's own clock; 0 switches a rule off."""
+
+    #: Streams of one connection.
+    streams_max: int = 1024
+    #: Topics of one subscribe request (Bybit spot), and characters of all topics of a connection (Bybit).
+    args_max: int = 0
+    args_chars_max: int = 0
+    #: Incoming messages a second, pings and pongs included; beyond it the connection is closed.
+    messages_per_s: int = 0
+    #: Connection attempts of one address in `connects_window_s`.
+    connects_max: int = 300
+    connects_window_s: float = 300.0
+    #: The server pings so often, and closes where the pong is missing for so long.
+    ping_interval_s: float = 0.0
+    pong_timeout_s: float = 0.0
+    #: A connection that neither pings nor is sent anything is closed after so long (Bybit).
+    idle_s: float = 0.0
+    #: A connection ends after so long; `shutdown_notice_s` before it a serverShutdown is sent.
+    life_s: float = 0.0
+    shutdown_notice_s: float = 0.0
+    #: REST: weight (Binance) or requests (Bybit) of one address in a window, and the length of a ban.
+    weight_max: int = 6000
+    weight_window_s: float = 60.0
+    ban_s: float = 120.0
+    #: Bytes that may wait for a client that does not read; beyond it the client is dropped.
+    unread_bytes_max: int = 8 << 20
+
+
+#: Binance spot: web-socket-streams.md and rest-api.md (read 2026-07-21). USD-M: market streams (read 2026-10-23); its
+#: stream limit is stated as 1024 and as 200 in different places: the stricter holds here. Bybit: v5 rate-limit and
+#: websocket pages (read 2026-07-24).
+LIMITS = {
+    "binance_spot": Limits(
+        streams_max=1024, messages_per_s=5, ping_interval_s=20.0, pong_timeout_s=60.0,
+        life_s=86_400.0, shutdown_notice_s=10.0,
+    ),
+    "binance_usdm": Limits(
+        streams_max=200, messages_per_s=10, ping_interval_s=180.0, pong_timeout_s=600.0,
+        life_s=86_400.0, weight_max=2400,
+    ),
+    "bybit_spot": Limits(
+        streams_max=0, args_max=10, args_chars_max=21_000, connects_max=500, idle_s=600.0,
+        weight_max=600, weight_window_s=5.0, ban_s=600.0,
+    ),
+    "bybit_linear": Limits(
+        streams_max=0, args_chars_max=21_000, connects_max=500, idle_s=600.0,
+        weight_max=600, weight_window_s=5.0, ban_s=600.0,
+    ),
+}  # fmt: skip
+
+
+class Window:
+    """Counts what happened in the last so many seconds; at most `count_max` are remembered."""
+
+    def __init__(self, count_max: int, window_s: float) -> None:
+        self._count_max = count_max
+        self._window_ns = round(window_s * S)
+        self._times: deque[int] = deque(maxlen=max(1, count_max))
+
+    def admits(self, now_ns: int) -> bool:
+        """Counts one more; False, uncounted, where the window is full. No bound: always True."""
+        if self._count_max == 0:
+            return True
+        times = self._times
+        while times and times[0] <= now_ns - self._window_ns:
+            times.popleft()
+        if len(times) >= self._count_max:
+            return False
+        times.append(now_ns)
+        return True
+
+    def seconds_left(self, now_ns: int) -> float:
+        """Until the oldest that is counted falls out."""
+        return max(0.0, (self._times[0] + self._window_ns - now_ns) / S) if self._times else 0.0
+
+
+class Weights:
+    """The REST weight that one address has used in the current window, and its ban."""
+
+    #: Requests after the first refusal that bring the ban: who ignores a 429 is banned with a 418.
+    PATIENCE = 10
+
+    def __init__(self, weight_max: int, window_s: float, ban_s: float) -> None:
+        self._weight_max = weight_max
+        self._window_ns = round(window_s * S)
+        self._ban_ns = round(ban_s * S)
+        self._window_no = -1
+        self._refusals = 0
+        self.used = 0
+        self.banned_until_ns = 0
+
+    def spend(self, weight: int, now_ns: int) -> int:
+        """Counts a request. The HTTP status of a refusal: 429, or 418 while banned; 0 where it is admitted."""
+        if now_ns < self.banned_until_ns:
+            return 418
+        number = now_ns // self._window_ns
+        if number != self._window_no:
+            self._window_no, self.used, self._refusals = number, 0, 0
+        self.used += weight
+        if not self._weight_max or self.used <= self._weight_max:
+            return 0
+        self._refusals += 1
+        if self._refusals > self.PATIENCE:
+            self.ban(now_ns)
+            return 418
+        return 429
+
+    def ban(self, now_ns: int) -> None:
+        """Refuses the address for a while."""
+        self.banned_until_ns = max(self.banned_until_ns, now_ns + self._ban_ns)
+
+    def retry_after_s(self, now_ns: int) -> int:
+        """Whole seconds until requests are admitted again, rounded up."""
+        until = max(self.banned_until_ns, (now_ns // self._window_ns + 1) * self._window_ns)
+        return -(-(until - now_ns) // S)

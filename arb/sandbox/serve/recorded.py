@@ -1,0 +1,209 @@
+"""A recording as a tape: frames as they were received, in the order and at the pace of the recorder's clock.
+
+Days of an instrument follow each other. Of Binance, playing begins where the first REST snapshot was recorded, so that
+the book is known from the beginning; what lies before it is only followed. A stream that was not recorded is silent,
+but a depth stream of any speed is served by the one that was recorded. Reads files; one thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from arb.data.catalog import Recording, find_recordings
+from arb.data.raw import read_pieces
+from arb.errors import InputError
+from arb.sandbox.events import Listing
+from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape, combined, key_of
+from arb.sandbox.serve.timeline import MS, Timeline, stamps_of
+
+S = 1_000_000_000
+_STAMP_DIGITS = 19
+_DEPTH = re.compile(r"depth(@\d{1,4}ms)?", re.ASCII)
+#: Lines at the beginning of a recording that are looked at for its streams, its snapshot and its clock.
+_LINES_READ_MAX = 20_000
+#: A snapshot is looked for in so much of a recording.
+_SNAPSHOT_WITHIN_NS = 60 * S
+
+
+@dataclass(frozen=True)
+class RecordedMarket:
+    """Recordings of some instruments, side by side in time."""
+
+    directory: Path
+    listings: Sequence[Listing]
+    #: Whether frames tell the sandbox's time; otherwise the recorded one.
+    is_moved: bool = True
+
+    def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
+        """See `sandbox.Source`. Raises InputError for a recording that is missing or cannot be read."""
+        tape = RecordedTape(self.directory, self.listings)
+        timeline = Timeline(wall_start_ns, tape.start_ns, speed, self.is_moved)
+        tape.timeline = timeline
+        return tape, timeline
+
+
+def recorded_symbols(directory: Path, venues: Sequence[str]) -> list[tuple[str, str]]:
+    """The (venue, symbol) of everything that is recorded at these venues. Raises InputError."""
+    found = {(one.venue, one.symbol) for one in find_recordings(directory) if one.venue in venues}
+    return sorted(found)
+
+
+class RecordedTape:
+    """See the module. `timeline` says how times are told; it is set before the first `advance`."""
+
+    timeline: Timeline
+
+    def __init__(self, directory: Path, listings: Sequence[Listing]) -> None:
+        """Reads the beginning of every recording."""
+        self.listings = tuple(listings)
+        recordings = find_recordings(directory)
+        self._reels = [_Reel(no, listing, recordings, directory) for no, listing in enumerate(listings)]
+        # One recorder wrote them all: its clock may be behind the venues', whose times must not lie ahead of ours.
+        self._behind_ns = max(reel.behind_ns for reel in self._reels)
+        self.start_ns = max(reel.start_ns for reel in self._reels) + self._behind_ns
+
+    @property
+    def has_ended(self) -> bool:
+        """See `Tape`: when the first of the recordings has."""
+        return any(reel.has_ended for reel in self._reels)
+
+    def advance(self, to_ns: int) -> list[Line]:
+        """See `Tape`."""
+        lines: list[Line] = []
+        local_ns = to_ns - self._behind_ns
+        for reel in self._reels:
+            for at_ns, key, text in reel.read(local_ns):
+                lines.append(Line(at_ns + self._behind_ns, reel.no, key, self.timeline.retell(text)))
+        lines.sort(key=_send_ns)
+        return lines
+
+    def snapshot(self, no: int) -> str | None:
+        """See `Tape`: made from the frames."""
+        return None
+
+    def source_of(self, no: int, key: str) -> str | None:
+        """See `Tape`; depth streams of all speeds are the one that was recorded."""
+        keys = self._reels[no].keys
+        if key in keys:
+            return key
+        name, _, stream = key.partition("@")
+        if _DEPTH.fullmatch(stream):
+            return next((one for one in sorted(keys) if one.startswith(f"{name}@depth")), None)
+        return None
+
+
+class _Reel:
+    """The recordings of one instrument."""
+
+    def __init__(self, no: int, listing: Listing, recordings: Sequence[Recording], directory: Path) -> None:
+        self.no = no
+        days = [one for one in recordings if (one.venue, one.symbol) == (listing.venue, listing.symbol)]
+        if not days:
+            raise InputError(
+                f"{directory}: no recording of {listing.venue}:{listing.symbol}; arb data list {directory} shows"
+                " what there is"
+            )
+        self._venue = listing.venue
+        self._lines = _lines(listing, [one.path for one in days])
+        self._waiting: list[tuple[int, str, str]] = []
+        self._ended = False
+        head = self._read_head(days[0].path)
+        self.keys = frozenset(key for _, key, _ in head) - {SNAPSHOT, ""}
+        self.start_ns = _start_of(head, listing.venue)
+        self.behind_ns = max(
+            (
+                stamp * MS - at_ns
+                for at_ns, key, text in head
+                if key != SNAPSHOT
+                for stamp in stamps_of(text)[:1]
+            ),
+            default=0,
+        )
+        self.behind_ns = max(0, self.behind_ns)
+        self._waiting = head[::-1]
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended and not self._waiting
+
+    def read(self, to_ns: int) -> Iterator[tuple[int, str, str]]:
+        """What was received up to `to_ns` by the recorder's clock: (time, key, frame)."""
+        while True:
+            if not self._waiting:
+                line = next(self._lines, None)
+                if line is None:
+                    self._ended = True
+                    return
+                self._waiting.append(line)
+            if self._waiting[-1][0] > to_ns:
+                return
+            yield self._waiting.pop()
+
+    def _read_head(self, path: Path) -> list[tuple[int, str, str]]:
+        head = []
+        for line in self._lines:
+            head.append(line)
+            if len(head) >= _LINES_READ_MAX:
+                break
+        if not head:
+            raise InputError(f"{path}: holds no frame")
+        return head
+
+
+def _start_of(head: Sequence[tuple[int, str, str]], venue: str) -> int:
+    """Where playing begins: at the first snapshot of Binance, elsewhere at the first frame."""
+    first_ns = head[0][0]
+    if venue.startswith("binance"):
+        for at_ns, key, _ in head:
+            if key == SNAPSHOT:
+                return at_ns
+            if at_ns - first_ns > _SNAPSHOT_WITHIN_NS:
+                break
+    return first_ns
+
+
+def _lines(listing: Listing, paths: Sequence[Path]) -> Iterator[tuple[int, str, str]]:
+    """The frames of recordings in their order: (recorder's time, key, frame)."""
+    for path in paths:
+        rest = b""
+        for piece in read_pieces(path):
+            *whole, rest = (rest + piece).split(b"\n")
+            for line in whole:
+                yield _line(listing, path, line)
+        if rest:
+            yield _line(listing, path, rest)
+
+
+def _line(listing: Listing, path: Path, line: bytes) -> tuple[int, str, str]:
+    stamp, space, frame = (
+        line[:_STAMP_DIGITS],
+        line[_STAMP_DIGITS : _STAMP_DIGITS + 1],
+        line[_STAMP_DIGITS + 1 :],
+    )
+    if not stamp.isdigit() or space != b" ":
+        raise InputError(f"{path}: a line that is no recording: {line[:60]!r}; arb data check tells more")
+    text = frame.decode("utf-8", errors="replace").strip()
+    key = key_of(listing.venue, text)
+    if not key and listing.venue.startswith("binance"):
+        key, text = _raw_binance(listing, text)
+    return int(stamp), key, text
+
+
+def _raw_binance(listing: Listing, text: str) -> tuple[str, str]:
+    """Key and combined form of a frame that was recorded raw; the key is "" for what nobody subscribes to."""
+    stream = listing.symbol.lower()
+    if text.startswith('{"lastUpdateId"'):
+        return SNAPSHOT, text
+    for event, name in (("depthUpdate", "depth@100ms"), ("trade", "trade"), ("aggTrade", "aggTrade")):
+        if f'"e":"{event}"' in text[:60]:
+            return f"{stream}@{name}", combined(f"{stream}@{name}", text)
+    if '"e":"bookTicker"' in text[:60] or text.startswith('{"u":'):
+        return f"{stream}@bookTicker", combined(f"{stream}@bookTicker", text)
+    return "", text
+
+
+def _send_ns(line: Line) -> int:
+    return line.send_ns

@@ -1,0 +1,246 @@
+"""`Sandbox`: the four markets on this machine's sockets, as an async context manager.
+
+    async with Sandbox(SeededMarket(listings, prices, seed=7), facts) as sandbox:
+        sandbox.urls["binance_spot"].websocket
+
+One event loop does everything: it moves the market on, follows it, and writes what is due. With a `DrivenClock` time
+stands still, and every answer is the same, until `advance` is awaited.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol, Self
+
+from numpy.random import default_rng
+
+from arb.errors import InputError
+from arb.sandbox.events import Listing
+from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
+from arb.sandbox.serve.exchange import Exchange
+from arb.sandbox.serve.faults import Fault, Injector
+from arb.sandbox.serve.limits import LIMITS, Limits
+from arb.sandbox.serve.rest import Facts
+from arb.sandbox.serve.seeded import SeededTape
+from arb.sandbox.serve.tape import Tape
+from arb.sandbox.serve.timeline import Timeline
+from arb.sandbox.serve.urls import VENUES, VenueUrls, venue_urls
+from arb.sandbox.serve.venue_server import VenueServer
+
+log = logging.getLogger(__name__)
+
+S = 1_000_000_000
+#: The market is moved on so often, and by no more than the second at once before connections get their turn.
+_STEP_S = 0.005
+_STEP_NS_MAX = 20_000_000
+#: Duties of connections are looked at so often.
+_WATCH_NS = 250_000_000
+#: Faults that are remembered; the log has all.
+INJECTED_MAX = 100_000
+#: The market being later than this is told, once.
+_LATE_NS = S
+#: Where the seeded market's own time begins: content depends on the seed alone. 2024-01-01.
+MARKET_START_NS = 1_704_067_200 * S
+
+
+class Source(Protocol):
+    """Where the market comes from."""
+
+    @property
+    def listings(self) -> Sequence[Listing]: ...
+
+    def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
+        """The market's frames, and how its clock hangs together with the sandbox's."""
+
+
+@dataclass(frozen=True)
+class SeededMarket:
+    """The simulated market. Frames tell the sandbox's time."""
+
+    listings: Sequence[Listing]
+    #: Where each symbol begins.
+    prices: Mapping[str, float]
+    seed: int = 7
+
+    def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
+        """See `Source`."""
+        timeline = Timeline(wall_start_ns, MARKET_START_NS, speed, is_moved=True)
+        tape = SeededTape(
+            self.listings, self.prices, default_rng(self.seed), MARKET_START_NS, timeline.told_ms
+        )
+        return tape, timeline
+
+
+class Sandbox:
+    """A running sandbox. Enter it in the event loop that is to serve."""
+
+    def __init__(
+        self,
+        source: Source,
+        facts: Mapping[tuple[str, str], Facts] | None = None,
+        *,
+        speed: float = 1.0,
+        faults: Sequence[Fault] = (),
+        limits: Mapping[str, Limits] | None = None,
+        fault_log: Path | None = None,
+        fault_seed: int = 7,
+        ports: Mapping[str, int] | None = None,
+        clock: SandboxClock | None = None,
+    ) -> None:
+        """`facts` by (venue, symbol); `ports` by venue, free ones where absent; `limits` replace the venues' own.
+
+        speed: how fast the market's time passes; limits and faults go by the sandbox's own clock. Raises InputError
+        where a port is taken, a recording cannot be read or the fault log cannot be written.
+        """
+        self._source = source
+        self._facts = facts or {}
+        self._speed = speed
+        self._faults = tuple(faults)
+        self._limits = {**LIMITS, **(limits or {})}
+        self._fault_log_path = fault_log
+        self._fault_seed = fault_seed
+        self._ports = ports or {}
+        self._clock = clock or RealClock()
+        self._fault_log: IO[str] | None = None
+        self._servers: dict[str, VenueServer] = {}
+        self._by_no: list[VenueServer] = []
+        self._pump_task: asyncio.Task[None] | None = None
+        self._watched_ns = 0
+        self._done_ns = 0
+        self._is_late = False
+        #: The faults that were injected, as in the log; the newest `INJECTED_MAX`.
+        self.injected: deque[dict[str, Any]] = deque(maxlen=INJECTED_MAX)
+        #: Set when a recording has been sent to its end.
+        self.ended = asyncio.Event()
+        self.urls: dict[str, VenueUrls] = {}
+
+    # What servers ask the time of.
+
+    def now_ns(self) -> int:
+        """The sandbox's own time."""
+        return self._clock.now_ns()
+
+    def told_ms(self) -> int:
+        """What the venues say the time is."""
+        return self._timeline.told_ms(self._timeline.market_ns(self._clock.now_ns()))
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stop()
+
+    async def advance(self, seconds: float, step_s: float = 0.01) -> None:
+        """Moves a driven clock on, step by step, giving connections their turn in between."""
+        clock = self._clock
+        if not isinstance(clock, DrivenClock):
+            raise InputError("only a sandbox with a DrivenClock can be moved on")
+        end_ns = clock.now_ns() + round(seconds * S)
+        while clock.now_ns() < end_ns:
+            clock.move_to(min(end_ns, clock.now_ns() + round(step_s * S)))
+            self._step(clock.now_ns())
+            await settle()
+
+    async def failed(self) -> None:
+        """Returns when the sandbox can no longer go on, by raising why; otherwise never."""
+        if self._pump_task is not None:
+            await asyncio.shield(self._pump_task)
+
+    async def _start(self) -> None:
+        start_ns = self._clock.now_ns()
+        self._tape, self._timeline = self._source.open(start_ns, self._speed)
+        self._done_ns = self._watched_ns = start_ns
+        if self._fault_log_path is not None:
+            self._fault_log = _open_log(self._fault_log_path)
+        self._injector = Injector(self._faults, default_rng(self._fault_seed), start_ns, self._tell_fault)
+        for venue in VENUES:
+            exchange = Exchange(venue, self._tape)
+            if not exchange.instruments:
+                continue
+            facts = {
+                listing.symbol: self._facts.get((venue, listing.symbol), Facts(listing.lot_size, "5"))
+                for listing in exchange.listings
+            }
+            server = VenueServer(exchange, facts, self._limits[venue], self._injector, self)
+            self._servers[venue] = server
+            await server.start(self._ports.get(venue, 0))
+        self._by_no = [self._servers[listing.venue] for listing in self._tape.listings]
+        self.urls = venue_urls({venue: server.port for venue, server in self._servers.items()})
+        self._step(start_ns)
+        if not isinstance(self._clock, DrivenClock):
+            self._pump_task = asyncio.create_task(self._pump())
+
+    async def _stop(self) -> None:
+        if self._pump_task is not None:
+            self._pump_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):  # `failed` tells of what it raised
+                await self._pump_task
+        for server in self._servers.values():
+            await server.stop()
+        if self._fault_log is not None:
+            self._fault_log.close()
+
+    async def _pump(self) -> None:
+        while True:
+            behind_ns = self._clock.now_ns() - self._done_ns
+            self._step(self._done_ns + min(behind_ns, _STEP_NS_MAX))
+            if behind_ns > _LATE_NS and not self._is_late:
+                self._is_late = True
+                log.warning("late: this machine cannot keep up with --speed %g", self._speed)
+            await asyncio.sleep(0 if behind_ns > _STEP_NS_MAX else _STEP_S)
+
+    def _step(self, to_ns: int) -> None:
+        """Everything up to `to_ns` of the sandbox's clock."""
+        market_ns = self._timeline.market_ns(to_ns)
+        told_ms = self._timeline.told_ms(market_ns)
+        for strike in self._injector.strikes(to_ns):
+            for venue, server in self._servers.items():
+                if strike.fault.is_about(venue):
+                    server.strike(strike, to_ns, told_ms)
+        for line in self._tape.advance(market_ns):
+            self._by_no[line.no].deliver(line, to_ns)
+        if to_ns - self._watched_ns >= _WATCH_NS:
+            self._watched_ns = to_ns
+            for server in self._servers.values():
+                server.watch(to_ns, told_ms)
+        for server in self._servers.values():
+            server.attend(to_ns, told_ms)
+        self._done_ns = to_ns
+        if self._tape.has_ended:
+            self.ended.set()
+
+    def _tell_fault(self, what: dict[str, Any]) -> None:
+        self.injected.append(what)
+        if self._fault_log is not None:
+            self._fault_log.write(json.dumps(what) + "\n")
+            self._fault_log.flush()
+
+
+async def settle(turns: int = 3) -> None:
+    """Gives everybody else in the loop a turn, sockets included."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+def _open_log(path: Path) -> IO[str]:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written: {error.strerror}; name another file with --fault-log"
+        ) from None

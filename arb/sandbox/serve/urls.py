@@ -1,0 +1,38 @@
+"""Where a running sandbox is, in the form of the venues' `[connection]` tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+#: The venues in the order of their ports.
+VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
+#: Where `arb sandbox serve` listens unless it is told otherwise: this port and the three after it.
+PORT_BASE = 8900
+
+_WEBSOCKET_PATHS = {
+    "binance_spot": "/ws",
+    "binance_usdm": "",
+    "bybit_spot": "/v5/public/spot",
+    "bybit_linear": "/v5/public/linear",
+}
+
+
+class VenueUrls(NamedTuple):
+    """The addresses of one venue, as `websocket_url` and `rest_api_url` of its file."""
+
+    websocket: str
+    rest: str
+
+
+def venue_urls(ports: Mapping[str, int]) -> dict[str, VenueUrls]:
+    """The addresses of the venues that listen on these ports of this machine."""
+    return {
+        venue: VenueUrls(f"ws://127.0.0.1:{port}{_WEBSOCKET_PATHS[venue]}", f"http://127.0.0.1:{port}")
+        for venue, port in ports.items()
+    }
+
+
+def ports_from(base: int) -> dict[str, int]:
+    """The ports of a sandbox that was started with `--port-base`."""
+    return {venue: base + number for number, venue in enumerate(VENUES)}

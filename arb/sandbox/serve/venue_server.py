@@ -1,0 +1,342 @@
+"""One venue's address: an HTTP server that answers REST and upgrades to websockets, on this machine only.
+
+Sockets, and nothing that decides: sessions, REST modules and faults do. Belongs to one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aiohttp import WSMessage, WSMsgType, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from arb.errors import InputError
+from arb.sandbox.serve.binance_rest import BinanceRest
+from arb.sandbox.serve.binance_session import BinanceSession, RouteError
+from arb.sandbox.serve.bybit_rest import BybitRest
+from arb.sandbox.serve.bybit_session import BybitSession
+from arb.sandbox.serve.connection import Connection
+from arb.sandbox.serve.derived import Sent
+from arb.sandbox.serve.exchange import Exchange
+from arb.sandbox.serve.faults import CONNECTION_KINDS, FaultKind, Injector, Strike
+from arb.sandbox.serve.hub import Hub
+from arb.sandbox.serve.limits import Limits, Window
+from arb.sandbox.serve.rest import Facts, Response
+from arb.sandbox.serve.session import Close, Session
+from arb.sandbox.serve.tape import SNAPSHOT, Line
+from arb.sandbox.serve.timeline import shift_stamps
+
+log = logging.getLogger(__name__)
+http_log = logging.getLogger("arb.sandbox.http")
+
+HOST = "127.0.0.1"
+#: A client's message may be so long; a longer one ends the connection with code 1009.
+_MESSAGE_BYTES_MAX = 64 << 10
+_CLOSE_TIMEOUT_S = 2.0
+#: So many connections closed for too many messages bring a ban of the address.
+_ABUSES_MAX = 3
+_S = 1_000_000_000
+
+
+class _ClientsFault(logging.Filter):
+    """Keeps what clients do wrong, rubbish or a hasty end, out of the log: it is answered or cut, and no more."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, HttpProcessingError | ConnectionError)
+
+
+http_log.addFilter(_ClientsFault())
+
+
+class Time(Protocol):
+    """The sandbox's clock, and what venues say the time is."""
+
+    def now_ns(self) -> int: ...
+
+    def told_ms(self) -> int: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class VenueServer:
+    """Serves one venue. Started and stopped by the sandbox, which also moves its market on."""
+
+    def __init__(
+        self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits, injector: Injector, time: Time
+    ) -> None:
+        self.venue = exchange.venue
+        self.exchange = exchange
+        self.port = 0
+        self.connections: dict[int, Connection] = {}
+        self.hub = Hub(exchange, injector)
+        self._limits = limits
+        self._injector = injector
+        self._time = time
+        rest = BybitRest if self.venue.startswith("bybit") else BinanceRest
+        self._rest = rest(exchange, facts, limits)
+        self._connects = Window(limits.connects_max, limits.connects_window_s)
+        self._abuses = Window(_ABUSES_MAX - 1, 300.0)
+        self._connection_no = 0
+        self._runner: web.AppRunner | None = None
+        #: Depth answers of the moment when a rest_stale fault struck, by symbol and limit.
+        self._stale: dict[str, Response] = {}
+        #: Connections that a shutdown fault will close: (when, connection).
+        self._ending: list[tuple[int, Connection]] = []
+
+    async def start(self, port: int) -> None:
+        """Listens on `port`; 0: on a free one. Raises InputError where it is taken."""
+        app = web.Application(client_max_size=1 << 20)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(
+            app, logger=http_log, access_log=None, shutdown_timeout=1.0, handle_signals=False
+        )
+        await runner.setup()
+        site = web.TCPSite(runner, HOST, port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise InputError(
+                f"{HOST}:{port} for {self.venue}: {error.strerror or error}; choose other ports with --port-base"
+            ) from None
+        self._runner = runner
+        self.port = runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Ends all connections and stops listening."""
+        for connection in list(self.connections.values()):
+            connection.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def deliver(self, line: Line, now_ns: int) -> None:
+        """A frame of the market, now sent."""
+        instrument = self.exchange.instruments[self.exchange.symbols[line.no]]
+        instrument.follow(line)
+        if line.key != SNAPSHOT:
+            self.hub.publish(line.key, line.text, now_ns)
+
+    def attend(self, now_ns: int, told_ms: int) -> None:
+        """Everything that is due beside the market's frames: derived streams, pings, ends; then all is written."""
+        for instrument in self.exchange.instruments.values():
+            derived: list[Sent] = instrument.due(told_ms)
+            for key, text in derived:
+                self.hub.publish(key, text, now_ns)
+        for connection in self.hub.flush(now_ns):
+            log.warning("dropped venue=%s client=%d: it does not read", self.venue, connection.no)
+
+    def watch(self, now_ns: int, told_ms: int) -> None:
+        """Duties of all connections; a few times a second."""
+        for connection in list(self.connections.values()):
+            close = connection.attend(now_ns, told_ms)
+            if close is not None:
+                self._close(connection, close)
+            self.hub.dirty.add(connection)
+        while self._ending and self._ending[0][0] <= now_ns:
+            self._close(self._ending.pop(0)[1], Close(1001, "server shutdown"))
+
+    def strike(self, strike: Strike, now_ns: int, told_ms: int) -> None:
+        """A fault of this venue begins; frames that it spoils are told of as they are sent."""
+        fault = strike.fault
+        if fault.kind in CONNECTION_KINDS:
+            targets = [
+                one for one in self.connections.values() if one.is_open and fault.client in (None, one.no)
+            ]
+            for connection in targets:
+                self._strike_connection(strike, connection, now_ns, told_ms)
+            self._injector.tell(strike.no, now_ns, self.venue, clients=[one.no for one in targets])
+        elif fault.kind in _LASTING:
+            if fault.kind == FaultKind.REST_STALE:
+                self._stale = {}
+                self._freeze(now_ns, told_ms)
+            self._injector.tell(strike.no, now_ns, self.venue, duration_s=fault.duration_s)
+
+    def _strike_connection(self, strike: Strike, connection: Connection, now_ns: int, told_ms: int) -> None:
+        fault = strike.fault
+        if fault.kind == FaultKind.HALF_OPEN:
+            connection.muted_until_ns = now_ns + round(fault.duration_s * _S) if fault.duration_s else 0
+        elif fault.kind == FaultKind.SHUTDOWN:
+            connection.notify_shutdown(told_ms)
+            self.hub.dirty.add(connection)
+            self._ending.append((now_ns + round(fault.notice_s * _S), connection))
+            self._ending.sort(key=lambda one: one[0])
+        elif fault.code is None:
+            connection.abort()
+        else:
+            self._close(connection, Close(fault.code, "fault"))
+
+    def _close(self, connection: Connection, close: Close) -> None:
+        connection.flush(self._time.now_ns())
+        connection.close(close)
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
+        now_ns, told_ms = self._time.now_ns(), self._told_ms()
+        if self._injector.first(FaultKind.REFUSE, self.venue, now_ns) is not None:
+            if request.transport is not None:
+                request.transport.abort()
+            return web.Response(status=503)
+        if request.path == "/sandbox":
+            return web.json_response(self._status())
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._websocket(request, now_ns, told_ms)
+        return await self._answer(request)
+
+    def _status(self) -> dict[str, Any]:
+        """What is served here; no venue has this path."""
+        return {
+            "sandbox": True,
+            "venue": self.venue,
+            "symbols": list(self.exchange.instruments),
+            "time_ms": self._told_ms(),
+            "connections": len(self.connections),
+            "frames_sent": self.hub.frames_sent,
+        }
+
+    def _told_ms(self) -> int:
+        return self._time.told_ms() + self._injector.clock_offset_ms(self.venue, self._time.now_ns())
+
+    # REST
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        is_depth = request.path.endswith(("/depth", "/orderbook"))
+        slow = self._injector.first(FaultKind.REST_SLOW, self.venue, self._time.now_ns())
+        if slow is not None and is_depth:
+            await self._time.sleep(slow.delay_s)
+        now_ns, told_ms = self._time.now_ns(), self._told_ms()
+        for kind, status in ((FaultKind.REST_418, 418), (FaultKind.REST_429, 429)):
+            fault = self._injector.first(kind, self.venue, now_ns)
+            if fault is not None:
+                return _web(self._rest.refusal(status, now_ns, told_ms, fault.retry_after_s))
+        query = dict(request.query)
+        if request.method != "GET":
+            await request.read()
+        response = self._rest.answer(
+            request.method,
+            request.path,
+            query,
+            now_ns=now_ns,
+            now_ms=told_ms,
+        )
+        if is_depth and response.status == 200:
+            if self._injector.first(FaultKind.REST_STALE, self.venue, now_ns) is None:
+                self._stale.clear()
+            else:
+                response = self._stale.get(query.get("symbol", ""), response)
+            offset_ms = self._injector.clock_offset_ms(self.venue, now_ns)
+            if offset_ms:
+                response = response._replace(body=shift_stamps(response.body, offset_ms))
+        return _web(response)
+
+    def _freeze(self, now_ns: int, told_ms: int) -> None:
+        """Keeps the books of this moment as the answers of a while."""
+        path = "/v5/market/orderbook" if self.venue.startswith("bybit") else _DEPTH_PATHS[self.venue]
+        used = self._rest.weights.used
+        for symbol in self.exchange.instruments:
+            query = {"symbol": symbol, "limit": "1000", "category": self.venue.removeprefix("bybit_")}
+            self._stale[symbol] = self._rest.answer("GET", path, query, now_ns=now_ns, now_ms=told_ms)
+        self._rest.weights.used = used
+
+    # websockets
+
+    async def _websocket(self, request: web.Request, now_ns: int, told_ms: int) -> web.StreamResponse:
+        if now_ns < self._rest.weights.banned_until_ns:
+            return _web(self._rest.refusal(418, now_ns, told_ms))
+        if not self._connects.admits(now_ns):
+            after_s = int(self._connects.seconds_left(now_ns)) + 1
+            return _web(self._rest.refusal(429, now_ns, told_ms, after_s))
+        try:
+            session = self._session(request)
+        except RouteError as error:
+            return web.Response(status=404, text=str(error))
+        websocket = web.WebSocketResponse(
+            timeout=_CLOSE_TIMEOUT_S, autoping=False, compress=False, max_msg_size=_MESSAGE_BYTES_MAX
+        )
+        await websocket.prepare(request)
+        transport = request.transport
+        if transport is None:
+            return websocket
+        self._connection_no += 1
+        connection = Connection(
+            self._connection_no, session, self._limits, websocket, transport, self._time.now_ns()
+        )
+        self.connections[connection.no] = connection
+        log.info("connected venue=%s client=%d path=%s", self.venue, connection.no, request.path)
+        try:
+            for name in session.names:
+                self.hub.subscribe(connection, name, self._told_ms())
+            await self._listen(connection, websocket)
+        finally:
+            del self.connections[connection.no]
+            self._ending = [one for one in self._ending if one[1] is not connection]
+            self.hub.forget(connection)
+            log.info("gone venue=%s client=%d code=%s", self.venue, connection.no, websocket.close_code)
+            if connection.closing is not None:
+                await asyncio.wait([connection.closing])
+        return websocket
+
+    def _session(self, request: web.Request) -> Session:
+        if not self.venue.startswith("bybit"):
+            return BinanceSession(self.venue, request.path, dict(request.query), self._limits.streams_max)
+        category = self.venue.removeprefix("bybit_")
+        path = request.path.rstrip("/")
+        if path not in (f"/v5/public/{category}", "/v5/private", "/v5/trade"):
+            raise RouteError(f"no streams at {path}; this address serves /v5/public/{category}")
+        number = self._connection_no + 1
+        return BybitSession(
+            self.venue,
+            f"{number:08x}-5a4d-4b0c-8e5f-{number:012x}",
+            self.exchange.instruments.__contains__,
+            self._limits,
+            is_private=not path.startswith("/v5/public/"),
+        )
+
+    async def _listen(self, connection: Connection, websocket: web.WebSocketResponse) -> None:
+        async for message in websocket:
+            if connection.is_muted:
+                continue
+            now_ns = self._time.now_ns()
+            close = connection.hear(now_ns)
+            if close is not None:
+                if close.code == 1008 and not self._abuses.admits(now_ns):
+                    self._rest.weights.ban(now_ns)
+                self._close(connection, close)
+                return
+            self._receive(connection, message)
+            if not connection.flush(now_ns):
+                return
+
+    def _receive(self, connection: Connection, message: WSMessage) -> None:
+        if message.type == WSMsgType.PING:
+            connection.pong(message.data)
+        elif message.type == WSMsgType.PONG:
+            connection.receive_pong(bytes(message.data))
+        elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
+            text = message.data if message.type == WSMsgType.TEXT else message.data.decode(errors="replace")
+            told_ms = self._told_ms()
+            outcome = connection.session.receive(text, told_ms)
+            for reply in outcome.replies:
+                connection.send_text(reply)
+            for name in outcome.removed:
+                self.hub.unsubscribe(connection, name)
+            for name in outcome.added:
+                self.hub.subscribe(connection, name, told_ms)
+
+
+_LASTING = frozenset(
+    {
+        *(FaultKind.SILENCE, FaultKind.REFUSE, FaultKind.CLOCK),
+        *(FaultKind.REST_SLOW, FaultKind.REST_STALE, FaultKind.REST_429, FaultKind.REST_418),
+    }
+)
+_DEPTH_PATHS = {"binance_spot": "/api/v3/depth", "binance_usdm": "/fapi/v1/depth"}
+
+
+def _web(response: Response) -> web.Response:
+    kind = "application/json" if response.body.startswith(("{", "[")) else "text/plain"
+    return web.Response(
+        status=response.status, text=response.body, content_type=kind, headers=response.headers
+    )

@@ -1,0 +1,104 @@
+"""`arb sandbox serve` as users start it: a process, its ports, its end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arb.app.legs import known_venues
+from arb.app.sandbox import record_market
+from arb.app.serve import sandbox_urls, with_sandbox
+from arb.errors import ExitCode
+from arb.sandbox.serve.urls import VENUES
+
+
+@contextmanager
+def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    command = [sys.executable, "-m", "arb", "sandbox", "serve", "--json", *options]
+    # No terminal's Ctrl+C reaches it by itself, and an ignored SIGINT is not inherited.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        yield process, json.loads(line) if line else {}
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.slow
+def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -> None:
+    with serving("--port-base", "0", "--symbols", "BTCUSDT,ETHUSDT") as (process, urls):
+        assert tuple(urls) == VENUES
+        for venue in VENUES:
+            status = get(f"{urls[venue]['rest']}/sandbox")
+            assert (status["venue"], status["symbols"]) == (venue, ["BTCUSDT", "ETHUSDT"])
+        base = int(urls["binance_spot"]["rest"].rpartition(":")[2])
+        with serving("--port-base", str(base), "--venues", "binance_spot") as (second, _):
+            output = second.communicate(timeout=20)
+        assert second.returncode == ExitCode.USER_INPUT
+        assert output[1].count("\n") == 1
+        assert f"127.0.0.1:{base} for binance_spot" in output[1]
+        process.kill()
+        process.wait(10)
+        with serving("--port-base", str(base), "--venues", "binance_spot") as (third, _):
+            assert get(f"http://127.0.0.1:{base}/api/v3/ping") == {}
+            # Whoever sends rubbish is answered or cut; nobody else notices.
+            for rubbish in (b"\x00" * 100, b"GET / HTTP/9.9\r\n\r\n", b"x" * 100_000):
+                with socket.create_connection(("127.0.0.1", base)) as line:
+                    line.sendall(rubbish)
+            assert get(f"http://127.0.0.1:{base}/api/v3/ping") == {}
+            third.send_signal(signal.SIGINT)
+            output = third.communicate(timeout=10)
+        assert (third.returncode, output[1]) == (ExitCode.INTERRUPTED, "error: interrupted\n")
+
+
+@pytest.mark.slow
+def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path) -> None:
+    known = known_venues(Path("none.toml"))
+    (file,) = record_market(
+        tmp_path, 3, 0.1, datetime(2024, 1, 1, tzinfo=UTC), ["bybit_spot"], ["BTCUSDT"], known
+    )
+    with serving("--port-base", "0", "--recording", str(tmp_path), "--speed", "20") as (process, urls):
+        assert list(urls) == ["bybit_spot"]
+        output = process.communicate(timeout=20)
+        assert (process.returncode, output) == (0, ("the recording has ended\n", ""))
+    whole = file.path.read_bytes()
+    many = gzip.decompress(whole) * 200  # more than is read before it serves
+    file.path.write_bytes(gzip.compress(many, 1)[:-100])
+    with serving("--port-base", "0", "--recording", str(tmp_path), "--speed", "10000") as (process, _):
+        output = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.USER_INPUT
+    assert "btcusdt_20240101.gz: the file is cut off" in output[1]
+    shutil.rmtree(tmp_path / "bybit_spot")
+
+
+def test_the_four_venues_can_be_pointed_at_a_sandbox() -> None:
+    known = known_venues(Path("none.toml"))
+    pointed = with_sandbox(known)
+    assert set(pointed) == set(VENUES)
+    urls = sandbox_urls(9000)
+    pointed = with_sandbox(known, urls)
+    assert pointed["binance_spot"].connection.websocket_url == "ws://127.0.0.1:9000/ws"
+    assert pointed["binance_usdm"].connection.websocket_url == "ws://127.0.0.1:9001"
+    assert pointed["bybit_linear"].connection.rest_api_url == "http://127.0.0.1:9003"
+    assert pointed["bybit_spot"].symbols == known["bybit_spot"].symbols
+    assert set(with_sandbox(known, {"bybit_spot": urls["bybit_spot"]})) == {"bybit_spot"}

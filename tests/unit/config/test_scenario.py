@@ -1,0 +1,96 @@
+"""The faults file: what it may hold, and one line for everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from arb.config.scenario import FaultTable, LimitsTable, load_scenario
+from arb.errors import ConfigError
+from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.serve.limits import LIMITS
+
+
+def scenario_of(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "faults.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_becomes_faults_and_limits(tmp_path: Path) -> None:
+    text = """
+        [faults.lost]
+        kind = "gap"
+        venue = "binance_usdm"
+        stream = "btcusdt@depth*"
+        every_s = 30
+        count = 2
+
+        [limits.bybit_spot]
+        idle_s = 20.0
+    """
+    scenario = load_scenario(scenario_of(tmp_path, text))
+    assert scenario.faults == (
+        Fault(FaultKind.GAP, "lost", "binance_usdm", "btcusdt@depth*", every_s=30, count=2),
+    )
+    assert scenario.limits["bybit_spot"].idle_s == 20.0
+    assert scenario.limits["bybit_spot"].args_max == LIMITS["bybit_spot"].args_max
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[faults.a]\nat_s = 1", r"\[faults\.a\] kind is missing; it must be one of"),
+        ('[faults.a]\nkind = "gab"\nat_s = 1', r'kind is "gab"; it must be one of "clock"'),
+        ('[faults.a]\nkind = "gap"', r"\[faults\.a\] never happens: give it at_s, every_s or per_minute"),
+        ('[faults.a]\nkind = "gap"\nat_s = -1', r"at_s is -1; it must be a number from 0"),
+        ('[faults.a]\nkind = "gap"\nat_s = inf', r"at_s is inf"),
+        ('[faults.a]\nkind = "gap"\nevery_s = 1\nper_minute = 2', r"per_minute cannot stand beside every_s"),
+        (
+            '[faults.a]\nkind = "gap"\nat_s = 1\nduration_s = 2',
+            r"duration_s says nothing to a fault of kind gap",
+        ),
+        (
+            '[faults.a]\nkind = "refuse"\nat_s = 1\nclient = 2',
+            r"client says nothing to a fault of kind refuse",
+        ),
+        ('[faults.a]\nkind = "gap"\nat = 1', r"at is not a known key; did you mean at_s"),
+        ('[faults.a]\nkind = "gap"\nvenue = "okx"\nat_s = 1', r'venue is "okx"; it must be one of'),
+        ('[faults.a]\nkind = "disconnect"\ncode = 1006\nat_s = 1', r"code is 1006, which no frame may hold"),
+        ('[faults."a b"]\nkind = "gap"\nat_s = 1', r"not a name that fits"),
+        ("[fault.a]", r"\[fault\] is not a known section; did you mean \[faults\]"),
+        ("[limits.okx]\nlife_s = 1", r"\[limits\.okx\] is no venue of the sandbox"),
+        ("[limits.bybit_spot]\nlife = 1", r"life is not a known key; did you mean life_s"),
+        ("[faults", r"not valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    path = scenario_of(tmp_path, text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_scenario(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"No such file.*--faults"):
+        load_scenario(tmp_path / "none.toml")
+
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "sandbox.md"
+
+
+def test_the_documented_example_is_valid(tmp_path: Path) -> None:
+    example = DOCUMENT.read_text().partition("```toml\n")[2].partition("```")[0]
+    scenario = load_scenario(scenario_of(tmp_path, example))
+    assert len(scenario.faults) == 5
+    assert scenario.limits["binance_spot"].life_s == 300.0
+
+
+def test_every_kind_and_key_is_documented() -> None:
+    text = DOCUMENT.read_text()
+    names = [str(kind) for kind in FaultKind]
+    names += [item.name for table in (FaultTable, LimitsTable) for item in structs.fields(table)]
+    assert [name for name in names if f"`{name}`" not in text and f"\n{name} = " not in text] == []

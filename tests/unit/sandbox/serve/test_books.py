@@ -1,0 +1,145 @@
+"""Books from frames: what newcomers and REST are told is what a follower of the official rule has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.random import default_rng
+from support.simulated import LISTINGS, PRICES, START_NS
+
+from arb.sandbox.price import S
+from arb.sandbox.serve.exchange import BinanceInstrument, BybitInstrument, Exchange
+from arb.sandbox.serve.followed import Sides
+from arb.sandbox.serve.seeded import SeededTape
+from arb.sandbox.serve.tape import combined, key_of_combined, raw_of
+
+SEEDS = st.integers(0, 2**32)
+Book = list[dict[str, str]]
+
+
+def tape_of(venue: str, seed: int) -> SeededTape:
+    return SeededTape([LISTINGS[venue]], PRICES, default_rng(seed), START_NS)
+
+
+def apply(book: Book, bids: list[list[str]], asks: list[list[str]]) -> None:
+    for side, levels in zip(book, (bids, asks), strict=True):
+        for px, qty in levels:
+            if float(qty) == 0:
+                side.pop(px, None)
+            else:
+                side[px] = qty
+
+
+def whole(answer: dict[str, Any], bids: str, asks: str) -> Book:
+    return [dict(answer[bids]), dict(answer[asks])]
+
+
+def follow(venue: str, snapshot: dict[str, Any], events: list[Any]) -> tuple[Book, int]:
+    """The book by the venue's published rule, and its last id; fails where the rule says to begin anew."""
+    book, known, is_bridged = whole(snapshot, "bids", "asks"), snapshot["lastUpdateId"], False
+    for event in events:
+        if event["u"] <= known:
+            continue
+        if not is_bridged:
+            # Spot: U <= id + 1 <= u. USD-M: U <= id <= u, or pu names the id.
+            assert event["U"] <= known + 1 or event.get("pu") == known
+        elif venue == "binance_spot":
+            assert event["U"] == known + 1
+        else:
+            assert event["pu"] == known
+        is_bridged = True
+        apply(book, event["b"], event["a"])
+        known = event["u"]
+    assert is_bridged
+    return book, known
+
+
+@pytest.mark.parametrize(
+    ("venue", "stream"),
+    [
+        ("binance_spot", "depth@100ms"),
+        ("binance_spot", "depth"),
+        ("binance_usdm", "depth@100ms"),
+        ("binance_usdm", "depth@500ms"),
+        ("binance_usdm", "depth@0ms"),
+    ],
+)
+@settings(max_examples=2)
+@given(seed=SEEDS)
+def test_followers_from_an_early_and_from_a_late_snapshot_end_with_the_same_book(
+    venue: str, stream: str, seed: int
+) -> None:
+    tape = tape_of(venue, seed)
+    key = f"btcusdt@{stream}"
+    instrument = Exchange(venue, tape).instruments["BTCUSDT"]
+    assert isinstance(instrument, BinanceInstrument)
+    events, snapshots = [], []
+    for tenth in range(1, 46):
+        for line in tape.advance(START_NS + tenth * S // 10):
+            instrument.follow(line)
+            if line.key == key:
+                events.append(json.loads(raw_of(line.text, key)))
+        if tenth in (10, 27):
+            snapshots.append(json.loads(instrument.depth(5000) or ""))
+    early, late = (follow(venue, snapshot, events) for snapshot in snapshots)
+    assert early == late
+    assert len(early[0][0]) > 100
+
+
+@pytest.mark.parametrize("venue", ["bybit_spot", "bybit_linear"])
+@settings(max_examples=2)
+@given(seed=SEEDS)
+def test_newcomers_at_bybit_have_what_followers_have(venue: str, seed: int) -> None:
+    tape = tape_of(venue, seed)
+    instrument = Exchange(venue, tape).instruments["BTCUSDT"]
+    assert isinstance(instrument, BybitInstrument)
+    keys = [f"orderbook.{depth}.BTCUSDT" for depth in (50, 200, 1000)]
+    books: dict[str, Book] = {key: [{}, {}] for key in keys}
+    last = {}
+    for tenth in range(1, 31):
+        for line in tape.advance(START_NS + tenth * S // 10):
+            instrument.follow(line)
+            if line.key in books:
+                frame = json.loads(line.text)
+                apply(books[line.key], frame["data"]["b"], frame["data"]["a"])
+                last[line.key] = frame
+    for key in keys:
+        (text,) = instrument.opening(key, 0)
+        opening = json.loads(text)
+        assert opening["type"] == "snapshot"
+        assert whole(opening["data"], "b", "a") == books[key]
+        for name in ("u", "seq"):
+            assert opening["data"][name] == last[key]["data"][name]
+        assert [float(px) for px, _ in opening["data"]["b"]] == sorted(
+            (float(px) for px in books[key][0]), reverse=True
+        )
+    rest = json.loads(instrument.depth(1000) or "")
+    assert rest["u"] == last[keys[2]]["data"]["u"]
+    assert whole(rest, "b", "a") == books[keys[2]]
+
+
+def test_the_seed_decides_the_content_and_not_who_else_is_listed() -> None:
+    one = [line.text for line in tape_of("binance_spot", 3).advance(START_NS + 2 * S)]
+    assert one == [line.text for line in tape_of("binance_spot", 3).advance(START_NS + 2 * S)]
+    steps = tape_of("binance_spot", 3)
+    in_steps = [line.text for tenth in range(1, 21) for line in steps.advance(START_NS + tenth * S // 10)]
+    assert in_steps == one
+
+
+def test_zero_in_any_spelling_takes_a_level_away() -> None:
+    sides = Sides()
+    sides.set([("10.0", "1"), ("9.5", "2")], [("11", "1")])
+    assert sides.best(5) == ([("10.0", "1"), ("9.5", "2")], [("11", "1")])
+    sides.set([("10.0", "0.00000000"), ("9.5", "0")], [("11", "0.0")])
+    assert sides.is_empty()
+
+
+def test_a_combined_frame_holds_its_key_and_data() -> None:
+    text = combined("btcusdt@trade", '{"e":"trade"}')
+    assert json.loads(text) == {"stream": "btcusdt@trade", "data": {"e": "trade"}}
+    assert (key_of_combined(text), raw_of(text, "btcusdt@trade")) == ("btcusdt@trade", '{"e":"trade"}')
+    assert key_of_combined('{"result":null}') == ""

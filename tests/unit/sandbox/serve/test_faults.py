@@ -1,0 +1,70 @@
+"""When faults strike, whom they are about, and what they make of frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.random import default_rng
+
+from arb.sandbox.serve.faults import Fault, FaultKind, Injector, S
+
+VENUE, STREAM = "binance_spot", "btcusdt@depth@100ms"
+
+
+def injector(*faults: Fault, seed: int = 1) -> tuple[Injector, list[dict[str, Any]]]:
+    told: list[dict[str, Any]] = []
+    return Injector(faults, default_rng(seed), 0, told.append), told
+
+
+def times(fault: Fault, until_s: float, seed: int = 1) -> list[float]:
+    one, _ = injector(fault, seed=seed)
+    struck = []
+    for tenth in range(round(until_s * 10) + 1):
+        struck += [tenth / 10 for _ in one.strikes(tenth * S // 10)]
+    return struck
+
+
+def test_once_and_again() -> None:
+    assert times(Fault(FaultKind.GAP, at_s=2.5), 20) == [2.5]
+    assert times(Fault(FaultKind.GAP, every_s=4), 13) == [4, 8, 12]
+    assert times(Fault(FaultKind.GAP, at_s=1, every_s=4), 13) == [1, 5, 9, 13]
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 2**32))
+def test_by_chance_at_the_rate_and_by_seed(seed: int) -> None:
+    fault = Fault(FaultKind.GAP, per_minute=120)
+    struck = times(fault, 60, seed)
+    assert struck == times(fault, 60, seed)
+    assert 60 < len(struck) < 200
+
+
+def test_a_frame_fault_spoils_as_many_frames_as_it_says_and_no_others() -> None:
+    one, told = injector(Fault(FaultKind.GAP, stream="btcusdt@depth*", client=2, at_s=1, count=2))
+    assert one.acts(VENUE, STREAM, [1, 2], "x", 0) == []
+    one.strikes(S)
+    assert one.acts(VENUE, "btcusdt@trade", [1, 2], "x", S) == []
+    assert one.acts(VENUE, STREAM, [1, 3], "x", S) == []
+    for _ in range(2):
+        (act,) = one.acts(VENUE, STREAM, [1, 2], "text of it", S)
+        assert act.is_for(2)
+        assert not act.is_for(1)
+    assert one.acts(VENUE, STREAM, [1, 2], "x", S) == []
+    assert [(line["kind"], line["clients"], line["frame"]) for line in told] == [
+        ("gap", [2], "text of it")
+    ] * 2
+    one.strikes(2 * S)
+    assert one.is_calm(VENUE)
+
+
+def test_a_lasting_fault_ends() -> None:
+    one, _ = injector(Fault(FaultKind.CLOCK, venue="bybit*", at_s=1, duration_s=2, offset_ms=-500))
+    one.strikes(S)
+    assert one.clock_offset_ms("bybit_spot", 2 * S) == -500
+    assert one.clock_offset_ms("binance_spot", 2 * S) == 0
+    assert not one.is_calm("bybit_linear")
+    assert one.clock_offset_ms("bybit_spot", 3 * S) == 0
+    one.strikes(3 * S)
+    assert one.is_calm("bybit_linear")

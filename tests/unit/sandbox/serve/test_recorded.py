@@ -1,0 +1,133 @@
+"""Recordings as tapes: the same frames, in order, with times kept or moved, and books from their snapshots."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.simulated import LISTINGS
+
+from arb.app.legs import known_venues
+from arb.app.sandbox import record_market
+from arb.errors import InputError
+from arb.sandbox.events import Listing
+from arb.sandbox.price import S
+from arb.sandbox.serve.exchange import Exchange
+from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
+from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
+from arb.sandbox.serve.timeline import Timeline, shift_stamps, stamps_of
+
+WALL_NS = 1_795_262_400 * S
+VENUES = ("binance_spot", "binance_usdm", "bybit_linear")
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recording")
+    known = known_venues(Path("none.toml"))
+    record_market(folder, 5, 0.2, datetime(2024, 1, 1, tzinfo=UTC), VENUES, ["BTCUSDT"], known)
+    return folder
+
+
+def lines_of(path: Path) -> list[str]:
+    return [line.partition(" ")[2] for line in gzip.open(path, "rt").read().splitlines()]
+
+
+def play(tape: Tape, until_ns: int, step_ns: int = S // 50) -> list[Line]:
+    lines, now = [], tape.start_ns
+    while now <= until_ns and not tape.has_ended:
+        lines += tape.advance(now)
+        now += step_ns
+    return lines
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_frames_are_those_of_the_file_in_order(recording: Path, venue: str) -> None:
+    tape, _ = RecordedMarket(recording, [LISTINGS[venue]], is_moved=False).open(WALL_NS, 1.0)
+    played = play(tape, tape.start_ns + 60 * S)
+    assert [line.text for line in played] == lines_of(recording / venue / "btcusdt_20240101.gz")
+    assert [line.send_ns for line in played] == sorted(line.send_ns for line in played)
+    assert tape.has_ended
+
+
+def test_moved_times_lie_just_before_the_sandbox_clock(recording: Path) -> None:
+    market = RecordedMarket(recording, [LISTINGS[venue] for venue in VENUES])
+    tape, timeline = market.open(WALL_NS, 4.0)
+    wall = WALL_NS
+    while not tape.has_ended:
+        for line in tape.advance(timeline.market_ns(wall)):
+            for stamp in stamps_of(line.text):
+                # A stamp lies behind the clock by the venue's and the line's delays, a quarter of them at this speed.
+                assert -500 <= stamp - wall // 1_000_000 <= 1
+        wall += S // 100
+    assert 2 * S < wall - WALL_NS < 4 * S
+
+
+def test_rest_tells_the_book_of_the_snapshot_and_what_followed(recording: Path) -> None:
+    tape, _ = RecordedMarket(recording, [LISTINGS["binance_usdm"]], is_moved=False).open(WALL_NS, 1.0)
+    instrument = Exchange("binance_usdm", tape).instruments["BTCUSDT"]
+    assert instrument.depth(1000) is None
+    book: list[dict[str, str]] = [{}, {}]
+    known, events = 0, []
+    for line in play(tape, tape.start_ns + 60 * S):
+        instrument.follow(line)  # type: ignore[arg-type]
+        if line.key == SNAPSHOT:
+            answer = json.loads(line.text)
+            book, known = [dict(answer["bids"]), dict(answer["asks"])], answer["lastUpdateId"]
+        elif line.key == "btcusdt@depth@100ms":
+            events.append(json.loads(line.text)["data"])
+    for event in events:
+        if event["u"] <= known:
+            continue
+        known = event["u"]
+        for side, levels in zip(book, (event["b"], event["a"]), strict=True):
+            for px, qty in levels:
+                side[px] = qty
+                if float(qty) == 0:
+                    del side[px]
+    answer = json.loads(instrument.depth(1000) or "")
+    assert answer["lastUpdateId"] == known
+    assert [dict(answer["bids"]), dict(answer["asks"])] == [
+        dict(sorted(book[0].items(), key=lambda one: -float(one[0]))[:1000]),
+        dict(sorted(book[1].items(), key=lambda one: float(one[0]))[:1000]),
+    ]
+    assert answer["E"] == events[-1]["E"]
+
+
+def test_streams_that_were_not_recorded_are_silent_and_depths_of_any_speed_are_the_recorded_one(
+    recording: Path,
+) -> None:
+    tape, _ = RecordedMarket(recording, [LISTINGS["binance_usdm"]]).open(WALL_NS, 1.0)
+    exchange = Exchange("binance_usdm", tape)
+    assert exchange.source_of("btcusdt@depth@0ms") == "btcusdt@depth@100ms"
+    assert exchange.source_of("btcusdt@depth") == "btcusdt@depth@100ms"
+    assert exchange.source_of("btcusdt@aggTrade") == "btcusdt@aggTrade"
+    assert exchange.source_of("btcusdt@forceOrder") is None
+    assert exchange.source_of("ethusdt@trade") is None
+
+
+def test_what_is_recorded_is_found_and_what_is_not_is_named(recording: Path, tmp_path: Path) -> None:
+    assert recorded_symbols(recording, VENUES) == [(venue, "BTCUSDT") for venue in sorted(VENUES)]
+    listing = Listing("binance_spot", "ETHUSDT", "0.01", "0.0001")
+    with pytest.raises(InputError, match="no recording of binance_spot:ETHUSDT"):
+        RecordedMarket(recording, [listing]).open(WALL_NS, 1.0)
+    broken = tmp_path / "binance_spot" / "ethusdt_20240101.gz"
+    broken.parent.mkdir()
+    broken.write_bytes(gzip.compress(b"nonsense\n"))
+    with pytest.raises(InputError, match=r"ethusdt_20240101\.gz: a line that is no recording"):
+        RecordedMarket(tmp_path, [listing]).open(WALL_NS, 1.0)
+
+
+def test_stamps_are_moved_and_nothing_else() -> None:
+    text = '{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"U":5123107832006,"b":[["1723161256298","1"]]}'
+    assert stamps_of(text) == [1723161256299, 1723161256298]
+    assert shift_stamps(text, 1) == text.replace("299,", "300,").replace(
+        '"T":1723161256298', '"T":1723161256299'
+    )
+    kept = Timeline(WALL_NS, 1723161256000 * 1_000_000, 10.0, is_moved=False)
+    assert kept.retell(text) == text
+    moved = kept._replace(is_moved=True)
+    assert stamps_of(moved.retell(text)) == [WALL_NS // 1_000_000 + 29] * 2
