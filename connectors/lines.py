@@ -209,4 +209,5 @@ def record_of(
         row_start,
         row_end,
         line,
+        message.book,
     )

@@ -112,7 +112,7 @@ class _Day:
     def checkpoint(self) -> Checkpoint | None:
         """Where the chain of the day before ends, where it is carried on."""
         scan = self.before.scan if self.before is not None else None
-        return Checkpoint(scan.status, scan.last_id) if scan is not None else None
+        return Checkpoint(scan.status, scan.last_id, scan.book) if scan is not None else None
 
 
 def _digest(*parts: object) -> str:

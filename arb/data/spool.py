@@ -16,7 +16,7 @@ from hftbacktest.types import event_dtype
 
 from arb.data.catalog import Recording
 from arb.data.raw import Progress, read_pieces
-from connectors.book import BookSync, Checkpoint, Status
+from connectors.book import NO_BOOK, BookSync, Checkpoint, Status
 from connectors.clock import largest_lead
 from connectors.lines import LineDecoder
 from connectors.types import Kind, Rows, Venue
@@ -47,6 +47,8 @@ class Scan(msgspec.Struct, frozen=True):
     #: Where the chain stands at the end.
     status: int
     last_id: int
+    #: Which of the venue's books of the instrument it follows (`connectors.book`).
+    book: int = NO_BOOK
 
 
 class Spool:
@@ -139,4 +141,5 @@ def read_into(
         dropped=sync.dropped_count,
         status=int(sync.status),
         last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,
+        book=sync.checkpoint.book,
     )

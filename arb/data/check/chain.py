@@ -91,7 +91,7 @@ class Chain:
             side[: int(self.state[field])].copy()
             for side, field in zip(self._sides, (BIDS, ASKS), strict=True)
         )
-        return ChainEnd(Checkpoint(int(self._sync.status), self._sync.last_id), bids, asks)
+        return ChainEnd(self._sync.checkpoint, bids, asks)
 
     def _make_room(self, more: int) -> None:
         for n, field in enumerate((BIDS, ASKS)):

@@ -1,0 +1,275 @@
+"""A feed on a simulated network under seeded faults, and the check that its touch is NaN or true.
+
+One `Chaos` is one seed: a venue, one or two instruments, two minutes of simulated time. What the feed publishes is
+compared, at every row and status and every 100 ms, with the simulated venue's own book at the id that it carries,
+and with a plain book made of the rows.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from connectors.binance import BinanceSpot, BinanceUsdm
+from connectors.binance_wire import SPOT, USDM
+from connectors.bybit import BybitLinear, BybitSpot
+from connectors.feed import Endpoints, Feed, FeedTimes
+from connectors.feed_state import FeedStatus
+from connectors.link import LinkTimes
+from connectors.pipeline import Touch
+from connectors.session import SessionTimes
+from connectors.transport import Event, EventKind
+from connectors.types import Instrument, Kind, Rows, Stream, Venue
+from support.books import PlainBook
+from support.sim_market import LOT, TICK, TrueTouch
+from support.sim_net import FRAME_FAULTS, SimNet
+from support.sim_time import MS, S, SimTimers
+from support.sim_venue import STEP_NS, SimVenue
+
+#: Connections live so long here, so that a run sees a change of connections.
+LIFE_NS = 60 * S
+
+
+class ShortSpot(BinanceSpot):
+    wire = SPOT._replace(limits=SPOT.limits._replace(life_ns=LIFE_NS))
+
+
+class ShortUsdm(BinanceUsdm):
+    wire = USDM._replace(limits=USDM.limits._replace(life_ns=LIFE_NS))
+
+
+SIM_VENUES: dict[str, Venue] = {v.name: v for v in (ShortSpot(), ShortUsdm(), BybitSpot(), BybitLinear())}
+SYMBOLS = ("AAAUSDT", "BBBUSDT")
+STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)
+URLS = ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
+
+TIMES = FeedTimes(session=SessionTimes(link=LinkTimes(), life_margin_ns=5 * S))
+
+#: Every fault; those of the REST interface happen where books are fetched.
+FAULTS = (
+    *FRAME_FAULTS,
+    *("silence", "disconnect", "slow snapshot", "old snapshot", "bad answer", "wrong clock"),
+    *("refused connect", "half-open connect", "half-open", "server shutdown"),
+)
+REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer")
+
+#: A fault counts as over so long after it happened (or ended): what follows must be in sync.
+RECOVERY_NS = 15 * S
+
+
+class Lie(AssertionError):
+    """The feed published what is not true."""
+
+
+class Watch:
+    """Sink and tap of a feed: keeps a plain book, and compares."""
+
+    def __init__(self, venue: SimVenue, timers: SimTimers) -> None:
+        self.feed: Feed | None = None
+        self._venue = venue
+        self._timers = timers
+        self.books = [PlainBook() for _ in venue.markets]
+        self._markets = list(venue.markets.values())
+        self.events: list[Event] = []
+        self.frames: list[tuple[int, int, bytes]] = []
+        self.trades: list[list[tuple[float, float]]] = [[] for _ in venue.markets]
+        self.checks = 0
+        #: Since when the touch is not known, and for how long it was not.
+        self._unknown_since: list[int | None] = [0 for _ in venue.markets]
+        self.unknown_ns: list[int] = []
+
+    def on_rows(self, no: int, rows: Rows) -> None:
+        # Prices as whole ticks: the fused book computes some of them, others are the nearest to a text.
+        ticks = rows.copy()
+        ticks["px"] = np.rint(rows["px"] / TICK) / round(1 / TICK)
+        self.books[no].apply(ticks)
+        is_trade = rows["ev"] & 0xFF == 2
+        if is_trade.any():
+            self.trades[no] += zip(rows["px"][is_trade].tolist(), rows["qty"][is_trade].tolist(), strict=True)
+        self.check(no)
+
+    def on_status(self, no: int, status: FeedStatus) -> None:
+        if self.feed is not None and self.feed.status(no) != status:
+            raise Lie(f"the sink is told {status}, the feed says {self.feed.status(no)}")
+        self.check(no)
+
+    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
+        self.frames.append((no, local_ts, frame))
+
+    def on_event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def check(self, no: int) -> Touch | None:
+        """The touch of an instrument, if it is known; Lie where it is not true."""
+        if self.feed is None:
+            return None
+        touch = self.feed.touch(no)
+        self.checks += 1
+        now = self._timers.monotonic_ns()
+        since = self._unknown_since[no]
+        if math.isnan(touch.bid_px) or math.isnan(touch.ask_px):
+            if since is None:
+                self._unknown_since[no] = now
+            return None
+        if since is not None:
+            self.unknown_ns.append(now - since)
+            self._unknown_since[no] = None
+        market = self._markets[no]
+        true = market.truth.get(touch.order_id)
+        if true is None or not _is_same(touch, true):
+            raise Lie(f"{market.symbol} at {touch.order_id}: published {touch}, true is {true}")
+        rows_touch = self.books[no].touch()
+        if not _is_same(touch, TrueTouch(*rows_touch)):
+            raise Lie(f"{market.symbol} at {touch.order_id}: published {touch}, the rows say {rows_touch}")
+        return touch
+
+
+def _is_same(touch: Touch, true: TrueTouch) -> bool:
+    pairs = zip(touch[:4], true, (TICK, LOT, TICK, LOT), strict=True)
+    return all(abs(a - b) < step / 4 for a, b, step in pairs)
+
+
+class Report(NamedTuple):
+    """What came of one seed."""
+
+    seed: int
+    venue: str
+    hits: Counter[str]
+    #: Looks at times outside of faults, and how many of them found the touch known.
+    looks: int
+    known: int
+    unknown_ns: list[int]
+    checks: int
+    simulated_ns: int
+
+
+class Chaos:
+    """One seed."""
+
+    def __init__(self, seed: int, venue: str = "", *, symbols: int = 2, times: FeedTimes = TIMES) -> None:
+        self.seed = seed
+        chance = random.Random(seed)
+        self.chance = chance
+        self.venue = venue or list(SIM_VENUES)[seed % len(SIM_VENUES)]
+        self.timers = SimTimers()
+        names = list(SYMBOLS[:symbols])
+        self.server = SimVenue(self.venue, names, self.timers, random.Random(chance.random()))
+        self.net = SimNet(self.server, self.timers, random.Random(chance.random()))
+        self.watch = Watch(self.server, self.timers)
+        adapter = SIM_VENUES[self.venue]
+        self.feed = Feed(
+            adapter,
+            [Instrument(self.venue, name, TICK, LOT) for name in names],
+            STREAMS,
+            Endpoints(URLS),
+            transport=self.net,
+            rest=self.net,
+            timers=self.timers,
+            chance=random.Random(chance.random()).random,
+            sink=self.watch,
+            tap=self.watch,
+            times=times,
+        )
+        self.watch.feed = self.feed
+        self.timers.every(STEP_NS, self.server.step)
+        self.timers.every(100 * MS, self._look)
+        self.timers.every(1000 * MS, self.net.keep_answers)
+        #: A fault is at work until then; the beginning counts as one.
+        self._busy_until = RECOVERY_NS
+        self.looks = self.known = 0
+
+    def run(self, span_ns: int = 120 * S, faults: tuple[str, ...] = FAULTS) -> Report:
+        """Lets time pass with faults among `faults` at times of chance. Raises Lie."""
+        self.feed.start()
+        end = self.timers.monotonic_ns() + span_ns
+        while self.timers.monotonic_ns() < end:
+            self.timers.run(int(self.chance.choice((0.3, 2, 8, 20)) * S))
+            if faults:
+                self.inject(self.chance.choice(faults))
+        self.timers.run(RECOVERY_NS)
+        return Report(
+            self.seed,
+            self.venue,
+            self.net.faults.hits,
+            self.looks,
+            self.known,
+            self.watch.unknown_ns,
+            self.watch.checks,
+            self.timers.monotonic_ns(),
+        )
+
+    def inject(self, fault: str) -> None:
+        """Lets something go wrong."""
+        faults, chance = self.net.faults, self.chance
+        length = 0
+        if fault in FRAME_FAULTS:
+            kinds = chance.choice((("depth",), ("depth", "touch", "trade", "snapshot")))
+            faults.frames.append((fault, kinds))
+        elif fault in REST_FAULTS:
+            # A book is fetched when the chain breaks.
+            if self.server.is_bybit:
+                return
+            if fault == "slow snapshot":
+                faults.slow_snapshots += 1
+                length = 8 * S
+            elif fault == "old snapshot":
+                faults.old_snapshots += 1
+            else:
+                faults.bad_answers += 1
+                length = 4 * S
+            faults.frames.append(("gap", ("depth",)))
+        elif fault == "wrong clock":
+            self.timers.skew_ns = int(chance.choice((0, 1, -1, 0.05, -0.05, 600, -600)) * S)
+            faults.hits[fault] += 1
+        elif fault == "refused connect":
+            faults.refuse_connects += chance.randrange(1, 5)
+            self._drop("reset")
+            length = 10 * S
+        elif fault == "half-open connect":
+            faults.half_open_connects += 1
+            self._drop("reset")
+            length = 15 * S
+        else:
+            length = self._inject_on_connection(fault)
+        self._busy_until = max(self._busy_until, self.timers.monotonic_ns() + length + RECOVERY_NS)
+
+    def _inject_on_connection(self, fault: str) -> int:
+        connections = self.net.connections
+        if not connections:
+            return 0
+        connection = self.chance.choice(connections)
+        self.net.faults.hits[fault] += 1
+        if fault == "silence":
+            span = int(self.chance.uniform(1, 9) * S)
+            connection.stall(span)
+            return span
+        if fault == "disconnect":
+            connection.drop("closed by the venue")
+        elif fault == "half-open":
+            connection.is_mute = True
+            return 12 * S
+        elif fault == "server shutdown":
+            for wire in list(self.server.wires):
+                if wire.out is connection:
+                    wire.notice()
+            self.timers.call_later(3 * S, lambda: connection.drop("going away"))
+            return 3 * S
+        return 0
+
+    def _drop(self, reason: str) -> None:
+        for connection in list(self.net.connections):
+            connection.drop(reason)
+
+    def _look(self) -> None:
+        for no in range(len(self.server.markets)):
+            touch = self.watch.check(no)
+            if self.timers.monotonic_ns() > self._busy_until:
+                self.looks += 1
+                self.known += touch is not None
+
+
+__all__ = ["FAULTS", "Chaos", "EventKind", "Kind", "Lie", "Report"]
