@@ -152,4 +152,6 @@ def _book(frame: _Book, depth: str) -> Message:
     else:
         kind = Kind.DELTA
         parts = level_parts(data.b, DELTA_BID) + level_parts(data.a, DELTA_ASK)
-    return Message(kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s, 0 if depth == "1" else int(depth))
+    return Message(
+        kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s, 0 if depth == "1" else int(depth)
+    )

@@ -19,8 +19,8 @@ from connectors.jit import compiled
 from connectors.types import Rows
 
 # Fields of the state, an int64 array.
-_OFFSET, _LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK, _RECEIVED = range(
-    9
+_OFFSET, _LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK, _RECEIVED = (
+    range(9)
 )
 
 

@@ -144,9 +144,7 @@ class Feed:
         requests = [venue.snapshot_request(instrument.symbol) for instrument in instruments]
         fetched: list[RestRequest] = [request for request in requests if request is not None]
         self._snapshots = (
-            Snapshots(
-                fetched, rest=rest, timers=timers, chance=chance, weights=self._weights, listener=self
-            )
+            Snapshots(fetched, rest=rest, timers=timers, chance=chance, weights=self._weights, listener=self)
             if fetched
             else None
         )

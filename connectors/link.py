@@ -32,7 +32,7 @@ class LinkTimes(NamedTuple):
 
     tick_ns: int = _S // 2
     """How often times are looked at; the others are exact to this."""
-    handshake_ns: int = 10 * _S
+    handshake_ns: int = 5 * _S
     answer_ns: int = 10 * _S
     """A request without an answer for so long ends the link."""
     idle_ns: int = 5 * _S

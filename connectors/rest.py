@@ -72,7 +72,11 @@ class HttpRest:
                     raise ValueError("an answer of more than 32 MB")
             local_ts = time.time_ns()
             return RestAnswer(
-                response.status, bytes(body), sent_ts, local_ts, _retry_after(response.headers.get("Retry-After"))
+                response.status,
+                bytes(body),
+                sent_ts,
+                local_ts,
+                _retry_after(response.headers.get("Retry-After")),
             )
 
 

@@ -22,11 +22,11 @@ from connectors.feed_state import FeedStatus
 from connectors.link import LinkTimes
 from connectors.pipeline import Touch
 from connectors.session import SessionTimes
-from connectors.transport import Event, EventKind
-from connectors.types import Instrument, Kind, Rows, Stream, Venue
+from connectors.transport import Event
+from connectors.types import Instrument, Rows, Stream, Venue
 from support.books import PlainBook
 from support.sim_market import LOT, TICK, TrueTouch
-from support.sim_net import FRAME_FAULTS, SimNet
+from support.sim_net import FRAME_FAULTS, SimConnection, SimNet
 from support.sim_time import MS, S, SimTimers
 from support.sim_venue import STEP_NS, SimVenue
 
@@ -57,7 +57,7 @@ FAULTS = (
 )
 REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer")
 
-#: A fault counts as over so long after it happened (or ended): what follows must be in sync.
+#: So long after a fault is over the feed must have recovered from it.
 RECOVERY_NS = 15 * S
 
 
@@ -178,8 +178,8 @@ class Chaos:
         self.timers.every(STEP_NS, self.server.step)
         self.timers.every(100 * MS, self._look)
         self.timers.every(1000 * MS, self.net.keep_answers)
-        #: A fault is at work until then; the beginning counts as one.
-        self._busy_until = RECOVERY_NS
+        # The beginning counts as a fault.
+        self.net.faults.over_ns = self.timers.true_ns()
         self.looks = self.known = 0
 
     def run(self, span_ns: int = 120 * S, faults: tuple[str, ...] = FAULTS) -> Report:
@@ -187,7 +187,7 @@ class Chaos:
         self.feed.start()
         end = self.timers.monotonic_ns() + span_ns
         while self.timers.monotonic_ns() < end:
-            self.timers.run(int(self.chance.choice((0.3, 2, 8, 20)) * S))
+            self.timers.run(int(self.chance.choice((0.3, 2, 10, 45)) * S))
             if faults:
                 self.inject(self.chance.choice(faults))
         self.timers.run(RECOVERY_NS)
@@ -203,62 +203,53 @@ class Chaos:
         )
 
     def inject(self, fault: str) -> None:
-        """Lets something go wrong."""
+        """Lets something go wrong, now or at the next occasion."""
         faults, chance = self.net.faults, self.chance
-        length = 0
         if fault in FRAME_FAULTS:
-            kinds = chance.choice((("depth",), ("depth", "touch", "trade", "snapshot")))
+            kinds = chance.choice((("depth",), ("touch",), ("depth", "touch", "trade", "snapshot")))
             faults.frames.append((fault, kinds))
         elif fault in REST_FAULTS:
             # A book is fetched when the chain breaks.
-            if self.server.is_bybit:
-                return
-            if fault == "slow snapshot":
-                faults.slow_snapshots += 1
-                length = 8 * S
-            elif fault == "old snapshot":
-                faults.old_snapshots += 1
-            else:
-                faults.bad_answers += 1
-                length = 4 * S
-            faults.frames.append(("gap", ("depth",)))
+            if not self.server.is_bybit:
+                faults.slow_snapshots += fault == "slow snapshot"
+                faults.old_snapshots += fault == "old snapshot"
+                faults.bad_answers += fault == "bad answer"
+                faults.frames.append(("gap", ("depth",)))
         elif fault == "wrong clock":
             self.timers.skew_ns = int(chance.choice((0, 1, -1, 0.05, -0.05, 600, -600)) * S)
-            faults.hits[fault] += 1
+            faults.hit(fault, self.timers.true_ns())
         elif fault == "refused connect":
             faults.refuse_connects += chance.randrange(1, 5)
             self._drop("reset")
-            length = 10 * S
         elif fault == "half-open connect":
             faults.half_open_connects += 1
             self._drop("reset")
-            length = 15 * S
-        else:
-            length = self._inject_on_connection(fault)
-        self._busy_until = max(self._busy_until, self.timers.monotonic_ns() + length + RECOVERY_NS)
+        elif self.net.connections:
+            self._inject_on_connection(fault, chance.choice(self.net.connections))
 
-    def _inject_on_connection(self, fault: str) -> int:
-        connections = self.net.connections
-        if not connections:
-            return 0
-        connection = self.chance.choice(connections)
-        self.net.faults.hits[fault] += 1
+    def _inject_on_connection(self, fault: str, connection: SimConnection) -> None:
+        length = 0
         if fault == "silence":
-            span = int(self.chance.uniform(1, 9) * S)
-            connection.stall(span)
-            return span
-        if fault == "disconnect":
+            length = int(self.chance.uniform(1, 9) * S)
+            connection.stall(length)
+        elif fault == "disconnect":
             connection.drop("closed by the venue")
         elif fault == "half-open":
             connection.is_mute = True
-            return 12 * S
+            length = 11 * S
         elif fault == "server shutdown":
+            length = 3 * S
             for wire in list(self.server.wires):
                 if wire.out is connection:
                     wire.notice()
-            self.timers.call_later(3 * S, lambda: connection.drop("going away"))
-            return 3 * S
-        return 0
+            self.timers.call_later(length, lambda: connection.drop("going away"))
+        self.net.faults.hit(fault, self.timers.true_ns() + length)
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether the last fault is over for so long that the feed must have recovered."""
+        faults = self.net.faults
+        return not faults.is_pending and self.timers.true_ns() > faults.over_ns + RECOVERY_NS
 
     def _drop(self, reason: str) -> None:
         for connection in list(self.net.connections):
@@ -267,9 +258,6 @@ class Chaos:
     def _look(self) -> None:
         for no in range(len(self.server.markets)):
             touch = self.watch.check(no)
-            if self.timers.monotonic_ns() > self._busy_until:
+            if self._is_quiet:
                 self.looks += 1
                 self.known += touch is not None
-
-
-__all__ = ["FAULTS", "Chaos", "EventKind", "Kind", "Lie", "Report"]

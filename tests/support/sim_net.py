@@ -28,6 +28,19 @@ class Faults:
         self.old_snapshots = 0
         self.bad_answers = 0
         self.hits: Counter[str] = Counter()
+        #: True time at which the last one that happened is over.
+        self.over_ns = 0
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether something is still to go wrong."""
+        counts = self.refuse_connects, self.half_open_connects, self.slow_snapshots, self.old_snapshots
+        return bool(self.frames) or any(counts) or self.bad_answers > 0
+
+    def hit(self, fault: str, over_ns: int) -> None:
+        """Counts a fault that happens now and is over at `over_ns`."""
+        self.hits[fault] += 1
+        self.over_ns = max(self.over_ns, over_ns)
 
 
 class SimConnection:
@@ -45,11 +58,11 @@ class SimConnection:
         timers, faults = net.timers, net.faults
         if faults.refuse_connects > 0:
             faults.refuse_connects -= 1
-            faults.hits["refused connect"] += 1
+            faults.hit("refused connect", timers.true_ns())
             timers.call_later(net.latency(), lambda: self._end("connection refused"))
         elif faults.half_open_connects > 0:
             faults.half_open_connects -= 1
-            faults.hits["half-open connect"] += 1
+            faults.hit("half-open connect", timers.true_ns() + 6 * S)
         else:
             timers.call_later(2 * net.latency(), self._open)
 
@@ -75,7 +88,7 @@ class SimConnection:
         faults = self._net.faults
         if kind != "control" and faults.frames and kind in faults.frames[0][1]:
             fault, _ = faults.frames.popleft()
-            faults.hits[fault] += 1
+            faults.hit(fault, self._net.timers.true_ns())
             for text in self._spoilt(frame, fault):
                 self._put(text)
             return
@@ -103,7 +116,7 @@ class SimConnection:
             return []
         if fault == "truncated":
             return [frame[: self._net.chance.randrange(1, len(frame))]]
-        garbage = "".join(self._net.chance.choices("{}[]\":,01ae\\ ", k=40))
+        garbage = "".join(self._net.chance.choices('{}[]":,01ae\\ ', k=40))
         return [garbage, frame] if self._net.chance.random() < 0.5 else [garbage]
 
     def _put(self, frame: str) -> None:
@@ -179,15 +192,15 @@ class SimNet:
             symbol = request.path.partition("symbol=")[2].partition("&")[0]
             if faults.slow_snapshots > 0:
                 faults.slow_snapshots -= 1
-                faults.hits["slow snapshot"] += 1
                 delay = int(self.chance.uniform(2, 8) * S)
+                faults.hit("slow snapshot", self.timers.true_ns() + delay)
             elif faults.old_snapshots > 0 and self._old_answers.get(symbol):
                 faults.old_snapshots -= 1
-                faults.hits["old snapshot"] += 1
+                faults.hit("old snapshot", self.timers.true_ns())
                 body = self._old_answers[symbol][0]
             elif faults.bad_answers > 0:
                 faults.bad_answers -= 1
-                faults.hits["bad answer"] += 1
+                faults.hit("bad answer", self.timers.true_ns() + 2 * S)
                 status, body = self.chance.choice(
                     ((500, "no"), (200, body[: len(body) // 2]), (429, ""), (0, ""))
                 )

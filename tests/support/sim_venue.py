@@ -112,6 +112,7 @@ class SimVenue:
         self.wires: dict[Wire, None] = {}
         self._timers = timers
         self._steps = 0
+        self._late: dict[str, str] = {}
         #: The venue's clock; set by who knows the true time.
         self.now_ns: Callable[[], int] = timers.time_ns
 
@@ -122,8 +123,12 @@ class SimVenue:
     def topic(self, stream: str, symbol: str) -> str:
         """The venue's name of a stream: "depth", "touch" or "trade"."""
         if self.is_bybit:
-            return {"depth": "orderbook.50.", "touch": "orderbook.1.", "trade": "publicTrade."}[stream] + symbol
-        return f"{symbol.lower()}@" + {"depth": "depth@100ms", "touch": "bookTicker", "trade": "trade"}[stream]
+            return {"depth": "orderbook.50.", "touch": "orderbook.1.", "trade": "publicTrade."}[
+                stream
+            ] + symbol
+        return (
+            f"{symbol.lower()}@" + {"depth": "depth@100ms", "touch": "bookTicker", "trade": "trade"}[stream]
+        )
 
     def accept(self, path: str, out: WireOut) -> Wire:
         """A client has connected."""
@@ -137,9 +142,15 @@ class SimVenue:
         self._steps += 1
         for market in self.markets.values():
             frames = market.step(now)
+            late = self._late.pop(market.symbol, None)
+            if late is not None:
+                frames.append(("depth", late))
             if self._steps % DEPTH_STEPS == 0:
                 depth = market.depth(now)
-                if depth is not None:
+                # The book's stream may lag behind that of the touch.
+                if depth is not None and self.chance.random() < 0.3:
+                    self._late[market.symbol] = depth
+                elif depth is not None:
                     frames.append(("depth", depth))
             for kind, data in frames:
                 for wire in list(self.wires):
