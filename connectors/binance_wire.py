@@ -13,7 +13,6 @@ import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import msgspec
 
@@ -175,7 +174,7 @@ class BinanceWire:
     def snapshot_request(self, symbol: str) -> RestRequest | None:
         wire = self.wire
         return RestRequest(
-            f"{wire.api}/depth?symbol={quote(symbol)}&limit={wire.snapshot_levels}", wire.snapshot_weight
+            f"{wire.api}/depth?symbol={symbol}&limit={wire.snapshot_levels}", wire.snapshot_weight
         )
 
     def time_request(self) -> RestRequest:
@@ -190,7 +189,8 @@ class BinanceWire:
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
         path = f"{self.wire.api}/exchangeInfo"
         if self.wire.venue == SPOT.venue and symbols:
-            path += f"?symbols={quote(json.dumps(list(symbols), separators=(',', ':')))}"
+            # A JSON list, percent-encoded.
+            path += "?symbols=%5B" + "%2C".join(f"%22{symbol}%22" for symbol in symbols) + "%5D"
         return RestRequest(path, self.wire.listings_weight)
 
     def listings_of(self, body: bytes) -> ListingPage:

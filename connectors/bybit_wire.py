@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 
@@ -132,7 +131,7 @@ class BybitWire:
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
         path = f"/v5/market/instruments-info?category={self.category}"
         if len(symbols) == 1:
-            return RestRequest(f"{path}&symbol={quote(symbols[0])}", 1)
+            return RestRequest(f"{path}&symbol={symbols[0]}", 1)
         return RestRequest(path if self.category == "spot" else f"{path}&limit=1000", 1)
 
     def listings_of(self, body: bytes) -> ListingPage:
@@ -144,8 +143,12 @@ class BybitWire:
             raise DecodeError(self.name, f"no instruments-info: {error!r}", body) from None
         more = self.listings_request(())
         return ListingPage(
-            listings, RestRequest(f"{more.path}&cursor={quote(cursor, safe='')}", 1) if cursor else None
+            listings, RestRequest(f"{more.path}&cursor={_percent_encoded(cursor)}", 1) if cursor else None
         )
+
+
+def _percent_encoded(text: str) -> str:
+    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in text.encode())
 
 
 def _no_time(venue: str, body: bytes) -> int:

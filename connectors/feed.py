@@ -258,7 +258,7 @@ class Feed:
     def _open_sessions(
         self, streams: Sequence[Stream], endpoints: Endpoints, transport: Transport
     ) -> list[Session]:
-        """As many sessions as the routes and the venue's limits need; an instrument's streams of a route stay together."""
+        """As many as the routes and the venue's limits need; an instrument's streams of a route stay together."""
         venue, limits = self.venue, self.venue.limits
         connects = Limiter(limits.connects, limits.connects_ns)
         sessions = []

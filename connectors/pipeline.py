@@ -89,7 +89,7 @@ class FrameDecoder:
         self._symbols = symbol_table([symbol])
         self._step = _frame_step(venue.parse_frame)
         self._buffer = np.zeros(PADDING, np.uint8)
-        self._view = memoryview(self._buffer)
+        self._view = self._buffer.data
         self.rows: Rows = np.zeros(0, event_dtype)
         #: One message; its rows are `rows[: row_end]`. Both are valid until the next call.
         self.messages = np.zeros(1, MESSAGE_DTYPE)
@@ -115,7 +115,7 @@ class FrameDecoder:
             raise DecodeError(self._venue.name, "a frame of more than 16 MB", frame)
         size = 2 * len(frame) + PADDING
         self._buffer = np.zeros(size, np.uint8)
-        self._view = memoryview(self._buffer)
+        self._view = self._buffer.data
         self.rows = np.zeros(size // LEVEL_BYTES_MIN + 8, event_dtype)
 
     def _decode_slowly(self, frame: bytes, local_ts: int) -> None:

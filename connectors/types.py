@@ -1,8 +1,9 @@
 """Words of the venue side: message kinds, the record of one decoded message, and what a venue class offers.
 
 Nothing here computes: a venue says which frames to send, what a control frame means, and which requests to ask, and
-leaves sockets, clocks and retries to `connectors.session`, `connectors.rest` and `connectors.feed`. Rows are hftbacktest's `event_dtype`; a decoded message names the rows it made and carries
-the sequence ids that `connectors.book` needs to decide whether they may be applied.
+leaves sockets, clocks and retries to `connectors.session`, `connectors.rest` and `connectors.feed`. Rows are
+hftbacktest's `event_dtype`; a decoded message names the rows it made and carries the sequence ids that
+`connectors.book` needs to decide whether they may be applied.
 """
 
 from __future__ import annotations

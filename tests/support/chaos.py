@@ -61,7 +61,7 @@ REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer")
 RECOVERY_NS = 15 * S
 
 
-class Lie(AssertionError):
+class LieError(AssertionError):
     """The feed published what is not true."""
 
 
@@ -94,7 +94,7 @@ class Watch:
 
     def on_status(self, no: int, status: FeedStatus) -> None:
         if self.feed is not None and self.feed.status(no) != status:
-            raise Lie(f"the sink is told {status}, the feed says {self.feed.status(no)}")
+            raise LieError(f"the sink is told {status}, the feed says {self.feed.status(no)}")
         self.check(no)
 
     def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
@@ -104,7 +104,7 @@ class Watch:
         self.events.append(event)
 
     def check(self, no: int) -> Touch | None:
-        """The touch of an instrument, if it is known; Lie where it is not true."""
+        """The touch of an instrument, if it is known; LieError where it is not true."""
         if self.feed is None:
             return None
         touch = self.feed.touch(no)
@@ -121,10 +121,12 @@ class Watch:
         market = self._markets[no]
         true = market.truth.get(touch.order_id)
         if true is None or not _is_same(touch, true):
-            raise Lie(f"{market.symbol} at {touch.order_id}: published {touch}, true is {true}")
+            raise LieError(f"{market.symbol} at {touch.order_id}: published {touch}, true is {true}")
         rows_touch = self.books[no].touch()
         if not _is_same(touch, TrueTouch(*rows_touch)):
-            raise Lie(f"{market.symbol} at {touch.order_id}: published {touch}, the rows say {rows_touch}")
+            raise LieError(
+                f"{market.symbol} at {touch.order_id}: published {touch}, the rows say {rows_touch}"
+            )
         return touch
 
 
@@ -183,7 +185,7 @@ class Chaos:
         self.looks = self.known = 0
 
     def run(self, span_ns: int = 120 * S, faults: tuple[str, ...] = FAULTS) -> Report:
-        """Lets time pass with faults among `faults` at times of chance. Raises Lie."""
+        """Lets time pass with faults among `faults` at times of chance. Raises LieError."""
         self.feed.start()
         end = self.timers.monotonic_ns() + span_ns
         while self.timers.monotonic_ns() < end:

@@ -1,4 +1,4 @@
-"""A network in memory between a feed and a simulated venue, on simulated time, with faults that are set from outside."""
+"""A network in memory between a feed and a simulated venue, on simulated time; faults are set from outside."""
 
 from __future__ import annotations
 
