@@ -120,13 +120,13 @@ def _upper(bucket: int) -> int:
 
 
 class Rate:
-    """Counts a second over the last whole span. One thread."""
+    """Counts a second over the last whole span; at the beginning, over what there is of it. One thread."""
 
     def __init__(self, window_ns: int = 10 * _S) -> None:
         self._window_ns = window_ns
-        self._since = 0
+        self._since = -1
         self._count = 0
-        self._per_s = 0.0
+        self._per_s = -1.0
 
     def add(self, now_ns: int) -> None:
         """One more; `now_ns` does not fall."""
@@ -136,9 +136,13 @@ class Rate:
     def per_s(self, now_ns: int) -> float:
         """The rate."""
         self._roll(now_ns)
-        return self._per_s
+        if self._per_s >= 0.0:
+            return self._per_s
+        return self._count * _S / max(now_ns - self._since, _S)
 
     def _roll(self, now_ns: int) -> None:
+        if self._since < 0:
+            self._since = now_ns
         span = now_ns - self._since
         if span >= self._window_ns:
             self._per_s = self._count * _S / span if span < 2 * self._window_ns else 0.0
