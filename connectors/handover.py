@@ -35,6 +35,8 @@ class _Join:
     def __init__(self) -> None:
         self.is_over = False
         self.is_known = False
+        #: It changed over as it stood: the new connection may still repeat what the old one delivered.
+        self.is_behind = False
         self._held: deque[_Held] = deque()
         self._keys: deque[str] = deque(maxlen=HELD_MAX)
         self._order = 0
@@ -57,19 +59,34 @@ class _Join:
         self._held.append(held)
         if held.mark.is_start and not held.mark.key:  # has no place in a sequence: the newest counts
             return self.finish()
-        return self.finish() if len(self._held) >= HELD_MAX else self._released()
+        if len(self._held) >= HELD_MAX:
+            return self.finish()
+        # What was held before it has been compared with all that the old connection delivered.
+        return self._released(len(self._held) - 1)
 
     def finish(self) -> list[_Held]:
         """Changes over as it stands: what the old connection did not deliver."""
         self.is_over = True
         rest = list(self._held)
-        if not rest or not rest[0].mark.is_start:
-            seen = set(self._keys)
-            rest = [h for h in rest if h.mark.key not in seen and not 0 < h.mark.order < self._order]
         self._held.clear()
+        if rest and rest[0].mark.is_start:
+            return rest
+        rest = [held for held in rest if not self._is_repeated(held.mark)]
+        self.is_behind = not rest and bool(self._keys)
         return rest
 
-    def _released(self) -> list[_Held]:
+    def is_news(self, mark: Mark) -> bool:
+        """Whether a frame that comes behind the change is one that the old connection did not deliver."""
+        if self.is_behind and not mark.is_start and self._is_repeated(mark):
+            return False
+        self.is_behind = False
+        return True
+
+    def _is_repeated(self, mark: Mark) -> bool:
+        return mark.key in self._keys or 0 < mark.order < self._order
+
+    def _released(self, first: int = 0) -> list[_Held]:
+        """What may go out, if the old connection's last frame is among those held from number `first` on."""
         if not self._held:
             return []
         if self._held[0].mark.is_start:
@@ -77,12 +94,12 @@ class _Join:
         if not self._keys:
             return []
         last = self._keys[-1]
-        for n in range(len(self._held) - 1, -1, -1):
-            if self._held[n].mark.key == last:
+        held = list(self._held) if first == 0 else [self._held[-1]]
+        for n in range(len(held) - 1, -1, -1):
+            if held[n].mark.key == last:
                 self.is_over = True
-                rest = list(self._held)[n + 1 :]
                 self._held.clear()
-                return rest
+                return held[n + 1 :]
         return []
 
 
@@ -98,6 +115,11 @@ class Handover:
     def is_done(self) -> bool:
         """Whether no stream that said anything depends on the old connection any more."""
         return not any(join.is_pending for join in self._joins.values())
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the new connection can repeat nothing any more: its frames need not come through here."""
+        return all(join.is_over and not join.is_behind for join in self._joins.values())
 
     def is_over(self, topic: str) -> bool:
         """Whether a stream comes from the new connection."""
@@ -118,8 +140,10 @@ class Handover:
         """What goes out when the new connection delivers a frame."""
         mark = self._mark(frame)
         join = self._joins.get(mark.topic) if mark is not None else None
-        if mark is None or join is None or join.is_over:
+        if mark is None or join is None:
             return [(frame, local_ts)]
+        if join.is_over:
+            return [(frame, local_ts)] if join.is_news(mark) else []
         self._count += 1
         return _out(join.new(_Held(self._count, frame, local_ts, mark)), local_ts)
 

@@ -87,11 +87,14 @@ class Session:
         self._link: Link | None = None
         self._next: Link | None = None
         self._handover: Handover | None = None
+        #: The last change, while its new link may still repeat what the old one delivered.
+        self._tail: Handover | None = None
         self._is_live = False
         self._is_running = False
         self._connect_timer: Timer | None = None
         self._life_timer: Timer | None = None
         self._overlap_timer: Timer | None = None
+        self._tail_timer: Timer | None = None
 
     @property
     def is_live(self) -> bool:
@@ -112,13 +115,13 @@ class Session:
     def stop(self) -> None:
         """Closes everything; the listener hears nothing of it. Any number of times."""
         self._is_running = self._is_live = False
-        for timer in (self._connect_timer, self._life_timer, self._overlap_timer):
+        for timer in (self._connect_timer, self._life_timer, self._overlap_timer, self._tail_timer):
             if timer is not None:
                 timer.cancel()
         for link in (self._link, self._next):
             if link is not None:
                 link.close()
-        self._link = self._next = self._handover = None
+        self._link = self._next = self._handover = self._tail = None
 
     def subscribe_again(self, topics: Sequence[str]) -> None:
         """Lets streams begin anew, so that their snapshot comes again. Without effect while not live."""
@@ -150,8 +153,10 @@ class Session:
     def link_frame(self, link: Link, frame: bytes, local_ts: int) -> None:
         handover = self._handover
         if handover is None:
-            if link is self._link:
+            if link is self._link and self._tail is None:
                 self._listener.on_frame(frame, local_ts)
+            elif link is self._link:
+                self._receive_tail(self._tail, frame, local_ts)
         elif link is self._link:
             self._hand_on(handover.old(frame, local_ts))
         elif link is self._next:
@@ -185,6 +190,12 @@ class Session:
     def _hand_on(self, frames: Frames) -> None:
         for frame, local_ts in frames:
             self._listener.on_frame(frame, local_ts)
+
+    def _receive_tail(self, tail: Handover | None, frame: bytes, local_ts: int) -> None:
+        if tail is not None:
+            self._hand_on(tail.new(frame, local_ts))
+            if tail.is_settled:
+                self._tail = None
 
     def _plan_connect(self, delay_ns: int) -> None:
         if self._connect_timer is not None:
@@ -242,8 +253,14 @@ class Session:
     def _change_over(self, link: Link, handover: Handover) -> None:
         self._link, self._next, self._handover = link, None, None
         self._hand_on(handover.finish(self._timers.time_ns()))
+        if not handover.is_settled:
+            self._tail = handover
+            self._tail_timer = self._timers.call_later(self._times.overlap_max_ns, self._end_tail)
         self.event(EventKind.HANDOVER, "done", self._timers.time_ns())
         self._plan_life(link)
+
+    def _end_tail(self) -> None:
+        self._tail = None
 
     def _retry_next(self) -> None:
         """The successor failed: what it held is void; the present link goes on, and another one is tried."""
@@ -267,7 +284,7 @@ class Session:
             self._change_over(successor, handover)
             return
         was_live, self._is_live = self._is_live, False
-        self._handover = None
+        self._handover = self._tail = None
         if was_live:
             self._listener.on_lost(reason)
         if successor is not None and handover is not None:

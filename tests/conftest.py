@@ -1,8 +1,32 @@
-"""The whole suite: property tests draw the same examples in every run, so that a red one stays red."""
+"""The whole suite: property tests draw the same examples in every run, so that a red one stays red.
+
+And no test reaches another machine: what connects to, or asks for the address of, anything but this one is an error.
+"""
 
 from __future__ import annotations
+
+import sys
+from typing import Any
 
 from hypothesis import settings
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
+
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost", "", "0.0.0.0", "::", None})
+
+
+def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: the interpreter calls it before every connect and look-up, also those of asyncio."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host
+    if name not in _THIS_MACHINE:
+        raise RuntimeError(f"a test tried to reach {name}; only this machine may be reached")
+
+
+sys.addaudithook(_refuse_other_machines)

@@ -47,6 +47,8 @@ LegName = Annotated[
     str,
     Meta(pattern=r"^[a-z][a-z0-9_]*:[A-Z0-9][A-Z0-9._-]*\Z"),
 ]
+_LOCAL = r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s]*)?"
+WebsocketUrl = Annotated[str, Meta(pattern=rf"^(wss://[^\s/][^\s]*|ws://{_LOCAL})\Z")]
 ParameterName = Annotated[
     str,
     key("", "Argument of the strategy.", form="a name as in Python", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z"),
@@ -64,7 +66,6 @@ _DECIMAL = r"^(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,12})?\Z"
 _DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
 _ENVIRONMENT = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z"
 _ENVIRONMENT_FORM = 'the name of an environment variable, "${NAME}"; secrets are never written in a file'
-_LOCAL = r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s]*)?"
 
 
 class Strategy(Table, frozen=True, kw_only=True):
@@ -274,6 +275,18 @@ class Connection(Table, frozen=True, kw_only=True):
             pattern=rf"^(wss://[^\s/][^\s]*|ws://{_LOCAL})\Z",
         ),
     ]
+    websocket_fallback_urls: Annotated[
+        tuple[WebsocketUrl, ...],
+        key(
+            "",
+            "Other addresses of the streams, tried in turn after three failures in a row.",
+            form="a list of up to 8 addresses like websocket_url",
+            max_length=8,
+        ),
+    ] = ()
+    transport: Annotated[Literal["picows", "websockets"], key("", "Library that carries the streams.")] = (
+        "picows"
+    )
     rest_api_url: Annotated[
         str,
         key(

@@ -11,10 +11,10 @@ from connectors.transport import EventKind
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_what_is_published_is_unknown_or_true(seed: int) -> None:
     chaos = Chaos(seed)
-    report = chaos.run(90 * S)
+    report = chaos.run(60 * S)
     assert report.checks > 1000
     assert report.known >= 0.95 * report.looks
 
@@ -72,11 +72,11 @@ def test_a_change_of_connections_loses_and_doubles_no_trade(venue: str) -> None:
     chaos = Chaos(4, venue)
     chaos.feed.start()
     chaos.timers.run(20 * S)
-    for n in range(5):
+    for n in range(3):
         chaos.feed._sessions[0].replace_link(f"test {n}")
         chaos.timers.run(20 * S)
 
-    assert sum(event.text == "done" for event in chaos.watch.events) >= 5
+    assert sum(event.text == "done" for event in chaos.watch.events) >= 3
     assert len(chaos.watch.unknown_ns) == 2  # the beginning, of each instrument
     for market, trades in zip(chaos.server.markets.values(), chaos.watch.trades, strict=True):
         first = market.trades.index(trades[0])

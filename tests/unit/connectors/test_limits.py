@@ -31,9 +31,7 @@ def test_delays_double_up_to_the_limit_and_are_half_of_it_at_least(
     st.integers(1, 1000),
     st.lists(st.tuples(st.integers(0, 300), st.integers(1, 25)), min_size=1, max_size=60),
 )
-def test_no_span_ever_holds_more_than_the_limit(
-    limit: int, span: int, wishes: list[tuple[int, int]]
-) -> None:
+def test_no_span_ever_holds_more_than_the_limit(limit: int, span: int, wishes: list[tuple[int, int]]) -> None:
     limiter, now, taken = Limiter(limit, span), 0, []
     for step, units in wishes:
         now += step

@@ -1,0 +1,92 @@
+"""What a venue's file says about its connection is what its feed uses."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from support.chaos import STREAMS, Watch
+from support.sim_market import LOT, TICK
+from support.sim_net import SimNet
+from support.sim_time import S, SimTimers
+from support.sim_venue import SimVenue
+from support.venues import VENUES
+
+from arb.app.feeds import endpoints_of, venue_transport
+from arb.config import load
+from arb.config.templates import write_templates
+from arb.errors import ConfigError, InputError
+from connectors.feed import Feed
+from connectors.types import Instrument
+
+
+@pytest.fixture
+def main_file(tmp_path: Path) -> Path:
+    write_templates(tmp_path)
+    return tmp_path / "arbitrage.toml"
+
+
+def test_the_fallback_addresses_are_tried_in_turn(main_file: Path) -> None:
+    urls = '["ws://127.0.0.1:8/v5/public/spot", "ws://localhost:9/v5/public/spot"]'
+    leg = load(main_file, [f"bybit_spot.connection.websocket_fallback_urls={urls}"]).legs[1]
+    timers = SimTimers()
+    server = SimVenue("bybit_spot", ["AAAUSDT"], timers, random.Random(1))
+    net = SimNet(server, timers, random.Random(2))
+    net.faults.refuse_connects = 7
+    watch = Watch(server, timers)
+    feed = Feed(
+        VENUES["bybit_spot"],
+        [Instrument("bybit_spot", "AAAUSDT", TICK, LOT)],
+        STREAMS,
+        endpoints_of(leg.venue),
+        transport=net,
+        rest=net,
+        timers=timers,
+        chance=random.Random(3).random,
+        sink=watch,
+        tap=watch,
+    )
+    feed.start()
+    timers.run(120 * S)
+    tried = [event.text for event in watch.events if event.kind.value == "connect"]
+    own = leg.venue.connection.websocket_url
+    assert (
+        tried == [own] * 3 + ["ws://127.0.0.1:8/v5/public/spot"] * 3 + ["ws://localhost:9/v5/public/spot"] * 2
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name"), [("picows", "PicowsTransport"), ("websockets", "WebsocketsTransport")]
+)
+def test_the_transport_is_the_one_of_the_file(main_file: Path, name: str, class_name: str) -> None:
+    leg = load(main_file, [f'binance_spot.connection.transport="{name}"']).legs[0]
+    assert type(venue_transport(leg.venue)).__name__ == class_name
+
+
+def test_a_transport_that_is_not_installed_is_one_line(
+    main_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "picows", None)
+    monkeypatch.delitem(sys.modules, "connectors.picows_socket", raising=False)
+    leg = load(main_file).legs[0]
+    with pytest.raises(InputError, match=r"binance\.toml: \[connection\] transport: picows: .* pip install"):
+        venue_transport(leg.venue)
+
+
+@pytest.mark.parametrize("url", ["ws://stream.binance.com/ws", "http://127.0.0.1", "wss://"])
+def test_a_fallback_without_tls_to_another_machine_is_refused(main_file: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="websocket_fallback_urls"):
+        load(main_file, [f'binance_spot.connection.websocket_fallback_urls=["{url}"]'])
+
+
+def test_tests_reach_no_other_machine() -> None:
+    """The guard in `tests/conftest.py` holds for asyncio as well, whose sockets connect elsewhere."""
+
+    async def connect() -> None:
+        await asyncio.open_connection("192.0.2.1", 443)
+
+    with pytest.raises(RuntimeError, match=r"192\.0\.2\.1"):
+        asyncio.run(connect())
