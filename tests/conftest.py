@@ -30,3 +30,27 @@ def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_refuse_other_machines)
+
+
+def _guard_uvloop() -> None:
+    """uvloop connects and resolves in C, where no audit hook is called: its loop asks the same question itself."""
+    try:
+        import uvloop
+    except ImportError:
+        return
+    for name, place in (("getaddrinfo", 0), ("create_connection", 1), ("sock_connect", 1)):
+        inner = getattr(uvloop.Loop, name)
+
+        def guarded(
+            self: Any, *arguments: Any, _inner: Any = inner, _place: int = place, **options: Any
+        ) -> Any:
+            target = arguments[_place] if len(arguments) > _place else options.get("host")
+            host = target[0] if isinstance(target, tuple) else target
+            if host not in _THIS_MACHINE:
+                raise RuntimeError(f"a test tried to reach {host}; only this machine may be reached")
+            return _inner(self, *arguments, **options)
+
+        setattr(uvloop.Loop, name, guarded)
+
+
+_guard_uvloop()

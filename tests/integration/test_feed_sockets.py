@@ -13,11 +13,16 @@ from support.sim_market import LOT, TICK
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from connectors.feed import Endpoints, Feed
+from connectors.feed import Endpoints, Feed, FeedTimes
 from connectors.rest import HttpRest
+from connectors.session import SessionTimes
 from connectors.sockets import AsyncioTimers, transport_of
 from connectors.transport import EventKind
 from connectors.types import Instrument
+
+
+#: Quick about it: nobody is spared here.
+TIMES = FeedTimes(session=SessionTimes(retry_first_ns=20_000_000, overlap_min_ns=300_000_000))
 
 
 class Line:
@@ -45,6 +50,7 @@ class Line:
             chance=random.Random(7).random,
             sink=self.watch,
             tap=self.watch,
+            times=TIMES,
         )
         self.watch.feed = self.feed
         self.feed.start()
@@ -69,8 +75,10 @@ class Line:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("transport", ["picows", "websockets"])
-@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize(
+    ("venue", "transport"),
+    [*((venue, "picows") for venue in VENUES), ("binance_usdm", "websockets"), ("bybit_spot", "websockets")],
+)
 def test_a_feed_finds_the_address_that_works_and_survives_its_end(venue: str, transport: str) -> None:
     async def scene() -> None:
         async with Line(venue, transport) as line:

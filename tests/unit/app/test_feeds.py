@@ -6,6 +6,7 @@ import asyncio
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.chaos import STREAMS, Watch
@@ -20,7 +21,9 @@ from arb.config import load
 from arb.config.templates import write_templates
 from arb.errors import ConfigError, InputError
 from connectors.feed import Feed
-from connectors.types import Instrument
+from connectors.rest import HttpRest
+from connectors.sockets import new_event_loop, transport_of
+from connectors.types import Instrument, RestRequest
 
 
 @pytest.fixture
@@ -82,11 +85,47 @@ def test_a_fallback_without_tls_to_another_machine_is_refused(main_file: Path, u
         load(main_file, [f'binance_spot.connection.websocket_fallback_urls=["{url}"]'])
 
 
-def test_tests_reach_no_other_machine() -> None:
-    """The guard in `tests/conftest.py` holds for asyncio as well, whose sockets connect elsewhere."""
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, new_event_loop])
+@pytest.mark.parametrize("transport", ["picows", "websockets", "asyncio"])
+def test_tests_reach_no_other_machine(loop_factory: Any, transport: str) -> None:
+    """The guard in `tests/conftest.py` holds for every way to the network that the project has."""
+    reasons: list[str] = []
+
+    class Listener:
+        def on_open(self) -> None:
+            reasons.append("open")
+
+        def on_frame(self, frame: bytes, local_ts: int) -> None: ...
+
+        def on_close(self, reason: str) -> None:
+            reasons.append(reason)
 
     async def connect() -> None:
-        await asyncio.open_connection("192.0.2.1", 443)
+        if transport == "asyncio":
+            with pytest.raises(RuntimeError, match="only this machine"):
+                await asyncio.open_connection("192.0.2.1", 443)
+            reasons.append("only this machine")
+            return
+        connection = transport_of(transport).connect("ws://192.0.2.1:1/", Listener())
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if reasons:
+                break
+        connection.close()
 
-    with pytest.raises(RuntimeError, match=r"192\.0\.2\.1"):
-        asyncio.run(connect())
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(connect())
+    assert len(reasons) == 1
+    assert "only this machine" in reasons[0]
+
+
+def test_requests_reach_no_other_machine() -> None:
+    async def ask() -> None:
+        rest = HttpRest("http://192.0.2.1")
+        try:
+            with pytest.raises(RuntimeError, match="only this machine"):
+                await rest.ask(RestRequest("/", 1))
+        finally:
+            await rest.close()
+
+    asyncio.run(ask())
