@@ -26,6 +26,8 @@ from connectors.types import MESSAGE_DTYPE, Instrument, Kind, Rows, SequenceRule
 
 #: A frame that is longer is no market data.
 FRAME_BYTES_MAX = 16 << 20
+#: More decimals than any price has: a tick times its size is off in the last digits only.
+PX_DECIMALS = 10
 
 
 class Touch(NamedTuple):
@@ -178,9 +180,9 @@ class Pipeline:
             return UNKNOWN_TOUCH
         bid, ask, tick = self._book.best_bid_tick, self._book.best_ask_tick, self._instrument.tick_size
         return Touch(
-            math.nan if bid is None else bid * tick,
+            math.nan if bid is None else round(bid * tick, PX_DECIMALS),
             self._book.best_qty(0),
-            math.nan if ask is None else ask * tick,
+            math.nan if ask is None else round(ask * tick, PX_DECIMALS),
             self._book.best_qty(1),
             self._sync.order_id,
             self._book_ts,

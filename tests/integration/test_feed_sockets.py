@@ -20,7 +20,6 @@ from connectors.sockets import AsyncioTimers, transport_of
 from connectors.transport import EventKind
 from connectors.types import Instrument
 
-
 #: Quick about it: nobody is spared here.
 TIMES = FeedTimes(session=SessionTimes(retry_first_ns=20_000_000, overlap_min_ns=300_000_000))
 
