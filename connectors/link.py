@@ -34,7 +34,7 @@ class LinkTimes(NamedTuple):
     """How often times are looked at; the others are exact to this."""
     handshake_ns: int = 5 * _S
     answer_ns: int = 10 * _S
-    """A request without an answer for so long ends the link."""
+    """A subscription without an answer for so long ends the link."""
     idle_ns: int = 5 * _S
     """Without any frame for so long, a ping is sent ..."""
     silent_ns: int = 10 * _S
@@ -159,7 +159,8 @@ class Link:
 
     def _receive_answer(self, control: Control, local_ts: int) -> None:
         # Bybit may leave the id out of an answer; answers come in the order of the requests.
-        request_id = control.id if control.id in self._asked else next(iter(self._asked), "")
+        oldest = next((key for key, (request, _) in self._asked.items() if request.topics), "")
+        request_id = control.id if control.id in self._asked else oldest
         request, _ = self._asked.pop(request_id, (Request("", ""), 0))
         topics = " ".join(request.topics)
         if control.kind == ControlKind.ERROR:
@@ -206,7 +207,7 @@ class Link:
         elif now - self._heard_ns >= times.silent_ns:
             self._give_up("silent")
             return
-        elif any(now - at >= times.answer_ns for _, at in self._asked.values()):
+        elif any(request.topics for request in self._unanswered(now)):
             self._give_up("a request was not answered")
             return
         elif self.is_open:
@@ -217,6 +218,15 @@ class Link:
                 self._next_id += 1
                 self._pump()
         self._tick_timer = self._timers.call_later(times.tick_ns, self._tick)
+
+    def _unanswered(self, now: int) -> list[Request]:
+        """Requests that should have been answered by now; forgets them. A ping among them is no harm: data count."""
+        late = {
+            key: request for key, (request, at) in self._asked.items() if now - at >= self._times.answer_ns
+        }
+        for key in late:
+            del self._asked[key]
+        return list(late.values())
 
     def _give_up(self, reason: str) -> None:
         if self.state != LinkState.CLOSED:

@@ -60,7 +60,12 @@ class HttpRest:
                 return RestAnswer(0, b"", sent_ts, time.time_ns(), error=text)
 
     async def _get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
-        done(await self.ask(request))
+        sent_ts = time.time_ns()
+        try:
+            answer = await self.ask(request)
+        except Exception as error:  # the root of a task: whoever asked must hear of it, or waits for ever
+            answer = RestAnswer(0, b"", sent_ts, time.time_ns(), error=repr(error))
+        done(answer)
 
     async def _ask(self, session: aiohttp.ClientSession, request: RestRequest, sent_ts: int) -> RestAnswer:
         url = self._base_url + request.path

@@ -59,6 +59,11 @@ class Chain:
     def gap_count(self) -> int:
         return self._sync.gap_count
 
+    @property
+    def other_count(self) -> int:
+        """Messages of another depth than the one that is followed."""
+        return self._sync.other_count
+
     def receive(self, rows: Rows, messages: Messages) -> None:
         """Takes the changes and snapshots among decoded messages."""
         if not len(messages):

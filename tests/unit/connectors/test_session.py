@@ -147,6 +147,37 @@ def test_a_subscription_without_an_answer_and_a_refused_one_end_the_link() -> No
     assert (EventKind.ERROR, "2: Invalid stream (a)") in ear.events
 
 
+def test_a_ping_without_an_answer_is_no_harm_while_data_flow() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session, ear = session_of("binance_spot", deaf, timers)
+    timers.run(S // 10)
+    connection = deaf.connections[0]
+    connection.listener.on_open()
+    connection.listener.on_frame(b'{"result":null,"id":1}', 0)
+    for _ in range(120):
+        timers.run(S)
+        connection.listener.on_frame(b'{"stream":"a","data":{}}', 0)
+    assert len(connection.sent) > 5
+    assert session.is_live
+    assert ear.told == ["live"]
+
+
+def test_an_answer_without_an_id_is_that_of_the_oldest_subscription() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session, ear = session_of("bybit_spot", deaf, timers, tuple(f"t{n}" for n in range(15)))
+    timers.run(S // 10)
+    listener = deaf.connections[0].listener
+    listener.on_open()
+    listener.on_frame(b'{"success":true,"op":"subscribe","req_id":""}', 0)
+    assert not session.is_live
+    listener.on_frame(b'{"success":true,"op":"subscribe","req_id":"2"}', 0)
+    assert session.is_live
+    acked = [text for kind, text in ear.events if kind == EventKind.ACK]
+    assert [len(text.split()) for text in acked] == [10, 5]
+
+
 @pytest.mark.parametrize("venue", VENUES)
 def test_an_idle_link_is_pinged_and_a_silent_one_given_up(venue: str) -> None:
     timers = SimTimers()
