@@ -10,20 +10,22 @@ from typing import Any
 
 import pytest
 from support.chaos import STREAMS, Watch
+from support.loopback import LoopbackVenue
 from support.sim_market import LOT, TICK
 from support.sim_net import SimNet
 from support.sim_time import S, SimTimers
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from arb.app.feeds import endpoints_of, venue_transport
+from arb.app.feeds import endpoints_of, open_feed, venue_transport
 from arb.config import load
 from arb.config.templates import write_templates
 from arb.errors import ConfigError, InputError
 from connectors.feed import Feed
+from connectors.feed_state import FeedStatus
 from connectors.rest import HttpRest
-from connectors.sockets import new_event_loop, transport_of
-from connectors.types import Instrument, RestRequest
+from connectors.sockets import AsyncioTimers, new_event_loop, transport_of
+from connectors.types import Instrument, RestRequest, Stream
 
 
 @pytest.fixture
@@ -83,6 +85,41 @@ def test_a_transport_that_is_not_installed_is_one_line(
 def test_a_fallback_without_tls_to_another_machine_is_refused(main_file: Path, url: str) -> None:
     with pytest.raises(ConfigError, match="websocket_fallback_urls"):
         load(main_file, [f'binance_spot.connection.websocket_fallback_urls=["{url}"]'])
+
+
+def test_a_feed_opens_from_the_files(main_file: Path) -> None:
+    async def scene() -> None:
+        server = SimVenue("bybit_spot", ["BTCUSDT"], AsyncioTimers(), random.Random(1))
+        async with LoopbackVenue(server) as loopback:
+            settings = [
+                f'bybit_spot.connection.websocket_url="{loopback.websocket_url}"',
+                f'bybit_spot.connection.rest_api_url="{loopback.rest_url}"',
+            ]
+            watch = Watch(server, AsyncioTimers())
+            live = open_feed(load(main_file, settings).legs[1].venue, ["BTCUSDT"], watch, tap=watch)
+            live.feed.start()
+            for _ in range(500):
+                await asyncio.sleep(0.01)
+                if live.feed.status(0) == FeedStatus.SYNCED:
+                    break
+            assert live.feed.status(0) == FeedStatus.SYNCED
+            assert live.feed.instruments[0].tick_size == 0.1
+            await live.close()
+            assert live.feed.status(0) == FeedStatus.DOWN
+
+    asyncio.run(scene())
+
+
+def test_a_symbol_and_a_stream_that_a_venue_has_not(main_file: Path) -> None:
+    async def scene() -> None:
+        venue = load(main_file).legs[1].venue
+        watch = Watch(SimVenue("bybit_spot", [], SimTimers(), random.Random(1)), SimTimers())
+        with pytest.raises(ConfigError, match=r"bybit\.toml: no \[symbols\.DOGEUSDT\]; add its tick_size"):
+            open_feed(venue, ["DOGEUSDT"], watch)
+        with pytest.raises(InputError, match=r"bybit\.toml: bybit_spot has no stream 'aggTrade'"):
+            open_feed(venue, ["BTCUSDT"], watch, streams=[Stream.DEPTH, Stream.AGG_TRADE])
+
+    asyncio.run(scene())
 
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, new_event_loop])
