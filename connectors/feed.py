@@ -210,7 +210,7 @@ class Feed:
             return
         if self._tap is not None:
             self._tap.on_frame(no, local_ts, frame)
-        # The two below are the order of truth: the offset must cover the row that it stamps.
+        # First the offset: it must cover the rows that are stamped with it.
         self.offset.observe(pipeline.exch_ts, local_ts, now)
         outcome = pipeline.receive(self.offset.offset_ns)
         book.monitor.count(stream, len(frame), pipeline.exch_ts, local_ts + self.offset.offset_ns, now)
