@@ -1,5 +1,7 @@
 """Binance spot and USD-M as pure functions of their frames: the JSON decoder, the compiled parser, the id rule.
 
+What is sent, and what control frames mean, is in `connectors.binance_wire`.
+
 Source: web-socket-streams.md and rest-api.md of binance-spot-api-docs (read 2026-07-21); USDⓈ-M "Websocket Market
 Streams" (read 2026-10-23).
 """
@@ -14,6 +16,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from connectors.binance_frames import parse_binance_spot, parse_binance_usdm
+from connectors.binance_wire import SPOT, USDM, BinanceWire
 from connectors.errors import DecodeError
 from connectors.frames import (
     BBO_ASK,
@@ -96,10 +99,11 @@ class _Snapshot(msgspec.Struct, frozen=True):
     T: Stamp | None = None
 
 
-class BinanceSpot:
+class BinanceSpot(BinanceWire):
     """Binance spot."""
 
     name = "binance_spot"
+    wire = SPOT
     sequence_rule = SequenceRule.SPAN
     #: One frame to rows, and the loop over recorded lines, compiled.
     parse_frame = staticmethod(parse_binance_spot)
@@ -157,6 +161,7 @@ class BinanceUsdm(BinanceSpot):
     """Binance USD-M perpetuals."""
 
     name = "binance_usdm"
+    wire = USDM
     sequence_rule = SequenceRule.PREVIOUS
     parse_frame = staticmethod(parse_binance_usdm)
     decode_lines = staticmethod(line_loop(parse_binance_usdm))

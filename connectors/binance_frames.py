@@ -289,7 +289,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
         return NOT_MINE
 
     out.symbol = symbol
-    out.first_id = out.last_id = out.prev_id = 0
+    out.first_id = out.last_id = out.prev_id = out.book = 0
     if event == _EVENT_DELTA:
         needs = _DELTA_NEEDS | delta_needs
         if seen & needs != needs or seen & _NOT_IN_DELTA:

@@ -48,7 +48,13 @@ class Verdict(IntEnum):
 STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
 #: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
 BOOK_ORDER, BBO_ORDER = 4, 5
-STATE_FIELDS = 6
+#: Which of the venue's books of the instrument is followed (NO_BOOK: none yet), messages of others, and their run.
+FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
+STATE_FIELDS = 9
+
+NO_BOOK = -1
+#: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
+OTHERS_RUN_MAX = 256
 
 #: Marks in `ival` of a book's rows, for `connectors.clock`: the touch passed on last is older, or newer, than they are.
 NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
@@ -111,6 +117,8 @@ class Checkpoint(NamedTuple):
 
     status: int
     last_id: int
+    #: The book that was followed; NO_BOOK: whichever comes first.
+    book: int = NO_BOOK
 
 
 class BookSync:
@@ -122,6 +130,7 @@ class BookSync:
         self._keep_bbo = keep_bbo
         self._trade_kind = int(trade_kind)
         self._state = np.zeros(STATE_FIELDS, np.int64)
+        self._state[FOLLOWED] = NO_BOOK
         self._held_rows = np.zeros(HELD_ROWS_MAX, event_dtype)
         self._held_messages = np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE)
         self._held = np.zeros(2, np.int64)
@@ -146,16 +155,57 @@ class BookSync:
         """How many changes and snapshots were dropped because they were in the book, or before any snapshot."""
         return int(self._state[DROPPED])
 
+    @property
+    def order_id(self) -> int:
+        """Where the newest of book and touch stands in the venue's own order; 0 while nothing is known."""
+        return int(max(self._state[BOOK_ORDER], self._state[BBO_ORDER]))
+
+    @property
+    def held_count(self) -> int:
+        """Changes that are held for a snapshot."""
+        return int(self._held[_HELD_MESSAGES])
+
+    @property
+    def held_last_id(self) -> int:
+        """The last id among the held changes; 0 without any."""
+        count = self.held_count
+        return int(self._held_messages[count - 1]["last_id"]) if count else 0
+
+    @property
+    def other_count(self) -> int:
+        """Messages of other books of the instrument (another depth of Bybit's): they are left out."""
+        return int(self._state[OTHERS])
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """Where the chain stands."""
+        return Checkpoint(int(self.status), self.last_id, int(self._state[FOLLOWED]))
+
+    def doubt(self, local_ts: int) -> Rows:
+        """Forgets the book, as a broken chain does, for a reason outside of it: the rows that empty both sides.
+
+        Nothing comes out where nothing was known. What is held is dropped. Not counted as a gap.
+        """
+        self._held[:] = 0
+        if self.status == Status.UNSYNCED:
+            return self._out[:0]
+        if len(self._out) < 2:
+            self._out = np.zeros(2, event_dtype)
+        self._state[STATUS] = Status.UNSYNCED
+        return self._out[: _clear(self._state, self._out, 0, local_ts, 0)]
+
     def resume(self, checkpoint: Checkpoint) -> None:
         """Takes up the chain of an earlier recording; the caller puts that book's levels in front of the rows."""
         self._state[STATUS] = checkpoint.status
         self._state[LAST_ID] = checkpoint.last_id
+        self._state[FOLLOWED] = checkpoint.book
 
     def receive(self, rows: Rows, messages: Messages) -> Rows:
         """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
 
         Held changes come out with the local time of the snapshot that freed them: nobody knew them to be good
-        before. A touch that the book has overtaken, by the venue's own ids, is dropped. For `connectors.clock`, rows
+        before. A touch that the book or a later touch has overtaken, by the venue's own ids, is dropped. Of several
+        books of the instrument the first that snapshots is followed. For `connectors.clock`, rows
         of the book say in `ival` whether they are newer than the last touch; a snapshot without a venue time says
         there, as a positive number, the time of the first change it is known to precede.
         """
@@ -189,6 +239,19 @@ def _receive(  # type: ignore[no-untyped-def]
     for m in range(len(messages)):
         message = messages[m]
         kind = message.kind
+        if kind == Kind.DELTA or kind == Kind.SNAPSHOT:
+            if not _is_followed(state, message, kind):
+                state[OTHERS] += 1
+                state[OTHERS_RUN] += 1
+                if state[OTHERS_RUN] > OTHERS_RUN_MAX:
+                    state[FOLLOWED] = NO_BOOK
+                    state[OTHERS_RUN] = 0
+                    if state[STATUS] != Status.UNSYNCED:
+                        state[STATUS] = Status.UNSYNCED
+                        state[GAPS] += 1
+                        n = _clear(state, out, n, message.local_ts, message.exch_ts)
+                continue
+            state[OTHERS_RUN] = 0
         if kind == Kind.DELTA:
             verdict = receive_delta(rule, state, message.first_id, message.last_id, message.prev_id)
             if verdict == Verdict.GAP:
@@ -208,7 +271,7 @@ def _receive(  # type: ignore[no-untyped-def]
                 state[DROPPED] += 1
         elif kind == Kind.BBO and keep_bbo:
             order = _order_of(rule, message)
-            if state[STATUS] != Status.UNSYNCED and order > state[BOOK_ORDER]:
+            if state[STATUS] != Status.UNSYNCED and order > state[BOOK_ORDER] and order >= state[BBO_ORDER]:
                 state[BBO_ORDER] = order
                 n = _copy(rows, message.row_start, message.row_end, out, n)
             else:
@@ -216,6 +279,14 @@ def _receive(  # type: ignore[no-untyped-def]
         elif kind == trade_kind:
             n = _copy(rows, message.row_start, message.row_end, out, n)
     return n
+
+
+@compiled
+def _is_followed(state, message, kind):  # type: ignore[no-untyped-def]
+    """Whether a message belongs to the book that is followed; without one, a snapshot or a carried chain chooses it."""
+    if state[FOLLOWED] == NO_BOOK and (kind == Kind.SNAPSHOT or state[STATUS] != Status.UNSYNCED):
+        state[FOLLOWED] = message.book
+    return state[FOLLOWED] == NO_BOOK or state[FOLLOWED] == message.book
 
 
 @compiled

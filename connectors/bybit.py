@@ -1,10 +1,13 @@
 """Bybit v5 spot and linear as pure functions of their frames: the JSON decoder, the compiled parser, the id rule.
 
+What is sent, and what control frames mean, is in `connectors.bybit_wire`.
+
 Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24).
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -12,6 +15,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from connectors.bybit_frames import parse_bybit
+from connectors.bybit_wire import BybitWire
 from connectors.errors import DecodeError
 from connectors.frames import (
     BBO_ASK,
@@ -41,6 +45,8 @@ from connectors.payloads import (
 from connectors.types import Kind, Message, SequenceRule
 
 _NO_ROWS = np.zeros(0, event_dtype)
+#: Levels of a book stream, as its topic names them; "rpi" and "full" are other streams.
+_DEPTH = re.compile(r"\d{1,7}", re.ASCII)
 
 
 class _BookData(msgspec.Struct, frozen=True):
@@ -78,7 +84,7 @@ class _Trades(msgspec.Struct, frozen=True):
     data: list[_Trade]
 
 
-class BybitLinear:
+class BybitLinear(BybitWire):
     """Bybit v5 linear perpetuals."""
 
     name = "bybit_linear"
@@ -105,8 +111,8 @@ class BybitLinear:
         if topic.startswith("publicTrade."):
             return _trades(msgspec.convert(payload, _Trades))
         depth = topic.split(".")[1] if topic.startswith("orderbook.") else ""
-        if depth.isdigit():
-            return _book(msgspec.convert(payload, _Book), is_bbo=depth == "1")
+        if _DEPTH.fullmatch(depth):
+            return _book(msgspec.convert(payload, _Book), depth)
         return Message(Kind.OTHER, _NO_ROWS)
 
 
@@ -114,6 +120,8 @@ class BybitSpot(BybitLinear):
     """Bybit v5 spot; the same frames as linear."""
 
     name = "bybit_spot"
+    category = "spot"
+    limits = BybitWire.limits._replace(topics_per_request=10)
 
 
 def _trades(frame: _Trades) -> Message:
@@ -129,13 +137,13 @@ def _trades(frame: _Trades) -> Message:
     return Message(Kind.TRADE, rows_of(parts, times), times[-1], symbol=symbols.pop())
 
 
-def _book(frame: _Book, *, is_bbo: bool) -> Message:
+def _book(frame: _Book, depth: str) -> Message:
     if frame.type not in ("snapshot", "delta"):
         raise ValueError(f"{frame.type!r} is no type of an orderbook frame")
     is_snapshot = frame.type == "snapshot"
     data = frame.data
     exch_ts = stamp_ns(frame.ts if frame.cts is None else frame.cts)
-    if is_bbo:
+    if depth == "1":
         kind = Kind.BBO
         parts = level_parts(data.b[:1], BBO_BID) + level_parts(data.a[:1], BBO_ASK)
     elif is_snapshot:
@@ -144,4 +152,7 @@ def _book(frame: _Book, *, is_bbo: bool) -> Message:
     else:
         kind = Kind.DELTA
         parts = level_parts(data.b, DELTA_BID) + level_parts(data.a, DELTA_ASK)
-    return Message(kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s, stamp_ns(frame.ts))
+    book = 0 if depth == "1" else int(depth)
+    return Message(
+        kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s, stamp_ns(frame.ts), book
+    )

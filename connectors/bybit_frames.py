@@ -255,6 +255,7 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
     out.first_id = 0
     out.last_id = 0
     out.prev_id = 0
+    out.book = 0
     while True:
         if buffer[i] != QUOTE:
             return NOT_MINE
@@ -272,9 +273,11 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
             if matches(buffer, i + 1, _ORDER_BOOK):
                 topic = _TOPIC_BBO if matches(buffer, i + 1, _ORDER_BOOK_1) else _TOPIC_BOOK
                 # "orderbook.rpi." and "orderbook.full." have other fields: a number must follow.
-                _, digits = read_digits(buffer, i + 11)
-                if digits == 0 or buffer[i + 11 + digits] != DOT:
+                depth, digits = read_digits(buffer, i + 11)
+                if digits == 0 or digits == 8 or buffer[i + 11 + digits] != DOT:
                     return NOT_MINE
+                if topic == _TOPIC_BOOK:
+                    out.book = np.int64(depth)
             elif matches(buffer, i + 1, _PUBLIC_TRADE):
                 topic = _TOPIC_TRADE
             else:

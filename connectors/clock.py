@@ -19,7 +19,9 @@ from connectors.jit import compiled
 from connectors.types import Rows
 
 # Fields of the state, an int64 array.
-_OFFSET, _LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK = range(8)
+_OFFSET, _LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK, _RECEIVED = (
+    range(9)
+)
 
 
 class RowClock:
@@ -27,9 +29,18 @@ class RowClock:
 
     def __init__(self, offset_ns: int, feed_latency_ns: int) -> None:
         """`offset_ns` is added to local times; `feed_latency_ns` is assumed where a venue sends no time."""
-        self._state = np.zeros(8, np.int64)
+        self._state = np.zeros(9, np.int64)
         self._state[_OFFSET] = offset_ns
         self._state[_LATENCY] = feed_latency_ns
+
+    @property
+    def offset_ns(self) -> int:
+        """What is added to local times. Live it is estimated, and may be set between rows."""
+        return int(self._state[_OFFSET])
+
+    @offset_ns.setter
+    def offset_ns(self, offset_ns: int) -> None:
+        self._state[_OFFSET] = offset_ns
 
     @property
     def clamped_count(self) -> int:
@@ -51,9 +62,10 @@ def _stamp(rows, state):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         row = rows[r]
         local_ts = row.local_ts + state[_OFFSET]
-        if local_ts < state[_LAST_LOCAL]:
-            local_ts = state[_LAST_LOCAL]
+        if local_ts < state[_RECEIVED]:
             state[_STEPPED_BACK] += 1
+        state[_RECEIVED] = max(local_ts, state[_RECEIVED])
+        local_ts = max(local_ts, state[_LAST_LOCAL])
         state[_LAST_LOCAL] = local_ts
         kind = np.int64(row.ev) & 0xFF
         stream = (
@@ -75,7 +87,11 @@ def _stamp(rows, state):  # type: ignore[no-untyped-def]
                 exch_ts = min(exch_ts, state[_LAST_BBO] - 1)
             exch_ts = max(exch_ts, state[_LAST_BOOK])
         elif stream == _LAST_BBO:
-            exch_ts = min(max(exch_ts, state[_LAST_BBO], state[_LAST_BOOK] + 1), local_ts)
+            exch_ts = max(exch_ts, state[_LAST_BBO], state[_LAST_BOOK] + 1)
+            if exch_ts > local_ts:
+                # By one, where local time stands still: a touch that is as old as the book would not count as newer.
+                local_ts = exch_ts
+                state[_LAST_LOCAL] = local_ts
         state[stream] = exch_ts
         row.exch_ts = exch_ts
         row.local_ts = local_ts

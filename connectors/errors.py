@@ -52,5 +52,9 @@ def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+class TransportError(ConnectorError):
+    """No way to the network: what the configuration asks for is not installed."""
+
+
 class InstrumentError(ConnectorError):
     """A symbol, tick or lot that the venue does not have, or that contradicts itself."""

@@ -69,6 +69,10 @@ class FusedBook:
         best = int(self._state[1, _BEST])
         return None if best == _NONE else -best
 
+    def best_qty(self, side: int) -> float:
+        """Quantity at the best bid (side 0) or ask (side 1); NaN when there is none."""
+        return float(_best_qty(self._tables[side], self._state, side))
+
     def fuse(self, rows: Rows) -> Rows:
         """The rows that change the fused book, with all other kinds passed on; a view, valid until the next call."""
         self._make_room(len(rows))
@@ -195,6 +199,13 @@ def _best(row, tick, side, own, other, state, tick_size, out, n):  # type: ignor
     for gone in range(tick + 1, before + 1):
         n = _delete(row, gone, side, own, state, tick_size, out, n)
     return n
+
+
+@compiled
+def _best_qty(table, state, side):  # type: ignore[no-untyped-def]
+    if state[side, _BEST] == _NONE:
+        return np.nan
+    return table[_slot_of(table, state[side, _BEST])].qty
 
 
 @compiled

@@ -226,4 +226,5 @@ def record_of(
         row_end,
         line,
         message.sent_ts,
+        message.book,
     )

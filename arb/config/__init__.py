@@ -12,18 +12,14 @@ from arb.config.load import Config, Leg, VenueConfig, load, load_venues
 from arb.config.schema import (
     Capital,
     Clock,
-    Connection,
     Data,
     Execution,
-    Fees,
-    Latency,
-    Queue,
     Risk,
     Strategy,
-    Symbol,
 )
 from arb.config.secrets import Auth, Credentials, Variable
 from arb.config.templates import TEMPLATE_NAMES, write_templates
+from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol
 
 __all__ = [
     "TEMPLATE_NAMES",

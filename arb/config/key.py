@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -24,3 +24,22 @@ def key(unit: str, text: str, *, form: str = "", secret: bool = False, **bounds:
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all tables of the files."""
+
+
+VenueName = Annotated[
+    str,
+    key("", "Name of a venue.", form='a venue name such as "binance_spot"', pattern=r"^[a-z][a-z0-9_]*\Z"),
+]
+SymbolName = Annotated[
+    str,
+    key(
+        "",
+        "The venue's own spelling of an instrument.",
+        form='a symbol in capitals such as "BTCUSDT"',
+        pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z",
+    ),
+]
+LegName = Annotated[
+    str,
+    Meta(pattern=r"^[a-z][a-z0-9_]*:[A-Z0-9][A-Z0-9._-]*\Z"),
+]

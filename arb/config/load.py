@@ -22,22 +22,17 @@ from arb.config.schema import (
     SYMBOL_PLACEHOLDER,
     Capital,
     Clock,
-    Connection,
     Data,
     Execution,
-    Fees,
-    Latency,
     MainFile,
-    Queue,
     Record,
     Risk,
     Strategy,
-    Symbol,
     SymbolLimits,
-    VenueFile,
 )
 from arb.config.secrets import Auth
 from arb.config.strict import Source, build, section_text
+from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol, VenueFile
 from arb.errors import ConfigError
 
 _MAIN_SECTIONS = MainFile.__struct_fields__

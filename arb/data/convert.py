@@ -120,7 +120,7 @@ class _Day:
     def checkpoint(self) -> Checkpoint | None:
         """Where the chain of the day before ends, where it is carried on."""
         scan = self.before.scan if self.before is not None else None
-        return Checkpoint(scan.status, scan.last_id) if scan is not None else None
+        return Checkpoint(scan.status, scan.last_id, scan.followed_book) if scan is not None else None
 
     @property
     def is_modelled(self) -> bool:

@@ -21,7 +21,7 @@ from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.catalog import ArchiveDay, Day
 from arb.data.raw import Progress, read_pieces
 from arb.data.spells import BookSpells, SpellFinder
-from connectors.book import BookSync, Checkpoint, Status
+from connectors.book import NO_BOOK, BookSync, Checkpoint, Status
 from connectors.clock import largest_lead
 from connectors.lines import Decoded, LineDecoder
 from connectors.types import Kind, Rows, SequenceRule, Venue
@@ -54,6 +54,8 @@ class Scan(msgspec.Struct, frozen=True):
     #: Where the chain stands at the end.
     status: int
     last_id: int
+    #: Which of the venue's books of the instrument it follows (`connectors.book`).
+    followed_book: int = NO_BOOK
 
 
 class Spool:
@@ -211,4 +213,5 @@ def _read(
         dropped=sync.dropped_count,
         status=int(sync.status),
         last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,
+        followed_book=sync.checkpoint.book,
     )

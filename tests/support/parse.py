@@ -14,7 +14,7 @@ LOCAL_TS = 1_723_161_256_000_000_000
 _BEFORE = b'0 {"e":"trade",'
 _POISON = 0xA5
 
-FIELDS = ("kind", "exch_ts", "first_id", "last_id", "prev_id", "symbol")
+FIELDS = ("kind", "exch_ts", "first_id", "last_id", "prev_id", "book", "symbol")
 
 
 class FrameParser:
@@ -62,6 +62,7 @@ class FrameParser:
             message.first_id,
             message.last_id,
             message.prev_id,
+            message.book,
             symbol,
         )
         return fields, rows.tobytes()

@@ -87,7 +87,7 @@ def decoded(
         rows.append(piece)
         end = count + len(piece)
         messages[n] = (
-            int(event.kind), local_ts, exch_ts, event.first_id, event.last_id, event.prev_id, 0, count, end, n + 1, 0
+            int(event.kind), local_ts, exch_ts, event.first_id, event.last_id, event.prev_id, 0, count, end, n + 1, 0, 0
         )  # fmt: skip
         count = end
     return np.concatenate(rows) if rows else rows_of([], 0), messages

@@ -29,6 +29,9 @@ LAYERS = {
     "connectors.types": Layer.WORDS,
     "connectors.errors": Layer.WORDS,
     "connectors.session": Layer.EDGE,
+    "connectors.sockets": Layer.EDGE,
+    "connectors.picows_socket": Layer.EDGE,
+    "connectors.websockets_socket": Layer.EDGE,
     "connectors.rest": Layer.EDGE,
     "connectors.feed": Layer.EDGE,
     "arb.errors": Layer.WORDS,
@@ -76,7 +79,18 @@ PACKAGE_ITSELF = {"arb": Layer.WORDS}
 #: What computes has no business with these: time and randomness are arguments, edges own the rest.
 IMPURE = frozenset(
     {
-        *("aiohttp", "asyncio", "ccxt", "greenlet", "http", "multiprocessing", "os", "random", "requests"),
+        *(
+            "aiohttp",
+            "asyncio",
+            "ccxt",
+            "greenlet",
+            "http",
+            "multiprocessing",
+            "os",
+            "picows",
+            "random",
+            "requests",
+        ),
         *("secrets", "select", "selectors", "shutil", "signal", "socket", "sqlite3", "ssl", "subprocess"),
         *("tempfile", "threading", "time", "urllib", "uvloop", "websockets"),
     }

@@ -56,6 +56,11 @@ class Chain:
     def gap_count(self) -> int:
         return self._sync.gap_count
 
+    @property
+    def other_count(self) -> int:
+        """Messages of another depth than the one that is followed."""
+        return self._sync.other_count
+
     def receive(self, rows: Rows, messages: Messages) -> None:
         """Takes the changes and snapshots among decoded messages."""
         if not len(messages):
@@ -84,7 +89,7 @@ class Chain:
             side[: int(self.state[field])].copy()
             for side, field in zip(self._sides, (BIDS, ASKS), strict=True)
         )
-        return ChainEnd(Checkpoint(int(self._sync.status), self._sync.last_id), bids, asks)
+        return ChainEnd(self._sync.checkpoint, bids, asks)
 
     def _make_room(self, more: int) -> None:
         for n, field in enumerate((BIDS, ASKS)):

@@ -95,6 +95,11 @@ def _book(report: RecordingReport) -> Iterator[tuple[str, str]]:
     if book.crossed or book.locked:
         longest = f"; longest {_span(book.crossed_longest[0])}" if book.crossed_longest else ""
         yield "crossed", f"the book was crossed {book.crossed:,} and locked {book.locked:,} times{longest}"
+    if book.other_depths:
+        yield (
+            "other-depth",
+            f"{_count(book.other_depths, 'message')} of another depth than the one whose snapshot came first: left out",
+        )
     if book.bbo_crossed or book.bbo_locked:
         yield (
             "crossed-bbo",

@@ -233,6 +233,7 @@ def _book(counts: StreamCounts, chain: Chain, first_ts: int, span_ns: int) -> Bo
         crossed_longest=_spans(chain.crossed),
         bbo_crossed=int(bbo[fields.CROSSED]),
         bbo_locked=int(bbo[fields.LOCKED]),
+        other_depths=chain.other_count,
     )
 
 

@@ -81,6 +81,8 @@ class BookReport(msgspec.Struct, frozen=True):
     crossed_longest: list[Span]
     bbo_crossed: int
     bbo_locked: int
+    #: Messages of another depth than the one that is followed; they are left out.
+    other_depths: int = 0
 
 
 class StepReport(msgspec.Struct, frozen=True):

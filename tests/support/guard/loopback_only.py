@@ -9,7 +9,7 @@ from typing import Any
 _LOCAL_NAMES = frozenset({"localhost", "", None})
 
 
-class NotLoopbackError(AssertionError):
+class NotLoopbackError(RuntimeError):
     """A test reached for the network."""
 
 
@@ -31,7 +31,7 @@ def forbid() -> None:
 
     def refuse(host: Any) -> None:
         if not is_local(host):
-            raise NotLoopbackError(f"tests stay on this machine, but something reached for {host!r}")
+            raise NotLoopbackError(f"a test tried to reach {host!r}; only this machine may be reached")
 
     def refuse_address(own: socket.socket, address: Any) -> None:
         if own.family in (socket.AF_INET, socket.AF_INET6):
@@ -52,3 +52,23 @@ def forbid() -> None:
     socket.socket.connect = guarded_connect  # type: ignore[method-assign]
     socket.socket.connect_ex = guarded_connect_ex  # type: ignore[method-assign]
     socket.getaddrinfo = guarded_look_up
+    _forbid_uvloop(refuse)
+
+
+def _forbid_uvloop(refuse: Any) -> None:
+    """uvloop connects and resolves in C: its loop asks the same question itself."""
+    try:
+        import uvloop
+    except ImportError:
+        return
+    for name, place in (("getaddrinfo", 0), ("create_connection", 1), ("sock_connect", 1)):
+        inner = getattr(uvloop.Loop, name)
+
+        def guarded(
+            self: Any, *arguments: Any, _inner: Any = inner, _place: int = place, **options: Any
+        ) -> Any:
+            target = arguments[_place] if len(arguments) > _place else options.get("host")
+            refuse(target[0] if isinstance(target, tuple) else target)
+            return _inner(self, *arguments, **options)
+
+        setattr(uvloop.Loop, name, guarded)

@@ -12,8 +12,9 @@ import pytest
 import tomli
 
 from arb.config import Config, load
-from arb.config.schema import MainFile, VenueFile
+from arb.config.schema import MainFile
 from arb.config.strict import KnownKey, known_keys
+from arb.config.venue_schema import VenueFile
 from arb.errors import ConfigError
 
 MAIN_KEYS = list(known_keys(MainFile))

@@ -16,9 +16,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from arb.config import load, write_templates
-from arb.config.schema import MainFile, VenueFile
+from arb.config.schema import MainFile
 from arb.config.strict import KnownKey, Source, build, known_keys, toml_text
 from arb.config.templates import template_text
+from arb.config.venue_schema import VenueFile
 from arb.errors import ConfigError
 
 MAIN_KEYS = list(known_keys(MainFile))

@@ -62,13 +62,14 @@ QUICK = settings(max_examples=200, deadline=None, derandomize=True)
 
 def plain(rows: Rows, offset: int, latency: int) -> tuple[list[tuple[int, int]], int, int]:
     """The rule in plain Python: times of each row, clamped and stepped back counts."""
-    last_local, last, times = 0, [0, 0, 0], []
+    last_local, last, times, received = 0, [0, 0, 0], [], 0
     clamped = stepped_back = 0
     for row in rows:
         local_ts = int(row["local_ts"]) + offset
-        if local_ts < last_local:
-            local_ts, stepped_back = last_local, stepped_back + 1
-        last_local = local_ts
+        if local_ts < received:
+            stepped_back += 1
+        received = max(received, local_ts)
+        local_ts = last_local = max(local_ts, last_local)
         stream = STREAM[int(row["ev"])]
         exch_ts = int(row["exch_ts"])
         if exch_ts == 0:
@@ -85,7 +86,8 @@ def plain(rows: Rows, offset: int, latency: int) -> tuple[list[tuple[int, int]],
                 exch_ts = min(exch_ts, last[1] - 1)
             exch_ts = max(exch_ts, last[0])
         if stream == 1:
-            exch_ts = min(max(exch_ts, last[1], last[0] + 1), local_ts)
+            exch_ts = max(exch_ts, last[1], last[0] + 1)
+            local_ts = last_local = max(local_ts, exch_ts)
         last[stream] = exch_ts
         times.append((exch_ts, local_ts))
     return times, clamped, stepped_back
@@ -200,3 +202,12 @@ def test_the_largest_lead_counts_rows_with_a_venue_time_only() -> None:
     rows = rows_of([(BBO_BID, 0, T0), (TRADE_BUY, T0 - 5, T0), (DELTA_BID, T0 - 90, T0)])
     assert largest_lead(rows, nothing) == -5
     assert largest_lead(rows, 3) == 3
+
+
+def test_a_touch_is_newer_than_the_book_where_local_time_stands_still() -> None:
+    rows = rows_of([(DELTA_BID, T0, T0), (BBO_BID, T0, T0), (BBO_ASK, T0, T0), (DELTA_BID, T0 - 9, T0)])
+    rows["ival"][3] = OLDER_THAN_BBO
+    clock = RowClock(0, 0)
+    clock.stamp(rows)
+    assert rows["exch_ts"].tolist() == [T0, T0 + 1, T0 + 1, T0]
+    assert clock.stepped_back_count == 0

@@ -312,6 +312,16 @@ def test_a_crossed_best_bid_and_offer_is_told(tmp_path: Path) -> None:
     assert (report.book.bbo_crossed, report.book.bbo_locked) == (1, 2)
 
 
+def test_a_second_depth_is_told_and_left_out(tmp_path: Path) -> None:
+    lines = list(bybit_lines(50))
+    other = [
+        moved(line, 1).replace("orderbook.50.", "orderbook.200.").replace('"u":', '"u":9') for line in lines
+    ]
+    report = check_lines(tmp_path, in_order([*lines, *other]), "bybit_linear")
+    assert codes(report) == ["other-depth"]
+    assert (report.book.gaps, report.book.other_depths) == (0, 51)
+
+
 @pytest.mark.parametrize("by_s", [-7, 7])
 def test_a_step_of_the_clock_is_told(tmp_path: Path, by_s: int) -> None:
     lines = depth_lines(1200)

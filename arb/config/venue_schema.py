@@ -1,0 +1,153 @@
+"""What may stand in a venue's file: every key with its unit, range, default and meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, field
+
+from arb.config.key import (
+    ENVIRONMENT,
+    ENVIRONMENT_FORM,
+    HTTPS,
+    HTTPS_FORM,
+    LOCAL,
+    SymbolName,
+    Table,
+    VenueName,
+    key,
+)
+
+_MINUTE_MS = 60_000
+
+WebsocketUrl = Annotated[str, Meta(pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z")]
+_DECIMAL = r"^(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,12})?\Z"
+_DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
+
+
+class Connection(Table, frozen=True, kw_only=True):
+    """Addresses of the venue. Without TLS only on this machine: that is where the sandbox runs."""
+
+    websocket_url: Annotated[
+        str,
+        key(
+            "",
+            "Base address of the market data streams.",
+            form="a wss:// address (ws:// only on this machine)",
+            pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z",
+        ),
+    ]
+    websocket_fallback_urls: Annotated[
+        tuple[WebsocketUrl, ...],
+        key(
+            "",
+            "Other addresses of the streams, tried in turn after three failures in a row.",
+            form="a list of up to 8 addresses like websocket_url",
+            max_length=8,
+        ),
+    ] = ()
+    transport: Annotated[Literal["picows", "websockets"], key("", "Library that carries the streams.")] = (
+        "picows"
+    )
+    rest_api_url: Annotated[
+        str,
+        key(
+            "",
+            "Base address of the REST API.",
+            form=HTTPS_FORM,
+            pattern=HTTPS,
+        ),
+    ]
+
+
+class AuthTable(Table, frozen=True, kw_only=True):
+    """Names of the variables that hold the keys; see `arb.config.secrets`."""
+
+    api_key: (
+        Annotated[
+            str,
+            key("", "Variable that holds the key.", form=ENVIRONMENT_FORM, secret=True, pattern=ENVIRONMENT),
+        ]
+        | None
+    ) = None
+    secret_key: (
+        Annotated[
+            str,
+            key(
+                "",
+                "Variable that holds the secret.",
+                form=ENVIRONMENT_FORM,
+                secret=True,
+                pattern=ENVIRONMENT,
+            ),
+        ]
+        | None
+    ) = None
+
+
+class Fees(Table, frozen=True, kw_only=True):
+    """Of the value traded."""
+
+    maker: Annotated[float, key("share", "Fee of a resting order; negative: a rebate.", ge=-0.05, le=0.05)]
+    taker: Annotated[float, key("share", "Fee of an order that takes liquidity.", ge=-0.05, le=0.05)]
+
+
+class Latency(Table, frozen=True, kw_only=True):
+    """Assumed delays of the simulation."""
+
+    feed_ms: Annotated[
+        float, key("ms", "Venue to us, for streams that carry no time of the venue.", ge=0, le=_MINUTE_MS)
+    ]
+    entry_ms: Annotated[float, key("ms", "An order, from us to the matching engine.", ge=0, le=_MINUTE_MS)]
+    response_ms: Annotated[
+        float, key("ms", "The answer, from the matching engine to us.", ge=0, le=_MINUTE_MS)
+    ]
+
+
+QueueModel = Literal["risk_adverse", "log_prob", "log_prob2", "power_prob", "power_prob2", "power_prob3"]
+
+
+class Queue(Table, frozen=True, kw_only=True):
+    """How the simulation guesses the place of a resting order in its queue (hftbacktest's models)."""
+
+    model: Annotated[QueueModel, key("", "Queue model of hftbacktest.")] = "risk_adverse"
+    power: Annotated[float, key("", "Exponent; read by the three power_prob models only.", gt=0, le=100)] = (
+        3.0
+    )
+
+
+class Symbol(Table, frozen=True, kw_only=True):
+    """An instrument of the venue, for offline use. Live, the venue's own answer is compared with it."""
+
+    tick_size: Annotated[str, key("quote", "Smallest price step.", form=_DECIMAL_FORM, pattern=_DECIMAL)]
+    lot_size: Annotated[str, key("base", "Smallest quantity step.", form=_DECIMAL_FORM, pattern=_DECIMAL)]
+    min_qty: (
+        Annotated[float, key("base", "Least quantity of an order; absent: one lot.", gt=0, le=1e12)] | None
+    ) = None
+    min_notional: Annotated[float, key("quote", "Least value of an order.", ge=0, le=1e12)] = 0.0
+    contract_size: Annotated[float, key("base", "Base units of one contract.", gt=0, le=1e12)] = 1.0
+
+
+class VenueFile(Table, frozen=True, kw_only=True):
+    """A venue: `binance.toml`, `bybit.toml`, ..."""
+
+    name: Annotated[VenueName, key("", "What legs and `[capital]` call the venue.")]
+    adapter: Annotated[
+        str,
+        key(
+            "",
+            "The class that speaks the venue's protocol.",
+            form='"module:Class"',
+            pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z",
+        ),
+    ]
+    kind: Annotated[
+        Literal["spot", "linear"],
+        key("", "Spot, traded from inventory; or linear perpetuals, traded on margin."),
+    ]
+    connection: Connection
+    auth: AuthTable = field(default_factory=AuthTable)
+    fees: Fees
+    latency: Latency
+    queue: Queue = field(default_factory=Queue)
+    symbols: dict[SymbolName, Symbol] = field(default_factory=dict)

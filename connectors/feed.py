@@ -1,0 +1,471 @@
+"""The driver of one venue's market data: sessions, decoding, books, snapshots; rows out, raw frames tapped.
+
+A feed never lies: on any doubt the rows that empty the book go out first and the touch is NaN, until the venue's ids
+prove the book right again. Silence beyond `stale_after_ns` makes the touch NaN too; the next change that joins the
+chain proves that nothing was missed. Clocks, chance, sockets are passed in. One thread: everything happens within the
+transport's and the timers' calls, and sinks and taps are called from there; they must not block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from connectors.backoff import Backoff
+from connectors.errors import DecodeError
+from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
+from connectors.lag import OffsetEstimator, clock_sample
+from connectors.limiter import Limiter
+from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
+from connectors.session import Session, SessionTimes
+from connectors.snapshots import Snapshots
+from connectors.transport import Event, EventKind, Rest, RestAnswer, Timer, Timers, Transport
+from connectors.types import Instrument, Kind, RestRequest, Rows, Stream, Venue
+
+_S = 1_000_000_000
+_MS = 1_000_000
+
+
+class Sink(Protocol):
+    """Where rows go: a bot, a file. `no` is the instrument's place in the feed's list."""
+
+    def on_rows(self, no: int, rows: Rows) -> None:
+        """Proven, stamped, fused rows of `event_dtype`, in order; a view, valid until this returns."""
+
+    def on_status(self, no: int, status: FeedStatus) -> None:
+        """The instrument's status changed; `Feed.touch` says the same."""
+
+
+class Tap(Protocol):
+    """Who keeps what came over the wire: the recorder."""
+
+    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
+        """A market frame or a fetched snapshot, as received. What cannot be decoded is an event instead."""
+
+    def on_event(self, event: Event) -> None:
+        """What happened beside the market data."""
+
+
+class FeedTimes(NamedTuple):
+    """Spans in ns."""
+
+    session: SessionTimes = SessionTimes()
+    stale_after_ns: int = 2 * _S
+    tick_ns: int = 250 * _MS
+    """How often silence is looked for; `Feed.touch` knows of it at once."""
+    book_ns: int = 5 * _S
+    """A book that is subscribed anew must come within this."""
+    again_first_ns: int = _S // 4
+    again_max_ns: int = 30 * _S
+    first_data_ns: int = 30 * _S
+    """A stream that was acknowledged and says nothing for so long is reported."""
+    time_ns: int = 300 * _S
+    """The venue's time is asked for so often; 0: never."""
+    step_ns: int = 100 * _MS
+    """The local clock was set if it moved so much more or less than the monotonic one between two ticks."""
+
+
+class Endpoints(NamedTuple):
+    """Where the venue is: base addresses of the websockets, tried in turn."""
+
+    websocket_urls: tuple[str, ...]
+
+
+class _Book:
+    """One instrument of the feed: what is done about its book."""
+
+    def __init__(self, pipeline: Pipeline, monitor: Monitor, backoff: Backoff) -> None:
+        self.pipeline = pipeline
+        self.monitor = monitor
+        #: Of subscribing anew, where books come by subscription.
+        self.backoff = backoff
+        self.session: Session | None = None
+        self.timer: Timer | None = None
+
+    def cancel(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class Feed:
+    """Market data of some instruments of one venue."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        instruments: Sequence[Instrument],
+        streams: Sequence[Stream],
+        endpoints: Endpoints,
+        *,
+        transport: Transport,
+        rest: Rest,
+        timers: Timers,
+        chance: Callable[[], float],
+        sink: Sink,
+        tap: Tap | None = None,
+        offset: OffsetEstimator | None = None,
+        feed_latency_ns: int = 0,
+        times: FeedTimes | None = None,
+        weights: Limiter | None = None,
+    ) -> None:
+        """`offset` is shared by all feeds of a run; `weights` by all users of the venue's REST interface.
+
+        Raises InstrumentError for a stream that the venue does not have, ValueError for a feed without a book.
+        """
+        if Stream.DEPTH not in streams or not instruments:
+            raise ValueError("a feed needs an instrument and the stream of its book")
+        self.venue = venue
+        self.instruments = tuple(instruments)
+        self.offset = offset or OffsetEstimator()
+        self._times = times or FeedTimes()
+        self._timers = timers
+        self._sink = sink
+        self._tap = tap
+        self._rest = rest
+        self._weights = weights or Limiter(venue.limits.weight, venue.limits.weight_ns)
+        self._chance = chance
+        trade_kind = Kind.TRADE if Stream.TRADE in streams else Kind.AGG_TRADE
+        self._books = [
+            _Book(
+                Pipeline(venue, instrument, feed_latency_ns, trade_kind),
+                Monitor(instrument.symbol, streams, timers.monotonic_ns()),
+                Backoff(self._times.again_first_ns, self._times.again_max_ns, chance),
+            )
+            for instrument in instruments
+        ]
+        #: By topic: which instrument, which stream.
+        self._targets = {
+            venue.topic(stream, instrument.symbol): (no, stream)
+            for no, instrument in enumerate(instruments)
+            for stream in streams
+        }
+        self._sessions = self._open_sessions(streams, endpoints, transport)
+        requests = [venue.snapshot_request(instrument.symbol) for instrument in instruments]
+        fetched: list[RestRequest] = [request for request in requests if request is not None]
+        self._snapshots = (
+            Snapshots(fetched, rest=rest, timers=timers, chance=chance, weights=self._weights, listener=self)
+            if fetched
+            else None
+        )
+        self._tick_timer: Timer | None = None
+        self._clocks = (0, 0)
+        self._time_due_ns = 0
+        #: The venue's clock minus ours by its own word, and the most that this is wrong by; None: not known.
+        self.clock_sample: tuple[int, int] | None = None
+
+    def start(self) -> None:
+        """Begins. Once, or after `stop`."""
+        self._clocks = self._timers.monotonic_ns(), self._timers.time_ns()
+        for session in self._sessions:
+            session.start()
+        self._tick()
+
+    def stop(self) -> None:
+        """Closes everything; the books are forgotten, and their sink told so. Any number of times."""
+        if self._tick_timer is not None:
+            self._tick_timer.cancel()
+            self._tick_timer = None
+        for session in self._sessions:
+            session.stop()
+        for no in range(len(self._books)):
+            self._doubt(no, FeedStatus.DOWN)
+
+    def touch(self, no: int) -> Touch:
+        """The touch of an instrument now; NaN unless its book is proven and was heard of lately."""
+        book = self._books[no]
+        now = self._timers.monotonic_ns()
+        if book.monitor.silence_ns(now) > self._times.stale_after_ns:
+            return UNKNOWN_TOUCH
+        return book.pipeline.touch()
+
+    def status(self, no: int) -> FeedStatus:
+        """The status that was told last."""
+        return self._books[no].monitor.status
+
+    def states(self) -> list[InstrumentState]:
+        """What a table shows of each instrument."""
+        now = self._timers.monotonic_ns()
+        return [book.monitor.state(book.pipeline, now) for book in self._books]
+
+    # What sessions call, by way of _Listener.
+
+    def receive(self, session: Session, frame: bytes, local_ts: int) -> None:
+        """A market frame."""
+        topic = self.venue.topic_of(frame)
+        target = self._targets.get(topic)
+        if target is None:
+            self._receive_garbage(session, frame, local_ts)
+            return
+        no, stream = target
+        book = self._books[no]
+        now = self._timers.monotonic_ns()
+        pipeline = book.pipeline
+        try:
+            pipeline.decode(frame, local_ts)
+        except DecodeError as error:
+            self._event(EventKind.GARBAGE, no, str(error), local_ts)
+            if stream in BOOK_STREAMS:
+                self._repair(no)
+            return
+        if self._tap is not None:
+            self._tap.on_frame(no, local_ts, frame)
+        # First the offset: it must cover the rows that are stamped with it.
+        self.offset.observe(pipeline.exch_ts, local_ts, now)
+        outcome = pipeline.receive(self.offset.offset_ns)
+        book.monitor.count(stream, len(frame), pipeline.exch_ts, local_ts + self.offset.offset_ns, now)
+        if len(pipeline.rows):
+            self._sink.on_rows(no, pipeline.rows)
+        if outcome != Outcome.NOTHING:
+            self._follow_up(no, outcome, local_ts)
+
+    def session_live(self, session: Session) -> None:
+        """Streams flow; books that come by subscription are on their way."""
+        for no, book in enumerate(self._books):
+            if book.session is session:
+                book.monitor.subscribed(self._timers.monotonic_ns())
+                if not book.pipeline.is_synced:
+                    self._set_status(no, FeedStatus.SYNCING)
+                    self._await_book(no)
+
+    def session_lost(self, session: Session, reason: str) -> None:
+        """Frames are missing from here on."""
+        for no, book in enumerate(self._books):
+            if book.session is session:
+                self._doubt(no, FeedStatus.DOWN)
+
+    def session_event(self, kind: EventKind, text: str, local_ts: int) -> None:
+        self._tell(Event(kind, local_ts, self.venue.name, "", text))
+
+    # What Snapshots calls.
+
+    def on_snapshot(self, no: int, body: bytes, local_ts: int) -> bool:
+        try:
+            self._books[no].pipeline.receive_snapshot(body, local_ts)
+        except DecodeError as error:
+            self._event(EventKind.GARBAGE, no, str(error), local_ts)
+            return False
+        if self._tap is not None:
+            self._tap.on_frame(no, local_ts, body)
+        self._join(no, local_ts)
+        return True
+
+    def on_snapshot_event(self, no: int, kind: EventKind, text: str) -> None:
+        self._event(kind, no, text, self._timers.time_ns())
+
+    # Helpers.
+
+    def _open_sessions(
+        self, streams: Sequence[Stream], endpoints: Endpoints, transport: Transport
+    ) -> list[Session]:
+        """As many as the routes and the venue's limits need; an instrument's streams of a route stay together."""
+        venue, limits = self.venue, self.venue.limits
+        connects = Limiter(limits.connects, limits.connects_ns)
+        sessions = []
+        routes: dict[str, list[Stream]] = {}
+        for stream in dict.fromkeys(streams):
+            routes.setdefault(venue.route(stream), []).append(stream)
+        for route, members in routes.items():
+            for numbers, topics in self._packs(members):
+                listener = _Listener(self)
+                session = Session(
+                    venue,
+                    [venue.url(base, route) for base in endpoints.websocket_urls],
+                    topics,
+                    transport=transport,
+                    timers=self._timers,
+                    chance=self._chance,
+                    connects=connects,
+                    listener=listener,
+                    times=self._times.session,
+                )
+                listener.session = session
+                sessions.append(session)
+                if Stream.DEPTH in members:
+                    for no in numbers:
+                        self._books[no].session = session
+        return sessions
+
+    def _packs(self, streams: Sequence[Stream]) -> list[tuple[list[int], list[str]]]:
+        """Instruments and topics, as many as one connection may carry."""
+        limits = self.venue.limits
+        packs: list[tuple[list[int], list[str]]] = []
+        chars = 0
+        for no, instrument in enumerate(self.instruments):
+            topics = [self.venue.topic(stream, instrument.symbol) for stream in streams]
+            size = sum(len(topic) + 3 for topic in topics)
+            is_full = not packs or len(packs[-1][1]) + len(topics) > limits.topics
+            if is_full or (limits.topic_chars and chars + size > limits.topic_chars):
+                packs.append(([], []))
+                chars = 0
+            packs[-1][0].append(no)
+            packs[-1][1].extend(topics)
+            chars += size
+        return packs
+
+    def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
+        """What the book's message asks for."""
+        book = self._books[no]
+        if outcome == Outcome.BOOK:
+            if book.monitor.status != FeedStatus.SYNCED and book.pipeline.is_synced:
+                self._synced(no, local_ts)
+        elif outcome == Outcome.BROKEN:
+            self._event(EventKind.GAP, no, "the chain of the book is broken", local_ts)
+            self._repair(no)
+        elif outcome == Outcome.HELD:
+            self._join(no, local_ts)
+
+    def _join(self, no: int, local_ts: int) -> None:
+        """Joins what was fetched to what is held, or asks for it."""
+        pipeline, snapshots = self._books[no].pipeline, self._snapshots
+        if snapshots is None:
+            return
+        outcome = pipeline.join(local_ts, self.offset.offset_ns)
+        if len(pipeline.rows):
+            self._sink.on_rows(no, pipeline.rows)
+        if outcome == Outcome.BOOK:
+            self._synced(no, local_ts)
+        elif outcome == Outcome.OLD_SNAPSHOT:
+            self._event(EventKind.RESYNC, no, "the snapshot is older than the changes", local_ts)
+            snapshots.again(no)
+        elif pipeline.needs_fetch:
+            snapshots.want(no)
+
+    def _synced(self, no: int, local_ts: int) -> None:
+        book = self._books[no]
+        was_stale = book.monitor.status == FeedStatus.STALE
+        book.cancel()
+        book.backoff.reset()
+        if self._snapshots is not None:
+            self._snapshots.got(no)
+        if not was_stale:
+            self._event(EventKind.SYNCED, no, "", local_ts)
+        self._set_status(no, FeedStatus.SYNCED)
+
+    def _doubt(self, no: int, status: FeedStatus) -> None:
+        """The book is not known any more: the rows that say so go out at once."""
+        book = self._books[no]
+        book.cancel()
+        book.pipeline.doubt(self._timers.time_ns())
+        if self._snapshots is not None:
+            self._snapshots.cancel(no)
+        if len(book.pipeline.rows):
+            self._sink.on_rows(no, book.pipeline.rows)
+        self._set_status(no, status)
+
+    def _repair(self, no: int) -> None:
+        """Forgets a book that is in doubt, and gets it anew: by request as soon as a change is held, or here."""
+        book = self._books[no]
+        # A chain that broke has emptied the book already, and holds the change that showed it.
+        if book.pipeline.is_synced:
+            self._doubt(no, FeedStatus.SYNCING)
+        self._set_status(no, FeedStatus.SYNCING)
+        if self._snapshots is not None:
+            self._snapshots.cancel(no)
+            if book.pipeline.needs_fetch:
+                self._snapshots.want(no)
+        elif book.timer is None:
+            delay = 0 if book.backoff.count == 0 else book.backoff.next_ns()
+            book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
+
+    def _subscribe_again(self, no: int) -> None:
+        book = self._books[no]
+        book.timer = None
+        if book.pipeline.is_synced or book.session is None or not book.session.is_live:
+            return
+        self._event(EventKind.RESYNC, no, "subscribes anew", self._timers.time_ns())
+        book.session.subscribe_again([self.venue.topic(Stream.DEPTH, self.instruments[no].symbol)])
+        self._await_book(no)
+
+    def _await_book(self, no: int) -> None:
+        """Subscribes anew if the snapshot that a subscription begins with does not come."""
+        book = self._books[no]
+        if self._snapshots is None:
+            book.cancel()
+            delay = self._times.book_ns + book.backoff.next_ns()
+            book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
+
+    def _receive_garbage(self, session: Session, frame: bytes, local_ts: int) -> None:
+        """A frame of no topic of ours: the books of the instruments that it names are in doubt; of all, if of none."""
+        try:
+            if self.venue.decode(frame).kind in (Kind.CONTROL, Kind.OTHER):
+                return
+            text = "a frame of a stream that was not asked for"
+        except DecodeError as error:
+            text = str(error)
+        self._event(EventKind.GARBAGE, -1, text, local_ts)
+        mine = [no for no, book in enumerate(self._books) if book.session is session]
+        upper = frame.upper()
+        named = [no for no in mine if self.instruments[no].symbol.upper().encode() in upper]
+        for no in named or mine:
+            self._repair(no)
+
+    def _tick(self) -> None:
+        now, wall = self._timers.monotonic_ns(), self._timers.time_ns()
+        step = (wall - self._clocks[1]) - (now - self._clocks[0])
+        self._clocks = now, wall
+        if abs(step) > self._times.step_ns:
+            self._event(EventKind.CLOCK, -1, f"the local clock was set by {step / 1e6:+.0f} ms", wall)
+            self.offset.forget()
+        for no, book in enumerate(self._books):
+            monitor = book.monitor
+            if monitor.status == FeedStatus.SYNCED:
+                if monitor.silence_ns(now) > self._times.stale_after_ns:
+                    self._event(EventKind.STALE, no, "the book is silent", wall)
+                    self._set_status(no, FeedStatus.STALE)
+            for stream in monitor.silent_streams(now, self._times.first_data_ns):
+                self._event(EventKind.SILENT, no, f"{stream.value} was subscribed, and nothing came", wall)
+        if self._times.time_ns and now >= self._time_due_ns:
+            self._time_due_ns = now + self._times.time_ns
+            self._ask_time(now)
+        self._tick_timer = self._timers.call_later(self._times.tick_ns, self._tick)
+
+    def _ask_time(self, now: int) -> None:
+        request = self.venue.time_request()
+        if self._weights.delay_ns(now, request.weight) == 0:
+            self._weights.take(now, request.weight)
+            self._rest.get(request, self._receive_time)
+
+    def _receive_time(self, answer: RestAnswer) -> None:
+        if answer.status != 200:
+            return
+        try:
+            venue_ts = self.venue.time_of(answer.body)
+        except DecodeError:
+            return
+        self.clock_sample = clock_sample(answer.sent_ts, venue_ts, answer.local_ts)
+
+    def _set_status(self, no: int, status: FeedStatus) -> None:
+        monitor = self._books[no].monitor
+        if monitor.status != status:
+            monitor.status = status
+            self._sink.on_status(no, status)
+
+    def _event(self, kind: EventKind, no: int, text: str, local_ts: int) -> None:
+        symbol = self.instruments[no].symbol if no >= 0 else ""
+        self._tell(Event(kind, local_ts, self.venue.name, symbol, text))
+
+    def _tell(self, event: Event) -> None:
+        if self._tap is not None:
+            self._tap.on_event(event)
+
+
+class _Listener:
+    """Tells the feed which of its sessions speaks."""
+
+    session: Session
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    def on_frame(self, frame: bytes, local_ts: int) -> None:
+        self._feed.receive(self.session, frame, local_ts)
+
+    def on_live(self) -> None:
+        self._feed.session_live(self.session)
+
+    def on_lost(self, reason: str) -> None:
+        self._feed.session_lost(self.session, reason)
+
+    def on_event(self, kind: EventKind, text: str, local_ts: int) -> None:
+        self._feed.session_event(kind, text, local_ts)

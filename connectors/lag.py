@@ -1,0 +1,150 @@
+"""How late data are and how far clocks differ, while it goes on: bounded memory, time passed in. Pure.
+
+The offset has the meaning that `connectors.clock` gives it: what must be added to local times so that no row comes
+from the future, here over the last minutes instead of a whole recording.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+_S = 1_000_000_000
+
+#: The offset is the largest lead of the last SLOTS spans of SLOT_NS.
+SLOT_NS = 60 * _S
+SLOTS = 10
+
+#: A venue time that is farther ahead is not believed.
+LEAD_NS_MAX = 3600 * _S
+
+#: Buckets of a histogram: 8 to a doubling, from 1 microsecond; the width of a bucket is its error, 1/8 at most.
+_SUB_BITS = 3
+_UNIT_NS = 1_000
+_BUCKETS = 36 << _SUB_BITS
+
+
+class OffsetEstimator:
+    """The offset of the local clock to the venues', shared by all feeds of a run. One thread."""
+
+    def __init__(self, offset_ns: int | None = None) -> None:
+        """`offset_ns`: it is known, and nothing is estimated."""
+        self._fixed = offset_ns
+        self._slots: deque[tuple[int, int]] = deque(maxlen=SLOTS)
+        self.offset_ns = 0 if offset_ns is None else offset_ns
+
+    def observe(self, exch_ts: int, local_ts: int, now_ns: int) -> None:
+        """A row with a venue time, received at `local_ts`; `now_ns` is of a clock that does not step."""
+        lead = exch_ts - local_ts
+        if self._fixed is not None or exch_ts == 0 or lead > LEAD_NS_MAX:
+            return
+        slot = now_ns // SLOT_NS
+        if self._slots and self._slots[-1][0] == slot:
+            if lead <= self._slots[-1][1]:
+                return
+            self._slots[-1] = (slot, lead)
+        else:
+            self._slots.append((slot, lead))
+            while self._slots[0][0] <= slot - SLOTS:
+                self._slots.popleft()
+        self.offset_ns = max(0, *(largest for _, largest in self._slots), 0)
+
+    def forget(self) -> None:
+        """The local clock was set: what was seen before says nothing any more."""
+        self._slots.clear()
+        if self._fixed is None:
+            self.offset_ns = 0
+
+
+class ClockSample(NamedTuple):
+    """The venue's clock minus ours, and the most that this can be wrong by."""
+
+    skew_ns: int
+    error_ns: int
+
+
+def clock_sample(sent_ts: int, venue_ts: int, received_ts: int) -> ClockSample:
+    """What an answer that tells the venue's time says about the clocks: it was written somewhere between."""
+    error = max(0, received_ts - sent_ts) // 2
+    return ClockSample(venue_ts - sent_ts - error, error)
+
+
+class Histogram:
+    """Spans of time in buckets whose width is an eighth of their value. Counts the last one to two `window_ns`."""
+
+    def __init__(self, window_ns: int = 60 * _S) -> None:
+        self._window_ns = window_ns
+        self._now: list[int] = [0] * _BUCKETS
+        self._before: list[int] = [0] * _BUCKETS
+        self._since = 0
+
+    def add(self, span_ns: int, now_ns: int) -> None:
+        """Counts a span; a negative one as zero. `now_ns` does not fall."""
+        if now_ns - self._since >= self._window_ns:
+            is_next = now_ns - self._since < 2 * self._window_ns
+            self._before = self._now if is_next else [0] * _BUCKETS
+            self._now = [0] * _BUCKETS
+            self._since = now_ns
+        self._now[_bucket(span_ns)] += 1
+
+    @property
+    def count(self) -> int:
+        return sum(self._now) + sum(self._before)
+
+    def percentile(self, share: float) -> float:
+        """The span that a `share` (0 to 1) of those counted do not exceed, in ns, rounded up; NaN without any."""
+        total = self.count
+        if total == 0:
+            return float("nan")
+        left = share * total
+        for bucket in range(_BUCKETS):
+            left -= self._now[bucket] + self._before[bucket]
+            if left <= 0:
+                return float(_upper(bucket))
+        return float(_upper(_BUCKETS - 1))
+
+
+def _bucket(span_ns: int) -> int:
+    units = max(0, span_ns) // _UNIT_NS
+    if units < 1 << _SUB_BITS:
+        return units
+    shift = units.bit_length() - 1 - _SUB_BITS
+    return min(_BUCKETS - 1, ((shift + 1) << _SUB_BITS) + (units >> shift) - (1 << _SUB_BITS))
+
+
+def _upper(bucket: int) -> int:
+    if bucket < 1 << _SUB_BITS:
+        return (bucket + 1) * _UNIT_NS
+    shift = (bucket >> _SUB_BITS) - 1
+    return ((bucket & ((1 << _SUB_BITS) - 1)) + (1 << _SUB_BITS) + 1 << shift) * _UNIT_NS
+
+
+class Rate:
+    """Counts a second over the last whole span; at the beginning, over what there is of it. One thread."""
+
+    def __init__(self, window_ns: int = 10 * _S) -> None:
+        self._window_ns = window_ns
+        self._since = -1
+        self._count = 0
+        self._per_s = -1.0
+
+    def add(self, now_ns: int) -> None:
+        """One more; `now_ns` does not fall."""
+        self._roll(now_ns)
+        self._count += 1
+
+    def per_s(self, now_ns: int) -> float:
+        """The rate."""
+        self._roll(now_ns)
+        if self._per_s >= 0.0:
+            return self._per_s
+        return self._count * _S / max(now_ns - self._since, _S)
+
+    def _roll(self, now_ns: int) -> None:
+        if self._since < 0:
+            self._since = now_ns
+        span = now_ns - self._since
+        if span >= self._window_ns:
+            self._per_s = self._count * _S / span if span < 2 * self._window_ns else 0.0
+            self._count = 0
+            self._since = now_ns

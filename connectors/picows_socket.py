@@ -1,0 +1,80 @@
+"""Websockets by picows: parsed in C, one call a message. Thread: that of the event loop."""
+
+from __future__ import annotations
+
+import time
+
+import picows
+
+from connectors.sockets import HANDSHAKE_S, MESSAGE_BYTES_MAX, Socket
+from connectors.transport import Connection, ConnectionListener
+
+
+class PicowsTransport:
+    """Opens websockets by picows."""
+
+    def connect(self, url: str, listener: ConnectionListener) -> Connection:
+        return _Picows(url, listener)
+
+
+class _PicowsListener(picows.WSListener):
+    """Messages of one picows connection, put together where they come in parts."""
+
+    def __init__(self, owner: _Picows) -> None:
+        self._owner = owner
+        self._parts: list[bytes] = []
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        local_ts = time.time_ns()
+        kind = frame.msg_type
+        if kind == picows.WSMsgType.CLOSE:
+            self._owner.reason = f"closed by the venue: {frame.get_close_code()} {frame.get_close_reason()}"
+            transport.disconnect()
+        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
+            payload = frame.get_payload_as_bytes()
+            if frame.fin and not self._parts:
+                self._owner.receive(payload, local_ts)
+            else:
+                self._receive_part(transport, payload, frame.fin, local_ts)
+
+    def _receive_part(self, transport: picows.WSTransport, part: bytes, fin: bool, local_ts: int) -> None:
+        self._parts.append(part)
+        if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
+            self._owner.reason = "a message of more than 16 MB"
+            transport.disconnect()
+        elif fin:
+            message, self._parts = b"".join(self._parts), []
+            self._owner.receive(message, local_ts)
+
+
+class _Picows(Socket):
+    """One connection by picows."""
+
+    reason = "closed by the venue"
+    _socket: picows.WSTransport | None = None
+
+    async def open_and_wait(self) -> str:
+        self._socket, _ = await picows.ws_connect(
+            lambda: _PicowsListener(self),
+            self.url,
+            websocket_handshake_timeout=HANDSHAKE_S,
+            max_frame_size=MESSAGE_BYTES_MAX,
+            max_redirects=0,
+            enable_auto_pong=True,
+        )
+        if self.listener is None:
+            self._socket.disconnect()
+            return ""
+        self.listener.on_open()
+        await self._socket.wait_disconnected()
+        return self.reason
+
+    def send(self, frame: str) -> None:
+        if self._socket is not None and not self._socket.is_disconnected:
+            self._socket.send(picows.WSMsgType.TEXT, frame.encode())
+
+    def shut(self) -> None:
+        if self._socket is not None:
+            self._socket.disconnect()
+        else:
+            self.task.cancel()

@@ -1,0 +1,254 @@
+"""Frames of one instrument, as they come, to proven, stamped and fused rows, and what the touch is. Pure.
+
+The same parts as over recordings: the compiled parser (or the JSON decoder for what it refuses), `BookSync`,
+`RowClock`, `FusedBook`. A snapshot that was fetched waits here until a held change shows that it is no older than the
+chain: until then nothing is published. One thread.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from connectors.book import BookSync, Status
+from connectors.clock import RowClock
+from connectors.errors import DecodeError
+from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
+from connectors.fuse import FusedBook
+from connectors.jit import compiled
+from connectors.lines import record_of
+from connectors.types import MESSAGE_DTYPE, Instrument, Kind, Rows, SequenceRule, Venue
+
+#: A frame that is longer is no market data.
+FRAME_BYTES_MAX = 16 << 20
+#: More decimals than any price has: a tick times its size is off in the last digits only.
+PX_DECIMALS = 10
+
+
+class Touch(NamedTuple):
+    """Best bid and offer with their quantities; NaN where not known.
+
+    `order_id` is the venue's own number of the moment at which this was true (Binance: update id, Bybit: `seq`), 0
+    while nothing is known; `local_ts` is when it was received.
+    """
+
+    bid_px: float
+    bid_qty: float
+    ask_px: float
+    ask_qty: float
+    order_id: int
+    local_ts: int
+
+
+UNKNOWN_TOUCH = Touch(math.nan, math.nan, math.nan, math.nan, 0, 0)
+
+
+class Outcome(Enum):
+    """What came of a frame."""
+
+    NOTHING = "nothing"
+    """No row, or none that concerns the book's chain."""
+    BOOK = "book"
+    """The book went on, or is whole again."""
+    HELD = "held"
+    """A change is held for a snapshot."""
+    BROKEN = "broken"
+    """The chain broke: a new snapshot is needed."""
+    OLD_SNAPSHOT = "old snapshot"
+    """The snapshot cannot be joined to the changes: another one is needed."""
+
+
+@cache
+def _frame_step(parse_frame: Any) -> Any:
+    """The compiled decoding of one frame from its own buffer, with a venue's parser."""
+
+    @compiled
+    def decode_frame(buffer, end, symbols, local_ts, rows, messages):  # type: ignore[no-untyped-def]
+        out = messages[0]
+        next_row = parse_frame(buffer, 0, end, symbols, local_ts, rows, 0, out)
+        if next_row < 0:
+            return -1
+        out.local_ts = local_ts
+        out.row_start = 0
+        out.row_end = next_row
+        out.line = 0
+        return next_row
+
+    return decode_frame
+
+
+class FrameDecoder:
+    """Decodes single frames of one instrument. `slow_frames` counts those that needed the JSON decoder."""
+
+    def __init__(self, venue: Venue, symbol: str) -> None:
+        self._venue = venue
+        self._symbol = symbol
+        self._symbols = symbol_table([symbol])
+        self._step = _frame_step(venue.parse_frame)
+        self._buffer = np.zeros(PADDING, np.uint8)
+        self._view = self._buffer.data
+        self.rows: Rows = np.zeros(0, event_dtype)
+        #: One message; its rows are `rows[: row_end]`. Both are valid until the next call.
+        self.messages = np.zeros(1, MESSAGE_DTYPE)
+        self.slow_frames = 0
+
+    def decode(self, frame: bytes, local_ts: int) -> Kind:
+        """Decodes `frame` into `rows` and `messages`. Raises DecodeError, also for another symbol's frame."""
+        size = len(frame)
+        if size + PADDING > len(self._buffer):
+            self._make_room(frame)
+        self._view[:size] = frame
+        self._buffer[size : size + PADDING] = 0
+        if self._step(self._buffer, size, self._symbols, local_ts, self.rows, self.messages) < 0:
+            self._decode_slowly(frame, local_ts)
+        message = self.messages[0]
+        kind = Kind(int(message["kind"]))
+        if kind >= Kind.DELTA and message["symbol"] < 0:
+            raise DecodeError(self._venue.name, f"a frame of another symbol than {self._symbol}", frame)
+        return kind
+
+    def _make_room(self, frame: bytes) -> None:
+        if len(frame) > FRAME_BYTES_MAX:
+            raise DecodeError(self._venue.name, "a frame of more than 16 MB", frame)
+        size = 2 * len(frame) + PADDING
+        self._buffer = np.zeros(size, np.uint8)
+        self._view = self._buffer.data
+        self.rows = np.zeros(size // LEVEL_BYTES_MIN + 8, event_dtype)
+
+    def _decode_slowly(self, frame: bytes, local_ts: int) -> None:
+        message = self._venue.decode(frame)
+        count = len(message.rows)
+        if count > len(self.rows):
+            self.rows = np.zeros(2 * count, event_dtype)
+        self.rows[:count] = message.rows
+        self.rows["local_ts"][:count] = local_ts
+        symbol = 0 if message.symbol in ("", self._symbol) else -1
+        self.messages[0] = record_of(message, local_ts, symbol, 0, count, 0)
+        self.slow_frames += 1
+
+
+class Pipeline:
+    """One instrument at one venue. `rows` of the last call are a view, valid until the next."""
+
+    def __init__(self, venue: Venue, instrument: Instrument, feed_latency_ns: int, trade_kind: Kind) -> None:
+        """`trade_kind`: which trades make rows, TRADE or AGG_TRADE; `feed_latency_ns`: see `RowClock`."""
+        self._instrument = instrument
+        self._rule = venue.sequence_rule
+        self._decoder = FrameDecoder(venue, instrument.symbol)
+        self._sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
+        self._clock = RowClock(0, feed_latency_ns)
+        self._book = FusedBook(instrument.tick_size, instrument.lot_size)
+        self._snapshot = b""
+        self._book_ts = 0
+        self.rows: Rows = np.zeros(0, event_dtype)
+        #: Of the last frame: its kind and venue time (0: none).
+        self.kind = Kind.OTHER
+        self.exch_ts = 0
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the book is proven."""
+        return self._sync.status == Status.SYNCED
+
+    @property
+    def needs_fetch(self) -> bool:
+        """Whether a snapshot is to be fetched now: changes are held, and none is here that could join them."""
+        return not self.is_synced and self._sync.held_count > 0 and not self._snapshot
+
+    @property
+    def gap_count(self) -> int:
+        return self._sync.gap_count
+
+    @property
+    def other_count(self) -> int:
+        """Messages of another book of the instrument than the one followed."""
+        return self._sync.other_count
+
+    @property
+    def slow_frames(self) -> int:
+        """Frames that needed the JSON decoder."""
+        return self._decoder.slow_frames
+
+    def touch(self) -> Touch:
+        """The touch by all that was received; NaN unless the book is proven."""
+        if not self.is_synced:
+            return UNKNOWN_TOUCH
+        bid, ask, tick = self._book.best_bid_tick, self._book.best_ask_tick, self._instrument.tick_size
+        return Touch(
+            math.nan if bid is None else round(bid * tick, PX_DECIMALS),
+            self._book.best_qty(0),
+            math.nan if ask is None else round(ask * tick, PX_DECIMALS),
+            self._book.best_qty(1),
+            self._sync.order_id,
+            self._book_ts,
+        )
+
+    def decode(self, frame: bytes, local_ts: int) -> Kind:
+        """Decodes a frame of a stream, for `receive`. Raises DecodeError; nothing has changed then."""
+        self.kind = self._decoder.decode(frame, local_ts)
+        self.exch_ts = int(self._decoder.messages[0]["exch_ts"])
+        return self.kind
+
+    def receive(self, offset_ns: int) -> Outcome:
+        """Takes the frame decoded last; its rows are in `rows`."""
+        kind = self.kind
+        if kind in (Kind.CONTROL, Kind.OTHER):
+            self.rows = self.rows[:0]
+            return Outcome.NOTHING
+        before = self._sync.status, self._sync.gap_count
+        self._chain(offset_ns)
+        if kind not in (Kind.DELTA, Kind.SNAPSHOT):
+            return Outcome.NOTHING
+        if self._sync.status == Status.UNSYNCED:
+            if self._sync.gap_count != before[1]:
+                self._snapshot = b""
+                return Outcome.BROKEN
+            return Outcome.HELD if self._sync.held_count else Outcome.NOTHING
+        return Outcome.BOOK
+
+    def receive_snapshot(self, body: bytes, local_ts: int) -> None:
+        """Keeps a snapshot that was fetched, for `join`. Raises DecodeError where it is none."""
+        if self._decoder.decode(body, local_ts) != Kind.SNAPSHOT:
+            raise DecodeError(self._instrument.venue, "the answer is no snapshot", body)
+        self._snapshot = body
+        self._snapshot_id = int(self._decoder.messages[0]["last_id"])
+
+    def join(self, local_ts: int, offset_ns: int) -> Outcome:
+        """Joins the kept snapshot to the held changes, if they reach as far; the rows are in `rows`.
+
+        NOTHING: there is none, or it waits for a change that comes behind it.
+        """
+        self.rows = self.rows[:0]
+        if not self._snapshot or self._sync.held_last_id <= self._snapshot_id:
+            return Outcome.NOTHING
+        body, self._snapshot = self._snapshot, b""
+        self._decoder.decode(body, local_ts)
+        self._chain(offset_ns)
+        return Outcome.BOOK if self.is_synced else Outcome.OLD_SNAPSHOT
+
+    def doubt(self, local_ts: int) -> None:
+        """Forgets the book; the rows that empty it are in `rows`."""
+        self._snapshot = b""
+        rows = self._sync.doubt(local_ts)
+        self._clock.stamp(rows)
+        self.rows = self._book.fuse(rows)
+
+    def _chain(self, offset_ns: int) -> None:
+        decoder = self._decoder
+        count = int(decoder.messages[0]["row_end"])
+        rows = self._sync.receive(decoder.rows[:count], decoder.messages)
+        self._clock.offset_ns = offset_ns
+        self._clock.stamp(rows)
+        self.rows = self._book.fuse(rows)
+        if len(rows):
+            self._book_ts = int(rows["local_ts"][-1])
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether snapshots are fetched, not subscribed to."""
+        return self._rule != SequenceRule.INCREMENT

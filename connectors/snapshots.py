@@ -1,0 +1,114 @@
+"""Fetching whole books: one request at a time for an instrument, within the venue's weight, again until it is good.
+
+The frame path only says what is wanted; requests run beside it. No socket and no clock of its own. One thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from connectors.backoff import Backoff
+from connectors.limiter import Limiter
+from connectors.transport import EventKind, Rest, RestAnswer, Timer, Timers
+from connectors.types import RestRequest
+
+_S = 1_000_000_000
+
+#: Delays between requests for the same book.
+RETRY_FIRST_NS = _S // 4
+RETRY_MAX_NS = 30 * _S
+#: What a venue's "too many requests" costs where it does not say for how long.
+BLOCKED_NS = 60 * _S
+
+
+class SnapshotListener(Protocol):
+    """Who wants books: the feed."""
+
+    def on_snapshot(self, no: int, body: bytes, local_ts: int) -> bool:
+        """The answer to a request for instrument `no`. False: it is no snapshot, and another one is wanted."""
+
+    def on_snapshot_event(self, no: int, kind: EventKind, text: str) -> None: ...
+
+
+class Snapshots:
+    """The requests for the books of one venue's instruments."""
+
+    def __init__(
+        self,
+        requests: list[RestRequest],
+        *,
+        rest: Rest,
+        timers: Timers,
+        chance: Callable[[], float],
+        weights: Limiter,
+        listener: SnapshotListener,
+    ) -> None:
+        """`requests`: that of each instrument; `weights`: the venue's limit, shared with other users of it."""
+        self._requests = requests
+        self._rest = rest
+        self._timers = timers
+        self._weights = weights
+        self._listener = listener
+        self._backoffs = [Backoff(RETRY_FIRST_NS, RETRY_MAX_NS, chance) for _ in requests]
+        self._timer: list[Timer | None] = [None] * len(requests)
+        #: Which request is the current one; an answer to an earlier one is void.
+        self._current = [0] * len(requests)
+        self._is_wanted = [False] * len(requests)
+
+    def want(self, no: int) -> None:
+        """Asks for a book; at once the first time, then with growing delays until `got`. Once is enough."""
+        if not self._is_wanted[no]:
+            self._is_wanted[no] = True
+            self._plan(no, 0 if self._backoffs[no].count == 0 else self._backoffs[no].next_ns())
+
+    def again(self, no: int) -> None:
+        """The book that came is of no use: asks for another, after a while."""
+        self.cancel(no)
+        if self._backoffs[no].count == 0:
+            self._backoffs[no].next_ns()
+        self.want(no)
+
+    def got(self, no: int) -> None:
+        """The book is whole: nothing is wanted, and the next time begins without a delay."""
+        self.cancel(no)
+        self._backoffs[no].reset()
+
+    def cancel(self, no: int) -> None:
+        """What is under way is void."""
+        self._is_wanted[no] = False
+        self._current[no] += 1
+        timer = self._timer[no]
+        if timer is not None:
+            timer.cancel()
+            self._timer[no] = None
+
+    def _plan(self, no: int, delay_ns: int) -> None:
+        self._timer[no] = self._timers.call_later(delay_ns, lambda: self._ask(no))
+
+    def _ask(self, no: int) -> None:
+        request = self._requests[no]
+        now = self._timers.monotonic_ns()
+        wait = self._weights.delay_ns(now, request.weight)
+        if wait > 0:
+            self._plan(no, wait)
+            return
+        self._weights.take(now, request.weight)
+        self._current[no] += 1
+        current = self._current[no]
+        self._listener.on_snapshot_event(no, EventKind.RESYNC, "asks for a snapshot")
+        self._rest.get(request, lambda answer: self._receive(no, current, answer))
+
+    def _receive(self, no: int, current: int, answer: RestAnswer) -> None:
+        if current != self._current[no] or not self._is_wanted[no]:
+            return
+        if answer.status in (418, 429):
+            wait = answer.retry_after_ns or BLOCKED_NS
+            self._weights.block(self._timers.monotonic_ns() + wait)
+        if answer.status == 200 and self._listener.on_snapshot(no, answer.body, answer.local_ts):
+            return
+        if answer.status != 200:
+            text = answer.error or f"HTTP {answer.status}"
+            self._listener.on_snapshot_event(no, EventKind.ERROR, f"no snapshot: {text}")
+        if self._is_wanted[no]:
+            self._plan(no, self._backoffs[no].next_ns())

@@ -1,0 +1,265 @@
+"""A feed on a simulated network under seeded faults, and the check that its touch is NaN or true.
+
+One `Chaos` is one seed: a venue, one or two instruments, two minutes of simulated time. What the feed publishes is
+compared, at every row and status and every 100 ms, with the simulated venue's own book at the id that it carries,
+and with a plain book made of the rows.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from connectors.binance import BinanceSpot, BinanceUsdm
+from connectors.binance_wire import SPOT, USDM
+from connectors.bybit import BybitLinear, BybitSpot
+from connectors.feed import Endpoints, Feed, FeedTimes
+from connectors.feed_state import FeedStatus
+from connectors.link import LinkTimes
+from connectors.pipeline import Touch
+from connectors.session import SessionTimes
+from connectors.transport import Event
+from connectors.types import Instrument, Rows, Stream, Venue
+from support.books import PlainBook
+from support.sim_market import LOT, TICK, TrueTouch
+from support.sim_net import FRAME_FAULTS, SimConnection, SimNet
+from support.sim_time import MS, S, SimTimers
+from support.sim_venue import STEP_NS, SimVenue
+
+#: Connections live so long here, so that a run sees a change of connections.
+LIFE_NS = 60 * S
+
+
+class ShortSpot(BinanceSpot):
+    wire = SPOT._replace(limits=SPOT.limits._replace(life_ns=LIFE_NS))
+
+
+class ShortUsdm(BinanceUsdm):
+    wire = USDM._replace(limits=USDM.limits._replace(life_ns=LIFE_NS))
+
+
+SIM_VENUES: dict[str, Venue] = {v.name: v for v in (ShortSpot(), ShortUsdm(), BybitSpot(), BybitLinear())}
+SYMBOLS = ("AAAUSDT", "BBBUSDT")
+STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)
+URLS = ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
+
+TIMES = FeedTimes(session=SessionTimes(link=LinkTimes(), life_margin_ns=5 * S))
+
+#: Every fault; those of the REST interface happen where books are fetched.
+FAULTS = (
+    *FRAME_FAULTS,
+    *("silence", "disconnect", "slow snapshot", "old snapshot", "bad answer", "wrong clock"),
+    *("refused connect", "half-open connect", "half-open", "server shutdown"),
+)
+REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer")
+
+#: So long after a fault is over the feed must have recovered from it.
+RECOVERY_NS = 15 * S
+
+
+class LieError(AssertionError):
+    """The feed published what is not true."""
+
+
+class Watch:
+    """Sink and tap of a feed: keeps a plain book, and compares."""
+
+    def __init__(self, venue: SimVenue, timers: SimTimers) -> None:
+        self.feed: Feed | None = None
+        self._venue = venue
+        self._timers = timers
+        self.books = [PlainBook() for _ in venue.markets]
+        self._markets = list(venue.markets.values())
+        self.events: list[Event] = []
+        self.frames: list[tuple[int, int, bytes]] = []
+        self.trades: list[list[tuple[float, float]]] = [[] for _ in venue.markets]
+        self.checks = 0
+        #: Since when the touch is not known, and for how long it was not.
+        self._unknown_since: list[int | None] = [0 for _ in venue.markets]
+        self.unknown_ns: list[int] = []
+
+    def on_rows(self, no: int, rows: Rows) -> None:
+        # Prices as whole ticks: the fused book computes some of them, others are the nearest to a text.
+        ticks = rows.copy()
+        ticks["px"] = np.rint(rows["px"] / TICK) / round(1 / TICK)
+        self.books[no].apply(ticks)
+        is_trade = rows["ev"] & 0xFF == 2
+        if is_trade.any():
+            self.trades[no] += zip(rows["px"][is_trade].tolist(), rows["qty"][is_trade].tolist(), strict=True)
+        self.check(no)
+
+    def on_status(self, no: int, status: FeedStatus) -> None:
+        if self.feed is not None and self.feed.status(no) != status:
+            raise LieError(f"the sink is told {status}, the feed says {self.feed.status(no)}")
+        self.check(no)
+
+    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
+        self.frames.append((no, local_ts, frame))
+
+    def on_event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def check(self, no: int) -> Touch | None:
+        """The touch of an instrument, if it is known; LieError where it is not true."""
+        if self.feed is None:
+            return None
+        touch = self.feed.touch(no)
+        self.checks += 1
+        now = self._timers.monotonic_ns()
+        since = self._unknown_since[no]
+        if math.isnan(touch.bid_px) or math.isnan(touch.ask_px):
+            if since is None:
+                self._unknown_since[no] = now
+            return None
+        if since is not None:
+            self.unknown_ns.append(now - since)
+            self._unknown_since[no] = None
+        market = self._markets[no]
+        true = market.truth.get(touch.order_id)
+        if true is None or not _is_same(touch, true):
+            raise LieError(f"{market.symbol} at {touch.order_id}: published {touch}, true is {true}")
+        rows_touch = self.books[no].touch()
+        if not _is_same(touch, TrueTouch(*rows_touch)):
+            raise LieError(
+                f"{market.symbol} at {touch.order_id}: published {touch}, the rows say {rows_touch}"
+            )
+        return touch
+
+
+def _is_same(touch: Touch, true: TrueTouch) -> bool:
+    pairs = zip(touch[:4], true, (TICK, LOT, TICK, LOT), strict=True)
+    return all(abs(a - b) < step / 4 for a, b, step in pairs)
+
+
+class Report(NamedTuple):
+    """What came of one seed."""
+
+    seed: int
+    venue: str
+    hits: Counter[str]
+    #: Looks at times outside of faults, and how many of them found the touch known.
+    looks: int
+    known: int
+    unknown_ns: list[int]
+    checks: int
+    simulated_ns: int
+
+
+class Chaos:
+    """One seed."""
+
+    def __init__(self, seed: int, venue: str = "", *, symbols: int = 2, times: FeedTimes = TIMES) -> None:
+        self.seed = seed
+        chance = random.Random(seed)
+        self.chance = chance
+        self.venue = venue or list(SIM_VENUES)[seed % len(SIM_VENUES)]
+        self.timers = SimTimers()
+        names = list(SYMBOLS[:symbols])
+        self.server = SimVenue(self.venue, names, self.timers, random.Random(chance.random()))
+        self.net = SimNet(self.server, self.timers, random.Random(chance.random()))
+        self.watch = Watch(self.server, self.timers)
+        adapter = SIM_VENUES[self.venue]
+        self.feed = Feed(
+            adapter,
+            [Instrument(self.venue, name, TICK, LOT) for name in names],
+            STREAMS,
+            Endpoints(URLS),
+            transport=self.net,
+            rest=self.net,
+            timers=self.timers,
+            chance=random.Random(chance.random()).random,
+            sink=self.watch,
+            tap=self.watch,
+            times=times,
+        )
+        self.watch.feed = self.feed
+        self.timers.every(STEP_NS, self.server.step)
+        self.timers.every(100 * MS, self._look)
+        self.timers.every(1000 * MS, self.net.keep_answers)
+        # The beginning counts as a fault.
+        self.net.faults.over_ns = self.timers.true_ns()
+        self.looks = self.known = 0
+
+    def run(self, span_ns: int = 120 * S, faults: tuple[str, ...] = FAULTS) -> Report:
+        """Lets time pass with faults among `faults` at times of chance. Raises LieError."""
+        self.feed.start()
+        end = self.timers.monotonic_ns() + span_ns
+        while self.timers.monotonic_ns() < end:
+            self.timers.run(int(self.chance.choice((0.3, 2, 10, 45)) * S))
+            if faults:
+                self.inject(self.chance.choice(faults))
+        self.timers.run(RECOVERY_NS)
+        return Report(
+            self.seed,
+            self.venue,
+            self.net.faults.hits,
+            self.looks,
+            self.known,
+            self.watch.unknown_ns,
+            self.watch.checks,
+            self.timers.monotonic_ns(),
+        )
+
+    def inject(self, fault: str) -> None:
+        """Lets something go wrong, now or at the next occasion."""
+        faults, chance = self.net.faults, self.chance
+        if fault in FRAME_FAULTS:
+            kinds = chance.choice((("depth",), ("touch",), ("depth", "touch", "trade", "snapshot")))
+            faults.frames.append((fault, kinds))
+        elif fault in REST_FAULTS:
+            # A book is fetched when the chain breaks.
+            if not self.server.is_bybit:
+                faults.slow_snapshots += fault == "slow snapshot"
+                faults.old_snapshots += fault == "old snapshot"
+                faults.bad_answers += fault == "bad answer"
+                faults.frames.append(("gap", ("depth",)))
+        elif fault == "wrong clock":
+            self.timers.skew_ns = int(chance.choice((0, 1, -1, 0.05, -0.05, 600, -600)) * S)
+            faults.hit(fault, self.timers.true_ns())
+        elif fault == "refused connect":
+            faults.refuse_connects += chance.randrange(1, 5)
+            self._drop("reset")
+        elif fault == "half-open connect":
+            faults.half_open_connects += 1
+            self._drop("reset")
+        elif self.net.connections:
+            self._inject_on_connection(fault, chance.choice(self.net.connections))
+
+    def _inject_on_connection(self, fault: str, connection: SimConnection) -> None:
+        length = 0
+        if fault == "silence":
+            length = int(self.chance.uniform(1, 9) * S)
+            connection.stall(length)
+        elif fault == "disconnect":
+            connection.drop("closed by the venue")
+        elif fault == "half-open":
+            connection.is_mute = True
+            length = 11 * S
+        elif fault == "server shutdown":
+            length = 3 * S
+            for wire in list(self.server.wires):
+                if wire.out is connection:
+                    wire.notice()
+            self.timers.call_later(length, lambda: connection.drop("going away"))
+        self.net.faults.hit(fault, self.timers.true_ns() + length)
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether the last fault is over for so long that the feed must have recovered."""
+        faults = self.net.faults
+        return not faults.is_pending and self.timers.true_ns() > faults.over_ns + RECOVERY_NS
+
+    def _drop(self, reason: str) -> None:
+        for connection in list(self.net.connections):
+            connection.drop(reason)
+
+    def _look(self) -> None:
+        for no in range(len(self.server.markets)):
+            touch = self.watch.check(no)
+            if self._is_quiet:
+                self.looks += 1
+                self.known += touch is not None

@@ -1,0 +1,130 @@
+"""Feeds under seeded faults: the small form of `tests/soak/chaos.py`, and proof that its check can fail."""
+
+from __future__ import annotations
+
+import pytest
+from support.chaos import FAULTS, REST_FAULTS, SIM_VENUES, Chaos, LieError
+from support.sim_time import S
+
+from connectors.feed_state import FeedStatus
+from connectors.transport import EventKind
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_published_is_unknown_or_true(seed: int) -> None:
+    chaos = Chaos(seed)
+    report = chaos.run(60 * S)
+    assert report.checks > 1000
+    assert report.known >= 0.95 * report.looks
+
+
+@pytest.mark.parametrize("venue", SIM_VENUES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_feed_recovers_from_each_fault(venue: str, fault: str) -> None:
+    if fault in REST_FAULTS and venue.startswith("bybit"):
+        pytest.skip("its books are not fetched")
+    chaos = Chaos(1, venue, symbols=1)
+    chaos.feed.start()
+    chaos.timers.run(10 * S)
+    assert chaos.watch.check(0) is not None
+
+    chaos.inject(fault)
+    chaos.timers.run(30 * S)
+
+    assert chaos.net.faults.hits[fault] == 1 or fault == "refused connect"
+    assert chaos.watch.check(0) is not None
+    assert chaos.feed.status(0) == FeedStatus.SYNCED
+
+
+@pytest.mark.parametrize("venue", SIM_VENUES)
+def test_a_lie_is_noticed(venue: str) -> None:
+    chaos = Chaos(2, venue, symbols=1)
+    chaos.feed.start()
+    chaos.timers.run(5 * S)
+    truth = chaos.server.markets["AAAUSDT"].truth
+    for number in truth:
+        truth[number] = truth[number]._replace(bid_px=truth[number].bid_px - 0.1)
+    with pytest.raises(LieError, match="true is"):
+        chaos.watch.check(0)
+
+
+@pytest.mark.parametrize("venue", SIM_VENUES)
+def test_silence_makes_the_touch_unknown_and_the_next_change_known(venue: str) -> None:
+    chaos = Chaos(3, venue, symbols=1)
+    chaos.feed.start()
+    chaos.timers.run(10 * S)
+    chaos.net.connections[0].stall(4 * S)
+    chaos.timers.run(3 * S)
+    assert chaos.watch.check(0) is None
+    assert chaos.feed.status(0) == FeedStatus.STALE
+    unknown = len(chaos.watch.events)
+    chaos.timers.run(2 * S)
+    assert chaos.watch.check(0) is not None
+    assert chaos.feed.status(0) == FeedStatus.SYNCED
+    # No new book was needed: the chain went on.
+    assert EventKind.RESYNC not in {event.kind for event in chaos.watch.events[unknown:]}
+
+
+@pytest.mark.parametrize("venue", SIM_VENUES)
+def test_a_change_of_connections_loses_and_doubles_no_trade(venue: str) -> None:
+    """By the age of the connection, or by the server's notice; Bybit has neither, and is told to change."""
+    chaos = Chaos(4, venue)
+    chaos.feed.start()
+    chaos.timers.run(20 * S)
+    for n in range(3):
+        chaos.feed._sessions[0].replace_link(f"test {n}")
+        chaos.timers.run(20 * S)
+
+    assert sum(event.text == "done" for event in chaos.watch.events) >= 3
+    assert len(chaos.watch.unknown_ns) == 2  # the beginning, of each instrument
+    for market, trades in zip(chaos.server.markets.values(), chaos.watch.trades, strict=True):
+        first = market.trades.index(trades[0])
+        assert trades == market.trades[first : first + len(trades)]
+        assert len(market.trades) - len(trades) < 5
+    times = [local_ts for _, local_ts, _ in chaos.watch.frames]
+    assert times == sorted(times)
+
+
+def test_a_gap_is_told_and_the_rows_empty_the_book_at_once() -> None:
+    chaos = Chaos(5, "binance_usdm", symbols=1)
+    chaos.feed.start()
+    chaos.timers.run(10 * S)
+    chaos.net.faults.slow_snapshots = 1
+    chaos.inject("gap")
+    chaos.net.faults.frames[0] = ("gap", ("depth",))
+    chaos.timers.run(1 * S)
+    assert chaos.watch.check(0) is None
+    assert chaos.watch.books[0].is_empty()
+    assert chaos.feed.states()[0].gaps == 1
+    assert EventKind.GAP in {event.kind for event in chaos.watch.events}
+    chaos.timers.run(15 * S)
+    assert chaos.watch.check(0) is not None
+
+
+def test_stopping_empties_the_books_and_closes_everything() -> None:
+    chaos = Chaos(6, "bybit_linear", symbols=1)
+    chaos.feed.start()
+    chaos.timers.run(5 * S)
+    chaos.feed.stop()
+    assert chaos.watch.books[0].is_empty()
+    assert chaos.net.connections == []
+    count = len(chaos.watch.events)
+    chaos.timers.run(60 * S)
+    assert len(chaos.watch.events) == count
+    assert chaos.feed.status(0) == FeedStatus.DOWN
+
+
+def test_the_venues_clock_is_measured() -> None:
+    chaos = Chaos(8, "binance_spot", symbols=1)
+    chaos.timers.skew_ns = -3 * S
+    chaos.feed.start()
+    chaos.timers.run(5 * S)
+    assert chaos.feed.clock_sample is not None
+    skew, error = chaos.feed.clock_sample
+    assert abs(skew - 3 * S) <= error <= S // 10
+    # By the rows alone: the offset that makes no row come from the future.
+    assert 2.9 * S < chaos.feed.offset.offset_ns <= 3 * S
+    state = chaos.feed.states()[0]
+    assert 0 <= state.lag_ns_p50 <= state.lag_ns_p99 < 0.1 * S
+    assert state.messages_per_s > 0

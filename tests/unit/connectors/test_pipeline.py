@@ -1,0 +1,148 @@
+"""Frames to rows one by one: the same as over a recording, and what happens at the edges."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+from support.books import PlainBook
+from support.chaos import SYMBOLS, Chaos
+from support.sim_market import LOT, TICK, SimMarket
+from support.sim_time import EPOCH_NS, MS, S
+from support.venues import VENUES
+
+from connectors.book import BookSync
+from connectors.clock import RowClock
+from connectors.errors import DecodeError
+from connectors.fuse import FusedBook
+from connectors.lines import LineDecoder
+from connectors.pipeline import FRAME_BYTES_MAX, FrameDecoder, Outcome, Pipeline
+from connectors.types import Instrument, Kind
+
+
+def pipeline_of(venue: str) -> Pipeline:
+    return Pipeline(VENUES[venue], Instrument(venue, SYMBOLS[0], TICK, LOT), 0, Kind.TRADE)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_what_was_tapped_gives_the_same_book_and_trades_when_it_is_converted(venue: str) -> None:
+    chaos = Chaos(11, venue, symbols=1)
+    chaos.feed.start()
+    chaos.timers.run(65 * S)
+
+    text = b"".join(b"%d %s\n" % (local_ts, frame) for _, local_ts, frame in chaos.watch.frames)
+    sync = BookSync(VENUES[venue].sequence_rule, keep_bbo=True)
+    clock, fused, book = RowClock(0, 0), FusedBook(TICK, LOT), PlainBook()
+    trades: list[tuple[float, float]] = []
+    for rows, messages in LineDecoder(VENUES[venue], SYMBOLS[0]).decode([text]):
+        chained = sync.receive(rows, messages)
+        clock.stamp(chained)
+        out = fused.fuse(chained).copy()
+        out["px"] = np.rint(out["px"] / TICK) / round(1 / TICK)
+        book.apply(out)
+        is_trade = out["ev"] & 0xFF == 2
+        trades += zip(out["px"][is_trade].tolist(), out["qty"][is_trade].tolist(), strict=True)
+
+    assert sync.gap_count == 0
+    assert book == chaos.watch.books[0]
+    assert trades == chaos.watch.trades[0]
+    assert len(trades) > 100
+
+
+def fed(pipeline: Pipeline, frame: str | bytes, local_ts: int = EPOCH_NS) -> Outcome:
+    pipeline.decode(frame.encode() if isinstance(frame, str) else frame, local_ts)
+    return pipeline.receive(0)
+
+
+def deltas(market: SimMarket, count: int) -> list[str]:
+    """Changes of a market, one after the other."""
+    found: list[str] = []
+    while len(found) < count:
+        market.step(EPOCH_NS)
+        depth = market.depth(EPOCH_NS)
+        if depth is not None:
+            found.append(depth)
+    return found
+
+
+@pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm"])
+def test_a_fetched_book_waits_for_the_change_that_proves_it(venue: str) -> None:
+    market, pipeline = SimMarket(venue, SYMBOLS[0], random.Random(1)), pipeline_of(venue)
+    assert fed(pipeline, deltas(market, 1)[0]) == Outcome.HELD
+    assert pipeline.needs_fetch
+    pipeline.receive_snapshot(market.snapshot(EPOCH_NS).encode(), EPOCH_NS)
+    assert not pipeline.needs_fetch
+    assert pipeline.join(EPOCH_NS, 0) == Outcome.NOTHING
+    assert not pipeline.is_synced
+    assert len(pipeline.rows) == 0
+    assert fed(pipeline, deltas(market, 1)[0]) == Outcome.HELD
+    assert pipeline.join(EPOCH_NS + MS, 0) == Outcome.BOOK
+    touch = pipeline.touch()
+    assert touch[:4] == pytest.approx(market.truth[touch.order_id])
+    assert touch.local_ts == EPOCH_NS + MS
+
+
+@pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm"])
+def test_a_book_older_than_what_is_held_is_refused_and_what_is_held_stays(venue: str) -> None:
+    market, pipeline = SimMarket(venue, SYMBOLS[0], random.Random(1)), pipeline_of(venue)
+    old = market.snapshot(EPOCH_NS).encode()
+    deltas(market, 2)
+    for frame in deltas(market, 2):
+        fed(pipeline, frame)
+    pipeline.receive_snapshot(old, EPOCH_NS)
+    assert pipeline.join(EPOCH_NS, 0) == Outcome.OLD_SNAPSHOT
+    assert pipeline.needs_fetch
+    assert np.isnan(pipeline.touch().bid_px)
+
+
+def test_an_older_touch_behind_a_newer_one_is_left_out() -> None:
+    market, pipeline = SimMarket("bybit_linear", SYMBOLS[0], random.Random(3)), pipeline_of("bybit_linear")
+    fed(pipeline, market.snapshot(EPOCH_NS))
+    deltas(market, 1)
+    older = market.touch_frame(EPOCH_NS)
+    deltas(market, 3)
+    newer = market.touch_frame(EPOCH_NS)
+    fed(pipeline, newer, EPOCH_NS + 1)
+    touch = pipeline.touch()
+    fed(pipeline, older, EPOCH_NS + 2)
+    assert pipeline.touch()[:5] == touch[:5]
+    assert touch[:4] == pytest.approx(market.truth[touch.order_id])
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_doubt_empties_the_book_once(venue: str) -> None:
+    pipeline = pipeline_of(venue)
+    pipeline.doubt(EPOCH_NS)
+    assert len(pipeline.rows) == 0
+    if venue.startswith("bybit"):
+        fed(pipeline, SimMarket(venue, SYMBOLS[0], random.Random(1)).snapshot(EPOCH_NS))
+        assert pipeline.is_synced
+        pipeline.doubt(EPOCH_NS + 1)
+        assert len(pipeline.rows) == 2
+        assert np.isnan(pipeline.rows["px"]).all()
+        assert np.isnan(pipeline.touch().bid_px)
+        pipeline.doubt(EPOCH_NS + 2)
+        assert len(pipeline.rows) == 0
+
+
+def test_another_symbol_and_what_is_too_long_are_refused() -> None:
+    decoder = FrameDecoder(VENUES["bybit_spot"], "BBBUSDT")
+    market = SimMarket("bybit_spot", "AAAUSDT", random.Random(1))
+    with pytest.raises(DecodeError, match="another symbol than BBBUSDT"):
+        decoder.decode(market.snapshot(EPOCH_NS).encode(), EPOCH_NS)
+    with pytest.raises(DecodeError, match="more than 16 MB"):
+        decoder.decode(b" " * (FRAME_BYTES_MAX + 1), EPOCH_NS)
+
+
+def test_a_frame_with_white_space_goes_to_the_json_decoder() -> None:
+    decoder = FrameDecoder(VENUES["bybit_spot"], "AAAUSDT")
+    frame = SimMarket("bybit_spot", "AAAUSDT", random.Random(1)).snapshot(EPOCH_NS).encode()
+    assert decoder.decode(frame, EPOCH_NS) == Kind.SNAPSHOT
+    rows = decoder.rows[: int(decoder.messages[0]["row_end"])].tobytes()
+    message = decoder.messages.tobytes()
+    assert decoder.slow_frames == 0
+    assert decoder.decode(frame.replace(b":", b" : "), EPOCH_NS) == Kind.SNAPSHOT
+    assert decoder.rows[: int(decoder.messages[0]["row_end"])].tobytes() == rows
+    assert decoder.messages.tobytes() == message
+    assert decoder.slow_frames == 1

@@ -1,0 +1,309 @@
+"""Links and sessions on simulated time: back-off, fail-over, limits, pings, silence, refusals, the end of a life."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+from collections.abc import Callable
+
+import pytest
+from support.chaos import SIM_VENUES
+from support.sim_net import SimNet
+from support.sim_time import S, SimTimers
+from support.sim_venue import SimVenue
+from support.venues import VENUES
+
+from connectors.limiter import Limiter
+from connectors.session import Session, SessionTimes
+from connectors.transport import ConnectionListener, EventKind
+
+URLS = ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
+
+
+class Ear:
+    """Hears a session."""
+
+    def __init__(self) -> None:
+        self.frames: list[bytes] = []
+        self.told: list[str] = []
+        self.events: list[tuple[EventKind, str]] = []
+
+    def on_frame(self, frame: bytes, local_ts: int) -> None:
+        self.frames.append(frame)
+
+    def on_live(self) -> None:
+        self.told.append("live")
+
+    def on_lost(self, reason: str) -> None:
+        self.told.append(f"lost: {reason}")
+
+    def on_event(self, kind: EventKind, text: str, local_ts: int) -> None:
+        self.events.append((kind, text))
+
+
+class Deaf:
+    """A transport whose connections do what the test says, and which keeps what is sent."""
+
+    def __init__(self, timers: SimTimers) -> None:
+        self.timers = timers
+        self.connections: list[DeafConnection] = []
+        self.on_connect: Callable[[DeafConnection], None] = lambda connection: None
+
+    def connect(self, url: str, listener: ConnectionListener) -> DeafConnection:
+        connection = DeafConnection(url, listener, self.timers)
+        self.connections.append(connection)
+        self.timers.call_later(0, lambda: self.on_connect(connection))
+        return connection
+
+
+class DeafConnection:
+    def __init__(self, url: str, listener: ConnectionListener, timers: SimTimers) -> None:
+        self.url = url
+        self.listener = listener
+        self.begun_ns = timers.monotonic_ns()
+        self.sent: list[tuple[int, dict[str, object]]] = []
+        self.is_closed = False
+        self._timers = timers
+
+    def send(self, frame: str) -> None:
+        self.sent.append((self._timers.monotonic_ns(), json.loads(frame)))
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def session_of(
+    venue: str, transport: object, timers: SimTimers, topics: tuple[str, ...] = ("a",), connects: int = 300
+) -> tuple[Session, Ear]:
+    ear = Ear()
+    session = Session(
+        VENUES[venue],
+        URLS,
+        topics,
+        transport=transport,  # type: ignore[arg-type]
+        timers=timers,
+        chance=random.Random(1).random,
+        connects=Limiter(connects, 300 * S),
+        listener=ear,
+        times=SessionTimes(),
+    )
+    session.start()
+    return session, ear
+
+
+def test_after_three_failures_the_next_address_is_tried_with_growing_delays() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    deaf.on_connect = lambda connection: connection.listener.on_close("refused")
+    session_of("binance_spot", deaf, timers)
+    timers.run(60 * S)
+    urls = [connection.url for connection in deaf.connections]
+    assert urls[:7] == [URLS[0]] * 3 + [URLS[1]] * 3 + [URLS[0]]
+    times = [connection.begun_ns for connection in deaf.connections]
+    delays = [b - a for a, b in itertools.pairwise(times)]
+    assert all(S / 4 * 2**n <= delay <= S / 2 * 2**n for n, delay in enumerate(delays[:4]))
+    assert max(delays) <= 10 * S
+
+
+def test_connects_stay_within_the_limit() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    deaf.on_connect = lambda connection: connection.listener.on_close("refused")
+    session_of("binance_spot", deaf, timers, connects=5)
+    timers.run(299 * S)
+    assert len(deaf.connections) == 5
+    timers.run(10 * S)
+    assert len(deaf.connections) > 5
+
+
+def test_a_handshake_that_never_ends_is_given_up() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    _, ear = session_of("bybit_linear", deaf, timers)
+    timers.run(7 * S)
+    assert deaf.connections[0].is_closed
+    assert (EventKind.DISCONNECT, f"{URLS[0]}: no handshake in time") in ear.events
+    assert ear.told == []
+
+
+def test_a_subscription_without_an_answer_and_a_refused_one_end_the_link() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session, ear = session_of("binance_usdm", deaf, timers)
+    timers.run(S // 10)
+    first = deaf.connections[0].listener
+    first.on_open()
+    for _ in range(11):
+        timers.run(S)
+        first.on_frame(b'{"stream":"a","data":{}}', 0)
+    assert "a request was not answered" in ear.events[1][1]
+    assert not session.is_live
+    timers.run(S)
+    second = deaf.connections[1].listener
+    second.on_open()
+    second.on_frame(b'{"code":2,"msg":"Invalid stream","id":1}', 0)
+    assert "refused: 2: Invalid stream" in ear.events[-1][1]
+    assert (EventKind.ERROR, "2: Invalid stream (a)") in ear.events
+
+
+def test_a_ping_without_an_answer_is_no_harm_while_data_flow() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session, ear = session_of("binance_spot", deaf, timers)
+    timers.run(S // 10)
+    connection = deaf.connections[0]
+    connection.listener.on_open()
+    connection.listener.on_frame(b'{"result":null,"id":1}', 0)
+    for _ in range(120):
+        timers.run(S)
+        connection.listener.on_frame(b'{"stream":"a","data":{}}', 0)
+    assert len(connection.sent) > 5
+    assert session.is_live
+    assert ear.told == ["live"]
+
+
+def test_an_answer_without_an_id_is_that_of_the_oldest_subscription() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session, ear = session_of("bybit_spot", deaf, timers, tuple(f"t{n}" for n in range(15)))
+    timers.run(S // 10)
+    listener = deaf.connections[0].listener
+    listener.on_open()
+    listener.on_frame(b'{"success":true,"op":"subscribe","req_id":""}', 0)
+    assert not session.is_live
+    listener.on_frame(b'{"success":true,"op":"subscribe","req_id":"2"}', 0)
+    assert session.is_live
+    acked = [text for kind, text in ear.events if kind == EventKind.ACK]
+    assert [len(text.split()) for text in acked] == [10, 5]
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_an_idle_link_is_pinged_and_a_silent_one_given_up(venue: str) -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    _, ear = session_of(venue, deaf, timers)
+    timers.run(S // 10)
+    connection = deaf.connections[0]
+    connection.listener.on_open()
+    ack = b'{"result":null,"id":1}' if venue.startswith("bin") else b'{"success":true,"op":"subscribe"}'
+    connection.listener.on_frame(ack, 0)
+    assert ear.told == ["live"]
+    timers.run(7 * S)
+    assert len(connection.sent) == 2  # the subscription, and the ping of an idle link
+    timers.run(8 * S)
+    assert connection.is_closed
+    assert ear.told == ["live", "lost: silent"]
+
+
+def test_bybit_is_pinged_every_20_seconds_however_much_it_says() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session_of("bybit_spot", deaf, timers)
+    timers.run(S // 10)
+    connection = deaf.connections[0]
+    connection.listener.on_open()
+    connection.listener.on_frame(b'{"success":true,"op":"subscribe"}', 0)
+    for _ in range(600):
+        timers.run(S // 10)
+        connection.listener.on_frame(b'{"topic":"a","data":{}}', 0)
+        if connection.sent[-1][1]["op"] == "ping":
+            request_id = connection.sent[-1][1]["req_id"]
+            connection.listener.on_frame(
+                b'{"success":true,"ret_msg":"pong","op":"ping","req_id":"%s"}' % str(request_id).encode(), 0
+            )
+    pings = [at for at, call in connection.sent if call["op"] == "ping"]
+    assert len(pings) == 3
+    assert all(b - a <= 20 * S for a, b in itertools.pairwise(pings))
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_frames_are_sent_no_faster_than_the_venue_allows(venue: str) -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    limits = VENUES[venue].limits
+    topics = tuple(f"t{n}" for n in range(limits.topics_per_request * 3 * limits.messages))
+    session_of(venue, deaf, timers, topics)
+    timers.run(S // 10)
+    deaf.connections[0].listener.on_open()
+    timers.run(4 * S)
+    times = [at for at, _ in deaf.connections[0].sent]
+    assert len(times) == 3 * limits.messages
+    for at in times:
+        assert sum(at <= other < at + limits.messages_ns for other in times) <= limits.messages
+
+
+def server_of(venue: str) -> tuple[SimTimers, SimVenue, SimNet]:
+    timers = SimTimers()
+    server = SimVenue(venue, ["AAAUSDT"], timers, random.Random(1))
+    net = SimNet(server, timers, random.Random(2))
+    timers.every(S // 20, server.step)
+    return timers, server, net
+
+
+def test_a_notice_brings_up_the_next_connection_before_the_first_ends() -> None:
+    timers, server, net = server_of("binance_usdm")
+    session, ear = session_of("binance_usdm", net, timers, ("aaausdt@depth@100ms", "aaausdt@trade"))
+    timers.run(5 * S)
+    next(iter(server.wires)).notice()
+    timers.run(S)
+    assert len(net.connections) == 2
+    timers.run(10 * S)
+    assert len(net.connections) == 1
+    assert session.is_live
+    assert ear.told == ["live"]
+
+
+def test_a_connection_is_replaced_before_the_venue_ends_it() -> None:
+    timers, _, net = server_of("binance_spot")
+    session = Session(
+        SIM_VENUES["binance_spot"],
+        URLS,
+        ("aaausdt@depth@100ms",),
+        transport=net,
+        timers=timers,
+        chance=random.Random(1).random,
+        connects=Limiter(300, 300 * S),
+        listener=(ear := Ear()),
+        times=SessionTimes(life_margin_ns=5 * S),
+    )
+    session.start()
+    timers.run(49 * S)
+    assert len(net.urls) == 1
+    timers.run(12 * S)
+    assert len(net.urls) == 2
+    assert len(net.connections) == 1
+    timers.run(240 * S)
+    assert len(net.urls) >= 5
+    assert ear.told == ["live"]
+
+
+def test_the_first_connection_goes_on_when_the_next_one_fails() -> None:
+    timers, _, net = server_of("bybit_linear")
+    session, ear = session_of("bybit_linear", net, timers, ("orderbook.50.AAAUSDT",))
+    timers.run(5 * S)
+    net.faults.refuse_connects = 3
+    session.replace_link("test")
+    timers.run(10 * S)
+    assert ear.told == ["live"]
+    assert [kind for kind, _ in ear.events].count(EventKind.DISCONNECT) == 3
+    assert (EventKind.HANDOVER, "done") in ear.events
+
+
+def test_a_session_needs_an_address_and_a_topic() -> None:
+    with pytest.raises(ValueError, match="an address and a topic"):
+        session_of("bybit_spot", Deaf(SimTimers()), SimTimers(), ())
+
+
+def test_a_stopped_session_is_quiet_and_can_start_again() -> None:
+    timers, _, net = server_of("bybit_spot")
+    session, ear = session_of("bybit_spot", net, timers, ("publicTrade.AAAUSDT",))
+    timers.run(3 * S)
+    session.stop()
+    count = len(ear.events), len(ear.frames)
+    timers.run(60 * S)
+    assert (len(ear.events), len(ear.frames)) == count
+    assert net.connections == []
+    session.start()
+    timers.run(3 * S)
+    assert ear.told == ["live", "live"]
