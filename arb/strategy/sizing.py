@@ -105,18 +105,26 @@ def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-
 @njit
 def whole_qty(buy, sell, qty, params):  # type: ignore[no-untyped-def]
     """`qty` within the limits of one order, in common lots; 0 where that is below the least of either venue."""
-    # What the order-level limits would refuse is not asked for; 0: no limit.
-    if params.max_order_qty > 0.0:
-        qty = min(qty, params.max_order_qty)
-    if params.max_order_notional > 0.0:
-        buy_px = buy.ask * (1.0 + params.slippage_tolerance)
-        dearest = max(buy_px * buy.contract_size, sell.bid * sell.contract_size)
-        qty = min(qty, params.max_order_notional / dearest)
+    buy_px = buy.ask * (1.0 + params.slippage_tolerance)
+    qty = order_qty(qty, max(buy_px * buy.contract_size, sell.bid * sell.contract_size), params)
     if not qty > 0.0:
         return 0.0
     qty = floor_to_lot(qty, buy.common_lot)
     sell_px = sell.bid * (1.0 - params.slippage_tolerance)
     return qty if is_large_enough(buy, qty, buy.ask) and is_large_enough(sell, qty, sell_px) else 0.0
+
+
+@njit
+def order_qty(qty, value, params):  # type: ignore[no-untyped-def]
+    """What of `qty` one order may ask for without being refused by the order-level limits, 0 for no limit.
+
+    value: of one unit of quantity, in quote units, at the dearest price that it may be counted at.
+    """
+    if params.max_order_qty > 0.0:
+        qty = min(qty, params.max_order_qty)
+    if params.max_order_notional > 0.0:
+        qty = min(qty, params.max_order_notional / value)
+    return qty
 
 
 @njit
