@@ -159,11 +159,11 @@ def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):  # t
 
 @njit
 def limit_price(side, px, tolerance, tick_size):  # type: ignore[no-untyped-def]
-    """The worst price within `tolerance` (a share) of `px`, rounded to the tick that is still within.
+    """The worst price within `tolerance` (a share) of `px`, rounded to the tick that is still within; a tick at least.
 
     side: 1 buys, -1 sells.
     """
     if side > 0:
         return floor_steps(px * (1.0 + tolerance) / tick_size) * tick_size
     steps = px * (1.0 - tolerance) / tick_size
-    return math.ceil(steps - (_ROOM + steps * _ROOM_RELATIVE)) * tick_size
+    return max(1, math.ceil(steps - (_ROOM + steps * _ROOM_RELATIVE))) * tick_size

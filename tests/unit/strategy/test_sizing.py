@@ -67,6 +67,12 @@ def test_limits_round_inward() -> None:
     assert limit_price(-1, 100.0, 0.0012, 0.05) == pytest.approx(99.9)
 
 
+def test_a_sale_asks_for_a_tick_at_least() -> None:
+    # The band of a reversal may be as wide as the price.
+    assert limit_price(-1, 100.0, 1.0, 0.05) == 0.05
+    assert limit_price(-1, 0.05, 0.9, 0.05) == 0.05
+
+
 def leg(**changes: Any) -> Any:
     base = {
         "bid": 99.9,
