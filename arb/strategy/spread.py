@@ -211,7 +211,7 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
     if was_busy and attempt.phase != HALTED:
         advance(bot, recorder, attempt, pair, params)
         if attempt.phase == IDLE:
-            is_halted = _review(bot, recorder, state, pair_no, now, params)
+            is_halted = _review(bot, recorder, state, pair_no, now, params) or is_halted
     if attempt.phase == HALTED or is_halted:
         return True
     is_known = params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
@@ -265,7 +265,7 @@ def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore
         opportunity = state.seen[2 * pair_no + buy_no]
         # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
         edge = edge_bps(buy, sell) - (basis.bps if buy_no == 0 else -basis.bps) if is_known else np.nan
-        if edge > _threshold_bps(pair, moved, buy_no, params):
+        if is_known and edge > _threshold_bps(pair, moved, buy_no, params):
             missed = _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params)
             if missed == Missed.TAKEN:
                 missed = _enter(bot, recorder, state, pair_no, buy_no, edge, now, params)

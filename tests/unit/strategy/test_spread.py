@@ -228,3 +228,28 @@ def test_a_halt_lets_the_other_pair_end_its_attempt() -> None:
     ends = [(d.attempt, d.code) for d in decisions if d.code in (Decision.HALTED, Decision.HEDGED)]
     assert outcome == Outcome.HALTED
     assert ends == [(1, Decision.HALTED), (2, Decision.HEDGED)]
+
+
+def test_after_a_halt_the_other_pair_opens_nothing_more() -> None:
+    # Pair 1 ends its attempt just when its mids have met: what it holds would be closed, were it not for the halt.
+    bot = two_pairs(
+        touch(2 * S, 1, 101.0, 101.1), touch(2 * S + 50 * MS, 3, 101.0, 101.1), touch(2 * S + 230 * MS, 3, 99.9, 100.0)
+    )  # fmt: skip
+    by_pair = [fates([Fate()], Fate(share=0.0)), fates([], Fate(delay_ns=180 * MS))]
+    submit = bot._submit
+
+    def by_leg(side: int, leg_no: int, *rest: Any) -> int:
+        bot.fates = by_pair[leg_no // 2]
+        return submit(side, leg_no, *rest)
+
+    bot._submit = by_leg  # type: ignore[method-assign]
+    loose = {"max_attempt_loss": 1e9, "max_drawdown": 1e9, "max_daily_loss": 1e9}
+    outcome, decisions = run_pairs(bot, order_timeout_ns=100 * MS, is_convergence=True, **loose)
+    assert outcome == Outcome.HALTED
+    assert [d.attempt for d in decisions if d.code == Decision.ATTEMPT] == [1, 2]
+
+
+@pytest.mark.parametrize("is_convergence", [False, True])
+def test_a_price_of_nothing_is_no_touch(is_convergence: bool) -> None:
+    books = [touch(S, 0, 0.0, 0.0), touch(S, 1, 101.0, 101.1), touch(2 * S, 1, 0.0, 0.0)]
+    assert attempts(books, is_convergence=is_convergence, max_edge_bps=1e9) == []
