@@ -97,6 +97,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
         leg.reference_px = leg.ask if leg_no == buy_no else leg.bid
         # What is left from before is bought or sold already.
         leg.filled_qty = max(0.0, leg.side * attempt.residual)
+        leg.attempt_qty = qty
         leg.order_id = 0
     for leg_no in (buy_no, sell_no):
         leg = legs[leg_no]
@@ -237,6 +238,7 @@ def _sendable(leg, side, px, qty, params):  # type: ignore[no-untyped-def]
 @njit
 def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
     attempt.phase = IDLE
+    legs[0].attempt_qty = legs[1].attempt_qty = 0.0
     qty = min(legs[0].filled_qty, legs[1].filled_qty)
     attempt.residual = _surplus_bought(legs)
     attempt.is_hedged = floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0

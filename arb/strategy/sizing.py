@@ -34,8 +34,10 @@ def floor_to_lot(qty, lot):  # type: ignore[no-untyped-def]
 
 
 @njit
-def share_funds(bot, legs, first):  # type: ignore[no-untyped-def]
+def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
     """Notes what the other instruments of both venues do with the money that they share with the legs at `first`.
+
+    What their attempts under way may still spend is spent already, and what they have sold may be bought back.
 
     legs: all of them, those of the first venue at even places, those of the second at odd ones.
     """
@@ -49,11 +51,25 @@ def share_funds(bot, legs, first):  # type: ignore[no-untyped-def]
                 continue
             values = bot.state_values(other.asset)
             leg.other_cash += values.balance - values.fee
+            reserved = _reserved_qty(other) * other.reference_px * other.contract_size if other.attempt_qty > 0.0 else 0.0
+            if leg.is_spot != 0:
+                leg.other_cash -= reserved * (1.0 + params.slippage_tolerance) * (1.0 + other.taker_fee)
+            else:
+                leg.other_notional += reserved
             if values.position != 0.0:
                 notional = values.position * other.mark * other.contract_size
                 leg.other_notional += abs(notional)
                 if leg.is_spot == 0:
                     leg.other_cash += notional
+
+
+@njit
+def _reserved_qty(leg):  # type: ignore[no-untyped-def]
+    """What the leg's attempt may still buy: what is not filled yet, or on a spot leg what was sold and is not hedged."""
+    unfilled = max(0.0, leg.attempt_qty - leg.filled_qty)
+    if leg.is_spot == 0 or leg.side > 0:
+        return unfilled
+    return max(0.0, leg.filled_qty)
 
 
 @njit

@@ -296,7 +296,7 @@ def _threshold_bps(pair, moved, buy_no, params):  # type: ignore[no-untyped-def]
 @njit
 def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
     """Opens an attempt for an edge, or tells what is missing: a `Missed` reason, TAKEN for nothing."""
-    share_funds(bot, state.legs, 2 * pair_no)
+    share_funds(bot, state.legs, 2 * pair_no, params)
     pair = state.legs[2 * pair_no : 2 * pair_no + 2]
     buy, sell = pair[buy_no], pair[1 - buy_no]
     buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
@@ -310,7 +310,7 @@ def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: i
 @njit
 def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
     """Brings back what has moved, as far as the touches show quantity for it."""
-    share_funds(bot, state.legs, 2 * pair_no)
+    share_funds(bot, state.legs, 2 * pair_no, params)
     pair = state.legs[2 * pair_no : 2 * pair_no + 2]
     buy, sell = pair[buy_no], pair[1 - buy_no]
     buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)

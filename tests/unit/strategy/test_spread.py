@@ -213,6 +213,15 @@ def test_pairs_share_the_money_of_a_venue() -> None:
     assert [o.qty for o in bot.sent if o.side == 1] == [pytest.approx(1.0), pytest.approx(0.5)]
 
 
+@pytest.mark.parametrize("is_spot", [True, False])
+def test_pairs_do_not_spend_the_same_money_at_once(is_spot: bool) -> None:
+    # Both edges rise in one event, before the first orders are answered: 150 pay for one and a half.
+    bot = two_pairs(touch(2 * S, 1, 101.0, 101.1), touch(2 * S, 3, 101.0, 101.1))
+    run_pairs(bot, is_spot=is_spot, quote_0=150.15, quote_2=150.15, position_limit=1.0)
+    assert sum(o.qty for o in bot.sent if o.side == 1) <= 1.5
+    assert len(bot.sent) == 4
+
+
 def test_a_halt_lets_the_other_pair_end_its_attempt() -> None:
     # Pair 0 gets one leg and nothing more: it halts about 200 ms later, while pair 1 waits for its answers.
     bot = two_pairs(touch(2 * S, 1, 101.0, 101.1), touch(2 * S + 50 * MS, 3, 101.0, 101.1))
