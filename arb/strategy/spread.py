@@ -245,7 +245,7 @@ def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-unty
     look(bot, risk, state.legs, now, params)
     end_attempt(risk, attempt.is_hedged != 0, now, params)
     if params.is_convergence:
-        update_holding(bot, pair, state.holdings[pair_no], now)
+        update_holding(bot, pair, state.holdings[pair_no], now, params)
     loss = attempt.profit_before - profit_of(bot, pair)
     return must_halt(recorder, risk, now, params) or must_halt_after(
         recorder, risk, attempt.number, loss, now, params

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,6 +169,33 @@ def test_a_spread_too_small_to_be_traded_is_none() -> None:
     bot, decisions = run(met, tenth, min_notional=50.0)
     assert [Purpose(d.order_id) for d in decisions if d.code == Decision.ATTEMPT] == [Purpose.ENTER]
     assert bot.state_values(0).position == pytest.approx(0.1)
+
+
+def test_what_is_too_small_to_be_closed_is_not_held() -> None:
+    # Nothing closes 0.0015 in lots of 0.001 but for one of them: the rest must not keep the other direction away.
+    met = [touch(2 * S, 1, 100.0), touch(3 * S, 1, 99.0)]
+    script = [Fate(share=0.0015), Fate(share=0.0015)]
+    changes = {"common_lot": 0.001, "min_qty": 0.0}
+    bot = FakeBot([*APART, *met], fates(script), 60 * S, (0.001, 0.001), (0.0005, 0.0005))
+    recorder = FakeRecorder()
+    plain(spread.run)(bot, params(**changes), recorder)
+    begun = [(Purpose(d.order_id), d.leg) for d in recorder.decisions if d.code == Decision.ATTEMPT]
+    assert begun == [ENTER_0, (Purpose.LEAVE, 1), (Purpose.ENTER, 1)]
+
+
+def test_what_was_left_before_is_no_profit_of_what_is_held() -> None:
+    # 0.04 were bought at 100 and could not be sold: below the least value of the venue.
+    legs = [
+        SimpleNamespace(
+            asset=n, bid=100.0, ask=100.0, mark=100.0, contract_size=1.0, common_lot=0.01, min_qty=0.0, min_notional=5.0
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    held = SimpleNamespace(bought_no=0, since_ts=0, cash=0.0, blocked_no=-1)
+    values = [_Values(0.04, -4.0), _Values(-0.03, 3.0)]
+    plain(holding.update_holding)(SimpleNamespace(state_values=values.__getitem__), legs, held, S, params())
+    assert held.bought_no == holding.NONE_HELD
+    assert plain(holding.open_profit)(legs, held, *values)[0] == pytest.approx(0.0)
 
 
 def test_open_profit_is_what_closing_at_the_touches_brings() -> None:
