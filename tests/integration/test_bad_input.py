@@ -128,6 +128,10 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
         (["--set", "risk.position_limit=abc"], "not a TOML value"),
         (["--set", "risk.position_limit=-1"], "position_limit is -1"),
         (["--set", "risk.max_orders_per_second=3"], "must be 0 (no limit) or at least 4"),
+        (
+            ["--symbols", "BTCUSDT,ETHUSDT", "--set", "risk.max_orders_per_second=7"],
+            "must be 0 (no limit) or at least 8",
+        ),
         (["--set", "kraken.fees.taker=0.1"], "kraken is neither a section nor a venue"),
         (
             ["--set", "strategy.params.no_such=1"],
