@@ -14,8 +14,9 @@ from arb.strategy.sizing import floor_to_lot, is_large_enough, whole_qty
 from arb.strategy.touch import BPS, mid_spread_bps
 
 #: One pair's open spread. `bought_no`: the leg that was bought, -1 for none. `cash`: of both legs, without fees, when
-#: the pair was flat, and what was too small to be sold then, at its mid. `since_ts`: when it was entered. `blocked_no`: the leg that is not bought again until the spread
-#: has come back, because it was closed at a loss or for its time; -1 for none.
+#: the pair was flat, and what was too small to be sold then, at its mid. `since_ts`: when it was entered. `blocked_no`:
+#: the leg that is not bought again until the spread has come back, because it was closed at a loss or for its time; -1
+#: for none.
 HOLDING = np.dtype(
     [("bought_no", "i8"), ("cash", "f8"), ("since_ts", "i8"), ("blocked_no", "i8")], align=True
 )

@@ -51,7 +51,11 @@ def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
                 continue
             values = bot.state_values(other.asset)
             leg.other_cash += values.balance - values.fee
-            reserved = _reserved_qty(other) * other.reference_px * other.contract_size if other.attempt_qty > 0.0 else 0.0
+            reserved = (
+                _reserved_qty(other) * other.reference_px * other.contract_size
+                if other.attempt_qty > 0.0
+                else 0.0
+            )
             if leg.is_spot != 0:
                 leg.other_cash -= reserved * (1.0 + params.slippage_tolerance) * (1.0 + other.taker_fee)
             else:
@@ -65,7 +69,7 @@ def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
 
 @njit
 def _reserved_qty(leg):  # type: ignore[no-untyped-def]
-    """What the leg's attempt may still buy: what is not filled yet, or on a spot leg what was sold and is not hedged."""
+    """What the leg's attempt may still buy: what is not filled yet; on a spot leg that sells, what it may buy back."""
     unfilled = max(0.0, leg.attempt_qty - leg.filled_qty)
     if leg.is_spot == 0 or leg.side > 0:
         return unfilled

@@ -40,25 +40,25 @@ REJECTED = Fate(is_rejected=True)
 ALL_FATES = (FULL, NOTHING, PARTIAL, SILENT, LATE, TOO_LATE, LATE_NOTHING, REFUSED, REJECTED)
 
 LIMIT = 3.0
-VALUES = dict(
-    min_spread_bps=10.0,
-    max_position_size=1.0,
-    position_limit=LIMIT,
-    slippage_tolerance=TOLERANCE,
-    order_timeout_ns=TIMEOUT,
-    attempt_interval_ns=0,
-    max_failures=0,
-    max_attempt_loss=1e9,
-    max_drawdown=1e9,
-    max_daily_loss=1e9,
+VALUES = {
+    "min_spread_bps": 10.0,
+    "max_position_size": 1.0,
+    "position_limit": LIMIT,
+    "slippage_tolerance": TOLERANCE,
+    "order_timeout_ns": TIMEOUT,
+    "attempt_interval_ns": 0,
+    "max_failures": 0,
+    "max_attempt_loss": 1e9,
+    "max_drawdown": 1e9,
+    "max_daily_loss": 1e9,
     # Each attempt stands for itself here; what moves inventory back is tested elsewhere.
-    inventory_skew_bps=0.0,
-    rebalance_threshold=1.0,
-    common_lot=COMMON_LOT,
-    is_spot_1=False,
-    base_0=10.0,
-    quote=10_000.0,
-)
+    "inventory_skew_bps": 0.0,
+    "rebalance_threshold": 1.0,
+    "common_lot": COMMON_LOT,
+    "is_spot_1": False,
+    "base_0": 10.0,
+    "quote": 10_000.0,
+}
 PARAMS = spread_params(**VALUES)
 
 

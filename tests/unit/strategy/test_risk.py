@@ -161,8 +161,9 @@ def test_an_attempt_that_loses_while_a_book_is_lost_halts() -> None:
     # The first moves inventory; of the second one leg is filled, the other book is lost, and leg 0 is sold for 90.
     nan = math.nan
     touches = [
-        Touch(S, 0, 99.99, 100.0, 5.0, 5.0), Touch(S, 1, 101.0, 101.1, 5.0, 5.0), Touch(2 * S, 1, 101.0, 101.2, 5.0, 5.0),
-        Touch(2 * S + 1, 0, 90.0, 90.1, 5.0, 5.0), Touch(2 * S + 1, 1, nan, nan, nan, nan),
+        Touch(S, 0, 99.99, 100.0, 5.0, 5.0), Touch(S, 1, 101.0, 101.1, 5.0, 5.0),
+        Touch(2 * S, 1, 101.0, 101.2, 5.0, 5.0), Touch(2 * S + 1, 0, 90.0, 90.1, 5.0, 5.0),
+        Touch(2 * S + 1, 1, nan, nan, nan, nan),
     ]  # fmt: skip
     loose = {"max_drawdown": 1.0, "max_daily_loss": 1.0, "max_edge_bps": 1e6}
     params = spread_params(base=1e3, quote=1e6, max_attempt_loss=1e-6, order_timeout_ns=100_000_000, **loose)
