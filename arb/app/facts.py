@@ -88,8 +88,8 @@ def _attempt_interval_ns(config: Config) -> int:
     orders = _ORDERS_PER_ATTEMPT * (len(config.legs) // 2)
     if rate < orders:
         raise ConfigError(
-            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt of each symbol may need {orders} orders "
-            f"at once: it must be 0 (no limit) or at least {orders}"
+            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt of each symbol may need {orders} "
+            f"orders at once: it must be 0 (no limit) or at least {orders}"
         )
     return max(interval, orders * _NS_PER_S // rate)
 
