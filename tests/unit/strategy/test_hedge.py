@@ -112,6 +112,7 @@ def check(result: Run) -> None:
     assert result.outcome == (Outcome.HALTED if is_halted else Outcome.ENDED)
     if is_halted:
         assert result.decisions[-1].code == Decision.HALTED
+        assert result.bot.current_timestamp == result.decisions[-1].ts, "it went on after the halt"
     for values in (result.bot.state_values(0), result.bot.state_values(1)):
         assert abs(values.position) <= LIMIT + ROOM
 
@@ -156,6 +157,7 @@ def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
                 _check_within(order, _taken(order.touch, order.side), TOLERANCE * min(reversals, 10))
             working.append(order)
     end = lines[-1]
+    assert (end.leg, end.order_id) == (-1, 0), "an end is of both legs"
     imbalance = filled[buy_no] - filled[1 - buy_no]
     if end.code == Decision.HALTED:
         assert end.value == pytest.approx(imbalance, abs=ROOM)
@@ -411,6 +413,14 @@ def test_no_attempt_begins_on_half_a_touch() -> None:
         touches = list(OPEN)
         touches[n] = touches[n]._replace(**{side: nan, f"{side}_qty": nan})
         assert run(touches, []).decisions == []
+
+
+def test_a_chase_sells_at_its_limit_itself() -> None:
+    # 101.0 less 0.1 % is 100.899: the tick within is 100.9, and a bid there is good enough.
+    touches = [*OPEN, touch(START + MS // 2, 1, 100.9, 100.95)]
+    assert codes(run(touches, [FULL, NOTHING, FULL]))[-2:] == ["CHASE", "HEDGED"]
+    touches = [*OPEN, touch(START + MS // 2, 1, 100.85, 100.9)]
+    assert "CHASE" not in codes(run(touches, [FULL, NOTHING, FULL]))
 
 
 def test_a_crossed_book_is_no_touch() -> None:

@@ -147,6 +147,28 @@ def test_nothing_is_left_on_a_silent_or_an_unknown_book() -> None:
     assert attempts([touch(2 * S, 1, math.nan)], max_holding_ns=5 * S) == [ENTER_0]
 
 
+@pytest.mark.parametrize("leg_no", [0, 1])
+def test_nothing_is_left_on_a_crossed_book(leg_no: int) -> None:
+    crossed = [Touch(2 * S, leg_no, 101.0, 100.0, 5.0, 5.0)]
+    assert attempts(crossed, max_holding_ns=5 * S) == [ENTER_0]
+
+
+def test_a_small_spread_is_stopped_like_a_large_one() -> None:
+    then = [touch(2 * S, 1, 102.0)]
+    stopped = [ENTER_0, (Purpose.STOP_LOSS, 1)]
+    assert attempts(then, stop_loss_bps=50.0, max_edge_bps=150.0, max_position_size=0.005) == stopped
+
+
+def test_where_nothing_is_shown_nothing_is_left() -> None:
+    assert attempts([touch(2 * S, 1, 100.0, qty=0.0004)]) == [ENTER_0]
+
+
+def test_a_short_spread_is_valued_at_the_asks_it_is_bought_back_at() -> None:
+    legs, held = [_Leg(99.0, 101.0), _Leg(99.0, 101.0)], _Held(bought_no=0, cash=0.0)
+    profit, value = plain(holding.open_profit)(legs, held, _Values(0.5, 0.0), _Values(-0.5, 0.0))
+    assert (profit, value) == (pytest.approx(0.5 * 99.0 - 0.5 * 101.0), pytest.approx(0.5 * 101.0))
+
+
 def test_leaving_takes_what_is_shown_and_goes_on_until_flat() -> None:
     met = [touch((2 + n) * S, 1, 100.0 - n / 100, qty=0.4) for n in range(4)]
     bot, decisions = run(met)

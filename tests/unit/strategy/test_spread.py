@@ -137,6 +137,14 @@ def test_an_opportunity_is_told_from_its_rise_to_its_end_with_its_highest_edge()
     ]
 
 
+def test_what_is_open_at_the_end_of_the_data_is_told_of_either_direction() -> None:
+    other = [touch(S, 0, 101.0, 101.1), touch(S, 1, 99.99, 100.0)]
+    for books, leg in ((CHEAP_0, 0), (other, 1)):
+        assert lines(books, Decision.OPPORTUNITY_END) == [
+            (Decision.OPPORTUNITY_END, leg, Missed.TAKEN, 100.0)
+        ]
+
+
 def test_an_unknown_book_ends_an_opportunity() -> None:
     books = [*CHEAP_0, touch(2 * S, 1, math.nan, math.nan), touch(3 * S, 1, 101.0, 101.1)]
     assert len(lines(books, Decision.OPPORTUNITY_END)) == 2
