@@ -415,6 +415,14 @@ def test_no_attempt_begins_on_half_a_touch() -> None:
         assert run(touches, []).decisions == []
 
 
+def test_nothing_is_sent_where_no_quantity_is_known() -> None:
+    nan = math.nan
+    unknown = touch(START + MS // 2, 0, 99.99, 100.0, nan, nan)
+    result = run([*OPEN, unknown, touch(START + 50 * MS, 0, 99.99, 100.0)], [NOTHING, FULL])
+    assert result.bot.sent[2].sent_ts == START + 50 * MS
+    check(result)
+
+
 def test_a_chase_sells_at_its_limit_itself() -> None:
     # 101.0 less 0.1 % is 100.899: the tick within is 100.9, and a bid there is good enough.
     touches = [*OPEN, touch(START + MS // 2, 1, 100.9, 100.95)]

@@ -159,6 +159,28 @@ def test_a_small_spread_is_stopped_like_a_large_one() -> None:
     assert attempts(then, stop_loss_bps=50.0, max_edge_bps=150.0, max_position_size=0.005) == stopped
 
 
+def test_adding_to_a_spread_does_not_make_it_younger() -> None:
+    more = [touch(6 * S, 1, 101.2), *(touch((7 + n) * S, 1, 101.2, qty=5.0 + n) for n in range(12))]
+    _, decisions = run(more, max_holding_ns=10 * S, max_position_size=0.5, stop_loss_bps=1e4)
+    begun = [(Purpose(d.order_id), d.ts) for d in decisions if d.code == Decision.ATTEMPT]
+    assert begun[:2] == [(Purpose.ENTER, S), (Purpose.ENTER, 6 * S)]
+    assert begun[2][0] == Purpose.TIMEOUT
+    assert begun[2][1] <= 12 * S
+
+
+@pytest.mark.parametrize("dear", [0, 1])
+def test_leaving_is_logged_with_what_it_earns_over_the_basis(dear: int) -> None:
+    # One leg stands half a per cent above the other for good, then twice as far, and is back.
+    usual = [touch((1 + n) * S, leg, (100.5, 100.0)[leg != dear]) for n in range(20) for leg in (0, 1)]
+    then = [touch(21 * S, dear, 101.0), touch(22 * S, dear, 100.5)]
+    _, decisions = run(then, first=usual, basis_halflife_ns=10 * S, stop_loss_bps=1e4)
+    enter, leave = [d for d in decisions if d.code == Decision.ATTEMPT]
+    assert (Purpose(enter.order_id), Purpose(leave.order_id)) == (Purpose.ENTER, Purpose.LEAVE)
+    assert (enter.leg, leave.leg) == (1 - dear, dear)
+    assert enter.value == pytest.approx(49.0, abs=4.0)
+    assert leave.value == pytest.approx(0.0, abs=6.0)
+
+
 def test_where_nothing_is_shown_nothing_is_left() -> None:
     assert attempts([touch(2 * S, 1, 100.0, qty=0.0004)]) == [ENTER_0]
 

@@ -157,7 +157,8 @@ def test_an_edge_above_the_cap_is_distrusted() -> None:
 
 
 def test_a_silent_book_opens_nothing() -> None:
-    assert missed(CHEAP_0, {0: S - 101 * MS}, stale_after_ns=100 * MS) == [Missed.STALE]
+    for leg_no in range(2):
+        assert missed(CHEAP_0, {leg_no: S - 101 * MS}, stale_after_ns=100 * MS) == [Missed.STALE]
     assert missed(CHEAP_0, {0: S - 100 * MS}, stale_after_ns=100 * MS) == [Missed.TAKEN]
 
 
