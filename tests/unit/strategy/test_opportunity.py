@@ -47,3 +47,13 @@ def test_the_next_one_begins_anew() -> None:
         (Missed.TAKEN, 9.0),
         (Missed.STALE, 4.0),
     ]
+
+
+def test_one_that_is_open_is_any() -> None:
+    pair = [Record(opportunity.OPPORTUNITY), Record(opportunity.OPPORTUNITY)]
+    is_any_open = plain(opportunity.is_any_open)
+    assert not is_any_open(pair)
+    for one in pair:
+        one.is_open = 1
+        assert is_any_open(pair)
+        one.is_open = 0
