@@ -11,9 +11,11 @@ RUNTIME := $(VENV)/runnable
 STAMP := $(VENV)/installed
 # What `make demo` writes; made anew each time.
 DEMO := runs/demo
+# Where mutants are made, of a copy of the sources.
+MUTANTS := build/mutants
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types clean
+.PHONY: help install demo test mutants lint format types clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -28,6 +30,13 @@ demo: $(RUNTIME) ## a simulated recording of two venues, a backtest on it, where
 
 test: lint types ## install, lint, types, layers, all tests
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+mutants: $(STAMP) ## mutants of the strategy and the limits, of a copy; hours; docs/testing.md
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'
+	rm -rf $(MUTANTS) && mkdir -p $(MUTANTS) && cp -r arb connectors tests config examples pyproject.toml README.md $(MUTANTS)
+	cd $(MUTANTS) && export PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH=. && \
+	  cosmic-ray init tests/mutants.toml mutants.sqlite && cr-filter-operators mutants.sqlite tests/mutants.toml && \
+	  nice -n 10 cosmic-ray exec tests/mutants.toml mutants.sqlite && cr-report --show-diff --surviving-only mutants.sqlite
 
 lint: $(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .

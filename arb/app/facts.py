@@ -77,17 +77,21 @@ def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
 
 
 def _attempt_interval_ns(config: Config) -> int:
-    """The distance between attempts, wide enough that the order rate has room for both legs and a hedge of each."""
+    """The distance between attempts, wide enough that the order rate has room for both legs and a hedge of each.
+
+    The rate is that of all symbols together, which may all begin at once.
+    """
     interval = config.execution.attempt_interval_ms * _NS_PER_MS
     rate = config.risk.max_orders_per_second
     if rate == 0:
         return interval
-    if rate < _ORDERS_PER_ATTEMPT:
+    orders = _ORDERS_PER_ATTEMPT * (len(config.legs) // 2)
+    if rate < orders:
         raise ConfigError(
-            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt may need {_ORDERS_PER_ATTEMPT} orders "
-            f"at once: it must be 0 (no limit) or at least {_ORDERS_PER_ATTEMPT}"
+            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt of each symbol may need {orders} "
+            f"orders at once: it must be 0 (no limit) or at least {orders}"
         )
-    return max(interval, _ORDERS_PER_ATTEMPT * _NS_PER_S // rate)
+    return max(interval, orders * _NS_PER_S // rate)
 
 
 def common_lot(lots: list[str]) -> float:

@@ -15,7 +15,7 @@ from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, SELL
 from numba import njit
 
 from arb.strategy.decisions import Decision
-from arb.strategy.sizing import floor_to_lot, is_large_enough, limit_price
+from arb.strategy.sizing import floor_to_lot, is_large_enough, limit_price, order_qty
 
 #: Phases of the attempt.
 IDLE, OPENING, CHASING, REVERSING, HALTED = 0, 1, 2, 3, 4
@@ -97,6 +97,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
         leg.reference_px = leg.ask if leg_no == buy_no else leg.bid
         # What is left from before is bought or sold already.
         leg.filled_qty = max(0.0, leg.side * attempt.residual)
+        leg.attempt_qty = qty
         leg.order_id = 0
     for leg_no in (buy_no, sell_no):
         leg = legs[leg_no]
@@ -191,7 +192,7 @@ def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[n
     leg = legs[leg_no]
     px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
     is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
-    qty = _shown(leg, leg.side, qty)
+    qty = _sendable(leg, leg.side, px, qty, params)
     if is_within and qty > 0.0:
         send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_CHASE)
 
@@ -202,12 +203,12 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore
     leg = legs[leg_no]
     side = -leg.side
     touch = leg.ask if side == BUY else leg.bid
-    qty = _shown(leg, side, qty)
-    if not (touch > 0.0 and qty > 0.0):
+    if not touch > 0.0:
         return  # nothing is known of the book: wait for it, or for the deadline
     band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
     px = limit_price(side, touch, band, leg.tick_size)
-    if send(bot, recorder, attempt, legs, leg_no, side, px, qty, _CODE_REVERSE):
+    qty = _sendable(leg, side, px, qty, params)
+    if qty > 0.0 and send(bot, recorder, attempt, legs, leg_no, side, px, qty, _CODE_REVERSE):
         attempt.reversals += 1
 
 
@@ -219,22 +220,25 @@ def _tradable(leg, surplus):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _shown(leg, side, qty):  # type: ignore[no-untyped-def]
-    """What of `qty` the touch shows, in whole lots; 0 where it is not known or too small for an order.
+def _sendable(leg, side, px, qty, params):  # type: ignore[no-untyped-def]
+    """What of `qty` one order at `px` may ask for, in whole lots; 0 where the touch is not known or it is too small.
 
     The simulated exchange fills an order whole at the touch, whatever its size: more than is shown would be a fill
-    that nobody gets.
+    that nobody gets. More than the order-level limits allow would be refused, and the leg stay as it is.
     """
     shown = leg.ask_qty if side == BUY else leg.bid_qty
     if not shown > 0.0:
         return 0.0
-    qty = min(qty, floor_to_lot(shown, leg.lot_size))
+    # A sale below the bid is worth the bid, as the limits count it.
+    value = (px if side == BUY else max(px, leg.bid)) * leg.contract_size
+    qty = floor_to_lot(order_qty(min(qty, shown), value, params), leg.lot_size)
     return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
 
 
 @njit
 def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
     attempt.phase = IDLE
+    legs[0].attempt_qty = legs[1].attempt_qty = 0.0
     qty = min(legs[0].filled_qty, legs[1].filled_qty)
     attempt.residual = _surplus_bought(legs)
     attempt.is_hedged = floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0

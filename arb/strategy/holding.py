@@ -10,12 +10,13 @@ import numpy as np
 from numba import njit
 
 from arb.strategy.decisions import Purpose
-from arb.strategy.sizing import is_large_enough, whole_qty
+from arb.strategy.sizing import floor_to_lot, is_large_enough, whole_qty
 from arb.strategy.touch import BPS, mid_spread_bps
 
 #: One pair's open spread. `bought_no`: the leg that was bought, -1 for none. `cash`: of both legs, without fees, when
-#: the pair was flat. `since_ts`: when it was entered. `blocked_no`: the leg that is not bought again until the spread
-#: has come back, because it was closed at a loss or for its time; -1 for none.
+#: the pair was flat, and what was too small to be sold then, at its mid. `since_ts`: when it was entered. `blocked_no`:
+#: the leg that is not bought again until the spread has come back, because it was closed at a loss or for its time; -1
+#: for none.
 HOLDING = np.dtype(
     [("bought_no", "i8"), ("cash", "f8"), ("since_ts", "i8"), ("blocked_no", "i8")], align=True
 )
@@ -58,18 +59,26 @@ def held_qty(pair, bought_no, values_0, values_1):  # type: ignore[no-untyped-de
 
 
 @njit
-def update_holding(bot, pair, holding, now):  # type: ignore[no-untyped-def]
-    """Takes what the attempt that ended left open into account."""
+def update_holding(bot, pair, holding, now, params):  # type: ignore[no-untyped-def]
+    """Takes what the attempt that ended left open into account: nothing, where it is too small to be closed."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
+    worst = 1.0 - params.slippage_tolerance
     for bought_no in range(2):
         qty = held_qty(pair, bought_no, values_0, values_1)
-        if is_large_enough(pair[0], qty, pair[0].mark) and is_large_enough(pair[1], qty, pair[1].mark):
+        qty = floor_to_lot(qty, pair[0].common_lot) if qty > 0.0 else 0.0
+        if is_large_enough(pair[0], qty, pair[0].mark * worst) and is_large_enough(
+            pair[1], qty, pair[1].mark * worst
+        ):
             if holding.bought_no != bought_no:
                 holding.bought_no = bought_no
                 holding.since_ts = now
             return
     holding.bought_no = NONE_HELD
     holding.cash = values_0.balance + values_1.balance
+    if values_0.position != 0.0:
+        holding.cash += values_0.position * pair[0].mark * pair[0].contract_size
+    if values_1.position != 0.0:
+        holding.cash += values_1.position * pair[1].mark * pair[1].contract_size
 
 
 @njit

@@ -37,32 +37,35 @@ RISK = np.dtype(
 
 @njit
 def profit_of(bot, legs):  # type: ignore[no-untyped-def]
-    """Cash less fees plus positions at the mid, of these legs; NaN while a price that counts is not known."""
+    """Cash less fees plus positions at the mid, of these legs; NaN before a price that counts was known.
+
+    Where a book is not known now its last mid counts: losses are looked for in a gap, too.
+    """
     profit = 0.0
     for leg in legs:
         values = bot.state_values(leg.asset)
         profit += values.balance - values.fee
         if values.position != 0.0:
-            profit += values.position * 0.5 * (leg.bid + leg.ask) * leg.contract_size
+            profit += values.position * leg.mark * leg.contract_size
     return profit
 
 
 @njit
 def capital_of(legs):  # type: ignore[no-untyped-def]
-    """What the venues hold before the run, at the mid; NaN while a price that counts is not known.
+    """What the venues hold before the run, at the mid; NaN before a price that counts was known.
 
     legs: the first two are at two venues, whose money the further ones share.
     """
     capital = legs[0].quote + legs[1].quote
     for leg in legs:
         if leg.is_spot != 0 and leg.base > 0.0:
-            capital += leg.base * 0.5 * (leg.bid + leg.ask) * leg.contract_size
+            capital += leg.base * leg.mark * leg.contract_size
     return capital
 
 
 @njit
 def look(bot, risk, legs, now, params):  # type: ignore[no-untyped-def]
-    """Brings profit, peak and day up to date; nothing changes while a price that counts is not known."""
+    """Brings profit, peak and day up to date; nothing changes before a price that counts was known."""
     profit = profit_of(bot, legs)
     capital = risk.capital if risk.capital > 0.0 else capital_of(legs)
     if not (profit > -np.inf and capital > 0.0):

@@ -34,8 +34,10 @@ def floor_to_lot(qty, lot):  # type: ignore[no-untyped-def]
 
 
 @njit
-def share_funds(bot, legs, first):  # type: ignore[no-untyped-def]
+def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
     """Notes what the other instruments of both venues do with the money that they share with the legs at `first`.
+
+    What their attempts under way may still spend is spent already, and what they have sold may be bought back.
 
     legs: all of them, those of the first venue at even places, those of the second at odd ones.
     """
@@ -49,11 +51,29 @@ def share_funds(bot, legs, first):  # type: ignore[no-untyped-def]
                 continue
             values = bot.state_values(other.asset)
             leg.other_cash += values.balance - values.fee
+            reserved = (
+                _reserved_qty(other) * other.reference_px * other.contract_size
+                if other.attempt_qty > 0.0
+                else 0.0
+            )
+            if leg.is_spot != 0:
+                leg.other_cash -= reserved * (1.0 + params.slippage_tolerance) * (1.0 + other.taker_fee)
+            else:
+                leg.other_notional += reserved
             if values.position != 0.0:
                 notional = values.position * other.mark * other.contract_size
                 leg.other_notional += abs(notional)
                 if leg.is_spot == 0:
                     leg.other_cash += notional
+
+
+@njit
+def _reserved_qty(leg):  # type: ignore[no-untyped-def]
+    """What the leg's attempt may still buy: what is not filled yet; on a spot leg that sells, what it may buy back."""
+    unfilled = max(0.0, leg.attempt_qty - leg.filled_qty)
+    if leg.is_spot == 0 or leg.side > 0:
+        return unfilled
+    return max(0.0, leg.filled_qty)
 
 
 @njit
@@ -105,18 +125,26 @@ def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-
 @njit
 def whole_qty(buy, sell, qty, params):  # type: ignore[no-untyped-def]
     """`qty` within the limits of one order, in common lots; 0 where that is below the least of either venue."""
-    # What the order-level limits would refuse is not asked for; 0: no limit.
-    if params.max_order_qty > 0.0:
-        qty = min(qty, params.max_order_qty)
-    if params.max_order_notional > 0.0:
-        buy_px = buy.ask * (1.0 + params.slippage_tolerance)
-        dearest = max(buy_px * buy.contract_size, sell.bid * sell.contract_size)
-        qty = min(qty, params.max_order_notional / dearest)
+    buy_px = buy.ask * (1.0 + params.slippage_tolerance)
+    qty = order_qty(qty, max(buy_px * buy.contract_size, sell.bid * sell.contract_size), params)
     if not qty > 0.0:
         return 0.0
     qty = floor_to_lot(qty, buy.common_lot)
     sell_px = sell.bid * (1.0 - params.slippage_tolerance)
     return qty if is_large_enough(buy, qty, buy.ask) and is_large_enough(sell, qty, sell_px) else 0.0
+
+
+@njit
+def order_qty(qty, value, params):  # type: ignore[no-untyped-def]
+    """What of `qty` one order may ask for without being refused by the order-level limits, 0 for no limit.
+
+    value: of one unit of quantity, in quote units, at the dearest price that it may be counted at.
+    """
+    if params.max_order_qty > 0.0:
+        qty = min(qty, params.max_order_qty)
+    if params.max_order_notional > 0.0:
+        qty = min(qty, params.max_order_notional / value)
+    return qty
 
 
 @njit
@@ -151,11 +179,11 @@ def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):  # t
 
 @njit
 def limit_price(side, px, tolerance, tick_size):  # type: ignore[no-untyped-def]
-    """The worst price within `tolerance` (a share) of `px`, rounded to the tick that is still within.
+    """The worst price within `tolerance` (a share) of `px`, rounded to the tick that is still within; a tick at least.
 
     side: 1 buys, -1 sells.
     """
     if side > 0:
         return floor_steps(px * (1.0 + tolerance) / tick_size) * tick_size
     steps = px * (1.0 - tolerance) / tick_size
-    return math.ceil(steps - (_ROOM + steps * _ROOM_RELATIVE)) * tick_size
+    return max(1, math.ceil(steps - (_ROOM + steps * _ROOM_RELATIVE))) * tick_size

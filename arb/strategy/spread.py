@@ -216,7 +216,7 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
     if was_busy and attempt.phase != HALTED:
         advance(bot, recorder, attempt, pair, params)
         if attempt.phase == IDLE:
-            is_halted = _review(bot, recorder, state, pair_no, now, params)
+            is_halted = _review(bot, recorder, state, pair_no, now, params) or is_halted
     if attempt.phase == HALTED or is_halted:
         return True
     is_known = params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
@@ -250,7 +250,7 @@ def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-unty
     look(bot, risk, state.legs, now, params)
     end_attempt(risk, attempt.is_hedged != 0, now, params)
     if params.is_convergence:
-        update_holding(bot, pair, state.holdings[pair_no], now)
+        update_holding(bot, pair, state.holdings[pair_no], now, params)
     loss = attempt.profit_before - profit_of(bot, pair)
     return must_halt(recorder, risk, now, params) or must_halt_after(
         recorder, risk, attempt.number, loss, now, params
@@ -270,7 +270,7 @@ def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore
         opportunity = state.seen[2 * pair_no + buy_no]
         # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
         edge = edge_bps(buy, sell) - (basis.bps if buy_no == 0 else -basis.bps) if is_known else np.nan
-        if edge > _threshold_bps(pair, moved, buy_no, params):
+        if is_known and edge > _threshold_bps(pair, moved, buy_no, params):
             missed = _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params)
             if missed == Missed.TAKEN:
                 missed = _enter(bot, recorder, state, pair_no, buy_no, edge, now, params)
@@ -301,7 +301,7 @@ def _threshold_bps(pair, moved, buy_no, params):  # type: ignore[no-untyped-def]
 @njit
 def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
     """Opens an attempt for an edge, or tells what is missing: a `Missed` reason, TAKEN for nothing."""
-    share_funds(bot, state.legs, 2 * pair_no)
+    share_funds(bot, state.legs, 2 * pair_no, params)
     pair = state.legs[2 * pair_no : 2 * pair_no + 2]
     buy, sell = pair[buy_no], pair[1 - buy_no]
     buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
@@ -315,7 +315,7 @@ def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: i
 @njit
 def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
     """Brings back what has moved, as far as the touches show quantity for it."""
-    share_funds(bot, state.legs, 2 * pair_no)
+    share_funds(bot, state.legs, 2 * pair_no, params)
     pair = state.legs[2 * pair_no : 2 * pair_no + 2]
     buy, sell = pair[buy_no], pair[1 - buy_no]
     buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)

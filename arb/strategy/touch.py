@@ -39,7 +39,8 @@ LEG = np.dtype(
         # What the venue's other instruments do with the money that they share with this leg.
         ("other_cash", "f8"),
         ("other_notional", "f8"),
-        # The attempt under way.
+        # The attempt under way; its quantity is 0 when there is none.
+        ("attempt_qty", "f8"),
         ("side", "i8"),
         ("reference_px", "f8"),
         ("order_id", "u8"),

@@ -147,6 +147,10 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
         (["--set", "strategy.basis_halflife_s=60s"], "strategy.basis_halflife_s"),
         (["--set", "data.cache_gb=-1"], "cache_gb is -1; it must be a number from 0"),
         (["--set", "risk.max_orders_per_second=3"], "must be 0 (no limit) or at least 4"),
+        (
+            ["--symbols", "BTCUSDT,ETHUSDT", "--set", "risk.max_orders_per_second=7"],
+            "must be 0 (no limit) or at least 8",
+        ),
         (["--set", "kraken.fees.taker=0.1"], "kraken is neither a section nor a venue"),
         (
             ["--set", "strategy.params.no_such=1"],

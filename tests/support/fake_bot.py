@@ -254,7 +254,7 @@ def _plain_globals(module_name: str) -> dict[str, Any]:
 
 def plain(function: Any) -> Callable[..., Any]:
     """The Python function of a compiled one, which in turn calls Python functions only."""
-    python = function.py_func
+    python = getattr(function, "py_func", function)
     return FunctionType(
         python.__code__, _plain_globals(python.__module__), python.__name__, python.__defaults__
     )

@@ -198,6 +198,24 @@ def check(limits: Limits, asset_no: int = 0, now: int = 0, qty: float = 1.0) -> 
     return bool(check_order(*parts, asset_no, BUY, 100.0, qty, LIMIT, 100.0, 0.0, 0.0, now))
 
 
+def test_the_codes_are_the_places_of_the_names() -> None:
+    codes = (INVALID, QTY, NOTIONAL, POSITION, RATE)
+    assert [RULES[code] for code in codes] == ["invalid", "qty", "notional", "position", "rate"]
+    assert NO_RULE not in codes
+
+
+@pytest.mark.parametrize(
+    ("order", "broken"),
+    [
+        ({"qty": 5.0 * (1 + 1e-7)}, QTY),
+        ({"price": 200.0 * (1 + 1e-7), "qty": 5.0}, NOTIONAL),
+        ({"position": 9.0 + 1e-6}, POSITION),
+    ],
+)
+def test_the_room_is_for_rounding_only(order: dict[str, float], broken: int) -> None:
+    assert rule(**order) == broken
+
+
 def test_an_unused_ring_is_free_at_any_time() -> None:
     ring = np.full(3, NEVER)
 

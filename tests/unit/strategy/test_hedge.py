@@ -40,25 +40,26 @@ REJECTED = Fate(is_rejected=True)
 ALL_FATES = (FULL, NOTHING, PARTIAL, SILENT, LATE, TOO_LATE, LATE_NOTHING, REFUSED, REJECTED)
 
 LIMIT = 3.0
-PARAMS = spread_params(
-    min_spread_bps=10.0,
-    max_position_size=1.0,
-    position_limit=LIMIT,
-    slippage_tolerance=TOLERANCE,
-    order_timeout_ns=TIMEOUT,
-    attempt_interval_ns=0,
-    max_failures=0,
-    max_attempt_loss=1e9,
-    max_drawdown=1e9,
-    max_daily_loss=1e9,
+VALUES = {
+    "min_spread_bps": 10.0,
+    "max_position_size": 1.0,
+    "position_limit": LIMIT,
+    "slippage_tolerance": TOLERANCE,
+    "order_timeout_ns": TIMEOUT,
+    "attempt_interval_ns": 0,
+    "max_failures": 0,
+    "max_attempt_loss": 1e9,
+    "max_drawdown": 1e9,
+    "max_daily_loss": 1e9,
     # Each attempt stands for itself here; what moves inventory back is tested elsewhere.
-    inventory_skew_bps=0.0,
-    rebalance_threshold=1.0,
-    common_lot=COMMON_LOT,
-    is_spot_1=False,
-    base_0=10.0,
-    quote=10_000.0,
-)
+    "inventory_skew_bps": 0.0,
+    "rebalance_threshold": 1.0,
+    "common_lot": COMMON_LOT,
+    "is_spot_1": False,
+    "base_0": 10.0,
+    "quote": 10_000.0,
+}
+PARAMS = spread_params(**VALUES)
 
 
 #: What is watched rather than done; `test_spread` tests it.
@@ -81,10 +82,11 @@ OPEN = [touch(START, 0, 99.99, 100.0), touch(START, 1, 101.0, 101.05)]
 CALM = [touch(START + 2 * MS, 0, 99.99, 100.0), touch(START + 2 * MS, 1, 100.0, 100.05)]
 
 
-def run(touches: Sequence[Touch], script: Sequence[Fate], then: Fate = FULL) -> Run:
+def run(touches: Sequence[Touch], script: Sequence[Fate], then: Fate = FULL, **changes: float) -> Run:
     bot = FakeBot(touches, fates(script, then), touches[-1].ts + 3_000 * MS, TICKS, LOTS)
     recorder = FakeRecorder()
-    outcome = plain(spread.run)(bot, PARAMS, recorder)
+    params = spread_params(**{**VALUES, **changes}) if changes else PARAMS
+    outcome = plain(spread.run)(bot, params, recorder)
     return Run(bot, [d for d in recorder.decisions if d.code not in WATCHED], int(outcome))
 
 
@@ -110,6 +112,7 @@ def check(result: Run) -> None:
     assert result.outcome == (Outcome.HALTED if is_halted else Outcome.ENDED)
     if is_halted:
         assert result.decisions[-1].code == Decision.HALTED
+        assert result.bot.current_timestamp == result.decisions[-1].ts, "it went on after the halt"
     for values in (result.bot.state_values(0), result.bot.state_values(1)):
         assert abs(values.position) <= LIMIT + ROOM
 
@@ -154,6 +157,7 @@ def _check_attempt(lines: list[Decided], by_id: dict[int, Order]) -> None:
                 _check_within(order, _taken(order.touch, order.side), TOLERANCE * min(reversals, 10))
             working.append(order)
     end = lines[-1]
+    assert (end.leg, end.order_id) == (-1, 0), "an end is of both legs"
     imbalance = filled[buy_no] - filled[1 - buy_no]
     if end.code == Decision.HALTED:
         assert end.value == pytest.approx(imbalance, abs=ROOM)
@@ -223,6 +227,46 @@ def test_every_attempt_ends_flat_or_halted(
     script: list[Fate], then: Fate, changes: list[tuple[int, int, int, int, float, float, float]]
 ) -> None:
     check(run(_touches(changes), script, then))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(ALL_FATES), max_size=12), touch_changes, st.sampled_from([0.3, 0.55, 1.0]),
+    st.sampled_from([0.0, 40.0, 101.05]),
+)  # fmt: skip
+def test_no_order_is_one_that_the_limits_refuse(
+    script: list[Fate],
+    changes: list[tuple[int, int, int, int, float, float, float]],
+    qty_max: float,
+    notional_max: float,
+) -> None:
+    # A hedge that is refused for its size leaves a leg alone for ever.
+    then = Fate(share=0.3)
+    result = run(_touches(changes), script, then, max_order_qty=qty_max, max_order_notional=notional_max)
+    for order in result.bot.sent + result.bot.refused:
+        assert order.qty <= qty_max + ROOM
+        px = order.price if order.side == BUY else max(order.price, order.touch.bid)
+        assert notional_max == 0.0 or px * order.qty <= notional_max + 1e-6
+
+
+def test_a_reversal_that_is_dearer_than_one_order_may_be_is_sent_in_parts() -> None:
+    # 101.05 allow one at 101, but not one bought back at 101.15.
+    touches = [*OPEN, touch(START + MS // 2, 0, 100.19, 100.2)]
+    result = run(touches, [NOTHING, FULL], max_order_notional=101.05)
+    assert [order.qty for order in result.bot.sent] == pytest.approx([1.0, 1.0, 0.99, 0.01])
+    assert codes(result)[-1] == "REVERSED"
+
+
+def test_a_hedge_with_a_residual_beside_is_sent_in_parts() -> None:
+    # 0.03 too many were bought and too few to be sold: with them, the next attempt leaves more than one order may be.
+    touches = [
+        *OPEN, touch(START + 10 * MS, 1, 101.0, 101.04), touch(START + 10 * MS + MS // 2, 1, 100.5, 100.55),
+    ]  # fmt: skip
+    script = [Fate(share=1.0), Fate(share=0.97), FULL, NOTHING]
+    result = run(touches, script, max_order_qty=1.0, min_notional=5.0)
+    assert max(order.qty for order in result.bot.sent) <= 1.0
+    assert [d.code for d in result.decisions if d.code in ENDS] == [Decision.HEDGED, Decision.REVERSED]
+    assert result.bot.state_values(0).position == pytest.approx(0.97 + 0.03)
 
 
 @pytest.mark.parametrize("script", list(itertools.product(ALL_FATES, repeat=3)), ids=str)
@@ -369,6 +413,22 @@ def test_no_attempt_begins_on_half_a_touch() -> None:
         touches = list(OPEN)
         touches[n] = touches[n]._replace(**{side: nan, f"{side}_qty": nan})
         assert run(touches, []).decisions == []
+
+
+def test_nothing_is_sent_where_no_quantity_is_known() -> None:
+    nan = math.nan
+    unknown = touch(START + MS // 2, 0, 99.99, 100.0, nan, nan)
+    result = run([*OPEN, unknown, touch(START + 50 * MS, 0, 99.99, 100.0)], [NOTHING, FULL])
+    assert result.bot.sent[2].sent_ts == START + 50 * MS
+    check(result)
+
+
+def test_a_chase_sells_at_its_limit_itself() -> None:
+    # 101.0 less 0.1 % is 100.899: the tick within is 100.9, and a bid there is good enough.
+    touches = [*OPEN, touch(START + MS // 2, 1, 100.9, 100.95)]
+    assert codes(run(touches, [FULL, NOTHING, FULL]))[-2:] == ["CHASE", "HEDGED"]
+    touches = [*OPEN, touch(START + MS // 2, 1, 100.85, 100.9)]
+    assert "CHASE" not in codes(run(touches, [FULL, NOTHING, FULL]))
 
 
 def test_a_crossed_book_is_no_touch() -> None:

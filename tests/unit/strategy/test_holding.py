@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -146,6 +147,50 @@ def test_nothing_is_left_on_a_silent_or_an_unknown_book() -> None:
     assert attempts([touch(2 * S, 1, math.nan)], max_holding_ns=5 * S) == [ENTER_0]
 
 
+@pytest.mark.parametrize("leg_no", [0, 1])
+def test_nothing_is_left_on_a_crossed_book(leg_no: int) -> None:
+    crossed = [Touch(2 * S, leg_no, 101.0, 100.0, 5.0, 5.0)]
+    assert attempts(crossed, max_holding_ns=5 * S) == [ENTER_0]
+
+
+def test_a_small_spread_is_stopped_like_a_large_one() -> None:
+    then = [touch(2 * S, 1, 102.0)]
+    stopped = [ENTER_0, (Purpose.STOP_LOSS, 1)]
+    assert attempts(then, stop_loss_bps=50.0, max_edge_bps=150.0, max_position_size=0.005) == stopped
+
+
+def test_adding_to_a_spread_does_not_make_it_younger() -> None:
+    more = [touch(6 * S, 1, 101.2), *(touch((7 + n) * S, 1, 101.2, qty=5.0 + n) for n in range(12))]
+    _, decisions = run(more, max_holding_ns=10 * S, max_position_size=0.5, stop_loss_bps=1e4)
+    begun = [(Purpose(d.order_id), d.ts) for d in decisions if d.code == Decision.ATTEMPT]
+    assert begun[:2] == [(Purpose.ENTER, S), (Purpose.ENTER, 6 * S)]
+    assert begun[2][0] == Purpose.TIMEOUT
+    assert begun[2][1] <= 12 * S
+
+
+@pytest.mark.parametrize("dear", [0, 1])
+def test_leaving_is_logged_with_what_it_earns_over_the_basis(dear: int) -> None:
+    # One leg stands half a per cent above the other for good, then twice as far, and is back.
+    usual = [touch((1 + n) * S, leg, (100.5, 100.0)[leg != dear]) for n in range(20) for leg in (0, 1)]
+    then = [touch(21 * S, dear, 101.0), touch(22 * S, dear, 100.5)]
+    _, decisions = run(then, first=usual, basis_halflife_ns=10 * S, stop_loss_bps=1e4)
+    enter, leave = [d for d in decisions if d.code == Decision.ATTEMPT]
+    assert (Purpose(enter.order_id), Purpose(leave.order_id)) == (Purpose.ENTER, Purpose.LEAVE)
+    assert (enter.leg, leave.leg) == (1 - dear, dear)
+    assert enter.value == pytest.approx(49.0, abs=4.0)
+    assert leave.value == pytest.approx(0.0, abs=6.0)
+
+
+def test_where_nothing_is_shown_nothing_is_left() -> None:
+    assert attempts([touch(2 * S, 1, 100.0, qty=0.0004)]) == [ENTER_0]
+
+
+def test_a_short_spread_is_valued_at_the_asks_it_is_bought_back_at() -> None:
+    legs, held = [_Leg(99.0, 101.0), _Leg(99.0, 101.0)], _Held(bought_no=0, cash=0.0)
+    profit, value = plain(holding.open_profit)(legs, held, _Values(0.5, 0.0), _Values(-0.5, 0.0))
+    assert (profit, value) == (pytest.approx(0.5 * 99.0 - 0.5 * 101.0), pytest.approx(0.5 * 101.0))
+
+
 def test_leaving_takes_what_is_shown_and_goes_on_until_flat() -> None:
     met = [touch((2 + n) * S, 1, 100.0 - n / 100, qty=0.4) for n in range(4)]
     bot, decisions = run(met)
@@ -168,6 +213,33 @@ def test_a_spread_too_small_to_be_traded_is_none() -> None:
     bot, decisions = run(met, tenth, min_notional=50.0)
     assert [Purpose(d.order_id) for d in decisions if d.code == Decision.ATTEMPT] == [Purpose.ENTER]
     assert bot.state_values(0).position == pytest.approx(0.1)
+
+
+def test_what_is_too_small_to_be_closed_is_not_held() -> None:
+    # Nothing closes 0.0015 in lots of 0.001 but for one of them: the rest must not keep the other direction away.
+    met = [touch(2 * S, 1, 100.0), touch(3 * S, 1, 99.0)]
+    script = [Fate(share=0.0015), Fate(share=0.0015)]
+    changes = {"common_lot": 0.001, "min_qty": 0.0}
+    bot = FakeBot([*APART, *met], fates(script), 60 * S, (0.001, 0.001), (0.0005, 0.0005))
+    recorder = FakeRecorder()
+    plain(spread.run)(bot, params(**changes), recorder)
+    begun = [(Purpose(d.order_id), d.leg) for d in recorder.decisions if d.code == Decision.ATTEMPT]
+    assert begun == [ENTER_0, (Purpose.LEAVE, 1), (Purpose.ENTER, 1)]
+
+
+def test_what_was_left_before_is_no_profit_of_what_is_held() -> None:
+    # 0.04 were bought at 100 and could not be sold: below the least value of the venue.
+    legs = [
+        SimpleNamespace(
+            asset=n, bid=100.0, ask=100.0, mark=100.0, contract_size=1.0, common_lot=0.01, min_qty=0.0, min_notional=5.0
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    held = SimpleNamespace(bought_no=0, since_ts=0, cash=0.0, blocked_no=-1)
+    values = [_Values(0.04, -4.0), _Values(-0.03, 3.0)]
+    plain(holding.update_holding)(SimpleNamespace(state_values=values.__getitem__), legs, held, S, params())
+    assert held.bought_no == holding.NONE_HELD
+    assert plain(holding.open_profit)(legs, held, *values)[0] == pytest.approx(0.0)
 
 
 def test_open_profit_is_what_closing_at_the_touches_brings() -> None:

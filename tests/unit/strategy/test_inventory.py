@@ -113,6 +113,10 @@ def test_no_more_comes_back_than_has_moved_or_is_shown() -> None:
     assert attempts([touch(2 * S, 1, 99.9, 100.0, qty=0.3)])[1][2] == pytest.approx(0.3)
 
 
+def test_nothing_comes_back_where_nothing_is_shown() -> None:
+    assert attempts([touch(2 * S, 1, 99.9, 100.0, qty=0.0004)]) == [FIRST]
+
+
 def test_it_stays_where_it_is_below_the_threshold_or_when_that_is_too_dear() -> None:
     books = [touch(2 * S, 1, 99.9, 100.0)]
     assert attempts(books, rebalance_threshold=0.11) == [FIRST]

@@ -32,7 +32,7 @@ look, must_halt, must_halt_after, end_attempt, obstacle, begin_attempt = (
 
 def legs(mid: float = 100.0) -> list[Any]:
     """Spot with 10 base and a perpetual: a capital of 1,000 + 3,000 + 6,000."""
-    both = {"bid": mid - 1.0, "ask": mid + 1.0, "contract_size": 1.0}
+    both = {"bid": mid - 1.0, "ask": mid + 1.0, "mark": mid, "contract_size": 1.0}
     return [
         SimpleNamespace(**both, asset=0, is_spot=1, base=10.0, quote=3_000.0),
         SimpleNamespace(**both, asset=1, is_spot=0, base=0.0, quote=6_000.0),
@@ -70,7 +70,7 @@ def test_profit_is_cash_less_fees_plus_positions_at_the_mid() -> None:
     assert state.profit == pytest.approx(-200.0 - 1.0 + 2.0 * 100.0 - 2.0 * 100.0)
 
 
-def test_an_unknown_price_changes_nothing() -> None:
+def test_a_price_that_was_never_known_changes_nothing() -> None:
     state = looked(50.0)
     look(bot(balance=-5_000.0, position=1.0), state, legs(math.nan), 2 * S, PARAMS)
     assert (state.profit, state.is_day_lost) == (50.0, 0)
@@ -155,6 +155,24 @@ def test_the_strategy_pauses_after_failures() -> None:
     assert count[0] > 1
     assert count[1] == 1
     assert any(d.code == Decision.OPPORTUNITY_END for d in paused)
+
+
+def test_an_attempt_that_loses_while_a_book_is_lost_halts() -> None:
+    # The first moves inventory; of the second one leg is filled, the other book is lost, and leg 0 is sold for 90.
+    nan = math.nan
+    touches = [
+        Touch(S, 0, 99.99, 100.0, 5.0, 5.0), Touch(S, 1, 101.0, 101.1, 5.0, 5.0),
+        Touch(2 * S, 1, 101.0, 101.2, 5.0, 5.0), Touch(2 * S + 1, 0, 90.0, 90.1, 5.0, 5.0),
+        Touch(2 * S + 1, 1, nan, nan, nan, nan),
+    ]  # fmt: skip
+    loose = {"max_drawdown": 1.0, "max_daily_loss": 1.0, "max_edge_bps": 1e6}
+    params = spread_params(base=1e3, quote=1e6, max_attempt_loss=1e-6, order_timeout_ns=100_000_000, **loose)
+    recorder = FakeRecorder()
+    script = [Fate(), Fate(), Fate(), Fate(share=0.0)]
+    fake = FakeBot(touches, fates(script), 30 * S, (0.01, 0.01), (0.001, 0.001))
+    assert plain(spread.run)(fake, params, recorder) == Outcome.HALTED
+    ends = [(d.attempt, d.order_id) for d in recorder.decisions if d.code == Decision.RISK_HALTED]
+    assert ends == [(2, Missed.ATTEMPT_LOSS)]
 
 
 def test_the_strategy_halts_on_its_drawdown() -> None:

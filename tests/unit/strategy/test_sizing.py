@@ -67,6 +67,12 @@ def test_limits_round_inward() -> None:
     assert limit_price(-1, 100.0, 0.0012, 0.05) == pytest.approx(99.9)
 
 
+def test_a_sale_asks_for_a_tick_at_least() -> None:
+    # The band of a reversal may be as wide as the price.
+    assert limit_price(-1, 100.0, 1.0, 0.05) == 0.05
+    assert limit_price(-1, 0.05, 0.9, 0.05) == 0.05
+
+
 def leg(**changes: Any) -> Any:
     base = {
         "bid": 99.9,
@@ -84,6 +90,10 @@ def leg(**changes: Any) -> Any:
         "ask_taken": 0.0,
         "other_cash": 0.0,
         "other_notional": 0.0,
+        "attempt_qty": 0.0,
+        "filled_qty": 0.0,
+        "side": 0,
+        "reference_px": 0.0,
         "max_position_size": 20.0,
         "position_limit": 80.0,
         "common_lot": 0.001,
@@ -329,11 +339,35 @@ def test_money_is_shared_by_the_instruments_of_a_venue(is_spot: int, cash: float
     states = [values(), values(), values(3.0, -300.0, 10.0), values(-3.0, 300.0, 7.0)]
     bot = SimpleNamespace(state_values=lambda asset: states[asset])
     legs = _shared(2, is_spot)
-    share_funds(bot, legs, 0)
+    share_funds(bot, legs, 0, params())
     assert (legs[0].other_cash, legs[0].other_notional) == (cash, notional)
     assert (legs[1].other_cash, legs[1].other_notional) == ((293.0, 300.0) if is_spot else (-7.0, 300.0))
-    share_funds(bot, legs, 2)
+    share_funds(bot, legs, 2, params())
     assert (legs[2].other_cash, legs[2].other_notional) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("is_spot", "side", "cash", "notional"),
+    [
+        # A purchase of 3 at 100, one filled: two at the worst price and the fee. A sale of 3: the one that was sold.
+        (1, 1, -2 * 100.0 * 1.01 * 1.001, 0.0),
+        (1, -1, -100.0 * 1.01 * 1.001, 0.0),
+        (0, 1, 0.0, 200.0),
+        (0, -1, 0.0, 200.0),
+    ],
+)
+def test_what_an_attempt_under_way_may_spend_is_spent(
+    is_spot: int, side: int, cash: float, notional: float
+) -> None:
+    bot = SimpleNamespace(state_values=lambda asset: values())
+    legs = _shared(2, is_spot)
+    legs[2].attempt_qty, legs[2].filled_qty, legs[2].side, legs[2].reference_px = 3.0, 1.0, side, 100.0
+    share_funds(bot, legs, 0, params())
+    assert (legs[0].other_cash, legs[0].other_notional) == (pytest.approx(cash), pytest.approx(notional))
+    assert (legs[1].other_cash, legs[1].other_notional) == (0.0, 0.0)
+    legs[2].attempt_qty = 0.0
+    share_funds(bot, legs, 0, params())
+    assert (legs[0].other_cash, legs[0].other_notional) == (0.0, 0.0)
 
 
 def test_what_the_others_spent_is_gone_for_this_one() -> None:

@@ -139,6 +139,14 @@ def test_an_opportunity_is_told_from_its_rise_to_its_end_with_its_highest_edge()
     ]
 
 
+def test_what_is_open_at_the_end_of_the_data_is_told_of_either_direction() -> None:
+    other = [touch(S, 0, 101.0, 101.1), touch(S, 1, 99.99, 100.0)]
+    for books, leg in ((CHEAP_0, 0), (other, 1)):
+        assert lines(books, Decision.OPPORTUNITY_END) == [
+            (Decision.OPPORTUNITY_END, leg, Missed.TAKEN, 100.0)
+        ]
+
+
 def test_an_unknown_book_ends_an_opportunity() -> None:
     books = [*CHEAP_0, touch(2 * S, 1, math.nan, math.nan), touch(3 * S, 1, 101.0, 101.1)]
     assert len(lines(books, Decision.OPPORTUNITY_END)) == 2
@@ -151,7 +159,8 @@ def test_an_edge_above_the_cap_is_distrusted() -> None:
 
 
 def test_a_silent_book_opens_nothing() -> None:
-    assert missed(CHEAP_0, {0: S - 101 * MS}, stale_after_ns=100 * MS) == [Missed.STALE]
+    for leg_no in range(2):
+        assert missed(CHEAP_0, {leg_no: S - 101 * MS}, stale_after_ns=100 * MS) == [Missed.STALE]
     assert missed(CHEAP_0, {0: S - 100 * MS}, stale_after_ns=100 * MS) == [Missed.TAKEN]
 
 
@@ -215,6 +224,15 @@ def test_pairs_share_the_money_of_a_venue() -> None:
     assert [o.qty for o in bot.sent if o.side == 1] == [pytest.approx(1.0), pytest.approx(0.5)]
 
 
+@pytest.mark.parametrize("is_spot", [True, False])
+def test_pairs_do_not_spend_the_same_money_at_once(is_spot: bool) -> None:
+    # Both edges rise in one event, before the first orders are answered: 150 pay for one and a half.
+    bot = two_pairs(touch(2 * S, 1, 101.0, 101.1), touch(2 * S, 3, 101.0, 101.1))
+    run_pairs(bot, is_spot=is_spot, quote_0=150.15, quote_2=150.15, position_limit=1.0)
+    assert sum(o.qty for o in bot.sent if o.side == 1) <= 1.5
+    assert len(bot.sent) == 4
+
+
 def test_a_halt_lets_the_other_pair_end_its_attempt() -> None:
     # Pair 0 gets one leg and nothing more: it halts about 200 ms later, while pair 1 waits for its answers.
     bot = two_pairs(touch(2 * S, 1, 101.0, 101.1), touch(2 * S + 50 * MS, 3, 101.0, 101.1))
@@ -230,3 +248,28 @@ def test_a_halt_lets_the_other_pair_end_its_attempt() -> None:
     ends = [(d.attempt, d.code) for d in decisions if d.code in (Decision.HALTED, Decision.HEDGED)]
     assert outcome == Outcome.HALTED
     assert ends == [(1, Decision.HALTED), (2, Decision.HEDGED)]
+
+
+def test_after_a_halt_the_other_pair_opens_nothing_more() -> None:
+    # Pair 1 ends its attempt just when its mids have met: what it holds would be closed, were it not for the halt.
+    bot = two_pairs(
+        touch(2 * S, 1, 101.0, 101.1), touch(2 * S + 50 * MS, 3, 101.0, 101.1), touch(2 * S + 230 * MS, 3, 99.9, 100.0)
+    )  # fmt: skip
+    by_pair = [fates([Fate()], Fate(share=0.0)), fates([], Fate(delay_ns=180 * MS))]
+    submit = bot._submit
+
+    def by_leg(side: int, leg_no: int, *rest: Any) -> int:
+        bot.fates = by_pair[leg_no // 2]
+        return submit(side, leg_no, *rest)
+
+    bot._submit = by_leg  # type: ignore[method-assign]
+    loose = {"max_attempt_loss": 1e9, "max_drawdown": 1e9, "max_daily_loss": 1e9}
+    outcome, decisions = run_pairs(bot, order_timeout_ns=100 * MS, is_convergence=True, **loose)
+    assert outcome == Outcome.HALTED
+    assert [d.attempt for d in decisions if d.code == Decision.ATTEMPT] == [1, 2]
+
+
+@pytest.mark.parametrize("is_convergence", [False, True])
+def test_a_price_of_nothing_is_no_touch(is_convergence: bool) -> None:
+    books = [touch(S, 0, 0.0, 0.0), touch(S, 1, 101.0, 101.1), touch(2 * S, 1, 0.0, 0.0)]
+    assert attempts(books, is_convergence=is_convergence, max_edge_bps=1e9) == []

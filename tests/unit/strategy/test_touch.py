@@ -58,6 +58,11 @@ def test_a_touch_is_quoted_when_both_sides_are_known_and_apart() -> None:
         assert not is_quoted(quoted(bid, ask))
 
 
+def test_a_price_of_nothing_has_no_spread() -> None:
+    for books in ([quoted(0.0, 0.0), quoted(99.0, 100.0)], [quoted(99.0, 100.0), quoted(0.0, 0.0)]):
+        assert math.isnan(plain(touch.mid_spread_bps)(books))
+
+
 def _legs(bps: float) -> list[Any]:
     """Two books whose mids are `bps` apart; NaN: the second is not known."""
     return [quoted(99.5, 100.5), quoted(99.5 * (1 + bps / 1e4), 100.5 * (1 + bps / 1e4))]
@@ -188,6 +193,17 @@ def test_what_was_taken_counts_until_the_venue_changes_that_side() -> None:
     bot.touches[0] = (1.0, 2.5, 3.5, 4.0)
     read_touches(bot, legs, 0)
     assert legs[0].ask_taken == 0.0
+    # More, less, dearer or cheaper: whatever the venue says is new.
+    for bid, ask, bid_qty, ask_qty in (
+        (1.0, 2.0, 3.0, 4.5),
+        (1.0, 2.0, 3.0, 3.5),
+        (0.5, 1.5, 2.0, 3.5),
+        (0.7, 1.6, 3, 4),
+    ):
+        legs[0].ask_taken = legs[0].bid_taken = 1.0
+        bot.touches[0] = (bid, ask, bid_qty, ask_qty)
+        read_touches(bot, legs, 0)
+        assert legs[0].ask_taken == 0.0
 
 
 def test_only_the_pair_that_is_asked_for_is_read() -> None:

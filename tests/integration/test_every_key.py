@@ -1,0 +1,411 @@
+"""Every key of the configuration changes a result: what is sent, filled, recorded or refused, not its echo.
+
+Keys of the strategy go the whole way from the file to its plain functions on a scripted bot; keys of data, clock and
+simulation through `run_backtest` on a small simulated recording. A key without an entry here fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hftbacktest.order import GTX, LIMIT
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_EVENT,
+    EXCH_EVENT,
+    LOCAL_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+    event_dtype,
+)
+from support.configured import MS, S, configured, trade
+from support.fake_bot import Fate, Touch
+from support.recording_files import clean_imports
+
+from arb.app.backtest import run_backtest
+from arb.app.facts import facts_of
+from arb.app.legs import known_venues, leg_of, load_adapter
+from arb.app.sandbox import record_market
+from arb.backtest.assets import LegData, backtest_bot
+from arb.bot.cache import bot_compiled
+from arb.config import load, write_templates
+from arb.config.schema import MainFile, VenueFile
+from arb.config.strict import known_keys
+from arb.strategy import spread
+from connectors.binance import BinanceSpot, BinanceUsdm
+from connectors.errors import ConnectorError
+
+pytestmark = pytest.mark.slow
+
+EMPTY = Fate(share=0.0)
+
+
+def touch(at_ms: float, leg: int, bid: float, ask: float, qty: float = 5.0) -> Touch:
+    return Touch(round(at_ms * MS), leg, bid, ask, qty, qty)
+
+
+def two(at_ms: float, mid_1: float, qty: float = 5.0) -> list[Touch]:
+    """Leg 0 stands at 100, leg 1 at `mid_1`; the books are 0.2 wide."""
+    return [touch(at_ms, 0, 99.9, 100.1, qty + at_ms / 1e6), touch(at_ms, 1, mid_1 - 0.1, mid_1 + 0.1, qty)]
+
+
+#: Six times leg 1 is dear, and more so.
+DEAR = [t for n in range(6) for t in two(1000 + 300 * n, 101.0 + n / 10)]
+#: Then it is cheap, and then as dear as leg 0.
+BACK = [*DEAR, *two(5000, 99.0), *two(7000, 100.0)]
+#: A spread that opens, widens, and comes back by halves.
+HELD = [*two(1000, 101.0), *two(3000, 101.8), *two(9000, 100.4), *two(12000, 100.0), *two(20000, 99.9)]
+#: Another symbol at both venues, too.
+FOUR = [*DEAR, *(t._replace(leg_no=t.leg_no + 2) for t in DEAR)]
+FOUR.sort(key=lambda t: t.ts)
+
+CONVERGENCE = ("strategy.mode='convergence'", "risk.stop_loss_bps=1000.0")
+PERPETUALS = (
+    "strategy.legs=['binance_usdm:SYMBOL', 'bybit_linear:SYMBOL']",
+    *(f"capital.{venue}.quote=2000.0" for venue in ("binance_usdm", "bybit_linear")),
+    *(f"{venue}.fees.taker=0.0" for venue in ("binance_usdm", "bybit_linear")),
+)
+BOTH = ("strategy.symbols=['BTCUSDT', 'ETHUSDT']",)
+#: Leg 1 is sold and leg 0 does not follow: its offer is gone after the first answer.
+ALONE = [*two(1000, 101.0), touch(1000.5, 0, 100.3, 100.6), *two(5000, 101.0), *two(9000, 101.1)]
+ONE_FILL = [EMPTY, Fate()]
+#: A loss that is no more than an attempt that was reversed at 0.5 dearer: of a capital of about 220,000.
+LOST = [*two(1000, 101.0), touch(1000.5, 0, 100.3, 100.6), touch(1000.6, 1, 101.4, 101.6), *two(5000, 101.0)]
+
+
+class Case(NamedTuple):
+    """`changed` instead of `base` makes `differs` another one."""
+
+    changed: str
+    differs: Callable[[Any], Any]
+    base: tuple[str, ...] = ()
+    touches: list[Touch] = DEAR
+    script: list[Fate] = []  # noqa: RUF012 - never written
+    then: Fate | None = None
+    last_feed: dict[int, int] = {}  # noqa: RUF012
+
+
+def orders(result: Any) -> Any:
+    return result.orders
+
+
+def purposes(result: Any) -> Any:
+    return result.purposes
+
+
+def halts(result: Any) -> Any:
+    return (result.outcome, result.halts)
+
+
+def missed(result: Any) -> Any:
+    return result.missed
+
+
+def attempt_times(result: Any) -> Any:
+    return [order[0] for order in result.orders[::2]]
+
+
+STRATEGY = {
+    "strategy.symbol": Case("strategy.symbol='ETHUSDT'", orders, ("strategy.max_position_size=0.123456",)),
+    "strategy.legs": Case(
+        "strategy.legs=['bybit_spot:SYMBOL', 'binance_spot:SYMBOL']", orders, ("capital.bybit_spot.base=0.5",)
+    ),
+    "strategy.symbols": Case(BOTH[0], orders, touches=FOUR),
+    "strategy.function": Case("strategy.function='own.py:run'", orders),
+    "strategy.mode": Case("strategy.mode='convergence'", purposes, touches=HELD),
+    "strategy.min_spread_bps": Case("strategy.min_spread_bps=100.0", attempt_times),
+    "strategy.max_edge_bps": Case("strategy.max_edge_bps=100.0", attempt_times),
+    "strategy.max_position_size": Case("strategy.max_position_size=0.5", orders),
+    "strategy.inventory_skew_bps": Case(
+        "strategy.inventory_skew_bps=200.0", attempt_times, ("strategy.rebalance_threshold=0.001",)
+    ),
+    "strategy.rebalance_threshold": Case(
+        "strategy.rebalance_threshold=0.001", purposes, ("strategy.rebalance_cost_bps=50.0",), BACK
+    ),
+    "strategy.rebalance_cost_bps": Case(
+        "strategy.rebalance_cost_bps=50.0", purposes, ("strategy.rebalance_threshold=0.001",), BACK
+    ),
+    "strategy.exit_spread_bps": Case("strategy.exit_spread_bps=45.0", attempt_times, CONVERGENCE, HELD),
+    "strategy.max_holding_s": Case("strategy.max_holding_s=3.0", purposes, CONVERGENCE, HELD),
+    "strategy.basis_halflife_s": Case("strategy.basis_halflife_s=0.2", attempt_times),
+    "strategy.params.<name>": Case("strategy.params.record_interval_ns=100000000", lambda r: r.records),
+    "risk.max_drawdown": Case(
+        "risk.max_drawdown=1e-6", halts, ("risk.max_attempt_loss=1.0",), LOST, ONE_FILL
+    ),
+    "risk.max_attempt_loss": Case("risk.max_attempt_loss=1e-6", halts, (), LOST, ONE_FILL),
+    "risk.max_daily_loss": Case("risk.max_daily_loss=1e-6", attempt_times, (), LOST, ONE_FILL),
+    "risk.max_failures": Case("risk.max_failures=1", attempt_times, (), ALONE, [], EMPTY),
+    "risk.cooldown_s": Case(
+        "risk.cooldown_s=5.0", attempt_times, ("risk.max_failures=1", "risk.cooldown_s=1.0"), DEAR, [], EMPTY
+    ),
+    "risk.max_attempts_per_day": Case("risk.max_attempts_per_day=2", attempt_times),
+    "risk.stop_loss_bps": Case("risk.stop_loss_bps=50.0", purposes, CONVERGENCE, HELD),
+    "risk.max_leverage": Case("risk.max_leverage=0.1", orders, PERPETUALS),
+    "risk.capital_allocation": Case(
+        "risk.capital_allocation=0.1", orders, ("capital.binance_spot.quote=400.0",)
+    ),
+    "risk.position_limit": Case("risk.position_limit=2.5", orders),
+    "risk.max_order_qty": Case("risk.max_order_qty=0.3", orders),
+    "risk.max_order_notional": Case("risk.max_order_notional=30.0", orders),
+    "risk.max_orders_per_second": Case("risk.max_orders_per_second=4", attempt_times),
+    "execution.order_timeout_ms": Case(
+        "execution.order_timeout_ms=300", attempt_times, (), ALONE, [EMPTY, Fate(), EMPTY]
+    ),
+    "execution.attempt_interval_ms": Case("execution.attempt_interval_ms=500", attempt_times),
+    "execution.stale_after_ms": Case("execution.stale_after_ms=10", missed, last_feed={0: 980 * MS}),
+    "execution.slippage_tolerance": Case("execution.slippage_tolerance=0.002", orders),
+    "execution.touch_share": Case("execution.touch_share=0.1", orders),
+    "capital.<venue>.base": Case("capital.bybit_spot.base=2.0", orders),
+    "capital.<venue>.quote": Case("capital.binance_spot.quote=200.0", orders),
+    "capital.<venue>.base_of.<SYMBOL>": Case("capital.bybit_spot.base_of.BTCUSDT=2.0", orders),
+    "symbols.<SYMBOL>.max_position_size": Case(
+        "symbols.ETHUSDT.max_position_size=0.5", orders, BOTH, FOUR
+    ),
+    "symbols.<SYMBOL>.position_limit": Case("symbols.ETHUSDT.position_limit=0.5", orders, BOTH, FOUR),
+    "kind": Case(
+        "binance_spot.kind='linear'", orders, ("capital.binance_spot={base=0.0, quote=500.0}",),
+        [*two(500, 99.0), *DEAR],
+    ),
+    "fees.taker": Case("binance_spot.fees.taker=0.009", attempt_times),
+    "symbols.<SYMBOL>.tick_size": Case(
+        "bybit_spot.symbols.BTCUSDT.tick_size='0.5'", orders, ("execution.slippage_tolerance=0.01",)
+    ),
+    "symbols.<SYMBOL>.lot_size": Case(
+        "bybit_spot.symbols.BTCUSDT.lot_size='0.01'", orders, ("strategy.max_position_size=0.1234",)
+    ),
+    "symbols.<SYMBOL>.min_qty": Case("bybit_spot.symbols.BTCUSDT.min_qty=2.0", missed),
+    "symbols.<SYMBOL>.min_notional": Case("bybit_spot.symbols.BTCUSDT.min_notional=200.0", missed),
+    "symbols.<SYMBOL>.contract_size": Case(
+        "binance_spot.symbols.BTCUSDT.contract_size=10.0", orders, ("capital.binance_spot.quote=1000.0",)
+    ),
+}  # fmt: skip
+
+
+class Replay(NamedTuple):
+    """`changed` instead of `base` makes `differs` of a backtest another one."""
+
+    changed: str
+    differs: Callable[[Any], Any]
+    base: tuple[str, ...] = ()
+
+
+def fills(result: Any) -> Any:
+    return [(t.exch_ts, t.price, t.quantity) for t in result.trades]
+
+
+def fees(result: Any) -> Any:
+    return [t.fee for t in result.trades]
+
+
+def seen_at(result: Any) -> Any:
+    """Price and time of every record."""
+    with np.load(result.folder / "records.npz") as file:
+        return (file["0"]["price"].tobytes(), file["0"]["timestamp"].tobytes())
+
+
+def known_at(result: Any) -> Any:
+    """Position at every record."""
+    with np.load(result.folder / "records.npz") as file:
+        return file["0"]["position"].tobytes()
+
+
+def told_first(result: Any) -> Any:
+    return result.summary.as_dict()["notes"][-1]
+
+
+REPLAY = {
+    "clock.offset_ms": Replay("clock.offset_ms=900.0", seen_at, ("clock.offset_ms=1600.0",)),
+    "data.directory": Replay("data.directory='other'", seen_at),
+    "data.note": Replay("data.note='told by a test'", told_first),
+    "fees.maker": Replay("binance_spot.fees.maker=0.004", fees),
+    "latency.feed_ms": Replay("binance_spot.latency.feed_ms=400.0", seen_at),
+    "latency.entry_ms": Replay("binance_spot.latency.entry_ms=700.0", fills),
+    "latency.response_ms": Replay("binance_spot.latency.response_ms=900.0", known_at),
+}  # fmt: skip
+
+#: Tested on their own below: which class and which folder is used, and when a resting order is filled.
+APART = {"name", "adapter", "queue.model", "queue.power"}
+
+#: Read by live feeds and order entry, not by a backtest: what they change today is what the loader hands over.
+LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_key", "auth.secret_key"}
+
+#: A strategy of a user: it quotes leg 0 on both sides and takes a little now and then.
+PROBE = """
+from hftbacktest.order import GTX, IOC, LIMIT
+
+def run(bot, recorder):
+    order_id, step = 1, 0
+    while bot.elapse(100_000_000) == 0:
+        recorder.record(bot)
+        bot.clear_inactive_orders(0)
+        depth = bot.depth(0)
+        if step % 50 == 0 and depth.best_bid > 0.0 and depth.best_ask > 0.0:
+            bot.submit_buy_order(0, order_id, depth.best_bid, 0.001, GTX, LIMIT, False)
+            bot.submit_sell_order(0, order_id + 1, depth.best_ask, 0.001, GTX, LIMIT, False)
+            bot.submit_buy_order(0, order_id + 2, depth.best_ask, 0.001, IOC, LIMIT, False)
+            order_id += 3
+        elif step % 50 == 49 and order_id > 1:
+            if (order_id - 3) in bot.orders(0):
+                bot.cancel(0, order_id - 3, False)
+            if (order_id - 2) in bot.orders(0):
+                bot.cancel(0, order_id - 2, False)
+        step += 1
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("keys")
+    write_templates(made)
+    return made
+
+
+def test_every_key_has_an_entry() -> None:
+    known = {".".join(key.path) for kind in (MainFile, VenueFile) for key in known_keys(kind)}
+    entries = [*STRATEGY, *REPLAY, *APART, *LIVE_ONLY]
+    assert set(entries) == known
+    assert len(set(entries)) == len(entries)
+
+
+@pytest.mark.parametrize("key", STRATEGY)
+def test_a_key_of_the_strategy_changes_what_is_traded(
+    key: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text("PARAMS = {'x': 1}\n\n\ndef run(bot, params, recorder):\n    return 0\n")
+    case = STRATEGY[key]
+    with clean_imports(tmp_path):
+        found = []
+        for settings in (case.base, (*case.base, case.changed)):
+            config = configured(folder, settings)
+            found.append(trade(config, case.touches, case.script, case.then, case.last_feed))
+    assert found[0].orders, "nothing is traded: the case shows nothing"
+    assert case.differs(found[0]) != case.differs(found[1])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Runs the probe over a simulated recording with settings; the result."""
+    root = tmp_path_factory.mktemp("world")
+    write_templates(root / "config")
+    main = root / "config" / "arbitrage.toml"
+    venues = ("binance_spot", "bybit_spot")
+    for name, seed in (("data", 7), ("other", 8)):
+        start = datetime(2024, 8, 8, 12, tzinfo=UTC)
+        record_market(root / name, seed, 0.5, start, venues, ["BTCUSDT"], known_venues(main))
+    (root / "probe.py").write_text(PROBE)
+    runs = iter(range(1000))
+
+    def run(*settings: str) -> Any:
+        words = [f"strategy.function='{root}/probe.py:run'", "data.directory='data'", *settings]
+        words = [text.replace("data.directory='", f"data.directory='{root}/") for text in words]
+        return run_backtest(
+            load(main, words), date(2024, 8, 8), None, root / f"run{next(runs)}", has_report=False
+        )
+
+    with clean_imports(root):
+        run.root = root  # type: ignore[attr-defined]
+        yield run
+
+
+@pytest.mark.parametrize("key", REPLAY)
+def test_a_key_of_data_and_simulation_changes_what_is_replayed(key: str, world: Any) -> None:
+    case = REPLAY[key]
+    before, after = world(*case.base), world(*case.base, case.changed)
+    assert before.trades
+    assert case.differs(before) != case.differs(after)
+
+
+def test_the_name_of_a_venue_says_which_recordings_are_its_own(world: Any) -> None:
+    (world.root / "data" / "elsewhere").symlink_to(world.root / "other" / "binance_spot")
+    path = world.root / "config" / "binance.toml"
+    twin = path.read_text().replace('name = "binance_spot"', 'name = "elsewhere"')
+    (path.parent / "twin.toml").write_text(twin)
+    legs = "strategy.legs=['elsewhere:SYMBOL', 'bybit_spot:SYMBOL']"
+    renamed = world(legs, "capital.elsewhere={base=1.0, quote=60000.0}")
+    (path.parent / "twin.toml").unlink()
+    assert seen_at(renamed) != seen_at(world())
+
+
+def test_the_adapter_says_how_a_recording_is_read(folder: Path, world: Any) -> None:
+    def adapter_of(*settings: str) -> Any:
+        return load_adapter(load(folder / "arbitrage.toml", settings).legs[0].venue)
+
+    wrong = "binance_spot.adapter='connectors.binance:BinanceUsdm'"
+    assert isinstance(adapter_of(), BinanceSpot)
+    assert isinstance(adapter_of(wrong), BinanceUsdm)
+    with pytest.raises(ConnectorError, match="no known kind of frame"):
+        world("binance_spot.adapter='connectors.bybit:BybitSpot'")
+
+
+def resting_rows(steps: int = 30) -> np.ndarray[Any, Any]:
+    """A second apart: one of ten at the bid is withdrawn, or put back, and a half is sold there."""
+    made = np.zeros(2 + 2 * steps, event_dtype)
+    made["ev"] = EXCH_EVENT | LOCAL_EVENT
+    made["ev"][0] |= DEPTH_EVENT | SELL_EVENT
+    made["px"], made["qty"] = 100.0, 10.0
+    made["px"][0] = 101.0
+    made["ev"][1::2] |= DEPTH_EVENT | BUY_EVENT
+    made["ev"][2::2] |= TRADE_EVENT | SELL_EVENT
+    made["qty"][3::4] = 9.0
+    made["qty"][2::2] = 0.5
+    made["exch_ts"] = made["local_ts"] = (1 + np.arange(len(made)) // 2) * S
+    return made
+
+
+@bot_compiled
+def _rest(bot, positions):  # type: ignore[no-untyped-def]
+    bot.elapse(1_500_000_000)
+    bot.submit_buy_order(0, 1, 100.0, 1.0, GTX, LIMIT, False)
+    for n in range(len(positions)):
+        bot.elapse(1_000_000_000)
+        positions[n] = bot.state_values(0).position
+
+
+def test_the_queue_model_and_its_power_say_when_a_resting_order_is_filled(folder: Path) -> None:
+    def filled_after(*settings: str) -> int:
+        leg = leg_of(load(folder / "arbitrage.toml", settings).legs[0])
+        positions = np.zeros(28)
+        with backtest_bot([LegData(leg, [resting_rows()])], None, keep_trades=False) as bot:
+            _rest(bot, positions)
+        return int(np.count_nonzero(positions == 0.0))
+
+    model = "binance_spot.queue.model='power_prob'"
+    found = [
+        filled_after(), filled_after("binance_spot.queue.model='log_prob'"),
+        filled_after(model, "binance_spot.queue.power=0.5"), filled_after(model, "binance_spot.queue.power=5.0"),
+    ]  # fmt: skip
+    assert found[0] != found[1]
+    assert found[2] != found[3]
+    assert min(found) > 0
+
+
+def test_keys_of_live_runs_reach_who_connects(folder: Path) -> None:
+    def venue_of(*settings: str) -> Any:
+        return load(folder / "arbitrage.toml", settings).legs[0].venue
+
+    local = venue_of(
+        "binance_spot.connection.websocket_url='ws://127.0.0.1:1/ws'",
+        "binance_spot.connection.rest_api_url='http://127.0.0.1:1'",
+        "binance_spot.auth={api_key='${KEY_B}', secret_key='${SECRET_B}'}",
+    )
+    usual = venue_of()
+    assert (local.connection.websocket_url, local.connection.rest_api_url) == (
+        "ws://127.0.0.1:1/ws",
+        "http://127.0.0.1:1",
+    )
+    assert local.connection != usual.connection
+    environment = {"KEY_B": "b", "SECRET_B": "s", "BINANCE_API_KEY": "a", "BINANCE_SECRET_KEY": "t"}
+    keys = [venue.auth.resolve(environment) for venue in (usual, local)]
+    assert [(key.api_key, key.secret_key) for key in keys] == [("a", "t"), ("b", "s")]
+
+
+def test_every_parameter_is_a_fact_of_the_configuration(folder: Path) -> None:
+    # But for the time between two records, which is the strategy's own.
+    facts = facts_of(load(folder / "arbitrage.toml"))
+    assert set(spread.PARAMS) - set(facts) == {"record_interval_ns"}
