@@ -1,0 +1,121 @@
+"""A stream of rows: arrays one after the other, and a cursor on the next row that its reader is to see.
+
+A recording's array holds the rows of both sides, each under its own flag; every reader has its own stream over it
+and passes over what is not flagged for it. The host appends arrays, and keeps them until the cursor is past.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hftbacktest.types import LOCAL_EVENT, event_dtype
+from numba import carray
+
+from arb.bot.blocks import Blocks
+from arb.bot.memory import as_pointer
+from connectors.jit import compiled
+from connectors.types import Rows
+
+_NEVER = np.iinfo(np.int64).max
+
+#: pieces: address of (address, rows) pairs. next_ts: time of the row at the cursor, NEVER without one.
+STREAM = np.dtype(
+    [
+        ("pieces", "i8"),
+        ("count", "i8"),
+        ("piece", "i8"),
+        ("row", "i8"),
+        ("next_ts", "i8"),
+        ("flag", "i8"),
+    ]
+)
+
+
+class Stream:
+    """The host's end of one stream. Not while compiled code reads it."""
+
+    def __init__(self, blocks: Blocks, flag: int) -> None:
+        self.record = blocks.record(STREAM, flag=flag, row=-1, next_ts=_NEVER)
+        self.address = int(self.record.ctypes.data)
+        self._kept: list[Rows] = []
+        self._pieces = np.zeros((16, 2), np.int64)
+        self.record["pieces"] = self._pieces.ctypes.data
+
+    def append(self, rows: Rows) -> None:
+        """Give the reader more rows; they are kept alive until it has read them."""
+        if not len(rows):
+            return
+        if not rows.flags.c_contiguous:
+            raise ValueError("a stream reads arrays as they lie in memory: pass contiguous ones")
+        self._forget()
+        count = len(self._kept)
+        if count == len(self._pieces):
+            self._pieces = np.concatenate((self._pieces, np.zeros_like(self._pieces)))
+            self.record["pieces"] = self._pieces.ctypes.data
+        self._kept.append(rows)
+        self._pieces[count] = rows.ctypes.data, len(rows)
+        self.record["count"] = count + 1
+        if self.record["next_ts"][0] == _NEVER:
+            find_next(self.record)
+
+    def _forget(self) -> None:
+        """Let go of the arrays before the cursor."""
+        read = int(self.record["piece"][0])
+        if read:
+            self._pieces[: len(self._kept) - read] = self._pieces[read : len(self._kept)]
+            del self._kept[:read]
+            self.record["piece"] = 0
+            self.record["count"] = len(self._kept)
+
+    @property
+    def pieces_waiting(self) -> int:
+        """Arrays that the reader has not finished."""
+        return int(self.record["count"][0] - self.record["piece"][0])
+
+
+@compiled
+def stream_at(address):  # type: ignore[no-untyped-def]
+    """The stream at `address`."""
+    return carray(as_pointer(address), 1, STREAM)[0]
+
+
+@compiled
+def current_row(stream):  # type: ignore[no-untyped-def]
+    """The row at the cursor, as an array of one."""
+    pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
+    address = pieces[stream.piece, 0] + stream.row * _ROW_BYTES
+    return carray(as_pointer(address), 1, event_dtype)
+
+
+@compiled
+def step(stream):  # type: ignore[no-untyped-def]
+    """Move the cursor to the next row that is flagged for the reader, or behind the last one."""
+    pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
+    flag = np.uint64(stream.flag)
+    while stream.piece < stream.count:
+        rows = carray(as_pointer(pieces[stream.piece, 0]), pieces[stream.piece, 1], event_dtype)
+        row = stream.row + 1
+        while row < len(rows):
+            if rows[row].ev & flag == flag:
+                stream.row = row
+                stream.next_ts = rows[row].local_ts if stream.flag == _LOCAL else rows[row].exch_ts
+                return
+            row += 1
+        stream.piece += 1
+        stream.row = -1
+    stream.next_ts = _NEVER
+
+
+@compiled
+def _find_next(stream):  # type: ignore[no-untyped-def]
+    step(stream[0])
+
+
+def find_next(record: np.ndarray[Any, Any]) -> None:
+    """Set the cursor of a stream that had run out of rows to its next one."""
+    _find_next(record)
+
+
+_ROW_BYTES = event_dtype.itemsize
+_LOCAL = int(LOCAL_EVENT)
