@@ -15,7 +15,7 @@ from numba import carray
 
 from arb.bot.blocks import Blocks
 from arb.bot.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
-from arb.bot.memory import as_pointer
+from arb.bot.memory import as_pointer, record_view
 from connectors.jit import compiled
 
 #: Best bid and best ask of a side without levels.
@@ -67,10 +67,8 @@ def make_book(blocks: Blocks, tick_size: float, lot_size: float, width: int = WI
     )
 
 
-@compiled
-def book_at(address):  # type: ignore[no-untyped-def]
-    """The book at `address`."""
-    return carray(as_pointer(address), 1, BOOK)[0]
+#: The book at `address`.
+book_at = record_view(BOOK)
 
 
 @compiled

@@ -10,7 +10,7 @@ import numpy as np
 from numba import carray
 
 from arb.bot.blocks import OWNED
-from arb.bot.memory import allocate_zeroed, as_pointer, release
+from arb.bot.memory import allocate_zeroed, as_pointer, record_view, release
 from connectors.jit import compiled
 
 ENTRY = np.dtype([("key", "i8"), ("value", "i8"), ("qty", "f8"), ("is_used", "i8")])
@@ -22,10 +22,8 @@ _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
 
 
-@compiled
-def map_at(address):  # type: ignore[no-untyped-def]
-    """The map at `address`."""
-    return carray(as_pointer(address), 1, INT_MAP)[0]
+#: The map at `address`.
+map_at = record_view(INT_MAP)
 
 
 @compiled

@@ -22,7 +22,6 @@ from hftbacktest.types import (
     event_dtype,
     order_dtype,
 )
-from numba import carray
 
 from arb.bot import local
 from arb.bot.blocks import release_all
@@ -30,11 +29,12 @@ from arb.bot.book import NO_ASK, NO_BID, book_at, highest, lowest, qty_at
 from arb.bot.cache import bot_callback
 from arb.bot.codes import END_OF_DATA, OK
 from arb.bot.handle import callback_signature
-from arb.bot.memory import allocate_zeroed, as_pointer, release
+from arb.bot.memory import allocate_zeroed, release
 from arb.bot.order_table import ORDER, orders_at, row_of
 from arb.bot.slots import SLOTS
+from arb.bot.stream import event_at
 from arb.bot.waits import time_now, wait_feed, wait_response, wait_time
-from arb.bot.world import ASSET, NEVER, assets_of, trades_at, world_at
+from arb.bot.world import ASSET, NEVER, asset_at, assets_of, state_at, trades_at, world_at
 from connectors.jit import compiled
 
 _ASSET_BYTES = ASSET.itemsize
@@ -45,7 +45,9 @@ _BID_LEVEL = EXCH_EVENT | LOCAL_EVENT | BUY_EVENT | DEPTH_SNAPSHOT_EVENT
 _ASK_LEVEL = EXCH_EVENT | LOCAL_EVENT | SELL_EVENT | DEPTH_SNAPSHOT_EVENT
 
 if order_dtype.itemsize > ORDER.itemsize:
-    raise ImportError("hftbacktest's order is larger than the live bot's row: install a version that arb knows")
+    raise ImportError(
+        "hftbacktest's order is larger than the live bot's row: install a version that arb knows"
+    )
 
 
 @compiled
@@ -59,7 +61,7 @@ def _world(address):  # type: ignore[no-untyped-def]
 def _asset(world, asset_no):  # type: ignore[no-untyped-def]
     """The asset's record; the one behind the last is that of an asset that is not there."""
     number = np.int64(min(asset_no, np.uint64(world.num_assets)))
-    return carray(as_pointer(world.assets + number * _ASSET_BYTES), 1, ASSET)[0]
+    return asset_at(world.assets + number * _ASSET_BYTES)
 
 
 @compiled
@@ -89,8 +91,7 @@ def depth(ptr, asset_no):  # type: ignore[no-untyped-def]
 
 
 def position(ptr, asset_no):  # type: ignore[no-untyped-def]
-    # The first field of hftbacktest's state values.
-    return carray(as_pointer(_asset(_world(ptr), asset_no).state), 1, np.float64)[0]
+    return state_at(_asset(_world(ptr), asset_no).state).position
 
 
 def state_values(ptr, asset_no):  # type: ignore[no-untyped-def]
@@ -267,7 +268,7 @@ def roi_ub_tick(ptr):  # type: ignore[no-untyped-def]
 
 @compiled
 def _put_level(address, number, ev, tick, book, is_bid):  # type: ignore[no-untyped-def]
-    row = carray(as_pointer(address + number * _EVENT_BYTES), 1, event_dtype)[0]
+    row = event_at(address + number * _EVENT_BYTES)
     row.ev = ev
     row.px = tick * book.tick_size
     row.qty = qty_at(book, is_bid, tick)

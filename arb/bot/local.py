@@ -16,7 +16,6 @@ from hftbacktest.types import (
     SELL_EVENT,
     TRADE_EVENT,
     event_dtype,
-    state_values_dtype,
 )
 from numba import carray
 
@@ -37,7 +36,7 @@ from arb.bot.order_table import (
     row_of,
     rows_of,
 )
-from arb.bot.world import ANSWER, TRADES_MAX, trades_at
+from arb.bot.world import TRADES_MAX, answer_at, state_at, trades_at
 from connectors.jit import compiled
 
 #: Request of a modify; hftbacktest's Python package has no name for it.
@@ -216,7 +215,7 @@ def _answer(orders, answer):  # type: ignore[no-untyped-def]
 @compiled
 def apply_fill(asset, order):  # type: ignore[no-untyped-def]
     """Position, money and fee of a filled order, in the engine's order of operations: the last bit counts."""
-    state = carray(as_pointer(asset.state), 1, state_values_dtype)[0]
+    state = state_at(asset.state)
     amount = asset.contract_size * (order.exec_price_tick * order.tick_size) * order.exec_qty
     side = np.float64(order.side)
     state.position += order.exec_qty * side
@@ -232,7 +231,7 @@ def _log_answer(control, asset_no, order, timestamp):  # type: ignore[no-untyped
     address = reserve_row(control)
     if address == 0:
         return
-    row = carray(as_pointer(address), 1, ANSWER)[0]
+    row = answer_at(address)
     row.asset_no = asset_no
     row.order_id = order.order_id
     row.request_no = order.request_no

@@ -14,7 +14,7 @@ from numba import carray
 
 from arb.bot.blocks import OWNED, Blocks, grow
 from arb.bot.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
-from arb.bot.memory import as_pointer, record_address
+from arb.bot.memory import as_pointer, record_address, record_view
 from connectors.jit import compiled
 
 #: Orders that a table or a queue holds at most.
@@ -56,10 +56,8 @@ def make_queue(blocks: Blocks) -> int:
     return blocks.address(QUEUE, times=blocks.address(TIMES))
 
 
-@compiled
-def orders_at(address):  # type: ignore[no-untyped-def]
-    """The table at `address`."""
-    return carray(as_pointer(address), 1, ORDERS)[0]
+#: The table at `address`.
+orders_at = record_view(ORDERS)
 
 
 @compiled
@@ -112,15 +110,14 @@ def remove_all(orders):  # type: ignore[no-untyped-def]
     orders.count = 0
 
 
-@compiled
-def queue_at(address):  # type: ignore[no-untyped-def]
-    """The queue at `address`."""
-    return carray(as_pointer(address), 1, QUEUE)[0]
+#: The queue at `address`.
+queue_at = record_view(QUEUE)
+_times_at = record_view(TIMES)
 
 
 @compiled
 def _times_of(queue):  # type: ignore[no-untyped-def]
-    times = carray(as_pointer(queue.times), 1, TIMES)[0]
+    times = _times_at(queue.times)
     return carray(as_pointer(times.data), times.capacity, np.int64)
 
 

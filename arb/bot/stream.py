@@ -13,7 +13,7 @@ from hftbacktest.types import LOCAL_EVENT, event_dtype
 from numba import carray
 
 from arb.bot.blocks import Blocks
-from arb.bot.memory import as_pointer
+from arb.bot.memory import as_pointer, record_view
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -74,18 +74,18 @@ class Stream:
         return int(self.record["count"][0] - self.record["piece"][0])
 
 
-@compiled
-def stream_at(address):  # type: ignore[no-untyped-def]
-    """The stream at `address`."""
-    return carray(as_pointer(address), 1, STREAM)[0]
+#: The stream at `address`.
+stream_at = record_view(STREAM)
+#: The row at `address`.
+event_at = record_view(event_dtype)
 
 
 @compiled
 def current_row(stream):  # type: ignore[no-untyped-def]
-    """The row at the cursor, as an array of one."""
+    """The row at the cursor."""
     pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
     address = pieces[stream.piece, 0] + stream.row * _ROW_BYTES
-    return carray(as_pointer(address), 1, event_dtype)
+    return event_at(address)
 
 
 @compiled

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from hftbacktest.types import state_values_dtype
 from numba import carray
 
 from arb.bot.blocks import OWNED
-from arb.bot.memory import as_pointer
+from arb.bot.memory import as_pointer, record_view
 from connectors.jit import compiled
 
 #: A time that never comes, and the clock of a world that has not begun.
@@ -124,10 +125,16 @@ ANSWER = np.dtype(
 _ASSET_BYTES = ASSET.itemsize
 
 
-@compiled
-def world_at(address):  # type: ignore[no-untyped-def]
-    """The world at `address`."""
-    return carray(as_pointer(address), 1, WORLD)[0]
+#: The world at `address`.
+world_at = record_view(WORLD)
+
+
+#: The asset at `address`.
+asset_at = record_view(ASSET)
+#: hftbacktest's state values at `address`.
+state_at = record_view(state_values_dtype)
+#: The answer at `address`.
+answer_at = record_view(ANSWER)
 
 
 @compiled
@@ -136,10 +143,8 @@ def assets_of(world):  # type: ignore[no-untyped-def]
     return carray(as_pointer(world.assets), world.num_assets, ASSET)
 
 
-@compiled
-def trades_at(address):  # type: ignore[no-untyped-def]
-    """The trades at `address`."""
-    return carray(as_pointer(address), 1, TRADES)[0]
+#: The trades at `address`.
+trades_at = record_view(TRADES)
 
 
 def set_fields(record: np.ndarray[Any, Any], **fields: Any) -> None:

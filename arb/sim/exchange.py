@@ -34,7 +34,6 @@ from hftbacktest.types import (
     SELL_EVENT,
     TRADE_EVENT,
 )
-from numba import carray
 
 from arb.bot.book import NO_ASK, NO_BID, book_at, rounded, update_ask, update_bid
 from arb.bot.codes import (
@@ -44,7 +43,7 @@ from arb.bot.codes import (
     ORDER_ID_EXISTS,
 )
 from arb.bot.local import REPLACED, clear_side
-from arb.bot.memory import as_pointer
+from arb.bot.memory import record_view
 from arb.bot.order_table import (
     ORDER,
     append,
@@ -86,10 +85,8 @@ _BUY_FLAG = np.uint64(BUY_EVENT)
 _SELL_FLAG = np.uint64(SELL_EVENT)
 
 
-@compiled
-def exchange_at(address):  # type: ignore[no-untyped-def]
-    """The exchange at `address`."""
-    return carray(as_pointer(address), 1, EXCHANGE)[0]
+#: The exchange at `address`.
+exchange_at = record_view(EXCHANGE)
 
 
 @compiled

@@ -14,7 +14,7 @@ import numpy as np
 from numba import carray
 
 from arb.bot.blocks import Blocks
-from arb.bot.memory import as_pointer
+from arb.bot.memory import as_pointer, record_view
 from arb.bot.world import ANSWER, NEVER
 from connectors.jit import compiled
 
@@ -101,10 +101,8 @@ def answers_by_asset(answers: np.ndarray[Any, Any], assets: int) -> Sequence[np.
     return [answers[answers["asset_no"] == number] for number in range(assets)]
 
 
-@compiled
-def latency_at(address):  # type: ignore[no-untyped-def]
-    """The latencies at `address`."""
-    return carray(as_pointer(address), 1, LATENCY)[0]
+#: The latencies at `address`.
+latency_at = record_view(LATENCY)
 
 
 @compiled

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 from hftbacktest.order import BUY, LIMIT, SELL
-from numba import carray
 
 from arb.bot.blocks import Blocks
-from arb.bot.memory import as_pointer
+from arb.bot.memory import record_view
 from arb.bot.order_table import rows_of
 from connectors.jit import compiled
 
@@ -65,10 +64,8 @@ def make_rules(blocks: Blocks, rules: Rules) -> np.ndarray[tuple[int, ...], np.d
     return blocks.record(RULES, **rules._asdict())
 
 
-@compiled
-def rules_at(address):  # type: ignore[no-untyped-def]
-    """The rules at `address`."""
-    return carray(as_pointer(address), 1, RULES)[0]
+#: The rules at `address`.
+rules_at = record_view(RULES)
 
 
 @compiled
@@ -95,9 +92,10 @@ def _broken(rules, order, orders, book, touch, takes):  # type: ignore[no-untype
         if order.side == SELL:
             if not order.qty + _bound(rules, orders, book, SELL) <= rules.base * _ROOM:
                 return FUNDS
-        elif not value * (1.0 + max(rules.taker_fee, 0.0)) + _bound(
-            rules, orders, book, BUY
-        ) <= rules.quote * _ROOM:
+        elif (
+            not value * (1.0 + max(rules.taker_fee, 0.0)) + _bound(rules, orders, book, BUY)
+            <= rules.quote * _ROOM
+        ):
             return FUNDS
     return NO_RULE
 

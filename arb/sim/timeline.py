@@ -130,7 +130,7 @@ def _happen(world, asset, kind, timestamp):  # type: ignore[no-untyped-def]
     """One event. It may set the end of the wait to its own time: everything of that time still happens."""
     if kind == _LOCAL_ROW:
         stream = stream_at(asset.rows)
-        apply_row(asset, current_row(stream)[0])
+        apply_row(asset, current_row(stream))
         step(stream)
         world.latest = max(world.latest, timestamp)
         if world.wants_feed:
@@ -151,7 +151,7 @@ def _happen(world, asset, kind, timestamp):  # type: ignore[no-untyped-def]
     exchange.floor = world.latest + 1 if world.is_live else 0
     if kind == _EXCH_ROW:
         stream = stream_at(exchange.rows)
-        code = process_row(exchange, current_row(stream)[0])
+        code = process_row(exchange, current_row(stream))
         if code == OK:
             step(stream)
         return code
