@@ -53,7 +53,7 @@ def apply_row(asset, row):  # type: ignore[no-untyped-def]
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
     is_sell = row.ev & _SELL_FLAG != 0
-    if kind == DEPTH_EVENT or kind == DEPTH_SNAPSHOT_EVENT:
+    if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
         if is_buy:
             update_bid(book_at(asset.book), row.px, row.qty)
         elif is_sell:

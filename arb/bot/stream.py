@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.types import LOCAL_EVENT, event_dtype
 from numba import carray
+from numpy.typing import NDArray
 
 from arb.bot.blocks import Blocks
 from arb.bot.memory import as_pointer, record_view
@@ -39,7 +40,7 @@ class Stream:
         self.record = blocks.record(STREAM, flag=flag, row=-1, next_ts=_NEVER)
         self.address = int(self.record.ctypes.data)
         self._kept: list[Rows] = []
-        self._pieces = np.zeros((16, 2), np.int64)
+        self._pieces: NDArray[np.int64] = np.zeros((16, 2), np.int64)
         self.record["pieces"] = self._pieces.ctypes.data
 
     def append(self, rows: Rows) -> None:

@@ -19,7 +19,7 @@ from arb.bot.memory import as_pointer, record_view
 from connectors.jit import compiled
 
 #: A time that never comes, and the clock of a world that has not begun.
-NEVER = np.iinfo(np.int64).max
+NEVER: int = np.iinfo(np.int64).max
 
 #: `advance` answers it when it cannot go on before the host gives it more; not one of the bot's codes.
 STARVED = -1

@@ -95,7 +95,7 @@ def process_row(exchange, row):  # type: ignore[no-untyped-def]
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
     is_sell = row.ev & _SELL_FLAG != 0
-    if kind == DEPTH_EVENT or kind == DEPTH_SNAPSHOT_EVENT:
+    if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
         if is_buy:
             return _on_bid(exchange, row)
         if is_sell:

@@ -105,8 +105,8 @@ def _send_requests(world, assets):  # type: ignore[no-untyped-def]
 def _next_event(world, assets):  # type: ignore[no-untyped-def]
     """(kind, asset number, time) of what comes next within the horizons."""
     kind = _NOTHING
-    asset_no = np.int64(0)
-    earliest = np.int64(NEVER)
+    asset_no = 0
+    earliest = NEVER
     for number in range(world.num_assets):
         asset = assets[number]
         exchange = exchange_at(asset.port)

@@ -93,7 +93,9 @@ def compare_quotes(tally: Tally, what: str, legs: Sequence[LegData], qty: float)
             ),
         )
     for model in QUEUE_MODELS:
-        changed = [LegData(replace(data.leg, queue_model=model, queue_power=3.0), data.arrays) for data in legs]
+        changed = [
+            LegData(replace(data.leg, queue_model=model, queue_power=3.0), data.arrays) for data in legs
+        ]
         tally.add(
             f"{what} quotes at the touches, {model}",
             compare(quote_touches, changed, lambda bot, _, journal: (bot, journal, qty, 50 * _MS)),
@@ -127,7 +129,7 @@ def compare_random(
             compare(
                 random_orders,
                 changed,
-                lambda bot, _, journal, s=seed, c=crowd: (bot, journal, s, orders, c, *lots),
+                lambda bot, _, journal, s=seed, c=crowd, lots=lots: (bot, journal, s, orders, c, *lots),
                 backtest=hashmap_backtest if seed % 2 else vector_backtest,
                 is_exact=crowd == 1,
                 piece_rows=[1 << 16, 4_099, 1 << 13][seed % 3],

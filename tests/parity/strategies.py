@@ -134,9 +134,14 @@ def random_orders(bot, out, seed, orders_max, crowd, lot_0, lot_1):
             # Now and then an id that may still be there.
             order_id = target if (dice >> 12) % 23 == 0 else ids
             if side == BUY:
-                put(out, bot.submit_buy_order(asset_no, order_id, price, qty, time_in_force, order_type, wait))
+                put(
+                    out, bot.submit_buy_order(asset_no, order_id, price, qty, time_in_force, order_type, wait)
+                )
             else:
-                put(out, bot.submit_sell_order(asset_no, order_id, price, qty, time_in_force, order_type, wait))
+                put(
+                    out,
+                    bot.submit_sell_order(asset_no, order_id, price, qty, time_in_force, order_type, wait),
+                )
             ids += 1
         elif pick < 8:
             put(out, bot.cancel(asset_no, target, wait))

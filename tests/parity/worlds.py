@@ -60,7 +60,9 @@ def hashmap_backtest(legs: Sequence[LegData], limits: Limits | None = None) -> B
 
 def dry_run(legs: Sequence[LegData], limits: Limits | None = None, *, book_width: int = 1 << 15) -> DryRunBot:
     """The simulated exchange."""
-    return DryRunBot([SimulatedLeg(data.leg) for data in legs], limits, keep_trades=True, book_width=book_width)
+    return DryRunBot(
+        [SimulatedLeg(data.leg) for data in legs], limits, keep_trades=True, book_width=book_width
+    )
 
 
 def run_backtest(strategy: Any, bot: Bot, arguments: Arguments) -> Told:
@@ -158,4 +160,13 @@ def typed(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(typeof(argument) for argument in arguments)
 
 
-__all__ = ["Compared", "Told", "compare", "dry_run", "hashmap_backtest", "run_backtest", "run_dry", "vector_backtest"]
+__all__ = [
+    "Compared",
+    "Told",
+    "compare",
+    "dry_run",
+    "hashmap_backtest",
+    "run_backtest",
+    "run_dry",
+    "vector_backtest",
+]

@@ -40,6 +40,8 @@ LAYERS = {
     "arb.risk.supervisor": Layer.EDGE,
     "arb.data": Layer.EDGE,
     "arb.backtest": Layer.EDGE,
+    "arb.dryrun": Layer.EDGE,
+    "arb.dryrun.watermark": Layer.PURE,
     "arb.run": Layer.EDGE,
     "arb.execution": Layer.EDGE,
     "arb.execution.states": Layer.PURE,
