@@ -20,6 +20,7 @@ from arb.bot.world import NEVER
 from arb.dryrun.bot import DryRunBot
 from arb.dryrun.strand import Strand
 from arb.dryrun.watermark import VenueOrder
+from connectors.jit import compiled
 from connectors.types import Rows
 
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
@@ -48,10 +49,16 @@ class LiveDriver:
 
         The strategy hears of them before anything else is done with them.
         """
-        shown = rows.copy()
-        shown["ev"] |= _LOCAL_FLAG
-        self._bot.local_streams[leg_no].append(shown)
-        self._move(now_ns, self._exch_ts)
+        self.show(leg_no, rows, now_ns)
+        return self.settle(leg_no, rows, now_ns)
+
+    def show(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
+        """The bot's part of `on_rows`: the strategy runs, and what it asks for is on its way."""
+        self._bot.local_streams[leg_no].append(_for_bot(rows))
+        return self._move(now_ns, self._exch_ts)
+
+    def settle(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
+        """The venues' part of `on_rows`."""
         self._orders[leg_no].receive(rows)
         return self.on_time(now_ns)
 
@@ -82,3 +89,12 @@ class LiveDriver:
     def stop(self) -> bool:
         """End the strategy. False when it does not heed it."""
         return self._strand.stop()
+
+
+@compiled
+def _for_bot(rows):  # type: ignore[no-untyped-def]
+    """A copy that is the bot's own, flagged for it."""
+    shown = rows.copy()
+    for index in range(len(shown)):
+        shown[index].ev |= _LOCAL_FLAG
+    return shown

@@ -15,6 +15,7 @@ from connectors.jit import compiled
 from connectors.types import Rows
 
 _EXCH_FLAG = np.uint64(EXCH_EVENT)
+_NO_ROWS: Rows = np.zeros(0, event_dtype)
 
 
 class VenueOrder:
@@ -56,10 +57,10 @@ class VenueOrder:
     def release(self, now_ns: int) -> Rows:
         """The rows that are certain at `now_ns`, by venue time; moves the watermark."""
         self.watermark = max(self.watermark, self._latest - self._disorder_ns, now_ns - self._silence_ns)
-        count = int(np.searchsorted(self._waiting["exch_ts"][: self._count], self.watermark, side="right"))
-        released = self._waiting[:count].copy()
-        self._waiting[: self._count - count] = self._waiting[count : self._count]
-        self._count -= count
+        if not self._count or self._waiting[0]["exch_ts"] > self.watermark:
+            return _NO_ROWS
+        released: Rows = _release(self._waiting, self._count, self.watermark)
+        self._count -= len(released)
         return released
 
 
@@ -83,3 +84,15 @@ def _insert(rows, waiting, count, watermark):  # type: ignore[no-untyped-def]
         waiting[place].ev |= _EXCH_FLAG
         waiting[place].exch_ts = exch_ts
     return late, latest
+
+
+@compiled
+def _release(waiting, count, watermark):  # type: ignore[no-untyped-def]
+    """Take the first rows out, up to the watermark; a copy of them."""
+    done = 0
+    while done < count and waiting[done].exch_ts <= watermark:
+        done += 1
+    released = waiting[:done].copy()
+    for index in range(count - done):
+        waiting[index] = waiting[done + index]
+    return released

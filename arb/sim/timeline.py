@@ -19,7 +19,7 @@ from numba import int64, intp
 from arb.bot.codes import END_OF_DATA, MARKET_FEED, OK, ORDER_RESPONSE
 from arb.bot.local import apply_row, receive
 from arb.bot.order_table import ORDER, append, first_time, pop, queue_at
-from arb.bot.stream import current_row, step, stream_at
+from arb.bot.stream import current_row, look, step, stream_at
 from arb.bot.waits import later
 from arb.bot.world import NEVER, STARVED, WAIT_ANY, WAIT_ONE, assets_of, world_at
 from arb.sim.exchange import exchange_at, process_requests, process_row
@@ -34,6 +34,9 @@ def advance(address):  # type: ignore[no-untyped-def]
     """Let things happen until the strategy's wait is over: its code. STARVED when the horizons are reached first."""
     world = world_at(address)
     assets = assets_of(world)
+    for number in range(world.num_assets):
+        look(stream_at(assets[number].rows))
+        look(stream_at(exchange_at(assets[number].port).rows))
     if not world.is_started:
         code = _start(world, assets)
         if code != OK:
