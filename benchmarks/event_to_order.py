@@ -157,6 +157,7 @@ def soak(switches: int) -> None:
         while host.strand.switches < switches * (part + 1) // 10:
             rows = pairs[sent % len(pairs)]
             if sent % len(pairs) == 0 and sent:
+                host.bot.world.take_answers()
                 shift = len(pairs) * _MS
             rows["exch_ts"] += shift
             rows["local_ts"] += shift

@@ -83,8 +83,15 @@ class LiveWorld:
 
     @property
     def answers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
-        """The answers so far, in the order in which the strategy heard them, of dtype `ANSWER`."""
+        """The answers so far, in the order in which the strategy heard them, of dtype `ANSWER`.
+
+        Beyond 16 million of them, without `take_answers`, further ones are dropped.
+        """
         return self._answers.rows
+
+    def take_answers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
+        """The answers so far, which are forgotten here: a long run writes them down from time to time."""
+        return self._answers.take()
 
     @property
     def now(self) -> int:
