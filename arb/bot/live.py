@@ -99,6 +99,11 @@ class LiveWorld:
         return int(self.record["now"][0])
 
     @property
+    def start_ts(self) -> int:
+        """When the clock began; 0 before."""
+        return int(self.record["start_ts"][0])
+
+    @property
     def heartbeat(self) -> int:
         """Calls of the bot so far."""
         return int(self.record["heartbeat"][0])

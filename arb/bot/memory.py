@@ -117,11 +117,15 @@ def store_int64(typingctx: Any, address: Any, value: Any) -> Any:
 
 
 def record_view(dtype: np.dtype[Any]) -> Any:
-    """The function that turns an address into the record of `dtype` that lies there, in compiled code."""
-    record = from_dtype(dtype)
+    """The function that turns an address into the record of `dtype` that lies there, in compiled code.
+
+    It closes over the dtype itself, so that code that was compiled against another layout is never found.
+    """
 
     @intrinsic
     def record_at(typingctx: Any, address: Any) -> Any:
+        record = from_dtype(dtype)
+
         def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
             return builder.inttoptr(args[0], context.get_value_type(record))
 

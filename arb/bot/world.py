@@ -42,6 +42,8 @@ WORLD = np.dtype(
         ("now", "i8"),
         ("latest", "i8"),
         ("is_started", "i8"),
+        #: When the clock began, or is to begin; 0 is at the first row.
+        ("start_ts", "i8"),
         #: A wait that begins the world, and how long it then lasts.
         ("wants_start", "i8"),
         ("timeout", "i8"),

@@ -46,9 +46,14 @@ class DryRunBot(LiveBot):
         keep_trades: bool = False,
         is_live: bool = False,
         log_fills: bool = True,
+        start_ts: int = 0,
         book_width: int = WIDTH,
     ) -> None:
-        """is_live: the venues' side lags behind the bot's, and what it finds out late is heard late."""
+        """is_live: the venues' side lags behind the bot's, and what it finds out late is heard late.
+
+        start_ts: when the clock begins; 0 is at the first row. A replay that is to tell an earlier run again is given
+        that run's `LiveWorld.start_ts`, and its answers as latencies.
+        """
         world = LiveWorld(
             [
                 LiveAsset(
@@ -75,6 +80,7 @@ class DryRunBot(LiveBot):
             self._attach(world, number, leg, book_width)
         world.record["advance"] = advance_address()
         world.record["is_live"] = int(is_live)
+        world.record["start_ts"] = start_ts
         world.record["local_horizon"] = world.record["exch_horizon"] = -1
         world.seal()
         super().__init__(

@@ -24,7 +24,10 @@ _GO_ON, _STOP = 0, 1
 
 
 class Strand:
-    """One run of a compiled strategy over a live bot. One thread, and the greenlet that made it is the host."""
+    """One run of a compiled strategy over a live bot. One thread, and the greenlet that made it is the host.
+
+    Stop it before it is forgotten: a parked strategy holds on to itself and to its bot.
+    """
 
     def __init__(self, bot: LiveBot, strategy: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._bot = bot

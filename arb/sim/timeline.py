@@ -66,7 +66,7 @@ def _wake(world):  # type: ignore[no-untyped-def]
 
 @compiled
 def _start(world, assets):  # type: ignore[no-untyped-def]
-    """The clock begins at the first row of any side, which is not yet applied."""
+    """The clock begins at the first row of any side, which is not yet applied, or when it began in an earlier run."""
     first = NEVER
     for number in range(world.num_assets):
         first = min(first, stream_at(assets[number].rows).next_ts)
@@ -76,9 +76,11 @@ def _start(world, assets):  # type: ignore[no-untyped-def]
         return END_OF_DATA if is_whole else STARVED
     if not world.is_live and first > min(world.local_horizon, world.exch_horizon):
         return STARVED
+    if world.start_ts == 0:
+        world.start_ts = first
     world.is_started = 1
-    world.now = first
-    world.deadline = later(first, world.timeout)
+    world.now = world.start_ts
+    world.deadline = later(world.now, world.timeout)
     return OK
 
 
