@@ -173,6 +173,25 @@ def lowest(book, is_bid, start, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def ticks_of(book, is_bid):  # type: ignore[no-untyped-def]
+    """Ticks of all levels of a side, also those that the other side's touch has passed, from low to high."""
+    far = _far(book, is_bid)
+    window = _window(book, is_bid)
+    ticks = np.empty(far.count + book.width, np.int64)
+    count = 0
+    entries = entries_of(far)
+    for index in range(far.capacity):
+        if entries[index].is_used:
+            ticks[count] = entries[index].key
+            count += 1
+    for index in range(book.width):
+        if window[index] > 0.0:
+            ticks[count] = book.base + index
+            count += 1
+    return np.sort(ticks[:count])
+
+
+@compiled
 def update_bid(book, price, qty):  # type: ignore[no-untyped-def]
     """Set a bid level; (tick, best bid before, quantity before)."""
     tick = rounded(price / book.tick_size)

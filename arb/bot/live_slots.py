@@ -25,7 +25,7 @@ from hftbacktest.types import (
 
 from arb.bot import local
 from arb.bot.blocks import release_all
-from arb.bot.book import NO_ASK, NO_BID, book_at, highest, lowest, qty_at
+from arb.bot.book import NO_ASK, NO_BID, book_at, qty_at, ticks_of
 from arb.bot.cache import bot_callback
 from arb.bot.codes import END_OF_DATA, OK
 from arb.bot.handle import callback_signature
@@ -188,6 +188,7 @@ def goto_end(ptr):  # type: ignore[no-untyped-def]
 def close(ptr):  # type: ignore[no-untyped-def]
     world = _world(ptr)
     release_all(world.owners, world.owners_count)
+    world.owners_count = 0
     return np.int64(OK)
 
 
@@ -267,49 +268,29 @@ def roi_ub_tick(ptr):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _put_level(address, number, ev, tick, book, is_bid):  # type: ignore[no-untyped-def]
-    row = event_at(address + number * _EVENT_BYTES)
-    row.ev = ev
-    row.px = tick * book.tick_size
-    row.qty = qty_at(book, is_bid, tick)
+def _put_levels(address, book, is_bid, ticks, ev):  # type: ignore[no-untyped-def]
+    for number in range(len(ticks)):
+        row = event_at(address + number * _EVENT_BYTES)
+        row.ev = ev
+        row.px = ticks[number] * book.tick_size
+        row.qty = qty_at(book, is_bid, ticks[number])
 
 
 def snapshot(ptr, length):  # type: ignore[no-untyped-def]
     book = _book(ptr)
-    levels = 0
-    tick = highest(book, True, later_tick(book.best_bid), NO_BID)
-    while tick != NO_BID:
-        levels += 1
-        tick = highest(book, True, tick, NO_BID)
-    tick = lowest(book, False, book.best_ask - 1, NO_ASK)
-    while tick != NO_ASK:
-        levels += 1
-        tick = lowest(book, False, tick, NO_ASK)
+    bids = ticks_of(book, True)
+    asks = ticks_of(book, False)
+    bids = bids[bids <= book.best_bid][::-1]
+    asks = asks[asks >= book.best_ask]
     length[0] = 0
-    if levels == 0:
-        return np.intp(0)
-    address = allocate_zeroed(levels * _EVENT_BYTES)
-    if address == 0:
-        return np.intp(0)
-    number = 0
-    tick = highest(book, True, later_tick(book.best_bid), NO_BID)
-    while tick != NO_BID:
-        _put_level(address, number, _BID_LEVEL, tick, book, True)
-        number += 1
-        tick = highest(book, True, tick, NO_BID)
-    tick = lowest(book, False, book.best_ask - 1, NO_ASK)
-    while tick != NO_ASK:
-        _put_level(address, number, _ASK_LEVEL, tick, book, False)
-        number += 1
-        tick = lowest(book, False, tick, NO_ASK)
-    length[0] = levels
+    levels = len(bids) + len(asks)
+    # An empty array has no address.
+    address = allocate_zeroed(levels * _EVENT_BYTES) if levels > 0 else 0
+    if address != 0:
+        _put_levels(address, book, True, bids, _BID_LEVEL)
+        _put_levels(address + len(bids) * _EVENT_BYTES, book, False, asks, _ASK_LEVEL)
+        length[0] = levels
     return np.intp(address)
-
-
-@compiled
-def later_tick(tick):  # type: ignore[no-untyped-def]
-    """The tick above, of a side that has one."""
-    return tick if tick == NO_BID else tick + 1
 
 
 def snapshot_free(address, length):  # type: ignore[no-untyped-def]

@@ -66,7 +66,8 @@ def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_
         code = call_int64(world.advance, address)
         if code != STARVED:
             return code
-        if call_int64(world.park, address) != 0:
+        # A world that was closed meanwhile has nothing left to go on with.
+        if call_int64(world.park, address) != 0 or world.owners_count == 0:
             world.is_stopping = 1
             return _stopped(address, world)
 

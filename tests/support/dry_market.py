@@ -51,8 +51,8 @@ def received_rows(number: int, seed: int, steps: int) -> Any:
     """One leg's rows in the order of receipt, without flags; both legs of a seed follow the same price."""
     common, own = np.random.default_rng(seed), np.random.default_rng([seed, number])
     tick = leg(number).tick_size
-    path = 60_000.0 * np.exp(np.cumsum(common.normal(0.0, 4e-5, steps)))
-    basis = np.cumsum(own.normal(0.0, 2e-5, steps))
+    path = 60_000.0 * np.exp(np.cumsum(common.normal(0.0, 6e-6, steps)))
+    basis = np.cumsum(own.normal(0.0, 5e-6, steps))
     basis -= np.linspace(0.0, basis[-1], steps)
     rows: list[Any] = []
     bids: dict[int, float] = {}
@@ -70,7 +70,7 @@ def received_rows(number: int, seed: int, steps: int) -> Any:
             for gone in [t for t in levels if (t - mid) * sign <= 0 or abs(t - mid) > 400]:
                 del levels[gone]
                 rows.append((DEPTH_EVENT | side, exch_ts, gone * tick, 0.0))
-            for _ in range(12 if kind == DEPTH_SNAPSHOT_EVENT else int(own.integers(0, 3))):
+            for _ in range(12 if kind == DEPTH_SNAPSHOT_EVENT else int(own.integers(1, 5))):
                 at = mid + sign * int(1 + own.exponential(6.0))
                 qty = float(own.integers(0, 4000)) / 1000.0
                 if qty == 0.0:
