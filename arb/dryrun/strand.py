@@ -50,11 +50,16 @@ class Strand:
         return not self._greenlet.dead
 
     def resume(self) -> bool:
-        """Run the strategy until it waits for more than there is, or ends. False once it has ended."""
+        """Run the strategy until it waits for more than there is, or ends. False once it has ended.
+
+        Raises KeyboardInterrupt where that arrived while the strategy was being switched; it has been stopped then.
+        """
         if self._greenlet.dead:
             return False
         self.switches += 1
         self._greenlet.switch(_GO_ON)
+        if isinstance(self.error, KeyboardInterrupt):
+            raise self.error
         return not self._greenlet.dead
 
     def stop(self) -> bool:
@@ -84,5 +89,7 @@ def _park(strand: Strand | None) -> int:
     """The C callback: an exception must not reach the native frames, which would not see it."""
     try:
         return _STOP if strand is None else strand.park()
-    except BaseException:  # the greenlet is being collected
+    except BaseException as error:  # Ctrl+C, or the greenlet is being collected
+        if strand is not None and isinstance(error, KeyboardInterrupt):
+            strand.error = error
         return _STOP

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from parity.strategies import quote_touches, random_orders
+from parity.strategies import odd_requests, quote_touches, random_orders
 from parity.worlds import compare, dry_run, hashmap_backtest, run_backtest, run_dry, vector_backtest
 from support.dry_market import MS, dry_legs
 from support.paths import RECORDINGS, ROOT, needs_recordings
@@ -58,6 +58,16 @@ def test_random_orders_of_all_kinds(seed: int, legs: list[LegData]) -> None:
     assert compared.compiled == 0
     assert compared.orders == 150
     assert compared.fills > 40
+
+
+@pytest.mark.parametrize("latency_ms", [1, 10, 60])
+def test_odd_requests(latency_ms: int, legs: list[LegData]) -> None:
+    given = changed(legs, entry_latency_ns=latency_ms * MS, response_latency_ns=latency_ms * MS)
+
+    compared = compare(odd_requests, given, lambda bot, _, journal: (bot, journal), backtest=hashmap_backtest)
+
+    assert compared.differing == []
+    assert compared.fills > 20
 
 
 def test_many_orders_side_by_side(legs: list[LegData]) -> None:

@@ -217,3 +217,47 @@ def quote_touches(bot, out, qty, interval_ns):
                 order_id = follow_touch(bot, asset_no, SELL, qty, order_id, time_in_force)
         put_world(out, bot, order_id)
     return order_id - 1
+
+
+def odd_requests(bot, out):
+    """Requests that no sane strategy makes: before the clock, without a touch, of no known kind, larger, twice."""
+    put(out, bot.submit_buy_order(0, 900, 50_000.0, 0.001, GTC, LIMIT, False))
+    put(out, bot.cancel(0, 901, False))
+    code = bot.elapse(1)
+    order_id = 1
+    while code != 1 and order_id < 400 and out[0] < len(out) - 2_000:
+        asset_no = order_id % 2
+        depth = bot.depth(asset_no)
+        price = depth.best_bid if depth.best_bid > 0.0 else 60_000.0
+        kind = order_id % 9
+        wait = order_id % 4 == 0
+        if kind == 0:
+            put(out, bot.submit_buy_order(asset_no, order_id, price, 0.001, 255, LIMIT, wait))
+        elif kind == 1:
+            put(out, bot.submit_sell_order(asset_no, order_id, price, 0.001, GTC, 255, wait))
+        elif kind == 2:
+            put(out, bot.submit_buy_order(asset_no, order_id, 0.0, 0.0125, 255, MARKET, wait))
+        elif kind == 3:
+            put(out, bot.submit_buy_order(asset_no, order_id, price - 5.0, 0.0, GTC, LIMIT, wait))
+        elif kind == 4:
+            put(out, bot.submit_sell_order(asset_no, order_id, price - 2_000_000.0, 0.002, GTX, LIMIT, wait))
+        elif kind == 5:
+            put(out, bot.submit_buy_order(asset_no, order_id, price - 1.0, 0.002, GTC, LIMIT, True))
+            put(out, bot.modify(asset_no, order_id, price, 0.005, wait))
+            put(out, bot.modify(asset_no, order_id, price, 0.001, wait))
+            put(out, bot.cancel(asset_no, order_id, wait))
+        elif kind == 6:
+            put(out, bot.submit_buy_order(asset_no, order_id, price - 1.0, 0.004, GTC, LIMIT, True))
+            put(out, bot.modify(asset_no, order_id, price - 1.0, 0.002, True))
+            put(out, bot.modify(asset_no, order_id, price + 50.0, 0.003, True))
+        elif kind == 7:
+            put(out, bot.submit_sell_order(asset_no, order_id, price + 0.02, 0.001, GTC, LIMIT, False))
+            put(out, bot.cancel(asset_no, order_id, False))
+            put(out, bot.submit_sell_order(asset_no, order_id, price, 0.001, GTC, LIMIT, False))
+        else:
+            bot.clear_inactive_orders(ALL_ASSETS)
+        put_world(out, bot, order_id + 1)
+        order_id += 1
+        code = bot.elapse(70_000_000) if order_id % 3 else bot.wait_next_feed(True, 5_000_000)
+        put(out, code)
+    return order_id

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import typeof
 
 from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.backtest import hashmap_bot
@@ -153,20 +152,3 @@ def _is_equal(theirs: Any, ours: Any, name: str, is_exact: bool) -> bool:
 
 def _is_close(theirs: Any, ours: Any) -> bool:
     return bool(np.allclose(theirs, ours, rtol=_SUM_ROOM, atol=1e-9, equal_nan=True))
-
-
-def typed(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Numba types of arguments."""
-    return tuple(typeof(argument) for argument in arguments)
-
-
-__all__ = [
-    "Compared",
-    "Told",
-    "compare",
-    "dry_run",
-    "hashmap_backtest",
-    "run_backtest",
-    "run_dry",
-    "vector_backtest",
-]

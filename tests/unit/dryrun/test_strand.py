@@ -177,6 +177,20 @@ def test_a_strand_that_was_stopped_frees_its_bot() -> None:
     assert kept() is None
 
 
+def test_an_interruption_while_switching_stops_the_strategy_and_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    legs, bot, seen = dry_legs(1, 100), bot_of(), np.zeros(4, np.int64)
+
+    def interrupted(_strand: Strand) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Strand, "park", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        replay(bot, [data.arrays for data in legs], compile_strategy(count_rows), (bot, seen), piece_rows=10)
+    assert seen[0] < 100
+
+
 def test_it_runs_beside_an_event_loop() -> None:
     bot, strand, driver, seen = live(count_rows)
     ticks = []
