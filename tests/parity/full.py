@@ -27,7 +27,7 @@ from arb.run.arguments import Arguments  # noqa: E402
 from arb.run.strategy import load_strategy  # noqa: E402
 from arb.sim.queue import QUEUE_MODELS  # noqa: E402
 from tests.parity.strategies import quote_touches, random_orders  # noqa: E402
-from tests.parity.worlds import Compared, compare, hashmap_backtest, vector_backtest  # noqa: E402
+from tests.parity.worlds import Compared, compare, compare_again, hashmap_backtest, vector_backtest  # noqa: E402
 
 MARKETS = [
     ("spot_usdm", "BTC", ()),
@@ -139,16 +139,29 @@ def compare_random(
         )
 
 
+def compare_live(tally: Tally, legs: Sequence[LegData], what: str, qty: float) -> None:
+    """Rows as a feed gives them, the venues' side behind its watermark; then a replay with the recorded times."""
+    lots = [data.leg.lot_size for data in legs]
+    tally.add(
+        f"{what} random orders as they come, and again",
+        compare_again(random_orders, legs, lambda bot, _, journal: (bot, journal, 5, 600, 1, *lots)),
+    )
+    tally.add(
+        f"{what} quotes as they come, and again",
+        compare_again(quote_touches, legs, lambda bot, _, journal: (bot, journal, qty, 50 * _MS)),
+    )
+
+
 def main() -> int:
     """Compares and prints."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--recordings", type=Path, default=ROOT.parent / "shared" / "recordings")
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--orders", type=int, default=200)
-    parser.add_argument("--only", choices=["spread", "quotes", "random"])
+    parser.add_argument("--only", choices=["spread", "quotes", "random", "live"])
     given = parser.parse_args()
     start = time.perf_counter()
-    tallies = {name: Tally() for name in ("spread", "quotes", "random")}
+    tallies = {name: Tally() for name in ("spread", "quotes", "random", "live")}
     for number, (name, coin, overrides) in enumerate(MARKETS):
         config = bots.example(name, overrides)
         legs = bots.replayed(config, given.recordings)
@@ -161,6 +174,8 @@ def main() -> int:
         if given.only in (None, "random"):
             seeds = range(number, given.seeds, len(MARKETS))
             compare_random(tallies["random"], legs, seeds, given.orders, what)
+        if given.only in (None, "live"):
+            compare_live(tallies["live"], legs, what, 0.01 if coin == "BTC" else 0.1)
     for name, tally in tallies.items():
         if tally.runs:
             tally.show(name)

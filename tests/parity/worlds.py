@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 
 from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.backtest import hashmap_bot
@@ -13,13 +15,22 @@ from arb.bot.bot import Bot
 from arb.bot.cache import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.live import LiveDriver
 from arb.dryrun.replay import PIECE_ROWS, replay
+from arb.dryrun.strand import Strand
+from arb.dryrun.watermark import VenueOrder
 from arb.risk.limits import Limits
+from arb.sim.latency import Latency, answers_by_asset
 
 #: Places of a journal.
 JOURNAL = 6_000_000
 #: Where hftbacktest sums what one row filled in a random order, sums may differ by this much, relative.
 _SUM_ROOM = 1e-11
+
+#: Numbers of a journal that the end of the rows may change.
+_LAST_LOOKS = 500
+#: Rows of the recordings overtake each other by up to 166 ms.
+DISORDER_NS = 250_000_000
 
 #: The strategy's arguments, made anew for a world: (bot, recorder, journal) to a tuple.
 Arguments = Callable[[Bot, Recorder, Any], tuple[Any, ...]]
@@ -152,3 +163,55 @@ def _is_equal(theirs: Any, ours: Any, name: str, is_exact: bool) -> bool:
 
 def _is_close(theirs: Any, ours: Any) -> bool:
     return bool(np.allclose(theirs, ours, rtol=_SUM_ROOM, atol=1e-9, equal_nan=True))
+
+
+def received(arrays: Sequence[Any]) -> Any:
+    """A leg's rows in the order of receipt, without flags."""
+    rows = np.concatenate([array[array["ev"] & np.uint64(LOCAL_EVENT) != 0] for array in arrays])
+    rows["ev"] &= ~np.uint64(LOCAL_EVENT | EXCH_EVENT)
+    return rows
+
+
+def drive(
+    bot: DryRunBot, strand: Strand, rows_of_legs: Sequence[Any], disorder_ns: int = DISORDER_NS
+) -> LiveDriver:
+    """All rows at their local times as a feed gives them, and the host's timer in between; then a stop."""
+    silence_ns = 4 * disorder_ns + 500_000_000
+    driver = LiveDriver(bot, strand, [VenueOrder(disorder_ns, silence_ns) for _ in rows_of_legs])
+    strand.resume()
+    parts = []
+    for number, rows in enumerate(rows_of_legs):
+        cuts = [0, *(np.flatnonzero(np.diff(rows["local_ts"])) + 1), len(rows)]
+        parts += [(int(rows["local_ts"][a]), number, a, b) for a, b in pairwise(cuts)]
+    for now, number, first, end in sorted(parts):
+        while driver.next_due < now:
+            driver.on_time(driver.next_due)
+        driver.on_rows(number, rows_of_legs[number][first:end], now)
+    driver.stop()
+    return driver
+
+
+def compare_again(function: Callable[..., Any], legs: Sequence[LegData], arguments: Arguments) -> Compared:
+    """Runs `function` on rows as they come, then replays the same rows with the times that were recorded.
+
+    The first run is stopped where the rows end, so its last looks may have no counterpart.
+    """
+    strategy = compile_strategy(function)
+    bot = DryRunBot([SimulatedLeg(data.leg) for data in legs], keep_trades=True, is_live=True)
+    recorder, journal = Recorder(2), np.zeros(JOURNAL)
+    strand = Strand(bot, strategy, arguments(bot, recorder, journal))
+    driver = drive(bot, strand, [received(data.arrays) for data in legs])
+    answers, start_ts = bot.world.answers.copy(), bot.world.start_ts
+    first = _told(bot, recorder, journal, strand.value)
+    simulated = [
+        SimulatedLeg(data.leg, Latency(0, 0, recorded=heard))
+        for data, heard in zip(legs, answers_by_asset(answers, len(legs)), strict=True)
+    ]
+    again = run_dry(strategy, DryRunBot(simulated, keep_trades=True, start_ts=start_ts), legs, arguments)
+    last = len(first.journal) - _LAST_LOOKS
+    differing = [] if again.journal[1:last].tobytes() == first.journal[1:last].tobytes() else ["journal"]
+    if driver.late:
+        differing.append(f"{driver.late} rows behind the watermark")
+    if strand.error is not None or len(answers) == 0:
+        differing.append(f"the first run: {strand.error}")
+    return Compared(len(np.unique(answers["order_id"])), len(first.fills), last, differing, 0)

@@ -10,38 +10,16 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from parity.strategies import quote_touches, random_orders
+from parity.worlds import DISORDER_NS, compare_again, drive
 from support.dry_market import MS, dry_legs, leg, received_rows
 
-from arb.backtest.assets import LegData
 from arb.bot.cache import compile_strategy
 from arb.bot.world import ANSWER
-from arb.data.order import EventOrder
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver
-from arb.dryrun.replay import replay
 from arb.dryrun.strand import Strand
 from arb.dryrun.watermark import VenueOrder
-from arb.sim.latency import Latency, answers_by_asset, recorded_times
-
-DISORDER_NS = 150 * MS
-
-
-def drive(
-    bot: DryRunBot, strand: Strand, rows_of_legs: list[Any], disorder_ns: int = DISORDER_NS
-) -> LiveDriver:
-    """All rows of both legs at their local times, and the host's timer in between; then a stop."""
-    driver = LiveDriver(bot, strand, [VenueOrder(disorder_ns, 4 * disorder_ns + 500 * MS) for _ in range(2)])
-    strand.resume()
-    parts = []
-    for number, rows in enumerate(rows_of_legs):
-        cuts = np.flatnonzero(np.diff(rows["local_ts"])) + 1
-        parts += [(int(part["local_ts"][0]), number, part) for part in np.split(rows, cuts)]
-    for now, number, part in sorted(parts, key=lambda each: each[:2]):
-        while driver.next_due < now:
-            driver.on_time(driver.next_due)
-        driver.on_rows(number, part, now)
-    driver.stop()
-    return driver
+from arb.sim.latency import recorded_times
 
 
 def live_run(function: Any, arguments: Any, seed: int, **legs: Any) -> tuple[Any, Any, Any, LiveDriver, int]:
@@ -64,30 +42,11 @@ def live_run(function: Any, arguments: Any, seed: int, **legs: Any) -> tuple[Any
     [(random_orders, (4, 120, 1, 0.001, 0.003)), (quote_touches, (0.01, 25 * MS))],
 )
 def test_a_replay_with_the_recorded_times_tells_the_same(function: Any, arguments: Any) -> None:
-    told, answers, fills, driver, start_ts = live_run(function, arguments, seed=8)
-    assert driver.late == 0
-    assert len(fills) > 10
+    compared = compare_again(function, dry_legs(8, 1500), lambda bot, _, journal: (bot, journal, *arguments))
 
-    legs = [LegData(leg(number), [EventOrder().feed(received_rows(number, 8, 1500))]) for number in range(2)]
-    simulated = [
-        SimulatedLeg(data.leg, Latency(0, 0, recorded=heard))
-        for data, heard in zip(legs, answers_by_asset(answers, 2), strict=True)
-    ]
-    bot, journal = DryRunBot(simulated, keep_trades=True, start_ts=start_ts), np.zeros(3_000_000)
-    strand = replay(
-        bot,
-        [data.arrays for data in legs],
-        compile_strategy(function),
-        (bot, journal, *arguments),
-        piece_rows=777,
-    )
-    assert strand.error is None
-    # The live run was stopped where the rows ended; the replay sees the end itself, and tells a little more.
-    length = min(len(told), int(journal[0]) + 1)
-    least = min(len(told) - 500, length)
-    assert journal[1:least].tobytes() == told[1:least].tobytes()
-    again = bot.world.answers
-    assert again[: len(answers) - 5].tobytes() == answers[: len(answers) - 5].tobytes()
+    assert compared.differing == []
+    assert compared.fills > 10
+    assert compared.looks > 5_000
 
 
 @pytest.mark.slow
