@@ -6,8 +6,9 @@ attached from outside: `arb.sim.exchange` for a dry-run.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hftbacktest.types import LOCAL_EVENT, state_values_dtype
@@ -53,6 +54,7 @@ class LiveWorld:
         self.streams = [Stream(self.blocks, LOCAL_EVENT) for _ in assets]
         self._states = np.zeros(len(assets) + 1, state_values_dtype)
         self._answers = GrowingLog(ANSWER)
+        self._host: Any = None
         for number, spec in enumerate([*assets, LiveAsset(np.nan, np.nan, 1.0, 0.0, 0.0, book_width=2)]):
             self._fill(number, spec)
         set_fields(self.record, assets=self.assets.ctypes.data, answers=self._answers.address)
@@ -80,6 +82,11 @@ class LiveWorld:
         """Note every record that owns memory; after the last one was made, before the bot is."""
         owners = self.blocks.owners()
         set_fields(self.record, owners=owners.ctypes.data, owners_count=len(owners))
+
+    def set_host(self, callback: Any) -> None:
+        """The C function that a wait calls when there is nothing to go on with; kept alive here."""
+        self._host = callback
+        self.record["park"] = ctypes.cast(callback, ctypes.c_void_p).value or 0
 
     @property
     def answers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:

@@ -52,7 +52,7 @@ def wait_response(address, asset_no, order_id, timeout):  # type: ignore[no-unty
 
 @compiled
 def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_id):  # type: ignore[no-untyped-def]
-    if world.is_stopping:
+    if world.is_stopping or world.advance == 0:
         return _stopped(address, world)
     world.result = 0
     world.wants_feed = wants_feed
@@ -66,8 +66,8 @@ def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_
         code = call_int64(world.advance, address)
         if code != STARVED:
             return code
-        # A world that was closed meanwhile has nothing left to go on with.
-        if call_int64(world.park, address) != 0 or world.owners_count == 0:
+        # Without a host there is nobody to give more; a world that was closed meanwhile has nothing left to go on with.
+        if world.park == 0 or call_int64(world.park, address) != 0 or world.owners_count == 0:
             world.is_stopping = 1
             return _stopped(address, world)
 
@@ -75,7 +75,7 @@ def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_
 @compiled
 def _stopped(address, world):  # type: ignore[no-untyped-def]
     world.stops += 1
-    while world.stops > STOPS_MAX:
+    while world.stops > STOPS_MAX and world.park != 0:
         call_int64(world.park, address)
     return END_OF_DATA
 

@@ -79,7 +79,8 @@ class LiveDriver:
     @property
     def next_due(self) -> int:
         """When `on_time` is needed next though no row came: a wait's end or an answer; `NEVER` for none known."""
-        return self._bot.next_due if self._strand.is_alive else NEVER
+        is_waiting = self._strand.is_alive and not self._bot.is_stopped
+        return self._bot.next_due if is_waiting else NEVER
 
     @property
     def late(self) -> int:

@@ -41,8 +41,7 @@ class Strand:
         self._greenlet = greenlet(self._run)
         # A bound method would be a cycle: the callback keeps nothing alive.
         strand = weakref.ref(self)
-        self._callback = _PARK_TYPE(lambda _world: _park(strand()))
-        bot.world.record["park"] = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+        bot.world.set_host(_PARK_TYPE(lambda _world: _park(strand())))
 
     @property
     def is_alive(self) -> bool:

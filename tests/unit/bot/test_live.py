@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from typing import Any
 
 import numpy as np
 import pytest
 from hftbacktest.order import EXPIRED, GTC, GTX, LIMIT, MARKET
 from parity.worlds import dry_run, hashmap_backtest
-from support.dry_market import dry_legs, leg
+from support.dry_market import START_NS, dry_legs, leg
 
 from arb.bot import codes
 from arb.bot.cache import compile_strategy
@@ -149,6 +151,64 @@ def test_a_bot_that_is_closed_ends_the_wait() -> None:
     assert not strand.resume()
     assert (strand.value, out[0]) == (5, codes.END_OF_DATA)
     assert bot.close() == 0
+
+
+def count_wakes(bot, out):
+    while bot.wait_next_feed(False, 60_000_000_000) != 1:
+        out[0] += 1
+    return 3
+
+
+def test_without_a_host_a_wait_ends() -> None:
+    legs, out = dry_legs(5, 100), np.zeros(1)
+    bot, strategy = dry_run(legs), compile_strategy(count_wakes)
+    assert strategy(bot, out) == 3
+    assert out[0] == 0
+
+    bot = dry_run(legs)
+    for number, data in enumerate(legs):
+        bot.local_streams[number].append(data.arrays[0])
+        bot.exch_streams[number].append(data.arrays[0])
+    bot.end_rows()
+    assert strategy(bot, out) == 3
+    assert out[0] > 100, "what there is can be gone through without one"
+
+
+def test_a_strand_that_is_gone_leaves_a_bot_whose_waits_end() -> None:
+    legs, out = dry_legs(5, 100), np.zeros(1)
+    bot, strategy = dry_run(legs), compile_strategy(count_wakes)
+    strand = Strand(bot, strategy, (bot, out))
+    strand.resume()
+    assert strand.stop()
+    del strand
+    gc.collect()
+
+    assert strategy(bot, out) == 3
+
+
+def on_the_clock(bot, out):
+    bot.elapse(1)
+    out[0] = bot.current_timestamp
+    bot.submit_buy_order(0, 1, 50_000.0, 0.001, GTC, LIMIT, False)
+    order = bot.orders(0).get(1)
+    if order is not None:
+        out[1] = order.local_timestamp
+    out[2] = bot.elapse(1_000_000)
+    out[3] = bot.current_timestamp
+    return 0
+
+
+def test_with_a_hosts_clock_requests_carry_its_time() -> None:
+    legs, out = dry_legs(5, 300), np.zeros(4, np.int64)
+    bot = dry_run(legs)
+    times = iter(range(START_NS + 500_000_000, START_NS + 600_000_000, 1000))
+    clock = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(lambda _: next(times))
+    bot.world.record["clock"] = ctypes.cast(clock, ctypes.c_void_p).value
+
+    run_over(bot, legs, on_the_clock, out)
+
+    assert list(out[:3]) == [START_NS + 500_000_000, START_NS + 500_001_000, codes.OK]
+    assert out[3] == START_NS + 501_001_000
 
 
 def market_without_touch(bot, out):
