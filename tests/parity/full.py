@@ -94,7 +94,11 @@ def compare_quotes(tally: Tally, what: str, legs: Sequence[LegData], qty: float)
         )
     for model in QUEUE_MODELS:
         changed = [
-            LegData(replace(data.leg, queue_model=model, queue_power=3.0), data.arrays) for data in legs
+            LegData(
+                replace(data.leg, queue_model=model, queue_power=3.0, maker_fee=-0.00007, taker_fee=0.00041),
+                data.arrays,
+            )
+            for data in legs
         ]
         tally.add(
             f"{what} quotes at the touches, {model}",
@@ -117,6 +121,8 @@ def compare_random(
                     queue_power=1.0 + seed % 4,
                     entry_latency_ns=entry * _MS,
                     response_latency_ns=response * _MS,
+                    maker_fee=-0.00011 if seed % 3 else 0.00017,
+                    taker_fee=0.00043 + 0.00001 * (seed % 7),
                 ),
                 data.arrays,
             )
