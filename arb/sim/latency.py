@@ -85,13 +85,17 @@ def make_latency(blocks: Blocks, latency: Latency, kept: list[Any]) -> int:
 def recorded_times(answers: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """When each request of a leg arrived, by its number, and when each answer was heard, in order.
 
-    answers: those of one leg, of dtype `ANSWER`. A request that was never answered never arrives.
+    answers: those of one leg, of dtype `ANSWER`. A request that was never answered never arrives. One that was turned
+    down on its way has no venue time: its "arrival" is as long before it was made as its answer came after.
     """
+    is_turned_down = answers["exch_ts"] == 0
+    answers = answers.copy()
+    answers["exch_ts"][is_turned_down] = (2 * answers["request_ts"] - answers["response_ts"])[is_turned_down]
     answered = answers[answers["request_no"] > 0]
     count = int(answered["request_no"].max()) if len(answered) else 0
     arrivals = np.full(count, NEVER, np.int64)
     arrivals[answered["request_no"] - 1] = answered["exch_ts"]
-    return arrivals, np.ascontiguousarray(answers["response_ts"])
+    return arrivals, np.ascontiguousarray(answers["response_ts"][~is_turned_down])
 
 
 def answers_by_asset(answers: np.ndarray[Any, Any], assets: int) -> Sequence[np.ndarray[Any, Any]]:

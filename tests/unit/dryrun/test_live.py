@@ -133,6 +133,19 @@ def test_recorded_times_are_by_request() -> None:
     assert list(replies) == [21, 26, 27, 41]
 
 
+def test_a_request_that_was_turned_down_is_so_again() -> None:
+    answers = np.zeros(2, ANSWER)
+    answers["request_no"] = [1, 2]
+    answers["request_ts"] = [100, 200]
+    answers["exch_ts"] = [0, 210]
+    answers["response_ts"] = [104, 220]
+
+    arrivals, replies = recorded_times(answers)
+
+    assert list(arrivals - answers["request_ts"]) == [-4, 10], "below 0 is an answer after as long"
+    assert list(replies) == [220]
+
+
 def test_a_driver_wants_a_live_bot() -> None:
     bot = DryRunBot([SimulatedLeg(leg(0))])
     strand = Strand(bot, compile_strategy(quote_touches), (bot, np.zeros(10), 0.01, MS))
