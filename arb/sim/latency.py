@@ -86,9 +86,9 @@ def recorded_times(answers: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any],
     """When each request of a leg arrived, by its number, and when each answer was heard, in order.
 
     answers: those of one leg, of dtype `ANSWER`. A request that was never answered never arrives. One that was turned
-    down on its way has no venue time: its "arrival" is as long before it was made as its answer came after.
+    down on its way has no venue time of its own: its "arrival" is as long before it was made as its answer came after.
     """
-    is_turned_down = answers["exch_ts"] == 0
+    is_turned_down = (answers["request_no"] > 0) & (answers["exch_ts"] < answers["request_ts"])
     answers = answers.copy()
     answers["exch_ts"][is_turned_down] = (2 * answers["request_ts"] - answers["response_ts"])[is_turned_down]
     answered = answers[answers["request_no"] > 0]

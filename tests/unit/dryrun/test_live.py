@@ -124,6 +124,7 @@ def test_a_silent_leg_does_not_hold_the_other_up() -> None:
 def test_recorded_times_are_by_request() -> None:
     answers = np.zeros(4, ANSWER)
     answers["request_no"] = [2, 0, 1, 4]
+    answers["request_ts"] = [15, 5, 5, 30]
     answers["exch_ts"] = [20, 25, 10, 40]
     answers["response_ts"] = [21, 26, 27, 41]
 
