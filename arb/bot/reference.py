@@ -155,9 +155,9 @@ errors; ours: 20 refused by a limit. A strategy returns when a wait answers 1, a
 does not know.
 
 `ALL_ASSETS` (-1) is taken by `clear_last_trades` and `clear_inactive_orders`. Asking any other method for an
-asset that the bot does not have ends the process, in hftbacktest and here, except where the last column says
-otherwise. Orders, views and state values are valid until the bot is closed, orders and views only until the
-next request, wait or clear."""
+asset that the bot does not have ends the process, in hftbacktest and in a backtest here, except where the last
+column says otherwise; the live bot answers as of an asset without a book. Orders, views and state values are
+valid until the bot is closed, orders and views only until the next request, wait or clear."""
 
 
 def members(group: str, classes: tuple[type, ...]) -> dict[str, str]:

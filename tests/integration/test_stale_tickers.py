@@ -165,8 +165,8 @@ def test_the_venues_times_agree_with_its_ids(venue: str, symbol: str) -> None:
 
 
 def test_the_cases_are_those_of_the_decision() -> None:
-    """The table of docs/decisions/0004-stale-tickers.md."""
-    text = (Path(__file__).parents[2] / "docs" / "decisions" / "0004-stale-tickers.md").read_text()
+    """The table of docs/decisions/0005-stale-tickers.md."""
+    text = (Path(__file__).parents[2] / "docs" / "decisions" / "0005-stale-tickers.md").read_text()
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")
     ]

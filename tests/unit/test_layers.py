@@ -50,6 +50,8 @@ LAYERS = {
     "arb.archive.command": Layer.PURE,
     "arb.archive.plan": Layer.PURE,
     "arb.backtest": Layer.EDGE,
+    "arb.dryrun": Layer.EDGE,
+    "arb.dryrun.watermark": Layer.PURE,
     "arb.run": Layer.EDGE,
     "arb.execution": Layer.EDGE,
     "arb.execution.states": Layer.PURE,

@@ -1,0 +1,152 @@
+"""A dry-run tells what a backtest tells, to the last bit, on simulated rows and on the recordings."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from parity.strategies import odd_requests, quote_touches, random_orders
+from parity.worlds import compare, dry_run, hashmap_backtest, run_backtest, run_dry, vector_backtest
+from support.dry_market import MS, dry_legs
+from support.paths import RECORDINGS, ROOT, needs_recordings
+
+from arb.app.facts import facts_of
+from arb.backtest.assets import LegData
+from arb.bot.cache import compile_strategy
+from arb.config import load
+from arb.run.arguments import Arguments
+from arb.run.strategy import load_strategy
+from arb.sim.queue import QUEUE_MODELS
+
+pytestmark = pytest.mark.slow
+
+MODELS = list(QUEUE_MODELS)
+
+
+@pytest.fixture(scope="module")
+def legs() -> list[LegData]:
+    return dry_legs(seed=3)
+
+
+def changed(legs: list[LegData], **changes: Any) -> list[LegData]:
+    return [LegData(replace(data.leg, **changes), data.arrays) for data in legs]
+
+
+def random_arguments(seed: int, orders: int = 150, crowd: int = 1) -> Any:
+    return lambda bot, _, journal: (bot, journal, seed, orders, crowd, 0.001, 0.003)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_orders_of_all_kinds(seed: int, legs: list[LegData]) -> None:
+    given = changed(legs, queue_model=MODELS[seed], entry_latency_ns=[10, 0, 3][seed % 3] * MS)
+
+    compared = compare(
+        random_orders,
+        given,
+        random_arguments(seed),
+        backtest=[vector_backtest, hashmap_backtest][seed % 2],
+        piece_rows=[1 << 16, 5, 997][seed % 3],
+        book_width=[1 << 15, 64, 512][seed % 3],
+    )
+
+    assert compared.differing == []
+    assert compared.compiled == 0
+    assert compared.orders == 150
+    assert compared.fills > 40
+
+
+@pytest.mark.parametrize("latency_ms", [1, 10, 60])
+def test_odd_requests(latency_ms: int, legs: list[LegData]) -> None:
+    given = changed(legs, entry_latency_ns=latency_ms * MS, response_latency_ns=latency_ms * MS)
+
+    compared = compare(odd_requests, given, lambda bot, _, journal: (bot, journal), backtest=hashmap_backtest)
+
+    assert compared.differing == []
+    assert compared.fills > 20
+
+
+def test_many_orders_side_by_side(legs: list[LegData]) -> None:
+    compared = compare(random_orders, legs, random_arguments(5, 300, crowd=8), is_exact=False)
+
+    assert compared.differing == []
+    assert compared.fills > 80
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_quotes_at_the_touches(model: str, legs: list[LegData]) -> None:
+    given = changed(legs, queue_model=model, queue_power=2.0)
+
+    compared = compare(
+        quote_touches, given, lambda bot, _, journal: (bot, journal, 0.01, 25 * MS), backtest=hashmap_backtest
+    )
+
+    assert compared.differing == []
+    assert compared.fills > 100
+
+
+def _spread(legs: list[LegData], *overrides: str) -> Any:
+    config = load(ROOT / "examples" / "usdm_bybit" / "arbitrage.toml", overrides)
+    strategy = load_strategy(config.strategy.function)
+    bound = Arguments(strategy, facts_of(config), config.strategy.params)
+    return compare(strategy.function, legs, lambda bot, recorder, _: bound.bind(bot, recorder))
+
+
+def test_the_spread_strategy(legs: list[LegData]) -> None:
+    compared = _spread(legs, "strategy.min_spread_bps=0.0")
+
+    assert compared.differing == []
+    assert compared.compiled == 0
+    assert compared.fills > 20
+
+
+@pytest.fixture
+def quoting() -> Iterator[Any]:
+    path = str(ROOT / "examples")
+    sys.path.insert(0, path)
+    import quoting
+
+    yield quoting.quote.py_func
+    sys.path.remove(path)
+
+
+def test_the_quoting_example(quoting: Any, legs: list[LegData]) -> None:
+    compared = compare(quoting, legs, lambda bot, recorder, _: (bot, recorder, 2.0, 0.01))
+
+    assert compared.differing == []
+    assert compared.fills > 20
+
+
+def test_the_comparison_sees_a_nanosecond(legs: list[LegData]) -> None:
+    strategy = compile_strategy(random_orders)
+    late = changed(legs, entry_latency_ns=10 * MS + 1)
+    theirs = run_backtest(strategy, vector_backtest(legs), random_arguments(1))
+    ours = run_dry(strategy, dry_run(late), late, random_arguments(1))
+
+    assert theirs.journal.tobytes() != ours.journal.tobytes()
+    assert len(ours.journal) > 1000
+
+
+def _replayed(name: str, overrides: tuple[str, ...]) -> Any:
+    path = str(ROOT / "benchmarks")
+    if path not in sys.path:
+        sys.path.append(path)
+    import strategy_on_bots as bots
+
+    return bots.replayed(bots.example(name, overrides), Path(RECORDINGS))
+
+
+@needs_recordings
+@pytest.mark.parametrize("name", ["spot_usdm", "usdm_bybit"])
+def test_random_orders_on_a_recording(name: str) -> None:
+    legs = _replayed(name, ())
+    lots = [data.leg.lot_size for data in legs]
+    compared = compare(random_orders, legs, lambda bot, _, journal: (bot, journal, 77, 200, 1, *lots))
+
+    assert compared.differing == []
+    assert compared.orders == 200
+    assert np.isfinite(compared.fills)

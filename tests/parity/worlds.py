@@ -1,0 +1,217 @@
+"""One strategy over the same rows in hftbacktest's engine and in a dry-run, and where the two differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
+
+from arb.backtest.assets import LegData, backtest_bot, make_asset
+from arb.bot.backtest import hashmap_bot
+from arb.bot.bot import Bot
+from arb.bot.cache import compile_strategy
+from arb.bot.recorder import Recorder
+from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.live import LiveDriver
+from arb.dryrun.replay import PIECE_ROWS, replay
+from arb.dryrun.strand import Strand
+from arb.dryrun.watermark import VenueOrder
+from arb.risk.limits import Limits
+from arb.sim.latency import Latency, answers_by_asset
+
+#: Places of a journal.
+JOURNAL = 6_000_000
+#: Where hftbacktest sums what one row filled in a random order, sums may differ by this much, relative.
+_SUM_ROOM = 1e-11
+
+#: Numbers of a journal that the end of the rows may change.
+_LAST_LOOKS = 500
+#: Rows of the recordings overtake each other by up to 166 ms.
+DISORDER_NS = 250_000_000
+
+#: The strategy's arguments, made anew for a world: (bot, recorder, journal) to a tuple.
+Arguments = Callable[[Bot, Recorder, Any], tuple[Any, ...]]
+
+
+class Told(NamedTuple):
+    """What came of a run. fills are sorted: hftbacktest's log is in the random order of its hash map."""
+
+    value: Any
+    fills: Any
+    records: Any
+    decisions: Any
+    journal: Any
+    state: Any
+
+
+class Compared(NamedTuple):
+    """Both runs of a strategy: how much there was, and what was not equal."""
+
+    orders: int
+    fills: int
+    looks: int
+    differing: list[str]
+    compiled: int
+
+
+def vector_backtest(legs: Sequence[LegData], limits: Limits | None = None) -> Bot:
+    """The product's backtest."""
+    return backtest_bot(legs, limits, keep_trades=True)
+
+
+def hashmap_backtest(legs: Sequence[LegData], limits: Limits | None = None) -> Bot:
+    """hftbacktest's engine with the book that knows every price."""
+    arrays = [array for data in legs for array in data.arrays]
+    return hashmap_bot([make_asset(data, keep_trades=True) for data in legs], arrays, limits=limits)
+
+
+def dry_run(legs: Sequence[LegData], limits: Limits | None = None, *, book_width: int = 1 << 15) -> DryRunBot:
+    """The simulated exchange."""
+    return DryRunBot(
+        [SimulatedLeg(data.leg) for data in legs], limits, keep_trades=True, book_width=book_width
+    )
+
+
+def run_backtest(strategy: Any, bot: Bot, arguments: Arguments) -> Told:
+    """A run in the engine."""
+    recorder, journal = Recorder(2), np.zeros(JOURNAL)
+    value = strategy(*arguments(bot, recorder, journal))
+    return _told(bot, recorder, journal, value)
+
+
+def run_dry(
+    strategy: Any, bot: DryRunBot, legs: Sequence[LegData], arguments: Arguments, piece_rows: int = PIECE_ROWS
+) -> Told:
+    """A run in the dry-run's world; raises what the strategy raised."""
+    recorder, journal = Recorder(2), np.zeros(JOURNAL)
+    strand = replay(
+        bot,
+        [data.arrays for data in legs],
+        strategy,
+        arguments(bot, recorder, journal),
+        piece_rows=piece_rows,
+    )
+    if strand.error is not None:
+        raise strand.error
+    if bot.lost:
+        raise AssertionError(f"{bot.lost} requests or answers were lost")
+    return _told(bot, recorder, journal, strand.value)
+
+
+def _told(bot: Bot, recorder: Recorder, journal: Any, value: Any) -> Told:
+    last = Recorder(2, rows=1)
+    _record_once(bot, last)
+    fills = np.sort(bot.collect_fills(), order=["asset_no", "exch_ts", "order_id"])
+    bot.close()
+    # A copy of what was written: the rest of the buffer was never touched.
+    return Told(
+        value,
+        fills,
+        recorder.records.copy(),
+        recorder.decisions.copy(),
+        journal[: int(journal[0]) + 1].copy(),
+        last.records.copy(),
+    )
+
+
+@compile_strategy
+def _record_once(bot, recorder):  # type: ignore[no-untyped-def]
+    recorder.record(bot)
+
+
+def compare(
+    function: Callable[..., Any],
+    legs: Sequence[LegData],
+    arguments: Arguments,
+    *,
+    backtest: Callable[..., Bot] = vector_backtest,
+    limits: Callable[[], Limits] | None = None,
+    piece_rows: int = PIECE_ROWS,
+    is_exact: bool = True,
+    **dry: Any,
+) -> Compared:
+    """Runs `function` in both worlds. is_exact: sums too must be equal to the last bit."""
+    strategy = compile_strategy(function)
+    theirs = run_backtest(strategy, backtest(legs, limits() if limits else None), arguments)
+    before = len(strategy.signatures)
+    ours = run_dry(
+        strategy, dry_run(legs, limits() if limits else None, **dry), legs, arguments, piece_rows=piece_rows
+    )
+    differing = []
+    for name in Told._fields:
+        if not _is_equal(getattr(theirs, name), getattr(ours, name), name, is_exact):
+            differing.append(name)
+    orders = theirs.value if len(theirs.journal) > 1 else len(np.unique(theirs.decisions["order_id"]))
+    looks = len(theirs.records) + len(theirs.journal)
+    return Compared(orders, len(theirs.fills), looks, differing, len(strategy.signatures) - before)
+
+
+def _is_equal(theirs: Any, ours: Any, name: str, is_exact: bool) -> bool:
+    if name == "value":
+        return bool(theirs == ours)
+    if theirs.shape != ours.shape:
+        return False
+    if is_exact or name in ("fills", "decisions"):
+        return bool(theirs.tobytes() == ours.tobytes())
+    if theirs.dtype.names:
+        return all(_is_close(theirs[field], ours[field]) for field in theirs.dtype.names)
+    return _is_close(theirs, ours)
+
+
+def _is_close(theirs: Any, ours: Any) -> bool:
+    return bool(np.allclose(theirs, ours, rtol=_SUM_ROOM, atol=1e-9, equal_nan=True))
+
+
+def received(arrays: Sequence[Any]) -> Any:
+    """A leg's rows in the order of receipt, without flags."""
+    rows = np.concatenate([array[array["ev"] & np.uint64(LOCAL_EVENT) != 0] for array in arrays])
+    rows["ev"] &= ~np.uint64(LOCAL_EVENT | EXCH_EVENT)
+    return rows
+
+
+def drive(
+    bot: DryRunBot, strand: Strand, rows_of_legs: Sequence[Any], disorder_ns: int = DISORDER_NS
+) -> LiveDriver:
+    """All rows at their local times as a feed gives them, and the host's timer in between; then a stop."""
+    silence_ns = 4 * disorder_ns + 500_000_000
+    driver = LiveDriver(bot, strand, [VenueOrder(disorder_ns, silence_ns) for _ in rows_of_legs])
+    strand.resume()
+    parts = []
+    for number, rows in enumerate(rows_of_legs):
+        cuts = [0, *(np.flatnonzero(np.diff(rows["local_ts"])) + 1), len(rows)]
+        parts += [(int(rows["local_ts"][a]), number, a, b) for a, b in pairwise(cuts)]
+    for now, number, first, end in sorted(parts):
+        while driver.next_due < now:
+            driver.on_time(driver.next_due)
+        driver.on_rows(number, rows_of_legs[number][first:end], now)
+    driver.stop()
+    return driver
+
+
+def compare_again(function: Callable[..., Any], legs: Sequence[LegData], arguments: Arguments) -> Compared:
+    """Runs `function` on rows as they come, then replays the same rows with the times that were recorded.
+
+    The first run is stopped where the rows end, so its last looks may have no counterpart.
+    """
+    strategy = compile_strategy(function)
+    bot = DryRunBot([SimulatedLeg(data.leg) for data in legs], keep_trades=True, is_live=True)
+    recorder, journal = Recorder(2), np.zeros(JOURNAL)
+    strand = Strand(bot, strategy, arguments(bot, recorder, journal))
+    driver = drive(bot, strand, [received(data.arrays) for data in legs])
+    answers, start_ts = bot.world.answers.copy(), bot.world.start_ts
+    first = _told(bot, recorder, journal, strand.value)
+    simulated = [
+        SimulatedLeg(data.leg, Latency(0, 0, recorded=heard))
+        for data, heard in zip(legs, answers_by_asset(answers, len(legs)), strict=True)
+    ]
+    again = run_dry(strategy, DryRunBot(simulated, keep_trades=True, start_ts=start_ts), legs, arguments)
+    last = len(first.journal) - _LAST_LOOKS
+    differing = [] if again.journal[1:last].tobytes() == first.journal[1:last].tobytes() else ["journal"]
+    if driver.late:
+        differing.append(f"{driver.late} rows behind the watermark")
+    if strand.error is not None or len(answers) == 0:
+        differing.append(f"the first run: {strand.error}")
+    return Compared(len(np.unique(answers["order_id"])), len(first.fills), last, differing, 0)

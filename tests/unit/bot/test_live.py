@@ -1,0 +1,241 @@
+"""The live bot's table: every slot is ours, and what a strategy may do wrong is harmless."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from typing import Any
+
+import numpy as np
+import pytest
+from hftbacktest.order import EXPIRED, GTC, GTX, LIMIT, MARKET
+from parity.worlds import dry_run, hashmap_backtest
+from support.dry_market import START_NS, dry_legs, leg
+
+from arb.bot import codes
+from arb.bot.cache import compile_strategy
+from arb.bot.live import LiveAsset, LiveBot, LiveWorld
+from arb.bot.live_slots import live_addresses
+from arb.bot.slots import SLOTS
+from arb.bot.stubs import empty_addresses
+from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.replay import replay
+from arb.dryrun.strand import Strand
+from arb.risk.limits import AssetLimits, Limits
+
+pytestmark = pytest.mark.slow
+
+
+def run_over(bot: DryRunBot, legs: Any, function: Any, *arguments: Any) -> Any:
+    strand = replay(bot, [data.arrays for data in legs], compile_strategy(function), (bot, *arguments))
+    assert strand.error is None, strand.error
+    return strand.value
+
+
+def test_every_slot_is_a_function_of_our_own() -> None:
+    made, empty = live_addresses(), empty_addresses()
+
+    assert list(made) == [slot.name for slot in SLOTS]
+    assert all(made.values())
+    assert not set(made.values()) & set(empty.values())
+
+
+def snapshots(bot, out, duration):
+    """Snapshots of both legs after a while; how many levels."""
+    bot.elapse(duration)
+    place = 0
+    for asset_no in range(2):
+        levels = bot.depth(asset_no).snapshot()
+        for index in range(len(levels)):
+            out[place, 0] = levels[index].ev
+            out[place, 1] = levels[index].px
+            out[place, 2] = levels[index].qty
+            place += 1
+        bot.depth(asset_no).snapshot_free(levels)
+    return place
+
+
+@pytest.mark.parametrize("duration", [1, 2_000_000_000, 12_000_000_000])
+def test_a_snapshot_is_hftbacktests(duration: int) -> None:
+    legs = dry_legs(5, 800)
+    theirs, ours = np.zeros((5000, 3)), np.zeros((5000, 3))
+    engine = hashmap_backtest(legs)
+    count = compile_strategy(snapshots)(engine, theirs, duration)
+    engine.close()
+
+    for width in (1 << 15, 16):
+        assert run_over(dry_run(legs, book_width=width), legs, snapshots, ours, duration) == count
+        assert ours.tobytes() == theirs.tobytes()
+    assert count > 10 or duration == 1
+
+
+def unknown_asset(bot, out):
+    """Everything about an asset that is not there."""
+    bot.elapse(2_000_000_000)
+    depth = bot.depth(9)
+    out[0] = depth.best_bid
+    out[1] = depth.tick_size
+    out[2] = depth.best_bid_qty + bot.position(9) + bot.state_values(9).fee + len(bot.last_trades(9))
+    out[3] = bot.submit_buy_order(9, 1, 100.0, 1.0, GTC, LIMIT, True)
+    out[4] = bot.cancel(9, 1, True)
+    out[5] = bot.modify(9, 1, 100.0, 1.0, True)
+    out[6] = len(bot.orders(9))
+    out[7] = 0.0 if bot.feed_latency(9) is None else 1.0
+    out[8] = len(depth.bid_depth) + depth.roi_lb_tick + depth.roi_ub_tick
+    bot.clear_last_trades(9)
+    bot.clear_inactive_orders(9)
+    return bot.wait_order_response(9, 1, 1_000)
+
+
+def test_an_asset_that_is_not_there_is_harmless() -> None:
+    legs, out = dry_legs(5, 300), np.zeros(9)
+
+    assert run_over(dry_run(legs), legs, unknown_asset, out) == codes.OK
+    assert np.isnan(out[:2]).all()
+    assert list(out[2:]) == [
+        0.0,
+        codes.INVALID_ORDER_REQUEST,
+        codes.ORDER_NOT_FOUND,
+        codes.ORDER_NOT_FOUND,
+        0,
+        0,
+        -1,
+    ]
+
+
+def too_soon(bot, out):
+    """Waits that need a clock before there is one."""
+    out[0] = bot.wait_order_response(0, 1, 1_000_000)
+    out[1] = bot.current_timestamp == np.iinfo(np.int64).max
+    out[2] = bot.elapse(np.iinfo(np.int64).max)
+    return bot._goto_end()
+
+
+def test_waits_before_the_first_row_and_for_ever() -> None:
+    legs, out = dry_legs(5, 100), np.zeros(3)
+
+    assert run_over(dry_run(legs), legs, too_soon, out) == codes.END_OF_DATA
+    assert list(out) == [codes.END_OF_DATA, 1, codes.END_OF_DATA]
+
+
+def refused(bot, out):
+    """Orders that a limit refuses, and one that it lets through."""
+    bot.elapse(2_000_000_000)
+    price = bot.depth(0).best_bid
+    out[0] = bot.submit_buy_order(0, 1, price, 2.0, GTC, LIMIT, True)
+    out[1] = bot.submit_buy_order(0, 2, price, 1.0, GTC, LIMIT, True)
+    out[2] = bot.submit_buy_order(0, 2, price, 1.0, GTC, LIMIT, True)
+    return len(bot.orders(0))
+
+
+def test_limits_hold_in_the_live_bot_too() -> None:
+    legs, out = dry_legs(5, 300), np.zeros(3)
+    limits = Limits([AssetLimits(qty_max=1.5), AssetLimits()])
+
+    assert run_over(dry_run(legs, limits), legs, refused, out) == 1
+    assert list(out) == [codes.LIMIT_EXCEEDED, codes.OK, codes.ORDER_ID_EXISTS]
+    assert limits.refusals_by_rule(0)["qty"] == 1
+
+
+def wait_long(bot, out):
+    out[0] = bot.elapse(1_000_000_000_000)
+    return 5
+
+
+def test_a_bot_that_is_closed_ends_the_wait() -> None:
+    bot, out = DryRunBot([SimulatedLeg(leg(0))], is_live=True), np.zeros(1)
+    strand = Strand(bot, compile_strategy(wait_long), (bot, out))
+    assert strand.resume()
+
+    assert bot.close() == 0
+    assert not strand.resume()
+    assert (strand.value, out[0]) == (5, codes.END_OF_DATA)
+    assert bot.close() == 0
+
+
+def count_wakes(bot, out):
+    while bot.wait_next_feed(False, 60_000_000_000) != 1:
+        out[0] += 1
+    return 3
+
+
+def test_without_a_host_a_wait_ends() -> None:
+    legs, out = dry_legs(5, 100), np.zeros(1)
+    bot, strategy = dry_run(legs), compile_strategy(count_wakes)
+    assert strategy(bot, out) == 3
+    assert out[0] == 0
+
+    bot = dry_run(legs)
+    for number, data in enumerate(legs):
+        bot.local_streams[number].append(data.arrays[0])
+        bot.exch_streams[number].append(data.arrays[0])
+    bot.end_rows()
+    assert strategy(bot, out) == 3
+    assert out[0] > 100, "what there is can be gone through without one"
+
+
+def test_a_strand_that_is_gone_leaves_a_bot_whose_waits_end() -> None:
+    legs, out = dry_legs(5, 100), np.zeros(1)
+    bot, strategy = dry_run(legs), compile_strategy(count_wakes)
+    strand = Strand(bot, strategy, (bot, out))
+    strand.resume()
+    assert strand.stop()
+    del strand
+    gc.collect()
+
+    assert strategy(bot, out) == 3
+
+
+def on_the_clock(bot, out):
+    bot.elapse(1)
+    out[0] = bot.current_timestamp
+    bot.submit_buy_order(0, 1, 50_000.0, 0.001, GTC, LIMIT, False)
+    order = bot.orders(0).get(1)
+    if order is not None:
+        out[1] = order.local_timestamp
+    out[2] = bot.elapse(1_000_000)
+    out[3] = bot.current_timestamp
+    return 0
+
+
+def test_with_a_hosts_clock_requests_carry_its_time() -> None:
+    legs, out = dry_legs(5, 300), np.zeros(4, np.int64)
+    bot = dry_run(legs)
+    times = iter(range(START_NS + 500_000_000, START_NS + 600_000_000, 1000))
+    clock = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(lambda _: next(times))
+    bot.world.record["clock"] = ctypes.cast(clock, ctypes.c_void_p).value
+
+    run_over(bot, legs, on_the_clock, out)
+
+    assert list(out[:3]) == [START_NS + 500_000_000, START_NS + 500_001_000, codes.OK]
+    assert out[3] == START_NS + 501_001_000
+
+
+def market_without_touch(bot, out):
+    bot.elapse(1)
+    out[0] = bot.submit_buy_order(0, 1, 60_000.0, 0.01, GTX, LIMIT, True)
+    order = bot.orders(0).get(1)
+    if order is not None:
+        out[1] = order.status
+    out[2] = bot.submit_buy_order(0, 2, 60_000.0, 0.01, 77, LIMIT, True)
+    out[3] = bot.submit_buy_order(0, 3, 60_000.0, 0.01, GTC, MARKET + 5, True)
+    return 0
+
+
+def test_orders_that_no_world_knows_are_refused_at_once() -> None:
+    legs, out = dry_legs(5, 300), np.zeros(4)
+
+    run_over(dry_run(legs), legs, market_without_touch, out)
+
+    assert out[1] in (1.0, float(EXPIRED))
+    assert list(out[2:]) == [codes.INVALID_ORDER_REQUEST] * 2
+
+
+def test_a_world_is_checked() -> None:
+    with pytest.raises(ValueError, match="at least one asset"):
+        LiveWorld([])
+    world = LiveWorld([LiveAsset(0.1, 0.001, 1.0, 0.0, 0.0)])
+    with pytest.raises(ValueError, match="seal"):
+        LiveBot(world)
+    with pytest.raises(ValueError, match="limits for 2 assets"):
+        LiveBot(world, limits=Limits([AssetLimits(), AssetLimits()]))
