@@ -34,8 +34,9 @@ from arb.app.sandbox import record_market
 from arb.backtest.assets import LegData, backtest_bot
 from arb.bot.cache import bot_compiled
 from arb.config import load, write_templates
-from arb.config.schema import MainFile, VenueFile
+from arb.config.schema import MainFile
 from arb.config.strict import known_keys
+from arb.config.venue_schema import VenueFile
 from arb.strategy import spread
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.errors import ConnectorError
