@@ -10,8 +10,12 @@ from numba import njit
 
 from arb.strategy.decisions import Decision, Missed
 
-#: One direction's opportunity. `asset` is the bot's number of what would be bought.
-OPPORTUNITY = np.dtype([("asset", "i8"), ("is_open", "i8"), ("peak_bps", "f8"), ("missed", "i8")], align=True)
+#: One direction's opportunity. `asset` is the bot's number of what would be bought, `threshold_bps` the edge from which
+#: on there is one.
+OPPORTUNITY = np.dtype(
+    [("asset", "i8"), ("threshold_bps", "f8"), ("is_open", "i8"), ("peak_bps", "f8"), ("missed", "i8")],
+    align=True,
+)
 
 
 @njit

@@ -106,6 +106,8 @@ class State(NamedTuple):
     bases: Any
     attempts: Any
     holdings: Any
+    #: One a pair: how far inventory has moved, which only attempts change.
+    moved: Any
     #: One in all: RISK; the ring of the times of the last attempts.
     risks: Any
     begun: Any
@@ -121,6 +123,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
         np.zeros(pairs, BASIS),
         np.zeros(pairs, ATTEMPT),
         np.zeros(pairs, HOLDING),
+        np.zeros(pairs, np.float64),
         np.zeros(1, RISK),
         np.zeros(max(1, params.max_attempts_per_day), np.int64),
     )
@@ -137,13 +140,21 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
         if result > _ORDER_RESPONSE or result < _TIMEOUT:
             raise RuntimeError("the bot failed: see hftbacktest's return codes")
         now = bot.current_timestamp
+        is_stirred = False
         for pair_no in range(pairs):
             change = read_touches(bot, state.legs, 2 * pair_no)
-            has_news = has_news or change == PRICE_CHANGED
-            if change != UNCHANGED or state.attempts[pair_no].phase != IDLE:
+            if change == PRICE_CHANGED:
+                has_news = True
+                if params.basis_halflife_ns > 0:
+                    update_basis(
+                        state.bases[pair_no], _pair(state.legs, pair_no), now, params.basis_halflife_ns
+                    )
+            if not _is_calm(state, pair_no, change, params):
+                is_stirred = True
                 if _step(bot, recorder, state, pair_no, change, is_halted, now, params):
                     is_halted = True
         if now >= next_record:
+            is_stirred = True
             # Where nothing has moved a record would say the same again; the end of an attempt makes its own.
             if has_news:
                 recorder.record(bot)
@@ -151,10 +162,11 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
             next_record = now + idle_ns
             if not is_halted and not _is_any_busy(state):
                 is_halted = _watch(bot, recorder, state, now, params)
-        # The attempts of other pairs are brought to their end before the strategy leaves.
-        if is_halted and not _is_any_busy(state):
-            break
-        timeout = _timeout_ns(state, now, idle_ns, params)
+        if is_stirred:
+            # The attempts of other pairs are brought to their end before the strategy leaves.
+            if is_halted and not _is_any_busy(state):
+                break
+            timeout = _timeout_ns(state, now, idle_ns, params)
     for direction in range(2 * pairs):
         lose(recorder, state.seen[direction], bot.current_timestamp)
     recorder.record(bot)
@@ -179,9 +191,41 @@ def _set_up(bot, params, state):  # type: ignore[no-untyped-def]
         leg.position_limit = params.position_limit[leg_no]
         leg.bid = leg.ask = leg.mark = np.nan
         state.seen[leg_no].asset = leg_no
+        state.seen[leg_no].threshold_bps = params.min_spread_bps
     for pair_no in range(len(state.attempts)):
         state.attempts[pair_no].next_order_id = 1
         state.holdings[pair_no].bought_no = state.holdings[pair_no].blocked_no = NONE_HELD
+
+
+@njit
+def _pair(records, pair_no):  # type: ignore[no-untyped-def]
+    """The two records of a pair. Not a slice: that would count references in the hot path."""
+    return records[2 * pair_no], records[2 * pair_no + 1]
+
+
+@njit
+def _is_calm(state, pair_no, change, params):  # type: ignore[no-untyped-def]
+    """Whether nothing can come of a change: almost always so, and this is told without going further."""
+    if change == UNCHANGED:
+        return state.attempts[pair_no].phase == IDLE
+    holding = state.holdings[pair_no]
+    to_leg_0, to_leg_1 = _pair(state.seen, pair_no)
+    if to_leg_0.is_open != 0 or to_leg_1.is_open != 0 or state.attempts[pair_no].phase != IDLE:
+        return False
+    if holding.bought_no != NONE_HELD or holding.blocked_no != NONE_HELD:
+        return False
+    if change != PRICE_CHANGED:
+        return True
+    leg_0, leg_1 = _pair(state.legs, pair_no)
+    if not (is_quoted(leg_0) and is_quoted(leg_1)):
+        return True
+    basis_bps = state.bases[pair_no].bps
+    edge_0, edge_1 = edge_bps(leg_0, leg_1) - basis_bps, edge_bps(leg_1, leg_0) + basis_bps
+    if edge_0 > to_leg_0.threshold_bps or edge_1 > to_leg_1.threshold_bps:
+        return False
+    if abs(state.moved[pair_no]) <= params.rebalance_threshold:
+        return True
+    return not (edge_0 >= -params.rebalance_cost_bps or edge_1 >= -params.rebalance_cost_bps)
 
 
 @njit
@@ -208,10 +252,8 @@ def _timeout_ns(state, now, idle_ns, params):  # type: ignore[no-untyped-def]
 def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # type: ignore[no-untyped-def]
     """One pair after something happened to it; whether the strategy must halt."""
     basis, attempt = state.bases[pair_no], state.attempts[pair_no]
-    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
-    seen = state.seen[2 * pair_no : 2 * pair_no + 2]
-    if change == PRICE_CHANGED and params.basis_halflife_ns > 0:
-        update_basis(basis, pair, now, params.basis_halflife_ns)
+    pair = _pair(state.legs, pair_no)
+    seen = _pair(state.seen, pair_no)
     was_busy = attempt.phase != IDLE
     if was_busy and attempt.phase != HALTED:
         advance(bot, recorder, attempt, pair, params)
@@ -223,7 +265,8 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
     if change == UNCHANGED or not is_known:
         return False
     # Leaving comes first: what is to be closed at a loss must not be added to.
-    _leave(bot, recorder, state, pair_no, now, params)
+    if params.is_convergence:
+        _leave(bot, recorder, state, pair_no, now, params)
     if change == PRICE_CHANGED or is_any_open(seen):
         _seek(bot, recorder, state, pair_no, was_busy, now, params)
     return False
@@ -235,7 +278,7 @@ def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
     look(bot, state.risks[0], state.legs, now, params)
     if must_halt(recorder, state.risks[0], now, params):
         return True
-    for pair_no in range(len(state.attempts)):
+    for pair_no in range(len(state.attempts) if params.is_convergence else 0):
         basis = state.bases[pair_no]
         if params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns):
             _leave(bot, recorder, state, pair_no, now, params)
@@ -246,11 +289,18 @@ def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
 def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
     """Takes an attempt that has ended into account; whether a rule of risk stops the strategy."""
     attempt, risk = state.attempts[pair_no], state.risks[0]
-    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    pair = _pair(state.legs, pair_no)
     look(bot, risk, state.legs, now, params)
     end_attempt(risk, attempt.is_hedged != 0, now, params)
     if params.is_convergence:
         update_holding(bot, pair, state.holdings[pair_no], now, params)
+    else:
+        values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
+        state.moved[pair_no] = imbalance(pair, values_0, values_1)
+        for buy_no in range(2):
+            state.seen[2 * pair_no + buy_no].threshold_bps = skewed_threshold_bps(
+                state.moved[pair_no], buy_no, params
+            )
     loss = attempt.profit_before - profit_of(bot, pair)
     return must_halt(recorder, risk, now, params) or must_halt_after(
         recorder, risk, attempt.number, loss, now, params
@@ -261,16 +311,19 @@ def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-unty
 def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore[no-untyped-def]
     """Notes the edges above their thresholds, and opens an attempt for one when nothing stands in its way."""
     basis, holding = state.bases[pair_no], state.holdings[pair_no]
-    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    pair = _pair(state.legs, pair_no)
     is_known = is_quoted(pair[0]) and is_quoted(pair[1])
-    moved = _moved(bot, pair, params) if is_known else 0.0
-    unblock(pair, holding, basis.bps, params)
+    moved = state.moved[pair_no]
+    if params.is_convergence:
+        unblock(pair, holding, basis.bps, params)
     for buy_no in range(2):
         buy, sell = pair[buy_no], pair[1 - buy_no]
         opportunity = state.seen[2 * pair_no + buy_no]
         # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
         edge = edge_bps(buy, sell) - (basis.bps if buy_no == 0 else -basis.bps) if is_known else np.nan
-        if is_known and edge > _threshold_bps(pair, moved, buy_no, params):
+        if is_known and edge > opportunity.threshold_bps + (
+            cost_to_leave_bps(pair) if params.is_convergence else 0.0
+        ):
             missed = _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params)
             if missed == Missed.TAKEN:
                 missed = _enter(bot, recorder, state, pair_no, buy_no, edge, now, params)
@@ -283,26 +336,10 @@ def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore
 
 
 @njit
-def _moved(bot, pair, params):  # type: ignore[no-untyped-def]
-    """How far inventory has moved, where the mode looks at it."""
-    if params.is_convergence:
-        return 0.0
-    return imbalance(pair, bot.state_values(pair[0].asset), bot.state_values(pair[1].asset))
-
-
-@njit
-def _threshold_bps(pair, moved, buy_no, params):  # type: ignore[no-untyped-def]
-    """The least edge that opens an attempt."""
-    if params.is_convergence:
-        return params.min_spread_bps + cost_to_leave_bps(pair)
-    return skewed_threshold_bps(moved, buy_no, params)
-
-
-@njit
 def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
     """Opens an attempt for an edge, or tells what is missing: a `Missed` reason, TAKEN for nothing."""
     share_funds(bot, state.legs, 2 * pair_no, params)
-    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    pair = _pair(state.legs, pair_no)
     buy, sell = pair[buy_no], pair[1 - buy_no]
     buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
     qty = attempt_qty(buy, sell, buy_values, sell_values, params)
@@ -316,7 +353,7 @@ def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: i
 def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
     """Brings back what has moved, as far as the touches show quantity for it."""
     share_funds(bot, state.legs, 2 * pair_no, params)
-    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    pair = _pair(state.legs, pair_no)
     buy, sell = pair[buy_no], pair[1 - buy_no]
     buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
     moved = 0.5 * (sell_values.position - buy_values.position)
@@ -329,8 +366,8 @@ def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # typ
 def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
     """Closes the spread that a pair holds, when it is time to and its books are known."""
     attempt, holding, basis = state.attempts[pair_no], state.holdings[pair_no], state.bases[pair_no]
-    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
-    if not params.is_convergence or holding.bought_no == NONE_HELD or attempt.phase != IDLE:
+    pair = _pair(state.legs, pair_no)
+    if holding.bought_no == NONE_HELD or attempt.phase != IDLE:
         return
     if not (is_quoted(pair[0]) and is_quoted(pair[1])) or is_stale(bot, pair, now, params):
         return
@@ -352,7 +389,7 @@ def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyp
 def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params):  # type: ignore[no-untyped-def]
     """Opens an attempt, with what risk wants to know of the time before it."""
     attempt = state.attempts[pair_no]
-    pair = state.legs[2 * pair_no : 2 * pair_no + 2]
+    pair = _pair(state.legs, pair_no)
     look(bot, state.risks[0], state.legs, now, params)
     attempt.profit_before = profit_of(bot, pair)
     number = begin_attempt(state.risks[0], state.begun, now)
@@ -373,7 +410,7 @@ def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type
         return np.int64(Missed.DISTRUSTED)
     if now - attempt.last_ts < params.attempt_interval_ns:
         return np.int64(Missed.INTERVAL)
-    if is_stale(bot, state.legs[2 * pair_no : 2 * pair_no + 2], now, params):
+    if is_stale(bot, _pair(state.legs, pair_no), now, params):
         return np.int64(Missed.STALE)
     return obstacle(state.risks[0], state.begun, now, params)
 

@@ -64,28 +64,27 @@ def read_touches(bot, legs, first):  # type: ignore[no-untyped-def]
 
     NaN counts as a change.
     """
-    change = UNCHANGED
-    for leg_no in range(first, first + 2):
-        depth = bot.depth(leg_no)
-        leg = legs[leg_no]
-        bid, ask = depth.best_bid, depth.best_ask
-        bid_qty, ask_qty = depth.best_bid_qty, depth.best_ask_qty
-        if bid != leg.bid or bid_qty != leg.bid_qty:
-            leg.bid_taken = 0.0
-        if ask != leg.ask or ask_qty != leg.ask_qty:
-            leg.ask_taken = 0.0
-        if bid != leg.bid or ask != leg.ask:
-            leg.bid = bid
-            leg.ask = ask
-            mid = 0.5 * (bid + ask)
-            if mid > 0.0:
-                leg.mark = mid
-            change = PRICE_CHANGED
-        if bid_qty != leg.bid_qty or ask_qty != leg.ask_qty:
-            leg.bid_qty = bid_qty
-            leg.ask_qty = ask_qty
-            change = max(change, QTY_CHANGED)
-    return change
+    change_0 = _read_touch(bot.depth(first), legs[first])
+    change_1 = _read_touch(bot.depth(first + 1), legs[first + 1])
+    return max(change_0, change_1)
+
+
+@njit
+def _read_touch(depth, leg):  # type: ignore[no-untyped-def]
+    bid, ask = depth.best_bid, depth.best_ask
+    bid_qty, ask_qty = depth.best_bid_qty, depth.best_ask_qty
+    is_same = bid == leg.bid and ask == leg.ask
+    if is_same and bid_qty == leg.bid_qty and ask_qty == leg.ask_qty:
+        return UNCHANGED
+    if bid != leg.bid or bid_qty != leg.bid_qty:
+        leg.bid_taken = 0.0
+    if ask != leg.ask or ask_qty != leg.ask_qty:
+        leg.ask_taken = 0.0
+    leg.bid, leg.ask, leg.bid_qty, leg.ask_qty = bid, ask, bid_qty, ask_qty
+    mid = 0.5 * (bid + ask)
+    if mid > 0.0:
+        leg.mark = mid
+    return QTY_CHANGED if is_same else PRICE_CHANGED
 
 
 @njit
