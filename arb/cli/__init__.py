@@ -12,6 +12,7 @@ from arb.cli.backtest import backtest
 from arb.cli.download import download
 from arb.cli.init import init
 from arb.cli.lines import CommandGroup
+from arb.cli.record import record
 from arb.cli.recordings import convert, data
 from arb.cli.report import report
 from arb.cli.sandbox import sandbox
@@ -23,7 +24,7 @@ def cli() -> None:
     """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""
 
 
-for command in (backtest, convert, data, download, init, report, sandbox):
+for command in (backtest, convert, data, download, init, record, report, sandbox):
     cli.add_command(command)
 
 
