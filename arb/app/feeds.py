@@ -66,7 +66,7 @@ def open_feed(
     try:
         feed = Feed(
             adapter,
-            [_instrument(venue, symbol) for symbol in symbols],
+            [instrument_at(venue, symbol) for symbol in symbols],
             streams,
             endpoints_of(venue),
             transport=venue_transport(venue),
@@ -85,7 +85,8 @@ def open_feed(
     return LiveFeed(feed, rest)
 
 
-def _instrument(venue: VenueConfig, symbol: str) -> Instrument:
+def instrument_at(venue: VenueConfig, symbol: str) -> Instrument:
+    """An instrument that the venue's file describes. Raises ConfigError for another."""
     instrument = known_instrument(venue, symbol)
     if instrument is None:
         raise ConfigError(f"{venue.file}: no [symbols.{symbol}]; add its tick_size and lot_size")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import arb
-from arb.app.feeds import BOT_STREAMS, LiveFeed, open_feed, venue_transport
+from arb.app.feeds import BOT_STREAMS, LiveFeed, instrument_at, open_feed, venue_transport
 from arb.app.legs import known_venues, load_adapter
 from arb.app.record_tap import NoSink, Origins, RecorderTap
 from arb.app.sandbox import unique
@@ -30,6 +30,7 @@ from arb.errors import ArbError, InputError
 from connectors.errors import InstrumentError
 from connectors.feed_state import InstrumentState
 from connectors.lag import OffsetEstimator
+from connectors.pipeline import warm_up
 from connectors.sockets import new_event_loop
 from connectors.types import Stream, Venue
 
@@ -159,22 +160,25 @@ def record(
     """
     for one in wanted:
         venue_transport(one.venue)
+        warm_up(load_adapter(one.venue), instrument_at(one.venue, one.symbols[0]))
     directory = Path(config.data.directory)
     origins = Origins(directory, _origin_text() if is_sandbox else "")
     for one in wanted:
         for symbol in one.symbols:
             origins.begin(one.venue.name, symbol, time.time_ns())
     session = _Session(wanted, origins, show)
-    with Recorder(
-        directory,
-        segment_s=config.record.segment_s,
-        reserve_gb=config.record.reserve_gb,
-        fsync_s=config.record.fsync_s,
-        versions=_versions(),
-        on_error=session.fail,
-    ) as recorder:
-        with asyncio.Runner(loop_factory=new_event_loop) as runner:
-            ending = runner.run(session.run(recorder, duration_s, is_sandbox=is_sandbox))
+    with (
+        Recorder(
+            directory,
+            segment_s=config.record.segment_s,
+            reserve_gb=config.record.reserve_gb,
+            fsync_s=config.record.fsync_s,
+            versions=_versions(),
+            on_error=session.fail,
+        ) as recorder,
+        asyncio.Runner(loop_factory=new_event_loop) as runner,
+    ):
+        ending = runner.run(session.run(recorder, duration_s, is_sandbox=is_sandbox))
     if session.error is not None:
         raise session.error
     return ending, session.progress(recorder)._replace(lines=session.last_lines)
@@ -284,8 +288,8 @@ def _check_known(config: Config, known: Mapping[str, VenueConfig], venue: str, s
         )
     if symbol not in known[venue].symbols:
         raise InputError(
-            f"--symbols {symbol}: {known[venue].file} does not describe it; add [symbols.{symbol}] there, with tick_size "
-            f"and lot_size; known: {', '.join(known[venue].symbols) or 'none'}"
+            f"--symbols {symbol}: {known[venue].file} does not describe it; add [symbols.{symbol}] there, with "
+            f"tick_size and lot_size; known: {', '.join(known[venue].symbols) or 'none'}"
         )
 
 

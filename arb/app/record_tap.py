@@ -51,7 +51,7 @@ class Origins(NamedTuple):
     text: str = ""
 
     def begin(self, venue: str, symbol: str, local_ts: int) -> None:
-        """Before the first frame of an instrument's UTC day. Raises InputError where the other sort is there already."""
+        """Before the first frame of an instrument's UTC day. Raises InputError where the other sort is there."""
         day = datetime.fromtimestamp(local_ts // _DAY_NS * _DAY_S, UTC).date()
         path = recording_path(self.directory, venue, symbol, day)
         origin = path.with_suffix(".origin")

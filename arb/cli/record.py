@@ -57,8 +57,8 @@ def record(
 ) -> None:
     """Record live market data, frame by frame, for backtests.
 
-    Until the duration has passed or Ctrl+C; whatever ends it, the files are whole, and the next start goes on with them.
-    Public streams only: no keys, no orders.
+    Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
+    them. Public streams only: no keys, no orders.
     """
     from arb.app.record import Ending, config_of, record, wanted_of
     from arb.cli.record_view import view_of
