@@ -18,7 +18,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import arb
-from arb.app.feeds import BOT_STREAMS, LiveFeed, instrument_at, open_feed, venue_transport
+from arb.app.feeds import (
+    BOT_STREAMS,
+    LiveFeed,
+    bot_streams,
+    has_stream,
+    instrument_at,
+    open_feed,
+    venue_transport,
+)
 from arb.app.legs import known_venues, load_adapter
 from arb.app.record_tap import NoSink, Origins, RecorderTap
 from arb.app.sandbox import unique
@@ -27,7 +35,6 @@ from arb.config import Config, VenueConfig, load
 from arb.config.templates import template_folder
 from arb.data.recorder.recorder import Recorder, RecorderState
 from arb.errors import ArbError, InputError
-from connectors.errors import InstrumentError
 from connectors.feed_state import InstrumentState
 from connectors.lag import OffsetEstimator
 from connectors.pipeline import warm_up
@@ -117,7 +124,10 @@ def wanted_of(
         Wanted(
             known[name],
             tuple(unique([symbol for venue, symbol in pairs if venue == name])),
-            (*BOT_STREAMS, *(stream for stream in extra if has_stream(adapters[name], stream))),
+            (
+                *bot_streams(adapters[name]),
+                *(stream for stream in extra if has_stream(adapters[name], stream)),
+            ),
         )
         for name in names
     ]
@@ -134,15 +144,6 @@ def extra_streams(names: Sequence[str], adapters: Sequence[Venue]) -> list[Strea
                 f"--streams {name}: none of the venues has it: {', '.join(a.name for a in adapters)}"
             )
     return [known[name] for name in unique(names)]
-
-
-def has_stream(adapter: Venue, stream: Stream) -> bool:
-    """Whether the venue has such a stream."""
-    try:
-        adapter.topic(stream, "X")
-    except InstrumentError:
-        return False
-    return True
 
 
 def record(
@@ -211,8 +212,8 @@ class _Session:
     def progress(self, recorder: Recorder) -> Progress:
         """Where it stands now."""
         lines = tuple(
-            Line(live.feed.venue.name, state, tap.trouble)
-            for live, tap in zip(self._feeds, self._taps, strict=True)
+            Line(one.venue.name, state, tap.trouble)
+            for one, live, tap in zip(self._wanted, self._feeds, self._taps, strict=False)
             for state in live.feed.states()
         )
         elapsed_s = (time.monotonic_ns() - self._began_ns) / 1e9
