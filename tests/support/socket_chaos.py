@@ -1,7 +1,7 @@
 """A feed on real sockets against a sandbox whose faults come by chance: is every published touch true at its id?
 
-One seed is one venue, some seconds of real time, faults of all kinds drawn by the seed. A witness takes every frame that
-the sandbox makes, before faults, and follows the venue's published rule with a plain book: the truth at each id.
+One seed is one venue, some seconds of real time, faults of all kinds drawn by the seed. A witness takes every frame
+that the sandbox makes, before faults, and follows the venue's published rule with a plain book: the truth at each id.
 """
 
 from __future__ import annotations
