@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from arb.app.record import config_of, wanted_of
+from arb.app.record import config_of, record, wanted_of
 from arb.config.templates import write_templates
 from arb.errors import ArbError, ConfigError, InputError
 
@@ -86,3 +87,30 @@ def test_the_sandbox_needs_no_configuration_and_the_venues_do(tmp_path: Path) ->
 def test_a_stream_in_the_file_is_checked(tmp_path: Path) -> None:
     with pytest.raises(ArbError, match=r"record.streams.*aggTrade"):
         wanted(tmp_path, settings=("record.streams=['depth5']",))
+
+
+def test_the_recorder_is_opened_as_the_file_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[dict[str, Any]] = []
+
+    def refuse(directory: Path, **options: Any) -> Any:
+        opened.append({"directory": directory, **options})
+        raise InputError("no more of it is needed")
+
+    monkeypatch.setattr("arb.app.record.Recorder", refuse)
+    write_templates(tmp_path)
+    path = tmp_path / "arbitrage.toml"
+    settings = [
+        "record.segment_s=7.0",
+        "record.reserve_gb=3.0",
+        "record.fsync_s=2.0",
+        "record.streams=['kline_1m']",
+    ]
+    for given in ([], settings):
+        config = config_of(path, given, tmp_path / "data", is_sandbox=False)
+        with pytest.raises(InputError, match="no more"):
+            record(config, wanted_of(config, path, None, None, None), lambda progress: None, duration_s=1.0)
+    usual, changed = opened
+    assert [usual[name] for name in ("segment_s", "reserve_gb", "fsync_s")] == [300.0, 1.0, 10.0]
+    assert [changed[name] for name in ("segment_s", "reserve_gb", "fsync_s")] == [7.0, 3.0, 2.0]
+    assert changed["directory"] == tmp_path / "data"
+    assert changed["versions"].keys() >= {"arb", "python"}
