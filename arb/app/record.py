@@ -1,6 +1,6 @@
 """`arb record`: a feed a venue into one recorder, until it is told to end. Edges are put together here.
 
-Nothing in here knows how it is shown: `show` is called once a second with a `Progress`.
+Nothing in here knows how it is shown: `show` is called once a second with a `Progress`, on a thread of its own.
 """
 
 from __future__ import annotations
@@ -9,13 +9,15 @@ import asyncio
 import contextlib
 import json
 import platform
+import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import arb
 from arb.app.feeds import (
@@ -198,12 +200,15 @@ class _Session:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._has_ended: asyncio.Event | None = None
         #: What ended the recording, where something did. Set once, by any thread.
-        self.error: ArbError | None = None
+        self.error: Exception | None = None
         #: As they stood when the feeds were closed.
         self.last_lines: tuple[Line, ...] = ()
 
     def fail(self, error: ArbError) -> None:
         """Recording has failed, and the command ends with it. Any thread; the first error counts."""
+        self._end(error)
+
+    def _end(self, error: Exception) -> None:
         self.error = self.error or error
         if self._loop is not None and self._has_ended is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended already
@@ -225,6 +230,7 @@ class _Session:
         endings: list[Ending] = []
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._signals(endings))
+            display = stack.enter_context(_Display(self._show, self._end))
             venues: Mapping[str, VenueConfig] = {one.venue.name: one.venue for one in self._wanted}
             if is_sandbox:
                 sandbox = await stack.enter_async_context(
@@ -242,7 +248,7 @@ class _Session:
                     break
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._has_ended.wait(), min(left_s, _SHOW_S))
-                self._show(self.progress(recorder))
+                display.offer(self.progress(recorder))
             self.last_lines = self.progress(recorder).lines
         return endings[0] if endings else Ending.DURATION
 
@@ -280,6 +286,41 @@ class _Session:
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
+
+
+class _Display:
+    """Shows progress on a thread of its own: a terminal that is held, or a pipe that nobody reads, holds up no frame.
+
+    What comes while it is busy is left out.
+    """
+
+    def __init__(self, show: Show, on_error: Callable[[Exception], None]) -> None:
+        self._show = show
+        self._on_error = on_error
+        self._waiting: queue.Queue[Progress | None] = queue.Queue(maxsize=1)
+        self._thread = threading.Thread(target=self._run, name="display", daemon=True)
+
+    def offer(self, progress: Progress) -> None:
+        """Shows it, unless the one before is still being shown."""
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(progress)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(None)
+            self._thread.join(_SHOW_S)
+
+    def _run(self) -> None:
+        while (progress := self._waiting.get()) is not None:
+            try:
+                self._show(progress)
+            except Exception as error:  # the thread's root: a pipe that was closed ends the recording
+                self._on_error(error)
+                return
 
 
 def _check_known(config: Config, known: Mapping[str, VenueConfig], venue: str, symbol: str) -> None:

@@ -8,6 +8,8 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from support.recording_files import command, command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
 from arb.app.legs import known_venues, load_adapter
-from arb.app.record import Ending, Wanted, config_of, record
+from arb.app.record import Ending, Progress, Wanted, config_of, record
 from arb.app.sandbox import record_market
 from arb.app.serve import with_sandbox
 from arb.config.templates import write_templates
@@ -71,7 +73,9 @@ def rows_of(folder: Path, venue: str, cache: Path, offset_ns: int | None = 0) ->
     adapter = load_adapter(known_venues(Path("none"))[venue])
     with RowCache(cache) as row_cache:
         conversion = convert([Feed(adapter, recordings, 0)], row_cache, offset_ns=offset_ns)
-        return np.concatenate([np.array(part) for file in conversion.files[0] for part in file.load()])
+        return np.concatenate(
+            [np.array(part) for file in conversion.files[0] for part in file.load(is_first=True)]
+        )
 
 
 def test_a_duration_ends_it_with_whole_files_of_every_stream(recorded: Recorded) -> None:
@@ -362,6 +366,34 @@ def test_a_full_disk_ends_it_in_one_line_with_whole_files(
     assert "File too large: recording stops, what is there is whole" in done.stderr
     assert is_whole(tmp_path / "data")
     assert sum(len(lines_of(tmp_path / "data", venue)) for venue in ("binance_spot", "bybit_spot")) > 50
+
+
+def test_a_terminal_that_is_held_holds_up_no_frame(tmp_path: Path) -> None:
+    config = config_of(Path("none"), (), tmp_path, is_sandbox=True)
+    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
+    released = threading.Event()
+
+    def held(progress: Progress) -> None:
+        released.wait(60)
+
+    began = time.monotonic()
+    ending, progress = record(config, wanted, held, duration_s=4.0, is_sandbox=True)
+    released.set()
+    assert ending == Ending.DURATION
+    assert time.monotonic() - began < 30
+    times = [at for at, _ in lines_of(tmp_path, "bybit_spot")]
+    assert len(times) == progress.recorder.frames > 100
+    assert times[-1] - times[0] > 2 * S
+
+
+def test_a_closed_pipe_ends_it_with_whole_files(environment: dict[str, str], tmp_path: Path) -> None:
+    running = Running(["--data", "data"], environment, tmp_path)
+    running.until_frames(20)
+    running.process.stdout.close()
+    assert running.process.wait(60) != ExitCode.DONE
+    assert "Traceback" not in running.process.stderr.read()
+    running.process.stderr.close()
+    assert is_whole(tmp_path / "data")
 
 
 def test_a_folder_that_is_in_use_is_one_line(tmp_path: Path) -> None:
