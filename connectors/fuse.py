@@ -75,7 +75,7 @@ class FusedBook:
 
     def fuse(self, rows: Rows) -> Rows:
         """The rows that change the fused book, with all other kinds passed on; a view, valid until the next call."""
-        self._make_room(len(rows))
+        self.make_room(len(rows))
         # A row gives at most itself and the deletions of levels, and a level is deleted once.
         room = 2 * len(rows) + int(self._state[:, _COUNT].sum()) + 2
         if len(self._out) < room:
@@ -85,7 +85,7 @@ class FusedBook:
         )
         return self._out[:count]
 
-    def _make_room(self, more: int) -> None:
+    def make_room(self, more: int) -> None:
         """Lets `more` levels be added to either side without filling more than half of its table."""
         for side in range(2):
             if 2 * (int(self._state[side, _USED]) + more) > len(self._tables[side]):

@@ -8,6 +8,7 @@ chain: until then nothing is published. One thread.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from connectors.book import BookSync, Status
+from connectors.book import BookSync, Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.errors import DecodeError
 from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
@@ -130,6 +131,22 @@ class FrameDecoder:
         symbol = 0 if message.symbol in ("", self._symbol) else -1
         self.messages[0] = record_of(message, local_ts, symbol, 0, count, 0)
         self.slow_frames += 1
+
+
+def warm_up(venue: Venue, instrument: Instrument) -> None:
+    """Compiles, or loads from the cache, all that a `Pipeline` of the venue runs.
+
+    Before sockets are opened: compiling takes seconds, and frames would wait for it with a false lag.
+    """
+    pipeline = Pipeline(venue, instrument, 0, Kind.TRADE)
+    with suppress(DecodeError):
+        pipeline.decode(b"{}", 1)
+    pipeline.receive(0)
+    pipeline._chain(0)
+    pipeline._book.make_room(1 << 16)
+    pipeline._sync.resume(Checkpoint(Status.SYNCED, 0))
+    pipeline.touch()
+    pipeline.doubt(1)
 
 
 class Pipeline:

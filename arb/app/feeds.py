@@ -14,10 +14,24 @@ from connectors.lag import OffsetEstimator
 from connectors.rest import HttpRest
 from connectors.sockets import AsyncioTimers, transport_of
 from connectors.transport import Transport
-from connectors.types import Instrument, Stream
+from connectors.types import Instrument, Stream, Venue
 
 #: What a bot needs of a venue.
 BOT_STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)
+
+
+def bot_streams(adapter: Venue) -> tuple[Stream, ...]:
+    """What a bot needs of a venue, without what the venue has not: some tell no best bid and offer of its own."""
+    return tuple(stream for stream in BOT_STREAMS if stream == Stream.DEPTH or has_stream(adapter, stream))
+
+
+def has_stream(adapter: Venue, stream: Stream) -> bool:
+    """Whether the venue has such a stream."""
+    try:
+        adapter.topic(stream, "X")
+    except InstrumentError:
+        return False
+    return True
 
 
 def endpoints_of(venue: VenueConfig) -> Endpoints:
@@ -52,13 +66,14 @@ def open_feed(
     symbols: Sequence[str],
     sink: Sink,
     *,
-    streams: Sequence[Stream] = BOT_STREAMS,
+    streams: Sequence[Stream] | None = None,
     tap: Tap | None = None,
     offset: OffsetEstimator | None = None,
     stale_after_ms: int = 2000,
 ) -> LiveFeed:
     """The feed of a venue, on the running event loop. One `offset` for all venues of a run.
 
+    streams: None for those that a bot needs, as far as the venue has them.
     Raises ConfigError for a symbol that the venue's file does not describe and for an adapter that cannot be loaded,
     InputError for a stream that the venue does not have and a library that is not installed.
     """
@@ -66,8 +81,8 @@ def open_feed(
     try:
         feed = Feed(
             adapter,
-            [_instrument(venue, symbol) for symbol in symbols],
-            streams,
+            [instrument_at(venue, symbol) for symbol in symbols],
+            bot_streams(adapter) if streams is None else streams,
             endpoints_of(venue),
             transport=venue_transport(venue),
             rest=rest,
@@ -85,7 +100,8 @@ def open_feed(
     return LiveFeed(feed, rest)
 
 
-def _instrument(venue: VenueConfig, symbol: str) -> Instrument:
+def instrument_at(venue: VenueConfig, symbol: str) -> Instrument:
+    """An instrument that the venue's file describes. Raises ConfigError for another."""
     instrument = known_instrument(venue, symbol)
     if instrument is None:
         raise ConfigError(f"{venue.file}: no [symbols.{symbol}]; add its tick_size and lot_size")

@@ -61,6 +61,13 @@ def sandbox_of(
     )
 
 
+def seeded_sandbox(known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int) -> Sandbox:
+    """The simulated market of these instruments, (venue, symbol), on free ports. Raises InputError."""
+    listings = [listing_of(venue, symbol, known) for venue, symbol in pairs]
+    prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
+    return Sandbox(SeededMarket(listings, prices, seed), facts_of(listings, known))
+
+
 async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
     """Serves until the recording ends or SIGTERM comes. `started` is told when it listens."""
     stopped = asyncio.Event()

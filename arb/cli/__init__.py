@@ -9,9 +9,11 @@ import click
 
 import arb
 from arb.cli.backtest import backtest
+from arb.cli.doctor import doctor
 from arb.cli.download import download
 from arb.cli.init import init
 from arb.cli.lines import CommandGroup
+from arb.cli.record import record
 from arb.cli.recordings import convert, data
 from arb.cli.report import report
 from arb.cli.sandbox import sandbox
@@ -23,7 +25,7 @@ def cli() -> None:
     """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""
 
 
-for command in (backtest, convert, data, download, init, report, sandbox):
+for command in (backtest, convert, data, doctor, download, init, record, report, sandbox):
     cli.add_command(command)
 
 

@@ -329,6 +329,16 @@ class Data(Table, frozen=True, kw_only=True):
 class Record(Table, frozen=True, kw_only=True):
     """How live data are recorded."""
 
+    streams: Annotated[
+        tuple[Literal["aggTrade", "kline_1m", "markPrice", "ticker"], ...],
+        key(
+            "",
+            "What `arb record` keeps beside book, best bid and offer, and trades, of venues that have it; conversion"
+            " leaves it out.",
+            form='a list of "aggTrade", "kline_1m", "markPrice", "ticker"',
+            max_length=4,
+        ),
+    ] = ()
     segment_s: Annotated[
         float,
         key("s", "Time after which what was received can be read from the `.gz`.", ge=1, le=86_400),

@@ -10,6 +10,7 @@ code, offset, assumed feed latency, chain carried in) is not made again.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
@@ -114,7 +115,14 @@ class _Day:
         chain = before.chain_key if before is not None else ""
         instrument = (feed.venue.name, recording.symbol)
         #: Stands for this recording, how its frames are read, and the chain it carries on.
-        self.chain_key: str = _digest(raw_sha256, code_version(), *instrument, chain, *_reading_of(recording))
+        self.chain_key: str = _digest(
+            raw_sha256,
+            code_version(),
+            *adapter_version(feed.venue),
+            *instrument,
+            chain,
+            *_reading_of(recording),
+        )
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -389,6 +397,18 @@ def _day_before(recording: Day) -> Day | None:
         return next((d for d in known if (d.venue, d.symbol) == (recording.venue, recording.symbol)), None)
     path = recording.path.with_name(recording.path.name.replace(f"{recording.day:%Y%m%d}", f"{day:%Y%m%d}"))
     return Recording(recording.venue, recording.symbol, day, path) if path.is_file() else None
+
+
+def adapter_version(venue: Venue) -> list[str]:
+    """A hash of the modules of an adapter from outside of `connectors`; nothing for one of ours.
+
+    Those of its class and of the classes that it builds on; what they import is not looked at.
+    """
+    modules = [sys.modules.get(kind.__module__) for kind in type(venue).__mro__[:-1]]
+    files = [Path(module.__file__) for module in modules if module is not None and module.__file__]
+    ours = Path(connectors.__file__ or "").parent
+    outside = [path for path in dict.fromkeys(files) if path.parent != ours and path.is_file()]
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in outside]
 
 
 @cache

@@ -239,6 +239,7 @@ LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_ke
 #: No matter of a backtest: the tests, below `tests`, that each of them changes a result of.
 ELSEWHERE = {
     "data.cache_gb": "integration/test_cache_command.py",
+    "record.streams": "unit/app/test_record.py",
     "record.segment_s": "unit/data/test_live_recorder.py",
     "record.reserve_gb": "unit/data/test_recorder_disk.py",
     "record.fsync_s": "unit/data/test_recorder_disk.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,13 +35,15 @@ class Golden(NamedTuple):
 
 
 def golden_frames() -> list[Golden]:
-    """All golden frames."""
-    found = []
-    for path in sorted(GOLDEN.glob("*/*.toml")):
-        content = tomli.loads(path.read_text(encoding="utf-8"))
-        assert content["source"]
-        found += [_golden(path.parent.name, fields) for fields in content["frame"]]
-    return found
+    """All golden frames of our venues."""
+    return [one for path in sorted(GOLDEN.glob("*/*.toml")) for one in frames_in(path, path.parent.name)]
+
+
+def frames_in(path: Path, venue: str) -> list[Golden]:
+    """The golden frames of one file."""
+    content = tomli.loads(path.read_text(encoding="utf-8"))
+    assert content["source"]
+    return [_golden(venue, fields) for fields in content["frame"]]
 
 
 def _golden(venue: str, fields: dict[str, Any]) -> Golden:

@@ -1,0 +1,143 @@
+"""From a feed to the recorder: frames, events, and the line of text beside a recording that is simulated.
+
+A recording session and a trading session use the same tap. The thread of the event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from arb.data.catalog import recording_path
+from arb.errors import ArbError, InputError, InvariantError
+from connectors.feed_state import FeedStatus
+from connectors.transport import Event, EventKind
+from connectors.types import Rows
+
+_DAY_S = 86_400
+_DAY_NS = _DAY_S * 1_000_000_000
+#: Events that say why a venue cannot be heard.
+_TROUBLES = frozenset({EventKind.DISCONNECT, EventKind.ERROR})
+
+
+class Takes(Protocol):
+    """What a tap needs of a recorder."""
+
+    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> None: ...
+
+    def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: str) -> None: ...
+
+
+class NoSink:
+    """For a feed whose rows nobody needs."""
+
+    def on_rows(self, no: int, rows: Rows) -> None:
+        """See `connectors.feed.Sink`."""
+
+    def on_status(self, no: int, status: FeedStatus) -> None:
+        """See `connectors.feed.Sink`."""
+
+
+class Origins(NamedTuple):
+    """Keeps simulated recordings apart from real ones, by the file `<symbol>_<YYYYMMDD>.origin` beside them.
+
+    `text` says how these were simulated; "" for real ones.
+    """
+
+    directory: Path
+    text: str = ""
+
+    def begin(self, venue: str, symbol: str, local_ts: int) -> None:
+        """Before the first frame of an instrument's UTC day. Raises InputError where the other sort is there."""
+        day = datetime.fromtimestamp(local_ts // _DAY_NS * _DAY_S, UTC).date()
+        path = recording_path(self.directory, venue, symbol, day)
+        origin = path.with_suffix(".origin")
+        if not self.text:
+            if origin.exists():
+                raise InputError(
+                    f"{origin}: this day holds a simulated recording, and a real one cannot be added to it; name "
+                    "another folder with --data"
+                )
+            return
+        if origin.exists():
+            return
+        if path.exists() or any(path.parent.glob(f"{path.stem}.*.journal")):
+            raise InputError(
+                f"{path}: this day holds a real recording, and a simulated one cannot be added to it; name another "
+                "folder with --data"
+            )
+        try:
+            origin.parent.mkdir(parents=True, exist_ok=True)
+            origin.write_text(f"{self.text}\n", encoding="utf-8")
+        except OSError as error:
+            # Empty, it would say nothing.
+            with contextlib.suppress(OSError):
+                origin.unlink(missing_ok=True)
+            raise InputError(
+                f"{origin}: cannot be written: {error.strerror}; make room, or name another folder with --data"
+            ) from None
+
+
+class RecorderTap:
+    """What one feed receives, recorded. A `connectors.feed.Tap`.
+
+    Whatever goes wrong with recording ends here: `on_error` is called once, frames are counted as lost, and the feed
+    goes on. An event about the connection stands in the sidecar of every instrument.
+    """
+
+    def __init__(
+        self,
+        recorder: Takes,
+        venue: str,
+        symbols: Sequence[str],
+        origins: Origins,
+        on_error: Callable[[ArbError], None],
+    ) -> None:
+        self._recorder = recorder
+        self._venue = venue
+        self._symbols = tuple(symbols)
+        self._origins = origins
+        self._on_error = on_error
+        self._days = [-1] * len(self._symbols)
+        self._has_failed = False
+        #: Frames that came after recording had failed here; the recorder counts its own.
+        self.lost_frames = 0
+        #: Why the venue could not be heard last, "" if it could be.
+        self.trouble = ""
+
+    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
+        """See `connectors.feed.Tap`."""
+        if self._has_failed:
+            self.lost_frames += 1
+            return
+        self.trouble = ""
+        try:
+            day = local_ts // _DAY_NS
+            if day > self._days[no]:
+                self._origins.begin(self._venue, self._symbols[no], local_ts)
+                self._days[no] = day
+            self._recorder.frame(self._venue, self._symbols[no], local_ts, frame)
+        except Exception as error:  # a fault of recording, whatever it is, is none of the feed
+            self.lost_frames += 1
+            self._fail(error)
+
+    def on_event(self, event: Event) -> None:
+        """See `connectors.feed.Tap`."""
+        if event.kind in _TROUBLES:
+            self.trouble = event.text
+        if self._has_failed:
+            return
+        try:
+            for symbol in (event.symbol,) if event.symbol else self._symbols:
+                self._recorder.event(self._venue, symbol, event.local_ts, event.kind.value, event.text)
+        except Exception as error:  # as above
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        self._has_failed = True
+        if not isinstance(error, ArbError):
+            error = InvariantError(f"{self._venue}: recording stops: {type(error).__name__}: {error}")
+        self._on_error(error)

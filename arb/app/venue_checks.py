@@ -1,0 +1,215 @@
+"""`arb doctor`'s questions to the venues: reach of REST and websocket, clock, listings. Public requests, no orders."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from arb.app.checks import Check, Level, compiled_check, disk_check, files_check, listing_checks, python_check
+from arb.app.feeds import instrument_at, open_feed, venue_transport
+from arb.app.legs import load_adapter
+from arb.app.record import SANDBOX_SEED, Wanted
+from arb.app.record_tap import NoSink
+from arb.app.serve import seeded_sandbox, with_sandbox
+from arb.config import Config, VenueConfig
+from arb.errors import ArbError
+from connectors.errors import DecodeError
+from connectors.feed_state import FeedStatus
+from connectors.lag import clock_sample
+from connectors.pipeline import warm_up
+from connectors.rest import HttpRest
+from connectors.sockets import new_event_loop
+from connectors.transport import Event, EventKind, RestAnswer
+from connectors.types import Listing, RestRequest, Venue
+
+_MS = 1_000_000
+#: Requests for the time; the fastest counts.
+_TIME_REQUESTS = 3
+#: A clock that is farther off is told; beyond the second Binance refuses orders from the future.
+_CLOCK_WARN_NS, _CLOCK_FAIL_NS = 250 * _MS, 1000 * _MS
+_CLOCK_STEP = "let NTP set the clock (timedatectl set-ntp true, or chrony)"
+#: Pages of listings that are read at most.
+_PAGES_MAX = 20
+_NETWORK_STEP = "look at network, DNS, firewall and proxy, and at [connection] of {file}"
+#: What a status says that a look at the network would not.
+_STATUS_STEPS = {
+    403: "the venue refuses this address: wait ten minutes, then look whether it serves your region",
+    418: "this address is banned for a while after too many requests: wait, and run fewer clients",
+    429: "too many requests from this address: wait a minute, and run fewer clients",
+    451: "the venue does not serve your region: use another one",
+}
+
+
+class _Trouble:
+    """A tap that remembers why connections failed."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
+        """See `connectors.feed.Tap`."""
+
+    def on_event(self, event: Event) -> None:
+        """See `connectors.feed.Tap`."""
+        if event.kind in (EventKind.DISCONNECT, EventKind.ERROR, EventKind.GARBAGE):
+            self.text = event.text
+
+
+def examine(
+    config: Config, wanted: Sequence[Wanted], timeout_s: float, *, is_sandbox: bool = False
+) -> list[Check]:
+    """All checks: of this machine, then of each venue. Raises InputError for a sandbox that cannot be started."""
+    directory = Path(config.data.directory)
+    symbols = sum(len(one.symbols) for one in wanted)
+    checks = [
+        python_check(),
+        disk_check(directory, config.record.reserve_gb),
+        files_check(len(wanted), symbols),
+        compiled_check(),
+    ]
+    for one in wanted:
+        # Compiling takes seconds, which would count as the venue's.
+        warm_up(load_adapter(one.venue), instrument_at(one.venue, one.symbols[0]))
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return checks + runner.run(_examine_venues(wanted, timeout_s, is_sandbox=is_sandbox))
+
+
+async def _examine_venues(wanted: Sequence[Wanted], timeout_s: float, *, is_sandbox: bool) -> list[Check]:
+    async with AsyncExitStack() as stack:
+        if is_sandbox:
+            venues = {one.venue.name: one.venue for one in wanted}
+            pairs = [(one.venue.name, symbol) for one in wanted for symbol in one.symbols]
+            sandbox = await stack.enter_async_context(seeded_sandbox(venues, pairs, SANDBOX_SEED))
+            venues = with_sandbox(venues, sandbox.urls)
+            wanted = [one._replace(venue=venues[one.venue.name]) for one in wanted]
+        found = await asyncio.gather(*(examine_venue(one.venue, one.symbols, timeout_s) for one in wanted))
+        return [check for checks in found for check in checks]
+
+
+async def examine_venue(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> list[Check]:
+    """The checks of one venue; one line where it cannot be reached at all."""
+    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, timeout_s)
+    try:
+        answers, streams = await asyncio.gather(
+            _ask_time(adapter, rest), _stream_check(venue, symbols, timeout_s)
+        )
+        best = min(answers, key=lambda answer: (answer.status != 200, answer.local_ts - answer.sent_ts))
+        if best.status == 0 and streams.level == Level.FAIL:
+            reason = best.error or streams.text
+            step = _NETWORK_STEP.format(file=venue.file)
+            return [Check(venue.name, Level.FAIL, f"cannot be reached: {reason}", step)]
+        checks = [*_time_checks(venue, adapter, best), streams]
+        if best.status == 200:
+            checks += await _listing_checks(venue, adapter, rest, symbols)
+        return checks
+    finally:
+        await rest.close()
+
+
+async def _ask_time(adapter: Venue, rest: HttpRest) -> list[RestAnswer]:
+    answers = [await rest.ask(adapter.time_request())]
+    while answers[-1].status == 200 and len(answers) < _TIME_REQUESTS:
+        answers.append(await rest.ask(adapter.time_request()))
+    return answers
+
+
+def _time_checks(venue: VenueConfig, adapter: Venue, answer: RestAnswer) -> list[Check]:
+    name = f"{venue.name} REST"
+    if answer.status != 200:
+        return [_no_answer(name, venue, answer)]
+    try:
+        venue_ts = adapter.time_of(answer.body)
+    except DecodeError as error:
+        return [
+            Check(
+                name, Level.FAIL, f"no answer of the venue: {error}", f"correct rest_api_url of {venue.file}"
+            )
+        ]
+    round_trip_ms = (answer.local_ts - answer.sent_ts) / _MS
+    offset_ns, error_ns = clock_sample(answer.sent_ts, venue_ts, answer.local_ts)
+    reach = Check(name, Level.OK, f"{venue.connection.rest_api_url} answers in {round_trip_ms:,.1f} ms")
+    return [reach, clock_check(f"{venue.name} clock", offset_ns, error_ns)]
+
+
+def clock_check(name: str, offset_ns: int, error_ns: int) -> Check:
+    """How far the local clock is off, by the venue's word; `error_ns` is the most that this is wrong by."""
+    side = "behind" if offset_ns > 0 else "ahead of"
+    text = f"{abs(offset_ns) / _MS:,.1f} ms {side} the venue's, within {error_ns / _MS:,.1f} ms"
+    sure_ns = abs(offset_ns) - error_ns
+    if sure_ns > _CLOCK_FAIL_NS:
+        return Check(name, Level.FAIL, text, _CLOCK_STEP)
+    if sure_ns > _CLOCK_WARN_NS:
+        return Check(name, Level.WARN, text, _CLOCK_STEP)
+    return Check(name, Level.OK, text)
+
+
+async def _stream_check(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> Check:
+    """Whether the books of all symbols come, and how soon."""
+    name, trouble = f"{venue.name} streams", _Trouble()
+    try:
+        venue_transport(venue)
+    except ArbError as error:
+        return Check(name, Level.FAIL, str(error), "pip install 'arb[live]'")
+    live = open_feed(venue, symbols, NoSink(), tap=trouble)
+    began_ns = time.monotonic_ns()
+    try:
+        live.feed.start()
+        while True:
+            missing = [s.symbol for s in live.feed.states() if s.status != FeedStatus.SYNCED]
+            elapsed_s = (time.monotonic_ns() - began_ns) / 1e9
+            if not missing:
+                where = venue.connection.websocket_url
+                return Check(
+                    name, Level.OK, f"{where}: the books of {', '.join(symbols)} after {elapsed_s:.1f} s"
+                )
+            if elapsed_s >= timeout_s:
+                break
+            await asyncio.sleep(0.05)
+    finally:
+        await live.close()
+    why = f": {trouble.text}" if trouble.text else ""
+    step = _NETWORK_STEP.format(file=venue.file)
+    return Check(name, Level.FAIL, f"no book of {', '.join(missing)} within {timeout_s:g} s{why}", step)
+
+
+async def _listing_checks(
+    venue: VenueConfig, adapter: Venue, rest: HttpRest, symbols: Sequence[str]
+) -> list[Check]:
+    listings: dict[str, Listing] = {}
+    request: RestRequest | None = adapter.listings_request(symbols)
+    for _ in range(_PAGES_MAX):
+        if request is None or all(symbol in listings for symbol in symbols):
+            break
+        answer = await rest.ask(request)
+        # Binance refuses a request that names a symbol which it does not have.
+        if answer.status == 400:
+            break
+        if answer.status != 200:
+            return [_no_answer(f"{venue.name} listings", venue, answer)]
+        try:
+            page = adapter.listings_of(answer.body)
+        except DecodeError as error:
+            step = f"correct rest_api_url of {venue.file}"
+            return [Check(f"{venue.name} listings", Level.FAIL, f"no answer of the venue: {error}", step)]
+        listings |= {listing.symbol: listing for listing in page.listings}
+        request = page.next
+    if not listings and len(symbols) > 1:
+        # One of them is not there: each for itself tells which.
+        found = [await _listing_checks(venue, adapter, rest, [symbol]) for symbol in symbols]
+        return [check for checks in found for check in checks]
+    return [
+        check
+        for symbol in symbols
+        for check in listing_checks(
+            f"{venue.name}:{symbol}", venue.file, venue.symbols[symbol], listings.get(symbol)
+        )
+    ]
+
+
+def _no_answer(name: str, venue: VenueConfig, answer: RestAnswer) -> Check:
+    reason = answer.error or f"answers {answer.status}"
+    step = _STATUS_STEPS.get(answer.status, _NETWORK_STEP.format(file=venue.file))
+    return Check(name, Level.FAIL, f"{venue.connection.rest_api_url}: {reason}", step)

@@ -1,0 +1,90 @@
+"""`arb doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from arb.cli.lines import config_option, listed, output
+from arb.errors import ExitCode
+
+if TYPE_CHECKING:
+    from arb.app.checks import Check
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+@click.command()
+@config_option
+@click.option("--venues", help="VENUE,VENUE; those of the configured legs without it.")
+@click.option("--symbols", help="SYMBOL,SYMBOL; those of the configured legs without it.")
+@click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0.1, max=600),
+    default=10.0,
+    show_default=True,
+    help="Seconds that a venue has to answer.",
+)
+@click.option("--sandbox", "is_sandbox", is_flag=True, help="Ask a simulated market on this machine instead.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line a check.")
+def doctor(
+    config_path: Path,
+    venues: str | None,
+    symbols: str | None,
+    data_dir: Path | None,
+    timeout_s: float,
+    is_sandbox: bool,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Check this machine and the venues: reach, clock, listings and filters, disk, limits.
+
+    Public requests only: no keys, no orders. Exit code 4 when a check fails.
+    """
+    from arb.app.checks import Level, worst
+    from arb.app.record import config_of, wanted_of
+    from arb.app.venue_checks import examine
+
+    config = config_of(config_path, overrides, data_dir, is_sandbox=is_sandbox)
+    wanted = wanted_of(config, config_path, listed(venues), listed(symbols), ())
+    checks = examine(config, wanted, timeout_s, is_sandbox=is_sandbox)
+    if as_json:
+        for check in checks:
+            line = {
+                "name": check.name,
+                "level": check.level.value,
+                "text": check.text,
+                "next": check.next_step,
+            }
+            click.echo(json.dumps(line))
+    else:
+        output().print(check_table(checks))
+        counts = {level: sum(check.level == level for check in checks) for level in Level}
+        click.echo(", ".join(f"{count} {level.value}" for level, count in counts.items() if count))
+    sys.exit(ExitCode.DIFFERENCES if worst(checks) == Level.FAIL else ExitCode.DONE)
+
+
+def check_table(checks: Sequence[Check]) -> Table:
+    """A line a check, with the next step below what was found."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("check", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for check in checks:
+        level = check.level.value
+        step = f"\n[bold]next:[/] {escape(check.next_step)}" if check.next_step else ""
+        table.add_row(escape(check.name), f"[{_STYLES[level]}]{level}[/]", f"{escape(check.text)}{step}")
+    return table

@@ -1,0 +1,215 @@
+"""What `arb record` shows: a live table in a terminal, JSON lines, or a status line now and then."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import click
+from rich import box
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from arb.app.record import Ending, Line, Progress
+from connectors.feed_state import FeedStatus
+
+#: Between two status lines where there is no terminal. The first comes soon, so that a log shows how it began.
+LINE_EVERY_S, LINE_FIRST_S = 30.0, 5.0
+_STYLES = {
+    FeedStatus.SYNCED: "green",
+    FeedStatus.SYNCING: "yellow",
+    FeedStatus.STALE: "yellow",
+    FeedStatus.DOWN: "red",
+}
+
+
+def view_of(*, as_json: bool) -> View:
+    """The view that fits where the output goes."""
+    if as_json:
+        return JsonView()
+    return TableView() if sys.stdout.isatty() else LineView()
+
+
+class View:
+    """Shows the progress once a second, and how it ended."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to put away."""
+
+    def show(self, progress: Progress) -> None:
+        """Called once a second."""
+        raise NotImplementedError
+
+    def end(self, ending: Ending, progress: Progress, directory: str) -> None:
+        """Called once, when the files are whole."""
+        click.echo(f"{ending.value}: {_total(progress)} in {directory}")
+        for line in progress.lines:
+            if not line.state.bytes:
+                why = f": {line.trouble}" if line.trouble else ""
+                click.echo(
+                    f"warning: nothing came of {_name(line)}{why}; arb doctor looks for the cause", err=True
+                )
+
+
+class JsonView(View):
+    """A JSON line a second."""
+
+    def show(self, progress: Progress) -> None:
+        click.echo(json.dumps(progress_line(progress)))
+        sys.stdout.flush()
+
+    def end(self, ending: Ending, progress: Progress, directory: str) -> None:
+        click.echo(json.dumps({"ended": ending.value, "directory": directory, **progress_line(progress)}))
+
+
+class LineView(View):
+    """For logs: a line now and then."""
+
+    def __init__(self) -> None:
+        self._due_s = LINE_FIRST_S
+
+    def show(self, progress: Progress) -> None:
+        if progress.elapsed_s >= self._due_s:
+            self._due_s = progress.elapsed_s + LINE_EVERY_S
+            click.echo(status_line(progress))
+            sys.stdout.flush()
+
+
+class TableView(View):
+    """A table that is drawn again."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=Console(), auto_refresh=False, transient=False)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, progress: Progress) -> None:
+        self._live.update(progress_table(progress), refresh=True)
+
+
+def progress_line(progress: Progress) -> dict[str, Any]:
+    """All that is known, as JSON can hold it."""
+    recorder = progress.recorder
+    return {
+        "time_ns": progress.time_ns,
+        "elapsed_s": round(progress.elapsed_s, 3),
+        "frames": recorder.frames,
+        "bytes": recorder.frame_bytes,
+        "lost_frames": recorder.lost_frames,
+        "journals_waiting": recorder.journals_waiting,
+        "slowest_write_ms": round(recorder.slowest_write_ns / 1e6, 3),
+        "instruments": [_instrument(line) for line in progress.lines],
+    }
+
+
+def progress_table(progress: Progress) -> Group:
+    """The table and the sum below it."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("venue", "symbol", "state", "msg/s", "lag p50 ms", "p99 ms", "gaps", "bytes", "age s"):
+        table.add_column(
+            name, justify="left" if name in ("venue", "symbol", "state") else "right", no_wrap=True
+        )
+    for line in progress.lines:
+        state = line.state
+        table.add_row(
+            line.venue,
+            state.symbol,
+            Text(state.status.value, _STYLES[state.status]),
+            f"{state.messages_per_s:,.1f}",
+            _lag(state.lag_ns_p50),
+            _lag(state.lag_ns_p99),
+            f"{state.gaps:,}",
+            size_text(state.bytes),
+            "-" if state.age_ns < 0 else f"{state.age_ns / 1e9:.1f}",
+        )
+    troubles = {line.venue: line.trouble for line in progress.lines if line.trouble}
+    lines = [Text.from_markup(f"[red]{venue}[/]: {escape(text[:200])}") for venue, text in troubles.items()]
+    return Group(
+        table, *lines, Text(f"{_clock(progress)}  {_total(progress)}; Ctrl+C ends it with whole files")
+    )
+
+
+def status_line(progress: Progress) -> str:
+    """The progress in one line."""
+    synced = sum(line.state.status == FeedStatus.SYNCED for line in progress.lines)
+    rate = sum(line.state.messages_per_s for line in progress.lines)
+    gaps = sum(line.state.gaps for line in progress.lines)
+    parts = [
+        f"{_clock(progress)} {synced} of {len(progress.lines)} synced",
+        f"{rate:,.1f} messages/s",
+        f"gaps {gaps}",
+        _total(progress),
+    ]
+    parts += [
+        f"{_name(line)} {line.state.status.value}" + (f" ({line.trouble[:120]})" if line.trouble else "")
+        for line in progress.lines
+        if line.state.status != FeedStatus.SYNCED
+    ]
+    return "; ".join(parts)
+
+
+def size_text(count: int) -> str:
+    """A number of bytes in the unit that fits."""
+    if count < 1_000_000:
+        return f"{count / 1e3:,.1f} kB"
+    return f"{count / 1e6:,.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:,.2f} GB"
+
+
+def _instrument(line: Line) -> dict[str, Any]:
+    state = line.state
+    return {
+        "venue": line.venue,
+        "symbol": state.symbol,
+        "state": state.status.value,
+        "messages_per_s": round(state.messages_per_s, 2),
+        "lag_ms_p50": _finite(state.lag_ns_p50),
+        "lag_ms_p99": _finite(state.lag_ns_p99),
+        "gaps": state.gaps,
+        "bytes": state.bytes,
+        "age_s": None if state.age_ns < 0 else round(state.age_ns / 1e9, 3),
+        "trouble": line.trouble,
+        "streams": {
+            one.stream.value: {"messages": one.messages, "bytes": one.bytes} for one in state.streams
+        },
+    }
+
+
+def _finite(lag_ns: float) -> float | None:
+    return None if math.isnan(lag_ns) else round(lag_ns / 1e6, 3)
+
+
+def _lag(lag_ns: float) -> str:
+    return "-" if math.isnan(lag_ns) else f"{lag_ns / 1e6:,.1f}"
+
+
+def _clock(progress: Progress) -> str:
+    return f"{datetime.fromtimestamp(progress.time_ns / 1e9, UTC):%H:%M:%S} UTC"
+
+
+def _total(progress: Progress) -> str:
+    recorder = progress.recorder
+    lost = f", {recorder.lost_frames:,} lost" if recorder.lost_frames else ""
+    return f"{recorder.frames:,} frames, {size_text(recorder.frame_bytes)}{lost}"
+
+
+def _name(line: Line) -> str:
+    return f"{line.venue}:{line.state.symbol}"

@@ -1,0 +1,156 @@
+"""`arb doctor` against sandboxes that are well, and that are not."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+from support.recording_files import command_environment, run_command
+from support.simulated import LISTINGS, PRICES
+
+from arb.app.checks import Check, Level
+from arb.app.legs import known_venues
+from arb.app.serve import facts_of, with_sandbox
+from arb.app.venue_checks import examine_venue
+from arb.cli import cli
+from arb.cli.doctor import check_table
+from arb.config import VenueConfig
+from arb.config.templates import write_templates
+from arb.errors import ExitCode
+from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.serve.rest import Facts
+from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
+
+pytestmark = pytest.mark.slow
+
+NOBODY = "127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return command_environment(tmp_path_factory.mktemp("cache"))
+
+
+def examined(
+    name: str,
+    symbols: Sequence[str] = ("BTCUSDT",),
+    timeout_s: float = 5.0,
+    connection: Any = None,
+    **options: Any,
+) -> list[Check]:
+    """The checks of one venue of a sandbox whose listing, facts and faults the test chooses."""
+    listing = options.pop("listing", LISTINGS[name])
+    facts = options.pop("facts", facts_of([LISTINGS[name]], known_venues(Path("none")))[name, "BTCUSDT"])
+
+    async def scene() -> list[Check]:
+        market = SeededMarket([listing], PRICES)
+        async with Sandbox(market, {(name, listing.symbol): facts}, **options) as sandbox:
+            venue: VenueConfig = with_sandbox(known_venues(Path("none")), sandbox.urls)[name]
+            changed = dataclasses.replace(
+                venue, connection=type(venue.connection)(**{**_fields(venue), **(connection or {})})
+            )
+            return await examine_venue(changed, symbols, timeout_s)
+
+    return asyncio.run(scene())
+
+
+def _fields(venue: VenueConfig) -> dict[str, Any]:
+    return {name: getattr(venue.connection, name) for name in venue.connection.__struct_fields__}
+
+
+def failed(checks: Sequence[Check]) -> list[tuple[str, str]]:
+    assert all(check.next_step for check in checks if check.level != Level.OK)
+    return [(check.name, check.level.value) for check in checks if check.level != Level.OK]
+
+
+def test_a_sandbox_is_well(environment: dict[str, str], tmp_path: Path) -> None:
+    words = ["doctor", "--sandbox", "--json", "--symbols", "BTCUSDT,ETHUSDT"]
+    done = run_command([*words, "--venues", ",".join(LISTINGS)], environment, tmp_path)
+    told = [json.loads(line) for line in done.out.splitlines()]
+    assert done.code == ExitCode.DONE, done
+    assert len(told) == 4 + 4 * 5
+    assert {one["level"] for one in told if one["name"] not in ("disk", "python")} == {"ok"}
+
+
+def test_without_a_network_every_venue_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+    write_templates(tmp_path)
+    words = ["doctor", "-c", "arbitrage.toml", "--timeout", "1"]
+    for name in ("binance_spot", "bybit_spot"):
+        words += ["--set", f'{name}.connection.websocket_url="ws://{NOBODY}/ws"']
+        words += ["--set", f'{name}.connection.rest_api_url="http://{NOBODY}"']
+    done, console = run_command([*words, "--json"], environment, tmp_path), Console(width=200)
+    assert (done.code, done.err) == (ExitCode.DIFFERENCES, "")
+    told = [json.loads(line) for line in done.out.splitlines()]
+    bad = [one for one in told if one["level"] == "fail"]
+    assert [one["name"] for one in bad] == ["binance_spot", "bybit_spot"]
+    assert all(
+        "cannot be reached" in one["text"] and "[connection] of binance.toml" in bad[0]["next"] for one in bad
+    )
+    checks = [Check(one["name"], Level(one["level"]), one["text"], one["next"]) for one in told]
+    with console.capture() as shown:
+        console.print(check_table(checks))
+    assert "next: look at network" in shown.get()
+
+
+def test_a_wrong_clock_is_found() -> None:
+    checks = examined(
+        "bybit_linear", faults=[Fault(FaultKind.CLOCK, at_s=0.0, duration_s=100, offset_ms=10_000)]
+    )
+    assert ("bybit_linear clock", "fail") in failed(checks)
+    assert "behind the venue's" in next(c.text for c in checks if c.name == "bybit_linear clock")
+
+
+@pytest.mark.parametrize("name", list(LISTINGS))
+def test_a_listing_that_differs_is_named(name: str) -> None:
+    listing = LISTINGS[name]._replace(tick_size="0.5")
+    checks = examined(name, listing=listing, facts=Facts("0.5", "17"))
+    bad = [check for check in checks if check.level != Level.OK]
+    assert [(check.name, check.level.value) for check in bad] == [
+        (f"{name}:BTCUSDT", "fail"),
+        (f"{name}:BTCUSDT", "warn"),
+        (f"{name}:BTCUSDT", "warn"),
+    ]
+    assert 'set tick_size = "0.5" in [symbols.BTCUSDT] of' in bad[0].next_step
+    assert "min_notional = 17" in bad[2].next_step
+
+
+@pytest.mark.parametrize("name", list(LISTINGS))
+def test_the_symbol_that_is_not_listed_is_named(name: str) -> None:
+    checks = examined(name, ("BTCUSDT", "ETHUSDT"), timeout_s=1.0)
+    assert failed(checks) == [(f"{name} streams", "fail"), (f"{name}:ETHUSDT", "fail")]
+    # Bybit refuses the whole request that names it.
+    assert "ETHUSDT" in next(c.text for c in checks if c.name == f"{name} streams")
+
+
+def test_streams_alone_may_fail() -> None:
+    connection = {"websocket_url": f"ws://{NOBODY}/ws"}
+    checks = examined("binance_usdm", connection=connection, timeout_s=1.0)
+    assert failed(checks) == [("binance_usdm streams", "fail")]
+    assert "binance_usdm:BTCUSDT" in [check.name for check in checks]
+
+
+def test_an_address_that_was_banned_is_told_to_wait() -> None:
+    ban = Fault(FaultKind.REST_418, at_s=0.0, duration_s=100, retry_after_s=70)
+    checks = examined("binance_spot", faults=[ban], timeout_s=1.0)
+    assert ("binance_spot REST", "fail") in failed(checks)
+    step = next(check.next_step for check in checks if check.name == "binance_spot REST")
+    assert "banned" in step
+
+
+def test_another_servers_answers_are_no_venue() -> None:
+    checks = examined("bybit_spot", connection={"rest_api_url": f"http://{NOBODY}"}, timeout_s=2.0)
+    assert ("bybit_spot REST", "fail") in failed(checks)
+
+
+@pytest.mark.parametrize("words", [["--venues", "okx"], ["--timeout", "0"], ["--symbols", "NOSUCH"]])
+def test_wrong_words_are_one_line(words: list[str]) -> None:
+    done = CliRunner().invoke(cli, ["doctor", "--sandbox", *words])
+    assert done.exit_code == ExitCode.USER_INPUT
+    assert done.stderr.count("\n") == 1
