@@ -104,8 +104,8 @@ def _put_all(levels, table):  # type: ignore[no-untyped-def]
 def _put(table, px, qty):  # type: ignore[no-untyped-def]
     """Sets a level; 1 if its price was not there."""
     mask = np.int64(len(table) - 1)
-    # Prices of few digits differ in few bits: of thousandths, which is near enough, all do.
-    slot = np.int64((np.uint64(np.int64(px * 1000.0)) * _HASH) >> _SHIFT) & mask
+    bits = np.float64(px).view(np.uint64)
+    slot = np.int64(((bits ^ (bits >> _SHIFT)) * _HASH) >> _SHIFT) & mask
     while True:
         if table[slot].px == px:
             table[slot].qty = qty
