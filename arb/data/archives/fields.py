@@ -230,7 +230,9 @@ def _read_decimal(buffer, i):  # type: ignore[no-untyped-def]
         all_digits = trailing_zeros(((digits + _SIXES) | digits) & _HIGH_NIBBLES) & _BYTE_BITS
         if all_digits > whole and all_digits < _LAST_BYTE:
             value = _number_of(digits << (np.uint64(64) - all_digits))
-            return np.float64(value) / _POWERS[(all_digits - whole) >> _U3], i + np.int64(all_digits >> _U3) + 1
+            return np.float64(value) / _POWERS[(all_digits - whole) >> _U3], i + np.int64(
+                all_digits >> _U3
+            ) + 1
     value, i, is_one = read_bare_decimal(buffer, i)
     return value, i if is_one else -1
 
