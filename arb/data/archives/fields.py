@@ -328,7 +328,7 @@ def _is_digit(byte):  # type: ignore[no-untyped-def]
 def _read_side(buffer, i):  # type: ignore[no-untyped-def]
     word = load_8_bytes(buffer, i) | _LOWER_CASE
     three = word & _THREE_BYTES
-    if three == _BUY or three == _BID:
+    if three in (_BUY, _BID):
         return BUY, i + 3
     if three == _ASK:
         return SELL, i + 3
