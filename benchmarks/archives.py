@@ -31,6 +31,7 @@ import numpy as np
 import polars as pl
 from alternate import Result, alternate, show, show_machine
 from hftbacktest.data.utils import bybithistmktdata, tardis
+from hftbacktest.types import event_dtype
 
 from arb.data.archived import archive_path
 from arb.data.archives.streams import ArchiveStream
@@ -225,10 +226,16 @@ def our_rows(folder: Path, venue: Venue) -> Callable[[], Any]:
         sync = BookSync(SequenceRule.INCREMENT, keep_bbo=True)
         if day.is_touch_only:
             sync.resume(Checkpoint(Status.SYNCED, 0))
-        pieces = [sync.receive(*piece).copy() for piece in ArchiveStream(venue, day).decode()]
-        rows = np.concatenate(pieces)
-        RowClock(10_000_000, 10_000_000).stamp(rows)
-        return EventOrder().feed(rows)
+        clock = RowClock(10_000_000, 10_000_000)
+        rows, count = np.empty(1 << 20, event_dtype), 0
+        for piece in ArchiveStream(venue, day).decode():
+            chained = sync.receive(*piece)
+            clock.stamp(chained)
+            if count + len(chained) > len(rows):
+                rows = np.concatenate((rows, np.empty(len(rows), event_dtype)))
+            rows[count : count + len(chained)] = chained
+            count += len(chained)
+        return EventOrder().feed(rows[:count])
 
     return run
 

@@ -9,25 +9,28 @@ import gzip
 import zlib
 from typing import IO, Any, cast
 
+_gzip: Any
+_zlib: Any
 try:
-    from isal import igzip, isal_zlib
+    from isal import igzip as _gzip
+    from isal import isal_zlib as _zlib
 except ImportError:  # no wheel for this machine
-    igzip = isal_zlib = None
+    _gzip, _zlib = gzip, zlib
 
-#: What damaged data raise, beside EOFError and gzip.BadGzipFile.
-ERRORS: tuple[type[Exception], ...] = (zlib.error,) if isal_zlib is None else (zlib.error, isal_zlib.error)
+#: What damaged data raise, beside EOFError.
+ERRORS: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, _zlib.error)
 
 
 def open_gzip(file: IO[bytes]) -> IO[bytes]:
     """The text of an open gzip file, of any number of members."""
-    return cast(IO[bytes], gzip.open(file) if igzip is None else igzip.open(file))
+    return cast(IO[bytes], _gzip.open(file))
 
 
 def raw_inflater() -> Any:
     """A `zlib.decompressobj` for deflate data without a header."""
-    return (zlib if isal_zlib is None else isal_zlib).decompressobj(-zlib.MAX_WBITS)
+    return _zlib.decompressobj(-zlib.MAX_WBITS)
 
 
 def crc32(data: bytes, crc: int = 0) -> int:
     """`zlib.crc32`."""
-    return int((zlib if isal_zlib is None else isal_zlib).crc32(data, crc))
+    return int(_zlib.crc32(data, crc))

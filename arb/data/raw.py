@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gzip
 import hashlib
 import os
 from collections.abc import Callable, Iterator
@@ -42,7 +41,7 @@ def read_pieces(
                 yield piece
     except EOFError:
         raise InputError(f"{path}: the file is cut off: its compressed data end early; {again}") from None
-    except (gzip.BadGzipFile, *ERRORS) as error:
+    except ERRORS as error:
         raise InputError(f"{path}: not a whole gzip file ({error}); {again}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None

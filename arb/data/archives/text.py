@@ -18,6 +18,7 @@ _PACKED_BYTES = 1 << 18
 # A member's local header: its length without name and extra field, and where their lengths stand.
 _HEADER_BYTES, _NAME_LENGTHS = 30, 26
 _ENCRYPTED = 1
+_NOT_WHOLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, EOFError, *ERRORS)
 AGAIN = "download it again"
 
 
@@ -53,7 +54,7 @@ def _read_zip(path: Path, symbol: str, progress: Progress | None) -> Iterator[by
                     progress(read - done)
                     done = read
                 yield piece
-    except (zipfile.BadZipFile, EOFError, *ERRORS) as error:
+    except _NOT_WHOLE as error:
         reason = str(error) or "its compressed data end early"
         raise InputError(f"{path}: not a whole zip file ({reason}); {AGAIN}") from None
     except (NotImplementedError, RuntimeError) as error:
