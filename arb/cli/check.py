@@ -92,7 +92,7 @@ def check(
         click.echo(f"not checked: {directory / name}: no venue file describes {name}", err=True)
     for source, count in checked.archives.items():
         click.echo(
-            f"not checked: {count:,} days of {source} in {directory / ARCHIVE_FOLDER / source}: recordings alone are; "
+            f"not checked: {count:,} {'day' if count == 1 else 'days'} of {source} in {directory / ARCHIVE_FOLDER / source}: recordings alone are; "
             "arb convert refuses what is wrong with an archive",
             err=True,
         )

@@ -59,8 +59,8 @@ def test_days_of_archives_are_said_not_to_be_checked(tmp_path: Path, environment
     done = check(data, environment)
     assert done.code == 0
     assert [line.partition(" in ")[0] for line in done.err.splitlines()] == [
-        "not checked: 1 days of bybit",
-        "not checked: 1 days of tardis",
+        "not checked: 1 day of bybit",
+        "not checked: 1 day of tardis",
     ]
     done = check(data, environment, "--venues", "binance_usdm")
     assert (done.code, done.err) == (0, "")
