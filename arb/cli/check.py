@@ -91,9 +91,10 @@ def check(
     for name in checked.unknown_venues:
         click.echo(f"not checked: {directory / name}: no venue file describes {name}", err=True)
     for source, count in checked.archives.items():
+        days = "day" if count == 1 else "days"
         click.echo(
-            f"not checked: {count:,} {'day' if count == 1 else 'days'} of {source} in {directory / ARCHIVE_FOLDER / source}: recordings alone are; "
-            "arb convert refuses what is wrong with an archive",
+            f"not checked: {count:,} {days} of {source} in {directory / ARCHIVE_FOLDER / source}: recordings alone "
+            "are; arb convert refuses what is wrong with an archive",
             err=True,
         )
     is_broken = any(report.verdict == "broken" for report in checked.reports)

@@ -130,6 +130,9 @@ def read_records(buffer, end, roles, words, records, cursor):  # type: ignore[no
     """
     i, line, count = cursor[POSITION], cursor[LINE], cursor[COUNT]
     why = DONE
+    repeated = _repeated_columns(roles)
+    # The text of those columns in the line that the last record is of: where, and how long.
+    known = length = np.int64(0)
     while i < end:
         if buffer[i] == NEWLINE or (buffer[i] == RETURN and buffer[i + 1] == NEWLINE):
             i = find_newline(buffer, i, end) + 1
@@ -138,11 +141,22 @@ def read_records(buffer, end, roles, words, records, cursor):  # type: ignore[no
         if count == len(records):
             why = FULL
             break
-        after = _read_line(buffer, i, end, roles, words, records[count])
+        record = records[count]
+        behind = i
+        if length > 0 and i + length < end and _is_same_text(buffer, known, i, length):
+            record.time, record.time_2 = records[count - 1].time, records[count - 1].time_2
+            behind = i + length
+        else:
+            behind = _read_columns(buffer, i, 0, repeated, roles, words, record)
+        after = (
+            _read_columns(buffer, behind, repeated, len(roles), roles, words, record) if behind >= 0 else -1
+        )
+        after = _read_line_end(buffer, after, end) if after >= 0 else -1
         if after < 0:
             why = BAD_LINE
             break
-        records[count].line = line
+        known, length = i, behind - i
+        record.line = line
         count += 1
         line += 1
         i = after
@@ -150,11 +164,33 @@ def read_records(buffer, end, roles, words, records, cursor):  # type: ignore[no
     return why
 
 
+@compiled
+def _repeated_columns(roles):  # type: ignore[no-untyped-def]
+    """How many columns in front, but not all, hold what lines of one message have in common: names and times."""
+    n = 0
+    while n < len(roles) - 1 and (roles[n] == Role.WORD or roles[n] == Role.TIME or roles[n] == Role.TIME_2):
+        n += 1
+    return n
+
+
 @compiled(forceinline=True)
-def _read_line(buffer, i, end, roles, words, record):  # type: ignore[no-untyped-def]
-    """One line into `record`: the start of the next line, or -1."""
-    last = len(roles) - 1
-    for column in range(len(roles)):
+def _is_same_text(buffer, i, j, length):  # type: ignore[no-untyped-def]
+    """Whether so many bytes at two places are equal."""
+    k = np.int64(0)
+    while k < length:
+        different = load_8_bytes(buffer, i + k) ^ load_8_bytes(buffer, j + k)
+        if length - k < 8:
+            different <<= np.uint64(8 * (8 - (length - k)))
+        if different != _U0:
+            return False
+        k += 8
+    return True
+
+
+@compiled(forceinline=True)
+def _read_columns(buffer, i, start, stop, roles, words, record):  # type: ignore[no-untyped-def]
+    """The columns start..stop at `i` into `record`: the index behind them and the comma, or -1."""
+    for column in range(start, stop):
         is_quoted = buffer[i] == QUOTE
         if is_quoted:
             i += 1
@@ -165,10 +201,16 @@ def _read_line(buffer, i, end, roles, words, record):  # type: ignore[no-untyped
             if buffer[i] != QUOTE:
                 return -1
             i += 1
-        if column < last:
+        if column < len(roles) - 1:
             if buffer[i] != COMMA:
                 return -1
             i += 1
+    return i
+
+
+@compiled(forceinline=True)
+def _read_line_end(buffer, i, end):  # type: ignore[no-untyped-def]
+    """The start of the next line, or -1 where something else stands behind the last column."""
     if buffer[i] == RETURN:
         i += 1
     if i >= end:
