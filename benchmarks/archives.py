@@ -49,7 +49,9 @@ SYMBOL = "BTCUSDT"
 DAY = date(2024, 1, 1)
 START_MS = 1_704_067_200_000
 _BLOCK = 1_000_000
-_RUNS = 3
+_RUNS = 5
+#: Both sides are given room for so many rows.
+BUFFER_ROWS = 4_000_000
 
 
 def times_ms(count: int, chance: np.random.Generator) -> Any:
@@ -227,12 +229,10 @@ def our_rows(folder: Path, venue: Venue) -> Callable[[], Any]:
         if day.is_touch_only:
             sync.resume(Checkpoint(Status.SYNCED, 0))
         clock = RowClock(10_000_000, 10_000_000)
-        rows, count = np.empty(1 << 20, event_dtype), 0
+        rows, count = np.empty(BUFFER_ROWS, event_dtype), 0
         for piece in ArchiveStream(venue, day).decode():
             chained = sync.receive(*piece)
             clock.stamp(chained)
-            if count + len(chained) > len(rows):
-                rows = np.concatenate((rows, np.empty(len(rows), event_dtype)))
             rows[count : count + len(chained)] = chained
             count += len(chained)
         return EventOrder().feed(rows[:count])
@@ -272,7 +272,7 @@ def bybit_against_hftbacktest(folder: Path) -> None:
     csv = write_gz(archive_path(folder, *place, f"{SYMBOL}{DAY}.csv.gz"), bybit_trades(trades))
 
     def peer(out: str | None) -> Any:
-        return bybithistmktdata.convert(str(book), str(csv), out, buffer_size=4_000_000)
+        return bybithistmktdata.convert(str(book), str(csv), out, buffer_size=BUFFER_ROWS)
 
     against_hftbacktest("Bybit ob500 and trades", folder, BybitLinear(), peer, frames * 30 + trades)
 
@@ -286,7 +286,7 @@ def tardis_against_hftbacktest(folder: Path) -> None:
     csv = write_gz(archive_path(folder, *place, f"trades_{DAY}_{SYMBOL}.csv.gz"), tardis_trades(trades))
 
     def peer(out: str | None) -> Any:
-        return tardis.convert([str(csv), str(book)], out, buffer_size=2_500_000)
+        return tardis.convert([str(csv), str(book)], out, buffer_size=BUFFER_ROWS)
 
     against_hftbacktest("Tardis book and trades", folder, BinanceUsdm(), peer, levels + trades)
 
