@@ -31,6 +31,7 @@ import numpy as np
 import polars as pl
 from alternate import Result, alternate, show, show_machine
 from hftbacktest.data.utils import bybithistmktdata, tardis
+from hftbacktest.types import event_dtype
 
 from arb.data.archived import archive_path
 from arb.data.archives.streams import ArchiveStream
@@ -48,7 +49,9 @@ SYMBOL = "BTCUSDT"
 DAY = date(2024, 1, 1)
 START_MS = 1_704_067_200_000
 _BLOCK = 1_000_000
-_RUNS = 3
+_RUNS = 5
+#: Both sides are given room for so many rows.
+BUFFER_ROWS = 4_000_000
 
 
 def times_ms(count: int, chance: np.random.Generator) -> Any:
@@ -225,10 +228,14 @@ def our_rows(folder: Path, venue: Venue) -> Callable[[], Any]:
         sync = BookSync(SequenceRule.INCREMENT, keep_bbo=True)
         if day.is_touch_only:
             sync.resume(Checkpoint(Status.SYNCED, 0))
-        pieces = [sync.receive(*piece).copy() for piece in ArchiveStream(venue, day).decode()]
-        rows = np.concatenate(pieces)
-        RowClock(10_000_000, 10_000_000).stamp(rows)
-        return EventOrder().feed(rows)
+        clock = RowClock(10_000_000, 10_000_000)
+        rows, count = np.empty(BUFFER_ROWS, event_dtype), 0
+        for piece in ArchiveStream(venue, day).decode():
+            chained = sync.receive(*piece)
+            clock.stamp(chained)
+            rows[count : count + len(chained)] = chained
+            count += len(chained)
+        return EventOrder().feed(rows[:count])
 
     return run
 
@@ -265,7 +272,7 @@ def bybit_against_hftbacktest(folder: Path) -> None:
     csv = write_gz(archive_path(folder, *place, f"{SYMBOL}{DAY}.csv.gz"), bybit_trades(trades))
 
     def peer(out: str | None) -> Any:
-        return bybithistmktdata.convert(str(book), str(csv), out, buffer_size=4_000_000)
+        return bybithistmktdata.convert(str(book), str(csv), out, buffer_size=BUFFER_ROWS)
 
     against_hftbacktest("Bybit ob500 and trades", folder, BybitLinear(), peer, frames * 30 + trades)
 
@@ -279,7 +286,7 @@ def tardis_against_hftbacktest(folder: Path) -> None:
     csv = write_gz(archive_path(folder, *place, f"trades_{DAY}_{SYMBOL}.csv.gz"), tardis_trades(trades))
 
     def peer(out: str | None) -> Any:
-        return tardis.convert([str(csv), str(book)], out, buffer_size=2_500_000)
+        return tardis.convert([str(csv), str(book)], out, buffer_size=BUFFER_ROWS)
 
     against_hftbacktest("Tardis book and trades", folder, BinanceUsdm(), peer, levels + trades)
 

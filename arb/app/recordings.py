@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
@@ -77,10 +78,12 @@ def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[
 
 
 class Checked(NamedTuple):
-    """What a check found, and the folders of venues that nothing describes, which it left alone."""
+    """What a check found, the folders of venues that nothing describes, and days of archives, which it left alone."""
 
     reports: list[RecordingReport]
     unknown_venues: list[str]
+    #: Number of days by source.
+    archives: dict[str, int]
 
 
 def check_all(
@@ -96,13 +99,13 @@ def check_all(
     `hole_ns`: no frame for longer is a hole. Raises InputError where there is nothing to check, not for what is wrong
     with a recording.
     """
+
+    def is_chosen(day: Day) -> bool:
+        is_of_venue = not venue_names or day.venue in venue_names
+        return is_of_venue and (not symbols or day.symbol in symbols)
+
     recordings = list_all(directory)
-    chosen = [
-        recording
-        for recording in recordings
-        if (not venue_names or recording.venue in venue_names)
-        and (not symbols or recording.symbol in symbols)
-    ]
+    chosen = [recording for recording in recordings if is_chosen(recording)]
     missing = {*venue_names} - {r.venue for r in chosen} | {*symbols} - {r.symbol for r in chosen}
     if missing:
         there = sorted({f"{recording.venue}:{recording.symbol}" for recording in recordings})
@@ -112,7 +115,9 @@ def check_all(
     known = _known_of(directory, chosen, venues)
     sources = [Source(load_adapter(venues[recording.venue]), recording) for recording in known]
     reports = check_recordings(sources, hole_ns=hole_ns, progress=progress and progress(bytes_of([known])))
-    return Checked(reports, sorted({r.venue for r in chosen} - {r.venue for r in known}))
+    archives = Counter(day.source for day in find_archive_days(directory) if is_chosen(day))
+    unknown = sorted({r.venue for r in chosen} - {r.venue for r in known})
+    return Checked(reports, unknown, dict(sorted(archives.items())))
 
 
 class Cached(NamedTuple):
@@ -142,7 +147,13 @@ def list_all(directory: Path) -> list[Recording]:
     """All recordings. Raises InputError where the folder is missing or holds none."""
     recordings = find_recordings(directory)
     if not recordings:
-        raise InputError(f"{directory}: no recordings; they are named <venue>/<symbol>_<YYYYMMDD>.gz")
+        archives = len(find_archive_days(directory))
+        raise InputError(
+            f"{directory}: no recordings but {archives:,} days of archives, which this command does not read: a "
+            "conversion refuses what is wrong with them: arb convert"
+            if archives
+            else f"{directory}: no recordings; they are named <venue>/<symbol>_<YYYYMMDD>.gz"
+        )
     return recordings
 
 

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from arb.cli.lines import ReadingProgress, config_option, output
+from arb.data.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -89,6 +90,13 @@ def check(
             click.echo(f"{len(lines) - FINDINGS_MAX} more findings; --json names all")
     for name in checked.unknown_venues:
         click.echo(f"not checked: {directory / name}: no venue file describes {name}", err=True)
+    for source, count in checked.archives.items():
+        days = "day" if count == 1 else "days"
+        click.echo(
+            f"not checked: {count:,} {days} of {source} in {directory / ARCHIVE_FOLDER / source}: recordings alone "
+            "are; arb convert refuses what is wrong with an archive",
+            err=True,
+        )
     is_broken = any(report.verdict == "broken" for report in checked.reports)
     sys.exit(ExitCode.DIFFERENCES if is_broken else ExitCode.DONE)
 

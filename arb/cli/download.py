@@ -112,7 +112,8 @@ def fetch_plan(downloader: Downloader, plan: Plan, config: Config, *, is_agreed:
     with ReadingProgress("fetching") as progress:
         count = downloader.carry_out(plan, progress)
     folder = downloader.directory / "archive"
-    click.echo(f"{count} files fetched into {folder}" if count else f"all files are in {folder}", err=True)
+    files = "file" if count == 1 else "files"
+    click.echo(f"{count} {files} fetched into {folder}" if count else f"all files are in {folder}", err=True)
 
 
 def show_plan(plan: Plan, console: Console) -> None:

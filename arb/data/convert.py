@@ -27,7 +27,7 @@ import arb.data.archives
 import connectors
 from arb.data.cache import RowCache
 from arb.data.catalog import ArchiveDay, Day, Recording, files_of, find_archive_days
-from arb.data.levels import book_rows
+from arb.data.levels import Levels
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
 from arb.data.raw import Progress
@@ -41,7 +41,7 @@ from connectors.touch import TouchBook
 from connectors.types import Instrument, Rows, Venue
 
 #: Rows that are stamped and ordered at a time.
-BLOCK_ROWS = 1 << 18
+BLOCK_ROWS = 1 << 16
 #: A recorder whose clock is farther behind than this is not believed without a word from the user.
 LEAD_NS_MAX = 3_600_000_000_000
 #: Spools are kept from the first pass to the second up to this much disk; beyond it a recording is read again.
@@ -291,12 +291,15 @@ class _Converter:
         clock = RowClock(offset_ns, day.feed.feed_latency_ns)
         carried = load_rows(Path(carry_path), mapped=False) if carry_path else np.zeros(0, event_dtype)
         with Spool(self._cache.directory) as stamped:
-            frontiers = stamp_rows(day.spool, clock, _book_of(day, carried), stamped)
+            levels = Levels() if day.is_carried_on else None
+            if levels is not None:
+                levels.follow(carried)
+            frontiers = stamp_rows(day.spool, clock, _book_of(day, carried), stamped, levels)
             self._drop(day)
             count = write_rows(stamped, frontiers, path)
             with NpyWriter(book_path) as writer:
-                if day.is_carried_on:
-                    writer.write(_book_behind(carried, stamped))
+                if levels is not None:
+                    writer.write(levels.rows())
         row_file = RowFile(
             path=str(path),
             raw_sha256=day.raw_sha256,
@@ -321,9 +324,16 @@ class Block(NamedTuple):
 
 
 def stamp_rows(
-    spooled: Spool, clock: RowClock, book: FusedBook | TouchBook | None, stamped: Spool
+    spooled: Spool,
+    clock: RowClock,
+    book: FusedBook | TouchBook | None,
+    stamped: Spool,
+    levels: Levels | None = None,
 ) -> list[Block]:
-    """The first sweep over chained rows: their times, and the fused touch. In blocks, so that memory stays flat."""
+    """The first sweep over chained rows: their times, the fused touch, and the levels at the end, where asked for.
+
+    In blocks, so that memory stays flat.
+    """
     ends, earliest = [], []
     for start in range(0, len(spooled), BLOCK_ROWS):
         rows = np.asarray(spooled[start : start + BLOCK_ROWS])
@@ -333,6 +343,8 @@ def stamp_rows(
         if book is not None:
             rows = book.fuse(rows)
         stamped.append(rows)
+        if levels is not None:
+            levels.follow(rows)
         ends.append(stamped.count)
         earliest.append(int(rows["exch_ts"].min()) if len(rows) else END_OF_ROWS)
     if not ends:
@@ -363,14 +375,6 @@ def _book_of(day: _Day, carried: Rows) -> FusedBook | TouchBook | None:
         return None
     book = FusedBook(instrument.tick_size, instrument.lot_size)
     book.fuse(carried)
-    return book
-
-
-def _book_behind(carried: Rows, rows: Spool) -> Rows:
-    """The levels at the end, folded block by block."""
-    book = carried
-    for start in range(0, len(rows), BLOCK_ROWS):
-        book = book_rows(np.concatenate([book, rows[start : start + BLOCK_ROWS]]))
     return book
 
 

@@ -13,31 +13,105 @@ from hftbacktest.types import (
     SELL_EVENT,
     event_dtype,
 )
+from numpy.typing import NDArray
 
+from connectors.jit import compiled
 from connectors.types import Rows
 
-_KIND = np.uint64(0xFF)
+#: A price and its quantity; a slot without a price (NaN) is free. Open addressing, linear probing.
+_LEVEL = np.dtype([("px", "f8"), ("qty", "f8")], align=True)
+#: A power of two.
+_SLOTS_MIN = 1 << 12
+#: Multiplier that spreads neighbouring prices (2**64 divided by the golden ratio).
+_HASH = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(32)
+_SIDES = (BUY_EVENT, SELL_EVENT)
+
+
+class Levels:
+    """The levels that chained rows leave (whose clears empty a whole side). One thread."""
+
+    def __init__(self) -> None:
+        self._tables: list[NDArray[np.void]] = [_empty(_SLOTS_MIN) for _ in _SIDES]
+        self._used = np.zeros(len(_SIDES), np.int64)
+
+    def follow(self, rows: Rows) -> None:
+        """Takes rows, in their order."""
+        for side in range(len(_SIDES)):
+            if 2 * (int(self._used[side]) + len(rows)) > len(self._tables[side]):
+                self._make_room(side, len(rows))
+        _follow(rows, self._tables[0], self._tables[1], self._used)
+
+    def _make_room(self, side: int, more: int) -> None:
+        """A table that stays half empty with so many levels more; prices without a quantity are left behind."""
+        table = self._tables[side]
+        kept = table[table["qty"] > 0]
+        self._tables[side] = _empty(max(_SLOTS_MIN, 1 << (2 * (len(kept) + more)).bit_length()))
+        _put_all(kept, self._tables[side])
+        self._used[side] = len(kept)
+
+    def rows(self) -> Rows:
+        """Snapshot rows, bids and then asks, best first. Times are zero; the flags say that they are for both sides."""
+        return np.concatenate([self._side_rows(side) for side in range(len(_SIDES))])
+
+    def _side_rows(self, side: int) -> Rows:
+        table = self._tables[side]
+        kept = np.sort(table[table["qty"] > 0], order="px")
+        out = np.zeros(len(kept), event_dtype)
+        out["ev"] = EXCH_EVENT | LOCAL_EVENT | DEPTH_SNAPSHOT_EVENT | _SIDES[side]
+        out["px"], out["qty"] = kept["px"], kept["qty"]
+        return out[::-1] if side == 0 else out
 
 
 def book_rows(rows: Rows) -> Rows:
-    """The levels that are left after chained `rows` (whose clears empty a whole side), as snapshot rows, best first.
+    """`Levels.rows` of one piece."""
+    levels = Levels()
+    levels.follow(rows)
+    return levels.rows()
 
-    Times are zero; the flags say that the rows are for both sides.
-    """
-    return np.concatenate([_side_rows(rows, BUY_EVENT), _side_rows(rows, SELL_EVENT)])
+
+def _empty(slots: int) -> NDArray[np.void]:
+    table = np.zeros(slots, _LEVEL)
+    table["px"] = np.nan
+    return table
 
 
-def _side_rows(rows: Rows, side: int) -> Rows:
-    kind = rows["ev"] & _KIND
-    is_side = (rows["ev"] & np.uint64(side)) != 0
-    clears = np.flatnonzero(is_side & (kind == DEPTH_CLEAR_EVENT))
-    start = int(clears[-1]) + 1 if len(clears) else 0
-    is_level = is_side & ((kind == DEPTH_EVENT) | (kind == DEPTH_SNAPSHOT_EVENT))
-    is_level[:start] = False
-    index = np.flatnonzero(is_level)[::-1]
-    px, newest = np.unique(rows["px"][index], return_index=True)
-    qty = rows["qty"][index][newest]
-    out = np.zeros(int((qty > 0).sum()), event_dtype)
-    out["ev"] = EXCH_EVENT | LOCAL_EVENT | DEPTH_SNAPSHOT_EVENT | side
-    out["px"], out["qty"] = px[qty > 0], qty[qty > 0]
-    return out[::-1] if side == BUY_EVENT else out
+@compiled
+def _follow(rows, bids, asks, used):  # type: ignore[no-untyped-def]
+    for r in range(len(rows)):
+        row = rows[r]
+        kind = np.int64(row.ev) & 0xFF
+        for side in range(2):
+            if not row.ev & np.uint64(BUY_EVENT if side == 0 else SELL_EVENT):
+                continue
+            table = bids if side == 0 else asks
+            if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+                used[side] += _put(table, row.px, row.qty)
+            elif kind == DEPTH_CLEAR_EVENT:
+                for slot in range(len(table)):
+                    table[slot].px = np.nan
+                    table[slot].qty = 0.0
+                used[side] = 0
+
+
+@compiled
+def _put_all(levels, table):  # type: ignore[no-untyped-def]
+    for n in range(len(levels)):
+        _put(table, levels[n].px, levels[n].qty)
+
+
+@compiled
+def _put(table, px, qty):  # type: ignore[no-untyped-def]
+    """Sets a level; 1 if its price was not there."""
+    mask = np.int64(len(table) - 1)
+    bits = np.float64(px).view(np.uint64)
+    slot = np.int64(((bits ^ (bits >> _SHIFT)) * _HASH) >> _SHIFT) & mask
+    while True:
+        if table[slot].px == px:
+            table[slot].qty = qty
+            return 0
+        if np.isnan(table[slot].px):
+            table[slot].px = px
+            table[slot].qty = qty
+            return 1
+        slot = (slot + 1) & mask

@@ -46,7 +46,7 @@ class NpyWriter:
         """Appends rows."""
         if self._file is None:
             raise InvariantError("rows written to a file that is not open")
-        self._file.write(np.ascontiguousarray(rows).tobytes())
+        self._file.write(np.ascontiguousarray(rows).view(np.uint8).data)
         self._count += len(rows)
 
     def __exit__(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import gzip
 import hashlib
 import os
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
+from arb.data.inflate import ERRORS, open_gzip
 from arb.errors import InputError
 
 #: Bytes of text per piece.
@@ -31,7 +30,7 @@ def read_pieces(
     """
     done = 0
     try:
-        with path.open("rb") as compressed, gzip.open(compressed) as file:
+        with path.open("rb") as compressed, open_gzip(compressed) as file:
             _hold(compressed)
             if os.fstat(compressed.fileno()).st_size == 0:
                 raise InputError(f"{path}: the file is empty; {again}")
@@ -42,7 +41,7 @@ def read_pieces(
                 yield piece
     except EOFError:
         raise InputError(f"{path}: the file is cut off: its compressed data end early; {again}") from None
-    except (gzip.BadGzipFile, zlib.error) as error:
+    except ERRORS as error:
         raise InputError(f"{path}: not a whole gzip file ({error}); {again}") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None

@@ -79,7 +79,7 @@ class Spool:
 
     def append(self, rows: Rows) -> None:
         """Adds rows at the end."""
-        self._file.write(np.ascontiguousarray(rows).tobytes())
+        self._file.write(np.ascontiguousarray(rows).view(np.uint8).data)
         self.count += len(rows)
 
     def clear(self) -> None:

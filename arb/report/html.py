@@ -14,6 +14,7 @@ import numpy as np
 
 from arb.report.attempts_table import columns_of
 from arb.report.layout import HEADLINES, LEG_LINES, Section, sections_of, title_of, value_at
+from arb.report.notes import heading_of
 from arb.report.page_style import STYLE
 from arb.report.scene import Chart
 from arb.report.summary import Figures
@@ -87,7 +88,7 @@ def _at(summary: Mapping[str, Any], key: str, kind: str) -> str:
 def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
     for n, note in enumerate(summary["notes"]):
         yield (
-            '<p class="note" role="note"><strong>Data not as recorded.</strong> '
+            f'<p class="note" role="note"><strong>{heading_of(note)}.</strong> '
             f'<span data-key="notes.{n}">{escape(note)}</span></p>'
         )
 

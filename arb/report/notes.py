@@ -24,6 +24,19 @@ _CONTENTS = {
     ArchiveKind.TRADES: "trades",
     ArchiveKind.AGG_TRADES: "aggregated trades",
 }
+#: How archive notes go on, by which their heading is chosen.
+_RECEIVED = "local times are those of its recorder"
+_MODELLED = "stamped by a latency model"
+_SIMULATED = re.compile(r"[^ ]+: simulated\b")
+
+
+def heading_of(note: str) -> str:
+    """What a note is about, in the words that stand in front of it."""
+    if note.partition("; ")[2].startswith(_RECEIVED):
+        return "Archive data"
+    if note.partition("; ")[2].startswith(_MODELLED):
+        return "Archive data, modelled times"
+    return "Simulated data" if _SIMULATED.match(note) else "Data not as recorded"
 
 
 def source_of(day: Day) -> str:
@@ -55,9 +68,9 @@ def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
     if day.is_touch_only:
         what += ", a book of one level a side"
     if day.has_receipt:
-        return f"{what}; local times are those of its recorder"
+        return f"{what}; {_RECEIVED}"
     return (
-        f"{what}; stamped by a latency model: local times are the venue's plus {feed_latency_ns / 1e6:g} ms "
+        f"{what}; {_MODELLED}: local times are the venue's plus {feed_latency_ns / 1e6:g} ms "
         "(latency.feed_ms)"
     )
 

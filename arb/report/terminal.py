@@ -22,6 +22,7 @@ from arb.report.layout import (
     title_of,
     value_at,
 )
+from arb.report.notes import heading_of
 from arb.report.wording import shown
 
 _WIDTH = 100
@@ -49,7 +50,7 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
 
 def _notes(summary: Mapping[str, Any]) -> list[Text]:
     notes = summary["notes"]
-    lines = [Text(f"DATA NOT AS RECORDED: {note}", style="bold yellow") for note in notes[:_NOTES_MAX]]
+    lines = [Text(f"{heading_of(note).upper()}: {note}", style="bold yellow") for note in notes[:_NOTES_MAX]]
     if len(notes) > _NOTES_MAX:
         lines.append(Text(f"... and {len(notes) - _NOTES_MAX} more notes in summary.json", style="yellow"))
     return lines

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.archives import write_archive
 from support.official import raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import (
@@ -23,6 +25,7 @@ from support.recording_files import (
 from support.venues import VENUES
 
 from arb.cli.check import FINDINGS_MAX, finding_lines, report_table
+from arb.data.archived import ArchiveKind
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
 from arb.data.check.recordings import Source, check_recordings
@@ -46,6 +49,26 @@ def test_sound_recordings_end_with_0(tmp_path: Path, environment: dict[str, str]
     assert (done.code, done.err) == (0, "")
     assert "binance_usdm/btcusdt_20240808.gz" in done.out
     assert done.out.count(" ok ") == 2
+
+
+def test_days_of_archives_are_said_not_to_be_checked(tmp_path: Path, environment: dict[str, str]) -> None:
+    data = write_pair(tmp_path / "data", 300)
+    for source, kinds in (("bybit", [ArchiveKind.BOOK, ArchiveKind.TRADES]), ("tardis", [ArchiveKind.BOOK])):
+        for kind in kinds:
+            write_archive(data, source, "bybit_linear", kind, b"whatever\n")
+    done = check(data, environment)
+    assert done.code == 0
+    assert [line.partition(" in ")[0] for line in done.err.splitlines()] == [
+        "not checked: 1 day of bybit",
+        "not checked: 1 day of tardis",
+    ]
+    done = check(data, environment, "--venues", "binance_usdm")
+    assert (done.code, done.err) == (0, "")
+    shutil.rmtree(data / "bybit_linear")
+    shutil.rmtree(data / "binance_usdm")
+    done = check(data, environment)
+    assert done.code == 2
+    assert "no recordings but 2 days of archives" in done.err
 
 
 def test_a_broken_recording_ends_with_4_and_is_named_first(

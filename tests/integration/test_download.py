@@ -342,7 +342,7 @@ def test_a_backtest_completes_a_download_that_was_broken_off(shell: Shell) -> No
     files = shell.place.files()
     next(shell.place.directory.rglob("BTCUSDT2024-01-01.csv.gz")).unlink()
     done = shell.arb("backtest", "--start", str(FREE), "--download", *legs)
-    assert "1 files fetched" in done.err
+    assert "1 file fetched" in done.err
     assert shell.place.files() == files
 
     key = {"TARDIS_API_KEY": shell.place.server.key}
@@ -355,7 +355,7 @@ def test_a_backtest_completes_a_download_that_was_broken_off(shell: Shell) -> No
     next(shell.place.directory.rglob("book_ticker_2024-01-02*.gz")).unlink()
     told = shell.arb("backtest", *day, "--download").err
     assert "set the environment variable TARDIS_API_KEY to a key of Tardis" in told
-    assert "1 files fetched" in shell.arb("backtest", *day, "--download", **key).err
+    assert "1 file fetched" in shell.arb("backtest", *day, "--download", **key).err
 
 
 def test_a_large_download_before_a_backtest_needs_a_yes(shell: Shell) -> None:

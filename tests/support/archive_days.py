@@ -87,11 +87,14 @@ def frames_of_day(
 
 
 def archive_day(
-    frames: Mapping[str, Sequence[Frame]], symbol: str, day: date
+    frames: Mapping[str, Sequence[Frame]], symbol: str, day: date, *, is_always: bool = False
 ) -> Iterator[tuple[Series, bytes]]:
-    """Every file that the archives should have of these markets and the day, as (series, content)."""
+    """Every file that the archives should have of these markets and the day, as (series, content).
+
+    `is_always`: those too that had not begun by that day, or had ended.
+    """
     for series in all_series(date(2023, 5, 1), date(2025, 5, 1)):
-        if series.covers(day) and series.market in frames:
+        if (is_always or series.covers(day)) and series.market in frames:
             text = _FORMS[series.source, series.kind](series, frames[series.market], symbol)
             yield series, _packed(series.name.format(symbol=symbol, day=day), text)
 

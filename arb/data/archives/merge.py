@@ -3,81 +3,84 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
+from hftbacktest.types import event_dtype
 
+from connectors.jit import compiled
 from connectors.lines import Decoded
-from connectors.types import Messages, Rows
+from connectors.types import MESSAGE_DTYPE
 
-
-class _Head:
-    """The piece of a stream that is being used up."""
-
-    def __init__(self, stream: Iterator[Decoded]) -> None:
-        self._stream = stream
-        self._rows: Rows | None = None
-        self._messages: Messages | None = None
-        self._last = 0
-        self._position = 0
-        #: Local times as they count for the order: one that falls counts as the one before it.
-        self.keys: NDArray[np.int64] = np.zeros(0, np.int64)
-
-    def fill(self) -> bool:
-        """Makes sure that messages are left; False at the end of the stream."""
-        while not len(self.keys):
-            piece = next(self._stream, None)
-            if piece is None:
-                return False
-            self._rows, self._messages = piece
-            self._position = 0
-            times = np.asarray(self._messages["local_ts"])
-            self.keys = np.maximum(np.maximum.accumulate(times), self._last) if len(times) else times
-            self._last = int(self.keys[-1]) if len(self.keys) else self._last
-        return True
-
-    def take(self, count: int) -> tuple[Decoded, NDArray[np.int64]]:
-        """The next messages with the rows that they name, and their keys."""
-        if self._rows is None or self._messages is None:
-            raise IndexError("nothing was read")
-        messages = self._messages[self._position : self._position + count]
-        keys = self.keys[:count]
-        self._position += count
-        self.keys = self.keys[count:]
-        return Decoded(self._rows, messages), keys
+_NONE = Decoded(np.zeros(0, event_dtype), np.zeros(0, MESSAGE_DTYPE))
+# Fields of the cursor, an int64 array: where both pieces and the output stand, and each stream's latest time.
+_AT_1, _AT_2, _ROWS, _MESSAGES, _LAST_1, _LAST_2 = range(6)
 
 
 def merge(streams: Sequence[Iterator[Decoded]]) -> Iterator[Decoded]:
     """The messages of all streams by local time; of equal times, those of an earlier stream come first.
 
-    Memory holds a piece a stream.
+    A local time that falls counts as the one before it. Memory holds a piece a stream; views, valid until the next
+    piece is asked for.
     """
-    heads = [_Head(stream) for stream in streams]
-    while heads := [head for head in heads if head.fill()]:
-        if len(heads) == 1:
-            yield heads[0].take(len(heads[0].keys))[0]
-            continue
-        horizon = min(int(head.keys[-1]) for head in heads)
-        counts = [int(np.searchsorted(head.keys, horizon, "left")) for head in heads]
-        if not any(counts):
-            # All begin at the horizon: the first that has messages of this time gives them, and may have more.
-            first = next(n for n, head in enumerate(heads) if int(head.keys[0]) == horizon)
-            counts[first] = int(np.searchsorted(heads[first].keys, horizon, "right"))
-        yield _joined([head.take(count) for head, count in zip(heads, counts, strict=True) if count])
+    return reduce(_merge_two, streams) if streams else iter(())
 
 
-def _joined(pieces: Sequence[tuple[Decoded, NDArray[np.int64]]]) -> Decoded:
-    """Pieces of several streams as one, their messages in order."""
-    if len(pieces) == 1:
-        return pieces[0][0]
-    rows, messages, offset = [], [], 0
-    for (piece_rows, piece_messages), _ in pieces:
-        start, end = int(piece_messages["row_start"][0]), int(piece_messages["row_end"][-1])
-        moved = piece_messages.copy()
-        moved["row_start"] += offset - start
-        moved["row_end"] += offset - start
-        rows.append(piece_rows[start:end])
-        messages.append(moved)
-        offset += end - start
-    order = np.argsort(np.concatenate([keys for _, keys in pieces]), kind="stable")
-    return Decoded(np.concatenate(rows), np.concatenate(messages)[order])
+def _merge_two(first: Iterator[Decoded], second: Iterator[Decoded]) -> Iterator[Decoded]:
+    cursor = np.zeros(6, np.int64)
+    rows, messages = _NONE
+    one, two = _next_of(first), _next_of(second)
+    while one is not None and two is not None:
+        rows_max = len(one.rows) + len(two.rows)
+        messages_max = len(one.messages) + len(two.messages)
+        if rows_max > len(rows):
+            rows = np.empty(rows_max, event_dtype)
+        if messages_max > len(messages):
+            messages = np.empty(messages_max, MESSAGE_DTYPE)
+        cursor[_ROWS] = cursor[_MESSAGES] = 0
+        _interleave(one.rows, one.messages, two.rows, two.messages, rows, messages, cursor)
+        yield Decoded(rows[: cursor[_ROWS]], messages[: cursor[_MESSAGES]])
+        if cursor[_AT_1] == len(one.messages):
+            one = _next_of(first)
+            cursor[_AT_1] = 0
+        else:
+            two = _next_of(second)
+            cursor[_AT_2] = 0
+    for piece, at, stream in ((one, _AT_1, first), (two, _AT_2, second)):
+        if piece is not None:
+            yield Decoded(piece.rows, piece.messages[cursor[at] :])
+            yield from stream
+
+
+def _next_of(stream: Iterator[Decoded]) -> Decoded | None:
+    """The next piece that has messages; None at the end."""
+    return next((piece for piece in stream if len(piece.messages)), None)
+
+
+@compiled
+def _interleave(rows_1, messages_1, rows_2, messages_2, rows, messages, cursor):  # type: ignore[no-untyped-def]
+    """Copies messages with their rows in order until one of the pieces is used up."""
+    at_1, at_2, n, m = cursor[_AT_1], cursor[_AT_2], cursor[_ROWS], cursor[_MESSAGES]
+    last_1, last_2 = cursor[_LAST_1], cursor[_LAST_2]
+    while at_1 < len(messages_1) and at_2 < len(messages_2):
+        time_1 = max(messages_1[at_1].local_ts, last_1)
+        time_2 = max(messages_2[at_2].local_ts, last_2)
+        is_first = time_1 <= time_2
+        if is_first:
+            messages[m] = messages_1[at_1]
+            at_1 += 1
+            last_1 = time_1
+        else:
+            messages[m] = messages_2[at_2]
+            at_2 += 1
+            last_2 = time_2
+        message = messages[m]
+        m += 1
+        start = n
+        for row in range(message.row_start, message.row_end):
+            rows[n] = rows_1[row] if is_first else rows_2[row]
+            n += 1
+        message.row_start = start
+        message.row_end = n
+    cursor[_AT_1], cursor[_AT_2], cursor[_ROWS], cursor[_MESSAGES] = at_1, at_2, n, m
+    cursor[_LAST_1], cursor[_LAST_2] = last_1, last_2

@@ -27,14 +27,15 @@ from arb.data.archives.fields import (
     word_table,
 )
 from arb.errors import InputError
-from connectors.frames import PADDING
+from connectors.frames import PADDING, find_newline
 from connectors.payloads import decimal
 from connectors.types import Rows
 
-#: Text is read in pieces of this size; a line may be this long.
-_CHUNK_BYTES = 1 << 20
+#: Text is read in pieces of this size: it and what is made of it stay in the processor's cache.
+_CHUNK_BYTES = 1 << 18
+_LINE_BYTES_MAX = 1 << 20
 #: Records that are given at a time.
-_RECORDS_MAX = 1 << 15
+_RECORDS_MAX = 1 << 13
 _SHOWN_MAX = 60
 
 _SIDES = {"buy": BUY, "bid": BUY, "sell": SELL, "ask": SELL, "unknown": 0}
@@ -83,7 +84,7 @@ class Table:
         self._roles = np.zeros(0, np.int64)
         self._expected: list[str] = []
         self._table = word_table([])
-        self._buffer = np.zeros(2 * _CHUNK_BYTES + PADDING, np.uint8)
+        self._buffer = np.zeros(_LINE_BYTES_MAX + _CHUNK_BYTES + PADDING, np.uint8)
         self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
         self._cursor = np.zeros(3, np.int64)
         self._cursor[LINE] = 1
@@ -94,33 +95,39 @@ class Table:
 
         Raises InputError that names file, line and column.
         """
-        rest = b""
+        held = 0  # bytes of a line that is not whole yet, at the front of the buffer
         for chunk in chunks:
             for start in range(0, len(chunk), _CHUNK_BYTES):
-                piece = rest + chunk[start : start + _CHUNK_BYTES]
-                cut = piece.rfind(b"\n") + 1
-                rest = piece[cut:]
+                stop = min(start + _CHUNK_BYTES, len(chunk))
+                filled = held + stop - start
+                self._buffer[held:filled] = np.frombuffer(chunk, np.uint8, stop - start, start)
+                cut = chunk.rfind(b"\n", start, stop) + 1
                 if cut:
-                    yield from self._read_text(piece[:cut])
-                elif len(rest) > _CHUNK_BYTES:
+                    end = held + cut - start
+                    rest = self._buffer[end:filled].copy()
+                    yield from self._read_text(end)
+                    held = len(rest)
+                    self._buffer[:held] = rest
+                elif filled > _LINE_BYTES_MAX:
                     raise self.error("a line of more than 1 MB")
-        if rest:
-            yield from self._read_text(rest)
+                else:
+                    held = filled
+        if held:
+            yield from self._read_text(held)
         if not self._names:
             raise InputError(f"{self._path}: there is nothing in it; download it again")
 
-    def _read_text(self, text: bytes) -> Iterator[Rows]:
-        """The records of a text of whole lines."""
-        if not self._names:
-            text = self._read_header(text)
-        self._buffer[: len(text)] = np.frombuffer(text, np.uint8)
-        self._buffer[len(text) : len(text) + PADDING] = 0
+    def _read_text(self, end: int) -> Iterator[Rows]:
+        """The records of the whole lines in the buffer up to `end`."""
+        self._buffer[end : end + PADDING] = 0
         cursor = self._cursor
         cursor[POSITION] = cursor[COUNT] = 0
+        if not self._names:
+            self._read_header(end)
         while True:
-            why = read_records(self._buffer, len(text), self._roles, self._table, self._records, cursor)
+            why = read_records(self._buffer, end, self._roles, self._table, self._records, cursor)
             if why == BAD_LINE:
-                self._read_slowly(text)
+                self._read_slowly(end)
                 continue
             if cursor[COUNT]:
                 yield self._records[: cursor[COUNT]]
@@ -128,16 +135,23 @@ class Table:
                 return
             cursor[COUNT] = 0
 
-    def _read_header(self, text: bytes) -> bytes:
-        """Learns the columns from the first line; what is left of the text behind it, if it is a header."""
-        first, _, rest = text.partition(b"\n")
+    def _line(self, end: int) -> tuple[bytes, int]:
+        """The line at the cursor, and where the next one begins."""
+        start = int(self._cursor[POSITION])
+        line_end = int(find_newline(self._buffer, start, end))
+        return self._buffer[start:line_end].tobytes(), min(line_end + 1, end)
+
+    def _read_header(self, end: int) -> None:
+        """Learns the columns from the first line; passes over it, if it is a header."""
+        first, behind = self._line(end)
         names = _split(first.removeprefix(b"\xef\xbb\xbf"))
         if not names:
             raise self.error("the line is blank where a header or a row belongs")
         if not names[0][:1].isdigit():
             self._set_columns(names)
             self._cursor[LINE] += 1
-            return rest
+            self._cursor[POSITION] = behind
+            return
         known = [columns for columns in self._layout.headerless if len(columns) == len(names)]
         if not known:
             wanted = " or ".join(str(len(columns)) for columns in self._layout.headerless)
@@ -145,7 +159,6 @@ class Table:
                 raise self.error(f"{len(names)} columns, where {wanted} belong")
             raise self.error("the header is missing: the line begins with a number")
         self._set_columns(known[0])
-        return text
 
     def _set_columns(self, names: Sequence[str]) -> None:
         plain = [_plain(name) for name in names]
@@ -167,13 +180,11 @@ class Table:
         self._names = list(names)
         self._table = word_table(self._expected)
 
-    def _read_slowly(self, text: bytes) -> None:
+    def _read_slowly(self, end: int) -> None:
         """Reads the line at the cursor by the csv module, or says what is wrong with it."""
         cursor = self._cursor
-        start = int(cursor[POSITION])
-        end = text.find(b"\n", start)
-        end = len(text) if end < 0 else end
-        fields = _split(text[start:end])
+        line, behind = self._line(end)
+        fields = _split(line)
         if len(fields) != len(self._names):
             raise self.error(f"{len(fields)} columns, where {len(self._names)} belong")
         record = self._records[cursor[COUNT]]
@@ -190,7 +201,7 @@ class Table:
         record["line"] = cursor[LINE]
         cursor[COUNT] += 1
         cursor[LINE] += 1
-        cursor[POSITION] = end + 1
+        cursor[POSITION] = behind
         self.slow_lines += 1
 
     def _value(self, role: Role, field: str, expected: str) -> Any:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from arb.data.inflate import ERRORS, crc32, raw_inflater
 from arb.data.raw import Progress, read_pieces
 from arb.errors import InputError
 
 _PIECE_BYTES = 1 << 20
+_PACKED_BYTES = 1 << 18
+# A member's local header: its length without name and extra field, and where their lengths stand.
+_HEADER_BYTES, _NAME_LENGTHS = 30, 26
+_ENCRYPTED = 1
+_NOT_WHOLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, EOFError, *ERRORS)
 AGAIN = "download it again"
 
 
@@ -40,20 +46,52 @@ def _read_zip(path: Path, symbol: str, progress: Progress | None) -> Iterator[by
     try:
         with zipfile.ZipFile(path) as archive:
             member = _member(path, archive, symbol)
-            with archive.open(member) as file:
-                while piece := file.read(_PIECE_BYTES):
-                    read = member.compress_size * file.tell() // max(member.file_size, 1)
-                    if progress is not None:
-                        progress(read - done)
-                        done = read
-                    yield piece
-    except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+            unpacked = 0
+            for piece in _pieces(archive, member):
+                unpacked += len(piece)
+                read = member.compress_size * unpacked // max(member.file_size, 1)
+                if progress is not None:
+                    progress(read - done)
+                    done = read
+                yield piece
+    except _NOT_WHOLE as error:
         reason = str(error) or "its compressed data end early"
         raise InputError(f"{path}: not a whole zip file ({reason}); {AGAIN}") from None
     except (NotImplementedError, RuntimeError) as error:
         raise InputError(f"{path}: a zip that cannot be read ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
+    """The text of a member in pieces, its length and sum checked. Raises what zipfile raises."""
+    with archive.open(member) as file:  # which checks what stands in front of the data
+        if member.compress_type != zipfile.ZIP_DEFLATED or member.flag_bits & _ENCRYPTED:
+            while piece := file.read(_PIECE_BYTES):
+                yield piece
+            return
+    source = archive.fp
+    if source is None:
+        raise zipfile.BadZipFile("it is closed")
+    source.seek(member.header_offset + _NAME_LENGTHS)
+    name, extra = struct.unpack("<HH", source.read(4))
+    source.seek(member.header_offset + _HEADER_BYTES + name + extra)
+    inflater = raw_inflater()
+    left, size, crc = member.compress_size, 0, 0
+    while not inflater.eof:
+        packed = inflater.unconsumed_tail
+        if not packed:
+            packed = source.read(min(left, _PACKED_BYTES))
+            left -= len(packed)
+        piece = inflater.decompress(packed, _PIECE_BYTES)
+        if not piece and not packed:
+            raise EOFError
+        size += len(piece)
+        crc = crc32(piece, crc)
+        if piece:
+            yield piece
+    if crc != member.CRC or size != member.file_size:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {member.filename!r}")
 
 
 def _member(path: Path, archive: zipfile.ZipFile, symbol: str) -> zipfile.ZipInfo:

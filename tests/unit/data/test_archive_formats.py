@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.archive_reference import Row, expected_rows, plain
 from support.archives import FORMATS, text_of, write_archive
 
 from arb.data.archived import ArchiveKind
+from arb.data.archives.fields import BUY, RECORD_DTYPE, SELL
+from arb.data.archives.rows import ROWS_PER_RECORD, STATE_FIELDS, emit_book, emit_touch, emit_trades
 from arb.data.archives.streams import ArchiveStream
 from arb.data.catalog import find_archive_days
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.bybit import BybitLinear, BybitSpot
+from connectors.types import MESSAGE_DTYPE, Kind
 
+EMITTERS: dict[str, Any] = {
+    "trades": lambda records, state, *out: (
+        emit_trades(records, int(Kind.TRADE), True, state, *out),
+        len(records),
+    ),
+    "touch": lambda records, state, *out: (emit_touch(records, True, state, *out), len(records)),
+    "book": emit_book,
+}
 VENUES = {v.name: v for v in (BinanceSpot(), BinanceUsdm(), BybitLinear(), BybitSpot())}
 
 
@@ -76,3 +90,22 @@ def test_quotes_and_a_missing_last_newline_change_nothing(
 
     assert rows == expected_rows(source, kind, text)
     assert stream.slow < len(lines) / 2
+
+
+@pytest.mark.parametrize("kind", EMITTERS)
+def test_nothing_of_what_a_buffer_held_before_is_left(kind: str) -> None:
+    records = np.zeros(50, RECORD_DTYPE)
+    records["px"] = records["qty"] = records["px_2"] = records["qty_2"] = np.arange(50) + 1.0
+    records["time"], records["time_2"] = np.arange(50) // 3 * 1_000, np.arange(50) // 3 * 1_000 + 500
+    records["side"], records["flag"], records["id"] = (
+        np.where(np.arange(50) % 2, BUY, SELL),
+        np.arange(50) < 9,
+        1,
+    )
+    made = []
+    for byte in (0x00, 0x5A):
+        rows = np.full(50 * ROWS_PER_RECORD * event_dtype.itemsize, byte, np.uint8).view(event_dtype)
+        messages = np.full(50 * MESSAGE_DTYPE.itemsize, byte, np.uint8).view(MESSAGE_DTYPE)
+        row_count, count = EMITTERS[kind](records, np.zeros(STATE_FIELDS, np.int64), rows, messages)
+        made.append((rows[:row_count].tobytes(), messages[:count].tobytes()))
+    assert made[0] == made[1]

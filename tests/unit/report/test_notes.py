@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from arb.data.catalog import Recording, recording_path
+from arb.data.archived import ArchiveFile, ArchiveKind
+from arb.data.catalog import ArchiveDay, Recording, recording_path
 from arb.errors import InputError
-from arb.report.notes import origin_notes
+from arb.report.notes import archive_notes, heading_of, origin_notes
 
 
 def recording(folder: Path, day: int = 8, origin: bytes | None = None) -> Recording:
@@ -45,3 +46,32 @@ def test_a_note_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) ->
     made.path.with_suffix(".origin").mkdir()
     with pytest.raises(InputError, match=r"btcusdt_20240808\.origin: cannot be read"):
         origin_notes([made])
+
+
+@pytest.mark.parametrize(
+    ("note", "heading"),
+    [
+        ("bybit_linear:BTCUSDT: simulated, not a recording of any venue", "Simulated data"),
+        ("bybit_linear:BTCUSDT: re-encoded from USD-M", "Data not as recorded"),
+        ("the legs of venue_b: simulated or not, who knows", "Data not as recorded"),
+    ],
+)
+def test_a_note_stands_under_a_heading_of_its_kind(note: str, heading: str) -> None:
+    assert heading_of(note) == heading
+
+
+@pytest.mark.parametrize(
+    ("source", "kind", "name", "heading"),
+    [
+        ("tardis", ArchiveKind.BOOK, "book.csv.gz", "Archive data"),
+        ("bybit", ArchiveKind.BOOK, "2024-08-08_BTCUSDT_ob500.data.zip", "Archive data, modelled times"),
+        ("binance", ArchiveKind.TOUCH, "touch.zip", "Archive data, modelled times"),
+    ],
+)
+def test_real_data_of_an_archive_are_called_so(
+    source: str, kind: ArchiveKind, name: str, heading: str
+) -> None:
+    file = ArchiveFile(source, "bybit_linear", "BTCUSDT", date(2024, 8, 8), kind, Path(name))
+    day = ArchiveDay(file.venue, file.symbol, file.day, source, (file,))
+    for days in ([day], [day, day]):
+        assert [heading_of(note) for note in archive_notes(days, 5_000_000)] == [heading]

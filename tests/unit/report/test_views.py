@@ -147,9 +147,7 @@ def test_the_note_stands_first_and_is_text() -> None:
     body = page(made, []).partition("<main>")[2].strip()
     assert body.startswith('<p class="note"')
     assert "simulated &lt;b&gt;&amp; seeded" in body.splitlines()[0]
-    assert drawn(made).startswith(
-        "DATA NOT AS RECORDED: venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]"
-    )
+    assert drawn(made).startswith("SIMULATED DATA: venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]")
 
 
 def test_attempts_beyond_the_bound_are_counted() -> None:
