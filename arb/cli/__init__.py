@@ -10,6 +10,7 @@ import click
 import arb
 from arb.cli.backtest import backtest
 from arb.cli.download import download
+from arb.cli.dryrun import dry_run
 from arb.cli.init import init
 from arb.cli.lines import CommandGroup
 from arb.cli.recordings import convert, data
@@ -23,7 +24,7 @@ def cli() -> None:
     """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""
 
 
-for command in (backtest, convert, data, download, init, report, sandbox):
+for command in (backtest, convert, data, download, dry_run, init, report, sandbox):
     cli.add_command(command)
 
 
