@@ -155,7 +155,8 @@ def refusals_of(limits: Limits, legs: Sequence[Leg]) -> dict[str, dict[str, int]
 
 
 @bot_compiled
-def _record_once(bot, recorder):  # type: ignore[no-untyped-def]
+def record_once(bot, recorder):  # type: ignore[no-untyped-def]
+    """The state of every leg into a recorder."""
     recorder.record(bot)
 
 
@@ -167,7 +168,7 @@ def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool 
         final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
         return Told(records, final, decisions, trades_of(bot.fills, decisions, legs))
     last = Recorder(records.shape[1], rows=1)
-    _record_once(bot, last)
+    record_once(bot, last)
     fills = bot.collect_fills().copy()
     bot.close()
     return Told(records, last.records[-1], decisions, trades_of(fills, decisions, legs))

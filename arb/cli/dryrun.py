@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
+import socket
 import sys
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import click
 
@@ -15,6 +20,7 @@ from arb.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from arb.app.dryrun import DryRunResult
+    from arb.config import Config
 
 
 @click.command("dry-run")
@@ -69,8 +75,75 @@ def dry_run(
             result = run_recorded(
                 config, start, end, out, speed=speed, progress=progress, has_report=has_report
             )
-        _show(result, as_json=as_json)
-        sys.exit(result.exit_code)
+    else:
+        result = _live(config, out, duration, is_sandbox, has_report, log_json, as_json)
+    _show(result, as_json=as_json)
+    sys.exit(result.exit_code)
+
+
+def _live(
+    config: Config,
+    out: Path | None,
+    duration: str | None,
+    is_sandbox: bool,
+    has_report: bool,
+    log_json: bool,
+    as_json: bool,
+) -> DryRunResult:
+    """A session on live data, with a table where somebody looks, else with a line now and then."""
+    duration_s = None if duration is None else seconds(duration)
+    for library in ("aiohttp", "picows"):
+        if importlib.util.find_spec(library) is None:
+            raise InputError(
+                f"arb dry-run --live-data needs {library}: install it with pip install 'arb[live]'"
+            )
+    from arb.app.dryrun_live import run_live
+    from arb.app.serve import sandbox_urls
+
+    urls = sandbox_urls() if is_sandbox else None
+    if urls is not None:
+        refuse_absent_sandbox(
+            {leg.venue.name: urls[leg.venue.name].rest for leg in config.legs if leg.venue.name in urls}
+        )
+    is_watched = sys.stdout.isatty() and not as_json
+    echo = None if is_watched else lambda line: click.echo(line, err=True)
+    from arb.cli.session_view import SessionTable, StatusLine
+
+    viewer: SessionTable | StatusLine = (
+        SessionTable(config.strategy.min_spread_bps)
+        if is_watched
+        else StatusLine(lambda text: click.echo(text, err=True))
+    )
+    return run_live(
+        config,
+        out,
+        duration_s=duration_s,
+        sandbox=urls,
+        has_report=has_report,
+        log_json=log_json,
+        viewer=viewer,
+        echo=echo,
+    )
+
+
+def refuse_absent_sandbox(urls: Mapping[str, str]) -> None:
+    """Raises InputError where nobody listens at the addresses of a sandbox."""
+    for venue, url in urls.items():
+        address = urlsplit(url)
+        try:
+            socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
+        except OSError:
+            raise InputError(
+                f"no sandbox serves {venue} at {url}: start one with arb sandbox serve"
+            ) from None
+
+
+def seconds(text: str) -> float:
+    """A span such as 90s, 1.5m or 2h in seconds. Raises InputError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise InputError(f"--duration {text!r}: write a span such as 90s, 30m, 1h or 2d")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
 
 
 def _refuse_mixtures(

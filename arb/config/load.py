@@ -23,6 +23,7 @@ from arb.config.schema import (
     Capital,
     Clock,
     Data,
+    DryRun,
     Execution,
     MainFile,
     Record,
@@ -117,6 +118,7 @@ class Config:
     clock: Clock
     data: Data
     record: Record
+    dry_run: DryRun
     archive: Archive
     #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
     legs: tuple[Leg, ...]
@@ -193,6 +195,7 @@ def _config(
         clock=checked.clock,
         data=checked.data,
         record=checked.record,
+        dry_run=checked.dry_run,
         archive=checked.archive,
         legs=tuple(_leg(name, venues, checked, source) for name in names),
     )

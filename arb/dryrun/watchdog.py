@@ -1,0 +1,51 @@
+"""Sees that the strategy comes back: a thread of its own, for a strategy that computes for ever holds up the host."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+_S = 1_000_000_000
+
+
+class Watchdog:
+    """Calls `on_hang` once, on its own thread, when the strategy has not waited for `limit_s`.
+
+    entered_ns: when the host went on with it last (monotonic ns), 0 while it waits. heartbeat: calls of the bot so far.
+    """
+
+    def __init__(
+        self,
+        entered_ns: Callable[[], int],
+        heartbeat: Callable[[], int],
+        limit_s: float,
+        on_hang: Callable[[str], None],
+    ) -> None:
+        self._entered_ns = entered_ns
+        self._heartbeat = heartbeat
+        self._limit_s = limit_s
+        self._on_hang = on_hang
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
+
+    def start(self) -> None:
+        """Begins. Once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends it. Any number of times."""
+        self._closing.set()
+
+    def _run(self) -> None:
+        before = self._heartbeat()
+        seen_ns = 0
+        while not self._closing.wait(min(0.2, self._limit_s / 4)):
+            entered_ns = self._entered_ns()
+            if entered_ns != seen_ns:
+                seen_ns, before = entered_ns, self._heartbeat()
+            elif entered_ns and time.monotonic_ns() - entered_ns > self._limit_s * _S:
+                is_silent = self._heartbeat() == before
+                does = "computes without calling the bot" if is_silent else "calls the bot, but never waits"
+                self._on_hang(f"the strategy {does} since {self._limit_s:g} s")
+                return
