@@ -335,6 +335,7 @@ class LiveRun:
             "refusals": refusals_of(self._limits, self._legs),
             "session": {
                 "late_rows": session.late,
+                "late_since": session.late_since,
                 "lost_frames": state.lost_frames,
                 "recording_error": None if state.error is None else str(state.error),
                 "events": dict(sorted(session.event_counts.items())),

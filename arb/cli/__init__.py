@@ -16,6 +16,7 @@ from arb.cli.lines import CommandGroup
 from arb.cli.recordings import convert, data
 from arb.cli.report import report
 from arb.cli.sandbox import sandbox
+from arb.cli.verify import verify
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +25,7 @@ def cli() -> None:
     """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""
 
 
-for command in (backtest, convert, data, download, dry_run, init, report, sandbox):
+for command in (backtest, convert, data, download, dry_run, init, report, sandbox, verify):
     cli.add_command(command)
 
 

@@ -102,18 +102,15 @@ def _live(
 
     urls = sandbox_urls() if is_sandbox else None
     if urls is not None:
-        refuse_absent_sandbox(
-            {leg.venue.name: urls[leg.venue.name].rest for leg in config.legs if leg.venue.name in urls}
-        )
+        names = {leg.venue.name for leg in config.legs} & urls.keys()
+        refuse_absent_sandbox({name: urls[name].rest for name in names})
     is_watched = sys.stdout.isatty() and not as_json
     echo = None if is_watched else lambda line: click.echo(line, err=True)
     from arb.cli.session_view import SessionTable, StatusLine
 
-    viewer: SessionTable | StatusLine = (
-        SessionTable(config.strategy.min_spread_bps)
-        if is_watched
-        else StatusLine(lambda text: click.echo(text, err=True))
-    )
+    viewer: SessionTable | StatusLine = StatusLine(lambda text: click.echo(text, err=True))
+    if is_watched:
+        viewer = SessionTable(config.strategy.min_spread_bps)
     return run_live(
         config,
         out,

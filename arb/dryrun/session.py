@@ -92,6 +92,8 @@ class Session:
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
         self.entered_ns = 0
         self.events: list[str] = []
+        #: When a row was first known to be late for the venues' side; 0: none was.
+        self.late_since = 0
         #: What happened, by kind.
         self.event_counts: dict[str, int] = {}
 
@@ -117,6 +119,8 @@ class Session:
                 self.first_row_ns = time.monotonic_ns()
             is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
             self._count(state, rows)
+            if not self.late_since and self._driver.late:
+                self.late_since = now
         except Exception as error:  # for the host, which ends the session with it
             self._break(error)
             return
