@@ -273,7 +273,7 @@ class LiveRun:
         if self._stop_reason:
             outcome, code = self._stop_reason, ExitCode.INTERRUPTED
         if self._error is not None:
-            outcome, code = "failed", ExitCode.OUR_FAULT
+            outcome, code = "hung" if self._is_parked else "failed", ExitCode.OUR_FAULT
         else:
             refuse_lost(self._bot)
         # A parked strategy still owns its bot.

@@ -84,6 +84,8 @@ def verify(folder: Path, data: Path | None = None) -> Verification:
     Raises InputError for a folder that is no run, is not whole, or whose strategy has changed since.
     """
     manifest = read_manifest(folder)
+    if manifest["outcome"] == "hung":
+        raise InputError(f"{folder}: its strategy never came back ({manifest['error']}), and would not in a replay")
     # Every file of the folder must be one that a report can be made of.
     finished = read_run(folder)
     config = config_of(manifest["config"], str(folder / "manifest.json"))
