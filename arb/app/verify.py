@@ -85,7 +85,9 @@ def verify(folder: Path, data: Path | None = None) -> Verification:
     """
     manifest = read_manifest(folder)
     if manifest["outcome"] == "hung":
-        raise InputError(f"{folder}: its strategy never came back ({manifest['error']}), and would not in a replay")
+        raise InputError(
+            f"{folder}: its strategy never came back ({manifest['error']}), and would not in a replay"
+        )
     # Every file of the folder must be one that a report can be made of.
     finished = read_run(folder)
     config = config_of(manifest["config"], str(folder / "manifest.json"))

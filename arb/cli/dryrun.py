@@ -27,6 +27,13 @@ if TYPE_CHECKING:
 @config_option
 @click.option("--live-data", is_flag=True, help="On the venues' live market data.")
 @click.option("--sandbox", "is_sandbox", is_flag=True, help="On those of a running arb sandbox serve.")
+@click.option(
+    "--port-base",
+    type=click.IntRange(1, 65_532),
+    default=8900,
+    show_default=True,
+    help="That of arb sandbox serve, with --sandbox.",
+)
 @click.option("--duration", help="How long, such as 90s, 30m, 1h; without it until Ctrl+C.")
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
@@ -48,6 +55,7 @@ def dry_run(
     config_path: Path,
     live_data: bool,
     is_sandbox: bool,
+    port_base: int,
     duration: str | None,
     start: date | None,
     end: date | None,
@@ -76,7 +84,9 @@ def dry_run(
                 config, start, end, out, speed=speed, progress=progress, has_report=has_report
             )
     else:
-        result = _live(config, out, duration, is_sandbox, has_report, log_json, as_json)
+        result = _live(
+            config, out, duration, port_base if is_sandbox else None, has_report, log_json, as_json
+        )
     _show(result, as_json=as_json)
     sys.exit(result.exit_code)
 
@@ -85,7 +95,7 @@ def _live(
     config: Config,
     out: Path | None,
     duration: str | None,
-    is_sandbox: bool,
+    port_base: int | None,
     has_report: bool,
     log_json: bool,
     as_json: bool,
@@ -100,7 +110,7 @@ def _live(
     from arb.app.dryrun_live import run_live
     from arb.app.serve import sandbox_urls
 
-    urls = sandbox_urls() if is_sandbox else None
+    urls = None if port_base is None else sandbox_urls(port_base)
     if urls is not None:
         names = {leg.venue.name for leg in config.legs} & urls.keys()
         refuse_absent_sandbox({name: urls[name].rest for name in names})
