@@ -28,7 +28,7 @@ from arb.app.dryrun_live import run_live
 from arb.app.verify import verify
 from arb.cli import cli
 from arb.errors import InputError, StrategyError
-from arb.sandbox.serve.faults import Fault
+from arb.sandbox.serve.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
 
@@ -88,10 +88,24 @@ def _event_dtype() -> Any:
     return event_dtype
 
 
+def test_answers_wait_for_the_disorder_that_is_allowed(tmp_path: Path) -> None:
+    spans = []
+    with LiveSandbox() as sandbox:
+        for disorder_ms in (100.0, 1000.0):
+            config = demo_config(tmp_path, f"dry_run.disorder_ms={disorder_ms}", function="busy")
+            out = tmp_path / f"run-{disorder_ms}"
+            run_live(config, out, duration_s=3.0, sandbox=sandbox.urls, has_report=False)
+            data = np.load(out / "latency" / "binance_spot_btcusdt_orders.npz")["data"]
+            spans.append(float(np.median(data["resp_ts"] - data["req_ts"])) / 1e6)
+
+    assert 90 < spans[0] < 800
+    assert spans[1] > 900
+
+
 def test_a_session_with_faults_is_told_again(tmp_path: Path) -> None:
     faults = [
-        Fault("hole", "gap", venue="binance_spot", at_s=1.5),
-        Fault("cut", "disconnect", venue="bybit_spot", at_s=2.5),
+        Fault(FaultKind.GAP, "hole", venue="binance_spot", stream="*depth*", at_s=1.5),
+        Fault(FaultKind.DISCONNECT, "cut", venue="bybit_spot", at_s=2.5),
     ]
     with LiveSandbox(faults=faults) as sandbox:
         result = session(tmp_path, sandbox, seconds=5.0)
@@ -248,7 +262,7 @@ def test_a_changed_or_missing_fill_is_reported_with_exit_code_4(
 ) -> None:
     shutil.copytree(recorded / "backtest", tmp_path / "run")
     path = tmp_path / "run" / "trades.csv"
-    lines = list(csv.reader(path.open()))
+    lines = list(csv.reader(path.read_text().splitlines()))
     if name:
         change_cell(lines, name, change)
     else:

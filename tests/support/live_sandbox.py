@@ -43,11 +43,11 @@ def busy(bot):
 
 def raises(bot):
     bot.wait_next_feed(True, 10_000_000_000)
-    n = 0
+    n = sum_of = 0
     while bot.elapse(50_000_000) == 0:
         n += 1
-        n = n + 1 // (10 - n)
-    return n
+        sum_of += 1 // (10 - n)
+    return sum_of
 
 
 def hangs(bot):
