@@ -65,6 +65,9 @@ def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
                 leg.other_notional += abs(notional)
                 if leg.is_spot == 0:
                     leg.other_cash += notional
+                elif params.is_convergence and notional < 0.0:
+                    # A spread that is held has to be left again: what it sold is bought back.
+                    leg.other_cash += notional * (1.0 + params.slippage_tolerance) * (1.0 + other.taker_fee)
 
 
 @njit

@@ -96,10 +96,12 @@ def is_quoted(leg):  # type: ignore[no-untyped-def]
 
 @njit
 def mid_spread_bps(pair):  # type: ignore[no-untyped-def]
-    """The cross spread, mid to mid, of leg 1 over leg 0 in bps; NaN where a book is not known."""
+    """The cross spread, mid to mid, of leg 1 over leg 0 in bps; NaN where a book is not known, or crossed."""
+    if not (is_quoted(pair[0]) and is_quoted(pair[1])):
+        return np.nan
     mid_0 = 0.5 * (pair[0].bid + pair[0].ask)
     mid_1 = 0.5 * (pair[1].bid + pair[1].ask)
-    return BPS * (mid_1 - mid_0) / mid_0 if mid_0 > 0.0 and mid_1 > 0.0 else np.nan
+    return BPS * (mid_1 - mid_0) / mid_0
 
 
 @njit

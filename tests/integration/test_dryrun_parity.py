@@ -97,7 +97,7 @@ def _spread(legs: list[LegData], *overrides: str) -> Any:
 
 
 def test_the_spread_strategy(legs: list[LegData]) -> None:
-    compared = _spread(legs, "strategy.min_spread_bps=0.0")
+    compared = _spread(legs, "strategy.min_spread_bps=0.0", "strategy.inventory_skew_bps=0.0")
 
     assert compared.differing == []
     assert compared.compiled == 0

@@ -25,6 +25,7 @@ from hftbacktest.types import (
 )
 from support.configured import MS, S, configured, trade
 from support.fake_bot import Fate, Touch
+from support.paths import ROOT
 from support.recording_files import clean_imports
 
 from arb.app.backtest import run_backtest
@@ -34,8 +35,9 @@ from arb.app.sandbox import record_market
 from arb.backtest.assets import LegData, backtest_bot
 from arb.bot.cache import bot_compiled
 from arb.config import load, write_templates
-from arb.config.schema import MainFile, VenueFile
+from arb.config.schema import MainFile
 from arb.config.strict import known_keys
+from arb.config.venue_schema import VenueFile
 from arb.strategy import spread
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.errors import ConnectorError
@@ -234,6 +236,25 @@ APART = {"name", "adapter", "queue.model", "queue.power"}
 #: Read by live feeds and order entry, not by a backtest: what they change today is what the loader hands over.
 LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_key", "auth.secret_key"}
 
+#: No matter of a backtest: the tests, below `tests`, that each of them changes a result of.
+ELSEWHERE = {
+    "data.cache_gb": "integration/test_cache_command.py",
+    "record.segment_s": "unit/data/test_live_recorder.py",
+    "record.reserve_gb": "unit/data/test_recorder_disk.py",
+    "record.fsync_s": "unit/data/test_recorder_disk.py",
+    "archive.binance_url": "integration/test_download_backtest.py",
+    "archive.bybit_trades_url": "integration/test_download_backtest.py",
+    "archive.bybit_books_url": "integration/test_download_backtest.py",
+    "archive.tardis_url": "integration/test_download_backtest.py",
+    "archive.tardis_key": "integration/test_download.py",
+    "archive.binance_touch_from": "integration/test_download.py",
+    "archive.bybit_spot_books_from": "integration/test_download.py",
+    "archive.parallel": "unit/archive/test_download.py",
+    "archive.ask_above_gb": "integration/test_download.py",
+    "connection.websocket_fallback_urls": "unit/app/test_feeds.py",
+    "connection.transport": "unit/app/test_feeds.py",
+}
+
 #: A strategy of a user: it quotes leg 0 on both sides and takes a little now and then.
 PROBE = """
 from hftbacktest.order import GTX, IOC, LIMIT
@@ -267,9 +288,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_key_has_an_entry() -> None:
     known = {".".join(key.path) for kind in (MainFile, VenueFile) for key in known_keys(kind)}
-    entries = [*STRATEGY, *REPLAY, *APART, *LIVE_ONLY]
+    entries = [*STRATEGY, *REPLAY, *APART, *LIVE_ONLY, *ELSEWHERE]
     assert set(entries) == known
     assert len(set(entries)) == len(entries)
+
+
+@pytest.mark.parametrize("key", ELSEWHERE)
+def test_what_is_tested_elsewhere_is_named_there(key: str) -> None:
+    word = key.rpartition(".")[2]
+    assert ("_url" if word.endswith("_url") else word) in (ROOT / "tests" / ELSEWHERE[key]).read_text()
 
 
 @pytest.mark.parametrize("key", STRATEGY)

@@ -63,7 +63,7 @@ def _put_message(message, kind, local_ts, exch_ts, order, last_id, start, end, l
     message.row_start = start
     message.row_end = end
     message.line = line
-    message.sent_ts = 0
+    message.sent_ts = message.book = 0
 
 
 @compiled

@@ -111,7 +111,7 @@ def test_the_basis_is_the_strategys_own_where_the_records_see_every_change() -> 
     legs, bases = np.zeros(2, LEG), np.zeros(1, BASIS)
     for row, average in zip(rows, ours, strict=True):
         for leg_no in range(2):
-            legs[leg_no]["bid"] = legs[leg_no]["ask"] = row[leg_no]["price"]
+            legs[leg_no]["bid"], legs[leg_no]["ask"] = row[leg_no]["price"] + np.array([-0.01, 0.01])
         update_basis.py_func(
             bases.view(np.recarray)[0], legs.view(np.recarray), int(row[0]["timestamp"]), halflife
         )

@@ -113,6 +113,7 @@ def params(**changes: Any) -> Any:
         "max_leverage": 1.0,
         "max_order_qty": 0.0,
         "max_order_notional": 0.0,
+        "is_convergence": False,
     }
     return SimpleNamespace(**{**base, **changes})
 
@@ -374,3 +375,13 @@ def test_what_the_others_spent_is_gone_for_this_one() -> None:
     assert qty_of(buy=leg(quote=101.101 * 10, other_cash=-101.101 * 4)) == pytest.approx(6.0)
     perp = leg(is_spot=0, base=0.0, quote=99.9 * 1.001 * 10, other_notional=99.9 * 1.001 * 4)
     assert qty_of(sell=perp) == pytest.approx(6.0)
+
+
+def test_what_a_held_spread_sold_is_kept_to_buy_it_back() -> None:
+    # Sold 3 at 100 on the second symbol's first leg: 300 came in, and are kept where spreads are left again.
+    states = [values(), values(), values(-3.0, 300.0), values(3.0, -300.0)]
+    bot = SimpleNamespace(state_values=lambda asset: states[asset])
+    for is_convergence, kept in ((False, 300.0), (True, 300.0 - 300.0 * 1.01 * 1.001)):
+        legs = _shared(2, 1)
+        share_funds(bot, legs, 0, params(is_convergence=is_convergence))
+        assert legs[0].other_cash == pytest.approx(kept)

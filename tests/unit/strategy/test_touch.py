@@ -121,6 +121,13 @@ def test_a_gap_leaves_the_average_as_it_is() -> None:
     assert _basis(*before, *gap, (S + 10 * HALFLIFE, 8.0)).bps == pytest.approx(4.0)
 
 
+def test_a_crossed_book_is_no_spread() -> None:
+    legs = _legs(8.0)
+    assert plain(touch.mid_spread_bps)(legs) == pytest.approx(8.0)
+    legs[1].bid = legs[1].ask + 0.01
+    assert math.isnan(plain(touch.mid_spread_bps)(legs))
+
+
 def test_a_spread_that_held_until_the_gap_counts_until_then() -> None:
     assert _basis((S, 0.0), (S, 8.0), (S + HALFLIFE, math.nan), (S + 9 * HALFLIFE, 1.0)).bps == pytest.approx(
         4.0
