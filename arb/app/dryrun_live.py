@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import logging
+import shutil
 import signal
 import sys
 import threading
@@ -424,6 +424,7 @@ def run_live(
         RunFolder(path, is_open=True) as folder,
         SessionLog(path / "log.txt", as_json=log_json, echo=echo) as log,
     ):
+        has_begun = False
         try:
             run = LiveRun(
                 config,
@@ -435,11 +436,13 @@ def run_live(
                 is_sandbox=sandbox is not None,
                 viewer=viewer,
             )
+            has_begun = True
             return run.run(duration_s)
         finally:
+            if not has_begun:
+                shutil.rmtree(path, ignore_errors=True)
             if viewer is not None:
                 viewer.close()
-            logging.captureWarnings(False)
 
 
 def _npz(data: Sequence[Any] | np.ndarray[Any, Any]) -> bytes:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 from hftbacktest.order import NEW, PARTIALLY_FILLED
 
 from arb.app.feeds import LiveFeed
 from arb.app.run_files import record_once
-from arb.bot.bot import Bot
 from arb.bot.cache import bot_compiled
+from arb.bot.live import LiveBot
+from arb.bot.order_table import orders_at, rows_of
 from arb.bot.recorder import Recorder
 from arb.leg import Leg
 
@@ -49,19 +49,18 @@ class SessionView(NamedTuple):
 
 
 @bot_compiled
-def _count_working(bot):  # type: ignore[no-untyped-def]
+def _count_working(addresses):  # type: ignore[no-untyped-def]
+    """Orders that are not over. Not by the bot's own iteration: the strategy may be in the middle of one."""
     count = 0
-    for asset_no in range(np.int64(bot.num_assets)):
-        values = bot.orders(asset_no).values()
-        while values.has_next():
-            status = values.get().status
-            if status in (NEW, PARTIALLY_FILLED):
+    for address in addresses:
+        for row in rows_of(orders_at(address)):
+            if row.status in (NEW, PARTIALLY_FILLED):
                 count += 1
     return count
 
 
 def view_of(
-    bot: Bot, legs: Sequence[Leg], feeds: Sequence[tuple[LiveFeed, Sequence[int]]], events: Sequence[str]
+    bot: LiveBot, legs: Sequence[Leg], feeds: Sequence[tuple[LiveFeed, Sequence[int]]], events: Sequence[str]
 ) -> SessionView:
     """The session as it is now; without feeds: of the bot alone."""
     last = Recorder(len(legs), rows=1)
@@ -88,9 +87,8 @@ def view_of(
         + (float(s["position"]) * float(s["price"]) * leg.contract_size if s["position"] else 0.0)
         for s, leg in zip(state, legs, strict=True)
     )
-    return SessionView(
-        lines, edges, int(_count_working(bot)), int(state["num_trades"].sum()), pnl, list(events)
-    )
+    working = int(_count_working(bot.world.assets["orders"][: len(legs)].copy()))
+    return SessionView(lines, edges, working, int(state["num_trades"].sum()), pnl, list(events))
 
 
 def _edges(legs: Sequence[Leg], lines: Sequence[LegLine]) -> list[EdgeLine]:

@@ -104,8 +104,8 @@ def test_answers_wait_for_the_disorder_that_is_allowed(tmp_path: Path) -> None:
 
 def test_a_session_with_faults_is_told_again(tmp_path: Path) -> None:
     faults = [
-        Fault(FaultKind.GAP, "hole", venue="binance_spot", stream="*depth*", at_s=1.5),
-        Fault(FaultKind.DISCONNECT, "cut", venue="bybit_spot", at_s=2.5),
+        Fault(FaultKind.GAP, "hole", venue="binance_spot", stream="*depth*", every_s=1.0),
+        Fault(FaultKind.DISCONNECT, "cut", venue="bybit_spot", every_s=2.5),
     ]
     with LiveSandbox(faults=faults) as sandbox:
         result = session(tmp_path, sandbox, seconds=5.0)

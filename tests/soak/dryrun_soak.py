@@ -1,7 +1,7 @@
 """Hours of a session: `python tests/soak/dryrun_soak.py [--market-hours 2] [--speed 10] [--out DIR]`.
 
-The demo's strategy on a sandbox in this process, sped up, with faults of all kinds. Prints memory by the minute, then what came of
-it: unhandled errors, gaps against the manifest, trades on NaN, attempts, and whether `arb verify` proves the session.
+The demo's strategy on a sandbox in this process, sped up, with faults of all kinds. Prints memory now and then, at the
+end what came of it: unhandled errors, gaps, trades on NaN, attempts, and whether `arb verify` proves the session.
 Exit code 4 where something is not as it should be.
 """
 
