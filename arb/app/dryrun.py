@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from arb.app.facts import facts_of
 from arb.app.legs import leg_of
-from arb.app.recordings import StartProgress
 from arb.app.run_files import (
     Inputs,
     Told,
@@ -38,6 +37,9 @@ from arb.run.folder import RunFolder
 from arb.run.strategy import LoadedStrategy, load_strategy
 from arb.run.trades import Trade
 from arb.strategy.decisions import Outcome
+
+if TYPE_CHECKING:
+    from arb.app.recordings import StartProgress
 
 #: Rows that a paced replay gives a leg at a time: some hundredths of a second of a busy market.
 _PACED_ROWS = 64

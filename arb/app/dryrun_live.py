@@ -44,7 +44,7 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
-from arb.app.serve import with_sandbox
+from arb.app.running_sandbox import with_sandbox
 from arb.app.session_log import SessionLog
 from arb.app.session_state import SessionView, view_of
 from arb.backtest.runner import compile_for, leave_now

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import hftbacktest
 import msgspec
@@ -17,7 +17,6 @@ import numpy as np
 
 import arb
 from arb.app.legs import instrument_of, load_adapter
-from arb.app.recordings import StartProgress, bytes_of
 from arb.app.report import figures_of_run, report_files
 from arb.backtest.assets import LegData
 from arb.bot.bot import Bot
@@ -40,6 +39,9 @@ from arb.run.arguments import Arguments
 from arb.run.folder import RunFolder
 from arb.run.strategy import LoadedStrategy
 from arb.run.trades import HEADER, Trade, trades_of
+
+if TYPE_CHECKING:
+    from arb.app.recordings import StartProgress
 
 _NS_PER_MS = 1_000_000
 #: With a larger share of clamped rows a run says that its clock is wrong.
@@ -97,6 +99,10 @@ def read_inputs(
     ]
     if offset_ns is None:
         offset_ns = configured_offset_ns(config)
+    from arb.app.recordings import (
+        bytes_of,  # with all that it checks and compares: a live session needs none of it
+    )
+
     conversion = convert(feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days)))
     prune_cache(cache, config.data.cache_gb)
     refuse_unusable(conversion, feeds)

@@ -108,7 +108,7 @@ def _live(
                 f"arb dry-run --live-data needs {library}: install it with pip install 'arb[live]'"
             )
     from arb.app.dryrun_live import run_live
-    from arb.app.serve import sandbox_urls
+    from arb.app.running_sandbox import sandbox_urls
 
     urls = None if port_base is None else sandbox_urls(port_base)
     if urls is not None:
