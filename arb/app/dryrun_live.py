@@ -189,6 +189,8 @@ class LiveRun:
         watchdog.start()
         try:
             self._open_feeds(offset)
+            for note in slow_answer_notes(self._config):
+                self._log.event("warning", note)
             self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
             if not self._session.start(self._strand.resume):
                 self._over.set()
@@ -381,6 +383,19 @@ class LiveRun:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 leave_now(ExitCode.OUR_FAULT)
+
+
+def slow_answer_notes(config: Config) -> list[str]:
+    """A line where orders are given up before their simulated answers can have come."""
+    wait_ms = config.execution.order_timeout_ms
+    slowest_ms = max(leg.latency.entry_ms + leg.latency.response_ms for leg in config.legs)
+    need_ms = slowest_ms + 2 * config.dry_run.disorder_ms
+    if wait_ms >= need_ms:
+        return []
+    return [
+        f"[execution] order_timeout_ms is {wait_ms}: simulated answers may take {need_ms:g} ms, with [dry_run] "
+        "disorder_ms; orders may be given up before they are heard of"
+    ]
 
 
 def print_error(text: str) -> None:

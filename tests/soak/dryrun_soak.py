@@ -31,6 +31,17 @@ ATTEMPTS_MIN = 30
 #: Of the last memory to that after the first tenth.
 GROWTH_MAX = 1.5
 
+#: Answers come later than in a backtest, and a soak is not to end by a rule of risk.
+SETTINGS = (
+    "strategy.min_spread_bps=0.3",
+    "strategy.max_position_size=0.01",
+    "execution.order_timeout_ms=5000",
+    "risk.max_drawdown=1.0",
+    "risk.max_attempt_loss=1.0",
+    "risk.max_daily_loss=1.0",
+    "risk.max_failures=0",
+)
+
 FAULTS = [
     Fault(FaultKind.GAP, "gap", stream="*depth*", every_s=61),
     Fault(FaultKind.GAP, "hole", stream="*orderbook*", every_s=47),
@@ -95,7 +106,7 @@ def main() -> int:
     errors = Errors()
     logging.getLogger().addHandler(errors)
     span_s = given.market_hours * 3600 / given.speed
-    config = demo_config(folder, "strategy.min_spread_bps=0.3")
+    config = demo_config(folder, *SETTINGS)
     memory = Memory(max(5.0, span_s / 20))
     with LiveSandbox(seed=given.seed, faults=FAULTS, speed=given.speed) as sandbox:
         result = run_live(config, folder / "run", duration_s=span_s, sandbox=sandbox.urls, has_report=False)
@@ -106,6 +117,7 @@ def main() -> int:
     attempts = _attempts(result.folder)
     on_nan = sum(math.isnan(trade.price) for trade in result.trades)
     is_flat = not memory.seen or memory.seen[-1] <= GROWTH_MAX * memory.seen[len(memory.seen) // 10]
+    print(f"outcome {manifest['outcome']}")
     print(f"{span_s:.0f} s, {given.market_hours:g} hours of the market, {len(injected)} faults injected")
     print(
         f"memory {memory.seen[0]:.0f} to {memory.seen[-1]:.0f} MB" if memory.seen else "memory: not looked at"
