@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -22,13 +24,14 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
-from arb.backtest.runner import compile_for
+from arb.backtest.runner import compile_for, leave_now
 from arb.bot.recorder import Recorder
 from arb.bot.world import NEVER
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import PIECE_ROWS, replay
+from arb.dryrun.watchdog import Watchdog
 from arb.errors import ExitCode, InvariantError, StrategyError
 from arb.report.summary_fields import Summary
 from arb.risk.limits import Limits
@@ -95,7 +98,7 @@ def run_recorded(
     with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
-        told, outcome, exit_code = replay_inputs(setup, inputs, limits, speed=speed)
+        told, outcome, exit_code = replay_inputs(setup, inputs, limits, config.dry_run.hang_s, speed=speed)
         manifest = (
             common_manifest("dry-run", config, *setup, now)
             | inputs_manifest(config, inputs)
@@ -108,9 +111,12 @@ def run_recorded(
 
 
 def replay_inputs(
-    setup: Setup, inputs: Inputs, limits: Limits, *, speed: float | None = None
+    setup: Setup, inputs: Inputs, limits: Limits, hang_s: float, *, speed: float | None = None
 ) -> tuple[Told, str, ExitCode]:
-    """The strategy over recorded rows in a dry-run's world: what it left, how it ended. Raises StrategyError."""
+    """The strategy over recorded rows in a dry-run's world: what it left, how it ended. Raises StrategyError.
+
+    A strategy that computes for `hang_s` without calling the bot ends the process: nothing else can.
+    """
     recorder = Recorder(len(inputs.legs))
     bot = DryRunBot(
         [SimulatedLeg(leg) for leg in inputs.legs], limits, keep_trades=setup.strategy.reads_trades
@@ -118,6 +124,9 @@ def replay_inputs(
     bound = setup.arguments.bind(bot, recorder)
     compiled = compile_for(setup.strategy, bound)
     arrays = [data.arrays for data in inputs.data]
+    began_ns = time.monotonic_ns()
+    watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, _leave, may_be_busy=True)
+    watchdog.start()
     try:
         strand = replay(
             bot,
@@ -125,10 +134,12 @@ def replay_inputs(
             compiled,
             bound,
             piece_rows=PIECE_ROWS if speed is None else _PACED_ROWS,
-            pace=None if speed is None else paced(speed),
+            pace=None if speed is None else paced(speed, watchdog),
         )
     except KeyboardInterrupt:
         return told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED
+    finally:
+        watchdog.close()
     if strand.error is not None:
         raise strategy_error(strand.error)
     refuse_lost(bot)
@@ -153,8 +164,14 @@ def outcome_of(value: object) -> tuple[str, ExitCode]:
     return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
 
 
-def paced(speed: float) -> Callable[[int], None]:
-    """Holds a replay up so that `speed` seconds of the market pass in a second."""
+def _leave(what: str) -> None:
+    sys.stderr.write(f"error: {what}; nothing is written\n")
+    sys.stderr.flush()
+    leave_now(ExitCode.OUR_FAULT)
+
+
+def paced(speed: float, watchdog: Watchdog | None = None) -> Callable[[int], None]:
+    """Holds a replay up so that `speed` seconds of the market pass in a second; the watchdog looks away meanwhile."""
     began: list[float] = []
 
     def wait(known_ts: int) -> None:
@@ -164,6 +181,7 @@ def paced(speed: float) -> Callable[[int], None]:
             began.extend((time.monotonic(), known_ts))
         ahead_s = (known_ts - began[1]) / 1e9 / speed - (time.monotonic() - began[0])
         if ahead_s > 0:
-            time.sleep(ahead_s)
+            with watchdog.paused() if watchdog is not None else contextlib.nullcontext():
+                time.sleep(ahead_s)
 
     return wait

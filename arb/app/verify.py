@@ -262,7 +262,7 @@ def _from_days(
         replays = []
         for engine, found in (
             ("hftbacktest's engine", _backtest(config, setup, inputs)),
-            ("dry-run", replay_inputs(setup, inputs, limits_of(config))[0]),
+            ("dry-run", replay_inputs(setup, inputs, limits_of(config), config.dry_run.hang_s)[0]),
         ):
             run = Run(found.trades, found.decisions, found.records, found.final)
             replays.append(Replay(engine, len(told.trades), changed + differences_of(told, run)))

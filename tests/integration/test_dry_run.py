@@ -235,6 +235,39 @@ def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
     assert manifest_of(recorded / name)["command"] == "dry-run"
 
 
+def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by_itself(
+    recorded: Path, tmp_path: Path
+) -> None:
+    paced = [recorded_process(recorded, tmp_path / name, name, *words) for name, words in (
+        ("busy", ("--speed", "1")),
+        ("hangs", ("--set", "dry_run.hang_s=0.5")),
+    )]  # fmt: skip
+    hung = paced[1].communicate(timeout=40)[1]
+    time.sleep(2)
+    paced[0].send_signal(signal.SIGINT)
+    told, errors = paced[0].communicate(timeout=30)
+
+    assert paced[0].returncode == 130, errors
+    assert "interrupted: what came until then is written" in told
+    assert manifest_of(tmp_path / "busy")["outcome"] == "interrupted"
+    assert paced[1].returncode == 1
+    assert "without calling the bot" in hung
+    assert not (tmp_path / "hangs").exists()
+
+
+def recorded_process(recorded: Path, out: Path, function: str, *words: str) -> subprocess.Popen[str]:
+    """`arb dry-run --start` in a process of its own."""
+    settings = [word for one in demo_settings(recorded, function) for word in ("--set", one)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "arb", "dry-run", "--start", DAY, "--data", str(recorded / "data"), "--no-report",
+         "--config", str(demo_files(recorded)), "--out", str(out), *settings, *words],
+        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
 def test_a_backtest_is_proven_in_both_engines(recorded: Path) -> None:
     found = verify(recorded / "backtest")
 
