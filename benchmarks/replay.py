@@ -13,7 +13,7 @@ from alternate import Result, show_machine
 from samples import recordings_folder
 from strategy_on_bots import ETH, bare_loop, example, our_bot, params_of, replayed
 
-from arb.app.backtest import limits_of
+from arb.app.run_files import limits_of
 from arb.bot.cache import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.strategy import spread

@@ -1,22 +1,23 @@
-"""`arb sandbox serve`: a sandbox put together from options, and where other commands find a running one."""
+"""`arb sandbox serve`: a sandbox put together from options. `running_sandbox`: where other commands find it."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from arb.app.running_sandbox import sandbox_urls as sandbox_urls
+from arb.app.running_sandbox import with_sandbox as with_sandbox
 from arb.app.sandbox import listing_of, starting_price, unique
-from arb.config import Connection, VenueConfig
+from arb.config import VenueConfig
 from arb.config.scenario import Scenario, load_scenario
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
 from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
-from arb.sandbox.serve.urls import PORT_BASE, VENUES, VenueUrls, ports_from, venue_urls
+from arb.sandbox.serve.urls import VENUES, ports_from
 
 PORT_MAX = 65_535 - len(VENUES) + 1
 SPEED_MIN, SPEED_MAX = 0.01, 10_000.0
@@ -86,28 +87,6 @@ async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
         finally:
             for task in tasks:
                 task.cancel()
-
-
-def with_sandbox(
-    venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls] | None = None
-) -> dict[str, VenueConfig]:
-    """The venues with the addresses of a running sandbox; those that it does not have stay away.
-
-    urls: `Sandbox.urls`; absent: those of `arb sandbox serve` on its usual ports.
-    """
-    urls = sandbox_urls() if urls is None else urls
-    return {
-        name: dataclasses.replace(
-            venue, connection=Connection(websocket_url=urls[name].websocket, rest_api_url=urls[name].rest)
-        )
-        for name, venue in venues.items()
-        if name in urls
-    }
-
-
-def sandbox_urls(port_base: int = PORT_BASE) -> dict[str, VenueUrls]:
-    """The addresses of the four venues of `arb sandbox serve --port-base`."""
-    return venue_urls(ports_from(port_base))
 
 
 def facts_of(listings: Sequence[Listing], known: Mapping[str, VenueConfig]) -> dict[tuple[str, str], Facts]:

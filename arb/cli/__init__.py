@@ -11,12 +11,14 @@ import arb
 from arb.cli.backtest import backtest
 from arb.cli.doctor import doctor
 from arb.cli.download import download
+from arb.cli.dryrun import dry_run
 from arb.cli.init import init
 from arb.cli.lines import CommandGroup
 from arb.cli.record import record
 from arb.cli.recordings import convert, data
 from arb.cli.report import report
 from arb.cli.sandbox import sandbox
+from arb.cli.verify import verify
 
 
 @click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +27,9 @@ def cli() -> None:
     """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""
 
 
-for command in (backtest, convert, data, doctor, download, init, record, report, sandbox):
+for command in (
+    backtest, convert, data, doctor, download, dry_run, init, record, report, sandbox, verify,
+):  # fmt: skip
     cli.add_command(command)
 
 

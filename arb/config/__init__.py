@@ -8,7 +8,7 @@ environment.
 from __future__ import annotations
 
 from arb.config.archive import Archive
-from arb.config.load import Config, Leg, VenueConfig, load, load_venues
+from arb.config.load import Config, Leg, VenueConfig, config_of, load, load_venues
 from arb.config.schema import (
     Capital,
     Clock,
@@ -41,6 +41,7 @@ __all__ = [
     "Symbol",
     "Variable",
     "VenueConfig",
+    "config_of",
     "load",
     "load_venues",
     "write_templates",

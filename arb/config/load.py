@@ -23,6 +23,7 @@ from arb.config.schema import (
     Capital,
     Clock,
     Data,
+    DryRun,
     Execution,
     MainFile,
     Record,
@@ -117,6 +118,7 @@ class Config:
     clock: Clock
     data: Data
     record: Record
+    dry_run: DryRun
     archive: Archive
     #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
     legs: tuple[Leg, ...]
@@ -161,8 +163,30 @@ def load(
     shelf.refuse_idle_overrides(venues)
     shelf.check_names(checked.capital, main.source)
     _check_symbols(checked, venues, main.source)
+    return _config(checked, names, venues, main.source)
+
+
+def config_of(parts: Mapping[str, Any], file: str) -> Config:
+    """The configuration that `Config.as_dict` told of, as a run's manifest holds it. Raises ConfigError for another.
+
+    file: what errors name.
+    """
+    source = Source(file)
+    tree = _without_none(parts)
+    names = tuple(tree.get("strategy", {}).get("legs", ()))
+    main = {name: tree[name] for name in _MAIN_SECTIONS if name in tree}
+    # Those of all symbols stand there, a run of one symbol has two.
+    main["strategy"] = {**main.get("strategy", {}), "legs": list(names[:2])}
+    checked = build(MainFile, main, source)
+    venues = {name: _venue(build(VenueFile, part, source), file) for name, part in tree["venues"].items()}
+    return _config(checked, names, venues, source)
+
+
+def _config(
+    checked: MainFile, names: tuple[str, ...], venues: Mapping[str, VenueConfig], source: Source
+) -> Config:
     return Config(
-        file=main.source.file,
+        file=source.file,
         strategy=msgspec.structs.replace(checked.strategy, legs=names),
         risk=checked.risk,
         execution=checked.execution,
@@ -171,9 +195,32 @@ def load(
         clock=checked.clock,
         data=checked.data,
         record=checked.record,
+        dry_run=checked.dry_run,
         archive=checked.archive,
-        legs=tuple(_leg(name, venues, checked, main.source) for name in names),
+        legs=tuple(_leg(name, venues, checked, source) for name in names),
     )
+
+
+def _venue(table: VenueFile, file: str) -> VenueConfig:
+    return VenueConfig(
+        file=file,
+        name=table.name,
+        adapter=table.adapter,
+        kind=table.kind,
+        connection=table.connection,
+        auth=Auth(file, table.auth.api_key, table.auth.secret_key),
+        fees=table.fees,
+        latency=table.latency,
+        queue=table.queue,
+        symbols=table.symbols,
+    )
+
+
+def _without_none(part: Any) -> Any:
+    """Without the keys that were absent."""
+    if isinstance(part, Mapping):
+        return {key: _without_none(value) for key, value in part.items() if value is not None}
+    return part
 
 
 def load_venues(directory: str | os.PathLike[str]) -> dict[str, VenueConfig]:
@@ -253,19 +300,7 @@ class _Shelf:
             files = " and ".join(document.source.file for document in documents)
             raise ConfigError(f'{files} both say name = "{name}"; a venue has one file')
         source = documents[0].source
-        table = build(VenueFile, documents[0].tree, source)
-        return VenueConfig(
-            file=source.file,
-            name=table.name,
-            adapter=table.adapter,
-            kind=table.kind,
-            connection=table.connection,
-            auth=Auth(source.file, table.auth.api_key, table.auth.secret_key),
-            fees=table.fees,
-            latency=table.latency,
-            queue=table.queue,
-            symbols=table.symbols,
-        )
+        return _venue(build(VenueFile, documents[0].tree, source), source.file)
 
     def refuse_idle_overrides(self, used: Mapping[str, VenueConfig]) -> None:
         """An override that changes nothing is a misunderstanding; the user would look for its effect."""

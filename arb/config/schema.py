@@ -357,6 +357,24 @@ class Record(Table, frozen=True, kw_only=True):
     ] = 10.0
 
 
+class DryRun(Table, frozen=True, kw_only=True):
+    """A dry-run on live data."""
+
+    disorder_ms: Annotated[
+        float,
+        key(
+            "ms",
+            "How far a message may be behind a later one of its venue; simulated answers wait for so long.",
+            ge=0,
+            le=_MINUTE_MS,
+        ),
+    ] = 250.0
+    hang_s: Annotated[
+        float,
+        key("s", "A strategy that computes for so long without waiting ends the run.", ge=0.1, le=3600),
+    ] = 10.0
+
+
 class MainFile(Table, frozen=True, kw_only=True):
     """`arbitrage.toml`."""
 
@@ -368,4 +386,5 @@ class MainFile(Table, frozen=True, kw_only=True):
     clock: Clock = field(default_factory=Clock)
     data: Data = field(default_factory=Data)
     record: Record = field(default_factory=Record)
+    dry_run: DryRun = field(default_factory=DryRun)
     archive: Archive = field(default_factory=Archive)

@@ -54,7 +54,7 @@ class LiveDriver:
 
     def show(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
         """The bot's part of `on_rows`: the strategy runs, and what it asks for is on its way."""
-        self._bot.local_streams[leg_no].append(_for_bot(rows))
+        self._bot.local_streams[leg_no].append(for_bot(rows))
         return self._move(now_ns, self._exch_ts)
 
     def settle(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
@@ -93,7 +93,7 @@ class LiveDriver:
 
 
 @compiled
-def _for_bot(rows):  # type: ignore[no-untyped-def]
+def for_bot(rows):  # type: ignore[no-untyped-def]
     """A copy that is the bot's own, flagged for it."""
     shown = rows.copy()
     for index in range(len(shown)):

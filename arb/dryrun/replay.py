@@ -51,9 +51,11 @@ def replay(
     arguments: tuple[Any, ...],
     *,
     piece_rows: int = PIECE_ROWS,
+    pace: Callable[[int], None] | None = None,
 ) -> Strand:
     """Run a compiled strategy over the arrays of every leg, to the end; the strand with what came of it.
 
+    pace: called before the strategy hears of everything up to a time, and may wait there; it changes no result.
     An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and goes on.
     """
     strand = Strand(bot, strategy, arguments)
@@ -63,6 +65,8 @@ def replay(
     try:
         while strand.resume():
             known_ts = _feed(bot, readers)
+            if pace is not None:
+                pace(known_ts)
             bot.set_horizons(known_ts, known_ts)
     except KeyboardInterrupt:
         strand.stop()

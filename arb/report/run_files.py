@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -22,6 +22,13 @@ MANIFEST, TRADES, RECORDS = "manifest.json", "trades.csv", "records.npz"
 
 _STATE = ("timestamp", "price", "position", "balance", "fee", "num_trades", "trading_volume", "trading_value")
 _DECISION = ("timestamp", "code", "attempt", "leg", "order_id", "value")
+
+
+class Named(Protocol):
+    """A leg."""
+
+    @property
+    def name(self) -> str: ...
 
 
 class FinishedRun(NamedTuple):
@@ -58,14 +65,14 @@ def read_run(folder: Path) -> FinishedRun:
     """Reads a run folder. Raises InputError for a folder that is none, is cut off, or of a version not known here."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; arb report takes the folder that a run wrote")
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     for name in (TRADES, RECORDS):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing: the folder is not whole; run it again")
     try:
         facts = facts_of_manifest(manifest)
-        records, final, decisions = _read_arrays(folder / RECORDS, len(facts.legs))
-        return finished_run(manifest, records, final, decisions, _read_trades(folder / TRADES, facts.legs))
+        records, final, decisions = read_arrays(folder / RECORDS, len(facts.legs))
+        return finished_run(manifest, records, final, decisions, read_trades(folder / TRADES, facts.legs))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, EOFError, OSError) as error:
         raise InputError(f"{folder}: cannot be read: {_told(error)}; run it again") from None
     except (zipfile.BadZipFile, zlib.error, csv.Error) as error:
@@ -76,7 +83,8 @@ def _told(error: Exception) -> str:
     return f"no {error} in it" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
-def _read_manifest(folder: Path) -> Mapping[str, Any]:
+def read_manifest(folder: Path) -> Mapping[str, Any]:
+    """The manifest of a run folder. Raises InputError for another folder."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
@@ -94,7 +102,7 @@ def _read_manifest(folder: Path) -> Mapping[str, Any]:
     return dict(manifest)
 
 
-def _read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any]:
+def read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any]:
     """Records (row, leg), the last state, the decisions."""
     # Opened here: of a file that is no archive, NumPy would leave it open.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -112,7 +120,8 @@ def _with_fields(array: Any, names: Sequence[str], path: Path) -> Any:
     return array
 
 
-def _read_trades(path: Path, legs: Sequence[LegFacts]) -> list[Trade]:
+def read_trades(path: Path, legs: Iterable[Named]) -> list[Trade]:
+    """The fills of a run. Raises ValueError, OSError or csv.Error for another file."""
     known = {leg.name for leg in legs}
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file, strict=True)

@@ -26,9 +26,13 @@ class RunFolder:
     that names the folder.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Raises InputError at once when the folder exists or cannot be made, so that no run is done in vain."""
+    def __init__(self, path: Path, *, is_open: bool = False) -> None:
+        """Raises InputError at once when the folder exists or cannot be made, so that no run is done in vain.
+
+        is_open: it has its name from the beginning and stays, whatever happens: a live session fills it as it goes.
+        """
         self.path = path
+        self._is_open = is_open
         #: Parents that are made for it, innermost first; they go again when nothing is published.
         self._made: list[Path] = []
         try:
@@ -36,8 +40,12 @@ class RunFolder:
                 raise InputError(f"{path}: exists already; name another folder with --out")
             self._made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-            self._aside.chmod(0o755)
+            if is_open:
+                path.mkdir()
+                self._aside = path
+            else:
+                self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+                self._aside.chmod(0o755)
         except OSError as error:
             self._remove_made()
             raise InputError(
@@ -50,7 +58,8 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._aside, ignore_errors=True)
+        if not self._is_open:
+            shutil.rmtree(self._aside, ignore_errors=True)
         self._remove_made()
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
@@ -80,8 +89,9 @@ class RunFolder:
 
     def publish(self) -> None:
         """Gives the folder its name."""
-        with self._naming_the_folder():
-            self._aside.rename(self.path)
+        if not self._is_open:
+            with self._naming_the_folder():
+                self._aside.rename(self.path)
         self._made = []
 
     def _remove_made(self) -> None:

@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "examples")]
 import quoting  # noqa: E402
 import strategy_on_bots as bots  # noqa: E402
 
-from arb.app.backtest import limits_of  # noqa: E402
+from arb.app.run_files import limits_of  # noqa: E402
 from arb.backtest.assets import LegData  # noqa: E402
 from arb.run.arguments import Arguments  # noqa: E402
 from arb.run.strategy import load_strategy  # noqa: E402

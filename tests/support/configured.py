@@ -7,8 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from arb.app.backtest import limits_of
 from arb.app.facts import facts_of
+from arb.app.run_files import limits_of
 from arb.config import Config, load
 from arb.risk.limits import check_order
 from arb.run.arguments import Arguments

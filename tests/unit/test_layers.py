@@ -51,6 +51,7 @@ LAYERS = {
     "arb.archive.plan": Layer.PURE,
     "arb.backtest": Layer.EDGE,
     "arb.dryrun": Layer.EDGE,
+    "arb.dryrun.marks": Layer.PURE,
     "arb.dryrun.watermark": Layer.PURE,
     "arb.run": Layer.EDGE,
     "arb.execution": Layer.EDGE,

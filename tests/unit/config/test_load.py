@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import tomli
 
-from arb.config import Config, load
+from arb.config import Config, config_of, load
 from arb.config.schema import MainFile
 from arb.config.strict import KnownKey, known_keys
 from arb.config.venue_schema import VenueFile
@@ -204,6 +204,7 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
             "clock",
             "data",
             "record",
+            "dry_run",
             "archive",
             "venues",
         ),
@@ -291,3 +292,14 @@ def test_symbols_that_make_no_run_are_refused(
         load(folder / "arbitrage.toml", settings, symbols=symbols)
 
     assert line in str(caught.value)
+
+
+@pytest.mark.parametrize("symbols", [None, ["BTCUSDT", "ETHUSDT"]])
+def test_a_configuration_comes_again_from_its_dict(symbols: list[str] | None, folder: Path) -> None:
+    first = load(folder / "arbitrage.toml", ["clock.offset_ms=3.5"], None, symbols)
+
+    again = config_of(json.loads(json.dumps(first.as_dict())), "run/manifest.json")
+
+    assert again.as_dict() == first.as_dict()
+    assert [leg.name for leg in again.legs] == [leg.name for leg in first.legs]
+    assert [leg.tick_size for leg in again.legs] == [leg.tick_size for leg in first.legs]

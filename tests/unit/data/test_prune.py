@@ -11,7 +11,7 @@ import pytest
 from support.recording_files import write_pair
 from support.venues import VENUES
 
-from arb.app.backtest import prune_cache
+from arb.app.run_files import prune_cache
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
 from arb.data.convert import Conversion, Feed, convert

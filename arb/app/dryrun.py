@@ -1,0 +1,187 @@
+"""`arb dry-run` over recorded days: rows through the live bot and the simulated exchange, into a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from arb.app.facts import facts_of
+from arb.app.legs import leg_of
+from arb.app.run_files import (
+    Inputs,
+    Told,
+    common_manifest,
+    days_of_run,
+    inputs_manifest,
+    limits_of,
+    read_inputs,
+    refusals_of,
+    told_of,
+    write_run,
+)
+from arb.backtest.runner import compile_for, leave_now
+from arb.bot.recorder import Recorder
+from arb.bot.world import NEVER
+from arb.config import Config
+from arb.data.cache import RowCache
+from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.replay import PIECE_ROWS, replay
+from arb.dryrun.watchdog import Watchdog
+from arb.errors import ExitCode, InvariantError, StrategyError
+from arb.report.summary_fields import Summary
+from arb.risk.limits import Limits
+from arb.run.arguments import Arguments
+from arb.run.folder import RunFolder
+from arb.run.strategy import LoadedStrategy, load_strategy
+from arb.run.trades import Trade
+from arb.strategy.decisions import Outcome
+
+if TYPE_CHECKING:
+    from arb.app.recordings import StartProgress
+
+#: Rows that a paced replay gives a leg at a time: some hundredths of a second of a busy market.
+_PACED_ROWS = 64
+
+
+class DryRunResult(NamedTuple):
+    """A finished dry-run: where it was written, what it came to, what the command exits with."""
+
+    folder: Path
+    summary: Summary
+    trades: list[Trade]
+    exit_code: ExitCode
+
+
+class Setup(NamedTuple):
+    """The strategy of a configuration, checked, with its numbers."""
+
+    strategy: LoadedStrategy
+    arguments: Arguments
+
+
+def setup_of(config: Config) -> Setup:
+    """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters."""
+    strategy = load_strategy(config.strategy.function)
+    return Setup(
+        strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
+    )
+
+
+def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:
+    """Where a run is written: `out`, or a folder of its own below `runs`."""
+    return out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-{world}"
+
+
+def run_recorded(
+    config: Config,
+    start: date,
+    end: date | None,
+    out: Path | None,
+    *,
+    speed: float | None = None,
+    progress: StartProgress | None = None,
+    has_report: bool = True,
+) -> DryRunResult:
+    """Recorded days through the live bot; writes what a backtest of the same days writes, with the same trades.
+
+    speed: times as fast as it happened; None: as fast as it goes. Ctrl+C ends it, with the folder whole.
+    """
+    setup = setup_of(config)
+    legs = [leg_of(leg) for leg in config.legs]
+    days = days_of_run(config, legs, start, end)
+    now = datetime.now(UTC)
+    with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
+        inputs = read_inputs(config, legs, days, cache, progress)
+        limits = limits_of(config)
+        told, outcome, exit_code = replay_inputs(setup, inputs, limits, config.dry_run.hang_s, speed=speed)
+        manifest = (
+            common_manifest("dry-run", config, *setup, now)
+            | inputs_manifest(config, inputs)
+            | {"outcome": outcome, "refusals": refusals_of(limits, legs), "speed": speed}
+        )
+        is_whole = exit_code != ExitCode.INTERRUPTED
+        figures = write_run(folder, manifest, told, has_report=has_report and is_whole)
+        folder.publish()
+    return DryRunResult(folder.path, figures.summary, told.trades, exit_code)
+
+
+def replay_inputs(
+    setup: Setup, inputs: Inputs, limits: Limits, hang_s: float, *, speed: float | None = None
+) -> tuple[Told, str, ExitCode]:
+    """The strategy over recorded rows in a dry-run's world: what it left, how it ended. Raises StrategyError.
+
+    A strategy that computes for `hang_s` without calling the bot ends the process: nothing else can.
+    """
+    recorder = Recorder(len(inputs.legs))
+    bot = DryRunBot(
+        [SimulatedLeg(leg) for leg in inputs.legs], limits, keep_trades=setup.strategy.reads_trades
+    )
+    bound = setup.arguments.bind(bot, recorder)
+    compiled = compile_for(setup.strategy, bound)
+    arrays = [data.arrays for data in inputs.data]
+    began_ns = time.monotonic_ns()
+    watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, _leave, may_be_busy=True)
+    watchdog.start()
+    try:
+        strand = replay(
+            bot,
+            arrays,
+            compiled,
+            bound,
+            piece_rows=PIECE_ROWS if speed is None else _PACED_ROWS,
+            pace=None if speed is None else paced(speed, watchdog),
+        )
+    except KeyboardInterrupt:
+        return told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED
+    finally:
+        watchdog.close()
+    if strand.error is not None:
+        raise strategy_error(strand.error)
+    refuse_lost(bot)
+    told = told_of(bot, recorder, inputs.legs)
+    return told, *outcome_of(strand.value)
+
+
+def strategy_error(error: BaseException) -> StrategyError:
+    """What the operator is told of an exception of the strategy."""
+    return StrategyError(f"the strategy raised {type(error).__name__}: {error}")
+
+
+def refuse_lost(bot: DryRunBot) -> None:
+    """Raises InvariantError for a run that tells nothing, because a queue was full."""
+    if bot.lost:
+        raise InvariantError(f"{bot.lost} requests or answers found a queue full: the run tells nothing")
+
+
+def outcome_of(value: object) -> tuple[str, ExitCode]:
+    """The word of the manifest and the exit code for what a strategy returned."""
+    is_halted = isinstance(value, int) and value == Outcome.HALTED
+    return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
+
+
+def _leave(what: str) -> None:
+    sys.stderr.write(f"error: {what}; nothing is written\n")
+    sys.stderr.flush()
+    leave_now(ExitCode.OUR_FAULT)
+
+
+def paced(speed: float, watchdog: Watchdog | None = None) -> Callable[[int], None]:
+    """Holds a replay up so that `speed` seconds of the market pass in a second; the watchdog looks away meanwhile."""
+    began: list[float] = []
+
+    def wait(known_ts: int) -> None:
+        if known_ts in (-1, NEVER):
+            return
+        if not began:
+            began.extend((time.monotonic(), known_ts))
+        ahead_s = (known_ts - began[1]) / 1e9 / speed - (time.monotonic() - began[0])
+        if ahead_s > 0:
+            with watchdog.paused() if watchdog is not None else contextlib.nullcontext():
+                time.sleep(ahead_s)
+
+    return wait

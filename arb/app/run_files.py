@@ -1,0 +1,248 @@
+"""What every world's run shares: its recorded inputs, its limits, and the files of its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import hftbacktest
+import msgspec
+import numba
+import numpy as np
+
+import arb
+from arb.app.legs import instrument_of, load_adapter
+from arb.app.report import figures_of_run, report_files
+from arb.backtest.assets import LegData
+from arb.bot.bot import Bot
+from arb.bot.cache import bot_compiled
+from arb.bot.recorder import Recorder
+from arb.config import Config
+from arb.data.cache import RowCache
+from arb.data.catalog import Day, select_days
+from arb.data.convert import Conversion, Feed, code_version, convert
+from arb.data.prune import prune
+from arb.data.usable import bookless_notes, refuse_unusable
+from arb.leg import Leg
+from arb.report.attempts_table import attempts_csv
+from arb.report.facts import FORMAT
+from arb.report.notes import archive_notes, origin_notes, source_of
+from arb.report.run_files import finished_run
+from arb.report.summary import Figures
+from arb.risk.limits import AssetLimits, Limits
+from arb.run.arguments import Arguments
+from arb.run.folder import RunFolder
+from arb.run.strategy import LoadedStrategy
+from arb.run.trades import HEADER, Trade, trades_of
+
+if TYPE_CHECKING:
+    from arb.app.recordings import StartProgress
+
+_NS_PER_MS = 1_000_000
+#: With a larger share of clamped rows a run says that its clock is wrong.
+_CLAMPED_SHARE_MAX = 0.001
+
+
+class Inputs(NamedTuple):
+    """The recorded days of a run as rows. Valid until the cache that they lie in is closed."""
+
+    legs: Sequence[Leg]
+    days: Sequence[Sequence[Day]]
+    conversion: Conversion
+    #: A leg each, with the arrays that it replays.
+    data: list[LegData]
+    #: What is to be told of where they come from.
+    notes: list[str]
+
+
+class Told(NamedTuple):
+    """What a strategy left behind: records (row, leg), the last state, decisions, fills."""
+
+    records: Any
+    final: Any
+    decisions: Any
+    trades: list[Trade]
+
+
+def days_of_run(config: Config, legs: Sequence[Leg], start: date, end: date | None) -> list[list[Day]]:
+    """The recorded days of every leg. Raises InputError for a missing one."""
+    instruments = [(leg.venue, leg.symbol) for leg in legs]
+    return select_days(Path(config.data.directory), instruments, start, end, config.file)
+
+
+def read_inputs(
+    config: Config,
+    legs: Sequence[Leg],
+    days: Sequence[Sequence[Day]],
+    cache: RowCache,
+    progress: StartProgress | None = None,
+    *,
+    offset_ns: int | None = None,
+) -> Inputs:
+    """The rows of the days on one clock: `offset_ns`, else the configured offset, else the measured one.
+
+    Raises InputError for days that cannot be read or used.
+    """
+    notes = origin_notes(day for leg_days in days for day in leg_days)
+    for leg, leg_days in zip(legs, days, strict=True):
+        notes += archive_notes(leg_days, leg.feed_latency_ns)
+    if config.data.note is not None:
+        notes.append(config.data.note)
+    feeds = [
+        Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns, instrument_of(leg))
+        for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
+    ]
+    if offset_ns is None:
+        offset_ns = configured_offset_ns(config)
+    from arb.app.recordings import (
+        bytes_of,  # with all that it checks and compares: a live session needs none of it
+    )
+
+    conversion = convert(feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days)))
+    prune_cache(cache, config.data.cache_gb)
+    refuse_unusable(conversion, feeds)
+    notes += clamp_notes(legs, conversion) + bookless_notes(conversion, feeds)
+    data = [
+        LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
+        for leg, files in zip(legs, conversion.files, strict=True)
+    ]
+    return Inputs(legs, days, conversion, data, notes)
+
+
+def configured_offset_ns(config: Config) -> int | None:
+    """The clock offset of `[clock] offset_ms`; None where it is to be measured."""
+    offset_ms = config.clock.offset_ms
+    return None if offset_ms is None else round(offset_ms * _NS_PER_MS)
+
+
+def prune_cache(cache: RowCache, cache_gb: float) -> None:
+    """Keeps the row cache to its bound; a run does not fail for a cache that cannot be tidied."""
+    if cache_gb > 0.0:
+        with contextlib.suppress(OSError):
+            prune(cache.directory, round(cache_gb * 1e9))
+
+
+def clamp_notes(legs: Sequence[Leg], conversion: Conversion) -> list[str]:
+    """A line for each leg of which so many rows claim to be from the future that the clock offset must be wrong."""
+    notes = []
+    for leg, files in zip(legs, conversion.files, strict=True):
+        clamped, rows = sum(file.clamped for file in files), sum(file.rows for file in files)
+        if clamped > rows * _CLAMPED_SHARE_MAX:
+            notes.append(
+                f"{leg.name}: {clamped:,} rows were stamped later than received and count as received at "
+                "once; the clock offset is too small ([clock] offset_ms; without it, it is measured)"
+            )
+    return notes
+
+
+def limits_of(config: Config) -> Limits:
+    """The order-level limits of a configuration, one entry a leg."""
+    risk = config.risk
+    assets = [
+        AssetLimits(
+            qty_max=risk.max_order_qty or math.inf,
+            notional_max=risk.max_order_notional or math.inf,
+            position_max=leg.position_limit,
+            contract_size=leg.contract_size,
+        )
+        for leg in config.legs
+    ]
+    return Limits(assets, orders_max=risk.max_orders_per_second)
+
+
+def refusals_of(limits: Limits, legs: Sequence[Leg]) -> dict[str, dict[str, int]]:
+    """Orders that the limits refused, by leg and rule."""
+    return {leg.name: limits.refusals_by_rule(n) for n, leg in enumerate(legs)}
+
+
+@bot_compiled
+def record_once(bot, recorder):  # type: ignore[no-untyped-def]
+    """The state of every leg into a recorder."""
+    recorder.record(bot)
+
+
+def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool = False) -> Told:
+    """What the strategy left; closes the bot. A strategy that was lost still owns it: then what was saved."""
+    # Taken once, and before the last state: a strategy that was lost may still write.
+    records, decisions = recorder.records, recorder.decisions
+    if is_lost:
+        final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
+        return Told(records, final, decisions, trades_of(bot.fills, decisions, legs))
+    last = Recorder(records.shape[1], rows=1)
+    record_once(bot, last)
+    fills = bot.collect_fills().copy()
+    bot.close()
+    return Told(records, last.records[-1], decisions, trades_of(fills, decisions, legs))
+
+
+def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:
+    """The files that every run has; the manifest comes last, so that a folder with one is whole."""
+    figures = figures_of_run(finished_run(manifest, told.records, told.final, told.decisions, told.trades))
+    by_leg = {str(n): told.records[:, n] for n in range(told.records.shape[1])}
+    folder.write_arrays("records.npz", {**by_leg, "final": told.final, "decisions": told.decisions})
+    folder.write_json("summary.json", figures.summary.as_dict())
+    folder.write_csv("trades.csv", HEADER, told.trades)
+    folder.write_bytes("attempts.csv", attempts_csv(figures.attempts).encode())
+    if has_report:
+        for name, content in report_files(figures):
+            folder.write_bytes(name, content)
+    folder.write_json("manifest.json", manifest)
+    return figures
+
+
+def common_manifest(
+    command: str, config: Config, strategy: LoadedStrategy, arguments: Arguments, created: datetime
+) -> dict[str, Any]:
+    """What the manifest of every run says of the code and the configuration."""
+    return {
+        "format": FORMAT,
+        "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+        "command": command,
+        "arb": arb.__version__,
+        "code": code_version(),
+        "python": platform.python_version(),
+        "hftbacktest": hftbacktest.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "strategy": {
+            "function": strategy.spec,
+            "sha256": strategy.source_sha256,
+            "params": arguments.params,
+            "arguments": dict(arguments.numbers),
+        },
+        "config": config.as_dict(),
+    }
+
+
+def inputs_manifest(config: Config, inputs: Inputs) -> dict[str, Any]:
+    """What the manifest says of the recorded days that a run was given."""
+    conversion = inputs.conversion
+    return {
+        "first_day": str(inputs.days[0][0].day),
+        "last_day": str(inputs.days[0][-1].day),
+        "notes": inputs.notes,
+        "clock_offset_ns": conversion.offset_ns,
+        "inputs": list(_inputs(config, inputs)),
+    }
+
+
+def _inputs(config: Config, inputs: Inputs) -> Iterable[dict[str, Any]]:
+    for leg, leg_days, files in zip(config.legs, inputs.days, inputs.conversion.files, strict=True):
+        for day, file in zip(leg_days, files, strict=True):
+            yield {
+                "leg": leg.name,
+                "day": str(day.day),
+                "source": source_of(day),
+                "raw_sha256": file.raw_sha256,
+                "rows": file.rows,
+                "clamped": file.clamped,
+                "stepped_back": file.stepped_back,
+                "gaps": file.scan.gaps,
+                "book": msgspec.to_builtins(file.scan.book.moved(file.offset_ns)),
+                "is_carried": file.scan.is_carried,
+            }

@@ -1,0 +1,31 @@
+"""Where other commands find a running sandbox. Without the server: a dry-run begins sooner without it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from arb.config import Connection, VenueConfig
+from arb.sandbox.serve.urls import PORT_BASE, VenueUrls, ports_from, venue_urls
+
+
+def with_sandbox(
+    venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls] | None = None
+) -> dict[str, VenueConfig]:
+    """The venues with the addresses of a running sandbox; those that it does not have stay away.
+
+    urls: `Sandbox.urls`; absent: those of `arb sandbox serve` on its usual ports.
+    """
+    urls = sandbox_urls() if urls is None else urls
+    return {
+        name: dataclasses.replace(
+            venue, connection=Connection(websocket_url=urls[name].websocket, rest_api_url=urls[name].rest)
+        )
+        for name, venue in venues.items()
+        if name in urls
+    }
+
+
+def sandbox_urls(port_base: int = PORT_BASE) -> dict[str, VenueUrls]:
+    """The addresses of the four venues of `arb sandbox serve --port-base`."""
+    return venue_urls(ports_from(port_base))

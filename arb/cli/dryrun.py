@@ -1,0 +1,182 @@
+"""`arb dry-run`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import socket
+import sys
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from arb.cli.lines import Day, ReadingProgress, config_option, load_config, output
+from arb.errors import ExitCode, InputError
+
+if TYPE_CHECKING:
+    from arb.app.dryrun import DryRunResult
+    from arb.config import Config
+
+
+@click.command("dry-run")
+@config_option
+@click.option("--live-data", is_flag=True, help="On the venues' live market data.")
+@click.option("--sandbox", "is_sandbox", is_flag=True, help="On those of a running arb sandbox serve.")
+@click.option(
+    "--port-base",
+    type=click.IntRange(1, 65_532),
+    default=8900,
+    show_default=True,
+    help="That of arb sandbox serve, with --sandbox.",
+)
+@click.option("--duration", help="How long, such as 90s, 30m, 1h; without it until Ctrl+C.")
+@click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
+@click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
+@click.option("--speed", type=click.FloatRange(min=0.0, min_open=True), help="Pace of recorded data.")
+@click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
+@click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-dry-run].")
+@click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
+)
+@click.option(
+    "--report/--no-report", "has_report", default=True, help="Whether to write report.html and charts."
+)
+@click.option("--log-json", is_flag=True, help="Write the log as JSON lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
+def dry_run(
+    config_path: Path,
+    live_data: bool,
+    is_sandbox: bool,
+    port_base: int,
+    duration: str | None,
+    start: date | None,
+    end: date | None,
+    speed: float | None,
+    legs: str | None,
+    symbols: str | None,
+    data_dir: Path | None,
+    out: Path | None,
+    strategy_spec: str | None,
+    overrides: tuple[str, ...],
+    has_report: bool,
+    log_json: bool,
+    as_json: bool,
+) -> None:
+    """Run the strategy with simulated fills, on live data or through the same code on recorded days."""
+    _refuse_mixtures(live_data or is_sandbox, start, end, speed, duration)
+    settings = list(overrides)
+    if strategy_spec is not None:
+        settings.append(f"strategy.function={json.dumps(strategy_spec)}")
+    config = load_config(config_path, settings, legs, symbols, data_dir)
+    if start is not None:
+        from arb.app.dryrun import run_recorded
+
+        with ReadingProgress("reading recordings") as progress:
+            result = run_recorded(
+                config, start, end, out, speed=speed, progress=progress, has_report=has_report
+            )
+    else:
+        result = _live(
+            config, out, duration, port_base if is_sandbox else None, has_report, log_json, as_json
+        )
+    _show(result, as_json=as_json)
+    sys.exit(result.exit_code)
+
+
+def _live(
+    config: Config,
+    out: Path | None,
+    duration: str | None,
+    port_base: int | None,
+    has_report: bool,
+    log_json: bool,
+    as_json: bool,
+) -> DryRunResult:
+    """A session on live data, with a table where somebody looks, else with a line now and then."""
+    duration_s = None if duration is None else seconds(duration)
+    for library in ("aiohttp", "picows"):
+        if importlib.util.find_spec(library) is None:
+            raise InputError(
+                f"arb dry-run --live-data needs {library}: install it with pip install 'arb[live]'"
+            )
+    from arb.app.dryrun_live import run_live
+    from arb.app.running_sandbox import sandbox_urls
+
+    urls = None if port_base is None else sandbox_urls(port_base)
+    if urls is not None:
+        names = {leg.venue.name for leg in config.legs} & urls.keys()
+        refuse_absent_sandbox({name: urls[name].rest for name in names})
+    is_watched = sys.stdout.isatty() and not as_json
+    echo = None if is_watched else lambda line: click.echo(line, err=True)
+    from arb.cli.session_view import SessionTable, StatusLine
+
+    viewer: SessionTable | StatusLine = StatusLine(lambda text: click.echo(text, err=True))
+    if is_watched:
+        viewer = SessionTable(config.strategy.min_spread_bps)
+    return run_live(
+        config,
+        out,
+        duration_s=duration_s,
+        sandbox=urls,
+        has_report=has_report,
+        log_json=log_json,
+        viewer=viewer,
+        echo=echo,
+    )
+
+
+def refuse_absent_sandbox(urls: Mapping[str, str]) -> None:
+    """Raises InputError where nobody listens at the addresses of a sandbox."""
+    for venue, url in urls.items():
+        address = urlsplit(url)
+        try:
+            socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
+        except OSError:
+            raise InputError(
+                f"no sandbox serves {venue} at {url}: start one with arb sandbox serve"
+            ) from None
+
+
+def seconds(text: str) -> float:
+    """A span such as 90s, 1.5m or 2h in seconds. Raises InputError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
+    if match is None or float(match[1]) == 0:
+        raise InputError(f"--duration {text!r}: write a span such as 90s, 30m, 1h or 2d")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def _refuse_mixtures(
+    is_live: bool, start: date | None, end: date | None, speed: float | None, duration: str | None
+) -> None:
+    if is_live == (start is not None):
+        raise InputError(
+            "arb dry-run runs on live data (--live-data, or --sandbox) or on recorded days (--start): name one of them"
+        )
+    if is_live and (end is not None or speed is not None):
+        raise InputError("--end and --speed are for recorded days: give --start, not --live-data")
+    if not is_live and duration is not None:
+        raise InputError("--duration is for live data; recorded days end by themselves, or with --end")
+    if start is not None and end is not None and end < start:
+        raise InputError(f"--end {end} lies before --start {start}")
+
+
+def _show(result: DryRunResult, *, as_json: bool) -> None:
+    from arb.report.terminal import summary_view
+
+    if as_json:
+        click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
+        return
+    output().print(summary_view(result.summary.as_dict()))
+    click.echo(f"written to {result.folder}")
+    if (result.folder / "report.html").exists():
+        click.echo(f"report: {result.folder / 'report.html'}")
+    if result.exit_code == ExitCode.INTERRUPTED:
+        click.echo("interrupted: what came until then is written")

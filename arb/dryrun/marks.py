@@ -1,0 +1,116 @@
+"""What a recording of frames does not say of how its rows came about live; with it they can be derived again. Pure.
+
+Rows depend on the frames, and on three things beside them: the clock offset of the moment, when a book was given up
+for a reason outside of its frames, and when rows that claim to be older than what was told before were moved up. A
+mark is kept for each; they are few.
+"""
+
+from __future__ import annotations
+
+import zlib
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+
+from connectors.frames import CLEAR_ASK, CLEAR_BID
+from connectors.types import Rows
+
+#: frame: number of the leg's frames up to then, the frame concerned included. value: see `MarkKind`.
+MARK = np.dtype([("leg", "i8"), ("kind", "i8"), ("frame", "i8"), ("value", "i8")])
+
+_NO_OFFSET = int(np.iinfo(np.int64).min)
+
+
+class MarkKind(IntEnum):
+    """What a mark tells."""
+
+    OFFSET = 1
+    """From this frame on, rows are stamped with the offset `value`."""
+    CLEARED = 2
+    """The book was emptied at `value` (as stamped), by this frame or after it."""
+    DOWN = 3
+    """The connection was lost after this frame: what was held for a snapshot is forgotten."""
+    LIFTED = 4
+    """Rows of this frame came when `value` had been told already: they count as received after it."""
+
+
+class LegMarks:
+    """The marks of one leg, and what its rows add up to. One thread."""
+
+    def __init__(self, leg_no: int) -> None:
+        self._leg_no = leg_no
+        self._offset_ns = _NO_OFFSET
+        #: Whether no rows came since the last frame: those that come next are most likely its own.
+        self._is_fresh = False
+        self.marks: list[tuple[int, int, int, int]] = []
+        #: Frames that were recorded; rows that were told; a checksum over them.
+        self.frames = 0
+        self.rows = 0
+        self.checksum = 0
+
+    def on_frame(self) -> None:
+        """A frame was recorded."""
+        self.frames += 1
+        self._is_fresh = True
+
+    def on_down(self) -> None:
+        """The connection was lost."""
+        self._add(MarkKind.DOWN, 0)
+
+    def take(self, rows: Rows, offset_ns: int, told_ts: int) -> Rows:
+        """The rows as they are to be told; `told_ts`: the latest time that anybody was told of."""
+        # A book that was given up is stamped with the offset of its last rows, whatever it is by now. Where it was
+        # given up behind a frame without rows, the mark is for a frame that it does not matter for.
+        if self._is_fresh and offset_ns != self._offset_ns:
+            self._offset_ns = offset_ns
+            self._add(MarkKind.OFFSET, offset_ns)
+        self._is_fresh = False
+        if is_cleared(rows):
+            self._add(MarkKind.CLEARED, int(rows["local_ts"][0]))
+        if rows["local_ts"][0] <= told_ts:
+            rows = lifted(rows, told_ts)
+            self._add(MarkKind.LIFTED, told_ts)
+        return rows
+
+    def count(self, rows: Rows) -> None:
+        """Adds rows that were told to the sums."""
+        self.rows += len(rows)
+        self.checksum = checksum(rows, self.checksum)
+
+    def _add(self, kind: MarkKind, value: int) -> None:
+        self.marks.append((self._leg_no, int(kind), self.frames, value))
+
+
+def checksum(rows: Rows, before: int = 0) -> int:
+    """CRC-32 of rows behind others whose checksum is `before`."""
+    return zlib.crc32(np.ascontiguousarray(rows).view(np.uint8).data, before)
+
+
+def is_cleared(rows: Rows) -> bool:
+    """Whether rows empty a book and do nothing else."""
+    if len(rows) != 2:
+        return False
+    flags = np.uint64(CLEAR_BID), np.uint64(CLEAR_ASK)
+    return bool(rows["ev"][0] == flags[0] and rows["ev"][1] == flags[1] and np.isnan(rows["px"]).all())
+
+
+def lifted(rows: Rows, told_ts: int) -> Rows:
+    """A copy of rows that were received after `told_ts` at the earliest."""
+    moved = rows.copy()
+    np.maximum(moved["local_ts"], told_ts + 1, out=moved["local_ts"])
+    return moved
+
+
+def as_array(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
+    """The marks of all legs, of dtype MARK."""
+    return np.array([mark for leg in legs for mark in leg.marks], MARK)
+
+
+def end_row(local_ts: int) -> Rows:
+    """A row that says nothing, for both sides: the rows before it are all that there are up to `local_ts`."""
+    rows = np.zeros(1, event_dtype)
+    rows["ev"] = EXCH_EVENT | LOCAL_EVENT
+    rows["exch_ts"] = rows["local_ts"] = local_ts
+    return rows

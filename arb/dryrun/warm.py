@@ -1,0 +1,40 @@
+"""Everything that a live session compiles, compiled before it begins: nothing is while orders can be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from arb.data.spells import SpellFinder
+from arb.dryrun.live import for_bot
+from arb.dryrun.watermark import VenueOrder
+from connectors.errors import DecodeError
+from connectors.pipeline import Pipeline
+from connectors.types import Instrument, Kind, Venue
+
+
+def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
+    """Calls every compiled function on the way of a row once, on objects that are thrown away."""
+    rows = np.zeros(2, event_dtype)
+    rows["exch_ts"] = rows["local_ts"] = [1, 2]
+    for_bot(rows)
+    order = VenueOrder(0, 0)
+    order.receive(rows)
+    order.release(3)
+    spells = SpellFinder()
+    spells.begin(1, is_carried=False)
+    spells.follow(rows)
+    spells.close(3)
+    for venue, instrument in instruments:
+        pipeline = Pipeline(venue, instrument, 0, Kind.TRADE)
+        for frame in (b"{}", b"no frame"):
+            try:
+                pipeline.decode(frame, 1)
+            except DecodeError:
+                continue
+        pipeline.kind = Kind.TRADE
+        pipeline.receive(0)
+        pipeline.doubt(1)
+        pipeline.touch()

@@ -1,0 +1,343 @@
+"""`arb dry-run` on the sandbox's sockets and on recorded days, and `arb verify` of what it writes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
+from numba.core import event
+from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_settings, free_ports
+from support.paths import GUARD, ROOT
+
+from arb.app.dryrun import DryRunResult
+from arb.app.dryrun_live import run_live
+from arb.app.verify import verify
+from arb.cli import cli
+from arb.errors import InputError, StrategyError
+from arb.sandbox.serve.faults import Fault, FaultKind
+
+pytestmark = pytest.mark.slow
+
+DAY = "2024-01-01"
+
+
+def session(folder: Path, sandbox: LiveSandbox, function: str = "busy", seconds: float = 3.0) -> DryRunResult:
+    config = demo_config(folder, function=function)
+    return run_live(config, folder / "run", duration_s=seconds, sandbox=sandbox.urls, has_report=False)
+
+
+def manifest_of(run: Path) -> dict[str, Any]:
+    return json.loads((run / "manifest.json").read_bytes())
+
+
+def test_a_session_is_told_again_to_the_last_fill(tmp_path: Path) -> None:
+    compiled: list[Any] = []
+    with LiveSandbox() as sandbox:
+        demo_config(tmp_path, function="busy")
+        session(tmp_path, sandbox, seconds=0.5)
+        shutil.rmtree(tmp_path / "run")
+        with event.install_recorder("numba:compile") as told:
+            result = session(tmp_path, sandbox)
+        compiled = told.buffer
+
+    found = verify(result.folder)
+
+    assert len(result.trades) >= 20
+    assert found.differences == []
+    assert not any(np.isnan(trade.price) for trade in result.trades)
+    assert compiled == []
+    manifest = manifest_of(result.folder)
+    assert manifest["command"] == "dry-run"
+    assert manifest["outcome"] == "ended"
+    assert manifest["session"]["late_rows"] == 0
+    assert "ready after" in (result.folder / "log.txt").read_text()
+
+
+def test_its_latencies_are_files_of_hftbacktest(tmp_path: Path) -> None:
+    with LiveSandbox() as sandbox:
+        result = session(tmp_path, sandbox)
+
+    for path in sorted((result.folder / "latency").iterdir()):
+        data = np.load(path)["data"]
+        assert len(data) >= 2
+        assert (data["req_ts"] <= data["exch_ts"]).all()
+        assert (data["exch_ts"] <= data["resp_ts"]).all()
+        asset = BacktestAsset().data([np.zeros(0, _event_dtype())]).intp_order_latency(str(path), 0)
+        asset.linear_asset(1.0).risk_adverse_queue_model().no_partial_fill_exchange()
+        asset.trading_value_fee_model(0.0, 0.0).tick_size(0.1).lot_size(0.001)
+        HashMapMarketDepthBacktest([asset]).close()
+
+
+def _event_dtype() -> Any:
+    from hftbacktest.types import event_dtype
+
+    return event_dtype
+
+
+def test_answers_wait_for_the_disorder_that_is_allowed(tmp_path: Path) -> None:
+    spans = []
+    with LiveSandbox() as sandbox:
+        for disorder_ms in (100.0, 1000.0):
+            config = demo_config(tmp_path, f"dry_run.disorder_ms={disorder_ms}", function="busy")
+            out = tmp_path / f"run-{disorder_ms}"
+            run_live(config, out, duration_s=3.0, sandbox=sandbox.urls, has_report=False)
+            data = np.load(out / "latency" / "binance_spot_btcusdt_orders.npz")["data"]
+            spans.append(float(np.median(data["resp_ts"] - data["req_ts"])) / 1e6)
+
+    assert 90 < spans[0] < 800
+    assert spans[1] > 900
+
+
+def test_a_session_with_faults_is_told_again(tmp_path: Path) -> None:
+    faults = [
+        Fault(FaultKind.GAP, "hole", venue="binance_spot", stream="*depth*", every_s=1.0),
+        Fault(FaultKind.DISCONNECT, "cut", venue="bybit_spot", every_s=2.5),
+    ]
+    with LiveSandbox(faults=faults) as sandbox:
+        result = session(tmp_path, sandbox, seconds=5.0)
+        injected = {fault["kind"] for fault in sandbox.injected}
+
+    assert injected == {"gap", "disconnect"}
+    assert verify(result.folder).differences == []
+    inputs = manifest_of(result.folder)["inputs"]
+    assert inputs[0]["gaps"] >= 1
+    assert inputs[1]["book"]["spells"] >= 1
+
+
+def test_a_strategy_that_raises_is_told_of_and_leaves_a_whole_folder(tmp_path: Path) -> None:
+    with (
+        LiveSandbox() as sandbox,
+        pytest.raises(StrategyError, match="ZeroDivisionError"),
+    ):
+        session(tmp_path, sandbox, "raises", 20.0)
+
+    assert manifest_of(tmp_path / "run")["outcome"] == "failed"
+    assert verify(tmp_path / "run").differences == []
+
+
+def command(folder: Path, port_base: int, function: str, *words: str) -> subprocess.Popen[str]:
+    """The command in a process of its own."""
+    settings = [word for setting in demo_settings(folder, function, *words) for word in ("--set", setting)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "arb", "dry-run", "--sandbox", "--port-base", str(port_base), "--no-report",
+         "--config", str(demo_files(folder)), "--out", str(folder / "run"), *settings],
+        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_path: Path) -> None:
+    base = free_ports()
+    with LiveSandbox(port_base=base):
+        process = command(tmp_path, base, "busy")
+        log = tmp_path / "run" / "log.txt"
+        for _ in range(400):
+            if log.exists() and "heard of its first row" in log.read_text():
+                break
+            time.sleep(0.05)
+        process.send_signal(number)
+        told, errors = process.communicate(timeout=30)
+
+    assert process.returncode == 130, errors
+    assert "position binance_spot:BTCUSDT" in errors
+    assert "interrupted" in told
+    assert verify(tmp_path / "run").differences == []
+
+
+def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> None:
+    base = free_ports()
+    with LiveSandbox(port_base=base):
+        process = command(tmp_path, base, "hangs", "dry_run.hang_s=0.5")
+        _, errors = process.communicate(timeout=40)
+
+    assert process.returncode == 1
+    assert errors.splitlines()[-1].startswith(
+        "error: the strategy computes without calling the bot since 0.5 s"
+    )
+    assert manifest_of(tmp_path / "run")["outcome"] == "hung"
+    with pytest.raises(InputError, match="never came back"):
+        verify(tmp_path / "run")
+
+
+def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
+    process = command(tmp_path, free_ports(), "busy")
+    _, errors = process.communicate(timeout=40)
+
+    assert process.returncode == 2
+    assert errors.count("\n") == 1
+    assert "start one with arb sandbox serve" in errors
+    assert not (tmp_path / "run").exists()
+
+
+# Recorded days.
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    told = CliRunner().invoke(
+        cli,
+        [
+            "sandbox",
+            "record",
+            "--out",
+            str(folder / "data"),
+            "--minutes",
+            "0.5",
+            "--config",
+            str(demo_files(folder)),
+        ],
+    )
+    assert told.exit_code == 0, told.output
+    assert run(folder, "backtest", "backtest").exit_code == 0
+    return folder
+
+
+def run(folder: Path, command: str, name: str, *words: str) -> Any:
+    settings = [word for setting in demo_settings(folder, "busy") for word in ("--set", setting)]
+    return CliRunner().invoke(
+        cli,
+        [command, "--start", DAY, "--data", str(folder / "data"), "--config", str(demo_files(folder)), "--out",
+         str(folder / name), "--no-report", *settings, *words],
+        catch_exceptions=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("words", [(), ("--speed", "40"), ("--speed", "1000")])
+def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
+    words: tuple[str, ...], recorded: Path, tmp_path: Path
+) -> None:
+    name = f"dry-{len(words)}{words[-1:]}"
+
+    assert run(recorded, "dry-run", name, *words).exit_code == 0
+
+    assert (recorded / name / "trades.csv").read_bytes() == (
+        recorded / "backtest" / "trades.csv"
+    ).read_bytes()
+    assert len((recorded / name / "trades.csv").read_text().splitlines()) > 300
+    assert manifest_of(recorded / name)["command"] == "dry-run"
+
+
+def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by_itself(
+    recorded: Path, tmp_path: Path
+) -> None:
+    paced = [recorded_process(recorded, tmp_path / name, name, *words) for name, words in (
+        ("busy", ("--speed", "1")),
+        ("hangs", ("--set", "dry_run.hang_s=0.5")),
+    )]  # fmt: skip
+    hung = paced[1].communicate(timeout=40)[1]
+    time.sleep(2)
+    paced[0].send_signal(signal.SIGINT)
+    told, errors = paced[0].communicate(timeout=30)
+
+    assert paced[0].returncode == 130, errors
+    assert "interrupted: what came until then is written" in told
+    assert manifest_of(tmp_path / "busy")["outcome"] == "interrupted"
+    assert paced[1].returncode == 1
+    assert "without calling the bot" in hung
+    assert not (tmp_path / "hangs").exists()
+
+
+def recorded_process(recorded: Path, out: Path, function: str, *words: str) -> subprocess.Popen[str]:
+    """`arb dry-run --start` in a process of its own."""
+    settings = [word for one in demo_settings(recorded, function) for word in ("--set", one)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "arb", "dry-run", "--start", DAY, "--data", str(recorded / "data"), "--no-report",
+         "--config", str(demo_files(recorded)), "--out", str(out), *settings, *words],
+        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+
+
+def test_a_backtest_is_proven_in_both_engines(recorded: Path) -> None:
+    found = verify(recorded / "backtest")
+
+    assert [replay.engine for replay in found.replays] == ["hftbacktest's engine", "dry-run"]
+    assert found.differences == []
+    assert CliRunner().invoke(cli, ["verify", str(recorded / "backtest")]).exit_code == 0
+
+
+def change_cell(lines: list[list[str]], name: str, change: Callable[[str], str]) -> None:
+    place = lines[0].index(name)
+    lines[len(lines) // 2][place] = change(lines[len(lines) // 2][place])
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("price", lambda text: str(float(text) + 0.01)),
+        ("exch_ts", lambda text: str(int(text) + 1)),
+        ("quantity", lambda text: "0.02"),
+        ("", lambda text: ""),
+    ],
+)
+def test_a_changed_or_missing_fill_is_reported_with_exit_code_4(
+    name: str, change: Callable[[str], str], recorded: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(recorded / "backtest", tmp_path / "run")
+    path = tmp_path / "run" / "trades.csv"
+    lines = list(csv.reader(path.read_text().splitlines()))
+    if name:
+        change_cell(lines, name, change)
+    else:
+        del lines[len(lines) // 2]
+    with path.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(lines)
+
+    told = CliRunner().invoke(cli, ["verify", str(tmp_path / "run"), "--json"])
+
+    assert told.exit_code == 4, told.output
+    kinds = {one["what"] for replay in json.loads(told.output)["replays"] for one in replay["differences"]}
+    assert "fill" in kinds
+
+
+def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:
+    with LiveSandbox() as sandbox:
+        result = session(tmp_path, sandbox)
+    path = next((result.folder / "recording" / "binance_spot").glob("*.gz"))
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    path.write_bytes(gzip.compress(b"".join(lines[: len(lines) * 2 // 3])))
+
+    told = CliRunner().invoke(cli, ["verify", str(result.folder)])
+
+    assert told.exit_code == 4
+    assert "binance_spot:BTCUSDT frames" in told.output
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        ((), "name one of them"),
+        (("--live-data", "--start", DAY), "name one of them"),
+        (("--live-data", "--speed", "3"), "are for recorded days"),
+        (("--start", DAY, "--duration", "1h"), "--duration is for live data"),
+        (("--sandbox", "--duration", "soon"), "write a span such as"),
+        (("--start", DAY, "--end", "2023-01-01"), "lies before"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    words: tuple[str, ...], text: str, tmp_path: Path
+) -> None:
+    told = CliRunner().invoke(cli, ["dry-run", "--config", str(demo_files(tmp_path)), *words])
+
+    assert told.exit_code == 2
+    assert text in told.output

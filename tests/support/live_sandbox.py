@@ -1,0 +1,138 @@
+"""A sandbox that runs beside the test, on a thread of its own, and what a dry-run on it is configured with."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from arb.config import Config, load
+from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
+from arb.sandbox.serve.urls import VenueUrls, ports_from
+from support.paths import ROOT
+from support.simulated import LISTINGS, PRICES
+
+VENUES = ("binance_spot", "bybit_spot")
+
+#: Orders at both legs all the time: buys through the ask and sells through the bid, and one that rests.
+BUSY = """
+def busy(bot):
+    bot.wait_next_feed(True, 10_000_000_000)
+    n = 1
+    while bot.elapse(37_000_000) == 0:
+        leg = n % 2
+        depth = bot.depth(leg)
+        if depth.best_bid > 0 and depth.best_ask > 0:
+            if n % 4 < 2:
+                bot.submit_buy_order(leg, n, depth.best_ask * 1.0002, 0.01, 0, 0, False)
+            else:
+                bot.submit_sell_order(leg, n, depth.best_bid * 0.9998, 0.01, 0, 0, False)
+            if n % 5 == 0:
+                bot.submit_buy_order(leg, 100_000 + n, depth.best_bid, 0.01, 0, 0, False)
+            if n % 7 == 0:
+                bot.cancel(leg, 100_000 + n - n % 5, False)
+        bot.clear_inactive_orders(-1)
+        n += 1
+    return 0
+
+
+def raises(bot):
+    bot.wait_next_feed(True, 10_000_000_000)
+    n = sum_of = 0
+    while bot.elapse(50_000_000) == 0:
+        n += 1
+        sum_of += 1 // (10 - n)
+    return sum_of
+
+
+def hangs(bot):
+    bot.wait_next_feed(True, 10_000_000_000)
+    x = 0
+    while x >= 0:
+        x = (x + 1) % 1000
+    return x
+"""
+
+
+class LiveSandbox:
+    """Real time, real sockets, a seeded market. `urls` once it is entered."""
+
+    def __init__(
+        self, *, seed: int = 7, speed: float = 1.0, faults: Sequence[Any] = (), port_base: int = 0
+    ) -> None:
+        listings = [LISTINGS[venue] for venue in VENUES]
+        self._sandbox = Sandbox(
+            SeededMarket(listings, PRICES, seed),
+            speed=speed,
+            faults=faults,
+            ports=ports_from(port_base) if port_base else {},
+        )
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self.urls: dict[str, VenueUrls] = {}
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._over.set)
+        self._thread.join()
+
+    @property
+    def injected(self) -> list[dict[str, Any]]:
+        """The faults that happened."""
+        return list(self._sandbox.injected)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        async with self._sandbox:
+            self.urls = dict(self._sandbox.urls)
+            self._ready.set()
+            await self._over.wait()
+
+
+def free_ports() -> int:
+    """The first of four ports in a row that nobody uses."""
+    for base in range(20_100, 60_000, 101):
+        sockets = []
+        try:
+            for port in range(base, base + 4):
+                sockets.append(socket.socket())
+                sockets[-1].bind(("127.0.0.1", port))
+            return base
+        except OSError:
+            continue
+        finally:
+            for one in sockets:
+                one.close()
+    raise AssertionError("no free ports")
+
+
+def demo_config(folder: Path, *overrides: str, function: str = "") -> Config:
+    """The demo's configuration, for a strategy of BUSY where one is named; its files are copied into `folder`."""
+    return load(demo_files(folder), demo_settings(folder, function, *overrides))
+
+
+def demo_files(folder: Path) -> Path:
+    """The demo's main file, copied."""
+    copied = folder / "demo"
+    if not copied.exists():
+        shutil.copytree(ROOT / "examples" / "demo", copied)
+    (folder / "busy.py").write_text(BUSY)
+    return copied / "arbitrage.toml"
+
+
+def demo_settings(folder: Path, function: str, *overrides: str) -> list[str]:
+    """As `--set` takes them."""
+    own = [f'strategy.function="{folder / "busy.py"}:{function}"'] if function else []
+    return [*own, "risk.position_limit=1000000.0", "risk.max_orders_per_second=0", *overrides]

@@ -1,0 +1,127 @@
+"""What a session was told of comes out of its recording again, whatever went wrong with its feeds."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.chaos import FAULTS, Chaos
+from support.dry_market import leg
+from support.sim_market import LOT, TICK
+from support.sim_time import S
+
+from arb.bot.world import NEVER
+from arb.dryrun.again import LegSource, rows_again
+from arb.dryrun.marks import LegMarks, MarkKind, checksum
+from arb.dryrun.session import Session
+from connectors.types import Instrument, Rows
+
+
+class Told:
+    """In the place of a driver: keeps what the strategy would hear of, and looks at its times."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, list[Any]] = {0: [], 1: []}
+        self.latest = -1
+        self.late = 0
+        self.next_due = NEVER
+
+    def on_rows(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
+        assert rows["local_ts"].min() > self.latest
+        assert rows["local_ts"].max() <= now_ns
+        self.latest = now_ns
+        self.rows[leg_no].append(rows.copy())
+        return True
+
+    def on_time(self, now_ns: int) -> bool:
+        assert now_ns >= self.latest
+        self.latest = now_ns
+        return True
+
+    def stop(self) -> bool:
+        return True
+
+
+class Lines:
+    """In the place of a recorder."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, list[bytes]] = {}
+
+    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> None:
+        self.lines.setdefault(symbol, []).append(b"%d %b\n" % (local_ts_ns, frame))
+
+    def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Any = None) -> None:
+        """Not of interest here."""
+
+
+def session_of(chaos: Chaos) -> tuple[Session, Told, Lines]:
+    """A session on the feed of a simulated network."""
+    told, lines = Told(), Lines()
+    legs = [
+        leg(0, venue=chaos.venue, symbol=instrument.symbol, tick_size=TICK, lot_size=LOT)
+        for instrument in chaos.feed.instruments
+    ]
+    session = Session(
+        legs,
+        told,  # type: ignore[arg-type]
+        chaos.feed.offset,
+        lines,
+        log=lambda event, text: None,
+        ended=lambda: None,
+        clock=chaos.timers.time_ns,
+    )
+    tap = session.tap_of([0, 1], chaos.venue)
+    chaos.feed._sink = chaos.feed._tap = tap
+    chaos.watch.feed = None
+    chaos.timers.every(S // 100, session.on_time)
+    return session, told, lines
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
+    chaos = Chaos(seed)
+    session, told, lines = session_of(chaos)
+    chaos.run(60 * S, FAULTS)
+    session.is_over = True
+    record = session.record
+    assert session.fault is None
+
+    for number, instrument in enumerate(chaos.feed.instruments):
+        file = tmp_path / f"{instrument.symbol}.gz"
+        file.write_bytes(gzip.compress(b"".join(lines.lines[instrument.symbol])))
+        source = LegSource(chaos.feed.venue, Instrument(*instrument), 0, [file])
+        marks = record.marks[record.marks["leg"] == number]
+
+        again = rows_again(source, marks, int(record.sums[number][0]), tmp_path)
+
+        expected = np.concatenate(told.rows[number])
+        assert again.told == len(expected) > 500
+        assert again.checksum == checksum(expected) == record.sums[number][2]
+
+
+def test_faults_leave_marks_of_every_kind() -> None:
+    kinds = set()
+    for seed in range(4):
+        chaos = Chaos(seed)
+        session, _, _ = session_of(chaos)
+        chaos.run(60 * S, FAULTS)
+        marks = session.record.marks
+        kinds |= {int(mark["kind"]) for mark in marks}
+    assert kinds == set(MarkKind)
+
+
+def test_rows_from_before_what_was_told_are_moved_up() -> None:
+    rows = np.zeros(3, [("ev", "u8"), ("local_ts", "i8"), ("px", "f8")])
+    rows["local_ts"] = 5, 6, 20
+    marks = LegMarks(0)
+    marks.on_frame()
+
+    lifted = marks.take(rows, 0, 10)  # type: ignore[arg-type]
+
+    assert lifted["local_ts"].tolist() == [11, 11, 20]
+    assert rows["local_ts"].tolist() == [5, 6, 20]
+    assert marks.marks[-1] == (0, MarkKind.LIFTED, 1, 10)
