@@ -133,6 +133,9 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
     timeout = idle_ns
     is_halted = False
     has_news = True
+    # The loop looks at these at every event, and hands the whole state on only where something may come of it.
+    legs, seen, attempts = state.legs, state.seen, state.attempts
+    bases, holdings, moved = state.bases, state.holdings, state.moved
     while True:
         result = bot.wait_next_feed(True, timeout)
         if result == _END_OF_DATA:
@@ -142,17 +145,28 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
         now = bot.current_timestamp
         is_stirred = False
         for pair_no in range(pairs):
-            change = read_touches(bot, state.legs, 2 * pair_no)
+            change = read_touches(bot, legs, 2 * pair_no)
+            phase = attempts[pair_no].phase
+            if change == UNCHANGED and phase == IDLE:
+                continue
+            pair = _pair(legs, pair_no)
             if change == PRICE_CHANGED:
                 has_news = True
                 if params.basis_halflife_ns > 0:
-                    update_basis(
-                        state.bases[pair_no], _pair(state.legs, pair_no), now, params.basis_halflife_ns
-                    )
-            if not _is_calm(state, pair_no, change, params):
-                is_stirred = True
-                if _step(bot, recorder, state, pair_no, change, is_halted, now, params):
-                    is_halted = True
+                    update_basis(bases[pair_no], pair, now, params.basis_halflife_ns)
+            if phase == IDLE and _is_calm(
+                pair,
+                _pair(seen, pair_no),
+                holdings[pair_no],
+                bases[pair_no].bps,
+                moved[pair_no],
+                change,
+                params,
+            ):
+                continue
+            is_stirred = True
+            if _step(bot, recorder, state, pair_no, change, is_halted, now, params):
+                is_halted = True
         if now >= next_record:
             is_stirred = True
             # Where nothing has moved a record would say the same again; the end of an attempt makes its own.
@@ -204,26 +218,18 @@ def _pair(records, pair_no):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _is_calm(state, pair_no, change, params):  # type: ignore[no-untyped-def]
-    """Whether nothing can come of a change: almost always so, and this is told without going further."""
-    if change == UNCHANGED:
-        return state.attempts[pair_no].phase == IDLE
-    holding = state.holdings[pair_no]
-    to_leg_0, to_leg_1 = _pair(state.seen, pair_no)
-    if to_leg_0.is_open != 0 or to_leg_1.is_open != 0 or state.attempts[pair_no].phase != IDLE:
+def _is_calm(pair, seen, holding, basis_bps, moved, change, params):  # type: ignore[no-untyped-def]
+    """Whether nothing can come of a change between attempts: almost always so, and this is told at once."""
+    if seen[0].is_open != 0 or seen[1].is_open != 0:
         return False
     if holding.bought_no != NONE_HELD or holding.blocked_no != NONE_HELD:
         return False
-    if change != PRICE_CHANGED:
+    if change != PRICE_CHANGED or not (is_quoted(pair[0]) and is_quoted(pair[1])):
         return True
-    leg_0, leg_1 = _pair(state.legs, pair_no)
-    if not (is_quoted(leg_0) and is_quoted(leg_1)):
-        return True
-    basis_bps = state.bases[pair_no].bps
-    edge_0, edge_1 = edge_bps(leg_0, leg_1) - basis_bps, edge_bps(leg_1, leg_0) + basis_bps
-    if edge_0 > to_leg_0.threshold_bps or edge_1 > to_leg_1.threshold_bps:
+    edge_0, edge_1 = edge_bps(pair[0], pair[1]) - basis_bps, edge_bps(pair[1], pair[0]) + basis_bps
+    if edge_0 > seen[0].threshold_bps or edge_1 > seen[1].threshold_bps:
         return False
-    if abs(state.moved[pair_no]) <= params.rebalance_threshold:
+    if abs(moved) <= params.rebalance_threshold:
         return True
     return not (edge_0 >= -params.rebalance_cost_bps or edge_1 >= -params.rebalance_cost_bps)
 
