@@ -13,6 +13,8 @@ from typing import IO
 from arb.data.inflate import ERRORS, open_gzip
 from arb.errors import InputError
 
+#: What a gzip file begins with.
+_GZIP_MAGIC = b"\x1f\x8b"
 #: Bytes of text per piece.
 _PIECE_BYTES = 1 << 20
 
@@ -34,6 +36,8 @@ def read_pieces(
             _hold(compressed)
             if os.fstat(compressed.fileno()).st_size == 0:
                 raise InputError(f"{path}: the file is empty; {again}")
+            if os.pread(compressed.fileno(), 2, 0) != _GZIP_MAGIC:
+                raise InputError(f"{path}: not a whole gzip file (it does not begin as one); {again}")
             while piece := file.read(_PIECE_BYTES):
                 if progress is not None:
                     progress(compressed.tell() - done)

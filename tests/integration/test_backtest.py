@@ -124,6 +124,10 @@ def test_cash_and_fees_add_up(finished: Any, pair: str, symbol: str) -> None:
     assert summary["pnl"] == pytest.approx(sum(leg["pnl"] for leg in summary["legs"]))
 
 
+#: Of the venues of the examples, in quote.
+LEAST_NOTIONAL = 20.0
+
+
 @pytest.mark.parametrize(("pair", "symbol"), RUNS)
 def test_every_fill_belongs_to_an_attempt_and_attempts_are_flat(
     finished: Any, pair: str, symbol: str
@@ -135,7 +139,10 @@ def test_every_fill_belongs_to_an_attempt_and_attempts_are_flat(
         sign = 1 if trade["side"] == "buy" else -1
         net[trade["attempt"]] = net.get(trade["attempt"], 0.0) + sign * float(trade["quantity"])
     last = str(done.summary["decisions"]["attempt"])  # may be under way when the data end
-    assert all(abs(left) < 1e-9 for attempt, left in net.items() if attempt != last)
+    # What is left of an attempt is too small for an order at a venue, and counts in the next.
+    dust = LEAST_NOTIONAL / min(float(trade["price"]) for trade in done.trades)
+    assert all(abs(left) < dust for attempt, left in net.items() if attempt != last)
+    assert abs(math.fsum(left for attempt, left in net.items() if attempt != last)) < dust
     times = [int(trade["exch_ts"]) for trade in done.trades]
     assert times == sorted(times)
 
