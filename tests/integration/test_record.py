@@ -348,7 +348,7 @@ def test_kill_9_loses_no_acknowledged_frame_and_the_next_start_goes_on(
 
 LIMITED = """
 import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 sys.argv = ["arb", *sys.argv[1:]]
 from arb.cli import main
 main()
