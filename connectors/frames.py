@@ -119,11 +119,45 @@ def read_digits(buffer, i):  # type: ignore[no-untyped-def]
 
 @compiled
 def read_decimal(buffer, i):  # type: ignore[no-untyped-def]
-    """The plain decimal at `i` up to its closing quote: value, index behind the quote, whether it was one."""
-    value, i, is_one = read_bare_decimal(buffer, i)
-    if not is_one or buffer[i] != QUOTE:
+    """The plain decimal at `i` up to its closing quote: value, index behind the quote, whether it was one.
+
+    The value is the float64 nearest to the text: mantissa and power of ten are both exact, so one division rounds
+    once. Texts beyond 2**53 after trailing zeros, or of more than 19 digits, are refused.
+    """
+    mantissa, count = read_digits(buffer, i)
+    i += count
+    digits = count
+    while count == 8:
+        value, count = read_digits(buffer, i)
+        mantissa = mantissa * _INT_POWERS[count] + value
+        i += count
+        digits += count
+    if digits == 0:
         return 0.0, i, False
-    return value, i + 1, True
+    scale = 0
+    if buffer[i] == DOT:
+        i += 1
+        value, count = read_digits(buffer, i)
+        mantissa = mantissa * _INT_POWERS[count] + value
+        i += count
+        scale = count
+        while count == 8:
+            value, count = read_digits(buffer, i)
+            mantissa = mantissa * _INT_POWERS[count] + value
+            i += count
+            scale += count
+        digits += scale
+        if scale == 0:
+            return 0.0, i, False
+    # Written out beside `read_bare_decimal`: the call would cost a fifth of a depth frame.
+    if buffer[i] != QUOTE or digits > 19:
+        return 0.0, i, False
+    while mantissa > _EXACT_MAX and scale > 0 and mantissa % _U10 == _U0:
+        mantissa //= _U10
+        scale -= 1
+    if mantissa > _EXACT_MAX or scale > 22:
+        return 0.0, i, False
+    return np.float64(mantissa) / _POWERS[scale], i + 1, True
 
 
 @compiled
