@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -66,7 +67,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-class Socket:
+class Socket(ABC):
     """A connection: a task that opens it and waits for its end, of which the listener hears once."""
 
     def __init__(self, url: str, listener: ConnectionListener) -> None:
@@ -74,9 +75,9 @@ class Socket:
         self.listener: ConnectionListener | None = listener
         self.task = asyncio.get_running_loop().create_task(self._run())
 
+    @abstractmethod
     async def open_and_wait(self) -> str:
         """Connects, tells the listener, and returns with the reason when the connection has ended."""
-        raise NotImplementedError
 
     def receive(self, message: bytes, local_ts: int) -> None:
         """Hands a message on. An error of whoever listens ends the connection, and is told to the loop."""
@@ -96,9 +97,9 @@ class Socket:
         self.listener = None
         self.shut()
 
+    @abstractmethod
     def shut(self) -> None:
         """Lets go of the socket. Any number of times."""
-        raise NotImplementedError
 
     async def _run(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -37,7 +38,7 @@ def view_of(*, as_json: bool) -> View:
     return TableView() if sys.stdout.isatty() else LineView()
 
 
-class View:
+class View(ABC):
     """Shows the progress once a second, and how it ended."""
 
     def __enter__(self) -> Self:
@@ -47,10 +48,11 @@ class View:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Nothing to put away."""
+        return
 
+    @abstractmethod
     def show(self, progress: Progress) -> None:
         """Called once a second."""
-        raise NotImplementedError
 
     def end(self, ending: Ending, progress: Progress, directory: str) -> None:
         """Called once, when the files are whole."""
