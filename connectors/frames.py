@@ -93,6 +93,24 @@ def load_8_bytes(typing_context, buffer, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
+def different_of_64(typing_context, buffer, i, j):  # type: ignore[no-untyped-def]
+    """Which of the 64 bytes at `buffer[i:]` differ from those at `buffer[j:]`, a bit each; no bounds check."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        vector = ir.VectorType(ir.IntType(8), 64)
+
+        def load(index):  # type: ignore[no-untyped-def]
+            address = builder.bitcast(builder.gep(array.data, [index]), vector.as_pointer())
+            return builder.load(address, align=1)
+
+        different = builder.icmp_unsigned("!=", load(args[1]), load(args[2]))
+        return builder.bitcast(different, ir.IntType(64))
+
+    return types.uint64(buffer, types.int64, types.int64), codegen
+
+
+@intrinsic
 def trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
     """The number of zero bits below the lowest set bit of a uint64; 64 for zero."""
 
