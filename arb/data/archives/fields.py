@@ -26,6 +26,7 @@ from connectors.frames import (
     different_of_64,
     find_newline,
     load_8_bytes,
+    pointer_to,
     read_bare_decimal,
     read_digits,
     read_int,
@@ -109,6 +110,7 @@ _BUY, _BID, _ASK, _SELL, _TRUE, _FALSE = (
 )
 #: Eight-byte words that an expected text may fill.
 _WORDS_MAX = 8
+_WORD_FIELDS = 1 + _WORDS_MAX
 
 
 def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
@@ -116,7 +118,7 @@ def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
 
     Raises ValueError for one that is too long or not ASCII.
     """
-    table = np.zeros((len(texts), 1 + _WORDS_MAX), np.uint64)
+    table = np.zeros((len(texts), _WORD_FIELDS), np.uint64)
     for row, text in zip(table, texts, strict=True):
         encoded = text.encode("ascii")
         if len(encoded) > 8 * _WORDS_MAX:
@@ -132,7 +134,7 @@ class Slots(NamedTuple):
     roles: tuple[Role, ...]
     #: How many columns a slot stands for.
     widths: NDArray[np.int64]
-    #: A row of `word_table` a slot.
+    #: A row of `word_table` a slot, one behind the other.
     words: NDArray[np.uint64]
 
 
@@ -149,26 +151,27 @@ def slots_of(roles: Sequence[Role], texts: Sequence[str]) -> Slots:
         )
     ]
     widths = np.array([width for _, _, width in runs], np.int64)
-    return Slots(tuple(role for role, _, _ in runs), widths, word_table([text for _, text, _ in runs]))
+    return Slots(tuple(role for role, _, _ in runs), widths, word_table([text for _, text, _ in runs]).ravel())
 
 
 @cache
-def record_reader(roles: tuple[Role, ...]) -> Any:
-    """The compiled loop over the lines of a file whose slots have these roles.
+def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
+    """The compiled loop over the lines of a file whose slots have these roles; without `has_quotes` it reads no quotes.
 
     It is made for one order of columns, as a header tells it: a line takes half of the time that it takes where the roles
     are looked up. Its arguments are those of `read_records` in it.
     """
     repeated = repeated_slots(roles)
-    read_repeated = _slots_reader(roles, 0, repeated)
-    read_others = _slots_reader(roles, repeated, len(roles))
+    read_repeated = _slots_reader(roles, has_quotes, 0, repeated)
+    read_others = _slots_reader(roles, has_quotes, repeated, len(roles))
 
     @compiled
-    def read_records(buffer, end, widths, words, records, cursor):  # type: ignore[no-untyped-def]
-        """Reads lines of buffer[:end] into `records` until the end, a full array, or a line that it cannot read.
+    def read_records(text, end, column_counts, expected, records, cursor):  # type: ignore[no-untyped-def]
+        """Reads lines of text[:end] into `records` until the end, a full array, or a line that it cannot read.
 
-        widths, words: see `Slots`. Blank lines are passed over.
+        column_counts, expected: `widths` and `words` of `Slots`. Blank lines are passed over.
         """
+        buffer, widths, words = pointer_to(text), pointer_to(column_counts), pointer_to(expected)
         i, line, count = cursor[POSITION], cursor[LINE], cursor[COUNT]
         why = DONE
         # The text of the repeated columns in the line that the last record is of: where, and how long.
@@ -212,17 +215,17 @@ def repeated_slots(roles: Sequence[Role]) -> int:
     return n
 
 
-def _slots_reader(roles: tuple[Role, ...], start: int, stop: int) -> Any:
+def _slots_reader(roles: tuple[Role, ...], has_quotes: bool, start: int, stop: int) -> Any:
     """Compiled: the slots start..stop at `i` into `record`; the index behind them and the comma, or -1."""
     if start == stop:
         return _read_nothing
     role, is_last = int(roles[start]), start == len(roles) - 1
-    read_rest = _slots_reader(roles, start + 1, stop)
+    read_rest = _slots_reader(roles, has_quotes, start + 1, stop)
 
     @compiled(forceinline=True)
     def read_slots(buffer, i, widths, words, record):  # type: ignore[no-untyped-def]
         for column in range(widths[start] if role == Role.SKIP else 1):
-            is_quoted = buffer[i] == QUOTE
+            is_quoted = has_quotes and buffer[i] == QUOTE
             if is_quoted:
                 i += 1
             i = _read_field(buffer, i, role, words, start, record, is_quoted)
@@ -343,10 +346,10 @@ def _number_of(digits):  # type: ignore[no-untyped-def]
 @compiled(forceinline=True)
 def _match_word(buffer, i, words, slot):  # type: ignore[no-untyped-def]
     """Index behind the expected word at `i`; -1 for any other text. What follows it is for the caller to look at."""
-    length = np.int64(words[slot, 0])
+    length = np.int64(words[slot * _WORD_FIELDS])
     j = 0
     while j < length:
-        word = load_8_bytes(buffer, i + j) ^ words[slot, 1 + (j >> 3)]
+        word = load_8_bytes(buffer, i + j) ^ words[slot * _WORD_FIELDS + 1 + (j >> 3)]
         if length - j < 8:
             word <<= np.uint64(8 * (8 - (length - j)))
         if word != _U0:

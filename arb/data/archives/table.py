@@ -84,6 +84,8 @@ class Table:
         self._roles: tuple[Role, ...] = ()
         self._expected: list[str] = []
         self._slots = slots_of([], [])
+        #: Whether a line with quotes came.
+        self._has_quotes = False
         self._buffer = np.zeros(_LINE_BYTES_MAX + _CHUNK_BYTES + PADDING, np.uint8)
         self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
         self._cursor = np.zeros(3, np.int64)
@@ -125,11 +127,14 @@ class Table:
         if not self._names:
             self._read_header(end)
         roles, widths, words = self._slots
-        read_records = record_reader(roles)
         while True:
+            read_records = record_reader(roles, has_quotes=self._has_quotes)
             why = read_records(self._buffer, end, widths, words, self._records, cursor)
             if why == BAD_LINE:
-                self._read_slowly(end)
+                if b'"' in self._line(end)[0] and not self._has_quotes:
+                    self._has_quotes = True
+                else:
+                    self._read_slowly(end)
                 continue
             if cursor[COUNT]:
                 yield self._records[: cursor[COUNT]]
