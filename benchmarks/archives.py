@@ -31,19 +31,15 @@ import numpy as np
 import polars as pl
 from alternate import Result, alternate, show, show_machine
 from hftbacktest.data.utils import bybithistmktdata, tardis
-from hftbacktest.types import event_dtype
 
 from arb.data.archived import archive_path
-from arb.data.archives.streams import ArchiveStream
 from arb.data.cache import RowCache
-from arb.data.catalog import ArchiveDay, find_days
+from arb.data.catalog import find_days
 from arb.data.convert import Feed, convert
-from arb.data.order import EventOrder
+from arb.data.memory import rows_of_day
 from connectors.binance import BinanceUsdm
-from connectors.book import BookSync, Checkpoint, Status
 from connectors.bybit import BybitLinear
-from connectors.clock import RowClock
-from connectors.types import Instrument, SequenceRule, Venue
+from connectors.types import Instrument, Venue
 
 SYMBOL = "BTCUSDT"
 DAY = date(2024, 1, 1)
@@ -220,24 +216,9 @@ def our_conversion(folder: Path, venue: Venue) -> Callable[[], int]:
 
 
 def our_rows(folder: Path, venue: Venue) -> Callable[[], Any]:
-    """The one day of a folder as ordered rows in memory."""
+    """The one day of a folder as ordered rows in memory; a touch alone is fused to the changes of a book."""
     (day,) = find_days(folder)
-    assert isinstance(day, ArchiveDay)
-
-    def run() -> Any:
-        sync = BookSync(SequenceRule.INCREMENT, keep_bbo=True)
-        if day.is_touch_only:
-            sync.resume(Checkpoint(Status.SYNCED, 0))
-        clock = RowClock(10_000_000, 10_000_000)
-        rows, count = np.empty(BUFFER_ROWS, event_dtype), 0
-        for piece in ArchiveStream(venue, day).decode():
-            chained = sync.receive(*piece)
-            clock.stamp(chained)
-            rows[count : count + len(chained)] = chained
-            count += len(chained)
-        return EventOrder().feed(rows[:count])
-
-    return run
+    return lambda: rows_of_day(venue, day, 10_000_000)
 
 
 def quietly(work: Callable[[], Any]) -> Callable[[], Any]:

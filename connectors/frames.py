@@ -82,7 +82,9 @@ _U0, _U3, _U8, _U10, _U16, _U32 = (np.uint64(n) for n in (0, 3, 8, 10, 16, 32))
 
 def _address(context, builder, kind, value, index):  # type: ignore[no-untyped-def]
     """Where byte `index` of a buffer lies; `kind` is Numba's type of it, an array of bytes or a pointer to them."""
-    data = value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
+    data = (
+        value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
+    )
     return builder.gep(data, [index])
 
 

@@ -5,14 +5,15 @@ strategy. A row that fits both is written once with both flags; one that a later
 for each side. The result equals hftbacktest's `correct_event_order` over the whole sequence, however it is cut.
 
 Nothing is sorted but what came late. Local times never fall, so a row whose venue time is not below that of any row
-before it keeps its place for both sides; any other, a late one, keeps it for the strategy alone, and its other half goes
-in front of the first row with a later venue time.
+before it keeps its place for both sides; any other, a late one, keeps it for the strategy alone, and its other half
+goes in front of the first row with a later venue time.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+from numpy.typing import NDArray
 
 from connectors.jit import compiled
 from connectors.types import Rows
@@ -38,7 +39,7 @@ class EventOrder:
         self._rows: Rows = np.empty(0, event_dtype)
         self._start = self._end = self._ordered = 0
         #: Where the late rows behind `_ordered` are.
-        self._late = np.empty(0, np.int64)
+        self._late: NDArray[np.int64] = np.empty(0, np.int64)
         self._late_count = 0
         #: How many rows were moved when halves were put in last.
         self._moved = 0
@@ -57,9 +58,7 @@ class EventOrder:
         self._make_room(len(rows), rows_to_come)
         if len(self._late) < self._late_count + len(rows):
             self._late = np.concatenate((self._late, np.empty(self._late_count + len(rows), np.int64)))
-        self._late_count += _append(
-            rows, self._rows, self._end, self._late[self._late_count :], self._state
-        )
+        self._late_count += _append(rows, self._rows, self._end, self._late[self._late_count :], self._state)
         self._end += len(rows)
         # Halves are put in where enough came since they were last, so that far moves are rare.
         if self._end - self._ordered >= self._moved:

@@ -129,7 +129,7 @@ def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
 
 
 class Slots(NamedTuple):
-    """The columns of a file as the loop takes them: a slot a column, or for columns that are skipped one after the other."""
+    """The columns of a file as the loop takes them: a slot a column, or one for all that are skipped in a row."""
 
     roles: tuple[Role, ...]
     #: How many columns a slot stands for.
@@ -151,15 +151,17 @@ def slots_of(roles: Sequence[Role], texts: Sequence[str]) -> Slots:
         )
     ]
     widths = np.array([width for _, _, width in runs], np.int64)
-    return Slots(tuple(role for role, _, _ in runs), widths, word_table([text for _, text, _ in runs]).ravel())
+    return Slots(
+        tuple(role for role, _, _ in runs), widths, word_table([text for _, text, _ in runs]).ravel()
+    )
 
 
 @cache
 def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
-    """The compiled loop over the lines of a file whose slots have these roles; without `has_quotes` it reads no quotes.
+    """The compiled loop over the lines of a file whose slots have these roles. Without `has_quotes` it reads none.
 
-    It is made for one order of columns, as a header tells it: a line takes half of the time that it takes where the roles
-    are looked up. Its arguments are those of `read_records` in it.
+    It is made for one order of columns, as a header tells it: a line takes half of the time that it takes where the
+    roles are looked up. Its arguments are those of `read_records` in it.
     """
     repeated = repeated_slots(roles)
     read_repeated = _slots_reader(roles, has_quotes, 0, repeated)
