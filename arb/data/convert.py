@@ -37,6 +37,7 @@ from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
+from connectors.jit import compiled
 from connectors.touch import TouchBook
 from connectors.types import Instrument, Rows, Venue
 
@@ -358,12 +359,19 @@ def with_times(rows: Rows, clock: RowClock, book: FusedBook | TouchBook | None) 
 
     `rows` are changed; a view of what the book holds, valid until the next call.
     """
-    if book is None:
-        is_touch = rows["ev"] & np.uint64(0xFF) == DEPTH_BBO_EVENT
-        if is_touch.any():
-            rows = rows[~is_touch]
+    if book is None and _has_touch(rows):
+        rows = rows[rows["ev"] & np.uint64(0xFF) != DEPTH_BBO_EVENT]
     clock.stamp(rows)
     return rows if book is None else book.fuse(rows)
+
+
+@compiled
+def _has_touch(rows):  # type: ignore[no-untyped-def]
+    """Whether there is a best bid or offer among rows."""
+    is_one = False
+    for row in range(len(rows)):
+        is_one |= np.int64(rows[row].ev) & 0xFF == DEPTH_BBO_EVENT
+    return is_one
 
 
 def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:

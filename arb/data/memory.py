@@ -15,6 +15,9 @@ from arb.data.spool import read_into
 from connectors.clock import RowClock
 from connectors.types import Instrument, Rows, Venue
 
+#: So many rows there is room for at first.
+_ROOM_MIN = 1 << 18
+
 
 def rows_of_day(
     venue: Venue,
@@ -70,4 +73,6 @@ class _Reading:
         rows = with_times(rows, self._clock, self._book)
         self._count += len(rows)
         left = max(self._size - self._read, 0)
-        self.order.add(rows, rows_to_come=self._count * left // max(self._read, 1))
+        # Twice that, for what was read is ahead of what was decoded, and room that is not used costs nothing.
+        to_come = 2 * self._count * left // max(self._read, 1)
+        self.order.add(rows, rows_to_come=max(to_come, _ROOM_MIN))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Thread
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -15,8 +16,26 @@ def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
     A piece must stay valid while the next one is made. What making one raises is raised here in its place; the thread
     ends with the iterator.
     """
-    with ThreadPoolExecutor(1, name) as pool:
-        coming = pool.submit(next, pieces, None)
-        while (piece := coming.result()) is not None:
-            coming = pool.submit(next, pieces, None)
+    asked: SimpleQueue[bool] = SimpleQueue()
+    made: SimpleQueue[T | BaseException | None] = SimpleQueue()
+    thread = Thread(target=_make, args=(pieces, asked, made), name=name, daemon=True)
+    thread.start()
+    try:
+        asked.put(True)
+        while (piece := made.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            asked.put(True)
             yield piece
+    finally:
+        asked.put(False)
+        thread.join()
+
+
+def _make(pieces: Iterator[T], asked: SimpleQueue[bool], made: SimpleQueue[T | BaseException | None]) -> None:
+    """Makes a piece whenever one is asked for; None at the end, or what was raised."""
+    while asked.get():
+        try:
+            made.put(next(pieces, None))
+        except BaseException as error:
+            made.put(error)

@@ -161,6 +161,15 @@ def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def is_within(messages, start, end):  # type: ignore[no-untyped-def]
+    """Whether all local times are in start..end, without the end."""
+    is_all = True
+    for m in range(len(messages)):
+        is_all &= start <= messages[m].local_ts < end
+    return is_all
+
+
+@compiled
 def hold_within(rows, messages, first, last):  # type: ignore[no-untyped-def]
     """Moves local times into first..last."""
     for m in range(len(messages)):

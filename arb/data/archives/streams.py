@@ -27,6 +27,7 @@ from arb.data.archives.rows import (
     emit_touch,
     emit_trades,
     hold_within,
+    is_within,
     stamp_sent,
 )
 from arb.data.archives.table import Table
@@ -133,11 +134,11 @@ class ArchiveStream:
         At midnight a frame may have been sent a moment after the day that it is filed under. Raises InputError for a
         time that is not of the day by far.
         """
-        times = piece.messages["local_ts"]
         start = _ns_of(file)
         end = start + _DAY_NS
-        if not len(times) or (times.min() >= start and times.max() < end):
+        if is_within(piece.messages, start, end):
             return
+        times = piece.messages["local_ts"]
         is_far = (times < start - OUTSIDE_NS_MAX) | (times >= end + OUTSIDE_NS_MAX)
         if is_far.any():
             n = int(np.flatnonzero(is_far)[0])

@@ -32,7 +32,7 @@ from connectors.payloads import decimal
 from connectors.types import Rows
 
 #: Text is read in pieces of this size: it and what is made of it stay in the processor's cache.
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 19
 _LINE_BYTES_MAX = 1 << 20
 #: Records that are given at a time.
 _RECORDS_MAX = 1 << 13

@@ -13,7 +13,8 @@ from arb.data.inflate import ERRORS, crc32, raw_inflater
 from arb.data.raw import Progress, read_pieces
 from arb.errors import InputError
 
-_PIECE_BYTES = 1 << 20
+# A zip's text is made of smaller pieces: what unpacks it begins with little room and takes twice as much again and again.
+_PIECE_BYTES = 1 << 18
 _PACKED_BYTES = 1 << 18
 # A member's local header: its length without name and extra field, and where their lengths stand.
 _HEADER_BYTES, _NAME_LENGTHS = 30, 26
