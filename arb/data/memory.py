@@ -73,6 +73,7 @@ class _Reading:
         rows = with_times(rows, self._clock, self._book)
         self._count += len(rows)
         left = max(self._size - self._read, 0)
-        # Twice that, for what was read is ahead of what was decoded, and room that is not used costs nothing.
-        to_come = 2 * self._count * left // max(self._read, 1)
-        self.order.add(rows, rows_to_come=max(to_come, _ROOM_MIN))
+        # Twice what it looks like, for what was read is ahead of what was decoded; room that is not used costs nothing.
+        # Sorted rows come after all reading. No row takes less than a byte.
+        to_come = 2 * self._count * left // self._read if self._read else 0
+        self.order.add(rows, rows_to_come=max(min(to_come, left), _ROOM_MIN))

@@ -13,7 +13,7 @@ from arb.data.inflate import ERRORS, crc32, raw_inflater
 from arb.data.raw import Progress, read_pieces
 from arb.errors import InputError
 
-# A zip's text is made of smaller pieces: what unpacks it begins with little room and takes twice as much again and again.
+# Smaller than those of gzip: what unpacks a zip begins with little room, and doubles it for each piece anew.
 _PIECE_BYTES = 1 << 18
 _PACKED_BYTES = 1 << 18
 # A member's local header: its length without name and extra field, and where their lengths stand.
