@@ -87,16 +87,21 @@ class EventOrder:
     def _make_room(self, more: int, rows_to_come: int) -> None:
         """Lets `more` rows be appended, and the other halves of all late ones; forgets what was taken."""
         kept, wanted = self._end - self._start, self._late_count + 2 * more
-        if self._end + wanted <= len(self._rows):
-            return
-        rows = self._rows
-        if self._start < kept + wanted:  # moving what is kept to the front would free too little
-            rows = np.empty(max(_GROWTH * (kept + wanted), kept + rows_to_come, _ROWS_MIN), event_dtype)
+        is_full = self._end + wanted > len(self._rows)
+        if is_full and self._start < kept + wanted:  # moving what is kept to the front would free too little
+            room = max(_GROWTH * (kept + wanted), kept + rows_to_come, _ROWS_MIN)
+            self._move(np.empty(room, event_dtype))
+        elif is_full or (self._start and kept <= more):
+            # Sooner than it must be, where that is little work: memory that was not written yet is not used up.
+            self._move(self._rows)
+
+    def _move(self, rows: Rows) -> None:
+        """Lets what was not taken begin at the front of `rows`."""
         _move(self._rows, self._start, self._end, rows)
         self._rows = rows
         self._late[: self._late_count] -= self._start
         self._ordered -= self._start
-        self._start, self._end = 0, kept
+        self._start, self._end = 0, self._end - self._start
 
 
 @compiled
