@@ -59,6 +59,10 @@ class Choice(NamedTuple):
         return any(file.kind in BOOK_KINDS for file in self.files)
 
     @property
+    def has_trades(self) -> bool:
+        return any(file.kind in (ArchiveKind.TRADES, ArchiveKind.AGG_TRADES) for file in self.files)
+
+    @property
     def holds(self) -> str:
         """What there is, in words."""
         words = ", ".join(_KIND_WORDS[file.kind] for file in self.files)

@@ -172,7 +172,10 @@ def convert(
         with ExitStack() as stack, row_cache.filling():
             return _convert(feeds, _Converter(row_cache, stack, progress), offset_ns)
     except OSError as error:  # the recordings' own are InputErrors already
-        raise InputError(f"{row_cache.directory}: the row cache failed: {error.strerror or error}") from None
+        raise InputError(
+            f"{row_cache.directory}: the row cache failed: {error.strerror or error}; where its disk is full, "
+            "make room: arb data cache --clear"
+        ) from None
 
 
 def _convert(feeds: Sequence[Feed], converter: _Converter, offset_ns: int | None) -> Conversion:

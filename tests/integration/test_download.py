@@ -257,6 +257,17 @@ def test_trades_only_is_warned_of(shell: Shell) -> None:
     )
 
 
+def test_a_day_without_trades_is_warned_of(shell: Shell) -> None:
+    shell.place.serve(SPOT, FREE, "tardis")
+    shell.place.serve(BYBIT_SPOT, FREE, "tardis", kinds="book touch")
+    warning = (
+        "warning: bybit_spot:BTCUSDT 2024-01-01: tardis has order book, touch;"
+        " without trades, no trade fills a resting order\n"
+    )
+    assert shell.arb(*words("--dry-run")).err == warning
+    assert warning in shell.arb("backtest", "--start", str(FREE), "--download").err
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [

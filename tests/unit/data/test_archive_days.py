@@ -308,9 +308,9 @@ def test_the_notes_name_source_contents_and_latency(tmp_path: Path) -> None:
         "; 2 of 3 days",
     ]
     assert notes == [
-        "binance_usdm:BTCUSDT: Binance's public archive (best bid and offer), a book of one level a side; stamped by a "
-        "latency model: local times are the venue's plus 10 ms (latency.feed_ms)",
+        "binance_usdm:BTCUSDT: Binance's public archive (best bid and offer), a book of one level a side, without "
+        "trades; stamped by a latency model: local times are the venue's plus 10 ms (latency.feed_ms)",
         "bybit_linear:BTCUSDT: Bybit's public archive (ob500, trades); stamped by a latency model: local times are the "
         "venue's plus 10 ms (latency.feed_ms)",
-        "bybit_spot:BTCUSDT: Tardis' archive (order book); local times are those of its recorder",
+        "bybit_spot:BTCUSDT: Tardis' archive (order book), without trades; local times are those of its recorder",
     ]
