@@ -366,6 +366,19 @@ def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-unt
         return
     if held[_HELD_ROWS] + count > len(held_rows) or held[_HELD_MESSAGES] == len(held_messages):
         held[:] = 0
+    _append(rows, message, held_rows, held_messages, held)
+
+
+@compiled
+def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-untyped-def]
+    """Keeps the held changes from `start` on, moved to the front."""
+    for m in range(start, end):
+        _append(held_rows, held_messages[m], held_rows, held_messages, held)
+
+
+@compiled
+def _append(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
+    """Copies a change behind the held ones; it may be one of them, of a place that is not in front of that."""
     start = held[_HELD_ROWS]
     end = _copy(rows, message.row_start, message.row_end, held_rows, start)
     m = held[_HELD_MESSAGES]
@@ -374,18 +387,3 @@ def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-unt
     held_messages[m].row_end = end
     held[_HELD_ROWS] = end
     held[_HELD_MESSAGES] = m + 1
-
-
-@compiled
-def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-untyped-def]
-    """Keeps the held changes from `start` on, moved to the front."""
-    for m in range(start, end):
-        message = held_messages[m]
-        row = held[_HELD_ROWS]
-        row_end = _copy(held_rows, message.row_start, message.row_end, held_rows, row)
-        k = held[_HELD_MESSAGES]
-        held_messages[k] = message
-        held_messages[k].row_start = row
-        held_messages[k].row_end = row_end
-        held[_HELD_ROWS] = row_end
-        held[_HELD_MESSAGES] = k + 1

@@ -252,7 +252,9 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(NpyWriter, "write", refuse)
-    with pytest.raises(InputError, match=r"cache: the row cache failed: No space left on device$"):
+    with pytest.raises(
+        InputError, match=r"cache: the row cache failed: No space left on device; .*arb data cache --clear$"
+    ):
         run(tmp_path / "cache", feed_of([spot]))
     check_tidy(tmp_path / "cache")
 
