@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from connectors.backoff import Backoff
+from connectors.batch import Batch
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
 from connectors.lag import OffsetEstimator, clock_sample
 from connectors.limiter import Limiter
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
+from connectors.runs import NO_LEAD
 from connectors.session import Session, SessionTimes
 from connectors.snapshots import Snapshots
 from connectors.transport import Event, EventKind, Rest, RestAnswer, Timer, Timers, Transport
@@ -81,6 +83,8 @@ class _Book:
         self.backoff = backoff
         self.session: Session | None = None
         self.timer: Timer | None = None
+        #: How often the book was given up.
+        self.doubts = 0
 
     def cancel(self) -> None:
         if self.timer is not None:
@@ -115,6 +119,7 @@ class Feed:
         """
         if Stream.DEPTH not in streams or not instruments:
             raise ValueError("a feed needs an instrument and the stream of its book")
+        streams = tuple(dict.fromkeys(streams))
         self.venue = venue
         self.instruments = tuple(instruments)
         self.offset = offset or OffsetEstimator()
@@ -134,6 +139,9 @@ class Feed:
             )
             for instrument in instruments
         ]
+        for instrument, book in zip(instruments, self._books, strict=True):
+            openings = [venue.opening(venue.topic(stream, instrument.symbol)) for stream in streams]
+            book.pipeline.expect_runs(openings, book.monitor.lag_counts)
         #: By topic: which instrument, which stream.
         self._targets = {
             venue.topic(stream, instrument.symbol): (no, stream)
@@ -219,6 +227,28 @@ class Feed:
         if outcome != Outcome.NOTHING:
             self._follow_up(no, outcome, local_ts)
 
+    def receive_run(self, batch: Batch, first: int) -> int:
+        """Market frames of one instrument from number `first` on, while they are plain (`connectors.runs`); how many."""
+        target = self._targets.get(self.venue.topic_of(batch.frames[first]))
+        now = self._timers.monotonic_ns()
+        lead_max = self.offset.lead_max(now)
+        if target is None or lead_max is None:
+            return 0
+        no = target[0]
+        book = self._books[no]
+        monitor, pipeline = book.monitor, book.pipeline
+        # What was stale is told to be known again, step by step.
+        if monitor.status != FeedStatus.SYNCED:
+            return 0
+        monitor.begin_run(now)
+        ends = pipeline.receive_run(batch, first, lead_max, self.offset.offset_ns)
+        if ends:
+            monitor.end_run(pipeline.run.tallies, now)
+            if pipeline.run.lead != NO_LEAD:
+                self.offset.observe_lead(pipeline.run.lead, now)
+            self._hand_on(no, batch, first, ends)
+        return len(ends)
+
     def session_live(self, session: Session) -> None:
         """Streams flow; books that come by subscription are on their way."""
         for no, book in enumerate(self._books):
@@ -303,6 +333,23 @@ class Feed:
             chars += size
         return packs
 
+    def _hand_on(self, no: int, batch: Batch, first: int, ends: list[int]) -> None:
+        """The frames of a run to the tap and their rows to the sink, frame by frame."""
+        book, rows, start = self._books[no], self._books[no].pipeline.rows, 0
+        doubts = book.doubts
+        try:
+            for n, end in enumerate(ends):
+                book.pipeline.shown = n
+                if self._tap is not None:
+                    self._tap.on_frame(no, batch.stamps[first + n], batch.frames[first + n])
+                if end > start:
+                    self._sink.on_rows(no, rows[start:end])
+                    start = end
+                if book.doubts != doubts:  # the sink has stopped the feed
+                    return
+        finally:
+            book.pipeline.shown = -1
+
     def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
         """What the book's message asks for."""
         book = self._books[no]
@@ -346,6 +393,7 @@ class Feed:
         """The book is not known any more: the rows that say so go out at once."""
         book = self._books[no]
         book.cancel()
+        book.doubts += 1
         book.pipeline.doubt(self._timers.time_ns())
         if self._snapshots is not None:
             self._snapshots.cancel(no)
@@ -460,6 +508,9 @@ class _Listener:
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
         self._feed.receive(self.session, frame, local_ts)
+
+    def on_run(self, batch: Batch, first: int) -> int:
+        return self._feed.receive_run(batch, first)
 
     def on_live(self) -> None:
         self._feed.session_live(self.session)

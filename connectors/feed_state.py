@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from connectors.lag import Histogram, Rate
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.lag import BUCKETS, Histogram, Rate
 from connectors.pipeline import Pipeline
 from connectors.types import Stream
 
@@ -60,12 +63,12 @@ class InstrumentState(NamedTuple):
 class _Meter:
     """What is counted of one stream."""
 
-    def __init__(self) -> None:
+    def __init__(self, lag_counts: NDArray[np.int64]) -> None:
         self.messages = 0
         self.bytes = 0
         self.last_ns = -1
         self.rate = Rate()
-        self.lags = Histogram()
+        self.lags = Histogram(counts=lag_counts)
         self.is_reported = False
 
 
@@ -76,7 +79,9 @@ class Monitor:
         #: Written by the feed only.
         self.status = FeedStatus.DOWN
         self._symbol = symbol
-        self._meters = {stream: _Meter() for stream in streams}
+        #: Lags of the present window, a row a stream in the order of `streams`; for compiled code, after `begin_run`.
+        self.lag_counts = np.zeros((len(streams), BUCKETS), np.int64)
+        self._meters = {stream: _Meter(self.lag_counts[row]) for row, stream in enumerate(streams)}
         self._subscribed_ns = -1
         self._book_ns = now_ns
 
@@ -97,6 +102,22 @@ class Monitor:
             meter.lags.add(local_ts - exch_ts, now_ns)
         if stream == Stream.DEPTH:
             self._book_ns = now_ns
+
+    def begin_run(self, now_ns: int) -> None:
+        """Before several messages are counted in `lag_counts`."""
+        for meter in self._meters.values():
+            meter.lags.roll(now_ns)
+
+    def end_run(self, tallies: list[list[int]], now_ns: int) -> None:
+        """Counts several messages whose lags are counted; `tallies`: messages and bytes of each stream."""
+        for (stream, meter), (messages, size) in zip(self._meters.items(), tallies, strict=True):
+            if messages:
+                meter.messages += messages
+                meter.bytes += size
+                meter.last_ns = now_ns
+                meter.rate.add(now_ns, messages)
+                if stream == Stream.DEPTH:
+                    self._book_ns = now_ns
 
     def silence_ns(self, now_ns: int) -> int:
         """How long the book's stream has said nothing."""

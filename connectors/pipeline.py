@@ -15,14 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from hftbacktest.types import event_dtype
+from numpy.typing import NDArray
 
+from connectors.batch import Batch
 from connectors.book import BookSync, Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.errors import DecodeError
 from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
 from connectors.fuse import FusedBook
 from connectors.jit import compiled
+from connectors.lag import BUCKETS
 from connectors.lines import record_of
+from connectors.runs import Book, KnownTouch, Runs
 from connectors.types import MESSAGE_DTYPE, Instrument, Kind, Rows, SequenceRule, Venue
 
 #: A frame that is longer is no market data.
@@ -145,6 +149,11 @@ def warm_up(venue: Venue, instrument: Instrument) -> None:
     pipeline._chain(0)
     pipeline._book.make_room(1 << 16)
     pipeline._sync.resume(Checkpoint(Status.SYNCED, 0))
+    batch = Batch()
+    batch.frames.append(b"{}")
+    batch.stamps.append(1)
+    pipeline.expect_runs([b"{"], np.zeros((1, BUCKETS), np.int64))
+    pipeline.receive_run(batch, 0, 0, 0)
     pipeline.touch()
     pipeline.doubt(1)
 
@@ -162,6 +171,10 @@ class Pipeline:
         self._book = FusedBook(instrument.tick_size, instrument.lot_size)
         self._snapshot = b""
         self._book_ts = 0
+        self._venue = venue
+        self._runs: Runs | None = None
+        #: Which frame of the run is being handed on, for `touch`; -1: the newest of all.
+        self.shown = -1
         self.rows: Rows = np.zeros(0, event_dtype)
         #: Of the last frame: its kind and venue time (0: none).
         self.kind = Kind.OTHER
@@ -170,7 +183,7 @@ class Pipeline:
     @property
     def is_synced(self) -> bool:
         """Whether the book is proven."""
-        return self._sync.status == Status.SYNCED
+        return self._sync.is_synced
 
     @property
     def needs_fetch(self) -> bool:
@@ -192,18 +205,55 @@ class Pipeline:
         return self._decoder.slow_frames
 
     def touch(self) -> Touch:
-        """The touch by all that was received; NaN unless the book is proven."""
+        """The touch by all that was received, of a run by all up to `shown`; NaN unless the book is proven."""
         if not self.is_synced:
             return UNKNOWN_TOUCH
-        bid, ask, tick = self._book.best_bid_tick, self._book.best_ask_tick, self._instrument.tick_size
+        if self._runs is not None and self.shown >= 0:
+            known = self._runs.touch(self.shown)
+        else:
+            book = self._book
+            known = KnownTouch(
+                book.best_bid_tick,
+                book.best_qty(0),
+                book.best_ask_tick,
+                book.best_qty(1),
+                self._sync.order_id,
+                self._book_ts,
+            )
+        bid, ask, tick = known.bid_tick, known.ask_tick, self._instrument.tick_size
         return Touch(
             math.nan if bid is None else round(bid * tick, PX_DECIMALS),
-            self._book.best_qty(0),
+            known.bid_qty,
             math.nan if ask is None else round(ask * tick, PX_DECIMALS),
-            self._book.best_qty(1),
-            self._sync.order_id,
-            self._book_ts,
+            known.ask_qty,
+            known.order_id,
+            known.local_ts,
         )
+
+    def expect_runs(self, openings: list[bytes], lag_counts: NDArray[np.int64]) -> None:
+        """Before `receive_run`: how the frames of each stream begin (`Venue.opening`), and where their lags count."""
+        book = Book(self._sync, self._clock, self._book)
+        self._runs = Runs(self._venue, symbol_table([self._instrument.symbol]), openings, book, lag_counts)
+
+    def receive_run(self, batch: Batch, first: int, lead_max: int, offset_ns: int) -> list[int]:
+        """Takes frames from number `first` on while they are plain (`connectors.runs`); where the rows of each end.
+
+        Their rows are in `rows`. `lead_max`: a venue time that leads its local time by more is not plain.
+        """
+        if self._runs is None or not self.is_synced:
+            return []
+        self._clock.offset_ns = offset_ns
+        count = self._runs.take(batch, first, lead_max, self._book_ts)
+        self._book_ts = self._runs.book_ts
+        self.rows = self._runs.rows
+        return self._runs.row_ends(count)
+
+    @property
+    def run(self) -> Runs:
+        """What is known of the last run. Raises ValueError where none is expected."""
+        if self._runs is None:
+            raise ValueError("no runs were expected")
+        return self._runs
 
     def decode(self, frame: bytes, local_ts: int) -> Kind:
         """Decodes a frame of a stream, for `receive`. Raises DecodeError; nothing has changed then."""

@@ -241,6 +241,12 @@ class Venue(Protocol):
     def topic_of(self, frame: bytes) -> str:
         """The topic of a market frame; "" for a control frame and for what is none. Never raises."""
 
+    def opening(self, topic: str) -> bytes:
+        """How market frames of a topic begin, as the venue writes them, up to what tells it from all others.
+
+        One that begins so is no control frame. One that begins otherwise may still be of the topic.
+        """
+
     def control(self, frame: bytes) -> Control | None:
         """What a control frame says; None for market data and for what is no frame. Cheap for market data."""
 
