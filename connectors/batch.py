@@ -11,6 +11,7 @@ from connectors.frames import PADDING
 
 _BYTES_MIN = 1 << 16
 _FRAMES_MIN = 1 << 8
+_ZEROS = bytes(PADDING)
 
 
 class Packed(NamedTuple):
@@ -32,13 +33,7 @@ class Batch:
         self.frames: list[bytes] = []
         self.stamps: list[int] = []
         self._is_packed = False
-        self._text = np.zeros(_BYTES_MIN, np.uint8)
-        self._view = self._text.data
-        self._ends = np.zeros(_FRAMES_MIN, np.int64)
-        self._stamps = np.zeros(_FRAMES_MIN, np.int64)
-
-    def __len__(self) -> int:
-        return len(self.frames)
+        self._make_room(_BYTES_MIN, _FRAMES_MIN)
 
     def clear(self) -> None:
         """Forgets all frames."""
@@ -50,21 +45,23 @@ class Batch:
         """All frames for compiled code; valid until `clear`. The frames must not change any more."""
         if not self._is_packed:
             self._pack()
-            self._is_packed = True
-        return Packed(self._text, self._ends, self._stamps)
+        return self._packed
 
     def _pack(self) -> None:
-        text = b"\n".join(self.frames)
+        text = b"\n".join(self.frames) + _ZEROS
         size, count = len(text), len(self.frames)
-        if size + PADDING > len(self._text):
-            self._text = np.zeros(2 * (size + PADDING), np.uint8)
-            self._view = self._text.data
-        if count > len(self._ends):
-            self._ends, self._stamps = np.zeros(2 * count, np.int64), np.zeros(2 * count, np.int64)
+        if size > len(self._view) or count > len(self._ends):
+            self._make_room(2 * size, 2 * count)
         self._view[:size] = text
-        self._view[size : size + PADDING] = bytes(PADDING)
         end = -1
         for n, frame in enumerate(self.frames):
             end += 1 + len(frame)
             self._ends[n] = end
-        self._stamps[:count] = self.stamps
+            self._stamps[n] = self.stamps[n]
+        self._is_packed = True
+
+    def _make_room(self, size: int, count: int) -> None:
+        self._packed = Packed(np.zeros(size, np.uint8), np.zeros(count, np.int64), np.zeros(count, np.int64))
+        # A memoryview takes single numbers in half the time that an array does.
+        text, ends, stamps = self._packed
+        self._view, self._ends, self._stamps = text.data, ends.data, stamps.data

@@ -243,9 +243,10 @@ class Feed:
         monitor.begin_run(now)
         ends = pipeline.receive_run(batch, first, lead_max, self.offset.offset_ns)
         if ends:
-            monitor.end_run(pipeline.run.tallies, now)
-            if pipeline.run.lead != NO_LEAD:
-                self.offset.observe_lead(pipeline.run.lead, now)
+            run = pipeline.run
+            monitor.end_run(run.tallies, now)
+            if run.lead != NO_LEAD:
+                self.offset.observe_lead(run.lead, now)
             self._hand_on(no, batch, first, ends)
         return len(ends)
 

@@ -84,6 +84,8 @@ class Monitor:
         self._meters = {stream: _Meter(self.lag_counts[row]) for row, stream in enumerate(streams)}
         self._subscribed_ns = -1
         self._book_ns = now_ns
+        #: When the first of the histograms begins its next window.
+        self._roll_ns = now_ns
 
     def subscribed(self, now_ns: int) -> None:
         """The venue has acknowledged all streams."""
@@ -105,8 +107,10 @@ class Monitor:
 
     def begin_run(self, now_ns: int) -> None:
         """Before several messages are counted in `lag_counts`."""
-        for meter in self._meters.values():
-            meter.lags.roll(now_ns)
+        if now_ns >= self._roll_ns:
+            for meter in self._meters.values():
+                meter.lags.roll(now_ns)
+            self._roll_ns = min(meter.lags.next_ns for meter in self._meters.values())
 
     def end_run(self, tallies: list[list[int]], now_ns: int) -> None:
         """Counts several messages whose lags are counted; `tallies`: messages and bytes of each stream."""

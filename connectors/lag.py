@@ -110,6 +110,11 @@ class Histogram:
             self._since = now_ns
 
     @property
+    def next_ns(self) -> int:
+        """When the next window begins."""
+        return self._since + self._window_ns
+
+    @property
     def count(self) -> int:
         return int(self._now.sum() + self._before.sum())
 

@@ -147,10 +147,10 @@ class Link:
 
     def on_batch(self, batch: Batch) -> None:
         self._has_heard = True
-        done = 0
-        while done < len(batch) and not self._is_closed:
+        done, count = 0, len(batch.frames)
+        while done < count and not self._is_closed:
             done += self._owner.link_run(self, batch, done)
-            if done < len(batch):
+            if done < count:
                 self.on_frame(batch.frames[done], batch.stamps[done])
                 done += 1
 

@@ -43,9 +43,9 @@ class _PicowsListener(picows.WSListener):
         if frame.msg_type == _TEXT and frame.fin and not self._parts:
             batch.frames.append(frame.get_payload_as_bytes())
             batch.stamps.append(local_ts)
-            if frame.last_in_buffer or len(batch) >= _BATCH_MAX:
+            if frame.last_in_buffer or len(batch.frames) >= _BATCH_MAX:
                 self._flush()
-            elif len(batch) == 1:
+            elif len(batch.frames) == 1:
                 self._loop.call_soon(self._flush)
         else:
             self._flush()

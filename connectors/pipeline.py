@@ -243,10 +243,11 @@ class Pipeline:
         if self._runs is None or not self.is_synced:
             return []
         self._clock.offset_ns = offset_ns
-        count = self._runs.take(batch, first, lead_max, self._book_ts)
-        self._book_ts = self._runs.book_ts
-        self.rows = self._runs.rows
-        return self._runs.row_ends(count)
+        runs = self._runs
+        ends = runs.take(batch, first, lead_max, self._book_ts)
+        if ends:
+            self._book_ts, self.rows = runs.book_ts, runs.rows
+        return ends
 
     @property
     def run(self) -> Runs:

@@ -98,18 +98,25 @@ class Runs:
         self._row_ends = np.zeros(FRAMES_MAX, np.int64)
         self._tallies = np.zeros((len(prefixes), 2), np.int64)
         self._cells = np.zeros(3, np.int64)
+        #: The local time of the newest row.
+        self.book_ts = 0
+        #: By how much a venue's time led its local time at most; NO_LEAD where no frame had one.
+        self.lead = NO_LEAD
         self._touches = np.zeros(FRAMES_MAX, TOUCH_DTYPE)
 
-    def take(self, batch: Batch, first: int, lead_max: int, book_ts: int) -> int:
-        """Takes frames from number `first` on, while they are plain; how many. The book must be proven.
+    def take(self, batch: Batch, first: int, lead_max: int, book_ts: int) -> list[int]:
+        """Takes frames from number `first` on, while they are plain; where the rows of each end. The book must be proven.
 
         `lead_max`: a venue time that leads its local time by more is not plain. `book_ts`: when the newest row came.
         """
-        self._cells[_BOOK_TS] = book_ts
+        cells = self._cells
+        cells[_BOOK_TS] = book_ts
         while True:
             count = self._try(batch, first, lead_max)
-            if count or self._cells[_WHY] == _ENDED:
-                return count
+            why, self.book_ts, self.lead = cells.tolist()
+            if count or why == _ENDED:
+                ends: list[int] = self._row_ends[:count].tolist()
+                return ends
             self._make_room(len(batch.frames[first]))
 
     def touch(self, number: int) -> KnownTouch:
@@ -124,21 +131,6 @@ class Runs:
         """All rows of the run."""
         return self._out
 
-    def row_ends(self, count: int) -> list[int]:
-        """Of each frame of the run: how many rows there are up to its end."""
-        ends: list[int] = self._row_ends[:count].tolist()
-        return ends
-
-    @property
-    def book_ts(self) -> int:
-        """The local time of the newest row."""
-        return int(self._cells[_BOOK_TS])
-
-    @property
-    def lead(self) -> int:
-        """By how much a venue's time led its local time at most; NO_LEAD where no frame had one."""
-        return int(self._cells[_LEAD])
-
     @property
     def tallies(self) -> list[list[int]]:
         """Messages and bytes of each stream in the run."""
@@ -150,7 +142,7 @@ class Runs:
         count: int = self._take(
             *packed,
             first,
-            min(len(batch), first + FRAMES_MAX),
+            min(len(batch.frames), first + FRAMES_MAX),
             self._prefixes,
             self._symbols,
             lead_max,
