@@ -193,7 +193,12 @@ def sender(sample: Sample) -> Iterator[Sender]:
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "frames"
         file.write_bytes(b"\n".join(sample.frames))
-        command = [sys.executable, str(Path(__file__).with_name("flood.py")), str(file), str(len(sample.prelude))]
+        command = [
+            sys.executable,
+            str(Path(__file__).with_name("flood.py")),
+            str(file),
+            str(len(sample.prelude)),
+        ]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         process = subprocess.Popen([*command, str(cores[-1])], **pipes)
         os.sched_setaffinity(0, {cores[0]})

@@ -15,14 +15,16 @@ from connectors.backoff import Backoff
 from connectors.batch import Batch
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
-from connectors.lag import OffsetEstimator, clock_sample
+from connectors.lag import ClockSample, OffsetEstimator
 from connectors.limiter import Limiter
+from connectors.packs import packs
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
 from connectors.runs import NO_LEAD
 from connectors.session import Session, SessionTimes
 from connectors.snapshots import Snapshots
-from connectors.transport import Event, EventKind, Rest, RestAnswer, Timer, Timers, Transport
+from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Rows, Stream, Venue
+from connectors.venue_time import VenueTime
 
 _S = 1_000_000_000
 _MS = 1_000_000
@@ -127,7 +129,6 @@ class Feed:
         self._timers = timers
         self._sink = sink
         self._tap = tap
-        self._rest = rest
         self._weights = weights or Limiter(venue.limits.weight, venue.limits.weight_ns)
         self._chance = chance
         trade_kind = Kind.TRADE if Stream.TRADE in streams else Kind.AGG_TRADE
@@ -158,9 +159,7 @@ class Feed:
         )
         self._tick_timer: Timer | None = None
         self._clocks = (0, 0)
-        self._time_due_ns = 0
-        #: The venue's clock minus ours by its own word, and the most that this is wrong by; None: not known.
-        self.clock_sample: tuple[int, int] | None = None
+        self._venue_time = VenueTime(venue, rest, self._weights, self._times.time_ns)
 
     def start(self) -> None:
         """Begins. Once, or after `stop`."""
@@ -186,6 +185,11 @@ class Feed:
         if book.monitor.silence_ns(now) > self._times.stale_after_ns:
             return UNKNOWN_TOUCH
         return book.pipeline.touch()
+
+    @property
+    def clock_sample(self) -> ClockSample | None:
+        """The venue's clock minus ours by its own word; None: not known."""
+        return self._venue_time.sample
 
     def status(self, no: int) -> FeedStatus:
         """The status that was told last."""
@@ -228,7 +232,7 @@ class Feed:
             self._follow_up(no, outcome, local_ts)
 
     def receive_run(self, batch: Batch, first: int) -> int:
-        """Market frames of one instrument from number `first` on, while they are plain (`connectors.runs`); how many."""
+        """Market frames of one instrument from number `first` on, while they are plain (see `connectors.runs`)."""
         target = self._targets.get(self.venue.topic_of(batch.frames[first]))
         now = self._timers.monotonic_ns()
         lead_max = self.offset.lead_max(now)
@@ -297,7 +301,7 @@ class Feed:
         for stream in dict.fromkeys(streams):
             routes.setdefault(venue.route(stream), []).append(stream)
         for route, members in routes.items():
-            for numbers, topics in self._packs(members):
+            for numbers, topics in packs(venue, self.instruments, members):
                 listener = _Listener(self)
                 session = Session(
                     venue,
@@ -316,23 +320,6 @@ class Feed:
                     for no in numbers:
                         self._books[no].session = session
         return sessions
-
-    def _packs(self, streams: Sequence[Stream]) -> list[tuple[list[int], list[str]]]:
-        """Instruments and topics, as many as one connection may carry."""
-        limits = self.venue.limits
-        packs: list[tuple[list[int], list[str]]] = []
-        chars = 0
-        for no, instrument in enumerate(self.instruments):
-            topics = [self.venue.topic(stream, instrument.symbol) for stream in streams]
-            size = sum(len(topic) + 3 for topic in topics)
-            is_full = not packs or len(packs[-1][1]) + len(topics) > limits.topics
-            if is_full or (limits.topic_chars and chars + size > limits.topic_chars):
-                packs.append(([], []))
-                chars = 0
-            packs[-1][0].append(no)
-            packs[-1][1].extend(topics)
-            chars += size
-        return packs
 
     def _hand_on(self, no: int, batch: Batch, first: int, ends: list[int]) -> None:
         """The frames of a run to the tap and their rows to the sink, frame by frame."""
@@ -464,25 +451,8 @@ class Feed:
                     self._set_status(no, FeedStatus.STALE)
             for stream in monitor.silent_streams(now, self._times.first_data_ns):
                 self._event(EventKind.SILENT, no, f"{stream.value} was subscribed, and nothing came", wall)
-        if self._times.time_ns and now >= self._time_due_ns:
-            self._time_due_ns = now + self._times.time_ns
-            self._ask_time(now)
+        self._venue_time.look(now)
         self._tick_timer = self._timers.call_later(self._times.tick_ns, self._tick)
-
-    def _ask_time(self, now: int) -> None:
-        request = self.venue.time_request()
-        if self._weights.delay_ns(now, request.weight) == 0:
-            self._weights.take(now, request.weight)
-            self._rest.get(request, self._receive_time)
-
-    def _receive_time(self, answer: RestAnswer) -> None:
-        if answer.status != 200:
-            return
-        try:
-            venue_ts = self.venue.time_of(answer.body)
-        except DecodeError:
-            return
-        self.clock_sample = clock_sample(answer.sent_ts, venue_ts, answer.local_ts)
 
     def _set_status(self, no: int, status: FeedStatus) -> None:
         monitor = self._books[no].monitor

@@ -83,9 +83,14 @@ class Runs:
     """Takes runs of frames of one instrument. All that it tells of a run is valid until the next call."""
 
     def __init__(
-        self, venue: Venue, symbols: NDArray[np.uint8], prefixes: list[bytes], book: Book, lags: NDArray[np.int64]
+        self,
+        venue: Venue,
+        symbols: NDArray[np.uint8],
+        prefixes: list[bytes],
+        book: Book,
+        lags: NDArray[np.int64],
     ) -> None:
-        """`prefixes`: how the frames of each stream begin. `lags`: counts of a histogram for each (`connectors.lag`)."""
+        """`prefixes`: how the frames of each stream begin. `lags`: the counts of a histogram for each stream."""
         self._take = _take_run(venue.parse_frame)
         self._symbols = symbols
         self._prefixes = _table(prefixes)
@@ -105,9 +110,10 @@ class Runs:
         self._touches = np.zeros(FRAMES_MAX, TOUCH_DTYPE)
 
     def take(self, batch: Batch, first: int, lead_max: int, book_ts: int) -> list[int]:
-        """Takes frames from number `first` on, while they are plain; where the rows of each end. The book must be proven.
+        """Takes frames from number `first` on, while they are plain; where the rows of each end.
 
-        `lead_max`: a venue time that leads its local time by more is not plain. `book_ts`: when the newest row came.
+        The book must be proven. `lead_max`: a venue time that leads its local time by more is not plain. `book_ts`:
+        when the newest row came.
         """
         cells = self._cells
         cells[_BOOK_TS] = book_ts
@@ -123,7 +129,12 @@ class Runs:
         """The touch behind a frame of the run."""
         bid, bid_qty, ask, ask_qty, order_id, local_ts = self._touches[number].tolist()
         return KnownTouch(
-            None if bid == _NONE else bid, bid_qty, None if ask == _NONE else -ask, ask_qty, order_id, local_ts
+            None if bid == _NONE else bid,
+            bid_qty,
+            None if ask == _NONE else -ask,
+            ask_qty,
+            order_id,
+            local_ts,
         )
 
     @property
