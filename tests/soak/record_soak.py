@@ -4,7 +4,7 @@
 and what came of it at the end. Exit code 4 where memory grew, a frame that was received is not in the files, or a
 connection did not come back.
 
-    python -m tests.soak.record_soak [--minutes 30] [--symbols 2] [--speed 1.4] [--cuts 6] [--out DIR]
+    python -m tests.soak.record_soak [--minutes 30] [--symbols 2] [--speed 1] [--cuts 6] [--out DIR]
 """
 
 from __future__ import annotations
@@ -237,7 +237,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--symbols", type=int, default=2, help="at each of the four markets")
     parser.add_argument(
-        "--speed", type=float, default=1.4, help="of the market; 1.4 is the pace of recorded days"
+        "--speed", type=float, default=1.0, help="of the market; at 1 its pace is that of recorded days"
     )
     parser.add_argument("--cuts", type=float, default=6.0, help="connections that are cut, a minute")
     parser.add_argument("--out", type=Path, help="keeps the recordings here")
