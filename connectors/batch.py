@@ -48,7 +48,7 @@ class Batch:
         return self._packed
 
     def _pack(self) -> None:
-        text = b"\n".join(self.frames) + _ZEROS
+        text = (self.frames[0] if len(self.frames) == 1 else b"\n".join(self.frames)) + _ZEROS
         size, count = len(text), len(self.frames)
         if size > len(self._view) or count > len(self._ends):
             self._make_room(2 * size, 2 * count)

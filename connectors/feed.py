@@ -19,7 +19,6 @@ from connectors.lag import ClockSample, OffsetEstimator
 from connectors.limiter import Limiter
 from connectors.packs import packs
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
-from connectors.runs import NO_LEAD
 from connectors.session import Session, SessionTimes
 from connectors.snapshots import Snapshots
 from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
@@ -78,9 +77,13 @@ class Endpoints(NamedTuple):
 class _Book:
     """One instrument of the feed: what is done about its book."""
 
-    def __init__(self, pipeline: Pipeline, monitor: Monitor, backoff: Backoff) -> None:
+    def __init__(
+        self, no: int, pipeline: Pipeline, monitor: Monitor, openings: list[bytes], backoff: Backoff
+    ) -> None:
+        self.no = no
         self.pipeline = pipeline
         self.monitor = monitor
+        self.runs = pipeline.expect_runs(openings, monitor.counts, monitor.lag_counts)
         #: Of subscribing anew, where books come by subscription.
         self.backoff = backoff
         self.session: Session | None = None
@@ -134,15 +137,17 @@ class Feed:
         trade_kind = Kind.TRADE if Stream.TRADE in streams else Kind.AGG_TRADE
         self._books = [
             _Book(
+                no,
                 Pipeline(venue, instrument, feed_latency_ns, trade_kind),
                 Monitor(instrument.symbol, streams, timers.monotonic_ns()),
+                [venue.opening(venue.topic(stream, instrument.symbol)) for stream in streams],
                 Backoff(self._times.again_first_ns, self._times.again_max_ns, chance),
             )
-            for instrument in instruments
+            for no, instrument in enumerate(instruments)
         ]
-        for instrument, book in zip(instruments, self._books, strict=True):
-            openings = [venue.opening(venue.topic(stream, instrument.symbol)) for stream in streams]
-            book.pipeline.expect_runs(openings, book.monitor.lag_counts)
+        #: By how frames begin, up to the quote that ends their topic.
+        self._openings = {opening: book for book in self._books for opening in book.runs.openings}
+        self._topic_at = len(venue.opening("")) - 1
         #: By topic: which instrument, which stream.
         self._targets = {
             venue.topic(stream, instrument.symbol): (no, stream)
@@ -233,25 +238,18 @@ class Feed:
 
     def receive_run(self, batch: Batch, first: int) -> int:
         """Market frames of one instrument from number `first` on, while they are plain (see `connectors.runs`)."""
-        target = self._targets.get(self.venue.topic_of(batch.frames[first]))
-        now = self._timers.monotonic_ns()
-        lead_max = self.offset.lead_max(now)
-        if target is None or lead_max is None:
-            return 0
-        no = target[0]
-        book = self._books[no]
-        monitor, pipeline = book.monitor, book.pipeline
+        frame = batch.frames[first]
+        book = self._openings.get(frame[: frame.find(b'"', self._topic_at) + 1])
+        now, offset = self._timers.monotonic_ns(), self.offset
         # What was stale is told to be known again, step by step.
-        if monitor.status != FeedStatus.SYNCED:
+        if book is None or book.monitor.status is not FeedStatus.SYNCED or now >= offset.steady_until_ns:
             return 0
-        monitor.begin_run(now)
-        ends = pipeline.receive_run(batch, first, lead_max, self.offset.offset_ns)
+        runs = book.runs
+        ends = runs.take(batch, first, offset.lead_max, offset.offset_ns, now)
         if ends:
-            run = pipeline.run
-            monitor.end_run(run.tallies, now)
-            if run.lead != NO_LEAD:
-                self.offset.observe_lead(run.lead, now)
-            self._hand_on(no, batch, first, ends)
+            if runs.lead > offset.slot_lead:
+                offset.observe_lead(runs.lead, now)
+            self._hand_on(book, batch, first, ends)
         return len(ends)
 
     def session_live(self, session: Session) -> None:
@@ -321,22 +319,22 @@ class Feed:
                         self._books[no].session = session
         return sessions
 
-    def _hand_on(self, no: int, batch: Batch, first: int, ends: list[int]) -> None:
+    def _hand_on(self, book: _Book, batch: Batch, first: int, ends: list[int]) -> None:
         """The frames of a run to the tap and their rows to the sink, frame by frame."""
-        book, rows, start = self._books[no], self._books[no].pipeline.rows, 0
-        doubts = book.doubts
+        runs, tap, no, start = book.runs, self._tap, book.no, 0
+        rows, doubts = runs.rows, book.doubts
         try:
             for n, end in enumerate(ends):
-                book.pipeline.shown = n
-                if self._tap is not None:
-                    self._tap.on_frame(no, batch.stamps[first + n], batch.frames[first + n])
+                runs.shown = n
+                if tap is not None:
+                    tap.on_frame(no, batch.stamps[first + n], batch.frames[first + n])
                 if end > start:
                     self._sink.on_rows(no, rows[start:end])
                     start = end
                 if book.doubts != doubts:  # the sink has stopped the feed
                     return
         finally:
-            book.pipeline.shown = -1
+            runs.shown = -1
 
     def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
         """What the book's message asks for."""
@@ -445,6 +443,7 @@ class Feed:
             self.offset.forget()
         for no, book in enumerate(self._books):
             monitor = book.monitor
+            monitor.look(now)
             if monitor.status == FeedStatus.SYNCED:
                 if monitor.silence_ns(now) > self._times.stale_after_ns:
                     self._event(EventKind.STALE, no, "the book is silent", wall)
@@ -476,12 +475,10 @@ class _Listener:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
+        self.on_run = feed.receive_run
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
         self._feed.receive(self.session, frame, local_ts)
-
-    def on_run(self, batch: Batch, first: int) -> int:
-        return self._feed.receive_run(batch, first)
 
     def on_live(self) -> None:
         self._feed.session_live(self.session)

@@ -22,6 +22,7 @@ SLOTS = 10
 
 #: A venue time that is farther ahead is not believed.
 LEAD_NS_MAX = 3600 * _S
+_NEVER = 2**63 - 1
 
 #: Buckets of a histogram: 8 to a doubling, from 1 microsecond; the width of a bucket is its error, 1/8 at most.
 _SUB_BITS = 3
@@ -37,6 +38,11 @@ class OffsetEstimator:
         self._fixed = offset_ns
         self._slots: deque[tuple[int, int]] = deque(maxlen=SLOTS)
         self.offset_ns = 0 if offset_ns is None else offset_ns
+        #: Before this time of the clock that does not step, a row that leads by `lead_max` or less leaves the offset
+        #: as it is; where it leads by more than `slot_lead`, `observe_lead` must hear of it all the same.
+        self.steady_until_ns = 0 if offset_ns is None else _NEVER
+        self.lead_max = 0 if offset_ns is None else LEAD_NS_MAX
+        self.slot_lead = _NEVER
 
     def observe(self, exch_ts: int, local_ts: int, now_ns: int) -> None:
         """A row with a venue time, received at `local_ts`; `now_ns` is of a clock that does not step."""
@@ -56,21 +62,14 @@ class OffsetEstimator:
             self._slots.append((slot, lead))
             while self._slots[0][0] <= slot - SLOTS:
                 self._slots.popleft()
-        self.offset_ns = max(0, *(largest for _, largest in self._slots), 0)
-
-    def lead_max(self, now_ns: int) -> int | None:
-        """Rows that lead by this at most leave the offset as it is at `now_ns`; None: any row may change it."""
-        if self._fixed is not None:
-            return LEAD_NS_MAX
-        # What falls out of the window does so with the first row of the next slot.
-        is_begun = bool(self._slots) and self._slots[-1][0] == now_ns // SLOT_NS
-        return self.offset_ns if is_begun else None
+        self.offset_ns = self.lead_max = max(0, *(largest for _, largest in self._slots), 0)
+        self.steady_until_ns, self.slot_lead = (slot + 1) * SLOT_NS, lead
 
     def forget(self) -> None:
         """The local clock was set: what was seen before says nothing any more."""
         self._slots.clear()
         if self._fixed is None:
-            self.offset_ns = 0
+            self.offset_ns = self.lead_max = self.steady_until_ns = 0
 
 
 class ClockSample(NamedTuple):
@@ -108,11 +107,6 @@ class Histogram:
             self._before[:] = self._now if is_next else 0
             self._now[:] = 0
             self._since = now_ns
-
-    @property
-    def next_ns(self) -> int:
-        """When the next window begins."""
-        return self._since + self._window_ns
 
     @property
     def count(self) -> int:

@@ -146,13 +146,16 @@ class Link:
             self._receive(control, local_ts)
 
     def on_batch(self, batch: Batch) -> None:
+        if self.state == LinkState.CLOSED:
+            return
         self._has_heard = True
-        done, count = 0, len(batch.frames)
-        while done < count and not self._is_closed:
-            done += self._owner.link_run(self, batch, done)
-            if done < count:
-                self.on_frame(batch.frames[done], batch.stamps[done])
-                done += 1
+        count = len(batch.frames)
+        done = self._owner.link_run(self, batch, 0)
+        while done < count:
+            self.on_frame(batch.frames[done], batch.stamps[done])
+            done += 1
+            if done < count and not self._is_closed:
+                done += self._owner.link_run(self, batch, done)
 
     def on_close(self, reason: str) -> None:
         self._give_up(reason or "closed by the venue")

@@ -26,7 +26,7 @@ from connectors.fuse import FusedBook
 from connectors.jit import compiled
 from connectors.lag import BUCKETS
 from connectors.lines import record_of
-from connectors.runs import Book, KnownTouch, Runs
+from connectors.runs import KnownTouch, Parts, Runs
 from connectors.types import MESSAGE_DTYPE, Instrument, Kind, Rows, SequenceRule, Venue
 
 #: A frame that is longer is no market data.
@@ -152,8 +152,8 @@ def warm_up(venue: Venue, instrument: Instrument) -> None:
     batch = Batch()
     batch.frames.append(b"{}")
     batch.stamps.append(1)
-    pipeline.expect_runs([b"{"], np.zeros((1, BUCKETS), np.int64))
-    pipeline.receive_run(batch, 0, 0, 0)
+    runs = pipeline.expect_runs([b"{"], np.zeros((1, 3), np.int64), np.zeros((1, BUCKETS), np.int64))
+    runs.take(batch, 0, 0, 0, 0)
     pipeline.touch()
     pipeline.doubt(1)
 
@@ -170,11 +170,10 @@ class Pipeline:
         self._clock = RowClock(0, feed_latency_ns)
         self._book = FusedBook(instrument.tick_size, instrument.lot_size)
         self._snapshot = b""
-        self._book_ts = 0
+        #: The local time of the newest row, on the venues' clock.
+        self._times = np.zeros(1, np.int64)
         self._venue = venue
         self._runs: Runs | None = None
-        #: Which frame of the run is being handed on, for `touch`; -1: the newest of all.
-        self.shown = -1
         self.rows: Rows = np.zeros(0, event_dtype)
         #: Of the last frame: its kind and venue time (0: none).
         self.kind = Kind.OTHER
@@ -205,11 +204,11 @@ class Pipeline:
         return self._decoder.slow_frames
 
     def touch(self) -> Touch:
-        """The touch by all that was received, of a run by all up to `shown`; NaN unless the book is proven."""
+        """The touch by all that was received, of a run by all that was handed on; NaN unless the book is proven."""
         if not self.is_synced:
             return UNKNOWN_TOUCH
-        if self._runs is not None and self.shown >= 0:
-            known = self._runs.touch(self.shown)
+        if self._runs is not None and self._runs.shown >= 0:
+            known = self._runs.touch()
         else:
             book = self._book
             known = KnownTouch(
@@ -218,7 +217,7 @@ class Pipeline:
                 book.best_ask_tick,
                 book.best_qty(1),
                 self._sync.order_id,
-                self._book_ts,
+                int(self._times[0]),
             )
         bid, ask, tick = known.bid_tick, known.ask_tick, self._instrument.tick_size
         return Touch(
@@ -230,30 +229,16 @@ class Pipeline:
             known.local_ts,
         )
 
-    def expect_runs(self, openings: list[bytes], lag_counts: NDArray[np.int64]) -> None:
-        """Before `receive_run`: how the frames of each stream begin (`Venue.opening`), and where their lags count."""
-        book = Book(self._sync, self._clock, self._book)
-        self._runs = Runs(self._venue, symbol_table([self._instrument.symbol]), openings, book, lag_counts)
+    def expect_runs(
+        self, openings: list[bytes], counts: NDArray[np.int64], lag_counts: NDArray[np.int64]
+    ) -> Runs:
+        """What takes runs of frames from here on. `openings`: how the frames of each stream begin (`Venue.opening`).
 
-    def receive_run(self, batch: Batch, first: int, lead_max: int, offset_ns: int) -> list[int]:
-        """Takes frames from number `first` on while they are plain (`connectors.runs`); where the rows of each end.
-
-        Their rows are in `rows`. `lead_max`: a venue time that leads its local time by more is not plain.
+        `counts` and `lag_counts` are a monitor's (`connectors.feed_state`), a row a stream.
         """
-        if self._runs is None or not self.is_synced:
-            return []
-        self._clock.offset_ns = offset_ns
-        runs = self._runs
-        ends = runs.take(batch, first, lead_max, self._book_ts)
-        if ends:
-            self._book_ts, self.rows = runs.book_ts, runs.rows
-        return ends
-
-    @property
-    def run(self) -> Runs:
-        """What is known of the last run. Raises ValueError where none is expected."""
-        if self._runs is None:
-            raise ValueError("no runs were expected")
+        parts = Parts(self._sync, self._clock, self._book, self._times)
+        symbols = symbol_table([self._instrument.symbol])
+        self._runs = Runs(self._venue, symbols, openings, parts, counts, lag_counts)
         return self._runs
 
     def decode(self, frame: bytes, local_ts: int) -> Kind:
@@ -314,7 +299,7 @@ class Pipeline:
         self._clock.stamp(rows)
         self.rows = self._book.fuse(rows)
         if len(rows):
-            self._book_ts = int(rows["local_ts"][-1])
+            self._times[0] = rows["local_ts"][-1]
 
     @property
     def is_fetched(self) -> bool:

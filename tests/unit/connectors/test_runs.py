@@ -84,18 +84,24 @@ SNAPSHOT = b'{"lastUpdateId":100,"E":1,"T":1,"bids":[["90.0","1.0"]],"asks":[["9
 OPENING = b'{"stream":"aaausdt@depth@100ms"'
 
 
-def synced_pipeline(first: bytes) -> Pipeline:
-    """With the book proven by the first change."""
-    pipeline = Pipeline(
-        VENUES["binance_usdm"], Instrument("binance_usdm", SYMBOLS[0], TICK, LOT), 0, Kind.TRADE
-    )
-    pipeline.expect_runs([OPENING], np.zeros((1, BUCKETS), np.int64))
-    pipeline.decode(first, EPOCH_NS)
-    pipeline.receive(0)
-    pipeline.receive_snapshot(SNAPSHOT, EPOCH_NS)
-    pipeline.join(EPOCH_NS, 0)
-    assert pipeline.is_synced
-    return pipeline
+class Line:
+    """A pipeline whose book is proven by the first change, and its runs."""
+
+    def __init__(self, first: bytes) -> None:
+        self.counts = np.zeros((1, 3), np.int64)
+        self.lag_counts = np.zeros((1, BUCKETS), np.int64)
+        self.pipeline = pipeline = Pipeline(
+            VENUES["binance_usdm"], Instrument("binance_usdm", SYMBOLS[0], TICK, LOT), 0, Kind.TRADE
+        )
+        self.runs = pipeline.expect_runs([OPENING], self.counts, self.lag_counts)
+        pipeline.decode(first, EPOCH_NS)
+        pipeline.receive(0)
+        pipeline.receive_snapshot(SNAPSHOT, EPOCH_NS)
+        pipeline.join(EPOCH_NS, 0)
+        assert pipeline.is_synced
+
+    def take(self, batch: Batch, first: int, lead_max: int = S) -> list[int]:
+        return self.runs.take(batch, first, lead_max, 0, 77)
 
 
 def batch_of(frames: list[bytes]) -> Batch:
@@ -106,24 +112,24 @@ def batch_of(frames: list[bytes]) -> Batch:
     return batch
 
 
-def rows_by_runs(pipeline: Pipeline, batch: Batch) -> tuple[Rows, int]:
+def rows_by_runs(line: Line, batch: Batch) -> tuple[Rows, int]:
     """All rows of a batch of plain frames, and in how many runs they came."""
     found, done, runs = [], 0, 0
     while done < len(batch.frames):
-        ends = pipeline.receive_run(batch, done, S, 0)
+        ends = line.take(batch, done)
         assert ends
-        found.append(pipeline.rows[: ends[-1]].copy())
+        found.append(line.runs.rows[: ends[-1]].copy())
         done += len(ends)
         runs += 1
     return np.concatenate(found), runs
 
 
-def rows_one_by_one(pipeline: Pipeline, batch: Batch) -> Rows:
+def rows_one_by_one(line: Line, batch: Batch) -> Rows:
     found = []
     for frame, local_ts in zip(batch.frames, batch.stamps, strict=True):
-        pipeline.decode(frame, local_ts)
-        pipeline.receive(0)
-        found.append(pipeline.rows.copy())
+        line.pipeline.decode(frame, local_ts)
+        line.pipeline.receive(0)
+        found.append(line.pipeline.rows.copy())
     return np.concatenate(found)
 
 
@@ -133,9 +139,12 @@ def rows_one_by_one(pipeline: Pipeline, batch: Batch) -> Rows:
 def test_room_grows_with_what_comes(count: int, levels: int, runs_max: int) -> None:
     first, *rest = usdm_frames(count, levels)
     batch = batch_of(rest)
-    rows, runs = rows_by_runs(synced_pipeline(first), batch)
-    assert rows.tobytes() == rows_one_by_one(synced_pipeline(first), batch).tobytes()
+    line = Line(first)
+    rows, runs = rows_by_runs(line, batch)
+    assert rows.tobytes() == rows_one_by_one(Line(first), batch).tobytes()
     assert runs <= runs_max
+    assert line.counts.tolist() == [[len(rest), sum(map(len, rest)), 77]]
+    assert line.lag_counts.sum() == len(rest)
 
 
 @pytest.mark.parametrize(
@@ -154,44 +163,52 @@ def test_room_grows_with_what_comes(count: int, levels: int, runs_max: int) -> N
 )
 def test_a_run_ends_before_what_is_not_plain(odd: bytes) -> None:
     first, second, third = usdm_frames(3)
-    pipeline = synced_pipeline(first)
+    line = Line(first)
     batch = batch_of([second, odd, third])
-    assert len(pipeline.receive_run(batch, 0, S, 0)) == 1
-    assert pipeline.receive_run(batch, 1, S, 0) == []
+    assert len(line.take(batch, 0)) == 1
+    assert line.take(batch, 1) == []
     # Nothing of it was done: what follows still joins.
-    assert len(pipeline.receive_run(batch, 2, S, 0)) == 1
-    assert pipeline.is_synced
-    assert pipeline.gap_count == 0
+    assert len(line.take(batch, 2)) == 1
+    assert line.pipeline.is_synced
+    assert line.pipeline.gap_count == 0
+    assert line.counts[0, 0] == 2
 
 
 def test_a_venue_time_that_would_move_the_offset_is_not_plain() -> None:
     first, *rest = usdm_frames(3)
-    pipeline = synced_pipeline(first)
+    line = Line(first)
     batch = batch_of(rest)
     batch.stamps[1] = EPOCH_NS  # 2 ms behind the venue's time
-    assert len(pipeline.receive_run(batch, 0, MS, 0)) == 1
-    assert pipeline.run.lead == 0
+    assert len(line.take(batch, 0, MS)) == 1
+    assert line.runs.lead == 0
+
+
+def test_a_stream_with_an_opening_beyond_all_measure_goes_the_other_way() -> None:
+    first, second = usdm_frames(2)
+    line = Line(first)
+    long = line.pipeline.expect_runs([OPENING + b"x" * 200], line.counts, line.lag_counts)
+    assert long.take(batch_of([second]), 0, S, 0, 0) == []
 
 
 def test_without_a_proven_book_nothing_is_taken() -> None:
     first, second = usdm_frames(2)
-    pipeline = synced_pipeline(first)
-    pipeline.doubt(EPOCH_NS)
-    assert pipeline.receive_run(batch_of([second]), 0, S, 0) == []
+    line = Line(first)
+    line.pipeline.doubt(EPOCH_NS)
+    assert line.take(batch_of([second]), 0) == []
 
 
 def test_touches_of_a_run_are_those_behind_each_frame() -> None:
     first, *rest = usdm_frames(20)
-    pipeline, single = synced_pipeline(first), synced_pipeline(first)
+    line, single = Line(first), Line(first).pipeline
     batch = batch_of(rest)
-    assert len(pipeline.receive_run(batch, 0, S, 0)) == len(rest)
+    assert len(line.take(batch, 0)) == len(rest)
     for n, frame in enumerate(batch.frames):
         single.decode(frame, batch.stamps[n])
         single.receive(0)
-        pipeline.shown = n
-        assert pipeline.touch() == single.touch()
-    pipeline.shown = -1
-    assert pipeline.touch() == single.touch()
+        line.runs.shown = n
+        assert line.pipeline.touch() == single.touch()
+    line.runs.shown = -1
+    assert line.pipeline.touch() == single.touch()
 
 
 @given(st.lists(st.lists(st.binary(max_size=2000), min_size=1, max_size=400), min_size=1, max_size=4))
