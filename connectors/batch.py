@@ -43,22 +43,20 @@ class Batch:
 
     def packed(self) -> Packed:
         """All frames for compiled code; valid until `clear`. The frames must not change any more."""
-        if not self._is_packed:
-            self._pack()
-        return self._packed
-
-    def _pack(self) -> None:
+        if self._is_packed:
+            return self._packed
         text = (self.frames[0] if len(self.frames) == 1 else b"\n".join(self.frames)) + _ZEROS
         size, count = len(text), len(self.frames)
         if size > len(self._view) or count > len(self._ends):
             self._make_room(2 * size, 2 * count)
         self._view[:size] = text
-        end = -1
+        ends, stamps, end = self._ends, self._stamps, -1
         for n, frame in enumerate(self.frames):
             end += 1 + len(frame)
-            self._ends[n] = end
-            self._stamps[n] = self.stamps[n]
+            ends[n] = end
+            stamps[n] = self.stamps[n]
         self._is_packed = True
+        return self._packed
 
     def _make_room(self, size: int, count: int) -> None:
         self._packed = Packed(np.zeros(size, np.uint8), np.zeros(count, np.int64), np.zeros(count, np.int64))

@@ -28,6 +28,9 @@ class LinkState(IntEnum):
     CLOSED = 3
 
 
+_CLOSED = LinkState.CLOSED
+
+
 class LinkTimes(NamedTuple):
     """Spans in ns."""
 
@@ -106,7 +109,7 @@ class Link:
 
     @property
     def _is_closed(self) -> bool:
-        return self.state == LinkState.CLOSED
+        return self.state is _CLOSED
 
     def close(self) -> None:
         """Ends it quietly. Any number of times."""
@@ -146,7 +149,7 @@ class Link:
             self._receive(control, local_ts)
 
     def on_batch(self, batch: Batch) -> None:
-        if self.state == LinkState.CLOSED:
+        if self._is_closed:
             return
         self._has_heard = True
         count = len(batch.frames)
