@@ -242,9 +242,10 @@ class Venue(Protocol):
         """The topic of a market frame; "" for a control frame and for what is none. Never raises."""
 
     def opening(self, topic: str) -> bytes:
-        """How market frames of a topic begin, as the venue writes them, up to what tells it from all others.
+        """How market frames of a topic begin as the venue writes them, up to the quote that ends the topic.
 
-        One that begins so is no control frame. One that begins otherwise may still be of the topic.
+        A frame that begins so is of this topic and no control frame. One that begins otherwise may be of it all the
+        same, and takes a slower way.
         """
 
     def control(self, frame: bytes) -> Control | None:
