@@ -17,7 +17,7 @@ from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
 from connectors.lag import ClockSample, OffsetEstimator
 from connectors.limiter import Limiter
-from connectors.packs import packs
+from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
 from connectors.session import Session, SessionTimes
 from connectors.snapshots import Snapshots
@@ -302,7 +302,7 @@ class Feed:
         for stream in dict.fromkeys(streams):
             routes.setdefault(venue.route(stream), []).append(stream)
         for route, members in routes.items():
-            for numbers, topics in packs(venue, self.instruments, members):
+            for numbers, topics in packs_of(venue, self.instruments, members):
                 listener = _Listener(self)
                 session = Session(
                     venue,
