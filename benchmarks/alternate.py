@@ -12,6 +12,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
+class Times(NamedTuple):
+    """Seconds on the clock, and of the processor in all threads."""
+
+    wall: float
+    processor: float
+
+
 class Result(NamedTuple):
     """Median seconds of both sides, and the median and quartiles of peer / ours over neighbouring runs."""
 
@@ -20,23 +27,28 @@ class Result(NamedTuple):
     ratio: float
     ratio_low: float
     ratio_high: float
-    #: The like of the processor's time, of all threads of this process.
+    #: The like of the processor's time.
     processor_ratio: float = 0.0
 
 
 def alternate(ours: Callable[[], Any], peer: Callable[[], Any], runs: int = 15) -> Result:
     """Times both in turn, after one run of each that is not counted."""
+    return alternate_measured(lambda: times_of(ours), lambda: times_of(peer), runs)
+
+
+def alternate_measured(ours: Callable[[], Times], peer: Callable[[], Times], runs: int = 15) -> Result:
+    """The same with two that take their own times."""
     ours()
     peer()
     times = []
     for run in range(runs):
         # Who goes first changes too: the second finds warmer caches.
         if run % 2:
-            b = times_of(peer)
-            a = times_of(ours)
+            b = peer()
+            a = ours()
         else:
-            a = times_of(ours)
-            b = times_of(peer)
+            a = ours()
+            b = peer()
         times.append((a, b))
     ratios = sorted(b.wall / a.wall for a, b in times)
     return Result(
@@ -53,13 +65,6 @@ def alternate(ours: Callable[[], Any], peer: Callable[[], Any], runs: int = 15) 
 def seconds(work: Callable[[], Any]) -> float:
     """How long `work` takes."""
     return times_of(work).wall
-
-
-class Times(NamedTuple):
-    """Seconds on the clock, and of the processor in all threads."""
-
-    wall: float
-    processor: float
 
 
 def times_of(work: Callable[[], Any]) -> Times:

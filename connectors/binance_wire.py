@@ -136,6 +136,9 @@ class BinanceWire:
         stream = payload.get("stream")
         return stream if isinstance(stream, str) else ""
 
+    def opening(self, topic: str) -> bytes:
+        return _STREAM + topic.encode() + b'"'
+
     def control(self, frame: bytes) -> Control | None:
         if frame.startswith(_STREAM) and not frame.startswith(b'{"stream":"!'):
             return None

@@ -53,6 +53,7 @@ FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
 STATE_FIELDS = 9
 
 NO_BOOK = -1
+_SYNCED = int(Status.SYNCED)
 #: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
 OTHERS_RUN_MAX = 256
 
@@ -139,6 +140,11 @@ class BookSync:
     @property
     def status(self) -> Status:
         return Status(int(self._state[STATUS]))
+
+    @property
+    def is_synced(self) -> bool:
+        """Whether the book is proven."""
+        return bool(self._state[STATUS] == _SYNCED)
 
     @property
     def last_id(self) -> int:

@@ -83,6 +83,9 @@ class BybitWire:
         topic = _object(frame).get("topic")
         return topic if isinstance(topic, str) else ""
 
+    def opening(self, topic: str) -> bytes:
+        return _TOPIC + topic.encode() + b'"'
+
     def control(self, frame: bytes) -> Control | None:
         if frame.startswith(_TOPIC):
             return None

@@ -12,15 +12,21 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from connectors.backoff import Backoff
+from connectors.batch import Batch
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
-from connectors.lag import OffsetEstimator, clock_sample
+from connectors.lag import ClockSample, OffsetEstimator
 from connectors.limiter import Limiter
+from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
 from connectors.session import Session, SessionTimes
 from connectors.snapshots import Snapshots
-from connectors.transport import Event, EventKind, Rest, RestAnswer, Timer, Timers, Transport
+from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Rows, Stream, Venue
+from connectors.venue_time import VenueTime
+
+#: An enumeration's member costs a look-up of its own, which the path of every frame need not pay.
+_SYNCED = FeedStatus.SYNCED
 
 _S = 1_000_000_000
 _MS = 1_000_000
@@ -74,13 +80,19 @@ class Endpoints(NamedTuple):
 class _Book:
     """One instrument of the feed: what is done about its book."""
 
-    def __init__(self, pipeline: Pipeline, monitor: Monitor, backoff: Backoff) -> None:
+    def __init__(
+        self, no: int, pipeline: Pipeline, monitor: Monitor, openings: list[bytes], backoff: Backoff
+    ) -> None:
+        self.no = no
         self.pipeline = pipeline
         self.monitor = monitor
+        self.runs = pipeline.expect_runs(openings, monitor.counts, monitor.lag_counts)
         #: Of subscribing anew, where books come by subscription.
         self.backoff = backoff
         self.session: Session | None = None
         self.timer: Timer | None = None
+        #: How often the book was given up.
+        self.doubts = 0
 
     def cancel(self) -> None:
         if self.timer is not None:
@@ -115,6 +127,7 @@ class Feed:
         """
         if Stream.DEPTH not in streams or not instruments:
             raise ValueError("a feed needs an instrument and the stream of its book")
+        streams = tuple(dict.fromkeys(streams))
         self.venue = venue
         self.instruments = tuple(instruments)
         self.offset = offset or OffsetEstimator()
@@ -122,18 +135,22 @@ class Feed:
         self._timers = timers
         self._sink = sink
         self._tap = tap
-        self._rest = rest
         self._weights = weights or Limiter(venue.limits.weight, venue.limits.weight_ns)
         self._chance = chance
         trade_kind = Kind.TRADE if Stream.TRADE in streams else Kind.AGG_TRADE
         self._books = [
             _Book(
+                no,
                 Pipeline(venue, instrument, feed_latency_ns, trade_kind),
                 Monitor(instrument.symbol, streams, timers.monotonic_ns()),
+                [venue.opening(venue.topic(stream, instrument.symbol)) for stream in streams],
                 Backoff(self._times.again_first_ns, self._times.again_max_ns, chance),
             )
-            for instrument in instruments
+            for no, instrument in enumerate(instruments)
         ]
+        #: By how frames begin, up to the quote that ends their topic.
+        self._openings = {opening: book for book in self._books for opening in book.runs.openings}
+        self._topic_at = len(venue.opening("")) - 1
         #: By topic: which instrument, which stream.
         self._targets = {
             venue.topic(stream, instrument.symbol): (no, stream)
@@ -150,9 +167,7 @@ class Feed:
         )
         self._tick_timer: Timer | None = None
         self._clocks = (0, 0)
-        self._time_due_ns = 0
-        #: The venue's clock minus ours by its own word, and the most that this is wrong by; None: not known.
-        self.clock_sample: tuple[int, int] | None = None
+        self._venue_time = VenueTime(venue, rest, self._weights, self._times.time_ns)
 
     def start(self) -> None:
         """Begins. Once, or after `stop`."""
@@ -178,6 +193,11 @@ class Feed:
         if book.monitor.silence_ns(now) > self._times.stale_after_ns:
             return UNKNOWN_TOUCH
         return book.pipeline.touch()
+
+    @property
+    def clock_sample(self) -> ClockSample | None:
+        """The venue's clock minus ours by its own word; None: not known."""
+        return self._venue_time.sample
 
     def status(self, no: int) -> FeedStatus:
         """The status that was told last."""
@@ -218,6 +238,22 @@ class Feed:
             self._sink.on_rows(no, pipeline.rows)
         if outcome != Outcome.NOTHING:
             self._follow_up(no, outcome, local_ts)
+
+    def receive_run(self, batch: Batch, first: int) -> int:
+        """Market frames of one instrument from number `first` on, while they are plain (see `connectors.runs`)."""
+        frame = batch.frames[first]
+        book = self._openings.get(frame[: frame.find(b'"', self._topic_at) + 1])
+        now, offset = self._timers.monotonic_ns(), self.offset
+        # What was stale is told to be known again, step by step.
+        if book is None or book.monitor.status is not _SYNCED or now >= offset.steady_until_ns:
+            return 0
+        runs = book.runs
+        ends = runs.take(batch, first, offset.lead_max, offset.offset_ns, now)
+        if ends:
+            if runs.lead > offset.slot_lead:
+                offset.observe_lead(runs.lead, now)
+            self._hand_on(book, batch, first, ends)
+        return len(ends)
 
     def session_live(self, session: Session) -> None:
         """Streams flow; books that come by subscription are on their way."""
@@ -266,7 +302,7 @@ class Feed:
         for stream in dict.fromkeys(streams):
             routes.setdefault(venue.route(stream), []).append(stream)
         for route, members in routes.items():
-            for numbers, topics in self._packs(members):
+            for numbers, topics in packs_of(venue, self.instruments, members):
                 listener = _Listener(self)
                 session = Session(
                     venue,
@@ -286,22 +322,22 @@ class Feed:
                         self._books[no].session = session
         return sessions
 
-    def _packs(self, streams: Sequence[Stream]) -> list[tuple[list[int], list[str]]]:
-        """Instruments and topics, as many as one connection may carry."""
-        limits = self.venue.limits
-        packs: list[tuple[list[int], list[str]]] = []
-        chars = 0
-        for no, instrument in enumerate(self.instruments):
-            topics = [self.venue.topic(stream, instrument.symbol) for stream in streams]
-            size = sum(len(topic) + 3 for topic in topics)
-            is_full = not packs or len(packs[-1][1]) + len(topics) > limits.topics
-            if is_full or (limits.topic_chars and chars + size > limits.topic_chars):
-                packs.append(([], []))
-                chars = 0
-            packs[-1][0].append(no)
-            packs[-1][1].extend(topics)
-            chars += size
-        return packs
+    def _hand_on(self, book: _Book, batch: Batch, first: int, ends: list[int]) -> None:
+        """The frames of a run to the tap and their rows to the sink, frame by frame."""
+        runs, tap, no, start = book.runs, self._tap, book.no, 0
+        rows, doubts = runs.rows, book.doubts
+        try:
+            for n, end in enumerate(ends):
+                runs.shown = n
+                if tap is not None:
+                    tap.on_frame(no, batch.stamps[first + n], batch.frames[first + n])
+                if end > start:
+                    self._sink.on_rows(no, rows[start:end])
+                    start = end
+                if book.doubts != doubts:  # the sink has stopped the feed
+                    return
+        finally:
+            runs.shown = -1
 
     def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
         """What the book's message asks for."""
@@ -346,6 +382,7 @@ class Feed:
         """The book is not known any more: the rows that say so go out at once."""
         book = self._books[no]
         book.cancel()
+        book.doubts += 1
         book.pipeline.doubt(self._timers.time_ns())
         if self._snapshots is not None:
             self._snapshots.cancel(no)
@@ -409,31 +446,15 @@ class Feed:
             self.offset.forget()
         for no, book in enumerate(self._books):
             monitor = book.monitor
+            monitor.look(now)
             if monitor.status == FeedStatus.SYNCED:
                 if monitor.silence_ns(now) > self._times.stale_after_ns:
                     self._event(EventKind.STALE, no, "the book is silent", wall)
                     self._set_status(no, FeedStatus.STALE)
             for stream in monitor.silent_streams(now, self._times.first_data_ns):
                 self._event(EventKind.SILENT, no, f"{stream.value} was subscribed, and nothing came", wall)
-        if self._times.time_ns and now >= self._time_due_ns:
-            self._time_due_ns = now + self._times.time_ns
-            self._ask_time(now)
+        self._venue_time.look(now)
         self._tick_timer = self._timers.call_later(self._times.tick_ns, self._tick)
-
-    def _ask_time(self, now: int) -> None:
-        request = self.venue.time_request()
-        if self._weights.delay_ns(now, request.weight) == 0:
-            self._weights.take(now, request.weight)
-            self._rest.get(request, self._receive_time)
-
-    def _receive_time(self, answer: RestAnswer) -> None:
-        if answer.status != 200:
-            return
-        try:
-            venue_ts = self.venue.time_of(answer.body)
-        except DecodeError:
-            return
-        self.clock_sample = clock_sample(answer.sent_ts, venue_ts, answer.local_ts)
 
     def _set_status(self, no: int, status: FeedStatus) -> None:
         monitor = self._books[no].monitor
@@ -457,6 +478,7 @@ class _Listener:
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
+        self.on_run = feed.receive_run
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
         self._feed.receive(self.session, frame, local_ts)

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import NamedTuple
 
-from connectors.lag import Histogram, Rate
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.lag import BUCKETS, Histogram, Rate
 from connectors.pipeline import Pipeline
 from connectors.types import Stream
 
@@ -58,15 +61,19 @@ class InstrumentState(NamedTuple):
 
 
 class _Meter:
-    """What is counted of one stream."""
+    """What is known of one stream beside its counts."""
 
-    def __init__(self) -> None:
-        self.messages = 0
-        self.bytes = 0
-        self.last_ns = -1
+    def __init__(self, stream: Stream, lag_counts: NDArray[np.int64]) -> None:
+        self.stream = stream
         self.rate = Rate()
-        self.lags = Histogram()
+        self.lags = Histogram(counts=lag_counts)
         self.is_reported = False
+        #: Messages that the rate knows of.
+        self.rated = 0
+
+
+# Columns of a monitor's counts.
+MESSAGES, BYTES, LAST_NS = 0, 1, 2
 
 
 class Monitor:
@@ -76,44 +83,65 @@ class Monitor:
         #: Written by the feed only.
         self.status = FeedStatus.DOWN
         self._symbol = symbol
-        self._meters = {stream: _Meter() for stream in streams}
+        #: A row a stream, in their order: messages, bytes, when the last came (-1: none has), and the lags of the
+        #: present window. Runs of frames are counted here by compiled code (`connectors.runs`).
+        self.counts = np.zeros((len(streams), 3), np.int64)
+        self.counts[:, LAST_NS] = -1
+        self.lag_counts = np.zeros((len(streams), BUCKETS), np.int64)
+        self._meters = [_Meter(stream, self.lag_counts[row]) for row, stream in enumerate(streams)]
+        self._rows = {stream: row for row, stream in enumerate(streams)}
         self._subscribed_ns = -1
-        self._book_ns = now_ns
+        self._began_ns = now_ns
 
     def subscribed(self, now_ns: int) -> None:
         """The venue has acknowledged all streams."""
         self._subscribed_ns = now_ns
-        for meter in self._meters.values():
+        for meter in self._meters:
             meter.is_reported = False
 
     def count(self, stream: Stream, size: int, exch_ts: int, local_ts: int, now_ns: int) -> None:
         """A message of `size` bytes that was understood; `local_ts` is on the venues' clock."""
-        meter = self._meters[stream]
-        meter.messages += 1
-        meter.bytes += size
-        meter.last_ns = now_ns
-        meter.rate.add(now_ns)
+        row = self._rows[stream]
+        self.counts[row, MESSAGES] += 1
+        self.counts[row, BYTES] += size
+        self.counts[row, LAST_NS] = now_ns
         if exch_ts:
-            meter.lags.add(local_ts - exch_ts, now_ns)
-        if stream == Stream.DEPTH:
-            self._book_ns = now_ns
+            self._meters[row].lags.add(local_ts - exch_ts, now_ns)
+
+    def look(self, now_ns: int) -> None:
+        """Once in a while: rates and windows follow what was counted."""
+        for meter, messages in zip(self._meters, self.counts[:, MESSAGES].tolist(), strict=True):
+            meter.lags.roll(now_ns)
+            if messages != meter.rated:
+                meter.rate.add(now_ns, messages - meter.rated)
+                meter.rated = messages
 
     def silence_ns(self, now_ns: int) -> int:
         """How long the book's stream has said nothing."""
-        return now_ns - self._book_ns
+        last_ns = int(self.counts[self._rows[Stream.DEPTH], LAST_NS])
+        return now_ns - (last_ns if last_ns >= 0 else self._began_ns)
 
     def silent_streams(self, now_ns: int, span_ns: int) -> list[Stream]:
         """Streams that were acknowledged `span_ns` ago and have said nothing; each once."""
         if self._subscribed_ns < 0 or now_ns - self._subscribed_ns < span_ns:
             return []
-        found = [s for s, m in self._meters.items() if m.last_ns < self._subscribed_ns and not m.is_reported]
-        for stream in found:
-            self._meters[stream].is_reported = True
-        return found
+        last = self.counts[:, LAST_NS].tolist()
+        found = [
+            meter
+            for meter, last_ns in zip(self._meters, last, strict=True)
+            if last_ns < self._subscribed_ns and not meter.is_reported
+        ]
+        for meter in found:
+            meter.is_reported = True
+        return [meter.stream for meter in found]
 
     def state(self, pipeline: Pipeline, now_ns: int) -> InstrumentState:
         """The line of a table."""
-        streams = tuple(self._stream(stream, meter, now_ns) for stream, meter in self._meters.items())
+        self.look(now_ns)
+        streams = tuple(
+            _state(meter, counts, now_ns)
+            for meter, counts in zip(self._meters, self.counts.tolist(), strict=True)
+        )
         book = next(s for s in streams if s.stream == Stream.DEPTH)
         ages = [s.age_ns for s in streams if s.age_ns >= 0]
         return InstrumentState(
@@ -130,13 +158,15 @@ class Monitor:
             streams=streams,
         )
 
-    def _stream(self, stream: Stream, meter: _Meter, now_ns: int) -> StreamState:
-        return StreamState(
-            stream=stream,
-            messages=meter.messages,
-            messages_per_s=meter.rate.per_s(now_ns),
-            bytes=meter.bytes,
-            lag_ns_p50=meter.lags.percentile(0.5),
-            lag_ns_p99=meter.lags.percentile(0.99),
-            age_ns=now_ns - meter.last_ns if meter.last_ns >= 0 else -1,
-        )
+
+def _state(meter: _Meter, counts: list[int], now_ns: int) -> StreamState:
+    messages, size, last_ns = counts
+    return StreamState(
+        stream=meter.stream,
+        messages=messages,
+        messages_per_s=meter.rate.per_s(now_ns),
+        bytes=size,
+        lag_ns_p50=meter.lags.percentile(0.5),
+        lag_ns_p99=meter.lags.percentile(0.99),
+        age_ns=now_ns - last_ns if last_ns >= 0 else -1,
+    )

@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.jit import compiled
+
 _S = 1_000_000_000
 
 #: The offset is the largest lead of the last SLOTS spans of SLOT_NS.
@@ -17,11 +22,12 @@ SLOTS = 10
 
 #: A venue time that is farther ahead is not believed.
 LEAD_NS_MAX = 3600 * _S
+_NEVER = 2**63 - 1
 
 #: Buckets of a histogram: 8 to a doubling, from 1 microsecond; the width of a bucket is its error, 1/8 at most.
 _SUB_BITS = 3
 _UNIT_NS = 1_000
-_BUCKETS = 36 << _SUB_BITS
+BUCKETS = 36 << _SUB_BITS
 
 
 class OffsetEstimator:
@@ -32,11 +38,20 @@ class OffsetEstimator:
         self._fixed = offset_ns
         self._slots: deque[tuple[int, int]] = deque(maxlen=SLOTS)
         self.offset_ns = 0 if offset_ns is None else offset_ns
+        #: Before this time of the clock that does not step, a row that leads by `lead_max` or less leaves the offset
+        #: as it is; where it leads by more than `slot_lead`, `observe_lead` must hear of it all the same.
+        self.steady_until_ns = 0 if offset_ns is None else _NEVER
+        self.lead_max = 0 if offset_ns is None else LEAD_NS_MAX
+        self.slot_lead = _NEVER
 
     def observe(self, exch_ts: int, local_ts: int, now_ns: int) -> None:
         """A row with a venue time, received at `local_ts`; `now_ns` is of a clock that does not step."""
-        lead = exch_ts - local_ts
-        if self._fixed is not None or exch_ts == 0 or lead > LEAD_NS_MAX:
+        if exch_ts:
+            self.observe_lead(exch_ts - local_ts, now_ns)
+
+    def observe_lead(self, lead: int, now_ns: int) -> None:
+        """The largest lead of a venue's time over the local time in one or several rows."""
+        if self._fixed is not None or lead > LEAD_NS_MAX:
             return
         slot = now_ns // SLOT_NS
         if self._slots and self._slots[-1][0] == slot:
@@ -47,13 +62,14 @@ class OffsetEstimator:
             self._slots.append((slot, lead))
             while self._slots[0][0] <= slot - SLOTS:
                 self._slots.popleft()
-        self.offset_ns = max(0, *(largest for _, largest in self._slots), 0)
+        self.offset_ns = self.lead_max = max(0, *(largest for _, largest in self._slots), 0)
+        self.steady_until_ns, self.slot_lead = (slot + 1) * SLOT_NS, lead
 
     def forget(self) -> None:
         """The local clock was set: what was seen before says nothing any more."""
         self._slots.clear()
         if self._fixed is None:
-            self.offset_ns = 0
+            self.offset_ns = self.lead_max = self.steady_until_ns = 0
 
 
 class ClockSample(NamedTuple):
@@ -72,36 +88,37 @@ def clock_sample(sent_ts: int, venue_ts: int, received_ts: int) -> ClockSample:
 class Histogram:
     """Spans of time in buckets whose width is an eighth of their value. Counts the last one to two `window_ns`."""
 
-    def __init__(self, window_ns: int = 60 * _S) -> None:
+    def __init__(self, window_ns: int = 60 * _S, counts: NDArray[np.int64] | None = None) -> None:
+        """`counts`: where it counts, (BUCKETS,) zeros. Compiled code may add to it too (`bucket_of`), after `roll`."""
         self._window_ns = window_ns
-        self._now: list[int] = [0] * _BUCKETS
-        self._before: list[int] = [0] * _BUCKETS
+        self._now = np.zeros(BUCKETS, np.int64) if counts is None else counts
+        self._before = np.zeros(BUCKETS, np.int64)
         self._since = 0
 
     def add(self, span_ns: int, now_ns: int) -> None:
         """Counts a span; a negative one as zero. `now_ns` does not fall."""
+        self.roll(now_ns)
+        self._now[_bucket(span_ns)] += 1
+
+    def roll(self, now_ns: int) -> None:
+        """Begins the next window where it is time."""
         if now_ns - self._since >= self._window_ns:
             is_next = now_ns - self._since < 2 * self._window_ns
-            self._before = self._now if is_next else [0] * _BUCKETS
-            self._now = [0] * _BUCKETS
+            self._before[:] = self._now if is_next else 0
+            self._now[:] = 0
             self._since = now_ns
-        self._now[_bucket(span_ns)] += 1
 
     @property
     def count(self) -> int:
-        return sum(self._now) + sum(self._before)
+        return int(self._now.sum() + self._before.sum())
 
     def percentile(self, share: float) -> float:
         """The span that a `share` (0 to 1) of those counted do not exceed, in ns, rounded up; NaN without any."""
         total = self.count
         if total == 0:
             return float("nan")
-        left = share * total
-        for bucket in range(_BUCKETS):
-            left -= self._now[bucket] + self._before[bucket]
-            if left <= 0:
-                return float(_upper(bucket))
-        return float(_upper(_BUCKETS - 1))
+        reached = np.cumsum(self._now + self._before) >= share * total
+        return float(_upper(int(np.argmax(reached))))
 
 
 def _bucket(span_ns: int) -> int:
@@ -109,7 +126,19 @@ def _bucket(span_ns: int) -> int:
     if units < 1 << _SUB_BITS:
         return units
     shift = units.bit_length() - 1 - _SUB_BITS
-    return min(_BUCKETS - 1, ((shift + 1) << _SUB_BITS) + (units >> shift) - (1 << _SUB_BITS))
+    return min(BUCKETS - 1, ((shift + 1) << _SUB_BITS) + (units >> shift) - (1 << _SUB_BITS))
+
+
+@compiled
+def bucket_of(span_ns):  # type: ignore[no-untyped-def]
+    """The place of a span among a histogram's counts."""
+    units = max(0, span_ns) // _UNIT_NS
+    shift = 0
+    while units >> shift >= 2 << _SUB_BITS:
+        shift += 1
+    if units < 1 << _SUB_BITS:
+        return units
+    return min(BUCKETS - 1, ((shift + 1) << _SUB_BITS) + (units >> shift) - (1 << _SUB_BITS))
 
 
 def _upper(bucket: int) -> int:
@@ -128,10 +157,10 @@ class Rate:
         self._count = 0
         self._per_s = -1.0
 
-    def add(self, now_ns: int) -> None:
-        """One more; `now_ns` does not fall."""
+    def add(self, now_ns: int, count: int = 1) -> None:
+        """So many more; `now_ns` does not fall."""
         self._roll(now_ns)
-        self._count += 1
+        self._count += count
 
     def per_s(self, now_ns: int) -> float:
         """The rate."""

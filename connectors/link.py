@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from connectors.batch import Batch
 from connectors.limiter import Limiter
 from connectors.transport import Connection, EventKind, Timer, Timers, Transport
 from connectors.types import Control, ControlKind, Request, Venue
@@ -25,6 +26,9 @@ class LinkState(IntEnum):
     LIVE = 2
     """Every subscription is acknowledged."""
     CLOSED = 3
+
+
+_CLOSED = LinkState.CLOSED
 
 
 class LinkTimes(NamedTuple):
@@ -47,6 +51,9 @@ class LinkOwner(Protocol):
     def link_live(self, link: Link) -> None: ...
 
     def link_frame(self, link: Link, frame: bytes, local_ts: int) -> None: ...
+
+    def link_run(self, link: Link, batch: Batch, first: int) -> int:
+        """Takes frames from number `first` on as far as it knows them to be plain market data; how many."""
 
     def link_closed(self, link: Link, reason: str) -> None:
         """It ended without our doing, or we gave it up. At most once, and the last call."""
@@ -100,6 +107,10 @@ class Link:
     def is_open(self) -> bool:
         return self.state in (LinkState.SUBSCRIBING, LinkState.LIVE)
 
+    @property
+    def _is_closed(self) -> bool:
+        return self.state is _CLOSED
+
     def close(self) -> None:
         """Ends it quietly. Any number of times."""
         if self.state != LinkState.CLOSED:
@@ -136,6 +147,18 @@ class Link:
             self._owner.link_frame(self, frame, local_ts)
         else:
             self._receive(control, local_ts)
+
+    def on_batch(self, batch: Batch) -> None:
+        if self._is_closed:
+            return
+        self._has_heard = True
+        count = len(batch.frames)
+        done = self._owner.link_run(self, batch, 0)
+        while done < count:
+            self.on_frame(batch.frames[done], batch.stamps[done])
+            done += 1
+            if done < count and not self._is_closed:
+                done += self._owner.link_run(self, batch, done)
 
     def on_close(self, reason: str) -> None:
         self._give_up(reason or "closed by the venue")

@@ -1,11 +1,17 @@
-"""Websockets by picows: parsed in C, one call a message. Thread: that of the event loop."""
+"""Websockets by picows: parsed in C, one call a message. Thread: that of the event loop.
+
+The messages of one read are handed on together, behind the last of them: at once where that is a message, in the next
+turn of the loop where it is a ping or a part of a message, of which nobody here hears.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import picows
 
+from connectors.batch import Batch
 from connectors.sockets import HANDSHAKE_S, MESSAGE_BYTES_MAX, Socket
 from connectors.transport import Connection, ConnectionListener
 
@@ -17,15 +23,43 @@ class PicowsTransport:
         return _Picows(url, listener)
 
 
+_TEXT = picows.WSMsgType.TEXT
+#: Messages of one read that are handed on together at most.
+_BATCH_MAX = 1024
+
+
 class _PicowsListener(picows.WSListener):
     """Messages of one picows connection, put together where they come in parts."""
 
     def __init__(self, owner: _Picows) -> None:
         self._owner = owner
         self._parts: list[bytes] = []
+        self._batch = Batch()
+        self._loop = asyncio.get_running_loop()
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         local_ts = time.time_ns()
+        batch = self._batch
+        if frame.msg_type == _TEXT and frame.fin and not self._parts:
+            batch.frames.append(frame.get_payload_as_bytes())
+            batch.stamps.append(local_ts)
+            if frame.last_in_buffer or len(batch.frames) >= _BATCH_MAX:
+                self._flush()
+            elif len(batch.frames) == 1:
+                self._loop.call_soon(self._flush)
+        else:
+            self._flush()
+            self._receive_other(transport, frame, local_ts)
+
+    def _flush(self) -> None:
+        """Hands on what has come."""
+        if self._batch.frames:
+            batch = self._batch
+            self._owner.receive_batch(batch)
+            batch.clear()
+
+    def _receive_other(self, transport: picows.WSTransport, frame: picows.WSFrame, local_ts: int) -> None:
+        """All but a whole text message."""
         kind = frame.msg_type
         if kind == picows.WSMsgType.CLOSE:
             self._owner.reason = f"closed by the venue: {frame.get_close_code()} {frame.get_close_reason()}"

@@ -15,14 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from hftbacktest.types import event_dtype
+from numpy.typing import NDArray
 
+from connectors.batch import Batch
 from connectors.book import BookSync, Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.errors import DecodeError
 from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
 from connectors.fuse import FusedBook
 from connectors.jit import compiled
+from connectors.lag import BUCKETS
 from connectors.lines import record_of
+from connectors.runs import KnownTouch, Parts, Runs
 from connectors.types import MESSAGE_DTYPE, Instrument, Kind, Rows, SequenceRule, Venue
 
 #: A frame that is longer is no market data.
@@ -145,6 +149,11 @@ def warm_up(venue: Venue, instrument: Instrument) -> None:
     pipeline._chain(0)
     pipeline._book.make_room(1 << 16)
     pipeline._sync.resume(Checkpoint(Status.SYNCED, 0))
+    batch = Batch()
+    batch.frames.append(b"{}")
+    batch.stamps.append(1)
+    runs = pipeline.expect_runs([b"{"], np.zeros((1, 3), np.int64), np.zeros((1, BUCKETS), np.int64))
+    runs.take(batch, 0, 0, 0, 0)
     pipeline.touch()
     pipeline.doubt(1)
 
@@ -161,7 +170,10 @@ class Pipeline:
         self._clock = RowClock(0, feed_latency_ns)
         self._book = FusedBook(instrument.tick_size, instrument.lot_size)
         self._snapshot = b""
-        self._book_ts = 0
+        #: The local time of the newest row, on the venues' clock.
+        self._times = np.zeros(1, np.int64)
+        self._venue = venue
+        self._runs: Runs | None = None
         self.rows: Rows = np.zeros(0, event_dtype)
         #: Of the last frame: its kind and venue time (0: none).
         self.kind = Kind.OTHER
@@ -170,7 +182,7 @@ class Pipeline:
     @property
     def is_synced(self) -> bool:
         """Whether the book is proven."""
-        return self._sync.status == Status.SYNCED
+        return self._sync.is_synced
 
     @property
     def needs_fetch(self) -> bool:
@@ -192,18 +204,42 @@ class Pipeline:
         return self._decoder.slow_frames
 
     def touch(self) -> Touch:
-        """The touch by all that was received; NaN unless the book is proven."""
+        """The touch by all that was received, of a run by all that was handed on; NaN unless the book is proven."""
         if not self.is_synced:
             return UNKNOWN_TOUCH
-        bid, ask, tick = self._book.best_bid_tick, self._book.best_ask_tick, self._instrument.tick_size
+        if self._runs is not None and self._runs.shown >= 0:
+            known = self._runs.touch()
+        else:
+            book = self._book
+            known = KnownTouch(
+                book.best_bid_tick,
+                book.best_qty(0),
+                book.best_ask_tick,
+                book.best_qty(1),
+                self._sync.order_id,
+                int(self._times[0]),
+            )
+        bid, ask, tick = known.bid_tick, known.ask_tick, self._instrument.tick_size
         return Touch(
             math.nan if bid is None else round(bid * tick, PX_DECIMALS),
-            self._book.best_qty(0),
+            known.bid_qty,
             math.nan if ask is None else round(ask * tick, PX_DECIMALS),
-            self._book.best_qty(1),
-            self._sync.order_id,
-            self._book_ts,
+            known.ask_qty,
+            known.order_id,
+            known.local_ts,
         )
+
+    def expect_runs(
+        self, openings: list[bytes], counts: NDArray[np.int64], lag_counts: NDArray[np.int64]
+    ) -> Runs:
+        """What takes runs of frames from here on. `openings`: how the frames of each stream begin (`Venue.opening`).
+
+        `counts` and `lag_counts` are a monitor's (`connectors.feed_state`), a row a stream.
+        """
+        parts = Parts(self._sync, self._clock, self._book, self._times)
+        symbols = symbol_table([self._instrument.symbol])
+        self._runs = Runs(self._venue, symbols, openings, parts, counts, lag_counts)
+        return self._runs
 
     def decode(self, frame: bytes, local_ts: int) -> Kind:
         """Decodes a frame of a stream, for `receive`. Raises DecodeError; nothing has changed then."""
@@ -263,7 +299,7 @@ class Pipeline:
         self._clock.stamp(rows)
         self.rows = self._book.fuse(rows)
         if len(rows):
-            self._book_ts = int(rows["local_ts"][-1])
+            self._times[0] = rows["local_ts"][-1]
 
     @property
     def is_fetched(self) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from connectors.backoff import Backoff
+from connectors.batch import Batch
 from connectors.handover import Frames, Handover
 from connectors.limiter import Limiter
 from connectors.link import Link, LinkState, LinkTimes
@@ -43,6 +44,9 @@ class SessionListener(Protocol):
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
         """A market frame, in order and once."""
+
+    def on_run(self, batch: Batch, first: int) -> int:
+        """Takes market frames from number `first` on, as far as nothing but rows comes of them; how many."""
 
     def on_live(self) -> None:
         """Streams flow (again)."""
@@ -161,6 +165,11 @@ class Session:
             self._hand_on(handover.old(frame, local_ts))
         elif link is self._next:
             self._hand_on(handover.new(frame, local_ts))
+
+    def link_run(self, link: Link, batch: Batch, first: int) -> int:
+        if link is self._link and self._handover is None and self._tail is None:
+            return self._listener.on_run(batch, first)
+        return 0
 
     def link_notice(self, link: Link, text: str) -> None:
         if link is self._link:

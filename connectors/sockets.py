@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from connectors.batch import Batch
 from connectors.errors import TransportError
 from connectors.transport import ConnectionListener, Timer, Transport
 
@@ -34,11 +35,9 @@ class AsyncioTimers:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
 
-    def monotonic_ns(self) -> int:
-        return time.monotonic_ns()
-
-    def time_ns(self) -> int:
-        return time.time_ns()
+    #: The functions themselves: a feed asks for the time at every frame.
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    time_ns = staticmethod(time.time_ns)
 
     def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
         return self._loop.call_later(max(0, delay_ns) / _S, callback)
@@ -81,16 +80,19 @@ class Socket(ABC):
 
     def receive(self, message: bytes, local_ts: int) -> None:
         """Hands a message on. An error of whoever listens ends the connection, and is told to the loop."""
-        if self.listener is None:
-            return
-        try:
-            self.listener.on_frame(message, local_ts)
-        except Exception as error:
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"{self.url}: a message could not be dealt with", "exception": error}
-            )
-            self._end(f"a message could not be dealt with: {error!r}")
-            self.shut()
+        if self.listener is not None:
+            try:
+                self.listener.on_frame(message, local_ts)
+            except Exception as error:
+                self._fail(error)
+
+    def receive_batch(self, batch: Batch) -> None:
+        """The same with the messages of one read."""
+        if self.listener is not None:
+            try:
+                self.listener.on_batch(batch)
+            except Exception as error:
+                self._fail(error)
 
     def close(self) -> None:
         """Ends it; the listener hears nothing of it any more."""
@@ -108,6 +110,13 @@ class Socket(ABC):
         except Exception as error:
             reason = str(error) or type(error).__name__
         self._end(reason)
+
+    def _fail(self, error: Exception) -> None:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"{self.url}: a message could not be dealt with", "exception": error}
+        )
+        self._end(f"a message could not be dealt with: {error!r}")
+        self.shut()
 
     def _end(self, reason: str) -> None:
         listener, self.listener = self.listener, None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from connectors.batch import Batch
 from connectors.types import RestRequest
 
 
@@ -41,6 +42,9 @@ class ConnectionListener(Protocol):
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
         """A whole message; `local_ts` was taken before anything else was done with it."""
+
+    def on_batch(self, batch: Batch) -> None:
+        """Whole messages that came in one read, as if by `on_frame` one after the other. Valid until this returns."""
 
     def on_close(self, reason: str) -> None:
         """The connection failed, was refused, or was closed by the other side. At most once, and the last call."""

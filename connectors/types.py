@@ -241,6 +241,13 @@ class Venue(Protocol):
     def topic_of(self, frame: bytes) -> str:
         """The topic of a market frame; "" for a control frame and for what is none. Never raises."""
 
+    def opening(self, topic: str) -> bytes:
+        """How market frames of a topic begin as the venue writes them, up to the quote that ends the topic.
+
+        A frame that begins so is of this topic and no control frame. One that begins otherwise may be of it all the
+        same, and takes a slower way.
+        """
+
     def control(self, frame: bytes) -> Control | None:
         """What a control frame says; None for market data and for what is no frame. Cheap for market data."""
 

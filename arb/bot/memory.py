@@ -10,17 +10,9 @@ from numba import from_dtype, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from connectors.addresses import as_pointer as as_pointer
+
 _I64 = ir.IntType(64)
-
-
-@intrinsic
-def as_pointer(typingctx: Any, address: Any) -> Any:
-    """The address as the void pointer that `numba.carray` takes."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
-
-    return types.voidptr(types.int64), codegen
 
 
 @intrinsic

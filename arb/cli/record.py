@@ -58,14 +58,19 @@ def record(
     """Record live market data, frame by frame, for backtests.
 
     Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
-    them. Public streams only: no keys, no orders.
+    them. Exit code 4: nothing came of an instrument. Public streams only: no keys, no orders.
     """
     from arb.app.record import Ending, config_of, record, wanted_of
-    from arb.cli.record_view import view_of
+    from arb.cli.record_view import silences, view_of
 
     config = config_of(config_path, overrides, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))
     with view_of(as_json=as_json) as view:
         ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
     view.end(ending, progress, config.data.directory)
-    sys.exit(ExitCode.INTERRUPTED if ending == Ending.INTERRUPTED else ExitCode.DONE)
+    silent = silences(progress)
+    for line in silent:
+        click.echo(f"warning: {line}", err=True)
+    if ending == Ending.INTERRUPTED:
+        sys.exit(ExitCode.INTERRUPTED)
+    sys.exit(ExitCode.DIFFERENCES if silent else ExitCode.DONE)

@@ -57,12 +57,19 @@ class View(ABC):
     def end(self, ending: Ending, progress: Progress, directory: str) -> None:
         """Called once, when the files are whole."""
         click.echo(f"{ending.value}: {_total(progress)} in {directory}")
-        for line in progress.lines:
-            if not line.state.bytes:
-                why = f": {line.trouble}" if line.trouble else ""
-                click.echo(
-                    f"warning: nothing came of {_name(line)}{why}; arb doctor looks for the cause", err=True
-                )
+
+
+def silences(progress: Progress) -> list[str]:
+    """A line for each venue that brought nothing of some instruments."""
+    silent: dict[tuple[str, str], list[str]] = {}
+    for line in progress.lines:
+        if not line.state.bytes:
+            silent.setdefault((line.venue, line.trouble), []).append(line.state.symbol)
+    return [
+        f"nothing came of {venue}:{','.join(symbols)}{f': {trouble}' if trouble else ''}; "
+        "arb doctor looks for the cause"
+        for (venue, trouble), symbols in silent.items()
+    ]
 
 
 class JsonView(View):

@@ -10,9 +10,8 @@ from hftbacktest.types import event_dtype
 from arb.data.spells import SpellFinder
 from arb.dryrun.live import for_bot
 from arb.dryrun.watermark import VenueOrder
-from connectors.errors import DecodeError
-from connectors.pipeline import Pipeline
-from connectors.types import Instrument, Kind, Venue
+from connectors.pipeline import warm_up
+from connectors.types import Instrument, Venue
 
 
 def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
@@ -28,13 +27,4 @@ def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
     spells.follow(rows)
     spells.close(3)
     for venue, instrument in instruments:
-        pipeline = Pipeline(venue, instrument, 0, Kind.TRADE)
-        for frame in (b"{}", b"no frame"):
-            try:
-                pipeline.decode(frame, 1)
-            except DecodeError:
-                continue
-        pipeline.kind = Kind.TRADE
-        pipeline.receive(0)
-        pipeline.doubt(1)
-        pipeline.touch()
+        warm_up(venue, instrument)

@@ -175,6 +175,9 @@ class ToyVenue:
         channel = _object(frame).get("ch")
         return channel if isinstance(channel, str) else ""
 
+    def opening(self, topic: str) -> bytes:
+        return b'{"ch":"' + topic.encode() + b'"'
+
     def control(self, frame: bytes) -> Control | None:
         payload = _object(frame)
         if "re" not in payload:

@@ -256,6 +256,27 @@ def test_market_frames_name_a_topic_of_theirs_and_are_no_control(venue: Venue) -
 
 
 @each_venue
+def test_frames_begin_as_the_venue_says(venue: Venue) -> None:
+    found = 0
+    for golden in frames_of(venue, Kind.DELTA, Kind.TRADE):
+        topic = venue.topic_of(golden.frame)
+        opening = venue.opening(topic)
+        assert opening == venue.opening("")[:-1] + topic.encode() + b'"'
+        if topic and golden.frame.startswith(opening):
+            found += 1
+            # Whatever follows, it stays what it is.
+            for frame in (
+                golden.frame,
+                opening,
+                opening + b"\xff{",
+                opening + b',"op":"pong","result":null,"id":1}',
+            ):
+                assert venue.topic_of(frame) in (topic, "")
+                assert venue.control(frame) is None
+    assert found
+
+
+@each_venue
 def test_control_frames_are_of_no_topic(venue: Venue) -> None:
     kinds = set()
     for golden in frames_of(venue, Kind.CONTROL):

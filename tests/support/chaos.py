@@ -44,6 +44,8 @@ class ShortUsdm(BinanceUsdm):
 
 SIM_VENUES: dict[str, Venue] = {v.name: v for v in (ShortSpot(), ShortUsdm(), BybitSpot(), BybitLinear())}
 SYMBOLS = ("AAAUSDT", "BBBUSDT")
+#: Messages of so long come in one read, where they do not come by themselves.
+READ_NS = 10 * MS
 STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)
 URLS = ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
 
@@ -152,15 +154,26 @@ class Report(NamedTuple):
 class Chaos:
     """One seed."""
 
-    def __init__(self, seed: int, venue: str = "", *, symbols: int = 2, times: FeedTimes = TIMES) -> None:
+    def __init__(
+        self,
+        seed: int,
+        venue: str = "",
+        *,
+        symbols: int = 2,
+        times: FeedTimes = TIMES,
+        read_ns: int | None = None,
+    ) -> None:
+        """`read_ns`: of the network; None: by the seed, nothing or some ms."""
         self.seed = seed
+        if read_ns is None:
+            read_ns = seed // len(SIM_VENUES) % 2 * READ_NS
         chance = random.Random(seed)
         self.chance = chance
         self.venue = venue or list(SIM_VENUES)[seed % len(SIM_VENUES)]
         self.timers = SimTimers()
         names = list(SYMBOLS[:symbols])
         self.server = SimVenue(self.venue, names, self.timers, random.Random(chance.random()))
-        self.net = SimNet(self.server, self.timers, random.Random(chance.random()))
+        self.net = SimNet(self.server, self.timers, random.Random(chance.random()), read_ns=read_ns)
         self.watch = Watch(self.server, self.timers)
         adapter = SIM_VENUES[self.venue]
         self.feed = Feed(

@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
+from connectors.batch import Batch
 from connectors.transport import ConnectionListener, RestAnswer
 from connectors.types import RestRequest
 from support.sim_time import EPOCH_NS, MS, S, SimTimers
@@ -54,6 +55,7 @@ class SimConnection:
         #: True time before which nothing arrives, for what was sent stays in order.
         self._busy_until = 0
         self.is_mute = False
+        self._batch = Batch()
         self._swapped: str | None = None
         timers, faults = net.timers, net.faults
         if faults.refuse_connects > 0:
@@ -122,6 +124,8 @@ class SimConnection:
     def _put(self, frame: str) -> None:
         now = self._net.timers.true_ns()
         self._busy_until = max(self._busy_until, now + self._net.latency())
+        if self._net.read_ns:
+            self._busy_until += -self._busy_until % self._net.read_ns
         self._net.timers.call_later(self._busy_until - now, lambda: self._to_client(frame))
 
     def _open(self) -> None:
@@ -136,8 +140,22 @@ class SimConnection:
             self._wire.receive(frame)
 
     def _to_client(self, frame: str) -> None:
-        if self._listener is not None and self._wire is not None:
-            self._listener.on_frame(frame.encode(), self._net.timers.time_ns())
+        if self._listener is None or self._wire is None:
+            return
+        local_ts = self._net.timers.time_ns()
+        if not self._net.read_ns:
+            self._listener.on_frame(frame.encode(), local_ts)
+            return
+        if not self._batch.frames:
+            self._net.timers.call_later(0, self._end_read)
+        self._batch.frames.append(frame.encode())
+        self._batch.stamps.append(local_ts)
+
+    def _end_read(self) -> None:
+        if self._listener is not None:
+            self._listener.on_batch(self._batch)
+            self._net.batches[len(self._batch.frames)] += 1
+        self._batch.clear()
 
     def _leave(self) -> None:
         if self._wire is not None:
@@ -154,8 +172,14 @@ class SimConnection:
 class SimNet:
     """`Transport` and `Rest` in one, between one client and one venue."""
 
-    def __init__(self, venue: SimVenue, timers: SimTimers, chance: random.Random) -> None:
+    def __init__(
+        self, venue: SimVenue, timers: SimTimers, chance: random.Random, *, read_ns: int = 0
+    ) -> None:
+        """`read_ns`: what arrives within such a span comes in one read; 0: each message comes by itself."""
         self.venue = venue
+        self.read_ns = read_ns
+        #: How many reads brought so many messages.
+        self.batches: Counter[int] = Counter()
         self.timers = timers
         self.chance = chance
         self.faults = Faults()

@@ -10,7 +10,15 @@ import pytest
 from rich.console import Console
 
 from arb.app.record import Ending, Line, Progress
-from arb.cli.record_view import JsonView, LineView, progress_line, progress_table, size_text, status_line
+from arb.cli.record_view import (
+    JsonView,
+    LineView,
+    progress_line,
+    progress_table,
+    silences,
+    size_text,
+    status_line,
+)
 from arb.data.recorder.recorder import RecorderState
 from connectors.feed_state import FeedStatus, InstrumentState, StreamState
 from connectors.types import Stream
@@ -69,10 +77,13 @@ def test_the_table_fits_a_terminal() -> None:
 
 
 def test_the_end_names_what_brought_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    LineView().end(Ending.DURATION, progress(line(), line(FeedStatus.DOWN, "refused", bytes=0)), "data")
-    out, err = capsys.readouterr()
-    assert out == "duration: 1,234 frames, 5.6 MB in data\n"
-    assert err == "warning: nothing came of bybit_spot:BTCUSDT: refused; arb doctor looks for the cause\n"
+    LineView().end(Ending.DURATION, progress(line()), "data")
+    assert capsys.readouterr().out == "duration: 1,234 frames, 5.6 MB in data\n"
+    down = line(FeedStatus.DOWN, "refused", bytes=0)
+    assert silences(progress(line())) == []
+    assert silences(progress(line(), down, down)) == [
+        "nothing came of bybit_spot:BTCUSDT,BTCUSDT: refused; arb doctor looks for the cause"
+    ]
     JsonView().end(Ending.INTERRUPTED, progress(line()), "data")
     assert json.loads(capsys.readouterr().out)["ended"] == "interrupted"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chaos import FAULTS, REST_FAULTS, SIM_VENUES, Chaos, LieError
+from support.chaos import FAULTS, READ_NS, REST_FAULTS, SIM_VENUES, Chaos, LieError
 from support.sim_time import S
 
 from connectors.feed_state import FeedStatus
@@ -11,7 +11,7 @@ from connectors.transport import EventKind
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(8))
 def test_what_is_published_is_unknown_or_true(seed: int) -> None:
     chaos = Chaos(seed)
     report = chaos.run(60 * S)
@@ -21,10 +21,11 @@ def test_what_is_published_is_unknown_or_true(seed: int) -> None:
 
 @pytest.mark.parametrize("venue", SIM_VENUES)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_feed_recovers_from_each_fault(venue: str, fault: str) -> None:
+@pytest.mark.parametrize("read_ns", [0, READ_NS])
+def test_a_feed_recovers_from_each_fault(venue: str, fault: str, read_ns: int) -> None:
     if fault in REST_FAULTS and venue.startswith("bybit"):
         pytest.skip("its books are not fetched")
-    chaos = Chaos(1, venue, symbols=1)
+    chaos = Chaos(1, venue, symbols=1, read_ns=read_ns)
     chaos.feed.start()
     chaos.timers.run(10 * S)
     assert chaos.watch.check(0) is not None

@@ -1,0 +1,348 @@
+"""Plain frames of one instrument that came in one read: decoded, chained, stamped and fused in one compiled call. Pure.
+
+A frame is plain where nothing but rows comes of it: it has the parser's strict form, is of a stream that was asked for,
+its book is proven before and behind it, and the clocks' offset stays what it is. Most frames are. At the first one that
+is not, a run ends with nothing of it done, and `connectors.pipeline` takes that frame step by step, by the same parts.
+So this only saves calls, of which a step of its own for each frame needs dozens. The compiled code finds its arrays in
+a table of addresses: handed over one by one, they would cost more than the work on a lone frame. One thread.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from hftbacktest.types import event_dtype
+from numba import carray
+from numpy.typing import NDArray
+
+from connectors.addresses import address_table, as_pointer
+from connectors.batch import Batch, Packed
+from connectors.book import (
+    BBO_ORDER,
+    BOOK_ORDER,
+    FOLLOWED,
+    GAPS,
+    LAST_ID,
+    STATUS,
+    BookSync,
+    Status,
+    Verdict,
+    _receive,
+    receive_delta,
+)
+from connectors.clock import _OFFSET, RowClock, _stamp
+from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
+from connectors.fuse import _BEST, _COUNT, _FIELDS, _LEVEL, _NONE, _USED, FusedBook, _best_qty, _fuse
+from connectors.jit import compiled
+from connectors.lag import BUCKETS, bucket_of
+from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
+
+#: What is known of the touch behind a frame; ticks are _NONE (an ask's negated) where there is none.
+TOUCH_DTYPE = np.dtype(
+    [
+        ("bid_tick", "i8"),
+        ("bid_qty", "f8"),
+        ("ask_tick", "i8"),
+        ("ask_qty", "f8"),
+        ("order_id", "i8"),
+        ("local_ts", "i8"),
+    ],
+    align=True,
+)
+
+#: Frames of a run at most.
+FRAMES_MAX = 1024
+_ROWS_MIN = 1 << 14
+#: Rows of one message that are not its own at most.
+_EXTRA_ROWS = 8
+#: Room for how a stream's frames begin, and a byte for its length; a longer one is never plain.
+_OPENING_BYTES = 128
+#: Why a run ended: the frames did, or the next one is not plain; or it needs more room.
+_ENDED, _FULL = 0, 1
+# Results: why a run ended, the largest lead of a venue's time over the local one; behind them where rows end.
+_WHY, _LEAD, _HEADER = 0, 1, 2
+NO_LEAD = -(2**63)
+
+
+class Parts(NamedTuple):
+    """What a run shares with the steps of a single frame."""
+
+    sync: BookSync
+    clock: RowClock
+    fused: FusedBook
+    #: The local time of the newest row.
+    times: NDArray[np.int64]
+
+
+class KnownTouch(NamedTuple):
+    """Best bid and offer as ticks (None: there is none) and their quantities."""
+
+    bid_tick: int | None
+    bid_qty: float
+    ask_tick: int | None
+    ask_qty: float
+    order_id: int
+    local_ts: int
+
+
+class Runs:
+    """Takes runs of frames of one instrument. All that it tells of a run is valid until the next call."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        symbols: NDArray[np.uint8],
+        openings: list[bytes],
+        parts: Parts,
+        counts: NDArray[np.int64],
+        lag_counts: NDArray[np.int64],
+    ) -> None:
+        """`openings`: how the frames of each stream begin. `counts`, `lag_counts`: of each stream (`feed_state`)."""
+        self.openings = openings
+        #: Which frame of the run is being handed on; -1: all have been.
+        self.shown = -1
+        #: By how much a venue's time led its local time at most; NO_LEAD where no frame had one.
+        self.lead = NO_LEAD
+        #: All rows of the run.
+        self.rows: Rows = np.empty(_ROWS_MIN, event_dtype)
+        self._run = _run_at(venue.parse_frame)
+        self._parts = parts
+        self._symbols = symbols
+        self._prefixes = _text_table(openings)
+        self._counts = counts
+        self._lag_counts = lag_counts
+        self._rules = np.array([parts.sync._rule, parts.sync._keep_bbo, parts.sync._trade_kind], np.int64)
+        self._sizes = np.array([parts.fused._tick_size, parts.fused._lot_size])
+        self._decoded = np.empty(_ROWS_MIN, event_dtype)
+        self._chained = np.empty(_ROWS_MIN, event_dtype)
+        self._message = np.zeros(1, MESSAGE_DTYPE)
+        self._touches = np.zeros(FRAMES_MAX, TOUCH_DTYPE)
+        self._results = np.zeros(_HEADER + FRAMES_MAX, np.int64)
+        #: What the table was made of: it holds addresses.
+        self._bound: tuple[Any, ...] = ()
+        self._tables: tuple[Any, Any, Any] = (None, None, None)
+        self._table: NDArray[np.int64] = np.zeros((0, 2), np.int64)
+
+    def take(self, batch: Batch, first: int, lead_max: int, offset_ns: int, now_ns: int) -> list[int]:
+        """Takes frames from number `first` on, while they are plain; where the rows of each end.
+
+        `lead_max`: a venue time that leads its local time by more is not plain. `offset_ns`: of the local clock.
+        `now_ns`: of the clock that counts are kept by.
+        """
+        packed, bids_and_asks = batch.packed(), self._parts.fused._tables
+        end = min(len(batch.frames), first + FRAMES_MAX)
+        while True:
+            tables = self._tables
+            if (
+                packed is not tables[0]
+                or bids_and_asks[0] is not tables[1]
+                or bids_and_asks[1] is not tables[2]
+            ):
+                self._bind(packed)
+            count = self._run(self._table, first, end, lead_max, offset_ns, now_ns)
+            why, self.lead, *ends = self._results[: _HEADER + count].tolist()
+            if count or why == _ENDED:
+                return ends
+            self._make_room(len(batch.frames[first]))
+
+    def touch(self) -> KnownTouch:
+        """The touch behind the frame that is being handed on."""
+        bid, bid_qty, ask, ask_qty, order_id, local_ts = self._touches[self.shown].tolist()
+        return KnownTouch(
+            None if bid == _NONE else bid,
+            bid_qty,
+            None if ask == _NONE else -ask,
+            ask_qty,
+            order_id,
+            local_ts,
+        )
+
+    def _bind(self, packed: Packed) -> None:
+        """Takes the addresses of all arrays; `_run_at` has them in this order."""
+        sync, fused = self._parts.sync, self._parts.fused
+        self._tables = (packed, fused._tables[0], fused._tables[1])
+        self._bound = (
+            *packed,
+            self._prefixes,
+            self._symbols,
+            self._decoded,
+            self._message,
+            self._rules,
+            sync._state,
+            sync._held_rows,
+            sync._held_messages,
+            sync._held,
+            self._chained,
+            self._parts.clock._state,
+            self._sizes,
+            *fused._tables,
+            fused._state,
+            self.rows,
+            self._parts.times,
+            self._touches,
+            self._counts,
+            self._lag_counts,
+            self._results,
+        )
+        self._table = address_table(self._bound)
+
+    def _make_room(self, size: int) -> None:
+        """For whatever may come of a frame of so many bytes."""
+        rows = size // LEVEL_BYTES_MIN + _EXTRA_ROWS
+        if len(self._decoded) < rows:
+            self._decoded, self._chained = np.empty(2 * rows, event_dtype), np.empty(2 * rows, event_dtype)
+        wanted = 2 * rows + int(self._parts.fused._state[:, _COUNT].sum())
+        if len(self.rows) < wanted:
+            self.rows = np.empty(2 * wanted, event_dtype)
+        self._parts.fused.make_room(rows)
+        self._tables = (None, None, None)
+
+
+def _text_table(prefixes: list[bytes]) -> NDArray[np.uint8]:
+    """Texts as rows, padded with zeros, their length in the last byte; 0 for one that is too long."""
+    table = np.zeros((len(prefixes), _OPENING_BYTES), np.uint8)
+    for row, prefix in zip(table, prefixes, strict=True):
+        if len(prefix) < _OPENING_BYTES:
+            row[: len(prefix)] = np.frombuffer(prefix, np.uint8)
+            row[-1] = len(prefix)
+    return table
+
+
+@compiled
+def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
+    """Which of the prefixes the frame begins with; -1 for none."""
+    for stream in range(prefixes.shape[0]):
+        length = np.int64(prefixes[stream, _OPENING_BYTES - 1])
+        if 0 < length <= end - start:
+            is_same = True
+            for n in range(length):
+                if text[start + n] != prefixes[stream, n]:
+                    is_same = False
+                    break
+            if is_same:
+                return stream
+    return -1
+
+
+@compiled
+def _is_plain(rule, state, message, local_ts, lead_max):  # type: ignore[no-untyped-def]
+    """Whether a decoded message leaves the book proven and the offset as it is."""
+    kind = message.kind
+    if kind == Kind.CONTROL or kind == Kind.SNAPSHOT:
+        return False
+    if kind >= Kind.DELTA and message.symbol < 0:
+        return False
+    if message.exch_ts != 0 and message.exch_ts - local_ts > lead_max:
+        return False
+    if kind == Kind.DELTA:
+        if message.book != state[FOLLOWED]:
+            return False
+        # The rule writes what follows from it; that is for the chain itself to do.
+        known, gaps = state[LAST_ID], state[GAPS]
+        verdict = receive_delta(rule, state, message.first_id, message.last_id, message.prev_id)
+        state[STATUS], state[LAST_ID], state[GAPS] = Status.SYNCED, known, gaps
+        return verdict != Verdict.GAP
+    return True
+
+
+@compiled
+def _has_room(rows, tables_bids, tables_asks, state, out, n):  # type: ignore[no-untyped-def]
+    """Whether whatever comes of so many rows fits into `out` from `n` on, and their levels into the tables."""
+    levels = state[0, _COUNT] + state[1, _COUNT]
+    return (
+        n + 2 * rows + levels + 2 <= len(out)
+        and 2 * (state[0, _USED] + rows) <= len(tables_bids)
+        and 2 * (state[1, _USED] + rows) <= len(tables_asks)
+    )
+
+
+@compiled
+def _note_touch(touch, bids, asks, fused, state, local_ts):  # type: ignore[no-untyped-def]
+    """Keeps what the touch is now."""
+    touch.bid_tick, touch.ask_tick = fused[0, _BEST], fused[1, _BEST]
+    touch.bid_qty, touch.ask_qty = _best_qty(bids, fused, 0), _best_qty(asks, fused, 1)
+    touch.order_id = max(state[BOOK_ORDER], state[BBO_ORDER])
+    touch.local_ts = local_ts
+
+
+@cache
+def _run_at(parse_frame: Any) -> Any:
+    """The compiled run over a batch, with a venue's parser; its arrays are those of a table of addresses."""
+
+    @compiled
+    def run_at(table, first, end, lead_max, offset_ns, now_ns):  # type: ignore[no-untyped-def]
+        text = carray(as_pointer(table[0, 0]), table[0, 1], np.uint8)
+        ends = carray(as_pointer(table[1, 0]), table[1, 1], np.int64)
+        stamps = carray(as_pointer(table[2, 0]), table[2, 1], np.int64)
+        prefixes = carray(as_pointer(table[3, 0]), (table[3, 1], _OPENING_BYTES), np.uint8)
+        symbols = carray(as_pointer(table[4, 0]), (table[4, 1], SYMBOL_BYTES_MAX + 1), np.uint8)
+        decoded = carray(as_pointer(table[5, 0]), table[5, 1], event_dtype)
+        messages = carray(as_pointer(table[6, 0]), table[6, 1], MESSAGE_DTYPE)
+        rules = carray(as_pointer(table[7, 0]), table[7, 1], np.int64)
+        state = carray(as_pointer(table[8, 0]), table[8, 1], np.int64)
+        held_rows = carray(as_pointer(table[9, 0]), table[9, 1], event_dtype)
+        held_messages = carray(as_pointer(table[10, 0]), table[10, 1], MESSAGE_DTYPE)
+        held = carray(as_pointer(table[11, 0]), table[11, 1], np.int64)
+        chained = carray(as_pointer(table[12, 0]), table[12, 1], event_dtype)
+        clock = carray(as_pointer(table[13, 0]), table[13, 1], np.int64)
+        sizes = carray(as_pointer(table[14, 0]), table[14, 1], np.float64)
+        bids = carray(as_pointer(table[15, 0]), table[15, 1], _LEVEL)
+        asks = carray(as_pointer(table[16, 0]), table[16, 1], _LEVEL)
+        fused = carray(as_pointer(table[17, 0]), (table[17, 1], _FIELDS), np.int64)
+        out = carray(as_pointer(table[18, 0]), table[18, 1], event_dtype)
+        times = carray(as_pointer(table[19, 0]), table[19, 1], np.int64)
+        touches = carray(as_pointer(table[20, 0]), table[20, 1], TOUCH_DTYPE)
+        counts = carray(as_pointer(table[21, 0]), (table[21, 1], 3), np.int64)
+        lags = carray(as_pointer(table[22, 0]), (table[22, 1], BUCKETS), np.int64)
+        results = carray(as_pointer(table[23, 0]), table[23, 1], np.int64)
+
+        results[_WHY], results[_LEAD] = _ENDED, NO_LEAD
+        if state[STATUS] != Status.SYNCED:
+            return 0
+        clock[_OFFSET] = offset_ns
+        message = messages[0]
+        n = 0
+        for k in range(first, end):
+            begin = ends[k - 1] + 1 if k > 0 else 0
+            size = ends[k] - begin
+            room = size // LEVEL_BYTES_MIN + _EXTRA_ROWS
+            if room > len(decoded) or room > len(chained) or not _has_room(room, bids, asks, fused, out, n):
+                results[_WHY] = _FULL
+                return k - first
+            stream = _stream_of(text, begin, ends[k], prefixes)
+            if stream < 0:
+                return k - first
+            rows = parse_frame(text, begin, ends[k], symbols, stamps[k], decoded, 0, message)
+            if rows < 0 or not _is_plain(rules[0], state, message, stamps[k], lead_max):
+                return k - first
+            message.local_ts = stamps[k]
+            message.row_start, message.row_end = 0, rows
+            count = _receive(
+                rules[0],
+                rules[1] != 0,
+                rules[2],
+                state,
+                decoded,
+                messages,
+                held_rows,
+                held_messages,
+                held,
+                chained,
+            )
+            _stamp(chained[:count], clock)
+            if count:
+                times[0] = chained[count - 1].local_ts
+            n += _fuse(chained[:count], sizes[0], sizes[1], bids, asks, fused, out[n:])
+            results[_HEADER + k - first] = n
+            _note_touch(touches[k - first], bids, asks, fused, state, times[0])
+            counts[stream, 0] += 1
+            counts[stream, 1] += size
+            counts[stream, 2] = now_ns
+            if message.exch_ts:
+                results[_LEAD] = max(results[_LEAD], message.exch_ts - stamps[k])
+                lags[stream, bucket_of(stamps[k] + offset_ns - message.exch_ts)] += 1
+        return end - first
+
+    return run_at

@@ -1,0 +1,42 @@
+"""The venue's own word on its time, asked for once in a while. No clock and no socket of its own. One thread."""
+
+from __future__ import annotations
+
+from connectors.errors import DecodeError
+from connectors.lag import ClockSample, clock_sample
+from connectors.limiter import Limiter
+from connectors.transport import Rest, RestAnswer
+from connectors.types import Venue
+
+
+class VenueTime:
+    """Asks one venue for its time."""
+
+    def __init__(self, venue: Venue, rest: Rest, weights: Limiter, every_ns: int) -> None:
+        """`weights`: the venue's limit, shared with other users of it; `every_ns` 0: it is never asked."""
+        self._venue = venue
+        self._rest = rest
+        self._weights = weights
+        self._every_ns = every_ns
+        self._due_ns = 0
+        #: What came of it last; None: nothing yet.
+        self.sample: ClockSample | None = None
+
+    def look(self, now_ns: int) -> None:
+        """Asks if it is time, and the venue's limit allows it."""
+        if not self._every_ns or now_ns < self._due_ns:
+            return
+        self._due_ns = now_ns + self._every_ns
+        request = self._venue.time_request()
+        if self._weights.delay_ns(now_ns, request.weight) == 0:
+            self._weights.take(now_ns, request.weight)
+            self._rest.get(request, self._receive)
+
+    def _receive(self, answer: RestAnswer) -> None:
+        if answer.status != 200:
+            return
+        try:
+            venue_ts = self._venue.time_of(answer.body)
+        except DecodeError:
+            return
+        self.sample = clock_sample(answer.sent_ts, venue_ts, answer.local_ts)

@@ -1,0 +1,129 @@
+"""What picows reads at once comes together, in order and at once, whatever stands between the messages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import re
+
+import pytest
+
+from connectors.batch import Batch
+from connectors.picows_socket import PicowsTransport
+from connectors.sockets import new_event_loop
+
+TEXT, BINARY, CLOSE, PING, CONTINUATION = 1, 2, 8, 9, 0
+
+
+def wire(payload: bytes, kind: int = TEXT, *, fin: bool = True) -> bytes:
+    """A frame as a server sends it. Source: RFC 6455, section 5.2."""
+    size = len(payload)
+    head = bytes([kind | (0x80 if fin else 0)])
+    return head + (bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")) + payload
+
+
+class Heard:
+    """A listener that keeps all."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[bytes]] = []
+        self.single: list[bytes] = []
+        self.order: list[bytes] = []
+        self.stamps: list[int] = []
+        self.reason = ""
+        self.fails = False
+
+    def on_open(self) -> None: ...
+
+    def on_frame(self, frame: bytes, local_ts: int) -> None:
+        self.single.append(frame)
+        self._keep(frame, local_ts)
+
+    def on_batch(self, batch: Batch) -> None:
+        if self.fails:
+            raise RuntimeError("no")
+        self.batches.append(list(batch.frames))
+        for frame, local_ts in zip(batch.frames, batch.stamps, strict=True):
+            self._keep(frame, local_ts)
+
+    def on_close(self, reason: str) -> None:
+        self.reason = reason
+
+    def _keep(self, frame: bytes, local_ts: int) -> None:
+        self.order.append(frame)
+        self.stamps.append(local_ts)
+
+
+async def _handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    key = re.search(rb"(?i)sec-websocket-key: *(\S+)", await reader.readuntil(b"\r\n\r\n"))
+    assert key is not None
+    accept = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    await writer.drain()
+
+
+def heard(*pieces: bytes, count: int, fails: bool = False) -> Heard:
+    """What comes of pieces that are written one by one, each read at once, until so many messages came or the end."""
+
+    async def scene() -> Heard:
+        listener = Heard()
+        listener.fails = fails
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await _handshake(reader, writer)
+            for piece in pieces:
+                await asyncio.sleep(0.05)
+                writer.write(piece)
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            connection = PicowsTransport().connect(f"ws://127.0.0.1:{port}/", listener)
+            for _ in range(300):
+                if len(listener.order) >= count or listener.reason:
+                    break
+                await asyncio.sleep(0.01)
+            connection.close()
+            await asyncio.sleep(0.02)
+        return listener
+
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(scene())
+
+
+def test_messages_of_one_read_come_together_and_a_lone_one_by_itself() -> None:
+    told = heard(wire(b"1") + wire(b"2") + wire(b"3"), wire(b"4"), count=4)
+    assert told.batches == [[b"1", b"2", b"3"], [b"4"]]
+    assert told.stamps == sorted(told.stamps)
+    assert told.stamps[0] > 0
+
+
+@pytest.mark.parametrize(
+    "last", [wire(b"x", PING), wire(b"half", fin=False), wire(b"whole")[:3]], ids=["ping", "part", "torn"]
+)
+def test_messages_before_what_is_no_message_do_not_wait(last: bytes) -> None:
+    told = heard(wire(b"1") + wire(b"2") + last, count=2)
+    assert told.batches == [[b"1", b"2"]]
+
+
+def test_messages_in_parts_keep_their_place() -> None:
+    parts = wire(b"a", fin=False) + wire(b"b", CONTINUATION, fin=False) + wire(b"c", CONTINUATION)
+    told = heard(wire(b"1") + parts + wire(b"2") + wire(b"3", BINARY) + wire(b"4"), count=5)
+    assert told.order == [b"1", b"abc", b"2", b"3", b"4"]
+
+
+def test_messages_in_front_of_the_end_are_heard() -> None:
+    told = heard(wire(b"1") + wire(b"2") + wire((1001).to_bytes(2, "big") + b"bye", CLOSE), count=9)
+    assert told.order == [b"1", b"2"]
+    assert "1001" in told.reason
+
+
+def test_an_error_of_the_listener_ends_the_connection() -> None:
+    told = heard(wire(b"1") + wire(b"2"), count=1, fails=True)
+    assert told.order == []
+    assert "could not be dealt with: RuntimeError('no')" in told.reason
