@@ -35,7 +35,7 @@ from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 
 #: BTC and ETH as they are; further symbols are made up.
-PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0} | {f"X{n:02}USDT": 100.0 for n in range(98)}
+PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0} | {f"X{n:02}USDT": 2_000.0 + n for n in range(98)}
 TICKS = {"BTCUSDT": "0.10", "ETHUSDT": "0.01"}
 VENUE_FILES = {
     "binance_spot": "binance.toml",
