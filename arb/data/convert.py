@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from hftbacktest.types import DEPTH_BBO_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hftbacktest.types import DEPTH_BBO_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 import arb.data
 import arb.data.archives
@@ -38,7 +38,7 @@ from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
 from connectors.touch import TouchBook
-from connectors.types import Instrument, Rows, Venue
+from connectors.types import Instrument, Rows, SequenceRule, Venue
 
 #: Rows that are stamped and ordered at a time.
 BLOCK_ROWS = 1 << 16
@@ -342,6 +342,8 @@ def stamp_rows(
         clock.stamp(rows)
         if book is not None:
             rows = book.fuse(rows)
+        else:
+            rows["ival"] = 0
         stamped.append(rows)
         if levels is not None:
             levels.follow(rows)
@@ -373,8 +375,12 @@ def _book_of(day: _Day, carried: Rows) -> FusedBook | TouchBook | None:
         return TouchBook(*instrument[2:]) if instrument is not None else TouchBook()
     if instrument is None:
         return None
-    book = FusedBook(instrument.tick_size, instrument.lot_size)
-    book.fuse(carried)
+    is_window = day.feed.venue.sequence_rule == SequenceRule.INCREMENT
+    book = FusedBook(instrument.tick_size, instrument.lot_size, is_window=is_window)
+    # As changes: how far out the snapshot reached that the levels once came from is not known any more.
+    changes = carried.copy()
+    changes["ev"] = changes["ev"] & ~np.uint64(0xFF) | np.uint64(DEPTH_EVENT)
+    book.fuse(changes)
     return book
 
 
