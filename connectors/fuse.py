@@ -35,17 +35,18 @@ from connectors.types import Rows
 _SLOTS_MIN = 1 << 12
 #: The same of a side's notes, of which there are few between two depth messages.
 _NOTE_SLOTS_MIN = 1 << 8
+#: So many rows are taken with one look at the room: tables stay small enough for the processor's cache.
+_ROWS_AT_ONCE = 1 << 12
 
 # Fields of the state: int64, index 0 bids and 1 asks. A bid's tick counts as it is, an ask's negated, so that the
 # better price is the larger number on both sides and one code serves both.
 _BEST, _BEST_TS, _WORST, _COUNT, _USED = range(5)
-# How many levels are noted, and the slot of the last note, in which that of the one before it stands, and so on.
-_NOTED, _LAST_NOTE = 5, 6
 # From this tick on, what the depth stream never told is no level; beyond it, nobody said.
-_KNOWN = 7
-# How many levels went back to the depth stream's quantity.
-_SETTLED = 8
-_FIELDS = 9
+_KNOWN = 5
+_FIELDS = 6
+# Fields of what is noted: how many levels, the slot of the last note (in which that of the one before it stands, and so
+# on), and how many levels went back to the depth stream's quantity so far.
+_NOTED, _LAST_NOTE, _SETTLED = range(3)
 # No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
 _NONE = -(1 << 61)
 _NO_WORST = 1 << 61
@@ -64,8 +65,10 @@ class FusedBook:
         self._lot_size = lot_size
         self._is_window = is_window
         self._tables: list[NDArray[np.void]] = [np.zeros(_SLOTS_MIN, LEVEL) for _ in range(2)]
-        #: Levels that BBO changed, with the quantity by the depth stream; NaN where that never told any.
-        self._notes: list[NDArray[np.void]] = [np.zeros(_NOTE_SLOTS_MIN, LEVEL) for _ in range(2)]
+        #: Levels that BBO changed, with the quantity by the depth stream; NaN where that never told any. Both sides in
+        #: one table, by `_name`; handing on arrays costs more than looking into them.
+        self._notes = np.zeros(_NOTE_SLOTS_MIN, LEVEL)
+        self._noted = np.zeros(3, np.int64)
         self._state = np.zeros((2, _FIELDS), np.int64)
         self._state[:, _BEST] = _NONE
         self._state[:, _WORST] = _NO_WORST
@@ -88,12 +91,12 @@ class FusedBook:
     @property
     def settled_count(self) -> int:
         """How many levels that BBO had changed went back to what the depth stream says, without a row of its own."""
-        return int(self._state[:, _SETTLED].sum())
+        return int(self._noted[_SETTLED])
 
     @property
     def noted_count(self) -> int:
         """Levels that may differ from what the depth stream says."""
-        return int(self._state[:, _NOTED].sum())
+        return int(self._noted[_NOTED])
 
     def best_qty(self, side: int) -> float:
         """Quantity at the best bid (side 0) or ask (side 1); NaN when there is none."""
@@ -101,80 +104,78 @@ class FusedBook:
 
     def fuse(self, rows: Rows) -> Rows:
         """The rows that change the fused book, with all other kinds passed on; a view, valid until the next call."""
-        self.make_room(len(rows))
-        if len(self._out) < 2 * len(rows) + 2:
-            self._out = np.empty(2 * len(rows) + 2, event_dtype)
         done = count = 0
-        while True:
+        while done < len(rows):
+            piece = rows[: done + _ROWS_AT_ONCE]
+            more = len(piece) - done
+            self.make_room(more)
+            if len(self._out) < count + _rows_out(more, self._state, self._noted):
+                self._make_out(count, len(rows) - done)
             done, count = _fuse(
-                rows, done, count, self._tick_size, self._lot_size, self._is_window, *self._tables, *self._notes,
-                self._state, self._scratch, self._out,
+                piece, done, count, self._tick_size, self._lot_size, self._is_window, *self._tables, self._state,
+                self._notes, self._noted, self._scratch, self._out,
             )  # fmt: skip
-            if done == len(rows):
-                return self._out[:count]
-            self._grow(count)
+        return self._out[:count]
 
     def make_room(self, more: int) -> None:
         """Lets `more` levels be added to either side without filling more than half of its table."""
+        noted = int(self._noted[_NOTED])
         for side in range(2):
-            if 2 * (int(self._state[side, _USED]) + more) > len(self._tables[side]):
-                wanted = 2 * (int(self._state[side, _COUNT]) + more)
-                slots = max(_SLOTS_MIN, 1 << wanted.bit_length())
-                self._tables[side] = _rehashed(self._tables[side], np.zeros(slots, LEVEL), self._state[side])
+            # Levels that are noted may be added again.
+            if 2 * (int(self._state[side, _USED]) + noted + more) > len(self._tables[side]):
+                levels = int(self._state[side, _COUNT])
+                larger = np.zeros(_slots_for(levels + noted + more, _SLOTS_MIN), LEVEL)
+                move_levels(self._tables[side], larger)
+                self._tables[side] = larger
+                self._state[side, _USED] = levels
+        # Whatever is a level, or becomes one, may be noted.
+        most = int(self._state[:, _COUNT].sum()) + noted + more
+        if 2 * most > len(self._notes):
+            notes = np.zeros(_slots_for(most, _NOTE_SLOTS_MIN), LEVEL)
+            _move_notes(self._notes, notes, self._noted)
+            self._notes = notes
 
-    def _grow(self, count: int) -> None:
-        """Lets the next row change every level, whose notes are all settled behind it; `count` rows out are kept."""
-        levels, notes = self._state[:, _COUNT], self._state[:, _NOTED]
-        room = _rows_of_one(self._state)
-        if len(self._out) < count + room:
-            out = np.empty(2 * (count + room), event_dtype)
-            out[:count] = self._out[:count]
-            self._out = out
-        for side in range(2):
-            most = int(levels[side] + notes[side]) + 2
-            if 2 * most > len(self._notes[side]):
-                larger = np.zeros(1 << (2 * most).bit_length(), LEVEL)
-                _move_notes(self._notes[side], larger, self._state, side)
-                self._notes[side] = larger
-        self.make_room(int(notes.max()) + 2)
+    def _make_out(self, count: int, more: int) -> None:
+        """Lets `more` rows be taken behind the `count` that are out; twice that, so that it seldom happens."""
+        out = np.empty(2 * (count + _rows_out(more, self._state, self._noted)), event_dtype)
+        out[:count] = self._out[:count]
+        self._out = out
 
 
-def _rehashed(
-    table: NDArray[np.void], larger: NDArray[np.void], state: NDArray[np.int64]
-) -> NDArray[np.void]:
-    move_levels(table, larger)
-    state[_USED] = state[_COUNT]
-    return larger
+def _slots_for(levels: int, least: int) -> int:
+    """Slots of a table that is less than half full with so many levels."""
+    return max(least, 1 << (2 * levels).bit_length())
 
 
 @compiled
 def _fuse(  # type: ignore[no-untyped-def]
-    rows, done, n, tick_size, lot_size, is_window, bids, asks, bid_notes, ask_notes, state, scratch, out
+    rows, done, n, tick_size, lot_size, is_window, bids, asks, state, notes, noted, scratch, out
 ):
     """Takes rows from number `done` on, with `n` rows out; both as they are then. Stops where room may be missing."""
     for r in range(done, len(rows)):
-        if not _has_room(n, bids, asks, bid_notes, ask_notes, state, out):
-            return r, n
         row = rows[r]
+        if row.ival == COVERS_BBO and not _has_room(n, len(rows) - r, bids, asks, state, noted, out):
+            return r, n
         first = n
         kind = np.int64(row.ev) & 0xFF
         side = 0 if row.ev & np.uint64(BUY_EVENT) else 1
         own, other = (bids, asks) if side == 0 else (asks, bids)
-        notes, other_notes = (bid_notes, ask_notes) if side == 0 else (ask_notes, bid_notes)
         sign = 1 if side == 0 else -1
         if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
             tick = sign * np.int64(np.rint(row.px / tick_size))
             is_set = np.rint(row.qty / lot_size) > 0.0
-            n = _change(row, tick, is_set, side, own, notes, other, state, tick_size, out, n)
+            n = _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n)
             if kind == DEPTH_SNAPSHOT_EVENT:
                 state[side, _KNOWN] = min(state[side, _KNOWN], tick)
         elif kind == DEPTH_BBO_EVENT:
             # A best without quantity is no best: nothing follows from it.
             if np.rint(row.qty / lot_size) > 0.0:
                 tick = sign * np.int64(np.rint(row.px / tick_size))
-                n = _best(row, tick, side, own, notes, other, other_notes, state, tick_size, out, n)
+                n = _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n)
         elif kind == DEPTH_CLEAR_EVENT:
-            _clear(own, notes, state, side, row.exch_ts, is_window)
+            _note_clear(notes, noted, side)
+            _clear(own, state, side, row.exch_ts)
+            state[side, _KNOWN] = _NONE if is_window else _NO_WORST
             out[n] = row
             n += 1
         else:
@@ -183,43 +184,42 @@ def _fuse(  # type: ignore[no-untyped-def]
         if row.ival == COVERS_BBO:
             for k in range(first, n):
                 out[k].ival = 0
-            n = _settle(
-                row, bids, asks, bid_notes, ask_notes, state, tick_size, lot_size, scratch, out, n
-            )
+            n = _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n)
     return len(rows), n
 
 
 @compiled
-def _rows_of_one(state):  # type: ignore[no-untyped-def]
-    """At most so many rows come of one: itself, the deletion of every level, and what is noted going back."""
-    return 2 * (state[0, _COUNT] + state[1, _COUNT] + 2) + state[0, _NOTED] + state[1, _NOTED]
+def _rows_out(more, state, noted):  # type: ignore[no-untyped-def]
+    """At most so many rows come of `more` and what is noted now: each sets a level, which is deleted once at most."""
+    return 2 * (more + noted[_NOTED]) + state[0, _COUNT] + state[1, _COUNT]
 
 
 @compiled
-def _has_room(n, bids, asks, bid_notes, ask_notes, state, out):  # type: ignore[no-untyped-def]
-    """Whether whatever comes of the next row fits; see `FusedBook._grow`."""
-    if n + _rows_of_one(state) > len(out):
-        return False
-    for side in range(2):
-        table, notes = (bids, bid_notes) if side == 0 else (asks, ask_notes)
-        more = state[side, _NOTED] + 2
-        if 2 * (state[side, _USED] + more) > len(table) or 2 * (state[side, _COUNT] + more) > len(notes):
-            return False
-    return True
+def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untyped-def]
+    """Whether what is noted may go back, with `more` rows to come. It is asked there alone: rows bring their own room."""
+    return (
+        n + _rows_out(more, state, noted) <= len(out)
+        and 2 * (state[0, _USED] + noted[_NOTED] + more) <= len(bids)
+        and 2 * (state[1, _USED] + noted[_NOTED] + more) <= len(asks)
+    )
 
 
-@compiled
-def _change(row, tick, is_set, side, own, notes, other, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+#: Both are called from more places than one, which keeps LLVM from inlining them; a call hands on 50 words of arrays.
+_hot = compiled(forceinline=True)
+
+
+@_hot
+def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """A change of one level. `is_set`: it has a quantity."""
     ts = row.exch_ts
     is_crossing = _crosses(tick, state, 1 - side)
     if (tick >= state[side, _BEST] and ts < state[side, _BEST_TS]) or (
         is_crossing and ts < state[1 - side, _BEST_TS]
     ):
-        _note_told(notes, tick, row.qty if is_set else 0.0, state, side)
+        _note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
         return n
-    if state[side, _NOTED] > 0:
-        _renew(notes, tick, row.qty if is_set else 0.0)
+    if noted[_NOTED] > 0:
+        _renew(notes, side, tick, row.qty if is_set else 0.0)
     slot = slot_of(own, tick)
     if own[slot].key != key_of(tick):
         if is_set:
@@ -238,7 +238,7 @@ def _change(row, tick, is_set, side, own, notes, other, state, tick_size, out, n
             out[n].qty = 0.0
         n += 1
     else:
-        _note_told(notes, tick, row.qty if is_set else 0.0, state, side)
+        _note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
     if not is_set:
         if tick == state[side, _BEST]:
             _step_down(own, tick, state, side)
@@ -249,13 +249,13 @@ def _change(row, tick, is_set, side, own, notes, other, state, tick_size, out, n
         state[side, _BEST_TS] = ts
         if is_crossing:
             # Nothing is noted: of one message the bids come first, and the asks that they cross are told behind them.
-            n = _uncross(row, tick, 1 - side, other, notes, False, state, tick_size, out, n)
+            n = _uncross(row, tick, 1 - side, other, state, notes, noted, False, tick_size, out, n)
     state[side, _WORST] = min(state[side, _WORST], tick)
     return n
 
 
-@compiled
-def _best(row, tick, side, own, notes, other, other_notes, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+@_hot
+def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """The best of one side: what is better on it is gone, and so is what it crosses on the other."""
     ts = row.exch_ts
     is_crossing = _crosses(tick, state, 1 - side)
@@ -263,13 +263,13 @@ def _best(row, tick, side, own, notes, other, other_notes, state, tick_size, out
         return n
     slot = slot_of(own, tick)
     if own[slot].key != key_of(tick):
-        _note(notes, tick, 0.0 if tick >= state[side, _KNOWN] else np.nan, state, side)
+        _note(notes, noted, side, tick, 0.0 if tick >= state[side, _KNOWN] else np.nan)
         _put(own, slot, tick, row.qty, ts, state, side)
     elif tick == state[side, _BEST] and row.qty == own[slot].qty:
         state[side, _BEST_TS] = ts
         return n
     else:
-        _note(notes, tick, own[slot].qty, state, side)
+        _note(notes, noted, side, tick, own[slot].qty)
         own[slot].qty = row.qty
         own[slot].ts = ts
     out[n] = row
@@ -280,38 +280,55 @@ def _best(row, tick, side, own, notes, other, other_notes, state, tick_size, out
     state[side, _BEST_TS] = ts
     state[side, _WORST] = min(state[side, _WORST], tick)
     if is_crossing:
-        n = _uncross(row, tick, 1 - side, other, other_notes, True, state, tick_size, out, n)
+        n = _uncross(row, tick, 1 - side, other, state, notes, noted, True, tick_size, out, n)
     for gone in range(tick + 1, before + 1):
-        n = _delete(row, gone, side, own, notes, True, state, tick_size, out, n)
+        n = _delete(row, gone, side, own, state, notes, noted, True, tick_size, out, n)
     return n
 
 
 @compiled
-def _settle(row, bids, asks, bid_notes, ask_notes, state, tick_size, lot_size, scratch, out, n):  # type: ignore[no-untyped-def]
-    """Lets every noted level be what the depth stream says; `row` is the last of its message, `scratch` holds a row.
-
-    First what goes, then what comes, so that nothing crosses on the way.
-    """
-    for is_set in (False, True):
-        for side in range(2):
-            own, other = (bids, asks) if side == 0 else (asks, bids)
-            notes = bid_notes if side == 0 else ask_notes
-            slot = state[side, _LAST_NOTE]
-            for _ in range(state[side, _NOTED]):
-                tick, qty = tick_of(notes[slot].key), notes[slot].qty
-                if _is_off(own, tick, qty, is_set, side, state, lot_size):
+def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n):  # type: ignore[no-untyped-def]
+    """Lets every noted level be what the depth stream says; `row` is the last of its message, `scratch` holds a row."""
+    if _is_any_off(bids, asks, state, notes, noted, lot_size):
+        # First what goes, then what comes, so that nothing crosses on the way.
+        for is_set in (False, True):
+            slot = noted[_LAST_NOTE]
+            for _ in range(noted[_NOTED]):
+                side, tick = _named(notes[slot])
+                qty = notes[slot].qty
+                own, other = (bids, asks) if side == 0 else (asks, bids)
+                is_wanted = _is_off(own, tick, qty, lot_size) and (np.rint(qty / lot_size) > 0.0) == is_set
+                # What stands in the way of a level is the depth stream's by now, and newer.
+                if is_wanted and not (is_set and _crosses(tick, state, 1 - side)):
                     event = np.uint64(DELTA_BID if side == 0 else DELTA_ASK)
                     px = (tick if side == 0 else -tick) * tick_size
                     put_row(scratch, 0, event, row.exch_ts, row.local_ts, px, qty)
-                    n = _change(scratch[0], tick, is_set, side, own, notes, other, state, tick_size, out, n)
-                    state[side, _SETTLED] += 1
-                if np.isnan(qty):
-                    # Not told otherwise although it could have been: from here on BBO's word is the depth stream's.
-                    state[side, _KNOWN] = min(state[side, _KNOWN], tick)
-                slot = np.int64(notes[slot].ts)
-    _forget_notes(bid_notes, state, 0)
-    _forget_notes(ask_notes, state, 1)
+                    n = _change(
+                        scratch[0], tick, is_set, side, own, other, state, notes, noted, tick_size, out, n
+                    )
+                    noted[_SETTLED] += 1
+                slot = notes[slot].ts
+    _forget_notes(notes, noted)
     return n
+
+
+@compiled
+def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-untyped-def]
+    """Whether any noted level is not what the depth stream says. Seldom: venues mostly tell it all."""
+    found = False
+    slot = noted[_LAST_NOTE]
+    for _ in range(noted[_NOTED]):
+        side, tick = _named(notes[slot])
+        qty = notes[slot].qty
+        if np.isnan(qty):
+            # Not told otherwise although it could have been: from here on BBO's word is the depth stream's.
+            state[side, _KNOWN] = min(state[side, _KNOWN], tick)
+        elif side == 0:
+            found |= _is_off(bids, tick, qty, lot_size)
+        else:
+            found |= _is_off(asks, tick, qty, lot_size)
+        slot = notes[slot].ts
+    return found
 
 
 @compiled
@@ -328,14 +345,14 @@ def _crosses(tick, state, other_side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _uncross(row, tick, side, table, notes, is_noted, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes the levels of `side` that the other side's best at `tick` proves gone; its best steps behind them."""
     before = state[side, _BEST]
     _step_down(table, -tick, state, side)
     state[side, _BEST_TS] = row.exch_ts
     last = -tick - 1 if state[side, _BEST] == _NONE else state[side, _BEST]
     for gone in range(last + 1, before + 1):
-        n = _delete(row, gone, side, table, notes, is_noted, state, tick_size, out, n)
+        n = _delete(row, gone, side, table, state, notes, noted, is_noted, tick_size, out, n)
     return n
 
 
@@ -353,12 +370,12 @@ def _step_down(table, start, state, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _delete(row, tick, side, table, notes, is_noted, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes a level, if it is there, and says so in a row of its own."""
     slot = slot_of(table, tick)
     if table[slot].key == key_of(tick):
         if is_noted:
-            _note(notes, tick, table[slot].qty, state, side)
+            _note(notes, noted, side, tick, table[slot].qty)
         _free(table, slot, state, side)
         event = DELTA_BID if side == 0 else DELTA_ASK
         px = (tick if side == 0 else -tick) * tick_size
@@ -368,9 +385,7 @@ def _delete(row, tick, side, table, notes, is_noted, state, tick_size, out, n): 
 
 
 @compiled
-def _clear(table, notes, state, side, ts, is_window):  # type: ignore[no-untyped-def]
-    _forget_notes(notes, state, side)
-    state[side, _KNOWN] = _NONE if is_window else _NO_WORST
+def _clear(table, state, side, ts):  # type: ignore[no-untyped-def]
     for slot in range(len(table)):
         table[slot].key = FREE
     state[side, _BEST] = _NONE
@@ -397,60 +412,82 @@ def _free(table, slot, state, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_off(table, tick, qty, is_set, side, state, lot_size):  # type: ignore[no-untyped-def]
-    """Whether a noted level is to be set (or, without `is_set`, deleted) to become what the depth stream says."""
-    if np.isnan(qty) or (np.rint(qty / lot_size) > 0.0) != is_set:
-        return False
+def _is_off(table, tick, qty, lot_size):  # type: ignore[no-untyped-def]
+    """Whether a level is not the one of quantity `qty` (NaN: nobody says) that it should be."""
     slot = slot_of(table, tick)
     has_level = table[slot].key == key_of(tick)
-    if not is_set:
-        return has_level
-    # What stands in the way is the depth stream's by now, and newer.
-    return not (has_level and table[slot].qty == qty) and not _crosses(tick, state, 1 - side)
+    is_set = np.rint(qty / lot_size) > 0.0
+    return not np.isnan(qty) and (has_level != is_set or (is_set and table[slot].qty != qty))
 
 
 @compiled
-def _note(notes, tick, qty, state, side):  # type: ignore[no-untyped-def]
+def _name(side, tick):  # type: ignore[no-untyped-def]
+    """What a level of either side is noted under."""
+    return 2 * tick + side
+
+
+@compiled
+def _named(note):  # type: ignore[no-untyped-def]
+    """Side and tick of a note."""
+    name = tick_of(note.key)
+    return name & 1, name >> 1
+
+
+@compiled
+def _note(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
     """Keeps the depth stream's quantity of a level that BBO is about to change, unless it is kept already."""
-    slot = slot_of(notes, tick)
-    if notes[slot].key != key_of(tick):
-        notes[slot].key = key_of(tick)
+    name = _name(side, tick)
+    slot = slot_of(notes, name)
+    if notes[slot].key != key_of(name):
+        notes[slot].key = key_of(name)
         notes[slot].qty = qty
-        notes[slot].ts = state[side, _LAST_NOTE]
-        state[side, _LAST_NOTE] = slot
-        state[side, _NOTED] += 1
+        notes[slot].ts = noted[_LAST_NOTE]
+        noted[_LAST_NOTE] = slot
+        noted[_NOTED] += 1
 
 
 @compiled
-def _note_told(notes, tick, qty, state, side):  # type: ignore[no-untyped-def]
+def _note_told(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
     """Keeps what the depth stream says of a level of which BBO knows better."""
-    _note(notes, tick, qty, state, side)
-    _renew(notes, tick, qty)
+    _note(notes, noted, side, tick, qty)
+    _renew(notes, side, tick, qty)
 
 
 @compiled
-def _renew(notes, tick, qty):  # type: ignore[no-untyped-def]
+def _renew(notes, side, tick, qty):  # type: ignore[no-untyped-def]
     """What the depth stream says of a level, if that is noted."""
-    slot = slot_of(notes, tick)
-    if notes[slot].key == key_of(tick):
+    name = _name(side, tick)
+    slot = slot_of(notes, name)
+    if notes[slot].key == key_of(name):
         notes[slot].qty = qty
 
 
 @compiled
-def _forget_notes(notes, state, side):  # type: ignore[no-untyped-def]
-    slot = state[side, _LAST_NOTE]
-    for _ in range(state[side, _NOTED]):
+def _note_clear(notes, noted, side):  # type: ignore[no-untyped-def]
+    """The depth stream says that there is nothing on one side."""
+    slot = noted[_LAST_NOTE]
+    for _ in range(noted[_NOTED]):
+        if _named(notes[slot])[0] == side:
+            notes[slot].qty = 0.0
+        slot = notes[slot].ts
+
+
+@compiled
+def _forget_notes(notes, noted):  # type: ignore[no-untyped-def]
+    slot = noted[_LAST_NOTE]
+    for _ in range(noted[_NOTED]):
         notes[slot].key = FREE
         slot = notes[slot].ts
-    state[side, _NOTED] = 0
+    noted[_NOTED] = 0
 
 
 @compiled
-def _move_notes(notes, larger, state, side):  # type: ignore[no-untyped-def]
+def _move_notes(notes, larger, noted):  # type: ignore[no-untyped-def]
     """Puts the notes of one table into an empty one."""
-    slot = state[side, _LAST_NOTE]
-    count = state[side, _NOTED]
-    state[side, _NOTED] = 0
+    slot = noted[_LAST_NOTE]
+    count = noted[_NOTED]
+    noted[_NOTED] = 0
     for _ in range(count):
-        _note(larger, tick_of(notes[slot].key), notes[slot].qty, state, side)
+        side, tick = _named(notes[slot])
+        _note(larger, noted, side, tick, notes[slot].qty)
         slot = notes[slot].ts
