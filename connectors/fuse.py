@@ -196,7 +196,7 @@ def _rows_out(more, state, noted):  # type: ignore[no-untyped-def]
 
 @compiled
 def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untyped-def]
-    """Whether what is noted may go back, with `more` rows to come. It is asked there alone: rows bring their own room."""
+    """Whether what is noted may go back, with `more` rows to come. Asked there alone: rows bring their own room."""
     return (
         n + _rows_out(more, state, noted) <= len(out)
         and 2 * (state[0, _USED] + noted[_NOTED] + more) <= len(bids)

@@ -1,7 +1,7 @@
 """Levels of one side by tick, in a hash table that compiled code reads and writes. Pure; the caller's thread.
 
-A table is a power of two of slots, probed in line and never more than half full; who fills it counts. There is no window
-of prices to anchor or to leave.
+A table is a power of two of slots, probed in line and never more than half full; who fills it counts. There is no
+window of prices to anchor or to leave.
 """
 
 from __future__ import annotations
