@@ -81,6 +81,8 @@ class _Book:
         self.backoff = backoff
         self.session: Session | None = None
         self.timer: Timer | None = None
+        #: Topics that the venue refuses, and why.
+        self.refused: dict[str, str] = {}
 
     def cancel(self) -> None:
         if self.timer is not None:
@@ -183,6 +185,10 @@ class Feed:
         """The status that was told last."""
         return self._books[no].monitor.status
 
+    def refused(self, no: int) -> dict[str, str]:
+        """Topics of an instrument that the venue refuses, and why."""
+        return dict(self._books[no].refused)
+
     def states(self) -> list[InstrumentState]:
         """What a table shows of each instrument."""
         now = self._timers.monotonic_ns()
@@ -233,6 +239,19 @@ class Feed:
         for no, book in enumerate(self._books):
             if book.session is session:
                 self._doubt(no, FeedStatus.DOWN)
+
+    def session_refused(self, topic: str, reason: str) -> None:
+        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
+        no, stream = self._targets[topic]
+        book = self._books[no]
+        if reason:
+            if topic not in book.refused:
+                self._event(EventKind.REFUSED, no, f"{topic}: {reason}", self._timers.time_ns())
+            book.refused[topic] = reason
+            return
+        book.refused.pop(topic, None)
+        if stream == Stream.DEPTH:
+            self._await_book(no)
 
     def session_event(self, kind: EventKind, text: str, local_ts: int) -> None:
         self._tell(Event(kind, local_ts, self.venue.name, "", text))
@@ -371,10 +390,13 @@ class Feed:
     def _subscribe_again(self, no: int) -> None:
         book = self._books[no]
         book.timer = None
+        topic = self.venue.topic(Stream.DEPTH, self.instruments[no].symbol)
         if book.pipeline.is_synced or book.session is None or not book.session.is_live:
             return
+        if topic in book.refused:  # its link asks again
+            return
         self._event(EventKind.RESYNC, no, "subscribes anew", self._timers.time_ns())
-        book.session.subscribe_again([self.venue.topic(Stream.DEPTH, self.instruments[no].symbol)])
+        book.session.subscribe_again([topic])
         self._await_book(no)
 
     def _await_book(self, no: int) -> None:
@@ -466,6 +488,9 @@ class _Listener:
 
     def on_lost(self, reason: str) -> None:
         self._feed.session_lost(self.session, reason)
+
+    def on_refused(self, topic: str, reason: str) -> None:
+        self._feed.session_refused(topic, reason)
 
     def on_event(self, kind: EventKind, text: str, local_ts: int) -> None:
         self._feed.session_event(kind, text, local_ts)
