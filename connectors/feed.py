@@ -11,14 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from connectors.backoff import Backoff
+from connectors.backoff import Pace
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
 from connectors.lag import OffsetEstimator, clock_sample
 from connectors.limiter import Limiter
+from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
 from connectors.session import Session, SessionTimes
-from connectors.snapshots import Snapshots
+from connectors.snapshots import CALM_NS, REPEAT_MAX_NS, RETRY_FIRST_NS, RETRY_MAX_NS, Snapshots
 from connectors.transport import Event, EventKind, Rest, RestAnswer, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Rows, Stream, Venue
 
@@ -53,10 +54,8 @@ class FeedTimes(NamedTuple):
     stale_after_ns: int = 2 * _S
     tick_ns: int = 250 * _MS
     """How often silence is looked for; `Feed.touch` knows of it at once."""
-    book_ns: int = 5 * _S
+    book_ns: int = 3 * _S
     """A book that is subscribed anew must come within this."""
-    again_first_ns: int = _S // 4
-    again_max_ns: int = 30 * _S
     first_data_ns: int = 30 * _S
     """A stream that was acknowledged and says nothing for so long is reported."""
     time_ns: int = 300 * _S
@@ -74,11 +73,11 @@ class Endpoints(NamedTuple):
 class _Book:
     """One instrument of the feed: what is done about its book."""
 
-    def __init__(self, pipeline: Pipeline, monitor: Monitor, backoff: Backoff) -> None:
+    def __init__(self, pipeline: Pipeline, monitor: Monitor, pace: Pace) -> None:
         self.pipeline = pipeline
         self.monitor = monitor
         #: Of subscribing anew, where books come by subscription.
-        self.backoff = backoff
+        self.pace = pace
         self.session: Session | None = None
         self.timer: Timer | None = None
         #: Topics that the venue refuses, and why.
@@ -132,7 +131,7 @@ class Feed:
             _Book(
                 Pipeline(venue, instrument, feed_latency_ns, trade_kind),
                 Monitor(instrument.symbol, streams, timers.monotonic_ns()),
-                Backoff(self._times.again_first_ns, self._times.again_max_ns, chance),
+                Pace(RETRY_FIRST_NS, RETRY_MAX_NS, REPEAT_MAX_NS, CALM_NS, chance),
             )
             for instrument in instruments
         ]
@@ -278,14 +277,14 @@ class Feed:
         self, streams: Sequence[Stream], endpoints: Endpoints, transport: Transport
     ) -> list[Session]:
         """As many as the routes and the venue's limits need; an instrument's streams of a route stay together."""
-        venue, limits = self.venue, self.venue.limits
-        connects = Limiter(limits.connects, limits.connects_ns)
+        venue = self.venue
+        connects = Limiter(venue.limits.connects, venue.limits.connects_ns)
         sessions = []
         routes: dict[str, list[Stream]] = {}
         for stream in dict.fromkeys(streams):
             routes.setdefault(venue.route(stream), []).append(stream)
         for route, members in routes.items():
-            for numbers, topics in self._packs(members):
+            for numbers, topics in packs_of(venue, self.instruments, members):
                 listener = _Listener(self)
                 session = Session(
                     venue,
@@ -304,23 +303,6 @@ class Feed:
                     for no in numbers:
                         self._books[no].session = session
         return sessions
-
-    def _packs(self, streams: Sequence[Stream]) -> list[tuple[list[int], list[str]]]:
-        """Instruments and topics, as many as one connection may carry."""
-        limits = self.venue.limits
-        packs: list[tuple[list[int], list[str]]] = []
-        chars = 0
-        for no, instrument in enumerate(self.instruments):
-            topics = [self.venue.topic(stream, instrument.symbol) for stream in streams]
-            size = sum(len(topic) + 3 for topic in topics)
-            is_full = not packs or len(packs[-1][1]) + len(topics) > limits.topics
-            if is_full or (limits.topic_chars and chars + size > limits.topic_chars):
-                packs.append(([], []))
-                chars = 0
-            packs[-1][0].append(no)
-            packs[-1][1].extend(topics)
-            chars += size
-        return packs
 
     def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
         """What the book's message asks for."""
@@ -354,7 +336,7 @@ class Feed:
         book = self._books[no]
         was_stale = book.monitor.status == FeedStatus.STALE
         book.cancel()
-        book.backoff.reset()
+        book.pace.succeed()
         if self._snapshots is not None:
             self._snapshots.got(no)
         if not was_stale:
@@ -384,8 +366,12 @@ class Feed:
             if book.pipeline.needs_fetch:
                 self._snapshots.want(no)
         elif book.timer is None:
-            delay = 0 if book.backoff.count == 0 else book.backoff.next_ns()
-            book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
+            self._plan_subscription(no)
+
+    def _plan_subscription(self, no: int) -> None:
+        book = self._books[no]
+        delay = book.pace.delay_ns(self._timers.monotonic_ns())
+        book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
 
     def _subscribe_again(self, no: int) -> None:
         book = self._books[no]
@@ -395,6 +381,7 @@ class Feed:
             return
         if topic in book.refused:  # its link asks again
             return
+        book.pace.ask(self._timers.monotonic_ns())
         self._event(EventKind.RESYNC, no, "subscribes anew", self._timers.time_ns())
         book.session.subscribe_again([topic])
         self._await_book(no)
@@ -404,8 +391,12 @@ class Feed:
         book = self._books[no]
         if self._snapshots is None:
             book.cancel()
-            delay = self._times.book_ns + book.backoff.next_ns()
-            book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
+            book.timer = self._timers.call_later(self._times.book_ns, lambda: self._miss_book(no))
+
+    def _miss_book(self, no: int) -> None:
+        """It has not come."""
+        self._books[no].pace.fail(self._timers.monotonic_ns())
+        self._plan_subscription(no)
 
     def _receive_garbage(self, session: Session, frame: bytes, local_ts: int) -> None:
         """A frame of no topic of ours: the books of the instruments that it names are in doubt; of all, if of none."""

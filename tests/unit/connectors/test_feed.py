@@ -144,7 +144,7 @@ def test_a_clock_that_is_set_is_told() -> None:
 def test_a_bybit_snapshot_that_does_not_come_is_subscribed_to_again() -> None:
     scene = Scene(VENUES["bybit_spot"])
     scene.net.faults.frames.extend([("gap", ("snapshot",))] * 2)
-    scene.timers.run(4 * S)
+    scene.timers.run(2 * S)
     assert scene.feed.status(0) == FeedStatus.SYNCING
     scene.timers.run(10 * S)
     assert all(scene.watch.check(no) is not None for no in range(2))
