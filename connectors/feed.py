@@ -365,11 +365,13 @@ class Feed:
             self._snapshots.cancel(no)
             if book.pipeline.needs_fetch:
                 self._snapshots.want(no)
-        elif book.timer is None:
+        else:
+            # What could not be read may have been the very snapshot that is awaited.
             self._plan_subscription(no)
 
     def _plan_subscription(self, no: int) -> None:
         book = self._books[no]
+        book.cancel()
         delay = book.pace.delay_ns(self._timers.monotonic_ns())
         book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
 

@@ -26,7 +26,7 @@ class SessionTimes(NamedTuple):
 
     link: LinkTimes = LinkTimes()
     retry_first_ns: int = _S // 2
-    retry_max_ns: int = 10 * _S
+    retry_max_ns: int = 5 * _S
     #: Failures in a row at one address before the next one is tried.
     failures_max: int = 3
     #: A link that was live for so long counts as a success.
