@@ -40,15 +40,14 @@ class Pace:
 
     def __init__(
         self,
-        first_ns: int,
-        failure_max_ns: int,
-        repeat_max_ns: int,
+        failures_ns: tuple[int, int],
+        repeats_ns: tuple[int, int],
         calm_ns: int,
         chance: Callable[[], float],
     ) -> None:
-        """`first_ns`: the delay behind the first of either; `calm_ns`: between two of them they are no repetition."""
-        self._failures = Backoff(first_ns, failure_max_ns, chance)
-        self._repeats = Backoff(first_ns, repeat_max_ns, chance)
+        """Of either the first delay and the longest; what is asked for `calm_ns` later is no repetition."""
+        self._failures = Backoff(*failures_ns, chance)
+        self._repeats = Backoff(*repeats_ns, chance)
         self._calm_ns = calm_ns
         self._asked_ns: int | None = None
         self._due_ns: int | None = None

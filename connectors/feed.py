@@ -19,7 +19,7 @@ from connectors.limiter import Limiter
 from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
 from connectors.session import Session, SessionTimes
-from connectors.snapshots import CALM_NS, REPEAT_MAX_NS, RETRY_FIRST_NS, RETRY_MAX_NS, Snapshots
+from connectors.snapshots import CALM_NS, FAILURES_NS, REPEATS_NS, Snapshots
 from connectors.transport import Event, EventKind, Rest, RestAnswer, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Rows, Stream, Venue
 
@@ -131,7 +131,7 @@ class Feed:
             _Book(
                 Pipeline(venue, instrument, feed_latency_ns, trade_kind),
                 Monitor(instrument.symbol, streams, timers.monotonic_ns()),
-                Pace(RETRY_FIRST_NS, RETRY_MAX_NS, REPEAT_MAX_NS, CALM_NS, chance),
+                Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance),
             )
             for instrument in instruments
         ]

@@ -15,11 +15,10 @@ from connectors.types import RestRequest
 
 _S = 1_000_000_000
 
-#: Delays between requests for the same book: at first; at most while they fail; at most while the book that came is in
-#: doubt again and again; without a request for so long the next one is the first.
-RETRY_FIRST_NS = _S // 4
-RETRY_MAX_NS = 10 * _S
-REPEAT_MAX_NS = 2 * _S
+#: Delays between requests for the same book, the first and the longest: while they fail, and while the book that came
+#: is in doubt again and again. Without a request for so long the next one is the first.
+FAILURES_NS = (_S // 4, 10 * _S)
+REPEATS_NS = (_S // 10, _S)
 CALM_NS = 10 * _S
 #: What a venue's "too many requests" costs where it does not say for how long.
 BLOCKED_NS = 60 * _S
@@ -53,7 +52,7 @@ class Snapshots:
         self._timers = timers
         self._weights = weights
         self._listener = listener
-        self._paces = [Pace(RETRY_FIRST_NS, RETRY_MAX_NS, REPEAT_MAX_NS, CALM_NS, chance) for _ in requests]
+        self._paces = [Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance) for _ in requests]
         self._timer: list[Timer | None] = [None] * len(requests)
         #: Which request is the current one; an answer to an earlier one is void.
         self._current = [0] * len(requests)
