@@ -118,8 +118,13 @@ class Link:
             self._connection.close()
 
     def subscribe_again(self, topics: Sequence[str]) -> None:
-        """Unsubscribes and subscribes, so that the streams begin anew. Without effect before it is live."""
-        wanted = [topic for topic in topics if topic not in self._refused]
+        """Unsubscribes and subscribes, so that the streams begin anew. Without effect before it is live.
+
+        Nor for what is on its way already: however often it is called, little waits.
+        """
+        requests = [*self._outbox, *(request for request, _ in self._asked.values())]
+        busy = self._refused.union(*(request.topics for request in requests))
+        wanted = [topic for topic in topics if topic not in busy]
         if self.state == LinkState.LIVE and wanted:
             for request in self._requests("unsubscribe", wanted):
                 self._again[request.id] = request.topics

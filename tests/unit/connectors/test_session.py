@@ -410,3 +410,26 @@ def test_a_refused_unsubscription_ends_the_link() -> None:
     session.subscribe_again(["a"])
     picky.answer()
     assert ear.told == ["live", "lost: refused: no such topic"]
+
+
+def test_streams_that_are_to_begin_anew_again_and_again_do_not_pile_up() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    topics = tuple(f"t{n}" for n in range(90))
+    session, _ = session_of("bybit_linear", deaf, timers, topics)
+    picky = Picky(deaf, set())
+    timers.run(S // 10)
+    picky.connected()
+    picky.answer()
+    timers.run(2 * S)
+    sent = len(deaf.connections[-1].sent)
+    for _ in range(50):
+        for topic in topics:
+            session.subscribe_again([topic])
+    for _ in range(250):  # at ten a second
+        timers.run(S // 10)
+        picky.answer()
+    requests = [request["op"] for _, request in deaf.connections[-1].sent[sent:]]
+    assert (requests.count("unsubscribe"), requests.count("subscribe")) == (90, 90)
+    session.subscribe_again(["t7"])
+    assert deaf.connections[-1].sent[-1][1]["op"] == "unsubscribe"
