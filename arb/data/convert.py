@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from hftbacktest.types import DEPTH_BBO_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hftbacktest.types import DEPTH_BBO_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 import arb.data
 import arb.data.archives
@@ -39,7 +39,7 @@ from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
 from connectors.jit import compiled
 from connectors.touch import TouchBook
-from connectors.types import Instrument, Rows, Venue
+from connectors.types import Instrument, Rows, SequenceRule, Venue
 
 #: Rows that are stamped and ordered at a time.
 BLOCK_ROWS = 1 << 16
@@ -299,9 +299,9 @@ class _Converter:
             levels = Levels() if day.is_carried_on else None
             if levels is not None:
                 levels.follow(carried)
-            book = book_of(day.recording, day.feed.instrument)
+            book = book_of(day.feed.venue, day.recording, day.feed.instrument)
             if isinstance(book, FusedBook):
-                book.fuse(carried)
+                book.fuse(_as_changes(carried))
             frontiers = stamp_rows(day.spool, clock, book, stamped, levels)
             self._drop(day)
             count = write_rows(stamped, frontiers, path)
@@ -365,7 +365,10 @@ def with_times(rows: Rows, clock: RowClock, book: FusedBook | TouchBook | None) 
     if book is None and _has_touch(rows):
         rows = rows[rows["ev"] & np.uint64(0xFF) != DEPTH_BBO_EVENT]
     clock.stamp(rows)
-    return rows if book is None else book.fuse(rows)
+    if book is not None:
+        return book.fuse(rows)
+    rows["ival"] = 0
+    return rows
 
 
 @compiled
@@ -390,11 +393,21 @@ def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
     return count
 
 
-def book_of(day: Day, instrument: Instrument | None) -> FusedBook | TouchBook | None:
+def book_of(venue: Venue, day: Day, instrument: Instrument | None) -> FusedBook | TouchBook | None:
     """The empty book that a day's touch goes into; None where the depth stream's alone counts."""
     if isinstance(day, ArchiveDay) and day.is_touch_only:
         return TouchBook(*instrument[2:]) if instrument is not None else TouchBook()
-    return None if instrument is None else FusedBook(instrument.tick_size, instrument.lot_size)
+    if instrument is None:
+        return None
+    is_window = venue.sequence_rule == SequenceRule.INCREMENT
+    return FusedBook(instrument.tick_size, instrument.lot_size, is_window=is_window)
+
+
+def _as_changes(levels: Rows) -> Rows:
+    """Levels that were carried on, for a fused book: how far their snapshot once reached is not known any more."""
+    changes = levels.copy()
+    changes["ev"] = changes["ev"] & ~np.uint64(0xFF) | np.uint64(DEPTH_EVENT)
+    return changes
 
 
 def _empty_book() -> Rows:

@@ -36,7 +36,7 @@ def rows_of_day(
     is_modelled = isinstance(day, ArchiveDay) and not day.has_receipt
     offset = feed_latency_ns if is_modelled else offset_ns or 0
     while True:
-        reading = _Reading(day, offset, feed_latency_ns, instrument)
+        reading = _Reading(venue, day, offset, feed_latency_ns, instrument)
         scan = read_into(reading, venue, day, None, progress=reading.follow)
         lead = 0 if is_modelled or offset_ns is not None else lead_of(scan, day)
         if lead <= offset:
@@ -49,7 +49,10 @@ class _Reading:
 
     directory: Path | None = None
 
-    def __init__(self, day: Day, offset_ns: int, feed_latency_ns: int, instrument: Instrument | None) -> None:
+    def __init__(
+        self, venue: Venue, day: Day, offset_ns: int, feed_latency_ns: int, instrument: Instrument | None
+    ) -> None:
+        self._venue = venue
         self._day = day
         self._times = offset_ns, feed_latency_ns
         self._instrument = instrument
@@ -62,7 +65,7 @@ class _Reading:
         self._read = 0
         self._count = 0
         self._clock = RowClock(*self._times)
-        self._book = book_of(self._day, self._instrument)
+        self._book = book_of(self._venue, self._day, self._instrument)
         self.order = EventOrder()
 
     def follow(self, count: int) -> None:

@@ -181,7 +181,7 @@ def _read_archive(
     if day.is_touch_only:
         # There is no book to wait for.
         checkpoint = Checkpoint(Status.SYNCED, 0)
-    sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind)
+    sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, is_ordered=day.has_ids)
     return _read(sink, sync, stream.decode(), checkpoint, lambda: stream.slow, is_carried=day.has_ids)
 
 
