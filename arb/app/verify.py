@@ -21,10 +21,11 @@ import msgspec
 import numpy as np
 
 from arb.app.dryrun import Setup, refuse_lost, replay_inputs, setup_of
-from arb.app.dryrun_live import RECORDING, SESSION, recording_files
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.report import figures_of_run
 from arb.app.run_files import Inputs, Told, days_of_run, limits_of, read_inputs, told_of
+from arb.app.session_files import RECORDING, SESSION, recording_files
+from arb.app.session_killed import KILLED, finish_killed
 from arb.backtest.assets import backtest_bot
 from arb.backtest.runner import compile_for, run
 from arb.bot.recorder import Recorder
@@ -38,6 +39,7 @@ from arb.dryrun.replay import replay
 from arb.errors import InputError
 from arb.leg import Leg
 from arb.report.run_files import RECORDS, TRADES, read_arrays, read_manifest, read_run, read_trades
+from arb.run.trades import iso_time
 from arb.sim.latency import Latency, answers_by_asset
 
 
@@ -81,8 +83,10 @@ class _Session(NamedTuple):
 def verify(folder: Path, data: Path | None = None) -> Verification:
     """Replays a run and compares. data: where the recorded days are, instead of the folder that the run was given.
 
-    Raises InputError for a folder that is no run, is not whole, or whose strategy has changed since.
+    The folder of a session that was killed is finished first, as far as its journal goes. Raises InputError for a
+    folder that is no run, is not whole, or whose strategy has changed since.
     """
+    finish_killed(folder)
     manifest = read_manifest(folder)
     if manifest["outcome"] == "hung":
         raise InputError(
@@ -152,6 +156,9 @@ def _again(
         f"{frames:,} recorded frames gave the {rows:,} rows that the strategy was told of",
         f"{len(session.answers):,} answers were heard at their recorded times",
     ]
+    if manifest["outcome"] == KILLED:
+        until = iso_time(session.end_ts) if session.end_ts > 0 else "its beginning"
+        facts.insert(0, f"the session was killed; what it had told up to {until} is verified")
     engine = "dry-run, with the recorded times of its answers"
     return [Replay(engine, len(told.trades), differences)], facts
 
@@ -201,7 +208,13 @@ def _replay_session(
     )
     bound = setup.arguments.bind(bot, recorder)
     end = end_row(session.end_ts + 1)
-    strand = replay(bot, [[one.rows, end] for one in again], compile_for(setup.strategy, bound), bound)
+    strand = replay(
+        bot,
+        [[one.local, end] for one in again],
+        compile_for(setup.strategy, bound),
+        bound,
+        venue_rows=[[one.exch, end] for one in again],
+    )
     # What it raises here it raised in the session, too; what came before is compared.
     if strand.error is None:
         refuse_lost(bot)
@@ -223,20 +236,10 @@ def _row_differences(legs: Sequence[Leg], session: _Session, again: Sequence[Aga
 
 
 def _explained(differences: list[Difference], session: Mapping[str, Any]) -> list[Difference]:
-    """With a cause, where the session knows of one that came before and could change what the strategy did."""
-    lost, late, since = int(session["lost_frames"]), int(session["late_rows"]), int(session["late_since"])
-    # Where the strategy decided the same, nothing that it heard can have differed.
-    is_told_alike = not any(one.what in ("decision", "record") for one in differences)
-    explained = []
-    for one in differences:
-        cause = ""
-        if lost and one.what != "summary":
-            cause = f"{lost} frames were not recorded: {session['recording_error']}"
-        elif late and not is_told_alike and one.what in ("fill", "decision", "record", "state"):
-            if one.ts == 0 or one.ts >= since:
-                cause = f"{late} rows were late for the venues' side, the first at {since}"
-        explained.append(one._replace(cause=cause))
-    return explained
+    """With a cause, where the session knows of one: it keeps everything else that could change what it did."""
+    lost = int(session["lost_frames"])
+    cause = f"{lost} frames were not recorded: {session['recording_error']}" if lost else ""
+    return [one._replace(cause="" if one.what == "summary" else cause) for one in differences]
 
 
 # Recorded days.

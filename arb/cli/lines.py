@@ -108,15 +108,26 @@ class Day(click.ParamType[date]):
 
 
 def load_config(
-    path: Path, overrides: Sequence[str], legs: str | None, symbols: str | None, data_dir: Path | None
+    path: Path,
+    overrides: Sequence[str],
+    legs: str | None,
+    symbols: str | None,
+    data_dir: Path | None,
+    *,
+    is_sandbox: bool = False,
 ) -> Config:
-    """The configuration that `--config`, `--set`, `--legs`, `--symbols` and `--data` describe together."""
+    """The configuration that `--config`, `--set`, `--legs`, `--symbols` and `--data` describe together.
+
+    is_sandbox: where there is no file, that of `arb init` will do.
+    """
     from arb.config import load
+    from arb.config.templates import main_file
 
     settings = list(overrides)
     if data_dir is not None:
         settings.append(f"data.directory={json.dumps(str(data_dir))}")
-    return load(path, settings, listed(legs), listed(symbols))
+    with main_file(path, is_sandbox=is_sandbox) as file:
+        return load(file, settings, listed(legs), listed(symbols))
 
 
 class ReadingProgress:

@@ -1,8 +1,9 @@
 """What a recording of frames does not say of how its rows came about live; with it they can be derived again. Pure.
 
 Rows depend on the frames, and on three things beside them: the clock offset of the moment, when a book was given up
-for a reason outside of its frames, and when rows that claim to be older than what was told before were moved up. A
-mark is kept for each; they are few.
+for a reason outside of its frames, and when rows that claim to be older than what was told before were moved up. What
+the venues' side makes of them depends on a fourth: rows that came too late for it, such as after a stall, happen when
+they come. A mark is kept for each; they are few.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class MarkKind(IntEnum):
     """The connection was lost after this frame: what was held for a snapshot is forgotten."""
     LIFTED = 4
     """Rows of this frame came when `value` had been told already: they count as received after it."""
+    LATE = 5
+    """Rows of this frame came when the venues' side knew everything up to `value`: there they happen right after it."""
 
 
 class LegMarks:
@@ -74,6 +77,10 @@ class LegMarks:
             self._add(MarkKind.LIFTED, told_ts)
         return rows
 
+    def on_late(self, watermark: int) -> None:
+        """Some of the rows that `take` gave last were too late for the venues' side."""
+        self._add(MarkKind.LATE, watermark)
+
     def count(self, rows: Rows) -> None:
         """Adds rows that were told to the sums."""
         self.rows += len(rows)
@@ -100,6 +107,13 @@ def lifted(rows: Rows, told_ts: int) -> Rows:
     """A copy of rows that were received after `told_ts` at the earliest."""
     moved = rows.copy()
     np.maximum(moved["local_ts"], told_ts + 1, out=moved["local_ts"])
+    return moved
+
+
+def happened_after(rows: Rows, watermark: int) -> Rows:
+    """A copy of rows that happened after `watermark` at the earliest."""
+    moved = rows.copy()
+    np.maximum(moved["exch_ts"], watermark + 1, out=moved["exch_ts"])
     return moved
 
 

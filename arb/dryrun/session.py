@@ -6,6 +6,7 @@ here waits. An error inside is kept for the host (`fault`): a socket must not ta
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -14,8 +15,9 @@ import numpy as np
 
 from arb.bot.world import NEVER
 from arb.data.spells import BookSpells, SpellFinder
+from arb.dryrun.journal import LegKept
 from arb.dryrun.live import LiveDriver
-from arb.dryrun.marks import LegMarks, as_array
+from arb.dryrun.marks import MARK, LegMarks, as_array
 from arb.leg import Leg
 from connectors.feed_state import FeedStatus
 from connectors.lag import OffsetEstimator
@@ -47,6 +49,17 @@ class SessionRecord(NamedTuple):
     end_ts: int
 
 
+class Moment(NamedTuple):
+    """What a session has come to since the moment before. marks, legs' lags: those since then."""
+
+    told_ts: int
+    legs: list[LegKept]
+    marks: Any
+    late: int
+    late_since: int
+    events: dict[str, int]
+
+
 class _LegState:
     """What is kept of a leg while it goes on."""
 
@@ -59,6 +72,27 @@ class _LegState:
         self.gaps = 0
         #: (receipt, latency) pairs of the feed, at most one a second.
         self.lags: list[tuple[int, int]] = []
+        #: How many marks and lags the last moment had.
+        self.marks_kept = self.lags_kept = 0
+
+    @property
+    def book(self) -> BookSpells:
+        """When the book was known, so far."""
+        spells = copy.deepcopy(self.spells)
+        if spells.has_begun:
+            spells.close(self.last_ts)
+        return spells.spells
+
+    def kept(self) -> LegKept:
+        """The leg at this moment; what it has of samples is not told again."""
+        lags, self.lags_kept = self.lags[self.lags_kept :], len(self.lags)
+        marks = self.marks
+        return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags)
+
+    def new_marks(self) -> list[tuple[int, int, int, int]]:
+        """The marks since the last call."""
+        marks, self.marks_kept = self.marks.marks[self.marks_kept :], len(self.marks.marks)
+        return marks
 
 
 class Session:
@@ -119,8 +153,10 @@ class Session:
                 self.first_row_ns = time.monotonic_ns()
             is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
             self._count(state, rows)
-            if not self.late_since and self._driver.late:
-                self.late_since = now
+            late_below = self._driver.late_below(leg_no)
+            if late_below is not None:
+                state.marks.on_late(late_below)
+                self.late_since = self.late_since or now
         except Exception as error:  # for the host, which ends the session with it
             self._break(error)
             return
@@ -195,6 +231,17 @@ class Session:
         marks = as_array([state.marks for state in self._states])
         return SessionRecord(marks, np.array(sums, np.int64).reshape(-1, 3), self._told_ts)
 
+    def moment(self) -> Moment:
+        """What has come since the last call; between two calls of anything else."""
+        return Moment(
+            self._told_ts,
+            [state.kept() for state in self._states],
+            np.array([mark for state in self._states for mark in state.new_marks()], MARK),
+            self.late,
+            self.late_since,
+            dict(self.event_counts),
+        )
+
     @property
     def late(self) -> int:
         """Rows that the venues' side saw too late."""
@@ -217,11 +264,8 @@ class Session:
         return self._states[leg_no].lags
 
     def spells_of(self, leg_no: int) -> BookSpells:
-        """When the leg's book was known. Once, after the end."""
-        state = self._states[leg_no]
-        if state.spells.has_begun:
-            state.spells.close(state.last_ts)
-        return state.spells.spells
+        """When the leg's book was known."""
+        return self._states[leg_no].book
 
     def _entered(self, call: Callable[[], bool]) -> bool:
         self.entered_ns = time.monotonic_ns()

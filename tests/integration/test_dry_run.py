@@ -20,7 +20,15 @@ import pytest
 from click.testing import CliRunner
 from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
 from numba.core import event
-from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_settings, free_ports
+from support.live_sandbox import (
+    LiveSandbox,
+    await_first_row,
+    demo_config,
+    demo_files,
+    demo_settings,
+    dry_run_process,
+    free_ports,
+)
 from support.paths import GUARD, ROOT
 
 from arb.app.dryrun import DryRunResult
@@ -129,29 +137,12 @@ def test_a_strategy_that_raises_is_told_of_and_leaves_a_whole_folder(tmp_path: P
     assert verify(tmp_path / "run").differences == []
 
 
-def command(folder: Path, port_base: int, function: str, *words: str) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
-    settings = [word for setting in demo_settings(folder, function, *words) for word in ("--set", setting)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "arb", "dry-run", "--sandbox", "--port-base", str(port_base), "--no-report",
-         "--config", str(demo_files(folder)), "--out", str(folder / "run"), *settings],
-        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
-        process = command(tmp_path, base, "busy")
-        log = tmp_path / "run" / "log.txt"
-        for _ in range(400):
-            if log.exists() and "heard of its first row" in log.read_text():
-                break
-            time.sleep(0.05)
+        process = dry_run_process(tmp_path, base, "busy")
+        await_first_row(tmp_path / "run")
         process.send_signal(number)
         told, errors = process.communicate(timeout=30)
 
@@ -164,7 +155,7 @@ def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_pa
 def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
-        process = command(tmp_path, base, "hangs", "dry_run.hang_s=0.5")
+        process = dry_run_process(tmp_path, base, "hangs", "dry_run.hang_s=0.5")
         _, errors = process.communicate(timeout=40)
 
     assert process.returncode == 1
@@ -177,7 +168,7 @@ def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> No
 
 
 def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
-    process = command(tmp_path, free_ports(), "busy")
+    process = dry_run_process(tmp_path, free_ports(), "busy")
     _, errors = process.communicate(timeout=40)
 
     assert process.returncode == 2
