@@ -6,7 +6,7 @@ The session that ends writes it from its memory; for one that was killed, `arb v
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,15 +76,22 @@ def write_session(
             "counts": np.array(left.counts, np.int64),
         },
     )
-    by_leg = answers_by_asset(left.answers, len(legs))
-    for leg, heard, own in zip(legs, by_leg, left.legs, strict=True):
-        name = f"latency/{leg.venue}_{leg.symbol.lower()}"
-        folder.write_bytes(f"{name}_orders.npz", _npz(order_latencies(heard)))
-        folder.write_bytes(f"{name}_feed.npz", _npz(feed_latencies(own.lags)))
+    for name, rows in latencies_of(legs, left.answers, [own.lags for own in left.legs]):
+        folder.write_bytes(name, _npz(rows))
     figures = write_run(folder, _manifest(folder.path, legs, left), told, has_report=has_report)
     folder.remove(JOURNAL)
     folder.publish()
     return figures
+
+
+def latencies_of(
+    legs: Sequence[Leg], answers: Any, lags: Sequence[Sequence[tuple[int, int]]]
+) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """The latency files of a session, by their names in its folder. answers: of all legs; lags: by leg."""
+    for leg, heard, own in zip(legs, answers_by_asset(answers, len(legs)), lags, strict=True):
+        name = f"latency/{leg.venue}_{leg.symbol.lower()}"
+        yield f"{name}_orders.npz", order_latencies(heard)
+        yield f"{name}_feed.npz", feed_latencies(own)
 
 
 def recording_files(folder: Path, venue: str, symbol: str) -> list[Path]:
@@ -117,6 +124,7 @@ def _manifest(folder: Path, legs: Sequence[Leg], left: SessionLeft) -> dict[str,
             "lost_frames": left.lost_frames,
             "recording_error": left.recording_error,
             "events": dict(sorted(left.events.items())),
+            "sha256": sha256_of(folder / SESSION),
         },
     }
 

@@ -24,13 +24,14 @@ from arb.app.dryrun import Setup, refuse_lost, replay_inputs, setup_of
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.report import figures_of_run
 from arb.app.run_files import Inputs, Told, days_of_run, limits_of, read_inputs, told_of
-from arb.app.session_files import RECORDING, SESSION, recording_files
+from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED, finish_killed
 from arb.backtest.assets import backtest_bot
 from arb.backtest.runner import compile_for, run
 from arb.bot.recorder import Recorder
 from arb.config import Config, config_of
 from arb.data.cache import RowCache
+from arb.data.raw import sha256_of
 from arb.dryrun.again import Again, LegSource, rows_again
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.marks import end_row
@@ -143,8 +144,11 @@ def _again(
     session = _read_session(folder, len(legs))
     with tempfile.TemporaryDirectory(prefix="arb-verify-") as name:
         again = _rows(folder, config, legs, session, Path(name))
-        found = _replay_session(config, setup, legs, session, again)
-        differences = _row_differences(legs, session, again)
+        found, answers = _replay_session(config, setup, legs, session, again)
+        differences = _input_differences(folder, manifest, legs) + _row_differences(legs, session, again)
+        lags = [one.lags for one in again]
+    for name, latencies in latencies_of(legs, answers, lags):
+        differences += _latency_differences(folder / name, latencies)
     run = Run(found.trades, found.decisions, found.records, found.final)
     differences += differences_of(
         told, run, decisions=session.decisions, records=session.records, end_ts=session.end_ts
@@ -197,7 +201,8 @@ def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, 
 
 def _replay_session(
     config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
-) -> Told:
+) -> tuple[Told, Any]:
+    """What the strategy told, and when it heard its answers."""
     simulated = [
         SimulatedLeg(leg, Latency(0, 0, recorded=heard))
         for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
@@ -218,7 +223,39 @@ def _replay_session(
     # What it raises here it raised in the session, too; what came before is compared.
     if strand.error is None:
         refuse_lost(bot)
-    return told_of(bot, recorder, legs)
+    answers = bot.world.answers.copy()
+    return told_of(bot, recorder, legs), answers
+
+
+def _input_differences(folder: Path, manifest: Mapping[str, Any], legs: Sequence[Leg]) -> list[Difference]:
+    """Where a file that the session is told from is not the one that it wrote."""
+    files = {SESSION: (manifest["session"]["sha256"], [folder / SESSION])}
+    for leg, of_leg in zip(legs, manifest["inputs"], strict=True):
+        files[leg.name] = of_leg["raw_sha256"], recording_files(folder / RECORDING, leg.venue, leg.symbol)
+    return [
+        Difference("input", name, 0, str(then), now)
+        for name, (then, paths) in files.items()
+        if (now := "+".join(sha256_of(path) for path in paths)) != then
+    ]
+
+
+def _latency_differences(path: Path, rows: np.ndarray[Any, Any]) -> list[Difference]:
+    """Where a latency file is not that of the replay: how many rows, or the first that is another."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            then = file["data"]
+        if then.dtype != rows.dtype:
+            raise ValueError("it has other fields")
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if len(then) != len(rows):
+        return [Difference("latency", f"{path.name} rows", 0, str(len(then)), str(len(rows)))]
+    places = np.flatnonzero(then != rows)
+    if not len(places):
+        return []
+    first = int(places[0])
+    where = f"{path.name} row {first}"
+    return [Difference("latency", where, int(rows["req_ts"][first]), str(then[first]), str(rows[first]))]
 
 
 def _row_differences(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[Difference]:

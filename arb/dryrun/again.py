@@ -19,6 +19,7 @@ from arb.data.npy import NpyWriter, load_rows
 from arb.data.order import END_OF_ROWS
 from arb.data.raw import read_pieces
 from arb.data.spool import Spool
+from arb.dryrun.latencies import FeedLags
 from arb.dryrun.marks import MarkKind, checksum, happened_after, is_cleared, lifted
 from arb.errors import InputError
 from connectors.pipeline import Outcome, Pipeline
@@ -38,13 +39,14 @@ class LegSource(NamedTuple):
 
 
 class Again(NamedTuple):
-    """What came of it: the rows of both sides in order, and how many were told, with their checksum."""
+    """What came of it: the rows of both sides in order, how many were told, with their checksum, the feed's lags."""
 
     local: Rows
     exch: Rows
     frames: int
     told: int
     checksum: int
+    lags: list[tuple[int, int]]
 
 
 def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder: Path) -> Again:
@@ -54,6 +56,7 @@ def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, fold
     recording that cannot be read, DecodeError for a frame that cannot.
     """
     told = total = read = 0
+    lags = FeedLags()
     name = f"{source.instrument.venue}_{source.instrument.symbol}"
     local, exch = folder / f"{name}_local.npy", folder / f"{name}_exch.npy"
     with Spool(folder) as spool:
@@ -64,11 +67,12 @@ def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, fold
                 if len(rows):
                     told += len(rows)
                     total = checksum(rows, total)
+                    lags.follow(rows)
                     writer.write(_flagged(rows, LOCAL_EVENT))
                     happened = rows if watermark is None else happened_after(rows, watermark)
                     blocks.add(_flagged(happened, EXCH_EVENT))
         _write_by_venue_time(spool, blocks.finish(), exch)
-    return Again(load_rows(local), load_rows(exch), read, told, total)
+    return Again(load_rows(local), load_rows(exch), read, told, total, lags.samples)
 
 
 def _flagged(rows: Rows, flag: int) -> Rows:

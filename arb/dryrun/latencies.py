@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from connectors.types import Rows
+
+_SAMPLE_NS = 1_000_000_000
+
 #: A row of hftbacktest's order latency data.
 LATENCY_ROW = np.dtype([("req_ts", "i8"), ("exch_ts", "i8"), ("resp_ts", "i8"), ("_padding", "i8")])
 
@@ -21,6 +25,20 @@ def order_latencies(answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     for name, source in (("req_ts", "request_ts"), ("exch_ts", "exch_ts"), ("resp_ts", "response_ts")):
         rows[name] = asked[source]
     return np.sort(rows, order="req_ts", kind="stable")
+
+
+class FeedLags:
+    """The latency of a feed, sampled."""
+
+    def __init__(self) -> None:
+        #: (time of receipt, latency), at most one a second.
+        self.samples: list[tuple[int, int]] = []
+
+    def follow(self, rows: Rows) -> None:
+        """Rows as they were told, in the order of receipt."""
+        local_ts = int(rows["local_ts"][-1])
+        if not self.samples or local_ts - self.samples[-1][0] >= _SAMPLE_NS:
+            self.samples.append((local_ts, local_ts - int(rows["exch_ts"][-1])))
 
 
 def feed_latencies(lags: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:

@@ -16,6 +16,7 @@ import numpy as np
 from arb.bot.world import NEVER
 from arb.data.spells import BookSpells, SpellFinder
 from arb.dryrun.journal import LegKept
+from arb.dryrun.latencies import FeedLags
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.marks import MARK, LegMarks, as_array
 from arb.leg import Leg
@@ -25,8 +26,6 @@ from connectors.transport import Event, EventKind
 from connectors.types import Rows
 
 _S = 1_000_000_000
-#: Of the feed's latency, a sample is kept so often.
-_SAMPLE_NS = _S
 #: What the view shows of what happened.
 _EVENTS_SHOWN = 8
 
@@ -70,8 +69,7 @@ class _LegState:
         self.spells = SpellFinder()
         self.first_ts = self.last_ts = 0
         self.gaps = 0
-        #: (receipt, latency) pairs of the feed, at most one a second.
-        self.lags: list[tuple[int, int]] = []
+        self.lags = FeedLags()
         #: How many marks and lags the last moment had.
         self.marks_kept = self.lags_kept = 0
 
@@ -85,7 +83,7 @@ class _LegState:
 
     def kept(self) -> LegKept:
         """The leg at this moment; what it has of samples is not told again."""
-        lags, self.lags_kept = self.lags[self.lags_kept :], len(self.lags)
+        lags, self.lags_kept = self.lags.samples[self.lags_kept :], len(self.lags.samples)
         marks = self.marks
         return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags)
 
@@ -261,7 +259,7 @@ class Session:
 
     def lags_of(self, leg_no: int) -> list[tuple[int, int]]:
         """(time of receipt, latency) of the feed, a sample a second."""
-        return self._states[leg_no].lags
+        return self._states[leg_no].lags.samples
 
     def spells_of(self, leg_no: int) -> BookSpells:
         """When the leg's book was known."""
@@ -282,8 +280,7 @@ class Session:
             state.spells.begin(state.first_ts, is_carried=False)
         state.spells.follow(rows)
         state.last_ts = local_ts
-        if not state.lags or local_ts - state.lags[-1][0] >= _SAMPLE_NS:
-            state.lags.append((local_ts, local_ts - int(rows["exch_ts"][-1])))
+        state.lags.follow(rows)
 
     def _break(self, error: BaseException) -> None:
         self.fault = error

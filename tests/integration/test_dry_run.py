@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import os
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from support.live_sandbox import (
     dry_run_process,
     free_ports,
 )
+from support.mutations import FILLS, mutate
 from support.paths import GUARD, ROOT
 
 from arb.app.dryrun import DryRunResult
@@ -267,38 +266,18 @@ def test_a_backtest_is_proven_in_both_engines(recorded: Path) -> None:
     assert CliRunner().invoke(cli, ["verify", str(recorded / "backtest")]).exit_code == 0
 
 
-def change_cell(lines: list[list[str]], name: str, change: Callable[[str], str]) -> None:
-    place = lines[0].index(name)
-    lines[len(lines) // 2][place] = change(lines[len(lines) // 2][place])
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("price", lambda text: str(float(text) + 0.01)),
-        ("exch_ts", lambda text: str(int(text) + 1)),
-        ("quantity", lambda text: "0.02"),
-        ("", lambda text: ""),
-    ],
-)
-def test_a_changed_or_missing_fill_is_reported_with_exit_code_4(
-    name: str, change: Callable[[str], str], recorded: Path, tmp_path: Path
+@pytest.mark.parametrize("kind", [*FILLS, "summary"])
+def test_whatever_is_changed_in_a_run_is_reported_with_exit_code_4(
+    kind: str, recorded: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(recorded / "backtest", tmp_path / "run")
-    path = tmp_path / "run" / "trades.csv"
-    lines = list(csv.reader(path.read_text().splitlines()))
-    if name:
-        change_cell(lines, name, change)
-    else:
-        del lines[len(lines) // 2]
-    with path.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(lines)
+    where = mutate(tmp_path / "run", kind, np.random.default_rng(1))
 
     told = CliRunner().invoke(cli, ["verify", str(tmp_path / "run"), "--json"])
 
-    assert told.exit_code == 4, told.output
+    assert told.exit_code == 4, where
     kinds = {one["what"] for replay in json.loads(told.output)["replays"] for one in replay["differences"]}
-    assert "fill" in kinds
+    assert ("summary" if kind == "summary" else "fill") in kinds
 
 
 def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:

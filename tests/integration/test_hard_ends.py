@@ -12,11 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from support.live_sandbox import LiveSandbox, await_first_row, dry_run_process, free_ports
+from support.mutations import FILLS, SESSION, mutate
 from support.paths import GUARD, ROOT
 
+from arb.app.session_killed import finish_killed
 from arb.app.verify import verify
 from arb.cli import cli
 from arb.errors import InputError
@@ -83,14 +86,14 @@ def test_a_killed_session_is_finished_and_told_again(killed: Path, tmp_path: Pat
     assert CliRunner().invoke(cli, ["report", str(tmp_path / "run")]).exit_code == 0
 
 
-def test_a_changed_fill_of_a_killed_session_is_told(killed: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [*FILLS, *SESSION, "summary"])
+def test_whatever_is_changed_in_a_session_is_told(kind: str, killed: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(killed, run)
-    verify(run)
-    lines = lines_of(run)
-    (run / "trades.csv").write_text("\n".join([*lines[:5], *lines[6:]]) + "\n")
+    finish_killed(run)
+    where = mutate(run, kind, np.random.default_rng(2))
 
-    assert CliRunner().invoke(cli, ["verify", str(run)]).exit_code == 4
+    assert CliRunner().invoke(cli, ["verify", str(run)]).exit_code == 4, where
 
 
 @pytest.mark.parametrize("share", [0.0, 0.75, 0.99])
