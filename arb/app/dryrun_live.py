@@ -49,6 +49,7 @@ from arb.bot.recorder import Recorder
 from arb.config import Config, VenueConfig
 from arb.data.recorder.recorder import Recorder as FrameRecorder
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.latencies import drawn_latency
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.session import Session
 from arb.dryrun.strand import Strand
@@ -56,6 +57,7 @@ from arb.dryrun.warm import warm_session
 from arb.dryrun.watchdog import Watchdog
 from arb.dryrun.watermark import VenueOrder
 from arb.errors import ArbError, ExitCode, InputError, StrategyError
+from arb.leg import Leg
 from arb.report.run_files import JOURNAL
 from arb.run.folder import RunFolder
 from arb.sandbox.serve.urls import VenueUrls
@@ -119,7 +121,7 @@ class LiveRun:
         self._recorder = Recorder(len(self._legs))
         self._limits = limits_of(config)
         self._bot = DryRunBot(
-            [SimulatedLeg(leg) for leg in self._legs],
+            [_simulated(leg) for leg in self._legs],
             self._limits,
             keep_trades=setup.strategy.reads_trades,
             is_live=True,
@@ -371,6 +373,11 @@ class LiveRun:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 leave_now(ExitCode.OUR_FAULT)
+
+
+def _simulated(leg: Leg) -> SimulatedLeg:
+    """What was measured is of the past: on live data latencies are drawn from it."""
+    return SimulatedLeg(leg, None if leg.order_latencies is None else drawn_latency(leg.order_latencies))
 
 
 def _at_sandbox(venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls]) -> dict[str, VenueConfig]:

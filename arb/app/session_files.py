@@ -16,7 +16,7 @@ import numpy as np
 from arb.app.run_files import Told, write_run
 from arb.data.raw import sha256_of
 from arb.data.spells import BookSpells
-from arb.dryrun.latencies import feed_latencies, order_latencies
+from arb.dryrun.latencies import LATENCY_FOLDER, feed_latencies, order_latencies
 from arb.leg import Leg
 from arb.report.run_files import JOURNAL
 from arb.report.summary import Figures
@@ -89,7 +89,7 @@ def latencies_of(
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
     """The latency files of a session, by their names in its folder. answers: of all legs; lags: by leg."""
     for leg, heard, own in zip(legs, answers_by_asset(answers, len(legs)), lags, strict=True):
-        name = f"latency/{leg.venue}_{leg.symbol.lower()}"
+        name = f"{LATENCY_FOLDER}/{leg.venue}_{leg.symbol.lower()}"
         yield f"{name}_orders.npz", order_latencies(heard)
         yield f"{name}_feed.npz", feed_latencies(own)
 

@@ -23,7 +23,15 @@ import numpy as np
 from arb.app.dryrun import Setup, refuse_lost, replay_inputs, setup_of
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.report import figures_of_run
-from arb.app.run_files import Inputs, Told, days_of_run, limits_of, read_inputs, told_of
+from arb.app.run_files import (
+    Inputs,
+    Told,
+    days_of_run,
+    latency_hashes,
+    limits_of,
+    read_inputs,
+    told_of,
+)
 from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED, finish_killed
 from arb.backtest.assets import backtest_bot
@@ -327,6 +335,8 @@ def _changed_inputs(manifest: Mapping[str, Any], legs: Sequence[Leg], inputs: In
         for leg, days, files in zip(legs, inputs.days, inputs.conversion.files, strict=True)
         for day, file in zip(days, files, strict=True)
     }
+    then |= {(leg, "latencies"): sha for leg, sha in manifest.get("order_latencies", {}).items()}
+    now |= {(leg, "latencies"): sha for leg, sha in latency_hashes(legs).items()}
     return [
         Difference("input", f"{key[0]} {key[1]}", 0, then.get(key, "none"), now.get(key, "none"))
         for key in sorted({*then, *now})

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from arb.cli.lines import Day, ReadingProgress, config_option, load_config, output
+from arb.cli.lines import Day, ReadingProgress, config_option, latency_option, load_config, output
 from arb.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
 @click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@latency_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-dry-run].")
 @click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
 @click.option(
@@ -63,6 +64,7 @@ def dry_run(
     legs: str | None,
     symbols: str | None,
     data_dir: Path | None,
+    latency_run: Path | None,
     out: Path | None,
     strategy_spec: str | None,
     overrides: tuple[str, ...],
@@ -77,7 +79,9 @@ def dry_run(
     settings = list(overrides)
     if strategy_spec is not None:
         settings.append(f"strategy.function={json.dumps(strategy_spec)}")
-    config = load_config(config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox)
+    config = load_config(
+        config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
+    )
     if start is not None:
         from arb.app.dryrun import run_recorded
 

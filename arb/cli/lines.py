@@ -43,6 +43,15 @@ config_option = click.option(
 )
 
 
+latency_option = click.option(
+    "--latency",
+    "latency_run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Order latencies as a session on live data met them: its folder.",
+)
+
+
 class CommandGroup(click.Group):
     """Commands whose errors are one line and an exit code; a traceback only for our own faults."""
 
@@ -115,8 +124,9 @@ def load_config(
     data_dir: Path | None,
     *,
     is_sandbox: bool = False,
+    latency_run: Path | None = None,
 ) -> Config:
-    """The configuration that `--config`, `--set`, `--legs`, `--symbols` and `--data` describe together.
+    """The configuration that `--config`, `--set`, `--legs`, `--symbols`, `--data` and `--latency` describe together.
 
     is_sandbox: where there is no file, that of `arb init` will do.
     """
@@ -127,7 +137,12 @@ def load_config(
     if data_dir is not None:
         settings.append(f"data.directory={json.dumps(str(data_dir))}")
     with main_file(path, is_sandbox=is_sandbox) as file:
-        return load(file, settings, listed(legs), listed(symbols))
+        config = load(file, settings, listed(legs), listed(symbols))
+    if latency_run is None:
+        return config
+    from arb.app.legs import with_latencies_of
+
+    return with_latencies_of(config, latency_run)
 
 
 class ReadingProgress:
