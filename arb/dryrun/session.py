@@ -18,7 +18,7 @@ from arb.data.spells import BookSpells, SpellFinder
 from arb.dryrun.journal import LegKept
 from arb.dryrun.latencies import FeedLags
 from arb.dryrun.live import LiveDriver
-from arb.dryrun.marks import MARK, LegMarks, as_array
+from arb.dryrun.marks import LegMarks, as_array
 from arb.leg import Leg
 from connectors.feed_state import FeedStatus
 from connectors.lag import OffsetEstimator
@@ -87,9 +87,9 @@ class _LegState:
         marks = self.marks
         return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags)
 
-    def new_marks(self) -> list[tuple[int, int, int, int]]:
+    def new_marks(self) -> np.ndarray[Any, Any]:
         """The marks since the last call."""
-        marks, self.marks_kept = self.marks.marks[self.marks_kept :], len(self.marks.marks)
+        marks, self.marks_kept = self.marks.since(self.marks_kept), self.marks.count
         return marks
 
 
@@ -234,7 +234,7 @@ class Session:
         return Moment(
             self._told_ts,
             [state.kept() for state in self._states],
-            np.array([mark for state in self._states for mark in state.new_marks()], MARK),
+            np.concatenate([state.new_marks() for state in self._states]),
             self.late,
             self.late_since,
             dict(self.event_counts),
@@ -273,7 +273,7 @@ class Session:
             self.entered_ns = 0
 
     def _count(self, state: _LegState, rows: Rows) -> None:
-        state.marks.count(rows)
+        state.marks.add_rows(rows)
         local_ts = int(rows["local_ts"][-1])
         if not state.first_ts:
             state.first_ts = int(rows["local_ts"][0])
