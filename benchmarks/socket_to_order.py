@@ -1,8 +1,8 @@
 """From a venue's socket to the order, by part: `python benchmarks/socket_to_order.py [--events 5000] [--every-ms 4]`.
 
-A process of its own sends a Bybit book frame by frame over a websocket on loopback, each to a whole dry-run session (our
-connection, feed, recorder, strategy, simulated exchange) and then to a bare listener of the same client in the same event
-loop that takes the time and nothing else, in turn. Every frame moves the touch, and the strategy answers it with an
+A process of its own sends a Bybit book frame by frame over a websocket on loopback, each to a whole session (our
+connection, feed, recorder, strategy, simulated exchange) and then to a bare listener of the same client in the same
+event loop that takes the time and nothing else, in turn. Every frame moves the touch; the strategy answers with an
 order. All times are of the one clock of the machine.
 
 receive   written by the sender, until the client's callback: kernel, event loop, client

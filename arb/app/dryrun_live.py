@@ -167,6 +167,12 @@ class LiveRun:
         result = self._finish()
         if self._error is not None:
             raise self._error
+        if self._session.unheard:
+            what = f"nothing was heard of {', '.join(self._session.unheard)}; arb doctor tells more"
+            self._log.event("error", what)
+            # Who ended it knows best that it is over.
+            if result.exit_code == ExitCode.DONE:
+                raise InputError(f"{what}; the session is in {self._folder.path}")
         return result
 
     async def _run(self, duration_s: float | None) -> None:
@@ -316,6 +322,8 @@ class LiveRun:
         working = view_of(self._bot, self._legs, [], []).working
         # A parked strategy still owns its bot.
         told = told_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
+        if not left.start_ts:  # the clock never began
+            told.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
         figures = write_session(
             self._folder, self._legs, left, told, has_report=self._has_report and is_whole

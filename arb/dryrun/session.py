@@ -19,6 +19,7 @@ from arb.dryrun.journal import LegKept
 from arb.dryrun.latencies import FeedLags
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.marks import LegMarks, as_array
+from arb.dryrun.troubles import AgeWatch, Unreached
 from arb.leg import Leg
 from connectors.feed_state import FeedStatus
 from connectors.lag import OffsetEstimator
@@ -70,6 +71,7 @@ class _LegState:
         self.first_ts = self.last_ts = 0
         self.gaps = 0
         self.lags = FeedLags()
+        self.age = AgeWatch()
         #: How many marks and lags the last moment had.
         self.marks_kept = self.lags_kept = 0
 
@@ -126,6 +128,7 @@ class Session:
         self.events: list[str] = []
         #: When a row was first known to be late for the venues' side; 0: none was.
         self.late_since = 0
+        self._unreached = Unreached()
         #: What happened, by kind.
         self.event_counts: dict[str, int] = {}
 
@@ -199,13 +202,30 @@ class Session:
                 self._states[leg_no].gaps += event.kind == EventKind.GAP
                 self._recorder.event(leg.venue, leg.symbol, event.local_ts, event.kind.value, event.text)
         name = f"{event.venue}:{event.symbol}" if event.symbol else event.venue
-        self.tell(event.kind.value, f"{name} {event.text}".rstrip())
+        if self._unreached.is_news(event):
+            self.tell(event.kind.value, f"{name} {event.text}".rstrip())
+        else:
+            self._count_event(event.kind.value)
+
+    @property
+    def unheard(self) -> list[str]:
+        """Legs of which no row came, each with the reason where one is known."""
+        return [
+            f"{state.leg.name} ({reason})"
+            if (reason := self._unreached.reason(state.leg.venue))
+            else state.leg.name
+            for state in self._states
+            if not state.marks.rows
+        ]
 
     def tell(self, event: str, text: str) -> None:
         """To the log and the view."""
-        self.event_counts[event] = self.event_counts.get(event, 0) + 1
+        self._count_event(event)
         self.events = [*self.events[1 - _EVENTS_SHOWN :], f"{event} {text}"]
         self._log(event, text)
+
+    def _count_event(self, event: str) -> None:
+        self.event_counts[event] = self.event_counts.get(event, 0) + 1
 
     def start(self, resume: Callable[[], bool]) -> bool:
         """Lets the strategy begin, up to its first wait. False where it ends before."""
@@ -281,6 +301,8 @@ class Session:
         state.spells.follow(rows)
         state.last_ts = local_ts
         state.lags.follow(rows)
+        if news := state.age.follow(rows):
+            self.tell("age", f"{state.leg.name}: {news}")
 
     def _break(self, error: BaseException) -> None:
         self.fault = error
