@@ -116,6 +116,8 @@ class LiveRun:
         self._legs = [leg_of(leg) for leg in config.legs]
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
+        #: Whether the feeds were opened: until then there is nothing to keep.
+        self.has_begun = False
         self._stop_reason = ""
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
@@ -164,7 +166,12 @@ class LiveRun:
         ):
             runner.run(self._run(duration_s))
         self._summarize_stop()
-        result = self._finish()
+        try:
+            result = self._finish()
+        except InputError as error:
+            raise InputError(
+                f"{error}; what came is kept: make room, then arb verify {self._folder.path} finishes the folder"
+            ) from None
         if self._error is not None:
             raise self._error
         if self._session.unheard:
@@ -211,6 +218,7 @@ class LiveRun:
             await self._enter_sandbox(stack)
             stack.push_async_callback(self._close_feeds)
             self._open_feeds(offset)
+            self.has_begun = True
             for note in slow_answer_notes(self._config):
                 self._log.event("warning", note)
             self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
@@ -440,7 +448,7 @@ def run_live(
         RunFolder(path, is_open=True) as folder,
         SessionLog(path / "log.txt", as_json=log_json, echo=echo) as log,
     ):
-        has_begun = False
+        run: LiveRun | None = None
         try:
             run = LiveRun(
                 config,
@@ -451,10 +459,9 @@ def run_live(
                 has_report=has_report,
                 viewer=viewer,
             )
-            has_begun = True
             return run.run(duration_s)
         finally:
-            if not has_begun:
+            if run is None or not run.has_begun:
                 shutil.rmtree(path, ignore_errors=True)
             if viewer is not None:
                 viewer.close()

@@ -15,7 +15,15 @@ from urllib.parse import urlsplit
 
 import click
 
-from arb.cli.lines import Day, ReadingProgress, config_option, latency_option, load_config, output
+from arb.cli.lines import (
+    Day,
+    ReadingProgress,
+    config_option,
+    latency_option,
+    load_config,
+    output,
+    sigterm_as_ctrl_c,
+)
 from arb.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
@@ -76,21 +84,22 @@ def dry_run(
     _refuse_mixtures(live_data or is_sandbox, start, end, speed, duration)
     if port_base is not None and not is_sandbox:
         raise InputError("--port-base is that of a running sandbox: give --sandbox as well")
-    settings = list(overrides)
-    if strategy_spec is not None:
-        settings.append(f"strategy.function={json.dumps(strategy_spec)}")
-    config = load_config(
-        config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
-    )
-    if start is not None:
-        from arb.app.dryrun import run_recorded
+    with sigterm_as_ctrl_c():
+        settings = list(overrides)
+        if strategy_spec is not None:
+            settings.append(f"strategy.function={json.dumps(strategy_spec)}")
+        config = load_config(
+            config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
+        )
+        if start is not None:
+            from arb.app.dryrun import run_recorded
 
-        with ReadingProgress("reading recordings") as progress:
-            result = run_recorded(
-                config, start, end, out, speed=speed, progress=progress, has_report=has_report
-            )
-    else:
-        result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
+            with ReadingProgress("reading recordings") as progress:
+                result = run_recorded(
+                    config, start, end, out, speed=speed, progress=progress, has_report=has_report
+                )
+        else:
+            result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
     _show(result, as_json=as_json)
     sys.exit(result.exit_code)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -89,6 +91,23 @@ def _usage_in_one_line() -> Iterator[None]:
             raise
         command = error.ctx.command_path if error.ctx else "arb"
         fail(f"{error.format_message().rstrip('.')}; see {command} --help", ExitCode.USER_INPUT)
+
+
+@contextlib.contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM interrupts as Ctrl+C does, until an event loop takes it: nothing half done is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:

@@ -36,14 +36,16 @@ ATTEMPTS_MIN = 30
 #: Of the last memory to that after the first third.
 GROWTH_MAX = 1.15
 
-#: Delays of the sockets, of the machine and of `dry_run.disorder_ms` are those of the wall clock: at ten times the
-#: speed each counts tenfold in the market's time. The demo gives its orders 400 ms, in which nothing can be answered
-#: then; and what is lost by hedging seconds of the market later is no fault of the strategy's, so the rules that halt
-#: it for losses and failures are wide. Positions, quantities and order rates are limited as in the demo.
+#: Delays of the sockets, of the machine, of books that are asked for again (some seconds) and of
+#: `dry_run.disorder_ms` are those of the wall clock: at ten times the speed each counts tenfold in the market's time.
+#: The demo gives its orders 400 ms. Within them nothing can be answered here, and a leg that is short when its book is
+#: lost stays so until the book is back: the strategy halts then, as it should. So it is given a minute; and what is
+#: lost by hedging minutes of the market later is no fault of its own, so the rules that halt it for losses and failures
+#: are wide. Positions, quantities and order rates are limited as in the demo.
 SETTINGS = (
     "strategy.min_spread_bps=0.3",
     "strategy.max_position_size=0.01",
-    "execution.order_timeout_ms=5000",
+    "execution.order_timeout_ms=60000",
     "risk.max_drawdown=1.0",
     "risk.max_attempt_loss=1.0",
     "risk.max_daily_loss=1.0",
