@@ -25,7 +25,7 @@ class Unreached:
             self._reasons.pop(event.venue, None)
         elif event.kind == EventKind.CONNECT:
             return event.venue not in self._reasons
-        elif event.kind == EventKind.DISCONNECT:
+        elif event.kind in (EventKind.DISCONNECT, EventKind.ERROR):
             reasons = self._reasons.setdefault(event.venue, set())
             is_known = event.text in reasons
             reasons.add(event.text)
