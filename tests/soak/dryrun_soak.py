@@ -102,10 +102,12 @@ def memory_mb() -> float:
 
 
 class Memory:
-    """Looks at the memory now and then."""
+    """Looks at the memory now and then, while the session goes on: what writes the folder at its end is apart."""
 
-    def __init__(self, every_s: float) -> None:
+    def __init__(self, span_s: float) -> None:
         self.seen: list[float] = []
+        self._until_s = time.monotonic() + span_s
+        every_s = max(5.0, span_s / 24)
         self._over = threading.Event()
         self._every_s = every_s
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -121,7 +123,7 @@ class Memory:
         return self.seen[-1] / self.seen[len(self.seen) // 3] if self.seen else math.nan
 
     def _run(self) -> None:
-        while not self._over.wait(self._every_s):
+        while not self._over.wait(self._every_s) and time.monotonic() < self._until_s:
             self.seen.append(memory_mb())
             print(f"{time.strftime('%H:%M:%S')} {self.seen[-1]:.0f} MB", flush=True)
 
@@ -161,7 +163,7 @@ def main() -> int:
     span_s = given.market_hours * 3600 / given.speed
     config = demo_config(folder, *SETTINGS)
     with served(folder, given.speed, given.seed) as urls:
-        memory = Memory(max(5.0, span_s / 24))
+        memory = Memory(span_s)
         result = run_live(config, folder / "run", duration_s=span_s, sandbox=urls, has_report=False)
         memory.close()
     print(f"{span_s:.0f} s, {given.market_hours:g} hours of the market")
