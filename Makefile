@@ -1,9 +1,11 @@
 # The commands of the project. `make` alone lists them.
-# Variables: PYTHON=python3.12 picks the interpreter of the environment, PYTEST_ARGS="-x -k name" goes to pytest.
+# Variables: PYTHON=python3.12 picks the interpreter of the environment, PYTEST_ARGS="-x -k name" goes to pytest,
+# WORKERS=0 runs the tests in one process, for a debugger.
 
 PYTHON ?= python3
 VENV := .venv
 PYTEST_ARGS ?=
+WORKERS ?= 2
 
 BIN := $(VENV)/bin
 # Newer than pyproject.toml: the environment holds what `arb` needs; what its development needs, too.
@@ -29,7 +31,7 @@ demo: $(RUNTIME) ## a simulated recording of two venues, a backtest on it, where
 	@echo "report: $(CURDIR)/$(DEMO)/backtest$$(test -e $(DEMO)/backtest/report.html && echo /report.html)"
 
 test: lint types ## install, lint, types, layers, all tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 mutants: $(STAMP) ## mutants of the strategy and the limits, of a copy; hours; docs/testing.md
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutation]'

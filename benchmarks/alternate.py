@@ -12,23 +12,32 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
+class Times(NamedTuple):
+    """Seconds on the clock, and of the processor in all threads."""
+
+    wall: float
+    processor: float
+
+
 class Result(NamedTuple):
-    """Median seconds of both sides, and the median of peer / ours over neighbouring runs."""
+    """Median seconds of both sides, and the median and quartiles of peer / ours over neighbouring runs."""
 
     ours: float
     peer: float
     ratio: float
     ratio_low: float
     ratio_high: float
+    #: The like of the processor's time.
+    processor_ratio: float = 0.0
 
 
 def alternate(ours: Callable[[], Any], peer: Callable[[], Any], runs: int = 15) -> Result:
     """Times both in turn, after one run of each that is not counted."""
-    return alternate_measured(lambda: seconds(ours), lambda: seconds(peer), runs)
+    return alternate_measured(lambda: times_of(ours), lambda: times_of(peer), runs)
 
 
-def alternate_measured(ours: Callable[[], float], peer: Callable[[], float], runs: int = 15) -> Result:
-    """The same with two that take their own time, and return it."""
+def alternate_measured(ours: Callable[[], Times], peer: Callable[[], Times], runs: int = 15) -> Result:
+    """The same with two that take their own times."""
     ours()
     peer()
     times = []
@@ -41,21 +50,28 @@ def alternate_measured(ours: Callable[[], float], peer: Callable[[], float], run
             a = ours()
             b = peer()
         times.append((a, b))
-    ratios = sorted(b / a for a, b in times)
+    ratios = sorted(b.wall / a.wall for a, b in times)
     return Result(
-        statistics.median(a for a, _ in times),
-        statistics.median(b for _, b in times),
+        statistics.median(a.wall for a, _ in times),
+        statistics.median(b.wall for _, b in times),
         statistics.median(ratios),
         ratios[len(ratios) // 4],
         ratios[-1 - len(ratios) // 4],
+        # A process of its own, or a wait, takes next to none here.
+        statistics.median(b.processor / max(a.processor, 1e-9) for a, b in times),
     )
 
 
 def seconds(work: Callable[[], Any]) -> float:
     """How long `work` takes."""
-    start = time.perf_counter()
+    return times_of(work).wall
+
+
+def times_of(work: Callable[[], Any]) -> Times:
+    """How long `work` takes; what it gives is let go within that time."""
+    start, processor = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return Times(time.perf_counter() - start, time.process_time() - processor)
 
 
 def show(what: str, result: Result, least: float, unit: str = "") -> None:

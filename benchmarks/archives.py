@@ -1,6 +1,7 @@
 """Archive files to rows: against hftbacktest's converters, or reading alone by polars; and memory over size.
 
 python benchmarks/archives.py                     # every format, on generated days
+python benchmarks/archives.py tardis LEVELS       # Tardis alone, so many lines of a book and a tenth of trades
 python benchmarks/archives.py memory [ROWS ...]   # peak memory of converting 1, 10 and 100 million trades
 
 hftbacktest's converters are timed twice. In memory, file to ordered rows, both sides do the same work (ours also proves
@@ -31,26 +32,22 @@ import numpy as np
 import polars as pl
 from alternate import Result, alternate, show, show_machine
 from hftbacktest.data.utils import bybithistmktdata, tardis
-from hftbacktest.types import event_dtype
 
 from arb.data.archived import archive_path
-from arb.data.archives.streams import ArchiveStream
 from arb.data.cache import RowCache
-from arb.data.catalog import ArchiveDay, find_days
+from arb.data.catalog import find_days
 from arb.data.convert import Feed, convert
-from arb.data.order import EventOrder
+from arb.data.memory import rows_of_day
 from connectors.binance import BinanceUsdm
-from connectors.book import BookSync, Checkpoint, Status
 from connectors.bybit import BybitLinear
-from connectors.clock import RowClock
-from connectors.types import Instrument, SequenceRule, Venue
+from connectors.types import Instrument, Venue
 
 SYMBOL = "BTCUSDT"
 DAY = date(2024, 1, 1)
 START_MS = 1_704_067_200_000
 _BLOCK = 1_000_000
-_RUNS = 5
-#: Both sides are given room for so many rows.
+_RUNS = 15
+#: The peers are given room for so many rows; ours finds out.
 BUFFER_ROWS = 4_000_000
 
 
@@ -62,6 +59,11 @@ def times_ms(count: int, chance: np.random.Generator) -> Any:
 def prices(count: int, chance: np.random.Generator) -> Any:
     """Wandering prices, in tenths."""
     return 423_000 + np.cumsum(chance.integers(-3, 4, count))
+
+
+def received_us(at: Any, chance: np.random.Generator) -> Any:
+    """When messages were received: in order within a stream, not between streams, so that some trades come late."""
+    return np.maximum.accumulate(at + 2_000 + chance.exponential(3_000, len(at)).astype(np.int64))
 
 
 def csv_of(columns: dict[str, Any], *, has_header: bool = True) -> bytes:
@@ -174,7 +176,9 @@ def tardis_book(count: int) -> bytes:
     """A snapshot, then changes of ten rows a message."""
     chance = np.random.default_rng(5)
     messages = count // 10
-    at = np.repeat(times_ms(messages, chance), 10) * 1_000
+    at = times_ms(messages, chance) * 1_000
+    received = np.repeat(received_us(at, chance), 10)
+    at = np.repeat(at, 10)
     px = np.repeat(prices(messages, chance), 10)
     is_ask, off = chance.integers(0, 2, count), chance.integers(1, 500, count)
     return csv_of(
@@ -182,7 +186,7 @@ def tardis_book(count: int) -> bytes:
             "exchange": ["binance-futures"] * count,
             "symbol": [SYMBOL] * count,
             "timestamp": at,
-            "local_timestamp": at + 4_321,
+            "local_timestamp": received,
             "is_snapshot": np.arange(count) < 2_000,
             "side": np.where(is_ask, "ask", "bid"),
             "price": (px + np.where(is_ask, off, -off)) / 10,
@@ -199,7 +203,7 @@ def tardis_trades(count: int) -> bytes:
             "exchange": ["binance-futures"] * count,
             "symbol": [SYMBOL] * count,
             "timestamp": at,
-            "local_timestamp": at + 4_321,
+            "local_timestamp": received_us(at, chance),
             "id": np.arange(count) + 4_000_000_000,
             "side": np.where(chance.integers(0, 2, count), "buy", "sell"),
             "price": prices(count, chance) / 10,
@@ -220,24 +224,9 @@ def our_conversion(folder: Path, venue: Venue) -> Callable[[], int]:
 
 
 def our_rows(folder: Path, venue: Venue) -> Callable[[], Any]:
-    """The one day of a folder as ordered rows in memory."""
+    """The one day of a folder as ordered rows in memory; a touch alone is fused to the changes of a book."""
     (day,) = find_days(folder)
-    assert isinstance(day, ArchiveDay)
-
-    def run() -> Any:
-        sync = BookSync(SequenceRule.INCREMENT, keep_bbo=True)
-        if day.is_touch_only:
-            sync.resume(Checkpoint(Status.SYNCED, 0))
-        clock = RowClock(10_000_000, 10_000_000)
-        rows, count = np.empty(BUFFER_ROWS, event_dtype), 0
-        for piece in ArchiveStream(venue, day).decode():
-            chained = sync.receive(*piece)
-            clock.stamp(chained)
-            rows[count : count + len(chained)] = chained
-            count += len(chained)
-        return EventOrder().feed(rows[:count])
-
-    return run
+    return lambda: rows_of_day(venue, day, 10_000_000)
 
 
 def quietly(work: Callable[[], Any]) -> Callable[[], Any]:
@@ -262,7 +251,8 @@ def against_hftbacktest(
 
 
 def _rate(lines: int, result: Result) -> str:
-    return f"   ({lines / result.ours / 1e6:.2f}M against {lines / result.peer / 1e6:.2f}M lines/s)"
+    ours, peer = (lines / taken / 1e6 for taken in (result.ours, result.peer))
+    return f", processor {result.processor_ratio:.2f}x   ({ours:.2f}M against {peer:.2f}M lines/s)"
 
 
 def bybit_against_hftbacktest(folder: Path) -> None:
@@ -277,16 +267,16 @@ def bybit_against_hftbacktest(folder: Path) -> None:
     against_hftbacktest("Bybit ob500 and trades", folder, BybitLinear(), peer, frames * 30 + trades)
 
 
-def tardis_against_hftbacktest(folder: Path) -> None:
+def tardis_against_hftbacktest(folder: Path, levels: int = 1_000_000) -> None:
     place = ("tardis", "binance_usdm", SYMBOL)
-    levels, trades = 1_000_000, 100_000
+    trades = levels // 10
     book = write_gz(
         archive_path(folder, *place, f"incremental_book_L2_{DAY}_{SYMBOL}.csv.gz"), tardis_book(levels)
     )
     csv = write_gz(archive_path(folder, *place, f"trades_{DAY}_{SYMBOL}.csv.gz"), tardis_trades(trades))
 
     def peer(out: str | None) -> Any:
-        return tardis.convert([str(csv), str(book)], out, buffer_size=BUFFER_ROWS)
+        return tardis.convert([str(csv), str(book)], out, buffer_size=max(BUFFER_ROWS, 2 * levels))
 
     against_hftbacktest("Tardis book and trades", folder, BinanceUsdm(), peer, levels + trades)
 
@@ -349,7 +339,11 @@ def peak_mb() -> float:
 
 
 def main(words: list[str]) -> None:
-    if words[:1] == ["memory"]:
+    if words[:1] == ["tardis"]:
+        show_machine()
+        with tempfile.TemporaryDirectory() as folder:
+            tardis_against_hftbacktest(Path(folder), int(words[1]))
+    elif words[:1] == ["memory"]:
         memory([int(word) for word in words[1:]] or [1_000_000, 10_000_000, 100_000_000])
     elif words[:1] == ["convert"]:
         convert_and_tell(Path(words[1]))

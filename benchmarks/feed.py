@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import picows
-from alternate import alternate_measured, show, show_machine
+from alternate import Times, alternate_measured, show, show_machine
 from hftbacktest.types import LOCAL_EVENT
 from samples import raw_text
 
@@ -89,13 +89,6 @@ def converted(sample: Sample) -> Rows:
         with RowCache(Path(name) / "cache") as cache:
             rows = np.concatenate(conversion.convert([feed], cache).files[0][0].load(is_first=True))
     return rows[rows["ev"] & np.uint64(LOCAL_EVENT) != 0]
-
-
-class Took(NamedTuple):
-    """Seconds of the clock, and of the processor in the thread of the event loop."""
-
-    clock_s: float
-    cpu_s: float
 
 
 class Counts:
@@ -241,7 +234,7 @@ async def begin(feed: Feed, rest: KnownSnapshot, sender: Sender, sink: Counts) -
     await sink.is_synced.wait()
 
 
-async def flooded(sender: Sender, sample: Sample, sink: Counts) -> Took:
+async def flooded(sender: Sender, sample: Sample, sink: Counts) -> Times:
     """How long the frames behind the prelude took."""
     with feed_of(sender, sample, sink) as (feed, rest):
         await begin(feed, rest, sender, sink)
@@ -251,7 +244,7 @@ async def flooded(sender: Sender, sample: Sample, sink: Counts) -> Took:
         slow = feed.states()[0].slow_frames
     if slow:
         sys.exit(f"{slow} frames needed the JSON decoder")
-    return Took((sink.ended_ns - began) / 1e9, sink.ended_cpu_s - cpu_s)
+    return Times((sink.ended_ns - began) / 1e9, sink.ended_cpu_s - cpu_s)
 
 
 async def paced(sender: Sender, sample: Sample, with_rows: np.ndarray) -> np.ndarray:
@@ -296,11 +289,11 @@ async def bare(sender: Sender, count: int, begin: Callable[[], Any]) -> tuple[An
     return began, np.array(listener.times[1 + sender.prelude :])
 
 
-async def bare_flooded(sender: Sender, sample: Sample) -> Took:
+async def bare_flooded(sender: Sender, sample: Sample) -> Times:
     """How long the same frames take a client that only takes the time."""
     cpu_s = time.thread_time()
     began, times = await bare(sender, len(sample.rest), sender.flood)
-    return Took(float(times[-1] - began) / 1e9, time.thread_time() - cpu_s)
+    return Times(float(times[-1] - began) / 1e9, time.thread_time() - cpu_s)
 
 
 async def bare_paced(sender: Sender) -> np.ndarray:
@@ -317,15 +310,15 @@ class Ccxt:
         self._sample = sample
         self._texts = [line[20:].decode() for line in sample.rest]
 
-    async def seconds(self) -> float:
-        """How long it takes to handle the frames behind the prelude."""
+    async def times(self) -> Times:
+        """What it takes to handle the frames behind the prelude."""
         exchange = import_module("ccxt.pro").binanceusdm({"newUpdates": True})
         try:
             client = await self._begin(exchange)
-            began = time.perf_counter()
+            began, cpu_s = time.perf_counter(), time.thread_time()
             for text in self._texts:
                 client.handle_text_or_binary_message(text)
-            took = time.perf_counter() - began
+            took = Times(time.perf_counter() - began, time.thread_time() - cpu_s)
         finally:
             await exchange.close()
         last = json.loads(next(text for text in reversed(self._texts) if "depthUpdate" in text))["data"]["u"]
@@ -420,11 +413,11 @@ def against_ccxt(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:
     """The same frames through both."""
     count = len(sample.rest)
 
-    def ours() -> float:
-        return run(flooded(sender, sample, Counts(len(rows)))).clock_s
+    def ours() -> Times:
+        return run(flooded(sender, sample, Counts(len(rows))))
 
     ccxt = Ccxt(sample)
-    result = alternate_measured(ours, lambda: run(ccxt.seconds()), CCXT_RUNS)
+    result = alternate_measured(ours, lambda: run(ccxt.times()), CCXT_RUNS)
     show("the same frames through ccxt.pro, without a socket", result, 10.0)
     print(f"  ccxt.pro: {count / result.peer / 1e3:.1f}k frames/s; ours: {count / result.ours / 1e3:.0f}k")
 

@@ -29,3 +29,47 @@ class Backoff:
     def reset(self) -> None:
         """After a success: the next delay is the first again."""
         self.count = 0
+
+
+class Pace:
+    """When a book may be asked for again.
+
+    A failure puts it off, for longer with every one in a row. What was asked for and comes into doubt again within
+    seconds is put off a little, for nothing failed and the book is needed; after a calm while not at all.
+    """
+
+    def __init__(
+        self,
+        failures_ns: tuple[int, int],
+        repeats_ns: tuple[int, int],
+        calm_ns: int,
+        chance: Callable[[], float],
+    ) -> None:
+        """Of either the first delay and the longest; what is asked for `calm_ns` later is no repetition."""
+        self._failures = Backoff(*failures_ns, chance)
+        self._repeats = Backoff(*repeats_ns, chance)
+        self._calm_ns = calm_ns
+        self._asked_ns: int | None = None
+        self._due_ns: int | None = None
+
+    def delay_ns(self, now_ns: int) -> int:
+        """How long to wait before asking; 0: now."""
+        return 0 if self._due_ns is None else max(0, self._due_ns - now_ns)
+
+    def ask(self, now_ns: int) -> None:
+        """It is asked for now."""
+        if self._asked_ns is None or now_ns - self._asked_ns >= self._calm_ns:
+            self._repeats.reset()
+        self._asked_ns = now_ns
+        self._put_off(now_ns + self._repeats.next_ns())
+
+    def fail(self, now_ns: int) -> None:
+        """What came, or did not come, is of no use."""
+        self._put_off(now_ns + self._failures.next_ns())
+
+    def succeed(self) -> None:
+        """The book is whole."""
+        self._failures.reset()
+
+    def _put_off(self, until_ns: int) -> None:
+        self._due_ns = until_ns if self._due_ns is None else max(self._due_ns, until_ns)

@@ -17,7 +17,6 @@ from hftbacktest.types import event_dtype
 
 from connectors.binance_frames import parse_binance_spot, parse_binance_usdm
 from connectors.binance_wire import SPOT, USDM, BinanceWire
-from connectors.errors import DecodeError
 from connectors.frames import (
     BBO_ASK,
     BBO_BID,
@@ -32,13 +31,13 @@ from connectors.frames import (
 )
 from connectors.lines import line_loop
 from connectors.payloads import (
-    NOT_A_FRAME,
     Id,
     Levels,
     Stamp,
     Symbol,
     decimal,
     level_parts,
+    message_of,
     rows_of,
     side_parts,
     stamp_ns,
@@ -112,14 +111,9 @@ class BinanceSpot(BinanceWire):
 
     def decode(self, frame: bytes) -> Message:
         """The message in `frame`; see `connectors.types.Venue`."""
-        try:
-            return self._message(msgspec.json.decode(frame))
-        except NOT_A_FRAME as error:
-            raise DecodeError(self.name, str(error), frame) from None
+        return message_of(self.name, frame, self._message)
 
-    def _message(self, payload: Any) -> Message:
-        if not isinstance(payload, dict):
-            raise ValueError("not a JSON object")
+    def _message(self, payload: dict[str, Any]) -> Message:
         is_wrapped = "stream" in payload and "data" in payload
         is_partial = is_wrapped and _PARTIAL_DEPTH.search(str(payload["stream"])) is not None
         if is_wrapped:

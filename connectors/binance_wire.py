@@ -55,15 +55,16 @@ class Wire(NamedTuple):
     listings_weight: int
 
 
+_TOPICS = {
+    Stream.DEPTH: "depth@100ms",
+    Stream.TOUCH: "bookTicker",
+    Stream.TRADE: "trade",
+    Stream.AGG_TRADE: "aggTrade",
+    Stream.KLINE_1M: "kline_1m",
+}
 SPOT = Wire(
     venue="binance_spot",
-    topics={
-        Stream.DEPTH: "depth@100ms",
-        Stream.TOUCH: "bookTicker",
-        Stream.TRADE: "trade",
-        Stream.AGG_TRADE: "aggTrade",
-        Stream.KLINE_1M: "kline_1m",
-    },
+    topics=_TOPICS,
     routes={},
     # Of 5 frames a second that the venue takes, pongs included, one is left for those.
     limits=Limits(300, 5 * _MINUTE, 4, _S, 1024, 200, 0, 6000, _MINUTE, _DAY, 20 * _S),
@@ -74,14 +75,7 @@ SPOT = Wire(
 )
 USDM = Wire(
     venue="binance_usdm",
-    topics={
-        Stream.DEPTH: "depth@100ms",
-        Stream.TOUCH: "bookTicker",
-        Stream.TRADE: "trade",
-        Stream.AGG_TRADE: "aggTrade",
-        Stream.KLINE_1M: "kline_1m",
-        Stream.MARK_PRICE: "markPrice@1s",
-    },
+    topics={**_TOPICS, Stream.MARK_PRICE: "markPrice@1s"},
     # A subscription on the wrong route is acknowledged and never served.
     routes={
         Stream.DEPTH: "public",

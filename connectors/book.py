@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from connectors.frames import CLEAR_ASK, CLEAR_BID, put_row
+from connectors.frames import BBO_BID, CLEAR_ASK, CLEAR_BID, put_row
 from connectors.jit import compiled
 from connectors.types import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
 
@@ -59,6 +59,10 @@ OTHERS_RUN_MAX = 256
 
 #: Marks in `ival` of a book's rows, for `connectors.clock`: the touch passed on last is older, or newer, than they are.
 NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
+#: The same of the last row of the first message that is newer than the touch, for `connectors.fuse`: behind it, nothing
+#: that a touch said of a level is left unsaid by the book. A message without rows gets a row of its own for it: a
+#: DEPTH_BBO of NaN price.
+COVERS_BBO = -3
 
 #: Rows that may be held while a snapshot is awaited; at the limit all are dropped and holding starts anew, so that
 #: the snapshot must be newer than what was lost.
@@ -125,11 +129,23 @@ class Checkpoint(NamedTuple):
 class BookSync:
     """Follows the id rule of one instrument's book. One thread."""
 
-    def __init__(self, rule: SequenceRule, *, keep_bbo: bool = False, trade_kind: Kind = Kind.TRADE) -> None:
-        """`keep_bbo` passes BBO rows on; `trade_kind` is the stream whose trades count (a recording may hold both)."""
+    def __init__(
+        self,
+        rule: SequenceRule,
+        *,
+        keep_bbo: bool = False,
+        trade_kind: Kind = Kind.TRADE,
+        is_ordered: bool = True,
+    ) -> None:
+        """`keep_bbo` passes BBO rows on; `trade_kind` is the stream whose trades count (a recording may hold both).
+
+        `is_ordered`: the numbers by which book and touch are ordered are the venue's own, and so prove which of them
+        a change of the book contains. Without, no row is marked COVERS_BBO.
+        """
         self._rule = int(rule)
         self._keep_bbo = keep_bbo
         self._trade_kind = int(trade_kind)
+        self._marks_cover = keep_bbo and is_ordered
         self._state = np.zeros(STATE_FIELDS, np.int64)
         self._state[FOLLOWED] = NO_BOOK
         self._held_rows = np.zeros(HELD_ROWS_MAX, event_dtype)
@@ -221,6 +237,7 @@ class BookSync:
         count = _receive(
             self._rule,
             self._keep_bbo,
+            self._marks_cover,
             self._trade_kind,
             self._state,
             rows,
@@ -239,7 +256,7 @@ _HELD_ROWS, _HELD_MESSAGES = 0, 1
 
 @compiled
 def _receive(  # type: ignore[no-untyped-def]
-    rule, keep_bbo, trade_kind, state, rows, messages, held_rows, held_messages, held, out
+    rule, keep_bbo, marks_cover, trade_kind, state, rows, messages, held_rows, held_messages, held, out
 ):
     n = 0
     for m in range(len(messages)):
@@ -265,7 +282,7 @@ def _receive(  # type: ignore[no-untyped-def]
                 held[:] = 0
                 verdict = Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
             if verdict == Verdict.APPLY:
-                n = _apply(rule, state, message, rows, out, n)
+                n = _apply(rule, state, message, rows, marks_cover, out, n)
             elif verdict == Verdict.HOLD:
                 _hold(rows, message, held_rows, held_messages, held)
             else:
@@ -302,14 +319,20 @@ def _order_of(rule, message):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _apply(rule, state, message, source, out, n):  # type: ignore[no-untyped-def]
+def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[no-untyped-def]
     """Copies the rows of a book's message and marks whether they are newer than the last touch."""
     order = _order_of(rule, message)
+    is_first_newer = state[BOOK_ORDER] < state[BBO_ORDER] <= order
     state[BOOK_ORDER] = order
     mark = NEWER_THAN_BBO if order >= state[BBO_ORDER] else OLDER_THAN_BBO
     end = _copy(source, message.row_start, message.row_end, out, n)
     for row in range(n, end):
         out[row].ival = mark
+    if marks_cover and is_first_newer:
+        if end == n:
+            put_row(out, n, BBO_BID, message.exch_ts, message.local_ts, np.nan, 0.0)
+            end += 1
+        out[end - 1].ival = COVERS_BBO
     return end
 
 
@@ -317,7 +340,9 @@ def _apply(rule, state, message, source, out, n):  # type: ignore[no-untyped-def
 def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, out, n):  # type: ignore[no-untyped-def]
     """The snapshot's rows, then the held changes that it joins; all become known at its local time."""
     first = n
-    n = _apply(rule, state, message, rows, out, n)
+    # It stands for everything, and what the touch was before counts no more, were it newer.
+    state[BBO_ORDER] = 0
+    n = _apply(rule, state, message, rows, False, out, n)
     for row in range(first, n):
         if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
             out[row].px = np.nan  # the whole side: what lies beyond the snapshot is no longer known
@@ -332,7 +357,7 @@ def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, 
                 for row in range(first, last):
                     out[row].ival = delta.exch_ts
             start = n
-            n = _apply(rule, state, delta, held_rows, out, n)
+            n = _apply(rule, state, delta, held_rows, False, out, n)
             for row in range(start, n):
                 out[row].local_ts = message.local_ts
         elif verdict == Verdict.GAP:
@@ -372,6 +397,19 @@ def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-unt
         return
     if held[_HELD_ROWS] + count > len(held_rows) or held[_HELD_MESSAGES] == len(held_messages):
         held[:] = 0
+    _append(rows, message, held_rows, held_messages, held)
+
+
+@compiled
+def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-untyped-def]
+    """Keeps the held changes from `start` on, moved to the front."""
+    for m in range(start, end):
+        _append(held_rows, held_messages[m], held_rows, held_messages, held)
+
+
+@compiled
+def _append(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
+    """Copies a change behind the held ones; it may be one of them, of a place that is not in front of that."""
     start = held[_HELD_ROWS]
     end = _copy(rows, message.row_start, message.row_end, held_rows, start)
     m = held[_HELD_MESSAGES]
@@ -380,18 +418,3 @@ def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-unt
     held_messages[m].row_end = end
     held[_HELD_ROWS] = end
     held[_HELD_MESSAGES] = m + 1
-
-
-@compiled
-def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-untyped-def]
-    """Keeps the held changes from `start` on, moved to the front."""
-    for m in range(start, end):
-        message = held_messages[m]
-        row = held[_HELD_ROWS]
-        row_end = _copy(held_rows, message.row_start, message.row_end, held_rows, row)
-        k = held[_HELD_MESSAGES]
-        held_messages[k] = message
-        held_messages[k].row_start = row
-        held_messages[k].row_end = row_end
-        held[_HELD_ROWS] = row_end
-        held[_HELD_MESSAGES] = k + 1

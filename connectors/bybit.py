@@ -16,7 +16,6 @@ from hftbacktest.types import event_dtype
 
 from connectors.bybit_frames import parse_bybit
 from connectors.bybit_wire import BybitWire
-from connectors.errors import DecodeError
 from connectors.frames import (
     BBO_ASK,
     BBO_BID,
@@ -31,13 +30,13 @@ from connectors.frames import (
 )
 from connectors.lines import line_loop
 from connectors.payloads import (
-    NOT_A_FRAME,
     Id,
     Levels,
     Stamp,
     Symbol,
     decimal,
     level_parts,
+    message_of,
     rows_of,
     side_parts,
     stamp_ns,
@@ -95,14 +94,9 @@ class BybitLinear(BybitWire):
 
     def decode(self, frame: bytes) -> Message:
         """The message in `frame`; see `connectors.types.Venue`."""
-        try:
-            return self._message(msgspec.json.decode(frame))
-        except NOT_A_FRAME as error:
-            raise DecodeError(self.name, str(error), frame) from None
+        return message_of(self.name, frame, self._message)
 
-    def _message(self, payload: Any) -> Message:
-        if not isinstance(payload, dict):
-            raise ValueError("not a JSON object")
+    def _message(self, payload: dict[str, Any]) -> Message:
         topic = payload.get("topic")
         if not isinstance(topic, str):
             if topic is None and ("op" in payload or "success" in payload or "ret_msg" in payload):

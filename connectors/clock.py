@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT
 
-from connectors.book import NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -81,7 +81,7 @@ def _stamp(rows, state):  # type: ignore[no-untyped-def]
             exch_ts = local_ts
             state[_CLAMPED] += 1
         if stream == _LAST_BOOK:
-            if row.ival == NEWER_THAN_BBO:
+            if row.ival == NEWER_THAN_BBO or row.ival == COVERS_BBO:
                 exch_ts = max(exch_ts, state[_LAST_BBO])
             elif row.ival == OLDER_THAN_BBO and state[_LAST_BBO] > 0:
                 exch_ts = min(exch_ts, state[_LAST_BBO] - 1)
@@ -95,7 +95,8 @@ def _stamp(rows, state):  # type: ignore[no-untyped-def]
         state[stream] = exch_ts
         row.exch_ts = exch_ts
         row.local_ts = local_ts
-        row.ival = 0
+        if row.ival != COVERS_BBO:  # that is for `connectors.fuse`
+            row.ival = 0
 
 
 @compiled

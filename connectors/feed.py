@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from connectors.backoff import Backoff
+from connectors.backoff import Pace
 from connectors.batch import Batch
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
@@ -20,7 +20,7 @@ from connectors.limiter import Limiter
 from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
 from connectors.session import Session, SessionTimes
-from connectors.snapshots import Snapshots
+from connectors.snapshots import CALM_NS, FAILURES_NS, REPEATS_NS, Snapshots
 from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Rows, Stream, Venue
 from connectors.venue_time import VenueTime
@@ -59,10 +59,8 @@ class FeedTimes(NamedTuple):
     stale_after_ns: int = 2 * _S
     tick_ns: int = 250 * _MS
     """How often silence is looked for; `Feed.touch` knows of it at once."""
-    book_ns: int = 5 * _S
+    book_ns: int = 3 * _S
     """A book that is subscribed anew must come within this."""
-    again_first_ns: int = _S // 4
-    again_max_ns: int = 30 * _S
     first_data_ns: int = 30 * _S
     """A stream that was acknowledged and says nothing for so long is reported."""
     time_ns: int = 300 * _S
@@ -81,18 +79,20 @@ class _Book:
     """One instrument of the feed: what is done about its book."""
 
     def __init__(
-        self, no: int, pipeline: Pipeline, monitor: Monitor, openings: list[bytes], backoff: Backoff
+        self, no: int, pipeline: Pipeline, monitor: Monitor, openings: list[bytes], pace: Pace
     ) -> None:
         self.no = no
         self.pipeline = pipeline
         self.monitor = monitor
         self.runs = pipeline.expect_runs(openings, monitor.counts, monitor.lag_counts)
         #: Of subscribing anew, where books come by subscription.
-        self.backoff = backoff
+        self.pace = pace
         self.session: Session | None = None
         self.timer: Timer | None = None
         #: How often the book was given up.
         self.doubts = 0
+        #: Topics that the venue refuses, and why.
+        self.refused: dict[str, str] = {}
 
     def cancel(self) -> None:
         if self.timer is not None:
@@ -144,7 +144,7 @@ class Feed:
                 Pipeline(venue, instrument, feed_latency_ns, trade_kind),
                 Monitor(instrument.symbol, streams, timers.monotonic_ns()),
                 [venue.opening(venue.topic(stream, instrument.symbol)) for stream in streams],
-                Backoff(self._times.again_first_ns, self._times.again_max_ns, chance),
+                Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance),
             )
             for no, instrument in enumerate(instruments)
         ]
@@ -202,6 +202,10 @@ class Feed:
     def status(self, no: int) -> FeedStatus:
         """The status that was told last."""
         return self._books[no].monitor.status
+
+    def refused(self, no: int) -> dict[str, str]:
+        """Topics of an instrument that the venue refuses, and why."""
+        return dict(self._books[no].refused)
 
     def states(self) -> list[InstrumentState]:
         """What a table shows of each instrument."""
@@ -270,6 +274,19 @@ class Feed:
             if book.session is session:
                 self._doubt(no, FeedStatus.DOWN)
 
+    def session_refused(self, topic: str, reason: str) -> None:
+        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
+        no, stream = self._targets[topic]
+        book = self._books[no]
+        if reason:
+            if topic not in book.refused:
+                self._event(EventKind.REFUSED, no, f"{topic}: {reason}", self._timers.time_ns())
+            book.refused[topic] = reason
+            return
+        book.refused.pop(topic, None)
+        if stream == Stream.DEPTH:
+            self._await_book(no)
+
     def session_event(self, kind: EventKind, text: str, local_ts: int) -> None:
         self._tell(Event(kind, local_ts, self.venue.name, "", text))
 
@@ -295,8 +312,8 @@ class Feed:
         self, streams: Sequence[Stream], endpoints: Endpoints, transport: Transport
     ) -> list[Session]:
         """As many as the routes and the venue's limits need; an instrument's streams of a route stay together."""
-        venue, limits = self.venue, self.venue.limits
-        connects = Limiter(limits.connects, limits.connects_ns)
+        venue = self.venue
+        connects = Limiter(venue.limits.connects, venue.limits.connects_ns)
         sessions = []
         routes: dict[str, list[Stream]] = {}
         for stream in dict.fromkeys(streams):
@@ -371,7 +388,7 @@ class Feed:
         book = self._books[no]
         was_stale = book.monitor.status == FeedStatus.STALE
         book.cancel()
-        book.backoff.reset()
+        book.pace.succeed()
         if self._snapshots is not None:
             self._snapshots.got(no)
         if not was_stale:
@@ -401,17 +418,27 @@ class Feed:
             self._snapshots.cancel(no)
             if book.pipeline.needs_fetch:
                 self._snapshots.want(no)
-        elif book.timer is None:
-            delay = 0 if book.backoff.count == 0 else book.backoff.next_ns()
-            book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
+        else:
+            # What could not be read may have been the very snapshot that is awaited.
+            self._plan_subscription(no)
+
+    def _plan_subscription(self, no: int) -> None:
+        book = self._books[no]
+        book.cancel()
+        delay = book.pace.delay_ns(self._timers.monotonic_ns())
+        book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
 
     def _subscribe_again(self, no: int) -> None:
         book = self._books[no]
         book.timer = None
+        topic = self.venue.topic(Stream.DEPTH, self.instruments[no].symbol)
         if book.pipeline.is_synced or book.session is None or not book.session.is_live:
             return
+        if topic in book.refused:  # its link asks again
+            return
+        book.pace.ask(self._timers.monotonic_ns())
         self._event(EventKind.RESYNC, no, "subscribes anew", self._timers.time_ns())
-        book.session.subscribe_again([self.venue.topic(Stream.DEPTH, self.instruments[no].symbol)])
+        book.session.subscribe_again([topic])
         self._await_book(no)
 
     def _await_book(self, no: int) -> None:
@@ -419,8 +446,12 @@ class Feed:
         book = self._books[no]
         if self._snapshots is None:
             book.cancel()
-            delay = self._times.book_ns + book.backoff.next_ns()
-            book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
+            book.timer = self._timers.call_later(self._times.book_ns, lambda: self._miss_book(no))
+
+    def _miss_book(self, no: int) -> None:
+        """It has not come."""
+        self._books[no].pace.fail(self._timers.monotonic_ns())
+        self._plan_subscription(no)
 
     def _receive_garbage(self, session: Session, frame: bytes, local_ts: int) -> None:
         """A frame of no topic of ours: the books of the instruments that it names are in doubt; of all, if of none."""
@@ -488,6 +519,9 @@ class _Listener:
 
     def on_lost(self, reason: str) -> None:
         self._feed.session_lost(self.session, reason)
+
+    def on_refused(self, topic: str, reason: str) -> None:
+        self._feed.session_refused(topic, reason)
 
     def on_event(self, kind: EventKind, text: str, local_ts: int) -> None:
         self._feed.session_event(kind, text, local_ts)

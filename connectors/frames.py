@@ -80,16 +80,54 @@ _CONTROL_LIMIT = np.uint64(0x2020202020202020)
 _U0, _U3, _U8, _U10, _U16, _U32 = (np.uint64(n) for n in (0, 3, 8, 10, 16, 32))
 
 
+def _address(context, builder, kind, value, index):  # type: ignore[no-untyped-def]
+    """Where byte `index` of a buffer lies; `kind` is Numba's type of it, an array of bytes or a pointer to them."""
+    data = (
+        value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
+    )
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def pointer_to(typing_context, array):  # type: ignore[no-untyped-def]
+    """The address of a one-dimensional array's items, to be indexed as the array is; whoever has it keeps the array.
+
+    An array counts those who hold it, in memory that all threads see, wherever an inlined function is left; that is
+    slower than what small functions of bytes do. Whatever takes a `buffer` here takes the array or this.
+    """
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), codegen
+
+
 @intrinsic
 def load_8_bytes(typing_context, buffer, index):  # type: ignore[no-untyped-def]
     """The eight bytes at `buffer[index:]` as a little-endian uint64; no bounds check (see PADDING)."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        address = builder.bitcast(builder.gep(array.data, [args[1]]), ir.IntType(64).as_pointer())
-        return builder.load(address, align=1)
+        address = _address(context, builder, signature.args[0], args[0], args[1])
+        return builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
 
     return types.uint64(buffer, types.int64), codegen
+
+
+@intrinsic
+def different_of_64(typing_context, buffer, i, j):  # type: ignore[no-untyped-def]
+    """Which of the 64 bytes at `buffer[i:]` differ from those at `buffer[j:]`, a bit each; no bounds check."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = ir.VectorType(ir.IntType(8), 64)
+
+        def load(index):  # type: ignore[no-untyped-def]
+            address = _address(context, builder, signature.args[0], args[0], index)
+            return builder.load(builder.bitcast(address, vector.as_pointer()), align=1)
+
+        different = builder.icmp_unsigned("!=", load(args[1]), load(args[2]))
+        return builder.bitcast(different, ir.IntType(64))
+
+    return types.uint64(buffer, types.int64, types.int64), codegen
 
 
 @intrinsic

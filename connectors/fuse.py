@@ -3,10 +3,13 @@
 Rows go in as they were chained and stamped (DEPTH, DEPTH_SNAPSHOT, whole-side DEPTH_CLEAR, DEPTH_BBO, trades); depth
 rows come out. A BBO row becomes the change of its level, the deletion of the levels that it proves gone (better ones of
 its side, crossed ones of the other), or nothing where the book shows it already. A row about the touch that is older,
-by `exch_ts`, than what the touch is known from is left out. The rules, and so the touch after every row, are those of
-hftbacktest's `FuseMarketDepth`; replay and live share this code. One thread.
+by `exch_ts`, than what the touch is known from is left out. So far these are the rules of hftbacktest's
+`FuseMarketDepth`.
 
-Levels are kept in two hash tables of ticks, whatever their distance, so there is no window to anchor or to leave.
+What BBO says of a level holds until the depth stream has caught up: behind a change that is newer than the last BBO
+(`connectors.book` marks its last row), every level is what the depth stream says. So what BBO changed is noted with the
+depth stream's own quantity, and goes back to it there, by a depth row, unless the depth stream has followed
+(docs/decisions/0008). Replay and live share this code. One thread.
 """
 
 from __future__ import annotations
@@ -22,40 +25,56 @@ from hftbacktest.types import (
 )
 from numpy.typing import NDArray
 
+from connectors.book import COVERS_BBO
 from connectors.frames import DELTA_ASK, DELTA_BID, put_row
 from connectors.jit import compiled
+from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, slot_of, tick_of
 from connectors.types import Rows
 
-#: One level: its tick, quantity and the venue time of its last change. `key` is the tick moved off 0 and -1, which are
-#: a slot that is free and one that was freed.
-_LEVEL = np.dtype([("key", "i8"), ("qty", "f8"), ("ts", "i8")], align=True)
-_FREE, _FREED = 0, -1
 #: Slots of a side's table at first; it doubles when more than half are used. A power of two.
 _SLOTS_MIN = 1 << 12
+#: The same of a side's notes, of which there are few between two depth messages.
+_NOTE_SLOTS_MIN = 1 << 8
+#: So many rows are taken with one look at the room: tables stay small enough for the processor's cache.
+_ROWS_AT_ONCE = 1 << 12
 
 # Fields of the state: int64, index 0 bids and 1 asks. A bid's tick counts as it is, an ask's negated, so that the
 # better price is the larger number on both sides and one code serves both.
 _BEST, _BEST_TS, _WORST, _COUNT, _USED = range(5)
-_FIELDS = 5
+# From this tick on, what the depth stream never told is no level; beyond it, nobody said.
+_KNOWN = 5
+_FIELDS = 6
+# Fields of what is noted: how many levels, the slot of the last note (in which that of the one before it stands, and so
+# on), and how many levels went back to the depth stream's quantity so far.
+_NOTED, _LAST_NOTE, _SETTLED = range(3)
 # No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
 _NONE = -(1 << 61)
 _NO_WORST = 1 << 61
-#: Multiplier that spreads neighbouring ticks over a table (2**64 divided by the golden ratio).
-_HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 class FusedBook:
     """The fused book of one instrument."""
 
-    def __init__(self, tick_size: float, lot_size: float) -> None:
-        """Prices and quantities are compared as whole ticks and lots."""
+    def __init__(self, tick_size: float, lot_size: float, *, is_window: bool = False) -> None:
+        """Prices and quantities are compared as whole ticks and lots.
+
+        `is_window`: the depth stream tells all levels around the touch wherever that goes. Otherwise it tells those of
+        its snapshot and what changes, and what lies beyond the snapshot is not known until it changes.
+        """
         self._tick_size = tick_size
         self._lot_size = lot_size
-        self._tables: list[NDArray[np.void]] = [np.zeros(_SLOTS_MIN, _LEVEL) for _ in range(2)]
+        self._is_window = is_window
+        self._tables: list[NDArray[np.void]] = [np.zeros(_SLOTS_MIN, LEVEL) for _ in range(2)]
+        #: Levels that BBO changed, with the quantity by the depth stream; NaN where that never told any. Both sides in
+        #: one table, by `_name`; handing on arrays costs more than looking into them.
+        self._notes = np.zeros(_NOTE_SLOTS_MIN, LEVEL)
+        self._noted = np.zeros(3, np.int64)
         self._state = np.zeros((2, _FIELDS), np.int64)
         self._state[:, _BEST] = _NONE
         self._state[:, _WORST] = _NO_WORST
+        self._state[:, _KNOWN] = _NONE if is_window else _NO_WORST
         self._out = np.zeros(0, event_dtype)
+        self._scratch = np.zeros(1, event_dtype)
 
     @property
     def best_bid_tick(self) -> int | None:
@@ -69,79 +88,149 @@ class FusedBook:
         best = int(self._state[1, _BEST])
         return None if best == _NONE else -best
 
+    @property
+    def settled_count(self) -> int:
+        """How many levels that BBO had changed went back to what the depth stream says, without a row of its own."""
+        return int(self._noted[_SETTLED])
+
+    @property
+    def noted_count(self) -> int:
+        """Levels that may differ from what the depth stream says."""
+        return int(self._noted[_NOTED])
+
     def best_qty(self, side: int) -> float:
         """Quantity at the best bid (side 0) or ask (side 1); NaN when there is none."""
         return float(_best_qty(self._tables[side], self._state, side))
 
     def fuse(self, rows: Rows) -> Rows:
         """The rows that change the fused book, with all other kinds passed on; a view, valid until the next call."""
-        self.make_room(len(rows))
-        # A row gives at most itself and the deletions of levels, and a level is deleted once.
-        room = 2 * len(rows) + int(self._state[:, _COUNT].sum()) + 2
-        if len(self._out) < room:
-            self._out = np.empty(room, event_dtype)
-        count = _fuse(
-            rows, self._tick_size, self._lot_size, self._tables[0], self._tables[1], self._state, self._out
-        )
+        done = count = 0
+        while done < len(rows):
+            piece = rows[: done + _ROWS_AT_ONCE]
+            more = len(piece) - done
+            self.make_room(more)
+            if len(self._out) < count + _rows_out(more, self._state, self._noted):
+                self._make_out(count, len(rows) - done)
+            done, count = _fuse(
+                piece, done, count, self._tick_size, self._lot_size, self._is_window, *self._tables, self._state,
+                self._notes, self._noted, self._scratch, self._out,
+            )  # fmt: skip
         return self._out[:count]
 
     def make_room(self, more: int) -> None:
         """Lets `more` levels be added to either side without filling more than half of its table."""
+        noted = int(self._noted[_NOTED])
         for side in range(2):
-            if 2 * (int(self._state[side, _USED]) + more) > len(self._tables[side]):
-                wanted = 2 * (int(self._state[side, _COUNT]) + more)
-                slots = max(_SLOTS_MIN, 1 << wanted.bit_length())
-                self._tables[side] = _rehashed(self._tables[side], np.zeros(slots, _LEVEL), self._state[side])
+            # Levels that are noted may be added again.
+            if 2 * (int(self._state[side, _USED]) + noted + more) > len(self._tables[side]):
+                levels = int(self._state[side, _COUNT])
+                larger = np.zeros(_slots_for(levels + noted + more, _SLOTS_MIN), LEVEL)
+                move_levels(self._tables[side], larger)
+                self._tables[side] = larger
+                self._state[side, _USED] = levels
+        # Whatever is a level, or becomes one, may be noted.
+        most = int(self._state[:, _COUNT].sum()) + noted + more
+        if 2 * most > len(self._notes):
+            notes = np.zeros(_slots_for(most, _NOTE_SLOTS_MIN), LEVEL)
+            _move_notes(self._notes, notes, self._noted)
+            self._notes = notes
+
+    def _make_out(self, count: int, more: int) -> None:
+        """Lets `more` rows be taken behind the `count` that are out; twice that, so that it seldom happens."""
+        out = np.empty(2 * (count + _rows_out(more, self._state, self._noted)), event_dtype)
+        out[:count] = self._out[:count]
+        self._out = out
 
 
-def _rehashed(
-    table: NDArray[np.void], larger: NDArray[np.void], state: NDArray[np.int64]
-) -> NDArray[np.void]:
-    _move_levels(table, larger)
-    state[_USED] = state[_COUNT]
-    return larger
+def _slots_for(levels: int, least: int) -> int:
+    """Slots of a table that is less than half full with so many levels."""
+    return max(least, 1 << (2 * levels).bit_length())
 
 
 @compiled
-def _fuse(rows, tick_size, lot_size, bids, asks, state, out):  # type: ignore[no-untyped-def]
-    n = 0
-    for r in range(len(rows)):
+def _fuse(  # type: ignore[no-untyped-def]
+    rows, done, n, tick_size, lot_size, is_window, bids, asks, state, notes, noted, scratch, out
+):
+    """Takes rows from number `done` on, with `n` rows out; both as they are then. Stops where room may be missing."""
+    for r in range(done, len(rows)):
         row = rows[r]
+        if row.ival == COVERS_BBO and not _has_room(n, len(rows) - r, bids, asks, state, noted, out):
+            return r, n
+        first = n
         kind = np.int64(row.ev) & 0xFF
         side = 0 if row.ev & np.uint64(BUY_EVENT) else 1
         own, other = (bids, asks) if side == 0 else (asks, bids)
         sign = 1 if side == 0 else -1
         if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
             tick = sign * np.int64(np.rint(row.px / tick_size))
-            n = _change(
-                row, tick, np.rint(row.qty / lot_size) > 0.0, side, own, other, state, tick_size, out, n
-            )
+            is_set = np.rint(row.qty / lot_size) > 0.0
+            n = _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n)
+            if kind == DEPTH_SNAPSHOT_EVENT:
+                state[side, _KNOWN] = min(state[side, _KNOWN], tick)
         elif kind == DEPTH_BBO_EVENT:
-            tick = sign * np.int64(np.rint(row.px / tick_size))
             # A best without quantity is no best: nothing follows from it.
             if np.rint(row.qty / lot_size) > 0.0:
-                n = _best(row, tick, side, own, other, state, tick_size, out, n)
+                tick = sign * np.int64(np.rint(row.px / tick_size))
+                n = _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n)
         elif kind == DEPTH_CLEAR_EVENT:
+            _note_clear(notes, noted, side)
             _clear(own, state, side, row.exch_ts)
+            state[side, _KNOWN] = _NONE if is_window else _NO_WORST
             out[n] = row
             n += 1
         else:
             out[n] = row
             n += 1
-    return n
+        if row.ival == COVERS_BBO:
+            for k in range(first, n):
+                out[k].ival = 0
+            n = _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n)
+    return len(rows), n
 
 
 @compiled
-def _change(row, tick, is_set, side, own, other, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _rows_out(more, state, noted):  # type: ignore[no-untyped-def]
+    """At most so many rows come of `more` and what is noted now: each sets a level, which is deleted once at most."""
+    return 2 * (more + noted[_NOTED]) + state[0, _COUNT] + state[1, _COUNT]
+
+
+@compiled
+def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untyped-def]
+    """Whether what is noted may go back, with `more` rows to come. Asked there alone: rows bring their own room."""
+    return (
+        n + _rows_out(more, state, noted) <= len(out)
+        and 2 * (state[0, _USED] + noted[_NOTED] + more) <= len(bids)
+        and 2 * (state[1, _USED] + noted[_NOTED] + more) <= len(asks)
+    )
+
+
+@compiled
+def _fits(n, more, bids, asks, state, notes, noted, out):  # type: ignore[no-untyped-def]
+    """Whether there is room for `more` rows in every table, with `n` rows out."""
+    levels = state[0, _COUNT] + state[1, _COUNT]
+    return _has_room(n, more, bids, asks, state, noted, out) and 2 * (levels + noted[_NOTED] + more) <= len(
+        notes
+    )
+
+
+#: Both are called from more places than one, which keeps LLVM from inlining them; a call hands on 50 words of arrays.
+_hot = compiled(forceinline=True)
+
+
+@_hot
+def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """A change of one level. `is_set`: it has a quantity."""
     ts = row.exch_ts
     is_crossing = _crosses(tick, state, 1 - side)
     if (tick >= state[side, _BEST] and ts < state[side, _BEST_TS]) or (
         is_crossing and ts < state[1 - side, _BEST_TS]
     ):
+        _note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
         return n
-    slot = _slot_of(own, tick)
-    if own[slot].key != _key_of(tick):
+    if noted[_NOTED] > 0:
+        _renew(notes, side, tick, row.qty if is_set else 0.0)
+    slot = slot_of(own, tick)
+    if own[slot].key != key_of(tick):
         if is_set:
             _put(own, slot, tick, row.qty, ts, state, side)
             out[n] = row
@@ -157,6 +246,8 @@ def _change(row, tick, is_set, side, own, other, state, tick_size, out, n):  # t
             # Less than half a lot is no level; hftbacktest's vector book would keep it as a best of later on.
             out[n].qty = 0.0
         n += 1
+    else:
+        _note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
     if not is_set:
         if tick == state[side, _BEST]:
             _step_down(own, tick, state, side)
@@ -166,25 +257,28 @@ def _change(row, tick, is_set, side, own, other, state, tick_size, out, n):  # t
         state[side, _BEST] = tick
         state[side, _BEST_TS] = ts
         if is_crossing:
-            n = _uncross(row, tick, 1 - side, other, state, tick_size, out, n)
+            # Nothing is noted: of one message the bids come first, and the asks that they cross are told behind them.
+            n = _uncross(row, tick, 1 - side, other, state, notes, noted, False, tick_size, out, n)
     state[side, _WORST] = min(state[side, _WORST], tick)
     return n
 
 
-@compiled
-def _best(row, tick, side, own, other, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+@_hot
+def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """The best of one side: what is better on it is gone, and so is what it crosses on the other."""
     ts = row.exch_ts
     is_crossing = _crosses(tick, state, 1 - side)
     if ts < state[side, _BEST_TS] or (is_crossing and ts < state[1 - side, _BEST_TS]):
         return n
-    slot = _slot_of(own, tick)
-    if own[slot].key != _key_of(tick):
+    slot = slot_of(own, tick)
+    if own[slot].key != key_of(tick):
+        _note(notes, noted, side, tick, 0.0 if tick >= state[side, _KNOWN] else np.nan)
         _put(own, slot, tick, row.qty, ts, state, side)
     elif tick == state[side, _BEST] and row.qty == own[slot].qty:
         state[side, _BEST_TS] = ts
         return n
     else:
+        _note(notes, noted, side, tick, own[slot].qty)
         own[slot].qty = row.qty
         own[slot].ts = ts
     out[n] = row
@@ -195,17 +289,62 @@ def _best(row, tick, side, own, other, state, tick_size, out, n):  # type: ignor
     state[side, _BEST_TS] = ts
     state[side, _WORST] = min(state[side, _WORST], tick)
     if is_crossing:
-        n = _uncross(row, tick, 1 - side, other, state, tick_size, out, n)
+        n = _uncross(row, tick, 1 - side, other, state, notes, noted, True, tick_size, out, n)
     for gone in range(tick + 1, before + 1):
-        n = _delete(row, gone, side, own, state, tick_size, out, n)
+        n = _delete(row, gone, side, own, state, notes, noted, True, tick_size, out, n)
     return n
+
+
+@compiled
+def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n):  # type: ignore[no-untyped-def]
+    """Lets every noted level be what the depth stream says; `row` is the last of its message, `scratch` holds a row."""
+    if _is_any_off(bids, asks, state, notes, noted, lot_size):
+        # First what goes, then what comes, so that nothing crosses on the way.
+        for is_set in (False, True):
+            slot = noted[_LAST_NOTE]
+            for _ in range(noted[_NOTED]):
+                side, tick = _named(notes[slot])
+                qty = notes[slot].qty
+                own, other = (bids, asks) if side == 0 else (asks, bids)
+                is_wanted = _is_off(own, tick, qty, lot_size) and (np.rint(qty / lot_size) > 0.0) == is_set
+                # What stands in the way of a level is the depth stream's by now, and newer.
+                if is_wanted and not (is_set and _crosses(tick, state, 1 - side)):
+                    event = np.uint64(DELTA_BID if side == 0 else DELTA_ASK)
+                    px = (tick if side == 0 else -tick) * tick_size
+                    put_row(scratch, 0, event, row.exch_ts, row.local_ts, px, qty)
+                    n = _change(
+                        scratch[0], tick, is_set, side, own, other, state, notes, noted, tick_size, out, n
+                    )
+                    noted[_SETTLED] += 1
+                slot = notes[slot].ts
+    _forget_notes(notes, noted)
+    return n
+
+
+@compiled
+def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-untyped-def]
+    """Whether any noted level is not what the depth stream says. Seldom: venues mostly tell it all."""
+    found = False
+    slot = noted[_LAST_NOTE]
+    for _ in range(noted[_NOTED]):
+        side, tick = _named(notes[slot])
+        qty = notes[slot].qty
+        if np.isnan(qty):
+            # Not told otherwise although it could have been: from here on BBO's word is the depth stream's.
+            state[side, _KNOWN] = min(state[side, _KNOWN], tick)
+        elif side == 0:
+            found |= _is_off(bids, tick, qty, lot_size)
+        else:
+            found |= _is_off(asks, tick, qty, lot_size)
+        slot = notes[slot].ts
+    return found
 
 
 @compiled
 def _best_qty(table, state, side):  # type: ignore[no-untyped-def]
     if state[side, _BEST] == _NONE:
         return np.nan
-    return table[_slot_of(table, state[side, _BEST])].qty
+    return table[slot_of(table, state[side, _BEST])].qty
 
 
 @compiled
@@ -215,14 +354,14 @@ def _crosses(tick, state, other_side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _uncross(row, tick, side, table, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes the levels of `side` that the other side's best at `tick` proves gone; its best steps behind them."""
     before = state[side, _BEST]
     _step_down(table, -tick, state, side)
     state[side, _BEST_TS] = row.exch_ts
     last = -tick - 1 if state[side, _BEST] == _NONE else state[side, _BEST]
     for gone in range(last + 1, before + 1):
-        n = _delete(row, gone, side, table, state, tick_size, out, n)
+        n = _delete(row, gone, side, table, state, notes, noted, is_noted, tick_size, out, n)
     return n
 
 
@@ -231,8 +370,8 @@ def _step_down(table, start, state, side):  # type: ignore[no-untyped-def]
     """The best becomes the first level below `start`, or none."""
     if state[side, _COUNT] > 0:
         for tick in range(start - 1, state[side, _WORST] - 1, -1):
-            slot = _slot_of(table, tick)
-            if table[slot].key == _key_of(tick):
+            slot = slot_of(table, tick)
+            if table[slot].key == key_of(tick):
                 state[side, _BEST] = tick
                 return
     state[side, _BEST] = _NONE
@@ -240,10 +379,12 @@ def _step_down(table, start, state, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _delete(row, tick, side, table, state, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes a level, if it is there, and says so in a row of its own."""
-    slot = _slot_of(table, tick)
-    if table[slot].key == _key_of(tick):
+    slot = slot_of(table, tick)
+    if table[slot].key == key_of(tick):
+        if is_noted:
+            _note(notes, noted, side, tick, table[slot].qty)
         _free(table, slot, state, side)
         event = DELTA_BID if side == 0 else DELTA_ASK
         px = (tick if side == 0 else -tick) * tick_size
@@ -255,7 +396,7 @@ def _delete(row, tick, side, table, state, tick_size, out, n):  # type: ignore[n
 @compiled
 def _clear(table, state, side, ts):  # type: ignore[no-untyped-def]
     for slot in range(len(table)):
-        table[slot].key = _FREE
+        table[slot].key = FREE
     state[side, _BEST] = _NONE
     state[side, _BEST_TS] = ts
     state[side, _WORST] = _NO_WORST
@@ -264,34 +405,10 @@ def _clear(table, state, side, ts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _key_of(tick):  # type: ignore[no-untyped-def]
-    """A tick as it stands in a table, where 0 and -1 mean no level."""
-    return tick + 1 if tick >= 0 else tick - 1
-
-
-@compiled
-def _slot_of(table, tick):  # type: ignore[no-untyped-def]
-    """The slot of a tick, or the one to put it into; linear probing. A table is never more than half full."""
-    mask = np.int64(len(table) - 1)
-    key = _key_of(tick)
-    slot = np.int64((np.uint64(key) * _HASH) >> np.uint64(32)) & mask
-    freed = np.int64(-1)
-    while True:
-        held = table[slot].key
-        if held == key:
-            return slot
-        if held == _FREE:
-            return freed if freed >= 0 else slot
-        if held == _FREED and freed < 0:
-            freed = slot
-        slot = (slot + 1) & mask
-
-
-@compiled
 def _put(table, slot, tick, qty, ts, state, side):  # type: ignore[no-untyped-def]
-    if table[slot].key == _FREE:
+    if table[slot].key == FREE:
         state[side, _USED] += 1
-    table[slot].key = _key_of(tick)
+    table[slot].key = key_of(tick)
     table[slot].qty = qty
     table[slot].ts = ts
     state[side, _COUNT] += 1
@@ -299,15 +416,87 @@ def _put(table, slot, tick, qty, ts, state, side):  # type: ignore[no-untyped-de
 
 @compiled
 def _free(table, slot, state, side):  # type: ignore[no-untyped-def]
-    table[slot].key = _FREED
+    table[slot].key = FREED
     state[side, _COUNT] -= 1
 
 
 @compiled
-def _move_levels(table, larger):  # type: ignore[no-untyped-def]
-    """Puts the levels of one table into an empty one."""
-    for slot in range(len(table)):
-        key = table[slot].key
-        if key != _FREE and key != _FREED:
-            tick = key - 1 if key > 0 else key + 1
-            larger[_slot_of(larger, tick)] = table[slot]
+def _is_off(table, tick, qty, lot_size):  # type: ignore[no-untyped-def]
+    """Whether a level is not the one of quantity `qty` (NaN: nobody says) that it should be."""
+    slot = slot_of(table, tick)
+    has_level = table[slot].key == key_of(tick)
+    is_set = np.rint(qty / lot_size) > 0.0
+    return not np.isnan(qty) and (has_level != is_set or (is_set and table[slot].qty != qty))
+
+
+@compiled
+def _name(side, tick):  # type: ignore[no-untyped-def]
+    """What a level of either side is noted under."""
+    return 2 * tick + side
+
+
+@compiled
+def _named(note):  # type: ignore[no-untyped-def]
+    """Side and tick of a note."""
+    name = tick_of(note.key)
+    return name & 1, name >> 1
+
+
+@compiled
+def _note(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
+    """Keeps the depth stream's quantity of a level that BBO is about to change, unless it is kept already."""
+    name = _name(side, tick)
+    slot = slot_of(notes, name)
+    if notes[slot].key != key_of(name):
+        notes[slot].key = key_of(name)
+        notes[slot].qty = qty
+        notes[slot].ts = noted[_LAST_NOTE]
+        noted[_LAST_NOTE] = slot
+        noted[_NOTED] += 1
+
+
+@compiled
+def _note_told(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
+    """Keeps what the depth stream says of a level of which BBO knows better."""
+    _note(notes, noted, side, tick, qty)
+    _renew(notes, side, tick, qty)
+
+
+@compiled
+def _renew(notes, side, tick, qty):  # type: ignore[no-untyped-def]
+    """What the depth stream says of a level, if that is noted."""
+    name = _name(side, tick)
+    slot = slot_of(notes, name)
+    if notes[slot].key == key_of(name):
+        notes[slot].qty = qty
+
+
+@compiled
+def _note_clear(notes, noted, side):  # type: ignore[no-untyped-def]
+    """The depth stream says that there is nothing on one side."""
+    slot = noted[_LAST_NOTE]
+    for _ in range(noted[_NOTED]):
+        if _named(notes[slot])[0] == side:
+            notes[slot].qty = 0.0
+        slot = notes[slot].ts
+
+
+@compiled
+def _forget_notes(notes, noted):  # type: ignore[no-untyped-def]
+    slot = noted[_LAST_NOTE]
+    for _ in range(noted[_NOTED]):
+        notes[slot].key = FREE
+        slot = notes[slot].ts
+    noted[_NOTED] = 0
+
+
+@compiled
+def _move_notes(notes, larger, noted):  # type: ignore[no-untyped-def]
+    """Puts the notes of one table into an empty one."""
+    slot = noted[_LAST_NOTE]
+    count = noted[_NOTED]
+    noted[_NOTED] = 0
+    for _ in range(count):
+        side, tick = _named(notes[slot])
+        _note(larger, noted, side, tick, notes[slot].qty)
+        slot = notes[slot].ts

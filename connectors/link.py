@@ -6,7 +6,7 @@ No socket and no clock of its own: a transport and timers are passed in. One thr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -24,7 +24,7 @@ class LinkState(IntEnum):
     CONNECTING = 0
     SUBSCRIBING = 1
     LIVE = 2
-    """Every subscription is acknowledged."""
+    """Every subscription is acknowledged, or refused for good."""
     CLOSED = 3
 
 
@@ -43,6 +43,8 @@ class LinkTimes(NamedTuple):
     """Without any frame for so long, a ping is sent ..."""
     silent_ns: int = 10 * _S
     """... and without any for so long the link is given up."""
+    refused_ns: int = 60 * _S
+    """Topics that were refused are asked for again so often."""
 
 
 class LinkOwner(Protocol):
@@ -57,6 +59,9 @@ class LinkOwner(Protocol):
 
     def link_closed(self, link: Link, reason: str) -> None:
         """It ended without our doing, or we gave it up. At most once, and the last call."""
+
+    def link_refused(self, link: Link, topic: str, reason: str) -> None:
+        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
 
     def link_notice(self, link: Link, text: str) -> None:
         """The server is about to close."""
@@ -77,8 +82,9 @@ class Link:
         timers: Timers,
         owner: LinkOwner,
         times: LinkTimes,
+        refused: Iterable[str] = (),
     ) -> None:
-        """Begins to connect to `url` and subscribes to `topics` when that is done."""
+        """Begins to connect to `url` and subscribes to `topics` when that is done, later to those of them `refused`."""
         self.url = url
         self.state = LinkState.CONNECTING
         #: When it became live, on the monotonic clock; 0 before.
@@ -96,8 +102,10 @@ class Link:
         self._asked: dict[str, tuple[Request, int]] = {}
         #: Topics to subscribe to when their unsubscription is acknowledged, by the id of that request.
         self._again: dict[str, tuple[str, ...]] = {}
+        #: Topics that the venue refuses, and when they were asked for last.
+        self._refused = set(refused)
         now = timers.monotonic_ns()
-        self._begun_ns = self._heard_ns = self._pinged_ns = now
+        self._begun_ns = self._heard_ns = self._pinged_ns = self._refused_ns = now
         self._has_heard = False
         self._pump_timer: Timer | None = None
         self._tick_timer = timers.call_later(times.tick_ns, self._tick)
@@ -121,9 +129,15 @@ class Link:
             self._connection.close()
 
     def subscribe_again(self, topics: Sequence[str]) -> None:
-        """Unsubscribes and subscribes, so that the streams begin anew. Without effect before it is live."""
-        if self.state == LinkState.LIVE:
-            for request in self._requests("unsubscribe", topics):
+        """Unsubscribes and subscribes, so that the streams begin anew. Without effect before it is live.
+
+        Nor for what is on its way already: however often it is called, little waits.
+        """
+        requests = [*self._outbox, *(request for request, _ in self._asked.values())]
+        busy = self._refused.union(*(request.topics for request in requests))
+        wanted = [topic for topic in topics if topic not in busy]
+        if self.state == LinkState.LIVE and wanted:
+            for request in self._requests("unsubscribe", wanted):
                 self._again[request.id] = request.topics
                 self._outbox.append(request)
             self._pump()
@@ -135,8 +149,7 @@ class Link:
             return
         self.state = LinkState.SUBSCRIBING
         self._heard_ns = self._pinged_ns = self._timers.monotonic_ns()
-        self._outbox.extend(self._requests("subscribe", self._topics))
-        self._pump()
+        self._subscribe([topic for topic in self._topics if topic not in self._refused])
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
         if self.state == LinkState.CLOSED:
@@ -185,21 +198,41 @@ class Link:
         oldest = next((key for key, (request, _) in self._asked.items() if request.topics), "")
         request_id = control.id if control.id in self._asked else oldest
         request, _ = self._asked.pop(request_id, (Request("", ""), 0))
-        topics = " ".join(request.topics)
         if control.kind == ControlKind.ERROR:
-            self._owner.event(EventKind.ERROR, f"{control.text} ({topics})", local_ts)
-            if request.topics:
-                self._give_up(f"refused: {control.text}")
-            return
-        self._owner.event(EventKind.ACK, topics, local_ts)
-        again = self._again.pop(request.id, None)
-        if again is not None:
-            self._outbox.extend(self._requests("subscribe", again))
-            self._pump()
+            self._receive_refusal(request, control.text, local_ts)
+        else:
+            self._owner.event(EventKind.ACK, " ".join(request.topics), local_ts)
+            again = self._again.pop(request.id, None)
+            if again is not None:
+                self._subscribe(again)
+            for topic in self._refused.intersection(request.topics):
+                self._refused.remove(topic)
+                self._owner.link_refused(self, topic, "")
         if self.state == LinkState.SUBSCRIBING and not self._outbox and not self._asked:
             self.state = LinkState.LIVE
             self.live_ns = self._timers.monotonic_ns()
             self._owner.link_live(self)
+
+    def _receive_refusal(self, request: Request, text: str, local_ts: int) -> None:
+        """One bad topic of many has the whole request refused, and only the venue knows which: halves are asked for."""
+        topics = request.topics
+        if len(topics) > 1 and request.id not in self._again:
+            self._subscribe(topics[: len(topics) // 2])
+            self._subscribe(topics[len(topics) // 2 :])
+            return
+        is_known = self._refused.issuperset(topics)
+        if not (topics and is_known):
+            self._owner.event(EventKind.ERROR, f"{text} ({' '.join(topics)})", local_ts)
+        if request.id in self._again or (topics and len(self._refused.union(topics)) == len(self._topics)):
+            self._give_up(f"refused: {text}")
+        elif topics and not is_known:
+            self._refused.update(topics)
+            self._refused_ns = self._timers.monotonic_ns()
+            self._owner.link_refused(self, topics[0], text)
+
+    def _subscribe(self, topics: Sequence[str]) -> None:
+        self._outbox.extend(self._requests("subscribe", topics))
+        self._pump()
 
     def _pump(self) -> None:
         """Sends what waits, as fast as the venue allows."""
@@ -240,6 +273,9 @@ class Link:
                 self._outbox.append(self._venue.ping(self._next_id))
                 self._next_id += 1
                 self._pump()
+            if self._refused and now - self._refused_ns >= times.refused_ns:
+                self._refused_ns = now
+                self._subscribe(sorted(self._refused))
         self._tick_timer = self._timers.call_later(times.tick_ns, self._tick)
 
     def _unanswered(self, now: int) -> list[Request]:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from hftbacktest.types import event_dtype
 
+from connectors.errors import DecodeError
 from connectors.frames import MICROSECONDS_MIN, MILLISECONDS_MAX, STAMP_MAX
-from connectors.types import Rows
+from connectors.types import Message, Rows
 
 #: A price or quantity as the venues write it. Python's float() would also take "nan", "1_0" and " 1 ".
 _DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -34,6 +35,17 @@ NOT_A_FRAME = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 Levels = Sequence[Sequence[str]]
 #: Event, price, quantity of a row to be made.
 RowParts = tuple[int, float, float]
+
+
+def message_of(venue: str, frame: bytes, read: Callable[[dict[str, Any]], Message]) -> Message:
+    """What `read` makes of the JSON object in a frame. Raises DecodeError where it is none, or `read` finds fault."""
+    try:
+        payload = msgspec.json.decode(frame)
+        if not isinstance(payload, dict):
+            raise ValueError("not a JSON object")
+        return read(payload)
+    except NOT_A_FRAME as error:
+        raise DecodeError(venue, str(error), frame) from None
 
 
 def decimal(text: str) -> float:

@@ -168,7 +168,7 @@ class Pipeline:
         self._decoder = FrameDecoder(venue, instrument.symbol)
         self._sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
         self._clock = RowClock(0, feed_latency_ns)
-        self._book = FusedBook(instrument.tick_size, instrument.lot_size)
+        self._book = FusedBook(instrument.tick_size, instrument.lot_size, is_window=not self.is_fetched)
         self._snapshot = b""
         #: The local time of the newest row, on the venues' clock.
         self._times = np.zeros(1, np.int64)

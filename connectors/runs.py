@@ -34,9 +34,10 @@ from connectors.book import (
 )
 from connectors.clock import _OFFSET, RowClock, _stamp
 from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
-from connectors.fuse import _BEST, _COUNT, _FIELDS, _LEVEL, _NONE, _USED, FusedBook, _best_qty, _fuse
+from connectors.fuse import _BEST, _FIELDS, _NONE, FusedBook, _best_qty, _fits, _fuse, _rows_out
 from connectors.jit import compiled
 from connectors.lag import BUCKETS, bucket_of
+from connectors.level_table import LEVEL
 from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
 
 #: What is known of the touch behind a frame; ticks are _NONE (an ask's negated) where there is none.
@@ -59,6 +60,8 @@ _ROWS_MIN = 1 << 14
 _EXTRA_ROWS = 8
 #: Room for how a stream's frames begin, and a byte for its length; a longer one is never plain.
 _OPENING_BYTES = 128
+#: A row adds a level and a note, which the end of its frame may take back: so many rows' room lasts for all of that.
+_ROOM_OF_ROW = 3
 #: Why a run ended: the frames did, or the next one is not plain; or it needs more room.
 _ENDED, _FULL = 0, 1
 # Results: why a run ended, the largest lead of a venue's time over the local one; behind them where rows end.
@@ -113,7 +116,11 @@ class Runs:
         self._prefixes = _text_table(openings)
         self._counts = counts
         self._lag_counts = lag_counts
-        self._rules = np.array([parts.sync._rule, parts.sync._keep_bbo, parts.sync._trade_kind], np.int64)
+        sync = parts.sync
+        self._rules = np.array(
+            [sync._rule, sync._keep_bbo, sync._marks_cover, sync._trade_kind, parts.fused._is_window],
+            np.int64,
+        )
         self._sizes = np.array([parts.fused._tick_size, parts.fused._lot_size])
         self._decoded = np.empty(_ROWS_MIN, event_dtype)
         self._chained = np.empty(_ROWS_MIN, event_dtype)
@@ -123,7 +130,7 @@ class Runs:
         self._results_view = self._results.data
         #: What the table was made of: it holds addresses.
         self._bound: tuple[Any, ...] = ()
-        self._tables: tuple[Any, Any, Any] = (None, None, None)
+        self._tables: tuple[Any, ...] = ()
         self._table: NDArray[np.int64] = np.zeros((0, 2), np.int64)
 
     def take(self, batch: Batch, first: int, lead_max: int, offset_ns: int, now_ns: int) -> list[int]:
@@ -132,16 +139,18 @@ class Runs:
         `lead_max`: a venue time that leads its local time by more is not plain. `offset_ns`: of the local clock.
         `now_ns`: of the clock that counts are kept by.
         """
-        packed, bids_and_asks = batch.packed(), self._parts.fused._tables
+        packed, fused = batch.packed(), self._parts.fused
         end = len(batch.frames)
         if end > first + FRAMES_MAX:
             end = first + FRAMES_MAX
         while True:
             tables = self._tables
-            if (
-                packed is not tables[0]
-                or bids_and_asks[0] is not tables[1]
-                or bids_and_asks[1] is not tables[2]
+            if not (
+                tables
+                and packed is tables[0]
+                and fused._tables[0] is tables[1]
+                and fused._tables[1] is tables[2]
+                and fused._notes is tables[3]
             ):
                 self._bind(packed)
             count = self._run(self._table, first, end, lead_max, offset_ns, now_ns)
@@ -165,7 +174,7 @@ class Runs:
     def _bind(self, packed: Packed) -> None:
         """Takes the addresses of all arrays; `_run_at` has them in this order."""
         sync, fused = self._parts.sync, self._parts.fused
-        self._tables = (packed, fused._tables[0], fused._tables[1])
+        self._tables = (packed, fused._tables[0], fused._tables[1], fused._notes)
         self._bound = (
             *packed,
             self._prefixes,
@@ -181,6 +190,9 @@ class Runs:
             self._parts.clock._state,
             self._sizes,
             *fused._tables,
+            fused._notes,
+            fused._noted,
+            fused._scratch,
             fused._state,
             self.rows,
             self._parts.times,
@@ -196,11 +208,12 @@ class Runs:
         rows = size // LEVEL_BYTES_MIN + _EXTRA_ROWS
         if len(self._decoded) < rows:
             self._decoded, self._chained = np.empty(2 * rows, event_dtype), np.empty(2 * rows, event_dtype)
-        wanted = 2 * rows + int(self._parts.fused._state[:, _COUNT].sum())
+        fused = self._parts.fused
+        wanted = int(_rows_out(_ROOM_OF_ROW * rows, fused._state, fused._noted))
         if len(self.rows) < wanted:
             self.rows = np.empty(2 * wanted, event_dtype)
-        self._parts.fused.make_room(rows)
-        self._tables = (None, None, None)
+        fused.make_room(_ROOM_OF_ROW * rows)
+        self._tables = ()
 
 
 def _text_table(prefixes: list[bytes]) -> NDArray[np.uint8]:
@@ -251,17 +264,6 @@ def _is_plain(rule, state, message, local_ts, lead_max):  # type: ignore[no-unty
 
 
 @compiled
-def _has_room(rows, tables_bids, tables_asks, state, out, n):  # type: ignore[no-untyped-def]
-    """Whether whatever comes of so many rows fits into `out` from `n` on, and their levels into the tables."""
-    levels = state[0, _COUNT] + state[1, _COUNT]
-    return (
-        n + 2 * rows + levels + 2 <= len(out)
-        and 2 * (state[0, _USED] + rows) <= len(tables_bids)
-        and 2 * (state[1, _USED] + rows) <= len(tables_asks)
-    )
-
-
-@compiled
 def _note_touch(touch, bids, asks, fused, state, local_ts):  # type: ignore[no-untyped-def]
     """Keeps what the touch is now."""
     touch.bid_tick, touch.ask_tick = fused[0, _BEST], fused[1, _BEST]
@@ -291,15 +293,18 @@ def _run_at(parse_frame: Any) -> Any:
         chained = carray(as_pointer(table[12, 0]), table[12, 1], event_dtype)
         clock = carray(as_pointer(table[13, 0]), table[13, 1], np.int64)
         sizes = carray(as_pointer(table[14, 0]), table[14, 1], np.float64)
-        bids = carray(as_pointer(table[15, 0]), table[15, 1], _LEVEL)
-        asks = carray(as_pointer(table[16, 0]), table[16, 1], _LEVEL)
-        fused = carray(as_pointer(table[17, 0]), (table[17, 1], _FIELDS), np.int64)
-        out = carray(as_pointer(table[18, 0]), table[18, 1], event_dtype)
-        times = carray(as_pointer(table[19, 0]), table[19, 1], np.int64)
-        touches = carray(as_pointer(table[20, 0]), table[20, 1], TOUCH_DTYPE)
-        counts = carray(as_pointer(table[21, 0]), (table[21, 1], 3), np.int64)
-        lags = carray(as_pointer(table[22, 0]), (table[22, 1], BUCKETS), np.int64)
-        results = carray(as_pointer(table[23, 0]), table[23, 1], np.int64)
+        bids = carray(as_pointer(table[15, 0]), table[15, 1], LEVEL)
+        asks = carray(as_pointer(table[16, 0]), table[16, 1], LEVEL)
+        notes = carray(as_pointer(table[17, 0]), table[17, 1], LEVEL)
+        noted = carray(as_pointer(table[18, 0]), table[18, 1], np.int64)
+        scratch = carray(as_pointer(table[19, 0]), table[19, 1], event_dtype)
+        fused = carray(as_pointer(table[20, 0]), (table[20, 1], _FIELDS), np.int64)
+        out = carray(as_pointer(table[21, 0]), table[21, 1], event_dtype)
+        times = carray(as_pointer(table[22, 0]), table[22, 1], np.int64)
+        touches = carray(as_pointer(table[23, 0]), table[23, 1], TOUCH_DTYPE)
+        counts = carray(as_pointer(table[24, 0]), (table[24, 1], 3), np.int64)
+        lags = carray(as_pointer(table[25, 0]), (table[25, 1], BUCKETS), np.int64)
+        results = carray(as_pointer(table[26, 0]), table[26, 1], np.int64)
 
         results[_WHY], results[_LEAD] = _ENDED, NO_LEAD
         if state[STATUS] != Status.SYNCED:
@@ -311,7 +316,12 @@ def _run_at(parse_frame: Any) -> Any:
             begin = ends[k - 1] + 1 if k > 0 else 0
             size = ends[k] - begin
             room = size // LEVEL_BYTES_MIN + _EXTRA_ROWS
-            if room > len(decoded) or room > len(chained) or not _has_room(room, bids, asks, fused, out, n):
+            most = _ROOM_OF_ROW * room
+            if (
+                room > len(decoded)
+                or room > len(chained)
+                or not _fits(n, most, bids, asks, fused, notes, noted, out)
+            ):
                 results[_WHY] = _FULL
                 return k - first
             stream = _stream_of(text, begin, ends[k], prefixes)
@@ -325,7 +335,8 @@ def _run_at(parse_frame: Any) -> Any:
             count = _receive(
                 rules[0],
                 rules[1] != 0,
-                rules[2],
+                rules[2] != 0,
+                rules[3],
                 state,
                 decoded,
                 messages,
@@ -337,7 +348,11 @@ def _run_at(parse_frame: Any) -> Any:
             _stamp(chained[:count], clock)
             if count:
                 times[0] = chained[count - 1].local_ts
-            n += _fuse(chained[:count], sizes[0], sizes[1], bids, asks, fused, out[n:])
+            done, n = _fuse(
+                chained[:count], 0, n, sizes[0], sizes[1], rules[4] != 0, bids, asks, fused, notes, noted, scratch, out
+            )  # fmt: skip
+            if done < count:
+                raise IndexError("a frame's rows need more room than was made for them")
             results[_HEADER + k - first] = n
             _note_touch(touches[k - first], bids, asks, fused, state, times[0])
             counts[stream, 0] += 1

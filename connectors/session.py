@@ -27,7 +27,7 @@ class SessionTimes(NamedTuple):
 
     link: LinkTimes = LinkTimes()
     retry_first_ns: int = _S // 2
-    retry_max_ns: int = 10 * _S
+    retry_max_ns: int = 5 * _S
     #: Failures in a row at one address before the next one is tried.
     failures_max: int = 3
     #: A link that was live for so long counts as a success.
@@ -53,6 +53,9 @@ class SessionListener(Protocol):
 
     def on_lost(self, reason: str) -> None:
         """From here on something is missing; `on_live` follows some day."""
+
+    def on_refused(self, topic: str, reason: str) -> None:
+        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
 
     def on_event(self, kind: EventKind, text: str, local_ts: int) -> None: ...
 
@@ -88,6 +91,8 @@ class Session:
         self._backoff = Backoff(self._times.retry_first_ns, self._times.retry_max_ns, chance)
         self._url_no = 0
         self._failures = 0
+        #: Topics that the last live link was refused: the next one asks for the others first.
+        self._refused: set[str] = set()
         self._link: Link | None = None
         self._next: Link | None = None
         self._handover: Handover | None = None
@@ -171,6 +176,13 @@ class Session:
             return self._listener.on_run(batch, first)
         return 0
 
+    def link_refused(self, link: Link, topic: str, reason: str) -> None:
+        if reason:
+            self._refused.add(topic)
+        else:
+            self._refused.discard(topic)
+        self._listener.on_refused(topic, reason)
+
     def link_notice(self, link: Link, text: str) -> None:
         if link is self._link:
             self.replace_link(text)
@@ -178,6 +190,8 @@ class Session:
     def link_closed(self, link: Link, reason: str) -> None:
         self.event(EventKind.DISCONNECT, f"{link.url}: {reason}", self._timers.time_ns())
         lived = self._timers.monotonic_ns() - link.live_ns if link.live_ns else 0
+        if not link.live_ns:
+            self._refused.clear()
         if lived >= self._times.stable_ns:
             self._backoff.reset()
             self._failures = 0
@@ -226,6 +240,7 @@ class Session:
             timers=self._timers,
             owner=self,
             times=self._times.link,
+            refused=self._refused,
         )
         if self._link is None:
             self._link = link

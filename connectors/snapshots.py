@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from connectors.backoff import Backoff
+from connectors.backoff import Pace
 from connectors.limiter import Limiter
 from connectors.transport import EventKind, Rest, RestAnswer, Timer, Timers
 from connectors.types import RestRequest
 
 _S = 1_000_000_000
 
-#: Delays between requests for the same book.
-RETRY_FIRST_NS = _S // 4
-RETRY_MAX_NS = 30 * _S
+#: Delays between requests for the same book, the first and the longest: while they fail, and while the book that came
+#: is in doubt again and again. Without a request for so long the next one is the first.
+FAILURES_NS = (_S // 4, 10 * _S)
+REPEATS_NS = (_S // 10, _S)
+CALM_NS = 10 * _S
 #: What a venue's "too many requests" costs where it does not say for how long.
 BLOCKED_NS = 60 * _S
 
@@ -50,29 +52,28 @@ class Snapshots:
         self._timers = timers
         self._weights = weights
         self._listener = listener
-        self._backoffs = [Backoff(RETRY_FIRST_NS, RETRY_MAX_NS, chance) for _ in requests]
+        self._paces = [Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance) for _ in requests]
         self._timer: list[Timer | None] = [None] * len(requests)
         #: Which request is the current one; an answer to an earlier one is void.
         self._current = [0] * len(requests)
         self._is_wanted = [False] * len(requests)
 
     def want(self, no: int) -> None:
-        """Asks for a book; at once the first time, then with growing delays until `got`. Once is enough."""
+        """Asks for a book, as soon as its pace allows, until `got`. Once is enough."""
         if not self._is_wanted[no]:
             self._is_wanted[no] = True
-            self._plan(no, 0 if self._backoffs[no].count == 0 else self._backoffs[no].next_ns())
+            self._plan(no, self._paces[no].delay_ns(self._timers.monotonic_ns()))
 
     def again(self, no: int) -> None:
         """The book that came is of no use: asks for another, after a while."""
         self.cancel(no)
-        if self._backoffs[no].count == 0:
-            self._backoffs[no].next_ns()
+        self._paces[no].fail(self._timers.monotonic_ns())
         self.want(no)
 
     def got(self, no: int) -> None:
-        """The book is whole: nothing is wanted, and the next time begins without a delay."""
+        """The book is whole: nothing is wanted."""
         self.cancel(no)
-        self._backoffs[no].reset()
+        self._paces[no].succeed()
 
     def cancel(self, no: int) -> None:
         """What is under way is void."""
@@ -94,6 +95,7 @@ class Snapshots:
             self._plan(no, wait)
             return
         self._weights.take(now, request.weight)
+        self._paces[no].ask(now)
         self._current[no] += 1
         current = self._current[no]
         self._listener.on_snapshot_event(no, EventKind.RESYNC, "asks for a snapshot")
@@ -111,4 +113,6 @@ class Snapshots:
             text = answer.error or f"HTTP {answer.status}"
             self._listener.on_snapshot_event(no, EventKind.ERROR, f"no snapshot: {text}")
         if self._is_wanted[no]:
-            self._plan(no, self._backoffs[no].next_ns())
+            now = self._timers.monotonic_ns()
+            self._paces[no].fail(now)
+            self._plan(no, self._paces[no].delay_ns(now))

@@ -101,6 +101,8 @@ class EventKind(Enum):
     STALE = "stale"
     GARBAGE = "garbage"
     SILENT = "silent"
+    REFUSED = "refused"
+    """The venue refuses a stream; the others flow."""
     CLOCK = "clock"
 
 

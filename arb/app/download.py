@@ -52,7 +52,7 @@ class Downloader:
         series = all_series(
             date.fromisoformat(archive.binance_touch_from), date.fromisoformat(archive.bybit_spot_books_from)
         )
-        self._archives = Archives(series, key is not None, variable.name)
+        self._archives = Archives(series, key is not None, variable.name, _today())
 
     def plan(
         self, start: date, end: date, source: str | None = None, progress: Progress | None = None
@@ -113,7 +113,7 @@ def days_between(start: date, end: date, today: date) -> list[date]:
         raise InputError(f"--end {end} lies before --start {start}")
     if start < _FIRST_DAY:
         raise InputError(f"{start}: no archive goes back beyond {_FIRST_DAY}")
-    if end > today:
+    if end >= today:
         raise InputError(f"{end} is not over; archives have whole days, and often only a day or two later")
     return [start + timedelta(days=n) for n in range((end - start).days + 1)]
 

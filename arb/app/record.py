@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 import arb
@@ -59,11 +60,12 @@ class Wanted(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Where one instrument stands. `trouble`: why its venue was not heard last, or ""."""
+    """Where one instrument stands. `trouble`: why its venue was not heard last, or ""; `refused`: topics, and why."""
 
     venue: str
     state: InstrumentState
     trouble: str
+    refused: Mapping[str, str] = MappingProxyType({})
 
 
 class Progress(NamedTuple):
@@ -73,6 +75,21 @@ class Progress(NamedTuple):
     elapsed_s: float
     lines: tuple[Line, ...]
     recorder: RecorderState
+
+
+def refusal_text(progress: Progress) -> str:
+    """What the venues refused, and what to do; "" for nothing."""
+    told = [
+        f"{line.venue} refuses {line.state.symbol} ({', '.join(map(': '.join, line.refused.items()))})"
+        for line in progress.lines
+        if line.refused
+    ]
+    if not told:
+        return ""
+    return (
+        f"{'; '.join(told)}; everything else was recorded. Leave it out, or correct its name: arb doctor compares with "
+        "the venue's list"
+    )
 
 
 class Ending(Enum):
@@ -217,9 +234,9 @@ class _Session:
     def progress(self, recorder: Recorder) -> Progress:
         """Where it stands now."""
         lines = tuple(
-            Line(one.venue.name, state, tap.trouble)
+            Line(one.venue.name, state, tap.trouble, live.feed.refused(no))
             for one, live, tap in zip(self._wanted, self._feeds, self._taps, strict=False)
-            for state in live.feed.states()
+            for no, state in enumerate(live.feed.states())
         )
         elapsed_s = (time.monotonic_ns() - self._began_ns) / 1e9
         return Progress(time.time_ns(), elapsed_s, lines, recorder.state)

@@ -27,7 +27,7 @@ from arb.data.cache import RowCache
 from arb.data.catalog import Day, select_days
 from arb.data.convert import Conversion, Feed, code_version, convert
 from arb.data.prune import prune
-from arb.data.usable import bookless_notes, refuse_unusable
+from arb.data.usable import book_notes, refuse_unusable
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
@@ -106,7 +106,7 @@ def read_inputs(
     conversion = convert(feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days)))
     prune_cache(cache, config.data.cache_gb)
     refuse_unusable(conversion, feeds)
-    notes += clamp_notes(legs, conversion) + bookless_notes(conversion, feeds)
+    notes += clamp_notes(legs, conversion) + book_notes(conversion, feeds)
     data = [
         LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
         for leg, files in zip(legs, conversion.files, strict=True)

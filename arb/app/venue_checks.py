@@ -54,7 +54,7 @@ class _Trouble:
 
     def on_event(self, event: Event) -> None:
         """See `connectors.feed.Tap`."""
-        if event.kind in (EventKind.DISCONNECT, EventKind.ERROR, EventKind.GARBAGE):
+        if event.kind in (EventKind.DISCONNECT, EventKind.ERROR, EventKind.GARBAGE, EventKind.REFUSED):
             self.text = event.text
 
 

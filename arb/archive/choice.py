@@ -59,6 +59,10 @@ class Choice(NamedTuple):
         return any(file.kind in BOOK_KINDS for file in self.files)
 
     @property
+    def has_trades(self) -> bool:
+        return any(file.kind in (ArchiveKind.TRADES, ArchiveKind.AGG_TRADES) for file in self.files)
+
+    @property
     def holds(self) -> str:
         """What there is, in words."""
         words = ", ".join(_KIND_WORDS[file.kind] for file in self.files)
@@ -71,6 +75,8 @@ class Archives(NamedTuple):
     series: Sequence[Series]
     has_key: bool
     key_name: str
+    #: The first day that is not over, of which there is nothing.
+    today: date = date.max
 
 
 def choose(
@@ -160,11 +166,11 @@ def _what_exists(leg: ArchiveLeg, day: date, source: str, archives: Archives) ->
     if not books:
         return f"{source} has trades only"
     if source == "tardis":
-        before, after = free_days_around(day)
+        free = ", ".join(str(day) for day in free_days_around(day) if day < archives.today)
         key = (
             f"any other day with the key in {archives.key_name}" if archives.key_name else "others for a key"
         )
-        return f"tardis has the order book, the first day of each month free ({before}, {after}), {key}"
+        return f"tardis has the order book, the first day of each month free ({free}), {key}"
     first, last = min(s.first or date.min for s in books), max(s.last or date.max for s in books)
     span = f"from {first}" + ("" if last == date.max else f" to {last}")
     return f"{source} has the {_KIND_WORDS[books[0].kind]} {span}"

@@ -51,6 +51,10 @@ class TransientError(Exception):
         self.retry_after_s = retry_after_s
 
 
+class GivenUpError(InputError):
+    """Attempts enough failed."""
+
+
 class MissingError(Exception):
     """The server has no such file."""
 
@@ -75,12 +79,15 @@ class Patience:
         self._faults = 0
 
     async def wait_after(self, fault: TransientError, what: str) -> None:
-        """Waits before the next attempt. Raises InputError, which names `what`, when it is given up."""
+        """Waits before the next attempt.
+
+        Raises GivenUpError, which names `what`, and InputError where the server asks for too long a wait.
+        """
         self._faults += 1
         if fault.retry_after_s > _RETRY_AFTER_MAX_S:
             raise InputError(f"{what}: {fault}; the server asks to wait {fault.retry_after_s:,.0f} s")
         if self._faults >= self._attempts_max:
-            raise InputError(f"{what}: {fault}; given up after {self._faults} attempts")
+            raise GivenUpError(f"{what}: {fault}; given up after {self._faults} attempts")
         pause = min(_PAUSE_MAX_S, _PAUSE_FIRST_S * 2 ** (self._faults - 1))
         await self._wait(max(fault.retry_after_s, pause * self._chance.uniform(0.5, 1.0)))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from arb.archive.choice import ArchiveLeg, Archives, RemoteFile, choose
-from arb.archive.client import Client, KeyRefusedError, MissingError, is_local
+from arb.archive.client import Client, GivenUpError, KeyRefusedError, MissingError, is_local
 from arb.archive.fetch import Advance, Order, fetch
 from arb.archive.part import Part
 from arb.archive.plan import FileState, Plan, size_text
@@ -127,6 +127,8 @@ async def _state(client: Client, services: Services, file: RemoteFile, directory
         size_there = await client.size(url, services.key_for(file))
     except MissingError:
         return None
+    except GivenUpError as error:
+        raise InputError(f"{error}; nothing was fetched, the same command tries again") from None
     except KeyRefusedError as error:
         # The venues' archives need no key. Their stores answer so for a file that there is not, too.
         if file.source != "tardis":

@@ -49,9 +49,19 @@ class Plan(NamedTuple):
         """Whether so much is to come, or so little is known of it, that the user is asked."""
         return self.unknown_sizes > 0 or self.bytes_to_come > bytes_max
 
-    def bookless(self) -> list[Choice]:
-        """Choices that a backtest cannot run on."""
-        return [choice for choice in self.choices if not choice.has_book]
+    def warnings(self) -> list[str]:
+        """What a backtest will lack, a line a leg and day."""
+        return [
+            f"{choice.leg.name} {choice.day}: {choice.source} has {choice.holds}; {lack}"
+            for choice in self.choices
+            if (lack := _lack(choice))
+        ]
+
+
+def _lack(choice: Choice) -> str:
+    if not choice.has_book:
+        return "a backtest needs a book"
+    return "" if choice.has_trades else "without trades, no trade fills a resting order"
 
 
 def joined(plans: Iterable[Plan]) -> Plan:

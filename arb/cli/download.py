@@ -78,11 +78,7 @@ def download(
             click.echo(json.dumps(line))
     else:
         show_plan(plan, output())
-    for choice in plan.bookless():
-        click.echo(
-            f"warning: {choice.leg.name} {choice.day}: {choice.source} has {choice.holds}; a backtest needs a book",
-            err=True,
-        )
+    warn_of(plan)
     if not dry_run:
         fetch_plan(downloader, plan, config, is_agreed=is_agreed)
 
@@ -96,6 +92,7 @@ def download_missing(config: Config, start: date, end: date, *, is_agreed: bool)
         plan = downloader.plan_missing(start, end, progress)
     if plan.missing:
         show_plan(plan, Console(stderr=True, width=None if sys.stderr.isatty() else 160))
+        warn_of(plan)
         fetch_plan(downloader, plan, config, is_agreed=is_agreed)
 
 
@@ -114,6 +111,12 @@ def fetch_plan(downloader: Downloader, plan: Plan, config: Config, *, is_agreed:
     folder = downloader.directory / "archive"
     files = "file" if count == 1 else "files"
     click.echo(f"{count} {files} fetched into {folder}" if count else f"all files are in {folder}", err=True)
+
+
+def warn_of(plan: Plan) -> None:
+    """Says what a backtest of the plan will lack."""
+    for warning in plan.warnings():
+        click.echo(f"warning: {warning}", err=True)
 
 
 def show_plan(plan: Plan, console: Console) -> None:

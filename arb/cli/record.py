@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from arb.cli.lines import config_option, listed
-from arb.errors import ExitCode
+from arb.errors import ExitCode, InputError
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -60,7 +60,7 @@ def record(
     Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
     them. Exit code 4: nothing came of an instrument. Public streams only: no keys, no orders.
     """
-    from arb.app.record import Ending, config_of, record, wanted_of
+    from arb.app.record import Ending, config_of, record, refusal_text, wanted_of
     from arb.cli.record_view import silences, view_of
 
     config = config_of(config_path, overrides, data_dir, is_sandbox=is_sandbox)
@@ -68,9 +68,13 @@ def record(
     with view_of(as_json=as_json) as view:
         ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
     view.end(ending, progress, config.data.directory)
-    silent = silences(progress)
+    silent, refusals = silences(progress), refusal_text(progress)
     for line in silent:
         click.echo(f"warning: {line}", err=True)
     if ending == Ending.INTERRUPTED:
+        if refusals:
+            click.echo(f"warning: {refusals}", err=True)
         sys.exit(ExitCode.INTERRUPTED)
+    if refusals:
+        raise InputError(refusals)
     sys.exit(ExitCode.DIFFERENCES if silent else ExitCode.DONE)

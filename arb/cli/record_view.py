@@ -63,7 +63,7 @@ def silences(progress: Progress) -> list[str]:
     """A line for each venue that brought nothing of some instruments."""
     silent: dict[tuple[str, str], list[str]] = {}
     for line in progress.lines:
-        if not line.state.bytes:
+        if not line.state.bytes and not line.refused:
             silent.setdefault((line.venue, line.trouble), []).append(line.state.symbol)
     return [
         f"nothing came of {venue}:{','.join(symbols)}{f': {trouble}' if trouble else ''}; "
@@ -151,6 +151,11 @@ def progress_table(progress: Progress) -> Group:
             "-" if state.age_ns < 0 else f"{state.age_ns / 1e9:.1f}",
         )
     troubles = {line.venue: line.trouble for line in progress.lines if line.trouble}
+    troubles |= {
+        _name(line): f"refused: {topic}: {why}"
+        for line in progress.lines
+        for topic, why in line.refused.items()
+    }
     lines = [Text.from_markup(f"[red]{venue}[/]: {escape(text[:200])}") for venue, text in troubles.items()]
     return Group(
         table, *lines, Text(f"{_clock(progress)}  {_total(progress)}; Ctrl+C ends it with whole files")
@@ -169,7 +174,8 @@ def status_line(progress: Progress) -> str:
         _total(progress),
     ]
     parts += [
-        f"{_name(line)} {line.state.status.value}" + (f" ({line.trouble[:120]})" if line.trouble else "")
+        f"{_name(line)} {'refused' if line.refused else line.state.status.value}"
+        + (f" ({why[:120]})" if (why := "; ".join(line.refused.values()) or line.trouble) else "")
         for line in progress.lines
         if line.state.status != FeedStatus.SYNCED
     ]
@@ -196,6 +202,7 @@ def _instrument(line: Line) -> dict[str, Any]:
         "bytes": state.bytes,
         "age_s": None if state.age_ns < 0 else round(state.age_ns / 1e9, 3),
         "trouble": line.trouble,
+        "refused": dict(line.refused),
         "streams": {
             one.stream.value: {"messages": one.messages, "bytes": one.bytes} for one in state.streams
         },

@@ -19,7 +19,7 @@ from arb.errors import InputError
 
 #: What a folder of trades lacks, by source.
 _BOOK_NAMES = {
-    "binance": "a bookTicker file (USD-M, until 2024-03-30), or a book from another source,",
+    "binance": "a bookTicker file (until 2024-03-30), or a book from another source,",
     "bybit": "an order book (ob500 or ob200)",
     "tardis": "incremental_book_L2",
 }
@@ -201,14 +201,21 @@ def select_days(
     return [[days[day] for day in wanted] for _, _, days in by_leg]
 
 
+def _book_name(day: ArchiveDay) -> str:
+    """What a day of trades alone lacks."""
+    if day.source == "binance" and day.venue == "binance_spot":
+        return "a book from another source (Binance has none of spot)"
+    return _BOOK_NAMES[day.source]
+
+
 def _missing(directory: Path, venue: str, symbol: str, missing: list[date], days: dict[date, Day]) -> str:
     more = f" (and {len(missing) - 1} more days)" if len(missing) > 1 else ""
     for day in find_archive_days(directory):
         if (day.venue, day.symbol) == (venue, symbol) and day.day in missing:
             return (
                 f"{day.path}: trades alone; {venue}:{symbol} has no book and no best bid and offer for "
-                f"{day.day}{more}, and a backtest needs one: put {_BOOK_NAMES[day.source]} beside it, or choose "
-                f"other days: arb data list {directory}"
+                f"{day.day}{more}, and a backtest needs one: put {_book_name(day)} beside it, or choose other days: "
+                f"arb data list {directory}"
             )
     have = f"it has {min(days)} to {max(days)}" if days else "it has none"
     path = recording_path(directory, venue, symbol, missing[0])

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from hftbacktest.types import DEPTH_BBO_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hftbacktest.types import DEPTH_BBO_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 import arb.data
 import arb.data.archives
@@ -37,8 +37,9 @@ from connectors.book import Checkpoint, Status
 from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
+from connectors.jit import compiled
 from connectors.touch import TouchBook
-from connectors.types import Instrument, Rows, Venue
+from connectors.types import Instrument, Rows, SequenceRule, Venue
 
 #: Rows that are stamped and ordered at a time.
 BLOCK_ROWS = 1 << 16
@@ -171,25 +172,29 @@ def convert(
         with ExitStack() as stack, row_cache.filling():
             return _convert(feeds, _Converter(row_cache, stack, progress), offset_ns)
     except OSError as error:  # the recordings' own are InputErrors already
-        raise InputError(f"{row_cache.directory}: the row cache failed: {error.strerror or error}") from None
+        raise InputError(
+            f"{row_cache.directory}: the row cache failed: {error.strerror or error}; where its disk is full, "
+            "make room: arb data cache --clear"
+        ) from None
 
 
 def _convert(feeds: Sequence[Feed], converter: _Converter, offset_ns: int | None) -> Conversion:
     feeds_days = [converter.scan_feed(feed) for feed in feeds]
     if offset_ns is None:
         asked = [days[-len(feed.recordings) :] for feed, days in zip(feeds, feeds_days, strict=True)]
-        offset_ns = max([0, *(_lead_of(day) for days in asked for day in days if not day.is_modelled)])
+        measured = [day for days in asked for day in days if not day.is_modelled]
+        offset_ns = max([0, *(lead_of(day.scan, day.recording) for day in measured if day.scan is not None)])
     files = [converter.row_files(days, offset_ns) for days in feeds_days]
     # The days in front were read only for the chain that the first one carries on.
     return Conversion(offset_ns, [f[-len(feed.recordings) :] for feed, f in zip(feeds, files, strict=True)])
 
 
-def _lead_of(day: _Day) -> int:
-    """How far a recording's clock is behind the venue's. Raises InputError where that cannot be true."""
-    lead = day.scan.lead_ns if day.scan is not None else None
+def lead_of(scan: Scan, day: Day) -> int:
+    """How far the clock of a day that was read is behind the venue's; 0 where nothing says so. Raises InputError."""
+    lead = scan.lead_ns
     if lead is not None and lead > LEAD_NS_MAX:
         raise InputError(
-            f"{day.recording.path}: a frame is stamped {lead / 1e9:,.0f} s after it was received; "
+            f"{day.path}: a frame is stamped {lead / 1e9:,.0f} s after it was received; "
             "if the recorder's clock was that wrong, set [clock] offset_ms"
         )
     return lead or 0
@@ -294,7 +299,10 @@ class _Converter:
             levels = Levels() if day.is_carried_on else None
             if levels is not None:
                 levels.follow(carried)
-            frontiers = stamp_rows(day.spool, clock, _book_of(day, carried), stamped, levels)
+            book = book_of(day.feed.venue, day.recording, day.feed.instrument)
+            if isinstance(book, FusedBook):
+                book.fuse(_as_changes(carried))
+            frontiers = stamp_rows(day.spool, clock, book, stamped, levels)
             self._drop(day)
             count = write_rows(stamped, frontiers, path)
             with NpyWriter(book_path) as writer:
@@ -337,11 +345,7 @@ def stamp_rows(
     ends, earliest = [], []
     for start in range(0, len(spooled), BLOCK_ROWS):
         rows = np.asarray(spooled[start : start + BLOCK_ROWS])
-        if book is None:
-            rows = rows[rows["ev"] & np.uint64(0xFF) != DEPTH_BBO_EVENT]
-        clock.stamp(rows)
-        if book is not None:
-            rows = book.fuse(rows)
+        rows = with_times(rows, clock, book)
         stamped.append(rows)
         if levels is not None:
             levels.follow(rows)
@@ -351,6 +355,29 @@ def stamp_rows(
         return []
     behind = np.minimum.accumulate(np.array([*earliest[1:], END_OF_ROWS])[::-1])[::-1]
     return [Block(end, int(frontier)) for end, frontier in zip(ends, behind, strict=True)]
+
+
+def with_times(rows: Rows, clock: RowClock, book: FusedBook | TouchBook | None) -> Rows:
+    """Chained rows with their final times and the fused touch; without a book, without best bids and offers.
+
+    `rows` are changed; a view of what the book holds, valid until the next call.
+    """
+    if book is None and _has_touch(rows):
+        rows = rows[rows["ev"] & np.uint64(0xFF) != DEPTH_BBO_EVENT]
+    clock.stamp(rows)
+    if book is not None:
+        return book.fuse(rows)
+    rows["ival"] = 0
+    return rows
+
+
+@compiled
+def _has_touch(rows):  # type: ignore[no-untyped-def]
+    """Whether there is a best bid or offer among rows."""
+    is_one = False
+    for row in range(len(rows)):
+        is_one |= np.int64(rows[row].ev) & 0xFF == DEPTH_BBO_EVENT
+    return is_one
 
 
 def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
@@ -366,16 +393,21 @@ def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
     return count
 
 
-def _book_of(day: _Day, carried: Rows) -> FusedBook | TouchBook | None:
-    """The book that a day's touch goes into, beginning with the levels that were carried on."""
-    instrument = day.feed.instrument
-    if isinstance(day.recording, ArchiveDay) and day.recording.is_touch_only:
+def book_of(venue: Venue, day: Day, instrument: Instrument | None) -> FusedBook | TouchBook | None:
+    """The empty book that a day's touch goes into; None where the depth stream's alone counts."""
+    if isinstance(day, ArchiveDay) and day.is_touch_only:
         return TouchBook(*instrument[2:]) if instrument is not None else TouchBook()
     if instrument is None:
         return None
-    book = FusedBook(instrument.tick_size, instrument.lot_size)
-    book.fuse(carried)
-    return book
+    is_window = venue.sequence_rule == SequenceRule.INCREMENT
+    return FusedBook(instrument.tick_size, instrument.lot_size, is_window=is_window)
+
+
+def _as_changes(levels: Rows) -> Rows:
+    """Levels that were carried on, for a fused book: how far their snapshot once reached is not known any more."""
+    changes = levels.copy()
+    changes["ev"] = changes["ev"] & ~np.uint64(0xFF) | np.uint64(DEPTH_EVENT)
+    return changes
 
 
 def _empty_book() -> Rows:

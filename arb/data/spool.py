@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import msgspec
 import numpy as np
@@ -56,6 +56,20 @@ class Scan(msgspec.Struct, frozen=True):
     last_id: int
     #: Which of the venue's books of the instrument it follows (`connectors.book`).
     followed_book: int = NO_BOOK
+
+
+class RowSink(Protocol):
+    """Where the chained rows of a day go."""
+
+    @property
+    def directory(self) -> Path | None:
+        """For temporary files; None: the system's."""
+
+    def append(self, rows: Rows) -> None:
+        """Takes rows behind those so far; they are valid until it returns."""
+
+    def clear(self) -> None:
+        """Forgets all rows: the day is read again."""
 
 
 class Spool:
@@ -133,14 +147,14 @@ def _book_of(venue: Venue, day: Day) -> Iterator[Decoded]:
 
 
 def read_into(
-    spool: Spool,
+    sink: RowSink,
     venue: Venue,
     day: Day,
     checkpoint: Checkpoint | None,
     trade_kind: Kind = Kind.TRADE,
     progress: Progress | None = None,
 ) -> Scan:
-    """Reads a day into `spool` and says what it holds. `checkpoint`: the chain that it carries on.
+    """Reads a day into `sink` and says what it holds. `checkpoint`: the chain that it carries on.
 
     Rows without a time of receipt have that at which the venue sent them. Raises InputError for a file that cannot be
     read, DecodeError with file and line for a frame that cannot.
@@ -149,17 +163,17 @@ def read_into(
         sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
         decoded = decoder.decode(read_pieces(day.path, progress))
-        return _read(spool, sync, decoded, checkpoint, lambda: decoder.slow_frames)
+        return _read(sink, sync, decoded, checkpoint, lambda: decoder.slow_frames)
     try:
-        return _read_archive(spool, venue, day, checkpoint, ArchiveStream(venue, day, progress))
+        return _read_archive(sink, venue, day, checkpoint, ArchiveStream(venue, day, progress))
     except OutOfOrderError:
-        spool.clear()
-        stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=spool.directory)
-        return _read_archive(spool, venue, day, checkpoint, stream)
+        sink.clear()
+        stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=sink.directory)
+        return _read_archive(sink, venue, day, checkpoint, stream)
 
 
 def _read_archive(
-    spool: Spool, venue: Venue, day: ArchiveDay, checkpoint: Checkpoint | None, stream: ArchiveStream
+    sink: RowSink, venue: Venue, day: ArchiveDay, checkpoint: Checkpoint | None, stream: ArchiveStream
 ) -> Scan:
     """A day of archives. Books without ids count their own messages, see `arb.data.archives.rows`."""
     rule = venue.sequence_rule if day.has_ids else SequenceRule.INCREMENT
@@ -167,12 +181,12 @@ def _read_archive(
     if day.is_touch_only:
         # There is no book to wait for.
         checkpoint = Checkpoint(Status.SYNCED, 0)
-    sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind)
-    return _read(spool, sync, stream.decode(), checkpoint, lambda: stream.slow, is_carried=day.has_ids)
+    sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, is_ordered=day.has_ids)
+    return _read(sink, sync, stream.decode(), checkpoint, lambda: stream.slow, is_carried=day.has_ids)
 
 
 def _read(
-    spool: Spool,
+    sink: RowSink,
     sync: BookSync,
     decoded: Iterator[Decoded],
     checkpoint: Checkpoint | None,
@@ -180,7 +194,7 @@ def _read(
     *,
     is_carried: bool = True,
 ) -> Scan:
-    """Chains decoded messages into `spool`. Without `is_carried` the checkpoint is no chain of the day before."""
+    """Chains decoded messages into `sink`. Without `is_carried` the checkpoint is no chain of the day before."""
     if checkpoint is not None:
         sync.resume(checkpoint)
     frames = np.zeros(len(Kind), np.int64)
@@ -198,7 +212,7 @@ def _read(
         lead = int(largest_lead(rows, lead))
         chained = sync.receive(rows, messages)
         unknown.follow(chained)
-        spool.append(chained)
+        sink.append(chained)
     unknown.close(last)
     return Scan(
         lines=int(frames.sum()),

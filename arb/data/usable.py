@@ -6,10 +6,13 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import combinations
 
-from arb.data.catalog import ArchiveDay
+from arb.data.catalog import ArchiveDay, Day
 from arb.data.convert import Conversion, Feed, RowFile
 from arb.errors import InputError
 from connectors.types import Kind
+
+#: A book that was lost for this share of a day's recorded time is worth a line of its own.
+LOST_SHARE_MIN = 0.1
 
 
 def refuse_unusable(conversion: Conversion, feeds: Sequence[Feed]) -> None:
@@ -23,15 +26,34 @@ def refuse_unusable(conversion: Conversion, feeds: Sequence[Feed]) -> None:
     _refuse_apart(conversion, feeds)
 
 
-def bookless_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
-    """A line for each day on which a book is never known though other days have one."""
+def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each day on which a book is never known though other days have one, or is lost for much of it."""
     return [
-        f"{name_of(feed)}: its book is unknown all of {recording.day}: {gap_text(file)} "
-        f"(arb data check {recording.path.parent.parent})"
+        f"{name_of(feed)}: {note} ({_where_next(recording)})"
         for feed, files in zip(feeds, conversion.files, strict=True)
         for recording, file in zip(feed.recordings, files, strict=True)
-        if not file.scan.book.known_ts
+        if (note := _book_note(recording, file))
     ]
+
+
+def _book_note(recording: Day, file: RowFile) -> str:
+    book = file.scan.book
+    if not book.known_ts:
+        return f"its book is unknown all of {recording.day}: {gap_text(file)}"
+    span_ns = book.last_ts - book.first_ts
+    if not book.spells or book.spells_ns < LOST_SHARE_MIN * span_ns:
+        return ""
+    lost_at = datetime.fromtimestamp((book.first[0][0] + file.offset_ns) // 1_000_000_000, UTC)
+    return (
+        f"its book is lost for {book.spells_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}, first at "
+        f"{lost_at:%H:%M:%S}: {_gaps(file)} in its ids, each until the next snapshot"
+    )
+
+
+def _where_next(recording: Day) -> str:
+    if isinstance(recording, ArchiveDay):
+        return "what an archive lacks comes with no download: choose another day, or another archive"
+    return f"arb data check {recording.path.parent.parent}"
 
 
 def name_of(feed: Feed) -> str:
@@ -41,8 +63,12 @@ def name_of(feed: Feed) -> str:
 
 def gap_text(file: RowFile) -> str:
     """Why a day's book is not known."""
+    return f"{_gaps(file)} in its ids, and no snapshot that joins what follows"
+
+
+def _gaps(file: RowFile) -> str:
     gaps = file.scan.gaps
-    return f"{gaps:,} gap{'' if gaps == 1 else 's'} in its ids, and no snapshot that joins what follows"
+    return f"{gaps:,} gap{'' if gaps == 1 else 's'}"
 
 
 def _refuse_bookless(conversion: Conversion, feeds: Sequence[Feed]) -> None:

@@ -67,6 +67,8 @@ def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
     what = f"{day.venue}:{day.symbol}: {_ARCHIVES.get(day.source, day.source)} ({contents_of(day)})"
     if day.is_touch_only:
         what += ", a book of one level a side"
+    if not {ArchiveKind.TRADES, ArchiveKind.AGG_TRADES} & set(day.kinds):
+        what += ", without trades"
     if day.has_receipt:
         return f"{what}; {_RECEIVED}"
     return (

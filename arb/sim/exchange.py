@@ -95,63 +95,40 @@ def process_row(exchange, row):  # type: ignore[no-untyped-def]
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
     is_sell = row.ev & _SELL_FLAG != 0
-    if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-        if is_buy:
-            return _on_bid(exchange, row)
-        if is_sell:
-            return _on_ask(exchange, row)
-    elif kind == DEPTH_CLEAR_EVENT:
+    if kind == DEPTH_CLEAR_EVENT:
         clear_side(book_at(exchange.book), is_buy, is_sell, row.px)
-    elif kind == TRADE_EVENT:
-        if is_buy:
-            return _on_buy_trade(exchange, row)
-        if is_sell:
-            return _on_sell_trade(exchange, row)
+    elif is_buy or is_sell:
+        side = np.int64(BUY if is_buy else SELL)
+        if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+            return _on_depth(exchange, row, side)
+        if kind == TRADE_EVENT:
+            return _on_trade(exchange, row, side)
     return OK
 
 
 @compiled
-def _on_bid(exchange, row):  # type: ignore[no-untyped-def]
+def _on_depth(exchange, row, side):  # type: ignore[no-untyped-def]
+    """A level of `side`; orders of the other side that a better best has passed fill."""
     book = book_at(exchange.book)
-    tick, best_before, before = update_bid(book, row.px, row.qty)
+    if side == BUY:
+        tick, best_before, before = update_bid(book, row.px, row.qty)
+    else:
+        tick, best_before, before = update_ask(book, row.px, row.qty)
     orders = orders_at(exchange.orders)
     if orders.count == 0:
         return OK
-    _on_qty_change(exchange, orders, BUY, tick, before, row.qty)
-    best = book.best_bid
-    if best <= best_before:
+    _on_qty_change(exchange, orders, side, tick, before, row.qty)
+    best = _best(book, side)
+    if not _is_better(best, best_before, side):
         return OK
-    is_far = best_before == NO_BID or orders.count < best - best_before
+    is_far = _is_none(best_before) or orders.count < side * (best - best_before)
     index = 0
     while index < orders.count:
         order = rows_of(orders)[index]
-        is_passed = order.price_tick <= best and (is_far or order.price_tick > best_before)
-        if order.side == SELL and is_passed:
-            code = _fill_resting(exchange, orders, index, row.exch_ts)
-            if code != OK:
-                return code
-        else:
-            index += 1
-    return OK
-
-
-@compiled
-def _on_ask(exchange, row):  # type: ignore[no-untyped-def]
-    book = book_at(exchange.book)
-    tick, best_before, before = update_ask(book, row.px, row.qty)
-    orders = orders_at(exchange.orders)
-    if orders.count == 0:
-        return OK
-    _on_qty_change(exchange, orders, SELL, tick, before, row.qty)
-    best = book.best_ask
-    if best >= best_before:
-        return OK
-    is_far = best_before == NO_ASK or orders.count < best_before - best
-    index = 0
-    while index < orders.count:
-        order = rows_of(orders)[index]
-        is_passed = order.price_tick >= best and (is_far or order.price_tick < best_before)
-        if order.side == BUY and is_passed:
+        is_passed = not _is_better(order.price_tick, best, side) and (
+            is_far or _is_better(order.price_tick, best_before, side)
+        )
+        if order.side == -side and is_passed:
             code = _fill_resting(exchange, orders, index, row.exch_ts)
             if code != OK:
                 return code
@@ -169,22 +146,24 @@ def _on_qty_change(exchange, orders, side, tick, before, after):  # type: ignore
 
 
 @compiled
-def _on_buy_trade(exchange, row):  # type: ignore[no-untyped-def]
-    """Sell orders below the price fill; one at the price moves up in its queue."""
+def _on_trade(exchange, row, side):  # type: ignore[no-untyped-def]
+    """`side` took: orders of the other side that it went through fill; one at its price moves up in its queue."""
     orders = orders_at(exchange.orders)
     if orders.count == 0:
         return OK
     book = book_at(exchange.book)
     tick = rounded(row.px / book.tick_size)
-    is_any = book.best_bid == NO_BID or orders.count < tick - book.best_bid
+    best = _best(book, side)
+    is_far = _is_none(best) or orders.count < side * (tick - best)
     index = 0
     while index < orders.count:
         order = rows_of(orders)[index]
-        is_near = is_any or order.price_tick > book.best_bid
-        if order.side == SELL and order.price_tick <= tick and is_near:
+        is_near = is_far or _is_better(order.price_tick, best, side)
+        is_behind = _is_better(tick, order.price_tick, side)
+        if order.side == -side and is_near and (is_behind or order.price_tick == tick):
             if order.price_tick == tick:
                 on_trade(order, row.qty, exchange.queue_model)
-            if order.price_tick < tick or is_reached(order, book.lot_size):
+            if is_behind or is_reached(order, book.lot_size):
                 code = _fill_resting(exchange, orders, index, row.exch_ts)
                 if code != OK:
                     return code
@@ -194,28 +173,19 @@ def _on_buy_trade(exchange, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _on_sell_trade(exchange, row):  # type: ignore[no-untyped-def]
-    """Buy orders above the price fill; one at the price moves up in its queue."""
-    orders = orders_at(exchange.orders)
-    if orders.count == 0:
-        return OK
-    book = book_at(exchange.book)
-    tick = rounded(row.px / book.tick_size)
-    is_any = book.best_ask == NO_ASK or orders.count < book.best_ask - tick
-    index = 0
-    while index < orders.count:
-        order = rows_of(orders)[index]
-        is_near = is_any or order.price_tick < book.best_ask
-        if order.side == BUY and order.price_tick >= tick and is_near:
-            if order.price_tick == tick:
-                on_trade(order, row.qty, exchange.queue_model)
-            if order.price_tick > tick or is_reached(order, book.lot_size):
-                code = _fill_resting(exchange, orders, index, row.exch_ts)
-                if code != OK:
-                    return code
-                continue
-        index += 1
-    return OK
+def _best(book, side):  # type: ignore[no-untyped-def]
+    return book.best_bid if side == BUY else book.best_ask
+
+
+@compiled
+def _is_none(best):  # type: ignore[no-untyped-def]
+    return best in (NO_BID, NO_ASK)
+
+
+@compiled
+def _is_better(tick, other, side):  # type: ignore[no-untyped-def]
+    """Whether a tick is a better price for `side` to show than another: higher for bids, lower for asks."""
+    return tick > other if side == BUY else tick < other
 
 
 @compiled

@@ -51,6 +51,7 @@ from connectors.payloads import (
     Stamp,
     decimal,
     level_parts,
+    message_of,
     rows_of,
     side_parts,
     stamp_ns,
@@ -158,14 +159,9 @@ class ToyVenue:
 
     def decode(self, frame: bytes) -> Message:
         """The message in `frame`. Raises DecodeError."""
-        try:
-            return self._message(msgspec.json.decode(frame))
-        except NOT_A_FRAME as error:
-            raise DecodeError(self.name, str(error), frame) from None
+        return message_of(self.name, frame, self._message)
 
-    def _message(self, payload: Any) -> Message:
-        if not isinstance(payload, dict):
-            raise ValueError("not a JSON object")
+    def _message(self, payload: dict[str, Any]) -> Message:
         if "re" in payload:
             return Message(Kind.CONTROL, _NO_ROWS)
         channel, _, symbol = str(payload.get("ch", "")).partition(":")

@@ -91,4 +91,5 @@ def test_a_leg_of_trades_alone_is_refused(folder: Path) -> None:
 
     assert done.code == 2
     assert "BTCUSDT-trades-2024-01-01.zip: trades alone" in done.err
+    assert "put a book from another source (Binance has none of spot) beside it" in done.err
     assert done.err.count("\n") == 1

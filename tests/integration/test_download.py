@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -257,11 +257,26 @@ def test_trades_only_is_warned_of(shell: Shell) -> None:
     )
 
 
+def test_a_day_without_trades_is_warned_of(shell: Shell) -> None:
+    shell.place.serve(SPOT, FREE, "tardis")
+    shell.place.serve(BYBIT_SPOT, FREE, "tardis", kinds="book touch")
+    warning = (
+        "warning: bybit_spot:BTCUSDT 2024-01-01: tardis has order book, touch;"
+        " without trades, no trade fills a resting order\n"
+    )
+    assert shell.arb(*words("--dry-run")).err == warning
+    assert warning in shell.arb("backtest", "--start", str(FREE), "--download").err
+
+
 @pytest.mark.parametrize(
     ("more", "told"),
     [
         (["--end", "2023-12-31"], "--end 2023-12-31 lies before --start 2024-01-01"),
         (["--end", "9999-12-31"], "9999-12-31 is not over; archives have whole days"),
+        (
+            ["--end", f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%d}"],
+            "is not over; archives have whole days",
+        ),
         (["--start", "2016-12-31"], "2016-12-31: no archive goes back beyond 2017-01-01"),
         (["--source", "kraken"], "'kraken' is not one of 'auto', 'binance', 'bybit', 'tardis'"),
         (["--source", "binance"], "bybit_spot:BTCUSDT 2024-01-01: binance has nothing of that day"),

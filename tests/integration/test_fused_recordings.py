@@ -14,10 +14,10 @@ from support.venues import VENUES
 
 from arb.data.raw import read_pieces
 from connectors import fuse
-from connectors.book import BookSync
+from connectors.book import COVERS_BBO, BookSync
 from connectors.clock import RowClock
 from connectors.lines import LineDecoder
-from connectors.types import Rows
+from connectors.types import Rows, SequenceRule
 
 pytestmark = [needs_recordings, pytest.mark.slow]
 
@@ -112,9 +112,12 @@ def reference_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int
     return touches
 
 
-def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) -> Any:
-    """The touch of our fused book after each row, by the rows that it gives; its ticks and its quantities."""
-    book = fuse.FusedBook(tick, lot)
+def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int, *, is_window: bool) -> Any:
+    """The touch of our fused book after each row, by the rows that it gives; its ticks and its quantities.
+
+    And how many levels went back to what the depth stream says without a row of its own.
+    """
+    book = fuse.FusedBook(tick, lot, is_window=is_window)
     pieces, counts = [], np.zeros(len(rows), np.int64)
     total = 0
     for number in range(len(rows)):
@@ -125,7 +128,7 @@ def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int) ->
             pieces.append(piece.copy())
     touches, quantities = np.zeros((len(rows), 2), np.int64), np.zeros((len(rows), 2))
     _touches(np.concatenate(pieces), counts, tick, lot, base, ticks, touches, quantities)
-    return touches, quantities
+    return touches, quantities, book.settled_count
 
 
 @pytest.mark.parametrize(("venue", "symbol", "tick", "lot"), FILES)
@@ -135,7 +138,12 @@ def test_the_fused_touch_is_hftbacktests_and_the_venues(
     rows = chained_rows(venue, symbol)
     reference = float(rows["px"][rows["qty"] > 0][0])
     base, ticks = round(reference / 2 / tick), round(reference / tick)
-    ours, quantities = fused_touches(rows, tick, lot, base, ticks)
+    is_window = VENUES[venue].sequence_rule == SequenceRule.INCREMENT
+    ours, quantities, settled = fused_touches(rows, tick, lot, base, ticks, is_window=is_window)
+    # Binance tells every level that it touched, so nothing ever has to go back: both rules show the same here.
+    assert settled == 0
+    assert np.count_nonzero(rows["ival"] == COVERS_BBO) > 5_000 or venue == "bybit_linear"
+    rows["ival"] = 0
     assert (ours == reference_touches(rows, tick, lot, base, ticks)).all()
 
     is_bbo = rows["ev"] & np.uint64(0xFF) == DEPTH_BBO_EVENT

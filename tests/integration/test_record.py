@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hftbacktest.data.utils import binancefutures, bybit
 from hftbacktest.types import DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 from numpy.random import default_rng
 from support import record_kills
+from support.live_sandbox import LiveSandbox
 from support.official import follow_binance, follow_bybit, raw_messages, trades
 from support.recorded_runs import Running, is_whole, lines_of, stripped
 from support.recording_files import command, command_environment, run_command
@@ -436,3 +438,41 @@ def test_wrong_words_are_one_line(tmp_path: Path, words: list[str], text: str) -
     assert done.stderr.count("\n") == 1
     assert text in done.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_symbol_that_the_venue_refuses_keeps_no_other_away(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_templates(tmp_path / "my")
+    with LiveSandbox() as sandbox:  # it has BTCUSDT alone
+        file = tmp_path / "my" / "bybit.toml"
+        text = re.sub(
+            r"(?m)^websocket_url = .*$",
+            f'websocket_url = "{sandbox.urls["bybit_spot"].websocket}"',
+            file.read_text(),
+        )
+        file.write_text(
+            re.sub(r"(?m)^rest_api_url = .*$", f'rest_api_url = "{sandbox.urls["bybit_spot"].rest}"', text)
+        )
+        words = [
+            "record",
+            "--config",
+            "my/arbitrage.toml",
+            "--venues",
+            "bybit_spot",
+            "--symbols",
+            "ETHUSDT,BTCUSDT",
+        ]
+        done = run_command([*words, "--data", "data", "--duration", "4s", "--json"], environment, tmp_path)
+    assert done.code == ExitCode.USER_INPUT, done
+    assert done.err.count("\n") == 1
+    assert "bybit_spot refuses ETHUSDT (orderbook.50.ETHUSDT: Invalid symbol" in done.err
+    assert "Leave it out, or correct its name: arb doctor" in done.err
+    last = json.loads(done.out.splitlines()[-1])
+    states = {one["symbol"]: (one["state"], sorted(one["refused"])) for one in last["instruments"]}
+    topics = ["orderbook.1.ETHUSDT", "orderbook.50.ETHUSDT", "publicTrade.ETHUSDT"]
+    assert states == {"BTCUSDT": ("synced", []), "ETHUSDT": ("syncing", topics)}
+    assert len(lines_of(tmp_path / "data", "bybit_spot")) > 100
+    assert is_whole(tmp_path / "data")
+    events = next((tmp_path / "data" / "bybit_spot").glob("ethusdt_*.events.jsonl")).read_text()
+    assert sum('"refused"' in line for line in events.splitlines()) == len(topics)

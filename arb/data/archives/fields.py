@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import cache
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +23,10 @@ from connectors.frames import (
     QUOTE,
     RETURN,
     ZERO,
+    different_of_64,
     find_newline,
     load_8_bytes,
+    pointer_to,
     read_bare_decimal,
     read_digits,
     read_int,
@@ -105,6 +110,7 @@ _BUY, _BID, _ASK, _SELL, _TRUE, _FALSE = (
 )
 #: Eight-byte words that an expected text may fill.
 _WORDS_MAX = 8
+_WORD_FIELDS = 1 + _WORDS_MAX
 
 
 def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
@@ -112,7 +118,7 @@ def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
 
     Raises ValueError for one that is too long or not ASCII.
     """
-    table = np.zeros((len(texts), 1 + _WORDS_MAX), np.uint64)
+    table = np.zeros((len(texts), _WORD_FIELDS), np.uint64)
     for row, text in zip(table, texts, strict=True):
         encoded = text.encode("ascii")
         if len(encoded) > 8 * _WORDS_MAX:
@@ -122,55 +128,127 @@ def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
     return table
 
 
-@compiled
-def read_records(buffer, end, roles, words, records, cursor):  # type: ignore[no-untyped-def]
-    """Reads lines of buffer[:end] into `records` until the end, a full array, or a line that it cannot read.
+class Slots(NamedTuple):
+    """The columns of a file as the loop takes them: a slot a column, or one for all that are skipped in a row."""
 
-    roles: a `Role` a column; words: a row of `word_table` a column. Blank lines are passed over.
+    roles: tuple[Role, ...]
+    #: How many columns a slot stands for.
+    widths: NDArray[np.int64]
+    #: A row of `word_table` a slot, one behind the other.
+    words: NDArray[np.uint64]
+
+
+def slots_of(roles: Sequence[Role], texts: Sequence[str]) -> Slots:
+    """The slots of columns: of each its role, and the text that a WORD must be.
+
+    Raises ValueError for a text that is too long or not ASCII.
     """
-    i, line, count = cursor[POSITION], cursor[LINE], cursor[COUNT]
-    why = DONE
-    repeated = _repeated_columns(roles)
-    # The text of those columns in the line that the last record is of: where, and how long.
-    known = length = np.int64(0)
-    while i < end:
-        if buffer[i] == NEWLINE or (buffer[i] == RETURN and buffer[i + 1] == NEWLINE):
-            i = find_newline(buffer, i, end) + 1
-            line += 1
-            continue
-        if count == len(records):
-            why = FULL
-            break
-        record = records[count]
-        behind = i
-        if length > 0 and i + length < end and _is_same_text(buffer, known, i, length):
-            record.time, record.time_2 = records[count - 1].time, records[count - 1].time_2
-            behind = i + length
-        else:
-            behind = _read_columns(buffer, i, 0, repeated, roles, words, record)
-        after = (
-            _read_columns(buffer, behind, repeated, len(roles), roles, words, record) if behind >= 0 else -1
+    runs = [
+        (role, expected, len(list(columns)))
+        for (role, expected, _), columns in groupby(
+            enumerate(zip(roles, texts, strict=True)),
+            lambda column: (*column[1], 0 if column[1][0] == Role.SKIP else column[0]),
         )
-        after = _read_line_end(buffer, after, end) if after >= 0 else -1
-        if after < 0:
-            why = BAD_LINE
-            break
-        known, length = i, behind - i
-        record.line = line
-        count += 1
-        line += 1
-        i = after
-    cursor[POSITION], cursor[LINE], cursor[COUNT] = i, line, count
-    return why
+    ]
+    widths = np.array([width for _, _, width in runs], np.int64)
+    return Slots(
+        tuple(role for role, _, _ in runs), widths, word_table([text for _, text, _ in runs]).ravel()
+    )
 
 
-@compiled
-def _repeated_columns(roles):  # type: ignore[no-untyped-def]
-    """How many columns in front, but not all, hold what lines of one message have in common: names and times."""
+@cache
+def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
+    """The compiled loop over the lines of a file whose slots have these roles. Without `has_quotes` it reads none.
+
+    It is made for one order of columns, as a header tells it: a line takes half of the time that it takes where the
+    roles are looked up. Its arguments are those of `read_records` in it.
+    """
+    repeated = repeated_slots(roles)
+    read_repeated = _slots_reader(roles, has_quotes, 0, repeated)
+    read_others = _slots_reader(roles, has_quotes, repeated, len(roles))
+
+    @compiled
+    def read_records(text, end, column_counts, expected, records, cursor):  # type: ignore[no-untyped-def]
+        """Reads lines of text[:end] into `records` until the end, a full array, or a line that it cannot read.
+
+        column_counts, expected: `widths` and `words` of `Slots`. Blank lines are passed over.
+        """
+        buffer, widths, words = pointer_to(text), pointer_to(column_counts), pointer_to(expected)
+        i, line, count = cursor[POSITION], cursor[LINE], cursor[COUNT]
+        why = DONE
+        # The text of the repeated columns in the line that the last record is of: where, and how long.
+        known = length = np.int64(0)
+        while i < end:
+            if buffer[i] == NEWLINE or (buffer[i] == RETURN and buffer[i + 1] == NEWLINE):
+                i = find_newline(buffer, i, end) + 1
+                line += 1
+                continue
+            if count == len(records):
+                why = FULL
+                break
+            record = records[count]
+            behind = i
+            if length > 0 and i + length < end and _is_same_text(buffer, known, i, length):
+                record.time, record.time_2 = records[count - 1].time, records[count - 1].time_2
+                behind = i + length
+            else:
+                behind = read_repeated(buffer, i, widths, words, record)
+            after = read_others(buffer, behind, widths, words, record) if behind >= 0 else -1
+            after = _read_line_end(buffer, after, end) if after >= 0 else -1
+            if after < 0:
+                why = BAD_LINE
+                break
+            known, length = i, behind - i
+            record.line = line
+            count += 1
+            line += 1
+            i = after
+        cursor[POSITION], cursor[LINE], cursor[COUNT] = i, line, count
+        return why
+
+    return read_records
+
+
+def repeated_slots(roles: Sequence[Role]) -> int:
+    """How many slots in front, but not all, hold what lines of one message have in common: names and times."""
     n = 0
-    while n < len(roles) - 1 and (roles[n] == Role.WORD or roles[n] == Role.TIME or roles[n] == Role.TIME_2):
+    while n < len(roles) - 1 and roles[n] in (Role.WORD, Role.TIME, Role.TIME_2):
         n += 1
     return n
+
+
+def _slots_reader(roles: tuple[Role, ...], has_quotes: bool, start: int, stop: int) -> Any:
+    """Compiled: the slots start..stop at `i` into `record`; the index behind them and the comma, or -1."""
+    if start == stop:
+        return _read_nothing
+    role, is_last = int(roles[start]), start == len(roles) - 1
+    read_rest = _slots_reader(roles, has_quotes, start + 1, stop)
+
+    @compiled(forceinline=True)
+    def read_slots(buffer, i, widths, words, record):  # type: ignore[no-untyped-def]
+        for column in range(widths[start] if role == Role.SKIP else 1):
+            is_quoted = has_quotes and buffer[i] == QUOTE
+            if is_quoted:
+                i += 1
+            i = _read_field(buffer, i, role, words, start, record, is_quoted)
+            if i < 0:
+                return -1
+            if is_quoted:
+                if buffer[i] != QUOTE:
+                    return -1
+                i += 1
+            if not (is_last and column == widths[start] - 1):
+                if buffer[i] != COMMA:
+                    return -1
+                i += 1
+        return read_rest(buffer, i, widths, words, record)
+
+    return read_slots
+
+
+@compiled(forceinline=True)
+def _read_nothing(buffer, i, widths, words, record):  # type: ignore[no-untyped-def]
+    return i
 
 
 @compiled(forceinline=True)
@@ -178,34 +256,13 @@ def _is_same_text(buffer, i, j, length):  # type: ignore[no-untyped-def]
     """Whether so many bytes at two places are equal."""
     k = np.int64(0)
     while k < length:
-        different = load_8_bytes(buffer, i + k) ^ load_8_bytes(buffer, j + k)
-        if length - k < 8:
-            different <<= np.uint64(8 * (8 - (length - k)))
+        different = different_of_64(buffer, i + k, j + k)
+        if length - k < 64:
+            different <<= np.uint64(64 - (length - k))
         if different != _U0:
             return False
-        k += 8
+        k += 64
     return True
-
-
-@compiled(forceinline=True)
-def _read_columns(buffer, i, start, stop, roles, words, record):  # type: ignore[no-untyped-def]
-    """The columns start..stop at `i` into `record`: the index behind them and the comma, or -1."""
-    for column in range(start, stop):
-        is_quoted = buffer[i] == QUOTE
-        if is_quoted:
-            i += 1
-        i = _read_field(buffer, i, roles[column], words, column, record, is_quoted)
-        if i < 0:
-            return -1
-        if is_quoted:
-            if buffer[i] != QUOTE:
-                return -1
-            i += 1
-        if column < len(roles) - 1:
-            if buffer[i] != COMMA:
-                return -1
-            i += 1
-    return i
 
 
 @compiled(forceinline=True)
@@ -219,12 +276,12 @@ def _read_line_end(buffer, i, end):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _read_field(buffer, i, role, words, column, record, is_quoted):  # type: ignore[no-untyped-def]
+def _read_field(buffer, i, role, words, slot, record, is_quoted):  # type: ignore[no-untyped-def]
     """One field without its quotes: the index behind it, or -1."""
     if role == Role.SKIP:
         return _skip_text(buffer, i, is_quoted)
     if role == Role.WORD:
-        return _match_word(buffer, i, words, column)
+        return _match_word(buffer, i, words, slot)
     if role == Role.PRICE or role == Role.QTY or role == Role.PRICE_2 or role == Role.QTY_2:
         value, i = _read_decimal(buffer, i)
         if role == Role.PRICE:
@@ -289,12 +346,12 @@ def _number_of(digits):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _match_word(buffer, i, words, column):  # type: ignore[no-untyped-def]
+def _match_word(buffer, i, words, slot):  # type: ignore[no-untyped-def]
     """Index behind the expected word at `i`; -1 for any other text. What follows it is for the caller to look at."""
-    length = np.int64(words[column, 0])
+    length = np.int64(words[slot * _WORD_FIELDS])
     j = 0
     while j < length:
-        word = load_8_bytes(buffer, i + j) ^ words[column, 1 + (j >> 3)]
+        word = load_8_bytes(buffer, i + j) ^ words[slot * _WORD_FIELDS + 1 + (j >> 3)]
         if length - j < 8:
             word <<= np.uint64(8 * (8 - (length - j)))
         if word != _U0:
@@ -370,10 +427,10 @@ def _is_digit(byte):  # type: ignore[no-untyped-def]
 def _read_side(buffer, i):  # type: ignore[no-untyped-def]
     word = load_8_bytes(buffer, i) | _LOWER_CASE
     three = word & _THREE_BYTES
-    if three in (_BUY, _BID):
-        return BUY, i + 3
-    if three == _ASK:
-        return SELL, i + 3
+    is_ask = three == _ASK
+    if is_ask | (three == _BUY) | (three == _BID):
+        # Computed: bids and asks come at random, and a branch would be guessed wrong for every second one.
+        return BUY + (SELL - BUY) * np.int64(is_ask), i + 3
     if word & _FOUR_BYTES == _SELL:
         return SELL, i + 4
     return 0, -1

@@ -28,6 +28,8 @@ from connectors.types import Kind
 # Fields of the state, int64.
 _LAST_TIME, _LAST_ID, _IS_SNAPSHOT, _MESSAGES = 0, 1, 2, 3
 STATE_FIELDS = 4
+# Where a record stands: it follows the last one, belongs before it, or is the same once more.
+_NEXT, _BEHIND, _AGAIN = 0, 1, 2
 
 #: Rows that one record makes at most: two clears and a level.
 ROWS_PER_RECORD = 3
@@ -41,14 +43,14 @@ def _local_ts(record, has_receipt):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_behind(record, local_ts, has_receipt, state):  # type: ignore[no-untyped-def]
-    """Whether a record of a file in the venue's own order stands before the last one; remembers it if not."""
-    if has_receipt:
-        return False
-    if local_ts < state[_LAST_TIME] or (local_ts == state[_LAST_TIME] and record.id < state[_LAST_ID]):
-        return True
+def _place_of(record, local_ts, has_receipt, state):  # type: ignore[no-untyped-def]
+    """Where a record stands; remembers it. Only a file in the venue's own order can be out of it."""
+    last_time, last_id = state[_LAST_TIME], state[_LAST_ID]
+    if not has_receipt and (local_ts < last_time or (local_ts == last_time and record.id < last_id)):
+        return _BEHIND
     state[_LAST_TIME] = local_ts
-    return False
+    state[_LAST_ID] = record.id
+    return _AGAIN if record.id > 0 and record.id == last_id else _NEXT
 
 
 @compiled
@@ -73,10 +75,10 @@ def emit_trades(records, kind, has_receipt, state, rows, messages):  # type: ign
     for r in range(len(records)):
         record = records[r]
         local_ts = _local_ts(record, has_receipt)
-        if _is_behind(record, local_ts, has_receipt, state):
+        place = _place_of(record, local_ts, has_receipt, state)
+        if place == _BEHIND:
             return OUT_OF_ORDER
-        is_again = record.id > 0 and record.id == state[_LAST_ID]
-        state[_LAST_ID] = record.id
+        is_again = place == _AGAIN
         start = n
         if record.px > 0.0 and record.qty > 0.0 and record.side != 0 and not is_again:
             event = TRADE_BUY if record.side == BUY else TRADE_SELL
@@ -94,10 +96,10 @@ def emit_touch(records, has_receipt, state, rows, messages):  # type: ignore[no-
     for r in range(len(records)):
         record = records[r]
         local_ts = _local_ts(record, has_receipt)
-        if _is_behind(record, local_ts, has_receipt, state):
+        place = _place_of(record, local_ts, has_receipt, state)
+        if place == _BEHIND:
             return OUT_OF_ORDER
-        is_again = record.id > 0 and record.id == state[_LAST_ID]
-        state[_LAST_ID] = record.id
+        is_again = place == _AGAIN
         start = n
         if not is_again:
             put_row(rows, n, BBO_BID, record.time, local_ts, record.px, record.qty)
@@ -158,6 +160,15 @@ def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
         message.local_ts = local_ts
         for row in range(message.row_start, message.row_end):
             rows[row].local_ts = local_ts
+
+
+@compiled
+def is_within(messages, start, end):  # type: ignore[no-untyped-def]
+    """Whether all local times are in start..end, without the end."""
+    is_all = True
+    for m in range(len(messages)):
+        is_all &= start <= messages[m].local_ts < end
+    return is_all
 
 
 @compiled

@@ -15,6 +15,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from arb.data.archived import ArchiveFile, ArchiveKind, is_received
+from arb.data.archives.ahead import ahead
 from arb.data.archives.fields import RECORD_DTYPE
 from arb.data.archives.formats import LAYOUTS, TARDIS_EXCHANGES, bybit_archive_lines
 from arb.data.archives.merge import merge
@@ -26,6 +27,7 @@ from arb.data.archives.rows import (
     emit_touch,
     emit_trades,
     hold_within,
+    is_within,
     stamp_sent,
 )
 from arb.data.archives.table import Table
@@ -40,6 +42,7 @@ from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
 OUTSIDE_NS_MAX = 3_600_000_000_000
 _DAY_NS = 86_400_000_000_000
 _SORTED_RECORDS = 1 << 15
+_NONE = Decoded(np.zeros(0, event_dtype), np.zeros(0, MESSAGE_DTYPE))
 _KINDS = {ArchiveKind.TRADES: Kind.TRADE, ArchiveKind.AGG_TRADES: Kind.AGG_TRADE}
 #: Streams in the order in which they count where times are equal: a trade is told before the change that it made.
 _ORDER = (ArchiveKind.TRADES, ArchiveKind.AGG_TRADES, ArchiveKind.BOOK, ArchiveKind.TOUCH)
@@ -88,7 +91,11 @@ class ArchiveStream:
                 yield from self._decode_file(file)
 
     def _decode_file(self, file: ArchiveFile) -> Iterator[Decoded]:
-        pieces = self._frames(file) if (file.source, file.kind) not in LAYOUTS else self._rows(file)
+        if (file.source, file.kind) in LAYOUTS:
+            return ahead(self._held_within_day(file, self._rows(file)), "decode")
+        return self._held_within_day(file, self._frames(file))
+
+    def _held_within_day(self, file: ArchiveFile, pieces: Iterator[Decoded]) -> Iterator[Decoded]:
         for piece in pieces:
             self._hold_within_day(file, piece)
             yield piece
@@ -127,11 +134,11 @@ class ArchiveStream:
         At midnight a frame may have been sent a moment after the day that it is filed under. Raises InputError for a
         time that is not of the day by far.
         """
-        times = piece.messages["local_ts"]
         start = _ns_of(file)
         end = start + _DAY_NS
-        if not len(times) or (times.min() >= start and times.max() < end):
+        if is_within(piece.messages, start, end):
             return
+        times = piece.messages["local_ts"]
         is_far = (times < start - OUTSIDE_NS_MAX) | (times >= end + OUTSIDE_NS_MAX)
         if is_far.any():
             n = int(np.flatnonzero(is_far)[0])
@@ -144,16 +151,21 @@ class ArchiveStream:
 
 
 def _emitter(kind: ArchiveKind, has_receipt: bool) -> Callable[[Rows], Decoded | None]:
-    """What makes messages of records, in their order; None of records that are out of it."""
+    """What makes messages of records, in their order; None of records that are out of it.
+
+    What it gives stays as it is until the call after the next one.
+    """
     state = np.zeros(STATE_FIELDS, np.int64)
-    rows = np.zeros(0, event_dtype)
-    messages = np.zeros(0, MESSAGE_DTYPE)
+    current, other = _NONE, _NONE
 
     def emit(records: Rows) -> Decoded | None:
-        nonlocal rows, messages
-        if len(records) > len(messages):
-            rows = np.empty(ROWS_PER_RECORD * len(records), event_dtype)
-            messages = np.empty(len(records), MESSAGE_DTYPE)
+        nonlocal current, other
+        current, other = other, current
+        if len(records) > len(current.messages):
+            current = Decoded(
+                np.empty(ROWS_PER_RECORD * len(records), event_dtype), np.empty(len(records), MESSAGE_DTYPE)
+            )
+        rows, messages = current
         message_count = len(records)
         if kind == ArchiveKind.BOOK:
             count, message_count = emit_book(records, state, rows, messages)

@@ -23,8 +23,8 @@ from arb.data.archives.fields import (
     SELL,
     TIMES_MAX,
     Role,
-    read_records,
-    word_table,
+    record_reader,
+    slots_of,
 )
 from arb.errors import InputError
 from connectors.frames import PADDING, find_newline
@@ -32,7 +32,7 @@ from connectors.payloads import decimal
 from connectors.types import Rows
 
 #: Text is read in pieces of this size: it and what is made of it stay in the processor's cache.
-_CHUNK_BYTES = 1 << 18
+_CHUNK_BYTES = 1 << 19
 _LINE_BYTES_MAX = 1 << 20
 #: Records that are given at a time.
 _RECORDS_MAX = 1 << 13
@@ -81,9 +81,11 @@ class Table:
         self._layout = layout
         self._words = words
         self._names: list[str] = []
-        self._roles = np.zeros(0, np.int64)
+        self._roles: tuple[Role, ...] = ()
         self._expected: list[str] = []
-        self._table = word_table([])
+        self._slots = slots_of([], [])
+        #: Whether a line with quotes came.
+        self._has_quotes = False
         self._buffer = np.zeros(_LINE_BYTES_MAX + _CHUNK_BYTES + PADDING, np.uint8)
         self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
         self._cursor = np.zeros(3, np.int64)
@@ -124,10 +126,15 @@ class Table:
         cursor[POSITION] = cursor[COUNT] = 0
         if not self._names:
             self._read_header(end)
+        roles, widths, words = self._slots
         while True:
-            why = read_records(self._buffer, end, self._roles, self._table, self._records, cursor)
+            read_records = record_reader(roles, has_quotes=self._has_quotes)
+            why = read_records(self._buffer, end, widths, words, self._records, cursor)
             if why == BAD_LINE:
-                self._read_slowly(end)
+                if b'"' in self._line(end)[0] and not self._has_quotes:
+                    self._has_quotes = True
+                else:
+                    self._read_slowly(end)
                 continue
             if cursor[COUNT]:
                 yield self._records[: cursor[COUNT]]
@@ -162,7 +169,7 @@ class Table:
 
     def _set_columns(self, names: Sequence[str]) -> None:
         plain = [_plain(name) for name in names]
-        self._roles = np.zeros(len(names), np.int64)
+        roles = [Role.SKIP] * len(names)
         self._expected = [""] * len(names)
         for column in self._layout.columns:
             wanted = [_plain(name) for name in column.names]
@@ -170,15 +177,16 @@ class Table:
             if len(found) > 1:
                 raise self.error(f"the column {column.names[0]!r} is there twice")
             if found:
-                self._roles[found[0]] = column.role
+                roles[found[0]] = column.role
                 if column.role == Role.WORD:
                     self._expected[found[0]] = self._words.get(column.names[0], "")
                     if not self._expected[found[0]]:
-                        self._roles[found[0]] = Role.SKIP
+                        roles[found[0]] = Role.SKIP
             elif not column.is_optional:
                 raise self.error(f"no column {column.names[0]!r}; there are {_shown(', '.join(names))}")
         self._names = list(names)
-        self._table = word_table(self._expected)
+        self._roles = tuple(roles)
+        self._slots = slots_of(roles, self._expected)
 
     def _read_slowly(self, end: int) -> None:
         """Reads the line at the cursor by the csv module, or says what is wrong with it."""
@@ -188,8 +196,7 @@ class Table:
         if len(fields) != len(self._names):
             raise self.error(f"{len(fields)} columns, where {len(self._names)} belong")
         record = self._records[cursor[COUNT]]
-        roles = [Role(int(role)) for role in self._roles]
-        for name, role, expected, field in zip(self._names, roles, self._expected, fields, strict=True):
+        for name, role, expected, field in zip(self._names, self._roles, self._expected, fields, strict=True):
             if role == Role.SKIP:
                 continue
             try:

@@ -6,14 +6,15 @@ import re
 import struct
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from arb.data.archives.ahead import ahead
 from arb.data.inflate import ERRORS, crc32, raw_inflater
 from arb.data.raw import Progress, read_pieces
 from arb.errors import InputError
 
-_PIECE_BYTES = 1 << 20
+# Smaller than those of gzip: what unpacks a zip begins with little room, and doubles it for each piece anew.
+_PIECE_BYTES = 1 << 18
 _PACKED_BYTES = 1 << 18
 # A member's local header: its length without name and extra field, and where their lengths stand.
 _HEADER_BYTES, _NAME_LENGTHS = 30, 26
@@ -28,17 +29,8 @@ def read_text(path: Path, symbol: str, progress: Progress | None = None) -> Iter
     A thread unpacks the next piece while the caller works on one.
     """
     if path.suffix == ".zip":
-        return _read_ahead(_read_zip(path, symbol, progress))
-    return _read_ahead(read_pieces(path, progress, again=AGAIN))
-
-
-def _read_ahead(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same pieces, one of them in advance."""
-    with ThreadPoolExecutor(1, "unpack") as pool:
-        coming = pool.submit(next, pieces, b"")
-        while piece := coming.result():
-            coming = pool.submit(next, pieces, b"")
-            yield piece
+        return ahead(_read_zip(path, symbol, progress), "unpack")
+    return ahead(read_pieces(path, progress, again=AGAIN), "unpack")
 
 
 def _read_zip(path: Path, symbol: str, progress: Progress | None) -> Iterator[bytes]:

@@ -158,6 +158,12 @@ def test_no_book_without_a_key_names_the_free_days_and_the_variable() -> None:
     )
 
 
+def test_a_free_day_that_is_not_over_is_not_offered() -> None:
+    for today, named in ((date(2024, 2, 1), "(2024-01-01)"), (date(2024, 2, 2), "(2024-01-01, 2024-02-01)")):
+        told = refusal("binance_spot", date(2024, 1, 15), NO_KEY._replace(today=today))
+        assert f"the first day of each month free {named}, any other day" in told
+
+
 def test_a_day_out_of_span_names_the_spans() -> None:
     told = refusal("bybit_linear", date(2022, 12, 2))
     assert "bybit has the order book from 2023-01-18" in told

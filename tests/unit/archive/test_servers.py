@@ -76,7 +76,9 @@ def test_no_network_is_one_line(place: Place) -> None:
     told = refusal(lambda: place.plan([SPOT], [FREE]))
     assert "no connection to 127.0.0.1: " in told
     assert "Connection refused" in told or "Connect call failed" in told
-    assert told.endswith(f"given up after {SMALL_ATTEMPTS_MAX} attempts")
+    assert told.endswith(
+        f"given up after {SMALL_ATTEMPTS_MAX} attempts; nothing was fetched, the same command tries again"
+    )
     assert not place.directory.exists()
 
 

@@ -13,7 +13,7 @@ from support.streams import Event, History, decoded
 from support.venues import VENUES
 
 from connectors import book
-from connectors.book import NEWER_THAN_BBO, OLDER_THAN_BBO, BookSync, Checkpoint, Status
+from connectors.book import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO, BookSync, Checkpoint, Status
 from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
 from connectors.types import Kind, Rows, SequenceRule
 
@@ -352,9 +352,48 @@ def test_touches_that_the_book_has_overtaken_are_dropped_and_the_rest_order_it(r
     assert len(follow(sync, [touch(first.prev_id)])) == 0, "the snapshot holds it"
     assert len(follow(sync, [touch(second.last_id - 1)])) == 2
     assert set(follow(sync, [first])["ival"].tolist()) == {OLDER_THAN_BBO}
-    assert set(follow(sync, [second])["ival"].tolist()) == {NEWER_THAN_BBO}
+    marks = follow(sync, [second])["ival"].tolist()
+    assert marks == [*[NEWER_THAN_BBO] * (len(marks) - 1), COVERS_BBO], (
+        "behind its last row the book contains it"
+    )
     assert len(follow(sync, [touch(second.last_id)])) == 0
-    assert len(follow(sync, [touch(second.last_id + 1)])) == 2
+    assert set(follow(sync, [history.events[2]])["ival"].tolist()) == {NEWER_THAN_BBO}, "once a touch"
+    assert len(follow(sync, [touch(history.events[2].last_id + 1)])) == 2
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_a_change_without_rows_contains_a_touch_too(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(5))
+    first, second = (event._replace(parts=[]) for event in history.events[:2])
+    sync = BookSync(rule, keep_bbo=True)
+    follow(sync, [history.snapshot(first.prev_id), touch(first.last_id)])
+    (row,) = follow(sync, [first], first_ts=7_000_000)
+    assert (int(row["ev"]), int(row["ival"])) == (BBO_BID, COVERS_BBO)
+    assert np.isnan(row["px"])
+    assert (float(row["qty"]), int(row["exch_ts"]), int(row["local_ts"])) == (0.0, 7_000_000 - 100, 7_000_000)
+    assert len(follow(sync, [second])) == 0, "there is nothing that it could contain"
+
+
+@pytest.mark.parametrize("options", [{"keep_bbo": False}, {"keep_bbo": True, "is_ordered": False}])
+def test_nothing_is_contained_where_numbers_prove_nothing(options: dict[str, bool]) -> None:
+    history = History(SequenceRule.SPAN, random.Random(5))
+    first, second = history.events[:2]
+    sync = BookSync(SequenceRule.SPAN, **options)
+    rows = follow(
+        sync, [history.snapshot(first.prev_id), touch(first.last_id), first, second._replace(parts=[])]
+    )
+    assert COVERS_BBO not in rows["ival"].tolist()
+
+
+def test_a_snapshot_stands_for_everything_even_if_the_touch_was_newer() -> None:
+    history = History(SequenceRule.INCREMENT, random.Random(5))
+    first = history.events[0]
+    sync = BookSync(SequenceRule.INCREMENT, keep_bbo=True)
+    follow(sync, [history.snapshot(first.prev_id)._replace(first_id=10), touch(30)])
+    rows = follow(sync, [history.snapshot(first.last_id)._replace(first_id=20)])
+    assert set(rows["ival"].tolist()) == {NEWER_THAN_BBO}
+    assert sync.order_id == 20, "what is shown is the snapshot's"
+    assert len(follow(sync, [touch(25)])) == 2
 
 
 def test_each_venue_has_the_rule_of_its_documents() -> None:

@@ -10,7 +10,7 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.book import NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
 from connectors.clock import RowClock, largest_lead
 from connectors.frames import (
     BBO_ASK,
@@ -211,3 +211,11 @@ def test_a_touch_is_newer_than_the_book_where_local_time_stands_still() -> None:
     clock.stamp(rows)
     assert rows["exch_ts"].tolist() == [T0, T0 + 1, T0 + 1, T0]
     assert clock.stepped_back_count == 0
+
+
+def test_the_end_of_what_contains_the_touch_is_stamped_as_newer_and_stays_marked() -> None:
+    rows = rows_of([(BBO_BID, T0 - 2, T0), (DELTA_BID, T0 - 9, T0), (DELTA_BID, T0 - 9, T0)])
+    rows["ival"][1:] = NEWER_THAN_BBO, COVERS_BBO
+    RowClock(0, 0).stamp(rows)
+    assert rows["exch_ts"].tolist() == [T0 - 2] * 3
+    assert rows["ival"].tolist() == [0, 0, COVERS_BBO]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -144,11 +145,55 @@ def test_a_clock_that_is_set_is_told() -> None:
 def test_a_bybit_snapshot_that_does_not_come_is_subscribed_to_again() -> None:
     scene = Scene(VENUES["bybit_spot"])
     scene.net.faults.frames.extend([("gap", ("snapshot",))] * 2)
-    scene.timers.run(4 * S)
+    scene.timers.run(2 * S)
     assert scene.feed.status(0) == FeedStatus.SYNCING
     scene.timers.run(10 * S)
     assert all(scene.watch.check(no) is not None for no in range(2))
     assert EventKind.RESYNC in scene.kinds(SYMBOLS[0])
+
+
+def asks_of(scene: Scene) -> list[float]:
+    """When the book of the first instrument was asked for, in s."""
+    return [
+        e.local_ts / S for e in scene.watch.events if (e.kind, e.symbol) == (EventKind.RESYNC, SYMBOLS[0])
+    ]
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_doubts_one_after_the_other_put_a_book_off_by_seconds_alone(venue: str) -> None:
+    """As real sockets showed: garbage every second, and the next try was half a minute away."""
+    scene = Scene(VENUES[venue])
+    scene.timers.run(5 * S)
+    for _ in range(40):
+        scene.net.connections[0].deliver('{"e":"novelty","s":"AAAUSDT"', "control")
+        scene.timers.run(S * 7 // 10)
+    asks = asks_of(scene)
+    assert 10 < len(asks) <= 42
+    scene.timers.run(3 * S // 2)
+    assert scene.watch.check(0) is not None
+    assert max(later - at for at, later in itertools.pairwise(asks_of(scene)[-8:])) < 2.0
+
+
+@pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm"])
+def test_an_endpoint_that_goes_on_failing_is_asked_ever_more_seldom(venue: str) -> None:
+    scene = Scene(VENUES[venue])
+    scene.net.faults.bad_answers = 1_000
+    scene.timers.run(100 * S)
+    asks = asks_of(scene)
+    gaps = [later - at for at, later in itertools.pairwise(asks)]
+    assert 10 < len(asks) < 30
+    assert 5.0 <= min(gaps[8:]) <= max(gaps[8:]) <= 10.5
+    scene.net.faults.bad_answers = 0
+    scene.timers.run(11 * S)
+    assert scene.watch.check(0) is not None
+
+
+def test_an_unreadable_frame_may_have_been_the_book_that_is_awaited() -> None:
+    scene = Scene(VENUES["bybit_linear"])
+    scene.net.faults.frames.append(("truncated", ("snapshot",)))
+    scene.timers.run(S)
+    assert EventKind.GARBAGE in scene.kinds(SYMBOLS[0])
+    assert scene.watch.check(0) is not None, "sooner than a book that does not come"
 
 
 def test_the_table_of_states() -> None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hftbacktest.data import FuseMarketDepth
-from hftbacktest.types import DEPTH_CLEAR_EVENT, event_dtype
+from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.books import BUY, SELL, PlainBook
+from support.books import PlainBook
+from support.fuse_reference import apply, reference_touches, touch_of
 
 from connectors.frames import (
     BBO_ASK,
     BBO_BID,
-    CLEAR_ASK,
     CLEAR_BID,
     DELTA_ASK,
     DELTA_BID,
@@ -27,10 +26,6 @@ from connectors.types import Rows
 
 TICK, LOT = 0.5, 0.1
 QUICK = settings(max_examples=300, deadline=None, derandomize=True)
-SIDES = {
-    DELTA_BID: BUY, SNAPSHOT_BID: BUY, BBO_BID: BUY, CLEAR_BID: BUY,
-    DELTA_ASK: SELL, SNAPSHOT_ASK: SELL, BBO_ASK: SELL, CLEAR_ASK: SELL,
-}  # fmt: skip
 
 
 @st.composite
@@ -46,34 +41,6 @@ def streams(draw: Any) -> Rows:
     return np.array(parts, event_dtype)
 
 
-def reference_touches(rows: Rows) -> list[tuple[int | None, int | None]]:
-    """The touch of hftbacktest's fused events after each row, kept in a plain book."""
-    fuse = FuseMarketDepth(TICK, LOT)
-    book, done, touches = PlainBook(), 0, []
-    for number in range(len(rows)):
-        fuse.process_event(rows, number, True)
-        events = fuse.fused_events
-        for event in events[done:]:
-            apply(book, event)
-        done = len(events)
-        touches.append(touch_of(book))
-    fuse.close()
-    return touches
-
-
-def apply(book: PlainBook, row: Any) -> None:
-    side = BUY if int(row["ev"]) & DELTA_BID & ~1 else SELL
-    if int(row["ev"]) & 0xFF == DEPTH_CLEAR_EVENT:
-        book.sides[side].clear()
-    else:
-        book.set(side, float(row["px"]), float(row["qty"]))
-
-
-def touch_of(book: PlainBook) -> tuple[int | None, int | None]:
-    bids, asks = book.sides[BUY], book.sides[SELL]
-    return (round(max(bids) / TICK) if bids else None, round(min(asks) / TICK) if asks else None)
-
-
 @QUICK
 @given(streams())
 def test_the_touch_is_hftbacktests_after_every_row(rows: Rows) -> None:
@@ -82,9 +49,11 @@ def test_the_touch_is_hftbacktests_after_every_row(rows: Rows) -> None:
     for number in range(len(rows)):
         for row in book.fuse(rows[number : number + 1]):
             apply(kept, row)
-        assert touch_of(kept) == (book.best_bid_tick, book.best_ask_tick), "the rows say what the book knows"
-        touches.append(touch_of(kept))
-    assert touches == reference_touches(rows)
+        assert touch_of(kept, TICK) == (book.best_bid_tick, book.best_ask_tick), (
+            "the rows say what the book knows"
+        )
+        touches.append(touch_of(kept, TICK))
+    assert touches == reference_touches(rows, TICK, LOT)
 
 
 @QUICK

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.backoff import Backoff
+from connectors.backoff import Backoff, Pace
 from connectors.limiter import Limiter
 
 
@@ -52,3 +52,49 @@ def test_a_block_holds_everything_up() -> None:
     limiter.block(70)
     assert limiter.delay_ns(50) == 20
     assert limiter.delay_ns(70) == 0
+
+
+S = 1_000_000_000
+
+
+def pace_of(chance: float = 0.0) -> Pace:
+    return Pace((S // 4, 10 * S), (S // 10, S), 10 * S, lambda: chance)
+
+
+def waits_of(pace: Pace, count: int, *, is_failing: bool) -> list[float]:
+    """How long each of so many requests has to wait, each asked as soon as it may be."""
+    now, waits = 100 * S, []
+    for _ in range(count):
+        waits.append(pace.delay_ns(now) / S)
+        now += pace.delay_ns(now)
+        pace.ask(now)
+        if is_failing:
+            pace.fail(now)
+        else:
+            pace.succeed()
+    return waits
+
+
+def test_what_fails_is_put_off_for_longer_than_what_is_in_doubt_again() -> None:
+    assert waits_of(pace_of(), 8, is_failing=False) == [0, 0.1, 0.2, 0.4, 0.8, 1, 1, 1]
+    assert waits_of(pace_of(), 8, is_failing=True) == [0, 0.25, 0.5, 1, 2, 4, 8, 10]
+
+
+def test_after_a_calm_or_a_success_nothing_is_put_off() -> None:
+    pace = pace_of()
+    waits_of(pace, 8, is_failing=False)
+    assert pace.delay_ns(200 * S) == 0
+    pace.ask(200 * S)
+    assert pace.delay_ns(200 * S) == S // 10, "the repetitions are forgotten"
+    pace = pace_of()
+    waits_of(pace, 8, is_failing=True)
+    pace.ask(200 * S)
+    pace.succeed()
+    pace.fail(200 * S)
+    assert pace.delay_ns(200 * S) == S // 4, "the failures are forgotten"
+
+
+def test_wishes_alone_put_nothing_off() -> None:
+    pace = pace_of()
+    pace.ask(0)
+    assert [pace.delay_ns(n * S // 50) for n in range(6)] == [(5 - n) * S // 50 for n in range(6)]

@@ -11,7 +11,7 @@ from support.sim_time import S, SimTimers
 
 from connectors.limiter import Limiter
 from connectors.rest import HttpRest
-from connectors.snapshots import BLOCKED_NS, RETRY_MAX_NS, Snapshots
+from connectors.snapshots import BLOCKED_NS, FAILURES_NS, Snapshots
 from connectors.transport import EventKind, RestAnswer
 from connectors.types import RestRequest
 
@@ -145,7 +145,7 @@ def test_bad_answers_are_asked_again_with_growing_delays_within_the_weight() -> 
     books.timers.run(600 * S)
     gaps = [b - a for a, b in zip(books.asked, books.asked[1:], strict=False)]
     assert gaps[0] < gaps[1]
-    assert max(gaps) <= 60 * S + RETRY_MAX_NS
+    assert max(gaps) <= 60 * S + FAILURES_NS[1]
     for at in books.asked:
         assert sum(at <= other < at + 60 * S for other in books.asked) <= 3
 

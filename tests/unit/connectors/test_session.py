@@ -27,6 +27,7 @@ class Ear:
     def __init__(self) -> None:
         self.frames: list[bytes] = []
         self.told: list[str] = []
+        self.refused: list[tuple[str, str]] = []
         self.events: list[tuple[EventKind, str]] = []
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
@@ -37,6 +38,9 @@ class Ear:
 
     def on_lost(self, reason: str) -> None:
         self.told.append(f"lost: {reason}")
+
+    def on_refused(self, topic: str, reason: str) -> None:
+        self.refused.append((topic, reason))
 
     def on_event(self, kind: EventKind, text: str, local_ts: int) -> None:
         self.events.append((kind, text))
@@ -307,3 +311,125 @@ def test_a_stopped_session_is_quiet_and_can_start_again() -> None:
     session.start()
     timers.run(3 * S)
     assert ear.told == ["live", "live"]
+
+
+class Picky:
+    """A Bybit that refuses every request with a topic of `bad`, and acknowledges the others."""
+
+    def __init__(self, deaf: Deaf, bad: set[str]) -> None:
+        self.bad = bad
+        self._deaf = deaf
+        self._answered = 0
+
+    def answer(self) -> None:
+        """Answers what was sent on the last connection."""
+        connection = self._deaf.connections[-1]
+        while self._answered < len(connection.sent):
+            _, request = connection.sent[self._answered]
+            self._answered += 1
+            if request["op"] in ("subscribe", "unsubscribe"):
+                is_good = self.bad.isdisjoint(request["args"])  # type: ignore[arg-type]
+                reply = {"success": is_good, "ret_msg": "" if is_good else "no such topic"}
+                text = json.dumps(reply | {"op": request["op"], "req_id": request["req_id"]})
+                connection.listener.on_frame(text.encode(), 0)
+
+    def connected(self) -> None:
+        """The last connection is open."""
+        self._answered = 0
+        self._deaf.connections[-1].listener.on_open()
+
+
+def asked(deaf: Deaf) -> set[str]:
+    """All topics that were asked for on the last connection."""
+    return {topic for _, request in deaf.connections[-1].sent for topic in request.get("args", [])}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("bad", [{"t0"}, {"t7", "t8", "t9"}, {"t3", "t24"}])
+def test_a_refused_topic_keeps_no_other_away(bad: set[str]) -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    topics = tuple(f"t{n}" for n in range(25))
+    session, ear = session_of("bybit_linear", deaf, timers, topics)
+    picky = Picky(deaf, bad)
+    timers.run(S // 10)
+    picky.connected()
+    for _ in range(30):
+        picky.answer()
+        timers.run(S // 10)
+    assert session.is_live
+    assert sorted(ear.refused) == [(topic, "no such topic") for topic in sorted(bad)]
+    acked = [topic for kind, text in ear.events if kind == EventKind.ACK for topic in text.split()]
+    assert sorted(acked) == sorted(set(topics) - bad)
+    assert len([1 for kind, _ in ear.events if kind == EventKind.ERROR]) == len(bad), "a line each"
+
+    # The next connection asks for the others at once.
+    deaf.connections[-1].listener.on_close("reset")
+    timers.run(S)
+    picky.connected()
+    picky.answer()
+    assert session.is_live
+    assert asked(deaf) == set(topics) - bad
+    # After a minute for all; what is listed by then flows.
+    picky.bad = bad - {min(bad)}
+    for _ in range(700):
+        deaf.connections[-1].listener.on_frame(b'{"topic":"t1"}', 0)
+        picky.answer()
+        timers.run(S // 10)
+    assert ear.refused[len(bad) :] == [(min(bad), "")]
+    assert session.is_live
+
+
+def test_a_venue_that_refuses_all_ends_the_link() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session, ear = session_of("bybit_linear", deaf, timers, ("a", "b", "c"))
+    picky = Picky(deaf, {"a", "b", "c"})
+    timers.run(S // 10)
+    picky.connected()
+    for _ in range(5):
+        picky.answer()
+    assert not session.is_live
+    assert "refused: no such topic" in ear.events[-1][1]
+    timers.run(S)
+    picky.bad = set()
+    picky.connected()
+    picky.answer()
+    assert session.is_live
+    assert asked(deaf) == {"a", "b", "c"}
+
+
+def test_a_refused_unsubscription_ends_the_link() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    session, ear = session_of("bybit_linear", deaf, timers, ("a", "b"))
+    picky = Picky(deaf, set())
+    timers.run(S // 10)
+    picky.connected()
+    picky.answer()
+    picky.bad = {"a"}
+    session.subscribe_again(["a"])
+    picky.answer()
+    assert ear.told == ["live", "lost: refused: no such topic"]
+
+
+def test_streams_that_are_to_begin_anew_again_and_again_do_not_pile_up() -> None:
+    timers = SimTimers()
+    deaf = Deaf(timers)
+    topics = tuple(f"t{n}" for n in range(90))
+    session, _ = session_of("bybit_linear", deaf, timers, topics)
+    picky = Picky(deaf, set())
+    timers.run(S // 10)
+    picky.connected()
+    picky.answer()
+    timers.run(2 * S)
+    sent = len(deaf.connections[-1].sent)
+    for _ in range(50):
+        for topic in topics:
+            session.subscribe_again([topic])
+    for _ in range(250):  # at ten a second
+        timers.run(S // 10)
+        picky.answer()
+    requests = [request["op"] for _, request in deaf.connections[-1].sent[sent:]]
+    assert (requests.count("unsubscribe"), requests.count("subscribe")) == (90, 90)
+    session.subscribe_again(["t7"])
+    assert deaf.connections[-1].sent[-1][1]["op"] == "unsubscribe"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,7 @@ from arb.data.archived import archive_path
 from arb.data.cache import RowCache
 from arb.data.catalog import ArchiveDay, Recording, find_days, select_days
 from arb.data.convert import convert
+from arb.data.usable import book_notes
 from arb.errors import InputError
 from arb.report.notes import archive_notes
 
@@ -79,6 +81,41 @@ def test_of_several_books_the_deepest_is_read_and_trades_before_aggregated_ones(
     assert isinstance(usdm, ArchiveDay)
     assert usdm.kinds == (TOUCH, TRADES)
     assert linear.path.name == f"{DAY}_{SYMBOL}_ob500.data.zip"
+
+
+def with_a_gap(seed: int, at_share: float) -> bytes:
+    """A Bybit book that lacks three frames behind its only snapshot."""
+    lines = [
+        line
+        for n, line in enumerate(bybit_book(seed, 2_000).splitlines(keepends=True))
+        if n == 0 or b'"snapshot"' not in line
+    ]
+    for n, line in enumerate(lines):
+        frame = json.loads(line)
+        frame["data"]["u"] = 100 + n
+        lines[n] = json.dumps(frame, separators=(",", ":")).encode() + b"\n"
+    at = int(at_share * len(lines))
+    return b"".join(lines[:at] + lines[at + 3 :])
+
+
+@pytest.mark.parametrize(("at_share", "is_told"), [(0.5, True), (0.97, False)])
+def test_a_gap_of_an_archive_that_costs_much_of_the_day_is_told(
+    tmp_path: Path, at_share: float, is_told: bool
+) -> None:
+    write_archive(tmp_path, "bybit", *LINEAR[:1], BOOK, with_a_gap(3, at_share))
+    feeds = feeds_of(tmp_path, LINEAR)
+    conversion = converted(tmp_path, LINEAR)
+    notes = book_notes(conversion, feeds)
+    assert conversion.files[0][0].scan.gaps == 1
+    if not is_told:
+        assert notes == []
+        return
+    (note,) = notes
+    assert re.fullmatch(
+        r"bybit_linear:BTCUSDT: its book is lost for [\d.]+ s of [\d.]+ s of 2024-01-01, first at 00:0\d:\d\d: 1 gap"
+        r" in its ids, each until the next snapshot \(what an archive lacks comes with no download: .*\)",
+        note,
+    )
 
 
 def test_trades_alone_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -271,9 +308,9 @@ def test_the_notes_name_source_contents_and_latency(tmp_path: Path) -> None:
         "; 2 of 3 days",
     ]
     assert notes == [
-        "binance_usdm:BTCUSDT: Binance's public archive (best bid and offer), a book of one level a side; stamped by a "
-        "latency model: local times are the venue's plus 10 ms (latency.feed_ms)",
+        "binance_usdm:BTCUSDT: Binance's public archive (best bid and offer), a book of one level a side, without "
+        "trades; stamped by a latency model: local times are the venue's plus 10 ms (latency.feed_ms)",
         "bybit_linear:BTCUSDT: Bybit's public archive (ob500, trades); stamped by a latency model: local times are the "
         "venue's plus 10 ms (latency.feed_ms)",
-        "bybit_spot:BTCUSDT: Tardis' archive (order book); local times are those of its recorder",
+        "bybit_spot:BTCUSDT: Tardis' archive (order book), without trades; local times are those of its recorder",
     ]

@@ -92,6 +92,36 @@ def test_quotes_and_a_missing_last_newline_change_nothing(
     assert stream.slow < len(lines) / 2
 
 
+def test_quotes_that_begin_in_the_middle_cost_one_slow_line(tmp_path: Path) -> None:
+    place = ("tardis", "binance_usdm", ArchiveKind.BOOK)
+    text = text_of(*place, 5, 200)
+    header, *lines = text.decode().splitlines()
+    half = len(lines) // 2
+    lines[half:] = [",".join(f'"{field}"' for field in line.split(",")) for line in lines[half:]]
+    write_archive(tmp_path, *place, "\n".join([header, *lines]).encode())
+
+    rows, stream = decoded(tmp_path, "binance_usdm")
+
+    assert rows == expected_rows("tardis", ArchiveKind.BOOK, text)
+    assert stream.slow <= 1
+
+
+def test_columns_that_nobody_asked_for_may_be_many_and_anywhere(tmp_path: Path) -> None:
+    place = ("tardis", "binance_usdm", ArchiveKind.TRADES)
+    text = text_of(*place, 5, 50)
+    wide = []
+    for n, line in enumerate(text.decode().splitlines()):
+        odd = [f"x{k}" for k in range(300)] if n == 0 else [str(n)] * 300
+        fields = line.split(",")
+        wide.append(",".join([*odd, *fields[:3], *(f"{word}y" for word in odd), *fields[3:], *odd[:0], "z"]))
+    write_archive(tmp_path, *place, "\n".join(wide).encode())
+
+    rows, stream = decoded(tmp_path, "binance_usdm")
+
+    assert rows == expected_rows("tardis", ArchiveKind.TRADES, text)
+    assert stream.slow < 20
+
+
 @pytest.mark.parametrize("kind", EMITTERS)
 def test_nothing_of_what_a_buffer_held_before_is_left(kind: str) -> None:
     records = np.zeros(50, RECORD_DTYPE)

@@ -14,7 +14,7 @@ from typing import NoReturn
 import numpy as np
 import pytest
 from hftbacktest.data import validate_event_order
-from hftbacktest.types import TRADE_EVENT
+from hftbacktest.types import DEPTH_EVENT, TRADE_EVENT, event_dtype
 from support.books import PlainBook
 from support.recorder import DAY, SYMBOL, Days, write_recording
 from support.venues import VENUES
@@ -22,11 +22,15 @@ from support.venues import VENUES
 from arb.data import convert as convert_module
 from arb.data.cache import RowCache
 from arb.data.catalog import Recording
-from arb.data.convert import Conversion, Feed, RowFile, convert
+from arb.data.convert import Conversion, Feed, RowFile, convert, stamp_rows
 from arb.data.npy import NpyWriter, is_whole, load_rows
+from arb.data.spool import Spool
 from arb.errors import InputError
-from connectors.book import Status
+from connectors.book import COVERS_BBO, Status
+from connectors.clock import RowClock
 from connectors.errors import DecodeError
+from connectors.frames import BBO_ASK, BBO_BID, DELTA_BID
+from connectors.fuse import FusedBook
 from connectors.types import Rows
 
 #: The recorder's clock is 1.27 s slow, and 17 ns stand behind its milliseconds.
@@ -252,7 +256,9 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(NpyWriter, "write", refuse)
-    with pytest.raises(InputError, match=r"cache: the row cache failed: No space left on device$"):
+    with pytest.raises(
+        InputError, match=r"cache: the row cache failed: No space left on device; .*arb data cache --clear$"
+    ):
         run(tmp_path / "cache", feed_of([spot]))
     check_tidy(tmp_path / "cache")
 
@@ -406,3 +412,23 @@ def test_progress_tells_the_bytes_of_the_file(tmp_path: Path, spot: Recording) -
     counts: list[int] = []
     convert([feed_of([spot])], RowCache(tmp_path / "cache"), progress=counts.append)
     assert sum(counts) == spot.path.stat().st_size
+
+
+@pytest.mark.parametrize("book", [None, FusedBook(0.5, 0.1)])
+def test_what_is_marked_for_the_fused_book_is_no_row_of_the_result(
+    tmp_path: Path, book: FusedBook | None
+) -> None:
+    parts = [(BBO_BID, 50.0, 1.0, 0), (BBO_ASK, 51.0, 1.0, 0), (DELTA_BID, 49.0, 1.0, COVERS_BBO)]
+    parts += [(BBO_BID, 50.0, 2.0, 0), (BBO_ASK, 51.0, 1.0, 0), (BBO_BID, np.nan, 0.0, COVERS_BBO)]
+    rows = np.array(
+        [(event, n, n, px, qty, 0, ival, 0.0) for n, (event, px, qty, ival) in enumerate(parts, 1)],
+        event_dtype,
+    )
+    with Spool(tmp_path) as spooled, Spool(tmp_path) as stamped:
+        spooled.append(rows)
+        stamp_rows(spooled, RowClock(0, 0), book, stamped)
+        out = np.array(stamped[: stamped.count])
+    assert set((out["ev"] & np.uint64(0xFF)).tolist()) == {DEPTH_EVENT}
+    assert not out["ival"].any()
+    assert not np.isnan(out["px"]).any()
+    assert len(out) == (1 if book is None else 5)

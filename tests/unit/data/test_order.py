@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import pytest
 from hftbacktest.data import correct_event_order, validate_event_order
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 from hypothesis import given, settings
@@ -84,6 +85,35 @@ def test_every_piece_is_as_long_as_it_can_be_known(case: tuple[Rows, list[tuple[
         out = order.feed(piece.copy(), frontier)
         seen += out["order_id"][(out["ev"] & EXCH_EVENT) != 0].tolist()
         assert fed_ids <= set(seen)
+
+
+@QUICK
+@given(received(), st.lists(st.integers(0, 40), max_size=8))
+def test_rows_that_are_added_and_taken_at_the_end_come_out_as_the_whole_does(
+    rows: Rows, cuts: list[int]
+) -> None:
+    order = EventOrder()
+    for start, end in pairwise([0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]):
+        piece = rows[start:end].copy()
+        order.add(piece, rows_to_come=start)
+        piece["px"] = -1.0
+    assert order.take().tobytes() == by_hftbacktest(rows).tobytes()
+
+
+@pytest.mark.parametrize("latency", [50, 5_000, 1_000_000])
+@pytest.mark.parametrize("piece", [1, 700, 8_192])
+def test_far_late_rows_of_a_second_stream_stand_where_hftbacktest_has_them(latency: int, piece: int) -> None:
+    """Up to the whole sequence late, and many of them."""
+    chance = np.random.default_rng(latency)
+    rows = np.zeros(20_000 if piece > 1 else 2_000, event_dtype)
+    rows["local_ts"] = 10**9 + np.cumsum(chance.integers(0, 4, len(rows)))
+    is_slow = chance.random(len(rows)) < 0.3
+    rows["exch_ts"] = rows["local_ts"] - chance.integers(0, 10, len(rows)) - latency * is_slow
+    rows["ev"], rows["order_id"] = 1, np.arange(len(rows))
+    order = EventOrder()
+    for start in range(0, len(rows), piece):
+        order.add(rows[start : start + piece])
+    assert order.take().tobytes() == by_hftbacktest(rows).tobytes()
 
 
 @QUICK

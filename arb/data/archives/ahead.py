@@ -1,0 +1,41 @@
+"""Pieces that a thread makes in advance, while the caller works on the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from queue import SimpleQueue
+from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
+    """The same pieces, one of them in advance, made by a thread of that name.
+
+    A piece must stay valid while the next one is made. What making one raises is raised here in its place; the thread
+    ends with the iterator.
+    """
+    asked: SimpleQueue[bool] = SimpleQueue()
+    made: SimpleQueue[T | BaseException | None] = SimpleQueue()
+    thread = Thread(target=_make, args=(pieces, asked, made), name=name, daemon=True)
+    thread.start()
+    try:
+        asked.put(True)
+        while (piece := made.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            asked.put(True)
+            yield piece
+    finally:
+        asked.put(False)
+        thread.join()
+
+
+def _make(pieces: Iterator[T], asked: SimpleQueue[bool], made: SimpleQueue[T | BaseException | None]) -> None:
+    """Makes a piece whenever one is asked for; None at the end, or what was raised."""
+    while asked.get():
+        try:
+            made.put(next(pieces, None))
+        except BaseException as error:
+            made.put(error)

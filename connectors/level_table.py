@@ -1,0 +1,57 @@
+"""Levels of one side by tick, in a hash table that compiled code reads and writes. Pure; the caller's thread.
+
+A table is a power of two of slots, probed in line and never more than half full; who fills it counts. There is no
+window of prices to anchor or to leave.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from connectors.jit import compiled
+
+#: One level: its tick, quantity and the venue time of its last change. `key` is the tick moved off 0 and -1, which are
+#: a slot that is free and one that was freed.
+LEVEL = np.dtype([("key", "i8"), ("qty", "f8"), ("ts", "i8")], align=True)
+FREE, FREED = 0, -1
+#: Multiplier that spreads neighbouring ticks over a table (2**64 divided by the golden ratio).
+_HASH = np.uint64(0x9E3779B97F4A7C15)
+
+
+@compiled
+def key_of(tick):  # type: ignore[no-untyped-def]
+    """A tick as it stands in a table, where 0 and -1 mean no level."""
+    return tick + 1 if tick >= 0 else tick - 1
+
+
+@compiled
+def tick_of(key):  # type: ignore[no-untyped-def]
+    """The tick of a level's key."""
+    return key - 1 if key > 0 else key + 1
+
+
+@compiled
+def slot_of(table, tick):  # type: ignore[no-untyped-def]
+    """The slot of a tick, or the one to put it into."""
+    mask = np.int64(len(table) - 1)
+    key = key_of(tick)
+    slot = np.int64((np.uint64(key) * _HASH) >> np.uint64(32)) & mask
+    freed = np.int64(-1)
+    while True:
+        held = table[slot].key
+        if held == key:
+            return slot
+        if held == FREE:
+            return freed if freed >= 0 else slot
+        if held == FREED and freed < 0:
+            freed = slot
+        slot = (slot + 1) & mask
+
+
+@compiled
+def move_levels(table, larger):  # type: ignore[no-untyped-def]
+    """Puts the levels of one table into an empty one."""
+    for slot in range(len(table)):
+        key = table[slot].key
+        if key != FREE and key != FREED:
+            larger[slot_of(larger, tick_of(key))] = table[slot]

@@ -1,0 +1,59 @@
+"""`arb.data.archives.ahead`: a thread makes pieces in advance, and nothing else changes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from arb.data.archives.ahead import ahead
+
+
+def names() -> set[str]:
+    return {thread.name for thread in threading.enumerate()}
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 50])
+def test_the_pieces_come_in_their_order(count: int) -> None:
+    assert list(ahead(iter(range(count)), "a")) == list(range(count))
+
+
+def test_one_piece_is_made_in_advance_and_no_more() -> None:
+    made: list[int] = []
+    is_made = threading.Semaphore(0)
+
+    def pieces() -> Iterator[int]:
+        for n in range(5):
+            made.append(n)
+            is_made.release()
+            yield n
+
+    coming = ahead(pieces(), "b")
+    assert next(coming) == 0
+    for _ in range(2):
+        assert is_made.acquire(timeout=10)
+    assert not is_made.acquire(timeout=0.05)
+    assert made == [0, 1]
+    coming.close()
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt()])
+def test_what_making_one_raises_comes_in_its_place(error: BaseException) -> None:
+    def pieces() -> Iterator[int]:
+        yield 1
+        raise error
+
+    coming = ahead(pieces(), "c")
+    assert next(coming) == 1
+    with pytest.raises(type(error)):
+        next(coming)
+    assert "c" not in names()
+
+
+def test_the_thread_ends_with_an_iterator_that_is_left_early() -> None:
+    coming = ahead(iter(range(1_000)), "d")
+    next(coming)
+    assert "d" in names()
+    coming.close()
+    assert "d" not in names()
