@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class Leg:
     #: What the venue holds before the run.
     base: float
     quote: float
+    #: Measured latencies of orders instead of the two constants: a file, and its rows (`arb.sim.order_latency`).
+    order_latency_file: str | None = None
+    order_latencies: Any = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:

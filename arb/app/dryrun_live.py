@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import shutil
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import hftbacktest
-import msgspec
 import numba
-import numpy as np
 
 import arb
 from arb.app.dryrun import (
@@ -36,24 +33,23 @@ from arb.app.dryrun import (
 from arb.app.feeds import LiveFeed, open_feed
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.run_files import (
-    Told,
     common_manifest,
     configured_offset_ns,
     limits_of,
     refusals_of,
     told_of,
-    write_run,
 )
 from arb.app.running_sandbox import with_sandbox
+from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
+from arb.app.session_keeper import SessionKeeper
 from arb.app.session_log import SessionLog
 from arb.app.session_state import SessionView, view_of
 from arb.backtest.runner import compile_for, leave_now
 from arb.bot.recorder import Recorder
 from arb.config import Config, VenueConfig
-from arb.data.raw import sha256_of
 from arb.data.recorder.recorder import Recorder as FrameRecorder
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.latencies import feed_latencies, order_latencies
+from arb.dryrun.latencies import drawn_latency
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.session import Session
 from arb.dryrun.strand import Strand
@@ -61,12 +57,15 @@ from arb.dryrun.warm import warm_session
 from arb.dryrun.watchdog import Watchdog
 from arb.dryrun.watermark import VenueOrder
 from arb.errors import ArbError, ExitCode, InputError, StrategyError
+from arb.leg import Leg
+from arb.report.run_files import JOURNAL
 from arb.run.folder import RunFolder
-from arb.run.trades import iso_time
 from arb.sandbox.serve.urls import VenueUrls
-from arb.sim.latency import answers_by_asset
 from connectors.lag import OffsetEstimator
 from connectors.sockets import new_event_loop
+
+if TYPE_CHECKING:
+    from arb.sandbox.serve.sandbox import Sandbox
 
 _NS_PER_MS = 1_000_000
 #: The longest that a row may be under way without holding the venues' side up: see `VenueOrder`.
@@ -74,8 +73,8 @@ _SILENCE_NS = 500 * _NS_PER_MS
 #: The strategy is looked after at least so often, and at most.
 _TICK_S, _TICK_MIN_S = 0.010, 0.0005
 _VIEW_S = 0.5
-
-RECORDING, SESSION = "recording", "session.npz"
+#: So much of a session a kill may take, at most.
+_KEEP_S = 1.0
 
 
 class Viewer(Protocol):
@@ -96,30 +95,35 @@ class LiveRun:
         setup: Setup,
         log: SessionLog,
         *,
-        venues: Mapping[str, VenueConfig],
+        sandbox: Sandbox | Mapping[str, VenueUrls] | None,
         has_report: bool,
-        is_sandbox: bool,
         viewer: Viewer | None,
     ) -> None:
         self._config = config
         self._folder = folder
         self._setup = setup
         self._log = log
-        self._venues = venues
+        self._venues = {leg.venue.name: leg.venue for leg in config.legs}
+        self._sandbox = sandbox
+        if isinstance(sandbox, Mapping):
+            self._venues = _at_sandbox(self._venues, sandbox)
         self._has_report = has_report
-        self._is_sandbox = is_sandbox
         self._viewer = viewer
-        self._created = datetime.now(UTC)
         self._began_ns = time.monotonic_ns()
+        self._head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
+            "notes": [] if sandbox is None else ["market data of a sandbox, simulated"]
+        }
         self._legs = [leg_of(leg) for leg in config.legs]
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
+        #: Whether the feeds were opened: until then there is nothing to keep.
+        self.has_begun = False
         self._stop_reason = ""
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
         self._limits = limits_of(config)
         self._bot = DryRunBot(
-            [SimulatedLeg(leg) for leg in self._legs],
+            [_simulated(leg) for leg in self._legs],
             self._limits,
             keep_trades=setup.strategy.reads_trades,
             is_live=True,
@@ -162,9 +166,20 @@ class LiveRun:
         ):
             runner.run(self._run(duration_s))
         self._summarize_stop()
-        result = self._finish()
+        try:
+            result = self._finish()
+        except InputError as error:
+            raise InputError(
+                f"{error}; what came is kept: make room, then arb verify {self._folder.path} finishes the folder"
+            ) from None
         if self._error is not None:
             raise self._error
+        if self._session.unheard:
+            what = f"nothing was heard of {', '.join(self._session.unheard)}; arb doctor tells more"
+            self._log.event("error", what)
+            # Who ended it knows best that it is over.
+            if result.exit_code == ExitCode.DONE:
+                raise InputError(f"{what}; the session is in {self._folder.path}")
         return result
 
     async def _run(self, duration_s: float | None) -> None:
@@ -180,6 +195,16 @@ class LiveRun:
                 ValueError, RuntimeError
             ):  # not on the main thread: somebody else listens
                 loop.add_signal_handler(number, self._stop_for, "interrupted")
+        keeper = SessionKeeper(
+            self._folder.path / JOURNAL,
+            self._head,
+            bot=self._bot,
+            legs=self._legs,
+            limits=self._limits,
+            recorder=self._recorder,
+            session=self._session,
+            frames=self._frames,
+        )
         watchdog = Watchdog(
             lambda: self._session.entered_ns,
             lambda: self._bot.world.heartbeat,
@@ -187,27 +212,39 @@ class LiveRun:
             self._hung,
         )
         watchdog.start()
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(watchdog.close)
+            stack.callback(keeper.close)
+            await self._enter_sandbox(stack)
+            stack.push_async_callback(self._close_feeds)
             self._open_feeds(offset)
+            self.has_begun = True
             for note in slow_answer_notes(self._config):
                 self._log.event("warning", note)
             self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
             if not self._session.start(self._strand.resume):
                 self._over.set()
             self._tick()
-            view = asyncio.create_task(self._show())
+            beside = [asyncio.create_task(self._show()), asyncio.create_task(self._keep(keeper))]
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), duration_s)
-            view.cancel()
+            for task in beside:
+                task.cancel()
             self._end_strategy()
-        finally:
-            if self._timer is not None:
-                self._timer.cancel()
-            for feed, _ in self._feeds:
-                await feed.close()
-            watchdog.close()
 
     _timer: asyncio.TimerHandle | None = None
+
+    async def _enter_sandbox(self, stack: contextlib.AsyncExitStack) -> None:
+        """The session's own sandbox, where it brings one; it ends behind the feeds."""
+        if self._sandbox is not None and not isinstance(self._sandbox, Mapping):
+            sandbox = await stack.enter_async_context(self._sandbox)
+            self._venues = _at_sandbox(self._venues, sandbox.urls)
+
+    async def _close_feeds(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for feed, _ in self._feeds:
+            await feed.close()
 
     def _open_feeds(self, offset: OffsetEstimator) -> None:
         by_venue: dict[str, list[int]] = {}
@@ -245,6 +282,17 @@ class LiveRun:
             if self._viewer is not None:
                 self._viewer.show(view_of(self._bot, self._legs, self._feeds, self._session.events))
 
+    async def _keep(self, keeper: SessionKeeper) -> None:
+        """So that a killed session can be told again up to here."""
+        while True:
+            await asyncio.sleep(_KEEP_S)
+            try:
+                keeper.keep()
+            except Exception as error:  # the task's root: a session that cannot be kept ends
+                self._error = self._error or error
+                self._over.set()
+                return
+
     def _stop_for(self, reason: str) -> None:
         self._stop_reason = reason
         self._over.set()
@@ -278,88 +326,47 @@ class LiveRun:
             outcome, code = "hung" if self._is_parked else "failed", ExitCode.OUR_FAULT
         else:
             refuse_lost(self._bot)
-        # A parked strategy still owns its bot.
-        answers, start_ts = self._bot.world.answers.copy(), self._bot.world.start_ts
+        left = self._left(outcome)
         working = view_of(self._bot, self._legs, [], []).working
+        # A parked strategy still owns its bot.
         told = told_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
+        if not left.start_ts:  # the clock never began
+            told.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
-        summary = self._write(told, answers, start_ts, outcome, has_report=self._has_report and is_whole)
+        figures = write_session(
+            self._folder, self._legs, left, told, has_report=self._has_report and is_whole
+        )
         for leg, final in zip(self._legs, told.final, strict=True):
             self._log.event("position", f"{leg.name} {float(final['position']):+.10g}")
         if working:
             self._log.event("orders", f"{working} working orders were pulled")
         self._log.event("end", f"{outcome}: {len(told.trades)} fills, written to {self._folder.path}")
-        return DryRunResult(self._folder.path, summary, told.trades, code)
+        return DryRunResult(self._folder.path, figures.summary, told.trades, code)
 
-    def _write(self, told: Told, answers: Any, start_ts: int, outcome: str, *, has_report: bool) -> Any:
-        folder, session = self._folder, self._session
-        record = session.record
-        decisions, records = self._counts
-        folder.write_arrays(
-            SESSION,
-            {
-                "marks": record.marks,
-                "sums": record.sums,
-                "answers": answers,
-                "times": np.array([start_ts, record.end_ts], np.int64),
-                "counts": np.array([decisions, records], np.int64),
-            },
+    def _left(self, outcome: str) -> SessionLeft:
+        session, record, state = self._session, self._session.record, self._frames.state
+        legs = [
+            LegLeft(session.rows_of(n), session.gaps_of(n), session.spells_of(n), session.lags_of(n))
+            for n in range(len(self._legs))
+        ]
+        return SessionLeft(
+            head=self._head,
+            legs=legs,
+            marks=record.marks,
+            sums=record.sums,
+            answers=self._bot.world.answers.copy(),
+            start_ts=self._bot.world.start_ts,
+            end_ts=record.end_ts,
+            counts=self._counts,
+            late=session.late,
+            late_since=session.late_since,
+            lost_frames=state.lost_frames,
+            recording_error=None if state.error is None else str(state.error),
+            events=session.event_counts,
+            refusals=refusals_of(self._limits, self._legs),
+            outcome=outcome,
+            error=None if self._error is None else str(self._error),
         )
-        for number, (leg, heard) in enumerate(
-            zip(self._legs, answers_by_asset(answers, len(self._legs)), strict=True)
-        ):
-            name = f"latency/{leg.venue}_{leg.symbol.lower()}"
-            folder.write_bytes(f"{name}_orders.npz", _npz(order_latencies(heard)))
-            folder.write_bytes(f"{name}_feed.npz", _npz(feed_latencies(session.lags_of(number))))
-        manifest = self._manifest(outcome)
-        figures = write_run(folder, manifest, told, has_report=has_report)
-        folder.publish()
-        return figures.summary
-
-    def _manifest(self, outcome: str) -> dict[str, Any]:
-        session = self._session
-        inputs = [self._input(number) for number in range(len(self._legs))]
-        days = [str(row["day"]) for row in inputs]
-        state = self._frames.state
-        notes = ["market data of arb sandbox serve, simulated"] if self._is_sandbox else []
-        if session.late:
-            notes.append(
-                f"{session.late} rows came later than [dry_run] disorder_ms allows; fills may differ from the venue's"
-            )
-        return common_manifest("dry-run", self._config, *self._setup, self._created) | {
-            "first_day": min(days),
-            "last_day": f"{datetime.now(UTC):%Y-%m-%d}",
-            "notes": notes,
-            "clock_offset_ns": None,
-            "inputs": inputs,
-            "outcome": outcome,
-            "error": None if self._error is None else str(self._error),
-            "refusals": refusals_of(self._limits, self._legs),
-            "session": {
-                "late_rows": session.late,
-                "late_since": session.late_since,
-                "lost_frames": state.lost_frames,
-                "recording_error": None if state.error is None else str(state.error),
-                "events": dict(sorted(session.event_counts.items())),
-            },
-        }
-
-    def _input(self, number: int) -> dict[str, Any]:
-        leg, spells = self._legs[number], self._session.spells_of(number)
-        files = recording_files(self._folder.path / RECORDING, leg.venue, leg.symbol)
-        day = iso_time(spells.first_ts)[:10] if spells.first_ts else f"{self._created:%Y-%m-%d}"
-        return {
-            "leg": leg.name,
-            "day": day,
-            "source": "live",
-            "raw_sha256": "+".join(sha256_of(path) for path in files),
-            "rows": self._session.rows_of(number),
-            "clamped": 0,
-            "stepped_back": 0,
-            "gaps": self._session.gaps_of(number),
-            "book": msgspec.to_builtins(spells),
-            "is_carried": False,
-        }
 
     def _hung(self, what: str) -> None:
         """The watchdog's thread. The strategy holds the main thread for good: what was saved is written from here."""
@@ -371,8 +378,7 @@ class LiveRun:
                 self._session.is_over = True
                 self._frames.close()
                 told = told_of(self._bot, self._recorder, self._legs, is_lost=True)
-                answers = self._bot.world.answers.copy()
-                self._write(told, answers, self._bot.world.start_ts, "hung", has_report=False)
+                write_session(self._folder, self._legs, self._left("hung"), told, has_report=False)
                 self._log.event("hung", what)
                 if self._viewer is not None:
                     self._viewer.close()
@@ -383,6 +389,21 @@ class LiveRun:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 leave_now(ExitCode.OUR_FAULT)
+
+
+def _simulated(leg: Leg) -> SimulatedLeg:
+    """What was measured is of the past: on live data latencies are drawn from it."""
+    return SimulatedLeg(leg, None if leg.order_latencies is None else drawn_latency(leg.order_latencies))
+
+
+def _at_sandbox(venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls]) -> dict[str, VenueConfig]:
+    """The venues with a sandbox's addresses. Raises InputError for one that it does not serve."""
+    reached = with_sandbox(venues, urls)
+    if missing := sorted(venues.keys() - reached.keys()):
+        raise InputError(
+            f"the sandbox does not serve {', '.join(missing)}: start it with --venues, or choose other legs"
+        )
+    return reached
 
 
 def slow_answer_notes(config: Config) -> list[str]:
@@ -403,17 +424,12 @@ def print_error(text: str) -> None:
     sys.stderr.write(f"error: {' '.join(text.split())}\n")
 
 
-def recording_files(folder: Path, venue: str, symbol: str) -> list[Path]:
-    """The recording of an instrument, a file a day."""
-    return sorted((folder / venue).glob(f"{symbol.lower()}_????????.gz"))
-
-
 def run_live(
     config: Config,
     out: Path | None,
     *,
     duration_s: float | None = None,
-    sandbox: Mapping[str, VenueUrls] | None = None,
+    sandbox: Sandbox | Mapping[str, VenueUrls] | None = None,
     has_report: bool = True,
     log_json: bool = False,
     viewer: Viewer | None = None,
@@ -421,46 +437,31 @@ def run_live(
 ) -> DryRunResult:
     """A session on live data until it ends; its folder has all that a backtest's has, the recording and the log.
 
-    sandbox: the addresses of a running sandbox, instead of the venues'. echo: told every line of the log, too.
+    sandbox: instead of the venues: one of the session's own, which is not entered yet, or the addresses of one that
+    runs. echo: told every line of the log, too.
     Raises InputError and ConfigError before anything is written where it cannot begin; StrategyError for a strategy
     that raises, and InputError for a recording that cannot go on, when all is written.
     """
     setup = setup_of(config)
-    venues = {leg.venue.name: leg.venue for leg in config.legs}
-    if sandbox is not None:
-        reached = with_sandbox(venues, sandbox)
-        if missing := sorted(venues.keys() - reached.keys()):
-            raise InputError(
-                f"the sandbox does not serve {', '.join(missing)}: start it with --venues, or choose other legs"
-            )
-        venues = reached
     path = run_folder_path(out, datetime.now(UTC), "dry-run")
     with (
         RunFolder(path, is_open=True) as folder,
         SessionLog(path / "log.txt", as_json=log_json, echo=echo) as log,
     ):
-        has_begun = False
+        run: LiveRun | None = None
         try:
             run = LiveRun(
                 config,
                 folder,
                 setup,
                 log,
-                venues=venues,
+                sandbox=sandbox,
                 has_report=has_report,
-                is_sandbox=sandbox is not None,
                 viewer=viewer,
             )
-            has_begun = True
             return run.run(duration_s)
         finally:
-            if not has_begun:
+            if run is None or not run.has_begun:
                 shutil.rmtree(path, ignore_errors=True)
             if viewer is not None:
                 viewer.close()
-
-
-def _npz(data: Sequence[Any] | np.ndarray[Any, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, data=np.asarray(data))
-    return buffer.getvalue()

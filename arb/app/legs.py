@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from arb.config import Config, VenueConfig, load_venues
 from arb.config import Leg as ConfigLeg
-from arb.config import VenueConfig, load_venues
 from arb.config.templates import template_folder
-from arb.errors import ConfigError
+from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from connectors.types import Instrument, Venue
 
@@ -52,7 +56,10 @@ def known_instrument(venue: VenueConfig, symbol: str) -> Instrument | None:
 
 
 def leg_of(leg: ConfigLeg) -> Leg:
-    """A configured leg without the configuration."""
+    """A configured leg without the configuration. Raises InputError for a latency file that cannot be used."""
+    file = leg.latency.order_file
+    if file is not None:
+        file = file.replace("{symbol}", leg.symbol.lower())
     return Leg(
         venue=leg.venue.name,
         symbol=leg.symbol,
@@ -71,4 +78,33 @@ def leg_of(leg: ConfigLeg) -> Leg:
         queue_power=leg.queue.power,
         base=leg.base,
         quote=leg.quote,
+        order_latency_file=file,
+        order_latencies=None if file is None else _measured(Path(file), leg.name),
     )
+
+
+def _measured(file: Path, leg: str) -> Any:
+    # Compiled code comes with it, which commands that need none do without.
+    from arb.dryrun.latencies import read_order_latencies
+
+    return read_order_latencies(file, leg)
+
+
+def with_latencies_of(config: Config, run: Path) -> Config:
+    """The configuration with the order latencies that a session measured, for every leg.
+
+    run: the session's folder. Raises InputError for a folder without them.
+    """
+    from arb.dryrun.latencies import LATENCY_FOLDER
+
+    if not (run / LATENCY_FOLDER).is_dir():
+        raise InputError(
+            f"{run}: no folder {LATENCY_FOLDER} in it: name the folder of a session that arb dry-run --live-data wrote"
+        )
+
+    def measured(leg: ConfigLeg) -> ConfigLeg:
+        file = str(run / LATENCY_FOLDER / f"{leg.venue.name}_{{symbol}}_orders.npz")
+        latency = msgspec.structs.replace(leg.latency, order_file=file)
+        return replace(leg, venue=replace(leg.venue, latency=latency))
+
+    return replace(config, legs=tuple(measured(leg) for leg in config.legs))

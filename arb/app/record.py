@@ -33,9 +33,9 @@ from arb.app.feeds import (
 from arb.app.legs import known_venues, load_adapter
 from arb.app.record_tap import NoSink, Origins, RecorderTap
 from arb.app.sandbox import unique
-from arb.app.serve import seeded_sandbox, with_sandbox
+from arb.app.serve import SANDBOX_SEED, seeded_sandbox, with_sandbox
 from arb.config import Config, VenueConfig, load
-from arb.config.templates import template_folder
+from arb.config.templates import main_file
 from arb.data.recorder.recorder import Recorder, RecorderState
 from arb.errors import ArbError, InputError
 from connectors.feed_state import InstrumentState
@@ -47,8 +47,6 @@ from connectors.types import Stream, Venue
 #: Streams that a recording may hold beside those that a bot needs.
 EXTRA_STREAMS = (Stream.AGG_TRADE, Stream.KLINE_1M, Stream.MARK_PRICE, Stream.TICKER)
 _SHOW_S = 1.0
-#: Of the simulated market of `--sandbox`.
-SANDBOX_SEED = 7
 
 
 class Wanted(NamedTuple):
@@ -110,10 +108,8 @@ def config_of(path: Path, overrides: Sequence[str], data_dir: Path | None, *, is
     settings = list(overrides)
     if data_dir is not None:
         settings.append(f"data.directory={json.dumps(str(data_dir))}")
-    if is_sandbox and not path.exists():
-        with template_folder() as folder:
-            return load(folder / "arbitrage.toml", settings)
-    return load(path, settings)
+    with main_file(path, is_sandbox=is_sandbox) as file:
+        return load(file, settings)
 
 
 def wanted_of(
@@ -251,9 +247,7 @@ class _Session:
             venues: Mapping[str, VenueConfig] = {one.venue.name: one.venue for one in self._wanted}
             if is_sandbox:
                 sandbox = await stack.enter_async_context(
-                    seeded_sandbox(
-                        venues, [(w.venue.name, s) for w in self._wanted for s in w.symbols], SANDBOX_SEED
-                    )
+                    seeded_sandbox(venues, [(w.venue.name, s) for w in self._wanted for s in w.symbols])
                 )
                 venues = with_sandbox(venues, sandbox.urls)
             stack.push_async_callback(self._close)

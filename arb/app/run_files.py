@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
@@ -228,6 +229,16 @@ def inputs_manifest(config: Config, inputs: Inputs) -> dict[str, Any]:
         "notes": inputs.notes,
         "clock_offset_ns": conversion.offset_ns,
         "inputs": list(_inputs(config, inputs)),
+        "order_latencies": latency_hashes(inputs.legs),
+    }
+
+
+def latency_hashes(legs: Sequence[Leg]) -> dict[str, str]:
+    """Of the measured latencies of the legs that have some, by leg."""
+    return {
+        leg.name: hashlib.sha256(leg.order_latencies.tobytes()).hexdigest()
+        for leg in legs
+        if leg.order_latencies is not None
     }
 
 

@@ -21,6 +21,8 @@ from arb.sandbox.serve.urls import VENUES, ports_from
 
 PORT_MAX = 65_535 - len(VENUES) + 1
 SPEED_MIN, SPEED_MAX = 0.01, 10_000.0
+#: Of the simulated market that a command brings itself, with `--sandbox`.
+SANDBOX_SEED = 7
 
 
 def sandbox_of(
@@ -62,7 +64,9 @@ def sandbox_of(
     )
 
 
-def seeded_sandbox(known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int) -> Sandbox:
+def seeded_sandbox(
+    known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int = SANDBOX_SEED
+) -> Sandbox:
     """The simulated market of these instruments, (venue, symbol), on free ports. Raises InputError."""
     listings = [listing_of(venue, symbol, known) for venue, symbol in pairs]
     prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}

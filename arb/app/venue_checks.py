@@ -11,7 +11,7 @@ from pathlib import Path
 from arb.app.checks import Check, Level, compiled_check, disk_check, files_check, listing_checks, python_check
 from arb.app.feeds import instrument_at, open_feed, venue_transport
 from arb.app.legs import load_adapter
-from arb.app.record import SANDBOX_SEED, Wanted
+from arb.app.record import Wanted
 from arb.app.record_tap import NoSink
 from arb.app.serve import seeded_sandbox, with_sandbox
 from arb.config import Config, VenueConfig
@@ -82,7 +82,7 @@ async def _examine_venues(wanted: Sequence[Wanted], timeout_s: float, *, is_sand
         if is_sandbox:
             venues = {one.venue.name: one.venue for one in wanted}
             pairs = [(one.venue.name, symbol) for one in wanted for symbol in one.symbols]
-            sandbox = await stack.enter_async_context(seeded_sandbox(venues, pairs, SANDBOX_SEED))
+            sandbox = await stack.enter_async_context(seeded_sandbox(venues, pairs))
             venues = with_sandbox(venues, sandbox.urls)
             wanted = [one._replace(venue=venues[one.venue.name]) for one in wanted]
         found = await asyncio.gather(*(examine_venue(one.venue, one.symbols, timeout_s) for one in wanted))

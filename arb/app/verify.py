@@ -21,15 +21,25 @@ import msgspec
 import numpy as np
 
 from arb.app.dryrun import Setup, refuse_lost, replay_inputs, setup_of
-from arb.app.dryrun_live import RECORDING, SESSION, recording_files
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.report import figures_of_run
-from arb.app.run_files import Inputs, Told, days_of_run, limits_of, read_inputs, told_of
+from arb.app.run_files import (
+    Inputs,
+    Told,
+    days_of_run,
+    latency_hashes,
+    limits_of,
+    read_inputs,
+    told_of,
+)
+from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
+from arb.app.session_killed import KILLED, finish_killed
 from arb.backtest.assets import backtest_bot
 from arb.backtest.runner import compile_for, run
 from arb.bot.recorder import Recorder
 from arb.config import Config, config_of
 from arb.data.cache import RowCache
+from arb.data.raw import sha256_of
 from arb.dryrun.again import Again, LegSource, rows_again
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.marks import end_row
@@ -38,6 +48,7 @@ from arb.dryrun.replay import replay
 from arb.errors import InputError
 from arb.leg import Leg
 from arb.report.run_files import RECORDS, TRADES, read_arrays, read_manifest, read_run, read_trades
+from arb.run.trades import iso_time
 from arb.sim.latency import Latency, answers_by_asset
 
 
@@ -81,8 +92,10 @@ class _Session(NamedTuple):
 def verify(folder: Path, data: Path | None = None) -> Verification:
     """Replays a run and compares. data: where the recorded days are, instead of the folder that the run was given.
 
-    Raises InputError for a folder that is no run, is not whole, or whose strategy has changed since.
+    The folder of a session that was killed is finished first, as far as its journal goes. Raises InputError for a
+    folder that is no run, is not whole, or whose strategy has changed since.
     """
+    finish_killed(folder)
     manifest = read_manifest(folder)
     if manifest["outcome"] == "hung":
         raise InputError(
@@ -139,8 +152,11 @@ def _again(
     session = _read_session(folder, len(legs))
     with tempfile.TemporaryDirectory(prefix="arb-verify-") as name:
         again = _rows(folder, config, legs, session, Path(name))
-        found = _replay_session(config, setup, legs, session, again)
-        differences = _row_differences(legs, session, again)
+        found, answers = _replay_session(config, setup, legs, session, again)
+        differences = _input_differences(folder, manifest, legs) + _row_differences(legs, session, again)
+        lags = [one.lags for one in again]
+    for name, latencies in latencies_of(legs, answers, lags):
+        differences += _latency_differences(folder / name, latencies)
     run = Run(found.trades, found.decisions, found.records, found.final)
     differences += differences_of(
         told, run, decisions=session.decisions, records=session.records, end_ts=session.end_ts
@@ -152,6 +168,9 @@ def _again(
         f"{frames:,} recorded frames gave the {rows:,} rows that the strategy was told of",
         f"{len(session.answers):,} answers were heard at their recorded times",
     ]
+    if manifest["outcome"] == KILLED:
+        until = iso_time(session.end_ts) if session.end_ts > 0 else "its beginning"
+        facts.insert(0, f"the session was killed; what it had told up to {until} is verified")
     engine = "dry-run, with the recorded times of its answers"
     return [Replay(engine, len(told.trades), differences)], facts
 
@@ -190,7 +209,8 @@ def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, 
 
 def _replay_session(
     config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
-) -> Told:
+) -> tuple[Told, Any]:
+    """What the strategy told, and when it heard its answers."""
     simulated = [
         SimulatedLeg(leg, Latency(0, 0, recorded=heard))
         for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
@@ -201,11 +221,49 @@ def _replay_session(
     )
     bound = setup.arguments.bind(bot, recorder)
     end = end_row(session.end_ts + 1)
-    strand = replay(bot, [[one.rows, end] for one in again], compile_for(setup.strategy, bound), bound)
+    strand = replay(
+        bot,
+        [[one.local, end] for one in again],
+        compile_for(setup.strategy, bound),
+        bound,
+        venue_rows=[[one.exch, end] for one in again],
+    )
     # What it raises here it raised in the session, too; what came before is compared.
     if strand.error is None:
         refuse_lost(bot)
-    return told_of(bot, recorder, legs)
+    answers = bot.world.answers.copy()
+    return told_of(bot, recorder, legs), answers
+
+
+def _input_differences(folder: Path, manifest: Mapping[str, Any], legs: Sequence[Leg]) -> list[Difference]:
+    """Where a file that the session is told from is not the one that it wrote."""
+    files = {SESSION: (manifest["session"]["sha256"], [folder / SESSION])}
+    for leg, of_leg in zip(legs, manifest["inputs"], strict=True):
+        files[leg.name] = of_leg["raw_sha256"], recording_files(folder / RECORDING, leg.venue, leg.symbol)
+    return [
+        Difference("input", name, 0, str(then), now)
+        for name, (then, paths) in files.items()
+        if (now := "+".join(sha256_of(path) for path in paths)) != then
+    ]
+
+
+def _latency_differences(path: Path, rows: np.ndarray[Any, Any]) -> list[Difference]:
+    """Where a latency file is not that of the replay: how many rows, or the first that is another."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            then = file["data"]
+        if then.dtype != rows.dtype:
+            raise ValueError("it has other fields")
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if len(then) != len(rows):
+        return [Difference("latency", f"{path.name} rows", 0, str(len(then)), str(len(rows)))]
+    places = np.flatnonzero(then != rows)
+    if not len(places):
+        return []
+    first = int(places[0])
+    where = f"{path.name} row {first}"
+    return [Difference("latency", where, int(rows["req_ts"][first]), str(then[first]), str(rows[first]))]
 
 
 def _row_differences(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[Difference]:
@@ -223,20 +281,10 @@ def _row_differences(legs: Sequence[Leg], session: _Session, again: Sequence[Aga
 
 
 def _explained(differences: list[Difference], session: Mapping[str, Any]) -> list[Difference]:
-    """With a cause, where the session knows of one that came before and could change what the strategy did."""
-    lost, late, since = int(session["lost_frames"]), int(session["late_rows"]), int(session["late_since"])
-    # Where the strategy decided the same, nothing that it heard can have differed.
-    is_told_alike = not any(one.what in ("decision", "record") for one in differences)
-    explained = []
-    for one in differences:
-        cause = ""
-        if lost and one.what != "summary":
-            cause = f"{lost} frames were not recorded: {session['recording_error']}"
-        elif late and not is_told_alike and one.what in ("fill", "decision", "record", "state"):
-            if one.ts == 0 or one.ts >= since:
-                cause = f"{late} rows were late for the venues' side, the first at {since}"
-        explained.append(one._replace(cause=cause))
-    return explained
+    """With a cause, where the session knows of one: it keeps everything else that could change what it did."""
+    lost = int(session["lost_frames"])
+    cause = f"{lost} frames were not recorded: {session['recording_error']}" if lost else ""
+    return [one._replace(cause="" if one.what == "summary" else cause) for one in differences]
 
 
 # Recorded days.
@@ -287,6 +335,8 @@ def _changed_inputs(manifest: Mapping[str, Any], legs: Sequence[Leg], inputs: In
         for leg, days, files in zip(legs, inputs.days, inputs.conversion.files, strict=True)
         for day, file in zip(days, files, strict=True)
     }
+    then |= {(leg, "latencies"): sha for leg, sha in manifest.get("order_latencies", {}).items()}
+    now |= {(leg, "latencies"): sha for leg, sha in latency_hashes(legs).items()}
     return [
         Difference("input", f"{key[0]} {key[1]}", 0, then.get(key, "none"), now.get(key, "none"))
         for key in sorted({*then, *now})

@@ -53,18 +53,21 @@ def backtest_bot(legs: Sequence[LegData], limits: Limits | None, *, keep_trades:
 
 
 def make_asset(data: LegData, *, keep_trades: bool) -> BacktestAsset:
-    """The engine's asset of a leg: no partial fills, constant order latency, fees of the value traded."""
+    """The engine's asset of a leg: no partial fills, constant or measured order latency, fees of the value traded."""
     leg = data.leg
     asset = (
         BacktestAsset()
         .data(list(data.arrays))
         .linear_asset(leg.contract_size)
-        .constant_order_latency(leg.entry_latency_ns, leg.response_latency_ns)
         .no_partial_fill_exchange()
         .trading_value_fee_model(leg.maker_fee, leg.taker_fee)
         .tick_size(leg.tick_size)
         .lot_size(leg.lot_size)
     )
+    if leg.order_latency_file is None:
+        asset.constant_order_latency(leg.entry_latency_ns, leg.response_latency_ns)
+    else:
+        asset.intp_order_latency(leg.order_latency_file)
     if keep_trades:
         asset.last_trades_capacity(_TRADES_CAPACITY)
     return _QUEUES[leg.queue_model](asset, leg.queue_power)

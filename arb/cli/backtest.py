@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from arb.cli.download import download_missing
-from arb.cli.lines import Day, ReadingProgress, config_option, load_config, output
+from arb.cli.lines import Day, ReadingProgress, config_option, latency_option, load_config, output
 from arb.errors import InputError
 
 
@@ -23,6 +23,7 @@ from arb.errors import InputError
 @click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
 @click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@latency_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-backtest].")
 @click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
 @click.option(
@@ -46,6 +47,7 @@ def backtest(
     legs: str | None,
     symbols: str | None,
     data_dir: Path | None,
+    latency_run: Path | None,
     out: Path | None,
     strategy_spec: str | None,
     overrides: tuple[str, ...],
@@ -60,7 +62,7 @@ def backtest(
     settings = list(overrides)
     if strategy_spec is not None:
         settings.append(f"strategy.function={json.dumps(strategy_spec)}")
-    config = load_config(config_path, settings, legs, symbols, data_dir)
+    config = load_config(config_path, settings, legs, symbols, data_dir, latency_run=latency_run)
     if is_download:
         end = end or start
         download_missing(config, start, end, is_agreed=is_agreed)

@@ -15,24 +15,32 @@ from urllib.parse import urlsplit
 
 import click
 
-from arb.cli.lines import Day, ReadingProgress, config_option, load_config, output
+from arb.cli.lines import (
+    Day,
+    ReadingProgress,
+    config_option,
+    latency_option,
+    load_config,
+    output,
+    sigterm_as_ctrl_c,
+)
 from arb.errors import ExitCode, InputError
 
 if TYPE_CHECKING:
     from arb.app.dryrun import DryRunResult
     from arb.config import Config
+    from arb.sandbox.serve.sandbox import Sandbox
+    from arb.sandbox.serve.urls import VenueUrls
 
 
 @click.command("dry-run")
 @config_option
 @click.option("--live-data", is_flag=True, help="On the venues' live market data.")
-@click.option("--sandbox", "is_sandbox", is_flag=True, help="On those of a running arb sandbox serve.")
+@click.option("--sandbox", "is_sandbox", is_flag=True, help="On a simulated market on this machine.")
 @click.option(
     "--port-base",
     type=click.IntRange(1, 65_532),
-    default=8900,
-    show_default=True,
-    help="That of arb sandbox serve, with --sandbox.",
+    help="With --sandbox: on the arb sandbox serve that runs there (8900 unless it was told otherwise).",
 )
 @click.option("--duration", help="How long, such as 90s, 30m, 1h; without it until Ctrl+C.")
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
@@ -41,6 +49,7 @@ if TYPE_CHECKING:
 @click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
 @click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@latency_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-dry-run].")
 @click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
 @click.option(
@@ -55,7 +64,7 @@ def dry_run(
     config_path: Path,
     live_data: bool,
     is_sandbox: bool,
-    port_base: int,
+    port_base: int | None,
     duration: str | None,
     start: date | None,
     end: date | None,
@@ -63,6 +72,7 @@ def dry_run(
     legs: str | None,
     symbols: str | None,
     data_dir: Path | None,
+    latency_run: Path | None,
     out: Path | None,
     strategy_spec: str | None,
     overrides: tuple[str, ...],
@@ -72,21 +82,24 @@ def dry_run(
 ) -> None:
     """Run the strategy with simulated fills, on live data or through the same code on recorded days."""
     _refuse_mixtures(live_data or is_sandbox, start, end, speed, duration)
-    settings = list(overrides)
-    if strategy_spec is not None:
-        settings.append(f"strategy.function={json.dumps(strategy_spec)}")
-    config = load_config(config_path, settings, legs, symbols, data_dir)
-    if start is not None:
-        from arb.app.dryrun import run_recorded
-
-        with ReadingProgress("reading recordings") as progress:
-            result = run_recorded(
-                config, start, end, out, speed=speed, progress=progress, has_report=has_report
-            )
-    else:
-        result = _live(
-            config, out, duration, port_base if is_sandbox else None, has_report, log_json, as_json
+    if port_base is not None and not is_sandbox:
+        raise InputError("--port-base is that of a running sandbox: give --sandbox as well")
+    with sigterm_as_ctrl_c():
+        settings = list(overrides)
+        if strategy_spec is not None:
+            settings.append(f"strategy.function={json.dumps(strategy_spec)}")
+        config = load_config(
+            config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
         )
+        if start is not None:
+            from arb.app.dryrun import run_recorded
+
+            with ReadingProgress("reading recordings") as progress:
+                result = run_recorded(
+                    config, start, end, out, speed=speed, progress=progress, has_report=has_report
+                )
+        else:
+            result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
     _show(result, as_json=as_json)
     sys.exit(result.exit_code)
 
@@ -95,6 +108,7 @@ def _live(
     config: Config,
     out: Path | None,
     duration: str | None,
+    is_sandbox: bool,
     port_base: int | None,
     has_report: bool,
     log_json: bool,
@@ -108,12 +122,7 @@ def _live(
                 f"arb dry-run --live-data needs {library}: install it with pip install 'arb[live]'"
             )
     from arb.app.dryrun_live import run_live
-    from arb.app.running_sandbox import sandbox_urls
 
-    urls = None if port_base is None else sandbox_urls(port_base)
-    if urls is not None:
-        names = {leg.venue.name for leg in config.legs} & urls.keys()
-        refuse_absent_sandbox({name: urls[name].rest for name in names})
     is_watched = sys.stdout.isatty() and not as_json
     echo = None if is_watched else lambda line: click.echo(line, err=True)
     from arb.cli.session_view import SessionTable, StatusLine
@@ -125,12 +134,27 @@ def _live(
         config,
         out,
         duration_s=duration_s,
-        sandbox=urls,
+        sandbox=_sandbox(config, port_base) if is_sandbox else None,
         has_report=has_report,
         log_json=log_json,
         viewer=viewer,
         echo=echo,
     )
+
+
+def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, VenueUrls]:
+    """A market of the session's own, or the addresses of the one that runs at the port."""
+    if port_base is None:
+        from arb.app.serve import seeded_sandbox
+
+        venues = {leg.venue.name: leg.venue for leg in config.legs}
+        return seeded_sandbox(venues, [(leg.venue.name, leg.symbol) for leg in config.legs])
+    from arb.app.running_sandbox import sandbox_urls
+
+    urls = sandbox_urls(port_base)
+    names = {leg.venue.name for leg in config.legs} & urls.keys()
+    refuse_absent_sandbox({name: urls[name].rest for name in names})
+    return urls
 
 
 def refuse_absent_sandbox(urls: Mapping[str, str]) -> None:
@@ -141,7 +165,8 @@ def refuse_absent_sandbox(urls: Mapping[str, str]) -> None:
             socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
         except OSError:
             raise InputError(
-                f"no sandbox serves {venue} at {url}: start one with arb sandbox serve"
+                f"no sandbox serves {venue} at {url}: start one with arb sandbox serve, or leave "
+                "--port-base out"
             ) from None
 
 

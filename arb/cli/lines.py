@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
@@ -40,6 +42,15 @@ config_option = click.option(
     default=Path("config/arbitrage.toml"),
     show_default=True,
     help="Main configuration file; venue files lie beside it.",
+)
+
+
+latency_option = click.option(
+    "--latency",
+    "latency_run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Order latencies as a session on live data met them: its folder.",
 )
 
 
@@ -82,6 +93,23 @@ def _usage_in_one_line() -> Iterator[None]:
         fail(f"{error.format_message().rstrip('.')}; see {command} --help", ExitCode.USER_INPUT)
 
 
+@contextlib.contextmanager
+def sigterm_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM interrupts as Ctrl+C does, until an event loop takes it: nothing half done is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def fail(message: str, code: ExitCode) -> NoReturn:
     """Ends the command with one line on standard error."""
     click.echo(f"error: {' '.join(message.split())}", err=True)
@@ -108,15 +136,32 @@ class Day(click.ParamType[date]):
 
 
 def load_config(
-    path: Path, overrides: Sequence[str], legs: str | None, symbols: str | None, data_dir: Path | None
+    path: Path,
+    overrides: Sequence[str],
+    legs: str | None,
+    symbols: str | None,
+    data_dir: Path | None,
+    *,
+    is_sandbox: bool = False,
+    latency_run: Path | None = None,
 ) -> Config:
-    """The configuration that `--config`, `--set`, `--legs`, `--symbols` and `--data` describe together."""
+    """The configuration that `--config`, `--set`, `--legs`, `--symbols`, `--data` and `--latency` describe together.
+
+    is_sandbox: where there is no file, that of `arb init` will do.
+    """
     from arb.config import load
+    from arb.config.templates import main_file
 
     settings = list(overrides)
     if data_dir is not None:
         settings.append(f"data.directory={json.dumps(str(data_dir))}")
-    return load(path, settings, listed(legs), listed(symbols))
+    with main_file(path, is_sandbox=is_sandbox) as file:
+        config = load(file, settings, listed(legs), listed(symbols))
+    if latency_run is None:
+        return config
+    from arb.app.legs import with_latencies_of
+
+    return with_latencies_of(config, latency_run)
 
 
 class ReadingProgress:

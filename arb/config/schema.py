@@ -224,7 +224,8 @@ class Execution(Table, frozen=True, kw_only=True):
         int, key("ms", "Least time from the beginning of one attempt to the next.", ge=0, le=_DAY_MS)
     ] = 100
     stale_after_ms: Annotated[
-        int, key("ms", "A book that was silent for longer opens no attempt.", ge=1, le=_DAY_MS)
+        int,
+        key("ms", "A book that was silent for longer, or came so late, opens no attempt.", ge=1, le=_DAY_MS),
     ] = 2000
     slippage_tolerance: Annotated[
         float, key("share", "Share of the price by which an order may be worse than the touch.", ge=0, le=0.1)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from pathlib import Path
 
@@ -22,6 +23,16 @@ def template_text(name: str) -> str:
 def template_folder() -> AbstractContextManager[Path]:
     """The folder of the templates as files, for as long as the context is open."""
     return resources.as_file(resources.files("arb").joinpath("templates"))
+
+
+@contextmanager
+def main_file(path: Path, *, is_sandbox: bool) -> Iterator[Path]:
+    """The main file at `path`; with a sandbox the one that `arb init` would write, where there is none."""
+    if is_sandbox and not path.exists():
+        with template_folder() as folder:
+            yield folder / TEMPLATE_NAMES[0]
+    else:
+        yield path
 
 
 def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:

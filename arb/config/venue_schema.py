@@ -102,6 +102,20 @@ class Latency(Table, frozen=True, kw_only=True):
     response_ms: Annotated[
         float, key("ms", "The answer, from the matching engine to us.", ge=0, le=_MINUTE_MS)
     ]
+    order_file: (
+        Annotated[
+            str,
+            key(
+                "",
+                "Measured latencies of orders by time, instead of entry_ms and response_ms; absent: those.",
+                form="a latency file of hftbacktest, relative to the working directory; {symbol} is the symbol in "
+                "small letters",
+                min_length=1,
+                max_length=4096,
+            ),
+        ]
+        | None
+    ) = None
 
 
 QueueModel = Literal["risk_adverse", "log_prob", "log_prob2", "power_prob", "power_prob2", "power_prob3"]

@@ -1,27 +1,32 @@
 """The rows of a live session once more, from its recording: the feed's own pipeline over the recorded frames.
 
 What the frames do not tell, the session's marks do (`arb.dryrun.marks`). The rows are those that the strategy was told
-of, to the last bit, which a checksum proves; they come ordered for both sides, as a replay reads them.
+of, to the last bit, which a checksum proves. The venues' side has them in the order in which they happened for it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from hftbacktest.types import event_dtype
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
-from arb.data.convert import BLOCK_ROWS, Block, write_rows
-from arb.data.npy import load_rows
+from arb.data.convert import BLOCK_ROWS, Block
+from arb.data.npy import NpyWriter, load_rows
 from arb.data.order import END_OF_ROWS
 from arb.data.raw import read_pieces
 from arb.data.spool import Spool
-from arb.dryrun.marks import MarkKind, checksum, is_cleared, lifted
+from arb.dryrun.latencies import FeedLags
+from arb.dryrun.marks import MarkKind, checksum, happened_after, is_cleared, lifted
 from arb.errors import InputError
 from connectors.pipeline import Outcome, Pipeline
 from connectors.types import Instrument, Kind, Rows, Venue
+
+#: (kind, value) of marks that are still to be looked at, in order.
+_Marks = deque[tuple[int, int]]
 
 
 class LegSource(NamedTuple):
@@ -34,32 +39,59 @@ class LegSource(NamedTuple):
 
 
 class Again(NamedTuple):
-    """What came of it: the ordered rows, and how many there were as they were told, with their checksum."""
+    """What came of it: the rows of both sides in order, how many were told, with their checksum, the feed's lags."""
 
-    rows: Rows
+    local: Rows
+    exch: Rows
     frames: int
     told: int
     checksum: int
+    lags: list[tuple[int, int]]
 
 
 def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder: Path) -> Again:
     """The rows of a leg's first `frames` frames.
 
-    marks: the leg's, of dtype MARK. folder: for the rows, which are mapped from a file in it. Raises InputError for a
+    marks: the leg's, of dtype MARK. folder: for the rows, which are mapped from files in it. Raises InputError for a
     recording that cannot be read, DecodeError for a frame that cannot.
     """
     told = total = read = 0
+    lags = FeedLags()
+    name = f"{source.instrument.venue}_{source.instrument.symbol}"
+    local, exch = folder / f"{name}_local.npy", folder / f"{name}_exch.npy"
     with Spool(folder) as spool:
         blocks = _Blocks(spool)
-        for number, rows in _told(source, marks, frames):
-            read = number
-            if len(rows):
-                told += len(rows)
-                total = checksum(rows, total)
-                blocks.add(rows)
-        path = folder / f"{source.instrument.venue}_{source.instrument.symbol}.npy"
-        write_rows(spool, blocks.finish(), path)
-    return Again(load_rows(path), read, told, total)
+        with NpyWriter(local) as writer:
+            for number, rows, watermark in _told(source, marks, frames):
+                read = number
+                if len(rows):
+                    told += len(rows)
+                    total = checksum(rows, total)
+                    lags.follow(rows)
+                    writer.write(_flagged(rows, LOCAL_EVENT))
+                    happened = rows if watermark is None else happened_after(rows, watermark)
+                    blocks.add(_flagged(happened, EXCH_EVENT))
+        _write_by_venue_time(spool, blocks.finish(), exch)
+    return Again(load_rows(local), load_rows(exch), read, told, total, lags.samples)
+
+
+def _flagged(rows: Rows, flag: int) -> Rows:
+    flagged = rows.copy()
+    flagged["ev"] |= np.uint64(flag)
+    return flagged
+
+
+def _write_by_venue_time(spool: Spool, blocks: Sequence[Block], path: Path) -> None:
+    """By venue time, of one time in the order of receipt, as `VenueOrder` releases them."""
+    waiting: Rows = np.zeros(0, event_dtype)
+    start = 0
+    with NpyWriter(path) as writer:
+        for end, frontier in blocks:
+            rows = np.concatenate((waiting, spool[start:end]))
+            rows = rows[np.argsort(rows["exch_ts"], kind="stable")]
+            certain = int(np.searchsorted(rows["exch_ts"], frontier, side="right"))
+            writer.write(rows[:certain])
+            waiting, start = rows[certain:], end
 
 
 class _Blocks:
@@ -73,7 +105,7 @@ class _Blocks:
         self._earliest: list[int] = []
 
     def add(self, rows: Rows) -> None:
-        self._pending.append(rows.copy())
+        self._pending.append(rows)
         self._count += len(rows)
         if self._count >= BLOCK_ROWS:
             self._flush()
@@ -106,8 +138,8 @@ class _Teller:
         self._next = 0
         self._offset_ns = 0
 
-    def frame(self, number: int, local_ts: int, frame: bytes) -> Iterator[Rows]:
-        """The rows of a frame and of what happened behind it."""
+    def frame(self, number: int, local_ts: int, frame: bytes) -> Iterator[tuple[Rows, int | None]]:
+        """The rows of a frame and of what happened behind it, and the watermark that they were too late for."""
         mine = []
         while self._next < len(self._marks) and self._marks[self._next][1] <= number:
             mine.append(self._marks[self._next])
@@ -115,13 +147,11 @@ class _Teller:
         self._offset_ns = next((v for kind, _, v in mine if kind == MarkKind.OFFSET), self._offset_ns)
         rows = self._own(local_ts, frame)
         # In the order in which they were made: those of the frame's own rows come first.
-        rest = [mark for mark in mine if mark[0] != MarkKind.OFFSET]
+        rest = deque((kind, value) for kind, _, value in mine if kind != MarkKind.OFFSET)
         if len(rows):
-            if is_cleared(rows) and rest and rest[0][0] == MarkKind.CLEARED:
-                rest.pop(0)
-            if rest and rest[0][0] == MarkKind.LIFTED:
-                rows = lifted(rows, rest.pop(0)[2])
-            yield rows
+            if is_cleared(rows):
+                _taken(rest, MarkKind.CLEARED)
+            yield _as_told(rows, rest)
         yield from self._behind(rest)
 
     def _own(self, local_ts: int, frame: bytes) -> Rows:
@@ -135,31 +165,45 @@ class _Teller:
             pipeline.join(local_ts, self._offset_ns)
         return pipeline.rows
 
-    def _behind(self, marks: list[tuple[int, int, int]]) -> Iterator[Rows]:
-        for n, (kind, _, value) in enumerate(marks):
+    def _behind(self, rest: _Marks) -> Iterator[tuple[Rows, int | None]]:
+        while rest:
+            kind, value = rest.popleft()
             if kind in (MarkKind.CLEARED, MarkKind.DOWN):
                 self._pipeline.doubt(value - self._offset_ns)
-                rows = self._pipeline.rows
-                if len(rows):
-                    follows = marks[n + 1] if n + 1 < len(marks) else (0, 0, 0)
-                    yield lifted(rows, follows[2]) if follows[0] == MarkKind.LIFTED else rows
+                if len(self._pipeline.rows):
+                    yield _as_told(self._pipeline.rows, rest)
 
 
-def _told(source: LegSource, marks: np.ndarray[Any, Any], frames: int) -> Iterator[tuple[int, Rows]]:
+def _as_told(rows: Rows, rest: _Marks) -> tuple[Rows, int | None]:
+    """Rows as they were told by the marks that follow them, and the watermark that they were too late for."""
+    told_ts = _taken(rest, MarkKind.LIFTED)
+    rows = rows if told_ts is None else lifted(rows, told_ts)
+    return rows, _taken(rest, MarkKind.LATE)
+
+
+def _taken(rest: _Marks, kind: MarkKind) -> int | None:
+    """The value of the next mark, which is taken out, if it is of this kind."""
+    return rest.popleft()[1] if rest and rest[0][0] == kind else None
+
+
+def _told(
+    source: LegSource, marks: np.ndarray[Any, Any], frames: int
+) -> Iterator[tuple[int, Rows, int | None]]:
+    """(frames read so far, rows, watermark that they were too late for), at the end without rows."""
     teller = _Teller(source, marks)
     number = 0
     for path in source.files:
         for line in _lines(path):
             if number == frames:
-                yield number, np.zeros(0, event_dtype)
+                yield number, np.zeros(0, event_dtype), None
                 return
             number += 1
             stamp, _, frame = line.partition(b" ")
             if not stamp.isdigit():
                 raise InputError(f"{path}: line {number}: no frame with its time")
-            for rows in teller.frame(number, int(stamp), frame):
-                yield number, rows
-    yield number, np.zeros(0, event_dtype)
+            for rows, watermark in teller.frame(number, int(stamp), frame):
+                yield number, rows, watermark
+    yield number, np.zeros(0, event_dtype), None
 
 
 def _lines(path: Path) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ class SimulatedLeg(NamedTuple):
     """A leg with what its simulated exchange does. Without more than the leg it does what a backtest's does."""
 
     leg: Leg
-    #: Instead of the leg's two constants.
+    #: Instead of the leg's own: its two constants, or what was measured.
     latency: Latency | None = None
     #: The venue's filters and funds; None is off, as in a backtest.
     rules: Rules | None = None
@@ -92,7 +92,9 @@ class DryRunBot(LiveBot):
 
     def _attach(self, world: LiveWorld, number: int, simulated: SimulatedLeg, book_width: int) -> None:
         leg, blocks = simulated.leg, world.blocks
-        latency = simulated.latency or Latency(leg.entry_latency_ns, leg.response_latency_ns)
+        latency = simulated.latency or Latency(
+            leg.entry_latency_ns, leg.response_latency_ns, by_time=leg.order_latencies
+        )
         rules = make_rules(blocks, simulated.rules) if simulated.rules else None
         exchange = blocks.record(
             EXCHANGE,

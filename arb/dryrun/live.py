@@ -87,6 +87,10 @@ class LiveDriver:
         """Rows that came behind their leg's watermark: the venues' side saw them too late."""
         return sum(order.late for order in self._orders)
 
+    def late_below(self, leg_no: int) -> int | None:
+        """The watermark that some of the leg's rows of the last `on_rows` were behind; None: none was."""
+        return self._orders[leg_no].late_below
+
     def stop(self) -> bool:
         """End the strategy. False when it does not heed it."""
         return self._strand.stop()

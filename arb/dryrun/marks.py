@@ -1,13 +1,15 @@
 """What a recording of frames does not say of how its rows came about live; with it they can be derived again. Pure.
 
 Rows depend on the frames, and on three things beside them: the clock offset of the moment, when a book was given up
-for a reason outside of its frames, and when rows that claim to be older than what was told before were moved up. A
-mark is kept for each; they are few.
+for a reason outside of its frames, and when rows that claim to be older than what was told before were moved up. What
+the venues' side makes of them depends on a fourth: rows that came too late for it, such as after a stall, happen when
+they come. A mark is kept for each; they are few.
 """
 
 from __future__ import annotations
 
 import zlib
+from array import array
 from enum import IntEnum
 from typing import Any
 
@@ -20,6 +22,7 @@ from connectors.types import Rows
 #: frame: number of the leg's frames up to then, the frame concerned included. value: see `MarkKind`.
 MARK = np.dtype([("leg", "i8"), ("kind", "i8"), ("frame", "i8"), ("value", "i8")])
 
+_FIELDS = len(MARK.names or ())
 _NO_OFFSET = int(np.iinfo(np.int64).min)
 
 
@@ -34,6 +37,8 @@ class MarkKind(IntEnum):
     """The connection was lost after this frame: what was held for a snapshot is forgotten."""
     LIFTED = 4
     """Rows of this frame came when `value` had been told already: they count as received after it."""
+    LATE = 5
+    """Rows of this frame came when the venues' side knew everything up to `value`: there they happen right after it."""
 
 
 class LegMarks:
@@ -44,11 +49,21 @@ class LegMarks:
         self._offset_ns = _NO_OFFSET
         #: Whether no rows came since the last frame: those that come next are most likely its own.
         self._is_fresh = False
-        self.marks: list[tuple[int, int, int, int]] = []
+        # Four numbers a mark, packed: a machine that is too slow leaves one for nearly every frame.
+        self._cells = array("q")
         #: Frames that were recorded; rows that were told; a checksum over them.
         self.frames = 0
         self.rows = 0
         self.checksum = 0
+
+    @property
+    def count(self) -> int:
+        """Marks so far."""
+        return len(self._cells) // _FIELDS
+
+    def since(self, first: int) -> np.ndarray[Any, Any]:
+        """The marks from number `first` on, of dtype MARK."""
+        return np.array(self._cells[first * _FIELDS :], np.int64).view(MARK)
 
     def on_frame(self) -> None:
         """A frame was recorded."""
@@ -74,13 +89,17 @@ class LegMarks:
             self._add(MarkKind.LIFTED, told_ts)
         return rows
 
-    def count(self, rows: Rows) -> None:
+    def on_late(self, watermark: int) -> None:
+        """Some of the rows that `take` gave last were too late for the venues' side."""
+        self._add(MarkKind.LATE, watermark)
+
+    def add_rows(self, rows: Rows) -> None:
         """Adds rows that were told to the sums."""
         self.rows += len(rows)
         self.checksum = checksum(rows, self.checksum)
 
     def _add(self, kind: MarkKind, value: int) -> None:
-        self.marks.append((self._leg_no, int(kind), self.frames, value))
+        self._cells.extend((self._leg_no, int(kind), self.frames, value))
 
 
 def checksum(rows: Rows, before: int = 0) -> int:
@@ -103,9 +122,16 @@ def lifted(rows: Rows, told_ts: int) -> Rows:
     return moved
 
 
+def happened_after(rows: Rows, watermark: int) -> Rows:
+    """A copy of rows that happened after `watermark` at the earliest."""
+    moved = rows.copy()
+    np.maximum(moved["exch_ts"], watermark + 1, out=moved["exch_ts"])
+    return moved
+
+
 def as_array(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
     """The marks of all legs, of dtype MARK."""
-    return np.array([mark for leg in legs for mark in leg.marks], MARK)
+    return np.concatenate([leg.since(0) for leg in legs])
 
 
 def end_row(local_ts: int) -> Rows:

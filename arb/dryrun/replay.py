@@ -1,17 +1,18 @@
 """Recorded rows through a dry-run at full speed: the reader that a socket feed takes the place of.
 
-Both sides read the same arrays, each what is flagged for it, piece by piece: a side is known up to the last row that
-it was given, and both go on only as far as every leg's are. How the rows are cut changes nothing.
+Both sides read the same arrays, each what is flagged for it, piece by piece, or each its own: a side is known up to
+the last row that it was given, and both go on only as far as every leg's are. How the rows are cut changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 
+from arb.bot.stream import Stream
 from arb.bot.world import NEVER
 from arb.dryrun.bot import DryRunBot
 from arb.dryrun.strand import Strand
@@ -21,27 +22,33 @@ from connectors.types import Rows
 #: Rows that a leg is given at a time.
 PIECE_ROWS = 1 << 16
 
+#: Of the sides, in the order of `_note_last`.
+_FLAGS = (EXCH_EVENT, LOCAL_EVENT)
 _EXCH_FLAG = np.uint64(EXCH_EVENT)
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
 
-class _LegReader:
-    """One leg's arrays, a piece after the other, and up to when both sides of the leg are known."""
+class _Reader:
+    """Arrays, a piece after the other, for the sides that read them, and up to when those are known."""
 
-    def __init__(self, arrays: Sequence[Rows], piece_rows: int) -> None:
+    def __init__(self, arrays: Sequence[Rows], streams: Mapping[int, Stream], piece_rows: int) -> None:
+        """streams: by the flag of their side."""
         self._pieces = _pieces(arrays, piece_rows)
+        self._streams = list(streams.values())
+        self._sides = [_FLAGS.index(flag) for flag in streams]
         self._last = np.full(2, -1, np.int64)
         self._following = next(self._pieces, None)
         self.known_ts = NEVER if self._following is None else -1
 
-    def next_piece(self) -> Rows | None:
-        """The next piece; `known_ts` is what holds once it has been given."""
+    def give(self) -> None:
+        """Gives the next piece; `known_ts` is what holds then."""
         piece, self._following = self._following, next(self._pieces, None)
         if piece is not None:
             _note_last(piece, self._last)
+            for stream in self._streams:
+                stream.append(piece)
         # Rows of the last time may follow in the next piece.
-        self.known_ts = NEVER if self._following is None else int(self._last.min()) - 1
-        return piece
+        self.known_ts = NEVER if self._following is None else int(self._last[self._sides].min()) - 1
 
 
 def replay(
@@ -50,21 +57,23 @@ def replay(
     strategy: Callable[..., Any],
     arguments: tuple[Any, ...],
     *,
+    venue_rows: Sequence[Sequence[Rows]] | None = None,
     piece_rows: int = PIECE_ROWS,
     pace: Callable[[int], None] | None = None,
 ) -> Strand:
     """Run a compiled strategy over the arrays of every leg, to the end; the strand with what came of it.
 
+    venue_rows: those of the venues' side, where `legs` has only the bot's.
     pace: called before the strategy hears of everything up to a time, and may wait there; it changes no result.
     An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and goes on.
     """
     strand = Strand(bot, strategy, arguments)
-    readers = [_LegReader(arrays, piece_rows) for arrays in legs]
+    readers = _readers(bot, legs, venue_rows, piece_rows)
     known_ts = min(reader.known_ts for reader in readers)
     bot.set_horizons(known_ts, known_ts)
     try:
         while strand.resume():
-            known_ts = _feed(bot, readers)
+            known_ts = _feed(readers)
             if pace is not None:
                 pace(known_ts)
             bot.set_horizons(known_ts, known_ts)
@@ -74,13 +83,26 @@ def replay(
     return strand
 
 
-def _feed(bot: DryRunBot, readers: Sequence[_LegReader]) -> int:
-    """Give the leg that is behind its next piece; up to when everything is known then."""
-    behind = min(range(len(readers)), key=lambda number: readers[number].known_ts)
-    piece = readers[behind].next_piece()
-    if piece is not None:
-        bot.local_streams[behind].append(piece)
-        bot.exch_streams[behind].append(piece)
+def _readers(
+    bot: DryRunBot,
+    legs: Sequence[Sequence[Rows]],
+    venue_rows: Sequence[Sequence[Rows]] | None,
+    piece_rows: int,
+) -> list[_Reader]:
+    readers = []
+    for number, arrays in enumerate(legs):
+        local, exch = {LOCAL_EVENT: bot.local_streams[number]}, {EXCH_EVENT: bot.exch_streams[number]}
+        if venue_rows is None:
+            readers.append(_Reader(arrays, local | exch, piece_rows))
+        else:
+            readers.append(_Reader(arrays, local, piece_rows))
+            readers.append(_Reader(venue_rows[number], exch, piece_rows))
+    return readers
+
+
+def _feed(readers: Sequence[_Reader]) -> int:
+    """Give what is behind its next piece; up to when everything is known then."""
+    min(readers, key=lambda reader: reader.known_ts).give()
     return min(reader.known_ts for reader in readers)
 
 

@@ -6,6 +6,7 @@ here waits. An error inside is kept for the host (`fault`): a socket must not ta
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -14,8 +15,11 @@ import numpy as np
 
 from arb.bot.world import NEVER
 from arb.data.spells import BookSpells, SpellFinder
+from arb.dryrun.journal import LegKept
+from arb.dryrun.latencies import FeedLags
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.marks import LegMarks, as_array
+from arb.dryrun.troubles import AgeWatch, Unreached
 from arb.leg import Leg
 from connectors.feed_state import FeedStatus
 from connectors.lag import OffsetEstimator
@@ -23,8 +27,6 @@ from connectors.transport import Event, EventKind
 from connectors.types import Rows
 
 _S = 1_000_000_000
-#: Of the feed's latency, a sample is kept so often.
-_SAMPLE_NS = _S
 #: What the view shows of what happened.
 _EVENTS_SHOWN = 8
 
@@ -47,6 +49,17 @@ class SessionRecord(NamedTuple):
     end_ts: int
 
 
+class Moment(NamedTuple):
+    """What a session has come to since the moment before. marks, legs' lags: those since then."""
+
+    told_ts: int
+    legs: list[LegKept]
+    marks: Any
+    late: int
+    late_since: int
+    events: dict[str, int]
+
+
 class _LegState:
     """What is kept of a leg while it goes on."""
 
@@ -57,8 +70,29 @@ class _LegState:
         self.spells = SpellFinder()
         self.first_ts = self.last_ts = 0
         self.gaps = 0
-        #: (receipt, latency) pairs of the feed, at most one a second.
-        self.lags: list[tuple[int, int]] = []
+        self.lags = FeedLags()
+        self.age = AgeWatch()
+        #: How many marks and lags the last moment had.
+        self.marks_kept = self.lags_kept = 0
+
+    @property
+    def book(self) -> BookSpells:
+        """When the book was known, so far."""
+        spells = copy.deepcopy(self.spells)
+        if spells.has_begun:
+            spells.close(self.last_ts)
+        return spells.spells
+
+    def kept(self) -> LegKept:
+        """The leg at this moment; what it has of samples is not told again."""
+        lags, self.lags_kept = self.lags.samples[self.lags_kept :], len(self.lags.samples)
+        marks = self.marks
+        return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags)
+
+    def new_marks(self) -> np.ndarray[Any, Any]:
+        """The marks since the last call."""
+        marks, self.marks_kept = self.marks.since(self.marks_kept), self.marks.count
+        return marks
 
 
 class Session:
@@ -94,6 +128,7 @@ class Session:
         self.events: list[str] = []
         #: When a row was first known to be late for the venues' side; 0: none was.
         self.late_since = 0
+        self._unreached = Unreached()
         #: What happened, by kind.
         self.event_counts: dict[str, int] = {}
 
@@ -119,8 +154,10 @@ class Session:
                 self.first_row_ns = time.monotonic_ns()
             is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
             self._count(state, rows)
-            if not self.late_since and self._driver.late:
-                self.late_since = now
+            late_below = self._driver.late_below(leg_no)
+            if late_below is not None:
+                state.marks.on_late(late_below)
+                self.late_since = self.late_since or now
         except Exception as error:  # for the host, which ends the session with it
             self._break(error)
             return
@@ -165,13 +202,30 @@ class Session:
                 self._states[leg_no].gaps += event.kind == EventKind.GAP
                 self._recorder.event(leg.venue, leg.symbol, event.local_ts, event.kind.value, event.text)
         name = f"{event.venue}:{event.symbol}" if event.symbol else event.venue
-        self.tell(event.kind.value, f"{name} {event.text}".rstrip())
+        if self._unreached.is_news(event):
+            self.tell(event.kind.value, f"{name} {event.text}".rstrip())
+        else:
+            self._count_event(event.kind.value)
+
+    @property
+    def unheard(self) -> list[str]:
+        """Legs of which no row came, each with the reason where one is known."""
+        return [
+            f"{state.leg.name} ({reason})"
+            if (reason := self._unreached.reason(state.leg.venue))
+            else state.leg.name
+            for state in self._states
+            if not state.marks.rows
+        ]
 
     def tell(self, event: str, text: str) -> None:
         """To the log and the view."""
-        self.event_counts[event] = self.event_counts.get(event, 0) + 1
+        self._count_event(event)
         self.events = [*self.events[1 - _EVENTS_SHOWN :], f"{event} {text}"]
         self._log(event, text)
+
+    def _count_event(self, event: str) -> None:
+        self.event_counts[event] = self.event_counts.get(event, 0) + 1
 
     def start(self, resume: Callable[[], bool]) -> bool:
         """Lets the strategy begin, up to its first wait. False where it ends before."""
@@ -195,6 +249,17 @@ class Session:
         marks = as_array([state.marks for state in self._states])
         return SessionRecord(marks, np.array(sums, np.int64).reshape(-1, 3), self._told_ts)
 
+    def moment(self) -> Moment:
+        """What has come since the last call; between two calls of anything else."""
+        return Moment(
+            self._told_ts,
+            [state.kept() for state in self._states],
+            np.concatenate([state.new_marks() for state in self._states]),
+            self.late,
+            self.late_since,
+            dict(self.event_counts),
+        )
+
     @property
     def late(self) -> int:
         """Rows that the venues' side saw too late."""
@@ -214,14 +279,11 @@ class Session:
 
     def lags_of(self, leg_no: int) -> list[tuple[int, int]]:
         """(time of receipt, latency) of the feed, a sample a second."""
-        return self._states[leg_no].lags
+        return self._states[leg_no].lags.samples
 
     def spells_of(self, leg_no: int) -> BookSpells:
-        """When the leg's book was known. Once, after the end."""
-        state = self._states[leg_no]
-        if state.spells.has_begun:
-            state.spells.close(state.last_ts)
-        return state.spells.spells
+        """When the leg's book was known."""
+        return self._states[leg_no].book
 
     def _entered(self, call: Callable[[], bool]) -> bool:
         self.entered_ns = time.monotonic_ns()
@@ -231,15 +293,16 @@ class Session:
             self.entered_ns = 0
 
     def _count(self, state: _LegState, rows: Rows) -> None:
-        state.marks.count(rows)
+        state.marks.add_rows(rows)
         local_ts = int(rows["local_ts"][-1])
         if not state.first_ts:
             state.first_ts = int(rows["local_ts"][0])
             state.spells.begin(state.first_ts, is_carried=False)
         state.spells.follow(rows)
         state.last_ts = local_ts
-        if not state.lags or local_ts - state.lags[-1][0] >= _SAMPLE_NS:
-            state.lags.append((local_ts, local_ts - int(rows["exch_ts"][-1])))
+        state.lags.follow(rows)
+        if news := state.age.follow(rows):
+            self.tell("age", f"{state.leg.name}: {news}")
 
     def _break(self, error: BaseException) -> None:
         self.fault = error

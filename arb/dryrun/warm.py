@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from hftbacktest.types import event_dtype
 
+from arb.bot.fills import FILL
 from arb.data.spells import SpellFinder
+from arb.dryrun.heard import HEARD, filled_orders
 from arb.dryrun.live import for_bot
 from arb.dryrun.watermark import VenueOrder
 from connectors.pipeline import warm_up
@@ -26,5 +28,6 @@ def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
     spells.begin(1, is_carried=False)
     spells.follow(rows)
     spells.close(3)
+    filled_orders(np.zeros(1, np.int64), np.zeros(0, HEARD), np.zeros(0, FILL))
     for venue, instrument in instruments:
         warm_up(venue, instrument)

@@ -3,7 +3,7 @@
 Streams of one venue overtake each other: a row may come that happened before one that was there already. So a leg's
 rows wait until the watermark is past them: the latest venue time seen less the disorder that is allowed, or the time
 now less the longest silence, for a market where nothing happens. A row that comes behind the watermark is counted,
-and happens at it.
+and happens right behind it; who tells the story again must be told of the watermark (`late_below`).
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ class VenueOrder:
         self.watermark = -1
         #: Rows that came behind the watermark.
         self.late = 0
+        #: The watermark that some of the rows received last were behind; None: none was.
+        self.late_below: int | None = None
 
     @property
     def waiting(self) -> int:
@@ -51,6 +53,7 @@ class VenueOrder:
             self._waiting = grown
         late, latest = _insert(rows, self._waiting, self._count, self.watermark)
         self.late += late
+        self.late_below = self.watermark if late else None
         self._count = needed
         self._latest = max(self._latest, latest)
 

@@ -19,6 +19,8 @@ from arb.run.trades import HEADER, Trade
 
 #: The files that a report is made of; the rest of a run folder is made from them.
 MANIFEST, TRADES, RECORDS = "manifest.json", "trades.csv", "records.npz"
+#: There while a session on live data goes on, and after one that was killed.
+JOURNAL = "session.journal"
 
 _STATE = ("timestamp", "price", "position", "balance", "fee", "num_trades", "trading_volume", "trading_value")
 _DECISION = ("timestamp", "code", "attempt", "leg", "order_id", "value")
@@ -89,6 +91,10 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     try:
         manifest = json.loads(path.read_bytes())
     except FileNotFoundError:
+        if (folder / JOURNAL).exists():
+            raise InputError(
+                f"{folder}: a session that goes on, or was killed: arb verify finishes the folder of a killed one"
+            ) from None
         raise InputError(
             f"{folder}: no {MANIFEST} in it: not the folder of a run, or one cut off; arb backtest writes one"
         ) from None

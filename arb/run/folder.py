@@ -26,15 +26,19 @@ class RunFolder:
     that names the folder.
     """
 
-    def __init__(self, path: Path, *, is_open: bool = False) -> None:
+    def __init__(self, path: Path, *, is_open: bool = False, is_there: bool = False) -> None:
         """Raises InputError at once when the folder exists or cannot be made, so that no run is done in vain.
 
         is_open: it has its name from the beginning and stays, whatever happens: a live session fills it as it goes.
+        is_there: that of such a session, which goes on being filled.
         """
         self.path = path
-        self._is_open = is_open
+        self._is_open = is_open or is_there
         #: Parents that are made for it, innermost first; they go again when nothing is published.
         self._made: list[Path] = []
+        self._aside = path
+        if is_there:
+            return
         try:
             if os.path.lexists(path):
                 raise InputError(f"{path}: exists already; name another folder with --out")
@@ -42,7 +46,6 @@ class RunFolder:
             path.parent.mkdir(parents=True, exist_ok=True)
             if is_open:
                 path.mkdir()
-                self._aside = path
             else:
                 self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
                 self._aside.chmod(0o755)
@@ -86,6 +89,11 @@ class RunFolder:
         with self._naming_the_folder():
             (self._aside / name).parent.mkdir(exist_ok=True)
         self._write(name, content)
+
+    def remove(self, name: str) -> None:
+        """Takes a file out again, where there is one."""
+        with self._naming_the_folder():
+            (self._aside / name).unlink(missing_ok=True)
 
     def publish(self) -> None:
         """Gives the folder its name."""

@@ -1,7 +1,10 @@
 """How long an order takes to the exchange, and its answer back.
 
-Constant, as a backtest has it; constant with a seeded exponential tail; drawn with a seed from measured pairs; or the
-very times of an earlier run, request by request, so that it can be told again. Times are ns.
+Constant, as a backtest has it; constant with a seeded exponential tail; drawn with a seed from measured pairs; measured
+ones by time, as hftbacktest's `IntpOrderLatency`; or the very times of an earlier run, request by request, so that it
+can be told again. Times are ns.
+
+Source: hftbacktest/src/backtest/models/latency.rs of hftbacktest 2.4.4 (read 2026-11-21).
 """
 
 from __future__ import annotations
@@ -18,12 +21,14 @@ from arb.bot.memory import as_pointer, record_view
 from arb.bot.world import ANSWER, NEVER
 from connectors.jit import compiled
 
-_CONSTANT, _JITTER, _MEASURED, _RECORDED = range(4)
+_CONSTANT, _JITTER, _MEASURED, _RECORDED, _BY_TIME = range(5)
+#: A row of hftbacktest's order latency data: when a request was made, processed (0: turned down) and answered.
+LATENCY_ROW = np.dtype([("req_ts", "i8"), ("exch_ts", "i8"), ("resp_ts", "i8"), ("_padding", "i8")])
 #: A tail of more than this many means is cut.
 _TAIL_MAX = 20.0
 
 #: samples: address of (entry, response) pairs. arrivals, replies: addresses of recorded times, by request number
-#: and by number of the answer.
+#: and by number of the answer. rows: address of LATENCY_ROWs; of both ways, the row that the last one fell behind.
 LATENCY = np.dtype(
     [
         ("kind", "i8"),
@@ -38,6 +43,10 @@ LATENCY = np.dtype(
         ("replies", "i8"),
         ("replies_count", "i8"),
         ("replied", "i8"),
+        ("rows", "i8"),
+        ("rows_count", "i8"),
+        ("entry_row", "i8"),
+        ("response_row", "i8"),
     ]
 )
 
@@ -57,6 +66,8 @@ class Latency(NamedTuple):
     seed: int = 0
     #: The answers of a leg in an earlier run, of dtype `ANSWER`: their times are the latencies.
     recorded: Any = None
+    #: Measured latencies by time, of dtype LATENCY_ROW, in order.
+    by_time: Any = None
 
 
 def make_latency(blocks: Blocks, latency: Latency, kept: list[Any]) -> int:
@@ -79,6 +90,12 @@ def make_latency(blocks: Blocks, latency: Latency, kept: list[Any]) -> int:
         kept += [arrivals, replies]
         fields |= {"kind": _RECORDED, "arrivals": arrivals.ctypes.data, "arrivals_count": len(arrivals)}
         fields |= {"replies": replies.ctypes.data, "replies_count": len(replies)}
+    if latency.by_time is not None:
+        rows = np.ascontiguousarray(latency.by_time, LATENCY_ROW)
+        if not len(rows):
+            raise ValueError("no measured latencies: give at least one row")
+        kept.append(rows)
+        fields |= {"kind": _BY_TIME, "rows": rows.ctypes.data, "rows_count": len(rows)}
     return blocks.address(LATENCY, **fields)
 
 
@@ -132,6 +149,46 @@ def _sample(latency, way):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _between(x, x1, y1, x2, y2):  # type: ignore[no-untyped-def]
+    """hftbacktest's interpolation, in its order of operations."""
+    return np.int64(np.float64(y2 - y1) / np.float64(x2 - x1) * np.float64(x - x1)) + y1
+
+
+@compiled
+def _entry_by_time(latency, request_ts):  # type: ignore[no-untyped-def]
+    """Before the first row and behind the last one theirs; below zero where the venue turned one of two down."""
+    rows = carray(as_pointer(latency.rows), latency.rows_count, LATENCY_ROW)
+    if request_ts < rows[0].req_ts:
+        return rows[0].exch_ts - rows[0].req_ts
+    while latency.entry_row + 1 < latency.rows_count:
+        row, after = rows[latency.entry_row], rows[latency.entry_row + 1]
+        if row.req_ts <= request_ts and request_ts < after.req_ts:
+            if row.exch_ts <= 0 or after.exch_ts <= 0:
+                first, second = row.resp_ts - row.req_ts, after.resp_ts - after.req_ts
+                return -_between(request_ts, row.req_ts, first, after.req_ts, second)
+            first, second = row.exch_ts - row.req_ts, after.exch_ts - after.req_ts
+            return _between(request_ts, row.req_ts, first, after.req_ts, second)
+        latency.entry_row += 1
+    last = rows[latency.rows_count - 1]
+    return last.exch_ts - last.req_ts
+
+
+@compiled
+def _response_by_time(latency, exch_ts):  # type: ignore[no-untyped-def]
+    rows = carray(as_pointer(latency.rows), latency.rows_count, LATENCY_ROW)
+    if exch_ts < rows[0].exch_ts:
+        return rows[0].resp_ts - rows[0].exch_ts
+    while latency.response_row + 1 < latency.rows_count:
+        row, after = rows[latency.response_row], rows[latency.response_row + 1]
+        if row.exch_ts <= exch_ts and exch_ts < after.exch_ts:
+            first, second = row.resp_ts - row.exch_ts, after.resp_ts - after.exch_ts
+            return _between(exch_ts, row.exch_ts, first, after.exch_ts, second)
+        latency.response_row += 1
+    last = rows[latency.rows_count - 1]
+    return last.resp_ts - last.exch_ts
+
+
+@compiled
 def entry_ns(latency, request_ts, request_no):  # type: ignore[no-untyped-def]
     """From the request to the matching engine."""
     if latency.kind == _JITTER:
@@ -142,6 +199,8 @@ def entry_ns(latency, request_ts, request_no):  # type: ignore[no-untyped-def]
         times = carray(as_pointer(latency.arrivals), latency.arrivals_count, np.int64)
         known = 0 < request_no <= latency.arrivals_count
         return (times[request_no - 1] if known else NEVER) - request_ts
+    if latency.kind == _BY_TIME:
+        return _entry_by_time(latency, request_ts)
     return latency.entry_ns
 
 
@@ -157,4 +216,6 @@ def response_ns(latency, exch_ts):  # type: ignore[no-untyped-def]
         latency.replied += 1
         times = carray(as_pointer(latency.replies), latency.replies_count, np.int64)
         return (times[number] if number < latency.replies_count else NEVER) - exch_ts
+    if latency.kind == _BY_TIME:
+        return _response_by_time(latency, exch_ts)
     return latency.response_ns

@@ -423,12 +423,12 @@ def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type
 
 @njit
 def is_stale(bot, pair, now, params):  # type: ignore[no-untyped-def]
-    """Whether either book was silent for too long."""
+    """Whether either book was silent for too long, or what was heard of it last was as old when it came."""
     for leg in pair:
         latency = bot.feed_latency(leg.asset)
         if latency is None:
             return True
-        _, local_ts = latency
-        if now - local_ts > params.stale_after_ns:
+        exch_ts, local_ts = latency
+        if now - local_ts > params.stale_after_ns or local_ts - exch_ts > params.stale_after_ns:
             return True
     return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import os
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,16 @@ import pytest
 from click.testing import CliRunner
 from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
 from numba.core import event
-from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_settings, free_ports
+from support.live_sandbox import (
+    LiveSandbox,
+    await_first_row,
+    demo_config,
+    demo_files,
+    demo_settings,
+    dry_run_process,
+    free_ports,
+)
+from support.mutations import FILLS, mutate
 from support.paths import GUARD, ROOT
 
 from arb.app.dryrun import DryRunResult
@@ -129,29 +136,12 @@ def test_a_strategy_that_raises_is_told_of_and_leaves_a_whole_folder(tmp_path: P
     assert verify(tmp_path / "run").differences == []
 
 
-def command(folder: Path, port_base: int, function: str, *words: str) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
-    settings = [word for setting in demo_settings(folder, function, *words) for word in ("--set", setting)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "arb", "dry-run", "--sandbox", "--port-base", str(port_base), "--no-report",
-         "--config", str(demo_files(folder)), "--out", str(folder / "run"), *settings],
-        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
-        process = command(tmp_path, base, "busy")
-        log = tmp_path / "run" / "log.txt"
-        for _ in range(400):
-            if log.exists() and "heard of its first row" in log.read_text():
-                break
-            time.sleep(0.05)
+        process = dry_run_process(tmp_path, base, "busy")
+        await_first_row(tmp_path / "run")
         process.send_signal(number)
         told, errors = process.communicate(timeout=30)
 
@@ -164,7 +154,7 @@ def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_pa
 def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
-        process = command(tmp_path, base, "hangs", "dry_run.hang_s=0.5")
+        process = dry_run_process(tmp_path, base, "hangs", "dry_run.hang_s=0.5")
         _, errors = process.communicate(timeout=40)
 
     assert process.returncode == 1
@@ -177,7 +167,7 @@ def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> No
 
 
 def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
-    process = command(tmp_path, free_ports(), "busy")
+    process = dry_run_process(tmp_path, free_ports(), "busy")
     _, errors = process.communicate(timeout=40)
 
     assert process.returncode == 2
@@ -276,38 +266,18 @@ def test_a_backtest_is_proven_in_both_engines(recorded: Path) -> None:
     assert CliRunner().invoke(cli, ["verify", str(recorded / "backtest")]).exit_code == 0
 
 
-def change_cell(lines: list[list[str]], name: str, change: Callable[[str], str]) -> None:
-    place = lines[0].index(name)
-    lines[len(lines) // 2][place] = change(lines[len(lines) // 2][place])
-
-
-@pytest.mark.parametrize(
-    ("name", "change"),
-    [
-        ("price", lambda text: str(float(text) + 0.01)),
-        ("exch_ts", lambda text: str(int(text) + 1)),
-        ("quantity", lambda text: "0.02"),
-        ("", lambda text: ""),
-    ],
-)
-def test_a_changed_or_missing_fill_is_reported_with_exit_code_4(
-    name: str, change: Callable[[str], str], recorded: Path, tmp_path: Path
+@pytest.mark.parametrize("kind", [*FILLS, "summary"])
+def test_whatever_is_changed_in_a_run_is_reported_with_exit_code_4(
+    kind: str, recorded: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(recorded / "backtest", tmp_path / "run")
-    path = tmp_path / "run" / "trades.csv"
-    lines = list(csv.reader(path.read_text().splitlines()))
-    if name:
-        change_cell(lines, name, change)
-    else:
-        del lines[len(lines) // 2]
-    with path.open("w", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(lines)
+    where = mutate(tmp_path / "run", kind, np.random.default_rng(1))
 
     told = CliRunner().invoke(cli, ["verify", str(tmp_path / "run"), "--json"])
 
-    assert told.exit_code == 4, told.output
+    assert told.exit_code == 4, where
     kinds = {one["what"] for replay in json.loads(told.output)["replays"] for one in replay["differences"]}
-    assert "fill" in kinds
+    assert ("summary" if kind == "summary" else "fill") in kinds
 
 
 def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:

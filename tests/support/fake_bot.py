@@ -87,6 +87,8 @@ class FakeBot:
     refused: list[Order] = field(default_factory=list)
     #: When a leg was heard of last, where that is not now.
     last_feed: dict[int, int] = field(default_factory=dict)
+    #: How old it was then, where that is not nothing.
+    feed_ns: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.num_assets = len(self.tick_sizes)
@@ -113,7 +115,7 @@ class FakeBot:
     def feed_latency(self, leg_no: int) -> tuple[int, int] | None:
         """Every book is as fresh as the clock, unless `last_feed` says otherwise."""
         ts = self.last_feed.get(leg_no, self.current_timestamp)
-        return (ts, ts)
+        return (ts - self.feed_ns.get(leg_no, 0), ts)
 
     def orders(self, leg_no: int) -> FakeOrders:
         return self._orders[leg_no]

@@ -53,6 +53,7 @@ LAYERS = {
     "arb.backtest": Layer.EDGE,
     "arb.dryrun": Layer.EDGE,
     "arb.dryrun.marks": Layer.PURE,
+    "arb.dryrun.troubles": Layer.PURE,
     "arb.dryrun.watermark": Layer.PURE,
     "arb.run": Layer.EDGE,
     "arb.execution": Layer.EDGE,

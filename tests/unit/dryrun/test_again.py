@@ -8,23 +8,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hftbacktest.types import LOCAL_EVENT
 from support.chaos import FAULTS, Chaos
 from support.dry_market import leg
 from support.sim_market import LOT, TICK
-from support.sim_time import S
+from support.sim_time import MS, S
 
 from arb.bot.world import NEVER
 from arb.dryrun.again import LegSource, rows_again
 from arb.dryrun.marks import LegMarks, MarkKind, checksum
 from arb.dryrun.session import Session
+from arb.dryrun.watermark import VenueOrder
 from connectors.types import Instrument, Rows
 
 
 class Told:
-    """In the place of a driver: keeps what the strategy would hear of, and looks at its times."""
+    """In the place of a driver: keeps what both sides would hear of, and looks at its times."""
 
     def __init__(self) -> None:
         self.rows: dict[int, list[Any]] = {0: [], 1: []}
+        self.released: dict[int, list[Any]] = {0: [], 1: []}
+        # So short that many rows are too late for the venues' side.
+        self._orders = [VenueOrder(5 * MS, 30 * MS) for _ in range(2)]
         self.latest = -1
         self.late = 0
         self.next_due = NEVER
@@ -34,12 +39,19 @@ class Told:
         assert rows["local_ts"].max() <= now_ns
         self.latest = now_ns
         self.rows[leg_no].append(rows.copy())
-        return True
+        self._orders[leg_no].receive(rows)
+        return self.on_time(now_ns)
 
     def on_time(self, now_ns: int) -> bool:
         assert now_ns >= self.latest
         self.latest = now_ns
+        for leg_no, order in enumerate(self._orders):
+            self.released[leg_no].append(order.release(now_ns).copy())
+        self.late = sum(order.late for order in self._orders)
         return True
+
+    def late_below(self, leg_no: int) -> int | None:
+        return self._orders[leg_no].late_below
 
     def stop(self) -> bool:
         return True
@@ -101,6 +113,12 @@ def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
         expected = np.concatenate(told.rows[number])
         assert again.told == len(expected) > 500
         assert again.checksum == checksum(expected) == record.sums[number][2]
+        expected["ev"] |= np.uint64(LOCAL_EVENT)
+        assert again.local.tobytes() == expected.tobytes()
+        released = np.concatenate(told.released[number])
+        assert again.exch[: len(released)].tobytes() == released.tobytes()
+        assert len(released) > 0.9 * len(expected)
+        assert told.late > 100
 
 
 def test_faults_leave_marks_of_every_kind() -> None:
@@ -124,4 +142,5 @@ def test_rows_from_before_what_was_told_are_moved_up() -> None:
 
     assert lifted["local_ts"].tolist() == [11, 11, 20]
     assert rows["local_ts"].tolist() == [5, 6, 20]
-    assert marks.marks[-1] == (0, MarkKind.LIFTED, 1, 10)
+    assert marks.since(0)[-1].tolist() == (0, MarkKind.LIFTED, 1, 10)
+    assert len(marks.since(marks.count)) == 0

@@ -121,11 +121,17 @@ def lines(touches: list[Touch], *codes: Decision, **changes: Any) -> list[tuple[
     return [(d.code, d.leg, d.order_id, round(d.value, 6)) for d in recorder.decisions if d.code in codes]
 
 
-def missed(touches: list[Touch], bot_changes: dict[int, int] | None = None, **changes: Any) -> list[Missed]:
+def missed(
+    touches: list[Touch],
+    bot_changes: dict[int, int] | None = None,
+    feed_ns: dict[int, int] | None = None,
+    **changes: Any,
+) -> list[Missed]:
     """What came of every opportunity."""
     recorder = FakeRecorder()
     bot = bot_of(touches)
     bot.last_feed.update(bot_changes or {})
+    bot.feed_ns.update(feed_ns or {})
     run(bot, params(**changes), recorder)
     return [Missed(d.order_id) for d in recorder.decisions if d.code == Decision.OPPORTUNITY_END]
 
@@ -162,6 +168,12 @@ def test_a_silent_book_opens_nothing() -> None:
     for leg_no in range(2):
         assert missed(CHEAP_0, {leg_no: S - 101 * MS}, stale_after_ns=100 * MS) == [Missed.STALE]
     assert missed(CHEAP_0, {0: S - 100 * MS}, stale_after_ns=100 * MS) == [Missed.TAKEN]
+
+
+def test_a_book_that_comes_late_opens_nothing() -> None:
+    for leg_no in range(2):
+        assert missed(CHEAP_0, feed_ns={leg_no: 101 * MS}, stale_after_ns=100 * MS) == [Missed.STALE]
+    assert missed(CHEAP_0, feed_ns={0: 100 * MS, 1: 100 * MS}, stale_after_ns=100 * MS) == [Missed.TAKEN]
 
 
 def test_attempts_keep_their_distance() -> None:

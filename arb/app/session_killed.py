@@ -1,0 +1,74 @@
+"""A session whose process was killed: its folder is finished from its journal, as far as that goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from hftbacktest.types import record_dtype
+
+from arb.app.legs import leg_of
+from arb.app.run_files import Told
+from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
+from arb.config import config_of
+from arb.data.recorder.recorder import Recorder
+from arb.dryrun.journal import Kept, read_journal
+from arb.errors import InputError
+from arb.report.run_files import JOURNAL, MANIFEST
+from arb.run.folder import RunFolder
+from arb.run.trades import trades_of
+
+KILLED = "killed"
+
+
+def finish_killed(folder: Path) -> bool:
+    """Writes what a killed session could not write itself; False where nothing is to be done.
+
+    Raises InputError for a session that still goes on, had kept nothing, or whose folder cannot be written.
+    """
+    if (folder / MANIFEST).exists() or not (folder / JOURNAL).exists():
+        return False
+    _repair(folder / RECORDING)
+    kept = read_journal(folder / JOURNAL)
+    legs = [leg_of(leg) for leg in config_of(kept.head["config"], str(folder / JOURNAL)).legs]
+    if len(kept.last.legs) != len(legs):
+        raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
+    records = np.frombuffer(kept.records, record_dtype).reshape(-1, len(legs))
+    final = np.frombuffer(kept.last.final, record_dtype)
+    told = Told(records, final, kept.decisions, trades_of(kept.fills, kept.decisions, legs))
+    with RunFolder(folder, is_there=True) as opened:
+        write_session(opened, legs, _left(kept, told), told, has_report=False)
+    return True
+
+
+def _repair(recording: Path) -> None:
+    """What was not compressed yet goes in its place; the lock shows whether the session still goes on."""
+    try:
+        Recorder(recording, reserve_gb=0.0).close()
+    except InputError as error:
+        raise InputError(f"{error}; a session that goes on is verified when it has ended") from None
+
+
+def _left(kept: Kept, told: Told) -> SessionLeft:
+    last = kept.last
+    return SessionLeft(
+        head=kept.head,
+        legs=[
+            LegLeft(leg.rows, leg.gaps, leg.spells, lags)
+            for leg, lags in zip(last.legs, kept.lags, strict=True)
+        ],
+        marks=kept.marks,
+        sums=np.array([(leg.frames, leg.rows, leg.checksum) for leg in last.legs], np.int64),
+        answers=kept.answers,
+        start_ts=last.start_ts,
+        end_ts=last.told_ts,
+        counts=(len(told.decisions), len(told.records)),
+        late=last.late,
+        late_since=last.late_since,
+        lost_frames=last.lost_frames,
+        recording_error=None,
+        events=last.events,
+        refusals=last.refusals,
+        outcome=KILLED,
+        error=None,
+    )

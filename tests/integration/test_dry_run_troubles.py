@@ -1,0 +1,164 @@
+"""What goes wrong around a session: a clear line, no order on doubtful data, whole files, an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_settings, free_ports
+from support.paths import GUARD, ROOT
+
+from arb.__main__ import main
+from arb.app.dryrun_live import run_live
+from arb.app.verify import verify
+from arb.errors import InputError
+from arb.sandbox.serve.faults import Fault, FaultKind
+from arb.sandbox.serve.urls import ports_from, venue_urls
+
+pytestmark = pytest.mark.slow
+
+
+def manifest_of(run: Path) -> dict[str, Any]:
+    return json.loads((run / "manifest.json").read_bytes())
+
+
+def log_of(run: Path, event: str) -> list[str]:
+    """The lines of an event, without time and event."""
+    lines = [line.split(" ", 2) for line in (run / "log.txt").read_text().splitlines()]
+    return [text for _, kind, text in lines if kind == event]
+
+
+def test_no_network_is_one_line_and_a_whole_folder(tmp_path: Path) -> None:
+    nobody = venue_urls(ports_from(free_ports()))
+    run = tmp_path / "run"
+    with pytest.raises(
+        InputError, match=r"nothing was heard of binance_spot:BTCUSDT \(.*bybit_spot:BTCUSDT \("
+    ):
+        run_live(
+            demo_config(tmp_path, function="busy"), run, duration_s=3.0, sandbox=nobody, has_report=False
+        )
+
+    assert len(log_of(run, "connect")) == 2
+    assert len(log_of(run, "disconnect")) == 2
+    assert manifest_of(run)["session"]["events"]["disconnect"] > 2
+    assert json.loads((run / "summary.json").read_bytes())["first_time"].startswith("20")
+    assert verify(run).differences == []
+
+
+def test_a_venue_that_goes_down_is_told_once_and_not_traded_at(tmp_path: Path) -> None:
+    faults = [
+        Fault(FaultKind.DISCONNECT, "cut", venue="bybit_spot", at_s=3.0),
+        Fault(FaultKind.REFUSE, "down", venue="bybit_spot", at_s=3.0, duration_s=600.0),
+    ]
+    run = tmp_path / "run"
+    with LiveSandbox(faults=faults) as sandbox:
+        config = demo_config(tmp_path, function="busy")
+        result = run_live(config, run, duration_s=6.0, sandbox=sandbox.urls, has_report=False)
+
+    lost_ts = manifest_of(run)["inputs"][1]["book"]["lost_ts"]
+    assert lost_ts > 0
+    # What was on its way when the book was lost may still be answered.
+    late = [t for t in result.trades if t.leg.startswith("bybit") and t.exch_ts > lost_ts + 1_000_000_000]
+    other = [t for t in result.trades if t.leg.startswith("binance") and t.exch_ts > lost_ts + 1_000_000_000]
+    assert late == []
+    assert len(other) > 5
+    assert len(log_of(run, "disconnect")) <= 2
+    assert verify(run).differences == []
+
+
+def test_a_clock_that_is_off_is_told_once(tmp_path: Path) -> None:
+    fault = Fault(FaultKind.CLOCK, "off", venue="bybit_spot", at_s=0.0, duration_s=600.0, offset_ms=-5000)
+    run = tmp_path / "run"
+    with LiveSandbox(faults=[fault]) as sandbox:
+        config = demo_config(tmp_path, function="busy")
+        run_live(config, run, duration_s=7.0, sandbox=sandbox.urls, has_report=False)
+
+    (line,) = log_of(run, "age")
+    assert line.startswith("bybit_spot:BTCUSDT: its data are ")
+    assert "a clock that is off (arb doctor)" in line
+    assert verify(run).differences == []
+
+
+def start(folder: Path, *words: str, bytes_max: int = 0) -> subprocess.Popen[str]:
+    """`arb dry-run` on a sandbox of its own; bytes_max: of a file."""
+    settings = [word for setting in demo_settings(folder, "busy") for word in ("--set", setting)]
+
+    def limit() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        if bytes_max:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_max, bytes_max))
+
+    return subprocess.Popen(
+        [sys.executable, "-m", "arb", "dry-run", "--sandbox", "--no-report", "--config", str(demo_files(folder)),
+         "--out", str(folder / "run"), *settings, *words],
+        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limit,
+    )  # fmt: skip
+
+
+def test_a_file_that_cannot_grow_ends_the_session_with_whole_files(tmp_path: Path) -> None:
+    process = start(tmp_path, "--duration", "60s", bytes_max=400_000)
+    _, errors = process.communicate(timeout=80)
+
+    assert process.returncode == 2, errors
+    assert errors.splitlines()[-1].startswith("error: ")
+    assert sum(line.startswith("error: ") for line in errors.splitlines()) == 1
+    assert "Traceback" not in errors
+    found = verify(tmp_path / "run")
+    assert found.is_proven
+    assert found.replays[0].fills > 5
+
+
+def test_without_the_reserve_nothing_is_written(tmp_path: Path) -> None:
+    process = start(tmp_path, "--set", "record.reserve_gb=900000.0")
+    _, errors = process.communicate(timeout=80)
+
+    assert process.returncode == 2
+    assert errors.count("\n") == 1
+    assert "[record] reserve_gb" in errors
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_compiles_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    process = start(tmp_path)
+    for _ in range(4000):
+        if (tmp_path / "run").exists():
+            break
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=40)
+
+    assert process.returncode == 130, errors
+    if "ready after" not in errors:  # else it was quicker than we are
+        assert errors == "error: interrupted\n"
+        assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_while_it_loads_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    loading = ModuleType("arb.cli")
+    loading.main = interrupted  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "arb.cli", loading)
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
