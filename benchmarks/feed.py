@@ -40,10 +40,10 @@ from connectors.binance import BinanceUsdm
 from connectors.feed import Endpoints, Feed, FeedTimes
 from connectors.feed_state import FeedStatus
 from connectors.picows_socket import PicowsTransport
-from connectors.pipeline import warm_up
+from connectors.pipeline import Pipeline, warm_up
 from connectors.sockets import AsyncioTimers, new_event_loop
-from connectors.transport import Event, Rest, RestAnswer
-from connectors.types import Instrument, RestRequest, Rows, Stream
+from connectors.transport import Rest, RestAnswer
+from connectors.types import Instrument, Kind, RestRequest, Rows, Stream
 
 INSTRUMENT = Instrument("binance_usdm", "BTCUSDT", 0.1, 0.001)
 STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)
@@ -126,20 +126,14 @@ class Keeps(Counts):
 
 
 class Clocked(Counts):
-    """A sink and tap that takes the time at which each frame's rows came."""
+    """A sink that takes the time of each call: one a frame that has rows."""
 
-    def __init__(self, frames: int) -> None:
+    def __init__(self) -> None:
         super().__init__(-1)
-        self.frames = 0
-        self.times = np.zeros(frames, np.int64)
-
-    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
-        self.frames += not frame.startswith(b'{"lastUpdateId"')
+        self.times: list[int] = []
 
     def on_rows(self, no: int, rows: Rows) -> None:
-        self.times[self.frames - 1] = time.monotonic_ns()
-
-    def on_event(self, event: Event) -> None: ...
+        self.times.append(time.monotonic_ns())
 
 
 class KnownSnapshot(Rest):
@@ -225,7 +219,6 @@ def feed_of(sender: Sender, sample: Sample, sink: Any) -> Iterator[tuple[Feed, K
         timers=AsyncioTimers(),
         chance=lambda: 0.5,
         sink=sink,
-        tap=sink if isinstance(sink, Clocked) else None,
         times=FeedTimes(time_ns=0),
     )
     feed.start()
@@ -254,17 +247,18 @@ async def flooded(sender: Sender, sample: Sample, sink: Counts) -> Times:
     return Times((sink.ended_ns - began) / 1e9, sink.ended_cpu_s - cpu_s)
 
 
-async def paced(sender: Sender, sample: Sample) -> np.ndarray:
-    """ns from the sending of each frame to its rows in the sink; 0 for a frame without rows."""
+async def paced(sender: Sender, sample: Sample, with_rows: np.ndarray) -> np.ndarray:
+    """ns from the sending of each frame of those `with_rows` to its rows in the sink."""
     count = PACED_HZ * PACED_S
-    sink = Clocked(sender.prelude + count)
+    sink = Clocked()
     with feed_of(sender, sample, sink) as (feed, rest):
         await begin(feed, rest, sender, sink)
+        known = len(sink.times)
         sender.pace(count)
-        while sink.frames < sender.prelude + count:
+        while sum(stream.messages for stream in feed.states()[0].streams) < sender.prelude + count:
             await asyncio.sleep(0.1)
-    times = sink.times[sender.prelude :]
-    return np.where(times > 0, times - sender.sent(), 0)
+        times = np.array(sink.times[known:])
+    return times - sender.sent()[with_rows]
 
 
 class Bare(picows.WSListener):
@@ -368,6 +362,22 @@ def _market(exchange: Any) -> Any:
     )
 
 
+def frames_with_rows(sample: Sample) -> np.ndarray:
+    """Which of the paced frames give rows: the others never reach a sink."""
+    pipeline = Pipeline(BinanceUsdm(), INSTRUMENT, 0, Kind.TRADE)
+    for line in sample.prelude:
+        pipeline.decode(line[20:], int(line[:19]))
+        pipeline.receive(0)
+    pipeline.receive_snapshot(sample.snapshot[20:], int(sample.snapshot[:19]))
+    pipeline.join(int(sample.snapshot[:19]), 0)
+    found = []
+    for n, line in enumerate(sample.rest[: PACED_HZ * PACED_S]):
+        pipeline.decode(line[20:], int(line[:19]))
+        pipeline.receive(0)
+        found += [n] if len(pipeline.rows) else []
+    return np.array(found)
+
+
 Run = Callable[[Awaitable[Any]], Any]
 
 
@@ -414,10 +424,8 @@ def against_ccxt(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:
 
 def latency(run: Run, sender: Sender, sample: Sample) -> None:
     """Socket to sink of paced frames, against a bare read."""
-    pairs = []
-    for _ in range(PACES):
-        ours, floor = run(paced(sender, sample)), run(bare_paced(sender))
-        pairs.append((ours[ours > 0], floor[ours > 0]))
+    known = frames_with_rows(sample)
+    pairs = [(run(paced(sender, sample, known)), run(bare_paced(sender))[known]) for _ in range(PACES)]
     for q, asked in ((50, ", asked: 1.5x"), (99, "")):
         both = [(np.percentile(a, q), np.percentile(b, q)) for a, b in pairs]
         ratios = sorted(a / b for a, b in both)

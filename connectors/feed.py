@@ -9,20 +9,23 @@ transport's and the timers' calls, and sinks and taps are called from there; the
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
 
 from connectors.backoff import Pace
 from connectors.batch import Batch
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
+from connectors.feed_words import Endpoints as Endpoints
+from connectors.feed_words import FeedTimes as FeedTimes
+from connectors.feed_words import Sink as Sink
+from connectors.feed_words import Tap as Tap
 from connectors.lag import ClockSample, OffsetEstimator
 from connectors.limiter import Limiter
 from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
-from connectors.session import Session, SessionTimes
+from connectors.session import Session
 from connectors.snapshots import CALM_NS, FAILURES_NS, REPEATS_NS, Snapshots
 from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
-from connectors.types import Instrument, Kind, RestRequest, Rows, Stream, Venue
+from connectors.types import Instrument, Kind, RestRequest, Stream, Venue
 from connectors.venue_time import VenueTime
 
 #: An enumeration's member costs a look-up of its own, which the path of every frame need not pay.
@@ -30,49 +33,6 @@ _SYNCED = FeedStatus.SYNCED
 
 _S = 1_000_000_000
 _MS = 1_000_000
-
-
-class Sink(Protocol):
-    """Where rows go: a bot, a file. `no` is the instrument's place in the feed's list."""
-
-    def on_rows(self, no: int, rows: Rows) -> None:
-        """Proven, stamped, fused rows of `event_dtype`, in order; a view, valid until this returns."""
-
-    def on_status(self, no: int, status: FeedStatus) -> None:
-        """The instrument's status changed; `Feed.touch` says the same."""
-
-
-class Tap(Protocol):
-    """Who keeps what came over the wire: the recorder."""
-
-    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
-        """A market frame or a fetched snapshot, as received. What cannot be decoded is an event instead."""
-
-    def on_event(self, event: Event) -> None:
-        """What happened beside the market data."""
-
-
-class FeedTimes(NamedTuple):
-    """Spans in ns."""
-
-    session: SessionTimes = SessionTimes()
-    stale_after_ns: int = 2 * _S
-    tick_ns: int = 250 * _MS
-    """How often silence is looked for; `Feed.touch` knows of it at once."""
-    book_ns: int = 3 * _S
-    """A book that is subscribed anew must come within this."""
-    first_data_ns: int = 30 * _S
-    """A stream that was acknowledged and says nothing for so long is reported."""
-    time_ns: int = 300 * _S
-    """The venue's time is asked for so often; 0: never."""
-    step_ns: int = 100 * _MS
-    """The local clock was set if it moved so much more or less than the monotonic one between two ticks."""
-
-
-class Endpoints(NamedTuple):
-    """Where the venue is: base addresses of the websockets, tried in turn."""
-
-    websocket_urls: tuple[str, ...]
 
 
 class _Book:

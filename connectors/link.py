@@ -162,7 +162,7 @@ class Link:
             self._receive(control, local_ts)
 
     def on_batch(self, batch: Batch) -> None:
-        if self._is_closed:
+        if self.state is _CLOSED:
             return
         self._has_heard = True
         count = len(batch.frames)

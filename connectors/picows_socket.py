@@ -52,11 +52,14 @@ class _PicowsListener(picows.WSListener):
             self._receive_other(transport, frame, local_ts)
 
     def _flush(self) -> None:
-        """Hands on what has come."""
-        if self._batch.frames:
-            batch = self._batch
-            self._owner.receive_batch(batch)
-            batch.clear()
+        """Hands on what has come. An error of whoever listens ends the connection."""
+        batch, listener = self._batch, self._owner.listener
+        if batch.frames and listener is not None:
+            try:
+                listener.on_batch(batch)
+            except Exception as error:
+                self._owner.fail(error)
+        batch.clear()
 
     def _receive_other(self, transport: picows.WSTransport, frame: picows.WSFrame, local_ts: int) -> None:
         """All but a whole text message."""

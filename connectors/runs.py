@@ -127,6 +127,7 @@ class Runs:
         self._message = np.zeros(1, MESSAGE_DTYPE)
         self._touches = np.zeros(FRAMES_MAX, TOUCH_DTYPE)
         self._results = np.zeros(_HEADER + FRAMES_MAX, np.int64)
+        self._results_view = self._results.data
         #: What the table was made of: it holds addresses.
         self._bound: tuple[Any, ...] = ()
         self._tables: tuple[Any, ...] = ()
@@ -139,7 +140,9 @@ class Runs:
         `now_ns`: of the clock that counts are kept by.
         """
         packed, fused = batch.packed(), self._parts.fused
-        end = min(len(batch.frames), first + FRAMES_MAX)
+        end = len(batch.frames)
+        if end > first + FRAMES_MAX:
+            end = first + FRAMES_MAX
         while True:
             tables = self._tables
             if not (
@@ -151,7 +154,7 @@ class Runs:
             ):
                 self._bind(packed)
             count = self._run(self._table, first, end, lead_max, offset_ns, now_ns)
-            why, self.lead, *ends = self._results[: _HEADER + count].tolist()
+            why, self.lead, *ends = self._results_view[: _HEADER + count].tolist()
             if count or why == _ENDED:
                 return ends
             self._make_room(len(batch.frames[first]))

@@ -13,7 +13,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from connectors.batch import Batch
 from connectors.errors import TransportError
 from connectors.transport import ConnectionListener, Timer, Transport
 
@@ -84,15 +83,15 @@ class Socket(ABC):
             try:
                 self.listener.on_frame(message, local_ts)
             except Exception as error:
-                self._fail(error)
+                self.fail(error)
 
-    def receive_batch(self, batch: Batch) -> None:
-        """The same with the messages of one read."""
-        if self.listener is not None:
-            try:
-                self.listener.on_batch(batch)
-            except Exception as error:
-                self._fail(error)
+    def fail(self, error: Exception) -> None:
+        """Ends the connection with an error of whoever listens, which is told to the loop."""
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"{self.url}: a message could not be dealt with", "exception": error}
+        )
+        self._end(f"a message could not be dealt with: {error!r}")
+        self.shut()
 
     def close(self) -> None:
         """Ends it; the listener hears nothing of it any more."""
@@ -110,13 +109,6 @@ class Socket(ABC):
         except Exception as error:
             reason = str(error) or type(error).__name__
         self._end(reason)
-
-    def _fail(self, error: Exception) -> None:
-        asyncio.get_running_loop().call_exception_handler(
-            {"message": f"{self.url}: a message could not be dealt with", "exception": error}
-        )
-        self._end(f"a message could not be dealt with: {error!r}")
-        self.shut()
 
     def _end(self, reason: str) -> None:
         listener, self.listener = self.listener, None

@@ -34,6 +34,7 @@ LAYERS = {
     "connectors.websockets_socket": Layer.EDGE,
     "connectors.rest": Layer.EDGE,
     "connectors.feed": Layer.EDGE,
+    "connectors.feed_words": Layer.EDGE,
     "arb.errors": Layer.WORDS,
     "arb.leg": Layer.WORDS,
     "arb.strategy": Layer.PURE,
