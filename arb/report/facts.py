@@ -24,7 +24,7 @@ class RunFacts(NamedTuple):
     """A run beside its arrays."""
 
     world: str
-    #: ended, halted or interrupted.
+    #: ended, halted, interrupted, failed, hung or killed.
     outcome: str
     strategy: str
     first_day: str
