@@ -21,7 +21,7 @@ from hftbacktest.order import GTX, LIMIT
 from hftbacktest.types import BUY_EVENT, DEPTH_EVENT, SELL_EVENT, event_dtype
 from numba import njit
 
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.strand import Strand

@@ -14,8 +14,8 @@ from samples import recordings_folder
 from strategy_on_bots import ETH, bare_loop, example, our_bot, params_of, replayed
 
 from arb.app.run_files import limits_of
-from arb.bot.cache import compile_strategy
 from arb.bot.recorder import Recorder
+from arb.bot.strategies import compile_strategy
 from arb.strategy import spread
 
 #: The recordings are six minutes long; read this often in a row, a run is long enough to time.

@@ -38,7 +38,7 @@ import picows
 from alternate import show_machine
 from event_to_order import LEG, answer_every_row
 
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.data.recorder.recorder import Recorder
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver

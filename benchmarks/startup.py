@@ -32,7 +32,7 @@ config = example("spot_usdm")
 legs = replayed(config, Path({recordings!r}), {rows})
 params, recorder = params_of(config), Recorder(2)
 if {is_ours}:
-    from arb.bot.cache import compile_strategy
+    from arb.bot.strategies import compile_strategy
     compile_strategy(spread.run)(our_bot(legs, None), params, recorder)
 else:
     from numba import njit

@@ -28,7 +28,19 @@ from numpy.typing import NDArray
 from connectors.book import COVERS_BBO
 from connectors.frames import DELTA_ASK, DELTA_BID, put_row
 from connectors.jit import compiled
-from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, slot_of, tick_of
+from connectors.level_notes import (
+    LAST_NOTE,
+    NOTED,
+    SETTLED,
+    forget_notes,
+    move_notes,
+    named,
+    note,
+    note_clear,
+    note_told,
+    renew,
+)
+from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, slot_of
 from connectors.types import Rows
 
 #: Slots of a side's table at first; it doubles when more than half are used. A power of two.
@@ -44,9 +56,6 @@ _BEST, _BEST_TS, _WORST, _COUNT, _USED = range(5)
 # From this tick on, what the depth stream never told is no level; beyond it, nobody said.
 _KNOWN = 5
 _FIELDS = 6
-# Fields of what is noted: how many levels, the slot of the last note (in which that of the one before it stands, and so
-# on), and how many levels went back to the depth stream's quantity so far.
-_NOTED, _LAST_NOTE, _SETTLED = range(3)
 # No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
 _NONE = -(1 << 61)
 _NO_WORST = 1 << 61
@@ -91,12 +100,12 @@ class FusedBook:
     @property
     def settled_count(self) -> int:
         """How many levels that BBO had changed went back to what the depth stream says, without a row of its own."""
-        return int(self._noted[_SETTLED])
+        return int(self._noted[SETTLED])
 
     @property
     def noted_count(self) -> int:
         """Levels that may differ from what the depth stream says."""
-        return int(self._noted[_NOTED])
+        return int(self._noted[NOTED])
 
     def best_qty(self, side: int) -> float:
         """Quantity at the best bid (side 0) or ask (side 1); NaN when there is none."""
@@ -119,7 +128,7 @@ class FusedBook:
 
     def make_room(self, more: int) -> None:
         """Lets `more` levels be added to either side without filling more than half of its table."""
-        noted = int(self._noted[_NOTED])
+        noted = int(self._noted[NOTED])
         for side in range(2):
             # Levels that are noted may be added again.
             if 2 * (int(self._state[side, _USED]) + noted + more) > len(self._tables[side]):
@@ -132,7 +141,7 @@ class FusedBook:
         most = int(self._state[:, _COUNT].sum()) + noted + more
         if 2 * most > len(self._notes):
             notes = np.zeros(_slots_for(most, _NOTE_SLOTS_MIN), LEVEL)
-            _move_notes(self._notes, notes, self._noted)
+            move_notes(self._notes, notes, self._noted)
             self._notes = notes
 
     def _make_out(self, count: int, more: int) -> None:
@@ -173,7 +182,7 @@ def _fuse(  # type: ignore[no-untyped-def]
                 tick = sign * np.int64(np.rint(row.px / tick_size))
                 n = _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n)
         elif kind == DEPTH_CLEAR_EVENT:
-            _note_clear(notes, noted, side)
+            note_clear(notes, noted, side)
             _clear(own, state, side, row.exch_ts)
             state[side, _KNOWN] = _NONE if is_window else _NO_WORST
             out[n] = row
@@ -191,7 +200,7 @@ def _fuse(  # type: ignore[no-untyped-def]
 @compiled
 def _rows_out(more, state, noted):  # type: ignore[no-untyped-def]
     """At most so many rows come of `more` and what is noted now: each sets a level, which is deleted once at most."""
-    return 2 * (more + noted[_NOTED]) + state[0, _COUNT] + state[1, _COUNT]
+    return 2 * (more + noted[NOTED]) + state[0, _COUNT] + state[1, _COUNT]
 
 
 @compiled
@@ -199,8 +208,8 @@ def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untype
     """Whether what is noted may go back, with `more` rows to come. Asked there alone: rows bring their own room."""
     return (
         n + _rows_out(more, state, noted) <= len(out)
-        and 2 * (state[0, _USED] + noted[_NOTED] + more) <= len(bids)
-        and 2 * (state[1, _USED] + noted[_NOTED] + more) <= len(asks)
+        and 2 * (state[0, _USED] + noted[NOTED] + more) <= len(bids)
+        and 2 * (state[1, _USED] + noted[NOTED] + more) <= len(asks)
     )
 
 
@@ -208,7 +217,7 @@ def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untype
 def _fits(n, more, bids, asks, state, notes, noted, out):  # type: ignore[no-untyped-def]
     """Whether there is room for `more` rows in every table, with `n` rows out."""
     levels = state[0, _COUNT] + state[1, _COUNT]
-    return _has_room(n, more, bids, asks, state, noted, out) and 2 * (levels + noted[_NOTED] + more) <= len(
+    return _has_room(n, more, bids, asks, state, noted, out) and 2 * (levels + noted[NOTED] + more) <= len(
         notes
     )
 
@@ -225,10 +234,10 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
     if (tick >= state[side, _BEST] and ts < state[side, _BEST_TS]) or (
         is_crossing and ts < state[1 - side, _BEST_TS]
     ):
-        _note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
+        note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
         return n
-    if noted[_NOTED] > 0:
-        _renew(notes, side, tick, row.qty if is_set else 0.0)
+    if noted[NOTED] > 0:
+        renew(notes, side, tick, row.qty if is_set else 0.0)
     slot = slot_of(own, tick)
     if own[slot].key != key_of(tick):
         if is_set:
@@ -247,7 +256,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
             out[n].qty = 0.0
         n += 1
     else:
-        _note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
+        note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
     if not is_set:
         if tick == state[side, _BEST]:
             _step_down(own, tick, state, side)
@@ -272,13 +281,13 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n): 
         return n
     slot = slot_of(own, tick)
     if own[slot].key != key_of(tick):
-        _note(notes, noted, side, tick, 0.0 if tick >= state[side, _KNOWN] else np.nan)
+        note(notes, noted, side, tick, 0.0 if tick >= state[side, _KNOWN] else np.nan)
         _put(own, slot, tick, row.qty, ts, state, side)
     elif tick == state[side, _BEST] and row.qty == own[slot].qty:
         state[side, _BEST_TS] = ts
         return n
     else:
-        _note(notes, noted, side, tick, own[slot].qty)
+        note(notes, noted, side, tick, own[slot].qty)
         own[slot].qty = row.qty
         own[slot].ts = ts
     out[n] = row
@@ -301,9 +310,9 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
     if _is_any_off(bids, asks, state, notes, noted, lot_size):
         # First what goes, then what comes, so that nothing crosses on the way.
         for is_set in (False, True):
-            slot = noted[_LAST_NOTE]
-            for _ in range(noted[_NOTED]):
-                side, tick = _named(notes[slot])
+            slot = noted[LAST_NOTE]
+            for _ in range(noted[NOTED]):
+                side, tick = named(notes[slot])
                 qty = notes[slot].qty
                 own, other = (bids, asks) if side == 0 else (asks, bids)
                 is_wanted = _is_off(own, tick, qty, lot_size) and (np.rint(qty / lot_size) > 0.0) == is_set
@@ -315,9 +324,9 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
                     n = _change(
                         scratch[0], tick, is_set, side, own, other, state, notes, noted, tick_size, out, n
                     )
-                    noted[_SETTLED] += 1
+                    noted[SETTLED] += 1
                 slot = notes[slot].ts
-    _forget_notes(notes, noted)
+    forget_notes(notes, noted)
     return n
 
 
@@ -325,9 +334,9 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
 def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-untyped-def]
     """Whether any noted level is not what the depth stream says. Seldom: venues mostly tell it all."""
     found = False
-    slot = noted[_LAST_NOTE]
-    for _ in range(noted[_NOTED]):
-        side, tick = _named(notes[slot])
+    slot = noted[LAST_NOTE]
+    for _ in range(noted[NOTED]):
+        side, tick = named(notes[slot])
         qty = notes[slot].qty
         if np.isnan(qty):
             # Not told otherwise although it could have been: from here on BBO's word is the depth stream's.
@@ -384,7 +393,7 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
     slot = slot_of(table, tick)
     if table[slot].key == key_of(tick):
         if is_noted:
-            _note(notes, noted, side, tick, table[slot].qty)
+            note(notes, noted, side, tick, table[slot].qty)
         _free(table, slot, state, side)
         event = DELTA_BID if side == 0 else DELTA_ASK
         px = (tick if side == 0 else -tick) * tick_size
@@ -427,76 +436,3 @@ def _is_off(table, tick, qty, lot_size):  # type: ignore[no-untyped-def]
     has_level = table[slot].key == key_of(tick)
     is_set = np.rint(qty / lot_size) > 0.0
     return not np.isnan(qty) and (has_level != is_set or (is_set and table[slot].qty != qty))
-
-
-@compiled
-def _name(side, tick):  # type: ignore[no-untyped-def]
-    """What a level of either side is noted under."""
-    return 2 * tick + side
-
-
-@compiled
-def _named(note):  # type: ignore[no-untyped-def]
-    """Side and tick of a note."""
-    name = tick_of(note.key)
-    return name & 1, name >> 1
-
-
-@compiled
-def _note(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
-    """Keeps the depth stream's quantity of a level that BBO is about to change, unless it is kept already."""
-    name = _name(side, tick)
-    slot = slot_of(notes, name)
-    if notes[slot].key != key_of(name):
-        notes[slot].key = key_of(name)
-        notes[slot].qty = qty
-        notes[slot].ts = noted[_LAST_NOTE]
-        noted[_LAST_NOTE] = slot
-        noted[_NOTED] += 1
-
-
-@compiled
-def _note_told(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
-    """Keeps what the depth stream says of a level of which BBO knows better."""
-    _note(notes, noted, side, tick, qty)
-    _renew(notes, side, tick, qty)
-
-
-@compiled
-def _renew(notes, side, tick, qty):  # type: ignore[no-untyped-def]
-    """What the depth stream says of a level, if that is noted."""
-    name = _name(side, tick)
-    slot = slot_of(notes, name)
-    if notes[slot].key == key_of(name):
-        notes[slot].qty = qty
-
-
-@compiled
-def _note_clear(notes, noted, side):  # type: ignore[no-untyped-def]
-    """The depth stream says that there is nothing on one side."""
-    slot = noted[_LAST_NOTE]
-    for _ in range(noted[_NOTED]):
-        if _named(notes[slot])[0] == side:
-            notes[slot].qty = 0.0
-        slot = notes[slot].ts
-
-
-@compiled
-def _forget_notes(notes, noted):  # type: ignore[no-untyped-def]
-    slot = noted[_LAST_NOTE]
-    for _ in range(noted[_NOTED]):
-        notes[slot].key = FREE
-        slot = notes[slot].ts
-    noted[_NOTED] = 0
-
-
-@compiled
-def _move_notes(notes, larger, noted):  # type: ignore[no-untyped-def]
-    """Puts the notes of one table into an empty one."""
-    slot = noted[_LAST_NOTE]
-    count = noted[_NOTED]
-    noted[_NOTED] = 0
-    for _ in range(count):
-        side, tick = _named(notes[slot])
-        _note(larger, noted, side, tick, notes[slot].qty)
-        slot = notes[slot].ts

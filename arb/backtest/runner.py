@@ -12,7 +12,7 @@ from numba import typeof
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from arb.bot.bot import Bot
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.errors import InputError, StrategyError
 from arb.run.strategy import LoadedStrategy
 

@@ -1,5 +1,5 @@
-"""Compilation of what is written against the bot: strategies of the user and our own functions that take a
-bot.
+"""Compilation of what is written against the bot: our own functions that take one, and what `arb.bot.strategies`
+compiles for users.
 
 The methods of a bot reach a strategy as overloads, which no name in the strategy's file leads to; so
 everything that uses them is stamped with the whole of `arb/bot` and `arb/risk` besides its own sources.
@@ -27,16 +27,3 @@ def bot_compiled(function: Callable[..., Any] | None = None, **flags: Any) -> An
 def bot_callback(signature: Any, function: Callable[..., Any] | None = None, **flags: Any) -> Any:
     """`connectors.jit.compiled_callback` for a slot of a bot's table."""
     return compiled_callback(signature, function, framework=FRAMEWORK, **flags)
-
-
-def compile_strategy(function: Callable[..., Any]) -> Any:
-    """Numba dispatcher of a strategy `function(bot, ...)`, cached on disk across processes.
-
-    function: a plain function or one under the user's own `@njit`, whose flags are dropped: the GIL is
-    released and division by zero raises. Nothing is compiled before the first call. The same dispatcher takes
-    the bot of every world, with one compilation.
-    """
-    # Teaches Numba the bot's methods; here, because the methods are compiled with this module themselves.
-    import arb.bot.methods  # noqa: F401
-
-    return bot_compiled(function)

@@ -27,8 +27,8 @@ from arb.app.facts import facts_of
 from arb.app.legs import instrument_of, known_venues, leg_of, load_adapter
 from arb.app.sandbox import record_market
 from arb.backtest.assets import LegData, backtest_bot, make_asset
-from arb.bot.cache import compile_strategy
 from arb.bot.recorder import Recorder
+from arb.bot.strategies import compile_strategy
 from arb.config import Config, load
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days

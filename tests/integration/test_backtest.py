@@ -22,8 +22,8 @@ from arb.app.facts import facts_of
 from arb.app.legs import leg_of, load_adapter
 from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.backtest import hashmap_bot
-from arb.bot.cache import compile_strategy
 from arb.bot.recorder import Recorder
+from arb.bot.strategies import compile_strategy
 from arb.cli import cli
 from arb.config import load
 from arb.data.cache import RowCache

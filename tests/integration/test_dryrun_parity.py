@@ -17,7 +17,7 @@ from support.paths import RECORDINGS, ROOT, needs_recordings
 
 from arb.app.facts import facts_of
 from arb.backtest.assets import LegData
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.config import load
 from arb.run.arguments import Arguments
 from arb.run.strategy import load_strategy

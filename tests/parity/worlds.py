@@ -12,8 +12,8 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.backtest import hashmap_bot
 from arb.bot.bot import Bot
-from arb.bot.cache import compile_strategy
 from arb.bot.recorder import Recorder
+from arb.bot.strategies import compile_strategy
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.replay import PIECE_ROWS, replay

@@ -16,9 +16,10 @@ from hftbacktest.types import ALL_ASSETS
 from arb.bot import backtest, codes
 from arb.bot.backtest import HASHMAP, MissingSymbolError, engine_addresses, hashmap_bot, roivec_bot
 from arb.bot.bot import Bot
-from arb.bot.cache import bot_callback, bot_compiled, compile_strategy
+from arb.bot.cache import bot_callback, bot_compiled
 from arb.bot.handle import callback_signature
 from arb.bot.slots import SLOTS
+from arb.bot.strategies import compile_strategy
 from arb.bot.stubs import empty_addresses
 from arb.risk.limits import AssetLimits, Limits
 

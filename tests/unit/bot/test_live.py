@@ -13,10 +13,10 @@ from parity.worlds import dry_run, hashmap_backtest
 from support.dry_market import START_NS, dry_legs, leg
 
 from arb.bot import codes
-from arb.bot.cache import compile_strategy
 from arb.bot.live import LiveAsset, LiveBot, LiveWorld
 from arb.bot.live_slots import live_addresses
 from arb.bot.slots import SLOTS
+from arb.bot.strategies import compile_strategy
 from arb.bot.stubs import empty_addresses
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import replay

@@ -12,7 +12,7 @@ from hftbacktest.types import ALL_ASSETS, SELL_EVENT, TRADE_EVENT
 from numba import njit
 
 from arb.bot.backtest import hashmap_bot, roivec_bot
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 
 pytestmark = pytest.mark.slow
 

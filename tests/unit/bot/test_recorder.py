@@ -14,9 +14,9 @@ from hftbacktest.types import record_dtype
 from numba import njit
 
 from arb.bot.backtest import hashmap_bot
-from arb.bot.cache import compile_strategy
 from arb.bot.log import GrowingLog
 from arb.bot.recorder import DECISION, Recorder
+from arb.bot.strategies import compile_strategy
 
 
 def session(bot, recorder, steps):

@@ -11,7 +11,7 @@ from hftbacktest.types import ALL_ASSETS
 
 from arb.bot import codes
 from arb.bot.backtest import hashmap_bot, roivec_bot
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.risk.limits import AssetLimits, Limits
 
 MS = 1_000_000

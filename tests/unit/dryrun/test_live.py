@@ -13,7 +13,7 @@ from parity.strategies import quote_touches, random_orders
 from parity.worlds import DISORDER_NS, compare_again, drive
 from support.dry_market import MS, dry_legs, leg, received_rows
 
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.bot.world import ANSWER
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver

@@ -11,7 +11,7 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 from parity.strategies import quote_touches, random_orders
 from support.dry_market import MS, leg, received_rows
 
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.marks import end_row, happened_after

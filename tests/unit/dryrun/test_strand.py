@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from support.dry_market import MS, dry_legs, leg, received_rows
 
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.bot.waits import STOPS_MAX
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver

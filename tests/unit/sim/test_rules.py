@@ -11,7 +11,7 @@ from parity.strategies import random_orders
 from parity.worlds import compare
 from support.dry_market import MS, dry_legs, leg
 
-from arb.bot.cache import compile_strategy
+from arb.bot.strategies import compile_strategy
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import replay
 from arb.sim.latency import Latency
