@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -85,6 +85,20 @@ class Viewer(Protocol):
     def close(self) -> None: ...
 
 
+@contextlib.contextmanager
+def _handlers_put_back() -> Iterator[None]:
+    """uvloop leaves its signal handlers behind, which do nothing any more: those from before stand again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class LiveRun:
     """One session, from its configuration to its folder. `run` once, on the main thread."""
 
@@ -142,6 +156,7 @@ class LiveRun:
         orders = [VenueOrder(disorder_ns, 4 * disorder_ns + _SILENCE_NS) for _ in self._legs]
         self._driver = LiveDriver(self._bot, self._strand, orders)
 
+    @_handlers_put_back()
     def run(self, duration_s: float | None) -> DryRunResult:
         """Runs until the strategy ends, `duration_s` are over or a signal comes, and writes the folder.
 

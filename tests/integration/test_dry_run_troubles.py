@@ -76,6 +76,7 @@ def test_a_venue_that_goes_down_is_told_once_and_not_traded_at(tmp_path: Path) -
 
 
 def test_a_clock_that_is_off_is_told_once(tmp_path: Path) -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     fault = Fault(FaultKind.CLOCK, "off", venue="bybit_spot", at_s=0.0, duration_s=600.0, offset_ms=-5000)
     run = tmp_path / "run"
     with LiveSandbox(faults=[fault]) as sandbox:
@@ -86,6 +87,8 @@ def test_a_clock_that_is_off_is_told_once(tmp_path: Path) -> None:
     assert line.startswith("bybit_spot:BTCUSDT: its data are ")
     assert "a clock that is off (arb doctor)" in line
     assert verify(run).differences == []
+    # Who runs sessions in a process of their own hears Ctrl+C behind them.
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
 
 
 def start(folder: Path, *words: str, bytes_max: int = 0) -> subprocess.Popen[str]:
