@@ -145,23 +145,18 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
         now = bot.current_timestamp
         is_stirred = False
         for pair_no in range(pairs):
-            change = read_touches(bot, legs, 2 * pair_no)
             phase = attempts[pair_no].phase
+            pair = _pair(legs, pair_no)
+            is_alert = phase != IDLE or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no])
+            change = read_touches(bot, legs, 2 * pair_no, is_alert)
             if change == UNCHANGED and phase == IDLE:
                 continue
-            pair = _pair(legs, pair_no)
             if change == PRICE_CHANGED:
                 has_news = True
                 if params.basis_halflife_ns > 0:
                     update_basis(bases[pair_no], pair, now, params.basis_halflife_ns)
-            if phase == IDLE and _is_calm(
-                pair,
-                _pair(seen, pair_no),
-                holdings[pair_no],
-                bases[pair_no].bps,
-                moved[pair_no],
-                change,
-                params,
+            if not is_alert and _is_calm(
+                pair, _pair(seen, pair_no), bases[pair_no].bps, moved[pair_no], params
             ):
                 continue
             is_stirred = True
@@ -218,13 +213,21 @@ def _pair(records, pair_no):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _is_calm(pair, seen, holding, basis_bps, moved, change, params):  # type: ignore[no-untyped-def]
-    """Whether nothing can come of a change between attempts: almost always so, and this is told at once."""
+def _is_alert(pair, seen, holding):  # type: ignore[no-untyped-def]
+    """Whether a change of a quantity alone may matter between attempts: almost never."""
     if seen[0].is_open != 0 or seen[1].is_open != 0:
-        return False
+        return True
     if holding.bought_no != NONE_HELD or holding.blocked_no != NONE_HELD:
-        return False
-    if change != PRICE_CHANGED or not (is_quoted(pair[0]) and is_quoted(pair[1])):
+        return True
+    # What our own orders took counts until the quantity shown is another.
+    is_taken_0 = pair[0].bid_taken != 0.0 or pair[0].ask_taken != 0.0
+    return is_taken_0 or pair[1].bid_taken != 0.0 or pair[1].ask_taken != 0.0
+
+
+@njit
+def _is_calm(pair, seen, basis_bps, moved, params):  # type: ignore[no-untyped-def]
+    """Whether nothing can come of a change of prices while nothing is open or held: almost always so."""
+    if not (is_quoted(pair[0]) and is_quoted(pair[1])):
         return True
     edge_0, edge_1 = edge_bps(pair[0], pair[1]) - basis_bps, edge_bps(pair[1], pair[0]) + basis_bps
     if edge_0 > seen[0].threshold_bps or edge_1 > seen[1].threshold_bps:

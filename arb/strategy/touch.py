@@ -59,32 +59,40 @@ UNCHANGED, QTY_CHANGED, PRICE_CHANGED = 0, 1, 2
 
 
 @njit
-def read_touches(bot, legs, first):  # type: ignore[no-untyped-def]
+def read_touches(bot, legs, first, needs_qty):  # type: ignore[no-untyped-def]
     """Reads the touches of the two legs from `first` on; whether a price, or only a quantity, is another than before.
 
+    Where no price changed, and nobody needs the quantities, they are left as they were read last: most of the time.
     NaN counts as a change.
     """
-    change_0 = _read_touch(bot.depth(first), legs[first])
-    change_1 = _read_touch(bot.depth(first + 1), legs[first + 1])
-    return max(change_0, change_1)
+    legs_0, legs_1 = legs[first], legs[first + 1]
+    depth_0, depth_1 = bot.depth(first), bot.depth(first + 1)
+    bid_0, ask_0 = depth_0.best_bid, depth_0.best_ask
+    bid_1, ask_1 = depth_1.best_bid, depth_1.best_ask
+    is_same = bid_0 == legs_0.bid and ask_0 == legs_0.ask and bid_1 == legs_1.bid and ask_1 == legs_1.ask
+    if is_same and not needs_qty:
+        return UNCHANGED
+    is_changed_0 = _take_touch(legs_0, bid_0, ask_0, depth_0.best_bid_qty, depth_0.best_ask_qty)
+    is_changed_1 = _take_touch(legs_1, bid_1, ask_1, depth_1.best_bid_qty, depth_1.best_ask_qty)
+    if not is_same:
+        return PRICE_CHANGED
+    return QTY_CHANGED if is_changed_0 or is_changed_1 else UNCHANGED
 
 
 @njit
-def _read_touch(depth, leg):  # type: ignore[no-untyped-def]
-    bid, ask = depth.best_bid, depth.best_ask
-    bid_qty, ask_qty = depth.best_bid_qty, depth.best_ask_qty
-    is_same = bid == leg.bid and ask == leg.ask
-    if is_same and bid_qty == leg.bid_qty and ask_qty == leg.ask_qty:
-        return UNCHANGED
-    if bid != leg.bid or bid_qty != leg.bid_qty:
+def _take_touch(leg, bid, ask, bid_qty, ask_qty):  # type: ignore[no-untyped-def]
+    """Keeps a touch; whether it is another than before."""
+    is_bid_same = bid == leg.bid and bid_qty == leg.bid_qty
+    is_ask_same = ask == leg.ask and ask_qty == leg.ask_qty
+    if not is_bid_same:
         leg.bid_taken = 0.0
-    if ask != leg.ask or ask_qty != leg.ask_qty:
+    if not is_ask_same:
         leg.ask_taken = 0.0
     leg.bid, leg.ask, leg.bid_qty, leg.ask_qty = bid, ask, bid_qty, ask_qty
     mid = 0.5 * (bid + ask)
     if mid > 0.0:
         leg.mark = mid
-    return QTY_CHANGED if is_same else PRICE_CHANGED
+    return not (is_bid_same and is_ask_same)
 
 
 @njit

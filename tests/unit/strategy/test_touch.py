@@ -160,45 +160,61 @@ class _Depths:
 def test_only_a_price_or_quantity_is_a_change() -> None:
     bot = _Depths((1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0))
     legs = [Record(touch.LEG), Record(touch.LEG)]
-    assert read_touches(bot, legs, 0)
-    assert not read_touches(bot, legs, 0)
+    assert read_touches(bot, legs, 0, True)
+    assert not read_touches(bot, legs, 0, True)
     assert (legs[1].bid, legs[1].ask, legs[1].bid_qty, legs[1].ask_qty) == (5.0, 6.0, 7.0, 8.0)
     for leg_no in range(2):
         for place in range(4):
             changed = list(bot.touches[leg_no])
             changed[place] += 0.5
             bot.touches[leg_no] = tuple(changed)  # type: ignore[assignment]
-            assert read_touches(bot, legs, 0)
-            assert not read_touches(bot, legs, 0)
+            assert read_touches(bot, legs, 0, True)
+            assert not read_touches(bot, legs, 0, True)
+
+
+def test_quantities_that_nobody_needs_are_read_once_a_price_changed() -> None:
+    bot = _Depths((1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0))
+    legs = [Record(touch.LEG), Record(touch.LEG)]
+    assert read_touches(bot, legs, 0, False) == touch.PRICE_CHANGED
+    bot.touches[1] = (5.0, 6.0, 7.5, 8.0)
+    assert read_touches(bot, legs, 0, False) == touch.UNCHANGED
+    assert legs[1].bid_qty == 7.0
+    # Of both legs, whichever price it was.
+    bot.touches[0] = (1.0, 2.5, 3.0, 4.5)
+    assert read_touches(bot, legs, 0, False) == touch.PRICE_CHANGED
+    assert (legs[0].ask_qty, legs[1].bid_qty) == (4.5, 7.5)
+    bot.touches[1] = (5.0, 6.0, 7.5, 8.5)
+    assert read_touches(bot, legs, 0, True) == touch.QTY_CHANGED
+    assert legs[1].ask_qty == 8.5
 
 
 def test_an_unknown_touch_is_a_change() -> None:
     nan = math.nan
     bot = _Depths((nan, nan, nan, nan), (5.0, 6.0, 7.0, 8.0))
     legs = [Record(touch.LEG), Record(touch.LEG)]
-    assert read_touches(bot, legs, 0)
-    assert read_touches(bot, legs, 0)
+    assert read_touches(bot, legs, 0, True)
+    assert read_touches(bot, legs, 0, True)
 
 
 def test_the_last_mid_that_was_known_is_kept() -> None:
     bot = _Depths((1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0))
     legs = [Record(touch.LEG), Record(touch.LEG)]
-    read_touches(bot, legs, 0)
+    read_touches(bot, legs, 0, True)
     bot.touches[0] = (math.nan, 2.0, math.nan, 4.0)
-    read_touches(bot, legs, 0)
+    read_touches(bot, legs, 0, True)
     assert [leg.mark for leg in legs] == [1.5, 5.5]
 
 
 def test_what_was_taken_counts_until_the_venue_changes_that_side() -> None:
     bot = _Depths((1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0))
     legs = [Record(touch.LEG), Record(touch.LEG)]
-    read_touches(bot, legs, 0)
+    read_touches(bot, legs, 0, True)
     legs[0].ask_taken, legs[0].bid_taken = 1.5, 2.5
     bot.touches[0] = (1.0, 2.0, 3.5, 4.0)
-    read_touches(bot, legs, 0)
+    read_touches(bot, legs, 0, True)
     assert (legs[0].bid_taken, legs[0].ask_taken) == (0.0, 1.5)
     bot.touches[0] = (1.0, 2.5, 3.5, 4.0)
-    read_touches(bot, legs, 0)
+    read_touches(bot, legs, 0, True)
     assert legs[0].ask_taken == 0.0
     # More, less, dearer or cheaper: whatever the venue says is new.
     for bid, ask, bid_qty, ask_qty in (
@@ -209,12 +225,12 @@ def test_what_was_taken_counts_until_the_venue_changes_that_side() -> None:
     ):
         legs[0].ask_taken = legs[0].bid_taken = 1.0
         bot.touches[0] = (bid, ask, bid_qty, ask_qty)
-        read_touches(bot, legs, 0)
+        read_touches(bot, legs, 0, True)
         assert legs[0].ask_taken == 0.0
 
 
 def test_only_the_pair_that_is_asked_for_is_read() -> None:
     bot = _Depths(*[(1.0, 2.0, 3.0, 4.0)] * 4)
     legs = [Record(touch.LEG) for _ in range(4)]
-    assert read_touches(bot, legs, 2)
+    assert read_touches(bot, legs, 2, True)
     assert [leg.bid for leg in legs] == [0.0, 0.0, 1.0, 1.0]
