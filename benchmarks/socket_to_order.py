@@ -6,9 +6,9 @@ event loop that takes the time and nothing else, in turn. Every frame moves the 
 order. All times are of the one clock of the machine.
 
 receive   written by the sender, until the client's callback: kernel, event loop, client
-decode    until the frame is understood
+decode    until it is rows: decoded, ids proven, times, fused touch, in one compiled call
 record    the line is the kernel's
-book      ids, times, fused touch, until the session has the rows
+hand on   until the session has the rows
 strategy  switch, strategy, limits, until its order is on its way and it waits again
 order     the venues' side takes rows and order
 """
@@ -55,7 +55,7 @@ from connectors.sockets import AsyncioTimers, new_event_loop, transport_of
 from connectors.types import Instrument, Stream
 
 _MS = 1_000_000
-PARTS = ("receive", "decode", "record", "book", "strategy", "order")
+PARTS = ("receive", "decode", "record", "hand on", "strategy", "order")
 _LEVELS = 50
 _TICK_0 = 600_000
 
