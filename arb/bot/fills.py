@@ -20,6 +20,7 @@ from arb.bot.cache import bot_compiled
 from arb.bot.log import publish_row, reserve_row
 from arb.bot.memory import as_pointer
 from arb.bot.orders import order_at
+from connectors.jit import compiled
 
 #: One fill. price and qty are the execution's; exch_ts is its time at the exchange, request_ts the local time
 #: of the order's last request. side is 1 or -1, maker 1 or 0.
@@ -59,13 +60,18 @@ def _log_fill(control, asset_no, order):  # type: ignore[no-untyped-def]
     address = reserve_row(control)
     if address == 0:
         return
-    row = carray(as_pointer(address), 1, FILL)[0]
-    row.asset_no = asset_no
-    row.order_id = order.order_id
-    row.side = order.side
-    row.price = order.exec_price
-    row.qty = order.exec_qty
-    row.maker = 1 if order.maker else 0
-    row.exch_ts = order.exch_timestamp
-    row.request_ts = order.local_timestamp
+    put_fill(carray(as_pointer(address), 1, FILL)[0], asset_no, order, order.exec_price)
     publish_row(control)
+
+
+@compiled
+def put_fill(fill, asset_no, order, price):  # type: ignore[no-untyped-def]
+    """What a filled order says, of the engine or of our own tables, which keep no price but a tick."""
+    fill.asset_no = asset_no
+    fill.order_id = order.order_id
+    fill.side = order.side
+    fill.price = price
+    fill.qty = order.exec_qty
+    fill.maker = 1 if order.maker else 0
+    fill.exch_ts = order.exch_timestamp
+    fill.request_ts = order.local_timestamp

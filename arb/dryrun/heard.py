@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.order import FILLED
 
-from arb.bot.fills import FILL
+from arb.bot.fills import FILL, put_fill
 from arb.bot.live import LiveBot
 from arb.bot.order_table import orders_at, row_of, rows_of
 from connectors.jit import compiled
@@ -58,14 +58,6 @@ def filled_orders(tables, answers, out):  # type: ignore[no-untyped-def]
         order = rows_of(orders)[row]
         if order.status != FILLED or order.exch_timestamp != answer.exch_ts:
             continue
-        fill = out[count]
-        fill.asset_no = answer.asset_no
-        fill.order_id = order.order_id
-        fill.side = order.side
-        fill.price = order.exec_price_tick * order.tick_size
-        fill.qty = order.exec_qty
-        fill.maker = 1 if order.maker else 0
-        fill.exch_ts = order.exch_timestamp
-        fill.request_ts = order.local_timestamp
+        put_fill(out[count], answer.asset_no, order, order.exec_price_tick * order.tick_size)
         count += 1
     return count
