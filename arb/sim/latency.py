@@ -24,6 +24,7 @@ from connectors.jit import compiled
 _CONSTANT, _JITTER, _MEASURED, _RECORDED, _BY_TIME = range(5)
 #: A row of hftbacktest's order latency data: when a request was made, processed (0: turned down) and answered.
 LATENCY_ROW = np.dtype([("req_ts", "i8"), ("exch_ts", "i8"), ("resp_ts", "i8"), ("_padding", "i8")])
+_REQ, _EXCH, _RESP = range(3)
 #: A tail of more than this many means is cut.
 _TAIL_MAX = 20.0
 
@@ -155,37 +156,48 @@ def _between(x, x1, y1, x2, y2):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _rows_by_time(latency):  # type: ignore[no-untyped-def]
+    """The measured times as numbers, shape (n, 4): when asked, processed, answered."""
+    return carray(as_pointer(latency.rows), (latency.rows_count, 4), np.int64)
+
+
+@compiled
+def _row_at(rows, row, at, column):  # type: ignore[no-untyped-def]
+    """The row behind which `at` falls, from `row` on; -1 before the first."""
+    if at < rows[0, column]:
+        return -1
+    while row + 1 < len(rows) and not rows[row, column] <= at < rows[row + 1, column]:
+        row += 1
+    return row
+
+
+@compiled
+def _span(rows, row, at, start, stop):  # type: ignore[no-untyped-def]
+    """From column `start` to `stop` at a time between two rows; before the first and behind the last it is theirs."""
+    near = max(row, 0)
+    if row < 0 or row + 1 == len(rows):
+        return rows[near, stop] - rows[near, start]
+    first, second = rows[row, stop] - rows[row, start], rows[row + 1, stop] - rows[row + 1, start]
+    return _between(at, rows[row, start], first, rows[row + 1, start], second)
+
+
+@compiled
 def _entry_by_time(latency, request_ts):  # type: ignore[no-untyped-def]
-    """Before the first row and behind the last one theirs; below zero where the venue turned one of two down."""
-    rows = carray(as_pointer(latency.rows), latency.rows_count, LATENCY_ROW)
-    if request_ts < rows[0].req_ts:
-        return rows[0].exch_ts - rows[0].req_ts
-    while latency.entry_row + 1 < latency.rows_count:
-        row, after = rows[latency.entry_row], rows[latency.entry_row + 1]
-        if row.req_ts <= request_ts and request_ts < after.req_ts:
-            if row.exch_ts <= 0 or after.exch_ts <= 0:
-                first, second = row.resp_ts - row.req_ts, after.resp_ts - after.req_ts
-                return -_between(request_ts, row.req_ts, first, after.req_ts, second)
-            first, second = row.exch_ts - row.req_ts, after.exch_ts - after.req_ts
-            return _between(request_ts, row.req_ts, first, after.req_ts, second)
-        latency.entry_row += 1
-    last = rows[latency.rows_count - 1]
-    return last.exch_ts - last.req_ts
+    """Below zero where the venue turned down one of the two requests between which it falls."""
+    rows = _rows_by_time(latency)
+    row = _row_at(rows, latency.entry_row, request_ts, _REQ)
+    latency.entry_row = max(latency.entry_row, row)
+    if 0 <= row < len(rows) - 1 and (rows[row, _EXCH] <= 0 or rows[row + 1, _EXCH] <= 0):
+        return -_span(rows, row, request_ts, _REQ, _RESP)
+    return _span(rows, row, request_ts, _REQ, _EXCH)
 
 
 @compiled
 def _response_by_time(latency, exch_ts):  # type: ignore[no-untyped-def]
-    rows = carray(as_pointer(latency.rows), latency.rows_count, LATENCY_ROW)
-    if exch_ts < rows[0].exch_ts:
-        return rows[0].resp_ts - rows[0].exch_ts
-    while latency.response_row + 1 < latency.rows_count:
-        row, after = rows[latency.response_row], rows[latency.response_row + 1]
-        if row.exch_ts <= exch_ts and exch_ts < after.exch_ts:
-            first, second = row.resp_ts - row.exch_ts, after.resp_ts - after.exch_ts
-            return _between(exch_ts, row.exch_ts, first, after.exch_ts, second)
-        latency.response_row += 1
-    last = rows[latency.rows_count - 1]
-    return last.resp_ts - last.exch_ts
+    rows = _rows_by_time(latency)
+    row = _row_at(rows, latency.response_row, exch_ts, _EXCH)
+    latency.response_row = max(latency.response_row, row)
+    return _span(rows, row, exch_ts, _EXCH, _RESP)
 
 
 @compiled
