@@ -37,8 +37,9 @@ from arb.data import convert as conversion
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
 from connectors.binance import BinanceUsdm
-from connectors.feed import Endpoints, Feed, FeedTimes
+from connectors.feed import Feed
 from connectors.feed_state import FeedStatus
+from connectors.feed_words import Endpoints, FeedTimes
 from connectors.picows_socket import PicowsTransport
 from connectors.pipeline import Pipeline, warm_up
 from connectors.sockets import AsyncioTimers, new_event_loop

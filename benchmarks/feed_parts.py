@@ -18,7 +18,8 @@ from connectors.batch import Batch
 from connectors.binance import BinanceUsdm
 from connectors.book import BookSync
 from connectors.clock import RowClock
-from connectors.feed import Endpoints, Feed, FeedTimes
+from connectors.feed import Feed
+from connectors.feed_words import Endpoints, FeedTimes
 from connectors.fuse import FusedBook
 from connectors.lines import LineDecoder
 from connectors.pipeline import warm_up

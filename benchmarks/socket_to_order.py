@@ -47,7 +47,8 @@ from arb.dryrun.strand import Strand
 from arb.dryrun.warm import warm_session
 from arb.dryrun.watermark import VenueOrder
 from connectors.bybit import BybitLinear
-from connectors.feed import Endpoints, Feed
+from connectors.feed import Feed
+from connectors.feed_words import Endpoints
 from connectors.lag import OffsetEstimator
 from connectors.pipeline import warm_up
 from connectors.rest import HttpRest

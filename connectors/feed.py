@@ -14,10 +14,7 @@ from connectors.backoff import Pace
 from connectors.batch import Batch
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
-from connectors.feed_words import Endpoints as Endpoints
-from connectors.feed_words import FeedTimes as FeedTimes
-from connectors.feed_words import Sink as Sink
-from connectors.feed_words import Tap as Tap
+from connectors.feed_words import Endpoints, FeedTimes, Sink, Tap
 from connectors.lag import ClockSample, OffsetEstimator
 from connectors.limiter import Limiter
 from connectors.packs import packs_of
@@ -30,9 +27,6 @@ from connectors.venue_time import VenueTime
 
 #: An enumeration's member costs a look-up of its own, which the path of every frame need not pay.
 _SYNCED = FeedStatus.SYNCED
-
-_S = 1_000_000_000
-_MS = 1_000_000
 
 
 class _Book:

@@ -9,7 +9,8 @@ from arb.app.legs import feed_latency_ns, known_instrument, load_adapter
 from arb.config.load import VenueConfig
 from arb.errors import ConfigError, InputError
 from connectors.errors import InstrumentError, TransportError
-from connectors.feed import Endpoints, Feed, FeedTimes, Sink, Tap
+from connectors.feed import Feed
+from connectors.feed_words import Endpoints, FeedTimes, Sink, Tap
 from connectors.lag import OffsetEstimator
 from connectors.rest import HttpRest
 from connectors.sockets import AsyncioTimers, transport_of

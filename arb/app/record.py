@@ -32,8 +32,9 @@ from arb.app.feeds import (
 )
 from arb.app.legs import known_venues, load_adapter
 from arb.app.record_tap import NoSink, Origins, RecorderTap
+from arb.app.running_sandbox import with_sandbox
 from arb.app.sandbox import unique
-from arb.app.serve import SANDBOX_SEED, seeded_sandbox, with_sandbox
+from arb.app.serve import SANDBOX_SEED, seeded_sandbox
 from arb.config import Config, VenueConfig, load
 from arb.config.templates import main_file
 from arb.data.recorder.recorder import Recorder, RecorderState

@@ -7,8 +7,6 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from arb.app.running_sandbox import sandbox_urls as sandbox_urls
-from arb.app.running_sandbox import with_sandbox as with_sandbox
 from arb.app.sandbox import listing_of, starting_price, unique
 from arb.config import VenueConfig
 from arb.config.scenario import Scenario, load_scenario

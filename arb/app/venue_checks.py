@@ -13,7 +13,8 @@ from arb.app.feeds import instrument_at, open_feed, venue_transport
 from arb.app.legs import load_adapter
 from arb.app.record import Wanted
 from arb.app.record_tap import NoSink
-from arb.app.serve import seeded_sandbox, with_sandbox
+from arb.app.running_sandbox import with_sandbox
+from arb.app.serve import seeded_sandbox
 from arb.config import Config, VenueConfig
 from arb.errors import ArbError
 from connectors.errors import DecodeError

@@ -17,7 +17,8 @@ from support.simulated import LISTINGS, PRICES
 
 from arb.app.checks import Check, Level
 from arb.app.legs import known_venues
-from arb.app.serve import facts_of, with_sandbox
+from arb.app.running_sandbox import with_sandbox
+from arb.app.serve import facts_of
 from arb.app.venue_checks import examine_venue
 from arb.cli import cli
 from arb.cli.doctor import check_table

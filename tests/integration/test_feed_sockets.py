@@ -13,7 +13,8 @@ from support.sim_market import LOT, TICK
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from connectors.feed import Endpoints, Feed, FeedTimes
+from connectors.feed import Feed
+from connectors.feed_words import Endpoints, FeedTimes
 from connectors.rest import HttpRest
 from connectors.session import SessionTimes
 from connectors.sockets import AsyncioTimers, transport_of

@@ -30,8 +30,8 @@ from support.simulated import LISTINGS, PRICES
 
 from arb.app.legs import known_venues, load_adapter
 from arb.app.record import Ending, Progress, Wanted, config_of, record
+from arb.app.running_sandbox import with_sandbox
 from arb.app.sandbox import record_market
-from arb.app.serve import with_sandbox
 from arb.cli import cli
 from arb.config.templates import write_templates
 from arb.data.cache import RowCache

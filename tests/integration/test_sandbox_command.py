@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from arb.app.legs import known_venues
+from arb.app.running_sandbox import sandbox_urls, with_sandbox
 from arb.app.sandbox import record_market
-from arb.app.serve import sandbox_urls, with_sandbox
 from arb.errors import ExitCode
 from arb.sandbox.serve.urls import VENUES
 

@@ -17,8 +17,9 @@ import numpy as np
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.binance_wire import SPOT, USDM
 from connectors.bybit import BybitLinear, BybitSpot
-from connectors.feed import Endpoints, Feed, FeedTimes
+from connectors.feed import Feed
 from connectors.feed_state import FeedStatus
+from connectors.feed_words import Endpoints, FeedTimes
 from connectors.link import LinkTimes
 from connectors.pipeline import Touch
 from connectors.session import SessionTimes

@@ -21,8 +21,9 @@ from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.timeline import Timeline
-from connectors.feed import Endpoints, Feed
+from connectors.feed import Feed
 from connectors.feed_state import FeedStatus
+from connectors.feed_words import Endpoints
 from connectors.pipeline import Touch, warm_up
 from connectors.rest import HttpRest
 from connectors.sockets import AsyncioTimers, transport_of

@@ -20,8 +20,9 @@ from arb.app.record_tap import Origins, RecorderTap
 from arb.data.raw import read_pieces
 from arb.data.recorder.recorder import Recorder
 from arb.errors import ArbError, InputError, InvariantError
-from connectors.feed import Endpoints, Feed
+from connectors.feed import Feed
 from connectors.feed_state import FeedStatus
+from connectors.feed_words import Endpoints
 from connectors.transport import Event, EventKind
 from connectors.types import Instrument
 

@@ -16,8 +16,9 @@ from support.venues import VENUES
 
 from connectors.bybit import BybitSpot
 from connectors.errors import InstrumentError
-from connectors.feed import Endpoints, Feed, FeedTimes
+from connectors.feed import Feed
 from connectors.feed_state import FeedStatus
+from connectors.feed_words import Endpoints, FeedTimes
 from connectors.transport import EventKind
 from connectors.types import Instrument, Stream, Venue
 
