@@ -325,9 +325,11 @@ def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[n
     is_first_newer = state[BOOK_ORDER] < state[BBO_ORDER] <= order
     state[BOOK_ORDER] = order
     mark = NEWER_THAN_BBO if order >= state[BBO_ORDER] else OLDER_THAN_BBO
-    end = _copy(source, message.row_start, message.row_end, out, n)
-    for row in range(n, end):
-        out[row].ival = mark
+    end = n
+    for row in range(message.row_start, message.row_end):
+        out[end] = source[row]
+        out[end].ival = mark
+        end += 1
     if marks_cover and is_first_newer:
         if end == n:
             put_row(out, n, BBO_BID, message.exch_ts, message.local_ts, np.nan, 0.0)

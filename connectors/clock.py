@@ -52,13 +52,13 @@ class RowClock:
         """Rows received before the row in front of them: the recorder's clock was set back."""
         return int(self._state[_STEPPED_BACK])
 
-    def stamp(self, rows: Rows) -> None:
-        """Sets the final times of `rows` in place."""
-        _stamp(rows, self._state)
+    def stamp(self, rows: Rows, *, keeps_cover: bool = True) -> None:
+        """Sets the final times of `rows` in place. `keeps_cover`: COVERS_BBO stays in `ival`, for `connectors.fuse`."""
+        _stamp(rows, self._state, keeps_cover)
 
 
 @compiled
-def _stamp(rows, state):  # type: ignore[no-untyped-def]
+def _stamp(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         row = rows[r]
         local_ts = row.local_ts + state[_OFFSET]
@@ -95,7 +95,7 @@ def _stamp(rows, state):  # type: ignore[no-untyped-def]
         state[stream] = exch_ts
         row.exch_ts = exch_ts
         row.local_ts = local_ts
-        if row.ival != COVERS_BBO:  # that is for `connectors.fuse`
+        if row.ival != COVERS_BBO or not keeps_cover:
             row.ival = 0
 
 

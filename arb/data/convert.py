@@ -364,11 +364,8 @@ def with_times(rows: Rows, clock: RowClock, book: FusedBook | TouchBook | None) 
     """
     if book is None and _has_touch(rows):
         rows = rows[rows["ev"] & np.uint64(0xFF) != DEPTH_BBO_EVENT]
-    clock.stamp(rows)
-    if book is not None:
-        return book.fuse(rows)
-    rows["ival"] = 0
-    return rows
+    clock.stamp(rows, keeps_cover=book is not None)
+    return rows if book is None else book.fuse(rows)
 
 
 @compiled

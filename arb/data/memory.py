@@ -15,8 +15,9 @@ from arb.data.spool import read_into
 from connectors.clock import RowClock
 from connectors.types import Instrument, Rows, Venue
 
-#: So many rows there is room for at first.
+#: So many rows there is room for at first: what a packed line of a book takes tells how many may come.
 _ROOM_MIN = 1 << 18
+_PACKED_LINE_BYTES = 8
 
 
 def rows_of_day(
@@ -79,4 +80,5 @@ class _Reading:
         # Twice what it looks like, for what was read is ahead of what was decoded; room that is not used costs nothing.
         # Sorted rows come after all reading. No row takes less than a byte.
         to_come = 2 * self._count * left // self._read if self._read else 0
-        self.order.add(rows, rows_to_come=max(min(to_come, left), _ROOM_MIN))
+        at_first = max(_ROOM_MIN, self._size // _PACKED_LINE_BYTES)
+        self.order.add(rows, rows_to_come=max(min(to_come, left), at_first))

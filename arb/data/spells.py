@@ -139,18 +139,26 @@ def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
 
 @compiled
 def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
+    # Moments and their levels are counted beside the state: it would be written for every row.
+    group_ts, levels = state[GROUP_TS], state[LEVELS]
+    is_calm = state[IS_KNOWN] and not state[HAS_RESET]
     for r in range(len(rows)):
         row = rows[r]
-        if row.local_ts != state[GROUP_TS]:
-            _end_group(state, first, longest)
-            state[GROUP_TS] = row.local_ts
+        if row.local_ts != group_ts:
+            if not is_calm:
+                state[GROUP_TS], state[LEVELS] = group_ts, levels
+                _end_group(state, first, longest)
+                is_calm = state[IS_KNOWN] != 0
+            group_ts, levels = row.local_ts, 0
         kind = np.int64(row.ev) & 0xFF
-        if kind == DEPTH_CLEAR_EVENT:
-            if row.ev & np.uint64(BUY_EVENT) != 0:  # the first row of a gap and of a snapshot
-                state[HAS_RESET] = 1
-                state[LEVELS] = 0
-        elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-            state[LEVELS] += 1
+        if kind == DEPTH_EVENT or kind == DEPTH_SNAPSHOT_EVENT:
+            levels += 1
+        elif kind == DEPTH_CLEAR_EVENT and row.ev & np.uint64(BUY_EVENT) != 0:
+            # The first row of a gap and of a snapshot.
+            state[HAS_RESET] = 1
+            is_calm = False
+            levels = 0
+    state[GROUP_TS], state[LEVELS] = group_ts, levels
 
 
 @compiled

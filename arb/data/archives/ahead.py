@@ -10,18 +10,23 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
-    """The same pieces, one of them in advance, made by a thread of that name.
+#: So many pieces are made in advance: with one alone, whoever is faster sleeps and wakes for each of them.
+AHEAD = 2
 
-    A piece must stay valid while the next one is made. What making one raises is raised here in its place; the thread
-    ends with the iterator.
+
+def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
+    """The same pieces, AHEAD of them in advance, made by a thread of that name.
+
+    A piece must stay valid while so many next ones are made. What making one raises is raised here in its place; the
+    thread ends with the iterator.
     """
     asked: SimpleQueue[bool] = SimpleQueue()
     made: SimpleQueue[T | BaseException | None] = SimpleQueue()
     thread = Thread(target=_make, args=(pieces, asked, made), name=name, daemon=True)
     thread.start()
     try:
-        asked.put(True)
+        for _ in range(AHEAD):
+            asked.put(True)
         while (piece := made.get()) is not None:
             if isinstance(piece, BaseException):
                 raise piece

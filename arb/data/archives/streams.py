@@ -7,6 +7,7 @@ to be read again, sorted, through a temporary file.
 from __future__ import annotations
 
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from arb.data.archived import ArchiveFile, ArchiveKind, is_received
-from arb.data.archives.ahead import ahead
+from arb.data.archives.ahead import AHEAD, ahead
 from arb.data.archives.fields import RECORD_DTYPE
 from arb.data.archives.formats import LAYOUTS, TARDIS_EXCHANGES, bybit_archive_lines
 from arb.data.archives.merge import merge
@@ -153,19 +154,17 @@ class ArchiveStream:
 def _emitter(kind: ArchiveKind, has_receipt: bool) -> Callable[[Rows], Decoded | None]:
     """What makes messages of records, in their order; None of records that are out of it.
 
-    What it gives stays as it is until the call after the next one.
+    What it gives stays as it is for AHEAD calls more.
     """
     state = np.zeros(STATE_FIELDS, np.int64)
-    current, other = _NONE, _NONE
+    pieces = deque([_NONE] * (AHEAD + 1))
 
     def emit(records: Rows) -> Decoded | None:
-        nonlocal current, other
-        current, other = other, current
-        if len(records) > len(current.messages):
-            current = Decoded(
-                np.empty(ROWS_PER_RECORD * len(records), event_dtype), np.empty(len(records), MESSAGE_DTYPE)
-            )
-        rows, messages = current
+        pieces.rotate()
+        if len(records) > len(pieces[0].messages):
+            rows = np.empty(ROWS_PER_RECORD * len(records), event_dtype)
+            pieces[0] = Decoded(rows, np.empty(len(records), MESSAGE_DTYPE))
+        rows, messages = pieces[0]
         message_count = len(records)
         if kind == ArchiveKind.BOOK:
             count, message_count = emit_book(records, state, rows, messages)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from arb.data.archives.ahead import ahead
+from arb.data.archives.ahead import AHEAD, ahead
 
 
 def names() -> set[str]:
@@ -19,22 +19,22 @@ def test_the_pieces_come_in_their_order(count: int) -> None:
     assert list(ahead(iter(range(count)), "a")) == list(range(count))
 
 
-def test_one_piece_is_made_in_advance_and_no_more() -> None:
+def test_so_many_pieces_are_made_in_advance_and_no_more() -> None:
     made: list[int] = []
     is_made = threading.Semaphore(0)
 
     def pieces() -> Iterator[int]:
-        for n in range(5):
+        for n in range(AHEAD + 5):
             made.append(n)
             is_made.release()
             yield n
 
     coming = ahead(pieces(), "b")
     assert next(coming) == 0
-    for _ in range(2):
+    for _ in range(1 + AHEAD):
         assert is_made.acquire(timeout=10)
     assert not is_made.acquire(timeout=0.05)
-    assert made == [0, 1]
+    assert made == list(range(1 + AHEAD))
     coming.close()
 
 
