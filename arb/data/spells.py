@@ -151,7 +151,7 @@ def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
                 is_calm = state[IS_KNOWN] != 0
             group_ts, levels = row.local_ts, 0
         kind = np.int64(row.ev) & 0xFF
-        if kind == DEPTH_EVENT or kind == DEPTH_SNAPSHOT_EVENT:
+        if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
             levels += 1
         elif kind == DEPTH_CLEAR_EVENT and row.ev & np.uint64(BUY_EVENT) != 0:
             # The first row of a gap and of a snapshot.
