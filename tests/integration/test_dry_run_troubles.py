@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,15 +18,11 @@ from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_sett
 from support.paths import GUARD, ROOT
 
 from arb.__main__ import main
-from arb.app import dryrun_live
 from arb.app.dryrun_live import run_live
-from arb.app.signals import signals_call
 from arb.app.verify import verify
-from arb.errors import ExitCode, InputError
-from arb.run.folder import RunFolder
+from arb.errors import InputError
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.urls import ports_from, venue_urls
-from connectors.sockets import new_event_loop
 
 pytestmark = pytest.mark.slow
 
@@ -155,129 +148,6 @@ def test_a_signal_while_it_compiles_leaves_nothing(number: signal.Signals, tmp_p
     if "ready after" not in errors:  # else it was quicker than we are
         assert errors == "error: interrupted\n"
         assert not (tmp_path / "run").exists()
-
-
-NewLoop = Callable[[], asyncio.AbstractEventLoop]
-LOOPS = pytest.mark.parametrize(
-    "new_loop", [asyncio.new_event_loop, new_event_loop], ids=["asyncio", "as installed"]
-)
-
-
-@pytest.fixture
-def unheard() -> Iterator[list[signal.Signals]]:
-    """The signals that no session hears; else one would end the tests."""
-    found: list[signal.Signals] = []
-    with signals_call(found.append):
-        yield found
-
-
-def interrupt_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Both signals before and behind everything that is done in a run's folder; the names of what was done."""
-    done: list[str] = []
-
-    def interrupted(name: str, call: Callable[..., None]) -> Callable[..., None]:
-        def both(*arguments: Any) -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.raise_signal(number)
-            call(*arguments)
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.raise_signal(number)
-            done.append(name)
-
-        return both
-
-    for name in ("write_json", "write_csv", "write_arrays", "write_bytes", "remove", "publish"):
-        monkeypatch.setattr(RunFolder, name, interrupted(name, getattr(RunFolder, name)))
-    return done
-
-
-@LOOPS
-@pytest.mark.parametrize("is_interrupted", [True, False], ids=["interrupted", "ended by itself"])
-def test_signals_while_the_folder_is_written_lose_nothing(
-    new_loop: NewLoop,
-    is_interrupted: bool,
-    unheard: list[signal.Signals],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    def press(line: str) -> None:
-        if is_interrupted and "heard of its first row" in line:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(dryrun_live, "new_event_loop", new_loop)
-    run = tmp_path / "run"
-    with LiveSandbox() as sandbox, monkeypatch.context() as patched:
-        done = interrupt_writing(patched)
-        result = run_live(
-            demo_config(tmp_path, function="busy"),
-            run,
-            duration_s=60.0 if is_interrupted else 1.5,
-            sandbox=sandbox.urls,
-            has_report=False,
-            echo=press,
-        )
-
-    assert {"write_json", "write_csv", "write_arrays", "remove", "publish"} <= set(done)
-    assert result.exit_code == (ExitCode.INTERRUPTED if is_interrupted else ExitCode.DONE)
-    assert manifest_of(run)["outcome"] == ("interrupted" if is_interrupted else "ended")
-    assert verify(run).differences == []
-    assert unheard == []
-    signal.raise_signal(signal.SIGINT)
-    assert unheard == [signal.SIGINT], "behind the session it is not heard"
-
-
-@LOOPS
-@pytest.mark.parametrize("is_before_loop", [True, False], ids=["before the loop", "in the loop"])
-def test_a_signal_before_the_feeds_are_open_leaves_nothing(
-    new_loop: NewLoop,
-    is_before_loop: bool,
-    unheard: list[signal.Signals],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    def loop() -> asyncio.AbstractEventLoop:
-        if is_before_loop:
-            signal.raise_signal(signal.SIGTERM)
-        return new_loop()
-
-    def keeper(*arguments: Any, **named: Any) -> Any:
-        signal.raise_signal(signal.SIGTERM)
-        return keeper_of(*arguments, **named)
-
-    keeper_of = dryrun_live.SessionKeeper
-    monkeypatch.setattr(dryrun_live, "new_event_loop", loop)
-    if not is_before_loop:
-        monkeypatch.setattr(dryrun_live, "SessionKeeper", keeper)
-    # Nobody is there: had the feeds been opened, the session would have gone on and left its folder.
-    nobody = venue_urls(ports_from(free_ports()))
-
-    with pytest.raises(KeyboardInterrupt):
-        run_live(demo_config(tmp_path, function="busy"), tmp_path / "run", sandbox=nobody, has_report=False)
-
-    assert not (tmp_path / "run").exists()
-    assert unheard == []
-
-
-def test_a_session_on_a_thread_of_its_own_leaves_signals_alone(
-    unheard: list[signal.Signals], tmp_path: Path
-) -> None:
-    results = []
-    with LiveSandbox() as sandbox:
-        config = demo_config(tmp_path, function="busy")
-
-        def work() -> None:
-            results.append(
-                run_live(config, tmp_path / "run", duration_s=1.5, sandbox=sandbox.urls, has_report=False)
-            )
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        signal.raise_signal(signal.SIGINT)
-        thread.join(60)
-
-    assert [result.exit_code for result in results] == [ExitCode.DONE]
-    assert unheard == [signal.SIGINT]
-    assert verify(tmp_path / "run").differences == []
 
 
 def test_ctrl_c_while_it_loads_is_one_line(

@@ -390,33 +390,6 @@ def test_a_terminal_that_is_held_holds_up_no_frame(tmp_path: Path) -> None:
     assert times[-1] - times[0] > 2 * S
 
 
-@pytest.mark.parametrize(
-    ("number", "ended"), [(signal.SIGINT, Ending.INTERRUPTED), (signal.SIGTERM, Ending.STOPPED)]
-)
-def test_behind_the_end_of_a_recording_ctrl_c_ends_the_process(
-    number: signal.Signals, ended: Ending, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(one) for one in numbers]
-    config = config_of(Path("none"), (), tmp_path, is_sandbox=True)
-    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
-    while_closing: list[Any] = []
-    close = Recorder.close
-
-    def closing(recorder: Recorder) -> None:
-        while_closing.extend(signal.getsignal(one) for one in numbers)
-        close(recorder)
-
-    def press(progress: Progress) -> None:
-        signal.pthread_kill(threading.main_thread().ident or 0, number)
-
-    monkeypatch.setattr(Recorder, "close", closing)
-    ending, _ = record(config, wanted, press, duration_s=60.0, is_sandbox=True)
-    assert ending == ended
-    assert while_closing == before
-    assert [signal.getsignal(one) for one in numbers] == before
-
-
 def test_a_closed_pipe_ends_it_with_whole_files(environment: dict[str, str], tmp_path: Path) -> None:
     running = Running(["--data", "data"], environment, tmp_path)
     running.until_frames(20)
