@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -44,6 +44,7 @@ from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.app.session_keeper import SessionKeeper
 from arb.app.session_log import SessionLog
 from arb.app.session_state import SessionView, view_of
+from arb.app.signals import signals_call, signals_wake
 from arb.backtest.runner import compile_for, leave_now
 from arb.bot.recorder import Recorder
 from arb.config import Config, VenueConfig
@@ -85,20 +86,6 @@ class Viewer(Protocol):
     def close(self) -> None: ...
 
 
-@contextlib.contextmanager
-def _handlers_put_back() -> Iterator[None]:
-    """uvloop leaves its signal handlers behind, which do nothing any more: those from before stand again."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 class LiveRun:
     """One session, from its configuration to its folder. `run` once, on the main thread."""
 
@@ -133,6 +120,8 @@ class LiveRun:
         #: Whether the feeds were opened: until then there is nothing to keep.
         self.has_begun = False
         self._stop_reason = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
         self._limits = limits_of(config)
@@ -156,12 +145,20 @@ class LiveRun:
         orders = [VenueOrder(disorder_ns, 4 * disorder_ns + _SILENCE_NS) for _ in self._legs]
         self._driver = LiveDriver(self._bot, self._strand, orders)
 
-    @_handlers_put_back()
     def run(self, duration_s: float | None) -> DryRunResult:
         """Runs until the strategy ends, `duration_s` are over or a signal comes, and writes the folder.
 
-        Raises StrategyError and InputError once everything is written.
+        Signals that come while it is written change nothing. Raises StrategyError and InputError once everything is
+        written, KeyboardInterrupt for a signal before the feeds were opened.
         """
+        with signals_call(self._interrupt):
+            self._host(duration_s)
+            if not self.has_begun:
+                raise KeyboardInterrupt
+            return self._write()
+
+    def _host(self, duration_s: float | None) -> None:
+        """The recorder and the event loop, for as long as the session takes."""
         record = self._config.record
         versions = {
             "arb": arb.__version__,
@@ -179,7 +176,11 @@ class LiveRun:
             ) as self._frames,
             asyncio.Runner(loop_factory=new_event_loop) as runner,
         ):
+            self._loop = runner.get_loop()
             runner.run(self._run(duration_s))
+
+    def _write(self) -> DryRunResult:
+        """The folder, and then what the session failed with."""
         self._summarize_stop()
         try:
             result = self._finish()
@@ -198,18 +199,10 @@ class LiveRun:
         return result
 
     async def _run(self, duration_s: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        self._over = asyncio.Event()
-        self._loop = loop
         offset = OffsetEstimator(configured_offset_ns(self._config))
         self._session = Session(
             self._legs, self._driver, offset, self._frames, log=self._log.event, ended=self._over.set
         )
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(
-                ValueError, RuntimeError
-            ):  # not on the main thread: somebody else listens
-                loop.add_signal_handler(number, self._stop_for, "interrupted")
         keeper = SessionKeeper(
             self._folder.path / JOURNAL,
             self._head,
@@ -228,9 +221,13 @@ class LiveRun:
         )
         watchdog.start()
         async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(signals_wake(asyncio.get_running_loop()))
             stack.callback(watchdog.close)
             stack.callback(keeper.close)
             await self._enter_sandbox(stack)
+            await asyncio.sleep(0)  # what a signal asked for until here is done
+            if self._stop_reason:
+                return
             stack.push_async_callback(self._close_feeds)
             self._open_feeds(offset)
             self.has_begun = True
@@ -283,7 +280,7 @@ class LiveRun:
         self._session.on_time()
         if not self._session.is_over:
             delay_s = min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / 1e9))
-            self._timer = self._loop.call_later(delay_s, self._tick)
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
 
     async def _show(self) -> None:
         """What a person sees; the first word of the strategy's first row."""
@@ -308,6 +305,17 @@ class LiveRun:
                 self._over.set()
                 return
 
+    def _interrupt(self, _: signal.Signals) -> None:
+        self._in_loop(self._stop_for, "interrupted")
+
+    def _in_loop(self, call: Callable[..., object], *args: object) -> None:
+        """From any thread, and from signals. Before there is a loop it is done at once; behind its end, not at all."""
+        if self._loop is None:
+            call(*args)
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the session is over
+            self._loop.call_soon_threadsafe(call, *args)
+
     def _stop_for(self, reason: str) -> None:
         self._stop_reason = reason
         self._over.set()
@@ -315,7 +323,7 @@ class LiveRun:
     def _recorder_failed(self, error: ArbError) -> None:
         """On any thread. Without its recording a session cannot be told again: it ends."""
         self._error = self._error or error
-        self._loop.call_soon_threadsafe(self._over.set)
+        self._in_loop(self._over.set)
 
     def _end_strategy(self) -> None:
         """What the strategy did until here counts; then it is stopped."""

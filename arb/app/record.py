@@ -13,7 +13,7 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
@@ -35,6 +35,7 @@ from arb.app.record_tap import NoSink, Origins, RecorderTap
 from arb.app.running_sandbox import with_sandbox
 from arb.app.sandbox import unique
 from arb.app.serve import SANDBOX_SEED, seeded_sandbox
+from arb.app.signals import signals_call, signals_wake
 from arb.config import Config, VenueConfig, load
 from arb.config.templates import main_file
 from arb.data.recorder.recorder import Recorder, RecorderState
@@ -101,6 +102,7 @@ class Ending(Enum):
     """SIGTERM."""
 
 
+_ENDINGS = {signal.SIGINT: Ending.INTERRUPTED, signal.SIGTERM: Ending.STOPPED}
 Show = Callable[[Progress], None]
 
 
@@ -215,6 +217,8 @@ class _Session:
         self._has_ended: asyncio.Event | None = None
         #: What ended the recording, where something did. Set once, by any thread.
         self.error: Exception | None = None
+        #: That of the first signal.
+        self._ending: Ending | None = None
         #: As they stood when the feeds were closed.
         self.last_lines: tuple[Line, ...] = ()
 
@@ -224,6 +228,13 @@ class _Session:
 
     def _end(self, error: Exception) -> None:
         self.error = self.error or error
+        self._wake()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        self._ending = self._ending or _ENDINGS[number]
+        self._wake()
+
+    def _wake(self) -> None:
         if self._loop is not None and self._has_ended is not None:
             with contextlib.suppress(RuntimeError):  # the loop has ended already
                 self._loop.call_soon_threadsafe(self._has_ended.set)
@@ -241,9 +252,10 @@ class _Session:
     async def run(self, recorder: Recorder, duration_s: float | None, *, is_sandbox: bool) -> Ending:
         """Until the end."""
         self._loop, self._has_ended = asyncio.get_running_loop(), asyncio.Event()
-        endings: list[Ending] = []
         async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(self._signals(endings))
+            # A second Ctrl+C, behind this, ends the process.
+            stack.enter_context(signals_call(self._on_signal))
+            stack.enter_context(signals_wake(self._loop))
             display = stack.enter_context(_Display(self._show, self._end))
             venues: Mapping[str, VenueConfig] = {one.venue.name: one.venue for one in self._wanted}
             if is_sandbox:
@@ -262,7 +274,7 @@ class _Session:
                     await asyncio.wait_for(self._has_ended.wait(), min(left_s, _SHOW_S))
                 display.offer(self.progress(recorder))
             self.last_lines = self.progress(recorder).lines
-        return endings[0] if endings else Ending.DURATION
+        return self._ending or Ending.DURATION
 
     def _open(self, recorder: Recorder, venues: Mapping[str, VenueConfig]) -> None:
         offset = OffsetEstimator()
@@ -280,24 +292,6 @@ class _Session:
     async def _close(self) -> None:
         for live in self._feeds:
             await live.close()
-
-    @contextlib.contextmanager
-    def _signals(self, endings: list[Ending]) -> Iterator[None]:
-        """Ctrl+C and SIGTERM end the recording in order; a second Ctrl+C, behind this, ends the process."""
-        loop, has_ended = asyncio.get_running_loop(), self._has_ended
-
-        def end(ending: Ending) -> None:
-            endings.append(ending)
-            if has_ended is not None:
-                has_ended.set()
-
-        for number, ending in ((signal.SIGINT, Ending.INTERRUPTED), (signal.SIGTERM, Ending.STOPPED)):
-            loop.add_signal_handler(number, end, ending)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
 
 
 class _Display:

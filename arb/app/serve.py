@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from arb.app.sandbox import listing_of, starting_price, unique
+from arb.app.signals import signals_call, signals_wake
 from arb.config import VenueConfig
 from arb.config.scenario import Scenario, load_scenario
 from arb.errors import InputError
@@ -73,8 +74,17 @@ def seeded_sandbox(
 
 async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
     """Serves until the recording ends or SIGTERM comes. `started` is told when it listens."""
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop(_: signal.Signals) -> None:
+        loop.call_soon_threadsafe(stopped.set)
+
+    with signals_call(stop, [signal.SIGTERM]), signals_wake(loop):
+        await _serve_until(stopped, sandbox, started)
+
+
+async def _serve_until(stopped: asyncio.Event, sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
+    """Until it is set, the recording ends or the sandbox fails."""
     async with sandbox:
         started(sandbox)
         tasks = [

@@ -6,9 +6,9 @@ import contextlib
 import json
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -25,6 +25,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from arb.app.signals import signals_call
 from arb.errors import ArbError, ExitCode
 from connectors.errors import ConnectorError
 
@@ -93,21 +94,13 @@ def _usage_in_one_line() -> Iterator[None]:
         fail(f"{error.format_message().rstrip('.')}; see {command} --help", ExitCode.USER_INPUT)
 
 
-@contextlib.contextmanager
-def sigterm_as_ctrl_c() -> Iterator[None]:
-    """SIGTERM interrupts as Ctrl+C does, until an event loop takes it: nothing half done is left behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
+    """SIGTERM interrupts as Ctrl+C does, until somebody else hears it: nothing half done is left behind."""
 
-    def interrupt(*_: object) -> NoReturn:
+    def interrupt(_: signal.Signals) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return signals_call(interrupt, [signal.SIGTERM])
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:

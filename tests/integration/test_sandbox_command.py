@@ -72,6 +72,14 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
 
 
 @pytest.mark.slow
+def test_sigterm_ends_it_in_order() -> None:
+    with serving("--port-base", "0", "--venues", "binance_spot") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=20) == ("stopped\n", "")
+    assert process.returncode == ExitCode.DONE
+
+
+@pytest.mark.slow
 def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path) -> None:
     known = known_venues(Path("none.toml"))
     (file,) = record_market(

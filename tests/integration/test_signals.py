@@ -1,0 +1,188 @@
+"""Signals at the edges of a session and of a recording: before the loop, behind it, on other threads."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.live_sandbox import LiveSandbox, demo_config, free_ports
+
+from arb.app import dryrun_live
+from arb.app.dryrun_live import run_live
+from arb.app.legs import known_venues
+from arb.app.record import Ending, Progress, Wanted, config_of, record
+from arb.app.signals import signals_call
+from arb.app.verify import verify
+from arb.data.recorder.recorder import Recorder
+from arb.errors import ExitCode
+from arb.run.folder import RunFolder
+from arb.sandbox.serve.urls import ports_from, venue_urls
+from connectors.sockets import new_event_loop
+
+pytestmark = pytest.mark.slow
+
+NewLoop = Callable[[], asyncio.AbstractEventLoop]
+LOOPS = pytest.mark.parametrize(
+    "new_loop", [asyncio.new_event_loop, new_event_loop], ids=["asyncio", "as installed"]
+)
+
+
+@pytest.fixture
+def unheard() -> Iterator[list[signal.Signals]]:
+    """The signals that no session hears; else one would end the tests."""
+    found: list[signal.Signals] = []
+    with signals_call(found.append):
+        yield found
+
+
+def send_to_main_thread(number: signal.Signals) -> None:
+    """From any thread, as the system does with a signal to the process."""
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
+def interrupt_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Both signals before and behind everything that is done in a run's folder; the names of what was done."""
+    done: list[str] = []
+
+    def interrupted(name: str, call: Callable[..., None]) -> Callable[..., None]:
+        def both(*arguments: Any) -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.raise_signal(number)
+            call(*arguments)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.raise_signal(number)
+            done.append(name)
+
+        return both
+
+    for name in ("write_json", "write_csv", "write_arrays", "write_bytes", "remove", "publish"):
+        monkeypatch.setattr(RunFolder, name, interrupted(name, getattr(RunFolder, name)))
+    return done
+
+
+@LOOPS
+@pytest.mark.parametrize("is_interrupted", [True, False], ids=["interrupted", "ended by itself"])
+def test_signals_while_the_folder_is_written_lose_nothing(
+    new_loop: NewLoop,
+    is_interrupted: bool,
+    unheard: list[signal.Signals],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def press(line: str) -> None:
+        if is_interrupted and "heard of its first row" in line:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(dryrun_live, "new_event_loop", new_loop)
+    run = tmp_path / "run"
+    with LiveSandbox() as sandbox, monkeypatch.context() as patched:
+        done = interrupt_writing(patched)
+        result = run_live(
+            demo_config(tmp_path, function="busy"),
+            run,
+            duration_s=60.0 if is_interrupted else 1.5,
+            sandbox=sandbox.urls,
+            has_report=False,
+            echo=press,
+        )
+
+    assert {"write_json", "write_csv", "write_arrays", "remove", "publish"} <= set(done)
+    assert result.exit_code == (ExitCode.INTERRUPTED if is_interrupted else ExitCode.DONE)
+    assert json.loads((run / "manifest.json").read_bytes())["outcome"] == (
+        "interrupted" if is_interrupted else "ended"
+    )
+    assert verify(run).differences == []
+    assert unheard == []
+    signal.raise_signal(signal.SIGINT)
+    assert unheard == [signal.SIGINT], "behind the session it is not heard"
+
+
+@LOOPS
+@pytest.mark.parametrize("is_before_loop", [True, False], ids=["before the loop", "in the loop"])
+def test_a_signal_before_the_feeds_are_open_leaves_nothing(
+    new_loop: NewLoop,
+    is_before_loop: bool,
+    unheard: list[signal.Signals],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def loop() -> asyncio.AbstractEventLoop:
+        if is_before_loop:
+            signal.raise_signal(signal.SIGTERM)
+        return new_loop()
+
+    def keeper(*arguments: Any, **named: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return keeper_of(*arguments, **named)
+
+    keeper_of = dryrun_live.SessionKeeper
+    monkeypatch.setattr(dryrun_live, "new_event_loop", loop)
+    if not is_before_loop:
+        monkeypatch.setattr(dryrun_live, "SessionKeeper", keeper)
+    # Nobody is there: had the feeds been opened, the session would have gone on and left its folder.
+    nobody = venue_urls(ports_from(free_ports()))
+
+    with pytest.raises(KeyboardInterrupt):
+        run_live(demo_config(tmp_path, function="busy"), tmp_path / "run", sandbox=nobody, has_report=False)
+
+    assert not (tmp_path / "run").exists()
+    assert unheard == []
+
+
+def test_a_session_on_a_thread_of_its_own_leaves_signals_alone(
+    unheard: list[signal.Signals], tmp_path: Path
+) -> None:
+    results = []
+    with LiveSandbox() as sandbox:
+        config = demo_config(tmp_path, function="busy")
+
+        def press(line: str) -> None:
+            if "heard of its first row" in line:
+                send_to_main_thread(signal.SIGINT)
+
+        def work() -> None:
+            run = tmp_path / "run"
+            results.append(
+                run_live(config, run, duration_s=1.5, sandbox=sandbox.urls, has_report=False, echo=press)
+            )
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join(60)
+
+    assert [result.exit_code for result in results] == [ExitCode.DONE]
+    assert unheard == [signal.SIGINT]
+    assert verify(tmp_path / "run").differences == []
+
+
+@pytest.mark.parametrize(
+    ("number", "ended"), [(signal.SIGINT, Ending.INTERRUPTED), (signal.SIGTERM, Ending.STOPPED)]
+)
+def test_behind_the_end_of_a_recording_ctrl_c_ends_the_process(
+    number: signal.Signals, ended: Ending, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(one) for one in numbers]
+    config = config_of(Path("none"), (), tmp_path, is_sandbox=True)
+    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
+    while_closing: list[Any] = []
+    close = Recorder.close
+
+    def closing(recorder: Recorder) -> None:
+        while_closing.extend(signal.getsignal(one) for one in numbers)
+        close(recorder)
+
+    def press(progress: Progress) -> None:
+        send_to_main_thread(number)
+
+    monkeypatch.setattr(Recorder, "close", closing)
+    ending, _ = record(config, wanted, press, duration_s=60.0, is_sandbox=True)
+    assert ending == ended
+    assert while_closing == before
+    assert [signal.getsignal(one) for one in numbers] == before
