@@ -266,6 +266,15 @@ def find_newline(buffer, i, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def find_last_newline(buffer, start, end):  # type: ignore[no-untyped-def]
+    """Index of the last newline of buffer[start:end]; -1 where there is none."""
+    i = end - 1
+    while i >= start and buffer[i] != NEWLINE:
+        i -= 1
+    return i if i >= start else -1
+
+
+@compiled
 def matches(buffer, i, text):  # type: ignore[no-untyped-def]
     """Whether the bytes at `i` are `text` (a uint8 array)."""
     for k in range(len(text)):  # noqa: SIM110 (a generator is no compiled code)

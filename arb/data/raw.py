@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 from arb.data.inflate import ERRORS, open_gzip
 from arb.errors import InputError
@@ -18,6 +18,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 #: Bytes of text per piece.
 _PIECE_BYTES = 1 << 20
 
+T = TypeVar("T")
 
 #: Called with how many bytes of the compressed file were read since the last call.
 Progress = Callable[[int], None]
@@ -30,6 +31,13 @@ def read_pieces(
 
     `again` is what is to be done about one that is not whole.
     """
+    return read_gzip(path, lambda file: file.read(_PIECE_BYTES), progress, again=again)
+
+
+def read_gzip(
+    path: Path, read: Callable[[IO[bytes]], T | None], progress: Progress | None = None, *, again: str
+) -> Iterator[T]:
+    """What `read` takes of the text, piece by piece, until that is nothing; otherwise as `read_pieces`."""
     done = 0
     try:
         with path.open("rb") as compressed, open_gzip(compressed) as file:
@@ -38,7 +46,7 @@ def read_pieces(
                 raise InputError(f"{path}: the file is empty; {again}")
             if os.pread(compressed.fileno(), 2, 0) != _GZIP_MAGIC:
                 raise InputError(f"{path}: not a whole gzip file (it does not begin as one); {again}")
-            while piece := file.read(_PIECE_BYTES):
+            while piece := read(file):
                 if progress is not None:
                     progress(compressed.tell() - done)
                     done = compressed.tell()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from queue import SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 
@@ -17,9 +17,16 @@ AHEAD = 2
 def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
     """The same pieces, AHEAD of them in advance, made by a thread of that name.
 
-    A piece must stay valid while so many next ones are made. What making one raises is raised here in its place; the
-    thread ends with the iterator.
+    The thread begins at once. A piece must stay valid while so many next ones are made. What making one raises is
+    raised here in its place; the thread ends with the iterator.
     """
+    coming = _coming(pieces, name)
+    next(coming)  # from here on it has an end to come to
+    return cast(Iterator[T], coming)
+
+
+def _coming(pieces: Iterator[T], name: str) -> Iterator[T | None]:
+    """The pieces, and in front of them, once the thread has begun, nothing."""
     asked: SimpleQueue[bool] = SimpleQueue()
     made: SimpleQueue[T | BaseException | None] = SimpleQueue()
     thread = Thread(target=_make, args=(pieces, asked, made), name=name, daemon=True)
@@ -27,6 +34,7 @@ def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
     try:
         for _ in range(AHEAD):
             asked.put(True)
+        yield None
         while (piece := made.get()) is not None:
             if isinstance(piece, BaseException):
                 raise piece

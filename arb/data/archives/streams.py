@@ -32,7 +32,7 @@ from arb.data.archives.rows import (
     stamp_sent,
 )
 from arb.data.archives.table import Table
-from arb.data.archives.text import read_text
+from arb.data.archives.text import read_buffers, read_text
 from arb.data.catalog import ArchiveDay
 from arb.data.raw import Progress
 from arb.errors import ArbError, InputError
@@ -118,7 +118,7 @@ class ArchiveStream:
         words = {"symbol": file.symbol, "exchange": TARDIS_EXCHANGES.get(file.venue, "")}
         table = Table(file.path, LAYOUTS[file.source, file.kind], words)
         self._tables.append(table)
-        records = table.read(read_text(file.path, file.symbol, self._progress))
+        records = table.read(read_buffers(file.path, file.symbol, self._progress))
         has_receipt = is_received(file.source)
         if self._is_sorted and not has_receipt:
             records = _sorted_records(records, self._sort_folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arb.data.archives.fields import (
     BAD_LINE,
@@ -26,15 +27,12 @@ from arb.data.archives.fields import (
     record_reader,
     slots_of,
 )
+from arb.data.archives.text import LINE_BYTES_MAX, Text
 from arb.errors import InputError
-from connectors.frames import PADDING, find_newline
+from connectors.frames import PADDING, find_last_newline, find_newline
 from connectors.payloads import decimal
 from connectors.types import Rows
 
-#: Text is read in pieces of this size. Smaller ones would stay nearer to the processor, but cost more changes of
-#: threads.
-_CHUNK_BYTES = 1 << 20
-_LINE_BYTES_MAX = 1 << 20
 #: Records that are given at a time.
 _RECORDS_MAX = 1 << 14
 _SHOWN_MAX = 60
@@ -87,44 +85,37 @@ class Table:
         self._slots = slots_of([], [])
         #: Whether a line with quotes came.
         self._has_quotes = False
-        self._buffer = np.zeros(_LINE_BYTES_MAX + _CHUNK_BYTES + PADDING, np.uint8)
+        self._buffer: NDArray[np.uint8] = np.zeros(PADDING, np.uint8)
         self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
         self._cursor = np.zeros(3, np.int64)
         self._cursor[LINE] = 1
         self.slow_lines = 0
 
-    def read(self, chunks: Iterable[bytes]) -> Iterator[Rows]:
-        """The records of a text that comes in chunks of any size; views, valid until the next ones are asked for.
+    def read(self, texts: Iterable[Text]) -> Iterator[Rows]:
+        """The records of a text that comes in pieces of any size; views, valid until the next ones are asked for.
 
         Raises InputError that names file, line and column.
         """
-        held = 0  # bytes of a line that is not whole yet, at the front of the buffer
-        for chunk in chunks:
-            for start in range(0, len(chunk), _CHUNK_BYTES):
-                stop = min(start + _CHUNK_BYTES, len(chunk))
-                filled = held + stop - start
-                self._buffer[held:filled] = np.frombuffer(chunk, np.uint8, stop - start, start)
-                cut = chunk.rfind(b"\n", start, stop) + 1
-                if cut:
-                    end = held + cut - start
-                    rest = self._buffer[end:filled].copy()
-                    yield from self._read_text(end)
-                    held = len(rest)
-                    self._buffer[:held] = rest
-                elif filled > _LINE_BYTES_MAX:
-                    raise self.error("a line of more than 1 MB")
-                else:
-                    held = filled
-        if held:
-            yield from self._read_text(held)
+        begun = self._buffer[:0]  # a line that is not whole yet
+        for buffer, start, stop in texts:
+            first = start - len(begun)
+            buffer[first:start] = begun
+            cut = int(find_last_newline(buffer, start, stop)) + 1 or first
+            begun = np.array(buffer[cut:stop])
+            if cut > first:
+                yield from self._read_text(buffer, first, cut)
+            if len(begun) > LINE_BYTES_MAX:
+                raise self.error("a line of more than 1 MB")
+        if len(begun):
+            yield from self._read_text(np.append(begun, np.zeros(PADDING, np.uint8)), 0, len(begun))
         if not self._names:
             raise InputError(f"{self._path}: there is nothing in it; download it again")
 
-    def _read_text(self, end: int) -> Iterator[Rows]:
-        """The records of the whole lines in the buffer up to `end`."""
-        self._buffer[end : end + PADDING] = 0
+    def _read_text(self, buffer: NDArray[np.uint8], start: int, end: int) -> Iterator[Rows]:
+        """The records of the whole lines of buffer[start:end]."""
+        self._buffer = buffer
         cursor = self._cursor
-        cursor[POSITION] = cursor[COUNT] = 0
+        cursor[POSITION], cursor[COUNT] = start, 0
         if not self._names:
             self._read_header(end)
         roles, widths, words = self._slots

@@ -5,22 +5,42 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import cycle
 from pathlib import Path
+from typing import IO, NamedTuple
 
-from arb.data.archives.ahead import ahead
+import numpy as np
+from numpy.typing import NDArray
+
+from arb.data.archives.ahead import AHEAD, ahead
 from arb.data.inflate import ERRORS, crc32, raw_inflater
-from arb.data.raw import Progress, read_pieces
+from arb.data.raw import Progress, read_gzip, read_pieces
 from arb.errors import InputError
+from connectors.frames import PADDING
 
 # Smaller than those of gzip: what unpacks a zip begins with little room, and doubles it for each piece anew.
 _PIECE_BYTES = 1 << 18
 _PACKED_BYTES = 1 << 18
+_BUFFER_BYTES = 1 << 20
+#: No line of an archive is as long.
+LINE_BYTES_MAX = 1 << 20
 # A member's local header: its length without name and extra field, and where their lengths stand.
 _HEADER_BYTES, _NAME_LENGTHS = 30, 26
 _ENCRYPTED = 1
 _NOT_WHOLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, EOFError, *ERRORS)
 AGAIN = "download it again"
+
+
+class Text(NamedTuple):
+    """A piece of text in memory that may be changed: buffer[start:stop].
+
+    In front of it there is room for `start` bytes; PADDING bytes behind it can be read, whatever they are.
+    """
+
+    buffer: NDArray[np.uint8]
+    start: int
+    stop: int
 
 
 def read_text(path: Path, symbol: str, progress: Progress | None = None) -> Iterator[bytes]:
@@ -31,6 +51,41 @@ def read_text(path: Path, symbol: str, progress: Progress | None = None) -> Iter
     if path.suffix == ".zip":
         return ahead(_read_zip(path, symbol, progress), "unpack")
     return ahead(read_pieces(path, progress, again=AGAIN), "unpack")
+
+
+def read_buffers(path: Path, symbol: str, progress: Progress | None = None) -> Iterator[Text]:
+    """The same in buffers with LINE_BYTES_MAX of room in front: what was begun in one may be ended in the next.
+
+    A piece is valid until the next one is asked for.
+    """
+    if path.suffix == ".zip":
+        return ahead(buffered(_read_zip(path, symbol, progress)), "unpack")
+    buffers = _buffers()
+
+    def read(file: IO[bytes]) -> Text | None:
+        buffer = next(buffers)
+        view = buffer[LINE_BYTES_MAX:-PADDING].data
+        count: int = file.readinto(view)  # type: ignore[attr-defined]
+        return Text(buffer, LINE_BYTES_MAX, LINE_BYTES_MAX + count) if count else None
+
+    return ahead(read_gzip(path, read, progress, again=AGAIN), "unpack")
+
+
+def buffered(pieces: Iterable[bytes]) -> Iterator[Text]:
+    """Text that comes in pieces of any size, in buffers."""
+    buffers = _buffers()
+    for piece in pieces:
+        for start in range(0, len(piece), _BUFFER_BYTES):
+            count = min(len(piece) - start, _BUFFER_BYTES)
+            buffer = next(buffers)
+            buffer[LINE_BYTES_MAX : LINE_BYTES_MAX + count] = np.frombuffer(piece, np.uint8, count, start)
+            yield Text(buffer, LINE_BYTES_MAX, LINE_BYTES_MAX + count)
+
+
+def _buffers() -> Iterator[NDArray[np.uint8]]:
+    """As many as may be in use, over and over."""
+    made = [np.zeros(LINE_BYTES_MAX + _BUFFER_BYTES + PADDING, np.uint8) for _ in range(AHEAD + 1)]
+    return cycle(made)
 
 
 def _read_zip(path: Path, symbol: str, progress: Progress | None) -> Iterator[bytes]:

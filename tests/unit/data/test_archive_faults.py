@@ -31,6 +31,7 @@ from arb.data.archives import table as table_module
 from arb.data.archives.formats import LAYOUTS
 from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.archives.table import Table, time_ns
+from arb.data.archives.text import buffered
 from arb.data.catalog import find_archive_days
 from arb.errors import InputError
 from connectors.errors import DecodeError
@@ -250,7 +251,7 @@ def records_or_error(path: Path, place: tuple[str, str, ArchiveKind], text: byte
     words = {"symbol": SYMBOL, "exchange": "binance-futures"}
     table = Table(path, LAYOUTS[place[0], place[2]], words)
     try:
-        return b"".join(records.tobytes() for records in table.read([text]))
+        return b"".join(records.tobytes() for records in table.read(buffered([text])))
     except InputError as error:
         return str(error)
 
