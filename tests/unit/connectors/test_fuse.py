@@ -77,6 +77,29 @@ def test_the_book_is_never_crossed(rows: Rows) -> None:
         assert bid is None or ask is None or bid < ask
 
 
+def test_a_larger_table_is_told_by_other_arguments_and_nothing_else_is() -> None:
+    book = FusedBook(TICK, LOT)
+    first = book.arguments
+    book.fuse(rows_of((DELTA_BID, 1, 50.0, 1.0), (DELTA_ASK, 1, 60.0, 1.0), (BBO_BID, 2, 51.0, 1.0)))
+
+    assert book.arguments is first
+    book.make_room(len(first.notes))
+    noted = book.arguments
+    assert noted is not first
+    assert (noted.bids is first.bids, noted.asks is first.asks, noted.notes is first.notes) == (
+        True,
+        True,
+        False,
+    )
+
+    book.make_room(len(first.bids))
+    assert len(book.arguments.bids) > len(first.bids)
+    assert len(book.arguments.asks) > len(first.asks)
+    assert (book.best_bid_tick, book.best_qty(0), book.best_ask_tick) == (102, 1.0, 120)
+    book.fuse(rows_of((DELTA_BID, 3, 51.0, 0.0)))
+    assert (book.best_bid_tick, book.best_qty(0)) == (100, 1.0)
+
+
 def rows_of(*parts: tuple[int, int, float, float]) -> Rows:
     return np.array([(ev, ts, ts, px, qty, 0, 0, 0.0) for ev, ts, px, qty in parts], event_dtype)
 
