@@ -239,7 +239,7 @@ def test_every_package_is_looked_at() -> None:
         (
             "connectors.runs",
             "from connectors.book import Status, _receive",
-            "connectors.book._receive, which is",
+            "book._receive, which is private",
         ),
         ("connectors.runs", "from .clock import _OFFSET", "connectors.clock._OFFSET, which is private"),
         ("arb.data.convert", "def f():\n    import connectors._notes", "connectors._notes, which is private"),
