@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from hftbacktest.types import event_dtype
+from numpy.typing import NDArray
 
 from connectors.frames import BBO_BID, CLEAR_ASK, CLEAR_BID, put_row
 from connectors.jit import compiled
@@ -44,7 +45,7 @@ class Verdict(IntEnum):
     """Something is missing before it: empty the book, hold this, fetch a snapshot."""
 
 
-# Fields of the state, an int64 array. Written by `receive_*` and `_receive` only.
+# Fields of the state, an int64 array. Written by `receive_*` only.
 STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
 #: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
 BOOK_ORDER, BBO_ORDER = 4, 5
@@ -126,6 +127,22 @@ class Checkpoint(NamedTuple):
     book: int = NO_BOOK
 
 
+class BookArguments(NamedTuple):
+    """What `receive_messages` takes of one book, whose own and lasting arrays these are."""
+
+    rule: int
+    keep_bbo: bool
+    marks_cover: bool
+    trade_kind: int
+    #: (STATE_FIELDS,) int64: STATUS and its neighbours.
+    state: NDArray[np.int64]
+    #: (HELD_ROWS_MAX,) and (HELD_MESSAGES_MAX,): what is held for a snapshot.
+    held_rows: Rows
+    held_messages: Messages
+    #: (2,) int64: how many rows and messages are held.
+    held: NDArray[np.int64]
+
+
 class BookSync:
     """Follows the id rule of one instrument's book. One thread."""
 
@@ -203,6 +220,20 @@ class BookSync:
         """Where the chain stands."""
         return Checkpoint(int(self.status), self.last_id, int(self._state[FOLLOWED]))
 
+    @property
+    def arguments(self) -> BookArguments:
+        """What compiled code calls `receive_messages` with, in the place of `receive`; the same arrays each time."""
+        return BookArguments(
+            self._rule,
+            self._keep_bbo,
+            self._marks_cover,
+            self._trade_kind,
+            self._state,
+            self._held_rows,
+            self._held_messages,
+            self._held,
+        )
+
     def doubt(self, local_ts: int) -> Rows:
         """Forgets the book, as a broken chain does, for a reason outside of it: the rows that empty both sides.
 
@@ -234,7 +265,7 @@ class BookSync:
         room = len(rows) + int(self._held[0]) + 2 * len(messages) + 2
         if len(self._out) < room:
             self._out = np.zeros(room, event_dtype)
-        count = _receive(
+        count = receive_messages(
             self._rule,
             self._keep_bbo,
             self._marks_cover,
@@ -255,9 +286,14 @@ _HELD_ROWS, _HELD_MESSAGES = 0, 1
 
 
 @compiled
-def _receive(  # type: ignore[no-untyped-def]
+def receive_messages(  # type: ignore[no-untyped-def]
     rule, keep_bbo, marks_cover, trade_kind, state, rows, messages, held_rows, held_messages, held, out
 ):
+    """Writes to `out` the rows that may be applied, for decoded messages (n,); how many (see `BookSync.receive`).
+
+    `rows`: event rows, to which the messages' `row_start` and `row_end` refer. `out` has room for these rows, for those
+    that are held, and for two more a message. The rest is a book's `BookArguments`.
+    """
     n = 0
     for m in range(len(messages)):
         message = messages[m]

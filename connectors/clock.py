@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT
+from numpy.typing import NDArray
 
 from connectors.book import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
 from connectors.jit import compiled
 from connectors.types import Rows
 
 # Fields of the state, an int64 array.
-_OFFSET, _LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK, _RECEIVED = (
-    range(9)
-)
+#: What is added to local times, ns; the one field that others may set, between calls of `set_times`.
+OFFSET = 0
+_LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK, _RECEIVED = range(1, 9)
 
 
 class RowClock:
@@ -30,17 +31,17 @@ class RowClock:
     def __init__(self, offset_ns: int, feed_latency_ns: int) -> None:
         """`offset_ns` is added to local times; `feed_latency_ns` is assumed where a venue sends no time."""
         self._state = np.zeros(9, np.int64)
-        self._state[_OFFSET] = offset_ns
+        self._state[OFFSET] = offset_ns
         self._state[_LATENCY] = feed_latency_ns
 
     @property
     def offset_ns(self) -> int:
         """What is added to local times. Live it is estimated, and may be set between rows."""
-        return int(self._state[_OFFSET])
+        return int(self._state[OFFSET])
 
     @offset_ns.setter
     def offset_ns(self, offset_ns: int) -> None:
-        self._state[_OFFSET] = offset_ns
+        self._state[OFFSET] = offset_ns
 
     @property
     def clamped_count(self) -> int:
@@ -52,16 +53,22 @@ class RowClock:
         """Rows received before the row in front of them: the recorder's clock was set back."""
         return int(self._state[_STEPPED_BACK])
 
+    @property
+    def state(self) -> NDArray[np.int64]:
+        """What compiled code calls `set_times` with, in the place of `stamp`; the same array each time."""
+        return self._state
+
     def stamp(self, rows: Rows, *, keeps_cover: bool = True) -> None:
         """Sets the final times of `rows` in place. `keeps_cover`: COVERS_BBO stays in `ival`, for `connectors.fuse`."""
-        _stamp(rows, self._state, keeps_cover)
+        set_times(rows, self._state, keeps_cover)
 
 
 @compiled
-def _stamp(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
+def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
+    """Sets the final times, ns, of event rows (n,) in place; `state`: (9,) int64, a `RowClock.state`."""
     for r in range(len(rows)):
         row = rows[r]
-        local_ts = row.local_ts + state[_OFFSET]
+        local_ts = row.local_ts + state[OFFSET]
         if local_ts < state[_RECEIVED]:
             state[_STEPPED_BACK] += 1
         state[_RECEIVED] = max(local_ts, state[_RECEIVED])

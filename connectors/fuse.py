@@ -14,6 +14,8 @@ depth stream's own quantity, and goes back to it there, by a depth row, unless t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from hftbacktest.types import (
     BUY_EVENT,
@@ -51,14 +53,35 @@ _NOTE_SLOTS_MIN = 1 << 8
 _ROWS_AT_ONCE = 1 << 12
 
 # Fields of the state: int64, index 0 bids and 1 asks. A bid's tick counts as it is, an ask's negated, so that the
-# better price is the larger number on both sides and one code serves both.
-_BEST, _BEST_TS, _WORST, _COUNT, _USED = range(5)
+# better price is the larger number on both sides and one code serves both. BEST is NO_TICK where a side is empty.
+BEST, _BEST_TS, _WORST, _COUNT, _USED = range(5)
 # From this tick on, what the depth stream never told is no level; beyond it, nobody said.
 _KNOWN = 5
-_FIELDS = 6
+#: How many fields each side has.
+SIDE_FIELDS = 6
 # No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
-_NONE = -(1 << 61)
+NO_TICK = -(1 << 61)
 _NO_WORST = 1 << 61
+
+
+class FuseArguments(NamedTuple):
+    """What `fuse_rows` takes of one book, in its order; `fits` and `rows_out_max` take of the same."""
+
+    tick_size: float
+    lot_size: float
+    is_window: bool
+    #: Levels of each side: (slots,) `connectors.level_table.LEVEL`.
+    bids: NDArray[np.void]
+    asks: NDArray[np.void]
+    #: (2, SIDE_FIELDS) int64: bids and asks.
+    state: NDArray[np.int64]
+    #: Levels that BBO changed, with the quantity by the depth stream; NaN where that never told any. Both sides in
+    #: one table (`connectors.level_notes`); handing on arrays costs more than looking into them.
+    notes: NDArray[np.void]
+    #: (3,) int64: `connectors.level_notes.NOTED` and its neighbours.
+    noted: NDArray[np.int64]
+    #: (1,): an event row of no meaning between two calls.
+    scratch: Rows
 
 
 class FusedBook:
@@ -70,32 +93,39 @@ class FusedBook:
         `is_window`: the depth stream tells all levels around the touch wherever that goes. Otherwise it tells those of
         its snapshot and what changes, and what lies beyond the snapshot is not known until it changes.
         """
-        self._tick_size = tick_size
-        self._lot_size = lot_size
-        self._is_window = is_window
         self._tables: list[NDArray[np.void]] = [np.zeros(_SLOTS_MIN, LEVEL) for _ in range(2)]
-        #: Levels that BBO changed, with the quantity by the depth stream; NaN where that never told any. Both sides in
-        #: one table, by `_name`; handing on arrays costs more than looking into them.
         self._notes = np.zeros(_NOTE_SLOTS_MIN, LEVEL)
         self._noted = np.zeros(3, np.int64)
-        self._state = np.zeros((2, _FIELDS), np.int64)
-        self._state[:, _BEST] = _NONE
+        self._state = np.zeros((2, SIDE_FIELDS), np.int64)
+        self._state[:, BEST] = NO_TICK
         self._state[:, _WORST] = _NO_WORST
-        self._state[:, _KNOWN] = _NONE if is_window else _NO_WORST
+        self._state[:, _KNOWN] = NO_TICK if is_window else _NO_WORST
         self._out = np.zeros(0, event_dtype)
-        self._scratch = np.zeros(1, event_dtype)
+        #: What compiled code calls `fuse_rows` with, in the place of `fuse`. It is the same object for as long as its
+        #: arrays are; a larger table (`make_room`) makes it another one.
+        self.arguments = FuseArguments(
+            tick_size,
+            lot_size,
+            is_window,
+            self._tables[0],
+            self._tables[1],
+            self._state,
+            self._notes,
+            self._noted,
+            np.zeros(1, event_dtype),
+        )
 
     @property
     def best_bid_tick(self) -> int | None:
         """Tick of the best bid; None when there is none."""
-        best = int(self._state[0, _BEST])
-        return None if best == _NONE else best
+        best = int(self._state[0, BEST])
+        return None if best == NO_TICK else best
 
     @property
     def best_ask_tick(self) -> int | None:
         """Tick of the best ask; None when there is none."""
-        best = int(self._state[1, _BEST])
-        return None if best == _NONE else -best
+        best = int(self._state[1, BEST])
+        return None if best == NO_TICK else -best
 
     @property
     def settled_count(self) -> int:
@@ -109,7 +139,7 @@ class FusedBook:
 
     def best_qty(self, side: int) -> float:
         """Quantity at the best bid (side 0) or ask (side 1); NaN when there is none."""
-        return float(_best_qty(self._tables[side], self._state, side))
+        return float(best_qty_of(self._tables[side], self._state, side))
 
     def fuse(self, rows: Rows) -> Rows:
         """The rows that change the fused book, with all other kinds passed on; a view, valid until the next call."""
@@ -118,12 +148,9 @@ class FusedBook:
             piece = rows[: done + _ROWS_AT_ONCE]
             more = len(piece) - done
             self.make_room(more)
-            if len(self._out) < count + _rows_out(more, self._state, self._noted):
+            if len(self._out) < count + rows_out_max(more, self._state, self._noted):
                 self._make_out(count, len(rows) - done)
-            done, count = _fuse(
-                piece, done, count, self._tick_size, self._lot_size, self._is_window, *self._tables, self._state,
-                self._notes, self._noted, self._scratch, self._out,
-            )  # fmt: skip
+            done, count = fuse_rows(piece, done, count, *self.arguments, self._out)
         return self._out[:count]
 
     def make_room(self, more: int) -> None:
@@ -137,16 +164,23 @@ class FusedBook:
                 move_levels(self._tables[side], larger)
                 self._tables[side] = larger
                 self._state[side, _USED] = levels
+                self._hand_out()
         # Whatever is a level, or becomes one, may be noted.
         most = int(self._state[:, _COUNT].sum()) + noted + more
         if 2 * most > len(self._notes):
             notes = np.zeros(_slots_for(most, _NOTE_SLOTS_MIN), LEVEL)
             move_notes(self._notes, notes, self._noted)
             self._notes = notes
+            self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Another tuple of arguments, with the tables as they are now."""
+        bids, asks = self._tables
+        self.arguments = self.arguments._replace(bids=bids, asks=asks, notes=self._notes)
 
     def _make_out(self, count: int, more: int) -> None:
         """Lets `more` rows be taken behind the `count` that are out; twice that, so that it seldom happens."""
-        out = np.empty(2 * (count + _rows_out(more, self._state, self._noted)), event_dtype)
+        out = np.empty(2 * (count + rows_out_max(more, self._state, self._noted)), event_dtype)
         out[:count] = self._out[:count]
         self._out = out
 
@@ -157,10 +191,15 @@ def _slots_for(levels: int, least: int) -> int:
 
 
 @compiled
-def _fuse(  # type: ignore[no-untyped-def]
+def fuse_rows(  # type: ignore[no-untyped-def]
     rows, done, n, tick_size, lot_size, is_window, bids, asks, state, notes, noted, scratch, out
 ):
-    """Takes rows from number `done` on, with `n` rows out; both as they are then. Stops where room may be missing."""
+    """Takes event rows (all,) from number `done` on, with `n` rows in `out`; both as they are then.
+
+    `out`: event rows (room,). The arguments before it are a book's `FuseArguments`. There is room for what comes of the
+    rows (`fits`; `make_room` and `rows_out_max`); where what is noted by then may need more, this stops in front of
+    that row, for the caller to make room and call again.
+    """
     for r in range(done, len(rows)):
         row = rows[r]
         if row.ival == COVERS_BBO and not _has_room(n, len(rows) - r, bids, asks, state, noted, out):
@@ -184,7 +223,7 @@ def _fuse(  # type: ignore[no-untyped-def]
         elif kind == DEPTH_CLEAR_EVENT:
             note_clear(notes, noted, side)
             _clear(own, state, side, row.exch_ts)
-            state[side, _KNOWN] = _NONE if is_window else _NO_WORST
+            state[side, _KNOWN] = NO_TICK if is_window else _NO_WORST
             out[n] = row
             n += 1
         else:
@@ -198,8 +237,11 @@ def _fuse(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _rows_out(more, state, noted):  # type: ignore[no-untyped-def]
-    """At most so many rows come of `more` and what is noted now: each sets a level, which is deleted once at most."""
+def rows_out_max(more, state, noted):  # type: ignore[no-untyped-def]
+    """So many rows at most come of `more` and of what is noted now: each sets a level, which is deleted once at most.
+
+    `state`, `noted`: see `FuseArguments`.
+    """
     return 2 * (more + noted[NOTED]) + state[0, _COUNT] + state[1, _COUNT]
 
 
@@ -207,15 +249,15 @@ def _rows_out(more, state, noted):  # type: ignore[no-untyped-def]
 def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untyped-def]
     """Whether what is noted may go back, with `more` rows to come. Asked there alone: rows bring their own room."""
     return (
-        n + _rows_out(more, state, noted) <= len(out)
+        n + rows_out_max(more, state, noted) <= len(out)
         and 2 * (state[0, _USED] + noted[NOTED] + more) <= len(bids)
         and 2 * (state[1, _USED] + noted[NOTED] + more) <= len(asks)
     )
 
 
 @compiled
-def _fits(n, more, bids, asks, state, notes, noted, out):  # type: ignore[no-untyped-def]
-    """Whether there is room for `more` rows in every table, with `n` rows out."""
+def fits(n, more, bids, asks, state, notes, noted, out):  # type: ignore[no-untyped-def]
+    """Whether there is room for `more` rows in every table and in `out`, with `n` rows out. See `FuseArguments`."""
     levels = state[0, _COUNT] + state[1, _COUNT]
     return _has_room(n, more, bids, asks, state, noted, out) and 2 * (levels + noted[NOTED] + more) <= len(
         notes
@@ -231,7 +273,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
     """A change of one level. `is_set`: it has a quantity."""
     ts = row.exch_ts
     is_crossing = _crosses(tick, state, 1 - side)
-    if (tick >= state[side, _BEST] and ts < state[side, _BEST_TS]) or (
+    if (tick >= state[side, BEST] and ts < state[side, _BEST_TS]) or (
         is_crossing and ts < state[1 - side, _BEST_TS]
     ):
         note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
@@ -258,12 +300,12 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
     else:
         note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
     if not is_set:
-        if tick == state[side, _BEST]:
+        if tick == state[side, BEST]:
             _step_down(own, tick, state, side)
             state[side, _BEST_TS] = ts
         return n
-    if tick >= state[side, _BEST]:
-        state[side, _BEST] = tick
+    if tick >= state[side, BEST]:
+        state[side, BEST] = tick
         state[side, _BEST_TS] = ts
         if is_crossing:
             # Nothing is noted: of one message the bids come first, and the asks that they cross are told behind them.
@@ -283,7 +325,7 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n): 
     if own[slot].key != key_of(tick):
         note(notes, noted, side, tick, 0.0 if tick >= state[side, _KNOWN] else np.nan)
         _put(own, slot, tick, row.qty, ts, state, side)
-    elif tick == state[side, _BEST] and row.qty == own[slot].qty:
+    elif tick == state[side, BEST] and row.qty == own[slot].qty:
         state[side, _BEST_TS] = ts
         return n
     else:
@@ -293,8 +335,8 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n): 
     out[n] = row
     out[n].ev = np.uint64(DELTA_BID if side == 0 else DELTA_ASK)
     n += 1
-    before = state[side, _BEST]
-    state[side, _BEST] = tick
+    before = state[side, BEST]
+    state[side, BEST] = tick
     state[side, _BEST_TS] = ts
     state[side, _WORST] = min(state[side, _WORST], tick)
     if is_crossing:
@@ -350,25 +392,26 @@ def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-u
 
 
 @compiled
-def _best_qty(table, state, side):  # type: ignore[no-untyped-def]
-    if state[side, _BEST] == _NONE:
+def best_qty_of(table, state, side):  # type: ignore[no-untyped-def]
+    """Quantity at the best of a side (0 bids, 1 asks), whose table of levels this is; NaN when there is none."""
+    if state[side, BEST] == NO_TICK:
         return np.nan
-    return table[slot_of(table, state[side, _BEST])].qty
+    return table[slot_of(table, state[side, BEST])].qty
 
 
 @compiled
 def _crosses(tick, state, other_side):  # type: ignore[no-untyped-def]
     """Whether a tick of one side stands at or beyond the best of the other."""
-    return state[other_side, _BEST] != _NONE and tick >= -state[other_side, _BEST]
+    return state[other_side, BEST] != NO_TICK and tick >= -state[other_side, BEST]
 
 
 @compiled
 def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes the levels of `side` that the other side's best at `tick` proves gone; its best steps behind them."""
-    before = state[side, _BEST]
+    before = state[side, BEST]
     _step_down(table, -tick, state, side)
     state[side, _BEST_TS] = row.exch_ts
-    last = -tick - 1 if state[side, _BEST] == _NONE else state[side, _BEST]
+    last = -tick - 1 if state[side, BEST] == NO_TICK else state[side, BEST]
     for gone in range(last + 1, before + 1):
         n = _delete(row, gone, side, table, state, notes, noted, is_noted, tick_size, out, n)
     return n
@@ -381,9 +424,9 @@ def _step_down(table, start, state, side):  # type: ignore[no-untyped-def]
         for tick in range(start - 1, state[side, _WORST] - 1, -1):
             slot = slot_of(table, tick)
             if table[slot].key == key_of(tick):
-                state[side, _BEST] = tick
+                state[side, BEST] = tick
                 return
-    state[side, _BEST] = _NONE
+    state[side, BEST] = NO_TICK
     state[side, _WORST] = _NO_WORST
 
 
@@ -406,7 +449,7 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
 def _clear(table, state, side, ts):  # type: ignore[no-untyped-def]
     for slot in range(len(table)):
         table[slot].key = FREE
-    state[side, _BEST] = _NONE
+    state[side, BEST] = NO_TICK
     state[side, _BEST_TS] = ts
     state[side, _WORST] = _NO_WORST
     state[side, _COUNT] = 0

@@ -146,9 +146,9 @@ def warm_up(venue: Venue, instrument: Instrument) -> None:
     with suppress(DecodeError):
         pipeline.decode(b"{}", 1)
     pipeline.receive(0)
-    pipeline._chain(0)
-    pipeline._book.make_room(1 << 16)
-    pipeline._sync.resume(Checkpoint(Status.SYNCED, 0))
+    pipeline._chain(0)  # noqa: SLF001
+    pipeline._book.make_room(1 << 16)  # noqa: SLF001
+    pipeline._sync.resume(Checkpoint(Status.SYNCED, 0))  # noqa: SLF001
     batch = Batch()
     batch.frames.append(b"{}")
     batch.stamps.append(1)

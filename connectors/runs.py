@@ -29,18 +29,18 @@ from connectors.book import (
     BookSync,
     Status,
     Verdict,
-    _receive,
     receive_delta,
+    receive_messages,
 )
-from connectors.clock import _OFFSET, RowClock, _stamp
+from connectors.clock import OFFSET, RowClock, set_times
 from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
-from connectors.fuse import _BEST, _FIELDS, _NONE, FusedBook, _best_qty, _fits, _fuse, _rows_out
+from connectors.fuse import BEST, NO_TICK, SIDE_FIELDS, FusedBook, best_qty_of, fits, fuse_rows, rows_out_max
 from connectors.jit import compiled
 from connectors.lag import BUCKETS, bucket_of
 from connectors.level_table import LEVEL
 from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
 
-#: What is known of the touch behind a frame; ticks are _NONE (an ask's negated) where there is none.
+#: What is known of the touch behind a frame; ticks are NO_TICK (an ask's negated) where there is none.
 TOUCH_DTYPE = np.dtype(
     [
         ("bid_tick", "i8"),
@@ -116,12 +116,11 @@ class Runs:
         self._prefixes = _text_table(openings)
         self._counts = counts
         self._lag_counts = lag_counts
-        sync = parts.sync
+        sync, fused = parts.sync.arguments, parts.fused.arguments
         self._rules = np.array(
-            [sync._rule, sync._keep_bbo, sync._marks_cover, sync._trade_kind, parts.fused._is_window],
-            np.int64,
+            [sync.rule, sync.keep_bbo, sync.marks_cover, sync.trade_kind, fused.is_window], np.int64
         )
-        self._sizes = np.array([parts.fused._tick_size, parts.fused._lot_size])
+        self._sizes = np.array([fused.tick_size, fused.lot_size])
         self._decoded = np.empty(_ROWS_MIN, event_dtype)
         self._chained = np.empty(_ROWS_MIN, event_dtype)
         self._message = np.zeros(1, MESSAGE_DTYPE)
@@ -145,13 +144,7 @@ class Runs:
             end = first + FRAMES_MAX
         while True:
             tables = self._tables
-            if not (
-                tables
-                and packed is tables[0]
-                and fused._tables[0] is tables[1]
-                and fused._tables[1] is tables[2]
-                and fused._notes is tables[3]
-            ):
+            if not (tables and packed is tables[0] and fused.arguments is tables[1]):
                 self._bind(packed)
             count = self._run(self._table, first, end, lead_max, offset_ns, now_ns)
             why, self.lead, *ends = self._results_view[: _HEADER + count].tolist()
@@ -163,9 +156,9 @@ class Runs:
         """The touch behind the frame that is being handed on."""
         bid, bid_qty, ask, ask_qty, order_id, local_ts = self._touches[self.shown].tolist()
         return KnownTouch(
-            None if bid == _NONE else bid,
+            None if bid == NO_TICK else bid,
             bid_qty,
-            None if ask == _NONE else -ask,
+            None if ask == NO_TICK else -ask,
             ask_qty,
             order_id,
             local_ts,
@@ -173,8 +166,8 @@ class Runs:
 
     def _bind(self, packed: Packed) -> None:
         """Takes the addresses of all arrays; `_run_at` has them in this order."""
-        sync, fused = self._parts.sync, self._parts.fused
-        self._tables = (packed, fused._tables[0], fused._tables[1], fused._notes)
+        sync, fused = self._parts.sync.arguments, self._parts.fused.arguments
+        self._tables = (packed, fused)
         self._bound = (
             *packed,
             self._prefixes,
@@ -182,18 +175,19 @@ class Runs:
             self._decoded,
             self._message,
             self._rules,
-            sync._state,
-            sync._held_rows,
-            sync._held_messages,
-            sync._held,
+            sync.state,
+            sync.held_rows,
+            sync.held_messages,
+            sync.held,
             self._chained,
-            self._parts.clock._state,
+            self._parts.clock.state,
             self._sizes,
-            *fused._tables,
-            fused._notes,
-            fused._noted,
-            fused._scratch,
-            fused._state,
+            fused.bids,
+            fused.asks,
+            fused.notes,
+            fused.noted,
+            fused.scratch,
+            fused.state,
             self.rows,
             self._parts.times,
             self._touches,
@@ -209,7 +203,7 @@ class Runs:
         if len(self._decoded) < rows:
             self._decoded, self._chained = np.empty(2 * rows, event_dtype), np.empty(2 * rows, event_dtype)
         fused = self._parts.fused
-        wanted = int(_rows_out(_ROOM_OF_ROW * rows, fused._state, fused._noted))
+        wanted = int(rows_out_max(_ROOM_OF_ROW * rows, fused.arguments.state, fused.arguments.noted))
         if len(self.rows) < wanted:
             self.rows = np.empty(2 * wanted, event_dtype)
         fused.make_room(_ROOM_OF_ROW * rows)
@@ -266,8 +260,8 @@ def _is_plain(rule, state, message, local_ts, lead_max):  # type: ignore[no-unty
 @compiled
 def _note_touch(touch, bids, asks, fused, state, local_ts):  # type: ignore[no-untyped-def]
     """Keeps what the touch is now."""
-    touch.bid_tick, touch.ask_tick = fused[0, _BEST], fused[1, _BEST]
-    touch.bid_qty, touch.ask_qty = _best_qty(bids, fused, 0), _best_qty(asks, fused, 1)
+    touch.bid_tick, touch.ask_tick = fused[0, BEST], fused[1, BEST]
+    touch.bid_qty, touch.ask_qty = best_qty_of(bids, fused, 0), best_qty_of(asks, fused, 1)
     touch.order_id = max(state[BOOK_ORDER], state[BBO_ORDER])
     touch.local_ts = local_ts
 
@@ -298,7 +292,7 @@ def _run_at(parse_frame: Any) -> Any:
         notes = carray(as_pointer(table[17, 0]), table[17, 1], LEVEL)
         noted = carray(as_pointer(table[18, 0]), table[18, 1], np.int64)
         scratch = carray(as_pointer(table[19, 0]), table[19, 1], event_dtype)
-        fused = carray(as_pointer(table[20, 0]), (table[20, 1], _FIELDS), np.int64)
+        fused = carray(as_pointer(table[20, 0]), (table[20, 1], SIDE_FIELDS), np.int64)
         out = carray(as_pointer(table[21, 0]), table[21, 1], event_dtype)
         times = carray(as_pointer(table[22, 0]), table[22, 1], np.int64)
         touches = carray(as_pointer(table[23, 0]), table[23, 1], TOUCH_DTYPE)
@@ -309,7 +303,7 @@ def _run_at(parse_frame: Any) -> Any:
         results[_WHY], results[_LEAD] = _ENDED, NO_LEAD
         if state[STATUS] != Status.SYNCED:
             return 0
-        clock[_OFFSET] = offset_ns
+        clock[OFFSET] = offset_ns
         message = messages[0]
         n = 0
         for k in range(first, end):
@@ -320,7 +314,7 @@ def _run_at(parse_frame: Any) -> Any:
             if (
                 room > len(decoded)
                 or room > len(chained)
-                or not _fits(n, most, bids, asks, fused, notes, noted, out)
+                or not fits(n, most, bids, asks, fused, notes, noted, out)
             ):
                 results[_WHY] = _FULL
                 return k - first
@@ -332,7 +326,7 @@ def _run_at(parse_frame: Any) -> Any:
                 return k - first
             message.local_ts = stamps[k]
             message.row_start, message.row_end = 0, rows
-            count = _receive(
+            count = receive_messages(
                 rules[0],
                 rules[1] != 0,
                 rules[2] != 0,
@@ -345,10 +339,10 @@ def _run_at(parse_frame: Any) -> Any:
                 held,
                 chained,
             )
-            _stamp(chained[:count], clock)
+            set_times(chained[:count], clock)
             if count:
                 times[0] = chained[count - 1].local_ts
-            done, n = _fuse(
+            done, n = fuse_rows(
                 chained[:count], 0, n, sizes[0], sizes[1], rules[4] != 0, bids, asks, fused, notes, noted, scratch, out
             )  # fmt: skip
             if done < count:

@@ -1,4 +1,4 @@
-"""Lower layers never import higher ones. The table says which module is in which layer."""
+"""Lower layers never import higher ones, nor any module what is private to another. The table says who is where."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def faults(source: str, module: str, known: frozenset[str], *, is_package: bool 
         target = f"{base}.{name}" if name and f"{base}.{name}" in known else base
         top = target.partition(".")[0]
         if top in PACKAGES:
-            found += _own_faults(module, layer, target)
+            found += _own_faults(module, layer, target) + _private_faults(module, base, name)
         elif layer <= Layer.PURE and top in IMPURE:
             found.append(f"{module}: pure code imports {top}")
         if _is_in(module, "arb.strategy"):
@@ -168,6 +168,13 @@ def _own_faults(module: str, layer: Layer, target: str) -> list[str]:
     if target_layer is not None and target_layer > layer:
         found.append(f"{module} ({layer.name}): imports {target} ({target_layer.name}), a higher layer")
     return found
+
+
+def _private_faults(module: str, base: str, name: str | None) -> list[str]:
+    full = f"{base}.{name}" if name else base
+    if any(part.startswith("_") and not part.startswith("__") for part in full.split(".")):
+        return [f"{module}: imports {full}, which is private; give it a public name and a docstring"]
+    return []
 
 
 def _strategy_faults(module: str, target: str, name: str | None) -> list[str]:
@@ -229,6 +236,13 @@ def test_every_package_is_looked_at() -> None:
         ("arb.strategy.spread", "import logging", "a strategy imports logging"),
         ("arb.strategy.spread", "from hftbacktest import Recorder", "constants only are allowed"),
         ("arb.strategy.spread", "import hftbacktest", "constants only are allowed"),
+        (
+            "connectors.runs",
+            "from connectors.book import Status, _receive",
+            "book._receive, which is private",
+        ),
+        ("connectors.runs", "from .clock import _OFFSET", "connectors.clock._OFFSET, which is private"),
+        ("arb.data.convert", "def f():\n    import connectors._notes", "connectors._notes, which is private"),
         ("arb.novelty", "", "not in the table of layers"),
     ],
 )
@@ -247,6 +261,7 @@ def test_a_breach_is_found(module: str, source: str, fault: str) -> None:
         ("arb.bot.live", "from connectors.types import Instrument\nfrom arb import __version__"),
         ("arb.data.convert", "import os\nimport time\nfrom arb.bot.handle import Bot"),
         ("arb.cli", "from arb.config import load\nfrom arb import app"),
+        ("arb.bot.backtest", "from hftbacktest import _hftbacktest"),
     ],
 )
 def test_what_the_rules_allow_is_no_breach(module: str, source: str) -> None:

@@ -21,7 +21,7 @@ from connectors.frames import (
     SNAPSHOT_BID,
     TRADE_BUY,
 )
-from connectors.fuse import FusedBook
+from connectors.fuse import FuseArguments, FusedBook
 from connectors.types import Rows
 
 TICK, LOT = 0.5, 0.1
@@ -75,6 +75,31 @@ def test_the_book_is_never_crossed(rows: Rows) -> None:
         book.fuse(rows[number : number + 1])
         bid, ask = book.best_bid_tick, book.best_ask_tick
         assert bid is None or ask is None or bid < ask
+
+
+def kept(before: FuseArguments, after: FuseArguments) -> list[str]:
+    """Which tables are the same arrays."""
+    return [name for name in ("bids", "asks", "notes") if getattr(before, name) is getattr(after, name)]
+
+
+def test_a_larger_table_is_told_by_other_arguments_and_nothing_else_is() -> None:
+    book = FusedBook(TICK, LOT)
+    first = book.arguments
+    book.fuse(rows_of((DELTA_BID, 1, 50.0, 1.0), (DELTA_ASK, 1, 60.0, 1.0), (BBO_BID, 2, 51.0, 1.0)))
+    assert book.arguments is first
+
+    more = len(first.bids) // 2 - 50
+    book.make_room(more)
+    noted = book.arguments
+    assert kept(first, noted) == ["bids", "asks"]
+
+    # Levels that came and went fill the bids' table, and no other.
+    book.fuse(rows_of(*((DELTA_BID, 3, 40.0 - TICK * (n // 2), (n + 1) % 2) for n in range(200))))
+    assert book.arguments is noted
+    book.make_room(more)
+    grown = book.arguments
+    assert kept(noted, grown) == ["asks", "notes"]
+    assert (book.best_bid_tick, book.best_ask_tick) == (102, 120)
 
 
 def rows_of(*parts: tuple[int, int, float, float]) -> Rows:
