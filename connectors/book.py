@@ -253,7 +253,11 @@ class BookSync:
         self._state[LAST_ID] = checkpoint.last_id
         self._state[FOLLOWED] = checkpoint.book
 
-    def receive(self, rows: Rows, messages: Messages) -> Rows:
+    def rows_max(self, rows: Rows, messages: Messages) -> int:
+        """How many rows may come of decoded messages."""
+        return len(rows) + int(self._held[_HELD_ROWS]) + 2 * len(messages) + 2
+
+    def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
         """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
 
         Held changes come out with the local time of the snapshot that freed them: nobody knew them to be good
@@ -261,10 +265,13 @@ class BookSync:
         books of the instrument the first that snapshots is followed. For `connectors.clock`, rows
         of the book say in `ival` whether they are newer than the last touch; a snapshot without a venue time says
         there, as a positive number, the time of the first change it is known to precede.
+
+        room: where to write them, `rows_max` of them at most; without, they are in memory of its own.
         """
-        room = len(rows) + int(self._held[0]) + 2 * len(messages) + 2
-        if len(self._out) < room:
-            self._out = np.zeros(room, event_dtype)
+        if room is None:
+            if len(self._out) < self.rows_max(rows, messages):
+                self._out = np.zeros(self.rows_max(rows, messages), event_dtype)
+            room = self._out
         count = receive_messages(
             self._rule,
             self._keep_bbo,
@@ -276,9 +283,9 @@ class BookSync:
             self._held_rows,
             self._held_messages,
             self._held,
-            self._out,
+            room,
         )
-        return self._out[:count]
+        return room[:count]
 
 
 # Fields of `held`: how many rows and messages are held.

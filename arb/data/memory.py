@@ -73,12 +73,19 @@ class _Reading:
         """Hears how many bytes more were read."""
         self._read += count
 
+    def room(self, count: int) -> Rows:
+        """Where the rows may be written that `append` takes."""
+        return self.order.room(count, self._rows_to_come())
+
     def append(self, rows: Rows) -> None:
         rows = with_times(rows, self._clock, self._book)
         self._count += len(rows)
+        self.order.add(rows, self._rows_to_come())
+
+    def _rows_to_come(self) -> int:
+        """A guess. No row takes less than a byte."""
         left = max(self._size - self._read, 0)
         # Twice what it looks like, for what was read is ahead of what was decoded; room that is not used costs nothing.
-        # Sorted rows come after all reading. No row takes less than a byte.
+        # Sorted rows come after all reading.
         to_come = 2 * self._count * left // self._read if self._read else 0
-        at_first = max(_ROOM_MIN, self._size // _PACKED_LINE_BYTES)
-        self.order.add(rows, rows_to_come=max(min(to_come, left), at_first))
+        return max(min(to_come, left), _ROOM_MIN, self._size // _PACKED_LINE_BYTES)

@@ -53,12 +53,24 @@ class EventOrder:
         self.add(rows)
         return self.take(frontier)
 
+    def room(self, count: int, rows_to_come: int = 0) -> Rows:
+        """Where up to `count` rows may be written, for `add` to take them as they lie; valid until the next call.
+
+        `rows_to_come`: a guess, for which room is made at once.
+        """
+        self._make_room(count, rows_to_come)
+        return self._rows[self._end : self._end + count]
+
     def add(self, rows: Rows, rows_to_come: int = 0) -> None:
-        """Takes rows; they may be overwritten afterwards. `rows_to_come`: a guess, for which room is made at once."""
-        self._make_room(len(rows), rows_to_come)
+        """Takes rows; they may be overwritten afterwards, unless they lie in `room`. `rows_to_come` as there."""
+        is_there = rows.ctypes.data == self._rows.ctypes.data + self._end * event_dtype.itemsize
+        if not is_there:
+            self._make_room(len(rows), rows_to_come)
         if len(self._late) < self._late_count + len(rows):
             self._late = np.concatenate((self._late, np.empty(self._late_count + len(rows), np.int64)))
-        self._late_count += _append(rows, self._rows, self._end, self._late[self._late_count :], self._state)
+        self._late_count += _append(
+            rows, is_there, self._rows, self._end, self._late[self._late_count :], self._state
+        )
         self._end += len(rows)
         # Halves are put in where enough came since they were last, so that far moves are rare.
         if self._end - self._ordered >= self._moved:
@@ -105,12 +117,13 @@ class EventOrder:
 
 
 @compiled
-def _append(rows, out, end, late, state):  # type: ignore[no-untyped-def]
-    """Copies rows behind out[:end], with their flags; notes where the late ones are, and returns how many."""
+def _append(rows, is_there, out, end, late, state):  # type: ignore[no-untyped-def]
+    """Puts rows behind out[:end], unless they are there, and flags them; notes where the late ones are: how many."""
     newest = state[_NEWEST]
     count = 0
     for r in range(len(rows)):
-        out[end + r] = rows[r]
+        if not is_there:
+            out[end + r] = rows[r]
         exch_ts = rows[r].exch_ts
         is_late = exch_ts < newest
         flags = LOCAL_EVENT if is_late else EXCH_EVENT | LOCAL_EVENT

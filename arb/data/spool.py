@@ -65,6 +65,9 @@ class RowSink(Protocol):
     def directory(self) -> Path | None:
         """For temporary files; None: the system's."""
 
+    def room(self, count: int) -> Rows | None:
+        """Where up to `count` rows may be written, for `append` to take them as they lie; None: anywhere."""
+
     def append(self, rows: Rows) -> None:
         """Takes rows behind those so far; they are valid until it returns."""
 
@@ -90,6 +93,10 @@ class Spool:
     def close(self) -> None:
         """Frees the disk space."""
         self._file.close()
+
+    def room(self, count: int) -> Rows | None:
+        """None: rows are written to the file."""
+        return None
 
     def append(self, rows: Rows) -> None:
         """Adds rows at the end."""
@@ -210,7 +217,7 @@ def _read(
             unknown.begin(first, is_carried=checkpoint is not None)
         last = int(messages["local_ts"][-1])
         lead = int(largest_lead(rows, lead))
-        chained = sync.receive(rows, messages)
+        chained = sync.receive(rows, messages, sink.room(sync.rows_max(rows, messages)))
         unknown.follow(chained)
         sink.append(chained)
     unknown.close(last)
