@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -246,12 +247,12 @@ def test_damaged_text_is_refused_or_read_but_never_a_fault_of_ours(
         assert read(folder) >= 0
 
 
-def records_or_error(path: Path, place: tuple[str, str, ArchiveKind], text: bytes) -> bytes | str:
-    """All records of a text, or what is said of it."""
+def records_or_error(path: Path, place: tuple[str, str, ArchiveKind], *pieces: bytes) -> bytes | str:
+    """All records of a text that comes in pieces, or what is said of it."""
     words = {"symbol": SYMBOL, "exchange": "binance-futures"}
     table = Table(path, LAYOUTS[place[0], place[2]], words)
     try:
-        return b"".join(records.tobytes() for records in table.read(buffered([text])))
+        return b"".join(records.tobytes() for records in table.read(buffered(pieces)))
     except InputError as error:
         return str(error)
 
@@ -282,6 +283,19 @@ def test_the_compiled_loop_and_the_csv_module_agree_on_damaged_text(
         slow = records_or_error(path, place, text)
 
     assert fast == slow
+
+
+@pytest.mark.parametrize("place", [place for place in ALL_FORMATS if (place[0], place[2]) in LAYOUTS])
+@given(data=st.data())
+@settings(max_examples=50)
+def test_text_that_is_cut_anywhere_is_read_as_the_whole(
+    place: tuple[str, str, ArchiveKind], data: st.DataObject
+) -> None:
+    text = damaged(place, data) if data.draw(st.booleans()) else text_of(*place, 3, 12)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=60)))
+    pieces = [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+
+    assert records_or_error(Path("a.csv"), place, *pieces) == records_or_error(Path("a.csv"), place, text)
 
 
 @pytest.mark.parametrize(

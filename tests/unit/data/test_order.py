@@ -100,6 +100,23 @@ def test_rows_that_are_added_and_taken_at_the_end_come_out_as_the_whole_does(
     assert order.take().tobytes() == by_hftbacktest(rows).tobytes()
 
 
+@QUICK
+@given(received(), st.lists(st.tuples(st.integers(1, 40), st.integers(0, 60), st.booleans()), max_size=8))
+def test_rows_that_were_written_into_its_room_come_out_as_the_whole_does(
+    rows: Rows, pieces: list[tuple[int, int, bool]]
+) -> None:
+    order = EventOrder()
+    left = rows
+    for count, more, is_elsewhere in [*pieces, (len(rows), 0, False)]:
+        piece, left = left[:count], left[count:]
+        room = order.room(len(piece) + more, rows_to_come=more)
+        assert len(room) == len(piece) + more
+        room["px"] = -1.0
+        room[: len(piece)] = piece
+        order.add(piece.copy() if is_elsewhere else room[: len(piece)])
+    assert order.take().tobytes() == by_hftbacktest(rows).tobytes()
+
+
 @pytest.mark.parametrize("latency", [50, 5_000, 1_000_000])
 @pytest.mark.parametrize("piece", [1, 700, 8_192])
 def test_far_late_rows_of_a_second_stream_stand_where_hftbacktest_has_them(latency: int, piece: int) -> None:
