@@ -13,7 +13,7 @@ from hftbacktest.types import order_dtype
 from numba import carray
 
 from arb.bot.blocks import OWNED, Blocks, grow
-from arb.bot.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
+from arb.bot.int_map import INT_MAP, entries_of, find, map_at, put, remove_at
 from arb.bot.memory import as_pointer, record_address, record_view
 from connectors.jit import compiled
 
@@ -101,13 +101,6 @@ def remove_row(orders, row):  # type: ignore[no-untyped-def]
         rows[row] = rows[last]
         entries_of(index)[find(index, np.int64(rows[row].order_id))].value = row
     orders.count = last
-
-
-@compiled
-def remove_all(orders):  # type: ignore[no-untyped-def]
-    """Empty the table."""
-    clear(map_at(orders.index))
-    orders.count = 0
 
 
 #: The queue at `address`.

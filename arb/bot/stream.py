@@ -70,11 +70,6 @@ class Stream:
             self._cells[_PIECE] = 0
             self._cells[_COUNT] = len(self._kept)
 
-    @property
-    def pieces_waiting(self) -> int:
-        """Arrays that the reader has not finished."""
-        return int(self._cells[_COUNT] - self._cells[_PIECE])
-
 
 #: The stream at `address`.
 stream_at = record_view(STREAM)

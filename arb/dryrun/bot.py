@@ -12,7 +12,7 @@ from arb.bot.book import WIDTH, make_book
 from arb.bot.live import LiveAsset, LiveBot, LiveWorld
 from arb.bot.order_table import make_orders, make_queue
 from arb.bot.stream import Stream
-from arb.bot.world import NEVER, WORLD
+from arb.bot.world import WORLD
 from arb.leg import Leg
 from arb.risk.limits import Limits
 from arb.sim.exchange import EXCHANGE
@@ -119,10 +119,6 @@ class DryRunBot(LiveBot):
         """
         self._cells[_LOCAL_HORIZON] = local_ts
         self._cells[_EXCH_HORIZON] = exch_ts
-
-    def end_rows(self) -> None:
-        """There will be no more rows."""
-        self.set_horizons(NEVER, NEVER)
 
     @property
     def next_due(self) -> int:

@@ -18,6 +18,7 @@ from arb.bot.live_slots import live_addresses
 from arb.bot.slots import SLOTS
 from arb.bot.strategies import compile_strategy
 from arb.bot.stubs import empty_addresses
+from arb.bot.world import NEVER
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import replay
 from arb.dryrun.strand import Strand
@@ -169,7 +170,7 @@ def test_without_a_host_a_wait_ends() -> None:
     for number, data in enumerate(legs):
         bot.local_streams[number].append(data.arrays[0])
         bot.exch_streams[number].append(data.arrays[0])
-    bot.end_rows()
+    bot.set_horizons(NEVER, NEVER)
     assert strategy(bot, out) == 3
     assert out[0] > 100, "what there is can be gone through without one"
 
