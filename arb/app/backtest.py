@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from arb.app.facts import facts_of
 from arb.app.legs import leg_of
 from arb.app.recordings import StartProgress
 from arb.app.run_files import (
@@ -19,18 +18,16 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
+from arb.app.run_setup import outcome_of, run_folder_path, setup_of
 from arb.backtest.assets import backtest_bot
-from arb.backtest.runner import Ended, compile_for, run
+from arb.backtest.runner import compile_for, run
 from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.errors import ExitCode
 from arb.report.summary_fields import Summary
-from arb.run.arguments import Arguments
 from arb.run.folder import RunFolder
-from arb.run.strategy import load_strategy
 from arb.run.trades import Trade
-from arb.strategy.decisions import Outcome
 
 
 class BacktestResult(NamedTuple):
@@ -58,24 +55,22 @@ def run_backtest(
     `progress` hears of the bytes that are read where recordings are converted. Without `has_report`, or when the run
     is interrupted, there is no page and there are no charts; `arb report` makes them later.
     """
-    strategy = load_strategy(config.strategy.function)
-    arguments = Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
+    setup = setup_of(config)
     legs = [leg_of(leg) for leg in config.legs]
     days = days_of_run(config, legs, start, end)
     now = datetime.now(UTC)
-    folder_path = out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-backtest"
-    with RunFolder(folder_path) as folder, RowCache() as cache:
+    with RunFolder(run_folder_path(out, now, "backtest")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
         recorder = Recorder(len(legs))
-        bot = backtest_bot(inputs.data, limits, keep_trades=strategy.reads_trades)
-        bound = arguments.bind(bot, recorder)
-        compiled = compile_for(strategy, bound)
+        bot = backtest_bot(inputs.data, limits, keep_trades=setup.strategy.reads_trades)
+        bound = setup.arguments.bind(bot, recorder)
+        compiled = compile_for(setup.strategy, bound)
         ended = run(compiled, bound, bot)
         told = told_of(bot, recorder, legs, is_lost=ended.is_lost)
-        outcome, exit_code = outcome_of(ended)
+        outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted)
         manifest = (
-            common_manifest("backtest", config, strategy, arguments, now)
+            common_manifest("backtest", config, *setup, now)
             | inputs_manifest(config, inputs)
             | {"outcome": outcome, "refusals": refusals_of(limits, legs)}
         )
@@ -83,11 +78,3 @@ def run_backtest(
         figures = write_run(folder, manifest, told, has_report=has_report and not ended.is_interrupted)
         folder.publish()
     return BacktestResult(folder.path, figures.summary, told.trades, exit_code, ended.is_lost)
-
-
-def outcome_of(ended: Ended) -> tuple[str, ExitCode]:
-    """The word of the manifest and the exit code."""
-    if ended.is_interrupted:
-        return "interrupted", ExitCode.INTERRUPTED
-    is_halted = isinstance(ended.value, int) and ended.value == Outcome.HALTED
-    return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)

@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from arb.app.facts import facts_of
 from arb.app.legs import leg_of
 from arb.app.run_files import (
     Inputs,
@@ -24,6 +23,7 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
+from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of
 from arb.backtest.runner import compile_for, leave_now
 from arb.bot.recorder import Recorder
 from arb.bot.world import NEVER
@@ -35,11 +35,8 @@ from arb.dryrun.watchdog import Watchdog
 from arb.errors import ExitCode, InvariantError, StrategyError
 from arb.report.summary_fields import Summary
 from arb.risk.limits import Limits
-from arb.run.arguments import Arguments
 from arb.run.folder import RunFolder
-from arb.run.strategy import LoadedStrategy, load_strategy
 from arb.run.trades import Trade
-from arb.strategy.decisions import Outcome
 
 if TYPE_CHECKING:
     from arb.app.recordings import StartProgress
@@ -55,26 +52,6 @@ class DryRunResult(NamedTuple):
     summary: Summary
     trades: list[Trade]
     exit_code: ExitCode
-
-
-class Setup(NamedTuple):
-    """The strategy of a configuration, checked, with its numbers."""
-
-    strategy: LoadedStrategy
-    arguments: Arguments
-
-
-def setup_of(config: Config) -> Setup:
-    """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters."""
-    strategy = load_strategy(config.strategy.function)
-    return Setup(
-        strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
-    )
-
-
-def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:
-    """Where a run is written: `out`, or a folder of its own below `runs`."""
-    return out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-{world}"
 
 
 def run_recorded(
@@ -156,12 +133,6 @@ def refuse_lost(bot: DryRunBot) -> None:
     """Raises InvariantError for a run that tells nothing, because a queue was full."""
     if bot.lost:
         raise InvariantError(f"{bot.lost} requests or answers found a queue full: the run tells nothing")
-
-
-def outcome_of(value: object) -> tuple[str, ExitCode]:
-    """The word of the manifest and the exit code for what a strategy returned."""
-    is_halted = isinstance(value, int) and value == Outcome.HALTED
-    return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
 
 
 def _leave(what: str) -> None:

@@ -21,15 +21,7 @@ import hftbacktest
 import numba
 
 import arb
-from arb.app.dryrun import (
-    DryRunResult,
-    Setup,
-    outcome_of,
-    refuse_lost,
-    run_folder_path,
-    setup_of,
-    strategy_error,
-)
+from arb.app.dryrun import DryRunResult, refuse_lost, strategy_error
 from arb.app.feeds import LiveFeed, open_feed
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.run_files import (
@@ -39,6 +31,7 @@ from arb.app.run_files import (
     refusals_of,
     told_of,
 )
+from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of
 from arb.app.running_sandbox import with_sandbox
 from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.app.session_keeper import SessionKeeper

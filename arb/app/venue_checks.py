@@ -11,10 +11,10 @@ from pathlib import Path
 from arb.app.checks import Check, Level, compiled_check, disk_check, files_check, listing_checks, python_check
 from arb.app.feeds import instrument_at, open_feed, venue_transport
 from arb.app.legs import load_adapter
-from arb.app.record import Wanted
 from arb.app.record_tap import NoSink
 from arb.app.running_sandbox import with_sandbox
 from arb.app.serve import seeded_sandbox
+from arb.app.wanted import Wanted
 from arb.config import Config, VenueConfig
 from arb.errors import ArbError
 from connectors.errors import DecodeError

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from arb.app.dryrun import Setup, refuse_lost, replay_inputs, setup_of
+from arb.app.dryrun import refuse_lost, replay_inputs
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.report import figures_of_run
 from arb.app.run_files import (
@@ -32,6 +32,7 @@ from arb.app.run_files import (
     read_inputs,
     told_of,
 )
+from arb.app.run_setup import Setup, setup_of
 from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED, finish_killed
 from arb.backtest.assets import backtest_bot

@@ -13,7 +13,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from arb.cli.lines import config_option, listed, output
+from arb.cli.lines import config_option, listed, load_config, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def doctor(
     Public requests only: no keys, no orders. Exit code 4 when a check fails.
     """
     from arb.app.checks import Level, worst
-    from arb.app.record import config_of, wanted_of
     from arb.app.venue_checks import examine
+    from arb.app.wanted import wanted_of
 
-    config = config_of(config_path, overrides, data_dir, is_sandbox=is_sandbox)
+    config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), ())
     checks = examine(config, wanted, timeout_s, is_sandbox=is_sandbox)
     if as_json:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from arb.cli.lines import config_option, listed
+from arb.cli.lines import config_option, listed, load_config
 from arb.errors import ExitCode, InputError
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -60,10 +60,11 @@ def record(
     Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
     them. Exit code 4: nothing came of an instrument. Public streams only: no keys, no orders.
     """
-    from arb.app.record import Ending, config_of, record, refusal_text, wanted_of
+    from arb.app.record import Ending, record, refusal_text
+    from arb.app.wanted import wanted_of
     from arb.cli.record_view import silences, view_of
 
-    config = config_of(config_path, overrides, data_dir, is_sandbox=is_sandbox)
+    config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))
     with view_of(as_json=as_json) as view:
         ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)

@@ -29,10 +29,12 @@ from support.recording_files import command, command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
 from arb.app.legs import known_venues, load_adapter
-from arb.app.record import Ending, Progress, Wanted, config_of, record
+from arb.app.record import Ending, Progress, record
 from arb.app.running_sandbox import with_sandbox
 from arb.app.sandbox import record_market
+from arb.app.wanted import Wanted
 from arb.cli import cli
+from arb.cli.lines import load_config
 from arb.config.templates import write_templates
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
@@ -216,7 +218,7 @@ def from_recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
         urls = {venue: VenueUrls(**one) for venue, one in json.loads(serving.stdout.readline()).items()}
         venues = with_sandbox(known, urls)
         wanted = [Wanted(venues[name], ("BTCUSDT",)) for name in VENUES]
-        config = config_of(Path("none"), (), folder / "data", is_sandbox=True)
+        config = load_config(Path("none"), (), None, None, folder / "data", is_sandbox=True)
         ending, progress = record(config, wanted, lambda progress: None, duration_s=7.5)
     finally:
         serving.kill()
@@ -373,7 +375,7 @@ def test_a_full_disk_ends_it_in_one_line_with_whole_files(
 
 
 def test_a_terminal_that_is_held_holds_up_no_frame(tmp_path: Path) -> None:
-    config = config_of(Path("none"), (), tmp_path, is_sandbox=True)
+    config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
     released = threading.Event()
 
@@ -401,7 +403,7 @@ def test_a_closed_pipe_ends_it_with_whole_files(environment: dict[str, str], tmp
 
 
 def test_a_folder_that_is_in_use_is_one_line(tmp_path: Path) -> None:
-    config = config_of(Path("none"), (), tmp_path, is_sandbox=True)
+    config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
     with Recorder(tmp_path, reserve_gb=0), pytest.raises(InputError, match="--data"):
         record(config, wanted, lambda progress: None, duration_s=1.0, is_sandbox=True)

@@ -16,9 +16,11 @@ from support.live_sandbox import LiveSandbox, demo_config, free_ports
 from arb.app import dryrun_live
 from arb.app.dryrun_live import run_live
 from arb.app.legs import known_venues
-from arb.app.record import Ending, Progress, Wanted, config_of, record
+from arb.app.record import Ending, Progress, record
 from arb.app.signals import signals_call
 from arb.app.verify import verify
+from arb.app.wanted import Wanted
+from arb.cli.lines import load_config
 from arb.data.recorder.recorder import Recorder
 from arb.errors import ExitCode
 from arb.run.folder import RunFolder
@@ -169,7 +171,7 @@ def test_behind_the_end_of_a_recording_ctrl_c_ends_the_process(
 ) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(one) for one in numbers]
-    config = config_of(Path("none"), (), tmp_path, is_sandbox=True)
+    config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
     while_closing: list[Any] = []
     close = Recorder.close

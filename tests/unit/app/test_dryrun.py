@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from arb.app.dryrun import outcome_of, paced
+from arb.app.dryrun import paced
 from arb.app.dryrun_live import slow_answer_notes
+from arb.app.run_setup import outcome_of
 from arb.bot.world import ANSWER
 from arb.config import load, write_templates
 from arb.dryrun.latencies import feed_latencies, order_latencies
@@ -36,10 +37,11 @@ def test_a_pace_waits_for_the_market_and_not_for_what_is_no_time() -> None:
     assert time.monotonic() - began >= 0.05
 
 
-def test_outcomes_are_those_of_a_backtest() -> None:
+def test_what_a_strategy_returns_is_the_outcome() -> None:
     assert outcome_of(0) == ("ended", ExitCode.DONE)
     assert outcome_of(3) == ("halted", ExitCode.HALTED_BY_RISK)
     assert outcome_of(None) == ("ended", ExitCode.DONE)
+    assert outcome_of(3, is_interrupted=True) == ("interrupted", ExitCode.INTERRUPTED)
 
 
 def test_latencies_are_of_answered_requests_alone() -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from arb.app.record import config_of, record, wanted_of
+from arb.app.record import record
+from arb.app.wanted import wanted_of
+from arb.cli.lines import load_config
 from arb.config.templates import write_templates
 from arb.errors import ArbError, ConfigError, InputError
 
@@ -21,7 +23,9 @@ def wanted(folder: Path, *options: list[str] | None, settings: tuple[str, ...] =
     if not path.exists():
         write_templates(folder)
     venues, symbols, streams = (*options, None, None, None)[:3]
-    found = wanted_of(config_of(path, settings, None, is_sandbox=False), path, venues, symbols, streams)
+    found = wanted_of(
+        load_config(path, settings, None, None, None, is_sandbox=False), path, venues, symbols, streams
+    )
     return [(one.venue.name, *one.symbols, *(stream.value for stream in one.streams)) for one in found]
 
 
@@ -78,10 +82,10 @@ def test_what_there_is_not_is_one_line(tmp_path: Path, options: tuple[list[str],
 
 def test_the_sandbox_needs_no_configuration_and_the_venues_do(tmp_path: Path) -> None:
     missing = tmp_path / "none" / "arbitrage.toml"
-    config = config_of(missing, (), tmp_path / 'a "folder"', is_sandbox=True)
+    config = load_config(missing, (), None, None, tmp_path / 'a "folder"', is_sandbox=True)
     assert config.data.directory == str(tmp_path / 'a "folder"')
     with pytest.raises(ConfigError, match=r"arbitrage.toml: no such file; `arb init"):
-        config_of(missing, (), None, is_sandbox=False)
+        load_config(missing, (), None, None, None, is_sandbox=False)
 
 
 def test_a_stream_in_the_file_is_checked(tmp_path: Path) -> None:
@@ -106,7 +110,7 @@ def test_the_recorder_is_opened_as_the_file_says(tmp_path: Path, monkeypatch: py
         "record.streams=['kline_1m']",
     ]
     for given in ([], settings):
-        config = config_of(path, given, tmp_path / "data", is_sandbox=False)
+        config = load_config(path, given, None, None, tmp_path / "data", is_sandbox=False)
         with pytest.raises(InputError, match="no more"):
             record(config, wanted_of(config, path, None, None, None), lambda progress: None, duration_s=1.0)
     usual, changed = opened

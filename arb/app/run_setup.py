@@ -1,0 +1,42 @@
+"""What every command that runs a strategy begins and ends with: the strategy, the folder's place, the outcome."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from arb.app.facts import facts_of
+from arb.config import Config
+from arb.errors import ExitCode
+from arb.run.arguments import Arguments
+from arb.run.strategy import LoadedStrategy, load_strategy
+from arb.strategy.decisions import Outcome
+
+
+class Setup(NamedTuple):
+    """The strategy of a configuration, checked, with its numbers."""
+
+    strategy: LoadedStrategy
+    arguments: Arguments
+
+
+def setup_of(config: Config) -> Setup:
+    """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters."""
+    strategy = load_strategy(config.strategy.function)
+    return Setup(
+        strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
+    )
+
+
+def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:
+    """Where a run is written: `out`, or a folder of its own below `runs`."""
+    return out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-{world}"
+
+
+def outcome_of(value: object, *, is_interrupted: bool = False) -> tuple[str, ExitCode]:
+    """The word of the manifest and the exit code for what a strategy returned, or for who interrupted it."""
+    if is_interrupted:
+        return "interrupted", ExitCode.INTERRUPTED
+    is_halted = isinstance(value, int) and value == Outcome.HALTED
+    return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
