@@ -1,6 +1,7 @@
 """From a feed to the recorder: frames, events, and the line of text beside a recording that is simulated.
 
-A recording session and a trading session use the same tap. The thread of the event loop.
+`arb record` alone uses this tap: a session that trades has its own (`arb.dryrun.session`), whose frames its strategy
+hears of too, and ends where they cannot be recorded. The thread of the event loop.
 """
 
 from __future__ import annotations
@@ -50,28 +51,32 @@ class Origins(NamedTuple):
     directory: Path
     text: str = ""
 
+    def check(self, venue: str, symbol: str, local_ts: int) -> None:
+        """Raises InputError where the other sort of an instrument's UTC day is there. Nothing is written."""
+        path, origin = self._paths(venue, symbol, local_ts)
+        if not _is_recorded(path) or origin.exists() == bool(self.text):
+            return
+        there, new = ("real", "simulated") if self.text else ("simulated", "real")
+        raise InputError(
+            f"{path if self.text else origin}: this day holds a {there} recording, and a {new} one cannot be added to "
+            "it; name another folder with --data"
+        )
+
     def begin(self, venue: str, symbol: str, local_ts: int) -> None:
-        """Before the first frame of an instrument's UTC day. Raises InputError where the other sort is there."""
-        day = datetime.fromtimestamp(local_ts // _DAY_NS * _DAY_S, UTC).date()
-        path = recording_path(self.directory, venue, symbol, day)
-        origin = path.with_suffix(".origin")
-        if not self.text:
-            if origin.exists():
-                raise InputError(
-                    f"{origin}: this day holds a simulated recording, and a real one cannot be added to it; name "
-                    "another folder with --data"
-                )
-            return
-        if origin.exists():
-            return
-        if path.exists() or any(path.parent.glob(f"{path.stem}.*.journal")):
-            raise InputError(
-                f"{path}: this day holds a real recording, and a simulated one cannot be added to it; name another "
-                "folder with --data"
-            )
+        """Before the first frame of an instrument's UTC day: `check`, and the file is as it must be.
+
+        One without a recording beside it is left of a recording that never began: it says nothing, and a real
+        recording removes it. Raises InputError, also for a file that cannot be written or removed.
+        """
+        self.check(venue, symbol, local_ts)
+        path, origin = self._paths(venue, symbol, local_ts)
         try:
-            origin.parent.mkdir(parents=True, exist_ok=True)
-            origin.write_text(f"{self.text}\n", encoding="utf-8")
+            if not self.text:
+                if not _is_recorded(path):
+                    origin.unlink(missing_ok=True)
+            elif not _is_recorded(path):
+                origin.parent.mkdir(parents=True, exist_ok=True)
+                origin.write_text(f"{self.text}\n", encoding="utf-8")
         except OSError as error:
             # Empty, it would say nothing.
             with contextlib.suppress(OSError):
@@ -79,6 +84,16 @@ class Origins(NamedTuple):
             raise InputError(
                 f"{origin}: cannot be written: {error.strerror}; make room, or name another folder with --data"
             ) from None
+
+    def _paths(self, venue: str, symbol: str, local_ts: int) -> tuple[Path, Path]:
+        day = datetime.fromtimestamp(local_ts // _DAY_NS * _DAY_S, UTC).date()
+        path = recording_path(self.directory, venue, symbol, day)
+        return path, path.with_suffix(".origin")
+
+
+def _is_recorded(path: Path) -> bool:
+    """Whether there is anything of a day's recording, compressed or still in journals."""
+    return path.exists() or any(path.parent.glob(f"{path.stem}.*.journal"))
 
 
 class RecorderTap:

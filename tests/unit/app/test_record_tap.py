@@ -134,15 +134,62 @@ def test_every_day_of_a_simulated_recording_says_so(tmp_path: Path) -> None:
     assert not errors
 
 
-def test_a_real_recording_is_not_added_to_a_simulated_one(tmp_path: Path) -> None:
-    Origins(tmp_path, "simulated").begin("binance_usdm", "AAAUSDT", NOON_NS)
-    with pytest.raises(InputError, match=r"aaausdt_20240808.origin: this day holds a simulated .*--data"):
-        Origins(tmp_path).begin("binance_usdm", "AAAUSDT", NOON_NS)
-    Origins(tmp_path, "simulated").begin("binance_usdm", "AAAUSDT", NOON_NS)
-    Origins(tmp_path).begin("binance_usdm", "BBBUSDT", NOON_NS)
+RECORDED = pytest.mark.parametrize(
+    "name",
+    ["aaausdt_20240808.gz", "aaausdt_20240808.000001.journal", "aaausdt_20240808.000001.at17.journal"],
+)
 
 
-@pytest.mark.parametrize("name", ["aaausdt_20240808.gz", "aaausdt_20240808.000001.journal"])
+@RECORDED
+def test_a_real_recording_is_not_added_to_a_simulated_one(tmp_path: Path, name: str) -> None:
+    simulated, real = Origins(tmp_path, "simulated"), Origins(tmp_path)
+    simulated.begin("binance_usdm", "AAAUSDT", NOON_NS)
+    (tmp_path / "binance_usdm" / name).touch()
+    for refuses in (real.check, real.begin):
+        with pytest.raises(InputError, match=r"aaausdt_20240808.origin: this day holds a simulated .*--data"):
+            refuses("binance_usdm", "AAAUSDT", NOON_NS)
+    simulated.begin("binance_usdm", "AAAUSDT", NOON_NS)
+    assert (tmp_path / "binance_usdm" / "aaausdt_20240808.origin").read_text() == "simulated\n"
+    real.begin("binance_usdm", "BBBUSDT", NOON_NS)
+
+
+def test_a_look_at_what_is_there_writes_nothing(tmp_path: Path) -> None:
+    for origins in (Origins(tmp_path, "simulated"), Origins(tmp_path)):
+        origins.check("binance_usdm", "AAAUSDT", NOON_NS)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "beside", ["aaausdt_20240808.events.jsonl", "aaausdt_20240809.gz", "aausdt_20240808.gz"]
+)
+def test_a_line_of_a_recording_that_never_began_does_not_count(tmp_path: Path, beside: str) -> None:
+    origin = tmp_path / "binance_usdm" / "aaausdt_20240808.origin"
+    origin.parent.mkdir()
+    (origin.parent / beside).touch()
+    origin.write_text("an older one\n")
+
+    Origins(tmp_path, "simulated").begin("binance_usdm", "AAAUSDT", NOON_NS)
+    assert origin.read_text() == "simulated\n"
+    Origins(tmp_path).check("binance_usdm", "AAAUSDT", NOON_NS)
+    assert origin.exists()
+    Origins(tmp_path).begin("binance_usdm", "AAAUSDT", NOON_NS)
+    assert not origin.exists()
+    (origin.parent / "aaausdt_20240808.gz").touch()
+    with pytest.raises(InputError, match="holds a real"):
+        Origins(tmp_path, "simulated").check("binance_usdm", "AAAUSDT", NOON_NS)
+
+
+def test_the_line_is_written_with_the_first_frame_and_no_sooner(tmp_path: Path) -> None:
+    errors: list[ArbError] = []
+    tap = tap_of(Kept(), tmp_path, errors, "simulated")
+    tap.on_event(Event(EventKind.DISCONNECT, NOON_NS, "binance_usdm", "", "reset"))
+    assert list(tmp_path.iterdir()) == []
+    tap.on_frame(0, NOON_NS, b"{}")
+    assert [path.name for path in tmp_path.glob("*/*")] == ["aaausdt_20240808.origin"]
+    assert not errors
+
+
+@RECORDED
 def test_a_simulated_recording_is_not_added_to_a_real_one(tmp_path: Path, name: str) -> None:
     (tmp_path / "binance_usdm").mkdir()
     (tmp_path / "binance_usdm" / name).touch()
