@@ -95,8 +95,9 @@ def record(
 ) -> tuple[Ending, Progress]:
     """Records until the duration has passed, Ctrl+C or SIGTERM; how it ended, and where it stood then.
 
-    The files are whole when it returns or raises. Raises InputError where recording had to stop: a full disk, a folder
-    that is in use, a port of the sandbox that is taken.
+    The files are whole when it returns or raises; signals that come while they are finished change nothing. Raises
+    InputError where recording had to stop: a full disk, a folder that is in use, a port of the sandbox that is taken;
+    KeyboardInterrupt for a signal before the feeds were opened.
     """
     for one in wanted:
         venue_transport(one.venue)
@@ -105,9 +106,10 @@ def record(
     origins = Origins(directory, _origin_text() if is_sandbox else "")
     for one in wanted:
         for symbol in one.symbols:
-            origins.begin(one.venue.name, symbol, time.time_ns())
+            origins.check(one.venue.name, symbol, time.time_ns())
     session = _Session(wanted, origins, show)
     with (
+        signals_call(session.on_signal),
         Recorder(
             directory,
             segment_s=config.record.segment_s,
@@ -121,6 +123,8 @@ def record(
         ending = runner.run(session.run(recorder, duration_s, is_sandbox=is_sandbox))
     if session.error is not None:
         raise session.error
+    if not session.has_begun:
+        raise KeyboardInterrupt
     return ending, session.progress(recorder)._replace(lines=session.last_lines)
 
 
@@ -140,6 +144,8 @@ class _Session:
         self.error: Exception | None = None
         #: That of the first signal.
         self._ending: Ending | None = None
+        #: Whether the feeds were opened.
+        self.has_begun = False
         #: As they stood when the feeds were closed.
         self.last_lines: tuple[Line, ...] = ()
 
@@ -151,7 +157,8 @@ class _Session:
         self.error = self.error or error
         self._wake()
 
-    def _on_signal(self, number: signal.Signals) -> None:
+    def on_signal(self, number: signal.Signals) -> None:
+        """Ends the recording; the first one says how. See `signals_call`."""
         self._ending = self._ending or _ENDINGS[number]
         self._wake()
 
@@ -174,8 +181,6 @@ class _Session:
         """Until the end."""
         self._loop, self._has_ended = asyncio.get_running_loop(), asyncio.Event()
         async with contextlib.AsyncExitStack() as stack:
-            # A second Ctrl+C, behind this, ends the process.
-            stack.enter_context(signals_call(self._on_signal))
             stack.enter_context(signals_wake(self._loop))
             display = stack.enter_context(_Display(self._show, self._end))
             venues: Mapping[str, VenueConfig] = {one.venue.name: one.venue for one in self._wanted}
@@ -184,8 +189,11 @@ class _Session:
                     seeded_sandbox(venues, [(w.venue.name, s) for w in self._wanted for s in w.symbols])
                 )
                 venues = with_sandbox(venues, sandbox.urls)
+            if self._ending is not None:
+                return self._ending
             stack.push_async_callback(self._close)
             self._open(recorder, venues)
+            self.has_begun = True
             ends_ns = None if duration_s is None else self._began_ns + round(duration_s * 1e9)
             while not self._has_ended.is_set():
                 left_s = _SHOW_S if ends_ns is None else (ends_ns - time.monotonic_ns()) / 1e9

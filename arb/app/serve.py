@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from arb.app.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.app.sandbox import listing_of, starting_price, unique
 from arb.app.signals import signals_call, signals_wake
 from arb.config import VenueConfig
@@ -19,7 +20,6 @@ from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VENUES, ports_from
 
 PORT_MAX = 65_535 - len(VENUES) + 1
-SPEED_MIN, SPEED_MAX = 0.01, 10_000.0
 #: Of the simulated market that a command brings itself, with `--sandbox`.
 SANDBOX_SEED = 7
 

@@ -10,6 +10,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,19 @@ def signals_call(
             stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
             signal.signal(number, handle)
         yield
+
+
+def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
+    """Within it SIGTERM does what Ctrl+C would do, until somebody else hears it: nothing half done is left behind."""
+
+    def interrupt(_: signal.Signals) -> None:
+        heard = signal.getsignal(signal.SIGINT)
+        if callable(heard):  # `asyncio.Runner` has one of its own, which cancels the task
+            heard(signal.SIGINT, None)
+        else:  # ignored, as shells do for what runs in the background: SIGTERM is meant all the same
+            raise KeyboardInterrupt
+
+    return signals_call(interrupt, [signal.SIGTERM])
 
 
 @contextlib.contextmanager

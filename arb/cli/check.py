@@ -13,7 +13,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from arb.cli.lines import ReadingProgress, config_option, output
+from arb.cli.lines import ReadingProgress, Span, config_option, output
 from arb.data.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode
 
@@ -52,7 +52,7 @@ class _Words(click.ParamType[tuple[str, ...]]):
 @click.option(
     "--hole",
     "hole_s",
-    type=click.FloatRange(min=1, max=86_400),
+    type=Span(1, 86_400),
     default=10.0,
     show_default=True,
     help="Seconds without a frame that are a hole.",

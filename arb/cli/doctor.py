@@ -13,7 +13,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from arb.cli.lines import config_option, listed, load_config, output
+from arb.cli.lines import Span, config_option, listed, load_config, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0.1, max=600),
+    type=Span(0.1, 600),
     default=10.0,
     show_default=True,
     help="Seconds that a venue has to answer.",

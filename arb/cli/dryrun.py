@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -15,14 +14,16 @@ from urllib.parse import urlsplit
 
 import click
 
+from arb.app.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.cli.lines import (
     Day,
+    Duration,
     ReadingProgress,
+    Span,
     config_option,
     latency_option,
     load_config,
     output,
-    sigterm_as_ctrl_c,
 )
 from arb.errors import ExitCode, InputError
 
@@ -42,10 +43,10 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 65_532),
     help="With --sandbox: on the arb sandbox serve that runs there (8900 unless it was told otherwise).",
 )
-@click.option("--duration", help="How long, such as 90s, 30m, 1h; without it until Ctrl+C.")
+@click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
-@click.option("--speed", type=click.FloatRange(min=0.0, min_open=True), help="Pace of recorded data.")
+@click.option("--speed", type=Span(SPEED_MIN, SPEED_MAX), help="Times as fast as recorded data happened.")
 @click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
 @click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
@@ -65,7 +66,7 @@ def dry_run(
     live_data: bool,
     is_sandbox: bool,
     port_base: int | None,
-    duration: str | None,
+    duration_s: float | None,
     start: date | None,
     end: date | None,
     speed: float | None,
@@ -81,25 +82,24 @@ def dry_run(
     as_json: bool,
 ) -> None:
     """Run the strategy with simulated fills, on live data or through the same code on recorded days."""
-    _refuse_mixtures(live_data or is_sandbox, start, end, speed, duration)
+    _refuse_mixtures(live_data or is_sandbox, start, end, speed, duration_s)
     if port_base is not None and not is_sandbox:
         raise InputError("--port-base is that of a running sandbox: give --sandbox as well")
-    with sigterm_as_ctrl_c():
-        settings = list(overrides)
-        if strategy_spec is not None:
-            settings.append(f"strategy.function={json.dumps(strategy_spec)}")
-        config = load_config(
-            config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
-        )
-        if start is not None:
-            from arb.app.dryrun import run_recorded
+    settings = list(overrides)
+    if strategy_spec is not None:
+        settings.append(f"strategy.function={json.dumps(strategy_spec)}")
+    config = load_config(
+        config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
+    )
+    if start is not None:
+        from arb.app.dryrun import run_recorded
 
-            with ReadingProgress("reading recordings") as progress:
-                result = run_recorded(
-                    config, start, end, out, speed=speed, progress=progress, has_report=has_report
-                )
-        else:
-            result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
+        with ReadingProgress("reading recordings") as progress:
+            result = run_recorded(
+                config, start, end, out, speed=speed, progress=progress, has_report=has_report
+            )
+    else:
+        result = _live(config, out, duration_s, is_sandbox, port_base, has_report, log_json, as_json)
     _show(result, as_json=as_json)
     sys.exit(result.exit_code)
 
@@ -107,7 +107,7 @@ def dry_run(
 def _live(
     config: Config,
     out: Path | None,
-    duration: str | None,
+    duration_s: float | None,
     is_sandbox: bool,
     port_base: int | None,
     has_report: bool,
@@ -115,7 +115,6 @@ def _live(
     as_json: bool,
 ) -> DryRunResult:
     """A session on live data, with a table where somebody looks, else with a line now and then."""
-    duration_s = None if duration is None else seconds(duration)
     for library in ("aiohttp", "picows"):
         if importlib.util.find_spec(library) is None:
             raise InputError(
@@ -170,16 +169,8 @@ def refuse_absent_sandbox(urls: Mapping[str, str]) -> None:
             ) from None
 
 
-def seconds(text: str) -> float:
-    """A span such as 90s, 1.5m or 2h in seconds. Raises InputError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text.strip())
-    if match is None or float(match[1]) == 0:
-        raise InputError(f"--duration {text!r}: write a span such as 90s, 30m, 1h or 2d")
-    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[match[2]]
-
-
 def _refuse_mixtures(
-    is_live: bool, start: date | None, end: date | None, speed: float | None, duration: str | None
+    is_live: bool, start: date | None, end: date | None, speed: float | None, duration_s: float | None
 ) -> None:
     if is_live == (start is not None):
         raise InputError(
@@ -187,7 +178,7 @@ def _refuse_mixtures(
         )
     if is_live and (end is not None or speed is not None):
         raise InputError("--end and --speed are for recorded days: give --start, not --live-data")
-    if not is_live and duration is not None:
+    if not is_live and duration_s is not None:
         raise InputError("--duration is for live data; recorded days end by themselves, or with --end")
     if start is not None and end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")

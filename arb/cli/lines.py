@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
+import math
+import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import click
 from rich.console import Console
@@ -25,12 +26,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from arb.app.signals import signals_call
-from arb.errors import ArbError, ExitCode
+from arb.app.signals import sigterm_as_ctrl_c
+from arb.errors import ArbError, ExitCode, InputError
 from connectors.errors import ConnectorError
 
 if TYPE_CHECKING:
     from arb.config import Config
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 #: A usage error of its own from click 8.2 on.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -59,15 +62,13 @@ class CommandGroup(click.Group):
     """Commands whose errors are one line and an exit code; a traceback only for our own faults."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        with _usage_in_one_line():
+        with _in_one_line():
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _usage_in_one_line():
+            with sigterm_as_ctrl_c(), _in_one_line():
                 return super().invoke(ctx)
-        except ArbError as error:
-            fail(str(error), error.exit_code)
         except ConnectorError as error:
             fail(str(error), ExitCode.USER_INPUT)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
@@ -83,29 +84,73 @@ class CommandGroup(click.Group):
 
 
 @contextlib.contextmanager
-def _usage_in_one_line() -> Iterator[None]:
-    """What click says of a wrong option or argument, in the form of all other errors."""
+def _in_one_line() -> Iterator[None]:
+    """Errors on purpose, and in the same form what click says of a wrong option or argument; output as in `_Output`."""
+    out = sys.stdout
+    if out is not None:  # as it is where a process is started without one
+        sys.stdout = cast("TextIO", _Output(out))
     try:
         yield
+    except ArbError as error:
+        fail(str(error), error.exit_code)
     except click.UsageError as error:
         if isinstance(error, _NO_ARGUMENTS):  # not an error but a question: answered with the help text
             raise
         command = error.ctx.command_path if error.ctx else "arb"
         fail(f"{error.format_message().rstrip('.')}; see {command} --help", ExitCode.USER_INPUT)
+    finally:
+        sys.stdout = out
+        if out is not None:
+            _drop_unwritten(out)
 
 
-def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
-    """SIGTERM interrupts as Ctrl+C does, until somebody else hears it: nothing half done is left behind."""
+def _drop_unwritten(out: TextIO) -> None:
+    """What standard output did not take: it was told of, and Python would try again at its end."""
+    try:
+        out.flush()
+    except BrokenPipeError:
+        return  # click sees to that
+    except OSError:
+        with contextlib.suppress(OSError):  # also where it is no file
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, out.fileno())
+            os.close(null)
 
-    def interrupt(_: signal.Signals) -> NoReturn:
-        raise KeyboardInterrupt
 
-    return signals_call(interrupt, [signal.SIGTERM])
+class _Output:
+    """Standard output; that it takes nothing is an InputError: a full disk is for the user to mend.
+
+    Who closes a pipe has had enough: that goes on being a BrokenPipeError, of which click ends without a word.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._told():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._told():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(f"standard output cannot be written: {error.strerror or error}") from None
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:
-    """Ends the command with one line on standard error."""
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    """Ends the command with one line on standard error, if that can be written."""
+    with contextlib.suppress(OSError):
+        click.echo(f"error: {' '.join(message.split())}", err=True)
     sys.exit(code)
 
 
@@ -126,6 +171,31 @@ class Day(click.ParamType[date]):
             return datetime.strptime(value, "%Y-%m-%d").date()
         except ValueError:
             self.fail(f"{value!r} is not a day; write it as 2024-08-08", param, ctx)
+
+
+class Duration(click.ParamType[float]):
+    """A span such as 90s, 15m, 1h or 2d, in seconds."""
+
+    name = "90s|15m|1h|2d"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", value.strip())
+        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is no time; write it as 90s, 15m, 1h or 2d", param, ctx)
+        return seconds
+
+
+class Span(click.FloatRange):
+    """A number of a range; unlike click's, NaN is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self.min:g}<=x<={self.max:g}.", param, ctx)
+        return number
 
 
 def load_config(

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from arb.cli.lines import config_option, listed, load_config
+from arb.app.signals import signals_call
+from arb.cli.lines import Duration, config_option, listed, load_config
 from arb.errors import ExitCode, InputError
 
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
-class Duration(click.ParamType[float]):
-    """A span such as 90s, 15m, 1h or 2d, in seconds."""
-
-    name = "90s|15m|1h|2d"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", value)
-        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
-        if seconds <= 0:
-            self.fail(f"{value!r} is no time; write it as 90s, 15m, 1h or 2d", param, ctx)
-        return seconds
+if TYPE_CHECKING:
+    from arb.app.record import Ending, Progress
 
 
 @click.command()
@@ -60,22 +47,32 @@ def record(
     Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
     them. Exit code 4: nothing came of an instrument. Public streams only: no keys, no orders.
     """
-    from arb.app.record import Ending, record, refusal_text
+    from arb.app.record import record
     from arb.app.wanted import wanted_of
-    from arb.cli.record_view import silences, view_of
+    from arb.cli.record_view import view_of
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))
-    with view_of(as_json=as_json) as view:
-        ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
-    view.end(ending, progress, config.data.directory)
+    with contextlib.ExitStack() as stack:
+        with view_of(as_json=as_json) as view:
+            ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
+            stack.enter_context(signals_call(lambda _: None))  # it is over: signals change nothing
+        view.end(ending, progress, config.data.directory)
+        sys.exit(_code_of(ending, progress))
+
+
+def _code_of(ending: Ending, progress: Progress) -> ExitCode:
+    """The exit code, and lines about what is missing. Raises InputError for what venues refused."""
+    from arb.app.record import Ending, refusal_text
+    from arb.cli.record_view import silences
+
     silent, refusals = silences(progress), refusal_text(progress)
     for line in silent:
         click.echo(f"warning: {line}", err=True)
     if ending == Ending.INTERRUPTED:
         if refusals:
             click.echo(f"warning: {refusals}", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
+        return ExitCode.INTERRUPTED
     if refusals:
         raise InputError(refusals)
-    sys.exit(ExitCode.DIFFERENCES if silent else ExitCode.DONE)
+    return ExitCode.DIFFERENCES if silent else ExitCode.DONE

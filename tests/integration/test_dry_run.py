@@ -300,8 +300,10 @@ def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:
         (("--live-data", "--start", DAY), "name one of them"),
         (("--live-data", "--speed", "3"), "are for recorded days"),
         (("--start", DAY, "--duration", "1h"), "--duration is for live data"),
-        (("--sandbox", "--duration", "soon"), "write a span such as"),
+        (("--sandbox", "--duration", "soon"), "is no time; write it as 90s"),
         (("--start", DAY, "--end", "2023-01-01"), "lies before"),
+        (("--start", DAY, "--speed", "1e-300"), "is not in the range 0.01<=x<=10000"),
+        (("--start", DAY, "--speed", "nan"), "is not in the range 0.01<=x<=10000"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(

@@ -150,18 +150,23 @@ def test_a_signal_while_it_compiles_leaves_nothing(number: signal.Signals, tmp_p
         assert not (tmp_path / "run").exists()
 
 
-def test_ctrl_c_while_it_loads_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_loads_is_one_line(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted() -> None:
-        raise KeyboardInterrupt
+        signal.raise_signal(number)
 
     loading = ModuleType("arb.cli")
     loading.main = interrupted  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "arb.cli", loading)
 
-    with pytest.raises(SystemExit) as ended:
-        main()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
     assert ended.value.code == 130
     assert capsys.readouterr().err == "error: interrupted\n"

@@ -124,6 +124,27 @@ def test_a_killed_session_without_verify_is_told_what_to_do(killed: Path, tmp_pa
     assert "arb verify finishes the folder" in told.output
 
 
+def test_sigterm_to_verify_leaves_nothing(killed: Path, tmp_path: Path) -> None:
+    shutil.copytree(killed, tmp_path / "run")
+    finish_killed(tmp_path / "run")
+    (tmp_path / "aside").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arb", "verify", "run"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}", "TMPDIR": str(tmp_path / "aside")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not list((tmp_path / "aside").glob("arb-verify-*")):
+        time.sleep(0.001)
+    process.send_signal(signal.SIGTERM)
+    told, errors = process.communicate(timeout=60)
+
+    assert (process.returncode, told, errors) == (130, "", "error: interrupted\n")
+    assert list((tmp_path / "aside").iterdir()) == []
+
+
 def test_a_sandbox_of_its_own_needs_no_server_and_no_configuration(tmp_path: Path) -> None:
     told = subprocess.run(
         [sys.executable, "-m", "arb", "dry-run", "--sandbox", "--duration", "2s", "--no-report", "--out", "run"],

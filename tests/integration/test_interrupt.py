@@ -1,4 +1,4 @@
-"""Ctrl+C on a running process: it ends at once, with what it has."""
+"""Ctrl+C and SIGTERM on a running process: it ends at once, with what it has."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ class Running(NamedTuple):
             assert time.monotonic() < deadline
             threading.Event().wait(0.01)
 
-    def interrupt(self) -> tuple[int, float]:
-        """Presses Ctrl+C; the exit code, and how many seconds it took."""
+    def interrupt(self, number: signal.Signals) -> tuple[int, float]:
+        """Presses Ctrl+C, or sends SIGTERM; the exit code, and how many seconds it took."""
         pressed = time.monotonic()
-        self.process.send_signal(signal.SIGINT)
+        self.process.send_signal(number)
         code = self.process.wait(PATIENCE_S)
         return code, time.monotonic() - pressed
 
@@ -131,10 +131,16 @@ def whole(folder: Path) -> dict[str, Any]:
     return summary
 
 
-@pytest.mark.parametrize("text", [STOPPING, DEAF], ids=["calls the bot", "never calls the bot again"])
-def test_ctrl_c_ends_a_backtest_with_what_it_has(backtest: Callable[[str], Running], text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [(STOPPING, signal.SIGINT), (DEAF, signal.SIGINT), (STOPPING, signal.SIGTERM)],
+    ids=["calls the bot", "never calls the bot again", "SIGTERM"],
+)
+def test_ctrl_c_ends_a_backtest_with_what_it_has(
+    backtest: Callable[[str], Running], text: str, number: signal.Signals
+) -> None:
     running = backtest(text)
-    code, seconds = running.interrupt()
+    code, seconds = running.interrupt(number)
     assert code == ExitCode.INTERRUPTED, running.lines
     # Stopping takes 90 ms at most; the rest is writing, on a machine that may be busy with other things.
     assert seconds < 15.0
@@ -149,8 +155,9 @@ def test_ctrl_c_ends_a_backtest_with_what_it_has(backtest: Callable[[str], Runni
     assert not any("Traceback" in line for line in running.lines)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_while_recordings_are_read_leaves_nothing(
-    tmp_path: Path, start: Callable[..., Running]
+    number: signal.Signals, tmp_path: Path, start: Callable[..., Running]
 ) -> None:
     data = write_pair(tmp_path / "data", count=10)
     # Long enough to be caught in the act: its last line again and again, which is stale but well formed.
@@ -163,7 +170,7 @@ def test_ctrl_c_while_recordings_are_read_leaves_nothing(
     )  # fmt: skip
     # The row cache is made right before the first recording is read.
     running.wait_for(lambda: any(rows.glob("file-*.json")))
-    code, _ = running.interrupt()
+    code, _ = running.interrupt(number)
     assert code == ExitCode.INTERRUPTED, running.lines
     assert not (tmp_path / "runs").exists()
     left = [path.name for path in rows.iterdir()]

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 from support.live_sandbox import LiveSandbox, demo_config, free_ports
+from support.recorded_runs import lines_of
 
 from arb.app import dryrun_live
+from arb.app import record as record_module
 from arb.app.dryrun_live import run_live
 from arb.app.legs import known_venues
 from arb.app.record import Ending, Progress, record
@@ -166,25 +168,66 @@ def test_a_session_on_a_thread_of_its_own_leaves_signals_alone(
 @pytest.mark.parametrize(
     ("number", "ended"), [(signal.SIGINT, Ending.INTERRUPTED), (signal.SIGTERM, Ending.STOPPED)]
 )
-def test_behind_the_end_of_a_recording_ctrl_c_ends_the_process(
-    number: signal.Signals, ended: Ending, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_signals_while_a_recording_is_finished_change_nothing(
+    number: signal.Signals,
+    ended: Ending,
+    unheard: list[signal.Signals],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(one) for one in numbers]
     config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
-    while_closing: list[Any] = []
     close = Recorder.close
 
     def closing(recorder: Recorder) -> None:
-        while_closing.extend(signal.getsignal(one) for one in numbers)
+        for one in (*numbers, *reversed(numbers)):
+            signal.raise_signal(one)
         close(recorder)
+        for one in numbers:
+            signal.raise_signal(one)
 
     def press(progress: Progress) -> None:
         send_to_main_thread(number)
 
     monkeypatch.setattr(Recorder, "close", closing)
-    ending, _ = record(config, wanted, press, duration_s=60.0, is_sandbox=True)
+    ending, progress = record(config, wanted, press, duration_s=60.0, is_sandbox=True)
     assert ending == ended
-    assert while_closing == before
-    assert [signal.getsignal(one) for one in numbers] == before
+    assert unheard == []
+    assert len(lines_of(tmp_path, "bybit_spot")) == progress.recorder.frames
+    signal.raise_signal(signal.SIGINT)
+    assert unheard == [signal.SIGINT], "behind the recording it is not heard"
+
+
+@LOOPS
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("is_before_loop", [True, False], ids=["before the loop", "in the loop"])
+def test_a_signal_before_a_recording_has_begun_leaves_no_file(
+    number: signal.Signals,
+    new_loop: NewLoop,
+    is_before_loop: bool,
+    unheard: list[signal.Signals],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    def loop() -> asyncio.AbstractEventLoop:
+        if is_before_loop:
+            signal.raise_signal(number)
+        return new_loop()
+
+    def sandbox(*arguments: Any) -> Any:
+        signal.raise_signal(number)
+        return sandbox_of(*arguments)
+
+    sandbox_of = record_module.seeded_sandbox
+    monkeypatch.setattr(record_module, "new_event_loop", loop)
+    if not is_before_loop:
+        monkeypatch.setattr(record_module, "seeded_sandbox", sandbox)
+    config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
+    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
+
+    with pytest.raises(KeyboardInterrupt):
+        record(config, wanted, lambda progress: None, is_sandbox=True)
+
+    assert list(tmp_path.glob("*/*")) == []
+    assert unheard == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from arb.app.signals import signals_call, signals_wake
+from arb.app.signals import signals_call, signals_wake, sigterm_as_ctrl_c
 from connectors.sockets import new_event_loop
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
@@ -165,3 +165,47 @@ def test_a_loop_that_sleeps_wakes(
     # Nobody writes to a socket that was closed, or hears of it, behind the loop.
     signal.raise_signal(signal.SIGTERM)
     assert outside == [signal.SIGTERM]
+
+
+def test_sigterm_is_heard_by_who_hears_ctrl_c(outside: list[int]) -> None:
+    before = handlers()
+    with sigterm_as_ctrl_c():
+        signal.raise_signal(signal.SIGTERM)
+        with signals_call(lambda _: None):
+            signal.raise_signal(signal.SIGTERM)
+    assert outside == [signal.SIGINT]
+    assert handlers() == before
+
+
+@pytest.mark.parametrize("ctrl_c", [signal.default_int_handler, signal.SIG_IGN, signal.SIG_DFL])
+def test_sigterm_interrupts_also_where_ctrl_c_is_ignored(ctrl_c: Any) -> None:
+    signal.signal(signal.SIGINT, ctrl_c)
+    with sigterm_as_ctrl_c(), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    "new_loop", [asyncio.new_event_loop, new_event_loop], ids=["asyncio", "as installed"]
+)
+def test_sigterm_cancels_a_task_that_can_put_away_what_it_began(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    done: list[str] = []
+
+    async def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+            await asyncio.sleep(RESCUE_S)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+            done.append("put away")
+            raise
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with (
+        sigterm_as_ctrl_c(),
+        pytest.raises(KeyboardInterrupt),
+        asyncio.Runner(loop_factory=new_loop) as runner,
+    ):
+        runner.run(work())
+    assert done == ["put away"]

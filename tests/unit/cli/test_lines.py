@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from arb.cli import cli
-from arb.cli.lines import CommandGroup, Day, ReadingProgress
+from arb.cli.lines import CommandGroup, Day, Duration, ReadingProgress, Span
 from arb.errors import ConfigError, ExitCode, InputError, InvariantError, StrategyError
 from connectors.errors import ConnectorError
 
@@ -23,10 +24,12 @@ def run(error: BaseException | None = None, *words: str) -> Any:
 
     @group.command()
     @click.option("--day", type=Day())
-    def work(day: date | None) -> None:
+    @click.option("--long", type=Duration())
+    @click.option("--speed", type=Span(0.5, 20))
+    def work(day: date | None, long: float | None, speed: float | None) -> None:
         if error is not None:
             raise error
-        click.echo(repr(day))
+        click.echo(repr(next((one for one in (long, speed) if one is not None), day)))
 
     return CliRunner().invoke(group, ["work", *words], prog_name="arb")
 
@@ -54,6 +57,26 @@ def test_ctrl_c_is_130() -> None:
     assert (told.exit_code, told.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
 
 
+def test_sigterm_is_130_and_what_was_begun_is_put_away() -> None:
+    put_away: list[bool] = []
+
+    @click.group(cls=CommandGroup)
+    def group() -> None: ...
+
+    @group.command()
+    def work() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            put_away.append(True)
+
+    before = signal.getsignal(signal.SIGTERM)
+    told = CliRunner().invoke(group, ["work"])
+    assert (told.exit_code, told.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
+    assert put_away == [True]
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_an_unforeseen_error_is_ours_and_keeps_its_traceback() -> None:
     told = run(RuntimeError("what now"))
     assert told.exit_code == ExitCode.OUR_FAULT
@@ -71,6 +94,26 @@ def test_connector_errors_are_the_users_input() -> None:
     [
         (["--day", "8.8.2024"], "Invalid value for '--day': '8.8.2024' is not a day; write it as 2024-08-08"),
         (["--day", "2024-02-30"], "Invalid value for '--day': '2024-02-30' is not a day"),
+        *(
+            (["--long", text], f"Invalid value for '--long': {text!r} is no time; write it as 90s, 15m")
+            for text in (
+                "",
+                "1",
+                "h",
+                "-1s",
+                "0s",
+                "0.0001d",
+                "1 hour",
+                "nans",
+                "infs",
+                "1e9s",
+                "9999999999s",
+            )
+        ),
+        *(
+            (["--speed", text], f"Invalid value for '--speed': {text} is not in the range 0.5<=x<=20")
+            for text in ("nan", "inf", "-inf", "1e-300", "-1.0", "0.0", "1e+300", "20.01")
+        ),
         (["--nights"], "No such option '--nights'"),
         (["more"], "Got unexpected extra argument (more)"),
     ],
@@ -86,6 +129,49 @@ def test_usage_errors_are_one_line_with_the_way_to_the_help(words: list[str], to
 def test_a_day_is_a_date() -> None:
     assert run(None, "--day", "2024-08-08").stdout == "datetime.date(2024, 8, 8)\n"
     assert Day().convert(date(2024, 8, 8), None, None) == date(2024, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "span"), [("90s", 90.0), ("1.5m", 90.0), (" 2h ", 7200.0), ("1d", 86_400.0), ("0.001s", 0.001)]
+)
+def test_a_duration_is_seconds(text: str, span: float) -> None:
+    assert run(None, "--long", text).stdout == f"{span!r}\n"
+    assert Duration().convert(span, None, None) == span
+
+
+@pytest.mark.parametrize(("text", "number"), [("0.5", 0.5), ("20", 20.0), ("1e1", 10.0)])
+def test_both_ends_of_a_span_are_in_it(text: str, number: float) -> None:
+    assert run(None, "--speed", text).stdout == f"{number!r}\n"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e-300", "1e300", "-1", "0"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["dry-run", "--start", "2024-08-08", "--speed"],
+        ["dry-run", "--sandbox", "--duration"],
+        ["dry-run", "--sandbox", "--port-base"],
+        ["record", "--sandbox", "--duration"],
+        ["doctor", "--sandbox", "--timeout"],
+        ["data", "check", "none", "--hole"],
+        ["sandbox", "record", "--out", "none", "--minutes"],
+        ["sandbox", "serve", "--speed"],
+    ],
+)
+def test_numbers_that_are_no_use_are_refused_in_one_line(words: list[str], value: str) -> None:
+    told = CliRunner().invoke(cli, [*words, value], prog_name="arb")
+    assert told.exit_code == ExitCode.USER_INPUT
+    assert told.stderr.startswith("error: ")
+    assert words[-1] in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e300", "-1", str(2**63)])
+@pytest.mark.parametrize("words", [["serve"], ["record", "--out", "none"]])
+def test_a_seed_is_a_whole_number(words: list[str], value: str) -> None:
+    told = CliRunner().invoke(cli, ["sandbox", *words, "--seed", value], prog_name="arb")
+    assert told.exit_code == ExitCode.USER_INPUT
+    assert "'--seed'" in told.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,10 @@ from __future__ import annotations
 import io
 import math
 
-import pytest
 from rich.console import Console
 
 from arb.app.session_state import EdgeLine, LegLine, SessionView
-from arb.cli.dryrun import seconds
 from arb.cli.session_view import STATUS_S, SessionTable, StatusLine, status_text
-from arb.errors import InputError
 
 VIEW = SessionView(
     legs=[
@@ -51,14 +48,3 @@ def test_without_a_terminal_there_is_a_line_every_five_minutes() -> None:
 
     assert told == [status_text(VIEW)] * 2
     assert "bybit_spot:BTCUSDT syncing -/- -0.25" in told[0]
-
-
-@pytest.mark.parametrize(("text", "span"), [("90s", 90), ("1.5m", 90), ("2h", 7200), ("1d", 86_400)])
-def test_spans(text: str, span: float) -> None:
-    assert seconds(text) == span
-
-
-@pytest.mark.parametrize("text", ["", "1", "h", "-1s", "0s", "1 hour"])
-def test_what_is_no_span_is_refused(text: str) -> None:
-    with pytest.raises(InputError, match="write a span"):
-        seconds(text)
