@@ -117,8 +117,15 @@ def _drop_unwritten(out: TextIO) -> None:
             os.close(null)
 
 
+class OutputError(InputError, OSError):
+    """Standard output takes nothing: an OSError to who writes, and for the user to mend, as a full disk is."""
+
+    def __str__(self) -> str:
+        return f"standard output cannot be written: {self.strerror}"
+
+
 class _Output:
-    """Standard output; that it takes nothing is an InputError: a full disk is for the user to mend.
+    """Standard output; that it takes nothing is an `OutputError`.
 
     Who closes a pipe has had enough: that goes on being a BrokenPipeError, of which click ends without a word.
     """
@@ -144,7 +151,7 @@ class _Output:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise InputError(f"standard output cannot be written: {error.strerror or error}") from None
+            raise OutputError(error.errno, error.strerror) from None
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:

@@ -161,14 +161,15 @@ def test_a_killed_download_goes_on_where_it_was(shell: Shell) -> None:
     assert len(shell.place.files()) == len(files)
 
 
-def test_ctrl_c_leaves_parts_to_go_on_from(shell: Shell) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_parts_to_go_on_from(shell: Shell, number: signal.Signals) -> None:
     files = serve_all(shell.place, 500_000)
     for file in files:
         shell.place.server.faults[f"/{file.path}"] = [Fault(hold_after=100_000)]
     process = shell.start(*words())
     parts = [Part(shell.place.path(file)) for file in files]
     wait_for(lambda: all(part.size() == 100_000 for part in parts), process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err.decode()) == (ExitCode.INTERRUPTED, "error: interrupted\n")
     assert [part.size() for part in parts] == [100_000] * len(files)
