@@ -7,12 +7,13 @@ import random
 import numpy as np
 import pytest
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
-from support.books import PlainBook
+from support.books import PlainBook, book_rows, by_tick
 from support.streams import History, decoded
+from support.two_streams import LOT, TICK, Followed, Market
 
-from arb.data.levels import book_rows
 from connectors.book import BookSync
 from connectors.frames import CLEAR_ASK, SNAPSHOT_ASK, SNAPSHOT_BID
+from connectors.fuse import FusedBook
 from connectors.types import Rows, SequenceRule
 
 
@@ -71,3 +72,37 @@ def test_a_clear_of_one_side_leaves_the_other() -> None:
     clear["ev"], clear["px"] = CLEAR_ASK, np.nan
     left = book_rows(np.concatenate([rows, clear]))
     assert set((left["ev"] & np.uint64(SNAPSHOT_BID)).tolist()) == {SNAPSHOT_BID}
+
+
+class Kept:
+    """Stands where a book is applied to: keeps the rows."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Rows] = []
+
+    def apply(self, rows: Rows) -> None:
+        self.pieces.append(rows.copy())
+
+
+@pytest.mark.parametrize("tick_size", [0.1, 0.01])
+@pytest.mark.parametrize("rule", SequenceRule)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fused_book_that_names_prices_its_own_way_leaves_its_levels(
+    seed: int, rule: SequenceRule, tick_size: float
+) -> None:
+    """A venue says 60000.2, the fused book deletes 600002 * 0.1, which is another number."""
+    kept = Kept()
+    followed = Followed(rule)
+    followed.fused, followed.book = FusedBook(tick_size, LOT), kept
+    for sent in Market(rule, random.Random(seed), 400).received():
+        # Prices as a venue's text gives them, where the ticks of the market are.
+        parts = [
+            (event, (600_000 + round(px / TICK)) / round(1 / tick_size), qty) for event, px, qty in sent.parts
+        ]
+        followed.receive(sent._replace(parts=parts))
+    rows = np.concatenate(kept.pieces)
+    assert (rows["px"] != np.rint(rows["px"] / tick_size) / round(1 / tick_size)).any()
+
+    left = book_rows(rows, tick_size)
+
+    assert plain(by_tick(left, tick_size)) == plain(by_tick(rows, tick_size))
