@@ -149,7 +149,7 @@ def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
     assert verify(run).differences == []
 
 
-@pytest.mark.parametrize("content", [b"", b'{"format": 1, "out', b"\0" * 100])
+@pytest.mark.parametrize("content", [b"", b'{"format": 1, "out', b"\0" * 9], ids=["empty", "cut", "zeros"])
 def test_a_manifest_that_was_cut_off_beside_a_whole_journal_is_written_again(
     content: bytes, killed: Path, tmp_path: Path
 ) -> None:
@@ -170,11 +170,12 @@ def test_a_session_that_was_killed_behind_its_last_file_stays_as_it_is(killed: P
     shutil.copytree(killed, run)
     finish_killed(run)
     shutil.copy(killed / "session.journal", run)
-    (run / "manifest.json").write_text(json.dumps({**manifest_of(run), "outcome": "ended"}))
+    manifest = json.dumps({**manifest_of(run), "by": "the session"})
+    (run / "manifest.json").write_text(manifest)
 
     assert not finish_killed(run)
 
-    assert manifest_of(run)["outcome"] == "ended"
+    assert (run / "manifest.json").read_text() == manifest
     assert not (run / "session.journal").exists()
     assert verify(run).differences == []
 
@@ -211,6 +212,15 @@ def test_a_replay_that_is_stopped_leaves_no_scratch_folder(
         verify(run)
     assert len(seen) == 1
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["verify", "report"])
+def test_what_is_no_folder_is_one_line(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "none"):
+        told = CliRunner().invoke(cli, [command, str(path)])
+        assert told.exit_code == 2
+        assert told.stderr == f"error: {path}: no such folder; name the folder that a run wrote\n"
 
 
 def test_a_killed_session_without_verify_is_told_what_to_do(killed: Path, tmp_path: Path) -> None:
