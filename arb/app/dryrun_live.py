@@ -395,9 +395,8 @@ class LiveRun:
 
     def _hung(self, what: str) -> None:
         """The watchdog's thread. The strategy holds the main thread for good: what was saved is written from here."""
-        if self._writing.acquire(
-            blocking=False
-        ):  # else it came back in this very moment, and the host writes
+        # Else it came back in this very moment, and the host writes.
+        if self._writing.acquire(blocking=False):
             try:
                 self._error = StrategyError(what)
                 self._is_parked = True
