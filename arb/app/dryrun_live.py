@@ -122,6 +122,7 @@ class LiveRun:
         self._stop_reason = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
+        #: Taken by the one who writes the folder, the host or the watchdog, and never given back.
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
         self._limits = limits_of(config)
@@ -151,7 +152,7 @@ class LiveRun:
         Signals that come while it is written change nothing. Raises StrategyError and InputError once everything is
         written, KeyboardInterrupt for a signal before the feeds were opened.
         """
-        with signals_call(self._interrupt):
+        with signals_call(self._interrupt), contextlib.ExitStack() as self._held:
             self._host(duration_s)
             if not self.has_begun:
                 raise KeyboardInterrupt
@@ -213,6 +214,7 @@ class LiveRun:
             session=self._session,
             frames=self._frames,
         )
+        self._held.callback(keeper.close)
         watchdog = Watchdog(
             lambda: self._session.entered_ns,
             lambda: self._bot.world.heartbeat,
@@ -223,7 +225,6 @@ class LiveRun:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(signals_wake(asyncio.get_running_loop()))
             stack.callback(watchdog.close)
-            stack.callback(keeper.close)
             await self._enter_sandbox(stack)
             await asyncio.sleep(0)  # what a signal asked for until here is done
             if self._stop_reason:
@@ -327,10 +328,11 @@ class LiveRun:
 
     def _end_strategy(self) -> None:
         """What the strategy did until here counts; then it is stopped."""
-        self._counts = len(self._recorder.decisions), len(self._recorder.records)
-        self._is_parked = False
-        if self._strand.is_alive:
-            self._is_parked = not self._session.stop()
+        counts = len(self._recorder.decisions), len(self._recorder.records)
+        is_parked = self._strand.is_alive and not self._session.stop()
+        # A watchdog that had given the strategy up, right before it came back, writes; then the process ends.
+        self._writing.acquire()
+        self._counts, self._is_parked = counts, is_parked
         self._session.is_over = True
 
     def _summarize_stop(self) -> None:
@@ -393,7 +395,8 @@ class LiveRun:
 
     def _hung(self, what: str) -> None:
         """The watchdog's thread. The strategy holds the main thread for good: what was saved is written from here."""
-        with self._writing:
+        # Else it came back in this very moment, and the host writes.
+        if self._writing.acquire(blocking=False):
             try:
                 self._error = StrategyError(what)
                 self._is_parked = True
