@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import re
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from arb.cli.ending import bounded_end
 from arb.cli.lines import (
     Day,
     ReadingProgress,
@@ -99,7 +101,9 @@ def dry_run(
                     config, start, end, out, speed=speed, progress=progress, has_report=has_report
                 )
         else:
-            result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
+            with bounded_end() as only_words_left:
+                result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
+                only_words_left(result.exit_code)
     _show(result, as_json=as_json)
     sys.exit(result.exit_code)
 
@@ -194,14 +198,19 @@ def _refuse_mixtures(
 
 
 def _show(result: DryRunResult, *, as_json: bool) -> None:
+    """What came of it. The folder has it all: an output that takes no table changes no exit code."""
     from arb.report.terminal import summary_view
 
     if as_json:
         click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
         return
-    output().print(summary_view(result.summary.as_dict()))
-    click.echo(f"written to {result.folder}")
+    console = output()
+    with console.capture() as summary:
+        console.print(summary_view(result.summary.as_dict()))
+    told = [summary.get().removesuffix("\n"), f"written to {result.folder}"]
     if (result.folder / "report.html").exists():
-        click.echo(f"report: {result.folder / 'report.html'}")
+        told.append(f"report: {result.folder / 'report.html'}")
     if result.exit_code == ExitCode.INTERRUPTED:
-        click.echo("interrupted: what came until then is written")
+        told.append("interrupted: what came until then is written")
+    with contextlib.suppress(OSError):
+        click.echo("\n".join(told), color=True)
