@@ -39,7 +39,8 @@ class Display:
         # Takes its entries without a lock that a signal's handler could find taken.
         self._waiting: queue.SimpleQueue[Print | None] = queue.SimpleQueue()
         self._has_view = False
-        self._is_off = False
+        #: Nothing more is taken; what waits is printed all the same, unless it is off.
+        self._is_closed = self._is_off = False
         self._last: tuple[Print, ...] = ()
         #: Lines that nobody saw. Written by those who feed the display.
         self.left_out = 0
@@ -47,7 +48,7 @@ class Display:
 
     def line(self, print_line: Print) -> None:
         """Prints behind what waits; left out, and counted, where `LINES_MAX` wait already."""
-        if self._is_off:
+        if self._is_closed or self._is_off:
             return
         if self._waiting.qsize() >= LINES_MAX:
             self.left_out += 1
@@ -56,16 +57,20 @@ class Display:
 
     def view(self, of_now: Callable[[], Print]) -> None:
         """Draws the moment that `of_now` takes, here and now; left out while the one before waits."""
-        if not self._is_off and not self._has_view:
+        if not (self._is_closed or self._is_off or self._has_view):
             self._has_view = True
             self._waiting.put(partial(self._draw, of_now()))
 
     def close(self, *last: Print) -> None:
-        """Ends it behind what waits, and behind `last`, which is done whatever failed. Takes `CLOSE_S` at most."""
-        self._last = last
-        self._waiting.put(None)
+        """Ends it behind what waits, and behind `last`, which is done whatever failed. Takes `CLOSE_S` at most.
+
+        Again: waits again.
+        """
+        if not self._is_closed:
+            self._is_closed = True
+            self._last = last
+            self._waiting.put(None)
         self._thread.join(CLOSE_S)
-        self._is_off = True
 
     def __enter__(self) -> Self:
         self._thread.start()

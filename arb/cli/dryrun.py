@@ -204,13 +204,14 @@ def _show(result: DryRunResult, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
         return
-    console = output()
-    with console.capture() as summary:
-        console.print(summary_view(result.summary.as_dict()))
-    told = [summary.get().removesuffix("\n"), f"written to {result.folder}"]
-    if (result.folder / "report.html").exists():
-        told.append(f"report: {result.folder / 'report.html'}")
-    if result.exit_code == ExitCode.INTERRUPTED:
-        told.append("interrupted: what came until then is written")
     with contextlib.suppress(OSError):
-        click.echo("\n".join(told), color=True)
+        console = output()
+        # Through `click`: `rich` leaves a closed pipe with an exit code of its own.
+        with console.capture() as summary:
+            console.print(summary_view(result.summary.as_dict()))
+        click.echo(summary.get(), nl=False, color=True)
+        click.echo(f"written to {result.folder}")
+        if (result.folder / "report.html").exists():
+            click.echo(f"report: {result.folder / 'report.html'}")
+        if result.exit_code == ExitCode.INTERRUPTED:
+            click.echo("interrupted: what came until then is written")
