@@ -122,6 +122,8 @@ def warnings_on(display: Display) -> Iterator[None]:
 
 def write_error(line: str) -> None:
     """A line on standard error, where that can still be written."""
+    if sys.stderr is None:  # it was closed before the process began
+        return
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{line}\n")
         sys.stderr.flush()

@@ -35,6 +35,8 @@ class Ending:
             self.begin(code)
             thread.join()
         for stream in (sys.stdout, sys.stderr):
+            if stream is None:  # it was closed before the process began
+                continue
             try:
                 stream.flush()
             except OSError:
