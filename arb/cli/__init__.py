@@ -12,7 +12,7 @@ from arb.cli.backtest import backtest
 from arb.cli.doctor import doctor
 from arb.cli.download import download
 from arb.cli.dryrun import dry_run
-from arb.cli.ending import Ending
+from arb.cli.ending import Ending, open_closed_streams
 from arb.cli.init import init
 from arb.cli.lines import CommandGroup
 from arb.cli.record import record
@@ -36,6 +36,7 @@ for command in (
 
 def main() -> None:
     """Entry point of the `arb` command."""
+    open_closed_streams()
     ending = Ending()
     try:
         cli(obj=ending)

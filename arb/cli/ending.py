@@ -35,13 +35,18 @@ class Ending:
             self.begin(code)
             thread.join()
         for stream in (sys.stdout, sys.stderr):
-            if stream is None:  # it was closed before the process began
-                continue
             try:
                 stream.flush()
             except OSError:
                 with contextlib.suppress(OSError, ValueError):
                     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def open_closed_streams() -> None:
+    """Streams that were closed before the process began (`>&-`) lead nowhere, not into the next file it opens."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
 
 
 @contextlib.contextmanager

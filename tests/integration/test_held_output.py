@@ -31,6 +31,8 @@ pytestmark = pytest.mark.slow
 
 #: For a machine that is busy with other things; what is checked is that there is an end.
 PATIENCE_S = 120.0
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="no device that is always full")
 
 
 class HeldViewer:
@@ -153,6 +155,18 @@ def test_a_dry_run_that_nobody_reads_goes_on_and_ends(tmp_path: Path) -> None:
     assert found.replays[0].fills > 5
 
 
+def test_streams_that_were_closed_before_it_began_lead_nowhere(tmp_path: Path) -> None:
+    def close() -> None:
+        os.close(1)
+        os.close(2)
+
+    process = arb(["data", "list", "."], tmp_path, preexec_fn=close)
+    listed = arb(["data", "list", "."], tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert listed.communicate(timeout=PATIENCE_S)[0]
+    assert ended(process) == listed.returncode != ExitCode.OUR_FAULT
+
+
+@needs_full
 @pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "full"])
 def test_a_dry_run_that_cannot_tell_trades_on_and_ends_as_ever(is_closed: bool, tmp_path: Path) -> None:
     words = dry_run_words(tmp_path, "--duration", "3s")
@@ -162,7 +176,7 @@ def test_a_dry_run_that_cannot_tell_trades_on_and_ends_as_ever(is_closed: bool, 
         assert b" warning " in process.stdout.readline()
         process.stdout.close()
     else:
-        with Path("/dev/full").open("wb") as full:
+        with FULL.open("wb") as full:
             process = arb(words, tmp_path, stdout=full, stderr=full)
     assert ended(process) == ExitCode.DONE
     run = tmp_path / "run"
@@ -185,9 +199,10 @@ def test_a_recording_that_nobody_reads_goes_on_and_ends(tmp_path: Path) -> None:
     assert len(lines_of(tmp_path / "data", "bybit_spot")) > 50
 
 
+@needs_full
 def test_a_recording_whose_output_is_full_ends_in_one_line_with_whole_files(tmp_path: Path) -> None:
     words = ["record", "--sandbox", "--data", "data", "--duration", "60s", "--json"]
-    with Path("/dev/full").open("wb") as full:
+    with FULL.open("wb") as full:
         process = arb(words, tmp_path, stdout=full, stderr=subprocess.PIPE)
     told = process.communicate(timeout=PATIENCE_S)[1].decode()
     assert process.returncode == ExitCode.USER_INPUT
