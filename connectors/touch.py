@@ -30,6 +30,8 @@ class TouchBook:
         self._tick_size = tick_size
         self._lot_size = lot_size
         self._state = np.zeros((2, 2))
+        #: The bid whose ask has not come yet, for a pair may be cut in two; no event: there is none.
+        self._bid = np.zeros(1, event_dtype)
         self._out = np.zeros(0, event_dtype)
 
     def fuse(self, rows: Rows) -> Rows:
@@ -37,20 +39,22 @@ class TouchBook:
         room = _ROWS_PER_PAIR * len(rows)
         if len(self._out) < room:
             self._out = np.empty(room, event_dtype)
-        count = _fuse(rows, self._tick_size, self._lot_size, self._state, self._out)
+        count = _fuse(rows, self._tick_size, self._lot_size, self._state, self._bid, self._out)
         return self._out[:count]
 
 
 @compiled
-def _fuse(rows, tick_size, lot_size, state, out):  # type: ignore[no-untyped-def]
+def _fuse(rows, tick_size, lot_size, state, held_bid, out):  # type: ignore[no-untyped-def]
     n = 0
     for r in range(len(rows)):
         row = rows[r]
         if np.int64(row.ev) & 0xFF != DEPTH_BBO_EVENT:
             out[n] = row
             n += 1
-        elif row.ev & np.uint64(SELL_EVENT) and r > 0:
-            bid = rows[r - 1]
+        elif not row.ev & np.uint64(SELL_EVENT):
+            held_bid[0] = row
+        elif held_bid[0].ev != 0:
+            bid = held_bid[0]
             # The bid moves up to the ask or beyond: the ask must go first.
             is_ask_first = bid.qty > 0.0 and state[1, _QTY] > 0.0 and bid.px >= state[1, _PX]
             if is_ask_first:
@@ -59,6 +63,7 @@ def _fuse(rows, tick_size, lot_size, state, out):  # type: ignore[no-untyped-def
             else:
                 n = _move(bid, 0, tick_size, lot_size, state, out, n)
                 n = _move(row, 1, tick_size, lot_size, state, out, n)
+            held_bid[0].ev = 0
     return n
 
 

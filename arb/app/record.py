@@ -8,18 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import platform
-import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import arb
+from arb.app.display import Display, warnings_on
 from arb.app.feeds import LiveFeed, instrument_at, open_feed, venue_transport
 from arb.app.legs import load_adapter
 from arb.app.record_tap import NoSink, Origins, RecorderTap
@@ -29,7 +29,7 @@ from arb.app.signals import signals_call, signals_wake
 from arb.app.wanted import Wanted
 from arb.config import Config, VenueConfig
 from arb.data.recorder.recorder import Recorder, RecorderState
-from arb.errors import ArbError
+from arb.errors import ArbError, InputError
 from connectors.feed_state import InstrumentState
 from connectors.lag import OffsetEstimator
 from connectors.pipeline import warm_up
@@ -157,6 +157,12 @@ class _Session:
         self.error = self.error or error
         self._wake()
 
+    def _not_shown(self, error: BaseException) -> None:
+        """A pipe that was closed ends the recording, as does an output that is full."""
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            error = InputError(f"the progress cannot be written: {error.strerror}; what came is whole")
+        self._end(error if isinstance(error, Exception) else BrokenPipeError(str(error)))
+
     def on_signal(self, number: signal.Signals) -> None:
         """Ends the recording; the first one says how. See `signals_call`."""
         self._ending = self._ending or _ENDINGS[number]
@@ -182,7 +188,8 @@ class _Session:
         self._loop, self._has_ended = asyncio.get_running_loop(), asyncio.Event()
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(signals_wake(self._loop))
-            display = stack.enter_context(_Display(self._show, self._end))
+            display = stack.enter_context(Display(self._not_shown))
+            stack.enter_context(warnings_on(display))
             venues: Mapping[str, VenueConfig] = {one.venue.name: one.venue for one in self._wanted}
             if is_sandbox:
                 sandbox = await stack.enter_async_context(
@@ -201,7 +208,7 @@ class _Session:
                     break
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._has_ended.wait(), min(left_s, _SHOW_S))
-                display.offer(self.progress(recorder))
+                display.view(lambda: partial(self._show, self.progress(recorder)))
             self.last_lines = self.progress(recorder).lines
         return self._ending or Ending.DURATION
 
@@ -221,41 +228,6 @@ class _Session:
     async def _close(self) -> None:
         for live in self._feeds:
             await live.close()
-
-
-class _Display:
-    """Shows progress on a thread of its own: a terminal that is held, or a pipe that nobody reads, holds up no frame.
-
-    What comes while it is busy is left out.
-    """
-
-    def __init__(self, show: Show, on_error: Callable[[Exception], None]) -> None:
-        self._show = show
-        self._on_error = on_error
-        self._waiting: queue.Queue[Progress | None] = queue.Queue(maxsize=1)
-        self._thread = threading.Thread(target=self._run, name="display", daemon=True)
-
-    def offer(self, progress: Progress) -> None:
-        """Shows it, unless the one before is still being shown."""
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(progress)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)
-            self._thread.join(_SHOW_S)
-
-    def _run(self) -> None:
-        while (progress := self._waiting.get()) is not None:
-            try:
-                self._show(progress)
-            except Exception as error:  # the thread's root: a pipe that was closed ends the recording
-                self._on_error(error)
-                return
 
 
 def _origin_text() -> str:

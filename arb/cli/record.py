@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from arb.app.signals import signals_call
-from arb.cli.lines import Duration, config_option, listed, load_config
+from arb.cli.ending import bounded_end
+from arb.cli.lines import Duration, config_option, listed, load_config, tell
 from arb.errors import ExitCode, InputError
-
-if TYPE_CHECKING:
-    from arb.app.record import Ending, Progress
 
 
 @click.command()
@@ -47,32 +44,28 @@ def record(
     Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
     them. Exit code 4: nothing came of an instrument. Public streams only: no keys, no orders.
     """
-    from arb.app.record import record
+    from arb.app.record import Ending, record, refusal_text
     from arb.app.wanted import wanted_of
-    from arb.cli.record_view import view_of
+    from arb.cli.record_view import silences, view_of
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))
     with contextlib.ExitStack() as stack:
-        with view_of(as_json=as_json) as view:
+        with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
             ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
             stack.enter_context(signals_call(lambda _: None))  # it is over: signals change nothing
+            silent, refusals = silences(progress), refusal_text(progress)
+            code = ExitCode.DIFFERENCES if silent else ExitCode.DONE
+            if ending == Ending.INTERRUPTED:
+                code = ExitCode.INTERRUPTED
+            elif refusals:
+                code = ExitCode.USER_INPUT
+            only_words_left(code)
         view.end(ending, progress, config.data.directory)
-        sys.exit(_code_of(ending, progress))
-
-
-def _code_of(ending: Ending, progress: Progress) -> ExitCode:
-    """The exit code, and lines about what is missing. Raises InputError for what venues refused."""
-    from arb.app.record import Ending, refusal_text
-    from arb.cli.record_view import silences
-
-    silent, refusals = silences(progress), refusal_text(progress)
-    for line in silent:
-        click.echo(f"warning: {line}", err=True)
-    if ending == Ending.INTERRUPTED:
-        if refusals:
-            click.echo(f"warning: {refusals}", err=True)
-        return ExitCode.INTERRUPTED
-    if refusals:
-        raise InputError(refusals)
-    return ExitCode.DIFFERENCES if silent else ExitCode.DONE
+        for line in silent:
+            tell(f"warning: {line}")
+        if refusals and code == ExitCode.INTERRUPTED:
+            tell(f"warning: {refusals}")
+        elif refusals:
+            raise InputError(refusals)
+        sys.exit(code)

@@ -278,9 +278,9 @@ class _Converter:
 
     def _row_file(self, day: _Day, carry_path: str, offset_ns: int) -> RowFile:
         """The rows of a day, from the cache or written now."""
-        instrument = day.feed.instrument or ()
+        instrument = day.feed.instrument
         offset_ns = day.offset_ns(offset_ns)
-        name = _digest(day.chain_key, offset_ns, day.feed.feed_latency_ns, *instrument)
+        name = _digest(day.chain_key, offset_ns, day.feed.feed_latency_ns, *(instrument or ()))
         path, book_path = (self._cache.directory / f"{kind}-{name}.npy" for kind in ("rows", "book"))
         known = self._cache.get(f"rows-{name}", RowFile)
         if known is not None and is_whole(path) and is_whole(book_path):
@@ -296,10 +296,10 @@ class _Converter:
         clock = RowClock(offset_ns, day.feed.feed_latency_ns)
         carried = load_rows(Path(carry_path), mapped=False) if carry_path else np.zeros(0, event_dtype)
         with Spool(self._cache.directory) as stamped:
-            levels = Levels() if day.is_carried_on else None
+            levels = Levels(instrument.tick_size if instrument else 0.0) if day.is_carried_on else None
             if levels is not None:
                 levels.follow(carried)
-            book = book_of(day.feed.venue, day.recording, day.feed.instrument)
+            book = book_of(day.feed.venue, day.recording, instrument)
             if isinstance(book, FusedBook):
                 book.fuse(_as_changes(carried))
             frontiers = stamp_rows(day.spool, clock, book, stamped, levels)

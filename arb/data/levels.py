@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from connectors.jit import compiled
 from connectors.types import Rows
 
-#: A price and its quantity; a slot without a price (NaN) is free. Open addressing, linear probing.
-_LEVEL = np.dtype([("px", "f8"), ("qty", "f8")], align=True)
+#: A level by its key, with its price and quantity; a slot without a key (NaN) is free. Open addressing, linear probing.
+_LEVEL = np.dtype([("key", "f8"), ("px", "f8"), ("qty", "f8")], align=True)
 #: A power of two.
 _SLOTS_MIN = 1 << 12
 #: Multiplier that spreads neighbouring prices (2**64 divided by the golden ratio).
@@ -29,9 +29,15 @@ _SIDES = (BUY_EVENT, SELL_EVENT)
 
 
 class Levels:
-    """The levels that chained rows leave (whose clears empty a whole side). One thread."""
+    """The levels that chained rows, or those of a fused book, leave (whose clears empty a whole side). One thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick_size: float = 0.0) -> None:
+        """A level is named by its whole tick; by its price as it is read where `tick_size` is 0.
+
+        Rows of a fused book need ticks: it deletes a level by a price of its own, which may differ from the venue's in
+        the last bit.
+        """
+        self._tick_size = tick_size
         self._tables: list[NDArray[np.void]] = [_empty(_SLOTS_MIN) for _ in _SIDES]
         self._used = np.zeros(len(_SIDES), np.int64)
 
@@ -40,7 +46,7 @@ class Levels:
         for side in range(len(_SIDES)):
             if 2 * (int(self._used[side]) + len(rows)) > len(self._tables[side]):
                 self._make_room(side, len(rows))
-        _follow(rows, self._tables[0], self._tables[1], self._used)
+        _follow(rows, self._tick_size, self._tables[0], self._tables[1], self._used)
 
     def _make_room(self, side: int, more: int) -> None:
         """A table that stays half empty with so many levels more; prices without a quantity are left behind."""
@@ -63,21 +69,14 @@ class Levels:
         return out[::-1] if side == 0 else out
 
 
-def book_rows(rows: Rows) -> Rows:
-    """`Levels.rows` of one piece."""
-    levels = Levels()
-    levels.follow(rows)
-    return levels.rows()
-
-
 def _empty(slots: int) -> NDArray[np.void]:
     table = np.zeros(slots, _LEVEL)
-    table["px"] = np.nan
+    table["key"] = np.nan
     return table
 
 
 @compiled
-def _follow(rows, bids, asks, used):  # type: ignore[no-untyped-def]
+def _follow(rows, tick_size, bids, asks, used):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         row = rows[r]
         kind = np.int64(row.ev) & 0xFF
@@ -86,10 +85,11 @@ def _follow(rows, bids, asks, used):  # type: ignore[no-untyped-def]
                 continue
             table = bids if side == 0 else asks
             if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-                used[side] += _put(table, row.px, row.qty)
+                key = row.px if tick_size == 0.0 else np.rint(row.px / tick_size)
+                used[side] += _put(table, key, row.px, row.qty)
             elif kind == DEPTH_CLEAR_EVENT:
                 for slot in range(len(table)):
-                    table[slot].px = np.nan
+                    table[slot].key = np.nan
                     table[slot].qty = 0.0
                 used[side] = 0
 
@@ -97,21 +97,22 @@ def _follow(rows, bids, asks, used):  # type: ignore[no-untyped-def]
 @compiled
 def _put_all(levels, table):  # type: ignore[no-untyped-def]
     for n in range(len(levels)):
-        _put(table, levels[n].px, levels[n].qty)
+        _put(table, levels[n].key, levels[n].px, levels[n].qty)
 
 
 @compiled
-def _put(table, px, qty):  # type: ignore[no-untyped-def]
-    """Sets a level; 1 if its price was not there."""
+def _put(table, key, px, qty):  # type: ignore[no-untyped-def]
+    """Sets a level; 1 if it was not there."""
     mask = np.int64(len(table) - 1)
-    bits = np.float64(px).view(np.uint64)
+    bits = np.float64(key).view(np.uint64)
     slot = np.int64(((bits ^ (bits >> _SHIFT)) * _HASH) >> _SHIFT) & mask
-    while True:
-        if table[slot].px == px:
-            table[slot].qty = qty
-            return 0
-        if np.isnan(table[slot].px):
-            table[slot].px = px
-            table[slot].qty = qty
-            return 1
+    is_new = False
+    while table[slot].key != key:
+        is_new = np.isnan(table[slot].key)
+        if is_new:
+            table[slot].key = key
+            break
         slot = (slot + 1) & mask
+    table[slot].px = px
+    table[slot].qty = qty
+    return np.int64(is_new)

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hftbacktest.data import FuseMarketDepth
-from hftbacktest.types import BUY_EVENT, DEPTH_BBO_EVENT, DEPTH_CLEAR_EVENT, SELL_EVENT, TRADE_EVENT
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_BBO_EVENT,
+    DEPTH_CLEAR_EVENT,
+    LOCAL_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+)
 from numba import njit
+from support.books import BUY, SELL, PlainBook, by_tick
 from support.paths import RECORDINGS, needs_recordings
 from support.venues import VENUES
 
+from arb.data.cache import RowCache
+from arb.data.catalog import find_recordings
+from arb.data.convert import Feed, convert
+from arb.data.npy import load_rows
 from arb.data.raw import read_pieces
 from connectors import fuse
 from connectors.book import COVERS_BBO, BookSync
 from connectors.clock import RowClock
 from connectors.lines import LineDecoder
-from connectors.types import Rows, SequenceRule
+from connectors.types import Instrument, Rows, SequenceRule
 
 pytestmark = [needs_recordings, pytest.mark.slow]
 
@@ -154,3 +167,20 @@ def test_the_fused_touch_is_hftbacktests_and_the_venues(
     assert (ours[bids + 1] == own).all()
     assert (quantities[bids + 1] == np.stack([rows["qty"][bids], rows["qty"][bids + 1]], axis=1)).all()
     assert len(bids) > 20_000 or venue == "bybit_linear"
+
+
+@pytest.mark.parametrize(("venue", "symbol", "tick", "lot"), FILES)
+def test_what_a_day_leaves_to_the_next_is_the_book_of_its_rows(
+    tmp_path: Path, venue: str, symbol: str, tick: float, lot: float
+) -> None:
+    days = [day for day in find_recordings(RECORDINGS) if (day.venue, day.symbol) == (venue, symbol.upper())]
+    instrument = Instrument(venue, symbol.upper(), tick, lot)
+    (files,) = convert([Feed(VENUES[venue], days, LATENCY_NS, instrument)], RowCache(tmp_path)).files
+    assert files
+    for file in files:
+        rows = np.concatenate(file.load(is_first=bool(file.carry_path)))
+        book, left = PlainBook(), PlainBook()
+        book.apply(by_tick(rows[rows["ev"] & np.uint64(LOCAL_EVENT) != 0], tick))
+        left.apply(by_tick(load_rows(Path(file.book_path)), tick))
+        assert left == book
+        assert max(left.sides[BUY]) < min(left.sides[SELL])

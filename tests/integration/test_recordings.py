@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hftbacktest.data import validate_event_order
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, LOCAL_EVENT, TRADE_EVENT
-from support.books import BUY, SELL, PlainBook
+from support.books import BUY, SELL, PlainBook, book_rows
 from support.official import (
     Applied,
     book_tickers,
@@ -27,7 +27,6 @@ from support.venues import VENUES
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
 from arb.data.convert import Feed, RowFile, convert
-from arb.data.levels import book_rows
 from connectors.book import BookSync, Status
 from connectors.lines import LineDecoder
 from connectors.types import Kind, Rows

@@ -13,6 +13,7 @@ from hftbacktest.types import (
     DEPTH_SNAPSHOT_EVENT,
 )
 
+from arb.data.levels import Levels
 from connectors.types import Rows
 
 BUY, SELL = 1, -1
@@ -74,3 +75,17 @@ class PlainBook:
         return isinstance(other, PlainBook) and self.sides == other.sides
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def book_rows(rows: Rows, tick_size: float = 0.0) -> Rows:
+    """The levels that rows leave, as snapshot rows: `Levels` of one piece."""
+    levels = Levels(tick_size)
+    levels.follow(rows)
+    return levels.rows()
+
+
+def by_tick(rows: Rows, tick_size: float) -> Rows:
+    """The same rows with whole ticks for prices."""
+    rows = rows.copy()
+    rows["px"] = np.rint(rows["px"] / tick_size)
+    return rows

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from hftbacktest.types import BUY_EVENT
 
-from arb.data.levels import book_rows
 from arb.data.raw import read_pieces
 from connectors.book import BookSync
 from connectors.lines import LineDecoder
+from support.books import book_rows
 from support.venues import VENUES
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
-from support.books import PlainBook
+from support.books import PlainBook, book_rows, by_tick
 from support.streams import History, decoded
+from support.two_streams import LOT, TICK, Followed, Market
 
-from arb.data.levels import book_rows
 from connectors.book import BookSync
 from connectors.frames import CLEAR_ASK, SNAPSHOT_ASK, SNAPSHOT_BID
+from connectors.fuse import FusedBook
 from connectors.types import Rows, SequenceRule
 
 
@@ -71,3 +73,49 @@ def test_a_clear_of_one_side_leaves_the_other() -> None:
     clear["ev"], clear["px"] = CLEAR_ASK, np.nan
     left = book_rows(np.concatenate([rows, clear]))
     assert set((left["ev"] & np.uint64(SNAPSHOT_BID)).tolist()) == {SNAPSHOT_BID}
+
+
+class Kept:
+    """Stands where a book is applied to: keeps the rows."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Rows] = []
+
+    def apply(self, rows: Rows) -> None:
+        self.pieces.append(rows.copy())
+
+
+def fused_rows(rule: SequenceRule, seed: int, tick_size: float) -> Rows:
+    """Rows of a fused book whose prices are those that a venue's text would be read as."""
+    kept = Kept()
+    followed = Followed(rule)
+    followed.fused, followed.book = FusedBook(tick_size, LOT), kept
+    for sent in Market(rule, random.Random(seed), 400).received():
+        parts = [(event, exact(600_000 + round(px / TICK), tick_size), qty) for event, px, qty in sent.parts]
+        followed.receive(sent._replace(parts=parts))
+    return np.concatenate(kept.pieces)
+
+
+def exact(ticks: Any, tick_size: float) -> Any:
+    """The number that a price's decimal text is read as."""
+    return ticks / round(1 / tick_size)
+
+
+@pytest.mark.parametrize("tick_size", [0.1, 0.01])
+@pytest.mark.parametrize("rule", SequenceRule)
+@pytest.mark.parametrize("seed", range(4))
+def test_levels_are_named_by_tick_whatever_the_last_bit_of_a_price(
+    seed: int, rule: SequenceRule, tick_size: float
+) -> None:
+    rows = fused_rows(rule, seed, tick_size)
+    ticks = np.rint(rows["px"] / tick_size)
+    is_priced = ~np.isnan(rows["px"])
+    assert (rows["px"] == exact(ticks, tick_size))[is_priced].all()
+    # 600002 * 0.1 is not 60000.2.
+    is_gone = rows["qty"] == 0
+    rows["px"][is_gone] = ticks[is_gone] * tick_size
+    assert (rows["px"] != exact(ticks, tick_size))[is_priced].any()
+
+    left = book_rows(rows, tick_size)
+
+    assert plain(by_tick(left, tick_size)) == plain(by_tick(rows, tick_size))

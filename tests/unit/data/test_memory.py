@@ -11,6 +11,7 @@ from support.archives import FORMATS, text_of, write_archive
 from support.recording_files import depth_lines, write_recording
 from support.venues import VENUES
 
+from arb.data import convert as convert_module
 from arb.data.archived import ArchiveKind
 from arb.data.cache import RowCache
 from arb.data.catalog import Day, find_days
@@ -48,9 +49,12 @@ def instrument_of(venue: str, *, is_fused: bool) -> Instrument | None:
 @pytest.mark.parametrize(("source", "venue", "kinds"), BOOKS)
 @pytest.mark.parametrize("is_fused", [False, True])
 @pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("block_rows", [convert_module.BLOCK_ROWS, 97])
 def test_archives_in_memory_are_what_is_converted(
-    tmp_path: Path, source: str, venue: str, kinds: list[str], is_fused: bool, seed: int
-) -> None:
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, venue: str, kinds: list[str], is_fused: bool,
+    seed: int, block_rows: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(convert_module, "BLOCK_ROWS", block_rows)
     for kind in kinds:
         assert (source, venue, kind) in FORMATS
         write_archive(
