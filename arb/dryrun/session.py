@@ -66,7 +66,6 @@ class _LegState:
     def __init__(self, leg_no: int, leg: Leg) -> None:
         self.leg = leg
         self.marks = LegMarks(leg_no)
-        self.status = FeedStatus.DOWN
         self.spells = SpellFinder()
         self.first_ts = self.last_ts = 0
         self.gaps = 0
@@ -195,7 +194,6 @@ class Session:
             return
         state = self._states[leg_no]
         try:
-            state.status = status
             if status == FeedStatus.DOWN:
                 state.marks.on_down()
             self.tell("feed", f"{state.leg.name}: {status.value}")
@@ -278,10 +276,6 @@ class Session:
     def late(self) -> int:
         """Rows that the venues' side saw too late."""
         return self._driver.late
-
-    def statuses(self) -> list[FeedStatus]:
-        """Of every leg's feed."""
-        return [state.status for state in self._states]
 
     def gaps_of(self, leg_no: int) -> int:
         """How often the chain of the leg's book broke."""
