@@ -30,10 +30,11 @@ from support.live_sandbox import (
 from support.mutations import FILLS, mutate
 from support.paths import GUARD, ROOT
 
-from arb.app.dryrun import DryRunResult
+from arb.app.dryrun import DryRunResult, paced
 from arb.app.dryrun_live import run_live
 from arb.app.verify import verify
 from arb.cli import cli
+from arb.dryrun.watchdog import Watchdog
 from arb.errors import InputError, StrategyError
 from arb.sandbox.serve.faults import Fault, FaultKind
 
@@ -212,12 +213,15 @@ def run(folder: Path, command: str, name: str, *words: str) -> Any:
 
 @pytest.mark.parametrize("words", [(), ("--speed", "40"), ("--speed", "1000")])
 def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
-    words: tuple[str, ...], recorded: Path, tmp_path: Path
+    words: tuple[str, ...], recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"dry-{len(words)}{words[-1:]}"
+    paces: list[tuple[float, Watchdog]] = []
+    monkeypatch.setattr("arb.app.dryrun.paced", lambda *of: (paces.append(of), paced(*of))[1])
 
     assert run(recorded, "dry-run", name, *words).exit_code == 0
 
+    assert [speed for speed, _ in paces] == [float(speed) for speed in words[1:]]
     assert (recorded / name / "trades.csv").read_bytes() == (
         recorded / "backtest" / "trades.csv"
     ).read_bytes()

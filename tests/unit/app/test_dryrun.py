@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
 from arb.app.dryrun import outcome_of, paced
 from arb.app.dryrun_live import slow_answer_notes
-from arb.bot.world import ANSWER
+from arb.bot.world import ANSWER, NEVER
 from arb.config import load, write_templates
 from arb.dryrun.latencies import feed_latencies, order_latencies
+from arb.dryrun.watchdog import Watchdog
 from arb.errors import ExitCode
+
+S = 1_000_000_000
 
 
 @pytest.mark.parametrize(("timeout_ms", "notes"), [(5000, 0), (400, 1)])
@@ -26,14 +31,41 @@ def test_orders_that_are_given_up_too_early_are_warned_of(
     assert len(slow_answer_notes(config)) == notes
 
 
-def test_a_pace_waits_for_the_market_and_not_for_what_is_no_time() -> None:
-    wait = paced(100.0)
-    began = time.monotonic()
+class LookedAway:
+    """A watchdog that knows whether it is paused."""
 
-    for known_ts in (-1, 10**18, 10**18 + 5 * 10**9, np.iinfo(np.int64).max):
-        wait(int(known_ts))
+    is_paused = False
 
-    assert time.monotonic() - began >= 0.05
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """As of a real one."""
+        self.is_paused = True
+        yield
+        self.is_paused = False
+
+
+@pytest.mark.parametrize("speed", [1.0, 10.0, 100.0])
+def test_a_pace_waits_for_the_market_and_not_for_what_is_no_time(speed: float) -> None:
+    watchdog = LookedAway()
+    now = [1000.0]
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        assert watchdog.is_paused
+        slept.append(seconds)
+        now[0] += seconds
+
+    wait = paced(speed, cast(Watchdog, watchdog), clock=lambda: now[0], sleep=sleep)
+    for known_ts in (-1, 0, 5 * S, -1, NEVER, 6 * S):
+        wait(10**18 + known_ts if 0 <= known_ts < NEVER else known_ts)
+    # After a long computation there is nothing to wait for until the market is ahead again.
+    now[0] += 5.0 / speed
+    for known_ts in (8 * S, 10 * S, 20 * S):
+        wait(10**18 + known_ts)
+        assert not watchdog.is_paused
+
+    assert slept == pytest.approx([5.0 / speed, 1.0 / speed, 9.0 / speed])
+    assert now[0] == pytest.approx(1000.0 + 20.0 / speed)
 
 
 def test_outcomes_are_those_of_a_backtest() -> None:
