@@ -79,11 +79,19 @@ def test_its_latencies_are_files_of_hftbacktest(tmp_path: Path) -> None:
     with LiveSandbox() as sandbox:
         result = session(tmp_path, sandbox)
 
-    for path in sorted((result.folder / "latency").iterdir()):
+    paths = sorted((result.folder / "latency").iterdir())
+    assert [path.name for path in paths] == [
+        f"{venue}_btcusdt_{kind}.npz"
+        for venue in ("binance_spot", "bybit_spot")
+        for kind in ("feed", "orders")
+    ]
+    for path in paths:
         data = np.load(path)["data"]
         assert len(data) >= 2
         assert (data["req_ts"] <= data["exch_ts"]).all()
         assert (data["exch_ts"] <= data["resp_ts"]).all()
+        if path.stem.endswith("_feed"):
+            assert np.diff(data["req_ts"]).min() >= 1_000_000_000
         asset = BacktestAsset().data([np.zeros(0, _event_dtype())]).intp_order_latency(str(path), 0)
         asset.linear_asset(1.0).risk_adverse_queue_model().no_partial_fill_exchange()
         asset.trading_value_fee_model(0.0, 0.0).tick_size(0.1).lot_size(0.001)

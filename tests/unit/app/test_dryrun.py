@@ -9,12 +9,13 @@ from typing import cast
 
 import numpy as np
 import pytest
+from hftbacktest.types import event_dtype
 
 from arb.app.dryrun import outcome_of, paced
 from arb.app.dryrun_live import slow_answer_notes
 from arb.bot.world import ANSWER, NEVER
 from arb.config import load, write_templates
-from arb.dryrun.latencies import feed_latencies, order_latencies
+from arb.dryrun.latencies import FeedLags, feed_latencies, order_latencies
 from arb.dryrun.watchdog import Watchdog
 from arb.errors import ExitCode
 
@@ -92,3 +93,15 @@ def test_the_feeds_latency_counts_for_both_ways() -> None:
     rows = feed_latencies([(1000, 7)])
 
     assert (rows["req_ts"][0], rows["exch_ts"][0], rows["resp_ts"][0]) == (1000, 1007, 1014)
+
+
+def test_the_feeds_latency_is_sampled_once_a_second() -> None:
+    lags = FeedLags()
+    for n in range(35):
+        rows = np.zeros(2, event_dtype)
+        rows["local_ts"] = [n * S // 10 - 1, 10**18 + n * S // 10]
+        rows["exch_ts"] = rows["local_ts"] - 7 - n
+
+        lags.follow(rows)
+
+    assert lags.samples == [(10**18, 7), (10**18 + S, 17), (10**18 + 2 * S, 27), (10**18 + 3 * S, 37)]
