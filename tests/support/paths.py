@@ -1,4 +1,4 @@
-"""Where the test data lie."""
+"""Where the test data lie, and what lies in a folder."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ RECORDINGS = ROOT.parent / "shared" / "recordings"
 needs_recordings = pytest.mark.skipif(
     not RECORDINGS.is_dir(), reason="the recordings (../shared/recordings beside the checkout) are absent"
 )
+
+
+def everything(folder: Path) -> list[str]:
+    """The files and folders below one, by their paths from there."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
