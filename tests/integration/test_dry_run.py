@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from numba.core import event
 from support.live_sandbox import (
     LiveSandbox,
     await_first_row,
+    await_that,
     demo_config,
     demo_files,
     demo_settings,
@@ -240,29 +240,47 @@ def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
 def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by_itself(
     recorded: Path, tmp_path: Path
 ) -> None:
-    paced = [recorded_process(recorded, tmp_path / name, name, *words) for name, words in (
+    runs = [recorded_process(recorded, tmp_path / name, name, *words) for name, words in (
         ("busy", ("--speed", "1")),
         ("hangs", ("--set", "dry_run.hang_s=0.5")),
     )]  # fmt: skip
-    hung = paced[1].communicate(timeout=40)[1]
-    time.sleep(2)
-    paced[0].send_signal(signal.SIGINT)
-    told, errors = paced[0].communicate(timeout=30)
+    hung = runs[1].communicate(timeout=40)[1]
+    await_that((tmp_path / "busy.paced").exists, "the first pause of a paced run")
+    runs[0].send_signal(signal.SIGINT)
+    told, errors = runs[0].communicate(timeout=30)
 
-    assert paced[0].returncode == 130, errors
+    assert runs[0].returncode == 130, errors
     assert "interrupted: what came until then is written" in told
     assert manifest_of(tmp_path / "busy")["outcome"] == "interrupted"
-    assert paced[1].returncode == 1
+    assert runs[1].returncode == 1
     assert "without calling the bot" in hung
     assert not (tmp_path / "hangs").exists()
 
 
+#: `arb`, which leaves a file where its first argument says when a run makes its first pause.
+TELLING_ARB = """
+import functools, pathlib, sys, time
+from arb.__main__ import main
+from arb.app import dryrun
+
+told = pathlib.Path(sys.argv.pop(1))
+
+def sleep(seconds):
+    told.touch()
+    time.sleep(seconds)
+
+dryrun.paced = functools.partial(dryrun.paced, sleep=sleep)
+main()
+"""
+
+
 def recorded_process(recorded: Path, out: Path, function: str, *words: str) -> subprocess.Popen[str]:
-    """`arb dry-run --start` in a process of its own."""
+    """`arb dry-run --start` in a process of its own, and `out`.paced when it makes its first pause."""
     settings = [word for one in demo_settings(recorded, function) for word in ("--set", one)]
     return subprocess.Popen(
-        [sys.executable, "-m", "arb", "dry-run", "--start", DAY, "--data", str(recorded / "data"), "--no-report",
-         "--config", str(demo_files(recorded)), "--out", str(out), *settings, *words],
+        [sys.executable, "-c", TELLING_ARB, f"{out}.paced", "dry-run", "--start", DAY, "--data",
+         str(recorded / "data"), "--no-report", "--config", str(demo_files(recorded)), "--out", str(out), *settings,
+         *words],
         env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

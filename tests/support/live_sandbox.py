@@ -11,13 +11,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from arb.config import Config, load
+from arb.dryrun.journal import read_journal
+from arb.errors import InputError
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.urls import VenueUrls, ports_from
 from support.paths import GUARD, ROOT
@@ -186,8 +188,29 @@ def dry_run_process(folder: Path, port_base: int, function: str, *words: str) ->
 def await_first_row(run: Path) -> None:
     """Returns when the session's strategy has heard of the market."""
     log = run / "log.txt"
-    for _ in range(600):
-        if log.exists() and "heard of its first row" in log.read_text():
-            return
+    await_that(
+        lambda: log.exists() and "heard of its first row" in log.read_text(), "the strategy's first row"
+    )
+
+
+def await_fills(run: Path, more: int) -> None:
+    """Returns when the session has kept `more` fills than it has now."""
+    path = run / "session.journal"
+    before = _fills_kept(path)
+    await_that(lambda: _fills_kept(path) >= before + more, f"{more} fills more than {before}")
+
+
+def _fills_kept(path: Path) -> int:
+    try:
+        return len(read_journal(path).fills)
+    except InputError:
+        # Not begun, or nothing in it yet.
+        return 0
+
+
+def await_that(is_so: Callable[[], bool], what: str) -> None:
+    """Returns when it is so. The time is for a machine with other work that has yet to compile everything."""
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within two minutes: {what}"
         time.sleep(0.05)
-    raise AssertionError("no row within 30 s")
