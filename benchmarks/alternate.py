@@ -75,9 +75,9 @@ def times_of(work: Callable[[], Any]) -> Times:
 
 
 def show(what: str, result: Result, least: float, unit: str = "") -> None:
-    """One line: the ratio with its quartiles, what was asked for, and both medians."""
+    """One line: the ratio with its quartiles, the target, and both medians."""
     print(
-        f"{what:<58} {result.ratio:6.2f}x [{result.ratio_low:.2f} to {result.ratio_high:.2f}], asked: {least:g}x"
+        f"{what:<58} {result.ratio:6.2f}x [{result.ratio_low:.2f} to {result.ratio_high:.2f}], target: {least:g}x"
         f"   ours {result.ours * 1e3:.2f} ms, peer {result.peer * 1e3:.2f} ms{unit}"
     )
 

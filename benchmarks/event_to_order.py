@@ -142,7 +142,7 @@ def measure(events: int) -> None:
     us = np.array(ours[len(ours) // 10 :]) / 1e3
     p50, p99 = np.percentile(us, [50, 99])
     is_met = p50 <= P50_US and p99 <= P99_US
-    print(f"asked: p50 <= {P50_US:g} us, p99 <= {P99_US:g} us: {'met' if is_met else 'NOT MET'}")
+    print(f"target: p50 <= {P50_US:g} us, p99 <= {P99_US:g} us: {'met' if is_met else 'NOT MET'}")
 
 
 def soak(switches: int) -> None:

@@ -399,7 +399,7 @@ def throughput(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:
         (run(flooded(sender, sample, Counts(len(rows)))), run(bare_flooded(sender, sample)))
         for _ in range(1 + FLOODS)
     ][1:]
-    for what, field in (("of the clock, asked: 250k", 0), ("of the processor", 1)):
+    for what, field in (("of the clock, target: 250k", 0), ("of the processor", 1)):
         ours, bare_client = (
             sorted(len(sample.rest) / one[field] / 1e3 for one in side) for side in zip(*pairs, strict=True)
         )
@@ -427,13 +427,13 @@ def latency(run: Run, sender: Sender, sample: Sample) -> None:
     """Socket to sink of paced frames, against a bare read."""
     known = frames_with_rows(sample)
     pairs = [(run(paced(sender, sample, known)), run(bare_paced(sender))[known]) for _ in range(PACES)]
-    for q, asked in ((50, ", asked: 1.5x"), (99, "")):
+    for q, target in ((50, ", target: 1.5x"), (99, "")):
         both = [(np.percentile(a, q), np.percentile(b, q)) for a, b in pairs]
         ratios = sorted(a / b for a, b in both)
         a, b = (np.median(side) / 1e3 for side in zip(*both, strict=True))
         print(
             f"paced at {PACED_HZ} a second, p{q}: {a:.1f} us, bare read {b:.1f} us, {np.median(ratios):.2f}x "
-            f"[{ratios[len(ratios) // 4]:.2f} to {ratios[-1 - len(ratios) // 4]:.2f}]{asked}"
+            f"[{ratios[len(ratios) // 4]:.2f} to {ratios[-1 - len(ratios) // 4]:.2f}]{target}"
         )
 
 

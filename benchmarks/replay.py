@@ -62,7 +62,7 @@ def measure(name: str, overrides: tuple[str, ...]) -> None:
     result = Result(ours, peer, statistics.median(ratios), ratios[RUNS // 4], ratios[-1 - RUNS // 4])
     print(
         f"{name} {config.strategy.symbol:<8} {result.ratio:.3f} of the bare loop "
-        f"[{result.ratio_low:.3f} to {result.ratio_high:.3f}], asked: 0.85   "
+        f"[{result.ratio_low:.3f} to {result.ratio_high:.3f}], target: 0.85   "
         f"{rows / ours / 1e6:.2f}M against {rows / peer / 1e6:.2f}M rows/s"
     )
 

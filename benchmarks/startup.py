@@ -67,7 +67,7 @@ def main() -> None:
     ratios = sorted(b / a for a, b in pairs)
     print(
         f"warm start to the first strategy event {statistics.median(ratios):.2f}x "
-        f"[{ratios[1]:.2f} to {ratios[-2]:.2f}], asked: 6x   "
+        f"[{ratios[1]:.2f} to {ratios[-2]:.2f}], target: 6x   "
         f"ours {statistics.median(a for a, _ in pairs):.2f} s, hftbacktest's bot "
         f"{statistics.median(b for _, b in pairs):.2f} s"
     )

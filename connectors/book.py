@@ -45,7 +45,7 @@ class Verdict(IntEnum):
     """Something is missing before it: empty the book, hold this, fetch a snapshot."""
 
 
-# Fields of the state, an int64 array. Written by `receive_*` only.
+# Fields of the state, an int64 array. Written here, and by `connectors.runs` where it tries a rule and takes it back.
 STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
 #: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
 BOOK_ORDER, BBO_ORDER = 4, 5

@@ -42,7 +42,7 @@ from connectors.level_notes import (
     note_told,
     renew,
 )
-from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, slot_of
+from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, price_of, slot_of
 from connectors.types import Rows
 
 #: Slots of a side's table at first; it doubles when more than half are used. A power of two.
@@ -361,7 +361,7 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
                 # What stands in the way of a level is the depth stream's by now, and newer.
                 if is_wanted and not (is_set and _crosses(tick, state, 1 - side)):
                     event = np.uint64(DELTA_BID if side == 0 else DELTA_ASK)
-                    px = (tick if side == 0 else -tick) * tick_size
+                    px = price_of(tick if side == 0 else -tick, tick_size)
                     put_row(scratch, 0, event, row.exch_ts, row.local_ts, px, qty)
                     n = _change(
                         scratch[0], tick, is_set, side, own, other, state, notes, noted, tick_size, out, n
@@ -439,7 +439,7 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
             note(notes, noted, side, tick, table[slot].qty)
         _free(table, slot, state, side)
         event = DELTA_BID if side == 0 else DELTA_ASK
-        px = (tick if side == 0 else -tick) * tick_size
+        px = price_of(tick if side == 0 else -tick, tick_size)
         put_row(out, n, event, row.exch_ts, row.local_ts, px, 0.0)
         n += 1
     return n

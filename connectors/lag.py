@@ -62,7 +62,7 @@ class OffsetEstimator:
             self._slots.append((slot, lead))
             while self._slots[0][0] <= slot - SLOTS:
                 self._slots.popleft()
-        self.offset_ns = self.lead_max = max(0, *(largest for _, largest in self._slots), 0)
+        self.offset_ns = self.lead_max = max(0, *(largest for _, largest in self._slots))
         self.steady_until_ns, self.slot_lead = (slot + 1) * SLOT_NS, lead
 
     def forget(self) -> None:
@@ -98,7 +98,7 @@ class Histogram:
     def add(self, span_ns: int, now_ns: int) -> None:
         """Counts a span; a negative one as zero. `now_ns` does not fall."""
         self.roll(now_ns)
-        self._now[_bucket(span_ns)] += 1
+        self._now[bucket_of(span_ns)] += 1
 
     def roll(self, now_ns: int) -> None:
         """Begins the next window where it is time."""
@@ -119,14 +119,6 @@ class Histogram:
             return float("nan")
         reached = np.cumsum(self._now + self._before) >= share * total
         return float(_upper(int(np.argmax(reached))))
-
-
-def _bucket(span_ns: int) -> int:
-    units = max(0, span_ns) // _UNIT_NS
-    if units < 1 << _SUB_BITS:
-        return units
-    shift = units.bit_length() - 1 - _SUB_BITS
-    return min(BUCKETS - 1, ((shift + 1) << _SUB_BITS) + (units >> shift) - (1 << _SUB_BITS))
 
 
 @compiled

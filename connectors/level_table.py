@@ -31,6 +31,16 @@ def tick_of(key):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def price_of(tick, tick_size):  # type: ignore[no-untyped-def]
+    """The price of a whole tick: the very number that its decimal text is read as, where 1 / `tick_size` is whole.
+
+    600002 * 0.1 is none; whoever looks levels up by price would miss it.
+    """
+    per_unit = np.rint(1.0 / tick_size)
+    return tick / per_unit if abs(per_unit * tick_size - 1.0) < 1e-12 else tick * tick_size
+
+
+@compiled
 def slot_of(table, tick):  # type: ignore[no-untyped-def]
     """The slot of a tick, or the one to put it into."""
     mask = np.int64(len(table) - 1)

@@ -51,7 +51,7 @@ def transport_of(name: str) -> Transport:
     try:
         transport: Transport = getattr(importlib.import_module(module), class_name)()
     except ImportError as error:
-        raise TransportError(f"{name}: {error}; install it with: pip install 'arb[live]'") from None
+        raise TransportError(f"{name}: {error}; install it with: pip install {name}") from None
     return transport
 
 

@@ -49,9 +49,7 @@ def python_check() -> Check:
     """The interpreter, and the event loop that feeds run on."""
     text = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     if importlib.util.find_spec("uvloop") is None:
-        return Check(
-            "python", Level.WARN, f"{text}, asyncio's own event loop", "pip install 'arb[live]' brings uvloop"
-        )
+        return Check("python", Level.WARN, f"{text}, asyncio's own event loop", "pip install uvloop")
     return Check("python", Level.OK, f"{text}, uvloop")
 
 

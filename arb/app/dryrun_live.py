@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import hftbacktest
 import numba
 
 import arb
+from arb.app.display import end_within, write_error
 from arb.app.dryrun import (
     DryRunResult,
     Setup,
@@ -42,8 +43,8 @@ from arb.app.run_files import (
 from arb.app.running_sandbox import with_sandbox
 from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.app.session_keeper import SessionKeeper
-from arb.app.session_log import SessionLog
-from arb.app.session_state import SessionView, view_of
+from arb.app.session_output import SessionOutput, Viewer
+from arb.app.session_state import view_of
 from arb.app.signals import signals_call, signals_wake
 from arb.backtest.runner import compile_for, leave_now
 from arb.bot.recorder import Recorder
@@ -78,14 +79,6 @@ _VIEW_S = 0.5
 _KEEP_S = 1.0
 
 
-class Viewer(Protocol):
-    """Shows a session while it goes on."""
-
-    def show(self, view: SessionView) -> None: ...
-
-    def close(self) -> None: ...
-
-
 class LiveRun:
     """One session, from its configuration to its folder. `run` once, on the main thread."""
 
@@ -94,11 +87,10 @@ class LiveRun:
         config: Config,
         folder: RunFolder,
         setup: Setup,
-        log: SessionLog,
+        log: SessionOutput,
         *,
         sandbox: Sandbox | Mapping[str, VenueUrls] | None,
         has_report: bool,
-        viewer: Viewer | None,
     ) -> None:
         self._config = config
         self._folder = folder
@@ -109,7 +101,6 @@ class LiveRun:
         if isinstance(sandbox, Mapping):
             self._venues = _at_sandbox(self._venues, sandbox)
         self._has_report = has_report
-        self._viewer = viewer
         self._began_ns = time.monotonic_ns()
         self._head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
             "notes": [] if sandbox is None else ["market data of a sandbox, simulated"]
@@ -122,6 +113,7 @@ class LiveRun:
         self._stop_reason = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
+        #: Taken by the one who writes the folder, the host or the watchdog, and never given back.
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
         self._limits = limits_of(config)
@@ -151,7 +143,7 @@ class LiveRun:
         Signals that come while it is written change nothing. Raises StrategyError and InputError once everything is
         written, KeyboardInterrupt for a signal before the feeds were opened.
         """
-        with signals_call(self._interrupt):
+        with signals_call(self._interrupt), contextlib.ExitStack() as self._held:
             self._host(duration_s)
             if not self.has_begun:
                 raise KeyboardInterrupt
@@ -213,6 +205,7 @@ class LiveRun:
             session=self._session,
             frames=self._frames,
         )
+        self._held.callback(keeper.close)
         watchdog = Watchdog(
             lambda: self._session.entered_ns,
             lambda: self._bot.world.heartbeat,
@@ -223,7 +216,6 @@ class LiveRun:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(signals_wake(asyncio.get_running_loop()))
             stack.callback(watchdog.close)
-            stack.callback(keeper.close)
             await self._enter_sandbox(stack)
             await asyncio.sleep(0)  # what a signal asked for until here is done
             if self._stop_reason:
@@ -291,8 +283,7 @@ class LiveRun:
                 is_told = True
                 after_s = (self._session.first_row_ns - self._began_ns) / 1e9
                 self._log.event("start", f"the strategy heard of its first row after {after_s:.2f} s")
-            if self._viewer is not None:
-                self._viewer.show(view_of(self._bot, self._legs, self._feeds, self._session.events))
+            self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
 
     async def _keep(self, keeper: SessionKeeper) -> None:
         """So that a killed session can be told again up to here."""
@@ -327,10 +318,11 @@ class LiveRun:
 
     def _end_strategy(self) -> None:
         """What the strategy did until here counts; then it is stopped."""
-        self._counts = len(self._recorder.decisions), len(self._recorder.records)
-        self._is_parked = False
-        if self._strand.is_alive:
-            self._is_parked = not self._session.stop()
+        counts = len(self._recorder.decisions), len(self._recorder.records)
+        is_parked = self._strand.is_alive and not self._session.stop()
+        # A watchdog that had given the strategy up, right before it came back, writes; then the process ends.
+        self._writing.acquire()
+        self._counts, self._is_parked = counts, is_parked
         self._session.is_over = True
 
     def _summarize_stop(self) -> None:
@@ -393,7 +385,8 @@ class LiveRun:
 
     def _hung(self, what: str) -> None:
         """The watchdog's thread. The strategy holds the main thread for good: what was saved is written from here."""
-        with self._writing:
+        # Else it came back in this very moment, and the host writes.
+        if self._writing.acquire(blocking=False):
             try:
                 self._error = StrategyError(what)
                 self._is_parked = True
@@ -403,14 +396,15 @@ class LiveRun:
                 told = told_of(self._bot, self._recorder, self._legs, is_lost=True)
                 write_session(self._folder, self._legs, self._left("hung"), told, has_report=False)
                 self._log.event("hung", what)
-                if self._viewer is not None:
-                    self._viewer.close()
+                end_within(ExitCode.OUR_FAULT)
+                self._log.close()
                 print_error(f"{what}; its orders are void, the session is in {self._folder.path}")
             except Exception as error:  # the process ends here, whatever happens
+                end_within(ExitCode.OUR_FAULT)
                 print_error(f"{what}; the session cannot be written: {error}")
             finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
+                with contextlib.suppress(OSError):
+                    sys.stdout.flush()
                 leave_now(ExitCode.OUR_FAULT)
 
 
@@ -444,7 +438,7 @@ def slow_answer_notes(config: Config) -> list[str]:
 
 def print_error(text: str) -> None:
     """A line on standard error, as commands end with."""
-    sys.stderr.write(f"error: {' '.join(text.split())}\n")
+    write_error(f"error: {' '.join(text.split())}")
 
 
 def run_live(
@@ -461,7 +455,8 @@ def run_live(
     """A session on live data until it ends; its folder has all that a backtest's has, the recording and the log.
 
     sandbox: instead of the venues: one of the session's own, which is not entered yet, or the addresses of one that
-    runs. echo: told every line of the log, too.
+    runs. viewer, echo: shown the session, and told every line of the log, on a thread of their own; what they cannot
+    print, or hold up, takes nothing from the session.
     Raises InputError and ConfigError before anything is written where it cannot begin; StrategyError for a strategy
     that raises, and InputError for a recording that cannot go on, when all is written.
     """
@@ -469,22 +464,12 @@ def run_live(
     path = run_folder_path(out, datetime.now(UTC), "dry-run")
     with (
         RunFolder(path, is_open=True) as folder,
-        SessionLog(path / "log.txt", as_json=log_json, echo=echo) as log,
+        SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
     ):
         run: LiveRun | None = None
         try:
-            run = LiveRun(
-                config,
-                folder,
-                setup,
-                log,
-                sandbox=sandbox,
-                has_report=has_report,
-                viewer=viewer,
-            )
+            run = LiveRun(config, folder, setup, log, sandbox=sandbox, has_report=has_report)
             return run.run(duration_s)
         finally:
             if run is None or not run.has_begun:
                 shutil.rmtree(path, ignore_errors=True)
-            if viewer is not None:
-                viewer.close()

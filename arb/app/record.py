@@ -9,18 +9,18 @@ import asyncio
 import contextlib
 import json
 import platform
-import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import arb
+from arb.app.display import Display, warnings_on
 from arb.app.feeds import (
     BOT_STREAMS,
     LiveFeed,
@@ -230,6 +230,12 @@ class _Session:
         self.error = self.error or error
         self._wake()
 
+    def _not_shown(self, error: BaseException) -> None:
+        """A pipe that was closed ends the recording, as does an output that is full."""
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            error = InputError(f"the progress cannot be written: {error.strerror}; what came is whole")
+        self._end(error if isinstance(error, Exception) else BrokenPipeError(str(error)))
+
     def _on_signal(self, number: signal.Signals) -> None:
         self._ending = self._ending or _ENDINGS[number]
         self._wake()
@@ -256,7 +262,8 @@ class _Session:
             # A second Ctrl+C, behind this, ends the process.
             stack.enter_context(signals_call(self._on_signal))
             stack.enter_context(signals_wake(self._loop))
-            display = stack.enter_context(_Display(self._show, self._end))
+            display = stack.enter_context(Display(self._not_shown))
+            stack.enter_context(warnings_on(display))
             venues: Mapping[str, VenueConfig] = {one.venue.name: one.venue for one in self._wanted}
             if is_sandbox:
                 sandbox = await stack.enter_async_context(
@@ -272,7 +279,7 @@ class _Session:
                     break
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._has_ended.wait(), min(left_s, _SHOW_S))
-                display.offer(self.progress(recorder))
+                display.view(lambda: partial(self._show, self.progress(recorder)))
             self.last_lines = self.progress(recorder).lines
         return self._ending or Ending.DURATION
 
@@ -292,41 +299,6 @@ class _Session:
     async def _close(self) -> None:
         for live in self._feeds:
             await live.close()
-
-
-class _Display:
-    """Shows progress on a thread of its own: a terminal that is held, or a pipe that nobody reads, holds up no frame.
-
-    What comes while it is busy is left out.
-    """
-
-    def __init__(self, show: Show, on_error: Callable[[Exception], None]) -> None:
-        self._show = show
-        self._on_error = on_error
-        self._waiting: queue.Queue[Progress | None] = queue.Queue(maxsize=1)
-        self._thread = threading.Thread(target=self._run, name="display", daemon=True)
-
-    def offer(self, progress: Progress) -> None:
-        """Shows it, unless the one before is still being shown."""
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(progress)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(queue.Full):
-            self._waiting.put_nowait(None)
-            self._thread.join(_SHOW_S)
-
-    def _run(self) -> None:
-        while (progress := self._waiting.get()) is not None:
-            try:
-                self._show(progress)
-            except Exception as error:  # the thread's root: a pipe that was closed ends the recording
-                self._on_error(error)
-                return
 
 
 def _check_known(config: Config, known: Mapping[str, VenueConfig], venue: str, symbol: str) -> None:

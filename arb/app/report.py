@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from arb.data.atomic import write_atomically
 from arb.errors import InputError
 from arb.report.run_files import FinishedRun, read_run
 from arb.report.summary import Figures, figures_of
@@ -49,18 +48,9 @@ def report_run(folder: Path) -> Summary:
 
 
 def _replace(folder: Path, name: str, content: bytes) -> None:
-    """The file is the old one or the new one, never a part."""
     path = folder / name
     try:
         path.parent.mkdir(exist_ok=True)
-        handle, aside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            Path(aside).chmod(0o644)
-            Path(aside).replace(path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        write_atomically(path, content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None

@@ -19,7 +19,10 @@ from arb.risk.limits import Limits
 
 
 class SessionKeeper:
-    """Writes what has come since it was asked last. `keep` now and then, `close` at the end."""
+    """Writes what has come since it was asked last. `keep` now and then, `close` when the folder is written.
+
+    Until then nobody else may finish the folder: see `arb.dryrun.journal`.
+    """
 
     def __init__(
         self,
@@ -80,7 +83,7 @@ class SessionKeeper:
             raise _cannot_be_written(self._journal.path, error) from None
 
     def close(self) -> None:
-        """Ends it. Any number of times."""
+        """Ends it, and lets go of the session's folder. Any number of times."""
         self._journal.close()
 
 

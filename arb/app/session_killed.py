@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from arb.app.run_files import Told
 from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.config import config_of
 from arb.data.recorder.recorder import Recorder
-from arb.dryrun.journal import Kept, read_journal
+from arb.dryrun.journal import Kept, held_journal, read_journal
 from arb.errors import InputError
 from arb.report.run_files import JOURNAL, MANIFEST
 from arb.run.folder import RunFolder
@@ -26,9 +27,33 @@ def finish_killed(folder: Path) -> bool:
 
     Raises InputError for a session that still goes on, had kept nothing, or whose folder cannot be written.
     """
-    if (folder / MANIFEST).exists() or not (folder / JOURNAL).exists():
+    with held_journal(folder / JOURNAL) as is_ours:
+        if not is_ours:
+            return False
+        with RunFolder(folder, is_there=True) as opened:
+            if _is_whole(folder):  # killed between its last file and the end of its journal
+                opened.remove(JOURNAL)
+                return False
+            _finish(opened)
+        return True
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the manifest, which is written last, is there. One that is no JSON was never written to its end."""
+    path = folder / MANIFEST
+    try:
+        json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
         return False
-    _repair(folder / RECORDING)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return True
+
+
+def _finish(opened: RunFolder) -> None:
+    folder = opened.path
+    # What was not compressed yet goes in its place.
+    Recorder(folder / RECORDING, reserve_gb=0.0).close()
     kept = read_journal(folder / JOURNAL)
     legs = [leg_of(leg) for leg in config_of(kept.head["config"], str(folder / JOURNAL)).legs]
     if len(kept.last.legs) != len(legs):
@@ -36,17 +61,7 @@ def finish_killed(folder: Path) -> bool:
     records = np.frombuffer(kept.records, record_dtype).reshape(-1, len(legs))
     final = np.frombuffer(kept.last.final, record_dtype)
     told = Told(records, final, kept.decisions, trades_of(kept.fills, kept.decisions, legs))
-    with RunFolder(folder, is_there=True) as opened:
-        write_session(opened, legs, _left(kept, told), told, has_report=False)
-    return True
-
-
-def _repair(recording: Path) -> None:
-    """What was not compressed yet goes in its place; the lock shows whether the session still goes on."""
-    try:
-        Recorder(recording, reserve_gb=0.0).close()
-    except InputError as error:
-        raise InputError(f"{error}; a session that goes on is verified when it has ended") from None
+    write_session(opened, legs, _left(kept, told), told, has_report=False)
 
 
 def _left(kept: Kept, told: Told) -> SessionLeft:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import logging.handlers
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 #: Size at which a log file is put aside, and how many are kept beside the current one.
@@ -16,15 +17,14 @@ _BYTES_MAX, _FILES = 10 << 20, 5
 
 
 class SessionLog:
-    """Writes `time event text`, or JSON lines. Use as a context manager."""
+    """Writes `time event text`, or JSON lines. Use as a context manager.
 
-    def __init__(self, path: Path, *, as_json: bool, echo: Callable[[str], None] | None = None) -> None:
-        """echo: hears every line as well."""
-        self._handler = logging.handlers.RotatingFileHandler(
-            path, maxBytes=_BYTES_MAX, backupCount=_FILES, encoding="utf-8"
-        )
+    A file that cannot be written raises nothing: `lost`.
+    """
+
+    def __init__(self, path: Path, *, as_json: bool) -> None:
+        self._handler = _CountingHandler(path, maxBytes=_BYTES_MAX, backupCount=_FILES, encoding="utf-8")
         self._as_json = as_json
-        self._echo = echo
         #: What other libraries of the process warn of belongs here, too.
         self._handler.setFormatter(_Format(self._line))
 
@@ -32,19 +32,31 @@ class SessionLog:
         logging.getLogger().addHandler(self._handler)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        logging.getLogger().removeHandler(self._handler)
-        self._handler.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def event(self, event: str, text: str) -> None:
-        """A line."""
+    def close(self) -> None:
+        """Ends it."""
+        logging.getLogger().removeHandler(self._handler)
+        with contextlib.suppress(OSError):  # what the file did not take before, it does not take now
+            self._handler.close()
+
+    def event(self, event: str, text: str) -> str:
+        """Writes a line; what it is."""
         record = logging.LogRecord("arb", logging.INFO, "", 0, "%s", (text,), None)
         record.event = event
         self._handler.handle(record)
-        if self._echo is not None:
-            self._echo(self._line(event, text))
+        return self._line(event, text)
+
+    @property
+    def lost(self) -> int:
+        """Lines that the file did not take when they came."""
+        return self._handler.lost
+
+    @property
+    def loss(self) -> str:
+        """The same in words."""
+        return f"{self.lost} lines of the log could not be written: {self._handler.reason}"
 
     def _line(self, event: str, text: str) -> str:
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
@@ -52,6 +64,18 @@ class SessionLog:
         if self._as_json:
             return json.dumps({"time": now, "event": event, "text": text})
         return f"{now} {event} {text}"
+
+
+class _CountingHandler(logging.handlers.RotatingFileHandler):
+    """Counts what it cannot write, where `logging` would print a traceback a line."""
+
+    lost = 0
+    reason = ""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        error = sys.exception()
+        self.lost += 1
+        self.reason = (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 class _Format(logging.Formatter):

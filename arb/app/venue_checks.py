@@ -153,7 +153,7 @@ async def _stream_check(venue: VenueConfig, symbols: Sequence[str], timeout_s: f
     try:
         venue_transport(venue)
     except ArbError as error:
-        return Check(name, Level.FAIL, str(error), "pip install 'arb[live]'")
+        return Check(name, Level.FAIL, str(error), "install it, or name another [venue] transport")
     live = open_feed(venue, symbols, NoSink(), tap=trouble)
     began_ns = time.monotonic_ns()
     try:

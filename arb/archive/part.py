@@ -13,7 +13,7 @@ from typing import Self
 
 import msgspec
 
-from arb.data.cache import write_atomically
+from arb.data.atomic import sync_folder, write_atomically
 
 
 class PartNote(msgspec.Struct, frozen=True):
@@ -73,11 +73,7 @@ class Part:
             os.fsync(file.fileno())
         self.path.replace(self.final)
         self._note_path.unlink(missing_ok=True)
-        folder = os.open(self.final.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.final.parent)
 
 
 class PartWriter:

@@ -12,6 +12,7 @@ from arb.cli.backtest import backtest
 from arb.cli.doctor import doctor
 from arb.cli.download import download
 from arb.cli.dryrun import dry_run
+from arb.cli.ending import Ending, open_closed_streams
 from arb.cli.init import init
 from arb.cli.lines import CommandGroup
 from arb.cli.record import record
@@ -35,4 +36,10 @@ for command in (
 
 def main() -> None:
     """Entry point of the `arb` command."""
-    cli()
+    open_closed_streams()
+    ending = Ending()
+    try:
+        cli(obj=ending)
+    except SystemExit as ended:
+        ending.finish(ended.code if isinstance(ended.code, int) else 0)
+        raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import re
 import socket
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
+from rich.console import Console
 
+from arb.cli.ending import bounded_end
 from arb.cli.lines import (
     Day,
     ReadingProgress,
@@ -98,9 +101,13 @@ def dry_run(
                 result = run_recorded(
                     config, start, end, out, speed=speed, progress=progress, has_report=has_report
                 )
+            told = _told(result, as_json=as_json)
         else:
-            result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
-    _show(result, as_json=as_json)
+            with bounded_end() as only_words_left:
+                result = _live(config, out, duration, is_sandbox, port_base, has_report, log_json, as_json)
+                told = _told(result, as_json=as_json)
+                only_words_left(result.exit_code)
+    _print(told, as_json=as_json)
     sys.exit(result.exit_code)
 
 
@@ -193,15 +200,28 @@ def _refuse_mixtures(
         raise InputError(f"--end {end} lies before --start {start}")
 
 
-def _show(result: DryRunResult, *, as_json: bool) -> None:
+def _told(result: DryRunResult, *, as_json: bool) -> str:
+    """What is printed behind it."""
     from arb.report.terminal import summary_view
 
     if as_json:
-        click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
-        return
-    output().print(summary_view(result.summary.as_dict()))
-    click.echo(f"written to {result.folder}")
+        return json.dumps(json.loads((result.folder / "summary.json").read_bytes()))
+    shown = output()
+    page = Console(file=io.StringIO(), width=shown.width, force_terminal=shown.is_terminal)
+    with page.capture() as summary:
+        page.print(summary_view(result.summary.as_dict()))
+    lines = [summary.get().removesuffix("\n"), f"written to {result.folder}"]
     if (result.folder / "report.html").exists():
-        click.echo(f"report: {result.folder / 'report.html'}")
+        lines.append(f"report: {result.folder / 'report.html'}")
     if result.exit_code == ExitCode.INTERRUPTED:
-        click.echo("interrupted: what came until then is written")
+        lines.append("interrupted: what came until then is written")
+    return "\n".join(lines)
+
+
+def _print(text: str, *, as_json: bool) -> None:
+    """The folder has it all: an output that takes no table changes no exit code."""
+    try:
+        click.echo(text, color=True)
+    except OSError:
+        if as_json:
+            raise

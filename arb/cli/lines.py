@@ -104,9 +104,15 @@ def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:
-    """Ends the command with one line on standard error."""
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    """Ends the command with one line on standard error; with the same code where nobody can be told."""
+    tell(f"error: {' '.join(message.split())}")
     sys.exit(code)
+
+
+def tell(line: str) -> None:
+    """A line on standard error, where that can still be written."""
+    with contextlib.suppress(OSError):
+        click.echo(line, err=True)
 
 
 def output() -> Console:

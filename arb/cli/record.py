@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from arb.cli.lines import config_option, listed
+from arb.cli.ending import bounded_end
+from arb.cli.lines import config_option, listed, tell
 from arb.errors import ExitCode, InputError
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -65,16 +66,20 @@ def record(
 
     config = config_of(config_path, overrides, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))
-    with view_of(as_json=as_json) as view:
+    with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
         ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
+        silent, refusals = silences(progress), refusal_text(progress)
+        code = ExitCode.DIFFERENCES if silent else ExitCode.DONE
+        if ending == Ending.INTERRUPTED:
+            code = ExitCode.INTERRUPTED
+        elif refusals:
+            code = ExitCode.USER_INPUT
+        only_words_left(code)
     view.end(ending, progress, config.data.directory)
-    silent, refusals = silences(progress), refusal_text(progress)
     for line in silent:
-        click.echo(f"warning: {line}", err=True)
-    if ending == Ending.INTERRUPTED:
-        if refusals:
-            click.echo(f"warning: {refusals}", err=True)
-        sys.exit(ExitCode.INTERRUPTED)
-    if refusals:
+        tell(f"warning: {line}")
+    if refusals and code == ExitCode.INTERRUPTED:
+        tell(f"warning: {refusals}")
+    elif refusals:
         raise InputError(refusals)
-    sys.exit(ExitCode.DIFFERENCES if silent else ExitCode.DONE)
+    sys.exit(code)

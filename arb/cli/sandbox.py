@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import json
 import logging
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from arb.app.display import Display, DisplayHandler
+from arb.cli.ending import bounded_end
 from arb.cli.lines import config_option
-from arb.errors import InputError
+from arb.errors import ExitCode, InputError
+
+if TYPE_CHECKING:
+    from arb.sandbox.serve.sandbox import Sandbox
 
 
 class Names(click.ParamType[list[str]]):
@@ -155,9 +161,6 @@ def serve(
     from arb.app.serve import sandbox_of
     from arb.app.serve import serve as serve_sandbox
 
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(levelname)s %(message)s"
-    )
     built = sandbox_of(
         known_venues(config_path),
         recording=recording,
@@ -170,8 +173,21 @@ def serve(
         fault_log=fault_log,
         port_base=port_base,
     )
-    asyncio.run(serve_sandbox(built, lambda running: _show_addresses(running.urls, as_json=as_json)))
-    click.echo("the recording has ended" if built.ended.is_set() else "stopped")
+    # What cannot be told takes nothing from those who are served.
+    with bounded_end() as only_words_left, Display(lambda error: None) as display:
+        logging.basicConfig(
+            level=logging.INFO if verbose else logging.WARNING,
+            format="%(levelname)s %(message)s",
+            handlers=[DisplayHandler(display)],
+        )
+
+        def started(running: Sandbox) -> None:
+            display.line(lambda: _show_addresses(running.urls, as_json=as_json))
+
+        asyncio.run(serve_sandbox(built, started))
+        only_words_left(ExitCode.DONE)
+    with contextlib.suppress(OSError):
+        click.echo("the recording has ended" if built.ended.is_set() else "stopped")
 
 
 def _show_addresses(urls: dict[str, Any], *, as_json: bool) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 from platformdirs import user_cache_path
 
+from arb.data.atomic import write_atomically
 from arb.data.raw import sha256_of
 from arb.errors import InputError
 
@@ -123,16 +124,3 @@ class RowCache:
         sha256 = sha256_of(path)
         self.put(key, _Fingerprint(stat.st_size, stat.st_mtime_ns, stat.st_ino, sha256))
         return sha256
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file that appears under its name only when it is whole. Raises OSError."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(name).unlink()
-        raise

@@ -6,6 +6,7 @@ known only when every recording of the run was read once. `arb.data.convert` doe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -171,12 +172,13 @@ def read_into(
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
         decoded = decoder.decode(read_pieces(day.path, progress))
         return _read(sink, sync, decoded, checkpoint, lambda: decoder.slow_frames)
-    try:
+    with contextlib.suppress(OutOfOrderError):
         return _read_archive(sink, venue, day, checkpoint, ArchiveStream(venue, day, progress))
-    except OutOfOrderError:
-        sink.clear()
-        stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=sink.directory)
-        return _read_archive(sink, venue, day, checkpoint, stream)
+    # Outside of what handles the error, which would keep the first reading's threads and buffers. What it told of its
+    # progress counts: the files are not read for longer by it than once.
+    sink.clear()
+    stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=sink.directory)
+    return _read_archive(sink, venue, day, checkpoint, stream)
 
 
 def _read_archive(

@@ -3,12 +3,19 @@
 One file: an opening, then now and then an entry with what came since the one before. An entry is a moment between two
 calls of the strategy, at which everything in it fits together. Each has a length and a checksum before it; what a kill
 cut off at the end does not count. It is written without syncing: the kernel has it, and keeps it when the process dies.
+
+It is also the lock of the session's folder (`flock`): who holds the journal may write there. The kernel takes the lock
+back when its process ends, however it ends.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import struct
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,14 +85,20 @@ class Kept(NamedTuple):
 
 
 class Journal:
-    """Writes the file of one session. One thread."""
+    """Writes the file of one session, and holds it until `close`. One thread."""
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
         """Raises OSError for a file that cannot be written, or exists."""
         self.path = path
         self._encoder = msgspec.msgpack.Encoder()
         self._file = path.open("xb", buffering=0)
-        self.write(Opening(head))
+        try:
+            # Who was quicker finds nothing in it, and lets go at once.
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            self.write(Opening(head))
+        except BaseException:
+            self._file.close()
+            raise
 
     def write(self, part: Opening | Entry) -> None:
         """Appends; the kernel has it on return. Raises OSError."""
@@ -95,8 +108,36 @@ class Journal:
             whole = whole[self._file.write(whole) or 0 :]
 
     def close(self) -> None:
-        """Ends it. Any number of times."""
+        """Ends it, and lets go of it. Any number of times."""
         self._file.close()
+
+
+@contextlib.contextmanager
+def held_journal(path: Path) -> Iterator[bool]:
+    """Within it the journal of a session that is over is ours alone; False where there is none.
+
+    Raises InputError while its session, or somebody else who finishes its folder, holds it, and for one that cannot be
+    opened.
+    """
+    try:
+        file = path.open("r+b")  # some file systems lock only what could be written
+    except (FileNotFoundError, NotADirectoryError):
+        yield False
+        return
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"{path.parent}: its session goes on, or another arb verify finishes it; "
+                "run arb verify when that has ended"
+            ) from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be locked: {error.strerror}") from None
+        # Who held it before us may have finished the folder, and removed it.
+        yield os.fstat(file.fileno()).st_nlink > 0
 
 
 def read_journal(path: Path) -> Kept:

@@ -183,19 +183,33 @@ class Session:
         if self.is_over:
             return
         state = self._states[leg_no]
-        self._recorder.frame(state.leg.venue, state.leg.symbol, local_ts, frame)
-        state.marks.on_frame()
+        try:
+            self._recorder.frame(state.leg.venue, state.leg.symbol, local_ts, frame)
+            state.marks.on_frame()
+        except Exception as error:
+            self._break(error)
 
     def on_status(self, leg_no: int, status: FeedStatus) -> None:
+        """How far a leg's book is known from here on."""
+        if self.is_over:
+            return
         state = self._states[leg_no]
-        if not self.is_over:
+        try:
             state.status = status
             if status == FeedStatus.DOWN:
                 state.marks.on_down()
             self.tell("feed", f"{state.leg.name}: {status.value}")
+        except Exception as error:
+            self._break(error)
 
     def on_event(self, leg_nos: Sequence[int], event: Event) -> None:
         """Something beside the market data; without a symbol it is about all legs at the venue."""
+        try:
+            self._take_event(leg_nos, event)
+        except Exception as error:
+            self._break(error)
+
+    def _take_event(self, leg_nos: Sequence[int], event: Event) -> None:
         for leg_no in leg_nos:
             leg = self._states[leg_no].leg
             if event.symbol in ("", leg.symbol):
@@ -305,7 +319,7 @@ class Session:
             self.tell("age", f"{state.leg.name}: {news}")
 
     def _break(self, error: BaseException) -> None:
-        self.fault = error
+        self.fault = self.fault or error
         self._end()
 
     def _end(self) -> None:

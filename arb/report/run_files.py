@@ -65,8 +65,6 @@ def finished_run(
 
 def read_run(folder: Path) -> FinishedRun:
     """Reads a run folder. Raises InputError for a folder that is none, is cut off, or of a version not known here."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; arb report takes the folder that a run wrote")
     manifest = read_manifest(folder)
     for name in (TRADES, RECORDS):
         if not (folder / name).is_file():
@@ -87,18 +85,20 @@ def _told(error: Exception) -> str:
 
 def read_manifest(folder: Path) -> Mapping[str, Any]:
     """The manifest of a run folder. Raises InputError for another folder."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name the folder that a run wrote")
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (OSError, ValueError) as error:
         if (folder / JOURNAL).exists():
             raise InputError(
                 f"{folder}: a session that goes on, or was killed: arb verify finishes the folder of a killed one"
             ) from None
-        raise InputError(
-            f"{folder}: no {MANIFEST} in it: not the folder of a run, or one cut off; arb backtest writes one"
-        ) from None
-    except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise InputError(
+                f"{folder}: no {MANIFEST} in it: not the folder of a run, or one cut off; arb backtest writes one"
+            ) from None
         raise InputError(f"{path}: cannot be read: {error}; run it again") from None
     version = manifest.get("format") if isinstance(manifest, dict) else None
     if version != FORMAT:

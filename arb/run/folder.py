@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from arb.data.atomic import write_atomically
 from arb.errors import InputError
 
 
@@ -109,7 +110,7 @@ class RunFolder:
 
     def _write(self, name: str, content: bytes) -> None:
         with self._naming_the_folder():
-            (self._aside / name).write_bytes(content)
+            write_atomically(self._aside / name, content, is_synced=self._is_open)
 
     @contextlib.contextmanager
     def _naming_the_folder(self) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-pytest.importorskip("ccxt.pro", reason="ccxt is not installed (pip install 'arb[live]')")
+pytest.importorskip("ccxt.pro", reason="ccxt is not installed (make install)")
 from soak.ccxt_agreement import LISTINGS, run
 
 

@@ -8,21 +8,26 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.disk import fill_disk_at
 from support.live_sandbox import LiveSandbox, await_fills, await_first_row, dry_run_process, free_ports
 from support.mutations import FILLS, SESSION, mutate
 from support.paths import GUARD, ROOT
 
+from arb.app import verify as verify_module
 from arb.app.session_killed import finish_killed
 from arb.app.verify import verify
 from arb.cli import cli
 from arb.errors import InputError
+from arb.run.folder import RunFolder
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +48,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with LiveSandbox(port_base=base):
         process = dry_run_process(folder, base, "busy")
         await_first_row(folder / "run")
-        with pytest.raises(InputError, match="another recorder"):
+        with pytest.raises(InputError, match="its session goes on"):
             verify(folder / "run")
         await_fills(folder / "run", 60)
         process.kill()
@@ -114,6 +119,109 @@ def test_a_journal_that_was_cut_counts_up_to_its_last_whole_entry(
 
     assert found.differences == []
     assert found.replays[0].fills > 5
+
+
+def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(killed, run)
+    second: list[str] = []
+
+    def both(name: str) -> Callable[..., None]:
+        call = getattr(RunFolder, name)
+
+        def verified_before(*arguments: Any) -> None:
+            with pytest.raises(InputError) as caught:
+                verify(run)
+            second.append(str(caught.value))
+            call(*arguments)
+
+        return verified_before
+
+    with monkeypatch.context() as patched:
+        for name in ("write_arrays", "write_json", "remove"):
+            patched.setattr(RunFolder, name, both(name))
+        assert finish_killed(run)
+
+    assert len(second) == 5, "session, records, summary, manifest, and its journal's end"
+    assert all("another arb verify finishes it" in line for line in second)
+    assert not finish_killed(run)
+    assert verify(run).differences == []
+
+
+@pytest.mark.parametrize("content", [b"", b'{"format": 1, "out', b"\0" * 9], ids=["empty", "cut", "zeros"])
+def test_a_manifest_that_was_cut_off_beside_a_whole_journal_is_written_again(
+    content: bytes, killed: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(killed, run)
+    (run / "manifest.json").write_bytes(content)
+
+    told = CliRunner().invoke(cli, ["report", str(run)])
+    assert told.exit_code == 2
+    assert "arb verify finishes the folder" in told.output
+    assert verify(run).differences == []
+    assert manifest_of(run)["outcome"] == "killed"
+    assert not (run / "session.journal").exists()
+
+
+def test_a_session_that_was_killed_behind_its_last_file_stays_as_it_is(killed: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(killed, run)
+    finish_killed(run)
+    shutil.copy(killed / "session.journal", run)
+    manifest = json.dumps({**manifest_of(run), "by": "the session"})
+    (run / "manifest.json").write_text(manifest)
+
+    assert not finish_killed(run)
+
+    assert (run / "manifest.json").read_text() == manifest
+    assert not (run / "session.journal").exists()
+    assert verify(run).differences == []
+
+
+@pytest.mark.parametrize("name", ["session.npz", "summary.json", "manifest.json"])
+def test_a_killed_session_without_room_for_its_folder_is_finished_when_there_is(
+    name: str, killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(killed, run)
+    with monkeypatch.context() as patched:
+        fill_disk_at(patched, name)
+        with pytest.raises(InputError, match="cannot be written: File too large"):
+            verify(run)
+    assert not (run / "manifest.json").exists()
+    assert verify(run).differences == []
+
+
+def test_a_replay_that_is_stopped_leaves_no_scratch_folder(
+    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, scratch = tmp_path / "run", tmp_path / "scratch"
+    shutil.copytree(killed, run)
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    seen: list[Path] = []
+
+    def stopped(*arguments: Any) -> None:
+        seen.extend(scratch.iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify_module, "rows_again", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        verify(run)
+    assert len(seen) == 1
+    assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["verify", "report"])
+def test_what_is_no_folder_is_one_line(command: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "none"):
+        told = CliRunner().invoke(cli, [command, str(path)])
+        assert told.exit_code == 2
+        assert told.stderr == f"error: {path}: no such folder; name the folder that a run wrote\n"
 
 
 def test_a_killed_session_without_verify_is_told_what_to_do(killed: Path, tmp_path: Path) -> None:

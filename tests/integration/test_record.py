@@ -417,7 +417,7 @@ def test_without_the_live_packages_it_says_what_to_install(
         env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == ExitCode.USER_INPUT
-    assert "pip install 'arb[live]'" in done.stderr
+    assert "pip install picows" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "data").exists()
 

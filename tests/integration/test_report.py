@@ -128,6 +128,8 @@ def test_the_same_inputs_give_the_same_report(small: Path, tmp_path: Path) -> No
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "no such folder" in refused(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    assert "no such folder" in refused(tmp_path / "file")
     assert "not the folder of a run" in refused(tmp_path)
 
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from arb.data import atomic
 from arb.data.recorder import finish, journal, members, track
 from arb.data.recorder import recorder as recorder_module
 
 #: Calls that change what is on the disk.
 CHANGES = frozenset({"ftruncate", "fsync", "open", "rename", "unlink", "write"})
-MODULES = (finish, journal, members, track, recorder_module)
+MODULES = (atomic, finish, journal, members, track, recorder_module)
 
 
 class Killed(BaseException):

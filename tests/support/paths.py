@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
 #: On the path of a process, it keeps it on this machine.
 GUARD = ROOT / "tests" / "support" / "guard"
-#: Beside the checkout, and no part of it.
-RECORDINGS = ROOT.parent / "shared" / "recordings"
+#: No part of the checkout.
+RECORDINGS = Path(os.environ.get("ARB_TEST_RECORDINGS") or ROOT.parent / "shared" / "recordings")
 
 needs_recordings = pytest.mark.skipif(
-    not RECORDINGS.is_dir(), reason="the recordings (../shared/recordings beside the checkout) are absent"
+    not RECORDINGS.is_dir(),
+    reason=f"the recordings are absent (ARB_TEST_RECORDINGS names their folder; {RECORDINGS})",
 )
 
 

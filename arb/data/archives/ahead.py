@@ -37,7 +37,12 @@ def _coming(pieces: Iterator[T], name: str) -> Iterator[T | None]:
         yield None
         while (piece := made.get()) is not None:
             if isinstance(piece, BaseException):
-                raise piece
+                try:
+                    raise piece
+                finally:
+                    del (
+                        piece
+                    )  # its traceback holds this frame: a ring that would keep other streams' threads waiting
             asked.put(True)
             yield piece
     finally:

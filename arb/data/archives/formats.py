@@ -78,7 +78,9 @@ _TARDIS = (
     Column(Role.TIME, ("timestamp",)),
     Column(Role.TIME_2, ("local_timestamp",)),
 )
-_TARDIS_TRADES = Layout((*_TARDIS, Column(Role.SIDE, ("side",)), _PRICE, Column(Role.QTY, ("amount",))))
+_TARDIS_TRADES = Layout(
+    (*_TARDIS, Column(Role.SIDE, ("side",)), _PRICE, Column(Role.QTY, ("amount",))), has_unknown_side=True
+)
 _TARDIS_BOOK = Layout(
     (
         *_TARDIS,

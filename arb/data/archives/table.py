@@ -37,7 +37,8 @@ from connectors.types import Rows
 _RECORDS_MAX = 1 << 14
 _SHOWN_MAX = 60
 
-_SIDES = {"buy": BUY, "bid": BUY, "sell": SELL, "ask": SELL, "unknown": 0}
+_SIDES = {"buy": BUY, "bid": BUY, "sell": SELL, "ask": SELL}
+_UNKNOWN_SIDE = {"unknown": 0}
 _FLAGS = {"true": 1, "false": 0}
 #: The field of a record that a role fills.
 _FIELDS = {
@@ -69,6 +70,8 @@ class Layout(NamedTuple):
     headerless: tuple[tuple[str, ...], ...] = ()
     #: Whether a price or quantity may be empty, which is read as zero: a side without a best price.
     has_empty: bool = False
+    #: Whether a side may be "unknown": that of a trade, which then is none.
+    has_unknown_side: bool = False
 
 
 class Table:
@@ -215,7 +218,9 @@ class Table:
             return time_ns(field)
         if role == Role.ID:
             return _whole(field)
-        values = _SIDES if role == Role.SIDE else _FLAGS
+        values = _FLAGS
+        if role == Role.SIDE:
+            values = _SIDES | _UNKNOWN_SIDE if self._layout.has_unknown_side else _SIDES
         if field.lower() not in values:
             raise ValueError(f"{_shown(field)!r} is none of {', '.join(values)}")
         value = values[field.lower()]

@@ -46,7 +46,7 @@ class Text(NamedTuple):
 def read_text(path: Path, symbol: str, progress: Progress | None = None) -> Iterator[bytes]:
     """The text in pieces. Raises InputError for a cut, damaged or empty file, and a zip that holds something else.
 
-    A thread unpacks the next piece while the caller works on one.
+    A thread unpacks the next pieces while the caller works on one.
     """
     if path.suffix == ".zip":
         return ahead(_read_zip(path, symbol, progress), "unpack")

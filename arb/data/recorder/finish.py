@@ -17,13 +17,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from arb.data.atomic import sync_folder
 from arb.data.recorder.journal import (
     DayKey,
     Dropped,
     Journal,
     all_text,
     find_journals,
-    sync_folder,
     whole_lines,
     write_all,
 )

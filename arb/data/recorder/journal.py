@@ -149,12 +149,3 @@ def write_all(handle: int, content: bytes) -> None:
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(handle, rest) :]
-
-
-def sync_folder(path: Path) -> None:
-    """Makes names that appeared or went in a folder last through a loss of power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

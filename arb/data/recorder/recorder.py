@@ -18,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from arb.data.atomic import sync_folder
 from arb.data.recorder.finish import Finisher
-from arb.data.recorder.journal import VENUE, DayKey, sync_folder, write_all
+from arb.data.recorder.journal import VENUE, DayKey, write_all
 from arb.data.recorder.lock import FolderLock
 from arb.data.recorder.sidecar import Detail
 from arb.data.recorder.stops import ClockError, NoReserveError, reason

@@ -15,8 +15,8 @@ from connectors.lag import (
     Histogram,
     OffsetEstimator,
     Rate,
-    _bucket,
     _upper,
+    bucket_of,
     clock_sample,
 )
 
@@ -68,7 +68,7 @@ def test_a_clock_sample_holds_the_truth(there: int, back: int, skew: int) -> Non
 
 @given(st.integers(-S, 1000 * S))
 def test_a_bucket_is_no_wider_than_an_eighth(span: int) -> None:
-    upper = _upper(_bucket(span))
+    upper = _upper(int(bucket_of(span)))
     assert max(0, span) <= upper
     assert upper <= max(span, 0) * 9 / 8 + 1000
 

@@ -15,7 +15,7 @@ from support.venues import VENUES
 
 from connectors.batch import Batch
 from connectors.frames import PADDING
-from connectors.lag import BUCKETS, _bucket, bucket_of
+from connectors.lag import BUCKETS
 from connectors.link import Link
 from connectors.pipeline import Pipeline
 from connectors.runs import FRAMES_MAX, Runs
@@ -225,8 +225,3 @@ def test_a_packed_batch_holds_its_frames(reads: list[list[bytes]]) -> None:
             begin = int(ends[n]) + 1
         assert not text[begin - 1 : begin - 1 + PADDING].any()
         batch.clear()
-
-
-@given(st.integers(-(2**40), 2**62))
-def test_compiled_buckets_are_those_of_the_histogram(span_ns: int) -> None:
-    assert bucket_of(span_ns) == _bucket(span_ns)

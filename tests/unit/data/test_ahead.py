@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -49,6 +50,27 @@ def test_what_making_one_raises_comes_in_its_place(error: BaseException) -> None
     with pytest.raises(type(error)):
         next(coming)
     assert "c" not in names()
+
+
+def test_an_error_keeps_no_thread_waiting_until_garbage_is_collected() -> None:
+    """Of none of the iterators that were under way where one of them raised."""
+
+    def bad() -> Iterator[int]:
+        yield 1
+        raise ValueError("x")
+
+    def both() -> Iterator[tuple[int, int]]:
+        first, second = ahead(iter(range(100)), "e"), ahead(bad(), "f")
+        while True:
+            yield next(first), next(second)
+
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="x"):
+            list(both())
+        assert not names() & {"e", "f"}
+    finally:
+        gc.enable()
 
 
 def test_the_thread_ends_with_an_iterator_that_is_left_early() -> None:

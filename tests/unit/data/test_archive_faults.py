@@ -95,6 +95,7 @@ def refusal(folder: Path) -> str:
         (TARDIS_BOOK, TARDIS + TARDIS_LINE.replace("-futures", ""), "column 'exchange': 'binance' where 'binance-f"),
         (TARDIS_BOOK, TARDIS + TARDIS_LINE.replace("1704067200004000", "1704067200.5.1"), "column 'local_time"),
         (TARDIS_BOOK, TARDIS + TARDIS_LINE.replace("true", "1"), "column 'is_snapshot': '1' is none of true, false"),
+        (TARDIS_BOOK, TARDIS + TARDIS_LINE.replace("bid", "unknown"), "column 'side': 'unknown' is none of buy, bid"),
         (BYBIT_BOOK, '{"topic":"orderbook.500.ETHUSDT"}\n', "line 1: bybit_linear: "),
         (BYBIT_BOOK, "not json\n", "line 1: bybit_linear: "),
     ],

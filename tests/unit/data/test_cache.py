@@ -12,7 +12,7 @@ from typing import NoReturn
 import msgspec
 import pytest
 
-from arb.data.cache import RowCache, write_atomically
+from arb.data.cache import RowCache
 from arb.errors import InputError
 
 
@@ -99,18 +99,3 @@ def test_a_read_only_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     assert "Read-only file system" in refusal(tmp_path)
-
-
-def test_a_write_that_fails_leaves_the_old_value_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "a"
-    write_atomically(path, b"old")
-
-    def refuse(*_: object) -> NoReturn:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, b"new")
-    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("a", b"old")]

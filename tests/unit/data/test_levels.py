@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,24 +85,36 @@ class Kept:
         self.pieces.append(rows.copy())
 
 
-@pytest.mark.parametrize("tick_size", [0.1, 0.01])
-@pytest.mark.parametrize("rule", SequenceRule)
-@pytest.mark.parametrize("seed", range(4))
-def test_a_fused_book_that_names_prices_its_own_way_leaves_its_levels(
-    seed: int, rule: SequenceRule, tick_size: float
-) -> None:
-    """A venue says 60000.2, the fused book deletes 600002 * 0.1, which is another number."""
+def fused_rows(rule: SequenceRule, seed: int, tick_size: float) -> Rows:
+    """Rows of a fused book whose prices are those that a venue's text would be read as."""
     kept = Kept()
     followed = Followed(rule)
     followed.fused, followed.book = FusedBook(tick_size, LOT), kept
     for sent in Market(rule, random.Random(seed), 400).received():
-        # Prices as a venue's text gives them, where the ticks of the market are.
-        parts = [
-            (event, (600_000 + round(px / TICK)) / round(1 / tick_size), qty) for event, px, qty in sent.parts
-        ]
+        parts = [(event, exact(600_000 + round(px / TICK), tick_size), qty) for event, px, qty in sent.parts]
         followed.receive(sent._replace(parts=parts))
-    rows = np.concatenate(kept.pieces)
-    assert (rows["px"] != np.rint(rows["px"] / tick_size) / round(1 / tick_size)).any()
+    return np.concatenate(kept.pieces)
+
+
+def exact(ticks: Any, tick_size: float) -> Any:
+    """The number that a price's decimal text is read as."""
+    return ticks / round(1 / tick_size)
+
+
+@pytest.mark.parametrize("tick_size", [0.1, 0.01])
+@pytest.mark.parametrize("rule", SequenceRule)
+@pytest.mark.parametrize("seed", range(4))
+def test_levels_are_named_by_tick_whatever_the_last_bit_of_a_price(
+    seed: int, rule: SequenceRule, tick_size: float
+) -> None:
+    rows = fused_rows(rule, seed, tick_size)
+    ticks = np.rint(rows["px"] / tick_size)
+    is_priced = ~np.isnan(rows["px"])
+    assert (rows["px"] == exact(ticks, tick_size))[is_priced].all()
+    # 600002 * 0.1 is not 60000.2.
+    is_gone = rows["qty"] == 0
+    rows["px"][is_gone] = ticks[is_gone] * tick_size
+    assert (rows["px"] != exact(ticks, tick_size))[is_priced].any()
 
     left = book_rows(rows, tick_size)
 

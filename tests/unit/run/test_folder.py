@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.disk import files_up_to
 from support.paths import everything
 
 from arb.errors import ExitCode, InputError
@@ -113,20 +114,35 @@ def test_a_read_only_parent_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
     assert everything(tmp_path) == []
 
 
-def test_a_full_disk_names_the_folder_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: Any) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
+def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "run"
     with RunFolder(target) as folder:
         folder.write_json("a.json", {})
-        monkeypatch.setattr(Path, "write_bytes", fail)
-        with pytest.raises(InputError) as caught:
-            folder.write_json("b.json", {})
-    assert str(caught.value) == f"{target}: cannot be written: No space left on device"
+        with files_up_to(100), pytest.raises(InputError) as caught:
+            folder.write_json("b.json", {"x": "y" * 100})
+    assert str(caught.value) == f"{target}: cannot be written: File too large"
     assert everything(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "charts/a.png"])
+def test_a_full_disk_leaves_no_part_of_a_file_in_a_sessions_folder(name: str, tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run", is_open=True) as folder:
+        with files_up_to(100), pytest.raises(InputError, match="cannot be written"):
+            folder.write_bytes(name, bytes(200))
+        assert not any(path.is_file() for path in tmp_path.rglob("*"))
+        folder.write_bytes(name, bytes(200))
+    assert (tmp_path / "run" / name).read_bytes() == bytes(200)
+
+
+@pytest.mark.parametrize(("is_open", "synced"), [(True, 2), (False, 0)])
+def test_a_session_is_synced_file_by_file_and_what_can_be_run_again_is_not(
+    is_open: bool, synced: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handles: list[int] = []
+    monkeypatch.setattr(os, "fsync", handles.append)
+    with RunFolder(tmp_path / "run", is_open=is_open) as folder:
+        folder.write_json("a.json", {})
+    assert len(handles) == synced
 
 
 def test_json_has_null_where_a_number_is_none(tmp_path: Path) -> None:

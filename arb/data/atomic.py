@@ -1,0 +1,39 @@
+"""Files that are there whole or not at all, whatever ends the process that writes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+
+def write_atomically(path: Path, content: bytes, *, is_synced: bool = False) -> None:
+    """Writes a file aside and renames it: under its name there is the old one or the new one, never a part.
+
+    is_synced: on the disk for good on return, the name included, and so before whatever is written after it; else a
+    loss of power may leave a file without its content. Raises OSError, when the old file is untouched.
+    """
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with aside.open("xb") as file:
+            file.write(content)
+            file.flush()
+            if is_synced:
+                os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+    if is_synced:
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes names that appeared or went in a folder last through a loss of power. Raises OSError."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
