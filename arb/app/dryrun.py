@@ -141,18 +141,27 @@ def _leave(what: str) -> None:
     leave_now(ExitCode.OUR_FAULT)
 
 
-def paced(speed: float, watchdog: Watchdog | None = None) -> Callable[[int], None]:
-    """Holds a replay up so that `speed` seconds of the market pass in a second; the watchdog looks away meanwhile."""
+def paced(
+    speed: float,
+    watchdog: Watchdog | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Callable[[int], None]:
+    """Holds a replay up so that `speed` seconds of the market pass in a second; the watchdog looks away meanwhile.
+
+    clock, sleep: in seconds.
+    """
     began: list[float] = []
 
     def wait(known_ts: int) -> None:
         if known_ts in (-1, NEVER):
             return
         if not began:
-            began.extend((time.monotonic(), known_ts))
-        ahead_s = (known_ts - began[1]) / 1e9 / speed - (time.monotonic() - began[0])
+            began.extend((clock(), known_ts))
+        ahead_s = (known_ts - began[1]) / 1e9 / speed - (clock() - began[0])
         if ahead_s > 0:
             with watchdog.paused() if watchdog is not None else contextlib.nullcontext():
-                time.sleep(ahead_s)
+                sleep(ahead_s)
 
     return wait

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from numba.core import event
 from support.live_sandbox import (
     LiveSandbox,
     await_first_row,
+    await_that,
     demo_config,
     demo_files,
     demo_settings,
@@ -30,10 +30,11 @@ from support.live_sandbox import (
 from support.mutations import FILLS, mutate
 from support.paths import GUARD, ROOT
 
-from arb.app.dryrun import DryRunResult
+from arb.app.dryrun import DryRunResult, paced
 from arb.app.dryrun_live import run_live
 from arb.app.verify import verify
 from arb.cli import cli
+from arb.dryrun.watchdog import Watchdog
 from arb.errors import InputError, StrategyError
 from arb.sandbox.serve.faults import Fault, FaultKind
 
@@ -78,11 +79,19 @@ def test_its_latencies_are_files_of_hftbacktest(tmp_path: Path) -> None:
     with LiveSandbox() as sandbox:
         result = session(tmp_path, sandbox)
 
-    for path in sorted((result.folder / "latency").iterdir()):
+    paths = sorted((result.folder / "latency").iterdir())
+    assert [path.name for path in paths] == [
+        f"{venue}_btcusdt_{kind}.npz"
+        for venue in ("binance_spot", "bybit_spot")
+        for kind in ("feed", "orders")
+    ]
+    for path in paths:
         data = np.load(path)["data"]
         assert len(data) >= 2
         assert (data["req_ts"] <= data["exch_ts"]).all()
         assert (data["exch_ts"] <= data["resp_ts"]).all()
+        if path.stem.endswith("_feed"):
+            assert np.diff(data["req_ts"]).min() >= 1_000_000_000
         asset = BacktestAsset().data([np.zeros(0, _event_dtype())]).intp_order_latency(str(path), 0)
         asset.linear_asset(1.0).risk_adverse_queue_model().no_partial_fill_exchange()
         asset.trading_value_fee_model(0.0, 0.0).tick_size(0.1).lot_size(0.001)
@@ -212,12 +221,15 @@ def run(folder: Path, command: str, name: str, *words: str) -> Any:
 
 @pytest.mark.parametrize("words", [(), ("--speed", "40"), ("--speed", "1000")])
 def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
-    words: tuple[str, ...], recorded: Path, tmp_path: Path
+    words: tuple[str, ...], recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"dry-{len(words)}{words[-1:]}"
+    paces: list[tuple[float, Watchdog]] = []
+    monkeypatch.setattr("arb.app.dryrun.paced", lambda *of: (paces.append(of), paced(*of))[1])
 
     assert run(recorded, "dry-run", name, *words).exit_code == 0
 
+    assert [speed for speed, _ in paces] == [float(speed) for speed in words[1:]]
     assert (recorded / name / "trades.csv").read_bytes() == (
         recorded / "backtest" / "trades.csv"
     ).read_bytes()
@@ -228,29 +240,47 @@ def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
 def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by_itself(
     recorded: Path, tmp_path: Path
 ) -> None:
-    paced = [recorded_process(recorded, tmp_path / name, name, *words) for name, words in (
+    runs = [recorded_process(recorded, tmp_path / name, name, *words) for name, words in (
         ("busy", ("--speed", "1")),
         ("hangs", ("--set", "dry_run.hang_s=0.5")),
     )]  # fmt: skip
-    hung = paced[1].communicate(timeout=40)[1]
-    time.sleep(2)
-    paced[0].send_signal(signal.SIGINT)
-    told, errors = paced[0].communicate(timeout=30)
+    hung = runs[1].communicate(timeout=40)[1]
+    await_that((tmp_path / "busy.paced").exists, "the first pause of a paced run")
+    runs[0].send_signal(signal.SIGINT)
+    told, errors = runs[0].communicate(timeout=30)
 
-    assert paced[0].returncode == 130, errors
+    assert runs[0].returncode == 130, errors
     assert "interrupted: what came until then is written" in told
     assert manifest_of(tmp_path / "busy")["outcome"] == "interrupted"
-    assert paced[1].returncode == 1
+    assert runs[1].returncode == 1
     assert "without calling the bot" in hung
     assert not (tmp_path / "hangs").exists()
 
 
+#: `arb`, which leaves a file where its first argument says when a run makes its first pause.
+TELLING_ARB = """
+import functools, pathlib, sys, time
+from arb.__main__ import main
+from arb.app import dryrun
+
+told = pathlib.Path(sys.argv.pop(1))
+
+def sleep(seconds):
+    told.touch()
+    time.sleep(seconds)
+
+dryrun.paced = functools.partial(dryrun.paced, sleep=sleep)
+main()
+"""
+
+
 def recorded_process(recorded: Path, out: Path, function: str, *words: str) -> subprocess.Popen[str]:
-    """`arb dry-run --start` in a process of its own."""
+    """`arb dry-run --start` in a process of its own, and `out`.paced when it makes its first pause."""
     settings = [word for one in demo_settings(recorded, function) for word in ("--set", one)]
     return subprocess.Popen(
-        [sys.executable, "-m", "arb", "dry-run", "--start", DAY, "--data", str(recorded / "data"), "--no-report",
-         "--config", str(demo_files(recorded)), "--out", str(out), *settings, *words],
+        [sys.executable, "-c", TELLING_ARB, f"{out}.paced", "dry-run", "--start", DAY, "--data",
+         str(recorded / "data"), "--no-report", "--config", str(demo_files(recorded)), "--out", str(out), *settings,
+         *words],
         env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

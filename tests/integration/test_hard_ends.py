@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from support.disk import fill_disk_at
-from support.live_sandbox import LiveSandbox, await_first_row, dry_run_process, free_ports
+from support.live_sandbox import LiveSandbox, await_fills, await_first_row, dry_run_process, free_ports
 from support.mutations import FILLS, SESSION, mutate
 from support.paths import GUARD, ROOT
 
@@ -50,7 +50,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         await_first_row(folder / "run")
         with pytest.raises(InputError, match="its session goes on"):
             verify(folder / "run")
-        time.sleep(4)
+        await_fills(folder / "run", 60)
         process.kill()
         process.communicate(timeout=20)
     return folder / "run"
@@ -62,11 +62,12 @@ def test_a_session_that_stood_still_is_told_again(tmp_path: Path) -> None:
         process = dry_run_process(tmp_path, base, "busy")
         await_first_row(tmp_path / "run")
         for _ in range(2):
-            time.sleep(1)
+            await_fills(tmp_path / "run", 10)
             process.send_signal(signal.SIGSTOP)
+            # So long it stands still: no waiting for anything.
             time.sleep(2.5)
             process.send_signal(signal.SIGCONT)
-        time.sleep(1)
+        await_fills(tmp_path / "run", 10)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
 

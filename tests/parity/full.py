@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,11 +75,6 @@ def spread(legs: Sequence[LegData], config: Any, overrides: str) -> Compared:
         lambda bot, recorder, _: bound.bind(bot, recorder),
         limits=(lambda: limits_of(config)) if overrides else None,
     )
-
-
-def _on_both(tally: Tally, what: str, run: Callable[..., Compared], **shown: Any) -> None:
-    for name, backtest in (("vector book", vector_backtest), ("hash-map book", hashmap_backtest)):
-        tally.add(f"{what}, {name}", run(backtest), **shown)
 
 
 def compare_quotes(tally: Tally, what: str, legs: Sequence[LegData], qty: float) -> None:

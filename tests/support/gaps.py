@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from hftbacktest.types import BUY_EVENT
 
-from arb.data.raw import read_pieces
 from connectors.book import BookSync
 from connectors.lines import LineDecoder
 from support.books import book_rows
@@ -72,8 +71,3 @@ def recorded(folder: Path) -> Path:
     """The USD-M recording of a folder."""
     (path,) = (folder / "binance_usdm").glob("*.gz")
     return path
-
-
-def last_ns(path: Path) -> int:
-    """The local time of the last frame."""
-    return int(b"".join(read_pieces(path)).splitlines()[-1][:19])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
@@ -10,18 +11,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from arb.config import Config, load
+from arb.dryrun.journal import read_journal
+from arb.errors import InputError
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.urls import VenueUrls, ports_from
 from support.paths import GUARD, ROOT
 from support.simulated import LISTINGS, PRICES
 
 VENUES = ("binance_spot", "bybit_spot")
+
+#: What holds the ports of `free_ports` for this process.
+_CLAIMS: list[socket.socket] = []
 
 #: Orders at both legs all the time: buys through the ask and sells through the bid, and one that rests.
 BUSY = """
@@ -82,13 +89,13 @@ class LiveSandbox:
             faults=faults,
             ports=ports_from(port_base) if port_base else {},
         )
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+        self._ready: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self.urls: dict[str, VenueUrls] = {}
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(20)
+        self._ready.result(20)
         return self
 
     def __exit__(
@@ -102,30 +109,47 @@ class LiveSandbox:
         """The faults that happened."""
         return list(self._sandbox.injected)
 
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
         async with self._sandbox:
             self.urls = dict(self._sandbox.urls)
-            self._ready.set()
+            self._ready.set_result(None)
             await self._over.wait()
 
 
 def free_ports() -> int:
-    """The first of four ports in a row that nobody uses."""
-    for base in range(20_100, 60_000, 101):
-        sockets = []
+    """The first of four ports in a row that nobody uses, and nobody who asks here, in any process, is given again.
+
+    They are below those that the system gives to connections. Each four have a fifth, which whoever was given them
+    keeps bound until its process ends: to bind one port is the only claim that two processes cannot both make.
+    """
+    for base in range(20_100, 32_000, 5):
+        claim = socket.socket()
         try:
-            for port in range(base, base + 4):
-                sockets.append(socket.socket())
-                sockets[-1].bind(("127.0.0.1", port))
-            return base
+            claim.bind(("127.0.0.1", base + 4))
+            _refuse_used(range(base, base + 4))
         except OSError:
+            claim.close()
             continue
-        finally:
-            for one in sockets:
-                one.close()
+        _CLAIMS.append(claim)
+        return base
     raise AssertionError("no free ports")
+
+
+def _refuse_used(ports: range) -> None:
+    """Raises OSError where somebody uses one of them."""
+    with contextlib.ExitStack() as stack:
+        for port in ports:
+            stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
 
 
 def demo_config(folder: Path, *overrides: str, function: str = "") -> Config:
@@ -164,8 +188,29 @@ def dry_run_process(folder: Path, port_base: int, function: str, *words: str) ->
 def await_first_row(run: Path) -> None:
     """Returns when the session's strategy has heard of the market."""
     log = run / "log.txt"
-    for _ in range(600):
-        if log.exists() and "heard of its first row" in log.read_text():
-            return
+    await_that(
+        lambda: log.exists() and "heard of its first row" in log.read_text(), "the strategy's first row"
+    )
+
+
+def await_fills(run: Path, more: int) -> None:
+    """Returns when the session has kept `more` fills than it has now."""
+    path = run / "session.journal"
+    before = _fills_kept(path)
+    await_that(lambda: _fills_kept(path) >= before + more, f"{more} fills more than {before}")
+
+
+def _fills_kept(path: Path) -> int:
+    try:
+        return len(read_journal(path).fills)
+    except InputError:
+        # Not begun, or nothing in it yet.
+        return 0
+
+
+def await_that(is_so: Callable[[], bool], what: str) -> None:
+    """Returns when it is so. The time is for a machine with other work that has yet to compile everything."""
+    deadline = time.monotonic() + 120
+    while not is_so():
+        assert time.monotonic() < deadline, f"not within two minutes: {what}"
         time.sleep(0.05)
-    raise AssertionError("no row within 30 s")

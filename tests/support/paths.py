@@ -1,4 +1,4 @@
-"""Where the test data lie."""
+"""Where the test data lie, and what lies in a folder."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ needs_recordings = pytest.mark.skipif(
     not RECORDINGS.is_dir(),
     reason=f"the recordings are absent (ARB_TEST_RECORDINGS names their folder; {RECORDINGS})",
 )
+
+
+def everything(folder: Path) -> list[str]:
+    """The files and folders below one, by their paths from there."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))

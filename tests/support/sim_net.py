@@ -10,7 +10,7 @@ from typing import Any
 from connectors.batch import Batch
 from connectors.transport import ConnectionListener, RestAnswer
 from connectors.types import RestRequest
-from support.sim_time import EPOCH_NS, MS, S, SimTimers
+from support.sim_time import MS, S, SimTimers
 from support.sim_venue import SimVenue, Wire
 
 #: What can happen to a single frame.
@@ -234,8 +234,3 @@ class SimNet:
             done(RestAnswer(status, body.encode(), sent, self.timers.time_ns(), retry_after))
 
         self.timers.call_later(delay, answer)
-
-
-def true_time(timers: SimTimers) -> float:
-    """Seconds since the simulation began."""
-    return (timers.true_ns() - EPOCH_NS) / S

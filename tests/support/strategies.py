@@ -6,9 +6,6 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-#: The text of one JSON object: keys and values as they stand in it.
-Pairs = list[tuple[str, str]]
-
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,21 @@ def test_a_folder_is_checked_before_it_exists(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     check = disk_check(tmp_path / "file" / "data", 0.0)
     assert (check.level, "cannot be written" in check.text) == (Level.FAIL, True)
+
+
+@pytest.mark.parametrize(
+    ("free_gb", "level"), [(9.9, "fail"), (10.0, "warn"), (14.9, "warn"), (15.0, "ok"), (400.0, "ok")]
+)
+def test_little_room_beyond_the_reserve_is_warned_of(
+    free_gb: float, level: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = type(shutil.disk_usage(tmp_path))(10**12, 10**12 - int(free_gb * 1e9), int(free_gb * 1e9))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: room)
+
+    check = disk_check(tmp_path, 10.0)
+
+    assert check.level.value == level
+    assert bool(check.next_step) is (level != "ok")
 
 
 def test_the_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,39 @@ def test_a_cut_is_resumed_and_no_byte_comes_twice(
         assert 0.5 * 2**n <= pause <= 2**n
 
 
+def test_faults_count_in_a_row_without_a_megabyte_of_progress(place: Place) -> None:
+    (file,) = place.serve(LINEAR, KEYED, "bybit", 10_000_000, "book")
+    path = f"/{file.path}"
+    # Seven times a megabyte and a bit, more faults than are borne in a row; the last with four more are five, twice.
+    much, little = Fault(cut_after=1_100_000), Fault(cut_after=1000)
+    place.server.faults[path] = [much] * 7 + [little] * 4 + [much] + [little] * 4
+    fetched(place, file)
+    assert place.server.gets(path) == 7 + 4 + 1 + 4 + 1
+    # Progress begins the pauses anew.
+    expected = [1.0] * 7 + [2.0, 4.0, 8.0, 16.0, 1.0, 2.0, 4.0, 8.0, 16.0]
+    assert len(place.pauses) == len(expected)
+    assert all(0.5 * most <= pause <= most for pause, most in zip(place.pauses, expected, strict=True))
+    place.path(file).unlink()
+    place.server.faults[path] = [much, *[little] * 5, NEVER]
+    told = refusal(lambda: place.carry_out(plan_of(place, file)))
+    assert "given up after 6 attempts" in told
+    assert place.server.faults[path] == [NEVER]
+
+
+def test_a_weak_etag_is_no_condition_of_a_range(place: Place, touch: RemoteFile) -> None:
+    place.server.has_weak_etags = True
+    path = f"/{touch.path}"
+    place.server.faults[path] = [Fault(cut_after=100_000)]
+    fetched(place, touch)
+    conditions = [
+        headers.get("if-range")
+        for method, asked, headers in place.server.requests
+        if (method, asked) == ("GET", path)
+    ]
+    assert conditions == [None, "Tue, 14 Nov 2023 22:13:20 GMT"]
+    assert [start for start, _ in place.server.ranges(path)] == [0, 100_000]
+
+
 def test_progress_tells_every_byte_once(place: Place, touch: RemoteFile) -> None:
     place.server.faults[f"/{touch.path}"] = [Fault(cut_after=100_000), Fault(ignores_range=True)]
     totals: list[int] = []

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.blocks import free
 
-from arb.bot.blocks import Blocks, release_all
+from arb.bot.blocks import Blocks
 from arb.bot.book import (
     NO_ASK,
     NO_BID,
@@ -122,11 +123,6 @@ def _rounded(steps):
     return rounded(steps)
 
 
-def _free(blocks: Blocks) -> None:
-    owners = blocks.owners()
-    release_all(int(owners.ctypes.data), len(owners))
-
-
 LOW, HIGH = 0, 120
 PRICES = st.one_of(st.integers(40, 60), st.integers(LOW, HIGH - 1)).map(lambda tick: tick * TICK)
 ROWS = st.tuples(
@@ -154,7 +150,7 @@ def test_every_level_and_touch_is_the_engines(rows: list[Any], width: int) -> No
         assert touch[:4] == [model.best_bid, model.best_ask, model.low_bid, model.high_ask]
         for side, known in enumerate((model.bids, model.asks)):
             assert {LOW + int(t): levels[side, t] for t in np.flatnonzero(levels[side])} == known
-    _free(blocks)
+    free(blocks)
 
 
 def test_the_window_is_anchored_on_a_touch_and_follows_it() -> None:
@@ -173,7 +169,7 @@ def test_the_window_is_anchored_on_a_touch_and_follows_it() -> None:
     # What the window has left behind is still known.
     assert levels[0, 0] == 1.0
     assert levels[0, 5] == 2.0
-    _free(blocks)
+    free(blocks)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.blocks import free
 
-from arb.bot.blocks import Blocks, release_all
+from arb.bot.blocks import Blocks
 from arb.bot.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
 from arb.bot.order_table import (
     ORDER,
@@ -84,11 +85,6 @@ def _take(address, order):
     return timestamp, queue.count
 
 
-def _free(blocks: Blocks) -> None:
-    owners = blocks.owners()
-    release_all(int(owners.ctypes.data), len(owners))
-
-
 def _order(order_id: int, qty: float) -> Any:
     made = np.zeros(1, ORDER)
     made["order_id"], made["qty"] = order_id, qty
@@ -109,7 +105,7 @@ def test_a_map_is_a_dictionary(acts: list[Any]) -> None:
             known.clear()
         assert _map_act(address, what, key, value) == (known.get(key, -1), len(known))
     assert {key: _map_get(address, key) for key in known} == known
-    _free(blocks)
+    free(blocks)
 
 
 @settings(max_examples=60)
@@ -128,7 +124,7 @@ def test_a_table_keeps_orders_by_id(acts: list[Any]) -> None:
         assert _table_act(address, is_insert, _order(order_id, float(number))) == len(known)
     for order_id in range(31):
         assert _table_qty(address, np.uint64(order_id)) == known.get(order_id, -1.0)
-    _free(blocks)
+    free(blocks)
 
 
 @settings(max_examples=60)
@@ -146,4 +142,4 @@ def test_a_queue_keeps_its_order_and_never_goes_back(acts: list[Any]) -> None:
         first, count = _take(address, order)
         expected = known.pop(0) if known else (2**63 - 1, 0)
         assert (first, int(order["order_id"][0]), count) == (*expected, len(known))
-    _free(blocks)
+    free(blocks)

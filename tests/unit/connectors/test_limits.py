@@ -54,6 +54,13 @@ def test_a_block_holds_everything_up() -> None:
     assert limiter.delay_ns(70) == 0
 
 
+def test_a_later_block_that_ends_sooner_shortens_none() -> None:
+    limiter = Limiter(5, 100)
+    for until_ns in (70, 40, 90, 80):
+        limiter.block(until_ns)
+    assert limiter.delay_ns(50) == 40
+
+
 S = 1_000_000_000
 
 

@@ -6,10 +6,21 @@ import json
 import math
 
 import pytest
-from support.finished_runs import decision, decisions, figures, records, run_of, small_run
+from support.finished_runs import (
+    LEGS,
+    decision,
+    decisions,
+    figures,
+    fill,
+    fills,
+    records,
+    run_of,
+    small_run,
+)
 
+from arb.report.metrics.coverage import BookGaps
 from arb.report.summary import count_decisions, mean_edge_bps, span
-from arb.report.summary_fields import Summary
+from arb.report.summary_fields import AttemptsSummary, BookSummary, EdgeSummary, SpellSummary, Summary
 from arb.strategy.decisions import Decision
 
 
@@ -60,6 +71,104 @@ def test_legs_are_those_of_the_last_state() -> None:
     assert (first.pnl, second.pnl) == pytest.approx((-101 - 0.3 + 100, 103 - 0.4 - 101))
     assert (first.start_base, first.start_quote) == (10.0, 5_000.0)
     assert figures().summary.pairs[0].imbalance == 0.0
+
+
+def attempt_lines(number: int, *codes: int) -> list[object]:
+    """An attempt that begins, and what came of it, half a second each."""
+    at = 10.0 * number
+    codes = (Decision.ATTEMPT, *codes)
+    return [decision(at + n / 2, code, number, 0, 1) for n, code in enumerate(codes)]
+
+
+def pair_fills(number: int, rest: float = 0.0, sold_at: float = 100.0) -> list[object]:
+    """Two bought at leg 0 and as much less `rest` sold at leg 1, for a fee of a hundredth."""
+    at = 10.0 * number + 0.1
+    return [fill(at, number, 0, 2.0, 100.0, 0.01), fill(at, number, 1, rest - 2.0, sold_at)]
+
+
+def test_attempts_are_counted_by_how_they_ended() -> None:
+    chase, reverse = Decision.CHASE, Decision.REVERSE
+    # Each so often, with the residuals of the last ones.
+    kinds = [
+        (2, [Decision.HEDGED], []),
+        (4, [chase, chase, Decision.HEDGED], []),
+        (9, [Decision.MISSED], None),
+        (3, [chase, reverse, Decision.REVERSED], [0.25]),
+        (1, [reverse, Decision.HALTED], [2.0]),
+        (1, [reverse], [-1.0]),
+        (1, [], [0.5]),
+    ]
+    log, filled = [], [fill(1.0, 0, 0, 1.0, 100.0, 0.5), fill(2.0, 0, 0, -1.0, 103.0, 0.25)]
+    number = 0
+    for count, codes, rests in kinds:
+        for left in range(count, 0, -1):
+            number += 1
+            log += attempt_lines(number, *codes)
+            if rests is not None:
+                filled += pair_fills(number, rests[0] if left <= len(rests) else 0.0)
+
+    made = figures(run_of(records([[100.0, 100.0]] * 2, [0.0, 300.0]), decisions(*log), fills(*filled)))
+
+    assert made.summary.attempts == AttemptsSummary(
+        count=21,
+        filled=12,
+        hedged=6,
+        missed=9,
+        reversed=3,
+        halted=1,
+        unfinished=2,
+        chased=7,
+        undone=5,
+        with_residual=4,
+        residual_base_sum=1.75,
+        pnl_quote_sum=pytest.approx(-0.12),
+        unassigned_quote=2.25,
+        purposes={"enter": 21},
+    )
+
+
+def test_an_edge_counts_as_positive_over_the_basis_alone() -> None:
+    # Leg 1 stands 100 bps above leg 0 all the time; what is sold there at 100.5 earns less than that.
+    log = [line for number in range(1, 5) for line in attempt_lines(number, Decision.HEDGED)]
+    filled = [
+        row
+        for number, price in ((1, 100.5), (2, 101.5), (3, 100.25))
+        for row in pair_fills(number, 0.0, price)
+    ]
+    rows = records([[100.0, 101.0]] * 2, [0.0, 300.0])
+
+    made = figures(run_of(rows, decisions(*log), fills(*filled), halflife_ns=10**9)).summary
+
+    assert made.attempts is not None
+    assert (made.attempts.hedged, made.attempts.missed) == (4, 0)
+    assert made.edge == EdgeSummary(
+        expected_bps_mean=0.0,
+        captured_bps_mean=pytest.approx((50.0 + 150.0 + 25.0) / 3 - 0.5),
+        captured_over_basis_bps_mean=pytest.approx((-50.0 + 50.0 - 75.0) / 3 - 0.5),
+        positive_share=pytest.approx(1 / 3),
+        difference_bps_mean=pytest.approx((-50.0 + 50.0 - 75.0) / 3 - 0.5),
+        compared=3,
+        basis_halflife_s=1.0,
+    )
+
+
+def test_a_leg_without_a_mid_is_one_sided_while_the_other_has_one() -> None:
+    nan = math.nan
+    mids = [[100.0, 101.0], [nan, 101.0], [nan, nan], [100.0, 101.0], [100.0, nan], [nan, 101.0]]
+    first, second = figures(run_of(records(mids, [0.0, 1.0, 3.0, 7.0, 15.0, 31.0]))).summary.legs
+
+    assert (first.unquoted_s, first.one_sided_s, first.unquoted_records) == (6.0, 2.0, 3)
+    assert (second.unquoted_s, second.one_sided_s, second.unquoted_records) == (20.0, 16.0, 2)
+
+
+def test_the_book_of_a_leg_is_what_its_recordings_say() -> None:
+    s = 10**9
+    gaps = BookGaps(2 * s, 3, 12 * s, (4 * s, 11 * s), ((4 * s, 11 * s),))
+    first, second = figures(book_gaps={LEGS[0].name: gaps}).summary.legs
+
+    spell = SpellSummary("1970-01-01T00:00:04.000000000Z", "1970-01-01T00:00:11.000000000Z", 7.0)
+    assert first.book == BookSummary(14.0, 2.0, 3, 12.0, 7.0, [spell])
+    assert second.book == BookSummary(0.0, 0.0, 0, 0.0, 0.0, [])
 
 
 def test_a_flat_leg_has_a_profit_without_a_mid_and_a_held_one_has_none() -> None:

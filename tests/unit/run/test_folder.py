@@ -11,13 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from support.disk import files_up_to
+from support.paths import everything
 
 from arb.errors import ExitCode, InputError
 from arb.run.folder import RunFolder
-
-
-def everything(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
 def refusal(path: Path) -> str:

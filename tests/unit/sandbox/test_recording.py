@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support.paths import everything
 from support.recording_files import command_environment
 from support.simulated import ADAPTERS, LISTINGS, START_NS
 
@@ -181,10 +182,6 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
     }
 
 
-def files_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-
-
 def write_small(out: Path, *venues: str) -> None:
     """One frame a venue, published."""
     with RecordingFiles(out, "simulated") as files:
@@ -199,7 +196,7 @@ def test_what_appears_meanwhile_is_kept_and_nothing_else_is_left(tmp_path: Path)
     taken.write_bytes(b"somebody else's")
     with pytest.raises(InputError, match=r"btcusdt_20240101\.gz: exists already"):
         write_small(tmp_path / "out", "binance_spot", "bybit_spot")
-    assert files_in(tmp_path) == ["out", "out/bybit_spot", "out/bybit_spot/btcusdt_20240101.gz"]
+    assert everything(tmp_path) == ["out", "out/bybit_spot", "out/bybit_spot/btcusdt_20240101.gz"]
     assert taken.read_bytes() == b"somebody else's"
 
 
@@ -213,7 +210,7 @@ def fail_while_writing(out: Path, error: BaseException) -> None:
 def test_an_end_before_time_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)):
         fail_while_writing(tmp_path / "out" / "deep", error)
-    assert files_in(tmp_path) == []
+    assert everything(tmp_path) == []
 
 
 def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,7 +223,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
     assert result.stderr == (
         "error: new: cannot be written: No space left on device; name another folder with --out\n"
     )
-    assert files_in(tmp_path) == []
+    assert everything(tmp_path) == []
 
 
 def test_where_links_are_not_known_files_are_still_not_replaced(
