@@ -125,7 +125,7 @@ def _live(
     for library in ("aiohttp", "picows"):
         if importlib.util.find_spec(library) is None:
             raise InputError(
-                f"arb dry-run --live-data needs {library}: install it with pip install 'arb[live]'"
+                f"arb dry-run on live data needs {library}: install it with pip install {library}"
             )
     from arb.app.dryrun_live import run_live
 

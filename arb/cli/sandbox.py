@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import logging
 import sys
@@ -17,7 +16,7 @@ import click
 from arb.app.display import Display, DisplayHandler
 from arb.cli.ending import bounded_end
 from arb.cli.lines import config_option
-from arb.errors import ExitCode, InputError
+from arb.errors import ExitCode
 
 if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
@@ -155,8 +154,6 @@ def serve(
     Websockets and REST of Binance spot, Binance USD-M, Bybit spot and Bybit linear, each on a port of 127.0.0.1, until
     Ctrl+C or the end of the recording. No keys, no orders, no money.
     """
-    if importlib.util.find_spec("aiohttp") is None:
-        raise InputError("arb sandbox serve needs aiohttp: install it with pip install 'arb[live]'")
     from arb.app.legs import known_venues
     from arb.app.serve import sandbox_of
     from arb.app.serve import serve as serve_sandbox

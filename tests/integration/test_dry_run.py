@@ -152,7 +152,7 @@ def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_pa
         process = dry_run_process(tmp_path, base, "busy")
         await_first_row(tmp_path / "run")
         process.send_signal(number)
-        told, errors = process.communicate(timeout=30)
+        told, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130, errors
     assert "position binance_spot:BTCUSDT" in errors
@@ -164,7 +164,7 @@ def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> No
     base = free_ports()
     with LiveSandbox(port_base=base):
         process = dry_run_process(tmp_path, base, "hangs", "dry_run.hang_s=0.5")
-        _, errors = process.communicate(timeout=40)
+        _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 1
     assert errors.splitlines()[-1].startswith(
@@ -177,7 +177,7 @@ def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> No
 
 def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
     process = dry_run_process(tmp_path, free_ports(), "busy")
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 2
     assert errors.count("\n") == 1
@@ -244,10 +244,10 @@ def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by
         ("busy", ("--speed", "1")),
         ("hangs", ("--set", "dry_run.hang_s=0.5")),
     )]  # fmt: skip
-    hung = runs[1].communicate(timeout=40)[1]
+    hung = runs[1].communicate(timeout=120)[1]
     await_that((tmp_path / "busy.paced").exists, "the first pause of a paced run")
     runs[0].send_signal(signal.SIGINT)
-    told, errors = runs[0].communicate(timeout=30)
+    told, errors = runs[0].communicate(timeout=120)
 
     assert runs[0].returncode == 130, errors
     assert "interrupted: what came until then is written" in told

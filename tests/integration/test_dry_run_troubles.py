@@ -142,7 +142,7 @@ def test_a_signal_while_it_compiles_leaves_nothing(number: signal.Signals, tmp_p
             break
         time.sleep(0.005)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=40)
+    _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130, errors
     if "ready after" not in errors:  # else it was quicker than we are

@@ -52,7 +52,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             verify(folder / "run")
         await_fills(folder / "run", 60)
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=120)
     return folder / "run"
 
 
@@ -69,7 +69,7 @@ def test_a_session_that_stood_still_is_told_again(tmp_path: Path) -> None:
             process.send_signal(signal.SIGCONT)
         await_fills(tmp_path / "run", 10)
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130, errors
     assert manifest_of(tmp_path / "run")["session"]["late_rows"] > 0

@@ -416,7 +416,7 @@ def test_without_the_live_packages_it_says_what_to_install(
     words = ["record", "--sandbox", "--duration", "1s", "--data", "data"]
     done = subprocess.run(
         [sys.executable, "-c", code, *words],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == ExitCode.USER_INPUT
     assert "pip install picows" in done.stderr

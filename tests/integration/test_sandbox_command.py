@@ -53,7 +53,7 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
             assert (status["venue"], status["symbols"]) == (venue, ["BTCUSDT", "ETHUSDT"])
         base = int(urls["binance_spot"]["rest"].rpartition(":")[2])
         with serving("--port-base", str(base), "--venues", "binance_spot") as (second, _):
-            output = second.communicate(timeout=20)
+            output = second.communicate(timeout=120)
         assert second.returncode == ExitCode.USER_INPUT
         assert output[1].count("\n") == 1
         assert f"127.0.0.1:{base} for binance_spot" in output[1]
@@ -67,7 +67,7 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
                     line.sendall(rubbish)
             assert get(f"http://127.0.0.1:{base}/api/v3/ping") == {}
             third.send_signal(signal.SIGINT)
-            output = third.communicate(timeout=10)
+            output = third.communicate(timeout=120)
         assert (third.returncode, output[1]) == (ExitCode.INTERRUPTED, "error: interrupted\n")
 
 
@@ -75,7 +75,7 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
 def test_sigterm_ends_it_in_order() -> None:
     with serving("--port-base", "0", "--venues", "binance_spot") as (process, _):
         process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=20) == ("stopped\n", "")
+        assert process.communicate(timeout=120) == ("stopped\n", "")
     assert process.returncode == ExitCode.DONE
 
 
@@ -87,13 +87,13 @@ def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path)
     )
     with serving("--port-base", "0", "--recording", str(tmp_path), "--speed", "20") as (process, urls):
         assert list(urls) == ["bybit_spot"]
-        output = process.communicate(timeout=20)
+        output = process.communicate(timeout=120)
         assert (process.returncode, output) == (0, ("the recording has ended\n", ""))
     whole = file.path.read_bytes()
     many = gzip.decompress(whole) * 200  # more than is read before it serves
     file.path.write_bytes(gzip.compress(many, 1)[:-100])
     with serving("--port-base", "0", "--recording", str(tmp_path), "--speed", "10000") as (process, _):
-        output = process.communicate(timeout=30)
+        output = process.communicate(timeout=120)
     assert process.returncode == ExitCode.USER_INPUT
     assert "btcusdt_20240101.gz: the file is cut off" in output[1]
     shutil.rmtree(tmp_path / "bybit_spot")
