@@ -102,6 +102,8 @@ class Ends:
 
         monkeypatch.setattr(dryrun_live, "write_session", writing)
         monkeypatch.setattr(dryrun_live, "leave_now", leave)
+        # It would end this process some seconds later, whatever runs in it then.
+        monkeypatch.setattr(dryrun_live, "end_within", lambda code: None)
         monkeypatch.setattr(LiveRun, "__init__", begun)
 
     def hang(self) -> threading.Thread:
