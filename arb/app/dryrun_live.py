@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
 import signal
 import sys
 import threading
@@ -216,6 +215,7 @@ class LiveRun:
             stack.push_async_callback(self._close_feeds)
             self._open_feeds(offset)
             self.has_begun = True
+            self._folder.keep()
             for note in slow_answer_notes(self._config):
                 self._log.event("warning", note)
             self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
@@ -459,10 +459,4 @@ def run_live(
         RunFolder(path, is_open=True) as folder,
         SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
     ):
-        run: LiveRun | None = None
-        try:
-            run = LiveRun(config, folder, setup, log, sandbox=sandbox, has_report=has_report)
-            return run.run(duration_s)
-        finally:
-            if run is None or not run.has_begun:
-                shutil.rmtree(path, ignore_errors=True)
+        return LiveRun(config, folder, setup, log, sandbox=sandbox, has_report=has_report).run(duration_s)

@@ -30,11 +30,13 @@ class RunFolder:
     def __init__(self, path: Path, *, is_open: bool = False, is_there: bool = False) -> None:
         """Raises InputError at once when the folder exists or cannot be made, so that no run is done in vain.
 
-        is_open: it has its name from the beginning and stays, whatever happens: a live session fills it as it goes.
+        is_open: it has its name from the beginning and stays, whatever happens, once `keep` was called: a live session
+        fills it as it goes.
         is_there: that of such a session, which goes on being filled.
         """
         self.path = path
         self._is_open = is_open or is_there
+        self._is_kept = is_there
         #: Parents that are made for it, innermost first; they go again when nothing is published.
         self._made: list[Path] = []
         self._aside = path
@@ -62,9 +64,13 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_open:
+        if not self._is_kept:
             shutil.rmtree(self._aside, ignore_errors=True)
         self._remove_made()
+
+    def keep(self) -> None:
+        """Lets a folder that is open stay from here on."""
+        self._is_kept = True
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """A JSON file; NaN and infinity, which JSON lacks, become null."""

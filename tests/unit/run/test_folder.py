@@ -130,8 +130,24 @@ def test_a_full_disk_leaves_no_part_of_a_file_in_a_sessions_folder(name: str, tm
         with files_up_to(100), pytest.raises(InputError, match="cannot be written"):
             folder.write_bytes(name, bytes(200))
         assert not any(path.is_file() for path in tmp_path.rglob("*"))
+        folder.keep()
         folder.write_bytes(name, bytes(200))
     assert (tmp_path / "run" / name).read_bytes() == bytes(200)
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_sessions_folder_stays_once_it_is_kept(is_kept: bool, tmp_path: Path) -> None:
+    def run() -> None:
+        with RunFolder(tmp_path / "runs" / "run", is_open=True) as folder:
+            folder.write_json("a.json", {})
+            if is_kept:
+                folder.keep()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert (tmp_path / "runs" / "run" / "a.json").exists() == is_kept
+    assert (tmp_path / "runs").exists() == is_kept
 
 
 @pytest.mark.parametrize(("is_open", "synced"), [(True, 2), (False, 0)])
