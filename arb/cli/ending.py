@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 import click
 
@@ -38,8 +39,15 @@ class Ending:
             try:
                 stream.flush()
             except OSError:
-                with contextlib.suppress(OSError, ValueError):
-                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                lead_nowhere(stream)
+
+
+def lead_nowhere(stream: TextIO) -> None:
+    """Drops what a stream did not take: Python would try again at its end."""
+    with contextlib.suppress(OSError, ValueError):  # also where it is no file
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def open_closed_streams() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-import os
 import re
 import sys
 import traceback
@@ -26,7 +25,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from arb.app.display import write_error
 from arb.app.signals import sigterm_as_ctrl_c
+from arb.cli.ending import lead_nowhere
 from arb.errors import ArbError, ExitCode, InputError
 from connectors.errors import ConnectorError
 
@@ -105,16 +106,13 @@ def _in_one_line() -> Iterator[None]:
 
 
 def _drop_unwritten(out: TextIO) -> None:
-    """What standard output did not take: it was told of, and Python would try again at its end."""
+    """Drops what standard output did not take, of which was told."""
     try:
         out.flush()
     except BrokenPipeError:
         return  # click sees to that
     except OSError:
-        with contextlib.suppress(OSError):  # also where it is no file
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, out.fileno())
-            os.close(null)
+        lead_nowhere(out)
 
 
 class OutputError(InputError, OSError):
@@ -156,14 +154,8 @@ class _Output:
 
 def fail(message: str, code: ExitCode) -> NoReturn:
     """Ends the command with one line on standard error; with the same code where nobody can be told."""
-    tell(f"error: {' '.join(message.split())}")
+    write_error(f"error: {' '.join(message.split())}")
     sys.exit(code)
-
-
-def tell(line: str) -> None:
-    """A line on standard error, where that can still be written."""
-    with contextlib.suppress(OSError):
-        click.echo(line, err=True)
 
 
 def output() -> Console:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from arb.app.display import write_error
 from arb.app.signals import signals_call
 from arb.cli.ending import bounded_end
-from arb.cli.lines import Duration, config_option, listed, load_config, tell
+from arb.cli.lines import Duration, config_option, listed, load_config
 from arb.errors import ExitCode, InputError
 
 
@@ -63,9 +64,9 @@ def record(
             only_words_left(code)
         view.end(ending, progress, config.data.directory)
         for line in silent:
-            tell(f"warning: {line}")
+            write_error(f"warning: {line}")
         if refusals and code == ExitCode.INTERRUPTED:
-            tell(f"warning: {refusals}")
+            write_error(f"warning: {refusals}")
         elif refusals:
             raise InputError(refusals)
         sys.exit(code)
