@@ -270,7 +270,7 @@ class Feed:
         connects = Limiter(venue.limits.connects, venue.limits.connects_ns)
         sessions = []
         routes: dict[str, list[Stream]] = {}
-        for stream in dict.fromkeys(streams):
+        for stream in streams:
             routes.setdefault(venue.route(stream), []).append(stream)
         for route, members in routes.items():
             for numbers, topics in packs_of(venue, self.instruments, members):

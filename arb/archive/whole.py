@@ -65,6 +65,7 @@ def prove(path: Path, name: str, sha256: str | None, stop: threading.Event) -> N
             with gzip.open(path) as file:
                 _read(file, path.stat().st_size * _GROWTH_MAX, stop)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError) as error:
+        # The last is what zipfile raises for a compression that it does not know.
         raise DamagedError(f"is damaged or cut off ({error})") from None
 
 

@@ -40,6 +40,7 @@ def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callabl
     try:
         dispatcher.compile(tuple(typeof(argument) for argument in arguments))
     except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as error:
+        # The last is what Numba raises for Python that it cannot compile.
         raise InputError(f"{strategy.spec}: does not compile: {_reason(error, strategy)}") from None
     except Exception as error:  # Numba's own stumbling over code that it cannot lower
         raise InputError(

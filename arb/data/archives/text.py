@@ -104,7 +104,7 @@ def _read_zip(path: Path, symbol: str, progress: Progress | None) -> Iterator[by
     except _NOT_WHOLE as error:
         reason = str(error) or "its compressed data end early"
         raise InputError(f"{path}: not a whole zip file ({reason}); {AGAIN}") from None
-    except (NotImplementedError, RuntimeError) as error:
+    except (NotImplementedError, RuntimeError) as error:  # zipfile's: an unknown compression, a password
         raise InputError(f"{path}: a zip that cannot be read ({error})") from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
