@@ -26,7 +26,8 @@ from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.data.catalog import Day, select_days
-from arb.data.convert import Conversion, Feed, code_version, convert
+from arb.data.code_version import code_version
+from arb.data.convert import Conversion, Feed, convert
 from arb.data.prune import prune
 from arb.data.usable import book_notes, refuse_unusable
 from arb.leg import Leg

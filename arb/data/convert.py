@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,11 +21,10 @@ import msgspec
 import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
 
-import arb.data
-import arb.data.archives
 import connectors
 from arb.data.cache import RowCache
 from arb.data.catalog import ArchiveDay, Day, Recording, files_of, find_archive_days
+from arb.data.code_version import code_version
 from arb.data.levels import Levels
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
@@ -440,15 +438,5 @@ def adapter_version(venue: Venue) -> list[str]:
     modules = [sys.modules.get(kind.__module__) for kind in type(venue).__mro__[:-1]]
     files = [Path(module.__file__) for module in modules if module is not None and module.__file__]
     ours = Path(connectors.__file__ or "").parent
-    outside = [path for path in dict.fromkeys(files) if path.parent != ours and path.is_file()]
+    outside = [path for path in dict.fromkeys(files) if ours not in path.parents and path.is_file()]
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in outside]
-
-
-@cache
-def code_version() -> str:
-    """A hash of the code that rows depend on, so that changed code never finds rows of the old."""
-    digest = hashlib.sha256()
-    for package in (connectors, arb.data, arb.data.archives):
-        for path in sorted(Path(package.__file__ or "").parent.glob("*.py")):
-            digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:16]

@@ -170,11 +170,6 @@ def test_the_same_bytes_at_another_venue_are_other_rows(tmp_path: Path) -> None:
     assert run(tmp_path / "cache", feed_of([right])).files[0][0].scan.gaps == 0
 
 
-def test_the_code_version_is_that_of_the_sources() -> None:
-    assert convert_module.code_version() == convert_module.code_version.__wrapped__()
-    assert len(convert_module.code_version()) == 16
-
-
 @pytest.mark.parametrize("damage", ["cut", "gone", "empty", "longer"])
 @pytest.mark.parametrize("pattern", ["rows-*.npy", "book-*.npy", "*.json"])
 def test_damaged_entries_are_made_again(tmp_path: Path, damage: str, pattern: str) -> None:
