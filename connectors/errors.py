@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from connectors.text import printable
+
 #: A reason may quote the frame, which may be long.
 REASON_MAX = 200
 
@@ -44,12 +46,7 @@ class DecodeError(ConnectorError):
     def __str__(self) -> str:
         where = f"{self.file}, line {self.line}: " if self.file else ""
         head = self.frame_head.decode("utf-8", "backslashreplace")
-        return _printable(f"{where}{self.venue}: {self.reason}: {head}")
-
-
-def _printable(text: str) -> str:
-    """`text` in one line, without what a terminal would obey."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return printable(f"{where}{self.venue}: {self.reason}: {head}")
 
 
 class TransportError(ConnectorError):

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Self
 
+from connectors.text import one_line
+
 #: Lines that may wait; what comes on top is left out and counted.
 LINES_MAX = 1000
 #: How long the end waits for what is still to be shown.
@@ -121,11 +123,11 @@ def warnings_on(display: Display) -> Iterator[None]:
 
 
 def write_error(line: str) -> None:
-    """A line on standard error, where that can still be written."""
+    """One line on standard error, where that can still be written; see `connectors.text.one_line`."""
     if sys.stderr is None:  # it was closed before the process began
         return
     with contextlib.suppress(OSError):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{one_line(line)}\n")
         sys.stderr.flush()
 
 

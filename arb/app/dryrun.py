@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from arb.app.display import write_error
 from arb.app.legs import leg_of
 from arb.app.run_files import (
     Inputs,
@@ -136,8 +136,7 @@ def refuse_lost(bot: DryRunBot) -> None:
 
 
 def _leave(what: str) -> None:
-    sys.stderr.write(f"error: {what}; nothing is written\n")
-    sys.stderr.flush()
+    write_error(f"error: {what}; nothing is written")
     leave_now(ExitCode.OUR_FAULT)
 
 

@@ -431,7 +431,7 @@ def slow_answer_notes(config: Config) -> list[str]:
 
 def print_error(text: str) -> None:
     """A line on standard error, as commands end with."""
-    write_error(f"error: {' '.join(text.split())}")
+    write_error(f"error: {text}")
 
 
 def run_live(

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from connectors.text import one_line
+
 #: Size at which a log file is put aside, and how many are kept beside the current one.
 _BYTES_MAX, _FILES = 10 << 20, 5
 
@@ -60,7 +62,7 @@ class SessionLog:
 
     def _line(self, event: str, text: str) -> str:
         now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
-        text = " ".join(text.split())
+        text = one_line(text)
         if self._as_json:
             return json.dumps({"time": now, "event": event, "text": text})
         return f"{now} {event} {text}"

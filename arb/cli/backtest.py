@@ -10,7 +10,16 @@ from pathlib import Path
 import click
 
 from arb.cli.download import download_missing
-from arb.cli.lines import Day, ReadingProgress, config_option, latency_option, load_config, output
+from arb.cli.lines import (
+    Day,
+    ReadingProgress,
+    config_option,
+    echo,
+    echo_json,
+    latency_option,
+    load_config,
+    output,
+)
 from arb.errors import InputError
 
 
@@ -61,7 +70,7 @@ def backtest(
         raise InputError(f"--end {end} lies before --start {start}")
     settings = list(overrides)
     if strategy_spec is not None:
-        settings.append(f"strategy.function={json.dumps(strategy_spec)}")
+        settings.append(f"strategy.function={json.dumps(strategy_spec, ensure_ascii=False)}")
     config = load_config(config_path, settings, legs, symbols, data_dir, latency_run=latency_run)
     if is_download:
         end = end or start
@@ -74,15 +83,15 @@ def backtest(
     with ReadingProgress("reading recordings") as progress:
         result = run_backtest(config, start, end, out, progress=progress, has_report=has_report)
     if as_json:
-        click.echo(json.dumps(json.loads((result.folder / "summary.json").read_bytes())))
+        echo_json(json.loads((result.folder / "summary.json").read_bytes()))
     else:
         output().print(summary_view(result.summary.as_dict()))
-        click.echo(f"written to {result.folder}")
+        echo(f"written to {result.folder}")
         if (result.folder / "report.html").exists():
-            click.echo(f"report: {result.folder / 'report.html'}")
+            echo(f"report: {result.folder / 'report.html'}")
     refused = sum(sum(rules.values()) for rules in result.summary.refusals.values())
     if refused:
-        click.echo(
+        echo(
             f"warning: {refused:,} orders were refused by the limits of [risk]; see refusals in summary.json",
             err=True,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import click
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
-from arb.cli.lines import ReadingProgress, Span, config_option, output
+from arb.cli.lines import ReadingProgress, Span, config_option, echo, escape, output
 from arb.data.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode
+from connectors.text import json_line
 
 if TYPE_CHECKING:
     from arb.data.check.report import RecordingReport
@@ -79,7 +78,7 @@ def check(
         )
     if as_json:
         for report in checked.reports:
-            click.echo(report_line(report))
+            echo(report_line(report))
     else:
         console = output()
         console.print(report_table(checked.reports, console.width))
@@ -87,12 +86,12 @@ def check(
         for line in lines[:FINDINGS_MAX]:
             console.print(line, soft_wrap=True, highlight=False)
         if len(lines) > FINDINGS_MAX:
-            click.echo(f"{len(lines) - FINDINGS_MAX} more findings; --json names all")
+            echo(f"{len(lines) - FINDINGS_MAX} more findings; --json names all")
     for name in checked.unknown_venues:
-        click.echo(f"not checked: {directory / name}: no venue file describes {name}", err=True)
+        echo(f"not checked: {directory / name}: no venue file describes {name}", err=True)
     for source, count in checked.archives.items():
         days = "day" if count == 1 else "days"
-        click.echo(
+        echo(
             f"not checked: {count:,} {days} of {source} in {directory / ARCHIVE_FOLDER / source}: recordings alone "
             "are; arb convert refuses what is wrong with an archive",
             err=True,
@@ -105,7 +104,7 @@ def report_line(report: RecordingReport) -> str:
     """A report as one line of JSON."""
     import msgspec
 
-    return json.dumps({"recording": report.name, **msgspec.to_builtins(report)})
+    return json_line({"recording": report.name, **msgspec.to_builtins(report)})
 
 
 def report_table(reports: Sequence[RecordingReport], width: int) -> Table:

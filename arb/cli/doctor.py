@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
-from arb.cli.lines import Span, config_option, listed, load_config, output
+from arb.cli.lines import Span, config_option, echo, echo_json, escape, listed, load_config, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -69,11 +67,11 @@ def doctor(
                 "text": check.text,
                 "next": check.next_step,
             }
-            click.echo(json.dumps(line))
+            echo_json(line)
     else:
         output().print(check_table(checks))
         counts = {level: sum(check.level == level for check in checks) for level in Level}
-        click.echo(", ".join(f"{count} {level.value}" for level, count in counts.items() if count))
+        echo(", ".join(f"{count} {level.value}" for level, count in counts.items() if count))
     sys.exit(ExitCode.DIFFERENCES if worst(checks) == Level.FAIL else ExitCode.DONE)
 
 

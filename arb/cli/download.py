@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import date
 from itertools import groupby
@@ -14,7 +13,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from arb.cli.lines import CountProgress, Day, ReadingProgress, config_option, load_config, output
+from arb.cli.lines import (
+    CountProgress,
+    Day,
+    ReadingProgress,
+    config_option,
+    echo,
+    echo_json,
+    load_config,
+    output,
+)
 from arb.errors import InputError
 
 if TYPE_CHECKING:
@@ -75,7 +83,7 @@ def download(
         plan = downloader.plan(start, end or start, None if source == "auto" else source, progress)
     if as_json:
         for line in plan_lines(plan):
-            click.echo(json.dumps(line))
+            echo_json(line)
     else:
         show_plan(plan, output())
     warn_of(plan)
@@ -110,13 +118,13 @@ def fetch_plan(downloader: Downloader, plan: Plan, config: Config, *, is_agreed:
         count = downloader.carry_out(plan, progress)
     folder = downloader.directory / "archive"
     files = "file" if count == 1 else "files"
-    click.echo(f"{count} {files} fetched into {folder}" if count else f"all files are in {folder}", err=True)
+    echo(f"{count} {files} fetched into {folder}" if count else f"all files are in {folder}", err=True)
 
 
 def warn_of(plan: Plan) -> None:
     """Says what a backtest of the plan will lack."""
     for warning in plan.warnings():
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
 
 
 def show_plan(plan: Plan, console: Console) -> None:

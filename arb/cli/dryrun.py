@@ -24,11 +24,13 @@ from arb.cli.lines import (
     ReadingProgress,
     Span,
     config_option,
+    echo,
     latency_option,
     load_config,
     output,
 )
 from arb.errors import ExitCode, InputError
+from connectors.text import json_line
 
 if TYPE_CHECKING:
     from arb.app.dryrun import DryRunResult
@@ -90,7 +92,7 @@ def dry_run(
         raise InputError("--port-base is that of a running sandbox: give --sandbox as well")
     settings = list(overrides)
     if strategy_spec is not None:
-        settings.append(f"strategy.function={json.dumps(strategy_spec)}")
+        settings.append(f"strategy.function={json.dumps(strategy_spec, ensure_ascii=False)}")
     config = load_config(
         config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
     )
@@ -130,10 +132,10 @@ def _live(
     from arb.app.dryrun_live import run_live
 
     is_watched = sys.stdout.isatty() and not as_json
-    echo = None if is_watched else lambda line: click.echo(line, err=True)
+    lines = None if is_watched else lambda line: echo(line, err=True)
     from arb.cli.session_view import SessionTable, StatusLine
 
-    viewer: SessionTable | StatusLine = StatusLine(lambda text: click.echo(text, err=True))
+    viewer: SessionTable | StatusLine = StatusLine(lambda text: echo(text, err=True))
     if is_watched:
         viewer = SessionTable(config.strategy.min_spread_bps)
     return run_live(
@@ -144,7 +146,7 @@ def _live(
         has_report=has_report,
         log_json=log_json,
         viewer=viewer,
-        echo=echo,
+        echo=lines,
     )
 
 
@@ -196,7 +198,7 @@ def _told(result: DryRunResult, *, as_json: bool) -> str:
     from arb.report.terminal import summary_view
 
     if as_json:
-        return json.dumps(json.loads((result.folder / "summary.json").read_bytes()))
+        return json_line(json.loads((result.folder / "summary.json").read_bytes()))
     shown = output()
     page = Console(file=io.StringIO(), width=shown.width, force_terminal=shown.is_terminal)
     with page.capture() as summary:
@@ -212,7 +214,7 @@ def _told(result: DryRunResult, *, as_json: bool) -> str:
 def _print(text: str, *, as_json: bool) -> None:
     """The folder has it all: an output that takes no table changes no exit code."""
     try:
-        click.echo(text, color=True)
+        click.echo(text, color=True)  # rendered by rich from cells that were escaped
     except OSError:
         if as_json:
             raise

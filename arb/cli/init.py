@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from arb.cli.lines import echo
+
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
@@ -14,4 +16,4 @@ def init(directory: Path) -> None:
     from arb.config import write_templates
 
     for path in write_templates(directory):
-        click.echo(path)
+        echo(str(path))

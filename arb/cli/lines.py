@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
 
 import click
+from rich import markup
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -30,6 +31,7 @@ from arb.app.signals import sigterm_as_ctrl_c
 from arb.cli.ending import lead_nowhere
 from arb.errors import ArbError, ExitCode, InputError
 from connectors.errors import ConnectorError
+from connectors.text import json_line, printable
 
 if TYPE_CHECKING:
     from arb.config import Config
@@ -77,7 +79,7 @@ class CommandGroup(click.Group):
         except KeyboardInterrupt:
             fail("interrupted", ExitCode.INTERRUPTED)
         except Exception as error:  # the root: whatever is left is our fault, and is told with its traceback
-            traceback.print_exc()
+            _write_traceback()
             name = type(error).__name__
             fail(
                 f"{name}: {error} (a fault of arb: please report it with the lines above)", ExitCode.OUR_FAULT
@@ -154,8 +156,36 @@ class _Output:
 
 def fail(message: str, code: ExitCode) -> NoReturn:
     """Ends the command with one line on standard error; with the same code where nobody can be told."""
-    write_error(f"error: {' '.join(message.split())}")
+    write_error(f"error: {message}")
     sys.exit(code)
+
+
+def _write_traceback() -> None:
+    """Writes the traceback of the current exception to standard error.
+
+    Behind a bar: its message may quote a venue, and hold line breaks that would look like lines of ours.
+    """
+    with contextlib.suppress(OSError):
+        for line in traceback.format_exc().splitlines():
+            echo(f"| {line}", err=True)
+
+
+def echo(line: str, *, err: bool = False) -> None:
+    """Prints one line, as `connectors.text.printable`: the one way for text to standard output.
+
+    err: to standard error instead.
+    """
+    click.echo(printable(line), err=err)
+
+
+def echo_json(value: Any) -> None:
+    """Prints a line of JSON."""
+    click.echo(json_line(value))
+
+
+def escape(text: str) -> str:
+    """Text for a cell or line that `rich` renders: printable, and without markup of its own."""
+    return markup.escape(printable(text))
 
 
 def output() -> Console:
@@ -221,7 +251,7 @@ def load_config(
 
     settings = list(overrides)
     if data_dir is not None:
-        settings.append(f"data.directory={json.dumps(str(data_dir))}")
+        settings.append(f"data.directory={json.dumps(str(data_dir), ensure_ascii=False)}")
     with main_file(path, is_sandbox=is_sandbox) as file:
         config = load(file, settings, listed(legs), listed(symbols))
     if latency_run is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from abc import ABC, abstractmethod
@@ -10,15 +9,14 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-import click
 from rich import box
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from arb.app.record import Ending, Line, Progress
+from arb.cli.lines import echo, echo_json, escape
 from connectors.feed_state import FeedStatus
 
 #: Between two status lines where there is no terminal. The first comes soon, so that a log shows how it began.
@@ -56,7 +54,7 @@ class View(ABC):
 
     def end(self, ending: Ending, progress: Progress, directory: str) -> None:
         """Called once, when the files are whole."""
-        click.echo(f"{ending.value}: {_total(progress)} in {directory}")
+        echo(f"{ending.value}: {_total(progress)} in {directory}")
 
 
 def silences(progress: Progress) -> list[str]:
@@ -76,11 +74,11 @@ class JsonView(View):
     """A JSON line a second."""
 
     def show(self, progress: Progress) -> None:
-        click.echo(json.dumps(progress_line(progress)))
+        echo_json(progress_line(progress))
         sys.stdout.flush()
 
     def end(self, ending: Ending, progress: Progress, directory: str) -> None:
-        click.echo(json.dumps({"ended": ending.value, "directory": directory, **progress_line(progress)}))
+        echo_json({"ended": ending.value, "directory": directory, **progress_line(progress)})
 
 
 class LineView(View):
@@ -92,7 +90,7 @@ class LineView(View):
     def show(self, progress: Progress) -> None:
         if progress.elapsed_s >= self._due_s:
             self._due_s = progress.elapsed_s + LINE_EVERY_S
-            click.echo(status_line(progress))
+            echo(status_line(progress))
             sys.stdout.flush()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich import box
 from rich.table import Table
 
 from arb.cli.check import check
-from arb.cli.lines import ReadingProgress, config_option, output
+from arb.cli.lines import ReadingProgress, config_option, echo, echo_json, escape, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
         offset_ns, converted = convert_all(directory, venues, out, progress)
     _show(conversion_lines(converted), as_json)
     folder = converted[0].path.parent if out is None else out
-    click.echo(f"clock offset {offset_ns / 1e6:,.3f} ms; row files in {folder} (--json names each)", err=True)
+    echo(f"clock offset {offset_ns / 1e6:,.3f} ms; row files in {folder} (--json names each)", err=True)
 
 
 @click.group()
@@ -97,11 +96,11 @@ def cache(is_clearing: bool, as_json: bool) -> None:
     folder, held, deleted = clear_cache() if is_clearing else shown_cache()
     if as_json:
         line = {"directory": str(folder), **held._asdict()}
-        click.echo(json.dumps(line | ({"deleted": deleted._asdict()} if deleted else {})))
+        echo_json(line | ({"deleted": deleted._asdict()} if deleted else {}))
         return
     if deleted:
-        click.echo(f"deleted: {_usage_text(deleted)}")
-    click.echo(f"{folder}: {_usage_text(held)}")
+        echo(f"deleted: {_usage_text(deleted)}")
+    echo(f"{folder}: {_usage_text(held)}")
 
 
 def _usage_text(held: Usage) -> str:
@@ -150,7 +149,7 @@ def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
     """The lines as a table that fits a terminal, or with their files as JSON lines."""
     if as_json:
         for line in lines:
-            click.echo(json.dumps(line))
+            echo_json(line)
         return
     names = [name for name in lines[0] if name != "file"]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -158,7 +157,7 @@ def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
         is_number = isinstance(lines[0][name], int | float) and not isinstance(lines[0][name], bool)
         table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
     for line in lines:
-        table.add_row(*(_text(line[name]) for name in names))
+        table.add_row(*(escape(_text(line[name])) for name in names))
     output().print(table)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
-from arb.cli.lines import output
+from arb.cli.lines import echo, echo_json, output
 
 
 @click.command()
@@ -20,7 +19,7 @@ def report(run: Path, as_json: bool) -> None:
 
     summary = report_run(run).as_dict()
     if as_json:
-        click.echo(json.dumps(summary))
+        echo_json(summary)
     else:
         output().print(summary_view(summary))
-        click.echo(f"report: {run / 'report.html'}")
+        echo(f"report: {run / 'report.html'}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import click
 
 from arb.app.display import Display, DisplayHandler
 from arb.cli.ending import bounded_end
-from arb.cli.lines import config_option
+from arb.cli.lines import config_option, echo, echo_json
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -97,9 +96,9 @@ def record(
                 "bytes": file.size,
                 "file": str(file.path),
             }
-            click.echo(json.dumps(line))
+            echo_json(line)
         else:
-            click.echo(f"{file.path}: {file.frames:,} frames, {file.size / 1e6:.1f} MB, simulated")
+            echo(f"{file.path}: {file.frames:,} frames, {file.size / 1e6:.1f} MB, simulated")
 
 
 @sandbox.command("serve")
@@ -184,13 +183,13 @@ def serve(
         asyncio.run(serve_sandbox(built, started))
         only_words_left(ExitCode.DONE)
     with contextlib.suppress(OSError):
-        click.echo("the recording has ended" if built.ended.is_set() else "stopped")
+        echo("the recording has ended" if built.ended.is_set() else "stopped")
 
 
 def _show_addresses(urls: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({venue: one._asdict() for venue, one in urls.items()}))
+        echo_json({venue: one._asdict() for venue, one in urls.items()})
     else:
         for venue, one in urls.items():
-            click.echo(f"{venue:<13} {one.websocket}  {one.rest}")
+            echo(f"{venue:<13} {one.websocket}  {one.rest}")
     sys.stdout.flush()  # who starts this in a pipe waits for the addresses

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
+
+from arb.cli.lines import escape
+from connectors.text import one_line
 
 if TYPE_CHECKING:
     from arb.app.session_state import SessionView
@@ -82,7 +84,7 @@ def session_table(view: SessionView, threshold_bps: float) -> Group:
     for edge in view.edges:
         shown = "-" if math.isnan(edge.edge_bps) else f"{edge.edge_bps:+.2f} bps"
         edges.add_row(escape(edge.buy), escape(edge.sell), shown, f"{threshold_bps:.2f} bps")
-    events = [Text(event, no_wrap=True, overflow="ellipsis") for event in view.events]
+    events = [Text(one_line(event), no_wrap=True, overflow="ellipsis") for event in view.events]
     return Group(
         books, Text(""), edges, Text(""), Text(_money(view)), *events, Text("Ctrl+C ends the session")
     )

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
-from arb.cli.lines import output
+from arb.cli.lines import echo, echo_json, escape, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -36,10 +34,10 @@ def verify(run: Path, data: Path | None, as_json: bool) -> None:
 
     found = verify_run(run, data)
     if as_json:
-        click.echo(json.dumps(_as_dict(found)))
+        echo_json(_as_dict(found))
     else:
         for fact in found.facts:
-            click.echo(fact)
+            echo(fact)
         for replay in found.replays:
             _show(replay)
     sys.exit(ExitCode.DONE if found.is_proven else ExitCode.DIFFERENCES)
@@ -47,7 +45,7 @@ def verify(run: Path, data: Path | None, as_json: bool) -> None:
 
 def _show(replay: Replay) -> None:
     count = len(replay.differences)
-    click.echo(f"{replay.engine}: {replay.fills:,} fills, {count:,} difference{'s' * (count != 1)}")
+    echo(f"{replay.engine}: {replay.fills:,} fills, {count:,} difference{'s' * (count != 1)}")
     if not count:
         return
     table = Table(box=box.SIMPLE_HEAD)
@@ -59,7 +57,7 @@ def _show(replay: Replay) -> None:
         )
     output().print(table)
     if count > _SHOWN:
-        click.echo(f"... and {count - _SHOWN:,} more: --json tells all")
+        echo(f"... and {count - _SHOWN:,} more: --json tells all")
 
 
 def _as_dict(found: Verification) -> dict[str, object]:

@@ -7,7 +7,6 @@ Every number stands in a `<data>` or `<time>` element whose `data-key` is its pl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from arb.report.page_style import STYLE
 from arb.report.scene import Chart
 from arb.report.summary import Figures
 from arb.report.svg import draw_svg
-from arb.report.wording import UNKNOWN, shown
+from arb.report.wording import UNKNOWN, escape, shown
 
 #: Attempts in the table: those of the largest profit or loss.
 ATTEMPTS_MAX = 200

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 from arb.report.scene import HEIGHT, WIDTH, Chart, Mark, Path, Scene, lay_out
+from arb.report.wording import escape
 
 _MARK = 4.0
 

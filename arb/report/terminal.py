@@ -24,6 +24,7 @@ from arb.report.layout import (
 )
 from arb.report.notes import heading_of
 from arb.report.wording import shown
+from connectors.text import printable
 
 _WIDTH = 100
 #: Further lines are in the files.
@@ -40,7 +41,7 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
     grid.add_row(_column([RESULT, RISK, EDGE], summary), _column([ROUNDS, ATTEMPTS], summary))
     head = Table.grid()
     head.width = _WIDTH
-    for line in (*_notes(summary), Text(title_of(summary), style="bold"), Text(_period(summary))):
+    for line in (*_notes(summary), Text(printable(title_of(summary)), style="bold"), Text(_period(summary))):
         head.add_row(line)
     parts: list[RenderableType] = [head, *_pairs(summary), grid]
     if summary["opportunities"] is not None:
@@ -50,7 +51,10 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
 
 def _notes(summary: Mapping[str, Any]) -> list[Text]:
     notes = summary["notes"]
-    lines = [Text(f"{heading_of(note).upper()}: {note}", style="bold yellow") for note in notes[:_NOTES_MAX]]
+    lines = [
+        Text(f"{heading_of(note).upper()}: {printable(note)}", style="bold yellow")
+        for note in notes[:_NOTES_MAX]
+    ]
     if len(notes) > _NOTES_MAX:
         lines.append(Text(f"... and {len(notes) - _NOTES_MAX} more notes in summary.json", style="yellow"))
     return lines

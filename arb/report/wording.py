@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Callable
 from typing import Any
+
+from connectors.text import printable
 
 UNKNOWN = "-"
 
@@ -14,6 +17,11 @@ def shown(value: Any, kind: str) -> str:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return UNKNOWN
     return KINDS[kind](value)
+
+
+def escape(text: str) -> str:
+    """Text for HTML and SVG: without markup, and as `connectors.text.printable`."""
+    return html.escape(printable(text))
 
 
 def money(value: float) -> str:

@@ -28,6 +28,7 @@ LAYERS = {
     "connectors": Layer.PURE,
     "connectors.types": Layer.WORDS,
     "connectors.errors": Layer.WORDS,
+    "connectors.text": Layer.WORDS,
     "connectors.session": Layer.EDGE,
     "connectors.sockets": Layer.EDGE,
     "connectors.picows_socket": Layer.EDGE,

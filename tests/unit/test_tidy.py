@@ -30,6 +30,17 @@ CLOCKS = frozenset(
     }
 )
 
+#: What shows text, or makes it safe for one reader alone, and the modules that call it behind `connectors.text`.
+SHOWN_BY = {
+    "click.echo": {"arb.cli.lines", "arb.cli.dryrun"},
+    "click.secho": set(),
+    "html.escape": {"arb.report.wording"},
+    "rich.markup.escape": {"arb.cli.lines"},
+    "sys.stderr.write": {"arb.app.display", "arb.__main__"},
+    "sys.stdout.write": set(),
+    "traceback.print_exc": set(),
+}
+
 TODO_WITHOUT_NUMBER = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\s*\((#|issue |decision )?\d+\))")
 
 
@@ -85,6 +96,8 @@ def package_faults(source: str, module: str) -> list[str]:
 def _name_fault(name: str, module: str) -> str:
     if name in {"os.environ", "os.environb", "os.getenv", "os.getenvb"} and module != ENVIRONMENT_READER:
         return f"{name}: only {ENVIRONMENT_READER} reads the environment"
+    if module not in SHOWN_BY.get(name, {module}):
+        return f"{name}: text is shown by echo, echo_json, escape or write_error, which escape it"
     if LAYERS.layer_of(module) not in {LAYERS.Layer.WORDS, LAYERS.Layer.PURE}:
         return ""
     if name in CLOCKS:
@@ -140,6 +153,8 @@ def test_files_are_short_and_their_todos_numbered(path: Path) -> None:
         ("arb.strategy.spread", "import numpy as np\nnp.random.rand()", "2: numpy.random.rand: pure code"),
         ("arb.strategy.spread", "from numpy.random import default_rng", "1: numpy.random.default_rng: pure"),
         ("arb.data.convert", "print('x')", "1: print outside the command line"),
+        ("arb.cli.record", "import click\nclick.echo('x')", "2: click.echo: text is shown by"),
+        ("arb.report.html", "from html import escape", "1: html.escape: text is shown by"),
         ("arb.cli", "try:\n    pass\nexcept:\n    pass", "3: bare except"),
         ("arb.cli", "assert 1", "1: assert is dropped by -O"),
     ],

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from arb.data.recorder.journal import DayKey, cut_torn_line, write_all
+from connectors.text import json_line
 
 #: Detail of an event: anything that JSON knows; bytes are a text as it was received.
 Detail = Any
@@ -46,7 +47,7 @@ class Sidecar:
             self._open(key, local_ts)
         if isinstance(detail, bytes | bytearray | memoryview):
             detail = bytes(detail).decode("utf-8", "replace")
-        line = _ENCODER.encode(Event(local_ts, kind, detail)) + b"\n"
+        line = _line(Event(local_ts, kind, detail))
         try:
             write_all(self.handle, line)
         except OSError:
@@ -69,6 +70,14 @@ class Sidecar:
             self._key = None
             os.close(self.handle)
             self.handle = -1
+
+
+def _line(event: Event) -> bytes:
+    """The line of an event, in printable ASCII: a venue's text commands no terminal that shows the file."""
+    text = _ENCODER.encode(event)
+    if not text.isascii() or b"\x7f" in text:
+        text = json_line(msgspec.json.decode(text)).encode()
+    return text + b"\n"
 
 
 def read_events(path: Path) -> list[Event]:
