@@ -20,7 +20,7 @@ from arb.app.run_files import (
 )
 from arb.app.run_setup import outcome_of, run_folder_path, setup_of
 from arb.backtest.assets import backtest_bot
-from arb.backtest.runner import compile_for, run
+from arb.backtest.runner import compile_ahead, run
 from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
@@ -63,10 +63,9 @@ def run_backtest(
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
         recorder = Recorder(len(legs))
-        bot = backtest_bot(inputs.data, limits, keep_trades=setup.strategy.reads_trades)
-        bound = setup.arguments.bind(bot, recorder)
-        compiled = compile_for(setup.strategy, bound)
-        ended = run(compiled, bound, bot)
+        strategy = compile_ahead(*setup, recorder)
+        bot = backtest_bot(inputs.data, limits, keep_trades=strategy.uses.trades)
+        ended = run(strategy.function, setup.arguments.bind(bot, recorder), bot)
         told = told_of(bot, recorder, legs, is_lost=ended.is_lost)
         outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted)
         manifest = (

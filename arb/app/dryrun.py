@@ -24,7 +24,7 @@ from arb.app.run_files import (
     write_run,
 )
 from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of
-from arb.backtest.runner import compile_for, leave_now
+from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.bot.world import NEVER
 from arb.config import Config
@@ -95,11 +95,8 @@ def replay_inputs(
     A strategy that computes for `hang_s` without calling the bot ends the process: nothing else can.
     """
     recorder = Recorder(len(inputs.legs))
-    bot = DryRunBot(
-        [SimulatedLeg(leg) for leg in inputs.legs], limits, keep_trades=setup.strategy.reads_trades
-    )
-    bound = setup.arguments.bind(bot, recorder)
-    compiled = compile_for(setup.strategy, bound)
+    strategy = compile_ahead(*setup, recorder)
+    bot = DryRunBot([SimulatedLeg(leg) for leg in inputs.legs], limits, keep_trades=strategy.uses.trades)
     arrays = [data.arrays for data in inputs.data]
     began_ns = time.monotonic_ns()
     watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, _leave, may_be_busy=True)
@@ -108,8 +105,8 @@ def replay_inputs(
         strand = replay(
             bot,
             arrays,
-            compiled,
-            bound,
+            strategy.function,
+            setup.arguments.bind(bot, recorder),
             piece_rows=PIECE_ROWS if speed is None else _PACED_ROWS,
             pace=None if speed is None else paced(speed, watchdog),
         )

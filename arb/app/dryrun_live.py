@@ -38,7 +38,7 @@ from arb.app.session_keeper import SessionKeeper
 from arb.app.session_output import SessionOutput, Viewer
 from arb.app.session_state import view_of
 from arb.app.signals import signals_call, signals_wake
-from arb.backtest.runner import compile_for, leave_now
+from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.config import Config, VenueConfig
 from arb.data.recorder.recorder import Recorder as FrameRecorder
@@ -109,14 +109,13 @@ class LiveRun:
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
         self._limits = limits_of(config)
+        strategy = compile_ahead(*setup, self._recorder)
         self._bot = DryRunBot(
             [_simulated(leg) for leg in self._legs],
             self._limits,
-            keep_trades=setup.strategy.reads_trades,
+            keep_trades=strategy.uses.trades,
             is_live=True,
         )
-        bound = setup.arguments.bind(self._bot, self._recorder)
-        strategy = compile_for(setup.strategy, bound)
         warm_session(
             [
                 (load_adapter(own.venue), instrument_of(leg))
@@ -124,7 +123,8 @@ class LiveRun:
             ]
         )
         view_of(self._bot, self._legs, [], [])
-        self._strand = Strand(self._bot, strategy, bound)
+        bound = setup.arguments.bind(self._bot, self._recorder)
+        self._strand = Strand(self._bot, strategy.function, bound)
         disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
         orders = [VenueOrder(disorder_ns, 4 * disorder_ns + _SILENCE_NS) for _ in self._legs]
         self._driver = LiveDriver(self._bot, self._strand, orders)

@@ -36,7 +36,7 @@ from arb.app.run_setup import Setup, setup_of
 from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED, finish_killed
 from arb.backtest.assets import backtest_bot
-from arb.backtest.runner import compile_for, run
+from arb.backtest.runner import compile_ahead, run
 from arb.bot.recorder import Recorder
 from arb.config import Config, config_of
 from arb.data.cache import RowCache
@@ -217,16 +217,14 @@ def _replay_session(
         for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
     ]
     recorder = Recorder(len(legs))
-    bot = DryRunBot(
-        simulated, limits_of(config), keep_trades=setup.strategy.reads_trades, start_ts=session.start_ts
-    )
-    bound = setup.arguments.bind(bot, recorder)
+    strategy = compile_ahead(*setup, recorder)
+    bot = DryRunBot(simulated, limits_of(config), keep_trades=strategy.uses.trades, start_ts=session.start_ts)
     end = end_row(session.end_ts + 1)
     strand = replay(
         bot,
         [[one.local, end] for one in again],
-        compile_for(setup.strategy, bound),
-        bound,
+        strategy.function,
+        setup.arguments.bind(bot, recorder),
         venue_rows=[[one.exch, end] for one in again],
     )
     # What it raises here it raised in the session, too; what came before is compared.
@@ -321,9 +319,9 @@ def _from_days(
 
 def _backtest(config: Config, setup: Setup, inputs: Inputs) -> Told:
     recorder = Recorder(len(inputs.legs))
-    bot = backtest_bot(inputs.data, limits_of(config), keep_trades=setup.strategy.reads_trades)
-    bound = setup.arguments.bind(bot, recorder)
-    ended = run(compile_for(setup.strategy, bound), bound, bot)
+    strategy = compile_ahead(*setup, recorder)
+    bot = backtest_bot(inputs.data, limits_of(config), keep_trades=strategy.uses.trades)
+    ended = run(strategy.function, setup.arguments.bind(bot, recorder), bot)
     if ended.is_interrupted:
         raise KeyboardInterrupt
     return told_of(bot, recorder, inputs.legs)

@@ -8,12 +8,16 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from numba import typeof
+from numba import typeof, types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from arb.bot.bot import Bot
+from arb.bot.handle import bot_type
+from arb.bot.recorder import Recorder
 from arb.bot.strategies import compile_strategy
+from arb.bot.uses import Uses, uses_of
 from arb.errors import InputError, StrategyError
+from arb.run.arguments import Arguments
 from arb.run.strategy import LoadedStrategy
 
 #: How long a stopped strategy may take to come back; one that does not call the bot never does.
@@ -34,11 +38,12 @@ class Ended(NamedTuple):
 def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callable[..., Any]:
     """The strategy's machine code for these arguments, from the cache or made now. Raises InputError.
 
-    Nothing is compiled any more once it runs.
+    arguments: values, or Numba types in the place of values that do not exist yet. Nothing is compiled any more once
+    it runs.
     """
     dispatcher = compile_strategy(strategy.function)
     try:
-        dispatcher.compile(tuple(typeof(argument) for argument in arguments))
+        dispatcher.compile(tuple(_type_of(argument) for argument in arguments))
     except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as error:
         # The last is what Numba raises for Python that it cannot compile.
         raise InputError(f"{strategy.spec}: does not compile: {_reason(error, strategy)}") from None
@@ -48,6 +53,19 @@ def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callabl
             "what may be None (feed_latency, order_latency, orders.get) is indexed before it is unpacked"
         ) from None
     return dispatcher
+
+
+class Compiled(NamedTuple):
+    """A compiled strategy, and what a world must provide for it."""
+
+    function: Callable[..., Any]
+    uses: Uses
+
+
+def compile_ahead(strategy: LoadedStrategy, arguments: Arguments, recorder: Recorder) -> Compiled:
+    """The strategy compiled before there is a bot: what it uses decides how the bot is made. Raises InputError."""
+    function = compile_for(strategy, arguments.bind(bot_type, recorder))
+    return Compiled(function, uses_of(function))
 
 
 def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> Ended:
@@ -73,6 +91,10 @@ def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> E
         error = result["error"]
         raise StrategyError(f"the strategy raised {type(error).__name__}: {error}") from None
     return Ended(result.get("value"), is_interrupted)
+
+
+def _type_of(argument: Any) -> Any:
+    return argument if isinstance(argument, types.Type) else typeof(argument)
 
 
 def _call(

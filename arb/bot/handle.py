@@ -28,10 +28,13 @@ from numba.extending import (
     register_model,
 )
 
-from arb.bot.slots import ABI, INDEX, SLOTS, C, Owner, Slot
+from arb.bot.slots import ABI, INDEX, ON_DEMAND, SLOTS, C, Owner, Slot
 from arb.bot.stubs import LLVM_TYPES, function_type
 
 _I64 = ir.IntType(64)
+
+#: What the name of a mark begins with; the slot's name follows.
+MARK = "arb_uses_"
 
 
 class Handle(types.Type):  # type: ignore[misc]
@@ -143,6 +146,20 @@ def emit_call(builder: Any, slot: Slot, handle: Any, values: list[Any]) -> tuple
     return result, [builder.load(cell) for cell in cells]
 
 
+def mark_use(builder: Any, slot: Slot) -> None:
+    """Leave a mark in the module that it calls the slot, where the slot is one that worlds fill on demand.
+
+    The mark is an empty global variable. Linking carries it into the code of every caller, and any cache keeps it with
+    the machine code: typing, which would know it too, does not run when code is loaded. "common" is what Numba gives
+    variables of its own that several modules define; LLVM does not drop it where nothing reads it.
+    """
+    name = MARK + slot.name
+    if slot.name in ON_DEMAND and name not in builder.module.globals:
+        mark = ir.GlobalVariable(builder.module, ir.IntType(8), name)
+        mark.linkage = "common"
+        mark.initializer = ir.Constant(ir.IntType(8), 0)
+
+
 class Member:
     """One method or attribute that is a slot and nothing else.
 
@@ -176,6 +193,7 @@ def bind_method(owner: type, name: str, member: Member) -> None:
 
     @lower_builtin(_key(owner, name), owner, types.VarArg(types.Any))
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        mark_use(builder, member.slot)
         return member.emit(builder, args[0], list(args[1:]))
 
 
@@ -222,6 +240,7 @@ def _register(owner: type) -> None:
 
     @lower_getattr_generic(owner)
     def lower(context: Any, builder: Any, typ: Any, value: Any, attr: str) -> Any:
+        mark_use(builder, _attributes[owner, attr].slot)
         return _attributes[owner, attr].emit(builder, value, [])
 
 

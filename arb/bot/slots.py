@@ -16,7 +16,7 @@ from enum import Enum
 
 #: Changes with the slots, their order or their signatures: part of the Numba types' names, so that machine
 #: code compiled against another table can never be taken for this one's.
-ABI = 1
+ABI = 2
 
 
 class C(Enum):
@@ -125,6 +125,21 @@ SLOTS: tuple[Slot, ...] = (
 
 #: Place of each slot in the table.
 INDEX: dict[str, int] = {slot.name: index for index, slot in enumerate(SLOTS)}
+
+#: Slots that a world fills at a cost, or in another manner, for a strategy that calls them: compiled code that does
+#: carries a mark of each (`handle.mark_use`), which `uses` reads.
+ON_DEMAND = frozenset(
+    {
+        "last_trades",
+        "bid_depth",
+        "ask_depth",
+        "roi_lb_tick",
+        "roi_ub_tick",
+        "bid_qty_at_tick",
+        "ask_qty_at_tick",
+        "snapshot",
+    }
+)
 
 # Data cells, after the functions. 0 is off.
 #: Address of the block of `arb.risk.limits.Limits`.

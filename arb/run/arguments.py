@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from arb.bot.bot import Bot
+from arb.bot.handle import BotType
 from arb.bot.recorder import Recorder
 from arb.errors import ConfigError, InputError
 from arb.run.strategy import INT_MAX, INT_MIN, LoadedStrategy
@@ -54,8 +55,8 @@ class Arguments:
         """The further arguments by name."""
         return self._numbers
 
-    def bind(self, bot: Bot, recorder: Recorder) -> tuple[Any, ...]:
-        """The arguments in order."""
+    def bind(self, bot: Bot | BotType, recorder: Recorder) -> tuple[Any, ...]:
+        """The arguments in order. bot: its type where the strategy is only to be compiled."""
         bound: list[Any] = []
         for name in self._names:
             if name in _BOT_NAMES:

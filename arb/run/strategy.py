@@ -35,11 +35,6 @@ class LoadedStrategy(NamedTuple):
     source_path: Path
     source_sha256: str
 
-    @property
-    def reads_trades(self) -> bool:
-        """Whether its source mentions `last_trades`: keeping public trades costs memory, so it is done on demand."""
-        return "last_trades" in self.source_path.read_text(encoding="utf-8", errors="replace")
-
 
 def load_strategy(spec: str) -> LoadedStrategy:
     """The function that `spec` names. Raises InputError for a missing file or name, or a module that fails to load."""

@@ -80,14 +80,6 @@ def test_a_module_beside_the_file_can_be_imported(write: Write) -> None:
     assert load_strategy(f"{path}:run").function(None) == 7
 
 
-@pytest.mark.parametrize(
-    ("text", "reads"),
-    [("def run(bot): return bot.last_trades(0)", True), ("def run(bot): return 0", False)],
-)
-def test_trades_are_kept_for_those_who_read_them(write: Write, text: str, reads: bool) -> None:
-    assert load_strategy(f"{write(text)}:run").reads_trades is reads
-
-
 def test_a_missing_file_is_named() -> None:
     assert refusal("nowhere.py:run") == (
         "nowhere.py: no such strategy file; --strategy takes FILE.py:FUNCTION or module:function"
