@@ -52,11 +52,17 @@ URLS = ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
 
 TIMES = FeedTimes(session=SessionTimes(link=LinkTimes(), life_margin_ns=5 * S))
 
+#: What can be wrong with the venue's own times: its clock for some seconds, or the stamps of one message.
+CLOCK_FAULTS = ("venue clock", "stamp")
+#: By how much a venue's clock may be wrong: from a little behind to an hour ahead, in s.
+CLOCK_JUMPS_S = (-10, -3, -1, 1, 3, 60, 600, 3600)
+
 #: Every fault; those of the REST interface happen where books are fetched.
 FAULTS = (
     *FRAME_FAULTS,
     *("silence", "disconnect", "slow snapshot", "old snapshot", "bad answer", "wrong clock"),
     *("refused connect", "half-open connect", "half-open", "server shutdown"),
+    *CLOCK_FAULTS,
 )
 REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer")
 
@@ -234,6 +240,13 @@ class Chaos:
         elif fault == "wrong clock":
             self.timers.skew_ns = int(chance.choice((0, 1, -1, 0.05, -0.05, 600, -600)) * S)
             faults.hit(fault, self.timers.true_ns())
+        elif fault == "venue clock":
+            length = int(chance.uniform(0.5, 20) * S)
+            self.server.skew_ns = int(chance.choice(CLOCK_JUMPS_S) * S)
+            self.timers.call_later(length, self._right_clock)
+            faults.hit(fault, self.timers.true_ns() + length)
+        elif fault == "stamp":
+            faults.frames.append((fault, chance.choice((("depth",), ("touch",), ("trade",)))))
         elif fault == "refused connect":
             faults.refuse_connects += chance.randrange(1, 5)
             self._drop("reset")
@@ -266,6 +279,9 @@ class Chaos:
         """Whether the last fault is over for so long that the feed must have recovered."""
         faults = self.net.faults
         return not faults.is_pending and self.timers.true_ns() > faults.over_ns + RECOVERY_NS
+
+    def _right_clock(self) -> None:
+        self.server.skew_ns = 0
 
     def _drop(self, reason: str) -> None:
         for connection in list(self.net.connections):

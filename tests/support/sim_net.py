@@ -7,12 +7,15 @@ from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
+from arb.sandbox.serve.timeline import shift_stamps
 from connectors.batch import Batch
 from connectors.transport import ConnectionListener, RestAnswer
 from connectors.types import RestRequest
 from support.sim_time import MS, S, SimTimers
 from support.sim_venue import SimVenue, Wire
 
+#: By how much a single message may be stamped ahead, in ms.
+STAMP_LEADS_MS = (700, 3_000, 60_000, 3_480_000)
 #: What can happen to a single frame.
 FRAME_FAULTS = ("gap", "duplicate", "reorder", "truncated", "garbage")
 
@@ -116,6 +119,8 @@ class SimConnection:
         if fault == "reorder":
             self._swapped = frame
             return []
+        if fault == "stamp":
+            return [shift_stamps(frame, self._net.chance.choice(STAMP_LEADS_MS))]
         if fault == "truncated":
             return [frame[: self._net.chance.randrange(1, len(frame))]]
         garbage = "".join(self._net.chance.choices('{}[]":,01ae\\ ', k=40))
@@ -188,7 +193,7 @@ class SimNet:
         self.urls: list[str] = []
         self.requests: list[str] = []
         self._old_answers: dict[str, deque[str]] = {}
-        venue.now_ns = timers.true_ns
+        venue.true_ns = timers.true_ns
 
     def latency(self) -> int:
         """One way, in ns."""

@@ -113,8 +113,14 @@ class SimVenue:
         self._timers = timers
         self._steps = 0
         self._late: dict[str, str] = {}
-        #: The venue's clock; set by who knows the true time.
-        self.now_ns: Callable[[], int] = timers.time_ns
+        #: By how much the venue's clock is ahead of the true time: of its stamps and of its answers.
+        self.skew_ns = 0
+        #: What the venue's clock should show; set by who knows the true time.
+        self.true_ns: Callable[[], int] = timers.time_ns
+
+    def now_ns(self) -> int:
+        """The venue's clock."""
+        return self.true_ns() + self.skew_ns
 
     @property
     def is_bybit(self) -> bool:
