@@ -12,14 +12,23 @@ from typing import NamedTuple, TypeVar
 from arb.app.legs import feed_latency_ns, known_instrument, load_adapter
 from arb.config import VenueConfig
 from arb.data.cache import RowCache
-from arb.data.catalog import Day, Recording, files_of, find_archive_days, find_days, find_recordings
+from arb.data.catalog import (
+    Day,
+    Recording,
+    faults_in,
+    files_of,
+    find_archive_days,
+    find_days,
+    find_recordings,
+)
 from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
 from arb.data.compare import CONVERTERS, Comparison, compare
 from arb.data.convert import Feed, RowFile, convert
 from arb.data.npy import NpyWriter
 from arb.data.prune import Usage, prune, usage
-from arb.data.raw import Progress
+from arb.data.raw import Progress, fault_of
+from arb.data.recorder.leftover import Leftover, find_leftovers, leftover_text
 from arb.errors import InputError
 
 #: Recordings, or days of any kind.
@@ -61,8 +70,15 @@ def convert_all(
 
 
 def bytes_of(runs: Iterable[Iterable[Day]]) -> int:
-    """The size of all files together."""
-    return sum(path.stat().st_size for run in runs for day in run for path in files_of(day))
+    """The size of all files together, without those that cannot be read: who reads them names them."""
+    return sum(_size_of(path) for run in runs for day in run for path in files_of(day))
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[Comparison]:
@@ -146,6 +162,8 @@ def clear_cache() -> Cached:
 def list_all(directory: Path) -> list[Recording]:
     """All recordings. Raises InputError where the folder is missing or holds none."""
     recordings = find_recordings(directory)
+    if not recordings and (leftovers := find_leftovers(directory)):
+        raise InputError(leftover_text(directory, leftovers))
     if not recordings:
         archives = len(find_archive_days(directory))
         raise InputError(
@@ -157,12 +175,32 @@ def list_all(directory: Path) -> list[Recording]:
     return recordings
 
 
-def list_days(directory: Path) -> list[Day]:
+class Listed(NamedTuple):
+    """The days of a folder, the days whose last frames are still in journals, and a line for all that is amiss."""
+
+    days: list[Day]
+    leftovers: list[Leftover]
+    warnings: list[str]
+
+
+def list_days(directory: Path) -> Listed:
     """All recordings and all days of archives. Raises InputError where the folder is missing or holds none."""
     days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
-    if not days:
+    leftovers = find_leftovers(directory)
+    if not days and not leftovers:
         raise _nothing(directory)
-    return days
+    readable = [day for day in days if not any(fault_of(path) for path in files_of(day))]
+    return Listed(
+        readable,
+        leftovers,
+        [f"not listed: {line}" for line in faults_in(directory)] + not_finished(directory),
+    )
+
+
+def not_finished(directory: Path) -> list[str]:
+    """A line where frames are still in journals, with the command that moves them; none else."""
+    text = leftover_text(directory, find_leftovers(directory))
+    return [f"not finished: {text}"] if text else []
 
 
 def _days(directory: Path) -> list[Day]:
@@ -176,6 +214,8 @@ def _days(directory: Path) -> list[Day]:
 
 
 def _nothing(directory: Path) -> InputError:
+    if leftovers := find_leftovers(directory):
+        return InputError(leftover_text(directory, leftovers))
     return InputError(
         f"{directory}: no recordings and no archives; recordings are named <venue>/<symbol>_<YYYYMMDD>.gz, archives "
         "lie in archive/<source>/<venue>/<SYMBOL>/"

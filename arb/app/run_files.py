@@ -25,10 +25,11 @@ from arb.bot.cache import bot_compiled
 from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
-from arb.data.catalog import Day, select_days
+from arb.data.catalog import Day, Recording, select_days
 from arb.data.code_version import code_version
 from arb.data.convert import Conversion, Feed, convert
 from arb.data.prune import prune
+from arb.data.recorder.leftover import leftover_notes
 from arb.data.usable import book_notes, refuse_unusable
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
@@ -93,6 +94,10 @@ def read_inputs(
     notes = origin_notes(day for leg_days in days for day in leg_days)
     for leg, leg_days in zip(legs, days, strict=True):
         notes += archive_notes(leg_days, leg.feed_latency_ns)
+    notes += leftover_notes(
+        Path(config.data.directory),
+        [day[:3] for leg_days in days for day in leg_days if isinstance(day, Recording)],
+    )
     if config.data.note is not None:
         notes.append(config.data.note)
     feeds = [

@@ -70,7 +70,7 @@ def check(
     Exit code 4 when one is broken: it cannot be read or decoded, or its times cannot be true.
     """
     from arb.app.legs import known_venues
-    from arb.app.recordings import check_all
+    from arb.app.recordings import check_all, not_finished
 
     with ReadingProgress("reading recordings") as progress:
         checked = check_all(
@@ -87,6 +87,8 @@ def check(
             console.print(line, soft_wrap=True, highlight=False)
         if len(lines) > FINDINGS_MAX:
             echo(f"{len(lines) - FINDINGS_MAX} more findings; --json names all")
+    for line in not_finished(directory):
+        echo(line, err=True)
     for name in checked.unknown_venues:
         echo(f"not checked: {directory / name}: no venue file describes {name}", err=True)
     for source, count in checked.archives.items():

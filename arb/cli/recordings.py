@@ -71,7 +71,8 @@ def list_recordings(directory: Path, as_json: bool) -> None:
     from arb.app.recordings import bytes_of, list_days
     from arb.report.notes import contents_of, source_of
 
-    lines = [
+    listed = list_days(directory)
+    lines: list[dict[str, Any]] = [
         {
             "venue": day.venue,
             "symbol": day.symbol,
@@ -81,9 +82,40 @@ def list_recordings(directory: Path, as_json: bool) -> None:
             "bytes": bytes_of([[day]]),
             "file": str(day.path),
         }
-        for day in list_days(directory)
+        for day in listed.days
     ]
-    _show(lines, as_json)
+    lines += [
+        {
+            "venue": one.venue,
+            "symbol": one.symbol,
+            "day": str(one.day),
+            "source": "journals",
+            "holds": "frames",
+            "bytes": one.bytes,
+            "file": str(one.paths[0]),
+        }
+        for one in listed.leftovers
+    ]
+    if lines:
+        _show(lines, as_json)
+    for warning in listed.warnings:
+        echo(warning, err=True)
+
+
+@data.command("finish")
+@_directory
+def finish(directory: Path) -> None:
+    """Finish the recordings in DIRECTORY that a killed process left in journals.
+
+    Nothing is lost: every frame that was received goes into the .gz of its day.
+    """
+    from arb.data.recorder.leftover import finish_leftovers
+
+    done = finish_leftovers(directory)
+    for one in done:
+        echo(f"{one.venue}:{one.symbol} {one.day}: finished, {one.bytes / 1e6:,.1f} MB of text")
+    if not done:
+        echo(f"{directory}: nothing to finish")
 
 
 @data.command("cache")

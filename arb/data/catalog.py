@@ -6,6 +6,7 @@ book, else Tardis' book, else an archive of the touch alone. Trades alone are no
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
@@ -15,6 +16,8 @@ from typing import NamedTuple
 
 from arb.archive.command import DEFAULT_CONFIG, download_command
 from arb.data.archived import ArchiveFile, ArchiveKind, find_archives, is_received
+from arb.data.raw import fault_of
+from arb.data.recorder.leftover import find_leftovers, leftover_text
 from arb.errors import InputError
 
 #: What a folder of trades lacks, by source.
@@ -101,6 +104,30 @@ def find_recordings(directory: Path) -> list[Recording]:
         if match and day:
             found.append(Recording(path.parent.name, match.group(1).upper(), day, path))
     return sorted(found)
+
+
+def faults_in(directory: Path) -> list[str]:
+    """A line for each recording and each folder of a venue that cannot be read, though its name says that it is one."""
+    lines = [
+        f"{recording.path}: {fault}"
+        for recording in find_recordings(directory)
+        if (fault := fault_of(recording.path))
+    ]
+    return lines + [
+        f"{path}: {fault}" for path in sorted(directory.iterdir()) if (fault := _folder_fault(path))
+    ]
+
+
+def _folder_fault(path: Path) -> str:
+    """Why a folder of recordings cannot be listed; "" where it can be, and for what is none."""
+    try:
+        if path.is_symlink() and not path.exists():
+            return "a link to a folder that does not exist"
+        if path.is_dir():
+            os.scandir(path).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 def _day_of(digits: str) -> date | None:
@@ -194,6 +221,9 @@ def select_days(
     for venue, symbol, days in by_leg:
         missing = [day for day in wanted if day not in days]
         if missing:
+            there = [one for one in find_leftovers(directory) if (one.venue, one.symbol) == (venue, symbol)]
+            if any(one.day in missing for one in there):
+                raise InputError(leftover_text(directory, there))
             command = download_command(directory, legs, missing[0], missing[-1], config)
             raise InputError(
                 f"{_missing(directory, venue, symbol, missing, days)}, or get history: {command}"

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TypeVar
@@ -40,6 +41,7 @@ def read_gzip(
     """What `read` takes of the text, piece by piece, until that is nothing; otherwise as `read_pieces`."""
     done = 0
     try:
+        _refuse_unreadable(path)
         with path.open("rb") as compressed, open_gzip(compressed) as file:
             _hold(compressed)
             if os.fstat(compressed.fileno()).st_size == 0:
@@ -59,6 +61,28 @@ def read_gzip(
         raise InputError(f"{path}: {error.strerror or error}") from None
 
 
+def fault_of(path: Path) -> str:
+    """Why a file cannot be read: a link that leads nowhere, a folder, a missing right; "" where it can be opened.
+
+    What is no regular file is not opened: a pipe would wait for a writer.
+    """
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return "a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file"
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return "a link to a file that does not exist" if path.is_symlink() else "No such file or directory"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _refuse_unreadable(path: Path) -> None:
+    if fault := fault_of(path):
+        raise InputError(f"{path}: {fault}")
+
+
 def _hold(file: IO[bytes]) -> None:
     """Keeps a recorder from adding to the file until it is closed; a recorder waits for its readers."""
     with contextlib.suppress(OSError):  # a file system without locks
@@ -68,6 +92,7 @@ def _hold(file: IO[bytes]) -> None:
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hex. Raises InputError when it cannot be read."""
     try:
+        _refuse_unreadable(path)
         with path.open("rb") as file:
             _hold(file)
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from arb.errors import InputError
 
 _NAME = ".recorder.lock"
+#: `holder_of` holds the lock for a moment itself.
+_RETRY_S = 0.02
 
 
 class FolderLock:
@@ -19,12 +22,12 @@ class FolderLock:
         """Raises InputError while another recorder, of this or another process, holds the folder; OSError."""
         self._handle = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._take()
         except BlockingIOError:
-            holder = os.pread(self._handle, 20, 0).decode("ascii", "replace").strip()
+            holder = _number_in(self._handle)
             os.close(self._handle)
             raise InputError(
-                f"{directory}: another recorder (process {holder or 'unknown'}) writes here; end it, or name "
+                f"{directory}: another recorder (process {holder}) writes here; end it, or name "
                 "another folder with --data"
             ) from None
         except BaseException:
@@ -34,8 +37,40 @@ class FolderLock:
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
+    def _take(self) -> None:
+        """Raises BlockingIOError where the lock is held for longer than `holder_of` holds it."""
+        for is_last in (False, False, True):
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if is_last:
+                    raise
+                time.sleep(_RETRY_S)
+
     def release(self) -> None:
         """Lets go; again: nothing."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def holder_of(directory: Path) -> str | None:
+    """The number of the process that records into a folder, or "unknown"; None where none does."""
+    try:
+        handle = os.open(directory / _NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _number_in(handle)
+    except OSError:  # a file system without locks
+        return None
+    finally:
+        os.close(handle)
+    return None
+
+
+def _number_in(handle: int) -> str:
+    return os.pread(handle, 20, 0).decode("ascii", "replace").strip() or "unknown"
