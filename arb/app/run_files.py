@@ -34,9 +34,10 @@ from arb.data.usable import book_notes, refuse_unusable
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
-from arb.report.notes import archive_notes, origin_notes, source_of
+from arb.report.notes import archive_notes, funds_note, origin_notes, source_of
 from arb.report.run_files import finished_run
 from arb.report.summary import Figures
+from arb.risk.funds import AssetFunds
 from arb.risk.limits import AssetLimits, Limits
 from arb.run.arguments import Arguments
 from arb.run.folder import RunFolder
@@ -159,12 +160,46 @@ def limits_of(config: Config) -> Limits:
         )
         for leg in config.legs
     ]
-    return Limits(assets, orders_max=risk.max_orders_per_second)
+    funds = [
+        AssetFunds(
+            account=leg.venue.name,
+            is_spot=leg.is_spot,
+            base=leg.base,
+            quote=leg.quote,
+            tick_size=leg.tick_size,
+            lot_size=leg.lot_size,
+            contract_size=leg.contract_size,
+            fee=max(leg.fees.maker, leg.fees.taker),
+            leverage=risk.max_leverage,
+        )
+        for leg in config.legs
+    ]
+    return Limits(assets, funds=funds, orders_max=risk.max_orders_per_second)
 
 
 def refusals_of(limits: Limits, legs: Sequence[Leg]) -> dict[str, dict[str, int]]:
     """Orders that the limits refused, by leg and rule."""
     return {leg.name: limits.refusals_by_rule(n) for n, leg in enumerate(legs)}
+
+
+def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
+    """A line for each leg whose orders the account could not pay for."""
+    config = manifest["config"]
+    notes = []
+    for leg, refused in manifest["refusals"].items():
+        venue, _, symbol = leg.partition(":")
+        capital = config["capital"][venue]
+        if refused["funds"]:
+            note = funds_note(
+                leg,
+                refused["funds"],
+                is_spot=config["venues"][venue]["kind"] == "spot",
+                base=capital["base_of"].get(symbol, capital["base"]),
+                quote=capital["quote"],
+                leverage=config["risk"]["max_leverage"],
+            )
+            notes.append(note)
+    return notes
 
 
 @bot_compiled
@@ -189,6 +224,7 @@ def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool 
 
 def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:
     """The files that every run has; the manifest comes last, so that a folder with one is whole."""
+    manifest = {**manifest, "notes": [*manifest["notes"], *funds_notes(manifest)]}
     figures = figures_of_run(finished_run(manifest, told.records, told.final, told.decisions, told.trades))
     by_leg = {str(n): told.records[:, n] for n in range(told.records.shape[1])}
     folder.write_arrays("records.npz", {**by_leg, "final": told.final, "decisions": told.decisions})

@@ -7,7 +7,7 @@ the strategy's thread, without the GIL.
 from __future__ import annotations
 
 import numpy as np
-from hftbacktest.order import BUY, CANCELED, EXPIRED, FILLED, LIMIT, MARKET, NONE, PARTIALLY_FILLED, REJECTED
+from hftbacktest.order import BUY, LIMIT, MARKET, NONE
 from hftbacktest.types import ALL_ASSETS
 from numba import carray
 
@@ -16,8 +16,9 @@ from arb.bot.codes import INVALID_ORDER_REQUEST, LIMIT_EXCEEDED, OK, ORDER_NOT_F
 from arb.bot.fills import log_fills
 from arb.bot.handle import cell, set_cell
 from arb.bot.memory import as_pointer, load_int64
-from arb.bot.orders import order_at
 from arb.bot.slots import CLOSED_TABLE, FILLS, LIMITS, SLOTS, STOPPED
+from arb.bot.working import funds_of, is_finished, is_paid, leaves_at_worst, note_change, working_orders
+from arb.risk.funds import has_funds, lots_of
 from arb.risk.limits import (
     COLUMNS,
     HEADER_ASSETS,
@@ -31,8 +32,6 @@ from arb.risk.limits import (
     has_position_limit,
 )
 
-#: Request under way on an order that is being modified; hftbacktest's Python package has no name for it.
-_REPLACED = 7
 #: hftbacktest's code for "not one of mine", the only order type and time in force above the named ones it
 #: accepts.
 _UNSUPPORTED = 255
@@ -42,52 +41,18 @@ _FUNCTIONS = len(SLOTS)
 
 
 @bot_compiled
-def working_leaves(bot, asset_no, side, except_id):  # type: ignore[no-untyped-def]
-    """What the orders of one side may still trade at the worst, in base units, without order `except_id`.
-
-    Orders on their way count, and so do those being cancelled. One being modified counts with the larger of
-    its quantities, old and new.
-    """
-    total = 0.0
-    orders = bot.orders(asset_no)
-    if len(orders) == 0:
-        return total
-    # The engine's own iterator: nothing changes the orders meanwhile, and its end frees it.
-    iterator = orders.c_orders_values()
-    address = orders.c_orders_values_next(iterator)
-    while address != 0:
-        order = order_at(address)
-        if order.side == side and order.order_id != except_id and not is_finished(order.status):
-            total += leaves_at_worst(order.leaves_qty, order.qty, order.status, order.req)
-        address = orders.c_orders_values_next(iterator)
-    return total
+def header_of(bot):  # type: ignore[no-untyped-def]
+    """The header of the bot's limits, where it has some."""
+    return carray(as_pointer(cell(bot, LIMITS)), HEADER_SIZE, np.int64)
 
 
 @bot_compiled
-def leaves_at_worst(leaves_qty, qty, status, req):  # type: ignore[no-untyped-def]
-    """Quantity that an unfinished order may still trade.
-
-    An order that has not traded may trade all of its quantity, whatever its leaves say: hftbacktest leaves
-    them as they were when an order is modified to a larger quantity.
-    """
-    if (status != PARTIALLY_FILLED or req == _REPLACED) and qty > leaves_qty:
-        return qty
-    return leaves_qty
-
-
-@bot_compiled
-def is_finished(status):  # type: ignore[no-untyped-def]
-    """Whether an order of this status can no longer trade."""
-    return status in (FILLED, CANCELED, EXPIRED, REJECTED)
-
-
-@bot_compiled
-def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves):  # type: ignore[no-untyped-def]
+def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves, own_tick):  # type: ignore[no-untyped-def]
     """Whether the bot's limits let the order pass; the refusal is counted.
 
-    own_leaves: what the order itself may trade already (a modify), 0 for a new one.
+    own_leaves, own_tick: what the order itself may trade already, and at which tick (a modify); 0 for a new one.
     """
-    header = carray(as_pointer(cell(bot, LIMITS)), HEADER_SIZE, np.int64)
+    header = header_of(bot)
     assets = header[HEADER_ASSETS]
     limits = carray(as_pointer(header[HEADER_LIMITS]), (assets, COLUMNS), np.float64)
     refusals = carray(as_pointer(header[HEADER_REFUSALS]), (assets, RULES_COUNT), np.int64)
@@ -103,12 +68,32 @@ def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves
     # The larger of what the order may do before and after a modify.
     worst = max(qty, own_leaves)
     position = bot.position(asset)
-    working = 0.0
-    if has_position_limit(limits[asset]):
-        working = working_leaves(bot, asset, side, order_id) + (worst - qty)
+    funds = funds_of(header)[asset]
+    working, is_covered = 0.0, True
+    if has_position_limit(limits[asset]) or has_funds(funds):
+        others = working_orders(bot, header, funds, asset, side, order_id, False, depth.best_ask)
+        working = others[0] + (worst - qty)
+        if has_funds(funds):
+            tick = touch / funds.tick_size if order_type == MARKET else np.rint(price / funds.tick_size)
+            before = own_tick * lots_of(own_leaves, funds.lot_size)
+            lots = lots_of(worst, funds.lot_size)
+            is_covered = is_paid(bot, header, asset, side, tick, lots, before, position, others)
     now = bot.current_timestamp
     return check_order(
-        header, limits, refusals, ring, asset, side, price, qty, order_type, touch, position, working, now
+        header,
+        limits,
+        refusals,
+        ring,
+        asset,
+        side,
+        price,
+        qty,
+        order_type,
+        touch,
+        position,
+        working,
+        is_covered,
+        now,
     )
 
 
@@ -127,7 +112,7 @@ def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type,
     if asset_no >= bot.num_assets or not is_known(time_in_force, order_type):
         return INVALID_ORDER_REQUEST
     if cell(bot, LIMITS) != 0 and cell(bot, STOPPED) == 0:
-        if not is_allowed(bot, asset_no, order_id, side, price, qty, order_type, 0.0):
+        if not is_allowed(bot, asset_no, order_id, side, price, qty, order_type, 0.0, 0.0):
             return LIMIT_EXCEEDED
     if side == BUY:
         return bot.c_submit_buy_order(asset_no, order_id, price, qty, time_in_force, order_type, wait)
@@ -145,8 +130,16 @@ def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untype
     if cell(bot, LIMITS) != 0 and cell(bot, STOPPED) == 0 and order.req == NONE:
         side = np.int64(order.side)
         leaves = leaves_at_worst(order.leaves_qty, order.qty, order.status, order.req)
-        if not is_allowed(bot, asset_no, order_id, side, price, qty, np.uint8(LIMIT), leaves):
+        tick = np.float64(order.price_tick)
+        if not is_allowed(bot, asset_no, order_id, side, price, qty, np.uint8(LIMIT), leaves, tick):
             return LIMIT_EXCEEDED
+        header = header_of(bot)
+        funds = funds_of(header)[np.int64(asset_no)]
+        if side == BUY and has_funds(funds) and funds.is_spot != 0:
+            if not note_change(
+                bot, header, np.int64(asset_no), order_id, tick * lots_of(leaves, funds.lot_size)
+            ):
+                return LIMIT_EXCEEDED
     return bot.c_modify(asset_no, order_id, price, qty, wait)
 
 

@@ -1,4 +1,4 @@
-"""What a run says of its data in the first lines: that they come of an archive, were simulated, are otherwise not real.
+"""What a run says in its first lines: where its data come from, if not from a venue; what limited its results.
 
 Whoever writes such a recording puts a file `<symbol>_<YYYYMMDD>.origin` of one line beside it.
 """
@@ -28,6 +28,7 @@ _CONTENTS = {
 _RECEIVED = "local times are those of its recorder"
 _MODELLED = "stamped by a latency model"
 _SIMULATED = re.compile(r"[^ ]+: simulated\b")
+_UNPAID = "for lack of funds"
 
 
 def heading_of(note: str) -> str:
@@ -36,7 +37,21 @@ def heading_of(note: str) -> str:
         return "Archive data"
     if note.partition("; ")[2].startswith(_MODELLED):
         return "Archive data, modelled times"
+    if _UNPAID in note:
+        return "Orders refused"
     return "Simulated data" if _SIMULATED.match(note) else "Data not as recorded"
+
+
+def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: float, leverage: float) -> str:
+    """What a run says of a leg whose orders its account could not pay for, with the keys that say what it has."""
+    venue = leg.partition(":")[0]
+    if is_spot:
+        began, keys = f"base {base:.15g} and quote {quote:.15g}", f"[capital.{venue}] base and quote"
+    else:
+        began = f"quote {quote:.15g} at leverage {leverage:.15g}"
+        keys = f"[capital.{venue}] quote, [risk] max_leverage"
+    orders = "1 order was" if refused == 1 else f"{refused:,} orders were"
+    return f"{leg}: {orders} refused {_UNPAID}: the account began with {began} ({keys})"
 
 
 def source_of(day: Day) -> str:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.order import BUY, LIMIT, MARKET
 
+from arb.risk.funds import CHANGE, CHANGES_MAX, FUNDS_ROW, AssetFunds, funds_rows
 from connectors.jit import compiled
 
 # Rules, in the order in which they are checked.
@@ -30,9 +31,11 @@ QTY = 1
 NOTIONAL = 2
 #: Could take the position beyond its largest absolute size.
 POSITION = 3
+#: More than the account holds, can pay or has margin for (`arb.risk.funds`).
+FUNDS = 4
 #: More orders in the rolling window than allowed.
-RATE = 4
-RULES = ("invalid", "qty", "notional", "position", "rate")
+RATE = 5
+RULES = ("invalid", "qty", "notional", "position", "funds", "rate")
 RULES_COUNT = len(RULES)
 
 #: `broken_rule` found none.
@@ -53,7 +56,12 @@ HEADER_RING = 3
 HEADER_RATE_MAX = 4
 HEADER_WINDOW = 5
 HEADER_NEXT = 6
-HEADER_SIZE = 7
+#: Addresses of the assets' records of `arb.risk.funds`, of nothing where the rule is off, and of the changes under
+#: way; their number.
+HEADER_FUNDS = 7
+HEADER_CHANGES = 8
+HEADER_CHANGES_COUNT = 9
+HEADER_SIZE = 10
 
 #: Limits are compared with this much room, relative: 0.1 + 0.2 is not above 0.3.
 _ROOM = 1.0 + 1e-9
@@ -90,12 +98,18 @@ class Limits:
     """The block that a bot checks its orders against. One per run: it counts refusals and remembers sent
     orders.
 
-    assets: one entry per asset number of the bot. orders_max: requests (submits and modifies) allowed in any
-    `window_ns`, over all assets together; 0 is off. Pass it to a bot's constructor, which keeps it alive.
+    assets: one entry per asset number of the bot. funds: likewise, what their accounts hold; without it the rule is
+    off. orders_max: requests (submits and modifies) allowed in any `window_ns`, over all assets together; 0 is off.
+    Pass it to a bot's constructor, which keeps it alive.
     """
 
     def __init__(
-        self, assets: Sequence[AssetLimits], *, orders_max: int = 0, window_ns: int = 1_000_000_000
+        self,
+        assets: Sequence[AssetLimits],
+        *,
+        funds: Sequence[AssetFunds] = (),
+        orders_max: int = 0,
+        window_ns: int = 1_000_000_000,
     ) -> None:
         if orders_max < 0 or window_ns <= 0:
             raise ValueError(
@@ -103,6 +117,8 @@ class Limits:
             )
         if not assets:
             raise ValueError("limits need at least one asset")
+        if funds and len(funds) != len(assets):
+            raise ValueError(f"funds of {len(funds)} assets, but limits of {len(assets)}")
         self._limits = np.array(
             [
                 (_on(asset.qty_max), _on(asset.notional_max), _on(asset.position_max), asset.contract_size)
@@ -118,6 +134,10 @@ class Limits:
         self._header[HEADER_RING] = self._ring.ctypes.data
         self._header[HEADER_RATE_MAX] = orders_max
         self._header[HEADER_WINDOW] = window_ns
+        self._funds = funds_rows(funds) if funds else np.zeros(len(assets), FUNDS_ROW)
+        self._changes = np.zeros(CHANGES_MAX, CHANGE)
+        self._header[HEADER_FUNDS] = self._funds.ctypes.data
+        self._header[HEADER_CHANGES] = self._changes.ctypes.data
 
     @property
     def num_assets(self) -> int:
@@ -192,12 +212,26 @@ def is_rate_free(ring, next_place, window_ns, now):  # type: ignore[no-untyped-d
 
 @compiled
 def check_order(  # type: ignore[no-untyped-def]
-    header, limits, refusals, ring, asset_no, side, price, qty, order_type, touch, position, working, now
+    header,
+    limits,
+    refusals,
+    ring,
+    asset_no,
+    side,
+    price,
+    qty,
+    order_type,
+    touch,
+    position,
+    working,
+    is_paid,
+    now,
 ):
     """Whether the order may be sent; counts the refusal, or the order as sent.
 
-    header, limits (asset, column), refusals (asset, rule), ring: the parts of a `Limits`. An asset number
-    outside them is refused and counted nowhere. Modifies count as orders, at the venues too.
+    header, limits (asset, column), refusals (asset, rule), ring: the parts of a `Limits`. is_paid: whether the
+    account has the money for it. An asset number outside them is refused and counted nowhere. Modifies count as
+    orders, at the venues too.
     """
     if not 0 <= asset_no < len(limits):
         return False
@@ -205,6 +239,8 @@ def check_order(  # type: ignore[no-untyped-def]
         rule = INVALID
     else:
         rule = broken_rule(limits[asset_no], side, price, qty, order_type, touch, position, working)
+    if rule == NO_RULE and not is_paid:
+        rule = FUNDS
     if rule == NO_RULE and header[HEADER_RATE_MAX] > 0:
         place = header[HEADER_NEXT]
         # The way out of a position stays open: an order that only reduces it is counted, never refused for its rate.

@@ -19,6 +19,8 @@ from arb.app.facts import facts_of
 from arb.backtest.assets import LegData
 from arb.bot.strategies import compile_strategy
 from arb.config import load
+from arb.risk.funds import AssetFunds
+from arb.risk.limits import FUNDS, AssetLimits, Limits
 from arb.run.arguments import Arguments
 from arb.run.strategy import load_strategy
 from arb.sim.queue import QUEUE_MODELS
@@ -58,6 +60,30 @@ def test_random_orders_of_all_kinds(seed: int, legs: list[LegData]) -> None:
     assert compared.compiled == 0
     assert compared.orders == 150
     assert compared.fills > 40
+
+
+@pytest.mark.parametrize("is_spot", [True, False])
+def test_the_same_orders_are_refused_for_lack_of_funds(is_spot: bool, legs: list[LegData]) -> None:
+    made: list[Limits] = []
+
+    def limits() -> Limits:
+        funds = [
+            AssetFunds(
+                data.leg.venue if is_spot else "one", is_spot, 0.01, 500.0, data.leg.tick_size, data.leg.lot_size,
+                data.leg.contract_size, data.leg.taker_fee, 2.0,
+            )
+            for data in legs
+        ]  # fmt: skip
+        made.append(Limits([AssetLimits()] * 2, funds=funds))
+        return made[-1]
+
+    compared = compare(random_orders, legs, random_arguments(4, 300), limits=limits)
+
+    assert compared.differing == []
+    assert compared.fills > 20
+    theirs, ours = (each.refusals[:, FUNDS] for each in made)
+    assert list(theirs) == list(ours)
+    assert min(theirs) > 20
 
 
 @pytest.mark.parametrize("latency_ms", [1, 10, 60])

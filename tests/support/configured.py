@@ -106,7 +106,7 @@ class LimitedBot(FakeBot):
         seen = self._last[leg_no]
         is_allowed = check_order.py_func(
             limits._header, limits._limits, limits._refusals, limits._ring, leg_no, side, px, qty, kind,
-            seen.ask if side > 0 else seen.bid, self._values[leg_no].position, 0.0, self.current_timestamp,
+            seen.ask if side > 0 else seen.bid, self._values[leg_no].position, 0.0, True, self.current_timestamp,
         )  # fmt: skip
         if not is_allowed:
             self.refusals.append(20)

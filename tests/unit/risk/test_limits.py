@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.risk.limits import (
+    FUNDS,
     INVALID,
     NO_RULE,
     NOTIONAL,
@@ -193,14 +194,14 @@ def test_the_rate_is_that_of_the_model(orders_max: int, window_ns: int, steps: l
         assert check(limits, now=int(now)) == window.take(int(now))
 
 
-def check(limits: Limits, asset_no: int = 0, now: int = 0, qty: float = 1.0) -> bool:
+def check(limits: Limits, asset_no: int = 0, now: int = 0, qty: float = 1.0, *, is_paid: bool = True) -> bool:
     parts = (limits._header, limits._limits, limits._refusals, limits._ring)
-    return bool(check_order(*parts, asset_no, BUY, 100.0, qty, LIMIT, 100.0, 0.0, 0.0, now))
+    return bool(check_order(*parts, asset_no, BUY, 100.0, qty, LIMIT, 100.0, 0.0, 0.0, is_paid, now))
 
 
 def test_the_codes_are_the_places_of_the_names() -> None:
-    codes = (INVALID, QTY, NOTIONAL, POSITION, RATE)
-    assert [RULES[code] for code in codes] == ["invalid", "qty", "notional", "position", "rate"]
+    codes = (INVALID, QTY, NOTIONAL, POSITION, FUNDS, RATE)
+    assert [RULES[code] for code in codes] == ["invalid", "qty", "notional", "position", "funds", "rate"]
     assert NO_RULE not in codes
 
 
@@ -240,6 +241,16 @@ def test_a_refused_order_takes_no_place_in_the_window() -> None:
     assert check(limits, now=1)
 
 
+def test_an_order_that_is_not_paid_is_refused_and_takes_no_place_in_the_window() -> None:
+    limits = Limits([AssetLimits(qty_max=1.0)], orders_max=1, window_ns=10)
+
+    assert not check(limits, is_paid=False)
+    assert not check(limits, qty=2.0, is_paid=False)
+    assert check(limits)
+
+    assert limits.refusals[0, FUNDS] == limits.refusals[0, QTY] == 1
+
+
 def test_refusals_are_counted_by_asset_and_first_broken_rule() -> None:
     limits = Limits([AssetLimits(), AssetLimits(qty_max=1.0)], orders_max=1)
     check(limits, asset_no=1, qty=2.0)
@@ -248,7 +259,8 @@ def test_refusals_are_counted_by_asset_and_first_broken_rule() -> None:
     check(limits, asset_no=0)
     check(limits, asset_no=0, qty=math.nan)
 
-    assert limits.refusals_by_rule(0) == {"invalid": 1, "qty": 0, "notional": 0, "position": 0, "rate": 1}
+    expected = {"invalid": 1, "qty": 0, "notional": 0, "position": 0, "funds": 0, "rate": 1}
+    assert limits.refusals_by_rule(0) == expected
     assert limits.refusals_by_rule(1)["qty"] == 2
     assert limits.refusals.shape == (2, len(RULES))
     assert limits.refusals[0, RATE] == 1
@@ -294,7 +306,7 @@ def test_an_order_that_only_reduces_is_counted_but_never_refused_for_its_rate() 
 
     def sell(qty: float, now: int) -> bool:
         parts = (limits._header, limits._limits, limits._refusals, limits._ring)
-        return bool(check_order(*parts, 0, SELL, 100.0, qty, LIMIT, 99.0, 1.0, 0.0, now))
+        return bool(check_order(*parts, 0, SELL, 100.0, qty, LIMIT, 99.0, 1.0, 0.0, True, now))
 
     assert sell(0.4, 0)
     assert sell(1.0, 1), "out of the whole position"
