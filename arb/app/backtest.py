@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import leg_of
 from arb.app.recordings import StartProgress
 from arb.app.run_files import (
@@ -56,6 +57,7 @@ def run_backtest(
     is interrupted, there is no page and there are no charts; `arb report` makes them later.
     """
     setup = setup_of(config)
+    notes = configuration_notes(config, setup, World.BACKTEST)
     legs = [leg_of(leg) for leg in config.legs]
     days = days_of_run(config, legs, start, end)
     now = datetime.now(UTC)
@@ -70,7 +72,7 @@ def run_backtest(
         outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted)
         manifest = (
             common_manifest("backtest", config, *setup, now)
-            | inputs_manifest(config, inputs)
+            | inputs_manifest(config, inputs, notes)
             | {"outcome": outcome, "refusals": refusals_of(limits, legs)}
         )
         # Who interrupts does not wait for charts.

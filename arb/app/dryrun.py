@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from arb.app.display import write_error
+from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import leg_of
 from arb.app.run_files import (
     Inputs,
@@ -69,6 +70,7 @@ def run_recorded(
     speed: times as fast as it happened; None: as fast as it goes. Ctrl+C ends it, with the folder whole.
     """
     setup = setup_of(config)
+    notes = configuration_notes(config, setup, World.REPLAY)
     legs = [leg_of(leg) for leg in config.legs]
     days = days_of_run(config, legs, start, end)
     now = datetime.now(UTC)
@@ -78,7 +80,7 @@ def run_recorded(
         told, outcome, exit_code = replay_inputs(setup, inputs, limits, config.dry_run.hang_s, speed=speed)
         manifest = (
             common_manifest("dry-run", config, *setup, now)
-            | inputs_manifest(config, inputs)
+            | inputs_manifest(config, inputs, notes)
             | {"outcome": outcome, "refusals": refusals_of(limits, legs), "speed": speed}
         )
         is_whole = exit_code != ExitCode.INTERRUPTED

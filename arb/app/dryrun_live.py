@@ -23,6 +23,7 @@ import arb
 from arb.app.display import end_within, write_error
 from arb.app.dryrun import DryRunResult, refuse_lost, strategy_error
 from arb.app.feeds import LiveFeed, open_feed
+from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.app.run_files import (
     common_manifest,
@@ -94,8 +95,10 @@ class LiveRun:
             self._venues = _at_sandbox(self._venues, sandbox)
         self._has_report = has_report
         self._began_ns = time.monotonic_ns()
+        world = World.LIVE if sandbox is None else World.SANDBOX
+        self._notes = configuration_notes(config, setup, world)
         self._head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
-            "notes": [] if sandbox is None else ["market data of a sandbox, simulated"]
+            "notes": (["market data of a sandbox, simulated"] if sandbox is not None else []) + self._notes
         }
         self._legs = [leg_of(leg) for leg in config.legs]
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
@@ -218,6 +221,8 @@ class LiveRun:
             self._folder.keep()
             for note in slow_answer_notes(self._config):
                 self._log.event("warning", note)
+            for note in self._notes:
+                self._log.event("note", note)
             self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
             if not self._session.start(self._strand.resume):
                 self._over.set()

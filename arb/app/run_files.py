@@ -262,13 +262,13 @@ def common_manifest(
     }
 
 
-def inputs_manifest(config: Config, inputs: Inputs) -> dict[str, Any]:
-    """What the manifest says of the recorded days that a run was given."""
+def inputs_manifest(config: Config, inputs: Inputs, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """What the manifest says of the recorded days that a run was given; `notes` come behind those of the data."""
     conversion = inputs.conversion
     return {
         "first_day": str(inputs.days[0][0].day),
         "last_day": str(inputs.days[0][-1].day),
-        "notes": inputs.notes,
+        "notes": [*inputs.notes, *notes],
         "clock_offset_ns": conversion.offset_ns,
         "inputs": list(_inputs(config, inputs)),
         "order_latencies": latency_hashes(inputs.legs),

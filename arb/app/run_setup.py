@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arb.app.facts import facts_of
+from arb.app.run_checks import refuse_unfit
 from arb.config import Config
 from arb.errors import ExitCode
 from arb.run.arguments import Arguments
@@ -22,7 +23,8 @@ class Setup(NamedTuple):
 
 
 def setup_of(config: Config) -> Setup:
-    """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters."""
+    """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters, legs or capital."""
+    refuse_unfit(config)
     strategy = load_strategy(config.strategy.function)
     return Setup(
         strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))

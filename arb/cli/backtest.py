@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def backtest(
     if is_download:
         end = end or start
         download_missing(config, start, end, is_agreed=is_agreed)
+        config = replace(config, given=tuple(one for one in config.given if one.path[0] != "archive"))
 
     from arb.app.backtest import run_backtest
     from arb.backtest.runner import leave_now

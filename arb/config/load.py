@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import msgspec
 import tomli
 
 from arb.config.archive import Archive
+from arb.config.given import Given, given_in_main, given_in_venue
 from arb.config.schema import (
     SYMBOL_PLACEHOLDER,
     Capital,
@@ -122,6 +123,8 @@ class Config:
     archive: Archive
     #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
     legs: tuple[Leg, ...]
+    #: What the user set, in the files or for this run; nothing where it comes from a manifest.
+    given: tuple[Given, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Everything in effect, defaults included, as JSON can hold it, in a fixed order.
@@ -163,7 +166,11 @@ def load(
     shelf.refuse_idle_overrides(venues)
     shelf.check_names(checked.capital, main.source)
     _check_symbols(checked, venues, main.source)
-    return _config(checked, names, venues, main.source)
+    given = [*given_in_main(main.tree, main.source)]
+    for name in venues:
+        document = shelf.documents[name][0]
+        given += given_in_venue(name, document.tree, document.source)
+    return replace(_config(checked, names, venues, main.source), given=tuple(given))
 
 
 def config_of(parts: Mapping[str, Any], file: str) -> Config:

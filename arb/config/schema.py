@@ -72,6 +72,14 @@ class Strategy(Table, frozen=True, kw_only=True):
             pattern=r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*\Z",
         ),
     ] = "arb.strategy.spread:run"
+    allow_different_assets: Annotated[
+        bool,
+        key(
+            "",
+            "Whether the built-in strategy may trade legs whose base or quote assets differ (BTCUSDT against ETHUSDT).",
+            form="true or false",
+        ),
+    ] = False
     mode: Annotated[
         Literal["inventory", "convergence"],
         key("", "Whether every attempt stands for itself, or the spread is held until it has come back."),

@@ -90,6 +90,27 @@ def known_keys(kind: type[Struct], path: Path = ()) -> Iterator[KnownKey]:
             )
 
 
+def leaves(kind: type[Struct], tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Path, Any]]:
+    """Every key that a checked tree holds: its path, the path as `known_keys` has it, and its value."""
+    for name, value in tree.items():
+        inner = next(item.type for item in msgspec.structs.fields(kind) if item.name == name)
+        yield from _leaves(inner, name, value, (*path, name), (*path, name))
+
+
+def _leaves(kind: Any, name: str, value: Any, path: Path, known: Path) -> Iterator[tuple[Path, Path, Any]]:
+    if _is_struct(kind):
+        for item in msgspec.structs.fields(kind):
+            if item.name in value:
+                inner = value[item.name]
+                yield from _leaves(item.type, item.name, inner, (*path, item.name), (*known, item.name))
+    elif get_origin(kind) is dict:
+        for own, inner in value.items():
+            placeholder = f"<{_PLACEHOLDERS.get(name, 'name')}>"
+            yield from _leaves(get_args(kind)[1], own, inner, (*path, own), (*known, placeholder))
+    else:
+        yield path, known, value
+
+
 def allowed(kind: Any) -> str:
     """The values that a key takes, in words that fit after "it must be"."""
     form = _extra(kind, "form")

@@ -27,6 +27,10 @@ _CONTENTS = {
 #: How archive notes go on, by which their heading is chosen.
 _RECEIVED = "local times are those of its recorder"
 _MODELLED = "stamped by a latency model"
+#: How notes about the configuration begin.
+NO_EFFECT = "no effect: "
+DIFFERENT_ASSETS = "legs of different assets"
+NO_CAPITAL = "no capital"
 _SIMULATED = re.compile(r"[^ ]+: simulated\b")
 _UNPAID = "for lack of funds"
 
@@ -39,6 +43,8 @@ def heading_of(note: str) -> str:
         return "Archive data, modelled times"
     if _UNPAID in note:
         return "Orders refused"
+    if is_of_configuration(note):
+        return "Configuration"
     return "Simulated data" if _SIMULATED.match(note) else "Data not as recorded"
 
 
@@ -52,6 +58,11 @@ def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: flo
         keys = f"[capital.{venue}] quote, [risk] max_leverage"
     orders = "1 order was" if refused == 1 else f"{refused:,} orders were"
     return f"{leg}: {orders} refused {_UNPAID}: the account began with {began} ({keys})"
+
+
+def is_of_configuration(note: str) -> bool:
+    """Whether a note is about the configuration, not about the data."""
+    return note.startswith((NO_EFFECT, DIFFERENT_ASSETS, NO_CAPITAL))
 
 
 def source_of(day: Day) -> str:

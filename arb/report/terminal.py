@@ -22,12 +22,12 @@ from arb.report.layout import (
     title_of,
     value_at,
 )
-from arb.report.notes import heading_of
+from arb.report.notes import heading_of, is_of_configuration
 from arb.report.wording import shown
 from connectors.text import printable
 
 _WIDTH = 100
-#: Further lines are in the files.
+#: Of the data, and of the configuration; further lines are in the files.
 _NOTES_MAX = 3
 _REASONS_MAX = 6
 #: Lines of the table of legs that only the page has.
@@ -51,12 +51,12 @@ def summary_view(summary: Mapping[str, Any]) -> RenderableType:
 
 def _notes(summary: Mapping[str, Any]) -> list[Text]:
     notes = summary["notes"]
-    lines = [
-        Text(f"{heading_of(note).upper()}: {printable(note)}", style="bold yellow")
-        for note in notes[:_NOTES_MAX]
-    ]
-    if len(notes) > _NOTES_MAX:
-        lines.append(Text(f"... and {len(notes) - _NOTES_MAX} more notes in summary.json", style="yellow"))
+    of_data = [note for note in notes if not is_of_configuration(note)]
+    of_configuration = [note for note in notes if is_of_configuration(note)]
+    chosen = of_data[:_NOTES_MAX] + of_configuration[:_NOTES_MAX]
+    lines = [Text(f"{heading_of(note).upper()}: {printable(note)}", style="bold yellow") for note in chosen]
+    if left_out := len(notes) - len(chosen):
+        lines.append(Text(f"... and {left_out} more notes in summary.json", style="yellow"))
     return lines
 
 

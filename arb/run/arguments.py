@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ Value = Number | tuple[Number, ...]
 
 _BOT_NAMES = ("bot", "hbt")
 _RECORDER_NAMES = ("recorder", "stat", "rec")
+#: What hftbacktest calls the number of a leg.
+_ASSET_NAME = re.compile(r"([a-z0-9_]+_)?(asset|leg)_(no|index)(_[a-z0-9_]+)?")
 _KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -49,6 +52,7 @@ class Arguments:
         if "params" in self._names:
             self.params = _effective(strategy, facts, given, legs)
         self._reject_unused(strategy, given)
+        _refuse_strange_assets(strategy, {**self._numbers, **self.params}, legs)
 
     @property
     def numbers(self) -> Mapping[str, Number]:
@@ -96,6 +100,18 @@ class Arguments:
                 near = difflib.get_close_matches(name, known, 1)
                 hint = f"did you mean {near[0]}?" if near else f"it takes {', '.join(known) or 'none'}"
                 raise ConfigError(f"[strategy.params] {name}: not a parameter of {strategy.spec}; {hint}")
+
+
+def _refuse_strange_assets(strategy: LoadedStrategy, numbers: Mapping[str, Value], legs: int) -> None:
+    """An asset that does not exist is read out of bounds by the compiled strategy: no line would say why it ended."""
+    for name, value in numbers.items():
+        if _ASSET_NAME.fullmatch(name) and not all(
+            0 <= one < legs for one in (value if isinstance(value, tuple) else (value,))
+        ):
+            raise ConfigError(
+                f"[strategy.params] {name} is {value}; {strategy.spec} runs on {legs} legs, whose numbers are 0 to "
+                f"{legs - 1}"
+            )
 
 
 def params_record(params: Mapping[str, Value]) -> np.void:

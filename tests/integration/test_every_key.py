@@ -30,7 +30,9 @@ from support.recording_files import clean_imports
 
 from arb.app.backtest import run_backtest
 from arb.app.facts import facts_of
+from arb.app.idle_keys import Use, World, why_idle
 from arb.app.legs import known_venues, leg_of, load_adapter
+from arb.app.run_setup import setup_of
 from arb.app.sandbox import record_market
 from arb.backtest.assets import LegData, backtest_bot
 from arb.bot.cache import bot_compiled
@@ -188,6 +190,20 @@ STRATEGY = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("key", STRATEGY)
+def test_a_key_that_changes_what_is_traded_is_not_said_to_have_no_effect(
+    key: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.py").write_text("PARAMS = {'x': 1}\n\n\ndef run(bot, params, recorder):\n    return 0\n")
+    case = STRATEGY[key]
+    with clean_imports(tmp_path):
+        config = configured(folder, (*case.base, case.changed))
+        use = Use(World.BACKTEST, config, setup_of(config))
+    (given,) = (one for one in config.given if one.known == key and f"{one.name}=" in f"{case.changed}=")
+    assert why_idle(use, given) is None
+
+
 class Replay(NamedTuple):
     """`changed` instead of `base` makes `differs` of a backtest another one."""
 
@@ -238,6 +254,7 @@ LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_ke
 
 #: No matter of a backtest: the tests, below `tests`, that each of them changes a result of.
 ELSEWHERE = {
+    "strategy.allow_different_assets": "unit/app/test_run_checks.py",
     "data.cache_gb": "integration/test_cache_command.py",
     "record.streams": "unit/app/test_record.py",
     "record.segment_s": "unit/data/test_live_recorder.py",

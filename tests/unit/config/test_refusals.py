@@ -57,8 +57,9 @@ Edit = Callable[[str, str, str], None]
         (
             "strategy.foo.bar=1",
             "--set strategy.foo.bar: [strategy.foo] is not a known section; known here: symbol, legs,"
-            " symbols, function, mode, min_spread_bps, max_edge_bps, max_position_size, inventory_skew_bps,"
-            " rebalance_threshold, rebalance_cost_bps, exit_spread_bps, max_holding_s, basis_halflife_s, params",
+            " symbols, function, allow_different_assets, mode, min_spread_bps, max_edge_bps, max_position_size,"
+            " inventory_skew_bps, rebalance_threshold, rebalance_cost_bps, exit_spread_bps, max_holding_s,"
+            " basis_halflife_s, params",
         ),
         (
             "capital.binance_spo.quote=1",

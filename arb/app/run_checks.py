@@ -1,0 +1,75 @@
+"""What a configuration asks for that no pair can mean: legs of different assets, no capital to trade with.
+
+For the built-in strategy, which trades pairs, it is an error; for a strategy of one's own, which may have a use for it,
+a note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from arb.config import Config, Leg
+from arb.config.assets import difference
+from arb.errors import ConfigError
+from arb.report.notes import DIFFERENT_ASSETS, NO_CAPITAL
+
+#: The strategy that comes with arb.
+BUILT_IN = "arb.strategy.spread:run"
+
+
+def is_built_in(config: Config) -> bool:
+    """Whether the run is of the strategy that comes with arb."""
+    return config.strategy.function == BUILT_IN
+
+
+def refuse_unfit(config: Config) -> None:
+    """Raises ConfigError for what the built-in strategy cannot trade."""
+    if not is_built_in(config):
+        return
+    for line in _different(config):
+        if not config.strategy.allow_different_assets:
+            raise ConfigError(
+                f"{config.file}: [strategy] legs: {line}; name the same assets, or set allow_different_assets = true "
+                "in [strategy]"
+            )
+    for line in _penniless(config):
+        raise ConfigError(f"{config.file}: {line}")
+
+
+def fit_notes(config: Config) -> list[str]:
+    """A line for each such thing that is allowed all the same."""
+    notes = [f"{DIFFERENT_ASSETS}: {line}: sums over both legs mean little" for line in _different(config)]
+    return notes if is_built_in(config) else notes + [f"{NO_CAPITAL}: {line}" for line in _penniless(config)]
+
+
+def has_different_assets(config: Config) -> bool:
+    """Whether the legs of a pair are of different assets."""
+    return any(_different(config))
+
+
+def _pairs(config: Config) -> Iterator[tuple[Leg, Leg]]:
+    return zip(config.legs[::2], config.legs[1::2], strict=True)
+
+
+def _different(config: Config) -> Iterator[str]:
+    for first, second in _pairs(config):
+        if words := difference(first.symbol, second.symbol):
+            yield f"{first.name} and {second.name} cannot be compared: {words}"
+
+
+def _penniless(config: Config) -> Iterator[str]:
+    """Pairs of which neither direction can be paid."""
+    for first, second in _pairs(config):
+        ways = ((first, second), (second, first))
+        if not any(
+            buy.quote > 0.0 and (sell.base if sell.is_spot else sell.quote) > 0.0 for buy, sell in ways
+        ):
+            yield (
+                f"[capital] has nothing to trade {first.name} against {second.name} with: a spot leg buys with "
+                f"quote and sells base, a perpetual needs quote as margin; {_held(first)}, {_held(second)}"
+            )
+
+
+def _held(leg: Leg) -> str:
+    base = f"{leg.base:g} base, " if leg.is_spot else ""
+    return f"{leg.venue.name} has {base}{leg.quote:g} quote"
