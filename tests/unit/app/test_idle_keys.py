@@ -183,7 +183,7 @@ def touches() -> list[Touch]:
         "strategy.mode='convergence' strategy.rebalance_cost_bps=5000.0",
         "risk.cooldown_s=100000.0",
         "risk.max_leverage=0.001",
-        "binance_spot.fees.maker=0.05",
+        "binance_spot.fees.maker=0.0",
     ],
 )
 def test_what_is_said_to_have_no_effect_has_none(folder: Path, changed: str) -> None:
