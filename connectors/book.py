@@ -1,9 +1,10 @@
 """Which changes of a book may be applied: each venue's id rule, and the rows that come of following it.
 
-`receive_delta` and `receive_snapshot` are the rules, pure and tiny. `BookSync` follows them for one instrument: it
+`delta_verdict` and `receive_snapshot` are the rules, pure and tiny. `BookSync` follows them for one instrument: it
 holds changes back until a snapshot comes, drops what the snapshot already contains, and answers a broken chain with
 two DEPTH_CLEAR rows of NaN price, so that a gap is data and the touch reads NaN until the book is proven right again.
-Recordings and live feeds go through the same code. No socket, no clock; the caller's thread.
+Ids that step back break a chain as ids that are missing do; only a repeated message is dropped
+(docs/decisions/0009). Recordings and live feeds go through the same code. No socket, no clock; the caller's thread.
 
 Source: Binance "How to manage a local order book" (spot: read 2026-07-21, USD-M: read 2026-10-23); Bybit v5
 `websocket/public/orderbook.mdx` (read 2026-07-24).
@@ -51,12 +52,25 @@ STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
 BOOK_ORDER, BBO_ORDER = 4, 5
 #: Which of the venue's books of the instrument is followed (NO_BOOK: none yet), messages of others, and their run.
 FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
-STATE_FIELDS = 9
+#: Old changes in a row; those of them that the venue sent later than the change that was applied last, and its time.
+OLD_RUN, STEPPED_RUN, LAST_EXCH_TS = 9, 10, 11
+#: Local times at which the last touch was passed on and the last snapshot was applied.
+BBO_TS, SNAPSHOT_TS = 12, 13
+STATE_FIELDS = 14
 
 NO_BOOK = -1
 _SYNCED = int(Status.SYNCED)
 #: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
 OTHERS_RUN_MAX = 256
+#: So many old changes in a row may be repeats, as of a recording to which some seconds were added twice.
+OLD_RUN_MAX = 64
+#: So many of them may have a later venue time than the newest change, where a server stamps a change as it sends it.
+STEPPED_RUN_MAX = 2
+#: For so long changes may be older than the snapshot: the line of a recorder may have been slow when it was fetched.
+AHEAD_NS_MAX = 10_000_000_000
+#: For so long the book may be older than the last touch, of which no newer one came: the streams are of one connection.
+BEHIND_NS_MAX = 2_000_000_000
+_NEVER = 2**63 - 1
 
 #: Marks in `ival` of a book's rows, for `connectors.clock`: the touch passed on last is older, or newer, than they are.
 NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
@@ -69,53 +83,123 @@ COVERS_BBO = -3
 #: the snapshot must be newer than what was lost.
 HELD_ROWS_MAX = 1 << 18
 HELD_MESSAGES_MAX = 1 << 14
+# Fields of `held`: how many rows and messages are held.
+_HELD_ROWS, _HELD_MESSAGES = 0, 1
 
 
 @compiled
-def receive_delta(rule, state, first_id, last_id, prev_id):  # type: ignore[no-untyped-def]
-    """The verdict on a change of ids first_id..last_id (prev_id: the last id before it, where the venue tells)."""
+def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a change of a book (a record of MESSAGE_DTYPE). Changes nothing."""
     status, known = state[STATUS], state[LAST_ID]
     if status == Status.UNSYNCED:
         # Bybit repairs a book by a new subscription, whose snapshot begins a new chain.
         return Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
+    is_bridging = status == Status.BRIDGING
+    if message.last_id < known or (
+        message.last_id == known and not (is_bridging and rule == SequenceRule.PREVIOUS)
+    ):
+        return Verdict.GAP if _is_step_back(rule, state, message, is_bridging) else Verdict.DROP
     if rule == SequenceRule.SPAN:
-        if last_id <= known:
-            return Verdict.DROP
-        is_next = first_id <= known + 1
+        # Changes overlap where two streams of a book were recorded; behind ids that stepped back it proves nothing.
+        is_next = message.first_id == known + 1 or (message.first_id <= known and state[STEPPED_RUN] == 0)
     elif rule == SequenceRule.PREVIOUS:
-        if status == Status.BRIDGING:
-            if last_id < known:
-                return Verdict.DROP
-            # A snapshot may also end exactly where a change ended that was applied or dropped before.
-            is_next = first_id <= known or prev_id == known
-        else:
-            if last_id <= known:
-                return Verdict.DROP
-            is_next = prev_id == known
+        # A snapshot may also end exactly where a change ended that was applied or dropped before.
+        is_next = message.prev_id == known or (is_bridging and message.first_id <= known)
     else:
-        if last_id <= known:
-            return Verdict.DROP
-        is_next = last_id == known + 1
-    if not is_next:
-        state[STATUS] = Status.UNSYNCED
-        state[GAPS] += 1
+        # A server that began anew may count on from any number; its order of messages tells.
+        is_next = message.last_id == known + 1 and message.first_id >= state[BOOK_ORDER]
+    if not is_next or _is_touch_lost(state, _order_of(rule, message), message.local_ts):
         return Verdict.GAP
-    state[STATUS] = Status.SYNCED
-    state[LAST_ID] = last_id
     return Verdict.APPLY
 
 
 @compiled
-def receive_snapshot(rule, state, last_id):  # type: ignore[no-untyped-def]
-    """The verdict on a snapshot: APPLY, or DROP where the book is already newer than it."""
+def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped-def]
+    """Whether an old change shows that the venue's ids went backwards: it is not one that came before."""
+    if is_bridging:
+        return message.local_ts - state[SNAPSHOT_TS] > AHEAD_NS_MAX
+    if rule == SequenceRule.INCREMENT and 0 < state[BOOK_ORDER] < message.first_id:
+        return True
+    # USD-M changes have the time of the matching engine, which no server changes.
+    stepped_max = 0 if rule == SequenceRule.PREVIOUS else STEPPED_RUN_MAX
+    is_stepped = message.exch_ts > state[LAST_EXCH_TS] and state[STEPPED_RUN] >= stepped_max
+    return is_stepped or state[OLD_RUN] >= OLD_RUN_MAX
+
+
+@compiled
+def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
+    """Whether the last touch has an id that neither the book nor newer touches reach: it would stay for ever."""
+    is_behind = state[BOOK_ORDER] < state[BBO_ORDER] and order < state[BBO_ORDER]
+    return is_behind and local_ts - state[BBO_TS] > BEHIND_NS_MAX
+
+
+@compiled
+def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a best bid and offer, a record of MESSAGE_DTYPE. Changes nothing."""
+    order = _order_of(rule, message)
+    if state[STATUS] == Status.UNSYNCED or order <= state[BOOK_ORDER]:
+        return Verdict.DROP
+    if order < state[BBO_ORDER]:
+        return Verdict.GAP if _is_touch_lost(state, order, message.local_ts) else Verdict.DROP
+    return Verdict.APPLY
+
+
+@compiled
+def _receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a change, taken note of."""
+    verdict = delta_verdict(rule, state, message)
+    if verdict == Verdict.APPLY:
+        state[STATUS] = Status.SYNCED
+        state[LAST_ID] = message.last_id
+        state[LAST_EXCH_TS] = message.exch_ts
+        state[OLD_RUN] = state[STEPPED_RUN] = 0
+    elif verdict == Verdict.GAP:
+        _lose(state)
+    elif verdict == Verdict.DROP:
+        state[OLD_RUN] += 1
+        state[STEPPED_RUN] += message.exch_ts > state[LAST_EXCH_TS]
+    return verdict
+
+
+@compiled
+def _lose(state):  # type: ignore[no-untyped-def]
+    """The chain is broken."""
+    state[STATUS] = Status.UNSYNCED
+    state[GAPS] += 1
+
+
+@compiled
+def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
+    """The verdict on a snapshot: APPLY, or DROP where the book is newer than it, or what is held refutes it."""
+    last_id, known = message.last_id, state[LAST_ID]
     if rule == SequenceRule.INCREMENT:
         state[STATUS] = Status.SYNCED
     else:
-        if state[STATUS] != Status.UNSYNCED and last_id < state[LAST_ID]:
+        if state[STATUS] == Status.SYNCED and last_id < known:
+            return Verdict.DROP
+        # Nothing proves the one before it so far: one of the two is of no use.
+        if (
+            state[STATUS] == Status.BRIDGING
+            and last_id < known
+            and not _joins(rule, held_messages, held, last_id)
+        ):
             return Verdict.DROP
         state[STATUS] = Status.BRIDGING
     state[LAST_ID] = last_id
+    state[LAST_EXCH_TS] = message.exch_ts if rule == SequenceRule.INCREMENT else _NEVER
+    state[OLD_RUN] = state[STEPPED_RUN] = 0
+    state[SNAPSHOT_TS] = message.local_ts
     return Verdict.APPLY
+
+
+@compiled
+def _joins(rule, held_messages, held, last_id):  # type: ignore[no-untyped-def]
+    """Whether the first held change that is newer than a snapshot follows it; so it does where none is newer."""
+    for m in range(held[_HELD_MESSAGES]):
+        change = held_messages[m]
+        if change.last_id > last_id:
+            return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
+    return True
 
 
 class Checkpoint(NamedTuple):
@@ -250,6 +334,7 @@ class BookSync:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Takes up the chain of an earlier recording; the caller puts that book's levels in front of the rows."""
         self._state[STATUS] = checkpoint.status
+        self._state[LAST_EXCH_TS] = _NEVER
         self._state[LAST_ID] = checkpoint.last_id
         self._state[FOLLOWED] = checkpoint.book
 
@@ -288,10 +373,6 @@ class BookSync:
         return room[:count]
 
 
-# Fields of `held`: how many rows and messages are held.
-_HELD_ROWS, _HELD_MESSAGES = 0, 1
-
-
 @compiled
 def receive_messages(  # type: ignore[no-untyped-def]
     rule, keep_bbo, marks_cover, trade_kind, state, rows, messages, held_rows, held_messages, held, out
@@ -313,35 +394,46 @@ def receive_messages(  # type: ignore[no-untyped-def]
                     state[FOLLOWED] = NO_BOOK
                     state[OTHERS_RUN] = 0
                     if state[STATUS] != Status.UNSYNCED:
-                        state[STATUS] = Status.UNSYNCED
-                        state[GAPS] += 1
+                        _lose(state)
                         n = _clear(state, out, n, message.local_ts, message.exch_ts)
                 continue
             state[OTHERS_RUN] = 0
         if kind == Kind.DELTA:
-            verdict = receive_delta(rule, state, message.first_id, message.last_id, message.prev_id)
+            was_bridging = state[STATUS] == Status.BRIDGING
+            verdict = _receive_delta(rule, state, message)
             if verdict == Verdict.GAP:
                 n = _clear(state, out, n, message.local_ts, message.exch_ts)
-                held[:] = 0
+                if not was_bridging:
+                    held[:] = 0
                 verdict = Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
             if verdict == Verdict.APPLY:
+                if was_bridging:
+                    held[:] = 0
                 n = _apply(rule, state, message, rows, marks_cover, out, n)
-            elif verdict == Verdict.HOLD:
-                _hold(rows, message, held_rows, held_messages, held)
             else:
-                state[DROPPED] += 1
+                state[DROPPED] += verdict == Verdict.DROP
+                # A snapshot that nothing proves yet may be of no use: the next one may need what it contains.
+                if verdict == Verdict.HOLD or was_bridging:
+                    _hold(rows, message, held_rows, held_messages, held)
         elif kind == Kind.SNAPSHOT:
-            if receive_snapshot(rule, state, message.last_id) == Verdict.APPLY:
+            if receive_snapshot(rule, state, message, held_messages, held) == Verdict.APPLY:
                 n = _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, out, n)
             else:
                 state[DROPPED] += 1
         elif kind == Kind.BBO and keep_bbo:
-            order = _order_of(rule, message)
-            if state[STATUS] != Status.UNSYNCED and order > state[BOOK_ORDER] and order >= state[BBO_ORDER]:
+            verdict = touch_verdict(rule, state, message)
+            if verdict == Verdict.APPLY:
+                order = _order_of(rule, message)
+                if order > state[BBO_ORDER]:
+                    state[BBO_TS] = message.local_ts
                 state[BBO_ORDER] = order
                 n = _copy(rows, message.row_start, message.row_end, out, n)
             else:
                 state[DROPPED] += 1
+                if verdict == Verdict.GAP:
+                    _lose(state)
+                    held[:] = 0
+                    n = _clear(state, out, n, message.local_ts, message.exch_ts)
         elif kind == trade_kind:
             n = _copy(rows, message.row_start, message.row_end, out, n)
     return n
@@ -392,11 +484,11 @@ def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, 
         if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
             out[row].px = np.nan  # the whole side: what lies beyond the snapshot is no longer known
     last = n
-    count = held[_HELD_MESSAGES]
+    rows_held, count = held[_HELD_ROWS], held[_HELD_MESSAGES]
     held[:] = 0
     for m in range(count):
         delta = held_messages[m]
-        verdict = receive_delta(rule, state, delta.first_id, delta.last_id, delta.prev_id)
+        verdict = _receive_delta(rule, state, delta)
         if verdict == Verdict.APPLY:
             if n == last and message.exch_ts == 0:
                 for row in range(first, last):
@@ -412,6 +504,8 @@ def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, 
             return n
         else:
             state[DROPPED] += 1
+    if state[STATUS] == Status.BRIDGING:
+        held[_HELD_ROWS], held[_HELD_MESSAGES] = rows_held, count
     return n
 
 

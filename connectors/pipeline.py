@@ -253,23 +253,27 @@ class Pipeline:
         if kind in (Kind.CONTROL, Kind.OTHER):
             self.rows = self.rows[:0]
             return Outcome.NOTHING
-        before = self._sync.status, self._sync.gap_count
+        gaps = self._sync.gap_count
         self._chain(offset_ns)
+        if self._sync.gap_count != gaps and self._sync.status == Status.UNSYNCED:
+            self._snapshot = b""
+            return Outcome.BROKEN
         if kind not in (Kind.DELTA, Kind.SNAPSHOT):
             return Outcome.NOTHING
         if self._sync.status == Status.UNSYNCED:
-            if self._sync.gap_count != before[1]:
-                self._snapshot = b""
-                return Outcome.BROKEN
             return Outcome.HELD if self._sync.held_count else Outcome.NOTHING
         return Outcome.BOOK
 
     def receive_snapshot(self, body: bytes, local_ts: int) -> None:
-        """Keeps a snapshot that was fetched, for `join`. Raises DecodeError where it is none."""
+        """Keeps a snapshot that was fetched, for `join`; of two that wait, that of the lower id.
+
+        Raises DecodeError where it is none.
+        """
         if self._decoder.decode(body, local_ts) != Kind.SNAPSHOT:
             raise DecodeError(self._instrument.venue, "the answer is no snapshot", body)
-        self._snapshot = body
-        self._snapshot_id = int(self._decoder.messages[0]["last_id"])
+        last_id = int(self._decoder.messages[0]["last_id"])
+        if not self._snapshot or last_id < self._snapshot_id:
+            self._snapshot, self._snapshot_id = body, last_id
 
     def join(self, local_ts: int, offset_ns: int) -> Outcome:
         """Joins the kept snapshot to the held changes, if they reach as far; the rows are in `rows`.

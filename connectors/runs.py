@@ -23,14 +23,13 @@ from connectors.book import (
     BBO_ORDER,
     BOOK_ORDER,
     FOLLOWED,
-    GAPS,
-    LAST_ID,
     STATUS,
     BookSync,
     Status,
     Verdict,
-    receive_delta,
+    delta_verdict,
     receive_messages,
+    touch_verdict,
 )
 from connectors.clock import OFFSET, RowClock, set_times
 from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
@@ -237,23 +236,21 @@ def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_plain(rule, state, message, local_ts, lead_max):  # type: ignore[no-untyped-def]
+def _is_plain(rule, state, message, lead_max):  # type: ignore[no-untyped-def]
     """Whether a decoded message leaves the book proven and the offset as it is."""
     kind = message.kind
     if kind == Kind.CONTROL or kind == Kind.SNAPSHOT:
         return False
     if kind >= Kind.DELTA and message.symbol < 0:
         return False
-    if message.exch_ts != 0 and message.exch_ts - local_ts > lead_max:
+    if message.exch_ts != 0 and message.exch_ts - message.local_ts > lead_max:
         return False
     if kind == Kind.DELTA:
         if message.book != state[FOLLOWED]:
             return False
-        # The rule writes what follows from it; that is for the chain itself to do.
-        known, gaps = state[LAST_ID], state[GAPS]
-        verdict = receive_delta(rule, state, message.first_id, message.last_id, message.prev_id)
-        state[STATUS], state[LAST_ID], state[GAPS] = Status.SYNCED, known, gaps
-        return verdict != Verdict.GAP
+        return delta_verdict(rule, state, message) != Verdict.GAP
+    if kind == Kind.BBO:
+        return touch_verdict(rule, state, message) != Verdict.GAP
     return True
 
 
@@ -322,9 +319,9 @@ def _run_at(parse_frame: Any) -> Any:
             if stream < 0:
                 return k - first
             rows = parse_frame(text, begin, ends[k], symbols, stamps[k], decoded, 0, message)
-            if rows < 0 or not _is_plain(rules[0], state, message, stamps[k], lead_max):
-                return k - first
             message.local_ts = stamps[k]
+            if rows < 0 or not _is_plain(rules[0], state, message, lead_max):
+                return k - first
             message.row_start, message.row_end = 0, rows
             count = receive_messages(
                 rules[0],

@@ -20,6 +20,9 @@ _S = 1_000_000_000
 FAILURES_NS = (_S // 4, 10 * _S)
 REPEATS_NS = (_S // 10, _S)
 CALM_NS = 10 * _S
+#: How long a book may be ahead of all changes before another one is asked for, the first time and at most; in between
+#: twice as long each time, for where nothing changes the first book was right.
+AHEAD_NS = (3 * _S, 48 * _S)
 #: What a venue's "too many requests" costs where it does not say for how long.
 BLOCKED_NS = 60 * _S
 
@@ -28,7 +31,10 @@ class SnapshotListener(Protocol):
     """Who wants books: the feed."""
 
     def on_snapshot(self, no: int, body: bytes, local_ts: int) -> bool:
-        """The answer to a request for instrument `no`. False: it is no snapshot, and another one is wanted."""
+        """The answer to a request for instrument `no`. False: it is no snapshot, and another one is wanted.
+
+        True, and neither `got` nor `again` called: it waits for the changes to reach it.
+        """
 
     def on_snapshot_event(self, no: int, kind: EventKind, text: str) -> None: ...
 
@@ -54,6 +60,8 @@ class Snapshots:
         self._listener = listener
         self._paces = [Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance) for _ in requests]
         self._timer: list[Timer | None] = [None] * len(requests)
+        #: How long the next book of each may be ahead.
+        self._ahead_ns = [AHEAD_NS[0]] * len(requests)
         #: Which request is the current one; an answer to an earlier one is void.
         self._current = [0] * len(requests)
         self._is_wanted = [False] * len(requests)
@@ -62,6 +70,7 @@ class Snapshots:
         """Asks for a book, as soon as its pace allows, until `got`. Once is enough."""
         if not self._is_wanted[no]:
             self._is_wanted[no] = True
+            self._ahead_ns[no] = AHEAD_NS[0]
             self._plan(no, self._paces[no].delay_ns(self._timers.monotonic_ns()))
 
     def again(self, no: int) -> None:
@@ -108,6 +117,8 @@ class Snapshots:
             wait = answer.retry_after_ns or BLOCKED_NS
             self._weights.block(self._timers.monotonic_ns() + wait)
         if answer.status == 200 and self._listener.on_snapshot(no, answer.body, answer.local_ts):
+            if self._is_wanted[no] and current == self._current[no]:
+                self._await(no)
             return
         if answer.status != 200:
             text = answer.error or f"HTTP {answer.status}"
@@ -116,3 +127,15 @@ class Snapshots:
             now = self._timers.monotonic_ns()
             self._paces[no].fail(now)
             self._plan(no, self._paces[no].delay_ns(now))
+
+    def _await(self, no: int) -> None:
+        """Gives the changes some time to reach the book that came."""
+        ahead_ns = self._ahead_ns[no]
+        self._ahead_ns[no] = min(2 * ahead_ns, AHEAD_NS[1])
+        self._timer[no] = self._timers.call_later(ahead_ns, lambda: self._give_up(no, ahead_ns))
+
+    def _give_up(self, no: int, ahead_ns: int) -> None:
+        """They have not."""
+        text = f"no change reaches the snapshot within {ahead_ns // _S} s"
+        self._listener.on_snapshot_event(no, EventKind.RESYNC, text)
+        self._ask(no)
