@@ -1,5 +1,7 @@
 """Feeds under seeded faults on simulated time: is what they publish NaN or true, and how soon are they back?
 
+Beside each venue with faults runs one without, on the same local clock and offset: its books must be fresh throughout.
+
     python tests/soak/chaos.py --seeds 500          all venues in turn; ends with 1 on the first lie
     python tests/soak/chaos.py --replay 17          one seed again, with all events
 
@@ -17,7 +19,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from support.chaos import FAULTS, Chaos, LieError, Report
+from support.chaos import FAULTS, RECOVERY_NS, Chaos, LieError, Report
 
 from connectors.transport import Event
 
@@ -76,10 +78,22 @@ def summary(reports: list[Report], elapsed_s: float) -> int:
             p50, p99, most = (spans[min(len(spans) - 1, int(q * len(spans)))] / 1e9 for q in (0.5, 0.99, 1))
             head = f"  {venue:14} {len(spans):6} times unknown"
             print(f"{head}, until known again p50 {p50:.2f} s, p99 {p99:.2f} s, most {most:.2f} s")
+    late = [report for report in reports if report.unfresh_ns > RECOVERY_NS]
+    longest = max(reports, key=lambda report: report.unfresh_ns)
+    print(
+        f"longest without a fresh book behind a fault: {longest.unfresh_ns / 1e9:.2f} s (seed {longest.seed}, "
+        f"{longest.venue}); allowed are {RECOVERY_NS / 1e9:.0f} s"
+    )
+    hurt = [report for report in reports if report.unfresh_beside]
+    looks = sum(report.unfresh_beside for report in reports)
+    print(f"books of the venues beside that were not fresh: at {looks} looks in {len(hurt)} seeds")
+    for what, seeds in (("too long without a fresh book", late), ("a venue beside suffered", hurt)):
+        if seeds:
+            print(f"{what}: seeds {', '.join(str(report.seed) for report in seeds[:20])}")
     rare = [fault for fault in FAULTS if hits[fault] < HITS_MIN]
     if rare:
         print(f"hit fewer than {HITS_MIN} times: {', '.join(rare)}; run more seeds")
-    return int(bool(rare) or not share >= KNOWN_MIN)
+    return int(bool(rare or late or hurt) or not share >= KNOWN_MIN)
 
 
 def replay(seed: int) -> int:

@@ -20,6 +20,7 @@ from connectors.bybit import BybitLinear, BybitSpot
 from connectors.feed import Feed
 from connectors.feed_state import FeedStatus
 from connectors.feed_words import Endpoints, FeedTimes
+from connectors.lag import OffsetEstimator
 from connectors.link import LinkTimes
 from connectors.pipeline import Touch
 from connectors.session import SessionTimes
@@ -57,17 +58,26 @@ CLOCK_FAULTS = ("venue clock", "stamp")
 #: By how much a venue's clock may be wrong: from a little behind to an hour ahead, in s.
 CLOCK_JUMPS_S = (-10, -3, -1, 1, 3, 60, 600, 3600)
 
+#: What can be wrong with ids, and data that stop while the connection is answered as ever.
+ID_FAULTS = ("ids step back", "touch ids step back")
+QUIET_FAULTS = ("silence with pongs", "quiet market")
+
 #: Every fault; those of the REST interface happen where books are fetched.
 FAULTS = (
     *FRAME_FAULTS,
     *("silence", "disconnect", "slow snapshot", "old snapshot", "bad answer", "wrong clock"),
     *("refused connect", "half-open connect", "half-open", "server shutdown"),
     *CLOCK_FAULTS,
+    *("snapshot ahead", *ID_FAULTS, *QUIET_FAULTS),
 )
-REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer")
+REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer", "snapshot ahead")
 
 #: So long after a fault is over the feed must have recovered from it.
 RECOVERY_NS = 15 * S
+#: A book is fresh while it is one that the market had at most so long ago.
+FRESH_NS = 3 * S
+#: From its start a feed without faults needs so long for its books.
+BEGIN_NS = 10 * S
 
 
 class LieError(AssertionError):
@@ -112,6 +122,11 @@ class Watch:
     def on_event(self, event: Event) -> None:
         self.events.append(event)
 
+    def is_fresh(self, no: int) -> bool:
+        """Whether the touch is known, and the market's of late."""
+        touch, market = self.check(no), self._markets[no]
+        return touch is not None and market.steps - market.step_of[touch.order_id] <= FRESH_NS // STEP_NS
+
     def check(self, no: int) -> Touch | None:
         """The touch of an instrument, if it is known; LieError where it is not true."""
         if self.feed is None:
@@ -128,9 +143,10 @@ class Watch:
             self.unknown_ns.append(now - since)
             self._unknown_since[no] = None
         market = self._markets[no]
-        true = market.truth.get(touch.order_id)
-        if true is None or not _is_same(touch, true):
-            raise LieError(f"{market.symbol} at {touch.order_id}: published {touch}, true is {true}")
+        truths = [market.truth, *market.truths_before]
+        known = [truth[touch.order_id] for truth in truths if touch.order_id in truth]
+        if not any(_is_same(touch, true) for true in known):
+            raise LieError(f"{market.symbol} at {touch.order_id}: published {touch}, true is {known}")
         rows_touch = self.books[no].touch()
         if not _is_same(touch, TrueTouch(*rows_touch)):
             raise LieError(
@@ -156,6 +172,45 @@ class Report(NamedTuple):
     unknown_ns: list[int]
     checks: int
     simulated_ns: int
+    #: The longest time without a fresh book behind the end of the faults before it.
+    unfresh_ns: int
+    #: How often a book of the venue without faults, which runs beside, was not fresh.
+    unfresh_beside: int
+
+
+class Site:
+    """A simulated venue, the network to it, and a feed of it that is watched."""
+
+    def __init__(
+        self,
+        venue: str,
+        names: list[str],
+        timers: SimTimers,
+        chance: random.Random,
+        *,
+        times: FeedTimes,
+        read_ns: int,
+        offset: OffsetEstimator,
+    ) -> None:
+        self.server = SimVenue(venue, names, timers, random.Random(chance.random()))
+        self.net = SimNet(self.server, timers, random.Random(chance.random()), read_ns=read_ns)
+        self.watch = Watch(self.server, timers)
+        self.feed = Feed(
+            SIM_VENUES[venue],
+            [Instrument(venue, name, TICK, LOT) for name in names],
+            STREAMS,
+            Endpoints(URLS),
+            transport=self.net,
+            rest=self.net,
+            timers=timers,
+            chance=random.Random(chance.random()).random,
+            sink=self.watch,
+            tap=self.watch,
+            times=times,
+            offset=offset,
+        )
+        self.watch.feed = self.feed
+        timers.every(STEP_NS, self.server.step)
 
 
 class Chaos:
@@ -179,34 +234,28 @@ class Chaos:
         self.venue = venue or list(SIM_VENUES)[seed % len(SIM_VENUES)]
         self.timers = SimTimers()
         names = list(SYMBOLS[:symbols])
-        self.server = SimVenue(self.venue, names, self.timers, random.Random(chance.random()))
-        self.net = SimNet(self.server, self.timers, random.Random(chance.random()), read_ns=read_ns)
-        self.watch = Watch(self.server, self.timers)
-        adapter = SIM_VENUES[self.venue]
-        self.feed = Feed(
-            adapter,
-            [Instrument(self.venue, name, TICK, LOT) for name in names],
-            STREAMS,
-            Endpoints(URLS),
-            transport=self.net,
-            rest=self.net,
-            timers=self.timers,
-            chance=random.Random(chance.random()).random,
-            sink=self.watch,
-            tap=self.watch,
-            times=times,
+        offset = OffsetEstimator()
+        site = Site(self.venue, names, self.timers, chance, times=times, read_ns=read_ns, offset=offset)
+        self.server, self.net, self.watch, self.feed = site.server, site.net, site.watch, site.feed
+        beside = list(SIM_VENUES)[(list(SIM_VENUES).index(self.venue) + 1 + seed // 8 % 3) % len(SIM_VENUES)]
+        #: A venue without faults, on the same local clock and the same offset; it runs with `run`.
+        self.beside = Site(
+            beside, names[:1], self.timers, random.Random(seed), times=times, read_ns=0, offset=offset
         )
-        self.watch.feed = self.feed
-        self.timers.every(STEP_NS, self.server.step)
         self.timers.every(100 * MS, self._look)
         self.timers.every(1000 * MS, self.net.keep_answers)
         # The beginning counts as a fault.
         self.net.faults.over_ns = self.timers.true_ns()
-        self.looks = self.known = 0
+        self.looks = self.known = self.unfresh_ns = self.unfresh_beside = 0
+        #: True times at which the books were fresh last.
+        self._fresh_ns = [0] * symbols
+        self._beside_since = 1 << 62
 
     def run(self, span_ns: int = 120 * S, faults: tuple[str, ...] = FAULTS) -> Report:
         """Lets time pass with faults among `faults` at times of chance. Raises LieError."""
         self.feed.start()
+        self.beside.feed.start()
+        self._beside_since = self.timers.monotonic_ns() + BEGIN_NS
         end = self.timers.monotonic_ns() + span_ns
         while self.timers.monotonic_ns() < end:
             self.timers.run(int(self.chance.choice((0.3, 2, 10, 45)) * S))
@@ -222,6 +271,8 @@ class Chaos:
             self.watch.unknown_ns,
             self.watch.checks,
             self.timers.monotonic_ns(),
+            self.unfresh_ns,
+            self.unfresh_beside,
         )
 
     def inject(self, fault: str) -> None:
@@ -236,6 +287,7 @@ class Chaos:
                 faults.slow_snapshots += fault == "slow snapshot"
                 faults.old_snapshots += fault == "old snapshot"
                 faults.bad_answers += fault == "bad answer"
+                faults.snapshots_ahead += fault == "snapshot ahead"
                 faults.frames.append(("gap", ("depth",)))
         elif fault == "wrong clock":
             self.timers.skew_ns = int(chance.choice((0, 1, -1, 0.05, -0.05, 600, -600)) * S)
@@ -245,6 +297,8 @@ class Chaos:
             self.server.skew_ns = int(chance.choice(CLOCK_JUMPS_S) * S)
             self.timers.call_later(length, self._right_clock)
             faults.hit(fault, self.timers.true_ns() + length)
+        elif fault in ID_FAULTS or fault in QUIET_FAULTS:
+            self._inject_at_server(fault)
         elif fault == "stamp":
             faults.frames.append((fault, chance.choice((("depth",), ("touch",), ("trade",)))))
         elif fault == "refused connect":
@@ -255,6 +309,30 @@ class Chaos:
             self._drop("reset")
         elif self.net.connections:
             self._inject_on_connection(fault, chance.choice(self.net.connections))
+
+    def _inject_at_server(self, fault: str) -> None:
+        length = int(self.chance.uniform(1, 20) * S)
+        connections = list(self.net.connections)
+        by = self.chance.choice((3, 50, 2_000, 8_000))
+        for market in self.server.markets.values():
+            if fault == "ids step back":
+                market.step_back(by)
+                length = 0
+            elif fault == "touch ids step back":
+                market.touch_behind = 8_000
+        if fault == "silence with pongs":
+            for connection in connections:
+                connection.is_without_data = True
+        self.server.is_paused = fault == "quiet market"
+        self.timers.call_later(length, lambda: self._end_at_server(connections))
+        self.net.faults.hit(fault, self.timers.true_ns() + length)
+
+    def _end_at_server(self, connections: list[SimConnection]) -> None:
+        self.server.is_paused = False
+        for connection in connections:
+            connection.is_without_data = False
+        for market in self.server.markets.values():
+            market.touch_behind = 0
 
     def _inject_on_connection(self, fault: str, connection: SimConnection) -> None:
         length = 0
@@ -288,8 +366,15 @@ class Chaos:
             connection.drop(reason)
 
     def _look(self) -> None:
+        faults, now = self.net.faults, self.timers.true_ns()
         for no in range(len(self.server.markets)):
             touch = self.watch.check(no)
             if self._is_quiet:
                 self.looks += 1
                 self.known += touch is not None
+            if touch is not None and self.watch.is_fresh(no):
+                self._fresh_ns[no] = now
+            elif not faults.is_pending:
+                self.unfresh_ns = max(self.unfresh_ns, now - max(self._fresh_ns[no], faults.over_ns))
+        if self.timers.monotonic_ns() > self._beside_since:
+            self.unfresh_beside += not self.beside.watch.is_fresh(0)

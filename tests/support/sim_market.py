@@ -37,6 +37,13 @@ class SimMarket:
         #: The last id: Binance's update id, Bybit's `seq`.
         self.id = chance.randrange(10_000, 20_000)
         self.truth: dict[int, TrueTouch] = {}
+        #: The same of ids that were counted once more since.
+        self.truths_before: list[dict[int, TrueTouch]] = []
+        #: Steps so far, and the one at which an id was the market's last.
+        self.steps = 0
+        self.step_of: dict[int, int] = {}
+        #: By how much the ids of best bid and offer are behind those of the book.
+        self.touch_behind = 0
         self._note()
         #: Bybit's number of the book's messages.
         self.u = chance.randrange(1000, 2000)
@@ -54,6 +61,7 @@ class SimMarket:
 
     def step(self, now_ns: int) -> list[tuple[str, str]]:
         """Moves on; the frames of touch and trades as (stream, data)."""
+        self.steps += 1
         for _ in range(self._chance.choice((0, 1, 1, 2, 4))):
             self._change()
         frames = []
@@ -85,6 +93,19 @@ class SimMarket:
             ids += f'"pu":{prev},'
         return "{" + head + ids + levels + "}"
 
+    def step_back(self, by: int) -> None:
+        """Counts on from a lower id, as a server that began anew; Bybit's `u`, its `seq`, or both."""
+        self.truths_before.append(self.truth.copy())
+        what = self._chance.choice(("u", "seq", "both")) if self.is_bybit else "both"
+        if what != "seq":
+            self.u -= min(by, self.u // 2)
+        if what != "u":
+            self.id -= min(by, self.id // 2)
+        self._sent_id = self.id
+        self.id += 1
+        self._first_id = self._first_id and self.id
+        self._note()
+
     def snapshot(self, now_ns: int) -> str:
         """The whole book: of the REST interface, or Bybit's first message."""
         bids, asks = sorted(self.sides[0].items(), reverse=True), sorted(self.sides[1].items())
@@ -99,13 +120,15 @@ class SimMarket:
         bid, ask = max(self.sides[0]), min(self.sides[1])
         best = [(bid, self.sides[0][bid])], [(ask, self.sides[1][ask])]
         if self.is_bybit:
-            return self._bybit_book("snapshot", *best, now_ns, depth=1, u=self.id)
+            number = self.id - self.touch_behind
+            return self._bybit_book("snapshot", *best, now_ns, depth=1, u=number, seq=number)
         px, qty = _px, _qty
         text = f'"b":"{px(bid)}","B":"{qty(best[0][0][1])}","a":"{px(ask)}","A":"{qty(best[1][0][1])}"'
+        number = self.id - self.touch_behind
         if self.venue == "binance_usdm":
             times = f'"E":{now_ns // MS},"T":{now_ns // MS},'
-            return f'{{"e":"bookTicker","u":{self.id},{times}"s":"{self.symbol}",{text}}}'
-        return f'{{"u":{self.id},"s":"{self.symbol}",{text}}}'
+            return f'{{"e":"bookTicker","u":{number},{times}"s":"{self.symbol}",{text}}}'
+        return f'{{"u":{number},"s":"{self.symbol}",{text}}}'
 
     def _trade_frame(self, now_ns: int) -> str:
         self._trade_no += 1
@@ -134,12 +157,13 @@ class SimMarket:
         now_ns: int,
         depth: int = 50,
         u: int = 0,
+        seq: int = 0,
     ) -> str:
         stamp = now_ns // MS
         return (
             f'{{"topic":"orderbook.{depth}.{self.symbol}","type":"{kind}","ts":{stamp},'
             f'"data":{{"s":"{self.symbol}","b":[{_levels(bids)}],"a":[{_levels(asks)}],'
-            f'"u":{u or self.u},"seq":{self.id}}},"cts":{stamp}}}'
+            f'"u":{u or self.u},"seq":{seq or self.id}}},"cts":{stamp}}}'
         )
 
     def _change(self) -> None:
@@ -170,6 +194,7 @@ class SimMarket:
         self._note()
 
     def _note(self) -> None:
+        self.step_of[self.id] = self.steps
         bid, ask = max(self.sides[0]), min(self.sides[1])
         self.truth[self.id] = TrueTouch(
             float(_px(bid)), float(_qty(self.sides[0][bid])), float(_px(ask)), float(_qty(self.sides[1][ask]))

@@ -31,6 +31,7 @@ class Faults:
         self.slow_snapshots = 0
         self.old_snapshots = 0
         self.bad_answers = 0
+        self.snapshots_ahead = 0
         self.hits: Counter[str] = Counter()
         #: True time at which the last one that happened is over.
         self.over_ns = 0
@@ -39,7 +40,7 @@ class Faults:
     def is_pending(self) -> bool:
         """Whether something is still to go wrong."""
         counts = self.refuse_connects, self.half_open_connects, self.slow_snapshots, self.old_snapshots
-        return bool(self.frames) or any(counts) or self.bad_answers > 0
+        return bool(self.frames) or any(counts) or self.bad_answers > 0 or self.snapshots_ahead > 0
 
     def hit(self, fault: str, over_ns: int) -> None:
         """Counts a fault that happens now and is over at `over_ns`."""
@@ -58,6 +59,8 @@ class SimConnection:
         #: True time before which nothing arrives, for what was sent stays in order.
         self._busy_until = 0
         self.is_mute = False
+        #: Market data are lost on the way; what else the server says arrives.
+        self.is_without_data = False
         self._batch = Batch()
         self._swapped: str | None = None
         timers, faults = net.timers, net.faults
@@ -88,7 +91,7 @@ class SimConnection:
 
     def deliver(self, frame: str, kind: str) -> None:
         """Puts a message on its way, or what a fault makes of it."""
-        if self.is_mute:
+        if self.is_mute or (self.is_without_data and kind != "control"):
             return
         faults = self._net.faults
         if kind != "control" and faults.frames and kind in faults.frames[0][1]:
@@ -227,6 +230,12 @@ class SimNet:
                 faults.old_snapshots -= 1
                 faults.hit("old snapshot", self.timers.true_ns())
                 body = self._old_answers[symbol][0]
+            elif faults.snapshots_ahead > 0:
+                faults.snapshots_ahead -= 1
+                faults.hit("snapshot ahead", self.timers.true_ns())
+                number = int(body.partition(":")[2].partition(",")[0])
+                ahead = number + self.chance.choice((30_000, 10**9))
+                body = body.replace(str(number), str(ahead), 1)
             elif faults.bad_answers > 0:
                 faults.bad_answers -= 1
                 faults.hit("bad answer", self.timers.true_ns() + 2 * S)

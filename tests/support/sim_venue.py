@@ -113,6 +113,8 @@ class SimVenue:
         self._timers = timers
         self._steps = 0
         self._late: dict[str, str] = {}
+        #: Nothing changes, and so nothing is sent.
+        self.is_paused = False
         #: By how much the venue's clock is ahead of the true time: of its stamps and of its answers.
         self.skew_ns = 0
         #: What the venue's clock should show; set by who knows the true time.
@@ -144,6 +146,8 @@ class SimVenue:
 
     def step(self) -> None:
         """Moves the markets on, and sends what they cause."""
+        if self.is_paused:
+            return
         now = self.now_ns()
         self._steps += 1
         for market in self.markets.values():
