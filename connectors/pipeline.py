@@ -170,6 +170,7 @@ class Pipeline:
         self._clock = RowClock(0, feed_latency_ns)
         self._book = FusedBook(instrument.tick_size, instrument.lot_size, is_window=not self.is_fetched)
         self._snapshot = b""
+        self._snapshot_id = 0
         #: The local time of the newest row, on the venues' clock.
         self._times = np.zeros(1, np.int64)
         self._venue = venue
