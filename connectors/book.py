@@ -1,18 +1,13 @@
-"""Which changes of a book may be applied: each venue's id rule, and the rows that come of following it.
+"""Which rows of a book may be applied: what follows from the venue's id rule (`connectors.sequence`).
 
-`delta_verdict` and `receive_snapshot` are the rules, pure and tiny. `BookSync` follows them for one instrument: it
-holds changes back until a snapshot comes, drops what the snapshot already contains, and answers a broken chain with
-two DEPTH_CLEAR rows of NaN price, so that a gap is data and the touch reads NaN until the book is proven right again.
-Ids that step back break a chain as ids that are missing do; only a repeated message is dropped
-(docs/decisions/0009). Recordings and live feeds go through the same code. No socket, no clock; the caller's thread.
-
-Source: Binance "How to manage a local order book" (spot: read 2026-07-21, USD-M: read 2026-10-23); Bybit v5
-`websocket/public/orderbook.mdx` (read 2026-07-24).
+`BookSync` follows the rule for one instrument: it holds changes back until a snapshot comes, drops what the snapshot
+already contains, and answers a broken chain with two DEPTH_CLEAR rows of NaN price, so that a gap is data and the touch
+reads NaN until the book is proven right again. Recordings and live feeds go through the same code. No socket, no clock;
+the caller's thread.
 """
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -21,56 +16,34 @@ from numpy.typing import NDArray
 
 from connectors.frames import BBO_BID, CLEAR_ASK, CLEAR_BID, put_row
 from connectors.jit import compiled
+from connectors.sequence import (
+    BBO_ORDER,
+    BBO_TS,
+    BOOK_ORDER,
+    DROPPED,
+    FOLLOWED,
+    GAPS,
+    HELD_MESSAGES,
+    HELD_ROWS,
+    LAST_EXCH_TS,
+    LAST_ID,
+    NEVER,
+    NO_BOOK,
+    OTHERS,
+    OTHERS_RUN,
+    OTHERS_RUN_MAX,
+    STATE_FIELDS,
+    STATUS,
+    Status,
+    Verdict,
+    is_followed,
+    lose,
+    order_of,
+    receive_delta,
+    receive_snapshot,
+    touch_verdict,
+)
 from connectors.types import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
-
-
-class Status(IntEnum):
-    """What is known of a book."""
-
-    UNSYNCED = 0
-    """Nothing: no snapshot yet, or the chain broke."""
-    BRIDGING = 1
-    """A snapshot is applied; the change that joins it to the chain has not come yet."""
-    SYNCED = 2
-
-
-class Verdict(IntEnum):
-    """What is to be done with a message."""
-
-    APPLY = 0
-    HOLD = 1
-    """Keep it: a snapshot that is on its way may join it."""
-    DROP = 2
-    """Its content is in the book already, or nothing can ever join it."""
-    GAP = 3
-    """Something is missing before it: empty the book, hold this, fetch a snapshot."""
-
-
-# Fields of the state, an int64 array. Written here, and by `connectors.runs` where it tries a rule and takes it back.
-STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
-#: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
-BOOK_ORDER, BBO_ORDER = 4, 5
-#: Which of the venue's books of the instrument is followed (NO_BOOK: none yet), messages of others, and their run.
-FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
-#: Old changes in a row; those of them that the venue sent later than the change that was applied last, and its time.
-OLD_RUN, STEPPED_RUN, LAST_EXCH_TS = 9, 10, 11
-#: Local times at which the last touch was passed on and the last snapshot was applied.
-BBO_TS, SNAPSHOT_TS = 12, 13
-STATE_FIELDS = 14
-
-NO_BOOK = -1
-_SYNCED = int(Status.SYNCED)
-#: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
-OTHERS_RUN_MAX = 256
-#: So many old changes in a row may be repeats, as of a recording to which some seconds were added twice.
-OLD_RUN_MAX = 64
-#: So many of them may have a later venue time than the newest change, where a server stamps a change as it sends it.
-STEPPED_RUN_MAX = 2
-#: For so long changes may be older than the snapshot: the line of a recorder may have been slow when it was fetched.
-AHEAD_NS_MAX = 10_000_000_000
-#: For so long the book may be older than the last touch, of which no newer one came: the streams are of one connection.
-BEHIND_NS_MAX = 2_000_000_000
-_NEVER = 2**63 - 1
 
 #: Marks in `ival` of a book's rows, for `connectors.clock`: the touch passed on last is older, or newer, than they are.
 NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
@@ -83,123 +56,6 @@ COVERS_BBO = -3
 #: the snapshot must be newer than what was lost.
 HELD_ROWS_MAX = 1 << 18
 HELD_MESSAGES_MAX = 1 << 14
-# Fields of `held`: how many rows and messages are held.
-_HELD_ROWS, _HELD_MESSAGES = 0, 1
-
-
-@compiled
-def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
-    """The verdict on a change of a book (a record of MESSAGE_DTYPE). Changes nothing."""
-    status, known = state[STATUS], state[LAST_ID]
-    if status == Status.UNSYNCED:
-        # Bybit repairs a book by a new subscription, whose snapshot begins a new chain.
-        return Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
-    is_bridging = status == Status.BRIDGING
-    if message.last_id < known or (
-        message.last_id == known and not (is_bridging and rule == SequenceRule.PREVIOUS)
-    ):
-        return Verdict.GAP if _is_step_back(rule, state, message, is_bridging) else Verdict.DROP
-    if rule == SequenceRule.SPAN:
-        # Changes overlap where two streams of a book were recorded; behind ids that stepped back it proves nothing.
-        is_next = message.first_id == known + 1 or (message.first_id <= known and state[STEPPED_RUN] == 0)
-    elif rule == SequenceRule.PREVIOUS:
-        # A snapshot may also end exactly where a change ended that was applied or dropped before.
-        is_next = message.prev_id == known or (is_bridging and message.first_id <= known)
-    else:
-        # A server that began anew may count on from any number; its order of messages tells.
-        is_next = message.last_id == known + 1 and message.first_id >= state[BOOK_ORDER]
-    if not is_next or _is_touch_lost(state, _order_of(rule, message), message.local_ts):
-        return Verdict.GAP
-    return Verdict.APPLY
-
-
-@compiled
-def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped-def]
-    """Whether an old change shows that the venue's ids went backwards: it is not one that came before."""
-    if is_bridging:
-        return message.local_ts - state[SNAPSHOT_TS] > AHEAD_NS_MAX
-    if rule == SequenceRule.INCREMENT and 0 < state[BOOK_ORDER] < message.first_id:
-        return True
-    # USD-M changes have the time of the matching engine, which no server changes.
-    stepped_max = 0 if rule == SequenceRule.PREVIOUS else STEPPED_RUN_MAX
-    is_stepped = message.exch_ts > state[LAST_EXCH_TS] and state[STEPPED_RUN] >= stepped_max
-    return is_stepped or state[OLD_RUN] >= OLD_RUN_MAX
-
-
-@compiled
-def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
-    """Whether the last touch has an id that neither the book nor newer touches reach: it would stay for ever."""
-    is_behind = state[BOOK_ORDER] < state[BBO_ORDER] and order < state[BBO_ORDER]
-    return is_behind and local_ts - state[BBO_TS] > BEHIND_NS_MAX
-
-
-@compiled
-def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
-    """The verdict on a best bid and offer, a record of MESSAGE_DTYPE. Changes nothing."""
-    order = _order_of(rule, message)
-    if state[STATUS] == Status.UNSYNCED or order <= state[BOOK_ORDER]:
-        return Verdict.DROP
-    if order < state[BBO_ORDER]:
-        return Verdict.GAP if _is_touch_lost(state, order, message.local_ts) else Verdict.DROP
-    return Verdict.APPLY
-
-
-@compiled
-def _receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
-    """The verdict on a change, taken note of."""
-    verdict = delta_verdict(rule, state, message)
-    if verdict == Verdict.APPLY:
-        state[STATUS] = Status.SYNCED
-        state[LAST_ID] = message.last_id
-        state[LAST_EXCH_TS] = message.exch_ts
-        state[OLD_RUN] = state[STEPPED_RUN] = 0
-    elif verdict == Verdict.GAP:
-        _lose(state)
-    elif verdict == Verdict.DROP:
-        state[OLD_RUN] += 1
-        state[STEPPED_RUN] += message.exch_ts > state[LAST_EXCH_TS]
-    return verdict
-
-
-@compiled
-def _lose(state):  # type: ignore[no-untyped-def]
-    """The chain is broken."""
-    state[STATUS] = Status.UNSYNCED
-    state[GAPS] += 1
-
-
-@compiled
-def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
-    """The verdict on a snapshot: APPLY, or DROP where the book is newer than it, or what is held refutes it."""
-    last_id, known = message.last_id, state[LAST_ID]
-    if rule == SequenceRule.INCREMENT:
-        state[STATUS] = Status.SYNCED
-    else:
-        if state[STATUS] == Status.SYNCED and last_id < known:
-            return Verdict.DROP
-        # Nothing proves the one before it so far: one of the two is of no use.
-        if (
-            state[STATUS] == Status.BRIDGING
-            and last_id < known
-            and not _joins(rule, held_messages, held, last_id)
-        ):
-            return Verdict.DROP
-        state[STATUS] = Status.BRIDGING
-    state[LAST_ID] = last_id
-    state[LAST_EXCH_TS] = message.exch_ts if rule == SequenceRule.INCREMENT else _NEVER
-    state[OLD_RUN] = state[STEPPED_RUN] = 0
-    state[SNAPSHOT_TS] = message.local_ts
-    return Verdict.APPLY
-
-
-@compiled
-def _joins(rule, held_messages, held, last_id):  # type: ignore[no-untyped-def]
-    """Whether the first held change that is newer than a snapshot follows it; so it does where none is newer."""
-    for m in range(held[_HELD_MESSAGES]):
-        change = held_messages[m]
-        if change.last_id > last_id:
-            return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
-    return True
 
 
 class Checkpoint(NamedTuple):
@@ -261,7 +117,7 @@ class BookSync:
     @property
     def is_synced(self) -> bool:
         """Whether the book is proven."""
-        return bool(self._state[STATUS] == _SYNCED)
+        return bool(self._state[STATUS] == int(Status.SYNCED))
 
     @property
     def last_id(self) -> int:
@@ -286,7 +142,7 @@ class BookSync:
     @property
     def held_count(self) -> int:
         """Changes that are held for a snapshot."""
-        return int(self._held[_HELD_MESSAGES])
+        return int(self._held[HELD_MESSAGES])
 
     @property
     def held_last_id(self) -> int:
@@ -334,13 +190,13 @@ class BookSync:
     def resume(self, checkpoint: Checkpoint) -> None:
         """Takes up the chain of an earlier recording; the caller puts that book's levels in front of the rows."""
         self._state[STATUS] = checkpoint.status
-        self._state[LAST_EXCH_TS] = _NEVER
+        self._state[LAST_EXCH_TS] = NEVER
         self._state[LAST_ID] = checkpoint.last_id
         self._state[FOLLOWED] = checkpoint.book
 
     def rows_max(self, rows: Rows, messages: Messages) -> int:
         """How many rows may come of decoded messages."""
-        return len(rows) + int(self._held[_HELD_ROWS]) + 2 * len(messages) + 2
+        return len(rows) + int(self._held[HELD_ROWS]) + 2 * len(messages) + 2
 
     def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
         """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
@@ -387,20 +243,20 @@ def receive_messages(  # type: ignore[no-untyped-def]
         message = messages[m]
         kind = message.kind
         if kind == Kind.DELTA or kind == Kind.SNAPSHOT:
-            if not _is_followed(state, message, kind):
+            if not is_followed(state, message, kind):
                 state[OTHERS] += 1
                 state[OTHERS_RUN] += 1
                 if state[OTHERS_RUN] > OTHERS_RUN_MAX:
                     state[FOLLOWED] = NO_BOOK
                     state[OTHERS_RUN] = 0
                     if state[STATUS] != Status.UNSYNCED:
-                        _lose(state)
+                        lose(state)
                         n = _clear(state, out, n, message.local_ts, message.exch_ts)
                 continue
             state[OTHERS_RUN] = 0
         if kind == Kind.DELTA:
             was_bridging = state[STATUS] == Status.BRIDGING
-            verdict = _receive_delta(rule, state, message)
+            verdict = receive_delta(rule, state, message)
             if verdict == Verdict.GAP:
                 n = _clear(state, out, n, message.local_ts, message.exch_ts)
                 if not was_bridging:
@@ -423,7 +279,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
         elif kind == Kind.BBO and keep_bbo:
             verdict = touch_verdict(rule, state, message)
             if verdict == Verdict.APPLY:
-                order = _order_of(rule, message)
+                order = order_of(rule, message)
                 if order > state[BBO_ORDER]:
                     state[BBO_TS] = message.local_ts
                 state[BBO_ORDER] = order
@@ -431,7 +287,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
             else:
                 state[DROPPED] += 1
                 if verdict == Verdict.GAP:
-                    _lose(state)
+                    lose(state)
                     held[:] = 0
                     n = _clear(state, out, n, message.local_ts, message.exch_ts)
         elif kind == trade_kind:
@@ -440,23 +296,9 @@ def receive_messages(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_followed(state, message, kind):  # type: ignore[no-untyped-def]
-    """Whether a message belongs to the book that is followed; without one, a snapshot or a carried chain chooses it."""
-    if state[FOLLOWED] == NO_BOOK and (kind == Kind.SNAPSHOT or state[STATUS] != Status.UNSYNCED):
-        state[FOLLOWED] = message.book
-    return state[FOLLOWED] == NO_BOOK or state[FOLLOWED] == message.book
-
-
-@compiled
-def _order_of(rule, message):  # type: ignore[no-untyped-def]
-    """Where a message stands in the order of book and touch: Binance counts both by one id, Bybit by `seq`."""
-    return message.first_id if rule == SequenceRule.INCREMENT else message.last_id
-
-
-@compiled
 def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[no-untyped-def]
     """Copies the rows of a book's message and marks whether they are newer than the last touch."""
-    order = _order_of(rule, message)
+    order = order_of(rule, message)
     is_first_newer = state[BOOK_ORDER] < state[BBO_ORDER] <= order
     state[BOOK_ORDER] = order
     mark = NEWER_THAN_BBO if order >= state[BBO_ORDER] else OLDER_THAN_BBO
@@ -484,11 +326,11 @@ def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, 
         if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
             out[row].px = np.nan  # the whole side: what lies beyond the snapshot is no longer known
     last = n
-    rows_held, count = held[_HELD_ROWS], held[_HELD_MESSAGES]
+    rows_held, count = held[HELD_ROWS], held[HELD_MESSAGES]
     held[:] = 0
     for m in range(count):
         delta = held_messages[m]
-        verdict = _receive_delta(rule, state, delta)
+        verdict = receive_delta(rule, state, delta)
         if verdict == Verdict.APPLY:
             if n == last and message.exch_ts == 0:
                 for row in range(first, last):
@@ -505,7 +347,7 @@ def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, 
         else:
             state[DROPPED] += 1
     if state[STATUS] == Status.BRIDGING:
-        held[_HELD_ROWS], held[_HELD_MESSAGES] = rows_held, count
+        held[HELD_ROWS], held[HELD_MESSAGES] = rows_held, count
     return n
 
 
@@ -534,7 +376,7 @@ def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-unt
     if count > len(held_rows):
         held[:] = 0
         return
-    if held[_HELD_ROWS] + count > len(held_rows) or held[_HELD_MESSAGES] == len(held_messages):
+    if held[HELD_ROWS] + count > len(held_rows) or held[HELD_MESSAGES] == len(held_messages):
         held[:] = 0
     _append(rows, message, held_rows, held_messages, held)
 
@@ -549,11 +391,11 @@ def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-
 @compiled
 def _append(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
     """Copies a change behind the held ones; it may be one of them, of a place that is not in front of that."""
-    start = held[_HELD_ROWS]
+    start = held[HELD_ROWS]
     end = _copy(rows, message.row_start, message.row_end, held_rows, start)
-    m = held[_HELD_MESSAGES]
+    m = held[HELD_MESSAGES]
     held_messages[m] = message
     held_messages[m].row_start = start
     held_messages[m].row_end = end
-    held[_HELD_ROWS] = end
-    held[_HELD_MESSAGES] = m + 1
+    held[HELD_ROWS] = end
+    held[HELD_MESSAGES] = m + 1

@@ -18,7 +18,7 @@ from hftbacktest.types import event_dtype
 from numpy.typing import NDArray
 
 from connectors.batch import Batch
-from connectors.book import BookSync, Checkpoint, Status
+from connectors.book import BookSync, Checkpoint
 from connectors.clock import RowClock
 from connectors.errors import DecodeError
 from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
@@ -27,6 +27,7 @@ from connectors.jit import compiled
 from connectors.lag import BUCKETS
 from connectors.lines import record_of
 from connectors.runs import KnownTouch, Parts, Runs
+from connectors.sequence import Status
 from connectors.types import MESSAGE_DTYPE, Instrument, Kind, Rows, SequenceRule, Venue
 
 #: A frame that is longer is no market data.

@@ -19,24 +19,23 @@ from numpy.typing import NDArray
 
 from connectors.addresses import address_table, as_pointer
 from connectors.batch import Batch, Packed
-from connectors.book import (
-    BBO_ORDER,
-    BOOK_ORDER,
-    FOLLOWED,
-    STATUS,
-    BookSync,
-    Status,
-    Verdict,
-    delta_verdict,
-    receive_messages,
-    touch_verdict,
-)
+from connectors.book import BookSync, receive_messages
 from connectors.clock import OFFSET, RowClock, set_times
 from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
 from connectors.fuse import BEST, NO_TICK, SIDE_FIELDS, FusedBook, best_qty_of, fits, fuse_rows, rows_out_max
 from connectors.jit import compiled
 from connectors.lag import BUCKETS, bucket_of
 from connectors.level_table import LEVEL
+from connectors.sequence import (
+    BBO_ORDER,
+    BOOK_ORDER,
+    FOLLOWED,
+    STATUS,
+    Status,
+    Verdict,
+    delta_verdict,
+    touch_verdict,
+)
 from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
 
 #: What is known of the touch behind a frame; ticks are NO_TICK (an ask's negated) where there is none.

@@ -31,11 +31,12 @@ from arb.data.order import END_OF_ROWS, EventOrder
 from arb.data.raw import Progress
 from arb.data.spool import Scan, Spool, needs_carry, read_into
 from arb.errors import InputError, InvariantError
-from connectors.book import Checkpoint, Status
+from connectors.book import Checkpoint
 from connectors.clock import RowClock
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
 from connectors.jit import compiled
+from connectors.sequence import Status
 from connectors.touch import TouchBook
 from connectors.types import Instrument, Rows, SequenceRule, Venue
 

@@ -22,9 +22,10 @@ from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.catalog import ArchiveDay, Day
 from arb.data.raw import Progress, read_pieces
 from arb.data.spells import BookSpells, SpellFinder
-from connectors.book import NO_BOOK, BookSync, Checkpoint, Status
+from connectors.book import BookSync, Checkpoint
 from connectors.clock import largest_lead
 from connectors.lines import Decoded, LineDecoder
+from connectors.sequence import NO_BOOK, Status
 from connectors.types import Kind, Rows, SequenceRule, Venue
 
 #: A recording whose first snapshot comes later than this after its first change carries on from the day before.

@@ -27,8 +27,9 @@ from support.venues import VENUES
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
 from arb.data.convert import Feed, RowFile, convert
-from connectors.book import BookSync, Status
+from connectors.book import BookSync
 from connectors.lines import LineDecoder
+from connectors.sequence import Status
 from connectors.types import Kind, Rows
 
 pytestmark = [needs_recordings, pytest.mark.slow]

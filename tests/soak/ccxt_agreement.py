@@ -27,9 +27,10 @@ from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VenueUrls
 from connectors.binance import BinanceSpot, BinanceUsdm
-from connectors.book import BookSync, Status
+from connectors.book import BookSync
 from connectors.bybit import BybitLinear, BybitSpot
 from connectors.frames import CLEAR_ASK, CLEAR_BID, DELTA_BID, SNAPSHOT_BID, TRADE_BUY
+from connectors.sequence import Status
 from connectors.types import MESSAGE_DTYPE, Kind, Message, Rows, Venue
 
 #: Levels a side that are compared. ccxt keeps what its own snapshot had (1000), so deeper ones may differ.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from connectors.book import BookSync, Status
+from connectors.book import BookSync
 from connectors.clock import RowClock
 from connectors.frames import (
     BBO_ASK,
@@ -26,6 +26,7 @@ from connectors.frames import (
 )
 from connectors.fuse import FusedBook
 from connectors.payloads import rows_of
+from connectors.sequence import Status
 from connectors.types import MESSAGE_DTYPE, Kind, SequenceRule
 from support.books import BUY, SELL, PlainBook
 

@@ -13,8 +13,9 @@ from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_S
 from numpy.typing import NDArray
 
 from arb.data.spells import LONGEST_KEPT, SpellFinder, keep_longest
-from connectors.book import BookSync, Checkpoint, Status
+from connectors.book import BookSync, Checkpoint
 from connectors.jit import compiled
+from connectors.sequence import Status
 from connectors.types import Kind, Messages, Rows, SequenceRule
 
 #: More prices than this on one side and the touch is not looked at any more.

@@ -9,8 +9,9 @@ import pytest
 from support.books import PlainBook
 from support.streams import Event, History, decoded
 
-from connectors.book import AHEAD_NS_MAX, BEHIND_NS_MAX, OLD_RUN_MAX, BookSync, Status
+from connectors.book import BookSync
 from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
+from connectors.sequence import AHEAD_NS_MAX, BEHIND_NS_MAX, OLD_RUN_MAX, Status
 from connectors.types import Kind, Rows, SequenceRule
 
 RULES = list(SequenceRule)

@@ -26,11 +26,12 @@ from arb.data.convert import Conversion, Feed, RowFile, convert, stamp_rows
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.spool import Spool
 from arb.errors import InputError
-from connectors.book import COVERS_BBO, Status
+from connectors.book import COVERS_BBO
 from connectors.clock import RowClock
 from connectors.errors import DecodeError
 from connectors.frames import BBO_ASK, BBO_BID, DELTA_BID
 from connectors.fuse import FusedBook
+from connectors.sequence import Status
 from connectors.types import Rows
 
 #: The recorder's clock is 1.27 s slow, and 17 ns stand behind its milliseconds.

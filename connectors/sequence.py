@@ -1,0 +1,195 @@
+"""The id rules of books: what is to be done with a change, a snapshot or a touch, by the venue's ids. Compiled, pure.
+
+The rules read and write the state of one book, an array of int64; `connectors.book` owns it and makes the rows. Ids
+that step back break a chain as ids that are missing do; only a repeated message is dropped (docs/decisions/0009).
+
+Source: Binance "How to manage a local order book" (spot: read 2026-07-21, USD-M: read 2026-10-23); Bybit v5
+`websocket/public/orderbook.mdx` (read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from connectors.jit import compiled
+from connectors.types import Kind, SequenceRule
+
+
+class Status(IntEnum):
+    """What is known of a book."""
+
+    UNSYNCED = 0
+    """Nothing: no snapshot yet, or the chain broke."""
+    BRIDGING = 1
+    """A snapshot is applied; the change that joins it to the chain has not come yet."""
+    SYNCED = 2
+
+
+class Verdict(IntEnum):
+    """What is to be done with a message."""
+
+    APPLY = 0
+    HOLD = 1
+    """Keep it: a snapshot that is on its way may join it."""
+    DROP = 2
+    """Its content is in the book already, or nothing can ever join it."""
+    GAP = 3
+    """Something is missing before it: empty the book, hold this, fetch a snapshot."""
+
+
+# Fields of the state of a book, an int64 array. Written here and in `connectors.book`.
+STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
+#: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
+BOOK_ORDER, BBO_ORDER = 4, 5
+#: Which of the venue's books of the instrument is followed (NO_BOOK: none yet), messages of others, and their run.
+FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
+#: Old changes in a row; those of them that the venue sent later than the change that was applied last, and its time.
+OLD_RUN, STEPPED_RUN, LAST_EXCH_TS = 9, 10, 11
+#: Local times at which the last touch was passed on and the last snapshot was applied.
+BBO_TS, SNAPSHOT_TS = 12, 13
+STATE_FIELDS = 14
+
+NO_BOOK = -1
+#: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
+OTHERS_RUN_MAX = 256
+#: So many old changes in a row may be repeats, as of a recording to which some seconds were added twice.
+OLD_RUN_MAX = 64
+#: So many of them may have a later venue time than the newest change, where a server stamps a change as it sends it.
+STEPPED_RUN_MAX = 2
+#: For so long changes may be older than the snapshot: the line of a recorder may have been slow when it was fetched.
+AHEAD_NS_MAX = 10_000_000_000
+#: For so long the book may be older than the last touch, of which no newer one came: the streams are of one connection.
+BEHIND_NS_MAX = 2_000_000_000
+NEVER = 2**63 - 1
+
+# Fields of `held`: how many rows and messages are held.
+HELD_ROWS, HELD_MESSAGES = 0, 1
+
+
+@compiled
+def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a change of a book (a record of MESSAGE_DTYPE). Changes nothing."""
+    status, known = state[STATUS], state[LAST_ID]
+    if status == Status.UNSYNCED:
+        # Bybit repairs a book by a new subscription, whose snapshot begins a new chain.
+        return Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
+    is_bridging = status == Status.BRIDGING
+    if message.last_id < known or (
+        message.last_id == known and not (is_bridging and rule == SequenceRule.PREVIOUS)
+    ):
+        return Verdict.GAP if _is_step_back(rule, state, message, is_bridging) else Verdict.DROP
+    if rule == SequenceRule.SPAN:
+        # Changes overlap where two streams of a book were recorded; behind ids that stepped back it proves nothing.
+        is_next = message.first_id == known + 1 or (message.first_id <= known and state[STEPPED_RUN] == 0)
+    elif rule == SequenceRule.PREVIOUS:
+        # A snapshot may also end exactly where a change ended that was applied or dropped before.
+        is_next = message.prev_id == known or (is_bridging and message.first_id <= known)
+    else:
+        # A server that began anew may count on from any number; its order of messages tells.
+        is_next = message.last_id == known + 1 and message.first_id >= state[BOOK_ORDER]
+    if not is_next or _is_touch_lost(state, order_of(rule, message), message.local_ts):
+        return Verdict.GAP
+    return Verdict.APPLY
+
+
+@compiled
+def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped-def]
+    """Whether an old change shows that the venue's ids went backwards: it is not one that came before."""
+    if is_bridging:
+        return message.local_ts - state[SNAPSHOT_TS] > AHEAD_NS_MAX
+    if rule == SequenceRule.INCREMENT and 0 < state[BOOK_ORDER] < message.first_id:
+        return True
+    # USD-M changes have the time of the matching engine, which no server changes.
+    stepped_max = 0 if rule == SequenceRule.PREVIOUS else STEPPED_RUN_MAX
+    is_stepped = message.exch_ts > state[LAST_EXCH_TS] and state[STEPPED_RUN] >= stepped_max
+    return is_stepped or state[OLD_RUN] >= OLD_RUN_MAX
+
+
+@compiled
+def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
+    """Whether the last touch has an id that neither the book nor newer touches reach: it would stay for ever."""
+    is_behind = state[BOOK_ORDER] < state[BBO_ORDER] and order < state[BBO_ORDER]
+    return is_behind and local_ts - state[BBO_TS] > BEHIND_NS_MAX
+
+
+@compiled
+def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a best bid and offer, a record of MESSAGE_DTYPE. Changes nothing."""
+    order = order_of(rule, message)
+    if state[STATUS] == Status.UNSYNCED or order <= state[BOOK_ORDER]:
+        return Verdict.DROP
+    if order < state[BBO_ORDER]:
+        return Verdict.GAP if _is_touch_lost(state, order, message.local_ts) else Verdict.DROP
+    return Verdict.APPLY
+
+
+@compiled
+def receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a change, taken note of."""
+    verdict = delta_verdict(rule, state, message)
+    if verdict == Verdict.APPLY:
+        state[STATUS] = Status.SYNCED
+        state[LAST_ID] = message.last_id
+        state[LAST_EXCH_TS] = message.exch_ts
+        state[OLD_RUN] = state[STEPPED_RUN] = 0
+    elif verdict == Verdict.GAP:
+        lose(state)
+    elif verdict == Verdict.DROP:
+        state[OLD_RUN] += 1
+        state[STEPPED_RUN] += message.exch_ts > state[LAST_EXCH_TS]
+    return verdict
+
+
+@compiled
+def lose(state):  # type: ignore[no-untyped-def]
+    """The chain is broken."""
+    state[STATUS] = Status.UNSYNCED
+    state[GAPS] += 1
+
+
+@compiled
+def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
+    """The verdict on a snapshot: APPLY, or DROP where the book is newer than it, or what is held refutes it."""
+    last_id, known = message.last_id, state[LAST_ID]
+    if rule == SequenceRule.INCREMENT:
+        state[STATUS] = Status.SYNCED
+    else:
+        if state[STATUS] == Status.SYNCED and last_id < known:
+            return Verdict.DROP
+        # Nothing proves the one before it so far: one of the two is of no use.
+        if (
+            state[STATUS] == Status.BRIDGING
+            and last_id < known
+            and not _joins(rule, held_messages, held, last_id)
+        ):
+            return Verdict.DROP
+        state[STATUS] = Status.BRIDGING
+    state[LAST_ID] = last_id
+    state[LAST_EXCH_TS] = message.exch_ts if rule == SequenceRule.INCREMENT else NEVER
+    state[OLD_RUN] = state[STEPPED_RUN] = 0
+    state[SNAPSHOT_TS] = message.local_ts
+    return Verdict.APPLY
+
+
+@compiled
+def _joins(rule, held_messages, held, last_id):  # type: ignore[no-untyped-def]
+    """Whether the first held change that is newer than a snapshot follows it; so it does where none is newer."""
+    for m in range(held[HELD_MESSAGES]):
+        change = held_messages[m]
+        if change.last_id > last_id:
+            return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
+    return True
+
+
+@compiled
+def is_followed(state, message, kind):  # type: ignore[no-untyped-def]
+    """Whether a message belongs to the book that is followed; without one, a snapshot or a carried chain chooses it."""
+    if state[FOLLOWED] == NO_BOOK and (kind == Kind.SNAPSHOT or state[STATUS] != Status.UNSYNCED):
+        state[FOLLOWED] = message.book
+    return state[FOLLOWED] == NO_BOOK or state[FOLLOWED] == message.book
+
+
+@compiled
+def order_of(rule, message):  # type: ignore[no-untyped-def]
+    """Where a message stands in the order of book and touch: Binance counts both by one id, Bybit by `seq`."""
+    return message.first_id if rule == SequenceRule.INCREMENT else message.last_id
