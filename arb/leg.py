@@ -33,6 +33,9 @@ class Leg:
     quote: float
     #: Measured latencies of orders instead of the two constants: a file, and its rows (`arb.sim.order_latency`).
     order_latency_file: str | None = None
+    #: Range of `bid_depth` and `ask_depth`, as `BacktestAsset.roi_lb` and `roi_ub`; both or none.
+    roi_lb: float | None = None
+    roi_ub: float | None = None
     order_latencies: Any = field(default=None, compare=False, repr=False)
 
     @property

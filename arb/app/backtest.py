@@ -20,7 +20,7 @@ from arb.app.run_files import (
     write_run,
 )
 from arb.app.run_setup import outcome_of, run_folder_path, setup_of
-from arb.backtest.assets import backtest_bot
+from arb.backtest.assets import backtest_bot_for
 from arb.backtest.runner import compile_ahead, run
 from arb.bot.recorder import Recorder
 from arb.config import Config
@@ -66,7 +66,7 @@ def run_backtest(
         limits = limits_of(config)
         recorder = Recorder(len(legs))
         strategy = compile_ahead(*setup, recorder)
-        bot = backtest_bot(inputs.data, limits, keep_trades=strategy.uses.trades)
+        bot = backtest_bot_for(strategy.uses, inputs.data, limits)
         ended = run(strategy.function, setup.arguments.bind(bot, recorder), bot)
         told = told_of(bot, recorder, legs, is_lost=ended.is_lost)
         outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted)

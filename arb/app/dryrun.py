@@ -25,6 +25,7 @@ from arb.app.run_files import (
     write_run,
 )
 from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of
+from arb.backtest.assets import array_ranges
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.bot.world import NEVER
@@ -98,7 +99,12 @@ def replay_inputs(
     """
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
-    bot = DryRunBot([SimulatedLeg(leg) for leg in inputs.legs], limits, keep_trades=strategy.uses.trades)
+    bot = DryRunBot(
+        [SimulatedLeg(leg) for leg in inputs.legs],
+        limits,
+        keep_trades=strategy.uses.trades,
+        arrays_over=array_ranges(inputs.data, strategy.uses),
+    )
     arrays = [data.arrays for data in inputs.data]
     began_ns = time.monotonic_ns()
     watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, _leave, may_be_busy=True)

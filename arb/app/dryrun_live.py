@@ -40,6 +40,7 @@ from arb.app.session_output import SessionOutput, Viewer
 from arb.app.session_state import view_of
 from arb.app.signals import signals_call, signals_wake
 from arb.backtest.runner import compile_ahead, leave_now
+from arb.bot.price_range import RangeFinder
 from arb.bot.recorder import Recorder
 from arb.config import Config, VenueConfig
 from arb.data.recorder.recorder import Recorder as FrameRecorder
@@ -130,7 +131,8 @@ class LiveRun:
         self._strand = Strand(self._bot, strategy.function, bound)
         disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
         orders = [VenueOrder(disorder_ns, 4 * disorder_ns + _SILENCE_NS) for _ in self._legs]
-        self._driver = LiveDriver(self._bot, self._strand, orders)
+        ranges = [RangeFinder(leg) for leg in self._legs] if strategy.uses.arrays else None
+        self._driver = LiveDriver(self._bot, self._strand, orders, ranges)
 
     def run(self, duration_s: float | None) -> DryRunResult:
         """Runs until the strategy ends, `duration_s` are over or a signal comes, and writes the folder.
@@ -177,8 +179,10 @@ class LiveRun:
             ) from None
         if self._error is not None:
             raise self._error
+        what = self._driver.waits_for
         if self._session.unheard:
             what = f"nothing was heard of {', '.join(self._session.unheard)}; arb doctor tells more"
+        if what:
             self._log.event("error", what)
             # Who ended it knows best that it is over.
             if result.exit_code == ExitCode.DONE:
@@ -224,7 +228,7 @@ class LiveRun:
             for note in self._notes:
                 self._log.event("note", note)
             self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
-            if not self._session.start(self._strand.resume):
+            if not self._session.start(self._driver.start):
                 self._over.set()
             self._tick()
             beside = [asyncio.create_task(self._show()), asyncio.create_task(self._keep(keeper))]

@@ -138,6 +138,10 @@ def _different_assets(use: Use, given: Given) -> Reason | None:
     return None if has_different_assets(use.config) else Reason("the legs are of the same assets")
 
 
+def _arrays(use: Use, given: Given) -> Reason | None:
+    return Reason("the built-in strategy reads no bid_depth or ask_depth") if use.is_built_in else None
+
+
 def _all_have_own(name: str) -> Rule:
     """Overruled by a value of each symbol's own."""
 
@@ -307,4 +311,6 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "symbols.<SYMBOL>.min_qty": (_venue_symbol, _fact("min_qty")),
     "symbols.<SYMBOL>.min_notional": (_venue_symbol, _fact("min_notional")),
     "symbols.<SYMBOL>.contract_size": (_venue_symbol,),
+    "symbols.<SYMBOL>.roi_lb": (_venue_symbol, _arrays),
+    "symbols.<SYMBOL>.roi_ub": (_venue_symbol, _arrays),
 }

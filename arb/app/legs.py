@@ -78,6 +78,8 @@ def leg_of(leg: ConfigLeg) -> Leg:
         queue_power=leg.queue.power,
         base=leg.base,
         quote=leg.quote,
+        roi_lb=leg.roi_lb,
+        roi_ub=leg.roi_ub,
         order_latency_file=file,
         order_latencies=None if file is None else _measured(Path(file), leg.name),
     )

@@ -35,8 +35,9 @@ from arb.app.run_files import (
 from arb.app.run_setup import Setup, setup_of
 from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED, finish_killed
-from arb.backtest.assets import backtest_bot
+from arb.backtest.assets import backtest_bot_for
 from arb.backtest.runner import compile_ahead, run
+from arb.bot.price_range import PriceRange, RangeFinder
 from arb.bot.recorder import Recorder
 from arb.config import Config, config_of
 from arb.data.cache import RowCache
@@ -218,7 +219,16 @@ def _replay_session(
     ]
     recorder = Recorder(len(legs))
     strategy = compile_ahead(*setup, recorder)
-    bot = DryRunBot(simulated, limits_of(config), keep_trades=strategy.uses.trades, start_ts=session.start_ts)
+    ranges = _ranges(legs, session, again) if strategy.uses.arrays else None
+    bot = DryRunBot(
+        simulated,
+        limits_of(config),
+        keep_trades=strategy.uses.trades,
+        start_ts=session.start_ts,
+        arrays_over=ranges,
+    )
+    if strategy.uses.arrays and ranges is None:
+        return told_of(bot, recorder, legs), bot.world.answers.copy()
     end = end_row(session.end_ts + 1)
     strand = replay(
         bot,
@@ -232,6 +242,17 @@ def _replay_session(
         refuse_lost(bot)
     answers = bot.world.answers.copy()
     return told_of(bot, recorder, legs), answers
+
+
+def _ranges(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[PriceRange] | None:
+    """The ranges of the arrays, as the session found them; None where the strategy never began for want of them."""
+    finders = [RangeFinder(leg) for leg in legs]
+    if session.start_ts == 0 and any(finder.range is None for finder in finders):
+        return None
+    for finder, one in zip(finders, again, strict=True):
+        finder.follow(one.local)
+    known = [finder.range for finder in finders if finder.range is not None]
+    return known if len(known) == len(finders) else None
 
 
 def _input_differences(folder: Path, manifest: Mapping[str, Any], legs: Sequence[Leg]) -> list[Difference]:
@@ -320,7 +341,7 @@ def _from_days(
 def _backtest(config: Config, setup: Setup, inputs: Inputs) -> Told:
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
-    bot = backtest_bot(inputs.data, limits_of(config), keep_trades=strategy.uses.trades)
+    bot = backtest_bot_for(strategy.uses, inputs.data, limits_of(config))
     ended = run(strategy.function, setup.arguments.bind(bot, recorder), bot)
     if ended.is_interrupted:
         raise KeyboardInterrupt

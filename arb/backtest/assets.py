@@ -7,17 +7,17 @@ from typing import NamedTuple
 
 from hftbacktest import BacktestAsset
 
-from arb.backtest.touch_range import PriceRange, touch_range
+from arb.backtest.touch_range import touch_range
 from arb.bot.backtest import hashmap_bot, roivec_bot
 from arb.bot.bot import Bot
+from arb.bot.price_range import BYTES_MAX, PriceRange, RangeFinder
+from arb.bot.uses import Uses
 from arb.leg import Leg
 from arb.risk.limits import Limits
 from connectors.types import Rows
 
 #: The vector book keeps this share of the price above and below the touch's range, for orders and queues far out.
 _MARGIN = 0.1
-#: Above this the vector books of one leg (two sides, strategy and exchange) would not fit well in memory.
-_VECTOR_BYTES_MAX = 1 << 30
 #: Trades that a leg has room for before its buffer grows, where the strategy reads them.
 _TRADES_CAPACITY = 10_000
 
@@ -38,9 +38,51 @@ class LegData(NamedTuple):
     arrays: Sequence[Rows]
 
 
-def backtest_bot(legs: Sequence[LegData], limits: Limits | None, *, keep_trades: bool) -> Bot:
-    """A bot that replays the legs, on vector books where the prices of all legs allow it, else on hash maps."""
-    ranges = [vector_range(data) for data in legs]
+def array_ranges(legs: Sequence[LegData], uses: Uses) -> list[PriceRange] | None:
+    """The range of every leg's arrays; None for a strategy that reads none. Raises InputError.
+
+    Every row is looked at: a best price that leaves the range would read as an empty book.
+    """
+    if not uses.arrays:
+        return None
+    found = []
+    for data in legs:
+        finder = RangeFinder(data.leg)
+        for array in data.arrays:
+            finder.follow(array)
+        found.append(finder.finish())
+    return found
+
+
+def backtest_bot_for(uses: Uses, legs: Sequence[LegData], limits: Limits | None) -> Bot:
+    """`backtest_bot` for a strategy that uses this. Raises InputError, as `array_ranges`."""
+    return backtest_bot(
+        legs,
+        limits,
+        keep_trades=uses.trades,
+        arrays_over=array_ranges(legs, uses),
+        is_far_seen=uses.levels,
+    )
+
+
+def backtest_bot(
+    legs: Sequence[LegData],
+    limits: Limits | None,
+    *,
+    keep_trades: bool,
+    arrays_over: Sequence[PriceRange] | None = None,
+    is_far_seen: bool = False,
+) -> Bot:
+    """A bot that replays the legs, on vector books where the prices of all legs allow it, else on hash maps.
+
+    arrays_over: the ranges of a strategy that reads arrays (`array_ranges`): vector books over just these. is_far_seen:
+    the strategy asks for levels at any price, which only hash maps keep.
+    """
+    ranges: Sequence[PriceRange | None]
+    if arrays_over is not None:
+        ranges = arrays_over
+    else:
+        ranges = [None if is_far_seen else vector_range(data) for data in legs]
     arrays = [array for data in legs for array in data.arrays]
     assets = []
     for data, price_range in zip(legs, ranges, strict=True):
@@ -80,5 +122,5 @@ def vector_range(data: LegData) -> PriceRange | None:
         return None
     low = max(touched.low * (1.0 - _MARGIN), data.leg.tick_size)
     high = touched.high * (1.0 + _MARGIN)
-    ticks = (high - low) / data.leg.tick_size
-    return PriceRange(low, high) if ticks * 8 * 4 <= _VECTOR_BYTES_MAX else None
+    found = PriceRange(low, high)
+    return found if found.bytes(data.leg.tick_size) <= BYTES_MAX else None

@@ -7,7 +7,6 @@ word. So the range is measured on the very rows before they are run: a touch can
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from hftbacktest.types import (
@@ -19,6 +18,7 @@ from hftbacktest.types import (
     SELL_EVENT,
 )
 
+from arb.bot.price_range import PriceRange
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -31,13 +31,6 @@ _WINDOW_TICKS_MAX = 1 << 28
 _BEST_BID, _BEST_ASK, _LOW_BID, _HIGH_ASK, _LOWEST, _HIGHEST, _IS_UNBOUNDED, _FAR_BIDS, _FAR_ASKS = range(9)
 _STATE_SIZE = 9
 _MIN, _MAX = -1, np.iinfo(np.int64).max
-
-
-class PriceRange(NamedTuple):
-    """The lowest and highest price that a touch had."""
-
-    low: float
-    high: float
 
 
 def touch_range(pieces: Sequence[Rows], tick_size: float, lot_size: float) -> PriceRange | None:

@@ -4,6 +4,9 @@ It answers as hftbacktest's hash-map book does, level by level, also where a boo
 that the other side's touch has passed stays where it is and is not the best one any more. The window is anchored
 on the first touch that there is, never on a first row, which may be any level, and moves along with the touch.
 
+A book with a fixed range keeps the levels between two ticks and ignores all others, as hftbacktest's
+`ROIVectorMarketDepth` does; its windows are then what a strategy sees as `bid_depth` and `ask_depth`.
+
 A quantity is 0.0 where there is no level. Ticks are price / tick_size, rounded halves away from zero as the engine
 does.
 """
@@ -37,6 +40,8 @@ BOOK = np.dtype(
         ("high_ask", "i8"),
         ("base", "i8"),
         ("is_anchored", "i8"),
+        #: 1 where the window is the whole book and does not move.
+        ("is_fixed", "i8"),
         ("width", "i8"),
         ("bids", "i8"),
         ("asks", "i8"),
@@ -71,6 +76,24 @@ def make_book(blocks: Blocks, tick_size: float, lot_size: float, width: int = WI
 book_at = record_view(BOOK)
 
 
+def fix_range(blocks: Blocks, address: int, low: int, high: int) -> None:
+    """Make an empty book one over the ticks `low` to `high`, both included."""
+    width = high - low + 1
+    side = np.dtype([("qty", "f8", (width,))])
+    _fix_range(address, low, width, blocks.address(side), blocks.address(side))
+
+
+@compiled
+def _fix_range(address, low, width, bids, asks):  # type: ignore[no-untyped-def]
+    book = book_at(address)
+    book.base = low
+    book.width = width
+    book.bids = bids
+    book.asks = asks
+    book.is_anchored = 1
+    book.is_fixed = 1
+
+
 @compiled
 def rounded(steps):  # type: ignore[no-untyped-def]
     """The nearest whole number, halves away from zero; 0 for what is not a number."""
@@ -94,10 +117,12 @@ def _far(book, is_bid):  # type: ignore[no-untyped-def]
 
 @compiled
 def qty_at(book, is_bid, tick):  # type: ignore[no-untyped-def]
-    """Quantity of a level, 0.0 where there is none."""
+    """Quantity of a level, 0.0 where there is none; NaN outside a fixed range."""
     place = tick - book.base
     if book.is_anchored and 0 <= place < book.width:
         return _window(book, is_bid)[place]
+    if book.is_fixed:
+        return np.nan
     far = _far(book, is_bid)
     place = find(far, tick)
     return entries_of(far)[place].qty if place >= 0 else 0.0
@@ -192,12 +217,21 @@ def ticks_of(book, is_bid):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _is_ignored(book, tick):  # type: ignore[no-untyped-def]
+    """Whether a level is outside of a fixed range."""
+    return book.is_fixed and not 0 <= tick - book.base < book.width
+
+
+@compiled
 def update_bid(book, price, qty):  # type: ignore[no-untyped-def]
     """Set a bid level; (tick, best bid before, quantity before)."""
     tick = rounded(price / book.tick_size)
     lots = rounded(qty / book.lot_size)
     best_before = book.best_bid
-    before = _set(book, True, tick, qty if lots > 0 else 0.0)
+    if _is_ignored(book, tick):
+        return tick, best_before, 0.0
+    # A quantity below half a lot is no level, but stays in the engine's vector.
+    before = _set(book, True, tick, qty if lots > 0 or book.is_fixed else 0.0)
     if lots == 0:
         if tick == book.best_bid:
             book.best_bid = highest(book, True, book.best_bid, book.low_bid)
@@ -220,7 +254,9 @@ def update_ask(book, price, qty):  # type: ignore[no-untyped-def]
     tick = rounded(price / book.tick_size)
     lots = rounded(qty / book.lot_size)
     best_before = book.best_ask
-    before = _set(book, False, tick, qty if lots > 0 else 0.0)
+    if _is_ignored(book, tick):
+        return tick, best_before, 0.0
+    before = _set(book, False, tick, qty if lots > 0 or book.is_fixed else 0.0)
     if lots == 0:
         if tick == book.best_ask:
             book.best_ask = lowest(book, False, book.best_ask, book.high_ask)
@@ -295,7 +331,7 @@ def clear_asks(book, price):  # type: ignore[no-untyped-def]
 @compiled
 def _follow(book):  # type: ignore[no-untyped-def]
     """Anchor or move the window when the touch has left its middle half."""
-    if book.best_bid == NO_BID or book.best_ask == NO_ASK:
+    if book.is_fixed or book.best_bid == NO_BID or book.best_ask == NO_ASK:
         return
     middle = (book.best_bid + book.best_ask) // 2
     if book.is_anchored and abs(middle - book.base - book.width // 2) <= book.width // 4:

@@ -10,17 +10,34 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hftbacktest.types import event_dtype
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_SNAPSHOT_EVENT,
+    EXCH_EVENT,
+    LOCAL_EVENT,
+    SELL_EVENT,
+    event_dtype,
+)
 from numba import carray, types
 from numba.extending import overload_attribute, overload_method
 
-from arb.bot.handle import RAW, DepthType, bind_attribute, bind_method
-from arb.bot.memory import as_pointer, data_address
+from arb.bot.cache import bot_compiled
+from arb.bot.handle import RAW, DepthType, Member, bind_attribute, bind_method, zero_for_nan
+from arb.bot.memory import allocate_zeroed, as_pointer, data_address, release
+
+#: What a snapshot's rows are, of bids and of asks.
+BID_LEVEL = EXCH_EVENT | LOCAL_EVENT | BUY_EVENT | DEPTH_SNAPSHOT_EVENT
+ASK_LEVEL = EXCH_EVENT | LOCAL_EVENT | SELL_EVENT | DEPTH_SNAPSHOT_EVENT
+
+_EVENT_BYTES = event_dtype.itemsize
 
 for _name in ("best_bid_tick", "best_ask_tick", "roi_lb_tick", "roi_ub_tick"):
     bind_attribute(DepthType, _name, RAW[_name])
-for _name in ("best_bid", "best_ask", "best_bid_qty", "best_ask_qty", "tick_size", "lot_size"):
+for _name in ("best_bid", "best_ask", "tick_size", "lot_size"):
     bind_attribute(DepthType, _name, RAW[_name])
+for _name in ("best_bid_qty", "best_ask_qty"):
+    # Of an empty side the engine's vector book answers 0.0 for bids and NaN for asks, its hash-map book 0.0 for both.
+    bind_attribute(DepthType, _name, Member(RAW[_name].slot, types.float64, zero_for_nan))
 for _name in ("bid_qty_at_tick", "ask_qty_at_tick"):
     bind_method(DepthType, _name, RAW[_name])
 
@@ -43,10 +60,51 @@ def _ask_depth(depth: Any) -> Any:
     return impl
 
 
+@bot_compiled
+def _has_range(depth):  # type: ignore[no-untyped-def]
+    """Whether the book is one over a range of prices."""
+    return depth.own_roi_ub_tick() >= depth.own_roi_lb_tick()
+
+
+@bot_compiled
+def _snapshot_of_range(depth):  # type: ignore[no-untyped-def]
+    """(address, rows) of the levels of a book over a range, which hftbacktest has no snapshot of."""
+    bid_address, width = depth.own_bid_depth()
+    ask_address, _ = depth.own_ask_depth()
+    bids = carray(as_pointer(bid_address), width, np.float64)
+    asks = carray(as_pointer(ask_address), width, np.float64)
+    low = depth.own_roi_lb_tick()
+    # Without a best price of a side both are beyond its other end, and no level is taken.
+    bids_end = min(max(depth.c_best_bid_tick(), low - 1), low + width - 1) - low
+    asks_start = min(max(depth.c_best_ask_tick(), low), low + width) - low
+    rows = np.count_nonzero(bids[: bids_end + 1] > 0.0) + np.count_nonzero(asks[asks_start:] > 0.0)
+    address = allocate_zeroed(rows * _EVENT_BYTES) if rows > 0 else 0
+    if address == 0:
+        return np.int64(0), np.int64(0)
+    events = carray(as_pointer(address), rows, event_dtype)
+    count = 0
+    for place in range(bids_end, -1, -1):
+        if bids[place] > 0.0:
+            _put_level(events[count], BID_LEVEL, (low + place) * depth.tick_size, bids[place])
+            count += 1
+    for place in range(asks_start, width):
+        if asks[place] > 0.0:
+            _put_level(events[count], ASK_LEVEL, (low + place) * depth.tick_size, asks[place])
+            count += 1
+    return np.int64(address), np.int64(rows)
+
+
+@bot_compiled
+def _put_level(event, ev, price, qty):  # type: ignore[no-untyped-def]
+    event.ev = ev
+    event.px = price
+    event.qty = qty
+
+
 @overload_method(DepthType, "snapshot")
 def _snapshot(depth: Any) -> Any:
     def impl(depth: Any) -> Any:
-        address, length = depth.c_snapshot()
+        address, length = depth.c_snapshot() if not _has_range(depth) else _snapshot_of_range(depth)
         return carray(as_pointer(address), length, event_dtype)
 
     return impl
@@ -60,6 +118,9 @@ def _snapshot_free(depth: Any, arr: Any) -> Any:
     def impl(depth: Any, arr: Any) -> Any:
         # An empty array may have no address; the engine must not be asked to free that.
         if len(arr) > 0:
-            depth.c_snapshot_free(data_address(arr), len(arr))
+            if _has_range(depth):
+                release(data_address(arr))
+            else:
+                depth.c_snapshot_free(data_address(arr), len(arr))
 
     return impl

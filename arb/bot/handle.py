@@ -6,7 +6,8 @@ structs. Handles hold no more than that: with arrays in them a strategy took eig
 
 Methods that are a slot and nothing else are typed and lowered here directly, without a Numba function for
 each, which saves most of a strategy's compile time. Every slot is reachable in compiled code as
-`handle.c_<slot>(...)`; `methods`, `depth` and `orders` build the public interface from these.
+`handle.c_<slot>(...)`; `methods`, `depth` and `orders` build the public interface from these. A slot whose use by
+a strategy is marked is reachable as `handle.own_<slot>(...)` too, without the mark.
 """
 
 from __future__ import annotations
@@ -187,13 +188,17 @@ _methods: dict[tuple[type, str], Member] = {}
 _attributes: dict[tuple[type, str], Member] = {}
 
 
-def bind_method(owner: type, name: str, member: Member) -> None:
-    """Make `owner.name(...)` in compiled code a call of the member's slot."""
+def bind_method(owner: type, name: str, member: Member, *, is_marked: bool = True) -> None:
+    """Make `owner.name(...)` in compiled code a call of the member's slot.
+
+    is_marked: whether the call counts as a use of the slot by the strategy (`mark_use`).
+    """
     _methods[owner, name] = member
 
     @lower_builtin(_key(owner, name), owner, types.VarArg(types.Any))
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        mark_use(builder, member.slot)
+        if is_marked:
+            mark_use(builder, member.slot)
         return member.emit(builder, args[0], list(args[1:]))
 
 
@@ -268,6 +273,12 @@ def handle_of(builder: Any, handle: Any, result: Any, outs: list[Any]) -> Any:
     return cgutils.pack_struct(builder, [result, builder.extract_value(handle, 1)])
 
 
+def zero_for_nan(builder: Any, handle: Any, result: Any, outs: list[Any]) -> Any:
+    """`wrap` of a member that answers 0.0 where its slot answers NaN."""
+    is_known = builder.fcmp_ordered("==", result, result)
+    return builder.select(is_known, result, ir.Constant(ir.DoubleType(), 0.0))
+
+
 def address_of(builder: Any, handle: Any, result: Any, outs: list[Any]) -> Any:
     """`wrap` of a member whose result is the address of a struct."""
     return cgutils.pack_struct(builder, [result])
@@ -280,6 +291,8 @@ for _owner in _OWNERS.values():
     _register(_owner)
 for _slot in SLOTS:
     bind_method(_OWNERS[_slot.owner], f"c_{_slot.name}", RAW[_slot.name])
+    if _slot.name in ON_DEMAND:
+        bind_method(_OWNERS[_slot.owner], f"own_{_slot.name}", RAW[_slot.name], is_marked=False)
 
 
 @intrinsic

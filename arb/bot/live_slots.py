@@ -13,21 +13,14 @@ from typing import Any
 
 import numpy as np
 from hftbacktest.order import BUY, SELL
-from hftbacktest.types import (
-    BUY_EVENT,
-    DEPTH_SNAPSHOT_EVENT,
-    EXCH_EVENT,
-    LOCAL_EVENT,
-    SELL_EVENT,
-    event_dtype,
-    order_dtype,
-)
+from hftbacktest.types import event_dtype, order_dtype
 
 from arb.bot import local
 from arb.bot.blocks import release_all
 from arb.bot.book import NO_ASK, NO_BID, book_at, qty_at, ticks_of
 from arb.bot.cache import bot_callback
 from arb.bot.codes import END_OF_DATA, OK
+from arb.bot.depth import ASK_LEVEL, BID_LEVEL
 from arb.bot.handle import callback_signature
 from arb.bot.memory import allocate_zeroed, release
 from arb.bot.order_table import ORDER, orders_at, row_of
@@ -41,8 +34,6 @@ _ASSET_BYTES = ASSET.itemsize
 _ORDER_BYTES = ORDER.itemsize
 _EVENT_BYTES = event_dtype.itemsize
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_BID_LEVEL = EXCH_EVENT | LOCAL_EVENT | BUY_EVENT | DEPTH_SNAPSHOT_EVENT
-_ASK_LEVEL = EXCH_EVENT | LOCAL_EVENT | SELL_EVENT | DEPTH_SNAPSHOT_EVENT
 
 if order_dtype.itemsize > ORDER.itemsize:
     raise ImportError(
@@ -251,20 +242,26 @@ def ask_qty_at_tick(ptr, price_tick):  # type: ignore[no-untyped-def]
     return qty_at(_book(ptr), False, price_tick)
 
 
-def no_depth(ptr, length):  # type: ignore[no-untyped-def]
-    _book(ptr)
-    length[0] = 0
-    return np.intp(0)
+def bid_depth(ptr, length):  # type: ignore[no-untyped-def]
+    book = _book(ptr)
+    length[0] = book.width if book.is_fixed else 0
+    return book.bids if book.is_fixed else np.int64(0)
+
+
+def ask_depth(ptr, length):  # type: ignore[no-untyped-def]
+    book = _book(ptr)
+    length[0] = book.width if book.is_fixed else 0
+    return book.asks if book.is_fixed else np.int64(0)
 
 
 def roi_lb_tick(ptr):  # type: ignore[no-untyped-def]
-    _book(ptr)
-    return np.int64(0)
+    book = _book(ptr)
+    return book.base if book.is_fixed else np.int64(0)
 
 
 def roi_ub_tick(ptr):  # type: ignore[no-untyped-def]
-    _book(ptr)
-    return np.int64(-1)
+    book = _book(ptr)
+    return book.base + book.width - 1 if book.is_fixed else np.int64(-1)
 
 
 @compiled
@@ -287,8 +284,8 @@ def snapshot(ptr, length):  # type: ignore[no-untyped-def]
     # An empty array has no address.
     address = allocate_zeroed(levels * _EVENT_BYTES) if levels > 0 else 0
     if address != 0:
-        _put_levels(address, book, True, bids, _BID_LEVEL)
-        _put_levels(address + len(bids) * _EVENT_BYTES, book, False, asks, _ASK_LEVEL)
+        _put_levels(address, book, True, bids, BID_LEVEL)
+        _put_levels(address + len(bids) * _EVENT_BYTES, book, False, asks, ASK_LEVEL)
         length[0] = levels
     return np.intp(address)
 
@@ -326,7 +323,7 @@ def orders_values_next(values):  # type: ignore[no-untyped-def]
 
 
 #: Slots whose function is another slot's, or has another name here.
-_SAME: Mapping[str, Callable[..., Any]] = {"elapse_bt": elapse, "bid_depth": no_depth, "ask_depth": no_depth}
+_SAME: Mapping[str, Callable[..., Any]] = {"elapse_bt": elapse}
 
 
 @cache

@@ -76,6 +76,9 @@ class Leg:
     min_qty: float
     min_notional: float
     contract_size: float
+    #: Prices, both or none.
+    roi_lb: float | None
+    roi_ub: float | None
     #: What the venue starts with, in base and quote units; `base` is 0 at perpetual venues.
     base: float
     #: Shared by all instruments of the venue.
@@ -428,6 +431,7 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
             ("capital", venue_name, *last),
             f"is {base!r}; a perpetual venue holds margin in quote only",
         )
+    _check_range(symbol, f"{venue.file}: {section_text(('symbols', symbol_name))}")
     return Leg(
         venue=venue,
         symbol=symbol_name,
@@ -438,11 +442,22 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
         min_qty=float(symbol.lot_size) if symbol.min_qty is None else symbol.min_qty,
         min_notional=symbol.min_notional,
         contract_size=symbol.contract_size,
+        roi_lb=symbol.roi_lb,
+        roi_ub=symbol.roi_ub,
         base=base,
         quote=funds.quote,
         max_position_size=own.max_position_size or checked.strategy.max_position_size,
         position_limit=own.position_limit or checked.risk.position_limit,
     )
+
+
+def _check_range(symbol: Symbol, where: str) -> None:
+    low, high = symbol.roi_lb, symbol.roi_ub
+    if (low is None) != (high is None):
+        given, missing = ("roi_lb", "roi_ub") if high is None else ("roi_ub", "roi_lb")
+        raise ConfigError(f"{where}: has {given} without {missing}; write both or none")
+    if low is not None and high is not None and low >= high:
+        raise ConfigError(f"{where}: roi_lb is {low!r}, which is not below roi_ub, {high!r}")
 
 
 def _venue_parts(venue: VenueConfig) -> dict[str, Any]:

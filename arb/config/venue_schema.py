@@ -140,6 +140,30 @@ class Symbol(Table, frozen=True, kw_only=True):
     ) = None
     min_notional: Annotated[float, key("quote", "Least value of an order.", ge=0, le=1e12)] = 0.0
     contract_size: Annotated[float, key("base", "Base units of one contract.", gt=0, le=1e12)] = 1.0
+    roi_lb: (
+        Annotated[
+            float,
+            key(
+                "quote",
+                "Lowest price of `bid_depth` and `ask_depth`, with `roi_ub`; absent: a fifth below the first mid.",
+                gt=0,
+                le=1e12,
+            ),
+        ]
+        | None
+    ) = None
+    roi_ub: (
+        Annotated[
+            float,
+            key(
+                "quote",
+                "Highest price of `bid_depth` and `ask_depth`, with `roi_lb`; absent: a fifth above the first mid.",
+                gt=0,
+                le=1e12,
+            ),
+        ]
+        | None
+    ) = None
 
 
 class VenueFile(Table, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from hftbacktest.types import EXCH_EVENT
 
-from arb.bot.book import WIDTH, make_book
+from arb.bot.book import WIDTH, fix_range, make_book
 from arb.bot.live import LiveAsset, LiveBot, LiveWorld
 from arb.bot.order_table import make_orders, make_queue
+from arb.bot.price_range import PriceRange
 from arb.bot.stream import Stream
 from arb.bot.world import WORLD
 from arb.leg import Leg
@@ -48,8 +49,11 @@ class DryRunBot(LiveBot):
         log_fills: bool = True,
         start_ts: int = 0,
         book_width: int = WIDTH,
+        arrays_over: Sequence[PriceRange] | None = None,
     ) -> None:
-        """is_live: the venues' side lags behind the bot's, and what it finds out late is heard late.
+        """arrays_over: the ranges of a strategy that reads arrays; on live data `set_ranges` gives them later.
+
+        is_live: the venues' side lags behind the bot's, and what it finds out late is heard late.
 
         start_ts: when the clock begins; 0 is at the first row. A replay that is to tell an earlier run again is given
         that run's `LiveWorld.start_ts`, and its answers as latencies.
@@ -89,6 +93,8 @@ class DryRunBot(LiveBot):
             limits=limits,
             log_fills=log_fills,
         )
+        if arrays_over is not None:
+            self.set_ranges(arrays_over)
 
     def _attach(self, world: LiveWorld, number: int, simulated: SimulatedLeg, book_width: int) -> None:
         leg, blocks = simulated.leg, world.blocks
@@ -111,6 +117,13 @@ class DryRunBot(LiveBot):
         self._exchanges.append(exchange)
         self._rules.append(rules)
         world.assets[number]["port"] = exchange.ctypes.data
+
+    def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
+        """Make the books of all legs, the bot's and the exchange's, ones over these prices; before the first row."""
+        for number, found in enumerate(ranges):
+            ticks = found.ticks(self.world.specs[number].tick_size)
+            for book in (self.world.assets[number]["book"], self._exchanges[number]["book"][0]):
+                fix_range(self.world.blocks, int(book), *ticks)
 
     def set_horizons(self, local_ts: int, exch_ts: int) -> None:
         """All rows for the bot up to `local_ts` and all rows of the venues up to `exch_ts` have been given.

@@ -16,12 +16,17 @@ from collections.abc import Sequence
 import numpy as np
 from hftbacktest.types import LOCAL_EVENT
 
+from arb.bot.price_range import RangeFinder
 from arb.bot.world import NEVER
 from arb.dryrun.bot import DryRunBot
 from arb.dryrun.strand import Strand
 from arb.dryrun.watermark import VenueOrder
+from arb.errors import InputError
 from connectors.jit import compiled
 from connectors.types import Rows
+
+#: Rows that wait in memory for the first book of a leg: 256 MB.
+_WAITING_ROWS_MAX = 1 << 22
 
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
@@ -33,7 +38,14 @@ class LiveDriver:
     and at least once in a while, so that watermarks move while nothing happens.
     """
 
-    def __init__(self, bot: DryRunBot, strand: Strand, orders: Sequence[VenueOrder]) -> None:
+    def __init__(
+        self,
+        bot: DryRunBot,
+        strand: Strand,
+        orders: Sequence[VenueOrder],
+        ranges: Sequence[RangeFinder] | None = None,
+    ) -> None:
+        """ranges: one a leg for a strategy that reads arrays, which begins when all of them are known."""
         if len(orders) != len(bot.exch_streams):
             raise ValueError(f"{len(orders)} orders of rows for {len(bot.exch_streams)} legs")
         if not bot.world.record["is_live"][0]:
@@ -41,8 +53,22 @@ class LiveDriver:
         self._bot = bot
         self._strand = strand
         self._orders = list(orders)
+        self._ranges = ranges
+        #: Whether the strategy may run: its first look at a book may be at the range of the arrays.
+        self.is_ready = True
+        self._waiting_rows = 0
+        #: What ends the session though nothing broke: a best price outside the arrays.
+        self.fault: InputError | None = None
         self._local_ts = -1
         self._exch_ts = -1
+        if ranges is not None:
+            self.is_ready = all(finder.range is not None for finder in ranges)
+            if self.is_ready:
+                self._set_ranges(ranges)
+
+    def start(self) -> bool:
+        """Let the strategy begin, up to its first wait, or when all ranges are known. False where it ends before."""
+        return not self.is_ready or self._strand.resume()
 
     def on_rows(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
         """Rows of one leg in the order of receipt, with local times up to `now_ns`. False once the strategy has ended.
@@ -54,8 +80,35 @@ class LiveDriver:
 
     def show(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
         """The bot's part of `on_rows`: the strategy runs, and what it asks for is on its way."""
-        self._bot.local_streams[leg_no].append(for_bot(rows))
+        shown = for_bot(rows)
+        self._bot.local_streams[leg_no].append(shown)
+        if self._ranges is not None:
+            self._watch(self._ranges, leg_no, shown, now_ns)
         return self._move(now_ns, self._exch_ts)
+
+    def _watch(self, ranges: Sequence[RangeFinder], leg_no: int, rows: Rows, now_ns: int) -> None:
+        ranges[leg_no].follow(rows)
+        if outside := ranges[leg_no].outside:
+            self.fault = self.fault or InputError(outside)
+        if self.is_ready:
+            return
+        self._waiting_rows += len(rows)
+        if all(finder.range is not None for finder in ranges):
+            # What came before is applied in the strategy's first wait: it does not trade on the past.
+            self._bot.world.record["start_ts"] = now_ns
+            self._set_ranges(ranges)
+            self.is_ready = True
+        elif self._waiting_rows > _WAITING_ROWS_MAX:
+            raise InputError(f"{self.waits_for}, after {self._waiting_rows:,} rows of the other legs")
+
+    def _set_ranges(self, ranges: Sequence[RangeFinder]) -> None:
+        self._bot.set_ranges([finder.range for finder in ranges if finder.range is not None])
+
+    @property
+    def waits_for(self) -> str:
+        """Why the strategy has not begun; empty where it has."""
+        missing = [] if self.is_ready else [finder for finder in self._ranges or () if finder.range is None]
+        return missing[0].unknown if missing else ""
 
     def settle(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
         """The venues' part of `on_rows`."""
@@ -74,12 +127,12 @@ class LiveDriver:
         self._local_ts = max(self._local_ts, local_ts)
         self._exch_ts = max(self._exch_ts, min(exch_ts, self._local_ts))
         self._bot.set_horizons(self._local_ts, self._exch_ts)
-        return self._strand.resume()
+        return not self.is_ready or self._strand.resume()
 
     @property
     def next_due(self) -> int:
         """When `on_time` is needed next though no row came: a wait's end or an answer; `NEVER` for none known."""
-        is_waiting = self._strand.is_alive and not self._bot.is_stopped
+        is_waiting = self.is_ready and self._strand.is_alive and not self._bot.is_stopped
         return self._bot.next_due if is_waiting else NEVER
 
     @property
@@ -93,7 +146,7 @@ class LiveDriver:
 
     def stop(self) -> bool:
         """End the strategy. False when it does not heed it."""
-        return self._strand.stop()
+        return not self.is_ready or self._strand.stop()
 
 
 @compiled

@@ -157,6 +157,8 @@ class Session:
             if late_below is not None:
                 state.marks.on_late(late_below)
                 self.late_since = self.late_since or now
+            if self._driver.fault is not None:
+                raise self._driver.fault
         except Exception as error:  # for the host, which ends the session with it
             self._break(error)
             return

@@ -80,6 +80,8 @@ def _start(world, assets):  # type: ignore[no-untyped-def]
         world.start_ts = first
     world.is_started = 1
     world.now = world.start_ts
+    # Rows from before, where it begins later than they came, are applied in the first wait and do not set it back.
+    world.latest = max(world.latest, world.start_ts)
     world.deadline = later(world.now, world.timeout)
     return OK
 

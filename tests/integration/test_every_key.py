@@ -261,6 +261,8 @@ ELSEWHERE = {
     "record.reserve_gb": "unit/data/test_recorder_disk.py",
     "record.fsync_s": "unit/data/test_recorder_disk.py",
     "latency.order_file": "integration/test_order_latencies.py",
+    "symbols.<SYMBOL>.roi_lb": "unit/bot/test_price_range.py",
+    "symbols.<SYMBOL>.roi_ub": "unit/bot/test_price_range.py",
     "dry_run.disorder_ms": "integration/test_dry_run.py",
     "dry_run.hang_s": "integration/test_dry_run.py",
     "archive.binance_url": "integration/test_download_backtest.py",

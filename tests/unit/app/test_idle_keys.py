@@ -192,3 +192,10 @@ def test_what_is_said_to_have_no_effect_has_none(folder: Path, changed: str) -> 
     assert found[0].orders
     assert (found[0].orders, found[0].purposes) == (found[1].orders, found[1].purposes)
     assert names_in(notes(folder, "risk.max_failures=0", *base, last)) == {last.partition("=")[0]}
+
+
+def test_the_range_of_arrays_that_the_built_in_strategy_does_not_read(folder: Path) -> None:
+    given = tuple(f"binance_spot.symbols.BTCUSDT.{text}" for text in ("roi_lb=48000.0", "roi_ub=72000.0"))
+    [note] = notes(folder, *given)
+    assert note.endswith("the built-in strategy reads no bid_depth or ask_depth")
+    assert notes(folder, *given, "strategy.function='tutorial.py:run'") == []

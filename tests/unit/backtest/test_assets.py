@@ -89,7 +89,7 @@ def test_one_unbounded_leg_makes_hash_books_of_both() -> None:
 
 
 def test_a_book_too_large_for_memory_is_a_hash_book(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assets, "_VECTOR_BYTES_MAX", 1_000)
+    monkeypatch.setattr(assets, "BYTES_MAX", 1_000)
     seen = look(backtest_bot([data("a", rows(99.9, 100.1))], None, keep_trades=False), 1)
     assert seen[0, 3] == -1.0
 

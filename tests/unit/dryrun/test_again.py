@@ -33,6 +33,7 @@ class Told:
         self.latest = -1
         self.late = 0
         self.next_due = NEVER
+        self.fault = None
 
     def on_rows(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
         assert rows["local_ts"].min() > self.latest
