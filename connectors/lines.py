@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hftbacktest.types import event_dtype
 
+from connectors.contracts import inverse_reason
 from connectors.errors import DecodeError
 from connectors.frames import LEVEL_BYTES_MIN, PADDING, RETURN, find_newline, read_digits, symbol_table
 from connectors.jit import compiled
@@ -135,6 +136,8 @@ class LineDecoder:
 
     def _decode_text(self, text: bytes) -> Iterator[Decoded]:
         """The pieces of a text of whole lines."""
+        if reason := inverse_reason(self._venue.name, self._symbol):
+            raise self._error(reason, text.partition(b"\n")[0][self._frame_offset :])
         self._make_room(text)
         self._buffer[: len(text)] = np.frombuffer(text, np.uint8)
         self._buffer[len(text) : len(text) + PADDING] = 0
@@ -197,9 +200,10 @@ class LineDecoder:
             line = int(messages["line"][strangers[0]])
             lines_before = line - first_line
             frame = text.split(b"\n", lines_before + 1)[lines_before][self._frame_offset :]
+            reason = inverse_reason(self._venue.name, self._venue.decode(frame).symbol)
             raise DecodeError(
                 self._venue.name,
-                f"a frame of another symbol than {self._symbol}",
+                reason or f"a frame of another symbol than {self._symbol}",
                 frame,
                 file=self._file,
                 line=line,

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from connectors.batch import Batch
 from connectors.book import BookSync, Checkpoint
 from connectors.clock import RowClock
-from connectors.errors import DecodeError
+from connectors.contracts import inverse_reason
+from connectors.errors import DecodeError, InstrumentError
 from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
 from connectors.fuse import FusedBook
 from connectors.jit import compiled
@@ -163,7 +164,12 @@ class Pipeline:
     """One instrument at one venue. `rows` of the last call are a view, valid until the next."""
 
     def __init__(self, venue: Venue, instrument: Instrument, feed_latency_ns: int, trade_kind: Kind) -> None:
-        """`trade_kind`: which trades make rows, TRADE or AGG_TRADE; `feed_latency_ns`: see `RowClock`."""
+        """`trade_kind`: which trades make rows, TRADE or AGG_TRADE; `feed_latency_ns`: see `RowClock`.
+
+        Raises InstrumentError for an inverse contract.
+        """
+        if reason := inverse_reason(venue.name, instrument.symbol):
+            raise InstrumentError(f"{venue.name}: {reason}")
         self._instrument = instrument
         self._rule = venue.sequence_rule
         self._decoder = FrameDecoder(venue, instrument.symbol)

@@ -197,6 +197,17 @@ def list_days(directory: Path) -> Listed:
     )
 
 
+def not_described(directory: Path, venues: Mapping[str, VenueConfig]) -> list[str]:
+    """A line for each folder of recordings or archives whose venue no file describes."""
+    days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
+    folders = (day.path.parent if isinstance(day, Recording) else day.path.parents[1] for day in days)
+    counts = Counter(folder for folder in folders if folder.name not in venues)
+    return [
+        f"left out: {folder} ({count:,} {'day' if count == 1 else 'days'}): no venue file describes {folder.name}"
+        for folder, count in sorted(counts.items())
+    ]
+
+
 def not_finished(directory: Path) -> list[str]:
     """A line where frames are still in journals, with the command that moves them; none else."""
     text = leftover_text(directory, find_leftovers(directory))

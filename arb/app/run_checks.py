@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from arb.app.legs import load_adapter
 from arb.config import Config, Leg
 from arb.config.assets import difference
 from arb.errors import ConfigError
 from arb.report.notes import DIFFERENT_ASSETS, NO_CAPITAL
+from connectors.contracts import inverse_reason
 
 #: The strategy that comes with arb.
 BUILT_IN = "arb.strategy.spread:run"
@@ -23,7 +25,10 @@ def is_built_in(config: Config) -> bool:
 
 
 def refuse_unfit(config: Config) -> None:
-    """Raises ConfigError for what the built-in strategy cannot trade."""
+    """Raises ConfigError for a contract that no strategy can trade here, and for what the built-in one cannot."""
+    for leg in config.legs:
+        if reason := inverse_reason(load_adapter(leg.venue).name, leg.symbol):
+            raise ConfigError(f"{config.file}: [strategy] legs: {leg.venue.name}: {reason}")
     if not is_built_in(config):
         return
     for line in _different(config):

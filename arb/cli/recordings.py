@@ -41,16 +41,18 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
     difference.
     """
     from arb.app.legs import known_venues
-    from arb.app.recordings import compare_all, convert_all
+    from arb.app.recordings import compare_all, convert_all, not_described, not_finished
 
     venues = known_venues(config_path)
     if is_comparison:
         comparisons = list(compare_all(directory, venues))
+        _echo_all(not_described(directory, venues))
         _show(comparison_lines(comparisons), as_json)
         sys.exit(ExitCode.DONE if all(c.is_equal for c in comparisons) else ExitCode.DIFFERENCES)
     with ReadingProgress("reading recordings") as progress:
         offset_ns, converted = convert_all(directory, venues, out, progress)
     _show(conversion_lines(converted), as_json)
+    _echo_all(not_described(directory, venues) + not_finished(directory))
     folder = converted[0].path.parent if out is None else out
     echo(f"clock offset {offset_ns / 1e6:,.3f} ms; row files in {folder} (--json names each)", err=True)
 
@@ -98,8 +100,7 @@ def list_recordings(directory: Path, as_json: bool) -> None:
     ]
     if lines:
         _show(lines, as_json)
-    for warning in listed.warnings:
-        echo(warning, err=True)
+    _echo_all(listed.warnings)
 
 
 @data.command("finish")
@@ -175,6 +176,12 @@ def comparison_lines(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
         }
         for c in comparisons
     ]
+
+
+def _echo_all(lines: Sequence[str]) -> None:
+    """Lines on standard error."""
+    for line in lines:
+        echo(line, err=True)
 
 
 def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:

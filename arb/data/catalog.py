@@ -26,7 +26,9 @@ _BOOK_NAMES = {
     "bybit": "an order book (ob500 or ob200)",
     "tardis": "incremental_book_L2",
 }
-_FILE_NAME = re.compile(r"([a-z0-9._-]+)_(\d{8})\.gz", re.ASCII)
+#: Of a recording's name; older collectors of hftbacktest wrote the second. The first counts where a day has both.
+RECORDING_ENDINGS = (".gz", ".dat.gz")
+_FILE_NAME = re.compile(r"([a-z0-9._-]+)_(\d{8})(\.dat)?\.gz", re.ASCII)
 
 
 class Recording(NamedTuple):
@@ -91,8 +93,16 @@ def files_of(day: Day) -> list[Path]:
 def find_recordings(directory: Path) -> list[Recording]:
     """All recordings below `directory`, by venue, symbol and day. Files of other names are none.
 
-    Raises InputError when the folder cannot be read.
+    Of two files of a day, `.gz` and `.dat.gz`, the first counts. Raises InputError when the folder cannot be read.
     """
+    found: dict[tuple[str, str, date], Recording] = {}
+    for recording in _all_recordings(directory):
+        found[recording[:3]] = recording
+    return sorted(found.values())
+
+
+def _all_recordings(directory: Path) -> list[Recording]:
+    """Every file that is named as a recording; of those of one day the one that counts comes last."""
     if not directory.is_dir():
         raise InputError(
             f"{directory}: no such folder; [data] directory or --data names where recordings are"
@@ -108,10 +118,12 @@ def find_recordings(directory: Path) -> list[Recording]:
 
 def faults_in(directory: Path) -> list[str]:
     """A line for each recording and each folder of a venue that cannot be read, though its name says that it is one."""
-    lines = [
-        f"{recording.path}: {fault}"
-        for recording in find_recordings(directory)
-        if (fault := fault_of(recording.path))
+    recordings = find_recordings(directory)
+    lines = [f"{recording.path}: {fault}" for recording in recordings if (fault := fault_of(recording.path))]
+    lines += [
+        f"{recording.path}: there is another file of this day, {recording_path(directory, *recording[:3]).name}"
+        for recording in _all_recordings(directory)
+        if recording not in recordings
     ]
     return lines + [
         f"{path}: {fault}" for path in sorted(directory.iterdir()) if (fault := _folder_fault(path))

@@ -19,7 +19,8 @@ from hftbacktest.types import event_dtype
 
 from arb.data.catalog import Recording
 from arb.data.order import EventOrder
-from arb.data.raw import read_pieces
+from arb.data.raw import is_in_us, read_pieces, read_recording
+from arb.errors import InputError
 from connectors.bybit_frames import parse_bybit_gateway_time
 from connectors.clock import largest_lead
 from connectors.jit import compiled
@@ -72,9 +73,14 @@ class Comparison(NamedTuple):
 
 def compare(venue: Venue, recording: Recording) -> Comparison:
     """Converts a recording with both and compares. Raises InputError or DecodeError; KeyError without a converter."""
+    if is_in_us(next(read_pieces(recording.path), b"")):
+        raise InputError(
+            f"{recording.path}: its local times have 16 digits (us), and hftbacktest's converters read 19: without "
+            "--compare, arb convert reads it"
+        )
     converter = CONVERTERS[recording.venue]
     start = time.perf_counter()
-    rows = comparison_rows(venue, recording.symbol, read_pieces(recording.path), lines=converter.lines)
+    rows = comparison_rows(venue, recording.symbol, read_recording(recording.path), lines=converter.lines)
     middle = time.perf_counter()
     room = max(_ROWS_MIN, int(recording.path.stat().st_size * _ROWS_PER_BYTE))
     with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print

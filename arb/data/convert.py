@@ -23,7 +23,7 @@ from hftbacktest.types import DEPTH_BBO_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EV
 
 import connectors
 from arb.data.cache import RowCache
-from arb.data.catalog import ArchiveDay, Day, Recording, files_of, find_archive_days
+from arb.data.catalog import RECORDING_ENDINGS, ArchiveDay, Day, Recording, files_of, find_archive_days
 from arb.data.code_version import code_version
 from arb.data.levels import Levels
 from arb.data.npy import NpyWriter, is_whole, load_rows
@@ -427,8 +427,15 @@ def _day_before(recording: Day) -> Day | None:
         folder = recording.path.parents[4]
         known = (d for d in find_archive_days(folder) if d.has_book and _is_day_after(d, recording))
         return next((d for d in known if (d.venue, d.symbol) == (recording.venue, recording.symbol)), None)
-    path = recording.path.with_name(recording.path.name.replace(f"{recording.day:%Y%m%d}", f"{day:%Y%m%d}"))
-    return Recording(recording.venue, recording.symbol, day, path) if path.is_file() else None
+    stem = (
+        recording.path.name.removesuffix(".gz")
+        .removesuffix(".dat")
+        .replace(f"{recording.day:%Y%m%d}", f"{day:%Y%m%d}")
+    )
+    paths = [recording.path.with_name(stem + ending) for ending in RECORDING_ENDINGS]
+    return next(
+        (Recording(recording.venue, recording.symbol, day, path) for path in paths if path.is_file()), None
+    )
 
 
 def adapter_version(venue: Venue) -> list[str]:

@@ -6,8 +6,10 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -18,6 +20,10 @@ from arb.errors import InputError
 _GZIP_MAGIC = b"\x1f\x8b"
 #: Bytes of text per piece.
 _PIECE_BYTES = 1 << 20
+#: A local time in us in front of a frame.
+_STAMP_US = re.compile(rb"^\d{16}(?= )", re.MULTILINE)
+_STAMP_US_BYTES = 17
+_LINE_BYTES_MAX = 32 << 20
 
 T = TypeVar("T")
 
@@ -33,6 +39,39 @@ def read_pieces(
     `again` is what is to be done about one that is not whole.
     """
     return read_gzip(path, lambda file: file.read(_PIECE_BYTES), progress, again=again)
+
+
+def read_recording(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
+    """The text of a recording in pieces, with local times in ns: 16 digits (us, older collectors) get three zeros.
+
+    Which they are is decided by the first line. Raises InputError as `read_pieces` does.
+    """
+    pieces = read_pieces(path, progress)
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) > _STAMP_US_BYTES:
+            break
+    rest = chain([head], pieces)
+    return _in_ns(rest) if is_in_us(head) else rest
+
+
+def is_in_us(text: bytes) -> bool:
+    """Whether a recording that begins so has local times in microseconds."""
+    return _STAMP_US.match(text) is not None
+
+
+def _in_ns(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        text = rest + piece
+        # Where there is no line break for long, whoever decodes it refuses the line.
+        end = len(text) if len(text) - len(piece) > _LINE_BYTES_MAX else text.rfind(b"\n") + 1
+        text, rest = text[:end], text[end:]
+        if text:
+            yield _STAMP_US.sub(rb"\g<0>000", text)
+    if rest:
+        yield _STAMP_US.sub(rb"\g<0>000", rest)
 
 
 def read_gzip(

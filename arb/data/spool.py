@@ -20,7 +20,7 @@ from hftbacktest.types import event_dtype
 from arb.data.archived import ArchiveKind
 from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.catalog import ArchiveDay, Day
-from arb.data.raw import Progress, read_pieces
+from arb.data.raw import Progress, read_recording
 from arb.data.spells import BookSpells, SpellFinder
 from connectors.book import BookSync, Checkpoint
 from connectors.clock import largest_lead
@@ -152,7 +152,7 @@ def _book_of(venue: Venue, day: Day) -> Iterator[Decoded]:
     """The decoded messages of a day that tell how its book begins."""
     if isinstance(day, ArchiveDay):
         return ArchiveStream(venue, day).book()
-    return LineDecoder(venue, day.symbol, file=str(day.path)).decode(read_pieces(day.path))
+    return LineDecoder(venue, day.symbol, file=str(day.path)).decode(read_recording(day.path))
 
 
 def read_into(
@@ -171,7 +171,7 @@ def read_into(
     if not isinstance(day, ArchiveDay):
         sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
-        decoded = decoder.decode(read_pieces(day.path, progress))
+        decoded = decoder.decode(read_recording(day.path, progress))
         return _read(sink, sync, decoded, checkpoint, lambda: decoder.slow_frames)
     with contextlib.suppress(OutOfOrderError):
         return _read_archive(sink, venue, day, checkpoint, ArchiveStream(venue, day, progress))

@@ -34,7 +34,7 @@ from arb.data.check.report import (
     StreamReport,
 )
 from arb.data.check.streams import ALL, DAY_NS, FLOWING, StreamCounts
-from arb.data.raw import Progress, read_pieces
+from arb.data.raw import Progress, read_recording
 from arb.data.spells import LONGEST_KEPT
 from arb.data.spool import needs_carry
 from arb.errors import InputError
@@ -106,7 +106,7 @@ def _check(
     try:
         if before is not None and needs_carry(venue, recording):
             chain = Chain(venue.sequence_rule, before)
-        for rows, messages in decoder.decode(hashes.pass_on(read_pieces(recording.path, progress))):
+        for rows, messages in decoder.decode(hashes.pass_on(read_recording(recording.path, progress))):
             counts.receive(rows, messages, hashes.take(len(messages)))
             chain.receive(rows, messages)
     except (InputError, DecodeError) as fault:

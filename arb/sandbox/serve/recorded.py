@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from arb.data.catalog import Recording, find_recordings
-from arb.data.raw import read_pieces
+from arb.data.raw import read_recording
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape, combined, key_of
@@ -169,7 +169,7 @@ def _lines(listing: Listing, paths: Sequence[Path]) -> Iterator[tuple[int, str, 
     """The frames of recordings in their order: (recorder's time, key, frame)."""
     for path in paths:
         rest = b""
-        for piece in read_pieces(path):
+        for piece in read_recording(path):
             *whole, rest = (rest + piece).split(b"\n")
             for line in whole:
                 yield _line(listing, path, line)
