@@ -19,7 +19,7 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
-from arb.app.run_setup import outcome_of, run_folder_path, setup_of
+from arb.app.run_setup import outcome_of, run_folder_path, setup_of, with_end
 from arb.backtest.assets import backtest_bot_for
 from arb.backtest.runner import compile_ahead, run
 from arb.bot.recorder import Recorder
@@ -67,7 +67,8 @@ def run_backtest(
         recorder = Recorder(len(legs))
         strategy = compile_ahead(*setup, recorder)
         bot = backtest_bot_for(strategy.uses, inputs.data, limits)
-        ended = run(strategy.function, setup.arguments.bind(bot, recorder), bot)
+        function = with_end(config, strategy.function, legs, bot, recorder)
+        ended = run(function, setup.arguments.bind(bot, recorder), bot)
         told = told_of(bot, recorder, legs, is_lost=ended.is_lost)
         outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted)
         manifest = (

@@ -24,7 +24,7 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
-from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of
+from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
 from arb.backtest.assets import array_ranges
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
@@ -78,7 +78,7 @@ def run_recorded(
     with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
-        told, outcome, exit_code = replay_inputs(setup, inputs, limits, config.dry_run.hang_s, speed=speed)
+        told, outcome, exit_code = replay_inputs(config, setup, inputs, limits, speed=speed)
         manifest = (
             common_manifest("dry-run", config, *setup, now)
             | inputs_manifest(config, inputs, notes)
@@ -91,11 +91,11 @@ def run_recorded(
 
 
 def replay_inputs(
-    setup: Setup, inputs: Inputs, limits: Limits, hang_s: float, *, speed: float | None = None
+    config: Config, setup: Setup, inputs: Inputs, limits: Limits, *, speed: float | None = None
 ) -> tuple[Told, str, ExitCode]:
     """The strategy over recorded rows in a dry-run's world: what it left, how it ended. Raises StrategyError.
 
-    A strategy that computes for `hang_s` without calling the bot ends the process: nothing else can.
+    A strategy that computes for `dry_run.hang_s` without calling the bot ends the process: nothing else can.
     """
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
@@ -105,15 +105,17 @@ def replay_inputs(
         keep_trades=strategy.uses.trades,
         arrays_over=array_ranges(inputs.data, strategy.uses),
     )
+    function = with_end(config, strategy.function, inputs.legs, bot, recorder)
     arrays = [data.arrays for data in inputs.data]
     began_ns = time.monotonic_ns()
+    hang_s = config.dry_run.hang_s
     watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, _leave, may_be_busy=True)
     watchdog.start()
     try:
         strand = replay(
             bot,
             arrays,
-            strategy.function,
+            function,
             setup.arguments.bind(bot, recorder),
             piece_rows=PIECE_ROWS if speed is None else _PACED_ROWS,
             pace=None if speed is None else paced(speed, watchdog),

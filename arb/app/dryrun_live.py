@@ -32,7 +32,7 @@ from arb.app.run_files import (
     refusals_of,
     told_of,
 )
-from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of
+from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
 from arb.app.running_sandbox import with_sandbox
 from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.app.session_keeper import SessionKeeper
@@ -128,7 +128,8 @@ class LiveRun:
         )
         view_of(self._bot, self._legs, [], [])
         bound = setup.arguments.bind(self._bot, self._recorder)
-        self._strand = Strand(self._bot, strategy.function, bound)
+        function = with_end(config, strategy.function, self._legs, self._bot, self._recorder)
+        self._strand = Strand(self._bot, function, bound)
         disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
         orders = [VenueOrder(disorder_ns, 4 * disorder_ns + _SILENCE_NS) for _ in self._legs]
         ranges = [RangeFinder(leg) for leg in self._legs] if strategy.uses.arrays else None

@@ -98,6 +98,12 @@ def _fact(*names: str) -> Rule:
     return rule
 
 
+def _fact_or_flatten(*names: str) -> Rule:
+    """Read by the strategy, and by the host where it trades back what a halted strategy holds."""
+    by_strategy = _fact(*names)
+    return lambda use, given: None if use.config.risk.on_halt == "flatten" else by_strategy(use, given)
+
+
 def _mode(mode: str) -> Rule:
     """Read by the built-in strategy in one mode."""
 
@@ -253,7 +259,8 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "risk.max_failures": (_fact("max_failures"),),
     "risk.cooldown_s": (_fact("cooldown_ns"), _cooldown),
     "risk.max_attempts_per_day": (_fact("max_attempts_per_day"),),
-    "risk.stop_loss_bps": (_fact("stop_loss_bps"), _CONVERGENCE),
+    "risk.stop_loss_bps": (_fact("stop_loss_bps"),),
+    "risk.on_halt": (),
     "risk.max_leverage": (_perpetuals,),
     "risk.capital_allocation": (_fact("capital_allocation"),),
     "risk.position_limit": (_all_have_own("position_limit"),),
@@ -263,7 +270,7 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "execution.order_timeout_ms": (_fact("order_timeout_ns"),),
     "execution.attempt_interval_ms": (_fact("attempt_interval_ns"),),
     "execution.stale_after_ms": (_fact("stale_after_ns"),),
-    "execution.slippage_tolerance": (_fact("slippage_tolerance"),),
+    "execution.slippage_tolerance": (_fact_or_flatten("slippage_tolerance"),),
     "execution.touch_share": (_fact("touch_share"),),
     "capital.<venue>.base": (_capital, _capital_base),
     "capital.<venue>.quote": (_capital,),
@@ -308,8 +315,8 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "queue.power": (_resting, _power),
     "symbols.<SYMBOL>.tick_size": (_venue_symbol,),
     "symbols.<SYMBOL>.lot_size": (_venue_symbol,),
-    "symbols.<SYMBOL>.min_qty": (_venue_symbol, _fact("min_qty")),
-    "symbols.<SYMBOL>.min_notional": (_venue_symbol, _fact("min_notional")),
+    "symbols.<SYMBOL>.min_qty": (_venue_symbol, _fact_or_flatten("min_qty")),
+    "symbols.<SYMBOL>.min_notional": (_venue_symbol, _fact_or_flatten("min_notional")),
     "symbols.<SYMBOL>.contract_size": (_venue_symbol,),
     "symbols.<SYMBOL>.roi_lb": (_venue_symbol, _arrays),
     "symbols.<SYMBOL>.roi_ub": (_venue_symbol, _arrays),

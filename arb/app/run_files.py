@@ -34,7 +34,7 @@ from arb.data.usable import book_notes, refuse_unusable
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
-from arb.report.notes import archive_notes, funds_note, origin_notes, source_of
+from arb.report.notes import archive_notes, funds_note, halt_note, origin_notes, source_of
 from arb.report.run_files import finished_run
 from arb.report.summary import Figures
 from arb.risk.funds import AssetFunds
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 _NS_PER_MS = 1_000_000
 #: With a larger share of clamped rows a run says that its clock is wrong.
 _CLAMPED_SHARE_MAX = 0.001
+#: A position smaller than this share of a lot is the rounding of sums.
+_LOT_SHARE_MAX = 1e-3
 
 
 class Inputs(NamedTuple):
@@ -202,6 +204,23 @@ def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
     return notes
 
 
+def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
+    """A line for each leg that a halted strategy left and that could not be traded back."""
+    config = manifest["config"]
+    if manifest["outcome"] != "halted" or config["risk"]["on_halt"] != "flatten":
+        return []
+    notes = []
+    for leg, state in zip(config["strategy"]["legs"], final, strict=True):
+        venue, _, symbol = leg.partition(":")
+        position, lot_size = (
+            float(state["position"]),
+            float(config["venues"][venue]["symbols"][symbol]["lot_size"]),
+        )
+        if abs(position) > _LOT_SHARE_MAX * lot_size:
+            notes.append(halt_note(leg, position))
+    return notes
+
+
 @bot_compiled
 def record_once(bot, recorder):  # type: ignore[no-untyped-def]
     """The state of every leg into a recorder."""
@@ -224,7 +243,8 @@ def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool 
 
 def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:
     """The files that every run has; the manifest comes last, so that a folder with one is whole."""
-    manifest = {**manifest, "notes": [*manifest["notes"], *funds_notes(manifest)]}
+    notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, told.final)]
+    manifest = {**manifest, "notes": notes}
     figures = figures_of_run(finished_run(manifest, told.records, told.final, told.decisions, told.trades))
     by_leg = {str(n): told.records[:, n] for n in range(told.records.shape[1])}
     folder.write_arrays("records.npz", {**by_leg, "final": told.final, "decisions": told.decisions})

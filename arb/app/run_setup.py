@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from arb.app.facts import facts_of
 from arb.app.run_checks import refuse_unfit
+from arb.bot.bot import Bot
+from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.errors import ExitCode
+from arb.leg import Leg
 from arb.run.arguments import Arguments
+from arb.run.flatten import flattening
 from arb.run.strategy import LoadedStrategy, load_strategy
 from arb.strategy.decisions import Outcome
 
@@ -28,6 +33,23 @@ def setup_of(config: Config) -> Setup:
     strategy = load_strategy(config.strategy.function)
     return Setup(
         strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
+    )
+
+
+def with_end(
+    config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: Bot, recorder: Recorder
+) -> Callable[..., Any]:
+    """The compiled strategy with what the host does behind it: `risk.on_halt`. What every world runs."""
+    if config.risk.on_halt == "leave":
+        return strategy
+    return flattening(
+        strategy,
+        bot,
+        recorder,
+        legs,
+        band=config.execution.slippage_tolerance,
+        qty_max=config.risk.max_order_qty or 0.0,
+        notional_max=config.risk.max_order_notional or 0.0,
     )
 
 

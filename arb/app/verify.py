@@ -32,7 +32,7 @@ from arb.app.run_files import (
     read_inputs,
     told_of,
 )
-from arb.app.run_setup import Setup, setup_of
+from arb.app.run_setup import Setup, setup_of, with_end
 from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED, finish_killed
 from arb.backtest.assets import backtest_bot_for
@@ -233,7 +233,7 @@ def _replay_session(
     strand = replay(
         bot,
         [[one.local, end] for one in again],
-        strategy.function,
+        with_end(config, strategy.function, legs, bot, recorder),
         setup.arguments.bind(bot, recorder),
         venue_rows=[[one.exch, end] for one in again],
     )
@@ -330,7 +330,7 @@ def _from_days(
         replays = []
         for engine, found in (
             ("hftbacktest's engine", _backtest(config, setup, inputs)),
-            ("dry-run", replay_inputs(setup, inputs, limits_of(config), config.dry_run.hang_s)[0]),
+            ("dry-run", replay_inputs(config, setup, inputs, limits_of(config))[0]),
         ):
             run = Run(found.trades, found.decisions, found.records, found.final)
             replays.append(Replay(engine, len(told.trades), changed + differences_of(told, run)))
@@ -342,7 +342,8 @@ def _backtest(config: Config, setup: Setup, inputs: Inputs) -> Told:
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
     bot = backtest_bot_for(strategy.uses, inputs.data, limits_of(config))
-    ended = run(strategy.function, setup.arguments.bind(bot, recorder), bot)
+    function = with_end(config, strategy.function, inputs.legs, bot, recorder)
+    ended = run(function, setup.arguments.bind(bot, recorder), bot)
     if ended.is_interrupted:
         raise KeyboardInterrupt
     return told_of(bot, recorder, inputs.legs)

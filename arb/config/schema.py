@@ -177,8 +177,8 @@ class Risk(Table, frozen=True, kw_only=True):
         float,
         key(
             "bps",
-            "Loss of the held spread at the closing touches, before fees, of its value, that closes it"
-            " (convergence).",
+            "Loss of the held spread, or of what has moved (inventory), at the closing touches, before fees, of its"
+            " value, that closes it.",
             gt=0,
             le=10_000,
         ),
@@ -192,6 +192,10 @@ class Risk(Table, frozen=True, kw_only=True):
             le=125,
         ),
     ] = 1.0
+    on_halt: Annotated[
+        Literal["leave", "flatten"],
+        key("", "What happens to the positions of a strategy that halts: nothing, or they are traded back."),
+    ] = "leave"
     capital_allocation: Annotated[
         float,
         key(

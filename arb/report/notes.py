@@ -33,6 +33,7 @@ DIFFERENT_ASSETS = "legs of different assets"
 NO_CAPITAL = "no capital"
 _SIMULATED = re.compile(r"[^ ]+: simulated\b")
 _UNPAID = "for lack of funds"
+_NOT_FLAT = "not flat after the halt"
 
 
 def heading_of(note: str) -> str:
@@ -45,6 +46,8 @@ def heading_of(note: str) -> str:
         return "Orders refused"
     if is_of_configuration(note):
         return "Configuration"
+    if _NOT_FLAT in note:
+        return "Position left"
     return "Simulated data" if _SIMULATED.match(note) else "Data not as recorded"
 
 
@@ -63,6 +66,14 @@ def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: flo
 def is_of_configuration(note: str) -> bool:
     """Whether a note is about the configuration, not about the data."""
     return note.startswith((NO_EFFECT, DIFFERENT_ASSETS, NO_CAPITAL))
+
+
+def halt_note(leg: str, position: float) -> str:
+    """What a run says of a leg that the host was to trade back and could not."""
+    return (
+        f"{leg}: {_NOT_FLAT}: {position:+.10g} is left; too small for an order, refused, or the run ended before "
+        "([risk] on_halt)"
+    )
 
 
 def source_of(day: Day) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from arb.errors import InputError
 from arb.report.facts import FORMAT, RunFacts, facts_of_manifest
 from arb.report.metrics.run import FILL_ROW, LegFacts, RunData
-from arb.run.trades import HEADER, Trade
+from arb.run.trades import FLATTENED, HEADER, Trade
 
 #: The files that a report is made of; the rest of a run folder is made from them.
 MANIFEST, TRADES, RECORDS = "manifest.json", "trades.csv", "records.npz"
@@ -142,11 +142,15 @@ def _trade(line: Sequence[str], legs: set[str], place: str) -> Trade:
     time, exch_ts, attempt, leg, side, price, quantity, fee, cash, liquidity, order_id = line
     try:
         return Trade(
-            time, int(exch_ts), int(attempt) if attempt else "", leg, side, float(price), float(quantity),
+            time, int(exch_ts), _attempt(attempt), leg, side, float(price), float(quantity),
             float(fee), float(cash), liquidity, int(order_id),
         )  # fmt: skip
     except ValueError:
         raise ValueError(f"{place} is no fill") from None
+
+
+def _attempt(text: str) -> int | str:
+    return text if text in ("", FLATTENED) else int(text)
 
 
 def fills_of(trades: Iterable[Trade], legs: Sequence[LegFacts]) -> Any:
@@ -155,7 +159,7 @@ def fills_of(trades: Iterable[Trade], legs: Sequence[LegFacts]) -> Any:
     rows = [
         (
             trade.exch_ts,
-            trade.attempt or 0,
+            trade.attempt if isinstance(trade.attempt, int) else 0,
             numbers[trade.leg],
             trade.order_id,
             trade.price,

@@ -19,8 +19,15 @@ HEADER = (
 _NO_ORDERS = (Decision.ATTEMPT, Decision.OPPORTUNITY, Decision.OPPORTUNITY_END, Decision.RISK_HALTED)
 
 
+#: The attempt of a fill by which the host traded back what a halted strategy held.
+FLATTENED = "flatten"
+
+
 class Trade(NamedTuple):
-    """One fill. Times UTC, price in quote per base, fee and cash in quote; cash excludes the fee."""
+    """One fill. Times UTC, price in quote per base, fee and cash in quote; cash excludes the fee.
+
+    attempt: its number, FLATTENED, or "" where none is known.
+    """
 
     time: str
     exch_ts: int
@@ -41,16 +48,19 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg]) -> list[Trade]:
     The cash of all lines adds up to the sum of the legs' balances, the fees to that of their fees: amount and fee are
     computed as hftbacktest's linear asset and trading-value fee do.
     """
-    attempts = {
+    attempts: dict[tuple[int, int], int | str] = {
         (int(d["leg"]), int(d["order_id"])): int(d["attempt"])
         for d in decisions
         if d["code"] not in _NO_ORDERS and d["order_id"] and d["attempt"] > 0
+    } | {
+        (int(d["leg"]), int(d["order_id"])): FLATTENED
+        for d in decisions[decisions["code"] == Decision.FLATTEN]
     }
     order = np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))
     return [_trade(fill, attempts, legs) for fill in fills[order]]
 
 
-def _trade(fill: Any, attempts: dict[tuple[int, int], int], legs: Sequence[Leg]) -> Trade:
+def _trade(fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence[Leg]) -> Trade:
     leg = legs[int(fill["asset_no"])]
     side = int(fill["side"])
     price, qty = float(fill["price"]), float(fill["qty"])

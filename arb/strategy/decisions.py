@@ -36,6 +36,8 @@ class Decision(IntEnum):
     """It is gone; leg as at its beginning, value: its highest edge in bps, order_id: a `Missed` reason, 0 for taken."""
     RISK_HALTED = 14
     """A rule of risk stopped the strategy; order_id: a `Missed` reason, value: what broke the rule."""
+    FLATTEN = 15
+    """The host sent an order that trades a halted strategy's position back; value: its limit price."""
 
 
 class Purpose(IntEnum):
@@ -46,7 +48,7 @@ class Purpose(IntEnum):
     LEAVE = 2
     """To close the spread that was entered, which has come back."""
     STOP_LOSS = 3
-    """To close it at a loss."""
+    """To close it at a loss; in inventory mode, to move back what has moved."""
     TIMEOUT = 4
     """To close it because it was held for longer than allowed."""
     REBALANCE = 5

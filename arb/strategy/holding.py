@@ -1,7 +1,8 @@
-"""Convergence: the spread that is held open, what it costs to leave it, and when it is left.
+"""The spread that is held open, what it costs to leave it, and when it is left.
 
 A pair holds a spread from the first attempt that enters it until both legs are flat again but for dust. It is left when
-the cross spread has come back to its average, at a loss, or after the longest time. Pure.
+the cross spread has come back to its average, at a loss, or after the longest time. In inventory mode what has moved is
+held in the same sense, and is moved back at a loss alone. Pure.
 """
 
 from __future__ import annotations
@@ -83,11 +84,13 @@ def update_holding(bot, pair, holding, now, params):  # type: ignore[no-untyped-
 
 @njit
 def why_leave(bot, pair, holding, basis_bps, now, params):  # type: ignore[no-untyped-def]
-    """The `Purpose` of closing now, 0 for none: a stop loss comes first, reversion last."""
+    """The `Purpose` of closing now, 0 for none: a stop loss first, reversion last; else none in inventory mode."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
     profit, value = open_profit(pair, holding, values_0, values_1)
     if value > 0.0 and -profit * BPS >= params.stop_loss_bps * value:
         return np.int64(Purpose.STOP_LOSS)
+    if not params.is_convergence:
+        return np.int64(0)
     if params.max_holding_ns > 0 and now - holding.since_ts >= params.max_holding_ns:
         return np.int64(Purpose.TIMEOUT)
     if divergence_bps(pair, holding.bought_no, basis_bps) <= params.exit_spread_bps:
@@ -103,10 +106,10 @@ def divergence_bps(pair, bought_no, basis_bps):  # type: ignore[no-untyped-def]
 
 
 @njit
-def unblock(pair, holding, basis_bps, params):  # type: ignore[no-untyped-def]
+def unblock(pair, holding, basis_bps, exit_spread_bps):  # type: ignore[no-untyped-def]
     """Lets a direction be entered again when its spread has come back."""
     if holding.blocked_no != NONE_HELD:
-        if divergence_bps(pair, holding.blocked_no, basis_bps) <= params.exit_spread_bps:
+        if divergence_bps(pair, holding.blocked_no, basis_bps) <= exit_spread_bps:
             holding.blocked_no = NONE_HELD
 
 

@@ -3,9 +3,10 @@
 `run` watches both touches of each pair of legs and opens an attempt when the edge of one direction (in bps of the buy
 price, net of both taker fees, measured from the average cross spread where `basis_halflife_ns` asks for it) is above
 its threshold and not above the sanity cap `max_edge_bps`, both books are fresh, and the attempt before is not too near.
-In inventory mode an attempt is complete in itself, and thresholds lean against the inventory that has moved; in
-convergence mode the spread is held until it has come back. One attempt at a time and pair; `arb.strategy.hedge` brings
-it to an end. A book that is not in sync reads NaN, and NaN never trades. It is the strategy's thread, in every world.
+In inventory mode an attempt is complete in itself, thresholds lean against the inventory that has moved, and it is
+moved back where it has lost too much; in convergence mode the spread is held until it has come back. One attempt at a
+time and pair; `arb.strategy.hedge` brings it to an end. A book that is not in sync reads NaN, and NaN never trades. It
+is the strategy's thread, in every world.
 """
 
 from __future__ import annotations
@@ -147,7 +148,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
         for pair_no in range(pairs):
             phase = attempts[pair_no].phase
             pair = _pair(legs, pair_no)
-            is_alert = phase != IDLE or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no])
+            is_alert = phase != IDLE or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no], params)
             change = read_touches(bot, legs, 2 * pair_no, is_alert)
             if change == UNCHANGED and phase == IDLE:
                 continue
@@ -213,11 +214,11 @@ def _pair(records, pair_no):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _is_alert(pair, seen, holding):  # type: ignore[no-untyped-def]
+def _is_alert(pair, seen, holding, params):  # type: ignore[no-untyped-def]
     """Whether a change of a quantity alone may matter between attempts: almost never."""
     if seen[0].is_open != 0 or seen[1].is_open != 0:
         return True
-    if holding.bought_no != NONE_HELD or holding.blocked_no != NONE_HELD:
+    if (params.is_convergence and holding.bought_no != NONE_HELD) or holding.blocked_no != NONE_HELD:
         return True
     # What our own orders took counts until the quantity shown is another.
     is_taken_0 = pair[0].bid_taken != 0.0 or pair[0].ask_taken != 0.0
@@ -274,7 +275,7 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
     if change == UNCHANGED or not is_known:
         return False
     # Leaving comes first: what is to be closed at a loss must not be added to.
-    if params.is_convergence:
+    if params.is_convergence or _is_stopping(state.holdings[pair_no]):
         _leave(bot, recorder, state, pair_no, now, params)
     if change == PRICE_CHANGED or is_any_open(seen):
         _seek(bot, recorder, state, pair_no, was_busy, now, params)
@@ -283,11 +284,12 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
 
 @njit
 def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
-    """Once a record, between attempts: the drawdown, and spreads that are held for too long on silent books."""
+    """Once a record, between attempts: the drawdown, spreads that are held for too long on silent books, and losses of
+    what has moved."""
     look(bot, state.risks[0], state.legs, now, params)
     if must_halt(recorder, state.risks[0], now, params):
         return True
-    for pair_no in range(len(state.attempts) if params.is_convergence else 0):
+    for pair_no in range(len(state.attempts)):
         basis = state.bases[pair_no]
         if params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns):
             _leave(bot, recorder, state, pair_no, now, params)
@@ -301,9 +303,8 @@ def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-unty
     pair = _pair(state.legs, pair_no)
     look(bot, risk, state.legs, now, params)
     end_attempt(risk, attempt.is_hedged != 0, now, params)
-    if params.is_convergence:
-        update_holding(bot, pair, state.holdings[pair_no], now, params)
-    else:
+    update_holding(bot, pair, state.holdings[pair_no], now, params)
+    if not params.is_convergence:
         values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
         state.moved[pair_no] = imbalance(pair, values_0, values_1)
         for buy_no in range(2):
@@ -323,8 +324,8 @@ def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore
     pair = _pair(state.legs, pair_no)
     is_known = is_quoted(pair[0]) and is_quoted(pair[1])
     moved = state.moved[pair_no]
-    if params.is_convergence:
-        unblock(pair, holding, basis.bps, params)
+    if holding.blocked_no != NONE_HELD:
+        unblock(pair, holding, basis.bps, params.exit_spread_bps if params.is_convergence else 0.0)
     for buy_no in range(2):
         buy, sell = pair[buy_no], pair[1 - buy_no]
         opportunity = state.seen[2 * pair_no + buy_no]
@@ -372,8 +373,14 @@ def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # typ
 
 
 @njit
+def _is_stopping(holding):  # type: ignore[no-untyped-def]
+    """Whether what is held is being closed at a loss, or for its time."""
+    return holding.bought_no != NONE_HELD and holding.bought_no == holding.blocked_no
+
+
+@njit
 def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
-    """Closes the spread that a pair holds, when it is time to and its books are known."""
+    """Closes the spread that a pair holds, or what it has moved, when it is time to and its books are known."""
     attempt, holding, basis = state.attempts[pair_no], state.holdings[pair_no], state.bases[pair_no]
     pair = _pair(state.legs, pair_no)
     if holding.bought_no == NONE_HELD or attempt.phase != IDLE:

@@ -35,7 +35,7 @@ from arb.app.dryrun_live import run_live
 from arb.app.verify import verify
 from arb.cli import cli
 from arb.dryrun.watchdog import Watchdog
-from arb.errors import InputError, StrategyError
+from arb.errors import ExitCode, InputError, StrategyError
 from arb.sandbox.serve.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
@@ -73,6 +73,17 @@ def test_a_session_is_told_again_to_the_last_fill(tmp_path: Path) -> None:
     assert manifest["outcome"] == "ended"
     assert manifest["session"]["late_rows"] == 0
     assert "ready after" in (result.folder / "log.txt").read_text()
+
+
+def test_a_session_that_halts_is_flattened_and_told_again(tmp_path: Path) -> None:
+    with LiveSandbox() as sandbox:
+        config = demo_config(tmp_path, "risk.on_halt='flatten'", function="halting")
+        result = run_live(config, tmp_path / "run", duration_s=20.0, sandbox=sandbox.urls, has_report=False)
+
+    assert result.exit_code == ExitCode.HALTED_BY_RISK
+    assert {trade.attempt for trade in result.trades} == {"", "flatten"}
+    assert [round(leg.position, 9) for leg in result.summary.legs] == [0.0, 0.0]
+    assert verify(result.folder).differences == []
 
 
 def test_its_latencies_are_files_of_hftbacktest(tmp_path: Path) -> None:

@@ -255,6 +255,7 @@ LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_ke
 #: No matter of a backtest: the tests, below `tests`, that each of them changes a result of.
 ELSEWHERE = {
     "strategy.allow_different_assets": "unit/app/test_run_checks.py",
+    "risk.on_halt": "integration/test_flatten.py",
     "data.cache_gb": "integration/test_cache_command.py",
     "record.streams": "unit/app/test_record.py",
     "record.segment_s": "unit/data/test_live_recorder.py",

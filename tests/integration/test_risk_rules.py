@@ -104,6 +104,25 @@ def test_a_stop_loss_and_the_longest_time_close_what_is_held(run: Any) -> None:
         assert sum(side * qty for _, leg, side, _, qty in done.orders if leg == 0) == pytest.approx(0.0)
 
 
+def test_inventory_that_has_moved_is_moved_back_at_a_loss_and_not_moved_again(run: Any) -> None:
+    # Leg 1 is sold at 100.9; at 102.5 it costs 102.6 to buy back, and an edge of 230 bps is distrusted. At 101.9 the
+    # edge would be trusted.
+    wide = [*two(1000, 101.0), *two(3000, 102.5), *two(9000, 101.9)]
+    settings = ("strategy.mode='inventory'", "strategy.rebalance_threshold=1.0")
+    stopped = run(wide, *settings, "risk.stop_loss_bps=100.0")
+    assert stopped.purposes == [Purpose.ENTER, Purpose.STOP_LOSS]
+    assert begun_ms(stopped)[0] == 1000.0
+    assert 3000.0 <= begun_ms(stopped)[1] <= 4000.0
+    for leg in range(2):
+        assert sum(side * qty for _, leg_no, side, _, qty in stopped.orders if leg_no == leg) == 0.0
+    # Without the rule it stands, and more is moved when the edge is trusted again.
+    free = run(wide, *settings, "risk.stop_loss_bps=1000.0")
+    assert free.purposes == [Purpose.ENTER, Purpose.ENTER]
+    # When the spread has come back, it is moved again.
+    again = run([*wide, *two(12_000, 99.9), *two(15_000, 101.0)], *settings, "risk.stop_loss_bps=100.0")
+    assert again.purposes[2:] == [Purpose.ENTER]
+
+
 ORDERS = [t for n in range(6) for t in two(1000 + 300 * n, 101.0 + n / 10)]
 
 

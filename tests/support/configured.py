@@ -24,7 +24,7 @@ SILENCE_NS = 10 * S
 PLENTY = (
     "strategy.max_position_size=1.0", "risk.position_limit=50.0", "execution.slippage_tolerance=0.0",
     "execution.order_timeout_ms=100", "risk.max_failures=0", "strategy.inventory_skew_bps=0.0",
-    "strategy.rebalance_threshold=1.0",
+    "strategy.rebalance_threshold=1.0", "risk.stop_loss_bps=10000.0",
     *(f"{venue}.fees.taker=0.0" for venue in ("binance_spot", "bybit_spot")),
     *(f"capital.{venue}={{base=100.0, quote=100000.0}}" for venue in ("binance_spot", "bybit_spot")),
 )  # fmt: skip

@@ -58,6 +58,20 @@ def busy(bot):
     return 0
 
 
+def halting(bot):
+    # Buys at one leg, sells at the other, and halts when both were answered.
+    n = 1
+    while bot.elapse(100_000_000) == 0:
+        depths = bot.depth(0), bot.depth(1)
+        if n == 1 and depths[0].best_ask > 0 and depths[1].best_bid > 0:
+            bot.submit_buy_order(0, n, depths[0].best_ask * 1.01, 0.05, 0, 0, False)
+            bot.submit_sell_order(1, n, depths[1].best_bid * 0.99, 0.03, 0, 0, False)
+            n += 1
+        if bot.position(0) > 0 and bot.position(1) < 0:
+            return 3
+    return 0
+
+
 def raises(bot):
     bot.wait_next_feed(True, 10_000_000_000)
     n = sum_of = 0

@@ -29,7 +29,7 @@ def bot_of(touches: list[Touch]) -> FakeBot:
 
 
 def params(**changes: Any) -> Any:
-    return spread_params(**{"base": 1e3, "quote": 1e6, "taker_fee": 0.0, **changes})
+    return spread_params(**{"base": 1e3, "quote": 1e6, "taker_fee": 0.0, "stop_loss_bps": 1e4, **changes})
 
 
 def attempts(touches: list[Touch], **changes: Any) -> list[tuple[int, float]]:
