@@ -23,7 +23,7 @@ from arb.app.run_setup import outcome_of, run_folder_path, setup_of, with_end
 from arb.backtest.assets import backtest_bot_for
 from arb.backtest.runner import compile_ahead, run
 from arb.bot.recorder import Recorder
-from arb.config import Config
+from arb.config import Config, on_data_grid
 from arb.data.cache import RowCache
 from arb.errors import ExitCode
 from arb.report.summary_fields import Summary
@@ -56,6 +56,7 @@ def run_backtest(
     `progress` hears of the bytes that are read where recordings are converted. Without `has_report`, or when the run
     is interrupted, there is no page and there are no charts; `arb report` makes them later.
     """
+    config = on_data_grid(config)
     setup = setup_of(config)
     notes = configuration_notes(config, setup, World.BACKTEST)
     legs = [leg_of(leg) for leg in config.legs]

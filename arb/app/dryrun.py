@@ -29,7 +29,7 @@ from arb.backtest.assets import array_ranges
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.bot.world import NEVER
-from arb.config import Config
+from arb.config import Config, on_data_grid
 from arb.data.cache import RowCache
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import PIECE_ROWS, replay
@@ -70,6 +70,7 @@ def run_recorded(
 
     speed: times as fast as it happened; None: as fast as it goes. Ctrl+C ends it, with the folder whole.
     """
+    config = on_data_grid(config)
     setup = setup_of(config)
     notes = configuration_notes(config, setup, World.REPLAY)
     legs = [leg_of(leg) for leg in config.legs]

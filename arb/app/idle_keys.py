@@ -189,6 +189,12 @@ def _capital_symbol(use: Use, given: Given) -> Reason | None:
     return None if is_traded else Reason(f"{symbol} is not traded at {venue} in this run", is_shared=True)
 
 
+def _data_grid(use: Use, given: Given) -> Reason | None:
+    venue, symbol = given.path[2], given.path[3]
+    is_traded = any(leg.symbol == symbol for leg in use.legs_at(venue))
+    return None if is_traded else Reason(f"{symbol} is not traded at {venue} in this run", is_shared=True)
+
+
 def _cooldown(use: Use, given: Given) -> Reason | None:
     return Reason("risk.max_failures is 0") if use.is_built_in and use.config.risk.max_failures == 0 else None
 
@@ -281,6 +287,8 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "data.directory": (_RECORDED,),
     "data.cache_gb": (_RECORDED,),
     "data.note": (_worlds(World.BACKTEST, World.REPLAY, is_shared=False),),
+    "data.grid.<venue>.<SYMBOL>.tick_size": (_data_grid, _RECORDED),
+    "data.grid.<venue>.<SYMBOL>.lot_size": (_data_grid, _RECORDED),
     "record.streams": (_for_command("arb record"),),
     "record.segment_s": (_ON_LIVE,),
     "record.reserve_gb": (_ON_LIVE,),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from arb.config import Config, VenueConfig, load_venues
+from arb.config import Config, VenueConfig, load_grids, load_venues, on_grids
 from arb.config import Leg as ConfigLeg
+from arb.config.schema import Grid
 from arb.config.templates import template_folder
+from arb.data.grid import stated_section
 from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from connectors.types import Instrument, Venue
@@ -35,6 +38,47 @@ def known_venues(config_path: Path) -> dict[str, VenueConfig]:
         return load_venues(config_path.parent)
     with template_folder() as folder:
         return load_venues(folder)
+
+
+class GridSource(NamedTuple):
+    """Where the grid of recorded data is written, for errors, and whether it was stated for these very data."""
+
+    section: str
+    is_stated: bool
+
+
+class KnownGrids:
+    """What a main file states of the grid of recorded data."""
+
+    def __init__(self, grids: Mapping[str, Mapping[str, Grid]], file: str) -> None:
+        self._grids = grids
+        self._file = file
+
+    @classmethod
+    def of_file(cls, config_path: Path) -> KnownGrids:
+        """Those of the main file; none where there is no such file. Raises ConfigError."""
+        grids = load_grids(config_path) if config_path.is_file() else {}
+        return cls(grids, str(config_path))
+
+    @classmethod
+    def of_config(cls, config: Config) -> KnownGrids:
+        return cls(config.data.grid, config.file)
+
+    def venues(self, venues: Mapping[str, VenueConfig]) -> dict[str, VenueConfig]:
+        """The venues with the ticks and lots of the data."""
+        return on_grids(venues, self._grids)
+
+    def source(self, venue: VenueConfig, symbol: str) -> GridSource:
+        """Where tick and lot of an instrument's data come from."""
+        stated = f"{stated_section(venue.name, symbol)} of {self._file}"
+        if symbol in self._grids.get(venue.name, ()):
+            return GridSource(stated, True)
+        own = f"[symbols.{symbol}] of {venue.file}"
+        return GridSource(f"{own}, or, of data that were re-encoded or simulated, in {stated}", False)
+
+
+#: Nothing is stated: every recording is on its venue's grid.
+NO_GRIDS = KnownGrids({}, "the main file")
 
 
 def feed_latency_ns(venue: VenueConfig) -> int:

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from arb.app.legs import feed_latency_ns, known_instrument, load_adapter
+from arb.app.legs import NO_GRIDS, KnownGrids, feed_latency_ns, known_instrument, load_adapter
 from arb.config import VenueConfig
 from arb.data.cache import RowCache
 from arb.data.catalog import (
@@ -25,6 +25,7 @@ from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
 from arb.data.compare import CONVERTERS, Comparison, compare
 from arb.data.convert import Feed, RowFile, convert
+from arb.data.grid import DayGrid, coarser_notes
 from arb.data.npy import NpyWriter
 from arb.data.prune import Usage, prune, usage
 from arb.data.raw import Progress, fault_of
@@ -51,14 +52,17 @@ def convert_all(
     venues: Mapping[str, VenueConfig],
     out: Path | None,
     progress: StartProgress | None = None,
+    grids: KnownGrids = NO_GRIDS,
 ) -> tuple[int, list[Converted]]:
     """The rows of all days in `directory` on one clock, and its offset in ns; each from the source that is preferred.
 
-    They stay in the cache; `out` gets a copy of each as `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
+    grids: what is stated of the data's own ticks and lots. The rows stay in the cache; `out` gets a copy of each as
+    `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
     Raises InputError where there is nothing to convert.
     """
     runs = list(_consecutive(_known_of(directory, _days(directory), venues)))
-    feeds = [_feed(venues[run[0].venue], run) for run in runs]
+    on_grid = grids.venues(venues)
+    feeds = [_feed(on_grid[run[0].venue], grids, run) for run in runs]
     with RowCache() as cache:
         conversion = convert(feeds, cache, progress=progress and progress(bytes_of(runs)))
         converted = [
@@ -67,6 +71,20 @@ def convert_all(
             for recording, file in zip(run, files, strict=True)
         ]
     return conversion.offset_ns, converted
+
+
+def conversion_notes(
+    venues: Mapping[str, VenueConfig], converted: Sequence[Converted], grids: KnownGrids = NO_GRIDS
+) -> list[str]:
+    """A line for each step of an instrument that all of its days show to be larger than the configured one."""
+    notes = []
+    for (name, symbol), group in groupby(
+        converted, key=lambda one: (one.recording.venue, one.recording.symbol)
+    ):
+        if not grids.source(venues[name], symbol).is_stated:
+            days = [DayGrid(one.recording, one.file.scan.grid) for one in group]
+            notes += coarser_notes(known_instrument(venues[name], symbol), days)
+    return notes
 
 
 def bytes_of(runs: Iterable[Iterable[Day]]) -> int:
@@ -109,11 +127,12 @@ def check_all(
     symbols: Collection[str],
     hole_ns: int,
     progress: StartProgress | None = None,
+    grids: KnownGrids = NO_GRIDS,
 ) -> Checked:
     """Checks the recordings in `directory`, or those of the venues and symbols named (none: all).
 
-    `hole_ns`: no frame for longer is a hole. Raises InputError where there is nothing to check, not for what is wrong
-    with a recording.
+    `hole_ns`: no frame for longer is a hole. grids: what is stated of the data's own ticks and lots. Raises InputError
+    where there is nothing to check, not for what is wrong with a recording.
     """
 
     def is_chosen(day: Day) -> bool:
@@ -129,7 +148,8 @@ def check_all(
             f"{directory}: no recordings of {', '.join(sorted(missing))}; there are {', '.join(there)}"
         )
     known = _known_of(directory, chosen, venues)
-    sources = [Source(load_adapter(venues[recording.venue]), recording) for recording in known]
+    on_grid = grids.venues(venues)
+    sources = [_source(on_grid[recording.venue], grids, recording) for recording in known]
     reports = check_recordings(sources, hole_ns=hole_ns, progress=progress and progress(bytes_of([known])))
     archives = Counter(day.source for day in find_archive_days(directory) if is_chosen(day))
     unknown = sorted({r.venue for r in chosen} - {r.venue for r in known})
@@ -233,10 +253,17 @@ def _nothing(directory: Path) -> InputError:
     )
 
 
-def _feed(venue: VenueConfig, run: Sequence[Day]) -> Feed:
+def _source(venue: VenueConfig, grids: KnownGrids, recording: Recording) -> Source:
+    """A recording to be checked; without the grid of a symbol that the venue's file lacks."""
+    instrument = known_instrument(venue, recording.symbol)
+    return Source(load_adapter(venue), recording, instrument, *grids.source(venue, recording.symbol))
+
+
+def _feed(venue: VenueConfig, grids: KnownGrids, run: Sequence[Day]) -> Feed:
     """A run of days with its fused touch, or the depth stream's alone for a symbol that the venue's file lacks."""
     instrument = known_instrument(venue, run[0].symbol)
-    return Feed(load_adapter(venue), run, feed_latency_ns(venue), instrument)
+    source = grids.source(venue, run[0].symbol)
+    return Feed(load_adapter(venue), run, feed_latency_ns(venue), instrument, *source)
 
 
 def _known_of(

@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 import arb
-from arb.app.legs import instrument_of, load_adapter
+from arb.app.legs import KnownGrids, instrument_of, load_adapter
 from arb.app.report import figures_of_run, report_files
 from arb.backtest.assets import LegData
 from arb.bot.bot import Bot
@@ -30,7 +30,7 @@ from arb.data.code_version import code_version
 from arb.data.convert import Conversion, Feed, convert
 from arb.data.prune import prune
 from arb.data.recorder.leftover import leftover_notes
-from arb.data.usable import book_notes, refuse_unusable
+from arb.data.usable import book_notes, grid_notes, refuse_unusable
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
@@ -103,8 +103,15 @@ def read_inputs(
     )
     if config.data.note is not None:
         notes.append(config.data.note)
+    grids = KnownGrids.of_config(config)
     feeds = [
-        Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns, instrument_of(leg))
+        Feed(
+            load_adapter(configured.venue),
+            recordings,
+            leg.feed_latency_ns,
+            instrument_of(leg),
+            *grids.source(configured.venue, leg.symbol),
+        )
         for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
     ]
     if offset_ns is None:
@@ -116,7 +123,7 @@ def read_inputs(
     conversion = convert(feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days)))
     prune_cache(cache, config.data.cache_gb)
     refuse_unusable(conversion, feeds)
-    notes += clamp_notes(legs, conversion) + book_notes(conversion, feeds)
+    notes += clamp_notes(legs, conversion) + book_notes(conversion, feeds) + grid_notes(conversion, feeds)
     data = [
         LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
         for leg, files in zip(legs, conversion.files, strict=True)
@@ -318,4 +325,5 @@ def _inputs(config: Config, inputs: Inputs) -> Iterable[dict[str, Any]]:
                 "gaps": file.scan.gaps,
                 "book": msgspec.to_builtins(file.scan.book.moved(file.offset_ns)),
                 "is_carried": file.scan.is_carried,
+                "grid": file.scan.grid._asdict(),
             }

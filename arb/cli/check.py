@@ -13,7 +13,7 @@ from rich.table import Table
 
 from arb.cli.lines import ReadingProgress, Span, config_option, echo, escape, output
 from arb.data.archived import ARCHIVE_FOLDER
-from arb.errors import ExitCode
+from arb.errors import ExitCode, InputError
 from connectors.text import json_line
 
 if TYPE_CHECKING:
@@ -65,16 +65,24 @@ def check(
     hole_s: float,
     as_json: bool,
 ) -> None:
-    """Check the recordings in DIRECTORY: gaps, holes, crossed books, clocks, order, latency.
+    """Check the recordings in DIRECTORY: gaps, holes, crossed books, clocks, order, latency, tick and lot.
 
-    Exit code 4 when one is broken: it cannot be read or decoded, or its times cannot be true.
+    Exit code 4 when one is broken: it cannot be read or decoded, or its times cannot be true. Exit code 2 when one is
+    off the configured tick or lot.
     """
-    from arb.app.legs import known_venues
+    from arb.app.legs import KnownGrids, known_venues
     from arb.app.recordings import check_all, not_finished
+    from arb.data.check.findings import OFF_GRID
 
     with ReadingProgress("reading recordings") as progress:
         checked = check_all(
-            directory, known_venues(config_path), venues, symbols, round(hole_s * 1e9), progress
+            directory,
+            known_venues(config_path),
+            venues,
+            symbols,
+            round(hole_s * 1e9),
+            progress,
+            KnownGrids.of_file(config_path),
         )
     if as_json:
         for report in checked.reports:
@@ -98,6 +106,10 @@ def check(
             "are; arb convert refuses what is wrong with an archive",
             err=True,
         )
+    for report in checked.reports:
+        for finding in report.findings:
+            if finding.code == OFF_GRID:
+                raise InputError(f"{report.file}: {finding.text}")
     is_broken = any(report.verdict == "broken" for report in checked.reports)
     sys.exit(ExitCode.DIFFERENCES if is_broken else ExitCode.DONE)
 

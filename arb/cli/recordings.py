@@ -40,8 +40,8 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
     With --compare, convert each with hftbacktest's own converter too and compare byte for byte; exit code 4 on a
     difference.
     """
-    from arb.app.legs import known_venues
-    from arb.app.recordings import compare_all, convert_all, not_described, not_finished
+    from arb.app.legs import KnownGrids, known_venues
+    from arb.app.recordings import compare_all, conversion_notes, convert_all, not_described, not_finished
 
     venues = known_venues(config_path)
     if is_comparison:
@@ -49,9 +49,11 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
         _echo_all(not_described(directory, venues))
         _show(comparison_lines(comparisons), as_json)
         sys.exit(ExitCode.DONE if all(c.is_equal for c in comparisons) else ExitCode.DIFFERENCES)
+    grids = KnownGrids.of_file(config_path)
     with ReadingProgress("reading recordings") as progress:
-        offset_ns, converted = convert_all(directory, venues, out, progress)
+        offset_ns, converted = convert_all(directory, venues, out, progress, grids)
     _show(conversion_lines(converted), as_json)
+    _echo_all([f"warning: {note}" for note in conversion_notes(venues, converted, grids)])
     _echo_all(not_described(directory, venues) + not_finished(directory))
     folder = converted[0].path.parent if out is None else out
     echo(f"clock offset {offset_ns / 1e6:,.3f} ms; row files in {folder} (--json names each)", err=True)

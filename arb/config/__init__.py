@@ -8,7 +8,16 @@ environment.
 from __future__ import annotations
 
 from arb.config.archive import Archive
-from arb.config.load import Config, Leg, VenueConfig, config_of, load, load_venues
+from arb.config.grids import on_data_grid, on_grids
+from arb.config.load import (
+    Config,
+    Leg,
+    VenueConfig,
+    config_of,
+    load,
+    load_grids,
+    load_venues,
+)
 from arb.config.schema import (
     Capital,
     Clock,
@@ -43,6 +52,9 @@ __all__ = [
     "VenueConfig",
     "config_of",
     "load",
+    "load_grids",
     "load_venues",
+    "on_data_grid",
+    "on_grids",
     "write_templates",
 ]

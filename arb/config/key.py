@@ -10,6 +10,8 @@ ENVIRONMENT = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}\Z"
 ENVIRONMENT_FORM = 'the name of an environment variable, "${NAME}"; secrets are never written in a file'
 LOCAL = r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?(/[^\s]*)?"
 HTTPS = rf"^(https://[^\s/][^\s]*|http://{LOCAL})\Z"
+DECIMAL = r"^(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,12})?\Z"
+DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
 HTTPS_FORM = "an https:// address (http:// only on this machine)"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,6 +26,7 @@ from arb.config.schema import (
     Data,
     DryRun,
     Execution,
+    Grid,
     MainFile,
     Record,
     Risk,
@@ -167,7 +168,8 @@ def load(
     names = _leg_names(checked.strategy, main.source)
     venues = {name.partition(":")[0]: shelf.venue(name.partition(":")[0], main.source) for name in names}
     shelf.refuse_idle_overrides(venues)
-    shelf.check_names(checked.capital, main.source)
+    shelf.check_names(("capital",), checked.capital, main.source)
+    shelf.check_names(("data", "grid"), checked.data.grid, main.source)
     _check_symbols(checked, venues, main.source)
     given = [*given_in_main(main.tree, main.source)]
     for name in venues:
@@ -231,6 +233,15 @@ def _without_none(part: Any) -> Any:
     if isinstance(part, Mapping):
         return {key: _without_none(value) for key, value in part.items() if value is not None}
     return part
+
+
+def load_grids(path: str | os.PathLike[str]) -> Mapping[str, Mapping[str, Grid]]:
+    """`[data.grid]` of the main file at `path`, by venue and symbol; nothing else of the file is looked at.
+
+    Raises ConfigError.
+    """
+    main = _Document.read(Path(path))
+    return build(MainFile, {"data": main.tree.get("data", {})}, main.source).data.grid
 
 
 def load_venues(directory: str | os.PathLike[str]) -> dict[str, VenueConfig]:
@@ -319,13 +330,13 @@ class _Shelf:
                 if name not in used:
                     raise ConfigError(f"{origin}: no leg is at {name}; the legs are at {' and '.join(used)}")
 
-    def check_names(self, capital: Mapping[str, Capital], source: Source) -> None:
-        """Catches misspelt venues in [capital]. A file that cannot be read may be the one that is named."""
-        for name in capital:
+    def check_names(self, section: tuple[str, ...], names: Iterable[str], source: Source) -> None:
+        """Catches misspelt venues in a section. A file that cannot be read may be the one that is named."""
+        for name in names:
             if name not in self.documents and not self.unreadable:
+                where = (*section, name)
                 raise ConfigError(
-                    f"{source.of(('capital', name))}: {section_text(('capital', name))} names a venue"
-                    f" {self._unknown(name)}"
+                    f"{source.of(where)}: {section_text(where)} names a venue {self._unknown(name)}"
                 )
 
     def _unknown(self, name: str) -> str:
@@ -402,9 +413,22 @@ def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: So
     paths += [
         ("capital", venue, "base_of", s) for venue, funds in main.capital.items() for s in funds.base_of
     ]
+    # Of venues without a leg in this run nothing was read.
+    paths += [("data", "grid", venue, s) for venue in venues for s in main.data.grid.get(venue, ())]
     for path in paths:
         if path[-1] not in known:
             source.refuse(path, f"is a symbol that no file of the venues describes{_hint(path[-1], known)}")
+
+
+def sizes_of(symbol: Symbol) -> dict[str, Any]:
+    """What a leg takes of its symbol's grid."""
+    return {
+        "tick_size_text": symbol.tick_size,
+        "lot_size_text": symbol.lot_size,
+        "tick_size": float(symbol.tick_size),
+        "lot_size": float(symbol.lot_size),
+        "min_qty": float(symbol.lot_size) if symbol.min_qty is None else symbol.min_qty,
+    }
 
 
 def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: Source) -> Leg:
@@ -435,11 +459,7 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
     return Leg(
         venue=venue,
         symbol=symbol_name,
-        tick_size_text=symbol.tick_size,
-        lot_size_text=symbol.lot_size,
-        tick_size=float(symbol.tick_size),
-        lot_size=float(symbol.lot_size),
-        min_qty=float(symbol.lot_size) if symbol.min_qty is None else symbol.min_qty,
+        **sizes_of(symbol),
         min_notional=symbol.min_notional,
         contract_size=symbol.contract_size,
         roi_lb=symbol.roi_lb,

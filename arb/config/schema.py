@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from arb.config.archive import Archive
-from arb.config.key import LegName, SymbolName, Table, VenueName, key
+from arb.config.key import DECIMAL, DECIMAL_FORM, LegName, SymbolName, Table, VenueName, key
 
 #: Stands for `strategy.symbol` in an entry of `strategy.legs`.
 SYMBOL_PLACEHOLDER = "SYMBOL"
@@ -302,6 +302,35 @@ class Clock(Table, frozen=True, kw_only=True):
     ) = None
 
 
+class Grid(Table, frozen=True, kw_only=True):
+    """The grid of recorded data that were re-encoded or simulated, where it is not the venue's."""
+
+    tick_size: (
+        Annotated[
+            str,
+            key(
+                "quote",
+                "Smallest price step in the recorded data; absent: the venue's.",
+                form=DECIMAL_FORM,
+                pattern=DECIMAL,
+            ),
+        ]
+        | None
+    ) = None
+    lot_size: (
+        Annotated[
+            str,
+            key(
+                "base",
+                "Smallest quantity step in the recorded data; absent: the venue's.",
+                form=DECIMAL_FORM,
+                pattern=DECIMAL,
+            ),
+        ]
+        | None
+    ) = None
+
+
 class Data(Table, frozen=True, kw_only=True):
     """Where recordings are."""
 
@@ -337,6 +366,7 @@ class Data(Table, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    grid: dict[VenueName, dict[SymbolName, Grid]] = field(default_factory=dict)
 
 
 class Record(Table, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from arb.config.key import SymbolName, VenueName
 from arb.errors import ConfigError
 
 Path = tuple[str, ...]
@@ -74,8 +75,10 @@ def known_keys(kind: type[Struct], path: Path = ()) -> Iterator[KnownKey]:
         if _is_struct(item.type):
             yield from known_keys(item.type, here)
         elif get_origin(item.type) is dict:
-            value = get_args(item.type)[1]
-            here = (*here, f"<{_PLACEHOLDERS.get(item.name, 'name')}>")
+            value = item.type
+            while get_origin(value) is dict:
+                here = (*here, _placeholder(value))
+                value = get_args(value)[1]
             if _is_struct(value):
                 yield from known_keys(value, here)
             else:
@@ -94,19 +97,18 @@ def leaves(kind: type[Struct], tree: Mapping[str, Any], path: Path = ()) -> Iter
     """Every key that a checked tree holds: its path, the path as `known_keys` has it, and its value."""
     for name, value in tree.items():
         inner = next(item.type for item in msgspec.structs.fields(kind) if item.name == name)
-        yield from _leaves(inner, name, value, (*path, name), (*path, name))
+        yield from _leaves(inner, value, (*path, name), (*path, name))
 
 
-def _leaves(kind: Any, name: str, value: Any, path: Path, known: Path) -> Iterator[tuple[Path, Path, Any]]:
+def _leaves(kind: Any, value: Any, path: Path, known: Path) -> Iterator[tuple[Path, Path, Any]]:
     if _is_struct(kind):
         for item in msgspec.structs.fields(kind):
             if item.name in value:
                 inner = value[item.name]
-                yield from _leaves(item.type, item.name, inner, (*path, item.name), (*known, item.name))
+                yield from _leaves(item.type, inner, (*path, item.name), (*known, item.name))
     elif get_origin(kind) is dict:
         for own, inner in value.items():
-            placeholder = f"<{_PLACEHOLDERS.get(name, 'name')}>"
-            yield from _leaves(get_args(kind)[1], own, inner, (*path, own), (*known, placeholder))
+            yield from _leaves(get_args(kind)[1], inner, (*path, own), (*known, _placeholder(kind)))
     else:
         yield path, known, value
 
@@ -138,8 +140,10 @@ def _name_text(name: str) -> str:
     return name if _BARE_KEY.match(name) else json.dumps(name)
 
 
-#: The words that stand for names of the user's choice, by the table that holds them.
-_PLACEHOLDERS = {"capital": "venue", "symbols": "SYMBOL", "base_of": "SYMBOL"}
+def _placeholder(kind: Any) -> str:
+    """The word that stands for the names of a table whose keys the user chooses."""
+    name_kind = get_args(kind)[0]
+    return "<venue>" if name_kind is VenueName else "<SYMBOL>" if name_kind is SymbolName else "<name>"
 
 
 def _build_table(kind: type[T], tree: Any, source: Source, path: Path, root: type[Struct]) -> T:

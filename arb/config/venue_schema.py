@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from arb.config.key import (
+    DECIMAL,
+    DECIMAL_FORM,
     ENVIRONMENT,
     ENVIRONMENT_FORM,
     HTTPS,
@@ -21,8 +23,6 @@ from arb.config.key import (
 _MINUTE_MS = 60_000
 
 WebsocketUrl = Annotated[str, Meta(pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z")]
-_DECIMAL = r"^(?=.*[1-9])[0-9]{1,12}(\.[0-9]{1,12})?\Z"
-_DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
 
 
 class Connection(Table, frozen=True, kw_only=True):
@@ -133,8 +133,8 @@ class Queue(Table, frozen=True, kw_only=True):
 class Symbol(Table, frozen=True, kw_only=True):
     """An instrument of the venue, for offline use. Live, the venue's own answer is compared with it."""
 
-    tick_size: Annotated[str, key("quote", "Smallest price step.", form=_DECIMAL_FORM, pattern=_DECIMAL)]
-    lot_size: Annotated[str, key("base", "Smallest quantity step.", form=_DECIMAL_FORM, pattern=_DECIMAL)]
+    tick_size: Annotated[str, key("quote", "Smallest price step.", form=DECIMAL_FORM, pattern=DECIMAL)]
+    lot_size: Annotated[str, key("base", "Smallest quantity step.", form=DECIMAL_FORM, pattern=DECIMAL)]
     min_qty: (
         Annotated[float, key("base", "Least quantity of an order; absent: one lot.", gt=0, le=1e12)] | None
     ) = None

@@ -25,6 +25,7 @@ import connectors
 from arb.data.cache import RowCache
 from arb.data.catalog import RECORDING_ENDINGS, ArchiveDay, Day, Recording, files_of, find_archive_days
 from arb.data.code_version import code_version
+from arb.data.grid import DayGrid, refuse_off_grid
 from arb.data.levels import Levels
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
@@ -51,14 +52,17 @@ SPOOL_ROWS_MAX = (4 << 30) // event_dtype.itemsize
 class Feed(NamedTuple):
     """One instrument's recordings or days of archives, consecutive days, and how they are read.
 
-    With `instrument` the touch is fused from the depth and the best-bid-and-offer streams; without, it is the depth
-    stream's alone.
+    With `instrument` the touch is fused from the depth and the best-bid-and-offer streams, and values off its tick and
+    lot are refused; without, the touch is the depth stream's alone, and its grid is only measured.
     """
 
     venue: Venue
     recordings: Sequence[Day]
     feed_latency_ns: int
     instrument: Instrument | None = None
+    #: Where its tick and lot are written, for errors; and whether they were stated for these very data.
+    grid_section: str = ""
+    is_grid_stated: bool = False
 
 
 class RowFile(msgspec.Struct, frozen=True):
@@ -179,6 +183,9 @@ def convert(
 
 def _convert(feeds: Sequence[Feed], converter: _Converter, offset_ns: int | None) -> Conversion:
     feeds_days = [converter.scan_feed(feed) for feed in feeds]
+    for feed, days in zip(feeds, feeds_days, strict=True):
+        grids = [DayGrid(day.recording, day.scan.grid) for day in days if day.scan is not None]
+        refuse_off_grid(feed.instrument, grids, feed.grid_section, is_stated=feed.is_grid_stated)
     if offset_ns is None:
         asked = [days[-len(feed.recordings) :] for feed, days in zip(feeds, feeds_days, strict=True)]
         measured = [day for days in asked for day in days if not day.is_modelled]
@@ -245,7 +252,8 @@ class _Converter:
         return _Day(feed, recording, self._fingerprint(recording), before)
 
     def _scan(self, day: _Day) -> Scan:
-        key = "scan-" + day.chain_key
+        sizes = day.feed.instrument[2:] if day.feed.instrument is not None else ()
+        key = "scan-" + _digest(day.chain_key, *sizes)
         known = self._cache.get(key, Scan)
         if known is None:
             known = self._read(day)
@@ -256,7 +264,14 @@ class _Converter:
 
     def _read(self, day: _Day) -> Scan:
         day.spool = self._stack.enter_context(Spool(self._cache.directory))
-        scan = read_into(day.spool, day.feed.venue, day.recording, day.checkpoint, progress=self._progress)
+        scan = read_into(
+            day.spool,
+            day.feed.venue,
+            day.recording,
+            day.checkpoint,
+            progress=self._progress,
+            instrument=day.feed.instrument,
+        )
         self._spooled_rows += day.spool.count
         return scan
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from arb.data.catalog import ArchiveDay, Day, files_of
 from arb.data.convert import book_of, lead_of, with_times
+from arb.data.grid import DayGrid, refuse_off_grid
 from arb.data.order import EventOrder
 from arb.data.spool import read_into
 from connectors.clock import RowClock
@@ -38,7 +39,8 @@ def rows_of_day(
     offset = feed_latency_ns if is_modelled else offset_ns or 0
     while True:
         reading = _Reading(venue, day, offset, feed_latency_ns, instrument)
-        scan = read_into(reading, venue, day, None, progress=reading.follow)
+        scan = read_into(reading, venue, day, None, progress=reading.follow, instrument=instrument)
+        refuse_off_grid(instrument, [DayGrid(day, scan.grid)])
         lead = 0 if is_modelled or offset_ns is not None else lead_of(scan, day)
         if lead <= offset:
             return reading.order.take()

@@ -24,9 +24,10 @@ from arb.data.raw import Progress, read_recording
 from arb.data.spells import BookSpells, SpellFinder
 from connectors.book import BookSync, Checkpoint
 from connectors.clock import largest_lead
+from connectors.grid import GridMeter, Measured
 from connectors.lines import Decoded, LineDecoder
 from connectors.sequence import NO_BOOK, Status
-from connectors.types import Kind, Rows, SequenceRule, Venue
+from connectors.types import Instrument, Kind, Rows, SequenceRule, Venue
 
 #: A recording whose first snapshot comes later than this after its first change carries on from the day before.
 COLD_START_NS = 10_000_000_000
@@ -58,6 +59,8 @@ class Scan(msgspec.Struct, frozen=True):
     last_id: int
     #: Which of the venue's books of the instrument it follows (`connectors.book`).
     followed_book: int = NO_BOOK
+    #: Which steps prices and quantities keep to.
+    grid: Measured = Measured()
 
 
 class RowSink(Protocol):
@@ -162,28 +165,41 @@ def read_into(
     checkpoint: Checkpoint | None,
     trade_kind: Kind = Kind.TRADE,
     progress: Progress | None = None,
+    instrument: Instrument | None = None,
 ) -> Scan:
     """Reads a day into `sink` and says what it holds. `checkpoint`: the chain that it carries on.
 
-    Rows without a time of receipt have that at which the venue sent them. Raises InputError for a file that cannot be
-    read, DecodeError with file and line for a frame that cannot.
+    `instrument`: whose tick and lot the values are compared with; the scan says what was found. Rows without a time of
+    receipt have that at which the venue sent them. Raises InputError for a file that cannot be read, DecodeError with
+    file and line for a frame that cannot.
     """
     if not isinstance(day, ArchiveDay):
         sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
         decoded = decoder.decode(read_recording(day.path, progress))
-        return _read(sink, sync, decoded, checkpoint, lambda: decoder.slow_frames)
+        return _read(sink, sync, decoded, checkpoint, lambda: decoder.slow_frames, meter_of(instrument))
     with contextlib.suppress(OutOfOrderError):
-        return _read_archive(sink, venue, day, checkpoint, ArchiveStream(venue, day, progress))
+        stream = ArchiveStream(venue, day, progress)
+        return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
     # Outside of what handles the error, which would keep the first reading's threads and buffers. What it told of its
     # progress counts: the files are not read for longer by it than once.
     sink.clear()
     stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=sink.directory)
-    return _read_archive(sink, venue, day, checkpoint, stream)
+    return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
+
+
+def meter_of(instrument: Instrument | None) -> GridMeter:
+    """What measures the grid of an instrument's rows; without one, against no configured grid."""
+    return GridMeter() if instrument is None else GridMeter(instrument.tick_size, instrument.lot_size)
 
 
 def _read_archive(
-    sink: RowSink, venue: Venue, day: ArchiveDay, checkpoint: Checkpoint | None, stream: ArchiveStream
+    sink: RowSink,
+    venue: Venue,
+    day: ArchiveDay,
+    checkpoint: Checkpoint | None,
+    stream: ArchiveStream,
+    meter: GridMeter,
 ) -> Scan:
     """A day of archives. Books without ids count their own messages, see `arb.data.archives.rows`."""
     rule = venue.sequence_rule if day.has_ids else SequenceRule.INCREMENT
@@ -192,7 +208,7 @@ def _read_archive(
         # There is no book to wait for.
         checkpoint = Checkpoint(Status.SYNCED, 0)
     sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, is_ordered=day.has_ids)
-    return _read(sink, sync, stream.decode(), checkpoint, lambda: stream.slow, is_carried=day.has_ids)
+    return _read(sink, sync, stream.decode(), checkpoint, lambda: stream.slow, meter, is_carried=day.has_ids)
 
 
 def _read(
@@ -201,6 +217,7 @@ def _read(
     decoded: Iterator[Decoded],
     checkpoint: Checkpoint | None,
     slow: Callable[[], int],
+    meter: GridMeter,
     *,
     is_carried: bool = True,
 ) -> Scan:
@@ -220,6 +237,7 @@ def _read(
             unknown.begin(first, is_carried=checkpoint is not None)
         last = int(messages["local_ts"][-1])
         lead = int(largest_lead(rows, lead))
+        meter.follow(rows)
         chained = sync.receive(rows, messages, sink.room(sync.rows_max(rows, messages)))
         unknown.follow(chained)
         sink.append(chained)
@@ -238,4 +256,5 @@ def _read(
         status=int(sync.status),
         last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,
         followed_book=sync.checkpoint.book,
+        grid=meter.measured,
     )

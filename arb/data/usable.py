@@ -8,6 +8,7 @@ from itertools import combinations
 
 from arb.data.catalog import ArchiveDay, Day
 from arb.data.convert import Conversion, Feed, RowFile
+from arb.data.grid import DayGrid, coarser_notes
 from arb.errors import InputError
 from connectors.types import Kind
 
@@ -34,6 +35,15 @@ def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
         for recording, file in zip(feed.recordings, files, strict=True)
         if (note := _book_note(recording, file))
     ]
+
+
+def grid_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each step of an instrument that all of its days show to be larger than the configured one."""
+    notes = []
+    for feed, files in zip(feeds, conversion.files, strict=True):
+        days = [DayGrid(day, file.scan.grid) for day, file in zip(feed.recordings, files, strict=True)]
+        notes += [] if feed.is_grid_stated else coarser_notes(feed.instrument, days)
+    return notes
 
 
 def _book_note(recording: Day, file: RowFile) -> str:

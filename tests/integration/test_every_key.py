@@ -257,6 +257,8 @@ ELSEWHERE = {
     "strategy.allow_different_assets": "unit/app/test_run_checks.py",
     "risk.on_halt": "integration/test_flatten.py",
     "data.cache_gb": "integration/test_cache_command.py",
+    "data.grid.<venue>.<SYMBOL>.tick_size": "integration/test_grid.py",
+    "data.grid.<venue>.<SYMBOL>.lot_size": "integration/test_grid.py",
     "record.streams": "unit/app/test_record.py",
     "record.segment_s": "unit/data/test_live_recorder.py",
     "record.reserve_gb": "unit/data/test_recorder_disk.py",

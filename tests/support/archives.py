@@ -89,7 +89,7 @@ def _px(tenths: int, random: Random) -> str:
 
 def _qty(random: Random) -> str:
     return random.choices(
-        (f"{random.randrange(1, 9_000) / 1_000:.3f}", "0.00000100", "1e-05", "12"), (20, 2, 1, 2)
+        (f"{random.randrange(1, 9_000) / 1_000:.3f}", "0.00100000", "1e-03", "12"), (20, 2, 1, 2)
     )[0]
 
 

@@ -19,6 +19,8 @@ AHEAD_NS_MAX = 500_000_000
 DRIFT_NS_MAX = 20_000_000
 #: A frame older by more than another before it.
 FALL_NS_MAX = 1_000_000_000
+#: The code of values that are not on the configured grid.
+OFF_GRID = "off-grid"
 
 
 def judged(report: RecordingReport) -> RecordingReport:
@@ -41,6 +43,8 @@ def _broken(report: RecordingReport) -> Iterator[tuple[str, str]]:
         )
     if misdated := sum(stream.misdated for stream in streams):
         yield "misdated", f"{misdated:,} frames were received more than {hours} h outside of {report.day}"
+    if report.grid.fault:
+        yield OFF_GRID, report.grid.fault
 
 
 def _warnings(report: RecordingReport) -> Iterator[tuple[str, str]]:
@@ -55,6 +59,8 @@ def _warnings(report: RecordingReport) -> Iterator[tuple[str, str]]:
     yield from _clock(report)
     if report.fall_ns_max > FALL_NS_MAX:
         yield "order", f"frames come up to {seconds(report.fall_ns_max)} later than newer ones"
+    for note in report.grid.notes:
+        yield "coarse-grid", note
     if repeated := sum(stream.repeated for stream in streams):
         yield "repeated", f"{repeated:,} frames were recorded twice"
 

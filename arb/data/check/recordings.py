@@ -26,6 +26,7 @@ from arb.data.check.repeats import FrameHashes
 from arb.data.check.report import (
     BookReport,
     ClockReport,
+    GridReport,
     Latency,
     RecordingReport,
     Silences,
@@ -34,13 +35,15 @@ from arb.data.check.report import (
     StreamReport,
 )
 from arb.data.check.streams import ALL, DAY_NS, FLOWING, StreamCounts
+from arb.data.grid import DayGrid, coarser_notes, off_grid_text
 from arb.data.raw import Progress, read_recording
 from arb.data.spells import LONGEST_KEPT
-from arb.data.spool import needs_carry
+from arb.data.spool import meter_of, needs_carry
 from arb.errors import InputError
 from connectors.errors import DecodeError
+from connectors.grid import Measured, size_text
 from connectors.lines import LineDecoder
-from connectors.types import Kind, Venue
+from connectors.types import Instrument, Kind, Venue
 
 #: No frame for longer than this is a hole, unless the instrument is so quiet that it is nothing unusual.
 HOLE_NS = 10_000_000_000
@@ -62,10 +65,14 @@ _QUANTILES = (0.01, 0.5, 0.95, 0.99)
 
 
 class Source(NamedTuple):
-    """A recording and the venue that reads it."""
+    """A recording, the venue that reads it, and the grid that its values are to be on, where one is configured."""
 
     venue: Venue
     recording: Recording
+    instrument: Instrument | None = None
+    #: See `arb.data.convert.Feed`.
+    grid_section: str = ""
+    is_grid_stated: bool = False
 
 
 def check_recordings(
@@ -79,9 +86,10 @@ def check_recordings(
     reports = []
     before: Recording | None = None
     end: ChainEnd | None = None
-    for venue, recording in sources:
+    for source in sources:
+        recording = source.recording
         is_next = before is not None and _is_next(before, recording)
-        report, end = _check(venue, recording, end if is_next else None, hole_ns, progress)
+        report, end = _check(source, end if is_next else None, hole_ns, progress)
         reports.append(report)
         before = recording
     offset_ns = max([0, *(r.clock.lead_ns for r in reports if r.clock.lead_ns is not None and not r.error)])
@@ -95,9 +103,11 @@ def _is_next(before: Recording, recording: Recording) -> bool:
 
 
 def _check(
-    venue: Venue, recording: Recording, before: ChainEnd | None, hole_ns: int, progress: Progress | None
+    source: Source, before: ChainEnd | None, hole_ns: int, progress: Progress | None
 ) -> tuple[RecordingReport, ChainEnd | None]:
     """One recording: its report, the latencies not moved yet, and what the next day may carry on from."""
+    venue, recording = source.venue, source.recording
+    meter = meter_of(source.instrument)
     counts = StreamCounts(_day_start_ns(recording.day))
     hashes = FrameHashes()
     decoder = LineDecoder(venue, recording.symbol, file=str(recording.path))
@@ -109,12 +119,14 @@ def _check(
         for rows, messages in decoder.decode(hashes.pass_on(read_recording(recording.path, progress))):
             counts.receive(rows, messages, hashes.take(len(messages)))
             chain.receive(rows, messages)
+            meter.follow(rows)
     except (InputError, DecodeError) as fault:
         error = str(fault)
     counts.close()
     chain.close(int(counts.totals[ALL, fields.LAST_TS]))
     report = _report(recording, counts, chain, hole_ns, error)
     report = msgspec.structs.replace(report, text_bytes=hashes.text_bytes, slow_frames=decoder.slow_frames)
+    report = msgspec.structs.replace(report, grid=_grid(source, meter.measured))
     return report, None if error else chain.end()
 
 
@@ -161,6 +173,27 @@ def _report(
         book=_book(counts, chain, first, span_ns),
         clock=_clock(counts, span_ns),
         error=error,
+    )
+
+
+def _grid(source: Source, measured: Measured) -> GridReport:
+    found = GridReport(
+        tick_size=measured.tick_size,
+        lot_size=measured.lot_size,
+        off_prices=measured.off_prices,
+        off_quantities=measured.off_quantities,
+        vanishing=measured.vanishing,
+    )
+    instrument = source.instrument
+    if instrument is None:
+        return found
+    days = [DayGrid(source.recording, measured)]
+    return msgspec.structs.replace(
+        found,
+        tick_size_configured=size_text(instrument.tick_size),
+        lot_size_configured=size_text(instrument.lot_size),
+        fault=off_grid_text(instrument, measured, source.grid_section),
+        notes=[] if source.is_grid_stated else coarser_notes(instrument, days),
     )
 
 

@@ -108,6 +108,23 @@ class ClockReport(msgspec.Struct, frozen=True):
     steps_back_longest: list[Span]
 
 
+class GridReport(msgspec.Struct, frozen=True):
+    """The steps of prices and quantities, as decimal texts: configured ("": not) and measured ("": no value)."""
+
+    tick_size_configured: str = ""
+    tick_size: str = ""
+    lot_size_configured: str = ""
+    lot_size: str = ""
+    #: Values off the configured steps, and quantities of less than half a lot.
+    off_prices: int = 0
+    off_quantities: int = 0
+    vanishing: int = 0
+    #: What contradicts the configured grid, and where to write the measured one; "" where nothing does.
+    fault: str = ""
+    #: A line for each step that looks larger than configured.
+    notes: list[str] = msgspec.field(default_factory=list)
+
+
 class RecordingReport(msgspec.Struct, frozen=True):
     """Everything found in one recording; of a broken one, up to the piece that could not be read."""
 
@@ -138,6 +155,7 @@ class RecordingReport(msgspec.Struct, frozen=True):
     streams: dict[str, StreamReport]
     book: BookReport
     clock: ClockReport
+    grid: GridReport = GridReport()
     #: Why it could not be read to its end.
     error: str = ""
 

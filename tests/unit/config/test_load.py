@@ -121,6 +121,7 @@ def test_an_almost_empty_main_file_will_do(folder: Path) -> None:
     full["capital"] = {name: full["capital"][name] for name in ("binance_spot", "bybit_spot")}
     # The section that the template shows for a symbol is empty.
     assert set(full["symbols"].pop("BTCUSDT").values()) == {None}
+    assert set(full["data"]["grid"].pop("binance_spot")["BTCUSDT"].values()) == {None}
     assert short == full
 
 

@@ -30,6 +30,7 @@ NAMES = {"<venue>": "binance_spot", "<SYMBOL>": "BTCUSDT", "<name>": "skew"}
 
 #: Names of the user's choice stand right in it.
 BASES = ("capital", "binance_spot", "base_of")
+GRIDS = {("data", "grid"), ("data", "grid", "binance_spot")}
 
 
 def concrete(key: KnownKey) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ def tables(kind: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[t
     for key in known_keys(kind):
         for length in range(1, len(key.path)):
             section = tuple(NAMES.get(part, part) for part in key.path[:length])
-            if section not in {("capital",), ("symbols",), ("strategy", "params"), BASES}:
+            if section not in {("capital",), ("symbols",), ("strategy", "params"), BASES, *GRIDS}:
                 yield section
 
 

@@ -60,6 +60,7 @@ def test_a_template_shows_every_key_with_unit_and_range(name: str) -> None:
 def test_values_shown_in_the_main_template_are_the_defaults() -> None:
     shown = tomli.loads(template_text("arbitrage.toml"))
     default = msgspec.to_builtins(MainFile())
+    assert shown["data"].pop("grid") == {"binance_spot": {"BTCUSDT": {}}}
     for section in ("strategy", "risk", "execution", "clock", "data", "record", "archive"):
         for name, value in shown[section].items():
             assert default[section][name] == (tuple(value) if isinstance(value, list) else value), name

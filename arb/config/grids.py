@@ -1,0 +1,43 @@
+"""Ticks and lots of recorded data, where `[data.grid]` states others than the venues' files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+
+from arb.config.load import Config, Leg, VenueConfig, sizes_of
+from arb.config.schema import Grid
+
+
+def on_grids(
+    venues: Mapping[str, VenueConfig], grids: Mapping[str, Mapping[str, Grid]]
+) -> dict[str, VenueConfig]:
+    """The venues with the ticks and lots of recorded data, where those were stated."""
+    return {name: _on_grid(venue, grids.get(name, {})) for name, venue in venues.items()}
+
+
+def _on_grid(venue: VenueConfig, grids: Mapping[str, Grid]) -> VenueConfig:
+    symbols = dict(venue.symbols)
+    for name, grid in grids.items():
+        if name in symbols:
+            own = symbols[name]
+            symbols[name] = msgspec.structs.replace(
+                own, tick_size=grid.tick_size or own.tick_size, lot_size=grid.lot_size or own.lot_size
+            )
+    return replace(venue, symbols=symbols)
+
+
+def on_data_grid(config: Config) -> Config:
+    """The configuration for recorded data: ticks and lots of the legs are those that `[data.grid]` states.
+
+    Of a configuration that is so already nothing changes.
+    """
+    venues = on_grids({leg.venue.name: leg.venue for leg in config.legs}, config.data.grid)
+    return replace(config, legs=tuple(_on_venue(leg, venues[leg.venue.name]) for leg in config.legs))
+
+
+def _on_venue(leg: Leg, venue: VenueConfig) -> Leg:
+    """A leg with tick and lot of its venue as it is now."""
+    return replace(leg, venue=venue, **sizes_of(venue.symbols[leg.symbol]))
