@@ -82,12 +82,12 @@ RETURNS: dict[str, dict[str, str]] = {
 
 _LIMITS = f"{LIMIT_EXCEEDED} when an order-level limit refuses it; nothing is sent."
 _SUBMIT = (
-    f"{_LIMITS} 13 at once for an unknown asset, on which hftbacktest ends the process, and for an "
-    "unknown order type or time in force, which are undefined behaviour there."
+    f"{_LIMITS} 13 at once for an unknown order type or time in force, which are undefined behaviour in "
+    "hftbacktest."
 )
 _GUARD = (
     "12 for an order that is filled, cancelled, expired or rejected: hftbacktest sends the request, and "
-    "applies the fill a second time. 12 for an unknown asset, on which hftbacktest ends the process."
+    "applies the fill a second time."
 )
 _ROI_ONLY = "Empty for a hashmap bot, where hftbacktest does not have it."
 _HASHMAP_ONLY = "Hashmap bot only in hftbacktest."
@@ -104,7 +104,7 @@ NOTES: dict[str, dict[str, str]] = {
         "modify": f"{_GUARD} {_LIMITS} hftbacktest's engine fills an order that was made larger only up to its old "
         "quantity.",
         "cancel": f"{_GUARD} After `Bot.stop()` it is sent without waiting.",
-        "clear_inactive_orders": "Writes filled orders to the fill log first. An unknown asset is ignored.",
+        "clear_inactive_orders": "Writes filled orders to the fill log first.",
         "wait_order_response": f"0 on the response and on the timeout. {_STOP}",
         "wait_next_feed": f"{_STOP} A strategy that submits at every order response never reaches the end of the "
         "data, for each answer moves the clock.",
@@ -154,10 +154,10 @@ exists, 11 request in process, 12 order not found, 13 invalid request, 14 invali
 errors; ours: 20 refused by a limit. A strategy returns when a wait answers 1, and on any code above 3 that it
 does not know.
 
-`ALL_ASSETS` (-1) is taken by `clear_last_trades` and `clear_inactive_orders`. Asking any other method for an
-asset that the bot does not have ends the process, in hftbacktest and in a backtest here, except where the last
-column says otherwise; the live bot answers as of an asset without a book. Orders, views and state values are
-valid until the bot is closed, orders and views only until the next request, wait or clear."""
+`ALL_ASSETS` (-1) is taken by `clear_last_trades` and `clear_inactive_orders`. Any other asset number that the
+bot does not have raises IndexError in a strategy, in every world; hftbacktest ends the process. Orders, views
+and state values are valid until the bot is closed, orders and views only until the next request, wait or
+clear."""
 
 
 def members(group: str, classes: tuple[type, ...]) -> dict[str, str]:
