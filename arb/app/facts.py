@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from arb.config import Config, Leg
 from arb.errors import ConfigError
-from arb.run.arguments import Number, Value
+from arb.run.arguments import Value
+from arb.run.lists import Number
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000

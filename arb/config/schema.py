@@ -24,12 +24,18 @@ ParameterName = Annotated[
     str,
     key("", "Argument of the strategy.", form="a name as in Python", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z"),
 ]
+_Number = bool | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float
+_LIST_MAX = 100_000
 ParameterValue = Annotated[
-    bool | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float,
+    _Number
+    | Annotated[
+        tuple[_Number | Annotated[tuple[_Number, ...], Meta(max_length=_LIST_MAX)], ...],
+        Meta(max_length=_LIST_MAX),
+    ],
     key(
         "",
         "An argument of the strategy, by name.",
-        form="a number (a whole one within 64 bits), true or false",
+        form="a number (a whole one within 64 bits), true or false, or a list of such, or of lists of one length",
     ),
 ]
 

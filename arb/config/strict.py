@@ -176,10 +176,16 @@ def _build_value(kind: Any, value: Any, source: Source, path: Path, root: type[S
     except (msgspec.ValidationError, OverflowError):
         converted = math.nan
     # Also what passed: msgspec lets infinity and NaN through where there are no bounds.
-    if isinstance(converted, float) and not math.isfinite(converted):
+    if not _is_finite(converted):
         given = "(not shown)" if _extra(kind, "secret") else toml_text(value)
         source.refuse(path, f"is {given}; it must be {allowed(kind)}")
     return converted
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _build_named(kind: Any, value: Any, source: Source, path: Path, root: type[Struct]) -> dict[str, Any]:

@@ -128,7 +128,8 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
         (
             "[strategy.params]",
             "[strategy.params]\nskew = nan",
-            "[strategy.params] skew is nan; it must be a number (a whole one within 64 bits), true or false",
+            "[strategy.params] skew is nan; it must be a number (a whole one within 64 bits), true or false, or a list"
+            " of such, or of lists of one length",
         ),
         (
             "[strategy.params]",
@@ -338,11 +339,13 @@ def test_legs_of_the_command_line_are_named_as_such(folder: Path, legs: list[str
     assert line.endswith('it must be two different texts "venue:SYMBOL"')
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-inf", '"1"', "[1]", "9223372036854775808"])
+@pytest.mark.parametrize(
+    "value", ["nan", "inf", "-inf", '"1"', "[nan]", "[[1, inf]]", '["1"]', "[[[1]]]", "9223372036854775808"]
+)
 def test_params_take_neither_unbounded_numbers_nor_text(folder: Path, value: str, refusal: Refusal) -> None:
     line = refusal(folder, (f"strategy.params.skew={value}",))
 
     assert line == (
         f"--set strategy.params.skew: [strategy.params] skew is {value};"
-        " it must be a number (a whole one within 64 bits), true or false"
+        " it must be a number (a whole one within 64 bits), true or false, or a list of such, or of lists of one length"
     )

@@ -11,16 +11,15 @@ import pytest
 
 from arb.errors import ArbError, ConfigError, InputError
 from arb.run.arguments import Arguments, params_record
-from arb.run.code import Code
 from arb.run.strategy import LoadedStrategy
 
 BOT: Any = object()
+SIZES, ZEROS = np.array([1, 2, 3]), np.zeros(2)
 RECORDER: Any = object()
 
 
 def strategy(function: Callable[..., Any], **defaults: Any) -> LoadedStrategy:
-    code = Code(Path("mine.py"), {}, {})
-    return LoadedStrategy("mine.py:run", function, defaults, code.main, "0" * 64, code)
+    return LoadedStrategy("mine.py:run", function, defaults, Path("mine.py"), "0" * 64)
 
 
 def bound(function: Callable[..., Any], given: dict[str, Any], **defaults: Any) -> tuple[Any, ...]:
@@ -58,7 +57,8 @@ def test_the_bot_alone_is_enough() -> None:
 
 def test_numbers_without_a_value_are_asked_for() -> None:
     assert refusal(lambda hbt, recorder, skew: 0, {}, InputError) == (
-        "mine.py:run: its argument 'skew' has no value; give one: --set strategy.params.skew=NUMBER"
+        "mine.py:run: its argument 'skew' has no value; give one: --set strategy.params.skew=NUMBER "
+        "(or a list: [1.0, 2.0])"
     )
 
 
@@ -171,3 +171,69 @@ def test_a_parameter_for_each_leg_is_an_array() -> None:
     assert record["fee"].tolist() == [0.1, 0.2, 0.3, 0.4]
     assert record["least"].tolist() == [3, 3, 3, 3]
     assert record["is_on"].tolist() == [1, 1, 1, 1]
+
+
+def test_a_list_is_an_array_made_anew_for_every_run() -> None:
+    """A tutorial writes what it finds into one: the second replay of `arb verify` begins with the list again."""
+    arguments = Arguments(strategy(lambda hbt, out: 0), {}, {"out": (0.0, 1)})
+    first, second = (arguments.bind(BOT, RECORDER)[1] for _ in range(2))
+    assert (first.dtype, first.tolist()) == (np.float64, [0.0, 1.0])
+    first[0] = 5.0
+    assert second.tolist() == [0.0, 1.0]
+    assert dict(arguments.numbers) == {"out": (0.0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("items", "dtype", "shape"),
+    [
+        ((1, 2, 3), np.float64, (3,)),
+        ((), np.float64, (0,)),
+        ((True, False), np.bool_, (2,)),
+        (((1.0, 2.0), (3, 4), (5, 6)), np.float64, (3, 2)),
+    ],
+)
+def test_what_a_list_becomes(items: Any, dtype: Any, shape: tuple[int, ...]) -> None:
+    _, array = bound(lambda hbt, a: 0, {"a": items})
+    assert (array.dtype, array.shape, array.flags.c_contiguous) == (dtype, shape, True)
+    assert array.tolist() == [list(one) if isinstance(one, tuple) else one for one in items]
+
+
+def test_a_list_takes_the_form_of_the_default() -> None:
+    def run(hbt: Any, levels: Any = (1, 2), sizes: Any = SIZES, out: Any = ZEROS) -> None: ...
+
+    _, levels, sizes, out = bound(run, {"levels": (3.0, 4, 5), "sizes": (7.0,)})
+    assert (levels, [type(one) for one in levels]) == ((3, 4, 5), [int] * 3)
+    assert (sizes.dtype, sizes.tolist()) == (np.int64, [7])
+    out[0] = 9.0
+    assert bound(run, {})[3].tolist() == [0.0, 0.0]
+    assert bound(run, {})[1] == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"out": (1.0, (2.0,))}, "out: the list mixes numbers and lists, or lists of several lengths"),
+        ({"out": ((1.0,), (2.0, 3.0))}, "out: the list mixes numbers and lists, or lists of several lengths"),
+        ({"out": (1.0, True)}, "out: the list mixes booleans and numbers"),
+        ({"out": (1.0,), "skew": (1.0,)}, "skew: a list given; mine.py:run takes a number"),
+        ({"out": (1.0,), "levels": 1.0}, "levels: 1.0 given; mine.py:run takes a list"),
+        ({"out": (1.0,), "levels": (1.5,)}, "levels: 1.5 given; mine.py:run takes a whole number"),
+        ({"out": (1.0,), "sizes": ((1.0,),)}, "sizes: mine.py:run takes a list of numbers"),
+        ({"out": (1.0,), "sizes": (0.5,)}, "sizes: 0.5 given; mine.py:run takes a whole number"),
+    ],
+)
+def test_a_list_that_does_not_fit_is_refused(given: dict[str, Any], said: str) -> None:
+    def run(hbt: Any, out: Any, skew: float = 0.5, levels: Any = (1,), sizes: Any = SIZES) -> None: ...
+
+    assert refusal(run, given, ConfigError) == f"[strategy.params] {said}"
+
+
+def test_a_parameter_of_params_takes_a_list_for_its_legs_only() -> None:
+    each = Arguments(strategy(lambda bot, params: 0, fee=(0.0,)), {}, {"fee": (0.1, 0.2)})
+    assert each.params == {"fee": (0.1, 0.2)}
+    assert refusal(lambda bot, params: 0, {"fee": (0.1, 0.2, 0.3)}, ConfigError, fee=(0.0,)) == (
+        "[strategy.params] fee: a list of 3 given; mine.py:run takes a number, or a list of 2, one a leg"
+    )
+    assert refusal(lambda bot, params: 0, {"edge": (0.1, 0.2)}, ConfigError, edge=1.0) == (
+        "[strategy.params] edge: a list of 2 given; mine.py:run takes a number"
+    )
