@@ -7,9 +7,8 @@ differs.
 
 One file holds one compiled signature, is written beside its place and moved there, and carries a digest of
 its content: several processes may share the folder, and whatever cannot be read back whole is compiled anew.
-A folder that cannot be written means compiling in memory. What is read is executed, so folder and files must belong
-to the user and be writable by nobody else; others are not used, which is logged once. Any thread; Numba holds its
-own lock around compilation.
+A folder that cannot be written means compiling in memory. Any thread; Numba holds its own lock around
+compilation.
 
 This leans on Numba's private caching interface (`CompileResult._reduce` and `_rebuild`, `Dispatcher._cache`),
 which is why pyproject.toml bounds the version of Numba.
@@ -18,7 +17,6 @@ which is why pyproject.toml bounds the version of Numba.
 from __future__ import annotations
 
 import hashlib
-import logging
 import pickle
 import platform
 import sys
@@ -39,10 +37,6 @@ from numba.core import caching, compiler, config, sigutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
-
-from connectors.own_files import ForeignError, make_own_folder, read_own, write_own
-
-log = logging.getLogger(__name__)
 
 #: Flags of every function that the project compiles.
 FLAGS = {"nogil": True, "error_model": "python"}
@@ -71,7 +65,6 @@ _SETTINGS = (
 _VERSIONED = ("numba", "llvmlite", "numpy", "hftbacktest")
 
 _folder_override: Path | None = None
-_is_noted = False
 
 
 def compiled(
@@ -111,11 +104,6 @@ def compiled_callback(
         return callback
 
     return decorate if function is None else decorate(function)
-
-
-def functions_reached(function: Any) -> list[Any]:
-    """The compiled functions that `function` reaches through its names, each behind those that it reaches itself."""
-    return _walked(getattr(function, "py_func", function)).dispatchers
 
 
 def set_cache_folder(folder: Path | None) -> None:
@@ -205,7 +193,7 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             return None
         target_context.refresh()
         try:
-            raw = read_own(self._path(sig, target_context.codegen()))
+            raw = self._path(sig, target_context.codegen()).read_bytes()
             digest, body = raw[:32], raw[32:]
             if hashlib.sha256(body).digest() != digest:
                 return None
@@ -213,9 +201,6 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             if stamp != self._stamp() or saved_sig != sig:
                 return None
             return compiler.CompileResult._rebuild(target_context, *payload)
-        except ForeignError as error:
-            _note_once(str(error))
-            return None
         # Whatever is wrong with a file (gone, cut off, of a module that has moved), the answer is to compile.
         except Exception:
             return None
@@ -228,14 +213,9 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             return
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
-        # A recursive function that was loaded from a file ends the process when it is called (Numba 0.68).
-        if _walked(self._function).is_recursive:
-            return
         try:
             body = dumps((self._stamp(), sig, data._reduce()))
             _write(self._path(sig, data.codegen), hashlib.sha256(body).digest() + body)
-        except ForeignError as error:
-            _note_once(str(error))
         # A full or read-only disk, no home folder or a constant that cannot be pickled: the function is
         # compiled all the same, and that is what the caller wants.
         except Exception:
@@ -270,23 +250,15 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
 
 
 def _write(path: Path, content: bytes) -> None:
-    make_own_folder(path.parent)
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Moved into place whole, so that another process reads the old file or the new one.
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
     try:
-        write_own(part, content)
+        part.write_bytes(content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     _prune(path.parent)
-
-
-def _note_once(what: str) -> None:
-    """One line a process: a folder has many files."""
-    global _is_noted
-    if not _is_noted:
-        _is_noted = True
-        log.warning("compiled code on the disk is not used, but compiled anew: %s", what)
 
 
 def _prune(folder: Path) -> None:
@@ -332,26 +304,14 @@ class _Walk:
 
     def __init__(self, *, with_sources: bool = True) -> None:
         self._with_sources = with_sources
-        #: Compiled functions that were met, each behind those that it reaches.
-        self.dispatchers: list[Any] = []
-        #: Whether a function reaches itself.
-        self.is_recursive = False
         self._seen: set[tuple[int, str]] = set()
-        self._path: list[int] = []
 
     def function(self, function: FunctionType) -> Iterator[str]:
         """Source of `function` and of all that it reaches."""
-        if id(function) in self._path:
-            self.is_recursive = True
+        code = function.__code__
         if (id(function), "") in self._seen:
             return
         self._seen.add((id(function), ""))
-        self._path.append(id(function))
-        yield from self._parts(function)
-        self._path.pop()
-
-    def _parts(self, function: FunctionType) -> Iterator[str]:
-        code = function.__code__
         yield f"function {code.co_filename} {function.__qualname__}"
         if not self._with_sources:
             yield from self.closure(function)
@@ -387,15 +347,12 @@ class _Walk:
             or getattr(value, "_defn", None)
             or getattr(value, "_pyfunc", None)
         )
-        dispatcher = value if isinstance(value, Dispatcher) else None
         if isinstance(source, FunctionType):
             yield f"compiled {getattr(value, 'targetoptions', '')!r}"
             value = source
         if isinstance(value, FunctionType):
             if str(value.__module__).split(".")[0] not in _VERSIONED:
                 yield from self.function(value)
-                if dispatcher is not None and dispatcher not in self.dispatchers:
-                    self.dispatchers.append(dispatcher)
         elif isinstance(value, Enum):
             yield f"{value!r}={value.value!r}"
         elif value is None or isinstance(
@@ -426,13 +383,6 @@ class _Walk:
                 self._seen.add((id(owner), name))
                 yield f"member {name}"
                 yield from self.value(vars(owner)[name], names)
-
-
-def _walked(function: Any) -> _Walk:
-    walk = _Walk()
-    for _ in walk.function(function):
-        pass
-    return walk
 
 
 def _constant(value: Any) -> str:

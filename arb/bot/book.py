@@ -25,6 +25,8 @@ from connectors.jit import compiled
 NO_BID = np.iinfo(np.int64).min
 NO_ASK = np.iinfo(np.int64).max
 
+_INTEGERS_END = 2.0**63
+
 #: Ticks that the dense window holds unless told otherwise: 256 KB a side.
 WIDTH = 1 << 15
 
@@ -96,9 +98,9 @@ def _fix_range(address, low, width, bids, asks):  # type: ignore[no-untyped-def]
 
 @compiled
 def rounded(steps):  # type: ignore[no-untyped-def]
-    """The nearest whole number, halves away from zero; 0 for what is not a number."""
-    if not np.isfinite(steps):
-        return np.int64(0)
+    """The nearest whole number, halves away from zero; beyond the integers their end, 0 for NaN, as Rust casts."""
+    if not np.abs(steps) < _INTEGERS_END:
+        return np.int64(0) if np.isnan(steps) else NO_ASK if steps > 0.0 else NO_BID
     whole = np.int64(np.floor(np.abs(steps)))
     if np.abs(steps) - whole >= 0.5:
         whole += 1

@@ -81,15 +81,20 @@ RETURNS: dict[str, dict[str, str]] = {
 }
 
 _LIMITS = f"{LIMIT_EXCEEDED} when an order-level limit refuses it; nothing is sent."
+_NUMBERS = (
+    "13, unless a limit has refused it with 20, for a limit order whose price or quantity is NaN, infinite or "
+    "negative: hftbacktest sends it, and a sell order at NaN fills."
+)
 _SUBMIT = (
-    f"{_LIMITS} 13 at once for an unknown order type or time in force, which are undefined behaviour in "
-    "hftbacktest."
+    f"{_LIMITS} 13 at once for an unknown asset, on which hftbacktest ends the process, and for an "
+    f"unknown order type or time in force, which are undefined behaviour there. {_NUMBERS}"
 )
 _GUARD = (
     "12 for an order that is filled, cancelled, expired or rejected: hftbacktest sends the request, and "
-    "applies the fill a second time."
+    "applies the fill a second time. 12 for an unknown asset, on which hftbacktest ends the process."
 )
-_ROI_ONLY = "Empty for a hashmap bot, where hftbacktest does not have it."
+_ARRAYS = "A strategy that reads it runs on books over a range of prices (below)."
+_AT_TICK = "Any price; NaN outside the range for a strategy that reads the arrays, as in hftbacktest."
 _HASHMAP_ONLY = "Hashmap bot only in hftbacktest."
 _UNPACK = "Test for None, then unpack: Numba cannot index what may be None."
 _STOP = "1 from `Bot.stop()` on."
@@ -101,10 +106,10 @@ NOTES: dict[str, dict[str, str]] = {
         "last_trades": "Valid until the next wait or `clear_last_trades`.",
         "submit_buy_order": _SUBMIT,
         "submit_sell_order": _SUBMIT,
-        "modify": f"{_GUARD} {_LIMITS} hftbacktest's engine fills an order that was made larger only up to its old "
-        "quantity.",
+        "modify": f"{_GUARD} {_LIMITS} {_NUMBERS} hftbacktest's engine fills an order that was made larger only "
+        "up to its old quantity.",
         "cancel": f"{_GUARD} After `Bot.stop()` it is sent without waiting.",
-        "clear_inactive_orders": "Writes filled orders to the fill log first.",
+        "clear_inactive_orders": "Writes filled orders to the fill log first. An unknown asset is ignored.",
         "wait_order_response": f"0 on the response and on the timeout. {_STOP}",
         "wait_next_feed": f"{_STOP} A strategy that submits at every order response never reaches the end of the "
         "data, for each answer moves the clock.",
@@ -116,14 +121,17 @@ NOTES: dict[str, dict[str, str]] = {
         "_goto_end": f"{_HASHMAP_ONLY} Otherwise 1, and the clock stays.",
     },
     "depth": {
-        "best_bid_qty": "The quantity for a range-of-interest bot too, where hftbacktest returns the price.",
-        "best_ask_qty": "As `best_bid_qty`. NaN outside the range of interest, as in hftbacktest's engine.",
-        "roi_lb_tick": "0 for a hashmap bot.",
-        "roi_ub_tick": "-1 for a hashmap bot.",
-        "bid_depth": _ROI_ONLY,
-        "ask_depth": _ROI_ONLY,
-        "snapshot": f"{_HASHMAP_ONLY} Otherwise empty.",
-        "snapshot_free": f"{_HASHMAP_ONLY} Otherwise it does nothing.",
+        "best_bid_qty": "0.0 for an empty side, as in hftbacktest's hash-map book. The quantity for a strategy that "
+        "reads the arrays too, where hftbacktest returns the price.",
+        "best_ask_qty": "As `best_bid_qty`.",
+        "bid_qty_at_tick": _AT_TICK,
+        "ask_qty_at_tick": _AT_TICK,
+        "roi_lb_tick": _ARRAYS,
+        "roi_ub_tick": _ARRAYS,
+        "bid_depth": _ARRAYS,
+        "ask_depth": _ARRAYS,
+        "snapshot": f"{_HASHMAP_ONLY} For a strategy that reads the arrays too: the levels of the range.",
+        "snapshot_free": _HASHMAP_ONLY,
     },
     "orders": {
         "values": "The orders of this moment. hftbacktest's leaks unless it is run to its end, and reads "
@@ -154,10 +162,16 @@ exists, 11 request in process, 12 order not found, 13 invalid request, 14 invali
 errors; ours: 20 refused by a limit. A strategy returns when a wait answers 1, and on any code above 3 that it
 does not know.
 
-`ALL_ASSETS` (-1) is taken by `clear_last_trades` and `clear_inactive_orders`. Any other asset number that the
-bot does not have raises IndexError in a strategy, in every world; hftbacktest ends the process. Orders, views
-and state values are valid until the bot is closed, orders and views only until the next request, wait or
-clear."""
+`ALL_ASSETS` (-1) is taken by `clear_last_trades` and `clear_inactive_orders`. Asking any other method for an
+asset that the bot does not have ends the process, in hftbacktest and in a backtest here, except where the last
+column says otherwise; the live bot answers as of an asset without a book. Orders, views and state values are
+valid until the bot is closed, orders and views only until the next request, wait or clear.
+
+Every answer is the same in a backtest, in a dry-run and in `arb verify` over the same rows
+(`tests/unit/bot/test_interface.py`, `python -m tests.parity.differential`). A strategy whose compiled code reads
+`bid_depth`, `ask_depth`, `roi_lb_tick` or `roi_ub_tick` runs on hftbacktest's book over a range of prices, `roi_lb` to
+`roi_ub` of `[symbols.X]` in the venue's file or a fifth below and above the first mid; any other strategy has the
+answers of its hash-map book."""
 
 
 def members(group: str, classes: tuple[type, ...]) -> dict[str, str]:

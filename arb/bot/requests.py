@@ -14,9 +14,9 @@ from numba import carray
 from arb.bot.cache import bot_compiled
 from arb.bot.codes import INVALID_ORDER_REQUEST, LIMIT_EXCEEDED, OK, ORDER_NOT_FOUND
 from arb.bot.fills import log_fills
-from arb.bot.handle import NO_SUCH_ASSET, cell, set_cell
+from arb.bot.handle import cell, set_cell
 from arb.bot.memory import as_pointer, load_int64
-from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, LIMITS, SLOTS, STOPPED
+from arb.bot.slots import CLOSED_TABLE, FILLS, LIMITS, SLOTS, STOPPED
 from arb.bot.working import funds_of, is_finished, is_paid, leaves_at_worst, note_change, working_orders
 from arb.risk.funds import has_funds, lots_of
 from arb.risk.limits import (
@@ -39,18 +39,14 @@ _IOC = 3
 
 _FUNCTIONS = len(SLOTS)
 
+#: From here on a price in ticks is no whole number of its own in a float.
+_TICKS_MAX = 2.0**53
+
 
 @bot_compiled
 def header_of(bot):  # type: ignore[no-untyped-def]
     """The header of the bot's limits, where it has some."""
     return carray(as_pointer(cell(bot, LIMITS)), HEADER_SIZE, np.int64)
-
-
-@bot_compiled
-def check_asset(bot, asset_no):  # type: ignore[no-untyped-def]
-    """Raises IndexError for an asset that the bot does not have: the engine would end the process."""
-    if np.uint64(asset_no) >= np.uint64(cell(bot, ASSETS)):
-        raise IndexError(NO_SUCH_ASSET)
 
 
 @bot_compiled
@@ -66,7 +62,9 @@ def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves
     places = max(header[HEADER_RATE_MAX], 1)
     ring = carray(as_pointer(header[HEADER_RING]), places, np.int64)
     asset = np.int64(asset_no)
-    if asset >= assets:  # limits that were made for fewer
+    # Asked of the limits first: the engine ends the process when it is asked for an asset that it does not
+    # have.
+    if not 0 <= asset < assets or asset >= np.int64(bot.num_assets):
         return False
     depth = bot.depth(asset)
     touch = depth.best_ask if side == BUY else depth.best_bid
@@ -110,15 +108,28 @@ def is_known(time_in_force, order_type):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
+def is_sound(bot, asset_no, price, qty):  # type: ignore[no-untyped-def]
+    """Whether a limit order can have this price and quantity: numbers, not negative, the price of few enough ticks.
+
+    hftbacktest takes a NaN price for 0, at which a sell order fills, a negative one as it is, and one beyond the range
+    of its integers for their end; a NaN quantity makes the position NaN for good. Limits, where there are some, have
+    refused and counted all of these before (`check_order`).
+    """
+    return 0.0 <= price / bot.depth(asset_no).tick_size < _TICKS_MAX and 0.0 <= qty < np.inf
+
+
+@bot_compiled
 def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type, wait):  # type: ignore[no-untyped-def]
     """Send a new order if it is well formed and the limits allow it."""
-    check_asset(bot, asset_no)
-    # The engine takes the two bytes for its enumerations unseen: any other value is undefined behaviour there.
-    if not is_known(time_in_force, order_type):
+    # The engine ends the process on an asset that it does not have, and takes the two bytes for its
+    # enumerations unseen: any other value is undefined behaviour there.
+    if asset_no >= bot.num_assets or not is_known(time_in_force, order_type):
         return INVALID_ORDER_REQUEST
     if cell(bot, LIMITS) != 0 and cell(bot, STOPPED) == 0:
         if not is_allowed(bot, asset_no, order_id, side, price, qty, order_type, 0.0, 0.0):
             return LIMIT_EXCEEDED
+    if order_type == LIMIT and not is_sound(bot, asset_no, price, qty):
+        return INVALID_ORDER_REQUEST
     if side == BUY:
         return bot.c_submit_buy_order(asset_no, order_id, price, qty, time_in_force, order_type, wait)
     return bot.c_submit_sell_order(asset_no, order_id, price, qty, time_in_force, order_type, wait)
@@ -127,7 +138,8 @@ def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type,
 @bot_compiled
 def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untyped-def]
     """Change a working order if the limits allow what it becomes."""
-    check_asset(bot, asset_no)
+    if asset_no >= bot.num_assets:
+        return ORDER_NOT_FOUND
     order = bot.orders(asset_no).get(order_id)
     if order is None or (order.req == NONE and is_finished(order.status)):
         return ORDER_NOT_FOUND
@@ -144,13 +156,16 @@ def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untype
                 bot, header, np.int64(asset_no), order_id, tick * lots_of(leaves, funds.lot_size)
             ):
                 return LIMIT_EXCEEDED
+    if not is_sound(bot, asset_no, price, qty):
+        return INVALID_ORDER_REQUEST
     return bot.c_modify(asset_no, order_id, price, qty, wait)
 
 
 @bot_compiled
 def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
     """Cancel an order unless it is finished: on a filled one the engine would apply the fill again."""
-    check_asset(bot, asset_no)
+    if asset_no >= bot.num_assets:
+        return ORDER_NOT_FOUND
     order = bot.orders(asset_no).get(order_id)
     if order is None or (order.req == NONE and is_finished(order.status)):
         return ORDER_NOT_FOUND
@@ -159,12 +174,15 @@ def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def clear_inactive_orders(bot, asset_no):  # type: ignore[no-untyped-def]
-    """Log the fills that are about to leave the order dictionary, then clear it."""
+    """Log the fills that are about to leave the order dictionary, then clear it.
+
+    An asset that the bot does not have is ignored.
+    """
     control = cell(bot, FILLS)
     assets = np.int64(bot.num_assets)
     asset = np.int64(asset_no)
-    if asset != ALL_ASSETS:
-        check_asset(bot, asset)
+    if asset != ALL_ASSETS and not 0 <= asset < assets:
+        return
     if control != 0:
         for index in range(assets):
             if asset in (ALL_ASSETS, index):

@@ -19,7 +19,7 @@ FAULT = BrokenPipeError(32, "Broken pipe")
 class Recorder:
     """Takes no frame."""
 
-    def frame(self, *_: object) -> bool:
+    def frame(self, *_: object) -> None:
         raise FAULT
 
     def event(self, *_: object) -> None:
