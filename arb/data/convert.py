@@ -264,6 +264,7 @@ class _Converter:
 
     def _read(self, day: _Day) -> Scan:
         day.spool = self._stack.enter_context(Spool(self._cache.directory))
+        is_cold = day.before is None and self._is_cold(day.feed, day.recording)
         scan = read_into(
             day.spool,
             day.feed.venue,
@@ -271,6 +272,7 @@ class _Converter:
             day.checkpoint,
             progress=self._progress,
             instrument=day.feed.instrument,
+            is_cold=is_cold,
         )
         self._spooled_rows += day.spool.count
         return scan

@@ -12,7 +12,7 @@ from arb.data.catalog import ArchiveDay, Day, files_of
 from arb.data.convert import book_of, lead_of, with_times
 from arb.data.grid import DayGrid, refuse_off_grid
 from arb.data.order import EventOrder
-from arb.data.spool import read_into
+from arb.data.spool import needs_carry, read_into
 from connectors.clock import RowClock
 from connectors.types import Instrument, Rows, Venue
 
@@ -37,9 +37,12 @@ def rows_of_day(
     """
     is_modelled = isinstance(day, ArchiveDay) and not day.has_receipt
     offset = feed_latency_ns if is_modelled else offset_ns or 0
+    is_cold = needs_carry(venue, day)
     while True:
         reading = _Reading(venue, day, offset, feed_latency_ns, instrument)
-        scan = read_into(reading, venue, day, None, progress=reading.follow, instrument=instrument)
+        scan = read_into(
+            reading, venue, day, None, progress=reading.follow, instrument=instrument, is_cold=is_cold
+        )
         refuse_off_grid(instrument, [DayGrid(day, scan.grid)])
         lead = 0 if is_modelled or offset_ns is not None else lead_of(scan, day)
         if lead <= offset:

@@ -22,12 +22,13 @@ from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.catalog import ArchiveDay, Day
 from arb.data.raw import Progress, read_recording
 from arb.data.spells import BookSpells, SpellFinder
+from arb.data.touch_start import TouchStart, has_book
 from connectors.book import BookSync, Checkpoint
 from connectors.clock import largest_lead
 from connectors.grid import GridMeter, Measured
 from connectors.lines import Decoded, LineDecoder
 from connectors.sequence import NO_BOOK, Status
-from connectors.types import Instrument, Kind, Rows, SequenceRule, Venue
+from connectors.types import Instrument, Kind, Messages, Rows, SequenceRule, Venue
 
 #: A recording whose first snapshot comes later than this after its first change carries on from the day before.
 COLD_START_NS = 10_000_000_000
@@ -61,6 +62,10 @@ class Scan(msgspec.Struct, frozen=True):
     followed_book: int = NO_BOOK
     #: Which steps prices and quantities keep to.
     grid: Measured = Measured()
+    #: Where it began with best bid and offer alone (`arb.data.touch_start`): local times of the first of them, and of
+    #: the first snapshot. 0: it did not; no snapshot came.
+    touch_ts: int = 0
+    proven_ts: int = 0
 
 
 class RowSink(Protocol):
@@ -166,18 +171,25 @@ def read_into(
     trade_kind: Kind = Kind.TRADE,
     progress: Progress | None = None,
     instrument: Instrument | None = None,
+    *,
+    is_cold: bool = False,
 ) -> Scan:
     """Reads a day into `sink` and says what it holds. `checkpoint`: the chain that it carries on.
 
-    `instrument`: whose tick and lot the values are compared with; the scan says what was found. Rows without a time of
-    receipt have that at which the venue sent them. Raises InputError for a file that cannot be read, DecodeError with
-    file and line for a frame that cannot.
+    `instrument`: whose tick and lot the values are compared with; the scan says what was found. `is_cold`: it begins in
+    the middle of a chain (`needs_carry`); a recording without a checkpoint then begins with best bid and offer alone.
+
+    Rows without a time of receipt have that at which the venue sent them. Raises InputError for a file that cannot be
+    read, DecodeError with file and line for a frame that cannot.
     """
     if not isinstance(day, ArchiveDay):
         sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
         decoded = decoder.decode(read_recording(day.path, progress))
-        return _read(sink, sync, decoded, checkpoint, lambda: decoder.slow_frames, meter_of(instrument))
+        touch = TouchStart(venue.sequence_rule, trade_kind) if is_cold and checkpoint is None else None
+        return _read(
+            sink, sync, decoded, checkpoint, lambda: decoder.slow_frames, meter_of(instrument), touch=touch
+        )
     with contextlib.suppress(OutOfOrderError):
         stream = ArchiveStream(venue, day, progress)
         return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
@@ -220,13 +232,18 @@ def _read(
     meter: GridMeter,
     *,
     is_carried: bool = True,
+    touch: TouchStart | None = None,
 ) -> Scan:
-    """Chains decoded messages into `sink`. Without `is_carried` the checkpoint is no chain of the day before."""
+    """Chains decoded messages into `sink`. Without `is_carried` the checkpoint is no chain of the day before.
+
+    touch: what counts until the first snapshot is applied.
+    """
     if checkpoint is not None:
         sync.resume(checkpoint)
     frames = np.zeros(len(Kind), np.int64)
     lead = _NO_LEAD
-    first = last = 0
+    first = last = proven_ts = 0
+    is_proven = touch is None
     unknown = SpellFinder()
     for rows, messages in decoded:
         if len(messages) == 0:
@@ -238,9 +255,17 @@ def _read(
         last = int(messages["local_ts"][-1])
         lead = int(largest_lead(rows, lead))
         meter.follow(rows)
-        chained = sync.receive(rows, messages, sink.room(sync.rows_max(rows, messages)))
-        unknown.follow(chained)
-        sink.append(chained)
+        for part in [messages] if is_proven else _at_snapshots(messages):
+            if is_proven or touch is None:
+                chained = sync.receive(rows, part, sink.room(sync.rows_max(rows, part)))
+            else:
+                chained = sync.receive(rows, part)
+                if has_book(chained):
+                    is_proven, proven_ts = True, int(part["local_ts"][0])
+                else:
+                    chained = touch.receive(rows, part)
+            unknown.follow(chained)
+            sink.append(chained)
     unknown.close(last)
     return Scan(
         lines=int(frames.sum()),
@@ -250,11 +275,20 @@ def _read(
         local_ts_first=first,
         local_ts_last=last,
         is_carried=checkpoint is not None and is_carried,
-        gaps=sync.gap_count,
+        gaps=sync.gap_count + (touch.gap_count if touch is not None else 0),
         book=unknown.spells,
         dropped=sync.dropped_count,
         status=int(sync.status),
         last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,
         followed_book=sync.checkpoint.book,
         grid=meter.measured,
+        touch_ts=touch.first_ts if touch is not None else 0,
+        proven_ts=proven_ts,
     )
+
+
+def _at_snapshots(messages: Messages) -> list[Messages]:
+    """Messages in parts, of which each but the first begins with a snapshot."""
+    return [
+        part for part in np.split(messages, np.flatnonzero(messages["kind"] == Kind.SNAPSHOT)) if len(part)
+    ]

@@ -46,6 +46,25 @@ def grid_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
     return notes
 
 
+def touch_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each day that begins with best bid and offer alone, because nothing proves its book."""
+    return [
+        f"{name_of(feed)}: {recording.day} begins without a snapshot, and no day before it is carried on: best bid "
+        f"and offer alone, a book of one level a side, {_until(file)}"
+        for feed, files in zip(feeds, conversion.files, strict=True)
+        for recording, file in zip(feed.recordings, files, strict=True)
+        if file.scan.touch_ts
+    ]
+
+
+def _until(file: RowFile) -> str:
+    """Up to when."""
+    if not file.scan.proven_ts:
+        return "all day"
+    at = datetime.fromtimestamp((file.scan.proven_ts + file.offset_ns) // 1_000_000_000, UTC)
+    return f"until the first snapshot at {at:%H:%M:%S}"
+
+
 def _book_note(recording: Day, file: RowFile) -> str:
     book = file.scan.book
     if not book.known_ts:
@@ -87,7 +106,7 @@ def _refuse_bookless(conversion: Conversion, feeds: Sequence[Feed]) -> None:
             if isinstance(recording, ArchiveDay) and recording.is_touch_only:
                 if not file.scan.frames[Kind.BBO]:
                     raise InputError(f"{recording.path}: no best bid and offer in it; download it again")
-            elif not file.scan.is_carried and not file.scan.frames[Kind.SNAPSHOT]:
+            elif not (file.scan.is_carried or file.scan.touch_ts or file.scan.frames[Kind.SNAPSHOT]):
                 raise InputError(
                     f"{recording.path}: no snapshot of the book in it, and no recording of the day before that it "
                     "carries on from; add that one, or begin on a day with a snapshot"

@@ -236,7 +236,7 @@ def test_a_day_without_a_book_and_without_the_day_before(refusal: Callable[..., 
     write_recording(
         place.data, "binance_usdm", [line for line in depth_lines(50) if "lastUpdateId" not in line]
     )
-    told = refusal()
+    told = refusal()  # nor has it best bids and offers, which would do
     assert told.startswith("data/binance_usdm/btcusdt_20240808.gz: no snapshot of the book in it")
     assert "day before" in told
 
