@@ -49,7 +49,7 @@ from arb.dryrun.watermark import VenueOrder
 from connectors.bybit import BybitLinear
 from connectors.feed import Feed
 from connectors.feed_words import Endpoints
-from connectors.lag import OffsetEstimator
+from connectors.offset import OffsetEstimator
 from connectors.pipeline import warm_up
 from connectors.rest import HttpRest
 from connectors.sockets import AsyncioTimers, new_event_loop, transport_of

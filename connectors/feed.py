@@ -15,12 +15,15 @@ from connectors.batch import Batch
 from connectors.errors import DecodeError
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
 from connectors.feed_words import Endpoints, FeedTimes, Sink, Tap
-from connectors.lag import ClockSample, OffsetEstimator
+from connectors.lag import ClockSample
 from connectors.limiter import Limiter
+from connectors.offset import AGREE_NS, OffsetEstimator, VenueLead
 from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
+from connectors.runs import NO_LEAD
 from connectors.session import Session
 from connectors.snapshots import CALM_NS, FAILURES_NS, REPEATS_NS, Snapshots
+from connectors.stamps import StampWatch
 from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Stream, Venue
 from connectors.venue_time import VenueTime
@@ -85,6 +88,10 @@ class Feed:
         self.venue = venue
         self.instruments = tuple(instruments)
         self.offset = offset or OffsetEstimator()
+        #: What the venue's stamps say of the local clock, and which of them are wrong.
+        self.lead = VenueLead(self.offset)
+        self.stamps = StampWatch()
+        self._steps_seen = 0
         self._times = times or FeedTimes()
         self._timers = timers
         self._sink = sink
@@ -120,12 +127,17 @@ class Feed:
             else None
         )
         self._tick_timer: Timer | None = None
-        self._clocks = (0, 0)
-        self._venue_time = VenueTime(venue, rest, self._weights, self._times.time_ns)
+        self._venue_time = VenueTime(
+            venue,
+            rest,
+            self._weights,
+            self._times.time_ns,
+            lambda sample: self.lead.sample(sample, timers.monotonic_ns()),
+        )
 
     def start(self) -> None:
         """Begins. Once, or after `stop`."""
-        self._clocks = self._timers.monotonic_ns(), self._timers.time_ns()
+        self.offset.begin(self.lead, self._timers)
         for session in self._sessions:
             session.start()
         self._tick()
@@ -141,10 +153,10 @@ class Feed:
             self._doubt(no, FeedStatus.DOWN)
 
     def touch(self, no: int) -> Touch:
-        """The touch of an instrument now; NaN unless its book is proven and was heard of lately."""
+        """The touch of an instrument now; NaN unless its book is proven and fresh."""
         book = self._books[no]
         now = self._timers.monotonic_ns()
-        if book.monitor.silence_ns(now) > self._times.stale_after_ns:
+        if self.stamps.is_off or book.monitor.silence_ns(now) > self._times.stale_after_ns:
             return UNKNOWN_TOUCH
         return book.pipeline.touch()
 
@@ -189,7 +201,8 @@ class Feed:
         if self._tap is not None:
             self._tap.on_frame(no, local_ts, frame)
         # First the offset: it must cover the rows that are stamped with it.
-        self.offset.observe(pipeline.exch_ts, local_ts, now)
+        if pipeline.exch_ts:
+            self._follow_stamp(stream, pipeline.exch_ts, local_ts, now)
         outcome = pipeline.receive(self.offset.offset_ns)
         book.monitor.count(stream, len(frame), pipeline.exch_ts, local_ts + self.offset.offset_ns, now)
         if len(pipeline.rows):
@@ -201,15 +214,17 @@ class Feed:
         """Market frames of one instrument from number `first` on, while they are plain (see `connectors.runs`)."""
         frame = batch.frames[first]
         book = self._openings.get(frame[: frame.find(b'"', self._topic_at) + 1])
-        now, offset = self._timers.monotonic_ns(), self.offset
+        now, offset, lead = self._timers.monotonic_ns(), self.offset, self.lead
         # What was stale is told to be known again, step by step.
-        if book is None or book.monitor.status is not _SYNCED or now >= offset.steady_until_ns:
+        if book is None or book.monitor.status is not _SYNCED or now >= lead.steady_until_ns:
+            return 0
+        if not self.stamps.is_calm:
             return 0
         runs = book.runs
         ends = runs.take(batch, first, offset.lead_max, offset.offset_ns, now)
         if ends:
-            if runs.lead > offset.slot_lead:
-                offset.observe_lead(runs.lead, now)
+            if runs.lead > lead.noted_lead or (now >= lead.noted_until_ns and runs.lead != NO_LEAD):
+                lead.note(runs.lead, now)
             self._hand_on(book, batch, first, ends)
         return len(ends)
 
@@ -310,11 +325,29 @@ class Feed:
         finally:
             runs.shown = -1
 
+    def _follow_stamp(self, stream: Stream, exch_ts: int, local_ts: int, now: int) -> None:
+        """The venue time of a frame: what it says of the offset, and whether it is wrong."""
+        ahead = exch_ts - local_ts
+        self.lead.observe(ahead, now)
+        if ahead <= self.offset.offset_ns + AGREE_NS and self.stamps.is_calm:
+            return
+        self._look_at_clocks()  # which explains it, where the local clock was set back
+        was_off, offset_ns = self.stamps.is_off, self.offset.offset_ns
+        is_settled = self.lead.is_settled(now)
+        for kind, text in self.stamps.follow(stream, ahead, offset_ns, now, is_settled=is_settled):
+            self._event(kind, -1, text, local_ts)
+        if self.stamps.is_off and not was_off:
+            for book in self._books:
+                if book.monitor.status == FeedStatus.SYNCED:
+                    self._set_status(book.no, FeedStatus.STALE)
+
     def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
         """What the book's message asks for."""
         book = self._books[no]
         if outcome == Outcome.BOOK:
-            if book.monitor.status != FeedStatus.SYNCED and book.pipeline.is_synced:
+            status = book.monitor.status
+            is_awaited = status == FeedStatus.STALE and self.stamps.is_off
+            if status != FeedStatus.SYNCED and book.pipeline.is_synced and not is_awaited:
                 self._synced(no, local_ts)
         elif outcome == Outcome.BROKEN:
             self._event(EventKind.GAP, no, "the chain of the book is broken", local_ts)
@@ -347,7 +380,7 @@ class Feed:
             self._snapshots.got(no)
         if not was_stale:
             self._event(EventKind.SYNCED, no, "", local_ts)
-        self._set_status(no, FeedStatus.SYNCED)
+        self._set_status(no, FeedStatus.STALE if self.stamps.is_off else FeedStatus.SYNCED)
 
     def _doubt(self, no: int, status: FeedStatus) -> None:
         """The book is not known any more: the rows that say so go out at once."""
@@ -424,11 +457,7 @@ class Feed:
 
     def _tick(self) -> None:
         now, wall = self._timers.monotonic_ns(), self._timers.time_ns()
-        step = (wall - self._clocks[1]) - (now - self._clocks[0])
-        self._clocks = now, wall
-        if abs(step) > self._times.step_ns:
-            self._event(EventKind.CLOCK, -1, f"the local clock was set by {step / 1e6:+.0f} ms", wall)
-            self.offset.forget()
+        self._look_at_clocks()
         for no, book in enumerate(self._books):
             monitor = book.monitor
             monitor.look(now)
@@ -440,6 +469,14 @@ class Feed:
                 self._event(EventKind.SILENT, no, f"{stream.value} was subscribed, and nothing came", wall)
         self._venue_time.look(now)
         self._tick_timer = self._timers.call_later(self._times.tick_ns, self._tick)
+
+    def _look_at_clocks(self) -> None:
+        """Whether the local clock was set; the first feed of a run that notices moves the offset."""
+        self.offset.look(self._timers, self._times.step_ns)
+        if self.offset.steps != self._steps_seen:
+            self._steps_seen = self.offset.steps
+            text = f"the local clock was set by {self.offset.last_step_ns / 1e6:+.0f} ms"
+            self._event(EventKind.CLOCK, -1, text, self._timers.time_ns())
 
     def _set_status(self, no: int, status: FeedStatus) -> None:
         monitor = self._books[no].monitor

@@ -1,12 +1,7 @@
-"""How late data are and how far clocks differ, while it goes on: bounded memory, time passed in. Pure.
-
-The offset has the meaning that `connectors.clock` gives it: what must be added to local times so that no row comes
-from the future, here over the last minutes instead of a whole recording.
-"""
+"""How late data are and how far clocks differ, while it goes on: bounded memory, time passed in. Pure."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NamedTuple
 
 import numpy as np
@@ -16,60 +11,10 @@ from connectors.jit import compiled
 
 _S = 1_000_000_000
 
-#: The offset is the largest lead of the last SLOTS spans of SLOT_NS.
-SLOT_NS = 60 * _S
-SLOTS = 10
-
-#: A venue time that is farther ahead is not believed.
-LEAD_NS_MAX = 3600 * _S
-_NEVER = 2**63 - 1
-
 #: Buckets of a histogram: 8 to a doubling, from 1 microsecond; the width of a bucket is its error, 1/8 at most.
 _SUB_BITS = 3
 _UNIT_NS = 1_000
 BUCKETS = 36 << _SUB_BITS
-
-
-class OffsetEstimator:
-    """The offset of the local clock to the venues', shared by all feeds of a run. One thread."""
-
-    def __init__(self, offset_ns: int | None = None) -> None:
-        """`offset_ns`: it is known, and nothing is estimated."""
-        self._fixed = offset_ns
-        self._slots: deque[tuple[int, int]] = deque(maxlen=SLOTS)
-        self.offset_ns = 0 if offset_ns is None else offset_ns
-        #: Before this time of the clock that does not step, a row that leads by `lead_max` or less leaves the offset
-        #: as it is; where it leads by more than `slot_lead`, `observe_lead` must hear of it all the same.
-        self.steady_until_ns = 0 if offset_ns is None else _NEVER
-        self.lead_max = 0 if offset_ns is None else LEAD_NS_MAX
-        self.slot_lead = _NEVER
-
-    def observe(self, exch_ts: int, local_ts: int, now_ns: int) -> None:
-        """A row with a venue time, received at `local_ts`; `now_ns` is of a clock that does not step."""
-        if exch_ts:
-            self.observe_lead(exch_ts - local_ts, now_ns)
-
-    def observe_lead(self, lead: int, now_ns: int) -> None:
-        """The largest lead of a venue's time over the local time in one or several rows."""
-        if self._fixed is not None or lead > LEAD_NS_MAX:
-            return
-        slot = now_ns // SLOT_NS
-        if self._slots and self._slots[-1][0] == slot:
-            if lead <= self._slots[-1][1]:
-                return
-            self._slots[-1] = (slot, lead)
-        else:
-            self._slots.append((slot, lead))
-            while self._slots[0][0] <= slot - SLOTS:
-                self._slots.popleft()
-        self.offset_ns = self.lead_max = max(0, *(largest for _, largest in self._slots))
-        self.steady_until_ns, self.slot_lead = (slot + 1) * SLOT_NS, lead
-
-    def forget(self) -> None:
-        """The local clock was set: what was seen before says nothing any more."""
-        self._slots.clear()
-        if self._fixed is None:
-            self.offset_ns = self.lead_max = self.steady_until_ns = 0
 
 
 class ClockSample(NamedTuple):

@@ -104,6 +104,9 @@ class EventKind(Enum):
     REFUSED = "refused"
     """The venue refuses a stream; the others flow."""
     CLOCK = "clock"
+    """The local clock was set, or the clock of the venue is off, or right again."""
+    STAMP = "stamp"
+    """A message was stamped with a time that is not believed."""
 
 
 class Event(NamedTuple):

@@ -57,7 +57,7 @@ from arb.leg import Leg
 from arb.report.run_files import JOURNAL
 from arb.run.folder import RunFolder
 from arb.sandbox.serve.urls import VenueUrls
-from connectors.lag import OffsetEstimator
+from connectors.offset import OffsetEstimator
 from connectors.sockets import new_event_loop
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from arb.errors import ConfigError, InputError
 from connectors.errors import InstrumentError, TransportError
 from connectors.feed import Feed
 from connectors.feed_words import Endpoints, FeedTimes, Sink, Tap
-from connectors.lag import OffsetEstimator
+from connectors.offset import OffsetEstimator
 from connectors.rest import HttpRest
 from connectors.sockets import AsyncioTimers, transport_of
 from connectors.transport import Transport

@@ -31,7 +31,7 @@ from arb.config import Config, VenueConfig
 from arb.data.recorder.recorder import Recorder, RecorderState
 from arb.errors import ArbError, InputError
 from connectors.feed_state import InstrumentState
-from connectors.lag import OffsetEstimator
+from connectors.offset import OffsetEstimator
 from connectors.pipeline import warm_up
 from connectors.sockets import new_event_loop
 

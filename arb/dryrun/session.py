@@ -22,7 +22,7 @@ from arb.dryrun.marks import LegMarks, as_array
 from arb.dryrun.troubles import AgeWatch, Unreached
 from arb.leg import Leg
 from connectors.feed_state import FeedStatus
-from connectors.lag import OffsetEstimator
+from connectors.offset import OffsetEstimator
 from connectors.transport import Event, EventKind
 from connectors.types import Rows
 

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
 from support.chaos import FAULTS, RECOVERY_NS, Chaos, LieError, Report
+from support.clock_chaos import ClockChaos
 
 from connectors.transport import Event
 
@@ -48,6 +49,7 @@ def soak(seeds: range) -> int:
         chaos = Chaos(seed)
         try:
             reports.append(chaos.run())
+            ClockChaos(seed).run()
         except LieError as lie:
             print(f"seed {seed}, {chaos.venue}: {lie}\nagain: python tests/soak/chaos.py --replay {seed}")
             return 1

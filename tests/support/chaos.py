@@ -20,8 +20,8 @@ from connectors.bybit import BybitLinear, BybitSpot
 from connectors.feed import Feed
 from connectors.feed_state import FeedStatus
 from connectors.feed_words import Endpoints, FeedTimes
-from connectors.lag import OffsetEstimator
 from connectors.link import LinkTimes
+from connectors.offset import OffsetEstimator
 from connectors.pipeline import Touch
 from connectors.session import SessionTimes
 from connectors.transport import Event
@@ -97,11 +97,16 @@ class Watch:
         self.frames: list[tuple[int, int, bytes]] = []
         self.trades: list[list[tuple[float, float]]] = [[] for _ in venue.markets]
         self.checks = 0
+        #: Of the newest row of each instrument: venue time, local time.
+        self.newest = [(0, 0) for _ in venue.markets]
         #: Since when the touch is not known, and for how long it was not.
         self._unknown_since: list[int | None] = [0 for _ in venue.markets]
         self.unknown_ns: list[int] = []
 
     def on_rows(self, no: int, rows: Rows) -> None:
+        if (rows["exch_ts"] > rows["local_ts"]).any():
+            raise LieError(f"a row of instrument {no} comes from the future")
+        self.newest[no] = int(rows["exch_ts"][-1]), int(rows["local_ts"][-1])
         # Prices as whole ticks: the fused book computes some of them, others are the nearest to a text.
         ticks = rows.copy()
         ticks["px"] = np.rint(rows["px"] / TICK) / round(1 / TICK)
@@ -234,7 +239,7 @@ class Chaos:
         self.venue = venue or list(SIM_VENUES)[seed % len(SIM_VENUES)]
         self.timers = SimTimers()
         names = list(SYMBOLS[:symbols])
-        offset = OffsetEstimator()
+        self.offset = offset = OffsetEstimator()
         site = Site(self.venue, names, self.timers, chance, times=times, read_ns=read_ns, offset=offset)
         self.server, self.net, self.watch, self.feed = site.server, site.net, site.watch, site.feed
         beside = list(SIM_VENUES)[(list(SIM_VENUES).index(self.venue) + 1 + seed // 8 % 3) % len(SIM_VENUES)]

@@ -1,4 +1,4 @@
-"""Offsets, lags and rates: against plain Python over everything that was seen."""
+"""Lags and rates: against plain Python over everything that was seen."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.lag import (
-    LEAD_NS_MAX,
-    SLOT_NS,
-    SLOTS,
     Histogram,
-    OffsetEstimator,
     Rate,
     _upper,
     bucket_of,
@@ -22,42 +18,6 @@ from connectors.lag import (
 
 S = 1_000_000_000
 T0 = 1_704_067_200 * S
-
-
-@given(st.lists(st.tuples(st.integers(0, SLOT_NS), st.integers(-5 * S, 5 * S)), min_size=1, max_size=60))
-def test_the_offset_is_the_largest_lead_of_the_last_minutes(steps: list[tuple[int, int]]) -> None:
-    estimator, now, seen = OffsetEstimator(), 0, []
-    for step, lead in steps:
-        now += step
-        estimator.observe(T0 + lead, T0, now)
-        seen.append((now // SLOT_NS, lead))
-        recent = [value for slot, value in seen if slot > now // SLOT_NS - SLOTS]
-        # A lead that is no larger than the last of its minute changes nothing, and lets none expire.
-        assert estimator.offset_ns >= max(0, *recent, 0)
-        assert estimator.offset_ns in {0, *(value for _, value in seen)}
-
-
-def test_an_old_lead_is_forgotten() -> None:
-    estimator = OffsetEstimator()
-    estimator.observe(T0 + 5 * S, T0, 0)
-    estimator.observe(T0 + 1 * S, T0, (SLOTS + 1) * SLOT_NS)
-    assert estimator.offset_ns == S
-    estimator.forget()
-    assert estimator.offset_ns == 0
-
-
-def test_no_venue_time_and_an_absurd_one_say_nothing() -> None:
-    estimator = OffsetEstimator()
-    estimator.observe(0, T0, 0)
-    estimator.observe(T0 + LEAD_NS_MAX + 1, T0, 0)
-    assert estimator.offset_ns == 0
-
-
-def test_a_known_offset_is_not_estimated() -> None:
-    estimator = OffsetEstimator(7)
-    estimator.observe(T0 + 5 * S, T0, 0)
-    estimator.forget()
-    assert estimator.offset_ns == 7
 
 
 @given(st.integers(0, 10 * S), st.integers(0, 10 * S), st.integers(-(10**12), 10**12))

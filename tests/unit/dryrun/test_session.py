@@ -10,7 +10,7 @@ import pytest
 
 from arb.dryrun.session import Session
 from connectors.feed_state import FeedStatus
-from connectors.lag import OffsetEstimator
+from connectors.offset import OffsetEstimator
 from connectors.transport import Event, EventKind
 
 FAULT = BrokenPipeError(32, "Broken pipe")
