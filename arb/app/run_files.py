@@ -30,7 +30,7 @@ from arb.data.code_version import code_version
 from arb.data.convert import Conversion, Feed, convert
 from arb.data.prune import prune
 from arb.data.recorder.leftover import leftover_notes
-from arb.data.usable import book_notes, grid_notes, refuse_unusable, touch_notes
+from arb.data.usable import book_notes, grid_notes, refuse_unusable, stamp_notes, touch_notes
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
@@ -123,8 +123,8 @@ def read_inputs(
     conversion = convert(feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days)))
     prune_cache(cache, config.data.cache_gb)
     refuse_unusable(conversion, feeds)
-    notes += clamp_notes(legs, conversion) + touch_notes(conversion, feeds) + book_notes(conversion, feeds)
-    notes += grid_notes(conversion, feeds)
+    notes += clamp_notes(legs, conversion) + stamp_notes(conversion, feeds) + touch_notes(conversion, feeds)
+    notes += book_notes(conversion, feeds) + grid_notes(conversion, feeds)
     data = [
         LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
         for leg, files in zip(legs, conversion.files, strict=True)

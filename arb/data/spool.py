@@ -24,16 +24,14 @@ from arb.data.raw import Progress, read_recording
 from arb.data.spells import BookSpells, SpellFinder
 from arb.data.touch_start import TouchStart, has_book
 from connectors.book import BookSync, Checkpoint
-from connectors.clock import largest_lead
 from connectors.grid import GridMeter, Measured
+from connectors.leads import LeadFinder, WrongStamps
 from connectors.lines import Decoded, LineDecoder
 from connectors.sequence import NO_BOOK, Status
 from connectors.types import Instrument, Kind, Messages, Rows, SequenceRule, Venue
 
 #: A recording whose first snapshot comes later than this after its first change carries on from the day before.
 COLD_START_NS = 10_000_000_000
-
-_NO_LEAD = int(np.iinfo(np.int64).min)
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -44,7 +42,7 @@ class Scan(msgspec.Struct, frozen=True):
     frames: tuple[int, ...]
     #: Frames that needed the JSON decoder.
     slow_frames: int
-    #: Largest venue time minus local time; None without any venue time.
+    #: Largest venue time minus local time, of stamps that are believed; None without any venue time.
     lead_ns: int | None
     #: First and last local time, on the recorder's clock; 0 for an empty recording.
     local_ts_first: int
@@ -66,6 +64,8 @@ class Scan(msgspec.Struct, frozen=True):
     #: the first snapshot. 0: it did not; no snapshot came.
     touch_ts: int = 0
     proven_ts: int = 0
+    #: Stamps that are not believed: they are left out of the lead.
+    wrong_stamps: tuple[WrongStamps, ...] = ()
 
 
 class RowSink(Protocol):
@@ -241,9 +241,9 @@ def _read(
     if checkpoint is not None:
         sync.resume(checkpoint)
     frames = np.zeros(len(Kind), np.int64)
-    lead = _NO_LEAD
     first = last = proven_ts = 0
     is_proven = touch is None
+    leads = LeadFinder()
     unknown = SpellFinder()
     for rows, messages in decoded:
         if len(messages) == 0:
@@ -253,7 +253,7 @@ def _read(
             first = int(messages["local_ts"][0])
             unknown.begin(first, is_carried=checkpoint is not None)
         last = int(messages["local_ts"][-1])
-        lead = int(largest_lead(rows, lead))
+        leads.receive(rows, messages)
         meter.follow(rows)
         for part in [messages] if is_proven else _at_snapshots(messages):
             if is_proven or touch is None:
@@ -271,7 +271,7 @@ def _read(
         lines=int(frames.sum()),
         frames=tuple(int(n) for n in frames),
         slow_frames=slow(),
-        lead_ns=None if lead == _NO_LEAD else lead,
+        lead_ns=leads.lead_ns,
         local_ts_first=first,
         local_ts_last=last,
         is_carried=checkpoint is not None and is_carried,
@@ -284,6 +284,7 @@ def _read(
         grid=meter.measured,
         touch_ts=touch.first_ts if touch is not None else 0,
         proven_ts=proven_ts,
+        wrong_stamps=tuple(leads.wrong),
     )
 
 

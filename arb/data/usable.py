@@ -10,6 +10,7 @@ from arb.data.catalog import ArchiveDay, Day
 from arb.data.convert import Conversion, Feed, RowFile
 from arb.data.grid import DayGrid, coarser_notes
 from arb.errors import InputError
+from connectors.leads import WrongStamps
 from connectors.types import Kind
 
 #: A book that was lost for this share of a day's recorded time is worth a line of its own.
@@ -77,6 +78,25 @@ def _book_note(recording: Day, file: RowFile) -> str:
         f"its book is lost for {book.spells_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}, first at "
         f"{lost_at:%H:%M:%S}: {_gaps(file)} in its ids, each until the next snapshot"
     )
+
+
+def stamp_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each stream of a day with stamps that were not believed."""
+    return [
+        f"{name_of(feed)}: {stamp_text(wrong)} on {recording.day}; left out of the clock offset, they count as "
+        "received at once"
+        for feed, files in zip(feeds, conversion.files, strict=True)
+        for recording, file in zip(feed.recordings, files, strict=True)
+        for wrong in file.scan.wrong_stamps
+    ]
+
+
+def stamp_text(wrong: WrongStamps) -> str:
+    """What stamps of a stream are not believed."""
+    first_at = datetime.fromtimestamp(wrong.local_ts // 1_000_000_000, UTC)
+    messages = f"{wrong.messages:,} {wrong.stream} message" + (" is" if wrong.messages == 1 else "s are")
+    ahead = f"up to {wrong.lead_ns / 1e9:,.1f} s ahead of the local time"
+    return f"{messages} stamped {ahead}, first at {first_at:%H:%M:%S}"
 
 
 def _where_next(recording: Day) -> str:

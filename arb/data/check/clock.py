@@ -16,7 +16,7 @@ from arb.data.check.streams import HOUR_NS, NO_DELAY, SECOND_NS
 #: A step is a jump of the envelope by this much, over this many windows on either side.
 STEP_NS_MIN = 50_000_000
 STEP_WINDOWS = 5
-#: A jump up that is taken back within this many windows is a spell of slow frames.
+#: Frames were late, and no clock was set, where the delay of before is there again within this many windows.
 SPELL_WINDOWS_MAX = 120
 #: Points that the drift is fitted to, at most; it takes every pair of them.
 FIT_POINTS_MAX = 128
@@ -43,7 +43,7 @@ def clock_line(least_delays: NDArray[np.int64], day_start_ns: int) -> ClockLine:
     """Steps and drift from the least delays by second, the first an hour before the day."""
     seconds = np.flatnonzero(least_delays != NO_DELAY)
     delays = least_delays[seconds]
-    jumps = _lasting([(n, _jump_ns(delays, n)) for n in _jump_indexes(delays)])
+    jumps = [(n, _jump_ns(delays, n)) for n in _jump_indexes(delays) if _is_lasting(delays, n)]
     start_ts = day_start_ns - HOUR_NS
     steps = [Step(start_ts + int(seconds[n]) * SECOND_NS, by_ns) for n, by_ns in jumps]
     return ClockLine(_drift_ppm(seconds, delays, [n for n, _ in jumps]), steps)
@@ -54,20 +54,20 @@ def _jump_ns(delays: NDArray[np.int64], n: int) -> int:
     return int(np.median(after) - np.median(before))
 
 
-def _lasting(jumps: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The jumps (index, by how much) without those up that the next one takes back: frames were slow meanwhile.
+def _is_lasting(delays: NDArray[np.int64], n: int) -> bool:
+    """Whether the delay from window n on is another for good: else frames were late, as behind a backlog.
 
-    The other way round there is nothing to take back: no frame is faster than light.
+    A backlog begins or ends at once or bit by bit, so that the delays of before and after tell, not the jumps back.
+    A clock that is set leaves no frame faster than those before it: of a jump down, only one to delays that are less
+    than those before the backlog may be a clock.
     """
-    lasting: list[tuple[int, int]] = []
-    for n, by_ns in jumps:
-        if lasting and by_ns < 0:
-            last, up_ns = lasting[-1]
-            if up_ns > 0 and n - last <= SPELL_WINDOWS_MAX and abs(up_ns + by_ns) < STEP_NS_MIN:
-                lasting.pop()
-                continue
-        lasting.append((n, by_ns))
-    return lasting
+    is_up = _jump_ns(delays, n) > 0
+    if is_up:
+        here, there = delays[n - STEP_WINDOWS : n], delays[n : n + SPELL_WINDOWS_MAX]
+    else:
+        here, there = delays[n : n + STEP_WINDOWS], delays[max(0, n - SPELL_WINDOWS_MAX) : n]
+    levels = np.median(np.lib.stride_tricks.sliding_window_view(there, STEP_WINDOWS), axis=1)
+    return bool(levels.min() > np.median(here) + STEP_NS_MIN)
 
 
 def _jump_indexes(delays: NDArray[np.int64]) -> list[int]:

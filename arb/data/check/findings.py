@@ -122,6 +122,17 @@ def _clock(report: RecordingReport) -> Iterator[tuple[str, str]]:
             "clock-ahead",
             f"the fastest frame took {seconds(-clock.lead_ns)}: the recorder's clock is ahead, or its line slow",
         )
+    for wrong in clock.wrong_stamps:
+        if wrong.lead_ns_max > DOUBTFUL_NS:  # which breaks the recording, and has its own line
+            continue
+        messages = _count(wrong.messages, f"{wrong.stream} message") + (
+            " is" if wrong.messages == 1 else " are"
+        )
+        yield (
+            "wrong-stamp",
+            f"{messages} stamped up to {seconds(wrong.lead_ns_max)} ahead of the local time, first at "
+            f"{time_of(wrong.local_ts_first)}: left out of the clock offset",
+        )
     if clock.drift_ppm is not None and abs(clock.drift_ns or 0) > DRIFT_NS_MAX:
         yield (
             "drift",

@@ -33,6 +33,7 @@ from arb.data.check.report import (
     Span,
     StepReport,
     StreamReport,
+    WrongStampsReport,
 )
 from arb.data.check.streams import ALL, DAY_NS, FLOWING, StreamCounts
 from arb.data.grid import DayGrid, coarser_notes, off_grid_text
@@ -42,6 +43,7 @@ from arb.data.spool import meter_of, needs_carry
 from arb.errors import InputError
 from connectors.errors import DecodeError
 from connectors.grid import Measured, size_text
+from connectors.leads import LeadFinder
 from connectors.lines import LineDecoder
 from connectors.types import Instrument, Kind, Venue
 
@@ -112,6 +114,7 @@ def _check(
     hashes = FrameHashes()
     decoder = LineDecoder(venue, recording.symbol, file=str(recording.path))
     chain = Chain(venue.sequence_rule, None)
+    leads = LeadFinder()
     error = ""
     try:
         if before is not None and needs_carry(venue, recording):
@@ -120,11 +123,12 @@ def _check(
             counts.receive(rows, messages, hashes.take(len(messages)))
             chain.receive(rows, messages)
             meter.follow(rows)
+            leads.receive(rows, counts.dated(messages))
     except (InputError, DecodeError) as fault:
         error = str(fault)
     counts.close()
     chain.close(int(counts.totals[ALL, fields.LAST_TS]))
-    report = _report(recording, counts, chain, hole_ns, error)
+    report = _report(recording, counts, chain, leads, hole_ns, error)
     report = msgspec.structs.replace(report, text_bytes=hashes.text_bytes, slow_frames=decoder.slow_frames)
     report = msgspec.structs.replace(report, grid=_grid(source, meter.measured))
     return report, None if error else chain.end()
@@ -135,7 +139,7 @@ def _day_start_ns(day: date) -> int:
 
 
 def _report(
-    recording: Recording, counts: StreamCounts, chain: Chain, hole_ns: int, error: str
+    recording: Recording, counts: StreamCounts, chain: Chain, leads: LeadFinder, hole_ns: int, error: str
 ) -> RecordingReport:
     everything = counts.totals[ALL]
     first, last = int(everything[fields.FIRST_TS]), int(everything[fields.LAST_TS])
@@ -171,7 +175,7 @@ def _report(
             if counts.totals[kind, fields.FRAMES]
         },
         book=_book(counts, chain, first, span_ns),
-        clock=_clock(counts, span_ns),
+        clock=_clock(counts, leads, span_ns),
         error=error,
     )
 
@@ -270,18 +274,19 @@ def _book(counts: StreamCounts, chain: Chain, first_ts: int, span_ns: int) -> Bo
     )
 
 
-def _clock(counts: StreamCounts, span_ns: int) -> ClockReport:
+def _clock(counts: StreamCounts, leads: LeadFinder, span_ns: int) -> ClockReport:
     everything = counts.totals[ALL]
     line = clock_line(counts.least_delays, counts.day_start_ns)
     ppm = line.drift_ppm
     return ClockReport(
-        lead_ns=-int(everything[fields.DELAY_MIN]) if everything[fields.TIMED] else None,
+        lead_ns=leads.lead_ns if everything[fields.TIMED] else None,
         offset_ns=0,
         drift_ppm=None if ppm is None else round(ppm, 3),
         drift_ns=None if ppm is None else round(ppm * span_ns / 1e6),
         steps=[StepReport(*step) for step in line.steps],
         steps_back=int(everything[fields.STEPS_BACK]),
         steps_back_longest=_spans(counts.steps_back),
+        wrong_stamps=[WrongStampsReport(wrong.stream, *wrong[1:]) for wrong in leads.wrong],
     )
 
 

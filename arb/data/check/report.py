@@ -92,10 +92,19 @@ class StepReport(msgspec.Struct, frozen=True):
     by_ns: int
 
 
+class WrongStampsReport(msgspec.Struct, frozen=True):
+    """Venue times of a stream that are not believed: they lead by more than all others, and later ones refute them."""
+
+    stream: str
+    messages: int
+    lead_ns_max: int
+    local_ts_first: int
+
+
 class ClockReport(msgspec.Struct, frozen=True):
     """The recorder's clock against the venue's. None: no frame with a venue time, or too short to tell."""
 
-    #: The largest venue time minus local time: positive where the recorder's clock is behind.
+    #: The largest venue time minus local time that is believed: positive where the recorder's clock is behind.
     lead_ns: int | None
     #: What the latencies are moved by: the largest lead over all recordings of the check.
     offset_ns: int
@@ -106,6 +115,7 @@ class ClockReport(msgspec.Struct, frozen=True):
     #: How often a local time lies before the one in front of it, and the largest of these.
     steps_back: int
     steps_back_longest: list[Span]
+    wrong_stamps: list[WrongStampsReport]
 
 
 class GridReport(msgspec.Struct, frozen=True):

@@ -71,6 +71,12 @@ class StreamCounts:
             self.least_delays,
         )
 
+    def dated(self, messages: Messages) -> Messages:
+        """The messages that were received near enough to the day to count."""
+        windows = (messages["local_ts"] - (self.day_start_ns - HOUR_NS)) // SECOND_NS
+        is_dated = (windows >= 0) & (windows < WINDOWS)
+        return messages if is_dated.all() else messages[is_dated]
+
     def close(self) -> None:
         """Counts the silence of a stream before its first frame and after its last. Once, at the end."""
         first, last, frames = (int(self.totals[ALL, field]) for field in (FIRST_TS, LAST_TS, FRAMES))

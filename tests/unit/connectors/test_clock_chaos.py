@@ -43,11 +43,9 @@ def test_a_clock_that_jumps_ahead_takes_its_own_books_alone(seed: int) -> None:
     chaos.timers.run(3 * S)
     assert chaos.wrong.watch.check(0) is not None
     assert chaos.wrong.feed.status(0) == FeedStatus.SYNCED
-    texts = events(chaos, EventKind.CLOCK)
-    assert [text.split(" by ")[0] for text in texts] == [
-        "its clock is 3.0 s ahead",
-        "its clock is right again",
-    ]
+    ahead, right = events(chaos, EventKind.CLOCK)
+    assert ahead.startswith(("its clock is 2.9 s ahead", "its clock is 3.0 s ahead"))
+    assert right == "its clock is right again"
 
 
 def test_one_wrong_stamp_is_counted_and_named_once() -> None:

@@ -336,6 +336,41 @@ def test_a_step_of_the_clock_is_told(tmp_path: Path, by_s: int) -> None:
         assert report.clock.steps_back_longest[0].length_ns == 6_900 * MS
 
 
+@pytest.mark.parametrize("shape", ["stall", "ramp", "reconnect", "stairs"])
+def test_a_backlog_of_nine_seconds_is_no_clock_that_was_set(tmp_path: Path, shape: str) -> None:
+    """Frames that wait are received late: by 9 s at once or bit by bit, until the reader has caught up."""
+    late_s = {
+        "stall": lambda s: max(0.0, 9.0 - 0.3 * s),
+        "ramp": lambda s: 9.0 - abs(s - 30) * 0.3 if s < 60 else 0.0,
+        "reconnect": lambda s: min(9.0, 0.45 * s) if s < 40 else 0.0,
+        "stairs": lambda s: 9.0 if s < 10 else 5.0 if s < 20 else 0.0,
+    }[shape]
+    lines = depth_lines(1800)
+    lines[600:] = [
+        moved(line, round(max(0.0, late_s(n / 10)) * SECOND), 0) for n, line in enumerate(lines[600:])
+    ]
+    report = check_lines(
+        tmp_path, sorted(lines, key=lambda line: json.loads(line[20:]).get("data", {}).get("E", 0))
+    )
+    assert report.clock.steps == []
+    assert "step" not in codes(report)
+
+
+@pytest.mark.parametrize("ahead_s", [3, 3_480])
+@pytest.mark.parametrize("count", [1, 10])
+def test_wrong_stamps_are_counted_and_named_and_move_nothing(
+    tmp_path: Path, ahead_s: int, count: int
+) -> None:
+    lines = depth_lines(300)
+    lines[100 : 100 + count] = [moved(line, 0, ahead_s * 1000) for line in lines[100 : 100 + count]]
+    report = check_lines(tmp_path, lines)
+    assert report.clock.lead_ns == check_lines(tmp_path / "clean", depth_lines(300)).clock.lead_ns
+    are = "1 depth message is" if count == 1 else f"{count} depth messages are"
+    assert text_of(report, "wrong-stamp").startswith(
+        f"{are} stamped up to {ahead_s - 0.005:,.2f} s ahead of the local"
+    )
+
+
 def test_local_time_that_falls_is_told(tmp_path: Path) -> None:
     lines = depth_lines(200)
     lines[100] = moved(lines[100], -250 * MS, 0)

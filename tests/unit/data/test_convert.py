@@ -25,7 +25,9 @@ from arb.data.catalog import Recording
 from arb.data.convert import Conversion, Feed, RowFile, convert, stamp_rows
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.spool import Spool
+from arb.data.usable import stamp_notes
 from arb.errors import InputError
+from arb.sandbox.serve.timeline import shift_stamps
 from connectors.book import COVERS_BBO
 from connectors.clock import RowClock
 from connectors.errors import DecodeError
@@ -124,6 +126,31 @@ def test_one_offset_is_measured_for_all_feeds(tmp_path: Path, spot: Recording, l
     assert (binance["local_ts"] - binance["exch_ts"]).min() == 0
     assert (bybit["local_ts"] - bybit["exch_ts"]).min() == 70_000_000
     assert [files[0].clamped for files in conversion.files] == [0, 0]
+
+
+@pytest.mark.parametrize(("ahead_ms", "count"), [(3_480_000, 1), (3_000, 10), (86_400_000, 1)])
+def test_wrong_stamps_of_one_feed_move_no_rows(
+    tmp_path: Path, spot: Recording, linear: Recording, ahead_ms: int, count: int
+) -> None:
+    """One message stamped 58 minutes ahead moved the local times of all feeds by as much."""
+    clean = run(tmp_path / "clean", feed_of([spot]), feed_of([linear]))
+    lines = gzip.decompress(spot.path.read_bytes()).decode().splitlines()
+    stamped = [n for n, line in enumerate(lines) if '"E":' in line]
+    for n in stamped[200 : 200 + count]:
+        lines[n] = shift_stamps(lines[n], ahead_ms)
+    spot.path.write_bytes(gzip.compress("\n".join([*lines, ""]).encode()))
+
+    found = run(tmp_path / "wrong", feed_of([spot]), feed_of([linear]))
+
+    assert found.offset_ns == clean.offset_ns == LEAD_NS
+    assert found.files[1][0].scan == clean.files[1][0].scan
+    assert rows_in(found)[1].tobytes() == rows_in(clean)[1].tobytes()
+    wrong = found.files[0][0].scan.wrong_stamps
+    assert sum(of.messages for of in wrong) == count
+    assert stamp_notes(found, [feed_of([spot]), feed_of([linear])])[0].startswith("binance_spot:BTCUSDT: ")
+    rows = rows_in(found)[0]
+    assert (rows["exch_ts"] <= rows["local_ts"]).all()
+    assert not clean.files[0][0].scan.wrong_stamps
 
 
 def test_a_clock_that_runs_ahead_is_left_alone(tmp_path: Path) -> None:
