@@ -153,10 +153,10 @@ class Feed:
             self._doubt(no, FeedStatus.DOWN)
 
     def touch(self, no: int) -> Touch:
-        """The touch of an instrument now; NaN unless its book is proven and fresh."""
+        """The touch of an instrument now; NaN unless its book is proven and was heard of lately."""
         book = self._books[no]
         now = self._timers.monotonic_ns()
-        if self.stamps.is_off or book.monitor.silence_ns(now) > self._times.stale_after_ns:
+        if book.monitor.silence_ns(now) > self._times.stale_after_ns:
             return UNKNOWN_TOUCH
         return book.pipeline.touch()
 
@@ -201,6 +201,7 @@ class Feed:
         if self._tap is not None:
             self._tap.on_frame(no, local_ts, frame)
         # First the offset: it must cover the rows that are stamped with it.
+        was_off = self.stamps.is_off
         if pipeline.exch_ts:
             self._follow_stamp(stream, pipeline.exch_ts, local_ts, now)
         outcome = pipeline.receive(self.offset.offset_ns)
@@ -209,6 +210,8 @@ class Feed:
             self._sink.on_rows(no, pipeline.rows)
         if outcome != Outcome.NOTHING:
             self._follow_up(no, outcome, local_ts)
+        if was_off or self.stamps.is_off:
+            self._follow_clock()
 
     def receive_run(self, batch: Batch, first: int) -> int:
         """Market frames of one instrument from number `first` on, while they are plain (see `connectors.runs`)."""
@@ -332,22 +335,24 @@ class Feed:
         if ahead <= self.offset.offset_ns + AGREE_NS and self.stamps.is_calm:
             return
         self._look_at_clocks()  # which explains it, where the local clock was set back
-        was_off, offset_ns = self.stamps.is_off, self.offset.offset_ns
-        is_settled = self.lead.is_settled(now)
+        offset_ns, is_settled = self.offset.offset_ns, self.lead.is_settled(now)
         for kind, text in self.stamps.follow(stream, ahead, offset_ns, now, is_settled=is_settled):
             self._event(kind, -1, text, local_ts)
-        if self.stamps.is_off and not was_off:
-            for book in self._books:
-                if book.monitor.status == FeedStatus.SYNCED:
-                    self._set_status(book.no, FeedStatus.STALE)
+
+    def _follow_clock(self) -> None:
+        """While the venue's clock is off its books are unknown; when it is right again they are asked for anew."""
+        for no, book in enumerate(self._books):
+            if not self.stamps.is_off:
+                if not book.pipeline.is_synced and book.monitor.status == FeedStatus.SYNCING:
+                    self._repair(no)
+            elif book.pipeline.is_synced:
+                self._doubt(no, FeedStatus.SYNCING)
 
     def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
         """What the book's message asks for."""
         book = self._books[no]
         if outcome == Outcome.BOOK:
-            status = book.monitor.status
-            is_awaited = status == FeedStatus.STALE and self.stamps.is_off
-            if status != FeedStatus.SYNCED and book.pipeline.is_synced and not is_awaited:
+            if book.monitor.status != FeedStatus.SYNCED and book.pipeline.is_synced:
                 self._synced(no, local_ts)
         elif outcome == Outcome.BROKEN:
             self._event(EventKind.GAP, no, "the chain of the book is broken", local_ts)
@@ -358,7 +363,7 @@ class Feed:
     def _join(self, no: int, local_ts: int) -> None:
         """Joins what was fetched to what is held, or asks for it."""
         pipeline, snapshots = self._books[no].pipeline, self._snapshots
-        if snapshots is None:
+        if snapshots is None or self.stamps.is_off:
             return
         outcome = pipeline.join(local_ts, self.offset.offset_ns)
         if len(pipeline.rows):
@@ -380,7 +385,7 @@ class Feed:
             self._snapshots.got(no)
         if not was_stale:
             self._event(EventKind.SYNCED, no, "", local_ts)
-        self._set_status(no, FeedStatus.STALE if self.stamps.is_off else FeedStatus.SYNCED)
+        self._set_status(no, FeedStatus.SYNCED)
 
     def _doubt(self, no: int, status: FeedStatus) -> None:
         """The book is not known any more: the rows that say so go out at once."""
@@ -421,7 +426,9 @@ class Feed:
         topic = self.venue.topic(Stream.DEPTH, self.instruments[no].symbol)
         if book.pipeline.is_synced or book.session is None or not book.session.is_live:
             return
-        if topic in book.refused:  # its link asks again
+        if (
+            topic in book.refused or self.stamps.is_off
+        ):  # its link asks again, or the feed when the clock is right
             return
         book.pace.ask(self._timers.monotonic_ns())
         self._event(EventKind.RESYNC, no, "subscribes anew", self._timers.time_ns())
