@@ -13,17 +13,18 @@ from collections.abc import Callable, Sequence
 from connectors.backoff import Pace
 from connectors.batch import Batch
 from connectors.errors import DecodeError
+from connectors.feed_clock import FeedClock
+from connectors.feed_listener import FeedListener
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
 from connectors.feed_words import Endpoints, FeedTimes, Sink, Tap
 from connectors.lag import ClockSample
 from connectors.limiter import Limiter
-from connectors.offset import AGREE_NS, OffsetEstimator, VenueLead
+from connectors.offset import OffsetEstimator
 from connectors.packs import packs_of
 from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
 from connectors.runs import NO_LEAD
 from connectors.session import Session
 from connectors.snapshots import CALM_NS, FAILURES_NS, REPEATS_NS, Snapshots
-from connectors.stamps import StampWatch
 from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Stream, Venue
 from connectors.venue_time import VenueTime
@@ -88,12 +89,11 @@ class Feed:
         self.venue = venue
         self.instruments = tuple(instruments)
         self.offset = offset or OffsetEstimator()
-        #: What the venue's stamps say of the local clock, and which of them are wrong.
-        self.lead = VenueLead(self.offset)
-        self.stamps = StampWatch()
-        self._steps_seen = 0
         self._times = times or FeedTimes()
         self._timers = timers
+        self.clock = FeedClock(
+            self.offset, timers, self._times.step_ns, lambda kind, *what: self._event(kind, -1, *what)
+        )
         self._sink = sink
         self._tap = tap
         self._weights = weights or Limiter(venue.limits.weight, venue.limits.weight_ns)
@@ -127,17 +127,11 @@ class Feed:
             else None
         )
         self._tick_timer: Timer | None = None
-        self._venue_time = VenueTime(
-            venue,
-            rest,
-            self._weights,
-            self._times.time_ns,
-            lambda sample: self.lead.sample(sample, timers.monotonic_ns()),
-        )
+        self._venue_time = VenueTime(venue, rest, self._weights, self._times.time_ns, self.clock.sample)
 
     def start(self) -> None:
         """Begins. Once, or after `stop`."""
-        self.offset.begin(self.lead, self._timers)
+        self.clock.start()
         for session in self._sessions:
             session.start()
         self._tick()
@@ -178,7 +172,7 @@ class Feed:
         now = self._timers.monotonic_ns()
         return [book.monitor.state(book.pipeline, now) for book in self._books]
 
-    # What sessions call, by way of _Listener.
+    # What sessions call, by way of FeedListener.
 
     def receive(self, session: Session, frame: bytes, local_ts: int) -> None:
         """A market frame."""
@@ -201,27 +195,27 @@ class Feed:
         if self._tap is not None:
             self._tap.on_frame(no, local_ts, frame)
         # First the offset: it must cover the rows that are stamped with it.
-        was_off = self.stamps.is_off
+        was_off = self.clock.stamps.is_off
         if pipeline.exch_ts:
-            self._follow_stamp(stream, pipeline.exch_ts, local_ts, now)
+            self.clock.follow(stream, pipeline.exch_ts, local_ts, now)
         outcome = pipeline.receive(self.offset.offset_ns)
         book.monitor.count(stream, len(frame), pipeline.exch_ts, local_ts + self.offset.offset_ns, now)
         if len(pipeline.rows):
             self._sink.on_rows(no, pipeline.rows)
         if outcome != Outcome.NOTHING:
             self._follow_up(no, outcome, local_ts)
-        if was_off or self.stamps.is_off:
+        if was_off or self.clock.stamps.is_off:
             self._follow_clock()
 
     def receive_run(self, batch: Batch, first: int) -> int:
         """Market frames of one instrument from number `first` on, while they are plain (see `connectors.runs`)."""
         frame = batch.frames[first]
         book = self._openings.get(frame[: frame.find(b'"', self._topic_at) + 1])
-        now, offset, lead = self._timers.monotonic_ns(), self.offset, self.lead
+        now, offset, lead = self._timers.monotonic_ns(), self.offset, self.clock.lead
         # What was stale is told to be known again, step by step.
         if book is None or book.monitor.status is not _SYNCED or now >= lead.steady_until_ns:
             return 0
-        if not self.stamps.is_calm:
+        if not self.clock.stamps.is_calm:
             return 0
         runs = book.runs
         ends = runs.take(batch, first, offset.lead_max, offset.offset_ns, now)
@@ -292,7 +286,7 @@ class Feed:
             routes.setdefault(venue.route(stream), []).append(stream)
         for route, members in routes.items():
             for numbers, topics in packs_of(venue, self.instruments, members):
-                listener = _Listener(self)
+                listener = FeedListener(self)
                 session = Session(
                     venue,
                     [venue.url(base, route) for base in endpoints.websocket_urls],
@@ -328,21 +322,10 @@ class Feed:
         finally:
             runs.shown = -1
 
-    def _follow_stamp(self, stream: Stream, exch_ts: int, local_ts: int, now: int) -> None:
-        """The venue time of a frame: what it says of the offset, and whether it is wrong."""
-        ahead = exch_ts - local_ts
-        self.lead.observe(ahead, now)
-        if ahead <= self.offset.offset_ns + AGREE_NS and self.stamps.is_calm:
-            return
-        self._look_at_clocks()  # which explains it, where the local clock was set back
-        offset_ns, is_settled = self.offset.offset_ns, self.lead.is_settled(now)
-        for kind, text in self.stamps.follow(stream, ahead, offset_ns, now, is_settled=is_settled):
-            self._event(kind, -1, text, local_ts)
-
     def _follow_clock(self) -> None:
         """While the venue's clock is off its books are unknown; when it is right again they are asked for anew."""
         for no, book in enumerate(self._books):
-            if not self.stamps.is_off:
+            if not self.clock.stamps.is_off:
                 if not book.pipeline.is_synced and book.monitor.status == FeedStatus.SYNCING:
                     self._repair(no)
             elif book.pipeline.is_synced:
@@ -363,7 +346,7 @@ class Feed:
     def _join(self, no: int, local_ts: int) -> None:
         """Joins what was fetched to what is held, or asks for it."""
         pipeline, snapshots = self._books[no].pipeline, self._snapshots
-        if snapshots is None or self.stamps.is_off:
+        if snapshots is None or self.clock.stamps.is_off:
             return
         outcome = pipeline.join(local_ts, self.offset.offset_ns)
         if len(pipeline.rows):
@@ -427,7 +410,7 @@ class Feed:
         if book.pipeline.is_synced or book.session is None or not book.session.is_live:
             return
         if (
-            topic in book.refused or self.stamps.is_off
+            topic in book.refused or self.clock.stamps.is_off
         ):  # its link asks again, or the feed when the clock is right
             return
         book.pace.ask(self._timers.monotonic_ns())
@@ -464,7 +447,7 @@ class Feed:
 
     def _tick(self) -> None:
         now, wall = self._timers.monotonic_ns(), self._timers.time_ns()
-        self._look_at_clocks()
+        self.clock.look()
         for no, book in enumerate(self._books):
             monitor = book.monitor
             monitor.look(now)
@@ -476,14 +459,6 @@ class Feed:
                 self._event(EventKind.SILENT, no, f"{stream.value} was subscribed, and nothing came", wall)
         self._venue_time.look(now)
         self._tick_timer = self._timers.call_later(self._times.tick_ns, self._tick)
-
-    def _look_at_clocks(self) -> None:
-        """Whether the local clock was set; the first feed of a run that notices moves the offset."""
-        self.offset.look(self._timers, self._times.step_ns)
-        if self.offset.steps != self._steps_seen:
-            self._steps_seen = self.offset.steps
-            text = f"the local clock was set by {self.offset.last_step_ns / 1e6:+.0f} ms"
-            self._event(EventKind.CLOCK, -1, text, self._timers.time_ns())
 
     def _set_status(self, no: int, status: FeedStatus) -> None:
         monitor = self._books[no].monitor
@@ -498,28 +473,3 @@ class Feed:
     def _tell(self, event: Event) -> None:
         if self._tap is not None:
             self._tap.on_event(event)
-
-
-class _Listener:
-    """Tells the feed which of its sessions speaks."""
-
-    session: Session
-
-    def __init__(self, feed: Feed) -> None:
-        self._feed = feed
-        self.on_run = feed.receive_run
-
-    def on_frame(self, frame: bytes, local_ts: int) -> None:
-        self._feed.receive(self.session, frame, local_ts)
-
-    def on_live(self) -> None:
-        self._feed.session_live(self.session)
-
-    def on_lost(self, reason: str) -> None:
-        self._feed.session_lost(self.session, reason)
-
-    def on_refused(self, topic: str, reason: str) -> None:
-        self._feed.session_refused(topic, reason)
-
-    def on_event(self, kind: EventKind, text: str, local_ts: int) -> None:
-        self._feed.session_event(kind, text, local_ts)

@@ -30,6 +30,7 @@ LAYERS = {
     "connectors.errors": Layer.WORDS,
     "connectors.text": Layer.WORDS,
     "connectors.session": Layer.EDGE,
+    "connectors.feed_listener": Layer.EDGE,
     "connectors.sockets": Layer.EDGE,
     "connectors.picows_socket": Layer.EDGE,
     "connectors.websockets_socket": Layer.EDGE,

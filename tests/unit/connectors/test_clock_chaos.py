@@ -56,8 +56,8 @@ def test_one_wrong_stamp_is_counted_and_named_once() -> None:
     for _ in range(3):
         chaos.wrong.net.faults.frames.append(("stamp", ("trade",)))
         chaos.timers.run(2 * S)
-    (stream,) = chaos.wrong.feed.stamps.counts
-    assert chaos.wrong.feed.stamps.counts[stream].messages == 3
+    (stream,) = chaos.wrong.feed.clock.stamps.counts
+    assert chaos.wrong.feed.clock.stamps.counts[stream].messages == 3
     (text,) = events(chaos, EventKind.STAMP)
     assert text.startswith("a message of its trade stream is stamped ")
     assert chaos.offset.offset_ns == pytest.approx(before, abs=20 * MS)
