@@ -104,6 +104,11 @@ def _fact_or_flatten(*names: str) -> Rule:
     return lambda use, given: None if use.config.risk.on_halt == "flatten" else by_strategy(use, given)
 
 
+def _stale(use: Use, given: Given) -> Reason | None:
+    """Read by the strategy, and by live feeds, whose touch is unknown after so long a silence."""
+    return None if use.world in _ON_LIVE_DATA else _fact("stale_after_ns")(use, given)
+
+
 def _mode(mode: str) -> Rule:
     """Read by the built-in strategy in one mode."""
 
@@ -248,7 +253,8 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "strategy.symbols": (),
     "strategy.function": (),
     "strategy.allow_different_assets": (_different_assets,),
-    "strategy.mode": (_fact("is_convergence"),),
+    # The report counts by it, whatever the strategy reads; so it is with the half-life.
+    "strategy.mode": (),
     "strategy.min_spread_bps": (_fact("min_spread_bps"),),
     "strategy.max_edge_bps": (_fact("max_edge_bps"),),
     "strategy.max_position_size": (_fact("max_position_size"), _all_have_own("max_position_size")),
@@ -257,7 +263,7 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "strategy.rebalance_cost_bps": (_fact("rebalance_cost_bps"), _INVENTORY),
     "strategy.exit_spread_bps": (_fact("exit_spread_bps"), _CONVERGENCE),
     "strategy.max_holding_s": (_fact("max_holding_ns"), _CONVERGENCE),
-    "strategy.basis_halflife_s": (_fact("basis_halflife_ns"),),
+    "strategy.basis_halflife_s": (),
     "strategy.params.<name>": (),
     "risk.max_drawdown": (_fact("max_drawdown"),),
     "risk.max_attempt_loss": (_fact("max_attempt_loss"),),
@@ -275,7 +281,7 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "risk.max_orders_per_second": (),
     "execution.order_timeout_ms": (_fact("order_timeout_ns"),),
     "execution.attempt_interval_ms": (_fact("attempt_interval_ns"),),
-    "execution.stale_after_ms": (_fact("stale_after_ns"),),
+    "execution.stale_after_ms": (_stale,),
     "execution.slippage_tolerance": (_fact_or_flatten("slippage_tolerance"),),
     "execution.touch_share": (_fact("touch_share"),),
     "capital.<venue>.base": (_capital, _capital_base),

@@ -155,6 +155,10 @@ def test_keys_without_effect_are_named(folder: Path, settings: list[str], world:
         (["binance_spot.queue.model='power_prob'", "binance_spot.queue.power=2.0", "binance_spot.fees.maker=0.0",
           "strategy.function='tutorial.py:run'"], World.BACKTEST),
         ([PERPETUALS, "risk.max_leverage=2.0"], World.BACKTEST),
+        # Live feeds and the report read them, whatever the strategy does.
+        (["execution.stale_after_ms=100", "strategy.function='tutorial.py:run'"], World.LIVE),
+        (["strategy.mode='convergence'", "strategy.basis_halflife_s=1.0", "strategy.function='tutorial.py:run'"],
+         World.BACKTEST),
         (["strategy.symbols=['BTCUSDT', 'ETHUSDT']", "symbols.ETHUSDT.position_limit=1.0",
           "capital.binance_spot.base_of.ETHUSDT=1.0", "capital.binance_spot.base=2.0"], World.BACKTEST),
     ],
