@@ -203,7 +203,6 @@ class LiveRun:
             limits=self._limits,
             recorder=self._recorder,
             session=self._session,
-            frames=self._frames,
         )
         self._held.callback(keeper.close)
         watchdog = Watchdog(
@@ -378,7 +377,7 @@ class LiveRun:
             counts=self._counts,
             late=session.late,
             late_since=session.late_since,
-            lost_frames=state.lost_frames,
+            losses=record.losses,
             recording_error=None if state.error is None else str(state.error),
             events=session.event_counts,
             refusals=refusals_of(self._limits, self._legs),

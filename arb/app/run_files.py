@@ -40,6 +40,7 @@ from arb.report.summary import Figures
 from arb.risk.funds import AssetFunds
 from arb.risk.limits import AssetLimits, Limits
 from arb.run.arguments import Arguments
+from arb.run.code import code_of, is_ours, our_code
 from arb.run.folder import RunFolder
 from arb.run.strategy import LoadedStrategy
 from arb.run.trades import HEADER, Trade, trades_of
@@ -262,7 +263,7 @@ def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has
     if has_report:
         for name, content in report_files(figures):
             folder.write_bytes(name, content)
-    folder.write_json("manifest.json", manifest)
+    folder.write_manifest(manifest)
     return figures
 
 
@@ -276,6 +277,7 @@ def common_manifest(
         "command": command,
         "arb": arb.__version__,
         "code": code_version(),
+        "arb_sha256": our_code(),
         "python": platform.python_version(),
         "hftbacktest": hftbacktest.__version__,
         "numba": numba.__version__,
@@ -283,11 +285,19 @@ def common_manifest(
         "strategy": {
             "function": strategy.spec,
             "sha256": strategy.source_sha256,
+            **strategy.code.as_dict(),
             "params": arguments.params,
             "arguments": dict(arguments.numbers),
         },
+        "adapters": {spec: code_of(spec).as_dict() for spec in adapters_of(config)},
         "config": config.as_dict(),
     }
+
+
+def adapters_of(config: Config) -> list[str]:
+    """The adapters of a run that are not ours, as the venues' files name them."""
+    specs = sorted({leg.venue.adapter for leg in config.legs})
+    return [spec for spec in specs if not is_ours(code_of(spec).main)]
 
 
 def inputs_manifest(config: Config, inputs: Inputs, notes: Sequence[str] = ()) -> dict[str, Any]:

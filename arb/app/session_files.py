@@ -41,7 +41,7 @@ class SessionLeft(NamedTuple):
     """What a session leaves beside its frames and what the strategy told.
 
     head: what the manifest says of code and configuration. sums: by leg, frames, rows and their checksum. counts:
-    decisions and records up to the stop.
+    decisions and records up to the stop. losses: of dtype LOSS.
     """
 
     head: Mapping[str, Any]
@@ -54,7 +54,7 @@ class SessionLeft(NamedTuple):
     counts: tuple[int, int]
     late: int
     late_since: int
-    lost_frames: int
+    losses: Any
     recording_error: str | None
     events: Mapping[str, int]
     refusals: Mapping[str, Mapping[str, int]]
@@ -74,6 +74,7 @@ def write_session(
             "answers": left.answers,
             "times": np.array([left.start_ts, left.end_ts], np.int64),
             "counts": np.array(left.counts, np.int64),
+            "losses": left.losses,
         },
     )
     for name, rows in latencies_of(legs, left.answers, [own.lags for own in left.legs]):
@@ -121,10 +122,9 @@ def _manifest(folder: Path, legs: Sequence[Leg], left: SessionLeft) -> dict[str,
         "session": {
             "late_rows": left.late,
             "late_since": left.late_since,
-            "lost_frames": left.lost_frames,
+            "lost_frames": int(left.losses["frames"].sum()),
             "recording_error": left.recording_error,
             "events": dict(sorted(left.events.items())),
-            "sha256": sha256_of(folder / SESSION),
         },
     }
 

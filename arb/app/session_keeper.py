@@ -8,7 +8,6 @@ from typing import Any
 
 from arb.app.run_files import record_once, refusals_of
 from arb.bot.recorder import Recorder
-from arb.data.recorder.recorder import Recorder as FrameRecorder
 from arb.dryrun.bot import DryRunBot
 from arb.dryrun.heard import HeardFills
 from arb.dryrun.journal import Entry, Journal
@@ -34,7 +33,6 @@ class SessionKeeper:
         limits: Limits,
         recorder: Recorder,
         session: Session,
-        frames: FrameRecorder,
     ) -> None:
         """Raises InputError for a file that cannot be written."""
         self._bot = bot
@@ -42,7 +40,6 @@ class SessionKeeper:
         self._limits = limits
         self._recorder = recorder
         self._session = session
-        self._frames = frames
         self._fills = HeardFills(bot, len(legs))
         self._answers = self._decisions = self._records = 0
         try:
@@ -72,9 +69,9 @@ class SessionKeeper:
             final=last.records[-1].tobytes(),
             late=moment.late,
             late_since=moment.late_since,
-            lost_frames=self._frames.state.lost_frames,
             events=moment.events,
             refusals=refusals_of(self._limits, self._legs),
+            losses=moment.losses.tobytes(),
         )
         self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
         try:

@@ -14,6 +14,7 @@ from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.config import config_of
 from arb.data.recorder.recorder import Recorder
 from arb.dryrun.journal import Kept, held_journal, read_journal
+from arb.dryrun.marks import LOSS
 from arb.errors import InputError
 from arb.report.run_files import JOURNAL, MANIFEST
 from arb.run.folder import RunFolder
@@ -52,6 +53,7 @@ def _is_whole(folder: Path) -> bool:
 
 def _finish(opened: RunFolder) -> None:
     folder = opened.path
+    opened.remove_asides()
     # What was not compressed yet goes in its place.
     Recorder(folder / RECORDING, reserve_gb=0.0).close()
     kept = read_journal(folder / JOURNAL)
@@ -80,7 +82,7 @@ def _left(kept: Kept, told: Told) -> SessionLeft:
         counts=(len(told.decisions), len(told.records)),
         late=last.late,
         late_since=last.late_since,
-        lost_frames=last.lost_frames,
+        losses=np.frombuffer(last.losses, LOSS),
         recording_error=None,
         events=last.events,
         refusals=last.refusals,

@@ -14,57 +14,89 @@ from arb.cli.lines import echo, echo_json, escape, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
-    from arb.app.verify import Replay, Verification
+    from collections.abc import Sequence
 
-#: Differences that are shown of a replay; `--json` tells all.
+    from arb.app.verify import Verification
+    from arb.dryrun.reconcile import Difference
+
+#: Differences that are shown of a replay; `--json` lists all.
 _SHOWN = 40
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the recorded days, if it has moved.")
+@click.option(
+    "--trust",
+    is_flag=True,
+    help="Execute a strategy or an adapter that is neither installed nor below the working directory.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line instead of the table.")
-def verify(run: Path, data: Path | None, as_json: bool) -> None:
-    """Replay a run from its inputs and compare every fill.
+def verify(run: Path, data: Path | None, trust: bool, as_json: bool) -> None:
+    """Replay a run from its inputs and compare every file of its folder.
 
-    A session on live data is replayed from its own recording. Exit code 4 where something differs without a known
-    cause.
+    Hashes are compared before anything of the run is executed. A session on live data is replayed from its own
+    recording. Exit code 4 where something differs, and where the run is not proven: its recording has lost frames, or
+    arb or a library has changed since.
     """
     from arb.app.verify import verify as verify_run
 
-    found = verify_run(run, data)
+    found = verify_run(run, data, is_trusted=trust)
     if as_json:
         echo_json(_as_dict(found))
     else:
-        for fact in found.facts:
-            echo(fact)
-        for replay in found.replays:
-            _show(replay)
+        _show(found)
     sys.exit(ExitCode.DONE if found.is_proven else ExitCode.DIFFERENCES)
 
 
-def _show(replay: Replay) -> None:
-    count = len(replay.differences)
-    echo(f"{replay.engine}: {replay.fills:,} fills, {count:,} difference{'s' * (count != 1)}")
-    if not count:
+def _show(found: Verification) -> None:
+    for fact in found.facts:
+        echo(escape(fact))
+    if found.own:
+        echo(f"files and versions: {_counted(found.own)}")
+        _show_differences(found.own)
+    for replay in found.replays:
+        echo(f"{replay.engine}: {replay.fills:,} fills, {_counted(replay.differences)}")
+        _show_differences(replay.differences)
+    echo(escape(_conclusion(found)))
+
+
+def _conclusion(found: Verification) -> str:
+    """The last line."""
+    unexplained = sum(not one.cause for one in found.differences)
+    if unexplained:
+        return f"{found.verdict.value}: {unexplained:,} without a known cause"
+    return f"{found.verdict.value}: {'; '.join(found.causes)}" if found.causes else found.verdict.value
+
+
+def _counted(differences: Sequence[Difference]) -> str:
+    count = len(differences)
+    return f"{count:,} difference{'s' * (count != 1)}"
+
+
+def _show_differences(differences: Sequence[Difference]) -> None:
+    if not differences:
         return
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("what", "where", "in the run", "in the replay", "cause"):
         table.add_column(name, overflow="fold")
-    for one in replay.differences[:_SHOWN]:
+    for one in differences[:_SHOWN]:
         table.add_row(
             one.what, *map(escape, (one.where, one.recorded, one.replayed, one.cause or "not explained"))
         )
     output().print(table)
-    if count > _SHOWN:
-        echo(f"... and {count - _SHOWN:,} more: --json tells all")
+    if len(differences) > _SHOWN:
+        echo(f"... and {len(differences) - _SHOWN:,} more: --json lists all")
 
 
 def _as_dict(found: Verification) -> dict[str, object]:
     return {
         "run": str(found.folder),
         "is_proven": found.is_proven,
+        "verdict": found.verdict.value,
+        "causes": found.causes,
         "facts": found.facts,
+        "differences": [difference._asdict() for difference in found.own],
         "replays": [
             {
                 "engine": one.engine,

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 from pathlib import Path
+
+#: Names that `write_atomically` gives to files that are not whole yet.
+_ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 def write_atomically(path: Path, content: bytes, *, is_synced: bool = False) -> None:
@@ -28,6 +32,13 @@ def write_atomically(path: Path, content: bytes, *, is_synced: bool = False) -> 
         raise
     if is_synced:
         sync_folder(path.parent)
+
+
+def remove_asides(folder: Path) -> None:
+    """Removes what a process that was killed within `write_atomically` left in a folder. Raises OSError."""
+    for path in folder.iterdir():
+        if _ASIDE.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def sync_folder(path: Path) -> None:

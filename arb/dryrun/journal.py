@@ -64,9 +64,10 @@ class Entry(msgspec.Struct, frozen=True, tag="entry"):
     final: bytes
     late: int
     late_since: int
-    lost_frames: int
     events: dict[str, int]
     refusals: dict[str, dict[str, int]]
+    #: Of dtype LOSS: all up to the moment.
+    losses: bytes = b""
 
 
 class Kept(NamedTuple):

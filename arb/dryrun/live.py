@@ -136,6 +136,11 @@ class LiveDriver:
         return self._bot.next_due if is_waiting else NEVER
 
     @property
+    def settled_ts(self) -> int:
+        """Up to when, on the venues' time, everything has happened on their side."""
+        return self._exch_ts
+
+    @property
     def late(self) -> int:
         """Rows that came behind their leg's watermark: the venues' side saw them too late."""
         return sum(order.late for order in self._orders)

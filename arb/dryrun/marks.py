@@ -22,6 +22,10 @@ from connectors.types import Rows
 #: frame: number of the leg's frames up to then, the frame concerned included. value: see `MarkKind`.
 MARK = np.dtype([("leg", "i8"), ("kind", "i8"), ("frame", "i8"), ("value", "i8")])
 
+#: Frames of a leg that were not recorded. frames: how many. first_frame: how many were recorded before the first one.
+#: after_ts, after_exch_ts: up to when the strategy, and the venues' side, had done everything when it came.
+LOSS = np.dtype([(name, "i8") for name in ("leg", "frames", "first_frame", "after_ts", "after_exch_ts")])
+
 _FIELDS = len(MARK.names or ())
 _NO_OFFSET = int(np.iinfo(np.int64).min)
 
@@ -55,6 +59,7 @@ class LegMarks:
         self.frames = 0
         self.rows = 0
         self.checksum = 0
+        self._lost = self._first_lost = self._after_ts = self._after_exch_ts = 0
 
     @property
     def count(self) -> int:
@@ -69,6 +74,18 @@ class LegMarks:
         """A frame was recorded."""
         self.frames += 1
         self._is_fresh = True
+
+    def on_loss(self, after_ts: int, after_exch_ts: int) -> None:
+        """The last frame could not be recorded. after_ts, after_exch_ts: see `LOSS`."""
+        if not self._lost:
+            self._first_lost, self._after_ts, self._after_exch_ts = self.frames - 1, after_ts, after_exch_ts
+        self._lost += 1
+
+    @property
+    def losses(self) -> list[tuple[int, ...]]:
+        """A row of LOSS where frames were lost, or none."""
+        row = (self._leg_no, self._lost, self._first_lost, self._after_ts, self._after_exch_ts)
+        return [row] if self._lost else []
 
     def on_down(self) -> None:
         """The connection was lost."""
@@ -132,6 +149,11 @@ def happened_after(rows: Rows, watermark: int) -> Rows:
 def as_array(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
     """The marks of all legs, of dtype MARK."""
     return np.concatenate([leg.since(0) for leg in legs])
+
+
+def losses_of(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
+    """The lost frames of all legs, of dtype LOSS."""
+    return np.array([row for leg in legs for row in leg.losses], LOSS)
 
 
 def end_row(local_ts: int) -> Rows:

@@ -1,25 +1,22 @@
-"""Two tellings of one run compared: fill by fill, decision by decision, record by record. Pure."""
+"""Two results of one run compared: fill by fill, decision by decision, record by record. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from arb.dryrun.sums import SUMS, LegSums
 from arb.run.trades import Trade
 
-#: What one row filled together is added up in a random order by hftbacktest's engine: room for the last digits.
-_SUM_ROOM = 1e-11
 #: Further differences of decisions and records follow from the first one; so many are shown.
 _SHOWN = 3
-_SUMS = ("balance", "fee", "trading_volume", "trading_value")
-_STATE = ("position", "balance", "fee", "num_trades")
 
 
 class Run(NamedTuple):
-    """One telling. records: (row, leg); final: the last state, one a leg."""
+    """The results of one run. records: (row, leg); final: the last state, one a leg."""
 
     trades: Sequence[Trade]
     decisions: Any
@@ -28,7 +25,10 @@ class Run(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One thing that is not the same. ts: when, ns; 0: no time of its own. cause: "" where there is none known."""
+    """One thing that is not the same.
+
+    ts: when, ns; 0: no time of its own. cause: "" where there is none known. leg: its name where it is of one leg.
+    """
 
     what: str
     where: str
@@ -36,6 +36,7 @@ class Difference(NamedTuple):
     recorded: str
     replayed: str
     cause: str = ""
+    leg: str = ""
 
 
 def differences_of(
@@ -45,22 +46,48 @@ def differences_of(
     decisions: int | None = None,
     records: int | None = None,
     end_ts: int | None = None,
+    random_sums: Sequence[str] = (),
 ) -> list[Difference]:
-    """What the folder tells and the replay does not, or otherwise.
+    """What the folder holds and the replay does not, or otherwise.
 
     decisions, records: how many of them there were when a session was stopped: what came behind is that of the stop.
-    end_ts: what the replay tells of later than this has no counterpart.
+    end_ts: what the replay has later than this has no counterpart.
+    random_sums: the names of the legs, where hftbacktest's engine made one of the two: its sums of fills of one
+    nanosecond are random in their last digits (`arb.dryrun.sums`). Without it everything is compared to the bit.
     """
     found = _fills(then.trades, now.trades)
     found += _rows("decision", then.decisions, now.decisions, decisions, end_ts)
-    found += _rows("record", then.records, now.records, records, end_ts)
+    is_sum = _sums(then, now, random_sums)
+    found += _rows(
+        "record", then.records, now.records, records, end_ts, {f: s[:-1] for f, s in is_sum.items()}
+    )
     for number, (left, right) in enumerate(zip(then.final, now.final, strict=True)):
-        for name in _STATE:
-            if not _is_close(left[name], right[name]):
+        for name in (*SUMS, "num_trades"):
+            is_summed = name in is_sum and bool(is_sum[name][-1, number])
+            if not (_is_same(left[name], right[name]) or is_summed):
                 found.append(
                     Difference("state", f"leg {number} {name}", 0, repr(left[name]), repr(right[name]))
                 )
     return found
+
+
+def _sums(then: Run, now: Run, legs: Sequence[str]) -> dict[str, Any]:
+    """By field, (row, leg), the last state behind the records: whether it is a sum of the replay's fills."""
+    if not legs or _is_equal(then, now):
+        return {}
+    states = np.concatenate((then.records, then.final[None]))
+    by_leg = [
+        LegSums([trade for trade in now.trades if trade.leg == leg]).are_sums(states[:, number])
+        for number, leg in enumerate(legs)
+    ]
+    return {field: np.stack([one[field] for one in by_leg], axis=1) for field in by_leg[0]}
+
+
+def _is_equal(then: Run, now: Run) -> bool:
+    """Whether all states are the same bytes."""
+    return bool(
+        then.records.tobytes() == now.records.tobytes() and then.final.tobytes() == now.final.tobytes()
+    )
 
 
 def _fills(then: Sequence[Trade], now: Sequence[Trade]) -> list[Difference]:
@@ -87,55 +114,65 @@ def _by_order(trades: Sequence[Trade]) -> dict[tuple[str, int], list[Trade]]:
 
 
 def _fill(where: str, then: Trade | None, now: Trade | None) -> list[Difference]:
+    one = then or now
     if then is None or now is None:
-        one = then or now
-        ts = one.exch_ts if one is not None else 0
-        return [Difference("fill", where, ts, _told(then), _told(now))]
+        if one is None:
+            return []
+        return [Difference("fill", where, one.exch_ts, _text(then), _text(now), leg=one.leg)]
     return [
-        Difference("fill", f"{where} {name}", min(then.exch_ts, now.exch_ts), str(left), str(right))
+        Difference(
+            "fill", f"{where} {name}", min(then.exch_ts, now.exch_ts), str(left), str(right), leg=then.leg
+        )
         for name, left, right in zip(Trade._fields, then, now, strict=True)
         if left != right
     ]
 
 
-def _told(trade: Trade | None) -> str:
+def _text(trade: Trade | None) -> str:
     return "none" if trade is None else f"{trade.side} {trade.quantity!r} at {trade.price!r}, {trade.time}"
 
 
-def _rows(what: str, then: Any, now: Any, count: int | None, end_ts: int | None) -> list[Difference]:
+def _rows(
+    what: str,
+    then: Any,
+    now: Any,
+    count: int | None,
+    end_ts: int | None,
+    is_sum: Mapping[str, Any] | None = None,
+) -> list[Difference]:
     """Decisions or records, in order: the first places at which they differ."""
     if count is not None:
         then = then[:count]
     if end_ts is not None and len(now):
-        times = now["timestamp"] if now.ndim == 1 else now["timestamp"][:, 0]
-        is_within = times <= end_ts
-        # What a stopped strategy says at its end is of the stop.
+        is_within = _times(now) <= end_ts
+        # What a stopped strategy records at its end is of the stop.
         now = now[is_within][: max(len(then), 0)] if count is not None else now[is_within]
     common = min(len(then), len(now))
-    names = then.dtype.names or ()
     is_same: Any = np.ones((common, *then.shape[1:]), bool)
-    for name in names:
-        is_same &= _are_close(then[:common][name], now[:common][name], is_sum=name in _SUMS)
+    for name in then.dtype.names or ():
+        is_field_same = _is_same(then[:common][name], now[:common][name])
+        if is_sum and name in is_sum:
+            is_field_same |= is_sum[name][:common]
+        is_same &= is_field_same
     if is_same.ndim > 1:
         is_same = is_same.all(axis=tuple(range(1, is_same.ndim)))
     places = [int(place) for place in np.flatnonzero(~is_same)[:_SHOWN]]
     found = [_row(what, place, then[place], now[place]) for place in places]
     if len(then) != len(now):
-        found.append(Difference(what, "how many", 0, str(len(then)), str(len(now))))
+        surplus = int(_times(max(then, now, key=len))[common])
+        found.append(Difference(what, "how many", surplus, str(len(then)), str(len(now))))
     return found
 
 
 def _row(what: str, place: int, then: Any, now: Any) -> Difference:
-    ts = int(np.ravel(then["timestamp"])[0])
+    ts = min(int(np.ravel(one["timestamp"])[0]) for one in (then, now))
     return Difference(what, f"number {place}", ts, str(then), str(now))
 
 
-def _are_close(then: Any, now: Any, *, is_sum: bool) -> Any:
-    if then.dtype.kind != "f":
-        return then == now
-    is_same = (then == now) | (np.isnan(then) & np.isnan(now))
-    return is_same | np.isclose(then, now, rtol=_SUM_ROOM, atol=1e-9) if is_sum else is_same
+def _times(rows: Any) -> Any:
+    return rows["timestamp"] if rows.ndim == 1 else rows["timestamp"][:, 0]
 
 
-def _is_close(then: Any, now: Any) -> bool:
-    return bool(np.isclose(then, now, rtol=_SUM_ROOM, atol=1e-9, equal_nan=True))
+def _is_same(then: Any, now: Any) -> Any:
+    """Numbers that are equal, or unknown in both."""
+    return (then == now) | ((then != then) & (now != now))

@@ -18,7 +18,7 @@ from arb.data.spells import BookSpells, SpellFinder
 from arb.dryrun.journal import LegKept
 from arb.dryrun.latencies import FeedLags
 from arb.dryrun.live import LiveDriver
-from arb.dryrun.marks import LegMarks, as_array
+from arb.dryrun.marks import LegMarks, as_array, losses_of
 from arb.dryrun.troubles import AgeWatch, Unreached
 from arb.leg import Leg
 from connectors.feed_state import FeedStatus
@@ -34,7 +34,7 @@ _EVENTS_SHOWN = 8
 class FrameRecorder(Protocol):
     """What keeps frames and events: `arb.data.recorder.recorder.Recorder`."""
 
-    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> None: ...
+    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool: ...
 
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Any = None) -> None: ...
 
@@ -45,6 +45,8 @@ class SessionRecord(NamedTuple):
     marks: Any
     #: By leg: frames, rows, and the rows' checksum.
     sums: Any
+    #: Frames that could not be recorded, of dtype LOSS.
+    losses: Any
     #: Up to when the strategy's clock may have gone.
     end_ts: int
 
@@ -55,6 +57,7 @@ class Moment(NamedTuple):
     told_ts: int
     legs: list[LegKept]
     marks: Any
+    losses: Any
     late: int
     late_since: int
     events: dict[str, int]
@@ -185,8 +188,10 @@ class Session:
             return
         state = self._states[leg_no]
         try:
-            self._recorder.frame(state.leg.venue, state.leg.symbol, local_ts, frame)
+            is_recorded = self._recorder.frame(state.leg.venue, state.leg.symbol, local_ts, frame)
             state.marks.on_frame()
+            if not is_recorded:
+                state.marks.on_loss(self._told_ts, self._driver.settled_ts)
         except Exception as error:
             self._break(error)
 
@@ -261,7 +266,7 @@ class Session:
         """What is needed to tell it again. After the end."""
         sums = [(s.marks.frames, s.marks.rows, s.marks.checksum) for s in self._states]
         marks = as_array([state.marks for state in self._states])
-        return SessionRecord(marks, np.array(sums, np.int64).reshape(-1, 3), self._told_ts)
+        return SessionRecord(marks, np.array(sums, np.int64).reshape(-1, 3), self._losses(), self._told_ts)
 
     def moment(self) -> Moment:
         """What has come since the last call; between two calls of anything else."""
@@ -269,10 +274,14 @@ class Session:
             self._told_ts,
             [state.kept() for state in self._states],
             np.concatenate([state.new_marks() for state in self._states]),
+            self._losses(),
             self.late,
             self.late_since,
             dict(self.event_counts),
         )
+
+    def _losses(self) -> np.ndarray[Any, Any]:
+        return losses_of([state.marks for state in self._states])
 
     @property
     def late(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -16,8 +17,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from arb.data.atomic import write_atomically
+from arb.data.atomic import remove_asides, write_atomically
 from arb.errors import InputError
+from arb.run.evidence import FILES, MANIFEST, as_json, file_hashes, sealed
 
 
 class RunFolder:
@@ -40,6 +42,8 @@ class RunFolder:
         #: Parents that are made for it, innermost first; they go again when nothing is published.
         self._made: list[Path] = []
         self._aside = path
+        #: Of the files that were written here, by name.
+        self._hashes: dict[str, str] = {}
         if is_there:
             return
         try:
@@ -72,10 +76,22 @@ class RunFolder:
         """Lets a folder that is open stay from here on."""
         self._is_kept = True
 
+    def remove_asides(self) -> None:
+        """Removes what a killed process left of files that it was writing."""
+        with self._naming_the_folder():
+            for folder in (self._aside, *(path for path in self._aside.iterdir() if path.is_dir())):
+                remove_asides(folder)
+
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
         """A JSON file; NaN and infinity, which JSON lacks, become null."""
-        text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+        text = json.dumps(as_json(content), indent=2, allow_nan=False) + "\n"
         self._write(name, text.encode())
+
+    def write_manifest(self, content: Mapping[str, Any]) -> None:
+        """`manifest.json` with a hash of every other file of the folder and one of its own; to be written last."""
+        with self._naming_the_folder():
+            hashes = file_hashes(self._aside, self._hashes)
+        self._write(MANIFEST, sealed(as_json({**content, FILES: hashes})))
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """A CSV file with a header line; floats in the shortest form that reads back the same."""
@@ -117,6 +133,7 @@ class RunFolder:
     def _write(self, name: str, content: bytes) -> None:
         with self._naming_the_folder():
             write_atomically(self._aside / name, content, is_synced=self._is_open)
+        self._hashes[name] = hashlib.sha256(content).hexdigest()
 
     @contextlib.contextmanager
     def _naming_the_folder(self) -> Any:
@@ -124,13 +141,3 @@ class RunFolder:
             yield
         except OSError as error:
             raise InputError(f"{self.path}: cannot be written: {error.strerror}") from None
-
-
-def _finite(content: Any) -> Any:
-    if isinstance(content, Mapping):
-        return {key: _finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
-    if isinstance(content, float) and not np.isfinite(content):
-        return None
-    return content

@@ -14,11 +14,14 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from arb.errors import InputError
+from arb.run.code import Code, code_of, imported_since
 
 #: Compiled, they would return at once and a run would end well with nothing done.
 _NOT_RUN_BY_CALLING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 #: Whole numbers that a parameter can hold: those of the compiled code's int64.
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
+#: Files that came with a module when it was loaded first, by its name.
+_imported: dict[str, list[Path]] = {}
 
 
 #: Of a parameter: a number, or in a tuple of one the number that each leg has.
@@ -34,11 +37,14 @@ class LoadedStrategy(NamedTuple):
     defaults: Mapping[str, Default]
     source_path: Path
     source_sha256: str
+    #: Its file and all that it imports.
+    code: Code
 
 
 def load_strategy(spec: str) -> LoadedStrategy:
     """The function that `spec` names. Raises InputError for a missing file or name, or a module that fails to load."""
     place, _, name = spec.rpartition(":")
+    before = set(sys.modules)
     module = _module_of_file(Path(place)) if place.endswith(".py") else _module_of_name(place)
     function = getattr(module, name, None)
     function = getattr(function, "py_func", function)
@@ -52,8 +58,9 @@ def load_strategy(spec: str) -> LoadedStrategy:
     if function.__code__.co_flags & _NOT_RUN_BY_CALLING:
         raise InputError(f"{spec}: a generator or an async function does nothing when it is called")
     path = Path(module.__file__ or "")
+    code = code_of(spec, _imported.setdefault(module.__name__, imported_since(before)))
     return LoadedStrategy(
-        spec, function, _defaults(module, place), path, hashlib.sha256(path.read_bytes()).hexdigest()
+        spec, function, _defaults(module, place), path, hashlib.sha256(path.read_bytes()).hexdigest(), code
     )
 
 

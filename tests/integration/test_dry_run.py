@@ -304,7 +304,7 @@ def test_a_backtest_is_proven_in_both_engines(recorded: Path) -> None:
 
     assert [replay.engine for replay in found.replays] == ["hftbacktest's engine", "dry-run"]
     assert found.differences == []
-    assert CliRunner().invoke(cli, ["verify", str(recorded / "backtest")]).exit_code == 0
+    assert CliRunner().invoke(cli, ["verify", "--trust", str(recorded / "backtest")]).exit_code == 0
 
 
 @pytest.mark.parametrize("kind", [*FILLS, "summary"])
@@ -314,10 +314,11 @@ def test_whatever_is_changed_in_a_run_is_reported_with_exit_code_4(
     shutil.copytree(recorded / "backtest", tmp_path / "run")
     where = mutate(tmp_path / "run", kind, np.random.default_rng(1))
 
-    told = CliRunner().invoke(cli, ["verify", str(tmp_path / "run"), "--json"])
+    told = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run"), "--json"])
 
     assert told.exit_code == 4, where
-    kinds = {one["what"] for replay in json.loads(told.output)["replays"] for one in replay["differences"]}
+    found = json.loads(told.output)
+    kinds = {one["what"] for part in (found, *found["replays"]) for one in part["differences"]}
     assert ("summary" if kind == "summary" else "fill") in kinds
 
 
@@ -328,7 +329,7 @@ def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(lines[: len(lines) * 2 // 3])))
 
-    told = CliRunner().invoke(cli, ["verify", str(result.folder)])
+    told = CliRunner().invoke(cli, ["verify", "--trust", str(result.folder)])
 
     assert told.exit_code == 4
     assert "binance_spot:BTCUSDT frames" in told.output

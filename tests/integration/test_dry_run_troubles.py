@@ -19,8 +19,10 @@ from support.paths import GUARD, ROOT
 
 from arb.__main__ import main
 from arb.app.dryrun_live import run_live
-from arb.app.verify import verify
+from arb.app.report import report_run
+from arb.app.verify import Verdict, verify
 from arb.errors import InputError
+from arb.run.evidence import FILES, OWN, PARTS, file_hashes, sealed
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.urls import ports_from, venue_urls
 
@@ -120,8 +122,30 @@ def test_a_file_that_cannot_grow_ends_the_session_with_whole_files(tmp_path: Pat
     assert sum(line.startswith("error: ") for line in errors.splitlines()) == 1
     assert "Traceback" not in errors
     found = verify(tmp_path / "run")
-    assert found.is_proven
+    assert found.verdict == Verdict.NOT_PROVEN
+    assert "not recorded: " in found.causes[0]
+    assert found.own == []
     assert found.replays[0].fills > 5
+
+    raise_prices(tmp_path / "run")
+    found = verify(tmp_path / "run")
+    unexplained = [one for one in found.replays[0].differences if not one.cause]
+    assert found.verdict == Verdict.DIFFERS
+    assert {one.what for one in unexplained} >= {"fill"}
+
+
+def raise_prices(run: Path) -> None:
+    """Every price 10 % higher, in a folder whose hashes fit."""
+    lines = [line.split(",") for line in (run / "trades.csv").read_text().splitlines()]
+    column = lines[0].index("price")
+    for line in lines[1:]:
+        line[column] = repr(float(line[column]) * 1.1)
+    (run / "trades.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    report_run(run)
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    for key in (OWN, PARTS):
+        del manifest[key]
+    (run / "manifest.json").write_bytes(sealed({**manifest, FILES: file_hashes(run, {})}))
 
 
 def test_without_the_reserve_nothing_is_written(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_backtest_takes_the_latencies_of_a_session(session: Path, tmp_path: Pa
     assert len(fills[1].splitlines()) > 20
     manifest = json.loads((run / "manifest.json").read_bytes())
     assert set(manifest["order_latencies"]) == {"binance_spot:BTCUSDT", "bybit_spot:BTCUSDT"}
-    assert CliRunner().invoke(cli, ["verify", str(run)]).exit_code == 0
+    assert CliRunner().invoke(cli, ["verify", "--trust", str(run)]).exit_code == 0
 
 
 def test_the_key_does_what_the_option_does(session: Path) -> None:
@@ -152,12 +152,12 @@ def test_changed_and_missing_latencies_are_told(session: Path, tmp_path: Path) -
     rows["resp_ts"] += 1
     np.savez_compressed(path, data=rows)
 
-    told = CliRunner().invoke(cli, ["verify", str(session.parent / "changed")])
+    told = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
     assert told.exit_code == 4
     assert "latencies" in told.output
 
     path.unlink()
-    told = CliRunner().invoke(cli, ["verify", str(session.parent / "changed")])
+    told = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
     assert told.exit_code == 2
     assert (
         "bybit_spot_btcusdt_orders.npz: the order latencies of bybit_spot:BTCUSDT cannot be read"
@@ -188,4 +188,4 @@ def test_on_live_data_latencies_are_drawn_from_the_measured_ones(session: Path, 
     entries = np.unique(met["exch_ts"] - met["req_ts"])
     assert len(entries) > 5
     assert set(entries) <= set(known["exch_ts"] - known["req_ts"])
-    assert CliRunner().invoke(cli, ["verify", str(tmp_path / "run")]).exit_code == 0
+    assert CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")]).exit_code == 0

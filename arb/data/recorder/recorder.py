@@ -116,16 +116,17 @@ class Recorder:
     ) -> None:
         self.close()
 
-    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> None:
+    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool:
         """Records a market data frame, or the answer to a snapshot request, as received at `local_ts_ns`.
 
-        When it returns the frame is in the kernel. A newline or NUL, which JSON has between its words at most, becomes
-        a space. Raises InputError for a venue or symbol that cannot name a file.
+        When it returns True the frame is in the kernel; False: it is lost, and so are all that follow. A newline or
+        NUL, which JSON has between its words at most, becomes a space. Raises InputError for a venue or symbol that
+        cannot name a file.
         """
         with self._lock:
             if self.error is not None or self._is_closed:
                 self._lost += 1
-                return
+                return False
             try:
                 track = self._tracks.get((venue, symbol)) or self._new_track(venue, symbol)
                 if not track.start_ns <= local_ts_ns < track.end_ns:
@@ -147,11 +148,12 @@ class Recorder:
                     self._slowest_ns = took
                     if took > _STALL_NS:
                         track.tell(local_ts_ns, "recorder.stall", {"ms": took // 1_000_000})
-                return
+                return True
             except (OSError, ClockError) as error:
                 self._lost += 1
                 stopped = self._stop(error)
         self._report(stopped)
+        return False
 
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Detail = None) -> None:
         """Records what is no market data: an acknowledgement, a notice, a connection made or lost.

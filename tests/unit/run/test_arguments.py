@@ -11,6 +11,7 @@ import pytest
 
 from arb.errors import ArbError, ConfigError, InputError
 from arb.run.arguments import Arguments, params_record
+from arb.run.code import Code
 from arb.run.strategy import LoadedStrategy
 
 BOT: Any = object()
@@ -19,7 +20,8 @@ RECORDER: Any = object()
 
 
 def strategy(function: Callable[..., Any], **defaults: Any) -> LoadedStrategy:
-    return LoadedStrategy("mine.py:run", function, defaults, Path("mine.py"), "0" * 64)
+    code = Code(Path("mine.py"), {}, {})
+    return LoadedStrategy("mine.py:run", function, defaults, code.main, "0" * 64, code)
 
 
 def bound(function: Callable[..., Any], given: dict[str, Any], **defaults: Any) -> tuple[Any, ...]:

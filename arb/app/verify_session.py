@@ -1,0 +1,222 @@
+"""A session on live data once more, from its own recording, with the times at which its answers were received."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.app.dryrun import refuse_lost
+from arb.app.legs import instrument_of, load_adapter
+from arb.app.run_files import Told, limits_of, told_of
+from arb.app.run_setup import Setup, with_end
+from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
+from arb.app.session_killed import KILLED
+from arb.backtest.runner import compile_ahead
+from arb.bot.price_range import PriceRange, RangeFinder
+from arb.bot.recorder import Recorder
+from arb.config import Config
+from arb.dryrun.again import Again, LegSource, rows_again
+from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.losses import Loss, with_causes
+from arb.dryrun.marks import LOSS, end_row
+from arb.dryrun.reconcile import Difference, Run, differences_of
+from arb.dryrun.replay import replay
+from arb.errors import InputError
+from arb.leg import Leg
+from arb.run.trades import iso_time
+from arb.sim.latency import Latency, answers_by_asset
+
+
+class _Session(NamedTuple):
+    """`session.npz`."""
+
+    marks: Any
+    sums: Any
+    answers: Any
+    losses: Any
+    start_ts: int
+    end_ts: int
+    decisions: int
+    records: int
+
+
+def replay_of_session(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    config: Config,
+    setup: Setup,
+    legs: Sequence[Leg],
+    recorded: Run,
+) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
+    """(engine, differences) of the replay, and what was compared. Raises InputError for files that cannot be read."""
+    session = _read_session(folder, len(legs))
+    with _scratch_folder() as scratch:
+        again = _rows(folder, config, legs, session, scratch)
+        found, answers = _replay_session(config, setup, legs, session, again)
+        differences = _row_differences(legs, session, again)
+        lags = [one.lags for one in again]
+    for (name, latencies), leg in zip(
+        latencies_of(legs, answers, lags), (leg for leg in legs for _ in range(2)), strict=True
+    ):
+        differences += _latency_differences(folder / name, latencies, leg.name)
+    run = Run(found.trades, found.decisions, found.records, found.final)
+    differences += differences_of(
+        recorded, run, decisions=session.decisions, records=session.records, end_ts=session.end_ts
+    )
+    differences = with_causes(differences, _losses(session, legs), manifest["session"]["recording_error"])
+    rows = sum(one.told for one in again)
+    frames = sum(one.frames for one in again)
+    facts = [
+        f"{frames:,} recorded frames gave {rows:,} rows, in the order in which the strategy received them",
+        f"{len(session.answers):,} answers were received at their recorded times",
+    ]
+    if manifest["outcome"] == KILLED:
+        until = iso_time(session.end_ts) if session.end_ts > 0 else "its beginning"
+        facts.insert(0, f"the session was killed; what it had written up to {until} is verified")
+    return [("dry-run, with the recorded times of its answers", differences)], facts
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """A folder for rows, removed at the end. Its name is known before it is made: a signal may come right behind."""
+    path = Path(tempfile.gettempdir()) / f"arb-verify-{secrets.token_hex(8)}"
+    try:
+        path.mkdir(mode=0o700)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _read_session(folder: Path, legs: int) -> _Session:
+    path = folder / SESSION
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = ("marks", "sums", "answers", "losses", "times", "counts")
+            arrays = {name: file[name] for name in names}
+            start_ts, end_ts = map(int, arrays["times"])
+            decisions, records = map(int, arrays["counts"])
+            if arrays["sums"].shape != (legs, 3):
+                raise ValueError("it is of other legs")
+            if arrays["losses"].dtype != LOSS:
+                raise ValueError("its losses have other fields")
+            marks, sums, answers, losses = (arrays[name] for name in names[:4])
+            return _Session(marks, sums, answers, losses, start_ts, end_ts, decisions, records)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: cannot be read: {error}; without it the session cannot be told again"
+        ) from None
+
+
+def _losses(session: _Session, legs: Sequence[Leg]) -> dict[str, Loss]:
+    """The lost frames by leg."""
+    return {
+        legs[int(row["leg"])].name: Loss(int(row["frames"]), int(row["after_ts"]), int(row["after_exch_ts"]))
+        for row in session.losses
+    }
+
+
+def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, scratch: Path) -> list[Again]:
+    found = []
+    for number, (own, leg) in enumerate(zip(config.legs, legs, strict=True)):
+        source = LegSource(
+            load_adapter(own.venue),
+            instrument_of(leg),
+            leg.feed_latency_ns,
+            recording_files(folder / RECORDING, leg.venue, leg.symbol),
+        )
+        marks = session.marks[session.marks["leg"] == number]
+        found.append(rows_again(source, marks, int(session.sums[number][0]), scratch))
+    return found
+
+
+def _replay_session(
+    config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
+) -> tuple[Told, Any]:
+    """What the strategy told, and when it heard its answers."""
+    simulated = [
+        SimulatedLeg(leg, Latency(0, 0, recorded=heard))
+        for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
+    ]
+    recorder = Recorder(len(legs))
+    strategy = compile_ahead(*setup, recorder)
+    ranges = _ranges(legs, session, again) if strategy.uses.arrays else None
+    bot = DryRunBot(
+        simulated,
+        limits_of(config),
+        keep_trades=strategy.uses.trades,
+        start_ts=session.start_ts,
+        arrays_over=ranges,
+    )
+    if strategy.uses.arrays and ranges is None:
+        return told_of(bot, recorder, legs), bot.world.answers.copy()
+    end = end_row(session.end_ts + 1)
+    strand = replay(
+        bot,
+        [[one.local, end] for one in again],
+        with_end(config, strategy.function, legs, bot, recorder),
+        setup.arguments.bind(bot, recorder),
+        venue_rows=[[one.exch, end] for one in again],
+    )
+    # What it raises here it raised in the session, too; what came before is compared.
+    if strand.error is None:
+        refuse_lost(bot)
+    answers = bot.world.answers.copy()
+    return told_of(bot, recorder, legs), answers
+
+
+def _ranges(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[PriceRange] | None:
+    """The ranges of the arrays, as the session found them; None where the strategy never began for want of them."""
+    finders = [RangeFinder(leg) for leg in legs]
+    if session.start_ts == 0 and any(finder.range is None for finder in finders):
+        return None
+    for finder, one in zip(finders, again, strict=True):
+        finder.follow(one.local)
+    known = [finder.range for finder in finders if finder.range is not None]
+    return known if len(known) == len(finders) else None
+
+
+def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> list[Difference]:
+    """Where a latency file is not that of the replay: how many rows, or the first that is another."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            then = file["data"]
+        if then.dtype != rows.dtype:
+            raise ValueError("it has other fields")
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    what = "feed latency" if path.name.endswith("_feed.npz") else "order latency"
+    common = min(len(then), len(rows))
+    places = np.flatnonzero(then[:common] != rows[:common])
+    if len(places):
+        first = int(places[0])
+        ts = int(min(then["req_ts"][first], rows["req_ts"][first]))
+        where = f"{path.name} row {first}"
+        return [Difference(what, where, ts, str(then[first]), str(rows[first]), leg=leg)]
+    if len(then) == len(rows):
+        return []
+    ts = int(max(then, rows, key=len)["req_ts"][common])
+    return [Difference(what, f"{path.name} rows", ts, str(len(then)), str(len(rows)), leg=leg)]
+
+
+def _row_differences(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[Difference]:
+    found = []
+    for leg, sums, one in zip(legs, session.sums, again, strict=True):
+        frames, rows, checksum = map(int, sums)
+        for what, then, now in (
+            ("frames", frames, one.frames),
+            ("rows", rows, one.told),
+            ("rows' checksum", checksum, one.checksum),
+        ):
+            if then != now:
+                where = f"{leg.name} {what}"
+                found.append(Difference("recording", where, 0, str(then), str(now), leg=leg.name))
+    return found
