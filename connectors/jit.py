@@ -7,8 +7,9 @@ differs.
 
 One file holds one compiled signature, is written beside its place and moved there, and carries a digest of
 its content: several processes may share the folder, and whatever cannot be read back whole is compiled anew.
-A folder that cannot be written means compiling in memory. Any thread; Numba holds its own lock around
-compilation.
+A folder that cannot be written means compiling in memory. What is read is executed, so folder and files must belong
+to the user and be writable by nobody else; others are not used, which is logged once. Any thread; Numba holds its
+own lock around compilation.
 
 This leans on Numba's private caching interface (`CompileResult._reduce` and `_rebuild`, `Dispatcher._cache`),
 which is why pyproject.toml bounds the version of Numba.
@@ -17,6 +18,7 @@ which is why pyproject.toml bounds the version of Numba.
 from __future__ import annotations
 
 import hashlib
+import logging
 import pickle
 import platform
 import sys
@@ -37,6 +39,10 @@ from numba.core import caching, compiler, config, sigutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
+
+from connectors.own_files import ForeignError, make_own_folder, read_own, write_own
+
+log = logging.getLogger(__name__)
 
 #: Flags of every function that the project compiles.
 FLAGS = {"nogil": True, "error_model": "python"}
@@ -65,6 +71,7 @@ _SETTINGS = (
 _VERSIONED = ("numba", "llvmlite", "numpy", "hftbacktest")
 
 _folder_override: Path | None = None
+_is_noted = False
 
 
 def compiled(
@@ -193,7 +200,7 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             return None
         target_context.refresh()
         try:
-            raw = self._path(sig, target_context.codegen()).read_bytes()
+            raw = read_own(self._path(sig, target_context.codegen()))
             digest, body = raw[:32], raw[32:]
             if hashlib.sha256(body).digest() != digest:
                 return None
@@ -201,6 +208,9 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             if stamp != self._stamp() or saved_sig != sig:
                 return None
             return compiler.CompileResult._rebuild(target_context, *payload)
+        except ForeignError as error:
+            _note_once(str(error))
+            return None
         # Whatever is wrong with a file (gone, cut off, of a module that has moved), the answer is to compile.
         except Exception:
             return None
@@ -216,6 +226,8 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         try:
             body = dumps((self._stamp(), sig, data._reduce()))
             _write(self._path(sig, data.codegen), hashlib.sha256(body).digest() + body)
+        except ForeignError as error:
+            _note_once(str(error))
         # A full or read-only disk, no home folder or a constant that cannot be pickled: the function is
         # compiled all the same, and that is what the caller wants.
         except Exception:
@@ -250,15 +262,23 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_own_folder(path.parent)
     # Moved into place whole, so that another process reads the old file or the new one.
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
     try:
-        part.write_bytes(content)
+        write_own(part, content)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     _prune(path.parent)
+
+
+def _note_once(what: str) -> None:
+    """One line a process: a folder has many files."""
+    global _is_noted
+    if not _is_noted:
+        _is_noted = True
+        log.warning("compiled code on the disk is not used, but compiled anew: %s", what)
 
 
 def _prune(folder: Path) -> None:

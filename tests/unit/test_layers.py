@@ -120,8 +120,9 @@ FILE_CALLS = frozenset(
 )
 
 #: Pure but for the one thing that each does with files: it lists a folder, it writes what hftbacktest's recorder
-#: writes, it keeps what was compiled.
-FILE_USERS = frozenset({"arb.data.archived", "arb.bot.recorder", "connectors.jit"})
+#: writes, it keeps what was compiled, it checks whose that is (and asks `os` for it).
+FILE_USERS = frozenset({"arb.data.archived", "arb.bot.recorder", "connectors.jit", "connectors.own_files"})
+OS_USERS = frozenset({"connectors.own_files"})
 
 #: A strategy is compiled and runs in every world: nothing else may leak into it.
 STRATEGY_IMPORTS = frozenset(
@@ -175,7 +176,7 @@ def faults(source: str, module: str, known: frozenset[str], *, is_package: bool 
         top = target.partition(".")[0]
         if top in PACKAGES:
             found += _own_faults(module, layer, target) + _private_faults(module, base, name)
-        elif layer <= Layer.PURE and top in IMPURE:
+        elif layer <= Layer.PURE and top in IMPURE and not (top == "os" and module in OS_USERS):
             found.append(f"{module}: pure code imports {top}")
         if _is_in(module, "arb.strategy"):
             found += _strategy_faults(module, target, name)

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +317,59 @@ def test_a_crowded_folder_loses_its_oldest_files(
     assert "0.bin" not in left
     assert "1.bin" not in left
     assert "7.bin" in left
+
+
+def others_may_write(path: Path) -> None:
+    path.chmod(path.stat().st_mode | 0o020)
+
+
+def another_users(path: Path) -> None:
+    os.chown(path, 65_534, -1)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file to another user")
+
+
+@pytest.mark.parametrize("change", [others_may_write, pytest.param(another_users, marks=needs_root)])
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_files_that_others_may_have_written_are_not_executed(
+    change: Callable[[Path], None],
+    is_folder: bool,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert make_adder(21)(1) == 22
+    [file] = cache.rglob("*.bin")
+    change(file.parent if is_folder else file)
+    read: list[bytes] = []
+    monkeypatch.setattr(jit.pickle, "loads", read.append)
+    monkeypatch.setattr(jit, "_is_noted", False)
+
+    for _ in range(2 if is_folder else 1):  # a file is replaced by one of our own
+        assert make_adder(21)(1) == 22
+
+    assert read == []
+    [line] = caplog.messages
+    assert line.startswith("compiled code on the disk is not used")
+    assert str(file.parent) in line
+
+
+def test_files_and_folder_are_the_users_alone_whatever_the_umask(cache: Path) -> None:
+    before = os.umask(0)
+    try:
+        make_adder(22)(1)
+    finally:
+        os.umask(before)
+
+    [file] = cache.rglob("*.bin")
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert sum(hits_of(make_adder(22)).values()) == 1
+
+
+def hits_of(adder: Any) -> Any:
+    adder(1)
+    return adder.stats.cache_hits
 
 
 def test_flush_forgets_what_is_on_disk(cache: Path) -> None:
