@@ -64,8 +64,9 @@ class Lines:
     def __init__(self) -> None:
         self.lines: dict[str, list[bytes]] = {}
 
-    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> None:
+    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool:
         self.lines.setdefault(symbol, []).append(b"%d %b\n" % (local_ts_ns, frame))
+        return True
 
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Any = None) -> None:
         """Not of interest here."""

@@ -19,7 +19,7 @@ FAULT = BrokenPipeError(32, "Broken pipe")
 class Recorder:
     """Takes no frame."""
 
-    def frame(self, *_: object) -> None:
+    def frame(self, *_: object) -> bool:
         raise FAULT
 
     def event(self, *_: object) -> None:
