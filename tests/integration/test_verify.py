@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from support.live_sandbox import demo_files, demo_settings
+from support.mutated_runs import a_backtest, a_dry_run, a_session
+from support.mutated_runs import verified as verified_code
+from support.run_mutations import mutations
 
 from arb.app.verify import Verdict, verify
 from arb.cli import cli
@@ -249,3 +252,25 @@ def test_a_strategy_that_is_gone_is_one_line(imported: Path, tmp_path: Path) -> 
 
     with pytest.raises(InputError, match="no such file"):
         verify(imported)
+
+
+# Changes of every kind; `python -m tests.soak.mutations` makes one of every file and key.
+
+
+@pytest.mark.parametrize("make", [a_backtest, a_dry_run, a_session])
+def test_whatever_is_changed_in_a_folder_is_reported(make: Callable[..., Path], tmp_path: Path) -> None:
+    run, other = make(tmp_path), make(tmp_path, "idle")
+    assert verified_code(run) == ExitCode.DONE
+    chance = np.random.default_rng(3)
+    chosen = mutations(run, other, chance, 2000)
+    chosen = [chosen[n] for n in chance.choice(len(chosen), 40, replace=False)]
+
+    missed = []
+    for one in chosen:
+        shutil.copytree(run, tmp_path / "changed")
+        one.apply(tmp_path / "changed")
+        if verified_code(tmp_path / "changed") not in (ExitCode.DIFFERENCES, ExitCode.USER_INPUT):
+            missed.append(one[:2])
+        shutil.rmtree(tmp_path / "changed")
+
+    assert missed == []

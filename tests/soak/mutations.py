@@ -1,8 +1,10 @@
-"""Whatever is changed in a run is told: `python -m tests.soak.mutations [--count 100] [--seed 1] [--out DIR]`.
+"""Whatever is changed in a run is reported: `python -m tests.soak.mutations [--count 170] [--seed 1] [--runs NAMES]`.
 
-A session on a sandbox's sockets, one that was killed, and a backtest of recorded days. In a copy of each run's files,
-as they lie on the disk, one thing is changed, `--count` times, every kind in turn, by the seed; `arb verify` must end
-with exit code 4 every time, and with 0 on the run as it was. Exit code 4 where a change was not told.
+A backtest, a dry-run over recorded days, a session on a sandbox's sockets, and one that was killed. In a copy of each
+run, as it lies on the disk, one thing is changed, `--count` times: every file and every key of the manifest at least
+once, the rest at random by the seed (`tests/support/run_mutations.py`). `arb verify` must end with exit code 4 or 2
+every time, and with 0 on the run as it was and with another log. `--resealed N`: beside them N changes of what the
+replay derives, with hashes that fit. Exit code 4 where a change was not reported.
 """
 
 from __future__ import annotations
@@ -17,99 +19,88 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from support.live_sandbox import (
-    LiveSandbox,
-    await_first_row,
-    demo_config,
-    demo_files,
-    demo_settings,
-    dry_run_process,
-    free_ports,
-)
+from support.mutated_runs import a_backtest, a_dry_run, a_killed_session, a_session, verified
 from support.mutations import ARRAYS, FILLS, SESSION, mutate
-
-from arb.app.dryrun_live import run_live
-from arb.cli import cli
-
-SECONDS = 6.0
+from support.run_mutations import mutations, reseal
 
 
-def a_session(folder: Path) -> Path:
-    """One that ended by itself."""
-    with LiveSandbox() as sandbox:
-        config = demo_config(folder, function="busy")
-        return run_live(
-            config, folder / "session", duration_s=SECONDS, sandbox=sandbox.urls, has_report=False
-        ).folder
+def change_all(run: Path, other: Path, count: int, seed: int) -> int:
+    """How many of `count` changes were not reported."""
+    missed, codes, began = int(verified(run) != 0), Counter[int](), time.monotonic()
+    chosen = mutations(run, other, np.random.default_rng(seed), count)
+    for one in chosen:
+        copy = run.with_name(f"{run.name}-changed")
+        shutil.copytree(run, copy)
+        one.apply(copy)
+        code = verified(copy)
+        codes[code] += 1
+        if code not in (2, 4):
+            missed += 1
+            print(f"{run.name}: NOT REPORTED (exit {code}): {one.subject}: {one.what}")
+        shutil.rmtree(copy)
+    if (run / "log.txt").exists():
+        with (run / "log.txt").open("a") as log:
+            log.write("another line\n")
+        missed += int(verified(run) != 0)
+    print(
+        f"{run.name}: {len(chosen)} changes of {len({one.subject for one in chosen})} files and keys, exit codes "
+        f"{dict(sorted(codes.items()))}, {missed} not reported, {(time.monotonic() - began) / len(chosen):.2f} s each",
+        flush=True,
+    )
+    return missed
 
 
-def a_killed_session(folder: Path) -> Path:
-    """One whose process was killed, finished by the first `arb verify`."""
-    base = free_ports()
-    with LiveSandbox(port_base=base):
-        process = dry_run_process(folder, base, "busy")
-        await_first_row(folder / "run")
-        time.sleep(SECONDS)
-        process.kill()
-        process.communicate()
-    return folder / "run"
-
-
-def a_backtest(folder: Path) -> Path:
-    """One of a recorded half minute."""
-    files, data = str(demo_files(folder)), str(folder / "data")
-    settings = [word for one in demo_settings(folder, "busy") for word in ("--set", one)]
-    for words in (
-        ["sandbox", "record", "--out", data, "--minutes", "0.5", "--config", files],
-        ["backtest", "--start", "2024-01-01", "--data", data, "--config", files, "--no-report", "--out",
-         str(folder / "backtest"), *settings],
-    ):  # fmt: skip
-        told = CliRunner().invoke(cli, words)
-        if told.exit_code:
-            raise SystemExit(told.output)
-    return folder / "backtest"
-
-
-def change_all(run: Path, kinds: Sequence[str], count: int, seed: int) -> int:
-    """How many of `count` changes were not told."""
-    code = CliRunner().invoke(cli, ["verify", "--trust", str(run)]).exit_code
-    missed = int(code != 0)
-    chance, told, began = np.random.default_rng(seed), Counter[str](), time.monotonic()
+def change_resealed(run: Path, kinds: Sequence[str], count: int, seed: int) -> int:
+    """How many of `count` changes the replay does not find by itself, where hashes fit."""
+    chance, missed = np.random.default_rng(seed), 0
     for number in range(count):
         kind = kinds[number % len(kinds)]
         copy = run.with_name(f"{run.name}-changed")
         shutil.copytree(run, copy)
         where = mutate(copy, kind, chance)
-        found = CliRunner().invoke(cli, ["verify", "--trust", str(copy)])
-        told[kind] += found.exit_code == 4
-        if found.exit_code != 4:
+        reseal(copy)
+        code = verified(copy)
+        if code not in (2, 4):
             missed += 1
-            print(f"{run.name}: NOT TOLD (exit {found.exit_code}): {kind}, {where}")
+            print(f"{run.name}: NOT REPORTED with hashes that fit (exit {code}): {kind}, {where}")
         shutil.rmtree(copy)
-    print(f"{run.name}: as it was exit {code}; {count} changes, {sum(told.values())} told with exit 4, "
-          f"{(time.monotonic() - began) / count:.2f} s each; {dict(told)}", flush=True)  # fmt: skip
+    if count:
+        print(f"{run.name}: {count} changes with hashes that fit, {missed} not reported", flush=True)
     return missed
+
+
+# The strategy of these runs records nothing of its own but fills.
+_DERIVED = tuple(kind for kind in ARRAYS if not kind.startswith(("record", "decision")))
+#: What makes a run, with which function another of its kind is made, and what its replay derives.
+RUNS = {
+    "backtest": (a_backtest, "busy", FILLS),
+    "dry-run": (a_dry_run, "", (*FILLS, *_DERIVED)),
+    "session": (a_session, "idle", (*FILLS, *SESSION, *_DERIVED)),
+    "killed": (a_killed_session, "idle", FILLS),
+}
 
 
 def main() -> int:
     """Runs and prints."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=170)
+    parser.add_argument("--resealed", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--runs", nargs="+", choices=RUNS, default=["backtest", "dry-run", "session"])
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     folder = given.out or Path(tempfile.mkdtemp(prefix="arb-mutations-"))
     folder.mkdir(exist_ok=True)
-    arrays = tuple(kind for kind in ARRAYS if not kind.startswith(("record", "decision")))
-    # The strategy of these runs records nothing of its own but fills.
-    missed = change_all(a_session(folder), (*FILLS, *SESSION, *arrays), given.count, given.seed)
-    missed += change_all(a_killed_session(folder), FILLS, given.count, given.seed + 1)
-    missed += change_all(a_backtest(folder), (*FILLS, *arrays), given.count, given.seed + 2)
+    missed = 0
+    for number, name in enumerate(given.runs):
+        make, function, derived = RUNS[name]
+        run, other = make(folder), make(folder, function)
+        missed += change_all(run, other, given.count, given.seed + number)
+        missed += change_resealed(run, derived, given.resealed, given.seed + number)
     return 4 if missed else 0
 
 

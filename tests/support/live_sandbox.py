@@ -72,6 +72,12 @@ def halting(bot):
     return 0
 
 
+def idle(bot):
+    while bot.elapse(50_000_000) == 0:
+        pass
+    return 0
+
+
 def raises(bot):
     bot.wait_next_feed(True, 10_000_000_000)
     n = sum_of = 0
