@@ -99,7 +99,8 @@ def _scratch_folder() -> Iterator[Path]:
 def _read_session(folder: Path, legs: int) -> _Session:
     path = folder / SESSION
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: of a file that is no archive, NumPy would leave it open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = ("marks", "sums", "answers", "losses", "times", "counts")
             arrays = {name: file[name] for name in names}
             start_ts, end_ts = map(int, arrays["times"])
@@ -187,7 +188,8 @@ def _ranges(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> l
 def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> list[Difference]:
     """Where a latency file is not that of the replay: how many rows, or the first that is another."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: of a file that is no archive, NumPy would leave it open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             then = file["data"]
         if then.dtype != rows.dtype:
             raise ValueError("it has other fields")
