@@ -113,6 +113,11 @@ def compiled_callback(
     return decorate if function is None else decorate(function)
 
 
+def functions_reached(function: Any) -> list[Any]:
+    """The compiled functions that `function` reaches through its names, each behind those that it reaches itself."""
+    return _walked(getattr(function, "py_func", function)).dispatchers
+
+
 def set_cache_folder(folder: Path | None) -> None:
     """Keep compiled code below `folder` from now on; None is the user's cache folder."""
     global _folder_override
@@ -223,6 +228,9 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             return
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
+        # A recursive function that was loaded from a file ends the process when it is called (Numba 0.68).
+        if _walked(self._function).is_recursive:
+            return
         try:
             body = dumps((self._stamp(), sig, data._reduce()))
             _write(self._path(sig, data.codegen), hashlib.sha256(body).digest() + body)
@@ -324,14 +332,26 @@ class _Walk:
 
     def __init__(self, *, with_sources: bool = True) -> None:
         self._with_sources = with_sources
+        #: Compiled functions that were met, each behind those that it reaches.
+        self.dispatchers: list[Any] = []
+        #: Whether a function reaches itself.
+        self.is_recursive = False
         self._seen: set[tuple[int, str]] = set()
+        self._path: list[int] = []
 
     def function(self, function: FunctionType) -> Iterator[str]:
         """Source of `function` and of all that it reaches."""
-        code = function.__code__
+        if id(function) in self._path:
+            self.is_recursive = True
         if (id(function), "") in self._seen:
             return
         self._seen.add((id(function), ""))
+        self._path.append(id(function))
+        yield from self._parts(function)
+        self._path.pop()
+
+    def _parts(self, function: FunctionType) -> Iterator[str]:
+        code = function.__code__
         yield f"function {code.co_filename} {function.__qualname__}"
         if not self._with_sources:
             yield from self.closure(function)
@@ -367,12 +387,15 @@ class _Walk:
             or getattr(value, "_defn", None)
             or getattr(value, "_pyfunc", None)
         )
+        dispatcher = value if isinstance(value, Dispatcher) else None
         if isinstance(source, FunctionType):
             yield f"compiled {getattr(value, 'targetoptions', '')!r}"
             value = source
         if isinstance(value, FunctionType):
             if str(value.__module__).split(".")[0] not in _VERSIONED:
                 yield from self.function(value)
+                if dispatcher is not None and dispatcher not in self.dispatchers:
+                    self.dispatchers.append(dispatcher)
         elif isinstance(value, Enum):
             yield f"{value!r}={value.value!r}"
         elif value is None or isinstance(
@@ -403,6 +426,13 @@ class _Walk:
                 self._seen.add((id(owner), name))
                 yield f"member {name}"
                 yield from self.value(vars(owner)[name], names)
+
+
+def _walked(function: Any) -> _Walk:
+    walk = _Walk()
+    for _ in walk.function(function):
+        pass
+    return walk
 
 
 def _constant(value: Any) -> str:

@@ -19,13 +19,20 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
-from arb.app.run_setup import outcome_of, run_folder_path, setup_of, with_end
+from arb.app.run_setup import (
+    ended_manifest,
+    outcome_of,
+    run_folder_path,
+    setup_of,
+    with_end,
+    written_error,
+)
 from arb.backtest.assets import backtest_bot_for
-from arb.backtest.runner import compile_ahead, run
+from arb.backtest.runner import Ended, compile_ahead, run
 from arb.bot.recorder import Recorder
 from arb.config import Config, on_data_grid
 from arb.data.cache import RowCache
-from arb.errors import ExitCode
+from arb.errors import ExitCode, StrategyError
 from arb.report.summary_fields import Summary
 from arb.run.folder import RunFolder
 from arb.run.trades import Trade
@@ -54,7 +61,8 @@ def run_backtest(
     """Replays the days of both legs through the configured strategy and writes the run's folder.
 
     `progress` hears of the bytes that are read where recordings are converted. Without `has_report`, or when the run
-    is interrupted, there is no page and there are no charts; `arb report` makes them later.
+    is interrupted, there is no page and there are no charts; `arb report` makes them later. Raises StrategyError for a
+    strategy that raises, when the folder is written.
     """
     config = on_data_grid(config)
     setup = setup_of(config)
@@ -69,15 +77,23 @@ def run_backtest(
         strategy = compile_ahead(*setup, recorder)
         bot = backtest_bot_for(strategy.uses, inputs.data, limits)
         function = with_end(config, strategy.function, legs, bot, recorder)
-        ended = run(function, setup.arguments.bind(bot, recorder), bot)
+        error = None
+        try:
+            ended = run(function, setup.arguments.bind(bot, recorder), bot)
+        except StrategyError as raised:
+            ended, error = Ended(None, is_interrupted=False), raised
         told = told_of(bot, recorder, legs, is_lost=ended.is_lost)
-        outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted)
+        outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted, error=error)
         manifest = (
             common_manifest("backtest", config, *setup, now)
             | inputs_manifest(config, inputs, notes)
-            | {"outcome": outcome, "refusals": refusals_of(limits, legs)}
+            | ended_manifest(outcome, error)
+            | {"refusals": refusals_of(limits, legs)}
         )
         # Who interrupts does not wait for charts.
-        figures = write_run(folder, manifest, told, has_report=has_report and not ended.is_interrupted)
+        is_whole = error is None and not ended.is_interrupted
+        figures = write_run(folder, manifest, told, has_report=has_report and is_whole)
         folder.publish()
+    if error is not None:
+        raise written_error(error, folder.path)
     return BacktestResult(folder.path, figures.summary, told.trades, exit_code, ended.is_lost)

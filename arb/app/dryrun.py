@@ -24,7 +24,15 @@ from arb.app.run_files import (
     told_of,
     write_run,
 )
-from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
+from arb.app.run_setup import (
+    Setup,
+    ended_manifest,
+    outcome_of,
+    run_folder_path,
+    setup_of,
+    with_end,
+    written_error,
+)
 from arb.backtest.assets import array_ranges
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
@@ -37,6 +45,7 @@ from arb.dryrun.watchdog import Watchdog
 from arb.errors import ExitCode, InvariantError, StrategyError
 from arb.report.summary_fields import Summary
 from arb.risk.limits import Limits
+from arb.run.failure import strategy_error
 from arb.run.folder import RunFolder
 from arb.run.trades import Trade
 
@@ -56,6 +65,15 @@ class DryRunResult(NamedTuple):
     exit_code: ExitCode
 
 
+class Replayed(NamedTuple):
+    """Recorded days through the live bot: what the strategy left, how it ended, and what it raised."""
+
+    told: Told
+    outcome: str
+    exit_code: ExitCode
+    error: StrategyError | None = None
+
+
 def run_recorded(
     config: Config,
     start: date,
@@ -68,7 +86,8 @@ def run_recorded(
 ) -> DryRunResult:
     """Recorded days through the live bot; writes what a backtest of the same days writes, with the same trades.
 
-    speed: times as fast as it happened; None: as fast as it goes. Ctrl+C ends it, with the folder whole.
+    speed: times as fast as it happened; None: as fast as it goes. Ctrl+C ends it, with the folder whole. Raises
+    StrategyError for a strategy that raises, when the folder is written.
     """
     config = on_data_grid(config)
     setup = setup_of(config)
@@ -79,22 +98,25 @@ def run_recorded(
     with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
-        told, outcome, exit_code = replay_inputs(config, setup, inputs, limits, speed=speed)
+        told, outcome, exit_code, error = replay_inputs(config, setup, inputs, limits, speed=speed)
         manifest = (
             common_manifest("dry-run", config, *setup, now)
             | inputs_manifest(config, inputs, notes)
-            | {"outcome": outcome, "refusals": refusals_of(limits, legs), "speed": speed}
+            | ended_manifest(outcome, error)
+            | {"refusals": refusals_of(limits, legs), "speed": speed}
         )
-        is_whole = exit_code != ExitCode.INTERRUPTED
+        is_whole = exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
         figures = write_run(folder, manifest, told, has_report=has_report and is_whole)
         folder.publish()
+    if error is not None:
+        raise written_error(error, folder.path)
     return DryRunResult(folder.path, figures.summary, told.trades, exit_code)
 
 
 def replay_inputs(
     config: Config, setup: Setup, inputs: Inputs, limits: Limits, *, speed: float | None = None
-) -> tuple[Told, str, ExitCode]:
-    """The strategy over recorded rows in a dry-run's world: what it left, how it ended. Raises StrategyError.
+) -> Replayed:
+    """The strategy over recorded rows in a dry-run's world: what it left, how it ended.
 
     A strategy that computes for `dry_run.hang_s` without calling the bot ends the process: nothing else can.
     """
@@ -122,19 +144,14 @@ def replay_inputs(
             pace=None if speed is None else paced(speed, watchdog),
         )
     except KeyboardInterrupt:
-        return told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED
+        return Replayed(told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
     finally:
         watchdog.close()
-    if strand.error is not None:
-        raise strategy_error(strand.error)
-    refuse_lost(bot)
+    error = None if strand.error is None else strategy_error(strand.error, bot)
+    if error is None:
+        refuse_lost(bot)
     told = told_of(bot, recorder, inputs.legs)
-    return told, *outcome_of(strand.value)
-
-
-def strategy_error(error: BaseException) -> StrategyError:
-    """What the operator is told of an exception of the strategy."""
-    return StrategyError(f"the strategy raised {type(error).__name__}: {error}")
+    return Replayed(told, *outcome_of(strand.value, error=error), error)
 
 
 def refuse_lost(bot: DryRunBot) -> None:

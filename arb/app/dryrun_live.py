@@ -21,7 +21,7 @@ import numba
 
 import arb
 from arb.app.display import end_within, write_error
-from arb.app.dryrun import DryRunResult, refuse_lost, strategy_error
+from arb.app.dryrun import DryRunResult, refuse_lost
 from arb.app.feeds import LiveFeed, open_feed
 from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import instrument_of, leg_of, load_adapter
@@ -55,6 +55,7 @@ from arb.dryrun.watermark import VenueOrder
 from arb.errors import ArbError, ExitCode, InputError, StrategyError
 from arb.leg import Leg
 from arb.report.run_files import JOURNAL
+from arb.run.failure import strategy_error
 from arb.run.folder import RunFolder
 from arb.sandbox.serve.urls import VenueUrls
 from connectors.offset import OffsetEstimator
@@ -331,7 +332,7 @@ class LiveRun:
         if self._session.fault is not None:
             self._error = self._error or self._session.fault
         if self._strand.error is not None:
-            self._error = self._error or strategy_error(self._strand.error)
+            self._error = self._error or strategy_error(self._strand.error, self._bot)
         if self._is_parked:
             self._error = self._error or StrategyError("the strategy does not end when it is stopped")
 

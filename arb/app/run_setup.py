@@ -12,7 +12,7 @@ from arb.app.run_checks import refuse_unfit
 from arb.bot.bot import Bot
 from arb.bot.recorder import Recorder
 from arb.config import Config
-from arb.errors import ExitCode
+from arb.errors import ArbError, ExitCode, StrategyError
 from arb.leg import Leg
 from arb.run.arguments import Arguments
 from arb.run.flatten import flattening
@@ -58,9 +58,23 @@ def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:
     return out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-{world}"
 
 
-def outcome_of(value: object, *, is_interrupted: bool = False) -> tuple[str, ExitCode]:
-    """The word of the manifest and the exit code for what a strategy returned, or for who interrupted it."""
+def outcome_of(
+    value: object, *, is_interrupted: bool = False, error: ArbError | None = None
+) -> tuple[str, ExitCode]:
+    """The outcome in the manifest and the exit code of a strategy that returned, was interrupted or raised `error`."""
+    if error is not None:
+        return "failed", error.exit_code
     if is_interrupted:
         return "interrupted", ExitCode.INTERRUPTED
     is_halted = isinstance(value, int) and value == Outcome.HALTED
     return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
+
+
+def ended_manifest(outcome: str, error: ArbError | None) -> dict[str, str | None]:
+    """What the manifest of a run over recorded days says of its end; `error` is one line."""
+    return {"outcome": outcome, "error": None if error is None else str(error)}
+
+
+def written_error(error: StrategyError, folder: Path) -> StrategyError:
+    """The error that a command ends with once the run's folder is written."""
+    return StrategyError(f"{error}; the run until then is in {folder}")

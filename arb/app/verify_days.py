@@ -22,14 +22,14 @@ from arb.app.run_files import (
     refusals_of,
     told_of,
 )
-from arb.app.run_setup import Setup, outcome_of, with_end
+from arb.app.run_setup import Setup, ended_manifest, outcome_of, with_end
 from arb.backtest.assets import backtest_bot_for
-from arb.backtest.runner import compile_ahead, run
+from arb.backtest.runner import Ended, compile_ahead, run
 from arb.bot.recorder import Recorder
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.dryrun.reconcile import Difference, Run, differences_of
-from arb.errors import InputError
+from arb.errors import InputError, StrategyError
 from arb.leg import Leg
 from arb.run.evidence import as_json
 
@@ -58,13 +58,13 @@ def replays_of_days(
         changed = _changed_inputs(manifest, legs, inputs)
         is_random = manifest["command"] == "backtest"
         replays = []
-        for engine, (found, outcome, refusals) in (
+        for engine, (found, ended, refusals) in (
             ("hftbacktest's engine", _backtest(config, setup, inputs)),
             ("dry-run", _dry_run(config, setup, inputs)),
         ):
             replayed = Run(found.trades, found.decisions, found.records, found.final)
             is_native = engine != "dry-run"
-            derived = inputs_manifest(config, inputs) | {"outcome": outcome, "refusals": refusals}
+            derived = inputs_manifest(config, inputs) | ended | {"refusals": refusals}
             differences = changed + _manifest_differences(manifest, derived)
             differences += differences_of(
                 recorded, replayed, random_sums=names if is_random or is_native else ()
@@ -74,23 +74,29 @@ def replays_of_days(
     return replays, [f"{rows:,} rows of {manifest['first_day']} to {manifest['last_day']}"]
 
 
-def _backtest(config: Config, setup: Setup, inputs: Inputs) -> tuple[Told, str, Any]:
+def _backtest(config: Config, setup: Setup, inputs: Inputs) -> tuple[Told, dict[str, str | None], Any]:
+    """What the strategy left, how it ended in words of the manifest, and what its limits refused."""
     recorder = Recorder(len(inputs.legs))
     limits = limits_of(config)
     strategy = compile_ahead(*setup, recorder)
     bot = backtest_bot_for(strategy.uses, inputs.data, limits)
     function = with_end(config, strategy.function, inputs.legs, bot, recorder)
-    ended = run(function, setup.arguments.bind(bot, recorder), bot)
+    error = None
+    try:
+        ended = run(function, setup.arguments.bind(bot, recorder), bot)
+    except StrategyError as raised:
+        ended, error = Ended(None, is_interrupted=False), raised
     if ended.is_interrupted:
         raise KeyboardInterrupt
     told = told_of(bot, recorder, inputs.legs)
-    return told, outcome_of(ended.value)[0], refusals_of(limits, inputs.legs)
+    outcome, _ = outcome_of(ended.value, error=error)
+    return told, ended_manifest(outcome, error), refusals_of(limits, inputs.legs)
 
 
-def _dry_run(config: Config, setup: Setup, inputs: Inputs) -> tuple[Told, str, Any]:
+def _dry_run(config: Config, setup: Setup, inputs: Inputs) -> tuple[Told, dict[str, str | None], Any]:
     limits = limits_of(config)
-    told, outcome, _ = replay_inputs(config, setup, inputs, limits)
-    return told, outcome, refusals_of(limits, inputs.legs)
+    told, outcome, _, error = replay_inputs(config, setup, inputs, limits)
+    return told, ended_manifest(outcome, error), refusals_of(limits, inputs.legs)
 
 
 def _manifest_differences(manifest: Mapping[str, Any], derived: Mapping[str, Any]) -> list[Difference]:

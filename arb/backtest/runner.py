@@ -12,12 +12,14 @@ from numba import typeof, types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from arb.bot.bot import Bot
+from arb.bot.error_lines import enter_strategy
 from arb.bot.handle import bot_type
 from arb.bot.recorder import Recorder
 from arb.bot.strategies import compile_strategy
 from arb.bot.uses import Uses, uses_of
-from arb.errors import InputError, StrategyError
+from arb.errors import InputError
 from arb.run.arguments import Arguments
+from arb.run.failure import strategy_error
 from arb.run.strategy import LoadedStrategy
 
 #: How long a stopped strategy may take to come back; one that does not call the bot never does.
@@ -41,8 +43,8 @@ def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callabl
     arguments: values, or Numba types in the place of values that do not exist yet. Nothing is compiled any more once
     it runs.
     """
-    dispatcher = compile_strategy(strategy.function)
     try:
+        dispatcher = compile_strategy(strategy.function)
         dispatcher.compile(tuple(_type_of(argument) for argument in arguments))
     except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as error:
         # The last is what Numba raises for Python that it cannot compile.
@@ -88,8 +90,7 @@ def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> E
     if not done.is_set():
         return Ended(None, is_interrupted, is_lost=True)
     if "error" in result and not is_interrupted:
-        error = result["error"]
-        raise StrategyError(f"the strategy raised {type(error).__name__}: {error}") from None
+        raise strategy_error(result["error"], bot) from None
     return Ended(result.get("value"), is_interrupted)
 
 
@@ -101,8 +102,9 @@ def _call(
     strategy: Callable[..., Any], arguments: tuple[Any, ...], result: dict[str, Any], done: threading.Event
 ) -> None:
     try:
+        enter_strategy()
         result["value"] = strategy(*arguments)
-    except Exception as error:  # handed to the waiting thread
+    except BaseException as error:  # handed to the waiting thread
         result["error"] = error
     finally:
         done.set()

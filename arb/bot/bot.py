@@ -23,7 +23,7 @@ from arb.bot.cache import bot_compiled
 from arb.bot.fills import FILL
 from arb.bot.handle import BotType, bot_type
 from arb.bot.log import GrowingLog
-from arb.bot.slots import CLOSED_TABLE, FILLS, INDEX, LIMITS, SLOTS, STOPPED, TABLE_SIZE
+from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, INDEX, LIMITS, SLOTS, STOPPED, TABLE_SIZE
 from arb.bot.stubs import empty_addresses
 from arb.risk.limits import Limits
 
@@ -72,6 +72,7 @@ class Bot:
         self._table[LIMITS] = limits.address if limits else 0
         self._table[FILLS] = self._fills.address if log_fills else 0
         self._table[CLOSED_TABLE] = self._empty.ctypes.data
+        self._table[ASSETS] = _ask(self._table, "num_assets", ptr)
         self.table_address = int(self._table.ctypes.data)
         # The world's memory belongs to nobody in Python, so a forgotten bot frees it when it is collected.
         # The arguments keep alive what the world reads until then. Not at exit: the process frees everything
@@ -88,6 +89,11 @@ class Bot:
     def is_stopped(self) -> bool:
         """Whether `stop` was called."""
         return bool(self._table[STOPPED])
+
+    @property
+    def now(self) -> int:
+        """The strategy's clock; the largest int64 before its first wait. Not while a strategy runs."""
+        return _ask(self._table, "current_timestamp", self.ptr)
 
     @property
     def fills(self) -> np.ndarray[Any, Any]:
@@ -139,10 +145,15 @@ class Bot:
         self.close()
 
 
+def _ask(table: np.ndarray[Any, np.dtype[np.int64]], name: str, ptr: int) -> int:
+    """The answer of a slot that takes nothing but the bot's address and returns an integer."""
+    return int(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(int(table[INDEX[name]]))(ptr))
+
+
 def _free(ptr: int, table: np.ndarray[Any, np.dtype[np.int64]], keep: Any) -> None:
     if table[CLOSED_TABLE]:
         table[CLOSED_TABLE] = 0
-        ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(int(table[INDEX["close"]]))(ptr)
+        _ask(table, "close", ptr)
 
 
 @typeof_impl.register(Bot)

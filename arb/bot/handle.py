@@ -29,7 +29,7 @@ from numba.extending import (
     register_model,
 )
 
-from arb.bot.slots import ABI, INDEX, ON_DEMAND, SLOTS, C, Owner, Slot
+from arb.bot.slots import ABI, ASSETS, INDEX, ON_DEMAND, SLOTS, C, Owner, Slot
 from arb.bot.stubs import LLVM_TYPES, function_type
 
 _I64 = ir.IntType(64)
@@ -161,6 +161,22 @@ def mark_use(builder: Any, slot: Slot) -> None:
         mark.initializer = ir.Constant(ir.IntType(8), 0)
 
 
+#: What is raised where a bot is asked for an asset that it does not have.
+NO_SUCH_ASSET = "asset_no: the bot has no such asset"
+
+#: Slots that take hftbacktest's ALL_ASSETS, which is -1.
+_OF_ALL_ASSETS = ("clear_last_trades", "clear_inactive_orders")
+
+
+def _emit_asset_check(context: Any, builder: Any, handle: Any, asset_no: Any, *, allows_all: bool) -> None:
+    """IR that raises IndexError for an asset number that the bot does not have."""
+    is_wrong = builder.icmp_unsigned(">=", asset_no, builder.load(_cell_at(builder, handle, _I64(ASSETS))))
+    if allows_all:
+        is_wrong = builder.and_(is_wrong, builder.icmp_signed("!=", asset_no, _I64(-1)))
+    with cgutils.if_unlikely(builder, is_wrong):
+        context.call_conv.return_user_exc(builder, IndexError, (NO_SUCH_ASSET,))
+
+
 class Member:
     """One method or attribute that is a slot and nothing else.
 
@@ -176,9 +192,17 @@ class Member:
         self.formals = [_NUMBA_TYPES[kind] for _, kind in names]
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         self.pysig = inspect.Signature([inspect.Parameter(name, kind) for name, _ in names])
+        self._takes_asset = bool(names) and names[0][0] == "asset_no"
 
-    def emit(self, builder: Any, handle: Any, values: list[Any]) -> Any:
-        """IR of the call and of its result as Numba sees it."""
+    def emit(self, context: Any, builder: Any, handle: Any, values: list[Any]) -> Any:
+        """IR of the call and of its result as Numba sees it.
+
+        Where indices are checked, so is the asset number; else the caller must know that the asset is there.
+        """
+        if self._takes_asset and context.enable_boundscheck:
+            _emit_asset_check(
+                context, builder, handle, values[0], allows_all=self.slot.name in _OF_ALL_ASSETS
+            )
         result, outs = emit_call(builder, self.slot, handle, values)
         return self.wrap(builder, handle, result, outs)
 
@@ -199,7 +223,7 @@ def bind_method(owner: type, name: str, member: Member, *, is_marked: bool = Tru
     def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if is_marked:
             mark_use(builder, member.slot)
-        return member.emit(builder, args[0], list(args[1:]))
+        return member.emit(context, builder, args[0], list(args[1:]))
 
 
 def bind_attribute(owner: type, name: str, member: Member) -> None:
@@ -246,7 +270,7 @@ def _register(owner: type) -> None:
     @lower_getattr_generic(owner)
     def lower(context: Any, builder: Any, typ: Any, value: Any, attr: str) -> Any:
         mark_use(builder, _attributes[owner, attr].slot)
-        return _attributes[owner, attr].emit(builder, value, [])
+        return _attributes[owner, attr].emit(context, builder, value, [])
 
 
 def _raw(slot: Slot) -> Member:
@@ -300,7 +324,7 @@ def cell(typingctx: Any, handle: Any, index: Any) -> Any:
     """Content of data cell `index` of the handle's table."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return builder.load(_cell_pointer(builder, args))
+        return builder.load(_cell_at(builder, *args))
 
     return types.int64(handle, types.int64), codegen
 
@@ -310,15 +334,15 @@ def set_cell(typingctx: Any, handle: Any, index: Any, value: Any) -> Any:
     """Write cell `index` of the handle's table."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        builder.store(args[2], _cell_pointer(builder, args))
+        builder.store(args[2], _cell_at(builder, *args[:2]))
         return context.get_dummy_value()
 
     return types.void(handle, types.int64, types.int64), codegen
 
 
-def _cell_pointer(builder: Any, args: Any) -> Any:
-    table = builder.inttoptr(builder.extract_value(args[0], 1), _I64.as_pointer())
-    return builder.gep(table, [args[1]])
+def _cell_at(builder: Any, handle: Any, index: Any) -> Any:
+    table = builder.inttoptr(builder.extract_value(handle, 1), _I64.as_pointer())
+    return builder.gep(table, [index])
 
 
 def struct_fields(owner: type, dtype: np.dtype[Any]) -> None:

@@ -51,6 +51,7 @@ bind_method(BotType, "state_values", Member(RAW["state_values"].slot, state_valu
 @overload_method(BotType, "last_trades")
 def _last_trades(bot: Any, asset_no: Any) -> Any:
     def impl(bot: Any, asset_no: Any) -> Any:
+        requests.check_asset(bot, asset_no)
         address, length = bot.c_last_trades(asset_no)
         return carray(as_pointer(address), length, event_dtype)
 
@@ -60,6 +61,7 @@ def _last_trades(bot: Any, asset_no: Any) -> Any:
 @overload_method(BotType, "feed_latency")
 def _feed_latency(bot: Any, asset_no: Any) -> Any:
     def impl(bot: Any, asset_no: Any) -> Any:
+        requests.check_asset(bot, asset_no)
         known, exch_ts, local_ts = bot.c_feed_latency(asset_no)
         if known != 0:
             return exch_ts, local_ts
@@ -71,6 +73,7 @@ def _feed_latency(bot: Any, asset_no: Any) -> Any:
 @overload_method(BotType, "order_latency")
 def _order_latency(bot: Any, asset_no: Any) -> Any:
     def impl(bot: Any, asset_no: Any) -> Any:
+        requests.check_asset(bot, asset_no)
         known, req_ts, exch_ts, resp_ts = bot.c_order_latency(asset_no)
         if known != 0:
             return req_ts, exch_ts, resp_ts

@@ -194,7 +194,7 @@ def _has_next(values: Any) -> Any:
 def _values_get(values: Any) -> Any:
     def impl(values: Any) -> Any:
         if values._cells[_CURRENT] == 0:
-            raise RuntimeError
+            raise RuntimeError("orders.values(): get() without an order; ask has_next() first")
         return order_at(values._cells[_CURRENT])
 
     return impl

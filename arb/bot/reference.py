@@ -86,12 +86,12 @@ _NUMBERS = (
     "negative: hftbacktest sends it, and a sell order at NaN fills."
 )
 _SUBMIT = (
-    f"{_LIMITS} 13 at once for an unknown asset, on which hftbacktest ends the process, and for an "
-    f"unknown order type or time in force, which are undefined behaviour there. {_NUMBERS}"
+    f"{_LIMITS} 13 at once for an unknown order type or time in force, which are undefined behaviour in "
+    f"hftbacktest. {_NUMBERS}"
 )
 _GUARD = (
     "12 for an order that is filled, cancelled, expired or rejected: hftbacktest sends the request, and "
-    "applies the fill a second time. 12 for an unknown asset, on which hftbacktest ends the process."
+    "applies the fill a second time."
 )
 _ARRAYS = "A strategy that reads it runs on books over a range of prices (below)."
 _AT_TICK = "Any price; NaN outside the range for a strategy that reads the arrays, as in hftbacktest."
@@ -109,7 +109,7 @@ NOTES: dict[str, dict[str, str]] = {
         "modify": f"{_GUARD} {_LIMITS} {_NUMBERS} hftbacktest's engine fills an order that was made larger only "
         "up to its old quantity.",
         "cancel": f"{_GUARD} After `Bot.stop()` it is sent without waiting.",
-        "clear_inactive_orders": "Writes filled orders to the fill log first. An unknown asset is ignored.",
+        "clear_inactive_orders": "Writes filled orders to the fill log first.",
         "wait_order_response": f"0 on the response and on the timeout. {_STOP}",
         "wait_next_feed": f"{_STOP} A strategy that submits at every order response never reaches the end of the "
         "data, for each answer moves the clock.",
@@ -162,10 +162,10 @@ exists, 11 request in process, 12 order not found, 13 invalid request, 14 invali
 errors; ours: 20 refused by a limit. A strategy returns when a wait answers 1, and on any code above 3 that it
 does not know.
 
-`ALL_ASSETS` (-1) is taken by `clear_last_trades` and `clear_inactive_orders`. Asking any other method for an
-asset that the bot does not have ends the process, in hftbacktest and in a backtest here, except where the last
-column says otherwise; the live bot answers as of an asset without a book. Orders, views and state values are
-valid until the bot is closed, orders and views only until the next request, wait or clear.
+`ALL_ASSETS` (-1) is taken by `clear_last_trades` and `clear_inactive_orders`. Any other asset number that the
+bot does not have raises IndexError in a strategy, in every world; hftbacktest ends the process. Orders, views
+and state values are valid until the bot is closed, orders and views only until the next request, wait or
+clear.
 
 Every answer is the same in a backtest, in a dry-run and in `arb verify` over the same rows
 (`tests/unit/bot/test_interface.py`, `python -m tests.parity.differential`). A strategy whose compiled code reads

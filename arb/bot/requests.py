@@ -14,9 +14,9 @@ from numba import carray
 from arb.bot.cache import bot_compiled
 from arb.bot.codes import INVALID_ORDER_REQUEST, LIMIT_EXCEEDED, OK, ORDER_NOT_FOUND
 from arb.bot.fills import log_fills
-from arb.bot.handle import cell, set_cell
+from arb.bot.handle import NO_SUCH_ASSET, cell, set_cell
 from arb.bot.memory import as_pointer, load_int64
-from arb.bot.slots import CLOSED_TABLE, FILLS, LIMITS, SLOTS, STOPPED
+from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, LIMITS, SLOTS, STOPPED
 from arb.bot.working import funds_of, is_finished, is_paid, leaves_at_worst, note_change, working_orders
 from arb.risk.funds import has_funds, lots_of
 from arb.risk.limits import (
@@ -50,6 +50,13 @@ def header_of(bot):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
+def check_asset(bot, asset_no):  # type: ignore[no-untyped-def]
+    """Raises IndexError for an asset that the bot does not have: the engine would end the process."""
+    if np.uint64(asset_no) >= np.uint64(cell(bot, ASSETS)):
+        raise IndexError(NO_SUCH_ASSET)
+
+
+@bot_compiled
 def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves, own_tick):  # type: ignore[no-untyped-def]
     """Whether the bot's limits let the order pass; the refusal is counted.
 
@@ -62,9 +69,7 @@ def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves
     places = max(header[HEADER_RATE_MAX], 1)
     ring = carray(as_pointer(header[HEADER_RING]), places, np.int64)
     asset = np.int64(asset_no)
-    # Asked of the limits first: the engine ends the process when it is asked for an asset that it does not
-    # have.
-    if not 0 <= asset < assets or asset >= np.int64(bot.num_assets):
+    if asset >= assets:  # limits that were made for fewer
         return False
     depth = bot.depth(asset)
     touch = depth.best_ask if side == BUY else depth.best_bid
@@ -121,9 +126,9 @@ def is_sound(bot, asset_no, price, qty):  # type: ignore[no-untyped-def]
 @bot_compiled
 def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type, wait):  # type: ignore[no-untyped-def]
     """Send a new order if it is well formed and the limits allow it."""
-    # The engine ends the process on an asset that it does not have, and takes the two bytes for its
-    # enumerations unseen: any other value is undefined behaviour there.
-    if asset_no >= bot.num_assets or not is_known(time_in_force, order_type):
+    check_asset(bot, asset_no)
+    # The engine takes the two bytes for its enumerations unseen: any other value is undefined behaviour there.
+    if not is_known(time_in_force, order_type):
         return INVALID_ORDER_REQUEST
     if cell(bot, LIMITS) != 0 and cell(bot, STOPPED) == 0:
         if not is_allowed(bot, asset_no, order_id, side, price, qty, order_type, 0.0, 0.0):
@@ -138,8 +143,7 @@ def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type,
 @bot_compiled
 def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untyped-def]
     """Change a working order if the limits allow what it becomes."""
-    if asset_no >= bot.num_assets:
-        return ORDER_NOT_FOUND
+    check_asset(bot, asset_no)
     order = bot.orders(asset_no).get(order_id)
     if order is None or (order.req == NONE and is_finished(order.status)):
         return ORDER_NOT_FOUND
@@ -164,8 +168,7 @@ def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untype
 @bot_compiled
 def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
     """Cancel an order unless it is finished: on a filled one the engine would apply the fill again."""
-    if asset_no >= bot.num_assets:
-        return ORDER_NOT_FOUND
+    check_asset(bot, asset_no)
     order = bot.orders(asset_no).get(order_id)
     if order is None or (order.req == NONE and is_finished(order.status)):
         return ORDER_NOT_FOUND
@@ -174,15 +177,12 @@ def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def clear_inactive_orders(bot, asset_no):  # type: ignore[no-untyped-def]
-    """Log the fills that are about to leave the order dictionary, then clear it.
-
-    An asset that the bot does not have is ignored.
-    """
+    """Log the fills that are about to leave the order dictionary, then clear it."""
     control = cell(bot, FILLS)
     assets = np.int64(bot.num_assets)
     asset = np.int64(asset_no)
-    if asset != ALL_ASSETS and not 0 <= asset < assets:
-        return
+    if asset != ALL_ASSETS:
+        check_asset(bot, asset)
     if control != 0:
         for index in range(assets):
             if asset in (ALL_ASSETS, index):

@@ -151,5 +151,8 @@ STOPPED = len(SLOTS) + 2
 #: Address of the table that replaces the functions at `close`; 0 once the bot is closed.
 CLOSED_TABLE = len(SLOTS) + 3
 
+#: How many assets the bot has; it stays when the bot is closed.
+ASSETS = len(SLOTS) + 4
+
 #: Cells of a table, functions and data.
-TABLE_SIZE = len(SLOTS) + 4
+TABLE_SIZE = len(SLOTS) + 5

@@ -1,4 +1,9 @@
-"""Compilation of strategies, of users and our own."""
+"""Compilation of strategies, of users and our own.
+
+Ours are tested to stay within their arrays. Those of users, and the functions of theirs that they call, check every
+index and record the lines of their errors (`arb.bot.error_lines`), so that a mistake ends in an error that names its
+line, and not in the end of the process.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,11 @@ from typing import Any
 # Teaches Numba the bot's methods.
 import arb.bot.methods  # noqa: F401
 from arb.bot.cache import bot_compiled
+from arb.bot.error_lines import StrategyCompiler, check_helpers, link_error_lines
+from connectors.jit import functions_reached
+
+#: Packages whose functions are ours.
+_OUR_PACKAGES = ("arb", "connectors")
 
 
 def compile_strategy(function: Callable[..., Any]) -> Any:
@@ -17,4 +27,13 @@ def compile_strategy(function: Callable[..., Any]) -> Any:
     released and division by zero raises. Nothing is compiled before the first call. The same dispatcher takes
     the bot of every world, with one compilation.
     """
-    return bot_compiled(function)
+    function = getattr(function, "py_func", function)
+    if _is_ours(function):
+        return bot_compiled(function)
+    link_error_lines()
+    check_helpers(helper for helper in functions_reached(function) if not _is_ours(helper.py_func))
+    return bot_compiled(function, boundscheck=True, pipeline_class=StrategyCompiler)
+
+
+def _is_ours(function: Callable[..., Any]) -> bool:
+    return str(function.__module__).split(".")[0] in _OUR_PACKAGES

@@ -16,6 +16,7 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+from arb.bot.error_lines import enter_strategy
 from arb.bot.live import LiveBot
 
 _PARK_TYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
@@ -71,6 +72,7 @@ class Strand:
 
     def _run(self, _first: int) -> None:
         try:
+            enter_strategy()
             self.value = self._strategy(*self._arguments)
         except BaseException as error:  # handed to the host, which lives in another greenlet
             self.error = error

@@ -128,13 +128,18 @@ def test_an_order_on_its_way_is_in_process(call: Any, make: Any) -> None:
     assert call.modify(bot, 0, 1, 98.0, 1.0) == codes.REQUEST_IN_PROCESS
 
 
-def test_requests_for_an_unknown_asset_are_answered(call: Any, make: Any) -> None:
+def test_requests_for_an_unknown_asset_raise(call: Any, make: Any) -> None:
     bot = make()
 
-    assert call.cancel(bot, 7, 1) == codes.ORDER_NOT_FOUND
-    assert call.modify(bot, 7, 1, 99.0, 1.0) == codes.ORDER_NOT_FOUND
-    assert call.submit_to(bot, 7) == codes.INVALID_ORDER_REQUEST
-    call.clear(bot, 7)
+    for request in (
+        lambda: call.cancel(bot, 7, 1),
+        lambda: call.modify(bot, -1, 1, 99.0, 1.0),
+        lambda: call.submit_to(bot, 7),
+        lambda: call.clear(bot, 7),
+    ):
+        with pytest.raises(IndexError, match="asset_no"):
+            request()
+    call.clear(bot, ALL_ASSETS)
 
 
 @pytest.mark.parametrize(("time_in_force", "order_type"), [(4, LIMIT), (254, LIMIT), (GTC, 2), (GTC, 254)])
@@ -310,6 +315,10 @@ def test_a_forgotten_bot_is_freed_and_its_arrays_live_until_then(
 
 
 def test_a_world_of_callbacks_is_a_bot() -> None:
+    @bot_callback(callback_signature("num_assets"))
+    def num_assets(world):
+        return 2
+
     @bot_callback(callback_signature("elapse"))
     def elapse(world, duration):
         return duration + world
@@ -327,11 +336,12 @@ def test_a_world_of_callbacks_is_a_bot() -> None:
     bot = Bot(
         40,
         {
+            "num_assets": num_assets.address,
             "elapse": elapse.address,
             "feed_latency": feed_latency.address,
             "wait_next_feed": wait_next_feed.address,
         },
-        keep=(elapse, feed_latency, wait_next_feed),
+        keep=(num_assets, elapse, feed_latency, wait_next_feed),
     )
 
     assert bot_compiled(look_around)(bot) == (42, 81, 11, 11, 10, 1)

@@ -96,11 +96,11 @@ def test_a_cached_strategy_and_a_cached_helper_keep_the_fact(load: Loader) -> No
     function = load(CALLS.format(name="trades_of_a_cached_helper")).function
     assert uses_anew(function) == (Uses(trades=True), 0)
     assert uses_anew(function) == (Uses(trades=True), 1)
-    # Another strategy, and a helper that comes from Numba's own cache.
+    # Another strategy. Numba's own cache of the helper holds code without checks of bounds, which is not used.
     del sys.modules["uses_helper"]
     text = "import uses_helper\ndef run(bot): return uses_helper.trades_of_a_cached_helper(bot)"
     assert uses_anew(load(text, "other.py").function)[0] == Uses(trades=True)
-    assert sys.modules["uses_helper"].trades_of_a_cached_helper.stats.cache_hits
+    assert not sys.modules["uses_helper"].trades_of_a_cached_helper.stats.cache_hits
 
 
 @pytest.mark.parametrize(
