@@ -12,7 +12,7 @@ from arb.app.facts import facts_of
 from arb.app.legs import instrument_of, leg_of, load_adapter
 from arb.backtest.assets import LegData, backtest_bot, make_asset, vector_range
 from arb.bot.bot import Bot
-from arb.config import Config, load
+from arb.config import Config, load, on_data_grid
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
 from arb.data.convert import Feed, convert
@@ -27,8 +27,8 @@ ETH = ('strategy.symbol="ETHUSDT"', "strategy.max_position_size=1.0", "risk.posi
 
 
 def example(name: str, overrides: tuple[str, ...] = ()) -> Config:
-    """A configuration of `examples`."""
-    return load(EXAMPLES / name / "arbitrage.toml", overrides)
+    """A configuration of `examples`, for its recorded days."""
+    return on_data_grid(load(EXAMPLES / name / "arbitrage.toml", overrides))
 
 
 def replayed(config: Config, folder: Path, rows: int | None = None) -> list[LegData]:

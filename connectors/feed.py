@@ -342,6 +342,8 @@ class Feed:
             self._repair(no)
         elif outcome == Outcome.HELD:
             self._join(no, local_ts)
+        elif outcome == Outcome.OFF_GRID:
+            self._leave_grid(no, local_ts)
 
     def _join(self, no: int, local_ts: int) -> None:
         """Joins what was fetched to what is held, or asks for it."""
@@ -353,6 +355,8 @@ class Feed:
             self._sink.on_rows(no, pipeline.rows)
         if outcome == Outcome.BOOK:
             self._synced(no, local_ts)
+        elif outcome == Outcome.OFF_GRID:
+            self._leave_grid(no, local_ts)
         elif outcome == Outcome.OLD_SNAPSHOT:
             self._event(EventKind.RESYNC, no, "the snapshot is older than the changes", local_ts)
             snapshots.again(no)
@@ -369,6 +373,16 @@ class Feed:
         if not was_stale:
             self._event(EventKind.SYNCED, no, "", local_ts)
         self._set_status(no, FeedStatus.SYNCED)
+
+    def _leave_grid(self, no: int, local_ts: int) -> None:
+        """The configured tick or lot is not the venue's: the book stays unknown, and is not asked for again."""
+        book = self._books[no]
+        if news := book.pipeline.grid_news():
+            self._event(EventKind.GRID, no, news, local_ts)
+            book.cancel()
+            if self._snapshots is not None:
+                self._snapshots.cancel(no)
+            self._set_status(no, FeedStatus.OFF_GRID)
 
     def _doubt(self, no: int, status: FeedStatus) -> None:
         """The book is not known any more: the rows that say so go out at once."""
@@ -399,6 +413,8 @@ class Feed:
 
     def _plan_subscription(self, no: int) -> None:
         book = self._books[no]
+        if book.pipeline.is_off_grid:
+            return
         book.cancel()
         delay = book.pace.delay_ns(self._timers.monotonic_ns())
         book.timer = self._timers.call_later(delay, lambda: self._subscribe_again(no))
@@ -421,7 +437,7 @@ class Feed:
     def _await_book(self, no: int) -> None:
         """Subscribes anew if the snapshot that a subscription begins with does not come."""
         book = self._books[no]
-        if self._snapshots is None:
+        if self._snapshots is None and not book.pipeline.is_off_grid:
             book.cancel()
             book.timer = self._timers.call_later(self._times.book_ns, lambda: self._miss_book(no))
 
@@ -462,7 +478,8 @@ class Feed:
 
     def _set_status(self, no: int, status: FeedStatus) -> None:
         monitor = self._books[no].monitor
-        if monitor.status != status:
+        # A wrong tick or lot is not mended by a new connection.
+        if monitor.status not in (status, FeedStatus.OFF_GRID):
             monitor.status = status
             self._sink.on_status(no, status)
 

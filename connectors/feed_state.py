@@ -27,6 +27,8 @@ class FeedStatus(Enum):
     SYNCED = "synced"
     STALE = "stale"
     """The book was proven, and nothing was heard of it for too long."""
+    OFF_GRID = "off grid"
+    """Its values are not on the configured tick and lot. For good."""
 
 
 class StreamState(NamedTuple):

@@ -206,16 +206,31 @@ def follow_grid(rows, end, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def follow_known(rows, end, state):  # type: ignore[no-untyped-def]
-    """Measures rows[:end] if all are on the grid measured so far. False: they are not, and nothing is measured."""
+def follow_on_grid(rows, end, state):  # type: ignore[no-untyped-def]
+    """Measures rows[:end] if all are on the configured grid. False: they are not, and nothing is measured."""
     px_per, qty_per = _per_unit(state[_PX]), _per_unit(state[_QTY])
+    is_new = False
     for r in range(end):
         px, qty = rows[r].px * px_per, rows[r].qty * qty_per
         if not (abs(px - np.rint(px)) <= px * _ROUNDING and abs(qty - np.rint(qty)) <= qty * _ROUNDING):
-            return False
-    state[_PX, _ROWS] += end
-    state[_QTY, _ROWS] += end
+            if _is_off(rows[r].px, state[_PX]) or _is_off(rows[r].qty, state[_QTY]):
+                return False
+            is_new = True
+    if is_new:
+        follow_grid(rows, end, state)
+    else:
+        state[_PX, _ROWS] += end
+        state[_QTY, _ROWS] += end
     return True
+
+
+@compiled
+def _is_off(value, state):  # type: ignore[no-untyped-def]
+    """Whether a value is no multiple of the configured step."""
+    if not (value > 0.0 and value < np.inf and state[_STEP]):
+        return False
+    mantissa, decimals = _decimal_of(value)
+    return not _is_whole(mantissa, decimals, state[_STEP], state[_STEP_DECIMALS])
 
 
 @compiled

@@ -24,6 +24,7 @@ from connectors.contracts import inverse_reason
 from connectors.errors import DecodeError, InstrumentError
 from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
 from connectors.fuse import FusedBook
+from connectors.grid import GridMeter, fault_text, setting_text
 from connectors.jit import compiled
 from connectors.lag import BUCKETS
 from connectors.lines import record_of
@@ -33,6 +34,8 @@ from connectors.types import MESSAGE_DTYPE, Instrument, Kind, Rows, SequenceRule
 
 #: A frame that is longer is no market data.
 FRAME_BYTES_MAX = 16 << 20
+#: So many rows must have been measured before a step is proposed.
+GRID_ROWS_MIN = 100
 #: More decimals than any price has: a tick times its size is off in the last digits only.
 PX_DECIMALS = 10
 
@@ -66,6 +69,8 @@ class Outcome(Enum):
     """A change is held for a snapshot."""
     BROKEN = "broken"
     """The chain broke: a new snapshot is needed."""
+    OFF_GRID = "off grid"
+    """Its values are not on the configured tick and lot: nothing of the instrument is known any more."""
     OLD_SNAPSHOT = "old snapshot"
     """The snapshot cannot be joined to the changes: another one is needed."""
 
@@ -149,6 +154,7 @@ def warm_up(venue: Venue, instrument: Instrument) -> None:
         pipeline.decode(b"{}", 1)
     pipeline.receive(0)
     pipeline._chain(0)  # noqa: SLF001
+    pipeline._is_on_grid()  # noqa: SLF001
     pipeline._book.make_room(1 << 16)  # noqa: SLF001
     pipeline._sync.resume(Checkpoint(Status.SYNCED, 0))  # noqa: SLF001
     batch = Batch()
@@ -178,6 +184,11 @@ class Pipeline:
         self._book = FusedBook(instrument.tick_size, instrument.lot_size, is_window=not self.is_fetched)
         self._snapshot = b""
         self._snapshot_id = 0
+        self._grid = GridMeter(instrument.tick_size, instrument.lot_size)
+        #: Whether values were received that are not on the configured tick and lot. Then the book stays unknown.
+        self.is_off_grid = False
+        #: How much of that was reported: nothing, that it is so, what to write instead.
+        self._grid_news = 0
         #: The local time of the newest row, on the venues' clock.
         self._times = np.zeros(1, np.int64)
         self._venue = venue
@@ -195,7 +206,7 @@ class Pipeline:
     @property
     def needs_fetch(self) -> bool:
         """Whether a snapshot is to be fetched now: changes are held, and none is here that could join them."""
-        return not self.is_synced and self._sync.held_count > 0 and not self._snapshot
+        return not (self.is_synced or self._snapshot or self.is_off_grid) and self._sync.held_count > 0
 
     @property
     def gap_count(self) -> int:
@@ -210,6 +221,19 @@ class Pipeline:
     def slow_frames(self) -> int:
         """Frames that needed the JSON decoder."""
         return self._decoder.slow_frames
+
+    def grid_news(self) -> str:
+        """What contradicts the configured tick and lot, once; once more when it is known what to write instead.
+
+        "" for no news.
+        """
+        measured, (_, symbol, tick_size, lot_size) = self._grid.measured, self._instrument
+        is_settled = measured.rows >= GRID_ROWS_MIN
+        if not self.is_off_grid or self._grid_news >= 1 + is_settled:
+            return ""
+        self._grid_news = 1 + is_settled
+        fault = fault_text(measured, tick_size, lot_size)
+        return f"{fault}; write {setting_text(measured)} in [symbols.{symbol}]" if is_settled else fault
 
     def touch(self) -> Touch:
         """The touch by all that was received, of a run by all that was handed on; NaN unless the book is proven."""
@@ -244,7 +268,7 @@ class Pipeline:
 
         `counts` and `lag_counts` are a monitor's (`connectors.feed_state`), a row a stream.
         """
-        parts = Parts(self._sync, self._clock, self._book, self._times)
+        parts = Parts(self._sync, self._clock, self._book, self._times, self._grid)
         symbols = symbol_table([self._instrument.symbol])
         self._runs = Runs(self._venue, symbols, openings, parts, counts, lag_counts)
         return self._runs
@@ -261,6 +285,8 @@ class Pipeline:
         if kind in (Kind.CONTROL, Kind.OTHER):
             self.rows = self.rows[:0]
             return Outcome.NOTHING
+        if not self._is_on_grid():
+            return self._leave_grid(offset_ns)
         gaps = self._sync.gap_count
         self._chain(offset_ns)
         if self._sync.gap_count != gaps and self._sync.status == Status.UNSYNCED:
@@ -280,7 +306,7 @@ class Pipeline:
         if self._decoder.decode(body, local_ts) != Kind.SNAPSHOT:
             raise DecodeError(self._instrument.venue, "the answer is no snapshot", body)
         last_id = int(self._decoder.messages[0]["last_id"])
-        if not self._snapshot or last_id < self._snapshot_id:
+        if self._is_on_grid() and (not self._snapshot or last_id < self._snapshot_id):
             self._snapshot, self._snapshot_id = body, last_id
 
     def join(self, local_ts: int, offset_ns: int) -> Outcome:
@@ -288,6 +314,8 @@ class Pipeline:
 
         NOTHING: there is none, or it waits for a change that comes behind it.
         """
+        if self.is_off_grid:
+            return self._leave_grid(offset_ns)
         self.rows = self.rows[:0]
         if not self._snapshot or self._sync.held_last_id <= self._snapshot_id:
             return Outcome.NOTHING
@@ -302,6 +330,20 @@ class Pipeline:
         rows = self._sync.doubt(local_ts)
         self._clock.stamp(rows)
         self.rows = self._book.fuse(rows)
+
+    def _is_on_grid(self) -> bool:
+        """Measures the frame decoded last; False from the first one on that contradicts the configured grid."""
+        decoder = self._decoder
+        rows = decoder.rows[: int(decoder.messages[0]["row_end"])]
+        if self._grid.follow(rows) and self._grid.is_off:
+            self.is_off_grid = True
+        return not self.is_off_grid
+
+    def _leave_grid(self, offset_ns: int) -> Outcome:
+        """Forgets the book behind the frame decoded last; once."""
+        self._clock.offset_ns = offset_ns
+        self.doubt(int(self._decoder.messages[0]["local_ts"]))
+        return Outcome.OFF_GRID
 
     def _chain(self, offset_ns: int) -> None:
         decoder = self._decoder

@@ -1,8 +1,9 @@
 """Plain frames of one instrument that came in one read: decoded, chained, stamped and fused in one compiled call. Pure.
 
 A frame is plain where nothing but rows comes of it: it has the parser's strict form, is of a stream that was asked for,
-its book is proven before and behind it, and the clocks' offset stays what it is. Most frames are. At the first one that
-is not, a run ends with nothing of it done, and `connectors.pipeline` takes that frame step by step, by the same parts.
+its book is proven before and behind it, its values are on the configured tick and lot, and the clocks' offset stays
+what it is. Most frames are. At the first one that is not, a run ends with nothing of it done, and
+`connectors.pipeline` takes that frame step by step, by the same parts.
 So this only saves calls, of which a step of its own for each frame needs dozens. The compiled code finds its arrays in
 a table of addresses: handed over one by one, they would cost more than the work on a lone frame. One thread.
 """
@@ -23,6 +24,8 @@ from connectors.book import BookSync, receive_messages
 from connectors.clock import OFFSET, RowClock, set_times
 from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
 from connectors.fuse import BEST, NO_TICK, SIDE_FIELDS, FusedBook, best_qty_of, fits, fuse_rows, rows_out_max
+from connectors.grid import STATE_FIELDS as GRID_FIELDS
+from connectors.grid import GridMeter, follow_on_grid
 from connectors.jit import compiled
 from connectors.lag import BUCKETS, bucket_of
 from connectors.level_table import LEVEL
@@ -75,6 +78,7 @@ class Parts(NamedTuple):
     fused: FusedBook
     #: The local time of the newest row.
     times: NDArray[np.int64]
+    grid: GridMeter
 
 
 class KnownTouch(NamedTuple):
@@ -192,6 +196,7 @@ class Runs:
             self._counts,
             self._lag_counts,
             self._results,
+            self._parts.grid.state,
         )
         self._table = address_table(self._bound)
 
@@ -295,6 +300,7 @@ def _run_at(parse_frame: Any) -> Any:
         counts = carray(as_pointer(table[24, 0]), (table[24, 1], 3), np.int64)
         lags = carray(as_pointer(table[25, 0]), (table[25, 1], BUCKETS), np.int64)
         results = carray(as_pointer(table[26, 0]), table[26, 1], np.int64)
+        grid = carray(as_pointer(table[27, 0]), (table[27, 1], GRID_FIELDS), np.int64)
 
         results[_WHY], results[_LEAD] = _ENDED, NO_LEAD
         if state[STATUS] != Status.SYNCED:
@@ -320,6 +326,8 @@ def _run_at(parse_frame: Any) -> Any:
             rows = parse_frame(text, begin, ends[k], symbols, stamps[k], decoded, 0, message)
             message.local_ts = stamps[k]
             if rows < 0 or not _is_plain(rules[0], state, message, lead_max):
+                return k - first
+            if not follow_on_grid(decoded, rows, grid):
                 return k - first
             message.row_start, message.row_end = 0, rows
             count = receive_messages(

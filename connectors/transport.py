@@ -107,6 +107,8 @@ class EventKind(Enum):
     """The local clock was set, or the clock of the venue is off, or right again."""
     STAMP = "stamp"
     """A message was stamped with a time that is not believed."""
+    GRID = "grid"
+    """Values of an instrument are not on the configured tick and lot."""
 
 
 class Event(NamedTuple):

@@ -25,6 +25,7 @@ from arb.app.dryrun import DryRunResult, refuse_lost
 from arb.app.feeds import LiveFeed, open_feed
 from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import instrument_of, leg_of, load_adapter
+from arb.app.listings import refuse_unlisted_grids
 from arb.app.run_files import (
     common_manifest,
     configured_offset_ns,
@@ -218,13 +219,14 @@ class LiveRun:
             stack.callback(watchdog.close)
             await self._enter_sandbox(stack)
             await asyncio.sleep(0)  # what a signal asked for until here is done
+            unlisted = [] if self._stop_reason else await refuse_unlisted_grids(self._symbols(), self._over)
             if self._stop_reason:
                 return
             stack.push_async_callback(self._close_feeds)
             self._open_feeds(offset)
             self.has_begun = True
             self._folder.keep()
-            for note in slow_answer_notes(self._config):
+            for note in unlisted + slow_answer_notes(self._config):
                 self._log.event("warning", note)
             for note in self._notes:
                 self._log.event("note", note)
@@ -252,6 +254,13 @@ class LiveRun:
             self._timer.cancel()
         for feed, _ in self._feeds:
             await feed.close()
+
+    def _symbols(self) -> list[tuple[VenueConfig, list[str]]]:
+        """The venues of the legs with their symbols."""
+        return [
+            (venue, [leg.symbol for leg in self._legs if leg.venue == name])
+            for name, venue in self._venues.items()
+        ]
 
     def _open_feeds(self, offset: OffsetEstimator) -> None:
         by_venue: dict[str, list[int]] = {}
@@ -364,7 +373,13 @@ class LiveRun:
     def _left(self, outcome: str) -> SessionLeft:
         session, record, state = self._session, self._session.record, self._frames.state
         legs = [
-            LegLeft(session.rows_of(n), session.gaps_of(n), session.spells_of(n), session.lags_of(n))
+            LegLeft(
+                session.rows_of(n),
+                session.gaps_of(n),
+                session.spells_of(n),
+                session.lags_of(n),
+                session.off_grid_of(n),
+            )
             for n in range(len(self._legs))
         ]
         return SessionLeft(

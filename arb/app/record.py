@@ -19,9 +19,10 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import arb
-from arb.app.display import Display, warnings_on
+from arb.app.display import Display, warnings_on, write_error
 from arb.app.feeds import LiveFeed, instrument_at, open_feed, venue_transport
 from arb.app.legs import load_adapter
+from arb.app.listings import refuse_unlisted_grids
 from arb.app.record_tap import NoSink, Origins, RecorderTap
 from arb.app.running_sandbox import with_sandbox
 from arb.app.serve import SANDBOX_SEED, seeded_sandbox
@@ -39,12 +40,17 @@ _SHOW_S = 1.0
 
 
 class Line(NamedTuple):
-    """Where one instrument stands. `trouble`: why its venue was not heard last, or ""; `refused`: topics, and why."""
+    """Where one instrument stands.
+
+    `trouble`: why its venue was not heard last, or ""; `refused`: topics, and why; `off_grid`: why its values are not
+    on the configured tick and lot, or "".
+    """
 
     venue: str
     state: InstrumentState
     trouble: str
     refused: Mapping[str, str] = MappingProxyType({})
+    off_grid: str = ""
 
 
 class Progress(NamedTuple):
@@ -54,6 +60,16 @@ class Progress(NamedTuple):
     elapsed_s: float
     lines: tuple[Line, ...]
     recorder: RecorderState
+
+
+def off_grid_text(progress: Progress) -> str:
+    """Instruments whose values are not on the configured tick and lot, and what to write; "" for none."""
+    told = [
+        f"{line.venue}:{line.state.symbol} is off the configured grid: {line.off_grid}"
+        for line in progress.lines
+        if line.off_grid
+    ]
+    return f"{'; '.join(told)}; its frames were recorded as they are" if told else ""
 
 
 def refusal_text(progress: Progress) -> str:
@@ -176,7 +192,9 @@ class _Session:
     def progress(self, recorder: Recorder) -> Progress:
         """Where it stands now."""
         lines = tuple(
-            Line(one.venue.name, state, tap.trouble, live.feed.refused(no))
+            Line(
+                one.venue.name, state, tap.trouble, live.feed.refused(no), tap.off_grid.get(state.symbol, "")
+            )
             for one, live, tap in zip(self._wanted, self._feeds, self._taps, strict=False)
             for no, state in enumerate(live.feed.states())
         )
@@ -196,6 +214,10 @@ class _Session:
                     seeded_sandbox(venues, [(w.venue.name, s) for w in self._wanted for s in w.symbols])
                 )
                 venues = with_sandbox(venues, sandbox.urls)
+            if self._ending is None:
+                asked = [(venues[one.venue.name], one.symbols) for one in self._wanted]
+                for note in await refuse_unlisted_grids(asked, self._has_ended):
+                    display.line(partial(write_error, f"warning: {note}"))
             if self._ending is not None:
                 return self._ending
             stack.push_async_callback(self._close)

@@ -122,6 +122,8 @@ class RecorderTap:
         self.lost_frames = 0
         #: Why the venue could not be heard last, "" if it could be.
         self.trouble = ""
+        #: By symbol, why its values are not on the configured tick and lot.
+        self.off_grid: dict[str, str] = {}
 
     def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
         """See `connectors.feed.Tap`."""
@@ -143,6 +145,8 @@ class RecorderTap:
         """See `connectors.feed.Tap`."""
         if event.kind in _TROUBLES:
             self.trouble = event.text
+        if event.kind == EventKind.GRID:
+            self.off_grid[event.symbol] = event.text
         if self._has_failed:
             return
         try:

@@ -35,6 +35,8 @@ class LegLeft(NamedTuple):
     gaps: int
     book: BookSpells
     lags: Sequence[tuple[int, int]]
+    #: Why its values are not on the configured tick and lot, "" where they are: then it was unknown from there on.
+    off_grid: str = ""
 
 
 class SessionLeft(NamedTuple):
@@ -109,6 +111,11 @@ def _manifest(folder: Path, legs: Sequence[Leg], left: SessionLeft) -> dict[str,
         notes.append(
             f"{left.late} rows came later than [dry_run] disorder_ms allows; fills may differ from the venue's"
         )
+    notes += [
+        f"{leg.name}: off the configured grid, and unknown from there on: {own.off_grid}"
+        for leg, own in zip(legs, left.legs, strict=True)
+        if own.off_grid
+    ]
     return {
         **left.head,
         "first_day": min(days),
@@ -142,6 +149,7 @@ def _input(folder: Path, leg: Leg, left: LegLeft, created_day: str) -> dict[str,
         "gaps": left.gaps,
         "book": msgspec.to_builtins(left.book),
         "is_carried": False,
+        "off_grid": left.off_grid,
     }
 
 

@@ -71,7 +71,7 @@ def _left(kept: Kept, told: Told) -> SessionLeft:
     return SessionLeft(
         head=kept.head,
         legs=[
-            LegLeft(leg.rows, leg.gaps, leg.spells, lags)
+            LegLeft(leg.rows, leg.gaps, leg.spells, lags, leg.off_grid)
             for leg, lags in zip(last.legs, kept.lags, strict=True)
         ],
         marks=kept.marks,

@@ -11,6 +11,7 @@ from pathlib import Path
 from arb.app.checks import Check, Level, compiled_check, disk_check, files_check, listing_checks, python_check
 from arb.app.feeds import instrument_at, open_feed, venue_transport
 from arb.app.legs import load_adapter
+from arb.app.listings import Unanswered, ask_listings
 from arb.app.record_tap import NoSink
 from arb.app.running_sandbox import with_sandbox
 from arb.app.serve import seeded_sandbox
@@ -24,7 +25,7 @@ from connectors.pipeline import warm_up
 from connectors.rest import HttpRest
 from connectors.sockets import new_event_loop
 from connectors.transport import Event, EventKind, RestAnswer
-from connectors.types import Listing, RestRequest, Venue
+from connectors.types import Venue
 
 _MS = 1_000_000
 #: Requests for the time; the fastest counts.
@@ -32,8 +33,6 @@ _TIME_REQUESTS = 3
 #: A clock that is farther off is told; beyond the second Binance refuses orders from the future.
 _CLOCK_WARN_NS, _CLOCK_FAIL_NS = 250 * _MS, 1000 * _MS
 _CLOCK_STEP = "let NTP set the clock (timedatectl set-ntp true, or chrony)"
-#: Pages of listings that are read at most.
-_PAGES_MAX = 20
 _NETWORK_STEP = "look at network, DNS, firewall and proxy, and at [connection] of {file}"
 #: What a status says that a look at the network would not.
 _STATUS_STEPS = {
@@ -55,7 +54,13 @@ class _Trouble:
 
     def on_event(self, event: Event) -> None:
         """See `connectors.feed.Tap`."""
-        if event.kind in (EventKind.DISCONNECT, EventKind.ERROR, EventKind.GARBAGE, EventKind.REFUSED):
+        if event.kind in (
+            EventKind.DISCONNECT,
+            EventKind.ERROR,
+            EventKind.GARBAGE,
+            EventKind.REFUSED,
+            EventKind.GRID,
+        ):
             self.text = event.text
 
 
@@ -179,28 +184,13 @@ async def _stream_check(venue: VenueConfig, symbols: Sequence[str], timeout_s: f
 async def _listing_checks(
     venue: VenueConfig, adapter: Venue, rest: HttpRest, symbols: Sequence[str]
 ) -> list[Check]:
-    listings: dict[str, Listing] = {}
-    request: RestRequest | None = adapter.listings_request(symbols)
-    for _ in range(_PAGES_MAX):
-        if request is None or all(symbol in listings for symbol in symbols):
-            break
-        answer = await rest.ask(request)
-        # Binance refuses a request that names a symbol which it does not have.
-        if answer.status == 400:
-            break
-        if answer.status != 200:
-            return [_no_answer(f"{venue.name} listings", venue, answer)]
-        try:
-            page = adapter.listings_of(answer.body)
-        except DecodeError as error:
-            step = f"correct rest_api_url of {venue.file}"
-            return [Check(f"{venue.name} listings", Level.FAIL, f"no answer of the venue: {error}", step)]
-        listings |= {listing.symbol: listing for listing in page.listings}
-        request = page.next
-    if not listings and len(symbols) > 1:
-        # One of them is not there: each for itself tells which.
-        found = [await _listing_checks(venue, adapter, rest, [symbol]) for symbol in symbols]
-        return [check for checks in found for check in checks]
+    listings = await ask_listings(adapter, rest, symbols)
+    if isinstance(listings, Unanswered):
+        if not listings.reason:
+            return [_no_answer(f"{venue.name} listings", venue, listings.answer)]
+        step = f"correct rest_api_url of {venue.file}"
+        text = f"no answer of the venue: {listings.reason}"
+        return [Check(f"{venue.name} listings", Level.FAIL, text, step)]
     return [
         check
         for symbol in symbols

@@ -43,9 +43,10 @@ def record(
     """Record live market data, frame by frame, for backtests.
 
     Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
-    them. Exit code 4: nothing came of an instrument. Public streams only: no keys, no orders.
+    them. Exit code 4: nothing came of an instrument; 2: the venue refuses one, or its tick or lot is another. Public
+    streams only: no keys, no orders.
     """
-    from arb.app.record import Ending, record, refusal_text
+    from arb.app.record import Ending, off_grid_text, record, refusal_text
     from arb.app.wanted import wanted_of
     from arb.cli.record_view import silences, view_of
 
@@ -55,7 +56,8 @@ def record(
         with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
             ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
             stack.enter_context(signals_call(lambda _: None))  # it is over: signals change nothing
-            silent, refusals = silences(progress), refusal_text(progress)
+            silent = silences(progress)
+            refusals = "; ".join(filter(None, (off_grid_text(progress), refusal_text(progress))))
             code = ExitCode.DIFFERENCES if silent else ExitCode.DONE
             if ending == Ending.INTERRUPTED:
                 code = ExitCode.INTERRUPTED

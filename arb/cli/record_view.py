@@ -26,6 +26,7 @@ _STYLES = {
     FeedStatus.SYNCING: "yellow",
     FeedStatus.STALE: "yellow",
     FeedStatus.DOWN: "red",
+    FeedStatus.OFF_GRID: "bold red",
 }
 
 
@@ -149,6 +150,7 @@ def progress_table(progress: Progress) -> Group:
             "-" if state.age_ns < 0 else f"{state.age_ns / 1e9:.1f}",
         )
     troubles = {line.venue: line.trouble for line in progress.lines if line.trouble}
+    troubles |= {_name(line): f"off grid: {line.off_grid}" for line in progress.lines if line.off_grid}
     troubles |= {
         _name(line): f"refused: {topic}: {why}"
         for line in progress.lines
@@ -173,7 +175,11 @@ def status_line(progress: Progress) -> str:
     ]
     parts += [
         f"{_name(line)} {'refused' if line.refused else line.state.status.value}"
-        + (f" ({why[:120]})" if (why := "; ".join(line.refused.values()) or line.trouble) else "")
+        + (
+            f" ({why[:120]})"
+            if (why := "; ".join(line.refused.values()) or line.off_grid or line.trouble)
+            else ""
+        )
         for line in progress.lines
         if line.state.status != FeedStatus.SYNCED
     ]
@@ -201,6 +207,7 @@ def _instrument(line: Line) -> dict[str, Any]:
         "age_s": None if state.age_ns < 0 else round(state.age_ns / 1e9, 3),
         "trouble": line.trouble,
         "refused": dict(line.refused),
+        "off_grid": line.off_grid,
         "streams": {
             one.stream.value: {"messages": one.messages, "bytes": one.bytes} for one in state.streams
         },

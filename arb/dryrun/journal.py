@@ -41,6 +41,8 @@ class LegKept(msgspec.Struct, frozen=True):
     gaps: int
     spells: BookSpells
     lags: list[tuple[int, int]]
+    #: Why its values are not on the configured tick and lot, "" where they are.
+    off_grid: str = ""
 
 
 class Opening(msgspec.Struct, frozen=True, tag="opening"):

@@ -72,6 +72,8 @@ class _LegState:
         self.spells = SpellFinder()
         self.first_ts = self.last_ts = 0
         self.gaps = 0
+        #: Why its values are not on the configured tick and lot, "" where they are.
+        self.off_grid = ""
         self.lags = FeedLags()
         self.age = AgeWatch()
         #: How many marks and lags the last moment had.
@@ -89,7 +91,7 @@ class _LegState:
         """The leg at this moment; what it has of samples is not told again."""
         lags, self.lags_kept = self.lags.samples[self.lags_kept :], len(self.lags.samples)
         marks = self.marks
-        return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags)
+        return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags, self.off_grid)
 
     def new_marks(self) -> np.ndarray[Any, Any]:
         """The marks since the last call."""
@@ -219,6 +221,8 @@ class Session:
             leg = self._states[leg_no].leg
             if event.symbol in ("", leg.symbol):
                 self._states[leg_no].gaps += event.kind == EventKind.GAP
+                if event.kind == EventKind.GRID:
+                    self._states[leg_no].off_grid = event.text
                 self._recorder.event(leg.venue, leg.symbol, event.local_ts, event.kind.value, event.text)
         name = f"{event.venue}:{event.symbol}" if event.symbol else event.venue
         if self._unreached.is_news(event):
@@ -231,7 +235,7 @@ class Session:
         """Legs of which no row came, each with the reason where one is known."""
         return [
             f"{state.leg.name} ({reason})"
-            if (reason := self._unreached.reason(state.leg.venue))
+            if (reason := state.off_grid or self._unreached.reason(state.leg.venue))
             else state.leg.name
             for state in self._states
             if not state.marks.rows
@@ -291,6 +295,10 @@ class Session:
     def gaps_of(self, leg_no: int) -> int:
         """How often the chain of the leg's book broke."""
         return self._states[leg_no].gaps
+
+    def off_grid_of(self, leg_no: int) -> str:
+        """Why the leg's values are not on the configured tick and lot; "" where they are."""
+        return self._states[leg_no].off_grid
 
     def rows_of(self, leg_no: int) -> int:
         """Rows that the strategy was told of."""

@@ -25,7 +25,7 @@ from arb.bot.backtest import hashmap_bot
 from arb.bot.recorder import Recorder
 from arb.bot.strategies import compile_strategy
 from arb.cli import cli
-from arb.config import load
+from arb.config import load, on_data_grid
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days
 from arb.data.convert import Feed, convert
@@ -336,6 +336,7 @@ class World(NamedTuple):
 
 def world(pair: str, symbol: str) -> World:
     config = load(example(pair), [*settings(symbol), f"data.directory={json.dumps(str(RECORDINGS))}"])
+    config = on_data_grid(config)
     legs = [leg_of(leg) for leg in config.legs]
     days = select_days(RECORDINGS, [(leg.venue, leg.symbol) for leg in legs], DAY, DAY)
     feeds = [

@@ -62,6 +62,9 @@ CLOCK_JUMPS_S = (-10, -3, -1, 1, 3, 60, 600, 3600)
 ID_FAULTS = ("ids step back", "touch ids step back")
 QUIET_FAULTS = ("silence with pongs", "quiet market")
 
+#: What does not end: an instrument with another tick than the configured one stays unknown.
+LASTING_FAULTS = ("tick change",)
+
 #: Every fault; those of the REST interface happen where books are fetched.
 FAULTS = (
     *FRAME_FAULTS,
@@ -69,6 +72,7 @@ FAULTS = (
     *("refused connect", "half-open connect", "half-open", "server shutdown"),
     *CLOCK_FAULTS,
     *("snapshot ahead", *ID_FAULTS, *QUIET_FAULTS),
+    *LASTING_FAULTS,
 )
 REST_FAULTS = ("slow snapshot", "old snapshot", "bad answer", "snapshot ahead")
 
@@ -255,6 +259,8 @@ class Chaos:
         #: True times at which the books were fresh last.
         self._fresh_ns = [0] * symbols
         self._beside_since = 1 << 62
+        #: Since when the last instrument has another tick.
+        self._off_grid_since = 0
 
     def run(self, span_ns: int = 120 * S, faults: tuple[str, ...] = FAULTS) -> Report:
         """Lets time pass with faults among `faults` at times of chance. Raises LieError."""
@@ -304,6 +310,8 @@ class Chaos:
             faults.hit(fault, self.timers.true_ns() + length)
         elif fault in ID_FAULTS or fault in QUIET_FAULTS:
             self._inject_at_server(fault)
+        elif fault == "tick change":
+            self._change_tick()
         elif fault == "stamp":
             faults.frames.append((fault, chance.choice((("depth",), ("touch",), ("trade",)))))
         elif fault == "refused connect":
@@ -314,6 +322,14 @@ class Chaos:
             self._drop("reset")
         elif self.net.connections:
             self._inject_on_connection(fault, chance.choice(self.net.connections))
+
+    def _change_tick(self) -> None:
+        """Once in a seed, and not for its first instrument: what was lost so does not come back."""
+        market = list(self.server.markets.values())[-1]
+        if len(self.server.markets) > 1 and not market.is_tick_changed:
+            market.change_tick()
+            self._off_grid_since = self.timers.true_ns()
+            self.net.faults.hit("tick change", self.timers.true_ns())
 
     def _inject_at_server(self, fault: str) -> None:
         length = int(self.chance.uniform(1, 20) * S)
@@ -374,6 +390,10 @@ class Chaos:
         faults, now = self.net.faults, self.timers.true_ns()
         for no in range(len(self.server.markets)):
             touch = self.watch.check(no)
+            if list(self.server.markets.values())[no].is_tick_changed:
+                if touch is not None and now > self._off_grid_since + RECOVERY_NS:
+                    raise LieError(f"a touch off the grid is shown: {touch}")
+                continue
             if self._is_quiet:
                 self.looks += 1
                 self.known += touch is not None

@@ -28,6 +28,8 @@ class SimMarket:
         self.venue = venue
         self.symbol = symbol
         self._chance = chance
+        #: A decimal behind those of the tick, from `change_tick` on.
+        self._finer = ""
         self._middle = 10_000 + chance.randrange(1000)
         #: Lots by tick: bids, asks.
         self.sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
@@ -85,7 +87,7 @@ class SimMarket:
         if self.is_bybit:
             self.u += 1
             return self._bybit_book("delta", bids, asks, now_ns)
-        levels = f'"b":[{_levels(bids)}],"a":[{_levels(asks)}]'
+        levels = f'"b":[{self._levels(bids)}],"a":[{self._levels(asks)}]'
         head = f'"e":"depthUpdate","E":{now_ns // MS},'
         ids = f'"s":"{self.symbol}","U":{first},"u":{self.id},'
         if self.venue == "binance_usdm":
@@ -113,7 +115,9 @@ class SimMarket:
             # What was not sent yet is in it, and will be sent again: quantities are absolute.
             return self._bybit_book("snapshot", bids, asks, now_ns)
         times = f'"E":{now_ns // MS},"T":{now_ns // MS},' if self.venue == "binance_usdm" else ""
-        return f'{{"lastUpdateId":{self.id},{times}"bids":[{_levels(bids)}],"asks":[{_levels(asks)}]}}'
+        return (
+            f'{{"lastUpdateId":{self.id},{times}"bids":[{self._levels(bids)}],"asks":[{self._levels(asks)}]}}'
+        )
 
     def touch_frame(self, now_ns: int) -> str:
         """The best levels now."""
@@ -122,7 +126,7 @@ class SimMarket:
         if self.is_bybit:
             number = self.id - self.touch_behind
             return self._bybit_book("snapshot", *best, now_ns, depth=1, u=number, seq=number)
-        px, qty = _px, _qty
+        px, qty = self._px, _qty
         text = f'"b":"{px(bid)}","B":"{qty(best[0][0][1])}","a":"{px(ask)}","A":"{qty(best[1][0][1])}"'
         number = self.id - self.touch_behind
         if self.venue == "binance_usdm":
@@ -133,20 +137,20 @@ class SimMarket:
     def _trade_frame(self, now_ns: int) -> str:
         self._trade_no += 1
         tick, lots = self._middle, self._trade_no
-        self.trades.append((float(_px(tick)), float(_qty(lots))))
+        self.trades.append((float(self._px(tick)), float(_qty(lots))))
         stamp = now_ns // MS
         if self.is_bybit:
             self.id += 1
             self._note()
             return (
                 f'{{"topic":"publicTrade.{self.symbol}","type":"snapshot","ts":{stamp},"data":[{{"T":{stamp},'
-                f'"s":"{self.symbol}","S":"Buy","v":"{_qty(lots)}","p":"{_px(tick)}","i":"t{self._trade_no}",'
+                f'"s":"{self.symbol}","S":"Buy","v":"{_qty(lots)}","p":"{self._px(tick)}","i":"t{self._trade_no}",'
                 f'"BT":false,"RPI":false,"seq":{self.id}}}]}}'
             )
         extra = ',"X":"MARKET"' if self.venue == "binance_usdm" else ""
         return (
             f'{{"e":"trade","E":{stamp},"T":{stamp},"s":"{self.symbol}","t":{self._trade_no},'
-            f'"p":"{_px(tick)}","q":"{_qty(lots)}"{extra},"m":false}}'
+            f'"p":"{self._px(tick)}","q":"{_qty(lots)}"{extra},"m":false}}'
         )
 
     def _bybit_book(
@@ -162,7 +166,7 @@ class SimMarket:
         stamp = now_ns // MS
         return (
             f'{{"topic":"orderbook.{depth}.{self.symbol}","type":"{kind}","ts":{stamp},'
-            f'"data":{{"s":"{self.symbol}","b":[{_levels(bids)}],"a":[{_levels(asks)}],'
+            f'"data":{{"s":"{self.symbol}","b":[{self._levels(bids)}],"a":[{self._levels(asks)}],'
             f'"u":{u or self.u},"seq":{seq or self.id}}},"cts":{stamp}}}'
         )
 
@@ -193,21 +197,30 @@ class SimMarket:
         self._first_id = self._first_id or self.id
         self._note()
 
+    @property
+    def is_tick_changed(self) -> bool:
+        return bool(self._finer)
+
+    def change_tick(self) -> None:
+        """From the next change on, prices have a decimal more than those of the tick."""
+        self._finer = "5"
+
+    def _px(self, tick: int) -> str:
+        return f"{tick // 10}.{tick % 10}{self._finer}"
+
+    def _levels(self, levels: list[tuple[int, int]]) -> str:
+        return ",".join(f'["{self._px(tick)}","{_qty(lots)}"]' for tick, lots in levels)
+
     def _note(self) -> None:
         self.step_of[self.id] = self.steps
         bid, ask = max(self.sides[0]), min(self.sides[1])
         self.truth[self.id] = TrueTouch(
-            float(_px(bid)), float(_qty(self.sides[0][bid])), float(_px(ask)), float(_qty(self.sides[1][ask]))
+            float(self._px(bid)),
+            float(_qty(self.sides[0][bid])),
+            float(self._px(ask)),
+            float(_qty(self.sides[1][ask])),
         )
-
-
-def _px(tick: int) -> str:
-    return f"{tick // 10}.{tick % 10}"
 
 
 def _qty(lots: int) -> str:
     return f"{lots // 1000}.{lots % 1000:03d}"
-
-
-def _levels(levels: list[tuple[int, int]]) -> str:
-    return ",".join(f'["{_px(tick)}","{_qty(lots)}"]' for tick, lots in levels)

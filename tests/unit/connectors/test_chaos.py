@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.chaos import FAULTS, READ_NS, REST_FAULTS, SIM_VENUES, Chaos, LieError
+from support.chaos import FAULTS, LASTING_FAULTS, READ_NS, REST_FAULTS, SIM_VENUES, Chaos, LieError
 from support.sim_time import S
 
 from connectors.feed_state import FeedStatus
@@ -20,7 +20,7 @@ def test_what_is_published_is_unknown_or_true(seed: int) -> None:
 
 
 @pytest.mark.parametrize("venue", SIM_VENUES)
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in LASTING_FAULTS])
 @pytest.mark.parametrize("read_ns", [0, READ_NS])
 def test_a_feed_recovers_from_each_fault(venue: str, fault: str, read_ns: int) -> None:
     if fault in REST_FAULTS and venue.startswith("bybit"):

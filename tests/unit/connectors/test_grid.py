@@ -12,7 +12,7 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.grid import GridMeter, Measured, follow_known, is_coarser, is_multiple, off_quantities_max
+from connectors.grid import GridMeter, Measured, follow_on_grid, is_coarser, is_multiple, off_quantities_max
 from connectors.types import Rows
 
 
@@ -137,15 +137,17 @@ def test_how_many_quantities_may_be_off(rows: int, most: int) -> None:
 
 def test_what_is_new_is_said_once() -> None:
     meter = GridMeter(0.1, 0.001)
-    rows = rows_of(["60000.1", "60000.3"], ["0.001", "0.003"])
-    assert not follow_known(rows, 2, meter.state)
-    assert meter.measured.rows == 0
-    assert meter.follow(rows)
+    rows = rows_of(["60000.2", "60000.4"], ["0.001", "0.003"])
+    assert follow_on_grid(rows, 2, meter.state)
+    assert (meter.measured.rows, meter.measured.tick_size, meter.measured.lot_size) == (2, "0.2", "0.001")
     assert not meter.follow(rows)
-    assert follow_known(rows, 2, meter.state)
-    assert meter.measured.rows == 6
-    finer = rows_of(["60000.15"])
-    assert not follow_known(finer, 1, meter.state)
+    assert meter.follow(rows_of(["60000.3"]))
+    assert meter.measured.rows == 5
+    # What is off the configured grid is not measured there.
+    finer = rows_of(["60000.4", "60000.15"])
+    before = meter.state.copy()
+    assert not follow_on_grid(finer, 2, meter.state)
+    assert (meter.state == before).all()
     assert not meter.is_off
     assert meter.follow(finer)
     assert meter.is_off
