@@ -9,7 +9,7 @@ from hftbacktest import ROIVectorMarketDepthBacktest
 from numba import njit
 
 from arb.app.facts import facts_of
-from arb.app.legs import instrument_of, leg_of, load_adapter
+from arb.app.legs import KnownGrids, instrument_of, leg_of, load_adapter
 from arb.backtest.assets import LegData, backtest_bot, make_asset, vector_range
 from arb.bot.bot import Bot
 from arb.config import Config, load, on_data_grid
@@ -35,12 +35,14 @@ def replayed(config: Config, folder: Path, rows: int | None = None) -> list[LegD
     """Both legs with their rows of 2024-08-08, all or the first `rows`."""
     legs = [leg_of(leg) for leg in config.legs]
     recordings = find_recordings(folder)
+    grids = KnownGrids.of_config(config)
     feeds = [
         Feed(
             load_adapter(configured.venue),
             [_first_day(recordings, leg)],
             leg.feed_latency_ns,
             instrument_of(leg),
+            *grids.source(configured.venue, leg.symbol),
         )
         for configured, leg in zip(config.legs, legs, strict=True)
     ]
