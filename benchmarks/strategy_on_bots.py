@@ -68,11 +68,11 @@ def our_bot(legs: list[LegData], limits: Limits | None) -> Bot:
     return backtest_bot(legs, limits, keep_trades=False)
 
 
-def peer_bot(legs: list[LegData], *, keep_trades: bool = False) -> Any:
+def peer_bot(legs: list[LegData]) -> Any:
     """hftbacktest's own jitclass bot over the same assets."""
     assets = []
     for leg in legs:
-        asset = make_asset(leg, keep_trades=keep_trades)
+        asset = make_asset(leg, keep_trades=False)
         price_range = vector_range(leg)
         if price_range is None:
             raise ValueError("the recording does not fit a vector book")

@@ -29,9 +29,12 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "examples")]
 
 import strategy_on_bots as bots  # noqa: E402
 from click.testing import CliRunner  # noqa: E402
+from hftbacktest import HashMapMarketDepthBacktest, ROIVectorMarketDepthBacktest  # noqa: E402
 from hftbacktest import Recorder as PeerRecorder  # noqa: E402
 from numba import njit  # noqa: E402
 
+from arb.backtest.assets import LegData, array_ranges, make_asset  # noqa: E402
+from arb.bot.uses import Uses  # noqa: E402
 from arb.cli import cli  # noqa: E402
 from arb.config import Config  # noqa: E402
 from arb.run.strategy import load_strategy  # noqa: E402
@@ -51,6 +54,8 @@ CASES: Mapping[str, Mapping[str, float | int]] = {
     "stop_by_elapse": {"half_spread_bps": 0.3, "run_s": 200},
     "feed_driven": {"cross_bps": 2.0},
 }
+#: Strategies that read `bid_depth` and `ask_depth`.
+READ_ARRAYS = ("depth_imbalance", "queue_based")
 MARKETS = [
     ("spot_usdm", "BTC", ()),
     ("spot_usdm", "ETH", bots.ETH),
@@ -91,6 +96,17 @@ def settings_of(config_name: str, overrides: Sequence[str], name: str, assets: i
     return [*overrides, *FREE, *capital, *chosen]
 
 
+def peer_bot(legs: Sequence[LegData], *, has_arrays: bool) -> Any:
+    """hftbacktest's own bot over the same assets; with the vector book where a strategy reads its arrays."""
+    assets = [make_asset(leg, keep_trades=True) for leg in legs]
+    ranges = array_ranges(legs, Uses(arrays=has_arrays))
+    if ranges is None:
+        return HashMapMarketDepthBacktest(assets)
+    for asset, price_range in zip(assets, ranges, strict=True):
+        asset.roi_lb(price_range.low).roi_ub(price_range.high)
+    return ROIVectorMarketDepthBacktest(assets)
+
+
 def run_peer(
     config: Config, recordings: Path, name: str, assets: int, dispatchers: dict[str, Any]
 ) -> list[Any]:
@@ -98,7 +114,7 @@ def run_peer(
     if name not in dispatchers:
         dispatchers[name] = njit(load_strategy(f"{STRATEGIES}:{name}").function)
     legs = bots.replayed(config, recordings)
-    peer, recorder = bots.peer_bot(legs, keep_trades=True), PeerRecorder(len(legs), 100_000)
+    peer, recorder = peer_bot(legs, has_arrays=name in READ_ARRAYS), PeerRecorder(len(legs), 100_000)
     dispatchers[name](peer, recorder.recorder, assets, *CASES[name].values())
     peer.close()
     return [recorder.get(number) for number in range(len(legs))]
