@@ -20,15 +20,16 @@ import numpy as np
 from hftbacktest.order import BUY, GTC, GTX, LIMIT, MARKET
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from numba import njit
+from numba import float64, int64, njit
 from support.dry_market import dry_legs
 
-from arb.backtest.assets import LegData
+from arb.backtest.assets import LegData, array_ranges, backtest_bot_for
+from arb.bot.handle import bot_type
 from arb.bot.strategies import compile_strategy
+from arb.bot.uses import uses_of
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import replay
 from tests.parity.strategies import put, put_order
-from tests.parity.worlds import vector_backtest
 
 MS = 1_000_000
 #: Most assets are there; the others exist in no bot of two.
@@ -84,21 +85,28 @@ def put_depth(out, bot, asset_no, number):
     for tick in (depth.best_bid_tick, depth.best_ask_tick, 0, -5, 2**40):
         put(out, depth.bid_qty_at_tick(tick + number % 5 - 2))
         put(out, depth.ask_qty_at_tick(tick + number % 7 - 3))
-    put(out, depth.roi_lb_tick)
-    put(out, depth.roi_ub_tick)
-    bids, asks = depth.bid_depth, depth.ask_depth
-    put(out, len(bids))
-    put(out, len(asks))
-    # Through the arrays as tutorials read them; a place outside of them raises.
-    if number % 3 == 0:
-        put(out, bids[depth.best_bid_tick - depth.roi_lb_tick])
-        put(out, asks[depth.best_ask_tick - depth.roi_lb_tick + number % 4])
     snapshot = depth.snapshot()
     put(out, len(snapshot))
     for row in snapshot:
         put(out, row.px)
         put(out, row.qty)
     depth.snapshot_free(snapshot)
+
+
+@njit
+def put_arrays(out, bot, asset_no, number):
+    """The range of a book, and single places of its arrays as tutorials read them; one outside of them raises."""
+    depth = bot.depth(asset_no)
+    put(out, depth.roi_lb_tick)
+    put(out, depth.roi_ub_tick)
+    bids, asks = depth.bid_depth, depth.ask_depth
+    put(out, len(bids))
+    put(out, len(asks))
+    put(out, bids.sum())
+    put(out, asks.sum())
+    if number % 4 > 0:
+        put(out, bids[depth.best_bid_tick - depth.roi_lb_tick])
+        put(out, asks[depth.best_ask_tick - depth.roi_lb_tick + number % 4])
 
 
 @njit
@@ -188,42 +196,54 @@ def submit(bot, asset_no, step):
     return bot.submit_sell_order(asset_no, order_id, price, qty, time_in_force, order_type, wait)
 
 
+@njit
+def take(out, bot, step, asset_no):
+    """One step: method, asset, id, price, quantity, rest."""
+    method = step[0] % 16
+    put(out, bot.current_timestamp)
+    if method < 4:
+        put(out, submit(bot, asset_no, step))
+    elif method == 4:
+        put(out, bot.cancel(asset_no, pick(IDS, step[2]), step[5] % 3 == 0))
+    elif method == 5:
+        depth = bot.depth(asset_no)
+        price = order_price(depth, BUY if step[3] % 2 == 0 else -1, step[3] // 2)
+        qty = pick(QTYS, step[4]) * depth.lot_size
+        put(out, bot.modify(asset_no, pick(IDS, step[2]), price, qty, step[5] % 3 == 0))
+    elif method == 6:
+        bot.clear_inactive_orders(asset_no)
+    elif method == 7:
+        bot.clear_last_trades(asset_no)
+    elif method == 8:
+        put(out, bot.wait_order_response(asset_no, pick(IDS, step[2]), pick(TIMES, step[5])))
+    elif method == 9:
+        put(out, bot.wait_next_feed(step[4] % 2 == 0, pick(TIMES, step[5])))
+    elif method == 10:
+        put(out, bot.elapse_bt(pick(TIMES, step[5])))
+    elif method == 11:
+        put_depth(out, bot, asset_no, step[4])
+    elif method == 12:
+        put_account(out, bot, asset_no)
+    elif method == 13:
+        put_orders(out, bot, asset_no)
+    elif method == 14 and step[5] % 20 == 19:
+        put(out, bot.close())
+    else:
+        put(out, bot.elapse(pick(TIMES, step[5])))
+
+
 def interpret(bot, out, program):
-    """Runs the steps of `program`, (steps, 6) int64: method, asset, id, price, quantity, rest."""
+    """Runs the steps of `program`, (steps, 6) int64."""
     for step in program:
-        asset_no = pick(ASSETS, step[1])
-        method = step[0] % 16
-        put(out, bot.current_timestamp)
-        if method < 4:
-            put(out, submit(bot, asset_no, step))
-        elif method == 4:
-            put(out, bot.cancel(asset_no, pick(IDS, step[2]), step[5] % 3 == 0))
-        elif method == 5:
-            depth = bot.depth(asset_no)
-            price = order_price(depth, BUY if step[3] % 2 == 0 else -1, step[3] // 2)
-            qty = pick(QTYS, step[4]) * depth.lot_size
-            put(out, bot.modify(asset_no, pick(IDS, step[2]), price, qty, step[5] % 3 == 0))
-        elif method == 6:
-            bot.clear_inactive_orders(asset_no)
-        elif method == 7:
-            bot.clear_last_trades(asset_no)
-        elif method == 8:
-            put(out, bot.wait_order_response(asset_no, pick(IDS, step[2]), pick(TIMES, step[5])))
-        elif method == 9:
-            put(out, bot.wait_next_feed(step[4] % 2 == 0, pick(TIMES, step[5])))
-        elif method == 10:
-            put(out, bot.elapse_bt(pick(TIMES, step[5])))
-        elif method == 11:
-            put_depth(out, bot, asset_no, step[4])
-        elif method == 12:
-            put_account(out, bot, asset_no)
-        elif method == 13:
-            put_orders(out, bot, asset_no)
-        elif method == 14 and step[5] % 20 == 19:
-            put(out, bot.close())
-        else:
-            put(out, bot.elapse(pick(TIMES, step[5])))
-    return len(program)
+        take(out, bot, step, pick(ASSETS, step[1]))
+
+
+def interpret_with_arrays(bot, out, program):
+    """The same for a book that keeps arrays over a range of prices."""
+    for step in program:
+        take(out, bot, step, pick(ASSETS, step[1]))
+        if step[0] % 8 == 3:
+            put_arrays(out, bot, pick(ASSETS, step[1]), step[4])
 
 
 def legs() -> list[LegData]:
@@ -245,20 +265,26 @@ def outcome(strategy: Any, bot: Any, run: Any, program: Any) -> Outcome:
 
 
 class Worlds:
-    """The interpreter, compiled once, in both worlds."""
+    """An interpreter, compiled once, in both worlds."""
 
-    def __init__(self) -> None:
-        self._strategy = compile_strategy(interpret)
+    def __init__(self, function: Any) -> None:
+        self._strategy = compile_strategy(function)
         self._legs = legs()
+        self._strategy.compile((bot_type, float64[::1], int64[:, ::1]))
+        self._uses = uses_of(self._strategy)
 
     def backtest(self, program: Any) -> Outcome:
         """hftbacktest's engine."""
-        bot = vector_backtest(self._legs)
+        bot = backtest_bot_for(self._uses, self._legs, None)
         return outcome(self._strategy, bot, lambda arguments: self._strategy(*arguments), program)
 
     def dry_run(self, program: Any) -> Outcome:
         """The dry-run's world."""
-        bot = DryRunBot([SimulatedLeg(data.leg) for data in self._legs], keep_trades=True)
+        bot = DryRunBot(
+            [SimulatedLeg(data.leg) for data in self._legs],
+            keep_trades=self._uses.trades,
+            arrays_over=array_ranges(self._legs, self._uses),
+        )
 
         def run(arguments: Any) -> None:
             strand = replay(bot, [data.arrays for data in self._legs], self._strategy, arguments)
@@ -293,7 +319,7 @@ PROGRAMS = st.lists(st.tuples(*[_NUMBERS] * 6), min_size=1, max_size=_STEPS_MAX)
 
 def check(examples: int, number: int) -> int:
     """Compares `examples` programs of one seed; how many had a tie and were not compared."""
-    worlds, ties = Worlds(), 0
+    worlds, ties = Worlds(interpret_with_arrays if number // BATCH % 2 else interpret), 0
 
     @seed(number)
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
