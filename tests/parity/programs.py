@@ -14,22 +14,27 @@ import contextlib
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from hftbacktest.order import BUY, GTC, GTX, LIMIT, MARKET
-from hypothesis import HealthCheck, given, seed, settings
-from hypothesis import strategies as st
-from numba import float64, int64, njit
-from support.dry_market import dry_legs
 
-from arb.backtest.assets import LegData, array_ranges, backtest_bot_for
-from arb.bot.handle import bot_type
-from arb.bot.strategies import compile_strategy
-from arb.bot.uses import uses_of
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.replay import replay
-from tests.parity.strategies import put, put_order
+ROOT = Path(__file__).parents[2]
+sys.path[:0] = [str(ROOT / "tests")]
+
+from hftbacktest.order import BUY, GTC, GTX, LIMIT, MARKET  # noqa: E402
+from hypothesis import HealthCheck, given, seed, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from numba import float64, int64, njit  # noqa: E402
+from support.dry_market import dry_legs  # noqa: E402
+
+from arb.backtest.assets import LegData, array_ranges, backtest_bot_for  # noqa: E402
+from arb.bot.handle import bot_type  # noqa: E402
+from arb.bot.strategies import compile_strategy  # noqa: E402
+from arb.bot.uses import uses_of  # noqa: E402
+from arb.dryrun.bot import DryRunBot, SimulatedLeg  # noqa: E402
+from arb.dryrun.replay import replay  # noqa: E402
+from parity.strategies import put, put_order  # noqa: E402
 
 MS = 1_000_000
 #: Most assets are there; the others exist in no bot of two.
