@@ -2,8 +2,8 @@
 
 `BookSync` follows the rule for one instrument: it holds changes back until a snapshot comes, drops what the snapshot
 already contains, and answers a broken chain with two DEPTH_CLEAR rows of NaN price, so that a gap is data and the touch
-reads NaN until the book is proven right again. Recordings and live feeds go through the same code. No socket, no clock;
-the caller's thread.
+reads NaN until the book is proven right again. A book whose stream is silent for too long is emptied for the strategy
+alone (docs/decisions/0010). Recordings and live feeds share this code. No socket, no clock; the caller's thread.
 """
 
 from __future__ import annotations
@@ -25,18 +25,24 @@ from connectors.sequence import (
     GAPS,
     HELD_MESSAGES,
     HELD_ROWS,
+    IS_SILENT,
     LAST_EXCH_TS,
     LAST_ID,
+    LIFE_TS,
     NEVER,
     NO_BOOK,
     OTHERS,
     OTHERS_RUN,
     OTHERS_RUN_MAX,
+    SILENCE_NS,
+    SILENCES,
+    SILENT_NS,
     STATE_FIELDS,
     STATUS,
     Status,
     Verdict,
     is_followed,
+    is_overdue,
     lose,
     order_of,
     receive_delta,
@@ -51,6 +57,9 @@ NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
 #: that a touch said of a level is left unsaid by the book. A message without rows gets a row of its own for it: a
 #: DEPTH_BBO of NaN price.
 COVERS_BBO = -3
+#: Marks in `ival` of rows that are for the strategy alone, since only its knowledge changes: the two that empty the
+#: book in a silence, and the levels that are known again behind it. `connectors.fuse` makes these of a RESTORES row.
+LOCAL_ONLY, RESTORES = -4, -5
 
 #: Rows that may be held while a snapshot is awaited; at the limit all are dropped and holding starts anew, so that
 #: the snapshot must be newer than what was lost.
@@ -65,6 +74,9 @@ class Checkpoint(NamedTuple):
     last_id: int
     #: The book that was followed; NO_BOOK: whichever comes first.
     book: int = NO_BOOK
+    #: When the book was proven last, local time (0: not known), and whether it is emptied since for its silence.
+    life_ts: int = 0
+    is_silent: bool = False
 
 
 class BookArguments(NamedTuple):
@@ -93,11 +105,13 @@ class BookSync:
         keep_bbo: bool = False,
         trade_kind: Kind = Kind.TRADE,
         is_ordered: bool = True,
+        silence_ns: int = 0,
     ) -> None:
         """`keep_bbo` passes BBO rows on; `trade_kind` is the stream whose trades count (a recording may hold both).
 
         `is_ordered`: the numbers by which book and touch are ordered are the venue's own, and so prove which of them
-        a change of the book contains. Without, no row is marked COVERS_BBO.
+        a change of the book contains. Without, no row is marked COVERS_BBO. `silence_ns`: for how long the book may
+        be silent, in local time; 0: for ever.
         """
         self._rule = int(rule)
         self._keep_bbo = keep_bbo
@@ -105,6 +119,7 @@ class BookSync:
         self._marks_cover = keep_bbo and is_ordered
         self._state = np.zeros(STATE_FIELDS, np.int64)
         self._state[FOLLOWED] = NO_BOOK
+        self._state[SILENCE_NS] = silence_ns
         self._held_rows = np.zeros(HELD_ROWS_MAX, event_dtype)
         self._held_messages = np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE)
         self._held = np.zeros(2, np.int64)
@@ -158,7 +173,26 @@ class BookSync:
     @property
     def checkpoint(self) -> Checkpoint:
         """Where the chain stands."""
-        return Checkpoint(int(self.status), self.last_id, int(self._state[FOLLOWED]))
+        state = self._state
+        is_silent = bool(state[IS_SILENT])
+        return Checkpoint(
+            int(self.status), self.last_id, int(state[FOLLOWED]), int(state[LIFE_TS]), is_silent
+        )
+
+    @property
+    def life_ts(self) -> int:
+        """The local time at which the book was proven last: by a change that was applied, or a snapshot."""
+        return int(self._state[LIFE_TS])
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the book is emptied for the strategy, since its stream has been silent for too long."""
+        return bool(self._state[IS_SILENT])
+
+    @property
+    def silences(self) -> tuple[int, int]:
+        """How often the book was silent for too long, and for how long in sum, ns, but for one that goes on."""
+        return int(self._state[SILENCES]), int(self._state[SILENT_NS])
 
     @property
     def arguments(self) -> BookArguments:
@@ -185,7 +219,20 @@ class BookSync:
         if len(self._out) < 2:
             self._out = np.zeros(2, event_dtype)
         self._state[STATUS] = Status.UNSYNCED
+        self._state[IS_SILENT] = 0
         return self._out[: _clear(self._state, self._out, 0, local_ts, 0)]
+
+    def fall_silent(self) -> Rows:
+        """Empties a known book for the strategy, as after `silence_ns` without a change: the rows that do so.
+
+        For a time at which nothing is received; `receive` does the same where a message comes too late. The levels
+        are kept: the next change that joins the chain makes them known again.
+        """
+        if self.status == Status.UNSYNCED or self.is_silent:
+            return self._out[:0]
+        if len(self._out) < 2:
+            self._out = np.zeros(2, event_dtype)
+        return self._out[: _fall_silent(self._state, self._out, 0)]
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Takes up the chain of an earlier recording; the caller puts that book's levels in front of the rows."""
@@ -193,10 +240,12 @@ class BookSync:
         self._state[LAST_EXCH_TS] = NEVER
         self._state[LAST_ID] = checkpoint.last_id
         self._state[FOLLOWED] = checkpoint.book
+        self._state[LIFE_TS] = checkpoint.life_ts
+        self._state[IS_SILENT] = checkpoint.is_silent
 
     def rows_max(self, rows: Rows, messages: Messages) -> int:
         """How many rows may come of decoded messages."""
-        return len(rows) + int(self._held[HELD_ROWS]) + 2 * len(messages) + 2
+        return len(rows) + int(self._held[HELD_ROWS]) + 5 * len(messages) + 2
 
     def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
         """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
@@ -236,12 +285,14 @@ def receive_messages(  # type: ignore[no-untyped-def]
     """Writes to `out` the rows that may be applied, for decoded messages (n,); how many (see `BookSync.receive`).
 
     `rows`: event rows, to which the messages' `row_start` and `row_end` refer. `out` has room for these rows, for those
-    that are held, and for two more a message. The rest is a book's `BookArguments`.
+    that are held, and for five more a message. The rest is a book's `BookArguments`.
     """
     n = 0
     for m in range(len(messages)):
         message = messages[m]
         kind = message.kind
+        if is_overdue(state, message.local_ts):
+            n = _fall_silent(state, out, n)
         if kind == Kind.DELTA or kind == Kind.SNAPSHOT:
             if not is_followed(state, message, kind):
                 state[OTHERS] += 1
@@ -265,6 +316,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
             if verdict == Verdict.APPLY:
                 if was_bridging:
                     held[:] = 0
+                n = _live(state, message.local_ts, out, n)
                 n = _apply(rule, state, message, rows, marks_cover, out, n)
             else:
                 state[DROPPED] += verdict == Verdict.DROP
@@ -318,6 +370,8 @@ def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[n
 @compiled
 def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, out, n):  # type: ignore[no-untyped-def]
     """The snapshot's rows, then the held changes that it joins; all become known at its local time."""
+    _end_silence(state, message.local_ts)
+    state[LIFE_TS] = message.local_ts
     first = n
     # It stands for everything, and what the touch was before counts no more, were it newer.
     state[BBO_ORDER] = 0
@@ -359,6 +413,39 @@ def _clear(state, out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def]
     put_row(out, n + 1, CLEAR_ASK, exch_ts, local_ts, np.nan, 0.0)
     out[n].ival = out[n + 1].ival = NEWER_THAN_BBO
     return n + 2
+
+
+@compiled
+def _fall_silent(state, out, n):  # type: ignore[no-untyped-def]
+    """Empties both sides for the strategy alone, when the book was silent for too long: two rows."""
+    local_ts = state[LIFE_TS] + state[SILENCE_NS]
+    state[IS_SILENT] = 1
+    state[SILENCES] += 1
+    put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
+    put_row(out, n + 1, CLEAR_ASK, local_ts, local_ts, np.nan, 0.0)
+    out[n].ival = out[n + 1].ival = LOCAL_ONLY
+    return n + 2
+
+
+@compiled
+def _end_silence(state, local_ts):  # type: ignore[no-untyped-def]
+    """Takes note that the book is known again; whether it was silent."""
+    was_silent = state[IS_SILENT] != 0
+    if was_silent:
+        state[IS_SILENT] = 0
+        state[SILENT_NS] += max(local_ts - state[LIFE_TS] - state[SILENCE_NS], 0)
+    return was_silent
+
+
+@compiled
+def _live(state, local_ts, out, n):  # type: ignore[no-untyped-def]
+    """The book is proven at a local time: behind a silence, a row that restores its levels."""
+    if _end_silence(state, local_ts):
+        put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
+        out[n].ival = RESTORES
+        n += 1
+    state[LIFE_TS] = local_ts
+    return n
 
 
 @compiled

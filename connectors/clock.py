@@ -6,7 +6,7 @@ the future (`exch_ts > local_ts`) is clamped to `local_ts` and counted. Changes 
 they were chained: their `exch_ts` never falls, for the simulated exchange applies rows in that order. Between the book
 and the touch (BBO rows) the venue's ids decide, for its times are missing, coarse or contradict them: a touch that
 was passed on is newer than the book so far, and `connectors.book` marks each change as newer or older than the last
-touch.
+touch. Rows that are for the strategy alone (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT
 from numpy.typing import NDArray
 
-from connectors.book import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book import COVERS_BBO, LOCAL_ONLY, NEWER_THAN_BBO, OLDER_THAN_BBO, RESTORES
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -74,6 +74,10 @@ def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
         state[_RECEIVED] = max(local_ts, state[_RECEIVED])
         local_ts = max(local_ts, state[_LAST_LOCAL])
         state[_LAST_LOCAL] = local_ts
+        if row.ival == LOCAL_ONLY or row.ival == RESTORES:
+            # The venue has no part in them.
+            row.exch_ts = row.local_ts = local_ts
+            continue
         kind = np.int64(row.ev) & 0xFF
         stream = (
             _LAST_TRADE if kind == TRADE_EVENT else (_LAST_BBO if kind == DEPTH_BBO_EVENT else _LAST_BOOK)

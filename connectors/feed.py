@@ -1,14 +1,16 @@
 """The driver of one venue's market data: sessions, decoding, books, snapshots; rows out, raw frames tapped.
 
 A feed never lies: on any doubt the rows that empty the book go out first and the touch is NaN, until the venue's ids
-prove the book right again. Silence beyond `stale_after_ns` makes the touch NaN too; the next change that joins the
-chain proves that nothing was missed. Clocks, chance, sockets are passed in. One thread: everything happens within the
-transport's and the timers' calls, and sinks and taps are called from there; they must not block.
+prove the book right again. Silence beyond `stale_after_ns` empties the book for the sink as well; the next change that
+joins the chain proves that nothing was missed, and restores it (docs/decisions/0010). Clocks, chance, sockets come from
+outside. One thread: everything happens within the transport's and the timers' calls, and sinks and taps are called from
+there; they must not block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from connectors.backoff import Pace
 from connectors.batch import Batch
@@ -21,9 +23,10 @@ from connectors.lag import ClockSample
 from connectors.limiter import Limiter
 from connectors.offset import OffsetEstimator
 from connectors.packs import packs_of
-from connectors.pipeline import UNKNOWN_TOUCH, Outcome, Pipeline, Touch
+from connectors.pipeline import Outcome, Pipeline, Touch
 from connectors.runs import NO_LEAD
 from connectors.session import Session
+from connectors.silence import SilenceWatch
 from connectors.snapshots import CALM_NS, FAILURES_NS, REPEATS_NS, Snapshots
 from connectors.transport import Event, EventKind, Rest, Timer, Timers, Transport
 from connectors.types import Instrument, Kind, RestRequest, Stream, Venue
@@ -47,6 +50,8 @@ class _Book:
         self.pace = pace
         self.session: Session | None = None
         self.timer: Timer | None = None
+        #: Set by the feed, once.
+        self.silence: SilenceWatch
         #: How often the book was given up.
         self.doubts = 0
         #: Topics that the venue refuses, and why.
@@ -98,17 +103,20 @@ class Feed:
         self._tap = tap
         self._weights = weights or Limiter(venue.limits.weight, venue.limits.weight_ns)
         self._chance = chance
+        silence_ns = self._times.stale_after_ns
         trade_kind = Kind.TRADE if Stream.TRADE in streams else Kind.AGG_TRADE
         self._books = [
             _Book(
                 no,
-                Pipeline(venue, instrument, feed_latency_ns, trade_kind),
+                Pipeline(venue, instrument, feed_latency_ns, trade_kind, silence_ns=silence_ns),
                 Monitor(instrument.symbol, streams, timers.monotonic_ns()),
                 [venue.opening(venue.topic(stream, instrument.symbol)) for stream in streams],
                 Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance),
             )
             for no, instrument in enumerate(instruments)
         ]
+        for book in self._books:
+            book.silence = SilenceWatch(book.pipeline, timers, silence_ns, partial(self._fall_silent, book))
         #: By how frames begin, up to the quote that ends their topic.
         self._openings = {opening: book for book in self._books for opening in book.runs.openings}
         self._topic_at = len(venue.opening("")) - 1
@@ -147,12 +155,8 @@ class Feed:
             self._doubt(no, FeedStatus.DOWN)
 
     def touch(self, no: int) -> Touch:
-        """The touch of an instrument now; NaN unless its book is proven and was heard of lately."""
-        book = self._books[no]
-        now = self._timers.monotonic_ns()
-        if book.monitor.silence_ns(now) > self._times.stale_after_ns:
-            return UNKNOWN_TOUCH
-        return book.pipeline.touch()
+        """The touch of an instrument now; NaN unless its book is proven and was of late."""
+        return self._books[no].pipeline.touch()
 
     @property
     def clock_sample(self) -> ClockSample | None:
@@ -202,7 +206,9 @@ class Feed:
         book.monitor.count(stream, len(frame), pipeline.exch_ts, local_ts + self.offset.offset_ns, now)
         if len(pipeline.rows):
             self._sink.on_rows(no, pipeline.rows)
-        if outcome != Outcome.NOTHING:
+        if pipeline.is_silent and book.monitor.status is _SYNCED:
+            self._report_silence(book, local_ts)
+        elif outcome != Outcome.NOTHING:
             self._follow_up(no, outcome, local_ts)
         if was_off or self.clock.stamps.is_off:
             self._follow_clock()
@@ -335,7 +341,8 @@ class Feed:
         """What the book's message asks for."""
         book = self._books[no]
         if outcome == Outcome.BOOK:
-            if book.monitor.status != FeedStatus.SYNCED and book.pipeline.is_synced:
+            is_known = book.pipeline.is_synced and not book.pipeline.is_silent
+            if is_known and book.monitor.status != FeedStatus.SYNCED:
                 self._synced(no, local_ts)
         elif outcome == Outcome.BROKEN:
             self._event(EventKind.GAP, no, "the chain of the book is broken", local_ts)
@@ -373,6 +380,19 @@ class Feed:
         if not was_stale:
             self._event(EventKind.SYNCED, no, "", local_ts)
         self._set_status(no, FeedStatus.SYNCED)
+        book.silence.start()
+
+    def _fall_silent(self, book: _Book) -> None:
+        """Nothing came of a book for too long."""
+        book.pipeline.fall_silent()
+        if len(book.pipeline.rows):
+            self._sink.on_rows(book.no, book.pipeline.rows)
+        self._report_silence(book, self._timers.time_ns())
+
+    def _report_silence(self, book: _Book, local_ts: int) -> None:
+        book.silence.stop()
+        self._event(EventKind.STALE, book.no, "the book is silent", local_ts)
+        self._set_status(book.no, FeedStatus.STALE)
 
     def _leave_grid(self, no: int, local_ts: int) -> None:
         """The configured tick or lot is not the venue's: the book stays unknown, and is not asked for again."""
@@ -388,6 +408,7 @@ class Feed:
         """The book is not known any more: the rows that say so go out at once."""
         book = self._books[no]
         book.cancel()
+        book.silence.stop()
         book.doubts += 1
         book.pipeline.doubt(self._timers.time_ns())
         if self._snapshots is not None:
@@ -467,10 +488,6 @@ class Feed:
         for no, book in enumerate(self._books):
             monitor = book.monitor
             monitor.look(now)
-            if monitor.status == FeedStatus.SYNCED:
-                if monitor.silence_ns(now) > self._times.stale_after_ns:
-                    self._event(EventKind.STALE, no, "the book is silent", wall)
-                    self._set_status(no, FeedStatus.STALE)
             for stream in monitor.silent_streams(now, self._times.first_data_ns):
                 self._event(EventKind.SILENT, no, f"{stream.value} was subscribed, and nothing came", wall)
         self._venue_time.look(now)

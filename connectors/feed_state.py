@@ -26,7 +26,7 @@ class FeedStatus(Enum):
     """Connected; the book is not proven (yet, or again)."""
     SYNCED = "synced"
     STALE = "stale"
-    """The book was proven, and nothing was heard of it for too long."""
+    """The book was proven, and no change of it came for too long."""
     OFF_GRID = "off grid"
     """Its values are not on the configured tick and lot. For good."""
 
@@ -93,7 +93,6 @@ class Monitor:
         self._meters = [_Meter(stream, self.lag_counts[row]) for row, stream in enumerate(streams)]
         self._rows = {stream: row for row, stream in enumerate(streams)}
         self._subscribed_ns = -1
-        self._began_ns = now_ns
 
     def subscribed(self, now_ns: int) -> None:
         """The venue has acknowledged all streams."""
@@ -117,11 +116,6 @@ class Monitor:
             if messages != meter.rated:
                 meter.rate.add(now_ns, messages - meter.rated)
                 meter.rated = messages
-
-    def silence_ns(self, now_ns: int) -> int:
-        """How long the book's stream has said nothing."""
-        last_ns = int(self.counts[self._rows[Stream.DEPTH], LAST_NS])
-        return now_ns - (last_ns if last_ns >= 0 else self._began_ns)
 
     def silent_streams(self, now_ns: int, span_ns: int) -> list[Stream]:
         """Streams that were acknowledged `span_ns` ago and have said nothing; each once."""

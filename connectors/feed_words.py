@@ -38,8 +38,9 @@ class FeedTimes(NamedTuple):
 
     session: SessionTimes = SessionTimes()
     stale_after_ns: int = 2 * _S
+    """A book without a change that was applied for so long is emptied; 0: never."""
     tick_ns: int = 250 * _MS
-    """How often silence is looked for; `Feed.touch` knows of it at once."""
+    """How often clocks and rates are looked at."""
     book_ns: int = 3 * _S
     """A book that is subscribed anew must come within this."""
     first_data_ns: int = 30 * _S

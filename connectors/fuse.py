@@ -9,7 +9,8 @@ by `exch_ts`, than what the touch is known from is left out. So far these are th
 What BBO says of a level holds until the depth stream has caught up: behind a change that is newer than the last BBO
 (`connectors.book` marks its last row), every level is what the depth stream says. So what BBO changed is noted with the
 depth stream's own quantity, and goes back to it there, by a depth row, unless the depth stream has followed
-(docs/decisions/0008). Replay and live share this code. One thread.
+(docs/decisions/0008). In a silence of the depth stream the rows are emptied for the strategy alone, and the levels that
+are kept here restore them (docs/decisions/0010). Replay and live share this code. One thread.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hftbacktest.types import (
 )
 from numpy.typing import NDArray
 
-from connectors.book import COVERS_BBO
+from connectors.book import COVERS_BBO, LOCAL_ONLY, RESTORES
 from connectors.frames import DELTA_ASK, DELTA_BID, put_row
 from connectors.jit import compiled
 from connectors.level_notes import (
@@ -42,7 +43,7 @@ from connectors.level_notes import (
     note_told,
     renew,
 )
-from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, price_of, slot_of
+from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, price_of, restore_levels, slot_of
 from connectors.types import Rows
 
 #: Slots of a side's table at first; it doubles when more than half are used. A power of two.
@@ -204,6 +205,12 @@ def fuse_rows(  # type: ignore[no-untyped-def]
         row = rows[r]
         if row.ival == COVERS_BBO and not _has_room(n, len(rows) - r, bids, asks, state, noted, out):
             return r, n
+        if row.ival == RESTORES:
+            if n + rows_out_max(len(rows) - r, state, noted) > len(out):
+                return r, n
+            n = restore_levels(row, bids, state[0, _COUNT], 0, tick_size, out, n)
+            n = restore_levels(row, asks, state[1, _COUNT], 1, tick_size, out, n)
+            continue
         first = n
         kind = np.int64(row.ev) & 0xFF
         side = 0 if row.ev & np.uint64(BUY_EVENT) else 1
@@ -220,6 +227,9 @@ def fuse_rows(  # type: ignore[no-untyped-def]
             if np.rint(row.qty / lot_size) > 0.0:
                 tick = sign * np.int64(np.rint(row.px / tick_size))
                 n = _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n)
+        elif kind == DEPTH_CLEAR_EVENT and row.ival == LOCAL_ONLY:
+            out[n] = row
+            n += 1
         elif kind == DEPTH_CLEAR_EVENT:
             note_clear(notes, noted, side)
             _clear(own, state, side, row.exch_ts)
@@ -240,9 +250,9 @@ def fuse_rows(  # type: ignore[no-untyped-def]
 def rows_out_max(more, state, noted):  # type: ignore[no-untyped-def]
     """So many rows at most come of `more` and of what is noted now: each sets a level, which is deleted once at most.
 
-    `state`, `noted`: see `FuseArguments`.
+    Levels that are there now may be restored once and deleted once. `state`, `noted`: see `FuseArguments`.
     """
-    return 2 * (more + noted[NOTED]) + state[0, _COUNT] + state[1, _COUNT]
+    return 2 * (more + noted[NOTED] + state[0, _COUNT] + state[1, _COUNT])
 
 
 @compiled

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from connectors.book import LOCAL_ONLY
+from connectors.frames import SNAPSHOT_ASK, SNAPSHOT_BID, put_row
 from connectors.jit import compiled
 
 #: One level: its tick, quantity and the venue time of its last change. `key` is the tick moved off 0 and -1, which are
@@ -65,3 +67,25 @@ def move_levels(table, larger):  # type: ignore[no-untyped-def]
         key = table[slot].key
         if key != FREE and key != FREED:
             larger[slot_of(larger, tick_of(key))] = table[slot]
+
+
+@compiled
+def restore_levels(row, table, levels, side, tick_size, out, n):  # type: ignore[no-untyped-def]
+    """Writes all levels of a side (0 bids, 1 asks) behind out[:n], best first, for the strategy alone; the new `n`.
+
+    levels: how many there are. row: an event row, whose times they get.
+    """
+    ticks = np.empty(levels, np.int64)
+    count = 0
+    for slot in range(len(table)):
+        if table[slot].key != FREE and table[slot].key != FREED:
+            ticks[count] = tick_of(table[slot].key)
+            count += 1
+    ticks.sort()
+    event = np.uint64(SNAPSHOT_BID if side == 0 else SNAPSHOT_ASK)
+    for k in range(count - 1, -1, -1):
+        px = price_of(ticks[k] if side == 0 else -ticks[k], tick_size)
+        put_row(out, n, event, row.exch_ts, row.local_ts, px, table[slot_of(table, ticks[k])].qty)
+        out[n].ival = LOCAL_ONLY
+        n += 1
+    return n

@@ -163,23 +163,35 @@ def warm_up(venue: Venue, instrument: Instrument) -> None:
     runs = pipeline.expect_runs([b"{"], np.zeros((1, 3), np.int64), np.zeros((1, BUCKETS), np.int64))
     runs.take(batch, 0, 0, 0, 0)
     pipeline.touch()
+    pipeline.fall_silent()
     pipeline.doubt(1)
 
 
 class Pipeline:
     """One instrument at one venue. `rows` of the last call are a view, valid until the next."""
 
-    def __init__(self, venue: Venue, instrument: Instrument, feed_latency_ns: int, trade_kind: Kind) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        instrument: Instrument,
+        feed_latency_ns: int,
+        trade_kind: Kind,
+        *,
+        silence_ns: int = 0,
+    ) -> None:
         """`trade_kind`: which trades make rows, TRADE or AGG_TRADE; `feed_latency_ns`: see `RowClock`.
 
-        Raises InstrumentError for an inverse contract.
+        `silence_ns`: for how long the book may be silent, in local time; 0: for ever. Raises InstrumentError for an
+        inverse contract.
         """
         if reason := inverse_reason(venue.name, instrument.symbol):
             raise InstrumentError(f"{venue.name}: {reason}")
         self._instrument = instrument
         self._rule = venue.sequence_rule
         self._decoder = FrameDecoder(venue, instrument.symbol)
-        self._sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
+        self._sync = BookSync(
+            venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind, silence_ns=silence_ns
+        )
         self._clock = RowClock(0, feed_latency_ns)
         self._book = FusedBook(instrument.tick_size, instrument.lot_size, is_window=not self.is_fetched)
         self._snapshot = b""
@@ -202,6 +214,16 @@ class Pipeline:
     def is_synced(self) -> bool:
         """Whether the book is proven."""
         return self._sync.is_synced
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the book is emptied for the strategy, since its stream has been silent for too long."""
+        return self._sync.is_silent
+
+    @property
+    def life_ts(self) -> int:
+        """The local time at which the book was proven last."""
+        return self._sync.life_ts
 
     @property
     def needs_fetch(self) -> bool:
@@ -236,8 +258,8 @@ class Pipeline:
         return f"{fault}; write {setting_text(measured)} in [symbols.{symbol}]" if is_settled else fault
 
     def touch(self) -> Touch:
-        """The touch by all that was received, of a run by all that was handed on; NaN unless the book is proven."""
-        if not self.is_synced:
+        """The touch by all that was received, of a run by all that was handed on; NaN unless the book is known."""
+        if not self.is_synced or self.is_silent:
             return UNKNOWN_TOUCH
         if self._runs is not None and self._runs.shown >= 0:
             known = self._runs.touch()
@@ -328,6 +350,12 @@ class Pipeline:
         """Forgets the book; the rows that empty it are in `rows`."""
         self._snapshot = b""
         rows = self._sync.doubt(local_ts)
+        self._clock.stamp(rows)
+        self.rows = self._book.fuse(rows)
+
+    def fall_silent(self) -> None:
+        """Empties the book for its silence, at a time at which nothing came; the rows that do so are in `rows`."""
+        rows = self._sync.fall_silent()
         self._clock.stamp(rows)
         self.rows = self._book.fuse(rows)
 

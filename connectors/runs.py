@@ -33,10 +33,12 @@ from connectors.sequence import (
     BBO_ORDER,
     BOOK_ORDER,
     FOLLOWED,
+    IS_SILENT,
     STATUS,
     Status,
     Verdict,
     delta_verdict,
+    is_overdue,
     touch_verdict,
 )
 from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
@@ -243,7 +245,7 @@ def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
 def _is_plain(rule, state, message, lead_max):  # type: ignore[no-untyped-def]
     """Whether a decoded message leaves the book proven and the offset as it is."""
     kind = message.kind
-    if kind == Kind.CONTROL or kind == Kind.SNAPSHOT:
+    if kind == Kind.CONTROL or kind == Kind.SNAPSHOT or is_overdue(state, message.local_ts):
         return False
     if kind >= Kind.DELTA and message.symbol < 0:
         return False
@@ -303,7 +305,7 @@ def _run_at(parse_frame: Any) -> Any:
         grid = carray(as_pointer(table[27, 0]), (table[27, 1], GRID_FIELDS), np.int64)
 
         results[_WHY], results[_LEAD] = _ENDED, NO_LEAD
-        if state[STATUS] != Status.SYNCED:
+        if state[STATUS] != Status.SYNCED or state[IS_SILENT]:
             return 0
         clock[OFFSET] = offset_ns
         message = messages[0]

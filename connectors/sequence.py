@@ -47,7 +47,10 @@ FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
 OLD_RUN, STEPPED_RUN, LAST_EXCH_TS = 9, 10, 11
 #: Local times at which the last touch was passed on and the last snapshot was applied.
 BBO_TS, SNAPSHOT_TS = 12, 13
-STATE_FIELDS = 14
+#: For how long the book may be silent (0: for ever), when it was proven last (local time), and whether it is emptied
+#: for the strategy because it has been silent for longer; how often that was, and for how long in sum.
+SILENCE_NS, LIFE_TS, IS_SILENT, SILENCES, SILENT_NS = 14, 15, 16, 17, 18
+STATE_FIELDS = 19
 
 NO_BOOK = -1
 #: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
@@ -116,11 +119,22 @@ def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
 def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
     """The verdict on a best bid and offer, a record of MESSAGE_DTYPE. Changes nothing."""
     order = order_of(rule, message)
-    if state[STATUS] == Status.UNSYNCED or order <= state[BOOK_ORDER]:
+    if state[STATUS] == Status.UNSYNCED or order <= state[BOOK_ORDER] or state[IS_SILENT]:
         return Verdict.DROP
     if order < state[BBO_ORDER]:
         return Verdict.GAP if _is_touch_lost(state, order, message.local_ts) else Verdict.DROP
     return Verdict.APPLY
+
+
+@compiled
+def is_overdue(state, local_ts):  # type: ignore[no-untyped-def]
+    """Whether the book has been silent for too long at a local time, and is not emptied for it yet."""
+    return (
+        state[SILENCE_NS] > 0
+        and state[STATUS] != Status.UNSYNCED
+        and not state[IS_SILENT]
+        and local_ts - state[LIFE_TS] > state[SILENCE_NS]
+    )
 
 
 @compiled
@@ -144,6 +158,7 @@ def receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
 def lose(state):  # type: ignore[no-untyped-def]
     """The chain is broken."""
     state[STATUS] = Status.UNSYNCED
+    state[IS_SILENT] = 0
     state[GAPS] += 1
 
 

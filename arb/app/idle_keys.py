@@ -104,11 +104,6 @@ def _fact_or_flatten(*names: str) -> Rule:
     return lambda use, given: None if use.config.risk.on_halt == "flatten" else by_strategy(use, given)
 
 
-def _stale(use: Use, given: Given) -> Reason | None:
-    """Read by the strategy, and by live feeds, whose touch is unknown after so long a silence."""
-    return None if use.world in _ON_LIVE_DATA else _fact("stale_after_ns")(use, given)
-
-
 def _mode(mode: str) -> Rule:
     """Read by the built-in strategy in one mode."""
 
@@ -281,7 +276,7 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "risk.max_orders_per_second": (),
     "execution.order_timeout_ms": (_fact("order_timeout_ns"),),
     "execution.attempt_interval_ms": (_fact("attempt_interval_ns"),),
-    "execution.stale_after_ms": (_stale,),
+    "execution.stale_after_ms": (),
     "execution.slippage_tolerance": (_fact_or_flatten("slippage_tolerance"),),
     "execution.touch_share": (_fact("touch_share"),),
     "capital.<venue>.base": (_capital, _capital_base),

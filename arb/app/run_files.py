@@ -112,6 +112,7 @@ def read_inputs(
             leg.feed_latency_ns,
             instrument_of(leg),
             *grids.source(configured.venue, leg.symbol),
+            silence_ns=silence_ns(config),
         )
         for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
     ]
@@ -131,6 +132,11 @@ def read_inputs(
         for leg, files in zip(legs, conversion.files, strict=True)
     ]
     return Inputs(legs, days, conversion, data, notes)
+
+
+def silence_ns(config: Config) -> int:
+    """For how long a book may be silent before strategies no longer see it."""
+    return config.execution.stale_after_ms * _NS_PER_MS
 
 
 def configured_offset_ns(config: Config) -> int | None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from arb.app.dryrun import refuse_lost
 from arb.app.legs import instrument_of, load_adapter
-from arb.app.run_files import Told, limits_of, told_of
+from arb.app.run_files import Told, limits_of, silence_ns, told_of
 from arb.app.run_setup import Setup, with_end
 from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED
@@ -133,6 +133,7 @@ def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, 
             instrument_of(leg),
             leg.feed_latency_ns,
             recording_files(folder / RECORDING, leg.venue, leg.symbol),
+            silence_ns(config),
         )
         marks = session.marks[session.marks["leg"] == number]
         found.append(rows_again(source, marks, int(session.sums[number][0]), scratch))

@@ -63,6 +63,9 @@ class Feed(NamedTuple):
     #: Where its tick and lot are written, for errors; and whether they were stated for these very data.
     grid_section: str = ""
     is_grid_stated: bool = False
+    #: For how long the book of a recording may be silent before it is emptied (`connectors.book`); 0: for ever. With an
+    #: instrument only: the fused book has the levels that restore it.
+    silence_ns: int = 0
 
 
 class RowFile(msgspec.Struct, frozen=True):
@@ -81,6 +84,8 @@ class RowFile(msgspec.Struct, frozen=True):
     book_path: str
     #: Those that the recording carries on from; empty where it begins with its own snapshot.
     carry_path: str = ""
+    #: Whether the book that it carries on was emptied for its silence by then.
+    is_carried_silent: bool = False
 
     def load(self, *, is_first: bool = False) -> list[Rows]:
         """The rows as arrays to be read one after the other.
@@ -96,6 +101,8 @@ class RowFile(msgspec.Struct, frozen=True):
         first_ts = min(self.scan.local_ts_first + self.offset_ns, int(rows["local_ts"].min()))
         begin["exch_ts"] = min(first_ts, int(rows["exch_ts"].min()))
         begin["local_ts"] = first_ts
+        if is_first and self.is_carried_silent:
+            begin["ev"] &= ~np.uint64(LOCAL_EVENT)
         return [begin, rows]
 
 
@@ -126,13 +133,16 @@ class _Day:
             *instrument,
             chain,
             *_reading_of(recording),
+            feed.silence_ns,
         )
 
     @property
     def checkpoint(self) -> Checkpoint | None:
         """Where the chain of the day before ends, where it is carried on."""
         scan = self.before.scan if self.before is not None else None
-        return Checkpoint(scan.status, scan.last_id, scan.followed_book) if scan is not None else None
+        if scan is None:
+            return None
+        return Checkpoint(scan.status, scan.last_id, scan.followed_book, scan.life_ts, scan.is_silent)
 
     @property
     def is_modelled(self) -> bool:
@@ -273,6 +283,7 @@ class _Converter:
             progress=self._progress,
             instrument=day.feed.instrument,
             is_cold=is_cold,
+            silence_ns=day.feed.silence_ns,
         )
         self._spooled_rows += day.spool.count
         return scan
@@ -334,6 +345,7 @@ class _Converter:
             scan=day.scan,
             book_path=str(book_path),
             carry_path=carry_path,
+            is_carried_silent=day.checkpoint is not None and day.checkpoint.is_silent,
         )
         self._cache.put(f"rows-{name}", row_file)
         self._cache.hold(path)

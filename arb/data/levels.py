@@ -15,6 +15,7 @@ from hftbacktest.types import (
 )
 from numpy.typing import NDArray
 
+from connectors.book import LOCAL_ONLY
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -79,6 +80,8 @@ def _empty(slots: int) -> NDArray[np.void]:
 def _follow(rows, tick_size, bids, asks, used):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         row = rows[r]
+        if row.ival == LOCAL_ONLY:
+            continue  # the levels stay what they are in a silence
         kind = np.int64(row.ev) & 0xFF
         for side in range(2):
             if not row.ev & np.uint64(BUY_EVENT if side == 0 else SELL_EVENT):

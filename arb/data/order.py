@@ -6,7 +6,7 @@ for each side. The result equals hftbacktest's `correct_event_order` over the wh
 
 Nothing is sorted but what came late. Local times never fall, so a row whose venue time is not below that of any row
 before it keeps its place for both sides; any other, a late one, keeps it for the strategy alone, and its other half
-goes in front of the first row with a later venue time.
+goes in front of the first row with a later venue time. Rows marked LOCAL_ONLY are for the strategy alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 from numpy.typing import NDArray
 
+from connectors.book import LOCAL_ONLY
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -125,6 +126,9 @@ def _append(rows, is_there, out, end, late, state):  # type: ignore[no-untyped-d
         if not is_there:
             out[end + r] = rows[r]
         exch_ts = rows[r].exch_ts
+        if rows[r].ival == LOCAL_ONLY:
+            out[end + r].ev |= np.uint64(LOCAL_EVENT)
+            continue
         is_late = exch_ts < newest
         flags = LOCAL_EVENT if is_late else EXCH_EVENT | LOCAL_EVENT
         out[end + r].ev |= np.uint64(flags)

@@ -1,7 +1,8 @@
 """For how long the book of a recording was not known: before its first snapshot, and from a broken chain to the next.
 
 Follows the rows that `BookSync` lets through, so a spell is what a strategy sees as NaN: from the local time of the two
-clearing rows to that of the snapshot that ends it. A conversion and `arb data check` count with this same code. Pure.
+clearing rows to that of the snapshot that ends it. A conversion and `arb data check` count with this same code.
+Silences (docs/decisions/0010) are none: nothing is missing, and `BookSync` counts them. Pure.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
 from numpy.typing import NDArray
 
+from connectors.book import LOCAL_ONLY, RESTORES
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -144,6 +146,8 @@ def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
     is_calm = state[IS_KNOWN] and not state[HAS_RESET]
     for r in range(len(rows)):
         row = rows[r]
+        if row.ival == LOCAL_ONLY or row.ival == RESTORES:
+            continue
         if row.local_ts != group_ts:
             if not is_calm:
                 state[GROUP_TS], state[LEVELS] = group_ts, levels

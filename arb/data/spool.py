@@ -66,6 +66,12 @@ class Scan(msgspec.Struct, frozen=True):
     proven_ts: int = 0
     #: Stamps that are not believed: they are left out of the lead.
     wrong_stamps: tuple[WrongStamps, ...] = ()
+    #: When the book was proven last, on the recorder's clock, and whether it is emptied since for its silence; how
+    #: often that was, and for how long in sum.
+    life_ts: int = 0
+    is_silent: bool = False
+    silences: int = 0
+    silent_ns: int = 0
 
 
 class RowSink(Protocol):
@@ -173,17 +179,21 @@ def read_into(
     instrument: Instrument | None = None,
     *,
     is_cold: bool = False,
+    silence_ns: int = 0,
 ) -> Scan:
     """Reads a day into `sink` and says what it holds. `checkpoint`: the chain that it carries on.
 
     `instrument`: whose tick and lot the values are compared with; the scan says what was found. `is_cold`: it begins in
     the middle of a chain (`needs_carry`); a recording without a checkpoint then begins with best bid and offer alone.
+    `silence_ns`: for how long the book of a recording may be silent (`BookSync`); in archives nothing is live, and it
+    may be for ever.
 
     Rows without a time of receipt have that at which the venue sent them. Raises InputError for a file that cannot be
     read, DecodeError with file and line for a frame that cannot.
     """
     if not isinstance(day, ArchiveDay):
-        sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind)
+        rule = venue.sequence_rule
+        sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, silence_ns=silence_ns)
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
         decoded = decoder.decode(read_recording(day.path, progress))
         touch = TouchStart(venue.sequence_rule, trade_kind) if is_cold and checkpoint is None else None
@@ -285,6 +295,10 @@ def _read(
         touch_ts=touch.first_ts if touch is not None else 0,
         proven_ts=proven_ts,
         wrong_stamps=tuple(leads.wrong),
+        life_ts=sync.life_ts,
+        is_silent=sync.is_silent,
+        silences=sync.silences[0],
+        silent_ns=sync.silences[1],
     )
 
 

@@ -20,8 +20,9 @@ from arb.data.order import END_OF_ROWS
 from arb.data.raw import read_pieces
 from arb.data.spool import Spool
 from arb.dryrun.latencies import FeedLags
-from arb.dryrun.marks import MarkKind, checksum, happened_after, is_cleared, lifted
+from arb.dryrun.marks import MarkKind, checksum, emptied_by, happened_after, lifted
 from arb.errors import InputError
+from connectors.book import LOCAL_ONLY
 from connectors.pipeline import Outcome, Pipeline
 from connectors.types import Instrument, Kind, Rows, Venue
 
@@ -36,6 +37,8 @@ class LegSource(NamedTuple):
     instrument: Instrument
     feed_latency_ns: int
     files: Sequence[Path]
+    #: For how long its book may be silent; 0: for ever.
+    silence_ns: int = 0
 
 
 class Again(NamedTuple):
@@ -69,8 +72,11 @@ def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, fold
                     total = checksum(rows, total)
                     lags.follow(rows)
                     writer.write(_flagged(rows, LOCAL_EVENT))
-                    happened = rows if watermark is None else happened_after(rows, watermark)
-                    blocks.add(_flagged(happened, EXCH_EVENT))
+                    happened = rows[rows["ival"] != LOCAL_ONLY]
+                    if len(happened):
+                        if watermark is not None:
+                            happened = happened_after(happened, watermark)
+                        blocks.add(_flagged(happened, EXCH_EVENT))
         _write_by_venue_time(spool, blocks.finish(), exch)
     return Again(load_rows(local), load_rows(exch), read, told, total, lags.samples)
 
@@ -131,7 +137,11 @@ class _Teller:
 
     def __init__(self, source: LegSource, marks: np.ndarray[Any, Any]) -> None:
         self._pipeline = Pipeline(
-            source.venue, source.instrument, source.feed_latency_ns, trade_kind=Kind.TRADE
+            source.venue,
+            source.instrument,
+            source.feed_latency_ns,
+            trade_kind=Kind.TRADE,
+            silence_ns=source.silence_ns,
         )
         # Before the first frame there is nothing to forget.
         self._marks = [(int(m["kind"]), int(m["frame"]), int(m["value"])) for m in marks if m["frame"] > 0]
@@ -149,8 +159,9 @@ class _Teller:
         # In the order in which they were made: those of the frame's own rows come first.
         rest = deque((kind, value) for kind, _, value in mine if kind != MarkKind.OFFSET)
         if len(rows):
-            if is_cleared(rows):
-                _taken(rest, MarkKind.CLEARED)
+            emptied = emptied_by(rows)
+            if emptied is not None:
+                _taken(rest, emptied)
             yield _as_told(rows, rest)
         yield from self._behind(rest)
 
@@ -170,8 +181,12 @@ class _Teller:
             kind, value = rest.popleft()
             if kind in (MarkKind.CLEARED, MarkKind.DOWN):
                 self._pipeline.doubt(value - self._offset_ns)
-                if len(self._pipeline.rows):
-                    yield _as_told(self._pipeline.rows, rest)
+            elif kind == MarkKind.SILENT:
+                self._pipeline.fall_silent()
+            else:
+                continue
+            if len(self._pipeline.rows):
+                yield _as_told(self._pipeline.rows, rest)
 
 
 def _as_told(rows: Rows, rest: _Marks) -> tuple[Rows, int | None]:

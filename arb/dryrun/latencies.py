@@ -12,6 +12,7 @@ import numpy as np
 
 from arb.errors import InputError
 from arb.sim.latency import LATENCY_ROW, Latency
+from connectors.book import LOCAL_ONLY
 from connectors.types import Rows
 
 _SAMPLE_NS = 1_000_000_000
@@ -75,6 +76,8 @@ class FeedLags:
 
     def follow(self, rows: Rows) -> None:
         """Rows as they were told, in the order of receipt."""
+        if rows["ival"][-1] == LOCAL_ONLY:
+            return  # they did not come from the venue
         local_ts = int(rows["local_ts"][-1])
         if not self.samples or local_ts - self.samples[-1][0] >= _SAMPLE_NS:
             self.samples.append((local_ts, local_ts - int(rows["exch_ts"][-1])))

@@ -1,9 +1,9 @@
 """What a recording of frames does not say of how its rows came about live; with it they can be derived again. Pure.
 
-Rows depend on the frames, and on three things beside them: the clock offset of the moment, when a book was given up
-for a reason outside of its frames, and when rows that claim to be older than what was told before were moved up. What
-the venues' side makes of them depends on a fourth: rows that came too late for it, such as after a stall, happen when
-they come. A mark is kept for each; they are few.
+Rows depend on the frames, and on four things beside them: the clock offset of the moment, when a book was given up
+for a reason outside of its frames, when one was emptied for its silence before any frame showed it, and when rows that
+claim to be older than what was told before were moved up. What the venues' side makes of them depends on a fifth: rows
+that came too late for it, such as after a stall, happen when they come. A mark is kept for each; they are few.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
+from connectors.book import LOCAL_ONLY
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.types import Rows
 
@@ -43,6 +44,8 @@ class MarkKind(IntEnum):
     """Rows of this frame came when `value` had been told already: they count as received after it."""
     LATE = 5
     """Rows of this frame came when the venues' side knew everything up to `value`: there they happen right after it."""
+    SILENT = 6
+    """The book was emptied for its silence at `value` (as stamped), by this frame or after it."""
 
 
 class LegMarks:
@@ -99,8 +102,9 @@ class LegMarks:
             self._offset_ns = offset_ns
             self._add(MarkKind.OFFSET, offset_ns)
         self._is_fresh = False
-        if is_cleared(rows):
-            self._add(MarkKind.CLEARED, int(rows["local_ts"][0]))
+        emptied = emptied_by(rows)
+        if emptied is not None:
+            self._add(emptied, int(rows["local_ts"][0]))
         if rows["local_ts"][0] <= told_ts:
             rows = lifted(rows, told_ts)
             self._add(MarkKind.LIFTED, told_ts)
@@ -124,12 +128,14 @@ def checksum(rows: Rows, before: int = 0) -> int:
     return zlib.crc32(np.ascontiguousarray(rows).view(np.uint8).data, before)
 
 
-def is_cleared(rows: Rows) -> bool:
-    """Whether rows empty a book and do nothing else."""
+def emptied_by(rows: Rows) -> MarkKind | None:
+    """Why rows empty a book, CLEARED or SILENT, where they do nothing else."""
     if len(rows) != 2:
-        return False
+        return None
     flags = np.uint64(CLEAR_BID), np.uint64(CLEAR_ASK)
-    return bool(rows["ev"][0] == flags[0] and rows["ev"][1] == flags[1] and np.isnan(rows["px"]).all())
+    if rows["ev"][0] != flags[0] or rows["ev"][1] != flags[1] or not np.isnan(rows["px"]).all():
+        return None
+    return MarkKind.SILENT if rows["ival"][0] == LOCAL_ONLY else MarkKind.CLEARED
 
 
 def lifted(rows: Rows, told_ts: int) -> Rows:

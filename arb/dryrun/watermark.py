@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, event_dtype
 
+from connectors.book import LOCAL_ONLY
 from connectors.jit import compiled
 from connectors.types import Rows
 
@@ -51,10 +52,9 @@ class VenueOrder:
             grown = np.zeros(max(2 * len(self._waiting), needed), event_dtype)
             grown[: self._count] = self._waiting[: self._count]
             self._waiting = grown
-        late, latest = _insert(rows, self._waiting, self._count, self.watermark)
+        late, latest, self._count = _insert(rows, self._waiting, self._count, self.watermark)
         self.late += late
         self.late_below = self.watermark if late else None
-        self._count = needed
         self._latest = max(self._latest, latest)
 
     def release(self, now_ns: int) -> Rows:
@@ -69,24 +69,30 @@ class VenueOrder:
 
 @compiled
 def _insert(rows, waiting, count, watermark):  # type: ignore[no-untyped-def]
-    """Put rows into `waiting`, behind those of the same venue time; how many were late, and the latest time."""
+    """Put rows into `waiting`, behind those of the same venue time: how many were late, the latest time, the count.
+
+    Rows that are for the strategy alone are left out.
+    """
     late = 0
     latest = np.iinfo(np.int64).min
     for index in range(len(rows)):
+        if rows[index].ival == LOCAL_ONLY:
+            continue
         exch_ts = rows[index].exch_ts
         if exch_ts <= watermark:
             # At the watermark itself an order may have been answered already.
             exch_ts = watermark + 1
             late += 1
         latest = max(latest, exch_ts)
-        place = count + index
+        place = count
+        count += 1
         while place > 0 and waiting[place - 1].exch_ts > exch_ts:
             waiting[place] = waiting[place - 1]
             place -= 1
         waiting[place] = rows[index]
         waiting[place].ev |= _EXCH_FLAG
         waiting[place].exch_ts = exch_ts
-    return late, latest
+    return late, latest, count
 
 
 @compiled

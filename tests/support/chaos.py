@@ -147,6 +147,11 @@ class Watch:
         if math.isnan(touch.bid_px) or math.isnan(touch.ask_px):
             if since is None:
                 self._unknown_since[no] = now
+            rows_touch = self.books[no].touch()
+            if not math.isnan(rows_touch[0]) and not math.isnan(rows_touch[2]):
+                raise LieError(
+                    f"{self._markets[no].symbol}: the touch is not known, the rows say {rows_touch}"
+                )
             return None
         if since is not None:
             self.unknown_ns.append(now - since)
