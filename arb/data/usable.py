@@ -72,7 +72,7 @@ def _book_note(recording: Day, file: RowFile) -> str:
         return f"its book is unknown all of {recording.day}: {gap_text(file)}"
     span_ns = book.last_ts - book.first_ts
     if not book.spells or book.spells_ns < LOST_SHARE_MIN * span_ns:
-        return ""
+        return _silence_note(recording, file, span_ns)
     lost_at = datetime.fromtimestamp((book.first[0][0] + file.offset_ns) // 1_000_000_000, UTC)
     return (
         f"its book is lost for {book.spells_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}, first at "
@@ -97,6 +97,17 @@ def stamp_text(wrong: WrongStamps) -> str:
     messages = f"{wrong.messages:,} {wrong.stream} message" + (" is" if wrong.messages == 1 else "s are")
     ahead = f"up to {wrong.lead_ns / 1e9:,.1f} s ahead of the local time"
     return f"{messages} stamped {ahead}, first at {first_at:%H:%M:%S}"
+
+
+def _silence_note(recording: Day, file: RowFile, span_ns: int) -> str:
+    scan = file.scan
+    if not scan.silent_ns or scan.silent_ns < LOST_SHARE_MIN * span_ns:
+        return ""
+    return (
+        f"its book is emptied for {scan.silent_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}: "
+        f"{scan.silences:,} times nothing changed it for longer than execution.stale_after_ms; set that higher for a "
+        "quiet instrument"
+    )
 
 
 def _where_next(recording: Day) -> str:
