@@ -41,7 +41,7 @@ def recorded(venue: str, folder: Path, quiet_s: int) -> Recording:
 def rows_of(recording: Recording, folder: Path, silence_ns: int) -> tuple[Rows, list[str]]:
     venue = SIM_VENUES[recording.venue]
     instrument = Instrument(recording.venue, recording.symbol, TICK, LOT)
-    feed = Feed(venue, [recording], 0, instrument, silence_ns)
+    feed = Feed(venue, [recording], 0, instrument, silence_ns=silence_ns)
     with RowCache(folder / "cache") as cache:
         conversion = convert([feed], cache)
         rows = [rows.copy() for file in conversion.files[0] for rows in file.load(is_first=True)]
