@@ -15,6 +15,7 @@ from functools import partial
 from connectors.backoff import Pace
 from connectors.batch import Batch
 from connectors.errors import DecodeError
+from connectors.feed_book import FeedBook
 from connectors.feed_clock import FeedClock
 from connectors.feed_listener import FeedListener
 from connectors.feed_state import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
@@ -34,33 +35,6 @@ from connectors.venue_time import VenueTime
 
 #: An enumeration's member costs a look-up of its own, which the path of every frame need not pay.
 _SYNCED = FeedStatus.SYNCED
-
-
-class _Book:
-    """One instrument of the feed: what is done about its book."""
-
-    def __init__(
-        self, no: int, pipeline: Pipeline, monitor: Monitor, openings: list[bytes], pace: Pace
-    ) -> None:
-        self.no = no
-        self.pipeline = pipeline
-        self.monitor = monitor
-        self.runs = pipeline.expect_runs(openings, monitor.counts, monitor.lag_counts)
-        #: Of subscribing anew, where books come by subscription.
-        self.pace = pace
-        self.session: Session | None = None
-        self.timer: Timer | None = None
-        #: Set by the feed, once.
-        self.silence: SilenceWatch
-        #: How often the book was given up.
-        self.doubts = 0
-        #: Topics that the venue refuses, and why.
-        self.refused: dict[str, str] = {}
-
-    def cancel(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
 
 
 class Feed:
@@ -106,7 +80,7 @@ class Feed:
         silence_ns = self._times.stale_after_ns
         trade_kind = Kind.TRADE if Stream.TRADE in streams else Kind.AGG_TRADE
         self._books = [
-            _Book(
+            FeedBook(
                 no,
                 Pipeline(venue, instrument, feed_latency_ns, trade_kind, silence_ns=silence_ns),
                 Monitor(instrument.symbol, streams, timers.monotonic_ns()),
@@ -311,7 +285,7 @@ class Feed:
                         self._books[no].session = session
         return sessions
 
-    def _hand_on(self, book: _Book, batch: Batch, first: int, ends: list[int]) -> None:
+    def _hand_on(self, book: FeedBook, batch: Batch, first: int, ends: list[int]) -> None:
         """The frames of a run to the tap and their rows to the sink, frame by frame."""
         runs, tap, no, start = book.runs, self._tap, book.no, 0
         rows, doubts = runs.rows, book.doubts
@@ -382,14 +356,14 @@ class Feed:
         self._set_status(no, FeedStatus.SYNCED)
         book.silence.start()
 
-    def _fall_silent(self, book: _Book) -> None:
+    def _fall_silent(self, book: FeedBook) -> None:
         """Nothing came of a book for too long."""
         book.pipeline.fall_silent()
         if len(book.pipeline.rows):
             self._sink.on_rows(book.no, book.pipeline.rows)
         self._report_silence(book, self._timers.time_ns())
 
-    def _report_silence(self, book: _Book, local_ts: int) -> None:
+    def _report_silence(self, book: FeedBook, local_ts: int) -> None:
         book.silence.stop()
         self._event(EventKind.STALE, book.no, "the book is silent", local_ts)
         self._set_status(book.no, FeedStatus.STALE)

@@ -36,6 +36,7 @@ LAYERS = {
     "connectors.websockets_socket": Layer.EDGE,
     "connectors.rest": Layer.EDGE,
     "connectors.feed": Layer.EDGE,
+    "connectors.feed_book": Layer.EDGE,
     "connectors.feed_words": Layer.EDGE,
     "arb.errors": Layer.WORDS,
     "arb.leg": Layer.WORDS,
