@@ -71,7 +71,11 @@ class Feed:
         self._times = times or FeedTimes()
         self._timers = timers
         self.clock = FeedClock(
-            self.offset, timers, self._times.step_ns, lambda kind, *what: self._event(kind, -1, *what)
+            venue.name,
+            self.offset,
+            timers,
+            self._times.step_ns,
+            lambda kind, *what: self._event(kind, -1, *what),
         )
         self._sink = sink
         self._tap = tap

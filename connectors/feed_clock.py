@@ -19,6 +19,7 @@ class FeedClock:
 
     def __init__(
         self,
+        venue: str,
         offset: OffsetEstimator,
         timers: Timers,
         step_ns: int,
@@ -29,6 +30,7 @@ class FeedClock:
         #: What the venue's stamps say of the local clock, and which of them are wrong.
         self.lead = VenueLead(offset)
         self.stamps = StampWatch()
+        self._venue = venue
         self._timers = timers
         self._step_ns = step_ns
         self._report = report
@@ -52,6 +54,8 @@ class FeedClock:
         offset_ns, is_settled = self.offset.offset_ns, self.lead.is_settled(now_ns)
         for kind, text in self.stamps.follow(stream, ahead, offset_ns, now_ns, is_settled=is_settled):
             self._report(kind, text, local_ts)
+        if stream in self.stamps.counts:
+            self.offset.wrong_stamps[f"{self._venue} {stream.value}"] = self.stamps.counts[stream]
 
     def look(self) -> None:
         """Whether the local clock was set; the first feed of a run that notices moves the offset."""

@@ -63,6 +63,8 @@ class OffsetEstimator:
         self._venues: list[VenueLead] = []
         self._patience_until = -1
         self._clocks: tuple[int, int] | None = None
+        #: Stamps that are not believed, by venue and stream: how many messages, and the largest lead in ns.
+        self.wrong_stamps: dict[str, tuple[int, int]] = {}
         #: How often the local clock was set, and by how much the last time.
         self.steps = 0
         self.last_step_ns = 0

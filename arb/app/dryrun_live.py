@@ -397,6 +397,7 @@ class LiveRun:
             recording_error=None if state.error is None else str(state.error),
             events=session.event_counts,
             refusals=refusals_of(self._limits, self._legs),
+            wrong_stamps=session.wrong_stamps,
             outcome=outcome,
             error=None if self._error is None else str(self._error),
         )

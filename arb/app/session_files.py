@@ -60,6 +60,7 @@ class SessionLeft(NamedTuple):
     recording_error: str | None
     events: Mapping[str, int]
     refusals: Mapping[str, Mapping[str, int]]
+    wrong_stamps: Mapping[str, tuple[int, int]]
     outcome: str
     error: str | None
 
@@ -116,6 +117,11 @@ def _manifest(folder: Path, legs: Sequence[Leg], left: SessionLeft) -> dict[str,
         for leg, own in zip(legs, left.legs, strict=True)
         if own.off_grid
     ]
+    for name, (messages, lead_ns) in sorted(left.wrong_stamps.items()):
+        are = "message is" if messages == 1 else "messages are"
+        notes.append(
+            f"{name}: {messages:,} {are} stamped up to {lead_ns / 1e9:,.1f} s ahead of receipt; not believed"
+        )
     return {
         **left.head,
         "first_day": min(days),
@@ -132,6 +138,10 @@ def _manifest(folder: Path, legs: Sequence[Leg], left: SessionLeft) -> dict[str,
             "lost_frames": int(left.losses["frames"].sum()),
             "recording_error": left.recording_error,
             "events": dict(sorted(left.events.items())),
+            "wrong_stamps": {
+                name: {"messages": messages, "lead_ms_max": lead_ns // 1_000_000}
+                for name, (messages, lead_ns) in sorted(left.wrong_stamps.items())
+            },
         },
     }
 

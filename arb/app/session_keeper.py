@@ -72,6 +72,7 @@ class SessionKeeper:
             events=moment.events,
             refusals=refusals_of(self._limits, self._legs),
             losses=moment.losses.tobytes(),
+            wrong_stamps=self._session.wrong_stamps,
         )
         self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
         try:

@@ -86,6 +86,7 @@ def _left(kept: Kept, told: Told) -> SessionLeft:
         recording_error=None,
         events=last.events,
         refusals=last.refusals,
+        wrong_stamps=last.wrong_stamps,
         outcome=KILLED,
         error=None,
     )

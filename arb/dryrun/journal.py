@@ -70,6 +70,8 @@ class Entry(msgspec.Struct, frozen=True, tag="entry"):
     refusals: dict[str, dict[str, int]]
     #: Of dtype LOSS: all up to the moment.
     losses: bytes = b""
+    #: By venue and stream: messages with stamps that are not believed, and their largest lead in ns.
+    wrong_stamps: dict[str, tuple[int, int]] = {}
 
 
 class Kept(NamedTuple):

@@ -292,6 +292,11 @@ class Session:
         """Rows that the venues' side saw too late."""
         return self._driver.late
 
+    @property
+    def wrong_stamps(self) -> dict[str, tuple[int, int]]:
+        """Stamps that were not believed, by venue and stream: how many messages, and the largest lead in ns."""
+        return dict(self._offset.wrong_stamps)
+
     def gaps_of(self, leg_no: int) -> int:
         """How often the chain of the leg's book broke."""
         return self._states[leg_no].gaps

@@ -77,6 +77,29 @@ def test_a_venue_that_goes_down_is_told_once_and_not_traded_at(tmp_path: Path) -
     assert verify(run).differences == []
 
 
+def test_a_venue_whose_clock_jumps_ahead_stops_itself_alone(tmp_path: Path) -> None:
+    """Stamps that were 3 s ahead for a second kept the spread strategy out for ten minutes, at all venues."""
+    # Again and again, since the session begins when everything is compiled.
+    faults = [
+        Fault(FaultKind.CLOCK, f"ahead {n}", venue="bybit_spot", at_s=7.0 * n, duration_s=1.0, offset_ms=3000)
+        for n in range(1, 60)
+    ]
+    run = tmp_path / "run"
+    with LiveSandbox(faults=faults) as sandbox:
+        config = demo_config(tmp_path, function="busy")
+        run_live(config, run, duration_s=12.0, sandbox=sandbox.urls, has_report=False)
+
+    session, inputs = (manifest_of(run)[key] for key in ("session", "inputs"))
+    assert any("bybit_spot its clock is " in line for line in log_of(run, "clock"))
+    assert "bybit_spot its clock is right again" in log_of(run, "clock")
+    assert session["wrong_stamps"]
+    assert all(name.startswith("bybit_spot ") for name in session["wrong_stamps"])
+    assert any("ahead of receipt; not believed" in note for note in manifest_of(run)["notes"])
+    assert (inputs[0]["book"]["lost_ts"], inputs[0]["book"]["spells_ns"]) == (0, 0)
+    assert log_of(run, "age") == []
+    assert verify(run).differences == []
+
+
 def test_a_clock_that_is_off_is_told_once(tmp_path: Path) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     fault = Fault(FaultKind.CLOCK, "off", venue="bybit_spot", at_s=0.0, duration_s=600.0, offset_ms=-5000)
