@@ -94,10 +94,11 @@ class Ending(Enum):
     INTERRUPTED = "interrupted"
     """Ctrl+C."""
     STOPPED = "stopped"
-    """SIGTERM."""
+    """SIGTERM, or SIGHUP."""
 
 
-_ENDINGS = {signal.SIGINT: Ending.INTERRUPTED, signal.SIGTERM: Ending.STOPPED}
+#: Other signals stop it.
+_ENDINGS = {signal.SIGINT: Ending.INTERRUPTED}
 Show = Callable[[Progress], None]
 
 
@@ -109,7 +110,7 @@ def record(
     duration_s: float | None = None,
     is_sandbox: bool = False,
 ) -> tuple[Ending, Progress]:
-    """Records until the duration has passed, Ctrl+C or SIGTERM; how it ended, and where it stood then.
+    """Records until the duration has passed, Ctrl+C, SIGTERM or SIGHUP; how it ended, and where it stood then.
 
     The files are whole when it returns or raises; signals that come while they are finished change nothing. Raises
     InputError where recording had to stop: a full disk, a folder that is in use, a port of the sandbox that is taken;
@@ -181,7 +182,7 @@ class _Session:
 
     def on_signal(self, number: signal.Signals) -> None:
         """Ends the recording; the first one says how. See `signals_call`."""
-        self._ending = self._ending or _ENDINGS[number]
+        self._ending = self._ending or _ENDINGS.get(number, Ending.STOPPED)
         self._wake()
 
     def _wake(self) -> None:

@@ -13,6 +13,7 @@ from arb.app.signals import signals_call, signals_wake
 from arb.config import VenueConfig
 from arb.config.scenario import Scenario, load_scenario
 from arb.errors import InputError
+from arb.interrupts import ending_signals
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
 from arb.sandbox.serve.rest import Facts
@@ -73,13 +74,13 @@ def seeded_sandbox(
 
 
 async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
-    """Serves until the recording ends or SIGTERM comes. `started` is told when it listens."""
+    """Serves until the recording ends or SIGTERM or SIGHUP comes. `started` is told when it listens."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop(_: signal.Signals) -> None:
         loop.call_soon_threadsafe(stopped.set)
 
-    with signals_call(stop, [signal.SIGTERM]), signals_wake(loop):
+    with signals_call(stop, ending_signals()), signals_wake(loop):
         await _serve_until(stopped, sandbox, started)
 
 

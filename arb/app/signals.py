@@ -1,4 +1,4 @@
-"""Ctrl+C and SIGTERM: who hears them, and that a loop that sleeps wakes for them.
+"""Ctrl+C, SIGTERM and SIGHUP (a closed terminal): who handles them, and that a loop that sleeps wakes for them.
 
 Handlers stand through `signal.signal`, not in an event loop: they can stand before a loop begins and behind its end.
 """
@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from arb.interrupts import ending_signals
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def signals_call(
     act: Callable[[signal.Signals], object],
-    numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM),
+    numbers: Sequence[signal.Signals] | None = None,
 ) -> Iterator[None]:
     """Within it these signals call `act`; behind it what stood before stands again, as far as Python knows it.
+
+    numbers: without them, all that end a command.
 
     `act` runs between any two steps of the main thread: it may raise, or set something, but takes no lock; to an event
     loop it speaks through `call_soon_threadsafe`. On another thread nothing is done: signals are the main thread's.
@@ -36,7 +40,7 @@ def signals_call(
         act(signal.Signals(number))
 
     with contextlib.ExitStack() as stack:
-        for number in numbers:
+        for number in [signal.SIGINT, *ending_signals()] if numbers is None else numbers:
             # None: it was not installed from Python, and cannot be put back.
             stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
             signal.signal(number, handle)
@@ -44,7 +48,7 @@ def signals_call(
 
 
 def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
-    """Within it SIGTERM does what Ctrl+C would do, until somebody else hears it: nothing half done is left behind."""
+    """Within it SIGTERM and SIGHUP do what Ctrl+C would do, until another handler is set: nothing half done is left."""
 
     def interrupt(_: signal.Signals) -> None:
         heard = signal.getsignal(signal.SIGINT)
@@ -53,7 +57,7 @@ def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
         else:  # ignored, as shells do for what runs in the background: SIGTERM is meant all the same
             raise KeyboardInterrupt
 
-    return signals_call(interrupt, [signal.SIGTERM])
+    return signals_call(interrupt, ending_signals())
 
 
 @contextlib.contextmanager

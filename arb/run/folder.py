@@ -8,8 +8,8 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,7 +30,7 @@ class RunFolder:
     """
 
     def __init__(self, path: Path, *, is_open: bool = False, is_there: bool = False) -> None:
-        """Raises InputError at once when the folder exists or cannot be made, so that no run is done in vain.
+        """Nothing is made before it is entered. Raises InputError then when the folder exists or cannot be made.
 
         is_open: it has its name from the beginning and stays, whatever happens, once `keep` was called: a live session
         fills it as it goes.
@@ -41,34 +41,56 @@ class RunFolder:
         self._is_kept = is_there
         #: Parents that are made for it, innermost first; they go again when nothing is published.
         self._made: list[Path] = []
-        self._aside = path
+        self._aside = path if self._is_open else path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         #: Of the files that were written here, by name.
         self._hashes: dict[str, str] = {}
-        if is_there:
-            return
-        try:
-            if os.path.lexists(path):
-                raise InputError(f"{path}: exists already; name another folder with --out")
-            self._made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if is_open:
-                path.mkdir()
-            else:
-                self._aside = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-                self._aside.chmod(0o755)
-        except OSError as error:
-            self._remove_made()
-            raise InputError(
-                f"{path}: cannot be written: {error.strerror}; name another folder with --out"
-            ) from None
+        self._is_there = is_there
+        #: Whether the folder that is filled is ours. Set before it is made: a signal may arrive right after.
+        self._is_ours = False
 
     def __enter__(self) -> Self:
+        if not self._is_there:
+            try:
+                self._make()
+            except OSError as error:
+                self._discard()
+                raise InputError(
+                    f"{self.path}: cannot be written: {error.strerror}; name another folder with --out"
+                ) from None
+            except BaseException:  # a signal: `__exit__` is not called
+                self._discard()
+                raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._is_kept:
+        interrupt = None
+        while True:
+            try:
+                self._discard()
+                break
+            except KeyboardInterrupt as again:  # one more signal: what it interrupted is done all the same
+                interrupt = again
+        if interrupt is not None:
+            raise interrupt
+
+    def _make(self) -> None:
+        path = self.path
+        if os.path.lexists(path):
+            raise InputError(f"{path}: exists already; name another folder with --out")
+        self._made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._is_ours = True
+        try:
+            self._aside.mkdir(mode=0o755)
+        except OSError:  # somebody else made it meanwhile
+            self._is_ours = False
+            raise
+
+    def _discard(self) -> None:
+        """Removes what is not kept. Any number of times."""
+        if self._is_ours and not self._is_kept:
             shutil.rmtree(self._aside, ignore_errors=True)
         self._remove_made()
 

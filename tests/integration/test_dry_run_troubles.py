@@ -14,7 +14,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_settings, free_ports
+from support.live_sandbox import (
+    LiveSandbox,
+    await_first_row,
+    demo_config,
+    demo_files,
+    demo_settings,
+    free_ports,
+)
 from support.paths import GUARD, ROOT
 
 from arb.__main__ import main
@@ -195,6 +202,18 @@ def test_a_signal_while_it_compiles_leaves_nothing(number: signal.Signals, tmp_p
     if "ready after" not in errors:  # else it was quicker than we are
         assert errors == "error: interrupted\n"
         assert not (tmp_path / "run").exists()
+
+
+def test_a_closed_terminal_ends_a_session_with_its_whole_folder(tmp_path: Path) -> None:
+    process = start(tmp_path)
+    await_first_row(tmp_path / "run")
+    process.send_signal(signal.SIGHUP)
+    _, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 130, errors
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_bytes())
+    assert manifest["outcome"] == "interrupted"
+    assert not (tmp_path / "run" / "session.journal").exists()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

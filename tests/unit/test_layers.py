@@ -39,6 +39,7 @@ LAYERS = {
     "connectors.feed_book": Layer.EDGE,
     "connectors.feed_words": Layer.EDGE,
     "arb.errors": Layer.WORDS,
+    "arb.interrupts": Layer.EDGE,
     "arb.leg": Layer.WORDS,
     "arb.strategy": Layer.PURE,
     "arb.bot": Layer.PURE,

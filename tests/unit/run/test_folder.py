@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from arb.run.folder import RunFolder
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(InputError) as caught:
-        RunFolder(path)
+    with pytest.raises(InputError) as caught, RunFolder(path):
+        pass
     assert caught.value.exit_code == ExitCode.USER_INPUT
     return str(caught.value)
 
@@ -103,10 +104,14 @@ def test_a_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
 
 def test_a_read_only_parent_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Permissions do not bind root, under which tests may run.
-    def refuse(*_: Any, **__: Any) -> str:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    mkdir = Path.mkdir
 
-    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    def refuse(path: Path, *arguments: Any, **named: Any) -> None:
+        if path.name.startswith(".run."):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        mkdir(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
     target = tmp_path / "a" / "run"
     assert (
         refusal(target) == f"{target}: cannot be written: Permission denied; name another folder with --out"
@@ -185,3 +190,36 @@ def test_arrays_are_the_same_bytes_every_time(tmp_path: Path) -> None:
             folder.publish()
     assert (tmp_path / "a" / "x.npz").read_bytes() == (tmp_path / "b" / "x.npz").read_bytes()
     assert np.load(tmp_path / "a" / "x.npz")["0"].tolist() == list(range(9))
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_signal_right_after_the_folder_is_made_leaves_nothing(
+    is_open: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mkdir = Path.mkdir
+
+    def interrupted(path: Path, *arguments: Any, **named: Any) -> None:
+        mkdir(path, *arguments, **named)
+        if path.name != "a":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path / "a" / "run", is_open=is_open):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_signal_while_the_folder_is_removed_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rmtree, signals = shutil.rmtree, [KeyboardInterrupt(), KeyboardInterrupt()]
+
+    def interrupted(*arguments: Any, **named: Any) -> None:
+        if signals:
+            raise signals.pop()
+        rmtree(*arguments, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), RunFolder(tmp_path / "a" / "run"):
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,78 @@
+"""Interrupts that Python discards are raised again; which signals end a command."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import sys
+import time
+import weakref
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from arb.interrupts import ending_signals, interrupts_kept
+
+#: How long an interrupt may take to come again on a busy machine; nothing waits for it longer than it takes.
+PATIENCE_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler, whatever runs the tests."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def in_a_callback_from_c() -> None:
+    ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))()
+
+
+def in_a_weak_reference() -> None:
+    class Gone:
+        pass
+
+    gone = Gone()
+    watched = weakref.ref(gone, lambda _: signal.raise_signal(signal.SIGINT))
+    del gone
+    assert watched() is None
+
+
+def discard_and_go_on(discard: Callable[[], None]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    discard()
+    while time.monotonic() < deadline:
+        pass
+
+
+@pytest.mark.parametrize("discard", [in_a_callback_from_c, in_a_weak_reference])
+def test_a_discarded_interrupt_is_raised_again(
+    discard: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts_kept():
+        discard_and_go_on(discard)
+    assert "Exception ignored" not in capsys.readouterr().err
+
+
+def test_other_discarded_errors_are_reported_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    reported: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda discarded: reported.append(discarded.exc_type.__name__))
+
+    def fail() -> None:
+        raise ValueError("not an interrupt")
+
+    with interrupts_kept():
+        ctypes.CFUNCTYPE(None)(fail)()
+    assert reported == ["ValueError"]
+
+
+def test_a_closed_terminal_ends_commands_but_under_nohup() -> None:
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        assert ending_signals() == [signal.SIGTERM, signal.SIGHUP]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert ending_signals() == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGHUP, before)
