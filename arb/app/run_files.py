@@ -31,6 +31,7 @@ from arb.data.convert import Conversion, Feed, convert
 from arb.data.prune import prune
 from arb.data.recorder.leftover import leftover_notes
 from arb.data.usable import book_notes, grid_notes, refuse_unusable, stamp_notes, touch_notes
+from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
@@ -302,8 +303,15 @@ def common_manifest(
 
 def adapters_of(config: Config) -> list[str]:
     """The adapters of a run that are not ours, as the venues' files name them."""
-    specs = sorted({leg.venue.adapter for leg in config.legs})
-    return [spec for spec in specs if not is_ours(code_of(spec).main)]
+    files = {leg.venue.adapter: leg.venue.file for leg in config.legs}
+    outside = []
+    for spec, file in sorted(files.items()):
+        try:
+            if not is_ours(code_of(spec).main):
+                outside.append(spec)
+        except InputError as error:
+            raise ConfigError(f"{file}: adapter {spec!r} cannot be loaded: {error}") from None
+    return outside
 
 
 def inputs_manifest(config: Config, inputs: Inputs, notes: Sequence[str] = ()) -> dict[str, Any]:

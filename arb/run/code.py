@@ -64,7 +64,9 @@ def code_of(spec: str, loaded: Iterable[Path] = ()) -> Code:
     place = spec.rpartition(":")[0]
     main = Path(place).resolve() if place.endswith(".py") else _file_of_module(place)
     if main is None or not main.is_file():
-        raise InputError(f"{place}: no such file or module")
+        raise InputError(
+            f"{place}: no such file or module; a relative path starts from the working directory"
+        )
     if is_ours(main):
         return Code(main, {}, {})
     search = [str(main.parent), *sys.path] if place.endswith(".py") else sys.path
