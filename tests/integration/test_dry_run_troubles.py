@@ -69,8 +69,10 @@ def test_a_venue_that_goes_down_is_told_once_and_not_traded_at(tmp_path: Path) -
         Fault(FaultKind.REFUSE, "down", venue="bybit_spot", at_s=3.0, duration_s=600.0),
     ]
     run = tmp_path / "run"
+    config = demo_config(tmp_path, function="busy")
+    with LiveSandbox() as sandbox:  # what is compiled by a first session holds up no second one
+        run_live(config, tmp_path / "first", duration_s=0.5, sandbox=sandbox.urls, has_report=False)
     with LiveSandbox(faults=faults) as sandbox:
-        config = demo_config(tmp_path, function="busy")
         result = run_live(config, run, duration_s=6.0, sandbox=sandbox.urls, has_report=False)
 
     lost_ts = manifest_of(run)["inputs"][1]["book"]["lost_ts"]
