@@ -1,6 +1,7 @@
-"""Rows per second: the spread strategy with limits and recorder on, against a bare `wait_next_feed` loop.
+"""Rows per second: the spread strategy with limits and recorder on, against a bare `wait_next_feed` loop, and in the
+simulated exchange of dry-runs (`[backtest] engine = "arb"`) against hftbacktest's engine.
 
-Same rows, same engine, same bot. Only the run is timed, not the building of the bot.
+Same rows. Only the run is timed, not the building of the bot.
 
     python benchmarks/replay.py [RECORDINGS]
 """
@@ -16,6 +17,8 @@ from strategy_on_bots import ETH, bare_loop, example, our_bot, params_of, replay
 from arb.app.run_files import limits_of
 from arb.bot.recorder import Recorder
 from arb.bot.strategies import compile_strategy
+from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.replay import replay
 from arb.strategy import spread
 
 #: The recordings are six minutes long; read this often in a row, a run is long enough to time.
@@ -67,11 +70,57 @@ def measure(name: str, overrides: tuple[str, ...]) -> None:
     )
 
 
+def measure_engine(name: str, overrides: tuple[str, ...]) -> None:
+    """One line: rows per second of the simulated exchange over those of hftbacktest's engine."""
+    import statistics
+
+    from alternate import seconds
+
+    config = example(name, overrides)
+    legs = replayed(config, recordings_folder())
+    arrays = [leg.arrays for leg in legs]
+    rows = sum(len(array) for own in arrays for array in own)
+    params = params_of(config)
+    strategy = compile_strategy(spread.run)
+
+    def in_arb() -> float:
+        recorder = Recorder(2)
+        bot = DryRunBot([SimulatedLeg(leg.leg) for leg in legs], limits_of(config))
+        took = seconds(lambda: replay(bot, arrays, strategy, (bot, params, recorder)))
+        bot.close()
+        return took
+
+    def in_hftbacktest() -> float:
+        recorder = Recorder(2)
+        bot = our_bot(legs, limits_of(config))
+        took = seconds(lambda: strategy(bot, params, recorder))
+        bot.close()
+        return took
+
+    in_arb()
+    in_hftbacktest()
+    pairs: list[Any] = []
+    for number in range(RUNS):
+        if number % 2:
+            theirs, ours = in_hftbacktest(), in_arb()
+        else:
+            ours, theirs = in_arb(), in_hftbacktest()
+        pairs.append((ours, theirs))
+    ratios = sorted(theirs / ours for ours, theirs in pairs)
+    arb_s, hft_s = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
+    print(
+        f"{name} {config.strategy.symbol:<8} engine arb: {statistics.median(ratios):.3f} of hftbacktest's "
+        f"[{ratios[RUNS // 4]:.3f} to {ratios[-1 - RUNS // 4]:.3f}]   "
+        f"{rows / arb_s / 1e6:.2f}M against {rows / hft_s / 1e6:.2f}M rows/s"
+    )
+
+
 def main() -> None:
     show_machine()
     for name in ("spot_usdm", "usdm_bybit"):
         for overrides in ((), ETH):
             measure(name, overrides)
+            measure_engine(name, overrides)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from arb.app.dryrun import Replayed, replay_inputs
 from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import leg_of
 from arb.app.recordings import StartProgress
 from arb.app.run_files import (
+    Inputs,
     common_manifest,
     days_of_run,
     inputs_manifest,
@@ -20,6 +22,7 @@ from arb.app.run_files import (
     write_run,
 )
 from arb.app.run_setup import (
+    Setup,
     ended_manifest,
     outcome_of,
     run_folder_path,
@@ -34,6 +37,7 @@ from arb.config import Config, on_data_grid
 from arb.data.cache import RowCache
 from arb.errors import ExitCode, StrategyError
 from arb.report.summary_fields import Summary
+from arb.risk.limits import Limits
 from arb.run.folder import RunFolder
 from arb.run.trades import Trade
 
@@ -73,17 +77,8 @@ def run_backtest(
     with RunFolder(run_folder_path(out, now, "backtest")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
-        recorder = Recorder(len(legs))
-        strategy = compile_ahead(*setup, recorder)
-        bot = backtest_bot_for(strategy.uses, inputs.data, limits)
-        function = with_end(config, strategy.function, legs, bot, recorder)
-        error = None
-        try:
-            ended = run(function, setup.arguments.bind(bot, recorder), bot)
-        except StrategyError as raised:
-            ended, error = Ended(None, is_interrupted=False), raised
-        told = told_of(bot, recorder, legs, is_lost=ended.is_lost)
-        outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted, error=error)
+        replay = replay_inputs if config.backtest.engine == "arb" else in_hftbacktest
+        told, outcome, exit_code, error, is_lost = replay(config, setup, inputs, limits)
         manifest = (
             common_manifest("backtest", config, *setup, now)
             | inputs_manifest(config, inputs, notes)
@@ -91,9 +86,25 @@ def run_backtest(
             | {"refusals": refusals_of(limits, legs)}
         )
         # Who interrupts does not wait for charts.
-        is_whole = error is None and not ended.is_interrupted
+        is_whole = exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
         figures = write_run(folder, manifest, told, has_report=has_report and is_whole)
         folder.publish()
     if error is not None:
         raise written_error(error, folder.path)
-    return BacktestResult(folder.path, figures.summary, told.trades, exit_code, ended.is_lost)
+    return BacktestResult(folder.path, figures.summary, told.trades, exit_code, is_lost)
+
+
+def in_hftbacktest(config: Config, setup: Setup, inputs: Inputs, limits: Limits) -> Replayed:
+    """The strategy over recorded rows in hftbacktest's engine: what it left, how it ended."""
+    recorder = Recorder(len(inputs.legs))
+    strategy = compile_ahead(*setup, recorder)
+    bot = backtest_bot_for(strategy.uses, inputs.data, limits)
+    function = with_end(config, strategy.function, inputs.legs, bot, recorder)
+    error = None
+    try:
+        ended = run(function, setup.arguments.bind(bot, recorder), bot)
+    except StrategyError as raised:
+        ended, error = Ended(None, is_interrupted=False), raised
+    told = told_of(bot, recorder, inputs.legs, is_lost=ended.is_lost)
+    outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted, error=error)
+    return Replayed(told, outcome, exit_code, error, ended.is_lost)

@@ -72,6 +72,8 @@ class Replayed(NamedTuple):
     outcome: str
     exit_code: ExitCode
     error: StrategyError | None = None
+    #: The strategy still runs and cannot be stopped: the process must end without it.
+    is_lost: bool = False
 
 
 def run_recorded(
@@ -98,7 +100,7 @@ def run_recorded(
     with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
-        told, outcome, exit_code, error = replay_inputs(config, setup, inputs, limits, speed=speed)
+        told, outcome, exit_code, error, _ = replay_inputs(config, setup, inputs, limits, speed=speed)
         manifest = (
             common_manifest("dry-run", config, *setup, now)
             | inputs_manifest(config, inputs, notes)

@@ -294,6 +294,7 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "record.segment_s": (_ON_LIVE,),
     "record.reserve_gb": (_ON_LIVE,),
     "record.fsync_s": (_ON_LIVE,),
+    "backtest.engine": (_RECORDED,),
     "dry_run.disorder_ms": (_ON_LIVE,),
     "dry_run.hang_s": (_worlds(World.REPLAY, *_ON_LIVE_DATA),),
     "archive.binance_url": _DOWNLOAD,

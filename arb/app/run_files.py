@@ -35,7 +35,7 @@ from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
 from arb.report.facts import FORMAT
-from arb.report.notes import archive_notes, funds_note, halt_note, origin_notes, source_of
+from arb.report.notes import archive_notes, funds_note, halt_note, origin_notes, source_of, tie_note
 from arb.report.run_files import finished_run
 from arb.report.summary import Figures
 from arb.risk.funds import AssetFunds
@@ -44,7 +44,7 @@ from arb.run.arguments import Arguments
 from arb.run.code import code_of, is_ours, our_code
 from arb.run.folder import RunFolder
 from arb.run.strategy import LoadedStrategy
-from arb.run.trades import HEADER, Trade, trades_of
+from arb.run.trades import HEADER, Trade, ties_of, trades_of
 
 if TYPE_CHECKING:
     from arb.app.recordings import StartProgress
@@ -260,6 +260,8 @@ def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool 
 def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:
     """The files that every run has; the manifest comes last, so that a folder with one is whole."""
     notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, told.final)]
+    if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
+        notes += [tie_note(leg, *counts) for leg, counts in ties_of(told.trades).items()]
     manifest = {**manifest, "notes": notes}
     figures = figures_of_run(finished_run(manifest, told.records, told.final, told.decisions, told.trades))
     by_leg = {str(n): told.records[:, n] for n in range(told.records.shape[1])}

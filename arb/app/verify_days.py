@@ -10,26 +10,22 @@ from typing import Any
 
 import msgspec
 
+from arb.app.backtest import in_hftbacktest
 from arb.app.dryrun import replay_inputs
 from arb.app.run_files import (
     Inputs,
-    Told,
     days_of_run,
     inputs_manifest,
     latency_hashes,
     limits_of,
     read_inputs,
     refusals_of,
-    told_of,
 )
-from arb.app.run_setup import Setup, ended_manifest, outcome_of, with_end
-from arb.backtest.assets import backtest_bot_for
-from arb.backtest.runner import Ended, compile_ahead, run
-from arb.bot.recorder import Recorder
+from arb.app.run_setup import Setup, ended_manifest
 from arb.config import Config
 from arb.data.cache import RowCache
 from arb.dryrun.reconcile import Difference, Run, differences_of
-from arb.errors import InputError, StrategyError
+from arb.errors import ExitCode, InputError
 from arb.leg import Leg
 from arb.run.evidence import as_json
 
@@ -56,12 +52,19 @@ def replays_of_days(
     with RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, offset_ns=int(manifest["clock_offset_ns"]))
         changed = _changed_inputs(manifest, legs, inputs)
-        is_random = manifest["command"] == "backtest"
+        is_in_ours = config.backtest.engine == "arb"
+        is_random = manifest["command"] == "backtest" and not is_in_ours
+        worlds = {"hftbacktest's engine": in_hftbacktest, "dry-run": replay_inputs}
+        if is_in_ours:
+            # What hftbacktest does in a random order is no proof of a run that was made without it.
+            del worlds["hftbacktest's engine"]
         replays = []
-        for engine, (found, ended, refusals) in (
-            ("hftbacktest's engine", _backtest(config, setup, inputs)),
-            ("dry-run", _dry_run(config, setup, inputs)),
-        ):
+        for engine, replay in worlds.items():
+            limits = limits_of(config)
+            found, outcome, exit_code, error, _ = replay(config, setup, inputs, limits)
+            if exit_code == ExitCode.INTERRUPTED:
+                raise KeyboardInterrupt
+            ended, refusals = ended_manifest(outcome, error), refusals_of(limits, inputs.legs)
             replayed = Run(found.trades, found.decisions, found.records, found.final)
             is_native = engine != "dry-run"
             derived = inputs_manifest(config, inputs) | ended | {"refusals": refusals}
@@ -72,31 +75,6 @@ def replays_of_days(
             replays.append((engine, differences))
     rows = sum(file.rows for files in inputs.conversion.files for file in files)
     return replays, [f"{rows:,} rows of {manifest['first_day']} to {manifest['last_day']}"]
-
-
-def _backtest(config: Config, setup: Setup, inputs: Inputs) -> tuple[Told, dict[str, str | None], Any]:
-    """What the strategy left, how it ended in words of the manifest, and what its limits refused."""
-    recorder = Recorder(len(inputs.legs))
-    limits = limits_of(config)
-    strategy = compile_ahead(*setup, recorder)
-    bot = backtest_bot_for(strategy.uses, inputs.data, limits)
-    function = with_end(config, strategy.function, inputs.legs, bot, recorder)
-    error = None
-    try:
-        ended = run(function, setup.arguments.bind(bot, recorder), bot)
-    except StrategyError as raised:
-        ended, error = Ended(None, is_interrupted=False), raised
-    if ended.is_interrupted:
-        raise KeyboardInterrupt
-    told = told_of(bot, recorder, inputs.legs)
-    outcome, _ = outcome_of(ended.value, error=error)
-    return told, ended_manifest(outcome, error), refusals_of(limits, inputs.legs)
-
-
-def _dry_run(config: Config, setup: Setup, inputs: Inputs) -> tuple[Told, dict[str, str | None], Any]:
-    limits = limits_of(config)
-    told, outcome, _, error = replay_inputs(config, setup, inputs, limits)
-    return told, ended_manifest(outcome, error), refusals_of(limits, inputs.legs)
 
 
 def _manifest_differences(manifest: Mapping[str, Any], derived: Mapping[str, Any]) -> list[Difference]:

@@ -21,6 +21,7 @@ from arb.config.archive import Archive
 from arb.config.given import Given, given_in_main, given_in_venue
 from arb.config.schema import (
     SYMBOL_PLACEHOLDER,
+    Backtest,
     Capital,
     Clock,
     Data,
@@ -123,6 +124,7 @@ class Config:
     clock: Clock
     data: Data
     record: Record
+    backtest: Backtest
     dry_run: DryRun
     archive: Archive
     #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
@@ -197,20 +199,10 @@ def config_of(parts: Mapping[str, Any], file: str) -> Config:
 def _config(
     checked: MainFile, names: tuple[str, ...], venues: Mapping[str, VenueConfig], source: Source
 ) -> Config:
-    return Config(
-        file=source.file,
-        strategy=msgspec.structs.replace(checked.strategy, legs=names),
-        risk=checked.risk,
-        execution=checked.execution,
-        capital=checked.capital,
-        symbols=checked.symbols,
-        clock=checked.clock,
-        data=checked.data,
-        record=checked.record,
-        dry_run=checked.dry_run,
-        archive=checked.archive,
-        legs=tuple(_leg(name, venues, checked, source) for name in names),
-    )
+    sections: dict[str, Any] = {name: getattr(checked, name) for name in _MAIN_SECTIONS}
+    sections["strategy"] = msgspec.structs.replace(checked.strategy, legs=names)
+    legs = tuple(_leg(name, venues, checked, source) for name in names)
+    return Config(file=source.file, legs=legs, **sections)
 
 
 def _venue(table: VenueFile, file: str) -> VenueConfig:

@@ -406,6 +406,19 @@ class Record(Table, frozen=True, kw_only=True):
     ] = 10.0
 
 
+class Backtest(Table, frozen=True, kw_only=True):
+    """A run over recorded days."""
+
+    engine: Annotated[
+        Literal["hftbacktest", "arb"],
+        key(
+            "",
+            "What fills the orders of a backtest: hftbacktest's engine, or the simulated exchange of dry-runs, the same"
+            " to the byte in every run.",
+        ),
+    ] = "hftbacktest"
+
+
 class DryRun(Table, frozen=True, kw_only=True):
     """A dry-run on live data."""
 
@@ -435,5 +448,6 @@ class MainFile(Table, frozen=True, kw_only=True):
     clock: Clock = field(default_factory=Clock)
     data: Data = field(default_factory=Data)
     record: Record = field(default_factory=Record)
+    backtest: Backtest = field(default_factory=Backtest)
     dry_run: DryRun = field(default_factory=DryRun)
     archive: Archive = field(default_factory=Archive)

@@ -34,6 +34,7 @@ NO_CAPITAL = "no capital"
 _SIMULATED = re.compile(r"[^ ]+: simulated\b")
 _UNPAID = "for lack of funds"
 _NOT_FLAT = "not flat after the halt"
+_TIED = "in the same nanosecond"
 
 
 def heading_of(note: str) -> str:
@@ -46,6 +47,8 @@ def heading_of(note: str) -> str:
         return "Orders refused"
     if is_of_configuration(note):
         return "Configuration"
+    if _TIED in note:
+        return "Random order"
     if _NOT_FLAT in note:
         return "Position left"
     return "Simulated data" if _SIMULATED.match(note) else "Data not as recorded"
@@ -61,6 +64,16 @@ def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: flo
         keys = f"[capital.{venue}] quote, [risk] max_leverage"
     orders = "1 order was" if refused == 1 else f"{refused:,} orders were"
     return f"{leg}: {orders} refused {_UNPAID}: the account began with {began} ({keys})"
+
+
+def tie_note(leg: str, moments: int, fills: int) -> str:
+    """What a run in hftbacktest's engine says of a leg on which resting orders filled together."""
+    times = "once" if moments == 1 else f"{moments:,} times"
+    return (
+        f"{leg}: {fills:,} resting orders filled {_TIED} as others ({times}); hftbacktest adds them up in a random "
+        "order, so last digits, and what a strategy makes of them, may differ from run to run; [backtest] engine = "
+        '"arb" is exact'
+    )
 
 
 def is_of_configuration(note: str) -> bool:

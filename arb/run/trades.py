@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -80,6 +81,20 @@ def _trade(fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence
         liquidity="maker" if is_maker else "taker",
         order_id=order_id,
     )
+
+
+def ties_of(trades: Sequence[Trade]) -> dict[str, tuple[int, int]]:
+    """By leg: moments (ns) at which several resting orders filled, and their fills.
+
+    hftbacktest goes through resting orders in a random order; orders that take are filled as they arrive.
+    """
+    counts = Counter((trade.leg, trade.exch_ts) for trade in trades if trade.liquidity == "maker")
+    ties: dict[str, tuple[int, int]] = {}
+    for (leg, _), fills in counts.items():
+        if fills > 1:
+            moments, total = ties.get(leg, (0, 0))
+            ties[leg] = moments + 1, total + fills
+    return ties
 
 
 def iso_time(ns: int) -> str:

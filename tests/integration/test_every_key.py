@@ -256,6 +256,7 @@ LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_ke
 ELSEWHERE = {
     "strategy.allow_different_assets": "unit/app/test_run_checks.py",
     "risk.on_halt": "integration/test_flatten.py",
+    "backtest.engine": "integration/test_engine.py",
     "data.cache_gb": "integration/test_cache_command.py",
     "data.grid.<venue>.<SYMBOL>.tick_size": "integration/test_grid.py",
     "data.grid.<venue>.<SYMBOL>.lot_size": "integration/test_grid.py",

@@ -205,6 +205,7 @@ def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Pa
             "clock",
             "data",
             "record",
+            "backtest",
             "dry_run",
             "archive",
             "venues",
