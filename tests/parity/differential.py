@@ -95,10 +95,12 @@ def _dry_run(
 
 def show(what: str, found: Agreement, seconds: float) -> None:
     """A line, and the answers that differ."""
+    said = "equal" if found.first < 0 else f"DIFFERS at event {found.first:,}"
+    print(f"{what:<34} {found.events:>9,} events  {said}  {seconds:.0f} s", flush=True)
     if found.first >= 0:
-        for _index, (theirs, ours) in enumerate(zip(found.theirs, found.ours, strict=False)):
+        for index, (theirs, ours) in enumerate(zip(found.theirs, found.ours, strict=False)):
             if not (theirs == ours or (np.isnan(theirs) and np.isnan(ours))):
-                pass
+                print(f"  answer {index}: backtest {theirs!r}, dry-run {ours!r}")
 
 
 def main() -> int:
