@@ -99,7 +99,8 @@ def show(what: str, found: Agreement, seconds: float) -> None:
     print(f"{what:<34} {found.events:>9,} events  {said}  {seconds:.0f} s", flush=True)
     if found.first >= 0:
         for index, (theirs, ours) in enumerate(zip(found.theirs, found.ours, strict=False)):
-            if not (theirs == ours or (np.isnan(theirs) and np.isnan(ours))):
+            # Zeros have a sign.
+            if repr(theirs) != repr(ours):
                 print(f"  answer {index}: backtest {theirs!r}, dry-run {ours!r}")
 
 

@@ -229,6 +229,16 @@ def put_bot(probe, bot, snapshot_every):
 
 
 @njit
+def is_busy(orders, turn):
+    """Whether an order of the last turns may still trade."""
+    for order_id in range(max(turn - 40, 0), turn):
+        order = orders.get(order_id)
+        if order is not None and (order.cancellable or order.req != NONE):
+            return True
+    return False
+
+
+@njit
 def act(probe, bot, qty):
     """Requests, one at a time on either leg: what fills in one nanosecond is summed in a random order by the engine."""
     turn = probe.state[EVENTS] // _ORDER_EVERY
@@ -236,7 +246,7 @@ def act(probe, bot, qty):
     depth = bot.depth(asset_no)
     step = probe.state[EVENTS] % _ORDER_EVERY
     is_known = depth.best_bid > 0.0 and depth.best_ask > 0.0
-    if step == 1 and is_known:
+    if step == 1 and is_known and not is_busy(bot.orders(asset_no), turn):
         kind = turn % 8
         wait = turn % 3 == 0
         if kind < 3:
@@ -263,9 +273,10 @@ def act(probe, bot, qty):
     elif step == 21:
         put(probe, bot.elapse_bt(_MS))
     elif step == 35:
-        order = bot.orders(asset_no).get(turn)
-        if order is not None and order.cancellable and order.req == NONE:
-            put(probe, bot.cancel(asset_no, turn, turn % 2 == 0))
+        for order_id in range(max(turn - 40, 0), turn + 1):
+            order = bot.orders(asset_no).get(order_id)
+            if order is not None and order.cancellable and order.req == NONE:
+                put(probe, bot.cancel(asset_no, order_id, turn % 2 == 0))
         put(probe, bot.cancel(asset_no, 1_000_000_000 + turn, False))
         put(probe, bot.modify(asset_no, 1_000_000_000 + turn, 1.0, qty, False))
     elif step == 45:
