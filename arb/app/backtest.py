@@ -79,10 +79,11 @@ def run_backtest(
         limits = limits_of(config)
         replay = replay_inputs if config.backtest.engine == "arb" else in_hftbacktest
         told, outcome, exit_code, error, is_lost = replay(config, setup, inputs, limits)
+        hung = StrategyError("the strategy did not call the bot after it was interrupted")
         manifest = (
             common_manifest("backtest", config, *setup, now)
             | inputs_manifest(config, inputs, notes)
-            | ended_manifest(outcome, error)
+            | (ended_manifest("hung", hung) if is_lost else ended_manifest(outcome, error))
             | {"refusals": refusals_of(limits, legs)}
         )
         # Who interrupts does not wait for charts.

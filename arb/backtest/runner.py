@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,6 +26,11 @@ from arb.run.strategy import LoadedStrategy
 
 #: How long a stopped strategy may take to come back; one that does not call the bot never does.
 STOP_SECONDS = 0.09
+#: How long one that does not heed the stop may take until its next call of the bot, where it is held.
+HOLD_SECONDS = 2.0
+_HOLD = ctypes.CFUNCTYPE(None)
+#: What strategies are held in, for good.
+_held: list[Any] = []
 #: How often the waiting thread looks up: a signal that another thread took does not wake it.
 _POLL_SECONDS = 0.05
 
@@ -33,7 +40,7 @@ class Ended(NamedTuple):
 
     value: Any
     is_interrupted: bool
-    #: The strategy did not come back from an interruption: its bot must not be touched any more.
+    #: The strategy neither came back from an interruption nor called the bot: its bot must not be touched any more.
     is_lost: bool = False
 
 
@@ -71,7 +78,7 @@ def compile_ahead(strategy: LoadedStrategy, arguments: Arguments, recorder: Reco
 
 
 def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> Ended:
-    """Runs to the end, or to Ctrl+C. Raises StrategyError for what it raises."""
+    """Runs to the end, or to Ctrl+C, after which it is held at its next call of the bot. Raises StrategyError."""
     result: dict[str, Any] = {}
     # Not `Thread.join`: interrupted, it takes the running thread for ended (CPython before 3.13).
     done = threading.Event()
@@ -86,12 +93,32 @@ def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> E
     except KeyboardInterrupt:
         is_interrupted = True
         bot.stop()
-        done.wait(STOP_SECONDS)
-    if not done.is_set():
-        return Ended(None, is_interrupted, is_lost=True)
+        if not done.wait(STOP_SECONDS) and not _is_held(bot, done):
+            return Ended(None, is_interrupted, is_lost=True)
     if "error" in result and not is_interrupted:
         raise strategy_error(result["error"], bot) from None
     return Ended(result.get("value"), is_interrupted)
+
+
+def _is_held(bot: Bot, done: threading.Event) -> bool:
+    """Whether the strategy ended or was held at its next call of the bot, which the caller may then use."""
+    held = threading.Event()
+
+    def hold() -> None:
+        held.set()
+        while True:
+            time.sleep(3600.0)
+
+    callback = _HOLD(hold)
+    _held.append(callback)
+    bot.hold(ctypes.cast(callback, ctypes.c_void_p).value or 0)
+    deadline = time.monotonic() + HOLD_SECONDS
+    while not held.is_set() and not done.is_set() and time.monotonic() < deadline:
+        held.wait(0.01)
+    if held.is_set() or done.is_set():
+        bot.release()
+        return True
+    return False
 
 
 def _type_of(argument: Any) -> Any:

@@ -24,7 +24,7 @@ from arb.bot.fills import FILL
 from arb.bot.handle import BotType, bot_type
 from arb.bot.log import GrowingLog
 from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, INDEX, LIMITS, SLOTS, STOPPED, TABLE_SIZE
-from arb.bot.stubs import empty_addresses
+from arb.bot.stubs import empty_addresses, holding_addresses
 from arb.risk.limits import Limits
 
 #: Slots that answer "end of data" from `stop()` on.
@@ -122,6 +122,19 @@ class Bot:
         self._table[STOPPED] = 1
         for name in _STOPPING:
             self._table[INDEX[name]] = self._empty[INDEX[name]]
+
+    def hold(self, callback: int) -> None:
+        """Make every call of the bot call the C function `void f(void)` at `callback`, which must not return.
+
+        For a strategy that does not end when it is stopped. Any thread; `release` when it is held there.
+        """
+        addresses = holding_addresses(callback)
+        self._released = self._table[: len(SLOTS)].copy()
+        self._table[: len(SLOTS)] = [addresses[slot.name] for slot in SLOTS]
+
+    def release(self) -> None:
+        """Give the bot back its functions; the strategy is held for good."""
+        self._table[: len(SLOTS)] = self._released
 
     def close(self) -> int:
         """Log the last fills and free the world. Returns 0, or the world's error code.

@@ -73,5 +73,26 @@ def empty_addresses() -> dict[str, int]:
     return {slot.name: library.get_pointer_to_function(_symbol(slot)) for slot in SLOTS}
 
 
+@global_compiler_lock
+def holding_addresses(hold: int) -> dict[str, int]:
+    """Address of a function for every slot that calls the C function `void hold(void)` at the address, for ever."""
+    codegen = cpu_target.target_context.codegen()
+    library = codegen.create_library("arb.bot.holding")
+    module = library.create_ir_module("arb.bot.holding")
+    call = ir.FunctionType(ir.VoidType(), []).as_pointer()
+    for slot in SLOTS:
+        function = ir.Function(module, function_type(slot), name=f"arb_hold_{slot.name}")
+        block = function.append_basic_block()
+        builder = ir.IRBuilder(block)
+        again = function.append_basic_block()
+        builder.branch(again)
+        builder.position_at_end(again)
+        builder.call(builder.inttoptr(ir.Constant(ir.IntType(64), hold), call), [])
+        builder.branch(again)
+    library.add_ir_module(module)
+    library.finalize()
+    return {slot.name: library.get_pointer_to_function(f"arb_hold_{slot.name}") for slot in SLOTS}
+
+
 def _symbol(slot: Slot) -> str:
     return f"arb_empty_{slot.name}"

@@ -50,6 +50,8 @@ def run(hbt, recorder):
     return n
 """
 STOPPING = TRADES_THEN.replace("{condition}", "hbt.elapse(1) == 0")
+#: Calls the bot for ever, and never waits.
+ENDLESS = TRADES_THEN.replace("{condition}", "hbt.position(0) == hbt.position(0)")
 #: Never calls the bot again.
 DEAF = TRADES_THEN.replace("{condition}", "True")
 
@@ -132,12 +134,17 @@ def whole(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("text", "number"),
-    [(STOPPING, signal.SIGINT), (DEAF, signal.SIGINT), (STOPPING, signal.SIGTERM)],
-    ids=["calls the bot", "never calls the bot again", "SIGTERM"],
+    ("text", "number", "outcome"),
+    [
+        (STOPPING, signal.SIGINT, "interrupted"),
+        (ENDLESS, signal.SIGINT, "interrupted"),
+        (DEAF, signal.SIGINT, "hung"),
+        (STOPPING, signal.SIGTERM, "interrupted"),
+    ],
+    ids=["calls the bot", "never waits", "never calls the bot again", "SIGTERM"],
 )
 def test_ctrl_c_ends_a_backtest_with_what_it_has(
-    backtest: Callable[[str], Running], text: str, number: signal.Signals
+    backtest: Callable[[str], Running], text: str, number: signal.Signals, outcome: str
 ) -> None:
     running = backtest(text)
     code, seconds = running.interrupt(number)
@@ -146,7 +153,7 @@ def test_ctrl_c_ends_a_backtest_with_what_it_has(
     assert seconds < 15.0
     folder = running.folder / "runs" / "mine"
     summary = whole(folder)
-    assert summary["outcome"] == "interrupted"
+    assert summary["outcome"] == outcome
     assert summary["legs"][0]["trades"] == 5
     with (folder / "trades.csv").open(newline="") as file:
         trades = list(csv.DictReader(file))
