@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from connectors.errors import DecodeError, InstrumentError
-from connectors.payloads import NOT_A_FRAME
+from connectors.payloads import NOT_A_FRAME, listed_number, listed_symbol
 from connectors.types import (
     Control,
     ControlKind,
@@ -217,11 +217,11 @@ def _listing(item: dict[str, Any]) -> Listing:
     filters = {entry["filterType"]: entry for entry in item["filters"]}
     lot, notional = filters["LOT_SIZE"], filters.get("NOTIONAL", filters.get("MIN_NOTIONAL", {}))
     return Listing(
-        symbol=item["symbol"],
+        symbol=listed_symbol(item["symbol"]),
         is_trading=item["status"] == "TRADING",
-        tick_size=filters["PRICE_FILTER"]["tickSize"],
-        lot_size=lot["stepSize"],
-        min_qty=lot["minQty"],
+        tick_size=listed_number(filters["PRICE_FILTER"]["tickSize"], is_step=True),
+        lot_size=listed_number(lot["stepSize"], is_step=True),
+        min_qty=listed_number(lot["minQty"]),
         # USD-M calls it `notional`.
-        min_notional=notional.get("minNotional", notional.get("notional", "")),
+        min_notional=listed_number(notional.get("minNotional", notional.get("notional"))),
     )

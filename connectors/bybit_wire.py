@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from connectors.errors import DecodeError, InstrumentError
-from connectors.payloads import NOT_A_FRAME
+from connectors.payloads import NOT_A_FRAME, listed_number, listed_symbol
 from connectors.types import (
     Control,
     ControlKind,
@@ -141,13 +141,11 @@ class BybitWire:
         try:
             result = _object(body)["result"]
             listings = tuple(_listing(item) for item in result["list"])
-            cursor = result.get("nextPageCursor") or ""
+            cursor = _percent_encoded(result.get("nextPageCursor") or "")
         except (KeyError, TypeError, AttributeError) as error:
             raise DecodeError(self.name, f"no instruments-info: {error!r}", body) from None
         more = self.listings_request(())
-        return ListingPage(
-            listings, RestRequest(f"{more.path}&cursor={_percent_encoded(cursor)}", 1) if cursor else None
-        )
+        return ListingPage(listings, RestRequest(f"{more.path}&cursor={cursor}", 1) if cursor else None)
 
 
 def _percent_encoded(text: str) -> str:
@@ -178,10 +176,10 @@ def _listing(item: dict[str, Any]) -> Listing:
     lot, price = item["lotSizeFilter"], item["priceFilter"]
     # Spot has no qtyStep: its step is basePrecision, and minOrderAmt counts there.
     return Listing(
-        symbol=item["symbol"],
+        symbol=listed_symbol(item["symbol"]),
         is_trading=item["status"] == "Trading",
-        tick_size=price["tickSize"],
-        lot_size=lot.get("qtyStep") or lot["basePrecision"],
-        min_qty=lot.get("minOrderQty", ""),
-        min_notional=lot.get("minNotionalValue") or lot.get("minOrderAmt", ""),
+        tick_size=listed_number(price["tickSize"], is_step=True),
+        lot_size=listed_number(lot.get("qtyStep") or lot["basePrecision"], is_step=True),
+        min_qty=listed_number(lot.get("minOrderQty")),
+        min_notional=listed_number(lot.get("minNotionalValue") or lot.get("minOrderAmt")),
     )

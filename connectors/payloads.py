@@ -21,6 +21,9 @@ from connectors.types import Message, Rows
 #: A price or quantity as the venues write it. Python's float() would also take "nan", "1_0" and " 1 ".
 _DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
+#: A number of a listing: what `Decimal` would also take, such as "NaN" or "1e-999999", names no step.
+_PLAIN_DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
+
 #: A sequence id, and a time stamp in ms or µs, as they fit the columns of a decoded message.
 Id = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 Stamp = Annotated[int, msgspec.Meta(ge=0, lt=STAMP_MAX)]
@@ -88,3 +91,20 @@ def rows_of(parts: Sequence[RowParts], exch_ts: int | Sequence[int]) -> Rows:
         rows["ev"], rows["px"], rows["qty"] = zip(*parts, strict=True)
         rows["exch_ts"] = exch_ts
     return rows
+
+
+def listed_number(value: Any, *, is_step: bool = False) -> str:
+    """A number of a venue's listing as its text, a plain decimal; "" where it says nothing that can be used.
+
+    `is_step`: 0 is none: Binance switches a rule off with it.
+    """
+    if not isinstance(value, str) or not _PLAIN_DECIMAL.fullmatch(value):
+        return ""
+    return "" if is_step and not value.strip("0.") else value
+
+
+def listed_symbol(value: Any) -> str:
+    """The instrument of a venue's listing. Raises TypeError where it is no text."""
+    if not isinstance(value, str):
+        raise TypeError(f"the symbol is no text: {value!r}")
+    return value

@@ -107,8 +107,23 @@ def listing_checks(name: str, file: str, symbol: Symbol, listing: Listing | None
             checks.append(
                 Check(name, level, f"{key} is {plain(own)} in the file, {plain(theirs)} at the venue", step)
             )
+    checks += [
+        Check(
+            name,
+            Level.WARN,
+            f"the venue's listing has no {key}",
+            f"compare {key} in {file} with the venue's documentation",
+        )
+        for key in unlisted_steps(listing)
+    ]
     texts = f"tick {plain(symbol.tick_size)}, lot {plain(symbol.lot_size)}"
     return checks or [Check(name, Level.OK, f"listed, trading; {texts} and the minima as in {file}")]
+
+
+def unlisted_steps(listing: Listing) -> list[str]:
+    """The keys of the steps of which a venue's listing says nothing that can be used."""
+    steps = (("tick_size", listing.tick_size), ("lot_size", listing.lot_size))
+    return [key for key, size in steps if not size]
 
 
 def plain(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from arb.app.checks import plain
+from arb.app.checks import plain, unlisted_steps
 from arb.app.legs import load_adapter
 from arb.config import VenueConfig
 from arb.errors import InputError
@@ -90,6 +90,7 @@ async def _compare(asked: Sequence[tuple[VenueConfig, Sequence[str]]], timeout_s
             )
         else:
             faults += grid_faults(venue, symbols, listings)
+            notes += _unlisted_steps(venue.name, symbols, listings)
     if faults:
         raise InputError("; ".join(faults))
     return notes
@@ -119,6 +120,16 @@ def grid_faults(venue: VenueConfig, symbols: Sequence[str], listings: Mapping[st
                 f"{venue.name}:{symbol}: {what}; write {lines} in [symbols.{symbol}] of {venue.file}"
             )
     return faults
+
+
+def _unlisted_steps(venue: str, symbols: Sequence[str], listings: Mapping[str, Listing]) -> list[str]:
+    """A line for each listing that has no tick or lot to compare."""
+    return [
+        f"{venue}:{symbol}: the venue's listing has no {' and no '.join(missing)}; the frames show whether tick and "
+        "lot are right"
+        for symbol in symbols
+        if symbol in listings and (missing := unlisted_steps(listings[symbol]))
+    ]
 
 
 async def _listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> dict[str, Listing] | str:

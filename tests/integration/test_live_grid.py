@@ -24,6 +24,7 @@ from arb.cli import cli
 from arb.config import Config
 from arb.config.load import VenueConfig
 from arb.errors import ExitCode, InputError
+from arb.sandbox.serve import binance_rest
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.urls import VenueUrls, ports_from, venue_urls
 
@@ -74,6 +75,21 @@ def test_a_venue_that_does_not_answer_is_a_warning(tmp_path: Path) -> None:
     notes = compared(demo_config(tmp_path), nobody)
     assert [note.partition(":")[0] for note in notes] == ["binance_spot", "bybit_spot"]
     assert all("tick and lot were not compared with the venue's listing" in note for note in notes)
+
+
+def test_a_listing_without_a_step_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def switched_off(*arguments: Any) -> Any:
+        price, lot = listed(*arguments)
+        return price | {"tickSize": "0"}, lot | {"stepSize": "soon"}
+
+    listed = binance_rest._steps
+    monkeypatch.setattr(binance_rest, "_steps", switched_off)
+    with LiveSandbox() as sandbox:
+        notes = compared(demo_config(tmp_path), sandbox.urls)
+    assert notes == [
+        "binance_spot:BTCUSDT: the venue's listing has no tick_size and no lot_size; the frames show whether tick and "
+        "lot are right"
+    ]
 
 
 def test_a_recording_begins_only_with_the_venues_tick(

@@ -66,6 +66,13 @@ def test_all_differences_are_told_and_silence_is_none() -> None:
     assert "min_qty is 0.002 in the file, 0.001 at the venue" in check.text
 
 
+def test_a_listing_without_a_step_is_not_called_equal() -> None:
+    (check,) = compare(tick_size="")
+    assert (check.level, check.text) == (Level.WARN, "the venue's listing has no tick_size")
+    assert check.next_step == "compare tick_size in usdm.toml with the venue's documentation"
+    assert [c.level for c in compare(tick_size="", lot_size="")] == [Level.WARN, Level.WARN]
+
+
 def test_what_is_not_listed_fails() -> None:
     (check,) = listing_checks("binance_usdm:BTCUSDT", "usdm.toml", SYMBOL, None)
     assert check.level == Level.FAIL

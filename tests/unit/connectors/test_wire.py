@@ -292,3 +292,43 @@ def test_listings_of_bybit_and_their_pages() -> None:
 def test_an_answer_that_is_no_listing(venue: str, body: bytes) -> None:
     with pytest.raises(DecodeError):
         VENUES[venue].listings_of(body)
+
+
+@pytest.mark.parametrize(
+    "tick", ["abc", "NaN", "Infinity", "-1", "0", "0.00", "1e-999999", "", 0.1, None, [1], {}]
+)
+def test_a_step_that_a_venue_lists_is_a_positive_decimal_or_nothing(tick: object) -> None:
+    binance = {
+        "symbol": "BTCUSDT",
+        "status": "TRADING",
+        "filters": [
+            {"filterType": "PRICE_FILTER", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": tick, "stepSize": tick},
+        ],
+    }
+    bybit = {
+        "symbol": "BTCUSDT",
+        "status": "Trading",
+        "priceFilter": {"tickSize": tick},
+        "lotSizeFilter": {"basePrecision": tick, "minOrderQty": tick},
+    }
+    pages = (
+        SPOT.listings_of(json.dumps({"symbols": [binance]}).encode()),
+        LINEAR.listings_of(json.dumps({"result": {"list": [bybit]}}).encode()),
+    )
+    for page in pages:
+        (listing,) = page.listings
+        assert (listing.symbol, listing.tick_size, listing.lot_size) == ("BTCUSDT", "", "")
+        assert listing.min_qty == (tick if tick in ("0", "0.00") else "")
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_listing_whose_symbol_is_no_text_is_none(venue: str) -> None:
+    item = BINANCE_INFO["symbols"][0] | {
+        "symbol": ["BTCUSDT"],
+        "priceFilter": {"tickSize": "0.1"},
+        "lotSizeFilter": {"qtyStep": "0.001"},
+    }
+    body = json.dumps({"symbols": [item], "result": {"list": [item]}}).encode()
+    with pytest.raises(DecodeError):
+        VENUES[venue].listings_of(body)
