@@ -323,11 +323,15 @@ class Pipeline:
     def receive_snapshot(self, body: bytes, local_ts: int) -> None:
         """Keeps a snapshot that was fetched, for `join`; of two that wait, that of the lower id.
 
-        Raises DecodeError where it is none.
+        Raises DecodeError where it is none, or has no level: the changes behind it would make a book of the few levels
+        that they name, and a market without orders has no touch either way.
         """
         if self._decoder.decode(body, local_ts) != Kind.SNAPSHOT:
             raise DecodeError(self._instrument.venue, "the answer is no snapshot", body)
-        last_id = int(self._decoder.messages[0]["last_id"])
+        message = self._decoder.messages[0]
+        if np.isnan(self._decoder.rows["px"][: int(message["row_end"])]).all():
+            raise DecodeError(self._instrument.venue, "the answer is a book without levels", body)
+        last_id = int(message["last_id"])
         if self._is_on_grid() and (not self._snapshot or last_id < self._snapshot_id):
             self._snapshot, self._snapshot_id = body, last_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 
 import numpy as np
@@ -94,6 +95,20 @@ def test_a_book_older_than_what_is_held_is_refused_and_what_is_held_stays(venue:
     assert pipeline.join(EPOCH_NS, 0) == Outcome.OLD_SNAPSHOT
     assert pipeline.needs_fetch
     assert np.isnan(pipeline.touch().bid_px)
+
+
+@pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm"])
+def test_a_fetched_book_without_levels_is_no_book(venue: str) -> None:
+    market, pipeline = SimMarket(venue, SYMBOLS[0], random.Random(1)), pipeline_of(venue)
+    fed(pipeline, deltas(market, 1)[0])
+    empty = json.loads(market.snapshot(EPOCH_NS)) | {"bids": [], "asks": []}
+    with pytest.raises(DecodeError, match="the answer is a book without levels"):
+        pipeline.receive_snapshot(json.dumps(empty).encode(), EPOCH_NS)
+    # The next changes would prove it: a book of the few levels that they name.
+    fed(pipeline, deltas(market, 1)[0])
+    assert pipeline.join(EPOCH_NS, 0) == Outcome.NOTHING
+    assert not pipeline.is_synced
+    assert pipeline.needs_fetch
 
 
 def test_an_older_touch_behind_a_newer_one_is_left_out() -> None:
