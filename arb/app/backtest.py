@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from arb.app.dryrun import Replayed, replay_inputs
+from arb.app.dryrun import MAKES_NO_CALL, HungRun, Replayed, replay_inputs
 from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import leg_of
 from arb.app.recordings import StartProgress
@@ -36,6 +36,7 @@ from arb.bot.recorder import Recorder
 from arb.config import Config, on_data_grid
 from arb.data.cache import RowCache
 from arb.errors import ExitCode, StrategyError
+from arb.report.summary import Figures
 from arb.report.summary_fields import Summary
 from arb.risk.limits import Limits
 from arb.run.folder import RunFolder
@@ -77,22 +78,31 @@ def run_backtest(
     with RunFolder(run_folder_path(out, now, "backtest")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
-        replay = replay_inputs if config.backtest.engine == "arb" else in_hftbacktest
-        told, outcome, exit_code, error, is_lost = replay(config, setup, inputs, limits)
-        hung = StrategyError("the strategy did not call the bot after it was interrupted")
-        manifest = (
-            common_manifest("backtest", config, *setup, now)
-            | inputs_manifest(config, inputs, notes)
-            | (ended_manifest("hung", hung) if is_lost else ended_manifest(outcome, error))
-            | {"refusals": refusals_of(limits, legs)}
-        )
-        # Who interrupts does not wait for charts.
-        is_whole = exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
-        figures = write_run(folder, manifest, told, has_report=has_report and is_whole)
-        folder.publish()
-    if error is not None:
-        raise written_error(error, folder.path)
-    return BacktestResult(folder.path, figures.summary, told.trades, exit_code, is_lost)
+
+        def write(replayed: Replayed) -> Figures:
+            manifest = (
+                common_manifest("backtest", config, *setup, now)
+                | inputs_manifest(config, inputs, notes)
+                | ended_manifest(replayed.outcome, replayed.error)
+                | {"refusals": refusals_of(limits, legs)}
+            )
+            # Who interrupts does not wait for charts.
+            is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+            figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)
+            folder.publish()
+            return figures
+
+        if config.backtest.engine == "arb":
+            on_hung = HungRun(folder, write).end
+            replayed = replay_inputs(config, setup, inputs, limits, on_hung=on_hung)
+        else:
+            replayed = in_hftbacktest(config, setup, inputs, limits)
+        figures = write(replayed)
+    if replayed.error is not None and not replayed.is_lost:
+        raise written_error(replayed.error, folder.path)
+    return BacktestResult(
+        folder.path, figures.summary, replayed.told.trades, replayed.exit_code, replayed.is_lost
+    )
 
 
 def in_hftbacktest(config: Config, setup: Setup, inputs: Inputs, limits: Limits) -> Replayed:
@@ -107,5 +117,7 @@ def in_hftbacktest(config: Config, setup: Setup, inputs: Inputs, limits: Limits)
     except StrategyError as raised:
         ended, error = Ended(None, is_interrupted=False), raised
     told = told_of(bot, recorder, inputs.legs, is_lost=ended.is_lost)
+    if ended.is_lost:
+        return Replayed(told, "hung", ExitCode.INTERRUPTED, StrategyError(MAKES_NO_CALL), is_lost=True)
     outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted, error=error)
-    return Replayed(told, outcome, exit_code, error, ended.is_lost)
+    return Replayed(told, outcome, exit_code, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -43,6 +44,7 @@ from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import PIECE_ROWS, replay
 from arb.dryrun.watchdog import Watchdog
 from arb.errors import ExitCode, InvariantError, StrategyError
+from arb.report.summary import Figures
 from arb.report.summary_fields import Summary
 from arb.risk.limits import Limits
 from arb.run.failure import strategy_error
@@ -51,6 +53,9 @@ from arb.run.trades import Trade
 
 if TYPE_CHECKING:
     from arb.app.recordings import StartProgress
+
+#: What is reported of a strategy that an interrupt cannot end.
+MAKES_NO_CALL = "the strategy did not call the bot after it was interrupted"
 
 #: Rows that a paced replay gives a leg at a time: some hundredths of a second of a busy market.
 _PACED_ROWS = 64
@@ -100,27 +105,62 @@ def run_recorded(
     with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
         limits = limits_of(config)
-        told, outcome, exit_code, error, _ = replay_inputs(config, setup, inputs, limits, speed=speed)
-        manifest = (
-            common_manifest("dry-run", config, *setup, now)
-            | inputs_manifest(config, inputs, notes)
-            | ended_manifest(outcome, error)
-            | {"refusals": refusals_of(limits, legs), "speed": speed}
-        )
-        is_whole = exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
-        figures = write_run(folder, manifest, told, has_report=has_report and is_whole)
-        folder.publish()
-    if error is not None:
-        raise written_error(error, folder.path)
-    return DryRunResult(folder.path, figures.summary, told.trades, exit_code)
+
+        def write(replayed: Replayed) -> Figures:
+            manifest = (
+                common_manifest("dry-run", config, *setup, now)
+                | inputs_manifest(config, inputs, notes)
+                | ended_manifest(replayed.outcome, replayed.error)
+                | {"refusals": refusals_of(limits, legs), "speed": speed}
+            )
+            is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+            figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)
+            folder.publish()
+            return figures
+
+        hung = HungRun(folder, write)
+        replayed = replay_inputs(config, setup, inputs, limits, speed=speed, on_hung=hung.end)
+        figures = write(replayed)
+    if replayed.error is not None:
+        raise written_error(replayed.error, folder.path)
+    return DryRunResult(folder.path, figures.summary, replayed.told.trades, replayed.exit_code)
+
+
+class HungRun:
+    """How a run over recorded days ends whose strategy holds the main thread for good: written from another thread."""
+
+    def __init__(self, folder: RunFolder, write: Callable[[Replayed], object]) -> None:
+        self._folder = folder
+        self._write = write
+
+    def end(self, replayed: Replayed) -> None:
+        """Writes the folder and ends the process, whatever happens."""
+        try:
+            self._write(replayed)
+            if replayed.error is not None:
+                write_error(f"error: {written_error(replayed.error, self._folder.path)}")
+        except Exception as error:  # the process ends here, whatever happens
+            write_error(f"error: {replayed.error}; the run cannot be written: {error}")
+        finally:
+            with contextlib.suppress(OSError):  # what was not published goes
+                self._folder.__exit__(None, None, None)
+            leave_now(replayed.exit_code)
 
 
 def replay_inputs(
-    config: Config, setup: Setup, inputs: Inputs, limits: Limits, *, speed: float | None = None
+    config: Config,
+    setup: Setup,
+    inputs: Inputs,
+    limits: Limits,
+    *,
+    speed: float | None = None,
+    on_hung: Callable[[Replayed], None] | None = None,
 ) -> Replayed:
     """The strategy over recorded rows in a dry-run's world: what it left, how it ended.
 
-    A strategy that computes for `dry_run.hang_s` without calling the bot ends the process: nothing else can.
+    on_hung: called on another thread, and ends the process, where the strategy holds the main thread for good: it
+    computes for `dry_run.hang_s` without calling the bot, or makes no call after an interrupt. Without it nothing is
+    written then.
     """
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
@@ -134,8 +174,21 @@ def replay_inputs(
     arrays = [data.arrays for data in inputs.data]
     began_ns = time.monotonic_ns()
     hang_s = config.dry_run.hang_s
-    watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, _leave, may_be_busy=True)
+    #: Taken by the one who goes on, this thread or the one that gives the strategy up, and never given back.
+    going_on = threading.Lock()
+
+    def give_up(what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
+        if not going_on.acquire(blocking=False):  # it came back in this very moment
+            return
+        if on_hung is not None:
+            told = told_of(bot, recorder, inputs.legs, is_lost=True)
+            on_hung(Replayed(told, "hung", code, StrategyError(what), is_lost=True))
+        write_error(f"error: {what}; nothing is written")
+        leave_now(code)
+
+    watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, give_up, may_be_busy=True)
     watchdog.start()
+    is_interrupted = False
     try:
         strand = replay(
             bot,
@@ -144,11 +197,15 @@ def replay_inputs(
             setup.arguments.bind(bot, recorder),
             piece_rows=PIECE_ROWS if speed is None else _PACED_ROWS,
             pace=None if speed is None else paced(speed, watchdog),
+            on_lost=lambda: give_up(MAKES_NO_CALL, ExitCode.INTERRUPTED),
         )
     except KeyboardInterrupt:
-        return Replayed(told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
+        is_interrupted = True
     finally:
         watchdog.close()
+    going_on.acquire()
+    if is_interrupted:
+        return Replayed(told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
     error = None if strand.error is None else strategy_error(strand.error, bot)
     if error is None:
         refuse_lost(bot)
@@ -160,11 +217,6 @@ def refuse_lost(bot: DryRunBot) -> None:
     """Raises InvariantError for a run that tells nothing, because a queue was full."""
     if bot.lost:
         raise InvariantError(f"{bot.lost} requests or answers found a queue full: the run tells nothing")
-
-
-def _leave(what: str) -> None:
-    write_error(f"error: {what}; nothing is written")
-    leave_now(ExitCode.OUR_FAULT)
 
 
 def paced(

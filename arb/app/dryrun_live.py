@@ -21,7 +21,7 @@ import numba
 
 import arb
 from arb.app.display import end_within, write_error
-from arb.app.dryrun import DryRunResult, refuse_lost
+from arb.app.dryrun import MAKES_NO_CALL, DryRunResult, refuse_lost
 from arb.app.feeds import LiveFeed, open_feed
 from arb.app.idle_keys import World, configuration_notes
 from arb.app.legs import instrument_of, leg_of, load_adapter
@@ -34,7 +34,7 @@ from arb.app.run_files import (
     told_of,
 )
 from arb.app.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
-from arb.app.running_sandbox import with_sandbox
+from arb.app.running_sandbox import at_sandbox
 from arb.app.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.app.session_keeper import SessionKeeper
 from arb.app.session_output import SessionOutput, Viewer
@@ -46,6 +46,7 @@ from arb.bot.recorder import Recorder
 from arb.config import Config, VenueConfig
 from arb.data.recorder.recorder import Recorder as FrameRecorder
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
+from arb.dryrun.interruption import Interruption
 from arb.dryrun.latencies import drawn_latency
 from arb.dryrun.live import LiveDriver
 from arb.dryrun.session import Session
@@ -71,6 +72,8 @@ _SILENCE_NS = 500 * _NS_PER_MS
 #: The strategy is looked after at least so often, and at most.
 _TICK_S, _TICK_MIN_S = 0.010, 0.0005
 _VIEW_S = 0.5
+#: After a signal the strategy may take so long until it waits; then it is held at its next call of the bot.
+_GRACE_S = 1.0
 #: So much of a session a kill may take, at most.
 _KEEP_S = 1.0
 
@@ -95,7 +98,7 @@ class LiveRun:
         self._venues = {leg.venue.name: leg.venue for leg in config.legs}
         self._sandbox = sandbox
         if isinstance(sandbox, Mapping):
-            self._venues = _at_sandbox(self._venues, sandbox)
+            self._venues = at_sandbox(self._venues, sandbox)
         self._has_report = has_report
         self._began_ns = time.monotonic_ns()
         world = World.LIVE if sandbox is None else World.SANDBOX
@@ -217,6 +220,14 @@ class LiveRun:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(signals_wake(asyncio.get_running_loop()))
             stack.callback(watchdog.close)
+            stack.enter_context(
+                Interruption(
+                    self._strand,
+                    grace_s=_GRACE_S,
+                    entered_ns=lambda: self._session.entered_ns,
+                    on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
+                )
+            )
             await self._enter_sandbox(stack)
             await asyncio.sleep(0)  # what a signal asked for until here is done
             unlisted = [] if self._stop_reason else await refuse_unlisted_grids(self._symbols(), self._over)
@@ -247,7 +258,7 @@ class LiveRun:
         """The session's own sandbox, where it brings one; it ends behind the feeds."""
         if self._sandbox is not None and not isinstance(self._sandbox, Mapping):
             sandbox = await stack.enter_async_context(self._sandbox)
-            self._venues = _at_sandbox(self._venues, sandbox.urls)
+            self._venues = at_sandbox(self._venues, sandbox.urls)
 
     async def _close_feeds(self) -> None:
         if self._timer is not None:
@@ -399,11 +410,16 @@ class LiveRun:
             refusals=refusals_of(self._limits, self._legs),
             wrong_stamps=session.wrong_stamps,
             outcome=outcome,
-            error=None if self._error is None else str(self._error),
+            error=self._error_line(),
         )
 
-    def _hung(self, what: str) -> None:
-        """The watchdog's thread. The strategy holds the main thread for good: what was saved is written from here."""
+    def _error_line(self) -> str | None:
+        if self._error is not None:
+            return str(self._error)
+        return HELD if self._strand.is_held else None
+
+    def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
+        """On another thread: the strategy holds the main thread for good. What was saved is written from here."""
         # Else it came back in this very moment, and the host writes.
         if self._writing.acquire(blocking=False):
             try:
@@ -415,31 +431,25 @@ class LiveRun:
                 told = told_of(self._bot, self._recorder, self._legs, is_lost=True)
                 write_session(self._folder, self._legs, self._left("hung"), told, has_report=False)
                 self._log.event("hung", what)
-                end_within(ExitCode.OUR_FAULT)
+                end_within(code)
                 self._log.close()
                 print_error(f"{what}; its orders are void, the session is in {self._folder.path}")
             except Exception as error:  # the process ends here, whatever happens
-                end_within(ExitCode.OUR_FAULT)
+                end_within(code)
                 print_error(f"{what}; the session cannot be written: {error}")
             finally:
                 with contextlib.suppress(OSError):
                     sys.stdout.flush()
-                leave_now(ExitCode.OUR_FAULT)
+                leave_now(code)
+
+
+#: The error in the manifest of an interrupted session whose strategy did not end by itself.
+HELD = "the strategy did not wait when it was interrupted: it was ended at a call of the bot"
 
 
 def _simulated(leg: Leg) -> SimulatedLeg:
     """What was measured is of the past: on live data latencies are drawn from it."""
     return SimulatedLeg(leg, None if leg.order_latencies is None else drawn_latency(leg.order_latencies))
-
-
-def _at_sandbox(venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls]) -> dict[str, VenueConfig]:
-    """The venues with a sandbox's addresses. Raises InputError for one that it does not serve."""
-    reached = with_sandbox(venues, urls)
-    if missing := sorted(venues.keys() - reached.keys()):
-        raise InputError(
-            f"the sandbox does not serve {', '.join(missing)}: start it with --venues, or choose other legs"
-        )
-    return reached
 
 
 def slow_answer_notes(config: Config) -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from arb.config import Connection, VenueConfig
+from arb.errors import InputError
 from arb.sandbox.serve.urls import PORT_BASE, VenueUrls, ports_from, venue_urls
 
 
@@ -24,6 +25,16 @@ def with_sandbox(
         for name, venue in venues.items()
         if name in urls
     }
+
+
+def at_sandbox(venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls]) -> dict[str, VenueConfig]:
+    """The venues with a sandbox's addresses. Raises InputError for one that it does not serve."""
+    reached = with_sandbox(venues, urls)
+    if missing := sorted(venues.keys() - reached.keys()):
+        raise InputError(
+            f"the sandbox does not serve {', '.join(missing)}: start it with --venues, or choose other legs"
+        )
+    return reached
 
 
 def sandbox_urls(port_base: int = PORT_BASE) -> dict[str, VenueUrls]:

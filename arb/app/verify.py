@@ -95,7 +95,8 @@ def verify(folder: Path, data: Path | None = None, *, is_trusted: bool = True) -
     manifest = read_manifest(folder)
     if changed := changed_parts((folder / "manifest.json").read_bytes()):
         return _without_replay(folder, changed, "manifest.json is not what the run wrote")
-    if manifest["outcome"] == "hung":
+    # An interrupted session with an error: its strategy was ended at a call of the bot.
+    if manifest["outcome"] == "hung" or (manifest["outcome"] == "interrupted" and manifest["error"]):
         raise InputError(
             f"{folder}: its strategy never came back ({manifest['error']}), and would not in a replay"
         )

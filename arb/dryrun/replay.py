@@ -15,12 +15,16 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 from arb.bot.stream import Stream
 from arb.bot.world import NEVER
 from arb.dryrun.bot import DryRunBot
+from arb.dryrun.interruption import Interruption
 from arb.dryrun.strand import Strand
 from connectors.jit import compiled
 from connectors.types import Rows
 
 #: Rows that a leg is given at a time.
 PIECE_ROWS = 1 << 16
+
+#: How long an interrupted strategy may take to end by itself.
+STOP_SECONDS = 0.09
 
 #: Of the sides, in the order of `_note_last`.
 _FLAGS = (EXCH_EVENT, LOCAL_EVENT)
@@ -60,26 +64,30 @@ def replay(
     venue_rows: Sequence[Sequence[Rows]] | None = None,
     piece_rows: int = PIECE_ROWS,
     pace: Callable[[int], None] | None = None,
+    on_lost: Callable[[], object] = lambda: None,
 ) -> Strand:
     """Run a compiled strategy over the arrays of every leg, to the end; the strand with what came of it.
 
     venue_rows: those of the venues' side, where `legs` has only the bot's.
     pace: called before the strategy hears of everything up to a time, and may wait there; it changes no result.
-    An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and goes on.
+    on_lost: called on another thread when the strategy does not call the bot after an interrupt.
+    An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and goes on; a strategy that
+    does not end then is held at its next call of the bot.
     """
     strand = Strand(bot, strategy, arguments)
     readers = _readers(bot, legs, venue_rows, piece_rows)
     known_ts = min(reader.known_ts for reader in readers)
     bot.set_horizons(known_ts, known_ts)
-    try:
-        while strand.resume():
-            known_ts = _feed(readers)
-            if pace is not None:
-                pace(known_ts)
-            bot.set_horizons(known_ts, known_ts)
-    except KeyboardInterrupt:
-        strand.stop()
-        raise
+    with Interruption(strand, grace_s=STOP_SECONDS, on_signal=bot.stop, on_lost=on_lost):
+        try:
+            while strand.resume():
+                known_ts = _feed(readers)
+                if pace is not None:
+                    pace(known_ts)
+                bot.set_horizons(known_ts, known_ts)
+        except KeyboardInterrupt:
+            strand.stop()
+            raise
     return strand
 
 

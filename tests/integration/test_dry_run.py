@@ -171,6 +171,66 @@ def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_pa
     assert verify(tmp_path / "run").differences == []
 
 
+@pytest.mark.parametrize(
+    ("function", "outcome", "why"),
+    [
+        ("endless", "interrupted", "did not wait when it was interrupted"),
+        ("silent", "hung", "did not call the bot after it was interrupted"),
+    ],
+)
+def test_ctrl_c_ends_a_session_whose_strategy_never_waits(
+    function: str, outcome: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    base = free_ports()
+    with LiveSandbox(port_base=base):
+        process = dry_run_process(tmp_path, base, function, "dry_run.hang_s=600.0")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "under way\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    manifest = manifest_of(tmp_path / "run")
+    assert manifest["outcome"] == outcome
+    assert why in manifest["error"]
+    fills = len((tmp_path / "run" / "trades.csv").read_text().splitlines()) - 1
+    assert fills == (function == "endless")
+    with pytest.raises(InputError, match="never came back"):
+        verify(tmp_path / "run")
+
+
+def test_ctrl_c_ends_a_session_whose_strategy_heeds_no_stop(tmp_path: Path) -> None:
+    base = free_ports()
+    with LiveSandbox(port_base=base):
+        process = dry_run_process(tmp_path, base, "deaf", "dry_run.hang_s=600.0")
+        await_first_row(tmp_path / "run")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 130, errors
+    assert manifest_of(tmp_path / "run")["outcome"] == "interrupted"
+
+
+def test_a_mistake_in_a_session_is_reported_with_its_line(tmp_path: Path) -> None:
+    base = free_ports()
+    with LiveSandbox(port_base=base):
+        process = dry_run_process(tmp_path, base, "errs")
+        _, errors = process.communicate(timeout=120)
+
+    assert process.returncode == 1, errors
+    run = tmp_path / "run"
+    manifest = manifest_of(run)
+    assert manifest["outcome"] == "failed"
+    lines = (tmp_path / "busy.py").read_text().splitlines()
+    called = next(n for n, line in enumerate(lines, 1) if "pick(np" in line)
+    assert "picks.py line 7 in pick" in manifest["error"]
+    assert f"busy.py line {called} in errs" in manifest["error"]
+    assert " of its clock" in manifest["error"]
+    assert manifest["error"] in errors
+
+
 def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
@@ -265,7 +325,10 @@ def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by
     assert manifest_of(tmp_path / "busy")["outcome"] == "interrupted"
     assert runs[1].returncode == 1
     assert "without calling the bot" in hung
-    assert not (tmp_path / "hangs").exists()
+    manifest = manifest_of(tmp_path / "hangs")
+    assert manifest["outcome"] == "hung"
+    assert "without calling the bot" in manifest["error"]
+    assert not list(tmp_path.glob(".hangs.*"))
 
 
 #: `arb`, which leaves a file where its first argument says when a run makes its first pause.

@@ -108,14 +108,14 @@ def _read(stream: Any, lines: list[str]) -> None:
 
 
 @pytest.fixture
-def backtest(tmp_path: Path, start: Callable[..., Running]) -> Callable[[str], Running]:
-    """A backtest of a strategy of one's own over a minute of two synthetic recordings, under way."""
+def recorded(tmp_path: Path, start: Callable[..., Running]) -> Callable[..., Running]:
+    """A run of a strategy of one's own over a minute of two synthetic recordings, under way."""
 
-    def begin(text: str) -> Running:
+    def begin(text: str, *words: str) -> Running:
         write_pair(tmp_path / "data", count=600)
         (tmp_path / "own.py").write_text(text)
         running = start(
-            "backtest", "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--out", "runs/mine",
+            *words, "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--out", "runs/mine",
             "--strategy", "own.py:run",
         )  # fmt: skip
         running.wait_for(lambda: "under way\n" in running.lines)
@@ -134,19 +134,28 @@ def whole(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [("backtest",), ("backtest", "--set", 'backtest.engine="arb"'), ("dry-run",)],
+    ids=["backtest", "engine arb", "dry-run"],
+)
+@pytest.mark.parametrize(
     ("text", "number", "outcome"),
     [
         (STOPPING, signal.SIGINT, "interrupted"),
         (ENDLESS, signal.SIGINT, "interrupted"),
         (DEAF, signal.SIGINT, "hung"),
-        (STOPPING, signal.SIGTERM, "interrupted"),
+        (ENDLESS, signal.SIGTERM, "interrupted"),
     ],
     ids=["calls the bot", "never waits", "never calls the bot again", "SIGTERM"],
 )
-def test_ctrl_c_ends_a_backtest_with_what_it_has(
-    backtest: Callable[[str], Running], text: str, number: signal.Signals, outcome: str
+def test_ctrl_c_ends_a_run_with_what_it_has(
+    recorded: Callable[..., Running],
+    text: str,
+    number: signal.Signals,
+    outcome: str,
+    words: tuple[str, ...],
 ) -> None:
-    running = backtest(text)
+    running = recorded(text, *words)
     code, seconds = running.interrupt(number)
     assert code == ExitCode.INTERRUPTED, running.lines
     # Stopping takes 90 ms at most; the rest is writing, on a machine that may be busy with other things.

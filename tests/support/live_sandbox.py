@@ -32,6 +32,11 @@ _CLAIMS: list[socket.socket] = []
 
 #: Orders at both legs all the time: buys through the ask and sells through the bid, and one that rests.
 BUSY = """
+import numpy as np
+
+from picks import pick
+
+
 def busy(bot):
     bot.wait_next_feed(True, 10_000_000_000)
     n = 1
@@ -87,12 +92,62 @@ def raises(bot):
     return sum_of
 
 
+def endless(bot):
+    # Calls the bot for ever, and never waits.
+    bot.wait_next_feed(True, 10_000_000_000)
+    while not bot.depth(0).best_ask > 0:
+        bot.wait_next_feed(True, 10_000_000_000)
+    bot.submit_buy_order(0, 1, bot.depth(0).best_ask * 1.01, 0.01, 0, 0, True)
+    print("under way")
+    while bot.position(0) == bot.position(0):
+        pass
+    return 0
+
+
+def deaf(bot):
+    # Heeds no stop, and goes on calling the bot.
+    while bot.elapse(50_000_000) == 0:
+        pass
+    while bot.position(0) == bot.position(0):
+        pass
+    return 0
+
+
+def silent(bot):
+    bot.wait_next_feed(True, 10_000_000_000)
+    print("under way")
+    x = 0
+    while x >= 0:
+        x = (x + 1) % 1000
+    return x
+
+
+def errs(bot):
+    bot.wait_next_feed(True, 10_000_000_000)
+    n = 0
+    while bot.elapse(50_000_000) == 0:
+        n += 1
+        if n == 10:
+            return int(pick(np.zeros(3), np.int64(bot.num_assets) + 7))
+    return 0
+
+
 def hangs(bot):
     bot.wait_next_feed(True, 10_000_000_000)
     x = 0
     while x >= 0:
         x = (x + 1) % 1000
     return x
+"""
+
+#: A helper of theirs, in a module of its own.
+PICKS = """
+from numba import njit
+
+
+@njit
+def pick(values, index):
+    return values[index]
 """
 
 
@@ -183,6 +238,7 @@ def demo_files(folder: Path) -> Path:
     if not copied.exists():
         shutil.copytree(ROOT / "examples" / "demo", copied)
     (folder / "busy.py").write_text(BUSY)
+    (folder / "picks.py").write_text(PICKS)
     return copied / "arbitrage.toml"
 
 
