@@ -43,7 +43,18 @@ from connectors.level_notes import (
     note_told,
     renew,
 )
-from connectors.level_table import FREE, FREED, LEVEL, key_of, move_levels, price_of, restore_levels, slot_of
+from connectors.level_table import (
+    FREE,
+    FREED,
+    LEVEL,
+    first_below,
+    key_of,
+    move_levels,
+    price_of,
+    restore_levels,
+    slot_of,
+    ticks_between,
+)
 from connectors.types import Rows
 
 #: Slots of a side's table at first; it doubles when more than half are used. A power of two.
@@ -351,6 +362,8 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n): 
     state[side, _WORST] = min(state[side, _WORST], tick)
     if is_crossing:
         n = _uncross(row, tick, 1 - side, other, state, notes, noted, True, tick_size, out, n)
+    if before - tick > len(own):
+        return _delete_far(row, tick + 1, before, side, own, state, notes, noted, True, tick_size, out, n)
     for gone in range(tick + 1, before + 1):
         n = _delete(row, gone, side, own, state, notes, noted, True, tick_size, out, n)
     return n
@@ -422,6 +435,10 @@ def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, o
     _step_down(table, -tick, state, side)
     state[side, _BEST_TS] = row.exch_ts
     last = -tick - 1 if state[side, BEST] == NO_TICK else state[side, BEST]
+    if before - last > len(table):
+        return _delete_far(
+            row, last + 1, before, side, table, state, notes, noted, is_noted, tick_size, out, n
+        )
     for gone in range(last + 1, before + 1):
         n = _delete(row, gone, side, table, state, notes, noted, is_noted, tick_size, out, n)
     return n
@@ -431,9 +448,16 @@ def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, o
 def _step_down(table, start, state, side):  # type: ignore[no-untyped-def]
     """The best becomes the first level below `start`, or none."""
     if state[side, _COUNT] > 0:
-        for tick in range(start - 1, state[side, _WORST] - 1, -1):
+        # The next level is near. Where prices jump it is farther than the table has slots, whatever the distance.
+        last = max(state[side, _WORST], start - len(table))
+        for tick in range(start - 1, last - 1, -1):
             slot = slot_of(table, tick)
             if table[slot].key == key_of(tick):
+                state[side, BEST] = tick
+                return
+        if last > state[side, _WORST]:
+            tick = first_below(table, last, NO_TICK)
+            if tick != NO_TICK:
                 state[side, BEST] = tick
                 return
     state[side, BEST] = NO_TICK
@@ -452,6 +476,15 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
         px = price_of(tick if side == 0 else -tick, tick_size)
         put_row(out, n, event, row.exch_ts, row.local_ts, px, 0.0)
         n += 1
+    return n
+
+
+@compiled
+def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
+    """Takes the levels from tick `first` to `last`, lowest first, where they may be far apart."""
+    ticks = ticks_between(table, state[side, _COUNT], first, last)
+    for k in range(len(ticks)):
+        n = _delete(row, ticks[k], side, table, state, notes, noted, is_noted, tick_size, out, n)
     return n
 
 

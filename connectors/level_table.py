@@ -89,3 +89,31 @@ def restore_levels(row, table, levels, side, tick_size, out, n):  # type: ignore
         out[n].ival = LOCAL_ONLY
         n += 1
     return n
+
+
+@compiled
+def first_below(table, tick, none):  # type: ignore[no-untyped-def]
+    """The highest tick of a side that is below `tick`; `none` where there is none. Looks at the whole table."""
+    found = none
+    for slot in range(len(table)):
+        if table[slot].key != FREE and table[slot].key != FREED:
+            held = tick_of(table[slot].key)
+            if found < held < tick:
+                found = held
+    return found
+
+
+@compiled
+def ticks_between(table, levels, first, last):  # type: ignore[no-untyped-def]
+    """The ticks of a side's `levels` levels from `first` to `last`, lowest first. Looks at the whole table."""
+    ticks = np.empty(levels, np.int64)
+    count = 0
+    for slot in range(len(table)):
+        if table[slot].key != FREE and table[slot].key != FREED:
+            tick = tick_of(table[slot].key)
+            if first <= tick <= last:
+                ticks[count] = tick
+                count += 1
+    ticks = ticks[:count]
+    ticks.sort()
+    return ticks

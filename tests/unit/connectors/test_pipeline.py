@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 
 import numpy as np
 import pytest
@@ -161,3 +162,33 @@ def test_a_frame_with_white_space_goes_to_the_json_decoder() -> None:
     assert decoder.rows[: int(decoder.messages[0]["row_end"])].tobytes() == rows
     assert decoder.messages.tobytes() == message
     assert decoder.slow_frames == 1
+
+
+@pytest.mark.parametrize("factor", [100, 10**6])
+def test_a_price_that_jumps_far_costs_no_time(factor: int) -> None:
+    """The levels in between were looked for tick by tick: a minute for a factor of 100, and no venue went on."""
+    pipeline = Pipeline(
+        VENUES["bybit_linear"], Instrument("bybit_linear", "AAAUSDT", 0.01, 0.001), 0, Kind.TRADE
+    )
+
+    def message(no: int, bids: dict[int, str], asks: dict[int, str]) -> str:
+        sides = {s: [[str(px), qty] for px, qty in of.items()] for s, of in (("b", bids), ("a", asks))}
+        data = {"s": "AAAUSDT", **sides, "u": no, "seq": no}
+        kind = "snapshot" if no == 1 else "delta"
+        ts = EPOCH_NS // MS
+        return json.dumps(
+            {"topic": "orderbook.50.AAAUSDT", "type": kind, "ts": ts, "data": data, "cts": ts},
+            separators=(",", ":"),
+        )
+
+    near, far = 60_000, 60_000 * factor
+    fed(pipeline, message(1, {near - 1: "1", near - 2: "2"}, {near + 1: "3", near + 2: "4"}))
+    began = time.process_time()
+    # The bids cross all asks, and are alone until the new asks come; back again in the same way.
+    fed(pipeline, message(2, {far - 1: "5"}, {far + 1: "6"}))
+    assert pipeline.touch()[:4] == (far - 1, 5.0, far + 1, 6.0)
+    fed(pipeline, message(3, {far - 1: "0"}, {}))
+    assert pipeline.touch()[:4] == (near - 1, 1.0, far + 1, 6.0)
+    fed(pipeline, message(4, {}, {near + 1: "7", far + 1: "0"}))
+    assert pipeline.touch()[:4] == (near - 1, 1.0, near + 1, 7.0)
+    assert time.process_time() - began < 2.0
