@@ -43,11 +43,24 @@ from connectors.level_notes import (
     note_told,
     renew,
 )
+from connectors.level_side import (
+    BEST,
+    BEST_TS,
+    COUNT,
+    KNOWN,
+    NO_TICK,
+    NO_WORST,
+    SIDE_FIELDS,
+    USED,
+    WORST,
+    clear_side,
+    crosses,
+    free_level,
+    put_level,
+    step_down,
+)
 from connectors.level_table import (
-    FREE,
-    FREED,
     LEVEL,
-    first_below,
     key_of,
     move_levels,
     price_of,
@@ -63,17 +76,6 @@ _SLOTS_MIN = 1 << 12
 _NOTE_SLOTS_MIN = 1 << 8
 #: So many rows are taken with one look at the room: tables stay small enough for the processor's cache.
 _ROWS_AT_ONCE = 1 << 12
-
-# Fields of the state: int64, index 0 bids and 1 asks. A bid's tick counts as it is, an ask's negated, so that the
-# better price is the larger number on both sides and one code serves both. BEST is NO_TICK where a side is empty.
-BEST, _BEST_TS, _WORST, _COUNT, _USED = range(5)
-# From this tick on, what the depth stream never told is no level; beyond it, nobody said.
-_KNOWN = 5
-#: How many fields each side has.
-SIDE_FIELDS = 6
-# No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
-NO_TICK = -(1 << 61)
-_NO_WORST = 1 << 61
 
 
 class FuseArguments(NamedTuple):
@@ -110,8 +112,8 @@ class FusedBook:
         self._noted = np.zeros(3, np.int64)
         self._state = np.zeros((2, SIDE_FIELDS), np.int64)
         self._state[:, BEST] = NO_TICK
-        self._state[:, _WORST] = _NO_WORST
-        self._state[:, _KNOWN] = NO_TICK if is_window else _NO_WORST
+        self._state[:, WORST] = NO_WORST
+        self._state[:, KNOWN] = NO_TICK if is_window else NO_WORST
         self._out = np.zeros(0, event_dtype)
         #: What compiled code calls `fuse_rows` with, in the place of `fuse`. It is the same object for as long as its
         #: arrays are; a larger table (`make_room`) makes it another one.
@@ -170,15 +172,15 @@ class FusedBook:
         noted = int(self._noted[NOTED])
         for side in range(2):
             # Levels that are noted may be added again.
-            if 2 * (int(self._state[side, _USED]) + noted + more) > len(self._tables[side]):
-                levels = int(self._state[side, _COUNT])
+            if 2 * (int(self._state[side, USED]) + noted + more) > len(self._tables[side]):
+                levels = int(self._state[side, COUNT])
                 larger = np.zeros(_slots_for(levels + noted + more, _SLOTS_MIN), LEVEL)
                 move_levels(self._tables[side], larger)
                 self._tables[side] = larger
-                self._state[side, _USED] = levels
+                self._state[side, USED] = levels
                 self._hand_out()
         # Whatever is a level, or becomes one, may be noted.
-        most = int(self._state[:, _COUNT].sum()) + noted + more
+        most = int(self._state[:, COUNT].sum()) + noted + more
         if 2 * most > len(self._notes):
             notes = np.zeros(_slots_for(most, _NOTE_SLOTS_MIN), LEVEL)
             move_notes(self._notes, notes, self._noted)
@@ -219,8 +221,8 @@ def fuse_rows(  # type: ignore[no-untyped-def]
         if row.ival == RESTORES:
             if n + rows_out_max(len(rows) - r, state, noted) > len(out):
                 return r, n
-            n = restore_levels(row, bids, state[0, _COUNT], 0, tick_size, out, n)
-            n = restore_levels(row, asks, state[1, _COUNT], 1, tick_size, out, n)
+            n = restore_levels(row, bids, state[0, COUNT], 0, tick_size, out, n)
+            n = restore_levels(row, asks, state[1, COUNT], 1, tick_size, out, n)
             continue
         first = n
         kind = np.int64(row.ev) & 0xFF
@@ -232,7 +234,7 @@ def fuse_rows(  # type: ignore[no-untyped-def]
             is_set = np.rint(row.qty / lot_size) > 0.0
             n = _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n)
             if kind == DEPTH_SNAPSHOT_EVENT:
-                state[side, _KNOWN] = min(state[side, _KNOWN], tick)
+                state[side, KNOWN] = min(state[side, KNOWN], tick)
         elif kind == DEPTH_BBO_EVENT:
             # A best without quantity is no best: nothing follows from it.
             if np.rint(row.qty / lot_size) > 0.0:
@@ -243,8 +245,8 @@ def fuse_rows(  # type: ignore[no-untyped-def]
             n += 1
         elif kind == DEPTH_CLEAR_EVENT:
             note_clear(notes, noted, side)
-            _clear(own, state, side, row.exch_ts)
-            state[side, _KNOWN] = NO_TICK if is_window else _NO_WORST
+            clear_side(own, state, side, row.exch_ts)
+            state[side, KNOWN] = NO_TICK if is_window else NO_WORST
             out[n] = row
             n += 1
         else:
@@ -263,7 +265,7 @@ def rows_out_max(more, state, noted):  # type: ignore[no-untyped-def]
 
     Levels that are there now may be restored once and deleted once. `state`, `noted`: see `FuseArguments`.
     """
-    return 2 * (more + noted[NOTED] + state[0, _COUNT] + state[1, _COUNT])
+    return 2 * (more + noted[NOTED] + state[0, COUNT] + state[1, COUNT])
 
 
 @compiled
@@ -271,15 +273,15 @@ def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untype
     """Whether what is noted may go back, with `more` rows to come. Asked there alone: rows bring their own room."""
     return (
         n + rows_out_max(more, state, noted) <= len(out)
-        and 2 * (state[0, _USED] + noted[NOTED] + more) <= len(bids)
-        and 2 * (state[1, _USED] + noted[NOTED] + more) <= len(asks)
+        and 2 * (state[0, USED] + noted[NOTED] + more) <= len(bids)
+        and 2 * (state[1, USED] + noted[NOTED] + more) <= len(asks)
     )
 
 
 @compiled
 def fits(n, more, bids, asks, state, notes, noted, out):  # type: ignore[no-untyped-def]
     """Whether there is room for `more` rows in every table and in `out`, with `n` rows out. See `FuseArguments`."""
-    levels = state[0, _COUNT] + state[1, _COUNT]
+    levels = state[0, COUNT] + state[1, COUNT]
     return _has_room(n, more, bids, asks, state, noted, out) and 2 * (levels + noted[NOTED] + more) <= len(
         notes
     )
@@ -293,9 +295,9 @@ _hot = compiled(forceinline=True)
 def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """A change of one level. `is_set`: it has a quantity."""
     ts = row.exch_ts
-    is_crossing = _crosses(tick, state, 1 - side)
-    if (tick >= state[side, BEST] and ts < state[side, _BEST_TS]) or (
-        is_crossing and ts < state[1 - side, _BEST_TS]
+    is_crossing = crosses(tick, state, 1 - side)
+    if (tick >= state[side, BEST] and ts < state[side, BEST_TS]) or (
+        is_crossing and ts < state[1 - side, BEST_TS]
     ):
         note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
         return n
@@ -304,7 +306,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
     slot = slot_of(own, tick)
     if own[slot].key != key_of(tick):
         if is_set:
-            _put(own, slot, tick, row.qty, ts, state, side)
+            put_level(own, slot, tick, row.qty, ts, state, side)
             out[n] = row
             n += 1
     elif ts >= own[slot].ts:
@@ -312,7 +314,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
             own[slot].qty = row.qty
             own[slot].ts = ts
         else:
-            _free(own, slot, state, side)
+            free_level(own, slot, state, side)
         out[n] = row
         if not is_set:
             # Less than half a lot is no level; hftbacktest's vector book would keep it as a best of later on.
@@ -322,16 +324,16 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
         note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
     if not is_set:
         if tick == state[side, BEST]:
-            _step_down(own, tick, state, side)
-            state[side, _BEST_TS] = ts
+            step_down(own, tick, state, side)
+            state[side, BEST_TS] = ts
         return n
     if tick >= state[side, BEST]:
         state[side, BEST] = tick
-        state[side, _BEST_TS] = ts
+        state[side, BEST_TS] = ts
         if is_crossing:
             # Nothing is noted: of one message the bids come first, and the asks that they cross are told behind them.
             n = _uncross(row, tick, 1 - side, other, state, notes, noted, False, tick_size, out, n)
-    state[side, _WORST] = min(state[side, _WORST], tick)
+    state[side, WORST] = min(state[side, WORST], tick)
     return n
 
 
@@ -339,15 +341,15 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
 def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """The best of one side: what is better on it is gone, and so is what it crosses on the other."""
     ts = row.exch_ts
-    is_crossing = _crosses(tick, state, 1 - side)
-    if ts < state[side, _BEST_TS] or (is_crossing and ts < state[1 - side, _BEST_TS]):
+    is_crossing = crosses(tick, state, 1 - side)
+    if ts < state[side, BEST_TS] or (is_crossing and ts < state[1 - side, BEST_TS]):
         return n
     slot = slot_of(own, tick)
     if own[slot].key != key_of(tick):
-        note(notes, noted, side, tick, 0.0 if tick >= state[side, _KNOWN] else np.nan)
-        _put(own, slot, tick, row.qty, ts, state, side)
+        note(notes, noted, side, tick, 0.0 if tick >= state[side, KNOWN] else np.nan)
+        put_level(own, slot, tick, row.qty, ts, state, side)
     elif tick == state[side, BEST] and row.qty == own[slot].qty:
-        state[side, _BEST_TS] = ts
+        state[side, BEST_TS] = ts
         return n
     else:
         note(notes, noted, side, tick, own[slot].qty)
@@ -358,8 +360,8 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n): 
     n += 1
     before = state[side, BEST]
     state[side, BEST] = tick
-    state[side, _BEST_TS] = ts
-    state[side, _WORST] = min(state[side, _WORST], tick)
+    state[side, BEST_TS] = ts
+    state[side, WORST] = min(state[side, WORST], tick)
     if is_crossing:
         n = _uncross(row, tick, 1 - side, other, state, notes, noted, True, tick_size, out, n)
     if before - tick > len(own):
@@ -382,7 +384,7 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
                 own, other = (bids, asks) if side == 0 else (asks, bids)
                 is_wanted = _is_off(own, tick, qty, lot_size) and (np.rint(qty / lot_size) > 0.0) == is_set
                 # What stands in the way of a level is the depth stream's by now, and newer.
-                if is_wanted and not (is_set and _crosses(tick, state, 1 - side)):
+                if is_wanted and not (is_set and crosses(tick, state, 1 - side)):
                     event = np.uint64(DELTA_BID if side == 0 else DELTA_ASK)
                     px = price_of(tick if side == 0 else -tick, tick_size)
                     put_row(scratch, 0, event, row.exch_ts, row.local_ts, px, qty)
@@ -405,7 +407,7 @@ def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-u
         qty = notes[slot].qty
         if np.isnan(qty):
             # Not told otherwise although it could have been: from here on BBO's word is the depth stream's.
-            state[side, _KNOWN] = min(state[side, _KNOWN], tick)
+            state[side, KNOWN] = min(state[side, KNOWN], tick)
         elif side == 0:
             found |= _is_off(bids, tick, qty, lot_size)
         else:
@@ -423,17 +425,11 @@ def best_qty_of(table, state, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _crosses(tick, state, other_side):  # type: ignore[no-untyped-def]
-    """Whether a tick of one side stands at or beyond the best of the other."""
-    return state[other_side, BEST] != NO_TICK and tick >= -state[other_side, BEST]
-
-
-@compiled
 def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes the levels of `side` that the other side's best at `tick` proves gone; its best steps behind them."""
     before = state[side, BEST]
-    _step_down(table, -tick, state, side)
-    state[side, _BEST_TS] = row.exch_ts
+    step_down(table, -tick, state, side)
+    state[side, BEST_TS] = row.exch_ts
     last = -tick - 1 if state[side, BEST] == NO_TICK else state[side, BEST]
     if before - last > len(table):
         return _delete_far(
@@ -445,33 +441,13 @@ def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, o
 
 
 @compiled
-def _step_down(table, start, state, side):  # type: ignore[no-untyped-def]
-    """The best becomes the first level below `start`, or none."""
-    if state[side, _COUNT] > 0:
-        # The next level is near. Where prices jump it is farther than the table has slots, whatever the distance.
-        last = max(state[side, _WORST], start - len(table))
-        for tick in range(start - 1, last - 1, -1):
-            slot = slot_of(table, tick)
-            if table[slot].key == key_of(tick):
-                state[side, BEST] = tick
-                return
-        if last > state[side, _WORST]:
-            tick = first_below(table, last, NO_TICK)
-            if tick != NO_TICK:
-                state[side, BEST] = tick
-                return
-    state[side, BEST] = NO_TICK
-    state[side, _WORST] = _NO_WORST
-
-
-@compiled
 def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes a level, if it is there, and says so in a row of its own."""
     slot = slot_of(table, tick)
     if table[slot].key == key_of(tick):
         if is_noted:
             note(notes, noted, side, tick, table[slot].qty)
-        _free(table, slot, state, side)
+        free_level(table, slot, state, side)
         event = DELTA_BID if side == 0 else DELTA_ASK
         px = price_of(tick if side == 0 else -tick, tick_size)
         put_row(out, n, event, row.exch_ts, row.local_ts, px, 0.0)
@@ -482,37 +458,10 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
 @compiled
 def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
     """Takes the levels from tick `first` to `last`, lowest first, where they may be far apart."""
-    ticks = ticks_between(table, state[side, _COUNT], first, last)
+    ticks = ticks_between(table, state[side, COUNT], first, last)
     for k in range(len(ticks)):
         n = _delete(row, ticks[k], side, table, state, notes, noted, is_noted, tick_size, out, n)
     return n
-
-
-@compiled
-def _clear(table, state, side, ts):  # type: ignore[no-untyped-def]
-    for slot in range(len(table)):
-        table[slot].key = FREE
-    state[side, BEST] = NO_TICK
-    state[side, _BEST_TS] = ts
-    state[side, _WORST] = _NO_WORST
-    state[side, _COUNT] = 0
-    state[side, _USED] = 0
-
-
-@compiled
-def _put(table, slot, tick, qty, ts, state, side):  # type: ignore[no-untyped-def]
-    if table[slot].key == FREE:
-        state[side, _USED] += 1
-    table[slot].key = key_of(tick)
-    table[slot].qty = qty
-    table[slot].ts = ts
-    state[side, _COUNT] += 1
-
-
-@compiled
-def _free(table, slot, state, side):  # type: ignore[no-untyped-def]
-    table[slot].key = FREED
-    state[side, _COUNT] -= 1
 
 
 @compiled

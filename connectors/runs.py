@@ -23,11 +23,12 @@ from connectors.batch import Batch, Packed
 from connectors.book import BookSync, receive_messages
 from connectors.clock import OFFSET, RowClock, set_times
 from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
-from connectors.fuse import BEST, NO_TICK, SIDE_FIELDS, FusedBook, best_qty_of, fits, fuse_rows, rows_out_max
+from connectors.fuse import FusedBook, best_qty_of, fits, fuse_rows, rows_out_max
 from connectors.grid import STATE_FIELDS as GRID_FIELDS
 from connectors.grid import GridMeter, follow_on_grid
 from connectors.jit import compiled
 from connectors.lag import BUCKETS, bucket_of
+from connectors.level_side import BEST, NO_TICK, SIDE_FIELDS
 from connectors.level_table import LEVEL
 from connectors.sequence import (
     BBO_ORDER,
