@@ -25,6 +25,7 @@ from connectors.sequence import (
     GAPS,
     HELD_MESSAGES,
     HELD_ROWS,
+    IS_ORDERED,
     IS_SILENT,
     LAST_EXCH_TS,
     LAST_ID,
@@ -119,6 +120,7 @@ class BookSync:
         self._marks_cover = keep_bbo and is_ordered
         self._state = np.zeros(STATE_FIELDS, np.int64)
         self._state[FOLLOWED] = NO_BOOK
+        self._state[IS_ORDERED] = is_ordered
         self._state[SILENCE_NS] = silence_ns
         self._held_rows = np.zeros(HELD_ROWS_MAX, event_dtype)
         self._held_messages = np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE)

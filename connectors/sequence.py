@@ -50,7 +50,9 @@ BBO_TS, SNAPSHOT_TS = 12, 13
 #: For how long the book may be silent (0: for ever), when it was proven last (local time), and whether it is emptied
 #: for the strategy because it has been silent for longer; how often that was, and for how long in sum.
 SILENCE_NS, LIFE_TS, IS_SILENT, SILENCES, SILENT_NS = 14, 15, 16, 17, 18
-STATE_FIELDS = 19
+#: Whether the numbers by which book and touch are ordered are the venue's own: those of some archives are times.
+IS_ORDERED = 19
+STATE_FIELDS = 20
 
 NO_BOOK = -1
 #: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
@@ -89,7 +91,8 @@ def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
         is_next = message.prev_id == known or (is_bridging and message.first_id <= known)
     else:
         # A server that began anew may count on from any number; its order of messages tells.
-        is_next = message.last_id == known + 1 and message.first_id >= state[BOOK_ORDER]
+        is_in_order = not state[IS_ORDERED] or message.first_id >= state[BOOK_ORDER]
+        is_next = message.last_id == known + 1 and is_in_order
     if not is_next or _is_touch_lost(state, order_of(rule, message), message.local_ts):
         return Verdict.GAP
     return Verdict.APPLY
@@ -100,7 +103,7 @@ def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped
     """Whether an old change shows that the venue's ids went backwards: it is not one that came before."""
     if is_bridging:
         return message.local_ts - state[SNAPSHOT_TS] > AHEAD_NS_MAX
-    if rule == SequenceRule.INCREMENT and 0 < state[BOOK_ORDER] < message.first_id:
+    if rule == SequenceRule.INCREMENT and state[IS_ORDERED] and 0 < state[BOOK_ORDER] < message.first_id:
         return True
     # USD-M changes have the time of the matching engine, which no server changes.
     stepped_max = 0 if rule == SequenceRule.PREVIOUS else STEPPED_RUN_MAX
@@ -112,7 +115,7 @@ def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped
 def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
     """Whether the last touch has an id that neither the book nor newer touches reach: it would stay for ever."""
     is_behind = state[BOOK_ORDER] < state[BBO_ORDER] and order < state[BBO_ORDER]
-    return is_behind and local_ts - state[BBO_TS] > BEHIND_NS_MAX
+    return is_behind and state[IS_ORDERED] and local_ts - state[BBO_TS] > BEHIND_NS_MAX
 
 
 @compiled

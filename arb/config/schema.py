@@ -243,7 +243,12 @@ class Execution(Table, frozen=True, kw_only=True):
     ] = 100
     stale_after_ms: Annotated[
         int,
-        key("ms", "A book that was silent for longer, or came so late, opens no attempt.", ge=1, le=_DAY_MS),
+        key(
+            "ms",
+            "A book whose depth was silent for longer is emptied for every strategy; so late, it opens no attempt.",
+            ge=1,
+            le=_DAY_MS,
+        ),
     ] = 2000
     slippage_tolerance: Annotated[
         float, key("share", "Share of the price by which an order may be worse than the touch.", ge=0, le=0.1)

@@ -175,7 +175,7 @@ def test_a_book_is_fetched_or_comes_with_its_subscription(venue: Venue) -> None:
 @each_venue
 def test_a_change_alone_makes_no_book(venue: Venue) -> None:
     golden = frames_of(venue, Kind.DELTA)[0]
-    pipeline = Pipeline(venue, Instrument(venue.name, golden.symbol, 0.01, 0.001), 0, Kind.TRADE)
+    pipeline = Pipeline(venue, Instrument(venue.name, golden.symbol, 1e-8, 1e-8), 0, Kind.TRADE)
     pipeline.decode(golden.frame, LOCAL_TS)
     assert pipeline.receive(0) in (Outcome.HELD, Outcome.NOTHING)
     assert not pipeline.is_synced

@@ -293,9 +293,8 @@ def test_a_row_cache_that_cannot_be_written(
     assert "the row cache cannot be written" in refusal()
 
 
-def test_a_run_that_fails_in_its_default_folder_leaves_no_folder(place: Place) -> None:
+def test_a_run_that_fails_in_its_default_folder_leaves_its_folder(place: Place) -> None:
     (place.folder / "own.py").write_text("def run(bot):\n    raise ValueError('no')\n")
-    before = place.files()
     with clean_imports(place.folder):
         told = CliRunner().invoke(
             cli,
@@ -312,8 +311,14 @@ def test_a_run_that_fails_in_its_default_folder_leaves_no_folder(place: Place) -
             ],
         )
     assert told.exit_code == ExitCode.OUR_FAULT
-    assert told.stderr == "error: the strategy raised ValueError: no\n"
-    assert place.files() == before
+    (run,) = (place.folder / "runs").iterdir()
+    assert told.stderr == (
+        "error: the strategy raised ValueError: no; own.py line 2 in run, before its first wait; "
+        f"the run until then is in runs/{run.name}\n"
+    )
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    assert manifest["outcome"] == "failed"
+    assert "ValueError: no; own.py line 2 in run" in manifest["error"]
 
 
 @pytest.mark.parametrize(
