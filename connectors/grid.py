@@ -269,7 +269,7 @@ def _learn(value, state):  # type: ignore[no-untyped-def]
 def _decimal_of(value):  # type: ignore[no-untyped-def]
     """The shortest decimal that reads as `value`: its digits as an integer, and how many of them are decimals.
 
-    Of more digits than a float64 tells apart: one unit of the finest decimal, which is a multiple of no step.
+    Of more digits than a float64 distinguishes: one unit of the finest decimal, which is a multiple of no step.
     """
     for decimals in range(_DECIMALS_MAX + 1):
         mantissa = np.rint(value * _POWERS[decimals])

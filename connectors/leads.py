@@ -22,7 +22,7 @@ from connectors.types import Kind, Messages, Rows
 CONFIRMING_MESSAGES = 10
 #: Leads of a stream that are kept, each larger and with a later venue time than the one before; the oldest give way.
 _KEPT_MAX = 1024
-#: Spells of refuted stamps that are kept for each stream; further ones count to the last.
+#: Spans of refuted stamps that are kept for each stream; further ones count to the last.
 _REFUTED_MAX = 64
 
 _NEVER = -(1 << 62)
@@ -30,7 +30,7 @@ _NEVER = -(1 << 62)
 # A lead that is kept: venue time, lead, number of the stream's messages before it, when it was received, how many
 # messages led like it.
 _EXCH_TS, _LEAD, _NUMBER, _LOCAL_TS, _COUNT, _FIELDS = range(6)
-# State of a stream: leads kept, spells refuted, messages with a venue time; the newest venue time, the last lead, the
+# State of a stream: leads kept, spans refuted, messages with a venue time; the newest venue time, the last lead, the
 # number of the message at which the lead last jumped up, and the lead before that.
 _KEPT, _REFUTED, _MESSAGES, _NEWEST, _LAST_LEAD, _JUMPED, _LEAD_BEFORE, _STATE_FIELDS = range(8)
 

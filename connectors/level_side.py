@@ -8,7 +8,7 @@ from connectors.level_table import FREE, FREED, first_below, key_of, slot_of
 # Fields of the state: int64, index 0 bids and 1 asks. A bid's tick counts as it is, an ask's negated, so that the
 # better price is the larger number on both sides and one code serves both. BEST is NO_TICK where a side is empty.
 BEST, BEST_TS, WORST, COUNT, USED = range(5)
-# From this tick on, what the depth stream never told is no level; beyond it, nobody said.
+# From this tick on, what the depth stream never sent is no level; beyond it, nothing is known.
 KNOWN = 5
 #: How many fields each side has.
 SIDE_FIELDS = 6

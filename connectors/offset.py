@@ -120,7 +120,7 @@ def _agreed(votes: Sequence[int]) -> int:
     """By how much the local clock is behind according to most clocks, itself included; 0 or one of the votes.
 
     Of several answers with as many clocks that agree, the least that any venue supports: where all differ, a venue
-    that is ahead of another one cannot be told from it, and a smaller offset makes no book look old.
+    that is ahead of another one cannot be distinguished from it, and a smaller offset makes no book look old.
     """
 
     def support(lead: int) -> tuple[int, bool, int]:

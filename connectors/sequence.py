@@ -90,7 +90,7 @@ def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
         # A snapshot may also end exactly where a change ended that was applied or dropped before.
         is_next = message.prev_id == known or (is_bridging and message.first_id <= known)
     else:
-        # A server that began anew may count on from any number; its order of messages tells.
+        # A server that began anew may count on from any number; its order of messages decides.
         is_in_order = not state[IS_ORDERED] or message.first_id >= state[BOOK_ORDER]
         is_next = message.last_id == known + 1 and is_in_order
     if not is_next or _is_touch_lost(state, order_of(rule, message), message.local_ts):

@@ -42,7 +42,7 @@ _SHOW_S = 1.0
 class Line(NamedTuple):
     """Where one instrument stands.
 
-    `trouble`: why its venue was not heard last, or ""; `refused`: topics, and why; `off_grid`: why its values are not
+    `trouble`: why its venue was unreachable last, or ""; `refused`: topics, and why; `off_grid`: why its values are not
     on the configured tick and lot, or "".
     """
 

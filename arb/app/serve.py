@@ -74,7 +74,7 @@ def seeded_sandbox(
 
 
 async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
-    """Serves until the recording ends or SIGTERM or SIGHUP comes. `started` is told when it listens."""
+    """Serves until the recording ends or SIGTERM or SIGHUP comes. `started` is called when it listens."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop(_: signal.Signals) -> None:

@@ -113,7 +113,7 @@ def _read_session(folder: Path, legs: int) -> _Session:
             return _Session(marks, sums, answers, losses, start_ts, end_ts, decisions, records)
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
-            f"{path}: cannot be read: {error}; without it the session cannot be told again"
+            f"{path}: cannot be read: {error}; without it the session cannot be replayed"
         ) from None
 
 
@@ -143,7 +143,7 @@ def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, 
 def _replay_session(
     config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
 ) -> tuple[Told, Any]:
-    """What the strategy told, and when it heard its answers."""
+    """What the strategy did, and when it received its responses."""
     simulated = [
         SimulatedLeg(leg, Latency(0, 0, recorded=heard))
         for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)

@@ -53,7 +53,7 @@ class DryRunBot(LiveBot):
     ) -> None:
         """arrays_over: the ranges of a strategy that reads arrays; on live data `set_ranges` gives them later.
 
-        is_live: the venues' side lags behind the bot's, and what it finds out late is heard late.
+        is_live: the venues' side lags behind the bot's, and an exchange event that arrives late delays its response.
 
         start_ts: when the clock begins; 0 is at the first row. A replay that is to tell an earlier run again is given
         that run's `LiveWorld.start_ts`, and its answers as latencies.

@@ -2,7 +2,7 @@
 
 Rows depend on the frames, and on four things beside them: the clock offset of the moment, when a book was given up
 for a reason outside of its frames, when one was emptied for its silence before any frame showed it, and when rows that
-claim to be older than what was told before were moved up. What the venues' side makes of them depends on a fifth: rows
+claim to be older than earlier ones were moved up. What the venues' side makes of them depends on a fifth: rows
 that came too late for it, such as after a stall, happen when they come. A mark is kept for each; they are few.
 """
 

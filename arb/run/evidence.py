@@ -49,7 +49,7 @@ def sealed(manifest: Mapping[str, Any]) -> bytes:
 def changed_parts(raw: bytes) -> list[Changed]:
     """What of a manifest's text is not what was written; nothing for the one that `sealed` made.
 
-    raw: the bytes of a file that is a JSON object. The parts are named as far as their hashes tell.
+    raw: the bytes of a file that is a JSON object. The changed parts are named as far as their hashes show them.
     """
     manifest = json.loads(raw)
     own = str(manifest.get(OWN, ""))

@@ -57,7 +57,7 @@ def _jump_ns(delays: NDArray[np.int64], n: int) -> int:
 def _is_lasting(delays: NDArray[np.int64], n: int) -> bool:
     """Whether the delay from window n on is another for good: else frames were late, as behind a backlog.
 
-    A backlog begins or ends at once or bit by bit, so that the delays of before and after tell, not the jumps back.
+    A backlog begins or ends at once or bit by bit, so that the delays before and after decide, not the jumps back.
     A clock that is set leaves no frame faster than those before it: of a jump down, only one to delays that are less
     than those before the backlog may be a clock.
     """
