@@ -55,12 +55,17 @@ class HttpRest:
             sent_ts = time.time_ns()
             try:
                 return await self._ask(self._session, request, sent_ts)
-            except Exception as error:  # whoever asked must get an answer, or waits for ever
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
                 text = str(error) or type(error).__name__
                 return RestAnswer(0, b"", sent_ts, time.time_ns(), error=text)
 
     async def _get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
-        done(await self.ask(request))
+        sent_ts = time.time_ns()
+        try:
+            answer = await self.ask(request)
+        except Exception as error:  # the root of a task: whoever asked must hear of it, or waits for ever
+            answer = RestAnswer(0, b"", sent_ts, time.time_ns(), error=repr(error))
+        done(answer)
 
     async def _ask(self, session: aiohttp.ClientSession, request: RestRequest, sent_ts: int) -> RestAnswer:
         url = self._base_url + request.path

@@ -140,6 +140,8 @@ async def _listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) 
             found = await ask_listings(load_adapter(venue), rest, symbols)
     except TimeoutError:
         return f"no answer within {timeout_s:g} s"
+    except Exception as error:  # whatever keeps the listings away, the frames show tick and lot
+        return str(error) or type(error).__name__
     finally:
         await rest.close()
     if isinstance(found, Unanswered):
