@@ -34,7 +34,7 @@ from typing import Any
 import llvmlite.binding
 import numpy as np
 import platformdirs
-from numba import njit
+from numba import njit, types
 from numba.core import caching, compiler, config, sigutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
@@ -229,7 +229,7 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
         # A recursive function that was loaded from a file ends the process when it is called (Numba 0.68).
-        if _walked(self._function).is_recursive:
+        if _is_recursive(data, set()):
             return
         try:
             body = dumps((self._stamp(), sig, data._reduce()))
@@ -334,23 +334,13 @@ class _Walk:
         self._with_sources = with_sources
         #: Compiled functions that were met, each behind those that it reaches.
         self.dispatchers: list[Any] = []
-        #: Whether a function reaches itself.
-        self.is_recursive = False
         self._seen: set[tuple[int, str]] = set()
-        self._path: list[int] = []
 
     def function(self, function: FunctionType) -> Iterator[str]:
         """Source of `function` and of all that it reaches."""
-        if id(function) in self._path:
-            self.is_recursive = True
         if (id(function), "") in self._seen:
             return
         self._seen.add((id(function), ""))
-        self._path.append(id(function))
-        yield from self._parts(function)
-        self._path.pop()
-
-    def _parts(self, function: FunctionType) -> Iterator[str]:
         code = function.__code__
         yield f"function {code.co_filename} {function.__qualname__}"
         if not self._with_sources:
@@ -433,6 +423,22 @@ def _walked(function: Any) -> _Walk:
     for _ in walk.function(function):
         pass
     return walk
+
+
+def _is_recursive(compiled_one: Any, seen: set[int]) -> bool:
+    """Whether a compiled signature calls itself, or a function that does, by Numba's types of its variables.
+
+    Names would not do: an attribute that is named like a function is no call of it.
+    """
+    # Numba drops the types of what is saved, which is not recursive.
+    for variable in (compiled_one.fndesc.typemap or {}).values():
+        if isinstance(variable, types.RecursiveCall):
+            return True
+        if isinstance(variable, types.Dispatcher) and id(variable.dispatcher) not in seen:
+            seen.add(id(variable.dispatcher))
+            if any(_is_recursive(one, seen) for one in variable.dispatcher.overloads.values()):
+                return True
+    return False
 
 
 def _constant(value: Any) -> str:

@@ -12,7 +12,7 @@ from hftbacktest.order import EXPIRED, GTC, GTX, LIMIT, MARKET
 from parity.worlds import dry_run, hashmap_backtest
 from support.dry_market import START_NS, dry_legs, leg
 
-from arb.bot import codes
+from arb.bot import codes, live_slots
 from arb.bot.cache import bot_compiled
 from arb.bot.live import LiveAsset, LiveBot, LiveWorld
 from arb.bot.live_slots import live_addresses
@@ -24,6 +24,8 @@ from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.replay import replay
 from arb.dryrun.strand import Strand
 from arb.risk.limits import AssetLimits, Limits
+from arb.sim import timeline
+from arb.sim.timeline import advance_address
 
 pytestmark = pytest.mark.slow
 
@@ -40,6 +42,15 @@ def test_every_slot_is_a_function_of_our_own() -> None:
     assert list(made) == [slot.name for slot in SLOTS]
     assert all(made.values())
     assert not set(made.values()) & set(empty.values())
+
+
+def test_a_later_process_compiles_none_of_them() -> None:
+    live_addresses()
+    advance_address()
+
+    for callback in (*live_slots._kept, *timeline._kept):
+        target = callback._targetdescr.target_context
+        assert callback._cache.load_overload(callback._sig, target) is not None, callback.__name__
 
 
 def snapshots(bot, out, duration):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 
 from connectors import jit
 
@@ -283,6 +284,52 @@ def test_closures_of_one_factory_do_not_take_each_others_code(cache: Path) -> No
     again = [make_adder(term) for term in (1, 2, 2.5)]
     assert [adder(1) for adder in again] == [2, 3, 3.5]
     assert [sum(adder.stats.cache_hits.values()) for adder in again] == [1, 1, 1]
+
+
+@jit.compiled
+def imag(value):
+    return value.imag
+
+
+@jit.compiled
+def count_down(n):
+    if n <= 0:
+        return 0
+    return count_down(n - 1)
+
+
+@njit
+def ping(n):
+    if n <= 0:
+        return 0
+    return pong(n - 1)
+
+
+@njit
+def pong(n):
+    if n <= 0:
+        return 0
+    return ping(n - 1)
+
+
+@jit.compiled
+def call_ping(n):
+    return ping(n)
+
+
+def test_an_attribute_that_is_named_like_the_function_is_no_recursion(cache: Path) -> None:
+    assert imag(2j) == 2.0
+    again = jit.compiled(imag)
+    assert again(2j) == 2.0
+
+    assert sum(again.stats.cache_hits.values()) == 1
+
+
+def test_a_recursive_function_and_its_callers_are_not_cached(cache: Path) -> None:
+    assert count_down(3) == 0
+    assert call_ping(3) == 0
+
+    assert list(cache.rglob("*.bin")) == []
 
 
 def test_the_flags_release_the_gil_and_divide_as_python_does(cache: Path) -> None:
