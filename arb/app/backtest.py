@@ -113,7 +113,7 @@ def in_hftbacktest(config: Config, setup: Setup, inputs: Inputs, limits: Limits)
     function = with_end(config, strategy.function, inputs.legs, bot, recorder)
     error = None
     try:
-        ended = run(function, setup.arguments.bind(bot, recorder), bot)
+        ended = run(function, setup.arguments.bind(bot, recorder), bot, setup.strategy.code)
     except StrategyError as raised:
         ended, error = Ended(None, is_interrupted=False), raised
     told = told_of(bot, recorder, inputs.legs, is_lost=ended.is_lost)

@@ -206,7 +206,7 @@ def replay_inputs(
     going_on.acquire()
     if is_interrupted:
         return Replayed(told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
-    error = None if strand.error is None else strategy_error(strand.error, bot)
+    error = None if strand.error is None else strategy_error(strand.error, bot, setup.strategy.code)
     if error is None:
         refuse_lost(bot)
     told = told_of(bot, recorder, inputs.legs)

@@ -352,7 +352,8 @@ class LiveRun:
         if self._session.fault is not None:
             self._error = self._error or self._session.fault
         if self._strand.error is not None:
-            self._error = self._error or strategy_error(self._strand.error, self._bot)
+            code = self._setup.strategy.code
+            self._error = self._error or strategy_error(self._strand.error, self._bot, code)
         if self._is_parked:
             self._error = self._error or StrategyError("the strategy does not end when it is stopped")
 

@@ -17,7 +17,7 @@ import numpy as np
 from arb.app.dryrun import refuse_lost
 from arb.app.legs import instrument_of, load_adapter
 from arb.app.run_files import Told, limits_of, silence_ns, told_of
-from arb.app.run_setup import Setup, with_end
+from arb.app.run_setup import Setup, ended_manifest, outcome_of, with_end
 from arb.app.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.app.session_killed import KILLED
 from arb.backtest.runner import compile_ahead
@@ -27,11 +27,13 @@ from arb.config import Config
 from arb.dryrun.again import Again, LegSource, rows_again
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.losses import Loss, with_causes
-from arb.dryrun.marks import LOSS, end_row
+from arb.dryrun.marks import LOSS
 from arb.dryrun.reconcile import Difference, Run, differences_of
 from arb.dryrun.replay import replay
-from arb.errors import InputError
+from arb.dryrun.strand import Strand
+from arb.errors import ArbError, InputError
 from arb.leg import Leg
+from arb.run.failure import RAISED, strategy_error
 from arb.run.trades import iso_time
 from arb.sim.latency import Latency, answers_by_asset
 
@@ -49,6 +51,17 @@ class _Session(NamedTuple):
     records: int
 
 
+class _Replayed(NamedTuple):
+    """What a replay of a session leaves: the strategy's results, its answers, and how it ended."""
+
+    told: Told
+    answers: Any
+    outcome: str = "ended"
+    error: ArbError | None = None
+    #: When it ended: `end_ts` of the session unless the strategy raised before.
+    ts: int = 0
+
+
 def replay_of_session(
     folder: Path,
     manifest: Mapping[str, Any],
@@ -61,17 +74,18 @@ def replay_of_session(
     session = _read_session(folder, len(legs))
     with _scratch_folder() as scratch:
         again = _rows(folder, config, legs, session, scratch)
-        found, answers = _replay_session(config, setup, legs, session, again)
+        found = _replay_session(config, setup, legs, session, again)
         differences = _row_differences(legs, session, again)
         lags = [one.lags for one in again]
     for (name, latencies), leg in zip(
-        latencies_of(legs, answers, lags), (leg for leg in legs for _ in range(2)), strict=True
+        latencies_of(legs, found.answers, lags), (leg for leg in legs for _ in range(2)), strict=True
     ):
         differences += _latency_differences(folder / name, latencies, leg.name)
-    run = Run(found.trades, found.decisions, found.records, found.final)
+    run = Run(found.told.trades, found.told.decisions, found.told.records, found.told.final)
     differences += differences_of(
         recorded, run, decisions=session.decisions, records=session.records, end_ts=session.end_ts
     )
+    differences += _end_differences(manifest, found)
     differences = with_causes(differences, _losses(session, legs), manifest["session"]["recording_error"])
     rows = sum(one.told for one in again)
     frames = sum(one.frames for one in again)
@@ -142,48 +156,84 @@ def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, 
 
 def _replay_session(
     config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
-) -> tuple[Told, Any]:
-    """What the strategy did, and when it received its responses."""
+) -> _Replayed:
+    """The strategy over the session's rows, stopped where the session stopped it."""
     simulated = [
         SimulatedLeg(leg, Latency(0, 0, recorded=heard))
         for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
     ]
     recorder = Recorder(len(legs))
     strategy = compile_ahead(*setup, recorder)
-    ranges = _ranges(legs, session, again) if strategy.uses.arrays else None
+    finders = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
+    ranges = _ranges(finders, session, again)
     bot = DryRunBot(
         simulated,
         limits_of(config),
         keep_trades=strategy.uses.trades,
         start_ts=session.start_ts,
-        arrays_over=ranges,
+        arrays_over=ranges or None,
     )
-    if strategy.uses.arrays and ranges is None:
-        return told_of(bot, recorder, legs), bot.world.answers.copy()
-    end = end_row(session.end_ts + 1)
+    if len(ranges) < len(finders):
+        return _Replayed(told_of(bot, recorder, legs), bot.world.answers.copy(), ts=session.end_ts)
     strand = replay(
         bot,
-        [[one.local, end] for one in again],
+        [[one.local] for one in again],
         with_end(config, strategy.function, legs, bot, recorder),
         setup.arguments.bind(bot, recorder),
-        venue_rows=[[one.exch, end] for one in again],
+        venue_rows=[[one.exch] for one in again],
+        until_ts=session.end_ts,
     )
-    # What it raises here it raised in the session, too; what came before is compared.
-    if strand.error is None:
+    if strand.is_alive:
+        raise InputError("its strategy does not end when it is stopped: the session cannot be replayed")
+    ts = session.end_ts if strand.error is None else min(bot.now, session.end_ts)
+    error = _error_of(strand, bot, setup, finders)
+    if error is None:
         refuse_lost(bot)
+    outcome, _ = outcome_of(strand.value, error=error)
     answers = bot.world.answers.copy()
-    return told_of(bot, recorder, legs), answers
+    return _Replayed(told_of(bot, recorder, legs), answers, outcome, error, ts)
 
 
-def _ranges(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[PriceRange] | None:
-    """The ranges of the arrays, as the session found them; None where the strategy never began for want of them."""
-    finders = [RangeFinder(leg) for leg in legs]
+def _error_of(strand: Strand, bot: DryRunBot, setup: Setup, ranges: Sequence[RangeFinder]) -> ArbError | None:
+    """What a session over these rows ends with: a best price outside the arrays is found before anything else."""
+    if outside := next((finder.outside for finder in ranges if finder.outside), ""):
+        return InputError(outside)
+    return None if strand.error is None else strategy_error(strand.error, bot, setup.strategy.code)
+
+
+def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[Difference]:
+    """Where the session says that it ended otherwise than its replay does.
+
+    A person may have ended one whose strategy did not fail. Of a failure that is not the strategy's, such as a disk
+    that is full, a replay proves nothing.
+    """
+    derived = ended_manifest(replayed.outcome, replayed.error)
+    outcome, error = manifest["outcome"], manifest["error"]
+    cause = ""
+    if outcome == KILLED:  # while the strategy ran
+        derived = ended_manifest(KILLED, None)
+    elif outcome == "interrupted" and replayed.error is None:
+        derived["outcome"] = outcome
+    elif outcome == "failed" and error and not error.startswith(RAISED):
+        if error == manifest["session"]["recording_error"]:
+            return []
+        if replayed.error is None:
+            cause = "the session failed with an error that is not its strategy's"
+    return [
+        Difference("end", key, replayed.ts, str(manifest[key]), str(value), cause)
+        for key, value in derived.items()
+        if manifest[key] != value
+    ]
+
+
+def _ranges(finders: Sequence[RangeFinder], session: _Session, again: Sequence[Again]) -> list[PriceRange]:
+    """The ranges of the arrays, as the session found them; none where the strategy never began for want of them."""
     if session.start_ts == 0 and any(finder.range is None for finder in finders):
-        return None
-    for finder, one in zip(finders, again, strict=True):
+        return []
+    for finder, one in zip(finders, again, strict=False):
         finder.follow(one.local)
     known = [finder.range for finder in finders if finder.range is not None]
-    return known if len(known) == len(finders) else None
+    return known if len(known) == len(finders) else []
 
 
 def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> list[Difference]:

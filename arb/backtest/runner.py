@@ -21,6 +21,7 @@ from arb.bot.strategies import compile_strategy
 from arb.bot.uses import Uses, uses_of
 from arb.errors import InputError
 from arb.run.arguments import Arguments
+from arb.run.code import Code
 from arb.run.failure import strategy_error
 from arb.run.strategy import LoadedStrategy
 
@@ -77,8 +78,11 @@ def compile_ahead(strategy: LoadedStrategy, arguments: Arguments, recorder: Reco
     return Compiled(function, uses_of(function))
 
 
-def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> Ended:
-    """Runs to the end, or to Ctrl+C, after which it is held at its next call of the bot. Raises StrategyError."""
+def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot, code: Code) -> Ended:
+    """Runs to the end, or to Ctrl+C, after which it is held at its next call of the bot. Raises StrategyError.
+
+    code: the strategy's, whose files an error names.
+    """
     result: dict[str, Any] = {}
     # Not `Thread.join`: interrupted, it takes the running thread for ended (CPython before 3.13).
     done = threading.Event()
@@ -96,7 +100,7 @@ def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot) -> E
         if not done.wait(STOP_SECONDS) and not _is_held(bot, done):
             return Ended(None, is_interrupted, is_lost=True)
     if "error" in result and not is_interrupted:
-        raise strategy_error(result["error"], bot) from None
+        raise strategy_error(result["error"], bot, code) from None
     return Ended(result.get("value"), is_interrupted)
 
 

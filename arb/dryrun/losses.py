@@ -14,7 +14,7 @@ from typing import NamedTuple
 from arb.dryrun.reconcile import Difference
 
 #: What a strategy does and what follows from it, on the clock that it sees.
-_ON_LOCAL_TIME = ("decision", "record", "order latency")
+_ON_LOCAL_TIME = ("decision", "record", "order latency", "end")
 
 
 class Loss(NamedTuple):

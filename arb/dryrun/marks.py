@@ -14,7 +14,6 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 from connectors.book import LOCAL_ONLY
 from connectors.frames import CLEAR_ASK, CLEAR_BID
@@ -160,11 +159,3 @@ def as_array(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
 def losses_of(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
     """The lost frames of all legs, of dtype LOSS."""
     return np.array([row for leg in legs for row in leg.losses], LOSS)
-
-
-def end_row(local_ts: int) -> Rows:
-    """A row that says nothing, for both sides: the rows before it are all that there are up to `local_ts`."""
-    rows = np.zeros(1, event_dtype)
-    rows["ev"] = EXCH_EVENT | LOCAL_EVENT
-    rows["exch_ts"] = rows["local_ts"] = local_ts
-    return rows

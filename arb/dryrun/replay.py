@@ -63,12 +63,15 @@ def replay(
     *,
     venue_rows: Sequence[Sequence[Rows]] | None = None,
     piece_rows: int = PIECE_ROWS,
+    until_ts: int | None = None,
     pace: Callable[[int], None] | None = None,
     on_lost: Callable[[], object] = lambda: None,
 ) -> Strand:
     """Run a compiled strategy over the arrays of every leg, to the end; the strand with what came of it.
 
     venue_rows: those of the venues' side, where `legs` has only the bot's.
+    until_ts: up to when things happen; then the strategy is stopped, as the end of a session stops it. Without it, all
+    rows happen, and behind them is the end of data.
     pace: called before the strategy hears of everything up to a time, and may wait there; it changes no result.
     on_lost: called on another thread when the strategy does not call the bot after an interrupt.
     An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and goes on; a strategy that
@@ -76,12 +79,16 @@ def replay(
     """
     strand = Strand(bot, strategy, arguments)
     readers = _readers(bot, legs, venue_rows, piece_rows)
-    known_ts = min(reader.known_ts for reader in readers)
+    last_ts = NEVER if until_ts is None else until_ts
+    known_ts = min(last_ts, *(reader.known_ts for reader in readers))
     bot.set_horizons(known_ts, known_ts)
     with Interruption(strand, grace_s=STOP_SECONDS, on_signal=bot.stop, on_lost=on_lost):
         try:
             while strand.resume():
-                known_ts = _feed(readers)
+                if known_ts == until_ts:
+                    strand.stop()
+                    break
+                known_ts = min(last_ts, _feed(readers))
                 if pace is not None:
                     pace(known_ts)
                 bot.set_horizons(known_ts, known_ts)

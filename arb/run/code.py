@@ -51,6 +51,20 @@ class Code(NamedTuple):
         """What the paths of the modules start from."""
         return self.main.parent
 
+    def name_of(self, file: str) -> str:
+        """A file of source as the manifest names it: by its path from the folder of the first file.
+
+        One of arb or of an installed package: by its path from the folder that the package is in.
+        """
+        if not Path(file).is_absolute():  # of source that is in no file
+            return file
+        path = Path(file).resolve()
+        name = Path(relpath(path, self.folder)).as_posix()
+        roots = [folder.parent for folder in _OURS if path.is_relative_to(folder)]
+        if is_installed(path):
+            roots += [one for one in path.parents if one in _INSTALLED or one.name in _PACKAGE_FOLDERS]
+        return name if name in self.modules or not roots else path.relative_to(roots[0]).as_posix()
+
     def as_dict(self) -> dict[str, Any]:
         """As a manifest holds it."""
         return {"modules": self.modules, "packages": self.packages}

@@ -29,10 +29,11 @@ from support.live_sandbox import (
 )
 from support.mutations import FILLS, mutate
 from support.paths import GUARD, ROOT
+from support.run_mutations import reseal
 
 from arb.app.dryrun import DryRunResult, paced
 from arb.app.dryrun_live import run_live
-from arb.app.verify import verify
+from arb.app.verify import Verdict, verify
 from arb.cli import cli
 from arb.dryrun.watchdog import Watchdog
 from arb.errors import ExitCode, InputError, StrategyError
@@ -145,15 +146,42 @@ def test_a_session_with_faults_is_told_again(tmp_path: Path) -> None:
     assert inputs[1]["book"]["spells"] >= 1
 
 
-def test_a_strategy_that_raises_is_told_of_and_leaves_a_whole_folder(tmp_path: Path) -> None:
-    with (
-        LiveSandbox() as sandbox,
-        pytest.raises(StrategyError, match="ZeroDivisionError"),
-    ):
-        session(tmp_path, sandbox, "raises", 20.0)
+@pytest.mark.parametrize(("function", "seconds"), [("raises", 60.0), ("breaks", 3.0)])
+def test_a_session_whose_strategy_raises_is_replayed_to_the_same_error(
+    function: str, seconds: float, tmp_path: Path
+) -> None:
+    """By itself, or when it is stopped. Another text, error or outcome in the manifest is a difference."""
+    with LiveSandbox() as sandbox, pytest.raises(StrategyError, match="ZeroDivisionError"):
+        session(tmp_path, sandbox, function, seconds)
 
-    assert manifest_of(tmp_path / "run")["outcome"] == "failed"
-    assert verify(tmp_path / "run").differences == []
+    run = tmp_path / "run"
+    manifest = manifest_of(run)
+    assert manifest["outcome"] == "failed"
+    assert verify(run).differences == []
+    error = str(manifest["error"])
+    digit = error.index(" of its clock") - 2
+    for changes in (
+        {"error": error.replace("busy.py line ", "busy.py line 1")},
+        {"error": error.replace("ZeroDivisionError", "IndexError")},
+        {"error": f"{error[:digit]}{(int(error[digit]) + 1) % 10}{error[digit + 1 :]}"},
+        {"error": "no room on the disk"},
+        {"error": None},
+        {"error": None, "outcome": "ended"},
+        {"error": None, "outcome": "interrupted"},
+    ):
+        change_manifest(run, **changes)
+        found = verify(run)
+        assert found.verdict == Verdict.DIFFERS, changes
+        assert "end" in {one.what for one in found.differences}
+        change_manifest(run, error=error, outcome="failed")
+    assert verify(run).is_proven
+
+
+def change_manifest(run: Path, **changes: Any) -> None:
+    """Other values, with hashes that fit."""
+    manifest = manifest_of(run)
+    (run / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+    reseal(run)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -102,6 +102,22 @@ def test_both_worlds_report_a_mistake_alike(folder: Path, told: Callable[[str], 
         assert manifest_of(folder, "backtest", kind)["error"] == manifest_of(folder, "dry-run", kind)["error"]
 
 
+def test_a_run_that_failed_is_proven_from_anywhere(folder: Path, tmp_path: Path) -> None:
+    """The files of its error are named from the strategy's own folder, not from where the command is given."""
+    (folder / "shared").mkdir(exist_ok=True)
+    (folder / "shared" / "deep.py").write_text(MISTAKES)
+    (folder / "shared" / "helpers.py").write_text(HELPERS)
+    strategy, kind = str(folder / "shared" / "deep.py"), "strategy.params.kind=1"
+    words = run_words("backtest", "elsewhere", strategy, "--set", kind)
+    [failed] = run_commands(folder, [words])
+    assert "; helpers.py line 7 in pick, called from deep.py line " in failed.stderr
+
+    run, data = str(folder / "runs" / "backtest-elsewhere"), str(folder / "data")
+    for place in (tmp_path, folder, folder / "shared"):
+        [verified] = run_commands(place, [["verify", "--trust", run, "--data", data]])
+        assert verified.exit_code == 0, verified.stdout
+
+
 def test_a_run_that_failed_is_verified(folder: Path, told: Callable[[str], dict[int, Told]]) -> None:
     told("backtest")
     changed = folder / "runs" / "backtest-10"

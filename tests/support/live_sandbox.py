@@ -92,6 +92,13 @@ def raises(bot):
     return sum_of
 
 
+def breaks(bot):
+    # Fails when it is stopped, behind its last wait, whose clock its error names.
+    while bot.wait_next_feed(True, 10_000_000_000) != 1:
+        pass
+    return 1 // bot.submit_buy_order(0, 1, 100.0, 0.01, 0, 0, False) // (bot.num_assets - 2)
+
+
 def endless(bot):
     # Calls the bot for ever, and never waits.
     bot.wait_next_feed(True, 10_000_000_000)

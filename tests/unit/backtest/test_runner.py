@@ -52,7 +52,7 @@ def strategy(tmp_path: Path) -> Iterator[Callable[[str], LoadedStrategy]]:
 
 
 def ended(loaded: LoadedStrategy, bot: Bot) -> Ended:
-    return run(compile_for(loaded, (bot,)), (bot,), bot)
+    return run(compile_for(loaded, (bot,)), (bot,), bot, loaded.code)
 
 
 @pytest.mark.parametrize(

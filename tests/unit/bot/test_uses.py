@@ -86,7 +86,7 @@ def test_trades_reach_a_helper_of_another_module(load: Loader, name: str) -> Non
     leg, arguments, recorder = make_leg("a"), Arguments(strategy, {}, {}, legs=1), Recorder(1)
     compiled = compile_ahead(strategy, arguments, recorder)
     with backtest_bot([LegData(leg, [rows])], None, keep_trades=compiled.uses.trades) as bot:
-        assert run(compiled.function, (bot,), bot).value == 4
+        assert run(compiled.function, (bot,), bot, strategy.code).value == 4
     bot = DryRunBot([SimulatedLeg(leg)], keep_trades=compiled.uses.trades)
     strand = replay(bot, [[rows]], compiled.function, (bot,))
     assert (strand.error, strand.value) == (None, 4)

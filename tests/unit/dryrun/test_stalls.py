@@ -14,7 +14,7 @@ from support.dry_market import MS, leg, received_rows
 from arb.bot.strategies import compile_strategy
 from arb.dryrun.bot import DryRunBot, SimulatedLeg
 from arb.dryrun.live import LiveDriver
-from arb.dryrun.marks import end_row, happened_after
+from arb.dryrun.marks import happened_after
 from arb.dryrun.replay import replay
 from arb.dryrun.strand import Strand
 from arb.dryrun.watermark import VenueOrder
@@ -93,13 +93,13 @@ def told_again(run: Run, function: Any, arguments: Any, *, keeps_late: bool) -> 
     for rows in exch:
         rows["ev"] |= np.uint64(EXCH_EVENT)
         rows[:] = rows[np.argsort(rows["exch_ts"], kind="stable")]
-    end = end_row(run.end_ts + 1)
     replay(
         bot,
-        [[rows, end] for rows in local],
+        [[rows] for rows in local],
         compile_strategy(function),
         (bot, journal, *arguments),
-        venue_rows=[[rows, end] for rows in exch],
+        venue_rows=[[rows] for rows in exch],
+        until_ts=run.end_ts,
     )
     return journal
 
