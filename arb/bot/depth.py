@@ -23,7 +23,7 @@ from numba.extending import overload_attribute, overload_method
 
 from arb.bot.cache import bot_compiled
 from arb.bot.handle import RAW, DepthType, Member, bind_attribute, bind_method, zero_for_nan
-from arb.bot.memory import allocate_zeroed, as_pointer, data_address, release
+from arb.bot.memory import allocate_zeroed, as_pointer, release
 
 #: What a snapshot's rows are, of bids and of asks.
 BID_LEVEL = EXCH_EVENT | LOCAL_EVENT | BUY_EVENT | DEPTH_SNAPSHOT_EVENT
@@ -104,23 +104,28 @@ def _put_level(event, ev, price, qty):  # type: ignore[no-untyped-def]
 @overload_method(DepthType, "snapshot")
 def _snapshot(depth: Any) -> Any:
     def impl(depth: Any) -> Any:
-        address, length = depth.c_snapshot() if not _has_range(depth) else _snapshot_of_range(depth)
-        return carray(as_pointer(address), length, event_dtype)
+        is_ours = _has_range(depth)
+        address, length = _snapshot_of_range(depth) if is_ours else depth.c_snapshot()
+        # A copy, which lives as long as it is used: nothing that a strategy frees, or does not, can end the process.
+        levels = carray(as_pointer(address), length, event_dtype).copy()
+        # An empty array may have no address; the engine must not be asked to free that.
+        if length > 0:
+            if is_ours:
+                release(address)
+            else:
+                depth.c_snapshot_free(address, length)
+        return levels
 
     return impl
 
 
 @overload_method(DepthType, "snapshot_free")
 def _snapshot_free(depth: Any, arr: Any) -> Any:
+    """Nothing: there is nothing left to free."""
     if not isinstance(arr, types.Array):
         return None
 
     def impl(depth: Any, arr: Any) -> Any:
-        # An empty array may have no address; the engine must not be asked to free that.
-        if len(arr) > 0:
-            if _has_range(depth):
-                release(data_address(arr))
-            else:
-                depth.c_snapshot_free(data_address(arr), len(arr))
+        return None
 
     return impl

@@ -16,17 +16,6 @@ _I64 = ir.IntType(64)
 
 
 @intrinsic
-def data_address(typingctx: Any, array: Any) -> Any:
-    """Address of an array's first element."""
-
-    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return builder.ptrtoint(data, _I64)
-
-    return types.int64(array), codegen
-
-
-@intrinsic
 def load_int64(typingctx: Any, address: Any) -> Any:
     """The 64-bit integer at `address`."""
 

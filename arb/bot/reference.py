@@ -130,8 +130,10 @@ NOTES: dict[str, dict[str, str]] = {
         "roi_ub_tick": _ARRAYS,
         "bid_depth": _ARRAYS,
         "ask_depth": _ARRAYS,
-        "snapshot": f"{_HASHMAP_ONLY} For a strategy that reads the arrays too: the levels of the range.",
-        "snapshot_free": _HASHMAP_ONLY,
+        "snapshot": f"{_HASHMAP_ONLY} A copy, valid for as long as it is used. For a strategy that reads the "
+        "arrays too: the levels of the range.",
+        "snapshot_free": f"{_HASHMAP_ONLY} Does nothing, since a snapshot is a copy; hftbacktest's ends the process "
+        "when an array is freed twice, or is not a snapshot.",
     },
     "orders": {
         "values": "The orders of this moment. hftbacktest's leaks unless it is run to its end, and reads "

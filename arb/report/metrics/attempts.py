@@ -61,7 +61,9 @@ _ROUNDING = 1e-9
 def attempts_of(run: RunData, equity: Equity) -> Any:
     """Rows of ATTEMPT_ROW by number; none for a strategy that logs no attempts."""
     decisions, fills = run.decisions, run.fills[run.fills["attempt"] > 0]
-    begun = decisions[decisions["code"] == Decision.ATTEMPT]
+    # A strategy of one's own may log anything: without a leg of the run there is no attempt.
+    is_of_leg = (decisions["leg"] >= 0) & (decisions["leg"] < len(run.legs))
+    begun = decisions[(decisions["code"] == Decision.ATTEMPT) & is_of_leg]
     numbers = np.unique(np.concatenate((begun["attempt"], fills["attempt"])))
     rows = np.zeros(len(numbers), ATTEMPT_ROW)
     if not len(rows):

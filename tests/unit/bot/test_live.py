@@ -82,6 +82,31 @@ def test_a_snapshot_is_hftbacktests(duration: int) -> None:
     assert count > 10 or duration == 1
 
 
+def free_anything(bot, out):
+    """Frees a part, a copy and twice, and goes on reading."""
+    bot.elapse(2_000_000_000)
+    depth = bot.depth(0)
+    levels = depth.snapshot()
+    first = levels[0].px
+    for freed in (levels[1:], levels.copy(), levels, levels):
+        depth.snapshot_free(freed)
+    bot.elapse(2_000_000_000)
+    out[0] = levels[0].px - first
+    return len(levels)
+
+
+def test_no_snapshot_that_is_freed_wrongly_ends_the_process() -> None:
+    legs = dry_legs(5, 800)
+    out = np.ones(1)
+    engine = hashmap_backtest(legs)
+    assert compile_strategy(free_anything)(engine, out) > 4
+    engine.close()
+    assert out[0] == 0.0
+
+    assert run_over(dry_run(legs), legs, free_anything, out) > 4
+    assert out[0] == 0.0
+
+
 def unknown_asset(bot, out):
     """What code that does not check, as ours, is answered about an asset that is not there."""
     bot.elapse(2_000_000_000)

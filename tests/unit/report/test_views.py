@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from html.parser import HTMLParser
@@ -11,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 from support.finished_runs import (
@@ -40,6 +43,31 @@ from arb.run.trades import iso_time
 from arb.strategy.decisions import Decision
 
 NOTE = "venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]"
+
+
+#: Numbers that a strategy of one's own may write into its log, whatever they mean.
+ANY_INTEGER = st.one_of(st.integers(-3, 5), st.sampled_from([-(1 << 63), (1 << 63) - 1, 1 << 40]))
+ANY_LINE = st.tuples(
+    st.one_of(st.integers(NOON, NOON + 6 * S), ANY_INTEGER),
+    st.one_of(st.sampled_from([int(code) for code in Decision]), ANY_INTEGER),
+    ANY_INTEGER,
+    ANY_INTEGER,
+    st.one_of(st.integers(0, 6), st.just((1 << 64) - 1)),
+    st.one_of(st.floats(-10.0, 10.0), st.sampled_from([math.nan, math.inf, -math.inf])),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(ANY_LINE, min_size=1, max_size=12))
+def test_any_log_of_a_strategy_gives_a_report(lines: list[Any]) -> None:
+    run = small_run()
+    with np.errstate(all="ignore"):  # sums of infinities
+        made = figures(run_of(run.records, decisions(*lines), run.fills))
+
+    json.loads(json.dumps(made.summary.as_dict(), allow_nan=True))
+    assert attempts_csv(made.attempts)
+    assert page(made, charts_of(made))
+    assert summary_view(made.summary.as_dict())
 
 
 class Page(HTMLParser):
