@@ -44,23 +44,22 @@ _STATUS_STEPS = {
 
 
 class _Trouble:
-    """A tap that remembers why connections failed."""
+    """A tap that remembers why connections failed, and which instruments are off the configured tick or lot."""
 
     def __init__(self) -> None:
         self.text = ""
+        #: By symbol: what contradicts the configured grid, and the lines to write, "" until enough was measured.
+        self.off_grid: dict[str, tuple[str, str]] = {}
 
     def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
         """See `connectors.feed.Tap`."""
 
     def on_event(self, event: Event) -> None:
         """See `connectors.feed.Tap`."""
-        if event.kind in (
-            EventKind.DISCONNECT,
-            EventKind.ERROR,
-            EventKind.GARBAGE,
-            EventKind.REFUSED,
-            EventKind.GRID,
-        ):
+        if event.kind == EventKind.GRID:
+            fault, _, lines = event.text.partition("; write ")
+            self.off_grid[event.symbol] = fault, lines
+        elif event.kind in (EventKind.DISCONNECT, EventKind.ERROR, EventKind.GARBAGE, EventKind.REFUSED):
             self.text = event.text
 
 
@@ -103,9 +102,9 @@ async def examine_venue(venue: VenueConfig, symbols: Sequence[str], timeout_s: f
             _ask_time(adapter, rest), _stream_check(venue, symbols, timeout_s)
         )
         best = min(answers, key=lambda answer: (answer.status != 200, answer.local_ts - answer.sent_ts))
-        if best.status == 0 and streams.level == Level.FAIL:
+        step = _NETWORK_STEP.format(file=venue.file)
+        if best.status == 0 and streams.level == Level.FAIL and streams.next_step == step:
             reason = best.error or streams.text
-            step = _NETWORK_STEP.format(file=venue.file)
             return [Check(venue.name, Level.FAIL, f"cannot be reached: {reason}", step)]
         checks = [*_time_checks(venue, adapter, best), streams]
         if best.status == 200:
@@ -171,14 +170,34 @@ async def _stream_check(venue: VenueConfig, symbols: Sequence[str], timeout_s: f
                 return Check(
                     name, Level.OK, f"{where}: the books of {', '.join(symbols)} after {elapsed_s:.1f} s"
                 )
-            if elapsed_s >= timeout_s:
+            # A book off its grid never comes; the lines to write do, when enough was measured.
+            is_settled = all(trouble.off_grid.get(symbol, ("", ""))[1] for symbol in missing)
+            if is_settled or elapsed_s >= timeout_s:
                 break
             await asyncio.sleep(0.05)
     finally:
         await live.close()
-    why = f": {trouble.text}" if trouble.text else ""
-    step = _NETWORK_STEP.format(file=venue.file)
-    return Check(name, Level.FAIL, f"no book of {', '.join(missing)} within {timeout_s:g} s{why}", step)
+    return _no_book(name, venue, missing, trouble, timeout_s)
+
+
+def _no_book(
+    name: str, venue: VenueConfig, missing: Sequence[str], trouble: _Trouble, timeout_s: float
+) -> Check:
+    """The streams of a venue of which some books are missing: off the configured grid, or without their frames."""
+    texts, steps = [], []
+    for symbol in (one for one in missing if one in trouble.off_grid):
+        fault, lines = trouble.off_grid[symbol]
+        texts.append(f"no book of {symbol}, which is off the configured grid: {fault}")
+        steps.append(
+            f"write {lines} of {venue.file}"
+            if lines
+            else f"compare tick_size and lot_size in [symbols.{symbol}] of {venue.file} with the venue's listing"
+        )
+    if others := [one for one in missing if one not in trouble.off_grid]:
+        why = f": {trouble.text}" if trouble.text else ""
+        texts.append(f"no book of {', '.join(others)} within {timeout_s:g} s{why}")
+        steps.append(_NETWORK_STEP.format(file=venue.file))
+    return Check(name, Level.FAIL, "; ".join(texts), "; ".join(steps))
 
 
 async def _listing_checks(

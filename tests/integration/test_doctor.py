@@ -122,6 +122,24 @@ def test_a_listing_that_differs_is_named(name: str) -> None:
     assert "min_notional = 17" in bad[2].next_step
 
 
+@pytest.mark.parametrize("is_listed", [True, False], ids=["listed", "REST fails"])
+def test_a_leg_off_its_grid_is_told_what_to_write(is_listed: bool) -> None:
+    """The frames show a tick and a lot that the file does not have: no matter of network or DNS."""
+    listing = LISTINGS["bybit_linear"]._replace(tick_size="0.05", lot_size="0.0005")
+    connection = {} if is_listed else {"rest_api_url": f"http://{NOBODY}"}
+    checks = examined("bybit_linear", listing=listing, connection=connection, timeout_s=20.0)
+    [streams] = [check for check in checks if check.name == "bybit_linear streams"]
+    assert streams.level == Level.FAIL
+    assert "no book of BTCUSDT, which is off the configured grid: " in streams.text
+    assert "tick_size 0.1, all are of 0.05" in streams.text
+    assert "lot_size 0.001" in streams.text
+    assert "measured: 0.0005" in streams.text
+    where = known_venues(Path("none"))["bybit_linear"].file
+    assert (
+        streams.next_step == f'write tick_size = "0.05", lot_size = "0.0005" in [symbols.BTCUSDT] of {where}'
+    )
+
+
 @pytest.mark.parametrize("name", list(LISTINGS))
 def test_the_symbol_that_is_not_listed_is_named(name: str) -> None:
     checks = examined(name, ("BTCUSDT", "ETHUSDT"), timeout_s=1.0)

@@ -1,21 +1,29 @@
 """The recorder's clock against the venue's, from the least delay of every second: steps and drift. Pure.
 
 The fastest frames of a second took about as long as those of any other, so what moves the lower envelope of
-`local - exch` is the clocks: a slope is a drift, a lasting jump is a step.
+`local - exch` is the clocks: a slope is a drift, a lasting jump is a step. The two frames between which it jumped show
+whose clock was set: of one clock time went on as usual, the other's jumped.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from arb.data.check.report import RecordingReport, StepReport
 from arb.data.check.streams import HOUR_NS, NO_DELAY, SECOND_NS
 
+#: Whose clock was set.
+RECORDER, VENUE = "recorder", "venue"
 #: A step is a jump of the envelope by this much, over this many windows on either side.
 STEP_NS_MIN = 50_000_000
 STEP_WINDOWS = 5
+#: Steps of two recordings so near to each other are one.
+_NEAR_NS = 10_000_000_000
 #: Frames were late, and no clock was set, where the delay of before is there again within this many windows.
 SPELL_WINDOWS_MAX = 120
 #: Points that the drift is fitted to, at most; it takes every pair of them.
@@ -26,10 +34,14 @@ FIT_SPAN_S_MIN = 60
 
 
 class Step(NamedTuple):
-    """The clock was set at `local_ts`, by `by_ns` (negative: back)."""
+    """A clock was set at `local_ts`, by `by_ns` (negative: back).
+
+    clock: whose, RECORDER or VENUE; "" where the step is too small to tell.
+    """
 
     local_ts: int
     by_ns: int
+    clock: str
 
 
 class ClockLine(NamedTuple):
@@ -39,14 +51,70 @@ class ClockLine(NamedTuple):
     steps: list[Step]
 
 
-def clock_line(least_delays: NDArray[np.int64], day_start_ns: int) -> ClockLine:
-    """Steps and drift from the least delays by second, the first an hour before the day."""
+def clock_line(
+    least_delays: NDArray[np.int64], day_start_ns: int, jumps: NDArray[np.int64] | None = None
+) -> ClockLine:
+    """Steps and drift from the least delays by second, the first an hour before the day.
+
+    jumps: (seconds, 2), by how much local and venue time went on where their difference changed most (`StreamCounts`).
+    """
     seconds = np.flatnonzero(least_delays != NO_DELAY)
     delays = least_delays[seconds]
-    jumps = [(n, _jump_ns(delays, n)) for n in _jump_indexes(delays) if _is_lasting(delays, n)]
+    lasting = [(n, _jump_ns(delays, n)) for n in _jump_indexes(delays) if _is_lasting(delays, n)]
     start_ts = day_start_ns - HOUR_NS
-    steps = [Step(start_ts + int(seconds[n]) * SECOND_NS, by_ns) for n, by_ns in jumps]
-    return ClockLine(_drift_ppm(seconds, delays, [n for n, _ in jumps]), steps)
+    steps = [_step(start_ts, int(seconds[n]), lag_ns, jumps) for n, lag_ns in lasting]
+    return ClockLine(_drift_ppm(seconds, delays, [n for n, _ in lasting]), steps)
+
+
+def _step(start_ts: int, second: int, lag_ns: int, jumps: NDArray[np.int64] | None) -> Step:
+    """The step by which `local - exch` grew by `lag_ns` at a second."""
+    local_ts = start_ts + second * SECOND_NS
+    if jumps is None:
+        return Step(local_ts, lag_ns, "")
+    # Where local time was set, the frames before and behind it lie as far apart as it was set.
+    reach = abs(lag_ns) // SECOND_NS + 2
+    near = jumps[max(0, second - reach) : second + reach + 1]
+    local_ns, exch_ns = (int(ns) for ns in near[np.argmin(np.abs(near[:, 0] - near[:, 1] - lag_ns))])
+    # By as much as a clock goes on between two frames as it should, a step cannot be told from it.
+    usual_ns = min(abs(local_ns), abs(exch_ns))
+    if abs(local_ns - exch_ns - lag_ns) > STEP_NS_MIN + usual_ns or abs(lag_ns) < 2 * usual_ns + STEP_NS_MIN:
+        return Step(local_ts, lag_ns, "")
+    if abs(local_ns) > abs(exch_ns):
+        return Step(local_ts, lag_ns, RECORDER)
+    return Step(local_ts, -lag_ns, VENUE)
+
+
+def compared_steps(reports: Sequence[RecordingReport]) -> list[RecordingReport]:
+    """The reports, with steps that may be of either clock judged by recordings of other venues of the same time.
+
+    A recorder has one clock: a step that none of the others shows is the venue's.
+    """
+    return [
+        msgspec.structs.replace(
+            report,
+            clock=msgspec.structs.replace(
+                report.clock, steps=[_compared(step, report, reports) for step in report.clock.steps]
+            ),
+        )
+        for report in reports
+    ]
+
+
+def _compared(step: StepReport, report: RecordingReport, reports: Sequence[RecordingReport]) -> StepReport:
+    others = [
+        other
+        for other in reports
+        if other.venue != report.venue
+        and other.local_ts_first + _NEAR_NS < step.local_ts < other.local_ts_last - _NEAR_NS
+    ]
+    if step.clock or not others:
+        return step
+    shown = [
+        one for other in others for one in other.clock.steps if abs(one.local_ts - step.local_ts) <= _NEAR_NS
+    ]
+    if any(one.clock != VENUE and abs(one.by_ns - step.by_ns) <= STEP_NS_MIN for one in shown):
+        return msgspec.structs.replace(step, clock=RECORDER)
+    return StepReport(step.local_ts, -step.by_ns, VENUE)
 
 
 def _jump_ns(delays: NDArray[np.int64], n: int) -> int:

@@ -140,7 +140,13 @@ def _clock(report: RecordingReport) -> Iterator[tuple[str, str]]:
             "recording: one offset for all of it is wrong by as much",
         )
     for step in clock.steps[:3]:
-        yield "step", f"the recorder's clock was set by {seconds(step.by_ns)} at {time_of(step.local_ts)}"
+        whose = {
+            "recorder": "the recorder's clock",
+            "venue": f"the clock of {report.venue}",
+            "": f"the recorder's clock or that of {report.venue}",
+        }[step.clock]
+        size = seconds(step.by_ns if step.clock else abs(step.by_ns))
+        yield "step", f"{whose} was set by {size} at {time_of(step.local_ts)}"
     if clock.steps_back:
         yield (
             "step-back",

@@ -19,7 +19,7 @@ from arb.data.catalog import Recording
 from arb.data.check import chain as chain_module
 from arb.data.check import streams as fields
 from arb.data.check.chain import Chain, ChainEnd
-from arb.data.check.clock import clock_line
+from arb.data.check.clock import clock_line, compared_steps
 from arb.data.check.findings import judged
 from arb.data.check.histogram import delay_quantiles, log_edges, log_quantile
 from arb.data.check.repeats import FrameHashes
@@ -95,7 +95,7 @@ def check_recordings(
         reports.append(report)
         before = recording
     offset_ns = max([0, *(r.clock.lead_ns for r in reports if r.clock.lead_ns is not None and not r.error)])
-    return [judged(_moved(report, offset_ns)) for report in reports]
+    return [judged(_moved(report, offset_ns)) for report in compared_steps(reports)]
 
 
 def _is_next(before: Recording, recording: Recording) -> bool:
@@ -276,7 +276,7 @@ def _book(counts: StreamCounts, chain: Chain, first_ts: int, span_ns: int) -> Bo
 
 def _clock(counts: StreamCounts, leads: LeadFinder, span_ns: int) -> ClockReport:
     everything = counts.totals[ALL]
-    line = clock_line(counts.least_delays, counts.day_start_ns)
+    line = clock_line(counts.least_delays, counts.day_start_ns, counts.jumps)
     ppm = line.drift_ppm
     return ClockReport(
         lead_ns=leads.lead_ns if everything[fields.TIMED] else None,

@@ -86,10 +86,11 @@ class BookReport(msgspec.Struct, frozen=True):
 
 
 class StepReport(msgspec.Struct, frozen=True):
-    """The recorder's clock was set."""
+    """A clock was set, by `by_ns`: "recorder" or "venue"; "" where it may be either: then as if the recorder's was."""
 
     local_ts: int
     by_ns: int
+    clock: str = ""
 
 
 class WrongStampsReport(msgspec.Struct, frozen=True):

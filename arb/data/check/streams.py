@@ -13,6 +13,7 @@ from arb.data.check.histogram import DELAY_BINS, LOG_BINS, delay_bin, log_bin
 from arb.data.check.repeats import SLOTS
 from arb.data.spells import LONGEST_KEPT, keep_longest
 from connectors.jit import compiled
+from connectors.offset import AGREE_NS
 from connectors.types import Kind, Messages, Rows
 
 #: Row of the totals over all market data; the rows before it are those of `Kind`.
@@ -33,8 +34,13 @@ NO_DELAY = np.iinfo(np.int64).max
 (
     FRAMES, ROWS, FIRST_TS, LAST_TS, NEWEST_EXCH_TS, TIMED, FALLS, FALL_MAX, REPEATS, DOUBTFUL, MISDATED, OUTSIDE_DAY,
     DELAY_MIN, DELAY_MAX, OTHERS_AT_FIRST, OTHERS_AT_LAST, STEPS_BACK, CROSSED, LOCKED, ANCHOR,
-) = range(20)  # fmt: skip
-FIELDS = 20
+    # The local and the venue's time of the last frame that has both.
+    TIMED_TS, TIMED_EXCH_TS,
+    # The largest lead that counts. While the lead is larger by AGREE_NS: the newest venue time, the falls and the
+    # largest of them by then, which are taken back where a later frame shows that its stamps were wrong; 0: it is not.
+    LEAD_TOP, AHEAD_NEWEST, AHEAD_FALLS, AHEAD_FALL_MAX,
+) = range(26)  # fmt: skip
+FIELDS = 26
 
 
 class StreamCounts:
@@ -52,6 +58,9 @@ class StreamCounts:
         self.steps_back = np.zeros((LONGEST_KEPT, 3), np.int64)
         #: Least `local - exch` of every second, from an hour before the day on.
         self.least_delays = np.full(WINDOWS, NO_DELAY, np.int64)
+        #: Of every second, the two frames in a row between which `local - exch` changed most: by how much local time
+        #: went on between them, and by how much the venue's.
+        self.jumps = np.zeros((WINDOWS, 2), np.int64)
         self._seen = np.zeros(SLOTS, np.uint64)
 
     def receive(self, rows: Rows, messages: Messages, hashes: NDArray[np.uint64]) -> None:
@@ -69,6 +78,7 @@ class StreamCounts:
             self.silences,
             self.steps_back,
             self.least_delays,
+            self.jumps,
         )
 
     def dated(self, messages: Messages) -> Messages:
@@ -78,7 +88,15 @@ class StreamCounts:
         return messages if is_dated.all() else messages[is_dated]
 
     def close(self) -> None:
-        """Counts the silence of a stream before its first frame and after its last. Once, at the end."""
+        """Counts what is open: leads that nothing refuted, silences before a first and after a last frame. Once."""
+        is_ahead = self.totals[:, AHEAD_NEWEST] > 0
+        self.totals[:, FALLS] += np.where(is_ahead, self.totals[:, AHEAD_FALLS], 0)
+        np.maximum(
+            self.totals[:, FALL_MAX],
+            self.totals[:, AHEAD_FALL_MAX],
+            out=self.totals[:, FALL_MAX],
+            where=is_ahead,
+        )
         first, last, frames = (int(self.totals[ALL, field]) for field in (FIRST_TS, LAST_TS, FRAMES))
         own_frames = self.totals[:, FRAMES] - self.totals[:, MISDATED]
         for kind in FLOWING:
@@ -107,7 +125,19 @@ def _space(counts, sums, silences, start, end, others):  # type: ignore[no-untyp
 
 @compiled
 def _count(  # type: ignore[no-untyped-def]
-    rows, messages, hashes, day_start, seen, totals, delays, counts, sums, silences, steps_back, least_delays
+    rows,
+    messages,
+    hashes,
+    day_start,
+    seen,
+    totals,
+    delays,
+    counts,
+    sums,
+    silences,
+    steps_back,
+    least_delays,
+    jumps,
 ):
     for m in range(len(messages)):
         message = messages[m]
@@ -136,6 +166,7 @@ def _count(  # type: ignore[no-untyped-def]
                 totals[ALL, ANCHOR] = delay
             delays[kind, delay_bin(delay - totals[ALL, ANCHOR])] += 1
             least_delays[window] = min(least_delays[window], delay)
+            _note_jump(local_ts, message.exch_ts, totals[ALL], jumps[window])
             _count_time(message.exch_ts, delay, totals[kind])
             _count_time(message.exch_ts, delay, totals[ALL])
 
@@ -172,16 +203,54 @@ def _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back): 
 
 
 @compiled
+def _note_jump(local_ts, exch_ts, total, jump):  # type: ignore[no-untyped-def]
+    """Keeps the largest change of `local - exch` from one frame to the next."""
+    if total[TIMED_TS]:
+        local_ns, exch_ns = local_ts - total[TIMED_TS], exch_ts - total[TIMED_EXCH_TS]
+        if abs(local_ns - exch_ns) > abs(jump[0] - jump[1]):
+            jump[0], jump[1] = local_ns, exch_ns
+    total[TIMED_TS], total[TIMED_EXCH_TS] = local_ts, exch_ts
+
+
+@compiled
 def _count_time(exch_ts, delay, total):  # type: ignore[no-untyped-def]
-    """Order and extremes of a frame with a venue time."""
+    """Order and extremes of a frame with a venue time.
+
+    A lead that jumps up is a clock that was set, or a wrong stamp: then a later frame has the lead of before and
+    an earlier venue time. What fell behind such stamps alone is no disorder.
+    """
     total[TIMED] += 1
-    if exch_ts < total[NEWEST_EXCH_TS]:
-        total[FALLS] += 1
-        total[FALL_MAX] = max(total[FALL_MAX], total[NEWEST_EXCH_TS] - exch_ts)
+    if total[TIMED] == 1:
+        total[LEAD_TOP] = -delay
+    is_ahead = -delay > total[LEAD_TOP] + AGREE_NS
+    if is_ahead and total[AHEAD_NEWEST] == 0:
+        total[AHEAD_NEWEST] = max(total[NEWEST_EXCH_TS], exch_ts)
+        total[AHEAD_FALLS] = total[AHEAD_FALL_MAX] = 0
+    elif not is_ahead:
+        if total[AHEAD_NEWEST] > exch_ts:  # they were wrong
+            total[AHEAD_NEWEST] = 0
+        elif total[AHEAD_NEWEST]:  # they were right
+            total[NEWEST_EXCH_TS] = total[AHEAD_NEWEST]
+            total[FALLS] += total[AHEAD_FALLS]
+            total[FALL_MAX] = max(total[FALL_MAX], total[AHEAD_FALL_MAX])
+            total[AHEAD_NEWEST] = 0
+        total[LEAD_TOP] = max(total[LEAD_TOP], -delay)
+    if is_ahead:
+        _count_order(exch_ts, total, AHEAD_NEWEST, AHEAD_FALLS, AHEAD_FALL_MAX)
     else:
-        total[NEWEST_EXCH_TS] = exch_ts
+        _count_order(exch_ts, total, NEWEST_EXCH_TS, FALLS, FALL_MAX)
     total[DELAY_MIN] = min(total[DELAY_MIN], delay)
     total[DELAY_MAX] = max(total[DELAY_MAX], delay)
+
+
+@compiled
+def _count_order(exch_ts, total, newest, falls, fall_max):  # type: ignore[no-untyped-def]
+    """Whether a frame is older than the newest one; the last three are fields of the total."""
+    if exch_ts < total[newest]:
+        total[falls] += 1
+        total[fall_max] = max(total[fall_max], total[newest] - exch_ts)
+    else:
+        total[newest] = exch_ts
 
 
 @compiled
