@@ -1,11 +1,12 @@
-"""`arb`, and `python -m arb`: the command line, which takes a moment to load."""
+"""`arb`, and `python -m arb`: the command line, which takes a moment to load.
+
+Python handles Ctrl+C from its own start on, with a traceback. So nothing is imported here that takes time: all of that
+happens inside the `try` of `main`.
+"""
 
 from __future__ import annotations
 
-import signal
 import sys
-
-from arb.interrupts import ending_signals, interrupts_kept
 
 #: As `arb.errors.ExitCode`, which is not loaded yet.
 _INTERRUPTED = 130
@@ -16,6 +17,18 @@ def main() -> None:
 
     Once the command has its exit code, SIGTERM and SIGHUP change nothing.
     """
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.stderr.write("error: interrupted\n")
+        sys.exit(_INTERRUPTED)
+
+
+def _run() -> None:
+    import signal
+
+    from arb.interrupts import ending_signals, interrupts_kept
+
     numbers = ending_signals()
     for number in numbers:
         signal.signal(number, signal.default_int_handler)
@@ -24,9 +37,6 @@ def main() -> None:
             from arb.cli import main as run
 
             run()
-    except KeyboardInterrupt:
-        sys.stderr.write("error: interrupted\n")
-        sys.exit(_INTERRUPTED)
     finally:
         for number in numbers:
             signal.signal(number, signal.SIG_IGN)

@@ -21,6 +21,25 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GIVEN_UP_S = 300.0
 
 
+#: The `arb` command, which writes a byte when the handlers of all signals are there: inside the `try` of its `main`.
+#: Before, SIGTERM and SIGHUP end the process as the system does.
+_COMMAND = """
+import os, signal, sys
+import arb.interrupts
+from arb.__main__ import main
+
+ready, kept = int(sys.argv.pop(1)), arb.interrupts.interrupts_kept
+
+def interrupts_kept():
+    os.write(ready, b".")
+    return kept()
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+arb.interrupts.interrupts_kept = interrupts_kept
+main()
+"""
+
+
 class Outcome(NamedTuple):
     """One signal: when it was sent and what came of it. `fault` is empty where all is as it should be."""
 
@@ -44,14 +63,8 @@ def one_signal(folder: Path, random_source: random.Random, latest_s: float, *, i
     work.mkdir()
     number, after_s = random_source.choice(NUMBERS), random_source.uniform(0.0, latest_s)
     ready, writing = os.pipe()
-    # The handlers are there from the first statement of `main` on; before, the system ends the process as it likes.
-    text = (
-        "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler); import arb.__main__ as m; "
-        f"from arb.interrupts import ending_signals; [signal.signal(n, signal.default_int_handler) for n in "
-        f"ending_signals()]; os.write({writing}, b'.'); m.main()"
-    )
     process = subprocess.Popen(
-        [sys.executable, "-c", text, "dry-run", "--sandbox", "--no-report", "--out", "run"],
+        [sys.executable, "-c", _COMMAND, str(writing), "dry-run", "--sandbox", "--no-report", "--out", "run"],
         cwd=work,
         env={**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
         stdout=subprocess.DEVNULL,

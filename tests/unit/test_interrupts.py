@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import signal
+import subprocess
 import sys
 import time
 import weakref
@@ -76,3 +77,29 @@ def test_a_closed_terminal_ends_commands_but_under_nohup() -> None:
         assert ending_signals() == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+#: Sends itself Ctrl+C when a module is looked for, and goes on as the `arb` command does.
+AT_IMPORT = """
+import signal, sys
+
+class Pressed:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            signal.raise_signal(signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Pressed())
+from arb.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("name", ["arb.interrupts", "arb.cli"])
+def test_ctrl_c_as_soon_as_a_command_loads_anything_is_one_line(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AT_IMPORT, name], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
