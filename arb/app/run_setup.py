@@ -17,7 +17,7 @@ from arb.leg import Leg
 from arb.run.arguments import Arguments
 from arb.run.flatten import flattening
 from arb.run.strategy import LoadedStrategy, load_strategy
-from arb.strategy.decisions import Outcome
+from arb.strategy.decisions import is_halted
 
 
 class Setup(NamedTuple):
@@ -66,8 +66,7 @@ def outcome_of(
         return "failed", error.exit_code
     if is_interrupted:
         return "interrupted", ExitCode.INTERRUPTED
-    is_halted = isinstance(value, int) and value == Outcome.HALTED
-    return ("halted", ExitCode.HALTED_BY_RISK) if is_halted else ("ended", ExitCode.DONE)
+    return ("halted", ExitCode.HALTED_BY_RISK) if is_halted(value) else ("ended", ExitCode.DONE)
 
 
 def ended_manifest(outcome: str, error: ArbError | None) -> dict[str, str | None]:

@@ -15,11 +15,13 @@ import ctypes
 import resource
 from collections.abc import Iterable
 from functools import cache
+from operator import getitem, setitem
 from typing import Any, NamedTuple
 
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
+from numba import types
 from numba.core import callconv, cgutils, compiler, lowering, typed_passes, untyped_passes
 from numba.core import ir as numba_ir
 from numba.core.caching import NullCache
@@ -28,6 +30,7 @@ from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.cpu import CPUContext
 from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
+from numba.core.typing import signature
 
 #: Lines that are kept of one error; of a deeper chain of calls the last entry is the outermost line.
 LINES_MAX = 16
@@ -166,9 +169,29 @@ class _LocatingContext(CPUContext):  # type: ignore[misc]
     def call_conv(self) -> Any:
         return _LocatingCalls(self)
 
+    def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
+        found = super().get_function(fn, sig, _firstcall)
+        is_flat = bool(sig.args) and isinstance(sig.args[0], types.NumpyFlatType)
+        is_item = getattr(fn, "typing_key", fn) in (getitem, setitem)
+        return _checked_flat(self, found, sig) if is_flat and is_item else found
+
     # Numba shares these functions between all that call them, so they must not record this function's lines.
     def compile_subroutine(self, builder: Any, *args: Any, **named: Any) -> Any:
         return self.plain.compile_subroutine(builder, *args, **named)
+
+
+def _checked_flat(context: Any, item: Any, sig: Any) -> Any:
+    """`array.flat[index]`, whose index Numba never checks; it knows no index from the end either."""
+    size = context.get_function(len, signature(types.intp, sig.args[0]))
+
+    def checked(builder: Any, args: Any, loc: Any = None) -> Any:
+        index = context.cast(builder, args[1], sig.args[1], types.intp)
+        is_out = builder.icmp_unsigned(">=", index, size(builder, args[:1]))
+        with cgutils.if_unlikely(builder, is_out):
+            context.call_conv.return_user_exc(builder, IndexError, ("index is out of bounds",))
+        return item(builder, args, loc)
+
+    return checked
 
 
 class _LocatingLower(lowering.Lower):  # type: ignore[misc]

@@ -21,7 +21,7 @@ from arb.bot.codes import END_OF_DATA, OK, ORDER_ID_EXISTS, ORDER_RESPONSE
 from arb.bot.recorder import Recorder
 from arb.bot.working import is_finished
 from arb.leg import Leg
-from arb.strategy.decisions import Decision, Outcome
+from arb.strategy.decisions import Decision, is_halted
 from arb.strategy.sizing import floor_to_lot, is_large_enough, limit_price
 
 #: A step: how long answers and books have to change before the next order of a leg. Ten minutes of them at most.
@@ -83,7 +83,7 @@ def flattening(
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
-        if isinstance(value, int) and value == Outcome.HALTED and not bot.is_closed:
+        if is_halted(value) and not bot.is_closed:
             flatten(*arguments)
         return value
 

@@ -95,3 +95,8 @@ class Outcome(IntEnum):
     """The data, or the session, came to its end."""
     HALTED = 3
     """Stopped by its own rules; a person must look before it runs again."""
+
+
+def is_halted(value: object) -> bool:
+    """Whether a strategy returned HALTED, also as a float: Numba makes one of 3 where another branch returns a float."""
+    return isinstance(value, int | float) and value == Outcome.HALTED

@@ -71,6 +71,10 @@ def run(hbt, recorder, params):
         raise ValueError("enough")  # raise
     elif kind == 11:
         return [1.0, 2.0].index(9.0)  # inside Numba
+    elif kind == 12:
+        return values.flat[far << 40]  # flat
+    elif kind == 13:
+        values.flat[-1] = 1.0  # flat
     elif kind == 20:
         return hbt.depth(far).best_bid  # asset
     elif kind == 21:
@@ -130,6 +134,8 @@ RAISED = {
     9: ("MemoryError", "memory"),
     10: ("ValueError: enough", "raise"),
     11: ("ValueError", "inside Numba"),
+    12: ("IndexError: index", "flat"),
+    13: ("IndexError: index", "flat"),
     **dict.fromkeys(range(20, 34), ("IndexError: asset_no", "asset")),
 }
 

@@ -73,6 +73,7 @@ def test_a_pace_waits_for_the_market_and_not_for_what_is_no_time(speed: float) -
 def test_what_a_strategy_returns_is_the_outcome() -> None:
     assert outcome_of(0) == ("ended", ExitCode.DONE)
     assert outcome_of(3) == ("halted", ExitCode.HALTED_BY_RISK)
+    assert outcome_of(3.0) == ("halted", ExitCode.HALTED_BY_RISK)
     assert outcome_of(None) == ("ended", ExitCode.DONE)
     assert outcome_of(3, is_interrupted=True) == ("interrupted", ExitCode.INTERRUPTED)
 
