@@ -98,5 +98,5 @@ class Outcome(IntEnum):
 
 
 def is_halted(value: object) -> bool:
-    """Whether a strategy returned HALTED, also as a float: Numba makes one of 3 where another branch returns a float."""
+    """Whether a strategy returned HALTED, also as a float, which Numba makes of 3 where another branch returns one."""
     return isinstance(value, int | float) and value == Outcome.HALTED
