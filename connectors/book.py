@@ -1,9 +1,10 @@
 """Which rows of a book may be applied: what follows from the venue's id rule (`connectors.sequence`).
 
-`BookSync` follows the rule for one instrument: it holds changes back until a snapshot comes, drops what the snapshot
-already contains, and answers a broken chain with two DEPTH_CLEAR rows of NaN price, so that a gap is data and the touch
-reads NaN until the book is proven right again. A book whose stream is silent for too long is emptied for the strategy
-alone (docs/decisions/0010). Recordings and live feeds share this code. No socket, no clock; the caller's thread.
+`BookSync` follows the rule for one instrument: it holds changes back until a snapshot comes, and a snapshot until a
+change joins it, drops what the snapshot already contains, and answers a broken chain with two DEPTH_CLEAR rows of NaN
+price, so that a gap is data and the touch reads NaN until the book is proven right again. A book whose stream is silent
+for too long is emptied for the strategy alone (docs/decisions/0010). Recordings and live feeds share this code. No
+socket, no clock; the caller's thread.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from connectors.sequence import (
     LIFE_TS,
     NEVER,
     NO_BOOK,
+    NOTHING_WAITS,
     OTHERS,
     OTHERS_RUN,
     OTHERS_RUN_MAX,
@@ -40,10 +42,13 @@ from connectors.sequence import (
     SILENT_NS,
     STATE_FIELDS,
     STATUS,
+    WAITING_ID,
     Status,
     Verdict,
+    bridge,
     is_followed,
     is_overdue,
+    joins,
     lose,
     order_of,
     receive_delta,
@@ -66,6 +71,8 @@ LOCAL_ONLY, RESTORES = -4, -5
 #: the snapshot must be newer than what was lost.
 HELD_ROWS_MAX = 1 << 18
 HELD_MESSAGES_MAX = 1 << 14
+#: Rows of a snapshot that may wait; the venues' largest has 10,002. A larger one is dropped.
+WAITING_ROWS_MAX = 1 << 16
 
 
 class Checkpoint(NamedTuple):
@@ -94,6 +101,9 @@ class BookArguments(NamedTuple):
     held_messages: Messages
     #: (2,) int64: how many rows and messages are held.
     held: NDArray[np.int64]
+    #: (WAITING_ROWS_MAX,) and (1,): the snapshot that waits for a change to join it.
+    waiting_rows: Rows
+    waiting: Messages
 
 
 class BookSync:
@@ -120,11 +130,14 @@ class BookSync:
         self._marks_cover = keep_bbo and is_ordered
         self._state = np.zeros(STATE_FIELDS, np.int64)
         self._state[FOLLOWED] = NO_BOOK
+        self._state[WAITING_ID] = NOTHING_WAITS
         self._state[IS_ORDERED] = is_ordered
         self._state[SILENCE_NS] = silence_ns
         self._held_rows = np.zeros(HELD_ROWS_MAX, event_dtype)
         self._held_messages = np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE)
         self._held = np.zeros(2, np.int64)
+        self._waiting_rows = np.zeros(WAITING_ROWS_MAX, event_dtype)
+        self._waiting = np.zeros(1, MESSAGE_DTYPE)
         self._out = np.zeros(0, event_dtype)
 
     @property
@@ -135,6 +148,11 @@ class BookSync:
     def is_synced(self) -> bool:
         """Whether the book is proven."""
         return bool(self._state[STATUS] == int(Status.SYNCED))
+
+    @property
+    def is_bridging(self) -> bool:
+        """Whether a snapshot waits for the change that joins it, and nothing is known yet."""
+        return bool(self._state[STATUS] == int(Status.BRIDGING))
 
     @property
     def last_id(self) -> int:
@@ -208,6 +226,8 @@ class BookSync:
             self._held_rows,
             self._held_messages,
             self._held,
+            self._waiting_rows,
+            self._waiting,
         )
 
     def doubt(self, local_ts: int) -> Rows:
@@ -215,13 +235,15 @@ class BookSync:
 
         Nothing comes out where nothing was known. What is held is dropped. Not counted as a gap.
         """
+        was_synced = self.is_synced
         self._held[:] = 0
-        if self.status == Status.UNSYNCED:
+        self._state[STATUS] = Status.UNSYNCED
+        self._state[WAITING_ID] = NOTHING_WAITS
+        self._state[IS_SILENT] = 0
+        if not was_synced:
             return self._out[:0]
         if len(self._out) < 2:
             self._out = np.zeros(2, event_dtype)
-        self._state[STATUS] = Status.UNSYNCED
-        self._state[IS_SILENT] = 0
         return self._out[: _clear(self._state, self._out, 0, local_ts, 0)]
 
     def fall_silent(self) -> Rows:
@@ -230,7 +252,7 @@ class BookSync:
         For a time at which nothing is received; `receive` does the same where a message comes too late. The levels
         are kept: the next change that joins the chain makes them known again.
         """
-        if self.status == Status.UNSYNCED or self.is_silent:
+        if not self.is_synced or self.is_silent:
             return self._out[:0]
         if len(self._out) < 2:
             self._out = np.zeros(2, event_dtype)
@@ -247,16 +269,17 @@ class BookSync:
 
     def rows_max(self, rows: Rows, messages: Messages) -> int:
         """How many rows may come of decoded messages."""
-        return len(rows) + int(self._held[HELD_ROWS]) + 5 * len(messages) + 2
+        waiting = int(self._waiting[0]["row_end"]) if self._state[WAITING_ID] != NOTHING_WAITS else 0
+        return len(rows) + waiting + int(self._held[HELD_ROWS]) + 5 * len(messages) + 2
 
     def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
         """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
 
-        Held changes come out with the local time of the snapshot that freed them: nobody knew them to be good
-        before. A touch that the book or a later touch has overtaken, by the venue's own ids, is dropped. Of several
-        books of the instrument the first that snapshots is followed. For `connectors.clock`, rows
-        of the book say in `ival` whether they are newer than the last touch; a snapshot without a venue time says
-        there, as a positive number, the time of the first change it is known to precede.
+        What was held comes out with the local time of the message that freed it, a snapshot or the change that
+        joins it: nobody knew it to be good before. A touch that the book or a later touch has overtaken, by the
+        venue's own ids, is dropped. Of several books of the instrument the first that snapshots is followed. For
+        `connectors.clock`, rows of the book say in `ival` whether they are newer than the last touch; a snapshot
+        without a venue time says there, as a positive number, the time of the first change it is known to precede.
 
         room: where to write them, `rows_max` of them at most; without, they are in memory of its own.
         """
@@ -275,6 +298,8 @@ class BookSync:
             self._held_rows,
             self._held_messages,
             self._held,
+            self._waiting_rows,
+            self._waiting,
             room,
         )
         return room[:count]
@@ -282,7 +307,19 @@ class BookSync:
 
 @compiled
 def receive_messages(  # type: ignore[no-untyped-def]
-    rule, keep_bbo, marks_cover, trade_kind, state, rows, messages, held_rows, held_messages, held, out
+    rule,
+    keep_bbo,
+    marks_cover,
+    trade_kind,
+    state,
+    rows,
+    messages,
+    held_rows,
+    held_messages,
+    held,
+    waiting_rows,
+    waiting,
+    out,
 ):
     """Writes to `out` the rows that may be applied, for decoded messages (n,); how many (see `BookSync.receive`).
 
@@ -302,22 +339,36 @@ def receive_messages(  # type: ignore[no-untyped-def]
                 if state[OTHERS_RUN] > OTHERS_RUN_MAX:
                     state[FOLLOWED] = NO_BOOK
                     state[OTHERS_RUN] = 0
-                    if state[STATUS] != Status.UNSYNCED:
-                        lose(state)
-                        n = _clear(state, out, n, message.local_ts, message.exch_ts)
+                    n = _lose(state, message, held, out, n)
                 continue
             state[OTHERS_RUN] = 0
         if kind == Kind.DELTA:
+            snapshot_id = state[WAITING_ID]
+            if (
+                state[STATUS] == Status.SYNCED
+                and snapshot_id != NOTHING_WAITS
+                and message.last_id > snapshot_id
+            ):
+                # The book has come to where a newer snapshot is: that one replaces it, unless it is none of this chain.
+                if joins(rule, message, snapshot_id):
+                    bridge(state)
+                else:
+                    state[WAITING_ID] = NOTHING_WAITS
             was_bridging = state[STATUS] == Status.BRIDGING
             verdict = receive_delta(rule, state, message)
             if verdict == Verdict.GAP:
-                n = _clear(state, out, n, message.local_ts, message.exch_ts)
                 if not was_bridging:
+                    n = _clear(state, out, n, message.local_ts, message.exch_ts)
                     held[:] = 0
+                    if snapshot_id != NOTHING_WAITS and message.last_id <= snapshot_id:
+                        state[WAITING_ID] = snapshot_id
+                        bridge(state)
                 verdict = Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
             if verdict == Verdict.APPLY:
                 if was_bridging:
                     held[:] = 0
+                    ts = message.local_ts
+                    n = _apply_snapshot(rule, state, waiting_rows, waiting[0], ts, message.exch_ts, out, n)
                 n = _live(state, message.local_ts, out, n)
                 n = _apply(rule, state, message, rows, marks_cover, out, n)
             else:
@@ -326,8 +377,19 @@ def receive_messages(  # type: ignore[no-untyped-def]
                 if verdict == Verdict.HOLD or was_bridging:
                     _hold(rows, message, held_rows, held_messages, held)
         elif kind == Kind.SNAPSHOT:
-            if receive_snapshot(rule, state, message, held_messages, held) == Verdict.APPLY:
-                n = _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, out, n)
+            verdict = Verdict.DROP
+            if rule == SequenceRule.INCREMENT or message.row_end - message.row_start <= len(waiting_rows):
+                verdict = receive_snapshot(rule, state, message, held_messages, held)
+            if verdict == Verdict.APPLY:
+                n = _apply_snapshot(rule, state, rows, message, message.local_ts, 0, out, n)
+            elif verdict == Verdict.HOLD:
+                waiting[0] = message
+                waiting[0].row_end = _copy(rows, message.row_start, message.row_end, waiting_rows, 0)
+                waiting[0].row_start = 0
+                if state[STATUS] == Status.BRIDGING:
+                    n = _join_held(
+                        rule, state, waiting[0], held_rows, held_messages, held, waiting_rows, out, n
+                    )
             else:
                 state[DROPPED] += 1
         elif kind == Kind.BBO and keep_bbo:
@@ -341,9 +403,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
             else:
                 state[DROPPED] += 1
                 if verdict == Verdict.GAP:
-                    lose(state)
-                    held[:] = 0
-                    n = _clear(state, out, n, message.local_ts, message.exch_ts)
+                    n = _lose(state, message, held, out, n)
         elif kind == trade_kind:
             n = _copy(rows, message.row_start, message.row_end, out, n)
     return n
@@ -370,40 +430,60 @@ def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[n
 
 
 @compiled
-def _apply_snapshot(rule, state, rows, message, held_rows, held_messages, held, out, n):  # type: ignore[no-untyped-def]
-    """The snapshot's rows, then the held changes that it joins; all become known at its local time."""
-    _end_silence(state, message.local_ts)
-    state[LIFE_TS] = message.local_ts
-    first = n
+def _lose(state, message, held, out, n):  # type: ignore[no-untyped-def]
+    """The chain is broken by a message that is no change of it: the rows that empty a book that was known."""
+    if state[STATUS] == Status.UNSYNCED:
+        return n
+    was_synced = state[STATUS] == Status.SYNCED
+    lose(state)
+    held[:] = 0
+    return _clear(state, out, n, message.local_ts, message.exch_ts) if was_synced else n
+
+
+@compiled
+def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):  # type: ignore[no-untyped-def]
+    """The rows of a snapshot, known from a local time on. `before_ts`: the venue's time of the change that joins it."""
+    _end_silence(state, local_ts)
+    state[WAITING_ID] = NOTHING_WAITS
+    state[LIFE_TS] = local_ts
     # It stands for everything, and what the touch was before counts no more, were it newer.
     state[BBO_ORDER] = 0
-    n = _apply(rule, state, message, rows, False, out, n)
+    first = n
+    n = _apply(rule, state, snapshot, source, False, out, n)
     for row in range(first, n):
+        out[row].local_ts = local_ts
+        if snapshot.exch_ts == 0 and before_ts:
+            out[row].ival = before_ts
         if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
             out[row].px = np.nan  # the whole side: what lies beyond the snapshot is no longer known
-    last = n
-    rows_held, count = held[HELD_ROWS], held[HELD_MESSAGES]
-    held[:] = 0
+    return n
+
+
+@compiled
+def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_rows, out, n):  # type: ignore[no-untyped-def]
+    """The snapshot that has come, if held changes reach beyond it, and those; all become known at its local time."""
+    first, count = n, held[HELD_MESSAGES]
     for m in range(count):
-        delta = held_messages[m]
-        verdict = receive_delta(rule, state, delta)
+        change = held_messages[m]
+        was_bridging = state[STATUS] == Status.BRIDGING
+        verdict = receive_delta(rule, state, change)
         if verdict == Verdict.APPLY:
-            if n == last and message.exch_ts == 0:
-                for row in range(first, last):
-                    out[row].ival = delta.exch_ts
+            if was_bridging:
+                ts = snapshot.local_ts
+                n = _apply_snapshot(rule, state, waiting_rows, snapshot, ts, change.exch_ts, out, n)
             start = n
-            n = _apply(rule, state, delta, held_rows, False, out, n)
+            n = _apply(rule, state, change, held_rows, False, out, n)
             for row in range(start, n):
-                out[row].local_ts = message.local_ts
+                out[row].local_ts = snapshot.local_ts
         elif verdict == Verdict.GAP:
             # The snapshot is older than the first held change. What is held may still join the next one.
-            n = _clear(state, out, first, message.local_ts, delta.exch_ts)
+            held[:] = 0
             _hold_again(held_rows, held_messages, held, m, count)
-            return n
+            return first
         else:
             state[DROPPED] += 1
-    if state[STATUS] == Status.BRIDGING:
-        held[HELD_ROWS], held[HELD_MESSAGES] = rows_held, count
+    if state[STATUS] == Status.SYNCED:
+        held[:] = 0
     return n
 
 

@@ -311,12 +311,12 @@ class Pipeline:
             return self._leave_grid(offset_ns)
         gaps = self._sync.gap_count
         self._chain(offset_ns)
-        if self._sync.gap_count != gaps and self._sync.status == Status.UNSYNCED:
+        if self._sync.gap_count != gaps and not self._sync.is_synced:
             self._snapshot = b""
             return Outcome.BROKEN
         if kind not in (Kind.DELTA, Kind.SNAPSHOT):
             return Outcome.NOTHING
-        if self._sync.status == Status.UNSYNCED:
+        if not self._sync.is_synced:
             return Outcome.HELD if self._sync.held_count else Outcome.NOTHING
         return Outcome.BOOK
 

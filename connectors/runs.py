@@ -35,7 +35,9 @@ from connectors.sequence import (
     BOOK_ORDER,
     FOLLOWED,
     IS_SILENT,
+    NOTHING_WAITS,
     STATUS,
+    WAITING_ID,
     Status,
     Verdict,
     delta_verdict,
@@ -200,6 +202,8 @@ class Runs:
             self._lag_counts,
             self._results,
             self._parts.grid.state,
+            sync.waiting_rows,
+            sync.waiting,
         )
         self._table = address_table(self._bound)
 
@@ -305,8 +309,11 @@ def _run_at(parse_frame: Any) -> Any:
         results = carray(as_pointer(table[26, 0]), table[26, 1], np.int64)
         grid = carray(as_pointer(table[27, 0]), (table[27, 1], GRID_FIELDS), np.int64)
 
+        waiting_rows = carray(as_pointer(table[28, 0]), table[28, 1], event_dtype)
+        waiting = carray(as_pointer(table[29, 0]), table[29, 1], MESSAGE_DTYPE)
+
         results[_WHY], results[_LEAD] = _ENDED, NO_LEAD
-        if state[STATUS] != Status.SYNCED or state[IS_SILENT]:
+        if state[STATUS] != Status.SYNCED or state[IS_SILENT] or state[WAITING_ID] != NOTHING_WAITS:
             return 0
         clock[OFFSET] = offset_ns
         message = messages[0]
@@ -344,6 +351,8 @@ def _run_at(parse_frame: Any) -> Any:
                 held_rows,
                 held_messages,
                 held,
+                waiting_rows,
+                waiting,
                 chained,
             )
             set_times(chained[:count], clock)

@@ -21,7 +21,7 @@ class Status(IntEnum):
     UNSYNCED = 0
     """Nothing: no snapshot yet, or the chain broke."""
     BRIDGING = 1
-    """A snapshot is applied; the change that joins it to the chain has not come yet."""
+    """Nothing is known yet: a snapshot is there, and the change that joins it to the chain has not come."""
     SYNCED = 2
 
 
@@ -30,7 +30,7 @@ class Verdict(IntEnum):
 
     APPLY = 0
     HOLD = 1
-    """Keep it: a snapshot that is on its way may join it."""
+    """Keep it: a change, until a snapshot comes that it joins; a snapshot, until a change joins it."""
     DROP = 2
     """Its content is in the book already, or nothing can ever join it."""
     GAP = 3
@@ -52,9 +52,11 @@ BBO_TS, SNAPSHOT_TS = 12, 13
 SILENCE_NS, LIFE_TS, IS_SILENT, SILENCES, SILENT_NS = 14, 15, 16, 17, 18
 #: Whether the numbers by which book and touch are ordered are the venue's own: those of some archives are times.
 IS_ORDERED = 19
-STATE_FIELDS = 20
+#: The last id of the snapshot that waits for a change to join it; NOTHING_WAITS: none does.
+WAITING_ID = 20
+STATE_FIELDS = 21
 
-NO_BOOK = -1
+NO_BOOK = NOTHING_WAITS = -1
 #: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
 OTHERS_RUN_MAX = 256
 #: So many old changes in a row may be repeats, as of a recording to which some seconds were added twice.
@@ -122,7 +124,7 @@ def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
 def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
     """The verdict on a best bid and offer, a record of MESSAGE_DTYPE. Changes nothing."""
     order = order_of(rule, message)
-    if state[STATUS] == Status.UNSYNCED or order <= state[BOOK_ORDER] or state[IS_SILENT]:
+    if state[STATUS] != Status.SYNCED or order <= state[BOOK_ORDER] or state[IS_SILENT]:
         return Verdict.DROP
     if order < state[BBO_ORDER]:
         return Verdict.GAP if _is_touch_lost(state, order, message.local_ts) else Verdict.DROP
@@ -134,7 +136,7 @@ def is_overdue(state, local_ts):  # type: ignore[no-untyped-def]
     """Whether the book has been silent for too long at a local time, and is not emptied for it yet."""
     return (
         state[SILENCE_NS] > 0
-        and state[STATUS] != Status.UNSYNCED
+        and state[STATUS] == Status.SYNCED
         and not state[IS_SILENT]
         and local_ts - state[LIFE_TS] > state[SILENCE_NS]
     )
@@ -162,41 +164,60 @@ def lose(state):  # type: ignore[no-untyped-def]
     """The chain is broken."""
     state[STATUS] = Status.UNSYNCED
     state[IS_SILENT] = 0
+    state[WAITING_ID] = NOTHING_WAITS
     state[GAPS] += 1
 
 
 @compiled
 def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
-    """The verdict on a snapshot: APPLY, or DROP where the book is newer than it, or what is held refutes it."""
-    last_id, known = message.last_id, state[LAST_ID]
+    """The verdict on a snapshot: APPLY where its place in the chain is certain, or HOLD until a change joins it.
+
+    DROP where the book is newer than it, what is held refutes it, or a better one waits.
+    """
+    last_id = message.last_id
     if rule == SequenceRule.INCREMENT:
         state[STATUS] = Status.SYNCED
-    else:
-        if state[STATUS] == Status.SYNCED and last_id < known:
-            return Verdict.DROP
-        # Nothing proves the one before it so far: one of the two is of no use.
-        if (
-            state[STATUS] == Status.BRIDGING
-            and last_id < known
-            and not _joins(rule, held_messages, held, last_id)
-        ):
-            return Verdict.DROP
-        state[STATUS] = Status.BRIDGING
-    state[LAST_ID] = last_id
-    state[LAST_EXCH_TS] = message.exch_ts if rule == SequenceRule.INCREMENT else NEVER
-    state[OLD_RUN] = state[STEPPED_RUN] = 0
-    state[SNAPSHOT_TS] = message.local_ts
-    return Verdict.APPLY
+        state[LAST_ID], state[LAST_EXCH_TS] = last_id, message.exch_ts
+        state[OLD_RUN] = state[STEPPED_RUN] = 0
+        return Verdict.APPLY
+    if state[STATUS] == Status.SYNCED:
+        if last_id <= state[LAST_ID]:
+            return Verdict.DROP if last_id < state[LAST_ID] else Verdict.APPLY
+    elif state[STATUS] == Status.BRIDGING and not _is_better(rule, state, message, held_messages, held):
+        return Verdict.DROP
+    state[WAITING_ID], state[SNAPSHOT_TS] = last_id, message.local_ts
+    if state[STATUS] != Status.SYNCED:
+        bridge(state)
+    return Verdict.HOLD
 
 
 @compiled
-def _joins(rule, held_messages, held, last_id):  # type: ignore[no-untyped-def]
-    """Whether the first held change that is newer than a snapshot follows it; so it does where none is newer."""
-    for m in range(held[HELD_MESSAGES]):
+def bridge(state):  # type: ignore[no-untyped-def]
+    """From here on changes are judged by the snapshot that waits."""
+    state[STATUS] = Status.BRIDGING
+    state[LAST_ID], state[LAST_EXCH_TS] = state[WAITING_ID], NEVER
+    state[BOOK_ORDER] = state[BBO_ORDER] = 0
+    state[OLD_RUN] = state[STEPPED_RUN] = 0
+
+
+@compiled
+def _is_better(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
+    """Whether a snapshot is to replace the one that waits, of which no change proves anything so far."""
+    count = held[HELD_MESSAGES]
+    if message.last_id > state[LAST_ID]:
+        # While changes come that the first one contains, it is the sooner one to be reached.
+        return count == 0 or held_messages[count - 1].local_ts < state[SNAPSHOT_TS]
+    for m in range(count):
         change = held_messages[m]
-        if change.last_id > last_id:
-            return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
+        if change.last_id > message.last_id:
+            return joins(rule, change, message.last_id)
     return True
+
+
+@compiled
+def joins(rule, change, last_id):  # type: ignore[no-untyped-def]
+    """Whether a change that ends behind a snapshot's last id follows it without anything missing in between."""
+    return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
 
 
 @compiled

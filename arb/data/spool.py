@@ -265,7 +265,7 @@ def _read(
         last = int(messages["local_ts"][-1])
         leads.receive(rows, messages)
         meter.follow(rows)
-        for part in [messages] if is_proven else _at_snapshots(messages):
+        for part in _parts_of(messages, sync, touch if not is_proven else None):
             if is_proven or touch is None:
                 chained = sync.receive(rows, part, sink.room(sync.rows_max(rows, part)))
             else:
@@ -288,8 +288,8 @@ def _read(
         gaps=sync.gap_count + (touch.gap_count if touch is not None else 0),
         book=unknown.spells,
         dropped=sync.dropped_count,
-        status=int(sync.status),
-        last_id=sync.last_id if sync.status != Status.UNSYNCED else 0,
+        status=int(Status.SYNCED if sync.is_synced else Status.UNSYNCED),
+        last_id=sync.last_id if sync.is_synced else 0,
         followed_book=sync.checkpoint.book,
         grid=meter.measured,
         touch_ts=touch.first_ts if touch is not None else 0,
@@ -302,8 +302,22 @@ def _read(
     )
 
 
-def _at_snapshots(messages: Messages) -> list[Messages]:
-    """Messages in parts, of which each but the first begins with a snapshot."""
-    return [
-        part for part in np.split(messages, np.flatnonzero(messages["kind"] == Kind.SNAPSHOT)) if len(part)
-    ]
+def _parts_of(messages: Messages, sync: BookSync, touch: TouchStart | None) -> Iterator[Messages]:
+    """Messages in parts, for each of which either the touch counts or the book; without `touch` they are one.
+
+    A part begins at each snapshot, and is a single message while one waits for the change that joins it.
+    """
+    if touch is None:
+        yield messages
+        return
+    start = 0
+    snapshots = np.flatnonzero(messages["kind"] == Kind.SNAPSHOT)
+    while start < len(messages):
+        if sync.is_bridging:
+            end = start + 1
+        else:
+            behind = snapshots[np.searchsorted(snapshots, start) :]
+            is_snapshot = len(behind) and behind[0] == start
+            end = start + 1 if is_snapshot else int(behind[0]) if len(behind) else len(messages)
+        yield messages[start:end]
+        start = end

@@ -131,6 +131,21 @@ def test_a_snapshot_ends_it(tmp_path: Path) -> None:
     assert notes[0].endswith(f"until the first snapshot at {time:%H:%M:%S}")
 
 
+def test_a_snapshot_ahead_of_the_changes_ends_it_when_they_reach_it(tmp_path: Path) -> None:
+    body = snapshot_at(180).partition(" ")[2]
+    lines = [line for line in depth_lines(300) if "lastUpdateId" not in line]
+    lines += [*TICKERS, ticker(150, 59_980.0, 59_981.0), f"{NOON_NS + 12_020 * MS} {body}"]
+    write_recording(tmp_path / "data", "binance_usdm", sorted(lines))
+    conversion, _ = converted(
+        tmp_path, BinanceUsdm(), find_days(tmp_path / "data"), instrument_of(USDM), "cache"
+    )
+    books = {ts: book for ts, book in books_of(rows_of(conversion)).items() if book != ([], [])}
+    touches = [book for book in books.values() if [len(side) for side in book] == [1, 1]]
+    assert touches[-1] == ([(59_980.0, 1.0)], [(59_981.0, 1.0)]), "the touch goes on behind the snapshot"
+    known = next(ts for ts, book in books.items() if len(book[0]) > 1)
+    assert NOON_NS + 181 * 100 * MS < known <= NOON_NS + 183 * 100 * MS
+
+
 def test_from_the_snapshot_on_the_rows_are_those_of_a_day_that_waited_for_it(tmp_path: Path) -> None:
     found = []
     for name, tickers in (("with", TICKERS), ("without", [])):

@@ -58,6 +58,9 @@ def follow_binance(
             assert event["pu"] == known if is_bridged else event["U"] <= known <= event["u"], event
         else:
             assert event["U"] == known + 1 if is_bridged else event["U"] <= known + 1 <= event["u"], event
+        if not is_bridged:
+            # Nothing but the change that joins it says that the snapshot belongs to the chain.
+            applied[-1] = applied[-1]._replace(local_ts=max(applied[-1].local_ts, local_ts))
         is_bridged = True
         known = event["u"]
         applied.append(Applied(local_ts, known, False, event["b"], event["a"]))

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from arb.data.spells import LONGEST_KEPT, SpellFinder, keep_longest
 from connectors.book import BookSync, Checkpoint
 from connectors.jit import compiled
-from connectors.sequence import Status
 from connectors.types import Kind, Messages, Rows, SequenceRule
 
 #: More prices than this on one side and the touch is not looked at any more.
@@ -84,7 +83,7 @@ class Chain:
 
     def end(self) -> ChainEnd | None:
         """What the next day may carry on from; None where nothing is known."""
-        if self._sync.status == Status.UNSYNCED:
+        if not self._sync.is_synced:
             return None
         bids, asks = (
             side[: int(self.state[field])].copy()

@@ -29,7 +29,7 @@ def follow(sync: BookSync, events: list[Event], **times: int) -> Rows:
 
 def check_true(sync: BookSync, followed: PlainBook, history: History) -> None:
     """Empty while nothing is known, else the true book."""
-    if sync.status == Status.UNSYNCED:
+    if not sync.is_synced:
         assert followed.is_empty()
     else:
         assert followed == history.books[sync.last_id]
@@ -124,8 +124,9 @@ def test_a_whole_stream_is_followed_to_its_end_without_gap(rule: SequenceRule, c
     followed = PlainBook()
     followed.apply(follow(sync, stream))
     assert sync.gap_count == 0
-    assert followed == history.books[sync.last_id]
     assert sync.last_id >= events[-1].last_id
+    check_true(sync, followed, history)
+    assert sync.is_synced or sync.last_id == events[-1].last_id, "only one that nothing comes behind waits"
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -165,7 +166,8 @@ def test_a_gap_empties_both_sides_with_two_rows_of_no_price(rule: SequenceRule) 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_snapshot_empties_the_whole_side_not_only_its_own_reach(rule: SequenceRule) -> None:
     history = History(rule, random.Random(1))
-    rows = follow(BookSync(rule), [history.snapshot(history.ids[4])])
+    behind = next(event for event in history.events if event.last_id > history.ids[4])
+    rows = follow(BookSync(rule), [history.snapshot(history.ids[4]), behind])
     clears = rows[np.isin(rows["ev"], [CLEAR_BID, CLEAR_ASK])]
     assert len(clears) == 2
     assert np.isnan(clears["px"]).all()
@@ -194,8 +196,99 @@ def test_a_snapshot_without_time_carries_that_of_the_change_behind_it() -> None:
     assert rows["exch_ts"][: len(snapshot.parts)].tolist() == [0] * len(snapshot.parts)
     assert set(rows["ival"][: len(snapshot.parts)].tolist()) == {1_000_000 + 4 * 1000 - 100}
     assert set(rows["ival"][len(snapshot.parts) :].tolist()) == {NEWER_THAN_BBO}
-    alone = BookSync(SequenceRule.SPAN).receive(*decoded([snapshot], is_timed=False))
-    assert set(alone["ival"].tolist()) == {NEWER_THAN_BBO}
+    sync = BookSync(SequenceRule.SPAN)
+    sync.receive(*decoded([snapshot], first_ts=1_000_000, is_timed=False))
+    rows = follow(sync, events[4:5], first_ts=9_000_000)
+    assert set(rows["ival"][: len(snapshot.parts)].tolist()) == {9_000_000 - 100}
+    alone = sync.receive(*decoded([history.snapshot(events[4].last_id)], is_timed=False))
+    assert set(alone["ival"].tolist()) == {NEWER_THAN_BBO}, "it is where the book stands already"
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_a_snapshot_ahead_of_the_stream_is_shown_when_a_change_joins_it(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(11))
+    events = history.events
+    sync = BookSync(rule, keep_bbo=True)
+    bbo = Event(Kind.BBO, 0, events[9].last_id, 0, [(1, 1.0, 1.0)])
+    waiting = [history.snapshot(events[8].last_id), *events[4:8], bbo]
+    assert not len(follow(sync, waiting, first_ts=1_000_000))
+    assert sync.status == Status.BRIDGING
+    followed = PlainBook()
+    rows = follow(sync, [events[9]], first_ts=9_000_000)
+    assert set(rows["local_ts"].tolist()) == {9_000_000}
+    followed.apply(rows)
+    assert sync.is_synced
+    assert followed == history.books[events[9].last_id]
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_a_known_book_goes_on_until_its_changes_reach_a_newer_snapshot(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(12))
+    events = history.events
+    sync = BookSync(rule)
+    followed = PlainBook()
+    followed.apply(follow(sync, [history.snapshot(events[0].prev_id), *events[:5]]))
+    assert not len(follow(sync, [history.snapshot(events[12].last_id)]))
+    for event in events[5:]:
+        rows = follow(sync, [event])
+        followed.apply(rows)
+        assert sync.is_synced
+        assert followed == history.books[event.last_id]
+        assert bool(np.isnan(rows["px"]).any()) == (event is events[13]), (
+            "it comes with the change that joins it"
+        )
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_a_chain_that_breaks_in_front_of_a_snapshot_waits_for_it(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(12))
+    events = history.events
+    sync = BookSync(rule)
+    followed = PlainBook()
+    followed.apply(follow(sync, [history.snapshot(events[0].prev_id), *events[:5]]))
+    followed.apply(follow(sync, [history.snapshot(events[12].last_id), *events[8:12]]))
+    assert (sync.status, sync.gap_count) == (Status.BRIDGING, 1)
+    assert followed.is_empty()
+    followed.apply(follow(sync, events[12:]))
+    assert (sync.status, sync.gap_count) == (Status.SYNCED, 1)
+    assert followed == history.books[events[-1].last_id]
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_a_snapshot_of_another_line_is_dropped_where_the_chain_passes_it(rule: SequenceRule) -> None:
+    """Between two changes of USD-M are ids that no change ends at; a snapshot of such an id joins none."""
+    history = History(rule, random.Random(13))
+    events = history.events
+    sync = BookSync(rule)
+    follow(sync, [history.snapshot(events[0].prev_id), *events[:5]])
+    follow(sync, [history.snapshot(events[8].last_id)._replace(last_id=10**12)])
+    followed = PlainBook()
+    fresh = BookSync(rule)
+    followed.apply(follow(fresh, [history.snapshot(events[0].prev_id), *events[:5]]))
+    for event in events[5:]:
+        rows = follow(sync, [event])
+        assert rows.tobytes() == follow(fresh, [event]).tobytes()
+    assert sync.gap_count == 0
+    assert len(sync.doubt(1)) == 2
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+@pytest.mark.parametrize("is_reached", [False, True])
+def test_of_two_that_wait_the_one_that_is_reached_sooner_counts(rule: SequenceRule, is_reached: bool) -> None:
+    """One that is ahead by far is followed by a good one, in either order, with changes between them or without."""
+    history = History(rule, random.Random(14))
+    events = history.events
+    good = history.snapshot(events[8].last_id)
+    ahead = good._replace(last_id=10**12)
+    sync = BookSync(rule)
+    for event in [events[4], ahead, events[5], good, *([events[6]] if is_reached else [])]:
+        assert not len(follow(sync, [event]))
+    if is_reached:
+        assert not len(follow(sync, [ahead]))
+    followed = PlainBook()
+    followed.apply(follow(sync, events[7:]))
+    assert (sync.status, sync.gap_count) == (Status.SYNCED, 0)
+    assert followed == history.books[events[-1].last_id]
 
 
 @pytest.mark.parametrize("rule", BINANCE)
@@ -204,8 +297,7 @@ def test_a_snapshot_older_than_all_that_is_held_is_not_used(rule: SequenceRule) 
     events = history.events
     sync = BookSync(rule)
     follow(sync, events[5:10])
-    rows = follow(sync, [history.snapshot(events[1].last_id)])
-    assert rows["ev"].tolist() == [CLEAR_BID, CLEAR_ASK]
+    assert not len(follow(sync, [history.snapshot(events[1].last_id)])), "nothing was known, nothing changes"
     assert sync.status == Status.UNSYNCED
     followed = PlainBook()
     followed.apply(follow(sync, [history.snapshot(events[5].prev_id)]))  # all that is held is still there
@@ -347,10 +439,10 @@ def touch(order: int) -> Event:
 @pytest.mark.parametrize("rule", BINANCE)
 def test_touches_that_the_book_has_overtaken_are_dropped_and_the_rest_order_it(rule: SequenceRule) -> None:
     history = History(rule, random.Random(5))
-    first, second = history.events[:2]
+    joining, first, second, third = history.events[:4]
     sync = BookSync(rule, keep_bbo=True)
-    follow(sync, [history.snapshot(first.prev_id)])
-    assert len(follow(sync, [touch(first.prev_id)])) == 0, "the snapshot holds it"
+    follow(sync, [history.snapshot(joining.prev_id), joining])
+    assert len(follow(sync, [touch(first.prev_id)])) == 0, "the book holds it"
     assert len(follow(sync, [touch(second.last_id - 1)])) == 2
     assert set(follow(sync, [first])["ival"].tolist()) == {OLDER_THAN_BBO}
     marks = follow(sync, [second])["ival"].tolist()
@@ -358,16 +450,16 @@ def test_touches_that_the_book_has_overtaken_are_dropped_and_the_rest_order_it(r
         "behind its last row the book contains it"
     )
     assert len(follow(sync, [touch(second.last_id)])) == 0
-    assert set(follow(sync, [history.events[2]])["ival"].tolist()) == {NEWER_THAN_BBO}, "once a touch"
-    assert len(follow(sync, [touch(history.events[2].last_id + 1)])) == 2
+    assert set(follow(sync, [third])["ival"].tolist()) == {NEWER_THAN_BBO}, "once a touch"
+    assert len(follow(sync, [touch(third.last_id + 1)])) == 2
 
 
 @pytest.mark.parametrize("rule", BINANCE)
 def test_a_change_without_rows_contains_a_touch_too(rule: SequenceRule) -> None:
     history = History(rule, random.Random(5))
-    first, second = (event._replace(parts=[]) for event in history.events[:2])
+    joining, first, second = (event._replace(parts=[]) for event in history.events[:3])
     sync = BookSync(rule, keep_bbo=True)
-    follow(sync, [history.snapshot(first.prev_id), touch(first.last_id)])
+    follow(sync, [history.snapshot(joining.prev_id), joining, touch(first.last_id)])
     (row,) = follow(sync, [first], first_ts=7_000_000)
     assert (int(row["ev"]), int(row["ival"])) == (BBO_BID, COVERS_BBO)
     assert np.isnan(row["px"])
@@ -378,11 +470,10 @@ def test_a_change_without_rows_contains_a_touch_too(rule: SequenceRule) -> None:
 @pytest.mark.parametrize("options", [{"keep_bbo": False}, {"keep_bbo": True, "is_ordered": False}])
 def test_nothing_is_contained_where_numbers_prove_nothing(options: dict[str, bool]) -> None:
     history = History(SequenceRule.SPAN, random.Random(5))
-    first, second = history.events[:2]
+    joining, first, second = history.events[:3]
     sync = BookSync(SequenceRule.SPAN, **options)
-    rows = follow(
-        sync, [history.snapshot(first.prev_id), touch(first.last_id), first, second._replace(parts=[])]
-    )
+    start = [history.snapshot(joining.prev_id), joining]
+    rows = follow(sync, [*start, touch(first.last_id), first, second._replace(parts=[])])
     assert COVERS_BBO not in rows["ival"].tolist()
 
 

@@ -84,6 +84,7 @@ def test_a_touch_older_than_the_last_one_is_dropped() -> None:
     """A late one would put back what the newer one has shown to be gone."""
     events = [
         Event(Kind.SNAPSHOT, 100, 100, 0, [(SNAPSHOT_BID, 10.0, 1.0), (SNAPSHOT_ASK, 11.0, 1.0)]),
+        Event(Kind.DELTA, 101, 101, 100, []),
         Event(Kind.BBO, 0, 110, 0, [(BBO_BID, 10.0, 2.0), (BBO_ASK, 11.0, 2.0)]),
         Event(Kind.BBO, 0, 105, 0, [(BBO_BID, 9.0, 3.0), (BBO_ASK, 12.0, 3.0)]),
         Event(Kind.BBO, 0, 110, 0, [(BBO_BID, 10.0, 2.0), (BBO_ASK, 11.0, 2.0)]),
