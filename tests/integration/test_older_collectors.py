@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from support.recording_files import NOON_NS, bybit_lines, depth_lines, write_recording
+from support.recording_files import MS, NOON_NS, bybit_lines, depth_lines, write_recording
 
 from arb.cli import cli
 from arb.config import write_templates
@@ -70,7 +70,7 @@ def test_rows_of_microseconds_are_those_of_nanoseconds(tmp_path: Path) -> None:
         for name in ("old", "new")
     ]
     assert rows[0].tobytes() == rows[1].tobytes()
-    assert int(rows[0]["local_ts"][0]) == NOON_NS
+    assert int(rows[0]["local_ts"][0]) == NOON_NS + 105 * MS, "the first change joins the snapshot"
 
 
 def test_a_check_and_a_conversion_read_them(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def is_fetched(rule: SequenceRule) -> bool:
 
 
 def broken(rule: SequenceRule, times: int, length: int = 5) -> list[Event]:
-    """A snapshot, and `times` a lost change after which so many come until the next snapshot, which the last one joins."""
+    """A snapshot, and `times` a lost change after which so many come until the next snapshot; the last one joins it."""
     history = History(rule, random.Random(3), 10 * times + 10)
     changes = history.events
     events = [history.snapshot(changes[0].last_id)]
