@@ -5,8 +5,8 @@ the venues' clock. A row without a venue time gets `max(previous of its stream, 
 the future (`exch_ts > local_ts`) is clamped to `local_ts` and counted. Changes of a book keep the order in which
 they were chained: their `exch_ts` never falls, for the simulated exchange applies rows in that order. Between the book
 and the touch (BBO rows) the venue's ids decide, for its times are missing, coarse or contradict them: a touch that
-was passed on is newer than the book so far, and `connectors.book` marks each change as newer or older than the last
-touch. Rows that are for the strategy alone (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local one.
+was passed on is newer than the book so far, and `connectors.book_rows` marks each change as newer or older than it.
+Rows that are for the strategy alone (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT
 from numpy.typing import NDArray
 
-from connectors.book import COVERS_BBO, LOCAL_ONLY, NEWER_THAN_BBO, OLDER_THAN_BBO, RESTORES
+from connectors.book_rows import COVERS_BBO, LOCAL_ONLY, NEWER_THAN_BBO, OLDER_THAN_BBO, RESTORES
 from connectors.jit import compiled
 from connectors.types import Rows
 

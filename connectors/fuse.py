@@ -7,8 +7,8 @@ by `exch_ts`, than what the touch is known from is left out. So far these are th
 `FuseMarketDepth`.
 
 What BBO says of a level holds until the depth stream has caught up: behind a change that is newer than the last BBO
-(`connectors.book` marks its last row), every level is what the depth stream says. So what BBO changed is noted with the
-depth stream's own quantity, and goes back to it there, by a depth row, unless the depth stream has followed
+(`connectors.book_rows` marks its last row), every level is what the depth stream says. So what BBO changed is noted
+with the depth stream's own quantity, and goes back to it there, by a depth row, unless the depth stream has followed
 (docs/decisions/0008). In a silence of the depth stream the rows are emptied for the strategy alone, and the levels that
 are kept here restore them (docs/decisions/0010). Replay and live share this code. One thread.
 """
@@ -28,7 +28,7 @@ from hftbacktest.types import (
 )
 from numpy.typing import NDArray
 
-from connectors.book import COVERS_BBO, LOCAL_ONLY, RESTORES
+from connectors.book_rows import COVERS_BBO, LOCAL_ONLY, RESTORES
 from connectors.frames import DELTA_ASK, DELTA_BID, put_row
 from connectors.jit import compiled
 from connectors.level_notes import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.frames import SNAPSHOT_ASK, SNAPSHOT_BID, put_row
 from connectors.jit import compiled
 

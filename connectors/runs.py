@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from connectors.addresses import address_table, as_pointer
 from connectors.batch import Batch, Packed
-from connectors.book import BookSync, receive_messages
+from connectors.book import BookSync
+from connectors.book_rows import receive_messages
 from connectors.clock import OFFSET, RowClock, set_times
 from connectors.frames import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
 from connectors.fuse import FusedBook, best_qty_of, fits, fuse_rows, rows_out_max

@@ -15,7 +15,7 @@ from hftbacktest.types import (
 )
 from numpy.typing import NDArray
 
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.jit import compiled
 from connectors.types import Rows
 

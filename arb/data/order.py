@@ -15,7 +15,7 @@ import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 from numpy.typing import NDArray
 
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.jit import compiled
 from connectors.types import Rows
 

@@ -12,7 +12,7 @@ import numpy as np
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
 from numpy.typing import NDArray
 
-from connectors.book import LOCAL_ONLY, RESTORES
+from connectors.book_rows import LOCAL_ONLY, RESTORES
 from connectors.jit import compiled
 from connectors.types import Rows
 

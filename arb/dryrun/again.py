@@ -22,7 +22,7 @@ from arb.data.spool import Spool
 from arb.dryrun.latencies import FeedLags
 from arb.dryrun.marks import MarkKind, checksum, emptied_by, happened_after, lifted
 from arb.errors import InputError
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.pipeline import Outcome, Pipeline
 from connectors.types import Instrument, Kind, Rows, Venue
 

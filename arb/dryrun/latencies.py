@@ -12,7 +12,7 @@ import numpy as np
 
 from arb.errors import InputError
 from arb.sim.latency import LATENCY_ROW, Latency
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.types import Rows
 
 _SAMPLE_NS = 1_000_000_000

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.types import Rows
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, event_dtype
 
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.jit import compiled
 from connectors.types import Rows
 

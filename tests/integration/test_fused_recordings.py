@@ -27,7 +27,8 @@ from arb.data.convert import Feed, convert
 from arb.data.npy import load_rows
 from arb.data.raw import read_pieces
 from connectors import fuse
-from connectors.book import COVERS_BBO, BookSync
+from connectors.book import BookSync
+from connectors.book_rows import COVERS_BBO
 from connectors.clock import RowClock
 from connectors.lines import LineDecoder
 from connectors.types import Instrument, Rows, SequenceRule

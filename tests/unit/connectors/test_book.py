@@ -13,7 +13,8 @@ from support.streams import Event, History, decoded
 from support.venues import VENUES
 
 from connectors import book
-from connectors.book import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO, BookSync, Checkpoint
+from connectors.book import BookSync, Checkpoint
+from connectors.book_rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
 from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
 from connectors.sequence import Status
 from connectors.types import Kind, Rows, SequenceRule

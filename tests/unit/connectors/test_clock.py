@@ -10,7 +10,7 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.book import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book_rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
 from connectors.clock import RowClock, largest_lead
 from connectors.frames import (
     BBO_ASK,

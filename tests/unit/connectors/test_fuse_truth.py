@@ -14,7 +14,7 @@ from support.books import BUY, PlainBook
 from support.fuse_reference import Ticks, reference_touches
 from support.two_streams import LOT, TICK, Followed, Market
 
-from connectors.book import COVERS_BBO
+from connectors.book_rows import COVERS_BBO
 from connectors.frames import (
     BBO_ASK,
     BBO_BID,

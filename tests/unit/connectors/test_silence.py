@@ -16,7 +16,8 @@ from arb.data.levels import Levels
 from arb.data.order import EventOrder
 from arb.data.spells import SpellFinder
 from arb.dryrun.watermark import VenueOrder
-from connectors.book import LOCAL_ONLY, BookSync
+from connectors.book import BookSync
+from connectors.book_rows import LOCAL_ONLY
 from connectors.clock import RowClock
 from connectors.feed_state import FeedStatus
 from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID, TRADE_BUY

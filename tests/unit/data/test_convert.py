@@ -28,7 +28,7 @@ from arb.data.spool import Spool
 from arb.data.usable import stamp_notes
 from arb.errors import InputError
 from arb.sandbox.serve.timeline import shift_stamps
-from connectors.book import COVERS_BBO
+from connectors.book_rows import COVERS_BBO
 from connectors.clock import RowClock
 from connectors.errors import DecodeError
 from connectors.frames import BBO_ASK, BBO_BID, DELTA_BID

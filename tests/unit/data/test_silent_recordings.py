@@ -18,7 +18,7 @@ from arb.data.cache import RowCache
 from arb.data.catalog import Recording
 from arb.data.convert import Feed, convert
 from arb.data.usable import book_notes
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.types import Instrument, Rows
 
 

@@ -19,7 +19,7 @@ from arb.dryrun.again import LegSource, rows_again
 from arb.dryrun.marks import LegMarks, MarkKind, checksum
 from arb.dryrun.session import Session
 from arb.dryrun.watermark import VenueOrder
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.types import Instrument, Rows
 
 
