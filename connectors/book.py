@@ -186,6 +186,12 @@ class BookSync:
         return bool(self._state[IS_SILENT])
 
     @property
+    def silent_ts(self) -> int:
+        """The local time at which a known book is emptied unless something proves it before; 0: it is not."""
+        state = self._state
+        return int(state[LIFE_TS] + state[SILENCE_NS]) if is_overdue(state, NEVER) else 0
+
+    @property
     def silences(self) -> tuple[int, int]:
         """How often the book was silent for too long, and for how long in sum, ns, but for one that goes on."""
         return int(self._state[SILENCES]), int(self._state[SILENT_NS])

@@ -24,12 +24,13 @@ from arb.data.catalog import (
 from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
 from arb.data.compare import CONVERTERS, Comparison, compare
-from arb.data.convert import Feed, RowFile, convert
+from arb.data.convert import Feed, convert
 from arb.data.grid import DayGrid, coarser_notes
 from arb.data.npy import NpyWriter
 from arb.data.prune import Usage, prune, usage
 from arb.data.raw import Progress, fault_of
 from arb.data.recorder.leftover import Leftover, find_leftovers, leftover_text
+from arb.data.row_files import RowFile
 from arb.errors import InputError
 
 #: Recordings, or days of any kind.

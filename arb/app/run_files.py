@@ -27,9 +27,10 @@ from arb.config import Config
 from arb.data.cache import RowCache
 from arb.data.catalog import Day, Recording, select_days
 from arb.data.code_version import code_version
-from arb.data.convert import Conversion, Feed, convert
+from arb.data.convert import Feed, convert
 from arb.data.prune import prune
 from arb.data.recorder.leftover import leftover_notes
+from arb.data.row_files import Conversion
 from arb.data.usable import book_notes, grid_notes, refuse_unusable, stamp_notes, touch_notes
 from arb.errors import ConfigError, InputError
 from arb.leg import Leg
@@ -128,10 +129,7 @@ def read_inputs(
     refuse_unusable(conversion, feeds)
     notes += clamp_notes(legs, conversion) + stamp_notes(conversion, feeds) + touch_notes(conversion, feeds)
     notes += book_notes(conversion, feeds) + grid_notes(conversion, feeds)
-    data = [
-        LegData(leg, [rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
-        for leg, files in zip(legs, conversion.files, strict=True)
-    ]
+    data = [LegData(leg, conversion.rows(n)) for n, leg in enumerate(legs)]
     return Inputs(legs, days, conversion, data, notes)
 
 

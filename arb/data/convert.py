@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from hftbacktest.types import DEPTH_BBO_EVENT, DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hftbacktest.types import DEPTH_BBO_EVENT, DEPTH_EVENT, event_dtype
 
 import connectors
 from arb.data.cache import RowCache
@@ -30,11 +30,11 @@ from arb.data.levels import Levels
 from arb.data.npy import NpyWriter, is_whole, load_rows
 from arb.data.order import END_OF_ROWS, EventOrder
 from arb.data.raw import Progress
+from arb.data.row_files import Conversion, RowFile
 from arb.data.spool import Scan, Spool, needs_carry, read_into
 from arb.errors import InputError, InvariantError
 from connectors.book import Checkpoint
 from connectors.clock import RowClock
-from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.fuse import FusedBook
 from connectors.jit import compiled
 from connectors.sequence import Status
@@ -66,51 +66,6 @@ class Feed(NamedTuple):
     #: For how long the book of a recording may be silent before it is emptied (`connectors.book`); 0: for ever. With an
     #: instrument only: the fused book has the levels that restore it.
     silence_ns: int = 0
-
-
-class RowFile(msgspec.Struct, frozen=True):
-    """The rows of one day in the cache, and what came of making them."""
-
-    path: str
-    #: Of each file that it was read from, with a plus sign between them.
-    raw_sha256: str
-    #: What was added to the local times: the run's offset, or the feed latency of a day without times of receipt.
-    offset_ns: int
-    rows: int
-    clamped: int
-    stepped_back: int
-    scan: Scan
-    #: Snapshot rows of the book at the end of the recording.
-    book_path: str
-    #: Those that the recording carries on from; empty where it begins with its own snapshot.
-    carry_path: str = ""
-    #: Whether the book that it carries on was emptied for its silence by then.
-    is_carried_silent: bool = False
-
-    def load(self, *, is_first: bool = False) -> list[Rows]:
-        """The rows as arrays to be read one after the other.
-
-        The first day of a run begins with the book before it. A later day that carries nothing on begins with an
-        empty book: what the day before left is not known to be true any more.
-        """
-        rows = load_rows(Path(self.path))
-        if is_first != bool(self.carry_path) or not len(rows):
-            return [rows]
-        begin = load_rows(Path(self.carry_path), mapped=False) if is_first else _empty_book()
-        # At the day's first frame; held changes are no rows yet.
-        first_ts = min(self.scan.local_ts_first + self.offset_ns, int(rows["local_ts"].min()))
-        begin["exch_ts"] = min(first_ts, int(rows["exch_ts"].min()))
-        begin["local_ts"] = first_ts
-        if is_first and self.is_carried_silent:
-            begin["ev"] &= ~np.uint64(LOCAL_EVENT)
-        return [begin, rows]
-
-
-class Conversion(NamedTuple):
-    """What a run reads: its clock offset and its row files, a list a feed."""
-
-    offset_ns: int
-    files: list[list[RowFile]]
 
 
 class _Day:
@@ -433,14 +388,6 @@ def _as_changes(levels: Rows) -> Rows:
     changes = levels.copy()
     changes["ev"] = changes["ev"] & ~np.uint64(0xFF) | np.uint64(DEPTH_EVENT)
     return changes
-
-
-def _empty_book() -> Rows:
-    """Two rows that empty both sides."""
-    rows = np.zeros(2, event_dtype)
-    rows["ev"] = np.array([CLEAR_BID, CLEAR_ASK], np.uint64) | np.uint64(EXCH_EVENT | LOCAL_EVENT)
-    rows["px"] = np.nan
-    return rows
 
 
 def _is_day_after(before: Day, after: Day) -> bool:

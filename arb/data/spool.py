@@ -72,6 +72,8 @@ class Scan(msgspec.Struct, frozen=True):
     is_silent: bool = False
     silences: int = 0
     silent_ns: int = 0
+    #: When the book is emptied for its silence if no frame follows, on the recorder's clock; 0: never.
+    silent_ts: int = 0
 
 
 class RowSink(Protocol):
@@ -299,6 +301,7 @@ def _read(
         is_silent=sync.is_silent,
         silences=sync.silences[0],
         silent_ns=sync.silences[1],
+        silent_ts=sync.silent_ts,
     )
 
 

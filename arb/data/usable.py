@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from itertools import combinations
 
 from arb.data.catalog import ArchiveDay, Day
-from arb.data.convert import Conversion, Feed, RowFile
+from arb.data.convert import Feed
 from arb.data.grid import DayGrid, coarser_notes
+from arb.data.row_files import Conversion, RowFile
 from arb.errors import InputError
 from connectors.leads import WrongStamps
 from connectors.types import Kind

@@ -26,7 +26,8 @@ from support.venues import VENUES
 
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, RowFile, convert
+from arb.data.convert import Feed, convert
+from arb.data.row_files import RowFile
 from connectors.book import BookSync
 from connectors.lines import LineDecoder
 from connectors.sequence import Status

@@ -21,8 +21,9 @@ from arb.app.legs import instrument_of
 from arb.cli import cli
 from arb.data.cache import RowCache
 from arb.data.catalog import Day, find_days
-from arb.data.convert import Conversion, Feed, RowFile, convert
+from arb.data.convert import Feed, convert
 from arb.data.memory import rows_of_day
+from arb.data.row_files import Conversion, RowFile
 from arb.data.usable import refuse_unusable, touch_notes
 from arb.errors import InputError
 from connectors.binance import BinanceSpot, BinanceUsdm
@@ -66,8 +67,7 @@ def converted(folder: Path, venue: Venue, days: list[Day], instrument: Instrumen
 
 
 def rows_of(conversion: Conversion) -> Rows:
-    (files,) = conversion.files
-    return np.concatenate([rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
+    return np.concatenate(conversion.rows(0))
 
 
 def seen(rows: Rows) -> Rows:

@@ -13,7 +13,8 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 from arb.data.archived import ArchiveKind
 from arb.data.cache import RowCache
 from arb.data.catalog import select_days
-from arb.data.convert import Conversion, Feed, convert
+from arb.data.convert import Feed, convert
+from arb.data.row_files import Conversion
 from arb.data.usable import refuse_unusable
 from connectors.types import Instrument, Rows
 from support.archives import (
@@ -49,8 +50,7 @@ def converted(folder: Path, *legs: tuple[str, str], days: int = 1, **options: An
 
 def rows_of(conversion: Conversion, leg: int = 0) -> Rows:
     """All that an engine reads of a leg."""
-    files = conversion.files[leg]
-    return np.concatenate([rows for n, file in enumerate(files) for rows in file.load(is_first=n == 0)])
+    return np.concatenate(conversion.rows(leg))
 
 
 def seen_by(rows: Rows, side: int) -> Rows:

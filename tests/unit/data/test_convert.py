@@ -22,8 +22,9 @@ from support.venues import VENUES
 from arb.data import convert as convert_module
 from arb.data.cache import RowCache
 from arb.data.catalog import Recording
-from arb.data.convert import Conversion, Feed, RowFile, convert, stamp_rows
+from arb.data.convert import Feed, convert, stamp_rows
 from arb.data.npy import NpyWriter, is_whole, load_rows
+from arb.data.row_files import Conversion, RowFile
 from arb.data.spool import Spool
 from arb.data.usable import stamp_notes
 from arb.errors import InputError
@@ -52,8 +53,7 @@ def run(folder: Path, *feeds: Feed, **options: int) -> Conversion:
 
 def rows_in(conversion: Conversion) -> list[Rows]:
     """All that an engine reads, a list an array a feed."""
-    return [np.concatenate([piece for n, file in enumerate(files) for piece in file.load(is_first=n == 0)])
-            for files in conversion.files]  # fmt: skip
+    return [np.concatenate(conversion.rows(n)) for n in range(len(conversion.files))]
 
 
 def book_of(rows: Rows) -> PlainBook:

@@ -14,8 +14,9 @@ from support.venues import VENUES
 from arb.app.run_files import prune_cache
 from arb.data.cache import RowCache
 from arb.data.catalog import find_recordings
-from arb.data.convert import Conversion, Feed, convert
+from arb.data.convert import Feed, convert
 from arb.data.prune import Usage, prune, usage
+from arb.data.row_files import Conversion
 
 ROWS = 1_000
 

@@ -1,0 +1,130 @@
+"""The rows of a run: day behind day, where a book falls silent, and what hftbacktest's engine reads of them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
+from support.books import PlainBook
+from support.recorder import DAY, SYMBOL, Days, write_recording
+from support.streams import Event
+from support.venues import VENUES
+
+from arb.data.cache import RowCache
+from arb.data.catalog import Recording, recording_path
+from arb.data.convert import Feed, convert
+from arb.data.row_files import Conversion
+from connectors.book import LOCAL_ONLY
+from connectors.frames import TRADE_SELL
+from connectors.types import Instrument, Kind, Rows
+
+S = 1_000_000_000
+SILENCE_NS = 2 * S
+VENUE = "binance_usdm"
+TRADE = Event(Kind.TRADE, 0, 0, 0, [(TRADE_SELL, 100.0, 0.5)])
+
+
+def converted(folder: Path, *feeds: Sequence[Recording], silence_ns: int = SILENCE_NS) -> Conversion:
+    instrument = Instrument(VENUE, SYMBOL, 0.01, 0.001)
+    listed = [Feed(VENUES[VENUE], feed, 0, instrument, silence_ns=silence_ns) for feed in feeds]
+    return convert(listed, RowCache(folder / "cache"))
+
+
+def played(arrays: Sequence[Rows]) -> list[tuple[int, float]]:
+    """(time, best bid) at every wake of a strategy in hftbacktest's engine."""
+    asset = (
+        BacktestAsset()
+        .data(list(arrays))
+        .linear_asset(1.0)
+        .constant_order_latency(0, 0)
+        .risk_adverse_queue_model()
+        .no_partial_fill_exchange()
+        .trading_value_fee_model(0.0, 0.0)
+        .tick_size(0.01)
+        .lot_size(0.001)
+    )
+    engine = HashMapMarketDepthBacktest([asset])
+    seen = []
+    while engine.wait_next_feed(False, 10**18) == 2:
+        seen.append((engine.current_timestamp, engine.depth(0).best_bid))
+    engine.close()
+    return seen
+
+
+def side(rows: Rows, flag: int) -> Rows:
+    return rows[rows["ev"] & np.uint64(flag) != 0]
+
+
+def check_whole(arrays: Sequence[Rows]) -> list[tuple[int, float]]:
+    """The engine goes through all arrays: what it shows at its wakes, the last of which is the end of data."""
+    times = np.unique(side(np.concatenate(arrays), LOCAL_EVENT)["local_ts"])
+    seen = played(arrays)
+    assert [time for time, _ in seen] == times[: len(seen)].tolist()
+    assert len(seen) >= len(times) - 1
+    return seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("was_empty", [False, True], ids=["silent behind the day before", "silent within it"])
+def test_a_run_on_a_book_that_fell_silent_before_begins_with_its_own_first_frame(
+    tmp_path: Path, was_empty: bool
+) -> None:
+    days = Days(VENUE)
+    write_recording(tmp_path, VENUE, [*days.events(0), *[TRADE] * (30 if was_empty else 0)])
+    day = write_recording(tmp_path, VENUE, days.events(1), DAY + timedelta(days=1))
+    conversion = converted(tmp_path, [day])
+    [file] = conversion.files[0]
+    assert (file.scan.is_carried, file.is_carried_silent) == (True, was_empty)
+    arrays = conversion.rows(0)
+    rows = np.concatenate(arrays)
+    assert rows["local_ts"].min() == file.first_ts
+    venue_book, book = PlainBook(), PlainBook()
+    first = rows[rows["local_ts"] == file.first_ts]
+    before = first[: int(np.flatnonzero(first["ival"] == LOCAL_ONLY)[1]) + 1]
+    venue_book.apply(side(before, EXCH_EVENT))
+    book.apply(side(before, LOCAL_EVENT))
+    assert book.is_empty()
+    assert venue_book == days.history.books[days.history.events[days.third - 1].last_id]
+    seen = check_whole(arrays)
+    assert not np.isnan([bid for _, bid in seen]).any()
+
+
+@pytest.mark.slow
+def test_a_day_without_rows_and_a_leg_that_ends_before_another(tmp_path: Path) -> None:
+    days = Days(VENUE)
+    first = write_recording(tmp_path, VENUE, days.events(0))
+    empty = recording_path(tmp_path, VENUE, SYMBOL, DAY + timedelta(days=1))
+    empty.write_bytes(gzip.compress(b'1723161256000000000 {"result":null,"id":1}\n'))
+    last = write_recording(tmp_path, VENUE, Days(VENUE, seed=2).events(0), DAY + timedelta(days=2))
+    conversion = converted(
+        tmp_path, [first, Recording(VENUE, SYMBOL, DAY + timedelta(days=1), empty), last], [last]
+    )
+    arrays = conversion.rows(0)
+    seen = check_whole(arrays)
+    unknown = [time for time, bid in seen if np.isnan(bid)]
+    changes = [
+        line for line in gzip.decompress(first.path.read_bytes()).splitlines() if b"depthUpdate" in line
+    ]
+    assert unknown[0] == int(changes[-1][:19]) + conversion.offset_ns + SILENCE_NS
+    assert unknown[1] == conversion.files[0][2].first_ts
+    assert len(conversion.rows(1)) == 1
+
+
+@pytest.mark.slow
+def test_the_venues_side_begins_a_day_behind_the_strategys_last_row_of_the_day_before(tmp_path: Path) -> None:
+    """A day whose first frames were stamped before the end of the day before it was received."""
+    first = write_recording(tmp_path, VENUE, Days(VENUE).events(0), lag_ms=0)
+    end_ns = int(gzip.decompress(first.path.read_bytes()).splitlines()[-1][:19])
+    early = write_recording(tmp_path / "early", VENUE, Days(VENUE, seed=2).events(0), lag_ms=0)
+    lines = gzip.decompress(early.path.read_bytes()).splitlines()
+    moved = b"".join(b"%d %s\n" % (end_ns + S + n * S // 10, line[20:]) for n, line in enumerate(lines))
+    day = DAY + timedelta(days=1)
+    path = recording_path(tmp_path, VENUE, SYMBOL, day)
+    path.write_bytes(gzip.compress(moved, 1))
+    check_whole(converted(tmp_path, [first, Recording(VENUE, SYMBOL, day, path)]).rows(0))
