@@ -187,9 +187,10 @@ class BookSync:
 
     @property
     def silent_ts(self) -> int:
-        """The local time at which a known book is emptied unless something proves it before; 0: it is not."""
+        """The local time at which a known book is emptied unless it is proven before, or was emptied; 0: never."""
         state = self._state
-        return int(state[LIFE_TS] + state[SILENCE_NS]) if is_overdue(state, NEVER) else 0
+        is_emptied = self.is_silent or is_overdue(state, NEVER)
+        return int(state[LIFE_TS] + state[SILENCE_NS]) if is_emptied else 0
 
     @property
     def silences(self) -> tuple[int, int]:

@@ -31,7 +31,7 @@ from arb.data.convert import Feed, convert
 from arb.data.prune import prune
 from arb.data.recorder.leftover import leftover_notes
 from arb.data.row_files import Conversion
-from arb.data.usable import book_notes, grid_notes, refuse_unusable, stamp_notes, touch_notes
+from arb.data.usable import book_notes, ending_notes, grid_notes, refuse_unusable, stamp_notes, touch_notes
 from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from arb.report.attempts_table import attempts_csv
@@ -128,7 +128,7 @@ def read_inputs(
     prune_cache(cache, config.data.cache_gb)
     refuse_unusable(conversion, feeds)
     notes += clamp_notes(legs, conversion) + stamp_notes(conversion, feeds) + touch_notes(conversion, feeds)
-    notes += book_notes(conversion, feeds) + grid_notes(conversion, feeds)
+    notes += book_notes(conversion, feeds) + ending_notes(conversion, feeds) + grid_notes(conversion, feeds)
     data = [LegData(leg, conversion.rows(n)) for n, leg in enumerate(legs)]
     return Inputs(legs, days, conversion, data, notes)
 

@@ -18,7 +18,7 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 from arb.data.npy import load_rows
 from arb.data.spool import Scan
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.frames import CLEAR_ASK, CLEAR_BID
 from connectors.types import Rows
 
@@ -121,20 +121,22 @@ class Conversion(NamedTuple):
             yield rows
             if len(rows):
                 last_ts = int(rows["local_ts"][-1])
-            if 0 < file.silent_ts < self.goes_on_until(feed_no, n):
+            following = self._following(feed_no, n)
+            # A day that carries the chain on has the silence in its own rows.
+            is_carried_on = following is not None and bool(following.carry_path)
+            if 0 < file.silent_ts < self.goes_on_until(feed_no, n) and not is_carried_on:
                 # Local times never fall, also where the recorder's clock was set back.
                 yield _silence(max(file.silent_ts, last_ts))
 
     def goes_on_until(self, feed_no: int, file_no: int) -> int:
-        """Until when the run goes on behind a day's last frame before anything else empties the book or proves it.
+        """When the next day of the feed begins behind a day, or when the run ends; local time on the run's clock."""
+        following = self._following(feed_no, file_no)
+        return self.end_ts if following is None else following.first_ts
 
-        0 where the next day carries its chain on: its own rows count the silence from the last proof before it.
-        """
+    def _following(self, feed_no: int, file_no: int) -> RowFile | None:
+        """The next day of a feed that has rows or carries the chain on."""
         behind = self.files[feed_no][file_no + 1 :]
-        following = next((file for file in behind if file.rows or file.carry_path), None)
-        if following is None:
-            return self.end_ts
-        return 0 if following.carry_path else following.first_ts
+        return next((file for file in behind if file.rows or file.carry_path), None)
 
 
 def _empty_book(flags: int) -> Rows:

@@ -67,7 +67,7 @@ class Scan(msgspec.Struct, frozen=True):
     #: Stamps that are not believed: they are left out of the lead.
     wrong_stamps: tuple[WrongStamps, ...] = ()
     #: When the book was proven last, on the recorder's clock, and whether it is emptied since for its silence; how
-    #: often that was, and for how long in sum.
+    #: often that was, and for how long in sum between the first and the last frame.
     life_ts: int = 0
     is_silent: bool = False
     silences: int = 0
@@ -252,6 +252,7 @@ def _read(
     """
     if checkpoint is not None:
         sync.resume(checkpoint)
+    silent_before_ts = sync.silent_ts
     frames = np.zeros(len(Kind), np.int64)
     first = last = proven_ts = 0
     is_proven = touch is None
@@ -279,6 +280,9 @@ def _read(
             unknown.follow(chained)
             sink.append(chained)
     unknown.close(last)
+    silent_ns = sync.silences[1] + (last - sync.silent_ts if sync.is_silent else 0)
+    if 0 < silent_before_ts < first:
+        silent_ns -= first - silent_before_ts  # of the day before, or between the two
     return Scan(
         lines=int(frames.sum()),
         frames=tuple(int(n) for n in frames),
@@ -300,8 +304,8 @@ def _read(
         life_ts=sync.life_ts,
         is_silent=sync.is_silent,
         silences=sync.silences[0],
-        silent_ns=sync.silences[1],
-        silent_ts=sync.silent_ts,
+        silent_ns=max(silent_ns, 0),
+        silent_ts=0 if sync.is_silent else sync.silent_ts,
     )
 
 

@@ -16,6 +16,8 @@ from connectors.types import Kind
 
 #: A book that was lost for this share of a day's recorded time is worth a line of its own.
 LOST_SHARE_MIN = 0.1
+#: For so long a run goes on behind a recording's end before that is worth a line.
+ENDS_EARLY_NS = 10_000_000_000
 
 
 def refuse_unusable(conversion: Conversion, feeds: Sequence[Feed]) -> None:
@@ -37,6 +39,26 @@ def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
         for recording, file in zip(feed.recordings, files, strict=True)
         if (note := _book_note(recording, file))
     ]
+
+
+def ending_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each recording behind whose last frame the run goes on without its book."""
+    notes = []
+    for feed_no, (feed, files) in enumerate(zip(feeds, conversion.files, strict=True)):
+        for n, (recording, file) in enumerate(zip(feed.recordings, files, strict=True)):
+            until = conversion.goes_on_until(feed_no, n)
+            is_kept = isinstance(recording, ArchiveDay) or not feed.silence_ns
+            if is_kept or not file.rows or until - (file.silent_ts or file.last_ts) < ENDS_EARLY_NS:
+                continue
+            notes.append(
+                f"{name_of(feed)}: its recording of {recording.day} ends at {_time_text(file.last_ts)}, the run goes "
+                f"on: its book is empty until {_time_text(until)} ({_where_next(recording)})"
+            )
+    return notes
+
+
+def _time_text(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S}"
 
 
 def grid_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
@@ -176,5 +198,4 @@ def _known_spans(files: Sequence[RowFile]) -> Iterator[tuple[int, int]]:
 
 
 def _span_text(spans: Sequence[tuple[int, int]]) -> str:
-    start, end = (datetime.fromtimestamp(ts // 1_000_000_000, UTC) for ts in (spans[0][0], spans[-1][1]))
-    return f"from {start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S}"
+    return f"from {_time_text(spans[0][0])} to {_time_text(spans[-1][1])}"

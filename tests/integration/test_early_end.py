@@ -11,10 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.live_sandbox import LiveSandbox, demo_config, demo_files
 from support.recording_files import clean_imports, example
 
+from arb.app.dryrun_live import run_live
+from arb.app.verify import verify
 from arb.cli import cli
 from arb.errors import ExitCode
+from arb.sandbox.serve.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +134,12 @@ def test_it_is_unknown_until_the_next_day_begins_and_behind_the_last_one(data: P
     assert run.edges[1::2] == [first[-1] + SILENCE_NS, second[-1] + SILENCE_NS]
     assert second[0] <= run.edges[2] < second[0] + S
     assert len(run.edges) == 4
+    ends = [note for note in run.notes if "the run goes on: its book is empty until 2024-01-0" in note]
+    assert [note.split(" ends at ")[0].split(": its recording of ") for note in ends] == [
+        ["binance_usdm:BTCUSDT", "2024-01-01"],
+        ["binance_usdm:BTCUSDT", "2024-01-02"],
+        ["bybit_linear:BTCUSDT", "2024-01-01"],
+    ]
 
 
 def test_how_long_counts_by_the_key_and_by_the_end_of_the_other_leg_whatever_is_cached(data: Path) -> None:
@@ -149,3 +159,45 @@ def test_a_pause_within_a_day_is_unknown_from_the_same_time_on(data: Path) -> No
     depth = keep(leg_0(data), lambda ts: not 20 <= (ts - START_NS) / S < 40)
     last = max(ts for ts in depth if ts < START_NS + 20 * S)
     assert replay(data, "hftbacktest", "--end", "2024-01-01").edges[1] == last + SILENCE_NS
+
+
+#: Leg 0's touch, every 20 ms, until it has been unknown for 2 s.
+WATCH = """
+def run(hbt, recorder):
+    was_known = False
+    looks = 0
+    while hbt.elapse(20_000_000) == 0 and looks < 100:
+        depth = hbt.depth(0)
+        is_known = depth.best_bid < depth.best_ask
+        looks = looks + 1 if was_known and not is_known else 0
+        if is_known and not was_known or looks == 1:
+            recorder.record(hbt)
+        was_known = is_known or looks > 0
+    return 0
+"""
+
+
+def test_a_session_with_a_half_open_leg_is_verified_and_its_recording_says_the_same(tmp_path: Path) -> None:
+    (tmp_path / "watch.py").write_text(WATCH)
+    settings = ["execution.stale_after_ms=1000", f'strategy.function="{tmp_path / "watch.py"}:run"']
+    fault = Fault(FaultKind.HALF_OPEN, venue="binance_spot", every_s=7.0)
+    with clean_imports(tmp_path):
+        with LiveSandbox(faults=[fault]) as sandbox:
+            config = demo_config(tmp_path, *settings)
+            run_live(config, tmp_path / "run", duration_s=60.0, sandbox=sandbox.urls, has_report=False)
+        assert verify(tmp_path / "run").differences == []
+        (path,) = (tmp_path / "run" / "recording" / "binance_spot").glob("*.gz")
+        words = [word for setting in settings for word in ("--set", setting)]
+        day = f"{path.name[-11:-7]}-{path.name[-7:-5]}-{path.name[-5:-3]}"
+        arb("backtest", "-c", str(demo_files(tmp_path)), "--data", str(path.parents[1]), "--start", day,
+            "--out", str(tmp_path / "again"), "--no-report", *words)  # fmt: skip
+    live, again = (edges_of(tmp_path / name)[-2:] for name in ("run", "again"))
+    assert live[1] - live[0] > 0
+    assert np.abs(np.array(live) - again).max() < 0.1 * S
+    lines = [line for line in gzip.decompress(path.read_bytes()).splitlines() if b"depthUpdate" in line]
+    assert 0 <= live[1] - int(lines[-1][:19]) - S < 0.1 * S
+
+
+def edges_of(folder: Path) -> list[int]:
+    with np.load(folder / "records.npz") as file:
+        return file["0"]["timestamp"].tolist()

@@ -68,6 +68,14 @@ def _warnings(report: RecordingReport) -> Iterator[tuple[str, str]]:
 def _coverage(report: RecordingReport) -> Iterator[tuple[str, str]]:
     if report.holes.count:
         yield "hole", f"nothing was received {_times(report.holes)}"
+    later = report.later
+    if later is not None and later.local_ts_last - report.local_ts_last > report.holes.limit_ns:
+        yield (
+            "ends-early",
+            f"the last frame was received at {time_of(report.local_ts_last)}, "
+            f"{seconds(later.local_ts_last - report.local_ts_last)} before that of {later.venue}:{later.symbol}: a run "
+            "over both has no book of this one from execution.stale_after_ms behind it",
+        )
     for name, stream in report.streams.items():
         if stream.silences is None:
             continue

@@ -28,6 +28,7 @@ from arb.data.check.report import (
     ClockReport,
     GridReport,
     Latency,
+    LaterEnd,
     RecordingReport,
     Silences,
     Span,
@@ -95,7 +96,18 @@ def check_recordings(
         reports.append(report)
         before = recording
     offset_ns = max([0, *(r.clock.lead_ns for r in reports if r.clock.lead_ns is not None and not r.error)])
-    return [judged(_moved(report, offset_ns)) for report in compared_steps(reports)]
+    reports = compared_steps(reports)
+    latest: dict[str, RecordingReport] = {}
+    for report in sorted(reports, key=lambda report: report.local_ts_last):
+        latest[report.day] = report
+    return [judged(_moved(_beside(report, latest[report.day]), offset_ns)) for report in reports]
+
+
+def _beside(report: RecordingReport, latest: RecordingReport) -> RecordingReport:
+    """The report with the recording of its day that goes on for longest."""
+    if report is latest:
+        return report
+    return msgspec.structs.replace(report, later=LaterEnd(latest.venue, latest.symbol, latest.local_ts_last))
 
 
 def _is_next(before: Recording, recording: Recording) -> bool:

@@ -136,6 +136,14 @@ class GridReport(msgspec.Struct, frozen=True):
     notes: list[str] = msgspec.field(default_factory=list)
 
 
+class LaterEnd(msgspec.Struct, frozen=True):
+    """The recording of the same day whose last frame was received last."""
+
+    venue: str
+    symbol: str
+    local_ts_last: int
+
+
 class RecordingReport(msgspec.Struct, frozen=True):
     """Everything found in one recording; of a broken one, up to the piece that could not be read."""
 
@@ -167,6 +175,8 @@ class RecordingReport(msgspec.Struct, frozen=True):
     book: BookReport
     clock: ClockReport
     grid: GridReport = GridReport()
+    #: The recording of this day that goes on for longest; None: this one.
+    later: LaterEnd | None = None
     #: Why it could not be read to its end.
     error: str = ""
 

@@ -380,3 +380,13 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert len(gzip.decompress(path.read_bytes())) > 8 << 20
     assert peaks[1] < peaks[0] + (2 << 20)
+
+
+def test_a_recording_that_ends_before_another_of_its_day_is_named(tmp_path: Path) -> None:
+    write_recording(tmp_path, VENUE, depth_lines(100))
+    write_recording(tmp_path, "bybit_linear", bybit_lines(300))
+    early, late = check(tmp_path)
+    assert codes(early) == ["ends-early"]
+    assert codes(late) == []
+    assert ", 20.00 s before that of bybit_linear:BTCUSDT" in text_of(early, "ends-early")
+    assert [codes(report) for report in check(tmp_path, hole_ns=30 * SECOND)] == [[], []]

@@ -128,3 +128,17 @@ def test_the_venues_side_begins_a_day_behind_the_strategys_last_row_of_the_day_b
     path = recording_path(tmp_path, VENUE, SYMBOL, day)
     path.write_bytes(gzip.compress(moved, 1))
     check_whole(converted(tmp_path, [first, Recording(VENUE, SYMBOL, day, path)]).rows(0))
+
+
+def test_silent_time_is_counted_within_the_day_alone(tmp_path: Path) -> None:
+    """The depth of the first day stops 3 s before its trades; the second day begins hours later."""
+    days = Days(VENUE)
+    first = write_recording(tmp_path, VENUE, [*days.events(0), *[TRADE] * 30])
+    second = write_recording(tmp_path, VENUE, [*[TRADE] * 10, *days.events(1)], DAY + timedelta(days=1))
+    scans = [file.scan for file in converted(tmp_path, [first, second]).files[0]]
+    assert [scan.is_carried for scan in scans] == [False, True]
+    assert [scan.silent_ns for scan in scans] == [S, S]
+    assert [(scan.is_silent, scan.silent_ts) for scan in scans] == [
+        (True, 0),
+        (False, scans[1].life_ts + SILENCE_NS),
+    ]
