@@ -40,6 +40,7 @@ from connectors.sequence import (
     STATUS,
     WAITING_ID,
     Status,
+    is_overdue,
 )
 from connectors.types import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
 

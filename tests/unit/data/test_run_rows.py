@@ -20,7 +20,7 @@ from arb.data.cache import RowCache
 from arb.data.catalog import Recording, recording_path
 from arb.data.convert import Feed, convert
 from arb.data.row_files import Conversion
-from connectors.book import LOCAL_ONLY
+from connectors.book_rows import LOCAL_ONLY
 from connectors.frames import TRADE_SELL
 from connectors.types import Instrument, Kind, Rows
 
