@@ -39,7 +39,11 @@ def setup_of(config: Config) -> Setup:
 def with_end(
     config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: Bot, recorder: Recorder
 ) -> Callable[..., Any]:
-    """The compiled strategy with what the host does behind it: `risk.on_halt`. What every world runs."""
+    """The compiled strategy with what the host does behind it: `risk.on_halt`. What every world runs.
+
+    The bot is closed by the host alone: a strategy that calls `close` would take the last state along.
+    """
+    bot.host()
     if config.risk.on_halt == "leave":
         return strategy
     return flattening(

@@ -23,21 +23,20 @@ from arb.bot.cache import bot_compiled
 from arb.bot.fills import FILL
 from arb.bot.handle import BotType, bot_type
 from arb.bot.log import GrowingLog
-from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, INDEX, LIMITS, SLOTS, STOPPED, TABLE_SIZE
+from arb.bot.slots import (
+    ASSETS,
+    CLOSED_TABLE,
+    FILLS,
+    HOSTED,
+    INDEX,
+    LIMITS,
+    SLOTS,
+    STOPPED,
+    STOPPING,
+    TABLE_SIZE,
+)
 from arb.bot.stubs import empty_addresses, holding_addresses
 from arb.risk.limits import Limits
-
-#: Slots that answer "end of data" from `stop()` on.
-_STOPPING = (
-    "elapse",
-    "elapse_bt",
-    "wait_next_feed",
-    "wait_order_response",
-    "goto_end",
-    "submit_buy_order",
-    "submit_sell_order",
-    "modify",
-)
 
 
 class Bot:
@@ -82,7 +81,7 @@ class Bot:
 
     @property
     def is_closed(self) -> bool:
-        """Whether `close` was called, here or by the strategy."""
+        """Whether `close` was called, here or by the strategy of a bot that nobody hosts."""
         return not self._table[CLOSED_TABLE]
 
     @property
@@ -120,8 +119,12 @@ class Bot:
         strategy may clean up behind itself. Any thread, any number of times.
         """
         self._table[STOPPED] = 1
-        for name in _STOPPING:
-            self._table[INDEX[name]] = self._empty[INDEX[name]]
+        for index in STOPPING:
+            self._table[index] = self._empty[index]
+
+    def host(self) -> None:
+        """Let a strategy's `close` end its run as `stop` does; the world stays, so that its last state can be asked."""
+        self._table[HOSTED] = 1
 
     def hold(self, callback: int) -> None:
         """Make every call of the bot call the C function `void f(void)` at `callback`, which must not return.
@@ -144,6 +147,7 @@ class Bot:
         """
         if self.is_closed:
             return 0
+        self._table[HOSTED] = 0
         code = int(_close(self))
         self._finalizer.detach()
         self.keep = None

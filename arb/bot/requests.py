@@ -16,7 +16,7 @@ from arb.bot.codes import INVALID_ORDER_REQUEST, LIMIT_EXCEEDED, OK, ORDER_NOT_F
 from arb.bot.fills import log_fills
 from arb.bot.handle import NO_SUCH_ASSET, cell, set_cell
 from arb.bot.memory import as_pointer, load_int64
-from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, LIMITS, SLOTS, STOPPED
+from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, HOSTED, LIMITS, SLOTS, STOPPED, STOPPING
 from arb.bot.working import funds_of, is_finished, is_paid, leaves_at_worst, note_change, working_orders
 from arb.risk.funds import has_funds, lots_of
 from arb.risk.limits import (
@@ -192,11 +192,19 @@ def clear_inactive_orders(bot, asset_no):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def close(bot):  # type: ignore[no-untyped-def]
-    """Log the last fills, end the world, and put harmless functions in its place. Again: nothing, 0."""
+    """Log the last fills, end the world, and put harmless functions in its place. Again: nothing, 0.
+
+    Where the bot has a host the world goes on for it: waits and requests alone answer as they do at the end.
+    """
     replacement = cell(bot, CLOSED_TABLE)
     if replacement == 0:
         return OK
     clear_inactive_orders(bot, ALL_ASSETS)
+    if cell(bot, HOSTED) != 0:
+        set_cell(bot, STOPPED, 1)
+        for index in STOPPING:
+            set_cell(bot, index, load_int64(replacement + 8 * index))
+        return OK
     set_cell(bot, CLOSED_TABLE, 0)
     code = bot.c_close()
     for index in range(_FUNCTIONS):

@@ -126,6 +126,21 @@ SLOTS: tuple[Slot, ...] = (
 #: Place of each slot in the table.
 INDEX: dict[str, int] = {slot.name: index for index, slot in enumerate(SLOTS)}
 
+#: Places of the slots that answer "end of data" from `Bot.stop()` on.
+STOPPING = tuple(
+    INDEX[name]
+    for name in (
+        "elapse",
+        "elapse_bt",
+        "wait_next_feed",
+        "wait_order_response",
+        "goto_end",
+        "submit_buy_order",
+        "submit_sell_order",
+        "modify",
+    )
+)
+
 #: Slots that a world fills at a cost, or in another manner, for a strategy that calls them: compiled code that does
 #: carries a mark of each (`handle.mark_use`), which `uses` reads.
 ON_DEMAND = frozenset(
@@ -154,5 +169,8 @@ CLOSED_TABLE = len(SLOTS) + 3
 #: How many assets the bot has; it stays when the bot is closed.
 ASSETS = len(SLOTS) + 4
 
+#: 1 where a strategy's `close` leaves the world to its host.
+HOSTED = len(SLOTS) + 5
+
 #: Cells of a table, functions and data.
-TABLE_SIZE = len(SLOTS) + 5
+TABLE_SIZE = len(SLOTS) + 6

@@ -83,7 +83,7 @@ def flattening(
 
     def run(*given: Any) -> Any:
         value = strategy(*given)
-        if is_halted(value) and not bot.is_closed:
+        if is_halted(value):
             flatten(*arguments)
         return value
 

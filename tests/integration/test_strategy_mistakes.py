@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from support.failing_strategies import (
+    CLOSING,
     HELPERS,
     MISTAKES,
     RAISED,
@@ -78,6 +79,17 @@ def test_a_mistake_is_one_line_with_file_line_and_time_and_leaves_a_whole_folder
         assert len((run / "trades.csv").read_text().splitlines()) == 2
     helper = told(world)[1].stderr
     assert f"helpers.py line 7 in pick, called from own.py line {line_of(1)} in run" in helper
+
+
+def test_a_strategy_that_closes_the_bot_keeps_its_last_state(folder: Path) -> None:
+    (folder / "closing.py").write_text(CLOSING)
+    worlds = ("backtest", "dry-run")
+    # The wait behind the close answers 1, so that the strategy returns 3.
+    ended = run_commands(folder, [run_words(world, "closing", "closing.py") for world in worlds])
+    assert [one.exit_code for one in ended] == [3, 3], ended
+    for world in worlds:
+        leg = json.loads((folder / "runs" / f"{world}-closing" / "summary.json").read_bytes())["legs"][0]
+        assert (leg["trades"], leg["position"]) == (1, 0.01)
 
 
 def test_recursion_without_an_end_is_an_error_like_others(folder: Path) -> None:

@@ -106,6 +106,19 @@ def run(hbt, recorder, params):
     return 0
 """
 
+#: Closes the bot behind a trade, and goes on.
+CLOSING = """
+from hftbacktest.order import IOC, LIMIT
+
+
+def run(hbt, recorder):
+    hbt.elapse(1_000_000_000)
+    hbt.submit_buy_order(0, 1, 70000.0, 0.01, IOC, LIMIT, True)
+    hbt.close()
+    recorder.record(hbt)
+    return hbt.elapse(1_000_000_000) + 2
+"""
+
 #: Calls itself without an end.
 RECURSION = """
 from numba import njit

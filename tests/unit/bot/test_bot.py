@@ -287,6 +287,26 @@ def test_a_closed_bot_answers_with_nothing(call: Any, make: Any, by: str) -> Non
     assert len(bot.fills) == 1
 
 
+def test_a_strategy_that_closes_a_hosted_bot_leaves_its_last_state(call: Any, make: Any) -> None:
+    bot = make()
+    bot.host()
+    call.submit(bot, BUY, 1, 100.1, 1.0, GTC, LIMIT, True)
+    position = bot_compiled(look)(bot)[3][0]
+    bot = make()
+    bot.host()
+    call.submit(bot, BUY, 1, 100.1, 1.0, GTC, LIMIT, True)
+
+    assert (call.close(bot), call.close(bot)) == (codes.OK, codes.OK)
+
+    assert not bot.is_closed
+    requests, *_, state, _ = bot_compiled(look)(bot)
+    assert requests[:2] == (codes.END_OF_DATA, codes.END_OF_DATA)
+    assert state[0] == position == 1.0
+    assert len(bot.fills) == 1
+    assert bot.close() == codes.OK
+    assert bot.is_closed
+
+
 def test_a_bot_is_a_context_that_closes(make: Any) -> None:
     with make() as bot:
         assert not bot.is_closed
