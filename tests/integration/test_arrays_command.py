@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support.live_sandbox import LiveSandbox, demo_config
 from support.recording_files import clean_imports, example, write_pair
+from support.run_mutations import reseal
 
+from arb.app.dryrun_live import run_live
+from arb.app.verify import Verdict, verify
 from arb.cli import cli
+from arb.errors import InputError
 
 pytestmark = pytest.mark.slow
 
@@ -92,3 +97,21 @@ def test_a_price_outside_the_range_is_one_line(words: list[str], tmp_path: Path,
     assert said.startswith("error: binance_usdm:BTCUSDT: a best price of 60001")
     assert said.endswith("set roi_lb and roi_ub (prices) in [symbols.BTCUSDT] of the file of binance_usdm")
     assert not (tmp_path / "no").exists()
+
+
+def test_a_session_that_a_price_outside_the_range_ended_is_replayed_to_that_error(tmp_path: Path) -> None:
+    run, key = tmp_path / "run", "binance_spot.symbols.BTCUSDT.roi_"
+    config = demo_config(tmp_path, f"{key}lb=100.0", f"{key}ub=200.0", function="sums")
+    with LiveSandbox() as sandbox, pytest.raises(InputError, match="a best price of 4"):
+        run_live(config, run, duration_s=60.0, sandbox=sandbox.urls, has_report=False)
+
+    assert verify(run).is_proven
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    assert (manifest["outcome"], "is outside the range" in manifest["error"]) == ("failed", True)
+    (run / "manifest.json").write_text(
+        json.dumps({**manifest, "error": manifest["error"].replace("price of 4", "price of 5")})
+    )
+    reseal(run)
+    found = verify(run)
+    assert found.verdict == Verdict.DIFFERS
+    assert [one[:2] for one in found.differences] == [("end", "error")]

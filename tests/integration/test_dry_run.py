@@ -33,6 +33,7 @@ from support.run_mutations import reseal
 
 from arb.app.dryrun import DryRunResult, paced
 from arb.app.dryrun_live import run_live
+from arb.app.session_keeper import SessionKeeper
 from arb.app.verify import Verdict, verify
 from arb.cli import cli
 from arb.dryrun.watchdog import Watchdog
@@ -175,6 +176,21 @@ def test_a_session_whose_strategy_raises_is_replayed_to_the_same_error(
         assert "end" in {one.what for one in found.differences}
         change_manifest(run, error=error, outcome="failed")
     assert verify(run).is_proven
+
+
+def test_a_session_that_failed_with_another_error_is_not_proven(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_keeper: SessionKeeper) -> None:
+        raise InputError("session.journal: cannot be written")
+
+    monkeypatch.setattr(SessionKeeper, "keep", full)
+    with LiveSandbox() as sandbox, pytest.raises(InputError, match="cannot be written"):
+        session(tmp_path, sandbox, seconds=60.0)
+
+    found = verify(tmp_path / "run")
+    assert found.verdict == Verdict.NOT_PROVEN
+    assert found.causes == ["the session failed with an error that is not its strategy's"]
 
 
 def change_manifest(run: Path, **changes: Any) -> None:

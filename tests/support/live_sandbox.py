@@ -99,6 +99,14 @@ def breaks(bot):
     return 1 // bot.submit_buy_order(0, 1, 100.0, 0.01, 0, 0, False) // (bot.num_assets - 2)
 
 
+def sums(bot):
+    # Reads the book as arrays.
+    total = 0.0
+    while bot.elapse(50_000_000) == 0:
+        total += bot.depth(0).bid_depth.sum()
+    return 0
+
+
 def endless(bot):
     # Calls the bot for ever, and never waits.
     bot.wait_next_feed(True, 10_000_000_000)
