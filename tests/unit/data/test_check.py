@@ -126,7 +126,7 @@ def test_a_gap_is_told_with_its_time_and_length(tmp_path: Path) -> None:
     [span] = report.book.unknown_longest
     assert (span.start_ts, span.end_ts) == (int(lines[101][:19]), int(snapshot[:19]))
     assert report.book.unknown_ns - report.book.before_snapshot_ns == span.length_ns
-    assert report.book.unknown_share == pytest.approx(span.length_ns / report.span_ns)
+    assert report.book.unknown_share == pytest.approx(report.book.unknown_ns / report.span_ns)
     assert "1 gap in the book's ids; it was unknown for 14.90 s (49.6" in text_of(report, "gap")
     assert "from 12:00:10.105" in text_of(report, "gap")
 
