@@ -198,7 +198,11 @@ def read_into(
         sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, silence_ns=silence_ns)
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
         decoded = decoder.decode(read_recording(day.path, progress))
-        touch = TouchStart(venue.sequence_rule, trade_kind) if is_cold and checkpoint is None else None
+        touch = (
+            TouchStart(venue.sequence_rule, trade_kind, silence_ns)
+            if is_cold and checkpoint is None
+            else None
+        )
         return _read(
             sink, sync, decoded, checkpoint, lambda: decoder.slow_frames, meter_of(instrument), touch=touch
         )
@@ -280,6 +284,7 @@ def _read(
             unknown.follow(chained)
             sink.append(chained)
     unknown.close(last)
+    shown = sync if is_proven or touch is None else touch
     silent_ns = sync.silences[1] + (last - sync.silent_ts if sync.is_silent else 0)
     if 0 < silent_before_ts < first:
         silent_ns -= first - silent_before_ts  # of the day before, or between the two
@@ -305,7 +310,7 @@ def _read(
         is_silent=sync.is_silent,
         silences=sync.silences[0],
         silent_ns=max(silent_ns, 0),
-        silent_ts=0 if sync.is_silent else sync.silent_ts,
+        silent_ts=0 if shown.is_silent else shown.silent_ts,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hftbacktest.types import LOCAL_EVENT, TRADE_EVENT
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 from support.books import BUY, SELL, PlainBook
 from support.official import book_tickers, raw_messages
 from support.paths import RECORDINGS, needs_recordings
@@ -24,10 +24,13 @@ from arb.data.catalog import Day, find_days
 from arb.data.convert import Feed, convert
 from arb.data.memory import rows_of_day
 from arb.data.row_files import Conversion, RowFile
+from arb.data.touch_start import TouchStart
 from arb.data.usable import refuse_unusable, touch_notes
 from arb.errors import InputError
 from connectors.binance import BinanceSpot, BinanceUsdm
-from connectors.types import Instrument, Rows, Venue
+from connectors.book_rows import LOCAL_ONLY, RESTORES
+from connectors.lines import LineDecoder
+from connectors.types import Instrument, Kind, Rows, Venue
 
 pytestmark = pytest.mark.slow
 
@@ -242,3 +245,45 @@ def test_a_backtest_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     told = CliRunner().invoke(cli, [*words, *legs], prog_name="arb")
     assert told.exit_code == 0, told.stderr
     assert any("best bid and offer alone" in note for note in json.loads(told.stdout)["notes"])
+
+
+def test_it_falls_silent_and_the_next_touch_restores_it(tmp_path: Path) -> None:
+    """Best bid and offer stops for 5 s while trades and depth go on, and again for good while another leg goes on."""
+    silence_ns = 2_000 * MS
+    days = write_day(tmp_path / "data", *TICKERS, ticker(80, 59_990.0, 59_992.0))
+    feed = Feed(BinanceUsdm(), days, LATENCY_NS, instrument_of(USDM), silence_ns=silence_ns)
+    conversion = convert([feed], RowCache(tmp_path / "cache"))
+    [file] = conversion.files[0]
+    books = {ts: book for ts, book in books_of(rows_of(conversion)).items() if ts >= NOON_NS}
+    times = {n: int(ticker(n, 1.0, 2.0)[:19]) + conversion.offset_ns for n in (30, 80)}
+    assert books[times[30]] == ([(59_990.0, 1.0)], [(59_991.0, 1.0)])
+    assert books[times[30] + silence_ns] == ([], [])
+    assert books[times[80]] == ([(59_990.0, 1.0)], [(59_992.0, 1.0)])
+    assert file.silent_ts == times[80] + silence_ns
+    assert books[times[80] + silence_ns] == ([], [])
+    venue = PlainBook()
+    rows = rows_of(conversion)
+    venue.apply(rows[rows["ev"] & EXCH_EVENT != 0])
+    assert (venue.sides[BUY], venue.sides[SELL]) == ({59_990.0: 1.0}, {59_992.0: 1.0})
+
+
+def test_a_silence_is_the_same_however_the_messages_come(tmp_path: Path) -> None:
+    trades = [trade_line(NOON_NS + second * 1_000 * MS) for second in range(1, 20)]
+    text = "\n".join(sorted([*TICKERS, *trades, ticker(120, 59_990.0, 59_992.0)])).encode() + b"\n"
+    ((rows, messages),) = LineDecoder(BinanceUsdm(), "BTCUSDT").decode([text])
+    found = []
+    for size in (len(messages), 1, 3):
+        touch = TouchStart(BinanceUsdm().sequence_rule, Kind.TRADE, 2_000 * MS)
+        parts = [messages[n : n + size] for n in range(0, len(messages), size)]
+        found.append(np.concatenate([touch.receive(rows, part).copy() for part in parts]))
+        assert touch.is_silent
+    assert found[0].tobytes() == found[1].tobytes() == found[2].tobytes()
+    assert np.count_nonzero(found[0]["ival"] == LOCAL_ONLY) == 4
+    assert np.count_nonzero(found[0]["ival"] == RESTORES) == 1
+    assert (np.diff(found[0]["local_ts"]) >= 0).all()
+
+
+def trade_line(local_ts: int) -> str:
+    data = {"e": "trade", "E": local_ts // MS, "T": local_ts // MS, "s": "BTCUSDT", "t": 1, "p": "60000.0",
+            "q": "0.001", "X": "MARKET", "m": False}  # fmt: skip
+    return f"{local_ts} " + json.dumps({"stream": "btcusdt@trade", "data": data}, separators=(",", ":"))
