@@ -29,6 +29,10 @@ def load_adapter(venue: VenueConfig) -> Venue:
         adapter = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{venue.file}: adapter {venue.adapter!r} cannot be loaded: {error}") from None
+    if not isinstance(adapter, type) or not hasattr(adapter, "topic"):
+        raise ConfigError(
+            f"{venue.file}: adapter {venue.adapter!r} is no class that speaks a venue's protocol"
+        )
     return adapter()
 
 

@@ -6,8 +6,10 @@ a note.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+from arb.app.facts import common_lot
 from arb.app.legs import load_adapter
 from arb.config import Config, Leg
 from arb.config.assets import difference
@@ -37,7 +39,7 @@ def refuse_unfit(config: Config) -> None:
                 f"{config.file}: [strategy] legs: {line}; name the same assets, or set allow_different_assets = true "
                 "in [strategy]"
             )
-    for line in _penniless(config):
+    for line in (*_penniless(config), *_too_coarse(config)):
         raise ConfigError(f"{config.file}: {line}")
 
 
@@ -72,6 +74,28 @@ def _penniless(config: Config) -> Iterator[str]:
             yield (
                 f"[capital] has nothing to trade {first.name} against {second.name} with: a spot leg buys with "
                 f"quote and sells base, a perpetual needs quote as margin; {_held(first)}, {_held(second)}"
+            )
+
+
+def _too_coarse(config: Config) -> Iterator[str]:
+    """Pairs whose least order is more than an attempt may ever be, in either direction."""
+    for first, second in _pairs(config):
+        if first.contract_size != 1.0 or second.contract_size != 1.0:
+            continue
+        common = common_lot([first.lot_size_text, second.lot_size_text])
+        least = max(common, first.min_qty, second.min_qty)
+        most = min(
+            *(min(leg.max_position_size, leg.position_limit) for leg in (first, second)),
+            config.risk.max_order_qty or math.inf,
+        )
+        owned = max(
+            leg.base * config.risk.capital_allocation if leg.is_spot else math.inf for leg in (first, second)
+        )
+        allowed = min(most, owned)
+        if allowed < least * (1.0 - 1e-9):
+            yield (
+                f"{first.name} and {second.name} can never be traded: the least order of both is {least:g} (lot_size, "
+                f"min_qty), and max_position_size, position_limit, max_order_qty and [capital] allow {allowed:g}"
             )
 
 

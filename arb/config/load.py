@@ -350,6 +350,8 @@ def _apply_override(text: str, main: _Document, shelf: _Shelf) -> None:
     if parts[0] in _MAIN_SECTIONS:
         main.put(parts, value, origin)
     elif parts[0] in shelf.documents:
+        if parts[1] == "name":
+            raise ConfigError(f"{origin}: a venue is known by its name, which only its file can change")
         for document in shelf.documents[parts[0]]:
             document.put(parts[1:], value, origin)
     else:

@@ -41,7 +41,10 @@ class RunFolder:
         self._is_kept = is_there
         #: Parents that are made for it, innermost first; they go again when nothing is published.
         self._made: list[Path] = []
-        self._aside = path if self._is_open else path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        # "." and "/" have no name, and are there.
+        self._aside = (
+            path if self._is_open or not path.name else path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        )
         #: Of the files that were written here, by name.
         self._hashes: dict[str, str] = {}
         self._is_there = is_there

@@ -9,6 +9,7 @@ import pytest
 from support.live_sandbox import demo_config
 from support.paths import ROOT
 
+from arb.app.legs import load_adapter
 from arb.app.run_files import adapters_of
 from arb.config import Config
 from arb.errors import ConfigError
@@ -30,6 +31,13 @@ def test_one_from_outside_is_named_with_its_files(tmp_path: Path, monkeypatch: p
 
     assert adapters_of(config_with(tmp_path, "toy_venue:ToyEast")) == ["toy_venue:ToyEast"]
     assert "toy_venue.py" in code_of("toy_venue:ToyEast").modules
+
+
+@pytest.mark.parametrize("adapter", ["os:path", "os:getcwd", "builtins:int"])
+def test_what_is_no_adapter_is_named_with_its_file(tmp_path: Path, adapter: str) -> None:
+    venue = config_with(tmp_path, adapter).legs[0].venue
+    with pytest.raises(ConfigError, match=rf"binance\.toml: adapter '{adapter}' is no class that speaks"):
+        load_adapter(venue)
 
 
 def test_one_that_is_not_there_is_named_with_its_file(tmp_path: Path) -> None:

@@ -123,6 +123,24 @@ def test_one_direction_that_can_be_paid_is_enough(folder: Path) -> None:
     setup(folder, "capital.binance_spot={base=0.0, quote=10.0}", "capital.bybit_spot={base=1.0, quote=0.0}")
 
 
+@pytest.mark.parametrize(
+    ("setting", "least", "allowed"),
+    [
+        ("binance_spot.symbols.BTCUSDT.lot_size='10'", "10", "0.7"),
+        ("bybit_spot.symbols.BTCUSDT.min_qty=50.0", "50", "0.7"),
+        ("strategy.max_position_size=0.000001", "1.1e-05", "1e-06"),
+        ("risk.max_order_qty=0.000001", "1.1e-05", "1e-06"),
+    ],
+)
+def test_lots_that_no_attempt_can_reach_are_refused(
+    folder: Path, setting: str, least: str, allowed: str
+) -> None:
+    line = refusal(folder, setting)
+    assert f"can never be traded: the least order of both is {least} (lot_size, min_qty)" in line
+    assert line.endswith(f" allow {allowed}")
+    setup(folder, setting, OWN)
+
+
 @pytest.mark.parametrize("name", ["asset_no", "hedge_leg_no"])
 @pytest.mark.parametrize(
     ("value", "is_good"), [(0, True), (1, True), (2, False), (-1, False), (2**40, False)]

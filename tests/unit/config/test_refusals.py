@@ -73,6 +73,12 @@ def test_a_wrong_override_names_itself(folder: Path, override: str, line: str, r
     assert refusal(folder, (override,)) == line
 
 
+def test_an_override_does_not_rename_a_venue(folder: Path, refusal: Refusal) -> None:
+    line = refusal(folder, ('binance_spot.name="bybit_spot"',))
+
+    assert line == "--set binance_spot.name: a venue is known by its name, which only its file can change"
+
+
 def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refusal: Refusal) -> None:
     line = refusal(folder, ("binance_spto.fees.taker=1",))
 

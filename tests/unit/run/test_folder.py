@@ -79,6 +79,13 @@ def test_what_exists_is_never_replaced(tmp_path: Path, kind: str) -> None:
     assert everything(tmp_path) == ["run"]
 
 
+@pytest.mark.parametrize("target", [Path(""), Path("."), Path(".."), Path("/")])
+def test_a_path_without_a_name_exists(target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert refusal(target) == f"{target}: exists already; name another folder with --out"
+    assert everything(tmp_path) == []
+
+
 def test_a_folder_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     target = tmp_path / "run"
     with RunFolder(target) as folder:
