@@ -182,7 +182,11 @@ STRATEGY = {
     "symbols.<SYMBOL>.lot_size": Case(
         "bybit_spot.symbols.BTCUSDT.lot_size='0.01'", orders, ("strategy.max_position_size=0.1234",)
     ),
-    "symbols.<SYMBOL>.min_qty": Case("bybit_spot.symbols.BTCUSDT.min_qty=2.0", missed),
+    "symbols.<SYMBOL>.min_qty": Case(
+        "bybit_spot.symbols.BTCUSDT.min_qty=2.0",
+        missed,
+        ("strategy.max_position_size=3.0", "execution.touch_share=0.2"),
+    ),
     "symbols.<SYMBOL>.min_notional": Case("bybit_spot.symbols.BTCUSDT.min_notional=200.0", missed),
     "symbols.<SYMBOL>.contract_size": Case(
         "binance_spot.symbols.BTCUSDT.contract_size=10.0", orders, ("capital.binance_spot.quote=1000.0",)
