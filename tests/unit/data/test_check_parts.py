@@ -123,7 +123,9 @@ def test_crossed_moments_are_those_of_a_plain_book(rule: SequenceRule, seed: int
         chain.receive(rows, messages[n : n + 37])
     chain.close(int(messages["local_ts"][-1]))
 
-    spreads = [spread_of(history.books[event.last_id]) - ASKS_LOWER for event in events]
+    # A fetched snapshot is shown when a change joins it.
+    shown = events if rule == SequenceRule.INCREMENT else events[1:]
+    spreads = [spread_of(history.books[event.last_id]) - ASKS_LOWER for event in shown]
     assert int(chain.state[fields.CROSSED]) == sum(spread < 0 for spread in spreads)
     assert int(chain.state[fields.LOCKED]) == sum(spread == 0 for spread in spreads)
     assert sum(spread < 0 for spread in spreads) > 10
@@ -160,8 +162,13 @@ def test_a_book_is_unknown_from_a_gap_to_the_next_snapshot(rule: SequenceRule) -
     chain.receive(rows, messages)
     chain.close(int(messages["local_ts"][-1]))
     assert chain.gap_count == 1
-    assert chain.unknown.unknown_ns == moments * 1000
-    assert [row.tolist() for row in chain.unknown.longest if row[1]] == [[1_020_000, 1_030_000, 0]]
+    # A fetched snapshot is shown when a change joins it: the next one, or by USD-M's rule one that ends with it.
+    begin, lag = {SequenceRule.SPAN: (1, 1), SequenceRule.PREVIOUS: (1, 0), SequenceRule.INCREMENT: (0, 0)}[
+        rule
+    ]
+    assert chain.unknown.unknown_ns == (begin + moments + lag) * 1000
+    spell = [1_020_000, 1_030_000 + lag * 1000, 0]
+    assert [row.tolist() for row in chain.unknown.longest if row[1]] == [spell]
 
 
 def test_a_snapshot_that_is_too_old_does_not_begin_the_gap_anew() -> None:
@@ -192,7 +199,8 @@ def test_a_change_at_the_time_of_a_gap_does_not_hide_it() -> None:
     chain = Chain(SequenceRule.SPAN, None)
     chain.receive(rows, messages)
     chain.close(int(messages["local_ts"][-1]))
-    assert chain.unknown.unknown_ns == moments * 1000
+    # With the moments from each snapshot to the change that joins it.
+    assert chain.unknown.unknown_ns == (1 + moments + 1) * 1000
 
 
 def test_a_gap_that_nothing_mends_lasts_to_the_end() -> None:
@@ -202,7 +210,7 @@ def test_a_gap_that_nothing_mends_lasts_to_the_end() -> None:
     rows, messages = decoded(events)
     chain.receive(rows, messages)
     chain.close(1_100_000)
-    assert chain.unknown.unknown_ns == 80_000
+    assert chain.unknown.unknown_ns == 1_000 + 80_000
     assert chain.end() is None
 
 
