@@ -33,9 +33,11 @@ def records(mids: Sequence[Sequence[float]], seconds: Sequence[float] | None = N
 
 
 def decision(
-    second: float, code: int, attempt: int = 0, leg: int = -1, order_id: int = 0, value: float = 0.0
+    second: float, code: int, attempt: int = 0, leg: int | None = None, order_id: int = 0, value: float = 0.0
 ) -> Any:
-    """A line of the decision log."""
+    """A line of the decision log; an attempt buys leg 0 unless it names another."""
+    if leg is None:
+        leg = 0 if code == Decision.ATTEMPT else -1
     return (NOON + round(second * S), code, attempt, leg, order_id, value)
 
 
