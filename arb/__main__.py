@@ -27,7 +27,7 @@ def main() -> None:
 def _run() -> None:
     import signal
 
-    from arb.interrupts import ending_signals, interrupts_kept
+    from arb.runtime.interrupts import ending_signals, interrupts_kept
 
     numbers = ending_signals()
     for number in numbers:

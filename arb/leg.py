@@ -31,7 +31,7 @@ class Leg:
     #: What the venue holds before the run.
     base: float
     quote: float
-    #: Measured latencies of orders instead of the two constants: a file, and its rows (`arb.sim.order_latency`).
+    #: Measured latencies of orders instead of the two constants: a file, and its rows (`arb.simulation.order_latency`).
     order_latency_file: str | None = None
     #: Range of `bid_depth` and `ask_depth`, as `BacktestAsset.roi_lb` and `roi_ub`; both or none.
     roi_lb: float | None = None

@@ -33,14 +33,14 @@ import polars as pl
 from alternate import Result, alternate, show, show_machine
 from hftbacktest.data.utils import bybithistmktdata, tardis
 
-from arb.data.archived import archive_path
-from arb.data.cache import RowCache
-from arb.data.catalog import find_days
-from arb.data.convert import Feed, convert
-from arb.data.memory import rows_of_day
+from arb.data.catalog.archived import archive_path
+from arb.data.catalog.days import find_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.memory import rows_of_day
 from connectors.binance import BinanceUsdm
 from connectors.bybit import BybitLinear
-from connectors.types import Instrument, Venue
+from connectors.model import Instrument, Venue
 
 SYMBOL = "BTCUSDT"
 DAY = date(2024, 1, 1)

@@ -15,11 +15,11 @@ from alternate import alternate, show, show_machine
 from hftbacktest.data.utils import binancefutures, bybit
 from samples import raw_text
 
-from arb.data.compare import CONVERTERS, comparison_rows
+from arb.data.rows.compare import CONVERTERS, comparison_rows
 from connectors.binance import BinanceUsdm
 from connectors.bybit import BybitLinear
-from connectors.lines import LineDecoder
-from connectors.types import Venue
+from connectors.model import Venue
+from connectors.parsing.lines import LineDecoder
 
 #: Rows that hftbacktest makes room for; the largest recording gives 600,000.
 BUFFER_ROWS = 1_000_000

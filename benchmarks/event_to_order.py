@@ -21,12 +21,12 @@ from hftbacktest.order import GTX, LIMIT
 from hftbacktest.types import BUY_EVENT, DEPTH_EVENT, SELL_EVENT, event_dtype
 from numba import njit
 
-from arb.bot.strategies import compile_strategy
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.live import LiveDriver
-from arb.dryrun.strand import Strand
-from arb.dryrun.watermark import VenueOrder
+from arb.bot.compilation import compile_strategy
 from arb.leg import Leg
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.watermark import VenueOrder
 
 _MS = 1_000_000
 _TICK = 0.1

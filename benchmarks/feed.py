@@ -33,18 +33,18 @@ from alternate import Times, alternate_measured, show, show_machine
 from hftbacktest.types import LOCAL_EVENT
 from samples import raw_text
 
-from arb.data import convert as conversion
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
+from arb.data.catalog.days import find_recordings
+from arb.data.rows import convert as conversion
+from arb.data.rows.cache import RowCache
 from connectors.binance import BinanceUsdm
-from connectors.feed import Feed
-from connectors.feed_state import FeedStatus
-from connectors.feed_words import Endpoints, FeedTimes
-from connectors.picows_socket import PicowsTransport
-from connectors.pipeline import Pipeline, warm_up
-from connectors.sockets import AsyncioTimers, new_event_loop
-from connectors.transport import Rest, RestAnswer
-from connectors.types import Instrument, Kind, RestRequest, Rows, Stream
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.pipeline import Pipeline, warm_up
+from connectors.feed.status import FeedStatus
+from connectors.model import Instrument, Kind, RestRequest, Rows, Stream
+from connectors.net.interfaces import Rest, RestAnswer
+from connectors.net.picows_socket import PicowsTransport
+from connectors.net.sockets import AsyncioTimers, new_event_loop
 
 INSTRUMENT = Instrument("binance_usdm", "BTCUSDT", 0.1, 0.001)
 STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)

@@ -14,16 +14,16 @@ from typing import Any
 from alternate import show_machine
 from feed import INSTRUMENT, STREAMS, Counts, KnownSnapshot, Sample, sample
 
-from connectors.batch import Batch
 from connectors.binance import BinanceUsdm
-from connectors.book import BookSync
-from connectors.clock import RowClock
-from connectors.feed import Feed
-from connectors.feed_words import Endpoints, FeedTimes
-from connectors.fuse import FusedBook
-from connectors.lines import LineDecoder
-from connectors.pipeline import warm_up
-from connectors.sockets import AsyncioTimers, new_event_loop
+from connectors.book.fused import FusedBook
+from connectors.book.sync import BookSync
+from connectors.book.timestamps import RowClock
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.pipeline import warm_up
+from connectors.net.sockets import AsyncioTimers, new_event_loop
+from connectors.parsing.batch import Batch
+from connectors.parsing.lines import LineDecoder
 
 RUNS = 7
 #: Frames of a run in which each is given by itself.

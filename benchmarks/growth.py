@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from alternate import show_machine
 
-from connectors.jit import cache_folder
+from connectors.jit.compilation import cache_folder
 
 DAYS = (1, 2, 5, 10)
 VENUES = ("binance_usdm", "bybit_linear")

@@ -16,7 +16,7 @@ import numpy as np
 from alternate import show_machine
 from samples import raw_text
 
-from arb.data.recorder.recorder import Recorder
+from arb.data.recordings.recorder import Recorder
 
 VENUE, SYMBOL = "binance_usdm", "BTCUSDT"
 #: Frames a second of the paced feed, a little less with the pauses' own time: USD-M BTC's busiest second was 2,466.

@@ -14,12 +14,12 @@ from alternate import Result, show_machine
 from samples import recordings_folder
 from strategy_on_bots import ETH, bare_loop, example, our_bot, params_of, replayed
 
-from arb.app.run_files import limits_of
+from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
-from arb.bot.strategies import compile_strategy
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.replay import replay
-from arb.strategy import spread
+from arb.commands.run_files import limits_of
+from arb.runtime.replay import replay
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.strategies.spread import strategy as spread
 
 #: The recordings are six minutes long; read this often in a row, a run is long enough to time.
 RUNS = 25

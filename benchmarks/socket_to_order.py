@@ -38,22 +38,22 @@ import picows
 from alternate import show_machine
 from event_to_order import LEG, answer_every_row
 
-from arb.bot.strategies import compile_strategy
-from arb.data.recorder.recorder import Recorder
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.live import LiveDriver
-from arb.dryrun.session import Session, VenueTap
-from arb.dryrun.strand import Strand
-from arb.dryrun.warm import warm_session
-from arb.dryrun.watermark import VenueOrder
+from arb.bot.compilation import compile_strategy
+from arb.data.recordings.recorder import Recorder
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.session import Session, VenueTap
+from arb.runtime.strategy_task import Strand
+from arb.runtime.warm import warm_session
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.watermark import VenueOrder
 from connectors.bybit import BybitLinear
-from connectors.feed import Feed
-from connectors.feed_words import Endpoints
-from connectors.offset import OffsetEstimator
-from connectors.pipeline import warm_up
-from connectors.rest import HttpRest
-from connectors.sockets import AsyncioTimers, new_event_loop, transport_of
-from connectors.types import Instrument, Stream
+from connectors.feed.clock_offset import OffsetEstimator
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints
+from connectors.feed.pipeline import warm_up
+from connectors.model import Instrument, Stream
+from connectors.net.rest import HttpRest
+from connectors.net.sockets import AsyncioTimers, new_event_loop, transport_of
 
 _MS = 1_000_000
 PARTS = ("receive", "decode", "record", "hand on", "strategy", "order")

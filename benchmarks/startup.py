@@ -26,13 +26,13 @@ import sys, time
 sys.path.insert(0, {benchmarks!r})
 from strategy_on_bots import example, params_of, replayed, our_bot, peer_bot
 from arb.bot.recorder import Recorder
-from arb.strategy import spread
+from arb.strategies.spread import spread
 from pathlib import Path
 config = example("spot_usdm")
 legs = replayed(config, Path({recordings!r}), {rows})
 params, recorder = params_of(config), Recorder(2)
 if {is_ours}:
-    from arb.bot.strategies import compile_strategy
+    from arb.bot.compilation import compile_strategy
     compile_strategy(spread.run)(our_bot(legs, None), params, recorder)
 else:
     from numba import njit

@@ -8,18 +8,18 @@ from typing import Any
 from hftbacktest import ROIVectorMarketDepthBacktest
 from numba import njit
 
-from arb.app.facts import facts_of
-from arb.app.legs import KnownGrids, instrument_of, leg_of, load_adapter
 from arb.backtest.assets import LegData, backtest_bot, make_asset, vector_range
 from arb.bot.bot import Bot
+from arb.commands.legs import KnownGrids, instrument_of, leg_of, load_adapter
+from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load, on_data_grid
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, convert
+from arb.data.catalog.days import find_recordings
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
 from arb.leg import Leg
 from arb.risk.limits import Limits
-from arb.run.arguments import Arguments, params_record
-from arb.run.strategy import load_strategy
+from arb.strategies.arguments import Arguments, params_record
+from arb.strategies.loader import load_strategy
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 #: What the examples' headers say for ETH.

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from samples import recordings_folder
 from strategy_on_bots import ETH, example
 
-from arb.app.legs import instrument_of, leg_of, load_adapter
-from arb.data.cache import RowCache
-from arb.data.catalog import Recording, find_recordings
-from arb.data.convert import Feed, convert
-from connectors.types import Instrument, Rows
+from arb.commands.legs import instrument_of, leg_of, load_adapter
+from arb.data.catalog.days import Recording, find_recordings
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from connectors.model import Instrument, Rows
 
 GRID_NS = 10_000_000
 

@@ -1,7 +1,7 @@
 """A strategy of your own in one file: buy where it is cheap, sell where it is dear, and do not stay one-sided.
 
 Copy it and change it; examples/README.md has the command. It takes the edge across both touches with two IOC orders
-and evens out with further ones what a leg missed. `arb.strategy.spread` does the same with more care. Everything here
+and evens out with further ones what a leg missed. `arb.strategies.spread.strategy` does the same with more care. Everything here
 is compiled with Numba and runs on one thread.
 """
 
@@ -10,7 +10,7 @@ from hftbacktest.order import IOC, LIMIT, NONE
 from numba import njit
 
 from arb.bot.codes import END_OF_DATA, LIMIT_EXCEEDED, OK, ORDER_RESPONSE
-from arb.strategy.decisions import Decision, Outcome
+from arb.strategies.spread.decisions import Decision, Outcome
 
 #: Defaults of `params`; `--set strategy.params.NAME=VALUE` overrides any of them.
 PARAMS = {

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from hftbacktest import BacktestAsset
 
+from arb.backtest.bot import hashmap_bot, roivec_bot
 from arb.backtest.touch_range import touch_range
-from arb.bot.backtest import hashmap_bot, roivec_bot
 from arb.bot.bot import Bot
-from arb.bot.price_range import BYTES_MAX, PriceRange, RangeFinder
 from arb.bot.uses import Uses
+from arb.engine.price_range import BYTES_MAX, PriceRange, RangeFinder
 from arb.leg import Leg
 from arb.risk.limits import Limits
-from connectors.types import Rows
+from connectors.model import Rows
 
 #: The vector book keeps this share of the price above and below the touch's range, for orders and queues far out.
 _MARGIN = 0.1

@@ -14,16 +14,16 @@ from numba import typeof, types
 from numba.core.errors import NumbaError, UnsupportedBytecodeError
 
 from arb.bot.bot import Bot
+from arb.bot.compilation import compile_strategy
 from arb.bot.error_lines import enter_strategy
-from arb.bot.handle import bot_type
+from arb.bot.numba_types import bot_type
 from arb.bot.recorder import Recorder
-from arb.bot.strategies import compile_strategy
 from arb.bot.uses import Uses, uses_of
 from arb.errors import InputError
-from arb.run.arguments import Arguments
-from arb.run.code import Code
-from arb.run.failure import strategy_error
-from arb.run.strategy import LoadedStrategy
+from arb.results.failure import strategy_error
+from arb.strategies.arguments import Arguments
+from arb.strategies.loader import LoadedStrategy
+from arb.strategies.source_code import Code
 
 #: How long a stopped strategy may take to come back; one that does not call the bot never does.
 STOP_SECONDS = 0.09

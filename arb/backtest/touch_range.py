@@ -18,9 +18,9 @@ from hftbacktest.types import (
     SELL_EVENT,
 )
 
-from arb.bot.price_range import PriceRange
-from connectors.jit import compiled
-from connectors.types import Rows
+from arb.engine.price_range import PriceRange
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
 
 #: The touch is followed within this factor of the first price; a touch beyond it counts as unbounded.
 _WINDOW = 2.0

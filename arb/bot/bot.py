@@ -21,9 +21,7 @@ from numba.extending import NativeValue, typeof_impl, unbox
 import arb.bot.methods  # noqa: F401  (teaches Numba the methods)
 from arb.bot.cache import bot_compiled
 from arb.bot.fills import FILL
-from arb.bot.handle import BotType, bot_type
-from arb.bot.log import GrowingLog
-from arb.bot.slots import (
+from arb.bot.function_table import (
     ASSETS,
     CLOSED_TABLE,
     FILLS,
@@ -35,6 +33,8 @@ from arb.bot.slots import (
     STOPPING,
     TABLE_SIZE,
 )
+from arb.bot.log import GrowingLog
+from arb.bot.numba_types import BotType, bot_type
 from arb.bot.stubs import empty_addresses, holding_addresses
 from arb.risk.limits import Limits
 
@@ -43,7 +43,7 @@ class Bot:
     """A world as a strategy sees it.
 
     ptr: address of the world's object, given to every function of the table. addresses: address of the C
-    function for every slot of `arb.bot.slots`; a slot left out answers what `arb.bot.stubs` says. keep:
+    function for every slot of `arb.bot.function_table`; a slot left out answers what `arb.bot.stubs` says. keep:
     anything that must live as long as the bot, market data arrays above all. limits: checked before every
     submit and modify. log_fills: False saves the pass over the orders at `clear_inactive_orders`.
     """

@@ -1,4 +1,4 @@
-"""Compilation of what is written against the bot: our own functions that take one, and what `arb.bot.strategies`
+"""Compilation of what is written against the bot: our own functions that take one, and what `arb.bot.compilation`
 compiles for users.
 
 The methods of a bot reach a strategy as overloads, which no name in the strategy's file leads to; so
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from connectors.jit import compiled, compiled_callback
+from connectors.jit.compilation import compiled, compiled_callback
 
 _PACKAGE = Path(__file__).parent
 
@@ -20,10 +20,10 @@ FRAMEWORK = (_PACKAGE, _PACKAGE.parent / "risk")
 
 
 def bot_compiled(function: Callable[..., Any] | None = None, **flags: Any) -> Any:
-    """`connectors.jit.compiled` for a function that takes a bot, a recorder or their parts."""
+    """`connectors.jit.compilation.compiled` for a function that takes a bot, a recorder or their parts."""
     return compiled(function, framework=FRAMEWORK, **flags)
 
 
 def bot_callback(signature: Any, function: Callable[..., Any] | None = None, **flags: Any) -> Any:
-    """`connectors.jit.compiled_callback` for a slot of a bot's table."""
+    """`connectors.jit.compilation.compiled_callback` for a slot of a bot's table."""
     return compiled_callback(signature, function, framework=FRAMEWORK, **flags)

@@ -22,8 +22,8 @@ from numba import carray, types
 from numba.extending import overload_attribute, overload_method
 
 from arb.bot.cache import bot_compiled
-from arb.bot.handle import RAW, DepthType, Member, bind_attribute, bind_method, zero_for_nan
 from arb.bot.memory import allocate_zeroed, as_pointer, release
+from arb.bot.numba_types import RAW, DepthType, Member, bind_attribute, bind_method, zero_for_nan
 
 #: What a snapshot's rows are, of bids and of asks.
 BID_LEVEL = EXCH_EVENT | LOCAL_EVENT | BUY_EVENT | DEPTH_SNAPSHOT_EVENT

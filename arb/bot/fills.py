@@ -20,7 +20,7 @@ from arb.bot.cache import bot_compiled
 from arb.bot.log import publish_row, reserve_row
 from arb.bot.memory import as_pointer
 from arb.bot.orders import order_at
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 
 #: One fill. price and qty are the execution's; exch_ts is its time at the exchange, request_ts the local time
 #: of the order's last request. side is 1 or -1, maker 1 or 0.

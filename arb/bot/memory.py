@@ -10,7 +10,7 @@ from numba import from_dtype, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from connectors.addresses import as_pointer as as_pointer
+from connectors.jit.addresses import as_pointer as as_pointer
 
 _I64 = ir.IntType(64)
 

@@ -17,7 +17,8 @@ from numba.extending import overload_method
 import arb.bot.depth
 import arb.bot.orders  # noqa: F401
 from arb.bot import requests
-from arb.bot.handle import (
+from arb.bot.memory import as_pointer
+from arb.bot.numba_types import (
     RAW,
     BotType,
     Member,
@@ -29,7 +30,6 @@ from arb.bot.handle import (
     orders_type,
     state_values_type,
 )
-from arb.bot.memory import as_pointer
 
 for _name in ("current_timestamp", "num_assets"):
     bind_attribute(BotType, _name, RAW[_name])

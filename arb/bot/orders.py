@@ -26,8 +26,8 @@ from numba.extending import (
     register_model,
 )
 
-from arb.bot.handle import OrdersType, OrderType, StateValuesType, order_type, struct_fields
-from arb.bot.slots import ABI
+from arb.bot.function_table import ABI
+from arb.bot.numba_types import OrdersType, OrderType, StateValuesType, order_type, struct_fields
 
 struct_fields(OrderType, order_dtype)
 struct_fields(StateValuesType, state_values_dtype)

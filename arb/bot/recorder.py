@@ -28,10 +28,10 @@ from numba.extending import (
 )
 
 from arb.bot.cache import bot_compiled
-from arb.bot.handle import BotType
+from arb.bot.function_table import ABI
 from arb.bot.log import ROWS_MAX, WIDTH, GrowingLog, publish_row, reserve_row
 from arb.bot.memory import as_pointer, load_int64
-from arb.bot.slots import ABI
+from arb.bot.numba_types import BotType
 
 #: One decision of a strategy. What code, attempt, leg and value mean is the strategy's to say.
 DECISION = np.dtype(

@@ -14,10 +14,17 @@ from numba import carray
 from arb.bot.cache import bot_compiled
 from arb.bot.codes import INVALID_ORDER_REQUEST, LIMIT_EXCEEDED, OK, ORDER_NOT_FOUND
 from arb.bot.fills import log_fills
-from arb.bot.handle import NO_SUCH_ASSET, cell, set_cell
+from arb.bot.function_table import ASSETS, CLOSED_TABLE, FILLS, HOSTED, LIMITS, SLOTS, STOPPED, STOPPING
 from arb.bot.memory import as_pointer, load_int64
-from arb.bot.slots import ASSETS, CLOSED_TABLE, FILLS, HOSTED, LIMITS, SLOTS, STOPPED, STOPPING
-from arb.bot.working import funds_of, is_finished, is_paid, leaves_at_worst, note_change, working_orders
+from arb.bot.numba_types import NO_SUCH_ASSET, cell, set_cell
+from arb.bot.working_orders import (
+    funds_of,
+    is_finished,
+    is_paid,
+    leaves_at_worst,
+    note_change,
+    working_orders,
+)
 from arb.risk.funds import has_funds, lots_of
 from arb.risk.limits import (
     COLUMNS,

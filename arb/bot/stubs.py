@@ -19,7 +19,7 @@ from llvmlite import ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-from arb.bot.slots import SLOTS, C, Slot
+from arb.bot.function_table import SLOTS, C, Slot
 
 #: C types as LLVM knows them; an OUT argument is a pointer to a cell.
 LLVM_TYPES: dict[C, ir.Type] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from arb.bot.handle import MARK
+from arb.bot.numba_types import MARK
 
 
 class Uses(NamedTuple):

@@ -1,4 +1,4 @@
-"""The command line: words in, exit codes out. What a command does is in `arb.app` and below.
+"""The command line: words in, exit codes out. What a command does is in `arb.commands` and below.
 
 Modules with compiled code are imported inside the commands, so that `arb --help` answers at once.
 """
@@ -14,7 +14,7 @@ from arb.cli.download import download
 from arb.cli.dryrun import dry_run
 from arb.cli.ending import Ending, open_closed_streams
 from arb.cli.init import init
-from arb.cli.lines import CommandGroup
+from arb.cli.options import CommandGroup
 from arb.cli.record import record
 from arb.cli.recordings import convert, data
 from arb.cli.report import report

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from arb.cli.download import download_missing
-from arb.cli.lines import (
+from arb.cli.options import (
     Day,
     ReadingProgress,
     config_option,
@@ -78,8 +78,8 @@ def backtest(
         download_missing(config, start, end, is_agreed=is_agreed)
         config = replace(config, given=tuple(one for one in config.given if one.path[0] != "archive"))
 
-    from arb.app.backtest import run_backtest
     from arb.backtest.runner import leave_now
+    from arb.commands.backtest import run_backtest
     from arb.report.terminal import summary_view
 
     with ReadingProgress("reading recordings") as progress:

@@ -11,8 +11,8 @@ import click
 from rich import box
 from rich.table import Table
 
-from arb.cli.lines import ReadingProgress, Span, config_option, echo, escape, output
-from arb.data.archived import ARCHIVE_FOLDER
+from arb.cli.options import ReadingProgress, Span, config_option, echo, escape, output
+from arb.data.catalog.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode, InputError
 from connectors.text import json_line
 
@@ -70,8 +70,8 @@ def check(
     Exit code 4 when one is broken: it cannot be read or decoded, or its times cannot be true. Exit code 2 when one is
     off the configured tick or lot.
     """
-    from arb.app.legs import KnownGrids, known_venues
-    from arb.app.recordings import check_all, not_finished
+    from arb.commands.legs import KnownGrids, known_venues
+    from arb.commands.recordings import check_all, not_finished
     from arb.data.check.findings import OFF_GRID
 
     with ReadingProgress("reading recordings") as progress:

@@ -11,11 +11,11 @@ import click
 from rich import box
 from rich.table import Table
 
-from arb.cli.lines import Span, config_option, echo, echo_json, escape, listed, load_config, output
+from arb.cli.options import Span, config_option, echo, echo_json, escape, listed, load_config, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
-    from arb.app.checks import Check
+    from arb.commands.checks import Check
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
@@ -52,9 +52,9 @@ def doctor(
 
     Public requests only: no keys, no orders. Exit code 4 when a check fails.
     """
-    from arb.app.checks import Level, worst
-    from arb.app.venue_checks import examine
-    from arb.app.wanted import wanted_of
+    from arb.commands.checks import Level, worst
+    from arb.commands.selection import wanted_of
+    from arb.commands.venue_checks import examine
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), ())

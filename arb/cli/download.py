@@ -13,7 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from arb.cli.lines import (
+from arb.cli.options import (
     CountProgress,
     Day,
     ReadingProgress,
@@ -26,9 +26,9 @@ from arb.cli.lines import (
 from arb.errors import InputError
 
 if TYPE_CHECKING:
-    from arb.app.download import Downloader
-    from arb.archive.plan import Plan
+    from arb.commands.download import Downloader
     from arb.config import Config
+    from arb.data.download.plan import Plan
 
 #: A plan of more lines than this is shown with the first and last of each leg's equal days.
 _DAYS_SHOWN = 40
@@ -76,7 +76,7 @@ def download(
     """
     config = load_config(config_path, overrides, legs, symbols, data_dir)
 
-    from arb.app.download import Downloader
+    from arb.commands.download import Downloader
 
     downloader = Downloader(config)
     with CountProgress("asking for sizes") as progress:
@@ -93,7 +93,7 @@ def download(
 
 def download_missing(config: Config, start: date, end: date, *, is_agreed: bool) -> None:
     """Fetches what neither recordings nor earlier downloads have of the days; says nothing where that is nothing."""
-    from arb.app.download import Downloader
+    from arb.commands.download import Downloader
 
     downloader = Downloader(config)
     with CountProgress("asking for sizes") as progress:
@@ -106,7 +106,7 @@ def download_missing(config: Config, start: date, end: date, *, is_agreed: bool)
 
 def fetch_plan(downloader: Downloader, plan: Plan, config: Config, *, is_agreed: bool) -> None:
     """Fetches what a plan lacks, after a yes where it is much. Raises InputError where nobody is there to say it."""
-    from arb.archive.plan import size_text
+    from arb.data.download.plan import size_text
 
     if not is_agreed and plan.needs_consent(config.archive.ask_above_gb * 1e9):
         what = f"{size_text(plan.bytes_to_come)}{' or more' if plan.unknown_sizes else ''} to fetch"
@@ -129,7 +129,7 @@ def warn_of(plan: Plan) -> None:
 
 def show_plan(plan: Plan, console: Console) -> None:
     """A line a leg and day, equal days together where there are many, and what it comes to."""
-    from arb.archive.plan import size_text
+    from arb.data.download.plan import size_text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("leg", "day", "source", "holds", "files", "size", "to fetch"):

@@ -16,9 +16,8 @@ from urllib.parse import urlsplit
 import click
 from rich.console import Console
 
-from arb.app.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.cli.ending import bounded_end
-from arb.cli.lines import (
+from arb.cli.options import (
     Day,
     Duration,
     ReadingProgress,
@@ -29,11 +28,12 @@ from arb.cli.lines import (
     load_config,
     output,
 )
+from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.errors import ExitCode, InputError
 from connectors.text import json_line
 
 if TYPE_CHECKING:
-    from arb.app.dryrun import DryRunResult
+    from arb.commands.dryrun import DryRunResult
     from arb.config import Config
     from arb.sandbox.serve.sandbox import Sandbox
     from arb.sandbox.serve.urls import VenueUrls
@@ -97,7 +97,7 @@ def dry_run(
         config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
     )
     if start is not None:
-        from arb.app.dryrun import run_recorded
+        from arb.commands.dryrun import run_recorded
 
         with ReadingProgress("reading recordings") as progress:
             result = run_recorded(
@@ -129,7 +129,7 @@ def _live(
             raise InputError(
                 f"arb dry-run on live data needs {library}: install it with pip install {library}"
             )
-    from arb.app.dryrun_live import run_live
+    from arb.commands.dryrun_live import run_live
 
     is_watched = sys.stdout.isatty() and not as_json
     lines = None if is_watched else lambda line: echo(line, err=True)
@@ -153,11 +153,11 @@ def _live(
 def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, VenueUrls]:
     """A market of the session's own, or the addresses of the one that runs at the port."""
     if port_base is None:
-        from arb.app.serve import seeded_sandbox
+        from arb.commands.serve import seeded_sandbox
 
         venues = {leg.venue.name: leg.venue for leg in config.legs}
         return seeded_sandbox(venues, [(leg.venue.name, leg.symbol) for leg in config.legs])
-    from arb.app.running_sandbox import sandbox_urls
+    from arb.commands.running_sandbox import sandbox_urls
 
     urls = sandbox_urls(port_base)
     names = {leg.venue.name for leg in config.legs} & urls.keys()

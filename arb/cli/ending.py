@@ -14,8 +14,8 @@ from typing import TextIO
 
 import click
 
-from arb.app.display import end_within, held_displays
 from arb.errors import ArbError, ExitCode
+from arb.runtime.display import end_within, held_displays
 
 
 class Ending:
@@ -73,7 +73,7 @@ def bounded_end() -> Iterator[Callable[[int], None]]:
 
 
 def _code_of(error: BaseException) -> int:
-    """As `arb.cli.lines.CommandGroup` ends with it."""
+    """As `arb.cli.options.CommandGroup` ends with it."""
     if isinstance(error, ArbError):
         return error.exit_code
     return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.OUR_FAULT

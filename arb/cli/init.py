@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from arb.cli.lines import echo
+from arb.cli.options import echo
 
 
 @click.command()

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from arb.app.display import write_error
-from arb.app.signals import signals_call
 from arb.cli.ending import bounded_end
-from arb.cli.lines import Duration, config_option, listed, load_config
+from arb.cli.options import Duration, config_option, listed, load_config
 from arb.errors import ExitCode, InputError
+from arb.runtime.display import write_error
+from arb.runtime.signals import signals_call
 
 
 @click.command()
@@ -46,9 +46,9 @@ def record(
     them. Exit code 4: nothing came of an instrument; 2: the venue refuses one, or its tick or lot is another. Public
     streams only: no keys, no orders.
     """
-    from arb.app.record import Ending, off_grid_text, record, refusal_text
-    from arb.app.wanted import wanted_of
     from arb.cli.record_view import silences, view_of
+    from arb.commands.record import Ending, off_grid_text, record, refusal_text
+    from arb.commands.selection import wanted_of
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))

@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from arb.app.record import Ending, Line, Progress
-from arb.cli.lines import echo, echo_json, escape
-from connectors.feed_state import FeedStatus
+from arb.cli.options import echo, echo_json, escape
+from arb.commands.record import Ending, Line, Progress
+from connectors.feed.status import FeedStatus
 
 #: Between two status lines where there is no terminal. The first comes soon, so that a log shows how it began.
 LINE_EVERY_S, LINE_FIRST_S = 30.0, 5.0

@@ -12,13 +12,13 @@ from rich import box
 from rich.table import Table
 
 from arb.cli.check import check
-from arb.cli.lines import ReadingProgress, config_option, echo, echo_json, escape, output
+from arb.cli.options import ReadingProgress, config_option, echo, echo_json, escape, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
-    from arb.app.recordings import Converted
-    from arb.data.compare import Comparison
-    from arb.data.prune import Usage
+    from arb.commands.recordings import Converted
+    from arb.data.rows.compare import Comparison
+    from arb.data.rows.prune import Usage
 
 _directory = click.argument("directory", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")
@@ -40,8 +40,14 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
     With --compare, convert each with hftbacktest's own converter too and compare byte for byte; exit code 4 on a
     difference.
     """
-    from arb.app.legs import KnownGrids, known_venues
-    from arb.app.recordings import compare_all, conversion_notes, convert_all, not_described, not_finished
+    from arb.commands.legs import KnownGrids, known_venues
+    from arb.commands.recordings import (
+        compare_all,
+        conversion_notes,
+        convert_all,
+        not_described,
+        not_finished,
+    )
 
     venues = known_venues(config_path)
     if is_comparison:
@@ -72,8 +78,8 @@ data.add_command(check)
 @_json
 def list_recordings(directory: Path, as_json: bool) -> None:
     """List the recordings and archives in DIRECTORY."""
-    from arb.app.recordings import bytes_of, list_days
-    from arb.report.notes import contents_of, source_of
+    from arb.commands.recordings import bytes_of, list_days
+    from arb.results.notes import contents_of, source_of
 
     listed = list_days(directory)
     lines: list[dict[str, Any]] = [
@@ -112,7 +118,7 @@ def finish(directory: Path) -> None:
 
     Nothing is lost: every frame that was received goes into the .gz of its day.
     """
-    from arb.data.recorder.leftover import finish_leftovers
+    from arb.data.recordings.leftover import finish_leftovers
 
     done = finish_leftovers(directory)
     for one in done:
@@ -126,7 +132,7 @@ def finish(directory: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line.")
 def cache(is_clearing: bool, as_json: bool) -> None:
     """Show the size of the row cache, or clear it; rows are made again from the recordings when they are needed."""
-    from arb.app.recordings import clear_cache, shown_cache
+    from arb.commands.recordings import clear_cache, shown_cache
 
     folder, held, deleted = clear_cache() if is_clearing else shown_cache()
     if as_json:
@@ -144,7 +150,7 @@ def _usage_text(held: Usage) -> str:
 
 def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:
     """A line a day: what was read, what came of it."""
-    from arb.report.notes import source_of
+    from arb.results.notes import source_of
 
     return [
         {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from arb.cli.lines import echo, echo_json, output
+from arb.cli.options import echo, echo_json, output
 
 
 @click.command()
@@ -14,7 +14,7 @@ from arb.cli.lines import echo, echo_json, output
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
 def report(run: Path, as_json: bool) -> None:
     """Write the report of RUN, the folder of a run, again from its files, and show its summary."""
-    from arb.app.report import report_run
+    from arb.commands.report import report_run
     from arb.report.terminal import summary_view
 
     summary = report_run(run).as_dict()

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from arb.app.display import Display, DisplayHandler
 from arb.cli.ending import bounded_end
-from arb.cli.lines import config_option, echo, echo_json
+from arb.cli.options import config_option, echo, echo_json
 from arb.errors import ExitCode
+from arb.runtime.display import Display, DisplayHandler
 
 if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
@@ -83,8 +83,8 @@ def record(
     The files are those of hftbacktest's collector, one an instrument and UTC day; a file of the same name that ends
     in .origin says that they are simulated. The same options give the same bytes.
     """
-    from arb.app.legs import known_venues
-    from arb.app.sandbox import record_market
+    from arb.commands.legs import known_venues
+    from arb.commands.sandbox import record_market
 
     for file in record_market(out, seed, minutes, start, venues, symbols, known_venues(config_path)):
         if as_json:
@@ -153,9 +153,9 @@ def serve(
     Websockets and REST of Binance spot, Binance USD-M, Bybit spot and Bybit linear, each on a port of 127.0.0.1, until
     Ctrl+C or the end of the recording. No keys, no orders, no money.
     """
-    from arb.app.legs import known_venues
-    from arb.app.serve import sandbox_of
-    from arb.app.serve import serve as serve_sandbox
+    from arb.commands.legs import known_venues
+    from arb.commands.serve import sandbox_of
+    from arb.commands.serve import serve as serve_sandbox
 
     built = sandbox_of(
         known_venues(config_path),

@@ -12,11 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from arb.cli.lines import escape
+from arb.cli.options import escape
 from connectors.text import one_line
 
 if TYPE_CHECKING:
-    from arb.app.session_state import SessionView
+    from arb.commands.session_state import SessionView
 
 #: Without a terminal, the state is told so often.
 STATUS_S = 300.0

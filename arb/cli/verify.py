@@ -10,14 +10,14 @@ import click
 from rich import box
 from rich.table import Table
 
-from arb.cli.lines import echo, echo_json, escape, output
+from arb.cli.options import echo, echo_json, escape, output
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from arb.app.verify import Verification
-    from arb.dryrun.reconcile import Difference
+    from arb.commands.verify import Verification
+    from arb.verify.reconcile import Difference
 
 #: Differences that are shown of a replay; `--json` lists all.
 _SHOWN = 40
@@ -39,7 +39,7 @@ def verify(run: Path, data: Path | None, trust: bool, as_json: bool) -> None:
     recording. Exit code 4 where something differs, and where the run is not proven: its recording has lost frames, or
     arb or a library has changed since.
     """
-    from arb.app.verify import verify as verify_run
+    from arb.commands.verify import verify as verify_run
 
     found = verify_run(run, data, is_trusted=trust)
     if as_json:

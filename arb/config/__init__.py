@@ -9,23 +9,8 @@ from __future__ import annotations
 
 from arb.config.archive import Archive
 from arb.config.grids import on_data_grid, on_grids
-from arb.config.load import (
-    Config,
-    Leg,
-    VenueConfig,
-    config_of,
-    load,
-    load_grids,
-    load_venues,
-)
-from arb.config.schema import (
-    Capital,
-    Clock,
-    Data,
-    Execution,
-    Risk,
-    Strategy,
-)
+from arb.config.load import Config, Leg, VenueConfig, config_of, load, load_grids, load_venues
+from arb.config.schema import Capital, Clock, Data, Execution, Risk, Strategy
 from arb.config.secrets import Auth, Credentials, Variable
 from arb.config.templates import TEMPLATE_NAMES, write_templates
 from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol

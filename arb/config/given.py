@@ -1,6 +1,6 @@
 """Which keys a user has set: in the files to something else than `arb init` writes, or for one run on the command line.
 
-By it a run says which of them have no effect (`arb.app.idle_keys`). What a file merely repeats of the defaults was not
+By it a run says which of them have no effect (`arb.commands.idle_keys`). What a file merely repeats of the defaults was not
 chosen, so it is not among them.
 """
 

@@ -77,7 +77,7 @@ class Strategy(Table, frozen=True, kw_only=True):
             form='"FILE.py:FUNCTION" or "module:function"',
             pattern=r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*\Z",
         ),
-    ] = "arb.strategy.spread:run"
+    ] = "arb.strategies.spread.strategy:run"
     allow_different_assets: Annotated[
         bool,
         key(

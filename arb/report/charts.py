@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from arb.report.metrics.equity import drawdown_curve
-from arb.report.metrics.spread import basis_bps, cross_spread_bps
-from arb.report.scene import Chart, Points, Series
-from arb.report.summary import Figures
-from arb.strategy.decisions import Decision, Purpose
+from arb.report.chart_layout import Chart, Points, Series
+from arb.results.metrics.equity import drawdown_curve
+from arb.results.metrics.spread import basis_bps, cross_spread_bps
+from arb.results.summary import Figures
+from arb.strategies.spread.decisions import Decision, Purpose
 
 _LEG_COLORS = ("blue", "orange")
 _LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)

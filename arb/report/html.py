@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from arb.report.attempts_table import columns_of
+from arb.report.chart_layout import Chart
 from arb.report.layout import HEADLINES, LEG_LINES, Section, sections_of, title_of, value_at
-from arb.report.notes import heading_of
 from arb.report.page_style import STYLE
-from arb.report.scene import Chart
-from arb.report.summary import Figures
 from arb.report.svg import draw_svg
 from arb.report.wording import UNKNOWN, escape, shown
+from arb.results.attempts_table import columns_of
+from arb.results.notes import heading_of
+from arb.results.summary import Figures
 
 #: Attempts in the table: those of the largest profit or loss.
 ATTEMPTS_MAX = 200

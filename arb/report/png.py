@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from arb.report.scene import HEIGHT, WIDTH, Chart, Mark, Path, Scene, lay_out
+from arb.report.chart_layout import HEIGHT, WIDTH, Chart, Mark, Path, Scene, lay_out
 
 _OVER, _SCALE = 2, 1.5
 _UNIT = _OVER * _SCALE

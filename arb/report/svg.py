@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from arb.report.scene import HEIGHT, WIDTH, Chart, Mark, Path, Scene, lay_out
+from arb.report.chart_layout import HEIGHT, WIDTH, Chart, Mark, Path, Scene, lay_out
 from arb.report.wording import escape
 
 _MARK = 4.0

@@ -22,8 +22,8 @@ from arb.report.layout import (
     title_of,
     value_at,
 )
-from arb.report.notes import heading_of, is_of_configuration
 from arb.report.wording import shown
+from arb.results.notes import heading_of, is_of_configuration
 from connectors.text import printable
 
 _WIDTH = 100

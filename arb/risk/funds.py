@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 
 #: One asset. base, quote: what the account began with, in the asset's unit of quantity and in quote units. fee: share
 #: of the value that an order may cost at most. mark: the last known mid, NaN before the first.

@@ -19,7 +19,7 @@ import numpy as np
 from hftbacktest.order import BUY, LIMIT, MARKET
 
 from arb.risk.funds import CHANGE, CHANGES_MAX, FUNDS_ROW, AssetFunds, funds_rows
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 
 # Rules, in the order in which they are checked.
 #: Quantity not finite or not positive; LIMIT price likewise; MARKET without a touch; unknown order type; no

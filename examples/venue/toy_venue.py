@@ -21,7 +21,35 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from connectors.errors import DecodeError, InstrumentError
-from connectors.frames import (
+from connectors.jit.compilation import compiled
+from connectors.model import (
+    Control,
+    ControlKind,
+    Kind,
+    Limits,
+    Listing,
+    ListingPage,
+    Mark,
+    Message,
+    Request,
+    RestRequest,
+    SequenceRule,
+    Stream,
+)
+from connectors.parsing.json_fields import (
+    NOT_A_FRAME,
+    Id,
+    Levels,
+    Stamp,
+    decimal,
+    level_parts,
+    message_of,
+    rows_of,
+    side_parts,
+    stamp_ns,
+)
+from connectors.parsing.lines import line_loop
+from connectors.parsing.scanner import (
     CLEAR_ASK,
     CLEAR_BID,
     CLOSE_OBJECT,
@@ -41,34 +69,6 @@ from connectors.frames import (
     read_string,
     stamp_rows,
     text,
-)
-from connectors.jit import compiled
-from connectors.lines import line_loop
-from connectors.payloads import (
-    NOT_A_FRAME,
-    Id,
-    Levels,
-    Stamp,
-    decimal,
-    level_parts,
-    message_of,
-    rows_of,
-    side_parts,
-    stamp_ns,
-)
-from connectors.types import (
-    Control,
-    ControlKind,
-    Kind,
-    Limits,
-    Listing,
-    ListingPage,
-    Mark,
-    Message,
-    Request,
-    RestRequest,
-    SequenceRule,
-    Stream,
 )
 
 _S = 1_000_000_000
@@ -135,7 +135,7 @@ def parse_toy(buffer, start, end, symbols, local_ts, rows, row, out):  # type: i
 
 
 class ToyVenue:
-    """A `connectors.types.Venue`: pure functions of frames, no socket, no clock."""
+    """A `connectors.model.Venue`: pure functions of frames, no socket, no clock."""
 
     name = "toy"
     sequence_rule = SequenceRule.INCREMENT

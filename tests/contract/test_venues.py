@@ -23,14 +23,14 @@ from support.golden import Golden, frames_in, golden_frames
 from support.parse import FrameParser
 from support.paths import ROOT
 
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, adapter_version, convert
+from arb.data.catalog.days import find_recordings
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, adapter_version, convert
 from connectors.errors import DecodeError, InstrumentError
-from connectors.frames import padded, symbol_table
-from connectors.lines import LineDecoder
-from connectors.pipeline import FrameDecoder, Outcome, Pipeline, warm_up
-from connectors.types import ControlKind, Instrument, Kind, Limits, Mark, SequenceRule, Stream, Venue
+from connectors.feed.pipeline import FrameDecoder, Outcome, Pipeline, warm_up
+from connectors.model import ControlKind, Instrument, Kind, Limits, Mark, SequenceRule, Stream, Venue
+from connectors.parsing.lines import LineDecoder
+from connectors.parsing.scanner import padded, symbol_table
 
 EXAMPLE = ROOT / "examples" / "venue"
 LOCAL_TS = 1_704_067_201_000_000_000
@@ -141,7 +141,7 @@ def test_rows_of_other_code_of_a_venue_from_outside_are_not_found(
 
     first = made()
     assert made() == first
-    monkeypatch.setattr("arb.data.convert.adapter_version", lambda venue: ["other code"])
+    monkeypatch.setattr("arb.data.rows.convert.adapter_version", lambda venue: ["other code"])
     assert made() != first
 
 

@@ -22,20 +22,20 @@ from hftbacktest.stats import LinearAssetRecord
 from support.fake_bot import FakeRecorder, plain
 from support.paths import ROOT
 
-from arb.app.backtest import run_backtest
-from arb.app.facts import facts_of
-from arb.app.legs import instrument_of, known_venues, leg_of, load_adapter
-from arb.app.sandbox import record_market
 from arb.backtest.assets import LegData, backtest_bot, make_asset
+from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
-from arb.bot.strategies import compile_strategy
+from arb.commands.backtest import run_backtest
+from arb.commands.legs import instrument_of, known_venues, leg_of, load_adapter
+from arb.commands.sandbox import record_market
+from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load
-from arb.data.cache import RowCache
-from arb.data.catalog import select_days
-from arb.data.convert import Feed, convert
-from arb.run.arguments import Arguments, params_record
-from arb.run.strategy import load_strategy
-from arb.strategy import spread
+from arb.data.catalog.days import select_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.strategies.arguments import Arguments, params_record
+from arb.strategies.loader import load_strategy
+from arb.strategies.spread import strategy as spread
 
 pytestmark = pytest.mark.slow
 

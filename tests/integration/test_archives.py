@@ -11,7 +11,7 @@ from support.archives import DAY, SYMBOL, text_of, write_archive
 from support.paths import ROOT
 from support.recording_files import Finished, command_environment, run_command
 
-from arb.data.archived import ArchiveKind
+from arb.data.catalog.archived import ArchiveKind
 
 pytestmark = pytest.mark.slow
 

@@ -24,11 +24,11 @@ from support.books import PlainBook
 from support.paths import RECORDINGS
 from support.venues import VENUES
 
-from arb.data.archived import ArchiveKind, archive_path
-from arb.data.cache import RowCache
-from arb.data.catalog import find_days
-from arb.data.convert import Feed, convert
-from connectors.types import Instrument, Rows, Venue
+from arb.data.catalog.archived import ArchiveKind, archive_path
+from arb.data.catalog.days import find_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from connectors.model import Instrument, Rows, Venue
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from support.live_sandbox import LiveSandbox, demo_config
 from support.recording_files import clean_imports, example, write_pair
 from support.run_mutations import reseal
 
-from arb.app.dryrun_live import run_live
-from arb.app.verify import Verdict, verify
 from arb.cli import cli
+from arb.commands.dryrun_live import run_live
+from arb.commands.verify import Verdict, verify
 from arb.errors import InputError
 
 pytestmark = pytest.mark.slow

@@ -18,20 +18,20 @@ from numba import njit
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import clean_imports, example
 
-from arb.app.facts import facts_of
-from arb.app.legs import leg_of, load_adapter
 from arb.backtest.assets import LegData, backtest_bot, make_asset
-from arb.bot.backtest import hashmap_bot
+from arb.backtest.bot import hashmap_bot
+from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
-from arb.bot.strategies import compile_strategy
 from arb.cli import cli
+from arb.commands.legs import leg_of, load_adapter
+from arb.commands.strategy_facts import facts_of
 from arb.config import load, on_data_grid
-from arb.data.cache import RowCache
-from arb.data.catalog import select_days
-from arb.data.convert import Feed, convert
-from arb.run.arguments import Arguments
-from arb.run.strategy import load_strategy
-from arb.strategy import spread
+from arb.data.catalog.days import select_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.strategies.arguments import Arguments
+from arb.strategies.loader import load_strategy
+from arb.strategies.spread import strategy as spread
 
 pytestmark = [pytest.mark.slow, needs_recordings]
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from support.recording_files import command_environment, example, write_pair
 
 from arb.cli import cli
-from arb.data.cache import RowCache
+from arb.data.rows.cache import RowCache
 
 pytestmark = pytest.mark.slow
 

@@ -25,12 +25,12 @@ from support.recording_files import (
 from support.venues import VENUES
 
 from arb.cli.check import FINDINGS_MAX, finding_lines, report_table
-from arb.data.archived import ArchiveKind
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
+from arb.data.catalog.archived import ArchiveKind
+from arb.data.catalog.days import find_recordings
 from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
-from arb.data.convert import Feed, convert
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
 
 pytestmark = pytest.mark.slow
 

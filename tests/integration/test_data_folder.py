@@ -15,7 +15,7 @@ from support.live_recorder import NOON, SYMBOL, VENUE, Open, forget, gz, opener
 from support.recording_files import depth_lines, write_recording
 
 from arb.cli import cli
-from arb.data.recorder.leftover import leftover_notes
+from arb.data.recordings.leftover import leftover_notes
 
 LINES = depth_lines(300)
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pytest
 from support.recording_files import Finished, command_environment, example, write_pair
 
-from arb.data.npy import is_whole
+from arb.data.rows.npy import is_whole
 from arb.errors import ExitCode
 
 pytestmark = pytest.mark.slow

@@ -15,13 +15,13 @@ from rich.console import Console
 from support.recording_files import command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
-from arb.app.checks import Check, Level
-from arb.app.legs import known_venues
-from arb.app.running_sandbox import with_sandbox
-from arb.app.serve import facts_of
-from arb.app.venue_checks import examine_venue
 from arb.cli import cli
 from arb.cli.doctor import check_table
+from arb.commands.checks import Check, Level
+from arb.commands.legs import known_venues
+from arb.commands.running_sandbox import with_sandbox
+from arb.commands.serve import facts_of
+from arb.commands.venue_checks import examine_venue
 from arb.config import VenueConfig
 from arb.config.templates import write_templates
 from arb.errors import ExitCode

@@ -24,10 +24,10 @@ from support.archive_server import ArchiveServer, Fault
 from support.paths import ROOT
 from support.recording_files import Finished, command, command_environment
 
-from arb.archive.choice import ArchiveLeg, RemoteFile
-from arb.archive.part import Part
 from arb.cli import cli
-from arb.data.catalog import recording_path
+from arb.data.catalog.days import recording_path
+from arb.data.download.choice import ArchiveLeg, RemoteFile
+from arb.data.download.part import Part
 from arb.errors import ExitCode
 
 pytestmark = pytest.mark.slow

@@ -31,13 +31,13 @@ from support.mutations import FILLS, mutate
 from support.paths import GUARD, ROOT
 from support.run_mutations import reseal
 
-from arb.app.dryrun import DryRunResult, paced
-from arb.app.dryrun_live import run_live
-from arb.app.session_keeper import SessionKeeper
-from arb.app.verify import Verdict, verify
 from arb.cli import cli
-from arb.dryrun.watchdog import Watchdog
+from arb.commands.dryrun import DryRunResult, paced
+from arb.commands.dryrun_live import run_live
+from arb.commands.session_keeper import SessionKeeper
+from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError, StrategyError
+from arb.runtime.watchdog import Watchdog
 from arb.sandbox.serve.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
@@ -340,7 +340,7 @@ def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
 ) -> None:
     name = f"dry-{len(words)}{words[-1:]}"
     paces: list[tuple[float, Watchdog]] = []
-    monkeypatch.setattr("arb.app.dryrun.paced", lambda *of: (paces.append(of), paced(*of))[1])
+    monkeypatch.setattr("arb.commands.dryrun.paced", lambda *of: (paces.append(of), paced(*of))[1])
 
     assert run(recorded, "dry-run", name, *words).exit_code == 0
 
@@ -379,7 +379,7 @@ def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by
 TELLING_ARB = """
 import functools, pathlib, sys, time
 from arb.__main__ import main
-from arb.app import dryrun
+from arb.commands import dryrun
 
 told = pathlib.Path(sys.argv.pop(1))
 

@@ -25,11 +25,11 @@ from support.live_sandbox import (
 from support.paths import GUARD, ROOT
 
 from arb.__main__ import main
-from arb.app.dryrun_live import run_live
-from arb.app.report import report_run
-from arb.app.verify import Verdict, verify
+from arb.commands.dryrun_live import run_live
+from arb.commands.report import report_run
+from arb.commands.verify import Verdict, verify
 from arb.errors import InputError
-from arb.run.evidence import FILES, OWN, PARTS, file_hashes, sealed
+from arb.results.evidence import FILES, OWN, PARTS, file_hashes, sealed
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.urls import ports_from, venue_urls
 

@@ -15,15 +15,15 @@ from parity.worlds import compare, dry_run, hashmap_backtest, run_backtest, run_
 from support.dry_market import MS, dry_legs
 from support.paths import RECORDINGS, ROOT, needs_recordings
 
-from arb.app.facts import facts_of
 from arb.backtest.assets import LegData
-from arb.bot.strategies import compile_strategy
+from arb.bot.compilation import compile_strategy
+from arb.commands.strategy_facts import facts_of
 from arb.config import load
 from arb.risk.funds import AssetFunds
 from arb.risk.limits import FUNDS, AssetLimits, Limits
-from arb.run.arguments import Arguments
-from arb.run.strategy import load_strategy
-from arb.sim.queue import QUEUE_MODELS
+from arb.simulation.queue import QUEUE_MODELS
+from arb.strategies.arguments import Arguments
+from arb.strategies.loader import load_strategy
 
 pytestmark = pytest.mark.slow
 

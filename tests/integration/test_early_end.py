@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from support.live_sandbox import LiveSandbox, demo_config, demo_files
 from support.recording_files import clean_imports, example
 
-from arb.app.dryrun_live import run_live
-from arb.app.verify import verify
 from arb.cli import cli
+from arb.commands.dryrun_live import run_live
+from arb.commands.verify import verify
 from arb.errors import ExitCode
 from arb.sandbox.serve.faults import Fault, FaultKind
 

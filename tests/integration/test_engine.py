@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 from support.recording_files import clean_imports
 
-from arb.app.backtest import run_backtest
-from arb.app.legs import known_venues
-from arb.app.sandbox import record_market
-from arb.app.verify import verify
 from arb.cli import cli
+from arb.commands.backtest import run_backtest
+from arb.commands.legs import known_venues
+from arb.commands.sandbox import record_market
+from arb.commands.verify import verify
 from arb.config import Config, load, write_templates
 
 pytestmark = pytest.mark.slow
@@ -100,7 +100,7 @@ def test_arbs_engine_gives_the_same_bytes_and_is_proven(place: Path, tmp_path: P
 
 
 def test_where_nothing_is_tied_both_engines_tell_the_same(place: Path, tmp_path: Path) -> None:
-    spread = "strategy.function='arb.strategy.spread:run'"
+    spread = "strategy.function='arb.strategies.spread.strategy:run'"
     cheap = [spread, "strategy.min_spread_bps=0.0", *(f"{venue}.fees.taker=0.0" for venue in VENUES)]
     theirs = run(place, tmp_path / "theirs", "hftbacktest", *cheap)
     ours = run(place, tmp_path / "ours", "arb", *cheap)

@@ -28,19 +28,19 @@ from support.fake_bot import Fate, Touch
 from support.paths import ROOT
 from support.recording_files import clean_imports
 
-from arb.app.backtest import run_backtest
-from arb.app.facts import facts_of
-from arb.app.idle_keys import Use, World, why_idle
-from arb.app.legs import known_venues, leg_of, load_adapter
-from arb.app.run_setup import setup_of
-from arb.app.sandbox import record_market
 from arb.backtest.assets import LegData, backtest_bot
 from arb.bot.cache import bot_compiled
+from arb.commands.backtest import run_backtest
+from arb.commands.idle_keys import Use, World, why_idle
+from arb.commands.legs import known_venues, leg_of, load_adapter
+from arb.commands.run_setup import setup_of
+from arb.commands.sandbox import record_market
+from arb.commands.strategy_facts import facts_of
 from arb.config import load, write_templates
 from arb.config.schema import MainFile
 from arb.config.strict import known_keys
 from arb.config.venue_schema import VenueFile
-from arb.strategy import spread
+from arb.strategies.spread import strategy as spread
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.errors import ConnectorError
 

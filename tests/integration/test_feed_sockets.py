@@ -13,13 +13,13 @@ from support.sim_market import LOT, TICK
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from connectors.feed import Feed
-from connectors.feed_words import Endpoints, FeedTimes
-from connectors.rest import HttpRest
-from connectors.session import SessionTimes
-from connectors.sockets import AsyncioTimers, transport_of
-from connectors.transport import EventKind
-from connectors.types import Instrument
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.model import Instrument
+from connectors.net.interfaces import EventKind
+from connectors.net.rest import HttpRest
+from connectors.net.session import SessionTimes
+from connectors.net.sockets import AsyncioTimers, transport_of
 
 #: Quick about it: nobody is spared here.
 TIMES = FeedTimes(session=SessionTimes(retry_first_ns=20_000_000, overlap_min_ns=300_000_000))

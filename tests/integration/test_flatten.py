@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from support.recording_files import clean_imports
 
-from arb.app.backtest import run_backtest
-from arb.app.dryrun import run_recorded
-from arb.app.legs import known_venues
-from arb.app.sandbox import record_market
-from arb.app.verify import verify
+from arb.commands.backtest import run_backtest
+from arb.commands.dryrun import run_recorded
+from arb.commands.legs import known_venues
+from arb.commands.sandbox import record_market
+from arb.commands.verify import verify
 from arb.config import Config, load, write_templates
 from arb.errors import ExitCode
-from arb.strategy.decisions import Decision
+from arb.strategies.spread.decisions import Decision
 
 pytestmark = pytest.mark.slow
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from support.recording_files import clean_imports
 
-from arb.app.backtest import run_backtest
-from arb.app.dryrun import run_recorded
-from arb.app.legs import known_venues
-from arb.app.sandbox import record_market
-from arb.app.verify import verify
+from arb.commands.backtest import run_backtest
+from arb.commands.dryrun import run_recorded
+from arb.commands.legs import known_venues
+from arb.commands.sandbox import record_market
+from arb.commands.verify import verify
 from arb.config import Config, load, write_templates
 
 pytestmark = pytest.mark.slow

@@ -21,17 +21,17 @@ from support.books import BUY, SELL, PlainBook, by_tick
 from support.paths import RECORDINGS, needs_recordings
 from support.venues import VENUES
 
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, convert
-from arb.data.npy import load_rows
-from arb.data.raw import read_pieces
-from connectors import fuse
-from connectors.book import BookSync
-from connectors.book_rows import COVERS_BBO
-from connectors.clock import RowClock
-from connectors.lines import LineDecoder
-from connectors.types import Instrument, Rows, SequenceRule
+from arb.data.catalog.days import find_recordings
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.npy import load_rows
+from arb.data.text.raw import read_pieces
+from connectors.book import fused as fuse
+from connectors.book.rows import COVERS_BBO
+from connectors.book.sync import BookSync
+from connectors.book.timestamps import RowClock
+from connectors.model import Instrument, Rows, SequenceRule
+from connectors.parsing.lines import LineDecoder
 
 pytestmark = [needs_recordings, pytest.mark.slow]
 

@@ -14,7 +14,7 @@ from support.recording_files import clean_imports, example
 
 from arb.cli import cli
 from arb.errors import ExitCode
-from arb.run.trades import iso_time
+from arb.results.trades import iso_time
 
 pytestmark = pytest.mark.slow
 
@@ -161,7 +161,7 @@ def test_a_gap_that_nothing_mends_lasts_to_the_end_of_the_run(data: Path) -> Non
 
 def test_the_spread_strategy_walks_over_a_gap(data: Path) -> None:
     broken(data, (20, 32))
-    run = backtest(data, "--strategy", "arb.strategy.spread:run")
+    run = backtest(data, "--strategy", "arb.strategies.spread.strategy:run")
     assert run.summary["outcome"] == "ended"
     assert run.summary["legs"][0]["book"]["spells"] == 1
     assert 10 < run.summary["legs"][0]["unquoted_s"] - run.summary["legs"][0]["book"]["before_s"] < 14

@@ -19,7 +19,7 @@ from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import NOON_NS, bybit_lines, depth_lines, example, write_recording
 
 from arb.cli import cli
-from arb.data.archived import ArchiveKind
+from arb.data.catalog.archived import ArchiveKind
 
 pytestmark = pytest.mark.slow
 

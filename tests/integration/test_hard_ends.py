@@ -22,12 +22,12 @@ from support.live_sandbox import LiveSandbox, await_fills, await_first_row, dry_
 from support.mutations import FILLS, SESSION, mutate
 from support.paths import GUARD, ROOT
 
-from arb.app import verify_session
-from arb.app.session_killed import finish_killed
-from arb.app.verify import verify
 from arb.cli import cli
+from arb.commands import verify_session
+from arb.commands.session_killed import finish_killed
+from arb.commands.verify import verify
 from arb.errors import InputError
-from arb.run.folder import RunFolder
+from arb.results.folder import RunFolder
 
 pytestmark = pytest.mark.slow
 

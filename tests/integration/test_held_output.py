@@ -21,11 +21,11 @@ from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_sett
 from support.paths import GUARD, ROOT
 from support.recorded_runs import is_whole, lines_of
 
-from arb.app.display import held_displays
-from arb.app.dryrun_live import run_live
-from arb.app.session_state import SessionView
-from arb.app.verify import verify
+from arb.commands.dryrun_live import run_live
+from arb.commands.session_state import SessionView
+from arb.commands.verify import verify
 from arb.errors import ExitCode
+from arb.runtime.display import held_displays
 
 pytestmark = pytest.mark.slow
 

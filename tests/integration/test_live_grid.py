@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 from support.live_sandbox import LiveSandbox, demo_config, demo_files, free_ports
 
-from arb.app import dryrun_live
-from arb.app import record as record_module
-from arb.app.dryrun_live import run_live
-from arb.app.listings import refuse_unlisted_grids
-from arb.app.running_sandbox import with_sandbox
-from arb.app.serve import seeded_sandbox
-from arb.app.verify import verify
 from arb.cli import cli
+from arb.commands import dryrun_live
+from arb.commands import record as record_module
+from arb.commands.dryrun_live import run_live
+from arb.commands.listings import refuse_unlisted_grids
+from arb.commands.running_sandbox import with_sandbox
+from arb.commands.serve import seeded_sandbox
+from arb.commands.verify import verify
 from arb.config import Config
 from arb.config.load import VenueConfig
 from arb.errors import ExitCode, InputError

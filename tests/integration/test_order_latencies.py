@@ -16,12 +16,12 @@ from parity.worlds import compare
 from support.dry_market import MS, START_NS, dry_legs
 from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_settings
 
-from arb.app.dryrun_live import run_live
 from arb.backtest.assets import LegData
 from arb.cli import cli
-from arb.dryrun.latencies import read_order_latencies
+from arb.commands.dryrun_live import run_live
 from arb.errors import InputError
-from arb.sim.latency import LATENCY_ROW
+from arb.runtime.latencies import read_order_latencies
+from arb.simulation.latency import LATENCY_ROW
 
 pytestmark = pytest.mark.slow
 

@@ -9,9 +9,9 @@ import re
 
 import pytest
 
-from connectors.batch import Batch
-from connectors.picows_socket import PicowsTransport
-from connectors.sockets import new_event_loop
+from connectors.net.picows_socket import PicowsTransport
+from connectors.net.sockets import new_event_loop
+from connectors.parsing.batch import Batch
 
 TEXT, BINARY, CLOSE, PING, CONTINUATION = 1, 2, 8, 9, 0
 

@@ -28,23 +28,23 @@ from support.recorded_runs import Running, is_whole, lines_of, stripped
 from support.recording_files import command, command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
-from arb.app.legs import known_venues, load_adapter
-from arb.app.record import Ending, Progress, record
-from arb.app.running_sandbox import with_sandbox
-from arb.app.sandbox import record_market
-from arb.app.wanted import Wanted
 from arb.cli import cli
-from arb.cli.lines import load_config
+from arb.cli.options import load_config
+from arb.commands.legs import known_venues, load_adapter
+from arb.commands.record import Ending, Progress, record
+from arb.commands.running_sandbox import with_sandbox
+from arb.commands.sandbox import record_market
+from arb.commands.selection import Wanted
 from arb.config.templates import write_templates
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, convert
-from arb.data.recorder.recorder import Recorder
+from arb.data.catalog.days import find_recordings
+from arb.data.recordings.recorder import Recorder
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
 from arb.errors import ExitCode, InputError
 from arb.sandbox.serve.sandbox import MARKET_START_NS
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.urls import VenueUrls
-from connectors.types import Rows, Stream
+from connectors.model import Rows, Stream
 
 pytestmark = pytest.mark.slow
 

@@ -51,7 +51,7 @@ def test_a_simulated_recording_that_cannot_begin_leaves_the_day_free(
 SIGNALLED = """
 import atexit, os, signal, sys
 import arb.cli.record_view as view
-from arb.data.recorder.recorder import Recorder
+from arb.data.recordings.recorder import Recorder
 from arb.__main__ import main
 
 def signalled(call):

@@ -24,14 +24,14 @@ from support.official import (
 from support.paths import RECORDINGS, needs_recordings
 from support.venues import VENUES
 
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, convert
-from arb.data.row_files import RowFile
-from connectors.book import BookSync
-from connectors.lines import LineDecoder
-from connectors.sequence import Status
-from connectors.types import Kind, Rows
+from arb.data.catalog.days import find_recordings
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.row_files import RowFile
+from connectors.book.sequence import Status
+from connectors.book.sync import BookSync
+from connectors.model import Kind, Rows
+from connectors.parsing.lines import LineDecoder
 
 pytestmark = [needs_recordings, pytest.mark.slow]
 

@@ -20,7 +20,7 @@ from support.recording_files import example, write_pair
 
 from arb.cli import cli
 from arb.report.html import page
-from arb.report.run_files import read_run
+from arb.results.reader import read_run
 
 pytestmark = pytest.mark.slow
 
@@ -246,7 +246,7 @@ def test_the_real_page_is_small(real: Any) -> None:
     folder = real("spot_usdm")
     assert (folder / "report.html").stat().st_size < 3_000_000
     assert all((folder / name).stat().st_size < 200_000 for name in CHARTS)
-    from arb.app.report import figures_of_run, report_files
+    from arb.commands.report import figures_of_run, report_files
 
     figures = figures_of_run(read_run(folder))
     assert len(list(report_files(figures))) == len(CHARTS) + 1

@@ -11,7 +11,7 @@ from support.configured import MS, S, Traded, configured, trade
 from support.fake_bot import Fate, Touch
 
 from arb.config import write_templates
-from arb.strategy.decisions import Decision, Missed, Outcome, Purpose
+from arb.strategies.spread.decisions import Decision, Missed, Outcome, Purpose
 
 DAY_NS = 86_400 * S
 EMPTY = Fate(share=0.0)

@@ -11,13 +11,13 @@ import pytest
 from support.disk import fill_disk_at
 from support.live_sandbox import LiveSandbox, demo_config
 
-from arb.app import dryrun_live
-from arb.app.dryrun import DryRunResult
-from arb.app.dryrun_live import LiveRun, run_live
-from arb.app.verify import verify
+from arb.commands import dryrun_live
+from arb.commands.dryrun import DryRunResult
+from arb.commands.dryrun_live import LiveRun, run_live
+from arb.commands.verify import verify
 from arb.errors import ExitCode, InputError
-from arb.report.run_files import read_manifest
-from arb.run.folder import RunFolder
+from arb.results.folder import RunFolder
+from arb.results.reader import read_manifest
 
 pytestmark = pytest.mark.slow
 

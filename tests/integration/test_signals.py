@@ -14,20 +14,20 @@ import pytest
 from support.live_sandbox import LiveSandbox, demo_config, free_ports
 from support.recorded_runs import lines_of
 
-from arb.app import dryrun_live
-from arb.app import record as record_module
-from arb.app.dryrun_live import run_live
-from arb.app.legs import known_venues
-from arb.app.record import Ending, Progress, record
-from arb.app.signals import signals_call
-from arb.app.verify import verify
-from arb.app.wanted import Wanted
-from arb.cli.lines import load_config
-from arb.data.recorder.recorder import Recorder
+from arb.cli.options import load_config
+from arb.commands import dryrun_live
+from arb.commands import record as record_module
+from arb.commands.dryrun_live import run_live
+from arb.commands.legs import known_venues
+from arb.commands.record import Ending, Progress, record
+from arb.commands.selection import Wanted
+from arb.commands.verify import verify
+from arb.data.recordings.recorder import Recorder
 from arb.errors import ExitCode
-from arb.run.folder import RunFolder
+from arb.results.folder import RunFolder
+from arb.runtime.signals import signals_call
 from arb.sandbox.serve.urls import ports_from, venue_urls
-from connectors.sockets import new_event_loop
+from connectors.net.sockets import new_event_loop
 
 pytestmark = pytest.mark.slow
 

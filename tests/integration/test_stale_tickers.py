@@ -19,10 +19,10 @@ from support.official import raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.venues import VENUES
 
-from arb.data.raw import read_pieces
-from connectors.book import BookSync
-from connectors.lines import LineDecoder
-from connectors.types import Kind
+from arb.data.text.raw import read_pieces
+from connectors.book.sync import BookSync
+from connectors.model import Kind
+from connectors.parsing.lines import LineDecoder
 
 pytestmark = [needs_recordings, pytest.mark.slow]
 

@@ -17,20 +17,20 @@ from support.official import book_tickers, raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import MS, NOON_NS, bybit_lines, depth_lines, make_leg, write_recording
 
-from arb.app.legs import instrument_of
 from arb.cli import cli
-from arb.data.cache import RowCache
-from arb.data.catalog import Day, find_days
-from arb.data.convert import Feed, convert
-from arb.data.memory import rows_of_day
-from arb.data.row_files import Conversion, RowFile
-from arb.data.touch_start import TouchStart
-from arb.data.usable import refuse_unusable, touch_notes
+from arb.commands.legs import instrument_of
+from arb.data.catalog.days import Day, find_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.memory import rows_of_day
+from arb.data.rows.row_files import Conversion, RowFile
+from arb.data.rows.touch_start import TouchStart
+from arb.data.rows.usable import refuse_unusable, touch_notes
 from arb.errors import InputError
 from connectors.binance import BinanceSpot, BinanceUsdm
-from connectors.book_rows import LOCAL_ONLY, RESTORES
-from connectors.lines import LineDecoder
-from connectors.types import Instrument, Kind, Rows, Venue
+from connectors.book.rows import LOCAL_ONLY, RESTORES
+from connectors.model import Instrument, Kind, Rows, Venue
+from connectors.parsing.lines import LineDecoder
 
 pytestmark = pytest.mark.slow
 

@@ -16,8 +16,8 @@ from support.mutated_runs import a_backtest, a_dry_run, a_session
 from support.mutated_runs import verified as verified_code
 from support.run_mutations import mutations
 
-from arb.app.verify import Verdict, verify
 from arb.cli import cli
+from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError
 
 pytestmark = pytest.mark.slow
@@ -223,7 +223,7 @@ def test_code_outside_of_the_working_directory_needs_a_word(imported: Path, tmp_
 
 
 def test_another_version_of_arb_proves_nothing(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("arb.app.verify.our_code", lambda: "0" * 64)
+    monkeypatch.setattr("arb.commands.verify.our_code", lambda: "0" * 64)
 
     found = verify(finished)
 
@@ -238,7 +238,7 @@ def test_nothing_is_executed_for_a_manifest_that_was_changed(
     def executed(config: Any) -> Any:
         raise AssertionError(config)
 
-    monkeypatch.setattr("arb.app.verify.setup_of", executed)
+    monkeypatch.setattr("arb.commands.verify.setup_of", executed)
     set_max_drawdown(imported)
 
     found = verify(imported)

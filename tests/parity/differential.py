@@ -16,11 +16,11 @@ import numpy as np
 from numba import typeof
 
 from arb.backtest.assets import LegData, array_ranges, backtest_bot_for
-from arb.bot.handle import bot_type
-from arb.bot.strategies import compile_strategy
+from arb.bot.compilation import compile_strategy
+from arb.bot.numba_types import bot_type
 from arb.bot.uses import Uses, uses_of
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.replay import PIECE_ROWS, replay
+from arb.runtime.replay import PIECE_ROWS, replay
+from arb.simulation.bot import DryRunBot, SimulatedLeg
 
 from .interface import EVENTS, VALUES, Probe, ask_all, ask_arrays, make_probe
 

@@ -21,11 +21,11 @@ sys.path[:0] = [str(ROOT / "benchmarks"), str(ROOT / "examples")]
 import quoting  # noqa: E402
 import strategy_on_bots as bots  # noqa: E402
 
-from arb.app.run_files import limits_of  # noqa: E402
 from arb.backtest.assets import LegData  # noqa: E402
-from arb.run.arguments import Arguments  # noqa: E402
-from arb.run.strategy import load_strategy  # noqa: E402
-from arb.sim.queue import QUEUE_MODELS  # noqa: E402
+from arb.commands.run_files import limits_of  # noqa: E402
+from arb.simulation.queue import QUEUE_MODELS  # noqa: E402
+from arb.strategies.arguments import Arguments  # noqa: E402
+from arb.strategies.loader import load_strategy  # noqa: E402
 from tests.parity.strategies import quote_touches, random_orders  # noqa: E402
 from tests.parity.worlds import Compared, compare, compare_again, hashmap_backtest, vector_backtest  # noqa: E402
 

@@ -29,11 +29,11 @@ from numba import float64, int64, njit  # noqa: E402
 from support.dry_market import dry_legs  # noqa: E402
 
 from arb.backtest.assets import LegData, array_ranges, backtest_bot_for  # noqa: E402
-from arb.bot.handle import bot_type  # noqa: E402
-from arb.bot.strategies import compile_strategy  # noqa: E402
+from arb.bot.compilation import compile_strategy  # noqa: E402
+from arb.bot.numba_types import bot_type  # noqa: E402
 from arb.bot.uses import uses_of  # noqa: E402
-from arb.dryrun.bot import DryRunBot, SimulatedLeg  # noqa: E402
-from arb.dryrun.replay import replay  # noqa: E402
+from arb.runtime.replay import replay  # noqa: E402
+from arb.simulation.bot import DryRunBot, SimulatedLeg  # noqa: E402
 from parity.strategies import put, put_order  # noqa: E402
 
 MS = 1_000_000

@@ -37,7 +37,7 @@ from arb.backtest.assets import LegData, array_ranges, make_asset  # noqa: E402
 from arb.bot.uses import Uses  # noqa: E402
 from arb.cli import cli  # noqa: E402
 from arb.config import Config  # noqa: E402
-from arb.run.strategy import load_strategy  # noqa: E402
+from arb.strategies.loader import load_strategy  # noqa: E402
 
 STRATEGIES = Path(__file__).with_name("tutorial_strategies.py")
 #: Every strategy with its numbers, `assets` aside.

@@ -10,17 +10,17 @@ import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 
 from arb.backtest.assets import LegData, backtest_bot, make_asset
-from arb.bot.backtest import hashmap_bot
+from arb.backtest.bot import hashmap_bot
 from arb.bot.bot import Bot
+from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
-from arb.bot.strategies import compile_strategy
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.live import LiveDriver
-from arb.dryrun.replay import PIECE_ROWS, replay
-from arb.dryrun.strand import Strand
-from arb.dryrun.watermark import VenueOrder
 from arb.risk.limits import Limits
-from arb.sim.latency import Latency, answers_by_asset
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.replay import PIECE_ROWS, replay
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.latency import Latency, answers_by_asset
+from arb.simulation.watermark import VenueOrder
 
 #: Places of a journal.
 JOURNAL = 6_000_000

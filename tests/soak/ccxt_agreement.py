@@ -27,11 +27,11 @@ from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VenueUrls
 from connectors.binance import BinanceSpot, BinanceUsdm
-from connectors.book import BookSync
+from connectors.book.sequence import Status
+from connectors.book.sync import BookSync
 from connectors.bybit import BybitLinear, BybitSpot
-from connectors.frames import CLEAR_ASK, CLEAR_BID, DELTA_BID, SNAPSHOT_BID, TRADE_BUY
-from connectors.sequence import Status
-from connectors.types import MESSAGE_DTYPE, Kind, Message, Rows, Venue
+from connectors.model import MESSAGE_DTYPE, Kind, Message, Rows, Venue
+from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_BID, SNAPSHOT_BID, TRADE_BUY
 
 #: Levels a side that are compared. ccxt keeps what its own snapshot had (1000), so deeper ones may differ.
 LEVELS = 50

@@ -22,7 +22,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 from support.chaos import FAULTS, RECOVERY_NS, Chaos, LieError, Report
 from support.clock_chaos import ClockChaos
 
-from connectors.transport import Event
+from connectors.net.interfaces import Event
 
 HITS_MIN = 20
 KNOWN_MIN = 0.95

@@ -27,9 +27,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.live_sandbox import VENUES, demo_config, demo_files
 
-from arb.app.dryrun import DryRunResult
-from arb.app.dryrun_live import run_live
-from arb.app.verify import verify
+from arb.commands.dryrun import DryRunResult
+from arb.commands.dryrun_live import run_live
+from arb.commands.verify import verify
 from arb.sandbox.serve.urls import VenueUrls
 
 ATTEMPTS_MIN = 30

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from arb.app.legs import known_venues
-from arb.app.sandbox import record_market
-from arb.archive.markets import Series, all_series
-from arb.data.archived import ArchiveKind
+from arb.commands.legs import known_venues
+from arb.commands.sandbox import record_market
+from arb.data.catalog.archived import ArchiveKind
+from arb.data.download.markets import Series, all_series
 from support.archive_server import ArchiveServer
 from support.paths import RECORDINGS
 

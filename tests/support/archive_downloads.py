@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from arb.archive.choice import ArchiveLeg, Archives, RemoteFile, choose
-from arb.archive.download import Progress, Services, carry_out, make_plan
-from arb.archive.markets import all_series
-from arb.archive.plan import Plan
+from arb.data.download.choice import ArchiveLeg, Archives, RemoteFile, choose
+from arb.data.download.download import Progress, Services, carry_out, make_plan
+from arb.data.download.markets import all_series
+from arb.data.download.plan import Plan
 from arb.errors import InputError
 from support.archive_server import ArchiveServer
 

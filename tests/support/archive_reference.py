@@ -19,7 +19,7 @@ from hftbacktest.types import (
     TRADE_EVENT,
 )
 
-from arb.data.archived import ArchiveKind
+from arb.data.catalog.archived import ArchiveKind
 
 _HEADERLESS = {
     ArchiveKind.TRADES: ["id", "price", "qty", "quote", "time", "maker", "best"],

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 
-from arb.data.archived import ArchiveKind
-from arb.data.cache import RowCache
-from arb.data.catalog import select_days
-from arb.data.convert import Feed, convert
-from arb.data.row_files import Conversion
-from arb.data.usable import refuse_unusable
-from connectors.types import Instrument, Rows
+from arb.data.catalog.archived import ArchiveKind
+from arb.data.catalog.days import select_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.row_files import Conversion
+from arb.data.rows.usable import refuse_unusable
+from connectors.model import Instrument, Rows
 from support.archives import (
     DAY,
     SYMBOL,

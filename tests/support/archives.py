@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-from arb.data.archived import ArchiveFile, ArchiveKind, archive_file, archive_path
+from arb.data.catalog.archived import ArchiveFile, ArchiveKind, archive_file, archive_path
 
 DAY = date(2024, 1, 1)
 #: 2024-01-01 00:00 UTC, in ms.

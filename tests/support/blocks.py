@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arb.bot.blocks import Blocks, release_all
+from arb.engine.blocks import Blocks, release_all
 
 
 def free(blocks: Blocks) -> None:

@@ -13,8 +13,8 @@ from hftbacktest.types import (
     DEPTH_SNAPSHOT_EVENT,
 )
 
-from arb.data.levels import Levels
-from connectors.types import Rows
+from arb.data.rows.levels import Levels
+from connectors.model import Rows
 
 BUY, SELL = 1, -1
 

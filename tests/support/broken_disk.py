@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from arb.data import atomic
-from arb.data.recorder import finish, journal, members, track
-from arb.data.recorder import recorder as recorder_module
+from arb.data.recordings import finish, journal, members, track
+from arb.data.recordings import recorder as recorder_module
 
 #: Calls that change what is on the disk.
 CHANGES = frozenset({"ftruncate", "fsync", "open", "rename", "unlink", "write"})

@@ -15,17 +15,17 @@ from typing import NamedTuple
 import numpy as np
 
 from connectors.binance import BinanceSpot, BinanceUsdm
-from connectors.binance_wire import SPOT, USDM
+from connectors.binance.protocol import SPOT, USDM
 from connectors.bybit import BybitLinear, BybitSpot
-from connectors.feed import Feed
-from connectors.feed_state import FeedStatus
-from connectors.feed_words import Endpoints, FeedTimes
-from connectors.link import LinkTimes
-from connectors.offset import OffsetEstimator
-from connectors.pipeline import Touch
-from connectors.session import SessionTimes
-from connectors.transport import Event
-from connectors.types import Instrument, Rows, Stream, Venue
+from connectors.feed.clock_offset import OffsetEstimator
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.pipeline import Touch
+from connectors.feed.status import FeedStatus
+from connectors.model import Instrument, Rows, Stream, Venue
+from connectors.net.connection import LinkTimes
+from connectors.net.interfaces import Event
+from connectors.net.session import SessionTimes
 from support.books import PlainBook
 from support.sim_market import LOT, TICK, TrueTouch
 from support.sim_net import FRAME_FAULTS, SimConnection, SimNet

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from arb.data.catalog import find_recordings
+from arb.data.catalog.days import find_recordings
 from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
 from support.recording_files import MS, write_recording

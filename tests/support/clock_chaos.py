@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 
-from connectors.offset import AGREE_NS
+from connectors.feed.clock_offset import AGREE_NS
 from support.chaos import CLOCK_FAULTS, RECOVERY_NS, SIM_VENUES, TIMES, Chaos, LieError, Site
 from support.sim_time import MS, S
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from arb.app.facts import facts_of
-from arb.app.run_files import limits_of
+from arb.commands.run_files import limits_of
+from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load
 from arb.risk.limits import check_order
-from arb.run.arguments import Arguments
-from arb.run.strategy import load_strategy
-from arb.strategy.decisions import Decision, Missed, Purpose
+from arb.strategies.arguments import Arguments
+from arb.strategies.loader import load_strategy
+from arb.strategies.spread.decisions import Decision, Missed, Purpose
 from support.fake_bot import FakeBot, FakeRecorder, Fate, Touch, fates, plain
 
 S = 1_000_000_000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.run import folder
+from arb.results import folder
 
 
 @contextlib.contextmanager

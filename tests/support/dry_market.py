@@ -16,7 +16,7 @@ from hftbacktest.types import (
 )
 
 from arb.backtest.assets import LegData
-from arb.data.order import EventOrder
+from arb.data.rows.order import EventOrder
 from arb.leg import Leg
 
 MS = 1_000_000

@@ -17,7 +17,7 @@ import numpy as np
 from hftbacktest.order import BUY, EXPIRED, FILLED, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, REJECTED, SELL
 from numba.core.dispatcher import Dispatcher
 
-from arb.strategy.decisions import Decision
+from arb.strategies.spread.decisions import Decision
 
 _TIMEOUT, _END, _FEED, _RESPONSE = 0, 1, 2, 3
 

@@ -9,11 +9,11 @@ import numpy as np
 from hftbacktest.types import record_dtype
 
 from arb.bot.recorder import DECISION
-from arb.report.facts import RunFacts
-from arb.report.metrics.equity import Equity, equity_curve
-from arb.report.metrics.run import FILL_ROW, LegFacts, RunData
-from arb.report.summary import Figures, figures_of
-from arb.strategy.decisions import Decision
+from arb.results.facts import RunFacts
+from arb.results.metrics.equity import Equity, equity_curve
+from arb.results.metrics.run import FILL_ROW, LegFacts, RunData
+from arb.results.summary import Figures, figures_of
+from arb.strategies.spread.decisions import Decision
 
 S = 1_000_000_000
 #: 2024-08-08 12:00 UTC.
@@ -86,7 +86,7 @@ def facts(**changes: Any) -> RunFacts:
     """What stands in the manifest."""
     names = [leg.name for leg in LEGS]
     return RunFacts(
-        world="backtest", outcome="ended", strategy="arb.strategy.spread:run", first_day="2024-08-08",
+        world="backtest", outcome="ended", strategy="arb.strategies.spread.strategy:run", first_day="2024-08-08",
         last_day="2024-08-08", notes=[], legs=LEGS, rows=1_234, gaps=dict.fromkeys(names, 0),
         refusals={name: {"rate": 0} for name in names}, basis_halflife_ns=0, is_convergence=False,
     )._replace(**changes)  # fmt: skip

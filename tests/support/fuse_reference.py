@@ -7,7 +7,7 @@ from typing import Any
 from hftbacktest.data import FuseMarketDepth
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT
 
-from connectors.types import Rows
+from connectors.model import Rows
 from support.books import BUY, SELL, PlainBook
 
 #: Best bid and ask; None for an empty side.

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from hftbacktest.types import BUY_EVENT
 
-from connectors.book import BookSync
-from connectors.lines import LineDecoder
+from connectors.book.sync import BookSync
+from connectors.parsing.lines import LineDecoder
 from support.books import book_rows
 from support.venues import VENUES
 

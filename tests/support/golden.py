@@ -9,8 +9,8 @@ import numpy as np
 import tomli
 from hftbacktest.types import event_dtype
 
-import connectors.frames
-from connectors.types import Kind, Rows
+import connectors.parsing.scanner
+from connectors.model import Kind, Rows
 from support.paths import GOLDEN
 
 
@@ -67,7 +67,7 @@ def _golden(venue: str, fields: dict[str, Any]) -> Golden:
 def _rows(parts: list[Any], times: Any) -> Rows:
     rows = np.zeros(len(parts), event_dtype)
     for row, (event, px, qty) in zip(rows, parts, strict=True):
-        row["ev"], row["px"], row["qty"] = getattr(connectors.frames, event), float(px), qty
+        row["ev"], row["px"], row["qty"] = getattr(connectors.parsing.scanner, event), float(px), qty
     if parts:
         rows["exch_ts"] = times
     return rows

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from arb.data.recorder.recorder import Recorder
-from arb.data.recorder.sidecar import Event, read_events
+from arb.data.recordings.recorder import Recorder
+from arb.data.recordings.sidecar import Event, read_events
 
 VENUE, SYMBOL = "binance_usdm", "BTCUSDT"
 #: 2024-08-08 12:00 UTC.

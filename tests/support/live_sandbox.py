@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from arb.config import Config, load
-from arb.dryrun.journal import read_journal
 from arb.errors import InputError
+from arb.runtime.journal import read_journal
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.urls import VenueUrls, ports_from
 from support.paths import GUARD, ROOT

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from arb.app.dryrun_live import run_live
 from arb.cli import cli
+from arb.commands.dryrun_live import run_live
 from support.live_sandbox import (
     LiveSandbox,
     await_first_row,

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from arb.run.trades import iso_time
+from arb.results.trades import iso_time
 
 Line = dict[str, str]
 Chance = np.random.Generator

@@ -1,6 +1,6 @@
 """The venues' published rules for following a book, in plain Python over raw JSON; nothing of the project is used.
 
-Source: as `connectors.book`. What comes out is what may be applied, message by message.
+Source: as `connectors.book.sync`. What comes out is what may be applied, message by message.
 """
 
 from __future__ import annotations

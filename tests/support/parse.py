@@ -6,8 +6,8 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from connectors.errors import DecodeError
-from connectors.frames import LEVEL_BYTES_MIN, PADDING, symbol_table
-from connectors.types import MESSAGE_DTYPE, Kind, Message, Venue
+from connectors.model import MESSAGE_DTYPE, Kind, Message, Venue
+from connectors.parsing.scanner import LEVEL_BYTES_MIN, PADDING, symbol_table
 
 LOCAL_TS = 1_723_161_256_000_000_000
 #: What lies in front of every frame in the buffer, and in the rows and messages before they are written.

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
-from arb.data.recorder.journal import find_journals
-from arb.data.recorder.recorder import Recorder
+from arb.data.recordings.journal import find_journals
+from arb.data.recordings.recorder import Recorder
 from support.recorded_runs import Running, lines_of
 
 VENUES = ("binance_spot", "bybit_spot")

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from arb.data.catalog import Recording, recording_path
-from connectors.frames import DELTA_BID, SNAPSHOT_BID, TRADE_SELL
-from connectors.types import Kind
+from arb.data.catalog.days import Recording, recording_path
+from connectors.model import Kind
+from connectors.parsing.scanner import DELTA_BID, SNAPSHOT_BID, TRADE_SELL
 from support.streams import Event, History
 from support.venues import VENUES
 

@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from arb.data.recorder.recorder import Recorder
+from arb.data.recordings.recorder import Recorder
 
 
 def main() -> None:

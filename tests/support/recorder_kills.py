@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from arb.data.recorder.recorder import Recorder
-from arb.data.recorder.sidecar import read_events
+from arb.data.recordings.recorder import Recorder
+from arb.data.recordings.sidecar import read_events
 
 ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("recorder_child.py")

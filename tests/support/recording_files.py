@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from arb.leg import Leg
-from connectors.jit import cache_folder
+from connectors.jit.compilation import cache_folder
 from support.paths import GUARD, ROOT
 
 DAY = "20240808"

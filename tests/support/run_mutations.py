@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arb.run.evidence import FILES, OWN, PARTS, file_hashes, sealed
+from arb.results.evidence import FILES, OWN, PARTS, file_hashes, sealed
 
 Chance = np.random.Generator
 Place = tuple[str | int, ...]

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from arb.sandbox.serve.timeline import shift_stamps
-from connectors.batch import Batch
-from connectors.transport import ConnectionListener, RestAnswer
-from connectors.types import RestRequest
+from connectors.model import RestRequest
+from connectors.net.interfaces import ConnectionListener, RestAnswer
+from connectors.parsing.batch import Batch
 from support.sim_time import MS, S, SimTimers
 from support.sim_venue import SimVenue, Wire
 

@@ -22,7 +22,7 @@ class SimTimer:
 
 
 class SimTimers:
-    """`connectors.transport.Timers` without waiting."""
+    """`connectors.net.interfaces.Timers` without waiting."""
 
     def __init__(self) -> None:
         self._now = 0

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from connectors.transport import Timers
+from connectors.net.interfaces import Timers
 from support.sim_market import SimMarket
 from support.sim_time import MS
 

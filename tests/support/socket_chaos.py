@@ -15,19 +15,19 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from arb.app.feeds import BOT_STREAMS
+from arb.commands.feeds import BOT_STREAMS
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.timeline import Timeline
-from connectors.feed import Feed
-from connectors.feed_state import FeedStatus
-from connectors.feed_words import Endpoints
-from connectors.pipeline import Touch, warm_up
-from connectors.rest import HttpRest
-from connectors.sockets import AsyncioTimers, transport_of
-from connectors.types import Instrument, Rows
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints
+from connectors.feed.pipeline import Touch, warm_up
+from connectors.feed.status import FeedStatus
+from connectors.model import Instrument, Rows
+from connectors.net.rest import HttpRest
+from connectors.net.sockets import AsyncioTimers, transport_of
 from support.simulated import LISTINGS, PRICES
 from support.venues import VENUES
 

@@ -6,7 +6,7 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
-from arb.strategy import spread
+from arb.strategies.spread import strategy as spread
 
 
 def spread_params(*, legs: int = 2, **changes: Any) -> SimpleNamespace:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from connectors.frames import CLEAR_ASK, CLEAR_BID, DELTA_ASK, DELTA_BID, SNAPSHOT_ASK, SNAPSHOT_BID
-from connectors.payloads import rows_of
-from connectors.types import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
+from connectors.model import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
+from connectors.parsing.json_fields import rows_of
+from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_ASK, DELTA_BID, SNAPSHOT_ASK, SNAPSHOT_BID
 from support.books import BUY, SELL, PlainBook
 
 

@@ -12,9 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from connectors.book import BookSync
-from connectors.clock import RowClock
-from connectors.frames import (
+from connectors.book.fused import FusedBook
+from connectors.book.sequence import Status
+from connectors.book.sync import BookSync
+from connectors.book.timestamps import RowClock
+from connectors.model import MESSAGE_DTYPE, Kind, SequenceRule
+from connectors.parsing.json_fields import rows_of
+from connectors.parsing.scanner import (
     BBO_ASK,
     BBO_BID,
     CLEAR_ASK,
@@ -24,10 +28,6 @@ from connectors.frames import (
     SNAPSHOT_ASK,
     SNAPSHOT_BID,
 )
-from connectors.fuse import FusedBook
-from connectors.payloads import rows_of
-from connectors.sequence import Status
-from connectors.types import MESSAGE_DTYPE, Kind, SequenceRule
 from support.books import BUY, SELL, PlainBook
 
 TICK, LOT = 0.5, 0.1

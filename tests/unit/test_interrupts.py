@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from arb.interrupts import ending_signals, interrupts_kept
+from arb.runtime.interrupts import ending_signals, interrupts_kept
 
 #: How long an interrupt may take to come again on a busy machine; nothing waits for it longer than it takes.
 PATIENCE_S = 30.0
@@ -96,7 +96,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("name", ["arb.interrupts", "arb.cli"])
+@pytest.mark.parametrize("name", ["arb.runtime.interrupts", "arb.cli"])
 def test_ctrl_c_as_soon_as_a_command_loads_anything_is_one_line(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", AT_IMPORT, name], capture_output=True, text=True, timeout=60, check=False

@@ -26,41 +26,41 @@ class Layer(IntEnum):
 #: code stand whole, so that a new module there is held to the strict rules until a line here says otherwise.
 LAYERS = {
     "connectors": Layer.PURE,
-    "connectors.types": Layer.WORDS,
+    "connectors.model": Layer.WORDS,
     "connectors.errors": Layer.WORDS,
     "connectors.text": Layer.WORDS,
-    "connectors.session": Layer.EDGE,
-    "connectors.feed_listener": Layer.EDGE,
-    "connectors.sockets": Layer.EDGE,
-    "connectors.picows_socket": Layer.EDGE,
-    "connectors.websockets_socket": Layer.EDGE,
-    "connectors.rest": Layer.EDGE,
-    "connectors.feed": Layer.EDGE,
-    "connectors.feed_book": Layer.EDGE,
-    "connectors.feed_words": Layer.EDGE,
+    "connectors.net.session": Layer.EDGE,
+    "connectors.feed.listener": Layer.EDGE,
+    "connectors.net.sockets": Layer.EDGE,
+    "connectors.net.picows_socket": Layer.EDGE,
+    "connectors.net.websockets_socket": Layer.EDGE,
+    "connectors.net.rest": Layer.EDGE,
+    "connectors.feed.feed": Layer.EDGE,
+    "connectors.feed.instrument": Layer.EDGE,
+    "connectors.feed.interfaces": Layer.EDGE,
     "arb.errors": Layer.WORDS,
-    "arb.interrupts": Layer.EDGE,
+    "arb.runtime.interrupts": Layer.EDGE,
     "arb.leg": Layer.WORDS,
-    "arb.strategy": Layer.PURE,
+    "arb.strategies.spread": Layer.PURE,
     "arb.bot": Layer.PURE,
-    "arb.sim": Layer.PURE,
+    "arb.simulation": Layer.PURE,
     "arb.risk": Layer.PURE,
     "arb.data": Layer.EDGE,
-    "arb.data.spells": Layer.PURE,
-    "arb.data.archived": Layer.PURE,
-    "arb.archive": Layer.EDGE,
-    "arb.archive.markets": Layer.PURE,
-    "arb.archive.choice": Layer.PURE,
-    "arb.archive.command": Layer.PURE,
-    "arb.archive.plan": Layer.PURE,
+    "arb.data.outages": Layer.PURE,
+    "arb.data.catalog.archived": Layer.PURE,
+    "arb.data.download": Layer.EDGE,
+    "arb.data.download.markets": Layer.PURE,
+    "arb.data.download.choice": Layer.PURE,
+    "arb.data.catalog.command": Layer.PURE,
+    "arb.data.download.plan": Layer.PURE,
     "arb.backtest": Layer.EDGE,
-    "arb.dryrun": Layer.EDGE,
-    "arb.dryrun.marks": Layer.PURE,
-    "arb.dryrun.troubles": Layer.PURE,
-    "arb.dryrun.watermark": Layer.PURE,
-    "arb.run": Layer.EDGE,
+    "arb.runtime": Layer.EDGE,
+    "arb.runtime.replay_marks": Layer.PURE,
+    "arb.runtime.health_events": Layer.PURE,
+    "arb.simulation.watermark": Layer.PURE,
+    "arb.results": Layer.EDGE,
     "arb.report": Layer.EDGE,
-    "arb.report.metrics": Layer.PURE,
+    "arb.results.metrics": Layer.PURE,
     "arb.sandbox": Layer.PURE,
     "arb.sandbox.recording": Layer.EDGE,
     "arb.sandbox.serve": Layer.PURE,
@@ -71,7 +71,7 @@ LAYERS = {
     "arb.sandbox.serve.sandbox": Layer.EDGE,
     "arb.sandbox.serve.venue_server": Layer.EDGE,
     "arb.config": Layer.ROOT,
-    "arb.app": Layer.ROOT,
+    "arb.commands": Layer.ROOT,
     "arb.cli": Layer.ROOT,
     "arb.__main__": Layer.ROOT,
 }
@@ -123,8 +123,15 @@ FILE_CALLS = frozenset(
 
 #: Pure but for the one thing that each does with files: it lists a folder, it writes what hftbacktest's recorder
 #: writes, it keeps what was compiled, it checks whose that is (and asks `os` for it).
-FILE_USERS = frozenset({"arb.data.archived", "arb.bot.recorder", "connectors.jit", "connectors.own_files"})
-OS_USERS = frozenset({"connectors.own_files"})
+FILE_USERS = frozenset(
+    {
+        "arb.data.catalog.archived",
+        "arb.bot.recorder",
+        "connectors.jit.compilation",
+        "connectors.jit.own_files",
+    }
+)
+OS_USERS = frozenset({"connectors.jit.own_files"})
 
 #: A strategy is compiled and runs in every world: nothing else may leak into it.
 STRATEGY_IMPORTS = frozenset(
@@ -180,7 +187,7 @@ def faults(source: str, module: str, known: frozenset[str], *, is_package: bool 
             found += _own_faults(module, layer, target) + _private_faults(module, base, name)
         elif layer <= Layer.PURE and top in IMPURE and not (top == "os" and module in OS_USERS):
             found.append(f"{module}: pure code imports {top}")
-        if _is_in(module, "arb.strategy"):
+        if _is_in(module, "arb.strategies.spread"):
             found += _strategy_faults(module, target, name)
     if layer <= Layer.PURE and module not in FILE_USERS:
         found += [f"{module}: pure code calls {call}, which is for edges" for call in file_calls(source)]
@@ -218,7 +225,7 @@ def _private_faults(module: str, base: str, name: str | None) -> list[str]:
 
 def _strategy_faults(module: str, target: str, name: str | None) -> list[str]:
     top = target.partition(".")[0]
-    if _is_in(target, "arb.strategy"):
+    if _is_in(target, "arb.strategies.spread"):
         return []
     if top not in STRATEGY_IMPORTS:
         return [f"{module}: a strategy imports {target}; allowed: {', '.join(sorted(STRATEGY_IMPORTS))}"]
@@ -259,43 +266,59 @@ def test_the_table_names_nothing_that_is_gone() -> None:
         ("connectors.binance", "import arb.errors", "connectors knows nothing of arb"),
         ("connectors.binance", "from arb import errors", "connectors knows nothing of arb"),
         (
-            "connectors.session",
+            "connectors.net.session",
             "def f():\n    from arb.config import load",
             "connectors knows nothing of arb",
         ),
-        ("connectors.book", "from connectors.session import Session", "a higher layer"),
-        ("connectors.types", "from connectors import book", "a higher layer"),
-        ("connectors.book", "from .rest import get", "a higher layer"),
-        ("connectors.book", "import asyncio", "pure code imports asyncio"),
+        ("connectors.book.sync", "from connectors.net.session import Session", "a higher layer"),
+        ("connectors.model", "from connectors import book", "a higher layer"),
+        ("connectors.book.sync", "from .rest import get", "a higher layer"),
+        ("connectors.book.sync", "import asyncio", "pure code imports asyncio"),
         ("connectors.new", "from os import path", "pure code imports os"),
-        ("connectors.jit", "import socket", "pure code imports socket"),
-        ("arb.sim.exchange", "import time", "pure code imports time"),
-        ("arb.sim.exchange", "import urllib.request", "pure code imports urllib"),
-        ("arb.bot.live", "from arb.backtest.runner import run", "a higher layer"),
-        ("arb.bot.live", "from ..backtest import runner", "a higher layer"),
-        ("arb.data.convert", "from arb.config import Leg", "a higher layer"),
-        ("arb.dryrun.marks", "from arb.dryrun.journal import Journal", "a higher layer"),
-        ("arb.sim.exchange", "from io import BytesIO", "pure code imports io"),
-        ("arb.sim.exchange", "with open('x') as file: ...", "pure code calls open"),
-        ("connectors.book", "def f(path): return path.read_bytes()", "pure code calls read_bytes"),
-        ("arb.report.metrics.run", "import numpy as np\nx = np.load('x')", "pure code calls np.load"),
-        ("arb.strategy.spread", "from arb.errors import ArbError", "a strategy imports arb.errors"),
-        ("arb.strategy.spread", "from connectors.jit import compiled", "a strategy imports connectors.jit"),
-        ("arb.strategy.spread", "import logging", "a strategy imports logging"),
-        ("arb.strategy.spread", "from hftbacktest import Recorder", "constants only are allowed"),
-        ("arb.strategy.spread", "import hftbacktest", "constants only are allowed"),
+        ("connectors.jit.compilation", "import socket", "pure code imports socket"),
+        ("arb.simulation.exchange", "import time", "pure code imports time"),
+        ("arb.simulation.exchange", "import urllib.request", "pure code imports urllib"),
+        ("arb.engine.live", "from arb.backtest.runner import run", "a higher layer"),
+        ("arb.engine.live", "from ..backtest import runner", "a higher layer"),
+        ("arb.data.rows.convert", "from arb.config import Leg", "a higher layer"),
+        ("arb.runtime.replay_marks", "from arb.runtime.journal import Journal", "a higher layer"),
+        ("arb.simulation.exchange", "from io import BytesIO", "pure code imports io"),
+        ("arb.simulation.exchange", "with open('x') as file: ...", "pure code calls open"),
+        ("connectors.book.sync", "def f(path): return path.read_bytes()", "pure code calls read_bytes"),
+        ("arb.results.metrics.run", "import numpy as np\nx = np.load('x')", "pure code calls np.load"),
         (
-            "connectors.runs",
-            "from connectors.book import Status, _receive",
+            "arb.strategies.spread.strategy",
+            "from arb.errors import ArbError",
+            "a strategy imports arb.errors",
+        ),
+        (
+            "arb.strategies.spread.strategy",
+            "from connectors.jit.compilation import compiled",
+            "a strategy imports connectors.jit.compilation",
+        ),
+        ("arb.strategies.spread.strategy", "import logging", "a strategy imports logging"),
+        ("arb.strategies.spread.strategy", "from hftbacktest import Recorder", "constants only are allowed"),
+        ("arb.strategies.spread.strategy", "import hftbacktest", "constants only are allowed"),
+        (
+            "connectors.feed.fast_path",
+            "from connectors.book.sync import Status, _receive",
             "book._receive, which is private",
         ),
-        ("connectors.runs", "from .clock import _OFFSET", "connectors.clock._OFFSET, which is private"),
-        ("arb.data.convert", "def f():\n    import connectors._notes", "connectors._notes, which is private"),
+        (
+            "connectors.feed.fast_path",
+            "from .clock import _OFFSET",
+            "connectors.book.timestamps._OFFSET, which is private",
+        ),
+        (
+            "arb.data.rows.convert",
+            "def f():\n    import connectors._notes",
+            "connectors._notes, which is private",
+        ),
         ("arb.novelty", "", "not in the table of layers"),
     ],
 )
 def test_a_breach_is_found(module: str, source: str, fault: str) -> None:
-    known = frozenset({"arb.errors", "arb.backtest.runner", "connectors.book", "connectors.session"})
+    known = frozenset({"arb.errors", "arb.backtest.runner", "connectors.book.sync", "connectors.net.session"})
 
     assert any(fault in line for line in faults(source, module, known))
 
@@ -303,22 +326,25 @@ def test_a_breach_is_found(module: str, source: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("connectors.session", "import asyncio\nfrom connectors.binance import BinanceSpot"),
-        ("connectors.jit", "import hashlib\nfrom pathlib import Path"),
-        ("arb.strategy.spread", "from hftbacktest import BUY, GTC\nfrom . import params\nimport numpy as np"),
-        ("arb.bot.live", "from connectors.types import Instrument\nfrom arb import __version__"),
-        ("arb.data.convert", "import os\nimport time\nfrom arb.bot.handle import Bot"),
+        ("connectors.net.session", "import asyncio\nfrom connectors.binance import BinanceSpot"),
+        ("connectors.jit.compilation", "import hashlib\nfrom pathlib import Path"),
+        (
+            "arb.strategies.spread.strategy",
+            "from hftbacktest import BUY, GTC\nfrom . import params\nimport numpy as np",
+        ),
+        ("arb.engine.live", "from connectors.model import Instrument\nfrom arb import __version__"),
+        ("arb.data.rows.convert", "import os\nimport time\nfrom arb.bot.numba_types import Bot"),
         ("arb.cli", "from arb.config import load\nfrom arb import app"),
-        ("arb.bot.backtest", "from hftbacktest import _hftbacktest"),
-        ("arb.bot.handle", "def f(builder, cell): return builder.load(cell)"),
-        ("arb.data.convert", "def f(path): return path.read_bytes()"),
+        ("arb.backtest.bot", "from hftbacktest import _hftbacktest"),
+        ("arb.bot.numba_types", "def f(builder, cell): return builder.load(cell)"),
+        ("arb.data.rows.convert", "def f(path): return path.read_bytes()"),
     ],
 )
 def test_what_the_rules_allow_is_no_breach(module: str, source: str) -> None:
-    assert faults(source, module, frozenset({"arb.app", "arb.strategy.params"})) == []
+    assert faults(source, module, frozenset({"arb.commands", "arb.strategies.spread.params"})) == []
 
 
 def test_relative_imports_are_resolved_from_packages_too() -> None:
     assert list(imports("from .x import y", "arb.data", is_package=True)) == [("arb.data.x", "y")]
-    assert list(imports("from ..x import y", "arb.data.convert")) == [("arb.x", "y")]
-    assert list(imports("from . import y", "arb.data.convert")) == [("arb.data", "y")]
+    assert list(imports("from ..x import y", "arb.data.rows.convert")) == [("arb.x", "y")]
+    assert list(imports("from . import y", "arb.data.rows.convert")) == [("arb.data", "y")]

@@ -17,24 +17,24 @@ from hypothesis import strategies as st
 from rich.console import Console
 from support.finished_runs import figures, small_run
 
-from arb.app.checks import Check, Level
-from arb.app.display import write_error
-from arb.app.record import Line, Progress, refusal_text
-from arb.app.session_log import SessionLog
-from arb.app.session_state import SessionView
 from arb.cli.doctor import check_table
-from arb.cli.lines import CommandGroup, echo, echo_json
+from arb.cli.options import CommandGroup, echo, echo_json
 from arb.cli.record_view import JsonView, LineView, progress_table, silences
 from arb.cli.recordings import _show
 from arb.cli.session_view import session_table
-from arb.data.recorder.journal import DayKey
-from arb.data.recorder.recorder import RecorderState
-from arb.data.recorder.sidecar import Sidecar, read_events
+from arb.commands.checks import Check, Level
+from arb.commands.record import Line, Progress, refusal_text
+from arb.commands.session_state import SessionView
+from arb.data.recordings.journal import DayKey
+from arb.data.recordings.recorder import RecorderState
+from arb.data.recordings.sidecar import Sidecar, read_events
 from arb.errors import InputError
 from arb.report.charts import charts_of
 from arb.report.html import page
 from arb.report.terminal import summary_view
-from connectors.feed_state import FeedStatus, InstrumentState
+from arb.runtime.display import write_error
+from arb.runtime.session_log import SessionLog
+from connectors.feed.status import FeedStatus, InstrumentState
 from connectors.text import json_line, one_line, printable
 
 EVIL = (

@@ -32,11 +32,11 @@ CLOCKS = frozenset(
 
 #: What shows text, or makes it safe for one reader alone, and the modules that call it behind `connectors.text`.
 SHOWN_BY = {
-    "click.echo": {"arb.cli.lines", "arb.cli.dryrun"},
+    "click.echo": {"arb.cli.options", "arb.cli.dryrun"},
     "click.secho": set(),
     "html.escape": {"arb.report.wording"},
-    "rich.markup.escape": {"arb.cli.lines"},
-    "sys.stderr.write": {"arb.app.display", "arb.__main__"},
+    "rich.markup.escape": {"arb.cli.options"},
+    "sys.stderr.write": {"arb.runtime.display", "arb.__main__"},
     "sys.stdout.write": set(),
     "traceback.print_exc": set(),
 }
@@ -142,17 +142,37 @@ def test_files_are_short_and_their_todos_numbered(path: Path) -> None:
 @pytest.mark.parametrize(
     ("module", "source", "fault"),
     [
-        ("arb.data.convert", "import os\nx = os.environ['A']", "2: os.environ: only"),
-        ("arb.app", "from os import getenv", "1: os.getenv: only"),
+        ("arb.data.rows.convert", "import os\nx = os.environ['A']", "2: os.environ: only"),
+        ("arb.commands", "from os import getenv", "1: os.getenv: only"),
         ("arb.config.load", "import os\nos.getenv('A')", "2: os.getenv: only"),
-        ("connectors.book", "import time\ntime.time_ns()", "2: time.time_ns: pure code takes time"),
-        ("connectors.book", "from time import time", "1: time.time: pure code takes time"),
-        ("arb.sim.fees", "from datetime import datetime\ndatetime.now()", "2: datetime.now: pure code"),
-        ("arb.sim.fees", "import datetime\ndatetime.datetime.utcnow()", "2: datetime.datetime.utcnow: pure"),
-        ("arb.sim.fees", "import random\nrandom.random()", "2: random.random: pure code takes a generator"),
-        ("arb.strategy.spread", "import numpy as np\nnp.random.rand()", "2: numpy.random.rand: pure code"),
-        ("arb.strategy.spread", "from numpy.random import default_rng", "1: numpy.random.default_rng: pure"),
-        ("arb.data.convert", "print('x')", "1: print outside the command line"),
+        ("connectors.book.sync", "import time\ntime.time_ns()", "2: time.time_ns: pure code takes time"),
+        ("connectors.book.sync", "from time import time", "1: time.time: pure code takes time"),
+        (
+            "arb.simulation.fees",
+            "from datetime import datetime\ndatetime.now()",
+            "2: datetime.now: pure code",
+        ),
+        (
+            "arb.simulation.fees",
+            "import datetime\ndatetime.datetime.utcnow()",
+            "2: datetime.datetime.utcnow: pure",
+        ),
+        (
+            "arb.simulation.fees",
+            "import random\nrandom.random()",
+            "2: random.random: pure code takes a generator",
+        ),
+        (
+            "arb.strategies.spread.strategy",
+            "import numpy as np\nnp.random.rand()",
+            "2: numpy.random.rand: pure code",
+        ),
+        (
+            "arb.strategies.spread.strategy",
+            "from numpy.random import default_rng",
+            "1: numpy.random.default_rng: pure",
+        ),
+        ("arb.data.rows.convert", "print('x')", "1: print outside the command line"),
         ("arb.cli.record", "import click\nclick.echo('x')", "2: click.echo: text is shown by"),
         ("arb.report.html", "from html import escape", "1: html.escape: text is shown by"),
         ("arb.cli", "try:\n    pass\nexcept:\n    pass", "3: bare except"),
@@ -167,10 +187,10 @@ def test_a_breach_is_found(module: str, source: str, fault: str) -> None:
     ("module", "source"),
     [
         ("arb.config.secrets", "import os\nos.environ['A']"),
-        ("arb.app", "import time\ntime.time_ns()"),
+        ("arb.commands", "import time\ntime.time_ns()"),
         ("arb.cli", "print('x')"),
-        ("arb.sim.fees", "import numpy as np\ndef f(chance: np.random.Generator) -> float: ..."),
-        ("arb.sim.fees", "def f(random_walk, now): return random_walk.time(now)"),
+        ("arb.simulation.fees", "import numpy as np\ndef f(chance: np.random.Generator) -> float: ..."),
+        ("arb.simulation.fees", "def f(random_walk, now): return random_walk.time(now)"),
     ],
 )
 def test_what_the_rules_allow_is_no_breach(module: str, source: str) -> None:

@@ -2,7 +2,7 @@
 
 A line that is not of the plain form (a sign, an exponent, quotes with something special in them, a wrong number of
 columns) is left to the caller, who reads it slowly and says what is wrong with it. The buffer carries zero bytes
-behind its text, see `connectors.frames.PADDING`. Holds no state; the caller's thread.
+behind its text, see `connectors.parsing.scanner.PADDING`. Holds no state; the caller's thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.frames import (
+from connectors.jit.compilation import compiled
+from connectors.parsing.scanner import (
     COMMA,
     DOT,
     NEWLINE,
@@ -33,7 +34,6 @@ from connectors.frames import (
     read_string,
     trailing_zeros,
 )
-from connectors.jit import compiled
 
 
 class Role(IntEnum):
@@ -338,7 +338,7 @@ def _read_decimal(buffer, i):  # type: ignore[no-untyped-def]
 
 @compiled(forceinline=True)
 def _number_of(digits):  # type: ignore[no-untyped-def]
-    """The number of eight digits 0 to 9, a byte each, the first in the lowest; see `connectors.frames.read_digits`."""
+    """The number of eight digits 0 to 9, a byte each, the first in the lowest; see `connectors.parsing.scanner.read_digits`."""
     pairs = (digits * _U10) + (digits >> _U8)
     high = (pairs & _PAIR_MASK) * _PAIR_WEIGHTS_HIGH
     low = ((pairs >> _U16) & _PAIR_MASK) * _PAIR_WEIGHTS_LOW

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from arb.data.archived import ArchiveKind
 from arb.data.archives.fields import Role
 from arb.data.archives.table import Column, Layout
-from connectors.bybit_frames import parse_bybit
-from connectors.lines import line_loop
+from arb.data.catalog.archived import ArchiveKind
+from connectors.bybit.parser import parse_bybit
+from connectors.parsing.lines import line_loop
 
 _PRICE = Column(Role.PRICE, ("price",))
 _SYMBOL = Column(Role.WORD, ("symbol",))

@@ -8,9 +8,9 @@ from functools import reduce
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from connectors.jit import compiled
-from connectors.lines import Decoded
-from connectors.types import MESSAGE_DTYPE
+from connectors.jit.compilation import compiled
+from connectors.model import MESSAGE_DTYPE
+from connectors.parsing.lines import Decoded
 
 _NONE = Decoded(np.zeros(0, event_dtype), np.zeros(0, MESSAGE_DTYPE))
 # Fields of the cursor, an int64 array: where both pieces and the output stand, and each stream's latest time.

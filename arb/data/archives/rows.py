@@ -1,7 +1,7 @@
-"""Records of archives to rows and messages, compiled: what `connectors.lines` makes of recorded frames.
+"""Records of archives to rows and messages, compiled: what `connectors.parsing.lines` makes of recorded frames.
 
 Without a time of receipt `local_ts` is when the venue sent the message, as far as it says so; the latency model adds
-the rest (`arb.data.convert`). Holds no state but the array that the caller passes from call to call.
+the rest (`arb.data.rows.convert`). Holds no state but the array that the caller passes from call to call.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from arb.data.archives.fields import BUY, SELL
-from connectors.frames import (
+from connectors.jit.compilation import compiled
+from connectors.model import Kind
+from connectors.parsing.scanner import (
     BBO_ASK,
     BBO_BID,
     CLEAR_ASK,
@@ -22,8 +24,6 @@ from connectors.frames import (
     TRADE_SELL,
     put_row,
 )
-from connectors.jit import compiled
-from connectors.types import Kind
 
 # Fields of the state, int64.
 _LAST_TIME, _LAST_ID, _IS_SNAPSHOT, _MESSAGES = 0, 1, 2, 3

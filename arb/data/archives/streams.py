@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from arb.data.archived import ArchiveFile, ArchiveKind, is_received
 from arb.data.archives.ahead import AHEAD, ahead
 from arb.data.archives.fields import RECORD_DTYPE
 from arb.data.archives.formats import LAYOUTS, TARDIS_EXCHANGES, bybit_archive_lines
@@ -33,11 +32,12 @@ from arb.data.archives.rows import (
 )
 from arb.data.archives.table import Table
 from arb.data.archives.text import read_buffers, read_text
-from arb.data.catalog import ArchiveDay
-from arb.data.raw import Progress
+from arb.data.catalog.archived import ArchiveFile, ArchiveKind, is_received
+from arb.data.catalog.days import ArchiveDay
+from arb.data.text.raw import Progress
 from arb.errors import ArbError, InputError
-from connectors.lines import Decoded, LineDecoder
-from connectors.types import MESSAGE_DTYPE, Kind, Rows, Venue
+from connectors.model import MESSAGE_DTYPE, Kind, Rows, Venue
+from connectors.parsing.lines import Decoded, LineDecoder
 
 #: A time farther outside of the file's day than this cannot be of it.
 OUTSIDE_NS_MAX = 3_600_000_000_000

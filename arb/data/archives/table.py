@@ -29,9 +29,9 @@ from arb.data.archives.fields import (
 )
 from arb.data.archives.text import LINE_BYTES_MAX, Text
 from arb.errors import InputError
-from connectors.frames import PADDING, find_last_newline, find_newline
-from connectors.payloads import decimal
-from connectors.types import Rows
+from connectors.model import Rows
+from connectors.parsing.json_fields import decimal
+from connectors.parsing.scanner import PADDING, find_last_newline, find_newline
 
 #: Records that are given at a time.
 _RECORDS_MAX = 1 << 14

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arb.data.archives.ahead import AHEAD, ahead
-from arb.data.inflate import ERRORS, crc32, raw_inflater
-from arb.data.raw import Progress, read_gzip, read_pieces
+from arb.data.text.inflate import ERRORS, crc32, raw_inflater
+from arb.data.text.raw import Progress, read_gzip, read_pieces
 from arb.errors import InputError
-from connectors.frames import PADDING
+from connectors.parsing.scanner import PADDING
 
 # Smaller than those of gzip: what unpacks a zip begins with little room, and doubles it for each piece anew.
 _PIECE_BYTES = 1 << 18

@@ -12,10 +12,10 @@ import numpy as np
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
 from numpy.typing import NDArray
 
-from arb.data.spells import LONGEST_KEPT, SpellFinder, keep_longest
-from connectors.book import BookSync, Checkpoint
-from connectors.jit import compiled
-from connectors.types import Kind, Messages, Rows, SequenceRule
+from arb.data.outages import LONGEST_KEPT, SpellFinder, keep_longest
+from connectors.book.sync import BookSync, Checkpoint
+from connectors.jit.compilation import compiled
+from connectors.model import Kind, Messages, Rows, SequenceRule
 
 #: More prices than this on one side and the touch is not looked at any more.
 LEVELS_MAX = 1 << 20

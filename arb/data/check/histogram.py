@@ -12,7 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 
 #: Bins for values of up to 47 bits: 39 hours in ns.
 LOG_BINS = 5_248

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from arb.data import spells
-from arb.data.catalog import Recording
+from arb.data import outages as spells
+from arb.data.catalog.days import Recording
 from arb.data.check import chain as chain_module
 from arb.data.check import streams as fields
 from arb.data.check.chain import Chain, ChainEnd
@@ -37,16 +37,16 @@ from arb.data.check.report import (
     WrongStampsReport,
 )
 from arb.data.check.streams import ALL, DAY_NS, FLOWING, StreamCounts
-from arb.data.grid import DayGrid, coarser_notes, off_grid_text
-from arb.data.raw import Progress, read_recording
-from arb.data.spells import LONGEST_KEPT
-from arb.data.spool import meter_of, needs_carry
+from arb.data.outages import LONGEST_KEPT
+from arb.data.rows.grid import DayGrid, coarser_notes, off_grid_text
+from arb.data.rows.spool import meter_of, needs_carry
+from arb.data.text.raw import Progress, read_recording
 from arb.errors import InputError
+from connectors.book.grid import Measured, size_text
 from connectors.errors import DecodeError
-from connectors.grid import Measured, size_text
-from connectors.leads import LeadFinder
-from connectors.lines import LineDecoder
-from connectors.types import Instrument, Kind, Venue
+from connectors.feed.leads import LeadFinder
+from connectors.model import Instrument, Kind, Venue
+from connectors.parsing.lines import LineDecoder
 
 #: No frame for longer than this is a hole, unless the instrument is so quiet that it is nothing unusual.
 HOLE_NS = 10_000_000_000
@@ -73,7 +73,7 @@ class Source(NamedTuple):
     venue: Venue
     recording: Recording
     instrument: Instrument | None = None
-    #: See `arb.data.convert.Feed`.
+    #: See `arb.data.rows.convert.Feed`.
     grid_section: str = ""
     is_grid_stated: bool = False
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from connectors.frames import PADDING, find_newline, load_8_bytes
-from connectors.jit import compiled
-from connectors.lines import FRAME_OFFSET
+from connectors.jit.compilation import compiled
+from connectors.parsing.lines import FRAME_OFFSET
+from connectors.parsing.scanner import PADDING, find_newline, load_8_bytes
 
 #: Frames that are remembered: about the last million; a newer one takes the place of an older of the same slot.
 SLOTS = 1 << 20

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from arb.data.check.histogram import DELAY_BINS, LOG_BINS, delay_bin, log_bin
 from arb.data.check.repeats import SLOTS
-from arb.data.spells import LONGEST_KEPT, keep_longest
-from connectors.jit import compiled
-from connectors.offset import AGREE_NS
-from connectors.types import Kind, Messages, Rows
+from arb.data.outages import LONGEST_KEPT, keep_longest
+from connectors.feed.clock_offset import AGREE_NS
+from connectors.jit.compilation import compiled
+from connectors.model import Kind, Messages, Rows
 
 #: Row of the totals over all market data; the rows before it are those of `Kind`.
 ALL = len(Kind)

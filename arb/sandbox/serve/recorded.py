@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from arb.data.catalog import Recording, find_recordings
-from arb.data.raw import read_recording
+from arb.data.catalog.days import Recording, find_recordings
+from arb.data.text.raw import read_recording
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape, combined, key_of

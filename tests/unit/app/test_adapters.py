@@ -9,11 +9,11 @@ import pytest
 from support.live_sandbox import demo_config
 from support.paths import ROOT
 
-from arb.app.legs import load_adapter
-from arb.app.run_files import adapters_of
+from arb.commands.legs import load_adapter
+from arb.commands.run_files import adapters_of
 from arb.config import Config
 from arb.errors import ConfigError
-from arb.run.code import code_of
+from arb.strategies.source_code import code_of
 
 
 def config_with(folder: Path, adapter: str) -> Config:

@@ -7,7 +7,7 @@ from typing import Any
 
 from support.recording_files import make_leg
 
-from arb.app.run_files import clamp_notes
+from arb.commands.run_files import clamp_notes
 
 
 def conversion(*clamped: int, rows: int = 10_000) -> Any:

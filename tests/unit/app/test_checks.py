@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
-from arb.app import checks
-from arb.app.checks import Check, Level, compiled_check, disk_check, files_check, listing_checks, plain, worst
-from arb.app.venue_checks import clock_check
+from arb.commands import checks
+from arb.commands.checks import (
+    Check,
+    Level,
+    compiled_check,
+    disk_check,
+    files_check,
+    listing_checks,
+    plain,
+    worst,
+)
+from arb.commands.venue_checks import clock_check
 from arb.config.venue_schema import Symbol
-from connectors.types import Listing
+from connectors.model import Listing
 
 MS = 1_000_000
 SYMBOL = Symbol(tick_size="0.10", lot_size="0.001", min_notional=5.0)

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from hftbacktest.types import event_dtype
 
-from arb.app.dryrun import paced
-from arb.app.dryrun_live import slow_answer_notes
-from arb.app.run_setup import outcome_of
-from arb.bot.world import ANSWER, NEVER
+from arb.commands.dryrun import paced
+from arb.commands.dryrun_live import slow_answer_notes
+from arb.commands.run_setup import outcome_of
 from arb.config import load, write_templates
-from arb.dryrun.latencies import FeedLags, feed_latencies, order_latencies
-from arb.dryrun.watchdog import Watchdog
+from arb.engine.world import ANSWER, NEVER
 from arb.errors import ExitCode
+from arb.runtime.latencies import FeedLags, feed_latencies, order_latencies
+from arb.runtime.watchdog import Watchdog
 
 S = 1_000_000_000
 

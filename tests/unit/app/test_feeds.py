@@ -17,15 +17,15 @@ from support.sim_time import S, SimTimers
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from arb.app.feeds import endpoints_of, open_feed, venue_transport
+from arb.commands.feeds import endpoints_of, open_feed, venue_transport
 from arb.config import load
 from arb.config.templates import write_templates
 from arb.errors import ConfigError, InputError
-from connectors.feed import Feed
-from connectors.feed_state import FeedStatus
-from connectors.rest import HttpRest
-from connectors.sockets import AsyncioTimers, new_event_loop, transport_of
-from connectors.types import Instrument, RestRequest, Stream
+from connectors.feed.feed import Feed
+from connectors.feed.status import FeedStatus
+from connectors.model import Instrument, RestRequest, Stream
+from connectors.net.rest import HttpRest
+from connectors.net.sockets import AsyncioTimers, new_event_loop, transport_of
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_transport_that_is_not_installed_is_one_line(
     main_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
-    monkeypatch.delitem(sys.modules, "connectors.picows_socket", raising=False)
+    monkeypatch.delitem(sys.modules, "connectors.net.picows_socket", raising=False)
     leg = load(main_file).legs[0]
     with pytest.raises(InputError, match=r"binance\.toml: \[connection\] transport: picows: .* pip install"):
         venue_transport(leg.venue)

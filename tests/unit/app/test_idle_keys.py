@@ -9,8 +9,8 @@ from support.configured import configured, trade
 from support.fake_bot import Touch
 from support.recording_files import clean_imports
 
-from arb.app.idle_keys import EFFECTS, World, idle_notes
-from arb.app.run_setup import setup_of
+from arb.commands.idle_keys import EFFECTS, World, idle_notes
+from arb.commands.run_setup import setup_of
 from arb.config import load, write_templates
 from arb.config.schema import MainFile
 from arb.config.strict import known_keys

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from arb.app.record import record
-from arb.app.wanted import wanted_of
-from arb.cli.lines import load_config
+from arb.cli.options import load_config
+from arb.commands.record import record
+from arb.commands.selection import wanted_of
 from arb.config.templates import write_templates
 from arb.errors import ArbError, ConfigError, InputError
 
@@ -100,7 +100,7 @@ def test_the_recorder_is_opened_as_the_file_says(tmp_path: Path, monkeypatch: py
         opened.append({"directory": directory, **options})
         raise InputError("no more of it is needed")
 
-    monkeypatch.setattr("arb.app.record.Recorder", refuse)
+    monkeypatch.setattr("arb.commands.record.Recorder", refuse)
     write_templates(tmp_path)
     path = tmp_path / "arbitrage.toml"
     settings = [

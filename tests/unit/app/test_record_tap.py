@@ -16,15 +16,15 @@ from support.sim_time import S, SimTimers
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from arb.app.record_tap import Origins, RecorderTap
-from arb.data.raw import read_pieces
-from arb.data.recorder.recorder import Recorder
+from arb.data.recordings.recorder import Recorder
+from arb.data.text.raw import read_pieces
 from arb.errors import ArbError, InputError, InvariantError
-from connectors.feed import Feed
-from connectors.feed_state import FeedStatus
-from connectors.feed_words import Endpoints
-from connectors.transport import Event, EventKind
-from connectors.types import Instrument
+from arb.runtime.record_tap import Origins, RecorderTap
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints
+from connectors.feed.status import FeedStatus
+from connectors.model import Instrument
+from connectors.net.interfaces import Event, EventKind
 
 SYMBOLS = ("AAAUSDT", "BBBUSDT")
 NOON_NS = 1_723_118_400_000_000_000

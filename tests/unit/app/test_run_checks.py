@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from support.recording_files import clean_imports
 
-from arb.app.run_checks import fit_notes
-from arb.app.run_setup import Setup, setup_of
+from arb.commands.run_checks import fit_notes
+from arb.commands.run_setup import Setup, setup_of
 from arb.config import Config, load, write_templates
 from arb.config.assets import Assets, assets_of, difference
 from arb.errors import ConfigError

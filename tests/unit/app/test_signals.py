@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from arb.app.signals import signals_call, signals_wake, sigterm_as_ctrl_c
-from connectors.sockets import new_event_loop
+from arb.runtime.signals import signals_call, signals_wake, sigterm_as_ctrl_c
+from connectors.net.sockets import new_event_loop
 
 BOTH = (signal.SIGINT, signal.SIGTERM)
 #: A loop that sleeps longer than this has missed a signal; nothing is waited for where it has not.

@@ -10,7 +10,7 @@ import pytest
 from support.archive_downloads import LINEAR, USDM, Place
 from support.archive_server import ArchiveServer
 
-from arb.archive.choice import RemoteFile
+from arb.data.download.choice import RemoteFile
 
 KEYED = date(2024, 1, 2)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from arb.archive.choice import ArchiveLeg, Archives, Choice, choose
-from arb.archive.command import download_command
-from arb.archive.markets import SOURCES, all_series, free_days_around
-from arb.archive.plan import FileState, Plan, size_text
-from arb.data.archived import ArchiveKind, archive_file, archive_path
+from arb.data.catalog.archived import ArchiveKind, archive_file, archive_path
+from arb.data.catalog.command import download_command
+from arb.data.download.choice import ArchiveLeg, Archives, Choice, choose
+from arb.data.download.markets import SOURCES, all_series, free_days_around
+from arb.data.download.plan import FileState, Plan, size_text
 from arb.errors import InputError
 
 SERIES = all_series(date(2023, 5, 1), date(2025, 5, 1))

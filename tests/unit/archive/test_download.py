@@ -16,8 +16,8 @@ import pytest
 from support.archive_downloads import BYBIT_SPOT, LINEAR, SPOT, USDM, Place, fetched, plan_of, refusal, zipped
 from support.archive_server import ArchiveServer, Fault
 
-from arb.archive.choice import RemoteFile
-from arb.archive.part import Part, PartWriter
+from arb.data.download.choice import RemoteFile
+from arb.data.download.part import Part, PartWriter
 
 FREE = date(2024, 1, 1)
 KEYED = date(2024, 1, 2)
@@ -380,7 +380,7 @@ def test_ctrl_c_during_a_proof_ends_the_proof(
         os.kill(os.getpid(), signal.SIGINT)
         told.append(stop.wait(30.0))
 
-    monkeypatch.setattr("arb.archive.fetch.prove", prove)
+    monkeypatch.setattr("arb.data.download.fetch.prove", prove)
     with pytest.raises(KeyboardInterrupt):
         place.carry_out(plan)
     assert told == [True]
@@ -397,7 +397,7 @@ def test_what_came_whole_of_a_file_that_changed_since_is_thrown_away(
     def killed(path: Path, name: str, sha256: str | None, stop: threading.Event) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("arb.archive.fetch.prove", killed)
+    monkeypatch.setattr("arb.data.download.fetch.prove", killed)
     with pytest.raises(KeyboardInterrupt):
         place.carry_out(plan_of(place, book))
     monkeypatch.undo()

@@ -9,7 +9,7 @@ import pytest
 from support.archive_downloads import LINEAR, USDM, Place, gz, zipped
 from support.archive_server import Fault
 
-from arb.archive.choice import RemoteFile
+from arb.data.download.choice import RemoteFile
 from arb.errors import InputError
 
 DAY = date(2024, 1, 2)

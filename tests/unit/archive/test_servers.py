@@ -11,8 +11,8 @@ import pytest
 from support.archive_downloads import LINEAR, SPOT, Place, fetched, gz, plan_of, refusal
 from support.archive_server import ArchiveServer, Fault
 
-from arb.archive.choice import RemoteFile
-from arb.archive.client import FILE_ATTEMPTS_MAX, SMALL_ATTEMPTS_MAX
+from arb.data.download.choice import RemoteFile
+from arb.data.download.client import FILE_ATTEMPTS_MAX, SMALL_ATTEMPTS_MAX
 
 FREE = date(2024, 1, 1)
 KEYED = date(2024, 1, 2)

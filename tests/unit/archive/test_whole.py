@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.archive.whole import DamagedError, checksum_of, looks_whole, prove, refuse_other_content
+from arb.data.download.whole import DamagedError, checksum_of, looks_whole, prove, refuse_other_content
 
 GO_ON = threading.Event()
 HASH = hashlib.sha256(b"x").hexdigest()

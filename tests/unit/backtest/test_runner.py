@@ -18,7 +18,7 @@ from arb.backtest.assets import LegData, backtest_bot
 from arb.backtest.runner import Ended, compile_for, run
 from arb.bot.bot import Bot
 from arb.errors import ExitCode, InputError, StrategyError
-from arb.run.strategy import LoadedStrategy, load_strategy
+from arb.strategies.loader import LoadedStrategy, load_strategy
 
 pytestmark = pytest.mark.slow
 

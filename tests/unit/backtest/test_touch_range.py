@@ -23,8 +23,8 @@ from support.recording_files import make_leg
 
 from arb.backtest import touch_range as module
 from arb.backtest.assets import LegData, backtest_bot, make_asset
+from arb.backtest.bot import hashmap_bot
 from arb.backtest.touch_range import touch_range
-from arb.bot.backtest import hashmap_bot
 from arb.bot.bot import Bot
 from arb.bot.cache import bot_compiled
 
@@ -121,7 +121,7 @@ def test_a_touch_never_leaves_it(rows: list[Row]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(rows_anywhere)
 def test_the_bot_shows_the_touch_of_the_hash_book_whatever_the_rows(rows: list[Row]) -> None:
-    # Less than half a lot is no level, but stays in the vector book; product rows make it a deletion (connectors.fuse).
+    # Less than half a lot is no level, but stays in the vector book; product rows make it a deletion (connectors.book.fused).
     data = events([(ev, at, 0.0 if qty < LOT / 2 else qty) for ev, at, qty in rows])
     seen = followed(backtest_bot([LegData(LEG, [data])], None, keep_trades=False), len(data))
     known = touches(data)

@@ -20,8 +20,8 @@ from hftbacktest.types import (
     event_dtype,
 )
 
+from arb.backtest.bot import hashmap_bot
 from arb.bot import codes
-from arb.bot.backtest import hashmap_bot
 from arb.bot.bot import Bot
 from arb.bot.cache import bot_compiled
 

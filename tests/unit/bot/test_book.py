@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.blocks import free
 
-from arb.bot.blocks import Blocks
-from arb.bot.book import (
+from arb.engine.blocks import Blocks
+from arb.engine.book import (
     NO_ASK,
     NO_BID,
     book_at,
@@ -24,7 +24,7 @@ from arb.bot.book import (
     update_ask,
     update_bid,
 )
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 
 TICK, LOT = 0.5, 0.25
 

@@ -13,13 +13,14 @@ import pytest
 from hftbacktest.order import BUY, FILLED, GTC, GTX, IOC, LIMIT
 from hftbacktest.types import ALL_ASSETS
 
-from arb.bot import backtest, codes
-from arb.bot.backtest import HASHMAP, MissingSymbolError, engine_addresses, hashmap_bot, roivec_bot
+from arb.backtest import bot as backtest
+from arb.backtest.bot import HASHMAP, MissingSymbolError, engine_addresses, hashmap_bot, roivec_bot
+from arb.bot import codes
 from arb.bot.bot import Bot
 from arb.bot.cache import bot_callback, bot_compiled
-from arb.bot.handle import callback_signature
-from arb.bot.slots import SLOTS
-from arb.bot.strategies import compile_strategy
+from arb.bot.compilation import compile_strategy
+from arb.bot.function_table import SLOTS
+from arb.bot.numba_types import callback_signature
 from arb.bot.stubs import empty_addresses
 from arb.risk.limits import AssetLimits, Limits
 

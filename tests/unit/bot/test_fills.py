@@ -9,7 +9,7 @@ import pytest
 from hftbacktest.order import BUY, GTC, GTX, IOC, LIMIT, SELL
 from hftbacktest.types import ALL_ASSETS
 
-from arb.bot.backtest import hashmap_bot, roivec_bot
+from arb.backtest.bot import hashmap_bot, roivec_bot
 
 MS = 1_000_000
 MAKERS = {"hashmap": hashmap_bot, "roi": roivec_bot}

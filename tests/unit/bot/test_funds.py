@@ -9,10 +9,10 @@ import pytest
 from hftbacktest.order import BUY, GTC, IOC, LIMIT, MARKET, SELL
 from hftbacktest.types import ALL_ASSETS
 
+from arb.backtest.bot import hashmap_bot, roivec_bot
 from arb.bot import codes
-from arb.bot.backtest import hashmap_bot, roivec_bot
 from arb.bot.cache import bot_compiled
-from arb.bot.strategies import compile_strategy
+from arb.bot.compilation import compile_strategy
 from arb.risk.funds import CHANGES_MAX, AssetFunds
 from arb.risk.limits import FUNDS, AssetLimits, Limits
 

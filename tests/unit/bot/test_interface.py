@@ -30,10 +30,10 @@ from support.paths import RECORDINGS, ROOT, needs_recordings
 from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.bot import Bot
 from arb.bot.codes import INVALID_ORDER_REQUEST, OK
+from arb.bot.compilation import compile_strategy
 from arb.bot.reference import GROUPS, members
-from arb.bot.strategies import compile_strategy
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.replay import replay
+from arb.runtime.replay import replay
+from arb.simulation.bot import DryRunBot, SimulatedLeg
 
 pytestmark = pytest.mark.slow
 

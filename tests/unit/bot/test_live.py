@@ -12,20 +12,21 @@ from hftbacktest.order import EXPIRED, GTC, GTX, LIMIT, MARKET
 from parity.worlds import dry_run, hashmap_backtest
 from support.dry_market import START_NS, dry_legs, leg
 
-from arb.bot import codes, live_slots
+from arb.bot import codes
 from arb.bot.cache import bot_compiled
-from arb.bot.live import LiveAsset, LiveBot, LiveWorld
-from arb.bot.live_slots import live_addresses
-from arb.bot.slots import SLOTS
-from arb.bot.strategies import compile_strategy
+from arb.bot.compilation import compile_strategy
+from arb.bot.function_table import SLOTS
 from arb.bot.stubs import empty_addresses
-from arb.bot.world import NEVER
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.replay import replay
-from arb.dryrun.strand import Strand
+from arb.engine import functions as live_slots
+from arb.engine.functions import live_addresses
+from arb.engine.live import LiveAsset, LiveBot, LiveWorld
+from arb.engine.world import NEVER
 from arb.risk.limits import AssetLimits, Limits
-from arb.sim import timeline
-from arb.sim.timeline import advance_address
+from arb.runtime.replay import replay
+from arb.runtime.strategy_task import Strand
+from arb.simulation import timeline
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.timeline import advance_address
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from arb.bot.memory import record_address, record_view
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 
 OLD = np.dtype([("a", "i8"), ("b", "f8")])
 NEW = np.dtype([("a", "i8"), ("between", "i8"), ("b", "f8")])

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.blocks import free
 
-from arb.bot.blocks import Blocks
-from arb.bot.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
-from arb.bot.order_table import (
+from arb.engine.blocks import Blocks
+from arb.engine.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
+from arb.engine.order_table import (
     ORDER,
     append,
     first_time,
@@ -25,7 +25,7 @@ from arb.bot.order_table import (
     row_of,
     rows_of,
 )
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 
 KEYS = st.one_of(st.integers(-40, 40), st.integers(-(2**63), 2**63 - 1))
 

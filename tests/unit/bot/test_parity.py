@@ -11,8 +11,8 @@ from hftbacktest.order import FILLED, GTC, LIMIT, MARKET, NONE
 from hftbacktest.types import ALL_ASSETS, SELL_EVENT, TRADE_EVENT
 from numba import njit
 
-from arb.bot.backtest import hashmap_bot, roivec_bot
-from arb.bot.strategies import compile_strategy
+from arb.backtest.bot import hashmap_bot, roivec_bot
+from arb.bot.compilation import compile_strategy
 
 pytestmark = pytest.mark.slow
 

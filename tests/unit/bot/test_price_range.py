@@ -22,20 +22,20 @@ from numba import njit, types
 from parity.worlds import DISORDER_NS
 from support.dry_market import dry_legs, leg, received_rows
 
-from arb.app.legs import leg_of
 from arb.backtest.assets import LegData, array_ranges, backtest_bot, backtest_bot_for, make_asset
 from arb.bot.bot import Bot
-from arb.bot.handle import bot_type
-from arb.bot.price_range import PriceRange, RangeFinder
-from arb.bot.strategies import compile_strategy
+from arb.bot.compilation import compile_strategy
+from arb.bot.numba_types import bot_type
 from arb.bot.uses import Uses, uses_of
+from arb.commands.legs import leg_of
 from arb.config import load, write_templates
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.live import LiveDriver
-from arb.dryrun.replay import replay
-from arb.dryrun.strand import Strand
-from arb.dryrun.watermark import VenueOrder
+from arb.engine.price_range import PriceRange, RangeFinder
 from arb.errors import ConfigError, InputError
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.replay import replay
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.watermark import VenueOrder
 
 ARRAYS = Uses(arrays=True)
 BID, ASK = DEPTH_EVENT | BUY_EVENT, DEPTH_EVENT | SELL_EVENT

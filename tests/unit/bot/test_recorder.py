@@ -13,10 +13,10 @@ from hftbacktest import Recorder as TheirRecorder
 from hftbacktest.types import record_dtype
 from numba import njit
 
-from arb.bot.backtest import hashmap_bot
+from arb.backtest.bot import hashmap_bot
+from arb.bot.compilation import compile_strategy
 from arb.bot.log import GrowingLog
 from arb.bot.recorder import DECISION, Recorder
-from arb.bot.strategies import compile_strategy
 
 
 def session(bot, recorder, steps):

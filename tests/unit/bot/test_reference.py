@@ -8,7 +8,8 @@ import pytest
 from numba.core.registry import cpu_target
 
 import arb.bot.methods
-from arb.bot import handle, orders, reference
+from arb.bot import numba_types as handle
+from arb.bot import orders, reference
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "bot-interface.md"
 

@@ -9,9 +9,9 @@ import pytest
 from hftbacktest.order import BUY, GTC, LIMIT, MARKET, SELL
 from hftbacktest.types import ALL_ASSETS
 
+from arb.backtest.bot import hashmap_bot, roivec_bot
 from arb.bot import codes
-from arb.bot.backtest import hashmap_bot, roivec_bot
-from arb.bot.strategies import compile_strategy
+from arb.bot.compilation import compile_strategy
 from arb.risk.limits import AssetLimits, Limits
 
 MS = 1_000_000

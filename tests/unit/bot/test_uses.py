@@ -14,14 +14,14 @@ from support.recording_files import clean_imports, make_leg
 
 from arb.backtest.assets import LegData, backtest_bot
 from arb.backtest.runner import compile_ahead, run
-from arb.bot.handle import bot_type
+from arb.bot.compilation import compile_strategy
+from arb.bot.numba_types import bot_type
 from arb.bot.recorder import Recorder
-from arb.bot.strategies import compile_strategy
 from arb.bot.uses import Uses, uses_of
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.replay import replay
-from arb.run.arguments import Arguments
-from arb.run.strategy import LoadedStrategy, load_strategy
+from arb.runtime.replay import replay
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.strategies.arguments import Arguments
+from arb.strategies.loader import LoadedStrategy, load_strategy
 
 pytestmark = pytest.mark.slow
 
@@ -130,5 +130,5 @@ def test_a_field_of_that_name_in_something_else_is_no_use(load: Loader) -> None:
 
 
 def test_the_built_in_strategy_asks_for_nothing_special() -> None:
-    strategy = load_strategy("arb.strategy.spread:run")
+    strategy = load_strategy("arb.strategies.spread.strategy:run")
     assert compile_ahead(strategy, Arguments(strategy, {}, {}), Recorder(2)).uses == Uses()

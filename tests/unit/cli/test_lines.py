@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from arb.cli import cli
-from arb.cli.lines import CommandGroup, Day, Duration, ReadingProgress, Span
+from arb.cli.options import CommandGroup, Day, Duration, ReadingProgress, Span
 from arb.errors import ConfigError, ExitCode, InputError, InvariantError, StrategyError
 from connectors.errors import ConnectorError
 

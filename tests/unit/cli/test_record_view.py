@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from arb.app.record import Ending, Line, Progress
 from arb.cli.record_view import (
     JsonView,
     LineView,
@@ -19,9 +18,10 @@ from arb.cli.record_view import (
     size_text,
     status_line,
 )
-from arb.data.recorder.recorder import RecorderState
-from connectors.feed_state import FeedStatus, InstrumentState, StreamState
-from connectors.types import Stream
+from arb.commands.record import Ending, Line, Progress
+from arb.data.recordings.recorder import RecorderState
+from connectors.feed.status import FeedStatus, InstrumentState, StreamState
+from connectors.model import Stream
 
 NOON_NS = 1_723_118_400_000_000_000
 

@@ -35,7 +35,7 @@ def test_templates_load_with_the_documented_defaults(folder: Path) -> None:
     assert loaded.strategy.max_position_size == 1.0
     assert loaded.strategy.rebalance_threshold == 0.1
     assert loaded.strategy.basis_halflife_s == 0
-    assert loaded.strategy.function == "arb.strategy.spread:run"
+    assert loaded.strategy.function == "arb.strategies.spread.strategy:run"
     assert loaded.strategy.params == {}
     assert (loaded.risk.max_drawdown, loaded.risk.stop_loss_bps, loaded.risk.position_limit) == (0.05, 50, 10)
     assert (loaded.risk.max_order_qty, loaded.risk.max_order_notional) == (None, None)

@@ -14,8 +14,8 @@ from support.strategies import FRAMES, SYMBOLS
 from support.venues import VENUES
 
 from connectors.errors import DecodeError
-from connectors.frames import padded, read_decimal, read_int
-from connectors.payloads import decimal
+from connectors.parsing.json_fields import decimal
+from connectors.parsing.scanner import padded, read_decimal, read_int
 
 PARSERS = {name: FrameParser(venue, SYMBOLS) for name, venue in VENUES.items()}
 FEW = settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

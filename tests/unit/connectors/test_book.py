@@ -12,12 +12,12 @@ from support.books import PlainBook
 from support.streams import Event, History, decoded
 from support.venues import VENUES
 
-from connectors import book
-from connectors.book import BookSync, Checkpoint
-from connectors.book_rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
-from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
-from connectors.sequence import Status
-from connectors.types import Kind, Rows, SequenceRule
+from connectors.book import sync as book
+from connectors.book.rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book.sequence import Status
+from connectors.book.sync import BookSync, Checkpoint
+from connectors.model import Kind, Rows, SequenceRule
+from connectors.parsing.scanner import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
 
 RULES = list(SequenceRule)
 BINANCE = [SequenceRule.SPAN, SequenceRule.PREVIOUS]

@@ -12,11 +12,11 @@ from support.sim_time import EPOCH_NS, MS
 from support.streams import Event, History, decoded
 from support.venues import VENUES
 
-from connectors.book import BookSync
-from connectors.frames import BBO_ASK, BBO_BID, SNAPSHOT_ASK, SNAPSHOT_BID
-from connectors.lines import LineDecoder
-from connectors.sequence import OTHERS_RUN_MAX, Status
-from connectors.types import Kind, Messages, Rows, SequenceRule
+from connectors.book.sequence import OTHERS_RUN_MAX, Status
+from connectors.book.sync import BookSync
+from connectors.model import Kind, Messages, Rows, SequenceRule
+from connectors.parsing.lines import LineDecoder
+from connectors.parsing.scanner import BBO_ASK, BBO_BID, SNAPSHOT_ASK, SNAPSHOT_BID
 
 
 def two_depths(seed: int) -> tuple[History, History]:

@@ -6,8 +6,8 @@ import pytest
 from support.chaos import FAULTS, LASTING_FAULTS, READ_NS, REST_FAULTS, SIM_VENUES, Chaos, LieError
 from support.sim_time import S
 
-from connectors.feed_state import FeedStatus
-from connectors.transport import EventKind
+from connectors.feed.status import FeedStatus
+from connectors.net.interfaces import EventKind
 
 
 @pytest.mark.slow

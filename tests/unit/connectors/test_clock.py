@@ -10,9 +10,10 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.book_rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
-from connectors.clock import RowClock, largest_lead
-from connectors.frames import (
+from connectors.book.rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book.timestamps import RowClock, largest_lead
+from connectors.model import Rows
+from connectors.parsing.scanner import (
     BBO_ASK,
     BBO_BID,
     CLEAR_BID,
@@ -22,7 +23,6 @@ from connectors.frames import (
     TRADE_BUY,
     TRADE_SELL,
 )
-from connectors.types import Rows
 
 BOOK = (DELTA_BID, DELTA_ASK, CLEAR_BID, SNAPSHOT_ASK)
 BBO = (BBO_BID, BBO_ASK)

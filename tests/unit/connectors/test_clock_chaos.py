@@ -7,8 +7,8 @@ from support.chaos import LieError
 from support.clock_chaos import ClockChaos
 from support.sim_time import MS, S
 
-from connectors.feed_state import FeedStatus
-from connectors.transport import EventKind
+from connectors.feed.status import FeedStatus
+from connectors.net.interfaces import EventKind
 
 
 @pytest.mark.slow

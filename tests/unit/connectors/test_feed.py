@@ -16,11 +16,11 @@ from support.venues import VENUES
 
 from connectors.bybit import BybitSpot
 from connectors.errors import InstrumentError
-from connectors.feed import Feed
-from connectors.feed_state import FeedStatus
-from connectors.feed_words import Endpoints, FeedTimes
-from connectors.transport import EventKind
-from connectors.types import Instrument, Stream, Venue
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.status import FeedStatus
+from connectors.model import Instrument, Stream, Venue
+from connectors.net.interfaces import EventKind
 
 
 class Scene:

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from support.books import PlainBook
 from support.fuse_reference import apply, reference_touches, touch_of
 
-from connectors.frames import (
+from connectors.book.fused import FuseArguments, FusedBook
+from connectors.model import Rows
+from connectors.parsing.scanner import (
     BBO_ASK,
     BBO_BID,
     CLEAR_BID,
@@ -21,8 +23,6 @@ from connectors.frames import (
     SNAPSHOT_BID,
     TRADE_BUY,
 )
-from connectors.fuse import FuseArguments, FusedBook
-from connectors.types import Rows
 
 TICK, LOT = 0.5, 0.1
 QUICK = settings(max_examples=300, deadline=None, derandomize=True)

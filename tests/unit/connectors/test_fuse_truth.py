@@ -14,8 +14,10 @@ from support.books import BUY, PlainBook
 from support.fuse_reference import Ticks, reference_touches
 from support.two_streams import LOT, TICK, Followed, Market
 
-from connectors.book_rows import COVERS_BBO
-from connectors.frames import (
+from connectors.book.fused import FusedBook
+from connectors.book.rows import COVERS_BBO
+from connectors.model import Kind, Rows, SequenceRule
+from connectors.parsing.scanner import (
     BBO_ASK,
     BBO_BID,
     CLEAR_ASK,
@@ -25,8 +27,6 @@ from connectors.frames import (
     SNAPSHOT_ASK,
     SNAPSHOT_BID,
 )
-from connectors.fuse import FusedBook
-from connectors.types import Kind, Rows, SequenceRule
 
 RULES = list(SequenceRule)
 CHANCES = st.integers(0, 2**32).map(random.Random)

@@ -12,8 +12,15 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.grid import GridMeter, Measured, follow_on_grid, is_coarser, is_multiple, off_quantities_max
-from connectors.types import Rows
+from connectors.book.grid import (
+    GridMeter,
+    Measured,
+    follow_on_grid,
+    is_coarser,
+    is_multiple,
+    off_quantities_max,
+)
+from connectors.model import Rows
 
 
 def rows_of(prices: Sequence[str], quantities: Sequence[str] | None = None) -> Rows:

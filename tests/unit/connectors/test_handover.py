@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.venues import VENUES
 
-from connectors.handover import HELD_MAX, Handover
+from connectors.net.handover import HELD_MAX, Handover
 
 SPOT, LINEAR = VENUES["binance_spot"], VENUES["bybit_linear"]
 

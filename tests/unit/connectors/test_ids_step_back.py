@@ -9,10 +9,10 @@ import pytest
 from support.books import PlainBook
 from support.streams import Event, History, decoded
 
-from connectors.book import BookSync
-from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
-from connectors.sequence import AHEAD_NS_MAX, BEHIND_NS_MAX, OLD_RUN_MAX, Status
-from connectors.types import Kind, Rows, SequenceRule
+from connectors.book.sequence import AHEAD_NS_MAX, BEHIND_NS_MAX, OLD_RUN_MAX, Status
+from connectors.book.sync import BookSync
+from connectors.model import Kind, Rows, SequenceRule
+from connectors.parsing.scanner import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID
 
 RULES = list(SequenceRule)
 BINANCE = [SequenceRule.SPAN, SequenceRule.PREVIOUS]

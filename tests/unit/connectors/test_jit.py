@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from numba import njit
 
-from connectors import jit
+from connectors.jit import compilation as jit
 
 ROOT = Path(__file__).parents[3]
 
 USER = """
 import numpy as np
 from numba import njit
-from connectors.jit import compiled
+from connectors.jit.compilation import compiled
 import helper
 from helper import double
 
@@ -62,7 +62,7 @@ def deepest(x):
 MAIN = """
 import sys
 from pathlib import Path
-from connectors.jit import compiled, set_cache_folder
+from connectors.jit.compilation import compiled, set_cache_folder
 set_cache_folder(Path(sys.argv[1]))
 import user
 flags = eval(sys.argv[2])
@@ -222,7 +222,7 @@ def test_a_script_and_a_module_of_a_made_up_name_are_cached(project: Path) -> No
     script = """
 import importlib.util, sys
 from pathlib import Path
-from connectors.jit import compiled, set_cache_folder
+from connectors.jit.compilation import compiled, set_cache_folder
 set_cache_folder(Path(sys.argv[1]))
 spec = importlib.util.spec_from_file_location("made_up_name", Path(__file__).with_name("user.py"))
 module = importlib.util.module_from_spec(spec)
@@ -250,7 +250,7 @@ def test_a_callback_is_cached(project: Path) -> None:
 import sys
 from pathlib import Path
 from numba import types
-from connectors.jit import compiled_callback, set_cache_folder
+from connectors.jit.compilation import compiled_callback, set_cache_folder
 set_cache_folder(Path(sys.argv[1]))
 @compiled_callback(types.int64(types.int64))
 def twice(x):

@@ -8,13 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.lag import (
-    Histogram,
-    Rate,
-    _upper,
-    bucket_of,
-    clock_sample,
-)
+from connectors.feed.lags import Histogram, Rate, _upper, bucket_of, clock_sample
 
 S = 1_000_000_000
 T0 = 1_704_067_200 * S

@@ -8,8 +8,8 @@ from hftbacktest.types import event_dtype
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.leads import CONFIRMING_MESSAGES, LeadFinder, WrongStamps
-from connectors.types import MESSAGE_DTYPE, Kind
+from connectors.feed.leads import CONFIRMING_MESSAGES, LeadFinder, WrongStamps
+from connectors.model import MESSAGE_DTYPE, Kind
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.backoff import Backoff, Pace
-from connectors.limiter import Limiter
+from connectors.net.backoff import Backoff, Pace
+from connectors.net.rate_limit import Limiter
 
 
 @given(

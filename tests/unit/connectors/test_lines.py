@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.venues import VENUES
 
-from connectors import lines
 from connectors.errors import DecodeError
-from connectors.lines import LineDecoder
-from connectors.types import Kind
+from connectors.model import Kind
+from connectors.parsing import lines
+from connectors.parsing.lines import LineDecoder
 
 USDM = VENUES["binance_usdm"]
 T0 = 1_723_161_256_000_000_000

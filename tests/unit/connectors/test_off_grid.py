@@ -9,10 +9,10 @@ import pytest
 from support.chaos import SIM_VENUES, Chaos
 from support.sim_time import S
 
-from connectors.feed_state import FeedStatus
-from connectors.pipeline import Outcome, Pipeline
-from connectors.transport import EventKind
-from connectors.types import Instrument, Kind
+from connectors.feed.pipeline import Outcome, Pipeline
+from connectors.feed.status import FeedStatus
+from connectors.model import Instrument, Kind
+from connectors.net.interfaces import EventKind
 
 VENUES = sorted(SIM_VENUES)
 

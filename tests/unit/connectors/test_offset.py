@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.sim_time import SimTimers
 
-from connectors.lag import ClockSample
-from connectors.offset import (
+from connectors.feed.clock_offset import (
     AGREE_NS,
     BIN_NS,
     LEAD_NS_MAX,
@@ -21,6 +20,7 @@ from connectors.offset import (
     OffsetEstimator,
     VenueLead,
 )
+from connectors.feed.lags import ClockSample
 
 S = 1_000_000_000
 MS = 1_000_000

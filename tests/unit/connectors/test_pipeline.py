@@ -14,13 +14,13 @@ from support.sim_market import LOT, TICK, SimMarket
 from support.sim_time import EPOCH_NS, MS, S
 from support.venues import VENUES
 
-from connectors.book import BookSync
-from connectors.clock import RowClock
+from connectors.book.fused import FusedBook
+from connectors.book.sync import BookSync
+from connectors.book.timestamps import RowClock
 from connectors.errors import DecodeError
-from connectors.fuse import FusedBook
-from connectors.lines import LineDecoder
-from connectors.pipeline import FRAME_BYTES_MAX, FrameDecoder, Outcome, Pipeline
-from connectors.types import Instrument, Kind
+from connectors.feed.pipeline import FRAME_BYTES_MAX, FrameDecoder, Outcome, Pipeline
+from connectors.model import Instrument, Kind
+from connectors.parsing.lines import LineDecoder
 
 
 def pipeline_of(venue: str) -> Pipeline:

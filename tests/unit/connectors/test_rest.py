@@ -9,11 +9,11 @@ from contextlib import suppress
 import pytest
 from support.sim_time import S, SimTimers
 
-from connectors.limiter import Limiter
-from connectors.rest import HttpRest
-from connectors.snapshots import BLOCKED_NS, FAILURES_NS, Snapshots
-from connectors.transport import EventKind, RestAnswer
-from connectors.types import RestRequest
+from connectors.feed.snapshots import BLOCKED_NS, FAILURES_NS, Snapshots
+from connectors.model import RestRequest
+from connectors.net.interfaces import EventKind, RestAnswer
+from connectors.net.rate_limit import Limiter
+from connectors.net.rest import HttpRest
 
 REQUEST = RestRequest("/api/v3/depth?symbol=BTCUSDT&limit=1000", 50)
 

@@ -13,13 +13,13 @@ from support.sim_market import LOT, TICK
 from support.sim_time import EPOCH_NS, MS, S
 from support.venues import VENUES
 
-from connectors.batch import Batch
-from connectors.frames import PADDING
-from connectors.lag import BUCKETS
-from connectors.link import Link
-from connectors.pipeline import Pipeline
-from connectors.runs import FRAMES_MAX, Runs
-from connectors.types import Instrument, Kind, Rows
+from connectors.feed.fast_path import FRAMES_MAX, Runs
+from connectors.feed.lags import BUCKETS
+from connectors.feed.pipeline import Pipeline
+from connectors.model import Instrument, Kind, Rows
+from connectors.net.connection import Link
+from connectors.parsing.batch import Batch
+from connectors.parsing.scanner import PADDING
 
 
 def history(chaos: Chaos, span_ns: int) -> tuple[Any, ...]:

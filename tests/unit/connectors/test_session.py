@@ -14,9 +14,9 @@ from support.sim_time import S, SimTimers
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from connectors.limiter import Limiter
-from connectors.session import Session, SessionTimes
-from connectors.transport import ConnectionListener, EventKind
+from connectors.net.interfaces import ConnectionListener, EventKind
+from connectors.net.rate_limit import Limiter
+from connectors.net.session import Session, SessionTimes
 
 URLS = ("ws://127.0.0.1:1", "ws://127.0.0.1:2")
 

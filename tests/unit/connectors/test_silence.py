@@ -12,18 +12,18 @@ from support.sim_market import TICK
 from support.sim_time import S
 from support.streams import Event, History, decoded
 
-from arb.data.levels import Levels
-from arb.data.order import EventOrder
-from arb.data.spells import SpellFinder
-from arb.dryrun.watermark import VenueOrder
-from connectors.book import BookSync
-from connectors.book_rows import LOCAL_ONLY
-from connectors.clock import RowClock
-from connectors.feed_state import FeedStatus
-from connectors.frames import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID, TRADE_BUY
-from connectors.fuse import FusedBook
-from connectors.transport import EventKind
-from connectors.types import Kind, Rows, SequenceRule
+from arb.data.outages import SpellFinder
+from arb.data.rows.levels import Levels
+from arb.data.rows.order import EventOrder
+from arb.simulation.watermark import VenueOrder
+from connectors.book.fused import FusedBook
+from connectors.book.rows import LOCAL_ONLY
+from connectors.book.sync import BookSync
+from connectors.book.timestamps import RowClock
+from connectors.feed.status import FeedStatus
+from connectors.model import Kind, Rows, SequenceRule
+from connectors.net.interfaces import EventKind
+from connectors.parsing.scanner import BBO_ASK, BBO_BID, CLEAR_ASK, CLEAR_BID, TRADE_BUY
 
 MS = 1_000_000
 SILENCE_NS = 2000 * MS

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.books import BUY, SELL, PlainBook
 
-from connectors.frames import BBO_ASK, BBO_BID, TRADE_BUY
-from connectors.touch import TouchBook
-from connectors.types import Rows
+from connectors.book.touch_only import TouchBook
+from connectors.model import Rows
+from connectors.parsing.scanner import BBO_ASK, BBO_BID, TRADE_BUY
 
 #: Pairs (bid, spread, quantities) and, as None, trades between them.
 TOUCHES = st.lists(

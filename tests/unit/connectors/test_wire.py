@@ -9,7 +9,7 @@ from support.golden import Golden, golden_frames
 from support.venues import VENUES
 
 from connectors.errors import DecodeError, InstrumentError
-from connectors.types import ControlKind, Kind, Listing, Mark, Stream
+from connectors.model import ControlKind, Kind, Listing, Mark, Stream
 
 BINANCE = ("binance_spot", "binance_usdm")
 BYBIT = ("bybit_spot", "bybit_linear")

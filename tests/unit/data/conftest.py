@@ -1,4 +1,4 @@
-"""Recorders for the tests of `arb.data.recorder`."""
+"""Recorders for the tests of `arb.data.recordings`."""
 
 from __future__ import annotations
 

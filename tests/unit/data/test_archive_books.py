@@ -43,12 +43,12 @@ from support.books import PlainBook
 from support.paths import RECORDINGS, needs_recordings
 from support.venues import VENUES
 
-from arb.data.archived import archive_path
-from arb.data.cache import RowCache
-from arb.data.catalog import select_days
-from arb.data.convert import Feed, convert
+from arb.data.catalog.archived import archive_path
+from arb.data.catalog.days import select_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
 from arb.errors import InputError
-from connectors.types import Instrument
+from connectors.model import Instrument
 
 
 def test_bybits_book_follows_its_ids_and_its_new_snapshots(tmp_path: Path) -> None:

@@ -45,15 +45,15 @@ from support.archives import (
 from support.books import PlainBook
 from support.recording_files import bybit_lines, make_leg, write_recording
 
-from arb.app.recordings import convert_all
 from arb.backtest.assets import LegData, make_asset
-from arb.data.archived import archive_path
-from arb.data.cache import RowCache
-from arb.data.catalog import ArchiveDay, Recording, find_days, select_days
-from arb.data.convert import convert
-from arb.data.usable import book_notes
+from arb.commands.recordings import convert_all
+from arb.data.catalog.archived import archive_path
+from arb.data.catalog.days import ArchiveDay, Recording, find_days, select_days
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import convert
+from arb.data.rows.usable import book_notes
 from arb.errors import InputError
-from arb.report.notes import archive_notes
+from arb.results.notes import archive_notes
 
 # Which source a day is read from.
 

@@ -27,13 +27,13 @@ from support.archives import (
 from support.archives import FORMATS as ALL_FORMATS
 from support.venues import VENUES
 
-from arb.data.archived import ArchiveFile, ArchiveKind
 from arb.data.archives import table as table_module
 from arb.data.archives.formats import LAYOUTS
 from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.archives.table import Table, time_ns
 from arb.data.archives.text import buffered
-from arb.data.catalog import find_archive_days
+from arb.data.catalog.archived import ArchiveFile, ArchiveKind
+from arb.data.catalog.days import find_archive_days
 from arb.errors import InputError
 from connectors.errors import DecodeError
 

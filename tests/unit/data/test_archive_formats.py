@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from support.archive_reference import Row, expected_rows, plain
 from support.archives import FORMATS, text_of, write_archive
 
-from arb.data.archived import ArchiveKind
 from arb.data.archives.fields import BUY, RECORD_DTYPE, SELL
 from arb.data.archives.rows import ROWS_PER_RECORD, STATE_FIELDS, emit_book, emit_touch, emit_trades
 from arb.data.archives.streams import ArchiveStream
-from arb.data.catalog import find_archive_days
+from arb.data.catalog.archived import ArchiveKind
+from arb.data.catalog.days import find_archive_days
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.bybit import BybitLinear, BybitSpot
-from connectors.types import MESSAGE_DTYPE, Kind
+from connectors.model import MESSAGE_DTYPE, Kind
 
 EMITTERS: dict[str, Any] = {
     "trades": lambda records, state, *out: (

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arb.data.archives.merge import merge
-from connectors.lines import Decoded
-from connectors.types import MESSAGE_DTYPE
+from connectors.model import MESSAGE_DTYPE
+from connectors.parsing.lines import Decoded
 
 #: Streams of pieces of messages: local time and number of rows each.
 STREAMS = st.lists(

@@ -1,4 +1,4 @@
-"""`arb.data.archived`: what a file of an archive holds, told by its name and place."""
+"""`arb.data.catalog.archived`: what a file of an archive holds, told by its name and place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.data.archived import ArchiveFile, ArchiveKind, archive_file, archive_path, find_archives
+from arb.data.catalog.archived import ArchiveFile, ArchiveKind, archive_file, archive_path, find_archives
 
 DAY = date(2024, 1, 1)
 

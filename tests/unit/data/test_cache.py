@@ -12,7 +12,7 @@ from typing import NoReturn
 import msgspec
 import pytest
 
-from arb.data.cache import RowCache
+from arb.data.rows.cache import RowCache
 from arb.errors import InputError
 
 

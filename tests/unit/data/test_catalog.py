@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.data.catalog import Recording, days_of, find_recordings, recording_path, select_days
+from arb.data.catalog.days import Recording, days_of, find_recordings, recording_path, select_days
 from arb.errors import InputError
 
 LEGS = [("binance_spot", "BTCUSDT"), ("bybit_spot", "BTCUSDT")]

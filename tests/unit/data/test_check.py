@@ -18,7 +18,7 @@ from support.recorder import write_recording as write_days
 from support.recording_files import DAY, MS, NOON_NS, bybit_lines, depth_lines, write_recording
 from support.venues import VENUES
 
-from arb.data.catalog import Recording
+from arb.data.catalog.days import Recording
 from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
 

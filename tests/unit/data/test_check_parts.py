@@ -27,9 +27,9 @@ from arb.data.check.histogram import (
 )
 from arb.data.check.repeats import FrameHashes
 from arb.data.check.streams import NO_DELAY, WINDOWS
-from arb.data.spells import keep_longest
-from connectors.frames import DELTA_BID
-from connectors.types import Kind, SequenceRule
+from arb.data.outages import keep_longest
+from connectors.model import Kind, SequenceRule
+from connectors.parsing.scanner import DELTA_BID
 
 HOUR_NS = 3_600_000_000_000
 #: A true history never crosses; one whose asks are moved down does.

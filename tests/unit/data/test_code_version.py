@@ -6,11 +6,11 @@ import ast
 from pathlib import Path
 
 import arb
-from arb.data.code_version import SOURCES, code_version, source_files, version_of
+from arb.data.rows.code_version import SOURCES, code_version, source_files, version_of
 
 ROOT = Path(arb.__file__).parents[1]
 #: What makes rows: the conversion, and the adapters, which it is given.
-MAKERS = ("arb.data.convert", "connectors.binance", "connectors.bybit")
+MAKERS = ("arb.data.rows.convert", "connectors.binance", "connectors.bybit")
 
 
 def file_of(module: str) -> Path | None:

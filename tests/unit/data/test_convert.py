@@ -19,23 +19,23 @@ from support.books import PlainBook
 from support.recorder import DAY, SYMBOL, Days, write_recording
 from support.venues import VENUES
 
-from arb.data import convert as convert_module
-from arb.data.cache import RowCache
-from arb.data.catalog import Recording
-from arb.data.convert import Feed, convert, stamp_rows
-from arb.data.npy import NpyWriter, is_whole, load_rows
-from arb.data.row_files import Conversion, RowFile
-from arb.data.spool import Spool
-from arb.data.usable import stamp_notes
+from arb.data.catalog.days import Recording
+from arb.data.rows import convert as convert_module
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert, stamp_rows
+from arb.data.rows.npy import NpyWriter, is_whole, load_rows
+from arb.data.rows.row_files import Conversion, RowFile
+from arb.data.rows.spool import Spool
+from arb.data.rows.usable import stamp_notes
 from arb.errors import InputError
 from arb.sandbox.serve.timeline import shift_stamps
-from connectors.book_rows import COVERS_BBO
-from connectors.clock import RowClock
+from connectors.book.fused import FusedBook
+from connectors.book.rows import COVERS_BBO
+from connectors.book.sequence import Status
+from connectors.book.timestamps import RowClock
 from connectors.errors import DecodeError
-from connectors.frames import BBO_ASK, BBO_BID, DELTA_BID
-from connectors.fuse import FusedBook
-from connectors.sequence import Status
-from connectors.types import Rows
+from connectors.model import Rows
+from connectors.parsing.scanner import BBO_ASK, BBO_BID, DELTA_BID
 
 #: The recorder's clock is 1.27 s slow, and 17 ns stand behind its milliseconds.
 LEAD_NS = 1_270_000_000 - 17

@@ -1,4 +1,4 @@
-"""`arb.data.inflate`: ISA-L and zlib give the same bytes and refuse the same files."""
+"""`arb.data.text.inflate`: ISA-L and zlib give the same bytes and refuse the same files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from arb.data import inflate
 from arb.data.archives.text import read_text
+from arb.data.text import inflate
 from arb.errors import InputError
 
 TEXT = b"".join(b"%d,%d\n" % (n, random.Random(n).getrandbits(30)) for n in range(200_000))

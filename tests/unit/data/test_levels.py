@@ -12,10 +12,10 @@ from support.books import PlainBook, book_rows, by_tick
 from support.streams import History, decoded
 from support.two_streams import LOT, TICK, Followed, Market
 
-from connectors.book import BookSync
-from connectors.frames import CLEAR_ASK, SNAPSHOT_ASK, SNAPSHOT_BID
-from connectors.fuse import FusedBook
-from connectors.types import Rows, SequenceRule
+from connectors.book.fused import FusedBook
+from connectors.book.sync import BookSync
+from connectors.model import Rows, SequenceRule
+from connectors.parsing.scanner import CLEAR_ASK, SNAPSHOT_ASK, SNAPSHOT_BID
 
 
 def chained(seed: int) -> Rows:

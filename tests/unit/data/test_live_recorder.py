@@ -24,9 +24,9 @@ from support.live_recorder import (
     text_of,
 )
 
-from arb.data.catalog import find_recordings
-from arb.data.raw import read_pieces
-from arb.data.recorder.sidecar import Event
+from arb.data.catalog.days import find_recordings
+from arb.data.recordings.sidecar import Event
+from arb.data.text.raw import read_pieces
 from arb.errors import InputError
 
 
@@ -72,7 +72,7 @@ def test_a_journal_waits_for_its_time_or_its_size(
     go_round(recorder)
     assert not gz(tmp_path).exists()
 
-    monkeypatch.setattr("arb.data.recorder.track.SEGMENT_BYTES", 20)
+    monkeypatch.setattr("arb.data.recordings.track.SEGMENT_BYTES", 20)
     go_round(recorder)
 
     assert len(text_of(tmp_path)) == 1
@@ -106,7 +106,7 @@ def test_a_frame_goes_to_the_day_of_its_own_time(tmp_path: Path, opened: Open) -
 def test_the_journal_of_a_day_that_is_over_does_not_wait_for_its_time(
     tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arb.data.recorder.track.LATE_S", 0.0)
+    monkeypatch.setattr("arb.data.recordings.track.LATE_S", 0.0)
     recorder = opened(segment_s=3600)
     recorder.frame(VENUE, SYMBOL, MIDNIGHT - 1, b"{}")
     recorder.frame(VENUE, SYMBOL, MIDNIGHT, b"{}")

@@ -1,4 +1,4 @@
-"""`arb.data.memory`: a day in memory has the rows that a conversion writes."""
+"""`arb.data.rows.memory`: a day in memory has the rows that a conversion writes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from support.archives import FORMATS, text_of, write_archive
 from support.recording_files import depth_lines, write_recording
 from support.venues import VENUES
 
-from arb.data import convert as convert_module
-from arb.data.archived import ArchiveKind
-from arb.data.cache import RowCache
-from arb.data.catalog import Day, find_days
-from arb.data.convert import Feed, convert
-from arb.data.memory import rows_of_day
-from connectors.types import Instrument, Rows
+from arb.data.catalog.archived import ArchiveKind
+from arb.data.catalog.days import Day, find_days
+from arb.data.rows import convert as convert_module
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.memory import rows_of_day
+from connectors.model import Instrument, Rows
 
 LATENCY_NS = 10_000_000
 BOOKS = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hftbacktest.types import event_dtype
 
-from arb.data.npy import NpyWriter, is_whole, load_rows
+from arb.data.rows.npy import NpyWriter, is_whole, load_rows
 
 
 def some_rows(count: int) -> np.ndarray:

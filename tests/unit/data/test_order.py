@@ -12,8 +12,8 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb.data.order import END_OF_ROWS, EventOrder
-from connectors.types import Rows
+from arb.data.rows.order import END_OF_ROWS, EventOrder
+from connectors.model import Rows
 
 QUICK = settings(max_examples=200, deadline=None, derandomize=True)
 

@@ -11,12 +11,12 @@ import pytest
 from support.recording_files import write_pair
 from support.venues import VENUES
 
-from arb.app.run_files import prune_cache
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, convert
-from arb.data.prune import Usage, prune, usage
-from arb.data.row_files import Conversion
+from arb.commands.run_files import prune_cache
+from arb.data.catalog.days import find_recordings
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.prune import Usage, prune, usage
+from arb.data.rows.row_files import Conversion
 
 ROWS = 1_000
 
@@ -131,10 +131,10 @@ def test_rows_that_were_loaded_outlive_their_file(tmp_path: Path) -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, convert
-from arb.data.prune import prune
+from arb.data.rows.cache import RowCache
+from arb.data.catalog.days import find_recordings
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.prune import prune
 from connectors.binance import BinanceUsdm
 folder = Path(sys.argv[2])
 recordings = [r for r in find_recordings(Path(sys.argv[1])) if r.venue == "binance_usdm"]

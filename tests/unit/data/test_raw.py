@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.data.raw import read_pieces, sha256_of
+from arb.data.text.raw import read_pieces, sha256_of
 from arb.errors import InputError
 
 TEXT = "".join(f"{random.Random(n).random()}\n" for n in range(200_000)).encode()

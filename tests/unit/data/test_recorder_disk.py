@@ -22,14 +22,14 @@ from support.live_recorder import (
 )
 
 from arb.config import load, write_templates
-from arb.data.recorder.recorder import Recorder
+from arb.data.recordings.recorder import Recorder
 from arb.errors import ArbError, InputError, InvariantError
 
 
 def test_a_backlog_does_not_keep_the_thread_from_its_other_work(
     tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arb.data.recorder.recorder._BUDGET_S", 0.0)
+    monkeypatch.setattr("arb.data.recordings.recorder._BUDGET_S", 0.0)
     recorder = opened()
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
     go_round(recorder)
@@ -156,7 +156,7 @@ def test_a_fault_of_ours_is_heard_of_and_loses_nothing(
     recorder = opened()
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
     with monkeypatch.context() as patch:
-        patch.setattr("arb.data.recorder.finish.append_member", lambda *_: {}["none"])
+        patch.setattr("arb.data.recordings.finish.append_member", lambda *_: {}["none"])
         go_round(recorder)
     assert isinstance(recorder.error, InvariantError)
     recorder.close()

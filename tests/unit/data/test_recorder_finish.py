@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_disk import BrokenDisk, Killed, break_disk
 
-from arb.data.raw import read_pieces
-from arb.data.recorder.finish import Finisher
-from arb.data.recorder.journal import DayKey, Dropped, cut_torn_line, find_journals, whole_lines
-from arb.data.recorder.members import append_member, compressed, cut_text, whole_members
-from arb.data.recorder.sidecar import Sidecar, read_events
+from arb.data.recordings.finish import Finisher
+from arb.data.recordings.journal import DayKey, Dropped, cut_torn_line, find_journals, whole_lines
+from arb.data.recordings.members import append_member, compressed, cut_text, whole_members
+from arb.data.recordings.sidecar import Sidecar, read_events
+from arb.data.text.raw import read_pieces
 from arb.errors import InputError
 
 KEY = DayKey("binance_usdm", "btcusdt", "20240808")
@@ -246,7 +246,7 @@ def test_a_file_is_read_through_only_where_nothing_tells_its_length(
     finish(tmp_path)
     put(tmp_path, 2, lines(5, 5))
     read: list[Path] = []
-    monkeypatch.setattr("arb.data.recorder.finish.whole_members", read.append)
+    monkeypatch.setattr("arb.data.recordings.finish.whole_members", read.append)
 
     finish(tmp_path)
 
@@ -332,7 +332,7 @@ def test_a_reader_that_comes_in_the_middle_of_an_append_waits_for_its_end(
         return at + len(content)
 
     with monkeypatch.context() as patch:
-        patch.setattr("arb.data.recorder.members._copy", copy_slowly)
+        patch.setattr("arb.data.recordings.members._copy", copy_slowly)
         finish(tmp_path)
     reader.join()
 

@@ -18,12 +18,12 @@ from support.live_recorder import DAY, NOON, SYMBOL, VENUE, Open, events, go_rou
 from support.recorder_kills import CHILD, feed, pieces, run, start_child
 from support.recording_files import bybit_lines, depth_lines, write_recording
 
-from arb.data.catalog import find_recordings
-from arb.data.raw import read_pieces
+from arb.data.catalog.days import find_recordings
+from arb.data.text.raw import read_pieces
 from connectors.binance import BinanceUsdm
 from connectors.bybit import BybitLinear
-from connectors.lines import LineDecoder
-from connectors.types import Venue
+from connectors.model import Venue
+from connectors.parsing.lines import LineDecoder
 
 
 def test_killed_processes_lose_nothing_that_they_acknowledged(tmp_path: Path) -> None:

@@ -15,17 +15,17 @@ from support.books import PlainBook
 from support.recorder import Days, write_recording
 from support.venues import VENUES
 
-from arb.data.cache import RowCache
-from arb.data.convert import Feed, convert
-from arb.data.npy import is_whole, load_rows
-from connectors.types import Rows
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.npy import is_whole, load_rows
+from connectors.model import Rows
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from arb.data.cache import RowCache
-from arb.data.catalog import find_recordings
-from arb.data.convert import Feed, convert
+from arb.data.rows.cache import RowCache
+from arb.data.catalog.days import find_recordings
+from arb.data.rows.convert import Feed, convert
 from connectors.binance import BinanceSpot
 sys.stdin.readline()
 for _ in range(5):

@@ -16,13 +16,13 @@ from support.recorder import DAY, SYMBOL, Days, write_recording
 from support.streams import Event
 from support.venues import VENUES
 
-from arb.data.cache import RowCache
-from arb.data.catalog import Recording, recording_path
-from arb.data.convert import Feed, convert
-from arb.data.row_files import Conversion
-from connectors.book_rows import LOCAL_ONLY
-from connectors.frames import TRADE_SELL
-from connectors.types import Instrument, Kind, Rows
+from arb.data.catalog.days import Recording, recording_path
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.row_files import Conversion
+from connectors.book.rows import LOCAL_ONLY
+from connectors.model import Instrument, Kind, Rows
+from connectors.parsing.scanner import TRADE_SELL
 
 S = 1_000_000_000
 SILENCE_NS = 2 * S

@@ -14,12 +14,12 @@ from support.chaos import SIM_VENUES, TIMES, Chaos
 from support.sim_market import LOT, TICK
 from support.sim_time import EPOCH_NS, S
 
-from arb.data.cache import RowCache
-from arb.data.catalog import Recording
-from arb.data.convert import Feed, convert
-from arb.data.usable import book_notes
-from connectors.book_rows import LOCAL_ONLY
-from connectors.types import Instrument, Rows
+from arb.data.catalog.days import Recording
+from arb.data.rows.cache import RowCache
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.usable import book_notes
+from connectors.book.rows import LOCAL_ONLY
+from connectors.model import Instrument, Rows
 
 
 def recorded(venue: str, folder: Path, quiet_s: int) -> Recording:

@@ -7,9 +7,9 @@ import random
 import pytest
 from support.streams import Event, History, decoded
 
-from arb.data.spells import FIRST_KEPT, BookSpells, SpellFinder
-from connectors.book import BookSync
-from connectors.types import Kind, SequenceRule
+from arb.data.outages import FIRST_KEPT, BookSpells, SpellFinder
+from connectors.book.sync import BookSync
+from connectors.model import Kind, SequenceRule
 
 FIRST, STEP = 1_000_000, 1_000
 

@@ -14,13 +14,13 @@ from support.dry_market import leg
 from support.sim_market import LOT, TICK
 from support.sim_time import MS, S
 
-from arb.bot.world import NEVER
-from arb.dryrun.again import LegSource, rows_again
-from arb.dryrun.marks import LegMarks, MarkKind, checksum
-from arb.dryrun.session import Session
-from arb.dryrun.watermark import VenueOrder
-from connectors.book_rows import LOCAL_ONLY
-from connectors.types import Instrument, Rows
+from arb.engine.world import NEVER
+from arb.runtime.replay_marks import LegMarks, MarkKind, checksum
+from arb.runtime.session import Session
+from arb.simulation.watermark import VenueOrder
+from arb.verify.session_rows import LegSource, rows_again
+from connectors.book.rows import LOCAL_ONLY
+from connectors.model import Instrument, Rows
 
 
 class Told:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from arb.dryrun.journal import Journal, held_journal
 from arb.errors import ExitCode, InputError
+from arb.runtime.journal import Journal, held_journal
 
 
 def test_it_is_held_until_it_is_closed(tmp_path: Path) -> None:

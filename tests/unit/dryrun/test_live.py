@@ -13,13 +13,13 @@ from parity.strategies import quote_touches, random_orders
 from parity.worlds import DISORDER_NS, compare_again, drive
 from support.dry_market import MS, dry_legs, leg, received_rows
 
-from arb.bot.strategies import compile_strategy
-from arb.bot.world import ANSWER
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.live import LiveDriver
-from arb.dryrun.strand import Strand
-from arb.dryrun.watermark import VenueOrder
-from arb.sim.latency import recorded_times
+from arb.bot.compilation import compile_strategy
+from arb.engine.world import ANSWER
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.latency import recorded_times
+from arb.simulation.watermark import VenueOrder
 
 
 def live_run(function: Any, arguments: Any, seed: int, **legs: Any) -> tuple[Any, Any, Any, LiveDriver, int]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from arb.dryrun.losses import Loss, with_causes
-from arb.dryrun.marks import LegMarks, losses_of
-from arb.dryrun.reconcile import Difference
+from arb.runtime.replay_marks import LegMarks, losses_of
+from arb.verify.losses import Loss, with_causes
+from arb.verify.reconcile import Difference
 
 SPOT, PERPETUAL = "spot:BTC", "perpetual:BTC"
 LOSSES = {SPOT: Loss(2, after_ts=1000, after_exch_ts=800)}

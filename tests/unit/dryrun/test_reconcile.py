@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.bot.recorder import DECISION
-from arb.dryrun.reconcile import Run, differences_of
-from arb.run.trades import Trade, iso_time
+from arb.results.trades import Trade, iso_time
+from arb.verify.reconcile import Run, differences_of
 
 START = 1_704_067_200_000_000_000
 

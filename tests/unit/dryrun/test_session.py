@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from arb.dryrun.session import Session
-from connectors.feed_state import FeedStatus
-from connectors.offset import OffsetEstimator
-from connectors.transport import Event, EventKind
+from arb.runtime.session import Session
+from connectors.feed.clock_offset import OffsetEstimator
+from connectors.feed.status import FeedStatus
+from connectors.net.interfaces import Event, EventKind
 
 FAULT = BrokenPipeError(32, "Broken pipe")
 

@@ -11,14 +11,14 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 from parity.strategies import quote_touches, random_orders
 from support.dry_market import MS, leg, received_rows
 
-from arb.bot.strategies import compile_strategy
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.live import LiveDriver
-from arb.dryrun.marks import happened_after
-from arb.dryrun.replay import replay
-from arb.dryrun.strand import Strand
-from arb.dryrun.watermark import VenueOrder
-from arb.sim.latency import Latency, answers_by_asset
+from arb.bot.compilation import compile_strategy
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.replay import replay
+from arb.runtime.replay_marks import happened_after
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.latency import Latency, answers_by_asset
+from arb.simulation.watermark import VenueOrder
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from support.dry_market import MS, dry_legs, leg, received_rows
 
-from arb.bot.strategies import compile_strategy
-from arb.bot.waits import STOPS_MAX
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.live import LiveDriver
-from arb.dryrun.replay import replay
-from arb.dryrun.strand import Strand
-from arb.dryrun.watermark import VenueOrder
+from arb.bot.compilation import compile_strategy
+from arb.engine.waiting import STOPS_MAX
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.replay import replay
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.watermark import VenueOrder
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from hftbacktest.types import record_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb.dryrun.reconcile import Run, differences_of
-from arb.dryrun.sums import SUMS
-from arb.run.trades import Trade, iso_time
+from arb.results.trades import Trade, iso_time
+from arb.verify.reconcile import Run, differences_of
+from arb.verify.sums import SUMS
 
 START = 1_704_067_200_000_000_000
 #: Resting orders of the same price, filled by one row.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from arb.dryrun.troubles import AgeWatch, Unreached
-from connectors.transport import Event, EventKind
+from arb.runtime.health_events import AgeWatch, Unreached
+from connectors.net.interfaces import Event, EventKind
 
 S = 1_000_000_000
 

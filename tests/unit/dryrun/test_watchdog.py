@@ -8,7 +8,7 @@ from itertools import count
 
 import pytest
 
-from arb.dryrun.watchdog import Watchdog
+from arb.runtime.watchdog import Watchdog
 
 LIMIT_S = 0.12
 

@@ -24,11 +24,11 @@ from support.finished_runs import (
     small_run,
 )
 
-from arb.report.attempts_table import COLUMNS, attempts_csv
-from arb.report.metrics.attempts import attempts_of
-from arb.report.metrics.rounds import is_convergence, longest_run, rounds_of, totals_of
-from arb.report.metrics.run import RunData
-from arb.strategy.decisions import Decision, Purpose
+from arb.results.attempts_table import COLUMNS, attempts_csv
+from arb.results.metrics.attempts import attempts_of
+from arb.results.metrics.round_trips import is_convergence, longest_run, rounds_of, totals_of
+from arb.results.metrics.run import RunData
+from arb.strategies.spread.decisions import Decision, Purpose
 
 
 def attempts(run: RunData) -> Any:

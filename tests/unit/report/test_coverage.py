@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb.data.spells import BookSpells
-from arb.report.metrics.coverage import BookGaps, book_gaps
+from arb.data.outages import BookSpells
+from arb.results.metrics.coverage import BookGaps, book_gaps
 
 #: A day of hundred moments.
 DAY = 100

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.finished_runs import LEGS, NOON, S, equity_of, records, run_of, small_run
 
-from arb.report.metrics.equity import (
+from arb.results.metrics.equity import (
     Equity,
     annual_share,
     drawdown_curve,
@@ -23,7 +23,7 @@ from arb.report.metrics.equity import (
     ratios,
     sampled_returns,
 )
-from arb.report.metrics.run import LegFacts
+from arb.results.metrics.run import LegFacts
 
 DAY_NS = 86_400 * S
 

@@ -19,12 +19,12 @@ from support.finished_runs import (
     small_run,
 )
 
-from arb.report.metrics.coverage import coverage_of
-from arb.report.metrics.opportunities import opportunities_of
-from arb.report.metrics.orders import orders_of, risk_halt_of, unhedged_of
-from arb.report.metrics.spread import basis_bps, cross_spread_bps, values_at
-from arb.strategy.decisions import Decision, Missed
-from arb.strategy.touch import BASIS, LEG, update_basis
+from arb.results.metrics.coverage import coverage_of
+from arb.results.metrics.opportunities import opportunities_of
+from arb.results.metrics.orders import orders_of, risk_halt_of, unhedged_of
+from arb.results.metrics.spread import basis_bps, cross_spread_bps, values_at
+from arb.strategies.spread.decisions import Decision, Missed
+from arb.strategies.spread.touch import BASIS, LEG, update_basis
 
 BEGIN, END = Decision.OPPORTUNITY, Decision.OPPORTUNITY_END
 

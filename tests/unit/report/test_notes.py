@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from arb.data.archived import ArchiveFile, ArchiveKind
-from arb.data.catalog import ArchiveDay, Recording, recording_path
+from arb.data.catalog.archived import ArchiveFile, ArchiveKind
+from arb.data.catalog.days import ArchiveDay, Recording, recording_path
 from arb.errors import InputError
-from arb.report.notes import archive_notes, heading_of, origin_notes
+from arb.results.notes import archive_notes, heading_of, origin_notes
 
 
 def recording(folder: Path, day: int = 8, origin: bytes | None = None) -> Recording:

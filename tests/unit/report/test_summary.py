@@ -18,10 +18,10 @@ from support.finished_runs import (
     small_run,
 )
 
-from arb.report.metrics.coverage import BookGaps
-from arb.report.summary import count_decisions, mean_edge_bps, span
-from arb.report.summary_fields import AttemptsSummary, BookSummary, EdgeSummary, SpellSummary, Summary
-from arb.strategy.decisions import Decision
+from arb.results.metrics.coverage import BookGaps
+from arb.results.summary import count_decisions, mean_edge_bps, span
+from arb.results.summary_fields import AttemptsSummary, BookSummary, EdgeSummary, SpellSummary, Summary
+from arb.strategies.spread.decisions import Decision
 
 
 def test_the_small_run_comes_to_what_paper_says() -> None:

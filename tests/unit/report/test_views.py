@@ -29,18 +29,18 @@ from support.finished_runs import (
     small_run,
 )
 
-from arb.report.attempts_table import attempts_csv
+from arb.report.chart_layout import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
 from arb.report.charts import charts_of
 from arb.report.html import ATTEMPTS_MAX, SPELLS_MAX, page
 from arb.report.layout import HEADLINES, LEG_LINES, sections_of, value_at
-from arb.report.metrics.coverage import BookGaps
 from arb.report.png import draw_png
-from arb.report.scene import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
-from arb.report.summary import Figures
 from arb.report.terminal import summary_view
 from arb.report.wording import KINDS, shown
-from arb.run.trades import iso_time
-from arb.strategy.decisions import Decision
+from arb.results.attempts_table import attempts_csv
+from arb.results.metrics.coverage import BookGaps
+from arb.results.summary import Figures
+from arb.results.trades import iso_time
+from arb.strategies.spread.decisions import Decision
 
 NOTE = "venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]"
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from arb.errors import ArbError, ConfigError, InputError
-from arb.run.arguments import Arguments, params_record
-from arb.run.code import Code
-from arb.run.strategy import LoadedStrategy
+from arb.strategies.arguments import Arguments, params_record
+from arb.strategies.loader import LoadedStrategy
+from arb.strategies.source_code import Code
 
 BOT: Any = object()
 SIZES, ZEROS = np.array([1, 2, 3]), np.zeros(2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arb.errors import InputError
-from arb.run.code import code_of, imported_since, our_code, refuse_changed, refuse_untrusted
+from arb.strategies.source_code import code_of, imported_since, our_code, refuse_changed, refuse_untrusted
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def project(tmp_path: Path) -> Path:
     texts = {
         "mine.py": "import math, numpy\nimport plain\nfrom package import part\nfrom package.deep.leaf import x",
         "plain.py": "def later():\n    import lazy\n    return lazy",
-        "lazy.py": "from arb.run.trades import Trade",
+        "lazy.py": "from arb.results.trades import Trade",
         "package/__init__.py": "",
         "package/part.py": "from . import sibling\nfrom .deep import *",
         "package/sibling.py": "import package.part",
@@ -56,7 +56,7 @@ def test_a_module_by_name_has_the_same_files(project: Path, monkeypatch: pytest.
 
 
 def test_our_own_strategies_have_the_hash_of_all_our_code() -> None:
-    code = code_of("arb.strategy.spread:run")
+    code = code_of("arb.strategies.spread.strategy:run")
 
     assert code.modules == code.packages == {}
     assert len(our_code()) == 64

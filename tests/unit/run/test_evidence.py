@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.run.evidence import FILES, as_json, changed_files, changed_parts, covered_files, file_hashes, sealed
+from arb.results.evidence import (
+    FILES,
+    as_json,
+    changed_files,
+    changed_parts,
+    covered_files,
+    file_hashes,
+    sealed,
+)
 
 MANIFEST = {
     "format": 1,

@@ -15,7 +15,7 @@ from support.disk import files_up_to
 from support.paths import everything
 
 from arb.errors import ExitCode, InputError
-from arb.run.folder import RunFolder
+from arb.results.folder import RunFolder
 
 
 def refusal(path: Path) -> str:

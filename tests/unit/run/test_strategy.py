@@ -9,8 +9,8 @@ import pytest
 from support.recording_files import clean_imports
 
 from arb.errors import ExitCode, InputError
-from arb.run.strategy import LoadedStrategy, load_strategy
-from arb.strategy import spread
+from arb.strategies.loader import LoadedStrategy, load_strategy
+from arb.strategies.spread import strategy as spread
 
 Write = Callable[..., Path]
 
@@ -37,7 +37,7 @@ def refusal(spec: str) -> str:
 
 
 def test_a_function_of_a_module() -> None:
-    loaded = load_strategy("arb.strategy.spread:run")
+    loaded = load_strategy("arb.strategies.spread.strategy:run")
     assert loaded.function is spread.run.py_func
     assert loaded.defaults == spread.PARAMS
     assert loaded.source_path == Path(spread.__file__)
@@ -141,7 +141,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     ("spec", "told"),
     [
         ("not.a.module:run", "No module named 'not'; a file is named FILE.py:FUNCTION"),
-        ("arb.strategy.nothing:run", "No module named 'arb.strategy.nothing'"),
+        ("arb.strategies.spread.nothing:run", "No module named 'arb.strategies.spread.nothing'"),
         (":run", "strategy module ''"),
         ("run", "strategy module ''"),
     ],

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from arb.bot.fills import FILL
 from arb.bot.recorder import DECISION
 from arb.leg import Leg
-from arb.run.trades import HEADER, Trade, iso_time, trades_of
-from arb.strategy.decisions import Decision
+from arb.results.trades import HEADER, Trade, iso_time, trades_of
+from arb.strategies.spread.decisions import Decision
 
 TS = 1_723_161_600_000_000_000
 

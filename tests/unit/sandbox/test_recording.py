@@ -15,12 +15,12 @@ from support.recording_files import command_environment
 from support.simulated import ADAPTERS, LISTINGS, START_NS
 
 from arb.cli import cli
-from arb.data.catalog import find_recordings
+from arb.data.catalog.days import find_recordings
 from arb.errors import ExitCode, InputError
 from arb.sandbox.price import S
 from arb.sandbox.recording import RecordingFiles
-from connectors.lines import LineDecoder
-from connectors.types import Kind
+from connectors.model import Kind
+from connectors.parsing.lines import LineDecoder
 
 ALL = ",".join(LISTINGS)
 MIDNIGHT = 1_704_153_600 * S

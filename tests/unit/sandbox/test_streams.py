@@ -20,8 +20,8 @@ from arb.sandbox.bybit import DEPTH, SILENCE_NS, BybitStreams
 from arb.sandbox.events import ASK, BID, BUY, Event, Execution, LevelChange
 from arb.sandbox.price import MS, S
 from arb.sandbox.streams import Frame, Grid, Lag, touch_of
-from connectors.frames import CLEAR_ASK, CLEAR_BID, DELTA_BID, SNAPSHOT_BID, TRADE_BUY
-from connectors.types import Kind, Message
+from connectors.model import Kind, Message
+from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_BID, SNAPSHOT_BID, TRADE_BUY
 
 SEEDS = st.integers(0, 2**32)
 BINANCE = ("binance_spot", "binance_usdm")

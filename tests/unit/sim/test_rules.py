@@ -11,11 +11,11 @@ from parity.strategies import random_orders
 from parity.worlds import compare
 from support.dry_market import MS, dry_legs, leg
 
-from arb.bot.strategies import compile_strategy
-from arb.dryrun.bot import DryRunBot, SimulatedLeg
-from arb.dryrun.replay import replay
-from arb.sim.latency import Latency
-from arb.sim.rules import Rules
+from arb.bot.compilation import compile_strategy
+from arb.runtime.replay import replay
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.latency import Latency
+from arb.simulation.venue_rules import Rules
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.fake_bot import FakeBot, FakeRecorder, Fate, Touch, fates, plain
 from support.spread_params import spread_params
 
-from arb.strategy import holding, spread
-from arb.strategy.decisions import Decision, Missed, Outcome, Purpose
+from arb.strategies.spread import holding
+from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.decisions import Decision, Missed, Outcome, Purpose
 
 S = 1_000_000_000
 MS = 1_000_000

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from support.fake_bot import FakeBot, FakeRecorder, Touch, fates, plain
 from support.spread_params import spread_params
 
-from arb.strategy import inventory, spread
-from arb.strategy.decisions import Decision, Purpose
+from arb.strategies.spread import inventory
+from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.decisions import Decision, Purpose
 
 S = 1_000_000_000
 imbalance = plain(inventory.imbalance)

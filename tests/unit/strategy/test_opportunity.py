@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from support.fake_bot import FakeRecorder, Record, plain
 
-from arb.strategy import opportunity
-from arb.strategy.decisions import Decision, Missed
+from arb.strategies.spread import opportunity
+from arb.strategies.spread.decisions import Decision, Missed
 
 see, lose = plain(opportunity.see), plain(opportunity.lose)
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from support.fake_bot import FakeBot, FakeRecorder, Fate, Touch, fates, plain
 from support.spread_params import spread_params
 
-from arb.strategy import spread
-from arb.strategy.decisions import Decision, Outcome
+from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.decisions import Decision, Outcome
 
 S = 1_000_000_000
 MS = 1_000_000

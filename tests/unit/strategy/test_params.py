@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arb.app.facts import facts_of
+from arb.commands.strategy_facts import facts_of
 from arb.config import load, write_templates
-from arb.strategy import spread
-from arb.strategy.decisions import Decision, Missed, Outcome, Purpose
+from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.decisions import Decision, Missed, Outcome, Purpose
 
 
 def test_the_defaults_are_those_of_the_configuration(tmp_path: Path) -> None:

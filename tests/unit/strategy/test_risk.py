@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from support.fake_bot import FakeBot, FakeRecorder, Fate, Record, Touch, fates, plain
 from support.spread_params import spread_params
 
-from arb.strategy import risk, spread
-from arb.strategy.decisions import Decision, Missed, Outcome
+from arb.strategies.spread import risk
+from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.decisions import Decision, Missed, Outcome
 
 S = 1_000_000_000
 DAY = 86_400 * S

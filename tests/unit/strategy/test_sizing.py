@@ -12,8 +12,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.fake_bot import plain
 
-from arb.app.facts import common_lot
-from arb.strategy import sizing
+from arb.commands.strategy_facts import common_lot
+from arb.strategies.spread import sizing
 
 floor_to_lot = plain(sizing.floor_to_lot)
 limit_price = plain(sizing.limit_price)

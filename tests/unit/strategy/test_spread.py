@@ -11,9 +11,9 @@ import pytest
 from support.fake_bot import FakeBot, FakeRecorder, Fate, Touch, fates, plain
 from support.spread_params import spread_params
 
-import arb.strategy
-from arb.strategy import spread
-from arb.strategy.decisions import Decision, Missed, Outcome, Purpose
+import arb.strategies.spread
+from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.decisions import Decision, Missed, Outcome, Purpose
 
 MS = 1_000_000
 S = 1_000 * MS
@@ -98,7 +98,7 @@ def test_an_answer_that_is_none_ends_it(code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(Path(arb.strategy.__file__).parent.glob("*.py")), ids=lambda p: p.name
+    "path", sorted(Path(arb.strategies.spread.__file__).parent.glob("*.py")), ids=lambda p: p.name
 )
 def test_no_record_outlives_its_array(path: Path) -> None:
     # Compiled, `np.zeros(1, dtype)[0]` points into an array that is freed at once: the state of a run was overwritten

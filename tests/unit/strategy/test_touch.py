@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_bot import Record, plain
 
-from arb.strategy import touch
+from arb.strategies.spread import touch
 
 edge_bps = plain(touch.edge_bps)
 update_basis = plain(touch.update_basis)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from support.simulated import LISTINGS
 
-from arb.app.legs import known_venues
-from arb.app.sandbox import record_market
+from arb.commands.legs import known_venues
+from arb.commands.sandbox import record_market
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.price import S

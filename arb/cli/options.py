@@ -1,0 +1,303 @@
+"""What all commands share: errors in one line, days as arguments, the line that shows how much was read."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
+
+import click
+from rich import markup
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from arb.cli.ending import lead_nowhere
+from arb.errors import ArbError, ExitCode, InputError
+from arb.runtime.display import write_error
+from arb.runtime.signals import sigterm_as_ctrl_c
+from connectors.errors import ConnectorError
+from connectors.text import json_line, printable
+
+if TYPE_CHECKING:
+    from arb.config import Config
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+#: A usage error of its own from click 8.2 on.
+_NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
+config_option = click.option(
+    "-c",
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config/arbitrage.toml"),
+    show_default=True,
+    help="Main configuration file; venue files lie beside it.",
+)
+
+
+latency_option = click.option(
+    "--latency",
+    "latency_run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Order latencies as a session on live data met them: its folder.",
+)
+
+
+class CommandGroup(click.Group):
+    """Commands whose errors are one line and an exit code; a traceback only for our own faults."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _in_one_line():
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with sigterm_as_ctrl_c(), _in_one_line():
+                return super().invoke(ctx)
+        except ConnectorError as error:
+            fail(str(error), ExitCode.USER_INPUT)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except KeyboardInterrupt:
+            fail("interrupted", ExitCode.INTERRUPTED)
+        except Exception as error:  # the root: whatever is left is our fault, and is told with its traceback
+            _write_traceback()
+            name = type(error).__name__
+            fail(
+                f"{name}: {error} (a fault of arb: please report it with the lines above)", ExitCode.OUR_FAULT
+            )
+
+
+@contextlib.contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Errors on purpose, and in the same form what click says of a wrong option or argument; output as in `_Output`."""
+    out = sys.stdout
+    if out is not None:  # as it is where a process is started without one
+        sys.stdout = cast("TextIO", _Output(out))
+    try:
+        yield
+    except ArbError as error:
+        fail(str(error), error.exit_code)
+    except click.UsageError as error:
+        if isinstance(error, _NO_ARGUMENTS):  # not an error but a question: answered with the help text
+            raise
+        command = error.ctx.command_path if error.ctx else "arb"
+        fail(f"{error.format_message().rstrip('.')}; see {command} --help", ExitCode.USER_INPUT)
+    finally:
+        sys.stdout = out
+        if out is not None:
+            _drop_unwritten(out)
+
+
+def _drop_unwritten(out: TextIO) -> None:
+    """Drops what standard output did not take, of which was told."""
+    try:
+        out.flush()
+    except BrokenPipeError:
+        return  # click sees to that
+    except OSError:
+        lead_nowhere(out)
+
+
+class OutputError(InputError, OSError):
+    """Standard output takes nothing: an OSError to who writes, and for the user to mend, as a full disk is."""
+
+    def __str__(self) -> str:
+        return f"standard output cannot be written: {self.strerror}"
+
+
+class _Output:
+    """Standard output; that it takes nothing is an `OutputError`.
+
+    Who closes a pipe has had enough: that goes on being a BrokenPipeError, of which click ends without a word.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._told():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._told():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputError(error.errno, error.strerror) from None
+
+
+def fail(message: str, code: ExitCode) -> NoReturn:
+    """Ends the command with one line on standard error; with the same code where nobody can be told."""
+    write_error(f"error: {message}")
+    sys.exit(code)
+
+
+def _write_traceback() -> None:
+    """Writes the traceback of the current exception to standard error.
+
+    Behind a bar: its message may quote a venue, and hold line breaks that would look like lines of ours.
+    """
+    with contextlib.suppress(OSError):
+        for line in traceback.format_exc().splitlines():
+            echo(f"| {line}", err=True)
+
+
+def echo(line: str, *, err: bool = False) -> None:
+    """Prints one line, as `connectors.text.printable`: the one way for text to standard output.
+
+    err: to standard error instead.
+    """
+    click.echo(printable(line), err=err)
+
+
+def echo_json(value: Any) -> None:
+    """Prints a line of JSON."""
+    click.echo(json_line(value))
+
+
+def escape(text: str) -> str:
+    """Text for a cell or line that `rich` renders: printable, and without markup of its own."""
+    return markup.escape(printable(text))
+
+
+def output() -> Console:
+    """Standard output; where it is no terminal, wide enough that tables keep their columns."""
+    return Console(width=None if sys.stdout.isatty() else 160)
+
+
+class Day(click.ParamType[date]):
+    """A UTC day, YYYY-MM-DD."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").date()
+        except ValueError:
+            self.fail(f"{value!r} is not a day; write it as 2024-08-08", param, ctx)
+
+
+class Duration(click.ParamType[float]):
+    """A span such as 90s, 15m, 1h or 2d, in seconds."""
+
+    name = "90s|15m|1h|2d"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", value.strip())
+        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is no time; write it as 90s, 15m, 1h or 2d", param, ctx)
+        return seconds
+
+
+class Span(click.FloatRange):
+    """A number of a range; unlike click's, NaN is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self.min:g}<=x<={self.max:g}.", param, ctx)
+        return number
+
+
+def load_config(
+    path: Path,
+    overrides: Sequence[str],
+    legs: str | None,
+    symbols: str | None,
+    data_dir: Path | None,
+    *,
+    is_sandbox: bool = False,
+    latency_run: Path | None = None,
+) -> Config:
+    """The configuration that `--config`, `--set`, `--legs`, `--symbols`, `--data` and `--latency` describe together.
+
+    is_sandbox: where there is no file, that of `arb init` will do.
+    """
+    from arb.config import load
+    from arb.config.templates import main_file
+
+    settings = list(overrides)
+    if data_dir is not None:
+        settings.append(f"data.directory={json.dumps(str(data_dir), ensure_ascii=False)}")
+    with main_file(path, is_sandbox=is_sandbox) as file:
+        config = load(file, settings, listed(legs), listed(symbols))
+    if latency_run is None:
+        return config
+    from arb.commands.legs import with_latencies_of
+
+    return with_latencies_of(config, latency_run)
+
+
+class ReadingProgress:
+    """A progress bar over the bytes to read while somebody looks; quiet where standard error is no terminal."""
+
+    #: Shows how much is done.
+    amount: type[ProgressColumn] = DownloadColumn
+
+    def __init__(self, text: str) -> None:
+        console = Console(stderr=True)
+        self._text = text
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            self.amount(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+
+    def __enter__(self) -> Callable[[int], Callable[[int], None]]:
+        self._bar.start()
+        return self._begin
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def _begin(self, total: int) -> Callable[[int], None]:
+        task = self._bar.add_task(self._text, total=total)
+        return lambda count: self._bar.advance(task, count)
+
+
+class CountProgress(ReadingProgress):
+    """The like over things that are counted."""
+
+    amount = MofNCompleteColumn
+
+
+def listed(text: str | None) -> list[str] | None:
+    """The parts of an option that takes several values with commas between them."""
+    return None if text is None else [part.strip() for part in text.split(",")]

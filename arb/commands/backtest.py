@@ -1,0 +1,123 @@
+"""`arb backtest`: recorded days through a strategy, into a run folder."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from arb.backtest.assets import backtest_bot_for
+from arb.backtest.runner import Ended, compile_ahead, run
+from arb.bot.recorder import Recorder
+from arb.commands.dryrun import MAKES_NO_CALL, HungRun, Replayed, replay_inputs
+from arb.commands.idle_keys import World, configuration_notes
+from arb.commands.legs import leg_of
+from arb.commands.recordings import StartProgress
+from arb.commands.run_files import (
+    Inputs,
+    common_manifest,
+    days_of_run,
+    inputs_manifest,
+    limits_of,
+    read_inputs,
+    refusals_of,
+    told_of,
+    write_run,
+)
+from arb.commands.run_setup import (
+    Setup,
+    ended_manifest,
+    outcome_of,
+    run_folder_path,
+    setup_of,
+    with_end,
+    written_error,
+)
+from arb.config import Config, on_data_grid
+from arb.data.rows.cache import RowCache
+from arb.errors import ExitCode, StrategyError
+from arb.results.folder import RunFolder
+from arb.results.summary import Figures
+from arb.results.summary_fields import Summary
+from arb.results.trades import Trade
+from arb.risk.limits import Limits
+
+
+class BacktestResult(NamedTuple):
+    """A finished backtest: where it was written, what it came to, what the command exits with."""
+
+    folder: Path
+    summary: Summary
+    trades: list[Trade]
+    exit_code: ExitCode
+    #: The strategy thread still runs and cannot be stopped: the process must end without it.
+    is_lost: bool
+
+
+def run_backtest(
+    config: Config,
+    start: date,
+    end: date | None,
+    out: Path | None,
+    *,
+    progress: StartProgress | None = None,
+    has_report: bool = True,
+) -> BacktestResult:
+    """Replays the days of both legs through the configured strategy and writes the run's folder.
+
+    `progress` hears of the bytes that are read where recordings are converted. Without `has_report`, or when the run
+    is interrupted, there is no page and there are no charts; `arb report` makes them later. Raises StrategyError for a
+    strategy that raises, when the folder is written.
+    """
+    config = on_data_grid(config)
+    setup = setup_of(config)
+    notes = configuration_notes(config, setup, World.BACKTEST)
+    legs = [leg_of(leg) for leg in config.legs]
+    days = days_of_run(config, legs, start, end)
+    now = datetime.now(UTC)
+    with RunFolder(run_folder_path(out, now, "backtest")) as folder, RowCache() as cache:
+        inputs = read_inputs(config, legs, days, cache, progress)
+        limits = limits_of(config)
+
+        def write(replayed: Replayed) -> Figures:
+            manifest = (
+                common_manifest("backtest", config, *setup, now)
+                | inputs_manifest(config, inputs, notes)
+                | ended_manifest(replayed.outcome, replayed.error)
+                | {"refusals": refusals_of(limits, legs)}
+            )
+            # Who interrupts does not wait for charts.
+            is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+            figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)
+            folder.publish()
+            return figures
+
+        if config.backtest.engine == "arb":
+            on_hung = HungRun(folder, write).end
+            replayed = replay_inputs(config, setup, inputs, limits, on_hung=on_hung)
+        else:
+            replayed = in_hftbacktest(config, setup, inputs, limits)
+        figures = write(replayed)
+    if replayed.error is not None and not replayed.is_lost:
+        raise written_error(replayed.error, folder.path)
+    return BacktestResult(
+        folder.path, figures.summary, replayed.told.trades, replayed.exit_code, replayed.is_lost
+    )
+
+
+def in_hftbacktest(config: Config, setup: Setup, inputs: Inputs, limits: Limits) -> Replayed:
+    """The strategy over recorded rows in hftbacktest's engine: what it left, how it ended."""
+    recorder = Recorder(len(inputs.legs))
+    strategy = compile_ahead(*setup, recorder)
+    bot = backtest_bot_for(strategy.uses, inputs.data, limits)
+    function = with_end(config, strategy.function, inputs.legs, bot, recorder)
+    error = None
+    try:
+        ended = run(function, setup.arguments.bind(bot, recorder), bot, setup.strategy.code)
+    except StrategyError as raised:
+        ended, error = Ended(None, is_interrupted=False), raised
+    told = told_of(bot, recorder, inputs.legs, is_lost=ended.is_lost)
+    if ended.is_lost:
+        return Replayed(told, "hung", ExitCode.INTERRUPTED, StrategyError(MAKES_NO_CALL), is_lost=True)
+    outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted, error=error)
+    return Replayed(told, outcome, exit_code, error)

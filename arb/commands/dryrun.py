@@ -1,0 +1,245 @@
+"""`arb dry-run` over recorded days: rows through the live bot and the simulated exchange, into a run folder."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from arb.backtest.assets import array_ranges
+from arb.backtest.runner import compile_ahead, leave_now
+from arb.bot.recorder import Recorder
+from arb.commands.idle_keys import World, configuration_notes
+from arb.commands.legs import leg_of
+from arb.commands.run_files import (
+    Inputs,
+    Told,
+    common_manifest,
+    days_of_run,
+    inputs_manifest,
+    limits_of,
+    read_inputs,
+    refusals_of,
+    told_of,
+    write_run,
+)
+from arb.commands.run_setup import (
+    Setup,
+    ended_manifest,
+    outcome_of,
+    run_folder_path,
+    setup_of,
+    with_end,
+    written_error,
+)
+from arb.config import Config, on_data_grid
+from arb.data.rows.cache import RowCache
+from arb.engine.world import NEVER
+from arb.errors import ExitCode, InvariantError, StrategyError
+from arb.results.failure import strategy_error
+from arb.results.folder import RunFolder
+from arb.results.summary import Figures
+from arb.results.summary_fields import Summary
+from arb.results.trades import Trade
+from arb.risk.limits import Limits
+from arb.runtime.display import write_error
+from arb.runtime.replay import PIECE_ROWS, replay
+from arb.runtime.watchdog import Watchdog
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+
+if TYPE_CHECKING:
+    from arb.commands.recordings import StartProgress
+
+#: What is reported of a strategy that an interrupt cannot end.
+MAKES_NO_CALL = "the strategy did not call the bot after it was interrupted"
+
+#: Rows that a paced replay gives a leg at a time: some hundredths of a second of a busy market.
+_PACED_ROWS = 64
+
+
+class DryRunResult(NamedTuple):
+    """A finished dry-run: where it was written, what it came to, what the command exits with."""
+
+    folder: Path
+    summary: Summary
+    trades: list[Trade]
+    exit_code: ExitCode
+
+
+class Replayed(NamedTuple):
+    """Recorded days through the live bot: what the strategy left, how it ended, and what it raised."""
+
+    told: Told
+    outcome: str
+    exit_code: ExitCode
+    error: StrategyError | None = None
+    #: The strategy still runs and cannot be stopped: the process must end without it.
+    is_lost: bool = False
+
+
+def run_recorded(
+    config: Config,
+    start: date,
+    end: date | None,
+    out: Path | None,
+    *,
+    speed: float | None = None,
+    progress: StartProgress | None = None,
+    has_report: bool = True,
+) -> DryRunResult:
+    """Recorded days through the live bot; writes what a backtest of the same days writes, with the same trades.
+
+    speed: times as fast as it happened; None: as fast as it goes. Ctrl+C ends it, with the folder whole. Raises
+    StrategyError for a strategy that raises, when the folder is written.
+    """
+    config = on_data_grid(config)
+    setup = setup_of(config)
+    notes = configuration_notes(config, setup, World.REPLAY)
+    legs = [leg_of(leg) for leg in config.legs]
+    days = days_of_run(config, legs, start, end)
+    now = datetime.now(UTC)
+    with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
+        inputs = read_inputs(config, legs, days, cache, progress)
+        limits = limits_of(config)
+
+        def write(replayed: Replayed) -> Figures:
+            manifest = (
+                common_manifest("dry-run", config, *setup, now)
+                | inputs_manifest(config, inputs, notes)
+                | ended_manifest(replayed.outcome, replayed.error)
+                | {"refusals": refusals_of(limits, legs), "speed": speed}
+            )
+            is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+            figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)
+            folder.publish()
+            return figures
+
+        hung = HungRun(folder, write)
+        replayed = replay_inputs(config, setup, inputs, limits, speed=speed, on_hung=hung.end)
+        figures = write(replayed)
+    if replayed.error is not None:
+        raise written_error(replayed.error, folder.path)
+    return DryRunResult(folder.path, figures.summary, replayed.told.trades, replayed.exit_code)
+
+
+class HungRun:
+    """How a run over recorded days ends whose strategy holds the main thread for good: written from another thread."""
+
+    def __init__(self, folder: RunFolder, write: Callable[[Replayed], object]) -> None:
+        self._folder = folder
+        self._write = write
+
+    def end(self, replayed: Replayed) -> None:
+        """Writes the folder and ends the process, whatever happens."""
+        try:
+            self._write(replayed)
+            if replayed.error is not None:
+                write_error(f"error: {written_error(replayed.error, self._folder.path)}")
+        except Exception as error:  # the process ends here, whatever happens
+            write_error(f"error: {replayed.error}; the run cannot be written: {error}")
+        finally:
+            with contextlib.suppress(OSError):  # what was not published goes
+                self._folder.__exit__(None, None, None)
+            leave_now(replayed.exit_code)
+
+
+def replay_inputs(
+    config: Config,
+    setup: Setup,
+    inputs: Inputs,
+    limits: Limits,
+    *,
+    speed: float | None = None,
+    on_hung: Callable[[Replayed], None] | None = None,
+) -> Replayed:
+    """The strategy over recorded rows in a dry-run's world: what it left, how it ended.
+
+    on_hung: called on another thread, and ends the process, where the strategy holds the main thread for good: it
+    computes for `dry_run.hang_s` without calling the bot, or makes no call after an interrupt. Without it nothing is
+    written then.
+    """
+    recorder = Recorder(len(inputs.legs))
+    strategy = compile_ahead(*setup, recorder)
+    bot = DryRunBot(
+        [SimulatedLeg(leg) for leg in inputs.legs],
+        limits,
+        keep_trades=strategy.uses.trades,
+        arrays_over=array_ranges(inputs.data, strategy.uses),
+    )
+    function = with_end(config, strategy.function, inputs.legs, bot, recorder)
+    arrays = [data.arrays for data in inputs.data]
+    began_ns = time.monotonic_ns()
+    hang_s = config.dry_run.hang_s
+    #: Taken by the one who goes on, this thread or the one that gives the strategy up, and never given back.
+    going_on = threading.Lock()
+
+    def give_up(what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
+        if not going_on.acquire(blocking=False):  # it came back in this very moment
+            return
+        if on_hung is not None:
+            told = told_of(bot, recorder, inputs.legs, is_lost=True)
+            on_hung(Replayed(told, "hung", code, StrategyError(what), is_lost=True))
+        write_error(f"error: {what}; nothing is written")
+        leave_now(code)
+
+    watchdog = Watchdog(lambda: began_ns, lambda: bot.world.heartbeat, hang_s, give_up, may_be_busy=True)
+    watchdog.start()
+    is_interrupted = False
+    try:
+        strand = replay(
+            bot,
+            arrays,
+            function,
+            setup.arguments.bind(bot, recorder),
+            piece_rows=PIECE_ROWS if speed is None else _PACED_ROWS,
+            pace=None if speed is None else paced(speed, watchdog),
+            on_lost=lambda: give_up(MAKES_NO_CALL, ExitCode.INTERRUPTED),
+        )
+    except KeyboardInterrupt:
+        is_interrupted = True
+    finally:
+        watchdog.close()
+    going_on.acquire()
+    if is_interrupted:
+        return Replayed(told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
+    error = None if strand.error is None else strategy_error(strand.error, bot, setup.strategy.code)
+    if error is None:
+        refuse_lost(bot)
+    told = told_of(bot, recorder, inputs.legs)
+    return Replayed(told, *outcome_of(strand.value, error=error), error)
+
+
+def refuse_lost(bot: DryRunBot) -> None:
+    """Raises InvariantError for a run that tells nothing, because a queue was full."""
+    if bot.lost:
+        raise InvariantError(f"{bot.lost} requests or answers found a queue full: the run tells nothing")
+
+
+def paced(
+    speed: float,
+    watchdog: Watchdog | None = None,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Callable[[int], None]:
+    """Holds a replay up so that `speed` seconds of the market pass in a second; the watchdog looks away meanwhile.
+
+    clock, sleep: in seconds.
+    """
+    began: list[float] = []
+
+    def wait(known_ts: int) -> None:
+        if known_ts in (-1, NEVER):
+            return
+        if not began:
+            began.extend((clock(), known_ts))
+        ahead_s = (known_ts - began[1]) / 1e9 / speed - (clock() - began[0])
+        if ahead_s > 0:
+            with watchdog.paused() if watchdog is not None else contextlib.nullcontext():
+                sleep(ahead_s)
+
+    return wait

@@ -1,0 +1,493 @@
+"""`arb dry-run --live-data`: feeds, recorder, strategy and simulated exchange put together, and the session's folder.
+
+One thread runs the event loop and the strategy; beside it there are the recorder's thread and the watchdog's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hftbacktest
+import numba
+
+import arb
+from arb.backtest.runner import compile_ahead, leave_now
+from arb.bot.recorder import Recorder
+from arb.commands.dryrun import MAKES_NO_CALL, DryRunResult, refuse_lost
+from arb.commands.feeds import LiveFeed, open_feed
+from arb.commands.idle_keys import World, configuration_notes
+from arb.commands.legs import instrument_of, leg_of, load_adapter
+from arb.commands.listings import refuse_unlisted_grids
+from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, refusals_of, told_of
+from arb.commands.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
+from arb.commands.running_sandbox import at_sandbox
+from arb.commands.session_files import RECORDING, LegLeft, SessionLeft, write_session
+from arb.commands.session_keeper import SessionKeeper
+from arb.commands.session_output import SessionOutput, Viewer
+from arb.commands.session_state import view_of
+from arb.config import Config, VenueConfig
+from arb.data.recordings.recorder import Recorder as FrameRecorder
+from arb.engine.price_range import RangeFinder
+from arb.errors import ArbError, ExitCode, InputError, StrategyError
+from arb.leg import Leg
+from arb.results.failure import strategy_error
+from arb.results.folder import RunFolder
+from arb.results.reader import JOURNAL
+from arb.runtime.display import end_within, write_error
+from arb.runtime.interruption import Interruption
+from arb.runtime.latencies import drawn_latency
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.session import Session
+from arb.runtime.signals import signals_call, signals_wake
+from arb.runtime.strategy_task import Strand
+from arb.runtime.warm import warm_session
+from arb.runtime.watchdog import Watchdog
+from arb.sandbox.serve.urls import VenueUrls
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.watermark import VenueOrder
+from connectors.feed.clock_offset import OffsetEstimator
+from connectors.net.sockets import new_event_loop
+
+if TYPE_CHECKING:
+    from arb.sandbox.serve.sandbox import Sandbox
+
+_NS_PER_MS = 1_000_000
+#: The longest that a row may be under way without holding the venues' side up: see `VenueOrder`.
+_SILENCE_NS = 500 * _NS_PER_MS
+#: The strategy is looked after at least so often, and at most.
+_TICK_S, _TICK_MIN_S = 0.010, 0.0005
+_VIEW_S = 0.5
+#: After a signal the strategy may take so long until it waits; then it is held at its next call of the bot.
+_GRACE_S = 1.0
+#: So much of a session a kill may take, at most.
+_KEEP_S = 1.0
+
+
+class LiveRun:
+    """One session, from its configuration to its folder. `run` once, on the main thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: RunFolder,
+        setup: Setup,
+        log: SessionOutput,
+        *,
+        sandbox: Sandbox | Mapping[str, VenueUrls] | None,
+        has_report: bool,
+    ) -> None:
+        self._config = config
+        self._folder = folder
+        self._setup = setup
+        self._log = log
+        self._venues = {leg.venue.name: leg.venue for leg in config.legs}
+        self._sandbox = sandbox
+        if isinstance(sandbox, Mapping):
+            self._venues = at_sandbox(self._venues, sandbox)
+        self._has_report = has_report
+        self._began_ns = time.monotonic_ns()
+        world = World.LIVE if sandbox is None else World.SANDBOX
+        self._notes = configuration_notes(config, setup, world)
+        self._head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
+            "notes": (["market data of a sandbox, simulated"] if sandbox is not None else []) + self._notes
+        }
+        self._legs = [leg_of(leg) for leg in config.legs]
+        self._feeds: list[tuple[LiveFeed, list[int]]] = []
+        self._error: BaseException | None = None
+        #: Whether the feeds were opened: until then there is nothing to keep.
+        self.has_begun = False
+        self._stop_reason = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = asyncio.Event()
+        #: Taken by the one who writes the folder, the host or the watchdog, and never given back.
+        self._writing = threading.Lock()
+        self._recorder = Recorder(len(self._legs))
+        self._limits = limits_of(config)
+        strategy = compile_ahead(*setup, self._recorder)
+        self._bot = DryRunBot(
+            [_simulated(leg) for leg in self._legs],
+            self._limits,
+            keep_trades=strategy.uses.trades,
+            is_live=True,
+        )
+        warm_session(
+            [
+                (load_adapter(own.venue), instrument_of(leg))
+                for own, leg in zip(config.legs, self._legs, strict=True)
+            ]
+        )
+        view_of(self._bot, self._legs, [], [])
+        bound = setup.arguments.bind(self._bot, self._recorder)
+        function = with_end(config, strategy.function, self._legs, self._bot, self._recorder)
+        self._strand = Strand(self._bot, function, bound)
+        disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
+        orders = [VenueOrder(disorder_ns, 4 * disorder_ns + _SILENCE_NS) for _ in self._legs]
+        ranges = [RangeFinder(leg) for leg in self._legs] if strategy.uses.arrays else None
+        self._driver = LiveDriver(self._bot, self._strand, orders, ranges)
+
+    def run(self, duration_s: float | None) -> DryRunResult:
+        """Runs until the strategy ends, `duration_s` are over or a signal comes, and writes the folder.
+
+        Signals that come while it is written change nothing. Raises StrategyError and InputError once everything is
+        written, KeyboardInterrupt for a signal before the feeds were opened.
+        """
+        with signals_call(self._interrupt), contextlib.ExitStack() as self._held:
+            self._host(duration_s)
+            if not self.has_begun:
+                raise KeyboardInterrupt
+            return self._write()
+
+    def _host(self, duration_s: float | None) -> None:
+        """The recorder and the event loop, for as long as the session takes."""
+        record = self._config.record
+        versions = {
+            "arb": arb.__version__,
+            "hftbacktest": hftbacktest.__version__,
+            "numba": numba.__version__,
+        }
+        with (
+            FrameRecorder(
+                self._folder.path / RECORDING,
+                segment_s=record.segment_s,
+                reserve_gb=record.reserve_gb,
+                fsync_s=record.fsync_s,
+                versions=versions,
+                on_error=self._recorder_failed,
+            ) as self._frames,
+            asyncio.Runner(loop_factory=new_event_loop) as runner,
+        ):
+            self._loop = runner.get_loop()
+            runner.run(self._run(duration_s))
+
+    def _write(self) -> DryRunResult:
+        """The folder, and then what the session failed with."""
+        self._summarize_stop()
+        try:
+            result = self._finish()
+        except InputError as error:
+            raise InputError(
+                f"{error}; what came is kept: make room, then arb verify {self._folder.path} finishes the folder"
+            ) from None
+        if self._error is not None:
+            raise self._error
+        what = self._driver.waits_for
+        if self._session.unheard:
+            what = f"nothing was heard of {', '.join(self._session.unheard)}; arb doctor tells more"
+        if what:
+            self._log.event("error", what)
+            # Who ended it knows best that it is over.
+            if result.exit_code == ExitCode.DONE:
+                raise InputError(f"{what}; the session is in {self._folder.path}")
+        return result
+
+    async def _run(self, duration_s: float | None) -> None:
+        offset = OffsetEstimator(configured_offset_ns(self._config))
+        self._session = Session(
+            self._legs, self._driver, offset, self._frames, log=self._log.event, ended=self._over.set
+        )
+        keeper = SessionKeeper(
+            self._folder.path / JOURNAL,
+            self._head,
+            bot=self._bot,
+            legs=self._legs,
+            limits=self._limits,
+            recorder=self._recorder,
+            session=self._session,
+        )
+        self._held.callback(keeper.close)
+        watchdog = Watchdog(
+            lambda: self._session.entered_ns,
+            lambda: self._bot.world.heartbeat,
+            self._config.dry_run.hang_s,
+            self._hung,
+        )
+        watchdog.start()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(signals_wake(asyncio.get_running_loop()))
+            stack.callback(watchdog.close)
+            stack.enter_context(
+                Interruption(
+                    self._strand,
+                    grace_s=_GRACE_S,
+                    entered_ns=lambda: self._session.entered_ns,
+                    on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
+                )
+            )
+            await self._enter_sandbox(stack)
+            await asyncio.sleep(0)  # what a signal asked for until here is done
+            unlisted = [] if self._stop_reason else await refuse_unlisted_grids(self._symbols(), self._over)
+            if self._stop_reason:
+                return
+            stack.push_async_callback(self._close_feeds)
+            self._open_feeds(offset)
+            self.has_begun = True
+            self._folder.keep()
+            for note in unlisted + slow_answer_notes(self._config):
+                self._log.event("warning", note)
+            for note in self._notes:
+                self._log.event("note", note)
+            self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
+            if not self._session.start(self._driver.start):
+                self._over.set()
+            self._tick()
+            beside = [asyncio.create_task(self._show()), asyncio.create_task(self._keep(keeper))]
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), duration_s)
+            for task in beside:
+                task.cancel()
+            self._end_strategy()
+
+    _timer: asyncio.TimerHandle | None = None
+
+    async def _enter_sandbox(self, stack: contextlib.AsyncExitStack) -> None:
+        """The session's own sandbox, where it brings one; it ends behind the feeds."""
+        if self._sandbox is not None and not isinstance(self._sandbox, Mapping):
+            sandbox = await stack.enter_async_context(self._sandbox)
+            self._venues = at_sandbox(self._venues, sandbox.urls)
+
+    async def _close_feeds(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for feed, _ in self._feeds:
+            await feed.close()
+
+    def _symbols(self) -> list[tuple[VenueConfig, list[str]]]:
+        """The venues of the legs with their symbols."""
+        return [
+            (venue, [leg.symbol for leg in self._legs if leg.venue == name])
+            for name, venue in self._venues.items()
+        ]
+
+    def _open_feeds(self, offset: OffsetEstimator) -> None:
+        by_venue: dict[str, list[int]] = {}
+        for number, leg in enumerate(self._legs):
+            by_venue.setdefault(leg.venue, []).append(number)
+        for name, numbers in by_venue.items():
+            tap = self._session.tap_of(numbers, name)
+            feed = open_feed(
+                self._venues[name],
+                [self._legs[number].symbol for number in numbers],
+                tap,
+                tap=tap,
+                offset=offset,
+                stale_after_ms=self._config.execution.stale_after_ms,
+            )
+            self._feeds.append((feed, numbers))
+        for feed, _ in self._feeds:
+            feed.feed.start()
+
+    def _tick(self) -> None:
+        self._session.on_time()
+        if not self._session.is_over:
+            delay_s = min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / 1e9))
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    async def _show(self) -> None:
+        """What a person sees; the first word of the strategy's first row."""
+        is_told = False
+        while True:
+            await asyncio.sleep(_VIEW_S)
+            if not is_told and self._session.first_row_ns:
+                is_told = True
+                after_s = (self._session.first_row_ns - self._began_ns) / 1e9
+                self._log.event("start", f"the strategy heard of its first row after {after_s:.2f} s")
+            self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
+
+    async def _keep(self, keeper: SessionKeeper) -> None:
+        """So that a killed session can be told again up to here."""
+        while True:
+            await asyncio.sleep(_KEEP_S)
+            try:
+                keeper.keep()
+            except Exception as error:  # the task's root: a session that cannot be kept ends
+                self._error = self._error or error
+                self._over.set()
+                return
+
+    def _interrupt(self, _: signal.Signals) -> None:
+        self._in_loop(self._stop_for, "interrupted")
+
+    def _in_loop(self, call: Callable[..., object], *args: object) -> None:
+        """From any thread, and from signals. Before there is a loop it is done at once; behind its end, not at all."""
+        if self._loop is None:
+            call(*args)
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the session is over
+            self._loop.call_soon_threadsafe(call, *args)
+
+    def _stop_for(self, reason: str) -> None:
+        self._stop_reason = reason
+        self._over.set()
+
+    def _recorder_failed(self, error: ArbError) -> None:
+        """On any thread. Without its recording a session cannot be told again: it ends."""
+        self._error = self._error or error
+        self._in_loop(self._over.set)
+
+    def _end_strategy(self) -> None:
+        """What the strategy did until here counts; then it is stopped."""
+        counts = len(self._recorder.decisions), len(self._recorder.records)
+        is_parked = self._strand.is_alive and not self._session.stop()
+        # A watchdog that had given the strategy up, right before it came back, writes; then the process ends.
+        self._writing.acquire()
+        self._counts, self._is_parked = counts, is_parked
+        self._session.is_over = True
+
+    def _summarize_stop(self) -> None:
+        if self._session.fault is not None:
+            self._error = self._error or self._session.fault
+        if self._strand.error is not None:
+            code = self._setup.strategy.code
+            self._error = self._error or strategy_error(self._strand.error, self._bot, code)
+        if self._is_parked:
+            self._error = self._error or StrategyError("the strategy does not end when it is stopped")
+
+    def _finish(self) -> DryRunResult:
+        outcome, code = outcome_of(self._strand.value)
+        if self._stop_reason:
+            outcome, code = self._stop_reason, ExitCode.INTERRUPTED
+        if self._error is not None:
+            outcome, code = "hung" if self._is_parked else "failed", ExitCode.OUR_FAULT
+        else:
+            refuse_lost(self._bot)
+        left = self._left(outcome)
+        working = view_of(self._bot, self._legs, [], []).working
+        # A parked strategy still owns its bot.
+        told = told_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
+        if not left.start_ts:  # the clock never began
+            told.final["timestamp"] = time.time_ns()
+        is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+        figures = write_session(
+            self._folder, self._legs, left, told, has_report=self._has_report and is_whole
+        )
+        for leg, final in zip(self._legs, told.final, strict=True):
+            self._log.event("position", f"{leg.name} {float(final['position']):+.10g}")
+        if working:
+            self._log.event("orders", f"{working} working orders were pulled")
+        self._log.event("end", f"{outcome}: {len(told.trades)} fills, written to {self._folder.path}")
+        return DryRunResult(self._folder.path, figures.summary, told.trades, code)
+
+    def _left(self, outcome: str) -> SessionLeft:
+        session, record, state = self._session, self._session.record, self._frames.state
+        legs = [
+            LegLeft(
+                session.rows_of(n),
+                session.gaps_of(n),
+                session.spells_of(n),
+                session.lags_of(n),
+                session.off_grid_of(n),
+            )
+            for n in range(len(self._legs))
+        ]
+        return SessionLeft(
+            head=self._head,
+            legs=legs,
+            marks=record.marks,
+            sums=record.sums,
+            answers=self._bot.world.answers.copy(),
+            start_ts=self._bot.world.start_ts,
+            end_ts=record.end_ts,
+            counts=self._counts,
+            late=session.late,
+            late_since=session.late_since,
+            losses=record.losses,
+            recording_error=None if state.error is None else str(state.error),
+            events=session.event_counts,
+            refusals=refusals_of(self._limits, self._legs),
+            wrong_stamps=session.wrong_stamps,
+            outcome=outcome,
+            error=self._error_line(),
+        )
+
+    def _error_line(self) -> str | None:
+        if self._error is not None:
+            return str(self._error)
+        return HELD if self._strand.is_held else None
+
+    def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
+        """On another thread: the strategy holds the main thread for good. What was saved is written from here."""
+        # Else it came back in this very moment, and the host writes.
+        if self._writing.acquire(blocking=False):
+            try:
+                self._error = StrategyError(what)
+                self._is_parked = True
+                self._counts = len(self._recorder.decisions), len(self._recorder.records)
+                self._session.is_over = True
+                self._frames.close()
+                told = told_of(self._bot, self._recorder, self._legs, is_lost=True)
+                write_session(self._folder, self._legs, self._left("hung"), told, has_report=False)
+                self._log.event("hung", what)
+                end_within(code)
+                self._log.close()
+                print_error(f"{what}; its orders are void, the session is in {self._folder.path}")
+            except Exception as error:  # the process ends here, whatever happens
+                end_within(code)
+                print_error(f"{what}; the session cannot be written: {error}")
+            finally:
+                with contextlib.suppress(OSError):
+                    sys.stdout.flush()
+                leave_now(code)
+
+
+#: The error in the manifest of an interrupted session whose strategy did not end by itself.
+HELD = "the strategy did not wait when it was interrupted: it was ended at a call of the bot"
+
+
+def _simulated(leg: Leg) -> SimulatedLeg:
+    """What was measured is of the past: on live data latencies are drawn from it."""
+    return SimulatedLeg(leg, None if leg.order_latencies is None else drawn_latency(leg.order_latencies))
+
+
+def slow_answer_notes(config: Config) -> list[str]:
+    """A line where orders are given up before their simulated answers can have come."""
+    wait_ms = config.execution.order_timeout_ms
+    slowest_ms = max(leg.latency.entry_ms + leg.latency.response_ms for leg in config.legs)
+    need_ms = slowest_ms + 2 * config.dry_run.disorder_ms
+    if wait_ms >= need_ms:
+        return []
+    return [
+        f"[execution] order_timeout_ms is {wait_ms}: simulated answers may take {need_ms:g} ms, with [dry_run] "
+        "disorder_ms; orders may be given up before they are heard of"
+    ]
+
+
+def print_error(text: str) -> None:
+    """A line on standard error, as commands end with."""
+    write_error(f"error: {text}")
+
+
+def run_live(
+    config: Config,
+    out: Path | None,
+    *,
+    duration_s: float | None = None,
+    sandbox: Sandbox | Mapping[str, VenueUrls] | None = None,
+    has_report: bool = True,
+    log_json: bool = False,
+    viewer: Viewer | None = None,
+    echo: Callable[[str], None] | None = None,
+) -> DryRunResult:
+    """A session on live data until it ends; its folder has all that a backtest's has, the recording and the log.
+
+    sandbox: instead of the venues: one of the session's own, which is not entered yet, or the addresses of one that
+    runs. viewer, echo: shown the session, and told every line of the log, on a thread of their own; what they cannot
+    print, or hold up, takes nothing from the session.
+    Raises InputError and ConfigError before anything is written where it cannot begin; StrategyError for a strategy
+    that raises, and InputError for a recording that cannot go on, when all is written.
+    """
+    setup = setup_of(config)
+    path = run_folder_path(out, datetime.now(UTC), "dry-run")
+    with (
+        RunFolder(path, is_open=True) as folder,
+        SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
+    ):
+        return LiveRun(config, folder, setup, log, sandbox=sandbox, has_report=has_report).run(duration_s)

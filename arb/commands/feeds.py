@@ -1,0 +1,109 @@
+"""From a venue's file to its live market data: addresses, transport, adapter, instruments. Within an event loop."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from arb.commands.legs import feed_latency_ns, known_instrument, load_adapter
+from arb.config.load import VenueConfig
+from arb.errors import ConfigError, InputError
+from connectors.errors import InstrumentError, TransportError
+from connectors.feed.clock_offset import OffsetEstimator
+from connectors.feed.feed import Feed
+from connectors.feed.interfaces import Endpoints, FeedTimes, Sink, Tap
+from connectors.model import Instrument, Stream, Venue
+from connectors.net.interfaces import Transport
+from connectors.net.rest import HttpRest
+from connectors.net.sockets import AsyncioTimers, transport_of
+
+#: What a bot needs of a venue.
+BOT_STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)
+
+
+def bot_streams(adapter: Venue) -> tuple[Stream, ...]:
+    """What a bot needs of a venue, without what the venue has not: some tell no best bid and offer of its own."""
+    return tuple(stream for stream in BOT_STREAMS if stream == Stream.DEPTH or has_stream(adapter, stream))
+
+
+def has_stream(adapter: Venue, stream: Stream) -> bool:
+    """Whether the venue has such a stream."""
+    try:
+        adapter.topic(stream, "X")
+    except InstrumentError:
+        return False
+    return True
+
+
+def endpoints_of(venue: VenueConfig) -> Endpoints:
+    """Where the streams of a venue are: its address, then the others in the order of the file."""
+    connection = venue.connection
+    return Endpoints((connection.websocket_url, *connection.websocket_fallback_urls))
+
+
+def venue_transport(venue: VenueConfig) -> Transport:
+    """The transport that the venue's file names. Raises InputError where its library is not installed."""
+    try:
+        return transport_of(venue.connection.transport)
+    except TransportError as error:
+        raise InputError(f"{venue.file}: [connection] transport: {error}") from None
+
+
+class LiveFeed:
+    """A feed on real sockets, and the requests that belong to it. `feed` is not started yet."""
+
+    def __init__(self, feed: Feed, rest: HttpRest) -> None:
+        self.feed = feed
+        self.rest = rest
+
+    async def close(self) -> None:
+        """Ends the feed and its requests. Any number of times."""
+        self.feed.stop()
+        await self.rest.close()
+
+
+def open_feed(
+    venue: VenueConfig,
+    symbols: Sequence[str],
+    sink: Sink,
+    *,
+    streams: Sequence[Stream] | None = None,
+    tap: Tap | None = None,
+    offset: OffsetEstimator | None = None,
+    stale_after_ms: int = 2000,
+) -> LiveFeed:
+    """The feed of a venue, on the running event loop. One `offset` for all venues of a run.
+
+    streams: None for those that a bot needs, as far as the venue has them.
+    Raises ConfigError for a symbol that the venue's file does not describe and for an adapter that cannot be loaded,
+    InputError for a stream that the venue does not have and a library that is not installed.
+    """
+    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url)
+    try:
+        feed = Feed(
+            adapter,
+            [instrument_at(venue, symbol) for symbol in symbols],
+            bot_streams(adapter) if streams is None else streams,
+            endpoints_of(venue),
+            transport=venue_transport(venue),
+            rest=rest,
+            timers=AsyncioTimers(),
+            # Spreads retries of many clients; nothing that is recorded depends on it.
+            chance=random.SystemRandom().random,
+            sink=sink,
+            tap=tap,
+            offset=offset,
+            feed_latency_ns=feed_latency_ns(venue),
+            times=FeedTimes(stale_after_ns=stale_after_ms * 1_000_000),
+        )
+    except InstrumentError as error:
+        raise InputError(f"{venue.file}: {error}") from None
+    return LiveFeed(feed, rest)
+
+
+def instrument_at(venue: VenueConfig, symbol: str) -> Instrument:
+    """An instrument that the venue's file describes. Raises ConfigError for another."""
+    instrument = known_instrument(venue, symbol)
+    if instrument is None:
+        raise ConfigError(f"{venue.file}: no [symbols.{symbol}]; add its tick_size and lot_size")
+    return instrument

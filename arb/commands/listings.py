@@ -1,0 +1,149 @@
+"""What the venues list of instruments, asked for by public requests; and ticks and lots that contradict it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from arb.commands.checks import plain, unlisted_steps
+from arb.commands.legs import load_adapter
+from arb.config import VenueConfig
+from arb.errors import InputError
+from connectors.errors import DecodeError
+from connectors.model import Listing, RestRequest, Venue
+from connectors.net.interfaces import RestAnswer
+from connectors.net.rest import HttpRest
+
+#: Pages of listings that are read at most.
+_PAGES_MAX = 20
+#: A session that begins waits so long for the listings at most.
+LISTINGS_S = 5.0
+
+
+class Unanswered(NamedTuple):
+    """A request for listings that brought none: the answer, and why it could not be read ("": it was refused)."""
+
+    answer: RestAnswer
+    reason: str = ""
+
+
+async def ask_listings(
+    adapter: Venue, rest: HttpRest, symbols: Sequence[str]
+) -> dict[str, Listing] | Unanswered:
+    """The listings of `symbols`, of those that the venue has."""
+    listings: dict[str, Listing] = {}
+    request: RestRequest | None = adapter.listings_request(symbols)
+    for _ in range(_PAGES_MAX):
+        if request is None or all(symbol in listings for symbol in symbols):
+            break
+        answer = await rest.ask(request)
+        # Binance refuses a request that names a symbol which it does not have.
+        if answer.status == 400:
+            break
+        if answer.status != 200:
+            return Unanswered(answer)
+        try:
+            page = adapter.listings_of(answer.body)
+        except DecodeError as error:
+            return Unanswered(answer, str(error))
+        listings |= {listing.symbol: listing for listing in page.listings}
+        request = page.next
+    if not listings and len(symbols) > 1:
+        # One of them is not there: each for itself shows which.
+        for symbol in symbols:
+            found = await ask_listings(adapter, rest, [symbol])
+            if isinstance(found, Unanswered):
+                return found
+            listings |= found
+    return listings
+
+
+async def refuse_unlisted_grids(
+    venues: Iterable[tuple[VenueConfig, Sequence[str]]], over: asyncio.Event, timeout_s: float = LISTINGS_S
+) -> list[str]:
+    """Compares ticks and lots with the venues' listings, all at the same time; a line for each that did not answer.
+
+    Ends early where `over` is set. Raises InputError for ticks and lots that are not the venue's. A symbol that is not
+    listed is the feed's matter.
+    """
+    comparison = asyncio.create_task(_compare(list(venues), timeout_s))
+    ended = asyncio.create_task(over.wait())
+    try:
+        await asyncio.wait({comparison, ended}, return_when=asyncio.FIRST_COMPLETED)
+        return comparison.result() if comparison.done() else []
+    finally:
+        ended.cancel()
+        comparison.cancel()
+        await asyncio.gather(ended, comparison, return_exceptions=True)
+
+
+async def _compare(asked: Sequence[tuple[VenueConfig, Sequence[str]]], timeout_s: float) -> list[str]:
+    found = await asyncio.gather(*(_listed(venue, symbols, timeout_s) for venue, symbols in asked))
+    faults, notes = [], []
+    for (venue, symbols), listings in zip(asked, found, strict=True):
+        if isinstance(listings, str):
+            notes.append(
+                f"{venue.name}: tick and lot were not compared with the venue's listing: {listings}; the frames show "
+                "whether they are right"
+            )
+        else:
+            faults += grid_faults(venue, symbols, listings)
+            notes += _unlisted_steps(venue.name, symbols, listings)
+    if faults:
+        raise InputError("; ".join(faults))
+    return notes
+
+
+def grid_faults(venue: VenueConfig, symbols: Sequence[str], listings: Mapping[str, Listing]) -> list[str]:
+    """A line for each instrument whose tick or lot is not the listed one, with what to write."""
+    faults = []
+    for symbol in symbols:
+        own, listing = venue.symbols[symbol], listings.get(symbol)
+        if listing is None:
+            continue
+        wrong = [
+            (key, ours, theirs)
+            for key, ours, theirs in (
+                ("tick_size", own.tick_size, listing.tick_size),
+                ("lot_size", own.lot_size, listing.lot_size),
+            )
+            if theirs and Decimal(ours) != Decimal(theirs)
+        ]
+        if wrong:
+            what = " and ".join(
+                f"{key} is {plain(ours)}, the venue lists {plain(theirs)}" for key, ours, theirs in wrong
+            )
+            lines = ", ".join(f'{key} = "{plain(theirs)}"' for key, _, theirs in wrong)
+            faults.append(
+                f"{venue.name}:{symbol}: {what}; write {lines} in [symbols.{symbol}] of {venue.file}"
+            )
+    return faults
+
+
+def _unlisted_steps(venue: str, symbols: Sequence[str], listings: Mapping[str, Listing]) -> list[str]:
+    """A line for each listing that has no tick or lot to compare."""
+    return [
+        f"{venue}:{symbol}: the venue's listing has no {' and no '.join(missing)}; the frames show whether tick and "
+        "lot are right"
+        for symbol in symbols
+        if symbol in listings and (missing := unlisted_steps(listings[symbol]))
+    ]
+
+
+async def _listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> dict[str, Listing] | str:
+    """The listings of a venue, or why there are none."""
+    rest = HttpRest(venue.connection.rest_api_url, timeout_s)
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await ask_listings(load_adapter(venue), rest, symbols)
+    except TimeoutError:
+        return f"no answer within {timeout_s:g} s"
+    except Exception as error:  # whatever keeps the listings away, the frames show tick and lot
+        return str(error) or type(error).__name__
+    finally:
+        await rest.close()
+    if isinstance(found, Unanswered):
+        return found.reason or found.answer.error or f"the answer is {found.answer.status}"
+    return found

@@ -1,0 +1,303 @@
+"""`arb convert` and `arb data`: days to row files, what there is, what is wrong with it, what is kept of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from arb.commands.legs import NO_GRIDS, KnownGrids, feed_latency_ns, known_instrument, load_adapter
+from arb.config import VenueConfig
+from arb.data.catalog.days import (
+    Day,
+    Recording,
+    faults_in,
+    files_of,
+    find_archive_days,
+    find_days,
+    find_recordings,
+)
+from arb.data.check.recordings import Source, check_recordings
+from arb.data.check.report import RecordingReport
+from arb.data.recordings.leftover import Leftover, find_leftovers, leftover_text
+from arb.data.rows.cache import RowCache
+from arb.data.rows.compare import CONVERTERS, Comparison, compare
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.grid import DayGrid, coarser_notes
+from arb.data.rows.npy import NpyWriter
+from arb.data.rows.prune import Usage, prune, usage
+from arb.data.rows.row_files import RowFile
+from arb.data.text.raw import Progress, fault_of
+from arb.errors import InputError
+
+#: Recordings, or days of any kind.
+DayKind = TypeVar("DayKind", bound=Day)
+
+#: Told how many bytes there are to read; gives what hears of each part that was read.
+StartProgress = Callable[[int], Progress]
+
+
+class Converted(NamedTuple):
+    """A day and its rows."""
+
+    recording: Day
+    file: RowFile
+    path: Path
+
+
+def convert_all(
+    directory: Path,
+    venues: Mapping[str, VenueConfig],
+    out: Path | None,
+    progress: StartProgress | None = None,
+    grids: KnownGrids = NO_GRIDS,
+) -> tuple[int, list[Converted]]:
+    """The rows of all days in `directory` on one clock, and its offset in ns; each from the source that is preferred.
+
+    grids: what is stated of the data's own ticks and lots. The rows stay in the cache; `out` gets a copy of each as
+    `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
+    Raises InputError where there is nothing to convert.
+    """
+    runs = list(_consecutive(_known_of(directory, _days(directory), venues)))
+    on_grid = grids.venues(venues)
+    feeds = [_feed(on_grid[run[0].venue], grids, run) for run in runs]
+    with RowCache() as cache:
+        conversion = convert(feeds, cache, progress=progress and progress(bytes_of(runs)))
+        converted = [
+            Converted(recording, file, _place(recording, file, out, is_first=recording is run[0]))
+            for run, files in zip(runs, conversion.files, strict=True)
+            for recording, file in zip(run, files, strict=True)
+        ]
+    return conversion.offset_ns, converted
+
+
+def conversion_notes(
+    venues: Mapping[str, VenueConfig], converted: Sequence[Converted], grids: KnownGrids = NO_GRIDS
+) -> list[str]:
+    """A line for each step of an instrument that all of its days show to be larger than the configured one."""
+    notes = []
+    for (name, symbol), group in groupby(
+        converted, key=lambda one: (one.recording.venue, one.recording.symbol)
+    ):
+        if not grids.source(venues[name], symbol).is_stated:
+            days = [DayGrid(one.recording, one.file.scan.grid) for one in group]
+            notes += coarser_notes(known_instrument(venues[name], symbol), days)
+    return notes
+
+
+def bytes_of(runs: Iterable[Iterable[Day]]) -> int:
+    """The size of all files together, without those that cannot be read: who reads them names them."""
+    return sum(_size_of(path) for run in runs for day in run for path in files_of(day))
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[Comparison]:
+    """Our comparison rows against hftbacktest's converter, for each recording of a venue that it converts."""
+    known = _known_of(directory, list_all(directory), venues)
+    recordings = [r for r in known if r.venue in CONVERTERS]
+    if not recordings:
+        raise InputError(
+            f"{directory}: no recording that hftbacktest converts; it knows {', '.join(sorted(CONVERTERS))}"
+        )
+    for recording in recordings:
+        yield compare(load_adapter(venues[recording.venue]), recording)
+
+
+class Checked(NamedTuple):
+    """What a check found, the folders of venues that nothing describes, and days of archives, which it left alone."""
+
+    reports: list[RecordingReport]
+    unknown_venues: list[str]
+    #: Number of days by source.
+    archives: dict[str, int]
+
+
+def check_all(
+    directory: Path,
+    venues: Mapping[str, VenueConfig],
+    venue_names: Collection[str],
+    symbols: Collection[str],
+    hole_ns: int,
+    progress: StartProgress | None = None,
+    grids: KnownGrids = NO_GRIDS,
+) -> Checked:
+    """Checks the recordings in `directory`, or those of the venues and symbols named (none: all).
+
+    `hole_ns`: no frame for longer is a hole. grids: what is stated of the data's own ticks and lots. Raises InputError
+    where there is nothing to check, not for what is wrong with a recording.
+    """
+
+    def is_chosen(day: Day) -> bool:
+        is_of_venue = not venue_names or day.venue in venue_names
+        return is_of_venue and (not symbols or day.symbol in symbols)
+
+    recordings = list_all(directory)
+    chosen = [recording for recording in recordings if is_chosen(recording)]
+    missing = {*venue_names} - {r.venue for r in chosen} | {*symbols} - {r.symbol for r in chosen}
+    if missing:
+        there = sorted({f"{recording.venue}:{recording.symbol}" for recording in recordings})
+        raise InputError(
+            f"{directory}: no recordings of {', '.join(sorted(missing))}; there are {', '.join(there)}"
+        )
+    known = _known_of(directory, chosen, venues)
+    on_grid = grids.venues(venues)
+    sources = [_source(on_grid[recording.venue], grids, recording) for recording in known]
+    reports = check_recordings(sources, hole_ns=hole_ns, progress=progress and progress(bytes_of([known])))
+    archives = Counter(day.source for day in find_archive_days(directory) if is_chosen(day))
+    unknown = sorted({r.venue for r in chosen} - {r.venue for r in known})
+    return Checked(reports, unknown, dict(sorted(archives.items())))
+
+
+class Cached(NamedTuple):
+    """The row cache: its folder, what it holds, and what was deleted just now."""
+
+    folder: Path
+    held: Usage
+    deleted: Usage | None = None
+
+
+def shown_cache() -> Cached:
+    """What the row cache holds."""
+    folder = RowCache().directory
+    return Cached(folder, usage(folder))
+
+
+def clear_cache() -> Cached:
+    """Empties the row cache but for what runs are using. Raises InputError while another process converts."""
+    folder = RowCache().directory
+    deleted = prune(folder, 0)
+    if deleted is None:
+        raise InputError(f"{folder}: another process is converting into it; try again when it is done")
+    return Cached(folder, usage(folder), deleted)
+
+
+def list_all(directory: Path) -> list[Recording]:
+    """All recordings. Raises InputError where the folder is missing or holds none."""
+    recordings = find_recordings(directory)
+    if not recordings and (leftovers := find_leftovers(directory)):
+        raise InputError(leftover_text(directory, leftovers))
+    if not recordings:
+        archives = len(find_archive_days(directory))
+        raise InputError(
+            f"{directory}: no recordings but {archives:,} days of archives, which this command does not read: a "
+            "conversion refuses what is wrong with them: arb convert"
+            if archives
+            else f"{directory}: no recordings; they are named <venue>/<symbol>_<YYYYMMDD>.gz"
+        )
+    return recordings
+
+
+class Listed(NamedTuple):
+    """The days of a folder, the days whose last frames are still in journals, and a line for all that is amiss."""
+
+    days: list[Day]
+    leftovers: list[Leftover]
+    warnings: list[str]
+
+
+def list_days(directory: Path) -> Listed:
+    """All recordings and all days of archives. Raises InputError where the folder is missing or holds none."""
+    days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
+    leftovers = find_leftovers(directory)
+    if not days and not leftovers:
+        raise _nothing(directory)
+    readable = [day for day in days if not any(fault_of(path) for path in files_of(day))]
+    return Listed(
+        readable,
+        leftovers,
+        [f"not listed: {line}" for line in faults_in(directory)] + not_finished(directory),
+    )
+
+
+def not_described(directory: Path, venues: Mapping[str, VenueConfig]) -> list[str]:
+    """A line for each folder of recordings or archives whose venue no file describes."""
+    days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
+    folders = (day.path.parent if isinstance(day, Recording) else day.path.parents[1] for day in days)
+    counts = Counter(folder for folder in folders if folder.name not in venues)
+    return [
+        f"left out: {folder} ({count:,} {'day' if count == 1 else 'days'}): no venue file describes {folder.name}"
+        for folder, count in sorted(counts.items())
+    ]
+
+
+def not_finished(directory: Path) -> list[str]:
+    """A line where frames are still in journals, with the command that moves them; none else."""
+    text = leftover_text(directory, find_leftovers(directory))
+    return [f"not finished: {text}"] if text else []
+
+
+def _days(directory: Path) -> list[Day]:
+    """The days that can be converted."""
+    days = find_days(directory)
+    if days:
+        return days
+    if archives := find_archive_days(directory):
+        raise InputError(f"{archives[0].path}: trades alone; there is no book in {directory}")
+    raise _nothing(directory)
+
+
+def _nothing(directory: Path) -> InputError:
+    if leftovers := find_leftovers(directory):
+        return InputError(leftover_text(directory, leftovers))
+    return InputError(
+        f"{directory}: no recordings and no archives; recordings are named <venue>/<symbol>_<YYYYMMDD>.gz, archives "
+        "lie in archive/<source>/<venue>/<SYMBOL>/"
+    )
+
+
+def _source(venue: VenueConfig, grids: KnownGrids, recording: Recording) -> Source:
+    """A recording to be checked; without the grid of a symbol that the venue's file lacks."""
+    instrument = known_instrument(venue, recording.symbol)
+    return Source(load_adapter(venue), recording, instrument, *grids.source(venue, recording.symbol))
+
+
+def _feed(venue: VenueConfig, grids: KnownGrids, run: Sequence[Day]) -> Feed:
+    """A run of days with its fused touch, or the depth stream's alone for a symbol that the venue's file lacks."""
+    instrument = known_instrument(venue, run[0].symbol)
+    source = grids.source(venue, run[0].symbol)
+    return Feed(load_adapter(venue), run, feed_latency_ns(venue), instrument, *source)
+
+
+def _known_of(
+    directory: Path, recordings: Sequence[DayKind], venues: Mapping[str, VenueConfig]
+) -> list[DayKind]:
+    known = [recording for recording in recordings if recording.venue in venues]
+    if not known:
+        found = ", ".join(sorted({recording.venue for recording in recordings}))
+        raise InputError(f"{directory}: recordings of {found}, but no venue file describes any of them")
+    return known
+
+
+def _consecutive(recordings: Sequence[Day]) -> Iterator[list[Day]]:
+    """Runs of days without a hole, an instrument at a time."""
+    for _, group in groupby(recordings, key=lambda r: (r.venue, r.symbol)):
+        run: list[Day] = []
+        for recording in group:
+            if run and recording.day - run[-1].day != timedelta(days=1):
+                yield run
+                run = []
+            run.append(recording)
+        yield run
+
+
+def _place(recording: Day, file: RowFile, out: Path | None, *, is_first: bool) -> Path:
+    """Where the rows are; below `out`, a first day that carries on begins with the book that it carries on from."""
+    if out is None:
+        return Path(file.path)
+    target = out / recording.venue / f"{recording.symbol.lower()}_{recording.day:%Y%m%d}.npy"
+    try:
+        with NpyWriter(target) as writer:
+            for rows in file.load(is_first=is_first):
+                writer.write(rows)
+    except OSError as error:
+        raise InputError(f"{target}: cannot be written: {error.strerror}") from None
+    return target

@@ -1,0 +1,104 @@
+"""What a configuration asks for that no pair can mean: legs of different assets, no capital to trade with.
+
+For the built-in strategy, which trades pairs, it is an error; for a strategy of one's own, which may have a use for it,
+a note.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from arb.commands.legs import load_adapter
+from arb.commands.strategy_facts import common_lot
+from arb.config import Config, Leg
+from arb.config.assets import difference
+from arb.errors import ConfigError
+from arb.results.notes import DIFFERENT_ASSETS, NO_CAPITAL
+from connectors.parsing.contracts import inverse_reason
+
+#: The strategy that comes with arb.
+BUILT_IN = "arb.strategies.spread.strategy:run"
+
+
+def is_built_in(config: Config) -> bool:
+    """Whether the run is of the strategy that comes with arb."""
+    return config.strategy.function == BUILT_IN
+
+
+def refuse_unfit(config: Config) -> None:
+    """Raises ConfigError for a contract that no strategy can trade here, and for what the built-in one cannot."""
+    for leg in config.legs:
+        if reason := inverse_reason(load_adapter(leg.venue).name, leg.symbol):
+            raise ConfigError(f"{config.file}: [strategy] legs: {leg.venue.name}: {reason}")
+    if not is_built_in(config):
+        return
+    for line in _different(config):
+        if not config.strategy.allow_different_assets:
+            raise ConfigError(
+                f"{config.file}: [strategy] legs: {line}; name the same assets, or set allow_different_assets = true "
+                "in [strategy]"
+            )
+    for line in (*_penniless(config), *_too_coarse(config)):
+        raise ConfigError(f"{config.file}: {line}")
+
+
+def fit_notes(config: Config) -> list[str]:
+    """A line for each such thing that is allowed all the same."""
+    notes = [f"{DIFFERENT_ASSETS}: {line}: sums over both legs mean little" for line in _different(config)]
+    return notes if is_built_in(config) else notes + [f"{NO_CAPITAL}: {line}" for line in _penniless(config)]
+
+
+def has_different_assets(config: Config) -> bool:
+    """Whether the legs of a pair are of different assets."""
+    return any(_different(config))
+
+
+def _pairs(config: Config) -> Iterator[tuple[Leg, Leg]]:
+    return zip(config.legs[::2], config.legs[1::2], strict=True)
+
+
+def _different(config: Config) -> Iterator[str]:
+    for first, second in _pairs(config):
+        if words := difference(first.symbol, second.symbol):
+            yield f"{first.name} and {second.name} cannot be compared: {words}"
+
+
+def _penniless(config: Config) -> Iterator[str]:
+    """Pairs of which neither direction can be paid."""
+    for first, second in _pairs(config):
+        ways = ((first, second), (second, first))
+        if not any(
+            buy.quote > 0.0 and (sell.base if sell.is_spot else sell.quote) > 0.0 for buy, sell in ways
+        ):
+            yield (
+                f"[capital] has nothing to trade {first.name} against {second.name} with: a spot leg buys with "
+                f"quote and sells base, a perpetual needs quote as margin; {_held(first)}, {_held(second)}"
+            )
+
+
+def _too_coarse(config: Config) -> Iterator[str]:
+    """Pairs whose least order is more than an attempt may ever be, in either direction."""
+    for first, second in _pairs(config):
+        if first.contract_size != 1.0 or second.contract_size != 1.0:
+            continue
+        common = common_lot([first.lot_size_text, second.lot_size_text])
+        least = max(common, first.min_qty, second.min_qty)
+        most = min(
+            *(min(leg.max_position_size, leg.position_limit) for leg in (first, second)),
+            config.risk.max_order_qty or math.inf,
+        )
+        owned = max(
+            leg.base * config.risk.capital_allocation if leg.is_spot else math.inf for leg in (first, second)
+        )
+        allowed = min(most, owned)
+        if allowed < least * (1.0 - 1e-9):
+            yield (
+                f"{first.name} and {second.name} can never be traded: the least order of both is {least:g} (lot_size, "
+                f"min_qty), and max_position_size, position_limit, max_order_qty and [capital] allow {allowed:g}"
+            )
+
+
+def _held(leg: Leg) -> str:
+    base = f"{leg.base:g} base, " if leg.is_spot else ""
+    return f"{leg.venue.name} has {base}{leg.quote:g} quote"

@@ -1,0 +1,359 @@
+"""What every world's run shares: its recorded inputs, its limits, and the files of its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import hftbacktest
+import msgspec
+import numba
+import numpy as np
+
+import arb
+from arb.backtest.assets import LegData
+from arb.bot.bot import Bot
+from arb.bot.cache import bot_compiled
+from arb.bot.recorder import Recorder
+from arb.commands.legs import KnownGrids, instrument_of, load_adapter
+from arb.commands.report import figures_of_run, report_files
+from arb.config import Config
+from arb.data.catalog.days import Day, Recording, select_days
+from arb.data.recordings.leftover import leftover_notes
+from arb.data.rows.cache import RowCache
+from arb.data.rows.code_version import code_version
+from arb.data.rows.convert import Feed, convert
+from arb.data.rows.prune import prune
+from arb.data.rows.row_files import Conversion
+from arb.data.rows.usable import (
+    book_notes,
+    ending_notes,
+    grid_notes,
+    refuse_unusable,
+    stamp_notes,
+    touch_notes,
+)
+from arb.errors import ConfigError, InputError
+from arb.leg import Leg
+from arb.results.attempts_table import attempts_csv
+from arb.results.facts import FORMAT
+from arb.results.folder import RunFolder
+from arb.results.notes import archive_notes, funds_note, halt_note, origin_notes, source_of, tie_note
+from arb.results.reader import finished_run
+from arb.results.summary import Figures
+from arb.results.trades import HEADER, Trade, ties_of, trades_of
+from arb.risk.funds import AssetFunds
+from arb.risk.limits import AssetLimits, Limits
+from arb.strategies.arguments import Arguments
+from arb.strategies.loader import LoadedStrategy
+from arb.strategies.source_code import code_of, is_ours, our_code
+
+if TYPE_CHECKING:
+    from arb.commands.recordings import StartProgress
+
+_NS_PER_MS = 1_000_000
+#: With a larger share of clamped rows a run says that its clock is wrong.
+_CLAMPED_SHARE_MAX = 0.001
+#: A position smaller than this share of a lot is the rounding of sums.
+_LOT_SHARE_MAX = 1e-3
+
+
+class Inputs(NamedTuple):
+    """The recorded days of a run as rows. Valid until the cache that they lie in is closed."""
+
+    legs: Sequence[Leg]
+    days: Sequence[Sequence[Day]]
+    conversion: Conversion
+    #: A leg each, with the arrays that it replays.
+    data: list[LegData]
+    #: What is to be told of where they come from.
+    notes: list[str]
+
+
+class Told(NamedTuple):
+    """What a strategy left behind: records (row, leg), the last state, decisions, fills."""
+
+    records: Any
+    final: Any
+    decisions: Any
+    trades: list[Trade]
+
+
+def days_of_run(config: Config, legs: Sequence[Leg], start: date, end: date | None) -> list[list[Day]]:
+    """The recorded days of every leg. Raises InputError for a missing one."""
+    instruments = [(leg.venue, leg.symbol) for leg in legs]
+    return select_days(Path(config.data.directory), instruments, start, end, config.file)
+
+
+def read_inputs(
+    config: Config,
+    legs: Sequence[Leg],
+    days: Sequence[Sequence[Day]],
+    cache: RowCache,
+    progress: StartProgress | None = None,
+    *,
+    offset_ns: int | None = None,
+) -> Inputs:
+    """The rows of the days on one clock: `offset_ns`, else the configured offset, else the measured one.
+
+    Raises InputError for days that cannot be read or used.
+    """
+    notes = origin_notes(day for leg_days in days for day in leg_days)
+    for leg, leg_days in zip(legs, days, strict=True):
+        notes += archive_notes(leg_days, leg.feed_latency_ns)
+    notes += leftover_notes(
+        Path(config.data.directory),
+        [day[:3] for leg_days in days for day in leg_days if isinstance(day, Recording)],
+    )
+    if config.data.note is not None:
+        notes.append(config.data.note)
+    grids = KnownGrids.of_config(config)
+    feeds = [
+        Feed(
+            load_adapter(configured.venue),
+            recordings,
+            leg.feed_latency_ns,
+            instrument_of(leg),
+            *grids.source(configured.venue, leg.symbol),
+            silence_ns=silence_ns(config),
+        )
+        for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
+    ]
+    if offset_ns is None:
+        offset_ns = configured_offset_ns(config)
+    from arb.commands.recordings import bytes_of
+
+    conversion = convert(feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days)))
+    prune_cache(cache, config.data.cache_gb)
+    refuse_unusable(conversion, feeds)
+    notes += clamp_notes(legs, conversion) + stamp_notes(conversion, feeds) + touch_notes(conversion, feeds)
+    notes += book_notes(conversion, feeds) + ending_notes(conversion, feeds) + grid_notes(conversion, feeds)
+    data = [LegData(leg, conversion.rows(n)) for n, leg in enumerate(legs)]
+    return Inputs(legs, days, conversion, data, notes)
+
+
+def silence_ns(config: Config) -> int:
+    """For how long a book may be silent before strategies no longer see it."""
+    return config.execution.stale_after_ms * _NS_PER_MS
+
+
+def configured_offset_ns(config: Config) -> int | None:
+    """The clock offset of `[clock] offset_ms`; None where it is to be measured."""
+    offset_ms = config.clock.offset_ms
+    return None if offset_ms is None else round(offset_ms * _NS_PER_MS)
+
+
+def prune_cache(cache: RowCache, cache_gb: float) -> None:
+    """Keeps the row cache to its bound; a run does not fail for a cache that cannot be tidied."""
+    if cache_gb > 0.0:
+        with contextlib.suppress(OSError):
+            prune(cache.directory, round(cache_gb * 1e9))
+
+
+def clamp_notes(legs: Sequence[Leg], conversion: Conversion) -> list[str]:
+    """A line for each leg of which so many rows claim to be from the future that the clock offset must be wrong."""
+    notes = []
+    for leg, files in zip(legs, conversion.files, strict=True):
+        clamped, rows = sum(file.clamped for file in files), sum(file.rows for file in files)
+        if clamped > rows * _CLAMPED_SHARE_MAX:
+            notes.append(
+                f"{leg.name}: {clamped:,} rows were stamped later than received and count as received at "
+                "once; the clock offset is too small ([clock] offset_ms; without it, it is measured)"
+            )
+    return notes
+
+
+def limits_of(config: Config) -> Limits:
+    """The order-level limits of a configuration, one entry a leg."""
+    risk = config.risk
+    assets = [
+        AssetLimits(
+            qty_max=risk.max_order_qty or math.inf,
+            notional_max=risk.max_order_notional or math.inf,
+            position_max=leg.position_limit,
+            contract_size=leg.contract_size,
+        )
+        for leg in config.legs
+    ]
+    funds = [
+        AssetFunds(
+            account=leg.venue.name,
+            is_spot=leg.is_spot,
+            base=leg.base,
+            quote=leg.quote,
+            tick_size=leg.tick_size,
+            lot_size=leg.lot_size,
+            contract_size=leg.contract_size,
+            fee=max(leg.fees.maker, leg.fees.taker),
+            leverage=risk.max_leverage,
+        )
+        for leg in config.legs
+    ]
+    return Limits(assets, funds=funds, orders_max=risk.max_orders_per_second)
+
+
+def refusals_of(limits: Limits, legs: Sequence[Leg]) -> dict[str, dict[str, int]]:
+    """Orders that the limits refused, by leg and rule."""
+    return {leg.name: limits.refusals_by_rule(n) for n, leg in enumerate(legs)}
+
+
+def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
+    """A line for each leg whose orders the account could not pay for."""
+    config = manifest["config"]
+    notes = []
+    for leg, refused in manifest["refusals"].items():
+        venue, _, symbol = leg.partition(":")
+        capital = config["capital"][venue]
+        if refused["funds"]:
+            note = funds_note(
+                leg,
+                refused["funds"],
+                is_spot=config["venues"][venue]["kind"] == "spot",
+                base=capital["base_of"].get(symbol, capital["base"]),
+                quote=capital["quote"],
+                leverage=config["risk"]["max_leverage"],
+            )
+            notes.append(note)
+    return notes
+
+
+def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
+    """A line for each leg that a halted strategy left and that could not be traded back."""
+    config = manifest["config"]
+    if manifest["outcome"] != "halted" or config["risk"]["on_halt"] != "flatten":
+        return []
+    notes = []
+    for leg, state in zip(config["strategy"]["legs"], final, strict=True):
+        venue, _, symbol = leg.partition(":")
+        position, lot_size = (
+            float(state["position"]),
+            float(config["venues"][venue]["symbols"][symbol]["lot_size"]),
+        )
+        if abs(position) > _LOT_SHARE_MAX * lot_size:
+            notes.append(halt_note(leg, position))
+    return notes
+
+
+@bot_compiled
+def record_once(bot, recorder):  # type: ignore[no-untyped-def]
+    """The state of every leg into a recorder."""
+    recorder.record(bot)
+
+
+def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool = False) -> Told:
+    """What the strategy left; closes the bot. A strategy that was lost still owns it: then what was saved."""
+    # Taken once, and before the last state: a strategy that was lost may still write.
+    records, decisions = recorder.records, recorder.decisions
+    if is_lost:
+        final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
+        return Told(records, final, decisions, trades_of(bot.fills, decisions, legs))
+    last = Recorder(records.shape[1], rows=1)
+    record_once(bot, last)
+    fills = bot.collect_fills().copy()
+    bot.close()
+    return Told(records, last.records[-1], decisions, trades_of(fills, decisions, legs))
+
+
+def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:
+    """The files that every run has; the manifest comes last, so that a folder with one is whole."""
+    notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, told.final)]
+    if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
+        notes += [tie_note(leg, *counts) for leg, counts in ties_of(told.trades).items()]
+    manifest = {**manifest, "notes": notes}
+    figures = figures_of_run(finished_run(manifest, told.records, told.final, told.decisions, told.trades))
+    by_leg = {str(n): told.records[:, n] for n in range(told.records.shape[1])}
+    folder.write_arrays("records.npz", {**by_leg, "final": told.final, "decisions": told.decisions})
+    folder.write_json("summary.json", figures.summary.as_dict())
+    folder.write_csv("trades.csv", HEADER, told.trades)
+    folder.write_bytes("attempts.csv", attempts_csv(figures.attempts).encode())
+    if has_report:
+        for name, content in report_files(figures):
+            folder.write_bytes(name, content)
+    folder.write_manifest(manifest)
+    return figures
+
+
+def common_manifest(
+    command: str, config: Config, strategy: LoadedStrategy, arguments: Arguments, created: datetime
+) -> dict[str, Any]:
+    """What the manifest of every run says of the code and the configuration."""
+    return {
+        "format": FORMAT,
+        "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
+        "command": command,
+        "arb": arb.__version__,
+        "code": code_version(),
+        "arb_sha256": our_code(),
+        "python": platform.python_version(),
+        "hftbacktest": hftbacktest.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+        "strategy": {
+            "function": strategy.spec,
+            "sha256": strategy.source_sha256,
+            **strategy.code.as_dict(),
+            "params": arguments.params,
+            "arguments": dict(arguments.numbers),
+        },
+        "adapters": {spec: code_of(spec).as_dict() for spec in adapters_of(config)},
+        "config": config.as_dict(),
+    }
+
+
+def adapters_of(config: Config) -> list[str]:
+    """The adapters of a run that are not ours, as the venues' files name them."""
+    files = {leg.venue.adapter: leg.venue.file for leg in config.legs}
+    outside = []
+    for spec, file in sorted(files.items()):
+        try:
+            if not is_ours(code_of(spec).main):
+                outside.append(spec)
+        except InputError as error:
+            raise ConfigError(f"{file}: adapter {spec!r} cannot be loaded: {error}") from None
+    return outside
+
+
+def inputs_manifest(config: Config, inputs: Inputs, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """What the manifest says of the recorded days that a run was given; `notes` come behind those of the data."""
+    conversion = inputs.conversion
+    return {
+        "first_day": str(inputs.days[0][0].day),
+        "last_day": str(inputs.days[0][-1].day),
+        "notes": [*inputs.notes, *notes],
+        "clock_offset_ns": conversion.offset_ns,
+        "inputs": list(_inputs(config, inputs)),
+        "order_latencies": latency_hashes(inputs.legs),
+    }
+
+
+def latency_hashes(legs: Sequence[Leg]) -> dict[str, str]:
+    """Of the measured latencies of the legs that have some, by leg."""
+    return {
+        leg.name: hashlib.sha256(leg.order_latencies.tobytes()).hexdigest()
+        for leg in legs
+        if leg.order_latencies is not None
+    }
+
+
+def _inputs(config: Config, inputs: Inputs) -> Iterable[dict[str, Any]]:
+    for leg, leg_days, files in zip(config.legs, inputs.days, inputs.conversion.files, strict=True):
+        for day, file in zip(leg_days, files, strict=True):
+            yield {
+                "leg": leg.name,
+                "day": str(day.day),
+                "source": source_of(day),
+                "raw_sha256": file.raw_sha256,
+                "rows": file.rows,
+                "clamped": file.clamped,
+                "stepped_back": file.stepped_back,
+                "gaps": file.scan.gaps,
+                "book": msgspec.to_builtins(file.scan.book.moved(file.offset_ns)),
+                "is_carried": file.scan.is_carried,
+                "grid": file.scan.grid._asdict(),
+            }

@@ -1,0 +1,132 @@
+"""`arb sandbox serve`: a sandbox put together from options. `running_sandbox`: where other commands find it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
+from arb.commands.sandbox import listing_of, starting_price, unique
+from arb.config import VenueConfig
+from arb.config.scenario import Scenario, load_scenario
+from arb.errors import InputError
+from arb.runtime.interrupts import ending_signals
+from arb.runtime.signals import signals_call, signals_wake
+from arb.sandbox.events import Listing
+from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
+from arb.sandbox.serve.rest import Facts
+from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
+from arb.sandbox.serve.urls import VENUES, ports_from
+
+PORT_MAX = 65_535 - len(VENUES) + 1
+#: Of the simulated market that a command brings itself, with `--sandbox`.
+SANDBOX_SEED = 7
+
+
+def sandbox_of(
+    known: Mapping[str, VenueConfig],
+    *,
+    recording: Path | None,
+    seed: int,
+    speed: float,
+    venues: Sequence[str],
+    symbols: Sequence[str],
+    keeps_times: bool,
+    faults: Path | None,
+    fault_log: Path | None,
+    port_base: int,
+) -> Sandbox:
+    """The sandbox that the options describe. Ticks and lots are those of `known`. Raises InputError.
+
+    venues, symbols: empty for all that there are. port_base: 0 for free ports.
+    """
+    if not SPEED_MIN <= speed <= SPEED_MAX:
+        raise InputError(f"--speed {speed:g}: it must be from {SPEED_MIN} to {SPEED_MAX:g}")
+    listings = _listings(known, recording, venues, symbols)
+    source: Source
+    if recording is not None:
+        source = RecordedMarket(recording, listings, is_moved=not keeps_times)
+    else:
+        prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
+        source = SeededMarket(listings, prices, seed)
+    scenario = load_scenario(faults) if faults is not None else Scenario((), {})
+    return Sandbox(
+        source,
+        facts_of(listings, known),
+        speed=speed,
+        faults=scenario.faults,
+        limits=scenario.limits,
+        fault_log=fault_log,
+        fault_seed=seed,
+        ports=ports_from(port_base) if port_base else {},
+    )
+
+
+def seeded_sandbox(
+    known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int = SANDBOX_SEED
+) -> Sandbox:
+    """The simulated market of these instruments, (venue, symbol), on free ports. Raises InputError."""
+    listings = [listing_of(venue, symbol, known) for venue, symbol in pairs]
+    prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
+    return Sandbox(SeededMarket(listings, prices, seed), facts_of(listings, known))
+
+
+async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
+    """Serves until the recording ends or SIGTERM or SIGHUP comes. `started` is called when it listens."""
+    loop, stopped = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop(_: signal.Signals) -> None:
+        loop.call_soon_threadsafe(stopped.set)
+
+    with signals_call(stop, ending_signals()), signals_wake(loop):
+        await _serve_until(stopped, sandbox, started)
+
+
+async def _serve_until(stopped: asyncio.Event, sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
+    """Until it is set, the recording ends or the sandbox fails."""
+    async with sandbox:
+        started(sandbox)
+        tasks = [
+            asyncio.create_task(sandbox.ended.wait()),
+            asyncio.create_task(sandbox.failed()),
+            asyncio.create_task(stopped.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+def facts_of(listings: Sequence[Listing], known: Mapping[str, VenueConfig]) -> dict[tuple[str, str], Facts]:
+    """What the venue files say of instruments beside tick and lot."""
+    facts = {}
+    for listing in listings:
+        symbol = known[listing.venue].symbols[listing.symbol]
+        min_qty = listing.lot_size if symbol.min_qty is None else f"{symbol.min_qty:.12f}".rstrip("0")
+        facts[listing.venue, listing.symbol] = Facts(
+            min_qty, f"{symbol.min_notional:.8f}".rstrip("0").rstrip(".")
+        )
+    return facts
+
+
+def _listings(
+    known: Mapping[str, VenueConfig], recording: Path | None, venues: Sequence[str], symbols: Sequence[str]
+) -> list[Listing]:
+    venues = unique(venues) or VENUES
+    if recording is None:
+        pairs = [(venue, symbol) for venue in venues for symbol in unique(symbols) or ["BTCUSDT"]]
+    else:
+        recorded = recorded_symbols(recording, venues)
+        pairs = [pair for pair in recorded if not symbols or pair[1] in symbols]
+        missing = [symbol for symbol in unique(symbols) if symbol not in {pair[1] for pair in recorded}]
+        if missing or not pairs:
+            what = missing[0] if missing else f"of {', '.join(venues)}"
+            raise InputError(
+                f"{recording}: no recording {what}; arb data list {recording} shows what there is"
+            )
+    return [listing_of(venue, symbol, known) for venue, symbol in pairs]

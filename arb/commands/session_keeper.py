@@ -1,0 +1,91 @@
+"""Keeps a session in its journal while it goes on. The host's thread, between two calls of the strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from arb.bot.recorder import Recorder
+from arb.commands.run_files import record_once, refusals_of
+from arb.errors import InputError
+from arb.leg import Leg
+from arb.risk.limits import Limits
+from arb.runtime.fill_reader import HeardFills
+from arb.runtime.journal import Entry, Journal
+from arb.runtime.session import Session
+from arb.simulation.bot import DryRunBot
+
+
+class SessionKeeper:
+    """Writes what has come since it was asked last. `keep` now and then, `close` when the folder is written.
+
+    Until then nobody else may finish the folder: see `arb.runtime.journal`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        head: dict[str, Any],
+        *,
+        bot: DryRunBot,
+        legs: Sequence[Leg],
+        limits: Limits,
+        recorder: Recorder,
+        session: Session,
+    ) -> None:
+        """Raises InputError for a file that cannot be written."""
+        self._bot = bot
+        self._legs = legs
+        self._limits = limits
+        self._recorder = recorder
+        self._session = session
+        self._fills = HeardFills(bot, len(legs))
+        self._answers = self._decisions = self._records = 0
+        try:
+            self._journal = Journal(path, head)
+        except OSError as error:
+            raise _cannot_be_written(path, error) from None
+
+    def keep(self) -> None:
+        """One more moment into the journal; nothing before the first row. Raises InputError."""
+        start_ts = self._bot.world.start_ts
+        if not start_ts or self._session.is_over:
+            return
+        answers, decisions = self._bot.world.answers, self._recorder.decisions
+        records = self._recorder.records
+        last = Recorder(len(self._legs), rows=1)
+        record_once(self._bot, last)
+        moment = self._session.moment()
+        entry = Entry(
+            start_ts=start_ts,
+            told_ts=moment.told_ts,
+            legs=moment.legs,
+            marks=moment.marks.tobytes(),
+            answers=answers[self._answers :].tobytes(),
+            fills=self._fills.take().tobytes(),
+            decisions=decisions[self._decisions :].tobytes(),
+            records=records[self._records :].tobytes(),
+            final=last.records[-1].tobytes(),
+            late=moment.late,
+            late_since=moment.late_since,
+            events=moment.events,
+            refusals=refusals_of(self._limits, self._legs),
+            losses=moment.losses.tobytes(),
+            wrong_stamps=self._session.wrong_stamps,
+        )
+        self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
+        try:
+            self._journal.write(entry)
+        except OSError as error:
+            raise _cannot_be_written(self._journal.path, error) from None
+
+    def close(self) -> None:
+        """Ends it, and lets go of the session's folder. Any number of times."""
+        self._journal.close()
+
+
+def _cannot_be_written(path: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{path}: cannot be written: {error.strerror}; make room, or name another folder with --out"
+    )

@@ -1,0 +1,92 @@
+"""A session whose process was killed: its folder is finished from its journal, as far as that goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from hftbacktest.types import record_dtype
+
+from arb.commands.legs import leg_of
+from arb.commands.run_files import Told
+from arb.commands.session_files import RECORDING, LegLeft, SessionLeft, write_session
+from arb.config import config_of
+from arb.data.recordings.recorder import Recorder
+from arb.errors import InputError
+from arb.results.folder import RunFolder
+from arb.results.reader import JOURNAL, MANIFEST
+from arb.results.trades import trades_of
+from arb.runtime.journal import Kept, held_journal, read_journal
+from arb.runtime.replay_marks import LOSS
+
+KILLED = "killed"
+
+
+def finish_killed(folder: Path) -> bool:
+    """Writes what a killed session could not write itself; False where nothing is to be done.
+
+    Raises InputError for a session that still goes on, had kept nothing, or whose folder cannot be written.
+    """
+    with held_journal(folder / JOURNAL) as is_ours:
+        if not is_ours:
+            return False
+        with RunFolder(folder, is_there=True) as opened:
+            if _is_whole(folder):  # killed between its last file and the end of its journal
+                opened.remove(JOURNAL)
+                return False
+            _finish(opened)
+        return True
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the manifest, which is written last, is there. One that is no JSON was never written to its end."""
+    path = folder / MANIFEST
+    try:
+        json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return True
+
+
+def _finish(opened: RunFolder) -> None:
+    folder = opened.path
+    opened.remove_asides()
+    # What was not compressed yet goes in its place.
+    Recorder(folder / RECORDING, reserve_gb=0.0).close()
+    kept = read_journal(folder / JOURNAL)
+    legs = [leg_of(leg) for leg in config_of(kept.head["config"], str(folder / JOURNAL)).legs]
+    if len(kept.last.legs) != len(legs):
+        raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
+    records = np.frombuffer(kept.records, record_dtype).reshape(-1, len(legs))
+    final = np.frombuffer(kept.last.final, record_dtype)
+    told = Told(records, final, kept.decisions, trades_of(kept.fills, kept.decisions, legs))
+    write_session(opened, legs, _left(kept, told), told, has_report=False)
+
+
+def _left(kept: Kept, told: Told) -> SessionLeft:
+    last = kept.last
+    return SessionLeft(
+        head=kept.head,
+        legs=[
+            LegLeft(leg.rows, leg.gaps, leg.spells, lags, leg.off_grid)
+            for leg, lags in zip(last.legs, kept.lags, strict=True)
+        ],
+        marks=kept.marks,
+        sums=np.array([(leg.frames, leg.rows, leg.checksum) for leg in last.legs], np.int64),
+        answers=kept.answers,
+        start_ts=last.start_ts,
+        end_ts=last.told_ts,
+        counts=(len(told.decisions), len(told.records)),
+        late=last.late,
+        late_since=last.late_since,
+        losses=np.frombuffer(last.losses, LOSS),
+        recording_error=None,
+        events=last.events,
+        refusals=last.refusals,
+        wrong_stamps=last.wrong_stamps,
+        outcome=KILLED,
+        error=None,
+    )

@@ -1,0 +1,107 @@
+"""The facts of a configuration that a strategy may ask for by name in its PARAMS."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+from arb.config import Config, Leg
+from arb.errors import ConfigError
+from arb.strategies.arguments import Value
+from arb.strategies.lists import Number
+
+_NS_PER_MS = 1_000_000
+_NS_PER_S = 1_000_000_000
+#: Both legs, and one order to even out each.
+_ORDERS_PER_ATTEMPT = 4
+
+
+def facts_of(config: Config) -> dict[str, Value]:
+    """Names and values: limits, thresholds and times of the run, and per leg what it trades with.
+
+    What is the leg's own is there as a tuple by its name, and a leg at a time with `_0`, `_1` and so on behind it.
+    Times are in ns, quantities in base, money in quote units, fees and shares as shares of one.
+    """
+    facts: dict[str, Value] = {
+        "is_convergence": config.strategy.mode == "convergence",
+        "min_spread_bps": config.strategy.min_spread_bps,
+        "max_edge_bps": config.strategy.max_edge_bps,
+        "rebalance_threshold": config.strategy.rebalance_threshold,
+        "rebalance_cost_bps": config.strategy.rebalance_cost_bps,
+        "inventory_skew_bps": config.strategy.inventory_skew_bps,
+        "exit_spread_bps": config.strategy.exit_spread_bps,
+        "max_holding_ns": round(config.strategy.max_holding_s * _NS_PER_S),
+        "basis_halflife_ns": round(config.strategy.basis_halflife_s * _NS_PER_S),
+        "max_drawdown": config.risk.max_drawdown,
+        "max_attempt_loss": config.risk.max_attempt_loss,
+        "max_daily_loss": config.risk.max_daily_loss,
+        "max_failures": config.risk.max_failures,
+        "cooldown_ns": round(config.risk.cooldown_s * _NS_PER_S),
+        "max_attempts_per_day": config.risk.max_attempts_per_day,
+        "stop_loss_bps": config.risk.stop_loss_bps,
+        "max_leverage": config.risk.max_leverage,
+        "capital_allocation": config.risk.capital_allocation,
+        "order_timeout_ns": config.execution.order_timeout_ms * _NS_PER_MS,
+        "attempt_interval_ns": _attempt_interval_ns(config),
+        "max_order_qty": config.risk.max_order_qty or 0.0,
+        "max_order_notional": config.risk.max_order_notional or 0.0,
+        "stale_after_ns": config.execution.stale_after_ms * _NS_PER_MS,
+        "slippage_tolerance": config.execution.slippage_tolerance,
+        "touch_share": config.execution.touch_share,
+    }
+    by_leg = [_facts_of_leg(leg, config) for leg in config.legs]
+    for name in by_leg[0]:
+        facts[name] = tuple(leg[name] for leg in by_leg)
+    for number, leg in enumerate(by_leg):
+        facts |= {f"{name}_{number}": value for name, value in leg.items()}
+    return facts
+
+
+def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
+    return {
+        "is_spot": leg.is_spot,
+        "base": leg.base,
+        "quote": leg.quote,
+        "maker_fee": leg.fees.maker,
+        "taker_fee": leg.fees.taker,
+        "tick_size": leg.tick_size,
+        "lot_size": leg.lot_size,
+        "min_qty": leg.min_qty,
+        "min_notional": leg.min_notional,
+        "contract_size": leg.contract_size,
+        "max_position_size": leg.max_position_size,
+        "position_limit": leg.position_limit,
+        "common_lot": common_lot(
+            [other.lot_size_text for other in config.legs if other.symbol == leg.symbol]
+        ),
+    }
+
+
+def _attempt_interval_ns(config: Config) -> int:
+    """The distance between attempts, wide enough that the order rate has room for both legs and a hedge of each.
+
+    The rate is that of all symbols together, which may all begin at once.
+    """
+    interval = config.execution.attempt_interval_ms * _NS_PER_MS
+    rate = config.risk.max_orders_per_second
+    if rate == 0:
+        return interval
+    orders = _ORDERS_PER_ATTEMPT * (len(config.legs) // 2)
+    if rate < orders:
+        raise ConfigError(
+            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt of each symbol may need {orders} "
+            f"orders at once: it must be 0 (no limit) or at least {orders}"
+        )
+    return max(interval, orders * _NS_PER_S // rate)
+
+
+def common_lot(lots: list[str]) -> float:
+    """The smallest quantity that is a whole number of each lot; lots are decimal texts.
+
+    >>> common_lot(["0.00001", "0.001"])
+    0.001
+    """
+    decimals = [Decimal(lot) for lot in lots]
+    exponent = min(int(lot.as_tuple().exponent) for lot in decimals)
+    whole = [int(lot.scaleb(-exponent)) for lot in decimals]
+    return float(Decimal(math.lcm(*whole)).scaleb(exponent))

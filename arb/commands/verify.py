@@ -1,0 +1,214 @@
+"""`arb verify`: a run derived again from its inputs, and every difference to what its folder holds.
+
+First come the hashes: of the manifest, of the folder's files, of the code. Nothing of a run is executed before. Then
+the run is replayed: a session on live data by `arb.commands.verify_session`, recorded days by `arb.commands.verify_days`.
+"""
+
+from __future__ import annotations
+
+import csv
+import platform
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hftbacktest
+import numba
+import numpy as np
+
+import arb
+from arb.commands.legs import leg_of
+from arb.commands.run_files import adapters_of
+from arb.commands.run_setup import Setup, setup_of
+from arb.commands.session_files import SESSION
+from arb.commands.session_killed import finish_killed
+from arb.commands.verify_days import replays_of_days
+from arb.commands.verify_figures import figure_differences
+from arb.commands.verify_session import replay_of_session
+from arb.config import Config, config_of
+from arb.errors import ArbError, InputError
+from arb.leg import Leg
+from arb.results.evidence import Changed, as_json, changed_files, changed_parts
+from arb.results.reader import RECORDS, TRADES, read_arrays, read_manifest, read_run, read_trades
+from arb.strategies.source_code import code_of, our_code, refuse_changed, refuse_untrusted
+from arb.verify.reconcile import Difference, Run
+
+
+class Verdict(Enum):
+    """What a verification comes to. The last two are exit code 4."""
+
+    PROVEN = "proven"
+    NOT_PROVEN = "not proven"
+    """Every difference has a known cause, which keeps the run from being proven."""
+    DIFFERS = "differs"
+
+
+class Replay(NamedTuple):
+    """One replay of a run, and what it differs in."""
+
+    engine: str
+    fills: int
+    differences: list[Difference]
+
+
+class Verification(NamedTuple):
+    """What `arb verify` found. own: differences beside those of the replays. facts: what was compared, a line each."""
+
+    folder: Path
+    own: list[Difference]
+    replays: list[Replay]
+    facts: list[str]
+
+    @property
+    def differences(self) -> list[Difference]:
+        return self.own + [difference for one in self.replays for difference in one.differences]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Differences without a cause weigh more than those with one."""
+        if not self.differences:
+            return Verdict.PROVEN
+        return Verdict.NOT_PROVEN if all(one.cause for one in self.differences) else Verdict.DIFFERS
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether nothing differs."""
+        return self.verdict == Verdict.PROVEN
+
+    @property
+    def causes(self) -> list[str]:
+        """The causes of differences, each once."""
+        return list(dict.fromkeys(one.cause for one in self.differences if one.cause))
+
+
+def verify(folder: Path, data: Path | None = None, *, is_trusted: bool = True) -> Verification:
+    """Replays a run and compares. data: where the recorded days are, instead of the folder that the run was given.
+
+    is_trusted: whether a strategy or adapter outside of the installed packages and of the working directory may be
+    executed. The folder of a session that was killed is finished first, as far as its journal goes. Raises InputError
+    for a folder that is no run, is not whole, or whose code has changed since or may not be executed.
+    """
+    finish_killed(folder)
+    manifest = read_manifest(folder)
+    if changed := changed_parts((folder / "manifest.json").read_bytes()):
+        return _without_replay(folder, changed, "manifest.json is not what the run wrote")
+    # An interrupted session with an error: its strategy was ended at a call of the bot.
+    if manifest["outcome"] == "hung" or (manifest["outcome"] == "interrupted" and manifest["error"]):
+        raise InputError(
+            f"{folder}: its strategy never came back ({manifest['error']}), and would not in a replay"
+        )
+    changed = changed_files(folder, manifest)
+    if any(one.name == SESSION for one in changed):
+        return _without_replay(folder, changed, f"{SESSION} is not what the session wrote")
+    try:
+        return _replayed(folder, manifest, changed, data, is_trusted=is_trusted)
+    except ArbError:
+        raise
+    except Exception as error:
+        if not changed:
+            raise
+        names = ", ".join(one.name for one in changed)
+        raise InputError(
+            f"{folder}: not what the run wrote: {names}; it cannot be replayed: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _without_replay(folder: Path, changed: Sequence[Changed], what: str) -> Verification:
+    return Verification(folder, _file_differences(changed), [], [f"{what}: nothing was executed"])
+
+
+def _replayed(
+    folder: Path, manifest: Mapping[str, Any], changed: list[Changed], data: Path | None, *, is_trusted: bool
+) -> Verification:
+    # Every file of the folder must be one that a report can be made of.
+    finished = read_run(folder)
+    config = config_of(manifest["config"], str(folder / "manifest.json"))
+    _check_code(config, manifest, is_trusted=is_trusted)
+    setup = setup_of(config)
+    legs = [leg_of(leg) for leg in config.legs]
+    run = _recorded_run(folder, legs)
+    versions = _version_differences(manifest, setup)
+    cause = "; ".join(one.cause for one in versions)
+    figures, changed = figure_differences(folder, finished, changed)
+    figures += _argument_differences(manifest, setup)
+    if "session" in manifest:
+        replays, facts = replay_of_session(folder, manifest, config, setup, legs, run)
+    else:
+        replays, facts = replays_of_days(manifest, config, setup, legs, run, data)
+    own = _file_differences(changed) + versions + _caused(figures, cause)
+    return Verification(
+        folder,
+        own,
+        [Replay(engine, len(run.trades), _caused(differences, cause)) for engine, differences in replays],
+        facts,
+    )
+
+
+def _check_code(config: Config, manifest: Mapping[str, Any], *, is_trusted: bool) -> None:
+    """Raises InputError for code that may not be executed, or is not that of the run. Nothing is executed."""
+    adapters = manifest.get("adapters") or {}
+    code_then = {config.strategy.function: manifest["strategy"]} | {
+        spec: adapters.get(spec, {}) for spec in adapters_of(config)
+    }
+    for spec, then in code_then.items():
+        code = code_of(spec)
+        if not is_trusted:
+            refuse_untrusted(spec, code)
+        refuse_changed(spec, code, then)
+
+
+def _recorded_run(folder: Path, legs: Sequence[Leg]) -> Run:
+    try:
+        records, final, decisions = read_arrays(folder / RECORDS, len(legs))
+        trades = read_trades(folder / TRADES, legs)
+    except (ValueError, OSError, KeyError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{folder}: cannot be read: {error}") from None
+    return Run(trades, decisions, records, final)
+
+
+def _file_differences(changed: Iterable[Changed]) -> list[Difference]:
+    return [Difference("file", one.name, 0, one.then, one.now) for one in changed]
+
+
+def _version_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Difference]:
+    """Where the run was made by another version of arb or of a library: a replay by this one proves nothing then."""
+    ours = "the code of arb"
+    then = {name: str(manifest.get(name)) for name in ("arb", "hftbacktest", "numba", "numpy")}
+    then[ours] = str(manifest.get("arb_sha256"))
+    now = {
+        "arb": arb.__version__,
+        ours: our_code(),
+        "hftbacktest": hftbacktest.__version__,
+        "numba": numba.__version__,
+        "numpy": np.__version__,
+    }
+    # The third number of Python's version changes nothing that is computed.
+    then["python"] = str(manifest.get("python")).rpartition(".")[0]
+    now["python"] = platform.python_version().rpartition(".")[0]
+    packages = manifest["strategy"].get("packages") or {}
+    then |= {str(name): str(version) for name, version in packages.items()}
+    now |= {name: setup.strategy.code.packages.get(name, "none") for name in packages}
+    return [
+        Difference("version", name, 0, then[name], now[name], f"{name} has changed since the run")
+        for name in then
+        if then[name] != now[name]
+    ]
+
+
+def _argument_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Difference]:
+    """Where the strategy would be called with other numbers than the manifest says."""
+    then = manifest["strategy"]
+    now = {"params": setup.arguments.params, "arguments": dict(setup.arguments.numbers)}
+    return [
+        Difference("manifest", f"strategy.{name}", 0, str(then.get(name)), str(value))
+        for name, value in now.items()
+        if then.get(name) != as_json(value)
+    ]
+
+
+def _caused(differences: Iterable[Difference], cause: str) -> list[Difference]:
+    """With a cause where none is known yet; changed inputs have none but themselves."""
+    return [one if one.cause or one.what == "input" else one._replace(cause=cause) for one in differences]

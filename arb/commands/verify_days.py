@@ -1,0 +1,102 @@
+"""Recorded days once more, in hftbacktest's engine and in the dry-run's world, compared with a run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arb.commands.backtest import in_hftbacktest
+from arb.commands.dryrun import replay_inputs
+from arb.commands.run_files import (
+    Inputs,
+    days_of_run,
+    inputs_manifest,
+    latency_hashes,
+    limits_of,
+    read_inputs,
+    refusals_of,
+)
+from arb.commands.run_setup import Setup, ended_manifest
+from arb.config import Config
+from arb.data.rows.cache import RowCache
+from arb.errors import ExitCode, InputError
+from arb.leg import Leg
+from arb.results.evidence import as_json
+from arb.verify.reconcile import Difference, Run, differences_of
+
+#: Of the manifest; notes may come from elsewhere.
+_NOT_DERIVED = ("notes",)
+
+
+def replays_of_days(
+    manifest: Mapping[str, Any],
+    config: Config,
+    setup: Setup,
+    legs: Sequence[Leg],
+    recorded: Run,
+    data: Path | None,
+) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
+    """(engine, differences) of both replays, and what was compared. Raises InputError for an interrupted run."""
+    if manifest["outcome"] == "interrupted":
+        raise InputError("the run was interrupted: how far it came cannot be replayed; run it again")
+    if data is not None:
+        config = replace(config, data=msgspec.structs.replace(config.data, directory=str(data)))
+    first, last = date.fromisoformat(manifest["first_day"]), date.fromisoformat(manifest["last_day"])
+    days = days_of_run(config, legs, first, last)
+    names = [leg.name for leg in legs]
+    with RowCache() as cache:
+        inputs = read_inputs(config, legs, days, cache, offset_ns=int(manifest["clock_offset_ns"]))
+        changed = _changed_inputs(manifest, legs, inputs)
+        is_in_ours = config.backtest.engine == "arb"
+        is_random = manifest["command"] == "backtest" and not is_in_ours
+        worlds = {"hftbacktest's engine": in_hftbacktest, "dry-run": replay_inputs}
+        if is_in_ours:
+            # What hftbacktest does in a random order is no proof of a run that was made without it.
+            del worlds["hftbacktest's engine"]
+        replays = []
+        for engine, replay in worlds.items():
+            limits = limits_of(config)
+            found, outcome, exit_code, error, _ = replay(config, setup, inputs, limits)
+            if exit_code == ExitCode.INTERRUPTED:
+                raise KeyboardInterrupt
+            ended, refusals = ended_manifest(outcome, error), refusals_of(limits, inputs.legs)
+            replayed = Run(found.trades, found.decisions, found.records, found.final)
+            is_native = engine != "dry-run"
+            derived = inputs_manifest(config, inputs) | ended | {"refusals": refusals}
+            differences = changed + _manifest_differences(manifest, derived)
+            differences += differences_of(
+                recorded, replayed, random_sums=names if is_random or is_native else ()
+            )
+            replays.append((engine, differences))
+    rows = sum(file.rows for files in inputs.conversion.files for file in files)
+    return replays, [f"{rows:,} rows of {manifest['first_day']} to {manifest['last_day']}"]
+
+
+def _manifest_differences(manifest: Mapping[str, Any], derived: Mapping[str, Any]) -> list[Difference]:
+    """Where the manifest is not what the replay writes into it."""
+    return [
+        Difference("manifest", key, 0, str(manifest.get(key)), str(value))
+        for key, value in derived.items()
+        if key not in _NOT_DERIVED and manifest.get(key) != as_json(value)
+    ]
+
+
+def _changed_inputs(manifest: Mapping[str, Any], legs: Sequence[Leg], inputs: Inputs) -> list[Difference]:
+    then = {(row["leg"], row["day"]): str(row["raw_sha256"]) for row in manifest["inputs"]}
+    now = {
+        (leg.name, str(day.day)): file.raw_sha256
+        for leg, days, files in zip(legs, inputs.days, inputs.conversion.files, strict=True)
+        for day, file in zip(days, files, strict=True)
+    }
+    then |= {(leg, "latencies"): sha for leg, sha in manifest.get("order_latencies", {}).items()}
+    now |= {(leg, "latencies"): sha for leg, sha in latency_hashes(legs).items()}
+    return [
+        Difference("input", f"{key[0]} {key[1]}", 0, then.get(key, "none"), now.get(key, "none"))
+        for key in sorted({*then, *now})
+        if then.get(key) != now.get(key)
+    ]

@@ -1,0 +1,83 @@
+"""The files of a run folder that are computed from its other files: derived again and compared.
+
+`arb report` writes them anew, so they are right where they are what the run wrote, or what is computed from its other
+files now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from arb.commands.report import figures_of_run, report_files
+from arb.errors import InputError
+from arb.results.attempts_table import attempts_csv
+from arb.results.evidence import Changed
+from arb.results.reader import FinishedRun
+from arb.results.summary import Figures
+from arb.verify.reconcile import Difference
+
+SUMMARY, ATTEMPTS, PAGE, CHARTS = "summary.json", "attempts.csv", "report.html", "charts/"
+
+
+def figure_differences(
+    folder: Path, finished: FinishedRun, changed: list[Changed]
+) -> tuple[list[Difference], list[Changed]]:
+    """Differences of summary and attempts, and the changed files that are not what is computed now either."""
+    figures = figures_of_run(finished)
+    summary = figures.summary.as_dict()
+    attempts = attempts_csv(figures.attempts)
+    found = _summary_differences(folder / SUMMARY, summary) + _attempt_differences(
+        folder / ATTEMPTS, attempts
+    )
+    if changed:
+        computed = {SUMMARY: _summary_text(summary), ATTEMPTS: attempts.encode()}
+        if any(one.name == PAGE or one.name.startswith(CHARTS) for one in changed):
+            computed |= _drawn(figures)
+        changed = [one for one in changed if not _is_computed(folder / one.name, computed.get(one.name))]
+    return found, changed
+
+
+def _drawn(figures: Figures) -> dict[str, bytes]:
+    return dict(report_files(figures))
+
+
+def _is_computed(path: Path, content: bytes | None) -> bool:
+    return content is not None and path.is_file() and path.read_bytes() == content
+
+
+def _summary_text(summary: Mapping[str, Any]) -> bytes:
+    return (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode()
+
+
+def _summary_differences(path: Path, summary: Mapping[str, Any]) -> list[Difference]:
+    try:
+        written = json.loads(path.read_bytes())
+        if not isinstance(written, dict):
+            raise ValueError("it is no object")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    ours = json.loads(json.dumps(summary))
+    return [
+        Difference("summary", key, 0, str(written.get(key)), str(ours.get(key)))
+        for key in sorted({*written, *ours})
+        if written.get(key) != ours.get(key)
+    ]
+
+
+def _attempt_differences(path: Path, attempts: str) -> list[Difference]:
+    """The first line that is another one."""
+    try:
+        written = path.read_bytes().decode()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    if written == attempts:
+        return []
+    then, now = written.split("\n"), attempts.split("\n")
+    line = next(
+        (n for n, (a, b) in enumerate(zip(then, now, strict=False)) if a != b), min(len(then), len(now))
+    )
+    left, right = (lines[line] if line < len(lines) else "none" for lines in (then, now))
+    return [Difference("attempts", f"{path.name}, line {line + 1}", 0, left, right)]

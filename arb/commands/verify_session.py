@@ -1,0 +1,275 @@
+"""A session on live data once more, from its own recording, with the times at which its answers were received."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.backtest.runner import compile_ahead
+from arb.bot.recorder import Recorder
+from arb.commands.dryrun import refuse_lost
+from arb.commands.legs import instrument_of, load_adapter
+from arb.commands.run_files import Told, limits_of, silence_ns, told_of
+from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
+from arb.commands.session_files import RECORDING, SESSION, latencies_of, recording_files
+from arb.commands.session_killed import KILLED
+from arb.config import Config
+from arb.engine.price_range import PriceRange, RangeFinder
+from arb.errors import ArbError, InputError
+from arb.leg import Leg
+from arb.results.failure import RAISED, strategy_error
+from arb.results.trades import iso_time
+from arb.runtime.replay import replay
+from arb.runtime.replay_marks import LOSS
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.latency import Latency, answers_by_asset
+from arb.verify.losses import Loss, with_causes
+from arb.verify.reconcile import Difference, Run, differences_of
+from arb.verify.session_rows import Again, LegSource, rows_again
+
+
+class _Session(NamedTuple):
+    """`session.npz`."""
+
+    marks: Any
+    sums: Any
+    answers: Any
+    losses: Any
+    start_ts: int
+    end_ts: int
+    decisions: int
+    records: int
+
+
+class _Replayed(NamedTuple):
+    """What a replay of a session leaves: the strategy's results, its answers, and how it ended."""
+
+    told: Told
+    answers: Any
+    outcome: str = "ended"
+    error: ArbError | None = None
+    #: When it ended: `end_ts` of the session unless the strategy raised before.
+    ts: int = 0
+
+
+def replay_of_session(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    config: Config,
+    setup: Setup,
+    legs: Sequence[Leg],
+    recorded: Run,
+) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
+    """(engine, differences) of the replay, and what was compared. Raises InputError for files that cannot be read."""
+    session = _read_session(folder, len(legs))
+    with _scratch_folder() as scratch:
+        again = _rows(folder, config, legs, session, scratch)
+        found = _replay_session(config, setup, legs, session, again)
+        differences = _row_differences(legs, session, again)
+        lags = [one.lags for one in again]
+    for (name, latencies), leg in zip(
+        latencies_of(legs, found.answers, lags), (leg for leg in legs for _ in range(2)), strict=True
+    ):
+        differences += _latency_differences(folder / name, latencies, leg.name)
+    run = Run(found.told.trades, found.told.decisions, found.told.records, found.told.final)
+    differences += differences_of(
+        recorded, run, decisions=session.decisions, records=session.records, end_ts=session.end_ts
+    )
+    differences += _end_differences(manifest, found)
+    differences = with_causes(differences, _losses(session, legs), manifest["session"]["recording_error"])
+    rows = sum(one.told for one in again)
+    frames = sum(one.frames for one in again)
+    facts = [
+        f"{frames:,} recorded frames gave {rows:,} rows, in the order in which the strategy received them",
+        f"{len(session.answers):,} answers were received at their recorded times",
+    ]
+    if manifest["outcome"] == KILLED:
+        until = iso_time(session.end_ts) if session.end_ts > 0 else "its beginning"
+        facts.insert(0, f"the session was killed; what it had written up to {until} is verified")
+    return [("dry-run, with the recorded times of its answers", differences)], facts
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """A folder for rows, removed at the end. Its name is known before it is made: a signal may come right behind."""
+    path = Path(tempfile.gettempdir()) / f"arb-verify-{secrets.token_hex(8)}"
+    try:
+        path.mkdir(mode=0o700)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _read_session(folder: Path, legs: int) -> _Session:
+    path = folder / SESSION
+    try:
+        # Opened here: of a file that is no archive, NumPy would leave it open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            names = ("marks", "sums", "answers", "losses", "times", "counts")
+            arrays = {name: file[name] for name in names}
+            start_ts, end_ts = map(int, arrays["times"])
+            decisions, records = map(int, arrays["counts"])
+            if arrays["sums"].shape != (legs, 3):
+                raise ValueError("it is of other legs")
+            if arrays["losses"].dtype != LOSS:
+                raise ValueError("its losses have other fields")
+            marks, sums, answers, losses = (arrays[name] for name in names[:4])
+            return _Session(marks, sums, answers, losses, start_ts, end_ts, decisions, records)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: cannot be read: {error}; without it the session cannot be replayed"
+        ) from None
+
+
+def _losses(session: _Session, legs: Sequence[Leg]) -> dict[str, Loss]:
+    """The lost frames by leg."""
+    return {
+        legs[int(row["leg"])].name: Loss(int(row["frames"]), int(row["after_ts"]), int(row["after_exch_ts"]))
+        for row in session.losses
+    }
+
+
+def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, scratch: Path) -> list[Again]:
+    found = []
+    for number, (own, leg) in enumerate(zip(config.legs, legs, strict=True)):
+        source = LegSource(
+            load_adapter(own.venue),
+            instrument_of(leg),
+            leg.feed_latency_ns,
+            recording_files(folder / RECORDING, leg.venue, leg.symbol),
+            silence_ns(config),
+        )
+        marks = session.marks[session.marks["leg"] == number]
+        found.append(rows_again(source, marks, int(session.sums[number][0]), scratch))
+    return found
+
+
+def _replay_session(
+    config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
+) -> _Replayed:
+    """The strategy over the session's rows, stopped where the session stopped it."""
+    simulated = [
+        SimulatedLeg(leg, Latency(0, 0, recorded=heard))
+        for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
+    ]
+    recorder = Recorder(len(legs))
+    strategy = compile_ahead(*setup, recorder)
+    finders = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
+    ranges = _ranges(finders, session, again)
+    bot = DryRunBot(
+        simulated,
+        limits_of(config),
+        keep_trades=strategy.uses.trades,
+        start_ts=session.start_ts,
+        arrays_over=ranges or None,
+    )
+    if len(ranges) < len(finders):
+        return _Replayed(told_of(bot, recorder, legs), bot.world.answers.copy(), ts=session.end_ts)
+    strand = replay(
+        bot,
+        [[one.local] for one in again],
+        with_end(config, strategy.function, legs, bot, recorder),
+        setup.arguments.bind(bot, recorder),
+        venue_rows=[[one.exch] for one in again],
+        until_ts=session.end_ts,
+    )
+    if strand.is_alive:
+        raise InputError("its strategy does not end when it is stopped: the session cannot be replayed")
+    ts = session.end_ts if strand.error is None else min(bot.now, session.end_ts)
+    error = _error_of(strand, bot, setup, finders)
+    if error is None:
+        refuse_lost(bot)
+    outcome, _ = outcome_of(strand.value, error=error)
+    answers = bot.world.answers.copy()
+    return _Replayed(told_of(bot, recorder, legs), answers, outcome, error, ts)
+
+
+def _error_of(strand: Strand, bot: DryRunBot, setup: Setup, ranges: Sequence[RangeFinder]) -> ArbError | None:
+    """What a session over these rows ends with: a best price outside the arrays is found before anything else."""
+    if outside := next((finder.outside for finder in ranges if finder.outside), ""):
+        return InputError(outside)
+    return None if strand.error is None else strategy_error(strand.error, bot, setup.strategy.code)
+
+
+def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[Difference]:
+    """Where the session says that it ended otherwise than its replay does.
+
+    A person may have ended one whose strategy did not fail. Of a failure that is not the strategy's, such as a disk
+    that is full, a replay proves nothing.
+    """
+    derived = ended_manifest(replayed.outcome, replayed.error)
+    outcome, error = manifest["outcome"], manifest["error"]
+    cause = ""
+    if outcome == KILLED:  # while the strategy ran
+        derived = ended_manifest(KILLED, None)
+    elif outcome == "interrupted" and replayed.error is None:
+        derived["outcome"] = outcome
+    elif outcome == "failed" and error and not error.startswith(RAISED):
+        if error == manifest["session"]["recording_error"]:
+            return []
+        if replayed.error is None:
+            cause = "the session failed with an error that is not its strategy's"
+    return [
+        Difference("end", key, replayed.ts, str(manifest[key]), str(value), cause)
+        for key, value in derived.items()
+        if manifest[key] != value
+    ]
+
+
+def _ranges(finders: Sequence[RangeFinder], session: _Session, again: Sequence[Again]) -> list[PriceRange]:
+    """The ranges of the arrays, as the session found them; none where the strategy never began for want of them."""
+    if session.start_ts == 0 and any(finder.range is None for finder in finders):
+        return []
+    for finder, one in zip(finders, again, strict=False):
+        finder.follow(one.local)
+    known = [finder.range for finder in finders if finder.range is not None]
+    return known if len(known) == len(finders) else []
+
+
+def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> list[Difference]:
+    """Where a latency file is not that of the replay: how many rows, or the first that is another."""
+    try:
+        # Opened here: of a file that is no archive, NumPy would leave it open.
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            then = file["data"]
+        if then.dtype != rows.dtype:
+            raise ValueError("it has other fields")
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: cannot be read: {error}") from None
+    what = "feed latency" if path.name.endswith("_feed.npz") else "order latency"
+    common = min(len(then), len(rows))
+    places = np.flatnonzero(then[:common] != rows[:common])
+    if len(places):
+        first = int(places[0])
+        ts = int(min(then["req_ts"][first], rows["req_ts"][first]))
+        where = f"{path.name} row {first}"
+        return [Difference(what, where, ts, str(then[first]), str(rows[first]), leg=leg)]
+    if len(then) == len(rows):
+        return []
+    ts = int(max(then, rows, key=len)["req_ts"][common])
+    return [Difference(what, f"{path.name} rows", ts, str(len(then)), str(len(rows)), leg=leg)]
+
+
+def _row_differences(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[Difference]:
+    found = []
+    for leg, sums, one in zip(legs, session.sums, again, strict=True):
+        frames, rows, checksum = map(int, sums)
+        for what, then, now in (
+            ("frames", frames, one.frames),
+            ("rows", rows, one.told),
+            ("rows' checksum", checksum, one.checksum),
+        ):
+            if then != now:
+                where = f"{leg.name} {what}"
+                found.append(Difference("recording", where, 0, str(then), str(now), leg=leg.name))
+    return found

@@ -1,0 +1,176 @@
+"""Which files of which archive a run of days needs, leg by leg. Pure: what servers lack is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import NamedTuple, NoReturn
+
+from arb.data.catalog.archived import ArchiveKind
+from arb.data.download.markets import SOURCES, Series, free_days_around, is_free
+from arb.errors import InputError
+
+#: What a leg must have of a day to be traded in a backtest.
+BOOK_KINDS = (ArchiveKind.BOOK, ArchiveKind.TOUCH)
+_KIND_WORDS = {
+    ArchiveKind.BOOK: "order book",
+    ArchiveKind.TOUCH: "touch",
+    ArchiveKind.TRADES: "trades",
+    ArchiveKind.AGG_TRADES: "aggregate trades",
+}
+
+
+class ArchiveLeg(NamedTuple):
+    """A leg as archives know it. `venue` names the folder, `market` is one of `arb.data.download.markets`."""
+
+    venue: str
+    market: str
+    symbol: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.venue}:{self.symbol}"
+
+
+class RemoteFile(NamedTuple):
+    """A file in an archive: one kind of data of one leg and day."""
+
+    leg: ArchiveLeg
+    day: date
+    source: str
+    kind: ArchiveKind
+    service: str
+    path: str
+    name: str
+    has_checksum: bool
+
+
+class Choice(NamedTuple):
+    """What a leg gets of a day."""
+
+    leg: ArchiveLeg
+    day: date
+    source: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def has_book(self) -> bool:
+        """Whether there is a book or a touch, without which no backtest is."""
+        return any(file.kind in BOOK_KINDS for file in self.files)
+
+    @property
+    def has_trades(self) -> bool:
+        return any(file.kind in (ArchiveKind.TRADES, ArchiveKind.AGG_TRADES) for file in self.files)
+
+    @property
+    def holds(self) -> str:
+        """What there is, in words."""
+        words = ", ".join(_KIND_WORDS[file.kind] for file in self.files)
+        return words if self.has_book else f"{words} only"
+
+
+class Archives(NamedTuple):
+    """What is known of the archives: their series, whether there is a key for Tardis, and the variable for it."""
+
+    series: Sequence[Series]
+    has_key: bool
+    key_name: str
+    #: The first day that is not over, of which there is nothing.
+    today: date = date.max
+
+
+def choose(
+    wanted: Sequence[tuple[ArchiveLeg, date]],
+    source: str | None,
+    archives: Archives,
+    missing: Collection[RemoteFile] = (),
+) -> list[Choice]:
+    """What to fetch for each leg and day, in their order. `missing`: files that a server does not have after all.
+
+    Without `source`, the first of SOURCES that has a book or a touch of the leg on every day; where none has, the first
+    for each day. A named source gives what it has, be it trades alone. Where there is nothing, raises InputError that
+    names leg and day, and what exists instead.
+    """
+    days_of: dict[ArchiveLeg, list[date]] = {}
+    for leg, day in wanted:
+        days_of.setdefault(leg, []).append(day)
+    sources = {
+        leg: [source] if source else _ranked(leg, days, archives, missing) for leg, days in days_of.items()
+    }
+    choices = []
+    for leg, day in wanted:
+        offers = [_offer(leg, day, name, archives, missing) for name in sources[leg]]
+        fit = [offer for offer in offers if offer.has_book or (source and offer.files)]
+        if not fit:
+            _refuse(leg, day, source, archives, missing)
+        choices.append(fit[0])
+    return choices
+
+
+def _ranked(
+    leg: ArchiveLeg, days: Sequence[date], archives: Archives, missing: Collection[RemoteFile]
+) -> list[str]:
+    """The sources, those with a book or a touch on all days first, so that a run is of one source where it can be."""
+    return sorted(
+        SOURCES,
+        key=lambda name: not all(_offer(leg, day, name, archives, missing).has_book for day in days),
+    )
+
+
+def _offer(
+    leg: ArchiveLeg, day: date, source: str, archives: Archives, missing: Collection[RemoteFile]
+) -> Choice:
+    """What a source has of a leg and day, as far as is known."""
+    if not (archives.has_key or is_free(source, day)):
+        return Choice(leg, day, source, ())
+    files = {
+        series.kind: file
+        for series in archives.series
+        if (series.source, series.market) == (source, leg.market) and series.covers(day)
+        if (file := _file(series, leg, day)) not in missing
+    }
+    if ArchiveKind.TRADES in files:
+        # The same trades again, several in one.
+        files.pop(ArchiveKind.AGG_TRADES, None)
+    return Choice(leg, day, source, tuple(files.values()))
+
+
+def _file(series: Series, leg: ArchiveLeg, day: date) -> RemoteFile:
+    path, name = (text.format(symbol=leg.symbol, day=day) for text in (series.path, series.name))
+    return RemoteFile(leg, day, series.source, series.kind, series.service, path, name, series.has_checksum)
+
+
+def _refuse(
+    leg: ArchiveLeg, day: date, source: str | None, archives: Archives, missing: Collection[RemoteFile]
+) -> NoReturn:
+    if source is None:
+        what = "no order book or touch of that day"
+    elif archives.has_key or is_free(source, day):
+        what = f"{source} has nothing of that day"
+    else:
+        what = f"{source} gives that day for a key only"
+    lacking = [file for file in missing if (file.leg, file.day) == (leg, day) and file.kind in BOOK_KINDS]
+    if lacking:
+        what += f" (not there: {', '.join(sorted(f'{file.source} {file.path}' for file in lacking))})"
+    there = [text for name in SOURCES if (text := _what_exists(leg, day, name, archives))]
+    instead = "; ".join(there) or "no archive knows this market"
+    raise InputError(f"{leg.name} {day}: {what}. What exists: {instead}")
+
+
+def _what_exists(leg: ArchiveLeg, day: date, source: str, archives: Archives) -> str:
+    """What a source holds of a market, in words; "" for nothing."""
+    series = [s for s in archives.series if (s.source, s.market) == (source, leg.market)]
+    if not series:
+        return ""
+    books = [s for s in series if s.kind in BOOK_KINDS]
+    if not books:
+        return f"{source} has trades only"
+    if source == "tardis":
+        free = ", ".join(str(day) for day in free_days_around(day) if day < archives.today)
+        key = (
+            f"any other day with the key in {archives.key_name}" if archives.key_name else "others for a key"
+        )
+        return f"tardis has the order book, the first day of each month free ({free}), {key}"
+    first, last = min(s.first or date.min for s in books), max(s.last or date.max for s in books)
+    span = f"from {first}" + ("" if last == date.max else f" to {last}")
+    return f"{source} has the {_KIND_WORDS[books[0].kind]} {span}"

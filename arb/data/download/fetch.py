@@ -1,0 +1,189 @@
+"""One file from an archive to its place: resumed, proved, and given its name last. Runs on the event loop.
+
+The order of things, so that death at any moment leaves either a part to go on from or the whole file: note of what the
+bytes are of, bytes, proof, flush to disk, name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp import hdrs
+
+from arb.data.download.client import (
+    Client,
+    MissingError,
+    TransientError,
+    range_start,
+    refuse_status,
+    total_length,
+)
+from arb.data.download.part import Part, PartNote
+from arb.data.download.whole import (
+    HEAD_BYTES,
+    MAGIC_BYTES,
+    DamagedError,
+    checksum_of,
+    prove,
+    refuse_other_content,
+)
+from arb.errors import InputError
+
+_CHUNK_BYTES = 1 << 18
+#: So much more at an attempt is progress.
+_PROGRESS_BYTES = 1 << 20
+#: The longest file that is taken where the server did not say how long it is.
+_UNKNOWN_BYTES_MAX = 16 * 10**9
+
+
+class Order(NamedTuple):
+    """What to fetch, and where to put it. `size`: what the server said before, which is not to be exceeded."""
+
+    url: str
+    path: Path
+    size: int | None
+    key: str | None
+    has_checksum: bool
+
+
+#: Told of bytes that came; of a negative number when some are thrown away.
+Advance = Callable[[int], None]
+
+
+async def fetch(client: Client, order: Order, advance: Advance, stop: threading.Event) -> None:
+    """Brings one file to its place; a damaged one is fetched once more from its beginning.
+
+    Raises InputError when it stays damaged or cannot be had, MissingError and KeyRefusedError as the server answers,
+    and OSError where it cannot be written. `stop` ends a proof that runs in another thread.
+    """
+    part = Part(order.path)
+    begun = part.begun(order.url)
+    if begun is None or order.size not in (None, begun[0].length):
+        part.discard()
+    try:
+        await _fetch_once(client, order, part, advance, stop)
+    except DamagedError:
+        advance(-part.size())
+        part.discard()
+        try:
+            await _fetch_once(client, order, part, advance, stop)
+        except DamagedError as error:
+            part.discard()
+            raise InputError(
+                f"{order.url}: {error}; the same twice, so it is not kept: try again later, or choose other days"
+            ) from None
+
+
+async def _fetch_once(
+    client: Client, order: Order, part: Part, advance: Advance, stop: threading.Event
+) -> None:
+    sha256 = await _checksum(client, order) if order.has_checksum else None
+    await _receive(client, order, part, advance)
+    await asyncio.to_thread(prove, part.path, order.path.name, sha256, stop)
+    await asyncio.to_thread(part.publish)
+
+
+async def _checksum(client: Client, order: Order) -> str | None:
+    """What the sidecar says; None where there is none after all, and the file must prove itself."""
+    try:
+        text = await client.text(f"{order.url}.CHECKSUM")
+    except MissingError:
+        return None
+    return checksum_of(text, order.path.name)
+
+
+async def _receive(client: Client, order: Order, part: Part, advance: Advance) -> None:
+    """All bytes of the file into its part, in as many requests as it takes."""
+    patience = client.patience()
+    # The most that was ever here: what comes again after it was thrown away is no progress.
+    most = part.size()
+    while True:
+        try:
+            await _receive_once(client, order, part, advance)
+            return
+        except TransientError as fault:
+            if part.size() >= most + _PROGRESS_BYTES:
+                most = part.size()
+                patience.renew()
+            await patience.wait_after(fault, order.url)
+
+
+async def _receive_once(client: Client, order: Order, part: Part, advance: Advance) -> None:
+    begun = part.begun(order.url)
+    headers = {}
+    if begun is not None:
+        note, at = begun
+        if at == note.length:
+            return
+        headers["Range"] = f"bytes={at}-"
+        if note.validator is not None:
+            headers["If-Range"] = note.validator
+    async with client.request("GET", order.url, order.key, headers) as response:
+        if response.status == 416:
+            advance(-part.size())
+            part.discard()
+            raise TransientError("the file on the server is not the one that was begun")
+        refuse_status(response)
+        length = total_length(response)
+        _refuse_growth(order, length)
+        if begun is not None and _goes_on(response, *begun):
+            writer = part.resume()
+        else:
+            advance(-part.size())
+            if response.status == 206:
+                part.discard()
+                raise TransientError("the server sent another range than was asked for")
+            writer = part.begin(PartNote(order.url, length, _validator(response)))
+        with writer:
+            await _copy(response, order, part, writer.write, advance)
+    if length is not None and part.size() != length:
+        raise TransientError(f"{part.size():,} bytes came of {length:,}")
+
+
+async def _copy(
+    response: aiohttp.ClientResponse,
+    order: Order,
+    part: Part,
+    write: Callable[[bytes], None],
+    advance: Advance,
+) -> None:
+    size = part.size()
+    size_max = order.size if order.size is not None else _UNKNOWN_BYTES_MAX
+    is_looked_at = size >= MAGIC_BYTES
+    async for piece in response.content.iter_chunked(_CHUNK_BYTES):
+        size += len(piece)
+        if size > size_max:
+            raise _too_long(order, size)
+        write(piece)
+        advance(len(piece))
+        if not is_looked_at and size >= MAGIC_BYTES:
+            refuse_other_content(order.path.name, part.head(HEAD_BYTES))
+            is_looked_at = True
+
+
+def _goes_on(response: aiohttp.ClientResponse, note: PartNote, at: int) -> bool:
+    """Whether an answer continues what is here: the range that was asked for, of a file as long as it was."""
+    return response.status == 206 and range_start(response) == at and total_length(response) == note.length
+
+
+def _validator(response: aiohttp.ClientResponse) -> str | None:
+    """What `If-Range` may hold: a strong ETag, or the date of the last change."""
+    etag = response.headers.get(hdrs.ETAG, "")
+    if etag.startswith('"'):
+        return etag
+    return response.headers.get(hdrs.LAST_MODIFIED)
+
+
+def _refuse_growth(order: Order, length: int | None) -> None:
+    if order.size is not None and length is not None and length > order.size:
+        raise _too_long(order, length)
+
+
+def _too_long(order: Order, length: int) -> InputError:
+    known = "unknown" if order.size is None else f"{order.size:,} bytes"
+    return InputError(f"{order.url}: {length:,} bytes or more, but {known} when it was asked; run it again")

@@ -1,0 +1,129 @@
+"""What the public archives hold: files of which markets, of what, from which day to which. Pure.
+
+The spans are those that documentation and loaders tell of (read 2026-11-21), not promises: single days are missing, and
+the server is asked about every file before a plan stands. `None` is a day that nothing tells; two first days that are
+known to the month only are settings. Sources: github.com/binance/binance-public-data (README, issues 372 and 437);
+loaders of Bybit's archive, which has no page of its own; docs.tardis.dev/downloadable-csv-files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from arb.data.catalog.archived import ArchiveKind
+
+#: In order of preference: Tardis has the time of receipt beside the venue's and every change of a book as it was sent;
+#: the venues' own archives have their own times alone.
+SOURCES = ("tardis", "binance", "bybit")
+
+#: What Tardis calls the markets.
+_TARDIS_EXCHANGES = {
+    "binance_spot": "binance",
+    "binance_usdm": "binance-futures",
+    "bybit_spot": "bybit-spot",
+    "bybit_linear": "bybit",
+}
+_TARDIS_TYPES = {
+    ArchiveKind.BOOK: "incremental_book_L2",
+    ArchiveKind.TOUCH: "book_ticker",
+    ArchiveKind.TRADES: "trades",
+}
+_BINANCE_PATHS = {"binance_spot": "spot", "binance_usdm": "futures/um"}
+_BINANCE_TYPES = {
+    ArchiveKind.TOUCH: "bookTicker",
+    ArchiveKind.TRADES: "trades",
+    ArchiveKind.AGG_TRADES: "aggTrades",
+}
+#: The last whole day of Binance's bookTicker files of USD-M; there never were any of spot.
+_BINANCE_TOUCH_LAST = date(2024, 3, 30)
+_BYBIT_LINEAR_BOOKS_FIRST = date(2023, 1, 18)
+#: From this day on linear books are 200 deep instead of 500.
+_BYBIT_LINEAR_OB200_FIRST = date(2025, 8, 21)
+
+
+class Series(NamedTuple):
+    """Files of one kind of one market, one a UTC day, in one archive.
+
+    `path` and `name` are templates of `symbol` and `day`: below the address that `service` stands for, and for the file
+    as it is kept. `first` and `last` are inclusive; None: unknown, or none yet.
+    """
+
+    source: str
+    market: str
+    kind: ArchiveKind
+    service: str
+    path: str
+    name: str
+    first: date | None = None
+    last: date | None = None
+    has_checksum: bool = False
+
+    def covers(self, day: date) -> bool:
+        """Whether the archive should have a file of that day."""
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+
+def all_series(binance_touch_from: date, bybit_spot_books_from: date) -> tuple[Series, ...]:
+    """Everything that the archives hold. The two first days are not known for sure, and so are arguments."""
+    return (
+        *_tardis_series(),
+        *_binance_series(binance_touch_from),
+        *_bybit_series(bybit_spot_books_from),
+    )
+
+
+def _tardis_series() -> Iterator[Series]:
+    for market, exchange in _TARDIS_EXCHANGES.items():
+        for kind, word in _TARDIS_TYPES.items():
+            path = f"v1/{exchange}/{word}/{{day:%Y/%m/%d}}/{{symbol}}.csv.gz"
+            yield Series("tardis", market, kind, "tardis", path, f"{word}_{{day}}_{{symbol}}.csv.gz")
+
+
+def _binance_series(touch_from: date) -> Iterator[Series]:
+    for market, folder in _BINANCE_PATHS.items():
+        for kind, word in _BINANCE_TYPES.items():
+            is_touch = kind == ArchiveKind.TOUCH
+            if is_touch and market == "binance_spot":
+                continue
+            name = f"{{symbol}}-{word}-{{day}}.zip"
+            yield Series(
+                "binance",
+                market,
+                kind,
+                "binance",
+                f"data/{folder}/daily/{word}/{{symbol}}/{name}",
+                name,
+                touch_from if is_touch else None,
+                _BINANCE_TOUCH_LAST if is_touch else None,
+                has_checksum=True,
+            )
+
+
+def _bybit_series(spot_books_from: date) -> Iterator[Series]:
+    before_ob200 = _BYBIT_LINEAR_OB200_FIRST - timedelta(days=1)
+    for market, folder, depth, first, last in (
+        ("bybit_linear", "linear", 500, _BYBIT_LINEAR_BOOKS_FIRST, before_ob200),
+        ("bybit_linear", "linear", 200, _BYBIT_LINEAR_OB200_FIRST, None),
+        ("bybit_spot", "spot", 200, spot_books_from, None),
+    ):
+        name = f"{{day}}_{{symbol}}_ob{depth}.data.zip"
+        path = f"orderbook/{folder}/{{symbol}}/{name}"
+        yield Series("bybit", market, ArchiveKind.BOOK, "bybit_books", path, name, first, last)
+    for market, path, name in (
+        ("bybit_linear", "trading", "{symbol}{day}.csv.gz"),
+        ("bybit_spot", "spot", "{symbol}_{day}.csv.gz"),
+    ):
+        yield Series("bybit", market, ArchiveKind.TRADES, "bybit_trades", f"{path}/{{symbol}}/{name}", name)
+
+
+def is_free(source: str, day: date) -> bool:
+    """Whether a source gives that day without a key: Tardis the first of each month, the venues every day."""
+    return source != "tardis" or day.day == 1
+
+
+def free_days_around(day: date) -> tuple[date, date]:
+    """The nearest days that Tardis gives without a key, before `day` and after it."""
+    first = day.replace(day=1)
+    return first, (first + timedelta(days=31)).replace(day=1)

@@ -1,0 +1,203 @@
+"""For how long the book of a recording was not known: before its first snapshot, and from a broken chain to the next.
+
+Follows the rows that `BookSync` lets through, so a spell is what a strategy sees as NaN: from the local time of the two
+clearing rows to that of the snapshot that ends it. A conversion and `arb data check` count with this same code.
+Silences (docs/decisions/0010) are none: nothing is missing, and `BookSync` counts them. Pure.
+"""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
+from numpy.typing import NDArray
+
+from connectors.book.rows import LOCAL_ONLY, RESTORES
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
+
+#: Spells that are kept with their times: the first, and the longest.
+FIRST_KEPT = 64
+LONGEST_KEPT = 16
+
+# Fields of a span: from, to, and, for those who count them, how many frames of other streams came in between.
+START, END, OTHERS = range(3)
+
+# Fields of the state.
+(
+    GROUP_TS, IS_KNOWN, UNKNOWN_SINCE, KNOWN_TS, HAS_RESET, LEVELS, SPELLS, SPELLS_NS,
+) = range(8)  # fmt: skip
+FIELDS = 8
+
+
+class BookSpells(msgspec.Struct, frozen=True):
+    """When the book of a recording was known. Local times and spans in ns; a time of 0: there is none."""
+
+    #: First and last frame of the recording.
+    first_ts: int = 0
+    last_ts: int = 0
+    #: Whether the recording carries on the book of the day before.
+    is_carried: bool = False
+    #: When the book was known first; 0: never.
+    known_ts: int = 0
+    #: How often it was lost after that, and for how long in sum; one that does not end is counted up to `last_ts`.
+    spells: int = 0
+    spells_ns: int = 0
+    longest: tuple[int, int] = (0, 0)
+    #: The first FIRST_KEPT spells, (from, to).
+    first: tuple[tuple[int, int], ...] = ()
+    #: Since when it is unknown at the end; 0: it is known.
+    lost_ts: int = 0
+
+    def moved(self, by_ns: int) -> BookSpells:
+        """The same on a clock that is ahead by `by_ns`."""
+
+        def at(ts: int) -> int:
+            return ts + by_ns if ts else 0
+
+        return msgspec.structs.replace(
+            self,
+            first_ts=at(self.first_ts),
+            last_ts=at(self.last_ts),
+            known_ts=at(self.known_ts),
+            longest=(at(self.longest[0]), at(self.longest[1])),
+            first=tuple((at(start), at(end)) for start, end in self.first),
+            lost_ts=at(self.lost_ts),
+        )
+
+
+class SpellFinder:
+    """Finds the spells of one recording. One thread; `begin`, any number of `follow`, `close`."""
+
+    def __init__(self) -> None:
+        self.state = np.zeros(FIELDS, np.int64)
+        self.first = np.zeros((FIRST_KEPT, 2), np.int64)
+        self.longest = np.zeros((LONGEST_KEPT, 3), np.int64)
+        self._first_ts = self._last_ts = 0
+        self._is_carried = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was a frame."""
+        return self._first_ts != 0
+
+    def begin(self, first_ts: int, *, is_carried: bool) -> None:
+        """The recording begins at `first_ts`, with the book of the day before or with none."""
+        self._first_ts = first_ts
+        self._is_carried = is_carried
+        self.state[IS_KNOWN] = is_carried
+        self.state[KNOWN_TS] = first_ts if is_carried else 0
+        self.state[UNKNOWN_SINCE] = first_ts
+
+    def follow(self, rows: Rows) -> None:
+        """Takes rows that may be applied, in order; a moment is looked at when all of its rows are in."""
+        _follow(rows, self.state, self.first, self.longest)
+
+    def close(self, last_ts: int) -> None:
+        """Ends the recording at `last_ts`. Once."""
+        _end_group(self.state, self.first, self.longest)
+        self._last_ts = last_ts
+        if not self.state[IS_KNOWN] and self.state[KNOWN_TS]:
+            _keep(self.state, self.first, self.longest, last_ts)
+
+    @property
+    def unknown_ns(self) -> int:
+        """All time without a book, that before the first snapshot included. After `close`."""
+        known_ts = int(self.state[KNOWN_TS]) or self._last_ts
+        return max(known_ts - self._first_ts, 0) + int(self.state[SPELLS_NS])
+
+    @property
+    def spells(self) -> BookSpells:
+        """What was found. After `close`."""
+        state = [int(value) for value in self.state]
+        longest = self.longest[np.argmax(self.longest[:, END] - self.longest[:, START])]
+        kept = self.first[: min(state[SPELLS], FIRST_KEPT)]
+        is_lost = self.has_begun and not state[IS_KNOWN]
+        return BookSpells(
+            first_ts=self._first_ts,
+            last_ts=self._last_ts,
+            is_carried=self._is_carried,
+            known_ts=state[KNOWN_TS],
+            spells=state[SPELLS],
+            spells_ns=state[SPELLS_NS],
+            longest=(int(longest[START]), int(longest[END])),
+            first=tuple((int(start), int(end)) for start, end in kept),
+            lost_ts=state[UNKNOWN_SINCE] if is_lost else 0,
+        )
+
+
+@compiled
+def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
+    """Puts a span among the longest ones kept, if it is one of them."""
+    shortest = 0
+    for k in range(1, len(spans)):
+        if spans[k, END] - spans[k, START] < spans[shortest, END] - spans[shortest, START]:
+            shortest = k
+    if end - start > spans[shortest, END] - spans[shortest, START]:
+        spans[shortest, START] = start
+        spans[shortest, END] = end
+        spans[shortest, OTHERS] = others
+
+
+@compiled
+def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
+    # Moments and their levels are counted beside the state: it would be written for every row.
+    group_ts, levels = state[GROUP_TS], state[LEVELS]
+    is_calm = state[IS_KNOWN] and not state[HAS_RESET]
+    for r in range(len(rows)):
+        row = rows[r]
+        if row.ival == LOCAL_ONLY or row.ival == RESTORES:
+            continue
+        if row.local_ts != group_ts:
+            if not is_calm:
+                state[GROUP_TS], state[LEVELS] = group_ts, levels
+                _end_group(state, first, longest)
+                is_calm = state[IS_KNOWN] != 0
+            group_ts, levels = row.local_ts, 0
+        kind = np.int64(row.ev) & 0xFF
+        if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+            levels += 1
+        elif kind == DEPTH_CLEAR_EVENT and row.ev & np.uint64(BUY_EVENT) != 0:
+            # The first row of a gap and of a snapshot.
+            state[HAS_RESET] = 1
+            is_calm = False
+            levels = 0
+    state[GROUP_TS], state[LEVELS] = group_ts, levels
+
+
+@compiled
+def _end_group(state, first, longest):  # type: ignore[no-untyped-def]
+    """Looks at what is known when all rows of a local time are in."""
+    now = state[GROUP_TS]
+    if now == 0:
+        return
+    if state[LEVELS] > 0:
+        if state[KNOWN_TS] == 0:
+            state[KNOWN_TS] = now
+        elif not state[IS_KNOWN]:
+            _keep(state, first, longest, now)
+        state[IS_KNOWN] = 1
+    elif state[HAS_RESET] and state[IS_KNOWN]:
+        state[IS_KNOWN] = 0
+        state[UNKNOWN_SINCE] = now
+    state[HAS_RESET] = 0
+    state[LEVELS] = 0
+
+
+@compiled
+def _keep(state, first, longest, end):  # type: ignore[no-untyped-def]
+    """Counts a spell that ends; a clock that was set back makes none shorter than nothing."""
+    start = state[UNKNOWN_SINCE]
+    end = max(start, end)
+    if state[SPELLS] < len(first):
+        first[state[SPELLS], START] = start
+        first[state[SPELLS], END] = end
+    keep_longest(longest, start, end, 0)
+    state[SPELLS] += 1
+    state[SPELLS_NS] += end - start
+
+
+def kept_spans(table: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """The spans of a table that are in use, the longest first."""
+    spans = [(int(row[START]), int(row[END]), int(row[OTHERS])) for row in table if row[END]]
+    return sorted(spans, key=lambda span: (span[START] - span[END], span[START]))

@@ -1,5 +1,0 @@
-"""Recording what a feed receives, so that a killed process loses nothing: `arb.data.recorder.recorder` is the way in.
-
-A package of its own beside the modules that make rows: the row cache is keyed by their code, and nothing here can
-change a row.
-"""

@@ -1,0 +1,182 @@
+"""From journals to members of the day's `.gz`: each exactly once, whenever the process is killed.
+
+1. The journal is compressed into a file without a name.
+2. The journal is renamed so that its name holds the length of the `.gz`: where the member belongs.
+3. The `.gz` is cut to that length, the member is written behind it and synced.
+4. The journal is removed.
+
+Killed before 2, nothing has happened; killed between 2 and 4, the next start does all of it again with the length that
+the name holds. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from arb.data.atomic import sync_folder
+from arb.data.recordings.journal import (
+    DayKey,
+    Dropped,
+    Journal,
+    all_text,
+    find_journals,
+    whole_lines,
+    write_all,
+)
+from arb.data.recordings.members import (
+    Member,
+    append_member,
+    compressed,
+    cut_text,
+    is_being_read,
+    whole_members,
+)
+from arb.data.recordings.sidecar import SEGMENT, Detail, last_length
+
+REPAIR = "recorder.repair"
+#: What is written aside; of no use to anybody when the process is gone.
+_ASIDE = ".journal-aside"
+
+#: Takes an event of a day.
+Tell = Callable[[DayKey, str, Detail], None]
+
+
+class Finisher:
+    """The journals that wait for their place in a `.gz`. The writer thread's own, but for `add`."""
+
+    def __init__(self, directory: Path, tell: Tell) -> None:
+        """Finds the journals that an earlier process left. Raises OSError."""
+        for path in directory.glob(f"*/*{_ASIDE}"):
+            path.unlink()
+        self._directory = directory
+        self._tell = tell
+        self._waiting = find_journals(directory)
+        #: Left by an earlier process: their lines are looked at.
+        self._leftover = {journal.path for journals in self._waiting.values() for journal in journals}
+        #: Lengths of the files that this process knows to be whole.
+        self._lengths: dict[Path, int] = {}
+
+    def add(self, journal: Journal) -> None:
+        """Takes a journal that is complete and closed, after those of its day before it."""
+        self._waiting.setdefault(journal.key, []).append(journal)
+
+    def last_numbers(self) -> dict[DayKey, int]:
+        """The highest number of the journals that wait, by day."""
+        return {key: journals[-1].number for key, journals in self._waiting.items()}
+
+    @property
+    def count(self) -> int:
+        """How many journals wait."""
+        return sum(map(len, list(self._waiting.values())))
+
+    def run(self, budget_s: float = math.inf) -> bool:
+        """Finishes all that wait, but for the days whose file is being read; True where the time was too short.
+
+        Raises OSError; what is left waits on.
+        """
+        end_s = time.monotonic() + budget_s
+        for key, journals in list(self._waiting.items()):
+            while journals and time.monotonic() < end_s and self._finish(journals):
+                journals.pop(0)
+            if not journals:
+                del self._waiting[key]
+        return time.monotonic() >= end_s and bool(self._waiting)
+
+    def _finish(self, journals: list[Journal]) -> bool:
+        """Finishes the first journal of a day; False while its file is being read."""
+        journal = journals[0]
+        gz = journal.key.gz(self._directory)
+        if is_being_read(gz):
+            return False
+        length = self._place_of(journal, gz)
+        if length is None:
+            return False
+        saved = self._saved_tail(journal, gz, length)
+        if saved is not None:
+            journals.insert(0, saved)
+            journal = saved
+        dropped = Dropped()
+        is_leftover = journal.path in self._leftover
+        text = whole_lines(journal.path, dropped) if is_leftover else all_text(journal.path)
+        with compressed(text, gz.parent) as member:
+            journal = journals[0] = self._placed(journal, length)
+            end = append_member(gz, length, member if member.frames else None)
+        if end is None:
+            return False
+        self._done(journal, gz, end, member, dropped)
+        return True
+
+    def _place_of(self, journal: Journal, gz: Path) -> int | None:
+        """Where the journal's member begins in the `.gz`; None while that is being read."""
+        size = gz.stat().st_size if gz.exists() else 0
+        if journal.length is not None and journal.length <= size:
+            return journal.length
+        known = self._lengths.get(gz)
+        if known is None:
+            known = last_length(journal.key.events(self._directory))
+        if size in (0, known):
+            return size
+        whole = whole_members(gz)
+        if whole.ends_line:
+            return whole.length
+        # Somebody else's file: its last line would run into our first.
+        with compressed([b"\n"], gz.parent) as newline:
+            return append_member(gz, whole.length, newline) if whole.length == whole.size else whole.length
+
+    def _saved_tail(self, journal: Journal, gz: Path, length: int) -> Journal | None:
+        """What can still be read behind `length` in a `.gz` that no journal accounts for, as a journal of its own."""
+        size = gz.stat().st_size if gz.exists() else 0
+        if journal.length is not None or size <= length:
+            return None
+        saved = journal.key.journal(self._directory, journal.number - 1, length)
+        aside = saved.path.with_suffix(_ASIDE)
+        handle = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            for piece in cut_text(gz, length):
+                write_all(handle, piece)
+            saved_bytes = os.fstat(handle).st_size
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.rename(aside, saved.path)
+        sync_folder(gz.parent)
+        self._leftover.add(saved.path)
+        detail = {
+            "what": "cut .gz",
+            "gz_bytes": length,
+            "cut_bytes": size - length,
+            "saved_bytes": saved_bytes,
+        }
+        self._tell(journal.key, REPAIR, detail)
+        return saved
+
+    def _placed(self, journal: Journal, length: int) -> Journal:
+        """The journal under a name that holds its place."""
+        if journal.length == length:
+            return journal
+        placed = journal.key.journal(self._directory, journal.number, length)
+        os.rename(journal.path, placed.path)
+        sync_folder(placed.path.parent)
+        if journal.path in self._leftover:
+            self._leftover.remove(journal.path)
+            self._leftover.add(placed.path)
+        return placed
+
+    def _done(self, journal: Journal, gz: Path, end: int, member: Member, dropped: Dropped) -> None:
+        if journal.path in self._leftover:
+            self._tell(
+                journal.key, REPAIR, {"what": "journal of an earlier process", "file": journal.path.name}
+            )
+        if dropped.lines:
+            detail = {"what": "no whole lines", "lines": dropped.lines, "bytes": dropped.bytes}
+            self._tell(journal.key, REPAIR, {**detail, "first": dropped.first})
+        os.unlink(journal.path)
+        sync_folder(journal.path.parent)
+        self._leftover.discard(journal.path)
+        self._lengths[gz] = end
+        detail = {"gz_bytes": end, "frames": member.frames, "text_bytes": member.text_bytes}
+        self._tell(journal.key, SEGMENT, {**detail, "journal": journal.number})

@@ -1,0 +1,157 @@
+"""gzip members in a file: where the last whole one ends, what a cut one still holds, and adding one at the end.
+
+A file of several members is one gzip file to every reader. Appending takes an exclusive `flock`; `arb.data.text.raw` reads
+under a shared one, so that neither sees the other half-way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from arb.data.recordings.journal import PIECE_BYTES, write_all
+
+#: zlib's word for a gzip header and trailer, without name and time: the same text gives the same bytes.
+_GZIP = 31
+_LEVEL = 5
+
+
+class Whole(NamedTuple):
+    """How much of a file is whole gzip members."""
+
+    length: int
+    size: int
+    #: Whether the text up to there ends with a newline, or is empty.
+    ends_line: bool
+
+
+def whole_members(path: Path) -> Whole:
+    """Reads a gzip file through. A missing one is empty; zeros between and behind members belong to them."""
+    end = position = 0
+    last = b"\n"
+    member: zlib._Decompress | None = None
+    with contextlib.suppress(FileNotFoundError, zlib.error), path.open("rb", buffering=0) as file:
+        while piece := file.read(PIECE_BYTES):
+            while piece:
+                if member is None:
+                    rest = piece.lstrip(b"\0") if end else piece
+                    position += len(piece) - len(rest)
+                    piece, end = rest, position
+                    if not piece:
+                        break
+                    member, text_last = zlib.decompressobj(_GZIP), last
+                text = member.decompress(piece)
+                text_last = text[-1:] or text_last
+                rest = member.unused_data
+                position += len(piece) - len(rest)
+                piece = rest
+                if member.eof:
+                    member, end, last = None, position, text_last
+    size = path.stat().st_size if path.exists() else 0
+    return Whole(end, size, last == b"\n")
+
+
+def cut_text(path: Path, start: int) -> Iterator[bytes]:
+    """The text of a cut or damaged member that begins at byte `start`, as far as it can be read."""
+    member = zlib.decompressobj(_GZIP)
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while (piece := file.read(PIECE_BYTES)) and not member.eof:
+            before = member.copy()
+            try:
+                yield member.decompress(piece)
+            except zlib.error:
+                # An error hides what the same call had read before it: once more, byte by byte.
+                with contextlib.suppress(zlib.error):
+                    for n in range(len(piece)):
+                        yield before.decompress(piece[n : n + 1])
+                return
+    with contextlib.suppress(zlib.error):
+        yield member.flush()
+
+
+class Member(NamedTuple):
+    """A compressed member in a file without a name, which goes with the process."""
+
+    file: IO[bytes]
+    frames: int
+    text_bytes: int
+
+
+@contextlib.contextmanager
+def compressed(text: Iterable[bytes], folder: Path) -> Iterator[Member]:
+    """The text as one gzip member, beside the file that it will go to."""
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+        frames = text_bytes = 0
+        for piece in text:
+            write_all(file.fileno(), packer.compress(piece))
+            frames += piece.count(b"\n")
+            text_bytes += len(piece)
+        write_all(file.fileno(), packer.flush())
+        yield Member(file, frames, text_bytes)
+
+
+def append_member(path: Path, length: int, member: Member | None) -> int | None:
+    """Makes `path` its first `length` bytes and `member`, on the disk; its new length.
+
+    None, and nothing is done, while a reader holds the file. On OSError the file has its `length` bytes again.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if not _lock(handle):
+            return None
+        try:
+            os.ftruncate(handle, length)
+            end = length if member is None else _copy(member.file.fileno(), handle, length)
+            os.fsync(handle)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, length)
+            if length == 0:
+                with contextlib.suppress(OSError):
+                    os.unlink(path)
+            raise
+        if end == 0:
+            os.unlink(path)
+        return end
+    finally:
+        os.close(handle)
+
+
+def is_being_read(path: Path) -> bool:
+    """Whether a reader holds the file at this moment."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # a file system without locks: readers may meet a cut end for a moment
+    return True
+
+
+def _copy(source: int, target: int, at: int) -> int:
+    """Copies a whole file to an offset of another; where it ends there."""
+    os.lseek(target, at, os.SEEK_SET)
+    position = 0
+    while piece := os.pread(source, PIECE_BYTES, position):
+        write_all(target, piece)
+        position += len(piece)
+    return at + position

@@ -1,0 +1,156 @@
+"""One instrument's open files: the journal of each day that frames come for, and the sidecar.
+
+Everything here happens under the recorder's lock, on the caller's thread or on the recorder's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from arb.data.recordings.journal import DayKey, Journal, cut_torn_line
+from arb.data.recordings.sidecar import Detail, Sidecar
+from arb.data.recordings.stops import check_time
+
+_DAY_NS = 86_400_000_000_000
+_NS_PER_S = 1_000_000_000
+#: The journal of a day that is over waits so long for frames that come late.
+LATE_S = 10.0
+#: A journal is complete at this size, whatever its age.
+SEGMENT_BYTES = 64 << 20
+
+
+class Segment:
+    """A journal that is being written, and when it is complete (monotonic seconds)."""
+
+    def __init__(self, journal: Journal, age_s: float) -> None:
+        """Creates the file. Raises OSError."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        self.handle = os.open(journal.path, flags, 0o644)
+        self.journal = journal
+        self.due_s = time.monotonic() + age_s
+
+    def is_complete(self) -> bool:
+        """Whether its time has come, or it is full."""
+        return time.monotonic() >= self.due_s or os.fstat(self.handle).st_size >= SEGMENT_BYTES
+
+    def is_empty(self) -> bool:
+        """Whether nothing was written."""
+        return os.fstat(self.handle).st_size == 0
+
+
+class Place(NamedTuple):
+    """Where tracks write, and with what."""
+
+    directory: Path
+    segment_s: float
+    versions: Mapping[str, str]
+    #: The highest number of the journals that an earlier process left, by day.
+    numbers: Mapping[DayKey, int]
+
+
+class Track:
+    """One instrument. Frames of `start_ns` to `end_ns` go to `handle`; any other time needs `turn` first."""
+
+    def __init__(self, venue: str, name: str, place: Place) -> None:
+        self.venue = venue
+        self.name = name
+        self.start_ns = self.end_ns = 0
+        self.handle = -1
+        self.last_ns = 0
+        self.sidecar = Sidecar(place.directory)
+        self._place = place
+        #: By day number since 1970.
+        self._segments: dict[int, Segment] = {}
+        self._numbers: dict[DayKey, int] = {}
+        #: Days whose sidecar says who records.
+        self._begun: set[DayKey] = set()
+
+    def turn(self, local_ts_ns: int) -> None:
+        """Makes the journal of the time's day the current one. Raises OSError, ClockError."""
+        check_time(local_ts_ns)
+        day_no = local_ts_ns // _DAY_NS
+        segment = self._segments.get(day_no)
+        if segment is None:
+            key = self._key(local_ts_ns)
+            segment = self._segments[day_no] = self._new_segment(key)
+            self._begin(key, local_ts_ns)
+        last = self._current()
+        if last is not None and last is not segment:
+            last.due_s = min(last.due_s, time.monotonic() + LATE_S)
+        self._point_at(day_no, segment)
+
+    def tell(self, local_ts_ns: int, kind: str, detail: Detail) -> None:
+        """Writes an event to the sidecar of the time's day. Raises OSError, ClockError."""
+        check_time(local_ts_ns)
+        self.tell_day(self._key(local_ts_ns), local_ts_ns, kind, detail)
+
+    def tell_day(self, key: DayKey, local_ts_ns: int, kind: str, detail: Detail) -> None:
+        """Writes an event to a day's sidecar. Raises OSError."""
+        self._begin(key, local_ts_ns)
+        self.sidecar.write(key, local_ts_ns, kind, detail)
+
+    def handles(self) -> list[int]:
+        """All that is being written."""
+        handles = [segment.handle for segment in self._segments.values()]
+        return [*handles, self.sidecar.handle] if self.sidecar.handle >= 0 else handles
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether it has a journal."""
+        return bool(self._segments)
+
+    def take_complete(self, taken: list[Segment], *, is_end: bool) -> None:
+        """Moves journals that are complete to `taken`; frames go to new ones from now on. At the end: all of them.
+
+        Raises OSError where a new one cannot be made; the old one stays then.
+        """
+        for day_no, segment in list(self._segments.items()):
+            if not is_end and not segment.is_complete():
+                continue
+            is_current = segment is self._current()
+            if is_current and not is_end and segment.is_empty():
+                segment.due_s = time.monotonic() + self._place.segment_s
+                continue
+            if is_current and not is_end:
+                fresh = self._segments[day_no] = self._new_segment(segment.journal.key)
+                self._point_at(day_no, fresh)
+            else:
+                del self._segments[day_no]
+                if is_current:
+                    self.start_ns = self.end_ns = 0
+            taken.append(segment)
+
+    def cut_torn_lines(self) -> None:
+        """Whole lines in every journal, as far as the disk lets it."""
+        for segment in self._segments.values():
+            with contextlib.suppress(OSError):
+                cut_torn_line(segment.handle)
+
+    def _current(self) -> Segment | None:
+        return self._segments.get(self.start_ns // _DAY_NS) if self.end_ns else None
+
+    def _point_at(self, day_no: int, segment: Segment) -> None:
+        self.handle = segment.handle
+        self.start_ns = day_no * _DAY_NS
+        self.end_ns = self.start_ns + _DAY_NS
+
+    def _new_segment(self, key: DayKey) -> Segment:
+        number = self._numbers.get(key, self._place.numbers.get(key, 0)) + 1
+        segment = Segment(key.journal(self._place.directory, number), self._place.segment_s)
+        self._numbers[key] = number
+        return segment
+
+    def _begin(self, key: DayKey, local_ts_ns: int) -> None:
+        if key not in self._begun:
+            self._begun.add(key)
+            self.sidecar.write(key, local_ts_ns, "recorder.start", {"versions": dict(self._place.versions)})
+
+    def _key(self, local_ts_ns: int) -> DayKey:
+        day = datetime.fromtimestamp(local_ts_ns // _NS_PER_S, UTC)
+        return DayKey(self.venue, self.name, f"{day:%Y%m%d}")

@@ -1,0 +1,47 @@
+"""The version of the code that rows are made by, which is part of every key of the row cache."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import arb
+import connectors
+
+_ARB, _CONNECTORS = Path(arb.__file__).parent, Path(connectors.__file__ or "").parent
+#: All that rows depend on, by the name that counts: a file, or a folder with every module in it at any depth. A test
+#: holds this to what `arb.data.rows.convert` and the adapters import.
+SOURCES: Mapping[str, Path] = {
+    "connectors": _CONNECTORS,
+    "arb/__init__.py": _ARB / "__init__.py",
+    "arb/data": _ARB / "data",
+    "arb/data/catalog/command.py": _ARB / "archive" / "command.py",
+    "arb/errors.py": _ARB / "errors.py",
+}
+
+
+def source_files(sources: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
+    """Each source file once, by name and place, in a fixed order."""
+    for name, place in sorted(sources.items()):
+        if place.is_dir():
+            for path in sorted(place.rglob("*.py")):
+                yield f"{name}/{path.relative_to(place).as_posix()}", path
+        else:
+            yield name, place
+
+
+def version_of(sources: Mapping[str, Path]) -> str:
+    """A hash of names and contents: another one for a file that is changed, added, taken away or moved."""
+    digest = hashlib.sha256()
+    for name, path in source_files(sources):
+        content = path.read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+@cache
+def code_version() -> str:
+    """A hash of the code that rows depend on, so that changed code never finds rows of the old."""
+    return version_of(SOURCES)

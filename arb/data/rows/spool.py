@@ -1,0 +1,335 @@
+"""The first half of a conversion: a day to chained rows with its own times, in a temporary file.
+
+Rows leave here in the order of receipt and proven by their ids, but on the recorder's clock: the run's offset is
+known only when every recording of the run was read once. `arb.data.rows.convert` does the second half.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+import msgspec
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from arb.data.archives.streams import ArchiveStream, OutOfOrderError
+from arb.data.catalog.archived import ArchiveKind
+from arb.data.catalog.days import ArchiveDay, Day
+from arb.data.outages import BookSpells, SpellFinder
+from arb.data.rows.touch_start import TouchStart, has_book
+from arb.data.text.raw import Progress, read_recording
+from connectors.book.grid import GridMeter, Measured
+from connectors.book.sequence import NO_BOOK, Status
+from connectors.book.sync import BookSync, Checkpoint
+from connectors.feed.leads import LeadFinder, WrongStamps
+from connectors.model import Instrument, Kind, Messages, Rows, SequenceRule, Venue
+from connectors.parsing.lines import Decoded, LineDecoder
+
+#: A recording whose first snapshot comes later than this after its first change carries on from the day before.
+COLD_START_NS = 10_000_000_000
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """What a recording holds; independent of the run's offset."""
+
+    lines: int
+    #: Frames by kind, in the order of `Kind`.
+    frames: tuple[int, ...]
+    #: Frames that needed the JSON decoder.
+    slow_frames: int
+    #: Largest venue time minus local time, of stamps that are believed; None without any venue time.
+    lead_ns: int | None
+    #: First and last local time, on the recorder's clock; 0 for an empty recording.
+    local_ts_first: int
+    local_ts_last: int
+    #: Whether the book's chain was taken up from the recording of the day before.
+    is_carried: bool
+    gaps: int
+    #: When the book was not known, on the recorder's clock.
+    book: BookSpells
+    dropped: int
+    #: Where the chain stands at the end.
+    status: int
+    last_id: int
+    #: Which of the venue's books of the instrument it follows (`connectors.book.sync`).
+    followed_book: int = NO_BOOK
+    #: Which steps prices and quantities keep to.
+    grid: Measured = Measured()
+    #: Where it began with best bid and offer alone (`arb.data.rows.touch_start`): local times of the first of them, and of
+    #: the first snapshot. 0: it did not; no snapshot came.
+    touch_ts: int = 0
+    proven_ts: int = 0
+    #: Stamps that are not believed: they are left out of the lead.
+    wrong_stamps: tuple[WrongStamps, ...] = ()
+    #: When the book was proven last, on the recorder's clock, and whether it is emptied since for its silence; how
+    #: often that was, and for how long in sum between the first and the last frame.
+    life_ts: int = 0
+    is_silent: bool = False
+    silences: int = 0
+    silent_ns: int = 0
+    #: When the book is emptied for its silence if no frame follows, on the recorder's clock; 0: never.
+    silent_ts: int = 0
+
+
+class RowSink(Protocol):
+    """Where the chained rows of a day go."""
+
+    @property
+    def directory(self) -> Path | None:
+        """For temporary files; None: the system's."""
+
+    def room(self, count: int) -> Rows | None:
+        """Where up to `count` rows may be written, for `append` to take them as they lie; None: anywhere."""
+
+    def append(self, rows: Rows) -> None:
+        """Takes rows behind those so far; they are valid until it returns."""
+
+    def clear(self) -> None:
+        """Forgets all rows: the day is read again."""
+
+
+class Spool:
+    """The chained rows of one recording, in an unnamed temporary file. Use as a context manager."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self._file = tempfile.TemporaryFile(dir=directory)  # noqa: SIM115 (closed by __exit__)
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the disk space."""
+        self._file.close()
+
+    def room(self, count: int) -> Rows | None:
+        """None: rows are written to the file."""
+        return None
+
+    def append(self, rows: Rows) -> None:
+        """Adds rows at the end."""
+        self._file.write(np.ascontiguousarray(rows).view(np.uint8).data)
+        self.count += len(rows)
+
+    def clear(self) -> None:
+        """Takes all rows out again."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.count = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, part: slice) -> Rows:
+        """The rows start:stop, read into memory of their own: mapped, they would count as the process' memory."""
+        start, stop, _ = part.indices(self.count)
+        self._file.seek(start * event_dtype.itemsize)
+        rows = np.fromfile(self._file, event_dtype, max(stop - start, 0))
+        self._file.seek(0, os.SEEK_END)
+        return rows
+
+
+def needs_carry(venue: Venue, day: Day) -> bool:
+    """Whether a day begins in the middle of a chain: without a snapshot near its first change of the book.
+
+    What has no ids carries nothing on: a day of Tardis' begins with its own snapshot, one of the touch with its first
+    touch.
+    """
+    if isinstance(day, ArchiveDay) and not day.has_ids:
+        return False
+    first_delta: int | None = None
+    for _, messages in _book_of(venue, day):
+        snapshots = messages["local_ts"][messages["kind"] == Kind.SNAPSHOT]
+        deltas = messages["local_ts"][messages["kind"] == Kind.DELTA]
+        if first_delta is None and len(deltas):
+            first_delta = int(deltas[0])
+        if len(snapshots):
+            return first_delta is not None and int(snapshots[0]) - first_delta > COLD_START_NS
+        if (
+            first_delta is not None
+            and len(messages)
+            and int(messages["local_ts"][-1]) - first_delta > COLD_START_NS
+        ):
+            return True
+    return first_delta is not None
+
+
+def _book_of(venue: Venue, day: Day) -> Iterator[Decoded]:
+    """The decoded messages of a day that tell how its book begins."""
+    if isinstance(day, ArchiveDay):
+        return ArchiveStream(venue, day).book()
+    return LineDecoder(venue, day.symbol, file=str(day.path)).decode(read_recording(day.path))
+
+
+def read_into(
+    sink: RowSink,
+    venue: Venue,
+    day: Day,
+    checkpoint: Checkpoint | None,
+    trade_kind: Kind = Kind.TRADE,
+    progress: Progress | None = None,
+    instrument: Instrument | None = None,
+    *,
+    is_cold: bool = False,
+    silence_ns: int = 0,
+) -> Scan:
+    """Reads a day into `sink` and says what it holds. `checkpoint`: the chain that it carries on.
+
+    `instrument`: whose tick and lot the values are compared with; the scan says what was found. `is_cold`: it begins in
+    the middle of a chain (`needs_carry`); a recording without a checkpoint then begins with best bid and offer alone.
+    `silence_ns`: for how long the book of a recording may be silent (`BookSync`); in archives nothing is live, and it
+    may be for ever.
+
+    Rows without a time of receipt have that at which the venue sent them. Raises InputError for a file that cannot be
+    read, DecodeError with file and line for a frame that cannot.
+    """
+    if not isinstance(day, ArchiveDay):
+        rule = venue.sequence_rule
+        sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, silence_ns=silence_ns)
+        decoder = LineDecoder(venue, day.symbol, file=str(day.path))
+        decoded = decoder.decode(read_recording(day.path, progress))
+        touch = (
+            TouchStart(venue.sequence_rule, trade_kind, silence_ns)
+            if is_cold and checkpoint is None
+            else None
+        )
+        return _read(
+            sink, sync, decoded, checkpoint, lambda: decoder.slow_frames, meter_of(instrument), touch=touch
+        )
+    with contextlib.suppress(OutOfOrderError):
+        stream = ArchiveStream(venue, day, progress)
+        return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
+    # Outside of what handles the error, which would keep the first reading's threads and buffers. What it told of its
+    # progress counts: the files are not read for longer by it than once.
+    sink.clear()
+    stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=sink.directory)
+    return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
+
+
+def meter_of(instrument: Instrument | None) -> GridMeter:
+    """What measures the grid of an instrument's rows; without one, against no configured grid."""
+    return GridMeter() if instrument is None else GridMeter(instrument.tick_size, instrument.lot_size)
+
+
+def _read_archive(
+    sink: RowSink,
+    venue: Venue,
+    day: ArchiveDay,
+    checkpoint: Checkpoint | None,
+    stream: ArchiveStream,
+    meter: GridMeter,
+) -> Scan:
+    """A day of archives. Books without ids count their own messages, see `arb.data.archives.rows`."""
+    rule = venue.sequence_rule if day.has_ids else SequenceRule.INCREMENT
+    trade_kind = Kind.AGG_TRADE if ArchiveKind.AGG_TRADES in day.kinds else Kind.TRADE
+    if day.is_touch_only:
+        # There is no book to wait for.
+        checkpoint = Checkpoint(Status.SYNCED, 0)
+    sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, is_ordered=day.has_ids)
+    return _read(sink, sync, stream.decode(), checkpoint, lambda: stream.slow, meter, is_carried=day.has_ids)
+
+
+def _read(
+    sink: RowSink,
+    sync: BookSync,
+    decoded: Iterator[Decoded],
+    checkpoint: Checkpoint | None,
+    slow: Callable[[], int],
+    meter: GridMeter,
+    *,
+    is_carried: bool = True,
+    touch: TouchStart | None = None,
+) -> Scan:
+    """Chains decoded messages into `sink`. Without `is_carried` the checkpoint is no chain of the day before.
+
+    touch: what counts until the first snapshot is applied.
+    """
+    if checkpoint is not None:
+        sync.resume(checkpoint)
+    silent_before_ts = sync.silent_ts
+    frames = np.zeros(len(Kind), np.int64)
+    first = last = proven_ts = 0
+    is_proven = touch is None
+    leads = LeadFinder()
+    unknown = SpellFinder()
+    for rows, messages in decoded:
+        if len(messages) == 0:
+            continue
+        frames += np.bincount(messages["kind"], minlength=len(Kind))
+        if not unknown.has_begun:
+            first = int(messages["local_ts"][0])
+            unknown.begin(first, is_carried=checkpoint is not None)
+        last = int(messages["local_ts"][-1])
+        leads.receive(rows, messages)
+        meter.follow(rows)
+        for part in _parts_of(messages, sync, touch if not is_proven else None):
+            if is_proven or touch is None:
+                chained = sync.receive(rows, part, sink.room(sync.rows_max(rows, part)))
+            else:
+                chained = sync.receive(rows, part)
+                if has_book(chained):
+                    is_proven, proven_ts = True, int(part["local_ts"][0])
+                else:
+                    chained = touch.receive(rows, part)
+            unknown.follow(chained)
+            sink.append(chained)
+    unknown.close(last)
+    shown = sync if is_proven or touch is None else touch
+    silent_ns = sync.silences[1] + (last - sync.silent_ts if sync.is_silent else 0)
+    if 0 < silent_before_ts < first:
+        silent_ns -= first - silent_before_ts  # of the day before, or between the two
+    return Scan(
+        lines=int(frames.sum()),
+        frames=tuple(int(n) for n in frames),
+        slow_frames=slow(),
+        lead_ns=leads.lead_ns,
+        local_ts_first=first,
+        local_ts_last=last,
+        is_carried=checkpoint is not None and is_carried,
+        gaps=sync.gap_count + (touch.gap_count if touch is not None else 0),
+        book=unknown.spells,
+        dropped=sync.dropped_count,
+        status=int(Status.SYNCED if sync.is_synced else Status.UNSYNCED),
+        last_id=sync.last_id if sync.is_synced else 0,
+        followed_book=sync.checkpoint.book,
+        grid=meter.measured,
+        touch_ts=touch.first_ts if touch is not None else 0,
+        proven_ts=proven_ts,
+        wrong_stamps=tuple(leads.wrong),
+        life_ts=sync.life_ts,
+        is_silent=sync.is_silent,
+        silences=sync.silences[0],
+        silent_ns=max(silent_ns, 0),
+        silent_ts=0 if shown.is_silent else shown.silent_ts,
+    )
+
+
+def _parts_of(messages: Messages, sync: BookSync, touch: TouchStart | None) -> Iterator[Messages]:
+    """Messages in parts, for each of which either the touch counts or the book; without `touch` they are one.
+
+    A part begins at each snapshot, and is a single message while one waits for the change that joins it.
+    """
+    if touch is None:
+        yield messages
+        return
+    start = 0
+    snapshots = np.flatnonzero(messages["kind"] == Kind.SNAPSHOT)
+    while start < len(messages):
+        if sync.is_bridging:
+            end = start + 1
+        else:
+            behind = snapshots[np.searchsorted(snapshots, start) :]
+            is_snapshot = len(behind) and behind[0] == start
+            end = start + 1 if is_snapshot else int(behind[0]) if len(behind) else len(messages)
+        yield messages[start:end]
+        start = end

@@ -1,0 +1,201 @@
+"""Whether converted recordings can be replayed together: what is refused before a run, and what is only told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import combinations
+
+from arb.data.catalog.days import ArchiveDay, Day
+from arb.data.rows.convert import Feed
+from arb.data.rows.grid import DayGrid, coarser_notes
+from arb.data.rows.row_files import Conversion, RowFile
+from arb.errors import InputError
+from connectors.feed.leads import WrongStamps
+from connectors.model import Kind
+
+#: A book that was lost for this share of a day's recorded time is worth a line of its own.
+LOST_SHARE_MIN = 0.1
+#: For so long a run goes on behind a recording's end before that is worth a line.
+ENDS_EARLY_NS = 10_000_000_000
+
+
+def refuse_unusable(conversion: Conversion, feeds: Sequence[Feed]) -> None:
+    """Raises InputError where no run can come of it.
+
+    That is: a day without a snapshot and without a chain to carry on; an instrument whose book is never known; two
+    whose books are at no time known together.
+    """
+    _refuse_bookless(conversion, feeds)
+    _refuse_never_known(conversion, feeds)
+    _refuse_apart(conversion, feeds)
+
+
+def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each day on which a book is never known though other days have one, or is lost for much of it."""
+    return [
+        f"{name_of(feed)}: {note} ({_where_next(recording)})"
+        for feed, files in zip(feeds, conversion.files, strict=True)
+        for recording, file in zip(feed.recordings, files, strict=True)
+        if (note := _book_note(recording, file))
+    ]
+
+
+def ending_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each recording behind whose last frame the run goes on without its book."""
+    notes = []
+    for feed_no, (feed, files) in enumerate(zip(feeds, conversion.files, strict=True)):
+        for n, (recording, file) in enumerate(zip(feed.recordings, files, strict=True)):
+            until = conversion.goes_on_until(feed_no, n)
+            is_kept = isinstance(recording, ArchiveDay) or not feed.silence_ns
+            if is_kept or not file.rows or until - (file.silent_ts or file.last_ts) < ENDS_EARLY_NS:
+                continue
+            notes.append(
+                f"{name_of(feed)}: its recording of {recording.day} ends at {_time_text(file.last_ts)}, the run goes "
+                f"on: its book is empty until {_time_text(until)} ({_where_next(recording)})"
+            )
+    return notes
+
+
+def _time_text(ts: int) -> str:
+    return f"{datetime.fromtimestamp(ts // 1_000_000_000, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def grid_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each step of an instrument that all of its days show to be larger than the configured one."""
+    notes = []
+    for feed, files in zip(feeds, conversion.files, strict=True):
+        days = [DayGrid(day, file.scan.grid) for day, file in zip(feed.recordings, files, strict=True)]
+        notes += [] if feed.is_grid_stated else coarser_notes(feed.instrument, days)
+    return notes
+
+
+def touch_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each day that begins with best bid and offer alone, because nothing proves its book."""
+    return [
+        f"{name_of(feed)}: {recording.day} begins without a snapshot, and no day before it is carried on: best bid "
+        f"and offer alone, a book of one level a side, {_until(file)}"
+        for feed, files in zip(feeds, conversion.files, strict=True)
+        for recording, file in zip(feed.recordings, files, strict=True)
+        if file.scan.touch_ts
+    ]
+
+
+def _until(file: RowFile) -> str:
+    """Up to when."""
+    if not file.scan.proven_ts:
+        return "all day"
+    at = datetime.fromtimestamp((file.scan.proven_ts + file.offset_ns) // 1_000_000_000, UTC)
+    return f"until the first snapshot at {at:%H:%M:%S}"
+
+
+def _book_note(recording: Day, file: RowFile) -> str:
+    book = file.scan.book
+    if not book.known_ts:
+        return f"its book is unknown all of {recording.day}: {gap_text(file)}"
+    span_ns = book.last_ts - book.first_ts
+    if not book.spells or book.spells_ns < LOST_SHARE_MIN * span_ns:
+        return _silence_note(recording, file, span_ns)
+    lost_at = datetime.fromtimestamp((book.first[0][0] + file.offset_ns) // 1_000_000_000, UTC)
+    return (
+        f"its book is lost for {book.spells_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}, first at "
+        f"{lost_at:%H:%M:%S}: {_gaps(file)} in its ids, each until the next snapshot"
+    )
+
+
+def stamp_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
+    """A line for each stream of a day with stamps that were not believed."""
+    return [
+        f"{name_of(feed)}: {stamp_text(wrong)} on {recording.day}; left out of the clock offset, they count as "
+        "received at once"
+        for feed, files in zip(feeds, conversion.files, strict=True)
+        for recording, file in zip(feed.recordings, files, strict=True)
+        for wrong in file.scan.wrong_stamps
+    ]
+
+
+def stamp_text(wrong: WrongStamps) -> str:
+    """What stamps of a stream are not believed."""
+    first_at = datetime.fromtimestamp(wrong.local_ts // 1_000_000_000, UTC)
+    messages = f"{wrong.messages:,} {wrong.stream} message" + (" is" if wrong.messages == 1 else "s are")
+    ahead = f"up to {wrong.lead_ns / 1e9:,.1f} s ahead of the local time"
+    return f"{messages} stamped {ahead}, first at {first_at:%H:%M:%S}"
+
+
+def _silence_note(recording: Day, file: RowFile, span_ns: int) -> str:
+    scan = file.scan
+    if not scan.silent_ns or scan.silent_ns < LOST_SHARE_MIN * span_ns:
+        return ""
+    return (
+        f"its book is emptied for {scan.silent_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}: "
+        f"{scan.silences:,} times nothing changed it for longer than execution.stale_after_ms; set that higher for a "
+        "quiet instrument"
+    )
+
+
+def _where_next(recording: Day) -> str:
+    if isinstance(recording, ArchiveDay):
+        return "what an archive lacks comes with no download: choose another day, or another archive"
+    return f"arb data check {recording.path.parent.parent}"
+
+
+def name_of(feed: Feed) -> str:
+    """`venue:SYMBOL`."""
+    return f"{feed.venue.name}:{feed.recordings[0].symbol}"
+
+
+def gap_text(file: RowFile) -> str:
+    """Why a day's book is not known."""
+    return f"{_gaps(file)} in its ids, and no snapshot that joins what follows"
+
+
+def _gaps(file: RowFile) -> str:
+    gaps = file.scan.gaps
+    return f"{gaps:,} gap{'' if gaps == 1 else 's'}"
+
+
+def _refuse_bookless(conversion: Conversion, feeds: Sequence[Feed]) -> None:
+    for feed, files in zip(feeds, conversion.files, strict=True):
+        for recording, file in zip(feed.recordings, files, strict=True):
+            if isinstance(recording, ArchiveDay) and recording.is_touch_only:
+                if not file.scan.frames[Kind.BBO]:
+                    raise InputError(f"{recording.path}: no best bid and offer in it; download it again")
+            elif not (file.scan.is_carried or file.scan.touch_ts or file.scan.frames[Kind.SNAPSHOT]):
+                raise InputError(
+                    f"{recording.path}: no snapshot of the book in it, and no recording of the day before that it "
+                    "carries on from; add that one, or begin on a day with a snapshot"
+                )
+
+
+def _refuse_never_known(conversion: Conversion, feeds: Sequence[Feed]) -> None:
+    for feed, files in zip(feeds, conversion.files, strict=True):
+        if not any(file.scan.book.known_ts for file in files):
+            raise InputError(
+                f"{feed.recordings[0].path}: the book of {name_of(feed)} is never known: {gap_text(files[0])}; "
+                "choose another day, or record it again"
+            )
+
+
+def _refuse_apart(conversion: Conversion, feeds: Sequence[Feed]) -> None:
+    """Gaps in between are left aside: it is about recordings made at different times of the day."""
+    known = [list(_known_spans(files)) for files in conversion.files]
+    for one, other in combinations(range(len(feeds)), 2):
+        if any(a[0] <= b[1] and b[0] <= a[1] for a in known[one] for b in known[other]):
+            continue
+        paths = " and ".join(str(feeds[n].recordings[0].path) for n in (one, other))
+        times = ", ".join(f"{name_of(feeds[n])} {_span_text(known[n])}" for n in (one, other))
+        raise InputError(
+            f"{paths}: their books are at no time known together: {times}; choose recordings of the same hours"
+        )
+
+
+def _known_spans(files: Sequence[RowFile]) -> Iterator[tuple[int, int]]:
+    """From the first book of a day to the last frame with one, on the venues' clock."""
+    for file in files:
+        book = file.scan.book.moved(file.offset_ns)
+        if book.known_ts:
+            yield book.known_ts, book.lost_ts or book.last_ts
+
+
+def _span_text(spans: Sequence[tuple[int, int]]) -> str:
+    return f"from {_time_text(spans[0][0])} to {_time_text(spans[-1][1])}"

@@ -1,0 +1,139 @@
+"""Reading recordings as they lie on disk: gzip text in pieces, the fingerprint that caches are keyed by."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import IO, TypeVar
+
+from arb.data.text.inflate import ERRORS, open_gzip
+from arb.errors import InputError
+
+#: What a gzip file begins with.
+_GZIP_MAGIC = b"\x1f\x8b"
+#: Bytes of text per piece.
+_PIECE_BYTES = 1 << 20
+#: A local time in us in front of a frame.
+_STAMP_US = re.compile(rb"^\d{16}(?= )", re.MULTILINE)
+_STAMP_US_BYTES = 17
+_LINE_BYTES_MAX = 32 << 20
+
+T = TypeVar("T")
+
+#: Called with how many bytes of the compressed file were read since the last call.
+Progress = Callable[[int], None]
+
+
+def read_pieces(
+    path: Path, progress: Progress | None = None, *, again: str = "record or copy it again"
+) -> Iterator[bytes]:
+    """The text of a gzip file in pieces. Raises InputError for a cut, damaged, empty or unreadable file.
+
+    `again` is what is to be done about one that is not whole.
+    """
+    return read_gzip(path, lambda file: file.read(_PIECE_BYTES), progress, again=again)
+
+
+def read_recording(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
+    """The text of a recording in pieces, with local times in ns: 16 digits (us, older collectors) get three zeros.
+
+    Which they are is decided by the first line. Raises InputError as `read_pieces` does.
+    """
+    pieces = read_pieces(path, progress)
+    head = b""
+    for piece in pieces:
+        head += piece
+        if len(head) > _STAMP_US_BYTES:
+            break
+    rest = chain([head], pieces)
+    return _in_ns(rest) if is_in_us(head) else rest
+
+
+def is_in_us(text: bytes) -> bool:
+    """Whether a recording that begins so has local times in microseconds."""
+    return _STAMP_US.match(text) is not None
+
+
+def _in_ns(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        text = rest + piece
+        # Where there is no line break for long, whoever decodes it refuses the line.
+        end = len(text) if len(text) - len(piece) > _LINE_BYTES_MAX else text.rfind(b"\n") + 1
+        text, rest = text[:end], text[end:]
+        if text:
+            yield _STAMP_US.sub(rb"\g<0>000", text)
+    if rest:
+        yield _STAMP_US.sub(rb"\g<0>000", rest)
+
+
+def read_gzip(
+    path: Path, read: Callable[[IO[bytes]], T | None], progress: Progress | None = None, *, again: str
+) -> Iterator[T]:
+    """What `read` takes of the text, piece by piece, until that is nothing; otherwise as `read_pieces`."""
+    done = 0
+    try:
+        _refuse_unreadable(path)
+        with path.open("rb") as compressed, open_gzip(compressed) as file:
+            _hold(compressed)
+            if os.fstat(compressed.fileno()).st_size == 0:
+                raise InputError(f"{path}: the file is empty; {again}")
+            if os.pread(compressed.fileno(), 2, 0) != _GZIP_MAGIC:
+                raise InputError(f"{path}: not a whole gzip file (it does not begin as one); {again}")
+            while piece := read(file):
+                if progress is not None:
+                    progress(compressed.tell() - done)
+                    done = compressed.tell()
+                yield piece
+    except EOFError:
+        raise InputError(f"{path}: the file is cut off: its compressed data end early; {again}") from None
+    except ERRORS as error:
+        raise InputError(f"{path}: not a whole gzip file ({error}); {again}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+
+
+def fault_of(path: Path) -> str:
+    """Why a file cannot be read: a link that leads nowhere, a folder, a missing right; "" where it can be opened.
+
+    What is no regular file is not opened: a pipe would wait for a writer.
+    """
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return "a folder, not a file" if stat.S_ISDIR(mode) else "not a regular file"
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        return "a link to a file that does not exist" if path.is_symlink() else "No such file or directory"
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def _refuse_unreadable(path: Path) -> None:
+    if fault := fault_of(path):
+        raise InputError(f"{path}: {fault}")
+
+
+def _hold(file: IO[bytes]) -> None:
+    """Keeps a recorder from adding to the file until it is closed; a recorder waits for its readers."""
+    with contextlib.suppress(OSError):  # a file system without locks
+        fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex. Raises InputError when it cannot be read."""
+    try:
+        _refuse_unreadable(path)
+        with path.open("rb") as file:
+            _hold(file)
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None

@@ -1,0 +1,241 @@
+"""The bot's side of one asset: its book, its orders, its position and money, as hftbacktest's local processor.
+
+Pure: rows, answers and requests in, records changed. `live` calls the requests from the bot's table; whoever moves
+the world on applies rows and answers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, NONE, REJECTED
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    DEPTH_SNAPSHOT_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+    event_dtype,
+)
+from numba import carray
+
+from arb.bot.codes import LIMIT_EXCEEDED, OK, ORDER_ID_EXISTS, ORDER_NOT_FOUND, REQUEST_IN_PROCESS
+from arb.bot.log import publish_row, reserve_row
+from arb.bot.memory import as_pointer, record_address
+from arb.engine.blocks import grow
+from arb.engine.book import book_at, clear_asks, clear_bids, rounded, update_ask, update_bid
+from arb.engine.order_table import (
+    ORDER,
+    append,
+    first_time,
+    insert,
+    orders_at,
+    pop,
+    queue_at,
+    remove_row,
+    row_of,
+    rows_of,
+)
+from arb.engine.world import TRADES_MAX, answer_at, state_at, trades_at
+from connectors.jit.compilation import compiled
+
+#: Request of a modify; hftbacktest's Python package has no name for it.
+REPLACED = 7
+
+_BUY_FLAG = np.uint64(BUY_EVENT)
+_SELL_FLAG = np.uint64(SELL_EVENT)
+_EVENT_BYTES = event_dtype.itemsize
+
+
+@compiled
+def apply_row(asset, row):  # type: ignore[no-untyped-def]
+    """A market row that the bot has received."""
+    kind = np.int64(row.ev) & 0xFF
+    is_buy = row.ev & _BUY_FLAG != 0
+    is_sell = row.ev & _SELL_FLAG != 0
+    if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+        if is_buy:
+            update_bid(book_at(asset.book), row.px, row.qty)
+        elif is_sell:
+            update_ask(book_at(asset.book), row.px, row.qty)
+    elif kind == DEPTH_CLEAR_EVENT:
+        clear_side(book_at(asset.book), is_buy, is_sell, row.px)
+    elif kind == TRADE_EVENT and asset.keeps_trades:
+        _keep_trade(trades_at(asset.trades), row)
+    asset.has_feed_latency = 1
+    asset.feed_exch_ts = row.exch_ts
+    asset.feed_local_ts = row.local_ts
+
+
+@compiled
+def clear_side(book, is_buy, is_sell, price):  # type: ignore[no-untyped-def]
+    """A clear of one side up to a price, or of the whole book."""
+    if is_buy:
+        clear_bids(book, price)
+    elif is_sell:
+        clear_asks(book, price)
+    else:
+        clear_bids(book, np.nan)
+        clear_asks(book, np.nan)
+
+
+@compiled
+def _keep_trade(trades, row):  # type: ignore[no-untyped-def]
+    if trades.count >= trades.capacity and not grow(record_address(trades), _EVENT_BYTES, TRADES_MAX):
+        trades.dropped += 1
+        return
+    trades.count += 1
+    carray(as_pointer(trades.data), trades.count, event_dtype)[trades.count - 1] = row
+
+
+@compiled
+def submit(asset, order_id, side, price, qty, time_in_force, order_type, now):  # type: ignore[no-untyped-def]
+    """Make a new order and put its request into the queue. A code of the bot."""
+    orders = orders_at(asset.orders)
+    if row_of(orders, order_id) >= 0:
+        return ORDER_ID_EXISTS
+    scratch = np.zeros(1, ORDER)
+    order = scratch[0]
+    order.qty = qty
+    order.leaves_qty = qty
+    order.price_tick = rounded(price / asset.tick_size)
+    order.tick_size = asset.tick_size
+    order.local_timestamp = now
+    order.order_id = order_id
+    order.order_type = order_type
+    order.req = NEW
+    order.side = side
+    order.time_in_force = time_in_force
+    if insert(orders, scratch[0]) < 0:
+        return LIMIT_EXCEEDED
+    return _send(asset, scratch)
+
+
+@compiled
+def modify(asset, order_id, price, qty, now):  # type: ignore[no-untyped-def]
+    """Ask for another price and quantity of an order. A code of the bot."""
+    orders = orders_at(asset.orders)
+    row = row_of(orders, order_id)
+    if row < 0:
+        return ORDER_NOT_FOUND
+    order = rows_of(orders)[row]
+    if order.req != NONE:
+        return REQUEST_IN_PROCESS
+    order.price_tick = rounded(price / asset.tick_size)
+    order.qty = qty
+    order.req = REPLACED
+    order.local_timestamp = now
+    return _send(asset, rows_of(orders)[row : row + 1])
+
+
+@compiled
+def cancel(asset, order_id, now):  # type: ignore[no-untyped-def]
+    """Ask for the end of an order. A code of the bot."""
+    orders = orders_at(asset.orders)
+    row = row_of(orders, order_id)
+    if row < 0:
+        return ORDER_NOT_FOUND
+    order = rows_of(orders)[row]
+    if order.req != NONE:
+        return REQUEST_IN_PROCESS
+    order.req = CANCELED
+    order.local_timestamp = now
+    return _send(asset, rows_of(orders)[row : row + 1])
+
+
+@compiled
+def _send(asset, order):  # type: ignore[no-untyped-def]
+    asset.requests_made += 1
+    order[0].request_no = asset.requests_made
+    order[0].request_ts = order[0].local_timestamp
+    if not append(queue_at(asset.requests), order[0], order[0].local_timestamp):
+        return LIMIT_EXCEEDED
+    return OK
+
+
+@compiled
+def clear_inactive(asset):  # type: ignore[no-untyped-def]
+    """Take expired, filled and cancelled orders out of the table."""
+    orders = orders_at(asset.orders)
+    row = 0
+    while row < orders.count:
+        if rows_of(orders)[row].status in (EXPIRED, FILLED, CANCELED):
+            remove_row(orders, row)
+        else:
+            row += 1
+
+
+@compiled
+def receive(world, asset, timestamp, wanted_id, is_wanted):  # type: ignore[no-untyped-def]
+    """Take in every answer of this time; whether the wanted one, where one is, was among them."""
+    responses = queue_at(asset.responses)
+    orders = orders_at(asset.orders)
+    scratch = np.zeros(1, ORDER)
+    has_come = False
+    while first_time(responses) == timestamp:
+        pop(responses, scratch)
+        order = scratch[0]
+        if order.exch_timestamp > 0:
+            asset.has_order_latency = 1
+            asset.order_request_ts = order.local_timestamp
+            asset.order_exch_ts = order.exch_timestamp
+            asset.order_response_ts = timestamp
+        if is_wanted and order.order_id == wanted_id:
+            has_come = True
+        if order.status == FILLED:
+            apply_fill(asset, order)
+        _answer(orders, scratch)
+        if world.answers != 0:
+            _log_answer(world.answers, asset.number, order, timestamp)
+    return has_come
+
+
+@compiled
+def _answer(orders, answer):  # type: ignore[no-untyped-def]
+    """Apply an answer to the local order; one that was cleared comes back, unless the answer is a rejection."""
+    order = answer[0]
+    row = row_of(orders, order.order_id)
+    if row < 0:
+        if order.req != REJECTED:
+            insert(orders, answer[0])
+        return
+    local = rows_of(orders)[row]
+    if order.req != REJECTED:
+        sent_ts = local.local_timestamp
+        exch_ts = order.exch_timestamp if order.exch_timestamp > 0 else local.exch_timestamp
+        rows_of(orders)[row] = answer[0]
+        local.local_timestamp = sent_ts
+        local.exch_timestamp = exch_ts
+    elif order.local_timestamp == local.local_timestamp:
+        if local.req == NEW:
+            local.status = EXPIRED
+        local.req = NONE
+
+
+@compiled
+def apply_fill(asset, order):  # type: ignore[no-untyped-def]
+    """Position, money and fee of a filled order, in the engine's order of operations: the last bit counts."""
+    state = state_at(asset.state)
+    amount = asset.contract_size * (order.exec_price_tick * order.tick_size) * order.exec_qty
+    side = np.float64(order.side)
+    state.position += order.exec_qty * side
+    state.balance -= amount * side
+    state.fee += (asset.maker_fee if order.maker else asset.taker_fee) * amount
+    state.num_trades += 1
+    state.trading_volume += order.exec_qty
+    state.trading_value += amount
+
+
+@compiled
+def _log_answer(control, asset_no, order, timestamp):  # type: ignore[no-untyped-def]
+    address = reserve_row(control)
+    if address == 0:
+        return
+    row = answer_at(address)
+    row.asset_no = asset_no
+    row.order_id = order.order_id
+    row.request_no = order.request_no
+    row.request_ts = order.request_ts
+    row.exch_ts = order.exch_timestamp
+    row.response_ts = timestamp
+    publish_row(control)

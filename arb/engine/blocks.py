@@ -1,0 +1,74 @@
+"""Records of a world that compiled code reads and writes, and the blocks of memory that they grow.
+
+A record is a row of a NumPy array whose address others hold. One that grows begins with `data` and `capacity`:
+the address of a block of C memory and how many items it has room for. `Blocks` makes the records, knows which
+of them own a block, and is what `release_all` frees at the world's close.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import carray
+
+from arb.bot.memory import as_pointer, load_int64, reallocate, release, store_int64
+from connectors.jit.compilation import compiled
+
+#: The first two fields of a record that owns a block.
+OWNED = [("data", "i8"), ("capacity", "i8")]
+
+_FIRST_CAPACITY = 16
+
+
+class Blocks:
+    """The records of one world. Keep it alive for as long as compiled code has their addresses."""
+
+    def __init__(self) -> None:
+        self._records: list[np.ndarray[Any, Any]] = []
+        self._owners: list[int] = []
+
+    def record(self, dtype: np.dtype[Any], **fields: Any) -> np.ndarray[Any, Any]:
+        """A zeroed array of one record with these fields set; its address is `.ctypes.data`."""
+        made = np.zeros(1, dtype)
+        for name, value in fields.items():
+            made[name] = value
+        self._records.append(made)
+        if (dtype.names or ())[:2] == ("data", "capacity"):
+            self._owners.append(int(made.ctypes.data))
+        return made
+
+    def address(self, dtype: np.dtype[Any], **fields: Any) -> int:
+        """The address of a new record."""
+        return int(self.record(dtype, **fields).ctypes.data)
+
+    def owners(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Addresses of all records that own a block; kept alive here."""
+        made = np.array(self._owners, np.int64)
+        self._records.append(made)
+        return made
+
+
+@compiled
+def grow(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
+    """Double the block of the record at `owner`; False at `items_max` or without memory: nothing has changed then."""
+    old = load_int64(owner + 8)
+    capacity = min(max(2 * old, _FIRST_CAPACITY), items_max)
+    if capacity <= old:
+        return False
+    block = reallocate(load_int64(owner), capacity * item_bytes)
+    if block == 0:
+        return False
+    store_int64(owner, block)
+    store_int64(owner + 8, capacity)
+    return True
+
+
+@compiled
+def release_all(owners, count):  # type: ignore[no-untyped-def]
+    """Free the blocks of the records whose addresses are at `owners`."""
+    addresses = carray(as_pointer(owners), count, np.int64)
+    for index in range(count):
+        release(load_int64(addresses[index]))
+        store_int64(addresses[index], 0)
+        store_int64(addresses[index] + 8, 0)

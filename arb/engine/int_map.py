@@ -1,0 +1,120 @@
+"""A hash map of 64-bit integers in a block of its own: order ids to places, far ticks to quantities.
+
+Open addressing with linear probing, at most half full; a removal moves the entries behind it back, so nothing
+piles up over a long run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray
+
+from arb.bot.memory import allocate_zeroed, as_pointer, record_view, release
+from arb.engine.blocks import OWNED
+from connectors.jit.compilation import compiled
+
+ENTRY = np.dtype([("key", "i8"), ("value", "i8"), ("qty", "f8"), ("is_used", "i8")])
+INT_MAP = np.dtype([*OWNED, ("count", "i8")])
+
+_ENTRY_BYTES = ENTRY.itemsize
+_FIRST_CAPACITY = 64
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(32)
+
+
+#: The map at `address`.
+map_at = record_view(INT_MAP)
+
+
+@compiled
+def entries_of(int_map):  # type: ignore[no-untyped-def]
+    """All places of a map, used or not."""
+    return carray(as_pointer(int_map.data), int_map.capacity, ENTRY)
+
+
+@compiled
+def _home(key, capacity):  # type: ignore[no-untyped-def]
+    return np.int64((np.uint64(key) * _FACTOR) >> _SHIFT) & (capacity - 1)
+
+
+@compiled
+def find(int_map, key):  # type: ignore[no-untyped-def]
+    """Place of `key` among the entries, or -1."""
+    if int_map.count == 0:
+        return -1
+    entries = entries_of(int_map)
+    mask = int_map.capacity - 1
+    place = _home(key, int_map.capacity)
+    while entries[place].is_used:
+        if entries[place].key == key:
+            return place
+        place = (place + 1) & mask
+    return -1
+
+
+@compiled
+def put(int_map, key):  # type: ignore[no-untyped-def]
+    """Place of `key`, which is added where it is not there; -1 without memory."""
+    if 2 * (int_map.count + 1) > int_map.capacity and not _enlarge(int_map):
+        return -1
+    entries = entries_of(int_map)
+    mask = int_map.capacity - 1
+    place = _home(key, int_map.capacity)
+    while entries[place].is_used:
+        if entries[place].key == key:
+            return place
+        place = (place + 1) & mask
+    entries[place].key = key
+    entries[place].value = 0
+    entries[place].qty = 0.0
+    entries[place].is_used = 1
+    int_map.count += 1
+    return place
+
+
+@compiled
+def _enlarge(int_map):  # type: ignore[no-untyped-def]
+    capacity = max(2 * int_map.capacity, _FIRST_CAPACITY)
+    block = allocate_zeroed(capacity * _ENTRY_BYTES)
+    if block == 0:
+        return False
+    entries = carray(as_pointer(block), capacity, ENTRY)
+    old = entries_of(int_map)
+    for index in range(int_map.capacity):
+        if old[index].is_used:
+            place = _home(old[index].key, capacity)
+            while entries[place].is_used:
+                place = (place + 1) & (capacity - 1)
+            entries[place] = old[index]
+    release(int_map.data)
+    int_map.data = block
+    int_map.capacity = capacity
+    return True
+
+
+@compiled
+def remove_at(int_map, place):  # type: ignore[no-untyped-def]
+    """Remove the entry at a place that `find` gave. Places found before are no longer valid."""
+    entries = entries_of(int_map)
+    mask = int_map.capacity - 1
+    hole = place
+    probe = (place + 1) & mask
+    while entries[probe].is_used:
+        home = _home(entries[probe].key, int_map.capacity)
+        # It may move back to the hole unless its home lies behind the hole.
+        if ((probe - home) & mask) >= ((probe - hole) & mask):
+            entries[hole] = entries[probe]
+            hole = probe
+        probe = (probe + 1) & mask
+    entries[hole].is_used = 0
+    int_map.count -= 1
+
+
+@compiled
+def clear(int_map):  # type: ignore[no-untyped-def]
+    """Remove everything; the block stays."""
+    if int_map.count > 0:
+        entries = entries_of(int_map)
+        for index in range(int_map.capacity):
+            entries[index].is_used = 0
+        int_map.count = 0

@@ -1,0 +1,166 @@
+"""Orders of one asset by id, and the queue of orders on their way, in blocks that grow.
+
+The rows of a table lie without gaps; a removal moves the last one into the hole, so an address is valid until the
+next insertion or removal. The first 96 bytes of a row are hftbacktest's order, which is all that a strategy sees.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hftbacktest.types import order_dtype
+from numba import carray
+
+from arb.bot.memory import as_pointer, record_address, record_view
+from arb.engine.blocks import OWNED, Blocks, grow
+from arb.engine.int_map import INT_MAP, entries_of, find, map_at, put, remove_at
+from connectors.jit.compilation import compiled
+
+#: Orders that a table or a queue holds at most.
+ORDERS_MAX = 1 << 20
+
+
+def _order() -> np.dtype[Any]:
+    fields = order_dtype.fields or {}
+    extra = [("front_qty", "f8"), ("cum_trade_qty", "f8"), ("request_no", "i8"), ("request_ts", "i8")]
+    names = [*fields, *(name for name, _ in extra)]
+    formats = [*(kind.str for kind, *_ in fields.values()), *(kind for _, kind in extra)]
+    offsets = [*(offset for _, offset, *_ in fields.values()), 96, 104, 112, 120]
+    made: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": 128}
+    return np.dtype(made)
+
+
+#: hftbacktest's order, then what the simulated exchange keeps of it (its place in the queue) and the number of the
+#: request, of the asset's, that it is the answer to (0 is none) and when that was made: hftbacktest's own
+#: `local_timestamp` of a cancelled order is still that of its submission.
+ORDER = _order()
+
+#: index: address of the map from ids to rows. cursor: where `orders_values_next` stands.
+ORDERS = np.dtype([*OWNED, ("count", "i8"), ("index", "i8"), ("cursor", "i8"), ("world", "i8")])
+
+#: A queue: `times` is the address of a second block, one time an order.
+QUEUE = np.dtype([*OWNED, ("head", "i8"), ("count", "i8"), ("times", "i8")])
+TIMES = np.dtype([*OWNED])
+
+_ORDER_BYTES = ORDER.itemsize
+
+
+def make_orders(blocks: Blocks, world: int = 0) -> int:
+    """The address of an empty table."""
+    return blocks.address(ORDERS, index=blocks.address(INT_MAP), world=world)
+
+
+def make_queue(blocks: Blocks) -> int:
+    """The address of an empty queue."""
+    return blocks.address(QUEUE, times=blocks.address(TIMES))
+
+
+#: The table at `address`.
+orders_at = record_view(ORDERS)
+
+
+@compiled
+def rows_of(orders):  # type: ignore[no-untyped-def]
+    """The rows of a table."""
+    return carray(as_pointer(orders.data), orders.count, ORDER)
+
+
+@compiled
+def row_of(orders, order_id):  # type: ignore[no-untyped-def]
+    """Row of an id, or -1."""
+    index = map_at(orders.index)
+    place = find(index, np.int64(order_id))
+    return entries_of(index)[place].value if place >= 0 else -1
+
+
+@compiled
+def insert(orders, order):  # type: ignore[no-untyped-def]
+    """Append a copy of an order whose id is not in the table; its row, or -1 when there is no room."""
+    if orders.count >= orders.capacity and not grow(record_address(orders), _ORDER_BYTES, ORDERS_MAX):
+        return -1
+    index = map_at(orders.index)
+    place = put(index, np.int64(order.order_id))
+    if place < 0:
+        return -1
+    row = orders.count
+    entries_of(index)[place].value = row
+    orders.count += 1
+    rows_of(orders)[row] = order
+    return row
+
+
+@compiled
+def remove_row(orders, row):  # type: ignore[no-untyped-def]
+    """Remove a row; the last one takes its place."""
+    index = map_at(orders.index)
+    rows = rows_of(orders)
+    remove_at(index, find(index, np.int64(rows[row].order_id)))
+    last = orders.count - 1
+    if row != last:
+        rows[row] = rows[last]
+        entries_of(index)[find(index, np.int64(rows[row].order_id))].value = row
+    orders.count = last
+
+
+#: The queue at `address`.
+queue_at = record_view(QUEUE)
+_times_at = record_view(TIMES)
+
+
+@compiled
+def _times_of(queue):  # type: ignore[no-untyped-def]
+    times = _times_at(queue.times)
+    return carray(as_pointer(times.data), times.capacity, np.int64)
+
+
+@compiled
+def append(queue, order, timestamp):  # type: ignore[no-untyped-def]
+    """Put a copy of an order at the end, not before the time of the one before it; False when there is no room.
+
+    As in hftbacktest's order bus, what is sent later never arrives earlier.
+    """
+    if queue.head + queue.count >= queue.capacity and not _make_room(queue):
+        return False
+    times = _times_of(queue)
+    end = queue.head + queue.count
+    if queue.count > 0:
+        timestamp = max(timestamp, times[end - 1])
+    else:
+        timestamp = max(timestamp, 0)
+    times[end] = timestamp
+    carray(as_pointer(queue.data), queue.capacity, ORDER)[end] = order
+    queue.count += 1
+    return True
+
+
+@compiled
+def _make_room(queue):  # type: ignore[no-untyped-def]
+    if queue.head > queue.count:
+        rows = carray(as_pointer(queue.data), queue.capacity, ORDER)
+        times = _times_of(queue)
+        for index in range(queue.count):
+            rows[index] = rows[queue.head + index]
+            times[index] = times[queue.head + index]
+        queue.head = 0
+        return True
+    has_times = grow(queue.times, 8, 2 * ORDERS_MAX)
+    return has_times and grow(record_address(queue), _ORDER_BYTES, 2 * ORDERS_MAX)
+
+
+@compiled
+def first_time(queue):  # type: ignore[no-untyped-def]
+    """Time of the first order, or the largest int64."""
+    if queue.count == 0:
+        return np.int64(np.iinfo(np.int64).max)
+    return _times_of(queue)[queue.head]
+
+
+@compiled
+def pop(queue, order):  # type: ignore[no-untyped-def]
+    """Take the first order out of a queue that has one, into `order`, an array of one."""
+    order[0] = carray(as_pointer(queue.data), queue.capacity, ORDER)[queue.head]
+    queue.head += 1
+    queue.count -= 1
+    if queue.count == 0:
+        queue.head = 0

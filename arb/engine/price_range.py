@@ -1,0 +1,172 @@
+"""The range of prices of a book whose levels a strategy reads as arrays: `roi_lb` to `roi_ub`, the same in every world.
+
+It is the configured one, else a fifth of the first known mid on each side of it. The first mid is that of the first
+book with both sides, at the end of the rows of one local time, so that it does not depend on the order in which a
+snapshot lists its levels. Pure: rows in, a range or an InputError out.
+
+Source of the formula for ticks: `ROIVectorMarketDepth::new` of hftbacktest 2.4.4 (read 2026-11-22).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    DEPTH_SNAPSHOT_EVENT,
+    LOCAL_EVENT,
+    SELL_EVENT,
+    event_dtype,
+)
+
+from arb.engine.account import clear_side
+from arb.engine.blocks import Blocks
+from arb.engine.book import NO_ASK, NO_BID, book_at, make_book, rounded, update_ask, update_bid
+from arb.errors import InputError
+from arb.leg import Leg
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
+
+#: Without configured prices: so much of the first mid below it and above it.
+SHARE = 0.2
+#: Above this the arrays of one leg (two sides, of the strategy and of the exchange) would not fit well in memory.
+BYTES_MAX = 1 << 30
+
+_BUY_FLAG, _SELL_FLAG = np.uint64(BUY_EVENT), np.uint64(SELL_EVENT)
+_LOCAL_FLAG = np.uint64(LOCAL_EVENT)
+
+#: mid: the first one, NaN before. low, high: of all best prices so far, in ticks.
+_WATCHED = np.dtype([("last_ts", "i8"), ("mid", "f8"), ("low", "i8"), ("high", "i8")])
+
+
+class PriceRange(NamedTuple):
+    """The lowest and the highest price of something."""
+
+    low: float
+    high: float
+
+    def ticks(self, tick_size: float) -> tuple[int, int]:
+        """Both in ticks, rounded as hftbacktest does."""
+        return int(rounded(self.low / tick_size)), int(rounded(self.high / tick_size))
+
+    def bytes(self, tick_size: float) -> float:
+        """What the arrays of a leg over this range take."""
+        return (self.high - self.low) / tick_size * 8 * 4
+
+
+class RangeFinder:
+    """Finds the range of a leg from its rows, in their order, and watches that the best prices stay inside."""
+
+    def __init__(self, leg: Leg) -> None:
+        """Raises InputError for a configured range that is too large."""
+        self._leg = leg
+        self._blocks = Blocks()
+        self._book = make_book(self._blocks, leg.tick_size, leg.lot_size)
+        self._state = self._blocks.record(_WATCHED, mid=np.nan, low=NO_ASK, high=NO_BID)
+        #: None as long as it is not known.
+        self.range: PriceRange | None = None
+        if leg.roi_lb is not None and leg.roi_ub is not None:
+            self.range = self._checked(PriceRange(leg.roi_lb, leg.roi_ub))
+        # Compiled now, not while a session runs.
+        self.follow(np.zeros(0, event_dtype))
+
+    def follow(self, rows: Rows) -> None:
+        """More rows; those that are flagged for the bot count. Raises InputError for a range that is too large."""
+        _follow(self._book, rows, self._state)
+        self._look()
+
+    def finish(self) -> PriceRange:
+        """There are no more rows: the range. Raises InputError where it is not known, or was left."""
+        _finish(self._book, self._state)
+        self._look()
+        if self.range is None:
+            raise InputError(self.unknown)
+        if outside := self.outside:
+            raise InputError(outside)
+        return self.range
+
+    @property
+    def unknown(self) -> str:
+        """What there is to say where the range is not known."""
+        return (
+            f"{self._leg.name}: there was no book with bids and asks, from which the range of bid_depth and ask_depth "
+            f"would follow: {self._advice()}"
+        )
+
+    @property
+    def outside(self) -> str:
+        """What there is to say of a best price that has been outside the range; empty where none has been."""
+        if self.range is None:
+            return ""
+        low, high = self.range.ticks(self._leg.tick_size)
+        seen_low, seen_high = int(self._state["low"][0]), int(self._state["high"][0])
+        if low <= seen_low and seen_high <= high:
+            return ""
+        price = (seen_high if seen_high > high else seen_low) * self._leg.tick_size
+        return (
+            f"{self._leg.name}: a best price of {price:.10g} is outside the range of bid_depth and ask_depth, "
+            f"{self.range.low:.10g} to {self.range.high:.10g}: {self._advice()}"
+        )
+
+    def _look(self) -> None:
+        mid = float(self._state["mid"][0])
+        if self.range is None and mid > 0.0:
+            self.range = self._checked(PriceRange(mid * (1.0 - SHARE), mid * (1.0 + SHARE)))
+
+    def _checked(self, found: PriceRange) -> PriceRange:
+        size = found.bytes(self._leg.tick_size)
+        if size > BYTES_MAX:
+            raise InputError(
+                f"{self._leg.name}: bid_depth and ask_depth from {found.low:.10g} to {found.high:.10g} would take "
+                f"{size / 2**30:.1f} GB of memory, more than {BYTES_MAX / 2**30:.0f} GB: {self._advice()}"
+            )
+        return found
+
+    def _advice(self) -> str:
+        venue, symbol = self._leg.venue, self._leg.symbol
+        return f"set roi_lb and roi_ub (prices) in [symbols.{symbol}] of the file of {venue}"
+
+
+@compiled
+def _follow(address, rows, state):  # type: ignore[no-untyped-def]
+    book = book_at(address)
+    watched = state[0]
+    for index in range(len(rows)):
+        row = rows[index]
+        if not row.ev & _LOCAL_FLAG:
+            continue
+        if row.local_ts > watched.last_ts:
+            _note(book, watched)
+            watched.last_ts = row.local_ts
+        kind = np.int64(row.ev) & 0xFF
+        is_buy = row.ev & _BUY_FLAG != 0
+        is_sell = row.ev & _SELL_FLAG != 0
+        if kind == DEPTH_CLEAR_EVENT:
+            clear_side(book, is_buy, is_sell, row.px)
+        elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+            if is_buy:
+                update_bid(book, row.px, row.qty)
+            elif is_sell:
+                update_ask(book, row.px, row.qty)
+
+
+@compiled
+def _finish(address, state):  # type: ignore[no-untyped-def]
+    _note(book_at(address), state[0])
+
+
+@compiled
+def _note(book, watched):  # type: ignore[no-untyped-def]
+    """Look at the touch of a moment that is over."""
+    has_bid, has_ask = book.best_bid != NO_BID, book.best_ask != NO_ASK
+    if has_bid:
+        watched.low = min(watched.low, book.best_bid)
+        watched.high = max(watched.high, book.best_bid)
+    if has_ask:
+        watched.low = min(watched.low, book.best_ask)
+        watched.high = max(watched.high, book.best_ask)
+    if has_bid and has_ask and np.isnan(watched.mid):
+        watched.mid = (book.best_bid * book.tick_size + book.best_ask * book.tick_size) / 2.0

@@ -1,0 +1,116 @@
+"""A stream of rows: arrays one after the other, and a cursor on the next row that its reader is to see.
+
+A recording's array holds the rows of both sides, each under its own flag; every reader has its own stream over it
+and passes over what is not flagged for it. The host appends arrays, and keeps them until the cursor is past.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hftbacktest.types import LOCAL_EVENT, event_dtype
+from numba import carray
+from numpy.typing import NDArray
+
+from arb.bot.memory import as_pointer, record_view
+from arb.engine.blocks import Blocks
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
+
+_NEVER = np.iinfo(np.int64).max
+
+#: pieces: address of (address, rows) pairs. next_ts: time of the row at the cursor, NEVER without one.
+STREAM = np.dtype(
+    [
+        ("pieces", "i8"),
+        ("count", "i8"),
+        ("piece", "i8"),
+        ("row", "i8"),
+        ("next_ts", "i8"),
+        ("flag", "i8"),
+    ]
+)
+
+_PIECES, _COUNT, _PIECE = 0, 1, 2
+
+
+class Stream:
+    """The host's end of one stream. Not while the strategy runs."""
+
+    def __init__(self, blocks: Blocks, flag: int) -> None:
+        self.record = blocks.record(STREAM, flag=flag, row=-1, next_ts=_NEVER)
+        # All fields are of 64 bits; by number they are set in a fraction of the time that names take.
+        self._cells = self.record.view(np.int64)
+        self.address = int(self.record.ctypes.data)
+        self._kept: list[Rows] = []
+        self._pieces: NDArray[np.int64] = np.zeros((16, 2), np.int64)
+        self._cells[_PIECES] = self._pieces.ctypes.data
+
+    def append(self, rows: Rows) -> None:
+        """Give the reader more rows; they are kept alive until it has read them."""
+        if not len(rows):
+            return
+        if not rows.flags.c_contiguous:
+            raise ValueError("a stream reads arrays as they lie in memory: pass contiguous ones")
+        self._forget()
+        count = len(self._kept)
+        if count == len(self._pieces):
+            self._pieces = np.concatenate((self._pieces, np.zeros_like(self._pieces)))
+            self._cells[_PIECES] = self._pieces.ctypes.data
+        self._kept.append(rows)
+        self._pieces[count, 0] = rows.ctypes.data
+        self._pieces[count, 1] = len(rows)
+        self._cells[_COUNT] = count + 1
+
+    def _forget(self) -> None:
+        """Let go of the arrays before the cursor."""
+        read = int(self._cells[_PIECE])
+        if read:
+            self._pieces[: len(self._kept) - read] = self._pieces[read : len(self._kept)]
+            del self._kept[:read]
+            self._cells[_PIECE] = 0
+            self._cells[_COUNT] = len(self._kept)
+
+
+#: The stream at `address`.
+stream_at = record_view(STREAM)
+#: The row at `address`.
+event_at = record_view(event_dtype)
+
+
+@compiled
+def current_row(stream):  # type: ignore[no-untyped-def]
+    """The row at the cursor."""
+    pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
+    address = pieces[stream.piece, 0] + stream.row * _ROW_BYTES
+    return event_at(address)
+
+
+@compiled
+def step(stream):  # type: ignore[no-untyped-def]
+    """Move the cursor to the next row that is flagged for the reader, or behind the last one."""
+    pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
+    flag = np.uint64(stream.flag)
+    while stream.piece < stream.count:
+        rows = carray(as_pointer(pieces[stream.piece, 0]), pieces[stream.piece, 1], event_dtype)
+        row = stream.row + 1
+        while row < len(rows):
+            if rows[row].ev & flag == flag:
+                stream.row = row
+                stream.next_ts = rows[row].local_ts if stream.flag == _LOCAL else rows[row].exch_ts
+                return
+            row += 1
+        stream.piece += 1
+        stream.row = -1
+    stream.next_ts = _NEVER
+
+
+@compiled
+def look(stream):  # type: ignore[no-untyped-def]
+    """Time of the row at the cursor, or NEVER; a cursor that had run out of rows finds those that came since."""
+    if stream.next_ts == _NEVER and stream.piece < stream.count:
+        step(stream)
+    return stream.next_ts
+
+
+_ROW_BYTES = event_dtype.itemsize
+_LOCAL = int(LOCAL_EVENT)

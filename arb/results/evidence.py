@@ -1,0 +1,134 @@
+"""What makes a later change of a run folder visible: a hash of every file in its manifest, and one of the manifest.
+
+There is no key: who changes a file on purpose can write new hashes. They prove that nothing was changed by accident,
+by a faulty disk or by an edit that was not meant to be hidden.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from arb.data.text.raw import sha256_of
+
+#: Keys of the manifest: the hash of its own text, hashes of its parts, and those of the folder's other files.
+OWN, PARTS, FILES = "manifest_sha256", "manifest_parts", "files"
+MANIFEST = "manifest.json"
+
+#: Text that nothing depends on, written until after the manifest. A session that goes on has its journal.
+_NOT_COVERED = re.compile(r"log\.txt(\.\d+)?|session\.journal|manifest\.json")
+_NO_HASH = "0" * 64
+#: Parts of the manifest that have hashes of their own one level further down.
+_TABLES = ("config", "strategy", "session", "files")
+
+
+class Changed(NamedTuple):
+    """A file, or a part of the manifest, that is not what the run wrote. then, now: hashes, or a word."""
+
+    name: str
+    then: str
+    now: str
+
+
+def sealed(manifest: Mapping[str, Any]) -> bytes:
+    """The text of `manifest.json`: the manifest with hashes of its parts, and a hash of the text.
+
+    The hash is that of the text with zeros in its own place, so that every byte of the file counts.
+    """
+    whole = {**manifest, PARTS: _part_hashes(manifest), OWN: _NO_HASH}
+    text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
+    before, _, behind = text.rpartition(_NO_HASH)
+    return (before + _digest(text.encode()) + behind).encode()
+
+
+def changed_parts(raw: bytes) -> list[Changed]:
+    """What of a manifest's text is not what was written; nothing for the one that `sealed` made.
+
+    raw: the bytes of a file that is a JSON object. The changed parts are named as far as their hashes show them.
+    """
+    manifest = json.loads(raw)
+    own = str(manifest.get(OWN, ""))
+    if re.fullmatch(r"[0-9a-f]{64}", own) and raw.count(own.encode()) == 1:
+        now = _digest(raw.replace(own.encode(), _NO_HASH.encode()))
+        if now == own:
+            return []
+        found = [Changed(MANIFEST, own, now)]
+    else:
+        found = [Changed(MANIFEST, own or "no hash of itself", "removed, or of an arb that wrote none")]
+    parts = manifest.get(PARTS)
+    then = parts if isinstance(parts, Mapping) else {}
+    now_parts = _part_hashes({key: value for key, value in manifest.items() if key not in (OWN, PARTS)})
+    return found + [
+        Changed(f"{MANIFEST} {name}", str(then.get(name, "none")), now_parts.get(name, "none"))
+        for name in sorted({*then, *now_parts})
+        if then.get(name) != now_parts.get(name) and (then or name not in now_parts)
+    ]
+
+
+def as_json(content: Any) -> Any:
+    """Content as a JSON file gives it back: NaN and infinity, which JSON lacks, are null, and tuples are lists."""
+    if isinstance(content, Mapping):
+        return {key: as_json(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [as_json(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def file_hashes(folder: Path, known: Mapping[str, str]) -> dict[str, str]:
+    """The SHA-256 of every file below a folder that is covered, by its path in it.
+
+    known: those that are known already. Raises InputError for a file that cannot be read.
+    """
+    return {name: known.get(name) or _file_hash(folder / name) for name in covered_files(folder)}
+
+
+def changed_files(folder: Path, manifest: Mapping[str, Any]) -> list[Changed]:
+    """Files that are missing, changed, or not known to the manifest. Raises InputError for one that cannot be read."""
+    then = manifest.get(FILES)
+    table = {str(name): str(sha) for name, sha in then.items()} if isinstance(then, Mapping) else {}
+    now = file_hashes(folder, {})
+    return [
+        Changed(name, table.get(name, "not a file of the run"), now.get(name, "missing"))
+        for name in sorted({*table, *now})
+        if table.get(name) != now.get(name)
+    ]
+
+
+def covered_files(folder: Path) -> Iterable[str]:
+    """The files below a folder whose hashes the manifest holds, by their paths in it, sorted."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not _is_folder(path))
+    return sorted(name for name in names if not _NOT_COVERED.fullmatch(name))
+
+
+def _is_folder(path: Path) -> bool:
+    # A link to a folder is none of the run's: it is a file that nobody knows.
+    return path.is_dir() and not path.is_symlink()
+
+
+def _file_hash(path: Path) -> str:
+    # A pipe would never end.
+    return sha256_of(path) if path.is_file() else "no regular file"
+
+
+def _part_hashes(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Short hashes by key, `table.key` for those of `_TABLES`."""
+    found: dict[str, str] = {}
+    for key, value in manifest.items():
+        if key in _TABLES and isinstance(value, Mapping):
+            found |= {f"{key}.{name}": _part_hash(part) for name, part in value.items()}
+        else:
+            found[key] = _part_hash(value)
+    return found
+
+
+def _part_hash(part: Any) -> str:
+    return _digest(json.dumps(part, sort_keys=True).encode())[:12]
+
+
+def _digest(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,163 @@
+"""The attempts of a run, one row each: what they were for, what their fills came to, how they ended.
+
+The profit of an attempt is the cash of its fills less their fees; where they leave base behind (a residual), that is
+valued at the mid of its leg at the end of the attempt and the row says so. Bought at one venue and sold at the other
+counts as flat: the positions that it leaves on the legs are the run's, valued in the equity.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from arb.results.metrics.equity import Equity
+from arb.results.metrics.run import BPS, RunData
+from arb.results.metrics.spread import basis_bps, cross_spread_bps, values_at
+from arb.strategies.spread.decisions import Decision
+
+#: purpose: a `Purpose`, 0 where none was logged. outcome: the `Decision` that ended it, 0 while it is under way.
+#: begin and end are those of the log, 0 where it has none; first_fill and last_fill are venue times, 0 without fills.
+ATTEMPT_ROW = np.dtype(
+    [
+        ("attempt", "i8"),
+        # Which two legs: 2 * pair and 2 * pair + 1.
+        ("pair", "i8"),
+        ("purpose", "i8"),
+        ("outcome", "i8"),
+        ("begin", "i8"),
+        ("end", "i8"),
+        ("first_fill", "i8"),
+        ("last_fill", "i8"),
+        ("fills", "i8"),
+        ("chases", "i8"),
+        ("reversals", "i8"),
+        # Bought, in base and in quote; and the price of the pair's leg 1 over its leg 0 in bps, as filled.
+        ("base", "f8"),
+        ("bought", "f8"),
+        ("spread_bps", "f8"),
+        # What each leg is left with, and both together.
+        ("net_0", "f8"),
+        ("net_1", "f8"),
+        ("residual", "f8"),
+        ("residual_quote", "f8"),
+        ("cash", "f8"),
+        ("fee", "f8"),
+        ("pnl", "f8"),
+        # Edges in bps of what was bought, net of fees: as decided on, as filled, as filled over the basis.
+        ("expected_bps", "f8"),
+        ("captured_bps", "f8"),
+        ("over_basis_bps", "f8"),
+    ],
+    align=True,
+)
+
+ENDINGS = (Decision.HEDGED, Decision.MISSED, Decision.REVERSED, Decision.HALTED)
+
+#: A residual below this part of what was traded is rounding.
+_ROUNDING = 1e-9
+
+
+def attempts_of(run: RunData, equity: Equity) -> Any:
+    """Rows of ATTEMPT_ROW by number; none for a strategy that logs no attempts."""
+    decisions, fills = run.decisions, run.fills[run.fills["attempt"] > 0]
+    # A strategy of one's own may log anything: without a leg of the run there is no attempt.
+    is_of_leg = (decisions["leg"] >= 0) & (decisions["leg"] < len(run.legs))
+    begun = decisions[(decisions["code"] == Decision.ATTEMPT) & is_of_leg]
+    numbers = np.unique(np.concatenate((begun["attempt"], fills["attempt"])))
+    rows = np.zeros(len(numbers), ATTEMPT_ROW)
+    if not len(rows):
+        return rows
+    rows["attempt"] = numbers
+    _add_log(rows, decisions, begun)
+    _add_fills(rows, fills)
+    _add_residuals(rows, equity)
+    rows["pnl"] = rows["cash"] - rows["fee"] + rows["residual_quote"]
+    _add_edges(rows, run, equity)
+    return rows
+
+
+def _places(rows: Any, lines: Any) -> tuple[Any, Any]:
+    """The lines that belong to an attempt, and the row of each."""
+    places = np.minimum(np.searchsorted(rows["attempt"], lines["attempt"]), len(rows) - 1)
+    is_own = rows["attempt"][places] == lines["attempt"]
+    return lines[is_own], places[is_own]
+
+
+def _add_log(rows: Any, decisions: Any, begun: Any) -> None:
+    rows["expected_bps"] = np.nan
+    # Backwards, so that the first line of a number stands.
+    lines, places = _places(rows, begun[::-1])
+    rows["begin"][places] = lines["timestamp"]
+    rows["pair"][places] = lines["leg"] // 2
+    rows["purpose"][places] = lines["order_id"]
+    rows["expected_bps"][places] = lines["value"]
+    lines, places = _places(rows, decisions[np.isin(decisions["code"], ENDINGS)])
+    rows["end"][places] = lines["timestamp"]
+    rows["outcome"][places] = lines["code"]
+    for name, code in (("chases", Decision.CHASE), ("reversals", Decision.REVERSE)):
+        _, places = _places(rows, decisions[decisions["code"] == code])
+        rows[name] = np.bincount(places, minlength=len(rows))
+
+
+def _add_fills(rows: Any, fills: Any) -> None:
+    fills, places = _places(rows, fills)
+    count = len(rows)
+
+    def total(values: Any, where: Any = slice(None)) -> Any:
+        return np.bincount(places[where], values[where], minlength=count)
+
+    is_bought = fills["base"] > 0.0
+    rows["pair"][places] = fills["leg"] // 2
+    rows["fills"] = np.bincount(places, minlength=count)
+    rows["cash"], rows["fee"] = total(fills["cash"]), total(fills["fee"])
+    rows["base"], rows["bought"] = total(fills["base"], is_bought), total(-fills["cash"], is_bought)
+    prices = []
+    for leg_no in range(2):
+        is_own = fills["leg"] % 2 == leg_no
+        rows[f"net_{leg_no}"] = total(fills["base"], is_own)
+        traded = total(np.abs(fills["base"]), is_own)
+        prices.append(_divided(total(np.abs(fills["base"]) * fills["price"], is_own), traded))
+    rows["spread_bps"] = BPS * (prices[1] - prices[0]) / prices[0]
+    # By time forwards and backwards, so that the last and the first of a row stand.
+    rows["last_fill"][places] = fills["timestamp"]
+    rows["first_fill"][places[::-1]] = fills["timestamp"][::-1]
+
+
+def _add_residuals(rows: Any, equity: Equity) -> None:
+    nets = np.column_stack((rows["net_0"], rows["net_1"]))
+    residual = nets.sum(axis=1)
+    residual[np.abs(residual) <= _ROUNDING * np.abs(nets).max(axis=1)] = 0.0
+    rows["residual"] = residual
+    ends = np.maximum(rows["end"], rows["last_fill"])
+    records = np.minimum(np.searchsorted(equity.timestamps, ends), len(equity.timestamps) - 1)
+    holders = 2 * rows["pair"] + np.argmax(np.abs(nets), axis=1)
+    marks = equity.mids[records, holders]
+    rows["residual_quote"] = np.where(residual == 0.0, 0.0, residual * marks)
+
+
+def _add_edges(rows: Any, run: RunData, equity: Equity) -> None:
+    captured = _divided(BPS * rows["pnl"], rows["bought"])
+    # What is left open has no price yet: nothing to compare the edge with.
+    captured[(rows["residual"] != 0.0) | (rows["fills"] == 0)] = np.nan
+    rows["captured_bps"] = rows["over_basis_bps"] = captured
+    if run.basis_halflife_ns > 0:
+        rows["over_basis_bps"] = captured - _earned_by_basis(rows, run, equity)
+
+
+def _earned_by_basis(rows: Any, run: RunData, equity: Equity) -> Any:
+    """Leg 0 bought and leg 1 sold earns the basis, the other way round pays it, and a reversal does neither."""
+    bases = np.full(len(rows), np.nan)
+    for pair in np.unique(rows["pair"]):
+        spreads = cross_spread_bps(run.records["price"][:, 2 * pair : 2 * pair + 2])
+        basis = basis_bps(equity.timestamps, spreads, run.basis_halflife_ns)
+        is_own = rows["pair"] == pair
+        bases[is_own] = values_at(equity.timestamps, basis, rows["begin"][is_own])
+    return bases * _divided(rows["net_0"], rows["base"])
+
+
+def _divided(part: Any, whole: Any) -> Any:
+    """`part / whole`; NaN where there is no whole."""
+    result = np.full(len(part), np.nan)
+    np.divide(part, whole, out=result, where=whole != 0.0)
+    return result

@@ -1,0 +1,62 @@
+"""Edges above the threshold as the strategy logged them: how many, for how long, and what became of them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.results.metrics.run import NS_PER_S
+from arb.strategies.spread.decisions import Decision, Missed
+
+_REASONS = {reason.value: reason.name.lower() for reason in Missed}
+
+
+class Opportunities(NamedTuple):
+    """What the log tells; None instead of it where a strategy logs none."""
+
+    seen: int
+    taken: int
+    #: By `Missed` reason in lower case.
+    missed: dict[str, int]
+    #: Still there at the end of the run.
+    open: int
+    #: Of those that ended.
+    durations_s: Any
+    peaks_bps: Any
+
+
+def opportunities_of(decisions: Any) -> Opportunities | None:
+    """Pairs beginnings with ends, leg by leg. None when the log has neither."""
+    lines = decisions[np.isin(decisions["code"], (Decision.OPPORTUNITY, Decision.OPPORTUNITY_END))]
+    if not len(lines):
+        return None
+    seen, durations, peaks, reasons = 0, [], [], []
+    for leg_no in np.unique(lines["leg"]):
+        own = lines[lines["leg"] == leg_no]
+        is_begin = own["code"] == Decision.OPPORTUNITY
+        ends = np.flatnonzero(is_begin[:-1] & ~is_begin[1:]) + 1
+        seen += int(is_begin.sum())
+        durations.append((own["timestamp"][ends] - own["timestamp"][ends - 1]) / NS_PER_S)
+        peaks.append(own["value"][ends])
+        reasons.append(own["order_id"][ends])
+    reason = np.concatenate(reasons)
+    taken = int((reason == Missed.TAKEN).sum())
+    return Opportunities(
+        seen=seen,
+        taken=taken,
+        missed=_counted(reason[reason != Missed.TAKEN]),
+        open=seen - len(reason),
+        durations_s=np.concatenate(durations),
+        peaks_bps=np.concatenate(peaks),
+    )
+
+
+def reason_name(code: int) -> str:
+    """A `Missed` reason in lower case; one that this version does not know by its number."""
+    return _REASONS.get(code, f"reason_{code}")
+
+
+def _counted(reasons: Any) -> dict[str, int]:
+    codes, counts = np.unique(reasons, return_counts=True)
+    return {reason_name(int(code)): int(count) for code, count in zip(codes, counts, strict=True)}

@@ -1,0 +1,85 @@
+"""Orders by the decision log and the fills, the time with one leg short, and what stopped the strategy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.results.metrics.attempts import ENDINGS
+from arb.results.metrics.opportunities import reason_name
+from arb.results.metrics.run import NS_PER_S, largest
+from arb.strategies.spread.decisions import Decision
+
+_SENT = (Decision.OPEN, Decision.CHASE, Decision.REVERSE)
+
+
+class Orders(NamedTuple):
+    """Orders of a strategy that logs them."""
+
+    sent: int
+    filled: int
+    fill_ratio_share: float
+
+
+class Unhedged(NamedTuple):
+    """Times with one leg short, from the imbalance to the end of its attempt; NaN where the log has none of them."""
+
+    attempts: int
+    s_sum: float
+    s_max: float
+
+
+class RiskHalt(NamedTuple):
+    """A rule of risk that stopped the strategy: which, at what value, when."""
+
+    rule: str
+    value: float
+    timestamp: int
+
+
+def orders_of(decisions: Any, fills: Any) -> Orders | None:
+    """Orders that were sent, and those of them with a fill; None for a strategy that logs none."""
+    sent = decisions[np.isin(decisions["code"], _SENT)]
+    if not len(sent):
+        return None
+    keys = np.unique(_keys(sent))
+    filled = int(np.isin(keys, _keys(fills)).sum())
+    return Orders(len(keys), filled, filled / len(keys))
+
+
+def _keys(lines: Any) -> Any:
+    """Leg and order id as one value each."""
+    pairs = np.zeros(len(lines), [("leg", "i8"), ("order_id", "u8")])
+    pairs["leg"], pairs["order_id"] = lines["leg"], lines["order_id"]
+    return pairs
+
+
+def unhedged_of(decisions: Any, end_ns: int) -> Unhedged:
+    """How long one leg was short. An attempt without an end counts to `end_ns`.
+
+    A log that has no imbalance is believed only where no leg was chased or reversed either.
+    """
+    begun = decisions[decisions["code"] == Decision.IMBALANCE]
+    if not len(begun):
+        is_logged = (decisions["code"] == Decision.ATTEMPT).any()
+        is_worked = np.isin(decisions["code"], (Decision.CHASE, Decision.REVERSE)).any()
+        known = 0.0 if is_logged and not is_worked else math.nan
+        return Unhedged(0, known, known)
+    ended = decisions[np.isin(decisions["code"], ENDINGS)]
+    ends = dict(zip(ended["attempt"].tolist(), ended["timestamp"].tolist(), strict=True))
+    starts: dict[int, int] = {}
+    for attempt, timestamp in zip(begun["attempt"].tolist(), begun["timestamp"].tolist(), strict=True):
+        starts.setdefault(attempt, timestamp)
+    spans = [(ends.get(attempt, end_ns) - start) / NS_PER_S for attempt, start in starts.items()]
+    return Unhedged(len(spans), math.fsum(spans), largest(spans))
+
+
+def risk_halt_of(decisions: Any) -> RiskHalt | None:
+    """The last risk rule that stopped the strategy; None where none did."""
+    lines = decisions[decisions["code"] == Decision.RISK_HALTED]
+    if not len(lines):
+        return None
+    line = lines[-1]
+    return RiskHalt(reason_name(int(line["order_id"])), float(line["value"]), int(line["timestamp"]))

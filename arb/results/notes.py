@@ -1,0 +1,153 @@
+"""What a run says in its first lines: where its data come from, if not from a venue; what limited its results.
+
+Whoever writes such a recording puts a file `<symbol>_<YYYYMMDD>.origin` of one line beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+from arb.data.catalog.archived import ArchiveFile, ArchiveKind
+from arb.data.catalog.days import ArchiveDay, Day, Recording
+from arb.errors import InputError
+
+_CHARACTERS_MAX = 300
+_ARCHIVES: Mapping[str, str] = MappingProxyType(
+    {"binance": "Binance's public archive", "bybit": "Bybit's public archive", "tardis": "Tardis' archive"}
+)
+_CONTENTS = {
+    ArchiveKind.BOOK: "order book",
+    ArchiveKind.TOUCH: "best bid and offer",
+    ArchiveKind.TRADES: "trades",
+    ArchiveKind.AGG_TRADES: "aggregated trades",
+}
+#: How archive notes go on, by which their heading is chosen.
+_RECEIVED = "local times are those of its recorder"
+_MODELLED = "stamped by a latency model"
+#: How notes about the configuration begin.
+NO_EFFECT = "no effect: "
+DIFFERENT_ASSETS = "legs of different assets"
+NO_CAPITAL = "no capital"
+_SIMULATED = re.compile(r"[^ ]+: simulated\b")
+_UNPAID = "for lack of funds"
+_NOT_FLAT = "not flat after the halt"
+_TIED = "in the same nanosecond"
+
+
+def heading_of(note: str) -> str:
+    """What a note is about, in the words that stand in front of it."""
+    if note.partition("; ")[2].startswith(_RECEIVED):
+        return "Archive data"
+    if note.partition("; ")[2].startswith(_MODELLED):
+        return "Archive data, modelled times"
+    if _UNPAID in note:
+        return "Orders refused"
+    if is_of_configuration(note):
+        return "Configuration"
+    if _TIED in note:
+        return "Random order"
+    if _NOT_FLAT in note:
+        return "Position left"
+    return "Simulated data" if _SIMULATED.match(note) else "Data not as recorded"
+
+
+def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: float, leverage: float) -> str:
+    """What a run says of a leg whose orders its account could not pay for, with the keys that say what it has."""
+    venue = leg.partition(":")[0]
+    if is_spot:
+        began, keys = f"base {base:.15g} and quote {quote:.15g}", f"[capital.{venue}] base and quote"
+    else:
+        began = f"quote {quote:.15g} at leverage {leverage:.15g}"
+        keys = f"[capital.{venue}] quote, [risk] max_leverage"
+    orders = "1 order was" if refused == 1 else f"{refused:,} orders were"
+    return f"{leg}: {orders} refused {_UNPAID}: the account began with {began} ({keys})"
+
+
+def tie_note(leg: str, moments: int, fills: int) -> str:
+    """What a run in hftbacktest's engine says of a leg on which resting orders filled together."""
+    times = "once" if moments == 1 else f"{moments:,} times"
+    return (
+        f"{leg}: {fills:,} resting orders filled {_TIED} as others ({times}); hftbacktest adds them up in a random "
+        "order, so last digits, and what a strategy makes of them, may differ from run to run; [backtest] engine = "
+        '"arb" is exact'
+    )
+
+
+def is_of_configuration(note: str) -> bool:
+    """Whether a note is about the configuration, not about the data."""
+    return note.startswith((NO_EFFECT, DIFFERENT_ASSETS, NO_CAPITAL))
+
+
+def halt_note(leg: str, position: float) -> str:
+    """What a run says of a leg that the host was to trade back and could not."""
+    return (
+        f"{leg}: {_NOT_FLAT}: {position:+.10g} is left; too small for an order, refused, or the run ended before "
+        "([risk] on_halt)"
+    )
+
+
+def source_of(day: Day) -> str:
+    """ "recording", or the name of the archive."""
+    return "recording" if isinstance(day, Recording) else day.source
+
+
+def contents_of(day: Day) -> str:
+    """What the files of an archive hold, a comma between; frames of all kinds in a recording."""
+    return "frames" if isinstance(day, Recording) else ", ".join(_content_of(file) for file in day.files)
+
+
+def _content_of(file: ArchiveFile) -> str:
+    match = re.search(r"_(ob\d+)\.", file.path.name)
+    return match.group(1) if match else _CONTENTS[file.kind]
+
+
+def archive_notes(days: Sequence[Day], feed_latency_ns: int) -> list[str]:
+    """One line for each archive and contents: where a leg's rows come from, and where their local times do."""
+    notes = Counter(_archive_note(day, feed_latency_ns) for day in days if isinstance(day, ArchiveDay))
+    return [
+        note if count == len(days) else f"{note}; {count} of {len(days)} days"
+        for note, count in notes.items()
+    ]
+
+
+def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
+    what = f"{day.venue}:{day.symbol}: {_ARCHIVES.get(day.source, day.source)} ({contents_of(day)})"
+    if day.is_touch_only:
+        what += ", a book of one level a side"
+    if not {ArchiveKind.TRADES, ArchiveKind.AGG_TRADES} & set(day.kinds):
+        what += ", without trades"
+    if day.has_receipt:
+        return f"{what}; {_RECEIVED}"
+    return (
+        f"{what}; {_MODELLED}: local times are the venue's plus {feed_latency_ns / 1e6:g} ms "
+        "(latency.feed_ms)"
+    )
+
+
+def origin_notes(recordings: Iterable[Day]) -> list[str]:
+    """One line for each leg and text: `venue:SYMBOL: text`, in the order of the recordings.
+
+    Only the first line of a file counts, up to 300 characters. Raises InputError for a file that cannot be read.
+    """
+    notes: dict[str, None] = {}
+    for recording in recordings:
+        text = _origin_of(recording) if isinstance(recording, Recording) else ""
+        if text:
+            notes[f"{recording.venue}:{recording.symbol}: {text}"] = None
+    return list(notes)
+
+
+def _origin_of(recording: Recording) -> str:
+    path = recording.path.with_suffix(".origin")
+    try:
+        with path.open("rb") as file:
+            line = file.readline(4 * _CHARACTERS_MAX).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    shown = "".join(character if character.isprintable() else " " for character in line)
+    return " ".join(shown.split())[:_CHARACTERS_MAX]

@@ -1,0 +1,172 @@
+"""From the files of a run folder to what its figures are computed from; the run that writes them takes the same way."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from arb.errors import InputError
+from arb.results.facts import FORMAT, RunFacts, facts_of_manifest
+from arb.results.metrics.run import FILL_ROW, LegFacts, RunData
+from arb.results.trades import FLATTENED, HEADER, Trade
+
+#: The files that a report is made of; the rest of a run folder is made from them.
+MANIFEST, TRADES, RECORDS = "manifest.json", "trades.csv", "records.npz"
+#: There while a session on live data goes on, and after one that was killed.
+JOURNAL = "session.journal"
+
+_STATE = ("timestamp", "price", "position", "balance", "fee", "num_trades", "trading_volume", "trading_value")
+_DECISION = ("timestamp", "code", "attempt", "leg", "order_id", "value")
+
+
+class Named(Protocol):
+    """A leg."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class FinishedRun(NamedTuple):
+    """A run as its figures need it; final is the last state, one record a leg."""
+
+    facts: RunFacts
+    run: RunData
+    final: Any
+
+
+def finished_run(
+    manifest: Mapping[str, Any], records: Any, final: Any, decisions: Any, trades: Iterable[Trade]
+) -> FinishedRun:
+    """A run from its manifest and arrays; records: (row, leg) without the last state, which is added."""
+    facts = facts_of_manifest(manifest)
+    is_new = not len(records) or records[-1].tobytes() != final.tobytes()
+    records = np.concatenate((records, final[None])) if is_new else records
+    is_zero = records["price"] <= 0.0
+    if is_zero.any():  # what was never recorded is zero, and no price
+        records = records.copy()
+        records["price"][is_zero] = np.nan
+    run = RunData(
+        legs=facts.legs,
+        records=records,
+        decisions=decisions,
+        fills=fills_of(trades, facts.legs),
+        basis_halflife_ns=facts.basis_halflife_ns,
+        is_convergence=facts.is_convergence,
+    )
+    return FinishedRun(facts, run, records[-1])
+
+
+def read_run(folder: Path) -> FinishedRun:
+    """Reads a run folder. Raises InputError for a folder that is none, is cut off, or of a version not known here."""
+    manifest = read_manifest(folder)
+    for name in (TRADES, RECORDS):
+        if not (folder / name).is_file():
+            raise InputError(f"{folder}: {name} is missing: the folder is not whole; run it again")
+    try:
+        facts = facts_of_manifest(manifest)
+        records, final, decisions = read_arrays(folder / RECORDS, len(facts.legs))
+        return finished_run(manifest, records, final, decisions, read_trades(folder / TRADES, facts.legs))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, EOFError, OSError) as error:
+        raise InputError(f"{folder}: cannot be read: {_told(error)}; run it again") from None
+    except (zipfile.BadZipFile, zlib.error, csv.Error) as error:
+        raise InputError(f"{folder}: cut off or damaged: {_told(error)}; run it again") from None
+
+
+def _told(error: Exception) -> str:
+    return f"no {error} in it" if isinstance(error, KeyError) else str(error) or type(error).__name__
+
+
+def read_manifest(folder: Path) -> Mapping[str, Any]:
+    """The manifest of a run folder. Raises InputError for another folder."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name the folder that a run wrote")
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        if (folder / JOURNAL).exists():
+            raise InputError(
+                f"{folder}: a session that goes on, or was killed: arb verify finishes the folder of a killed one"
+            ) from None
+        if isinstance(error, FileNotFoundError):
+            raise InputError(
+                f"{folder}: no {MANIFEST} in it: not the folder of a run, or one cut off; arb backtest writes one"
+            ) from None
+        raise InputError(f"{path}: cannot be read: {error}; run it again") from None
+    version = manifest.get("format") if isinstance(manifest, dict) else None
+    if version != FORMAT:
+        raise InputError(
+            f"{folder}: written in format {version!r}, this version of arb reads {FORMAT}; run it again"
+        )
+    return dict(manifest)
+
+
+def read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any]:
+    """Records (row, leg), the last state, the decisions."""
+    # Opened here: of a file that is no archive, NumPy would leave it open.
+    with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+        columns = [_with_fields(file[str(leg_no)], _STATE, path) for leg_no in range(legs)]
+        final = _with_fields(file["final"], _STATE, path)
+        decisions = _with_fields(file["decisions"], _DECISION, path)
+    if len({len(column) for column in columns}) != 1 or len(final) != legs:
+        raise ValueError(f"{path.name} has legs of different lengths")
+    return np.stack(columns, axis=1), final, decisions
+
+
+def _with_fields(array: Any, names: Sequence[str], path: Path) -> Any:
+    if array.dtype.names is None or any(name not in array.dtype.names for name in names):
+        raise ValueError(f"{path.name} has other fields")
+    return array
+
+
+def read_trades(path: Path, legs: Iterable[Named]) -> list[Trade]:
+    """The fills of a run. Raises ValueError, OSError or csv.Error for another file."""
+    known = {leg.name for leg in legs}
+    with path.open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file, strict=True)
+        if tuple(next(lines, ())) != HEADER:
+            raise ValueError(f"{path.name} has another header")
+        return [_trade(line, known, f"{path.name}, line {lines.line_num}") for line in lines]
+
+
+def _trade(line: Sequence[str], legs: set[str], place: str) -> Trade:
+    if len(line) != len(HEADER) or line[3] not in legs or line[4] not in ("buy", "sell"):
+        raise ValueError(f"{place} is no fill of this run")
+    time, exch_ts, attempt, leg, side, price, quantity, fee, cash, liquidity, order_id = line
+    try:
+        return Trade(
+            time, int(exch_ts), _attempt(attempt), leg, side, float(price), float(quantity),
+            float(fee), float(cash), liquidity, int(order_id),
+        )  # fmt: skip
+    except ValueError:
+        raise ValueError(f"{place} is no fill") from None
+
+
+def _attempt(text: str) -> int | str:
+    return text if text in ("", FLATTENED) else int(text)
+
+
+def fills_of(trades: Iterable[Trade], legs: Sequence[LegFacts]) -> Any:
+    """Rows of FILL_ROW for lines of `trades.csv`."""
+    numbers = {leg.name: leg_no for leg_no, leg in enumerate(legs)}
+    rows = [
+        (
+            trade.exch_ts,
+            trade.attempt if isinstance(trade.attempt, int) else 0,
+            numbers[trade.leg],
+            trade.order_id,
+            trade.price,
+            (1.0 if trade.side == "buy" else -1.0) * trade.quantity * legs[numbers[trade.leg]].contract_size,
+            trade.cash,
+            trade.fee,
+        )
+        for trade in trades
+    ]
+    return np.array(rows, FILL_ROW)

@@ -1,0 +1,63 @@
+"""The fills that a strategy has heard of since the last look, while it is parked, without touching its orders.
+
+A fill is in the bot's log once the strategy has cleared the order, and in its table of orders until then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from hftbacktest.order import FILLED
+
+from arb.bot.fills import FILL, put_fill
+from arb.engine.live import LiveBot
+from arb.engine.order_table import orders_at, row_of, rows_of
+from connectors.jit.compilation import compiled
+
+#: An answer that was heard, of `arb.engine.world.ANSWER`.
+HEARD = np.dtype([("asset_no", "i8"), ("order_id", "u8"), ("exch_ts", "i8")])
+
+
+class HeardFills:
+    """Takes the fills of one bot, each once. The host's thread, while the strategy waits."""
+
+    def __init__(self, bot: LiveBot, legs: int) -> None:
+        self._bot = bot
+        self._orders = bot.world.assets["orders"][:legs].copy()
+        self._answers = self._fills = 0
+
+    def take(self) -> np.ndarray[Any, Any]:
+        """Those since the last call, of dtype `arb.bot.fills.FILL`."""
+        answers, logged = self._bot.world.answers[self._answers :], self._bot.fills[self._fills :]
+        self._answers += len(answers)
+        self._fills += len(logged)
+        heard = set(_keys(answers))
+        # One that was taken from the table before is logged only now.
+        is_new = [key in heard for key in _keys(logged)]
+        wanted, still = np.array(sorted(heard), HEARD), np.zeros(len(heard), FILL)
+        count = filled_orders(self._orders, wanted, still)
+        return np.concatenate((logged[np.array(is_new, np.bool_)], still[:count]))
+
+
+def _keys(rows: np.ndarray[Any, Any]) -> Iterator[tuple[int, ...]]:
+    return zip(*(rows[name].tolist() for name in HEARD.names or ()), strict=True)
+
+
+@compiled
+def filled_orders(tables, answers, out):  # type: ignore[no-untyped-def]
+    """Orders that these answers filled and that are still in their tables, into `out`; how many."""
+    count = 0
+    for index in range(len(answers)):
+        answer = answers[index]
+        orders = orders_at(tables[answer.asset_no])
+        row = row_of(orders, answer.order_id)
+        if row < 0:
+            continue
+        order = rows_of(orders)[row]
+        if order.status != FILLED or order.exch_timestamp != answer.exch_ts:
+            continue
+        put_fill(out[count], answer.asset_no, order, order.exec_price_tick * order.tick_size)
+        count += 1
+    return count

@@ -1,0 +1,118 @@
+"""Ctrl+C, SIGTERM and SIGHUP while a strategy holds up the main thread: it is held at its next call of the bot.
+
+Python runs its signal handlers on the main thread, between instructions of its own, and there are none while compiled
+code runs. The system's handler only writes a byte; a thread that reads it takes care of the strategy. It costs the
+strategy nothing: the bot's table is changed, not what calls it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from arb.runtime.interrupts import ending_signals
+from arb.runtime.strategy_task import Strand
+
+#: How long a strategy may take until its next call of the bot, where it is held, before it is given up.
+HOLD_S = 2.0
+_POLL_S = 0.01
+_S = 1_000_000_000
+
+
+class Interruption:
+    """Within it a strategy that does not end by itself on a signal is held at its next call of the bot.
+
+    Entered and left on the main thread, where the strategy runs; on another one nothing is done, as signals are the
+    main thread's. Behind it the bot has its functions again.
+    """
+
+    def __init__(
+        self,
+        strand: Strand,
+        *,
+        grace_s: float,
+        entered_ns: Callable[[], int] = lambda: 1,
+        on_signal: Callable[[], object] = lambda: None,
+        on_lost: Callable[[], object] = lambda: None,
+    ) -> None:
+        """grace_s: how long the strategy may go on after the signal, or after the host went on with it then.
+
+        entered_ns: when the host went on with it last (monotonic ns), 0 while it waits; without it, it runs.
+        on_signal: called first; on_lost: when it makes no call either. Both on a thread of this object.
+        """
+        self._strand = strand
+        self._grace_ns = round(grace_s * _S)
+        self._entered_ns = entered_ns
+        self._on_signal = on_signal
+        self._on_lost = on_lost
+        self._numbers = {int(number) for number in (signal.SIGINT, *ending_signals())}
+        self._is_over = threading.current_thread() is not threading.main_thread()
+        self._before = -1
+
+    def __enter__(self) -> Self:
+        if not self._is_over:
+            self._heard, self._told = socket.socketpair()
+            self._told.setblocking(False)
+            threading.Thread(target=self._run, name="interruption", daemon=True).start()
+            self._before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_over:
+            return
+        interrupt = None
+        while True:
+            try:
+                self._end()
+                break
+            except KeyboardInterrupt as again:  # one more signal: what it interrupted is done all the same
+                interrupt = again
+        if interrupt is not None:
+            raise interrupt
+
+    def _end(self) -> None:
+        self._is_over = True
+        self._strand.release()
+        signal.set_wakeup_fd(self._before)
+        self._told.close()  # ends the thread
+
+    def _run(self) -> None:
+        since_ns = held_ns = 0
+        with self._heard:
+            while not self._is_over:
+                numbers = self._received()
+                if numbers is None:
+                    return
+                now_ns = time.monotonic_ns()
+                if not since_ns and self._numbers.intersection(numbers):
+                    since_ns = now_ns
+                    self._on_signal()
+                    self._heard.settimeout(_POLL_S)
+                if since_ns and not held_ns:
+                    entered_ns = self._entered_ns()
+                    if entered_ns and now_ns - max(entered_ns, since_ns) > self._grace_ns:
+                        held_ns = now_ns if self._strand.hold() else 0
+                elif held_ns and now_ns - held_ns > HOLD_S * _S:
+                    if self._strand.is_inside:
+                        self._on_lost()
+                    return
+
+    def _received(self) -> bytes | None:
+        """The numbers of signals, which whoever read them before gets, too; None at the end."""
+        try:
+            numbers = self._heard.recv(4096)
+        except TimeoutError:
+            return b""
+        if numbers and self._before >= 0:
+            with contextlib.suppress(OSError):
+                os.write(self._before, numbers)
+        return numbers or None

@@ -1,0 +1,94 @@
+"""Measured latencies in the form of hftbacktest's latency files (`BacktestAsset.intp_order_latency`). Times in ns."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from arb.errors import InputError
+from arb.simulation.latency import LATENCY_ROW, Latency
+from connectors.book.rows import LOCAL_ONLY
+from connectors.model import Rows
+
+_SAMPLE_NS = 1_000_000_000
+
+#: Of a session's folder.
+LATENCY_FOLDER = "latency"
+
+
+def read_order_latencies(path: Path, leg: str) -> np.ndarray[Any, Any]:
+    """The rows of a latency file of hftbacktest, of dtype LATENCY_ROW. leg: what errors name.
+
+    Raises InputError for a file that hftbacktest would not read, or would compute nonsense from.
+    """
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        rows = loaded["data"] if isinstance(loaded, np.lib.npyio.NpzFile) else loaded
+        if rows.dtype != LATENCY_ROW:
+            raise ValueError(f"its fields are not those of hftbacktest's latency files: {rows.dtype}")
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(
+            f"{path}: the order latencies of {leg} cannot be read: {error}; correct [latency] order_file, or leave "
+            "it out"
+        ) from None
+    is_answered = rows["exch_ts"] > 0
+    if not is_answered.any():
+        fault = "no request was answered"
+    elif (np.diff(rows["req_ts"]) < 0).any():
+        fault = "requests are not in order"
+    elif (rows["exch_ts"] < rows["req_ts"])[is_answered].any() or (rows["resp_ts"] < rows["exch_ts"]).any():
+        fault = "one is below zero"
+    else:
+        return np.ascontiguousarray(rows)
+    raise InputError(f"{path}: the order latencies of {leg} cannot be used: {fault}")
+
+
+def drawn_latency(rows: np.ndarray[Any, Any]) -> Latency:
+    """Latencies for the time to come: pairs of entry and response drawn from measured ones, always the same ones."""
+    answered = rows[rows["exch_ts"] > 0]
+    pairs = np.stack((answered["exch_ts"] - answered["req_ts"], answered["resp_ts"] - answered["exch_ts"]), 1)
+    return Latency(0, 0, samples=pairs)
+
+
+def order_latencies(answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Requests, when they were processed and answered, by the time of the request.
+
+    answers: of one leg, of dtype `arb.engine.world.ANSWER`. Fills that nobody asked for are left out.
+    """
+    asked = answers[(answers["request_no"] > 0) & (answers["exch_ts"] >= answers["request_ts"])]
+    rows = np.zeros(len(asked), LATENCY_ROW)
+    for name, source in (("req_ts", "request_ts"), ("exch_ts", "exch_ts"), ("resp_ts", "response_ts")):
+        rows[name] = asked[source]
+    return np.sort(rows, order="req_ts", kind="stable")
+
+
+class FeedLags:
+    """The latency of a feed, sampled."""
+
+    def __init__(self) -> None:
+        #: (time of receipt, latency), at most one a second.
+        self.samples: list[tuple[int, int]] = []
+
+    def follow(self, rows: Rows) -> None:
+        """Rows as they were told, in the order of receipt."""
+        if rows["ival"][-1] == LOCAL_ONLY:
+            return  # they did not come from the venue
+        local_ts = int(rows["local_ts"][-1])
+        if not self.samples or local_ts - self.samples[-1][0] >= _SAMPLE_NS:
+            self.samples.append((local_ts, local_ts - int(rows["exch_ts"][-1])))
+
+
+def feed_latencies(lags: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
+    """Order latencies that are guessed from the feed's: as long to the venue and back as its data took.
+
+    lags: (time of receipt, latency).
+    """
+    rows = np.zeros(len(lags), LATENCY_ROW)
+    for row, (local_ts, lag_ns) in zip(rows, lags, strict=True):
+        row["req_ts"], row["exch_ts"], row["resp_ts"] = local_ts, local_ts + lag_ns, local_ts + 2 * lag_ns
+    return rows

@@ -1,0 +1,163 @@
+"""A dry-run on rows as they come: what a socket feed drives instead of the replay's reader.
+
+The bot sees rows at once. The venues' side follows behind, up to the least watermark over all legs, so that an order
+meets the book that there was when it would have arrived, also where rows of that moment come later than the answer
+would have. Such an answer is held, and heard late; `LiveWorld.answers` keeps when each request was made, processed
+and heard, and `Latency(recorded=...)` tells a replay those times.
+
+The clock of the strategy is that of the rows and of its own waits, as in a replay, not the host's: a busy host makes
+it run late, but not differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from hftbacktest.types import LOCAL_EVENT
+
+from arb.engine.price_range import RangeFinder
+from arb.engine.world import NEVER
+from arb.errors import InputError
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot
+from arb.simulation.watermark import VenueOrder
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
+
+#: Rows that wait in memory for the first book of a leg: 256 MB.
+_WAITING_ROWS_MAX = 1 << 22
+
+_LOCAL_FLAG = np.uint64(LOCAL_EVENT)
+
+
+class LiveDriver:
+    """Rows and time to the strategy and the venues' side of one dry-run. The event loop's thread.
+
+    bot: made with `is_live`. The host calls `on_rows` with what it received, and `on_time` when `next_due` comes
+    and at least once in a while, so that watermarks move while nothing happens.
+    """
+
+    def __init__(
+        self,
+        bot: DryRunBot,
+        strand: Strand,
+        orders: Sequence[VenueOrder],
+        ranges: Sequence[RangeFinder] | None = None,
+    ) -> None:
+        """ranges: one a leg for a strategy that reads arrays, which begins when all of them are known."""
+        if len(orders) != len(bot.exch_streams):
+            raise ValueError(f"{len(orders)} orders of rows for {len(bot.exch_streams)} legs")
+        if not bot.world.record["is_live"][0]:
+            raise ValueError("the bot is one of a replay: make it with is_live=True")
+        self._bot = bot
+        self._strand = strand
+        self._orders = list(orders)
+        self._ranges = ranges
+        #: Whether the strategy may run: its first look at a book may be at the range of the arrays.
+        self.is_ready = True
+        self._waiting_rows = 0
+        #: What ends the session though nothing broke: a best price outside the arrays.
+        self.fault: InputError | None = None
+        self._local_ts = -1
+        self._exch_ts = -1
+        if ranges is not None:
+            self.is_ready = all(finder.range is not None for finder in ranges)
+            if self.is_ready:
+                self._set_ranges(ranges)
+
+    def start(self) -> bool:
+        """Let the strategy begin, up to its first wait, or when all ranges are known. False where it ends before."""
+        return not self.is_ready or self._strand.resume()
+
+    def on_rows(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
+        """Rows of one leg in the order of receipt, with local times up to `now_ns`. False once the strategy has ended.
+
+        The strategy hears of them before anything else is done with them.
+        """
+        self.show(leg_no, rows, now_ns)
+        return self.settle(leg_no, rows, now_ns)
+
+    def show(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
+        """The bot's part of `on_rows`: the strategy runs, and what it asks for is on its way."""
+        shown = for_bot(rows)
+        self._bot.local_streams[leg_no].append(shown)
+        if self._ranges is not None:
+            self._watch(self._ranges, leg_no, shown, now_ns)
+        return self._move(now_ns, self._exch_ts)
+
+    def _watch(self, ranges: Sequence[RangeFinder], leg_no: int, rows: Rows, now_ns: int) -> None:
+        ranges[leg_no].follow(rows)
+        if outside := ranges[leg_no].outside:
+            self.fault = self.fault or InputError(outside)
+        if self.is_ready:
+            return
+        self._waiting_rows += len(rows)
+        if all(finder.range is not None for finder in ranges):
+            # What came before is applied in the strategy's first wait: it does not trade on the past.
+            self._bot.world.record["start_ts"] = now_ns
+            self._set_ranges(ranges)
+            self.is_ready = True
+        elif self._waiting_rows > _WAITING_ROWS_MAX:
+            raise InputError(f"{self.waits_for}, after {self._waiting_rows:,} rows of the other legs")
+
+    def _set_ranges(self, ranges: Sequence[RangeFinder]) -> None:
+        self._bot.set_ranges([finder.range for finder in ranges if finder.range is not None])
+
+    @property
+    def waits_for(self) -> str:
+        """Why the strategy has not begun; empty where it has."""
+        missing = [] if self.is_ready else [finder for finder in self._ranges or () if finder.range is None]
+        return missing[0].unknown if missing else ""
+
+    def settle(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
+        """The venues' part of `on_rows`."""
+        self._orders[leg_no].receive(rows)
+        return self.on_time(now_ns)
+
+    def on_time(self, now_ns: int) -> bool:
+        """It is `now_ns`: watermarks, waits and answers that are due. False once the strategy has ended."""
+        released = [order.release(now_ns) for order in self._orders]
+        for stream, rows in zip(self._bot.exch_streams, released, strict=True):
+            stream.append(rows)
+        return self._move(now_ns, min(order.watermark for order in self._orders))
+
+    def _move(self, local_ts: int, exch_ts: int) -> bool:
+        # The clock may be set back; what was known stays known.
+        self._local_ts = max(self._local_ts, local_ts)
+        self._exch_ts = max(self._exch_ts, min(exch_ts, self._local_ts))
+        self._bot.set_horizons(self._local_ts, self._exch_ts)
+        return not self.is_ready or self._strand.resume()
+
+    @property
+    def next_due(self) -> int:
+        """When `on_time` is needed next though no row came: a wait's end or an answer; `NEVER` for none known."""
+        is_waiting = self.is_ready and self._strand.is_alive and not self._bot.is_stopped
+        return self._bot.next_due if is_waiting else NEVER
+
+    @property
+    def settled_ts(self) -> int:
+        """Up to when, on the venues' time, everything has happened on their side."""
+        return self._exch_ts
+
+    @property
+    def late(self) -> int:
+        """Rows that came behind their leg's watermark: the venues' side saw them too late."""
+        return sum(order.late for order in self._orders)
+
+    def late_below(self, leg_no: int) -> int | None:
+        """The watermark that some of the leg's rows of the last `on_rows` were behind; None: none was."""
+        return self._orders[leg_no].late_below
+
+    def stop(self) -> bool:
+        """End the strategy. False when it does not heed it."""
+        return not self.is_ready or self._strand.stop()
+
+
+@compiled
+def for_bot(rows):  # type: ignore[no-untyped-def]
+    """A copy that is the bot's own, flagged for it."""
+    shown = rows.copy()
+    for index in range(len(shown)):
+        shown[index].ev |= _LOCAL_FLAG
+    return shown

@@ -1,0 +1,137 @@
+"""Recorded rows through a dry-run at full speed: the reader that a socket feed takes the place of.
+
+Both sides read the same arrays, each what is flagged for it, piece by piece, or each its own: a side is known up to
+the last row that it was given, and both go on only as far as every leg's are. How the rows are cut changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
+
+from arb.engine.row_stream import Stream
+from arb.engine.world import NEVER
+from arb.runtime.interruption import Interruption
+from arb.runtime.strategy_task import Strand
+from arb.simulation.bot import DryRunBot
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
+
+#: Rows that a leg is given at a time.
+PIECE_ROWS = 1 << 16
+
+#: How long an interrupted strategy may take to end by itself.
+STOP_SECONDS = 0.09
+
+#: Of the sides, in the order of `_note_last`.
+_FLAGS = (EXCH_EVENT, LOCAL_EVENT)
+_EXCH_FLAG = np.uint64(EXCH_EVENT)
+_LOCAL_FLAG = np.uint64(LOCAL_EVENT)
+
+
+class _Reader:
+    """Arrays, a piece after the other, for the sides that read them, and up to when those are known."""
+
+    def __init__(self, arrays: Sequence[Rows], streams: Mapping[int, Stream], piece_rows: int) -> None:
+        """streams: by the flag of their side."""
+        self._pieces = _pieces(arrays, piece_rows)
+        self._streams = list(streams.values())
+        self._sides = [_FLAGS.index(flag) for flag in streams]
+        self._last = np.full(2, -1, np.int64)
+        self._following = next(self._pieces, None)
+        self.known_ts = NEVER if self._following is None else -1
+
+    def give(self) -> None:
+        """Gives the next piece; `known_ts` is what holds then."""
+        piece, self._following = self._following, next(self._pieces, None)
+        if piece is not None:
+            _note_last(piece, self._last)
+            for stream in self._streams:
+                stream.append(piece)
+        # Rows of the last time may follow in the next piece.
+        self.known_ts = NEVER if self._following is None else int(self._last[self._sides].min()) - 1
+
+
+def replay(
+    bot: DryRunBot,
+    legs: Sequence[Sequence[Rows]],
+    strategy: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    *,
+    venue_rows: Sequence[Sequence[Rows]] | None = None,
+    piece_rows: int = PIECE_ROWS,
+    until_ts: int | None = None,
+    pace: Callable[[int], None] | None = None,
+    on_lost: Callable[[], object] = lambda: None,
+) -> Strand:
+    """Run a compiled strategy over the arrays of every leg, to the end; the strand with what came of it.
+
+    venue_rows: those of the venues' side, where `legs` has only the bot's.
+    until_ts: up to when things happen; then the strategy is stopped, as the end of a session stops it. Without it, all
+    rows happen, and behind them is the end of data.
+    pace: called before the strategy hears of everything up to a time, and may wait there; it changes no result.
+    on_lost: called on another thread when the strategy does not call the bot after an interrupt.
+    An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and goes on; a strategy that
+    does not end then is held at its next call of the bot.
+    """
+    strand = Strand(bot, strategy, arguments)
+    readers = _readers(bot, legs, venue_rows, piece_rows)
+    last_ts = NEVER if until_ts is None else until_ts
+    known_ts = min(last_ts, *(reader.known_ts for reader in readers))
+    bot.set_horizons(known_ts, known_ts)
+    with Interruption(strand, grace_s=STOP_SECONDS, on_signal=bot.stop, on_lost=on_lost):
+        try:
+            while strand.resume():
+                if known_ts == until_ts:
+                    strand.stop()
+                    break
+                known_ts = min(last_ts, _feed(readers))
+                if pace is not None:
+                    pace(known_ts)
+                bot.set_horizons(known_ts, known_ts)
+        except KeyboardInterrupt:
+            strand.stop()
+            raise
+    return strand
+
+
+def _readers(
+    bot: DryRunBot,
+    legs: Sequence[Sequence[Rows]],
+    venue_rows: Sequence[Sequence[Rows]] | None,
+    piece_rows: int,
+) -> list[_Reader]:
+    readers = []
+    for number, arrays in enumerate(legs):
+        local, exch = {LOCAL_EVENT: bot.local_streams[number]}, {EXCH_EVENT: bot.exch_streams[number]}
+        if venue_rows is None:
+            readers.append(_Reader(arrays, local | exch, piece_rows))
+        else:
+            readers.append(_Reader(arrays, local, piece_rows))
+            readers.append(_Reader(venue_rows[number], exch, piece_rows))
+    return readers
+
+
+def _feed(readers: Sequence[_Reader]) -> int:
+    """Give what is behind its next piece; up to when everything is known then."""
+    min(readers, key=lambda reader: reader.known_ts).give()
+    return min(reader.known_ts for reader in readers)
+
+
+def _pieces(arrays: Sequence[Rows], piece_rows: int) -> Iterator[Rows]:
+    for array in arrays:
+        for first in range(0, len(array), piece_rows):
+            yield array[first : first + piece_rows]
+
+
+@compiled
+def _note_last(rows, last):  # type: ignore[no-untyped-def]
+    """The last times of both sides in the rows, the venue's and the bot's."""
+    for index in range(len(rows)):
+        if rows[index].ev & _EXCH_FLAG == _EXCH_FLAG:
+            last[0] = max(last[0], rows[index].exch_ts)
+        if rows[index].ev & _LOCAL_FLAG == _LOCAL_FLAG:
+            last[1] = max(last[1], rows[index].local_ts)

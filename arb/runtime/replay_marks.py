@@ -1,0 +1,161 @@
+"""What a recording of frames does not say of how its rows came about live; with it they can be derived again. Pure.
+
+Rows depend on the frames, and on four things beside them: the clock offset of the moment, when a book was given up
+for a reason outside of its frames, when one was emptied for its silence before any frame showed it, and when rows that
+claim to be older than earlier ones were moved up. What the venues' side makes of them depends on a fifth: rows
+that came too late for it, such as after a stall, happen when they come. A mark is kept for each; they are few.
+"""
+
+from __future__ import annotations
+
+import zlib
+from array import array
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+
+from connectors.book.rows import LOCAL_ONLY
+from connectors.model import Rows
+from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID
+
+#: frame: number of the leg's frames up to then, the frame concerned included. value: see `MarkKind`.
+MARK = np.dtype([("leg", "i8"), ("kind", "i8"), ("frame", "i8"), ("value", "i8")])
+
+#: Frames of a leg that were not recorded. frames: how many. first_frame: how many were recorded before the first one.
+#: after_ts, after_exch_ts: up to when the strategy, and the venues' side, had done everything when it came.
+LOSS = np.dtype([(name, "i8") for name in ("leg", "frames", "first_frame", "after_ts", "after_exch_ts")])
+
+_FIELDS = len(MARK.names or ())
+_NO_OFFSET = int(np.iinfo(np.int64).min)
+
+
+class MarkKind(IntEnum):
+    """What a mark tells."""
+
+    OFFSET = 1
+    """From this frame on, rows are stamped with the offset `value`."""
+    CLEARED = 2
+    """The book was emptied at `value` (as stamped), by this frame or after it."""
+    DOWN = 3
+    """The connection was lost after this frame: what was held for a snapshot is forgotten."""
+    LIFTED = 4
+    """Rows of this frame came when `value` had been told already: they count as received after it."""
+    LATE = 5
+    """Rows of this frame came when the venues' side knew everything up to `value`: there they happen right after it."""
+    SILENT = 6
+    """The book was emptied for its silence at `value` (as stamped), by this frame or after it."""
+
+
+class LegMarks:
+    """The marks of one leg, and what its rows add up to. One thread."""
+
+    def __init__(self, leg_no: int) -> None:
+        self._leg_no = leg_no
+        self._offset_ns = _NO_OFFSET
+        #: Whether no rows came since the last frame: those that come next are most likely its own.
+        self._is_fresh = False
+        # Four numbers a mark, packed: a machine that is too slow leaves one for nearly every frame.
+        self._cells = array("q")
+        #: Frames that were recorded; rows that were told; a checksum over them.
+        self.frames = 0
+        self.rows = 0
+        self.checksum = 0
+        self._lost = self._first_lost = self._after_ts = self._after_exch_ts = 0
+
+    @property
+    def count(self) -> int:
+        """Marks so far."""
+        return len(self._cells) // _FIELDS
+
+    def since(self, first: int) -> np.ndarray[Any, Any]:
+        """The marks from number `first` on, of dtype MARK."""
+        return np.array(self._cells[first * _FIELDS :], np.int64).view(MARK)
+
+    def on_frame(self) -> None:
+        """A frame was recorded."""
+        self.frames += 1
+        self._is_fresh = True
+
+    def on_loss(self, after_ts: int, after_exch_ts: int) -> None:
+        """The last frame could not be recorded. after_ts, after_exch_ts: see `LOSS`."""
+        if not self._lost:
+            self._first_lost, self._after_ts, self._after_exch_ts = self.frames - 1, after_ts, after_exch_ts
+        self._lost += 1
+
+    @property
+    def losses(self) -> list[tuple[int, ...]]:
+        """A row of LOSS where frames were lost, or none."""
+        row = (self._leg_no, self._lost, self._first_lost, self._after_ts, self._after_exch_ts)
+        return [row] if self._lost else []
+
+    def on_down(self) -> None:
+        """The connection was lost."""
+        self._add(MarkKind.DOWN, 0)
+
+    def take(self, rows: Rows, offset_ns: int, told_ts: int) -> Rows:
+        """The rows as they are to be told; `told_ts`: the latest time that anybody was told of."""
+        # A book that was given up is stamped with the offset of its last rows, whatever it is by now. Where it was
+        # given up behind a frame without rows, the mark is for a frame that it does not matter for.
+        if self._is_fresh and offset_ns != self._offset_ns:
+            self._offset_ns = offset_ns
+            self._add(MarkKind.OFFSET, offset_ns)
+        self._is_fresh = False
+        emptied = emptied_by(rows)
+        if emptied is not None:
+            self._add(emptied, int(rows["local_ts"][0]))
+        if rows["local_ts"][0] <= told_ts:
+            rows = lifted(rows, told_ts)
+            self._add(MarkKind.LIFTED, told_ts)
+        return rows
+
+    def on_late(self, watermark: int) -> None:
+        """Some of the rows that `take` gave last were too late for the venues' side."""
+        self._add(MarkKind.LATE, watermark)
+
+    def add_rows(self, rows: Rows) -> None:
+        """Adds rows that were told to the sums."""
+        self.rows += len(rows)
+        self.checksum = checksum(rows, self.checksum)
+
+    def _add(self, kind: MarkKind, value: int) -> None:
+        self._cells.extend((self._leg_no, int(kind), self.frames, value))
+
+
+def checksum(rows: Rows, before: int = 0) -> int:
+    """CRC-32 of rows behind others whose checksum is `before`."""
+    return zlib.crc32(np.ascontiguousarray(rows).view(np.uint8).data, before)
+
+
+def emptied_by(rows: Rows) -> MarkKind | None:
+    """Why rows empty a book, CLEARED or SILENT, where they do nothing else."""
+    if len(rows) != 2:
+        return None
+    flags = np.uint64(CLEAR_BID), np.uint64(CLEAR_ASK)
+    if rows["ev"][0] != flags[0] or rows["ev"][1] != flags[1] or not np.isnan(rows["px"]).all():
+        return None
+    return MarkKind.SILENT if rows["ival"][0] == LOCAL_ONLY else MarkKind.CLEARED
+
+
+def lifted(rows: Rows, told_ts: int) -> Rows:
+    """A copy of rows that were received after `told_ts` at the earliest."""
+    moved = rows.copy()
+    np.maximum(moved["local_ts"], told_ts + 1, out=moved["local_ts"])
+    return moved
+
+
+def happened_after(rows: Rows, watermark: int) -> Rows:
+    """A copy of rows that happened after `watermark` at the earliest."""
+    moved = rows.copy()
+    np.maximum(moved["exch_ts"], watermark + 1, out=moved["exch_ts"])
+    return moved
+
+
+def as_array(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
+    """The marks of all legs, of dtype MARK."""
+    return np.concatenate([leg.since(0) for leg in legs])
+
+
+def losses_of(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
+    """The lost frames of all legs, of dtype LOSS."""
+    return np.array([row for leg in legs for row in leg.losses], LOSS)

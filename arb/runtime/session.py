@@ -1,0 +1,366 @@
+"""One live session: frames to the recorder, rows to the strategy, and what is needed to tell it again.
+
+It is the sink and the tap of every feed of a run. The host's thread, within the feeds' calls and the timer's; nothing
+here waits. An error inside is kept for the host (`fault`): a socket must not take it for one of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from arb.data.outages import BookSpells, SpellFinder
+from arb.engine.world import NEVER
+from arb.leg import Leg
+from arb.runtime.health_events import AgeWatch, Unreached
+from arb.runtime.journal import LegKept
+from arb.runtime.latencies import FeedLags
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.replay_marks import LegMarks, as_array, losses_of
+from connectors.feed.clock_offset import OffsetEstimator
+from connectors.feed.status import FeedStatus
+from connectors.model import Rows
+from connectors.net.interfaces import Event, EventKind
+
+_S = 1_000_000_000
+#: What the view shows of what happened.
+_EVENTS_SHOWN = 8
+
+
+class FrameRecorder(Protocol):
+    """What keeps frames and events: `arb.data.recordings.recorder.Recorder`."""
+
+    def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool: ...
+
+    def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Any = None) -> None: ...
+
+
+class SessionRecord(NamedTuple):
+    """What a session leaves beside its frames, so that it can be told again."""
+
+    marks: Any
+    #: By leg: frames, rows, and the rows' checksum.
+    sums: Any
+    #: Frames that could not be recorded, of dtype LOSS.
+    losses: Any
+    #: Up to when the strategy's clock may have gone.
+    end_ts: int
+
+
+class Moment(NamedTuple):
+    """What a session has come to since the moment before. marks, legs' lags: those since then."""
+
+    told_ts: int
+    legs: list[LegKept]
+    marks: Any
+    losses: Any
+    late: int
+    late_since: int
+    events: dict[str, int]
+
+
+class _LegState:
+    """What is kept of a leg while it goes on."""
+
+    def __init__(self, leg_no: int, leg: Leg) -> None:
+        self.leg = leg
+        self.marks = LegMarks(leg_no)
+        self.spells = SpellFinder()
+        self.first_ts = self.last_ts = 0
+        self.gaps = 0
+        #: Why its values are not on the configured tick and lot, "" where they are.
+        self.off_grid = ""
+        self.lags = FeedLags()
+        self.age = AgeWatch()
+        #: How many marks and lags the last moment had.
+        self.marks_kept = self.lags_kept = 0
+
+    @property
+    def book(self) -> BookSpells:
+        """When the book was known, so far."""
+        spells = copy.deepcopy(self.spells)
+        if spells.has_begun:
+            spells.close(self.last_ts)
+        return spells.spells
+
+    def kept(self) -> LegKept:
+        """The leg at this moment; what it has of samples is not told again."""
+        lags, self.lags_kept = self.lags.samples[self.lags_kept :], len(self.lags.samples)
+        marks = self.marks
+        return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags, self.off_grid)
+
+    def new_marks(self) -> np.ndarray[Any, Any]:
+        """The marks since the last call."""
+        marks, self.marks_kept = self.marks.since(self.marks_kept), self.marks.count
+        return marks
+
+
+class Session:
+    """One run of a strategy on live data."""
+
+    def __init__(
+        self,
+        legs: Sequence[Leg],
+        driver: LiveDriver,
+        offset: OffsetEstimator,
+        recorder: FrameRecorder,
+        *,
+        log: Callable[[str, str], None],
+        ended: Callable[[], None],
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """log: told (event, text). ended: called once when the strategy has ended, or something broke."""
+        self._driver = driver
+        self._offset = offset
+        self._recorder = recorder
+        self._log = log
+        self._on_end = ended
+        self._clock = clock
+        self._states = [_LegState(no, leg) for no, leg in enumerate(legs)]
+        self._told_ts = -1
+        #: What broke, for the host to raise.
+        self.fault: BaseException | None = None
+        self.is_over = False
+        #: When the strategy was first told of a row, on the machine's monotonic clock.
+        self.first_row_ns = 0
+        #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
+        self.entered_ns = 0
+        self.events: list[str] = []
+        #: When a row was first known to be late for the venues' side; 0: none was.
+        self.late_since = 0
+        self._unreached = Unreached()
+        #: What happened, by kind.
+        self.event_counts: dict[str, int] = {}
+
+    @property
+    def now(self) -> int:
+        """The time on the run's clock; it never falls."""
+        return max(self._clock() + self._offset.offset_ns, self._told_ts)
+
+    def tap_of(self, leg_nos: Sequence[int], venue: str) -> VenueTap:
+        """Sink and tap for the feed of a venue whose instruments are these legs, in order."""
+        return VenueTap(self, list(leg_nos), venue)
+
+    def on_rows(self, leg_no: int, rows: Rows) -> None:
+        """Rows of a leg, as its feed gives them."""
+        if self.is_over:
+            return
+        state = self._states[leg_no]
+        try:
+            rows = state.marks.take(rows, self._offset.offset_ns, self._told_ts)
+            now = int(rows["local_ts"][-1])
+            self._told_ts = max(self._told_ts, now)
+            if not self.first_row_ns:
+                self.first_row_ns = time.monotonic_ns()
+            is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
+            self._count(state, rows)
+            late_below = self._driver.late_below(leg_no)
+            if late_below is not None:
+                state.marks.on_late(late_below)
+                self.late_since = self.late_since or now
+            if self._driver.fault is not None:
+                raise self._driver.fault
+        except Exception as error:  # for the host, which ends the session with it
+            self._break(error)
+            return
+        if not is_alive:
+            self._end()
+
+    def on_time(self) -> None:
+        """The host's timer."""
+        if self.is_over:
+            return
+        now = self.now
+        self._told_ts = now
+        try:
+            is_alive = self._entered(lambda: self._driver.on_time(now))
+        except Exception as error:
+            self._break(error)
+            return
+        if not is_alive:
+            self._end()
+
+    def on_frame(self, leg_no: int, local_ts: int, frame: bytes) -> None:
+        """A frame, before its rows."""
+        if self.is_over:
+            return
+        state = self._states[leg_no]
+        try:
+            is_recorded = self._recorder.frame(state.leg.venue, state.leg.symbol, local_ts, frame)
+            state.marks.on_frame()
+            if not is_recorded:
+                state.marks.on_loss(self._told_ts, self._driver.settled_ts)
+        except Exception as error:
+            self._break(error)
+
+    def on_status(self, leg_no: int, status: FeedStatus) -> None:
+        """How far a leg's book is known from here on."""
+        if self.is_over:
+            return
+        state = self._states[leg_no]
+        try:
+            if status == FeedStatus.DOWN:
+                state.marks.on_down()
+            self.tell("feed", f"{state.leg.name}: {status.value}")
+        except Exception as error:
+            self._break(error)
+
+    def on_event(self, leg_nos: Sequence[int], event: Event) -> None:
+        """Something beside the market data; without a symbol it is about all legs at the venue."""
+        try:
+            self._take_event(leg_nos, event)
+        except Exception as error:
+            self._break(error)
+
+    def _take_event(self, leg_nos: Sequence[int], event: Event) -> None:
+        for leg_no in leg_nos:
+            leg = self._states[leg_no].leg
+            if event.symbol in ("", leg.symbol):
+                self._states[leg_no].gaps += event.kind == EventKind.GAP
+                if event.kind == EventKind.GRID:
+                    self._states[leg_no].off_grid = event.text
+                self._recorder.event(leg.venue, leg.symbol, event.local_ts, event.kind.value, event.text)
+        name = f"{event.venue}:{event.symbol}" if event.symbol else event.venue
+        if self._unreached.is_news(event):
+            self.tell(event.kind.value, f"{name} {event.text}".rstrip())
+        else:
+            self._count_event(event.kind.value)
+
+    @property
+    def unheard(self) -> list[str]:
+        """Legs of which no row came, each with the reason where one is known."""
+        return [
+            f"{state.leg.name} ({reason})"
+            if (reason := state.off_grid or self._unreached.reason(state.leg.venue))
+            else state.leg.name
+            for state in self._states
+            if not state.marks.rows
+        ]
+
+    def tell(self, event: str, text: str) -> None:
+        """To the log and the view."""
+        self._count_event(event)
+        self.events = [*self.events[1 - _EVENTS_SHOWN :], f"{event} {text}"]
+        self._log(event, text)
+
+    def _count_event(self, event: str) -> None:
+        self.event_counts[event] = self.event_counts.get(event, 0) + 1
+
+    def start(self, resume: Callable[[], bool]) -> bool:
+        """Lets the strategy begin, up to its first wait. False where it ends before."""
+        return self._entered(resume)
+
+    def stop(self) -> bool:
+        """Ends the strategy; False when it does not heed it."""
+        self.is_over = True
+        return bool(self._entered(self._driver.stop))
+
+    @property
+    def due_ns(self) -> int:
+        """How long until the strategy must be looked after, at most."""
+        due = self._driver.next_due
+        return _S if due == NEVER else max(0, due - self.now)
+
+    @property
+    def record(self) -> SessionRecord:
+        """What is needed to tell it again. After the end."""
+        sums = [(s.marks.frames, s.marks.rows, s.marks.checksum) for s in self._states]
+        marks = as_array([state.marks for state in self._states])
+        return SessionRecord(marks, np.array(sums, np.int64).reshape(-1, 3), self._losses(), self._told_ts)
+
+    def moment(self) -> Moment:
+        """What has come since the last call; between two calls of anything else."""
+        return Moment(
+            self._told_ts,
+            [state.kept() for state in self._states],
+            np.concatenate([state.new_marks() for state in self._states]),
+            self._losses(),
+            self.late,
+            self.late_since,
+            dict(self.event_counts),
+        )
+
+    def _losses(self) -> np.ndarray[Any, Any]:
+        return losses_of([state.marks for state in self._states])
+
+    @property
+    def late(self) -> int:
+        """Rows that the venues' side saw too late."""
+        return self._driver.late
+
+    @property
+    def wrong_stamps(self) -> dict[str, tuple[int, int]]:
+        """Stamps that were not believed, by venue and stream: how many messages, and the largest lead in ns."""
+        return dict(self._offset.wrong_stamps)
+
+    def gaps_of(self, leg_no: int) -> int:
+        """How often the chain of the leg's book broke."""
+        return self._states[leg_no].gaps
+
+    def off_grid_of(self, leg_no: int) -> str:
+        """Why the leg's values are not on the configured tick and lot; "" where they are."""
+        return self._states[leg_no].off_grid
+
+    def rows_of(self, leg_no: int) -> int:
+        """Rows that the strategy was told of."""
+        return self._states[leg_no].marks.rows
+
+    def lags_of(self, leg_no: int) -> list[tuple[int, int]]:
+        """(time of receipt, latency) of the feed, a sample a second."""
+        return self._states[leg_no].lags.samples
+
+    def spells_of(self, leg_no: int) -> BookSpells:
+        """When the leg's book was known."""
+        return self._states[leg_no].book
+
+    def _entered(self, call: Callable[[], bool]) -> bool:
+        self.entered_ns = time.monotonic_ns()
+        try:
+            return call()
+        finally:
+            self.entered_ns = 0
+
+    def _count(self, state: _LegState, rows: Rows) -> None:
+        state.marks.add_rows(rows)
+        local_ts = int(rows["local_ts"][-1])
+        if not state.first_ts:
+            state.first_ts = int(rows["local_ts"][0])
+            state.spells.begin(state.first_ts, is_carried=False)
+        state.spells.follow(rows)
+        state.last_ts = local_ts
+        state.lags.follow(rows)
+        if news := state.age.follow(rows):
+            self.tell("age", f"{state.leg.name}: {news}")
+
+    def _break(self, error: BaseException) -> None:
+        self.fault = self.fault or error
+        self._end()
+
+    def _end(self) -> None:
+        self.is_over = True
+        self._on_end()
+
+
+class VenueTap:
+    """Sink and tap of one venue's feed: its instruments are legs of the run."""
+
+    def __init__(self, session: Session, leg_nos: list[int], venue: str) -> None:
+        self._session = session
+        self._leg_nos = leg_nos
+        self.venue = venue
+
+    def on_rows(self, no: int, rows: Rows) -> None:
+        self._session.on_rows(self._leg_nos[no], rows)
+
+    def on_status(self, no: int, status: FeedStatus) -> None:
+        self._session.on_status(self._leg_nos[no], status)
+
+    def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
+        self._session.on_frame(self._leg_nos[no], local_ts, frame)
+
+    def on_event(self, event: Event) -> None:
+        self._session.on_event(self._leg_nos, event)

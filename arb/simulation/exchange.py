@@ -1,0 +1,322 @@
+"""The simulated exchange of one asset: hftbacktest's `NoPartialFillExchange`, decision by decision.
+
+It sees rows in the order of the venue's time and requests when they arrive, and puts answers into the bot's queue.
+Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC are the same. Beyond the model, and
+off unless asked for (`Rules`): the venue's filters and the funds that an order needs, which refuse a new order.
+
+Source: hftbacktest/src/backtest/proc/nopartialfillexchange.rs of hftbacktest 2.4.4 (read 2026-11-21).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hftbacktest.order import (
+    BUY,
+    CANCELED,
+    EXPIRED,
+    FILLED,
+    FOK,
+    GTC,
+    GTX,
+    IOC,
+    LIMIT,
+    MARKET,
+    NEW,
+    NONE,
+    REJECTED,
+    SELL,
+)
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    DEPTH_SNAPSHOT_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+)
+
+from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
+from arb.bot.memory import record_view
+from arb.engine.account import REPLACED, clear_side
+from arb.engine.book import NO_ASK, NO_BID, book_at, rounded, update_ask, update_bid
+from arb.engine.order_table import (
+    ORDER,
+    append,
+    first_time,
+    insert,
+    orders_at,
+    pop,
+    queue_at,
+    remove_row,
+    row_of,
+    rows_of,
+)
+from arb.simulation.latency import latency_at, response_ns
+from arb.simulation.queue import enter, is_reached, on_level, on_trade
+from arb.simulation.venue_rules import NO_RULE, apply_cash, broken_rule, rules_at
+from connectors.jit.compilation import compiled
+
+#: Addresses of the venue's book, its orders, the requests on their way, the bot's queue of answers, the latencies,
+#: the rules, the stream of rows by venue time.
+EXCHANGE = np.dtype(
+    [
+        ("book", "i8"),
+        ("orders", "i8"),
+        ("arriving", "i8"),
+        ("responses", "i8"),
+        ("latency", "i8"),
+        ("rules", "i8"),
+        ("rows", "i8"),
+        ("queue_model", "i8"),
+        ("queue_power", "f8"),
+        #: An answer is not heard before this time.
+        ("floor", "i8"),
+        ("fills", "i8"),
+        ("lost", "i8"),
+    ]
+)
+
+_BUY_FLAG = np.uint64(BUY_EVENT)
+_SELL_FLAG = np.uint64(SELL_EVENT)
+
+
+#: The exchange at `address`.
+exchange_at = record_view(EXCHANGE)
+
+
+@compiled
+def process_row(exchange, row):  # type: ignore[no-untyped-def]
+    """A row of the market as the venue has it. A code of the bot."""
+    kind = np.int64(row.ev) & 0xFF
+    is_buy = row.ev & _BUY_FLAG != 0
+    is_sell = row.ev & _SELL_FLAG != 0
+    if kind == DEPTH_CLEAR_EVENT:
+        clear_side(book_at(exchange.book), is_buy, is_sell, row.px)
+    elif is_buy or is_sell:
+        side = np.int64(BUY if is_buy else SELL)
+        if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+            return _on_depth(exchange, row, side)
+        if kind == TRADE_EVENT:
+            return _on_trade(exchange, row, side)
+    return OK
+
+
+@compiled
+def _on_depth(exchange, row, side):  # type: ignore[no-untyped-def]
+    """A level of `side`; orders of the other side that a better best has passed fill."""
+    book = book_at(exchange.book)
+    if side == BUY:
+        tick, best_before, before = update_bid(book, row.px, row.qty)
+    else:
+        tick, best_before, before = update_ask(book, row.px, row.qty)
+    orders = orders_at(exchange.orders)
+    if orders.count == 0:
+        return OK
+    _on_qty_change(exchange, orders, side, tick, before, row.qty)
+    best = _best(book, side)
+    if not _is_better(best, best_before, side):
+        return OK
+    is_far = _is_none(best_before) or orders.count < side * (best - best_before)
+    index = 0
+    while index < orders.count:
+        order = rows_of(orders)[index]
+        is_passed = not _is_better(order.price_tick, best, side) and (
+            is_far or _is_better(order.price_tick, best_before, side)
+        )
+        if order.side == -side and is_passed:
+            code = _fill_resting(exchange, orders, index, row.exch_ts)
+            if code != OK:
+                return code
+        else:
+            index += 1
+    return OK
+
+
+@compiled
+def _on_qty_change(exchange, orders, side, tick, before, after):  # type: ignore[no-untyped-def]
+    rows = rows_of(orders)
+    for index in range(orders.count):
+        if rows[index].price_tick == tick and rows[index].side == side:
+            on_level(rows[index], before, after, exchange.queue_model, exchange.queue_power)
+
+
+@compiled
+def _on_trade(exchange, row, side):  # type: ignore[no-untyped-def]
+    """`side` took: orders of the other side that it went through fill; one at its price moves up in its queue."""
+    orders = orders_at(exchange.orders)
+    if orders.count == 0:
+        return OK
+    book = book_at(exchange.book)
+    tick = rounded(row.px / book.tick_size)
+    best = _best(book, side)
+    is_far = _is_none(best) or orders.count < side * (tick - best)
+    index = 0
+    while index < orders.count:
+        order = rows_of(orders)[index]
+        is_near = is_far or _is_better(order.price_tick, best, side)
+        is_behind = _is_better(tick, order.price_tick, side)
+        if order.side == -side and is_near and (is_behind or order.price_tick == tick):
+            if order.price_tick == tick:
+                on_trade(order, row.qty, exchange.queue_model)
+            if is_behind or is_reached(order, book.lot_size):
+                code = _fill_resting(exchange, orders, index, row.exch_ts)
+                if code != OK:
+                    return code
+                continue
+        index += 1
+    return OK
+
+
+@compiled
+def _best(book, side):  # type: ignore[no-untyped-def]
+    return book.best_bid if side == BUY else book.best_ask
+
+
+@compiled
+def _is_none(best):  # type: ignore[no-untyped-def]
+    return best in (NO_BID, NO_ASK)
+
+
+@compiled
+def _is_better(tick, other, side):  # type: ignore[no-untyped-def]
+    """Whether a tick is a better price for `side` to show than another: higher for bids, lower for asks."""
+    return tick > other if side == BUY else tick < other
+
+
+@compiled
+def _fill_resting(exchange, orders, row, timestamp):  # type: ignore[no-untyped-def]
+    """Fill a resting order as maker, answer, and take it out; the last order is in its row then."""
+    order = rows_of(orders)[row]
+    code = _fill(exchange, order, timestamp, True, order.price_tick)
+    if code != OK:
+        return code
+    # Nobody asked for it.
+    order.request_no = 0
+    _respond(exchange, rows_of(orders)[row : row + 1])
+    remove_row(orders, row)
+    return OK
+
+
+@compiled
+def _fill(exchange, order, timestamp, is_maker, tick):  # type: ignore[no-untyped-def]
+    if order.status in (EXPIRED, CANCELED, FILLED):
+        return INVALID_ORDER_STATUS
+    order.maker = is_maker
+    order.exec_price_tick = tick
+    order.exec_qty = order.leaves_qty
+    order.leaves_qty = 0.0
+    order.status = FILLED
+    order.exch_timestamp = timestamp
+    exchange.fills += 1
+    if exchange.rules != 0:
+        apply_cash(rules_at(exchange.rules), order)
+    return OK
+
+
+@compiled
+def _respond(exchange, order):  # type: ignore[no-untyped-def]
+    exch_ts = order[0].exch_timestamp
+    heard_ts = exch_ts + response_ns(latency_at(exchange.latency), exch_ts)
+    if not append(queue_at(exchange.responses), order[0], max(heard_ts, exchange.floor)):
+        exchange.lost += 1
+
+
+@compiled
+def process_requests(exchange, timestamp):  # type: ignore[no-untyped-def]
+    """Every request that arrives at this time. A code of the bot."""
+    arriving = queue_at(exchange.arriving)
+    scratch = np.zeros(1, ORDER)
+    while first_time(arriving) == timestamp:
+        pop(arriving, scratch)
+        request = scratch[0].req
+        scratch[0].req = NONE
+        if request == NEW:
+            code = _accept(exchange, scratch, timestamp, True)
+        elif request == CANCELED:
+            code = _cancel(exchange, scratch, timestamp)
+        elif request == REPLACED:
+            code = _modify(exchange, scratch, timestamp)
+        else:
+            code = INVALID_ORDER_REQUEST
+        if code != OK:
+            return code
+        _respond(exchange, scratch)
+    return OK
+
+
+@compiled
+def _accept(exchange, scratch, timestamp, is_new):  # type: ignore[no-untyped-def]
+    orders = orders_at(exchange.orders)
+    order = scratch[0]
+    if row_of(orders, order.order_id) >= 0:
+        return ORDER_ID_EXISTS
+    book = book_at(exchange.book)
+    if order.side == BUY:
+        touch = book.best_ask
+        takes = order.price_tick >= touch
+    else:
+        touch = book.best_bid
+        takes = order.price_tick <= touch
+    if is_new and exchange.rules != 0:
+        takes_now = order.order_type == MARKET or takes
+        if broken_rule(rules_at(exchange.rules), order, orders, book, touch, takes_now) != NO_RULE:
+            order.req = REJECTED
+            order.exch_timestamp = timestamp
+            return OK
+    if order.order_type == MARKET:
+        return _fill(exchange, order, timestamp, False, touch)
+    if order.order_type != LIMIT or order.time_in_force not in (GTC, GTX, FOK, IOC):
+        return INVALID_ORDER_REQUEST
+    if takes and order.time_in_force != GTX:
+        return _fill(exchange, order, timestamp, False, touch)
+    order.exch_timestamp = timestamp
+    if takes or order.time_in_force in (FOK, IOC):
+        order.status = EXPIRED
+        return OK
+    enter(order, book)
+    order.status = NEW
+    if insert(orders, scratch[0]) < 0:
+        exchange.lost += 1
+    return OK
+
+
+@compiled
+def _cancel(exchange, scratch, timestamp):  # type: ignore[no-untyped-def]
+    orders = orders_at(exchange.orders)
+    request_no, request_ts = scratch[0].request_no, scratch[0].request_ts
+    row = row_of(orders, scratch[0].order_id)
+    if row < 0:
+        scratch[0].req = REJECTED
+        scratch[0].exch_timestamp = timestamp
+        return OK
+    scratch[0] = rows_of(orders)[row]
+    remove_row(orders, row)
+    scratch[0].request_no = request_no
+    scratch[0].request_ts = request_ts
+    scratch[0].status = CANCELED
+    scratch[0].exch_timestamp = timestamp
+    return OK
+
+
+@compiled
+def _modify(exchange, scratch, timestamp):  # type: ignore[no-untyped-def]
+    """Another price or more quantity is a new order at the end of the queue; less quantity keeps the place."""
+    orders = orders_at(exchange.orders)
+    order = scratch[0]
+    row = row_of(orders, order.order_id)
+    if row < 0:
+        order.req = REJECTED
+        order.exch_timestamp = timestamp
+        return OK
+    resting = rows_of(orders)[row]
+    if resting.price_tick != order.price_tick or order.qty > resting.leaves_qty:
+        remove_row(orders, row)
+        return _accept(exchange, scratch, timestamp, False)
+    resting.qty = order.qty
+    resting.leaves_qty = order.qty
+    resting.exch_timestamp = timestamp
+    resting.status = NEW
+    order.leaves_qty = order.qty
+    order.exch_timestamp = timestamp
+    order.status = NEW
+    return OK

@@ -1,0 +1,233 @@
+"""How long an order takes to the exchange, and its answer back.
+
+Constant, as a backtest has it; constant with a seeded exponential tail; drawn with a seed from measured pairs; measured
+ones by time, as hftbacktest's `IntpOrderLatency`; or the very times of an earlier run, request by request, so that it
+can be told again. Times are ns.
+
+Source: hftbacktest/src/backtest/models/latency.rs of hftbacktest 2.4.4 (read 2026-11-21).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import carray
+
+from arb.bot.memory import as_pointer, record_view
+from arb.engine.blocks import Blocks
+from arb.engine.world import ANSWER, NEVER
+from connectors.jit.compilation import compiled
+
+_CONSTANT, _JITTER, _MEASURED, _RECORDED, _BY_TIME = range(5)
+#: A row of hftbacktest's order latency data: when a request was made, processed (0: turned down) and answered.
+LATENCY_ROW = np.dtype([("req_ts", "i8"), ("exch_ts", "i8"), ("resp_ts", "i8"), ("_padding", "i8")])
+_REQ, _EXCH, _RESP = range(3)
+#: A tail of more than this many means is cut.
+_TAIL_MAX = 20.0
+
+#: samples: address of (entry, response) pairs. arrivals, replies: addresses of recorded times, by request number
+#: and by number of the answer. rows: address of LATENCY_ROWs; of both ways, the row that the last one fell behind.
+LATENCY = np.dtype(
+    [
+        ("kind", "i8"),
+        ("entry_ns", "i8"),
+        ("response_ns", "i8"),
+        ("tail_ns", "f8"),
+        ("chance", "u8"),
+        ("samples", "i8"),
+        ("samples_count", "i8"),
+        ("arrivals", "i8"),
+        ("arrivals_count", "i8"),
+        ("replies", "i8"),
+        ("replies_count", "i8"),
+        ("replied", "i8"),
+        ("rows", "i8"),
+        ("rows_count", "i8"),
+        ("entry_row", "i8"),
+        ("response_row", "i8"),
+    ]
+)
+
+
+class Latency(NamedTuple):
+    """The latencies of one leg's orders. Without more than the two constants it is the backtest's model.
+
+    An entry latency below 0 is a request that is turned down on its way: the answer comes after as long.
+    """
+
+    entry_ns: int
+    response_ns: int
+    #: Mean of an exponential tail on both ways; 0 is off.
+    tail_ns: float = 0.0
+    #: (n, 2) measured pairs of entry and response, drawn instead of the constants.
+    samples: Any = None
+    seed: int = 0
+    #: The answers of a leg in an earlier run, of dtype `ANSWER`: their times are the latencies.
+    recorded: Any = None
+    #: Measured latencies by time, of dtype LATENCY_ROW, in order.
+    by_time: Any = None
+
+
+def make_latency(blocks: Blocks, latency: Latency, kept: list[Any]) -> int:
+    """The address of the latencies; arrays that they read go into `kept`."""
+    fields: dict[str, Any] = {
+        "kind": _JITTER if latency.tail_ns > 0.0 else _CONSTANT,
+        "entry_ns": latency.entry_ns,
+        "response_ns": latency.response_ns,
+        "tail_ns": latency.tail_ns,
+        "chance": latency.seed,
+    }
+    if latency.samples is not None:
+        samples = np.ascontiguousarray(latency.samples, np.int64).reshape(-1, 2)
+        if not len(samples):
+            raise ValueError("no measured latencies: give at least one pair")
+        kept.append(samples)
+        fields |= {"kind": _MEASURED, "samples": samples.ctypes.data, "samples_count": len(samples)}
+    if latency.recorded is not None:
+        arrivals, replies = recorded_times(latency.recorded)
+        kept += [arrivals, replies]
+        fields |= {"kind": _RECORDED, "arrivals": arrivals.ctypes.data, "arrivals_count": len(arrivals)}
+        fields |= {"replies": replies.ctypes.data, "replies_count": len(replies)}
+    if latency.by_time is not None:
+        rows = np.ascontiguousarray(latency.by_time, LATENCY_ROW)
+        if not len(rows):
+            raise ValueError("no measured latencies: give at least one row")
+        kept.append(rows)
+        fields |= {"kind": _BY_TIME, "rows": rows.ctypes.data, "rows_count": len(rows)}
+    return blocks.address(LATENCY, **fields)
+
+
+def recorded_times(answers: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """When each request of a leg arrived, by its number, and when each answer was heard, in order.
+
+    answers: those of one leg, of dtype `ANSWER`. A request that was never answered never arrives. One that was turned
+    down on its way has no venue time of its own: its "arrival" is as long before it was made as its answer came after.
+    """
+    is_turned_down = (answers["request_no"] > 0) & (answers["exch_ts"] < answers["request_ts"])
+    answers = answers.copy()
+    answers["exch_ts"][is_turned_down] = (2 * answers["request_ts"] - answers["response_ts"])[is_turned_down]
+    answered = answers[answers["request_no"] > 0]
+    count = int(answered["request_no"].max()) if len(answered) else 0
+    arrivals = np.full(count, NEVER, np.int64)
+    arrivals[answered["request_no"] - 1] = answered["exch_ts"]
+    return arrivals, np.ascontiguousarray(answers["response_ts"][~is_turned_down])
+
+
+def answers_by_asset(answers: np.ndarray[Any, Any], assets: int) -> Sequence[np.ndarray[Any, Any]]:
+    """A run's answers, a leg after the other."""
+    if answers.dtype != ANSWER:
+        raise ValueError(f"answers have the dtype {ANSWER}, not {answers.dtype}")
+    return [answers[answers["asset_no"] == number] for number in range(assets)]
+
+
+#: The latencies at `address`.
+latency_at = record_view(LATENCY)
+
+
+@compiled
+def _draw(latency):  # type: ignore[no-untyped-def]
+    """The next uniform number of [0, 1): splitmix64."""
+    latency.chance = latency.chance + np.uint64(0x9E3779B97F4A7C15)
+    z = latency.chance
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return np.float64(z >> np.uint64(11)) / 9007199254740992.0
+
+
+@compiled
+def _tail(latency):  # type: ignore[no-untyped-def]
+    return np.int64(latency.tail_ns * min(-math.log(1.0 - _draw(latency)), _TAIL_MAX))
+
+
+@compiled
+def _sample(latency, way):  # type: ignore[no-untyped-def]
+    samples = carray(as_pointer(latency.samples), (latency.samples_count, 2), np.int64)
+    return samples[np.int64(_draw(latency) * latency.samples_count), way]
+
+
+@compiled
+def _between(x, x1, y1, x2, y2):  # type: ignore[no-untyped-def]
+    """hftbacktest's interpolation, in its order of operations."""
+    return np.int64(np.float64(y2 - y1) / np.float64(x2 - x1) * np.float64(x - x1)) + y1
+
+
+@compiled
+def _rows_by_time(latency):  # type: ignore[no-untyped-def]
+    """The measured times as numbers, shape (n, 4): when asked, processed, answered."""
+    return carray(as_pointer(latency.rows), (latency.rows_count, 4), np.int64)
+
+
+@compiled
+def _row_at(rows, row, at, column):  # type: ignore[no-untyped-def]
+    """The row behind which `at` falls, from `row` on; -1 before the first."""
+    if at < rows[0, column]:
+        return -1
+    while row + 1 < len(rows) and not rows[row, column] <= at < rows[row + 1, column]:
+        row += 1
+    return row
+
+
+@compiled
+def _span(rows, row, at, start, stop):  # type: ignore[no-untyped-def]
+    """From column `start` to `stop` at a time between two rows; before the first and behind the last it is theirs."""
+    near = max(row, 0)
+    if row < 0 or row + 1 == len(rows):
+        return rows[near, stop] - rows[near, start]
+    first, second = rows[row, stop] - rows[row, start], rows[row + 1, stop] - rows[row + 1, start]
+    return _between(at, rows[row, start], first, rows[row + 1, start], second)
+
+
+@compiled
+def _entry_by_time(latency, request_ts):  # type: ignore[no-untyped-def]
+    """Below zero where the venue turned down one of the two requests between which it falls."""
+    rows = _rows_by_time(latency)
+    row = _row_at(rows, latency.entry_row, request_ts, _REQ)
+    latency.entry_row = max(latency.entry_row, row)
+    if 0 <= row < len(rows) - 1 and (rows[row, _EXCH] <= 0 or rows[row + 1, _EXCH] <= 0):
+        return -_span(rows, row, request_ts, _REQ, _RESP)
+    return _span(rows, row, request_ts, _REQ, _EXCH)
+
+
+@compiled
+def _response_by_time(latency, exch_ts):  # type: ignore[no-untyped-def]
+    rows = _rows_by_time(latency)
+    row = _row_at(rows, latency.response_row, exch_ts, _EXCH)
+    latency.response_row = max(latency.response_row, row)
+    return _span(rows, row, exch_ts, _EXCH, _RESP)
+
+
+@compiled
+def entry_ns(latency, request_ts, request_no):  # type: ignore[no-untyped-def]
+    """From the request to the matching engine."""
+    if latency.kind == _JITTER:
+        return latency.entry_ns + _tail(latency)
+    if latency.kind == _MEASURED:
+        return _sample(latency, 0)
+    if latency.kind == _RECORDED:
+        times = carray(as_pointer(latency.arrivals), latency.arrivals_count, np.int64)
+        known = 0 < request_no <= latency.arrivals_count
+        return (times[request_no - 1] if known else NEVER) - request_ts
+    if latency.kind == _BY_TIME:
+        return _entry_by_time(latency, request_ts)
+    return latency.entry_ns
+
+
+@compiled
+def response_ns(latency, exch_ts):  # type: ignore[no-untyped-def]
+    """From the matching engine to the bot."""
+    if latency.kind == _JITTER:
+        return latency.response_ns + _tail(latency)
+    if latency.kind == _MEASURED:
+        return _sample(latency, 1)
+    if latency.kind == _RECORDED:
+        number = latency.replied
+        latency.replied += 1
+        times = carray(as_pointer(latency.replies), latency.replies_count, np.int64)
+        return (times[number] if number < latency.replies_count else NEVER) - exch_ts
+    if latency.kind == _BY_TIME:
+        return _response_by_time(latency, exch_ts)
+    return latency.response_ns

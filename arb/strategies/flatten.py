@@ -1,0 +1,203 @@
+"""Trading the positions of a halted strategy back to where the run began, by the host.
+
+It runs on the strategy's thread, over the strategy's bot, after the strategy has returned: in every world the same code
+and the same limits. Only banded limit orders, IOC, none for more than is held or than the touch shows, a bounded number
+of them. The positions of a bot count from the start of the run, so flat is the initial inventory on spot and nothing on
+perpetuals. Each order is a FLATTEN line of the decision log, by which its fill is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from hftbacktest.order import BUY, IOC, LIMIT, NONE, SELL
+from numba import typeof
+
+from arb.bot.bot import Bot
+from arb.bot.cache import bot_compiled
+from arb.bot.codes import END_OF_DATA, OK, ORDER_ID_EXISTS, ORDER_RESPONSE
+from arb.bot.recorder import Recorder
+from arb.bot.working_orders import is_finished
+from arb.leg import Leg
+from arb.strategies.spread.decisions import Decision, is_halted
+from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_price
+
+#: A step: how long answers and books have to change before the next order of a leg. Ten minutes of them at most.
+STEP_NS = 100_000_000
+STEPS_MAX = 6_000
+#: Of one leg.
+ORDERS_MAX = 1_000
+#: Refusals in a row after which a leg is left as it is.
+REFUSALS_MAX = 10
+#: The band grows by itself with each order that was not filled, up to this many times.
+BANDS_MAX = 5
+#: Ids from here on: a strategy counts from 1. An id that exists is passed over.
+_FIRST_ID = np.uint64(1 << 62)
+
+_FLATTEN = int(Decision.FLATTEN)
+_REFUSED = int(Decision.REFUSED)
+
+_LEG = np.dtype(
+    [
+        ("tick_size", "f8"),
+        ("lot_size", "f8"),
+        ("min_qty", "f8"),
+        ("min_notional", "f8"),
+        ("contract_size", "f8"),
+        # The touch that was traded on last, and what own orders took of it since.
+        ("px", "f8"),
+        ("shown_qty", "f8"),
+        ("taken_qty", "f8"),
+        ("order_id", "u8"),
+        ("orders", "i8"),
+        ("missed", "i8"),
+        ("refusals", "i8"),
+    ],
+    align=True,
+)
+
+
+def flattening(
+    strategy: Callable[..., Any],
+    bot: Bot,
+    recorder: Recorder,
+    legs: Sequence[Leg],
+    *,
+    band: float,
+    qty_max: float,
+    notional_max: float,
+) -> Callable[..., Any]:
+    """The strategy, and behind a HALTED that it returns its positions traded back to 0; what it returned.
+
+    band: share of the price by which an order may be worse than the touch. qty_max, notional_max: of one order, 0 for
+    no limit. Everything is compiled here, before anything is sent.
+    """
+    rows = np.zeros(len(legs), _LEG)
+    for row, leg in zip(rows, legs, strict=True):
+        for name in ("tick_size", "lot_size", "min_qty", "min_notional", "contract_size"):
+            row[name] = getattr(leg, name)
+    arguments = (bot, recorder, rows, float(band), float(qty_max), float(notional_max))
+    flatten.compile(tuple(typeof(argument) for argument in arguments))
+
+    def run(*given: Any) -> Any:
+        value = strategy(*given)
+        if is_halted(value):
+            flatten(*arguments)
+        return value
+
+    return run
+
+
+@bot_compiled
+def flatten(bot, recorder, legs, band, qty_max, notional_max):  # type: ignore[no-untyped-def]
+    """Cancels what works and trades every position to 0, a step at a time, until all are flat or the bounds are met.
+
+    Flat but for what is too small for an order. An unknown book and an order without an answer are waited for.
+    """
+    next_id = _FIRST_ID
+    for _ in range(STEPS_MAX):
+        is_done = True
+        for asset_no in range(len(legs)):
+            leg = legs[asset_no]
+            if _has_working(bot, asset_no):
+                is_done = False
+                continue
+            _settle(bot, asset_no, leg)
+            if _is_over(bot, asset_no, leg):
+                continue
+            is_done = False
+            next_id = _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max)
+        if is_done:
+            break
+        code = bot.elapse(STEP_NS)
+        if code == END_OF_DATA or code > ORDER_RESPONSE:
+            break
+    recorder.record(bot)
+
+
+@bot_compiled
+def _has_working(bot, asset_no):  # type: ignore[no-untyped-def]
+    """Whether an order of the asset may still trade; what can be cancelled is."""
+    count = 0
+    values = bot.orders(asset_no).values()
+    while values.has_next():
+        order = values.get()
+        if not is_finished(order.status) or order.req != NONE:
+            count += 1
+            if order.cancellable:
+                bot.cancel(asset_no, order.order_id, False)
+    return count > 0
+
+
+@bot_compiled
+def _settle(bot, asset_no, leg):  # type: ignore[no-untyped-def]
+    """What came of the last order: the band is for those that were not filled."""
+    if leg.order_id == 0:
+        return
+    order = bot.orders(asset_no).get(leg.order_id)
+    leg.order_id = 0
+    if order is not None and order.exec_qty > 0.0:
+        leg.taken_qty += order.exec_qty
+        leg.missed = 0
+    else:
+        leg.missed += 1
+
+
+@bot_compiled
+def _is_over(bot, asset_no, leg):  # type: ignore[no-untyped-def]
+    """Whether a leg is flat but for dust, or may send no more. Not while its book is unknown and something is held."""
+    if leg.orders >= ORDERS_MAX or leg.refusals >= REFUSALS_MAX:
+        return True
+    position = bot.position(asset_no)
+    depth = bot.depth(asset_no)
+    touch = depth.best_bid if position > 0.0 else depth.best_ask
+    qty = floor_to_lot(abs(position), leg.lot_size)
+    if not touch > 0.0:
+        return not qty >= leg.min_qty or qty == 0.0
+    return not is_large_enough(leg, qty, touch)
+
+
+@bot_compiled
+def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):  # type: ignore[no-untyped-def]
+    """One order toward flat, where the touch shows something to trade with; the next id."""
+    position = bot.position(asset_no)
+    depth = bot.depth(asset_no)
+    side = SELL if position > 0.0 else BUY
+    touch = depth.best_bid if side == SELL else depth.best_ask
+    shown = depth.best_bid_qty if side == SELL else depth.best_ask_qty
+    if not touch > 0.0:
+        return next_id
+    # In a replay the touch still shows what was just taken.
+    if touch != leg.px or shown != leg.shown_qty:
+        leg.px, leg.shown_qty, leg.taken_qty = touch, shown, 0.0
+    px = limit_price(side, touch, band * min(leg.missed + 1, BANDS_MAX), leg.tick_size)
+    # A sale below the bid is worth the bid, as the limits count it.
+    value = max(px, touch) * leg.contract_size
+    qty = min(abs(position), shown - leg.taken_qty)
+    if qty_max > 0.0:
+        qty = min(qty, qty_max)
+    if notional_max > 0.0:
+        qty = min(qty, notional_max / value)
+    qty = floor_to_lot(qty, leg.lot_size) if qty > 0.0 else 0.0
+    if not is_large_enough(leg, qty, min(px, touch)):
+        return next_id
+    now = bot.current_timestamp
+    code = ORDER_ID_EXISTS
+    while code == ORDER_ID_EXISTS:
+        if side == SELL:
+            code = bot.submit_sell_order(asset_no, next_id, px, qty, IOC, LIMIT, False)
+        else:
+            code = bot.submit_buy_order(asset_no, next_id, px, qty, IOC, LIMIT, False)
+        next_id += np.uint64(1)
+    leg.orders += 1
+    order_id = next_id - np.uint64(1)
+    if code == OK:
+        leg.order_id = order_id
+        leg.refusals = 0
+        recorder.decide(now, _FLATTEN, 0, asset_no, order_id, px)
+    else:
+        leg.refusals += 1
+        recorder.decide(now, _REFUSED, 0, asset_no, order_id, np.float64(code))
+    return next_id

@@ -1,0 +1,265 @@
+"""One attempt, from its two opening orders to flat or halted: open, chase the short leg, reverse the long one, halt.
+
+Every order is an IOC limit, so nothing rests, and none is for more than the touch shows. Fills are counted from the
+orders' own quantities; what is missing on one leg is chased within the slippage tolerance of the price that the
+attempt was decided on, until the deadline; then the surplus of the other leg is traded back at what the market gives,
+within a band that widens; if that does not end either, the strategy halts. A surplus too small for any order of the
+leg that could still trade is let be, and counts in the attempt that comes next. An order that never answers is in
+doubt: nothing is sent after it, the strategy halts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, SELL
+from numba import njit
+
+from arb.strategies.spread.decisions import Decision
+from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_price, order_qty
+
+#: Phases of the attempt.
+IDLE, OPENING, CHASING, REVERSING, HALTED = 0, 1, 2, 3, 4
+
+#: The attempt under way, beside what each leg holds of it.
+ATTEMPT = np.dtype(
+    [
+        ("phase", "i8"),
+        ("number", "i8"),
+        # A `Purpose`.
+        ("purpose", "i8"),
+        # When the last attempt began.
+        ("last_ts", "i8"),
+        ("qty", "f8"),
+        ("deadline", "i8"),
+        ("next_order_id", "u8"),
+        ("reversals", "i8"),
+        # What reversals have undone.
+        ("undone_qty", "f8"),
+        # After a refusal nothing is sent before this.
+        ("resend_ts", "i8"),
+        # Whether the last attempt ended with both legs filled.
+        ("is_hedged", "i8"),
+        # What earlier attempts bought, less what they sold: too small to be traded so far. In base units.
+        ("residual", "f8"),
+        # The pair's profit before the attempt under way.
+        ("profit_before", "f8"),
+    ],
+    align=True,
+)
+
+#: The band of a reversal grows by one slippage tolerance with each order, up to this many.
+REVERSAL_BANDS_MAX = 10
+
+#: How long a refused chase or reversal waits before it is sent again.
+RESEND_NS = 20_000_000
+
+_CODE_OPEN = int(Decision.OPEN)
+_CODE_CHASE = int(Decision.CHASE)
+_CODE_REVERSE = int(Decision.REVERSE)
+
+
+@njit
+def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):  # type: ignore[no-untyped-def]
+    """Sends one IOC limit of an attempt and logs it; whether it went out. `px` is already on a tick."""
+    now = bot.current_timestamp
+    order_id = attempt.next_order_id
+    asset = legs[leg_no].asset
+    if side == BUY:
+        result = bot.submit_buy_order(asset, order_id, px, qty, IOC, LIMIT, False)
+    else:
+        result = bot.submit_sell_order(asset, order_id, px, qty, IOC, LIMIT, False)
+    if result != 0:
+        recorder.decide(now, Decision.REFUSED, attempt.number, asset, order_id, result)
+        attempt.resend_ts = now + RESEND_NS
+        return False
+    attempt.next_order_id = order_id + np.uint64(1)
+    legs[leg_no].order_id = order_id
+    recorder.decide(now, code, attempt.number, asset, order_id, px)
+    return True
+
+
+@njit
+def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, params):  # type: ignore[no-untyped-def]
+    """Opens an attempt: both legs at once, each within the slippage tolerance of its touch."""
+    now = bot.current_timestamp
+    sell_no = 1 - buy_no
+    attempt.number = number
+    attempt.purpose = purpose
+    attempt.last_ts = now
+    attempt.qty = qty
+    attempt.reversals = 0
+    attempt.undone_qty = 0.0
+    attempt.deadline = now + np.int64(params.order_timeout_ns)
+    recorder.decide(now, Decision.ATTEMPT, number, legs[buy_no].asset, np.uint64(purpose), edge)
+    for leg_no in range(2):
+        leg = legs[leg_no]
+        leg.side = BUY if leg_no == buy_no else SELL
+        leg.reference_px = leg.ask if leg_no == buy_no else leg.bid
+        # What is left from before is bought or sold already.
+        leg.filled_qty = max(0.0, leg.side * attempt.residual)
+        leg.attempt_qty = qty
+        leg.order_id = 0
+    for leg_no in (buy_no, sell_no):
+        leg = legs[leg_no]
+        px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
+        if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_OPEN):
+            break  # a lone second leg is never opened on purpose
+    attempt.phase = OPENING
+
+
+@njit
+def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-def]
+    """Takes the attempt as far as the answered orders and the touches allow."""
+    now = bot.current_timestamp
+    if not _settle(bot, recorder, attempt, legs, now):
+        if now >= attempt.deadline + np.int64(params.order_timeout_ns):
+            _halt(recorder, attempt, legs, now)  # in doubt: what the order did is not known
+        return
+    long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
+    surplus = legs[long_no].filled_qty - legs[1 - long_no].filled_qty
+    chase_qty = _tradable(legs[1 - long_no], surplus)
+    reverse_qty = _tradable(legs[long_no], surplus)
+    if attempt.phase == OPENING:
+        _enter(attempt, CHASING, now, params)
+        if reverse_qty > 0.0:
+            recorder.decide(now, Decision.IMBALANCE, attempt.number, legs[long_no].asset, 0, surplus)
+    if attempt.phase == CHASING and (now >= attempt.deadline or not chase_qty > 0.0):
+        _enter(attempt, REVERSING, now, params)
+    if attempt.phase == CHASING:
+        if now >= attempt.resend_ts:
+            _chase(bot, recorder, attempt, legs, 1 - long_no, chase_qty, params)
+    elif not reverse_qty > 0.0:
+        _end(bot, recorder, attempt, legs, now)
+    elif now >= attempt.deadline:
+        _halt(recorder, attempt, legs, now)
+    elif now >= attempt.resend_ts:
+        _reverse(bot, recorder, attempt, legs, long_no, reverse_qty, params)
+
+
+@njit
+def wait_ns(attempt, now, idle_ns, params):  # type: ignore[no-untyped-def]
+    """How long the strategy may sleep: to the attempt's next deadline, or `idle_ns` when there is none nearer.
+
+    Behind its deadline an attempt only waits for an answer, for one more timeout.
+    """
+    if attempt.phase == IDLE:
+        return idle_ns
+    due = attempt.deadline if now < attempt.deadline else attempt.deadline + np.int64(params.order_timeout_ns)
+    if attempt.resend_ts > now:
+        due = min(due, attempt.resend_ts)
+    return max(np.int64(1), min(idle_ns, due - now))
+
+
+@njit
+def _enter(attempt, phase, now, params):  # type: ignore[no-untyped-def]
+    """Begins a phase, which has a timeout of its own."""
+    attempt.phase = phase
+    attempt.deadline = now + np.int64(params.order_timeout_ns)
+
+
+@njit
+def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+    """Counts what the answered orders filled; whether none is left without an answer."""
+    is_settled = True
+    for leg_no in range(2):
+        leg = legs[leg_no]
+        if leg.order_id == 0:
+            continue
+        order = bot.orders(leg.asset).get(leg.order_id)
+        if order is None or order.req != NONE or order.status in (NONE, NEW, PARTIALLY_FILLED):
+            is_settled = False
+            continue
+        filled = order.qty - order.leaves_qty
+        if order.side == BUY:
+            leg.ask_taken += filled
+        else:
+            leg.bid_taken += filled
+        # A reversal takes back what its leg had filled.
+        if order.side == leg.side:
+            leg.filled_qty += filled
+        else:
+            leg.filled_qty -= filled
+            attempt.undone_qty += filled
+        if order.leaves_qty > 0.0:
+            recorder.decide(now, Decision.EXPIRED, attempt.number, leg.asset, leg.order_id, order.leaves_qty)
+        leg.order_id = 0
+    return is_settled
+
+
+@njit
+def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
+    """Sends for the missing quantity while the touch is within the tolerance of the attempt's price."""
+    leg = legs[leg_no]
+    px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
+    is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
+    qty = _sendable(leg, leg.side, px, qty, params)
+    if is_within and qty > 0.0:
+        send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_CHASE)
+
+
+@njit
+def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
+    """Undoes the surplus of a leg at the touch, in a band that widens with each order."""
+    leg = legs[leg_no]
+    side = -leg.side
+    touch = leg.ask if side == BUY else leg.bid
+    if not touch > 0.0:
+        return  # nothing is known of the book: wait for it, or for the deadline
+    band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
+    px = limit_price(side, touch, band, leg.tick_size)
+    qty = _sendable(leg, side, px, qty, params)
+    if qty > 0.0 and send(bot, recorder, attempt, legs, leg_no, side, px, qty, _CODE_REVERSE):
+        attempt.reversals += 1
+
+
+@njit
+def _tradable(leg, surplus):  # type: ignore[no-untyped-def]
+    """What of a surplus an order of this leg could trade, at the price that the attempt was decided on."""
+    qty = floor_to_lot(surplus, leg.lot_size)
+    return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
+
+
+@njit
+def _sendable(leg, side, px, qty, params):  # type: ignore[no-untyped-def]
+    """What of `qty` one order at `px` may ask for, in whole lots; 0 where the touch is not known or it is too small.
+
+    The simulated exchange fills an order whole at the touch, whatever its size: more than is shown would be a fill
+    that nobody gets. More than the order-level limits allow would be refused, and the leg stay as it is.
+    """
+    shown = leg.ask_qty if side == BUY else leg.bid_qty
+    if not shown > 0.0:
+        return 0.0
+    # A sale below the bid is worth the bid, as the limits count it.
+    value = (px if side == BUY else max(px, leg.bid)) * leg.contract_size
+    qty = floor_to_lot(order_qty(min(qty, shown), value, params), leg.lot_size)
+    return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
+
+
+@njit
+def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+    attempt.phase = IDLE
+    legs[0].attempt_qty = legs[1].attempt_qty = 0.0
+    qty = min(legs[0].filled_qty, legs[1].filled_qty)
+    attempt.residual = _surplus_bought(legs)
+    attempt.is_hedged = floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0
+    if attempt.is_hedged:
+        recorder.decide(now, Decision.HEDGED, attempt.number, -1, 0, qty)
+    elif attempt.undone_qty > 0.0:
+        recorder.decide(now, Decision.REVERSED, attempt.number, -1, 0, attempt.undone_qty)
+    else:
+        recorder.decide(now, Decision.MISSED, attempt.number, -1, 0, 0.0)
+    bot.clear_inactive_orders(legs[0].asset)
+    bot.clear_inactive_orders(legs[1].asset)
+    recorder.record(bot)
+
+
+@njit
+def _halt(recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+    attempt.phase = HALTED
+    recorder.decide(now, Decision.HALTED, attempt.number, -1, 0, _surplus_bought(legs))
+
+
+@njit
+def _surplus_bought(legs):  # type: ignore[no-untyped-def]
+    """What the legs bought less what they sold, by the orders that have answered."""
+    return legs[0].side * legs[0].filled_qty + legs[1].side * legs[1].filled_qty

@@ -1,0 +1,192 @@
+"""How much an attempt may trade: the least of what is shown, allowed and paid for, floored to the common lot.
+
+Pure. Positions and balances count from the start of the run; what the account held before comes in as `base` and
+`quote` of the leg. Of that, attempts use the share `capital_allocation`; the rest is kept back.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from arb.strategies.spread.decisions import Missed
+
+#: A number of steps so little below a whole one is the whole one: 0.3 / 0.1 is 2.9999999999999996. The relative part
+#: covers the rounding of price, tick and quotient where there are many steps: 100,000 in ticks of 0.01 are 1e7.
+_ROOM = 1e-9
+_ROOM_RELATIVE = 1e-15
+#: In the place of a leverage cap where none is to count.
+_ANY_LEVERAGE = 1e9
+
+
+@njit
+def floor_steps(steps):  # type: ignore[no-untyped-def]
+    """The whole number of steps in `steps` (not negative), which has the error of a division."""
+    return math.floor(steps + (_ROOM + steps * _ROOM_RELATIVE))
+
+
+@njit
+def floor_to_lot(qty, lot):  # type: ignore[no-untyped-def]
+    """`qty` floored to a whole number of lots."""
+    return floor_steps(qty / lot) * lot
+
+
+@njit
+def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
+    """Notes what the other instruments of both venues do with the money that they share with the legs at `first`.
+
+    What their attempts under way may still spend is spent already, and what they have sold may be bought back.
+
+    legs: all of them, those of the first venue at even places, those of the second at odd ones.
+    """
+    for side in range(2):
+        leg = legs[first + side]
+        leg.other_cash = 0.0
+        leg.other_notional = 0.0
+        for leg_no in range(side, len(legs), 2):
+            other = legs[leg_no]
+            if leg_no == first + side:
+                continue
+            values = bot.state_values(other.asset)
+            leg.other_cash += values.balance - values.fee
+            reserved = (
+                _reserved_qty(other) * other.reference_px * other.contract_size
+                if other.attempt_qty > 0.0
+                else 0.0
+            )
+            if leg.is_spot != 0:
+                leg.other_cash -= reserved * (1.0 + params.slippage_tolerance) * (1.0 + other.taker_fee)
+            else:
+                leg.other_notional += reserved
+            if values.position != 0.0:
+                notional = values.position * other.mark * other.contract_size
+                leg.other_notional += abs(notional)
+                if leg.is_spot == 0:
+                    leg.other_cash += notional
+                elif params.is_convergence and notional < 0.0:
+                    # A spread that is held has to be left again: what it sold is bought back.
+                    leg.other_cash += notional * (1.0 + params.slippage_tolerance) * (1.0 + other.taker_fee)
+
+
+@njit
+def _reserved_qty(leg):  # type: ignore[no-untyped-def]
+    """What the leg's attempt may still buy: what is not filled yet; on a spot leg that sells, what it may buy back."""
+    unfilled = max(0.0, leg.attempt_qty - leg.filled_qty)
+    if leg.is_spot == 0 or leg.side > 0:
+        return unfilled
+    return max(0.0, leg.filled_qty)
+
+
+@njit
+def buy_room(leg, values, price, position_limit, share, leverage):  # type: ignore[no-untyped-def]
+    """How much a leg may still buy at `price`: up to the position limit, and what its money pays for.
+
+    Spot pays price and fee from its quote balance. A perpetual needs its equity to cover the whole position, times
+    the leverage that is allowed; buying back a short position needs nothing. `share` of what the account began with
+    may be used.
+    """
+    if leg.is_spot != 0:
+        cost = price * leg.contract_size * (1.0 + leg.taker_fee)
+        cash = leg.quote * share + leg.other_cash + values.balance - values.fee
+        return min(position_limit - values.position, cash / cost)
+    return min(position_limit, _covered_qty(leg, values, price, share, leverage)) - values.position
+
+
+@njit
+def sell_room(leg, values, price, position_limit, share, leverage):  # type: ignore[no-untyped-def]
+    """How much a leg may still sell at `price`; spot sells what it holds, a perpetual what its equity covers."""
+    if leg.is_spot != 0:
+        return min(position_limit, leg.base * share) + values.position
+    return min(position_limit, _covered_qty(leg, values, price, share, leverage)) + values.position
+
+
+@njit
+def _covered_qty(leg, values, price, share, leverage):  # type: ignore[no-untyped-def]
+    """The largest absolute position that a perpetual leg's equity covers; 0 when it has lost all of it."""
+    value = price * leg.contract_size
+    equity = leg.quote + leg.other_cash + values.balance - values.fee + values.position * value
+    notional = equity * share * leverage - leg.other_notional
+    return max(0.0, notional / (value * (1.0 + leg.taker_fee)))
+
+
+@njit
+def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
+    """The quantity of an attempt at the touches, for both legs alike; 0 when it would be too small for either."""
+    # In a replay, and live for a moment, the touch still shows what was just taken.
+    shown = min(buy.ask_qty - buy.ask_taken, sell.bid_qty - sell.bid_taken)
+    qty = min(buy.max_position_size, params.touch_share * shown)
+    # Priced at the worst price that the orders accept.
+    buy_px = buy.ask * (1.0 + params.slippage_tolerance)
+    share, leverage = params.capital_allocation, params.max_leverage
+    qty = min(qty, buy_room(buy, buy_values, buy_px, buy.position_limit, share, leverage))
+    qty = min(qty, sell_room(sell, sell_values, sell.bid, sell.position_limit, share, leverage))
+    return whole_qty(buy, sell, qty, params)
+
+
+@njit
+def whole_qty(buy, sell, qty, params):  # type: ignore[no-untyped-def]
+    """`qty` within the limits of one order, in common lots; 0 where that is below the least of either venue."""
+    buy_px = buy.ask * (1.0 + params.slippage_tolerance)
+    qty = order_qty(qty, max(buy_px * buy.contract_size, sell.bid * sell.contract_size), params)
+    if not qty > 0.0:
+        return 0.0
+    qty = floor_to_lot(qty, buy.common_lot)
+    sell_px = sell.bid * (1.0 - params.slippage_tolerance)
+    return qty if is_large_enough(buy, qty, buy.ask) and is_large_enough(sell, qty, sell_px) else 0.0
+
+
+@njit
+def order_qty(qty, value, params):  # type: ignore[no-untyped-def]
+    """What of `qty` one order may ask for without being refused by the order-level limits, 0 for no limit.
+
+    value: of one unit of quantity, in quote units, at the dearest price that it may be counted at.
+    """
+    if params.max_order_qty > 0.0:
+        qty = min(qty, params.max_order_qty)
+    if params.max_order_notional > 0.0:
+        qty = min(qty, params.max_order_notional / value)
+    return qty
+
+
+@njit
+def is_large_enough(leg, qty, price):  # type: ignore[no-untyped-def]
+    """Whether the venue takes an order of `qty` at `price`: not below its least quantity and value."""
+    return qty > 0.0 and qty >= leg.min_qty and qty * price * leg.contract_size >= leg.min_notional
+
+
+@njit
+def why_no_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
+    """Why `attempt_qty` is 0, as a `Missed` reason: no position room, nothing to pay with, or too little."""
+    least = max(buy.common_lot, buy.min_qty, sell.min_qty)
+    room = min(buy.position_limit - buy_values.position, sell.position_limit + sell_values.position)
+    if not room >= least:
+        return np.int64(Missed.POSITION)
+    share, leverage = params.capital_allocation, params.max_leverage
+    if _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params) >= least:
+        return np.int64(Missed.TOO_SMALL)
+    owned = _paid_qty(buy, sell, buy_values, sell_values, 1.0, _ANY_LEVERAGE, params)
+    return np.int64(Missed.POSITION) if owned >= least else np.int64(Missed.INVENTORY)
+
+
+@njit
+def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):  # type: ignore[no-untyped-def]
+    """What both legs can pay for, whatever their position limits."""
+    buy_px = buy.ask * (1.0 + params.slippage_tolerance)
+    return min(
+        buy_room(buy, buy_values, buy_px, np.inf, share, leverage),
+        sell_room(sell, sell_values, sell.bid, np.inf, share, leverage),
+    )
+
+
+@njit
+def limit_price(side, px, tolerance, tick_size):  # type: ignore[no-untyped-def]
+    """The worst price within `tolerance` (a share) of `px`, rounded to the tick that is still within; a tick at least.
+
+    side: 1 buys, -1 sells.
+    """
+    if side > 0:
+        return floor_steps(px * (1.0 + tolerance) / tick_size) * tick_size
+    steps = px * (1.0 - tolerance) / tick_size
+    return max(1, math.ceil(steps - (_ROOM + steps * _ROOM_RELATIVE))) * tick_size

@@ -1,0 +1,444 @@
+"""The spread strategy: buy one leg and sell the other when the edge across two books pays for itself.
+
+`run` watches both touches of each pair of legs and opens an attempt when the edge of one direction (in bps of the buy
+price, net of both taker fees, measured from the average cross spread where `basis_halflife_ns` asks for it) is above
+its threshold and not above the sanity cap `max_edge_bps`, both books are fresh, and the attempt before is not too near.
+In inventory mode an attempt is complete in itself, thresholds lean against the inventory that has moved, and it is
+moved back where it has lost too much; in convergence mode the spread is held until it has come back. One attempt at a
+time and pair; `arb.strategies.spread.hedge` brings it to an end. A book that is not in sync reads NaN, and NaN never trades. It
+is the strategy's thread, in every world.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from arb.strategies.spread.decisions import Missed, Outcome, Purpose
+from arb.strategies.spread.hedge import ATTEMPT, HALTED, IDLE, advance, begin, wait_ns
+from arb.strategies.spread.holding import (
+    HOLDING,
+    NONE_HELD,
+    closing_qty,
+    cost_to_leave_bps,
+    unblock,
+    update_holding,
+    why_leave,
+)
+from arb.strategies.spread.inventory import imbalance, must_rebalance, skewed_threshold_bps
+from arb.strategies.spread.opportunity import OPPORTUNITY, is_any_open, lose, see
+from arb.strategies.spread.risk import (
+    RISK,
+    begin_attempt,
+    end_attempt,
+    look,
+    must_halt,
+    must_halt_after,
+    obstacle,
+    profit_of,
+)
+from arb.strategies.spread.sizing import attempt_qty, share_funds, whole_qty, why_no_qty
+from arb.strategies.spread.touch import (
+    BASIS,
+    LEG,
+    PRICE_CHANGED,
+    UNCHANGED,
+    edge_bps,
+    is_basis_known,
+    is_quoted,
+    read_touches,
+    update_basis,
+)
+
+#: Arguments and their defaults. Names that the configuration has are filled in from it; a value in brackets is one
+#: for each leg.
+PARAMS = {
+    "is_convergence": False,
+    "min_spread_bps": 10.0,
+    "max_edge_bps": 200.0,
+    "inventory_skew_bps": 5.0,
+    "rebalance_threshold": 0.1,
+    "rebalance_cost_bps": 5.0,
+    "exit_spread_bps": 0.0,
+    "stop_loss_bps": 50.0,
+    "max_holding_ns": 0,
+    "slippage_tolerance": 0.001,
+    "touch_share": 1.0,
+    "capital_allocation": 0.7,
+    "max_leverage": 1.0,
+    "order_timeout_ns": 5_000_000_000,
+    "attempt_interval_ns": 100_000_000,
+    "stale_after_ns": 2_000_000_000,
+    "max_order_qty": 0.0,
+    "max_order_notional": 0.0,
+    "max_drawdown": 0.05,
+    "max_attempt_loss": 0.01,
+    "max_daily_loss": 0.03,
+    "max_failures": 5,
+    "cooldown_ns": 60_000_000_000,
+    "max_attempts_per_day": 0,
+    "basis_halflife_ns": 0,
+    "record_interval_ns": 1_000_000_000,
+    "max_position_size": (1.0,),
+    "position_limit": (10.0,),
+    "common_lot": (0.001,),
+    "is_spot": (True,),
+    "base": (0.0,),
+    "quote": (0.0,),
+    "taker_fee": (0.001,),
+    "contract_size": (1.0,),
+    "min_qty": (0.0,),
+    "min_notional": (0.0,),
+}
+
+# What `wait_next_feed` answers.
+_TIMEOUT, _END_OF_DATA, _FEED, _ORDER_RESPONSE = 0, 1, 2, 3
+
+
+class State(NamedTuple):
+    """What the strategy remembers: arrays, because a compiled record does not keep its array alive."""
+
+    #: Two a pair: LEG, OPPORTUNITY (by the leg that would be bought).
+    legs: Any
+    seen: Any
+    #: One a pair: BASIS, ATTEMPT, HOLDING.
+    bases: Any
+    attempts: Any
+    holdings: Any
+    #: One a pair: how far inventory has moved, which only attempts change.
+    moved: Any
+    #: One in all: RISK; the ring of the times of the last attempts.
+    risks: Any
+    begun: Any
+
+
+@njit
+def run(bot, params, recorder):  # type: ignore[no-untyped-def]
+    """Trades the spread until the data end or it halts; an `Outcome`."""
+    pairs = np.int64(bot.num_assets) // 2
+    state = State(
+        np.zeros(2 * pairs, LEG),
+        np.zeros(2 * pairs, OPPORTUNITY),
+        np.zeros(pairs, BASIS),
+        np.zeros(pairs, ATTEMPT),
+        np.zeros(pairs, HOLDING),
+        np.zeros(pairs, np.float64),
+        np.zeros(1, RISK),
+        np.zeros(max(1, params.max_attempts_per_day), np.int64),
+    )
+    _set_up(bot, params, state)
+    idle_ns = np.int64(params.record_interval_ns)
+    next_record = np.int64(0)
+    timeout = idle_ns
+    is_halted = False
+    has_news = True
+    # The loop looks at these at every event, and hands the whole state on only where something may come of it.
+    legs, seen, attempts = state.legs, state.seen, state.attempts
+    bases, holdings, moved = state.bases, state.holdings, state.moved
+    while True:
+        result = bot.wait_next_feed(True, timeout)
+        if result == _END_OF_DATA:
+            break
+        if result > _ORDER_RESPONSE or result < _TIMEOUT:
+            raise RuntimeError("the bot failed: see hftbacktest's return codes")
+        now = bot.current_timestamp
+        is_stirred = False
+        for pair_no in range(pairs):
+            phase = attempts[pair_no].phase
+            pair = _pair(legs, pair_no)
+            is_alert = phase != IDLE or _is_alert(pair, _pair(seen, pair_no), holdings[pair_no], params)
+            change = read_touches(bot, legs, 2 * pair_no, is_alert)
+            if change == UNCHANGED and phase == IDLE:
+                continue
+            if change == PRICE_CHANGED:
+                has_news = True
+                if params.basis_halflife_ns > 0:
+                    update_basis(bases[pair_no], pair, now, params.basis_halflife_ns)
+            if not is_alert and _is_calm(
+                pair, _pair(seen, pair_no), bases[pair_no].bps, moved[pair_no], params
+            ):
+                continue
+            is_stirred = True
+            if _step(bot, recorder, state, pair_no, change, is_halted, now, params):
+                is_halted = True
+        if now >= next_record:
+            is_stirred = True
+            # Where nothing has moved a record would say the same again; the end of an attempt makes its own.
+            if has_news:
+                recorder.record(bot)
+                has_news = False
+            next_record = now + idle_ns
+            if not is_halted and not _is_any_busy(state):
+                is_halted = _watch(bot, recorder, state, now, params)
+        if is_stirred:
+            # The attempts of other pairs are brought to their end before the strategy leaves.
+            if is_halted and not _is_any_busy(state):
+                break
+            timeout = _timeout_ns(state, now, idle_ns, params)
+    for direction in range(2 * pairs):
+        lose(recorder, state.seen[direction], bot.current_timestamp)
+    recorder.record(bot)
+    return np.int64(Outcome.HALTED) if is_halted else np.int64(Outcome.ENDED)
+
+
+@njit
+def _set_up(bot, params, state):  # type: ignore[no-untyped-def]
+    """Fills in what never changes during the run."""
+    for leg_no in range(len(state.legs)):
+        leg = state.legs[leg_no]
+        depth = bot.depth(leg_no)
+        leg.asset = leg_no
+        leg.tick_size, leg.lot_size = depth.tick_size, depth.lot_size
+        leg.is_spot = params.is_spot[leg_no]
+        leg.base, leg.quote = params.base[leg_no], params.quote[leg_no]
+        leg.taker_fee = params.taker_fee[leg_no]
+        leg.contract_size = params.contract_size[leg_no]
+        leg.min_qty, leg.min_notional = params.min_qty[leg_no], params.min_notional[leg_no]
+        leg.common_lot = params.common_lot[leg_no]
+        leg.max_position_size = params.max_position_size[leg_no]
+        leg.position_limit = params.position_limit[leg_no]
+        leg.bid = leg.ask = leg.mark = np.nan
+        state.seen[leg_no].asset = leg_no
+        state.seen[leg_no].threshold_bps = params.min_spread_bps
+    for pair_no in range(len(state.attempts)):
+        state.attempts[pair_no].next_order_id = 1
+        state.holdings[pair_no].bought_no = state.holdings[pair_no].blocked_no = NONE_HELD
+
+
+@njit
+def _pair(records, pair_no):  # type: ignore[no-untyped-def]
+    """The two records of a pair. Not a slice: that would count references in the hot path."""
+    return records[2 * pair_no], records[2 * pair_no + 1]
+
+
+@njit
+def _is_alert(pair, seen, holding, params):  # type: ignore[no-untyped-def]
+    """Whether a change of a quantity alone may matter between attempts: almost never."""
+    if seen[0].is_open != 0 or seen[1].is_open != 0:
+        return True
+    if (params.is_convergence and holding.bought_no != NONE_HELD) or holding.blocked_no != NONE_HELD:
+        return True
+    # What our own orders took counts until the quantity shown is another.
+    is_taken_0 = pair[0].bid_taken != 0.0 or pair[0].ask_taken != 0.0
+    return is_taken_0 or pair[1].bid_taken != 0.0 or pair[1].ask_taken != 0.0
+
+
+@njit
+def _is_calm(pair, seen, basis_bps, moved, params):  # type: ignore[no-untyped-def]
+    """Whether nothing can come of a change of prices while nothing is open or held: almost always so."""
+    if not (is_quoted(pair[0]) and is_quoted(pair[1])):
+        return True
+    edge_0, edge_1 = edge_bps(pair[0], pair[1]) - basis_bps, edge_bps(pair[1], pair[0]) + basis_bps
+    if edge_0 > seen[0].threshold_bps or edge_1 > seen[1].threshold_bps:
+        return False
+    if abs(moved) <= params.rebalance_threshold:
+        return True
+    return not (edge_0 >= -params.rebalance_cost_bps or edge_1 >= -params.rebalance_cost_bps)
+
+
+@njit
+def _is_any_busy(state):  # type: ignore[no-untyped-def]
+    """Whether an attempt is under way that will come to an end."""
+    busy = 0
+    for attempt in state.attempts:
+        if attempt.phase != IDLE and attempt.phase != HALTED:
+            busy += 1
+    return busy > 0
+
+
+@njit
+def _timeout_ns(state, now, idle_ns, params):  # type: ignore[no-untyped-def]
+    """How long the strategy may sleep."""
+    timeout = idle_ns
+    for attempt in state.attempts:
+        if attempt.phase != IDLE and attempt.phase != HALTED:
+            timeout = min(timeout, wait_ns(attempt, now, idle_ns, params))
+    return timeout
+
+
+@njit
+def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # type: ignore[no-untyped-def]
+    """One pair after something happened to it; whether the strategy must halt."""
+    basis, attempt = state.bases[pair_no], state.attempts[pair_no]
+    pair = _pair(state.legs, pair_no)
+    seen = _pair(state.seen, pair_no)
+    was_busy = attempt.phase != IDLE
+    if was_busy and attempt.phase != HALTED:
+        advance(bot, recorder, attempt, pair, params)
+        if attempt.phase == IDLE:
+            is_halted = _review(bot, recorder, state, pair_no, now, params) or is_halted
+    if attempt.phase == HALTED or is_halted:
+        return True
+    is_known = params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
+    if change == UNCHANGED or not is_known:
+        return False
+    # Leaving comes first: what is to be closed at a loss must not be added to.
+    if params.is_convergence or _is_stopping(state.holdings[pair_no]):
+        _leave(bot, recorder, state, pair_no, now, params)
+    if change == PRICE_CHANGED or is_any_open(seen):
+        _seek(bot, recorder, state, pair_no, was_busy, now, params)
+    return False
+
+
+@njit
+def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
+    """Once a record, between attempts: the drawdown, spreads that are held for too long on silent books, and losses of
+    what has moved."""
+    look(bot, state.risks[0], state.legs, now, params)
+    if must_halt(recorder, state.risks[0], now, params):
+        return True
+    for pair_no in range(len(state.attempts)):
+        basis = state.bases[pair_no]
+        if params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns):
+            _leave(bot, recorder, state, pair_no, now, params)
+    return False
+
+
+@njit
+def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
+    """Takes an attempt that has ended into account; whether a rule of risk stops the strategy."""
+    attempt, risk = state.attempts[pair_no], state.risks[0]
+    pair = _pair(state.legs, pair_no)
+    look(bot, risk, state.legs, now, params)
+    end_attempt(risk, attempt.is_hedged != 0, now, params)
+    update_holding(bot, pair, state.holdings[pair_no], now, params)
+    if not params.is_convergence:
+        values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
+        state.moved[pair_no] = imbalance(pair, values_0, values_1)
+        for buy_no in range(2):
+            state.seen[2 * pair_no + buy_no].threshold_bps = skewed_threshold_bps(
+                state.moved[pair_no], buy_no, params
+            )
+    loss = attempt.profit_before - profit_of(bot, pair)
+    return must_halt(recorder, risk, now, params) or must_halt_after(
+        recorder, risk, attempt.number, loss, now, params
+    )
+
+
+@njit
+def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore[no-untyped-def]
+    """Notes the edges above their thresholds, and opens an attempt for one when nothing stands in its way."""
+    basis, holding = state.bases[pair_no], state.holdings[pair_no]
+    pair = _pair(state.legs, pair_no)
+    is_known = is_quoted(pair[0]) and is_quoted(pair[1])
+    moved = state.moved[pair_no]
+    if holding.blocked_no != NONE_HELD:
+        unblock(pair, holding, basis.bps, params.exit_spread_bps if params.is_convergence else 0.0)
+    for buy_no in range(2):
+        buy, sell = pair[buy_no], pair[1 - buy_no]
+        opportunity = state.seen[2 * pair_no + buy_no]
+        # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
+        edge = edge_bps(buy, sell) - (basis.bps if buy_no == 0 else -basis.bps) if is_known else np.nan
+        if is_known and edge > opportunity.threshold_bps + (
+            cost_to_leave_bps(pair) if params.is_convergence else 0.0
+        ):
+            missed = _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params)
+            if missed == Missed.TAKEN:
+                missed = _enter(bot, recorder, state, pair_no, buy_no, edge, now, params)
+            see(recorder, opportunity, edge, missed, now)
+        else:
+            lose(recorder, opportunity, now)
+            if not params.is_convergence and must_rebalance(moved, buy_no, edge, params):
+                if _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params) == Missed.TAKEN:
+                    _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params)
+
+
+@njit
+def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
+    """Opens an attempt for an edge, or tells what is missing: a `Missed` reason, TAKEN for nothing."""
+    share_funds(bot, state.legs, 2 * pair_no, params)
+    pair = _pair(state.legs, pair_no)
+    buy, sell = pair[buy_no], pair[1 - buy_no]
+    buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
+    qty = attempt_qty(buy, sell, buy_values, sell_values, params)
+    if not qty > 0.0:
+        return why_no_qty(buy, sell, buy_values, sell_values, params)
+    _begin(bot, recorder, state, pair_no, Purpose.ENTER, buy_no, qty, edge, now, params)
+    return np.int64(Missed.TAKEN)
+
+
+@njit
+def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
+    """Brings back what has moved, as far as the touches show quantity for it."""
+    share_funds(bot, state.legs, 2 * pair_no, params)
+    pair = _pair(state.legs, pair_no)
+    buy, sell = pair[buy_no], pair[1 - buy_no]
+    buy_values, sell_values = bot.state_values(buy.asset), bot.state_values(sell.asset)
+    moved = 0.5 * (sell_values.position - buy_values.position)
+    qty = whole_qty(buy, sell, min(attempt_qty(buy, sell, buy_values, sell_values, params), moved), params)
+    if qty > 0.0:
+        _begin(bot, recorder, state, pair_no, Purpose.REBALANCE, buy_no, qty, edge, now, params)
+
+
+@njit
+def _is_stopping(holding):  # type: ignore[no-untyped-def]
+    """Whether what is held is being closed at a loss, or for its time."""
+    return holding.bought_no != NONE_HELD and holding.bought_no == holding.blocked_no
+
+
+@njit
+def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
+    """Closes the spread that a pair holds, or what it has moved, when it is time to and its books are known."""
+    attempt, holding, basis = state.attempts[pair_no], state.holdings[pair_no], state.bases[pair_no]
+    pair = _pair(state.legs, pair_no)
+    if holding.bought_no == NONE_HELD or attempt.phase != IDLE:
+        return
+    if not (is_quoted(pair[0]) and is_quoted(pair[1])) or is_stale(bot, pair, now, params):
+        return
+    if now - attempt.last_ts < params.attempt_interval_ns:
+        return
+    purpose = why_leave(bot, pair, holding, basis.bps, now, params)
+    if purpose == 0:
+        return
+    qty = closing_qty(bot, pair, holding, params)
+    if qty > 0.0:
+        if purpose != Purpose.LEAVE:
+            holding.blocked_no = holding.bought_no
+        buy_no = 1 - holding.bought_no
+        edge = edge_bps(pair[buy_no], pair[1 - buy_no]) - (basis.bps if buy_no == 0 else -basis.bps)
+        _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params)
+
+
+@njit
+def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params):  # type: ignore[no-untyped-def]
+    """Opens an attempt, with what risk wants to know of the time before it."""
+    attempt = state.attempts[pair_no]
+    pair = _pair(state.legs, pair_no)
+    look(bot, state.risks[0], state.legs, now, params)
+    attempt.profit_before = profit_of(bot, pair)
+    number = begin_attempt(state.risks[0], state.begun, now)
+    begin(bot, recorder, attempt, pair, number, np.int64(purpose), buy_no, qty, edge, params)
+
+
+@njit
+def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type: ignore[no-untyped-def]
+    """What forbids an attempt now, size aside: a `Missed` reason, TAKEN for nothing."""
+    attempt, holding = state.attempts[pair_no], state.holdings[pair_no]
+    if was_busy or attempt.phase != IDLE:
+        return np.int64(Missed.BUSY)
+    if params.is_convergence and holding.bought_no == 1 - buy_no:
+        return np.int64(Missed.BUSY)  # the other way is held: that is left first
+    if holding.blocked_no == buy_no:
+        return np.int64(Missed.STOPPED)
+    if not edge <= params.max_edge_bps:
+        return np.int64(Missed.DISTRUSTED)
+    if now - attempt.last_ts < params.attempt_interval_ns:
+        return np.int64(Missed.INTERVAL)
+    if is_stale(bot, _pair(state.legs, pair_no), now, params):
+        return np.int64(Missed.STALE)
+    return obstacle(state.risks[0], state.begun, now, params)
+
+
+@njit
+def is_stale(bot, pair, now, params):  # type: ignore[no-untyped-def]
+    """Whether either book was silent for too long, or what was heard of it last was as old when it came."""
+    for leg in pair:
+        latency = bot.feed_latency(leg.asset)
+        if latency is None:
+            return True
+        exch_ts, local_ts = latency
+        if now - local_ts > params.stale_after_ns or local_ts - exch_ts > params.stale_after_ns:
+            return True
+    return False

@@ -1,0 +1,178 @@
+"""Two results of one run compared: fill by fill, decision by decision, record by record. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arb.results.trades import Trade
+from arb.verify.sums import SUMS, LegSums
+
+#: Further differences of decisions and records follow from the first one; so many are shown.
+_SHOWN = 3
+
+
+class Run(NamedTuple):
+    """The results of one run. records: (row, leg); final: the last state, one a leg."""
+
+    trades: Sequence[Trade]
+    decisions: Any
+    records: Any
+    final: Any
+
+
+class Difference(NamedTuple):
+    """One thing that is not the same.
+
+    ts: when, ns; 0: no time of its own. cause: "" where there is none known. leg: its name where it is of one leg.
+    """
+
+    what: str
+    where: str
+    ts: int
+    recorded: str
+    replayed: str
+    cause: str = ""
+    leg: str = ""
+
+
+def differences_of(
+    then: Run,
+    now: Run,
+    *,
+    decisions: int | None = None,
+    records: int | None = None,
+    end_ts: int | None = None,
+    random_sums: Sequence[str] = (),
+) -> list[Difference]:
+    """What the folder holds and the replay does not, or otherwise.
+
+    decisions, records: how many of them there were when a session was stopped: what came behind is that of the stop.
+    end_ts: what the replay has later than this has no counterpart.
+    random_sums: the names of the legs, where hftbacktest's engine made one of the two: its sums of fills of one
+    nanosecond are random in their last digits (`arb.verify.sums`). Without it everything is compared to the bit.
+    """
+    found = _fills(then.trades, now.trades)
+    found += _rows("decision", then.decisions, now.decisions, decisions, end_ts)
+    is_sum = _sums(then, now, random_sums)
+    found += _rows(
+        "record", then.records, now.records, records, end_ts, {f: s[:-1] for f, s in is_sum.items()}
+    )
+    for number, (left, right) in enumerate(zip(then.final, now.final, strict=True)):
+        for name in (*SUMS, "num_trades"):
+            is_summed = name in is_sum and bool(is_sum[name][-1, number])
+            if not (_is_same(left[name], right[name]) or is_summed):
+                found.append(
+                    Difference("state", f"leg {number} {name}", 0, repr(left[name]), repr(right[name]))
+                )
+    return found
+
+
+def _sums(then: Run, now: Run, legs: Sequence[str]) -> dict[str, Any]:
+    """By field, (row, leg), the last state behind the records: whether it is a sum of the replay's fills."""
+    if not legs or _is_equal(then, now):
+        return {}
+    states = np.concatenate((then.records, then.final[None]))
+    by_leg = [
+        LegSums([trade for trade in now.trades if trade.leg == leg]).are_sums(states[:, number])
+        for number, leg in enumerate(legs)
+    ]
+    return {field: np.stack([one[field] for one in by_leg], axis=1) for field in by_leg[0]}
+
+
+def _is_equal(then: Run, now: Run) -> bool:
+    """Whether all states are the same bytes."""
+    return bool(
+        then.records.tobytes() == now.records.tobytes() and then.final.tobytes() == now.final.tobytes()
+    )
+
+
+def _fills(then: Sequence[Trade], now: Sequence[Trade]) -> list[Difference]:
+    """By leg and order, then by line."""
+    if list(then) == list(now):
+        return []
+    left, right = _by_order(then), _by_order(now)
+    found = []
+    for key in sorted({*left, *right}):
+        ours, theirs = left.get(key, []), right.get(key, [])
+        where = f"{key[0]} order {key[1]}"
+        for n in range(max(len(ours), len(theirs))):
+            found += _fill(where, ours[n] if n < len(ours) else None, theirs[n] if n < len(theirs) else None)
+    if not found:
+        found.append(Difference("fill", "order of the lines", 0, "other", "by time"))
+    return found
+
+
+def _by_order(trades: Sequence[Trade]) -> dict[tuple[str, int], list[Trade]]:
+    by_order = defaultdict(list)
+    for trade in trades:
+        by_order[trade.leg, trade.order_id].append(trade)
+    return by_order
+
+
+def _fill(where: str, then: Trade | None, now: Trade | None) -> list[Difference]:
+    one = then or now
+    if then is None or now is None:
+        if one is None:
+            return []
+        return [Difference("fill", where, one.exch_ts, _text(then), _text(now), leg=one.leg)]
+    return [
+        Difference(
+            "fill", f"{where} {name}", min(then.exch_ts, now.exch_ts), str(left), str(right), leg=then.leg
+        )
+        for name, left, right in zip(Trade._fields, then, now, strict=True)
+        if left != right
+    ]
+
+
+def _text(trade: Trade | None) -> str:
+    return "none" if trade is None else f"{trade.side} {trade.quantity!r} at {trade.price!r}, {trade.time}"
+
+
+def _rows(
+    what: str,
+    then: Any,
+    now: Any,
+    count: int | None,
+    end_ts: int | None,
+    is_sum: Mapping[str, Any] | None = None,
+) -> list[Difference]:
+    """Decisions or records, in order: the first places at which they differ."""
+    if count is not None:
+        then = then[:count]
+    if end_ts is not None and len(now):
+        is_within = _times(now) <= end_ts
+        # What a stopped strategy records at its end is of the stop.
+        now = now[is_within][: max(len(then), 0)] if count is not None else now[is_within]
+    common = min(len(then), len(now))
+    is_same: Any = np.ones((common, *then.shape[1:]), bool)
+    for name in then.dtype.names or ():
+        is_field_same = _is_same(then[:common][name], now[:common][name])
+        if is_sum and name in is_sum:
+            is_field_same |= is_sum[name][:common]
+        is_same &= is_field_same
+    if is_same.ndim > 1:
+        is_same = is_same.all(axis=tuple(range(1, is_same.ndim)))
+    places = [int(place) for place in np.flatnonzero(~is_same)[:_SHOWN]]
+    found = [_row(what, place, then[place], now[place]) for place in places]
+    if len(then) != len(now):
+        surplus = int(_times(max(then, now, key=len))[common])
+        found.append(Difference(what, "how many", surplus, str(len(then)), str(len(now))))
+    return found
+
+
+def _row(what: str, place: int, then: Any, now: Any) -> Difference:
+    ts = min(int(np.ravel(one["timestamp"])[0]) for one in (then, now))
+    return Difference(what, f"number {place}", ts, str(then), str(now))
+
+
+def _times(rows: Any) -> Any:
+    return rows["timestamp"] if rows.ndim == 1 else rows["timestamp"][:, 0]
+
+
+def _is_same(then: Any, now: Any) -> Any:
+    """Numbers that are equal, or unknown in both."""
+    return (then == now) | ((then != then) & (now != now))

@@ -1,0 +1,230 @@
+"""The rows of a live session once more, from its recording: the feed's own pipeline over the recorded frames.
+
+What the frames do not tell, the session's marks do (`arb.runtime.replay_marks`). The rows are those that the strategy was told
+of, to the last bit, which a checksum proves. The venues' side has them in the order in which they happened for it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+
+from arb.data.rows.convert import BLOCK_ROWS, Block
+from arb.data.rows.npy import NpyWriter, load_rows
+from arb.data.rows.order import END_OF_ROWS
+from arb.data.rows.spool import Spool
+from arb.data.text.raw import read_pieces
+from arb.errors import InputError
+from arb.runtime.latencies import FeedLags
+from arb.runtime.replay_marks import MarkKind, checksum, emptied_by, happened_after, lifted
+from connectors.book.rows import LOCAL_ONLY
+from connectors.feed.pipeline import Outcome, Pipeline
+from connectors.model import Instrument, Kind, Rows, Venue
+
+#: (kind, value) of marks that are still to be looked at, in order.
+_Marks = deque[tuple[int, int]]
+
+
+class LegSource(NamedTuple):
+    """One leg's recording, a file a day in order, and how its frames are read."""
+
+    venue: Venue
+    instrument: Instrument
+    feed_latency_ns: int
+    files: Sequence[Path]
+    #: For how long its book may be silent; 0: for ever.
+    silence_ns: int = 0
+
+
+class Again(NamedTuple):
+    """What came of it: the rows of both sides in order, how many were told, with their checksum, the feed's lags."""
+
+    local: Rows
+    exch: Rows
+    frames: int
+    told: int
+    checksum: int
+    lags: list[tuple[int, int]]
+
+
+def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder: Path) -> Again:
+    """The rows of a leg's first `frames` frames.
+
+    marks: the leg's, of dtype MARK. folder: for the rows, which are mapped from files in it. Raises InputError for a
+    recording that cannot be read, DecodeError for a frame that cannot.
+    """
+    told = total = read = 0
+    lags = FeedLags()
+    name = f"{source.instrument.venue}_{source.instrument.symbol}"
+    local, exch = folder / f"{name}_local.npy", folder / f"{name}_exch.npy"
+    with Spool(folder) as spool:
+        blocks = _Blocks(spool)
+        with NpyWriter(local) as writer:
+            for number, rows, watermark in _told(source, marks, frames):
+                read = number
+                if len(rows):
+                    told += len(rows)
+                    total = checksum(rows, total)
+                    lags.follow(rows)
+                    writer.write(_flagged(rows, LOCAL_EVENT))
+                    happened = rows[rows["ival"] != LOCAL_ONLY]
+                    if len(happened):
+                        if watermark is not None:
+                            happened = happened_after(happened, watermark)
+                        blocks.add(_flagged(happened, EXCH_EVENT))
+        _write_by_venue_time(spool, blocks.finish(), exch)
+    return Again(load_rows(local), load_rows(exch), read, told, total, lags.samples)
+
+
+def _flagged(rows: Rows, flag: int) -> Rows:
+    flagged = rows.copy()
+    flagged["ev"] |= np.uint64(flag)
+    return flagged
+
+
+def _write_by_venue_time(spool: Spool, blocks: Sequence[Block], path: Path) -> None:
+    """By venue time, of one time in the order of receipt, as `VenueOrder` releases them."""
+    waiting: Rows = np.zeros(0, event_dtype)
+    start = 0
+    with NpyWriter(path) as writer:
+        for end, frontier in blocks:
+            rows = np.concatenate((waiting, spool[start:end]))
+            rows = rows[np.argsort(rows["exch_ts"], kind="stable")]
+            certain = int(np.searchsorted(rows["exch_ts"], frontier, side="right"))
+            writer.write(rows[:certain])
+            waiting, start = rows[certain:], end
+
+
+class _Blocks:
+    """Rows into a spool, in blocks of which each is known to come before what is behind it."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._pending: list[Rows] = []
+        self._count = 0
+        self._ends: list[int] = []
+        self._earliest: list[int] = []
+
+    def add(self, rows: Rows) -> None:
+        self._pending.append(rows)
+        self._count += len(rows)
+        if self._count >= BLOCK_ROWS:
+            self._flush()
+
+    def finish(self) -> list[Block]:
+        if self._pending:
+            self._flush()
+        behind = [END_OF_ROWS]
+        for earliest in reversed(self._earliest[1:]):
+            behind.append(min(behind[-1], earliest))
+        return [Block(end, frontier) for end, frontier in zip(self._ends, reversed(behind), strict=False)]
+
+    def _flush(self) -> None:
+        rows = np.concatenate(self._pending)
+        self._spool.append(rows)
+        self._ends.append(self._spool.count)
+        self._earliest.append(int(rows["exch_ts"].min()))
+        self._pending, self._count = [], 0
+
+
+class _Teller:
+    """One leg's pipeline, driven by frames and marks."""
+
+    def __init__(self, source: LegSource, marks: np.ndarray[Any, Any]) -> None:
+        self._pipeline = Pipeline(
+            source.venue,
+            source.instrument,
+            source.feed_latency_ns,
+            trade_kind=Kind.TRADE,
+            silence_ns=source.silence_ns,
+        )
+        # Before the first frame there is nothing to forget.
+        self._marks = [(int(m["kind"]), int(m["frame"]), int(m["value"])) for m in marks if m["frame"] > 0]
+        self._next = 0
+        self._offset_ns = 0
+
+    def frame(self, number: int, local_ts: int, frame: bytes) -> Iterator[tuple[Rows, int | None]]:
+        """The rows of a frame and of what happened behind it, and the watermark that they were too late for."""
+        mine = []
+        while self._next < len(self._marks) and self._marks[self._next][1] <= number:
+            mine.append(self._marks[self._next])
+            self._next += 1
+        self._offset_ns = next((v for kind, _, v in mine if kind == MarkKind.OFFSET), self._offset_ns)
+        rows = self._own(local_ts, frame)
+        # In the order in which they were made: those of the frame's own rows come first.
+        rest = deque((kind, value) for kind, _, value in mine if kind != MarkKind.OFFSET)
+        if len(rows):
+            emptied = emptied_by(rows)
+            if emptied is not None:
+                _taken(rest, emptied)
+            yield _as_told(rows, rest)
+        yield from self._behind(rest)
+
+    def _own(self, local_ts: int, frame: bytes) -> Rows:
+        pipeline = self._pipeline
+        if pipeline.decode(frame, local_ts) == Kind.SNAPSHOT and pipeline.is_fetched:
+            pipeline.receive_snapshot(frame, local_ts)
+            pipeline.join(local_ts, self._offset_ns)
+            return pipeline.rows
+        outcome = pipeline.receive(self._offset_ns)
+        if outcome == Outcome.HELD and not len(pipeline.rows):
+            pipeline.join(local_ts, self._offset_ns)
+        return pipeline.rows
+
+    def _behind(self, rest: _Marks) -> Iterator[tuple[Rows, int | None]]:
+        while rest:
+            kind, value = rest.popleft()
+            if kind in (MarkKind.CLEARED, MarkKind.DOWN):
+                self._pipeline.doubt(value - self._offset_ns)
+            elif kind == MarkKind.SILENT:
+                self._pipeline.fall_silent()
+            else:
+                continue
+            if len(self._pipeline.rows):
+                yield _as_told(self._pipeline.rows, rest)
+
+
+def _as_told(rows: Rows, rest: _Marks) -> tuple[Rows, int | None]:
+    """Rows as they were told by the marks that follow them, and the watermark that they were too late for."""
+    told_ts = _taken(rest, MarkKind.LIFTED)
+    rows = rows if told_ts is None else lifted(rows, told_ts)
+    return rows, _taken(rest, MarkKind.LATE)
+
+
+def _taken(rest: _Marks, kind: MarkKind) -> int | None:
+    """The value of the next mark, which is taken out, if it is of this kind."""
+    return rest.popleft()[1] if rest and rest[0][0] == kind else None
+
+
+def _told(
+    source: LegSource, marks: np.ndarray[Any, Any], frames: int
+) -> Iterator[tuple[int, Rows, int | None]]:
+    """(frames read so far, rows, watermark that they were too late for), at the end without rows."""
+    teller = _Teller(source, marks)
+    number = 0
+    for path in source.files:
+        for line in _lines(path):
+            if number == frames:
+                yield number, np.zeros(0, event_dtype), None
+                return
+            number += 1
+            stamp, _, frame = line.partition(b" ")
+            if not stamp.isdigit():
+                raise InputError(f"{path}: line {number}: no frame with its time")
+            for rows, watermark in teller.frame(number, int(stamp), frame):
+                yield number, rows, watermark
+    yield number, np.zeros(0, event_dtype), None
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    rest = b""
+    for piece in read_pieces(path):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from whole
+    if rest:
+        yield rest

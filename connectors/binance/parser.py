@@ -1,0 +1,333 @@
+"""The compiled parser of Binance frames, spot and USD-M: raw, combined-stream and REST snapshot text to rows.
+
+Strict where `connectors.parsing.scanner` is strict, otherwise order-independent: keys may come in any order, unknown keys
+with scalar values are skipped, everything else is NOT_MINE and goes to the JSON decoder in `connectors.binance`.
+
+Source: web-socket-streams.md and rest-api.md of binance-spot-api-docs (read 2026-07-21); USDⓈ-M "Websocket Market
+Streams" (read 2026-10-23).
+"""
+
+from __future__ import annotations
+
+from connectors.jit.compilation import compiled
+from connectors.model import Kind
+from connectors.parsing.scanner import (
+    BBO_ASK,
+    BBO_BID,
+    CLEAR_ASK,
+    CLEAR_BID,
+    CLOSE_OBJECT,
+    COLON,
+    COMMA,
+    DELTA_ASK,
+    DELTA_BID,
+    NOT_MINE,
+    OPEN_LIST,
+    OPEN_OBJECT,
+    QUOTE,
+    SNAPSHOT_ASK,
+    SNAPSHOT_BID,
+    TRADE_BUY,
+    TRADE_SELL,
+    find_symbol,
+    is_letter,
+    is_stamp,
+    matches,
+    nanoseconds,
+    put_row,
+    read_decimal,
+    read_int,
+    read_levels,
+    read_snapshot_side,
+    read_string,
+    skip_scalar,
+    stamp_rows,
+    text,
+)
+
+_STREAM = text('{"stream":"')
+_STREAM_NAME_OFFSET = len(_STREAM)
+_DATA = text(',"data":{')
+_DEPTH_UPDATE = text('depthUpdate"')
+_TRADE = text('trade"')
+_AGG_TRADE = text('aggTrade"')
+_BOOK_TICKER = text('bookTicker"')
+_MARKET = text('MARKET"')
+_LAST_UPDATE_ID = text("lastUpdateId")
+_BIDS = text("bids")
+_ASKS = text("asks")
+_PREVIOUS_ID = text("pu")
+_DATA_KEY = text("data")
+_AT_DEPTH = text("@depth")
+
+# What a frame has shown so far, one bit a field; a field seen twice is left to the JSON decoder.
+_HAS_EVENT, _HAS_EVENT_TIME, _HAS_TIME, _HAS_SYMBOL = 1, 2, 4, 8
+_HAS_FIRST_ID, _HAS_LAST_ID, _HAS_PREVIOUS_ID = 16, 32, 64
+_HAS_BIDS, _HAS_ASKS, _HAS_PX, _HAS_QTY = 128, 256, 512, 1024
+_HAS_MAKER, _HAS_TRADE_KIND, _HAS_SNAPSHOT_ID = 2048, 4096, 8192
+_HAS_BID_PX, _HAS_BID_QTY, _HAS_ASK_PX, _HAS_ASK_QTY = 16384, 32768, 65536, 131072
+_HAS_BOOK_BIDS, _HAS_BOOK_ASKS = 262144, 524288
+
+_DELTA_NEEDS = (
+    _HAS_EVENT | _HAS_EVENT_TIME | _HAS_SYMBOL | _HAS_FIRST_ID | _HAS_LAST_ID | _HAS_BIDS | _HAS_ASKS
+)
+_TRADE_NEEDS = _HAS_EVENT | _HAS_TIME | _HAS_SYMBOL | _HAS_PX | _HAS_QTY | _HAS_MAKER
+_BBO_NEEDS = _HAS_LAST_ID | _HAS_SYMBOL | _HAS_BID_PX | _HAS_BID_QTY | _HAS_ASK_PX | _HAS_ASK_QTY
+_SNAPSHOT_NEEDS = _HAS_SNAPSHOT_ID | _HAS_BOOK_BIDS | _HAS_BOOK_ASKS
+#: Any of these in a frame of another kind makes it no frame that is known here.
+_ROW_FIELDS = _HAS_BIDS | _HAS_ASKS | _HAS_BOOK_BIDS | _HAS_BOOK_ASKS
+_NOT_IN_DELTA = _HAS_BOOK_BIDS | _HAS_BOOK_ASKS | _HAS_SNAPSHOT_ID | _HAS_BID_PX | _HAS_ASK_PX
+#: What USD-M adds to a depthUpdate.
+_USDM_DELTA_NEEDS = _HAS_TIME | _HAS_PREVIOUS_ID
+
+_EVENT_NONE, _EVENT_DELTA, _EVENT_TRADE, _EVENT_AGG_TRADE, _EVENT_BBO = 0, 1, 2, 3, 4
+
+
+@compiled
+def _event_name(buffer, i):  # type: ignore[no-untyped-def]
+    """Which event's name begins at `i`; _EVENT_NONE for those that make no rows."""
+    if matches(buffer, i, _DEPTH_UPDATE):
+        return _EVENT_DELTA
+    if matches(buffer, i, _TRADE):
+        return _EVENT_TRADE
+    if matches(buffer, i, _BOOK_TICKER):
+        return _EVENT_BBO
+    if matches(buffer, i, _AGG_TRADE):
+        return _EVENT_AGG_TRADE
+    return _EVENT_NONE
+
+
+@compiled
+def _is_partial_depth(buffer, i):  # type: ignore[no-untyped-def]
+    """Whether the stream name at `i`, a plain string, is `<symbol>@depth5` or the like: not the whole book."""
+    while buffer[i] != QUOTE:
+        if matches(buffer, i, _AT_DEPTH):
+            return buffer[i + 6] >= 48 and buffer[i + 6] <= 57
+        i += 1
+    return False
+
+
+@compiled
+def parse_binance_spot(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
+    """`parse_binance` for spot, whose depthUpdate carries neither `T` nor `pu`."""
+    return parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, 0)
+
+
+@compiled
+def parse_binance_usdm(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
+    """`parse_binance` for USD-M, whose depthUpdate must carry `T` and `pu`."""
+    return parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, _USDM_DELTA_NEEDS)
+
+
+@compiled
+def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_needs):  # type: ignore[no-untyped-def]
+    """Decodes the frame buffer[start:end] into `rows` from `row` on and the message record `out`.
+
+    Returns the next free row, or NOT_MINE with nothing promised about rows[row:] and `out`.
+    The caller has made room for (end - start) / LEVEL_BYTES_MIN + 2 rows.
+    """
+    row_start = row
+    i = start
+    is_wrapped = matches(buffer, i, _STREAM)
+    if is_wrapped:
+        i = read_string(buffer, i + _STREAM_NAME_OFFSET)
+        if i < 0 or not matches(buffer, i, _DATA):
+            return NOT_MINE
+        i += 9
+    elif buffer[i] == OPEN_OBJECT:
+        i += 1
+    else:
+        return NOT_MINE
+
+    seen = 0
+    letters = 0
+    event = _EVENT_NONE
+    event_time = time = first_id = last_id = previous_id = 0
+    symbol = -1
+    px = qty = bid_px = bid_qty = ask_px = ask_qty = 0.0
+    is_maker_buyer = False
+    is_market = True
+
+    while True:
+        if buffer[i] != QUOTE:
+            return NOT_MINE
+        bit = 0
+        ok = True
+        if buffer[i + 2] == QUOTE and buffer[i + 3] == COLON:
+            key = buffer[i + 1]
+            if not is_letter(key):
+                return NOT_MINE
+            # Of a key that comes twice, JSON takes the last value, whatever its type.
+            letter = 1 << (key - 65)
+            if letters & letter:
+                return NOT_MINE
+            letters |= letter
+            i += 4
+            value = buffer[i]
+            if value == OPEN_LIST:
+                if key == 98:  # b: bid levels
+                    if seen & _HAS_ASKS:
+                        return NOT_MINE
+                    bit = _HAS_BIDS
+                    i, row = read_levels(buffer, i, rows, row, DELTA_BID, local_ts)
+                elif key == 97:  # a: ask levels
+                    bit = _HAS_ASKS
+                    i, row = read_levels(buffer, i, rows, row, DELTA_ASK, local_ts)
+                else:
+                    return NOT_MINE
+            elif value == QUOTE:
+                if key == 112:  # p
+                    bit = _HAS_PX
+                    px, i, ok = read_decimal(buffer, i + 1)
+                elif key == 113:  # q
+                    bit = _HAS_QTY
+                    qty, i, ok = read_decimal(buffer, i + 1)
+                elif key == 98:  # b
+                    bit = _HAS_BID_PX
+                    bid_px, i, ok = read_decimal(buffer, i + 1)
+                elif key == 66:  # B
+                    bit = _HAS_BID_QTY
+                    bid_qty, i, ok = read_decimal(buffer, i + 1)
+                elif key == 97:  # a
+                    bit = _HAS_ASK_PX
+                    ask_px, i, ok = read_decimal(buffer, i + 1)
+                elif key == 65:  # A
+                    bit = _HAS_ASK_QTY
+                    ask_qty, i, ok = read_decimal(buffer, i + 1)
+                elif key == 101:  # e
+                    bit = _HAS_EVENT
+                    event = _event_name(buffer, i + 1)
+                    i = read_string(buffer, i + 1)
+                elif key == 115:  # s
+                    bit = _HAS_SYMBOL
+                    name = i + 1
+                    i = read_string(buffer, name)
+                    if i <= name + 1:
+                        return NOT_MINE
+                    symbol = find_symbol(buffer, name, i - 1, symbols)
+                elif key == 88:  # X: what kind of trade
+                    bit = _HAS_TRADE_KIND
+                    is_market = matches(buffer, i + 1, _MARKET)
+                    i = read_string(buffer, i + 1)
+                elif key == 69 or key == 84 or key == 85 or key == 117:  # E T U u are numbers
+                    return NOT_MINE
+                else:
+                    i = read_string(buffer, i + 1)
+            elif key == 109:  # m
+                bit = _HAS_MAKER
+                is_maker_buyer = value == 116
+                if value != 116 and value != 102:
+                    return NOT_MINE
+                i = skip_scalar(buffer, i)
+            elif value >= 48 and value <= 57:
+                number, j = read_int(buffer, i)
+                if j == i:
+                    return NOT_MINE
+                i = j
+                if key == 69:  # E
+                    bit = _HAS_EVENT_TIME
+                    event_time = number
+                elif key == 84:  # T
+                    bit = _HAS_TIME
+                    time = number
+                elif key == 85:  # U
+                    bit = _HAS_FIRST_ID
+                    first_id = number
+                elif key == 117:  # u
+                    bit = _HAS_LAST_ID
+                    last_id = number
+                elif key == 101 or key == 115 or key == 88:  # e s X are texts
+                    return NOT_MINE
+            elif key == 77:  # M, a flag without meaning
+                i = skip_scalar(buffer, i)
+            else:
+                return NOT_MINE
+        elif matches(buffer, i + 1, _PREVIOUS_ID) and buffer[i + 3] == QUOTE and buffer[i + 4] == COLON:
+            bit = _HAS_PREVIOUS_ID
+            previous_id, j = read_int(buffer, i + 5)
+            ok = j > i + 5
+            i = j
+        else:
+            name = i + 1
+            i = read_string(buffer, name)
+            if i < 0 or buffer[i] != COLON:
+                return NOT_MINE
+            length = i - 1 - name
+            i += 1
+            if length == 12 and matches(buffer, name, _LAST_UPDATE_ID):
+                bit = _HAS_SNAPSHOT_ID
+                last_id, j = read_int(buffer, i)
+                ok = j > i
+                i = j
+            elif length == 4 and matches(buffer, name, _BIDS):
+                if seen & _HAS_BOOK_ASKS:
+                    return NOT_MINE
+                bit = _HAS_BOOK_BIDS
+                i, row = read_snapshot_side(buffer, i, rows, row, CLEAR_BID, SNAPSHOT_BID, local_ts)
+            elif length == 4 and matches(buffer, name, _ASKS):
+                bit = _HAS_BOOK_ASKS
+                i, row = read_snapshot_side(buffer, i, rows, row, CLEAR_ASK, SNAPSHOT_ASK, local_ts)
+            elif length == 4 and matches(buffer, name, _DATA_KEY):
+                return NOT_MINE  # with a "stream" anywhere, this would be a combined frame
+            else:
+                i = skip_scalar(buffer, i)
+        if i < 0 or not ok or seen & bit:
+            return NOT_MINE
+        seen |= bit
+        after = buffer[i]
+        i += 1
+        if after == CLOSE_OBJECT:
+            break
+        if after != COMMA:
+            return NOT_MINE
+
+    if is_wrapped:
+        if buffer[i] != CLOSE_OBJECT:
+            return NOT_MINE
+        i += 1
+    if i != end or not is_stamp(time) or not is_stamp(event_time):
+        return NOT_MINE
+
+    out.symbol = symbol
+    out.first_id = out.last_id = out.prev_id = out.book = 0
+    if event == _EVENT_DELTA:
+        needs = _DELTA_NEEDS | delta_needs
+        if seen & needs != needs or seen & _NOT_IN_DELTA:
+            return NOT_MINE
+        if is_wrapped and _is_partial_depth(buffer, start + _STREAM_NAME_OFFSET):
+            return NOT_MINE
+        out.exch_ts = nanoseconds(time if seen & _HAS_TIME else event_time)
+        out.kind = Kind.DELTA
+        out.first_id = first_id
+        out.last_id = last_id
+        out.prev_id = previous_id
+        stamp_rows(rows, row_start, row, out.exch_ts)
+        return row
+    if event in (_EVENT_TRADE, _EVENT_AGG_TRADE):
+        if seen & _TRADE_NEEDS != _TRADE_NEEDS or seen & _ROW_FIELDS:
+            return NOT_MINE
+        out.exch_ts = nanoseconds(time)
+        if not is_market:
+            out.kind = Kind.OTHER
+            return row
+        out.kind = Kind.TRADE if event == _EVENT_TRADE else Kind.AGG_TRADE
+        put_row(rows, row, TRADE_SELL if is_maker_buyer else TRADE_BUY, out.exch_ts, local_ts, px, qty)
+        return row + 1
+    if event == _EVENT_BBO or not seen & _HAS_EVENT:
+        if seen & _BBO_NEEDS == _BBO_NEEDS and not seen & (_ROW_FIELDS | _HAS_SNAPSHOT_ID):
+            out.kind = Kind.BBO
+            out.last_id = last_id
+            out.exch_ts = nanoseconds(time) if seen & _HAS_TIME else 0
+            put_row(rows, row, BBO_BID, out.exch_ts, local_ts, bid_px, bid_qty)
+            put_row(rows, row + 1, BBO_ASK, out.exch_ts, local_ts, ask_px, ask_qty)
+            return row + 2
+    # A wrapped frame of this shape is a partial-depth stream, which is not the whole book.
+    is_book = not is_wrapped and not seen & (_HAS_EVENT | _HAS_LAST_ID | _HAS_BIDS | _HAS_ASKS)
+    if is_book and seen & _SNAPSHOT_NEEDS == _SNAPSHOT_NEEDS:
+        out.kind = Kind.SNAPSHOT
+        out.symbol = 0
+        out.first_id = out.last_id = last_id
+        out.exch_ts = nanoseconds(time) if seen & _HAS_TIME else 0
+        stamp_rows(rows, row_start, row, out.exch_ts)
+        return row
+    return NOT_MINE

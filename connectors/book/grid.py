@@ -1,0 +1,307 @@
+"""The grid of prices and quantities: which steps the values of frames are whole multiples of, measured exactly.
+
+Every event row that was decoded passes here before anything is made of it. A price off the configured tick names no
+level of a book: one such price, and the grid is wrong. A quantity is kept as it was received whatever the lot is, so
+that few quantities off the lot do no harm (venues hold orders that are older than their lot); a grid is wrong where
+many are, or where one is so small that its level would vanish (docs/decisions/0013).
+
+A value counts as on a step where it is the float64 nearest to a whole multiple of it. That is exact for texts of up to
+15 significant digits; longer ones are off every step. Replay and live share this code. Pure; one thread.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
+
+#: Rows of the state.
+_PX, _QTY = 0, 1
+#: Decimals that a value may have.
+_DECIMALS_MAX = 17
+# Fields of the state, int64. The configured step is STEP / 10**STEP_DECIMALS (0: none); the one measured over the
+# values on it MEASURED / 10**MEASURED_DECIMALS (0: nothing yet). From OFF_COUNTS on: how many values were off the step,
+# by their number of decimals, and from OFF_UNITS on their greatest common divisor in units of the last decimal.
+_STEP, _STEP_DECIMALS, _MEASURED, _MEASURED_DECIMALS, _ROWS, _OFF, _VANISHING = range(7)
+_OFF_COUNTS = 7
+_OFF_UNITS = _OFF_COUNTS + _DECIMALS_MAX + 1
+#: How many fields each row of the state has.
+STATE_FIELDS = _OFF_UNITS + _DECIMALS_MAX + 1
+
+#: Three roundings (the value, the step, their product) are off by less than this share of a value.
+_ROUNDING = 2.0**-51
+_EXACT_MAX = 2.0**53
+_POWERS = np.array([10.0**k for k in range(23)])
+
+#: A lot is wrong where more than this share of the quantities is off it, and more than so many; of few rows, a quarter.
+OFF_SHARE_MAX = 0.01
+OFF_COUNT_MAX = 16
+_OFF_SHARE_FEW = 0.25
+
+
+class Measured(NamedTuple):
+    """What rows showed. Steps are decimal texts, "" where there was no value to measure.
+
+    `lot_size` leaves out the few finest quantities that `OFF_SHARE_MAX` allows, where that is what keeps them off the
+    configured lot.
+    """
+
+    tick_size: str = ""
+    lot_size: str = ""
+    rows: int = 0
+    off_prices: int = 0
+    off_quantities: int = 0
+    #: Quantities of less than half a lot.
+    vanishing: int = 0
+
+    @property
+    def is_tick_wrong(self) -> bool:
+        """Whether the configured tick cannot be that of the rows."""
+        return self.off_prices > 0
+
+    @property
+    def is_lot_wrong(self) -> bool:
+        """Whether the configured lot cannot be that of the rows."""
+        return self.vanishing > 0 or self.off_quantities > off_quantities_max(self.rows)
+
+
+class GridMeter:
+    """Measures the grid of one instrument's rows against the configured one."""
+
+    def __init__(self, tick_size: float = 0.0, lot_size: float = 0.0) -> None:
+        """0: none is configured, and nothing is off it."""
+        self.state: NDArray[np.int64] = np.zeros((2, STATE_FIELDS), np.int64)
+        for own, size in zip(self.state, (tick_size, lot_size), strict=True):
+            own[_STEP], own[_STEP_DECIMALS] = _as_integers(size)
+
+    def follow(self, rows: Rows) -> bool:
+        """Measures decoded rows; whether they showed anything new: a finer step, or values off the configured one."""
+        return bool(follow_grid(rows, len(rows), self.state))
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the configured grid cannot be that of the rows so far. Once true, for ever."""
+        off, rows, vanishing = (int(self.state[_QTY, field]) for field in (_OFF, _ROWS, _VANISHING))
+        return bool(self.state[_PX, _OFF]) or vanishing > 0 or off > off_quantities_max(rows)
+
+    @property
+    def measured(self) -> Measured:
+        """What the rows showed so far."""
+        rows, off, vanishing = (int(self.state[_QTY, field]) for field in (_ROWS, _OFF, _VANISHING))
+        few_max = off_quantities_max(rows)
+        # Where it is the few that make the lot wrong, they are what the lot must hold.
+        skipped_max = 0 if vanishing and off <= few_max else few_max
+        return Measured(
+            _step_text(self.state[_PX], 0),
+            _step_text(self.state[_QTY], skipped_max),
+            rows,
+            int(self.state[_PX, _OFF]),
+            off,
+            vanishing,
+        )
+
+
+def off_quantities_max(rows: int) -> int:
+    """How many quantities may be off the lot in so many rows."""
+    return int(max(rows * OFF_SHARE_MAX, min(OFF_COUNT_MAX, rows * _OFF_SHARE_FEW)))
+
+
+def is_multiple(step: str, of: float) -> bool:
+    """Whether a measured step is a whole multiple of a configured one."""
+    return Decimal(step) % Decimal(repr(of)) == 0
+
+
+def is_coarser(step: str, configured: float) -> bool:
+    """Whether all values are multiples of a step that is larger than the configured one; "": there was no value."""
+    return bool(step) and Decimal(step) > Decimal(repr(configured)) and is_multiple(step, configured)
+
+
+def fault_text(measured: Measured, tick_size: float, lot_size: float) -> str:
+    """What contradicts the configured grid, and what was measured instead; "" where nothing does."""
+    faults = []
+    if measured.is_tick_wrong:
+        faults.append(
+            f"{measured.off_prices:,} prices are no multiples of the configured tick_size {size_text(tick_size)}, "
+            f"all are of {measured.tick_size}"
+        )
+    if measured.is_lot_wrong:
+        few = f", {measured.vanishing:,} are less than half of it" if measured.vanishing else ""
+        faults.append(
+            f"{measured.off_quantities:,} quantities are no multiples of the configured lot_size "
+            f"{size_text(lot_size)}{few}; measured: {measured.lot_size}"
+        )
+    return " and ".join(faults)
+
+
+def setting_text(measured: Measured) -> str:
+    """The measured steps that contradict the configured ones, as lines of a configuration, a comma between."""
+    settings = []
+    if measured.is_tick_wrong:
+        settings.append(f'tick_size = "{measured.tick_size}"')
+    if measured.is_lot_wrong:
+        settings.append(f'lot_size = "{measured.lot_size}"')
+    return ", ".join(settings)
+
+
+def size_text(size: float) -> str:
+    """A configured step as a plain decimal."""
+    return _plain(Decimal(repr(size)))
+
+
+def _plain(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _as_integers(size: float) -> tuple[int, int]:
+    """A step as mantissa and decimals."""
+    if size == 0.0:
+        return 0, 0
+    number = Decimal(_plain(Decimal(repr(size))))
+    decimals = -int(number.as_tuple().exponent)
+    return int(number.scaleb(decimals)), decimals
+
+
+def _step_text(state: NDArray[np.int64], skipped_max: int) -> str:
+    """The largest step of all values but the finest `skipped_max` of those that are off the configured step."""
+    counts = state[_OFF_COUNTS:_OFF_UNITS].tolist()
+    left = skipped_max
+    classes = []
+    for decimals in range(_DECIMALS_MAX, -1, -1):
+        left -= counts[decimals]
+        if counts[decimals] and left < 0:
+            classes.append((int(state[_OFF_UNITS + decimals]), decimals))
+    if state[_MEASURED]:
+        classes.append((int(state[_MEASURED]), int(state[_MEASURED_DECIMALS])))
+    if not classes:
+        return ""
+    most = max(decimals for _, decimals in classes)
+    units = math.gcd(*(unit * 10 ** (most - decimals) for unit, decimals in classes))
+    return _plain(Decimal(units).scaleb(-most))
+
+
+@compiled
+def follow_grid(rows, end, state):  # type: ignore[no-untyped-def]
+    """Measures rows[:end]; whether they showed anything new. `state`: a `GridMeter.state`."""
+    is_new = False
+    px_per, qty_per = _per_unit(state[_PX]), _per_unit(state[_QTY])
+    for r in range(end):
+        px, qty = rows[r].px * px_per, rows[r].qty * qty_per
+        # Never true of NaN, which is what an empty side has for a price, nor before anything was measured.
+        if not abs(px - np.rint(px)) <= px * _ROUNDING and _learn(rows[r].px, state[_PX]):
+            px_per = _per_unit(state[_PX])
+            is_new = True
+        if not abs(qty - np.rint(qty)) <= qty * _ROUNDING and _learn(rows[r].qty, state[_QTY]):
+            qty_per = _per_unit(state[_QTY])
+            is_new = True
+    state[_PX, _ROWS] += end
+    state[_QTY, _ROWS] += end
+    return is_new
+
+
+@compiled
+def follow_on_grid(rows, end, state):  # type: ignore[no-untyped-def]
+    """Measures rows[:end] if all are on the configured grid. False: they are not, and nothing is measured."""
+    px_per, qty_per = _per_unit(state[_PX]), _per_unit(state[_QTY])
+    is_new = False
+    for r in range(end):
+        px, qty = rows[r].px * px_per, rows[r].qty * qty_per
+        if not (abs(px - np.rint(px)) <= px * _ROUNDING and abs(qty - np.rint(qty)) <= qty * _ROUNDING):
+            if _is_off(rows[r].px, state[_PX]) or _is_off(rows[r].qty, state[_QTY]):
+                return False
+            is_new = True
+    if is_new:
+        follow_grid(rows, end, state)
+    else:
+        state[_PX, _ROWS] += end
+        state[_QTY, _ROWS] += end
+    return True
+
+
+@compiled
+def _is_off(value, state):  # type: ignore[no-untyped-def]
+    """Whether a value is no multiple of the configured step."""
+    if not (value > 0.0 and value < np.inf and state[_STEP]):
+        return False
+    mantissa, decimals = _decimal_of(value)
+    return not _is_whole(mantissa, decimals, state[_STEP], state[_STEP_DECIMALS])
+
+
+@compiled
+def _per_unit(state):  # type: ignore[no-untyped-def]
+    """How many measured steps make 1."""
+    return _POWERS[state[_MEASURED_DECIMALS]] / state[_MEASURED] if state[_MEASURED] else np.nan
+
+
+@compiled
+def _learn(value, state):  # type: ignore[no-untyped-def]
+    """Takes a value that may be off the measured grid into account; whether it showed anything new."""
+    if not (value > 0.0 and value < np.inf):
+        return False
+    mantissa, decimals = _decimal_of(value)
+    step = state[_STEP]
+    if step and not _is_whole(mantissa, decimals, step, state[_STEP_DECIMALS]):
+        state[_OFF] += 1
+        if np.rint(value / (step / _POWERS[state[_STEP_DECIMALS]])) == 0.0:
+            state[_VANISHING] += 1
+        state[_OFF_COUNTS + decimals] += 1
+        state[_OFF_UNITS + decimals] = _gcd(mantissa, state[_OFF_UNITS + decimals])
+        return True
+    units, known = state[_MEASURED], state[_MEASURED_DECIMALS]
+    if decimals >= known:
+        now, now_decimals = _gcd_scaled(units, decimals - known, mantissa), decimals
+    else:
+        now, now_decimals = _gcd_scaled(mantissa, known - decimals, units), known
+    while now_decimals > 0 and now % 10 == 0:
+        now //= 10
+        now_decimals -= 1
+    state[_MEASURED], state[_MEASURED_DECIMALS] = now, now_decimals
+    return now != units or now_decimals != known
+
+
+@compiled
+def _decimal_of(value):  # type: ignore[no-untyped-def]
+    """The shortest decimal that reads as `value`: its digits as an integer, and how many of them are decimals.
+
+    Of more digits than a float64 distinguishes: one unit of the finest decimal, which is a multiple of no step.
+    """
+    for decimals in range(_DECIMALS_MAX + 1):
+        mantissa = np.rint(value * _POWERS[decimals])
+        if mantissa >= _EXACT_MAX:
+            break
+        if mantissa / _POWERS[decimals] == value:
+            return np.int64(mantissa), decimals
+    return np.int64(1), _DECIMALS_MAX
+
+
+@compiled
+def _is_whole(mantissa, decimals, step, step_decimals):  # type: ignore[no-untyped-def]
+    """Whether mantissa / 10**decimals, of no needless decimals, is a whole multiple of step / 10**step_decimals."""
+    if decimals > step_decimals:
+        return False
+    rest = mantissa % step
+    for _ in range(step_decimals - decimals):
+        rest = rest * 10 % step
+    return rest == 0
+
+
+@compiled
+def _gcd(a, b):  # type: ignore[no-untyped-def]
+    while b:
+        a, b = b, a % b
+    return a
+
+
+@compiled
+def _gcd_scaled(a, tens, b):  # type: ignore[no-untyped-def]
+    """The greatest common divisor of a * 10**tens and b, neither of which need fit together into an int64; b > 0."""
+    rest = a % b
+    for _ in range(tens):
+        rest = rest * 10 % b
+    return _gcd(b, rest)

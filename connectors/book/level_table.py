@@ -1,0 +1,119 @@
+"""Levels of one side by tick, in a hash table that compiled code reads and writes. Pure; the caller's thread.
+
+A table is a power of two of slots, probed in line and never more than half full; who fills it counts. There is no
+window of prices to anchor or to leave.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from connectors.book.rows import LOCAL_ONLY
+from connectors.jit.compilation import compiled
+from connectors.parsing.scanner import SNAPSHOT_ASK, SNAPSHOT_BID, put_row
+
+#: One level: its tick, quantity and the venue time of its last change. `key` is the tick moved off 0 and -1, which are
+#: a slot that is free and one that was freed.
+LEVEL = np.dtype([("key", "i8"), ("qty", "f8"), ("ts", "i8")], align=True)
+FREE, FREED = 0, -1
+#: Multiplier that spreads neighbouring ticks over a table (2**64 divided by the golden ratio).
+_HASH = np.uint64(0x9E3779B97F4A7C15)
+
+
+@compiled
+def key_of(tick):  # type: ignore[no-untyped-def]
+    """A tick as it stands in a table, where 0 and -1 mean no level."""
+    return tick + 1 if tick >= 0 else tick - 1
+
+
+@compiled
+def tick_of(key):  # type: ignore[no-untyped-def]
+    """The tick of a level's key."""
+    return key - 1 if key > 0 else key + 1
+
+
+@compiled
+def price_of(tick, tick_size):  # type: ignore[no-untyped-def]
+    """The price of a whole tick: the very number that its decimal text is read as, where 1 / `tick_size` is whole.
+
+    600002 * 0.1 is none; whoever looks levels up by price would miss it.
+    """
+    per_unit = np.rint(1.0 / tick_size)
+    return tick / per_unit if abs(per_unit * tick_size - 1.0) < 1e-12 else tick * tick_size
+
+
+@compiled
+def slot_of(table, tick):  # type: ignore[no-untyped-def]
+    """The slot of a tick, or the one to put it into."""
+    mask = np.int64(len(table) - 1)
+    key = key_of(tick)
+    slot = np.int64((np.uint64(key) * _HASH) >> np.uint64(32)) & mask
+    freed = np.int64(-1)
+    while True:
+        held = table[slot].key
+        if held == key:
+            return slot
+        if held == FREE:
+            return freed if freed >= 0 else slot
+        if held == FREED and freed < 0:
+            freed = slot
+        slot = (slot + 1) & mask
+
+
+@compiled
+def move_levels(table, larger):  # type: ignore[no-untyped-def]
+    """Puts the levels of one table into an empty one."""
+    for slot in range(len(table)):
+        key = table[slot].key
+        if key != FREE and key != FREED:
+            larger[slot_of(larger, tick_of(key))] = table[slot]
+
+
+@compiled
+def restore_levels(row, table, levels, side, tick_size, out, n):  # type: ignore[no-untyped-def]
+    """Writes all levels of a side (0 bids, 1 asks) behind out[:n], best first, for the strategy alone; the new `n`.
+
+    levels: how many there are. row: an event row, whose times they get.
+    """
+    ticks = np.empty(levels, np.int64)
+    count = 0
+    for slot in range(len(table)):
+        if table[slot].key != FREE and table[slot].key != FREED:
+            ticks[count] = tick_of(table[slot].key)
+            count += 1
+    ticks.sort()
+    event = np.uint64(SNAPSHOT_BID if side == 0 else SNAPSHOT_ASK)
+    for k in range(count - 1, -1, -1):
+        px = price_of(ticks[k] if side == 0 else -ticks[k], tick_size)
+        put_row(out, n, event, row.exch_ts, row.local_ts, px, table[slot_of(table, ticks[k])].qty)
+        out[n].ival = LOCAL_ONLY
+        n += 1
+    return n
+
+
+@compiled
+def first_below(table, tick, none):  # type: ignore[no-untyped-def]
+    """The highest tick of a side that is below `tick`; `none` where there is none. Looks at the whole table."""
+    found = none
+    for slot in range(len(table)):
+        if table[slot].key != FREE and table[slot].key != FREED:
+            held = tick_of(table[slot].key)
+            if found < held < tick:
+                found = held
+    return found
+
+
+@compiled
+def ticks_between(table, levels, first, last):  # type: ignore[no-untyped-def]
+    """The ticks of a side's `levels` levels from `first` to `last`, lowest first. Looks at the whole table."""
+    ticks = np.empty(levels, np.int64)
+    count = 0
+    for slot in range(len(table)):
+        if table[slot].key != FREE and table[slot].key != FREED:
+            tick = tick_of(table[slot].key)
+            if first <= tick <= last:
+                ticks[count] = tick
+                count += 1
+    ticks = ticks[:count]
+    ticks.sort()
+    return ticks

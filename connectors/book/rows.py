@@ -1,0 +1,319 @@
+"""The rows that a book's messages put out: what is held, what joins, what a gap or a silence leaves. Compiled, pure.
+
+`connectors.book.sequence` judges each message; `connectors.book.sync` owns the arrays of a book. No socket, no clock.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from connectors.book.sequence import (
+    BBO_ORDER,
+    BBO_TS,
+    BOOK_ORDER,
+    DROPPED,
+    FOLLOWED,
+    HELD_MESSAGES,
+    HELD_ROWS,
+    IS_SILENT,
+    LIFE_TS,
+    NO_BOOK,
+    NOTHING_WAITS,
+    OTHERS,
+    OTHERS_RUN,
+    OTHERS_RUN_MAX,
+    SILENCE_NS,
+    SILENCES,
+    SILENT_NS,
+    STATUS,
+    WAITING_ID,
+    Status,
+    Verdict,
+    bridge,
+    is_followed,
+    is_overdue,
+    joins,
+    lose,
+    order_of,
+    receive_delta,
+    receive_snapshot,
+    touch_verdict,
+)
+from connectors.jit.compilation import compiled
+from connectors.model import Kind, SequenceRule
+from connectors.parsing.scanner import BBO_BID, CLEAR_ASK, CLEAR_BID, put_row
+
+#: Marks in `ival` of a book's rows, for `connectors.book.timestamps`: the touch passed on last is older, or newer, than they are.
+NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
+#: The same of the last row of the first message that is newer than the touch, for `connectors.book.fused`: behind it, nothing
+#: that a touch said of a level is left unsaid by the book. A message without rows gets a row of its own for it: a
+#: DEPTH_BBO of NaN price.
+COVERS_BBO = -3
+#: Marks in `ival` of rows that are for the strategy alone, since only its knowledge changes: the two that empty the
+#: book in a silence, and the levels that are known again behind it. `connectors.book.fused` makes these of a RESTORES row.
+LOCAL_ONLY, RESTORES = -4, -5
+
+
+@compiled
+def receive_messages(  # type: ignore[no-untyped-def]
+    rule,
+    keep_bbo,
+    marks_cover,
+    trade_kind,
+    state,
+    rows,
+    messages,
+    held_rows,
+    held_messages,
+    held,
+    waiting_rows,
+    waiting,
+    out,
+):
+    """Writes to `out` the rows that may be applied, for decoded messages (n,); how many (see `BookSync.receive`).
+
+    `rows`: event rows, to which the messages' `row_start` and `row_end` refer. `out` has room for these rows, for those
+    that are held, and for five more a message. The rest is a book's `BookArguments`.
+    """
+    n = 0
+    for m in range(len(messages)):
+        message = messages[m]
+        kind = message.kind
+        if is_overdue(state, message.local_ts):
+            n = silence_rows(state, out, n)
+        if kind == Kind.DELTA or kind == Kind.SNAPSHOT:
+            if not is_followed(state, message, kind):
+                state[OTHERS] += 1
+                state[OTHERS_RUN] += 1
+                if state[OTHERS_RUN] > OTHERS_RUN_MAX:
+                    state[FOLLOWED] = NO_BOOK
+                    state[OTHERS_RUN] = 0
+                    n = _lose(state, message, held, out, n)
+                continue
+            state[OTHERS_RUN] = 0
+        if kind == Kind.DELTA:
+            snapshot_id = state[WAITING_ID]
+            if (
+                state[STATUS] == Status.SYNCED
+                and snapshot_id != NOTHING_WAITS
+                and message.last_id > snapshot_id
+            ):
+                # The book has come to where a newer snapshot is: that one replaces it, unless it is none of this chain.
+                if joins(rule, message, snapshot_id):
+                    bridge(state)
+                else:
+                    state[WAITING_ID] = NOTHING_WAITS
+            was_bridging = state[STATUS] == Status.BRIDGING
+            verdict = receive_delta(rule, state, message)
+            if verdict == Verdict.GAP:
+                if not was_bridging:
+                    n = clear_rows(state, out, n, message.local_ts, message.exch_ts)
+                    held[:] = 0
+                    if snapshot_id != NOTHING_WAITS and message.last_id <= snapshot_id:
+                        state[WAITING_ID] = snapshot_id
+                        bridge(state)
+                verdict = Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
+            if verdict == Verdict.APPLY:
+                if was_bridging:
+                    held[:] = 0
+                    ts = message.local_ts
+                    n = _apply_snapshot(rule, state, waiting_rows, waiting[0], ts, message.exch_ts, out, n)
+                n = _live(state, message.local_ts, out, n)
+                n = _apply(rule, state, message, rows, marks_cover, out, n)
+            else:
+                state[DROPPED] += verdict == Verdict.DROP
+                # A snapshot that nothing proves yet may be of no use: the next one may need what it contains.
+                if verdict == Verdict.HOLD or was_bridging:
+                    _hold(rows, message, held_rows, held_messages, held)
+        elif kind == Kind.SNAPSHOT:
+            verdict = Verdict.DROP
+            if rule == SequenceRule.INCREMENT or message.row_end - message.row_start <= len(waiting_rows):
+                verdict = receive_snapshot(rule, state, message, held_messages, held)
+            if verdict == Verdict.APPLY:
+                n = _apply_snapshot(rule, state, rows, message, message.local_ts, 0, out, n)
+            elif verdict == Verdict.HOLD:
+                waiting[0] = message
+                waiting[0].row_end = _copy(rows, message.row_start, message.row_end, waiting_rows, 0)
+                waiting[0].row_start = 0
+                if state[STATUS] == Status.BRIDGING:
+                    n = _join_held(
+                        rule, state, waiting[0], held_rows, held_messages, held, waiting_rows, out, n
+                    )
+            else:
+                state[DROPPED] += 1
+        elif kind == Kind.BBO and keep_bbo:
+            verdict = touch_verdict(rule, state, message)
+            if verdict == Verdict.APPLY:
+                order = order_of(rule, message)
+                if order > state[BBO_ORDER]:
+                    state[BBO_TS] = message.local_ts
+                state[BBO_ORDER] = order
+                n = _copy(rows, message.row_start, message.row_end, out, n)
+            else:
+                state[DROPPED] += 1
+                if verdict == Verdict.GAP:
+                    n = _lose(state, message, held, out, n)
+        elif kind == trade_kind:
+            n = _copy(rows, message.row_start, message.row_end, out, n)
+    return n
+
+
+@compiled
+def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[no-untyped-def]
+    """Copies the rows of a book's message and marks whether they are newer than the last touch."""
+    order = order_of(rule, message)
+    is_first_newer = state[BOOK_ORDER] < state[BBO_ORDER] <= order
+    state[BOOK_ORDER] = order
+    mark = NEWER_THAN_BBO if order >= state[BBO_ORDER] else OLDER_THAN_BBO
+    end = n
+    for row in range(message.row_start, message.row_end):
+        out[end] = source[row]
+        out[end].ival = mark
+        end += 1
+    if marks_cover and is_first_newer:
+        if end == n:
+            put_row(out, n, BBO_BID, message.exch_ts, message.local_ts, np.nan, 0.0)
+            end += 1
+        out[end - 1].ival = COVERS_BBO
+    return end
+
+
+@compiled
+def _lose(state, message, held, out, n):  # type: ignore[no-untyped-def]
+    """The chain is broken by a message that is no change of it: the rows that empty a book that was known."""
+    if state[STATUS] == Status.UNSYNCED:
+        return n
+    was_synced = state[STATUS] == Status.SYNCED
+    lose(state)
+    held[:] = 0
+    return clear_rows(state, out, n, message.local_ts, message.exch_ts) if was_synced else n
+
+
+@compiled
+def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):  # type: ignore[no-untyped-def]
+    """The rows of a snapshot, known from a local time on. `before_ts`: the venue's time of the change that joins it."""
+    _end_silence(state, local_ts)
+    state[WAITING_ID] = NOTHING_WAITS
+    state[LIFE_TS] = local_ts
+    # It stands for everything, and what the touch was before counts no more, were it newer.
+    state[BBO_ORDER] = 0
+    first = n
+    n = _apply(rule, state, snapshot, source, False, out, n)
+    for row in range(first, n):
+        out[row].local_ts = local_ts
+        if snapshot.exch_ts == 0 and before_ts:
+            out[row].ival = before_ts
+        if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
+            out[row].px = np.nan  # the whole side: what lies beyond the snapshot is no longer known
+    return n
+
+
+@compiled
+def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_rows, out, n):  # type: ignore[no-untyped-def]
+    """The snapshot that has come, if held changes reach beyond it, and those; all become known at its local time."""
+    first, count = n, held[HELD_MESSAGES]
+    for m in range(count):
+        change = held_messages[m]
+        was_bridging = state[STATUS] == Status.BRIDGING
+        verdict = receive_delta(rule, state, change)
+        if verdict == Verdict.APPLY:
+            if was_bridging:
+                ts = snapshot.local_ts
+                n = _apply_snapshot(rule, state, waiting_rows, snapshot, ts, change.exch_ts, out, n)
+            start = n
+            n = _apply(rule, state, change, held_rows, False, out, n)
+            for row in range(start, n):
+                out[row].local_ts = snapshot.local_ts
+        elif verdict == Verdict.GAP:
+            # The snapshot is older than the first held change. What is held may still join the next one.
+            held[:] = 0
+            _hold_again(held_rows, held_messages, held, m, count)
+            return first
+        else:
+            state[DROPPED] += 1
+    if state[STATUS] == Status.SYNCED:
+        held[:] = 0
+    return n
+
+
+@compiled
+def clear_rows(state, out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def]
+    """Empties both sides: two rows. What the touch was before counts no more."""
+    state[BOOK_ORDER] = state[BBO_ORDER] = 0
+    put_row(out, n, CLEAR_BID, exch_ts, local_ts, np.nan, 0.0)
+    put_row(out, n + 1, CLEAR_ASK, exch_ts, local_ts, np.nan, 0.0)
+    out[n].ival = out[n + 1].ival = NEWER_THAN_BBO
+    return n + 2
+
+
+@compiled
+def silence_rows(state, out, n):  # type: ignore[no-untyped-def]
+    """Empties both sides for the strategy alone, when the book was silent for too long: two rows."""
+    local_ts = state[LIFE_TS] + state[SILENCE_NS]
+    state[IS_SILENT] = 1
+    state[SILENCES] += 1
+    put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
+    put_row(out, n + 1, CLEAR_ASK, local_ts, local_ts, np.nan, 0.0)
+    out[n].ival = out[n + 1].ival = LOCAL_ONLY
+    return n + 2
+
+
+@compiled
+def _end_silence(state, local_ts):  # type: ignore[no-untyped-def]
+    """Takes note that the book is known again; whether it was silent."""
+    was_silent = state[IS_SILENT] != 0
+    if was_silent:
+        state[IS_SILENT] = 0
+        state[SILENT_NS] += max(local_ts - state[LIFE_TS] - state[SILENCE_NS], 0)
+    return was_silent
+
+
+@compiled
+def _live(state, local_ts, out, n):  # type: ignore[no-untyped-def]
+    """The book is proven at a local time: behind a silence, a row that restores its levels."""
+    if _end_silence(state, local_ts):
+        put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
+        out[n].ival = RESTORES
+        n += 1
+    state[LIFE_TS] = local_ts
+    return n
+
+
+@compiled
+def _copy(rows, start, end, out, n):  # type: ignore[no-untyped-def]
+    for row in range(start, end):
+        out[n] = rows[row]
+        n += 1
+    return n
+
+
+@compiled
+def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
+    """Copies a change into the held ones; drops all that was held first when there is no room."""
+    count = message.row_end - message.row_start
+    if count > len(held_rows):
+        held[:] = 0
+        return
+    if held[HELD_ROWS] + count > len(held_rows) or held[HELD_MESSAGES] == len(held_messages):
+        held[:] = 0
+    _append(rows, message, held_rows, held_messages, held)
+
+
+@compiled
+def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-untyped-def]
+    """Keeps the held changes from `start` on, moved to the front."""
+    for m in range(start, end):
+        _append(held_rows, held_messages[m], held_rows, held_messages, held)
+
+
+@compiled
+def _append(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
+    """Copies a change behind the held ones; it may be one of them, of a place that is not in front of that."""
+    start = held[HELD_ROWS]
+    end = _copy(rows, message.row_start, message.row_end, held_rows, start)
+    m = held[HELD_MESSAGES]
+    held_messages[m] = message
+    held_messages[m].row_start = start
+    held_messages[m].row_end = end
+    held[HELD_ROWS] = end
+    held[HELD_MESSAGES] = m + 1

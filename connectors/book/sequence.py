@@ -1,0 +1,234 @@
+"""The id rules of books: what is to be done with a change, a snapshot or a touch, by the venue's ids. Compiled, pure.
+
+The rules read and write the state of one book, an array of int64; `connectors.book.sync` owns it and makes the rows. Ids
+that step back break a chain as ids that are missing do; only a repeated message is dropped (docs/decisions/0009).
+
+Source: Binance "How to manage a local order book" (spot: read 2026-07-21, USD-M: read 2026-10-23); Bybit v5
+`websocket/public/orderbook.mdx` (read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from connectors.jit.compilation import compiled
+from connectors.model import Kind, SequenceRule
+
+
+class Status(IntEnum):
+    """What is known of a book."""
+
+    UNSYNCED = 0
+    """Nothing: no snapshot yet, or the chain broke."""
+    BRIDGING = 1
+    """Nothing is known yet: a snapshot is there, and the change that joins it to the chain has not come."""
+    SYNCED = 2
+
+
+class Verdict(IntEnum):
+    """What is to be done with a message."""
+
+    APPLY = 0
+    HOLD = 1
+    """Keep it: a change, until a snapshot comes that it joins; a snapshot, until a change joins it."""
+    DROP = 2
+    """Its content is in the book already, or nothing can ever join it."""
+    GAP = 3
+    """Something is missing before it: empty the book, hold this, fetch a snapshot."""
+
+
+# Fields of the state of a book, an int64 array. Written here and in `connectors.book.sync`.
+STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
+#: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
+BOOK_ORDER, BBO_ORDER = 4, 5
+#: Which of the venue's books of the instrument is followed (NO_BOOK: none yet), messages of others, and their run.
+FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
+#: Old changes in a row; those of them that the venue sent later than the change that was applied last, and its time.
+OLD_RUN, STEPPED_RUN, LAST_EXCH_TS = 9, 10, 11
+#: Local times at which the last touch was passed on and the last snapshot was applied.
+BBO_TS, SNAPSHOT_TS = 12, 13
+#: For how long the book may be silent (0: for ever), when it was proven last (local time), and whether it is emptied
+#: for the strategy because it has been silent for longer; how often that was, and for how long in sum.
+SILENCE_NS, LIFE_TS, IS_SILENT, SILENCES, SILENT_NS = 14, 15, 16, 17, 18
+#: Whether the numbers by which book and touch are ordered are the venue's own: those of some archives are times.
+IS_ORDERED = 19
+#: The last id of the snapshot that waits for a change to join it; NOTHING_WAITS: none does.
+WAITING_ID = 20
+STATE_FIELDS = 21
+
+NO_BOOK = NOTHING_WAITS = -1
+#: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
+OTHERS_RUN_MAX = 256
+#: So many old changes in a row may be repeats, as of a recording to which some seconds were added twice.
+OLD_RUN_MAX = 64
+#: So many of them may have a later venue time than the newest change, where a server stamps a change as it sends it.
+STEPPED_RUN_MAX = 2
+#: For so long changes may be older than the snapshot: the line of a recorder may have been slow when it was fetched.
+AHEAD_NS_MAX = 10_000_000_000
+#: For so long the book may be older than the last touch, of which no newer one came: the streams are of one connection.
+BEHIND_NS_MAX = 2_000_000_000
+NEVER = 2**63 - 1
+
+# Fields of `held`: how many rows and messages are held.
+HELD_ROWS, HELD_MESSAGES = 0, 1
+
+
+@compiled
+def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a change of a book (a record of MESSAGE_DTYPE). Changes nothing."""
+    status, known = state[STATUS], state[LAST_ID]
+    if status == Status.UNSYNCED:
+        # Bybit repairs a book by a new subscription, whose snapshot begins a new chain.
+        return Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
+    is_bridging = status == Status.BRIDGING
+    if message.last_id < known or (
+        message.last_id == known and not (is_bridging and rule == SequenceRule.PREVIOUS)
+    ):
+        return Verdict.GAP if _is_step_back(rule, state, message, is_bridging) else Verdict.DROP
+    if rule == SequenceRule.SPAN:
+        # Changes overlap where two streams of a book were recorded; behind ids that stepped back it proves nothing.
+        is_next = message.first_id == known + 1 or (message.first_id <= known and state[STEPPED_RUN] == 0)
+    elif rule == SequenceRule.PREVIOUS:
+        # A snapshot may also end exactly where a change ended that was applied or dropped before.
+        is_next = message.prev_id == known or (is_bridging and message.first_id <= known)
+    else:
+        # A server that began anew may count on from any number; its order of messages decides.
+        is_in_order = not state[IS_ORDERED] or message.first_id >= state[BOOK_ORDER]
+        is_next = message.last_id == known + 1 and is_in_order
+    if not is_next or _is_touch_lost(state, order_of(rule, message), message.local_ts):
+        return Verdict.GAP
+    return Verdict.APPLY
+
+
+@compiled
+def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped-def]
+    """Whether an old change shows that the venue's ids went backwards: it is not one that came before."""
+    if is_bridging:
+        return message.local_ts - state[SNAPSHOT_TS] > AHEAD_NS_MAX
+    if rule == SequenceRule.INCREMENT and state[IS_ORDERED] and 0 < state[BOOK_ORDER] < message.first_id:
+        return True
+    # USD-M changes have the time of the matching engine, which no server changes.
+    stepped_max = 0 if rule == SequenceRule.PREVIOUS else STEPPED_RUN_MAX
+    is_stepped = message.exch_ts > state[LAST_EXCH_TS] and state[STEPPED_RUN] >= stepped_max
+    return is_stepped or state[OLD_RUN] >= OLD_RUN_MAX
+
+
+@compiled
+def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
+    """Whether the last touch has an id that neither the book nor newer touches reach: it would stay for ever."""
+    is_behind = state[BOOK_ORDER] < state[BBO_ORDER] and order < state[BBO_ORDER]
+    return is_behind and state[IS_ORDERED] and local_ts - state[BBO_TS] > BEHIND_NS_MAX
+
+
+@compiled
+def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a best bid and offer, a record of MESSAGE_DTYPE. Changes nothing."""
+    order = order_of(rule, message)
+    if state[STATUS] != Status.SYNCED or order <= state[BOOK_ORDER] or state[IS_SILENT]:
+        return Verdict.DROP
+    if order < state[BBO_ORDER]:
+        return Verdict.GAP if _is_touch_lost(state, order, message.local_ts) else Verdict.DROP
+    return Verdict.APPLY
+
+
+@compiled
+def is_overdue(state, local_ts):  # type: ignore[no-untyped-def]
+    """Whether the book has been silent for too long at a local time, and is not emptied for it yet."""
+    return (
+        state[SILENCE_NS] > 0
+        and state[STATUS] == Status.SYNCED
+        and not state[IS_SILENT]
+        and local_ts - state[LIFE_TS] > state[SILENCE_NS]
+    )
+
+
+@compiled
+def receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
+    """The verdict on a change, taken note of."""
+    verdict = delta_verdict(rule, state, message)
+    if verdict == Verdict.APPLY:
+        state[STATUS] = Status.SYNCED
+        state[LAST_ID] = message.last_id
+        state[LAST_EXCH_TS] = message.exch_ts
+        state[OLD_RUN] = state[STEPPED_RUN] = 0
+    elif verdict == Verdict.GAP:
+        lose(state)
+    elif verdict == Verdict.DROP:
+        state[OLD_RUN] += 1
+        state[STEPPED_RUN] += message.exch_ts > state[LAST_EXCH_TS]
+    return verdict
+
+
+@compiled
+def lose(state):  # type: ignore[no-untyped-def]
+    """The chain is broken."""
+    state[STATUS] = Status.UNSYNCED
+    state[IS_SILENT] = 0
+    state[WAITING_ID] = NOTHING_WAITS
+    state[GAPS] += 1
+
+
+@compiled
+def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
+    """The verdict on a snapshot: APPLY where its place in the chain is certain, or HOLD until a change joins it.
+
+    DROP where the book is newer than it, what is held refutes it, or a better one waits.
+    """
+    last_id = message.last_id
+    if rule == SequenceRule.INCREMENT:
+        state[STATUS] = Status.SYNCED
+        state[LAST_ID], state[LAST_EXCH_TS] = last_id, message.exch_ts
+        state[OLD_RUN] = state[STEPPED_RUN] = 0
+        return Verdict.APPLY
+    if state[STATUS] == Status.SYNCED:
+        if last_id <= state[LAST_ID]:
+            return Verdict.DROP if last_id < state[LAST_ID] else Verdict.APPLY
+    elif state[STATUS] == Status.BRIDGING and not _is_better(rule, state, message, held_messages, held):
+        return Verdict.DROP
+    state[WAITING_ID], state[SNAPSHOT_TS] = last_id, message.local_ts
+    if state[STATUS] != Status.SYNCED:
+        bridge(state)
+    return Verdict.HOLD
+
+
+@compiled
+def bridge(state):  # type: ignore[no-untyped-def]
+    """From here on changes are judged by the snapshot that waits."""
+    state[STATUS] = Status.BRIDGING
+    state[LAST_ID], state[LAST_EXCH_TS] = state[WAITING_ID], NEVER
+    state[BOOK_ORDER] = state[BBO_ORDER] = 0
+    state[OLD_RUN] = state[STEPPED_RUN] = 0
+
+
+@compiled
+def _is_better(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
+    """Whether a snapshot is to replace the one that waits, of which no change proves anything so far."""
+    count = held[HELD_MESSAGES]
+    if message.last_id > state[LAST_ID]:
+        # While changes come that the first one contains, it is the sooner one to be reached.
+        return count == 0 or held_messages[count - 1].local_ts < state[SNAPSHOT_TS]
+    for m in range(count):
+        change = held_messages[m]
+        if change.last_id > message.last_id:
+            return joins(rule, change, message.last_id)
+    return True
+
+
+@compiled
+def joins(rule, change, last_id):  # type: ignore[no-untyped-def]
+    """Whether a change that ends behind a snapshot's last id follows it without anything missing in between."""
+    return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
+
+
+@compiled
+def is_followed(state, message, kind):  # type: ignore[no-untyped-def]
+    """Whether a message belongs to the book that is followed; without one, a snapshot or a carried chain chooses it."""
+    if state[FOLLOWED] == NO_BOOK and (kind == Kind.SNAPSHOT or state[STATUS] != Status.UNSYNCED):
+        state[FOLLOWED] = message.book
+    return state[FOLLOWED] == NO_BOOK or state[FOLLOWED] == message.book
+
+
+@compiled
+def order_of(rule, message):  # type: ignore[no-untyped-def]
+    """Where a message stands in the order of book and touch: Binance counts both by one id, Bybit by `seq`."""
+    return message.first_id if rule == SequenceRule.INCREMENT else message.last_id

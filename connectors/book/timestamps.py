@@ -1,0 +1,123 @@
+"""The times of rows: one offset for all venues, estimated exchange times where a venue sends none, and clamping.
+
+Every rule is causal, so replay and live apply the same code row by row. `local_ts` is moved by the run's offset onto
+the venues' clock. A row without a venue time gets `max(previous of its stream, local_ts - feed latency)`. A row from
+the future (`exch_ts > local_ts`) is clamped to `local_ts` and counted. Changes of a book keep the order in which
+they were chained: their `exch_ts` never falls, for the simulated exchange applies rows in that order. Between the book
+and the touch (BBO rows) the venue's ids decide, for its times are missing, coarse or contradict them: a touch that
+was passed on is newer than the book so far, and `connectors.book.rows` marks each change as newer or older than it.
+Rows that are for the strategy alone (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT
+from numpy.typing import NDArray
+
+from connectors.book.rows import COVERS_BBO, LOCAL_ONLY, NEWER_THAN_BBO, OLDER_THAN_BBO, RESTORES
+from connectors.jit.compilation import compiled
+from connectors.model import Rows
+
+# Fields of the state, an int64 array.
+#: What is added to local times, ns; the one field that others may set, between calls of `set_times`.
+OFFSET = 0
+_LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK, _RECEIVED = range(1, 9)
+
+
+class RowClock:
+    """Stamps the rows of one instrument. One thread, rows in the order of receipt."""
+
+    def __init__(self, offset_ns: int, feed_latency_ns: int) -> None:
+        """`offset_ns` is added to local times; `feed_latency_ns` is assumed where a venue sends no time."""
+        self._state = np.zeros(9, np.int64)
+        self._state[OFFSET] = offset_ns
+        self._state[_LATENCY] = feed_latency_ns
+
+    @property
+    def offset_ns(self) -> int:
+        """What is added to local times. Live it is estimated, and may be set between rows."""
+        return int(self._state[OFFSET])
+
+    @offset_ns.setter
+    def offset_ns(self, offset_ns: int) -> None:
+        self._state[OFFSET] = offset_ns
+
+    @property
+    def clamped_count(self) -> int:
+        """Rows that claimed to be from the future."""
+        return int(self._state[_CLAMPED])
+
+    @property
+    def stepped_back_count(self) -> int:
+        """Rows received before the row in front of them: the recorder's clock was set back."""
+        return int(self._state[_STEPPED_BACK])
+
+    @property
+    def state(self) -> NDArray[np.int64]:
+        """What compiled code calls `set_times` with, in the place of `stamp`; the same array each time."""
+        return self._state
+
+    def stamp(self, rows: Rows, *, keeps_cover: bool = True) -> None:
+        """Sets the final times of `rows` in place. `keeps_cover`: COVERS_BBO stays in `ival`, for `connectors.book.fused`."""
+        set_times(rows, self._state, keeps_cover)
+
+
+@compiled
+def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
+    """Sets the final times, ns, of event rows (n,) in place; `state`: (9,) int64, a `RowClock.state`."""
+    for r in range(len(rows)):
+        row = rows[r]
+        local_ts = row.local_ts + state[OFFSET]
+        if local_ts < state[_RECEIVED]:
+            state[_STEPPED_BACK] += 1
+        state[_RECEIVED] = max(local_ts, state[_RECEIVED])
+        local_ts = max(local_ts, state[_LAST_LOCAL])
+        state[_LAST_LOCAL] = local_ts
+        if row.ival == LOCAL_ONLY or row.ival == RESTORES:
+            # The venue has no part in them.
+            row.exch_ts = row.local_ts = local_ts
+            continue
+        kind = np.int64(row.ev) & 0xFF
+        stream = (
+            _LAST_TRADE if kind == TRADE_EVENT else (_LAST_BBO if kind == DEPTH_BBO_EVENT else _LAST_BOOK)
+        )
+        exch_ts = row.exch_ts
+        if exch_ts == 0:
+            exch_ts = local_ts - state[_LATENCY]
+            if row.ival > 0 and exch_ts > row.ival:
+                exch_ts = row.ival
+            exch_ts = max(exch_ts, state[stream])
+        if exch_ts > local_ts:
+            exch_ts = local_ts
+            state[_CLAMPED] += 1
+        if stream == _LAST_BOOK:
+            if row.ival == NEWER_THAN_BBO or row.ival == COVERS_BBO:
+                exch_ts = max(exch_ts, state[_LAST_BBO])
+            elif row.ival == OLDER_THAN_BBO and state[_LAST_BBO] > 0:
+                exch_ts = min(exch_ts, state[_LAST_BBO] - 1)
+            exch_ts = max(exch_ts, state[_LAST_BOOK])
+        elif stream == _LAST_BBO:
+            exch_ts = max(exch_ts, state[_LAST_BBO], state[_LAST_BOOK] + 1)
+            if exch_ts > local_ts:
+                # By one, where local time stands still: a touch that is as old as the book would not count as newer.
+                local_ts = exch_ts
+                state[_LAST_LOCAL] = local_ts
+        state[stream] = exch_ts
+        row.exch_ts = exch_ts
+        row.local_ts = local_ts
+        if row.ival != COVERS_BBO or not keeps_cover:
+            row.ival = 0
+
+
+@compiled
+def largest_lead(rows, lead):  # type: ignore[no-untyped-def]
+    """The largest `exch_ts - local_ts` of `rows` and `lead`, over rows with a venue time.
+
+    Positive when the recorder's clock runs behind the venue's by more than the fastest frame took; the offset of a
+    run is the largest over all of its recordings.
+    """
+    for r in range(len(rows)):
+        if rows[r].exch_ts > 0:
+            lead = max(lead, rows[r].exch_ts - rows[r].local_ts)
+    return lead

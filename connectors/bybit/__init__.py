@@ -1,0 +1,152 @@
+"""Bybit v5 spot and linear as pure functions of their frames: the JSON decoder, the compiled parser, the id rule.
+
+What is sent, and what control frames mean, is in `connectors.bybit.protocol`.
+
+Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+import numpy as np
+from hftbacktest.types import event_dtype
+
+from connectors.bybit.parser import parse_bybit
+from connectors.bybit.protocol import BybitWire
+from connectors.model import Kind, Message, SequenceRule
+from connectors.parsing.json_fields import (
+    Id,
+    Levels,
+    Stamp,
+    Symbol,
+    decimal,
+    level_parts,
+    message_of,
+    rows_of,
+    side_parts,
+    stamp_ns,
+)
+from connectors.parsing.lines import line_loop
+from connectors.parsing.scanner import (
+    BBO_ASK,
+    BBO_BID,
+    CLEAR_ASK,
+    CLEAR_BID,
+    DELTA_ASK,
+    DELTA_BID,
+    SNAPSHOT_ASK,
+    SNAPSHOT_BID,
+    TRADE_BUY,
+    TRADE_SELL,
+)
+
+_NO_ROWS = np.zeros(0, event_dtype)
+#: Levels of a book stream, as its topic names them; "rpi" and "full" are other streams.
+_DEPTH = re.compile(r"\d{1,7}", re.ASCII)
+
+
+class _BookData(msgspec.Struct, frozen=True):
+    """`data` of an orderbook frame; a delta may lack a side that did not change."""
+
+    s: Symbol
+    u: Id
+    b: Levels = ()
+    a: Levels = ()
+    seq: Id = 0
+
+
+class _Book(msgspec.Struct, frozen=True):
+    topic: str
+    type: str
+    ts: Stamp
+    data: _BookData
+    cts: Stamp | None = None
+
+
+class _Trade(msgspec.Struct, frozen=True):
+    """One public trade; S is the taker's side."""
+
+    T: Stamp
+    s: Symbol
+    S: str
+    v: str
+    p: str
+
+
+class _Trades(msgspec.Struct, frozen=True):
+    topic: str
+    type: str
+    ts: Stamp
+    data: list[_Trade]
+
+
+class BybitLinear(BybitWire):
+    """Bybit v5 linear perpetuals."""
+
+    name = "bybit_linear"
+    sequence_rule = SequenceRule.INCREMENT
+    #: One frame to rows, and the loop over recorded lines, compiled.
+    parse_frame = staticmethod(parse_bybit)
+    decode_lines = staticmethod(line_loop(parse_bybit))
+
+    def decode(self, frame: bytes) -> Message:
+        """The message in `frame`; see `connectors.model.Venue`."""
+        return message_of(self.name, frame, self._message)
+
+    def _message(self, payload: dict[str, Any]) -> Message:
+        topic = payload.get("topic")
+        if not isinstance(topic, str):
+            if topic is None and ("op" in payload or "success" in payload or "ret_msg" in payload):
+                return Message(Kind.CONTROL, _NO_ROWS)
+            raise ValueError("no known kind of frame")
+        if topic.startswith("publicTrade."):
+            return _trades(msgspec.convert(payload, _Trades))
+        depth = topic.split(".")[1] if topic.startswith("orderbook.") else ""
+        if _DEPTH.fullmatch(depth):
+            return _book(msgspec.convert(payload, _Book), depth)
+        return Message(Kind.OTHER, _NO_ROWS)
+
+
+class BybitSpot(BybitLinear):
+    """Bybit v5 spot; the same frames as linear."""
+
+    name = "bybit_spot"
+    category = "spot"
+    limits = BybitWire.limits._replace(topics_per_request=10)
+
+
+def _trades(frame: _Trades) -> Message:
+    symbols = {trade.s for trade in frame.data}
+    if len(symbols) != 1:
+        raise ValueError("trades of none or of several symbols in one frame")
+    parts, times = [], []
+    for trade in frame.data:
+        if trade.S not in ("Buy", "Sell"):
+            raise ValueError(f"{trade.S!r} is no side")
+        parts.append((TRADE_SELL if trade.S == "Sell" else TRADE_BUY, decimal(trade.p), decimal(trade.v)))
+        times.append(stamp_ns(trade.T))
+    return Message(Kind.TRADE, rows_of(parts, times), times[-1], symbol=symbols.pop())
+
+
+def _book(frame: _Book, depth: str) -> Message:
+    if frame.type not in ("snapshot", "delta"):
+        raise ValueError(f"{frame.type!r} is no type of an orderbook frame")
+    is_snapshot = frame.type == "snapshot"
+    data = frame.data
+    exch_ts = stamp_ns(frame.ts if frame.cts is None else frame.cts)
+    if depth == "1":
+        kind = Kind.BBO
+        parts = level_parts(data.b[:1], BBO_BID) + level_parts(data.a[:1], BBO_ASK)
+    elif is_snapshot:
+        kind = Kind.SNAPSHOT
+        parts = side_parts(data.b, CLEAR_BID, SNAPSHOT_BID) + side_parts(data.a, CLEAR_ASK, SNAPSHOT_ASK)
+    else:
+        kind = Kind.DELTA
+        parts = level_parts(data.b, DELTA_BID) + level_parts(data.a, DELTA_ASK)
+    book = 0 if depth == "1" else int(depth)
+    return Message(
+        kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s, stamp_ns(frame.ts), book
+    )

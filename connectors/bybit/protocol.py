@@ -1,0 +1,185 @@
+"""The other half of Bybit's protocol: what to send, what control frames mean, which REST requests there are.
+
+`connectors.bybit` holds what the market frames mean. A book's snapshot comes by subscription, so there is no request
+for it: a broken chain is repaired by unsubscribing and subscribing. Pure.
+
+Source: bybit-exchange/docs v5 `wss-authentication.mdx`, `websocket/public/*.mdx`, `market/{time,instrument}.mdx`
+(read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from connectors.errors import DecodeError, InstrumentError
+from connectors.model import (
+    Control,
+    ControlKind,
+    Limits,
+    Listing,
+    ListingPage,
+    Mark,
+    Request,
+    RestRequest,
+    Stream,
+)
+from connectors.parsing.json_fields import NOT_A_FRAME, listed_number, listed_symbol
+
+_S = 1_000_000_000
+_MINUTE = 60 * _S
+
+#: How the venue writes market frames.
+_TOPIC = b'{"topic":"'
+#: Prefix of topics; the symbol follows. The depth of the book is the adapter's.
+_TOPICS = {
+    Stream.TOUCH: "orderbook.1",
+    Stream.TRADE: "publicTrade",
+    Stream.KLINE_1M: "kline.1",
+    Stream.TICKER: "tickers",
+}
+
+
+class BybitWire:
+    """The sans-I/O methods of `connectors.model.Venue` that spot and linear share."""
+
+    name = "bybit_linear"
+    category = "linear"
+    #: Levels of the book that is followed: 50 comes every 20 ms, 200 every 100 ms.
+    depth = 50
+    #: No message rate is documented. The limits on `args` are: 21,000 characters, and 10 topics a request on spot.
+    limits = Limits(500, 5 * _MINUTE, 10, _S, 500, 100, 21_000, 600, 5 * _S, 0, 20 * _S)
+
+    def topic(self, stream: Stream, symbol: str) -> str:
+        prefix = f"orderbook.{self.depth}" if stream == Stream.DEPTH else _TOPICS.get(stream)
+        if prefix is None:
+            raise InstrumentError(f"{self.name} has no stream {stream.value!r}")
+        return f"{prefix}.{symbol}"
+
+    def route(self, stream: Stream) -> str:
+        return ""
+
+    def url(self, base: str, route: str) -> str:
+        return base
+
+    def requests(self, verb: str, topics: Sequence[str], first_id: int) -> list[Request]:
+        size = self.limits.topics_per_request
+        batches = [tuple(topics[n : n + size]) for n in range(0, len(topics), size)]
+        return [
+            Request(_call(verb, first_id + n, batch), str(first_id + n), batch)
+            for n, batch in enumerate(batches)
+        ]
+
+    def ping(self, request_id: int) -> Request:
+        return Request(_call("ping", request_id, None), str(request_id))
+
+    def topic_of(self, frame: bytes) -> str:
+        if frame.startswith(_TOPIC):
+            end = frame.find(b'"', len(_TOPIC))
+            return frame[len(_TOPIC) : end].decode("ascii", "replace") if end > 0 else ""
+        topic = _object(frame).get("topic")
+        return topic if isinstance(topic, str) else ""
+
+    def opening(self, topic: str) -> bytes:
+        return _TOPIC + topic.encode() + b'"'
+
+    def control(self, frame: bytes) -> Control | None:
+        if frame.startswith(_TOPIC):
+            return None
+        payload = _object(frame)
+        if "topic" in payload or not ({"op", "success", "ret_msg"} & payload.keys()):
+            return None
+        op, text = payload.get("op"), str(payload.get("ret_msg", ""))
+        request_id = str(payload.get("req_id") or "")
+        if op == "pong" or (op == "ping" and text == "pong"):
+            return Control(ControlKind.PONG, request_id)
+        if payload.get("success") is False:
+            return Control(ControlKind.ERROR, request_id, text)
+        if op == "auth":
+            return Control(ControlKind.AUTH, request_id, text)
+        if op in ("subscribe", "unsubscribe"):
+            return Control(ControlKind.ACK, request_id, op)
+        return Control(ControlKind.OTHER, request_id, text)
+
+    def mark(self, frame: bytes) -> Mark:
+        payload = _object(frame)
+        topic, data = payload.get("topic"), payload.get("data")
+        if not isinstance(topic, str):
+            raise DecodeError(self.name, "no frame of a topic", frame)
+        if topic.startswith("orderbook.") and isinstance(data, dict) and isinstance(data.get("seq"), int):
+            is_start = payload.get("type") == "snapshot" and not topic.startswith("orderbook.1.")
+            return Mark(topic, str(data["seq"]), is_start, data["seq"])
+        if topic.startswith("publicTrade.") and isinstance(data, list) and data:
+            last = data[-1] if isinstance(data[-1], dict) else {}
+            seq = last.get("seq")
+            return Mark(topic, str(last.get("i")), order=seq if isinstance(seq, int) else 0)
+        return Mark(topic, "", is_start=True)
+
+    def snapshot_request(self, symbol: str) -> RestRequest | None:
+        return None
+
+    def time_request(self) -> RestRequest:
+        return RestRequest("/v5/market/time", 1)
+
+    def time_of(self, body: bytes) -> int:
+        result = _object(body).get("result")
+        try:
+            return int(result["timeNano"]) if isinstance(result, dict) else _no_time(self.name, body)
+        except (KeyError, TypeError, ValueError):
+            return _no_time(self.name, body)
+
+    def listings_request(self, symbols: Sequence[str]) -> RestRequest:
+        path = f"/v5/market/instruments-info?category={self.category}"
+        if len(symbols) == 1:
+            return RestRequest(f"{path}&symbol={symbols[0]}", 1)
+        return RestRequest(path if self.category == "spot" else f"{path}&limit=1000", 1)
+
+    def listings_of(self, body: bytes) -> ListingPage:
+        try:
+            result = _object(body)["result"]
+            listings = tuple(_listing(item) for item in result["list"])
+            cursor = _percent_encoded(result.get("nextPageCursor") or "")
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DecodeError(self.name, f"no instruments-info: {error!r}", body) from None
+        more = self.listings_request(())
+        return ListingPage(listings, RestRequest(f"{more.path}&cursor={cursor}", 1) if cursor else None)
+
+
+def _percent_encoded(text: str) -> str:
+    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in text.encode())
+
+
+def _no_time(venue: str, body: bytes) -> int:
+    raise DecodeError(venue, "no timeNano", body)
+
+
+def _call(op: str, request_id: int, args: Sequence[str] | None) -> str:
+    call: dict[str, Any] = {"req_id": str(request_id), "op": op}
+    if args is not None:
+        call["args"] = list(args)
+    return json.dumps(call, separators=(",", ":"))
+
+
+def _object(frame: bytes) -> dict[str, Any]:
+    """The JSON object in `frame`; an empty one where there is none."""
+    try:
+        payload = msgspec.json.decode(frame)
+    except NOT_A_FRAME:
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def _listing(item: dict[str, Any]) -> Listing:
+    lot, price = item["lotSizeFilter"], item["priceFilter"]
+    # Spot has no qtyStep: its step is basePrecision, and minOrderAmt counts there.
+    return Listing(
+        symbol=listed_symbol(item["symbol"]),
+        is_trading=item["status"] == "Trading",
+        tick_size=listed_number(price["tickSize"], is_step=True),
+        lot_size=listed_number(lot.get("qtyStep") or lot["basePrecision"], is_step=True),
+        min_qty=listed_number(lot.get("minOrderQty")),
+        min_notional=listed_number(lot.get("minNotionalValue") or lot.get("minOrderAmt")),
+    )

@@ -1,0 +1,160 @@
+"""The largest lead of a recording's venue times over its local times, without stamps that the recording refutes. Pure.
+
+The offset of a run is the largest lead of all its recordings (`connectors.book.timestamps`), so one wrong stamp would shift all
+rows of all venues. A stamp is refuted by a later message of its stream whose venue time is earlier: the venue's own
+clock was not there yet; with it those since the lead jumped up. One that nearly no message of its stream came after is
+not confirmed. Such stamps are left out where they lead by AGREE_NS more than everything else, and counted; honest
+stamps never fall by as much, so that their largest lead is what it would be without this rule.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.feed.clock_offset import AGREE_NS
+from connectors.jit.compilation import compiled
+from connectors.model import Kind, Messages, Rows
+
+#: A lead is confirmed by so many later messages of its stream that do not refute it.
+CONFIRMING_MESSAGES = 10
+#: Leads of a stream that are kept, each larger and with a later venue time than the one before; the oldest give way.
+_KEPT_MAX = 1024
+#: Spans of refuted stamps that are kept for each stream; further ones count to the last.
+_REFUTED_MAX = 64
+
+_NEVER = -(1 << 62)
+
+# A lead that is kept: venue time, lead, number of the stream's messages before it, when it was received, how many
+# messages led like it.
+_EXCH_TS, _LEAD, _NUMBER, _LOCAL_TS, _COUNT, _FIELDS = range(6)
+# State of a stream: leads kept, spans refuted, messages with a venue time; the newest venue time, the last lead, the
+# number of the message at which the lead last jumped up, and the lead before that.
+_KEPT, _REFUTED, _MESSAGES, _NEWEST, _LAST_LEAD, _JUMPED, _LEAD_BEFORE, _STATE_FIELDS = range(8)
+
+
+class WrongStamps(NamedTuple):
+    """Stamps of a stream that are not believed: how many messages, their largest lead, when the first was received."""
+
+    kind: Kind
+    messages: int
+    lead_ns: int
+    local_ts: int
+
+    @property
+    def stream(self) -> str:
+        """What a user calls the stream."""
+        return "depth" if self.kind == Kind.DELTA else self.kind.name.lower()
+
+
+class LeadFinder:
+    """Follows the messages of one recording, in the order of receipt."""
+
+    def __init__(self) -> None:
+        self._state = np.zeros((len(Kind), _STATE_FIELDS), np.int64)
+        self._kept = np.zeros((len(Kind), _KEPT_MAX, _FIELDS), np.int64)
+        self._refuted = np.zeros((len(Kind), _REFUTED_MAX, _FIELDS), np.int64)
+
+    def receive(self, rows: Rows, messages: Messages) -> None:
+        """Takes decoded messages with their rows, before they are chained."""
+        _receive(rows, messages, self._state, self._kept, self._refuted)
+
+    @property
+    def lead_ns(self) -> int | None:
+        """The largest venue time minus local time; None where no message has a venue time."""
+        return self._result()[0]
+
+    @property
+    def wrong(self) -> list[WrongStamps]:
+        """The stamps that were left out, a line a stream."""
+        return self._result()[1]
+
+    def _result(self) -> tuple[int | None, list[WrongStamps]]:
+        believed: list[int] = []
+        doubted: list[tuple[Kind, NDArray[np.int64]]] = []
+        for kind in Kind:
+            kept, refuted, messages = (int(n) for n in self._state[kind, :_NEWEST])
+            doubted += [(kind, entry) for entry in self._refuted[kind, :refuted]]
+            for entry in self._kept[kind, :kept]:
+                if messages - entry[_NUMBER] > CONFIRMING_MESSAGES:
+                    believed.append(int(entry[_LEAD]))
+                else:
+                    doubted.append((kind, entry))
+        if not believed:  # too short to judge
+            return max((int(entry[_LEAD]) for _, entry in doubted), default=None), []
+        most = max(believed) + AGREE_NS
+        lead = max(believed + [int(entry[_LEAD]) for _, entry in doubted if entry[_LEAD] <= most])
+        wrong: dict[Kind, WrongStamps] = {}
+        for kind, entry in doubted:
+            if entry[_LEAD] > most:
+                found = WrongStamps(kind, int(entry[_COUNT]), int(entry[_LEAD]), int(entry[_LOCAL_TS]))
+                known = wrong.get(kind, found._replace(messages=0))
+                wrong[kind] = WrongStamps(
+                    kind,
+                    known.messages + found.messages,
+                    max(known.lead_ns, found.lead_ns),
+                    min(known.local_ts, found.local_ts),
+                )
+        return lead, list(wrong.values())
+
+
+@compiled
+def _receive(rows, messages, state, kept, refuted):  # type: ignore[no-untyped-def]
+    for m in range(len(messages)):
+        message = messages[m]
+        kind = message.kind
+        last_exch = last_local = np.int64(0)
+        for r in range(message.row_start, message.row_end):
+            exch_ts, local_ts = rows[r].exch_ts, rows[r].local_ts
+            # The rows of a message have one time, but for trades that were sent together.
+            if exch_ts <= 0 or (exch_ts == last_exch and local_ts == last_local):
+                continue
+            last_exch, last_local = exch_ts, local_ts
+            _receive_stamp(exch_ts, local_ts, state[kind], kept[kind], refuted[kind])
+
+
+@compiled
+def _receive_stamp(exch_ts, local_ts, state, kept, refuted):  # type: ignore[no-untyped-def]
+    lead, count = exch_ts - local_ts, state[_KEPT]
+    state[_MESSAGES] += 1
+    if state[_MESSAGES] == 1:
+        state[_LEAD_BEFORE] = _NEVER
+    elif lead > state[_LAST_LEAD] + AGREE_NS:
+        state[_JUMPED], state[_LEAD_BEFORE] = state[_MESSAGES], state[_LAST_LEAD]
+    state[_LAST_LEAD] = lead
+    if state[_NEWEST] > exch_ts + AGREE_NS:
+        # Where the lead is what it was before it jumped up, all was wrong since then.
+        first = state[_JUMPED] if lead <= state[_LEAD_BEFORE] + AGREE_NS else state[_MESSAGES]
+        while count > 0 and (
+            kept[count - 1, _EXCH_TS] > exch_ts + AGREE_NS or kept[count - 1, _NUMBER] >= first
+        ):
+            count -= 1
+            _refute(kept[count], state, refuted)
+        state[_NEWEST] = exch_ts
+    state[_NEWEST] = max(state[_NEWEST], exch_ts)
+    if count > 0 and lead <= kept[count - 1, _LEAD]:
+        if lead > kept[count - 1, _LEAD] - AGREE_NS:
+            kept[count - 1, _COUNT] += 1
+    else:
+        if count == _KEPT_MAX:
+            half = _KEPT_MAX // 2
+            kept[:half] = kept[half:].copy()
+            count = half
+        kept[count, _EXCH_TS], kept[count, _LEAD], kept[count, _NUMBER] = exch_ts, lead, state[_MESSAGES]
+        kept[count, _LOCAL_TS], kept[count, _COUNT] = local_ts, 1
+        count += 1
+    state[_KEPT] = count
+
+
+@compiled
+def _refute(entry, state, refuted):  # type: ignore[no-untyped-def]
+    """Moves a lead to those that were refuted."""
+    if state[_REFUTED] < _REFUTED_MAX:
+        refuted[state[_REFUTED]] = entry
+        state[_REFUTED] += 1
+        return
+    last = refuted[_REFUTED_MAX - 1]
+    last[_LEAD] = max(last[_LEAD], entry[_LEAD])
+    last[_COUNT] += entry[_COUNT]

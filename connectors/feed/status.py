@@ -1,0 +1,168 @@
+"""What is known of an instrument's streams beside their content: status, rates, lags, silence. Pure; one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.feed.lags import BUCKETS, Histogram, Rate
+from connectors.feed.pipeline import Pipeline
+from connectors.model import Stream
+
+#: Streams whose content the touch is made of.
+BOOK_STREAMS = frozenset({Stream.DEPTH, Stream.TOUCH})
+
+
+class FeedStatus(Enum):
+    """What the touch of an instrument is worth."""
+
+    DOWN = "down"
+    """No connection."""
+    SYNCING = "syncing"
+    """Connected; the book is not proven (yet, or again)."""
+    SYNCED = "synced"
+    STALE = "stale"
+    """The book was proven, and no change of it came for too long."""
+    OFF_GRID = "off grid"
+    """Its values are not on the configured tick and lot. For good."""
+
+
+class StreamState(NamedTuple):
+    """One stream of an instrument. Lags are local time (on the venues' clock) minus venue time."""
+
+    stream: Stream
+    messages: int
+    messages_per_s: float
+    bytes: int
+    lag_ns_p50: float
+    """NaN for a stream without venue times."""
+    lag_ns_p99: float
+    age_ns: int
+    """Since the last message; -1 before the first."""
+
+
+class InstrumentState(NamedTuple):
+    """One line of a table."""
+
+    symbol: str
+    status: FeedStatus
+    messages_per_s: float
+    lag_ns_p50: float
+    """Of the book's stream."""
+    lag_ns_p99: float
+    gaps: int
+    bytes: int
+    age_ns: int
+    slow_frames: int
+    other_books: int
+    streams: tuple[StreamState, ...]
+
+
+class _Meter:
+    """What is known of one stream beside its counts."""
+
+    def __init__(self, stream: Stream, lag_counts: NDArray[np.int64]) -> None:
+        self.stream = stream
+        self.rate = Rate()
+        self.lags = Histogram(counts=lag_counts)
+        self.is_reported = False
+        #: Messages that the rate knows of.
+        self.rated = 0
+
+
+# Columns of a monitor's counts.
+MESSAGES, BYTES, LAST_NS = 0, 1, 2
+
+
+class Monitor:
+    """Counts what one instrument's streams bring. Times are of the monotonic clock."""
+
+    def __init__(self, symbol: str, streams: Sequence[Stream], now_ns: int) -> None:
+        #: Written by the feed only.
+        self.status = FeedStatus.DOWN
+        self._symbol = symbol
+        #: A row a stream, in their order: messages, bytes, when the last came (-1: none has), and the lags of the
+        #: present window. Runs of frames are counted here by compiled code (`connectors.feed.fast_path`).
+        self.counts = np.zeros((len(streams), 3), np.int64)
+        self.counts[:, LAST_NS] = -1
+        self.lag_counts = np.zeros((len(streams), BUCKETS), np.int64)
+        self._meters = [_Meter(stream, self.lag_counts[row]) for row, stream in enumerate(streams)]
+        self._rows = {stream: row for row, stream in enumerate(streams)}
+        self._subscribed_ns = -1
+
+    def subscribed(self, now_ns: int) -> None:
+        """The venue has acknowledged all streams."""
+        self._subscribed_ns = now_ns
+        for meter in self._meters:
+            meter.is_reported = False
+
+    def count(self, stream: Stream, size: int, exch_ts: int, local_ts: int, now_ns: int) -> None:
+        """A message of `size` bytes that was understood; `local_ts` is on the venues' clock."""
+        row = self._rows[stream]
+        self.counts[row, MESSAGES] += 1
+        self.counts[row, BYTES] += size
+        self.counts[row, LAST_NS] = now_ns
+        if exch_ts:
+            self._meters[row].lags.add(local_ts - exch_ts, now_ns)
+
+    def look(self, now_ns: int) -> None:
+        """Once in a while: rates and windows follow what was counted."""
+        for meter, messages in zip(self._meters, self.counts[:, MESSAGES].tolist(), strict=True):
+            meter.lags.roll(now_ns)
+            if messages != meter.rated:
+                meter.rate.add(now_ns, messages - meter.rated)
+                meter.rated = messages
+
+    def silent_streams(self, now_ns: int, span_ns: int) -> list[Stream]:
+        """Streams that were acknowledged `span_ns` ago and have said nothing; each once."""
+        if self._subscribed_ns < 0 or now_ns - self._subscribed_ns < span_ns:
+            return []
+        last = self.counts[:, LAST_NS].tolist()
+        found = [
+            meter
+            for meter, last_ns in zip(self._meters, last, strict=True)
+            if last_ns < self._subscribed_ns and not meter.is_reported
+        ]
+        for meter in found:
+            meter.is_reported = True
+        return [meter.stream for meter in found]
+
+    def state(self, pipeline: Pipeline, now_ns: int) -> InstrumentState:
+        """The line of a table."""
+        self.look(now_ns)
+        streams = tuple(
+            _state(meter, counts, now_ns)
+            for meter, counts in zip(self._meters, self.counts.tolist(), strict=True)
+        )
+        book = next(s for s in streams if s.stream == Stream.DEPTH)
+        ages = [s.age_ns for s in streams if s.age_ns >= 0]
+        return InstrumentState(
+            symbol=self._symbol,
+            status=self.status,
+            messages_per_s=sum(s.messages_per_s for s in streams),
+            lag_ns_p50=book.lag_ns_p50,
+            lag_ns_p99=book.lag_ns_p99,
+            gaps=pipeline.gap_count,
+            bytes=sum(s.bytes for s in streams),
+            age_ns=min(ages, default=-1),
+            slow_frames=pipeline.slow_frames,
+            other_books=pipeline.other_count,
+            streams=streams,
+        )
+
+
+def _state(meter: _Meter, counts: list[int], now_ns: int) -> StreamState:
+    messages, size, last_ns = counts
+    return StreamState(
+        stream=meter.stream,
+        messages=messages,
+        messages_per_s=meter.rate.per_s(now_ns),
+        bytes=size,
+        lag_ns_p50=meter.lags.percentile(0.5),
+        lag_ns_p99=meter.lags.percentile(0.99),
+        age_ns=now_ns - last_ns if last_ns >= 0 else -1,
+    )

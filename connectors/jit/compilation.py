@@ -1,0 +1,458 @@
+"""Compilation with the project's flags and a disk cache that notices every change that matters.
+
+Numba's own cache looks at the file of the function and at nothing else: edit a helper in another file, a
+global constant, a flag or the framework, and stale machine code loads without a word. Here a compiled
+function carries a stamp of all that its machine code was made of, and is compiled anew when the stamp
+differs.
+
+One file holds one compiled signature, is written beside its place and moved there, and carries a digest of
+its content: several processes may share the folder, and whatever cannot be read back whole is compiled anew.
+A folder that cannot be written means compiling in memory. What is read is executed, so folder and files must belong
+to the user and be writable by nobody else; others are not used, which is logged once. Any thread; Numba holds its
+own lock around compilation.
+
+This leans on Numba's private caching interface (`CompileResult._reduce` and `_rebuild`, `Dispatcher._cache`),
+which is why pyproject.toml bounds the version of Numba.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import pickle
+import platform
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+import llvmlite.binding
+import numpy as np
+import platformdirs
+from numba import njit, types
+from numba.core import caching, compiler, config, sigutils
+from numba.core.ccallback import CFunc
+from numba.core.dispatcher import Dispatcher
+from numba.core.serialize import dumps
+
+from connectors.jit.own_files import ForeignError, make_own_folder, read_own, write_own
+
+log = logging.getLogger(__name__)
+
+#: Flags of every function that the project compiles.
+FLAGS = {"nogil": True, "error_model": "python"}
+
+#: More files than this in one folder and the oldest quarter is deleted at the next save: edits leave files
+#: behind.
+FILES_MAX = 4_000
+
+#: Settings of Numba that change machine code; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES come with the codegen's
+#: own key.
+_SETTINGS = (
+    "BOUNDSCHECK",
+    "OPT",
+    "DEBUGINFO_DEFAULT",
+    "ENABLE_AVX",
+    "LOOP_VECTORIZE",
+    "SLP_VECTORIZE",
+    "DISABLE_INTEL_SVML",
+    "FULL_TRACEBACKS",
+    "LLVM_REFPRUNE_PASS",
+    "LLVM_REFPRUNE_FLAGS",
+    "EXTEND_VARIABLE_LIFETIMES",
+)
+
+#: Packages whose version is part of the folder's name, so that their sources need not be hashed.
+_VERSIONED = ("numba", "llvmlite", "numpy", "hftbacktest")
+
+_folder_override: Path | None = None
+_is_noted = False
+
+
+def compiled(
+    function: Callable[..., Any] | None = None, *, framework: Iterable[Path] = (), **flags: Any
+) -> Any:
+    """`numba.njit` with the project's flags and disk cache. Use it bare or with further Numba flags.
+
+    A function that is compiled already (a user's plain `@njit`) is compiled again from its Python source.
+    framework: files or folders of Python code that the function is compiled against without naming it, such
+    as overloads of methods; a change in any of them means compiling again.
+    """
+    options = {**FLAGS, **flags}
+    paths = tuple(Path(path) for path in framework)
+    if function is None:
+        return lambda decorated: _compiled(decorated, options, paths)
+    return _compiled(function, options, paths)
+
+
+def compiled_callback(
+    signature: Any,
+    function: Callable[..., Any] | None = None,
+    *,
+    framework: Iterable[Path] = (),
+    **flags: Any,
+) -> Any:
+    """`numba.cfunc` with the project's disk cache: a C function, to be called by its `.address`."""
+    options = {"error_model": FLAGS["error_model"], **flags}
+    paths = tuple(Path(path) for path in framework)
+
+    def decorate(decorated: Callable[..., Any]) -> Any:
+        python_function = getattr(decorated, "py_func", decorated)
+        callback = CFunc(python_function, sigutils.normalize_signature(signature), locals={}, options=options)
+        callback._cache = DiskCache(  # type: ignore[attr-defined]
+            python_function, {**options, "callback": True}, paths
+        )
+        callback.compile()
+        return callback
+
+    return decorate if function is None else decorate(function)
+
+
+def functions_reached(function: Any) -> list[Any]:
+    """The compiled functions that `function` reaches through its names, each behind those that it reaches itself."""
+    return _walked(getattr(function, "py_func", function)).dispatchers
+
+
+def set_cache_folder(folder: Path | None) -> None:
+    """Keep compiled code below `folder` from now on; None is the user's cache folder."""
+    global _folder_override
+    _folder_override = folder
+
+
+def cache_folder() -> Path:
+    """Folder of the compiled code of this CPU and of the installed versions that have a say in it."""
+    root = _folder_override or platformdirs.user_cache_path("arb") / "compiled"
+    return root / _machine()
+
+
+def _compiled(function: Callable[..., Any], options: dict[str, Any], framework: tuple[Path, ...]) -> Any:
+    python_function = getattr(function, "py_func", function)
+    dispatcher = njit(**options)(python_function)
+    if isinstance(dispatcher, Dispatcher):  # NUMBA_DISABLE_JIT hands back the plain function
+        dispatcher._cache = DiskCache(python_function, options, framework)  # type: ignore[attr-defined]
+    return dispatcher
+
+
+@cache
+def _machine() -> str:
+    cpu = llvmlite.binding.get_host_cpu_name()
+    facts = [
+        cpu,
+        llvmlite.binding.get_host_cpu_features().flatten(),
+        llvmlite.binding.get_process_triple(),
+        platform.python_implementation(),
+        sys.version,
+        *(f"{name}={_version(name)}" for name in _VERSIONED),
+    ]
+    return f"{cpu}-{_digest(facts)[:16]}"
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _digest(parts: Iterable[str]) -> str:
+    whole = hashlib.sha256()
+    for part in parts:
+        raw = part.encode("utf-8", "surrogateescape")
+        whole.update(b"%d:" % len(raw) + raw)
+    return whole.hexdigest()
+
+
+class DiskCache(caching._Cache):  # type: ignore[misc]
+    """Compiled signatures of one function on disk, in the form that Numba's dispatcher asks for.
+
+    The stamp is taken when a signature is first wanted, not when the function is decorated: by then the
+    constants and helpers that stand below it in its module exist.
+    """
+
+    def __init__(self, function: Any, options: dict[str, Any], framework: tuple[Path, ...]) -> None:
+        self._function = function
+        self._options = repr(sorted(options.items(), key=lambda item: item[0]))
+        # Taken now: what is imported is what a later compilation uses, even if a file is edited meanwhile.
+        self._framework = [f"{path}:{_tree_digest(path)}" for path in framework]
+        self._is_enabled = True
+
+    @property
+    def cache_path(self) -> str:
+        """Folder of the files, as `dispatcher.stats` shows it."""
+        return str(cache_folder())
+
+    def enable(self) -> None:
+        """Look on disk and write there; this is the state after construction."""
+        self._is_enabled = True
+
+    def disable(self) -> None:
+        """Compile in memory only."""
+        self._is_enabled = False
+
+    def flush(self) -> None:
+        """Forget what is on disk for this function, every signature of it."""
+        for path in cache_folder().glob(f"{self._name()}.*.bin"):
+            path.unlink(missing_ok=True)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """The compiled signature, or None when it must be compiled."""
+        if not self._is_enabled:
+            return None
+        target_context.refresh()
+        try:
+            raw = read_own(self._path(sig, target_context.codegen()))
+            digest, body = raw[:32], raw[32:]
+            if hashlib.sha256(body).digest() != digest:
+                return None
+            stamp, saved_sig, payload = pickle.loads(body)
+            if stamp != self._stamp() or saved_sig != sig:
+                return None
+            return compiler.CompileResult._rebuild(target_context, *payload)
+        except ForeignError as error:
+            _note_once(str(error))
+            return None
+        # Whatever is wrong with a file (gone, cut off, of a module that has moved), the answer is to compile.
+        except Exception:
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Write the compiled signature; where a folder or a type does not allow it, it stays in memory."""
+        if not self._is_enabled or self._function.__module__ not in sys.modules:
+            return
+        if " at 0x" in str(sig):  # a type that is named by its address is another one in every process
+            return
+        if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
+            return
+        # A recursive function that was loaded from a file ends the process when it is called (Numba 0.68).
+        if _is_recursive(data, set()):
+            return
+        try:
+            body = dumps((self._stamp(), sig, data._reduce()))
+            _write(self._path(sig, data.codegen), hashlib.sha256(body).digest() + body)
+        except ForeignError as error:
+            _note_once(str(error))
+        # A full or read-only disk, no home folder or a constant that cannot be pickled: the function is
+        # compiled all the same, and that is what the caller wants.
+        except Exception:
+            return
+
+    def _name(self) -> str:
+        # Closures of one factory and functions with other flags live side by side, so their digest is in the
+        # name; edits of a file replace each other, so the source is in the stamp.
+        function = self._function
+        code = function.__code__
+        qualname = function.__qualname__.replace("<", "").replace(">", "")
+        is_nested = "<" in function.__qualname__
+        variant = _digest(
+            [
+                function.__module__,
+                code.co_filename,
+                function.__qualname__,
+                str(code.co_firstlineno) if is_nested else "",
+                self._options,
+                repr([(name, repr(getattr(config, name, None))) for name in _SETTINGS]),
+                *_Walk(with_sources=False).closure(function),
+            ]
+        )
+        return f"{qualname[-80:]}-{variant[:20]}"
+
+    def _path(self, sig: Any, codegen: Any) -> Path:
+        key = _digest([str(sig), repr(codegen.magic_tuple())])
+        return cache_folder() / f"{self._name()}.{key[:20]}.bin"
+
+    def _stamp(self) -> str:
+        return _digest([*_Walk().function(self._function), *self._framework])
+
+
+def _write(path: Path, content: bytes) -> None:
+    make_own_folder(path.parent)
+    # Moved into place whole, so that another process reads the old file or the new one.
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        write_own(part, content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    _prune(path.parent)
+
+
+def _note_once(what: str) -> None:
+    """One line a process: a folder has many files."""
+    global _is_noted
+    if not _is_noted:
+        _is_noted = True
+        log.warning("compiled code on the disk is not used, but compiled anew: %s", what)
+
+
+def _prune(folder: Path) -> None:
+    files = list(folder.iterdir())
+    if len(files) <= FILES_MAX:
+        return
+
+    def age(path: Path) -> float:
+        try:
+            return path.stat().st_mtime
+        except OSError:  # another process pruned it first
+            return 0.0
+
+    for path in sorted(files, key=age)[: FILES_MAX // 4]:
+        path.unlink(missing_ok=True)
+
+
+def _tree_digest(path: Path) -> str:
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    return _digest(f"{file.name}={_file_digest(str(file))}" for file in files)
+
+
+def _file_digest(path: str) -> str:
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return ""
+    return _content_digest(path, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def _content_digest(path: str, _mtime_ns: int, _size: int) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+class _Walk:
+    """Everything that a function's machine code depends on, as text: sources and values reached through its
+    names.
+
+    It errs towards too much: an attribute name that occurs anywhere in the function counts for every module
+    and class that it names.
+    """
+
+    def __init__(self, *, with_sources: bool = True) -> None:
+        self._with_sources = with_sources
+        #: Compiled functions that were met, each behind those that it reaches.
+        self.dispatchers: list[Any] = []
+        self._seen: set[tuple[int, str]] = set()
+
+    def function(self, function: FunctionType) -> Iterator[str]:
+        """Source of `function` and of all that it reaches."""
+        if (id(function), "") in self._seen:
+            return
+        self._seen.add((id(function), ""))
+        code = function.__code__
+        yield f"function {code.co_filename} {function.__qualname__}"
+        if not self._with_sources:
+            yield from self.closure(function)
+            return
+        yield _file_digest(code.co_filename)
+        names = set(_names(code))
+        for inner in _codes(code):
+            # The file may have been edited since it was imported, or there is none: the instructions decide.
+            yield inner.co_code.hex()
+            yield from (_constant(item) for item in inner.co_consts if not isinstance(item, CodeType))
+        for name in sorted(names & function.__globals__.keys()):
+            yield f"global {name}"
+            yield from self.value(function.__globals__[name], names)
+        yield from self.closure(function)
+        for default in function.__defaults__ or ():
+            yield from self.value(default, names)
+
+    def closure(self, function: FunctionType) -> Iterator[str]:
+        """Values that `function` closes over."""
+        names = set(_names(function.__code__))
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            yield f"cell {name}"
+            try:
+                content = cell.cell_contents
+            except ValueError:  # not bound yet
+                continue
+            yield from self.value(content, names)
+
+    def value(self, value: Any, names: set[str]) -> Iterator[str]:
+        """Value of a global, a closure cell or a default argument."""
+        source = (
+            getattr(value, "py_func", None)
+            or getattr(value, "_defn", None)
+            or getattr(value, "_pyfunc", None)
+        )
+        dispatcher = value if isinstance(value, Dispatcher) else None
+        if isinstance(source, FunctionType):
+            yield f"compiled {getattr(value, 'targetoptions', '')!r}"
+            value = source
+        if isinstance(value, FunctionType):
+            if str(value.__module__).split(".")[0] not in _VERSIONED:
+                yield from self.function(value)
+                if dispatcher is not None and dispatcher not in self.dispatchers:
+                    self.dispatchers.append(dispatcher)
+        elif isinstance(value, Enum):
+            yield f"{value!r}={value.value!r}"
+        elif value is None or isinstance(
+            value, bool | int | float | complex | str | bytes | np.generic | np.dtype
+        ):
+            yield f"{type(value).__name__} {value!r}"
+        elif isinstance(value, np.ndarray):
+            yield f"array {value.dtype!r} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
+        elif isinstance(value, tuple):
+            for item in value:
+                yield from self.value(item, names)
+        elif isinstance(value, ModuleType | type):
+            yield from self._members(value, names)
+        else:
+            # Its text may hold an address, which differs in every process.
+            yield f"{type(value).__module__}.{type(value).__qualname__}"
+
+    def _members(self, owner: ModuleType | type, names: set[str]) -> Iterator[str]:
+        yield owner.__name__
+        if isinstance(owner, type) and issubclass(owner, Enum):
+            yield repr([(name, member.value) for name, member in owner.__members__.items()])
+            return
+        root = (owner.__name__ if isinstance(owner, ModuleType) else owner.__module__).split(".")[0]
+        if root in _VERSIONED or root in sys.stdlib_module_names:
+            return
+        for name in sorted(names & vars(owner).keys()):
+            if (id(owner), name) not in self._seen:
+                self._seen.add((id(owner), name))
+                yield f"member {name}"
+                yield from self.value(vars(owner)[name], names)
+
+
+def _walked(function: Any) -> _Walk:
+    walk = _Walk()
+    for _ in walk.function(function):
+        pass
+    return walk
+
+
+def _is_recursive(compiled_one: Any, seen: set[int]) -> bool:
+    """Whether a compiled signature calls itself, or a function that does, by Numba's types of its variables.
+
+    Names would not do: an attribute that is named like a function is no call of it.
+    """
+    # Numba drops the types of what is saved, which is not recursive.
+    for variable in (compiled_one.fndesc.typemap or {}).values():
+        if isinstance(variable, types.RecursiveCall):
+            return True
+        if isinstance(variable, types.Dispatcher) and id(variable.dispatcher) not in seen:
+            seen.add(id(variable.dispatcher))
+            if any(_is_recursive(one, seen) for one in variable.dispatcher.overloads.values()):
+                return True
+    return False
+
+
+def _constant(value: Any) -> str:
+    # A set prints in another order in every process.
+    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    for inner in _codes(code):
+        yield from inner.co_names

@@ -1,0 +1,293 @@
+"""One websocket from its handshake to its end: subscriptions, pings, silence. What comes after is the session's.
+
+No socket and no clock of its own: a transport and timers are passed in. One thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import NamedTuple, Protocol
+
+from connectors.model import Control, ControlKind, Request, Venue
+from connectors.net.interfaces import Connection, EventKind, Timer, Timers, Transport
+from connectors.net.rate_limit import Limiter
+from connectors.parsing.batch import Batch
+
+_S = 1_000_000_000
+
+
+class LinkState(IntEnum):
+    """How far a link has come."""
+
+    CONNECTING = 0
+    SUBSCRIBING = 1
+    LIVE = 2
+    """Every subscription is acknowledged, or refused for good."""
+    CLOSED = 3
+
+
+_CLOSED = LinkState.CLOSED
+
+
+class LinkTimes(NamedTuple):
+    """Spans in ns."""
+
+    tick_ns: int = _S // 2
+    """How often times are looked at; the others are exact to this."""
+    handshake_ns: int = 5 * _S
+    answer_ns: int = 10 * _S
+    """A subscription without an answer for so long ends the link."""
+    idle_ns: int = 5 * _S
+    """Without any frame for so long, a ping is sent ..."""
+    silent_ns: int = 10 * _S
+    """... and without any for so long the link is given up."""
+    refused_ns: int = 60 * _S
+    """Topics that were refused are asked for again so often."""
+
+
+class LinkOwner(Protocol):
+    """Who uses a link: the session."""
+
+    def link_live(self, link: Link) -> None: ...
+
+    def link_frame(self, link: Link, frame: bytes, local_ts: int) -> None: ...
+
+    def link_run(self, link: Link, batch: Batch, first: int) -> int:
+        """Takes frames from number `first` on as far as it knows them to be plain market data; how many."""
+
+    def link_closed(self, link: Link, reason: str) -> None:
+        """It ended without our doing, or we gave it up. At most once, and the last call."""
+
+    def link_refused(self, link: Link, topic: str, reason: str) -> None:
+        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
+
+    def link_notice(self, link: Link, text: str) -> None:
+        """The server is about to close."""
+
+    def event(self, kind: EventKind, text: str, local_ts: int) -> None: ...
+
+
+class Link:
+    """One websocket. `state` is written here only."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        url: str,
+        topics: Sequence[str],
+        *,
+        transport: Transport,
+        timers: Timers,
+        owner: LinkOwner,
+        times: LinkTimes,
+        refused: Iterable[str] = (),
+    ) -> None:
+        """Begins to connect to `url` and subscribes to `topics` when that is done, later to those of them `refused`."""
+        self.url = url
+        self.state = LinkState.CONNECTING
+        #: When it became live, on the monotonic clock; 0 before.
+        self.live_ns = 0
+        self._venue = venue
+        self._topics = list(topics)
+        self._timers = timers
+        self._owner = owner
+        self._times = times
+        limits = venue.limits
+        self._limiter = Limiter(limits.messages, limits.messages_ns)
+        self._next_id = 1
+        #: Requests that wait for their turn, and those that wait for their answer with the time they were sent.
+        self._outbox: deque[Request] = deque()
+        self._asked: dict[str, tuple[Request, int]] = {}
+        #: Topics to subscribe to when their unsubscription is acknowledged, by the id of that request.
+        self._again: dict[str, tuple[str, ...]] = {}
+        #: Topics that the venue refuses, and when they were asked for last.
+        self._refused = set(refused)
+        now = timers.monotonic_ns()
+        self._begun_ns = self._heard_ns = self._pinged_ns = self._refused_ns = now
+        self._has_heard = False
+        self._pump_timer: Timer | None = None
+        self._tick_timer = timers.call_later(times.tick_ns, self._tick)
+        self._connection: Connection = transport.connect(url, self)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in (LinkState.SUBSCRIBING, LinkState.LIVE)
+
+    @property
+    def _is_closed(self) -> bool:
+        return self.state is _CLOSED
+
+    def close(self) -> None:
+        """Ends it quietly. Any number of times."""
+        if self.state != LinkState.CLOSED:
+            self.state = LinkState.CLOSED
+            self._tick_timer.cancel()
+            if self._pump_timer is not None:
+                self._pump_timer.cancel()
+            self._connection.close()
+
+    def subscribe_again(self, topics: Sequence[str]) -> None:
+        """Unsubscribes and subscribes, so that the streams begin anew. Without effect before it is live.
+
+        Nor for what is on its way already: however often it is called, little waits.
+        """
+        requests = [*self._outbox, *(request for request, _ in self._asked.values())]
+        busy = self._refused.union(*(request.topics for request in requests))
+        wanted = [topic for topic in topics if topic not in busy]
+        if self.state == LinkState.LIVE and wanted:
+            for request in self._requests("unsubscribe", wanted):
+                self._again[request.id] = request.topics
+                self._outbox.append(request)
+            self._pump()
+
+    # What the transport calls.
+
+    def on_open(self) -> None:
+        if self.state != LinkState.CONNECTING:
+            return
+        self.state = LinkState.SUBSCRIBING
+        self._heard_ns = self._pinged_ns = self._timers.monotonic_ns()
+        self._subscribe([topic for topic in self._topics if topic not in self._refused])
+
+    def on_frame(self, frame: bytes, local_ts: int) -> None:
+        if self.state == LinkState.CLOSED:
+            return
+        self._has_heard = True
+        control = self._venue.control(frame)
+        if control is None:
+            self._owner.link_frame(self, frame, local_ts)
+        else:
+            self._receive(control, local_ts)
+
+    def on_batch(self, batch: Batch) -> None:
+        if self.state is _CLOSED:
+            return
+        self._has_heard = True
+        count = len(batch.frames)
+        done = self._owner.link_run(self, batch, 0)
+        while done < count:
+            self.on_frame(batch.frames[done], batch.stamps[done])
+            done += 1
+            if done < count and not self._is_closed:
+                done += self._owner.link_run(self, batch, done)
+
+    def on_close(self, reason: str) -> None:
+        self._give_up(reason or "closed by the venue")
+
+    # Helpers.
+
+    def _requests(self, verb: str, topics: Sequence[str]) -> list[Request]:
+        requests = self._venue.requests(verb, topics, self._next_id)
+        self._next_id += len(requests)
+        return requests
+
+    def _receive(self, control: Control, local_ts: int) -> None:
+        if control.kind == ControlKind.NOTICE:
+            self._owner.event(EventKind.NOTICE, control.text, local_ts)
+            self._owner.link_notice(self, control.text)
+        elif control.kind == ControlKind.PONG:
+            self._asked.pop(control.id, None)
+            self._owner.event(EventKind.PONG, "", local_ts)
+        elif control.kind in (ControlKind.ACK, ControlKind.ERROR):
+            self._receive_answer(control, local_ts)
+
+    def _receive_answer(self, control: Control, local_ts: int) -> None:
+        # Bybit may leave the id out of an answer; answers come in the order of the requests.
+        oldest = next((key for key, (request, _) in self._asked.items() if request.topics), "")
+        request_id = control.id if control.id in self._asked else oldest
+        request, _ = self._asked.pop(request_id, (Request("", ""), 0))
+        if control.kind == ControlKind.ERROR:
+            self._receive_refusal(request, control.text, local_ts)
+        else:
+            self._owner.event(EventKind.ACK, " ".join(request.topics), local_ts)
+            again = self._again.pop(request.id, None)
+            if again is not None:
+                self._subscribe(again)
+            for topic in self._refused.intersection(request.topics):
+                self._refused.remove(topic)
+                self._owner.link_refused(self, topic, "")
+        if self.state == LinkState.SUBSCRIBING and not self._outbox and not self._asked:
+            self.state = LinkState.LIVE
+            self.live_ns = self._timers.monotonic_ns()
+            self._owner.link_live(self)
+
+    def _receive_refusal(self, request: Request, text: str, local_ts: int) -> None:
+        """One bad topic of many has the whole request refused, and only the venue knows which: halves are asked for."""
+        topics = request.topics
+        if len(topics) > 1 and request.id not in self._again:
+            self._subscribe(topics[: len(topics) // 2])
+            self._subscribe(topics[len(topics) // 2 :])
+            return
+        is_known = self._refused.issuperset(topics)
+        if not (topics and is_known):
+            self._owner.event(EventKind.ERROR, f"{text} ({' '.join(topics)})", local_ts)
+        if request.id in self._again or (topics and len(self._refused.union(topics)) == len(self._topics)):
+            self._give_up(f"refused: {text}")
+        elif topics and not is_known:
+            self._refused.update(topics)
+            self._refused_ns = self._timers.monotonic_ns()
+            self._owner.link_refused(self, topics[0], text)
+
+    def _subscribe(self, topics: Sequence[str]) -> None:
+        self._outbox.extend(self._requests("subscribe", topics))
+        self._pump()
+
+    def _pump(self) -> None:
+        """Sends what waits, as fast as the venue allows."""
+        if self._pump_timer is not None:
+            self._pump_timer.cancel()
+            self._pump_timer = None
+        now = self._timers.monotonic_ns()
+        while self._outbox and self.is_open:
+            delay = self._limiter.delay_ns(now)
+            if delay > 0:
+                self._pump_timer = self._timers.call_later(delay, self._pump)
+                return
+            request = self._outbox.popleft()
+            self._limiter.take(now)
+            self._asked[request.id] = (request, now)
+            self._connection.send(request.frame)
+
+    def _tick(self) -> None:
+        now = self._timers.monotonic_ns()
+        times = self._times
+        if self._has_heard:
+            self._has_heard = False
+            self._heard_ns = now
+        if self.state == LinkState.CONNECTING:
+            if now - self._begun_ns >= times.handshake_ns:
+                self._give_up("no handshake in time")
+                return
+        elif now - self._heard_ns >= times.silent_ns:
+            self._give_up("silent")
+            return
+        elif any(request.topics for request in self._unanswered(now)):
+            self._give_up("a request was not answered")
+            return
+        elif self.is_open:
+            is_idle = now - self._heard_ns >= times.idle_ns and now - self._pinged_ns >= times.idle_ns
+            if is_idle or now - self._pinged_ns >= self._venue.limits.ping_ns - times.tick_ns:
+                self._pinged_ns = now
+                self._outbox.append(self._venue.ping(self._next_id))
+                self._next_id += 1
+                self._pump()
+            if self._refused and now - self._refused_ns >= times.refused_ns:
+                self._refused_ns = now
+                self._subscribe(sorted(self._refused))
+        self._tick_timer = self._timers.call_later(times.tick_ns, self._tick)
+
+    def _unanswered(self, now: int) -> list[Request]:
+        """Requests that should have been answered by now; forgets them. A ping among them is no harm: data count."""
+        late = {
+            key: request for key, (request, at) in self._asked.items() if now - at >= self._times.answer_ns
+        }
+        for key in late:
+            del self._asked[key]
+        return list(late.values())
+
+    def _give_up(self, reason: str) -> None:
+        if self.state != LinkState.CLOSED:
+            self.close()
+            self._owner.link_closed(self, reason)

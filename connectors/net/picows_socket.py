@@ -1,0 +1,117 @@
+"""Websockets by picows: parsed in C, one call a message. Thread: that of the event loop.
+
+The messages of one read are handed on together, behind the last of them: at once where that is a message, in the next
+turn of the loop where it is a ping or a part of a message, of which nobody here hears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import picows
+
+from connectors.net.interfaces import Connection, ConnectionListener
+from connectors.net.sockets import HANDSHAKE_S, MESSAGE_BYTES_MAX, Socket
+from connectors.parsing.batch import Batch
+
+
+class PicowsTransport:
+    """Opens websockets by picows."""
+
+    def connect(self, url: str, listener: ConnectionListener) -> Connection:
+        return _Picows(url, listener)
+
+
+_TEXT = picows.WSMsgType.TEXT
+#: Messages of one read that are handed on together at most.
+_BATCH_MAX = 1024
+
+
+class _PicowsListener(picows.WSListener):
+    """Messages of one picows connection, put together where they come in parts."""
+
+    def __init__(self, owner: _Picows) -> None:
+        self._owner = owner
+        self._parts: list[bytes] = []
+        self._batch = Batch()
+        self._loop = asyncio.get_running_loop()
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        local_ts = time.time_ns()
+        batch = self._batch
+        if frame.msg_type == _TEXT and frame.fin and not self._parts:
+            batch.frames.append(frame.get_payload_as_bytes())
+            batch.stamps.append(local_ts)
+            if frame.last_in_buffer or len(batch.frames) >= _BATCH_MAX:
+                self._flush()
+            elif len(batch.frames) == 1:
+                self._loop.call_soon(self._flush)
+        else:
+            self._flush()
+            self._receive_other(transport, frame, local_ts)
+
+    def _flush(self) -> None:
+        """Hands on what has come. An error of whoever listens ends the connection."""
+        batch, listener = self._batch, self._owner.listener
+        if batch.frames and listener is not None:
+            try:
+                listener.on_batch(batch)
+            except Exception as error:
+                self._owner.fail(error)
+        batch.clear()
+
+    def _receive_other(self, transport: picows.WSTransport, frame: picows.WSFrame, local_ts: int) -> None:
+        """All but a whole text message."""
+        kind = frame.msg_type
+        if kind == picows.WSMsgType.CLOSE:
+            self._owner.reason = f"closed by the venue: {frame.get_close_code()} {frame.get_close_reason()}"
+            transport.disconnect()
+        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
+            payload = frame.get_payload_as_bytes()
+            if frame.fin and not self._parts:
+                self._owner.receive(payload, local_ts)
+            else:
+                self._receive_part(transport, payload, frame.fin, local_ts)
+
+    def _receive_part(self, transport: picows.WSTransport, part: bytes, fin: bool, local_ts: int) -> None:
+        self._parts.append(part)
+        if sum(map(len, self._parts)) > MESSAGE_BYTES_MAX:
+            self._owner.reason = "a message of more than 16 MB"
+            transport.disconnect()
+        elif fin:
+            message, self._parts = b"".join(self._parts), []
+            self._owner.receive(message, local_ts)
+
+
+class _Picows(Socket):
+    """One connection by picows."""
+
+    reason = "closed by the venue"
+    _socket: picows.WSTransport | None = None
+
+    async def open_and_wait(self) -> str:
+        self._socket, _ = await picows.ws_connect(
+            lambda: _PicowsListener(self),
+            self.url,
+            websocket_handshake_timeout=HANDSHAKE_S,
+            max_frame_size=MESSAGE_BYTES_MAX,
+            max_redirects=0,
+            enable_auto_pong=True,
+        )
+        if self.listener is None:
+            self._socket.disconnect()
+            return ""
+        self.listener.on_open()
+        await self._socket.wait_disconnected()
+        return self.reason
+
+    def send(self, frame: str) -> None:
+        if self._socket is not None and not self._socket.is_disconnected:
+            self._socket.send(picows.WSMsgType.TEXT, frame.encode())
+
+    def shut(self) -> None:
+        if self._socket is not None:
+            self._socket.disconnect()
+        else:
+            self.task.cancel()

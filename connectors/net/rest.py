@@ -1,0 +1,90 @@
+"""Public REST requests of one venue on asyncio, by aiohttp. Weights and retries are the caller's. The loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import aiohttp
+
+from connectors.model import RestRequest
+from connectors.net.interfaces import RestAnswer
+
+_S = 1_000_000_000
+#: An answer that is longer is no answer.
+BODY_BYTES_MAX = 32 << 20
+#: Requests under way at once; more of them wait.
+REQUESTS_MAX = 16
+
+
+class HttpRest:
+    """Asks one venue. Connections are kept open between requests."""
+
+    def __init__(self, base_url: str, timeout_s: float = 10.0) -> None:
+        """`base_url` without path; `timeout_s` for a whole request, from asking to the last byte."""
+        self._base_url = base_url.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(REQUESTS_MAX)
+
+    def get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
+        """Asks in a task of its own; `done` is called once, unless the client is closed before."""
+        task = asyncio.get_running_loop().create_task(self._get(request, done))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Ends what is under way, and all connections."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def ask(self, request: RestRequest) -> RestAnswer:
+        """The answer, or what came instead of one; never raises but when cancelled."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=self._timeout)
+        async with self._slots:
+            sent_ts = time.time_ns()
+            try:
+                return await self._ask(self._session, request, sent_ts)
+            except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+                text = str(error) or type(error).__name__
+                return RestAnswer(0, b"", sent_ts, time.time_ns(), error=text)
+
+    async def _get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
+        sent_ts = time.time_ns()
+        try:
+            answer = await self.ask(request)
+        except Exception as error:  # the root of a task: whoever asked must hear of it, or waits for ever
+            answer = RestAnswer(0, b"", sent_ts, time.time_ns(), error=repr(error))
+        done(answer)
+
+    async def _ask(self, session: aiohttp.ClientSession, request: RestRequest, sent_ts: int) -> RestAnswer:
+        url = self._base_url + request.path
+        async with session.get(url, allow_redirects=False) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_any():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise ValueError("an answer of more than 32 MB")
+            local_ts = time.time_ns()
+            return RestAnswer(
+                response.status,
+                bytes(body),
+                sent_ts,
+                local_ts,
+                _retry_after(response.headers.get("Retry-After")),
+            )
+
+
+def _retry_after(text: str | None) -> int:
+    """The header in ns; 0 where it says nothing usable."""
+    return int(text) * _S if text is not None and text.isdecimal() and len(text) < 7 else 0

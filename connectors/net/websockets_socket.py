@@ -1,0 +1,95 @@
+"""Websockets by `websockets`: pure Python, for where picows is not to be had. Thread: that of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from typing import Any
+
+import websockets
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as websockets_connect
+from websockets.frames import Frame, Opcode
+
+from connectors.net.interfaces import Connection, ConnectionListener
+from connectors.net.sockets import HANDSHAKE_S, MESSAGE_BYTES_MAX, Socket
+
+
+class WebsocketsTransport:
+    """Opens websockets by `websockets`."""
+
+    def connect(self, url: str, listener: ConnectionListener) -> Connection:
+        return _Websockets(url, listener)
+
+
+class _StampedConnection(ClientConnection):
+    """Takes the time of each message when its last frame was parsed, before it waits in the library's queue."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stamps: deque[int] = deque()
+
+    def process_event(self, event: Any) -> None:
+        if isinstance(event, Frame) and event.fin:
+            if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                self.stamps.append(time.time_ns())
+        super().process_event(event)
+
+
+class _Websockets(Socket):
+    """One connection by `websockets`."""
+
+    _socket: ClientConnection | None = None
+
+    def __init__(self, url: str, listener: ConnectionListener) -> None:
+        super().__init__(url, listener)
+        self._sends: deque[str] = deque()
+        self._has_sends = asyncio.Event()
+
+    async def open_and_wait(self) -> str:
+        socket = await websockets_connect(
+            self.url,
+            create_connection=_StampedConnection,
+            open_timeout=HANDSHAKE_S,
+            ping_interval=None,
+            max_size=MESSAGE_BYTES_MAX,
+            compression=None,
+            close_timeout=1.0,
+            proxy=None,
+        )
+        self._socket = socket
+        if not isinstance(socket, _StampedConnection):
+            raise TypeError("websockets made a connection of another class")
+        sender = asyncio.get_running_loop().create_task(self._send_all(socket))
+        try:
+            if self.listener is not None:
+                self.listener.on_open()
+            while self.listener is not None:
+                message = await socket.recv(decode=False)
+                self.receive(message, socket.stamps.popleft())
+        except websockets.ConnectionClosed as error:
+            return f"closed by the venue: {error}"
+        finally:
+            sender.cancel()
+            await socket.close()
+        return ""
+
+    async def _send_all(self, socket: ClientConnection) -> None:
+        """Sends in order; a task of its own, so that a full socket holds up no reading."""
+        with suppress(websockets.ConnectionClosed):
+            while True:
+                await self._has_sends.wait()
+                self._has_sends.clear()
+                while self._sends:
+                    await socket.send(self._sends.popleft())
+
+    def send(self, frame: str) -> None:
+        self._sends.append(frame)
+        self._has_sends.set()
+
+    def shut(self) -> None:
+        # Not from within: an error of the listener ends the loop over messages by itself.
+        if asyncio.current_task() is not self.task:
+            self.task.cancel()

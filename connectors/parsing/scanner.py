@@ -1,0 +1,428 @@
+"""Reading JSON text byte by byte with Numba: digits, strings, level lists, row packing. Shared by all venues.
+
+The parsers accept a strict subset of JSON (no white space, no escapes, plain decimals) and answer "not mine" for
+everything else; the caller then asks the venue's JSON decoder. So a parser may refuse a good frame, at a cost in
+speed, but must never make rows that the JSON decoder would not make.
+
+Every buffer carries `PADDING` zero bytes behind its text: digits are read eight at a time, and a zero ends any
+token. Runs on the caller's thread and holds no state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_BBO_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    DEPTH_SNAPSHOT_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+)
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from connectors.jit.compilation import compiled
+
+#: Zero bytes that must follow the text in a buffer; more than the longest single load.
+PADDING = 64
+#: Shortest text of one level, `["1","1"]`, so that length / this bounds the rows of a frame.
+LEVEL_BYTES_MIN = 9
+#: Longest symbol that a parser compares; no venue has one near it.
+SYMBOL_BYTES_MAX = 24
+
+#: Venues' stamps are ms below this and µs from here on (Binance spot's `timeUnit=MICROSECOND`).
+MICROSECONDS_MIN = 10**14
+#: The first ms and the first µs that an int64 of ns cannot hold.
+MILLISECONDS_MAX = 2**63 // 1_000_000
+STAMP_MAX = 2**63 // 1_000
+
+#: Result of a parser: the frame is not of the strict form. Zero or more is the row count after the frame.
+NOT_MINE = -1
+
+DELTA_BID = DEPTH_EVENT | BUY_EVENT
+DELTA_ASK = DEPTH_EVENT | SELL_EVENT
+CLEAR_BID = DEPTH_CLEAR_EVENT | BUY_EVENT
+CLEAR_ASK = DEPTH_CLEAR_EVENT | SELL_EVENT
+SNAPSHOT_BID = DEPTH_SNAPSHOT_EVENT | BUY_EVENT
+SNAPSHOT_ASK = DEPTH_SNAPSHOT_EVENT | SELL_EVENT
+BBO_BID = DEPTH_BBO_EVENT | BUY_EVENT
+BBO_ASK = DEPTH_BBO_EVENT | SELL_EVENT
+TRADE_BUY = TRADE_EVENT | BUY_EVENT
+TRADE_SELL = TRADE_EVENT | SELL_EVENT
+
+# Text that the parsers compare with; a uint8 array is the cheapest constant in compiled code.
+QUOTE, COMMA, COLON, MINUS, DOT, ZERO = 34, 44, 58, 45, 46, 48
+OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST, BACKSLASH, NEWLINE, RETURN = 123, 125, 91, 93, 92, 10, 13
+
+_POWERS = np.array([10.0**k for k in range(23)])
+_INT_POWERS = np.array([10**k for k in range(20)], np.uint64)
+_EXACT_MAX = np.uint64(2**53)  # largest mantissa that a float64 holds exactly
+
+_ZEROS = np.uint64(0x3030303030303030)
+_SIXES = np.uint64(0x0606060606060606)
+_HIGH_NIBBLES = np.uint64(0xF0F0F0F0F0F0F0F0)
+_PAIR_MASK = np.uint64(0x000000FF000000FF)
+_PAIR_WEIGHTS_HIGH = np.uint64(0x000F424000000064)
+_PAIR_WEIGHTS_LOW = np.uint64(0x0000271000000001)
+_ONES = np.uint64(0x0101010101010101)
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_QUOTES = np.uint64(0x2222222222222222)
+_BACKSLASHES = np.uint64(0x5C5C5C5C5C5C5C5C)
+_NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
+_CONTROL_LIMIT = np.uint64(0x2020202020202020)
+_U0, _U3, _U8, _U10, _U16, _U32 = (np.uint64(n) for n in (0, 3, 8, 10, 16, 32))
+
+
+def _address(context, builder, kind, value, index):  # type: ignore[no-untyped-def]
+    """Where byte `index` of a buffer lies; `kind` is Numba's type of it, an array of bytes or a pointer to them."""
+    data = (
+        value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
+    )
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def pointer_to(typing_context, array):  # type: ignore[no-untyped-def]
+    """The address of a one-dimensional array's items, to be indexed as the array is; whoever has it keeps the array.
+
+    An array counts those who hold it, in memory that all threads see, wherever an inlined function is left; that is
+    slower than what small functions of bytes do. Whatever takes a `buffer` here takes the array or this.
+    """
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return context.make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), codegen
+
+
+@intrinsic
+def load_8_bytes(typing_context, buffer, index):  # type: ignore[no-untyped-def]
+    """The eight bytes at `buffer[index:]` as a little-endian uint64; no bounds check (see PADDING)."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        address = _address(context, builder, signature.args[0], args[0], args[1])
+        return builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(buffer, types.int64), codegen
+
+
+@intrinsic
+def different_of_64(typing_context, buffer, i, j):  # type: ignore[no-untyped-def]
+    """Which of the 64 bytes at `buffer[i:]` differ from those at `buffer[j:]`, a bit each; no bounds check."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        vector = ir.VectorType(ir.IntType(8), 64)
+
+        def load(index):  # type: ignore[no-untyped-def]
+            address = _address(context, builder, signature.args[0], args[0], index)
+            return builder.load(builder.bitcast(address, vector.as_pointer()), align=1)
+
+        different = builder.icmp_unsigned("!=", load(args[1]), load(args[2]))
+        return builder.bitcast(different, ir.IntType(64))
+
+    return types.uint64(buffer, types.int64, types.int64), codegen
+
+
+@intrinsic
+def trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
+    """The number of zero bits below the lowest set bit of a uint64; 64 for zero."""
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        function_type = ir.FunctionType(ir.IntType(64), [ir.IntType(64), ir.IntType(1)])
+        cttz = cgutils.get_or_insert_function(builder.module, function_type, "llvm.cttz.i64")
+        return builder.call(cttz, [args[0], ir.Constant(ir.IntType(1), 0)])
+
+    return types.uint64(types.uint64), codegen
+
+
+@compiled
+def read_digits(buffer, i):  # type: ignore[no-untyped-def]
+    """Up to eight digits at `i`: their value and count. The classic multiply-and-shift reduction of ASCII digits."""
+    word = load_8_bytes(buffer, i) ^ _ZEROS
+    not_digits = ((word + _SIXES) | word) & _HIGH_NIBBLES
+    count = trailing_zeros(not_digits) >> _U3
+    if count == _U0:
+        return _U0, 0
+    word <<= (_U8 - count) << _U3
+    word = (word * _U10) + (word >> _U8)
+    high = (word & _PAIR_MASK) * _PAIR_WEIGHTS_HIGH
+    low = ((word >> _U16) & _PAIR_MASK) * _PAIR_WEIGHTS_LOW
+    return (high + low) >> _U32, np.int64(count)
+
+
+def _decimal_reader(*, is_quoted: bool) -> Any:
+    """The compiled reader of a plain decimal at `i`: value, index behind it and its quote, whether it was one.
+
+    The value is the float64 nearest to the text: mantissa and power of ten are both exact, so one division rounds
+    once. Texts beyond 2**53 after trailing zeros, or of more than 19 digits, are refused. Two functions from one
+    source: one that called the other cost a fifth of a depth frame.
+    """
+    behind = 1 if is_quoted else 0
+
+    @compiled
+    def read(buffer, i):  # type: ignore[no-untyped-def]
+        mantissa, count = read_digits(buffer, i)
+        i += count
+        digits = count
+        while count == 8:
+            value, count = read_digits(buffer, i)
+            mantissa = mantissa * _INT_POWERS[count] + value
+            i += count
+            digits += count
+        if digits == 0:
+            return 0.0, i, False
+        scale = 0
+        if buffer[i] == DOT:
+            i += 1
+            value, count = read_digits(buffer, i)
+            mantissa = mantissa * _INT_POWERS[count] + value
+            i += count
+            scale = count
+            while count == 8:
+                value, count = read_digits(buffer, i)
+                mantissa = mantissa * _INT_POWERS[count] + value
+                i += count
+                scale += count
+            digits += scale
+            if scale == 0:
+                return 0.0, i, False
+        if digits > 19 or (is_quoted and buffer[i] != QUOTE):
+            return 0.0, i, False
+        while mantissa > _EXACT_MAX and scale > 0 and mantissa % _U10 == _U0:
+            mantissa //= _U10
+            scale -= 1
+        if mantissa > _EXACT_MAX or scale > 22:
+            return 0.0, i, False
+        return np.float64(mantissa) / _POWERS[scale], i + behind, True
+
+    return read
+
+
+#: Of a number in quotes, and of one without.
+read_decimal = _decimal_reader(is_quoted=True)
+read_bare_decimal = _decimal_reader(is_quoted=False)
+
+
+@compiled
+def read_int(buffer, i):  # type: ignore[no-untyped-def]
+    """The JSON integer at `i`: value and index behind it; the index is `i` when there is none.
+
+    No sign, no leading zero, at most 18 digits; a fraction or exponent ends in whatever follows being refused.
+    """
+    if buffer[i] == ZERO:
+        return 0, i + 1
+    value, count = read_digits(buffer, i)
+    j = i + count
+    while count == 8:
+        more, count = read_digits(buffer, j)
+        value = value * _INT_POWERS[count] + more
+        j += count
+        if j - i > 18:
+            return 0, i
+    return np.int64(value), j
+
+
+@compiled
+def _plain_text_length(word):  # type: ignore[no-untyped-def]
+    """How many of the eight bytes come before a quote, backslash, control or non-ASCII byte (8: all of them)."""
+    quote = word ^ _QUOTES
+    backslash = word ^ _BACKSLASHES
+    special = (
+        ((quote - _ONES) & ~quote)
+        | ((backslash - _ONES) & ~backslash)
+        | ((word - _CONTROL_LIMIT) & ~word)
+        | word
+    ) & _HIGH_BITS
+    return np.int64(trailing_zeros(special) >> _U3)
+
+
+@compiled
+def read_string(buffer, i):  # type: ignore[no-untyped-def]
+    """Index behind the closing quote of the plain ASCII string whose text begins at `i`; -1 when it is not one."""
+    while True:
+        length = _plain_text_length(load_8_bytes(buffer, i))
+        i += length
+        if length < 8:
+            return i + 1 if buffer[i] == QUOTE else -1
+
+
+@compiled
+def find_newline(buffer, i, end):  # type: ignore[no-untyped-def]
+    """Index of the first newline at or behind `i`; `end` when there is none before it."""
+    while i < end:
+        word = load_8_bytes(buffer, i) ^ _NEWLINES
+        found = (word - _ONES) & ~word & _HIGH_BITS
+        if found != _U0:
+            return min(i + np.int64(trailing_zeros(found) >> _U3), end)
+        i += 8
+    return end
+
+
+@compiled
+def find_last_newline(buffer, start, end):  # type: ignore[no-untyped-def]
+    """Index of the last newline of buffer[start:end]; -1 where there is none."""
+    i = end - 1
+    while i >= start and buffer[i] != NEWLINE:
+        i -= 1
+    return i if i >= start else -1
+
+
+@compiled
+def matches(buffer, i, text):  # type: ignore[no-untyped-def]
+    """Whether the bytes at `i` are `text` (a uint8 array)."""
+    for k in range(len(text)):  # noqa: SIM110 (a generator is no compiled code)
+        if buffer[i + k] != text[k]:
+            return False
+    return True
+
+
+@compiled
+def skip_scalar(buffer, i):  # type: ignore[no-untyped-def]
+    """Index behind the scalar value at `i` (string, plain integer, true, false, null); -1 otherwise.
+
+    Nested values of unknown keys are left to the JSON decoder.
+    """
+    first = buffer[i]
+    if first == QUOTE:
+        return read_string(buffer, i + 1)
+    if first == 116 or first == 110:  # true, null
+        is_true = buffer[i + 1] == 114 and buffer[i + 2] == 117 and buffer[i + 3] == 101
+        is_null = buffer[i + 1] == 117 and buffer[i + 2] == 108 and buffer[i + 3] == 108
+        return i + 4 if (is_true and first == 116) or (is_null and first == 110) else -1
+    if first == 102:  # false
+        tail = buffer[i + 1] == 97 and buffer[i + 2] == 108 and buffer[i + 3] == 115 and buffer[i + 4] == 101
+        return i + 5 if tail else -1
+    _, j = read_int(buffer, i)
+    return j if j > i else -1
+
+
+@compiled
+def put_row(rows, row, event, exch_ts, local_ts, px, qty):  # type: ignore[no-untyped-def]
+    """Writes one event row; every field, so that no byte of an earlier use of the buffer remains."""
+    out = rows[row]
+    out.ev = event
+    out.exch_ts = exch_ts
+    out.local_ts = local_ts
+    out.px = px
+    out.qty = qty
+    out.order_id = 0
+    out.ival = 0
+    out.fval = 0.0
+
+
+@compiled
+def read_levels(buffer, i, rows, row, event, local_ts):  # type: ignore[no-untyped-def]
+    """The list of `["px","qty"]` at `i` as rows: index behind it (-1: refused) and the next free row.
+
+    `exch_ts` is left zero: a frame tells its time before or behind the levels; `stamp_rows` sets it.
+    """
+    if buffer[i] != OPEN_LIST:
+        return -1, row
+    i += 1
+    if buffer[i] == CLOSE_LIST:
+        return i + 1, row
+    while True:
+        if buffer[i] != OPEN_LIST or buffer[i + 1] != QUOTE:
+            return -1, row
+        px, i, is_px = read_decimal(buffer, i + 2)
+        if not is_px or buffer[i] != COMMA or buffer[i + 1] != QUOTE:
+            return -1, row
+        qty, i, is_qty = read_decimal(buffer, i + 2)
+        if not is_qty or buffer[i] != CLOSE_LIST:
+            return -1, row
+        put_row(rows, row, event, 0, local_ts, px, qty)
+        row += 1
+        after = buffer[i + 1]
+        i += 2
+        if after == CLOSE_LIST:
+            return i, row
+        if after != COMMA:
+            return -1, row
+
+
+@compiled
+def read_snapshot_side(buffer, i, rows, row, clear_event, event, local_ts):  # type: ignore[no-untyped-def]
+    """One side of a snapshot: a clear row that reaches to its last price (NaN: an empty side), then its levels."""
+    clear_row = row
+    i, row = read_levels(buffer, i, rows, row + 1, event, local_ts)
+    px = rows[row - 1].px if row > clear_row + 1 else np.nan
+    put_row(rows, clear_row, clear_event, 0, local_ts, px, 0.0)
+    return i, row
+
+
+@compiled
+def stamp_rows(rows, start, end, exch_ts):  # type: ignore[no-untyped-def]
+    """Sets the exchange time of rows[start:end]."""
+    for row in range(start, end):
+        rows[row].exch_ts = exch_ts
+
+
+@compiled
+def is_stamp(stamp):  # type: ignore[no-untyped-def]
+    """Whether a non-negative number is a time in ms or µs that fits into an int64 of ns."""
+    return stamp < MILLISECONDS_MAX or (stamp >= MICROSECONDS_MIN and stamp < STAMP_MAX)
+
+
+@compiled
+def nanoseconds(stamp):  # type: ignore[no-untyped-def]
+    """A venue's stamp (see `is_stamp`) in ns."""
+    return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
+
+
+@compiled
+def is_letter(byte):  # type: ignore[no-untyped-def]
+    """Whether a key of this one byte is plain text: a letter, or one of the signs `[]^_` and the backtick.
+
+    A quote, a backslash, a control or non-ASCII byte in its place is another string than it looks, or none.
+    """
+    return byte >= 65 and byte <= 122 and byte != BACKSLASH
+
+
+@compiled
+def find_symbol(buffer, start, end, symbols):  # type: ignore[no-untyped-def]
+    """Which of `symbols` (see `symbol_table`) stands at buffer[start:end]; -1 for none of them."""
+    length = end - start
+    for k in range(symbols.shape[0]):
+        if symbols[k, SYMBOL_BYTES_MAX] == length:
+            same = True
+            for b in range(length):
+                if symbols[k, b] != buffer[start + b]:
+                    same = False
+                    break
+            if same:
+                return k
+    return -1
+
+
+def symbol_table(symbols: list[str]) -> NDArray[np.uint8]:
+    """Symbols as the parsers compare them: one row each, the text padded with zeros, its length in the last byte.
+
+    Raises ValueError for a symbol that is empty, too long or not ASCII.
+    """
+    table = np.zeros((len(symbols), SYMBOL_BYTES_MAX + 1), np.uint8)
+    for row, symbol in zip(table, symbols, strict=True):
+        text = symbol.encode("ascii")
+        if not 0 < len(text) <= SYMBOL_BYTES_MAX:
+            raise ValueError(f"symbol {symbol!r} has not between 1 and {SYMBOL_BYTES_MAX} characters")
+        row[: len(text)] = np.frombuffer(text, np.uint8)
+        row[SYMBOL_BYTES_MAX] = len(text)
+    return table
+
+
+def text(literal: str) -> NDArray[np.uint8]:
+    """`literal` as a uint8 array, the form in which compiled code compares text."""
+    return np.frombuffer(literal.encode("ascii"), np.uint8)
+
+
+def padded(data: bytes) -> NDArray[np.uint8]:
+    """`data` with the zero bytes behind it that every parser relies on."""
+    buffer = np.zeros(len(data) + PADDING, np.uint8)
+    buffer[: len(data)] = np.frombuffer(data, np.uint8)
+    return buffer
