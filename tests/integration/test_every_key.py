@@ -258,13 +258,13 @@ LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_ke
 
 #: No matter of a backtest: the tests, below `tests`, that each of them changes a result of.
 ELSEWHERE = {
-    "strategy.allow_different_assets": "unit/app/test_run_checks.py",
+    "strategy.allow_different_assets": "unit/commands/test_run_checks.py",
     "risk.on_halt": "integration/test_flatten.py",
     "backtest.engine": "integration/test_engine.py",
     "data.cache_gb": "integration/test_cache_command.py",
     "data.grid.<venue>.<SYMBOL>.tick_size": "integration/test_grid.py",
     "data.grid.<venue>.<SYMBOL>.lot_size": "integration/test_grid.py",
-    "record.streams": "unit/app/test_record.py",
+    "record.streams": "unit/commands/test_record.py",
     "record.segment_s": "unit/data/test_live_recorder.py",
     "record.reserve_gb": "unit/data/test_recorder_disk.py",
     "record.fsync_s": "unit/data/test_recorder_disk.py",
@@ -280,10 +280,10 @@ ELSEWHERE = {
     "archive.tardis_key": "integration/test_download.py",
     "archive.binance_touch_from": "integration/test_download.py",
     "archive.bybit_spot_books_from": "integration/test_download.py",
-    "archive.parallel": "unit/archive/test_download.py",
+    "archive.parallel": "unit/download/test_download.py",
     "archive.ask_above_gb": "integration/test_download.py",
-    "connection.websocket_fallback_urls": "unit/app/test_feeds.py",
-    "connection.transport": "unit/app/test_feeds.py",
+    "connection.websocket_fallback_urls": "unit/commands/test_feeds.py",
+    "connection.transport": "unit/commands/test_feeds.py",
 }
 
 #: A strategy of a user: it quotes leg 0 on both sides and takes a little now and then.
