@@ -40,9 +40,10 @@ mutants: $(STAMP) ## mutants of the strategy and the limits, of a copy; hours; d
 	  cosmic-ray init tests/mutants.toml mutants.sqlite && cr-filter-operators mutants.sqlite tests/mutants.toml && \
 	  nice -n 10 cosmic-ray exec tests/mutants.toml mutants.sqlite && cr-report --show-diff --surviving-only mutants.sqlite
 
-lint: $(STAMP) ## ruff: rules and format
+lint: $(STAMP) ## ruff: rules and format; import-linter: which folder may import which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 format: $(STAMP) ## ruff: rewrite the files in the format
 	$(BIN)/ruff format .

@@ -1,8 +1,8 @@
 """Words of the venue side: message kinds, the record of one decoded message, and what a venue class offers.
 
 Nothing here computes: a venue says which frames to send, what a control frame means, and which requests to ask, and
-leaves sockets, clocks and retries to `connectors.net.session`, `connectors.net.rest` and `connectors.feed.feed`. Rows are
-hftbacktest's `event_dtype`; a decoded message names the rows it made and carries the sequence ids that
+leaves sockets, clocks and retries to `connectors.net.session`, `connectors.net.rest` and `connectors.feed.feed`. Rows
+are hftbacktest's `event_dtype`; a decoded message names the rows it made and carries the sequence ids that
 `connectors.book.sync` needs to decide whether they may be applied.
 """
 

@@ -1,8 +1,8 @@
 """A strategy of your own in one file: buy where it is cheap, sell where it is dear, and do not stay one-sided.
 
-Copy it and change it; examples/README.md has the command. It takes the edge across both touches with two IOC orders
-and evens out with further ones what a leg missed. `arb.strategies.spread.strategy` does the same with more care. Everything here
-is compiled with Numba and runs on one thread.
+Copy it and change it; examples/README.md has the command. It takes the edge across both touches with two IOC orders and
+evens out with further ones what a leg missed. `arb.strategies.spread.strategy` does the same with more care. Everything
+here is compiled with Numba and runs on one thread.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """The bot that a compiled strategy trades through: one Numba type for backtest, dry-run and live.
 
-`arb.backtest.bot` makes bots over hftbacktest's engine, `arb.bot.compilation.compile_strategy` compiles strategies,
-`arb.bot.recorder` keeps their equity and decisions. The interface is hftbacktest's own; docs/bot-interface.md
-lists it.
+The interface is hftbacktest's own; docs/bot-interface.md lists it. A bot is a table of function addresses
+(`function_table`), filled by hftbacktest's engine (`arb.backtest.bot`) or by ours (`arb.engine`); nothing in here knows
+which. Start with `bot`, then `numba_types` and `methods`.
 """

@@ -1,4 +1,5 @@
-"""The composition root: builds each command's parts from the configuration and lets them work.
+"""What each command puts together: parts built from the configuration, connected, and started.
 
-Below here nobody sees the whole `Config`, and nobody asks which world it runs in.
+The composition root: below here nobody sees the whole `Config`, and nobody asks which world it runs in. The file of a
+command has the name that it has in `arb.cli`. Start with `backtest`.
 """

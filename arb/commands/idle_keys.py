@@ -85,7 +85,7 @@ def why_idle(use: Use, given: Given) -> Reason | None:
 
 
 def _fact(*names: str) -> Rule:
-    """Read by the strategy alone, as parameters of these names (`arb.commands.strategy_facts`), for each leg or for all."""
+    """Read by the strategy alone, as parameters of these names (`strategy_facts`), for each leg or for all."""
 
     def rule(use: Use, given: Given) -> Reason | None:
         taken = [one for one in use.setup.arguments.params if one in names or one.rpartition("_")[0] in names]

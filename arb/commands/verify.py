@@ -1,7 +1,8 @@
 """`arb verify`: a run derived again from its inputs, and every difference to what its folder holds.
 
 First come the hashes: of the manifest, of the folder's files, of the code. Nothing of a run is executed before. Then
-the run is replayed: a session on live data by `arb.commands.verify_session`, recorded days by `arb.commands.verify_days`.
+the run is replayed: a session on live data by `arb.commands.verify_session`, recorded days by
+`arb.commands.verify_days`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which keys a user has set: in the files to something else than `arb init` writes, or for one run on the command line.
 
-By it a run says which of them have no effect (`arb.commands.idle_keys`). What a file merely repeats of the defaults was not
-chosen, so it is not among them.
+By it a run says which of them have no effect (`arb.commands.idle_keys`). What a file merely repeats of the defaults was
+not chosen, so it is not among them.
 """
 
 from __future__ import annotations

@@ -1,1 +1,5 @@
-"""What a run of a strategy is made of in every world: loading it, its arguments, its fills, its output folder."""
+"""The result of a run: its folder, trades, figures and notes, and the hashes that make a later change visible.
+
+Every world writes the same files here, and every view (terminal, page, JSON) is drawn from them. Nothing in here draws
+or runs a strategy. Start with `folder`, then `reader` and `summary`.
+"""

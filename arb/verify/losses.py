@@ -18,7 +18,7 @@ _ON_LOCAL_TIME = ("decision", "record", "order latency", "end")
 
 
 class Loss(NamedTuple):
-    """Lost frames of one leg. after_ts, after_exch_ts: before them everything is known (`arb.runtime.replay_marks.LOSS`)."""
+    """Lost frames of one leg. after_ts, after_exch_ts: before them everything is known (`replay_marks.LOSS`)."""
 
     frames: int
     after_ts: int

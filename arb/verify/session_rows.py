@@ -1,7 +1,8 @@
 """The rows of a live session once more, from its recording: the feed's own pipeline over the recorded frames.
 
-What the frames do not tell, the session's marks do (`arb.runtime.replay_marks`). The rows are those that the strategy was told
-of, to the last bit, which a checksum proves. The venues' side has them in the order in which they happened for it.
+What the frames do not tell, the session's marks do (`arb.runtime.replay_marks`). The rows are those that the strategy
+was told of, to the last bit, which a checksum proves. The venues' side has them in the order in which they happened for
+it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The compiled parser of Binance frames, spot and USD-M: raw, combined-stream and REST snapshot text to rows.
 
-Strict where `connectors.parsing.scanner` is strict, otherwise order-independent: keys may come in any order, unknown keys
-with scalar values are skipped, everything else is NOT_MINE and goes to the JSON decoder in `connectors.binance`.
+Strict where `connectors.parsing.scanner` is strict, otherwise order-independent: keys may come in any order, unknown
+keys with scalar values are skipped, everything else is NOT_MINE and goes to the JSON decoder in `connectors.binance`.
 
 Source: web-socket-streams.md and rest-api.md of binance-spot-api-docs (read 2026-07-21); USDⓈ-M "Websocket Market
 Streams" (read 2026-10-23).

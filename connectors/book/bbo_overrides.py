@@ -1,7 +1,7 @@
 """Notes of the levels that best bid and offer changed, each with the quantity that the depth stream last gave it.
 
-A table of levels of `connectors.book.level_table`, both sides in one: a note's `ts` is the slot of the note before it, so
-that all are found without a look at the whole table. There are few between two messages of the depth stream.
+A table of levels of `connectors.book.level_table`, both sides in one: a note's `ts` is the slot of the note before it,
+so that all are found without a look at the whole table. There are few between two messages of the depth stream.
 """
 
 from __future__ import annotations

@@ -43,14 +43,16 @@ from connectors.jit.compilation import compiled
 from connectors.model import Kind, SequenceRule
 from connectors.parsing.scanner import BBO_BID, CLEAR_ASK, CLEAR_BID, put_row
 
-#: Marks in `ival` of a book's rows, for `connectors.book.timestamps`: the touch passed on last is older, or newer, than they are.
+#: Marks in `ival` of a book's rows, for `connectors.book.timestamps`: the touch passed on last is older, or newer, than
+#: they are.
 NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
-#: The same of the last row of the first message that is newer than the touch, for `connectors.book.fused`: behind it, nothing
-#: that a touch said of a level is left unsaid by the book. A message without rows gets a row of its own for it: a
-#: DEPTH_BBO of NaN price.
+#: The same of the last row of the first message that is newer than the touch, for `connectors.book.fused`: behind it,
+#: nothing that a touch said of a level is left unsaid by the book. A message without rows gets a row of its own for it:
+#: a DEPTH_BBO of NaN price.
 COVERS_BBO = -3
 #: Marks in `ival` of rows that are for the strategy alone, since only its knowledge changes: the two that empty the
-#: book in a silence, and the levels that are known again behind it. `connectors.book.fused` makes these of a RESTORES row.
+#: book in a silence, and the levels that are known again behind it. `connectors.book.fused` makes these of a RESTORES
+#: row.
 LOCAL_ONLY, RESTORES = -4, -5
 
 

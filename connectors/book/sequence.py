@@ -1,7 +1,7 @@
 """The id rules of books: what is to be done with a change, a snapshot or a touch, by the venue's ids. Compiled, pure.
 
-The rules read and write the state of one book, an array of int64; `connectors.book.sync` owns it and makes the rows. Ids
-that step back break a chain as ids that are missing do; only a repeated message is dropped (docs/decisions/0009).
+The rules read and write the state of one book, an array of int64; `connectors.book.sync` owns it and makes the rows.
+Ids that step back break a chain as ids that are missing do; only a repeated message is dropped (docs/decisions/0009).
 
 Source: Binance "How to manage a local order book" (spot: read 2026-07-21, USD-M: read 2026-10-23); Bybit v5
 `websocket/public/orderbook.mdx` (read 2026-07-24).

@@ -259,11 +259,12 @@ class BookSync:
     def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
         """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
 
-        What was held comes out with the local time of the message that freed it, a snapshot or the change that
-        joins it: nobody knew it to be good before. A touch that the book or a later touch has overtaken, by the
-        venue's own ids, is dropped. Of several books of the instrument the first that snapshots is followed. For
-        `connectors.book.timestamps`, rows of the book say in `ival` whether they are newer than the last touch; a snapshot
-        without a venue time says there, as a positive number, the time of the first change it is known to precede.
+        What was held comes out with the local time of the message that freed it, a snapshot or the change that joins
+        it: nobody knew it to be good before. A touch that the book or a later touch has overtaken, by the venue's own
+        ids, is dropped. Of several books of the instrument the first that snapshots is followed. For
+        `connectors.book.timestamps`, rows of the book say in `ival` whether they are newer than the last touch; a
+        snapshot without a venue time says there, as a positive number, the time of the first change it is known to
+        precede.
 
         room: where to write them, `rows_max` of them at most; without, they are in memory of its own.
         """

@@ -59,7 +59,7 @@ class RowClock:
         return self._state
 
     def stamp(self, rows: Rows, *, keeps_cover: bool = True) -> None:
-        """Sets the final times of `rows` in place. `keeps_cover`: COVERS_BBO stays in `ival`, for `connectors.book.fused`."""
+        """Sets the final times of `rows` in place. `keeps_cover`: COVERS_BBO stays in `ival`, for `fused`."""
         set_times(rows, self._state, keeps_cover)
 
 

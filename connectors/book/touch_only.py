@@ -3,8 +3,8 @@
 DEPTH_BBO rows go in as pairs, bid first; depth rows come out, and all other kinds are passed on. After the rows of a
 pair the book holds its two levels and nothing else. On the way there a new level is set before the old one is taken,
 and the side that moves away before the one that follows, so that no row leaves a side empty or the book crossed that
-was not before. `connectors.book.fused` would keep the levels that the touch left behind, which nothing shows to be there.
-One thread.
+was not before. `connectors.book.fused` would keep the levels that the touch left behind, which nothing shows to be
+there. One thread.
 """
 
 from __future__ import annotations

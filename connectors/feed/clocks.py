@@ -1,6 +1,7 @@
 """What a feed does about clocks: its venue's against the local one, and the local one against a clock that never steps.
 
-One thread; times and events are handed in and out. The offset is shared by all feeds of a run (`connectors.feed.clock_offset`).
+One thread; times and events are handed in and out. The offset is shared by all feeds of a run
+(`connectors.feed.clock_offset`).
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ class Feed:
             self._follow_clock()
 
     def receive_run(self, batch: Batch, first: int) -> int:
-        """Market frames of one instrument from number `first` on, while they are plain (see `connectors.feed.fast_path`)."""
+        """Market frames of one instrument from number `first` on, while they are plain (see `fast_path`)."""
         frame = batch.frames[first]
         book = self._openings.get(frame[: frame.find(b'"', self._topic_at) + 1])
         now, offset, lead = self._timers.monotonic_ns(), self.offset, self.clock.lead

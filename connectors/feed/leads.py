@@ -1,10 +1,10 @@
 """The largest lead of a recording's venue times over its local times, without stamps that the recording refutes. Pure.
 
-The offset of a run is the largest lead of all its recordings (`connectors.book.timestamps`), so one wrong stamp would shift all
-rows of all venues. A stamp is refuted by a later message of its stream whose venue time is earlier: the venue's own
-clock was not there yet; with it those since the lead jumped up. One that nearly no message of its stream came after is
-not confirmed. Such stamps are left out where they lead by AGREE_NS more than everything else, and counted; honest
-stamps never fall by as much, so that their largest lead is what it would be without this rule.
+The offset of a run is the largest lead of all its recordings (`connectors.book.timestamps`), so one wrong stamp would
+shift all rows of all venues. A stamp is refuted by a later message of its stream whose venue time is earlier: the
+venue's own clock was not there yet; with it those since the lead jumped up. One that nearly no message of its stream
+came after is not confirmed. Such stamps are left out where they lead by AGREE_NS more than everything else, and
+counted; honest stamps never fall by as much, so that their largest lead is what it would be without this rule.
 """
 
 from __future__ import annotations

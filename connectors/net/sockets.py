@@ -1,7 +1,7 @@
 """Timers on asyncio, and what the websocket libraries have in common here. Thread: that of the event loop.
 
-`connectors.net.picows_socket` is the hot path, `connectors.net.websockets_socket` the alternative. A message's local time is
-taken in the call that found it complete, before it is looked at; both libraries answer the protocol's pings.
+`connectors.net.picows_socket` is the hot path, `connectors.net.websockets_socket` the alternative. A message's local
+time is taken in the call that found it complete, before it is looked at; both libraries answer the protocol's pings.
 """
 
 from __future__ import annotations

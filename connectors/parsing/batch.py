@@ -17,8 +17,8 @@ _ZEROS = bytes(PADDING)
 class Packed(NamedTuple):
     """Frames behind each other with a newline between them, where each ends, and when it came.
 
-    The text may be read as far as `connectors.parsing.scanner.PADDING` behind the last end. Frame n begins behind the newline
-    that follows frame n - 1.
+    The text may be read as far as `connectors.parsing.scanner.PADDING` behind the last end. Frame n begins behind the
+    newline that follows frame n - 1.
     """
 
     text: NDArray[np.uint8]

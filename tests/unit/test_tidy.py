@@ -98,7 +98,7 @@ def _name_fault(name: str, module: str) -> str:
         return f"{name}: only {ENVIRONMENT_READER} reads the environment"
     if module not in SHOWN_BY.get(name, {module}):
         return f"{name}: text is shown by echo, echo_json, escape or write_error, which escape it"
-    if LAYERS.layer_of(module) not in {LAYERS.Layer.WORDS, LAYERS.Layer.PURE}:
+    if not LAYERS.is_pure(module):
         return ""
     if name in CLOCKS:
         return f"{name}: pure code takes time as an argument"

@@ -1,1 +1,5 @@
-"""Files of public archives to messages and rows, the same kinds that recorded frames are decoded to."""
+"""Files of public archives to messages and rows, of the same kinds as those of recorded frames.
+
+CSV columns are read by compiled code (`fields`, `table`); `formats` says what each archive calls them. No download and
+no cache. Start with `streams`.
+"""

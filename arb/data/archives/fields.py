@@ -338,7 +338,7 @@ def _read_decimal(buffer, i):  # type: ignore[no-untyped-def]
 
 @compiled(forceinline=True)
 def _number_of(digits):  # type: ignore[no-untyped-def]
-    """The number of eight digits 0 to 9, a byte each, the first in the lowest; see `connectors.parsing.scanner.read_digits`."""
+    """The number of eight digits 0 to 9, a byte each, the first in the lowest; see `scanner.read_digits`."""
     pairs = (digits * _U10) + (digits >> _U8)
     high = (pairs & _PAIR_MASK) * _PAIR_WEIGHTS_HIGH
     low = ((pairs >> _U16) & _PAIR_MASK) * _PAIR_WEIGHTS_LOW

@@ -1,4 +1,4 @@
-"""Which days there are: recordings, `<data>/<venue>/<symbol>_<YYYYMMDD>.gz`, and archive files (`arb.data.catalog.archived`).
+"""Which days there are: recordings, `<data>/<venue>/<symbol>_<YYYYMMDD>.gz`, and archive files (`archived`).
 
 A day of an instrument is read from one of them: a recording of one's own, else the venue's own archive where it has a
 book, else Tardis' book, else an archive of the touch alone. Trades alone are no day: a backtest needs a book.

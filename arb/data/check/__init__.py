@@ -1,5 +1,5 @@
-"""What is wrong with a recording: gaps, holes, clocks, order, crossed books. `arb.data.check.recordings` runs it.
+"""What is wrong with a recording: gaps, holes, clocks, order, crossed books.
 
-A package of its own beside the modules that make rows: the row cache is keyed by their code, and nothing here can
-change a row.
+It reads recordings and changes nothing; the row cache does not depend on it. Start with `recordings`, then `findings`,
+which holds the limits.
 """

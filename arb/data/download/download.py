@@ -37,7 +37,7 @@ _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Services(NamedTuple):
-    """How to reach the archives. `urls` by the names that `arb.data.download.markets` uses; `key` is Tardis's, if any."""
+    """How to reach the archives. `urls` by the names that `markets` uses; `key` is Tardis's, if any."""
 
     urls: Mapping[str, str]
     key: str | None

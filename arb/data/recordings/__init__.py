@@ -1,5 +1,5 @@
-"""Recording what a feed receives, so that a killed process loses nothing: `arb.data.recordings.recorder` is the way in.
+"""Recording what a feed receives, so that a killed process loses nothing.
 
-A package of its own beside the modules that make rows: the row cache is keyed by their code, and nothing here can
-change a row.
+Frames are in plain-text journals until they are members of the day's gzip file. It never decodes a frame, and the row
+cache does not depend on it. Start with `recorder`.
 """

@@ -1,7 +1,7 @@
 """gzip members in a file: where the last whole one ends, what a cut one still holds, and adding one at the end.
 
-A file of several members is one gzip file to every reader. Appending takes an exclusive `flock`; `arb.data.text.raw` reads
-under a shared one, so that neither sees the other half-way.
+A file of several members is one gzip file to every reader. Appending takes an exclusive `flock`; `arb.data.text.raw`
+reads under a shared one, so that neither sees the other half-way.
 """
 
 from __future__ import annotations

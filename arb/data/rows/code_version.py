@@ -16,9 +16,20 @@ _ARB, _CONNECTORS = Path(arb.__file__).parent, Path(connectors.__file__ or "").p
 SOURCES: Mapping[str, Path] = {
     "connectors": _CONNECTORS,
     "arb/__init__.py": _ARB / "__init__.py",
-    "arb/data": _ARB / "data",
-    "arb/data/catalog/command.py": _ARB / "archive" / "command.py",
     "arb/errors.py": _ARB / "errors.py",
+    **{
+        f"arb/data/{name}": _ARB / "data" / name
+        for name in (
+            "__init__.py",
+            "archives",
+            "atomic.py",
+            "catalog",
+            "outages.py",
+            "recordings",
+            "rows",
+            "text",
+        )
+    },
 }
 
 

@@ -1,10 +1,10 @@
 """Days to event rows: one clock offset for the run, rows in a cache, memory that does not grow with the day.
 
-A day is a recording or the files of an archive. Each is read once into a spool (`arb.data.rows.spool`), which tells how far
-its clock is off; the run's offset is the largest lead over all of them that have times of receipt. An archive without
-any is on the venue's clock already: its local times are the venue's plus the feed latency, whatever the run's offset.
-Then each spool is stamped, ordered for both sides and written. What is in the cache under the same key (raw bytes,
-code, offset, assumed feed latency, chain carried in) is not made again.
+A day is a recording or the files of an archive. Each is read once into a spool (`arb.data.rows.spool`), which tells how
+far its clock is off; the run's offset is the largest lead over all of them that have times of receipt. An archive
+without any is on the venue's clock already: its local times are the venue's plus the feed latency, whatever the run's
+offset. Then each spool is stamped, ordered for both sides and written. What is in the cache under the same key (raw
+bytes, code, offset, assumed feed latency, chain carried in) is not made again.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Feed(NamedTuple):
     #: Where its tick and lot are written, for errors; and whether they were stated for these very data.
     grid_section: str = ""
     is_grid_stated: bool = False
-    #: For how long the book of a recording may be silent before it is emptied (`connectors.book.sync`); 0: for ever. With an
-    #: instrument only: the fused book has the levels that restore it.
+    #: For how long the book of a recording may be silent before it is emptied (`connectors.book.sync`); 0: for ever.
+    #: With an instrument only: the fused book has the levels that restore it.
     silence_ns: int = 0
 
 

@@ -60,8 +60,8 @@ class Scan(msgspec.Struct, frozen=True):
     followed_book: int = NO_BOOK
     #: Which steps prices and quantities keep to.
     grid: Measured = Measured()
-    #: Where it began with best bid and offer alone (`arb.data.rows.touch_start`): local times of the first of them, and of
-    #: the first snapshot. 0: it did not; no snapshot came.
+    #: Where it began with best bid and offer alone (`arb.data.rows.touch_start`): local times of the first of them, and
+    #: of the first snapshot. 0: it did not; no snapshot came.
     touch_ts: int = 0
     proven_ts: int = 0
     #: Stamps that are not believed: they are left out of the lead.

@@ -1,4 +1,5 @@
-"""Strategies: functions of a bot, compiled once and run unchanged in backtest, dry-run and live.
+"""The spread strategy: buys one leg and sells the other when the edge between two books pays for its costs.
 
-Imports NumPy, Numba and hftbacktest's constants only; knows no world and no clock but the bot's.
+Imports NumPy, Numba and hftbacktest's constants only; it knows no world and no clock but the bot's. Start with
+`strategy.run`, then `hedge` for one attempt from its two orders to flat.
 """

@@ -5,8 +5,8 @@ price, net of both taker fees, measured from the average cross spread where `bas
 its threshold and not above the sanity cap `max_edge_bps`, both books are fresh, and the attempt before is not too near.
 In inventory mode an attempt is complete in itself, thresholds lean against the inventory that has moved, and it is
 moved back where it has lost too much; in convergence mode the spread is held until it has come back. One attempt at a
-time and pair; `arb.strategies.spread.hedge` brings it to an end. A book that is not in sync reads NaN, and NaN never trades. It
-is the strategy's thread, in every world.
+time and pair; `arb.strategies.spread.hedge` brings it to an end. A book that is not in sync reads NaN, and NaN never
+trades. It is the strategy's thread, in every world.
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ def test_a_touch_never_leaves_it(rows: list[Row]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(rows_anywhere)
 def test_the_bot_shows_the_touch_of_the_hash_book_whatever_the_rows(rows: list[Row]) -> None:
-    # Less than half a lot is no level, but stays in the vector book; product rows make it a deletion (connectors.book.fused).
+    # Less than half a lot is no level, but stays in the vector book; product rows make it a deletion
+    # (connectors.book.fused).
     data = events([(ev, at, 0.0 if qty < LOT / 2 else qty) for ev, at, qty in rows])
     seen = followed(backtest_bot([LegData(LEG, [data])], None, keep_trades=False), len(data))
     known = touches(data)
