@@ -1,5 +1,5 @@
-"""A strategy that runs: beside an event loop or over recorded rows, with signals, watchdog, journal and display.
+"""Runs a strategy beside an event loop or over recorded rows, with signals, watchdog, journal and display.
 
-It knows the bot, the feeds and the simulated exchange, but neither the command line nor the configuration file. Start
+Uses the bot, the feeds and the simulated exchange; must not know the command line or the configuration file. Start
 with `session`, then `strategy_task`, the greenlet in which the strategy runs.
 """

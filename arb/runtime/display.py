@@ -1,8 +1,7 @@
-"""What is printed while something live goes on: on a thread of its own, so that a terminal that is held, or a pipe that
-nobody reads, holds up nothing else and keeps no process.
+"""Prints on its own thread, so that a blocked terminal or an unread pipe delays neither the caller nor the exit.
 
-Fed from any thread, which never waits. What comes while too much waits is left out. What cannot be printed at all
-switches the display off, once.
+Any thread may add output; adding never blocks. Output beyond the queue's limit is dropped. The first output that cannot
+be printed turns the display off.
 """
 
 from __future__ import annotations
@@ -19,37 +18,37 @@ from typing import Self
 
 from connectors.text import one_line
 
-#: Lines that may wait; what comes on top is left out and counted.
+#: Lines that may be queued; further ones are dropped and counted.
 LINES_MAX = 1000
-#: How long the end waits for what is still to be shown.
+#: How long `close` waits for queued output.
 CLOSE_S = 1.0
-#: How long a process may take over its last words.
+#: How long a process may take to print its final output.
 LAST_WORDS_S = 5.0
 _NAME = "display"
 
 Print = Callable[[], object]
-#: `rich` leaves a closed pipe with SystemExit.
+#: `rich` raises SystemExit on a closed pipe.
 _FAILURES = (Exception, SystemExit)
 
 
 class Display:
-    """Prints lines in order, and of views the one that came when nothing of them waited. Use as a context manager."""
+    """Prints lines in order, and a view only if no other view is queued. Use as a context manager."""
 
     def __init__(self, on_error: Callable[[BaseException], object]) -> None:
-        """on_error: told once, on the display's thread, when something cannot be printed; nothing is from then on."""
+        """on_error: called once, on the display's thread, when output fails; nothing is printed afterwards."""
         self._on_error = on_error
-        # Takes its entries without a lock that a signal's handler could find taken.
+        # Takes no lock: a signal handler may interrupt a `put`.
         self._waiting: queue.SimpleQueue[Print | None] = queue.SimpleQueue()
         self._has_view = False
-        #: Nothing more is taken; what waits is printed all the same, unless it is off.
+        #: Nothing more is accepted; queued output is still printed, unless the display is off.
         self._is_closed = self._is_off = False
         self._last: tuple[Print, ...] = ()
-        #: Lines that nobody saw. Written by those who feed the display.
+        #: Lines that were dropped. Written by the threads that add lines.
         self.left_out = 0
         self._thread = threading.Thread(target=self._run, name=_NAME, daemon=True)
 
     def line(self, print_line: Print) -> None:
-        """Prints behind what waits; left out, and counted, where `LINES_MAX` wait already."""
+        """Queues a line; drops and counts it when `LINES_MAX` are queued."""
         if self._is_closed or self._is_off:
             return
         if self._waiting.qsize() >= LINES_MAX:
@@ -58,15 +57,16 @@ class Display:
         self._waiting.put(print_line)
 
     def view(self, of_now: Callable[[], Print]) -> None:
-        """Draws the moment that `of_now` takes, here and now; left out while the one before waits."""
+        """Calls `of_now` at once and queues the view it returns; skipped while the previous view is queued."""
         if not (self._is_closed or self._is_off or self._has_view):
             self._has_view = True
             self._waiting.put(partial(self._draw, of_now()))
 
     def close(self, *last: Print) -> None:
-        """Ends it behind what waits, and behind `last`, which is done whatever failed. Takes `CLOSE_S` at most.
+        """Closes after the queued output and then `last`, which is tried even if printing failed. Waits `CLOSE_S` at
+        most.
 
-        Again: waits again.
+        A second call only waits again.
         """
         if not self._is_closed:
             self._is_closed = True
@@ -100,7 +100,7 @@ class Display:
 
 
 class DisplayHandler(logging.Handler):
-    """What libraries warn of, to standard error by way of a display. What cannot be written there is not told."""
+    """Writes log records of libraries to standard error through a display. Records it cannot write are dropped."""
 
     def __init__(self, display: Display) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class DisplayHandler(logging.Handler):
 
 @contextlib.contextmanager
 def warnings_on(display: Display) -> Iterator[None]:
-    """Within it warnings of libraries go through the display, not straight to standard error."""
+    """Inside the context, warnings of libraries go through the display instead of directly to standard error."""
     handler = DisplayHandler(display)
     handler.setLevel(logging.WARNING)
     logging.getLogger().addHandler(handler)
@@ -123,8 +123,8 @@ def warnings_on(display: Display) -> Iterator[None]:
 
 
 def write_error(line: str) -> None:
-    """One line on standard error, where that can still be written; see `connectors.text.one_line`."""
-    if sys.stderr is None:  # it was closed before the process began
+    """Writes one line to standard error if that is possible; see `connectors.text.one_line`."""
+    if sys.stderr is None:  # closed before the process started
         return
     with contextlib.suppress(OSError):
         sys.stderr.write(f"{one_line(line)}\n")
@@ -132,12 +132,12 @@ def write_error(line: str) -> None:
 
 
 def end_within(code: int) -> None:
-    """The process ends with `code` in `LAST_WORDS_S`, whatever it waits for: for when all that counts is done."""
+    """Ends the process with `code` after `LAST_WORDS_S`, whatever still blocks. Call it when all work is done."""
     timer = threading.Timer(LAST_WORDS_S, os._exit, [code])
     timer.daemon = True
     timer.start()
 
 
 def held_displays() -> list[threading.Thread]:
-    """Threads that are still printing."""
+    """Display threads that are still printing."""
     return [thread for thread in threading.enumerate() if thread.name == _NAME]

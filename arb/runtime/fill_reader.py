@@ -1,6 +1,6 @@
-"""The fills that a strategy has heard of since the last look, while it is parked, without touching its orders.
+"""Collects the fills that a waiting strategy has received, without changing its orders.
 
-A fill is in the bot's log once the strategy has cleared the order, and in its table of orders until then.
+A fill is in the order table until the strategy clears the order, and in the bot's log afterwards.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from arb.engine.live import LiveBot
 from arb.engine.order_table import orders_at, row_of, rows_of
 from connectors.jit.compilation import compiled
 
-#: An answer that was heard, of `arb.engine.world.ANSWER`.
+#: Key of a response that the strategy has received; see `arb.engine.world.ANSWER`.
 HEARD = np.dtype([("asset_no", "i8"), ("order_id", "u8"), ("exch_ts", "i8")])
 
 
 class HeardFills:
-    """Takes the fills of one bot, each once. The host's thread, while the strategy waits."""
+    """Returns the fills of one bot, each once. The host's thread, while the strategy waits."""
 
     def __init__(self, bot: LiveBot, legs: int) -> None:
         self._bot = bot
@@ -29,12 +29,12 @@ class HeardFills:
         self._answers = self._fills = 0
 
     def take(self) -> np.ndarray[Any, Any]:
-        """Those since the last call, of dtype `arb.bot.fills.FILL`."""
+        """Fills since the last call, of dtype `arb.bot.fills.FILL`."""
         answers, logged = self._bot.world.answers[self._answers :], self._bot.fills[self._fills :]
         self._answers += len(answers)
         self._fills += len(logged)
         heard = set(_keys(answers))
-        # One that was taken from the table before is logged only now.
+        # The log also gets fills that an earlier call already returned from the order table.
         is_new = [key in heard for key in _keys(logged)]
         wanted, still = np.array(sorted(heard), HEARD), np.zeros(len(heard), FILL)
         count = filled_orders(self._orders, wanted, still)
@@ -47,7 +47,7 @@ def _keys(rows: np.ndarray[Any, Any]) -> Iterator[tuple[int, ...]]:
 
 @compiled
 def filled_orders(tables, answers, out):  # type: ignore[no-untyped-def]
-    """Orders that these answers filled and that are still in their tables, into `out`; how many."""
+    """Writes the orders in the tables that these answers filled into `out`; returns how many."""
     count = 0
     for index in range(len(answers)):
         answer = answers[index]

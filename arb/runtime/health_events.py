@@ -1,4 +1,4 @@
-"""What an operator is told of a feed in trouble: once when it begins, once when it is over. Pure; one thread."""
+"""Messages for an operator about a degraded feed: one when it begins, one when it ends. Pure; one thread."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from connectors.model import Rows
 from connectors.net.interfaces import Event, EventKind
 
 _S = 1_000_000_000
-#: Data that are older than this when they come tell nothing of the market as it is.
+#: Data older than this on arrival do not show the current market.
 AGE_NS_MAX = _S
-#: So many seconds one after the other must have some of them: a stall is over by then.
+#: Consecutive seconds that must contain such data; a short stall ends sooner.
 _SECONDS = 3
 
 
 class Unreached:
-    """Venues that cannot be reached: they are tried again and again, which is news once."""
+    """Unreachable venues. Connections are retried repeatedly; each reason is reported once."""
 
     def __init__(self) -> None:
-        #: By venue, why, as it was told.
+        #: By venue, the reasons already reported.
         self._reasons: dict[str, set[str]] = {}
 
     def is_news(self, event: Event) -> bool:
-        """Whether the event tells more than those before it."""
+        """Whether the event says something that has not been reported."""
         if event.kind == EventKind.ACK:
             self._reasons.pop(event.venue, None)
         elif event.kind == EventKind.CONNECT:
@@ -33,23 +33,23 @@ class Unreached:
         return True
 
     def reason(self, venue: str) -> str:
-        """Why it cannot be reached; "" where it can, or nothing is known."""
+        """Why the venue is unreachable; "" if it is reachable, or the reason is unknown."""
         return min(self._reasons.get(venue, ()), default="")
 
 
 class AgeWatch:
-    """How old a leg's data are when they come: of each second the oldest, for some have no time of the venue."""
+    """Age of a leg's data on arrival: the largest of each second, because some rows carry no venue time."""
 
     def __init__(self) -> None:
         self._second = self._oldest_ns = self._old_seconds = 0
 
     @property
     def is_old(self) -> bool:
-        """Whether they are too old, for some seconds now."""
+        """Whether the data have been too old for `_SECONDS` seconds."""
         return self._old_seconds >= _SECONDS
 
     def follow(self, rows: Rows) -> str:
-        """Takes rows as they were told; what is news of them, or ""."""
+        """Adds rows as the strategy received them. Returns a message when the state changes, otherwise ""."""
         news = ""
         second = int(rows["local_ts"][-1]) // _S
         if second != self._second:

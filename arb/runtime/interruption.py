@@ -1,8 +1,8 @@
-"""Ctrl+C, SIGTERM and SIGHUP while a strategy holds up the main thread: it is held at its next call of the bot.
+"""Handles Ctrl+C, SIGTERM and SIGHUP while a strategy blocks the main thread: holds it at its next call of the bot.
 
-Python runs its signal handlers on the main thread, between instructions of its own, and there are none while compiled
-code runs. The system's handler only writes a byte; a thread that reads it takes care of the strategy. It costs the
-strategy nothing: the bot's table is changed, not what calls it.
+Python runs signal handlers on the main thread between bytecode instructions, and compiled code executes none. The C
+handler only writes a byte to a socket; a thread reads it and holds the strategy. This costs the strategy nothing: the
+entries of the bot's function table are replaced, the calls are not changed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from typing import Self
 from arb.runtime.interrupts import ending_signals
 from arb.runtime.strategy_task import Strand
 
-#: How long a strategy may take until its next call of the bot, where it is held, before it is given up.
+#: How long a strategy may take to reach its next call of the bot before it is given up.
 HOLD_S = 2.0
 _POLL_S = 0.01
 _S = 1_000_000_000
 
 
 class Interruption:
-    """Within it a strategy that does not end by itself on a signal is held at its next call of the bot.
+    """Inside the context, a strategy that does not end after a signal is held at its next call of the bot.
 
-    Entered and left on the main thread, where the strategy runs; on another one nothing is done, as signals are the
-    main thread's. Behind it the bot has its functions again.
+    Enter and leave it on the main thread, where the strategy runs; on another thread it does nothing, because only the
+    main thread handles signals. The bot's functions are restored on exit.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class Interruption:
         on_signal: Callable[[], object] = lambda: None,
         on_lost: Callable[[], object] = lambda: None,
     ) -> None:
-        """grace_s: how long the strategy may go on after the signal, or after the host went on with it then.
+        """grace_s: how long the strategy may run after the signal, or after the host resumed it if that was later.
 
-        entered_ns: when the host went on with it last (monotonic ns), 0 while it waits; without it, it runs.
-        on_signal: called first; on_lost: when it makes no call either. Both on a thread of this object.
+        entered_ns: when the host last resumed it (monotonic ns), 0 while it waits; by default it counts as running.
+        on_signal: called first. on_lost: called when the strategy does not call the bot either. Both on an own thread.
         """
         self._strand = strand
         self._grace_ns = round(grace_s * _S)
@@ -74,7 +74,7 @@ class Interruption:
             try:
                 self._end()
                 break
-            except KeyboardInterrupt as again:  # one more signal: what it interrupted is done all the same
+            except KeyboardInterrupt as again:  # a second signal must not skip the cleanup
                 interrupt = again
         if interrupt is not None:
             raise interrupt
@@ -107,7 +107,7 @@ class Interruption:
                     return
 
     def _received(self) -> bytes | None:
-        """The numbers of signals, which whoever read them before gets, too; None at the end."""
+        """Received signal numbers, forwarded to the previous wakeup descriptor; b"" on a timeout, None at the end."""
         try:
             numbers = self._heard.recv(4096)
         except TimeoutError:

@@ -1,8 +1,8 @@
-"""Ctrl+C is remembered until it is acted on: an interrupt that Python discards is raised again.
+"""Raises Ctrl+C again when Python discards the KeyboardInterrupt.
 
-Python discards an exception that is raised inside a callback from C, a finalizer or a callback of a weak reference: it
-reports it to `sys.unraisablehook` and goes on. A compilation calls back from LLVM all the time, so an interrupt that
-came while it compiled was lost. Imports nothing of ours: it is there before anything is loaded.
+Python discards an exception that is raised inside a callback from C, a finalizer or a weak reference's callback: it
+reports it to `sys.unraisablehook` and continues. LLVM calls back often during a compilation, so an interrupt would be
+lost there. Imports nothing of arb: this module is active before anything else is loaded.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-#: How long after an interrupt was discarded it is sent again.
+#: Delay before a discarded interrupt is sent again.
 AGAIN_S = 0.02
 
 
 def ending_signals() -> list[signal.Signals]:
-    """The signals that end a command beside Ctrl+C: SIGTERM, and SIGHUP where it is not ignored as `nohup` does."""
+    """The signals besides Ctrl+C that end a command: SIGTERM, and SIGHUP unless it is ignored, as under `nohup`."""
     hangup = getattr(signal, "SIGHUP", None)
     is_wanted = hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN
     return [signal.SIGTERM, hangup] if is_wanted and hangup is not None else [signal.SIGTERM]
@@ -28,20 +28,20 @@ def ending_signals() -> list[signal.Signals]:
 
 @contextlib.contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Within it a KeyboardInterrupt that Python discards is raised again shortly after, until one is not discarded."""
+    """Inside the context, a KeyboardInterrupt that Python discards is raised again until one is delivered."""
     before = sys.unraisablehook
     is_over = False
 
     def send_again() -> None:
         time.sleep(AGAIN_S)
-        # Where Ctrl+C is ignored, as in the background of a shell, it was SIGTERM.
+        # Where SIGINT is ignored, as for a shell's background job, the interrupt was raised by SIGTERM.
         if not is_over:
             is_heeded = callable(signal.getsignal(signal.SIGINT))
             _thread.interrupt_main(signal.SIGINT if is_heeded else signal.SIGTERM)
 
     def hook(discarded: Any) -> None:
         if discarded.exc_type is not None and issubclass(discarded.exc_type, KeyboardInterrupt):
-            # Not `threading.Thread`: its locks may be held by what was interrupted.
+            # Not `threading.Thread`: the interrupted code may hold its locks.
             _thread.start_new_thread(send_again, ())
         else:
             before(discarded)

@@ -1,11 +1,11 @@
-"""What a session keeps on the disk while it goes on, so that one that was killed can be told again, too.
+"""A session's state on disk while it runs, so that a killed session can also be replayed.
 
-One file: an opening, then now and then an entry with what came since the one before. An entry is a moment between two
-calls of the strategy, at which everything in it fits together. Each has a length and a checksum before it; what a kill
-cut off at the end does not count. It is written without syncing: the kernel has it, and keeps it when the process dies.
+One file: an opening, then periodic entries with the data since the entry before. An entry is taken between two calls of
+the strategy, so that its parts are consistent. Each part is preceded by its length and checksum; a part truncated by a
+kill is ignored. Writes are not synced: the kernel keeps them when the process dies.
 
-It is also the lock of the session's folder (`flock`): who holds the journal may write there. The kernel takes the lock
-back when its process ends, however it ends.
+The file is also the lock of the session's folder (`flock`): only its holder may write there. The kernel releases the
+lock when the process ends, in whatever way.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _HEAD = struct.Struct("<QI")
 
 
 class LegKept(msgspec.Struct, frozen=True):
-    """Of one leg: its sums up to the moment, and the samples of its feed's latency since the entry before."""
+    """Of one leg: its sums so far, and the samples of its feed's latency since the entry before."""
 
     frames: int
     rows: int
@@ -46,13 +46,13 @@ class LegKept(msgspec.Struct, frozen=True):
 
 
 class Opening(msgspec.Struct, frozen=True, tag="opening"):
-    """What is known before the first row. head: what the manifest says of code and configuration."""
+    """What is known before the first row. head: the manifest's fields about code and configuration."""
 
     head: dict[str, Any]
 
 
 class Entry(msgspec.Struct, frozen=True, tag="entry"):
-    """A moment. Rows of marks, answers, fills, decisions and records are those since the entry before."""
+    """A snapshot. Rows of marks, answers, fills, decisions and records are those since the entry before."""
 
     start_ts: int
     told_ts: int
@@ -68,14 +68,14 @@ class Entry(msgspec.Struct, frozen=True, tag="entry"):
     late_since: int
     events: dict[str, int]
     refusals: dict[str, dict[str, int]]
-    #: Of dtype LOSS: all up to the moment.
+    #: Of dtype LOSS: all so far.
     losses: bytes = b""
-    #: By venue and stream: messages with stamps that are not believed, and their largest lead in ns.
+    #: By venue and stream: messages with rejected venue times, and their largest lead in ns.
     wrong_stamps: dict[str, tuple[int, int]] = {}
 
 
 class Kept(NamedTuple):
-    """A session up to its last whole entry, which is `last`; the arrays and samples are those of all entries."""
+    """A session up to its last complete entry, `last`; the arrays and samples are those of all entries."""
 
     head: dict[str, Any]
     last: Entry
@@ -90,7 +90,7 @@ class Kept(NamedTuple):
 
 
 class Journal:
-    """Writes the file of one session, and holds it until `close`. One thread."""
+    """Writes the file of one session and holds its lock until `close`. One thread."""
 
     def __init__(self, path: Path, head: dict[str, Any]) -> None:
         """Raises OSError for a file that cannot be written, or exists."""
@@ -98,7 +98,7 @@ class Journal:
         self._encoder = msgspec.msgpack.Encoder()
         self._file = path.open("xb", buffering=0)
         try:
-            # Who was quicker finds nothing in it, and lets go at once.
+            # If another process locked the file first, it finds no entry and releases it at once.
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self.write(Opening(head))
         except BaseException:
@@ -113,19 +113,19 @@ class Journal:
             whole = whole[self._file.write(whole) or 0 :]
 
     def close(self) -> None:
-        """Ends it, and lets go of it. Any number of times."""
+        """Closes the file and releases the lock. May be called repeatedly."""
         self._file.close()
 
 
 @contextlib.contextmanager
 def held_journal(path: Path) -> Iterator[bool]:
-    """Within it the journal of a session that is over is ours alone; False where there is none.
+    """Inside the context the caller holds the journal of an ended session; yields False where there is none.
 
-    Raises InputError while its session, or somebody else who finishes its folder, holds it, and for one that cannot be
-    opened.
+    Raises InputError while its session or another process that finishes its folder holds it, and for a journal that
+    cannot be opened.
     """
     try:
-        file = path.open("r+b")  # some file systems lock only what could be written
+        file = path.open("r+b")  # some file systems only lock files opened for writing
     except (FileNotFoundError, NotADirectoryError):
         yield False
         return
@@ -141,12 +141,12 @@ def held_journal(path: Path) -> Iterator[bool]:
             ) from None
         except OSError as error:
             raise InputError(f"{path}: cannot be locked: {error.strerror}") from None
-        # Who held it before us may have finished the folder, and removed it.
+        # The previous holder may have finished the folder and removed the journal.
         yield os.fstat(file.fileno()).st_nlink > 0
 
 
 def read_journal(path: Path) -> Kept:
-    """What a session kept. Raises InputError for a file that is none, or holds no moment."""
+    """Reads a session's journal. Raises InputError for another kind of file, or one without an entry."""
     try:
         content = path.read_bytes()
         parts = _parts(content)
@@ -182,7 +182,7 @@ def read_journal(path: Path) -> Kept:
 
 
 def _parts(content: bytes) -> list[Opening | Entry]:
-    """The whole parts from the beginning."""
+    """The complete parts, from the beginning."""
     decoder = msgspec.msgpack.Decoder(Opening | Entry)
     parts: list[Opening | Entry] = []
     at = 0

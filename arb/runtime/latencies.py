@@ -1,4 +1,4 @@
-"""Measured latencies in the form of hftbacktest's latency files (`BacktestAsset.intp_order_latency`). Times in ns."""
+"""Measured order latencies in hftbacktest's file format (`BacktestAsset.intp_order_latency`). Times in ns."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from connectors.model import Rows
 
 _SAMPLE_NS = 1_000_000_000
 
-#: Of a session's folder.
+#: Subfolder of a session's folder.
 LATENCY_FOLDER = "latency"
 
 
 def read_order_latencies(path: Path, leg: str) -> np.ndarray[Any, Any]:
-    """The rows of a latency file of hftbacktest, of dtype LATENCY_ROW. leg: what errors name.
+    """Reads a latency file of hftbacktest; returns rows of dtype LATENCY_ROW. leg: the name used in errors.
 
-    Raises InputError for a file that hftbacktest would not read, or would compute nonsense from.
+    Raises InputError for a file that hftbacktest cannot read, or that holds impossible times.
     """
     try:
         loaded = np.load(path, allow_pickle=False)
@@ -49,16 +49,16 @@ def read_order_latencies(path: Path, leg: str) -> np.ndarray[Any, Any]:
 
 
 def drawn_latency(rows: np.ndarray[Any, Any]) -> Latency:
-    """Latencies for the time to come: pairs of entry and response drawn from measured ones, always the same ones."""
+    """Latencies for future requests: pairs of entry and response drawn from measured rows, reproducibly."""
     answered = rows[rows["exch_ts"] > 0]
     pairs = np.stack((answered["exch_ts"] - answered["req_ts"], answered["resp_ts"] - answered["exch_ts"]), 1)
     return Latency(0, 0, samples=pairs)
 
 
 def order_latencies(answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Requests, when they were processed and answered, by the time of the request.
+    """Times of request, processing and response, sorted by the time of the request. Dtype LATENCY_ROW.
 
-    answers: of one leg, of dtype `arb.engine.world.ANSWER`. Fills that nobody asked for are left out.
+    answers: one leg's, of dtype `arb.engine.world.ANSWER`. Responses without a request (later fills) are left out.
     """
     asked = answers[(answers["request_no"] > 0) & (answers["exch_ts"] >= answers["request_ts"])]
     rows = np.zeros(len(asked), LATENCY_ROW)
@@ -68,23 +68,23 @@ def order_latencies(answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 class FeedLags:
-    """The latency of a feed, sampled."""
+    """Samples the latency of a feed."""
 
     def __init__(self) -> None:
-        #: (time of receipt, latency), at most one a second.
+        #: (time of receipt, latency), at most one per second.
         self.samples: list[tuple[int, int]] = []
 
     def follow(self, rows: Rows) -> None:
-        """Rows as they were told, in the order of receipt."""
+        """Adds a sample from rows as the strategy received them, in the order of receipt."""
         if rows["ival"][-1] == LOCAL_ONLY:
-            return  # they did not come from the venue
+            return  # made locally, not by the venue
         local_ts = int(rows["local_ts"][-1])
         if not self.samples or local_ts - self.samples[-1][0] >= _SAMPLE_NS:
             self.samples.append((local_ts, local_ts - int(rows["exch_ts"][-1])))
 
 
 def feed_latencies(lags: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
-    """Order latencies that are guessed from the feed's: as long to the venue and back as its data took.
+    """Order latencies estimated from the feed's: entry and response each take as long as the data did.
 
     lags: (time of receipt, latency).
     """

@@ -1,12 +1,12 @@
-"""A dry-run on rows as they come: what a socket feed drives instead of the replay's reader.
+"""Drives a dry-run with rows as they arrive; the live counterpart of `arb.runtime.replay`.
 
-The bot sees rows at once. The venues' side follows behind, up to the least watermark over all legs, so that an order
-meets the book that there was when it would have arrived, also where rows of that moment come later than the answer
-would have. Such an answer is held, and heard late; `LiveWorld.answers` keeps when each request was made, processed
-and heard, and `Latency(recorded=...)` tells a replay those times.
+The bot sees rows at once. The venues' side follows, up to the smallest watermark of all legs, so that an order meets
+the book of its arrival time even if rows of that time arrive after the response was due. Such a response is delayed.
+`LiveWorld.answers` records when each request was made, processed and answered, and `Latency(recorded=...)` gives a
+replay those times.
 
-The clock of the strategy is that of the rows and of its own waits, as in a replay, not the host's: a busy host makes
-it run late, but not differently.
+The strategy's clock follows the rows and its own waits, as in a replay, not the host's clock: a busy host makes the
+strategy late but does not change its results.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from arb.simulation.watermark import VenueOrder
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: Rows that wait in memory for the first book of a leg: 256 MB.
+#: Rows held in memory while a leg has no first book: 256 MB.
 _WAITING_ROWS_MAX = 1 << 22
 
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
 
 class LiveDriver:
-    """Rows and time to the strategy and the venues' side of one dry-run. The event loop's thread.
+    """Passes rows and time to the strategy and the venues' side of one dry-run. The event loop's thread.
 
-    bot: made with `is_live`. The host calls `on_rows` with what it received, and `on_time` when `next_due` comes
-    and at least once in a while, so that watermarks move while nothing happens.
+    bot: made with `is_live`. The host calls `on_rows` for received rows, and `on_time` when `next_due` is reached and
+    at least every so often, so that watermarks advance while no data arrives.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class LiveDriver:
         orders: Sequence[VenueOrder],
         ranges: Sequence[RangeFinder] | None = None,
     ) -> None:
-        """ranges: one a leg for a strategy that reads arrays, which begins when all of them are known."""
+        """ranges: one per leg for a strategy that reads arrays; it starts when all of them are known."""
         if len(orders) != len(bot.exch_streams):
             raise ValueError(f"{len(orders)} orders of rows for {len(bot.exch_streams)} legs")
         if not bot.world.record["is_live"][0]:
@@ -54,10 +54,10 @@ class LiveDriver:
         self._strand = strand
         self._orders = list(orders)
         self._ranges = ranges
-        #: Whether the strategy may run: its first look at a book may be at the range of the arrays.
+        #: Whether the strategy may run: its first access to a book may need the range of the arrays.
         self.is_ready = True
         self._waiting_rows = 0
-        #: What ends the session though nothing broke: a best price outside the arrays.
+        #: Ends the session although nothing failed: a best price outside the arrays.
         self.fault: InputError | None = None
         self._local_ts = -1
         self._exch_ts = -1
@@ -67,19 +67,19 @@ class LiveDriver:
                 self._set_ranges(ranges)
 
     def start(self) -> bool:
-        """Let the strategy begin, up to its first wait, or when all ranges are known. False where it ends before."""
+        """Runs the strategy to its first wait; later if ranges are unknown. False if it ends before it waits."""
         return not self.is_ready or self._strand.resume()
 
     def on_rows(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
-        """Rows of one leg in the order of receipt, with local times up to `now_ns`. False once the strategy has ended.
+        """Passes rows of one leg in order of receipt, local times up to `now_ns`. False once the strategy has ended.
 
-        The strategy hears of them before anything else is done with them.
+        The strategy receives them before the venues' side does.
         """
         self.show(leg_no, rows, now_ns)
         return self.settle(leg_no, rows, now_ns)
 
     def show(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
-        """The bot's part of `on_rows`: the strategy runs, and what it asks for is on its way."""
+        """The bot's part of `on_rows`: the strategy runs and may send requests."""
         shown = for_bot(rows)
         self._bot.local_streams[leg_no].append(shown)
         if self._ranges is not None:
@@ -94,7 +94,7 @@ class LiveDriver:
             return
         self._waiting_rows += len(rows)
         if all(finder.range is not None for finder in ranges):
-            # What came before is applied in the strategy's first wait: it does not trade on the past.
+            # Earlier rows are applied in the strategy's first wait: it does not trade on the past.
             self._bot.world.record["start_ts"] = now_ns
             self._set_ranges(ranges)
             self.is_ready = True
@@ -106,7 +106,7 @@ class LiveDriver:
 
     @property
     def waits_for(self) -> str:
-        """Why the strategy has not begun; empty where it has."""
+        """Why the strategy has not started; empty once it has."""
         missing = [] if self.is_ready else [finder for finder in self._ranges or () if finder.range is None]
         return missing[0].unknown if missing else ""
 
@@ -116,14 +116,14 @@ class LiveDriver:
         return self.on_time(now_ns)
 
     def on_time(self, now_ns: int) -> bool:
-        """It is `now_ns`: watermarks, waits and answers that are due. False once the strategy has ended."""
+        """Advances to `now_ns`: watermarks, waits and responses that are due. False once the strategy has ended."""
         released = [order.release(now_ns) for order in self._orders]
         for stream, rows in zip(self._bot.exch_streams, released, strict=True):
             stream.append(rows)
         return self._move(now_ns, min(order.watermark for order in self._orders))
 
     def _move(self, local_ts: int, exch_ts: int) -> bool:
-        # The clock may be set back; what was known stays known.
+        # The clock may be set back; the horizons never decrease.
         self._local_ts = max(self._local_ts, local_ts)
         self._exch_ts = max(self._exch_ts, min(exch_ts, self._local_ts))
         self._bot.set_horizons(self._local_ts, self._exch_ts)
@@ -131,32 +131,33 @@ class LiveDriver:
 
     @property
     def next_due(self) -> int:
-        """When `on_time` is needed next though no row came: a wait's end or an answer; `NEVER` for none known."""
+        """When `on_time` is next needed if no row arrives: the end of a wait or a response; `NEVER` if none is
+        known."""
         is_waiting = self.is_ready and self._strand.is_alive and not self._bot.is_stopped
         return self._bot.next_due if is_waiting else NEVER
 
     @property
     def settled_ts(self) -> int:
-        """Up to when, on the venues' time, everything has happened on their side."""
+        """The venue time up to which the venues' side is complete."""
         return self._exch_ts
 
     @property
     def late(self) -> int:
-        """Rows that came behind their leg's watermark: the venues' side saw them too late."""
+        """Rows that arrived behind their leg's watermark: the venues' side saw them too late."""
         return sum(order.late for order in self._orders)
 
     def late_below(self, leg_no: int) -> int | None:
-        """The watermark that some of the leg's rows of the last `on_rows` were behind; None: none was."""
+        """The watermark that some of the leg's rows in the last `on_rows` were behind; None if none were."""
         return self._orders[leg_no].late_below
 
     def stop(self) -> bool:
-        """End the strategy. False when it does not heed it."""
+        """Stops the strategy. False if it does not end."""
         return not self.is_ready or self._strand.stop()
 
 
 @compiled
 def for_bot(rows):  # type: ignore[no-untyped-def]
-    """A copy that is the bot's own, flagged for it."""
+    """A copy flagged for the bot."""
     shown = rows.copy()
     for index in range(len(shown)):
         shown[index].ev |= _LOCAL_FLAG

@@ -1,7 +1,7 @@
-"""From a feed to the recorder: frames, events, and the line of text beside a recording that is simulated.
+"""Passes a feed's frames and events to the recorder, and marks simulated recordings by a text file.
 
-`arb record` alone uses this tap: a session that trades has its own (`arb.runtime.session`), whose frames its strategy
-hears of too, and ends where they cannot be recorded. The thread of the event loop.
+Only `arb record` uses this tap. A trading session has its own (`arb.runtime.session`): its strategy also receives the
+frames, and the session ends when they cannot be recorded. Runs on the event loop's thread.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from connectors.net.interfaces import Event, EventKind
 
 _DAY_S = 86_400
 _DAY_NS = _DAY_S * 1_000_000_000
-#: Events that say why a venue cannot be heard.
+#: Events that explain why a venue is unreachable.
 _TROUBLES = frozenset({EventKind.DISCONNECT, EventKind.ERROR})
 
 
 class Takes(Protocol):
-    """What a tap needs of a recorder."""
+    """The part of the recorder that a tap uses."""
 
     def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool: ...
 
@@ -33,7 +33,7 @@ class Takes(Protocol):
 
 
 class NoSink:
-    """For a feed whose rows nobody needs."""
+    """A sink for a feed whose rows are not used."""
 
     def on_rows(self, no: int, rows: Rows) -> None:
         """See `connectors.feed.feed.Sink`."""
@@ -43,16 +43,16 @@ class NoSink:
 
 
 class Origins(NamedTuple):
-    """Keeps simulated recordings apart from real ones, by the file `<symbol>_<YYYYMMDD>.origin` beside them.
+    """Keeps simulated recordings apart from real ones by the file `<symbol>_<YYYYMMDD>.origin` beside them.
 
-    `text` says how these were simulated; "" for real ones.
+    `text` describes the simulation; "" for real recordings.
     """
 
     directory: Path
     text: str = ""
 
     def check(self, venue: str, symbol: str, local_ts: int) -> None:
-        """Raises InputError where the other sort of an instrument's UTC day is there. Nothing is written."""
+        """Raises InputError if the instrument's UTC day already holds a recording of the other kind. Writes nothing."""
         path, origin = self._paths(venue, symbol, local_ts)
         if not _is_recorded(path) or origin.exists() == bool(self.text):
             return
@@ -63,10 +63,10 @@ class Origins(NamedTuple):
         )
 
     def begin(self, venue: str, symbol: str, local_ts: int) -> None:
-        """Before the first frame of an instrument's UTC day: `check`, and the file is as it must be.
+        """Before the first frame of an instrument's UTC day: calls `check`, then writes or removes the origin file.
 
-        One without a recording beside it is left of a recording that never began: it says nothing, and a real
-        recording removes it. Raises InputError, also for a file that cannot be written or removed.
+        An origin file without a recording was left by a recording that never began; a real recording removes it. Raises
+        InputError also for a file that cannot be written or removed.
         """
         self.check(venue, symbol, local_ts)
         path, origin = self._paths(venue, symbol, local_ts)
@@ -78,7 +78,7 @@ class Origins(NamedTuple):
                 origin.parent.mkdir(parents=True, exist_ok=True)
                 origin.write_text(f"{self.text}\n", encoding="utf-8")
         except OSError as error:
-            # Empty, it would say nothing.
+            # An empty origin file would not describe the simulation.
             with contextlib.suppress(OSError):
                 origin.unlink(missing_ok=True)
             raise InputError(
@@ -92,15 +92,15 @@ class Origins(NamedTuple):
 
 
 def _is_recorded(path: Path) -> bool:
-    """Whether there is anything of a day's recording, compressed or still in journals."""
+    """Whether any data of the day is recorded, compressed or still in journals."""
     return path.exists() or any(path.parent.glob(f"{path.stem}.*.journal"))
 
 
 class RecorderTap:
-    """What one feed receives, recorded. A `connectors.feed.feed.Tap`.
+    """Records what one feed receives. A `connectors.feed.feed.Tap`.
 
-    Whatever goes wrong with recording ends here: `on_error` is called once, frames are counted as lost, and the feed
-    goes on. An event about the connection stands in the sidecar of every instrument.
+    Recording errors do not reach the feed: `on_error` is called once, later frames are counted as lost, and the feed
+    continues. An event about the connection is written to the sidecar of every instrument.
     """
 
     def __init__(
@@ -118,9 +118,9 @@ class RecorderTap:
         self._on_error = on_error
         self._days = [-1] * len(self._symbols)
         self._has_failed = False
-        #: Frames that came after recording had failed here; the recorder counts its own.
+        #: Frames that arrived after recording failed here; the recorder counts its own.
         self.lost_frames = 0
-        #: Why the venue could not be heard last, "" if it could be.
+        #: Why the venue was last unreachable, "" once a frame arrives.
         self.trouble = ""
         #: By symbol, why its values are not on the configured tick and lot.
         self.off_grid: dict[str, str] = {}
@@ -137,7 +137,7 @@ class RecorderTap:
                 self._origins.begin(self._venue, self._symbols[no], local_ts)
                 self._days[no] = day
             self._recorder.frame(self._venue, self._symbols[no], local_ts, frame)
-        except Exception as error:  # a fault of recording, whatever it is, is none of the feed
+        except Exception as error:  # no recording error may reach the feed
             self.lost_frames += 1
             self._fail(error)
 

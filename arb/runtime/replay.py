@@ -1,7 +1,8 @@
-"""Recorded rows through a dry-run at full speed: the reader that a socket feed takes the place of.
+"""Runs a dry-run over recorded rows at full speed; the counterpart of the live feed.
 
-Both sides read the same arrays, each what is flagged for it, piece by piece, or each its own: a side is known up to
-the last row that it was given, and both go on only as far as every leg's are. How the rows are cut changes nothing.
+The bot's side and the venues' side read the same arrays, each the rows with its flag, or one set of arrays each. Rows
+are passed in pieces. A side's data is complete up to the last row passed to it, and both sides advance only to the
+time up to which every leg is complete. The piece size does not change the result.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from arb.simulation.bot import DryRunBot
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: Rows that a leg is given at a time.
+#: Rows passed to a leg at a time.
 PIECE_ROWS = 1 << 16
 
-#: How long an interrupted strategy may take to end by itself.
+#: How long an interrupted strategy may take to end on its own.
 STOP_SECONDS = 0.09
 
-#: Of the sides, in the order of `_note_last`.
+#: Flag of each side, in the order of `_note_last`.
 _FLAGS = (EXCH_EVENT, LOCAL_EVENT)
 _EXCH_FLAG = np.uint64(EXCH_EVENT)
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
 
 class _Reader:
-    """Arrays, a piece after the other, for the sides that read them, and up to when those are known."""
+    """Passes arrays piece by piece to the sides that read them, and tracks up to when their data is complete."""
 
     def __init__(self, arrays: Sequence[Rows], streams: Mapping[int, Stream], piece_rows: int) -> None:
-        """streams: by the flag of their side."""
+        """streams: keyed by the flag of their side."""
         self._pieces = _pieces(arrays, piece_rows)
         self._streams = list(streams.values())
         self._sides = [_FLAGS.index(flag) for flag in streams]
@@ -45,13 +46,13 @@ class _Reader:
         self.known_ts = NEVER if self._following is None else -1
 
     def give(self) -> None:
-        """Gives the next piece; `known_ts` is what holds then."""
+        """Passes the next piece and updates `known_ts`."""
         piece, self._following = self._following, next(self._pieces, None)
         if piece is not None:
             _note_last(piece, self._last)
             for stream in self._streams:
                 stream.append(piece)
-        # Rows of the last time may follow in the next piece.
+        # The next piece may begin with rows of the same time.
         self.known_ts = NEVER if self._following is None else int(self._last[self._sides].min()) - 1
 
 
@@ -67,15 +68,15 @@ def replay(
     pace: Callable[[int], None] | None = None,
     on_lost: Callable[[], object] = lambda: None,
 ) -> Strand:
-    """Run a compiled strategy over the arrays of every leg, to the end; the strand with what came of it.
+    """Runs a compiled strategy over the arrays of every leg, to the end. Returns the finished strand.
 
-    venue_rows: those of the venues' side, where `legs` has only the bot's.
-    until_ts: up to when things happen; then the strategy is stopped, as the end of a session stops it. Without it, all
-    rows happen, and behind them is the end of data.
-    pace: called before the strategy hears of everything up to a time, and may wait there; it changes no result.
+    venue_rows: the rows of the venues' side, where `legs` holds only the bot's.
+    until_ts: stop the strategy at this time, as at the end of a session. Without it all rows are replayed, and the
+    strategy then reaches the end of data.
+    pace: called before the strategy sees events up to a time, and may block; it does not change the result.
     on_lost: called on another thread when the strategy does not call the bot after an interrupt.
-    An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and goes on; a strategy that
-    does not end then is held at its next call of the bot.
+    An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and propagates; a strategy
+    that does not end then is held at its next call of the bot.
     """
     strand = Strand(bot, strategy, arguments)
     readers = _readers(bot, legs, venue_rows, piece_rows)
@@ -116,7 +117,7 @@ def _readers(
 
 
 def _feed(readers: Sequence[_Reader]) -> int:
-    """Give what is behind its next piece; up to when everything is known then."""
+    """Passes a piece to the reader that is furthest behind. Returns the time up to which all readers are complete."""
     min(readers, key=lambda reader: reader.known_ts).give()
     return min(reader.known_ts for reader in readers)
 
@@ -129,7 +130,7 @@ def _pieces(arrays: Sequence[Rows], piece_rows: int) -> Iterator[Rows]:
 
 @compiled
 def _note_last(rows, last):  # type: ignore[no-untyped-def]
-    """The last times of both sides in the rows, the venue's and the bot's."""
+    """Updates `last` with the largest time of each side: the venue's, then the bot's."""
     for index in range(len(rows)):
         if rows[index].ev & _EXCH_FLAG == _EXCH_FLAG:
             last[0] = max(last[0], rows[index].exch_ts)

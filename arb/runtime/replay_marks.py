@@ -1,9 +1,9 @@
-"""What a recording of frames does not say of how its rows came about live; with it they can be derived again. Pure.
+"""Inputs beyond the frames that are needed to derive a session's rows again. Pure.
 
-Rows depend on the frames, and on four things beside them: the clock offset of the moment, when a book was given up
-for a reason outside of its frames, when one was emptied for its silence before any frame showed it, and when rows that
-claim to be older than earlier ones were moved up. What the venues' side makes of them depends on a fifth: rows
-that came too late for it, such as after a stall, happen when they come. A mark is kept for each; they are few.
+Rows depend on the frames and on four other things: the clock offset at the time, when a book was cleared for a reason
+outside its frames, when one was cleared as silent before any frame showed it, and when rows with times older than
+earlier ones were moved forward. The venues' side also depends on a fifth: rows that arrive too late for it, as after a
+stall, take effect on arrival. Each such case is recorded as a mark; there are few.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from connectors.book.rows import LOCAL_ONLY
 from connectors.model import Rows
 from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID
 
-#: frame: number of the leg's frames up to then, the frame concerned included. value: see `MarkKind`.
+#: frame: number of the leg's frames so far, including this one. value: see `MarkKind`.
 MARK = np.dtype([("leg", "i8"), ("kind", "i8"), ("frame", "i8"), ("value", "i8")])
 
 #: Frames of a leg that were not recorded. frames: how many. first_frame: how many were recorded before the first one.
-#: after_ts, after_exch_ts: up to when the strategy, and the venues' side, had done everything when it came.
+#: after_ts, after_exch_ts: up to when the strategy, and the venues' side, were complete when it arrived.
 LOSS = np.dtype([(name, "i8") for name in ("leg", "frames", "first_frame", "after_ts", "after_exch_ts")])
 
 _FIELDS = len(MARK.names or ())
@@ -31,33 +31,33 @@ _NO_OFFSET = int(np.iinfo(np.int64).min)
 
 
 class MarkKind(IntEnum):
-    """What a mark tells."""
+    """The kind of a mark."""
 
     OFFSET = 1
     """From this frame on, rows are stamped with the offset `value`."""
     CLEARED = 2
     """The book was emptied at `value` (as stamped), by this frame or after it."""
     DOWN = 3
-    """The connection was lost after this frame: what was held for a snapshot is forgotten."""
+    """The connection was lost after this frame: deltas held for a snapshot are dropped."""
     LIFTED = 4
-    """Rows of this frame came when `value` had been told already: they count as received after it."""
+    """Rows of this frame arrived after the strategy had reached `value`: they count as received after it."""
     LATE = 5
-    """Rows of this frame came when the venues' side knew everything up to `value`: there they happen right after it."""
+    """Rows of this frame arrived after the venues' side was complete up to `value`: they take effect right after it."""
     SILENT = 6
-    """The book was emptied for its silence at `value` (as stamped), by this frame or after it."""
+    """The book was emptied as silent at `value` (as stamped), by this frame or after it."""
 
 
 class LegMarks:
-    """The marks of one leg, and what its rows add up to. One thread."""
+    """The marks of one leg, and the sums of its rows. One thread."""
 
     def __init__(self, leg_no: int) -> None:
         self._leg_no = leg_no
         self._offset_ns = _NO_OFFSET
-        #: Whether no rows came since the last frame: those that come next are most likely its own.
+        #: Whether no rows arrived since the last frame: the next ones most likely belong to it.
         self._is_fresh = False
-        # Four numbers a mark, packed: a machine that is too slow leaves one for nearly every frame.
+        # Four packed numbers per mark: a machine that is too slow leaves a mark for nearly every frame.
         self._cells = array("q")
-        #: Frames that were recorded; rows that were told; a checksum over them.
+        #: Recorded frames; rows passed to the strategy; a checksum over those rows.
         self.frames = 0
         self.rows = 0
         self.checksum = 0
@@ -94,9 +94,9 @@ class LegMarks:
         self._add(MarkKind.DOWN, 0)
 
     def take(self, rows: Rows, offset_ns: int, told_ts: int) -> Rows:
-        """The rows as they are to be told; `told_ts`: the latest time that anybody was told of."""
-        # A book that was given up is stamped with the offset of its last rows, whatever it is by now. Where it was
-        # given up behind a frame without rows, the mark is for a frame that it does not matter for.
+        """The rows as the strategy receives them. told_ts: the latest time that the strategy has reached."""
+        # A cleared book is stamped with the offset of its last rows, whatever the offset is now. If it was cleared
+        # after a frame without rows, the mark belongs to a frame whose offset does not matter.
         if self._is_fresh and offset_ns != self._offset_ns:
             self._offset_ns = offset_ns
             self._add(MarkKind.OFFSET, offset_ns)
@@ -110,11 +110,11 @@ class LegMarks:
         return rows
 
     def on_late(self, watermark: int) -> None:
-        """Some of the rows that `take` gave last were too late for the venues' side."""
+        """Some rows that `take` last returned were too late for the venues' side."""
         self._add(MarkKind.LATE, watermark)
 
     def add_rows(self, rows: Rows) -> None:
-        """Adds rows that were told to the sums."""
+        """Adds rows that the strategy received to the sums."""
         self.rows += len(rows)
         self.checksum = checksum(rows, self.checksum)
 
@@ -123,12 +123,12 @@ class LegMarks:
 
 
 def checksum(rows: Rows, before: int = 0) -> int:
-    """CRC-32 of rows behind others whose checksum is `before`."""
+    """CRC-32 of rows that follow others whose checksum is `before`."""
     return zlib.crc32(np.ascontiguousarray(rows).view(np.uint8).data, before)
 
 
 def emptied_by(rows: Rows) -> MarkKind | None:
-    """Why rows empty a book, CLEARED or SILENT, where they do nothing else."""
+    """CLEARED or SILENT for rows that only empty a book, otherwise None."""
     if len(rows) != 2:
         return None
     flags = np.uint64(CLEAR_BID), np.uint64(CLEAR_ASK)
@@ -138,14 +138,14 @@ def emptied_by(rows: Rows) -> MarkKind | None:
 
 
 def lifted(rows: Rows, told_ts: int) -> Rows:
-    """A copy of rows that were received after `told_ts` at the earliest."""
+    """A copy of the rows, received no earlier than right after `told_ts`."""
     moved = rows.copy()
     np.maximum(moved["local_ts"], told_ts + 1, out=moved["local_ts"])
     return moved
 
 
 def happened_after(rows: Rows, watermark: int) -> Rows:
-    """A copy of rows that happened after `watermark` at the earliest."""
+    """A copy of the rows, with exchange times no earlier than right after `watermark`."""
     moved = rows.copy()
     np.maximum(moved["exch_ts"], watermark + 1, out=moved["exch_ts"])
     return moved

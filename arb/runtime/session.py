@@ -1,7 +1,7 @@
-"""One live session: frames to the recorder, rows to the strategy, and what is needed to tell it again.
+"""One live session: frames to the recorder, rows to the strategy, and the data needed to replay it.
 
-It is the sink and the tap of every feed of a run. The host's thread, within the feeds' calls and the timer's; nothing
-here waits. An error inside is kept for the host (`fault`): a socket must not take it for one of its own.
+It is the sink and tap of every feed of a run. Runs on the host's thread, inside calls of the feeds and the timer;
+nothing here blocks. Errors are kept for the host (`fault`): a socket must not treat them as its own.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from connectors.model import Rows
 from connectors.net.interfaces import Event, EventKind
 
 _S = 1_000_000_000
-#: What the view shows of what happened.
+#: Number of recent events that the view shows.
 _EVENTS_SHOWN = 8
 
 
 class FrameRecorder(Protocol):
-    """What keeps frames and events: `arb.data.recordings.recorder.Recorder`."""
+    """Records frames and events: `arb.data.recordings.recorder.Recorder`."""
 
     def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool: ...
 
@@ -40,19 +40,19 @@ class FrameRecorder(Protocol):
 
 
 class SessionRecord(NamedTuple):
-    """What a session leaves beside its frames, so that it can be told again."""
+    """Replay metadata that a session saves beside its frames."""
 
     marks: Any
     #: By leg: frames, rows, and the rows' checksum.
     sums: Any
     #: Frames that could not be recorded, of dtype LOSS.
     losses: Any
-    #: Up to when the strategy's clock may have gone.
+    #: The latest time that the strategy's clock can have reached.
     end_ts: int
 
 
 class Moment(NamedTuple):
-    """What a session has come to since the moment before. marks, legs' lags: those since then."""
+    """Snapshot of a session. marks and the legs' lags: only those since the previous snapshot."""
 
     told_ts: int
     legs: list[LegKept]
@@ -64,7 +64,7 @@ class Moment(NamedTuple):
 
 
 class _LegState:
-    """What is kept of a leg while it goes on."""
+    """Running state of a leg."""
 
     def __init__(self, leg_no: int, leg: Leg) -> None:
         self.leg = leg
@@ -76,19 +76,19 @@ class _LegState:
         self.off_grid = ""
         self.lags = FeedLags()
         self.age = AgeWatch()
-        #: How many marks and lags the last moment had.
+        #: How many marks and lags the previous snapshots covered.
         self.marks_kept = self.lags_kept = 0
 
     @property
     def book(self) -> BookSpells:
-        """When the book was known, so far."""
+        """When the book has been known so far."""
         spells = copy.deepcopy(self.spells)
         if spells.has_begun:
             spells.close(self.last_ts)
         return spells.spells
 
     def kept(self) -> LegKept:
-        """The leg at this moment; what it has of samples is not told again."""
+        """Snapshot of the leg; latency samples only since the previous one."""
         lags, self.lags_kept = self.lags.samples[self.lags_kept :], len(self.lags.samples)
         marks = self.marks
         return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags, self.off_grid)
@@ -113,7 +113,7 @@ class Session:
         ended: Callable[[], None],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """log: told (event, text). ended: called once when the strategy has ended, or something broke."""
+        """log: called with (event, text). ended: called once when the strategy has ended or something failed."""
         self._driver = driver
         self._offset = offset
         self._recorder = recorder
@@ -122,23 +122,23 @@ class Session:
         self._clock = clock
         self._states = [_LegState(no, leg) for no, leg in enumerate(legs)]
         self._told_ts = -1
-        #: What broke, for the host to raise.
+        #: The error for the host to raise.
         self.fault: BaseException | None = None
         self.is_over = False
-        #: When the strategy was first told of a row, on the machine's monotonic clock.
+        #: When the strategy received its first row, on the machine's monotonic clock.
         self.first_row_ns = 0
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
         self.entered_ns = 0
         self.events: list[str] = []
-        #: When a row was first known to be late for the venues' side; 0: none was.
+        #: When a row was first too late for the venues' side; 0 if none was.
         self.late_since = 0
         self._unreached = Unreached()
-        #: What happened, by kind.
+        #: Number of events by kind.
         self.event_counts: dict[str, int] = {}
 
     @property
     def now(self) -> int:
-        """The time on the run's clock; it never falls."""
+        """The time on the run's clock; it never decreases."""
         return max(self._clock() + self._offset.offset_ns, self._told_ts)
 
     def tap_of(self, leg_nos: Sequence[int], venue: str) -> VenueTap:
@@ -146,7 +146,7 @@ class Session:
         return VenueTap(self, list(leg_nos), venue)
 
     def on_rows(self, leg_no: int, rows: Rows) -> None:
-        """Rows of a leg, as its feed gives them."""
+        """Receives rows of a leg from its feed."""
         if self.is_over:
             return
         state = self._states[leg_no]
@@ -164,14 +164,14 @@ class Session:
                 self.late_since = self.late_since or now
             if self._driver.fault is not None:
                 raise self._driver.fault
-        except Exception as error:  # for the host, which ends the session with it
+        except Exception as error:  # the host ends the session with it
             self._break(error)
             return
         if not is_alive:
             self._end()
 
     def on_time(self) -> None:
-        """The host's timer."""
+        """Called by the host's timer."""
         if self.is_over:
             return
         now = self.now
@@ -185,7 +185,7 @@ class Session:
             self._end()
 
     def on_frame(self, leg_no: int, local_ts: int, frame: bytes) -> None:
-        """A frame, before its rows."""
+        """Receives a frame, before its rows."""
         if self.is_over:
             return
         state = self._states[leg_no]
@@ -198,7 +198,7 @@ class Session:
             self._break(error)
 
     def on_status(self, leg_no: int, status: FeedStatus) -> None:
-        """How far a leg's book is known from here on."""
+        """The state of a leg's book changed."""
         if self.is_over:
             return
         state = self._states[leg_no]
@@ -210,7 +210,7 @@ class Session:
             self._break(error)
 
     def on_event(self, leg_nos: Sequence[int], event: Event) -> None:
-        """Something beside the market data; without a symbol it is about all legs at the venue."""
+        """Receives an event beside the market data; without a symbol it is about all legs at the venue."""
         try:
             self._take_event(leg_nos, event)
         except Exception as error:
@@ -232,7 +232,7 @@ class Session:
 
     @property
     def unheard(self) -> list[str]:
-        """Legs of which no row came, each with the reason where one is known."""
+        """Legs that have received no row, each with the reason if known."""
         return [
             f"{state.leg.name} ({reason})"
             if (reason := state.off_grid or self._unreached.reason(state.leg.venue))
@@ -242,7 +242,7 @@ class Session:
         ]
 
     def tell(self, event: str, text: str) -> None:
-        """To the log and the view."""
+        """Writes an event to the log and the view."""
         self._count_event(event)
         self.events = [*self.events[1 - _EVENTS_SHOWN :], f"{event} {text}"]
         self._log(event, text)
@@ -251,29 +251,29 @@ class Session:
         self.event_counts[event] = self.event_counts.get(event, 0) + 1
 
     def start(self, resume: Callable[[], bool]) -> bool:
-        """Lets the strategy begin, up to its first wait. False where it ends before."""
+        """Runs the strategy to its first wait. False if it ends before."""
         return self._entered(resume)
 
     def stop(self) -> bool:
-        """Ends the strategy; False when it does not heed it."""
+        """Stops the strategy; False if it does not end."""
         self.is_over = True
         return bool(self._entered(self._driver.stop))
 
     @property
     def due_ns(self) -> int:
-        """How long until the strategy must be looked after, at most."""
+        """Longest time in ns until `on_time` must be called."""
         due = self._driver.next_due
         return _S if due == NEVER else max(0, due - self.now)
 
     @property
     def record(self) -> SessionRecord:
-        """What is needed to tell it again. After the end."""
+        """Replay metadata. Call after the end."""
         sums = [(s.marks.frames, s.marks.rows, s.marks.checksum) for s in self._states]
         marks = as_array([state.marks for state in self._states])
         return SessionRecord(marks, np.array(sums, np.int64).reshape(-1, 3), self._losses(), self._told_ts)
 
     def moment(self) -> Moment:
-        """What has come since the last call; between two calls of anything else."""
+        """Snapshot with the data since the last call; not to be called during another call."""
         return Moment(
             self._told_ts,
             [state.kept() for state in self._states],
@@ -294,11 +294,11 @@ class Session:
 
     @property
     def wrong_stamps(self) -> dict[str, tuple[int, int]]:
-        """Stamps that were not believed, by venue and stream: how many messages, and the largest lead in ns."""
+        """Venue times that were rejected, by venue and stream: number of messages, and the largest lead in ns."""
         return dict(self._offset.wrong_stamps)
 
     def gaps_of(self, leg_no: int) -> int:
-        """How often the chain of the leg's book broke."""
+        """How many times the leg's update ids had a gap."""
         return self._states[leg_no].gaps
 
     def off_grid_of(self, leg_no: int) -> str:
@@ -306,7 +306,7 @@ class Session:
         return self._states[leg_no].off_grid
 
     def rows_of(self, leg_no: int) -> int:
-        """Rows that the strategy was told of."""
+        """Rows that the strategy received."""
         return self._states[leg_no].marks.rows
 
     def lags_of(self, leg_no: int) -> list[tuple[int, int]]:
@@ -346,7 +346,7 @@ class Session:
 
 
 class VenueTap:
-    """Sink and tap of one venue's feed: its instruments are legs of the run."""
+    """Sink and tap of one venue's feed, whose instruments are legs of the run."""
 
     def __init__(self, session: Session, leg_nos: list[int], venue: str) -> None:
         self._session = session

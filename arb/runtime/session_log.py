@@ -1,4 +1,4 @@
-"""The log of a live session: a line an event, in a file that is rotated. Any thread."""
+"""The log of a live session: one line per event, in a rotated file. Any thread."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Self
 
 from connectors.text import one_line
 
-#: Size at which a log file is put aside, and how many are kept beside the current one.
+#: Size at which a log file is rotated, and how many old files are kept.
 _BYTES_MAX, _FILES = 10 << 20, 5
 
 
 class SessionLog:
     """Writes `time event text`, or JSON lines. Use as a context manager.
 
-    A file that cannot be written raises nothing: `lost`.
+    A failed write raises nothing and is counted in `lost`.
     """
 
     def __init__(self, path: Path, *, as_json: bool) -> None:
         self._handler = _CountingHandler(path, maxBytes=_BYTES_MAX, backupCount=_FILES, encoding="utf-8")
         self._as_json = as_json
-        #: What other libraries of the process warn of belongs here, too.
+        #: Warnings of other libraries go to the same file.
         self._handler.setFormatter(_Format(self._line))
 
     def __enter__(self) -> Self:
@@ -38,13 +38,13 @@ class SessionLog:
         self.close()
 
     def close(self) -> None:
-        """Ends it."""
+        """Detaches and closes the file."""
         logging.getLogger().removeHandler(self._handler)
-        with contextlib.suppress(OSError):  # what the file did not take before, it does not take now
+        with contextlib.suppress(OSError):  # buffered lines that could not be written before fail again here
             self._handler.close()
 
     def event(self, event: str, text: str) -> str:
-        """Writes a line; what it is."""
+        """Writes a line and returns it."""
         record = logging.LogRecord("arb", logging.INFO, "", 0, "%s", (text,), None)
         record.event = event
         self._handler.handle(record)
@@ -52,12 +52,12 @@ class SessionLog:
 
     @property
     def lost(self) -> int:
-        """Lines that the file did not take when they came."""
+        """Lines that could not be written."""
         return self._handler.lost
 
     @property
     def loss(self) -> str:
-        """The same in words."""
+        """The number of lost lines and the reason, as a message."""
         return f"{self.lost} lines of the log could not be written: {self._handler.reason}"
 
     def _line(self, event: str, text: str) -> str:
@@ -69,7 +69,7 @@ class SessionLog:
 
 
 class _CountingHandler(logging.handlers.RotatingFileHandler):
-    """Counts what it cannot write, where `logging` would print a traceback a line."""
+    """Counts lines that it cannot write; `logging` would print a traceback for each."""
 
     lost = 0
     reason = ""

@@ -1,6 +1,7 @@
-"""Ctrl+C, SIGTERM and SIGHUP (a closed terminal): who handles them, and that a loop that sleeps wakes for them.
+"""Handlers for Ctrl+C, SIGTERM and SIGHUP (a closed terminal), and waking a sleeping event loop for them.
 
-Handlers stand through `signal.signal`, not in an event loop: they can stand before a loop begins and behind its end.
+Handlers are installed with `signal.signal`, not in an event loop, so that they work before a loop starts and after it
+ends.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ def signals_call(
     act: Callable[[signal.Signals], object],
     numbers: Sequence[signal.Signals] | None = None,
 ) -> Iterator[None]:
-    """Within it these signals call `act`; behind it what stood before stands again, as far as Python knows it.
+    """Inside the context these signals call `act`. Restores the previous Python handlers on exit.
 
-    numbers: without them, all that end a command.
+    numbers: by default, all signals that end a command.
 
-    `act` runs between any two steps of the main thread: it may raise, or set something, but takes no lock; to an event
-    loop it speaks through `call_soon_threadsafe`. On another thread nothing is done: signals are the main thread's.
+    `act` runs between any two steps of the main thread: it may raise or set a flag, but must not take a lock; it
+    reaches an event loop through `call_soon_threadsafe`. Does nothing on another thread: only the main thread handles
+    signals.
     """
     if not _is_main_thread():
         yield
@@ -41,20 +43,20 @@ def signals_call(
 
     with contextlib.ExitStack() as stack:
         for number in [signal.SIGINT, *ending_signals()] if numbers is None else numbers:
-            # None: it was not installed from Python, and cannot be put back.
+            # None: the handler was not installed from Python and cannot be restored.
             stack.callback(signal.signal, number, signal.getsignal(number) or signal.SIG_DFL)
             signal.signal(number, handle)
         yield
 
 
 def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
-    """Within it SIGTERM and SIGHUP do what Ctrl+C would do, until another handler is set: nothing half done is left."""
+    """Inside the context SIGTERM and SIGHUP act like Ctrl+C, so that a command can clean up before it ends."""
 
     def interrupt(_: signal.Signals) -> None:
         heard = signal.getsignal(signal.SIGINT)
-        if callable(heard):  # `asyncio.Runner` has one of its own, which cancels the task
+        if callable(heard):  # `asyncio.Runner` installs its own, which cancels the task
             heard(signal.SIGINT, None)
-        else:  # ignored, as shells do for what runs in the background: SIGTERM is meant all the same
+        else:  # SIGINT is ignored in a shell's background jobs; SIGTERM must end the command all the same
             raise KeyboardInterrupt
 
     return signals_call(interrupt, ending_signals())
@@ -62,17 +64,17 @@ def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
 
 @contextlib.contextmanager
 def signals_wake(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Within it every signal wakes the loop, which runs on the main thread; on another one nothing is done.
+    """Inside the context every signal wakes the loop. Does nothing off the main thread.
 
-    uvloop sees to that by itself. asyncio's loop does so for its own handlers only: a signal that the system gives to
-    another thread, or that comes right before the loop sleeps, would wait for the next timer.
+    uvloop does so itself. asyncio does so only for its own handlers: a signal that the system delivers to another
+    thread, or that arrives right before the loop sleeps, would wait for the next timer.
     """
     if not _is_main_thread():
         yield
         return
     heard, told = socket.socketpair()
 
-    # A function of Python's own: its call is where the handlers that wait are run.
+    # A Python function: the interpreter runs pending signal handlers when it is called.
     def wake() -> None:
         heard.recv(4096)
 

@@ -1,11 +1,11 @@
-"""The strategy as an endless loop beside the event loop: a greenlet that runs until the strategy waits.
+"""Runs the strategy in a greenlet beside the event loop: it runs until it waits.
 
-The bot's waiting functions call back when they have nothing more to go on with; the callback switches to the host,
-and `resume` switches back once there is more. Everything happens on the host's thread: a strategy between two waits
-holds the loop up, and only another process can end one that never calls the bot (its heartbeat then stands still).
+The bot's waiting functions call back when no more data is available; the callback switches to the host, and `resume`
+switches back once there is more. Everything runs on the host's thread: a strategy blocks the loop between two waits,
+and one that never calls the bot (its heartbeat stops) can only be ended by another process.
 
-A strategy is stopped by its waits' answer 1, never by an exception thrown into its native frames. One that never waits
-can be held: its next call of the bot, whichever it is, comes back to the host and never returns.
+A strategy is stopped when its wait returns 1, never by an exception thrown into its native frames. One that never waits
+can be held: its next call of any bot function switches to the host and never returns.
 """
 
 from __future__ import annotations
@@ -28,29 +28,29 @@ _GO_ON, _STOP = 0, 1
 
 
 class Strand:
-    """One run of a compiled strategy over a live bot. One thread, and the greenlet that made it is the host.
+    """One run of a compiled strategy over a live bot. One thread; the greenlet that created it is the host.
 
-    Stop it before it is forgotten: a parked strategy holds on to itself and to its bot.
+    Stop it before dropping it: a parked strategy keeps itself and its bot alive.
     """
 
     def __init__(self, bot: LiveBot, strategy: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._bot = bot
         self._strategy = strategy
         self._arguments = arguments
-        #: What the strategy returned, and what it raised.
+        #: The strategy's return value and exception.
         self.value: Any = None
         self.error: BaseException | None = None
-        #: How often the host went on with the strategy.
+        #: How often the host resumed the strategy.
         self.switches = 0
-        #: Whether it was held at a call of the bot: it is never gone on with, and the bot is the host's again.
+        #: Whether it was held at a call of the bot: it is never resumed, and the host may use the bot again.
         self.is_held = False
-        #: Whether it runs, and the host does not. Written by the host's thread only.
+        #: Whether the strategy runs, not the host. Written by the host's thread only.
         self.is_inside = False
-        #: The C function that it is held in; written under `_changing`.
+        #: The C function that holds it; written under `_changing`.
         self._holding: Any = None
         self._changing = threading.Lock()
         self._greenlet = greenlet(self._run)
-        # A bound method would be a cycle: the callback keeps nothing alive.
+        # A weak reference: a bound method would create a cycle.
         strand = weakref.ref(self)
         bot.world.set_host(_PARK_TYPE(lambda _world: _park(strand())))
 
@@ -60,9 +60,9 @@ class Strand:
         return not self._greenlet.dead
 
     def resume(self) -> bool:
-        """Run the strategy until it waits for more than there is, or ends. False once it has ended.
+        """Runs the strategy until it waits for more data, or ends. False once it has ended.
 
-        Raises KeyboardInterrupt where that arrived while the strategy was being switched; it has been stopped then.
+        Raises KeyboardInterrupt if that arrived while switching to the strategy; the strategy has been stopped then.
         """
         if self._greenlet.dead or self.is_held:
             return False
@@ -72,9 +72,9 @@ class Strand:
         return not self._greenlet.dead and not self.is_held
 
     def stop(self) -> bool:
-        """End the strategy by the answer 1. False when it does not heed it: then it is parked for good.
+        """Stops the strategy by returning 1 from its wait. False if it waits again instead of ending: it stays parked.
 
-        True for one that was held, too, before or meanwhile.
+        Also True for a strategy that is or gets held.
         """
         self._bot.stop()
         if not self._greenlet.dead and not self.is_held:
@@ -82,18 +82,18 @@ class Strand:
         return self._greenlet.dead or self.is_held
 
     def hold(self) -> bool:
-        """Hold the strategy at its next call of the bot, whichever it is. From any thread; False when it does not run.
+        """Holds the strategy at its next call of any bot function. From any thread; False when it does not run.
 
-        When it is held, `resume` or `stop` come back on the host's thread.
+        When it is held, `resume` or `stop` return on the host's thread.
         """
         with self._changing:
             if self._holding is None:
                 parent = self._greenlet.parent
                 if parent is None:
                     return False
-                # No function of Python's own: Ctrl+C must be raised in the host, and not be lost on the way.
+                # Not a Python function: Ctrl+C must be raised in the host, and not be lost on the way.
                 self._holding = _HOLD_TYPE(parent.switch)
-            # After `_holding` was set: what ends here sees it, and releases the bot.
+            # After `_holding` is set: if the strategy ends now, `_switch` sees it and releases the bot.
             if not self.is_inside:
                 self._holding = None
                 return False
@@ -103,7 +103,7 @@ class Strand:
         return True
 
     def release(self) -> None:
-        """Give the bot its functions back, where `hold` took them. The host's thread; any number of times."""
+        """Restores the bot's functions that `hold` replaced. The host's thread; may be called repeatedly."""
         with self._changing:
             if self._holding is not None and not self.is_held:
                 self._bot.release()
@@ -123,11 +123,11 @@ class Strand:
         try:
             enter_strategy()
             self.value = self._strategy(*self._arguments)
-        except BaseException as error:  # handed to the host, which lives in another greenlet
+        except BaseException as error:  # passed to the host, which runs in another greenlet
             self.error = error
 
     def park(self) -> int:
-        """To the host and back; what the host sent. The strategy's greenlet."""
+        """Switches to the host; returns the value it resumes with. Runs in the strategy's greenlet."""
         current = getcurrent()
         host = current.parent
         if current is not self._greenlet or host is None:
@@ -136,7 +136,7 @@ class Strand:
 
 
 def _park(strand: Strand | None) -> int:
-    """The C callback: an exception must not reach the native frames, which would not see it."""
+    """The C callback. Catches every exception: native frames could not handle one."""
     try:
         return _STOP if strand is None else strand.park()
     except BaseException as error:  # Ctrl+C, or the greenlet is being collected

@@ -1,4 +1,4 @@
-"""Everything that a live session compiles, compiled before it begins: nothing is while orders can be sent."""
+"""Compiles every function of a live session before it begins, so that no compilation delays an order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from connectors.model import Instrument, Venue
 
 
 def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
-    """Calls every compiled function on the way of a row once, on objects that are thrown away."""
+    """Calls every compiled function on a row's path once, on dummy objects."""
     rows = np.zeros(2, event_dtype)
     rows["exch_ts"] = rows["local_ts"] = [1, 2]
     for_bot(rows)

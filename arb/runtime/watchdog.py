@@ -1,4 +1,4 @@
-"""Sees that the strategy comes back: a thread of its own, for a strategy that computes for ever holds up the host."""
+"""Detects a strategy that never waits. Runs on its own thread, because such a strategy blocks the host's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _S = 1_000_000_000
 class Watchdog:
     """Calls `on_hang` once, on its own thread, when the strategy has not waited for `limit_s`.
 
-    entered_ns: when the host went on with it last (monotonic ns), 0 while it waits. heartbeat: calls of the bot so far.
+    entered_ns: when the host last resumed the strategy (monotonic ns), 0 while it waits. heartbeat: bot calls so far.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Watchdog:
         *,
         may_be_busy: bool = False,
     ) -> None:
-        """may_be_busy: one that calls the bot is at work, as it is in a replay, which never waits for anything."""
+        """may_be_busy: calls of the bot count as progress, as in a replay, where the strategy never waits for data."""
         self._entered_ns = entered_ns
         self._heartbeat = heartbeat
         self._limit_s = limit_s
@@ -36,16 +36,16 @@ class Watchdog:
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begins. Once."""
+        """Starts the thread. Call once."""
         self._thread.start()
 
     def close(self) -> None:
-        """Ends it. Any number of times."""
+        """Ends the thread. May be called repeatedly."""
         self._closing.set()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """The host itself waits meanwhile."""
+        """Suspends the check while the host itself blocks."""
         self._is_paused = True
         try:
             yield
