@@ -1,5 +1,5 @@
-"""One venue's market data, live: frames to rows, resynchronisation, snapshots, clocks and the state of each stream.
+"""Live market data of one venue: decodes frames to rows, keeps books in sync, tracks clocks and stream status.
 
-`feed.Feed` drives it all on an event loop; `pipeline` is the path of one instrument's frames, `fast_path` the same for
-all frames of one read. What a socket is, `connectors.net` knows. Start with `feed`, then `pipeline`.
+`feed.Feed` drives everything on an event loop; `pipeline` processes the frames of one instrument, `fast_path` does the
+same for all frames of one socket read. Sockets belong to `connectors.net`. Start with `feed`, then `pipeline`.
 """

@@ -1,6 +1,6 @@
-"""What a feed does about clocks: its venue's against the local one, and the local one against a clock that never steps.
+"""Compares the venue's clock with the local one, and the local clock with the monotonic one, for a feed.
 
-One thread; times and events are handed in and out. The offset is shared by all feeds of a run
+One thread; times are passed in, events are reported by a callback. The offset is shared by all feeds of a run
 (`connectors.feed.clock_offset`).
 """
 
@@ -26,9 +26,9 @@ class FeedClock:
         step_ns: int,
         report: Callable[[EventKind, str, int], None],
     ) -> None:
-        """`step_ns`: see `FeedTimes`. `report`: called with what happened, its text and the local time."""
+        """`step_ns`: see `FeedTimes`. `report`: called with the kind of event, its text and the local time."""
         self.offset = offset
-        #: What the venue's stamps say of the local clock, and which of them are wrong.
+        #: The lead of the venue's timestamps over the local clock, and the wrong timestamps.
         self.lead = VenueLead(offset)
         self.stamps = StampWatch()
         self._venue = venue
@@ -38,20 +38,20 @@ class FeedClock:
         self._steps_seen = 0
 
     def start(self) -> None:
-        """The feed begins."""
+        """Registers the feed with the shared offset."""
         self.offset.begin(self.lead, self._timers)
 
     def sample(self, sample: ClockSample) -> None:
-        """The venue's own answer about its time."""
+        """Adds a response of the venue's time endpoint."""
         self.lead.sample(sample, self._timers.monotonic_ns())
 
     def follow(self, stream: Stream, exch_ts: int, local_ts: int, now_ns: int) -> None:
-        """The venue time of a frame, before its rows are stamped: may move the offset, or be wrong."""
+        """Follows a frame's venue time before its rows are stamped; may change the offset or report an error."""
         ahead = exch_ts - local_ts
         self.lead.observe(ahead, now_ns)
         if ahead <= self.offset.offset_ns + AGREE_NS and self.stamps.is_calm:
             return
-        self.look()  # which explains it, where the local clock was set back
+        self.look()  # explains the lead if the local clock was set back
         offset_ns, is_settled = self.offset.offset_ns, self.lead.is_settled(now_ns)
         for kind, text in self.stamps.follow(stream, ahead, offset_ns, now_ns, is_settled=is_settled):
             self._report(kind, text, local_ts)
@@ -59,7 +59,7 @@ class FeedClock:
             self.offset.wrong_stamps[f"{self._venue} {stream.value}"] = self.stamps.counts[stream]
 
     def look(self) -> None:
-        """Whether the local clock was set; the first feed of a run that notices moves the offset."""
+        """Checks whether the local clock was set; the first feed of a run that detects it updates the offset."""
         self.offset.look(self._timers, self._step_ns)
         if self.offset.steps != self._steps_seen:
             self._steps_seen = self.offset.steps

@@ -1,11 +1,11 @@
-"""Plain frames of one instrument that came in one read: decoded, chained, stamped and fused in one compiled call. Pure.
+"""Processes all plain frames of one instrument in one socket read with one compiled call. Pure.
 
-A frame is plain where nothing but rows comes of it: it has the parser's strict form, is of a stream that was asked for,
-its book is proven before and behind it, its values are on the configured tick and lot, and the clocks' offset stays
-what it is. Most frames are. At the first one that is not, a run ends with nothing of it done, and
-`connectors.feed.pipeline` takes that frame step by step, by the same parts.
-So this only saves calls, of which a step of its own for each frame needs dozens. The compiled code finds its arrays in
-a table of addresses: handed over one by one, they would cost more than the work on a lone frame. One thread.
+A frame is plain if it changes neither sync state nor clock offset: it has the parser's strict form, belongs to a
+subscribed stream, its book is in sync before and after it, and its values are on the configured tick and lot. Most
+frames are plain. A run ends before the first frame that is not, and `connectors.feed.pipeline` processes that frame
+alone, with the same parts. This only saves calls: the single-frame path makes dozens per frame. The compiled code finds
+its arrays in a table of addresses, since passing them one by one would cost more than processing a single frame. One
+thread.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from connectors.model import MESSAGE_DTYPE, Kind, Rows, Venue
 from connectors.parsing.batch import Batch, Packed
 from connectors.parsing.scanner import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX
 
-#: What is known of the touch behind a frame; ticks are NO_TICK (an ask's negated) where there is none.
+#: The touch after a frame, in ticks; an ask's tick is negated. NO_TICK: there is none.
 TOUCH_DTYPE = np.dtype(
     [
         ("bid_tick", "i8"),
@@ -60,24 +60,25 @@ TOUCH_DTYPE = np.dtype(
     align=True,
 )
 
-#: Frames of a run at most.
+#: Most frames in one run.
 FRAMES_MAX = 1024
 _ROWS_MIN = 1 << 14
-#: Rows of one message that are not its own at most.
+#: Most rows that a message adds beyond its own.
 _EXTRA_ROWS = 8
-#: Room for how a stream's frames begin, and a byte for its length; a longer one is never plain.
+#: Bytes for the opening of a stream's frames, the last one for its length; frames with a longer opening are never
+#: plain.
 _OPENING_BYTES = 128
-#: A row adds a level and a note, which the end of its frame may take back: so many rows' room lasts for all of that.
+#: Output rows to reserve per decoded row: it may add a level and a BBO override, which the end of its frame may remove.
 _ROOM_OF_ROW = 3
-#: Why a run ended: the frames did, or the next one is not plain; or it needs more room.
+#: Why a run ended: no more frames, or the next one is not plain; or the arrays are too small.
 _ENDED, _FULL = 0, 1
-# Results: why a run ended, the largest lead of a venue's time over the local one; behind them where rows end.
+# Results: why the run ended, the largest lead of a venue time over its local time, then the row end of each frame.
 _WHY, _LEAD, _HEADER = 0, 1, 2
 NO_LEAD = -(2**63)
 
 
 class Parts(NamedTuple):
-    """What a run shares with the steps of a single frame."""
+    """Objects that a run shares with the single-frame path."""
 
     sync: BookSync
     clock: RowClock
@@ -88,7 +89,7 @@ class Parts(NamedTuple):
 
 
 class KnownTouch(NamedTuple):
-    """Best bid and offer as ticks (None: there is none) and their quantities."""
+    """Best bid and offer in ticks (None: there is none) and their quantities."""
 
     bid_tick: int | None
     bid_qty: float
@@ -99,7 +100,7 @@ class KnownTouch(NamedTuple):
 
 
 class Runs:
-    """Takes runs of frames of one instrument. All that it tells of a run is valid until the next call."""
+    """Processes runs of frames of one instrument. The results of a run are valid until the next call."""
 
     def __init__(
         self,
@@ -110,11 +111,11 @@ class Runs:
         counts: NDArray[np.int64],
         lag_counts: NDArray[np.int64],
     ) -> None:
-        """`openings`: how the frames of each stream begin. `counts`, `lag_counts`: of each stream (`feed_state`)."""
+        """`openings`: first bytes of each stream's frames. `counts`, `lag_counts`: see `status.Monitor`."""
         self.openings = openings
-        #: Which frame of the run is being handed on; -1: all have been.
+        #: Index in the run of the frame now passed to the sink; -1: none.
         self.shown = -1
-        #: By how much a venue's time led its local time at most; NO_LEAD where no frame had one.
+        #: The largest lead of a venue time over its local time; NO_LEAD if no frame has a venue time.
         self.lead = NO_LEAD
         #: All rows of the run.
         self.rows: Rows = np.empty(_ROWS_MIN, event_dtype)
@@ -135,16 +136,16 @@ class Runs:
         self._touches = np.zeros(FRAMES_MAX, TOUCH_DTYPE)
         self._results = np.zeros(_HEADER + FRAMES_MAX, np.int64)
         self._results_view = self._results.data
-        #: What the table was made of: it holds addresses.
+        #: Keeps the arrays alive: the table holds only their addresses.
         self._bound: tuple[Any, ...] = ()
         self._tables: tuple[Any, ...] = ()
         self._table: NDArray[np.int64] = np.zeros((0, 2), np.int64)
 
     def take(self, batch: Batch, first: int, lead_max: int, offset_ns: int, now_ns: int) -> list[int]:
-        """Takes frames from number `first` on, while they are plain; where the rows of each end.
+        """Processes frames from number `first` on while they are plain; returns the end of each one's rows in `rows`.
 
-        `lead_max`: a venue time that leads its local time by more is not plain. `offset_ns`: of the local clock.
-        `now_ns`: of the clock that counts are kept by.
+        `lead_max`: a frame whose venue time leads its local time by more is not plain. `offset_ns`: added to local
+        times. `now_ns`: monotonic time, for the counts.
         """
         packed, fused = batch.packed(), self._parts.fused
         end = len(batch.frames)
@@ -161,7 +162,7 @@ class Runs:
             self._make_room(len(batch.frames[first]))
 
     def touch(self) -> KnownTouch:
-        """The touch behind the frame that is being handed on."""
+        """The touch after the frame now passed to the sink."""
         bid, bid_qty, ask, ask_qty, order_id, local_ts = self._touches[self.shown].tolist()
         return KnownTouch(
             None if bid == NO_TICK else bid,
@@ -173,7 +174,7 @@ class Runs:
         )
 
     def _bind(self, packed: Packed) -> None:
-        """Takes the addresses of all arrays; `_run_at` has them in this order."""
+        """Collects the addresses of all arrays, in the order in which `_run_at` reads them."""
         sync, fused = self._parts.sync.arguments, self._parts.fused.arguments
         self._tables = (packed, fused)
         self._bound = (
@@ -209,7 +210,7 @@ class Runs:
         self._table = address_table(self._bound)
 
     def _make_room(self, size: int) -> None:
-        """For whatever may come of a frame of so many bytes."""
+        """Grows the arrays so that a frame of `size` bytes fits."""
         rows = size // LEVEL_BYTES_MIN + _EXTRA_ROWS
         if len(self._decoded) < rows:
             self._decoded, self._chained = np.empty(2 * rows, event_dtype), np.empty(2 * rows, event_dtype)
@@ -222,7 +223,7 @@ class Runs:
 
 
 def _text_table(prefixes: list[bytes]) -> NDArray[np.uint8]:
-    """Texts as rows, padded with zeros, their length in the last byte; 0 for one that is too long."""
+    """One text per row, padded with zeros, its length in the last byte; length 0 if it is too long."""
     table = np.zeros((len(prefixes), _OPENING_BYTES), np.uint8)
     for row, prefix in zip(table, prefixes, strict=True):
         if len(prefix) < _OPENING_BYTES:
@@ -233,7 +234,7 @@ def _text_table(prefixes: list[bytes]) -> NDArray[np.uint8]:
 
 @compiled
 def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
-    """Which of the prefixes the frame begins with; -1 for none."""
+    """The index of the prefix with which the frame begins; -1 if none."""
     for stream in range(prefixes.shape[0]):
         length = np.int64(prefixes[stream, _OPENING_BYTES - 1])
         if 0 < length <= end - start:
@@ -249,7 +250,7 @@ def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_plain(rule, state, message, lead_max):  # type: ignore[no-untyped-def]
-    """Whether a decoded message leaves the book proven and the offset as it is."""
+    """Whether a decoded message leaves the book in sync and the offset unchanged."""
     kind = message.kind
     if kind == Kind.CONTROL or kind == Kind.SNAPSHOT or is_overdue(state, message.local_ts):
         return False
@@ -268,7 +269,7 @@ def _is_plain(rule, state, message, lead_max):  # type: ignore[no-untyped-def]
 
 @compiled
 def _note_touch(touch, bids, asks, fused, state, local_ts):  # type: ignore[no-untyped-def]
-    """Keeps what the touch is now."""
+    """Stores the current touch."""
     touch.bid_tick, touch.ask_tick = fused[0, BEST], fused[1, BEST]
     touch.bid_qty, touch.ask_qty = best_qty_of(bids, fused, 0), best_qty_of(asks, fused, 1)
     touch.order_id = max(state[BOOK_ORDER], state[BBO_ORDER])
@@ -277,7 +278,7 @@ def _note_touch(touch, bids, asks, fused, state, local_ts):  # type: ignore[no-u
 
 @cache
 def _run_at(parse_frame: Any) -> Any:
-    """The compiled run over a batch, with a venue's parser; its arrays are those of a table of addresses."""
+    """Compiles the run over a batch for a venue's parser; it takes its arrays from a table of addresses."""
 
     @compiled
     def run_at(table, first, end, lead_max, offset_ns, now_ns):  # type: ignore[no-untyped-def]

@@ -1,10 +1,10 @@
-"""The driver of one venue's market data: sessions, decoding, books, snapshots; rows out, raw frames tapped.
+"""Drives one venue's market data: sessions, decoding, books, snapshots. Emits rows to a sink, raw frames to a tap.
 
-A feed never lies: on any doubt the rows that empty the book go out first and the touch is NaN, until the venue's ids
-prove the book right again. Silence beyond `stale_after_ns` empties the book for the sink as well; the next change that
-joins the chain proves that nothing was missed, and restores it (docs/decisions/0010). Clocks, chance, sockets come from
-outside. One thread: everything happens within the transport's and the timers' calls, and sinks and taps are called from
-there; they must not block.
+A feed never publishes a book that may be wrong: on any doubt it first emits the rows that empty the book, and the touch
+is NaN until the venue's ids show that the book is in sync again. Silence beyond `stale_after_ns` also empties the book
+for the sink; the next change that continues the id chain shows that nothing was missed and restores it
+(docs/decisions/0010). Clocks, randomness and sockets are injected. One thread: everything runs in callbacks of the
+transport and the timers. Sinks and taps are called from there and must not block.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from connectors.net.rate_limit import Limiter
 from connectors.net.session import Session
 from connectors.parsing.batch import Batch
 
-#: An enumeration's member costs a look-up of its own, which the path of every frame need not pay.
+#: Avoids the attribute look-up of an enum member for each frame.
 _SYNCED = FeedStatus.SYNCED
 
 
@@ -58,7 +58,7 @@ class Feed:
         times: FeedTimes | None = None,
         weights: Limiter | None = None,
     ) -> None:
-        """`offset` is shared by all feeds of a run; `weights` by all users of the venue's REST interface.
+        """`offset` is shared by all feeds of a run, `weights` by all users of the venue's REST API.
 
         Raises InstrumentError for a stream that the venue does not have, ValueError for a feed without a book.
         """
@@ -95,10 +95,10 @@ class Feed:
         ]
         for book in self._books:
             book.silence = SilenceWatch(book.pipeline, timers, silence_ns, partial(self._fall_silent, book))
-        #: By how frames begin, up to the quote that ends their topic.
+        #: Books by the first bytes of their frames, up to the quote that ends the topic.
         self._openings = {opening: book for book in self._books for opening in book.runs.openings}
         self._topic_at = len(venue.opening("")) - 1
-        #: By topic: which instrument, which stream.
+        #: (instrument index, stream) by topic.
         self._targets = {
             venue.topic(stream, instrument.symbol): (no, stream)
             for no, instrument in enumerate(instruments)
@@ -116,14 +116,14 @@ class Feed:
         self._venue_time = VenueTime(venue, rest, self._weights, self._times.time_ns, self.clock.sample)
 
     def start(self) -> None:
-        """Begins. Once, or after `stop`."""
+        """Opens the sessions. May be called once, and again after `stop`."""
         self.clock.start()
         for session in self._sessions:
             session.start()
         self._tick()
 
     def stop(self) -> None:
-        """Closes everything; the books are forgotten, and their sink told so. Any number of times."""
+        """Closes all sessions, clears the books and emits the rows that empty them. Idempotent."""
         if self._tick_timer is not None:
             self._tick_timer.cancel()
             self._tick_timer = None
@@ -133,16 +133,16 @@ class Feed:
             self._doubt(no, FeedStatus.DOWN)
 
     def touch(self, no: int) -> Touch:
-        """The touch of an instrument now; NaN unless its book is proven and was of late."""
+        """The current touch of an instrument; NaN unless its book is in sync and not silent."""
         return self._books[no].pipeline.touch()
 
     @property
     def clock_sample(self) -> ClockSample | None:
-        """The venue's clock minus ours by its own word; None: not known."""
+        """The venue's clock minus ours, from the venue's time endpoint; None: not known."""
         return self._venue_time.sample
 
     def status(self, no: int) -> FeedStatus:
-        """The status that was told last."""
+        """The status reported last."""
         return self._books[no].monitor.status
 
     def refused(self, no: int) -> dict[str, str]:
@@ -150,11 +150,11 @@ class Feed:
         return dict(self._books[no].refused)
 
     def states(self) -> list[InstrumentState]:
-        """What a table shows of each instrument."""
+        """The state of each instrument, for the status table."""
         now = self._timers.monotonic_ns()
         return [book.monitor.state(book.pipeline, now) for book in self._books]
 
-    # What sessions call, by way of FeedListener.
+    # Called by sessions through FeedListener.
 
     def receive(self, session: Session, frame: bytes, local_ts: int) -> None:
         """A market frame."""
@@ -176,7 +176,7 @@ class Feed:
             return
         if self._tap is not None:
             self._tap.on_frame(no, local_ts, frame)
-        # First the offset: it must cover the rows that are stamped with it.
+        # Update the offset first: the rows are stamped with it.
         was_off = self.clock.stamps.is_off
         if pipeline.exch_ts:
             self.clock.follow(stream, pipeline.exch_ts, local_ts, now)
@@ -196,7 +196,7 @@ class Feed:
         frame = batch.frames[first]
         book = self._openings.get(frame[: frame.find(b'"', self._topic_at) + 1])
         now, offset, lead = self._timers.monotonic_ns(), self.offset, self.clock.lead
-        # What was stale is told to be known again, step by step.
+        # A stale book returns to SYNCED on the single-frame path, which reports the status.
         if book is None or book.monitor.status is not _SYNCED or now >= lead.steady_until_ns:
             return 0
         if not self.clock.stamps.is_calm:
@@ -210,7 +210,7 @@ class Feed:
         return len(ends)
 
     def session_live(self, session: Session) -> None:
-        """Streams flow; books that come by subscription are on their way."""
+        """All streams of the session are subscribed; books sent on subscription will arrive."""
         for no, book in enumerate(self._books):
             if book.session is session:
                 book.monitor.subscribed(self._timers.monotonic_ns())
@@ -219,13 +219,13 @@ class Feed:
                     self._await_book(no)
 
     def session_lost(self, session: Session, reason: str) -> None:
-        """Frames are missing from here on."""
+        """The connection is lost: its books are invalid."""
         for no, book in enumerate(self._books):
             if book.session is session:
                 self._doubt(no, FeedStatus.DOWN)
 
     def session_refused(self, topic: str, reason: str) -> None:
-        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
+        """The venue refuses one topic, the others continue; an empty `reason`: the topic was accepted after all."""
         no, stream = self._targets[topic]
         book = self._books[no]
         if reason:
@@ -240,7 +240,7 @@ class Feed:
     def session_event(self, kind: EventKind, text: str, local_ts: int) -> None:
         self._tell(Event(kind, local_ts, self.venue.name, "", text))
 
-    # What Snapshots calls.
+    # Called by Snapshots.
 
     def on_snapshot(self, no: int, body: bytes, local_ts: int) -> bool:
         try:
@@ -261,7 +261,7 @@ class Feed:
     def _open_sessions(
         self, streams: Sequence[Stream], endpoints: Endpoints, transport: Transport
     ) -> list[Session]:
-        """As many as the routes and the venue's limits need; an instrument's streams of a route stay together."""
+        """Opens the sessions that routes and venue limits require; an instrument's streams of a route share one."""
         venue = self.venue
         connects = Limiter(venue.limits.connects, venue.limits.connects_ns)
         sessions = []
@@ -290,7 +290,7 @@ class Feed:
         return sessions
 
     def _hand_on(self, book: FeedBook, batch: Batch, first: int, ends: list[int]) -> None:
-        """The frames of a run to the tap and their rows to the sink, frame by frame."""
+        """Passes the frames of a run to the tap and their rows to the sink, frame by frame."""
         runs, tap, no, start = book.runs, self._tap, book.no, 0
         rows, doubts = runs.rows, book.doubts
         try:
@@ -307,7 +307,7 @@ class Feed:
             runs.shown = -1
 
     def _follow_clock(self) -> None:
-        """While the venue's clock is off its books are unknown; when it is right again they are asked for anew."""
+        """Invalidates the books while the venue's clock is wrong, and requests them again when it is right."""
         for no, book in enumerate(self._books):
             if not self.clock.stamps.is_off:
                 if not book.pipeline.is_synced and book.monitor.status == FeedStatus.SYNCING:
@@ -316,7 +316,7 @@ class Feed:
                 self._doubt(no, FeedStatus.SYNCING)
 
     def _follow_up(self, no: int, outcome: Outcome, local_ts: int) -> None:
-        """What the book's message asks for."""
+        """Acts on the outcome of a message of the book."""
         book = self._books[no]
         if outcome == Outcome.BOOK:
             is_known = book.pipeline.is_synced and not book.pipeline.is_silent
@@ -331,7 +331,7 @@ class Feed:
             self._leave_grid(no, local_ts)
 
     def _join(self, no: int, local_ts: int) -> None:
-        """Joins what was fetched to what is held, or asks for it."""
+        """Joins the fetched snapshot to the held changes, or requests a snapshot."""
         pipeline, snapshots = self._books[no].pipeline, self._snapshots
         if snapshots is None or self.clock.stamps.is_off:
             return
@@ -361,7 +361,7 @@ class Feed:
         book.silence.start()
 
     def _fall_silent(self, book: FeedBook) -> None:
-        """Nothing came of a book for too long."""
+        """Empties a book that was silent for too long."""
         book.pipeline.fall_silent()
         if len(book.pipeline.rows):
             self._sink.on_rows(book.no, book.pipeline.rows)
@@ -373,7 +373,7 @@ class Feed:
         self._set_status(book.no, FeedStatus.STALE)
 
     def _leave_grid(self, no: int, local_ts: int) -> None:
-        """The configured tick or lot is not the venue's: the book stays unknown, and is not asked for again."""
+        """The configured tick or lot is wrong: the book stays unknown and is not requested again."""
         book = self._books[no]
         if news := book.pipeline.grid_news():
             self._event(EventKind.GRID, no, news, local_ts)
@@ -383,7 +383,7 @@ class Feed:
             self._set_status(no, FeedStatus.OFF_GRID)
 
     def _doubt(self, no: int, status: FeedStatus) -> None:
-        """The book is not known any more: the rows that say so go out at once."""
+        """Invalidates the book and emits the rows that empty it at once."""
         book = self._books[no]
         book.cancel()
         book.silence.stop()
@@ -396,9 +396,9 @@ class Feed:
         self._set_status(no, status)
 
     def _repair(self, no: int) -> None:
-        """Forgets a book that is in doubt, and gets it anew: by request as soon as a change is held, or here."""
+        """Clears a book that may be wrong and gets it again: by REST once a change is held, or by subscription."""
         book = self._books[no]
-        # A chain that broke has emptied the book already, and holds the change that showed it.
+        # A broken chain has already emptied the book, and the change that broke it is held.
         if book.pipeline.is_synced:
             self._doubt(no, FeedStatus.SYNCING)
         self._set_status(no, FeedStatus.SYNCING)
@@ -407,7 +407,7 @@ class Feed:
             if book.pipeline.needs_fetch:
                 self._snapshots.want(no)
         else:
-            # What could not be read may have been the very snapshot that is awaited.
+            # The unreadable frame may have been the awaited snapshot.
             self._plan_subscription(no)
 
     def _plan_subscription(self, no: int) -> None:
@@ -426,7 +426,7 @@ class Feed:
             return
         if (
             topic in book.refused or self.clock.stamps.is_off
-        ):  # its link asks again, or the feed when the clock is right
+        ):  # the session retries, or the feed when the clock is right
             return
         book.pace.ask(self._timers.monotonic_ns())
         self._event(EventKind.RESYNC, no, "subscribes anew", self._timers.time_ns())
@@ -434,19 +434,19 @@ class Feed:
         self._await_book(no)
 
     def _await_book(self, no: int) -> None:
-        """Subscribes anew if the snapshot that a subscription begins with does not come."""
+        """Subscribes again if the snapshot that begins a subscription does not arrive in time."""
         book = self._books[no]
         if self._snapshots is None and not book.pipeline.is_off_grid:
             book.cancel()
             book.timer = self._timers.call_later(self._times.book_ns, lambda: self._miss_book(no))
 
     def _miss_book(self, no: int) -> None:
-        """It has not come."""
+        """The snapshot did not arrive in time."""
         self._books[no].pace.fail(self._timers.monotonic_ns())
         self._plan_subscription(no)
 
     def _receive_garbage(self, session: Session, frame: bytes, local_ts: int) -> None:
-        """A frame of no topic of ours: the books of the instruments that it names are in doubt; of all, if of none."""
+        """A frame of no known topic: invalidates the books that it names, or all books of the session."""
         try:
             if self.venue.decode(frame).kind in (Kind.CONTROL, Kind.OTHER):
                 return
@@ -473,7 +473,7 @@ class Feed:
 
     def _set_status(self, no: int, status: FeedStatus) -> None:
         monitor = self._books[no].monitor
-        # A wrong tick or lot is not mended by a new connection.
+        # A new connection does not fix a wrong tick or lot.
         if monitor.status not in (status, FeedStatus.OFF_GRID):
             monitor.status = status
             self._sink.on_status(no, status)

@@ -1,4 +1,4 @@
-"""One instrument of a feed: its pipeline, its counts, and what is under way for its book. One thread."""
+"""One instrument of a feed: its pipeline, its counts, and pending timers of its book. One thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from connectors.net.session import Session
 
 
 class FeedBook:
-    """What is done about one book; the feed writes it."""
+    """State of one book in a feed; written by the feed only."""
 
     def __init__(
         self, no: int, pipeline: Pipeline, monitor: Monitor, openings: list[bytes], pace: Pace
@@ -20,15 +20,15 @@ class FeedBook:
         self.pipeline = pipeline
         self.monitor = monitor
         self.runs = pipeline.expect_runs(openings, monitor.counts, monitor.lag_counts)
-        #: Of subscribing anew, where books come by subscription.
+        #: Pace of new subscriptions, where a subscription begins with the book.
         self.pace = pace
         self.session: Session | None = None
         self.timer: Timer | None = None
         #: Set by the feed, once.
         self.silence: SilenceWatch
-        #: How often the book was given up.
+        #: How often the book was invalidated.
         self.doubts = 0
-        #: Topics that the venue refuses, and why.
+        #: Topics that the venue refuses, with its reason.
         self.refused: dict[str, str] = {}
 
     def cancel(self) -> None:

@@ -1,4 +1,4 @@
-"""What a feed is given and what it tells: addresses and times, sinks and taps. Protocols and records only."""
+"""Inputs and outputs of a feed: endpoints, time limits, sinks and taps. Protocols and records only."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _MS = 1_000_000
 
 
 class Sink(Protocol):
-    """Where rows go: a bot, a file. `no` is the instrument's place in the feed's list."""
+    """Receives rows, e.g. a bot or a file. `no` is the instrument's index in the feed's list."""
 
     def on_rows(self, no: int, rows: Rows) -> None:
-        """Proven, stamped, fused rows of `event_dtype`, in order; a view, valid until this returns."""
+        """Rows of a synced book in order, stamped and fused, as `event_dtype`; a view, valid until this returns."""
 
     def on_status(self, no: int, status: FeedStatus) -> None:
-        """The instrument's status changed; `Feed.touch` says the same."""
+        """The instrument's status changed; `Feed.touch` already reflects it."""
 
 
 class Tap(Protocol):
-    """Who keeps what came over the wire: the recorder."""
+    """Receives everything that arrives over the wire: the recorder."""
 
     def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
-        """A market frame or a fetched snapshot, as received. What cannot be decoded is an event instead."""
+        """A market frame or a fetched snapshot, as received. A frame that cannot be decoded is an event instead."""
 
     def on_event(self, event: Event) -> None:
-        """What happened beside the market data."""
+        """An event other than market data: connection, resynchronisation, clock."""
 
 
 class FeedTimes(NamedTuple):
@@ -38,20 +38,20 @@ class FeedTimes(NamedTuple):
 
     session: SessionTimes = SessionTimes()
     stale_after_ns: int = 2 * _S
-    """A book without a change that was applied for so long is emptied; 0: never."""
+    """A book to which no change was applied for this long is emptied; 0: never."""
     tick_ns: int = 250 * _MS
-    """How often clocks and rates are looked at."""
+    """Interval at which clocks and rates are checked."""
     book_ns: int = 3 * _S
-    """A book that is subscribed anew must come within this."""
+    """After a new subscription, the book must arrive within this time."""
     first_data_ns: int = 30 * _S
-    """A stream that was acknowledged and says nothing for so long is reported."""
+    """An acknowledged stream without a message for this long is reported."""
     time_ns: int = 300 * _S
-    """The venue's time is asked for so often; 0: never."""
+    """Interval of requests for the venue's time; 0: never."""
     step_ns: int = 100 * _MS
-    """The local clock was set if it moved so much more or less than the monotonic one between two ticks."""
+    """If the local and the monotonic clock differ by more than this between two ticks, the local clock was set."""
 
 
 class Endpoints(NamedTuple):
-    """Where the venue is: base addresses of the websockets, tried in turn."""
+    """Base addresses of the venue's websockets, tried in turn."""
 
     websocket_urls: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""How late data are and how far clocks differ, while it goes on: bounded memory, time passed in. Pure."""
+"""Live statistics: lag histograms, message rates, clock samples. Bounded memory; time is passed in. Pure."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from connectors.jit.compilation import compiled
 
 _S = 1_000_000_000
 
-#: Buckets of a histogram: 8 to a doubling, from 1 microsecond; the width of a bucket is its error, 1/8 at most.
+#: Buckets of a histogram: 8 per doubling, from 1 microsecond; the relative error is 1/8 at most.
 _SUB_BITS = 3
 _UNIT_NS = 1_000
 BUCKETS = 36 << _SUB_BITS
 
 
 class ClockSample(NamedTuple):
-    """The venue's clock minus ours, and the most that this can be wrong by."""
+    """The venue's clock minus ours, and the maximum error."""
 
     skew_ns: int
     error_ns: int
 
 
 def clock_sample(sent_ts: int, venue_ts: int, received_ts: int) -> ClockSample:
-    """What an answer that tells the venue's time says about the clocks: it was written somewhere between."""
+    """Clock sample of a time response, which was written at some moment between sending and receipt."""
     error = max(0, received_ts - sent_ts) // 2
     return ClockSample(venue_ts - sent_ts - error, error)
 
 
 class Histogram:
-    """Spans of time in buckets whose width is an eighth of their value. Counts the last one to two `window_ns`."""
+    """Histogram of durations with buckets an eighth of their value wide. Covers the last one to two `window_ns`."""
 
     def __init__(self, window_ns: int = 60 * _S, counts: NDArray[np.int64] | None = None) -> None:
-        """`counts`: where it counts, (BUCKETS,) zeros. Compiled code may add to it too (`bucket_of`), after `roll`."""
+        """`counts`: (BUCKETS,) zeros to count in. Compiled code may add to it too (`bucket_of`), after `roll`."""
         self._window_ns = window_ns
         self._now = np.zeros(BUCKETS, np.int64) if counts is None else counts
         self._before = np.zeros(BUCKETS, np.int64)
         self._since = 0
 
     def add(self, span_ns: int, now_ns: int) -> None:
-        """Counts a span; a negative one as zero. `now_ns` does not fall."""
+        """Counts a duration, a negative one as zero. `now_ns` must not decrease."""
         self.roll(now_ns)
         self._now[bucket_of(span_ns)] += 1
 
     def roll(self, now_ns: int) -> None:
-        """Begins the next window where it is time."""
+        """Starts the next window if it is due."""
         if now_ns - self._since >= self._window_ns:
             is_next = now_ns - self._since < 2 * self._window_ns
             self._before[:] = self._now if is_next else 0
@@ -58,7 +58,7 @@ class Histogram:
         return int(self._now.sum() + self._before.sum())
 
     def percentile(self, share: float) -> float:
-        """The span that a `share` (0 to 1) of those counted do not exceed, in ns, rounded up; NaN without any."""
+        """The duration in ns that a `share` (0 to 1) does not exceed, rounded up to a bucket; NaN if none."""
         total = self.count
         if total == 0:
             return float("nan")
@@ -68,7 +68,7 @@ class Histogram:
 
 @compiled
 def bucket_of(span_ns):  # type: ignore[no-untyped-def]
-    """The place of a span among a histogram's counts."""
+    """Index of a duration's bucket."""
     units = max(0, span_ns) // _UNIT_NS
     shift = 0
     while units >> shift >= 2 << _SUB_BITS:
@@ -86,7 +86,7 @@ def _upper(bucket: int) -> int:
 
 
 class Rate:
-    """Counts a second over the last whole span; at the beginning, over what there is of it. One thread."""
+    """Counts per second over the last complete window; during the first, over its elapsed part. One thread."""
 
     def __init__(self, window_ns: int = 10 * _S) -> None:
         self._window_ns = window_ns
@@ -95,12 +95,12 @@ class Rate:
         self._per_s = -1.0
 
     def add(self, now_ns: int, count: int = 1) -> None:
-        """So many more; `now_ns` does not fall."""
+        """Adds `count`; `now_ns` must not decrease."""
         self._roll(now_ns)
         self._count += count
 
     def per_s(self, now_ns: int) -> float:
-        """The rate."""
+        """Counts per second."""
         self._roll(now_ns)
         if self._per_s >= 0.0:
             return self._per_s

@@ -1,10 +1,11 @@
-"""The largest lead of a recording's venue times over its local times, without stamps that the recording refutes. Pure.
+"""Finds the largest lead of a recording's venue times over its local times, without wrong timestamps. Pure.
 
-The offset of a run is the largest lead of all its recordings (`connectors.book.timestamps`), so one wrong stamp would
-shift all rows of all venues. A stamp is refuted by a later message of its stream whose venue time is earlier: the
-venue's own clock was not there yet; with it those since the lead jumped up. One that nearly no message of its stream
-came after is not confirmed. Such stamps are left out where they lead by AGREE_NS more than everything else, and
-counted; honest stamps never fall by as much, so that their largest lead is what it would be without this rule.
+The offset of a run is the largest lead of all its recordings (`connectors.book.timestamps`), so one wrong timestamp
+would shift all rows of all venues. A timestamp is refuted by a later message of its stream with an earlier venue time,
+since the venue's clock had not reached it; all others since the lead jumped up are refuted with it. A timestamp
+followed by nearly no message of its stream is not confirmed. Refuted and unconfirmed timestamps are left out and
+counted if their lead exceeds all others by AGREE_NS. Correct timestamps never step back that far, so this rule does not
+change their largest lead.
 """
 
 from __future__ import annotations
@@ -18,25 +19,26 @@ from connectors.feed.clock_offset import AGREE_NS
 from connectors.jit.compilation import compiled
 from connectors.model import Kind, Messages, Rows
 
-#: A lead is confirmed by so many later messages of its stream that do not refute it.
+#: Later messages of the same stream without a refutation that confirm a lead.
 CONFIRMING_MESSAGES = 10
-#: Leads of a stream that are kept, each larger and with a later venue time than the one before; the oldest give way.
+#: Leads kept per stream, each larger and with a later venue time than the one before; when full, the older half is
+#: dropped.
 _KEPT_MAX = 1024
-#: Spans of refuted stamps that are kept for each stream; further ones count to the last.
+#: Refuted entries kept per stream; further ones are merged into the last.
 _REFUTED_MAX = 64
 
 _NEVER = -(1 << 62)
 
-# A lead that is kept: venue time, lead, number of the stream's messages before it, when it was received, how many
-# messages led like it.
+# Fields of a kept lead: venue time, lead, number of its message in the stream, local time, messages with a similar
+# lead.
 _EXCH_TS, _LEAD, _NUMBER, _LOCAL_TS, _COUNT, _FIELDS = range(6)
-# State of a stream: leads kept, spans refuted, messages with a venue time; the newest venue time, the last lead, the
-# number of the message at which the lead last jumped up, and the lead before that.
+# State of a stream: number of leads kept, of refuted entries, of messages with a venue time; newest venue time, last
+# lead, number of the message at which the lead last jumped up, lead before that.
 _KEPT, _REFUTED, _MESSAGES, _NEWEST, _LAST_LEAD, _JUMPED, _LEAD_BEFORE, _STATE_FIELDS = range(8)
 
 
 class WrongStamps(NamedTuple):
-    """Stamps of a stream that are not believed: how many messages, their largest lead, when the first was received."""
+    """Rejected timestamps of a stream: number of messages, their largest lead, local time of the first."""
 
     kind: Kind
     messages: int
@@ -45,12 +47,12 @@ class WrongStamps(NamedTuple):
 
     @property
     def stream(self) -> str:
-        """What a user calls the stream."""
+        """The stream's name in messages to the user."""
         return "depth" if self.kind == Kind.DELTA else self.kind.name.lower()
 
 
 class LeadFinder:
-    """Follows the messages of one recording, in the order of receipt."""
+    """Tracks the leads of one recording's messages, in the order of receipt."""
 
     def __init__(self) -> None:
         self._state = np.zeros((len(Kind), _STATE_FIELDS), np.int64)
@@ -58,17 +60,17 @@ class LeadFinder:
         self._refuted = np.zeros((len(Kind), _REFUTED_MAX, _FIELDS), np.int64)
 
     def receive(self, rows: Rows, messages: Messages) -> None:
-        """Takes decoded messages with their rows, before they are chained."""
+        """Adds decoded messages with their rows, before `BookSync`."""
         _receive(rows, messages, self._state, self._kept, self._refuted)
 
     @property
     def lead_ns(self) -> int | None:
-        """The largest venue time minus local time; None where no message has a venue time."""
+        """The largest venue time minus local time; None if no message has a venue time."""
         return self._result()[0]
 
     @property
     def wrong(self) -> list[WrongStamps]:
-        """The stamps that were left out, a line a stream."""
+        """The timestamps that were left out, one entry per stream."""
         return self._result()[1]
 
     def _result(self) -> tuple[int | None, list[WrongStamps]]:
@@ -108,7 +110,7 @@ def _receive(rows, messages, state, kept, refuted):  # type: ignore[no-untyped-d
         last_exch = last_local = np.int64(0)
         for r in range(message.row_start, message.row_end):
             exch_ts, local_ts = rows[r].exch_ts, rows[r].local_ts
-            # The rows of a message have one time, but for trades that were sent together.
+            # The rows of a message share one time, except for trades that were sent together.
             if exch_ts <= 0 or (exch_ts == last_exch and local_ts == last_local):
                 continue
             last_exch, last_local = exch_ts, local_ts
@@ -125,7 +127,7 @@ def _receive_stamp(exch_ts, local_ts, state, kept, refuted):  # type: ignore[no-
         state[_JUMPED], state[_LEAD_BEFORE] = state[_MESSAGES], state[_LAST_LEAD]
     state[_LAST_LEAD] = lead
     if state[_NEWEST] > exch_ts + AGREE_NS:
-        # Where the lead is what it was before it jumped up, all was wrong since then.
+        # If the lead is back to what it was before the jump, all timestamps since the jump were wrong.
         first = state[_JUMPED] if lead <= state[_LEAD_BEFORE] + AGREE_NS else state[_MESSAGES]
         while count > 0 and (
             kept[count - 1, _EXCH_TS] > exch_ts + AGREE_NS or kept[count - 1, _NUMBER] >= first
@@ -150,7 +152,7 @@ def _receive_stamp(exch_ts, local_ts, state, kept, refuted):  # type: ignore[no-
 
 @compiled
 def _refute(entry, state, refuted):  # type: ignore[no-untyped-def]
-    """Moves a lead to those that were refuted."""
+    """Adds a lead to the refuted entries."""
     if state[_REFUTED] < _REFUTED_MAX:
         refuted[state[_REFUTED]] = entry
         state[_REFUTED] += 1

@@ -1,4 +1,4 @@
-"""Passes what a session reports to its feed, with the session that it came from. One thread."""
+"""Forwards the callbacks of a session to its feed, and adds the session. One thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FeedListener:
-    """Of one session; `session` is set by its feed, before the session starts."""
+    """Listener of one session; the feed sets `session` before the session starts."""
 
     session: Session
 

@@ -1,8 +1,8 @@
-"""Frames of one instrument, as they come, to proven, stamped and fused rows, and what the touch is. Pure.
+"""Turns live frames of one instrument into rows of a synced book, stamped and fused, and its touch. Pure.
 
-The same parts as over recordings: the compiled parser (or the JSON decoder for what it refuses), `BookSync`,
-`RowClock`, `FusedBook`. A snapshot that was fetched waits here until a held change shows that it is no older than the
-chain: until then nothing is published. One thread.
+Uses the same parts as the conversion of recordings: the compiled parser (or the JSON decoder for frames that it
+refuses), `BookSync`, `RowClock`, `FusedBook`. A fetched snapshot waits here until the held changes reach behind its id;
+nothing is published before. One thread.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from connectors.parsing.contracts import inverse_reason
 from connectors.parsing.lines import record_of
 from connectors.parsing.scanner import LEVEL_BYTES_MIN, PADDING, symbol_table
 
-#: A frame that is longer is no market data.
+#: Longer frames are not market data.
 FRAME_BYTES_MAX = 16 << 20
-#: So many rows must have been measured before a step is proposed.
+#: Rows to measure before a tick and lot are proposed.
 GRID_ROWS_MIN = 100
-#: More decimals than any price has: a tick times its size is off in the last digits only.
+#: More decimals than any price has: removes the floating point error of ticks times tick size.
 PX_DECIMALS = 10
 
 
 class Touch(NamedTuple):
-    """Best bid and offer with their quantities; NaN where not known.
+    """Best bid and offer with their quantities in quote and base units; NaN where not known.
 
-    `order_id` is the venue's own number of the moment at which this was true (Binance: update id, Bybit: `seq`), 0
-    while nothing is known; `local_ts` is when it was received.
+    `order_id` is the venue's sequence number of this state (Binance: update id, Bybit: `seq`), 0 while nothing is
+    known; `local_ts` is the local receive time.
     """
 
     bid_px: float
@@ -59,25 +59,25 @@ UNKNOWN_TOUCH = Touch(math.nan, math.nan, math.nan, math.nan, 0, 0)
 
 
 class Outcome(Enum):
-    """What came of a frame."""
+    """Outcome of a frame."""
 
     NOTHING = "nothing"
-    """No row, or none that concerns the book's chain."""
+    """No effect on the state of the book's chain."""
     BOOK = "book"
-    """The book went on, or is whole again."""
+    """The book was updated, or is in sync again."""
     HELD = "held"
-    """A change is held for a snapshot."""
+    """A change is held until a snapshot arrives."""
     BROKEN = "broken"
     """The chain broke: a new snapshot is needed."""
     OFF_GRID = "off grid"
-    """Its values are not on the configured tick and lot: nothing of the instrument is known any more."""
+    """Values are not on the configured tick and lot: the instrument's book is unknown from here on."""
     OLD_SNAPSHOT = "old snapshot"
-    """The snapshot cannot be joined to the changes: another one is needed."""
+    """The snapshot is too old to join the held changes: another one is needed."""
 
 
 @cache
 def _frame_step(parse_frame: Any) -> Any:
-    """The compiled decoding of one frame from its own buffer, with a venue's parser."""
+    """Compiles the decoder of one frame for a venue's parser."""
 
     @compiled
     def decode_frame(buffer, end, symbols, local_ts, rows, messages):  # type: ignore[no-untyped-def]
@@ -145,9 +145,9 @@ class FrameDecoder:
 
 
 def warm_up(venue: Venue, instrument: Instrument) -> None:
-    """Compiles, or loads from the cache, all that a `Pipeline` of the venue runs.
+    """Compiles, or loads from the cache, all compiled functions of a `Pipeline` of the venue.
 
-    Before sockets are opened: compiling takes seconds, and frames would wait for it with a false lag.
+    Call it before sockets are opened: compilation takes seconds, and waiting frames would show a false lag.
     """
     pipeline = Pipeline(venue, instrument, 0, Kind.TRADE)
     with suppress(DecodeError):
@@ -168,7 +168,7 @@ def warm_up(venue: Venue, instrument: Instrument) -> None:
 
 
 class Pipeline:
-    """One instrument at one venue. `rows` of the last call are a view, valid until the next."""
+    """Processes the frames of one instrument at one venue. `rows` is a view, valid until the next call."""
 
     def __init__(
         self,
@@ -181,8 +181,8 @@ class Pipeline:
     ) -> None:
         """`trade_kind`: which trades make rows, TRADE or AGG_TRADE; `feed_latency_ns`: see `RowClock`.
 
-        `silence_ns`: for how long the book may be silent, in local time; 0: for ever. Raises InstrumentError for an
-        inverse contract.
+        `silence_ns`: how long the book may be silent, in local time; 0: no limit. Raises InstrumentError for an inverse
+        contract.
         """
         if reason := inverse_reason(venue.name, instrument.symbol):
             raise InstrumentError(f"{venue.name}: {reason}")
@@ -197,37 +197,37 @@ class Pipeline:
         self._snapshot = b""
         self._snapshot_id = 0
         self._grid = GridMeter(instrument.tick_size, instrument.lot_size)
-        #: Whether values were received that are not on the configured tick and lot. Then the book stays unknown.
+        #: Whether a value off the configured tick and lot was received. The book then stays unknown.
         self.is_off_grid = False
-        #: How much of that was reported: nothing, that it is so, what to write instead.
+        #: 0: not reported; 1: the fault was reported; 2: with the values to configure instead.
         self._grid_news = 0
-        #: The local time of the newest row, on the venues' clock.
+        #: The local time of the newest row, corrected to the venues' clock.
         self._times = np.zeros(1, np.int64)
         self._venue = venue
         self._runs: Runs | None = None
         self.rows: Rows = np.zeros(0, event_dtype)
-        #: Of the last frame: its kind and venue time (0: none).
+        #: Kind and venue time (0: none) of the last frame.
         self.kind = Kind.OTHER
         self.exch_ts = 0
 
     @property
     def is_synced(self) -> bool:
-        """Whether the book is proven."""
+        """Whether the book is in sync."""
         return self._sync.is_synced
 
     @property
     def is_silent(self) -> bool:
-        """Whether the book is emptied for the strategy, since its stream has been silent for too long."""
+        """Whether the strategy sees an empty book because the stream has been silent for too long."""
         return self._sync.is_silent
 
     @property
     def life_ts(self) -> int:
-        """The local time at which the book was proven last."""
+        """The local time of the last change that showed the book to be in sync."""
         return self._sync.life_ts
 
     @property
     def needs_fetch(self) -> bool:
-        """Whether a snapshot is to be fetched now: changes are held, and none is here that could join them."""
+        """Whether to fetch a snapshot now: changes are held and no fetched snapshot is waiting."""
         return not (self.is_synced or self._snapshot or self.is_off_grid) and self._sync.held_count > 0
 
     @property
@@ -236,7 +236,7 @@ class Pipeline:
 
     @property
     def other_count(self) -> int:
-        """Messages of another book of the instrument than the one followed."""
+        """Messages of another book of the same instrument than the followed one."""
         return self._sync.other_count
 
     @property
@@ -245,9 +245,9 @@ class Pipeline:
         return self._decoder.slow_frames
 
     def grid_news(self) -> str:
-        """What contradicts the configured tick and lot, once; once more when it is known what to write instead.
+        """Why the tick and lot are wrong; returned once, and once more with the values to configure.
 
-        "" for no news.
+        Otherwise "".
         """
         measured, (_, symbol, tick_size, lot_size) = self._grid.measured, self._instrument
         is_settled = measured.rows >= GRID_ROWS_MIN
@@ -258,7 +258,7 @@ class Pipeline:
         return f"{fault}; write {setting_text(measured)} in [symbols.{symbol}]" if is_settled else fault
 
     def touch(self) -> Touch:
-        """The touch by all that was received, of a run by all that was handed on; NaN unless the book is known."""
+        """The touch after all received frames, in a run after the one now passed to the sink; NaN if not known."""
         if not self.is_synced or self.is_silent:
             return UNKNOWN_TOUCH
         if self._runs is not None and self._runs.shown >= 0:
@@ -286,9 +286,9 @@ class Pipeline:
     def expect_runs(
         self, openings: list[bytes], counts: NDArray[np.int64], lag_counts: NDArray[np.int64]
     ) -> Runs:
-        """What takes runs of frames from here on. `openings`: how the frames of each stream begin (`Venue.opening`).
+        """Returns the fast path. `openings`: the first bytes of each stream's frames (`Venue.opening`).
 
-        `counts` and `lag_counts` are a monitor's (`connectors.feed.status`), a row a stream.
+        `counts` and `lag_counts` belong to a `Monitor` (`connectors.feed.status`), one row per stream.
         """
         parts = Parts(self._sync, self._clock, self._book, self._times, self._grid)
         symbols = symbol_table([self._instrument.symbol])
@@ -296,13 +296,13 @@ class Pipeline:
         return self._runs
 
     def decode(self, frame: bytes, local_ts: int) -> Kind:
-        """Decodes a frame of a stream, for `receive`. Raises DecodeError; nothing has changed then."""
+        """Decodes a frame for the next `receive`. Raises DecodeError and then changes nothing."""
         self.kind = self._decoder.decode(frame, local_ts)
         self.exch_ts = int(self._decoder.messages[0]["exch_ts"])
         return self.kind
 
     def receive(self, offset_ns: int) -> Outcome:
-        """Takes the frame decoded last; its rows are in `rows`."""
+        """Applies the frame decoded last; the resulting rows are in `rows`."""
         kind = self.kind
         if kind in (Kind.CONTROL, Kind.OTHER):
             self.rows = self.rows[:0]
@@ -321,10 +321,10 @@ class Pipeline:
         return Outcome.BOOK
 
     def receive_snapshot(self, body: bytes, local_ts: int) -> None:
-        """Keeps a snapshot that was fetched, for `join`; of two that wait, that of the lower id.
+        """Keeps a fetched snapshot for `join`; of two waiting snapshots, the one with the lower id.
 
-        Raises DecodeError where it is none, or has no level: the changes behind it would make a book of the few levels
-        that they name, and a market without orders has no touch either way.
+        Raises DecodeError if it is not a snapshot, or has no level: with an empty snapshot, the next changes would
+        build a book of only the few levels that they name.
         """
         if self._decoder.decode(body, local_ts) != Kind.SNAPSHOT:
             raise DecodeError(self._instrument.venue, "the answer is no snapshot", body)
@@ -336,9 +336,9 @@ class Pipeline:
             self._snapshot, self._snapshot_id = body, last_id
 
     def join(self, local_ts: int, offset_ns: int) -> Outcome:
-        """Joins the kept snapshot to the held changes, if they reach as far; the rows are in `rows`.
+        """Joins the kept snapshot to the held changes if they reach beyond its id; the rows are in `rows`.
 
-        NOTHING: there is none, or it waits for a change that comes behind it.
+        NOTHING: there is no snapshot, or it waits for a change with a later id.
         """
         if self.is_off_grid:
             return self._leave_grid(offset_ns)
@@ -351,20 +351,20 @@ class Pipeline:
         return Outcome.BOOK if self.is_synced else Outcome.OLD_SNAPSHOT
 
     def doubt(self, local_ts: int) -> None:
-        """Forgets the book; the rows that empty it are in `rows`."""
+        """Clears the book; the rows that empty it are in `rows`."""
         self._snapshot = b""
         rows = self._sync.doubt(local_ts)
         self._clock.stamp(rows)
         self.rows = self._book.fuse(rows)
 
     def fall_silent(self) -> None:
-        """Empties the book for its silence, at a time at which nothing came; the rows that do so are in `rows`."""
+        """Empties the book because it was silent, without a frame; the rows that empty it are in `rows`."""
         rows = self._sync.fall_silent()
         self._clock.stamp(rows)
         self.rows = self._book.fuse(rows)
 
     def _is_on_grid(self) -> bool:
-        """Measures the frame decoded last; False from the first one on that contradicts the configured grid."""
+        """Checks the frame decoded last; False from the first frame off the configured tick and lot on."""
         decoder = self._decoder
         rows = decoder.rows[: int(decoder.messages[0]["row_end"])]
         if self._grid.follow(rows) and self._grid.is_off:
@@ -372,7 +372,7 @@ class Pipeline:
         return not self.is_off_grid
 
     def _leave_grid(self, offset_ns: int) -> Outcome:
-        """Forgets the book behind the frame decoded last; once."""
+        """Clears the book after the frame decoded last."""
         self._clock.offset_ns = offset_ns
         self.doubt(int(self._decoder.messages[0]["local_ts"]))
         return Outcome.OFF_GRID
@@ -389,5 +389,5 @@ class Pipeline:
 
     @property
     def is_fetched(self) -> bool:
-        """Whether snapshots are fetched, not subscribed to."""
+        """Whether snapshots are fetched by REST, not sent on subscription."""
         return self._rule != SequenceRule.INCREMENT

@@ -1,7 +1,7 @@
-"""Looks at a book when its stream has been silent for too long, though nothing comes. One thread.
+"""Detects by a timer that a book's stream has been silent for too long. One thread.
 
-A book's silence is counted in local time from the last change that was applied (docs/decisions/0010): no pong and
-no dropped message ends it. No clock of its own.
+Silence is measured in local time since the last applied change (docs/decisions/0010): a pong or a dropped message does
+not end it. No clock of its own.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from connectors.feed.pipeline import Pipeline
 from connectors.net.interfaces import Timer, Timers
 
-#: A book that seems to be silent already is looked at after so long: what came in the meantime is read first.
+#: Shortest delay before a check, so that frames already in the socket are read first.
 _LOOK_NS_MIN = 1_000_000
 
 
 class SilenceWatch:
-    """Calls back once when a known book has been silent for `span_ns`; 0: never."""
+    """Calls back once when a synced book has been silent for `span_ns`; 0: never."""
 
     def __init__(
         self, pipeline: Pipeline, timers: Timers, span_ns: int, on_silence: Callable[[], None]
@@ -26,11 +26,11 @@ class SilenceWatch:
         self._span_ns = span_ns
         self._on_silence = on_silence
         self._timer: Timer | None = None
-        #: When the book had been proven last at the look before.
+        #: `Pipeline.life_ts` at the previous check.
         self._life_ts = 0
 
     def start(self) -> None:
-        """The book is known from here on. Any number of times."""
+        """Starts the timer: the book is in sync. Idempotent."""
         self.stop()
         if self._span_ns:
             self._life_ts = self._pipeline.life_ts
@@ -40,7 +40,7 @@ class SilenceWatch:
             self._timer = self._timers.call_later(delay_ns, self._look)
 
     def stop(self) -> None:
-        """The book is not known any more. Any number of times."""
+        """Stops the timer: the book is not in sync any more. Idempotent."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

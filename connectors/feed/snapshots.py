@@ -1,6 +1,6 @@
-"""Fetching whole books: one request at a time for an instrument, within the venue's weight, again until it is good.
+"""Fetches book snapshots: one request at a time per instrument, within the venue's weight limit, with retries.
 
-The frame path only says what is wanted; requests run beside it. No socket and no clock of its own. One thread.
+The frame path only calls `want`; requests run asynchronously. No socket and no clock of its own. One thread.
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from connectors.net.rate_limit import Limiter
 
 _S = 1_000_000_000
 
-#: Delays between requests for the same book, the first and the longest: while they fail, and while the book that came
-#: is in doubt again and again. Without a request for so long the next one is the first.
+#: (first, longest) delays between requests for the same book: after failed requests, and when the book repeatedly loses
+#: sync. After CALM_NS without a request the delays start over.
 FAILURES_NS = (_S // 4, 10 * _S)
 REPEATS_NS = (_S // 10, _S)
 CALM_NS = 10 * _S
-#: How long a book may be ahead of all changes before another one is asked for, the first time and at most; in between
-#: twice as long each time, for where nothing changes the first book was right.
+#: How long a snapshot may be ahead of all changes before another is requested: the first and the longest time. Doubles
+#: each time, since the first snapshot is right if nothing changes.
 AHEAD_NS = (3 * _S, 48 * _S)
-#: What a venue's "too many requests" costs where it does not say for how long.
+#: Pause after "too many requests" without a Retry-After.
 BLOCKED_NS = 60 * _S
 
 
 class SnapshotListener(Protocol):
-    """Who wants books: the feed."""
+    """Receives snapshots: the feed."""
 
     def on_snapshot(self, no: int, body: bytes, local_ts: int) -> bool:
-        """The answer to a request for instrument `no`. False: it is no snapshot, and another one is wanted.
+        """The response to a request for instrument `no`. False: it is no snapshot, request another one.
 
-        True, and neither `got` nor `again` called: it waits for the changes to reach it.
+        True without a call of `got` or `again`: the snapshot waits until the changes reach its id.
         """
 
     def on_snapshot_event(self, no: int, kind: EventKind, text: str) -> None: ...
 
 
 class Snapshots:
-    """The requests for the books of one venue's instruments."""
+    """Snapshot requests of one venue's instruments."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Snapshots:
         weights: Limiter,
         listener: SnapshotListener,
     ) -> None:
-        """`requests`: that of each instrument; `weights`: the venue's limit, shared with other users of it."""
+        """`requests`: one per instrument; `weights`: the venue's request limit, shared with its other users."""
         self._requests = requests
         self._rest = rest
         self._timers = timers
@@ -60,32 +60,32 @@ class Snapshots:
         self._listener = listener
         self._paces = [Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance) for _ in requests]
         self._timer: list[Timer | None] = [None] * len(requests)
-        #: How long the next book of each may be ahead.
+        #: How long the next snapshot of each instrument may be ahead of the changes.
         self._ahead_ns = [AHEAD_NS[0]] * len(requests)
-        #: Which request is the current one; an answer to an earlier one is void.
+        #: Number of the current request; responses to earlier ones are ignored.
         self._current = [0] * len(requests)
         self._is_wanted = [False] * len(requests)
 
     def want(self, no: int) -> None:
-        """Asks for a book, as soon as its pace allows, until `got`. Once is enough."""
+        """Requests a snapshot as soon as its pace allows, with retries until `got` or `cancel`. Idempotent."""
         if not self._is_wanted[no]:
             self._is_wanted[no] = True
             self._ahead_ns[no] = AHEAD_NS[0]
             self._plan(no, self._paces[no].delay_ns(self._timers.monotonic_ns()))
 
     def again(self, no: int) -> None:
-        """The book that came is of no use: asks for another, after a while."""
+        """The received snapshot cannot be used: requests another one after a delay."""
         self.cancel(no)
         self._paces[no].fail(self._timers.monotonic_ns())
         self.want(no)
 
     def got(self, no: int) -> None:
-        """The book is whole: nothing is wanted."""
+        """The book is in sync: no further request."""
         self.cancel(no)
         self._paces[no].succeed()
 
     def cancel(self, no: int) -> None:
-        """What is under way is void."""
+        """Cancels the planned request and ignores the response to a pending one."""
         self._is_wanted[no] = False
         self._current[no] += 1
         timer = self._timer[no]
@@ -129,13 +129,13 @@ class Snapshots:
             self._plan(no, self._paces[no].delay_ns(now))
 
     def _await(self, no: int) -> None:
-        """Gives the changes some time to reach the book that came."""
+        """Gives the changes some time to reach the snapshot's id, then requests another one."""
         ahead_ns = self._ahead_ns[no]
         self._ahead_ns[no] = min(2 * ahead_ns, AHEAD_NS[1])
         self._timer[no] = self._timers.call_later(ahead_ns, lambda: self._give_up(no, ahead_ns))
 
     def _give_up(self, no: int, ahead_ns: int) -> None:
-        """They have not."""
+        """The changes did not reach the snapshot in time: requests another one."""
         text = f"no change reaches the snapshot within {ahead_ns // _S} s"
         self._listener.on_snapshot_event(no, EventKind.RESYNC, text)
         self._ask(no)

@@ -1,4 +1,4 @@
-"""What is known of an instrument's streams beside their content: status, rates, lags, silence. Pure; one thread."""
+"""Statistics of an instrument's streams: status, rates, lags, silence. Pure; one thread."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from connectors.feed.lags import BUCKETS, Histogram, Rate
 from connectors.feed.pipeline import Pipeline
 from connectors.model import Stream
 
-#: Streams whose content the touch is made of.
+#: Streams from which the touch is derived.
 BOOK_STREAMS = frozenset({Stream.DEPTH, Stream.TOUCH})
 
 
 class FeedStatus(Enum):
-    """What the touch of an instrument is worth."""
+    """Whether the touch of an instrument can be used, and if not, why."""
 
     DOWN = "down"
     """No connection."""
     SYNCING = "syncing"
-    """Connected; the book is not proven (yet, or again)."""
+    """Connected; the book is not in sync yet, or lost sync."""
     SYNCED = "synced"
     STALE = "stale"
-    """The book was proven, and no change of it came for too long."""
+    """The book was in sync, but no change arrived for too long."""
     OFF_GRID = "off grid"
-    """Its values are not on the configured tick and lot. For good."""
+    """Prices or quantities are not multiples of the configured tick and lot. Permanent."""
 
 
 class StreamState(NamedTuple):
-    """One stream of an instrument. Lags are local time (on the venues' clock) minus venue time."""
+    """One stream of an instrument. Lags are local time (corrected to the venues' clock) minus venue time."""
 
     stream: Stream
     messages: int
@@ -46,7 +46,7 @@ class StreamState(NamedTuple):
 
 
 class InstrumentState(NamedTuple):
-    """One line of a table."""
+    """State of one instrument, a row of the status table."""
 
     symbol: str
     status: FeedStatus
@@ -63,14 +63,14 @@ class InstrumentState(NamedTuple):
 
 
 class _Meter:
-    """What is known of one stream beside its counts."""
+    """Rate and lags of one stream."""
 
     def __init__(self, stream: Stream, lag_counts: NDArray[np.int64]) -> None:
         self.stream = stream
         self.rate = Rate()
         self.lags = Histogram(counts=lag_counts)
         self.is_reported = False
-        #: Messages that the rate knows of.
+        #: Messages already added to the rate.
         self.rated = 0
 
 
@@ -79,14 +79,14 @@ MESSAGES, BYTES, LAST_NS = 0, 1, 2
 
 
 class Monitor:
-    """Counts what one instrument's streams bring. Times are of the monotonic clock."""
+    """Counts the messages of one instrument's streams. Times are of the monotonic clock."""
 
     def __init__(self, symbol: str, streams: Sequence[Stream], now_ns: int) -> None:
         #: Written by the feed only.
         self.status = FeedStatus.DOWN
         self._symbol = symbol
-        #: A row a stream, in their order: messages, bytes, when the last came (-1: none has), and the lags of the
-        #: present window. Runs of frames are counted here by compiled code (`connectors.feed.fast_path`).
+        #: One row per stream, in order: messages, bytes, time of the last message (-1: none yet), and in `lag_counts`
+        #: the lags of the current window. Compiled code (`connectors.feed.fast_path`) also counts here.
         self.counts = np.zeros((len(streams), 3), np.int64)
         self.counts[:, LAST_NS] = -1
         self.lag_counts = np.zeros((len(streams), BUCKETS), np.int64)
@@ -101,7 +101,7 @@ class Monitor:
             meter.is_reported = False
 
     def count(self, stream: Stream, size: int, exch_ts: int, local_ts: int, now_ns: int) -> None:
-        """A message of `size` bytes that was understood; `local_ts` is on the venues' clock."""
+        """Counts a decoded message of `size` bytes; `local_ts` is corrected to the venues' clock."""
         row = self._rows[stream]
         self.counts[row, MESSAGES] += 1
         self.counts[row, BYTES] += size
@@ -110,7 +110,7 @@ class Monitor:
             self._meters[row].lags.add(local_ts - exch_ts, now_ns)
 
     def look(self, now_ns: int) -> None:
-        """Once in a while: rates and windows follow what was counted."""
+        """Updates rates and windows from the counts; called periodically."""
         for meter, messages in zip(self._meters, self.counts[:, MESSAGES].tolist(), strict=True):
             meter.lags.roll(now_ns)
             if messages != meter.rated:
@@ -118,7 +118,7 @@ class Monitor:
                 meter.rated = messages
 
     def silent_streams(self, now_ns: int, span_ns: int) -> list[Stream]:
-        """Streams that were acknowledged `span_ns` ago and have said nothing; each once."""
+        """Streams acknowledged `span_ns` ago without a message since; each is returned once."""
         if self._subscribed_ns < 0 or now_ns - self._subscribed_ns < span_ns:
             return []
         last = self.counts[:, LAST_NS].tolist()
@@ -132,7 +132,7 @@ class Monitor:
         return [meter.stream for meter in found]
 
     def state(self, pipeline: Pipeline, now_ns: int) -> InstrumentState:
-        """The line of a table."""
+        """The instrument's row of the status table; also updates the rates."""
         self.look(now_ns)
         streams = tuple(
             _state(meter, counts, now_ns)

@@ -1,4 +1,4 @@
-"""Which instruments share a connection: as many as the venue's limits let it carry. Pure."""
+"""Assigns instruments to connections, as many to each as the venue's limits allow. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import NamedTuple
 
 from connectors.model import Instrument, Stream, Venue
 
-#: Of a topic in a list: quotes and a comma.
+#: Characters added to each topic in a list: two quotes and a comma.
 _CHARS_AROUND = 3
 
 
 class Pack(NamedTuple):
-    """What one connection carries: numbers of instruments, and their topics."""
+    """Content of one connection: indices of instruments, and their topics."""
 
     numbers: list[int]
     topics: list[str]
 
 
 def packs_of(venue: Venue, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Pack]:
-    """The streams of all instruments, those of one instrument together."""
+    """Splits the streams of all instruments over connections; those of one instrument share a connection."""
     limits = venue.limits
     packs: list[Pack] = []
     chars = 0

@@ -1,4 +1,4 @@
-"""The venue's own word on its time, asked for once in a while. No clock and no socket of its own. One thread."""
+"""Requests the venue's time periodically. No clock and no socket of its own. One thread."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from connectors.net.interfaces import Rest, RestAnswer
 from connectors.net.rate_limit import Limiter
 
 _S = 1_000_000_000
-#: At first it is asked for so many times, so far apart: one answer may be wrong.
+#: Number of requests at the start, and their interval: a single response may be wrong.
 FIRST_ASKS = 3
 FIRST_NS = _S
-#: So long after a request that was not answered it is asked for again, at first.
+#: Delay until the next request if the first ones were not answered.
 RETRY_NS = 30 * _S
 
 
 class VenueTime:
-    """Asks one venue for its time."""
+    """Requests one venue's time and reports clock samples."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class VenueTime:
         every_ns: int,
         on_sample: Callable[[ClockSample], None],
     ) -> None:
-        """`weights`: the venue's limit, shared with other users of it; `every_ns` 0: it is never asked."""
+        """`weights`: the venue's request limit, shared with its other users; `every_ns` 0: no requests."""
         self._venue = venue
         self._rest = rest
         self._weights = weights
@@ -37,11 +37,11 @@ class VenueTime:
         self._on_sample = on_sample
         self._due_ns = 0
         self._asks = self._answers = 0
-        #: What came of it last; None: nothing yet.
+        #: The last sample; None: none yet.
         self.sample: ClockSample | None = None
 
     def look(self, now_ns: int) -> None:
-        """Asks if it is time, and the venue's limit allows it."""
+        """Sends a request if one is due and the venue's limit allows it."""
         if not self._every_ns or now_ns < self._due_ns:
             return
         request = self._venue.time_request()

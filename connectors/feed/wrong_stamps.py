@@ -1,7 +1,7 @@
-"""Venue times that are ahead of what is confirmed: counted by stream, named once, and a clock that is off as a whole.
+"""Detects venue times ahead of the confirmed offset: counts them by stream, reports each stream once.
 
-Pure; one thread. A single wrong stamp is clamped and counted. Several in a row in a stream that the book is made of
-show that the venue's clock is off: its books then count as not fresh until that stream is right again.
+Pure; one thread. A single wrong timestamp is clamped and counted. Several in a row in a stream of the book show that
+the venue's clock is wrong: its books are then unknown until that stream is right again.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from connectors.model import Stream
 from connectors.net.interfaces import EventKind
 
 _S = 1_000_000_000
-#: So many wrong stamps one after the other in a stream of the book, and the venue's clock is off.
+#: Consecutive wrong timestamps in a stream of the book after which the venue's clock counts as wrong.
 OFF_RUN = 3
-#: For so long none may be wrong until it is right again.
+#: Time without a wrong timestamp after which it counts as right again.
 CALM_NS = _S
-#: Wrong stamps that nothing followed in their stream are forgotten after so long: the stream may be silent.
+#: Wrong timestamps without a later message of their stream expire after this: the stream may be silent.
 FORGET_NS = 10 * _S
 
 
 class WrongStamps(NamedTuple):
-    """The wrong stamps of one stream: how many messages, and the largest lead over their receipt."""
+    """The wrong timestamps of one stream: number of messages, and the largest lead over the corrected receive time."""
 
     messages: int
     lead_ns_max: int
 
 
 class _Run:
-    """Wrong stamps of a stream that were not followed by right ones yet."""
+    """Wrong timestamps of a stream since its last right one."""
 
     def __init__(self) -> None:
         self.length = 0
@@ -38,27 +38,27 @@ class _Run:
 
 
 class StampWatch:
-    """The wrong stamps of one venue."""
+    """Watches the timestamps of one venue."""
 
     def __init__(self) -> None:
         self.counts: dict[Stream, WrongStamps] = {}
-        #: Whether the venue's clock is off: its books are not fresh.
+        #: Whether the venue's clock is wrong: its books are unknown.
         self.is_off = False
         self._runs: dict[Stream, _Run] = {}
-        #: The largest lead of each stream from before stamps could be judged.
+        #: The largest lead of each stream while the offset was not settled.
         self._unjudged: dict[Stream, int] = {}
 
     @property
     def is_calm(self) -> bool:
-        """Whether the last stamp of every stream was right: a right one is no news then."""
+        """Whether no wrong timestamp is pending; a right one then changes nothing."""
         return not self._runs and not self._unjudged
 
     def follow(
         self, stream: Stream, lead_ns: int, offset_ns: int, now_ns: int, *, is_settled: bool
     ) -> list[tuple[EventKind, str]]:
-        """Takes the lead of a message's venue time over its local time; what is news of it.
+        """Adds the lead of a message's venue time over its local time; returns events to report.
 
-        `is_settled`: whether the offset is known well enough to call a stamp wrong.
+        `is_settled`: whether the offset is known well enough to call a timestamp wrong.
         """
         if not is_settled:
             if lead_ns > offset_ns + AGREE_NS:
@@ -86,7 +86,7 @@ class StampWatch:
         return news
 
     def _judge(self, offset_ns: int) -> list[tuple[EventKind, str]]:
-        """What is known to be wrong by now of the stamps from before."""
+        """Counts the leads from before the offset was settled that are now known to be wrong."""
         wrong = {stream: lead - offset_ns for stream, lead in self._unjudged.items()}
         self._unjudged.clear()
         return [n for s, ahead in wrong.items() if ahead > AGREE_NS for n in self._count(s, ahead)]
