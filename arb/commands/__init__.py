@@ -1,5 +1,5 @@
-"""What each command puts together: parts built from the configuration, connected, and started.
+"""What each command builds: parts made from the configuration, connected, and started.
 
-The composition root: below here nobody sees the whole `Config`, and nobody asks which world it runs in. The file of a
-command has the name that it has in `arb.cli`. Start with `backtest`.
+The composition root: modules below never see the whole `Config` or ask in which world they run. Each file has its
+command's name in `arb.cli`. Start with `backtest`.
 """

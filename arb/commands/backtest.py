@@ -1,4 +1,4 @@
-"""`arb backtest`: recorded days through a strategy, into a run folder."""
+"""`arb backtest`: replays recorded days through a strategy and writes a run folder."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from arb.risk.limits import Limits
 
 
 class BacktestResult(NamedTuple):
-    """A finished backtest: where it was written, what it came to, what the command exits with."""
+    """A finished backtest: its folder, its results, the command's exit code."""
 
     folder: Path
     summary: Summary
     trades: list[Trade]
     exit_code: ExitCode
-    #: The strategy thread still runs and cannot be stopped: the process must end without it.
+    #: The strategy thread still runs and cannot be stopped: the process must exit without it.
     is_lost: bool
 
 
@@ -65,9 +65,9 @@ def run_backtest(
 ) -> BacktestResult:
     """Replays the days of both legs through the configured strategy and writes the run's folder.
 
-    `progress` hears of the bytes that are read where recordings are converted. Without `has_report`, or when the run
-    is interrupted, there is no page and there are no charts; `arb report` makes them later. Raises StrategyError for a
-    strategy that raises, when the folder is written.
+    `progress` receives the number of bytes read while recordings are converted. Without `has_report`, or when the run
+    is interrupted, no page and no charts are written; `arb report` can create them later. Raises StrategyError after
+    the folder is written if the strategy raised.
     """
     config = on_data_grid(config)
     setup = setup_of(config)
@@ -86,7 +86,7 @@ def run_backtest(
                 | ended_manifest(replayed.outcome, replayed.error)
                 | {"refusals": refusals_of(limits, legs)}
             )
-            # Who interrupts does not wait for charts.
+            # An interrupted or failed run skips the charts.
             is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
             figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)
             folder.publish()
@@ -106,7 +106,7 @@ def run_backtest(
 
 
 def in_hftbacktest(config: Config, setup: Setup, inputs: Inputs, limits: Limits) -> Replayed:
-    """The strategy over recorded rows in hftbacktest's engine: what it left, how it ended."""
+    """Runs the strategy over recorded rows in hftbacktest's engine; returns its results and how it ended."""
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
     bot = backtest_bot_for(strategy.uses, inputs.data, limits)

@@ -1,6 +1,6 @@
-"""`arb doctor`: what of this machine, its clock and the configuration would keep a recording or a run from working.
+"""`arb doctor`: checks this machine, its clock and the configuration for what would prevent a recording or a run.
 
-A check is a line: how it is, and what to do where it is not well. `arb.commands.venue_checks` asks the venues.
+A check is a line: the state, and the next step if it is not OK. `arb.commands.venue_checks` queries the venues.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from connectors.jit.compilation import cache_folder
 from connectors.model import Listing
 
 _GB = 1e9
-#: Open files of an instrument that is recorded, of a venue, and of the process itself.
+#: Open files per recorded instrument, per venue, and of the process itself.
 _FILES_SYMBOL, _FILES_VENUE, _FILES_SELF = 4, 8, 64
-#: Less room than this beyond the reserve is told: a busy instrument fills about a gigabyte a day.
+#: Warns below this much free space beyond the reserve: a busy instrument fills about a gigabyte a day.
 _ROOM_GB = 5.0
 
 
 class Level(Enum):
-    """How a check came out."""
+    """Result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -37,7 +37,7 @@ class Level(Enum):
 
 
 class Check(NamedTuple):
-    """One line. `next_step` is empty where nothing is to be done."""
+    """One line. `next_step` is empty if nothing needs to be done."""
 
     name: str
     level: Level
@@ -54,7 +54,7 @@ def python_check() -> Check:
 
 
 def disk_check(directory: Path, reserve_gb: float) -> Check:
-    """Whether the folder of the recordings can be written, and how much room there is."""
+    """Whether the folder of the recordings can be written, and its free space."""
     folder = next((one for one in (directory, *directory.absolute().parents) if one.exists()), directory)
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         step = "give this user the right to write there, or name another folder in [data] directory"
@@ -69,7 +69,7 @@ def disk_check(directory: Path, reserve_gb: float) -> Check:
 
 
 def files_check(venues: int, symbols: int) -> Check:
-    """Whether as many files may be open as a recording of so many venues and instruments needs."""
+    """Whether the limit of open files suffices for a recording of that many venues and instruments."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     need = _FILES_SELF + _FILES_VENUE * venues + _FILES_SYMBOL * symbols
     if limit == resource.RLIM_INFINITY or limit >= need:
@@ -80,7 +80,7 @@ def files_check(venues: int, symbols: int) -> Check:
 
 
 def compiled_check() -> Check:
-    """Whether compiled code can be kept from one start to the next."""
+    """Whether compiled code can be cached between starts."""
     folder = cache_folder()
     probe = folder / f".{uuid.uuid4().hex}"
     try:
@@ -95,7 +95,7 @@ def compiled_check() -> Check:
 
 
 def listing_checks(name: str, file: str, symbol: Symbol, listing: Listing | None) -> list[Check]:
-    """What the venue says of an instrument against what its file says; `name` is `venue:SYMBOL`."""
+    """Compares the venue's listing of an instrument with its file; `name` is `venue:SYMBOL`."""
     label = name.partition(":")[2]
     if listing is None:
         step = f"take [symbols.{label}] out of {file}, or look up how the venue spells it"
@@ -121,13 +121,13 @@ def listing_checks(name: str, file: str, symbol: Symbol, listing: Listing | None
 
 
 def unlisted_steps(listing: Listing) -> list[str]:
-    """The keys of the steps of which a venue's listing says nothing that can be used."""
+    """The keys of the steps that a venue's listing lacks."""
     steps = (("tick_size", listing.tick_size), ("lot_size", listing.lot_size))
     return [key for key, size in steps if not size]
 
 
 def plain(text: str) -> str:
-    """A decimal without needless digits."""
+    """A decimal without trailing zeros."""
     shown = f"{Decimal(text):f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
@@ -145,7 +145,7 @@ def _no_trading(name: str) -> Check:
 
 
 def _filters(symbol: Symbol, listing: Listing) -> list[tuple[str, str, str, Level]]:
-    """Key, our value, the venue's, and what a difference means: wrong steps spoil books and orders, minima orders."""
+    """Key, our value, the venue's, and the level of a difference: wrong steps break books and orders, minima orders."""
     min_qty = symbol.lot_size if symbol.min_qty is None else repr(symbol.min_qty)
     return [
         ("tick_size", symbol.tick_size, listing.tick_size, Level.FAIL),

@@ -1,4 +1,4 @@
-"""`arb download`, and what `arb backtest --download` does first: history from public archives into the data folder."""
+"""`arb download` and `arb backtest --download`: fetches history from public archives into the data folder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from arb.errors import InputError
 
 #: Before any of the markets opened.
 _FIRST_DAY = date(2017, 1, 1)
-#: What archives spell a symbol with.
+#: Characters of a symbol in the archives.
 _SYMBOL = re.compile(r"[A-Z0-9]+")
 
 
 class Downloader:
-    """A configuration's legs, and the archives as its `[archive]` describes them."""
+    """A configuration's legs, and the archives described in its `[archive]`."""
 
     def __init__(self, config: Config) -> None:
-        """Reads the key from the environment. Raises InputError for a symbol that no archive can have."""
+        """Reads the key from the environment. Raises InputError for a symbol that archives cannot have."""
         archive = config.archive
         variable = Variable(archive.tardis_key)
         key = variable.value()
@@ -57,15 +57,15 @@ class Downloader:
     def plan(
         self, start: date, end: date, source: str | None = None, progress: Progress | None = None
     ) -> Plan:
-        """What to fetch for every leg from `start` to `end`, both inclusive. Asks the servers for sizes."""
+        """What to fetch for every leg from `start` to `end`, both inclusive. Requests sizes from the servers."""
         wanted = [(leg, day) for leg in self.legs for day in days_between(start, end, _today())]
         return self._plan(wanted, source, self._archives, progress)
 
     def plan_missing(self, start: date, end: date, progress: Progress | None = None) -> Plan:
-        """The like for the legs and days that were not recorded.
+        """Like `plan`, for the legs and days that were not recorded.
 
-        What was downloaded of them before is completed from where it came, so that a download that was broken off does
-        not leave a run with half of its data.
+        Days that were partly downloaded are completed from the same source, so that an aborted download does not leave
+        a run with half of its data.
         """
         recorded = self._recorded()
         sources = self._sources()
@@ -75,7 +75,7 @@ class Downloader:
                 if (leg.venue, leg.symbol, day) not in recorded:
                     source = sources.get((leg.venue, leg.symbol, day))
                     wanted.setdefault(source, []).append((leg, day))
-        # What is here needs no key any more; what is not, the server will refuse.
+        # Existing files need no key; the server refuses the others without one.
         with_key = self._archives._replace(has_key=True)
         return joined(
             self._plan(days, source, with_key if source else self._archives, progress)
@@ -83,7 +83,7 @@ class Downloader:
         )
 
     def carry_out(self, plan: Plan, progress: Progress | None = None) -> int:
-        """Fetches what a plan lacks; how many files that were."""
+        """Fetches what a plan lacks; returns the number of files."""
         return carry_out(self._services, plan, self.directory, progress)
 
     def _plan(
@@ -101,14 +101,14 @@ class Downloader:
         return {(recording.venue, recording.symbol, recording.day) for recording in recordings}
 
     def _sources(self) -> dict[tuple[str, str, date], str]:
-        """Where the downloaded books came from, by venue, symbol and day; of several, the preferred archive."""
+        """The source of the downloaded books by venue, symbol and day; the preferred archive if there are several."""
         files = [file for file in find_archives(self.directory) if file.kind in BOOK_KINDS]
         files.sort(key=lambda file: SOURCES.index(file.source), reverse=True)
         return {(file.venue, file.symbol, file.day): file.source for file in files}
 
 
 def days_between(start: date, end: date, today: date) -> list[date]:
-    """All days from `start` to `end`, both inclusive. Raises InputError where there is none, or no data can be."""
+    """All days from `start` to `end`, both inclusive. Raises InputError if there are none, or no data can exist."""
     if end < start:
         raise InputError(f"--end {end} lies before --start {start}")
     if start < _FIRST_DAY:

@@ -1,4 +1,4 @@
-"""`arb dry-run` over recorded days: rows through the live bot and the simulated exchange, into a run folder."""
+"""`arb dry-run` over recorded days: live bot and simulated exchange over rows, into a run folder."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ from arb.simulation.bot import DryRunBot, SimulatedLeg
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
 
-#: What is reported of a strategy that an interrupt cannot end.
+#: Error for a strategy that an interrupt cannot end.
 MAKES_NO_CALL = "the strategy did not call the bot after it was interrupted"
 
-#: Rows that a paced replay gives a leg at a time: some hundredths of a second of a busy market.
+#: Rows that a paced replay passes to a leg at a time: some hundredths of a second of a busy market.
 _PACED_ROWS = 64
 
 
 class DryRunResult(NamedTuple):
-    """A finished dry-run: where it was written, what it came to, what the command exits with."""
+    """A finished dry-run: its folder, its results, the command's exit code."""
 
     folder: Path
     summary: Summary
@@ -71,13 +71,13 @@ class DryRunResult(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """Recorded days through the live bot: what the strategy left, how it ended, and what it raised."""
+    """Result of a replay of recorded days: the strategy's results, how it ended, and its error."""
 
     told: Told
     outcome: str
     exit_code: ExitCode
     error: StrategyError | None = None
-    #: The strategy still runs and cannot be stopped: the process must end without it.
+    #: The strategy still runs and cannot be stopped: the process must exit without it.
     is_lost: bool = False
 
 
@@ -91,10 +91,10 @@ def run_recorded(
     progress: StartProgress | None = None,
     has_report: bool = True,
 ) -> DryRunResult:
-    """Recorded days through the live bot; writes what a backtest of the same days writes, with the same trades.
+    """Runs recorded days through the live bot; writes what a backtest of the same days writes, with the same trades.
 
-    speed: times as fast as it happened; None: as fast as it goes. Ctrl+C ends it, with the folder whole. Raises
-    StrategyError for a strategy that raises, when the folder is written.
+    speed: multiple of real time; None: as fast as possible. Ctrl+C ends it, with the folder complete. Raises
+    StrategyError after the folder is written if the strategy raised.
     """
     config = on_data_grid(config)
     setup = setup_of(config)
@@ -127,22 +127,22 @@ def run_recorded(
 
 
 class HungRun:
-    """How a run over recorded days ends whose strategy holds the main thread for good: written from another thread."""
+    """Ends a run over recorded days whose strategy blocks the main thread forever: writes from another thread."""
 
     def __init__(self, folder: RunFolder, write: Callable[[Replayed], object]) -> None:
         self._folder = folder
         self._write = write
 
     def end(self, replayed: Replayed) -> None:
-        """Writes the folder and ends the process, whatever happens."""
+        """Writes the folder and ends the process, even if writing fails."""
         try:
             self._write(replayed)
             if replayed.error is not None:
                 write_error(f"error: {written_error(replayed.error, self._folder.path)}")
-        except Exception as error:  # the process ends here, whatever happens
+        except Exception as error:  # the process ends here in any case
             write_error(f"error: {replayed.error}; the run cannot be written: {error}")
         finally:
-            with contextlib.suppress(OSError):  # what was not published goes
+            with contextlib.suppress(OSError):  # removes unpublished files
                 self._folder.__exit__(None, None, None)
             leave_now(replayed.exit_code)
 
@@ -156,11 +156,11 @@ def replay_inputs(
     speed: float | None = None,
     on_hung: Callable[[Replayed], None] | None = None,
 ) -> Replayed:
-    """The strategy over recorded rows in a dry-run's world: what it left, how it ended.
+    """Runs the strategy over recorded rows in the simulation; returns its results and how it ended.
 
-    on_hung: called on another thread, and ends the process, where the strategy holds the main thread for good: it
-    computes for `dry_run.hang_s` without calling the bot, or makes no call after an interrupt. Without it nothing is
-    written then.
+    on_hung: called on another thread when the strategy blocks the main thread, and must end the process. It blocks if
+    it computes for `dry_run.hang_s` without calling the bot, or makes no call after an interrupt. Without `on_hung`,
+    nothing is written then.
     """
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
@@ -174,11 +174,11 @@ def replay_inputs(
     arrays = [data.arrays for data in inputs.data]
     began_ns = time.monotonic_ns()
     hang_s = config.dry_run.hang_s
-    #: Taken by the one who goes on, this thread or the one that gives the strategy up, and never given back.
+    #: Acquired by the thread that continues, this one or the one that gives the strategy up; never released.
     going_on = threading.Lock()
 
     def give_up(what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
-        if not going_on.acquire(blocking=False):  # it came back in this very moment
+        if not going_on.acquire(blocking=False):  # the strategy returned at this moment
             return
         if on_hung is not None:
             told = told_of(bot, recorder, inputs.legs, is_lost=True)
@@ -214,7 +214,7 @@ def replay_inputs(
 
 
 def refuse_lost(bot: DryRunBot) -> None:
-    """Raises InvariantError for a run that tells nothing, because a queue was full."""
+    """Raises InvariantError if a queue overflowed: the results are invalid."""
     if bot.lost:
         raise InvariantError(f"{bot.lost} requests or answers found a queue full: the run tells nothing")
 
@@ -226,7 +226,7 @@ def paced(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Callable[[int], None]:
-    """Holds a replay up so that `speed` seconds of the market pass in a second; the watchdog looks away meanwhile.
+    """Paces a replay so that `speed` seconds of market time pass per second; suspends the watchdog meanwhile.
 
     clock, sleep: in seconds.
     """

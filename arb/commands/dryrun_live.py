@@ -1,6 +1,6 @@
-"""`arb dry-run --live-data`: feeds, recorder, strategy and simulated exchange put together, and the session's folder.
+"""`arb dry-run --live-data`: connects feeds, recorder, strategy and simulated exchange, and writes the folder.
 
-One thread runs the event loop and the strategy; beside it there are the recorder's thread and the watchdog's.
+One thread runs the event loop and the strategy; the recorder and the watchdog have threads of their own.
 """
 
 from __future__ import annotations
@@ -61,19 +61,19 @@ if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
 
 _NS_PER_MS = 1_000_000
-#: The longest that a row may be under way without holding the venues' side up: see `VenueOrder`.
+#: The longest delay of a row that holds the venues' side back: see `VenueOrder`.
 _SILENCE_NS = 500 * _NS_PER_MS
-#: The strategy is looked after at least so often, and at most.
+#: Longest and shortest interval between two calls of the session's timer.
 _TICK_S, _TICK_MIN_S = 0.010, 0.0005
 _VIEW_S = 0.5
-#: After a signal the strategy may take so long until it waits; then it is held at its next call of the bot.
+#: How long the strategy may take after a signal until it waits; then it is held at its next call of the bot.
 _GRACE_S = 1.0
-#: So much of a session a kill may take, at most.
+#: Interval of journal entries: the most of a session that a kill can lose.
 _KEEP_S = 1.0
 
 
 class LiveRun:
-    """One session, from its configuration to its folder. `run` once, on the main thread."""
+    """One session, from its configuration to its folder. Call `run` once, on the main thread."""
 
     def __init__(
         self,
@@ -103,12 +103,12 @@ class LiveRun:
         self._legs = [leg_of(leg) for leg in config.legs]
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
-        #: Whether the feeds were opened: until then there is nothing to keep.
+        #: Whether the feeds were opened: before that there is nothing to write.
         self.has_begun = False
         self._stop_reason = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()
-        #: Taken by the one who writes the folder, the host or the watchdog, and never given back.
+        #: Acquired by the thread that writes the folder, the host's or the watchdog's; never released.
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
         self._limits = limits_of(config)
@@ -135,9 +135,9 @@ class LiveRun:
         self._driver = LiveDriver(self._bot, self._strand, orders, ranges)
 
     def run(self, duration_s: float | None) -> DryRunResult:
-        """Runs until the strategy ends, `duration_s` are over or a signal comes, and writes the folder.
+        """Runs until the strategy ends, `duration_s` have passed or a signal arrives, and writes the folder.
 
-        Signals that come while it is written change nothing. Raises StrategyError and InputError once everything is
+        Signals that arrive while it is written have no effect. Raises StrategyError and InputError after everything is
         written, KeyboardInterrupt for a signal before the feeds were opened.
         """
         with signals_call(self._interrupt), contextlib.ExitStack() as self._held:
@@ -147,7 +147,7 @@ class LiveRun:
             return self._write()
 
     def _host(self, duration_s: float | None) -> None:
-        """The recorder and the event loop, for as long as the session takes."""
+        """Runs the recorder and the event loop for the length of the session."""
         record = self._config.record
         versions = {
             "arb": arb.__version__,
@@ -169,7 +169,7 @@ class LiveRun:
             runner.run(self._run(duration_s))
 
     def _write(self) -> DryRunResult:
-        """The folder, and then what the session failed with."""
+        """Writes the folder, then raises the session's error, if any."""
         self._summarize_stop()
         try:
             result = self._finish()
@@ -184,7 +184,7 @@ class LiveRun:
             what = f"nothing was heard of {', '.join(self._session.unheard)}; arb doctor tells more"
         if what:
             self._log.event("error", what)
-            # Who ended it knows best that it is over.
+            # An interrupted session exits as interrupted, not with this error.
             if result.exit_code == ExitCode.DONE:
                 raise InputError(f"{what}; the session is in {self._folder.path}")
         return result
@@ -223,7 +223,7 @@ class LiveRun:
                 )
             )
             await self._enter_sandbox(stack)
-            await asyncio.sleep(0)  # what a signal asked for until here is done
+            await asyncio.sleep(0)  # lets the loop handle signals that have arrived
             unlisted = [] if self._stop_reason else await refuse_unlisted_grids(self._symbols(), self._over)
             if self._stop_reason:
                 return
@@ -249,7 +249,7 @@ class LiveRun:
     _timer: asyncio.TimerHandle | None = None
 
     async def _enter_sandbox(self, stack: contextlib.AsyncExitStack) -> None:
-        """The session's own sandbox, where it brings one; it ends behind the feeds."""
+        """Starts the session's own sandbox, if it has one; it ends after the feeds."""
         if self._sandbox is not None and not isinstance(self._sandbox, Mapping):
             sandbox = await stack.enter_async_context(self._sandbox)
             self._venues = at_sandbox(self._venues, sandbox.urls)
@@ -292,7 +292,7 @@ class LiveRun:
             self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
 
     async def _show(self) -> None:
-        """What a person sees; the first word of the strategy's first row."""
+        """Updates the display, and logs once when the strategy received its first row."""
         is_told = False
         while True:
             await asyncio.sleep(_VIEW_S)
@@ -303,12 +303,12 @@ class LiveRun:
             self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
 
     async def _keep(self, keeper: SessionKeeper) -> None:
-        """So that a killed session can be told again up to here."""
+        """Writes journal entries, so that a killed session can be replayed up to the last one."""
         while True:
             await asyncio.sleep(_KEEP_S)
             try:
                 keeper.keep()
-            except Exception as error:  # the task's root: a session that cannot be kept ends
+            except Exception as error:  # the task's root: a session whose journal cannot be written ends
                 self._error = self._error or error
                 self._over.set()
                 return
@@ -317,7 +317,8 @@ class LiveRun:
         self._in_loop(self._stop_for, "interrupted")
 
     def _in_loop(self, call: Callable[..., object], *args: object) -> None:
-        """From any thread, and from signals. Before there is a loop it is done at once; behind its end, not at all."""
+        """Runs a call in the loop. From any thread or signal handler. Without a loop it runs at once; after its end,
+        not."""
         if self._loop is None:
             call(*args)
             return
@@ -329,15 +330,15 @@ class LiveRun:
         self._over.set()
 
     def _recorder_failed(self, error: ArbError) -> None:
-        """On any thread. Without its recording a session cannot be told again: it ends."""
+        """From any thread. Without its recording a session cannot be replayed, so it ends."""
         self._error = self._error or error
         self._in_loop(self._over.set)
 
     def _end_strategy(self) -> None:
-        """What the strategy did until here counts; then it is stopped."""
+        """Takes the counts of the strategy's results so far, then stops it."""
         counts = len(self._recorder.decisions), len(self._recorder.records)
         is_parked = self._strand.is_alive and not self._session.stop()
-        # A watchdog that had given the strategy up, right before it came back, writes; then the process ends.
+        # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
         self._writing.acquire()
         self._counts, self._is_parked = counts, is_parked
         self._session.is_over = True
@@ -361,9 +362,9 @@ class LiveRun:
             refuse_lost(self._bot)
         left = self._left(outcome)
         working = view_of(self._bot, self._legs, [], []).working
-        # A parked strategy still owns its bot.
+        # A parked strategy still uses its bot.
         told = told_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
-        if not left.start_ts:  # the clock never began
+        if not left.start_ts:  # the strategy's clock never started
             told.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
         figures = write_session(
@@ -414,8 +415,8 @@ class LiveRun:
         return HELD if self._strand.is_held else None
 
     def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
-        """On another thread: the strategy holds the main thread for good. What was saved is written from here."""
-        # Else it came back in this very moment, and the host writes.
+        """On another thread, when the strategy blocks the main thread forever: writes the saved results and exits."""
+        # Not acquired: the strategy has just returned, and the host writes.
         if self._writing.acquire(blocking=False):
             try:
                 self._error = StrategyError(what)
@@ -429,7 +430,7 @@ class LiveRun:
                 end_within(code)
                 self._log.close()
                 print_error(f"{what}; its orders are void, the session is in {self._folder.path}")
-            except Exception as error:  # the process ends here, whatever happens
+            except Exception as error:  # the process ends here in any case
                 end_within(code)
                 print_error(f"{what}; the session cannot be written: {error}")
             finally:
@@ -438,17 +439,17 @@ class LiveRun:
                 leave_now(code)
 
 
-#: The error in the manifest of an interrupted session whose strategy did not end by itself.
+#: The manifest's error of an interrupted session whose strategy did not end on its own.
 HELD = "the strategy did not wait when it was interrupted: it was ended at a call of the bot"
 
 
 def _simulated(leg: Leg) -> SimulatedLeg:
-    """What was measured is of the past: on live data latencies are drawn from it."""
+    """Measured latencies are from another time: on live data they are sampled."""
     return SimulatedLeg(leg, None if leg.order_latencies is None else drawn_latency(leg.order_latencies))
 
 
 def slow_answer_notes(config: Config) -> list[str]:
-    """A line where orders are given up before their simulated answers can have come."""
+    """A line if orders may time out before their simulated responses can arrive."""
     wait_ms = config.execution.order_timeout_ms
     slowest_ms = max(leg.latency.entry_ms + leg.latency.response_ms for leg in config.legs)
     need_ms = slowest_ms + 2 * config.dry_run.disorder_ms
@@ -461,7 +462,7 @@ def slow_answer_notes(config: Config) -> list[str]:
 
 
 def print_error(text: str) -> None:
-    """A line on standard error, as commands end with."""
+    """Prints a command's final error line to standard error."""
     write_error(f"error: {text}")
 
 
@@ -476,13 +477,13 @@ def run_live(
     viewer: Viewer | None = None,
     echo: Callable[[str], None] | None = None,
 ) -> DryRunResult:
-    """A session on live data until it ends; its folder has all that a backtest's has, the recording and the log.
+    """Runs a session on live data to its end; its folder has a backtest's files, the recording and the log.
 
-    sandbox: instead of the venues: one of the session's own, which is not entered yet, or the addresses of one that
-    runs. viewer, echo: shown the session, and told every line of the log, on a thread of their own; what they cannot
-    print, or hold up, takes nothing from the session.
-    Raises InputError and ConfigError before anything is written where it cannot begin; StrategyError for a strategy
-    that raises, and InputError for a recording that cannot go on, when all is written.
+    sandbox: replaces the venues: a sandbox of the session, not yet entered, or the addresses of a running one. viewer,
+    echo: receive the session's views and every log line on a thread of their own; if they fail or block, the session is
+    not affected.
+    Raises InputError and ConfigError before anything is written if it cannot begin; after everything is written,
+    StrategyError if the strategy raised, and InputError if recording failed.
     """
     setup = setup_of(config)
     path = run_folder_path(out, datetime.now(UTC), "dry-run")

@@ -1,4 +1,4 @@
-"""From a venue's file to its live market data: addresses, transport, adapter, instruments. Within an event loop."""
+"""Builds a venue's live feed from its file: addresses, transport, adapter, instruments. Within an event loop."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from connectors.net.interfaces import Transport
 from connectors.net.rest import HttpRest
 from connectors.net.sockets import AsyncioTimers, transport_of
 
-#: What a bot needs of a venue.
+#: Streams that a bot needs.
 BOT_STREAMS = (Stream.DEPTH, Stream.TOUCH, Stream.TRADE)
 
 
 def bot_streams(adapter: Venue) -> tuple[Stream, ...]:
-    """What a bot needs of a venue, without what the venue has not: some tell no best bid and offer of its own."""
+    """The streams that a bot needs, without those the venue lacks: some have no separate best bid and offer."""
     return tuple(stream for stream in BOT_STREAMS if stream == Stream.DEPTH or has_stream(adapter, stream))
 
 
 def has_stream(adapter: Venue, stream: Stream) -> bool:
-    """Whether the venue has such a stream."""
+    """Whether the venue has the stream."""
     try:
         adapter.topic(stream, "X")
     except InstrumentError:
@@ -36,13 +36,13 @@ def has_stream(adapter: Venue, stream: Stream) -> bool:
 
 
 def endpoints_of(venue: VenueConfig) -> Endpoints:
-    """Where the streams of a venue are: its address, then the others in the order of the file."""
+    """The websocket addresses of a venue: the main one, then the fallbacks in the order of the file."""
     connection = venue.connection
     return Endpoints((connection.websocket_url, *connection.websocket_fallback_urls))
 
 
 def venue_transport(venue: VenueConfig) -> Transport:
-    """The transport that the venue's file names. Raises InputError where its library is not installed."""
+    """The transport named in the venue's file. Raises InputError if its library is not installed."""
     try:
         return transport_of(venue.connection.transport)
     except TransportError as error:
@@ -50,14 +50,14 @@ def venue_transport(venue: VenueConfig) -> Transport:
 
 
 class LiveFeed:
-    """A feed on real sockets, and the requests that belong to it. `feed` is not started yet."""
+    """A feed on real sockets and its REST client. `feed` is not started yet."""
 
     def __init__(self, feed: Feed, rest: HttpRest) -> None:
         self.feed = feed
         self.rest = rest
 
     async def close(self) -> None:
-        """Ends the feed and its requests. Any number of times."""
+        """Ends the feed and its requests. May be called repeatedly."""
         self.feed.stop()
         await self.rest.close()
 
@@ -88,7 +88,7 @@ def open_feed(
             transport=venue_transport(venue),
             rest=rest,
             timers=AsyncioTimers(),
-            # Spreads retries of many clients; nothing that is recorded depends on it.
+            # Spreads the retries of many clients; no recorded data depends on it.
             chance=random.SystemRandom().random,
             sink=sink,
             tap=tap,
@@ -102,7 +102,7 @@ def open_feed(
 
 
 def instrument_at(venue: VenueConfig, symbol: str) -> Instrument:
-    """An instrument that the venue's file describes. Raises ConfigError for another."""
+    """An instrument described in the venue's file. Raises ConfigError for any other."""
     instrument = known_instrument(venue, symbol)
     if instrument is None:
         raise ConfigError(f"{venue.file}: no [symbols.{symbol}]; add its tick_size and lot_size")

@@ -1,8 +1,8 @@
-"""Keys that a user has set and that have no effect in the run: a note a reason, never silence.
+"""Notes keys that a user has set but that have no effect in the run, one note per reason.
 
-`EFFECTS` has every key of the files, with the rules by which it may be without effect; an empty tuple means that it
-always has one. A key of another command or world may stand in a file that several commands share, so it is noted only
-where it was set for this run (`--set`).
+`EFFECTS` maps every key of the files to the rules by which it may have no effect; an empty tuple means that it always
+has one. A key that only another command or world reads may be in a shared file, so it is noted only if it was set for
+this run (`--set`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MODES = {"inventory": "is in inventory mode", "convergence": "is in convergence
 
 
 class World(Enum):
-    """Where a strategy runs."""
+    """The environment a strategy runs in."""
 
     BACKTEST = "a backtest"
     REPLAY = "a dry-run over recorded days"
@@ -36,7 +36,7 @@ _ALL = tuple(World)
 
 
 class Use(NamedTuple):
-    """What a key would have to have an effect on."""
+    """The run that a key may affect."""
 
     world: World
     config: Config
@@ -51,7 +51,7 @@ class Use(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why a key has no effect. `is_shared`: it has one for another command or world, which may share the file."""
+    """Why a key has no effect. `is_shared`: another command or world, which may share the file, uses it."""
 
     text: str
     is_shared: bool = False
@@ -61,12 +61,12 @@ Rule = Callable[[Use, Given], Reason | None]
 
 
 def configuration_notes(config: Config, setup: Setup, world: World) -> list[str]:
-    """What a run notes of its configuration, behind what it notes of its data."""
+    """A run's notes on its configuration; they follow those on its data."""
     return fit_notes(config) + idle_notes(config, setup, world)
 
 
 def idle_notes(config: Config, setup: Setup, world: World) -> list[str]:
-    """A line a reason, with all keys that it is the reason of, in the order of the files."""
+    """A line per reason with all keys it applies to, in the order of the files."""
     use = Use(world, config, setup)
     by_reason: dict[str, list[str]] = {}
     for given in config.given:
@@ -77,7 +77,7 @@ def idle_notes(config: Config, setup: Setup, world: World) -> list[str]:
 
 
 def why_idle(use: Use, given: Given) -> Reason | None:
-    """The first reason why a key has no effect; None where it has one."""
+    """The first reason why a key has no effect; None if it has one."""
     return next((reason for rule in EFFECTS[given.known] if (reason := rule(use, given)) is not None), None)
 
 
@@ -85,7 +85,7 @@ def why_idle(use: Use, given: Given) -> Reason | None:
 
 
 def _fact(*names: str) -> Rule:
-    """Read by the strategy alone, as parameters of these names (`strategy_facts`), for each leg or for all."""
+    """Read only by the strategy, as parameters of these names (`strategy_facts`), per leg or for all."""
 
     def rule(use: Use, given: Given) -> Reason | None:
         taken = [one for one in use.setup.arguments.params if one in names or one.rpartition("_")[0] in names]
@@ -99,13 +99,13 @@ def _fact(*names: str) -> Rule:
 
 
 def _fact_or_flatten(*names: str) -> Rule:
-    """Read by the strategy, and by the host where it trades back what a halted strategy holds."""
+    """Read by the strategy, and by the host when it closes a halted strategy's positions."""
     by_strategy = _fact(*names)
     return lambda use, given: None if use.config.risk.on_halt == "flatten" else by_strategy(use, given)
 
 
 def _mode(mode: str) -> Rule:
-    """Read by the built-in strategy in one mode."""
+    """Read by the built-in strategy in one mode only."""
 
     def rule(use: Use, given: Given) -> Reason | None:
         is_other = use.is_built_in and use.config.strategy.mode != mode
@@ -115,7 +115,7 @@ def _mode(mode: str) -> Rule:
 
 
 def _worlds(*worlds: World, is_shared: bool = True) -> Rule:
-    """Read in these worlds."""
+    """Read in these worlds only."""
 
     def rule(use: Use, given: Given) -> Reason | None:
         return None if use.world in worlds else Reason(f"not read in {use.world.value}", is_shared)
@@ -124,7 +124,7 @@ def _worlds(*worlds: World, is_shared: bool = True) -> Rule:
 
 
 def _for_command(command: str) -> Rule:
-    """Read by another command."""
+    """Read by another command only."""
     return lambda use, given: Reason(f"{command} reads it", is_shared=True)
 
 
@@ -149,7 +149,7 @@ def _arrays(use: Use, given: Given) -> Reason | None:
 
 
 def _all_have_own(name: str) -> Rule:
-    """Overruled by a value of each symbol's own."""
+    """Overridden by values of the symbols."""
 
     def rule(use: Use, given: Given) -> Reason | None:
         owned = {symbol for symbol, own in use.config.symbols.items() if getattr(own, name) is not None}
@@ -204,13 +204,13 @@ def _perpetuals(use: Use, given: Given) -> Reason | None:
 
 
 def _resting(use: Use, given: Given) -> Reason | None:
-    """Of orders that rest in the book: those of the built-in strategy take liquidity or are void."""
+    """About resting orders: the built-in strategy's orders take liquidity or expire."""
     is_fee = given.known == "fees.maker"
     fees = use.legs_at(given.venue)[0].fees
-    # Funds are kept for the larger of both fees.
+    # Funds are reserved at the larger of both fees.
     if not use.is_built_in or (is_fee and fees.maker > fees.taker):
         return None
-    # Who puts the fees of an account into its file puts in both.
+    # A user copies both fees of an account into its file.
     return Reason("the built-in strategy sends no resting orders", is_fee)
 
 
@@ -225,7 +225,7 @@ def _order_file(use: Use, given: Given) -> Reason | None:
 
 
 def _drawn(use: Use, given: Given) -> Reason | None:
-    """On live data, latencies are drawn from the file where there is one."""
+    """On live data, latencies are drawn from the latency file if there is one."""
     is_drawn = use.world in _ON_LIVE_DATA and use.legs_at(given.venue)[0].latency.order_file is not None
     return Reason("on live data latencies are drawn from latency.order_file") if is_drawn else None
 
@@ -241,14 +241,14 @@ _RECORDED = _worlds(World.BACKTEST, World.REPLAY)
 _ON_LIVE = _worlds(*_ON_LIVE_DATA)
 _DOWNLOAD = (_for_command("arb download"),)
 
-#: Every key of the main file and of a venue's, and what may keep it from having an effect.
+#: Every key of the main file and of a venue's, and the rules by which it may have no effect.
 EFFECTS: dict[str, tuple[Rule, ...]] = {
     "strategy.symbol": (_symbol,),
     "strategy.legs": (),
     "strategy.symbols": (),
     "strategy.function": (),
     "strategy.allow_different_assets": (_different_assets,),
-    # The report counts by it, whatever the strategy reads; so it is with the half-life.
+    # The report uses it, whatever the strategy reads; the same holds for the half-life.
     "strategy.mode": (),
     "strategy.min_spread_bps": (_fact("min_spread_bps"),),
     "strategy.max_edge_bps": (_fact("max_edge_bps"),),

@@ -1,4 +1,4 @@
-"""What the configuration says of venues and legs, as the objects that the layers below work with."""
+"""Converts the configuration of venues and legs to the objects that the lower layers use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NS_PER_MS = 1_000_000
 
 
 def load_adapter(venue: VenueConfig) -> Venue:
-    """An instance of the class that the venue's file names. Raises ConfigError."""
+    """An instance of the class named in the venue's file. Raises ConfigError."""
     module_name, _, class_name = venue.adapter.partition(":")
     try:
         adapter = getattr(importlib.import_module(module_name), class_name)
@@ -37,7 +37,7 @@ def load_adapter(venue: VenueConfig) -> Venue:
 
 
 def known_venues(config_path: Path) -> dict[str, VenueConfig]:
-    """The venues described beside the main file; those that `arb init` would write where there is no such file."""
+    """The venues described beside the main file; without a main file, the templates of `arb init`."""
     if config_path.is_file():
         return load_venues(config_path.parent)
     with template_folder() as folder:
@@ -45,14 +45,14 @@ def known_venues(config_path: Path) -> dict[str, VenueConfig]:
 
 
 class GridSource(NamedTuple):
-    """Where the grid of recorded data is written, for errors, and whether it was stated for these very data."""
+    """Where the grid of recorded data is configured, for errors, and whether it was stated for this data."""
 
     section: str
     is_stated: bool
 
 
 class KnownGrids:
-    """What a main file states of the grid of recorded data."""
+    """The grids of recorded data that a main file states."""
 
     def __init__(self, grids: Mapping[str, Mapping[str, Grid]], file: str) -> None:
         self._grids = grids
@@ -60,7 +60,7 @@ class KnownGrids:
 
     @classmethod
     def of_file(cls, config_path: Path) -> KnownGrids:
-        """Those of the main file; none where there is no such file. Raises ConfigError."""
+        """Reads the main file; no grids if it does not exist. Raises ConfigError."""
         grids = load_grids(config_path) if config_path.is_file() else {}
         return cls(grids, str(config_path))
 
@@ -69,11 +69,11 @@ class KnownGrids:
         return cls(config.data.grid, config.file)
 
     def venues(self, venues: Mapping[str, VenueConfig]) -> dict[str, VenueConfig]:
-        """The venues with the ticks and lots of the data."""
+        """The venues with the data's ticks and lots."""
         return on_grids(venues, self._grids)
 
     def source(self, venue: VenueConfig, symbol: str) -> GridSource:
-        """Where tick and lot of an instrument's data come from."""
+        """Where tick and lot of an instrument's data are configured."""
         stated = f"{stated_section(venue.name, symbol)} of {self._file}"
         if symbol in self._grids.get(venue.name, ()):
             return GridSource(stated, True)
@@ -81,22 +81,22 @@ class KnownGrids:
         return GridSource(f"{own}, or, of data that were re-encoded or simulated, in {stated}", False)
 
 
-#: Nothing is stated: every recording is on its venue's grid.
+#: No grids stated: every recording is on its venue's grid.
 NO_GRIDS = KnownGrids({}, "the main file")
 
 
 def feed_latency_ns(venue: VenueConfig) -> int:
-    """What is assumed where a stream of the venue carries no time."""
+    """The latency assumed for streams without venue times."""
     return round(venue.latency.feed_ms * _NS_PER_MS)
 
 
 def instrument_of(leg: Leg) -> Instrument:
-    """What the venue side must know of a leg's instrument."""
+    """The venue side's description of a leg's instrument."""
     return Instrument(leg.venue, leg.symbol, leg.tick_size, leg.lot_size)
 
 
 def known_instrument(venue: VenueConfig, symbol: str) -> Instrument | None:
-    """An instrument of a venue file; None for a symbol that it does not describe."""
+    """An instrument of a venue file; None for a symbol that is not described there."""
     known = venue.symbols.get(symbol)
     if known is None:
         return None
@@ -104,7 +104,7 @@ def known_instrument(venue: VenueConfig, symbol: str) -> Instrument | None:
 
 
 def leg_of(leg: ConfigLeg) -> Leg:
-    """A configured leg without the configuration. Raises InputError for a latency file that cannot be used."""
+    """A configured leg, independent of the configuration. Raises InputError for an unusable latency file."""
     file = leg.latency.order_file
     if file is not None:
         file = file.replace("{symbol}", leg.symbol.lower())
@@ -134,16 +134,16 @@ def leg_of(leg: ConfigLeg) -> Leg:
 
 
 def _measured(file: Path, leg: str) -> Any:
-    # Compiled code comes with it, which commands that need none do without.
+    # Imports compiled code, which some commands do not need.
     from arb.runtime.latencies import read_order_latencies
 
     return read_order_latencies(file, leg)
 
 
 def with_latencies_of(config: Config, run: Path) -> Config:
-    """The configuration with the order latencies that a session measured, for every leg.
+    """The configuration with a session's measured order latencies for every leg.
 
-    run: the session's folder. Raises InputError for a folder without them.
+    run: the session's folder. Raises InputError if it has none.
     """
     from arb.runtime.latencies import LATENCY_FOLDER
 

@@ -1,4 +1,4 @@
-"""What the venues list of instruments, asked for by public requests; and ticks and lots that contradict it."""
+"""Fetches the venues' instrument listings by public requests, and finds configured ticks and lots that differ."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from connectors.model import Listing, RestRequest, Venue
 from connectors.net.interfaces import RestAnswer
 from connectors.net.rest import HttpRest
 
-#: Pages of listings that are read at most.
+#: Maximum number of listing pages to read.
 _PAGES_MAX = 20
-#: A session that begins waits so long for the listings at most.
+#: How long the start of a session waits for the listings at most.
 LISTINGS_S = 5.0
 
 
 class Unanswered(NamedTuple):
-    """A request for listings that brought none: the answer, and why it could not be read ("": it was refused)."""
+    """A request for listings that failed: the answer, and why it could not be parsed ("": it was refused)."""
 
     answer: RestAnswer
     reason: str = ""
@@ -32,14 +32,14 @@ class Unanswered(NamedTuple):
 async def ask_listings(
     adapter: Venue, rest: HttpRest, symbols: Sequence[str]
 ) -> dict[str, Listing] | Unanswered:
-    """The listings of `symbols`, of those that the venue has."""
+    """The listings of `symbols`, for those that the venue has."""
     listings: dict[str, Listing] = {}
     request: RestRequest | None = adapter.listings_request(symbols)
     for _ in range(_PAGES_MAX):
         if request is None or all(symbol in listings for symbol in symbols):
             break
         answer = await rest.ask(request)
-        # Binance refuses a request that names a symbol which it does not have.
+        # Binance refuses a request with an unknown symbol.
         if answer.status == 400:
             break
         if answer.status != 200:
@@ -51,7 +51,7 @@ async def ask_listings(
         listings |= {listing.symbol: listing for listing in page.listings}
         request = page.next
     if not listings and len(symbols) > 1:
-        # One of them is not there: each for itself shows which.
+        # At least one symbol is unknown: single requests show which.
         for symbol in symbols:
             found = await ask_listings(adapter, rest, [symbol])
             if isinstance(found, Unanswered):
@@ -63,10 +63,11 @@ async def ask_listings(
 async def refuse_unlisted_grids(
     venues: Iterable[tuple[VenueConfig, Sequence[str]]], over: asyncio.Event, timeout_s: float = LISTINGS_S
 ) -> list[str]:
-    """Compares ticks and lots with the venues' listings, all at the same time; a line for each that did not answer.
+    """Compares ticks and lots with the venues' listings, concurrently; a line for each comparison that was not
+    possible.
 
-    Ends early where `over` is set. Raises InputError for ticks and lots that are not the venue's. A symbol that is not
-    listed is the feed's matter.
+    Ends early when `over` is set. Raises InputError for ticks and lots that differ from the venue's. An unlisted symbol
+    is left to the feed.
     """
     comparison = asyncio.create_task(_compare(list(venues), timeout_s))
     ended = asyncio.create_task(over.wait())
@@ -97,7 +98,7 @@ async def _compare(asked: Sequence[tuple[VenueConfig, Sequence[str]]], timeout_s
 
 
 def grid_faults(venue: VenueConfig, symbols: Sequence[str], listings: Mapping[str, Listing]) -> list[str]:
-    """A line for each instrument whose tick or lot is not the listed one, with what to write."""
+    """A line for each instrument whose tick or lot differs from the listed one, with the correction."""
     faults = []
     for symbol in symbols:
         own, listing = venue.symbols[symbol], listings.get(symbol)
@@ -133,14 +134,14 @@ def _unlisted_steps(venue: str, symbols: Sequence[str], listings: Mapping[str, L
 
 
 async def _listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> dict[str, Listing] | str:
-    """The listings of a venue, or why there are none."""
+    """The listings of a venue, or why they are not available."""
     rest = HttpRest(venue.connection.rest_api_url, timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
             found = await ask_listings(load_adapter(venue), rest, symbols)
     except TimeoutError:
         return f"no answer within {timeout_s:g} s"
-    except Exception as error:  # whatever keeps the listings away, the frames show tick and lot
+    except Exception as error:  # optional check: the frames show tick and lot, too
         return str(error) or type(error).__name__
     finally:
         await rest.close()

@@ -1,6 +1,6 @@
-"""`arb record`: a feed a venue into one recorder, until it is told to end. Edges are put together here.
+"""`arb record`: one feed per venue into one recorder, until the duration has passed or a signal arrives.
 
-Nothing in here knows how it is shown: `show` is called once a second with a `Progress`, on a thread of its own.
+Must not know how progress is shown: `show` is called once a second with a `Progress`, on its own thread.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _SHOW_S = 1.0
 
 
 class Line(NamedTuple):
-    """Where one instrument stands.
+    """State of one instrument.
 
-    `trouble`: why its venue was unreachable last, or ""; `refused`: topics, and why; `off_grid`: why its values are not
-    on the configured tick and lot, or "".
+    `trouble`: why its venue was last unreachable, or ""; `refused`: refused topics and the reasons; `off_grid`: why its
+    values are not on the configured tick and lot, or "".
     """
 
     venue: str
@@ -54,7 +54,7 @@ class Line(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where a recording stands."""
+    """State of a recording."""
 
     time_ns: int
     elapsed_s: float
@@ -63,7 +63,7 @@ class Progress(NamedTuple):
 
 
 def off_grid_text(progress: Progress) -> str:
-    """Instruments whose values are not on the configured tick and lot, and what to write; "" for none."""
+    """A message with the instruments whose values are off the configured grid, and what to write; "" if none."""
     told = [
         f"{line.venue}:{line.state.symbol} is off the configured grid: {line.off_grid}"
         for line in progress.lines
@@ -73,7 +73,7 @@ def off_grid_text(progress: Progress) -> str:
 
 
 def refusal_text(progress: Progress) -> str:
-    """What the venues refused, and what to do; "" for nothing."""
+    """A message with what the venues refused, and what to do; "" if nothing."""
     told = [
         f"{line.venue} refuses {line.state.symbol} ({', '.join(map(': '.join, line.refused.items()))})"
         for line in progress.lines
@@ -110,11 +110,11 @@ def record(
     duration_s: float | None = None,
     is_sandbox: bool = False,
 ) -> tuple[Ending, Progress]:
-    """Records until the duration has passed, Ctrl+C, SIGTERM or SIGHUP; how it ended, and where it stood then.
+    """Records until the duration has passed or Ctrl+C, SIGTERM or SIGHUP. Returns how it ended and its last state.
 
-    The files are whole when it returns or raises; signals that come while they are finished change nothing. Raises
-    InputError where recording had to stop: a full disk, a folder that is in use, a port of the sandbox that is taken;
-    KeyboardInterrupt for a signal before the feeds were opened.
+    The files are complete when it returns or raises; signals that arrive while they are finished have no effect. Raises
+    InputError if recording had to stop: a full disk, a folder in use, a sandbox port in use; KeyboardInterrupt for a
+    signal before the feeds were opened.
     """
     for one in wanted:
         venue_transport(one.venue)
@@ -146,7 +146,7 @@ def record(
 
 
 class _Session:
-    """One recording under way."""
+    """One recording in progress."""
 
     def __init__(self, wanted: Sequence[Wanted], origins: Origins, show: Show) -> None:
         self._wanted = wanted
@@ -157,17 +157,17 @@ class _Session:
         self._taps: list[RecorderTap] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._has_ended: asyncio.Event | None = None
-        #: What ended the recording, where something did. Set once, by any thread.
+        #: The error that ended the recording, if any. Set once, by any thread.
         self.error: Exception | None = None
-        #: That of the first signal.
+        #: The ending of the first signal.
         self._ending: Ending | None = None
         #: Whether the feeds were opened.
         self.has_begun = False
-        #: As they stood when the feeds were closed.
+        #: State of the feeds when they were closed.
         self.last_lines: tuple[Line, ...] = ()
 
     def fail(self, error: ArbError) -> None:
-        """Recording has failed, and the command ends with it. Any thread; the first error counts."""
+        """Ends the recording and the command with this error. Any thread; the first error counts."""
         self._end(error)
 
     def _end(self, error: Exception) -> None:
@@ -175,13 +175,13 @@ class _Session:
         self._wake()
 
     def _not_shown(self, error: BaseException) -> None:
-        """A pipe that was closed ends the recording, as does an output that is full."""
+        """Ends the recording when its progress cannot be written: a closed pipe, or a full device."""
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             error = InputError(f"the progress cannot be written: {error.strerror}; what came is whole")
         self._end(error if isinstance(error, Exception) else BrokenPipeError(str(error)))
 
     def on_signal(self, number: signal.Signals) -> None:
-        """Ends the recording; the first one says how. See `signals_call`."""
+        """Ends the recording; the first signal determines the ending. See `signals_call`."""
         self._ending = self._ending or _ENDINGS.get(number, Ending.STOPPED)
         self._wake()
 
@@ -191,7 +191,7 @@ class _Session:
                 self._loop.call_soon_threadsafe(self._has_ended.set)
 
     def progress(self, recorder: Recorder) -> Progress:
-        """Where it stands now."""
+        """The current state."""
         lines = tuple(
             Line(
                 one.venue.name, state, tap.trouble, live.feed.refused(no), tap.off_grid.get(state.symbol, "")
@@ -203,7 +203,7 @@ class _Session:
         return Progress(time.time_ns(), elapsed_s, lines, recorder.state)
 
     async def run(self, recorder: Recorder, duration_s: float | None, *, is_sandbox: bool) -> Ending:
-        """Until the end."""
+        """Runs the recording to its end."""
         self._loop, self._has_ended = asyncio.get_running_loop(), asyncio.Event()
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(signals_wake(self._loop))
@@ -261,7 +261,7 @@ def _origin_text() -> str:
 
 
 def _versions() -> dict[str, str]:
-    """Of the programs whose work is in a recording."""
+    """Versions of the programs that affect a recording."""
     found = {"arb": arb.__version__, "python": platform.python_version()}
     for name in ("aiohttp", "picows", "uvloop", "websockets"):
         with contextlib.suppress(metadata.PackageNotFoundError):

@@ -1,4 +1,4 @@
-"""`arb convert` and `arb data`: days to row files, what there is, what is wrong with it, what is kept of it."""
+"""`arb convert` and `arb data`: converts, lists and checks recorded days, and manages the row cache."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from arb.errors import InputError
 #: Recordings, or days of any kind.
 DayKind = TypeVar("DayKind", bound=Day)
 
-#: Told how many bytes there are to read; gives what hears of each part that was read.
+#: Called with the number of bytes to read; returns a callback for each part that was read.
 StartProgress = Callable[[int], Progress]
 
 
@@ -55,11 +55,11 @@ def convert_all(
     progress: StartProgress | None = None,
     grids: KnownGrids = NO_GRIDS,
 ) -> tuple[int, list[Converted]]:
-    """The rows of all days in `directory` on one clock, and its offset in ns; each from the source that is preferred.
+    """Converts all days in `directory` to rows on one clock; returns its offset in ns and the days.
 
-    grids: what is stated of the data's own ticks and lots. The rows stay in the cache; `out` gets a copy of each as
-    `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
-    Raises InputError where there is nothing to convert.
+    Each day is read from its preferred source. grids: stated ticks and lots of the data. The rows stay in the cache;
+    `out` gets a copy of each as `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
+    Raises InputError if there is nothing to convert.
     """
     runs = list(_consecutive(_known_of(directory, _days(directory), venues)))
     on_grid = grids.venues(venues)
@@ -77,7 +77,7 @@ def convert_all(
 def conversion_notes(
     venues: Mapping[str, VenueConfig], converted: Sequence[Converted], grids: KnownGrids = NO_GRIDS
 ) -> list[str]:
-    """A line for each step of an instrument that all of its days show to be larger than the configured one."""
+    """A line for each instrument whose tick or lot is larger than configured on all of its days."""
     notes = []
     for (name, symbol), group in groupby(
         converted, key=lambda one: (one.recording.venue, one.recording.symbol)
@@ -89,7 +89,7 @@ def conversion_notes(
 
 
 def bytes_of(runs: Iterable[Iterable[Day]]) -> int:
-    """The size of all files together, without those that cannot be read: who reads them names them."""
+    """The total size of all files, without unreadable ones: their reader reports them."""
     return sum(_size_of(path) for run in runs for day in run for path in files_of(day))
 
 
@@ -101,7 +101,7 @@ def _size_of(path: Path) -> int:
 
 
 def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[Comparison]:
-    """Our comparison rows against hftbacktest's converter, for each recording of a venue that it converts."""
+    """Compares our rows with those of hftbacktest's converter, for each recording of a venue that it supports."""
     known = _known_of(directory, list_all(directory), venues)
     recordings = [r for r in known if r.venue in CONVERTERS]
     if not recordings:
@@ -113,7 +113,7 @@ def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[
 
 
 class Checked(NamedTuple):
-    """What a check found, the folders of venues that nothing describes, and days of archives, which it left alone."""
+    """Results of a check, folders of undescribed venues, and archive days, which are not checked."""
 
     reports: list[RecordingReport]
     unknown_venues: list[str]
@@ -130,10 +130,10 @@ def check_all(
     progress: StartProgress | None = None,
     grids: KnownGrids = NO_GRIDS,
 ) -> Checked:
-    """Checks the recordings in `directory`, or those of the venues and symbols named (none: all).
+    """Checks the recordings in `directory`, or those of the named venues and symbols (none: all).
 
-    `hole_ns`: no frame for longer is a hole. grids: what is stated of the data's own ticks and lots. Raises InputError
-    where there is nothing to check, not for what is wrong with a recording.
+    `hole_ns`: a longer time without a frame is a hole. grids: stated ticks and lots of the data. Raises InputError if
+    there is nothing to check, but not for defects of a recording.
     """
 
     def is_chosen(day: Day) -> bool:
@@ -158,7 +158,7 @@ def check_all(
 
 
 class Cached(NamedTuple):
-    """The row cache: its folder, what it holds, and what was deleted just now."""
+    """The row cache: its folder, its contents, and what was just deleted."""
 
     folder: Path
     held: Usage
@@ -166,13 +166,13 @@ class Cached(NamedTuple):
 
 
 def shown_cache() -> Cached:
-    """What the row cache holds."""
+    """The contents of the row cache."""
     folder = RowCache().directory
     return Cached(folder, usage(folder))
 
 
 def clear_cache() -> Cached:
-    """Empties the row cache but for what runs are using. Raises InputError while another process converts."""
+    """Empties the row cache except for rows in use. Raises InputError while another process converts."""
     folder = RowCache().directory
     deleted = prune(folder, 0)
     if deleted is None:
@@ -181,7 +181,7 @@ def clear_cache() -> Cached:
 
 
 def list_all(directory: Path) -> list[Recording]:
-    """All recordings. Raises InputError where the folder is missing or holds none."""
+    """All recordings. Raises InputError if the folder is missing or has none."""
     recordings = find_recordings(directory)
     if not recordings and (leftovers := find_leftovers(directory)):
         raise InputError(leftover_text(directory, leftovers))
@@ -197,7 +197,7 @@ def list_all(directory: Path) -> list[Recording]:
 
 
 class Listed(NamedTuple):
-    """The days of a folder, the days whose last frames are still in journals, and a line for all that is amiss."""
+    """The days of a folder, the days with frames still in journals, and a line for each defect."""
 
     days: list[Day]
     leftovers: list[Leftover]
@@ -205,7 +205,7 @@ class Listed(NamedTuple):
 
 
 def list_days(directory: Path) -> Listed:
-    """All recordings and all days of archives. Raises InputError where the folder is missing or holds none."""
+    """All recordings and all days of archives. Raises InputError if the folder is missing or has none."""
     days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
     leftovers = find_leftovers(directory)
     if not days and not leftovers:
@@ -219,7 +219,7 @@ def list_days(directory: Path) -> Listed:
 
 
 def not_described(directory: Path, venues: Mapping[str, VenueConfig]) -> list[str]:
-    """A line for each folder of recordings or archives whose venue no file describes."""
+    """A line for each folder of recordings or archives whose venue has no file."""
     days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
     folders = (day.path.parent if isinstance(day, Recording) else day.path.parents[1] for day in days)
     counts = Counter(folder for folder in folders if folder.name not in venues)
@@ -230,7 +230,7 @@ def not_described(directory: Path, venues: Mapping[str, VenueConfig]) -> list[st
 
 
 def not_finished(directory: Path) -> list[str]:
-    """A line where frames are still in journals, with the command that moves them; none else."""
+    """A line if frames are still in journals, with the command that moves them."""
     text = leftover_text(directory, find_leftovers(directory))
     return [f"not finished: {text}"] if text else []
 
@@ -255,13 +255,13 @@ def _nothing(directory: Path) -> InputError:
 
 
 def _source(venue: VenueConfig, grids: KnownGrids, recording: Recording) -> Source:
-    """A recording to be checked; without the grid of a symbol that the venue's file lacks."""
+    """A recording to check; without instrument if the venue's file lacks the symbol."""
     instrument = known_instrument(venue, recording.symbol)
     return Source(load_adapter(venue), recording, instrument, *grids.source(venue, recording.symbol))
 
 
 def _feed(venue: VenueConfig, grids: KnownGrids, run: Sequence[Day]) -> Feed:
-    """A run of days with its fused touch, or the depth stream's alone for a symbol that the venue's file lacks."""
+    """A run of days with its fused touch; with the depth stream's touch only if the venue's file lacks the symbol."""
     instrument = known_instrument(venue, run[0].symbol)
     source = grids.source(venue, run[0].symbol)
     return Feed(load_adapter(venue), run, feed_latency_ns(venue), instrument, *source)
@@ -278,7 +278,7 @@ def _known_of(
 
 
 def _consecutive(recordings: Sequence[Day]) -> Iterator[list[Day]]:
-    """Runs of days without a hole, an instrument at a time."""
+    """Runs of consecutive days, one instrument at a time."""
     for _, group in groupby(recordings, key=lambda r: (r.venue, r.symbol)):
         run: list[Day] = []
         for recording in group:
@@ -290,7 +290,8 @@ def _consecutive(recordings: Sequence[Day]) -> Iterator[list[Day]]:
 
 
 def _place(recording: Day, file: RowFile, out: Path | None, *, is_first: bool) -> Path:
-    """Where the rows are; below `out`, a first day that carries on begins with the book that it carries on from."""
+    """The path of the rows. Below `out`, a first day that continues an earlier one begins with the book at its
+    start."""
     if out is None:
         return Path(file.path)
     target = out / recording.venue / f"{recording.symbol.lower()}_{recording.day:%Y%m%d}.npy"

@@ -1,9 +1,9 @@
-"""How fast a recorded or simulated market may be told again.
+"""Limits of the replay speed of a recorded or simulated market.
 
 Imports nothing: options are checked before anything is loaded.
 """
 
 from __future__ import annotations
 
-#: Times as fast as it happened.
+#: Multiples of real time.
 SPEED_MIN, SPEED_MAX = 0.01, 10_000.0

@@ -1,4 +1,4 @@
-"""A finished run to its report: the summary, `report.html` and the charts, from a run or from its folder."""
+"""Creates a finished run's report: the summary, `report.html` and the charts, from a run or its folder."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def figures_of_run(finished: FinishedRun) -> Figures:
 
 
 def report_files(figures: Figures) -> Iterator[tuple[str, bytes]]:
-    """Names in the run folder and contents: the page and the charts. The same figures give the same bytes."""
-    # Drawing is imported where it is asked for: a run without a report does not wait for it.
+    """Names in the run folder and contents: page and charts. The same figures give the same bytes."""
+    # Imported here: a run without a report need not load the drawing code.
     from arb.report.charts import charts_of
     from arb.report.html import page
     from arb.report.png import draw_png
@@ -34,7 +34,7 @@ def report_files(figures: Figures) -> Iterator[tuple[str, bytes]]:
 def report_run(folder: Path) -> Summary:
     """Writes summary, attempts, page and charts of a run folder again, from its other files.
 
-    Raises InputError for a folder that is none, is cut off, is of a version not known here, or cannot be written.
+    Raises InputError for a folder that is not a run, is incomplete, has an unsupported format or cannot be written.
     """
     from arb.results.attempts_table import attempts_csv
 

@@ -1,7 +1,6 @@
-"""What a configuration asks for that no pair can mean: legs of different assets, no capital to trade with.
+"""Checks a configuration for legs of different assets, missing capital and lots that are too large.
 
-For the built-in strategy, which trades pairs, it is an error; for a strategy of one's own, which may have a use for it,
-a note.
+An error for the built-in strategy, which trades pairs; only a note for a user's strategy, which may intend it.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from arb.errors import ConfigError
 from arb.results.notes import DIFFERENT_ASSETS, NO_CAPITAL
 from connectors.parsing.contracts import inverse_reason
 
-#: The strategy that comes with arb.
+#: The built-in strategy.
 BUILT_IN = "arb.strategies.spread.strategy:run"
 
 
 def is_built_in(config: Config) -> bool:
-    """Whether the run is of the strategy that comes with arb."""
+    """Whether the run uses the built-in strategy."""
     return config.strategy.function == BUILT_IN
 
 
 def refuse_unfit(config: Config) -> None:
-    """Raises ConfigError for a contract that no strategy can trade here, and for what the built-in one cannot."""
+    """Raises ConfigError for a contract that no strategy can trade, and for legs that the built-in one cannot trade."""
     for leg in config.legs:
         if reason := inverse_reason(load_adapter(leg.venue).name, leg.symbol):
             raise ConfigError(f"{config.file}: [strategy] legs: {leg.venue.name}: {reason}")
@@ -44,7 +43,7 @@ def refuse_unfit(config: Config) -> None:
 
 
 def fit_notes(config: Config) -> list[str]:
-    """A line for each such thing that is allowed all the same."""
+    """A line for each such condition that is allowed nevertheless."""
     notes = [f"{DIFFERENT_ASSETS}: {line}: sums over both legs mean little" for line in _different(config)]
     return notes if is_built_in(config) else notes + [f"{NO_CAPITAL}: {line}" for line in _penniless(config)]
 
@@ -65,7 +64,7 @@ def _different(config: Config) -> Iterator[str]:
 
 
 def _penniless(config: Config) -> Iterator[str]:
-    """Pairs of which neither direction can be paid."""
+    """Pairs with no capital for either direction."""
     for first, second in _pairs(config):
         ways = ((first, second), (second, first))
         if not any(
@@ -78,7 +77,7 @@ def _penniless(config: Config) -> Iterator[str]:
 
 
 def _too_coarse(config: Config) -> Iterator[str]:
-    """Pairs whose least order is more than an attempt may ever be, in either direction."""
+    """Pairs whose smallest order exceeds the largest allowed attempt, in either direction."""
     for first, second in _pairs(config):
         if first.contract_size != 1.0 or second.contract_size != 1.0:
             continue

@@ -1,4 +1,4 @@
-"""What every world's run shares: its recorded inputs, its limits, and the files of its folder."""
+"""Shared by all runs: recorded inputs, limits, and the files of a run's folder."""
 
 from __future__ import annotations
 
@@ -58,26 +58,26 @@ if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
 
 _NS_PER_MS = 1_000_000
-#: With a larger share of clamped rows a run says that its clock is wrong.
+#: If more than this share of rows is clamped, the run notes that its clock offset is wrong.
 _CLAMPED_SHARE_MAX = 0.001
-#: A position smaller than this share of a lot is the rounding of sums.
+#: A position smaller than this share of a lot is rounding error.
 _LOT_SHARE_MAX = 1e-3
 
 
 class Inputs(NamedTuple):
-    """The recorded days of a run as rows. Valid until the cache that they lie in is closed."""
+    """The recorded days of a run as rows. Valid until the cache that holds them is closed."""
 
     legs: Sequence[Leg]
     days: Sequence[Sequence[Day]]
     conversion: Conversion
-    #: A leg each, with the arrays that it replays.
+    #: One entry per leg, with the arrays that it replays.
     data: list[LegData]
-    #: What is to be told of where they come from.
+    #: Notes on the data's sources and quality.
     notes: list[str]
 
 
 class Told(NamedTuple):
-    """What a strategy left behind: records (row, leg), the last state, decisions, fills."""
+    """The results of a strategy: records (row, leg), the final state, decisions, fills."""
 
     records: Any
     final: Any
@@ -139,25 +139,25 @@ def read_inputs(
 
 
 def silence_ns(config: Config) -> int:
-    """For how long a book may be silent before strategies no longer see it."""
+    """How long a book may be silent before strategies no longer see it."""
     return config.execution.stale_after_ms * _NS_PER_MS
 
 
 def configured_offset_ns(config: Config) -> int | None:
-    """The clock offset of `[clock] offset_ms`; None where it is to be measured."""
+    """The clock offset of `[clock] offset_ms`; None if it is to be measured."""
     offset_ms = config.clock.offset_ms
     return None if offset_ms is None else round(offset_ms * _NS_PER_MS)
 
 
 def prune_cache(cache: RowCache, cache_gb: float) -> None:
-    """Keeps the row cache to its bound; a run does not fail for a cache that cannot be tidied."""
+    """Keeps the row cache within its size limit; a cache that cannot be pruned does not fail the run."""
     if cache_gb > 0.0:
         with contextlib.suppress(OSError):
             prune(cache.directory, round(cache_gb * 1e9))
 
 
 def clamp_notes(legs: Sequence[Leg], conversion: Conversion) -> list[str]:
-    """A line for each leg of which so many rows claim to be from the future that the clock offset must be wrong."""
+    """A line for each leg with so many rows stamped in the future that the clock offset must be wrong."""
     notes = []
     for leg, files in zip(legs, conversion.files, strict=True):
         clamped, rows = sum(file.clamped for file in files), sum(file.rows for file in files)
@@ -170,7 +170,7 @@ def clamp_notes(legs: Sequence[Leg], conversion: Conversion) -> list[str]:
 
 
 def limits_of(config: Config) -> Limits:
-    """The order-level limits of a configuration, one entry a leg."""
+    """The order-level limits of a configuration, one entry per leg."""
     risk = config.risk
     assets = [
         AssetLimits(
@@ -204,7 +204,7 @@ def refusals_of(limits: Limits, legs: Sequence[Leg]) -> dict[str, dict[str, int]
 
 
 def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
-    """A line for each leg whose orders the account could not pay for."""
+    """A line for each leg with orders refused for lack of funds."""
     config = manifest["config"]
     notes = []
     for leg, refused in manifest["refusals"].items():
@@ -224,7 +224,7 @@ def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
-    """A line for each leg that a halted strategy left and that could not be traded back."""
+    """A line for each leg with a position that a halted strategy left and that could not be closed."""
     config = manifest["config"]
     if manifest["outcome"] != "halted" or config["risk"]["on_halt"] != "flatten":
         return []
@@ -242,13 +242,14 @@ def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
 
 @bot_compiled
 def record_once(bot, recorder):  # type: ignore[no-untyped-def]
-    """The state of every leg into a recorder."""
+    """Records the state of every leg."""
     recorder.record(bot)
 
 
 def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool = False) -> Told:
-    """What the strategy left; closes the bot. A strategy that was lost still owns it: then what was saved."""
-    # Taken once, and before the last state: a strategy that was lost may still write.
+    """Collects the results and closes the bot. is_lost: the strategy hangs; reads the saved log, leaves the bot
+    alone."""
+    # Read once, and before the final state: a hung strategy may still write.
     records, decisions = recorder.records, recorder.decisions
     if is_lost:
         final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
@@ -261,7 +262,7 @@ def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool 
 
 
 def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:
-    """The files that every run has; the manifest comes last, so that a folder with one is whole."""
+    """Writes the files of every run; the manifest last, so that a folder with a manifest is complete."""
     notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, told.final)]
     if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
         notes += [tie_note(leg, *counts) for leg, counts in ties_of(told.trades).items()]
@@ -282,7 +283,7 @@ def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has
 def common_manifest(
     command: str, config: Config, strategy: LoadedStrategy, arguments: Arguments, created: datetime
 ) -> dict[str, Any]:
-    """What the manifest of every run says of the code and the configuration."""
+    """The manifest's fields about code and configuration, for every run."""
     return {
         "format": FORMAT,
         "created": f"{created:%Y-%m-%dT%H:%M:%SZ}",
@@ -307,7 +308,7 @@ def common_manifest(
 
 
 def adapters_of(config: Config) -> list[str]:
-    """The adapters of a run that are not ours, as the venues' files name them."""
+    """The adapters of a run that are not part of arb, as named in the venues' files."""
     files = {leg.venue.adapter: leg.venue.file for leg in config.legs}
     outside = []
     for spec, file in sorted(files.items()):
@@ -320,7 +321,7 @@ def adapters_of(config: Config) -> list[str]:
 
 
 def inputs_manifest(config: Config, inputs: Inputs, notes: Sequence[str] = ()) -> dict[str, Any]:
-    """What the manifest says of the recorded days that a run was given; `notes` come behind those of the data."""
+    """The manifest's fields about the recorded days of a run; `notes` follow those of the data."""
     conversion = inputs.conversion
     return {
         "first_day": str(inputs.days[0][0].day),
@@ -333,7 +334,7 @@ def inputs_manifest(config: Config, inputs: Inputs, notes: Sequence[str] = ()) -
 
 
 def latency_hashes(legs: Sequence[Leg]) -> dict[str, str]:
-    """Of the measured latencies of the legs that have some, by leg."""
+    """SHA-256 of the measured latencies, by leg, for legs that have some."""
     return {
         leg.name: hashlib.sha256(leg.order_latencies.tobytes()).hexdigest()
         for leg in legs

@@ -1,4 +1,4 @@
-"""What every command that runs a strategy begins and ends with: the strategy, the folder's place, the outcome."""
+"""Shared by all commands that run a strategy: loading it, the folder's path, the outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from arb.strategies.spread.decisions import is_halted
 
 
 class Setup(NamedTuple):
-    """The strategy of a configuration, checked, with its numbers."""
+    """The loaded and checked strategy of a configuration, with its arguments."""
 
     strategy: LoadedStrategy
     arguments: Arguments
@@ -39,9 +39,9 @@ def setup_of(config: Config) -> Setup:
 def with_end(
     config: Config, strategy: Callable[..., Any], legs: Sequence[Leg], bot: Bot, recorder: Recorder
 ) -> Callable[..., Any]:
-    """The compiled strategy with what the host does behind it: `risk.on_halt`. What every world runs.
+    """The compiled strategy, followed by `risk.on_halt`. Every world runs this.
 
-    The bot is closed by the host alone: a strategy that calls `close` would take the last state along.
+    Only the host closes the bot: if a strategy could, the final state would be lost.
     """
     bot.host()
     if config.risk.on_halt == "leave":
@@ -58,14 +58,14 @@ def with_end(
 
 
 def run_folder_path(out: Path | None, now: datetime, world: str) -> Path:
-    """Where a run is written: `out`, or a folder of its own below `runs`."""
+    """The folder of a run: `out`, or a new folder below `runs`."""
     return out or Path("runs") / f"{now:%Y%m%dT%H%M%S.%fZ}-{world}"
 
 
 def outcome_of(
     value: object, *, is_interrupted: bool = False, error: ArbError | None = None
 ) -> tuple[str, ExitCode]:
-    """The outcome in the manifest and the exit code of a strategy that returned, was interrupted or raised `error`."""
+    """The manifest's outcome and the exit code of a strategy that returned, was interrupted or raised `error`."""
     if error is not None:
         return "failed", error.exit_code
     if is_interrupted:
@@ -74,10 +74,10 @@ def outcome_of(
 
 
 def ended_manifest(outcome: str, error: ArbError | None) -> dict[str, str | None]:
-    """What the manifest of a run over recorded days says of its end; `error` is one line."""
+    """The manifest's fields about the end of a run; `error` is one line."""
     return {"outcome": outcome, "error": None if error is None else str(error)}
 
 
 def written_error(error: StrategyError, folder: Path) -> StrategyError:
-    """The error that a command ends with once the run's folder is written."""
+    """The error of the command after the run's folder was written."""
     return StrategyError(f"{error}; the run until then is in {folder}")

@@ -1,4 +1,4 @@
-"""Where other commands find a running sandbox. Without the server: a dry-run begins sooner without it."""
+"""Addresses of a running sandbox for other commands. Does not import the server, so that a dry-run starts sooner."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from arb.sandbox.serve.urls import PORT_BASE, VenueUrls, ports_from, venue_urls
 def with_sandbox(
     venues: Mapping[str, VenueConfig], urls: Mapping[str, VenueUrls] | None = None
 ) -> dict[str, VenueConfig]:
-    """The venues with the addresses of a running sandbox; those that it does not have stay away.
+    """The venues with the addresses of a running sandbox; venues it does not serve are left out.
 
-    urls: `Sandbox.urls`; absent: those of `arb sandbox serve` on its usual ports.
+    urls: `Sandbox.urls`; by default those of `arb sandbox serve` on its default ports.
     """
     urls = sandbox_urls() if urls is None else urls
     return {

@@ -1,4 +1,4 @@
-"""`arb sandbox record`: a simulated market, written as recordings of it."""
+"""`arb sandbox record`: writes recordings of a simulated market."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from arb.sandbox.recording import Recorded, RecordingFiles, record, recording_pa
 
 MINUTES_MIN = 0.1
 MINUTES_MAX = 14 * 24 * 60
-#: The recorder's clock runs behind the venues' by up to this.
+#: Largest lag of the recorder's clock behind the venues'.
 _CLOCK_BEHIND_MAX_S = 1.5
 #: Local times have 19 digits.
 _START_MIN, _START_MAX = datetime(2002, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
@@ -35,10 +35,10 @@ def record_market(
     symbols: Sequence[str],
     known: Mapping[str, VenueConfig],
 ) -> list[Recorded]:
-    """Records `minutes` of a simulated market of all `venues` and `symbols` into `out`; what was written.
+    """Records `minutes` of a simulated market of all `venues` and `symbols` into `out`; returns what was written.
 
-    `start` is UTC by the recorder's clock. Ticks and lots are those of `known`. The same arguments, and the same
-    versions of arb and NumPy, give the same bytes. Raises InputError for what cannot be recorded or exists already.
+    `start` is UTC by the recorder's clock. Ticks and lots are those of `known`. The same arguments and the same
+    versions of arb and NumPy give the same bytes. Raises InputError for invalid arguments or existing files.
     """
     if not MINUTES_MIN <= minutes <= MINUTES_MAX:
         raise InputError(
@@ -66,7 +66,7 @@ def record_market(
 
 
 def listing_of(venue: str, symbol: str, known: Mapping[str, VenueConfig]) -> Listing:
-    """What the sandbox lists, with the tick and lot of the venue's configuration. Raises InputError."""
+    """The sandbox's listing of an instrument, with tick and lot of the venue's file. Raises InputError."""
     if venue not in PROFILES or venue not in known:
         names = ", ".join(sorted(set(PROFILES) & set(known)))
         raise InputError(f"--venues {venue}: the sandbox has no such venue; it has {names}")
@@ -79,7 +79,7 @@ def listing_of(venue: str, symbol: str, known: Mapping[str, VenueConfig]) -> Lis
 
 
 def starting_price(symbol: str) -> float:
-    """Where a symbol's price begins. Raises InputError for one that the sandbox has no price of."""
+    """The initial price of a symbol. Raises InputError if the sandbox has none."""
     if symbol not in STARTING_PRICES:
         raise InputError(
             f"--symbols {symbol}: the sandbox has no price to begin with; it knows {', '.join(STARTING_PRICES)}"
@@ -88,12 +88,12 @@ def starting_price(symbol: str) -> float:
 
 
 def unique(names: Sequence[str]) -> list[str]:
-    """The names without repetition, in their order."""
+    """The names without duplicates, in order."""
     return list(dict.fromkeys(names))
 
 
 def _refuse_existing(out: Path, listings: Sequence[Listing], start: datetime, end: datetime) -> None:
-    """Raises InputError before any work is done where a file of the recording exists."""
+    """Raises InputError before any work is done if a file of the recording exists."""
     day = start.date()
     while day <= (end - timedelta(microseconds=1)).date():
         for listing in listings:

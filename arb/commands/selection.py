@@ -1,4 +1,4 @@
-"""Which venues, symbols and streams a command is about: the legs of the configuration, or what its options name."""
+"""Selects venues, symbols and streams of a command: the configured legs, or those named in its options."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from arb.config import Config, VenueConfig
 from arb.errors import InputError
 from connectors.model import Stream, Venue
 
-#: Streams that a recording may hold beside those that a bot needs.
+#: Streams that a recording may hold besides those a bot needs.
 EXTRA_STREAMS = (Stream.AGG_TRADE, Stream.KLINE_1M, Stream.MARK_PRICE, Stream.TICKER)
 
 
 class Wanted(NamedTuple):
-    """What is asked of a venue."""
+    """Selected symbols and streams of a venue."""
 
     venue: VenueConfig
     symbols: tuple[str, ...]
@@ -32,10 +32,10 @@ def wanted_of(
     symbols: Sequence[str] | None,
     streams: Sequence[str] | None,
 ) -> list[Wanted]:
-    """What a command is about: the legs of the configuration, or all of `symbols` at all of `venues`.
+    """The selection of a command: the legs of the configuration, or every one of `symbols` at every one of `venues`.
 
-    streams: the extra ones by name, None for those of `[record] streams`; a venue gives those that it has. Raises
-    InputError and ConfigError for a venue, symbol or stream that there is not.
+    streams: names of extra streams, None for `[record] streams`; each venue is asked for those that it has. Raises
+    InputError and ConfigError for an unknown venue, symbol or stream.
     """
     known = known_venues(config_path) | {leg.venue.name: leg.venue for leg in config.legs}
     pairs = [(leg.venue.name, leg.symbol) for leg in config.legs]
@@ -62,7 +62,7 @@ def wanted_of(
 
 
 def extra_streams(names: Sequence[str], adapters: Sequence[Venue]) -> list[Stream]:
-    """The streams of these names. Raises InputError for one that is no extra stream, or that no venue has."""
+    """The streams with these names. Raises InputError for an unknown name, or a stream that no venue has."""
     known = {stream.value: stream for stream in EXTRA_STREAMS}
     for name in names:
         if name not in known:

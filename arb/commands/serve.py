@@ -1,4 +1,4 @@
-"""`arb sandbox serve`: a sandbox put together from options. `running_sandbox`: where other commands find it."""
+"""`arb sandbox serve`: builds a sandbox from options. Other commands find it by `running_sandbox`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VENUES, ports_from
 
 PORT_MAX = 65_535 - len(VENUES) + 1
-#: Of the simulated market that a command brings itself, with `--sandbox`.
+#: Seed of the simulated market that `--sandbox` of other commands starts.
 SANDBOX_SEED = 7
 
 
@@ -40,7 +40,7 @@ def sandbox_of(
 ) -> Sandbox:
     """The sandbox that the options describe. Ticks and lots are those of `known`. Raises InputError.
 
-    venues, symbols: empty for all that there are. port_base: 0 for free ports.
+    venues, symbols: empty for all. port_base: 0 for free ports.
     """
     if not SPEED_MIN <= speed <= SPEED_MAX:
         raise InputError(f"--speed {speed:g}: it must be from {SPEED_MIN} to {SPEED_MAX:g}")
@@ -67,14 +67,14 @@ def sandbox_of(
 def seeded_sandbox(
     known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int = SANDBOX_SEED
 ) -> Sandbox:
-    """The simulated market of these instruments, (venue, symbol), on free ports. Raises InputError."""
+    """A simulated market of these (venue, symbol) pairs on free ports. Raises InputError."""
     listings = [listing_of(venue, symbol, known) for venue, symbol in pairs]
     prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
     return Sandbox(SeededMarket(listings, prices, seed), facts_of(listings, known))
 
 
 async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
-    """Serves until the recording ends or SIGTERM or SIGHUP comes. `started` is called when it listens."""
+    """Serves until the recording ends or SIGTERM or SIGHUP arrives. `started` is called once it listens."""
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop(_: signal.Signals) -> None:
@@ -85,7 +85,7 @@ async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
 
 
 async def _serve_until(stopped: asyncio.Event, sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
-    """Until it is set, the recording ends or the sandbox fails."""
+    """Serves until `stopped` is set, the recording ends or the sandbox fails."""
     async with sandbox:
         started(sandbox)
         tasks = [
@@ -103,7 +103,7 @@ async def _serve_until(stopped: asyncio.Event, sandbox: Sandbox, started: Callab
 
 
 def facts_of(listings: Sequence[Listing], known: Mapping[str, VenueConfig]) -> dict[tuple[str, str], Facts]:
-    """What the venue files say of instruments beside tick and lot."""
+    """The venue files' minima of instruments."""
     facts = {}
     for listing in listings:
         symbol = known[listing.venue].symbols[listing.symbol]

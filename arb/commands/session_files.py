@@ -1,6 +1,6 @@
-"""The folder of a session on live data: what it has beside the files of every run.
+"""Writes the folder of a live session: its files in addition to those of every run.
 
-The session that ends writes it from its memory; for one that was killed, `arb verify` writes it from the journal.
+A session that ends writes it from memory; for a killed one, `arb verify` writes it from the journal.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from arb.results.trades import iso_time
 from arb.runtime.latencies import LATENCY_FOLDER, feed_latencies, order_latencies
 from arb.simulation.latency import answers_by_asset
 
-#: In the folder: the recording; what is needed to tell the session again.
+#: Names in the folder: the recording, and the replay metadata.
 RECORDING, SESSION = "recording", "session.npz"
 
 
 class LegLeft(NamedTuple):
-    """What a session knows of a leg at its end. lags: (receipt, latency) of its feed, a sample a second."""
+    """Final state of a leg in a session. lags: (receipt, latency) of its feed, one sample per second."""
 
     rows: int
     gaps: int
     book: BookSpells
     lags: Sequence[tuple[int, int]]
-    #: Why its values are not on the configured tick and lot, "" where they are: then it was unknown from there on.
+    #: Why its values are not on the configured tick and lot, "" if they are; the book is unknown from then on.
     off_grid: str = ""
 
 
 class SessionLeft(NamedTuple):
-    """What a session leaves beside its frames and what the strategy told.
+    """A session's results besides its frames and the strategy's results.
 
-    head: what the manifest says of code and configuration. sums: by leg, frames, rows and their checksum. counts:
+    head: the manifest's fields about code and configuration. sums: by leg, frames, rows and their checksum. counts:
     decisions and records up to the stop. losses: of dtype LOSS.
     """
 
@@ -68,7 +68,7 @@ class SessionLeft(NamedTuple):
 def write_session(
     folder: RunFolder, legs: Sequence[Leg], left: SessionLeft, told: Told, *, has_report: bool
 ) -> Figures:
-    """The whole folder, but the recording and the log, which are there. Raises InputError."""
+    """Writes the whole folder except the recording and the log, which already exist. Raises InputError."""
     folder.write_arrays(
         SESSION,
         {
@@ -91,7 +91,7 @@ def write_session(
 def latencies_of(
     legs: Sequence[Leg], answers: Any, lags: Sequence[Sequence[tuple[int, int]]]
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """The latency files of a session, by their names in its folder. answers: of all legs; lags: by leg."""
+    """Names and contents of a session's latency files. answers: of all legs; lags: by leg."""
     for leg, heard, own in zip(legs, answers_by_asset(answers, len(legs)), lags, strict=True):
         name = f"{LATENCY_FOLDER}/{leg.venue}_{leg.symbol.lower()}"
         yield f"{name}_orders.npz", order_latencies(heard)
@@ -99,7 +99,7 @@ def latencies_of(
 
 
 def recording_files(folder: Path, venue: str, symbol: str) -> list[Path]:
-    """The recording of an instrument, a file a day."""
+    """The recording of an instrument, one file per day."""
     return sorted((folder / venue).glob(f"{symbol.lower()}_????????.gz"))
 
 

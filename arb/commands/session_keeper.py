@@ -1,4 +1,4 @@
-"""Keeps a session in its journal while it goes on. The host's thread, between two calls of the strategy."""
+"""Writes a session's state to its journal while it runs. The host's thread, between two calls of the strategy."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from arb.simulation.bot import DryRunBot
 
 
 class SessionKeeper:
-    """Writes what has come since it was asked last. `keep` now and then, `close` when the folder is written.
+    """Writes the data since the last call: call `keep` periodically, and `close` when the folder is written.
 
-    Until then nobody else may finish the folder: see `arb.runtime.journal`.
+    Until `close` no other process can finish the folder: see `arb.runtime.journal`.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class SessionKeeper:
             raise _cannot_be_written(path, error) from None
 
     def keep(self) -> None:
-        """One more moment into the journal; nothing before the first row. Raises InputError."""
+        """Appends a snapshot to the journal; does nothing before the first row. Raises InputError."""
         start_ts = self._bot.world.start_ts
         if not start_ts or self._session.is_over:
             return
@@ -81,7 +81,7 @@ class SessionKeeper:
             raise _cannot_be_written(self._journal.path, error) from None
 
     def close(self) -> None:
-        """Ends it, and lets go of the session's folder. Any number of times."""
+        """Closes the journal and releases the session's folder. May be called repeatedly."""
         self._journal.close()
 
 

@@ -1,4 +1,4 @@
-"""A session whose process was killed: its folder is finished from its journal, as far as that goes."""
+"""Completes the folder of a killed session from its journal, up to the journal's last entry."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ KILLED = "killed"
 
 
 def finish_killed(folder: Path) -> bool:
-    """Writes what a killed session could not write itself; False where nothing is to be done.
+    """Writes the files that a killed session could not write; False if there is nothing to do.
 
-    Raises InputError for a session that still goes on, had kept nothing, or whose folder cannot be written.
+    Raises InputError for a session that still runs, or whose journal has no entry, or whose folder cannot be written.
     """
     with held_journal(folder / JOURNAL) as is_ours:
         if not is_ours:
             return False
         with RunFolder(folder, is_there=True) as opened:
-            if _is_whole(folder):  # killed between its last file and the end of its journal
+            if _is_whole(folder):  # killed after its last file was written, before the journal was removed
                 opened.remove(JOURNAL)
                 return False
             _finish(opened)
@@ -40,7 +40,7 @@ def finish_killed(folder: Path) -> bool:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the manifest, which is written last, is there. One that is no JSON was never written to its end."""
+    """Whether the manifest, which is written last, is there. Invalid JSON means that it was not written completely."""
     path = folder / MANIFEST
     try:
         json.loads(path.read_bytes())
@@ -54,7 +54,7 @@ def _is_whole(folder: Path) -> bool:
 def _finish(opened: RunFolder) -> None:
     folder = opened.path
     opened.remove_asides()
-    # What was not compressed yet goes in its place.
+    # Compresses the frames that are still in journals.
     Recorder(folder / RECORDING, reserve_gb=0.0).close()
     kept = read_journal(folder / JOURNAL)
     legs = [leg_of(leg) for leg in config_of(kept.head["config"], str(folder / JOURNAL)).legs]

@@ -1,6 +1,6 @@
-"""What a live session tells: its log, and what a person sees of it. Any thread; nothing in here waits or raises.
+"""Output of a live session: its log and its display. Any thread; nothing here blocks or raises.
 
-A terminal or a pipe that is held, closed or full takes nothing from the session: see `arb.runtime.display`.
+A blocked, closed or full terminal or pipe does not affect the session: see `arb.runtime.display`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Viewer(Protocol):
-    """Shows a session while it goes on; on the display's thread alone."""
+    """Shows a session while it runs; on the display's thread only."""
 
     def show(self, view: SessionView) -> None: ...
 
@@ -26,7 +26,7 @@ class Viewer(Protocol):
 
 
 class SessionOutput:
-    """The session's log file, its viewer, and who hears the log's lines as well. Use as a context manager."""
+    """The session's log file, its viewer, and the echo of log lines. Use as a context manager."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class SessionOutput:
         self._log.close()
 
     def event(self, event: str, text: str) -> None:
-        """A line of the log."""
+        """Writes a line to the log and the echo."""
         line = self._log.event(event, text)
         if self._echo is not None:
             self._display.line(partial(self._echo, line))
 
     def show(self, of_now: Callable[[], SessionView]) -> None:
-        """Shows the moment that `of_now` tells, where somebody looks and the one before was shown."""
+        """Shows the view that `of_now` returns, if there is a viewer and the previous view was shown."""
         if (viewer := self._viewer) is not None:
             self._display.view(lambda: partial(viewer.show, of_now()))
 
     def close(self) -> None:
-        """Gives the terminal back and tells what was lost. Any number of times; the log goes on."""
+        """Restores the terminal and reports dropped lines. May be called repeatedly; the log continues."""
         if self._is_closed:
             return
         self._is_closed = True

@@ -1,4 +1,4 @@
-"""What a person sees of a live session: touches, edges, positions, orders, money. The host's thread."""
+"""State of a live session for display: touches, edges, positions, orders, money. The host's thread."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from arb.leg import Leg
 
 
 class LegLine(NamedTuple):
-    """One leg. Prices are NaN where not known; the age is that of the book's last message, in s."""
+    """One leg. Unknown prices are NaN; the age is that of the book's last message, in s."""
 
     name: str
     status: str
@@ -30,7 +30,7 @@ class LegLine(NamedTuple):
 
 
 class EdgeLine(NamedTuple):
-    """What buying at one leg and selling at the other would earn, in bps after both taker fees."""
+    """The edge of buying at one leg and selling at the other, in bps after both taker fees."""
 
     buy: str
     sell: str
@@ -38,7 +38,7 @@ class EdgeLine(NamedTuple):
 
 
 class SessionView(NamedTuple):
-    """One moment of a session."""
+    """State of a session at one time."""
 
     legs: list[LegLine]
     edges: list[EdgeLine]
@@ -50,7 +50,7 @@ class SessionView(NamedTuple):
 
 @bot_compiled
 def _count_working(addresses):  # type: ignore[no-untyped-def]
-    """Orders that are not over. Not by the bot's own iteration: the strategy may be in the middle of one."""
+    """Orders that are not terminal. Does not use the bot's iterator: the strategy may be in the middle of one."""
     count = 0
     for address in addresses:
         for row in rows_of(orders_at(address)):
@@ -62,7 +62,7 @@ def _count_working(addresses):  # type: ignore[no-untyped-def]
 def view_of(
     bot: LiveBot, legs: Sequence[Leg], feeds: Sequence[tuple[LiveFeed, Sequence[int]]], events: Sequence[str]
 ) -> SessionView:
-    """The session as it is now; without feeds: of the bot alone."""
+    """The session's current state; without feeds, of the bot alone."""
     last = Recorder(len(legs), rows=1)
     record_once(bot, last)
     state = last.records[-1]

@@ -1,4 +1,4 @@
-"""The facts of a configuration that a strategy may ask for by name in its PARAMS."""
+"""Configuration values that a strategy may request by name in its PARAMS."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from arb.strategies.lists import Number
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
-#: Both legs, and one order to even out each.
+#: Both legs, and one hedge order for each.
 _ORDERS_PER_ATTEMPT = 4
 
 
 def facts_of(config: Config) -> dict[str, Value]:
-    """Names and values: limits, thresholds and times of the run, and per leg what it trades with.
+    """Names and values: limits, thresholds and times of the run, and per leg its instrument and capital.
 
-    What is the leg's own is there as a tuple by its name, and a leg at a time with `_0`, `_1` and so on behind it.
-    Times are in ns, quantities in base, money in quote units, fees and shares as shares of one.
+    Per-leg values appear as a tuple by name, and one leg at a time with the suffix `_0`, `_1` and so on. Times are in
+    ns, quantities in base, money in quote units, fees and shares as fractions of one.
     """
     facts: dict[str, Value] = {
         "is_convergence": config.strategy.mode == "convergence",
@@ -78,9 +78,9 @@ def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
 
 
 def _attempt_interval_ns(config: Config) -> int:
-    """The distance between attempts, wide enough that the order rate has room for both legs and a hedge of each.
+    """The interval between attempts, long enough for the order rate to allow both legs and a hedge of each.
 
-    The rate is that of all symbols together, which may all begin at once.
+    The rate is shared by all symbols, which may all start at once.
     """
     interval = config.execution.attempt_interval_ms * _NS_PER_MS
     rate = config.risk.max_orders_per_second
@@ -96,7 +96,7 @@ def _attempt_interval_ns(config: Config) -> int:
 
 
 def common_lot(lots: list[str]) -> float:
-    """The smallest quantity that is a whole number of each lot; lots are decimal texts.
+    """The smallest quantity that is a multiple of each lot; lots are decimal strings.
 
     >>> common_lot(["0.00001", "0.001"])
     0.001

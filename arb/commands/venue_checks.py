@@ -1,4 +1,4 @@
-"""`arb doctor`'s questions to the venues: reach of REST and websocket, clock, listings. Public requests, no orders."""
+"""`arb doctor`'s venue checks: REST, websocket, clock, listings. Sends public requests only, no orders."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from connectors.net.rest import HttpRest
 from connectors.net.sockets import new_event_loop
 
 _MS = 1_000_000
-#: Requests for the time; the fastest counts.
+#: Requests for the time; the one with the shortest round trip counts.
 _TIME_REQUESTS = 3
-#: A clock that is farther off is told; beyond the second Binance refuses orders from the future.
+#: Larger clock offsets are reported; beyond the second, Binance refuses orders as from the future.
 _CLOCK_WARN_NS, _CLOCK_FAIL_NS = 250 * _MS, 1000 * _MS
 _CLOCK_STEP = "let NTP set the clock (timedatectl set-ntp true, or chrony)"
 _NETWORK_STEP = "look at network, DNS, firewall and proxy, and at [connection] of {file}"
-#: What a status says that a look at the network would not.
+#: Next steps for HTTP statuses that are not network problems.
 _STATUS_STEPS = {
     403: "the venue refuses this address: wait ten minutes, then look whether it serves your region",
     418: "this address is banned for a while after too many requests: wait, and run fewer clients",
@@ -52,11 +52,11 @@ _STATUS_STEPS = {
 
 
 class _Trouble:
-    """A tap that remembers why connections failed, and which instruments are off the configured tick or lot."""
+    """A tap that keeps why connections failed, and which instruments are off the configured tick or lot."""
 
     def __init__(self) -> None:
         self.text = ""
-        #: By symbol: what contradicts the configured grid, and the lines to write, "" until enough was measured.
+        #: By symbol: what contradicts the configured grid, and the lines to write; "" until enough was measured.
         self.off_grid: dict[str, tuple[str, str]] = {}
 
     def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:
@@ -84,7 +84,7 @@ def examine(
         compiled_check(),
     ]
     for one in wanted:
-        # Compiling takes seconds, which would count as the venue's.
+        # Compiled first: compilation takes seconds, which would count as the venue's latency.
         warm_up(load_adapter(one.venue), instrument_at(one.venue, one.symbols[0]))
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return checks + runner.run(_examine_venues(wanted, timeout_s, is_sandbox=is_sandbox))
@@ -103,7 +103,7 @@ async def _examine_venues(wanted: Sequence[Wanted], timeout_s: float, *, is_sand
 
 
 async def examine_venue(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> list[Check]:
-    """The checks of one venue; one line where it cannot be reached at all."""
+    """The checks of one venue; a single line if it cannot be reached at all."""
     adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, timeout_s)
     try:
         answers, streams = await asyncio.gather(
@@ -148,7 +148,7 @@ def _time_checks(venue: VenueConfig, adapter: Venue, answer: RestAnswer) -> list
 
 
 def clock_check(name: str, offset_ns: int, error_ns: int) -> Check:
-    """How far the local clock is off, by the venue's word; `error_ns` is the most that this is wrong by."""
+    """How far the local clock is off according to the venue; `error_ns` is the largest error of this estimate."""
     side = "behind" if offset_ns > 0 else "ahead of"
     text = f"{abs(offset_ns) / _MS:,.1f} ms {side} the venue's, within {error_ns / _MS:,.1f} ms"
     sure_ns = abs(offset_ns) - error_ns
@@ -160,7 +160,7 @@ def clock_check(name: str, offset_ns: int, error_ns: int) -> Check:
 
 
 async def _stream_check(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> Check:
-    """Whether the books of all symbols come, and how soon."""
+    """Whether the books of all symbols arrive, and how soon."""
     name, trouble = f"{venue.name} streams", _Trouble()
     try:
         venue_transport(venue)
@@ -178,7 +178,7 @@ async def _stream_check(venue: VenueConfig, symbols: Sequence[str], timeout_s: f
                 return Check(
                     name, Level.OK, f"{where}: the books of {', '.join(symbols)} after {elapsed_s:.1f} s"
                 )
-            # A book off its grid never comes; the lines to write do, when enough was measured.
+            # A book off its grid never arrives; its correction does, once enough was measured.
             is_settled = all(trouble.off_grid.get(symbol, ("", ""))[1] for symbol in missing)
             if is_settled or elapsed_s >= timeout_s:
                 break
@@ -191,7 +191,7 @@ async def _stream_check(venue: VenueConfig, symbols: Sequence[str], timeout_s: f
 def _no_book(
     name: str, venue: VenueConfig, missing: Sequence[str], trouble: _Trouble, timeout_s: float
 ) -> Check:
-    """The streams of a venue of which some books are missing: off the configured grid, or without their frames."""
+    """The failed check of a venue with missing books: off the configured grid, or without frames."""
     texts, steps = [], []
     for symbol in (one for one in missing if one in trouble.off_grid):
         fault, lines = trouble.off_grid[symbol]

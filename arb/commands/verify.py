@@ -1,8 +1,7 @@
-"""`arb verify`: a run derived again from its inputs, and every difference to what its folder holds.
+"""`arb verify`: derives a run again from its inputs and lists every difference from its folder.
 
-First come the hashes: of the manifest, of the folder's files, of the code. Nothing of a run is executed before. Then
-the run is replayed: a session on live data by `arb.commands.verify_session`, recorded days by
-`arb.commands.verify_days`.
+Hashes are checked first: of the manifest, of the folder's files, of the code. No code of a run is executed before that.
+Then the run is replayed: a live session by `arb.commands.verify_session`, recorded days by `arb.commands.verify_days`.
 """
 
 from __future__ import annotations
@@ -39,16 +38,16 @@ from arb.verify.reconcile import Difference, Run
 
 
 class Verdict(Enum):
-    """What a verification comes to. The last two are exit code 4."""
+    """The result of a verification. The last two are exit code 4."""
 
     PROVEN = "proven"
     NOT_PROVEN = "not proven"
-    """Every difference has a known cause, which keeps the run from being proven."""
+    """Every difference has a known cause; the run is still not proven."""
     DIFFERS = "differs"
 
 
 class Replay(NamedTuple):
-    """One replay of a run, and what it differs in."""
+    """One replay of a run, and its differences."""
 
     engine: str
     fills: int
@@ -69,7 +68,7 @@ class Verification(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """Differences without a cause weigh more than those with one."""
+        """A difference without a known cause outweighs those with one."""
         if not self.differences:
             return Verdict.PROVEN
         return Verdict.NOT_PROVEN if all(one.cause for one in self.differences) else Verdict.DIFFERS
@@ -86,17 +85,17 @@ class Verification(NamedTuple):
 
 
 def verify(folder: Path, data: Path | None = None, *, is_trusted: bool = True) -> Verification:
-    """Replays a run and compares. data: where the recorded days are, instead of the folder that the run was given.
+    """Replays a run and compares it. data: folder of the recorded days, instead of the one the run was given.
 
-    is_trusted: whether a strategy or adapter outside of the installed packages and of the working directory may be
-    executed. The folder of a session that was killed is finished first, as far as its journal goes. Raises InputError
-    for a folder that is no run, is not whole, or whose code has changed since or may not be executed.
+    is_trusted: whether a strategy or adapter outside the installed packages and the working directory may be executed.
+    The folder of a killed session is first completed from its journal. Raises InputError for a folder that is not a run
+    or is incomplete, or whose code has changed since or may not be executed.
     """
     finish_killed(folder)
     manifest = read_manifest(folder)
     if changed := changed_parts((folder / "manifest.json").read_bytes()):
         return _without_replay(folder, changed, "manifest.json is not what the run wrote")
-    # An interrupted session with an error: its strategy was ended at a call of the bot.
+    # An interrupted session with an error: its strategy was held at a call of the bot.
     if manifest["outcome"] == "hung" or (manifest["outcome"] == "interrupted" and manifest["error"]):
         raise InputError(
             f"{folder}: its strategy never came back ({manifest['error']}), and would not in a replay"
@@ -124,7 +123,7 @@ def _without_replay(folder: Path, changed: Sequence[Changed], what: str) -> Veri
 def _replayed(
     folder: Path, manifest: Mapping[str, Any], changed: list[Changed], data: Path | None, *, is_trusted: bool
 ) -> Verification:
-    # Every file of the folder must be one that a report can be made of.
+    # Every file that a report needs must be readable.
     finished = read_run(folder)
     config = config_of(manifest["config"], str(folder / "manifest.json"))
     _check_code(config, manifest, is_trusted=is_trusted)
@@ -149,7 +148,7 @@ def _replayed(
 
 
 def _check_code(config: Config, manifest: Mapping[str, Any], *, is_trusted: bool) -> None:
-    """Raises InputError for code that may not be executed, or is not that of the run. Nothing is executed."""
+    """Raises InputError for code that may not be executed, or differs from the run's. Executes nothing."""
     adapters = manifest.get("adapters") or {}
     code_then = {config.strategy.function: manifest["strategy"]} | {
         spec: adapters.get(spec, {}) for spec in adapters_of(config)
@@ -175,7 +174,7 @@ def _file_differences(changed: Iterable[Changed]) -> list[Difference]:
 
 
 def _version_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Difference]:
-    """Where the run was made by another version of arb or of a library: a replay by this one proves nothing then."""
+    """Versions of arb and libraries that differ from the run's: this replay then proves nothing about the run."""
     ours = "the code of arb"
     then = {name: str(manifest.get(name)) for name in ("arb", "hftbacktest", "numba", "numpy")}
     then[ours] = str(manifest.get("arb_sha256"))
@@ -186,7 +185,7 @@ def _version_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Diff
         "numba": numba.__version__,
         "numpy": np.__version__,
     }
-    # The third number of Python's version changes nothing that is computed.
+    # The patch version of Python does not change results.
     then["python"] = str(manifest.get("python")).rpartition(".")[0]
     now["python"] = platform.python_version().rpartition(".")[0]
     packages = manifest["strategy"].get("packages") or {}
@@ -200,7 +199,7 @@ def _version_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Diff
 
 
 def _argument_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Difference]:
-    """Where the strategy would be called with other numbers than the manifest says."""
+    """Strategy arguments that differ from the manifest's."""
     then = manifest["strategy"]
     now = {"params": setup.arguments.params, "arguments": dict(setup.arguments.numbers)}
     return [
@@ -211,5 +210,5 @@ def _argument_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Dif
 
 
 def _caused(differences: Iterable[Difference], cause: str) -> list[Difference]:
-    """With a cause where none is known yet; changed inputs have none but themselves."""
+    """Adds a cause to differences that have none; changed inputs keep theirs."""
     return [one if one.cause or one.what == "input" else one._replace(cause=cause) for one in differences]

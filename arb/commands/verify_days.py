@@ -1,4 +1,4 @@
-"""Recorded days once more, in hftbacktest's engine and in the dry-run's world, compared with a run folder."""
+"""Replays recorded days in hftbacktest's engine and in the dry-run's simulation, and compares with a run folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from arb.leg import Leg
 from arb.results.evidence import as_json
 from arb.verify.reconcile import Difference, Run, differences_of
 
-#: Of the manifest; notes may come from elsewhere.
+#: Keys of the manifest that are not compared; notes may have other sources.
 _NOT_DERIVED = ("notes",)
 
 
@@ -56,7 +56,7 @@ def replays_of_days(
         is_random = manifest["command"] == "backtest" and not is_in_ours
         worlds = {"hftbacktest's engine": in_hftbacktest, "dry-run": replay_inputs}
         if is_in_ours:
-            # What hftbacktest does in a random order is no proof of a run that was made without it.
+            # hftbacktest's engine fills in a random order, so it cannot prove a run of the other engine.
             del worlds["hftbacktest's engine"]
         replays = []
         for engine, replay in worlds.items():
@@ -78,7 +78,7 @@ def replays_of_days(
 
 
 def _manifest_differences(manifest: Mapping[str, Any], derived: Mapping[str, Any]) -> list[Difference]:
-    """Where the manifest is not what the replay writes into it."""
+    """Where the manifest differs from what the replay would write."""
     return [
         Difference("manifest", key, 0, str(manifest.get(key)), str(value))
         for key, value in derived.items()

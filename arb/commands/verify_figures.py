@@ -1,7 +1,7 @@
-"""The files of a run folder that are computed from its other files: derived again and compared.
+"""Derives the computed files of a run folder again from its other files, and compares them.
 
-`arb report` writes them anew, so they are right where they are what the run wrote, or what is computed from its other
-files now.
+`arb report` rewrites these files, so they are correct if they are what the run wrote, or what is computed from the
+other files now.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SUMMARY, ATTEMPTS, PAGE, CHARTS = "summary.json", "attempts.csv", "report.html",
 def figure_differences(
     folder: Path, finished: FinishedRun, changed: list[Changed]
 ) -> tuple[list[Difference], list[Changed]]:
-    """Differences of summary and attempts, and the changed files that are not what is computed now either."""
+    """Differences of summary and attempts, and the changed files that also differ from what is computed now."""
     figures = figures_of_run(finished)
     summary = figures.summary.as_dict()
     attempts = attempts_csv(figures.attempts)
@@ -68,7 +68,7 @@ def _summary_differences(path: Path, summary: Mapping[str, Any]) -> list[Differe
 
 
 def _attempt_differences(path: Path, attempts: str) -> list[Difference]:
-    """The first line that is another one."""
+    """The first line that differs."""
     try:
         written = path.read_bytes().decode()
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""A session on live data once more, from its own recording, with the times at which its answers were received."""
+"""Replays a live session from its own recording, with the recorded times of its answers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Session(NamedTuple):
 
 
 class _Replayed(NamedTuple):
-    """What a replay of a session leaves: the strategy's results, its answers, and how it ended."""
+    """Result of replaying a session: the strategy's results, its answers, and how it ended."""
 
     told: Told
     answers: Any
@@ -70,7 +70,7 @@ def replay_of_session(
     legs: Sequence[Leg],
     recorded: Run,
 ) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
-    """(engine, differences) of the replay, and what was compared. Raises InputError for files that cannot be read."""
+    """(engine, differences) of the replay, and what was compared. Raises InputError for unreadable files."""
     session = _read_session(folder, len(legs))
     with _scratch_folder() as scratch:
         again = _rows(folder, config, legs, session, scratch)
@@ -101,7 +101,7 @@ def replay_of_session(
 
 @contextlib.contextmanager
 def _scratch_folder() -> Iterator[Path]:
-    """A folder for rows, removed at the end. Its name is known before it is made: a signal may come right behind."""
+    """A temporary folder for rows, removed on exit. The path is set before mkdir: a signal may arrive right after."""
     path = Path(tempfile.gettempdir()) / f"arb-verify-{secrets.token_hex(8)}"
     try:
         path.mkdir(mode=0o700)
@@ -113,7 +113,7 @@ def _scratch_folder() -> Iterator[Path]:
 def _read_session(folder: Path, legs: int) -> _Session:
     path = folder / SESSION
     try:
-        # Opened here: of a file that is no archive, NumPy would leave it open.
+        # Opened here: NumPy would leave a file open that is not an archive.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             names = ("marks", "sums", "answers", "losses", "times", "counts")
             arrays = {name: file[name] for name in names}
@@ -157,7 +157,7 @@ def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, 
 def _replay_session(
     config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
 ) -> _Replayed:
-    """The strategy over the session's rows, stopped where the session stopped it."""
+    """Runs the strategy over the session's rows, and stops it where the session stopped it."""
     simulated = [
         SimulatedLeg(leg, Latency(0, 0, recorded=heard))
         for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
@@ -195,17 +195,17 @@ def _replay_session(
 
 
 def _error_of(strand: Strand, bot: DryRunBot, setup: Setup, ranges: Sequence[RangeFinder]) -> ArbError | None:
-    """What a session over these rows ends with: a best price outside the arrays is found before anything else."""
+    """The error that ends a session over these rows; a best price outside the arrays takes precedence."""
     if outside := next((finder.outside for finder in ranges if finder.outside), ""):
         return InputError(outside)
     return None if strand.error is None else strategy_error(strand.error, bot, setup.strategy.code)
 
 
 def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[Difference]:
-    """Where the session says that it ended otherwise than its replay does.
+    """Where the recorded end of the session differs from that of its replay.
 
-    A person may have ended one whose strategy did not fail. Of a failure that is not the strategy's, such as a disk
-    that is full, a replay proves nothing.
+    An interrupted session matches a replay whose strategy did not fail. If the session failed with an error that is not
+    its strategy's, such as a full disk, the replay proves nothing.
     """
     derived = ended_manifest(replayed.outcome, replayed.error)
     outcome, error = manifest["outcome"], manifest["error"]
@@ -227,7 +227,7 @@ def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[D
 
 
 def _ranges(finders: Sequence[RangeFinder], session: _Session, again: Sequence[Again]) -> list[PriceRange]:
-    """The ranges of the arrays, as the session found them; none where the strategy never began for want of them."""
+    """The ranges of the arrays, as the session found them; none if the strategy never started for lack of them."""
     if session.start_ts == 0 and any(finder.range is None for finder in finders):
         return []
     for finder, one in zip(finders, again, strict=False):
@@ -237,9 +237,9 @@ def _ranges(finders: Sequence[RangeFinder], session: _Session, again: Sequence[A
 
 
 def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> list[Difference]:
-    """Where a latency file is not that of the replay: how many rows, or the first that is another."""
+    """Where a latency file differs from the replay's: the number of rows, or the first row that differs."""
     try:
-        # Opened here: of a file that is no archive, NumPy would leave it open.
+        # Opened here: NumPy would leave a file open that is not an archive.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             then = file["data"]
         if then.dtype != rows.dtype:
