@@ -1,7 +1,7 @@
-"""The bot's side of one asset: its book, its orders, its position and money, as hftbacktest's local processor.
+"""The bot's side of one asset: book, orders, position and money, as in hftbacktest's local processor.
 
-Pure: rows, answers and requests in, records changed. `live` calls the requests from the bot's table; whoever moves
-the world on applies rows and answers.
+Pure: takes rows, responses and requests, and changes records. The bot's function table calls the requests; the code
+that advances the world applies rows and responses.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from arb.engine.order_table import (
 from arb.engine.world import TRADES_MAX, answer_at, state_at, trades_at
 from connectors.jit.compilation import compiled
 
-#: Request of a modify; hftbacktest's Python package has no name for it.
+#: Request code of a modify; hftbacktest's Python package does not name it.
 REPLACED = 7
 
 _BUY_FLAG = np.uint64(BUY_EVENT)
@@ -49,7 +49,7 @@ _EVENT_BYTES = event_dtype.itemsize
 
 @compiled
 def apply_row(asset, row):  # type: ignore[no-untyped-def]
-    """A market row that the bot has received."""
+    """Applies a market row that the bot has received."""
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
     is_sell = row.ev & _SELL_FLAG != 0
@@ -69,7 +69,7 @@ def apply_row(asset, row):  # type: ignore[no-untyped-def]
 
 @compiled
 def clear_side(book, is_buy, is_sell, price):  # type: ignore[no-untyped-def]
-    """A clear of one side up to a price, or of the whole book."""
+    """Clears one side up to a price, or the whole book."""
     if is_buy:
         clear_bids(book, price)
     elif is_sell:
@@ -90,7 +90,7 @@ def _keep_trade(trades, row):  # type: ignore[no-untyped-def]
 
 @compiled
 def submit(asset, order_id, side, price, qty, time_in_force, order_type, now):  # type: ignore[no-untyped-def]
-    """Make a new order and put its request into the queue. A code of the bot."""
+    """Creates an order and queues its request. Returns a code of the bot."""
     orders = orders_at(asset.orders)
     if row_of(orders, order_id) >= 0:
         return ORDER_ID_EXISTS
@@ -113,7 +113,7 @@ def submit(asset, order_id, side, price, qty, time_in_force, order_type, now):  
 
 @compiled
 def modify(asset, order_id, price, qty, now):  # type: ignore[no-untyped-def]
-    """Ask for another price and quantity of an order. A code of the bot."""
+    """Requests another price and quantity of an order. Returns a code of the bot."""
     orders = orders_at(asset.orders)
     row = row_of(orders, order_id)
     if row < 0:
@@ -130,7 +130,7 @@ def modify(asset, order_id, price, qty, now):  # type: ignore[no-untyped-def]
 
 @compiled
 def cancel(asset, order_id, now):  # type: ignore[no-untyped-def]
-    """Ask for the end of an order. A code of the bot."""
+    """Requests the cancellation of an order. Returns a code of the bot."""
     orders = orders_at(asset.orders)
     row = row_of(orders, order_id)
     if row < 0:
@@ -155,7 +155,7 @@ def _send(asset, order):  # type: ignore[no-untyped-def]
 
 @compiled
 def clear_inactive(asset):  # type: ignore[no-untyped-def]
-    """Take expired, filled and cancelled orders out of the table."""
+    """Removes expired, filled and cancelled orders from the table."""
     orders = orders_at(asset.orders)
     row = 0
     while row < orders.count:
@@ -167,7 +167,7 @@ def clear_inactive(asset):  # type: ignore[no-untyped-def]
 
 @compiled
 def receive(world, asset, timestamp, wanted_id, is_wanted):  # type: ignore[no-untyped-def]
-    """Take in every answer of this time; whether the wanted one, where one is, was among them."""
+    """Applies all responses that arrive at this time; returns whether the wanted order's was among them."""
     responses = queue_at(asset.responses)
     orders = orders_at(asset.orders)
     scratch = np.zeros(1, ORDER)
@@ -192,7 +192,7 @@ def receive(world, asset, timestamp, wanted_id, is_wanted):  # type: ignore[no-u
 
 @compiled
 def _answer(orders, answer):  # type: ignore[no-untyped-def]
-    """Apply an answer to the local order; one that was cleared comes back, unless the answer is a rejection."""
+    """Applies a response to the local order. An order that was cleared is added again, except by a rejection."""
     order = answer[0]
     row = row_of(orders, order.order_id)
     if row < 0:
@@ -214,7 +214,7 @@ def _answer(orders, answer):  # type: ignore[no-untyped-def]
 
 @compiled
 def apply_fill(asset, order):  # type: ignore[no-untyped-def]
-    """Position, money and fee of a filled order, in the engine's order of operations: the last bit counts."""
+    """Updates position, money and fee for a fill, in the engine's order of operations, so that all bits are equal."""
     state = state_at(asset.state)
     amount = asset.contract_size * (order.exec_price_tick * order.tick_size) * order.exec_qty
     side = np.float64(order.side)

@@ -1,8 +1,8 @@
-"""Records of a world that compiled code reads and writes, and the blocks of memory that they grow.
+"""Records of a world that compiled code reads and writes, and the memory blocks that they own.
 
-A record is a row of a NumPy array whose address others hold. One that grows begins with `data` and `capacity`:
-the address of a block of C memory and how many items it has room for. `Blocks` makes the records, knows which
-of them own a block, and is what `release_all` frees at the world's close.
+A record is a row of a NumPy array, referred to by its address. A record that grows begins with `data` and `capacity`:
+the address of a block of C memory, and the number of items it can hold. `Blocks` creates the records and lists those
+that own a block; `release_all` frees these when the world is closed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FIRST_CAPACITY = 16
 
 
 class Blocks:
-    """The records of one world. Keep it alive for as long as compiled code has their addresses."""
+    """The records of one world. Keep it alive as long as compiled code has their addresses."""
 
     def __init__(self) -> None:
         self._records: list[np.ndarray[Any, Any]] = []
@@ -43,7 +43,7 @@ class Blocks:
         return int(self.record(dtype, **fields).ctypes.data)
 
     def owners(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Addresses of all records that own a block; kept alive here."""
+        """Addresses of all records that own a block; the array is kept alive here."""
         made = np.array(self._owners, np.int64)
         self._records.append(made)
         return made
@@ -51,7 +51,7 @@ class Blocks:
 
 @compiled
 def grow(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
-    """Double the block of the record at `owner`; False at `items_max` or without memory: nothing has changed then."""
+    """Doubles the block of the record at `owner`; False and unchanged at `items_max` or without memory."""
     old = load_int64(owner + 8)
     capacity = min(max(2 * old, _FIRST_CAPACITY), items_max)
     if capacity <= old:
@@ -66,7 +66,7 @@ def grow(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
 
 @compiled
 def release_all(owners, count):  # type: ignore[no-untyped-def]
-    """Free the blocks of the records whose addresses are at `owners`."""
+    """Frees the blocks of the records whose addresses are at `owners`."""
     addresses = carray(as_pointer(owners), count, np.int64)
     for index in range(count):
         release(load_int64(addresses[index]))

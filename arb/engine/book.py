@@ -1,14 +1,13 @@
-"""A book of one asset: a dense window of ticks around the touch, and a map for the levels that are far away.
+"""An order book of one asset: a dense window of ticks around the touch, and a hash map for levels outside it.
 
-It answers as hftbacktest's hash-map book does, level by level, also where a book is crossed for a moment: a level
-that the other side's touch has passed stays where it is and is not the best one any more. The window is anchored
-on the first touch that there is, never on a first row, which may be any level, and moves along with the touch.
+It returns what hftbacktest's hash-map book does, level by level, also while a book is crossed: a level passed by the
+other side's touch keeps its quantity but is no longer the best. The window is first placed when both sides have a
+touch, because a first row may be any level, and moves with the touch.
 
 A book with a fixed range keeps the levels between two ticks and ignores all others, as hftbacktest's
-`ROIVectorMarketDepth` does; its windows are then what a strategy sees as `bid_depth` and `ask_depth`.
+`ROIVectorMarketDepth` does; its windows are what a strategy sees as `bid_depth` and `ask_depth`.
 
-A quantity is 0.0 where there is no level. Ticks are price / tick_size, rounded halves away from zero as the engine
-does.
+A missing level has quantity 0.0. Ticks are price / tick_size, rounded half away from zero as in the engine.
 """
 
 from __future__ import annotations
@@ -27,11 +26,11 @@ NO_ASK = np.iinfo(np.int64).max
 
 _INTEGERS_END = 2.0**63
 
-#: Ticks that the dense window holds unless told otherwise: 256 KB a side.
+#: Default number of ticks in the dense window: 256 KB per side.
 WIDTH = 1 << 15
 
-#: `bids` and `asks` are addresses of the windows, `far_bids` and `far_asks` of maps. low_bid and high_ask bound
-#: how far the engine looks for the next best level. world: what the book's owner counts its calls in.
+#: `bids` and `asks` are addresses of the windows, `far_bids` and `far_asks` of maps. low_bid and high_ask limit the
+#: engine's search for the next best level. world: address of the world whose heartbeat counts calls on this book.
 BOOK = np.dtype(
     [
         ("tick_size", "f8"),
@@ -42,7 +41,7 @@ BOOK = np.dtype(
         ("high_ask", "i8"),
         ("base", "i8"),
         ("is_anchored", "i8"),
-        #: 1 where the window is the whole book and does not move.
+        #: 1 if the window is the whole book and does not move.
         ("is_fixed", "i8"),
         ("width", "i8"),
         ("bids", "i8"),
@@ -56,7 +55,7 @@ BOOK = np.dtype(
 
 
 def make_book(blocks: Blocks, tick_size: float, lot_size: float, width: int = WIDTH, world: int = 0) -> int:
-    """The address of an empty book."""
+    """Returns the address of a new, empty book."""
     return blocks.address(
         BOOK,
         tick_size=tick_size,
@@ -79,7 +78,7 @@ book_at = record_view(BOOK)
 
 
 def fix_range(blocks: Blocks, address: int, low: int, high: int) -> None:
-    """Make an empty book one over the ticks `low` to `high`, both included."""
+    """Restricts an empty book to the ticks `low` to `high`, both inclusive."""
     width = high - low + 1
     side = np.dtype([("qty", "f8", (width,))])
     _fix_range(address, low, width, blocks.address(side), blocks.address(side))
@@ -98,7 +97,7 @@ def _fix_range(address, low, width, bids, asks):  # type: ignore[no-untyped-def]
 
 @compiled
 def rounded(steps):  # type: ignore[no-untyped-def]
-    """The nearest whole number, halves away from zero; beyond the integers their end, 0 for NaN, as Rust casts."""
+    """The nearest integer, halves away from zero; saturates at the limits of int64, 0 for NaN, as Rust casts."""
     if not np.abs(steps) < _INTEGERS_END:
         return np.int64(0) if np.isnan(steps) else NO_ASK if steps > 0.0 else NO_BID
     whole = np.int64(np.floor(np.abs(steps)))
@@ -119,7 +118,7 @@ def _far(book, is_bid):  # type: ignore[no-untyped-def]
 
 @compiled
 def qty_at(book, is_bid, tick):  # type: ignore[no-untyped-def]
-    """Quantity of a level, 0.0 where there is none; NaN outside a fixed range."""
+    """Quantity of a level, 0.0 if there is none; NaN outside a fixed range."""
     place = tick - book.base
     if book.is_anchored and 0 <= place < book.width:
         return _window(book, is_bid)[place]
@@ -132,7 +131,7 @@ def qty_at(book, is_bid, tick):  # type: ignore[no-untyped-def]
 
 @compiled
 def _set(book, is_bid, tick, qty):  # type: ignore[no-untyped-def]
-    """Set a level, or remove it with 0.0; what it held before."""
+    """Sets a level, or removes it with 0.0; returns the quantity before."""
     place = tick - book.base
     if book.is_anchored and 0 <= place < book.width:
         window = _window(book, is_bid)
@@ -201,7 +200,7 @@ def lowest(book, is_bid, start, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def ticks_of(book, is_bid):  # type: ignore[no-untyped-def]
-    """Ticks of all levels of a side, also those that the other side's touch has passed, from low to high."""
+    """Ticks of all levels of a side, also those that the other side's touch has passed, in ascending order."""
     far = _far(book, is_bid)
     window = _window(book, is_bid)
     ticks = np.empty(far.count + book.width, np.int64)
@@ -220,19 +219,19 @@ def ticks_of(book, is_bid):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_ignored(book, tick):  # type: ignore[no-untyped-def]
-    """Whether a level is outside of a fixed range."""
+    """Whether a level is outside a fixed range."""
     return book.is_fixed and not 0 <= tick - book.base < book.width
 
 
 @compiled
 def update_bid(book, price, qty):  # type: ignore[no-untyped-def]
-    """Set a bid level; (tick, best bid before, quantity before)."""
+    """Sets a bid level; returns (tick, best bid before, quantity before)."""
     tick = rounded(price / book.tick_size)
     lots = rounded(qty / book.lot_size)
     best_before = book.best_bid
     if _is_ignored(book, tick):
         return tick, best_before, 0.0
-    # A quantity below half a lot is no level, but stays in the engine's vector.
+    # Less than half a lot counts as no level, but the engine's vector book keeps the quantity.
     before = _set(book, True, tick, qty if lots > 0 or book.is_fixed else 0.0)
     if lots == 0:
         if tick == book.best_bid:
@@ -252,7 +251,7 @@ def update_bid(book, price, qty):  # type: ignore[no-untyped-def]
 
 @compiled
 def update_ask(book, price, qty):  # type: ignore[no-untyped-def]
-    """Set an ask level; (tick, best ask before, quantity before)."""
+    """Sets an ask level; returns (tick, best ask before, quantity before)."""
     tick = rounded(price / book.tick_size)
     lots = rounded(qty / book.lot_size)
     best_before = book.best_ask
@@ -299,9 +298,9 @@ def _clear_between(book, is_bid, low, high):  # type: ignore[no-untyped-def]
 
 @compiled
 def clear_bids(book, price):  # type: ignore[no-untyped-def]
-    """Clear the bids down to `price`, all of them where it is not finite.
+    """Clears the bids from the best down to `price`, all of them if it is not finite.
 
-    The level just below the price is passed over when the next best one is looked for, as in the engine.
+    The search for the next best bid skips the level just below the price, as in the engine.
     """
     if np.isfinite(price):
         upto = rounded(price / book.tick_size)
@@ -317,7 +316,7 @@ def clear_bids(book, price):  # type: ignore[no-untyped-def]
 
 @compiled
 def clear_asks(book, price):  # type: ignore[no-untyped-def]
-    """Clear the asks up to `price`, as `clear_bids`."""
+    """Clears the asks from the best up to `price`, like `clear_bids`."""
     if np.isfinite(price):
         upto = rounded(price / book.tick_size)
         if book.best_ask != NO_ASK:
@@ -332,7 +331,7 @@ def clear_asks(book, price):  # type: ignore[no-untyped-def]
 
 @compiled
 def _follow(book):  # type: ignore[no-untyped-def]
-    """Anchor or move the window when the touch has left its middle half."""
+    """Places the window, or moves it once the touch has left its middle half."""
     if book.is_fixed or book.best_bid == NO_BID or book.best_ask == NO_ASK:
         return
     middle = (book.best_bid + book.best_ask) // 2
@@ -348,7 +347,7 @@ def _follow(book):  # type: ignore[no-untyped-def]
 
 @compiled
 def _move(book, is_bid, base):  # type: ignore[no-untyped-def]
-    """Levels that leave the window go to the map, those that come into it come from there."""
+    """Moves levels that leave the window to the map, and levels that enter it from there."""
     window = _window(book, is_bid)
     far = _far(book, is_bid)
     width = book.width
@@ -364,7 +363,7 @@ def _move(book, is_bid, base):  # type: ignore[no-untyped-def]
                     if slot >= 0:
                         entries_of(far)[slot].qty = window[index]
         window[:] = moved
-    # A removal moves other entries back into its place, which is therefore looked at again.
+    # A removal moves other entries back into its slot, which is therefore checked again.
     index = 0
     while index < far.capacity:
         entry = entries_of(far)[index]

@@ -1,7 +1,7 @@
-"""The bot's table over a live world: a C function for every slot, compiled once and cached on disk.
+"""The bot's function table over a live world: a C function for every slot, compiled once and cached on disk.
 
-Each is called by the strategy's machine code, without the GIL, and counts itself in the world's heartbeat. An asset
-that the bot does not have is answered from a record of nothing, where hftbacktest ends the process.
+The strategy's machine code calls them without the GIL; each call increments the world's heartbeat. An unknown asset
+number reads an empty record; hftbacktest would end the process.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _world(address):  # type: ignore[no-untyped-def]
 
 @compiled
 def _asset(world, asset_no):  # type: ignore[no-untyped-def]
-    """The asset's record; the one behind the last is that of an asset that is not there."""
+    """The asset's record; an unknown number gets the extra record after the last asset."""
     number = np.int64(min(asset_no, np.uint64(world.num_assets)))
     return asset_at(world.assets + number * _ASSET_BYTES)
 
@@ -281,7 +281,7 @@ def snapshot(ptr, length):  # type: ignore[no-untyped-def]
     asks = asks[asks >= book.best_ask]
     length[0] = 0
     levels = len(bids) + len(asks)
-    # An empty array has no address.
+    # An empty array has no address to return.
     address = allocate_zeroed(levels * _EVENT_BYTES) if levels > 0 else 0
     if address != 0:
         _put_levels(address, book, True, bids, BID_LEVEL)
@@ -322,13 +322,13 @@ def orders_values_next(values):  # type: ignore[no-untyped-def]
     return np.intp(table.data + row * _ORDER_BYTES)
 
 
-#: Slots whose function is another slot's, or has another name here.
+#: Slots implemented by a function of another name.
 _SAME: Mapping[str, Callable[..., Any]] = {"elapse_bt": elapse}
 
 
 @cache
 def live_addresses() -> Mapping[str, int]:
-    """Address of the C function of every slot, by slot. Compiled at the first call, or read from the cache."""
+    """Addresses of the C functions by slot. Compiled at the first call, or read from the cache."""
     made = {}
     for slot in SLOTS:
         function = _SAME.get(slot.name) or globals()[slot.name]
@@ -338,5 +338,5 @@ def live_addresses() -> Mapping[str, int]:
     return MappingProxyType(made)
 
 
-#: Compiled functions are freed with their objects.
+#: Keeps the compiled functions alive: they are freed with their objects.
 _kept: list[Any] = []

@@ -1,7 +1,7 @@
-"""A hash map of 64-bit integers in a block of its own: order ids to places, far ticks to quantities.
+"""A hash map of 64-bit integers in a memory block of its own: order ids to rows, far ticks to quantities.
 
-Open addressing with linear probing, at most half full; a removal moves the entries behind it back, so nothing
-piles up over a long run.
+Open addressing with linear probing, at most half full; a removal moves later entries back, so that no deleted slots
+accumulate over a long run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ map_at = record_view(INT_MAP)
 
 @compiled
 def entries_of(int_map):  # type: ignore[no-untyped-def]
-    """All places of a map, used or not."""
+    """All slots of a map, used or not."""
     return carray(as_pointer(int_map.data), int_map.capacity, ENTRY)
 
 
@@ -39,7 +39,7 @@ def _home(key, capacity):  # type: ignore[no-untyped-def]
 
 @compiled
 def find(int_map, key):  # type: ignore[no-untyped-def]
-    """Place of `key` among the entries, or -1."""
+    """Slot of `key`, or -1."""
     if int_map.count == 0:
         return -1
     entries = entries_of(int_map)
@@ -54,7 +54,7 @@ def find(int_map, key):  # type: ignore[no-untyped-def]
 
 @compiled
 def put(int_map, key):  # type: ignore[no-untyped-def]
-    """Place of `key`, which is added where it is not there; -1 without memory."""
+    """Slot of `key`, which is added if it is missing; -1 if no memory is available."""
     if 2 * (int_map.count + 1) > int_map.capacity and not _enlarge(int_map):
         return -1
     entries = entries_of(int_map)
@@ -94,14 +94,14 @@ def _enlarge(int_map):  # type: ignore[no-untyped-def]
 
 @compiled
 def remove_at(int_map, place):  # type: ignore[no-untyped-def]
-    """Remove the entry at a place that `find` gave. Places found before are no longer valid."""
+    """Removes the entry at a slot that `find` returned. Slots found before are no longer valid."""
     entries = entries_of(int_map)
     mask = int_map.capacity - 1
     hole = place
     probe = (place + 1) & mask
     while entries[probe].is_used:
         home = _home(entries[probe].key, int_map.capacity)
-        # It may move back to the hole unless its home lies behind the hole.
+        # It can move to the hole unless its home slot lies after the hole.
         if ((probe - home) & mask) >= ((probe - hole) & mask):
             entries[hole] = entries[probe]
             hole = probe
@@ -112,7 +112,7 @@ def remove_at(int_map, place):  # type: ignore[no-untyped-def]
 
 @compiled
 def clear(int_map):  # type: ignore[no-untyped-def]
-    """Remove everything; the block stays."""
+    """Removes all entries; the block stays allocated."""
     if int_map.count > 0:
         entries = entries_of(int_map)
         for index in range(int_map.capacity):

@@ -1,7 +1,7 @@
-"""A live bot: the handle of every world over a world of our own, whose rows and answers come from outside.
+"""The live bot: the common bot type over a world whose rows and responses are supplied from outside.
 
-`LiveWorld` makes the records; `LiveBot` is the bot over them. What answers the requests and moves the clock on is
-attached from outside: `arb.simulation.exchange` for a dry-run.
+`LiveWorld` creates the records; `LiveBot` is the bot over them. The side that answers requests and advances the clock
+is attached from outside: `arb.simulation.exchange` for a dry-run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from arb.risk.limits import Limits
 
 
 class LiveAsset(NamedTuple):
-    """What the bot's side must know of one asset. Fees are shares of the value traded."""
+    """The bot's description of one asset. Fees are fractions of the value traded."""
 
     tick_size: float
     lot_size: float
@@ -39,7 +39,7 @@ class LiveAsset(NamedTuple):
 
 
 class LiveWorld:
-    """The records of a world and the host's way to them. The host's thread; not while the strategy runs."""
+    """The records of a world, for the host. The host's thread; not while the strategy runs."""
 
     def __init__(self, assets: Sequence[LiveAsset]) -> None:
         if not assets:
@@ -50,7 +50,7 @@ class LiveWorld:
         self.address = int(self.record.ctypes.data)
         # The last record is what an unknown asset number reads.
         self.assets = np.zeros(len(assets) + 1, ASSET)
-        #: The rows that the bot sees, a stream an asset.
+        # An unknown asset number reads the last record.
         self.streams = [Stream(self.blocks, LOCAL_EVENT) for _ in assets]
         self._states = np.zeros(len(assets) + 1, state_values_dtype)
         self._answers = GrowingLog(ANSWER)
@@ -79,35 +79,35 @@ class LiveWorld:
         )
 
     def seal(self) -> None:
-        """Note every record that owns memory; after the last one was made, before the bot is."""
+        """Registers every record that owns memory; after the last one is created, before the bot."""
         owners = self.blocks.owners()
         set_fields(self.record, owners=owners.ctypes.data, owners_count=len(owners))
 
     def set_host(self, callback: Any) -> None:
-        """The C function that a wait calls when there is nothing to go on with; kept alive here."""
+        """Sets the C function that a wait calls when it needs more data; keeps it alive."""
         self._host = callback
         self.record["park"] = ctypes.cast(callback, ctypes.c_void_p).value or 0
 
     @property
     def answers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
-        """The answers so far, in the order in which the strategy heard them, of dtype `ANSWER`.
+        """The responses so far, in the order in which the strategy received them, of dtype `ANSWER`.
 
         Beyond 16 million of them, without `take_answers`, further ones are dropped.
         """
         return self._answers.rows
 
     def take_answers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
-        """The answers so far, which are forgotten here: a long run writes them down from time to time."""
+        """Returns the responses so far and removes them from the log: a long run writes them out periodically."""
         return self._answers.take()
 
     @property
     def now(self) -> int:
-        """The bot's clock; NEVER before it has begun."""
+        """The bot's clock; NEVER before it has started."""
         return int(self.record["now"][0])
 
     @property
     def start_ts(self) -> int:
-        """When the clock began; 0 before."""
+        """When the clock started; 0 before."""
         return int(self.record["start_ts"][0])
 
     @property
@@ -117,7 +117,7 @@ class LiveWorld:
 
     @property
     def deadline(self) -> int:
-        """When the present wait ends by itself; NEVER when it does not."""
+        """When the current wait times out; NEVER without a timeout."""
         return int(self.record["deadline"][0])
 
     @property
@@ -127,7 +127,7 @@ class LiveWorld:
 
 
 class LiveBot(Bot):
-    """The bot over a world that is complete and sealed."""
+    """The bot over a complete and sealed world."""
 
     def __init__(
         self, world: LiveWorld, *, keep: object = None, limits: Limits | None = None, log_fills: bool = True
@@ -142,9 +142,9 @@ class LiveBot(Bot):
         self.world = world
 
     def stop(self) -> None:
-        """End the run: waits, submits and modifies answer 1, cancels go out without waiting.
+        """Ends the run: waits, submits and modifies return 1, cancels are sent without waiting.
 
-        The functions stay: a strategy that does not heed the answer must still reach the host (`waits`).
+        The functions remain: a strategy that ignores the return code must still reach the host (`waiting`).
         """
         self._table[STOPPED] = 1
         self.world.record["is_stopping"] = 1

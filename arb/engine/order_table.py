@@ -1,7 +1,7 @@
-"""Orders of one asset by id, and the queue of orders on their way, in blocks that grow.
+"""Orders of one asset by id, and queues of orders in transit, in blocks that grow.
 
-The rows of a table lie without gaps; a removal moves the last one into the hole, so an address is valid until the
-next insertion or removal. The first 96 bytes of a row are hftbacktest's order, which is all that a strategy sees.
+The rows of a table are contiguous; a removal moves the last row into the gap, so an address is valid until the next
+insertion or removal. The first 96 bytes of a row are hftbacktest's order, which is all that a strategy sees.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from arb.engine.blocks import OWNED, Blocks, grow
 from arb.engine.int_map import INT_MAP, entries_of, find, map_at, put, remove_at
 from connectors.jit.compilation import compiled
 
-#: Orders that a table or a queue holds at most.
+#: Maximum number of orders in a table; a queue holds twice as many.
 ORDERS_MAX = 1 << 20
 
 
@@ -31,15 +31,15 @@ def _order() -> np.dtype[Any]:
     return np.dtype(made)
 
 
-#: hftbacktest's order, then what the simulated exchange keeps of it (its place in the queue) and the number of the
-#: request, of the asset's, that it is the answer to (0 is none) and when that was made: hftbacktest's own
-#: `local_timestamp` of a cancelled order is still that of its submission.
+#: hftbacktest's order, followed by the simulated exchange's fields (its place in the queue), the number of the asset's
+#: request that it answers (0 for none) and the time of that request: `local_timestamp` of a cancelled order in
+#: hftbacktest is still the time of its submission.
 ORDER = _order()
 
-#: index: address of the map from ids to rows. cursor: where `orders_values_next` stands.
+#: index: address of the map from ids to rows. cursor: the next row of `orders_values_next`.
 ORDERS = np.dtype([*OWNED, ("count", "i8"), ("index", "i8"), ("cursor", "i8"), ("world", "i8")])
 
-#: A queue: `times` is the address of a second block, one time an order.
+#: A queue: `times` is the address of a second block with one time per order.
 QUEUE = np.dtype([*OWNED, ("head", "i8"), ("count", "i8"), ("times", "i8")])
 TIMES = np.dtype([*OWNED])
 
@@ -47,12 +47,12 @@ _ORDER_BYTES = ORDER.itemsize
 
 
 def make_orders(blocks: Blocks, world: int = 0) -> int:
-    """The address of an empty table."""
+    """Returns the address of a new, empty table."""
     return blocks.address(ORDERS, index=blocks.address(INT_MAP), world=world)
 
 
 def make_queue(blocks: Blocks) -> int:
-    """The address of an empty queue."""
+    """Returns the address of a new, empty queue."""
     return blocks.address(QUEUE, times=blocks.address(TIMES))
 
 
@@ -76,7 +76,7 @@ def row_of(orders, order_id):  # type: ignore[no-untyped-def]
 
 @compiled
 def insert(orders, order):  # type: ignore[no-untyped-def]
-    """Append a copy of an order whose id is not in the table; its row, or -1 when there is no room."""
+    """Appends a copy of an order whose id is not in the table; returns its row, or -1 if it is full."""
     if orders.count >= orders.capacity and not grow(record_address(orders), _ORDER_BYTES, ORDERS_MAX):
         return -1
     index = map_at(orders.index)
@@ -92,7 +92,7 @@ def insert(orders, order):  # type: ignore[no-untyped-def]
 
 @compiled
 def remove_row(orders, row):  # type: ignore[no-untyped-def]
-    """Remove a row; the last one takes its place."""
+    """Removes a row; the last row moves into its place."""
     index = map_at(orders.index)
     rows = rows_of(orders)
     remove_at(index, find(index, np.int64(rows[row].order_id)))
@@ -116,9 +116,9 @@ def _times_of(queue):  # type: ignore[no-untyped-def]
 
 @compiled
 def append(queue, order, timestamp):  # type: ignore[no-untyped-def]
-    """Put a copy of an order at the end, not before the time of the one before it; False when there is no room.
+    """Appends a copy of an order, not earlier than the one before it; False if the queue is full.
 
-    As in hftbacktest's order bus, what is sent later never arrives earlier.
+    As in hftbacktest's order bus, an order that is sent later never arrives earlier.
     """
     if queue.head + queue.count >= queue.capacity and not _make_room(queue):
         return False
@@ -150,7 +150,7 @@ def _make_room(queue):  # type: ignore[no-untyped-def]
 
 @compiled
 def first_time(queue):  # type: ignore[no-untyped-def]
-    """Time of the first order, or the largest int64."""
+    """Time of the first order, or the largest int64 if the queue is empty."""
     if queue.count == 0:
         return np.int64(np.iinfo(np.int64).max)
     return _times_of(queue)[queue.head]
@@ -158,7 +158,7 @@ def first_time(queue):  # type: ignore[no-untyped-def]
 
 @compiled
 def pop(queue, order):  # type: ignore[no-untyped-def]
-    """Take the first order out of a queue that has one, into `order`, an array of one."""
+    """Removes the first order of a non-empty queue and copies it to `order`, an array of length one."""
     order[0] = carray(as_pointer(queue.data), queue.capacity, ORDER)[queue.head]
     queue.head += 1
     queue.count -= 1

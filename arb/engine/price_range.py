@@ -1,8 +1,8 @@
-"""The range of prices of a book whose levels a strategy reads as arrays: `roi_lb` to `roi_ub`, the same in every world.
+"""The price range of a book that a strategy reads as arrays: `roi_lb` to `roi_ub`, the same in every world.
 
-It is the configured one, else a fifth of the first known mid on each side of it. The first mid is that of the first
-book with both sides, at the end of the rows of one local time, so that it does not depend on the order in which a
-snapshot lists its levels. Pure: rows in, a range or an InputError out.
+It is the configured range, or else 20% below to 20% above the first known mid. The first mid is that of the first book
+with both sides, after all rows of one local time, so that it does not depend on the order in which a snapshot lists its
+levels. Pure: takes rows, returns a range or raises an InputError.
 
 Source of the formula for ticks: `ROIVectorMarketDepth::new` of hftbacktest 2.4.4 (read 2026-11-22).
 """
@@ -30,35 +30,35 @@ from arb.leg import Leg
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: Without configured prices: so much of the first mid below it and above it.
+#: Without configured prices: share of the first mid, below it and above it.
 SHARE = 0.2
-#: Above this the arrays of one leg (two sides, of the strategy and of the exchange) would not fit well in memory.
+#: Above this, the arrays of one leg (two sides, for the strategy and the exchange) would take too much memory.
 BYTES_MAX = 1 << 30
 
 _BUY_FLAG, _SELL_FLAG = np.uint64(BUY_EVENT), np.uint64(SELL_EVENT)
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
-#: mid: the first one, NaN before. low, high: of all best prices so far, in ticks.
+#: mid: the first mid, NaN before. low, high: of all best prices so far, in ticks.
 _WATCHED = np.dtype([("last_ts", "i8"), ("mid", "f8"), ("low", "i8"), ("high", "i8")])
 
 
 class PriceRange(NamedTuple):
-    """The lowest and the highest price of something."""
+    """Lowest and highest price of a range."""
 
     low: float
     high: float
 
     def ticks(self, tick_size: float) -> tuple[int, int]:
-        """Both in ticks, rounded as hftbacktest does."""
+        """Both prices in ticks, rounded as in hftbacktest."""
         return int(rounded(self.low / tick_size)), int(rounded(self.high / tick_size))
 
     def bytes(self, tick_size: float) -> float:
-        """What the arrays of a leg over this range take."""
+        """Bytes of a leg's arrays over this range."""
         return (self.high - self.low) / tick_size * 8 * 4
 
 
 class RangeFinder:
-    """Finds the range of a leg from its rows, in their order, and watches that the best prices stay inside."""
+    """Finds the range of a leg from its rows in order, and checks that the best prices stay inside."""
 
     def __init__(self, leg: Leg) -> None:
         """Raises InputError for a configured range that is too large."""
@@ -66,20 +66,20 @@ class RangeFinder:
         self._blocks = Blocks()
         self._book = make_book(self._blocks, leg.tick_size, leg.lot_size)
         self._state = self._blocks.record(_WATCHED, mid=np.nan, low=NO_ASK, high=NO_BID)
-        #: None as long as it is not known.
+        #: None until it is known.
         self.range: PriceRange | None = None
         if leg.roi_lb is not None and leg.roi_ub is not None:
             self.range = self._checked(PriceRange(leg.roi_lb, leg.roi_ub))
-        # Compiled now, not while a session runs.
+        # Compiled here, not while a session runs.
         self.follow(np.zeros(0, event_dtype))
 
     def follow(self, rows: Rows) -> None:
-        """More rows; those that are flagged for the bot count. Raises InputError for a range that is too large."""
+        """Adds rows; only those flagged for the bot count. Raises InputError for a range that is too large."""
         _follow(self._book, rows, self._state)
         self._look()
 
     def finish(self) -> PriceRange:
-        """There are no more rows: the range. Raises InputError where it is not known, or was left."""
+        """Returns the range after the last row. Raises InputError if it is unknown, or a best price was outside."""
         _finish(self._book, self._state)
         self._look()
         if self.range is None:
@@ -90,7 +90,7 @@ class RangeFinder:
 
     @property
     def unknown(self) -> str:
-        """What there is to say where the range is not known."""
+        """Error text for an unknown range."""
         return (
             f"{self._leg.name}: there was no book with bids and asks, from which the range of bid_depth and ask_depth "
             f"would follow: {self._advice()}"
@@ -98,7 +98,7 @@ class RangeFinder:
 
     @property
     def outside(self) -> str:
-        """What there is to say of a best price that has been outside the range; empty where none has been."""
+        """Error text if a best price has been outside the range; otherwise empty."""
         if self.range is None:
             return ""
         low, high = self.range.ticks(self._leg.tick_size)
@@ -160,7 +160,7 @@ def _finish(address, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def _note(book, watched):  # type: ignore[no-untyped-def]
-    """Look at the touch of a moment that is over."""
+    """Updates range and first mid from the touch at the end of a local time."""
     has_bid, has_ask = book.best_bid != NO_BID, book.best_ask != NO_ASK
     if has_bid:
         watched.low = min(watched.low, book.best_bid)

@@ -1,7 +1,7 @@
-"""A stream of rows: arrays one after the other, and a cursor on the next row that its reader is to see.
+"""A stream of rows: consecutive arrays, and a cursor on the next row for its reader.
 
-A recording's array holds the rows of both sides, each under its own flag; every reader has its own stream over it
-and passes over what is not flagged for it. The host appends arrays, and keeps them until the cursor is past.
+A recording's array holds the rows of both sides, each with its flag; every reader has its own stream over the array and
+skips rows without its flag. The host appends arrays and keeps them alive until the cursor has passed them.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _PIECES, _COUNT, _PIECE = 0, 1, 2
 
 
 class Stream:
-    """The host's end of one stream. Not while the strategy runs."""
+    """The host's side of one stream. Not to be used while the strategy runs."""
 
     def __init__(self, blocks: Blocks, flag: int) -> None:
         self.record = blocks.record(STREAM, flag=flag, row=-1, next_ts=_NEVER)
-        # All fields are of 64 bits; by number they are set in a fraction of the time that names take.
+        # All fields have 64 bits; setting them by index is much faster than by name.
         self._cells = self.record.view(np.int64)
         self.address = int(self.record.ctypes.data)
         self._kept: list[Rows] = []
@@ -46,7 +46,7 @@ class Stream:
         self._cells[_PIECES] = self._pieces.ctypes.data
 
     def append(self, rows: Rows) -> None:
-        """Give the reader more rows; they are kept alive until it has read them."""
+        """Appends rows for the reader; they are kept alive until it has read them."""
         if not len(rows):
             return
         if not rows.flags.c_contiguous:
@@ -62,7 +62,7 @@ class Stream:
         self._cells[_COUNT] = count + 1
 
     def _forget(self) -> None:
-        """Let go of the arrays before the cursor."""
+        """Drops the arrays before the cursor."""
         read = int(self._cells[_PIECE])
         if read:
             self._pieces[: len(self._kept) - read] = self._pieces[read : len(self._kept)]
@@ -87,7 +87,7 @@ def current_row(stream):  # type: ignore[no-untyped-def]
 
 @compiled
 def step(stream):  # type: ignore[no-untyped-def]
-    """Move the cursor to the next row that is flagged for the reader, or behind the last one."""
+    """Moves the cursor to the next row with the reader's flag, or past the last one."""
     pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
     flag = np.uint64(stream.flag)
     while stream.piece < stream.count:
@@ -106,7 +106,7 @@ def step(stream):  # type: ignore[no-untyped-def]
 
 @compiled
 def look(stream):  # type: ignore[no-untyped-def]
-    """Time of the row at the cursor, or NEVER; a cursor that had run out of rows finds those that came since."""
+    """Time of the row at the cursor, or NEVER. Finds rows that were appended after the cursor reached the end."""
     if stream.next_ts == _NEVER and stream.piece < stream.count:
         step(stream)
     return stream.next_ts

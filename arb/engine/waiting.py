@@ -1,9 +1,8 @@
-"""How a strategy waits in a live world: it is moved on for as long as there is something to move on with, then the
-host is called, and comes back when there is more.
+"""The strategy's waits in a live world: advances while data is available, then calls the host until there is more.
 
-The strategy runs on a greenlet of its own, so the call to the host is one that returns: the C function at
-`World.park`. After a stop every wait answers 1; a strategy that goes on asking is parked for good, so that it cannot
-keep the host's loop from running.
+The strategy runs on a greenlet of its own, so the call of the host, the C function at `World.park`, returns. After a
+stop every wait returns 1; a strategy that keeps waiting is then parked forever, so that it cannot block the host's
+loop.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from arb.bot.memory import call_int64
 from arb.engine.world import NEVER, STARVED, WAIT_ANY, WAIT_NONE, WAIT_ONE, world_at
 from connectors.jit.compilation import compiled
 
-#: Waits that a stopped strategy may still make before it is parked for good.
+#: Waits that a stopped strategy may still make before it is parked forever.
 STOPS_MAX = 10_000
 
 _NO_ORDER = np.uint64(0)
@@ -23,13 +22,13 @@ _NO_ORDER = np.uint64(0)
 
 @compiled
 def later(now, duration):  # type: ignore[no-untyped-def]
-    """`now` + `duration`, at most NEVER: hftbacktest's clock overflows there."""
+    """`now` + `duration`, at most NEVER; hftbacktest's clock would overflow."""
     return NEVER if duration > 0 and now > NEVER - duration else now + duration
 
 
 @compiled
 def wait_feed(address, with_responses, timeout):  # type: ignore[no-untyped-def]
-    """Until the next row, with `with_responses` also the next answer."""
+    """Waits for the next row, with `with_responses` also for the next response."""
     world = world_at(address)
     wants = WAIT_ANY if with_responses else WAIT_NONE
     return _begin(address, world, timeout, 1, wants, 0, _NO_ORDER)
@@ -37,13 +36,13 @@ def wait_feed(address, with_responses, timeout):  # type: ignore[no-untyped-def]
 
 @compiled
 def wait_time(address, duration):  # type: ignore[no-untyped-def]
-    """Until the clock has moved on by `duration`."""
+    """Waits until the clock has advanced by `duration`."""
     return _begin(address, world_at(address), duration, 0, WAIT_NONE, 0, _NO_ORDER)
 
 
 @compiled
 def wait_response(address, asset_no, order_id, timeout):  # type: ignore[no-untyped-def]
-    """Until an answer to this order; 1 in a world that has not begun."""
+    """Waits for a response to this order; returns 1 in a world that has not started."""
     world = world_at(address)
     if not world.is_started and not world.is_stopping:
         return END_OF_DATA
@@ -66,7 +65,7 @@ def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_
         code = call_int64(world.advance, address)
         if code != STARVED:
             return code
-        # Without a host there is nobody to give more; a world that was closed meanwhile has nothing left to go on with.
+        # Without a host no more data can arrive; a world that was closed meanwhile cannot continue.
         if world.park == 0 or call_int64(world.park, address) != 0 or world.owners_count == 0:
             world.is_stopping = 1
             return _stopped(address, world)
@@ -82,7 +81,7 @@ def _stopped(address, world):  # type: ignore[no-untyped-def]
 
 @compiled
 def time_now(world):  # type: ignore[no-untyped-def]
-    """The bot's clock. With a host's clock it is the time at which it is asked, and never goes back."""
+    """The bot's clock. With a host's clock it is the current time, and never decreases."""
     if world.clock != 0 and world.is_started:
         world.now = max(world.now, call_int64(world.clock, 0))
         world.latest = max(world.latest, world.now)

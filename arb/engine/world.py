@@ -1,9 +1,9 @@
-"""What a live bot is made of, as records that compiled code shares: the world and its assets.
+"""Records of a live bot that compiled code shares: the world and its assets.
 
-The world's address is what every function of the bot's table is given. One thread touches it at a time: the
-strategy's while it runs, the host's while the strategy waits. `live` fills the table over it, `local` is the bot's
-side of an asset; who answers its requests (`arb.simulation`, a gateway) hangs its own record on `Asset.port` and its
-function on `World.advance`.
+Every function of the bot's table receives the world's address. One thread uses it at a time: the strategy's while it
+runs, the host's while the strategy waits. `live` fills the function table, `account` is the bot's side of an asset. The
+side that answers requests (`arb.simulation`, a gateway) sets its own record as `Asset.port` and its function as
+`World.advance`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from arb.bot.memory import as_pointer, record_view
 from arb.engine.blocks import OWNED
 from connectors.jit.compilation import compiled
 
-#: A time that never comes, and the clock of a world that has not begun.
+#: A time that is never reached; also the clock of a world that has not started.
 NEVER: int = np.iinfo(np.int64).max
 
-#: `advance` answers it when it cannot go on before the host gives it more; not one of the bot's codes.
+#: `advance` returns it when it cannot continue without more data from the host; not one of the bot's codes.
 STARVED = -1
 
 #: Which order response ends a wait.
@@ -36,21 +36,21 @@ WORLD = np.dtype(
         ("assets", "i8"),
         ("owners", "i8"),
         ("owners_count", "i8"),
-        #: Calls of the bot so far, any slot: a strategy that computes for ever stops it.
+        #: Calls of any slot so far: it stops increasing while a strategy computes without calling the bot.
         ("heartbeat", "i8"),
-        #: The bot's clock; NEVER before the first wait. `latest`: largest time that the local side has seen.
+        #: The bot's clock; NEVER before the first wait. `latest`: largest time that the local side has reached.
         ("now", "i8"),
         ("latest", "i8"),
         ("is_started", "i8"),
-        #: When the clock began, or is to begin; 0 is at the first row.
+        #: Start time of the clock; 0: the first row's.
         ("start_ts", "i8"),
-        #: A wait that begins the world, and how long it then lasts.
+        #: Set by a wait that starts the world, and the timeout of that wait.
         ("wants_start", "i8"),
         ("timeout", "i8"),
-        #: All rows of a side up to its horizon have been given; NEVER when there will be no more.
+        #: A side has all rows up to its horizon; NEVER when no more will follow.
         ("local_horizon", "i8"),
         ("exch_horizon", "i8"),
-        #: 1 where the exchange side lags behind the local one, as it does on live data: answers then come late.
+        #: 1 if the exchange side lags behind the local one, as on live data: responses may then be late.
         ("is_live", "i8"),
         #: What the strategy waits for.
         ("deadline", "i8"),
@@ -59,16 +59,16 @@ WORLD = np.dtype(
         ("wants_response", "i8"),
         ("wanted_asset", "i8"),
         ("wanted_order", "u8"),
-        #: Address of a C function `int64 f(int64 world)`: moves the world on, a code or STARVED.
+        #: Address of a C function `int64 f(int64 world)`: advances the world, returns a code or STARVED.
         ("advance", "i8"),
-        #: Address of a C function `int64 f(int64 world)`: back to the host; 0 once there is more, 1 to stop.
+        #: Address of a C function `int64 f(int64 world)`: switches to the host; returns 0 for more data, 1 to stop.
         ("park", "i8"),
-        #: Address of a C function `int64 f(int64)`: the time now; 0 where the clock is that of the rows.
+        #: Address of a C function `int64 f(int64)`: the current time; 0 if the rows drive the clock.
         ("clock", "i8"),
         ("is_stopping", "i8"),
-        #: Waits answered with 1 since.
+        #: Number of waits that returned 1 since the stop.
         ("stops", "i8"),
-        #: Address of the log of answers (`arb.bot.log`), 0 for none.
+        #: Address of the log of responses (`arb.bot.log`), 0 for none.
         ("answers", "i8"),
         #: Requests that were lost because a queue was full.
         ("lost", "i8"),
@@ -86,13 +86,13 @@ ASSET = np.dtype(
         ("book", "i8"),
         ("orders", "i8"),
         ("state", "i8"),
-        #: Addresses of queues: requests as they are made, answers by the time at which they arrive.
+        #: Addresses of queues: requests in the order they are made, responses in the order they arrive.
         ("requests", "i8"),
         ("responses", "i8"),
-        #: Address of the trades, which are kept where `keeps_trades`.
+        #: Address of the trades, which are stored if `keeps_trades`.
         ("trades", "i8"),
         ("keeps_trades", "i8"),
-        #: Address of the stream of rows that the bot sees, and of the answering side's record.
+        #: Address of the stream of rows that the bot sees, and of the record of the answering side.
         ("rows", "i8"),
         ("port", "i8"),
         ("requests_made", "i8"),
@@ -107,15 +107,15 @@ ASSET = np.dtype(
 )
 
 TRADES = np.dtype([*OWNED, ("count", "i8"), ("dropped", "i8")])
-#: Trades of one asset that are kept until the strategy clears them.
+#: Maximum number of an asset's trades that are stored until the strategy clears them.
 TRADES_MAX = 1 << 20
 
-#: An answer as the strategy got it: when it was asked for (a maker fill: when the order was), processed and heard.
+#: A response as the strategy received it. Times of request (for a maker fill, of its order), processing and receipt.
 ANSWER = np.dtype(
     [
         ("asset_no", "i8"),
         ("order_id", "u8"),
-        #: Number of the request among the asset's, from 1; 0 for a fill that nobody asked for.
+        #: Number of the request among the asset's, from 1; 0 for a fill without a request.
         ("request_no", "i8"),
         ("request_ts", "i8"),
         ("exch_ts", "i8"),
@@ -141,7 +141,7 @@ answer_at = record_view(ANSWER)
 
 @compiled
 def assets_of(world):  # type: ignore[no-untyped-def]
-    """The records of its assets."""
+    """The records of all assets."""
     return carray(as_pointer(world.assets), world.num_assets, ASSET)
 
 
@@ -150,6 +150,6 @@ trades_at = record_view(TRADES)
 
 
 def set_fields(record: np.ndarray[Any, Any], **fields: Any) -> None:
-    """Write fields of an array's only record."""
+    """Sets fields of an array's only record."""
     for name, value in fields.items():
         record[name] = value

@@ -1,9 +1,8 @@
-"""Which differences of a session follow from frames that could not be recorded. Pure.
+"""Finds which differences of a session can follow from frames that were not recorded. Pure.
 
-A lost frame changes the rows of its leg. The strategy acts differently on them only after it came, and its orders reach
-a venue later still; so whatever was done before then, in any leg, must be equal all the same. The fills of the frame's
-own leg may differ from the moment on up to which the simulated exchange had done everything: the frame may have been of
-any moment behind that.
+A lost frame changes the rows of its leg. The strategy can act on it only after it arrived, and its orders reach a venue
+later still; so everything done before then, in any leg, must still be equal. Fills of the frame's own leg may differ
+from the time up to which the simulated exchange was complete: the frame may carry any later venue time.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from typing import NamedTuple
 
 from arb.verify.reconcile import Difference
 
-#: What a strategy does and what follows from it, on the clock that it sees.
+#: Kinds of differences that are dated by the strategy's clock.
 _ON_LOCAL_TIME = ("decision", "record", "order latency", "end")
 
 
 class Loss(NamedTuple):
-    """Lost frames of one leg. after_ts, after_exch_ts: before them everything is known (`replay_marks.LOSS`)."""
+    """Lost frames of one leg. after_ts, after_exch_ts: complete up to these times (`replay_marks.LOSS`)."""
 
     frames: int
     after_ts: int
@@ -28,7 +27,7 @@ class Loss(NamedTuple):
 def with_causes(
     differences: Iterable[Difference], losses: Mapping[str, Loss], error: str | None
 ) -> list[Difference]:
-    """The differences, those that can follow from the losses with a cause. losses: by leg; error: why."""
+    """Adds a cause to differences that can follow from the losses. losses: by leg; error: why recording failed."""
     if not losses:
         return list(differences)
     first_ts = min(loss.after_ts for loss in losses.values())
@@ -52,7 +51,7 @@ def _can_follow(one: Difference, losses: Mapping[str, Loss], first_ts: int) -> b
         return own is not None and one.ts > own.after_ts
     if one.what in _ON_LOCAL_TIME:
         return one.ts > first_ts
-    # The last state is behind every loss.
+    # The final state is later than every loss.
     return one.what == "state"
 
 

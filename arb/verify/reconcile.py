@@ -1,4 +1,4 @@
-"""Two results of one run compared: fill by fill, decision by decision, record by record. Pure."""
+"""Compares two results of one run: fill by fill, decision by decision, record by record. Pure."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from arb.results.trades import Trade
 from arb.verify.sums import SUMS, LegSums
 
-#: Further differences of decisions and records follow from the first one; so many are shown.
+#: Maximum number of differing decisions or records to report: later ones follow from the first.
 _SHOWN = 3
 
 
 class Run(NamedTuple):
-    """The results of one run. records: (row, leg); final: the last state, one a leg."""
+    """The results of one run. records: (row, leg); final: the final state, one per leg."""
 
     trades: Sequence[Trade]
     decisions: Any
@@ -25,9 +25,9 @@ class Run(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """One thing that is not the same.
+    """One difference between a run and its replay.
 
-    ts: when, ns; 0: no time of its own. cause: "" where there is none known. leg: its name where it is of one leg.
+    ts: its time in ns; 0 if it has none. cause: "" if unknown. leg: the leg's name if it concerns one leg.
     """
 
     what: str
@@ -48,12 +48,12 @@ def differences_of(
     end_ts: int | None = None,
     random_sums: Sequence[str] = (),
 ) -> list[Difference]:
-    """What the folder holds and the replay does not, or otherwise.
+    """Differences between the folder's results and the replay's.
 
-    decisions, records: how many of them there were when a session was stopped: what came behind is that of the stop.
-    end_ts: what the replay has later than this has no counterpart.
-    random_sums: the names of the legs, where hftbacktest's engine made one of the two: its sums of fills of one
-    nanosecond are random in their last digits (`arb.verify.sums`). Without it everything is compared to the bit.
+    decisions, records: their number when a session was stopped; later ones result from the stop and are ignored.
+    end_ts: results of the replay after this time are ignored.
+    random_sums: names of the legs if hftbacktest's engine made one of the two: its sums of fills in the same nanosecond
+    are random in their last digits (`arb.verify.sums`). Without it everything must be equal bit by bit.
     """
     found = _fills(then.trades, now.trades)
     found += _rows("decision", then.decisions, now.decisions, decisions, end_ts)
@@ -72,7 +72,7 @@ def differences_of(
 
 
 def _sums(then: Run, now: Run, legs: Sequence[str]) -> dict[str, Any]:
-    """By field, (row, leg), the last state behind the records: whether it is a sum of the replay's fills."""
+    """By field, an array (row, leg), the final state last: whether the value is a sum of the replay's fills."""
     if not legs or _is_equal(then, now):
         return {}
     states = np.concatenate((then.records, then.final[None]))
@@ -84,14 +84,14 @@ def _sums(then: Run, now: Run, legs: Sequence[str]) -> dict[str, Any]:
 
 
 def _is_equal(then: Run, now: Run) -> bool:
-    """Whether all states are the same bytes."""
+    """Whether all states are equal byte by byte."""
     return bool(
         then.records.tobytes() == now.records.tobytes() and then.final.tobytes() == now.final.tobytes()
     )
 
 
 def _fills(then: Sequence[Trade], now: Sequence[Trade]) -> list[Difference]:
-    """By leg and order, then by line."""
+    """Differences of fills, by leg and order, then field by field."""
     if list(then) == list(now):
         return []
     left, right = _by_order(then), _by_order(now)
@@ -140,12 +140,12 @@ def _rows(
     end_ts: int | None,
     is_sum: Mapping[str, Any] | None = None,
 ) -> list[Difference]:
-    """Decisions or records, in order: the first places at which they differ."""
+    """Decisions or records in order: the first differing ones, and a difference in number."""
     if count is not None:
         then = then[:count]
     if end_ts is not None and len(now):
         is_within = _times(now) <= end_ts
-        # What a stopped strategy records at its end is of the stop.
+        # Records beyond `count` were written by the strategy while it was being stopped.
         now = now[is_within][: max(len(then), 0)] if count is not None else now[is_within]
     common = min(len(then), len(now))
     is_same: Any = np.ones((common, *then.shape[1:]), bool)
@@ -174,5 +174,5 @@ def _times(rows: Any) -> Any:
 
 
 def _is_same(then: Any, now: Any) -> Any:
-    """Numbers that are equal, or unknown in both."""
+    """Equal, or NaN in both."""
     return (then == now) | ((then != then) & (now != now))

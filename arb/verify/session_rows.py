@@ -1,8 +1,7 @@
-"""The rows of a live session once more, from its recording: the feed's own pipeline over the recorded frames.
+"""Derives the rows of a live session again, by running its recorded frames through the feed's pipeline.
 
-What the frames do not tell, the session's marks do (`arb.runtime.replay_marks`). The rows are those that the strategy
-was told of, to the last bit, which a checksum proves. The venues' side has them in the order in which they happened for
-it.
+The session's marks supply what the frames do not contain (`arb.runtime.replay_marks`). The rows equal those that the
+strategy received, bit by bit, as a checksum proves. The venues' side gets them in order of venue time.
 """
 
 from __future__ import annotations
@@ -27,23 +26,23 @@ from connectors.book.rows import LOCAL_ONLY
 from connectors.feed.pipeline import Outcome, Pipeline
 from connectors.model import Instrument, Kind, Rows, Venue
 
-#: (kind, value) of marks that are still to be looked at, in order.
+#: (kind, value) of marks not yet applied, in order.
 _Marks = deque[tuple[int, int]]
 
 
 class LegSource(NamedTuple):
-    """One leg's recording, a file a day in order, and how its frames are read."""
+    """One leg's recording, one file per day in order, and how to decode its frames."""
 
     venue: Venue
     instrument: Instrument
     feed_latency_ns: int
     files: Sequence[Path]
-    #: For how long its book may be silent; 0: for ever.
+    #: How long its book may be silent; 0: no limit.
     silence_ns: int = 0
 
 
 class Again(NamedTuple):
-    """What came of it: the rows of both sides in order, how many were told, with their checksum, the feed's lags."""
+    """Derived rows of both sides in order, the number and checksum of the strategy's rows, the feed's lags."""
 
     local: Rows
     exch: Rows
@@ -56,8 +55,8 @@ class Again(NamedTuple):
 def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder: Path) -> Again:
     """The rows of a leg's first `frames` frames.
 
-    marks: the leg's, of dtype MARK. folder: for the rows, which are mapped from files in it. Raises InputError for a
-    recording that cannot be read, DecodeError for a frame that cannot.
+    marks: the leg's, of dtype MARK. folder: where the rows are written; they are memory-mapped from there. Raises
+    InputError for an unreadable recording, DecodeError for a frame that cannot be decoded.
     """
     told = total = read = 0
     lags = FeedLags()
@@ -89,7 +88,7 @@ def _flagged(rows: Rows, flag: int) -> Rows:
 
 
 def _write_by_venue_time(spool: Spool, blocks: Sequence[Block], path: Path) -> None:
-    """By venue time, of one time in the order of receipt, as `VenueOrder` releases them."""
+    """Writes the rows by venue time, rows of equal time in the order of receipt, as `VenueOrder` releases them."""
     waiting: Rows = np.zeros(0, event_dtype)
     start = 0
     with NpyWriter(path) as writer:
@@ -102,7 +101,7 @@ def _write_by_venue_time(spool: Spool, blocks: Sequence[Block], path: Path) -> N
 
 
 class _Blocks:
-    """Rows into a spool, in blocks of which each is known to come before what is behind it."""
+    """Appends rows to a spool in blocks, each with the venue time that no later row precedes."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -144,20 +143,21 @@ class _Teller:
             trade_kind=Kind.TRADE,
             silence_ns=source.silence_ns,
         )
-        # Before the first frame there is nothing to forget.
+        # Before the first frame there is no state to reset.
         self._marks = [(int(m["kind"]), int(m["frame"]), int(m["value"])) for m in marks if m["frame"] > 0]
         self._next = 0
         self._offset_ns = 0
 
     def frame(self, number: int, local_ts: int, frame: bytes) -> Iterator[tuple[Rows, int | None]]:
-        """The rows of a frame and of what happened behind it, and the watermark that they were too late for."""
+        """Yields the rows of a frame and of events after it, with the watermark that they were too late for, or
+        None."""
         mine = []
         while self._next < len(self._marks) and self._marks[self._next][1] <= number:
             mine.append(self._marks[self._next])
             self._next += 1
         self._offset_ns = next((v for kind, _, v in mine if kind == MarkKind.OFFSET), self._offset_ns)
         rows = self._own(local_ts, frame)
-        # In the order in which they were made: those of the frame's own rows come first.
+        # In the order of their creation: marks of the frame's own rows are first.
         rest = deque((kind, value) for kind, _, value in mine if kind != MarkKind.OFFSET)
         if len(rows):
             emptied = emptied_by(rows)
@@ -191,21 +191,21 @@ class _Teller:
 
 
 def _as_told(rows: Rows, rest: _Marks) -> tuple[Rows, int | None]:
-    """Rows as they were told by the marks that follow them, and the watermark that they were too late for."""
+    """The rows after applying their LIFTED mark, and the watermark that they were too late for, or None."""
     told_ts = _taken(rest, MarkKind.LIFTED)
     rows = rows if told_ts is None else lifted(rows, told_ts)
     return rows, _taken(rest, MarkKind.LATE)
 
 
 def _taken(rest: _Marks, kind: MarkKind) -> int | None:
-    """The value of the next mark, which is taken out, if it is of this kind."""
+    """Removes the next mark if it is of this kind; returns its value, otherwise None."""
     return rest.popleft()[1] if rest and rest[0][0] == kind else None
 
 
 def _told(
     source: LegSource, marks: np.ndarray[Any, Any], frames: int
 ) -> Iterator[tuple[int, Rows, int | None]]:
-    """(frames read so far, rows, watermark that they were too late for), at the end without rows."""
+    """Yields (frames read so far, rows, watermark that they were too late for); the last one has no rows."""
     teller = _Teller(source, marks)
     number = 0
     for path in source.files:

@@ -1,13 +1,13 @@
-"""How far the running sums of one run of fills may differ from those of another: by rounding, and nothing else. Pure.
+"""Bounds the rounding differences between running sums of the same fills in different order. Pure.
 
-hftbacktest's engine keeps orders in a hash map whose order is random, so fills of one leg in one nanosecond are added
-up in a random order, and the last digits of position, balance, fee and volume differ from run to run. Every addition
-rounds by half a unit in the last place of the result at most. Two orders of adding the same k numbers therefore end
-at most k units in the last place of the largest possible partial sum apart. Fills that are alone in their nanosecond,
-and those that are all equal, give one sum only.
+hftbacktest's engine keeps orders in a hash map with random order, so fills of one leg in one nanosecond are added in
+random order, and the last digits of position, balance, fee and volume differ from run to run. Each addition rounds by
+at most half a unit in the last place (ulp) of the result. Two orders of adding the same k numbers therefore differ by
+at most k ulp of the largest possible partial sum. A fill that is alone in its nanosecond, or fills that are all equal,
+give only one sum.
 
-Every record is checked against the record before it, so the allowance of one nanosecond is not inherited by all that
-follow.
+Every record is checked against the record before it, so the tolerance of one nanosecond does not carry over to later
+records.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class LegSums:
         }
 
     def are_sums(self, states: Any) -> dict[str, np.ndarray[Any, Any]]:
-        """For every field of SUMS, a flag a state: whether it follows from the state before it, the first from zero.
+        """For every field of SUMS, a flag per state: whether it follows from the previous state, the first from zero.
 
-        states: (n,), of hftbacktest's `record_dtype`, in order of time; `num_trades` says how many fills each holds.
+        states: (n,), of hftbacktest's `record_dtype`, in order of time; `num_trades` is the number of fills in each.
         """
         counts = states["num_trades"].astype(np.int64)
         before = np.concatenate(([0], counts[:-1]))
@@ -59,12 +59,12 @@ class LegSums:
         return found
 
     def _added(self, field: str, total: float, first: int, end: int) -> tuple[float, float]:
-        """The sum after the fills `first` to `end`, and how far another order of addition may be from it."""
+        """The sum after the fills `first` to `end`, and how much another order of addition may differ from it."""
         times, addends, room = self._times, self._addends[field], 0.0
         while first < end:
             behind = min(int(np.searchsorted(times, times[first], side="right")), end)
             part = addends[first:behind]
-            # Behind a sum that may differ, the same addition may round differently.
+            # After a sum that may differ, the same addition may round differently.
             if room or (part != part[0]).any():
                 largest = abs(total) + float(np.abs(part).sum()) + room
                 room += len(part) * float(np.spacing(largest))
