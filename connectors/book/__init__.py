@@ -1,6 +1,6 @@
-"""From decoded messages to one proven book: ids, timestamps, and the fusion of depth with best bid and offer.
+"""Builds one book in sync from decoded messages: id checks, timestamps, and fusion of depth with BBO.
 
-`sequence` judges each message by the venue's ids, `rows` and `sync` hold or pass its rows, `timestamps` puts them on
-the venue's clock, and `fused` makes one book of two streams. Pure: no socket, no clock, no file. Recordings and live
-feeds use the same code. Start with `sync.BookSync`.
+`sequence` checks each message by the venue's ids, `rows` and `sync` hold or emit its rows, `timestamps` corrects them
+to the venue's clock, and `fused` merges two streams into one book. Pure: no socket, no clock, no file. Recordings and
+live feeds use the same code. Start with `sync.BookSync`.
 """

@@ -1,7 +1,7 @@
-"""Notes of the levels that best bid and offer changed, each with the quantity that the depth stream last gave it.
+"""BBO overrides: levels changed by best bid and offer, each with the depth stream's last quantity ("notes").
 
-A table of levels of `connectors.book.level_table`, both sides in one: a note's `ts` is the slot of the note before it,
-so that all are found without a look at the whole table. There are few between two messages of the depth stream.
+The notes of both sides are in one level table (`connectors.book.level_table`). A note's `ts` is the slot of the note
+before it, so that all notes are found without a scan of the table. There are few between two depth messages.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from connectors.book.level_table import FREE, key_of, slot_of, tick_of
 from connectors.jit.compilation import compiled
 
-#: Fields of what is noted: how many levels, the slot of the last note, and how many levels went back to the depth
-#: stream's quantity so far.
+#: Fields of `noted`: number of notes, slot of the last note, and how many levels were set back to the depth stream's
+#: quantity so far.
 NOTED, LAST_NOTE, SETTLED = range(3)
 
 
 @compiled
 def _name(side, tick):  # type: ignore[no-untyped-def]
-    """What a level of either side is noted under."""
+    """Key of a note: encodes side and tick."""
     return 2 * tick + side
 
 
@@ -29,7 +29,7 @@ def named(note):  # type: ignore[no-untyped-def]
 
 @compiled
 def note(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
-    """Keeps the depth stream's quantity of a level that BBO is about to change, unless it is kept already."""
+    """Stores the depth stream's quantity of a level that BBO is about to change, unless it is stored already."""
     name = _name(side, tick)
     slot = slot_of(notes, name)
     if notes[slot].key != key_of(name):
@@ -42,14 +42,14 @@ def note(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
 
 @compiled
 def note_told(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
-    """Keeps what the depth stream says of a level of which BBO knows better."""
+    """Stores the depth stream's quantity of a level for which BBO is newer."""
     note(notes, noted, side, tick, qty)
     renew(notes, side, tick, qty)
 
 
 @compiled
 def renew(notes, side, tick, qty):  # type: ignore[no-untyped-def]
-    """What the depth stream says of a level, if that is noted."""
+    """Updates the depth stream's quantity of a level, if it has a note."""
     name = _name(side, tick)
     slot = slot_of(notes, name)
     if notes[slot].key == key_of(name):
@@ -58,7 +58,7 @@ def renew(notes, side, tick, qty):  # type: ignore[no-untyped-def]
 
 @compiled
 def note_clear(notes, noted, side):  # type: ignore[no-untyped-def]
-    """The depth stream says that there is nothing on one side."""
+    """Sets the depth stream's quantity to zero in all notes of one side."""
     slot = noted[LAST_NOTE]
     for _ in range(noted[NOTED]):
         if named(notes[slot])[0] == side:
@@ -77,7 +77,7 @@ def forget_notes(notes, noted):  # type: ignore[no-untyped-def]
 
 @compiled
 def move_notes(notes, larger, noted):  # type: ignore[no-untyped-def]
-    """Puts the notes of one table into an empty one."""
+    """Copies the notes of one table into a larger, empty one."""
     slot = noted[LAST_NOTE]
     count = noted[NOTED]
     noted[NOTED] = 0

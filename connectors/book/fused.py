@@ -1,16 +1,15 @@
-"""One book from two streams: best-bid-and-offer updates fused with the depth stream, which is slower or conflated.
+"""Fuses best-bid-and-offer updates with the depth stream, which is slower or conflated, into one book.
 
-Rows go in as they were chained and stamped (DEPTH, DEPTH_SNAPSHOT, whole-side DEPTH_CLEAR, DEPTH_BBO, trades); depth
-rows come out. A BBO row becomes the change of its level, the deletion of the levels that it proves gone (better ones of
-its side, crossed ones of the other), or nothing where the book shows it already. A row about the touch that is older,
-by `exch_ts`, than what the touch is known from is left out. So far these are the rules of hftbacktest's
-`FuseMarketDepth`.
+Input: rows from `BookSync` and `RowClock` (DEPTH, DEPTH_SNAPSHOT, whole-side DEPTH_CLEAR, DEPTH_BBO, trades); output:
+depth rows. A BBO row becomes the change of its level and the deletion of the levels that it proves gone (better ones on
+its side, crossed ones on the other), or nothing if the book already shows it. A row that would change the touch but is
+older, by `exch_ts`, than the current touch is dropped. These are the rules of hftbacktest's `FuseMarketDepth`.
 
-What BBO says of a level holds until the depth stream has caught up: behind a change that is newer than the last BBO
-(`connectors.book.rows` marks its last row), every level is what the depth stream says. So what BBO changed is noted
-with the depth stream's own quantity, and goes back to it there, by a depth row, unless the depth stream has followed
-(docs/decisions/0008). In a silence of the depth stream the rows are emptied for the strategy alone, and the levels that
-are kept here restore them (docs/decisions/0010). Replay and live share this code. One thread.
+A BBO quantity is valid until the depth stream has caught up: after a depth message newer than the last BBO
+(`connectors.book.rows` marks its last row), every level has the depth stream's quantity. So each level changed by BBO
+is noted with the depth stream's quantity and set back to it then, by a depth row, unless they agree by then
+(docs/decisions/0008). When the depth stream is silent, only the strategy's book is emptied, and later restored from the
+levels kept here (docs/decisions/0010). Replay and live share this code. One thread.
 """
 
 from __future__ import annotations
@@ -70,16 +69,16 @@ from connectors.jit.compilation import compiled
 from connectors.model import Rows
 from connectors.parsing.scanner import DELTA_ASK, DELTA_BID, put_row
 
-#: Slots of a side's table at first; it doubles when more than half are used. A power of two.
+#: Initial slots of a side's table; it doubles when more than half are used. A power of two.
 _SLOTS_MIN = 1 << 12
-#: The same of a side's notes, of which there are few between two depth messages.
+#: Initial slots of the notes, of which there are few between two depth messages.
 _NOTE_SLOTS_MIN = 1 << 8
-#: So many rows are taken with one look at the room: tables stay small enough for the processor's cache.
+#: Rows per check of the free space, so that the tables stay small enough for the CPU cache.
 _ROWS_AT_ONCE = 1 << 12
 
 
 class FuseArguments(NamedTuple):
-    """What `fuse_rows` takes of one book, in its order; `fits` and `rows_out_max` take of the same."""
+    """Arrays of one book in the order of `fuse_rows`' arguments; `fits` and `rows_out_max` take some of them."""
 
     tick_size: float
     lot_size: float
@@ -89,12 +88,12 @@ class FuseArguments(NamedTuple):
     asks: NDArray[np.void]
     #: (2, SIDE_FIELDS) int64: bids and asks.
     state: NDArray[np.int64]
-    #: Levels that BBO changed, with the quantity by the depth stream; NaN where that never told any. Both sides in
-    #: one table (`connectors.book.bbo_overrides`); handing on arrays costs more than looking into them.
+    #: Levels that BBO changed, with the depth stream's quantity; NaN if it never sent one. Both sides share one table
+    #: (`connectors.book.bbo_overrides`), since passing another array costs more than the look-ups.
     notes: NDArray[np.void]
-    #: (3,) int64: `connectors.book.bbo_overrides.NOTED` and its neighbours.
+    #: (3,) int64: fields NOTED, LAST_NOTE and SETTLED of `connectors.book.bbo_overrides`.
     noted: NDArray[np.int64]
-    #: (1,): an event row of no meaning between two calls.
+    #: (1,): scratch event row, unused between calls.
     scratch: Rows
 
 
@@ -104,8 +103,8 @@ class FusedBook:
     def __init__(self, tick_size: float, lot_size: float, *, is_window: bool = False) -> None:
         """Prices and quantities are compared as whole ticks and lots.
 
-        `is_window`: the depth stream tells all levels around the touch wherever that goes. Otherwise it tells those of
-        its snapshot and what changes, and what lies beyond the snapshot is not known until it changes.
+        `is_window`: the depth stream always covers all levels around the touch. Otherwise it covers the levels of its
+        snapshot and all changes; a level beyond the snapshot is unknown until it changes.
         """
         self._tables: list[NDArray[np.void]] = [np.zeros(_SLOTS_MIN, LEVEL) for _ in range(2)]
         self._notes = np.zeros(_NOTE_SLOTS_MIN, LEVEL)
@@ -115,8 +114,8 @@ class FusedBook:
         self._state[:, WORST] = NO_WORST
         self._state[:, KNOWN] = NO_TICK if is_window else NO_WORST
         self._out = np.zeros(0, event_dtype)
-        #: What compiled code calls `fuse_rows` with, in the place of `fuse`. It is the same object for as long as its
-        #: arrays are; a larger table (`make_room`) makes it another one.
+        #: Arguments with which compiled code calls `fuse_rows` instead of `fuse`. Replaced by a new object when an
+        #: array is replaced (`make_room`).
         self.arguments = FuseArguments(
             tick_size,
             lot_size,
@@ -143,12 +142,12 @@ class FusedBook:
 
     @property
     def settled_count(self) -> int:
-        """How many levels that BBO had changed went back to what the depth stream says, without a row of its own."""
+        """How many levels changed by BBO were set back to the depth stream's quantity without a depth update."""
         return int(self._noted[SETTLED])
 
     @property
     def noted_count(self) -> int:
-        """Levels that may differ from what the depth stream says."""
+        """Number of levels that may differ from the depth stream."""
         return int(self._noted[NOTED])
 
     def best_qty(self, side: int) -> float:
@@ -156,7 +155,7 @@ class FusedBook:
         return float(best_qty_of(self._tables[side], self._state, side))
 
     def fuse(self, rows: Rows) -> Rows:
-        """The rows that change the fused book, with all other kinds passed on; a view, valid until the next call."""
+        """Returns the rows that change the fused book, and those of other kinds; a view, valid until the next call."""
         done = count = 0
         while done < len(rows):
             piece = rows[: done + _ROWS_AT_ONCE]
@@ -168,10 +167,10 @@ class FusedBook:
         return self._out[:count]
 
     def make_room(self, more: int) -> None:
-        """Lets `more` levels be added to either side without filling more than half of its table."""
+        """Grows the tables so that `more` levels fit on either side with at most half of the slots used."""
         noted = int(self._noted[NOTED])
         for side in range(2):
-            # Levels that are noted may be added again.
+            # Noted levels may be added again.
             if 2 * (int(self._state[side, USED]) + noted + more) > len(self._tables[side]):
                 levels = int(self._state[side, COUNT])
                 larger = np.zeros(_slots_for(levels + noted + more, _SLOTS_MIN), LEVEL)
@@ -179,7 +178,7 @@ class FusedBook:
                 self._tables[side] = larger
                 self._state[side, USED] = levels
                 self._hand_out()
-        # Whatever is a level, or becomes one, may be noted.
+        # Every level, present or new, may be noted.
         most = int(self._state[:, COUNT].sum()) + noted + more
         if 2 * most > len(self._notes):
             notes = np.zeros(_slots_for(most, _NOTE_SLOTS_MIN), LEVEL)
@@ -188,19 +187,19 @@ class FusedBook:
             self._hand_out()
 
     def _hand_out(self) -> None:
-        """Another tuple of arguments, with the tables as they are now."""
+        """Replaces `arguments` by a tuple with the current tables."""
         bids, asks = self._tables
         self.arguments = self.arguments._replace(bids=bids, asks=asks, notes=self._notes)
 
     def _make_out(self, count: int, more: int) -> None:
-        """Lets `more` rows be taken behind the `count` that are out; twice that, so that it seldom happens."""
+        """Grows `out`, keeping its first `count` rows, for the output of `more` rows; doubled, to grow seldom."""
         out = np.empty(2 * (count + rows_out_max(more, self._state, self._noted)), event_dtype)
         out[:count] = self._out[:count]
         self._out = out
 
 
 def _slots_for(levels: int, least: int) -> int:
-    """Slots of a table that is less than half full with so many levels."""
+    """Slots of a table that is less than half full with `levels` levels."""
     return max(least, 1 << (2 * levels).bit_length())
 
 
@@ -208,11 +207,11 @@ def _slots_for(levels: int, least: int) -> int:
 def fuse_rows(  # type: ignore[no-untyped-def]
     rows, done, n, tick_size, lot_size, is_window, bids, asks, state, notes, noted, scratch, out
 ):
-    """Takes event rows (all,) from number `done` on, with `n` rows in `out`; both as they are then.
+    """Fuses event rows (all,) from number `done` on, behind the `n` rows in `out`; returns new `done` and `n`.
 
-    `out`: event rows (room,). The arguments before it are a book's `FuseArguments`. There is room for what comes of the
-    rows (`fits`; `make_room` and `rows_out_max`); where what is noted by then may need more, this stops in front of
-    that row, for the caller to make room and call again.
+    `out`: event rows (room,). The arguments from `bids` to `scratch` are a book's `FuseArguments`. The caller provides
+    room for the rows (`fits`; `make_room` and `rows_out_max`). If notes or restored levels may need more, this stops
+    before that row; the caller makes room and calls again.
     """
     for r in range(done, len(rows)):
         row = rows[r]
@@ -236,7 +235,7 @@ def fuse_rows(  # type: ignore[no-untyped-def]
             if kind == DEPTH_SNAPSHOT_EVENT:
                 state[side, KNOWN] = min(state[side, KNOWN], tick)
         elif kind == DEPTH_BBO_EVENT:
-            # A best without quantity is no best: nothing follows from it.
+            # A BBO row without quantity is ignored: nothing follows from it.
             if np.rint(row.qty / lot_size) > 0.0:
                 tick = sign * np.int64(np.rint(row.px / tick_size))
                 n = _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n)
@@ -261,16 +260,16 @@ def fuse_rows(  # type: ignore[no-untyped-def]
 
 @compiled
 def rows_out_max(more, state, noted):  # type: ignore[no-untyped-def]
-    """So many rows at most come of `more` and of what is noted now: each sets a level, which is deleted once at most.
+    """Most output rows for `more` rows and the current notes: each sets a level, which is deleted at most once.
 
-    Levels that are there now may be restored once and deleted once. `state`, `noted`: see `FuseArguments`.
+    Present levels may each be restored once and deleted once. `state`, `noted`: see `FuseArguments`.
     """
     return 2 * (more + noted[NOTED] + state[0, COUNT] + state[1, COUNT])
 
 
 @compiled
 def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untyped-def]
-    """Whether what is noted may go back, with `more` rows to come. Asked there alone: rows bring their own room."""
+    """Whether `out` and both tables have room for all noted levels to be set back, with `more` rows to come."""
     return (
         n + rows_out_max(more, state, noted) <= len(out)
         and 2 * (state[0, USED] + noted[NOTED] + more) <= len(bids)
@@ -280,20 +279,20 @@ def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untype
 
 @compiled
 def fits(n, more, bids, asks, state, notes, noted, out):  # type: ignore[no-untyped-def]
-    """Whether there is room for `more` rows in every table and in `out`, with `n` rows out. See `FuseArguments`."""
+    """Whether every table and `out`, with `n` rows in it, have room for `more` rows. See `FuseArguments`."""
     levels = state[0, COUNT] + state[1, COUNT]
     return _has_room(n, more, bids, asks, state, noted, out) and 2 * (levels + noted[NOTED] + more) <= len(
         notes
     )
 
 
-#: Both are called from more places than one, which keeps LLVM from inlining them; a call hands on 50 words of arrays.
+#: Forces inlining: LLVM does not inline functions with several callers, and a call passes 50 words of arrays.
 _hot = compiled(forceinline=True)
 
 
 @_hot
 def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
-    """A change of one level. `is_set`: it has a quantity."""
+    """Applies a depth row to its level. `is_set`: it has a quantity."""
     ts = row.exch_ts
     is_crossing = crosses(tick, state, 1 - side)
     if (tick >= state[side, BEST] and ts < state[side, BEST_TS]) or (
@@ -317,7 +316,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
             free_level(own, slot, state, side)
         out[n] = row
         if not is_set:
-            # Less than half a lot is no level; hftbacktest's vector book would keep it as a best of later on.
+            # Less than half a lot is no level; hftbacktest's vector book could keep it and use it as best later.
             out[n].qty = 0.0
         n += 1
     else:
@@ -331,7 +330,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
         state[side, BEST] = tick
         state[side, BEST_TS] = ts
         if is_crossing:
-            # Nothing is noted: of one message the bids come first, and the asks that they cross are told behind them.
+            # No notes: in a message bids precede asks, so the crossed asks are deleted by rows that follow.
             n = _uncross(row, tick, 1 - side, other, state, notes, noted, False, tick_size, out, n)
     state[side, WORST] = min(state[side, WORST], tick)
     return n
@@ -339,7 +338,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
 
 @_hot
 def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
-    """The best of one side: what is better on it is gone, and so is what it crosses on the other."""
+    """Applies a BBO row: deletes better levels of its side and crossed ones of the other."""
     ts = row.exch_ts
     is_crossing = crosses(tick, state, 1 - side)
     if ts < state[side, BEST_TS] or (is_crossing and ts < state[1 - side, BEST_TS]):
@@ -373,9 +372,9 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n): 
 
 @compiled
 def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n):  # type: ignore[no-untyped-def]
-    """Lets every noted level be what the depth stream says; `row` is the last of its message, `scratch` holds a row."""
+    """Sets every noted level to the depth stream's quantity; `row` ends its message, `scratch` has one row."""
     if _is_any_off(bids, asks, state, notes, noted, lot_size):
-        # First what goes, then what comes, so that nothing crosses on the way.
+        # Deletions first, then additions, so that the book is never crossed in between.
         for is_set in (False, True):
             slot = noted[LAST_NOTE]
             for _ in range(noted[NOTED]):
@@ -383,7 +382,7 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
                 qty = notes[slot].qty
                 own, other = (bids, asks) if side == 0 else (asks, bids)
                 is_wanted = _is_off(own, tick, qty, lot_size) and (np.rint(qty / lot_size) > 0.0) == is_set
-                # What stands in the way of a level is the depth stream's by now, and newer.
+                # Not set if it would cross the other side's best, which is the depth stream's by now, and newer.
                 if is_wanted and not (is_set and crosses(tick, state, 1 - side)):
                     event = np.uint64(DELTA_BID if side == 0 else DELTA_ASK)
                     px = price_of(tick if side == 0 else -tick, tick_size)
@@ -399,14 +398,14 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
 
 @compiled
 def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-untyped-def]
-    """Whether any noted level is not what the depth stream says. Seldom: venues mostly tell it all."""
+    """Whether any noted level differs from the depth stream. Rare: venues mostly send all changes."""
     found = False
     slot = noted[LAST_NOTE]
     for _ in range(noted[NOTED]):
         side, tick = named(notes[slot])
         qty = notes[slot].qty
         if np.isnan(qty):
-            # Not told otherwise although it could have been: from here on BBO's word is the depth stream's.
+            # The depth stream did not correct this level: from here on BBO's quantity counts as its own.
             state[side, KNOWN] = min(state[side, KNOWN], tick)
         elif side == 0:
             found |= _is_off(bids, tick, qty, lot_size)
@@ -418,7 +417,7 @@ def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-u
 
 @compiled
 def best_qty_of(table, state, side):  # type: ignore[no-untyped-def]
-    """Quantity at the best of a side (0 bids, 1 asks), whose table of levels this is; NaN when there is none."""
+    """Quantity at the best of a side (0 bids, 1 asks) with its level table; NaN if there is none."""
     if state[side, BEST] == NO_TICK:
         return np.nan
     return table[slot_of(table, state[side, BEST])].qty
@@ -426,7 +425,7 @@ def best_qty_of(table, state, side):  # type: ignore[no-untyped-def]
 
 @compiled
 def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
-    """Takes the levels of `side` that the other side's best at `tick` proves gone; its best steps behind them."""
+    """Deletes the levels of `side` that the other side's best at `tick` crosses, and moves its best behind them."""
     before = state[side, BEST]
     step_down(table, -tick, state, side)
     state[side, BEST_TS] = row.exch_ts
@@ -442,7 +441,7 @@ def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, o
 
 @compiled
 def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
-    """Takes a level, if it is there, and says so in a row of its own."""
+    """Deletes a level if it exists, and emits a row for it."""
     slot = slot_of(table, tick)
     if table[slot].key == key_of(tick):
         if is_noted:
@@ -457,7 +456,7 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
 
 @compiled
 def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
-    """Takes the levels from tick `first` to `last`, lowest first, where they may be far apart."""
+    """Deletes the levels from tick `first` to `last`, lowest first, for a wide range of ticks."""
     ticks = ticks_between(table, state[side, COUNT], first, last)
     for k in range(len(ticks)):
         n = _delete(row, ticks[k], side, table, state, notes, noted, is_noted, tick_size, out, n)
@@ -466,7 +465,7 @@ def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, ti
 
 @compiled
 def _is_off(table, tick, qty, lot_size):  # type: ignore[no-untyped-def]
-    """Whether a level is not the one of quantity `qty` (NaN: nobody says) that it should be."""
+    """Whether a level differs from quantity `qty`; NaN (not known) never differs."""
     slot = slot_of(table, tick)
     has_level = table[slot].key == key_of(tick)
     is_set = np.rint(qty / lot_size) > 0.0

@@ -1,12 +1,12 @@
-"""The grid of prices and quantities: which steps the values of frames are whole multiples of, measured exactly.
+"""Measures tick and lot: the steps of which the prices and quantities in frames are whole multiples.
 
-Every event row that was decoded passes here before anything is made of it. A price off the configured tick names no
-level of a book: one such price, and the grid is wrong. A quantity is kept as it was received whatever the lot is, so
-that few quantities off the lot do no harm (venues hold orders that are older than their lot); a grid is wrong where
-many are, or where one is so small that its level would vanish (docs/decisions/0013).
+Every decoded event row is checked here before it is used. A price off the configured tick belongs to no level of the
+book, so a single one shows that the tick is wrong. Quantities are kept as received, so a few off the lot do no harm
+(venues have orders older than their current lot); the lot is wrong if many are off it, or if one is so small that its
+level would vanish (docs/decisions/0013).
 
-A value counts as on a step where it is the float64 nearest to a whole multiple of it. That is exact for texts of up to
-15 significant digits; longer ones are off every step. Replay and live share this code. Pure; one thread.
+A value is on a step if it is the float64 nearest to a whole multiple of it. That is exact for decimal texts of up to 15
+significant digits; longer ones are off every step. Replay and live share this code. Pure; one thread.
 """
 
 from __future__ import annotations
@@ -23,33 +23,33 @@ from connectors.model import Rows
 
 #: Rows of the state.
 _PX, _QTY = 0, 1
-#: Decimals that a value may have.
+#: Most decimals of a value.
 _DECIMALS_MAX = 17
 # Fields of the state, int64. The configured step is STEP / 10**STEP_DECIMALS (0: none); the one measured over the
-# values on it MEASURED / 10**MEASURED_DECIMALS (0: nothing yet). From OFF_COUNTS on: how many values were off the step,
-# by their number of decimals, and from OFF_UNITS on their greatest common divisor in units of the last decimal.
+# values on it is MEASURED / 10**MEASURED_DECIMALS (0: none yet). From OFF_COUNTS on: how many values were off the step,
+# by number of decimals; from OFF_UNITS on: their greatest common divisor in units of the last decimal.
 _STEP, _STEP_DECIMALS, _MEASURED, _MEASURED_DECIMALS, _ROWS, _OFF, _VANISHING = range(7)
 _OFF_COUNTS = 7
 _OFF_UNITS = _OFF_COUNTS + _DECIMALS_MAX + 1
-#: How many fields each row of the state has.
+#: Fields of each row of the state.
 STATE_FIELDS = _OFF_UNITS + _DECIMALS_MAX + 1
 
-#: Three roundings (the value, the step, their product) are off by less than this share of a value.
+#: Three roundings (the value, the step, their product) change a value by less than this share of it.
 _ROUNDING = 2.0**-51
 _EXACT_MAX = 2.0**53
 _POWERS = np.array([10.0**k for k in range(23)])
 
-#: A lot is wrong where more than this share of the quantities is off it, and more than so many; of few rows, a quarter.
+#: A lot is wrong if more than this share of the quantities is off it, and more than the count below; of few rows, a
+#: quarter.
 OFF_SHARE_MAX = 0.01
 OFF_COUNT_MAX = 16
 _OFF_SHARE_FEW = 0.25
 
 
 class Measured(NamedTuple):
-    """What rows showed. Steps are decimal texts, "" where there was no value to measure.
+    """Result of a measurement. Steps are decimal texts, "" if there was no value.
 
-    `lot_size` leaves out the few finest quantities that `OFF_SHARE_MAX` allows, where that is what keeps them off the
-    configured lot.
+    `lot_size` ignores the few finest quantities off the configured lot that `OFF_SHARE_MAX` allows.
     """
 
     tick_size: str = ""
@@ -75,27 +75,27 @@ class GridMeter:
     """Measures the grid of one instrument's rows against the configured one."""
 
     def __init__(self, tick_size: float = 0.0, lot_size: float = 0.0) -> None:
-        """0: none is configured, and nothing is off it."""
+        """0: not configured; no value is off it."""
         self.state: NDArray[np.int64] = np.zeros((2, STATE_FIELDS), np.int64)
         for own, size in zip(self.state, (tick_size, lot_size), strict=True):
             own[_STEP], own[_STEP_DECIMALS] = _as_integers(size)
 
     def follow(self, rows: Rows) -> bool:
-        """Measures decoded rows; whether they showed anything new: a finer step, or values off the configured one."""
+        """Measures decoded rows; returns whether they show a finer step, or values off the configured one."""
         return bool(follow_grid(rows, len(rows), self.state))
 
     @property
     def is_off(self) -> bool:
-        """Whether the configured grid cannot be that of the rows so far. Once true, for ever."""
+        """Whether the rows so far contradict the configured tick or lot. Stays true once it is."""
         off, rows, vanishing = (int(self.state[_QTY, field]) for field in (_OFF, _ROWS, _VANISHING))
         return bool(self.state[_PX, _OFF]) or vanishing > 0 or off > off_quantities_max(rows)
 
     @property
     def measured(self) -> Measured:
-        """What the rows showed so far."""
+        """The measurement of all rows so far."""
         rows, off, vanishing = (int(self.state[_QTY, field]) for field in (_ROWS, _OFF, _VANISHING))
         few_max = off_quantities_max(rows)
-        # Where it is the few that make the lot wrong, they are what the lot must hold.
+        # If the few finest quantities make the lot wrong (they would vanish), the lot must include them.
         skipped_max = 0 if vanishing and off <= few_max else few_max
         return Measured(
             _step_text(self.state[_PX], 0),
@@ -108,7 +108,7 @@ class GridMeter:
 
 
 def off_quantities_max(rows: int) -> int:
-    """How many quantities may be off the lot in so many rows."""
+    """How many quantities may be off the lot in `rows` rows."""
     return int(max(rows * OFF_SHARE_MAX, min(OFF_COUNT_MAX, rows * _OFF_SHARE_FEW)))
 
 
@@ -118,12 +118,12 @@ def is_multiple(step: str, of: float) -> bool:
 
 
 def is_coarser(step: str, configured: float) -> bool:
-    """Whether all values are multiples of a step that is larger than the configured one; "": there was no value."""
+    """Whether the measured step is a larger multiple of the configured one; `step` "": there was no value."""
     return bool(step) and Decimal(step) > Decimal(repr(configured)) and is_multiple(step, configured)
 
 
 def fault_text(measured: Measured, tick_size: float, lot_size: float) -> str:
-    """What contradicts the configured grid, and what was measured instead; "" where nothing does."""
+    """How the measurement contradicts the configured tick and lot; "" if it does not."""
     faults = []
     if measured.is_tick_wrong:
         faults.append(
@@ -140,7 +140,7 @@ def fault_text(measured: Measured, tick_size: float, lot_size: float) -> str:
 
 
 def setting_text(measured: Measured) -> str:
-    """The measured steps that contradict the configured ones, as lines of a configuration, a comma between."""
+    """The measured steps that contradict the configured ones, as configuration settings, comma separated."""
     settings = []
     if measured.is_tick_wrong:
         settings.append(f'tick_size = "{measured.tick_size}"')
@@ -150,7 +150,7 @@ def setting_text(measured: Measured) -> str:
 
 
 def size_text(size: float) -> str:
-    """A configured step as a plain decimal."""
+    """A configured step as a decimal text without exponent."""
     return _plain(Decimal(repr(size)))
 
 
@@ -160,7 +160,7 @@ def _plain(number: Decimal) -> str:
 
 
 def _as_integers(size: float) -> tuple[int, int]:
-    """A step as mantissa and decimals."""
+    """A step as mantissa and number of decimals."""
     if size == 0.0:
         return 0, 0
     number = Decimal(_plain(Decimal(repr(size))))
@@ -169,7 +169,7 @@ def _as_integers(size: float) -> tuple[int, int]:
 
 
 def _step_text(state: NDArray[np.int64], skipped_max: int) -> str:
-    """The largest step of all values but the finest `skipped_max` of those that are off the configured step."""
+    """The largest common step of all values except the finest `skipped_max` of those off the configured step."""
     counts = state[_OFF_COUNTS:_OFF_UNITS].tolist()
     left = skipped_max
     classes = []
@@ -188,12 +188,12 @@ def _step_text(state: NDArray[np.int64], skipped_max: int) -> str:
 
 @compiled
 def follow_grid(rows, end, state):  # type: ignore[no-untyped-def]
-    """Measures rows[:end]; whether they showed anything new. `state`: a `GridMeter.state`."""
+    """Measures rows[:end]; returns whether they show anything new. `state`: a `GridMeter.state`."""
     is_new = False
     px_per, qty_per = _per_unit(state[_PX]), _per_unit(state[_QTY])
     for r in range(end):
         px, qty = rows[r].px * px_per, rows[r].qty * qty_per
-        # Never true of NaN, which is what an empty side has for a price, nor before anything was measured.
+        # False for NaN, the price of a cleared side, and before anything was measured.
         if not abs(px - np.rint(px)) <= px * _ROUNDING and _learn(rows[r].px, state[_PX]):
             px_per = _per_unit(state[_PX])
             is_new = True
@@ -207,7 +207,7 @@ def follow_grid(rows, end, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def follow_on_grid(rows, end, state):  # type: ignore[no-untyped-def]
-    """Measures rows[:end] if all are on the configured grid. False: they are not, and nothing is measured."""
+    """Measures rows[:end] if all are on the configured tick and lot; otherwise returns False and measures nothing."""
     px_per, qty_per = _per_unit(state[_PX]), _per_unit(state[_QTY])
     is_new = False
     for r in range(end):
@@ -226,7 +226,7 @@ def follow_on_grid(rows, end, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_off(value, state):  # type: ignore[no-untyped-def]
-    """Whether a value is no multiple of the configured step."""
+    """Whether a value is not a multiple of the configured step."""
     if not (value > 0.0 and value < np.inf and state[_STEP]):
         return False
     mantissa, decimals = _decimal_of(value)
@@ -235,13 +235,13 @@ def _is_off(value, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def _per_unit(state):  # type: ignore[no-untyped-def]
-    """How many measured steps make 1."""
+    """Number of measured steps in 1."""
     return _POWERS[state[_MEASURED_DECIMALS]] / state[_MEASURED] if state[_MEASURED] else np.nan
 
 
 @compiled
 def _learn(value, state):  # type: ignore[no-untyped-def]
-    """Takes a value that may be off the measured grid into account; whether it showed anything new."""
+    """Adds a value that may be off the measured step; returns whether it shows anything new."""
     if not (value > 0.0 and value < np.inf):
         return False
     mantissa, decimals = _decimal_of(value)
@@ -267,9 +267,9 @@ def _learn(value, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def _decimal_of(value):  # type: ignore[no-untyped-def]
-    """The shortest decimal that reads as `value`: its digits as an integer, and how many of them are decimals.
+    """The shortest decimal that parses to `value`: its digits as an integer, and the number of decimals.
 
-    Of more digits than a float64 distinguishes: one unit of the finest decimal, which is a multiple of no step.
+    If it has more digits than a float64 distinguishes: one unit of the finest decimal, a multiple of no step.
     """
     for decimals in range(_DECIMALS_MAX + 1):
         mantissa = np.rint(value * _POWERS[decimals])
@@ -282,7 +282,7 @@ def _decimal_of(value):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_whole(mantissa, decimals, step, step_decimals):  # type: ignore[no-untyped-def]
-    """Whether mantissa / 10**decimals, of no needless decimals, is a whole multiple of step / 10**step_decimals."""
+    """Whether mantissa / 10**decimals (without trailing zeros) is a whole multiple of step / 10**step_decimals."""
     if decimals > step_decimals:
         return False
     rest = mantissa % step
@@ -300,7 +300,7 @@ def _gcd(a, b):  # type: ignore[no-untyped-def]
 
 @compiled
 def _gcd_scaled(a, tens, b):  # type: ignore[no-untyped-def]
-    """The greatest common divisor of a * 10**tens and b, neither of which need fit together into an int64; b > 0."""
+    """The greatest common divisor of a * 10**tens and b > 0, where a * 10**tens may exceed an int64."""
     rest = a % b
     for _ in range(tens):
         rest = rest * 10 % b

@@ -1,16 +1,16 @@
-"""One side of a fused book: the state beside its table of levels, and how levels come and go. Pure."""
+"""One side of a fused book: its state beside the level table, and adding and removing levels. Pure."""
 
 from __future__ import annotations
 
 from connectors.book.level_table import FREE, FREED, first_below, key_of, slot_of
 from connectors.jit.compilation import compiled
 
-# Fields of the state: int64, index 0 bids and 1 asks. A bid's tick counts as it is, an ask's negated, so that the
-# better price is the larger number on both sides and one code serves both. BEST is NO_TICK where a side is empty.
+# Fields of the state: int64, index 0 bids and 1 asks. An ask's tick is negated, so that the better price is the larger
+# number on both sides and the same code serves both. BEST is NO_TICK if a side is empty.
 BEST, BEST_TS, WORST, COUNT, USED = range(5)
-# From this tick on, what the depth stream never sent is no level; beyond it, nothing is known.
+# At or above this tick, a level that the depth stream never sent does not exist; below it, it is unknown.
 KNOWN = 5
-#: How many fields each side has.
+#: Fields of each side.
 SIDE_FIELDS = 6
 # No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
 NO_TICK = -(1 << 61)
@@ -19,15 +19,15 @@ NO_WORST = 1 << 61
 
 @compiled
 def crosses(tick, state, other_side):  # type: ignore[no-untyped-def]
-    """Whether a tick of one side stands at or beyond the best of the other."""
+    """Whether a tick of one side is at or beyond the best of the other."""
     return state[other_side, BEST] != NO_TICK and tick >= -state[other_side, BEST]
 
 
 @compiled
 def step_down(table, start, state, side):  # type: ignore[no-untyped-def]
-    """The best becomes the first level below `start`, or none."""
+    """Sets the best to the first level below `start`, or to none."""
     if state[side, COUNT] > 0:
-        # The next level is near. Where prices jump it is farther than the table has slots, whatever the distance.
+        # The next level is usually near. After a price jump, search at most as many ticks as the table has slots.
         last = max(state[side, WORST], start - len(table))
         for tick in range(start - 1, last - 1, -1):
             slot = slot_of(table, tick)

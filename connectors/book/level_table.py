@@ -1,7 +1,7 @@
-"""Levels of one side by tick, in a hash table that compiled code reads and writes. Pure; the caller's thread.
+"""Hash table of one side's levels by tick, for compiled code. Pure; the caller's thread.
 
-A table is a power of two of slots, probed in line and never more than half full; who fills it counts. There is no
-window of prices to anchor or to leave.
+A table has a power of two of slots, linear probing, and is never more than half full; the caller counts its levels.
+Unlike an array around a price, it has no price window to leave.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
 from connectors.parsing.scanner import SNAPSHOT_ASK, SNAPSHOT_BID, put_row
 
-#: One level: its tick, quantity and the venue time of its last change. `key` is the tick moved off 0 and -1, which are
-#: a slot that is free and one that was freed.
+#: One level: its tick, quantity and the venue time of its last change. `key` is the tick, shifted so that 0 means a
+#: free slot and -1 a freed one.
 LEVEL = np.dtype([("key", "i8"), ("qty", "f8"), ("ts", "i8")], align=True)
 FREE, FREED = 0, -1
 #: Multiplier that spreads neighbouring ticks over a table (2**64 divided by the golden ratio).
@@ -22,7 +22,7 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 @compiled
 def key_of(tick):  # type: ignore[no-untyped-def]
-    """A tick as it stands in a table, where 0 and -1 mean no level."""
+    """The key of a tick in a table; 0 and -1 mean no level."""
     return tick + 1 if tick >= 0 else tick - 1
 
 
@@ -34,9 +34,9 @@ def tick_of(key):  # type: ignore[no-untyped-def]
 
 @compiled
 def price_of(tick, tick_size):  # type: ignore[no-untyped-def]
-    """The price of a whole tick: the very number that its decimal text is read as, where 1 / `tick_size` is whole.
+    """The price of a tick count: the same float64 as its decimal text, if 1 / `tick_size` is a whole number.
 
-    600002 * 0.1 is none; whoever looks levels up by price would miss it.
+    600002 * 0.1 is a different float, and a look-up of the level by price would miss it.
     """
     per_unit = np.rint(1.0 / tick_size)
     return tick / per_unit if abs(per_unit * tick_size - 1.0) < 1e-12 else tick * tick_size
@@ -44,7 +44,7 @@ def price_of(tick, tick_size):  # type: ignore[no-untyped-def]
 
 @compiled
 def slot_of(table, tick):  # type: ignore[no-untyped-def]
-    """The slot of a tick, or the one to put it into."""
+    """The slot of a tick, or the slot to insert it."""
     mask = np.int64(len(table) - 1)
     key = key_of(tick)
     slot = np.int64((np.uint64(key) * _HASH) >> np.uint64(32)) & mask
@@ -62,7 +62,7 @@ def slot_of(table, tick):  # type: ignore[no-untyped-def]
 
 @compiled
 def move_levels(table, larger):  # type: ignore[no-untyped-def]
-    """Puts the levels of one table into an empty one."""
+    """Copies the levels of one table into a larger, empty one."""
     for slot in range(len(table)):
         key = table[slot].key
         if key != FREE and key != FREED:
@@ -71,9 +71,9 @@ def move_levels(table, larger):  # type: ignore[no-untyped-def]
 
 @compiled
 def restore_levels(row, table, levels, side, tick_size, out, n):  # type: ignore[no-untyped-def]
-    """Writes all levels of a side (0 bids, 1 asks) behind out[:n], best first, for the strategy alone; the new `n`.
+    """Appends all levels of a side (0 bids, 1 asks) to out[:n], best first, for the strategy only; returns the new `n`.
 
-    levels: how many there are. row: an event row, whose times they get.
+    levels: their number. row: an event row with the times to use.
     """
     ticks = np.empty(levels, np.int64)
     count = 0
@@ -93,7 +93,7 @@ def restore_levels(row, table, levels, side, tick_size, out, n):  # type: ignore
 
 @compiled
 def first_below(table, tick, none):  # type: ignore[no-untyped-def]
-    """The highest tick of a side that is below `tick`; `none` where there is none. Looks at the whole table."""
+    """The highest tick of a side below `tick`; `none` if there is none. Scans the whole table."""
     found = none
     for slot in range(len(table)):
         if table[slot].key != FREE and table[slot].key != FREED:
@@ -105,7 +105,7 @@ def first_below(table, tick, none):  # type: ignore[no-untyped-def]
 
 @compiled
 def ticks_between(table, levels, first, last):  # type: ignore[no-untyped-def]
-    """The ticks of a side's `levels` levels from `first` to `last`, lowest first. Looks at the whole table."""
+    """The ticks of a side's `levels` levels from `first` to `last`, lowest first. Scans the whole table."""
     ticks = np.empty(levels, np.int64)
     count = 0
     for slot in range(len(table)):

@@ -1,6 +1,6 @@
-"""The rows that a book's messages put out: what is held, what joins, what a gap or a silence leaves. Compiled, pure.
+"""Emits the rows of a book's messages: holds changes, joins snapshots, empties the book on gap or silence. Pure.
 
-`connectors.book.sequence` judges each message; `connectors.book.sync` owns the arrays of a book. No socket, no clock.
+Compiled. `connectors.book.sequence` checks each message; `connectors.book.sync` owns the arrays. No socket, no clock.
 """
 
 from __future__ import annotations
@@ -43,16 +43,14 @@ from connectors.jit.compilation import compiled
 from connectors.model import Kind, SequenceRule
 from connectors.parsing.scanner import BBO_BID, CLEAR_ASK, CLEAR_BID, put_row
 
-#: Marks in `ival` of a book's rows, for `connectors.book.timestamps`: the touch passed on last is older, or newer, than
-#: they are.
+#: Marks in `ival` of a book's rows, for `connectors.book.timestamps`: the row is newer, or older, than the last touch.
 NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
-#: The same of the last row of the first message that is newer than the touch, for `connectors.book.fused`: behind it,
-#: nothing that a touch said of a level is left unsaid by the book. A message without rows gets a row of its own for it:
-#: a DEPTH_BBO of NaN price.
+#: Marks the last row of the first message newer than the touch, for `connectors.book.fused`: after it, the depth stream
+#: includes everything the touch showed. A message without rows gets an extra row for the mark: a DEPTH_BBO of NaN
+#: price.
 COVERS_BBO = -3
-#: Marks in `ival` of rows that are for the strategy alone, since only its knowledge changes: the two that empty the
-#: book in a silence, and the levels that are known again behind it. `connectors.book.fused` makes these of a RESTORES
-#: row.
+#: Marks in `ival` of rows for the strategy only, not for the simulated exchange: the two that empty the book in a
+#: silence, and the levels restored after it, which `connectors.book.fused` derives from a RESTORES row.
 LOCAL_ONLY, RESTORES = -4, -5
 
 
@@ -72,10 +70,10 @@ def receive_messages(  # type: ignore[no-untyped-def]
     waiting,
     out,
 ):
-    """Writes to `out` the rows that may be applied, for decoded messages (n,); how many (see `BookSync.receive`).
+    """Writes the rows of decoded messages (n,) that may be applied to `out`; returns their number (`BookSync.receive`).
 
-    `rows`: event rows, to which the messages' `row_start` and `row_end` refer. `out` has room for these rows, for those
-    that are held, and for five more a message. The rest is a book's `BookArguments`.
+    `rows`: event rows, to which the messages' `row_start` and `row_end` refer. `out` has room for these rows, for all
+    held rows, and for five more per message. The rest is a book's `BookArguments`.
     """
     n = 0
     for m in range(len(messages)):
@@ -100,7 +98,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
                 and snapshot_id != NOTHING_WAITS
                 and message.last_id > snapshot_id
             ):
-                # The book has come to where a newer snapshot is: that one replaces it, unless it is none of this chain.
+                # The book has reached the id of the waiting snapshot, which replaces it if it belongs to this chain.
                 if joins(rule, message, snapshot_id):
                     bridge(state)
                 else:
@@ -124,7 +122,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
                 n = _apply(rule, state, message, rows, marks_cover, out, n)
             else:
                 state[DROPPED] += verdict == Verdict.DROP
-                # A snapshot that nothing proves yet may be of no use: the next one may need what it contains.
+                # The waiting snapshot may prove unusable, and the next one may need this change.
                 if verdict == Verdict.HOLD or was_bridging:
                     _hold(rows, message, held_rows, held_messages, held)
         elif kind == Kind.SNAPSHOT:
@@ -162,7 +160,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
 
 @compiled
 def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[no-untyped-def]
-    """Copies the rows of a book's message and marks whether they are newer than the last touch."""
+    """Copies the rows of a depth message and marks whether they are newer than the last touch."""
     order = order_of(rule, message)
     is_first_newer = state[BOOK_ORDER] < state[BBO_ORDER] <= order
     state[BOOK_ORDER] = order
@@ -182,7 +180,7 @@ def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[n
 
 @compiled
 def _lose(state, message, held, out, n):  # type: ignore[no-untyped-def]
-    """The chain is broken by a message that is no change of it: the rows that empty a book that was known."""
+    """Breaks the chain for a message other than a change of the book; emits the rows that empty a book in sync."""
     if state[STATUS] == Status.UNSYNCED:
         return n
     was_synced = state[STATUS] == Status.SYNCED
@@ -193,11 +191,11 @@ def _lose(state, message, held, out, n):  # type: ignore[no-untyped-def]
 
 @compiled
 def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):  # type: ignore[no-untyped-def]
-    """The rows of a snapshot, known from a local time on. `before_ts`: the venue's time of the change that joins it."""
+    """Emits the rows of a snapshot at a local time. `before_ts`: venue time of the change that joins it."""
     _end_silence(state, local_ts)
     state[WAITING_ID] = NOTHING_WAITS
     state[LIFE_TS] = local_ts
-    # It stands for everything, and what the touch was before counts no more, were it newer.
+    # The snapshot replaces everything, also a newer touch.
     state[BBO_ORDER] = 0
     first = n
     n = _apply(rule, state, snapshot, source, False, out, n)
@@ -206,13 +204,13 @@ def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):
         if snapshot.exch_ts == 0 and before_ts:
             out[row].ival = before_ts
         if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
-            out[row].px = np.nan  # the whole side: what lies beyond the snapshot is no longer known
+            out[row].px = np.nan  # clears the whole side: levels beyond the snapshot are unknown
     return n
 
 
 @compiled
 def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_rows, out, n):  # type: ignore[no-untyped-def]
-    """The snapshot that has come, if held changes reach beyond it, and those; all become known at its local time."""
+    """Emits a new snapshot and the held changes if these reach beyond its id; all get its local time."""
     first, count = n, held[HELD_MESSAGES]
     for m in range(count):
         change = held_messages[m]
@@ -227,7 +225,7 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
             for row in range(start, n):
                 out[row].local_ts = snapshot.local_ts
         elif verdict == Verdict.GAP:
-            # The snapshot is older than the first held change. What is held may still join the next one.
+            # The snapshot is older than the first held change. The held changes may still join the next one.
             held[:] = 0
             _hold_again(held_rows, held_messages, held, m, count)
             return first
@@ -240,7 +238,7 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
 
 @compiled
 def clear_rows(state, out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def]
-    """Empties both sides: two rows. What the touch was before counts no more."""
+    """Emits two rows that empty both sides, and forgets the last touch."""
     state[BOOK_ORDER] = state[BBO_ORDER] = 0
     put_row(out, n, CLEAR_BID, exch_ts, local_ts, np.nan, 0.0)
     put_row(out, n + 1, CLEAR_ASK, exch_ts, local_ts, np.nan, 0.0)
@@ -250,7 +248,7 @@ def clear_rows(state, out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def
 
 @compiled
 def silence_rows(state, out, n):  # type: ignore[no-untyped-def]
-    """Empties both sides for the strategy alone, when the book was silent for too long: two rows."""
+    """Emits two rows that empty both sides for the strategy only, after a silence."""
     local_ts = state[LIFE_TS] + state[SILENCE_NS]
     state[IS_SILENT] = 1
     state[SILENCES] += 1
@@ -262,7 +260,7 @@ def silence_rows(state, out, n):  # type: ignore[no-untyped-def]
 
 @compiled
 def _end_silence(state, local_ts):  # type: ignore[no-untyped-def]
-    """Takes note that the book is known again; whether it was silent."""
+    """Ends a silence, if there is one; returns whether there was."""
     was_silent = state[IS_SILENT] != 0
     if was_silent:
         state[IS_SILENT] = 0
@@ -272,7 +270,7 @@ def _end_silence(state, local_ts):  # type: ignore[no-untyped-def]
 
 @compiled
 def _live(state, local_ts, out, n):  # type: ignore[no-untyped-def]
-    """The book is proven at a local time: behind a silence, a row that restores its levels."""
+    """Records that the book is in sync at a local time; after a silence, emits a row that restores its levels."""
     if _end_silence(state, local_ts):
         put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
         out[n].ival = RESTORES
@@ -291,7 +289,7 @@ def _copy(rows, start, end, out, n):  # type: ignore[no-untyped-def]
 
 @compiled
 def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
-    """Copies a change into the held ones; drops all that was held first when there is no room."""
+    """Appends a change to the held ones; if there is no room, drops all held changes first."""
     count = message.row_end - message.row_start
     if count > len(held_rows):
         held[:] = 0
@@ -310,7 +308,7 @@ def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-
 
 @compiled
 def _append(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
-    """Copies a change behind the held ones; it may be one of them, of a place that is not in front of that."""
+    """Appends a change to the held ones; it may be one of them, moved towards the front."""
     start = held[HELD_ROWS]
     end = _copy(rows, message.row_start, message.row_end, held_rows, start)
     m = held[HELD_MESSAGES]

@@ -1,7 +1,7 @@
-"""The id rules of books: what is to be done with a change, a snapshot or a touch, by the venue's ids. Compiled, pure.
+"""Id rules of books: decides by the venue's ids what to do with a change, a snapshot or a touch. Compiled, pure.
 
-The rules read and write the state of one book, an array of int64; `connectors.book.sync` owns it and makes the rows.
-Ids that step back break a chain as ids that are missing do; only a repeated message is dropped (docs/decisions/0009).
+The rules read and write the state of one book, an int64 array owned by `connectors.book.sync`.
+Ids that step back break a chain like missing ids; only a repeated message is dropped (docs/decisions/0009).
 
 Source: Binance "How to manage a local order book" (spot: read 2026-07-21, USD-M: read 2026-10-23); Bybit v5
 `websocket/public/orderbook.mdx` (read 2026-07-24).
@@ -16,69 +16,69 @@ from connectors.model import Kind, SequenceRule
 
 
 class Status(IntEnum):
-    """What is known of a book."""
+    """Sync state of a book."""
 
     UNSYNCED = 0
-    """Nothing: no snapshot yet, or the chain broke."""
+    """The book is unknown: no snapshot yet, or the chain broke."""
     BRIDGING = 1
-    """Nothing is known yet: a snapshot is there, and the change that joins it to the chain has not come."""
+    """The book is unknown: a snapshot waits for the change that joins it to the chain."""
     SYNCED = 2
 
 
 class Verdict(IntEnum):
-    """What is to be done with a message."""
+    """What to do with a message."""
 
     APPLY = 0
     HOLD = 1
-    """Keep it: a change, until a snapshot comes that it joins; a snapshot, until a change joins it."""
+    """Keep it: a change until it joins a snapshot, a snapshot until a change joins it."""
     DROP = 2
-    """Its content is in the book already, or nothing can ever join it."""
+    """Its content is already in the book, or nothing can join it."""
     GAP = 3
-    """Something is missing before it: empty the book, hold this, fetch a snapshot."""
+    """A message is missing before it: empty the book, hold this one, get a snapshot."""
 
 
 # Fields of the state of a book, an int64 array. Written here and in `connectors.book.sync`.
 STATUS, LAST_ID, GAPS, DROPPED = 0, 1, 2, 3
-#: Where the book and the last touch that was passed on stand in the order that a venue gives both streams.
+#: Order ids (`order_of`) of the book and of the last touch that was emitted.
 BOOK_ORDER, BBO_ORDER = 4, 5
-#: Which of the venue's books of the instrument is followed (NO_BOOK: none yet), messages of others, and their run.
+#: The venue's book that is followed (NO_BOOK: none yet), messages of other books, and how many of them in a row.
 FOLLOWED, OTHERS, OTHERS_RUN = 6, 7, 8
-#: Old changes in a row; those of them that the venue sent later than the change that was applied last, and its time.
+#: Old changes in a row; those with a later venue time than the last applied change; the venue time of that change.
 OLD_RUN, STEPPED_RUN, LAST_EXCH_TS = 9, 10, 11
-#: Local times at which the last touch was passed on and the last snapshot was applied.
+#: Local times at which the last touch was emitted and the last waiting snapshot was received.
 BBO_TS, SNAPSHOT_TS = 12, 13
-#: For how long the book may be silent (0: for ever), when it was proven last (local time), and whether it is emptied
-#: for the strategy because it has been silent for longer; how often that was, and for how long in sum.
+#: How long the book may be silent (0: no limit), local time of the last applied message, whether the book is emptied
+#: for the strategy because of a silence; number and total duration of silences.
 SILENCE_NS, LIFE_TS, IS_SILENT, SILENCES, SILENT_NS = 14, 15, 16, 17, 18
-#: Whether the numbers by which book and touch are ordered are the venue's own: those of some archives are times.
+#: Whether the order ids of book and touch are the venue's: in some archives they are times.
 IS_ORDERED = 19
-#: The last id of the snapshot that waits for a change to join it; NOTHING_WAITS: none does.
+#: The last id of the snapshot that waits for a change to join it; NOTHING_WAITS: none.
 WAITING_ID = 20
 STATE_FIELDS = 21
 
 NO_BOOK = NOTHING_WAITS = -1
-#: So many messages of other books in a row, and the followed one is no longer sent: nothing is known of it.
+#: After more messages of other books in a row, the followed book counts as no longer sent, and is unknown.
 OTHERS_RUN_MAX = 256
-#: So many old changes in a row may be repeats, as of a recording to which some seconds were added twice.
+#: Old changes in a row that may be repeats, e.g. of a recording that contains some seconds twice.
 OLD_RUN_MAX = 64
-#: So many of them may have a later venue time than the newest change, where a server stamps a change as it sends it.
+#: Old changes that may have a later venue time than the newest change, if the server stamps changes when sending.
 STEPPED_RUN_MAX = 2
-#: For so long changes may be older than the snapshot: the line of a recorder may have been slow when it was fetched.
+#: How long changes may be older than the snapshot: the recorder's connection may have been slow when it was fetched.
 AHEAD_NS_MAX = 10_000_000_000
-#: For so long the book may be older than the last touch, of which no newer one came: the streams are of one connection.
+#: How long the book may be older than the last touch, since both streams share one connection.
 BEHIND_NS_MAX = 2_000_000_000
 NEVER = 2**63 - 1
 
-# Fields of `held`: how many rows and messages are held.
+# Fields of `held`: number of held rows and of held messages.
 HELD_ROWS, HELD_MESSAGES = 0, 1
 
 
 @compiled
 def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
-    """The verdict on a change of a book (a record of MESSAGE_DTYPE). Changes nothing."""
+    """The verdict on a change of a book (a record of MESSAGE_DTYPE). Does not change the state."""
     status, known = state[STATUS], state[LAST_ID]
     if status == Status.UNSYNCED:
-        # Bybit repairs a book by a new subscription, whose snapshot begins a new chain.
+        # With Bybit, a book is repaired by a new subscription, whose snapshot starts a new chain.
         return Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
     is_bridging = status == Status.BRIDGING
     if message.last_id < known or (
@@ -86,13 +86,13 @@ def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
     ):
         return Verdict.GAP if _is_step_back(rule, state, message, is_bridging) else Verdict.DROP
     if rule == SequenceRule.SPAN:
-        # Changes overlap where two streams of a book were recorded; behind ids that stepped back it proves nothing.
+        # Changes overlap if two streams of a book were recorded; after ids that stepped back an overlap proves nothing.
         is_next = message.first_id == known + 1 or (message.first_id <= known and state[STEPPED_RUN] == 0)
     elif rule == SequenceRule.PREVIOUS:
-        # A snapshot may also end exactly where a change ended that was applied or dropped before.
+        # A snapshot may also end exactly at the end of an earlier change.
         is_next = message.prev_id == known or (is_bridging and message.first_id <= known)
     else:
-        # A server that began anew may count on from any number; its order of messages decides.
+        # A restarted server may continue from any id, so the order id must not step back either.
         is_in_order = not state[IS_ORDERED] or message.first_id >= state[BOOK_ORDER]
         is_next = message.last_id == known + 1 and is_in_order
     if not is_next or _is_touch_lost(state, order_of(rule, message), message.local_ts):
@@ -102,12 +102,12 @@ def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped-def]
-    """Whether an old change shows that the venue's ids went backwards: it is not one that came before."""
+    """Whether an old change shows that the venue's ids stepped back, i.e. it is not a repetition."""
     if is_bridging:
         return message.local_ts - state[SNAPSHOT_TS] > AHEAD_NS_MAX
     if rule == SequenceRule.INCREMENT and state[IS_ORDERED] and 0 < state[BOOK_ORDER] < message.first_id:
         return True
-    # USD-M changes have the time of the matching engine, which no server changes.
+    # USD-M changes carry the matching engine's time, which is the same from every server.
     stepped_max = 0 if rule == SequenceRule.PREVIOUS else STEPPED_RUN_MAX
     is_stepped = message.exch_ts > state[LAST_EXCH_TS] and state[STEPPED_RUN] >= stepped_max
     return is_stepped or state[OLD_RUN] >= OLD_RUN_MAX
@@ -115,14 +115,14 @@ def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped
 
 @compiled
 def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
-    """Whether the last touch has an id that neither the book nor newer touches reach: it would stay for ever."""
+    """Whether neither the book nor newer touches reach the last touch's id in time: it would stay indefinitely."""
     is_behind = state[BOOK_ORDER] < state[BBO_ORDER] and order < state[BBO_ORDER]
     return is_behind and state[IS_ORDERED] and local_ts - state[BBO_TS] > BEHIND_NS_MAX
 
 
 @compiled
 def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
-    """The verdict on a best bid and offer, a record of MESSAGE_DTYPE. Changes nothing."""
+    """The verdict on a best bid and offer (a record of MESSAGE_DTYPE). Does not change the state."""
     order = order_of(rule, message)
     if state[STATUS] != Status.SYNCED or order <= state[BOOK_ORDER] or state[IS_SILENT]:
         return Verdict.DROP
@@ -133,7 +133,7 @@ def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
 
 @compiled
 def is_overdue(state, local_ts):  # type: ignore[no-untyped-def]
-    """Whether the book has been silent for too long at a local time, and is not emptied for it yet."""
+    """Whether the book has been silent for too long at a local time and is not emptied yet."""
     return (
         state[SILENCE_NS] > 0
         and state[STATUS] == Status.SYNCED
@@ -144,7 +144,7 @@ def is_overdue(state, local_ts):  # type: ignore[no-untyped-def]
 
 @compiled
 def receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
-    """The verdict on a change, taken note of."""
+    """The verdict on a change; updates the state."""
     verdict = delta_verdict(rule, state, message)
     if verdict == Verdict.APPLY:
         state[STATUS] = Status.SYNCED
@@ -161,7 +161,7 @@ def receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
 
 @compiled
 def lose(state):  # type: ignore[no-untyped-def]
-    """The chain is broken."""
+    """Marks the chain as broken."""
     state[STATUS] = Status.UNSYNCED
     state[IS_SILENT] = 0
     state[WAITING_ID] = NOTHING_WAITS
@@ -170,9 +170,9 @@ def lose(state):  # type: ignore[no-untyped-def]
 
 @compiled
 def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
-    """The verdict on a snapshot: APPLY where its place in the chain is certain, or HOLD until a change joins it.
+    """The verdict on a snapshot: APPLY if its place in the chain is certain, or HOLD until a change joins it.
 
-    DROP where the book is newer than it, what is held refutes it, or a better one waits.
+    DROP if the book is newer, the held changes refute it, or a better one waits.
     """
     last_id = message.last_id
     if rule == SequenceRule.INCREMENT:
@@ -193,7 +193,7 @@ def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore
 
 @compiled
 def bridge(state):  # type: ignore[no-untyped-def]
-    """From here on changes are judged by the snapshot that waits."""
+    """Starts to check changes against the waiting snapshot."""
     state[STATUS] = Status.BRIDGING
     state[LAST_ID], state[LAST_EXCH_TS] = state[WAITING_ID], NEVER
     state[BOOK_ORDER] = state[BBO_ORDER] = 0
@@ -202,10 +202,10 @@ def bridge(state):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_better(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
-    """Whether a snapshot is to replace the one that waits, of which no change proves anything so far."""
+    """Whether a snapshot replaces the waiting one, which no change has joined so far."""
     count = held[HELD_MESSAGES]
     if message.last_id > state[LAST_ID]:
-        # While changes come that the first one contains, it is the sooner one to be reached.
+        # While changes arrive that the first one contains, they will reach the first one sooner.
         return count == 0 or held_messages[count - 1].local_ts < state[SNAPSHOT_TS]
     for m in range(count):
         change = held_messages[m]
@@ -216,13 +216,13 @@ def _is_better(rule, state, message, held_messages, held):  # type: ignore[no-un
 
 @compiled
 def joins(rule, change, last_id):  # type: ignore[no-untyped-def]
-    """Whether a change that ends behind a snapshot's last id follows it without anything missing in between."""
+    """Whether a change that ends after a snapshot's last id follows it without a gap."""
     return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
 
 
 @compiled
 def is_followed(state, message, kind):  # type: ignore[no-untyped-def]
-    """Whether a message belongs to the book that is followed; without one, a snapshot or a carried chain chooses it."""
+    """Whether a message belongs to the followed book. If none is followed, a snapshot or a resumed chain selects it."""
     if state[FOLLOWED] == NO_BOOK and (kind == Kind.SNAPSHOT or state[STATUS] != Status.UNSYNCED):
         state[FOLLOWED] = message.book
     return state[FOLLOWED] == NO_BOOK or state[FOLLOWED] == message.book
@@ -230,5 +230,5 @@ def is_followed(state, message, kind):  # type: ignore[no-untyped-def]
 
 @compiled
 def order_of(rule, message):  # type: ignore[no-untyped-def]
-    """Where a message stands in the order of book and touch: Binance counts both by one id, Bybit by `seq`."""
+    """The order id of a message, common to book and touch: Binance's update id, Bybit's `seq`."""
     return message.first_id if rule == SequenceRule.INCREMENT else message.last_id

@@ -1,10 +1,10 @@
-"""Which rows of a book may be applied: what follows from the venue's id rule (`connectors.book.sequence`).
+"""Keeps one book in sync: decides by the venue's id rule which rows may be applied.
 
-`BookSync` follows the rule for one instrument: it holds changes back until a snapshot comes, and a snapshot until a
-change joins it, drops what the snapshot already contains, and answers a broken chain with two DEPTH_CLEAR rows of NaN
-price, so that a gap is data and the touch reads NaN until the book is proven right again. A book whose stream is silent
-for too long is emptied for the strategy alone (docs/decisions/0010). Recordings and live feeds share this code. No
-socket, no clock; the caller's thread.
+`BookSync` applies the rule (`connectors.book.sequence`) to one instrument: it holds changes until a snapshot arrives,
+and a snapshot until a change joins it, drops changes that the snapshot contains, and on a broken chain emits two
+DEPTH_CLEAR rows of NaN price, so that a gap is visible in the data and the touch is NaN until the book is in sync
+again. If a stream is silent for too long, only the strategy's book is emptied (docs/decisions/0010). Recordings and
+live feeds share this code. No socket, no clock; the caller's thread.
 """
 
 from __future__ import annotations
@@ -44,39 +44,39 @@ from connectors.book.sequence import (
 )
 from connectors.model import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
 
-#: Rows that may be held while a snapshot is awaited; at the limit all are dropped and holding starts anew, so that
-#: the snapshot must be newer than what was lost.
+#: Most rows held while waiting for a snapshot; at the limit all are dropped and holding starts again, so that the
+#: snapshot must be newer than the dropped rows.
 HELD_ROWS_MAX = 1 << 18
 HELD_MESSAGES_MAX = 1 << 14
-#: Rows of a snapshot that may wait; the venues' largest has 10,002. A larger one is dropped.
+#: Most rows of a waiting snapshot; the venues' largest has 10,002. A larger one is dropped.
 WAITING_ROWS_MAX = 1 << 16
 
 
 class Checkpoint(NamedTuple):
-    """Where a book's chain stands at the end of a recording, to carry on from the next day."""
+    """State of a book's chain at the end of a recording, to resume with the next one."""
 
     status: int
     last_id: int
-    #: The book that was followed; NO_BOOK: whichever comes first.
+    #: The followed book; NO_BOOK: the first one received.
     book: int = NO_BOOK
-    #: When the book was proven last, local time (0: not known), and whether it is emptied since for its silence.
+    #: Local time of the last applied message (0: not known), and whether the book is emptied since, after a silence.
     life_ts: int = 0
     is_silent: bool = False
 
 
 class BookArguments(NamedTuple):
-    """What `receive_messages` takes of one book, whose own and lasting arrays these are."""
+    """Arguments of `receive_messages` for one book: its own arrays, never replaced."""
 
     rule: int
     keep_bbo: bool
     marks_cover: bool
     trade_kind: int
-    #: (STATE_FIELDS,) int64: STATUS and its neighbours.
+    #: (STATE_FIELDS,) int64: see `connectors.book.sequence`.
     state: NDArray[np.int64]
-    #: (HELD_ROWS_MAX,) and (HELD_MESSAGES_MAX,): what is held for a snapshot.
+    #: (HELD_ROWS_MAX,) and (HELD_MESSAGES_MAX,): changes held for a snapshot.
     held_rows: Rows
     held_messages: Messages
-    #: (2,) int64: how many rows and messages are held.
+    #: (2,) int64: number of held rows and messages.
     held: NDArray[np.int64]
     #: (WAITING_ROWS_MAX,) and (1,): the snapshot that waits for a change to join it.
     waiting_rows: Rows
@@ -84,7 +84,7 @@ class BookArguments(NamedTuple):
 
 
 class BookSync:
-    """Follows the id rule of one instrument's book. One thread."""
+    """Applies the id rule to one instrument's book. One thread."""
 
     def __init__(
         self,
@@ -95,11 +95,11 @@ class BookSync:
         is_ordered: bool = True,
         silence_ns: int = 0,
     ) -> None:
-        """`keep_bbo` passes BBO rows on; `trade_kind` is the stream whose trades count (a recording may hold both).
+        """`keep_bbo`: emit BBO rows; `trade_kind`: the stream whose trades are emitted (a recording may hold both).
 
-        `is_ordered`: the numbers by which book and touch are ordered are the venue's own, and so prove which of them
-        a change of the book contains. Without, no row is marked COVERS_BBO. `silence_ns`: for how long the book may
-        be silent, in local time; 0: for ever.
+        `is_ordered`: the order ids of book and touch are the venue's, and so show which touches a change of the book
+        includes; otherwise no row is marked COVERS_BBO. `silence_ns`: how long the book may be silent, in local time;
+        0: no limit.
         """
         self._rule = int(rule)
         self._keep_bbo = keep_bbo
@@ -123,17 +123,17 @@ class BookSync:
 
     @property
     def is_synced(self) -> bool:
-        """Whether the book is proven."""
+        """Whether the book is in sync."""
         return bool(self._state[STATUS] == int(Status.SYNCED))
 
     @property
     def is_bridging(self) -> bool:
-        """Whether a snapshot waits for the change that joins it, and nothing is known yet."""
+        """Whether the book is unknown and a snapshot waits for the change that joins it."""
         return bool(self._state[STATUS] == int(Status.BRIDGING))
 
     @property
     def last_id(self) -> int:
-        """The last id that is in the book; without meaning while UNSYNCED."""
+        """The last id in the book; meaningless while UNSYNCED."""
         return int(self._state[LAST_ID])
 
     @property
@@ -143,12 +143,12 @@ class BookSync:
 
     @property
     def dropped_count(self) -> int:
-        """How many changes and snapshots were dropped because they were in the book, or before any snapshot."""
+        """Messages dropped because the book already contained them or they could not be joined."""
         return int(self._state[DROPPED])
 
     @property
     def order_id(self) -> int:
-        """Where the newest of book and touch stands in the venue's own order; 0 while nothing is known."""
+        """The newest order id of book and touch; 0 while nothing is known."""
         return int(max(self._state[BOOK_ORDER], self._state[BBO_ORDER]))
 
     @property
@@ -164,12 +164,12 @@ class BookSync:
 
     @property
     def other_count(self) -> int:
-        """Messages of other books of the instrument (another depth of Bybit's): they are left out."""
+        """Messages of other books of the instrument (Bybit: another depth), which are ignored."""
         return int(self._state[OTHERS])
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """Where the chain stands."""
+        """The state of the chain, to resume it later."""
         state = self._state
         is_silent = bool(state[IS_SILENT])
         return Checkpoint(
@@ -178,29 +178,29 @@ class BookSync:
 
     @property
     def life_ts(self) -> int:
-        """The local time at which the book was proven last: by a change that was applied, or a snapshot."""
+        """The local time of the last applied change or snapshot."""
         return int(self._state[LIFE_TS])
 
     @property
     def is_silent(self) -> bool:
-        """Whether the book is emptied for the strategy, since its stream has been silent for too long."""
+        """Whether the book is emptied for the strategy because its stream is silent."""
         return bool(self._state[IS_SILENT])
 
     @property
     def silent_ts(self) -> int:
-        """The local time at which a known book is emptied unless it is proven before, or was emptied; 0: never."""
+        """The local time at which a book in sync is emptied if no change is applied; 0: never, or done already."""
         state = self._state
         is_emptied = self.is_silent or is_overdue(state, NEVER)
         return int(state[LIFE_TS] + state[SILENCE_NS]) if is_emptied else 0
 
     @property
     def silences(self) -> tuple[int, int]:
-        """How often the book was silent for too long, and for how long in sum, ns, but for one that goes on."""
+        """Number of silences and their total duration in ns, without one that still lasts."""
         return int(self._state[SILENCES]), int(self._state[SILENT_NS])
 
     @property
     def arguments(self) -> BookArguments:
-        """What compiled code calls `receive_messages` with, in the place of `receive`; the same arrays each time."""
+        """Arguments with which compiled code calls `receive_messages` instead of `receive`; always the same arrays."""
         return BookArguments(
             self._rule,
             self._keep_bbo,
@@ -215,9 +215,9 @@ class BookSync:
         )
 
     def doubt(self, local_ts: int) -> Rows:
-        """Forgets the book, as a broken chain does, for a reason outside of it: the rows that empty both sides.
+        """Clears the book like a broken chain, for an external reason; returns the rows that empty both sides.
 
-        Nothing comes out where nothing was known. What is held is dropped. Not counted as a gap.
+        Returns no rows if the book was unknown. Drops held changes. Not counted as a gap.
         """
         was_synced = self.is_synced
         self._held[:] = 0
@@ -231,10 +231,10 @@ class BookSync:
         return self._out[: clear_rows(self._state, self._out, 0, local_ts, 0)]
 
     def fall_silent(self) -> Rows:
-        """Empties a known book for the strategy, as after `silence_ns` without a change: the rows that do so.
+        """Empties a book in sync for the strategy, as after `silence_ns` without a change; returns the rows.
 
-        For a time at which nothing is received; `receive` does the same where a message comes too late. The levels
-        are kept: the next change that joins the chain makes them known again.
+        For use when nothing is received; `receive` does the same if a message arrives too late. The levels are kept,
+        and the next change that continues the chain restores them.
         """
         if not self.is_synced or self.is_silent:
             return self._out[:0]
@@ -243,7 +243,7 @@ class BookSync:
         return self._out[: silence_rows(self._state, self._out, 0)]
 
     def resume(self, checkpoint: Checkpoint) -> None:
-        """Takes up the chain of an earlier recording; the caller puts that book's levels in front of the rows."""
+        """Resumes the chain of an earlier recording; the caller emits that book's levels before the first rows."""
         self._state[STATUS] = checkpoint.status
         self._state[LAST_EXCH_TS] = NEVER
         self._state[LAST_ID] = checkpoint.last_id
@@ -252,21 +252,20 @@ class BookSync:
         self._state[IS_SILENT] = checkpoint.is_silent
 
     def rows_max(self, rows: Rows, messages: Messages) -> int:
-        """How many rows may come of decoded messages."""
+        """Most rows that decoded messages may emit."""
         waiting = int(self._waiting[0]["row_end"]) if self._state[WAITING_ID] != NOTHING_WAITS else 0
         return len(rows) + waiting + int(self._held[HELD_ROWS]) + 5 * len(messages) + 2
 
     def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
-        """The rows that may be applied, in order, for decoded messages; a view, valid until the next call.
+        """Returns the rows of decoded messages that may be applied, in order; a view, valid until the next call.
 
-        What was held comes out with the local time of the message that freed it, a snapshot or the change that joins
-        it: nobody knew it to be good before. A touch that the book or a later touch has overtaken, by the venue's own
-        ids, is dropped. Of several books of the instrument the first that snapshots is followed. For
-        `connectors.book.timestamps`, rows of the book say in `ival` whether they are newer than the last touch; a
-        snapshot without a venue time says there, as a positive number, the time of the first change it is known to
-        precede.
+        Held rows are emitted with the local time of the message that released them (a snapshot or the change that joins
+        it), since they were not known to be valid before. A touch older than the book or than a later touch, by the
+        venue's ids, is dropped. Of several books of the instrument, the first one with a snapshot is followed. For
+        `connectors.book.timestamps`, `ival` of a book's rows marks whether they are newer than the last touch; in a
+        snapshot without a venue time it is positive: the time of the first change after it.
 
-        room: where to write them, `rows_max` of them at most; without, they are in memory of its own.
+        room: array to write to, with `rows_max` rows; without it, own memory is used.
         """
         if room is None:
             if len(self._out) < self.rows_max(rows, messages):

@@ -1,12 +1,12 @@
-"""The times of rows: one offset for all venues, estimated exchange times where a venue sends none, and clamping.
+"""Sets the times of rows: one clock offset for all venues, estimated exchange times, and clamping.
 
-Every rule is causal, so replay and live apply the same code row by row. `local_ts` is moved by the run's offset onto
-the venues' clock. A row without a venue time gets `max(previous of its stream, local_ts - feed latency)`. A row from
-the future (`exch_ts > local_ts`) is clamped to `local_ts` and counted. Changes of a book keep the order in which
-they were chained: their `exch_ts` never falls, for the simulated exchange applies rows in that order. Between the book
-and the touch (BBO rows) the venue's ids decide, for its times are missing, coarse or contradict them: a touch that
-was passed on is newer than the book so far, and `connectors.book.rows` marks each change as newer or older than it.
-Rows that are for the strategy alone (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local one.
+Every rule is causal, so replay and live apply the same code row by row. The run's offset is added to `local_ts` to
+match the venues' clock. A row without a venue time gets `max(previous of its stream, local_ts - feed latency)`. A row
+from the future (`exch_ts > local_ts`) is clamped to `local_ts` and counted. Changes of a book keep their order: their
+`exch_ts` never decreases, since the simulated exchange applies rows in that order. The order of book and touch (BBO
+rows) follows the venue's ids, since its times are missing, coarse or contradict the ids: an emitted touch is newer than
+the book so far, and `connectors.book.rows` marks each change as newer or older than the touch. Rows for the strategy
+only (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
 # Fields of the state, an int64 array.
-#: What is added to local times, ns; the one field that others may set, between calls of `set_times`.
+#: Added to local times, ns; the only field that callers may set, between calls of `set_times`.
 OFFSET = 0
 _LATENCY, _LAST_BOOK, _LAST_BBO, _LAST_TRADE, _LAST_LOCAL, _CLAMPED, _STEPPED_BACK, _RECEIVED = range(1, 9)
 
@@ -36,7 +36,7 @@ class RowClock:
 
     @property
     def offset_ns(self) -> int:
-        """What is added to local times. Live it is estimated, and may be set between rows."""
+        """Added to local times, ns. In live feeds it is estimated, and may be set between rows."""
         return int(self._state[OFFSET])
 
     @offset_ns.setter
@@ -45,17 +45,17 @@ class RowClock:
 
     @property
     def clamped_count(self) -> int:
-        """Rows that claimed to be from the future."""
+        """Rows clamped because their venue time was in the future."""
         return int(self._state[_CLAMPED])
 
     @property
     def stepped_back_count(self) -> int:
-        """Rows received before the row in front of them: the recorder's clock was set back."""
+        """Rows with an earlier receive time than the row before them: the recorder's clock was set back."""
         return int(self._state[_STEPPED_BACK])
 
     @property
     def state(self) -> NDArray[np.int64]:
-        """What compiled code calls `set_times` with, in the place of `stamp`; the same array each time."""
+        """The state with which compiled code calls `set_times` instead of `stamp`; always the same array."""
         return self._state
 
     def stamp(self, rows: Rows, *, keeps_cover: bool = True) -> None:
@@ -75,7 +75,7 @@ def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
         local_ts = max(local_ts, state[_LAST_LOCAL])
         state[_LAST_LOCAL] = local_ts
         if row.ival == LOCAL_ONLY or row.ival == RESTORES:
-            # The venue has no part in them.
+            # These rows do not come from the venue.
             row.exch_ts = row.local_ts = local_ts
             continue
         kind = np.int64(row.ev) & 0xFF
@@ -100,7 +100,7 @@ def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
         elif stream == _LAST_BBO:
             exch_ts = max(exch_ts, state[_LAST_BBO], state[_LAST_BOOK] + 1)
             if exch_ts > local_ts:
-                # By one, where local time stands still: a touch that is as old as the book would not count as newer.
+                # By one if local time did not advance: a touch as old as the book would not count as newer.
                 local_ts = exch_ts
                 state[_LAST_LOCAL] = local_ts
         state[stream] = exch_ts
@@ -112,7 +112,7 @@ def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
 
 @compiled
 def largest_lead(rows, lead):  # type: ignore[no-untyped-def]
-    """The largest `exch_ts - local_ts` of `rows` and `lead`, over rows with a venue time.
+    """The largest `exch_ts - local_ts` of all rows with a venue time, at least `lead`.
 
     Positive when the recorder's clock runs behind the venue's by more than the fastest frame took; the offset of a
     run is the largest over all of its recordings.

@@ -1,10 +1,9 @@
-"""A book of one level a side, from best-bid-and-offer updates alone.
+"""A book of one level per side, from best-bid-and-offer updates only.
 
-DEPTH_BBO rows go in as pairs, bid first; depth rows come out, and all other kinds are passed on. After the rows of a
-pair the book holds its two levels and nothing else. On the way there a new level is set before the old one is taken,
-and the side that moves away before the one that follows, so that no row leaves a side empty or the book crossed that
-was not before. `connectors.book.fused` would keep the levels that the touch left behind, which nothing shows to be
-there. One thread.
+Input: DEPTH_BBO rows in pairs, bid first; output: depth rows and all other kinds unchanged. After a pair, the book
+holds exactly its two levels. A new level is set before the old one is deleted, and the side that moves away before the
+one that follows, so that no row leaves an empty side or a crossed book in between. `connectors.book.fused` would keep
+the levels that the touch has left, although nothing shows that they still exist. One thread.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from connectors.parsing.scanner import DELTA_ASK, DELTA_BID, put_row
 
 # Fields of the state: price and quantity (zero: no such level), index 0 bids and 1 asks.
 _PX, _QTY = 0, 1
-#: Rows that a pair gives at most: two levels set, two taken.
+#: Most output rows of a pair: two levels set, two deleted.
 _ROWS_PER_PAIR = 4
 
 
@@ -26,16 +25,16 @@ class TouchBook:
     """The touch of one instrument as a book."""
 
     def __init__(self, tick_size: float = 0.0, lot_size: float = 0.0) -> None:
-        """Prices and quantities are compared as whole ticks and lots; as they are read where a size is 0."""
+        """Prices and quantities are compared as whole ticks and lots; as floats where a size is 0."""
         self._tick_size = tick_size
         self._lot_size = lot_size
         self._state = np.zeros((2, 2))
-        #: The bid whose ask has not come yet, for a pair may be cut in two; no event: there is none.
+        #: The bid whose ask has not arrived yet, since a pair may be split; `ev` 0: none.
         self._bid = np.zeros(1, event_dtype)
         self._out = np.zeros(0, event_dtype)
 
     def fuse(self, rows: Rows) -> Rows:
-        """The rows that change the book, with all other kinds passed on; a view, valid until the next call."""
+        """Returns the rows that change the book, and all rows of other kinds; a view, valid until the next call."""
         room = _ROWS_PER_PAIR * len(rows)
         if len(self._out) < room:
             self._out = np.empty(room, event_dtype)
@@ -55,7 +54,7 @@ def _fuse(rows, tick_size, lot_size, state, held_bid, out):  # type: ignore[no-u
             held_bid[0] = row
         elif held_bid[0].ev != 0:
             bid = held_bid[0]
-            # The bid moves up to the ask or beyond: the ask must go first.
+            # The bid moves to the ask or beyond: the ask must move first.
             is_ask_first = bid.qty > 0.0 and state[1, _QTY] > 0.0 and bid.px >= state[1, _PX]
             if is_ask_first:
                 n = _move(row, 1, tick_size, lot_size, state, out, n)
@@ -69,7 +68,7 @@ def _fuse(rows, tick_size, lot_size, state, held_bid, out):  # type: ignore[no-u
 
 @compiled
 def _move(row, side, tick_size, lot_size, state, out, n):  # type: ignore[no-untyped-def]
-    """Lets one side be what a row says of it."""
+    """Sets one side to the level of a BBO row."""
     event = DELTA_BID if side == 0 else DELTA_ASK
     px, qty = state[side, _PX], state[side, _QTY]
     has_level = row.qty > 0.0 if lot_size == 0.0 else np.rint(row.qty / lot_size) > 0.0
@@ -87,5 +86,5 @@ def _move(row, side, tick_size, lot_size, state, out, n):  # type: ignore[no-unt
 
 @compiled
 def _is_same(px, other, tick_size):  # type: ignore[no-untyped-def]
-    """Whether two prices are one level. Equal decimal texts are equal floats."""
+    """Whether two prices are the same level. Equal decimal texts are equal floats."""
     return px == other if tick_size == 0.0 else np.rint(px / tick_size) == np.rint(other / tick_size)

@@ -1,5 +1,5 @@
-"""Connections to a venue: websockets that are replaced without a gap, REST requests, rate limits, back-off.
+"""Connections to a venue: websockets with gapless replacement, REST requests, rate limits, backoff.
 
-It knows no book and no strategy; texts go in and out. `interfaces` says what it needs of the world (timers, sockets),
-so that tests run it on simulated time. Start with `session`, then `connection`.
+It must not know books or strategies; it only carries messages. `interfaces` defines the timers and sockets that it
+needs, so that tests can run it on simulated time. Start with `session`, then `connection`.
 """

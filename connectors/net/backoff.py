@@ -1,4 +1,4 @@
-"""How long to wait before trying again. Pure: chance is passed in."""
+"""Delays before a retry. Pure: the random source is passed in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Delays that double from try to try up to a limit, each between half and the whole of it by chance.
+    """Delays that double with each try up to a limit, with jitter: a random value between half and all of it.
 
-    The chance keeps many clients that failed at once from coming back at once.
+    Jitter keeps clients that failed together from retrying together.
     """
 
     def __init__(self, first_ns: int, max_ns: int, chance: Callable[[], float]) -> None:
@@ -21,21 +21,21 @@ class Backoff:
 
     def next_ns(self) -> int:
         """The delay before the next try."""
-        # 2**40 doublings exceed any limit; without the bound the integer would grow for ever.
+        # 40 doublings exceed any limit; without the bound the integer would grow indefinitely.
         whole = min(self._max_ns, self._first_ns << min(self.count, 40))
         self.count += 1
         return whole - int(whole * 0.5 * self._chance())
 
     def reset(self) -> None:
-        """After a success: the next delay is the first again."""
+        """Starts over after a success."""
         self.count = 0
 
 
 class Pace:
-    """When a book may be asked for again.
+    """Decides when a book may be requested again.
 
-    A failure puts it off, for longer with every one in a row. What was asked for and comes into doubt again within
-    seconds is put off a little, for nothing failed and the book is needed; after a calm while not at all.
+    Each consecutive failure doubles the delay. If a book loses sync again soon after a request, a short delay applies,
+    since nothing failed and the book is needed; after a calm period there is none.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Pace:
         calm_ns: int,
         chance: Callable[[], float],
     ) -> None:
-        """Of either the first delay and the longest; what is asked for `calm_ns` later is no repetition."""
+        """Each pair is (first delay, longest delay); a request `calm_ns` after the last one is not a repetition."""
         self._failures = Backoff(*failures_ns, chance)
         self._repeats = Backoff(*repeats_ns, chance)
         self._calm_ns = calm_ns
@@ -53,22 +53,22 @@ class Pace:
         self._due_ns: int | None = None
 
     def delay_ns(self, now_ns: int) -> int:
-        """How long to wait before asking; 0: now."""
+        """Time to wait before the next request; 0: none."""
         return 0 if self._due_ns is None else max(0, self._due_ns - now_ns)
 
     def ask(self, now_ns: int) -> None:
-        """It is asked for now."""
+        """Records a request at this time."""
         if self._asked_ns is None or now_ns - self._asked_ns >= self._calm_ns:
             self._repeats.reset()
         self._asked_ns = now_ns
         self._put_off(now_ns + self._repeats.next_ns())
 
     def fail(self, now_ns: int) -> None:
-        """What came, or did not come, is of no use."""
+        """Records a failed request: no response, or an unusable one."""
         self._put_off(now_ns + self._failures.next_ns())
 
     def succeed(self) -> None:
-        """The book is whole."""
+        """Records that the book is in sync."""
         self._failures.reset()
 
     def _put_off(self, until_ns: int) -> None:

@@ -1,4 +1,4 @@
-"""One websocket from its handshake to its end: subscriptions, pings, silence. What comes after is the session's.
+"""One websocket from handshake to close: subscriptions, pings, time-outs. Reconnecting is up to the session.
 
 No socket and no clock of its own: a transport and timers are passed in. One thread.
 """
@@ -19,12 +19,12 @@ _S = 1_000_000_000
 
 
 class LinkState(IntEnum):
-    """How far a link has come."""
+    """State of a link."""
 
     CONNECTING = 0
     SUBSCRIBING = 1
     LIVE = 2
-    """Every subscription is acknowledged, or refused for good."""
+    """Every subscription is acknowledged or refused."""
     CLOSED = 3
 
 
@@ -35,36 +35,36 @@ class LinkTimes(NamedTuple):
     """Spans in ns."""
 
     tick_ns: int = _S // 2
-    """How often times are looked at; the others are exact to this."""
+    """Interval of the time-out checks; the precision of the other times."""
     handshake_ns: int = 5 * _S
     answer_ns: int = 10 * _S
-    """A subscription without an answer for so long ends the link."""
+    """A subscription request without a response for this long ends the link."""
     idle_ns: int = 5 * _S
-    """Without any frame for so long, a ping is sent ..."""
+    """Without any frame for this long, a ping is sent ..."""
     silent_ns: int = 10 * _S
-    """... and without any for so long the link is given up."""
+    """... and without any for this long, the link is closed."""
     refused_ns: int = 60 * _S
-    """Topics that were refused are asked for again so often."""
+    """Interval at which refused topics are requested again."""
 
 
 class LinkOwner(Protocol):
-    """Who uses a link: the session."""
+    """Receives the callbacks of a link: the session."""
 
     def link_live(self, link: Link) -> None: ...
 
     def link_frame(self, link: Link, frame: bytes, local_ts: int) -> None: ...
 
     def link_run(self, link: Link, batch: Batch, first: int) -> int:
-        """Takes frames from number `first` on as far as it knows them to be plain market data; how many."""
+        """Processes frames from number `first` on while they are plain market data; returns how many."""
 
     def link_closed(self, link: Link, reason: str) -> None:
-        """It ended without our doing, or we gave it up. At most once, and the last call."""
+        """The link failed, was closed by the venue, or timed out. At most once, and the last call."""
 
     def link_refused(self, link: Link, topic: str, reason: str) -> None:
-        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
+        """The venue refuses one topic, the others continue; an empty `reason`: the topic was accepted after all."""
 
     def link_notice(self, link: Link, text: str) -> None:
-        """The server is about to close."""
+        """The server announced that it will close the connection."""
 
     def event(self, kind: EventKind, text: str, local_ts: int) -> None: ...
 
@@ -84,10 +84,10 @@ class Link:
         times: LinkTimes,
         refused: Iterable[str] = (),
     ) -> None:
-        """Begins to connect to `url` and subscribes to `topics` when that is done, later to those of them `refused`."""
+        """Connects to `url`, then subscribes to `topics`; to those in `refused` only after `LinkTimes.refused_ns`."""
         self.url = url
         self.state = LinkState.CONNECTING
-        #: When it became live, on the monotonic clock; 0 before.
+        #: Monotonic time at which it became live; 0 before.
         self.live_ns = 0
         self._venue = venue
         self._topics = list(topics)
@@ -97,12 +97,12 @@ class Link:
         limits = venue.limits
         self._limiter = Limiter(limits.messages, limits.messages_ns)
         self._next_id = 1
-        #: Requests that wait for their turn, and those that wait for their answer with the time they were sent.
+        #: Requests not sent yet, and by id those without a response, with the time they were sent.
         self._outbox: deque[Request] = deque()
         self._asked: dict[str, tuple[Request, int]] = {}
-        #: Topics to subscribe to when their unsubscription is acknowledged, by the id of that request.
+        #: Topics to subscribe to once their unsubscription is acknowledged, by the id of that request.
         self._again: dict[str, tuple[str, ...]] = {}
-        #: Topics that the venue refuses, and when they were asked for last.
+        #: Topics that the venue refuses; `_refused_ns`: when they were requested last.
         self._refused = set(refused)
         now = timers.monotonic_ns()
         self._begun_ns = self._heard_ns = self._pinged_ns = self._refused_ns = now
@@ -120,7 +120,7 @@ class Link:
         return self.state is _CLOSED
 
     def close(self) -> None:
-        """Ends it quietly. Any number of times."""
+        """Closes the link without a callback. Idempotent."""
         if self.state != LinkState.CLOSED:
             self.state = LinkState.CLOSED
             self._tick_timer.cancel()
@@ -129,9 +129,9 @@ class Link:
             self._connection.close()
 
     def subscribe_again(self, topics: Sequence[str]) -> None:
-        """Unsubscribes and subscribes, so that the streams begin anew. Without effect before it is live.
+        """Unsubscribes and subscribes, to restart streams. No effect before the link is live.
 
-        Nor for what is on its way already: however often it is called, little waits.
+        Topics with a pending request are skipped, so repeated calls do not fill the queue.
         """
         requests = [*self._outbox, *(request for request, _ in self._asked.values())]
         busy = self._refused.union(*(request.topics for request in requests))
@@ -142,7 +142,7 @@ class Link:
                 self._outbox.append(request)
             self._pump()
 
-    # What the transport calls.
+    # Called by the transport.
 
     def on_open(self) -> None:
         if self.state != LinkState.CONNECTING:
@@ -194,7 +194,7 @@ class Link:
             self._receive_answer(control, local_ts)
 
     def _receive_answer(self, control: Control, local_ts: int) -> None:
-        # Bybit may leave the id out of an answer; answers come in the order of the requests.
+        # Bybit may omit the id in a response; responses arrive in the order of the requests.
         oldest = next((key for key, (request, _) in self._asked.items() if request.topics), "")
         request_id = control.id if control.id in self._asked else oldest
         request, _ = self._asked.pop(request_id, (Request("", ""), 0))
@@ -214,7 +214,7 @@ class Link:
             self._owner.link_live(self)
 
     def _receive_refusal(self, request: Request, text: str, local_ts: int) -> None:
-        """One bad topic of many has the whole request refused, and only the venue knows which: halves are asked for."""
+        """Splits a refused request in halves, since one bad topic among many has the whole request refused."""
         topics = request.topics
         if len(topics) > 1 and request.id not in self._again:
             self._subscribe(topics[: len(topics) // 2])
@@ -235,7 +235,7 @@ class Link:
         self._pump()
 
     def _pump(self) -> None:
-        """Sends what waits, as fast as the venue allows."""
+        """Sends queued requests as fast as the venue's message limit allows."""
         if self._pump_timer is not None:
             self._pump_timer.cancel()
             self._pump_timer = None
@@ -279,7 +279,7 @@ class Link:
         self._tick_timer = self._timers.call_later(times.tick_ns, self._tick)
 
     def _unanswered(self, now: int) -> list[Request]:
-        """Requests that should have been answered by now; forgets them. A ping among them is no harm: data count."""
+        """Removes and returns overdue requests. A late ping is harmless: any frame shows a live connection."""
         late = {
             key: request for key, (request, at) in self._asked.items() if now - at >= self._times.answer_ns
         }

@@ -1,9 +1,10 @@
-"""From one connection to the next without losing or doubling a message: where each stream may change over. Pure.
+"""Moves streams from one connection to its successor without losing or repeating a message. Pure.
 
-While both connections carry the same streams, the old one's frames go on and the new one's are held, stream by
-stream, until the old one has delivered what the new one holds: then the rest of what is held goes out and the stream
-has changed over. A book that begins anew with a snapshot (Bybit) changes over when it is no older than the old one.
-Frames that were held leave with the time of their release: nobody used them before.
+While both connections carry the same streams, the old connection's frames are passed on and the new one's are buffered
+per stream, until the last frame of the old one is found in the buffer. Then the later buffered frames are released and
+the stream is switched. A book that begins again with a snapshot (Bybit) is switched when the buffered frames are no
+older than the old connection's. Buffered frames are stamped with the time of their release, since nobody used them
+before.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import NamedTuple
 from connectors.errors import DecodeError
 from connectors.model import Mark, Venue
 
-#: Frames of one stream that are held, and keys of the old connection that are remembered; at the bound a stream
-#: changes over as it stands, and the ids tell what was missed.
+#: Most frames buffered and most keys of the old connection kept, per stream. At the limit the stream is switched at
+#: once, and its ids reveal what was missed.
 HELD_MAX = 4096
 
 Frames = list[tuple[bytes, int]]
@@ -30,12 +31,12 @@ class _Held(NamedTuple):
 
 
 class _Join:
-    """One stream on its way from the old connection to the new one."""
+    """Handover of one stream from the old connection to the new one."""
 
     def __init__(self) -> None:
         self.is_over = False
         self.is_known = False
-        #: It changed over as it stood: the new connection may still repeat what the old one delivered.
+        #: It was switched while the new connection lagged: that may still repeat frames of the old one.
         self.is_behind = False
         self._held: deque[_Held] = deque()
         self._keys: deque[str] = deque(maxlen=HELD_MAX)
@@ -43,29 +44,29 @@ class _Join:
 
     @property
     def is_pending(self) -> bool:
-        """Whether it still depends on the old connection."""
+        """Whether the stream still depends on the old connection."""
         return self.is_known and not self.is_over
 
     def old(self, mark: Mark) -> list[_Held]:
-        """Takes note of a frame that the old connection delivered; what may go out behind it."""
+        """Records a frame of the old connection; returns buffered frames to release after it."""
         self.is_known = True
         self._keys.append(mark.key)
         self._order = max(self._order, mark.order)
         return self._released()
 
     def new(self, held: _Held) -> list[_Held]:
-        """Takes a frame of the new connection; what may go out now."""
+        """Buffers a frame of the new connection; returns frames to release now."""
         self.is_known = True
         self._held.append(held)
-        if held.mark.is_start and not held.mark.key:  # has no place in a sequence: the newest counts
+        if held.mark.is_start and not held.mark.key:  # without a sequence number: the newest one counts
             return self.finish()
         if len(self._held) >= HELD_MAX:
             return self.finish()
-        # What was held before it has been compared with all that the old connection delivered.
+        # Earlier buffered frames have already been compared with the old connection's.
         return self._released(len(self._held) - 1)
 
     def finish(self) -> list[_Held]:
-        """Changes over as it stands: what the old connection did not deliver."""
+        """Switches the stream now; returns buffered frames that the old connection did not deliver."""
         self.is_over = True
         rest = list(self._held)
         self._held.clear()
@@ -76,7 +77,7 @@ class _Join:
         return rest
 
     def is_news(self, mark: Mark) -> bool:
-        """Whether a frame that comes behind the change is one that the old connection did not deliver."""
+        """Whether a frame that arrives after the switch was not delivered by the old connection."""
         if self.is_behind and not mark.is_start and self._is_repeated(mark):
             return False
         self.is_behind = False
@@ -86,7 +87,7 @@ class _Join:
         return mark.key in self._keys or 0 < mark.order < self._order
 
     def _released(self, first: int = 0) -> list[_Held]:
-        """What may go out, if the old connection's last frame is among those held from number `first` on."""
+        """Frames to release if the old connection's last frame is buffered; `first` > 0: compare the newest only."""
         if not self._held:
             return []
         if self._held[0].mark.is_start:
@@ -104,7 +105,7 @@ class _Join:
 
 
 class Handover:
-    """All streams of a connection on their way to its successor. One thread."""
+    """Handover of all streams of a connection to its successor. One thread."""
 
     def __init__(self, venue: Venue, topics: Iterable[str]) -> None:
         self._venue = venue
@@ -113,31 +114,31 @@ class Handover:
 
     @property
     def is_done(self) -> bool:
-        """Whether no stream that said anything depends on the old connection any more."""
+        """Whether no stream with frames depends on the old connection any more."""
         return not any(join.is_pending for join in self._joins.values())
 
     @property
     def is_settled(self) -> bool:
-        """Whether the new connection can repeat nothing any more: its frames need not come through here."""
+        """Whether the new connection can no longer repeat frames, so that they can bypass this object."""
         return all(join.is_over and not join.is_behind for join in self._joins.values())
 
     def is_over(self, topic: str) -> bool:
-        """Whether a stream comes from the new connection."""
+        """Whether a stream was switched to the new connection."""
         join = self._joins.get(topic)
         return join is not None and join.is_over
 
     def old(self, frame: bytes, local_ts: int) -> Frames:
-        """What goes out when the old connection delivers a frame."""
+        """Frames to pass on when the old connection delivers a frame."""
         mark = self._mark(frame)
         join = self._joins.get(mark.topic) if mark is not None else None
         if mark is None or join is None:
-            return [(frame, local_ts)]  # not understood: that is for the decoder to say
+            return [(frame, local_ts)]  # not recognised: the decoder reports it
         if join.is_over:
             return []
         return [(frame, local_ts), *_out(join.old(mark), local_ts)]
 
     def new(self, frame: bytes, local_ts: int) -> Frames:
-        """What goes out when the new connection delivers a frame."""
+        """Frames to pass on when the new connection delivers a frame."""
         mark = self._mark(frame)
         join = self._joins.get(mark.topic) if mark is not None else None
         if mark is None or join is None:
@@ -148,7 +149,7 @@ class Handover:
         return _out(join.new(_Held(self._count, frame, local_ts, mark)), local_ts)
 
     def finish(self, local_ts: int) -> Frames:
-        """The old connection is no more: all that it did not deliver, in the order of receipt."""
+        """Ends the handover: returns all frames that the old connection did not deliver, in the order of receipt."""
         rest = [held for join in self._joins.values() if not join.is_over for held in join.finish()]
         return _out(sorted(rest), local_ts)
 

@@ -1,7 +1,8 @@
-"""What sessions and feeds need of the world: timers, websockets, REST requests. Protocols and records only.
+"""Interfaces that sessions and feeds need: timers, websockets, REST requests. Protocols and records only.
 
 Everything is a callback on one thread, so that the same session runs on asyncio with real sockets
-(`connectors.net.sockets`, `connectors.net.rest`) and in tests on a simulated clock, thousands of seconds a second.
+(`connectors.net.sockets`, `connectors.net.rest`) and in tests on a simulated clock, thousands of times faster than real
+time.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from connectors.parsing.batch import Batch
 
 
 class Timer(Protocol):
-    """A call that was asked for."""
+    """A scheduled call."""
 
     def cancel(self) -> None:
-        """It is not called any more. Any number of times, also after the call."""
+        """Cancels the call. Idempotent, also after the call."""
 
 
 class Timers(Protocol):
-    """Time, and calls at a time."""
+    """Clocks and scheduled calls."""
 
     def monotonic_ns(self) -> int:
-        """A clock that never steps; its zero means nothing."""
+        """A clock that never steps, with an arbitrary zero."""
 
     def time_ns(self) -> int:
         """The local clock, ns UTC. It may be wrong, and may step."""
@@ -35,40 +36,40 @@ class Timers(Protocol):
 
 
 class ConnectionListener(Protocol):
-    """Who hears of a connection."""
+    """Receives the callbacks of a connection."""
 
     def on_open(self) -> None:
-        """The handshake is done. At most once, before any frame."""
+        """The handshake is complete. At most once, before any frame."""
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
-        """A whole message; `local_ts` was taken before anything else was done with it."""
+        """A complete message; `local_ts` was taken before it was processed."""
 
     def on_batch(self, batch: Batch) -> None:
-        """Whole messages that came in one read, as if by `on_frame` one after the other. Valid until this returns."""
+        """Complete messages of one socket read, as if passed to `on_frame` one by one. Valid until this returns."""
 
     def on_close(self, reason: str) -> None:
         """The connection failed, was refused, or was closed by the other side. At most once, and the last call."""
 
 
 class Connection(Protocol):
-    """One websocket on its way or open. Pings of the protocol are answered by whoever implements this."""
+    """One websocket, connecting or open. The implementation answers pings of the protocol."""
 
     def send(self, frame: str) -> None:
-        """Sends a text message. Only between `on_open` and the end; what cannot be sent is lost with the connection."""
+        """Sends a text message. Only after `on_open`; unsent messages are lost when the connection ends."""
 
     def close(self) -> None:
-        """Closes it; the listener hears nothing of it any more. Any number of times."""
+        """Closes the connection; the listener gets no further callback. Idempotent."""
 
 
 class Transport(Protocol):
     """Opens websockets."""
 
     def connect(self, url: str, listener: ConnectionListener) -> Connection:
-        """Begins to connect. The listener is called later, never from within. Without a time-out of its own."""
+        """Starts to connect. The listener is called later, never within this call. There is no time-out."""
 
 
 class RestAnswer(NamedTuple):
-    """What came of a request. `status` 0: nothing, for the reason in `error`. Times are local ones in ns."""
+    """The response to a request. `status` 0: there is none, for the reason in `error`. Times are local, in ns."""
 
     status: int
     body: bytes
@@ -79,14 +80,14 @@ class RestAnswer(NamedTuple):
 
 
 class Rest(Protocol):
-    """Asks public requests of one venue."""
+    """Sends public requests to one venue."""
 
     def get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
-        """Calls back once, later, with the answer or after a time-out."""
+        """Calls back once, later, with the response or after a time-out."""
 
 
 class EventKind(Enum):
-    """What happened beside the market data."""
+    """Kinds of events other than market data."""
 
     CONNECT = "connect"
     DISCONNECT = "disconnect"
@@ -102,17 +103,17 @@ class EventKind(Enum):
     GARBAGE = "garbage"
     SILENT = "silent"
     REFUSED = "refused"
-    """The venue refuses a stream; the others flow."""
+    """The venue refuses a stream; the others continue."""
     CLOCK = "clock"
-    """The local clock was set, or the clock of the venue is off, or right again."""
+    """The local clock was set, or the venue's clock is wrong, or right again."""
     STAMP = "stamp"
-    """A message was stamped with a time that is not believed."""
+    """A message has a wrong timestamp."""
     GRID = "grid"
-    """Values of an instrument are not on the configured tick and lot."""
+    """Values of an instrument are not multiples of the configured tick and lot."""
 
 
 class Event(NamedTuple):
-    """Something that happened beside the market data. `symbol` "": it is about the venue."""
+    """An event other than market data. `symbol` "": it concerns the whole venue."""
 
     kind: EventKind
     local_ts: int

@@ -1,7 +1,7 @@
-"""Websockets by picows: parsed in C, one call a message. Thread: that of the event loop.
+"""Websockets with picows, which parses in C and calls once per message. Runs in the event loop's thread.
 
-The messages of one read are handed on together, behind the last of them: at once where that is a message, in the next
-turn of the loop where it is a ping or a part of a message, of which nobody here hears.
+The messages of one socket read are passed on together after the last one: at once if the read ends with a message, in
+the loop's next iteration if it ends with a ping or a part of a message, for which there is no callback.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from connectors.parsing.batch import Batch
 
 
 class PicowsTransport:
-    """Opens websockets by picows."""
+    """Opens websockets with picows."""
 
     def connect(self, url: str, listener: ConnectionListener) -> Connection:
         return _Picows(url, listener)
 
 
 _TEXT = picows.WSMsgType.TEXT
-#: Messages of one read that are handed on together at most.
+#: Most messages of one read that are passed on together.
 _BATCH_MAX = 1024
 
 
 class _PicowsListener(picows.WSListener):
-    """Messages of one picows connection, put together where they come in parts."""
+    """Receives the messages of one picows connection and joins fragmented ones."""
 
     def __init__(self, owner: _Picows) -> None:
         self._owner = owner
@@ -52,7 +52,7 @@ class _PicowsListener(picows.WSListener):
             self._receive_other(transport, frame, local_ts)
 
     def _flush(self) -> None:
-        """Hands on what has come. An error of whoever listens ends the connection."""
+        """Passes on the received messages. An error of the listener ends the connection."""
         batch, listener = self._batch, self._owner.listener
         if batch.frames and listener is not None:
             try:
@@ -62,7 +62,7 @@ class _PicowsListener(picows.WSListener):
         batch.clear()
 
     def _receive_other(self, transport: picows.WSTransport, frame: picows.WSFrame, local_ts: int) -> None:
-        """All but a whole text message."""
+        """Handles everything except a complete text message."""
         kind = frame.msg_type
         if kind == picows.WSMsgType.CLOSE:
             self._owner.reason = f"closed by the venue: {frame.get_close_code()} {frame.get_close_reason()}"
@@ -85,7 +85,7 @@ class _PicowsListener(picows.WSListener):
 
 
 class _Picows(Socket):
-    """One connection by picows."""
+    """One connection with picows."""
 
     reason = "closed by the venue"
     _socket: picows.WSTransport | None = None

@@ -1,4 +1,4 @@
-"""How much may be done in a span of time: connects, frames, request weight. Pure: time is passed in."""
+"""Limits units per time span: connects, messages, request weight. Pure: time is passed in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Limiter:
         self._blocked_until = 0
 
     def delay_ns(self, now_ns: int, units: int = 1) -> int:
-        """How long to wait until `units` may be taken; 0: now. More units than the limit count as the limit."""
+        """Time to wait until `units` may be taken; 0: now. More units than the limit count as the limit."""
         self._forget(now_ns)
         wait = max(0, self._blocked_until - now_ns)
         room = self._limit - min(units, self._limit)
@@ -29,13 +29,13 @@ class Limiter:
         return wait
 
     def take(self, now_ns: int, units: int = 1) -> None:
-        """Takes units at a time that does not fall from call to call. The caller has asked for the delay."""
+        """Takes units; `now_ns` must not decrease. The caller must have checked `delay_ns`."""
         self._forget(now_ns)
         self._taken.append((now_ns, units))
         self._sum += units
 
     def block(self, until_ns: int) -> None:
-        """Nothing may be taken before `until_ns`: the venue said so."""
+        """Blocks all units until `until_ns`, as requested by the venue."""
         self._blocked_until = max(self._blocked_until, until_ns)
 
     def _forget(self, now_ns: int) -> None:

@@ -1,4 +1,4 @@
-"""Public REST requests of one venue on asyncio, by aiohttp. Weights and retries are the caller's. The loop's thread."""
+"""Public REST requests to one venue with aiohttp. Weights and retries are the caller's. Event loop's thread."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from connectors.model import RestRequest
 from connectors.net.interfaces import RestAnswer
 
 _S = 1_000_000_000
-#: An answer that is longer is no answer.
+#: A longer response is an error.
 BODY_BYTES_MAX = 32 << 20
-#: Requests under way at once; more of them wait.
+#: Most concurrent requests; further ones wait.
 REQUESTS_MAX = 16
 
 
 class HttpRest:
-    """Asks one venue. Connections are kept open between requests."""
+    """REST client of one venue. Connections are kept open between requests."""
 
     def __init__(self, base_url: str, timeout_s: float = 10.0) -> None:
-        """`base_url` without path; `timeout_s` for a whole request, from asking to the last byte."""
+        """`base_url` without path; `timeout_s` for a whole request, from sending to the last byte."""
         self._base_url = base_url.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
@@ -31,13 +31,13 @@ class HttpRest:
         self._slots = asyncio.Semaphore(REQUESTS_MAX)
 
     def get(self, request: RestRequest, done: Callable[[RestAnswer], None]) -> None:
-        """Asks in a task of its own; `done` is called once, unless the client is closed before."""
+        """Sends the request in its own task; `done` is called once, unless the client is closed before."""
         task = asyncio.get_running_loop().create_task(self._get(request, done))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Ends what is under way, and all connections."""
+        """Cancels pending requests and closes all connections."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -48,7 +48,7 @@ class HttpRest:
             self._session = None
 
     async def ask(self, request: RestRequest) -> RestAnswer:
-        """The answer, or what came instead of one; never raises but when cancelled."""
+        """Returns the response or the error; raises only when cancelled."""
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=self._timeout)
         async with self._slots:
@@ -63,7 +63,7 @@ class HttpRest:
         sent_ts = time.time_ns()
         try:
             answer = await self.ask(request)
-        except Exception as error:  # the root of a task: whoever asked must hear of it, or waits for ever
+        except Exception as error:  # task root: the caller must get a response, or waits forever
             answer = RestAnswer(0, b"", sent_ts, time.time_ns(), error=repr(error))
         done(answer)
 
@@ -86,5 +86,5 @@ class HttpRest:
 
 
 def _retry_after(text: str | None) -> int:
-    """The header in ns; 0 where it says nothing usable."""
+    """The header's delay in ns; 0 if it is missing or invalid."""
     return int(text) * _S if text is not None and text.isdecimal() and len(text) < 7 else 0

@@ -1,8 +1,8 @@
-"""The connection to one kind of streams of a venue, kept up for ever: back-off, fail-over, and the change of links.
+"""Keeps one route of a venue's streams connected: backoff, failover, and replacement of links.
 
-A session has one link, or two while it changes from one to the next: before the venue's 24 hours are over, or when
-the server announces its end. Its listener hears one gapless sequence of frames, or that it was lost. Clocks, chance
-and sockets are passed in. One thread; frames are handed on from within the transport's call, so nothing queues here.
+A session has one link, or two during a handover: before the venue's 24 hour limit, or when the server announces a
+shutdown. Its listener receives one gapless sequence of frames, or `on_lost`. Clocks, randomness and sockets are passed
+in. One thread; frames are passed on within the transport's call, so there is no queue.
 """
 
 from __future__ import annotations
@@ -30,32 +30,32 @@ class SessionTimes(NamedTuple):
     retry_max_ns: int = 5 * _S
     #: Failures in a row at one address before the next one is tried.
     failures_max: int = 3
-    #: A link that was live for so long counts as a success.
+    #: A link that was live for this long counts as a success.
     stable_ns: int = 10 * _S
-    #: A link is replaced so long before the venue ends it; by chance up to twice as long.
+    #: A link is replaced this long before the venue ends it; randomised up to twice as long.
     life_margin_ns: int = 10 * _MINUTE
-    #: Two links run side by side at least and at most for so long after the new one is live.
+    #: Least and most time for which both links run after the new one is live.
     overlap_min_ns: int = 2 * _S
     overlap_max_ns: int = 15 * _S
 
 
 class SessionListener(Protocol):
-    """Who hears of a session: the feed."""
+    """Receives the callbacks of a session: the feed."""
 
     def on_frame(self, frame: bytes, local_ts: int) -> None:
-        """A market frame, in order and once."""
+        """A market frame, in order, without repetition."""
 
     def on_run(self, batch: Batch, first: int) -> int:
-        """Takes market frames from number `first` on, as far as nothing but rows comes of them; how many."""
+        """Processes market frames from number `first` on while they are plain (`fast_path`); returns how many."""
 
     def on_live(self) -> None:
-        """Streams flow (again)."""
+        """All streams are subscribed (again)."""
 
     def on_lost(self, reason: str) -> None:
-        """From here on something is missing; `on_live` follows some day."""
+        """Frames are missing from here on; `on_live` follows after the reconnect."""
 
     def on_refused(self, topic: str, reason: str) -> None:
-        """The venue refuses a topic, the others flow; `reason` "": it was accepted after all."""
+        """The venue refuses one topic, the others continue; an empty `reason`: the topic was accepted after all."""
 
     def on_event(self, kind: EventKind, text: str, local_ts: int) -> None: ...
 
@@ -76,7 +76,7 @@ class Session:
         listener: SessionListener,
         times: SessionTimes | None = None,
     ) -> None:
-        """`urls`: where to connect, tried in turn; `connects`: the limit on attempts, shared by a venue's sessions."""
+        """`urls`: addresses, tried in turn; `connects`: the limit on attempts, shared by a venue's sessions."""
         if not urls or not topics:
             raise ValueError("a session needs an address and a topic")
         self.topics = tuple(topics)
@@ -91,12 +91,12 @@ class Session:
         self._backoff = Backoff(self._times.retry_first_ns, self._times.retry_max_ns, chance)
         self._url_no = 0
         self._failures = 0
-        #: Topics that the last live link was refused: the next one asks for the others first.
+        #: Topics that were refused on the last live link: the next one subscribes to the others first.
         self._refused: set[str] = set()
         self._link: Link | None = None
         self._next: Link | None = None
         self._handover: Handover | None = None
-        #: The last change, while its new link may still repeat what the old one delivered.
+        #: The last handover, while its new link may still repeat frames of the old one.
         self._tail: Handover | None = None
         self._is_live = False
         self._is_running = False
@@ -107,22 +107,22 @@ class Session:
 
     @property
     def is_live(self) -> bool:
-        """Whether all topics flow."""
+        """Whether all topics are subscribed, except for refused ones."""
         return self._is_live
 
     @property
     def url(self) -> str:
-        """The address in use, or tried next."""
+        """The address in use, or the next one to try."""
         return self._urls[self._url_no]
 
     def start(self) -> None:
-        """Begins to connect. Once, or after `stop`."""
+        """Starts to connect. May be called once, and again after `stop`."""
         if not self._is_running:
             self._is_running = True
             self._plan_connect(0)
 
     def stop(self) -> None:
-        """Closes everything; the listener hears nothing of it. Any number of times."""
+        """Closes all links without a callback. Idempotent."""
         self._is_running = self._is_live = False
         for timer in (self._connect_timer, self._life_timer, self._overlap_timer, self._tail_timer):
             if timer is not None:
@@ -133,7 +133,7 @@ class Session:
         self._link = self._next = self._handover = self._tail = None
 
     def subscribe_again(self, topics: Sequence[str]) -> None:
-        """Lets streams begin anew, so that their snapshot comes again. Without effect while not live."""
+        """Subscribes to streams again, so that the venue sends their snapshot again. No effect while not live."""
         for topic in topics:
             is_over = self._handover is not None and self._handover.is_over(topic)
             link = self._next if is_over else self._link
@@ -141,13 +141,13 @@ class Session:
                 link.subscribe_again([topic])
 
     def replace_link(self, reason: str) -> None:
-        """Brings up a new link beside the present one, and changes over to it."""
+        """Opens a second link and hands the streams over to it."""
         if self._is_running and self._link is not None and self._next is None:
             self.event(EventKind.HANDOVER, f"begins: {reason}", self._timers.time_ns())
             self._handover = Handover(self._venue, self.topics)
             self._plan_connect(0)
 
-    # What links call.
+    # Called by links.
 
     def link_live(self, link: Link) -> None:
         if link is self._next:
@@ -260,7 +260,7 @@ class Session:
             self.replace_link("the connection is near the end of its life")
 
     def _look_at_overlap(self, link: Link) -> None:
-        """Ends the overlap when every stream has changed over, or when it has lasted too long."""
+        """Ends the overlap when every stream was switched, or after `overlap_max_ns`."""
         handover = self._handover
         if link is not self._next or handover is None:
             return
@@ -287,11 +287,11 @@ class Session:
         self._tail = None
 
     def _retry_next(self) -> None:
-        """The successor failed: what it held is void; the present link goes on, and another one is tried."""
+        """Drops the buffered frames of a failed new link and tries another one; the present link continues."""
         handover, self._next = self._handover, None
         self._handover = Handover(self._venue, self.topics)
         if handover is not None and any(handover.is_over(topic) for topic in self.topics):
-            # Some streams had left the old link already, and frames were dropped there.
+            # Some streams were already switched, so frames of the old link were dropped.
             self._listener.on_lost("the new connection failed during the change")
             self._is_live = False
             if self._link is not None and self._link.state == LinkState.LIVE:

@@ -1,7 +1,8 @@
-"""Timers on asyncio, and what the websocket libraries have in common here. Thread: that of the event loop.
+"""Timers on asyncio, and the common base of the websocket implementations. Runs in the event loop's thread.
 
 `connectors.net.picows_socket` is the hot path, `connectors.net.websockets_socket` the alternative. A message's local
-time is taken in the call that found it complete, before it is looked at; both libraries answer the protocol's pings.
+time is taken in the callback in which it is complete, before it is processed; both libraries answer the protocol's
+pings.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from connectors.errors import TransportError
 from connectors.net.interfaces import ConnectionListener, Timer, Transport
 
 _S = 1_000_000_000
-#: A message that is longer ends the connection.
+#: A longer message ends the connection.
 MESSAGE_BYTES_MAX = 16 << 20
-#: The link times the handshake itself; this only keeps a socket from being left behind.
+#: The link has its own handshake time-out; this one only prevents a leaked socket.
 HANDSHAKE_S = 60.0
 
 _TRANSPORTS = {
@@ -34,7 +35,7 @@ class AsyncioTimers:
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop or asyncio.get_running_loop()
 
-    #: The functions themselves: a feed asks for the time at every frame.
+    #: The functions themselves, without a wrapper: a feed reads the clock for every frame.
     monotonic_ns = staticmethod(time.monotonic_ns)
     time_ns = staticmethod(time.time_ns)
 
@@ -43,9 +44,9 @@ class AsyncioTimers:
 
 
 def transport_of(name: str) -> Transport:
-    """The transport of a name in the configuration: "picows" or "websockets".
+    """Returns the transport for a configured name: "picows" or "websockets".
 
-    Raises TransportError where its library is not installed.
+    Raises TransportError if its library is not installed.
     """
     module, class_name = _TRANSPORTS[name]
     try:
@@ -56,7 +57,7 @@ def transport_of(name: str) -> Transport:
 
 
 def new_event_loop() -> asyncio.AbstractEventLoop:
-    """A loop for feeds, as `asyncio.Runner(loop_factory=...)` takes it: uvloop's where it is installed."""
+    """An event loop for `asyncio.Runner(loop_factory=...)`: uvloop's if it is installed."""
     try:
         uvloop: Any = importlib.import_module("uvloop")
     except ImportError:
@@ -66,7 +67,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 class Socket(ABC):
-    """A connection: a task that opens it and waits for its end, of which the listener hears once."""
+    """A connection: a task opens it, waits for its end and reports that once to the listener."""
 
     def __init__(self, url: str, listener: ConnectionListener) -> None:
         self.url = url
@@ -75,10 +76,10 @@ class Socket(ABC):
 
     @abstractmethod
     async def open_and_wait(self) -> str:
-        """Connects, tells the listener, and returns with the reason when the connection has ended."""
+        """Connects, calls `on_open`, and returns the reason when the connection has ended."""
 
     def receive(self, message: bytes, local_ts: int) -> None:
-        """Hands a message on. An error of whoever listens ends the connection, and is told to the loop."""
+        """Passes a message on. An error of the listener ends the connection (see `fail`)."""
         if self.listener is not None:
             try:
                 self.listener.on_frame(message, local_ts)
@@ -86,7 +87,7 @@ class Socket(ABC):
                 self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """Ends the connection with an error of whoever listens, which is told to the loop."""
+        """Ends the connection after an error of the listener, and passes the error to the loop's exception handler."""
         asyncio.get_running_loop().call_exception_handler(
             {"message": f"{self.url}: a message could not be dealt with", "exception": error}
         )
@@ -94,18 +95,18 @@ class Socket(ABC):
         self.shut()
 
     def close(self) -> None:
-        """Ends it; the listener hears nothing of it any more."""
+        """Closes the connection; the listener gets no further callback."""
         self.listener = None
         self.shut()
 
     @abstractmethod
     def shut(self) -> None:
-        """Lets go of the socket. Any number of times."""
+        """Closes the socket. Idempotent."""
 
     async def _run(self) -> None:
         try:
             reason = await self.open_and_wait()
-        # Whatever a socket, TLS or a handshake can fail with ends this connection, and nothing else.
+        # Any error of a socket, TLS or handshake ends this connection only.
         except Exception as error:
             reason = str(error) or type(error).__name__
         self._end(reason)

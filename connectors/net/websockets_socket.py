@@ -1,4 +1,4 @@
-"""Websockets by `websockets`: pure Python, for where picows is not to be had. Thread: that of the event loop."""
+"""Websockets with the pure Python library `websockets`, where picows is not available. Event loop's thread."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from connectors.net.sockets import HANDSHAKE_S, MESSAGE_BYTES_MAX, Socket
 
 
 class WebsocketsTransport:
-    """Opens websockets by `websockets`."""
+    """Opens websockets with `websockets`."""
 
     def connect(self, url: str, listener: ConnectionListener) -> Connection:
         return _Websockets(url, listener)
 
 
 class _StampedConnection(ClientConnection):
-    """Takes the time of each message when its last frame was parsed, before it waits in the library's queue."""
+    """Stamps each message when its last frame was parsed, before it waits in the library's queue."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,7 +39,7 @@ class _StampedConnection(ClientConnection):
 
 
 class _Websockets(Socket):
-    """One connection by `websockets`."""
+    """One connection with `websockets`."""
 
     _socket: ClientConnection | None = None
 
@@ -77,7 +77,7 @@ class _Websockets(Socket):
         return ""
 
     async def _send_all(self, socket: ClientConnection) -> None:
-        """Sends in order; a task of its own, so that a full socket holds up no reading."""
+        """Sends queued messages in order, in its own task, so that a full socket does not block reading."""
         with suppress(websockets.ConnectionClosed):
             while True:
                 await self._has_sends.wait()
@@ -90,6 +90,6 @@ class _Websockets(Socket):
         self._has_sends.set()
 
     def shut(self) -> None:
-        # Not from within: an error of the listener ends the loop over messages by itself.
+        # Not from its own task: there, an error of the listener already ends the loop over messages.
         if asyncio.current_task() is not self.task:
             self.task.cancel()
