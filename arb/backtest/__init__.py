@@ -1,5 +1,5 @@
-"""Backtests: hftbacktest's engine over row files, with the bot of every other world.
+"""Backtests: hftbacktest's engine over row files, with the bot type of the other worlds.
 
-It knows the engine and nothing of live data. Start with `runner`, then `bot`, which puts the engine's functions into
+It uses the engine and must not know live data. Start with `runner`, then `bot`, which puts the engine's functions into
 the bot's table.
 """

@@ -1,4 +1,4 @@
-"""A leg of the configuration as an asset of hftbacktest's engine, and the bot over both."""
+"""Converts configured legs to assets of hftbacktest's engine, and creates the bot over them."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from arb.leg import Leg
 from arb.risk.limits import Limits
 from connectors.model import Rows
 
-#: The vector book keeps this share of the price above and below the touch's range, for orders and queues far out.
+#: The vector book covers the touch's range plus this share of the price on both sides, for orders far from the touch.
 _MARGIN = 0.1
-#: Trades that a leg has room for before its buffer grows, where the strategy reads them.
+#: Initial capacity of a leg's buffer of trades, if the strategy reads them.
 _TRADES_CAPACITY = 10_000
 
 _QUEUES: dict[str, Callable[[BacktestAsset, float], BacktestAsset]] = {
@@ -41,7 +41,7 @@ class LegData(NamedTuple):
 def array_ranges(legs: Sequence[LegData], uses: Uses) -> list[PriceRange] | None:
     """The range of every leg's arrays; None for a strategy that reads none. Raises InputError.
 
-    Every row is looked at: a best price that leaves the range would read as an empty book.
+    Checks every row: a best price outside the range would look like an empty book.
     """
     if not uses.arrays:
         return None
@@ -55,7 +55,7 @@ def array_ranges(legs: Sequence[LegData], uses: Uses) -> list[PriceRange] | None
 
 
 def backtest_bot_for(uses: Uses, legs: Sequence[LegData], limits: Limits | None) -> Bot:
-    """`backtest_bot` for a strategy that uses this. Raises InputError, as `array_ranges`."""
+    """`backtest_bot` for a strategy with these uses. Raises InputError, as `array_ranges`."""
     return backtest_bot(
         legs,
         limits,
@@ -73,10 +73,10 @@ def backtest_bot(
     arrays_over: Sequence[PriceRange] | None = None,
     is_far_seen: bool = False,
 ) -> Bot:
-    """A bot that replays the legs, on vector books where the prices of all legs allow it, else on hash maps.
+    """A bot that replays the legs: on vector books if the prices of all legs permit, otherwise on hash maps.
 
-    arrays_over: the ranges of a strategy that reads arrays (`array_ranges`): vector books over just these. is_far_seen:
-    the strategy asks for levels at any price, which only hash maps keep.
+    arrays_over: the ranges of a strategy that reads arrays (`array_ranges`), used for vector books. is_far_seen: the
+    strategy reads levels at any price, which only hash maps keep.
     """
     ranges: Sequence[PriceRange | None]
     if arrays_over is not None:
@@ -116,7 +116,7 @@ def make_asset(data: LegData, *, keep_trades: bool) -> BacktestAsset:
 
 
 def vector_range(data: LegData) -> PriceRange | None:
-    """The prices that a vector book must keep; None where it would be too large, or the touch is unbounded."""
+    """The price range that a vector book must cover; None if it would be too large, or the touch is unbounded."""
     touched = touch_range(data.arrays, data.leg.tick_size, data.leg.lot_size)
     if touched is None:
         return None

@@ -1,7 +1,6 @@
 """Bots over hftbacktest's engine: its exported functions in the slots of the table.
 
-Every symbol is looked up at import, so a wheel that lacks one is told by name instead of crashing at the
-first call.
+Every symbol is looked up at import, so that an error names a missing one; a missing one would crash at its first call.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from arb.bot.bot import Bot
 from arb.bot.function_table import SLOTS, Owner
 from arb.risk.limits import Limits
 
-#: Slots without a function in each of the engine's two worlds; they get the empty answer.
+#: Slots that each of the engine's two bots does not implement; they get the empty function.
 _HASHMAP_LACKS = frozenset({"bid_depth", "ask_depth", "roi_lb_tick", "roi_ub_tick"})
 _ROIVEC_LACKS = frozenset({"goto_end", "snapshot", "snapshot_free"})
 
@@ -37,8 +36,8 @@ def hashmap_bot(
 ) -> Bot:
     """Bot over `HashMapMarketDepthBacktest`: any price, any depth.
 
-    arrays: the arrays that the assets read, which the engine does not keep alive; the bot does, until
-    `close`. Assets are used up: the engine takes what they hold. limits: must cover every asset.
+    arrays: the arrays that the assets read; the engine does not keep them alive, the bot does until `close`. The assets
+    cannot be used again: the engine takes their contents. limits: must cover every asset.
     """
     _check(assets, arrays, limits)
     ptr = _hftbacktest.build_hashmap_backtest(list(assets))
@@ -76,8 +75,7 @@ def engine_addresses(
 ) -> Mapping[str, int]:
     """Addresses of one world's functions in hftbacktest's library, by slot.
 
-    bot, depth: what the names of its functions begin with. Raises `MissingSymbolError` naming every function
-    that is not there.
+    bot, depth: prefixes of its function names. Raises `MissingSymbolError` with the names of all missing functions.
     """
     prefixes = {Owner.BOT: f"{bot}_", Owner.DEPTH: f"{depth}_", Owner.ORDERS: ""}
     addresses: dict[str, int] = {}
@@ -100,6 +98,6 @@ def engine_addresses(
 
 _library = ctypes.CDLL(_hftbacktest.__file__)
 
-#: Tables of the two worlds.
+#: Function tables of the two bots.
 HASHMAP = engine_addresses(_library, "hashmapbt", "hashmapdepth", _HASHMAP_LACKS, hftbacktest.__version__)
 ROIVEC = engine_addresses(_library, "roivecbt", "roivecdepth", _ROIVEC_LACKS, hftbacktest.__version__)

@@ -1,4 +1,4 @@
-"""Running a compiled strategy over a bot: in a thread of its own, so that Ctrl+C is heard while it runs."""
+"""Runs a compiled strategy over a bot in a thread of its own, so that Ctrl+C is handled while it runs."""
 
 from __future__ import annotations
 
@@ -25,39 +25,38 @@ from arb.strategies.arguments import Arguments
 from arb.strategies.loader import LoadedStrategy
 from arb.strategies.source_code import Code
 
-#: How long a stopped strategy may take to come back; one that does not call the bot never does.
+#: How long a stopped strategy may take to return; one that does not call the bot never returns.
 STOP_SECONDS = 0.09
-#: How long one that does not heed the stop may take until its next call of the bot, where it is held.
+#: How long a strategy that ignores the stop may take to reach its next call of the bot, where it is held.
 HOLD_SECONDS = 2.0
 _HOLD = ctypes.CFUNCTYPE(None)
-#: What strategies are held in, for good.
+#: Callbacks that hold strategies; kept alive forever.
 _held: list[Any] = []
-#: How often the waiting thread looks up: a signal that another thread took does not wake it.
+#: Poll interval of the waiting thread: a signal that another thread received does not wake it.
 _POLL_SECONDS = 0.05
 
 
 class Ended(NamedTuple):
-    """How a run ended: what the strategy returned, and whether a person interrupted it."""
+    """How a run ended: the strategy's return value, and whether it was interrupted."""
 
     value: Any
     is_interrupted: bool
-    #: The strategy neither came back from an interruption nor called the bot: its bot must not be touched any more.
+    #: The strategy neither returned after an interrupt nor called the bot: its bot must not be used any more.
     is_lost: bool = False
 
 
 def compile_for(strategy: LoadedStrategy, arguments: tuple[Any, ...]) -> Callable[..., Any]:
-    """The strategy's machine code for these arguments, from the cache or made now. Raises InputError.
+    """The strategy's machine code for these arguments, from the cache or compiled now. Raises InputError.
 
-    arguments: values, or Numba types in the place of values that do not exist yet. Nothing is compiled any more once
-    it runs.
+    arguments: values, or Numba types for values that do not exist yet. No compilation happens once the strategy runs.
     """
     try:
         dispatcher = compile_strategy(strategy.function)
         dispatcher.compile(tuple(_type_of(argument) for argument in arguments))
     except (NumbaError, UnsupportedBytecodeError, NotImplementedError) as error:
-        # The last is what Numba raises for Python that it cannot compile.
+        # NotImplementedError: Numba raises it for Python code that it cannot compile.
         raise InputError(f"{strategy.spec}: does not compile: {_reason(error, strategy)}") from None
-    except Exception as error:  # Numba's own stumbling over code that it cannot lower
+    except Exception as error:  # internal errors of Numba for code that it cannot lower
         raise InputError(
             f"{strategy.spec}: does not compile: Numba fails with {type(error).__name__}: {error}; a common cause: "
             "what may be None (feed_latency, order_latency, orders.get) is indexed before it is unpacked"
@@ -73,7 +72,7 @@ class Compiled(NamedTuple):
 
 
 def compile_ahead(strategy: LoadedStrategy, arguments: Arguments, recorder: Recorder) -> Compiled:
-    """The strategy compiled before there is a bot: what it uses decides how the bot is made. Raises InputError."""
+    """Compiles the strategy before the bot exists: its uses determine how the bot is built. Raises InputError."""
     function = compile_for(strategy, arguments.bind(bot_type, recorder))
     return Compiled(function, uses_of(function))
 
@@ -81,10 +80,10 @@ def compile_ahead(strategy: LoadedStrategy, arguments: Arguments, recorder: Reco
 def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot, code: Code) -> Ended:
     """Runs to the end, or to Ctrl+C, after which it is held at its next call of the bot. Raises StrategyError.
 
-    code: the strategy's, whose files an error names.
+    code: the strategy's code, for the file names in errors.
     """
     result: dict[str, Any] = {}
-    # Not `Thread.join`: interrupted, it takes the running thread for ended (CPython before 3.13).
+    # Not `Thread.join`: if interrupted, it reports a running thread as ended (CPython before 3.13).
     done = threading.Event()
     thread = threading.Thread(
         target=_call, args=(strategy, arguments, result, done), name="strategy", daemon=True
@@ -105,7 +104,7 @@ def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot, code
 
 
 def _is_held(bot: Bot, done: threading.Event) -> bool:
-    """Whether the strategy ended or was held at its next call of the bot, which the caller may then use."""
+    """Whether the strategy ended or is held at its next call of the bot; the caller may then use the bot."""
     held = threading.Event()
 
     def hold() -> None:
@@ -135,14 +134,14 @@ def _call(
     try:
         enter_strategy()
         result["value"] = strategy(*arguments)
-    except BaseException as error:  # handed to the waiting thread
+    except BaseException as error:  # passed to the waiting thread
         result["error"] = error
     finally:
         done.set()
 
 
 def _reason(error: Exception, strategy: LoadedStrategy) -> str:
-    """The last line of the user's file that Numba points to, else that of the function; its first own sentence."""
+    """The last line of the user's file that Numba names, else the function's first line; and Numba's first sentence."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     name = re.escape(strategy.source_path.name)
     lines = re.findall(rf'File "[^"]*{name}", line (\d+)', text) or re.findall(rf"{name} \((\d+)\)", text)
@@ -153,11 +152,11 @@ def _reason(error: Exception, strategy: LoadedStrategy) -> str:
         for line in text.splitlines()
         if line.strip() and not line.startswith(("Failed in", "During:", "File", "- "))
     ]
-    # Numba's "no implementation found for signature:" is told by the call in its next line.
+    # Numba's "no implementation found for signature:" is followed by the call on the next line.
     shown = sentences[: 2 if sentences and sentences[0].endswith(":") else 1]
     return f"line {line}: {' '.join(shown) or type(error).__name__}"
 
 
 def leave_now(code: int) -> None:
-    """Ends the process without waiting for a strategy that never comes back."""
+    """Ends the process without waiting for a strategy that never returns."""
     os._exit(code)

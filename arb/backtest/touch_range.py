@@ -1,7 +1,7 @@
-"""Between which prices the touch of a book moves in some rows.
+"""Finds the price range of a book's touch over given rows.
 
-hftbacktest's vector book is fast because it keeps a fixed range of prices; what lies outside is dropped without a
-word. So the range is measured on the very rows before they are run: a touch can then never leave it.
+hftbacktest's vector book is fast because it covers a fixed range of prices; levels outside are dropped silently. So the
+range is measured on the rows before the run: the touch then never leaves it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from arb.engine.price_range import PriceRange
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: The touch is followed within this factor of the first price; a touch beyond it counts as unbounded.
+#: The touch is tracked within this factor of the first price; a touch outside counts as unbounded.
 _WINDOW = 2.0
-#: A window of more ticks than this is not followed.
+#: A window of more ticks than this is not tracked.
 _WINDOW_TICKS_MAX = 1 << 28
 
-# Fields of the state. Lowest bid and highest ask are the engine's: how far it looks for the next best one.
+# Indices of the state. Lowest bid and highest ask are the engine's limits of its search for the next best level.
 _BEST_BID, _BEST_ASK, _LOW_BID, _HIGH_ASK, _LOWEST, _HIGHEST, _IS_UNBOUNDED, _FAR_BIDS, _FAR_ASKS = range(9)
 _STATE_SIZE = 9
 _MIN, _MAX = -1, np.iinfo(np.int64).max
 
 
 def touch_range(pieces: Sequence[Rows], tick_size: float, lot_size: float) -> PriceRange | None:
-    """The range of the touch over rows read one piece after the other.
+    """The range of the touch over consecutive arrays of rows.
 
-    None when there is no touch at all, one farther than a factor of two from the first price of the book, or a clear
-    of a part of a side, which our rows do not have.
+    None if there is no touch, if it is farther than a factor of two from the first price of the book, or if a row
+    clears part of a side, which our rows never do.
     """
     reference = next((px for px in map(_first_px, pieces) if px > 0.0), np.nan)
     if not reference > 0.0:
@@ -71,7 +71,7 @@ def _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state):  # type: ig
     """Applies rows as hftbacktest's books do: a price that crosses the other side moves that side's best away."""
     for r in range(len(rows)):
         row = rows[r]
-        # Both sides see a book's rows in one order, so following the local ones is enough.
+        # Both sides receive a book's rows in the same order, so tracking the local ones is enough.
         if not row.ev & np.uint64(LOCAL_EVENT):
             continue
         kind = np.int64(row.ev) & 0xFF
@@ -79,11 +79,11 @@ def _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state):  # type: ig
         is_sell = not is_buy and row.ev & np.uint64(SELL_EVENT) != 0
         if kind == DEPTH_CLEAR_EVENT:
             if (is_buy or is_sell) and np.isfinite(row.px):
-                state[_IS_UNBOUNDED] = 1  # the engine clears a part then
+                state[_IS_UNBOUNDED] = 1  # the engine would clear part of a side
             _clear(is_bid, is_ask, state, not is_sell, not is_buy)
         elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT) and (is_buy or is_sell):
             tick = _rounded(row.px / tick_size) - base
-            # A quantity below half a lot is none to the engine.
+            # The engine treats a quantity below half a lot as no level.
             is_level = _rounded(row.qty / lot_size) > 0
             if tick < 0 or tick >= len(is_bid):
                 _note_far(state, is_buy, tick > 0, is_level)
@@ -97,7 +97,7 @@ def _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state):  # type: ig
 
 @compiled
 def _rounded(steps):  # type: ignore[no-untyped-def]
-    """The nearest whole number; halves away from zero, as the engine's language rounds."""
+    """The nearest integer; halves away from zero, as in the engine. Prices and quantities are not negative."""
     whole = np.int64(np.floor(steps))
     return whole + 1 if steps - whole >= 0.5 else whole
 
@@ -114,7 +114,7 @@ def _clear(is_bid, is_ask, state, has_bids, has_asks):  # type: ignore[no-untype
 
 @compiled
 def _note_far(state, is_buy, is_above, is_level):  # type: ignore[no-untyped-def]
-    """A row outside the window: it may become the touch later, or is it at once."""
+    """Handles a row outside the window: unbounded if it is the touch now, or may become it later."""
     if is_level:
         state[_FAR_BIDS if is_buy else _FAR_ASKS] = 1
         is_alone = state[_BEST_BID] == _MIN if is_buy else state[_BEST_ASK] == _MAX
@@ -174,7 +174,7 @@ def _ask_above(is_ask, tick, state):  # type: ignore[no-untyped-def]
 
 @compiled
 def _widen(state):  # type: ignore[no-untyped-def]
-    """Takes the touch into the range."""
+    """Extends the range to the current touch."""
     if state[_BEST_BID] != _MIN:
         state[_LOWEST] = min(state[_LOWEST], state[_BEST_BID])
         state[_HIGHEST] = max(state[_HIGHEST], state[_BEST_BID])

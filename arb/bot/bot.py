@@ -1,9 +1,9 @@
 """`Bot`: the object that Python holds and passes to a compiled strategy, in every world.
 
-It owns the table of addresses, keeps everything alive that the world reads (arrays, limits, logs), and can
-stop and close. A compiled function sees only two of its attributes, `ptr` and `table_address`.
+It owns the table of addresses, keeps everything alive that the world reads (arrays, limits, logs), and can stop and
+close. A compiled function uses only two of its attributes, `ptr` and `table_address`.
 
-Threads: one thread runs the strategy. `stop` may come from any thread; `close` only when no strategy runs.
+Threads: one thread runs the strategy. `stop` may be called from any thread; `close` only when no strategy runs.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from arb.risk.limits import Limits
 
 
 class Bot:
-    """A world as a strategy sees it.
+    """The Python object of a world, which a strategy is called with.
 
-    ptr: address of the world's object, given to every function of the table. addresses: address of the C
-    function for every slot of `arb.bot.function_table`; a slot left out answers what `arb.bot.stubs` says. keep:
-    anything that must live as long as the bot, market data arrays above all. limits: checked before every
-    submit and modify. log_fills: False saves the pass over the orders at `clear_inactive_orders`.
+    ptr: address of the world's object, passed to every function of the table. addresses: address of the C function for
+    every slot of `arb.bot.function_table`; missing slots get the constant functions of `arb.bot.stubs`. keep: anything
+    that must live as long as the bot, in particular market data arrays. limits: checked before every submit and modify.
+    log_fills: False saves the pass over the orders at `clear_inactive_orders`.
     """
 
     def __init__(
@@ -73,15 +73,14 @@ class Bot:
         self._table[CLOSED_TABLE] = self._empty.ctypes.data
         self._table[ASSETS] = _ask(self._table, "num_assets", ptr)
         self.table_address = int(self._table.ctypes.data)
-        # The world's memory belongs to nobody in Python, so a forgotten bot frees it when it is collected.
-        # The arguments keep alive what the world reads until then. Not at exit: the process frees everything
-        # itself.
+        # The world's memory has no owner in Python, so it is freed when an unclosed bot is collected. The arguments
+        # keep alive what the world reads until then. Not at exit: the process frees everything itself.
         self._finalizer = weakref.finalize(self, _free, ptr, self._table, keep)
         self._finalizer.atexit = False
 
     @property
     def is_closed(self) -> bool:
-        """Whether `close` was called, here or by the strategy of a bot that nobody hosts."""
+        """Whether `close` was called, here or by the strategy of a bot without a host."""
         return not self._table[CLOSED_TABLE]
 
     @property
@@ -101,11 +100,11 @@ class Bot:
 
     @property
     def fills_dropped(self) -> int:
-        """Fills that the log had no room for."""
+        """Fills dropped because the log was full."""
         return self._fills.dropped
 
     def collect_fills(self) -> np.ndarray[Any, Any]:
-        """All fills so far, those still in the order dictionary too. Clears inactive orders.
+        """All fills so far, including those still in the order dictionary. Clears inactive orders.
 
         Not while a strategy runs.
         """
@@ -113,37 +112,37 @@ class Bot:
         return self.fills
 
     def stop(self) -> None:
-        """End the run from outside: from now on waits, submits and modifies answer 1 and do nothing.
+        """Ends the run from outside: from now on waits, submits and modifies return 1 and do nothing.
 
-        A call under way finishes first. Cancels still go out but do not wait for the answer, so that a
-        strategy may clean up behind itself. Any thread, any number of times.
+        A call in progress finishes first. Cancels are still sent but do not wait for the response, so that a strategy
+        may cancel its orders. Any thread; may be called repeatedly.
         """
         self._table[STOPPED] = 1
         for index in STOPPING:
             self._table[index] = self._empty[index]
 
     def host(self) -> None:
-        """Let a strategy's `close` end its run as `stop` does; the world stays, so that its last state can be asked."""
+        """Makes a strategy's `close` act like `stop`; the world stays open, so that its final state can be read."""
         self._table[HOSTED] = 1
 
     def hold(self, callback: int) -> None:
-        """Make every call of the bot call the C function `void f(void)` at `callback`, which must not return.
+        """Makes every function of the bot call the C function `void f(void)` at `callback`, which must not return.
 
-        For a strategy that does not end when it is stopped. Any thread; `release` when it is held there.
+        For a strategy that does not end when it is stopped. Any thread; call `release` once the strategy is held.
         """
         addresses = holding_addresses(callback)
         self._released = self._table[: len(SLOTS)].copy()
         self._table[: len(SLOTS)] = [addresses[slot.name] for slot in SLOTS]
 
     def release(self) -> None:
-        """Give the bot back its functions; the strategy is held for good."""
+        """Restores the bot's functions; the strategy stays held forever."""
         self._table[: len(SLOTS)] = self._released
 
     def close(self) -> int:
-        """Log the last fills and free the world. Returns 0, or the world's error code.
+        """Logs the last fills and frees the world. Returns 0, or the world's error code.
 
-        A second time nothing happens and it is 0. Afterwards every method answers as `arb.bot.stubs` says;
-        orders and arrays taken before are invalid. Not while a strategy runs: stop it first.
+        A second call does nothing and returns 0. Afterwards every method returns the constants of `arb.bot.stubs`;
+        orders and arrays obtained before are invalid. Not while a strategy runs: stop it first.
         """
         if self.is_closed:
             return 0
@@ -163,7 +162,7 @@ class Bot:
 
 
 def _ask(table: np.ndarray[Any, np.dtype[np.int64]], name: str, ptr: int) -> int:
-    """The answer of a slot that takes nothing but the bot's address and returns an integer."""
+    """Calls a slot that takes only the bot's address and returns an integer."""
     return int(ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(int(table[INDEX[name]]))(ptr))
 
 

@@ -1,8 +1,7 @@
-"""Compilation of what is written against the bot: our own functions that take one, and what `arb.bot.compilation`
-compiles for users.
+"""Compilation of code that uses the bot: our own functions, and what `arb.bot.compilation` compiles for users.
 
-The methods of a bot reach a strategy as overloads, which no name in the strategy's file leads to; so
-everything that uses them is stamped with the whole of `arb/bot` and `arb/risk` besides its own sources.
+A strategy reaches a bot's methods as overloads, which no name in the strategy's file refers to; so the cache key of
+everything that uses them covers all of `arb/bot` and `arb/risk` in addition to its own sources.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from connectors.jit.compilation import compiled, compiled_callback
 
 _PACKAGE = Path(__file__).parent
 
-#: Folders whose code is compiled into everything that takes a bot.
+#: Folders whose code is compiled into every function that takes a bot.
 FRAMEWORK = (_PACKAGE, _PACKAGE.parent / "risk")
 
 

@@ -2,27 +2,27 @@
 
 #: Done, or the timeout was reached.
 OK = 0
-#: The data is at its end, or the bot was stopped or closed: a strategy returns on it.
+#: The data ended, or the bot was stopped or closed: the strategy should return.
 END_OF_DATA = 1
 #: `wait_next_feed`: a market event arrived.
 MARKET_FEED = 2
 #: `wait_next_feed`: an order response arrived.
 ORDER_RESPONSE = 3
 
-#: Submit: an order of this id is in the local order dictionary.
+#: Submit: an order with this id is in the local order dictionary.
 ORDER_ID_EXISTS = 10
-#: Cancel or modify: a request of this order is under way.
+#: Cancel or modify: a request for this order is in flight.
 REQUEST_IN_PROCESS = 11
 #: Cancel or modify: no such order, or (ours) one that is filled, cancelled, expired or rejected.
 ORDER_NOT_FOUND = 12
-#: An order type or time in force that the world does not know.
+#: Submit: an unsupported order type or time in force. Submit or modify: an invalid price or quantity.
 INVALID_ORDER_REQUEST = 13
-#: hftbacktest's exchange model met an order in a state it cannot be in; every later wait returns it again.
+#: hftbacktest's exchange model found an order in an invalid state; every later wait returns this code again.
 INVALID_ORDER_STATUS = 14
 #: hftbacktest: data ended inside its reader.
 DATA_ENDED = 15
 #: hftbacktest: data could not be read.
 DATA_ERROR = 100
 
-#: Submit or modify: an order-level limit refused it, nothing was sent. Ours.
+#: Submit or modify: refused by an order-level limit, nothing was sent. Ours.
 LIMIT_EXCEEDED = 20

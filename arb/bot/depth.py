@@ -1,8 +1,7 @@
-"""`bot.depth(asset_no)` in compiled code: the touch, quantities by tick, and the whole book where the world
-has it.
+"""`bot.depth(asset_no)` in compiled code: the touch, quantities by tick, and the whole book if the world has it.
 
-Everything is one call through the table. The quantities at the touch come from the world's own functions,
-also for the range-of-interest book, where hftbacktest's Python class returns prices by mistake.
+Every access is one call through the table. The quantities at the touch are from the world's own functions, also for the
+range-of-interest book, where hftbacktest's Python class returns prices by mistake.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from arb.bot.cache import bot_compiled
 from arb.bot.memory import allocate_zeroed, as_pointer, release
 from arb.bot.numba_types import RAW, DepthType, Member, bind_attribute, bind_method, zero_for_nan
 
-#: What a snapshot's rows are, of bids and of asks.
+#: Event flags of a snapshot's rows, for bids and asks.
 BID_LEVEL = EXCH_EVENT | LOCAL_EVENT | BUY_EVENT | DEPTH_SNAPSHOT_EVENT
 ASK_LEVEL = EXCH_EVENT | LOCAL_EVENT | SELL_EVENT | DEPTH_SNAPSHOT_EVENT
 
@@ -36,7 +35,7 @@ for _name in ("best_bid_tick", "best_ask_tick", "roi_lb_tick", "roi_ub_tick"):
 for _name in ("best_bid", "best_ask", "tick_size", "lot_size"):
     bind_attribute(DepthType, _name, RAW[_name])
 for _name in ("best_bid_qty", "best_ask_qty"):
-    # Of an empty side the engine's vector book answers 0.0 for bids and NaN for asks, its hash-map book 0.0 for both.
+    # For an empty side the engine's vector book returns 0.0 for bids and NaN for asks, its hash-map book 0.0 for both.
     bind_attribute(DepthType, _name, Member(RAW[_name].slot, types.float64, zero_for_nan))
 for _name in ("bid_qty_at_tick", "ask_qty_at_tick"):
     bind_method(DepthType, _name, RAW[_name])
@@ -62,19 +61,19 @@ def _ask_depth(depth: Any) -> Any:
 
 @bot_compiled
 def _has_range(depth):  # type: ignore[no-untyped-def]
-    """Whether the book is one over a range of prices."""
+    """Whether the book has a fixed price range."""
     return depth.own_roi_ub_tick() >= depth.own_roi_lb_tick()
 
 
 @bot_compiled
 def _snapshot_of_range(depth):  # type: ignore[no-untyped-def]
-    """(address, rows) of the levels of a book over a range, which hftbacktest has no snapshot of."""
+    """(address, rows) of the levels of a book with a fixed range, for which hftbacktest has no snapshot."""
     bid_address, width = depth.own_bid_depth()
     ask_address, _ = depth.own_ask_depth()
     bids = carray(as_pointer(bid_address), width, np.float64)
     asks = carray(as_pointer(ask_address), width, np.float64)
     low = depth.own_roi_lb_tick()
-    # Without a best price of a side both are beyond its other end, and no level is taken.
+    # Without a best price, the end or start is beyond the range, and no level of that side is copied.
     bids_end = min(max(depth.c_best_bid_tick(), low - 1), low + width - 1) - low
     asks_start = min(max(depth.c_best_ask_tick(), low), low + width) - low
     rows = np.count_nonzero(bids[: bids_end + 1] > 0.0) + np.count_nonzero(asks[asks_start:] > 0.0)
@@ -106,9 +105,9 @@ def _snapshot(depth: Any) -> Any:
     def impl(depth: Any) -> Any:
         is_ours = _has_range(depth)
         address, length = _snapshot_of_range(depth) if is_ours else depth.c_snapshot()
-        # A copy, which lives as long as it is used: nothing that a strategy frees, or does not, can end the process.
+        # A copy with its own lifetime: whatever a strategy frees or does not free, it cannot crash the process.
         levels = carray(as_pointer(address), length, event_dtype).copy()
-        # An empty array may have no address; the engine must not be asked to free that.
+        # An empty array may have no address, which the engine must not free.
         if length > 0:
             if is_ours:
                 release(address)
@@ -121,7 +120,7 @@ def _snapshot(depth: Any) -> Any:
 
 @overload_method(DepthType, "snapshot_free")
 def _snapshot_free(depth: Any, arr: Any) -> Any:
-    """Nothing: there is nothing left to free."""
+    """Does nothing: snapshots are copies and need no freeing."""
     if not isinstance(arr, types.Array):
         return None
 

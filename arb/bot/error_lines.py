@@ -1,9 +1,9 @@
 """The source lines of an error that compiled strategy code raises.
 
-Numba records the line of a `raise` statement and of nothing else: a bounds check, a division by zero or an error
-inside one of NumPy's functions has none. Functions compiled with `StrategyCompiler` record file, function and line
-of every error that they raise or pass on to their caller, in a buffer of the process. Only branches that are taken
-on an error do that; what runs without one is the same machine code.
+Numba records the line of a `raise` statement only: a bounds check, a division by zero or an error inside a NumPy
+function has none. Functions compiled with `StrategyCompiler` record file, function and line of every error that they
+raise or propagate, in a buffer of the process. Only error branches do so; the machine code of the normal path is
+unchanged.
 
 The buffer holds the lines of the last error, the innermost first. One strategy runs at a time in a process.
 """
@@ -32,10 +32,10 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.registry import cpu_target
 from numba.core.typing import signature
 
-#: Lines that are kept of one error; of a deeper chain of calls the last entry is the outermost line.
+#: Maximum number of lines per error; in a deeper chain of calls the last entry is the outermost line.
 LINES_MAX = 16
 
-# What a call of `_NOTE` does: begin with this line, add this line, or forget the lines because the error was caught.
+# Argument of `_NOTE`: start with this line, append this line, or drop the lines because the error was caught.
 _FIRST, _NEXT, _CAUGHT = 0, 1, 2
 
 _NOTE, _STACK_END, _ENTER = "arb_note_error_line", "arb_stack_end", "arb_enter_strategy"
@@ -43,7 +43,7 @@ _I64, _TEXT = ir.IntType(64), ir.IntType(8).as_pointer()
 _NOTE_TYPE = ir.FunctionType(ir.VoidType(), [_TEXT, _I64, _I64])
 _STACK_END_TYPE = ir.FunctionType(_I64, [])
 
-# Cells of the buffer: how many lines, the lowest address that the stack may reach, then (text address, line).
+# Cells of the buffer: number of lines, lowest address that the stack may reach, then (text address, line) pairs.
 _COUNT, _END, _LINES = 0, 1, 2
 _buffer = np.zeros(_LINES + 2 * LINES_MAX, np.int64)
 
@@ -57,9 +57,9 @@ class ErrorLine(NamedTuple):
 
 
 def enter_strategy() -> None:
-    """Forget the lines of earlier errors, and note where the stack of this thread is.
+    """Drops the lines of earlier errors, and sets the stack limit of this thread.
 
-    On the strategy's thread, right before it is called: recursion may use half of a default stack from here.
+    Call it on the strategy's thread, right before the strategy: recursion may use half of a default stack from here.
     """
     _buffer[_COUNT] = 0
     soft = resource.getrlimit(resource.RLIMIT_STACK)[0]
@@ -68,7 +68,7 @@ def enter_strategy() -> None:
 
 
 def error_lines() -> list[ErrorLine]:
-    """The lines of the last error, where it was raised first; empty where none was recorded."""
+    """The lines of the last error, the innermost first; empty if none was recorded."""
     count = min(int(_buffer[_COUNT]), LINES_MAX)
     found = []
     for text, line in _buffer[_LINES : _LINES + 2 * count].reshape(-1, 2).tolist():
@@ -80,7 +80,7 @@ def error_lines() -> list[ErrorLine]:
 @cache
 @global_compiler_lock
 def _functions() -> dict[str, int]:
-    """Addresses of the functions that compiled code calls, by name; they live as long as the process."""
+    """Addresses of the functions that compiled code calls, by name; valid for the life of the process."""
     codegen = cpu_target.target_context.codegen()
     library = codegen.create_library("arb.bot.error_lines")
     module = library.create_ir_module("arb.bot.error_lines")
@@ -124,16 +124,16 @@ def _stack_address(builder: Any) -> Any:
 
 
 def link_error_lines() -> None:
-    """Make the functions known to the linker; before any function of a strategy is compiled or loaded."""
+    """Registers the functions with the linker; before any function of a strategy is compiled or loaded."""
     for name, address in _functions().items():
         llvmlite.binding.add_symbol(name, address)
 
 
 class _LocatingCalls(callconv.CPUCallConv):  # type: ignore[misc]
-    """Numba's calling convention, whose error branches record the line that is being compiled."""
+    """Numba's calling convention; its error branches also record the line that is being compiled."""
 
     def return_user_exc(self, builder: Any, exc: Any, *args: Any, **named: Any) -> None:
-        # In a try block of the same function it is caught there.
+        # Inside a try block the same function catches it.
         if not getattr(builder, "_in_try_block", False):
             self._note(builder, _I64(_FIRST))
         super().return_user_exc(builder, exc, *args, **named)
@@ -149,7 +149,7 @@ class _LocatingCalls(callconv.CPUCallConv):  # type: ignore[misc]
 
     def _note(self, builder: Any, kind: Any) -> None:
         lower = self.context.located_lower
-        if not isinstance(lower.loc, numba_ir.Loc):  # in front of the first statement
+        if not isinstance(lower.loc, numba_ir.Loc):  # before the first statement
             return
         text = f"{lower.loc.filename}\n{lower.func_ir.func_id.func_qualname}"
         note = cgutils.get_or_insert_function(builder.module, _NOTE_TYPE, _NOTE)
@@ -160,9 +160,9 @@ class _LocatingCalls(callconv.CPUCallConv):  # type: ignore[misc]
 class _LocatingContext(CPUContext):  # type: ignore[misc]
     """The target context of one function whose errors are located."""
 
-    #: Knows the line that is being compiled.
+    #: The lowering object, which has the line that is being compiled.
     located_lower: Any = None
-    #: The context that it was made from, for functions that Numba compiles behind this one.
+    #: The original context, for functions that Numba compiles in addition to this one.
     plain: Any = None
 
     @property
@@ -175,13 +175,13 @@ class _LocatingContext(CPUContext):  # type: ignore[misc]
         is_item = getattr(fn, "typing_key", fn) in (getitem, setitem)
         return _checked_flat(self, found, sig) if is_flat and is_item else found
 
-    # Numba shares these functions between all that call them, so they must not record this function's lines.
+    # Numba shares these functions between callers, so they must not record this function's lines.
     def compile_subroutine(self, builder: Any, *args: Any, **named: Any) -> Any:
         return self.plain.compile_subroutine(builder, *args, **named)
 
 
 def _checked_flat(context: Any, item: Any, sig: Any) -> Any:
-    """`array.flat[index]`, whose index Numba never checks; it knows no index from the end either."""
+    """`array.flat[index]` with a bounds check, which Numba omits; negative indices are not supported there either."""
     size = context.get_function(len, signature(types.intp, sig.args[0]))
 
     def checked(builder: Any, args: Any, loc: Any = None) -> Any:
@@ -228,7 +228,7 @@ class _LocatingLowering(typed_passes.NativeLowering):  # type: ignore[misc]
 
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _CheckedInnerFunctions(untyped_passes.MakeFunctionToJitFunction):  # type: ignore[misc]
-    """Inner functions are compiled like the function that they are in."""
+    """Compiles inner functions like the function that contains them."""
 
     _name = "checked_inner_functions"
 
@@ -243,7 +243,7 @@ class _CheckedInnerFunctions(untyped_passes.MakeFunctionToJitFunction):  # type:
         return is_changed
 
 
-#: In the name of a function that Numba made of an inner one.
+#: Part of the name of a function that Numba creates from an inner one.
 _INNER = "closure.<locals>."
 
 _REPLACED = {
@@ -265,10 +265,10 @@ class StrategyCompiler(compiler.CompilerBase):  # type: ignore[misc]
 
 
 def check_helpers(dispatchers: Iterable[Any]) -> None:
-    """Make functions under the user's own `@njit` check bounds and record lines; their other flags stay.
+    """Makes functions under the user's own `@njit` check bounds and record lines; their other flags are kept.
 
-    dispatchers: those that a strategy reaches, each behind those that it calls. What was compiled before is compiled
-    again. The user's `cache=True` is dropped, since the strategy that calls them is cached with them.
+    dispatchers: those that a strategy reaches, each after those that it calls. Functions that were already compiled are
+    compiled again. The user's `cache=True` is dropped, because they are cached with the strategy that calls them.
     """
     compiled_before = [(one, list(one.overloads)) for one in dispatchers if _set_checked(one)]
     for dispatcher, _ in compiled_before:
@@ -285,7 +285,7 @@ def _set_checked(dispatcher: Any) -> bool:
     """Whether the function had to be changed."""
     if dispatcher._compiler.pipeline_class is StrategyCompiler:
         return False
-    if dispatcher.targetoptions.get("parallel"):  # its loops are lowered in another way: bounds alone
+    if dispatcher.targetoptions.get("parallel"):  # its loops are lowered differently: bounds checks only
         if dispatcher.targetoptions.get("boundscheck"):
             return False
     else:

@@ -1,13 +1,11 @@
-"""The fill log: every fill of a run, once, whatever the strategy does.
+"""The fill log: every fill of a run, exactly once, whatever the strategy does.
 
-hftbacktest shows a fill only as an order of status FILLED in the local order dictionary, until
-`clear_inactive_orders` takes it out. So our `clear_inactive_orders` writes the filled orders of the asset
-down first, and `close` clears once more; a fill leaves the dictionary at the moment it is logged, which is
-why it is logged exactly once.
+hftbacktest shows a fill only as an order of status FILLED in the local order dictionary, until `clear_inactive_orders`
+removes it. So our `clear_inactive_orders` logs the asset's filled orders first, and `close` clears once more; a fill is
+logged when it leaves the dictionary, hence exactly once.
 
-Complete where an order is filled whole (`no_partial_fill_exchange`, the simulated exchange). The slices of a
-partially filled order are not seen one by one: it is logged when it is full, with the price and quantity of
-its last slice.
+Complete if orders are filled whole (`no_partial_fill_exchange`, the simulated exchange). Partial fills are not logged
+individually: the order is logged when it is completely filled, with the price and quantity of its last partial fill.
 """
 
 from __future__ import annotations
@@ -41,11 +39,11 @@ FILL = np.dtype(
 
 @bot_compiled
 def log_fills(bot, control, asset_no):  # type: ignore[no-untyped-def]
-    """Append the filled orders of one asset to the log whose control block is at `control`."""
+    """Appends the filled orders of one asset to the log whose control block is at `control`."""
     orders = bot.orders(asset_no)
     if len(orders) == 0:
         return
-    # The engine's own iterator: nothing changes the orders meanwhile, and its end frees it.
+    # The engine's own iterator: nothing changes the orders meanwhile, and reaching its end frees it.
     iterator = orders.c_orders_values()
     address = orders.c_orders_values_next(iterator)
     while address != 0:
@@ -66,7 +64,8 @@ def _log_fill(control, asset_no, order):  # type: ignore[no-untyped-def]
 
 @compiled
 def put_fill(fill, asset_no, order, price):  # type: ignore[no-untyped-def]
-    """What a filled order says, of the engine or of our own tables, which keep no price but a tick."""
+    """Copies a filled order, of the engine or of our own tables; `price` is separate, as our tables have only a
+    tick."""
     fill.asset_no = asset_no
     fill.order_id = order.order_id
     fill.side = order.side

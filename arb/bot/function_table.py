@@ -1,12 +1,11 @@
-"""The table of addresses behind every bot: its slots in order, their C signatures, and the data cells at its
-end.
+"""The table of addresses behind every bot: its slots in order, their C signatures, and the data cells at its end.
 
-A strategy calls a bot only through this table, so a world (backtest, dry-run, live) is a table and an object
-pointer. C signatures are those of hftbacktest's exported functions: booleans are one byte, asset numbers and
-order ids unsigned 64-bit, everything else a signed 64-bit integer, a double or an address. No slot may be
-empty: a call through address 0 kills the process.
+A strategy calls a bot only through this table, so a world (backtest, dry-run, live) is a table and an object pointer. C
+signatures are those of hftbacktest's exported functions: booleans are one byte, asset numbers and order ids unsigned
+64-bit, everything else a signed 64-bit integer, a double or an address. No slot may be empty: a call of address 0 kills
+the process.
 
-Names and arguments are hftbacktest's own. This file declares; `handle` compiles the calls.
+Names and arguments are hftbacktest's own. This module only declares; `numba_types` compiles the calls.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-#: Changes with the slots, their order or their signatures: part of the Numba types' names, so that machine
-#: code compiled against another table can never be taken for this one's.
+#: Increment it when slots, their order or their signatures change: it is part of the Numba types' names, so that
+#: machine code compiled for another table is never loaded.
 ABI = 2
 
 
@@ -30,7 +29,7 @@ class C(Enum):
     FLAG = "flag"
     #: An address, as a signed integer.
     ADDRESS = "address"
-    #: Argument: address of a 64-bit cell that the callee fills; the call returns its content besides.
+    #: Argument: address of a 64-bit cell that the callee fills; the call also returns its content.
     OUT = "out"
     VOID = "void"
 
@@ -123,10 +122,10 @@ SLOTS: tuple[Slot, ...] = (
     Slot("orders_values_next", Owner.ORDERS, C.ADDRESS, (("values", C.ADDRESS),), is_static=True),
 )
 
-#: Place of each slot in the table.
+#: Index of each slot in the table.
 INDEX: dict[str, int] = {slot.name: index for index, slot in enumerate(SLOTS)}
 
-#: Places of the slots that answer "end of data" from `Bot.stop()` on.
+#: Indices of the slots that return END_OF_DATA after `Bot.stop()`.
 STOPPING = tuple(
     INDEX[name]
     for name in (
@@ -141,8 +140,8 @@ STOPPING = tuple(
     )
 )
 
-#: Slots that a world fills at a cost, or in another manner, for a strategy that calls them: compiled code that does
-#: carries a mark of each (`handle.mark_use`), which `uses` reads.
+#: Slots that a world provides at a cost, or in another way, only for strategies that call them: compiled code with such
+#: a call carries a mark (`numba_types.mark_use`), which `uses` reads.
 ON_DEMAND = frozenset(
     {
         "last_trades",
@@ -161,15 +160,15 @@ ON_DEMAND = frozenset(
 LIMITS = len(SLOTS)
 #: Address of the control block of the fill log.
 FILLS = len(SLOTS) + 1
-#: 1 from `Bot.stop()` on: a cancel no longer waits for its answer.
+#: 1 after `Bot.stop()`: a cancel no longer waits for its response.
 STOPPED = len(SLOTS) + 2
 #: Address of the table that replaces the functions at `close`; 0 once the bot is closed.
 CLOSED_TABLE = len(SLOTS) + 3
 
-#: How many assets the bot has; it stays when the bot is closed.
+#: Number of assets of the bot; unchanged when the bot is closed.
 ASSETS = len(SLOTS) + 4
 
-#: 1 where a strategy's `close` leaves the world to its host.
+#: 1 if a strategy's `close` leaves the world open for its host.
 HOSTED = len(SLOTS) + 5
 
 #: Cells of a table, functions and data.

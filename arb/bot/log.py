@@ -1,12 +1,10 @@
 """Rows that compiled code appends and Python reads: records, decisions and fills.
 
-A log is a control block of 64-bit cells, whose address compiled code holds, and a buffer. The strategy's
-thread is the only writer: it fills a row, then publishes the count, so another thread may read at any moment.
-A full buffer is doubled by a callback that takes the GIL; readers keep the old buffer for as long as they
-look at it.
+A log is a control block of 64-bit cells, whose address compiled code holds, and a buffer. The strategy's thread is the
+only writer: it fills a row, then publishes the count, so another thread may read at any time. A full buffer is doubled
+by a callback that takes the GIL; readers keep the old buffer alive while they use it.
 
-Bound: `rows_max`. At it, and when memory runs out, further rows are dropped and counted; the strategy is not
-disturbed.
+Bound: `rows_max`. At the bound, or without memory, further rows are dropped and counted; the strategy continues.
 """
 
 from __future__ import annotations
@@ -41,8 +39,7 @@ _GROW_TYPE = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)
 class GrowingLog:
     """Owner of one log: its buffer, its control block and the callback that doubles the buffer.
 
-    width: entries in one row; the rows are then two-dimensional. Keep it alive for as long as compiled code
-    has its address.
+    width: entries per row; the rows are then two-dimensional. Keep it alive as long as compiled code has its address.
     """
 
     def __init__(
@@ -54,7 +51,7 @@ class GrowingLog:
         self._rows_max = rows_max
         self._buffer = np.zeros((rows, *self._shape), dtype)
         self._control = np.zeros(CONTROL_SIZE, np.int64)
-        # A bound method would be a cycle, and keep the buffer until the collector comes by.
+        # A weak reference: a bound method would create a cycle, and keep the buffer until a garbage collection.
         log = weakref.ref(self)
         self._grow_callback = _GROW_TYPE(lambda _address: _grow(log()))
         self._control[GROW] = ctypes.cast(self._grow_callback, ctypes.c_void_p).value or 0
@@ -79,7 +76,7 @@ class GrowingLog:
         return int(self._control[DROPPED])
 
     def take(self) -> np.ndarray[Any, Any]:
-        """A copy of the rows so far, and an empty log. Not while compiled code may append."""
+        """Returns a copy of the rows so far and empties the log. Not while compiled code may append."""
         taken = self.rows.copy()
         self._control[COUNT] = 0
         return taken
@@ -89,7 +86,7 @@ class GrowingLog:
         self._control[CAPACITY] = len(self._buffer)
 
     def grow(self) -> bool:
-        """Double the buffer, up to the bound; False when that is not possible. The callback's work."""
+        """Doubles the buffer, up to the bound; False if that is not possible. Called by the callback."""
         rows = min(2 * len(self._buffer), self._rows_max)
         if rows == len(self._buffer):
             return False
@@ -109,9 +106,9 @@ def _grow(log: GrowingLog | None) -> int:
 
 @register_jitable
 def reserve_row(control: Any) -> Any:
-    """Address of the row to fill next, or 0 when there is no room for it.
+    """Address of the next row to fill, or 0 if there is no room for it.
 
-    Nothing is logged until `publish_row`.
+    The row is not part of the log until `publish_row`.
     """
     count = load_int64(control + 8 * COUNT)
     if count >= load_int64(control + 8 * CAPACITY):
@@ -123,5 +120,5 @@ def reserve_row(control: Any) -> Any:
 
 @register_jitable
 def publish_row(control: Any) -> None:
-    """Count the row that `reserve_row` gave."""
+    """Publishes the row that `reserve_row` returned."""
     publish_int64(control + 8 * COUNT, load_int64(control + 8 * COUNT) + 1)

@@ -1,4 +1,4 @@
-"""Addresses as arrays and back, for compiled code; the few operations that Numba has no word for."""
+"""Conversions between addresses and arrays in compiled code, and operations that Numba lacks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load_int64(typingctx: Any, address: Any) -> Any:
 
 @intrinsic
 def publish_int64(typingctx: Any, address: Any, value: Any) -> Any:
-    """Store `value` after everything stored before it, as other threads see it."""
+    """Stores `value` with release order: other threads see all earlier stores first."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         memory = builder.inttoptr(args[0], _I64.as_pointer())
@@ -39,7 +39,7 @@ def publish_int64(typingctx: Any, address: Any, value: Any) -> Any:
 
 @intrinsic
 def call_int64(typingctx: Any, function: Any, argument: Any) -> Any:
-    """Call the C function `int64 f(int64)` at address `function`."""
+    """Calls the C function `int64 f(int64)` at address `function`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kind = ir.FunctionType(_I64, [_I64])
@@ -50,7 +50,7 @@ def call_int64(typingctx: Any, function: Any, argument: Any) -> Any:
 
 @intrinsic
 def reallocate(typingctx: Any, address: Any, size: Any) -> Any:
-    """C's `realloc`: a block of `size` bytes with the old block's content, or 0. Address 0 makes a new one."""
+    """C's `realloc`: a block of `size` bytes with the old block's content, or 0. Address 0 allocates a new one."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kind = ir.FunctionType(cgutils.voidptr_t, [cgutils.voidptr_t, _I64])
@@ -75,7 +75,7 @@ def allocate_zeroed(typingctx: Any, size: Any) -> Any:
 
 @intrinsic
 def release(typingctx: Any, address: Any) -> Any:
-    """C's `free`, of a block that one of the two above gave; 0 is ignored."""
+    """C's `free`, for a block from `reallocate` or `allocate_zeroed`; 0 is ignored."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t])
@@ -88,7 +88,7 @@ def release(typingctx: Any, address: Any) -> Any:
 
 @intrinsic
 def store_int64(typingctx: Any, address: Any, value: Any) -> Any:
-    """Write the 64-bit integer at `address`."""
+    """Stores a 64-bit integer at `address`."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store(args[1], builder.inttoptr(args[0], _I64.as_pointer()))
@@ -98,9 +98,9 @@ def store_int64(typingctx: Any, address: Any, value: Any) -> Any:
 
 
 def record_view(dtype: np.dtype[Any]) -> Any:
-    """The function that turns an address into the record of `dtype` that lies there, in compiled code.
+    """A compiled function that returns the record of `dtype` at an address.
 
-    It closes over the dtype itself, so that code that was compiled against another layout is never found.
+    It closes over the dtype, so that cached code for another layout is never loaded.
     """
 
     @intrinsic

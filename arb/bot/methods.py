@@ -1,7 +1,7 @@
 """The bot's methods in compiled code: names, arguments and return codes of hftbacktest's own bot.
 
-Importing this module teaches Numba the whole interface, depth and orders included. Where a method is the
-world's function and nothing else it is bound as it is; requests go through `requests`.
+Importing this module registers the whole interface with Numba, depth and orders included. A method that is just one
+function of the world is bound directly; requests go through `requests`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _order_latency(bot: Any, asset_no: Any) -> Any:
     return impl
 
 
-# The casts fix one signature for the compiled function behind, so that it is compiled and cached once.
+# The casts fix one signature for the compiled function, so that it is compiled and cached once.
 
 
 @overload_method(BotType, "submit_buy_order")

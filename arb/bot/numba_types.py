@@ -1,13 +1,13 @@
-"""Numba types of the bot and its parts, the calls through the table, and `Bot`, the object that Python holds.
+"""Numba types of the bot and its parts, and the calls through the function table.
 
-A handle is two addresses, `{ptr, table}`: the world's object and its table of functions (`slots`). Depth and
-orders are handles too, of the same table; an order and the state values are bare addresses of hftbacktest's
-structs. Handles hold no more than that: with arrays in them a strategy took eight seconds to compile.
+A handle is two addresses, `{ptr, table}`: the world's object and its table of functions (`function_table`). Depth and
+orders are handles of the same table; an order and the state values are bare addresses of hftbacktest's structs. Handles
+hold nothing else: with arrays in them a strategy took eight seconds to compile.
 
-Methods that are a slot and nothing else are typed and lowered here directly, without a Numba function for
-each, which saves most of a strategy's compile time. Every slot is reachable in compiled code as
-`handle.c_<slot>(...)`; `methods`, `depth` and `orders` build the public interface from these. A slot whose use by
-a strategy is marked is reachable as `handle.own_<slot>(...)` too, without the mark.
+Methods that are just a slot are typed and lowered here directly, without a Numba function for each, which saves most of
+a strategy's compile time. Every slot is available in compiled code as `handle.c_<slot>(...)`; `methods`, `depth` and
+`orders` build the public interface from these. A slot whose use by a strategy is marked is also available as
+`handle.own_<slot>(...)`, without the mark.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from arb.bot.stubs import LLVM_TYPES, function_type
 
 _I64 = ir.IntType(64)
 
-#: What the name of a mark begins with; the slot's name follows.
+#: Prefix of the name of a mark; the slot's name follows.
 MARK = "arb_uses_"
 
 
 class Handle(types.Type):  # type: ignore[misc]
-    """Object address and table address. The name carries the ABI, so stale machine code is never found."""
+    """Object address and table address. The name contains the ABI, so that stale machine code is never loaded."""
 
     def __init__(self) -> None:
         super().__init__(name=f"{type(self).__name__}[abi{ABI}]")
@@ -69,7 +69,7 @@ class OrderType(Address):
 
 
 class StateValuesType(Address):
-    """Position and money of one asset; shows the present values for as long as the bot is open."""
+    """Position and money of one asset; shows the current values as long as the bot is open."""
 
 
 @register_model(BotType)
@@ -119,7 +119,7 @@ def callback_signature(name: str) -> Any:
 
 
 def emit_call(builder: Any, slot: Slot, handle: Any, values: list[Any]) -> tuple[Any, list[Any]]:
-    """IR of one call through the table: the result and the contents of the OUT cells.
+    """Emits one call through the table; returns the result and the contents of the OUT cells.
 
     values: the arguments in order without the OUT ones, each of its C type; a FLAG is an i1.
     """
@@ -138,7 +138,7 @@ def emit_call(builder: Any, slot: Slot, handle: Any, values: list[Any]) -> tuple
             continue
         value = next(given)
         if param in (C.FLAG, C.U8):
-            # The C calling conventions want small integers extended by the caller; Rust relies on it.
+            # The C calling conventions expect small integers extended by the caller; Rust relies on it.
             attributes[len(args)] = ("zeroext",)
         args.append(builder.zext(value, LLVM_TYPES[C.FLAG]) if param is C.FLAG else value)
     result = builder.call(function, args, arg_attrs=attributes)
@@ -148,11 +148,11 @@ def emit_call(builder: Any, slot: Slot, handle: Any, values: list[Any]) -> tuple
 
 
 def mark_use(builder: Any, slot: Slot) -> None:
-    """Leave a mark in the module that it calls the slot, where the slot is one that worlds fill on demand.
+    """Marks in the module that it calls the slot, if it is one that worlds provide on demand.
 
-    The mark is an empty global variable. Linking carries it into the code of every caller, and any cache keeps it with
-    the machine code: typing, which would know it too, does not run when code is loaded. "common" is what Numba gives
-    variables of its own that several modules define; LLVM does not drop it where nothing reads it.
+    The mark is an empty global variable. Linking copies it into the code of every caller, and a cache stores it with
+    the machine code; typing does not run when code is loaded, so it could not tell. Numba uses "common" linkage for its
+    own variables that several modules define; LLVM does not remove it if nothing reads it.
     """
     name = MARK + slot.name
     if slot.name in ON_DEMAND and name not in builder.module.globals:
@@ -161,7 +161,7 @@ def mark_use(builder: Any, slot: Slot) -> None:
         mark.initializer = ir.Constant(ir.IntType(8), 0)
 
 
-#: What is raised where a bot is asked for an asset that it does not have.
+#: Error text for an unknown asset number.
 NO_SUCH_ASSET = "asset_no: the bot has no such asset"
 
 #: Slots that take hftbacktest's ALL_ASSETS, which is -1.
@@ -169,7 +169,7 @@ _OF_ALL_ASSETS = ("clear_last_trades", "clear_inactive_orders")
 
 
 def _emit_asset_check(context: Any, builder: Any, handle: Any, asset_no: Any, *, allows_all: bool) -> None:
-    """IR that raises IndexError for an asset number that the bot does not have."""
+    """Emits code that raises IndexError for an unknown asset number."""
     is_wrong = builder.icmp_unsigned(">=", asset_no, builder.load(_cell_at(builder, handle, _I64(ASSETS))))
     if allows_all:
         is_wrong = builder.and_(is_wrong, builder.icmp_signed("!=", asset_no, _I64(-1)))
@@ -178,10 +178,9 @@ def _emit_asset_check(context: Any, builder: Any, handle: Any, asset_no: Any, *,
 
 
 class Member:
-    """One method or attribute that is a slot and nothing else.
+    """One method or attribute that is just a slot.
 
-    returns: Numba type of the result. `wrap` turns (builder, handle, raw result, OUT contents) into a value
-    of it.
+    returns: Numba type of the result. `wrap` converts (builder, handle, raw result, OUT contents) to a value of it.
     """
 
     def __init__(self, slot: Slot, returns: Any, wrap: Callable[..., Any]) -> None:
@@ -195,9 +194,9 @@ class Member:
         self._takes_asset = bool(names) and names[0][0] == "asset_no"
 
     def emit(self, context: Any, builder: Any, handle: Any, values: list[Any]) -> Any:
-        """IR of the call and of its result as Numba sees it.
+        """Emits the call and the conversion of its result.
 
-        Where indices are checked, so is the asset number; else the caller must know that the asset is there.
+        With bounds checks on, the asset number is checked, too; otherwise the caller must pass a valid one.
         """
         if self._takes_asset and context.enable_boundscheck:
             _emit_asset_check(
@@ -213,7 +212,7 @@ _attributes: dict[tuple[type, str], Member] = {}
 
 
 def bind_method(owner: type, name: str, member: Member, *, is_marked: bool = True) -> None:
-    """Make `owner.name(...)` in compiled code a call of the member's slot.
+    """Binds `owner.name(...)` in compiled code to the member's slot.
 
     is_marked: whether the call counts as a use of the slot by the strategy (`mark_use`).
     """
@@ -227,7 +226,7 @@ def bind_method(owner: type, name: str, member: Member, *, is_marked: bool = Tru
 
 
 def bind_attribute(owner: type, name: str, member: Member) -> None:
-    """Make `owner.name` in compiled code a call of the member's slot."""
+    """Binds `owner.name` in compiled code to a call of the member's slot."""
     _attributes[owner, name] = member
 
 
@@ -298,7 +297,7 @@ def handle_of(builder: Any, handle: Any, result: Any, outs: list[Any]) -> Any:
 
 
 def zero_for_nan(builder: Any, handle: Any, result: Any, outs: list[Any]) -> Any:
-    """`wrap` of a member that answers 0.0 where its slot answers NaN."""
+    """`wrap` of a member that returns 0.0 when its slot returns NaN."""
     is_known = builder.fcmp_ordered("==", result, result)
     return builder.select(is_known, result, ir.Constant(ir.DoubleType(), 0.0))
 
@@ -308,7 +307,7 @@ def address_of(builder: Any, handle: Any, result: Any, outs: list[Any]) -> Any:
     return cgutils.pack_struct(builder, [result])
 
 
-#: Every slot as it is, whatever the public interface makes of it.
+#: Every slot without conversions of the public interface.
 RAW: dict[str, Member] = {slot.name: _raw(slot) for slot in SLOTS}
 
 for _owner in _OWNERS.values():
@@ -331,7 +330,7 @@ def cell(typingctx: Any, handle: Any, index: Any) -> Any:
 
 @intrinsic
 def set_cell(typingctx: Any, handle: Any, index: Any, value: Any) -> Any:
-    """Write cell `index` of the handle's table."""
+    """Writes cell `index` of the handle's table."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         builder.store(args[2], _cell_at(builder, *args[:2]))
@@ -346,7 +345,7 @@ def _cell_at(builder: Any, handle: Any, index: Any) -> Any:
 
 
 def struct_fields(owner: type, dtype: np.dtype[Any]) -> None:
-    """Make every field of `dtype` an attribute of the address type `owner`, read straight from memory."""
+    """Makes every field of `dtype` an attribute of the address type `owner`, read directly from memory."""
     fields: dict[str, tuple[Any, int]] = {}
     for name, (kind, offset, *_) in (dtype.fields or {}).items():
         if not name.startswith("_"):

@@ -1,9 +1,8 @@
 """Orders in compiled code: the order dictionary of an asset, its iterator, one order, and the state values.
 
-Two things differ from hftbacktest on purpose. `values()` takes the ids of all orders at once and looks each
-order up when it is reached: leaving the loop early leaks nothing, and the loop may submit, cancel and clear,
-which in hftbacktest reads freed memory. And `order.tick_size` is the tick size, where hftbacktest returns the
-price in ticks.
+Two things differ from hftbacktest on purpose. `values()` copies the ids of all orders first and looks each order up
+when it is reached: leaving the loop early leaks nothing, and the loop may submit, cancel and clear, which in
+hftbacktest reads freed memory. And `order.tick_size` is the tick size; hftbacktest returns the price in ticks.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from arb.bot.numba_types import OrdersType, OrderType, StateValuesType, order_ty
 struct_fields(OrderType, order_dtype)
 struct_fields(StateValuesType, state_values_dtype)
 
-# Places in the cells of an iterator: the order that it stands on, the next place to look at, then the ids.
+# Cells of an iterator: address of the current order, index of the next cell to read, then the ids.
 _CURRENT = 0
 _NEXT = 1
 _IDS = 2
@@ -80,7 +79,7 @@ def _orders_of(typingctx: Any, values: Any) -> Any:
 
 @intrinsic
 def order_at(typingctx: Any, address: Any) -> Any:
-    """The order at `address`, which is not 0."""
+    """The order at `address`, which must not be 0."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         return cgutils.pack_struct(builder, [args[0]])
@@ -160,7 +159,7 @@ def _values(orders: Any) -> Any:
         cells = np.zeros(_IDS + length, np.int64)
         cells[_NEXT] = _IDS
         if length > 0:
-            # The engine frees its iterator when it answers 0, so it is always taken to its end.
+            # The engine frees its iterator when it returns 0, so it is always read to its end.
             iterator = orders.c_orders_values()
             index = _IDS
             address = orders.c_orders_values_next(iterator)
@@ -180,7 +179,7 @@ def _has_next(values: Any) -> Any:
         while cells[_NEXT] < len(cells):
             address = _orders_of(values).c_orders_get(np.uint64(cells[cells[_NEXT]]))
             cells[_NEXT] += 1
-            # An order that was cleared since `values()` is left out.
+            # An order that was cleared since `values()` is skipped.
             if address != 0:
                 cells[_CURRENT] = address
                 return True

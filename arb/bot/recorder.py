@@ -1,9 +1,8 @@
 """The recorder: equity and state by time, and the strategy's decisions, readable while the strategy runs.
 
-`record(bot)` does what hftbacktest's recorder does, in its `record_dtype`, so `hftbacktest.stats` reads the
-result; it takes our bot and hftbacktest's own. It differs where that one hurts: it is no jitclass, so
-strategies that take it are cached, and it grows instead of raising when it is full. `log` says what happens
-at its bound.
+`record(bot)` does what hftbacktest's recorder does, in its `record_dtype`, so that `hftbacktest.stats` reads the
+result; it accepts our bot and hftbacktest's own. Two differences: it is not a jitclass, so that strategies that take it
+can be cached, and it grows instead of raising when it is full. `log` describes its bound.
 
 Pass the `Recorder` itself to the strategy (or its `.recorder`, as hftbacktest's examples do).
 """
@@ -33,7 +32,7 @@ from arb.bot.log import ROWS_MAX, WIDTH, GrowingLog, publish_row, reserve_row
 from arb.bot.memory import as_pointer, load_int64
 from arb.bot.numba_types import BotType
 
-#: One decision of a strategy. What code, attempt, leg and value mean is the strategy's to say.
+#: One decision of a strategy. The strategy defines the meaning of code, attempt, leg and value.
 DECISION = np.dtype(
     [
         ("timestamp", "i8"),
@@ -50,8 +49,8 @@ DECISION = np.dtype(
 class Recorder:
     """Growing records and decisions of one run. Keep it until the strategy has returned.
 
-    num_assets: as the bot has; a bot with more is recorded for the first `num_assets` only. rows_max: bound
-    of either log, records being one row a call; rows beyond it are dropped and counted.
+    num_assets: the bot's; of a bot with more assets only the first `num_assets` are recorded. rows_max: bound of each
+    log; one call of `record` is one row; rows beyond it are dropped and counted.
     """
 
     def __init__(self, num_assets: int, *, rows: int = 16_384, rows_max: int = ROWS_MAX) -> None:
@@ -64,7 +63,7 @@ class Recorder:
 
     @property
     def recorder(self) -> Recorder:
-        """Itself: hftbacktest's examples pass `recorder.recorder` to the strategy."""
+        """Returns itself: hftbacktest's examples pass `recorder.recorder` to the strategy."""
         return self
 
     @property
@@ -87,7 +86,7 @@ class Recorder:
         return self.records[:, asset_no]
 
     def to_npz(self, file: str | Path) -> None:
-        """Save the records as hftbacktest's recorder does: one array an asset, named "0", "1", ..."""
+        """Saves the records as hftbacktest's recorder does: one array per asset, named "0", "1", ..."""
         records = self.records
         by_asset: dict[str, Any] = {
             str(asset_no): records[:, asset_no] for asset_no in range(records.shape[1])
@@ -96,7 +95,7 @@ class Recorder:
 
 
 class RecorderType(types.Type):  # type: ignore[misc]
-    """The two control blocks' addresses."""
+    """Addresses of the two control blocks."""
 
     def __init__(self) -> None:
         super().__init__(name=f"{type(self).__name__}[abi{ABI}]")

@@ -1,9 +1,7 @@
-"""Prints docs/bot-interface.md: every method and attribute of hftbacktest's bot and its parts, as ours has
-it.
+"""Prints docs/bot-interface.md: every method and attribute of hftbacktest's bot and its parts, as ours has it.
 
-`python -m arb.bot.reference > docs/bot-interface.md`. Names and parameters are read from hftbacktest's own
-classes, so a name that appears there and that this file does not know is an error, and a test keeps the
-document up to date.
+`python -m arb.bot.reference > docs/bot-interface.md`. Names and parameters are read from hftbacktest's own classes: a
+name that this file does not describe is an error, and a test keeps the document up to date.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from hftbacktest import binding, order, state
 
 from arb.bot.codes import LIMIT_EXCEEDED
 
-#: Section titles, and the classes of hftbacktest that one type of ours stands for.
+#: Section titles, and the classes of hftbacktest that one of our types replaces.
 GROUPS: tuple[tuple[str, str, tuple[type, ...]], ...] = (
     ("Bot", "bot", (binding.HashMapMarketDepthBacktest, binding.ROIVectorMarketDepthBacktest)),
     (

@@ -1,7 +1,7 @@
-"""What happens to a request before it reaches a world: limits, the guard on finished orders, the fill log.
+"""Checks and logging before a request reaches a world: limits, the guard on finished orders, the fill log.
 
-Compiled once, cached on disk and shared by all strategies, so none of it is compiled with a strategy. Runs on
-the strategy's thread, without the GIL.
+Compiled once, cached on disk and shared by all strategies, so that none of it is compiled with a strategy. Runs on the
+strategy's thread, without the GIL.
 """
 
 from __future__ import annotations
@@ -39,35 +39,35 @@ from arb.risk.limits import (
     has_position_limit,
 )
 
-#: hftbacktest's code for "not one of mine", the only order type and time in force above the named ones it
+#: hftbacktest's code for an unsupported order type or time in force; the only value above the named ones that it
 #: accepts.
 _UNSUPPORTED = 255
 _IOC = 3
 
 _FUNCTIONS = len(SLOTS)
 
-#: From here on a price in ticks is no whole number of its own in a float.
+#: From here on, not every integer number of ticks can be represented as a float.
 _TICKS_MAX = 2.0**53
 
 
 @bot_compiled
 def header_of(bot):  # type: ignore[no-untyped-def]
-    """The header of the bot's limits, where it has some."""
+    """The header of the bot's limits, which must exist."""
     return carray(as_pointer(cell(bot, LIMITS)), HEADER_SIZE, np.int64)
 
 
 @bot_compiled
 def check_asset(bot, asset_no):  # type: ignore[no-untyped-def]
-    """Raises IndexError for an asset that the bot does not have: the engine would end the process."""
+    """Raises IndexError for an unknown asset number: the engine would end the process."""
     if np.uint64(asset_no) >= np.uint64(cell(bot, ASSETS)):
         raise IndexError(NO_SUCH_ASSET)
 
 
 @bot_compiled
 def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves, own_tick):  # type: ignore[no-untyped-def]
-    """Whether the bot's limits let the order pass; the refusal is counted.
+    """Whether the bot's limits allow the order; a refusal is counted.
 
-    own_leaves, own_tick: what the order itself may trade already, and at which tick (a modify); 0 for a new one.
+    own_leaves, own_tick: the quantity that a modified order may already trade, and its tick; 0 for a new order.
     """
     header = header_of(bot)
     assets = header[HEADER_ASSETS]
@@ -76,11 +76,11 @@ def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves
     places = max(header[HEADER_RATE_MAX], 1)
     ring = carray(as_pointer(header[HEADER_RING]), places, np.int64)
     asset = np.int64(asset_no)
-    if asset >= assets:  # limits that were made for fewer
+    if asset >= assets:  # the limits cover fewer assets than the bot
         return False
     depth = bot.depth(asset)
     touch = depth.best_ask if side == BUY else depth.best_bid
-    # The larger of what the order may do before and after a modify.
+    # The larger of the quantities before and after a modify.
     worst = max(qty, own_leaves)
     position = bot.position(asset)
     funds = funds_of(header)[asset]
@@ -114,27 +114,27 @@ def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves
 
 @bot_compiled
 def is_known(time_in_force, order_type):  # type: ignore[no-untyped-def]
-    """Whether hftbacktest has a name for both; "unsupported" is one, which its exchange model refuses."""
+    """Whether hftbacktest names both values; "unsupported" is one of them, and its exchange model refuses it."""
     is_known_time = time_in_force <= _IOC or time_in_force == _UNSUPPORTED
     return is_known_time and (order_type <= MARKET or order_type == _UNSUPPORTED)
 
 
 @bot_compiled
 def is_sound(bot, asset_no, price, qty):  # type: ignore[no-untyped-def]
-    """Whether a limit order can have this price and quantity: numbers, not negative, the price of few enough ticks.
+    """Whether a limit order can have this price and quantity: finite, not negative, and not too many ticks.
 
-    hftbacktest takes a NaN price for 0, at which a sell order fills, a negative one as it is, and one beyond the range
-    of its integers for their end; a NaN quantity makes the position NaN for good. Limits, where there are some, have
-    refused and counted all of these before (`check_order`).
+    hftbacktest treats a NaN price as 0, at which a sell order fills, accepts a negative one, and saturates one beyond
+    its integer range; a NaN quantity makes the position NaN permanently. If there are limits, they have already refused
+    and counted all of these (`check_order`).
     """
     return 0.0 <= price / bot.depth(asset_no).tick_size < _TICKS_MAX and 0.0 <= qty < np.inf
 
 
 @bot_compiled
 def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type, wait):  # type: ignore[no-untyped-def]
-    """Send a new order if it is well formed and the limits allow it."""
+    """Sends a new order if it is well formed and the limits allow it."""
     check_asset(bot, asset_no)
-    # The engine takes the two bytes for its enumerations unseen: any other value is undefined behaviour there.
+    # The engine casts the two bytes to its enumerations unchecked: any other value is undefined behaviour there.
     if not is_known(time_in_force, order_type):
         return INVALID_ORDER_REQUEST
     if cell(bot, LIMITS) != 0 and cell(bot, STOPPED) == 0:
@@ -149,7 +149,7 @@ def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type,
 
 @bot_compiled
 def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untyped-def]
-    """Change a working order if the limits allow what it becomes."""
+    """Changes a working order if the limits allow the result."""
     check_asset(bot, asset_no)
     order = bot.orders(asset_no).get(order_id)
     if order is None or (order.req == NONE and is_finished(order.status)):
@@ -174,7 +174,7 @@ def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untype
 
 @bot_compiled
 def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
-    """Cancel an order unless it is finished: on a filled one the engine would apply the fill again."""
+    """Cancels an order unless it is finished: on a filled order the engine would apply the fill again."""
     check_asset(bot, asset_no)
     order = bot.orders(asset_no).get(order_id)
     if order is None or (order.req == NONE and is_finished(order.status)):
@@ -184,7 +184,7 @@ def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def clear_inactive_orders(bot, asset_no):  # type: ignore[no-untyped-def]
-    """Log the fills that are about to leave the order dictionary, then clear it."""
+    """Logs the fills that are about to leave the order dictionary, then clears it."""
     control = cell(bot, FILLS)
     assets = np.int64(bot.num_assets)
     asset = np.int64(asset_no)
@@ -199,9 +199,9 @@ def clear_inactive_orders(bot, asset_no):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def close(bot):  # type: ignore[no-untyped-def]
-    """Log the last fills, end the world, and put harmless functions in its place. Again: nothing, 0.
+    """Logs the last fills, closes the world, and replaces its functions by empty ones. A second call returns 0.
 
-    Where the bot has a host the world goes on for it: waits and requests alone answer as they do at the end.
+    If the bot has a host, the world stays open for it: only waits and requests are replaced.
     """
     replacement = cell(bot, CLOSED_TABLE)
     if replacement == 0:

@@ -1,12 +1,10 @@
-"""C functions that do nothing and answer a constant: what a slot holds that a world cannot fill, and what all
-slots hold after `stop` and `close`.
+"""C functions that do nothing and return a constant: for slots that a world does not implement, and after `close`.
 
-They are made of LLVM's IR at first use, each with the exact signature of its slot, which takes milliseconds;
-a Numba callback for each would take seconds. The empty answers:
+`stop` uses some of them. They are built from LLVM IR at first use, each with the exact signature of its slot, which
+takes milliseconds; a Numba callback for each would take seconds. The constants:
 
 * waits, submits, modify, cancel, `_goto_end`: 1, the end of the data; `close`: 0
-* touches: NaN, and hftbacktest's own ticks of an empty book; quantities and positions: 0; tick and lot size:
-  NaN
+* touches: NaN, and hftbacktest's own ticks of an empty book; quantities and positions: 0; tick and lot size: NaN
 * arrays: empty; the range of interest: 0 to -1; orders: none; latencies: None; state values: all 0
 """
 
@@ -21,7 +19,7 @@ from numba.core.registry import cpu_target
 
 from arb.bot.function_table import SLOTS, C, Slot
 
-#: C types as LLVM knows them; an OUT argument is a pointer to a cell.
+#: C types in LLVM; an OUT argument is a pointer to a cell.
 LLVM_TYPES: dict[C, ir.Type] = {
     C.I64: ir.IntType(64),
     C.U64: ir.IntType(64),
@@ -33,7 +31,7 @@ LLVM_TYPES: dict[C, ir.Type] = {
     C.VOID: ir.VoidType(),
 }
 
-#: State values that a closed bot shows; written by nobody.
+#: State values of a closed bot; never written.
 _NO_STATE = np.zeros(16)
 
 _ANSWERS: dict[str, float] = {
@@ -57,7 +55,7 @@ def function_type(slot: Slot) -> ir.FunctionType:
 @cache
 @global_compiler_lock
 def empty_addresses() -> dict[str, int]:
-    """Address of the function with the empty answer, for every slot. They live as long as the process."""
+    """Address of the constant function of every slot, valid for the life of the process."""
     codegen = cpu_target.target_context.codegen()
     library = codegen.create_library("arb.bot.stubs")
     module = library.create_ir_module("arb.bot.stubs")
@@ -75,7 +73,7 @@ def empty_addresses() -> dict[str, int]:
 
 @global_compiler_lock
 def holding_addresses(hold: int) -> dict[str, int]:
-    """Address of a function for every slot that calls the C function `void hold(void)` at the address, for ever."""
+    """For every slot, a function that calls the C function `void hold(void)` at the address, in an endless loop."""
     codegen = cpu_target.target_context.codegen()
     library = codegen.create_library("arb.bot.holding")
     module = library.create_ir_module("arb.bot.holding")

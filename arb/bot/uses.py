@@ -1,8 +1,7 @@
-"""What a compiled strategy calls of the bot, read from its machine code.
+"""Which methods of the bot a compiled strategy calls, read from its machine code.
 
-Some of what a bot offers costs memory or time, so a world provides it only to a strategy that calls it. The fact is a
-mark in the compiled code itself (`handle.mark_use`): it is there for helpers of any module, and for code that was
-loaded from a cache.
+Some methods cost memory or time, so a world provides them only to a strategy that calls them. Each use is marked in the
+compiled code itself (`numba_types.mark_use`): this covers helpers in any module, and code loaded from a cache.
 """
 
 from __future__ import annotations
@@ -13,25 +12,25 @@ from arb.bot.numba_types import MARK
 
 
 class Uses(NamedTuple):
-    """What a strategy calls, of the methods and attributes that worlds provide on demand."""
+    """The methods and attributes, of those that worlds provide on demand, that a strategy uses."""
 
     #: `last_trades`.
     trades: bool = False
-    #: `bid_depth`, `ask_depth`, `roi_lb_tick`, `roi_ub_tick`: the book is one over a range of prices.
+    #: `bid_depth`, `ask_depth`, `roi_lb_tick`, `roi_ub_tick`: the book needs a fixed price range.
     arrays: bool = False
-    #: `bid_qty_at_tick`, `ask_qty_at_tick`, `snapshot`: the book must know levels far from the touch.
+    #: `bid_qty_at_tick`, `ask_qty_at_tick`, `snapshot`: the book must keep levels far from the touch.
     levels: bool = False
 
 
 def uses_of(dispatcher: Any) -> Uses:
-    """What the compiled signatures of a strategy call, themselves or through anything that they call.
+    """The uses of a strategy's compiled signatures, direct or through functions that they call.
 
-    dispatcher: of `strategies.compile_strategy`, compiled.
+    dispatcher: from `compilation.compile_strategy`, compiled.
     """
     slots = {
         variable.name.removeprefix(MARK)
         for result in dispatcher.overloads.values()
-        # What Numba links into callers: of code from a cache it is the only part that can be read.
+        # The module that Numba links into callers: of cached code nothing else can be read.
         for variable in result.library._get_module_for_linking().global_variables  # noqa: SLF001
         if variable.name.startswith(MARK)
     }

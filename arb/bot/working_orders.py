@@ -1,8 +1,8 @@
-"""What the working orders of an asset may still do, and whether an account can pay for one more.
+"""The worst-case exposure of an asset's working orders, and whether an account can pay for another order.
 
-Compiled once and shared by all strategies, on the strategy's thread; `requests` asks before an order is sent. The
-arithmetic is `arb.risk.funds`'s. One pass over the local orders of an asset, as the bot has them at this moment: the
-worlds show the same orders, so the answer is the same in all of them.
+Compiled once and shared by all strategies, on the strategy's thread; `requests` calls it before an order is sent. The
+arithmetic is in `arb.risk.funds`. One pass over the local orders of an asset, in the bot's current state: the worlds
+show the same orders, so the result is the same in all of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from arb.risk.funds import (
 )
 from arb.risk.limits import HEADER_ASSETS, HEADER_CHANGES, HEADER_CHANGES_COUNT, HEADER_FUNDS
 
-#: Request under way on an order that is being modified; hftbacktest's Python package has no name for it.
+#: Request code of an order that is being modified; hftbacktest's Python package does not name it.
 REPLACED = 7
 
 
@@ -42,8 +42,8 @@ def is_finished(status):  # type: ignore[no-untyped-def]
 def leaves_at_worst(leaves_qty, qty, status, req):  # type: ignore[no-untyped-def]
     """Quantity that an unfinished order may still trade.
 
-    An order that has not traded may trade all of its quantity, whatever its leaves say: hftbacktest leaves
-    them as they were when an order is modified to a larger quantity.
+    An order without fills may trade its whole quantity, whatever its leaves: hftbacktest does not update them when an
+    order is modified to a larger quantity.
     """
     if (status != PARTIALLY_FILLED or req == REPLACED) and qty > leaves_qty:
         return qty
@@ -63,9 +63,9 @@ def _changes_of(header):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def note_change(bot, header, asset_no, order_id, value):  # type: ignore[no-untyped-def]
-    """Keep what a purchase may cost until its change is answered. False where too many are under way.
+    """Stores the old cost of a purchase until its modify is answered. False if too many modifies are in flight.
 
-    value: before the change, in lots times ticks.
+    value: before the modify, in lots times ticks.
     """
     changes = _changes_of(header)
     count = 0
@@ -97,18 +97,18 @@ def _value_before(header, asset_no, order_id):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch):  # type: ignore[no-untyped-def]
-    """What the orders of an asset may still trade at the worst, without order `except_id` unless `is_all`.
+    """The worst case of an asset's unfinished orders, without order `except_id` unless `is_all`.
 
     Returns (quantity of `side` in base units, lots that purchases buy, lots that sales sell, value of the purchases in
-    lots times ticks). Orders on their way count, and so do those being cancelled. One being modified counts with the
-    larger of its quantities, and of its values, old and new. touch: the ask, at which a purchase at the market counts.
+    lots times ticks). Orders in transit count, and so do those being cancelled. One being modified counts with the
+    larger of its old and new quantities and values. touch: the ask, which values market purchases.
     """
     qty, buy_lots, sell_lots, value = 0.0, 0.0, 0.0, 0.0
     is_counted = has_funds(funds)
     orders = bot.orders(asset_no)
     if len(orders) == 0:
         return qty, buy_lots, sell_lots, value
-    # The engine's own iterator: nothing changes the orders meanwhile, and its end frees it.
+    # The engine's own iterator: nothing changes the orders meanwhile, and reaching its end frees it.
     iterator = orders.c_orders_values()
     address = orders.c_orders_values_next(iterator)
     while address != 0:
@@ -133,10 +133,10 @@ def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch)
 
 @bot_compiled
 def is_paid(bot, header, asset_no, side, tick, lots, value_before, position, working):  # type: ignore[no-untyped-def]
-    """Whether the account can pay for an order beside the working ones; True where the rule is off.
+    """Whether the account can pay for an order beside the working ones; True if the rule is off.
 
-    tick: its price in ticks. lots: what it may trade. value_before: of a purchase that is modified, what it may cost
-    already, in lots times ticks. working: what `working_orders` says of its asset without it.
+    tick: its price in ticks. lots: the quantity that it may trade. value_before: of a purchase that is modified, its
+    cost before, in lots times ticks. working: result of `working_orders` for its asset, without this order.
     """
     funds = funds_of(header)
     own = funds[asset_no]
@@ -161,9 +161,10 @@ def is_paid(bot, header, asset_no, side, tick, lots, value_before, position, wor
 
 @bot_compiled
 def _is_margined(bot, header, funds, asset_no, side, tick, lots, position, working):  # type: ignore[no-untyped-def]
-    """Whether the equity of a perpetual account covers what an order may make of its positions.
+    """Whether the equity of a perpetual account covers the worst-case positions with this order.
 
-    An order that makes the largest possible position of its asset no larger is always covered: the way out stays open.
+    An order that does not increase the largest possible position of its asset is always allowed, so that a position can
+    be closed.
     """
     own = funds[asset_no]
     held_lots = lots_of(position, own.lot_size)
@@ -185,7 +186,7 @@ def _is_margined(bot, header, funds, asset_no, side, tick, lots, position, worki
         mid = 0.5 * (depth.best_bid + depth.best_ask)
         if mid > 0.0:
             one.mark = mid
-        # Before its book was ever known, the order's own price.
+        # The order's own price, if its book has never been known.
         is_own = number == asset_no
         price = tick * one.tick_size if is_own and not one.mark > 0.0 else one.mark
         unit = price * one.contract_size

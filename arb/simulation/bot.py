@@ -1,4 +1,4 @@
-"""The live bot of a dry-run: every leg with a simulated exchange behind it."""
+"""The live bot of a dry-run: every leg is connected to a simulated exchange."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _EXCH_HORIZON = (WORLD.names or ()).index("exch_horizon")
 
 
 class SimulatedLeg(NamedTuple):
-    """A leg with what its simulated exchange does. Without more than the leg it does what a backtest's does."""
+    """A leg and the options of its simulated exchange. With the leg only, it behaves as in a backtest."""
 
     leg: Leg
-    #: Instead of the leg's own: its two constants, or what was measured.
+    #: Replaces the leg's own latency: its two constants, or its measured ones.
     latency: Latency | None = None
     #: The venue's filters and funds; None is off, as in a backtest.
     rules: Rules | None = None
 
 
 class DryRunBot(LiveBot):
-    """A live bot with its simulated exchanges. The host gives both sides rows and says how far they are known."""
+    """A live bot with its simulated exchanges. The host appends rows for both sides and sets their horizons."""
 
     def __init__(
         self,
@@ -55,8 +55,8 @@ class DryRunBot(LiveBot):
 
         is_live: the venues' side lags behind the bot's, and an exchange event that arrives late delays its response.
 
-        start_ts: when the clock begins; 0 is at the first row. A replay that is to tell an earlier run again is given
-        that run's `LiveWorld.start_ts`, and its answers as latencies.
+        start_ts: when the clock starts; 0: at the first row. To replay an earlier run, pass that run's
+        `LiveWorld.start_ts`, and its responses as latencies.
         """
         world = LiveWorld(
             [
@@ -73,9 +73,9 @@ class DryRunBot(LiveBot):
             ]
         )
         self._kept: list[Any] = []
-        # All fields of the world are of 64 bits; by number they are set in a fraction of the time.
+        # All fields of the world have 64 bits; setting them by index is much faster than by name.
         self._cells = world.record.view(np.int64)
-        #: What the bot sees, and what the venues' side sees: a stream a leg each.
+        #: Rows for the bot, and rows for the venues' side: one stream per leg each.
         self.local_streams = world.streams
         self.exch_streams = [Stream(world.blocks, EXCH_EVENT) for _ in legs]
         self._exchanges: list[Any] = []
@@ -119,23 +119,23 @@ class DryRunBot(LiveBot):
         world.assets[number]["port"] = exchange.ctypes.data
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
-        """Make the books of all legs, the bot's and the exchange's, ones over these prices; before the first row."""
+        """Restricts the books of all legs, the bot's and the exchange's, to these prices; before the first row."""
         for number, found in enumerate(ranges):
             ticks = found.ticks(self.world.specs[number].tick_size)
             for book in (self.world.assets[number]["book"], self._exchanges[number]["book"][0]):
                 fix_range(self.world.blocks, int(book), *ticks)
 
     def set_horizons(self, local_ts: int, exch_ts: int) -> None:
-        """All rows for the bot up to `local_ts` and all rows of the venues up to `exch_ts` have been given.
+        """All rows for the bot up to `local_ts` and all rows of the venues up to `exch_ts` have been appended.
 
-        Both at `NEVER`: there will be no more. The venues' horizon is the least watermark over all legs.
+        Both at `NEVER`: no more rows follow. The venues' horizon is the smallest watermark of all legs.
         """
         self._cells[_LOCAL_HORIZON] = local_ts
         self._cells[_EXCH_HORIZON] = exch_ts
 
     @property
     def next_due(self) -> int:
-        """When the host must go on with the strategy though no row came in."""
+        """When the host must resume the strategy if no row arrives."""
         return int(next_due(self.world.address))
 
     def refusals(self, number: int) -> dict[str, int]:
@@ -146,5 +146,5 @@ class DryRunBot(LiveBot):
 
     @property
     def lost(self) -> int:
-        """Requests and answers that found a queue full; not 0 means that the run tells nothing."""
+        """Requests and responses lost because a queue was full; if not 0, the results are invalid."""
         return int(self.world.record["lost"][0]) + sum(int(each["lost"][0]) for each in self._exchanges)

@@ -1,8 +1,8 @@
 """The simulated exchange of one asset: hftbacktest's `NoPartialFillExchange`, decision by decision.
 
-It sees rows in the order of the venue's time and requests when they arrive, and puts answers into the bot's queue.
-Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC are the same. Beyond the model, and
-off unless asked for (`Rules`): the venue's filters and the funds that an order needs, which refuse a new order.
+It processes rows in the order of the venue's time and requests when they arrive, and appends responses to the bot's
+queue. Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC behave the same. Beyond the
+model, and off by default (`Rules`): the venue's filters and a check of funds, which refuse new orders.
 
 Source: hftbacktest/src/backtest/proc/nopartialfillexchange.rs of hftbacktest 2.4.4 (read 2026-11-21).
 """
@@ -56,8 +56,8 @@ from arb.simulation.queue import enter, is_reached, on_level, on_trade
 from arb.simulation.venue_rules import NO_RULE, apply_cash, broken_rule, rules_at
 from connectors.jit.compilation import compiled
 
-#: Addresses of the venue's book, its orders, the requests on their way, the bot's queue of answers, the latencies,
-#: the rules, the stream of rows by venue time.
+#: Addresses of the venue's book, its orders, the requests in transit, the bot's queue of responses, the latencies, the
+#: rules, the stream of rows by venue time.
 EXCHANGE = np.dtype(
     [
         ("book", "i8"),
@@ -69,7 +69,7 @@ EXCHANGE = np.dtype(
         ("rows", "i8"),
         ("queue_model", "i8"),
         ("queue_power", "f8"),
-        #: An answer is not heard before this time.
+        #: Earliest time at which a response is received.
         ("floor", "i8"),
         ("fills", "i8"),
         ("lost", "i8"),
@@ -86,7 +86,7 @@ exchange_at = record_view(EXCHANGE)
 
 @compiled
 def process_row(exchange, row):  # type: ignore[no-untyped-def]
-    """A row of the market as the venue has it. A code of the bot."""
+    """Applies a market row at the venue. Returns a code of the bot."""
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
     is_sell = row.ev & _SELL_FLAG != 0
@@ -103,7 +103,7 @@ def process_row(exchange, row):  # type: ignore[no-untyped-def]
 
 @compiled
 def _on_depth(exchange, row, side):  # type: ignore[no-untyped-def]
-    """A level of `side`; orders of the other side that a better best has passed fill."""
+    """Sets a level of `side`; fills orders of the other side that an improved best price has passed."""
     book = book_at(exchange.book)
     if side == BUY:
         tick, best_before, before = update_bid(book, row.px, row.qty)
@@ -142,7 +142,8 @@ def _on_qty_change(exchange, orders, side, tick, before, after):  # type: ignore
 
 @compiled
 def _on_trade(exchange, row, side):  # type: ignore[no-untyped-def]
-    """`side` took: orders of the other side that it went through fill; one at its price moves up in its queue."""
+    """Applies a trade with aggressor `side`: fills the other side's orders that it passed, or reached in their
+    queue."""
     orders = orders_at(exchange.orders)
     if orders.count == 0:
         return OK
@@ -185,12 +186,12 @@ def _is_better(tick, other, side):  # type: ignore[no-untyped-def]
 
 @compiled
 def _fill_resting(exchange, orders, row, timestamp):  # type: ignore[no-untyped-def]
-    """Fill a resting order as maker, answer, and take it out; the last order is in its row then."""
+    """Fills a resting order as maker, responds and removes it; the last order then takes its row."""
     order = rows_of(orders)[row]
     code = _fill(exchange, order, timestamp, True, order.price_tick)
     if code != OK:
         return code
-    # Nobody asked for it.
+    # A fill without a request.
     order.request_no = 0
     _respond(exchange, rows_of(orders)[row : row + 1])
     remove_row(orders, row)
@@ -223,7 +224,7 @@ def _respond(exchange, order):  # type: ignore[no-untyped-def]
 
 @compiled
 def process_requests(exchange, timestamp):  # type: ignore[no-untyped-def]
-    """Every request that arrives at this time. A code of the bot."""
+    """Processes every request that arrives at this time. Returns a code of the bot."""
     arriving = queue_at(exchange.arriving)
     scratch = np.zeros(1, ORDER)
     while first_time(arriving) == timestamp:
@@ -300,7 +301,7 @@ def _cancel(exchange, scratch, timestamp):  # type: ignore[no-untyped-def]
 
 @compiled
 def _modify(exchange, scratch, timestamp):  # type: ignore[no-untyped-def]
-    """Another price or more quantity is a new order at the end of the queue; less quantity keeps the place."""
+    """Another price or a larger quantity requeues the order at the end; a smaller quantity keeps its place."""
     orders = orders_at(exchange.orders)
     order = scratch[0]
     row = row_of(orders, order.order_id)

@@ -1,8 +1,8 @@
-"""How long an order takes to the exchange, and its answer back.
+"""Order latencies: from the bot to the exchange, and of the response.
 
-Constant, as a backtest has it; constant with a seeded exponential tail; drawn with a seed from measured pairs; measured
-ones by time, as hftbacktest's `IntpOrderLatency`; or the very times of an earlier run, request by request, so that it
-can be told again. Times are ns.
+Constant, as in a backtest; constant with a seeded exponential tail; drawn with a seed from measured pairs; interpolated
+by time from measured ones, as in hftbacktest's `IntpOrderLatency`; or the recorded times of an earlier run, request by
+request, to replay it. Times are ns.
 
 Source: hftbacktest/src/backtest/models/latency.rs of hftbacktest 2.4.4 (read 2026-11-21).
 """
@@ -22,14 +22,14 @@ from arb.engine.world import ANSWER, NEVER
 from connectors.jit.compilation import compiled
 
 _CONSTANT, _JITTER, _MEASURED, _RECORDED, _BY_TIME = range(5)
-#: A row of hftbacktest's order latency data: when a request was made, processed (0: turned down) and answered.
+#: A row of hftbacktest's order latency data: times of request, processing (0: rejected on its way) and response.
 LATENCY_ROW = np.dtype([("req_ts", "i8"), ("exch_ts", "i8"), ("resp_ts", "i8"), ("_padding", "i8")])
 _REQ, _EXCH, _RESP = range(3)
-#: A tail of more than this many means is cut.
+#: The tail is cut at this many means.
 _TAIL_MAX = 20.0
 
-#: samples: address of (entry, response) pairs. arrivals, replies: addresses of recorded times, by request number
-#: and by number of the answer. rows: address of LATENCY_ROWs; of both ways, the row that the last one fell behind.
+#: samples: address of (entry, response) pairs. arrivals, replies: addresses of recorded times, by number of the request
+#: and of the response. rows: address of LATENCY_ROWs. entry_row, response_row: where the last lookup ended.
 LATENCY = np.dtype(
     [
         ("kind", "i8"),
@@ -53,26 +53,27 @@ LATENCY = np.dtype(
 
 
 class Latency(NamedTuple):
-    """The latencies of one leg's orders. Without more than the two constants it is the backtest's model.
+    """The latencies of one leg's orders. With only the two constants it is the backtest's model.
 
-    An entry latency below 0 is a request that is turned down on its way: the answer comes after as long.
+    An entry latency below 0 means that the request is rejected on its way: the response arrives after its absolute
+    value.
     """
 
     entry_ns: int
     response_ns: int
-    #: Mean of an exponential tail on both ways; 0 is off.
+    #: Mean of an exponential tail added to both latencies; 0 is off.
     tail_ns: float = 0.0
     #: (n, 2) measured pairs of entry and response, drawn instead of the constants.
     samples: Any = None
     seed: int = 0
-    #: The answers of a leg in an earlier run, of dtype `ANSWER`: their times are the latencies.
+    #: The responses of a leg in an earlier run, of dtype `ANSWER`: their times are used as latencies.
     recorded: Any = None
     #: Measured latencies by time, of dtype LATENCY_ROW, in order.
     by_time: Any = None
 
 
 def make_latency(blocks: Blocks, latency: Latency, kept: list[Any]) -> int:
-    """The address of the latencies; arrays that they read go into `kept`."""
+    """Returns the address of the latency record; arrays that it refers to are appended to `kept`."""
     fields: dict[str, Any] = {
         "kind": _JITTER if latency.tail_ns > 0.0 else _CONSTANT,
         "entry_ns": latency.entry_ns,
@@ -101,10 +102,11 @@ def make_latency(blocks: Blocks, latency: Latency, kept: list[Any]) -> int:
 
 
 def recorded_times(answers: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """When each request of a leg arrived, by its number, and when each answer was heard, in order.
+    """When each request of a leg arrived, by its number, and when each response was received, in order.
 
-    answers: those of one leg, of dtype `ANSWER`. A request that was never answered never arrives. One that was turned
-    down on its way has no venue time of its own: its "arrival" is as long before it was made as its answer came after.
+    answers: of one leg, of dtype `ANSWER`. A request without a response never arrives. A request that was rejected on
+    its
+    way has no venue time: its "arrival" is as long before the request as its response was after it.
     """
     is_turned_down = (answers["request_no"] > 0) & (answers["exch_ts"] < answers["request_ts"])
     answers = answers.copy()
@@ -117,7 +119,7 @@ def recorded_times(answers: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any],
 
 
 def answers_by_asset(answers: np.ndarray[Any, Any], assets: int) -> Sequence[np.ndarray[Any, Any]]:
-    """A run's answers, a leg after the other."""
+    """A run's responses, one array per leg."""
     if answers.dtype != ANSWER:
         raise ValueError(f"answers have the dtype {ANSWER}, not {answers.dtype}")
     return [answers[answers["asset_no"] == number] for number in range(assets)]
@@ -129,7 +131,7 @@ latency_at = record_view(LATENCY)
 
 @compiled
 def _draw(latency):  # type: ignore[no-untyped-def]
-    """The next uniform number of [0, 1): splitmix64."""
+    """The next uniform number in [0, 1): splitmix64."""
     latency.chance = latency.chance + np.uint64(0x9E3779B97F4A7C15)
     z = latency.chance
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -151,19 +153,19 @@ def _sample(latency, way):  # type: ignore[no-untyped-def]
 
 @compiled
 def _between(x, x1, y1, x2, y2):  # type: ignore[no-untyped-def]
-    """hftbacktest's interpolation, in its order of operations."""
+    """hftbacktest's interpolation, in its order of operations, so that all bits are equal."""
     return np.int64(np.float64(y2 - y1) / np.float64(x2 - x1) * np.float64(x - x1)) + y1
 
 
 @compiled
 def _rows_by_time(latency):  # type: ignore[no-untyped-def]
-    """The measured times as numbers, shape (n, 4): when asked, processed, answered."""
+    """The measured times as integers, shape (n, 4): request, processing, response, padding."""
     return carray(as_pointer(latency.rows), (latency.rows_count, 4), np.int64)
 
 
 @compiled
 def _row_at(rows, row, at, column):  # type: ignore[no-untyped-def]
-    """The row behind which `at` falls, from `row` on; -1 before the first."""
+    """The row that starts the interval of `at`, searched from `row` on; -1 before the first."""
     if at < rows[0, column]:
         return -1
     while row + 1 < len(rows) and not rows[row, column] <= at < rows[row + 1, column]:
@@ -173,7 +175,7 @@ def _row_at(rows, row, at, column):  # type: ignore[no-untyped-def]
 
 @compiled
 def _span(rows, row, at, start, stop):  # type: ignore[no-untyped-def]
-    """From column `start` to `stop` at a time between two rows; before the first and behind the last it is theirs."""
+    """The interpolated time from column `start` to `stop`; outside the rows, that of the first or the last."""
     near = max(row, 0)
     if row < 0 or row + 1 == len(rows):
         return rows[near, stop] - rows[near, start]
@@ -183,7 +185,7 @@ def _span(rows, row, at, start, stop):  # type: ignore[no-untyped-def]
 
 @compiled
 def _entry_by_time(latency, request_ts):  # type: ignore[no-untyped-def]
-    """Below zero where the venue turned down one of the two requests between which it falls."""
+    """Negative if one of the two neighbouring requests was rejected."""
     rows = _rows_by_time(latency)
     row = _row_at(rows, latency.entry_row, request_ts, _REQ)
     latency.entry_row = max(latency.entry_row, row)
@@ -202,7 +204,7 @@ def _response_by_time(latency, exch_ts):  # type: ignore[no-untyped-def]
 
 @compiled
 def entry_ns(latency, request_ts, request_no):  # type: ignore[no-untyped-def]
-    """From the request to the matching engine."""
+    """Latency from the request to the matching engine."""
     if latency.kind == _JITTER:
         return latency.entry_ns + _tail(latency)
     if latency.kind == _MEASURED:
@@ -218,7 +220,7 @@ def entry_ns(latency, request_ts, request_no):  # type: ignore[no-untyped-def]
 
 @compiled
 def response_ns(latency, exch_ts):  # type: ignore[no-untyped-def]
-    """From the matching engine to the bot."""
+    """Latency from the matching engine to the bot."""
     if latency.kind == _JITTER:
         return latency.response_ns + _tail(latency)
     if latency.kind == _MEASURED:

@@ -1,7 +1,7 @@
-"""Where a resting order stands in the queue of its price level: hftbacktest's queue models, operation by operation.
+"""The queue position of a resting order at its price level: hftbacktest's queue models, operation by operation.
 
-A resting order has `front_qty`, what is ahead of it, and (the probability models) `cum_trade_qty`, what has traded
-since the level's last change. Every order of operations here is the engine's: the last bit decides fills.
+A resting order has `front_qty`, the quantity ahead of it, and (in the probability models) `cum_trade_qty`, the quantity
+traded since the level's last change. Operations have the engine's order: the last bit can decide a fill.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ QUEUE_MODELS: Final = {
 
 @compiled
 def _least(a, b):  # type: ignore[no-untyped-def]
-    """The smaller one; of a number and a NaN the number, as Rust's `f64::min`."""
+    """The smaller of two numbers; the number if the other is NaN, as Rust's `f64::min`."""
     if a != a:
         return b
     return b if b < a else a
@@ -52,14 +52,14 @@ def _share(front, back, model, power):  # type: ignore[no-untyped-def]
 
 @compiled
 def enter(order, book):  # type: ignore[no-untyped-def]
-    """A new order stands behind all that its level shows."""
+    """Places a new order behind the whole quantity of its level."""
     order.front_qty = qty_at(book, order.side == BUY, order.price_tick)
     order.cum_trade_qty = 0.0
 
 
 @compiled
 def on_trade(order, qty, model):  # type: ignore[no-untyped-def]
-    """A trade at the order's price."""
+    """Applies a trade at the order's price."""
     order.front_qty -= qty
     if model != RISK_ADVERSE:
         order.cum_trade_qty += qty
@@ -67,12 +67,12 @@ def on_trade(order, qty, model):  # type: ignore[no-untyped-def]
 
 @compiled
 def on_level(order, before, after, model, power):  # type: ignore[no-untyped-def]
-    """The level's quantity went from `before` to `after`."""
+    """Applies a change of the level's quantity from `before` to `after`."""
     if model == RISK_ADVERSE:
         order.front_qty = _least(order.front_qty, after)
         return
     change = before - after
-    # What traded has been taken off already.
+    # Traded quantity was already subtracted.
     change -= order.cum_trade_qty
     order.cum_trade_qty = 0.0
     if change < 0.0:
@@ -89,7 +89,7 @@ def on_level(order, before, after, model, power):  # type: ignore[no-untyped-def
 
 @compiled
 def is_reached(order, lot_size):  # type: ignore[no-untyped-def]
-    """Whether trades have gone through to the order."""
+    """Whether trades have reached the order."""
     if rounded(-order.front_qty / lot_size) > 0:
         order.front_qty = 0.0
         return True

@@ -1,11 +1,11 @@
-"""One clock for both sides: what happens next, in hftbacktest's order of events.
+"""One clock for both sides: processes events in hftbacktest's order.
 
-Of every asset four things may come next: a row for the bot, an answer for the bot, a row at the venue, a request at
-the venue. The earliest goes first; of several at one time the one named first, then the lower asset number.
+Each asset has four kinds of next events: a row for the bot, a response for the bot, a row at the venue, a request at
+the venue. The earliest is processed first; at equal times the kind named first, then the lower asset number.
 
-The host says how far each side is known. In a replay both horizons are the same and the order is the engine's. On
-live data the venues' side stops at the watermark, behind the bot's: what it finds out late is heard late, and the
-answers' true times are kept (`LiveWorld.answers`), so that a replay with those times tells the same story.
+The host sets how far each side's data is complete. In a replay both horizons are equal and the order is the engine's.
+On live data the venues' side stops at the watermark, behind the bot: an exchange event that arrives late delays its
+response, and the actual times are recorded (`LiveWorld.answers`), so that a replay with them gives the same results.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LOCAL_ROW, _LOCAL_ANSWER, _EXCH_ROW, _EXCH_REQUEST, _NOTHING = range(5)
 
 @compiled
 def advance(address):  # type: ignore[no-untyped-def]
-    """Let things happen until the strategy's wait is over: its code. STARVED when the horizons are reached first."""
+    """Processes events until the strategy's wait is over; returns its code. STARVED if a horizon is reached first."""
     world = world_at(address)
     assets = assets_of(world)
     for number in range(world.num_assets):
@@ -66,7 +66,7 @@ def _wake(world):  # type: ignore[no-untyped-def]
 
 @compiled
 def _start(world, assets):  # type: ignore[no-untyped-def]
-    """The clock begins at the first row of any side, which is not yet applied, or when it began in an earlier run."""
+    """Starts the clock at the first row of any side, which is not yet applied, or at the given `start_ts`."""
     first = NEVER
     for number in range(world.num_assets):
         first = min(first, stream_at(assets[number].rows).next_ts)
@@ -80,7 +80,7 @@ def _start(world, assets):  # type: ignore[no-untyped-def]
         world.start_ts = first
     world.is_started = 1
     world.now = world.start_ts
-    # Rows from before, where it begins later than they came, are applied in the first wait and do not set it back.
+    # Rows from before a later start are applied in the first wait and do not set the clock back.
     world.latest = max(world.latest, world.start_ts)
     world.deadline = later(world.now, world.timeout)
     return OK
@@ -88,7 +88,7 @@ def _start(world, assets):  # type: ignore[no-untyped-def]
 
 @compiled
 def _send_requests(world, assets):  # type: ignore[no-untyped-def]
-    """The strategy's new requests go on their way, each with its latency."""
+    """Sends the strategy's new requests, each with its latency."""
     scratch = np.zeros(1, ORDER)
     for number in range(world.num_assets):
         asset = assets[number]
@@ -110,7 +110,7 @@ def _send_requests(world, assets):  # type: ignore[no-untyped-def]
 
 @compiled
 def _next_event(world, assets):  # type: ignore[no-untyped-def]
-    """(kind, asset number, time) of what comes next within the horizons."""
+    """(kind, asset number, time) of the next event within the horizons."""
     kind = _NOTHING
     asset_no = 0
     earliest = NEVER
@@ -134,7 +134,7 @@ def _next_event(world, assets):  # type: ignore[no-untyped-def]
 
 @compiled
 def _happen(world, asset, kind, timestamp):  # type: ignore[no-untyped-def]
-    """One event. It may set the end of the wait to its own time: everything of that time still happens."""
+    """Processes one event. It may end the wait at its own time; other events of that time are still processed."""
     if kind == _LOCAL_ROW:
         stream = stream_at(asset.rows)
         apply_row(asset, current_row(stream))
@@ -154,7 +154,7 @@ def _happen(world, asset, kind, timestamp):  # type: ignore[no-untyped-def]
                 world.result = ORDER_RESPONSE
         return OK
     exchange = exchange_at(asset.port)
-    # On live data the bot may have gone past the time at which an answer would have come: it is heard next.
+    # On live data the bot may be past the time at which a response was due: it is then received next.
     exchange.floor = world.latest + 1 if world.is_live else 0
     if kind == _EXCH_ROW:
         stream = stream_at(exchange.rows)
@@ -167,7 +167,7 @@ def _happen(world, asset, kind, timestamp):  # type: ignore[no-untyped-def]
 
 @compiled
 def next_due(address):  # type: ignore[no-untyped-def]
-    """When the host must look again though nothing came in: the end of the wait, or the next answer that is known."""
+    """When the host must call again without new data: the end of the wait, or the next known response."""
     world = world_at(address)
     assets = assets_of(world)
     due = world.deadline
@@ -178,7 +178,7 @@ def next_due(address):  # type: ignore[no-untyped-def]
 
 @cache
 def advance_address() -> int:
-    """Address of `advance` as a C function; it lives as long as the process."""
+    """Address of `advance` as a C function, valid for the life of the process."""
     callback = compiled_callback(int64(intp), advance)
     _kept.append(callback)
     return int(callback.address)

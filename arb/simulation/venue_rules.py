@@ -1,7 +1,7 @@
-"""What a venue refuses beyond hftbacktest's model: filters on size and price, and orders without funds.
+"""Rules of a venue beyond hftbacktest's model: filters on size and price, and a check of funds.
 
-Off unless a dry-run asks for it, since a backtest does not have it: with rules the two are not equal any more. A
-refused order is answered like one that is turned down on its way: the strategy sees it expired.
+Off by default: a backtest has no such rules, and with them a dry-run no longer equals it. A refused order is answered
+like one that is rejected on its way: the strategy sees it expired.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from arb.engine.blocks import Blocks
 from arb.engine.order_table import rows_of
 from connectors.jit.compilation import compiled
 
-#: Why an order was refused; places of the counters.
+#: Why an order was refused; indices of the counters.
 NO_RULE = -1
 SIZE, NOTIONAL, FUNDS = range(3)
 REFUSALS = ("size", "notional", "funds")
 
-#: A quantity this far from a whole lot, in lots, is none.
+#: A quantity further than this from a whole number of lots, in lots, is refused.
 _LOT_ROOM = 1e-6
-#: Sums of floats are compared with this much room, relative.
+#: Relative tolerance for comparing sums of floats.
 _ROOM = 1.0 + 1e-9
 
 RULES = np.dtype(
@@ -43,9 +43,9 @@ RULES = np.dtype(
 
 
 class Rules(NamedTuple):
-    """A venue's filters, and with `checks_funds` what lies there: a sale needs base, a purchase quote.
+    """A venue's filters, and with `checks_funds` its balances: a sale needs base, a purchase quote.
 
-    checks_funds is for spot: it knows no margin.
+    checks_funds is for spot: it does not model margin.
     """
 
     lot_size: float
@@ -60,7 +60,7 @@ class Rules(NamedTuple):
 
 
 def make_rules(blocks: Blocks, rules: Rules) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
-    """The record of the rules, an array of one; its `refused` counts by rule, in the order of `REFUSALS`."""
+    """The record of the rules, an array of one; its `refused` has a count per rule, in the order of `REFUSALS`."""
     return blocks.record(RULES, **rules._asdict())
 
 
@@ -70,7 +70,7 @@ rules_at = record_view(RULES)
 
 @compiled
 def broken_rule(rules, order, orders, book, touch, takes):  # type: ignore[no-untyped-def]
-    """The first rule that a new order breaks, counted; or NO_RULE. touch: the tick at which it would trade now."""
+    """Returns and counts the first rule that a new order breaks, or NO_RULE. touch: the tick a taker would trade at."""
     rule = _broken(rules, order, orders, book, touch, takes)
     if rule != NO_RULE:
         rules.refused[rule] += 1
@@ -102,7 +102,7 @@ def _broken(rules, order, orders, book, touch, takes):  # type: ignore[no-untype
 
 @compiled
 def _bound(rules, orders, book, side):  # type: ignore[no-untyped-def]
-    """What the resting orders of a side hold back: base of sales, quote of purchases."""
+    """Funds reserved by the resting orders of a side: base for sales, quote for purchases."""
     total = 0.0
     rows = rows_of(orders)
     for index in range(orders.count):
@@ -114,7 +114,7 @@ def _bound(rules, orders, book, side):  # type: ignore[no-untyped-def]
 
 @compiled
 def apply_cash(rules, order):  # type: ignore[no-untyped-def]
-    """A fill changes what lies at the venue."""
+    """Applies a fill to the venue's balances."""
     value = order.exec_price_tick * order.tick_size * order.exec_qty * rules.contract_size
     fee = (rules.maker_fee if order.maker else rules.taker_fee) * value
     rules.base += order.exec_qty * order.side

@@ -1,9 +1,9 @@
-"""Rows as they are received, put into the order of the venue's time, as far as that order is certain.
+"""Puts received rows into the order of the venue's time, as soon as that order is certain.
 
-Streams of one venue overtake each other: a row may come that happened before one that was there already. So a leg's
-rows wait until the watermark is past them: the latest venue time seen less the disorder that is allowed, or the time
-now less the longest silence, for a market where nothing happens. A row that comes behind the watermark is counted,
-and happens right behind it; who tells the story again must be told of the watermark (`late_below`).
+Streams of one venue overtake each other: a row may arrive after rows with a later venue time. So a leg's rows are held
+until the watermark has passed them: the latest venue time seen, less the allowed disorder, or the current time less the
+longest delay, for a market without events. A row that arrives behind the watermark is counted and takes effect right
+after it; a replay needs the watermark of such rows (`late_below`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _NO_ROWS: Rows = np.zeros(0, event_dtype)
 class VenueOrder:
     """One leg's rows on their way to the venue's side. One thread; time is an argument.
 
-    disorder_ns: by how much a row may be behind one that came before it. silence_ns: the longest that a row is
-    under way; the watermark follows the clock at this distance while nothing comes.
+    disorder_ns: how far a row's venue time may be before that of an earlier row. silence_ns: the longest delay of a
+    row; the watermark follows the clock at this distance while nothing arrives.
     """
 
     def __init__(self, disorder_ns: int, silence_ns: int) -> None:
@@ -35,18 +35,18 @@ class VenueOrder:
         self._count = 0
         self._latest = np.iinfo(np.int64).min
         self.watermark = -1
-        #: Rows that came behind the watermark.
+        #: Rows that arrived behind the watermark.
         self.late = 0
-        #: The watermark that some of the rows received last were behind; None: none was.
+        #: The watermark that some rows of the last call were behind; None if none were.
         self.late_below: int | None = None
 
     @property
     def waiting(self) -> int:
-        """Rows that wait for the watermark."""
+        """Number of rows held until the watermark passes them."""
         return self._count
 
     def receive(self, rows: Rows) -> None:
-        """Take in rows in the order of receipt."""
+        """Adds rows in the order of receipt."""
         needed = self._count + len(rows)
         if needed > len(self._waiting):
             grown = np.zeros(max(2 * len(self._waiting), needed), event_dtype)
@@ -58,7 +58,7 @@ class VenueOrder:
         self._latest = max(self._latest, latest)
 
     def release(self, now_ns: int) -> Rows:
-        """The rows that are certain at `now_ns`, by venue time; moves the watermark."""
+        """Advances the watermark; returns the rows up to it, by venue time."""
         self.watermark = max(self.watermark, self._latest - self._disorder_ns, now_ns - self._silence_ns)
         if not self._count or self._waiting[0]["exch_ts"] > self.watermark:
             return _NO_ROWS
@@ -69,9 +69,9 @@ class VenueOrder:
 
 @compiled
 def _insert(rows, waiting, count, watermark):  # type: ignore[no-untyped-def]
-    """Put rows into `waiting`, behind those of the same venue time: how many were late, the latest time, the count.
+    """Inserts rows into `waiting`, after those of the same venue time. Returns (late rows, latest time, count).
 
-    Rows that are for the strategy alone are left out.
+    Rows with LOCAL_ONLY are for the strategy only and are left out.
     """
     late = 0
     latest = np.iinfo(np.int64).min
@@ -80,7 +80,7 @@ def _insert(rows, waiting, count, watermark):  # type: ignore[no-untyped-def]
             continue
         exch_ts = rows[index].exch_ts
         if exch_ts <= watermark:
-            # At the watermark itself an order may have been answered already.
+            # An order may already have been processed at the watermark itself.
             exch_ts = watermark + 1
             late += 1
         latest = max(latest, exch_ts)
@@ -97,7 +97,7 @@ def _insert(rows, waiting, count, watermark):  # type: ignore[no-untyped-def]
 
 @compiled
 def _release(waiting, count, watermark):  # type: ignore[no-untyped-def]
-    """Take the first rows out, up to the watermark; a copy of them."""
+    """Removes the rows up to the watermark; returns a copy of them."""
     done = 0
     while done < count and waiting[done].exch_ts <= watermark:
         done += 1
