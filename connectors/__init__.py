@@ -1,6 +1,6 @@
-"""The venue side: bytes of a venue in, hftbacktest event rows and sequence ids out.
+"""Venue adapters: decode a venue's bytes to hftbacktest event rows and sequence ids.
 
-It knows nothing of `arb`: no configuration, no strategy, no order of ours. Each venue is a folder (`binance`, `bybit`)
-with a class that `model` describes; `parsing` turns text into rows, `book` proves and fuses them, `net` keeps
-connections, and `feed` drives one venue's market data. Start with `model`, then `feed.pipeline`.
+It must not know `arb`: no configuration, no strategy, no orders of ours. Each venue is a folder (`binance`, `bybit`)
+with a class of the protocol in `model`; `parsing` turns text into rows, `book` keeps books in sync and fuses them,
+`net` maintains connections, and `feed` drives one venue's market data. Start with `model`, then `feed.pipeline`.
 """

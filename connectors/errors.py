@@ -1,4 +1,4 @@
-"""The error tree of the venue side. Every error says what the caller is to do about it."""
+"""Error classes of the venue side. Every error carries the action that the caller should take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REASON_MAX = 200
 
 
 class Action(Enum):
-    """What the caller of a failed operation is to do."""
+    """What the caller should do after an error."""
 
     RETRY = "retry"
     RESYNC = "resync"
@@ -27,7 +27,7 @@ class ConnectorError(Exception):
 
 
 class DecodeError(ConnectorError):
-    """A frame that is neither of a known form nor valid JSON; no row was made of it."""
+    """A frame of no known form, or not valid JSON; no row was emitted for it."""
 
     action = Action.RESYNC
 
@@ -40,7 +40,7 @@ class DecodeError(ConnectorError):
         super().__init__(str(self))
 
     def at(self, file: str, line: int) -> DecodeError:
-        """The same error, told where it was found."""
+        """The same error with the file and line where it was found."""
         return DecodeError(self.venue, self.reason, self.frame_head, file=file, line=line)
 
     def __str__(self) -> str:
@@ -50,8 +50,8 @@ class DecodeError(ConnectorError):
 
 
 class TransportError(ConnectorError):
-    """No way to the network: what the configuration asks for is not installed."""
+    """The configured network library is not installed."""
 
 
 class InstrumentError(ConnectorError):
-    """A symbol, tick or lot that the venue does not have, or that contradicts itself."""
+    """A symbol, stream, tick or lot that the venue does not have, or contradictory settings of one."""

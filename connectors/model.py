@@ -1,9 +1,9 @@
-"""Words of the venue side: message kinds, the record of one decoded message, and what a venue class offers.
+"""Types of the venue side: message kinds, the record of a decoded message, and the protocol of venue classes.
 
-Nothing here computes: a venue says which frames to send, what a control frame means, and which requests to ask, and
-leaves sockets, clocks and retries to `connectors.net.session`, `connectors.net.rest` and `connectors.feed.feed`. Rows
-are hftbacktest's `event_dtype`; a decoded message names the rows it made and carries the sequence ids that
-`connectors.book.sync` needs to decide whether they may be applied.
+Definitions only. A venue defines which frames to send, what a control frame means, and which requests to send; sockets,
+clocks and retries belong to `connectors.net.session`, `connectors.net.rest` and `connectors.feed.feed`. Rows are
+hftbacktest's `event_dtype`; a decoded message refers to its rows and carries the sequence ids by which
+`connectors.book.sync` decides whether they may be applied.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Messages = NDArray[np.void]
 
 
 class Kind(IntEnum):
-    """What a frame turned out to be. CONTROL and OTHER make no rows."""
+    """Kind of a decoded frame. CONTROL and OTHER have no rows."""
 
     CONTROL = 0
     """Subscription acknowledgements, pongs, notices of the connection."""
     OTHER = 1
-    """Valid market data that makes no row: klines, mark prices, trades that are not of the market."""
+    """Valid market data without rows: klines, mark prices, trades outside the market."""
     DELTA = 2
     """Changes of a book; quantities are absolute."""
     SNAPSHOT = 3
-    """A whole book: per side a DEPTH_CLEAR row and DEPTH_SNAPSHOT rows, best first."""
+    """A complete book: per side a DEPTH_CLEAR row and DEPTH_SNAPSHOT rows, best first."""
     BBO = 4
     """Best bid and offer: DEPTH_BBO rows, bid first."""
     TRADE = 5
@@ -39,20 +39,19 @@ class Kind(IntEnum):
 
 
 class SequenceRule(IntEnum):
-    """How a venue's book ids prove that no change is missing. `connectors.book.sync` implements each."""
+    """How a venue's book ids show that no change is missing. `connectors.book.sequence` implements each."""
 
     SPAN = 0
     """Binance spot: an event spans ids U..u and the next begins at u + 1."""
     PREVIOUS = 1
-    """Binance USD-M: an event names the last id of the one before it (pu)."""
+    """Binance USD-M: an event contains the last id of the previous one (pu)."""
     INCREMENT = 2
-    """Bybit: u grows by one from message to message."""
+    """Bybit: u increases by one from message to message."""
 
 
-#: One decoded message. `exch_ts` is 0 where the venue sent no time; `sent_ts`, when it sent the message, is 0 where it
-#: does not say so beside `exch_ts`. Times are int64 nanoseconds UTC.
-#: `book` tells a venue's several books of one instrument apart (Bybit's depths, whose ids have nothing in common);
-#: 0 where there is only one.
+#: One decoded message. `exch_ts` is 0 if the venue sent no time; `sent_ts`, the time at which it sent the message, is 0
+#: if it is not given beside `exch_ts`. Times are int64 nanoseconds UTC. `book` distinguishes a venue's books of one
+#: instrument (Bybit's depths, with unrelated ids); 0 if there is only one.
 MESSAGE_DTYPE = np.dtype(
     [
         ("kind", "i8"),
@@ -73,7 +72,7 @@ MESSAGE_DTYPE = np.dtype(
 
 
 class Instrument(NamedTuple):
-    """What is traded at a venue. `symbol` is the venue's own spelling."""
+    """An instrument of a venue. `symbol` is the venue's own spelling."""
 
     venue: str
     symbol: str
@@ -82,7 +81,7 @@ class Instrument(NamedTuple):
 
 
 class Message(NamedTuple):
-    """One frame decoded by the general decoder; the same content as a `MESSAGE_DTYPE` record and its rows."""
+    """One frame decoded by the JSON decoder; the same content as a `MESSAGE_DTYPE` record and its rows."""
 
     kind: Kind
     rows: Rows
@@ -96,7 +95,7 @@ class Message(NamedTuple):
 
 
 class Stream(Enum):
-    """What may be subscribed to. A venue tells its own names, and which of them it has."""
+    """Streams that may be subscribed to. A venue maps them to its own names, and may lack some."""
 
     DEPTH = "depth"
     TOUCH = "touch"
@@ -104,35 +103,35 @@ class Stream(Enum):
     AGG_TRADE = "aggTrade"
     KLINE_1M = "kline_1m"
     MARK_PRICE = "markPrice"
-    """Mark price and funding rate of a perpetual, as a stream of its own."""
+    """Mark price and funding rate of a perpetual, as a separate stream."""
     TICKER = "ticker"
 
 
 class Limits(NamedTuple):
-    """What a venue allows from one address, and how long a connection lives. Spans in ns."""
+    """Limits of a venue for one IP address, and the lifetime of a connection. Spans in ns."""
 
     connects: int
     """Connection attempts in `connects_ns`."""
     connects_ns: int
     messages: int
-    """Frames that we may send on one connection in `messages_ns`."""
+    """Frames that a client may send on one connection in `messages_ns`."""
     messages_ns: int
     topics: int
-    """Streams of one connection."""
+    """Most streams of one connection."""
     topics_per_request: int
     topic_chars: int
-    """Characters of all topics of one connection together; 0: no limit."""
+    """Most characters of all topics of one connection together; 0: no limit."""
     weight: int
-    """Request weight of the REST interface in `weight_ns`."""
+    """Request weight allowed at the REST interface in `weight_ns`."""
     weight_ns: int
     life_ns: int
-    """A connection is closed by the venue when it is so old; 0: never."""
+    """The venue closes a connection of this age; 0: never."""
     ping_ns: int
-    """We are to send a ping so often."""
+    """Interval at which the client must send a ping."""
 
 
 class Request(NamedTuple):
-    """A frame that we send, the id that its answer carries, and the topics that it is about."""
+    """A frame to send, the id that its response carries, and the topics that it concerns."""
 
     frame: str
     id: str
@@ -140,26 +139,26 @@ class Request(NamedTuple):
 
 
 class RestRequest(NamedTuple):
-    """A public request; `path` with its query, and what it weighs against the limit."""
+    """A public request; `path` with its query, and its weight for the limit."""
 
     path: str
     weight: int
 
 
 class ControlKind(IntEnum):
-    """What a control frame says."""
+    """Kind of a control frame."""
 
     ACK = 0
     ERROR = 1
     PONG = 2
     NOTICE = 3
-    """The server is about to close: a new connection is wanted at once."""
+    """The server is about to close the connection: open a new one at once."""
     AUTH = 4
     OTHER = 5
 
 
 class Control(NamedTuple):
-    """A control frame. `id` is that of the request it answers; "" where the venue does not say."""
+    """A control frame. `id` is that of the request it responds to; "" if the venue does not send it."""
 
     kind: ControlKind
     id: str = ""
@@ -167,10 +166,10 @@ class Control(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """Where a market frame stands in its stream, for joining two connections that carry the same streams.
+    """Position of a market frame in its stream, to hand over between two connections with the same streams.
 
-    `key` is equal for what is the same on both; `is_start`: the stream begins here, nothing before it is needed;
-    `order` rises along the stream where the venue has such a number, else 0.
+    `key` is equal for the same frame on both; `is_start`: the stream begins here, no earlier frame is needed; `order`
+    increases along the stream if the venue has such a number, else 0.
     """
 
     topic: str
@@ -180,7 +179,7 @@ class Mark(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What a venue says of an instrument. Steps and minima are the venue's texts; "" where it says nothing."""
+    """A venue's data about an instrument. Steps and minima are the venue's texts; "" if missing."""
 
     symbol: str
     is_trading: bool
@@ -191,14 +190,14 @@ class Listing(NamedTuple):
 
 
 class ListingPage(NamedTuple):
-    """Some listings, and the request for the next ones; None at the end."""
+    """Some listings, and the request for the next page; None at the end."""
 
     listings: tuple[Listing, ...]
     next: RestRequest | None = None
 
 
 class Venue(Protocol):
-    """A venue as pure functions of its frames: no socket, no clock."""
+    """A venue, as pure functions of its frames: no socket, no clock."""
 
     @property
     def name(self) -> str: ...
@@ -211,51 +210,51 @@ class Venue(Protocol):
 
     @property
     def parse_frame(self) -> Any:
-        """The compiled parser of one frame: rows and a `MESSAGE_DTYPE` record (`connectors.parsing.scanner`)."""
+        """The compiled parser of one frame into rows and a `MESSAGE_DTYPE` record (`connectors.parsing.scanner`)."""
 
     @property
     def decode_lines(self) -> Any:
         """The compiled loop over recorded lines (`connectors.parsing.lines.line_loop`)."""
 
     def decode(self, frame: bytes) -> Message:
-        """The message in `frame`, by a JSON decoder: slow, general, and the reference of the parser.
+        """Decodes `frame` with a JSON decoder: slow, general, and the reference for the parser.
 
-        Raises DecodeError when the frame is not valid JSON or lacks what its kind must have.
+        Raises DecodeError if the frame is not valid JSON or lacks a required field of its kind.
         """
 
     def topic(self, stream: Stream, symbol: str) -> str:
-        """The venue's name of a stream. Raises InstrumentError where it has none such."""
+        """The venue's name of a stream. Raises InstrumentError if it has no such stream."""
 
     def route(self, stream: Stream) -> str:
-        """Which kind of connection carries a stream; streams of one route may share one."""
+        """The kind of connection that carries a stream; streams of one route may share a connection."""
 
     def url(self, base: str, route: str) -> str:
         """The address to connect to, from the configured one."""
 
     def requests(self, verb: str, topics: Sequence[str], first_id: int) -> list[Request]:
-        """The frames that "subscribe" or "unsubscribe", within the venue's limits of one request."""
+        """The frames for verb "subscribe" or "unsubscribe", within the venue's limits per request."""
 
     def ping(self, request_id: int) -> Request:
-        """A frame that any live connection answers."""
+        """A request that the venue answers on any live connection."""
 
     def topic_of(self, frame: bytes) -> str:
-        """The topic of a market frame; "" for a control frame and for what is none. Never raises."""
+        """The topic of a market frame; "" for a control frame or an invalid one. Never raises."""
 
     def opening(self, topic: str) -> bytes:
-        """How market frames of a topic begin as the venue writes them, up to the quote that ends the topic.
+        """The first bytes of a topic's market frames as the venue writes them, up to the quote that ends the topic.
 
-        A frame that begins so is of this topic and no control frame. One that begins otherwise may be of it all the
-        same, and takes a slower way.
+        A frame that begins like this belongs to the topic and is not a control frame. A frame of the topic may also
+        begin differently; it then takes the slower path.
         """
 
     def control(self, frame: bytes) -> Control | None:
-        """What a control frame says; None for market data and for what is no frame. Cheap for market data."""
+        """Decodes a control frame; None for market data and invalid frames. Cheap for market data."""
 
     def mark(self, frame: bytes) -> Mark:
-        """Where a market frame stands in its stream. Slow. Raises DecodeError."""
+        """The position of a market frame in its stream. Slow. Raises DecodeError."""
 
     def snapshot_request(self, symbol: str) -> RestRequest | None:
-        """The request for a whole book; None where it comes by subscribing anew."""
+        """The request for a book snapshot; None if a new subscription sends it."""
 
     def time_request(self) -> RestRequest:
         """The request for the venue's time."""
@@ -264,7 +263,7 @@ class Venue(Protocol):
         """The venue's time in ns. Raises DecodeError."""
 
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
-        """The request for what is traded; the page holds at least `symbols`, if the venue has them."""
+        """The request for the listings; the page contains at least `symbols`, if the venue has them."""
 
     def listings_of(self, body: bytes) -> ListingPage:
-        """What is traded. Raises DecodeError."""
+        """The listings in a response. Raises DecodeError."""

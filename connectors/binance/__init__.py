@@ -1,6 +1,6 @@
 """Binance spot and USD-M as pure functions of their frames: the JSON decoder, the compiled parser, the id rule.
 
-What is sent, and what control frames mean, is in `connectors.binance.protocol`.
+Requests and control frames are in `connectors.binance.protocol`.
 
 Source: web-socket-streams.md and rest-api.md of binance-spot-api-docs (read 2026-07-21); USDⓈ-M "Websocket Market
 Streams" (read 2026-10-23).
@@ -45,11 +45,11 @@ from connectors.parsing.scanner import (
 )
 
 _NO_ROWS = np.zeros(0, event_dtype)
-#: Events whose rows are made here; every other named event is OTHER.
+#: Events with rows; every other named event is OTHER.
 _ROW_EVENTS = ("depthUpdate", "trade", "aggTrade", "bookTicker")
 
 
-#: USD-M sends the best levels under the name and with the fields of changes; only the stream's name tells.
+#: USD-M sends partial depth with the name and fields of changes; only the stream's name differs.
 _PARTIAL_DEPTH = re.compile(r"@depth\d", re.ASCII)
 
 
@@ -67,7 +67,7 @@ class _Delta(msgspec.Struct, frozen=True):
 
 
 class _Trade(msgspec.Struct, frozen=True):
-    """`trade` and `aggTrade`. X (USD-M) tells real trades from those of the insurance fund and of ADL."""
+    """`trade` and `aggTrade`. X (USD-M) distinguishes market trades from those of the insurance fund and of ADL."""
 
     s: Symbol
     p: str
@@ -90,7 +90,7 @@ class _Bbo(msgspec.Struct, frozen=True):
 
 
 class _Snapshot(msgspec.Struct, frozen=True):
-    """The answer of the REST depth endpoint; on spot without time."""
+    """The response of the REST depth endpoint; on spot without time."""
 
     lastUpdateId: Id  # noqa: N815 (the venue's name)
     bids: Levels
@@ -104,13 +104,13 @@ class BinanceSpot(BinanceWire):
     name = "binance_spot"
     wire = SPOT
     sequence_rule = SequenceRule.SPAN
-    #: One frame to rows, and the loop over recorded lines, compiled.
+    #: Compiled: the parser of one frame, and the loop over recorded lines.
     parse_frame = staticmethod(parse_binance_spot)
     decode_lines = staticmethod(line_loop(parse_binance_spot))
     _delta_has_time_and_pu = False
 
     def decode(self, frame: bytes) -> Message:
-        """The message in `frame`; see `connectors.model.Venue`."""
+        """Decodes `frame`; see `connectors.model.Venue`."""
         return message_of(self.name, frame, self._message)
 
     def _message(self, payload: dict[str, Any]) -> Message:
@@ -131,7 +131,7 @@ class BinanceSpot(BinanceWire):
         if event == "bookTicker" or (event is None and {"u", "s", "b", "B", "a", "A"} <= payload.keys()):
             return _bbo(msgspec.convert(payload, _Bbo))
         if event is None and "lastUpdateId" in payload:
-            # Wrapped, this is a partial-depth stream, which is not the whole book.
+            # In a combined frame this is a partial-depth stream, which is not the complete book.
             return (
                 Message(Kind.OTHER, _NO_ROWS)
                 if is_wrapped

@@ -1,7 +1,7 @@
-"""The compiled parser of Binance frames, spot and USD-M: raw, combined-stream and REST snapshot text to rows.
+"""Compiled parser of Binance spot and USD-M: turns raw, combined-stream and REST snapshot frames into rows.
 
-Strict where `connectors.parsing.scanner` is strict, otherwise order-independent: keys may come in any order, unknown
-keys with scalar values are skipped, everything else is NOT_MINE and goes to the JSON decoder in `connectors.binance`.
+As strict as `connectors.parsing.scanner`, but keys may be in any order and unknown keys with scalar values are skipped.
+Everything else is NOT_MINE and goes to the JSON decoder in `connectors.binance`.
 
 Source: web-socket-streams.md and rest-api.md of binance-spot-api-docs (read 2026-07-21); USDⓈ-M "Websocket Market
 Streams" (read 2026-10-23).
@@ -60,7 +60,7 @@ _PREVIOUS_ID = text("pu")
 _DATA_KEY = text("data")
 _AT_DEPTH = text("@depth")
 
-# What a frame has shown so far, one bit a field; a field seen twice is left to the JSON decoder.
+# Fields seen so far in a frame, one bit each; a frame with a repeated field is left to the JSON decoder.
 _HAS_EVENT, _HAS_EVENT_TIME, _HAS_TIME, _HAS_SYMBOL = 1, 2, 4, 8
 _HAS_FIRST_ID, _HAS_LAST_ID, _HAS_PREVIOUS_ID = 16, 32, 64
 _HAS_BIDS, _HAS_ASKS, _HAS_PX, _HAS_QTY = 128, 256, 512, 1024
@@ -74,10 +74,10 @@ _DELTA_NEEDS = (
 _TRADE_NEEDS = _HAS_EVENT | _HAS_TIME | _HAS_SYMBOL | _HAS_PX | _HAS_QTY | _HAS_MAKER
 _BBO_NEEDS = _HAS_LAST_ID | _HAS_SYMBOL | _HAS_BID_PX | _HAS_BID_QTY | _HAS_ASK_PX | _HAS_ASK_QTY
 _SNAPSHOT_NEEDS = _HAS_SNAPSHOT_ID | _HAS_BOOK_BIDS | _HAS_BOOK_ASKS
-#: Any of these in a frame of another kind makes it no frame that is known here.
+#: A frame of another kind with any of these is not recognised here.
 _ROW_FIELDS = _HAS_BIDS | _HAS_ASKS | _HAS_BOOK_BIDS | _HAS_BOOK_ASKS
 _NOT_IN_DELTA = _HAS_BOOK_BIDS | _HAS_BOOK_ASKS | _HAS_SNAPSHOT_ID | _HAS_BID_PX | _HAS_ASK_PX
-#: What USD-M adds to a depthUpdate.
+#: Fields that USD-M adds to a depthUpdate.
 _USDM_DELTA_NEEDS = _HAS_TIME | _HAS_PREVIOUS_ID
 
 _EVENT_NONE, _EVENT_DELTA, _EVENT_TRADE, _EVENT_AGG_TRADE, _EVENT_BBO = 0, 1, 2, 3, 4
@@ -85,7 +85,7 @@ _EVENT_NONE, _EVENT_DELTA, _EVENT_TRADE, _EVENT_AGG_TRADE, _EVENT_BBO = 0, 1, 2,
 
 @compiled
 def _event_name(buffer, i):  # type: ignore[no-untyped-def]
-    """Which event's name begins at `i`; _EVENT_NONE for those that make no rows."""
+    """The event whose name begins at `i`; _EVENT_NONE for events without rows."""
     if matches(buffer, i, _DEPTH_UPDATE):
         return _EVENT_DELTA
     if matches(buffer, i, _TRADE):
@@ -99,7 +99,7 @@ def _event_name(buffer, i):  # type: ignore[no-untyped-def]
 
 @compiled
 def _is_partial_depth(buffer, i):  # type: ignore[no-untyped-def]
-    """Whether the stream name at `i`, a plain string, is `<symbol>@depth5` or the like: not the whole book."""
+    """Whether the stream name at `i`, a plain string, is a partial-depth stream such as `<symbol>@depth5`."""
     while buffer[i] != QUOTE:
         if matches(buffer, i, _AT_DEPTH):
             return buffer[i + 6] >= 48 and buffer[i + 6] <= 57
@@ -123,8 +123,8 @@ def parse_binance_usdm(buffer, start, end, symbols, local_ts, rows, row, out):  
 def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_needs):  # type: ignore[no-untyped-def]
     """Decodes the frame buffer[start:end] into `rows` from `row` on and the message record `out`.
 
-    Returns the next free row, or NOT_MINE with nothing promised about rows[row:] and `out`.
-    The caller has made room for (end - start) / LEVEL_BYTES_MIN + 2 rows.
+    Returns the next free row, or NOT_MINE; then rows[row:] and `out` are undefined. The caller provides room for (end -
+    start) / LEVEL_BYTES_MIN + 2 rows.
     """
     row_start = row
     i = start
@@ -157,7 +157,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
             key = buffer[i + 1]
             if not is_letter(key):
                 return NOT_MINE
-            # Of a key that comes twice, JSON takes the last value, whatever its type.
+            # If a key is repeated, JSON uses the last value, whatever its type.
             letter = 1 << (key - 65)
             if letters & letter:
                 return NOT_MINE
@@ -205,7 +205,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                     if i <= name + 1:
                         return NOT_MINE
                     symbol = find_symbol(buffer, name, i - 1, symbols)
-                elif key == 88:  # X: what kind of trade
+                elif key == 88:  # X: kind of trade
                     bit = _HAS_TRADE_KIND
                     is_market = matches(buffer, i + 1, _MARKET)
                     i = read_string(buffer, i + 1)
@@ -321,7 +321,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
             put_row(rows, row, BBO_BID, out.exch_ts, local_ts, bid_px, bid_qty)
             put_row(rows, row + 1, BBO_ASK, out.exch_ts, local_ts, ask_px, ask_qty)
             return row + 2
-    # A wrapped frame of this shape is a partial-depth stream, which is not the whole book.
+    # A combined frame of this shape is a partial-depth stream, which is not the complete book.
     is_book = not is_wrapped and not seen & (_HAS_EVENT | _HAS_LAST_ID | _HAS_BIDS | _HAS_ASKS)
     if is_book and seen & _SNAPSHOT_NEEDS == _SNAPSHOT_NEEDS:
         out.kind = Kind.SNAPSHOT

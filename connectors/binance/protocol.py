@@ -1,7 +1,7 @@
-"""The other half of Binance's protocol: what to send, what control frames mean, which REST requests there are.
+"""Binance's requests, control frames and REST requests.
 
-`connectors.binance` holds what the market frames mean. Combined streams (`/stream`) are used throughout, so that
-every market frame names its stream. Pure.
+Market frames are decoded in `connectors.binance`. Combined streams (`/stream`) are always used, so that every market
+frame contains its stream's name. Pure.
 
 Source: binance-spot-api-docs web-socket-streams.md and rest-api.md (read 2026-07-21); USDⓈ-M "Websocket Market
 Streams" with the routed paths that are mandatory since 2026-04-23 (read 2026-10-23).
@@ -34,18 +34,18 @@ _S = 1_000_000_000
 _MINUTE = 60 * _S
 _DAY = 86_400 * _S
 
-#: How market frames of combined streams begin.
+#: First bytes of market frames of combined streams.
 _STREAM = b'{"stream":"'
 _SHUTDOWN = "serverShutdown"
 _ENDING = re.compile(r"/(ws|stream)/?\Z")
 
 
 class Wire(NamedTuple):
-    """What differs between the markets of Binance."""
+    """Differences between the markets of Binance."""
 
     venue: str
     topics: dict[Stream, str]
-    #: The route of each stream; "" where there is one address for all.
+    #: The route of each stream; "" if all share one address.
     routes: dict[Stream, str]
     limits: Limits
     #: Path of the REST interface, levels of a snapshot, weight of that request and of exchangeInfo.
@@ -66,7 +66,7 @@ SPOT = Wire(
     venue="binance_spot",
     topics=_TOPICS,
     routes={},
-    # Of 5 frames a second that the venue takes, pongs included, one is left for those.
+    # The venue accepts 5 frames per second, pongs included; one is reserved for pongs.
     limits=Limits(300, 5 * _MINUTE, 4, _S, 1024, 200, 0, 6000, _MINUTE, _DAY, 20 * _S),
     api="/api/v3",
     snapshot_levels=1000,
@@ -76,7 +76,7 @@ SPOT = Wire(
 USDM = Wire(
     venue="binance_usdm",
     topics={**_TOPICS, Stream.MARK_PRICE: "markPrice@1s"},
-    # A subscription on the wrong route is acknowledged and never served.
+    # A subscription on the wrong route is acknowledged, but no data is sent.
     routes={
         Stream.DEPTH: "public",
         Stream.TOUCH: "public",
@@ -85,7 +85,7 @@ USDM = Wire(
         Stream.KLINE_1M: "market",
         Stream.MARK_PRICE: "market",
     },
-    # 1,024 streams are documented, 200 is what others assume; the limit on connects is that of spot.
+    # 1,024 streams are documented, but other clients assume 200; the limit on connects is that of spot.
     limits=Limits(300, 5 * _MINUTE, 8, _S, 200, 100, 0, 2400, _MINUTE, _DAY, 60 * _S),
     api="/fapi/v1",
     snapshot_levels=1000,
@@ -125,7 +125,7 @@ class BinanceWire:
         ]
 
     def ping(self, request_id: int) -> Request:
-        """There is no ping in the venue's JSON: any request is answered, and this one changes nothing."""
+        """The venue's JSON protocol has no ping; this request changes nothing and is answered like any other."""
         return Request(_call("LIST_SUBSCRIPTIONS", request_id, None), str(request_id))
 
     def topic_of(self, frame: bytes) -> str:
@@ -205,7 +205,7 @@ def _call(method: str, request_id: int, params: list[str] | None) -> str:
 
 
 def _object(frame: bytes) -> dict[str, Any]:
-    """The JSON object in `frame`; an empty one where there is none."""
+    """The JSON object in `frame`; an empty one if there is none."""
     try:
         payload = msgspec.json.decode(frame)
     except NOT_A_FRAME:
@@ -222,6 +222,6 @@ def _listing(item: dict[str, Any]) -> Listing:
         tick_size=listed_number(filters["PRICE_FILTER"]["tickSize"], is_step=True),
         lot_size=listed_number(lot["stepSize"], is_step=True),
         min_qty=listed_number(lot["minQty"]),
-        # USD-M calls it `notional`.
+        # The field is named `notional` on USD-M.
         min_notional=listed_number(notional.get("minNotional", notional.get("notional"))),
     )

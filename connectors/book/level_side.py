@@ -12,7 +12,7 @@ BEST, BEST_TS, WORST, COUNT, USED = range(5)
 KNOWN = 5
 #: Fields of each side.
 SIDE_FIELDS = 6
-# No tick is beyond these, and their distance fits an int64: Numba's range() wraps around where it does not.
+# No tick is beyond these, and their distance fits an int64: Numba's range() overflows otherwise.
 NO_TICK = -(1 << 61)
 NO_WORST = 1 << 61
 

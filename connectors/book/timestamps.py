@@ -29,7 +29,7 @@ class RowClock:
     """Stamps the rows of one instrument. One thread, rows in the order of receipt."""
 
     def __init__(self, offset_ns: int, feed_latency_ns: int) -> None:
-        """`offset_ns` is added to local times; `feed_latency_ns` is assumed where a venue sends no time."""
+        """`offset_ns` is added to local times; `feed_latency_ns` is assumed if a venue sends no time."""
         self._state = np.zeros(9, np.int64)
         self._state[OFFSET] = offset_ns
         self._state[_LATENCY] = feed_latency_ns

@@ -1,6 +1,6 @@
 """Bybit v5 spot and linear as pure functions of their frames: the JSON decoder, the compiled parser, the id rule.
 
-What is sent, and what control frames mean, is in `connectors.bybit.protocol`.
+Requests and control frames are in `connectors.bybit.protocol`.
 
 Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24).
 """
@@ -44,7 +44,7 @@ from connectors.parsing.scanner import (
 )
 
 _NO_ROWS = np.zeros(0, event_dtype)
-#: Levels of a book stream, as its topic names them; "rpi" and "full" are other streams.
+#: Levels of a book stream in its topic; "rpi" and "full" are other streams.
 _DEPTH = re.compile(r"\d{1,7}", re.ASCII)
 
 
@@ -88,12 +88,12 @@ class BybitLinear(BybitWire):
 
     name = "bybit_linear"
     sequence_rule = SequenceRule.INCREMENT
-    #: One frame to rows, and the loop over recorded lines, compiled.
+    #: Compiled: the parser of one frame, and the loop over recorded lines.
     parse_frame = staticmethod(parse_bybit)
     decode_lines = staticmethod(line_loop(parse_bybit))
 
     def decode(self, frame: bytes) -> Message:
-        """The message in `frame`; see `connectors.model.Venue`."""
+        """Decodes `frame`; see `connectors.model.Venue`."""
         return message_of(self.name, frame, self._message)
 
     def _message(self, payload: dict[str, Any]) -> Message:

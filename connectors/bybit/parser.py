@@ -1,7 +1,7 @@
-"""The compiled parser of Bybit v5 public frames, spot and linear: `orderbook.N` and `publicTrade` text to rows.
+"""Compiled parser of Bybit v5 spot and linear: turns `orderbook.N` and `publicTrade` frames into rows.
 
-The order of `ts` and `type` differs between spot and linear, so nothing is read by position; but `topic` must come
-before `data`, and `type` before the levels of a book, else the frame is NOT_MINE and goes to the JSON decoder.
+The order of `ts` and `type` differs between spot and linear, so fields are not read by position; but `topic` must
+precede `data`, and `type` the levels of a book, else the frame is NOT_MINE and goes to the JSON decoder.
 
 Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24). `cts` is the time of the
 matching engine, `ts` that of the gateway; the archive and live streams carry both.
@@ -74,7 +74,7 @@ _IS_SNAPSHOT, _IS_DELTA = 1, 2
 
 @compiled
 def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):  # type: ignore[no-untyped-def]
-    """The `data` object of an orderbook frame, from behind its brace: index behind it (-1: refused), next free row."""
+    """Reads the `data` object of an orderbook frame, after its brace: index after it (-1: refused), next free row."""
     seen = 0
     while True:
         if buffer[i] != QUOTE:
@@ -148,7 +148,7 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):  # type: ign
 
 @compiled
 def _read_trade(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[no-untyped-def]
-    """One object of a publicTrade list, from behind its brace, as one row: index behind it (-1: refused)."""
+    """Reads one object of a publicTrade list, after its brace, as one row: index after it (-1: refused)."""
     seen = 0
     px = qty = 0.0
     event = TRADE_BUY
@@ -226,13 +226,13 @@ def _read_trade(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[n
 
 @compiled
 def parse_bybit(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
-    """`parse_bybit_frame` with the matching engine's time, `cts`, as exchange time where the frame has it."""
+    """`parse_bybit_frame` with the matching engine's time, `cts`, as exchange time if the frame has it."""
     return parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, True)
 
 
 @compiled
 def parse_bybit_gateway_time(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
-    """`parse_bybit_frame` with the gateway's time, `ts`, as hftbacktest's own converter takes it."""
+    """`parse_bybit_frame` with the gateway's time, `ts`, as exchange time, like hftbacktest's own converter."""
     return parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, False)
 
 
@@ -240,8 +240,8 @@ def parse_bybit_gateway_time(buffer, start, end, symbols, local_ts, rows, row, o
 def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use_cts):  # type: ignore[no-untyped-def]
     """Decodes the frame buffer[start:end] into `rows` from `row` on and the message record `out`.
 
-    Returns the next free row, or NOT_MINE with nothing promised about rows[row:] and `out`.
-    The caller has made room for (end - start) / LEVEL_BYTES_MIN + 2 rows. `out.first_id` of a book is its `seq`.
+    Returns the next free row, or NOT_MINE; then rows[row:] and `out` are undefined. The caller provides room for (end -
+    start) / LEVEL_BYTES_MIN + 2 rows. `out.first_id` of a book is its `seq`.
     """
     row_start = row
     i = start
@@ -343,7 +343,7 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
 
 @compiled
 def _read_trades(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[no-untyped-def]
-    """The non-empty list of trades at `i`: index behind it (-1: refused) and the next free row."""
+    """Reads the non-empty list of trades at `i`: index after it (-1: refused) and the next free row."""
     if buffer[i] != OPEN_LIST:
         return -1, row
     i += 1
@@ -372,7 +372,7 @@ def _best_only(rows, row_start, row, out, kind):  # type: ignore[no-untyped-def]
         and rows[row_start + 3].ev == np.uint64(SNAPSHOT_ASK)
     )
     if not is_pair:
-        return NOT_MINE  # an empty side has no best price; the JSON decoder says what is to be done
+        return NOT_MINE  # an empty side has no best price; left to the JSON decoder
     out.kind = Kind.BBO
     exch_ts, local_ts = out.exch_ts, rows[row_start].local_ts
     put_row(rows, row_start, BBO_BID, exch_ts, local_ts, rows[row_start + 1].px, rows[row_start + 1].qty)

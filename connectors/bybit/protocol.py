@@ -1,7 +1,7 @@
-"""The other half of Bybit's protocol: what to send, what control frames mean, which REST requests there are.
+"""Bybit's requests, control frames and REST requests.
 
-`connectors.bybit` holds what the market frames mean. A book's snapshot comes by subscription, so there is no request
-for it: a broken chain is repaired by unsubscribing and subscribing. Pure.
+Market frames are decoded in `connectors.bybit`. A book's snapshot is sent on subscription, so there is no request for
+it: a broken chain is repaired by unsubscribing and subscribing. Pure.
 
 Source: bybit-exchange/docs v5 `wss-authentication.mdx`, `websocket/public/*.mdx`, `market/{time,instrument}.mdx`
 (read 2026-07-24).
@@ -32,7 +32,7 @@ from connectors.parsing.json_fields import NOT_A_FRAME, listed_number, listed_sy
 _S = 1_000_000_000
 _MINUTE = 60 * _S
 
-#: How the venue writes market frames.
+#: First bytes of market frames.
 _TOPIC = b'{"topic":"'
 #: Prefix of topics; the symbol follows. The depth of the book is the adapter's.
 _TOPICS = {
@@ -48,9 +48,10 @@ class BybitWire:
 
     name = "bybit_linear"
     category = "linear"
-    #: Levels of the book that is followed: 50 comes every 20 ms, 200 every 100 ms.
+    #: Levels of the followed book: 50 is sent every 20 ms, 200 every 100 ms.
     depth = 50
-    #: No message rate is documented. The limits on `args` are: 21,000 characters, and 10 topics a request on spot.
+    #: No message rate is documented. The limits on `args` are documented: 21,000 characters, and 10 topics per request
+    #: on spot.
     limits = Limits(500, 5 * _MINUTE, 10, _S, 500, 100, 21_000, 600, 5 * _S, 0, 20 * _S)
 
     def topic(self, stream: Stream, symbol: str) -> str:
@@ -164,7 +165,7 @@ def _call(op: str, request_id: int, args: Sequence[str] | None) -> str:
 
 
 def _object(frame: bytes) -> dict[str, Any]:
-    """The JSON object in `frame`; an empty one where there is none."""
+    """The JSON object in `frame`; an empty one if there is none."""
     try:
         payload = msgspec.json.decode(frame)
     except NOT_A_FRAME:

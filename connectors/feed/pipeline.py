@@ -1,7 +1,7 @@
 """Turns live frames of one instrument into rows of a synced book, stamped and fused, and its touch. Pure.
 
 Uses the same parts as the conversion of recordings: the compiled parser (or the JSON decoder for frames that it
-refuses), `BookSync`, `RowClock`, `FusedBook`. A fetched snapshot waits here until the held changes reach behind its id;
+refuses), `BookSync`, `RowClock`, `FusedBook`. A fetched snapshot waits here until the held changes reach beyond its id;
 nothing is published before. One thread.
 """
 

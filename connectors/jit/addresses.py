@@ -1,4 +1,4 @@
-"""Arrays by their addresses, for compiled code that is called often: an array handed over costs 0.1 us or more."""
+"""Passes arrays by address to frequently called compiled code, since each array argument costs 0.1 us or more."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def as_pointer(typing_context: Any, address: Any) -> Any:
 
 
 def address_table(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
-    """Address and number of rows of each array, one behind the other. The caller keeps the arrays."""
+    """Address and number of rows of each array, one row each. The caller keeps the arrays alive."""
     return np.array([(array.ctypes.data, len(array)) for array in arrays], np.int64)

@@ -1,18 +1,16 @@
-"""Compilation with the project's flags and a disk cache that notices every change that matters.
+"""Compiles functions with the project's flags and a disk cache that detects every relevant change.
 
-Numba's own cache looks at the file of the function and at nothing else: edit a helper in another file, a
-global constant, a flag or the framework, and stale machine code loads without a word. Here a compiled
-function carries a stamp of all that its machine code was made of, and is compiled anew when the stamp
-differs.
+Numba's own cache only checks the file of the function: after an edit of a helper in another file, a global constant, a
+flag or the framework, it silently loads stale machine code. Here a compiled function carries a stamp (digest) of
+everything its machine code depends on, and is compiled again when the stamp differs.
 
-One file holds one compiled signature, is written beside its place and moved there, and carries a digest of
-its content: several processes may share the folder, and whatever cannot be read back whole is compiled anew.
-A folder that cannot be written means compiling in memory. What is read is executed, so folder and files must belong
-to the user and be writable by nobody else; others are not used, which is logged once. Any thread; Numba holds its
-own lock around compilation.
+One file holds one compiled signature and a digest of its content, and is replaced atomically: several processes may
+share the folder, and an incomplete file is compiled again. If the folder is not writable, code is compiled in memory.
+Files are executed when loaded, so folder and files must belong to the user and be writable by nobody else; others are
+not used, which is logged once. Any thread; Numba holds its own lock during compilation.
 
-This leans on Numba's private caching interface (`CompileResult._reduce` and `_rebuild`, `Dispatcher._cache`),
-which is why pyproject.toml bounds the version of Numba.
+This uses Numba's private caching interface (`CompileResult._reduce` and `_rebuild`, `Dispatcher._cache`),
+so pyproject.toml limits the version of Numba.
 """
 
 from __future__ import annotations
@@ -47,12 +45,10 @@ log = logging.getLogger(__name__)
 #: Flags of every function that the project compiles.
 FLAGS = {"nogil": True, "error_model": "python"}
 
-#: More files than this in one folder and the oldest quarter is deleted at the next save: edits leave files
-#: behind.
+#: If a folder has more files, the next save deletes the oldest quarter: edits leave unused files behind.
 FILES_MAX = 4_000
 
-#: Settings of Numba that change machine code; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES come with the codegen's
-#: own key.
+#: Settings of Numba that change machine code; the codegen's own key includes NUMBA_CPU_NAME and NUMBA_CPU_FEATURES.
 _SETTINGS = (
     "BOUNDSCHECK",
     "OPT",
@@ -79,9 +75,9 @@ def compiled(
 ) -> Any:
     """`numba.njit` with the project's flags and disk cache. Use it bare or with further Numba flags.
 
-    A function that is compiled already (a user's plain `@njit`) is compiled again from its Python source.
-    framework: files or folders of Python code that the function is compiled against without naming it, such
-    as overloads of methods; a change in any of them means compiling again.
+    An already compiled function (a user's plain `@njit`) is compiled again from its Python source. framework: files or
+    folders of Python code that the function depends on without naming it, such as overloads of methods; a change in any
+    of them causes a new compilation.
     """
     options = {**FLAGS, **flags}
     paths = tuple(Path(path) for path in framework)
@@ -97,7 +93,7 @@ def compiled_callback(
     framework: Iterable[Path] = (),
     **flags: Any,
 ) -> Any:
-    """`numba.cfunc` with the project's disk cache: a C function, to be called by its `.address`."""
+    """`numba.cfunc` with the project's disk cache: a C function, called by its `.address`."""
     options = {"error_model": FLAGS["error_model"], **flags}
     paths = tuple(Path(path) for path in framework)
 
@@ -114,18 +110,18 @@ def compiled_callback(
 
 
 def functions_reached(function: Any) -> list[Any]:
-    """The compiled functions that `function` reaches through its names, each behind those that it reaches itself."""
+    """The compiled functions that `function` reaches through its names, each after those that it reaches itself."""
     return _walked(getattr(function, "py_func", function)).dispatchers
 
 
 def set_cache_folder(folder: Path | None) -> None:
-    """Keep compiled code below `folder` from now on; None is the user's cache folder."""
+    """Stores compiled code below `folder` from now on; None: the user's cache folder."""
     global _folder_override
     _folder_override = folder
 
 
 def cache_folder() -> Path:
-    """Folder of the compiled code of this CPU and of the installed versions that have a say in it."""
+    """Folder of the compiled code for this CPU and the installed versions of Numba, LLVM, NumPy and hftbacktest."""
     root = _folder_override or platformdirs.user_cache_path("arb") / "compiled"
     return root / _machine()
 
@@ -133,7 +129,7 @@ def cache_folder() -> Path:
 def _compiled(function: Callable[..., Any], options: dict[str, Any], framework: tuple[Path, ...]) -> Any:
     python_function = getattr(function, "py_func", function)
     dispatcher = njit(**options)(python_function)
-    if isinstance(dispatcher, Dispatcher):  # NUMBA_DISABLE_JIT hands back the plain function
+    if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
         dispatcher._cache = DiskCache(python_function, options, framework)  # type: ignore[attr-defined]
     return dispatcher
 
@@ -168,39 +164,39 @@ def _digest(parts: Iterable[str]) -> str:
 
 
 class DiskCache(caching._Cache):  # type: ignore[misc]
-    """Compiled signatures of one function on disk, in the form that Numba's dispatcher asks for.
+    """Compiled signatures of one function on disk, with the interface that Numba's dispatcher expects.
 
-    The stamp is taken when a signature is first wanted, not when the function is decorated: by then the
-    constants and helpers that stand below it in its module exist.
+    The stamp is computed when a signature is first requested, not when the function is decorated: only then do the
+    constants and helpers defined below it in its module exist.
     """
 
     def __init__(self, function: Any, options: dict[str, Any], framework: tuple[Path, ...]) -> None:
         self._function = function
         self._options = repr(sorted(options.items(), key=lambda item: item[0]))
-        # Taken now: what is imported is what a later compilation uses, even if a file is edited meanwhile.
+        # Computed now: a later compilation uses the imported code, even if a file is edited in the meantime.
         self._framework = [f"{path}:{_tree_digest(path)}" for path in framework]
         self._is_enabled = True
 
     @property
     def cache_path(self) -> str:
-        """Folder of the files, as `dispatcher.stats` shows it."""
+        """Folder of the files, shown by `dispatcher.stats`."""
         return str(cache_folder())
 
     def enable(self) -> None:
-        """Look on disk and write there; this is the state after construction."""
+        """Reads from and writes to disk; the state after construction."""
         self._is_enabled = True
 
     def disable(self) -> None:
-        """Compile in memory only."""
+        """Compiles in memory only."""
         self._is_enabled = False
 
     def flush(self) -> None:
-        """Forget what is on disk for this function, every signature of it."""
+        """Deletes all signatures of this function from disk."""
         for path in cache_folder().glob(f"{self._name()}.*.bin"):
             path.unlink(missing_ok=True)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The compiled signature, or None when it must be compiled."""
+        """The compiled signature, or None if it must be compiled."""
         if not self._is_enabled:
             return None
         target_context.refresh()
@@ -216,19 +212,19 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         except ForeignError as error:
             _note_once(str(error))
             return None
-        # Whatever is wrong with a file (gone, cut off, of a module that has moved), the answer is to compile.
+        # On any fault of a file (missing, truncated, of a moved module), compile again.
         except Exception:
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Write the compiled signature; where a folder or a type does not allow it, it stays in memory."""
+        """Writes the compiled signature; if the folder or a type does not allow it, it stays in memory."""
         if not self._is_enabled or self._function.__module__ not in sys.modules:
             return
-        if " at 0x" in str(sig):  # a type that is named by its address is another one in every process
+        if " at 0x" in str(sig):  # a type named by its address differs in every process
             return
         if any(not lifted.can_cache for lifted in data.lifted) or data.library.has_dynamic_globals:
             return
-        # A recursive function that was loaded from a file ends the process when it is called (Numba 0.68).
+        # A recursive function loaded from a file crashes the process when it is called (Numba 0.68).
         if _is_recursive(data, set()):
             return
         try:
@@ -236,14 +232,14 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
             _write(self._path(sig, data.codegen), hashlib.sha256(body).digest() + body)
         except ForeignError as error:
             _note_once(str(error))
-        # A full or read-only disk, no home folder or a constant that cannot be pickled: the function is
-        # compiled all the same, and that is what the caller wants.
+        # A full or read-only disk, no home folder or a constant that cannot be pickled: the function is compiled all
+        # the same, only not saved.
         except Exception:
             return
 
     def _name(self) -> str:
-        # Closures of one factory and functions with other flags live side by side, so their digest is in the
-        # name; edits of a file replace each other, so the source is in the stamp.
+        # Closures of one factory and functions with other flags need separate files, so their digest is in the name; an
+        # edited function replaces its file, so the source is in the stamp.
         function = self._function
         code = function.__code__
         qualname = function.__qualname__.replace("<", "").replace(">", "")
@@ -271,7 +267,7 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
 
 def _write(path: Path, content: bytes) -> None:
     make_own_folder(path.parent)
-    # Moved into place whole, so that another process reads the old file or the new one.
+    # Replaced atomically, so that another process reads either the old file or the new one.
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:12]}.part")
     try:
         write_own(part, content)
@@ -282,7 +278,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _note_once(what: str) -> None:
-    """One line a process: a folder has many files."""
+    """Logs once per process, since a folder has many files."""
     global _is_noted
     if not _is_noted:
         _is_noted = True
@@ -323,21 +319,20 @@ def _content_digest(path: str, _mtime_ns: int, _size: int) -> str:
 
 
 class _Walk:
-    """Everything that a function's machine code depends on, as text: sources and values reached through its
-    names.
+    """Collects everything that a function's machine code depends on, as text: sources and values reached by name.
 
-    It errs towards too much: an attribute name that occurs anywhere in the function counts for every module
-    and class that it names.
+    It collects too much rather than too little: an attribute name anywhere in the function counts for every module and
+    class that the function names.
     """
 
     def __init__(self, *, with_sources: bool = True) -> None:
         self._with_sources = with_sources
-        #: Compiled functions that were met, each behind those that it reaches.
+        #: Compiled functions found, each after those that it reaches.
         self.dispatchers: list[Any] = []
         self._seen: set[tuple[int, str]] = set()
 
     def function(self, function: FunctionType) -> Iterator[str]:
-        """Source of `function` and of all that it reaches."""
+        """Source of `function` and of everything that it reaches."""
         if (id(function), "") in self._seen:
             return
         self._seen.add((id(function), ""))
@@ -349,7 +344,7 @@ class _Walk:
         yield _file_digest(code.co_filename)
         names = set(_names(code))
         for inner in _codes(code):
-            # The file may have been edited since it was imported, or there is none: the instructions decide.
+            # The file may be missing or edited since the import, so the bytecode is included too.
             yield inner.co_code.hex()
             yield from (_constant(item) for item in inner.co_consts if not isinstance(item, CodeType))
         for name in sorted(names & function.__globals__.keys()):
@@ -400,7 +395,7 @@ class _Walk:
         elif isinstance(value, ModuleType | type):
             yield from self._members(value, names)
         else:
-            # Its text may hold an address, which differs in every process.
+            # Its text may contain an address, which differs in every process.
             yield f"{type(value).__module__}.{type(value).__qualname__}"
 
     def _members(self, owner: ModuleType | type, names: set[str]) -> Iterator[str]:
@@ -426,11 +421,11 @@ def _walked(function: Any) -> _Walk:
 
 
 def _is_recursive(compiled_one: Any, seen: set[int]) -> bool:
-    """Whether a compiled signature calls itself, or a function that does, by Numba's types of its variables.
+    """Whether a compiled signature calls itself, or a recursive function, by Numba's types of its variables.
 
-    Names would not do: an attribute that is named like a function is no call of it.
+    Names are not sufficient: an attribute with the name of a function is not a call of it.
     """
-    # Numba drops the types of what is saved, which is not recursive.
+    # A saved signature has no types: it is not recursive, or it would not have been saved.
     for variable in (compiled_one.fndesc.typemap or {}).values():
         if isinstance(variable, types.RecursiveCall):
             return True
@@ -442,7 +437,7 @@ def _is_recursive(compiled_one: Any, seen: set[int]) -> bool:
 
 
 def _constant(value: Any) -> str:
-    # A set prints in another order in every process.
+    # The order of a printed set differs in every process.
     return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
 
 

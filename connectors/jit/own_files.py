@@ -1,6 +1,6 @@
-"""Files that nobody but the user of this process may have written: what is executed when it is read, as a pickle is.
+"""Reads and writes files that only the user may have written, e.g. pickles, which are executed when read.
 
-The folder is opened first and the file within it, so that neither can be exchanged between the check and the reading.
+The folder is opened first and the file relative to it, so that neither can be replaced between check and read.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 
 
 class ForeignError(Exception):
-    """Somebody else may have written a file or its folder. The message names it, and what to do."""
+    """Somebody else may have written a file or its folder. The message contains the path and what to do."""
 
 
 def read_own(path: Path) -> bytes:
-    """The content of a file. Raises ForeignError, and OSError for one that cannot be read."""
+    """The content of a file. Raises ForeignError, or OSError if it cannot be read."""
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         _refuse_foreign(path.parent, os.fstat(folder))
@@ -28,14 +28,14 @@ def read_own(path: Path) -> bytes:
 
 
 def make_own_folder(path: Path) -> None:
-    """Makes a folder that only the user may write, where there is none. Raises ForeignError for another, OSError."""
+    """Creates a folder that only the user may write, if missing. Raises ForeignError if others may write, OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.mkdir(mode=0o700, exist_ok=True)
     _refuse_foreign(path, path.stat())
 
 
 def write_own(path: Path, content: bytes) -> None:
-    """Writes a new file that only the user may write or read. Raises OSError, also where it exists."""
+    """Writes a new file that only the user may write or read. Raises OSError, also if it exists."""
     path.touch(mode=0o600, exist_ok=False)
     path.write_bytes(content)
 

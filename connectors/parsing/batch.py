@@ -1,4 +1,4 @@
-"""The messages that came in one read of a socket, as objects and as one text for compiled code. Pure; one thread."""
+"""The messages of one socket read, as objects and as one text for compiled code. Pure; one thread."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ZEROS = bytes(PADDING)
 
 
 class Packed(NamedTuple):
-    """Frames behind each other with a newline between them, where each ends, and when it came.
+    """Frames in one text, separated by newlines, with the end and the local time of each.
 
-    The text may be read as far as `connectors.parsing.scanner.PADDING` behind the last end. Frame n begins behind the
+    The text is readable up to `connectors.parsing.scanner.PADDING` bytes after the last end. Frame n begins after the
     newline that follows frame n - 1.
     """
 
@@ -27,7 +27,7 @@ class Packed(NamedTuple):
 
 
 class Batch:
-    """Frames in the order of receipt with their local times. Its owner clears and fills it again."""
+    """Frames in the order of receipt with their local times. Its owner clears and refills it."""
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
@@ -36,13 +36,13 @@ class Batch:
         self._make_room(_BYTES_MIN, _FRAMES_MIN)
 
     def clear(self) -> None:
-        """Forgets all frames."""
+        """Removes all frames."""
         self.frames.clear()
         self.stamps.clear()
         self._is_packed = False
 
     def packed(self) -> Packed:
-        """All frames for compiled code; valid until `clear`. The frames must not change any more."""
+        """All frames for compiled code; valid until `clear`. No frame may be added after this call."""
         if self._is_packed:
             return self._packed
         text = (self.frames[0] if len(self.frames) == 1 else b"\n".join(self.frames)) + _ZEROS
@@ -60,6 +60,6 @@ class Batch:
 
     def _make_room(self, size: int, count: int) -> None:
         self._packed = Packed(np.zeros(size, np.uint8), np.zeros(count, np.int64), np.zeros(count, np.int64))
-        # A memoryview takes single numbers in half the time that an array does.
+        # Writing single numbers to a memoryview takes half the time of writing to an array.
         text, ends, stamps = self._packed
         self._view, self._ends, self._stamps = text.data, ends.data, stamps.data

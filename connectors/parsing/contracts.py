@@ -1,5 +1,6 @@
-"""Inverse contracts (COIN-M), which no adapter here reads: their quantities are contracts of a fixed value in USD, and
-profit is in the base asset. Known by the symbol alone. Pure.
+"""Detects inverse contracts (COIN-M) by their symbol; no adapter here supports them. Pure.
+
+Their quantities are contracts of a fixed value in USD, and their profit is in the base asset.
 
 Source: Binance COIN-M symbols (`BTCUSD_PERP`, `BTCUSD_240927`), Bybit inverse symbols (`BTCUSD`, `BTCUSDU24`), read
 2026-11.
@@ -17,7 +18,7 @@ _INVERSE = {
 
 
 def inverse_reason(venue: str, symbol: str) -> str:
-    """Why a symbol cannot be read at a venue of linear contracts; "" where it can."""
+    """Why a symbol is not supported at a venue of linear contracts; "" if it is."""
     pattern = _INVERSE.get(venue)
     if pattern is None or not pattern.fullmatch(symbol):
         return ""

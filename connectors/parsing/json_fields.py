@@ -1,6 +1,6 @@
-"""What the venues' JSON decoders share: strict decimals, level lists as rows, stamps in ns.
+"""Shared by the venues' JSON decoders: strict decimals, level lists as rows, timestamps in ns.
 
-This is the slow path, and the meaning of every frame: the compiled parsers are tested to agree with it.
+This is the slow path and the reference: tests check that the compiled parsers agree with it.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from connectors.parsing.scanner import MICROSECONDS_MIN, MILLISECONDS_MAX, STAMP
 #: A price or quantity as the venues write it. Python's float() would also take "nan", "1_0" and " 1 ".
 _DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
-#: A number of a listing: what `Decimal` would also take, such as "NaN" or "1e-999999", names no step.
+#: A number in a listing. `Decimal` would also accept "NaN" or "1e-999999", which are not valid steps.
 _PLAIN_DECIMAL = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 
-#: A sequence id, and a time stamp in ms or µs, as they fit the columns of a decoded message.
+#: A sequence id, or a timestamp in ms or µs, limited to the range of a decoded message's columns.
 Id = Annotated[int, msgspec.Meta(ge=0, lt=2**62)]
 Stamp = Annotated[int, msgspec.Meta(ge=0, lt=STAMP_MAX)]
 
 #: An instrument in the venue's spelling.
 Symbol = Annotated[str, msgspec.Meta(min_length=1)]
 
-#: What decoding a frame that is none raises; RecursionError comes of JSON that is nested too deep.
+#: Errors that decoding an invalid frame raises; RecursionError: JSON that is nested too deep.
 NOT_A_FRAME = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
-#: Levels as they stand in the JSON: pairs of texts.
+#: Levels as in the JSON: pairs of texts.
 Levels = Sequence[Sequence[str]]
-#: Event, price, quantity of a row to be made.
+#: Event, price and quantity of a row.
 RowParts = tuple[int, float, float]
 
 
 def message_of(venue: str, frame: bytes, read: Callable[[dict[str, Any]], Message]) -> Message:
-    """What `read` makes of the JSON object in a frame. Raises DecodeError where it is none, or `read` finds fault."""
+    """The message that `read` derives from a frame's JSON object. Raises DecodeError if there is none."""
     try:
         payload = msgspec.json.decode(frame)
         if not isinstance(payload, dict):
@@ -62,14 +62,14 @@ def decimal(text: str) -> float:
 
 
 def stamp_ns(stamp: int) -> int:
-    """A venue's stamp, ms or µs, in ns. Raises ValueError for one that int64 nanoseconds cannot hold."""
+    """A venue's timestamp, ms or µs, in ns. Raises ValueError if it does not fit into int64 nanoseconds."""
     if MILLISECONDS_MAX <= stamp < MICROSECONDS_MIN:
         raise ValueError(f"{stamp} is neither a time in ms nor one in µs")
     return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
 
 
 def level_parts(levels: Levels, event: int) -> list[RowParts]:
-    """One part a level. Raises ValueError for a level that is not a pair of decimals."""
+    """One part per level. Raises ValueError for a level that is not a pair of decimals."""
     parts = []
     for level in levels:
         px, qty = level
@@ -78,14 +78,14 @@ def level_parts(levels: Levels, event: int) -> list[RowParts]:
 
 
 def side_parts(levels: Levels, clear_event: int, event: int) -> list[RowParts]:
-    """One side of a snapshot: a clear that reaches to its last price (NaN: an empty side), then its levels."""
+    """One side of a snapshot: a clear row up to its last price (NaN: an empty side), then its levels."""
     parts = level_parts(levels, event)
     clear_px = parts[-1][1] if parts else math.nan
     return [(clear_event, clear_px, 0.0), *parts]
 
 
 def rows_of(parts: Sequence[RowParts], exch_ts: int | Sequence[int]) -> Rows:
-    """Event rows of the parts at one time, or at a time each; `local_ts` is left zero for the caller."""
+    """Event rows of the parts, with one time or one time each; `local_ts` is left zero for the caller."""
     rows = np.zeros(len(parts), event_dtype)
     if parts:
         rows["ev"], rows["px"], rows["qty"] = zip(*parts, strict=True)
@@ -94,9 +94,9 @@ def rows_of(parts: Sequence[RowParts], exch_ts: int | Sequence[int]) -> Rows:
 
 
 def listed_number(value: Any, *, is_step: bool = False) -> str:
-    """A number of a venue's listing as its text, a plain decimal; "" where it says nothing that can be used.
+    """A number in a venue's listing as a plain decimal text; "" if it is not usable.
 
-    `is_step`: 0 is none: Binance switches a rule off with it.
+    `is_step`: 0 counts as missing, since Binance disables a rule with it.
     """
     if not isinstance(value, str) or not _PLAIN_DECIMAL.fullmatch(value):
         return ""
@@ -104,7 +104,7 @@ def listed_number(value: Any, *, is_step: bool = False) -> str:
 
 
 def listed_symbol(value: Any) -> str:
-    """The instrument of a venue's listing. Raises TypeError where it is no text."""
+    """The symbol in a venue's listing. Raises TypeError if it is not a text."""
     if not isinstance(value, str):
         raise TypeError(f"the symbol is no text: {value!r}")
     return value

@@ -1,9 +1,9 @@
 """Recorded lines to rows: the loop over `<19-digit local ns> <frame>\\n` text, compiled, one chunk at a time.
 
-Archives of venues hold the same frames without a stamp; their lines are decoded with a local time of zero.
+Venues' archives contain the same frames without a timestamp; these lines get a local time of zero.
 
-The loop stops wherever it cannot go on by itself (a frame that is not of the strict form, a line without a time
-stamp, a full output buffer) and says why; `LineDecoder` deals with that and goes on. Runs on the caller's thread.
+The loop stops at a frame that is not of the strict form, at a line without a timestamp, or when an output buffer is
+full, and returns why; `LineDecoder` handles that and continues. Runs on the caller's thread.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from connectors.parsing.scanner import (
     symbol_table,
 )
 
-#: Digits of the local time stamp that begins each line; the frame begins behind it and a space.
+#: Digits of the local timestamp at the start of each line; a space and the frame follow.
 STAMP_DIGITS = 19
 FRAME_OFFSET = STAMP_DIGITS + 1
 
 # Why the loop stopped.
 DONE, BAD_FRAME, BAD_LINE, FULL = 0, 1, 2, 3
-# Fields of the cursor, an int64 array that the loop moves on.
+# Fields of the cursor, an int64 array that the loop advances.
 POSITION, LINE, ROW, MESSAGE = 0, 1, 2, 3
 
 #: Text is decoded in pieces of this size, so that memory does not grow with the file.
 CHUNK_BYTES = 1 << 20
-#: A line longer than this is no market data; the largest real one, a 5,000-level snapshot, has 0.4 MB.
+#: Longer lines are not market data; the largest real one, a 5,000-level snapshot, has 0.4 MB.
 LINE_BYTES_MAX = 32 << 20
 
 
-#: A blank line of an archive.
+#: Message of a blank line in an archive.
 _BLANK = Message(Kind.CONTROL, np.zeros(0, event_dtype))
 
 
 class Decoded(NamedTuple):
-    """The rows and messages of some lines, in their order. Views: valid until the next piece is asked for."""
+    """The rows and messages of some lines, in order. Views, valid until the next piece is requested."""
 
     rows: Rows
     messages: Messages
@@ -55,7 +55,7 @@ class Decoded(NamedTuple):
 
 @compiled
 def _read_stamp(buffer, i):  # type: ignore[no-untyped-def]
-    """The 19-digit stamp at `i`; -1 when there are not exactly 19 digits and a space."""
+    """The 19-digit timestamp at `i`; -1 unless there are exactly 19 digits and a space."""
     high, n_high = read_digits(buffer, i)
     middle, n_middle = read_digits(buffer, i + 8)
     low, n_low = read_digits(buffer, i + 16)
@@ -65,7 +65,7 @@ def _read_stamp(buffer, i):  # type: ignore[no-untyped-def]
 
 
 def line_loop(parse_frame: Callable[..., int], *, has_stamps: bool = True) -> Any:
-    """The compiled loop over lines for one venue's compiled frame parser. Without `has_stamps` a line is its frame."""
+    """Compiles the loop over lines for a venue's frame parser. Without `has_stamps`, a line is only its frame."""
     frame_offset = FRAME_OFFSET if has_stamps else 0
 
     @compiled
@@ -107,7 +107,7 @@ class LineDecoder:
     ) -> None:
         """`file` names the source in errors; `lines` replaces the venue's own compiled line loop.
 
-        Without `has_stamps`, `lines` must be a loop over lines that are frames alone; local times are zero.
+        Without `has_stamps`, `lines` must be a loop over lines without timestamps; local times are zero.
         """
         self._frame_offset = FRAME_OFFSET if has_stamps else 0
         self._venue = venue
@@ -123,10 +123,10 @@ class LineDecoder:
         self.slow_frames = 0
 
     def decode(self, chunks: Iterable[bytes]) -> Iterator[Decoded]:
-        """The decoded pieces of a text that comes in chunks of any size; a last line may lack its newline.
+        """Decodes a text given in chunks of any size, piece by piece; the last line may lack its newline.
 
         Raises DecodeError with file, line and the first bytes of the frame. Messages without rows are kept, so that
-        every line is accounted for.
+        there is one message per line.
         """
         rest = b""
         for chunk in chunks:
@@ -142,7 +142,7 @@ class LineDecoder:
             yield from self._decode_text(rest)
 
     def _decode_text(self, text: bytes) -> Iterator[Decoded]:
-        """The pieces of a text of whole lines."""
+        """Decodes a text of complete lines."""
         if reason := inverse_reason(self._venue.name, self._symbol):
             raise self._error(reason, text.partition(b"\n")[0][self._frame_offset :])
         self._make_room(text)
@@ -166,7 +166,7 @@ class LineDecoder:
                 cursor[ROW] = cursor[MESSAGE] = 0
 
     def _make_room(self, text: bytes) -> None:
-        """Lets `text` fit into the byte buffer, and its longest possible line into the row buffer."""
+        """Grows the byte buffer for `text`, and the row buffer for its longest possible line."""
         if len(text) + PADDING > len(self._buffer):
             self._buffer = np.empty(len(text) + PADDING, np.uint8)
         rows_max = len(text) // LEVEL_BYTES_MIN + 4
@@ -179,7 +179,7 @@ class LineDecoder:
         return text[start : len(text) if end < 0 else end]
 
     def _decode_slowly(self, text: bytes) -> None:
-        """Takes the line at the cursor through the venue's JSON decoder into the buffers, and moves on."""
+        """Decodes the line at the cursor with the venue's JSON decoder and advances the cursor."""
         cursor = self._cursor
         line = self._line(text)
         try:
@@ -224,7 +224,7 @@ class LineDecoder:
 def record_of(
     message: Message, local_ts: int, symbol: int, row_start: int, row_end: int, line: int
 ) -> tuple[int, ...]:
-    """The `MESSAGE_DTYPE` fields of a message that the JSON decoder made."""
+    """The `MESSAGE_DTYPE` fields of a message of the JSON decoder."""
     return (
         int(message.kind),
         local_ts,

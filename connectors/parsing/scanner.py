@@ -1,11 +1,11 @@
 """Reading JSON text byte by byte with Numba: digits, strings, level lists, row packing. Shared by all venues.
 
-The parsers accept a strict subset of JSON (no white space, no escapes, plain decimals) and answer "not mine" for
-everything else; the caller then asks the venue's JSON decoder. So a parser may refuse a good frame, at a cost in
-speed, but must never make rows that the JSON decoder would not make.
+The parsers accept a strict subset of JSON (no white space, no escapes, plain decimals) and return NOT_MINE for
+everything else; the caller then uses the venue's JSON decoder. So a parser may refuse a valid frame, which only costs
+speed, but must never emit rows that the JSON decoder would not emit.
 
-Every buffer carries `PADDING` zero bytes behind its text: digits are read eight at a time, and a zero ends any
-token. Runs on the caller's thread and holds no state.
+Every buffer has `PADDING` zero bytes after its text: digits are read eight at a time, and a zero ends any token. Runs
+on the caller's thread and holds no state.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from connectors.jit.compilation import compiled
 PADDING = 64
 #: Shortest text of one level, `["1","1"]`, so that length / this bounds the rows of a frame.
 LEVEL_BYTES_MIN = 9
-#: Longest symbol that a parser compares; no venue has one near it.
+#: Longest symbol that a parser compares; real symbols are much shorter.
 SYMBOL_BYTES_MAX = 24
 
-#: Venues' stamps are ms below this and µs from here on (Binance spot's `timeUnit=MICROSECOND`).
+#: Venue timestamps below this are ms, others µs (Binance spot's `timeUnit=MICROSECOND`).
 MICROSECONDS_MIN = 10**14
-#: The first ms and the first µs that an int64 of ns cannot hold.
+#: The first ms and µs timestamps that do not fit into int64 ns.
 MILLISECONDS_MAX = 2**63 // 1_000_000
 STAMP_MAX = 2**63 // 1_000
 
@@ -81,7 +81,7 @@ _U0, _U3, _U8, _U10, _U16, _U32 = (np.uint64(n) for n in (0, 3, 8, 10, 16, 32))
 
 
 def _address(context, builder, kind, value, index):  # type: ignore[no-untyped-def]
-    """Where byte `index` of a buffer lies; `kind` is Numba's type of it, an array of bytes or a pointer to them."""
+    """The address of byte `index` of a buffer; `kind` is the buffer's Numba type, a byte array or a byte pointer."""
     data = (
         value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
     )
@@ -90,10 +90,10 @@ def _address(context, builder, kind, value, index):  # type: ignore[no-untyped-d
 
 @intrinsic
 def pointer_to(typing_context, array):  # type: ignore[no-untyped-def]
-    """The address of a one-dimensional array's items, to be indexed as the array is; whoever has it keeps the array.
+    """A pointer to the items of a one-dimensional array, indexed like the array. The caller keeps the array alive.
 
-    An array counts those who hold it, in memory that all threads see, wherever an inlined function is left; that is
-    slower than what small functions of bytes do. Whatever takes a `buffer` here takes the array or this.
+    Passing an array costs an atomic reference count at the end of every inlined function, which takes longer than the
+    small byte functions here. Every `buffer` argument may be the array or this pointer.
     """
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
@@ -115,7 +115,7 @@ def load_8_bytes(typing_context, buffer, index):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def different_of_64(typing_context, buffer, i, j):  # type: ignore[no-untyped-def]
-    """Which of the 64 bytes at `buffer[i:]` differ from those at `buffer[j:]`, a bit each; no bounds check."""
+    """Bit mask of the 64 bytes at `buffer[i:]` that differ from those at `buffer[j:]`; no bounds check."""
 
     def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
         vector = ir.VectorType(ir.IntType(8), 64)
@@ -158,11 +158,11 @@ def read_digits(buffer, i):  # type: ignore[no-untyped-def]
 
 
 def _decimal_reader(*, is_quoted: bool) -> Any:
-    """The compiled reader of a plain decimal at `i`: value, index behind it and its quote, whether it was one.
+    """Compiles the reader of a plain decimal at `i`: value, index after it and its quote, whether it is valid.
 
-    The value is the float64 nearest to the text: mantissa and power of ten are both exact, so one division rounds
-    once. Texts beyond 2**53 after trailing zeros, or of more than 19 digits, are refused. Two functions from one
-    source: one that called the other cost a fifth of a depth frame.
+    The value is the float64 nearest to the text: mantissa and power of ten are both exact, so one division rounds once.
+    Mantissas above 2**53 (after removing trailing zeros), or of more than 19 digits, are refused. Two functions are
+    compiled from one source, since calling one from the other added a fifth to the time of a depth frame.
     """
     behind = 1 if is_quoted else 0
 
@@ -205,16 +205,16 @@ def _decimal_reader(*, is_quoted: bool) -> Any:
     return read
 
 
-#: Of a number in quotes, and of one without.
+#: Readers of a number in quotes, and of one without.
 read_decimal = _decimal_reader(is_quoted=True)
 read_bare_decimal = _decimal_reader(is_quoted=False)
 
 
 @compiled
 def read_int(buffer, i):  # type: ignore[no-untyped-def]
-    """The JSON integer at `i`: value and index behind it; the index is `i` when there is none.
+    """The JSON integer at `i`: value and index after it; the index is `i` if there is none.
 
-    No sign, no leading zero, at most 18 digits; a fraction or exponent ends in whatever follows being refused.
+    No sign, no leading zero, at most 18 digits; a fraction or exponent makes the caller refuse what follows.
     """
     if buffer[i] == ZERO:
         return 0, i + 1
@@ -245,7 +245,7 @@ def _plain_text_length(word):  # type: ignore[no-untyped-def]
 
 @compiled
 def read_string(buffer, i):  # type: ignore[no-untyped-def]
-    """Index behind the closing quote of the plain ASCII string whose text begins at `i`; -1 when it is not one."""
+    """Index after the closing quote of the plain ASCII string whose text begins at `i`; -1 if it is not one."""
     while True:
         length = _plain_text_length(load_8_bytes(buffer, i))
         i += length
@@ -255,7 +255,7 @@ def read_string(buffer, i):  # type: ignore[no-untyped-def]
 
 @compiled
 def find_newline(buffer, i, end):  # type: ignore[no-untyped-def]
-    """Index of the first newline at or behind `i`; `end` when there is none before it."""
+    """Index of the first newline at or after `i`; `end` if there is none before it."""
     while i < end:
         word = load_8_bytes(buffer, i) ^ _NEWLINES
         found = (word - _ONES) & ~word & _HIGH_BITS
@@ -267,7 +267,7 @@ def find_newline(buffer, i, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def find_last_newline(buffer, start, end):  # type: ignore[no-untyped-def]
-    """Index of the last newline of buffer[start:end]; -1 where there is none."""
+    """Index of the last newline of buffer[start:end]; -1 if there is none."""
     i = end - 1
     while i >= start and buffer[i] != NEWLINE:
         i -= 1
@@ -285,7 +285,7 @@ def matches(buffer, i, text):  # type: ignore[no-untyped-def]
 
 @compiled
 def skip_scalar(buffer, i):  # type: ignore[no-untyped-def]
-    """Index behind the scalar value at `i` (string, plain integer, true, false, null); -1 otherwise.
+    """Index after the scalar value at `i` (string, plain integer, true, false, null); -1 otherwise.
 
     Nested values of unknown keys are left to the JSON decoder.
     """
@@ -305,7 +305,7 @@ def skip_scalar(buffer, i):  # type: ignore[no-untyped-def]
 
 @compiled
 def put_row(rows, row, event, exch_ts, local_ts, px, qty):  # type: ignore[no-untyped-def]
-    """Writes one event row; every field, so that no byte of an earlier use of the buffer remains."""
+    """Writes all fields of one event row, so that nothing remains of an earlier use of the buffer."""
     out = rows[row]
     out.ev = event
     out.exch_ts = exch_ts
@@ -319,9 +319,9 @@ def put_row(rows, row, event, exch_ts, local_ts, px, qty):  # type: ignore[no-un
 
 @compiled
 def read_levels(buffer, i, rows, row, event, local_ts):  # type: ignore[no-untyped-def]
-    """The list of `["px","qty"]` at `i` as rows: index behind it (-1: refused) and the next free row.
+    """Reads the list of `["px","qty"]` at `i` into rows: index after it (-1: refused) and the next free row.
 
-    `exch_ts` is left zero: a frame tells its time before or behind the levels; `stamp_rows` sets it.
+    `exch_ts` is left zero: a frame has its time before or after the levels; `stamp_rows` sets it.
     """
     if buffer[i] != OPEN_LIST:
         return -1, row
@@ -349,7 +349,7 @@ def read_levels(buffer, i, rows, row, event, local_ts):  # type: ignore[no-untyp
 
 @compiled
 def read_snapshot_side(buffer, i, rows, row, clear_event, event, local_ts):  # type: ignore[no-untyped-def]
-    """One side of a snapshot: a clear row that reaches to its last price (NaN: an empty side), then its levels."""
+    """Reads one side of a snapshot: a clear row up to its last price (NaN: an empty side), then its levels."""
     clear_row = row
     i, row = read_levels(buffer, i, rows, row + 1, event, local_ts)
     px = rows[row - 1].px if row > clear_row + 1 else np.nan
@@ -372,22 +372,22 @@ def is_stamp(stamp):  # type: ignore[no-untyped-def]
 
 @compiled
 def nanoseconds(stamp):  # type: ignore[no-untyped-def]
-    """A venue's stamp (see `is_stamp`) in ns."""
+    """A venue's timestamp (see `is_stamp`) in ns."""
     return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
 
 
 @compiled
 def is_letter(byte):  # type: ignore[no-untyped-def]
-    """Whether a key of this one byte is plain text: a letter, or one of the signs `[]^_` and the backtick.
+    """Whether a one-byte key is plain text: a letter, or one of `[]^_` and the backtick.
 
-    A quote, a backslash, a control or non-ASCII byte in its place is another string than it looks, or none.
+    A quote, backslash, control or non-ASCII byte would be an escape, the end of the string, or invalid.
     """
     return byte >= 65 and byte <= 122 and byte != BACKSLASH
 
 
 @compiled
 def find_symbol(buffer, start, end, symbols):  # type: ignore[no-untyped-def]
-    """Which of `symbols` (see `symbol_table`) stands at buffer[start:end]; -1 for none of them."""
+    """Index in `symbols` (see `symbol_table`) of the symbol at buffer[start:end]; -1 if it is none of them."""
     length = end - start
     for k in range(symbols.shape[0]):
         if symbols[k, SYMBOL_BYTES_MAX] == length:
@@ -402,7 +402,7 @@ def find_symbol(buffer, start, end, symbols):  # type: ignore[no-untyped-def]
 
 
 def symbol_table(symbols: list[str]) -> NDArray[np.uint8]:
-    """Symbols as the parsers compare them: one row each, the text padded with zeros, its length in the last byte.
+    """Symbols in the parsers' form: one row each, the text padded with zeros, its length in the last byte.
 
     Raises ValueError for a symbol that is empty, too long or not ASCII.
     """
@@ -422,7 +422,7 @@ def text(literal: str) -> NDArray[np.uint8]:
 
 
 def padded(data: bytes) -> NDArray[np.uint8]:
-    """`data` with the zero bytes behind it that every parser relies on."""
+    """`data` followed by the zero bytes that every parser relies on."""
     buffer = np.zeros(len(data) + PADDING, np.uint8)
     buffer[: len(data)] = np.frombuffer(data, np.uint8)
     return buffer
