@@ -1,7 +1,7 @@
-"""A chart as data, and laid out: lines, points and texts at places in pixels. What draws it is another matter.
+"""Chart data and its layout in pixels: lines, points and texts. `svg.py` and `png.py` draw it.
 
-`svg.py` and `png.py` draw the same scene. Times are ns UTC. Of long series what a pixel column shows is kept: its
-lowest and its highest value.
+Both draw the same `Scene`. Times are ns UTC. A long series is thinned to the lowest and the highest value of each
+pixel column.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from arb.results.metrics.run import NS_PER_DAY, NS_PER_S
 
 WIDTH, HEIGHT = 960, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 32, 26
-#: Of a row of the legend.
+#: Height of a legend row.
 _LEGEND = 16
 
-#: A letter of a legend, generously: fonts differ.
+#: Upper estimate of the width of a legend character: fonts differ.
 _LETTER = 7.0
 #: Points of one kind in one column of this many pixels are drawn once.
 _POINT_PIXELS = 5
@@ -52,7 +52,7 @@ class Points(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """What is drawn; name is that of its file."""
+    """The data of a chart; `name` is its file name."""
 
     name: str
     title: str
@@ -103,7 +103,7 @@ class Scene(NamedTuple):
 
 
 def lay_out(chart: Chart) -> Scene:
-    """The scene of a chart. A chart without a value has axes and says so."""
+    """Lays out a chart. A chart without a value has axes and a text that says so."""
     keys, texts = _legend(chart)
     box = (_LEFT, _TOP + (_LEGEND if keys else 0), WIDTH - _RIGHT, HEIGHT - _BOTTOM)
     times, values = _extent(chart)
@@ -132,7 +132,7 @@ def lay_out(chart: Chart) -> Scene:
 
 
 def _time_label(x: float, text: str) -> Label:
-    """Under its place; at an edge within it."""
+    """A time label below its tick; at an edge it is moved inside."""
     half = 0.5 * _LETTER * len(text)
     if x + half > WIDTH:
         return Label(WIDTH, HEIGHT - 8, text, "end", "axis")
@@ -140,7 +140,7 @@ def _time_label(x: float, text: str) -> Label:
 
 
 class _Scale:
-    """Times and values to pixels."""
+    """Maps times and values to pixels."""
 
     def __init__(
         self,
@@ -179,19 +179,19 @@ def _extent(chart: Chart) -> tuple[tuple[int, int] | None, tuple[float, float] |
 
 
 def nice_ticks(low: float, high: float) -> tuple[list[float], int]:
-    """Round values within the range, and the decimals that tell them apart."""
+    """Round values within the range, and the decimals needed to distinguish them."""
     rough = (high - low) / _TICKS_Y
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0) if factor * power >= rough)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    if round(step * 10**digits, 6) % 1.0:  # 2.5 has a decimal more
+    if round(step * 10**digits, 6) % 1.0:  # 2.5 needs another decimal
         digits += 1
     first, last = math.ceil(low / step), math.floor(high / step)
     return [n * step + 0.0 for n in range(first, last + 1)], digits
 
 
 def time_ticks(start: int, end: int) -> list[tuple[int, str]]:
-    """Round times within the range, with their text; with days where there is more than one."""
+    """Round times within the range with their labels; labels show the date if there is more than one day."""
     span = max(end - start, 1)
     rough = span / _TICKS_X / NS_PER_S
     step = next((s for s in _TIME_STEPS_S if s >= rough), _TIME_STEPS_S[-1]) * NS_PER_S
@@ -203,7 +203,7 @@ def time_ticks(start: int, end: int) -> list[tuple[int, str]]:
 
 
 def _pieces(series: Series, scale: _Scale) -> list[Any]:
-    """The line in pixels, (n, 2) a piece, thinned to what columns of a pixel show."""
+    """The line in pixels, (n, 2) a piece, thinned per pixel column."""
     timestamps, values = thinned(series.timestamps, series.values, WIDTH - _LEFT - _RIGHT)
     points = np.column_stack((scale.x(timestamps), scale.y(values)))
     is_gap = ~np.isfinite(values)
@@ -219,7 +219,7 @@ def _stepped(points: Any) -> Any:
 
 
 def thinned(timestamps: Any, values: Any, columns: int) -> tuple[Any, Any]:
-    """At most two values a column, its lowest and its highest, in the order of their times; a column of NaN is one."""
+    """At most two values per column, its lowest and highest, in time order; a column of NaN gives one NaN."""
     if len(values) <= 2 * columns:
         return timestamps, values
     span = max(int(timestamps[-1] - timestamps[0]), 1)
@@ -236,7 +236,7 @@ def thinned(timestamps: Any, values: Any, columns: int) -> tuple[Any, Any]:
 
 
 def _marks(points: Points, scale: _Scale) -> list[Mark]:
-    """The points in pixels, one where several would lie on one another."""
+    """The points in pixels; overlapping points are drawn once."""
     is_known = np.isfinite(points.values)
     x, y = scale.x(points.timestamps[is_known]), scale.y(points.values[is_known])
     places: dict[tuple[int, int], Mark] = {}
@@ -247,7 +247,7 @@ def _marks(points: Points, scale: _Scale) -> list[Mark]:
 
 
 def _legend(chart: Chart) -> tuple[list[Mark], list[Label]]:
-    """In a row under the title; nothing for a single line."""
+    """The legend in rows under the title; none for a single line."""
     entries = [
         *((s.label, s.color, "dashed" if s.style == "dashed" else "line") for s in chart.series),
         *((p.label, p.color, p.shape) for p in chart.points if len(p.timestamps)),

@@ -17,7 +17,7 @@ _LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
 
 
 def charts_of(figures: Figures) -> list[Chart]:
-    """All charts, in the order in which they are read; those of a pair once for each."""
+    """All charts in display order; charts of a pair once per pair."""
     pairs = range(len(figures.summary.pairs))
     return [
         *(chart for pair in pairs for chart in (_prices(figures, pair), _spread(figures, pair))),
@@ -28,7 +28,7 @@ def charts_of(figures: Figures) -> list[Chart]:
 
 
 def _named(figures: Figures, pair: int, name: str, title: str) -> tuple[str, str]:
-    """Name and title of a chart of a pair; only where there are several does it say which."""
+    """Name and title of a pair's chart; they name the pair only if there are several."""
     symbol = figures.summary.pairs[pair].name
     return (name, title) if len(figures.summary.pairs) == 1 else (f"{name}_{pair}", f"{title}, {symbol}")
 
@@ -59,7 +59,7 @@ def _spread(figures: Figures, pair: int) -> Chart:
 
 
 def _attempt_points(figures: Figures, pair: int, first: str, second: str) -> list[Points]:
-    """Attempts at the spread that they were filled at. One that leaves is told apart where the log says so."""
+    """Attempts at their filled spread. Exits have their own marks if the log shows the purpose."""
     own = figures.attempts[figures.attempts["pair"] == pair]
     done = own[(own["fills"] > 0) & np.isfinite(own["spread_bps"])]
     is_leaving = np.isin(done["purpose"], _LEAVING)

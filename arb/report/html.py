@@ -1,7 +1,7 @@
-"""`report.html`: one page of a run, in itself complete: no script, no network, charts as SVG.
+"""`report.html`: one self-contained page of a run: no script, no network, charts as SVG.
 
-Every number stands in a `<data>` or `<time>` element whose `data-key` is its place in `summary.json`, or in a row of
-`attempts.csv`; `value` is that file's number, the text what people read.
+Every number is in a `<data>` or `<time>` element, or in a row of the attempts. `data-key` is its key in
+`summary.json`, or its column in `attempts.csv`; `value` is the number in that file, the text its formatted form.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from arb.results.attempts_table import columns_of
 from arb.results.notes import heading_of
 from arb.results.summary import Figures
 
-#: Attempts in the table: those of the largest profit or loss.
+#: Number of attempts in the table: those with the largest profit or loss.
 ATTEMPTS_MAX = 200
-#: Times without a book in the table, a leg.
+#: Outages of a book in the table, per leg.
 SPELLS_MAX = 20
 
 _ATTEMPT_COLUMNS = (
@@ -42,7 +42,7 @@ _ATTEMPT_COLUMNS = (
 
 
 def page(figures: Figures, charts: Sequence[Chart]) -> str:
-    """The whole page. The same figures give the same text."""
+    """The HTML of the page. The same figures give the same text."""
     summary = figures.summary.as_dict()
     title = escape(title_of(summary))
     body = [
@@ -68,7 +68,7 @@ def page(figures: Figures, charts: Sequence[Chart]) -> str:
 
 
 def _number(value: Any, key: str, kind: str) -> str:
-    """A value with its place; what is not known is a dash."""
+    """A value with its key; unknown values are shown as a dash."""
     text = escape(shown(value, kind))
     if value is None or text == UNKNOWN:
         return f'<span class="unknown" data-key="{escape(key)}">{UNKNOWN}</span>'
@@ -133,7 +133,7 @@ def _pair(summary: Mapping[str, Any], pair_no: int) -> str:
 
 
 def _lost_books(summary: Mapping[str, Any]) -> str:
-    """When the legs' books were lost: the first times."""
+    """The first outages of each leg's book."""
     rows = []
     for n, leg in enumerate(summary["legs"]):
         book = f"legs.{n}.book"
@@ -179,7 +179,7 @@ def _attempts(figures: Figures) -> str:
 
 
 def _listed(attempts: Any) -> Any:
-    """The attempts of the largest profit or loss, by time; of equal ones the first."""
+    """The attempts with the largest profit or loss, by time; the first of equal ones."""
     if len(attempts) <= ATTEMPTS_MAX:
         return attempts
     order = np.argsort(-np.abs(np.nan_to_num(attempts["pnl"])), kind="stable")

@@ -1,4 +1,4 @@
-"""Which numbers of the summary a report shows, under which heading; the terminal and the HTML page follow it alike."""
+"""Which numbers of the summary a report shows, under which heading; used by the terminal and the HTML page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Line(NamedTuple):
-    """One number: where it is in the summary, what it is called, how it is written."""
+    """One number: its key in the summary, its label and its format."""
 
     label: str
     key: str
@@ -21,7 +21,7 @@ class Section(NamedTuple):
     lines: tuple[Line, ...]
 
 
-#: The first things that a reader wants to know; shown large.
+#: The main figures; shown large.
 HEADLINES = (
     Line("Profit", "equity.return_quote", "gain"),
     Line("Return", "equity.return_share", "return"),
@@ -123,7 +123,7 @@ OPPORTUNITIES = Section(
 
 SECTIONS = (RESULT, RISK, ROUNDS, ATTEMPTS, EDGE, OPPORTUNITIES)
 
-#: Rows of a table of two legs; a key is one of the leg, after a slash that of the pair.
+#: Rows of the table of two legs: the key of the leg; after a slash, the key of the pair.
 LEG_LINES = (
     Line("Fills", "trades/trades", "count"),
     Line("Volume (base)", "volume/", "quantity"),
@@ -143,7 +143,7 @@ LEG_LINES = (
 
 
 def value_at(summary: Mapping[str, Any], key: str) -> Any:
-    """What the summary holds at `a.b.c`; None where a part of the way is missing or null."""
+    """The summary's value at `a.b.c`; None if any part of the path is missing or null."""
     value: Any = summary
     for part in key.split("."):
         if isinstance(value, list):
@@ -154,7 +154,7 @@ def value_at(summary: Mapping[str, Any], key: str) -> Any:
 
 
 def missed_lines(summary: Mapping[str, Any]) -> Iterator[Line]:
-    """Opportunities missed, a line a reason, the most frequent first."""
+    """Missed opportunities, one line per reason, the most frequent first."""
     reasons = value_at(summary, "opportunities.missed_by_reason") or {}
     for name in sorted(reasons, key=lambda name: (-reasons[name], name)):
         yield Line(f"... {name.replace('_', ' ')}", f"opportunities.missed_by_reason.{name}", "count")
@@ -171,7 +171,7 @@ def sections_of(summary: Mapping[str, Any]) -> list[Section]:
 
 
 def title_of(summary: Mapping[str, Any]) -> str:
-    """What was run and how it ended, in one line."""
+    """The kind of run and its outcome, in one line."""
     names = [leg["leg"] for leg in summary["legs"]]
     pairs = [" and ".join(names[n : n + 2]) for n in range(0, len(names), 2)]
     return f"{summary['world']} of {'; '.join(pairs)}: {summary['outcome']}"

@@ -1,4 +1,4 @@
-"""A scene as a PNG file, drawn by Pillow at three times its size and made smaller, which smooths the lines.
+"""Draws a scene as a PNG file with Pillow, at three times its size and scaled down for smooth lines.
 
 The font is Pillow's own and no metadata is written: the same scene gives the same bytes.
 """
@@ -33,7 +33,7 @@ _MARK = 4.0
 
 
 def draw_png(chart: Chart) -> bytes:
-    """The file of a chart."""
+    """Draws a chart as PNG."""
     scene = lay_out(chart)
     image = Image.new("RGB", (round(WIDTH * _UNIT), round(HEIGHT * _UNIT)), _PAPER)
     draw = ImageDraw.Draw(image)
@@ -47,7 +47,7 @@ def draw_png(chart: Chart) -> bytes:
         _mark(draw, mark)
     for key in scene.keys:
         _key(draw, key)
-    # Text is drawn at the final size: its font is smoothed already.
+    # Text is drawn at the final size: Pillow already smooths fonts.
     image = image.resize((round(WIDTH * _SCALE), round(HEIGHT * _SCALE)), Image.Resampling.BOX)
     _labels(ImageDraw.Draw(image), scene)
     file = io.BytesIO()
@@ -89,7 +89,7 @@ def _path(draw: Any, path: Path, scene: Scene) -> None:
 
 
 def _dashes(points: list[Any]) -> list[Any]:
-    """Every other stretch of the line, by its x, cut where it passes the ends of a dash."""
+    """The dashes of a line: every other interval of x, cut at the ends of each dash."""
     line = np.asarray(points)
     first, last = line[0, 0], line[-1, 0]
     dashes = []

@@ -1,4 +1,4 @@
-"""A scene as SVG that stands in a page; its colours are the page's variables, so that it follows light and dark."""
+"""Draws a scene as SVG inside a page; colours are the page's CSS variables, so it follows light and dark mode."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _number(value: float) -> str:
 
 
 def _marks(marks: list[Mark]) -> list[str]:
-    """One path a colour and shape: many marks are cheap that way."""
+    """One path per colour and shape, which keeps the page small with many marks."""
     paths: dict[tuple[str, str], list[str]] = {}
     for mark in marks:
         paths.setdefault((mark.color, mark.shape), []).append(_shape(mark))

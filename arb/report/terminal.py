@@ -27,10 +27,10 @@ from arb.results.notes import heading_of, is_of_configuration
 from connectors.text import printable
 
 _WIDTH = 100
-#: Of the data, and of the configuration; further lines are in the files.
+#: Notes shown about the data, and about the configuration; the files have all of them.
 _NOTES_MAX = 3
 _REASONS_MAX = 6
-#: Lines of the table of legs that only the page has.
+#: Rows of the table of legs that only the page shows.
 _PAGE_ONLY = ("book.before_s/", "book.spells_s_sum/", "unquoted_s/", "one_sided_s/")
 
 
@@ -93,7 +93,7 @@ def _column(sections: Sequence[Section], summary: Mapping[str, Any]) -> Table:
 
 
 def _shortened(section: Section) -> Section:
-    """Without the reasons that did not fit: they are in the files."""
+    """Drops the reasons that do not fit; the files have all of them."""
     reasons = [line for line in section.lines if ".missed_by_reason." in line.key]
     left_out = set(reasons[_REASONS_MAX:])
     return section._replace(lines=tuple(line for line in section.lines if line not in left_out))

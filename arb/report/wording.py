@@ -1,4 +1,4 @@
-"""Numbers as people read them. What is not known is "-"."""
+"""Formats numbers for people. Unknown values are "-"."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shown(value: Any, kind: str) -> str:
 
 
 def escape(text: str) -> str:
-    """Text for HTML and SVG: without markup, and as `connectors.text.printable`."""
+    """Escapes text for HTML and SVG: markup, and characters as in `connectors.text.printable`."""
     return html.escape(printable(text))
 
 
@@ -35,7 +35,7 @@ def gain(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share in percent; small ones keep their digits."""
+    """A share in percent; small ones keep significant digits."""
     scaled = 100.0 * value
     return f"{scaled:,.2f} %" if abs(scaled) >= 0.1 or scaled == 0.0 else f"{scaled:.3g} %"
 
@@ -57,7 +57,7 @@ def duration(seconds: float) -> str:
 
 
 def moment(text: str) -> str:
-    """A time of the summary to the second."""
+    """A time of the summary, to the second."""
     return f"{text[:10]} {text[11:19]}" if text else UNKNOWN
 
 

@@ -1,5 +1,5 @@
-"""The result of a run: its folder, trades, figures and notes, and the hashes that make a later change visible.
+"""The result of a run: its folder, trades, figures and notes, and the hashes that detect later changes.
 
-Every world writes the same files here, and every view (terminal, page, JSON) is drawn from them. Nothing in here draws
-or runs a strategy. Start with `folder`, then `reader` and `summary`.
+Backtests and dry-runs write the same files, and every view (terminal, page, JSON) is drawn from them. Nothing here
+draws or runs a strategy. Start with `folder`, then `reader` and `summary`.
 """

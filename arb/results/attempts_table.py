@@ -1,4 +1,4 @@
-"""`attempts.csv`: a line an attempt, with everything that is known of it."""
+"""Writes `attempts.csv`: one line per attempt, with all its figures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from arb.results.metrics.attempts import ENDINGS
 from arb.results.trades import iso_time
 from arb.strategies.spread.decisions import Purpose
 
-#: Column, and the field of ATTEMPT_ROW that it shows.
+#: Column name, and its field of ATTEMPT_ROW.
 COLUMNS = {
     "attempt": "attempt",
     "pair": "pair",
@@ -40,17 +40,17 @@ _OUTCOMES = {0: "unfinished", **{ending.value: ending.name.lower() for ending in
 
 
 def attempts_csv(attempts: Any) -> str:
-    """The text of the file; a number that is not known is empty."""
+    """The text of the file; an unknown number is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    # The writer leaves None empty.
+    # The CSV writer writes None as an empty field.
     writer.writerows(zip(*columns_of(attempts).values(), strict=True))
     return text.getvalue()
 
 
 def columns_of(attempts: Any) -> dict[str, list[Any]]:
-    """The values of each column; None for what is not known."""
+    """The values of each column; None for unknown values."""
     columns = {column: _values(attempts, field) for column, field in COLUMNS.items()}
     begins = np.where(attempts["begin"] > 0, attempts["begin"], attempts["first_fill"]).tolist()
     columns["time"] = [iso_time(begin) if begin else None for begin in begins]

@@ -1,7 +1,7 @@
-"""What makes a later change of a run folder visible: a hash of every file in its manifest, and one of the manifest.
+"""Detects later changes of a run folder: hashes of all its files in the manifest, and one of the manifest.
 
-There is no key: who changes a file on purpose can write new hashes. They prove that nothing was changed by accident,
-by a faulty disk or by an edit that was not meant to be hidden.
+The hashes use no secret key: someone who changes a file on purpose can write new ones. They detect accidental
+changes, a faulty disk, and edits that were not meant to be hidden.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from arb.data.text.raw import sha256_of
 OWN, PARTS, FILES = "manifest_sha256", "manifest_parts", "files"
 MANIFEST = "manifest.json"
 
-#: Text that nothing depends on, written until after the manifest. A session that goes on has its journal.
+#: Not covered: logs, which are written even after the manifest, and the journal of a running session.
 _NOT_COVERED = re.compile(r"log\.txt(\.\d+)?|session\.journal|manifest\.json")
 _NO_HASH = "0" * 64
-#: Parts of the manifest that have hashes of their own one level further down.
+#: Parts of the manifest that are hashed one level deeper, key by key.
 _TABLES = ("config", "strategy", "session", "files")
 
 
 class Changed(NamedTuple):
-    """A file, or a part of the manifest, that is not what the run wrote. then, now: hashes, or a word."""
+    """A file, or a part of the manifest, that differs from what the run wrote. then, now: hashes, or a word."""
 
     name: str
     then: str
@@ -38,7 +38,7 @@ class Changed(NamedTuple):
 def sealed(manifest: Mapping[str, Any]) -> bytes:
     """The text of `manifest.json`: the manifest with hashes of its parts, and a hash of the text.
 
-    The hash is that of the text with zeros in its own place, so that every byte of the file counts.
+    The hash is computed over the text with zeros in its own place, so that it covers every byte of the file.
     """
     whole = {**manifest, PARTS: _part_hashes(manifest), OWN: _NO_HASH}
     text = json.dumps(whole, indent=2, allow_nan=False) + "\n"
@@ -47,9 +47,9 @@ def sealed(manifest: Mapping[str, Any]) -> bytes:
 
 
 def changed_parts(raw: bytes) -> list[Changed]:
-    """What of a manifest's text is not what was written; nothing for the one that `sealed` made.
+    """The parts of a manifest's text that were changed; empty for an unchanged result of `sealed`.
 
-    raw: the bytes of a file that is a JSON object. The changed parts are named as far as their hashes show them.
+    raw: the bytes of a file that is a JSON object. Changed parts are named if their hashes show them.
     """
     manifest = json.loads(raw)
     own = str(manifest.get(OWN, ""))
@@ -71,7 +71,7 @@ def changed_parts(raw: bytes) -> list[Changed]:
 
 
 def as_json(content: Any) -> Any:
-    """Content as a JSON file gives it back: NaN and infinity, which JSON lacks, are null, and tuples are lists."""
+    """Content as read back from a JSON file: NaN and infinity, which JSON lacks, become null, tuples become lists."""
     if isinstance(content, Mapping):
         return {key: as_json(value) for key, value in content.items()}
     if isinstance(content, list | tuple):
@@ -80,15 +80,15 @@ def as_json(content: Any) -> Any:
 
 
 def file_hashes(folder: Path, known: Mapping[str, str]) -> dict[str, str]:
-    """The SHA-256 of every file below a folder that is covered, by its path in it.
+    """The SHA-256 of every covered file below a folder, by its relative path.
 
-    known: those that are known already. Raises InputError for a file that cannot be read.
+    known: hashes that are known already. Raises InputError for a file that cannot be read.
     """
     return {name: known.get(name) or _file_hash(folder / name) for name in covered_files(folder)}
 
 
 def changed_files(folder: Path, manifest: Mapping[str, Any]) -> list[Changed]:
-    """Files that are missing, changed, or not known to the manifest. Raises InputError for one that cannot be read."""
+    """Files that are missing, changed, or not in the manifest. Raises InputError for one that cannot be read."""
     then = manifest.get(FILES)
     table = {str(name): str(sha) for name, sha in then.items()} if isinstance(then, Mapping) else {}
     now = file_hashes(folder, {})
@@ -100,18 +100,18 @@ def changed_files(folder: Path, manifest: Mapping[str, Any]) -> list[Changed]:
 
 
 def covered_files(folder: Path) -> Iterable[str]:
-    """The files below a folder whose hashes the manifest holds, by their paths in it, sorted."""
+    """The files below a folder that the manifest covers, by relative path, sorted."""
     names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not _is_folder(path))
     return sorted(name for name in names if not _NOT_COVERED.fullmatch(name))
 
 
 def _is_folder(path: Path) -> bool:
-    # A link to a folder is none of the run's: it is a file that nobody knows.
+    # A run has no links to folders, so one counts as an unknown file.
     return path.is_dir() and not path.is_symlink()
 
 
 def _file_hash(path: Path) -> str:
-    # A pipe would never end.
+    # Reading a pipe would never end.
     return sha256_of(path) if path.is_file() else "no regular file"
 
 

@@ -1,7 +1,7 @@
-"""What a run's manifest says that its figures need; written and read here, so that both agree.
+"""The manifest's data that a run's figures need; written and read here, so that both agree.
 
-A run folder is read again with nothing but its files: whatever the summary needs beside records, decisions and fills
-stands in the manifest.
+A run folder is read from its files only: everything that the summary needs besides records, decisions and fills is in
+the manifest.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from arb.data.outages import BookSpells
 from arb.results.metrics.coverage import BookGaps, book_gaps
 from arb.results.metrics.run import NS_PER_S, LegFacts
 
-#: Of the files of a run folder, in the manifest; another one cannot be read.
+#: Format version of a run folder, in the manifest; other versions cannot be read.
 FORMAT = 1
 
 
 class RunFacts(NamedTuple):
-    """A run beside its arrays."""
+    """The data of a run except its arrays."""
 
     world: str
     #: ended, halted, interrupted, failed, hung or killed.
@@ -29,21 +29,21 @@ class RunFacts(NamedTuple):
     strategy: str
     first_day: str
     last_day: str
-    #: Where the data come from when they are not a recording of the venue as it was.
+    #: The source of the data, unless they are an unchanged recording of the venue.
     notes: list[str]
     legs: list[LegFacts]
     rows: int
-    #: By leg: breaks of the book's chain; orders refused by the limits, by rule.
+    #: Per leg: breaks of the book's chain; orders refused by the limits, by rule.
     gaps: dict[str, int]
     refusals: dict[str, dict[str, int]]
     basis_halflife_ns: int
     is_convergence: bool
-    #: By leg: when its book was not known.
+    #: Per leg: outages of its book.
     book_gaps: Mapping[str, BookGaps] = MappingProxyType({})
 
 
 def facts_of_manifest(manifest: Mapping[str, Any]) -> RunFacts:
-    """Raises KeyError, TypeError or ValueError where the manifest is none of FORMAT."""
+    """The facts in a manifest. Raises KeyError, TypeError or ValueError unless it is a manifest of FORMAT."""
     config = manifest["config"]
     strategy = config["strategy"]
     legs = [_leg_facts(config, name, is_first=n < 2) for n, name in enumerate(strategy["legs"])]
@@ -77,7 +77,7 @@ def _book_gaps(inputs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dic
 
 
 def _leg_facts(config: Mapping[str, Any], name: str, *, is_first: bool) -> LegFacts:
-    """`is_first`: of its venue, whose money further instruments share; it is counted once."""
+    """`is_first`: the first leg at its venue. Instruments at one venue share its money, which is counted once."""
     venue, _, symbol = name.partition(":")
     capital = config["capital"][venue]
     instrument = config["venues"][venue]["symbols"][symbol]

@@ -1,4 +1,4 @@
-"""What a run reports of an exception of its strategy: what was raised, where in the source, and when."""
+"""How a run reports an exception of its strategy: the error, its place in the source, and the bot's time."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from arb.errors import StrategyError
 from arb.results.trades import iso_time
 from arb.strategies.source_code import Code
 
-#: What the text of a strategy's error begins with.
+#: Prefix of the text of a strategy's error.
 RAISED = "the strategy raised "
 
 
 def strategy_error(error: BaseException, bot: Bot, code: Code) -> StrategyError:
-    """The error with its lines of source and the bot's time. Right after the strategy raised it.
+    """The error's text with source lines and the bot's time. Call it right after the strategy raised the error.
 
-    Files are named as in the manifest (`Code.name_of`), so that a replay has the same text wherever it is run from.
+    Files are named as in the manifest (`Code.name_of`), so that a replay in any working directory has the same text.
     """
     raised = f"{type(error).__name__}: {error}".removesuffix(": ")
     return StrategyError(f"{RAISED}{raised}{_place(error_lines(), code)}{_time(bot.now)}")
 
 
 def _place(lines: list[ErrorLine], code: Code) -> str:
-    """Where it was raised, and the line of the strategy itself that led there."""
+    """The line that raised the error, and the strategy's own line that led to it."""
     if not lines:
         return ""
     calls = f", called from {_line(lines[-1], code)}" if len(lines) > 1 else ""

@@ -1,4 +1,4 @@
-"""The folder of a run: prepared before it starts, filled aside, and there under its name only when it is whole."""
+"""The folder of a run: created before it starts, filled under a temporary name, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -25,30 +25,29 @@ from arb.results.evidence import FILES, MANIFEST, as_json, file_hashes, sealed
 class RunFolder:
     """Writes a run's files into a temporary folder beside its own, and renames it at `publish`.
 
-    Use as a context manager: whatever is not published is removed. A full disk or a lost right is an InputError
+    Use as a context manager: an unpublished folder is removed. A full disk or a missing permission is an InputError
     that names the folder.
     """
 
     def __init__(self, path: Path, *, is_open: bool = False, is_there: bool = False) -> None:
-        """Nothing is made before it is entered. Raises InputError then when the folder exists or cannot be made.
+        """Creates nothing. Entering raises InputError when the folder exists or cannot be created.
 
-        is_open: it has its name from the beginning and stays, whatever happens, once `keep` was called: a live session
-        fills it as it goes.
-        is_there: that of such a session, which goes on being filled.
+        is_open: the folder has its final name from the start and is never removed once `keep` was called: a live
+        session fills it while it runs. is_there: the existing folder of such a session, which is filled further.
         """
         self.path = path
         self._is_open = is_open or is_there
         self._is_kept = is_there
-        #: Parents that are made for it, innermost first; they go again when nothing is published.
+        #: Parents that were created for it, innermost first; removed if nothing is published.
         self._made: list[Path] = []
-        # "." and "/" have no name, and are there.
+        # "." and "/" have no name, and always exist.
         self._aside = (
             path if self._is_open or not path.name else path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         )
-        #: Of the files that were written here, by name.
+        #: Hashes of the files that were written here, by name.
         self._hashes: dict[str, str] = {}
         self._is_there = is_there
-        #: Whether the folder that is filled is ours. Set before it is made: a signal may arrive right after.
+        #: Whether this object created the folder. Set before it is created: a signal may arrive right after.
         self._is_ours = False
 
     def __enter__(self) -> Self:
@@ -73,7 +72,7 @@ class RunFolder:
             try:
                 self._discard()
                 break
-            except KeyboardInterrupt as again:  # one more signal: what it interrupted is done all the same
+            except KeyboardInterrupt as again:  # another signal: the interrupted step is repeated
                 interrupt = again
         if interrupt is not None:
             raise interrupt
@@ -87,39 +86,39 @@ class RunFolder:
         self._is_ours = True
         try:
             self._aside.mkdir(mode=0o755)
-        except OSError:  # somebody else made it meanwhile
+        except OSError:  # created by another process meanwhile
             self._is_ours = False
             raise
 
     def _discard(self) -> None:
-        """Removes what is not kept. Any number of times."""
+        """Removes what is not kept. May be called repeatedly."""
         if self._is_ours and not self._is_kept:
             shutil.rmtree(self._aside, ignore_errors=True)
         self._remove_made()
 
     def keep(self) -> None:
-        """Lets a folder that is open stay from here on."""
+        """From now on an open folder is never removed."""
         self._is_kept = True
 
     def remove_asides(self) -> None:
-        """Removes what a killed process left of files that it was writing."""
+        """Removes the temporary files of a killed process."""
         with self._naming_the_folder():
             for folder in (self._aside, *(path for path in self._aside.iterdir() if path.is_dir())):
                 remove_asides(folder)
 
     def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """A JSON file; NaN and infinity, which JSON lacks, become null."""
+        """Writes a JSON file; NaN and infinity, which JSON lacks, become null."""
         text = json.dumps(as_json(content), indent=2, allow_nan=False) + "\n"
         self._write(name, text.encode())
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
-        """`manifest.json` with a hash of every other file of the folder and one of its own; to be written last."""
+        """Writes `manifest.json` with hashes of all other files of the folder and of itself. Call it last."""
         with self._naming_the_folder():
             hashes = file_hashes(self._aside, self._hashes)
         self._write(MANIFEST, sealed(as_json({**content, FILES: hashes})))
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """A CSV file with a header line; floats in the shortest form that reads back the same."""
+        """Writes a CSV file with a header line; floats in the shortest form that reads back the same."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(header)
@@ -127,24 +126,24 @@ class RunFolder:
         self._write(name, text.getvalue().encode())
 
     def write_arrays(self, name: str, arrays: Mapping[str, Any]) -> None:
-        """A compressed `.npz` of the arrays."""
+        """Writes the arrays as a compressed `.npz`."""
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)
         self._write(name, buffer.getvalue())
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """A file, or one in a folder of its own (`charts/a.png`)."""
+        """Writes a file, also one in a subfolder (`charts/a.png`)."""
         with self._naming_the_folder():
             (self._aside / name).parent.mkdir(exist_ok=True)
         self._write(name, content)
 
     def remove(self, name: str) -> None:
-        """Takes a file out again, where there is one."""
+        """Removes a file if it exists."""
         with self._naming_the_folder():
             (self._aside / name).unlink(missing_ok=True)
 
     def publish(self) -> None:
-        """Gives the folder its name."""
+        """Renames the folder to its final name."""
         if not self._is_open:
             with self._naming_the_folder():
                 self._aside.rename(self.path)
@@ -152,7 +151,7 @@ class RunFolder:
 
     def _remove_made(self) -> None:
         for folder in self._made:
-            with contextlib.suppress(OSError):  # not made after all, or somebody else uses it by now
+            with contextlib.suppress(OSError):  # not created, or used by another process meanwhile
                 folder.rmdir()
 
     def _write(self, name: str, content: bytes) -> None:

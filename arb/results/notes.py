@@ -1,6 +1,6 @@
-"""What a run says in its first lines: where its data come from, if not from a venue; what limited its results.
+"""The notes in the first lines of a run: the source of its data, if not a venue; what limited its results.
 
-Whoever writes such a recording puts a file `<symbol>_<YYYYMMDD>.origin` of one line beside it.
+The program that writes such a recording puts a file `<symbol>_<YYYYMMDD>.origin` of one line beside it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _CONTENTS = {
     ArchiveKind.TRADES: "trades",
     ArchiveKind.AGG_TRADES: "aggregated trades",
 }
-#: How archive notes go on, by which their heading is chosen.
+#: Texts of archive notes, by which their heading is chosen.
 _RECEIVED = "local times are those of its recorder"
 _MODELLED = "stamped by a latency model"
-#: How notes about the configuration begin.
+#: Prefix of notes about the configuration.
 NO_EFFECT = "no effect: "
 DIFFERENT_ASSETS = "legs of different assets"
 NO_CAPITAL = "no capital"
@@ -38,7 +38,7 @@ _TIED = "in the same nanosecond"
 
 
 def heading_of(note: str) -> str:
-    """What a note is about, in the words that stand in front of it."""
+    """The heading of a note, which is printed in front of it."""
     if note.partition("; ")[2].startswith(_RECEIVED):
         return "Archive data"
     if note.partition("; ")[2].startswith(_MODELLED):
@@ -55,7 +55,7 @@ def heading_of(note: str) -> str:
 
 
 def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: float, leverage: float) -> str:
-    """What a run says of a leg whose orders its account could not pay for, with the keys that say what it has."""
+    """The note for a leg whose orders its account could not pay for, with the keys that set its funds."""
     venue = leg.partition(":")[0]
     if is_spot:
         began, keys = f"base {base:.15g} and quote {quote:.15g}", f"[capital.{venue}] base and quote"
@@ -67,7 +67,7 @@ def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: flo
 
 
 def tie_note(leg: str, moments: int, fills: int) -> str:
-    """What a run in hftbacktest's engine says of a leg on which resting orders filled together."""
+    """The note for a leg on which resting orders filled in the same nanosecond in hftbacktest's engine."""
     times = "once" if moments == 1 else f"{moments:,} times"
     return (
         f"{leg}: {fills:,} resting orders filled {_TIED} as others ({times}); hftbacktest adds them up in a random "
@@ -82,7 +82,7 @@ def is_of_configuration(note: str) -> bool:
 
 
 def halt_note(leg: str, position: float) -> str:
-    """What a run says of a leg that the host was to trade back and could not."""
+    """The note for a leg that the host could not trade back completely after a halt."""
     return (
         f"{leg}: {_NOT_FLAT}: {position:+.10g} is left; too small for an order, refused, or the run ended before "
         "([risk] on_halt)"
@@ -95,7 +95,7 @@ def source_of(day: Day) -> str:
 
 
 def contents_of(day: Day) -> str:
-    """What the files of an archive hold, a comma between; frames of all kinds in a recording."""
+    """The kinds of data in an archive day's files, comma-separated; for a recording, frames of all kinds."""
     return "frames" if isinstance(day, Recording) else ", ".join(_content_of(file) for file in day.files)
 
 
@@ -105,7 +105,7 @@ def _content_of(file: ArchiveFile) -> str:
 
 
 def archive_notes(days: Sequence[Day], feed_latency_ns: int) -> list[str]:
-    """One line for each archive and contents: where a leg's rows come from, and where their local times do."""
+    """One line per archive and contents: the source of a leg's rows and of their local times."""
     notes = Counter(_archive_note(day, feed_latency_ns) for day in days if isinstance(day, ArchiveDay))
     return [
         note if count == len(days) else f"{note}; {count} of {len(days)} days"

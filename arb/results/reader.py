@@ -1,4 +1,4 @@
-"""From the files of a run folder to what its figures are computed from; the run that writes them takes the same way."""
+"""Reads the files of a run folder into the input of its figures; the run that writes them uses the same code."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from arb.results.facts import FORMAT, RunFacts, facts_of_manifest
 from arb.results.metrics.run import FILL_ROW, LegFacts, RunData
 from arb.results.trades import FLATTENED, HEADER, Trade
 
-#: The files that a report is made of; the rest of a run folder is made from them.
+#: The files that a report is built from; the other files of a run folder are derived from them.
 MANIFEST, TRADES, RECORDS = "manifest.json", "trades.csv", "records.npz"
-#: There while a session on live data goes on, and after one that was killed.
+#: Exists while a session on live data runs, and after one that was killed.
 JOURNAL = "session.journal"
 
 _STATE = ("timestamp", "price", "position", "balance", "fee", "num_trades", "trading_volume", "trading_value")
@@ -34,7 +34,7 @@ class Named(Protocol):
 
 
 class FinishedRun(NamedTuple):
-    """A run as its figures need it; final is the last state, one record a leg."""
+    """The input of a run's figures; final is the last state, one record a leg."""
 
     facts: RunFacts
     run: RunData
@@ -49,7 +49,7 @@ def finished_run(
     is_new = not len(records) or records[-1].tobytes() != final.tobytes()
     records = np.concatenate((records, final[None])) if is_new else records
     is_zero = records["price"] <= 0.0
-    if is_zero.any():  # what was never recorded is zero, and no price
+    if is_zero.any():  # entries that were never recorded are zero, which is not a price
         records = records.copy()
         records["price"][is_zero] = np.nan
     run = RunData(
@@ -64,7 +64,7 @@ def finished_run(
 
 
 def read_run(folder: Path) -> FinishedRun:
-    """Reads a run folder. Raises InputError for a folder that is none, is cut off, or of a version not known here."""
+    """Reads a run folder. Raises InputError if it is not one, is truncated, or has an unsupported format."""
     manifest = read_manifest(folder)
     for name in (TRADES, RECORDS):
         if not (folder / name).is_file():
@@ -84,7 +84,7 @@ def _told(error: Exception) -> str:
 
 
 def read_manifest(folder: Path) -> Mapping[str, Any]:
-    """The manifest of a run folder. Raises InputError for another folder."""
+    """The manifest of a run folder. Raises InputError for any other folder."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name the folder that a run wrote")
     path = folder / MANIFEST
@@ -110,7 +110,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
 
 def read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any]:
     """Records (row, leg), the last state, the decisions."""
-    # Opened here: of a file that is no archive, NumPy would leave it open.
+    # Opened here, because NumPy does not close a file that is not an archive.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         columns = [_with_fields(file[str(leg_no)], _STATE, path) for leg_no in range(legs)]
         final = _with_fields(file["final"], _STATE, path)
@@ -127,7 +127,7 @@ def _with_fields(array: Any, names: Sequence[str], path: Path) -> Any:
 
 
 def read_trades(path: Path, legs: Iterable[Named]) -> list[Trade]:
-    """The fills of a run. Raises ValueError, OSError or csv.Error for another file."""
+    """The fills of a run. Raises ValueError, OSError or csv.Error for an invalid file."""
     known = {leg.name for leg in legs}
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file, strict=True)

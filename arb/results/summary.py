@@ -57,7 +57,7 @@ class Figures(NamedTuple):
 
 
 def figures_of(facts: RunFacts, run: RunData, final: Any) -> Figures:
-    """Everything of one run; `final` is the last state, one record a leg, and the last row of the records."""
+    """All figures of one run; `final` is the last state, one record a leg, and equals the last row of the records."""
     equity = equity_curve(run.legs, run.records)
     attempts = attempts_of(run, equity)
     by_spread = run.is_convergence or is_convergence(attempts)
@@ -105,13 +105,13 @@ def figures_of(facts: RunFacts, run: RunData, final: Any) -> Figures:
 def leg_summaries(
     final: Any, legs: Sequence[LegFacts], coverages: Sequence[Coverage], gaps: Sequence[BookGaps]
 ) -> list[LegSummary]:
-    """The legs at the end; `final` is one record (hftbacktest's `record_dtype`) a leg."""
+    """The legs' final state; `final` is one record (hftbacktest's `record_dtype`) a leg."""
     return [_leg_summary(*parts) for parts in zip(final, legs, coverages, gaps, strict=True)]
 
 
 def _leg_summary(record: Any, leg: LegFacts, coverage: Coverage, gaps: BookGaps) -> LegSummary:
     position, balance, fee, mid = (float(record[name]) for name in ("position", "balance", "fee", "price"))
-    # A flat leg has no value at any price, known or not.
+    # A flat leg has the value 0 even if its price is NaN.
     held = position * mid * leg.contract_size if position else 0.0
     return LegSummary(
         leg=leg.name,
@@ -146,7 +146,7 @@ def _book_summary(gaps: BookGaps) -> BookSummary:
 
 
 def pair_summaries(ends: Sequence[LegSummary], legs: Sequence[LegFacts]) -> list[PairSummary]:
-    """The pairs at the end."""
+    """The pairs' final state."""
     pairs = []
     for first in range(0, len(ends), 2):
         both = ends[first : first + 2]
@@ -165,7 +165,7 @@ def pair_summaries(ends: Sequence[LegSummary], legs: Sequence[LegFacts]) -> list
 
 
 def _imbalance(ends: Sequence[LegSummary], legs: Sequence[LegFacts]) -> float:
-    """Rounded to nine decimals: finer than any lot, coarser than what sums of fills leave behind."""
+    """Rounded to nine decimals: finer than any lot, coarser than the rounding error of sums of fills."""
     return round(sum(end.position * leg.contract_size for end, leg in zip(ends, legs, strict=True)), 9)
 
 
@@ -182,7 +182,7 @@ def mean_edge_bps(decisions: Any) -> float:
 
 
 def span(ns: int) -> str:
-    """A time in ns as text; empty for none."""
+    """A time in ns as text; empty for 0."""
     return iso_time(ns) if ns else ""
 
 

@@ -1,4 +1,4 @@
-"""The fields of `summary.json`: what each number of a finished run is called, and in which unit it is."""
+"""The fields of `summary.json`: name and unit of each number of a finished run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 
 class SpellSummary(msgspec.Struct, frozen=True):
-    """A time without a book."""
+    """An outage of a book."""
 
     from_time: str
     to_time: str
@@ -18,17 +18,17 @@ class SpellSummary(msgspec.Struct, frozen=True):
 
 
 class BookSummary(msgspec.Struct, frozen=True):
-    """When a leg's book was not known, by its recordings: the strategy saw NaN."""
+    """Outages of a leg's book, by its recordings: the strategy saw NaN."""
 
-    #: In sum.
+    #: The sum of all times without a book.
     unknown_s: float
     #: From the first frame of the run to the first book.
     before_s: float
-    #: How often it was lost after that; in sum, and the longest.
+    #: Outages after that: their number, total and longest time.
     spells: int
     spells_s_sum: float
     spells_s_max: float
-    #: The first ones, by time.
+    #: The first outages, by time.
     first_spells: list[SpellSummary]
 
 
@@ -48,12 +48,12 @@ class LegSummary(msgspec.Struct, frozen=True):
     mid: float
     #: Balance less fees plus the position at the mid price.
     pnl: float
-    #: Held before the run.
+    #: Inventory before the run.
     start_base: float
     start_quote: float
     unquoted_s: float
     one_sided_s: float
-    #: Records whose mid was not known; the equity took the last one before.
+    #: Records whose mid was unknown; the equity used the last one before.
     unquoted_records: int
     book: BookSummary
 
@@ -61,9 +61,9 @@ class LegSummary(msgspec.Struct, frozen=True):
 class PairSummary(msgspec.Struct, frozen=True):
     """Both legs of a symbol together; everything but the imbalance in quote units."""
 
-    #: The symbol; both where they differ.
+    #: The symbol; both if they differ.
     name: str
-    #: Sum of the legs' positions in base: what is left without its other side.
+    #: Sum of the legs' positions in base: the unhedged quantity.
     imbalance: float
     balance: float
     fee: float
@@ -72,7 +72,7 @@ class PairSummary(msgspec.Struct, frozen=True):
 
 
 class EquitySummary(msgspec.Struct, frozen=True):
-    """Return, ratios and drawdown; see `arb.results.metrics.equity` for what they are measured by."""
+    """Return, ratios and drawdown; defined in `arb.results.metrics.equity`."""
 
     capital_quote: float
     end_quote: float
@@ -80,10 +80,10 @@ class EquitySummary(msgspec.Struct, frozen=True):
     return_share: float
     #: Null for a run shorter than a day.
     return_annual_share: float
-    #: Cash less fees; and the positions at the last mids.
+    #: Cash less fees; the rest of the profit: positions at the last mids.
     realised_quote: float
     unrealised_quote: float
-    #: What the price did to the inventory held before the run; no part of the return.
+    #: Value change of the initial inventory; not part of the return.
     inventory_change_quote: float
     sharpe: float
     sortino: float
@@ -97,7 +97,7 @@ class EquitySummary(msgspec.Struct, frozen=True):
 
 
 class RoundsSummary(msgspec.Struct, frozen=True):
-    """What was won or lost as one: an attempt, or in convergence what is entered and left again."""
+    """Round trips: attempts, or in convergence mode everything from entry to exit."""
 
     #: attempt or convergence.
     kind: str
@@ -127,7 +127,7 @@ class AttemptsSummary(msgspec.Struct, frozen=True):
     reversed: int
     halted: int
     unfinished: int
-    #: With at least one chasing, one reversing order.
+    #: Attempts with at least one chasing order; with at least one reversing order.
     chased: int
     undone: int
     with_residual: int
@@ -143,18 +143,18 @@ class EdgeSummary(msgspec.Struct, frozen=True):
 
     expected_bps_mean: float
     captured_bps_mean: float
-    #: Less the basis that the edge is measured from, estimated from the records; without one as captured.
+    #: Captured less the basis, estimated from the records; equal to captured without a basis.
     captured_over_basis_bps_mean: float
-    #: Of the attempts that captured any, those that captured more than nothing over the basis.
+    #: Share of the attempts with a captured edge that captured more than the basis.
     positive_share: float
-    #: Captured over the basis less expected, over the attempts that have both.
+    #: Captured over the basis less expected, of the attempts that have both.
     difference_bps_mean: float
     compared: int
     basis_halflife_s: float
 
 
 class OrdersSummary(msgspec.Struct, frozen=True):
-    """Orders of the strategy, by its log."""
+    """Orders of the strategy, from its log."""
 
     sent: int
     filled: int
@@ -166,7 +166,7 @@ class OrdersSummary(msgspec.Struct, frozen=True):
 
 
 class UnhedgedSummary(msgspec.Struct, frozen=True):
-    """With one leg short, from the imbalance to the end of its attempt."""
+    """Times with one leg short, from the imbalance to the end of its attempt."""
 
     attempts: int
     unhedged_s_sum: float
@@ -196,9 +196,9 @@ class RiskHaltSummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a run came to."""
+    """The result of a run."""
 
-    #: Where the data are from, when they are simulated or re-encoded.
+    #: The source of the data, if simulated or re-encoded.
     notes: list[str]
     world: str
     #: ended, halted or interrupted.
@@ -210,10 +210,10 @@ class Summary(msgspec.Struct, frozen=True):
     last_time: str
     span_s: float
     rows: int
-    #: Two a pair, side by side.
+    #: Two per pair, adjacent.
     legs: list[LegSummary]
     pairs: list[PairSummary]
-    #: Decisions of the strategy by name, as often as they were logged; empty for a strategy that logs none.
+    #: Logged decisions of the strategy, counted by name; empty for a strategy that logs none.
     decisions: dict[str, int]
     #: Orders that the order-level limits refused, by leg and rule.
     refusals: dict[str, dict[str, int]]
@@ -227,7 +227,7 @@ class Summary(msgspec.Struct, frozen=True):
     #: The mean edge that attempts began with in bps, NaN without any.
     edge_bps_mean: float
     equity: EquitySummary
-    #: The rest is null where the strategy's log does not tell.
+    #: The following are null if the strategy's log has no data for them.
     rounds: RoundsSummary | None
     attempts: AttemptsSummary | None
     edge: EdgeSummary | None
@@ -237,7 +237,7 @@ class Summary(msgspec.Struct, frozen=True):
     risk_halt: RiskHaltSummary | None
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready, in the order of the fields; what is not known is None."""
+        """JSON-ready, in the order of the fields; unknown values are None."""
         return dict(_finite(msgspec.to_builtins(self)))
 
 

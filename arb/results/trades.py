@@ -16,7 +16,7 @@ HEADER = (
     "time", "exch_ts", "attempt", "leg", "side", "price", "quantity", "fee", "cash", "liquidity", "order_id"
 )  # fmt: skip
 
-#: Decisions whose `order_id` is no order.
+#: Decisions whose `order_id` is not an order's.
 _NO_ORDERS = (Decision.ATTEMPT, Decision.OPPORTUNITY, Decision.OPPORTUNITY_END, Decision.RISK_HALTED)
 
 
@@ -27,7 +27,7 @@ FLATTENED = "flatten"
 class Trade(NamedTuple):
     """One fill. Times UTC, price in quote per base, fee and cash in quote; cash excludes the fee.
 
-    attempt: its number, FLATTENED, or "" where none is known.
+    attempt: its number, FLATTENED, or "" if unknown.
     """
 
     time: str
@@ -46,8 +46,8 @@ class Trade(NamedTuple):
 def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg]) -> list[Trade]:
     """The fills (dtype FILL) in the order of the venues' time, with the attempt that sent each order.
 
-    The cash of all lines adds up to the sum of the legs' balances, the fees to that of their fees: amount and fee are
-    computed as hftbacktest's linear asset and trading-value fee do.
+    The cash of all lines sums to the legs' balances, and the fees to their fees: amount and fee are computed like
+    hftbacktest's linear asset and trading-value fee.
     """
     attempts: dict[tuple[int, int], int | str] = {
         (int(d["leg"]), int(d["order_id"])): int(d["attempt"])
@@ -84,9 +84,9 @@ def _trade(fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence
 
 
 def ties_of(trades: Sequence[Trade]) -> dict[str, tuple[int, int]]:
-    """By leg: moments (ns) at which several resting orders filled, and their fills.
+    """Per leg: times (ns) at which several resting orders filled, and their fills.
 
-    hftbacktest goes through resting orders in a random order; orders that take are filled as they arrive.
+    hftbacktest processes resting orders in a random order; taking orders are filled as they arrive.
     """
     counts = Counter((trade.leg, trade.exch_ts) for trade in trades if trade.liquidity == "maker")
     ties: dict[str, tuple[int, int]] = {}
