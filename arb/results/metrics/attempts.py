@@ -1,8 +1,8 @@
-"""The attempts of a run, one row each: what they were for, what their fills came to, how they ended.
+"""The attempts of a run, one row each: purpose, totals of the fills, and outcome.
 
-The profit of an attempt is the cash of its fills less their fees; where they leave base behind (a residual), that is
-valued at the mid of its leg at the end of the attempt and the row says so. Bought at one venue and sold at the other
-counts as flat: the positions that it leaves on the legs are the run's, valued in the equity.
+The profit of an attempt is the cash of its fills less their fees. A residual base quantity is valued at the mid of
+its leg at the end of the attempt, and the row reports it. Base bought at one venue and sold at the other counts as
+flat: the positions that an attempt leaves on the legs belong to the run and are valued in the equity.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from arb.results.metrics.spread import basis_bps, cross_spread_bps, values_at
 from arb.strategies.spread.decisions import Decision
 
 #: purpose: a `Purpose`, 0 where none was logged. outcome: the `Decision` that ended it, 0 while it is under way.
-#: begin and end are those of the log, 0 where it has none; first_fill and last_fill are venue times, 0 without fills.
+#: begin and end are from the log, 0 if it has none; first_fill and last_fill are venue times, 0 without fills.
 ATTEMPT_ROW = np.dtype(
     [
         ("attempt", "i8"),
-        # Which two legs: 2 * pair and 2 * pair + 1.
+        # Its legs are 2 * pair and 2 * pair + 1.
         ("pair", "i8"),
         ("purpose", "i8"),
         ("outcome", "i8"),
@@ -36,7 +36,7 @@ ATTEMPT_ROW = np.dtype(
         ("base", "f8"),
         ("bought", "f8"),
         ("spread_bps", "f8"),
-        # What each leg is left with, and both together.
+        # The residual base of each leg, and their sum.
         ("net_0", "f8"),
         ("net_1", "f8"),
         ("residual", "f8"),
@@ -61,7 +61,7 @@ _ROUNDING = 1e-9
 def attempts_of(run: RunData, equity: Equity) -> Any:
     """Rows of ATTEMPT_ROW by number; none for a strategy that logs no attempts."""
     decisions, fills = run.decisions, run.fills[run.fills["attempt"] > 0]
-    # A strategy of one's own may log anything: without a leg of the run there is no attempt.
+    # A user's strategy may log anything: a line without a leg of the run is not an attempt.
     is_of_leg = (decisions["leg"] >= 0) & (decisions["leg"] < len(run.legs))
     begun = decisions[(decisions["code"] == Decision.ATTEMPT) & is_of_leg]
     numbers = np.unique(np.concatenate((begun["attempt"], fills["attempt"])))
@@ -78,7 +78,7 @@ def attempts_of(run: RunData, equity: Equity) -> Any:
 
 
 def _places(rows: Any, lines: Any) -> tuple[Any, Any]:
-    """The lines that belong to an attempt, and the row of each."""
+    """The log lines that belong to an attempt, and the attempt row of each."""
     places = np.minimum(np.searchsorted(rows["attempt"], lines["attempt"]), len(rows) - 1)
     is_own = rows["attempt"][places] == lines["attempt"]
     return lines[is_own], places[is_own]
@@ -86,7 +86,7 @@ def _places(rows: Any, lines: Any) -> tuple[Any, Any]:
 
 def _add_log(rows: Any, decisions: Any, begun: Any) -> None:
     rows["expected_bps"] = np.nan
-    # Backwards, so that the first line of a number stands.
+    # Backwards, so that the first line of an attempt is the one that remains.
     lines, places = _places(rows, begun[::-1])
     rows["begin"][places] = lines["timestamp"]
     rows["pair"][places] = lines["leg"] // 2
@@ -119,7 +119,7 @@ def _add_fills(rows: Any, fills: Any) -> None:
         traded = total(np.abs(fills["base"]), is_own)
         prices.append(_divided(total(np.abs(fills["base"]) * fills["price"], is_own), traded))
     rows["spread_bps"] = BPS * (prices[1] - prices[0]) / prices[0]
-    # By time forwards and backwards, so that the last and the first of a row stand.
+    # Forwards and backwards in time, so that the last and the first fill of a row remain.
     rows["last_fill"][places] = fills["timestamp"]
     rows["first_fill"][places[::-1]] = fills["timestamp"][::-1]
 
@@ -138,7 +138,7 @@ def _add_residuals(rows: Any, equity: Equity) -> None:
 
 def _add_edges(rows: Any, run: RunData, equity: Equity) -> None:
     captured = _divided(BPS * rows["pnl"], rows["bought"])
-    # What is left open has no price yet: nothing to compare the edge with.
+    # An open residual has no price yet, so there is no captured edge.
     captured[(rows["residual"] != 0.0) | (rows["fills"] == 0)] = np.nan
     rows["captured_bps"] = rows["over_basis_bps"] = captured
     if run.basis_halflife_ns > 0:
@@ -146,7 +146,7 @@ def _add_edges(rows: Any, run: RunData, equity: Equity) -> None:
 
 
 def _earned_by_basis(rows: Any, run: RunData, equity: Equity) -> Any:
-    """Leg 0 bought and leg 1 sold earns the basis, the other way round pays it, and a reversal does neither."""
+    """Buying leg 0 and selling leg 1 earns the basis, the opposite pays it, and a reversal does neither."""
     bases = np.full(len(rows), np.nan)
     for pair in np.unique(rows["pair"]):
         spreads = cross_spread_bps(run.records["price"][:, 2 * pair : 2 * pair + 2])
@@ -157,7 +157,7 @@ def _earned_by_basis(rows: Any, run: RunData, equity: Equity) -> Any:
 
 
 def _divided(part: Any, whole: Any) -> Any:
-    """`part / whole`; NaN where there is no whole."""
+    """`part / whole`; NaN where `whole` is 0."""
     result = np.full(len(part), np.nan)
     np.divide(part, whole, out=result, where=whole != 0.0)
     return result

@@ -1,8 +1,8 @@
-"""For how long each leg had no book: exactly, by its recordings, and by what the run recorded.
+"""How long each leg had no book: exact, from its recordings; and sampled, from the run's records.
 
-By the recordings a book is known from a snapshot to the next break of its chain of ids; each such moment has its row,
-so the strategy sees NaN in between, to the nanosecond. By the records a state counts from its record to the next, so a
-gap shorter than the time between records may not be seen; but they tell what the other leg had meanwhile.
+In the recordings a book is known from a snapshot to the next break of its chain of ids; each change has its row, so
+the strategy sees NaN in between, to the nanosecond. In the records a state lasts from its record to the next, so a
+gap shorter than the time between records may be missed; but they show the other leg's state at the same time.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from arb.results.metrics.run import NS_PER_S
 
 
 class Coverage(NamedTuple):
-    """Of one leg."""
+    """Sampled time without a book, of one leg."""
 
     #: Without a mid price.
     unquoted_s: float
     #: Without one while the other leg had one.
     one_sided_s: float
-    #: Records at which the mid was not known.
+    #: Records at which the mid was unknown.
     unquoted_records: int
 
 
@@ -34,7 +34,7 @@ def coverage_of(timestamps: Any, is_known: Any) -> list[Coverage]:
     found = []
     for leg_no in range(is_known.shape[1]):
         missing = ~stood[:, leg_no]
-        # The legs of a pair stand side by side.
+        # The legs of a pair are adjacent.
         other = stood[:, leg_no ^ 1]
         found.append(
             Coverage(
@@ -47,23 +47,23 @@ def coverage_of(timestamps: Any, is_known: Any) -> list[Coverage]:
 
 
 class BookGaps(NamedTuple):
-    """When a leg had no book in a run of several days, by its recordings. Times in ns, on the run's clock."""
+    """Outages of a leg's book in a run of several days, from its recordings. Times in ns, on the run's clock."""
 
     #: From the run's first frame to the leg's first book.
     before_ns: int = 0
-    #: How often the book was lost after that, for how long in sum, and the longest spell, (from, to).
+    #: Outages after that: their number, total time, and the longest one, (from, to).
     spells: int = 0
     spells_ns: int = 0
     longest: tuple[int, int] = (0, 0)
-    #: The first FIRST_KEPT spells.
+    #: The first FIRST_KEPT outages.
     first: tuple[tuple[int, int], ...] = ()
 
 
 def book_gaps(legs: Sequence[Sequence[BookSpells]]) -> list[BookGaps]:
-    """For each leg the gaps of its days together, over the span of the run: that of the frames of all legs.
+    """Merges the outages of each leg's days over the span of the run, from the first to the last frame of all legs.
 
-    A spell that a day ends with goes on to the next day's book, or to the end of the run. A day that carries nothing on
-    begins without a book.
+    An outage at the end of a day lasts to the next day's book, or to the end of the run. A day that does not continue
+    the day before begins without a book.
     """
     days = [day for leg in legs for day in leg if day.first_ts]
     start = min((day.first_ts for day in days), default=0)
@@ -90,7 +90,7 @@ def _gaps_of_leg(days: Sequence[BookSpells], start: int, end: int) -> BookGaps:
 
 
 def _with(found: BookGaps, start: int, end: int) -> BookGaps:
-    """One spell more."""
+    """Adds an outage."""
     end = max(start, end)
     return BookGaps(
         found.before_ns,
@@ -102,10 +102,10 @@ def _with(found: BookGaps, start: int, end: int) -> BookGaps:
 
 
 def _with_day(found: BookGaps, day: BookSpells) -> BookGaps:
-    """The spells that begin and end on this day; the one that it ends with is counted when it has ended."""
+    """Adds the outages that end on this day; one that is open at its end is counted when it ends."""
     open_spell = (day.lost_ts, day.last_ts)
     is_open = day.lost_ts > 0
-    # The longest of the day may be the open one: then it is the longest still when it has gone on.
+    # The day's longest outage may be the open one: it will still be the longest when it ends.
     longest = found.longest if is_open and day.longest == open_spell else _longer(found.longest, day.longest)
     closed = day.first[:-1] if is_open and day.first[-1:] == (open_spell,) else day.first
     return BookGaps(

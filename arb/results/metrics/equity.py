@@ -1,8 +1,8 @@
-"""The equity of a run over time, and what is read off it: returns, ratios, the largest drawdown.
+"""The equity of a run over time, and figures derived from it: returns, ratios, the largest drawdown.
 
-Equity is the capital plus the profit. The capital is what both legs hold at the start, base valued at the first known
-mid price, and it stays the measure of every share: returns are not compounded. What the price does to the inventory
-that was held before the run is the market's doing and is told apart (`inventory_change`).
+Equity is the capital plus the profit. The capital is the initial holdings of both legs, base valued at the first
+known mid price; all shares refer to it: returns are not compounded. Price changes of the initial inventory are not
+profit and are reported separately (`inventory_change`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Equity(NamedTuple):
     #: Quote units, from 0; NaN where a leg that holds something never had a price.
     profits: Any
     capital: float
-    #: (row, leg) mid prices; one that is not known is the last before it, at the start the first after it.
+    #: (row, leg) mid prices; an unknown one is replaced by the last before it, at the start by the first after it.
     mids: Any
     #: (row, leg) whether the mid was known at the record.
     is_known: Any
 
     @property
     def profit(self) -> float:
-        """What was gained from the start to the end."""
+        """Profit from the start to the end."""
         return float(self.profits[-1])
 
     @property
@@ -49,14 +49,14 @@ class Drawdown(NamedTuple):
     """The largest fall from a highest equity. Times are 0 where there was none."""
 
     quote: float
-    #: Of the capital, as the limit `risk.max_drawdown` is.
+    #: Share of the capital, as for the limit `risk.max_drawdown`.
     share: float
     from_ns: int
     to_ns: int
 
 
 class Ratios(NamedTuple):
-    """Of sampled returns, annualised; NaN where there are too few samples or nothing varies."""
+    """Ratios of sampled returns, annualised; NaN with too few samples or no variation."""
 
     sharpe: float
     sortino: float
@@ -64,14 +64,14 @@ class Ratios(NamedTuple):
 
 
 def equity_curve(legs: Sequence[LegFacts], records: Any) -> Equity:
-    """The equity at each record; there is at least one. Profits are kept apart from the capital, for their digits."""
+    """The equity at each of one or more records. Profits are stored apart from the capital to keep precision."""
     raw = records["price"]
     is_known = ~np.isnan(raw)
     mids = np.column_stack([_carried(raw[:, leg_no]) for leg_no in range(raw.shape[1])])
     capital = 0.0
     profits = np.zeros(len(records))
     for leg_no, leg in enumerate(legs):
-        # A leg that holds nothing has no value at any price, known or not.
+        # A leg without a position has the value 0 even if its price is NaN.
         capital += leg.quote + (leg.base * float(mids[0, leg_no]) if leg.base else 0.0)
         profits += leg_profit(records[:, leg_no], mids[:, leg_no], leg.contract_size)
     return Equity(records["timestamp"][:, 0], profits, capital, mids, is_known)
@@ -85,7 +85,7 @@ def leg_profit(records: Any, mids: Any, contract_size: float) -> Any:
 
 
 def inventory_change(legs: Sequence[LegFacts], equity: Equity) -> float:
-    """What the price changes of the run added to the inventory that was there before it; no part of the profit."""
+    """Value change of the initial inventory by price changes during the run; not part of the profit."""
     changes = [
         leg.base * float(equity.mids[-1, leg_no] - equity.mids[0, leg_no])
         for leg_no, leg in enumerate(legs)
@@ -110,14 +110,15 @@ def largest_drawdown(equity: Equity) -> Drawdown:
 
 
 def drawdown_curve(equity: Equity) -> Any:
-    """How far the equity is below its highest so far, at each record; NaN where it is not known."""
+    """How far the equity is below its highest so far, at each record; NaN where it is unknown."""
     return np.fmax.accumulate(equity.profits) - equity.profits
 
 
 def sampled_returns(equity: Equity) -> Any:
     """Changes of the equity from sample to sample, as shares of the capital.
 
-    A sample is the last equity of each SAMPLE_NS of UTC; a time without a record keeps the equity before it.
+    A sample is the last equity of each SAMPLE_NS interval of UTC; an interval without a record keeps the previous
+    equity.
     """
     is_known = ~np.isnan(equity.profits)
     profits, bins = equity.profits[is_known], equity.timestamps[is_known] // SAMPLE_NS
@@ -146,17 +147,17 @@ def ratios(returns: Any) -> Ratios:
 
 
 def annual_share(share: float, span_ns: int) -> float:
-    """A return scaled to 365 days, without compounding; NaN for a run shorter than a day, which tells too little."""
+    """A return scaled to 365 days, without compounding; NaN for a run shorter than a day, which is too short for it."""
     return share * DAYS_PER_YEAR * NS_PER_DAY / span_ns if span_ns >= ANNUAL_SPAN_NS else math.nan
 
 
 def share_of(part: float, whole: float) -> float:
-    """`part` of `whole`; NaN where there is no whole."""
+    """`part / whole`; NaN where `whole` is 0."""
     return part / whole if whole > 0.0 else math.nan
 
 
 def _carried(prices: Any) -> Any:
-    """Prices with the unknown ones filled from before, those at the start from after; all NaN where none is known."""
+    """Prices with unknown ones filled forwards, at the start backwards; all NaN if none is known."""
     known = np.flatnonzero(~np.isnan(prices))
     if not len(known):
         return prices

@@ -1,4 +1,4 @@
-"""Edges above the threshold as the strategy logged them: how many, for how long, and what became of them."""
+"""Edges above the threshold as the strategy logged them: number, duration and outcome."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _REASONS = {reason.value: reason.name.lower() for reason in Missed}
 
 
 class Opportunities(NamedTuple):
-    """What the log tells; None instead of it where a strategy logs none."""
+    """Totals of the logged opportunities."""
 
     seen: int
     taken: int
     #: By `Missed` reason in lower case.
     missed: dict[str, int]
-    #: Still there at the end of the run.
+    #: Still open at the end of the run.
     open: int
     #: Of those that ended.
     durations_s: Any
@@ -27,7 +27,7 @@ class Opportunities(NamedTuple):
 
 
 def opportunities_of(decisions: Any) -> Opportunities | None:
-    """Pairs beginnings with ends, leg by leg. None when the log has neither."""
+    """Matches beginnings with ends, leg by leg. None when the log has neither."""
     lines = decisions[np.isin(decisions["code"], (Decision.OPPORTUNITY, Decision.OPPORTUNITY_END))]
     if not len(lines):
         return None
@@ -53,7 +53,7 @@ def opportunities_of(decisions: Any) -> Opportunities | None:
 
 
 def reason_name(code: int) -> str:
-    """A `Missed` reason in lower case; one that this version does not know by its number."""
+    """A `Missed` reason in lower case; an unknown one as its number."""
     return _REASONS.get(code, f"reason_{code}")
 
 

@@ -1,4 +1,4 @@
-"""Orders by the decision log and the fills, the time with one leg short, and what stopped the strategy."""
+"""Orders from the decision log and the fills, the time with one leg short, and the risk rule that stopped the strategy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Orders(NamedTuple):
 
 
 class Unhedged(NamedTuple):
-    """Times with one leg short, from the imbalance to the end of its attempt; NaN where the log has none of them."""
+    """Times with one leg short, from the imbalance to the end of its attempt; NaN if the log has none."""
 
     attempts: int
     s_sum: float
@@ -40,7 +40,7 @@ class RiskHalt(NamedTuple):
 
 
 def orders_of(decisions: Any, fills: Any) -> Orders | None:
-    """Orders that were sent, and those of them with a fill; None for a strategy that logs none."""
+    """Orders sent, and the number of those with a fill; None for a strategy that logs no orders."""
     sent = decisions[np.isin(decisions["code"], _SENT)]
     if not len(sent):
         return None
@@ -59,7 +59,7 @@ def _keys(lines: Any) -> Any:
 def unhedged_of(decisions: Any, end_ns: int) -> Unhedged:
     """How long one leg was short. An attempt without an end counts to `end_ns`.
 
-    A log that has no imbalance is believed only where no leg was chased or reversed either.
+    A log without an imbalance counts as zero time only if no leg was chased or reversed either.
     """
     begun = decisions[decisions["code"] == Decision.IMBALANCE]
     if not len(begun):

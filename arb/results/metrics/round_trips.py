@@ -1,8 +1,8 @@
-"""Rounds: what is won or lost as one. They are what win rate, streaks and holding times count.
+"""Round trips: the units of win rate, streaks and holding times.
 
-Where spreads are entered and left again (convergence), a round runs from flat to flat: the attempts that enter, up to
-the one that leaves. Otherwise every attempt with a fill is a round of its own. A round that is not flat at the end of
-the run is open: it is valued at the last mids and counts neither as won nor as lost.
+In convergence mode a round trip runs from flat to flat: from the attempts that enter to the one that exits. Otherwise
+every attempt with a fill is its own round trip. A round trip that is not flat at the end of the run is open: it is
+valued at the last mids and counts neither as a win nor as a loss.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ROUND_ROW = np.dtype(
     align=True,
 )
 
-#: A leg that holds less than this part of the round's largest position is flat: lots of two venues differ.
+#: A leg with less than this part of the round trip's largest position is flat: lots of two venues differ.
 _DUST = 0.01
 
 _LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
 
 
 class Rounds(NamedTuple):
-    """Totals of the closed rounds; NaN where there is none."""
+    """Totals of the closed round trips; NaN if there are none."""
 
     closed: int
     open: int
@@ -50,12 +50,12 @@ class Rounds(NamedTuple):
     loss_streak_max: int
     holding_s_mean: float
     holding_s_median: float
-    #: Of all rounds, the open ones included.
+    #: Of all round trips, including open ones.
     pnl_quote_sum: float
 
 
 def is_convergence(attempts: Any) -> bool:
-    """Whether any attempt was for leaving a spread."""
+    """Whether any attempt had the purpose of exiting a spread."""
     return bool(np.isin(attempts["purpose"], _LEAVING).any())
 
 
@@ -76,7 +76,7 @@ def rounds_of(attempts: Any, equity: Equity, *, by_spread: bool) -> Any:
 
 
 def totals_of(rows: Any) -> Rounds:
-    """What the rounds come to."""
+    """Totals of round trips."""
     closed = rows[~rows["is_open"]]
     pnl = closed["pnl"]
     won, lost = pnl[pnl > 0.0], pnl[pnl < 0.0]
@@ -122,7 +122,7 @@ def _from_flat_to_flat(filled: Any, equity: Equity, first_leg: int) -> Any:
 
 
 def _round_of(attempts: Any, nets: list[float], equity: Equity, first_leg: int, *, is_open: bool) -> Any:
-    """One round; what is left of it is valued at each leg's mid, at its end or at that of the run."""
+    """One round trip; a residual is valued at each leg's mid, at the end of the round trip or of the run."""
     end = int(attempts["last_fill"].max())
     last = len(equity.timestamps) - 1
     record = last if is_open else min(int(np.searchsorted(equity.timestamps, end)), last)

@@ -1,4 +1,4 @@
-"""What the figures are computed from: the legs, the records, the decisions and the fills of one run."""
+"""The input of the figures: the legs, the records, the decisions and the fills of one run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NS_PER_S = 1_000_000_000
 NS_PER_DAY = 86_400 * NS_PER_S
 BPS = 1e4
 
-#: One fill. base is the quantity in base units, signed: bought above zero; cash excludes the fee; attempt 0: none.
+#: One fill. base: quantity in base units, positive for purchases; cash excludes the fee; attempt 0: none.
 FILL_ROW = np.dtype(
     [
         ("timestamp", "i8"),
@@ -28,7 +28,7 @@ FILL_ROW = np.dtype(
 
 
 class LegFacts(NamedTuple):
-    """What a leg started with, and what one contract is."""
+    """A leg's initial holdings and its contract size."""
 
     name: str
     base: float
@@ -37,7 +37,7 @@ class LegFacts(NamedTuple):
 
 
 class RunData(NamedTuple):
-    """One run."""
+    """The data of one run."""
 
     legs: Sequence[LegFacts]
     #: (row, leg) of hftbacktest's `record_dtype`, the last state included; rows by time.
@@ -48,7 +48,7 @@ class RunData(NamedTuple):
     fills: Any
     #: Half-life of the average that edges are measured from; 0: none.
     basis_halflife_ns: int
-    #: Whether spreads are entered and left again by design; what the attempts were for may show it too.
+    #: Whether the strategy enters and exits spreads by configuration; the purposes of attempts may show it too.
     is_convergence: bool = False
 
 

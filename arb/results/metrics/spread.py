@@ -1,7 +1,7 @@
-"""The cross spread over time and the average that edges are measured from, as far as the records show them.
+"""The cross spread over time and the basis that edges are measured from, estimated from the records.
 
-The strategy updates its average at every change of a touch, this one at every record: about each second and at the
-end of each attempt. It is an estimate of what the strategy saw.
+The strategy updates its average at every change of a touch; this module only at every record, about once a second and
+at the end of each attempt. So the result only approximates the strategy's basis.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def cross_spread_bps(prices: Any) -> Any:
 def basis_bps(timestamps: Any, spreads: Any, halflife_ns: int) -> Any:
     """The average of the cross spread at each record, with weights that halve every `halflife_ns`.
 
-    Each value counts for as long as it stood; a time without one does not count. NaN before the first.
+    Each value is weighted by how long it lasted; times without a value are skipped. NaN before the first.
     """
     decays = 0.5 ** (np.diff(timestamps) / halflife_ns)
     averages = np.full(len(spreads), math.nan)
