@@ -1,4 +1,4 @@
-"""Orders from the decision log and the fills, the time with one leg short, and the risk rule that stopped the strategy."""
+"""Orders from the decision log and the fills, the time with one leg short, and the risk rule that halted the run."""
 
 from __future__ import annotations
 
