@@ -22,7 +22,7 @@ from numba import carray
 from arb.bot.codes import LIMIT_EXCEEDED, OK, ORDER_ID_EXISTS, ORDER_NOT_FOUND, REQUEST_IN_PROCESS
 from arb.bot.log import publish_row, reserve_row
 from arb.bot.memory import as_pointer, record_address
-from arb.engine.blocks import grow
+from arb.engine.blocks import grow_in_place
 from arb.engine.book import book_at, clear_asks, clear_bids, rounded, update_ask, update_bid
 from arb.engine.order_table import (
     ORDER,
@@ -81,7 +81,9 @@ def clear_side(book, is_buy, is_sell, price):  # type: ignore[no-untyped-def]
 
 @compiled
 def _keep_trade(trades, row):  # type: ignore[no-untyped-def]
-    if trades.count >= trades.capacity and not grow(record_address(trades), _EVENT_BYTES, TRADES_MAX):
+    if trades.count >= trades.capacity and not grow_in_place(
+        record_address(trades), _EVENT_BYTES, TRADES_MAX
+    ):
         trades.dropped += 1
         return
     trades.count += 1

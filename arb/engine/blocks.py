@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import carray
 
-from arb.bot.memory import as_pointer, load_int64, reallocate, release, store_int64
+from arb.bot.memory import allocate_zeroed, as_pointer, load_int64, reallocate, release, store_int64
 from connectors.jit.compilation import compiled
 
 #: The first two fields of a record that owns a block.
@@ -62,6 +62,21 @@ def grow(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
     store_int64(owner, block)
     store_int64(owner + 8, capacity)
     return True
+
+
+@compiled
+def grow_in_place(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
+    """As `grow`, of a block that a strategy keeps addresses into: all of its memory is reserved at once, so that it
+    never moves. The system gives memory to the pages that are used. Where it reserves nothing for later, the block
+    grows as others do.
+    """
+    if load_int64(owner) == 0:
+        block = allocate_zeroed(items_max * item_bytes)
+        if block != 0:
+            store_int64(owner, block)
+            store_int64(owner + 8, items_max)
+            return True
+    return grow(owner, item_bytes, items_max)
 
 
 @compiled

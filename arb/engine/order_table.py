@@ -13,7 +13,7 @@ from hftbacktest.types import order_dtype
 from numba import carray
 
 from arb.bot.memory import as_pointer, record_address, record_view
-from arb.engine.blocks import OWNED, Blocks, grow
+from arb.engine.blocks import OWNED, Blocks, grow, grow_in_place
 from arb.engine.int_map import INT_MAP, entries_of, find, map_at, put, remove_at
 from connectors.jit.compilation import compiled
 
@@ -77,7 +77,9 @@ def row_of(orders, order_id):  # type: ignore[no-untyped-def]
 @compiled
 def insert(orders, order):  # type: ignore[no-untyped-def]
     """Appends a copy of an order whose id is not in the table; returns its row, or -1 if it is full."""
-    if orders.count >= orders.capacity and not grow(record_address(orders), _ORDER_BYTES, ORDERS_MAX):
+    if orders.count >= orders.capacity and not grow_in_place(
+        record_address(orders), _ORDER_BYTES, ORDERS_MAX
+    ):
         return -1
     index = map_at(orders.index)
     place = put(index, np.int64(order.order_id))

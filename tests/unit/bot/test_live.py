@@ -108,6 +108,32 @@ def test_no_snapshot_that_is_freed_wrongly_ends_the_process() -> None:
     assert out[0] == 0.0
 
 
+def keep_views(bot, out):
+    """Goes on reading an order and the first trades when there are thousands of trades more."""
+    bot.elapse(100_000_000)
+    bot.submit_buy_order(0, 1, 0.1, 1.0, GTC, LIMIT, False)
+    order = bot.orders(0).get(1)
+    for number in range(2, 4_000):
+        bot.submit_buy_order(0, number, 0.1, 1.0, GTC, LIMIT, False)
+    trades = bot.last_trades(0)
+    while len(trades) == 0:
+        if bot.elapse(10_000_000) != 0:
+            return -1
+        trades = bot.last_trades(0)
+    before = trades[0].px
+    while bot.elapse(100_000_000) == 0:
+        pass
+    out[0] = trades[0].px - before
+    out[1] = order.order_id
+    return len(bot.last_trades(0))
+
+
+def test_what_a_strategy_keeps_stays_readable() -> None:
+    legs, out = dry_legs(5, 60_000), np.ones(2)
+    assert run_over(dry_run(legs), legs, keep_views, out) > 4_096, "the trades have outgrown a first block"
+    assert out.tolist() == [0.0, 1.0]
+
+
 def unknown_asset(bot, out):
     """What code that does not check, as ours, is answered about an asset that is not there."""
     bot.elapse(2_000_000_000)
