@@ -21,20 +21,40 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
-        sys.exit(_INTERRUPTED)
+    except SystemExit as ended:
+        if ended.code != _INTERRUPTED:
+            raise
+    _leave()
+
+
+def _leave() -> None:
+    """Ends the process without the interpreter's own end, which may crash on what an interrupt left half made."""
+    import os
+
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):  # closed, or nobody reads it
+            continue
+    os._exit(_INTERRUPTED)
 
 
 def _run() -> None:
     import signal
 
-    from arb.runtime.interrupts import ending_signals, interrupts_kept
+    from arb.interrupts import ending_signals, interrupts_kept, was_interrupted
 
     numbers = ending_signals()
     for number in numbers:
         signal.signal(number, signal.default_int_handler)
     try:
         with interrupts_kept():
-            from arb.cli import main as run
+            try:
+                from arb.cli import main as run
+            except Exception:
+                if was_interrupted():  # a module's import may turn an interrupt into an error of its own
+                    raise KeyboardInterrupt from None
+                raise
 
             run()
     finally:

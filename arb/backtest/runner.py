@@ -20,6 +20,7 @@ from arb.bot.numba_types import bot_type
 from arb.bot.recorder import Recorder
 from arb.bot.uses import Uses, uses_of
 from arb.errors import InputError
+from arb.interrupts import interrupt_handled
 from arb.results.failure import strategy_error
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import LoadedStrategy
@@ -94,6 +95,7 @@ def run(strategy: Callable[..., Any], arguments: tuple[Any, ...], bot: Bot, code
         while not done.wait(_POLL_SECONDS):
             pass
     except KeyboardInterrupt:
+        interrupt_handled()
         is_interrupted = True
         bot.stop()
         if not done.wait(STOP_SECONDS) and not _is_held(bot, done):

@@ -28,6 +28,7 @@ from rich.progress import (
 
 from arb.cli.ending import lead_nowhere
 from arb.errors import ArbError, ExitCode, InputError
+from arb.interrupts import was_interrupted
 from arb.runtime.display import write_error
 from arb.runtime.signals import sigterm_as_ctrl_c
 from connectors.errors import ConnectorError
@@ -73,12 +74,14 @@ class CommandGroup(click.Group):
             with sigterm_as_ctrl_c(), _in_one_line():
                 return super().invoke(ctx)
         except ConnectorError as error:
+            _end_if_interrupted()
             fail(str(error), ExitCode.USER_INPUT)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except KeyboardInterrupt:
             fail("interrupted", ExitCode.INTERRUPTED)
         except Exception as error:  # the root: whatever is left is our fault, and is told with its traceback
+            _end_if_interrupted()
             _write_traceback()
             name = type(error).__name__
             fail(
@@ -95,6 +98,7 @@ def _in_one_line() -> Iterator[None]:
     try:
         yield
     except ArbError as error:
+        _end_if_interrupted()
         fail(str(error), error.exit_code)
     except click.UsageError as error:
         if isinstance(error, _NO_ARGUMENTS):  # not an error but a question: answered with the help text
@@ -105,6 +109,12 @@ def _in_one_line() -> Iterator[None]:
         sys.stdout = out
         if out is not None:
             _drop_unwritten(out)
+
+
+def _end_if_interrupted() -> None:
+    """Ends the command as interrupted where a signal has become another error, as inside a compilation or an import."""
+    if was_interrupted():
+        fail("interrupted", ExitCode.INTERRUPTED)
 
 
 def _drop_unwritten(out: TextIO) -> None:

@@ -40,6 +40,7 @@ from arb.config import Config, on_data_grid
 from arb.data.rows.cache import RowCache
 from arb.engine.world import NEVER
 from arb.errors import ExitCode, InvariantError, StrategyError
+from arb.interrupts import interrupt_handled
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
 from arb.results.summary import Figures
@@ -200,6 +201,7 @@ def replay_inputs(
             on_lost=lambda: give_up(MAKES_NO_CALL, ExitCode.INTERRUPTED),
         )
     except KeyboardInterrupt:
+        interrupt_handled()
         is_interrupted = True
     finally:
         watchdog.close()

@@ -38,6 +38,7 @@ from arb.config import Config, VenueConfig
 from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.engine.price_range import RangeFinder
 from arb.errors import ArbError, ExitCode, InputError, StrategyError
+from arb.interrupts import interrupt_handled
 from arb.leg import Leg
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
@@ -314,6 +315,7 @@ class LiveRun:
                 return
 
     def _interrupt(self, _: signal.Signals) -> None:
+        interrupt_handled()
         self._in_loop(self._stop_for, "interrupted")
 
     def _in_loop(self, call: Callable[..., object], *args: object) -> None:

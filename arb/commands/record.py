@@ -28,6 +28,7 @@ from arb.commands.serve import SANDBOX_SEED, seeded_sandbox
 from arb.config import Config, VenueConfig
 from arb.data.recordings.recorder import Recorder, RecorderState
 from arb.errors import ArbError, InputError
+from arb.interrupts import interrupt_handled
 from arb.runtime.display import Display, warnings_on, write_error
 from arb.runtime.record_tap import NoSink, Origins, RecorderTap
 from arb.runtime.signals import signals_call, signals_wake
@@ -182,6 +183,7 @@ class _Session:
 
     def on_signal(self, number: signal.Signals) -> None:
         """Ends the recording; the first signal determines the ending. See `signals_call`."""
+        interrupt_handled()
         self._ending = self._ending or _ENDINGS.get(number, Ending.STOPPED)
         self._wake()
 

@@ -12,7 +12,7 @@ from arb.commands.sandbox import listing_of, starting_price, unique
 from arb.config import VenueConfig
 from arb.config.scenario import Scenario, load_scenario
 from arb.errors import InputError
-from arb.runtime.interrupts import ending_signals
+from arb.interrupts import ending_signals, interrupt_handled
 from arb.runtime.signals import signals_call, signals_wake
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
@@ -78,6 +78,7 @@ async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop(_: signal.Signals) -> None:
+        interrupt_handled()
         loop.call_soon_threadsafe(stopped.set)
 
     with signals_call(stop, ending_signals()), signals_wake(loop):

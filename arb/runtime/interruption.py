@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from arb.runtime.interrupts import ending_signals
+from arb.interrupts import ending_signals
 from arb.runtime.strategy_task import Strand
 
 #: How long a strategy may take to reach its next call of the bot before it is given up.

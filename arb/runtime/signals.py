@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from arb.runtime.interrupts import ending_signals
+from arb.interrupts import ending_signals
 
 if TYPE_CHECKING:
     import asyncio

@@ -25,17 +25,17 @@ GIVEN_UP_S = 300.0
 #: Before, SIGTERM and SIGHUP end the process as the system does.
 _COMMAND = """
 import os, signal, sys
-import arb.runtime.interrupts
+import arb.interrupts
 from arb.__main__ import main
 
-ready, kept = int(sys.argv.pop(1)), arb.runtime.interrupts.interrupts_kept
+ready, kept = int(sys.argv.pop(1)), arb.interrupts.interrupts_kept
 
 def interrupts_kept():
     os.write(ready, b".")
     return kept()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-arb.runtime.interrupts.interrupts_kept = interrupts_kept
+arb.interrupts.interrupts_kept = interrupts_kept
 main()
 """
 

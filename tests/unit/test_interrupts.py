@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from arb.runtime.interrupts import ending_signals, interrupts_kept
+from arb.interrupts import ending_signals, interrupt_handled, interrupts_kept, was_interrupted
 
 #: How long an interrupt may take to come again on a busy machine; nothing waits for it longer than it takes.
 PATIENCE_S = 30.0
@@ -85,10 +85,11 @@ import signal, sys
 
 class Pressed:
     def find_spec(self, name, path=None, target=None):
-        if name == sys.argv[1]:
+        if name == wanted:
             sys.meta_path.remove(self)
             signal.raise_signal(signal.SIGINT)
 
+wanted = sys.argv.pop(1)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Pressed())
 from arb.__main__ import main
@@ -96,7 +97,53 @@ main()
 """
 
 
-@pytest.mark.parametrize("name", ["arb.runtime.interrupts", "arb.cli"])
+#: The same, where what is interrupted makes an error of its own of it, as modules in C do.
+SPOILED = AT_IMPORT.replace(
+    "            signal.raise_signal(signal.SIGINT)",
+    """            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raise SyntaxError("can't load a module") from None""",
+)
+
+
+@pytest.mark.parametrize("name", ["arb.cli", "arb.commands.recordings"])
+def test_an_interrupt_that_became_another_error_is_an_interrupt(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SPOILED, name, "data", "list", "."],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
+def test_an_error_behind_an_interrupt_that_was_handled_is_an_error() -> None:
+    with interrupts_kept():
+        assert not was_interrupted()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert was_interrupted()
+        interrupt_handled()
+        assert not was_interrupted()
+
+
+def test_what_an_interrupt_left_half_made_is_not_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    class HalfMade:
+        def __del__(self) -> None:
+            raise AttributeError("not there yet")
+
+    with interrupts_kept():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        made = [HalfMade()]
+        made.clear()
+    assert "Exception ignored" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["arb.interrupts", "arb.cli"])
 def test_ctrl_c_as_soon_as_a_command_loads_anything_is_one_line(name: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", AT_IMPORT, name], capture_output=True, text=True, timeout=60, check=False

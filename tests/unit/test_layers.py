@@ -19,7 +19,14 @@ PACKAGES = ("arb", "connectors")
 EDGES = frozenset(
     {
         *("arb.__main__", "arb.backtest", "arb.cli", "arb.commands", "arb.config", "arb.data", "arb.report"),
-        *("arb.results", "arb.runtime", "arb.sandbox.recording", "arb.strategies", "arb.verify"),
+        *(
+            "arb.interrupts",
+            "arb.results",
+            "arb.runtime",
+            "arb.sandbox.recording",
+            "arb.strategies",
+            "arb.verify",
+        ),
         *(f"arb.sandbox.serve.{name}" for name in ("clocks", "connection", "hub", "recorded", "sandbox")),
         "arb.sandbox.serve.venue_server",
         *(f"connectors.feed.{name}" for name in ("feed", "instrument", "interfaces", "listener")),

@@ -2,13 +2,15 @@
 
 Python discards an exception that is raised inside a callback from C, a finalizer or a weak reference's callback: it
 reports it to `sys.unraisablehook` and continues. LLVM calls back often during a compilation, so an interrupt would be
-lost there. Imports nothing of arb: this module is active before anything else is loaded.
+lost there. An interrupt may also turn into another error, as where C code imports the module that was interrupted;
+`was_interrupted` then reports it. Imports nothing of arb: this module is active before anything else is loaded.
 """
 
 from __future__ import annotations
 
 import _thread
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -17,6 +19,32 @@ from typing import Any
 
 #: Delay before a discarded interrupt is sent again.
 AGAIN_S = 0.02
+
+
+class _Received:
+    """The signals that arrived: the interpreter writes the number of each into a pipe (`signal.set_wakeup_fd`)."""
+
+    def __init__(self) -> None:
+        self.pipe = (-1, -1)
+        self.numbers: set[int] = set()
+
+    def read(self) -> set[int]:
+        with contextlib.suppress(OSError):  # nothing new, or no pipe
+            self.numbers.update(os.read(self.pipe[0], 4096))
+        return self.numbers
+
+
+_received = _Received()
+
+
+def was_interrupted() -> bool:
+    """Whether a signal that ends a command arrived since `interrupts_kept` began or `interrupt_handled` was called."""
+    return not _received.read().isdisjoint({signal.SIGINT, *ending_signals()})
+
+
+def interrupt_handled() -> None:
+    """Says that the command goes on to its end behind an interrupt: a later error is one of its own."""
+    _received.read().clear()
 
 
 def ending_signals() -> list[signal.Signals]:
@@ -28,8 +56,17 @@ def ending_signals() -> list[signal.Signals]:
 
 @contextlib.contextmanager
 def interrupts_kept() -> Iterator[None]:
-    """Inside the context, a KeyboardInterrupt that Python discards is raised again until one is delivered."""
+    """Inside the context, a KeyboardInterrupt that Python discards is raised again until one is delivered.
+
+    Other exceptions that Python discards after an interrupt, as in the finalizer of a half-made object, are not reported.
+    Main thread only.
+    """
     before = sys.unraisablehook
+    _received.numbers.clear()
+    _received.pipe = os.pipe()
+    for end in _received.pipe:
+        os.set_blocking(end, False)
+    descriptor = signal.set_wakeup_fd(_received.pipe[1], warn_on_full_buffer=False)
     is_over = False
 
     def send_again() -> None:
@@ -43,7 +80,7 @@ def interrupts_kept() -> Iterator[None]:
         if discarded.exc_type is not None and issubclass(discarded.exc_type, KeyboardInterrupt):
             # Not `threading.Thread`: the interrupted code may hold its locks.
             _thread.start_new_thread(send_again, ())
-        else:
+        elif not was_interrupted():
             before(discarded)
 
     sys.unraisablehook = hook
@@ -52,3 +89,8 @@ def interrupts_kept() -> Iterator[None]:
     finally:
         is_over = True
         sys.unraisablehook = before
+        signal.set_wakeup_fd(descriptor)
+        was_interrupted()
+        for end in _received.pipe:
+            os.close(end)
+        _received.pipe = (-1, -1)
