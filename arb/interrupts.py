@@ -58,7 +58,7 @@ def ending_signals() -> list[signal.Signals]:
 def interrupts_kept() -> Iterator[None]:
     """Inside the context, a KeyboardInterrupt that Python discards is raised again until one is delivered.
 
-    Other exceptions that Python discards after an interrupt, as in the finalizer of a half-made object, are not reported.
+    Other exceptions that Python discards after an interrupt, as in a finalizer, are not reported. Main thread only.
     Main thread only.
     """
     before = sys.unraisablehook
