@@ -1,9 +1,9 @@
-"""What an account can pay for: the arithmetic of the order-level rule `funds`.
+"""Whether an account can pay for an order: the arithmetic of the order-level rule `funds`.
 
-Spot: nothing is sold that is not held, nothing bought that cannot be paid with its fee. Perpetuals: the notional of the
-positions, and of what working orders may make of them, is at most the equity times the leverage (initial margin =
-notional / leverage). Assets at one venue share its money. Pure: numbers in, numbers out; `arb.bot.requests` adds up the
-working orders. Sums are of whole lots and ticks, so that they do not depend on the order of the orders.
+Spot: an order may only sell what is held, and only buy what can be paid including the fee. Perpetuals: the notional of
+the positions, including the worst case of working orders, is at most equity times leverage (initial margin = notional /
+leverage). Assets at one venue share its money. Pure: numbers in, numbers out; `arb.bot.working_orders` sums the working
+orders. Sums are of whole lots and ticks, so that they do not depend on the sequence of the orders.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 from connectors.jit.compilation import compiled
 
-#: One asset. base, quote: what the account began with, in the asset's unit of quantity and in quote units. fee: share
-#: of the value that an order may cost at most. mark: the last known mid, NaN before the first.
+#: One asset. base, quote: the account's initial holdings, in the asset's unit of quantity and in quote units. fee: the
+#: largest fee of an order, as a fraction of its value. mark: the last known mid, NaN before the first.
 FUNDS_ROW = np.dtype(
     [
         ("account", "i8"),
@@ -34,23 +34,23 @@ FUNDS_ROW = np.dtype(
     align=True,
 )
 
-#: A purchase whose change is on its way: it may still fill at its old price, which the local order no longer has.
-#: value: quantity times price before the change, in lots times ticks.
+#: A purchase with a modify in flight: it may still fill at its old price, which the local order no longer has.
+#: value: quantity times price before the modify, in lots times ticks.
 CHANGE = np.dtype([("asset_no", "i8"), ("order_id", "u8"), ("value", "f8")], align=True)
-#: Changes of spot purchases under way at a time; one more is refused.
+#: Maximum number of spot purchases with a modify in flight; one more is refused.
 CHANGES_MAX = 1024
 
-#: Sums are compared with this much room, relative; and quantities are whole lots with this much, in lots.
+#: Relative tolerance for comparing sums, and absolute tolerance for whole lots, in lots.
 _ROOM = 1.0 + 1e-9
 _LOT_ROOM = 1e-6
 
 
 @dataclass(frozen=True)
 class AssetFunds:
-    """An asset's account and what it began with.
+    """An asset's account and its initial holdings.
 
-    account: assets of one name share `quote`. base: in the asset's unit of quantity; 0 for perpetuals. fee: share of
-    the value, the dearest that an order may pay; rebates are ignored. leverage: of perpetuals.
+    account: assets with the same account share `quote`. base: in the asset's unit of quantity; 0 for perpetuals. fee:
+    the largest fee of an order, as a fraction of its value; rebates are ignored. leverage: of perpetuals.
     """
 
     account: str
@@ -80,13 +80,13 @@ def funds_rows(assets: Sequence[AssetFunds]) -> np.ndarray[Any, Any]:
 
 @compiled
 def has_funds(funds):  # type: ignore[no-untyped-def]
-    """Whether the rule is on for the asset: a record of nothing has no lot."""
+    """Whether the rule is on for the asset: an empty record has no lot size."""
     return funds.lot_size > 0.0
 
 
 @compiled
 def lots_of(qty, lot_size):  # type: ignore[no-untyped-def]
-    """A quantity in lots, a whole number where it is one but for rounding."""
+    """A quantity in lots; an integer if it is one except for rounding."""
     lots = qty / lot_size
     whole = np.rint(lots)
     return whole if abs(lots - whole) <= _LOT_ROOM else lots
@@ -94,29 +94,29 @@ def lots_of(qty, lot_size):  # type: ignore[no-untyped-def]
 
 @compiled
 def can_sell(funds, position, sold_lots):  # type: ignore[no-untyped-def]
-    """Whether a spot account holds `sold_lots`: all that working sales and the order may sell."""
+    """Whether a spot account holds `sold_lots`: the lots that working sales and the order may sell in total."""
     return sold_lots <= (funds.base + position) / funds.lot_size * _ROOM + _LOT_ROOM
 
 
 @compiled
 def cost_of(funds, value):  # type: ignore[no-untyped-def]
-    """What purchases of `value` (lots times ticks) cost at most, in quote units, fees included."""
+    """The largest cost of purchases of `value` (lots times ticks), in quote units, including fees."""
     return value * funds.tick_size * funds.lot_size * funds.contract_size * (1.0 + funds.fee)
 
 
 @compiled
 def can_pay(cost, cash):  # type: ignore[no-untyped-def]
-    """Whether `cash` pays for all that working purchases and the order may cost. False where either is not known."""
+    """Whether `cash` covers the cost of working purchases and the order. False if either is unknown (NaN)."""
     return cost <= cash * _ROOM
 
 
 @compiled
 def exposure_lots(position_lots, buy_lots, sell_lots):  # type: ignore[no-untyped-def]
-    """The largest size that a position may come to when the orders of either side fill."""
+    """The largest absolute position that can result when the orders of one side fill."""
     return max(position_lots + buy_lots, sell_lots - position_lots, 0.0)
 
 
 @compiled
 def has_margin(notional, equity, leverage):  # type: ignore[no-untyped-def]
-    """Whether the equity covers the initial margin, notional / leverage. False where either is not known."""
+    """Whether the equity covers the initial margin, notional / leverage. False if either is unknown (NaN)."""
     return notional <= equity * leverage * _ROOM

@@ -1,12 +1,10 @@
-"""Order-level limits, enforced inside the bot's submit and modify methods in every world, over every
-strategy.
+"""Order-level limits, enforced for every strategy inside the bot's submit and modify methods, in every world.
 
-Pure: arithmetic on a block of numbers, no bot, no clock. `arb.bot.requests` gathers what a check needs and
-obeys the answer. A refused order is answered with code 20 (`arb.bot.codes.LIMIT_EXCEEDED`), nothing is sent,
-and the refusal is counted under the first rule that it broke. `Limits` is the block as Python holds it; the
-strategy's thread is the only one that writes it.
+Pure: arithmetic on a block of numbers, no bot, no clock. `arb.bot.requests` collects the inputs of a check and applies
+its result. A refused order returns code 20 (`arb.bot.codes.LIMIT_EXCEEDED`), nothing is sent, and the refusal is
+counted under the first rule that it broke. `Limits` owns the block in Python; only the strategy's thread writes it.
 
-A strategy's own rules (attempts, losses, staleness) are elsewhere: this is the last gate before the wire.
+A strategy's own rules (attempts, losses, staleness) are separate: this is the last check before an order is sent.
 """
 
 from __future__ import annotations
@@ -25,11 +23,11 @@ from connectors.jit.compilation import compiled
 #: Quantity not finite or not positive; LIMIT price likewise; MARKET without a touch; unknown order type; no
 #: clock yet.
 INVALID = 0
-#: Larger than the largest order quantity.
+#: Above the maximum order quantity.
 QTY = 1
-#: Worth more than the largest order notional.
+#: Above the maximum order notional.
 NOTIONAL = 2
-#: Could take the position beyond its largest absolute size.
+#: Could take the position beyond its maximum absolute size.
 POSITION = 3
 #: More than the account holds, can pay or has margin for (`arb.risk.funds`).
 FUNDS = 4
@@ -38,7 +36,7 @@ RATE = 5
 RULES = ("invalid", "qty", "notional", "position", "funds", "rate")
 RULES_COUNT = len(RULES)
 
-#: `broken_rule` found none.
+#: Result of `broken_rule` if no rule is broken.
 NO_RULE = -1
 
 # Columns of the per-asset limits.
@@ -56,28 +54,27 @@ HEADER_RING = 3
 HEADER_RATE_MAX = 4
 HEADER_WINDOW = 5
 HEADER_NEXT = 6
-#: Addresses of the assets' records of `arb.risk.funds`, of nothing where the rule is off, and of the changes under
-#: way; their number.
+#: Addresses of the assets' `FUNDS_ROW` records (empty if the rule is off) and of the modifies in flight; the number of
+#: the latter.
 HEADER_FUNDS = 7
 HEADER_CHANGES = 8
 HEADER_CHANGES_COUNT = 9
 HEADER_SIZE = 10
 
-#: Limits are compared with this much room, relative: 0.1 + 0.2 is not above 0.3.
+#: Relative tolerance of the limits: 0.1 + 0.2 is not above 0.3.
 _ROOM = 1.0 + 1e-9
 
-#: A place of the ring that was never used; hftbacktest's clock before its first event is the other end of
-#: int64.
+#: An unused slot of the ring; hftbacktest's clock before its first event is the maximum of int64.
 _NEVER = np.iinfo(np.int64).min
 _NO_CLOCK = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
 class AssetLimits:
-    """Largest order and position of one asset. 0 or infinity switches a field off.
+    """Largest order and position of one asset. 0 or infinity turns a limit off.
 
-    qty_max, position_max: base units (contracts where the venue trades contracts). notional_max: quote units,
-    price times quantity times `contract_size`.
+    qty_max, position_max: base units (contracts where the venue trades contracts). notional_max: quote units, price
+    times quantity times `contract_size`.
     """
 
     qty_max: float = np.inf
@@ -95,12 +92,11 @@ class AssetLimits:
 
 
 class Limits:
-    """The block that a bot checks its orders against. One per run: it counts refusals and remembers sent
-    orders.
+    """The block that a bot checks its orders against. One per run: it counts refusals and sent orders.
 
-    assets: one entry per asset number of the bot. funds: likewise, what their accounts hold; without it the rule is
-    off. orders_max: requests (submits and modifies) allowed in any `window_ns`, over all assets together; 0 is off.
-    Pass it to a bot's constructor, which keeps it alive.
+    assets: one entry per asset number of the bot. funds: one entry per asset with its account's holdings; without it
+    the rule is off. orders_max: requests (submits and modifies) allowed in any `window_ns`, over all assets together; 0
+    is off. Pass it to a bot's constructor, which keeps it alive.
     """
 
     def __init__(
@@ -141,7 +137,7 @@ class Limits:
 
     @property
     def num_assets(self) -> int:
-        """How many asset numbers it has limits for; an order of any other is refused."""
+        """Number of assets with limits; an order of a further asset number is refused."""
         return len(self._limits)
 
     @property
@@ -167,11 +163,11 @@ def _on(limit: float) -> float:
 def broken_rule(limits, side, price, qty, order_type, touch, position, working):  # type: ignore[no-untyped-def]
     """First rule that an order would break, or `NO_RULE`.
 
-    limits: one asset's row. touch: price at which a taker of this side would trade now, NaN when unknown.
-    position: signed, base. working: leaves of this side's working orders, without this order.
+    limits: one asset's row. touch: price at which a taker of this side would trade now, NaN if unknown. position:
+    signed, base. working: leaves of this side's working orders, without this order.
 
-    A sale below the bid is worth the bid, so its notional is taken at the higher of the two. The position
-    rule looks one way only: an order that only reduces is never stopped by it.
+    A sale below the bid is valued at the bid. The position rule only limits growth on the order's side: it never
+    refuses an order that only reduces the position.
     """
     if not (0.0 < qty < np.inf):
         return INVALID
@@ -195,7 +191,7 @@ def broken_rule(limits, side, price, qty, order_type, touch, position, working):
 
 @compiled
 def has_position_limit(limits):  # type: ignore[no-untyped-def]
-    """Whether the asset's row asks for the working orders at all: adding them up takes a pass over them."""
+    """Whether the rule needs the sum of the working orders, which takes a pass over them."""
     return limits[_POSITION_MAX] < np.inf
 
 
@@ -203,8 +199,8 @@ def has_position_limit(limits):  # type: ignore[no-untyped-def]
 def is_rate_free(ring, next_place, window_ns, now):  # type: ignore[no-untyped-def]
     """Whether one more order at `now` keeps every window of `window_ns` at `len(ring)` orders or fewer.
 
-    The place that would be overwritten holds the order that is `len(ring)` orders back. A clock that went
-    backwards answers no until it has caught up.
+    The slot to be overwritten holds the time of the order `len(ring)` orders ago. If the clock went backwards, the
+    result is False until it has caught up.
     """
     oldest = ring[next_place]
     return oldest == _NEVER or now - oldest >= window_ns
@@ -229,9 +225,9 @@ def check_order(  # type: ignore[no-untyped-def]
 ):
     """Whether the order may be sent; counts the refusal, or the order as sent.
 
-    header, limits (asset, column), refusals (asset, rule), ring: the parts of a `Limits`. is_paid: whether the
-    account has the money for it. An asset number outside them is refused and counted nowhere. Modifies count as
-    orders, at the venues too.
+    header, limits (asset, column), refusals (asset, rule), ring: the parts of a `Limits`. is_paid: whether the account
+    has the money for it. An unknown asset number is refused and not counted. Modifies count as orders, as at the
+    venues.
     """
     if not 0 <= asset_no < len(limits):
         return False
@@ -243,7 +239,7 @@ def check_order(  # type: ignore[no-untyped-def]
         rule = FUNDS
     if rule == NO_RULE and header[HEADER_RATE_MAX] > 0:
         place = header[HEADER_NEXT]
-        # The way out of a position stays open: an order that only reduces it is counted, never refused for its rate.
+        # A position must always be closable: an order that only reduces it counts, but is never refused for its rate.
         toward = position if side == BUY else -position
         if toward + working + qty <= 0.0 or is_rate_free(ring, place, header[HEADER_WINDOW], now):
             ring[place] = now

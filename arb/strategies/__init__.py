@@ -1,5 +1,5 @@
-"""Loading a strategy and calling it: the function, its arguments, its source files, and the flattening of a halt.
+"""Loads strategies and prepares their calls: function, arguments, source files, and flattening after a halt.
 
-Every strategy family is a folder of its own (`spread`), which imports NumPy, Numba and hftbacktest's constants only.
-Nothing in here knows in which world the strategy will run. Start with `loader`, then `arguments`.
+Every strategy family has a folder of its own (`spread`), which imports only NumPy, Numba and hftbacktest's constants.
+This folder must not know in which world the strategy will run. Start with `loader`, then `arguments`.
 """

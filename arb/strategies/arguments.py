@@ -1,9 +1,9 @@
-"""What a strategy function is called with, matched by the names of its arguments.
+"""Builds the arguments of a strategy function, matched by their names.
 
-`bot` or `hbt` is the bot, `recorder` (or `stat`, `rec`, as hftbacktest's tutorials name it) the recorder, `params` a
-NumPy record of the module's PARAMS; any other name is a number or a list (`lists`) from `[strategy.params]`. A
-parameter is, in rising order, its default, the fact of the configuration with its name, what `[strategy.params]` or
-`--set` says. One whose default is a tuple of one number has a value for each leg.
+`bot` or `hbt` is the bot, `recorder` (or `stat`, `rec`, as in hftbacktest's tutorials) the recorder, `params` a NumPy
+record of the module's PARAMS; any other name is a number or a list (`lists`) from `[strategy.params]`. A parameter's
+value is, in rising priority, its default, the configuration's value of the same name (`strategy_facts`), or that of
+`[strategy.params]` or `--set`. A parameter whose default is a tuple of one number has a value for each leg.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from arb.strategies.loader import INT_MAX, INT_MIN, LoadedStrategy
 
 #: A number, or one for each leg.
 Value = Number | tuple[Number, ...]
-#: What `[strategy.params]` holds.
+#: Values in `[strategy.params]`.
 Given = Number | Items
 
 _BOT_NAMES = ("bot", "hbt")
 _RECORDER_NAMES = ("recorder", "stat", "rec")
-#: What hftbacktest calls the number of a leg.
+#: Names that hftbacktest uses for a leg's number.
 _ASSET_NAME = re.compile(r"([a-z0-9_]+_)?(asset|leg)_(no|index)(_[a-z0-9_]+)?")
 _KINDS = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Arguments:
-    """The numbers of a strategy, checked before anything runs; `bind` adds the bot and the recorder."""
+    """The arguments of a strategy, checked before anything runs; `bind` adds the bot and the recorder."""
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class Arguments:
         *,
         legs: int = 2,
     ) -> None:
-        """`legs`: how many. Raises InputError for an argument without a value, ConfigError for one not known."""
+        """`legs`: their number. Raises InputError for an argument without a value, ConfigError for an unknown one."""
         self._names = _argument_names(strategy)
-        #: Types of the arguments that are arrays; None is that of the list.
+        #: Dtypes of the arguments that are arrays; None: determined by the list.
         self._arrays: dict[str, np.dtype[Any] | None] = {}
         self._numbers = self._find_numbers(strategy, given)
         #: The parameters in effect, for the manifest.
@@ -60,11 +60,11 @@ class Arguments:
 
     @property
     def numbers(self) -> Mapping[str, Given]:
-        """The further arguments by name; arrays as tuples."""
+        """The other arguments by name; arrays as tuples."""
         return self._numbers
 
     def bind(self, bot: Bot | BotType, recorder: Recorder) -> tuple[Any, ...]:
-        """The arguments in order. bot: its type where the strategy is only to be compiled."""
+        """The arguments in order. bot: its type if the strategy is only to be compiled."""
         bound: list[Any] = []
         for name in self._names:
             if name in _BOT_NAMES:
@@ -102,7 +102,7 @@ class Arguments:
         return numbers
 
     def _value(self, strategy: LoadedStrategy, name: str, value: Given, default: Any) -> Given:
-        """A value that was given, in the form of the default; notes the arrays."""
+        """Converts a given value to the form of the default, and registers arrays."""
         if isinstance(default, bool | int | float):
             return _as_kind(strategy, name, value, default)
         if not isinstance(value, tuple):
@@ -128,7 +128,7 @@ class Arguments:
 
 
 def _check_array(strategy: LoadedStrategy, name: str, items: Items, default: Any) -> None:
-    """A list in the place of an array default: of its dimensions, and of numbers that its type holds."""
+    """Checks a list that replaces an array default: its dimensions, and that its numbers fit the dtype."""
     zero = {"b": False, "i": 0, "f": 0.0}[default.dtype.kind]
     for one in flat_of(items):
         _as_kind(strategy, name, one, zero)
@@ -138,7 +138,8 @@ def _check_array(strategy: LoadedStrategy, name: str, items: Items, default: Any
 
 
 def _refuse_strange_assets(strategy: LoadedStrategy, numbers: Mapping[str, Given], legs: int) -> None:
-    """An asset that does not exist is read out of bounds by the compiled strategy: no line would say why it ended."""
+    """Raises ConfigError for an unknown asset number: the compiled strategy would read out of bounds without an
+    error."""
     for name, value in numbers.items():
         if _ASSET_NAME.fullmatch(name) and not all(
             0 <= one < legs for one in flat_of(value if isinstance(value, tuple) else (value,))
@@ -157,7 +158,7 @@ def params_record(params: Mapping[str, Value]) -> np.void:
 
 def _form_of(value: Value) -> tuple[str] | tuple[str, tuple[int]]:
     if isinstance(value, tuple):
-        # Numba reads no arrays of booleans in a record: they are 0 and 1.
+        # Numba does not support boolean arrays in a record: they become 0 and 1.
         kind = "i8" if isinstance(value[0], bool) else _kind_of(value[0])
         return kind, (len(value),)
     return (_kind_of(value),)
@@ -203,16 +204,16 @@ def _effective(
             each = each if len(each) == legs else each[:1] * legs
             values[name] = tuple(_as_kind(strategy, name, one, default[0]) for one in each)
         else:
-            # Where the legs differ and one number is asked for, it is that of the first.
+            # If the legs differ and the parameter is one number, it is that of the first leg.
             values[name] = _as_kind(strategy, name, value[0] if isinstance(value, tuple) else value, default)
     return values
 
 
 def _as_kind(strategy: LoadedStrategy, name: str, value: Given, default: Number) -> Number:
-    """`value` in the type of the default; the compiled strategy is specialised for those."""
+    """Converts `value` to the type of the default, for which the strategy is compiled."""
     kind = bool if isinstance(default, bool) else int if isinstance(default, int) else float
     if not isinstance(value, tuple) and isinstance(value, bool) == (kind is bool):
-        # A value that is whole may be written with a point; beyond 64 bits no record holds it.
+        # A whole number may be written with a decimal point; a record holds at most 64 bits.
         if kind is not int or (float(value).is_integer() and INT_MIN <= value <= INT_MAX):
             return kind(value)
     article = {bool: "true or false", int: "a whole number", float: "a number"}[kind]

@@ -1,9 +1,9 @@
-"""Trading the positions of a halted strategy back to where the run began, by the host.
+"""Closes the positions of a halted strategy: the host trades them back to those at the start of the run.
 
-It runs on the strategy's thread, over the strategy's bot, after the strategy has returned: in every world the same code
-and the same limits. Only banded limit orders, IOC, none for more than is held or than the touch shows, a bounded number
-of them. The positions of a bot count from the start of the run, so flat is the initial inventory on spot and nothing on
-perpetuals. Each order is a FLATTEN line of the decision log, by which its fill is known.
+Runs on the strategy's thread, over the strategy's bot, after the strategy has returned: the same code and limits in
+every world. Sends only IOC limit orders within a price band, none larger than the position or the touch, and a bounded
+number. A bot's positions count from the start of the run, so flat means the initial inventory on spot and no position
+on perpetuals. Each order is logged as a FLATTEN decision, which identifies its fill.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_pr
 #: A step: how long answers and books have to change before the next order of a leg. Ten minutes of them at most.
 STEP_NS = 100_000_000
 STEPS_MAX = 6_000
-#: Of one leg.
+#: Maximum number of orders per leg.
 ORDERS_MAX = 1_000
-#: Refusals in a row after which a leg is left as it is.
+#: After this many refusals in a row a leg is left as it is.
 REFUSALS_MAX = 10
-#: The band grows by itself with each order that was not filled, up to this many times.
+#: The band widens by its initial width with each order that was not filled, up to this multiple.
 BANDS_MAX = 5
-#: Ids from here on: a strategy counts from 1. An id that exists is passed over.
+#: First order id: a strategy counts from 1. An id that exists is skipped.
 _FIRST_ID = np.uint64(1 << 62)
 
 _FLATTEN = int(Decision.FLATTEN)
@@ -46,7 +46,7 @@ _LEG = np.dtype(
         ("min_qty", "f8"),
         ("min_notional", "f8"),
         ("contract_size", "f8"),
-        # The touch that was traded on last, and what own orders took of it since.
+        # The touch of the last order, and the quantity that own orders have taken from it.
         ("px", "f8"),
         ("shown_qty", "f8"),
         ("taken_qty", "f8"),
@@ -69,10 +69,10 @@ def flattening(
     qty_max: float,
     notional_max: float,
 ) -> Callable[..., Any]:
-    """The strategy, and behind a HALTED that it returns its positions traded back to 0; what it returned.
+    """Returns a function that calls the strategy and, if it returns HALTED, trades its positions back to 0.
 
-    band: share of the price by which an order may be worse than the touch. qty_max, notional_max: of one order, 0 for
-    no limit. Everything is compiled here, before anything is sent.
+    band: how far an order's price may be worse than the touch, as a fraction of the price. qty_max, notional_max: of
+    one order, 0 for no limit. Compiles everything now, before any order is sent.
     """
     rows = np.zeros(len(legs), _LEG)
     for row, leg in zip(rows, legs, strict=True):
@@ -92,9 +92,9 @@ def flattening(
 
 @bot_compiled
 def flatten(bot, recorder, legs, band, qty_max, notional_max):  # type: ignore[no-untyped-def]
-    """Cancels what works and trades every position to 0, a step at a time, until all are flat or the bounds are met.
+    """Cancels working orders and trades every position to 0, step by step, until all are flat or a bound is reached.
 
-    Flat but for what is too small for an order. An unknown book and an order without an answer are waited for.
+    Positions too small for an order remain. Waits while a book is unknown or an order is unanswered.
     """
     next_id = _FIRST_ID
     for _ in range(STEPS_MAX):
@@ -119,7 +119,7 @@ def flatten(bot, recorder, legs, band, qty_max, notional_max):  # type: ignore[n
 
 @bot_compiled
 def _has_working(bot, asset_no):  # type: ignore[no-untyped-def]
-    """Whether an order of the asset may still trade; what can be cancelled is."""
+    """Whether an order of the asset may still trade; cancels the orders that can be cancelled."""
     count = 0
     values = bot.orders(asset_no).values()
     while values.has_next():
@@ -133,7 +133,7 @@ def _has_working(bot, asset_no):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def _settle(bot, asset_no, leg):  # type: ignore[no-untyped-def]
-    """What came of the last order: the band is for those that were not filled."""
+    """Applies the result of the last order: the band widens with each order that was not filled."""
     if leg.order_id == 0:
         return
     order = bot.orders(asset_no).get(leg.order_id)
@@ -147,7 +147,7 @@ def _settle(bot, asset_no, leg):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def _is_over(bot, asset_no, leg):  # type: ignore[no-untyped-def]
-    """Whether a leg is flat but for dust, or may send no more. Not while its book is unknown and something is held."""
+    """Whether a leg is flat except for a remainder too small to trade, or may send no more orders."""
     if leg.orders >= ORDERS_MAX or leg.refusals >= REFUSALS_MAX:
         return True
     position = bot.position(asset_no)
@@ -161,7 +161,7 @@ def _is_over(bot, asset_no, leg):  # type: ignore[no-untyped-def]
 
 @bot_compiled
 def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):  # type: ignore[no-untyped-def]
-    """One order toward flat, where the touch shows something to trade with; the next id."""
+    """Sends one order towards flat if the touch has enough quantity; returns the next id."""
     position = bot.position(asset_no)
     depth = bot.depth(asset_no)
     side = SELL if position > 0.0 else BUY
@@ -169,11 +169,11 @@ def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):  
     shown = depth.best_bid_qty if side == SELL else depth.best_ask_qty
     if not touch > 0.0:
         return next_id
-    # In a replay the touch still shows what was just taken.
+    # In a replay the touch still shows the quantity just taken.
     if touch != leg.px or shown != leg.shown_qty:
         leg.px, leg.shown_qty, leg.taken_qty = touch, shown, 0.0
     px = limit_price(side, touch, band * min(leg.missed + 1, BANDS_MAX), leg.tick_size)
-    # A sale below the bid is worth the bid, as the limits count it.
+    # The limits value a sale below the bid at the bid.
     value = max(px, touch) * leg.contract_size
     qty = min(abs(position), shown - leg.taken_qty)
     if qty_max > 0.0:

@@ -1,8 +1,7 @@
-"""Lists of `[strategy.params]` as what a compiled function takes: an array, or a tuple where its default is one.
+"""Converts lists of `[strategy.params]` to arguments of a compiled function: an array, or a tuple if the default is.
 
-A list becomes an array of float64, of booleans where all of it are, or of the type of the default that it replaces; a
-list of lists of one length becomes an array of two dimensions. Arrays are made anew for every run: a strategy may
-write into them.
+A list becomes an array of float64, of booleans if all its items are, or of the type of the default that it replaces; a
+list of lists of equal length becomes a two-dimensional array. Every run gets new arrays: a strategy may write to them.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 Number = bool | int | float
-#: As the configuration holds them.
+#: Lists as the configuration holds them.
 Items = tuple[Number | tuple[Number, ...], ...]
 
 
 def fault_of(items: Items) -> str:
-    """What is wrong with a list, in words that fit behind "the list"; empty for one that is an array."""
+    """What is wrong with a list, to follow "the list" in an error; empty for a valid list."""
     lengths = {len(item) if isinstance(item, tuple) else -1 for item in items}
     if len(lengths) > 1:
         return "mixes numbers and lists, or lists of several lengths"
@@ -29,12 +28,12 @@ def fault_of(items: Items) -> str:
 
 
 def flat_of(items: Items) -> list[Number]:
-    """The numbers of a list and of the lists in it."""
+    """The numbers of a list and of the lists in it, in order."""
     return [one for item in items for one in (item if isinstance(item, tuple) else (item,))]
 
 
 def array_of(items: Items, kind: np.dtype[Any] | None = None) -> NDArray[Any]:
-    """A new array. kind: of its numbers; by default what the list holds, whole numbers as float64."""
+    """A new array. kind: its dtype; by default booleans for a list of booleans, otherwise float64."""
     if kind is None:
         flat = flat_of(items)
         kind = np.dtype(bool if flat and isinstance(flat[0], bool) else np.float64)
@@ -42,7 +41,7 @@ def array_of(items: Items, kind: np.dtype[Any] | None = None) -> NDArray[Any]:
 
 
 def items_of(array: NDArray[Any]) -> Items:
-    """An array of one or two dimensions as the configuration would hold it."""
+    """Converts an array of one or two dimensions to the configuration's form."""
     return tuple(tuple(row) if isinstance(row, list) else row for row in array.tolist())
 
 

@@ -1,4 +1,4 @@
-"""Loading a strategy by name: `FILE.py:FUNCTION` or `module:function`, a plain function or one under `@njit`."""
+"""Loads a strategy by name: `FILE.py:FUNCTION` or `module:function`, a plain function or one under `@njit`."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from typing import Any, NamedTuple
 from arb.errors import InputError
 from arb.strategies.source_code import Code, code_of, imported_since
 
-#: Compiled, they would return at once and a run would end well with nothing done.
+#: Calling one of these returns at once, so that a run would end normally without doing anything.
 _NOT_RUN_BY_CALLING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-#: Whole numbers that a parameter can hold: those of the compiled code's int64.
+#: Range of integer parameters: int64 in compiled code.
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
-#: Files that came with a module when it was loaded first, by its name.
+#: Files imported when a module was first loaded, by the module's name.
 _imported: dict[str, list[Path]] = {}
 
 
-#: Of a parameter: a number, or in a tuple of one the number that each leg has.
+#: A parameter's default: a number, or a tuple of one number for a value per leg.
 Default = bool | int | float | tuple[bool | int | float]
 
 
 class LoadedStrategy(NamedTuple):
-    """A strategy function with what its module says about it."""
+    """A strategy function and the data of its module."""
 
     spec: str
     function: Callable[..., Any]
-    #: Defaults of the `params` record; empty where the module has no PARAMS.
+    #: Defaults of the `params` record; empty if the module has no PARAMS.
     defaults: Mapping[str, Default]
     source_path: Path
     source_sha256: str
-    #: Its file and all that it imports.
+    #: Its file and all files that it imports.
     code: Code
 
 
 def load_strategy(spec: str) -> LoadedStrategy:
-    """The function that `spec` names. Raises InputError for a missing file or name, or a module that fails to load."""
+    """Loads the function that `spec` names. Raises InputError for a missing file or name, or a module that fails."""
     place, _, name = spec.rpartition(":")
     before = set(sys.modules)
     module = _module_of_file(Path(place)) if place.endswith(".py") else _module_of_name(place)
@@ -65,10 +65,10 @@ def load_strategy(spec: str) -> LoadedStrategy:
 
 
 def _module_of_file(path: Path) -> ModuleType:
-    """The file as a module under a name that depends on its place alone.
+    """Loads the file as a module whose name depends only on its path.
 
-    Compiled code is cached with the name of its module and looked up by it, so the name must be the same in every
-    process, and be in `sys.modules`. Modules beside the file can be imported, as when Python runs it.
+    Compiled code is cached with its module's name and looked up by it, so the name must be the same in every process,
+    and be in `sys.modules`. Modules in the file's folder can be imported, as when Python runs the file.
     """
     if not path.is_file():
         raise InputError(
@@ -87,7 +87,7 @@ def _module_of_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         module_spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # a script without a guard may well leave when it is imported
+    except (Exception, SystemExit) as error:  # a script without a main guard may exit when it is imported
         del sys.modules[name]
         raise InputError(f"{path}{_line_of(error, path)}: {type(error).__name__}: {error}") from None
     return module
@@ -103,7 +103,7 @@ def _module_of_name(name: str) -> ModuleType:
 
 
 def _line_of(error: BaseException, path: Path) -> str:
-    """Where in the file an error arose, as `, line N`."""
+    """The line of the file that caused an error, as `, line N`."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f", line {error.lineno}"
     lines = [
@@ -120,7 +120,7 @@ def _defaults(module: ModuleType, place: str) -> Mapping[str, Default]:
 
 
 def _default(key: object, value: object, place: str) -> Default:
-    """A value of PARAMS in its plain type, checked; a tuple of one is a value for each leg."""
+    """Checks a value of PARAMS and converts it to a plain type; a tuple of one is a value for each leg."""
     if not isinstance(key, str) or not key.isidentifier():
         raise InputError(f"{place}: PARAMS: {key!r} is not a name")
     if isinstance(value, tuple):

@@ -1,7 +1,7 @@
-"""Which code a run executes: the files that a strategy or an adapter imports, with their hashes. None is executed.
+"""Lists and hashes the code of a run: the files that a strategy or adapter imports. Executes none of them.
 
-The files of arb and of its connectors have one hash together. Those of installed packages are known by their versions.
-Every other file that an import can reach, from the first file on, has a hash of its own.
+The files of arb and its connectors have one common hash. Installed packages are identified by their versions. Every
+other file that an import can reach from the first file has a hash of its own.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from arb.errors import InputError
 
 #: Folders of our own packages.
 _OURS = tuple(Path(package.__file__ or "").resolve().parent for package in (arb, connectors))
-#: Folders of Python's library and of what is installed.
+#: Folders of Python's library and of installed packages.
 _INSTALLED = tuple(
     dict.fromkeys(
         Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib")
@@ -37,9 +37,10 @@ _PACKAGE_FOLDERS = {"site-packages", "dist-packages"}
 class Code(NamedTuple):
     """The code of one strategy or adapter.
 
-    main: its first file. modules: hashes of that and all other files that are neither ours nor installed, by their
-    paths from the folder of the first; none where the first is ours. packages: versions of the installed packages that
-    these files import. A first file that is installed itself counts with its whole package.
+    main: its first file. modules: hashes of the first file and all others that are neither part of arb nor installed,
+    by path relative to the folder of the first; empty if the first is part of arb. packages: versions of the installed
+    packages that these files import. If the first file is installed itself, all imported files of its package are
+    hashed.
     """
 
     main: Path
@@ -48,15 +49,15 @@ class Code(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """What the paths of the modules start from."""
+        """The folder that the modules' paths are relative to."""
         return self.main.parent
 
     def name_of(self, file: str) -> str:
-        """A file of source as the manifest names it: by its path from the folder of the first file.
+        """The name of a source file in the manifest: its path relative to the folder of the first file.
 
-        One of arb or of an installed package: by its path from the folder that the package is in.
+        For a file of arb or of an installed package: its path relative to the folder that contains the package.
         """
-        if not Path(file).is_absolute():  # of source that is in no file
+        if not Path(file).is_absolute():  # source code without a file
             return file
         path = Path(file).resolve()
         name = Path(relpath(path, self.folder)).as_posix()
@@ -66,14 +67,14 @@ class Code(NamedTuple):
         return name if name in self.modules or not roots else path.relative_to(roots[0]).as_posix()
 
     def as_dict(self) -> dict[str, Any]:
-        """As a manifest holds it."""
+        """The manifest's form."""
         return {"modules": self.modules, "packages": self.packages}
 
 
 def code_of(spec: str, loaded: Iterable[Path] = ()) -> Code:
-    """The code behind `FILE.py:NAME` or `module:NAME`. Nothing is executed.
+    """The code behind `FILE.py:NAME` or `module:NAME`. Executes nothing.
 
-    loaded: files that were found to be imported in another way. Raises InputError for a file that is not there.
+    loaded: files known to be imported in another way. Raises InputError for a missing file.
     """
     place = spec.rpartition(":")[0]
     main = Path(place).resolve() if place.endswith(".py") else _file_of_module(place)
@@ -109,19 +110,19 @@ def code_of(spec: str, loaded: Iterable[Path] = ()) -> Code:
 
 
 def is_ours(path: Path) -> bool:
-    """Whether a file is one of arb or of its connectors."""
+    """Whether a file is part of arb or its connectors."""
     return any(path.is_relative_to(folder) for folder in _OURS)
 
 
 def is_installed(path: Path) -> bool:
-    """Whether a file is of Python's own library or of an installed package."""
+    """Whether a file is part of Python's library or of an installed package."""
     return any(path.is_relative_to(folder) for folder in _INSTALLED) or bool(
         _PACKAGE_FOLDERS & set(path.parts)
     )
 
 
 def imported_since(before: Iterable[str]) -> list[Path]:
-    """Files of the modules that were imported since `sys.modules` had these names, without ours and installed ones."""
+    """Files of modules imported since `sys.modules` had these names, without those of arb and installed packages."""
     known = set(before)
     files = [
         Path(file).resolve()
@@ -133,7 +134,7 @@ def imported_since(before: Iterable[str]) -> list[Path]:
 
 @functools.cache
 def our_code() -> str:
-    """A hash of all Python files of arb and of its connectors."""
+    """A hash of all Python files of arb and its connectors."""
     digest = hashlib.sha256()
     for folder in _OURS:
         for path in sorted(folder.rglob("*.py")):
@@ -143,7 +144,7 @@ def our_code() -> str:
 
 
 def refuse_untrusted(spec: str, code: Code) -> None:
-    """Raises InputError for code outside of the installed packages and of the working directory."""
+    """Raises InputError for code outside the installed packages and the working directory."""
     here = Path.cwd().resolve()
     for name in code.modules:
         path = (code.folder / name).resolve()
@@ -155,7 +156,7 @@ def refuse_untrusted(spec: str, code: Code) -> None:
 
 
 def refuse_changed(spec: str, code: Code, then: Mapping[str, Any]) -> None:
-    """Raises InputError where the code is not that of the run. then: what the manifest holds of it (`as_dict`)."""
+    """Raises InputError if the code differs from the run's. then: the manifest's record of it (`as_dict`)."""
     recorded = {str(name): str(sha) for name, sha in dict(then.get("modules") or {}).items()}
     for name, sha in recorded.items():
         path = code.folder / name
@@ -179,10 +180,10 @@ def _read(path: Path) -> bytes:
 
 
 def _imported_names(source: bytes, package: str) -> Iterator[str]:
-    """Dotted names of all modules that a source may import, wherever the import is."""
+    """Dotted names of all modules that a source file may import, anywhere in the file."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError):  # loading it names the error
+    except (SyntaxError, ValueError):  # loading the file reports the error
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -200,7 +201,7 @@ def _imported_names(source: bytes, package: str) -> Iterator[str]:
 
 
 def _files_of(name: str, search: Iterable[str]) -> Iterator[tuple[str, Path]]:
-    """(name, file) of a module and of the packages around it, as far as they are found."""
+    """(name, file) of a module and its parent packages, as far as they are found."""
     if name.partition(".")[0] in sys.builtin_module_names:
         return
     place: Iterable[str] = search
@@ -239,12 +240,12 @@ def _file_of_module(name: str) -> Path | None:
 
 
 def _package_of(module: str, file: Path) -> str:
-    """The package that relative imports of a module start from."""
+    """The package that a module's relative imports refer to."""
     return module if file.name == "__init__.py" else module.rpartition(".")[0]
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
-    """Of the installed packages that have one; Python's own modules have none."""
+    """Versions of the installed packages; modules of Python's library have none."""
     found = {}
     for name in sorted(packages):
         if name not in sys.stdlib_module_names:

@@ -1,5 +1,5 @@
-"""The spread strategy: buys one leg and sells the other when the edge between two books pays for its costs.
+"""The spread strategy: buys one leg and sells the other when the edge across two books exceeds its threshold.
 
-Imports NumPy, Numba and hftbacktest's constants only; it knows no world and no clock but the bot's. Start with
-`strategy.run`, then `hedge` for one attempt from its two orders to flat.
+Imports only NumPy, Numba and hftbacktest's constants; it knows no world, and no clock except the bot's. Start with
+`strategy.run`, then `hedge` for one attempt from its two orders until it is flat.
 """

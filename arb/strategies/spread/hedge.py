@@ -1,11 +1,11 @@
 """One attempt, from its two opening orders to flat or halted: open, chase the short leg, reverse the long one, halt.
 
-Every order is an IOC limit, so nothing rests, and none is for more than the touch shows. Fills are counted from the
-orders' own quantities; what is missing on one leg is chased within the slippage tolerance of the price that the
-attempt was decided on, until the deadline; then the surplus of the other leg is traded back at what the market gives,
-within a band that widens; if that does not end either, the strategy halts. A surplus too small for any order of the
-leg that could still trade is let be, and counts in the attempt that comes next. An order that never answers is in
-doubt: nothing is sent after it, the strategy halts.
+Every order is an IOC limit, so nothing rests, and none is larger than the touch. Fills are counted from the orders' own
+quantities. The missing quantity of one leg is chased within the slippage tolerance of the attempt's decision price,
+until the deadline; then the surplus of the other leg is traded back at market prices, within a band that widens; if
+that does not succeed either, the strategy halts. A surplus too small for any order of the leg that could still trade is
+left, and counts in the next attempt. An order that is never answered is in doubt: nothing is sent after it, and the
+strategy halts.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_pr
 #: Phases of the attempt.
 IDLE, OPENING, CHASING, REVERSING, HALTED = 0, 1, 2, 3, 4
 
-#: The attempt under way, beside what each leg holds of it.
+#: The attempt in progress; its fills are in the records of the legs.
 ATTEMPT = np.dtype(
     [
         ("phase", "i8"),
@@ -33,15 +33,15 @@ ATTEMPT = np.dtype(
         ("deadline", "i8"),
         ("next_order_id", "u8"),
         ("reversals", "i8"),
-        # What reversals have undone.
+        # Quantity that reversals have traded back.
         ("undone_qty", "f8"),
-        # After a refusal nothing is sent before this.
+        # After a refusal nothing is sent before this time.
         ("resend_ts", "i8"),
         # Whether the last attempt ended with both legs filled.
         ("is_hedged", "i8"),
-        # What earlier attempts bought, less what they sold: too small to be traded so far. In base units.
+        # Base that earlier attempts bought less what they sold, too small to be traded so far.
         ("residual", "f8"),
-        # The pair's profit before the attempt under way.
+        # The pair's profit before the current attempt.
         ("profit_before", "f8"),
     ],
     align=True,
@@ -50,7 +50,7 @@ ATTEMPT = np.dtype(
 #: The band of a reversal grows by one slippage tolerance with each order, up to this many.
 REVERSAL_BANDS_MAX = 10
 
-#: How long a refused chase or reversal waits before it is sent again.
+#: How long a refused chase or reversal waits before it is resent.
 RESEND_NS = 20_000_000
 
 _CODE_OPEN = int(Decision.OPEN)
@@ -60,7 +60,7 @@ _CODE_REVERSE = int(Decision.REVERSE)
 
 @njit
 def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):  # type: ignore[no-untyped-def]
-    """Sends one IOC limit of an attempt and logs it; whether it went out. `px` is already on a tick."""
+    """Sends one IOC limit of an attempt and logs it; returns whether it was sent. `px` is already on a tick."""
     now = bot.current_timestamp
     order_id = attempt.next_order_id
     asset = legs[leg_no].asset
@@ -95,7 +95,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
         leg = legs[leg_no]
         leg.side = BUY if leg_no == buy_no else SELL
         leg.reference_px = leg.ask if leg_no == buy_no else leg.bid
-        # What is left from before is bought or sold already.
+        # The residual of earlier attempts counts as filled.
         leg.filled_qty = max(0.0, leg.side * attempt.residual)
         leg.attempt_qty = qty
         leg.order_id = 0
@@ -103,17 +103,17 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
         leg = legs[leg_no]
         px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
         if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_OPEN):
-            break  # a lone second leg is never opened on purpose
+            break  # never opens a single second leg on purpose
     attempt.phase = OPENING
 
 
 @njit
 def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-def]
-    """Takes the attempt as far as the answered orders and the touches allow."""
+    """Advances the attempt as far as the answered orders and the touches allow."""
     now = bot.current_timestamp
     if not _settle(bot, recorder, attempt, legs, now):
         if now >= attempt.deadline + np.int64(params.order_timeout_ns):
-            _halt(recorder, attempt, legs, now)  # in doubt: what the order did is not known
+            _halt(recorder, attempt, legs, now)  # in doubt: the order's result is unknown
         return
     long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
     surplus = legs[long_no].filled_qty - legs[1 - long_no].filled_qty
@@ -138,9 +138,9 @@ def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-de
 
 @njit
 def wait_ns(attempt, now, idle_ns, params):  # type: ignore[no-untyped-def]
-    """How long the strategy may sleep: to the attempt's next deadline, or `idle_ns` when there is none nearer.
+    """How long the strategy may wait: until the attempt's next deadline, at most `idle_ns`.
 
-    Behind its deadline an attempt only waits for an answer, for one more timeout.
+    After its deadline an attempt only waits for an answer, for one more timeout.
     """
     if attempt.phase == IDLE:
         return idle_ns
@@ -152,14 +152,14 @@ def wait_ns(attempt, now, idle_ns, params):  # type: ignore[no-untyped-def]
 
 @njit
 def _enter(attempt, phase, now, params):  # type: ignore[no-untyped-def]
-    """Begins a phase, which has a timeout of its own."""
+    """Starts a phase, with a timeout of its own."""
     attempt.phase = phase
     attempt.deadline = now + np.int64(params.order_timeout_ns)
 
 
 @njit
 def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
-    """Counts what the answered orders filled; whether none is left without an answer."""
+    """Counts the fills of the answered orders; returns whether no order is unanswered."""
     is_settled = True
     for leg_no in range(2):
         leg = legs[leg_no]
@@ -174,7 +174,7 @@ def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
             leg.ask_taken += filled
         else:
             leg.bid_taken += filled
-        # A reversal takes back what its leg had filled.
+        # A reversal reduces its leg's fills.
         if order.side == leg.side:
             leg.filled_qty += filled
         else:
@@ -188,7 +188,7 @@ def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
 
 @njit
 def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
-    """Sends for the missing quantity while the touch is within the tolerance of the attempt's price."""
+    """Sends an order for the missing quantity if the touch is within the tolerance of the attempt's price."""
     leg = legs[leg_no]
     px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
     is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
@@ -199,12 +199,12 @@ def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[n
 
 @njit
 def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
-    """Undoes the surplus of a leg at the touch, in a band that widens with each order."""
+    """Reverses the surplus of a leg at the touch, in a band that widens with each order."""
     leg = legs[leg_no]
     side = -leg.side
     touch = leg.ask if side == BUY else leg.bid
     if not touch > 0.0:
-        return  # nothing is known of the book: wait for it, or for the deadline
+        return  # the book is unknown: wait for it, or for the deadline
     band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
     px = limit_price(side, touch, band, leg.tick_size)
     qty = _sendable(leg, side, px, qty, params)
@@ -214,22 +214,22 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore
 
 @njit
 def _tradable(leg, surplus):  # type: ignore[no-untyped-def]
-    """What of a surplus an order of this leg could trade, at the price that the attempt was decided on."""
+    """The part of a surplus that an order of this leg could trade, at the attempt's decision price."""
     qty = floor_to_lot(surplus, leg.lot_size)
     return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
 
 
 @njit
 def _sendable(leg, side, px, qty, params):  # type: ignore[no-untyped-def]
-    """What of `qty` one order at `px` may ask for, in whole lots; 0 where the touch is not known or it is too small.
+    """The part of `qty` for one order at `px`, in whole lots; 0 if the touch is unknown or the quantity too small.
 
-    The simulated exchange fills an order whole at the touch, whatever its size: more than is shown would be a fill
-    that nobody gets. More than the order-level limits allow would be refused, and the leg stay as it is.
+    The simulated exchange fills an order whole at the touch, whatever its size: a fill beyond the displayed quantity
+    would be unrealistic. An order above the order-level limits would be refused, and the leg left unhedged.
     """
     shown = leg.ask_qty if side == BUY else leg.bid_qty
     if not shown > 0.0:
         return 0.0
-    # A sale below the bid is worth the bid, as the limits count it.
+    # The limits value a sale below the bid at the bid.
     value = (px if side == BUY else max(px, leg.bid)) * leg.contract_size
     qty = floor_to_lot(order_qty(min(qty, shown), value, params), leg.lot_size)
     return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
@@ -261,5 +261,5 @@ def _halt(recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
 
 @njit
 def _surplus_bought(legs):  # type: ignore[no-untyped-def]
-    """What the legs bought less what they sold, by the orders that have answered."""
+    """Base that the legs bought less what they sold, by the answered orders."""
     return legs[0].side * legs[0].filled_qty + legs[1].side * legs[1].filled_qty

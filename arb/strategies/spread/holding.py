@@ -1,8 +1,8 @@
-"""The spread that is held open, what it costs to leave it, and when it is left.
+"""The open spread of a pair, the cost of closing it, and when it is closed.
 
-A pair holds a spread from the first attempt that enters it until both legs are flat again but for dust. It is left when
-the cross spread has come back to its average, at a loss, or after the longest time. In inventory mode what has moved is
-held in the same sense, and is moved back at a loss alone. Pure.
+A pair holds a spread from the attempt that enters it until both legs are flat again, except for remainders too small to
+trade. It is closed when the cross spread has reverted to its average, at a stop loss, or after the longest holding
+time. In inventory mode the moved inventory counts as the open spread, and is moved back only at a stop loss. Pure.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from arb.strategies.spread.decisions import Purpose
 from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, whole_qty
 from arb.strategies.spread.touch import BPS, mid_spread_bps
 
-#: One pair's open spread. `bought_no`: the leg that was bought, -1 for none. `cash`: of both legs, without fees, when
-#: the pair was flat, and what was too small to be sold then, at its mid. `since_ts`: when it was entered. `blocked_no`:
-#: the leg that is not bought again until the spread has come back, because it was closed at a loss or for its time; -1
-#: for none.
+#: One pair's open spread. `bought_no`: the leg that was bought, -1 for none. `cash`: balances of both legs without fees
+#: when the pair was last flat, plus the value at mid of remainders too small to sell. `since_ts`: when it was entered.
+#: `blocked_no`: the leg that is not bought again until the spread has reverted, because it was closed by a stop loss or
+#: a timeout; -1 for none.
 HOLDING = np.dtype(
     [("bought_no", "i8"), ("cash", "f8"), ("since_ts", "i8"), ("blocked_no", "i8")], align=True
 )
 
-#: No leg is held.
+#: No spread is open.
 NONE_HELD = -1
 
 
 @njit
 def cost_to_leave_bps(pair):  # type: ignore[no-untyped-def]
-    """What leaving costs at today's spreads when the mids have come back: half of both spreads, and both fees."""
+    """Cost of closing at today's spreads once the mids have reverted: half of both spreads, and both fees."""
     cost = 0.0
     for leg in pair:
         cost += 0.5 * (leg.ask - leg.bid) / leg.ask + leg.taker_fee
@@ -37,8 +37,8 @@ def cost_to_leave_bps(pair):  # type: ignore[no-untyped-def]
 
 @njit
 def open_profit(pair, holding, values_0, values_1):  # type: ignore[no-untyped-def]
-    """What closing at the touches would bring since the pair was flat, without fees, in quote units; and the value of
-    the larger leg. NaN where a touch is not known."""
+    """Profit of closing at the touches since the pair was flat, without fees, in quote units; and the value of the
+    larger leg. NaN if a touch is unknown."""
     profit = values_0.balance + values_1.balance - holding.cash
     value = 0.0
     for leg_no in range(2):
@@ -53,7 +53,7 @@ def open_profit(pair, holding, values_0, values_1):  # type: ignore[no-untyped-d
 
 @njit
 def held_qty(pair, bought_no, values_0, values_1):  # type: ignore[no-untyped-def]
-    """What both legs hold against each other of a spread that bought `bought_no`; not above 0 where there is none."""
+    """Quantity that both legs hold against each other after buying `bought_no`; not above 0 if there is none."""
     position_0 = values_0.position if bought_no == 0 else -values_0.position
     position_1 = values_1.position if bought_no == 1 else -values_1.position
     return min(position_0, position_1)
@@ -61,7 +61,7 @@ def held_qty(pair, bought_no, values_0, values_1):  # type: ignore[no-untyped-de
 
 @njit
 def update_holding(bot, pair, holding, now, params):  # type: ignore[no-untyped-def]
-    """Takes what the attempt that ended left open into account: nothing, where it is too small to be closed."""
+    """Updates the open spread after an attempt; a spread that is too small to close counts as none."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
     worst = 1.0 - params.slippage_tolerance
     for bought_no in range(2):
@@ -84,7 +84,8 @@ def update_holding(bot, pair, holding, now, params):  # type: ignore[no-untyped-
 
 @njit
 def why_leave(bot, pair, holding, basis_bps, now, params):  # type: ignore[no-untyped-def]
-    """The `Purpose` of closing now, 0 for none: a stop loss first, reversion last; else none in inventory mode."""
+    """The `Purpose` of closing now, 0 for none: stop loss, then timeout, then reversion; only the first in inventory
+    mode."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
     profit, value = open_profit(pair, holding, values_0, values_1)
     if value > 0.0 and -profit * BPS >= params.stop_loss_bps * value:
@@ -100,14 +101,14 @@ def why_leave(bot, pair, holding, basis_bps, now, params):  # type: ignore[no-un
 
 @njit
 def divergence_bps(pair, bought_no, basis_bps):  # type: ignore[no-untyped-def]
-    """How far the mids are from their average, positive where that pays who bought `bought_no`; NaN if not known."""
+    """How far the mids are from their average, positive if that favours buying `bought_no`; NaN if unknown."""
     divergence = mid_spread_bps(pair) - basis_bps
     return divergence if bought_no == 0 else -divergence
 
 
 @njit
 def unblock(pair, holding, basis_bps, exit_spread_bps):  # type: ignore[no-untyped-def]
-    """Lets a direction be entered again when its spread has come back."""
+    """Allows a blocked direction again once its spread has reverted."""
     if holding.blocked_no != NONE_HELD:
         if divergence_bps(pair, holding.blocked_no, basis_bps) <= exit_spread_bps:
             holding.blocked_no = NONE_HELD
@@ -115,7 +116,7 @@ def unblock(pair, holding, basis_bps, exit_spread_bps):  # type: ignore[no-untyp
 
 @njit
 def closing_qty(bot, pair, holding, params):  # type: ignore[no-untyped-def]
-    """What one attempt may close: the least of what is held and what both touches show, in lots that venues take."""
+    """Quantity of one closing attempt: the smaller of the holding and the displayed quantity, in valid lots."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
     # Closing sells what was bought.
     sell, buy = pair[holding.bought_no], pair[1 - holding.bought_no]

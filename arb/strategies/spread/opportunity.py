@@ -1,6 +1,6 @@
-"""Opportunities: an edge above the threshold in one direction, from when it rises to when it is gone.
+"""Opportunities: an edge above the threshold in one direction, from its rise until it is gone.
 
-Each is logged with its highest edge and with what came of it: taken, or the last thing that stood in its way.
+Each is logged with its largest edge and its outcome: taken, or the last reason why not.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from numba import njit
 
 from arb.strategies.spread.decisions import Decision, Missed
 
-#: One direction's opportunity. `asset` is the bot's number of what would be bought, `threshold_bps` the edge from which
-#: on there is one.
+#: One direction's opportunity. `asset`: the bot's number of the leg to buy. `threshold_bps`: an edge above it is an
+#: opportunity.
 OPPORTUNITY = np.dtype(
     [("asset", "i8"), ("threshold_bps", "f8"), ("is_open", "i8"), ("peak_bps", "f8"), ("missed", "i8")],
     align=True,
@@ -20,13 +20,13 @@ OPPORTUNITY = np.dtype(
 
 @njit
 def is_any_open(seen):  # type: ignore[no-untyped-def]
-    """Whether either direction has an opportunity: then a change of quantity matters too."""
+    """Whether either direction has an opportunity: then a change of quantity matters, too."""
     return seen[0].is_open != 0 or seen[1].is_open != 0
 
 
 @njit
 def see(recorder, opportunity, edge, missed, now):  # type: ignore[no-untyped-def]
-    """Notes an edge above the threshold; `missed`: a `Missed` reason."""
+    """Records an edge above the threshold; `missed`: a `Missed` reason."""
     if opportunity.is_open == 0:
         opportunity.is_open = 1
         opportunity.peak_bps = edge
@@ -39,7 +39,7 @@ def see(recorder, opportunity, edge, missed, now):  # type: ignore[no-untyped-de
 
 @njit
 def lose(recorder, opportunity, now):  # type: ignore[no-untyped-def]
-    """Notes that there is no edge above the threshold, or none that is known."""
+    """Ends the opportunity: the edge is not above the threshold, or unknown."""
     if opportunity.is_open != 0:
         opportunity.is_open = 0
         missed = np.uint64(opportunity.missed)

@@ -1,8 +1,8 @@
-"""The strategy's own rules of risk: what stops it for good, and what keeps it from new attempts for a while.
+"""The strategy's own risk rules: what halts it, and what blocks new attempts for a while.
 
-They look at the profit of the run (cash less fees plus positions at the mid), in shares of the capital that the venues
-began with, and at how attempts end. What closes a position is never kept back. Order-level limits are elsewhere, inside
-the bot. Pure; checked when an attempt has ended and at every record, never while legs are open.
+They use the profit of the run (cash less fees plus positions at mid), as a fraction of the venues' initial capital, and
+the outcomes of attempts. Closing a position is never blocked. Order-level limits are separate, inside the bot. Pure;
+checked after an attempt and at every record, never while legs are open.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from arb.strategies.spread.decisions import Decision, Missed
 
 _DAY_NS = 86_400_000_000_000
 
-#: What the rules remember. Profits in quote units, times in ns.
+#: State of the rules. Profits in quote units, times in ns.
 RISK = np.dtype(
     [
         # Of all legs at their first known mid prices; 0 until then.
         ("capital", "f8"),
         ("profit", "f8"),
         ("peak_profit", "f8"),
-        # The UTC day under way, the profit it began with, and whether it has lost what a day may lose.
+        # The current UTC day, the profit at its start, and whether it has reached the daily loss limit.
         ("day", "i8"),
         ("day_profit", "f8"),
         ("is_day_lost", "i8"),
-        # How many attempts have failed in a row.
+        # Number of failed attempts in a row.
         ("failures", "i8"),
         ("resume_ts", "i8"),
-        # How many attempts were begun: the number of the last one, and its place in the ring of their times.
+        # Number of attempts so far: the number of the last one, and the next index in the ring of their times.
         ("begun", "i8"),
     ],
     align=True,
@@ -37,9 +37,9 @@ RISK = np.dtype(
 
 @njit
 def profit_of(bot, legs):  # type: ignore[no-untyped-def]
-    """Cash less fees plus positions at the mid, of these legs; NaN before a price that counts was known.
+    """Cash less fees plus positions at mid, of these legs; NaN until every needed price has been known.
 
-    Where a book is not known now its last mid counts: losses are looked for in a gap, too.
+    While a book is unknown its last mid is used: losses are checked during a gap, too.
     """
     profit = 0.0
     for leg in legs:
@@ -52,9 +52,9 @@ def profit_of(bot, legs):  # type: ignore[no-untyped-def]
 
 @njit
 def capital_of(legs):  # type: ignore[no-untyped-def]
-    """What the venues hold before the run, at the mid; NaN before a price that counts was known.
+    """The venues' holdings before the run, at mid; NaN until every needed price has been known.
 
-    legs: the first two are at two venues, whose money the further ones share.
+    legs: the first two are at two venues, whose money the others share.
     """
     capital = legs[0].quote + legs[1].quote
     for leg in legs:
@@ -65,7 +65,7 @@ def capital_of(legs):  # type: ignore[no-untyped-def]
 
 @njit
 def look(bot, risk, legs, now, params):  # type: ignore[no-untyped-def]
-    """Brings profit, peak and day up to date; nothing changes before a price that counts was known."""
+    """Updates profit, peak and day; does nothing until every needed price has been known."""
     profit = profit_of(bot, legs)
     capital = risk.capital if risk.capital > 0.0 else capital_of(legs)
     if not (profit > -np.inf and capital > 0.0):
@@ -84,7 +84,7 @@ def look(bot, risk, legs, now, params):  # type: ignore[no-untyped-def]
 
 @njit
 def begin_attempt(risk, begun, now):  # type: ignore[no-untyped-def]
-    """Notes the time of an attempt in the ring `begun`; its number."""
+    """Stores the time of an attempt in the ring `begun`; returns its number."""
     begun[risk.begun % len(begun)] = now
     risk.begun += 1
     return risk.begun
@@ -92,7 +92,7 @@ def begin_attempt(risk, begun, now):  # type: ignore[no-untyped-def]
 
 @njit
 def end_attempt(risk, is_hedged, now, params):  # type: ignore[no-untyped-def]
-    """Counts failures in a row; too many of them, and nothing is opened for a while."""
+    """Counts failures in a row; after too many, blocks new attempts for the cooldown."""
     risk.failures = 0 if is_hedged else risk.failures + 1
     if params.max_failures > 0 and risk.failures >= params.max_failures:
         risk.failures = 0
@@ -101,7 +101,7 @@ def end_attempt(risk, is_hedged, now, params):  # type: ignore[no-untyped-def]
 
 @njit
 def must_halt(recorder, risk, now, params):  # type: ignore[no-untyped-def]
-    """Whether the drawdown stops the strategy for good; logs it."""
+    """Whether the drawdown halts the strategy; logs it."""
     if not risk.capital > 0.0:
         return False
     drawdown = (risk.peak_profit - risk.profit) / risk.capital
@@ -113,7 +113,7 @@ def must_halt(recorder, risk, now, params):  # type: ignore[no-untyped-def]
 
 @njit
 def must_halt_after(recorder, risk, number, loss, now, params):  # type: ignore[no-untyped-def]
-    """Whether what attempt `number` lost (in quote units, NaN where it is not known) stops the strategy; logs it."""
+    """Whether the loss of attempt `number` (in quote units, NaN if unknown) halts the strategy; logs it."""
     if not (risk.capital > 0.0 and loss >= params.max_attempt_loss * risk.capital):
         return False
     recorder.decide(
@@ -124,12 +124,12 @@ def must_halt_after(recorder, risk, number, loss, now, params):  # type: ignore[
 
 @njit
 def obstacle(risk, begun, now, params):  # type: ignore[no-untyped-def]
-    """What the rules forbid an attempt for: a `Missed` reason, TAKEN for nothing."""
+    """The rule that forbids an attempt, as a `Missed` reason; TAKEN for none."""
     if risk.is_day_lost != 0 and now // _DAY_NS == risk.day:
         return np.int64(Missed.DAILY_LOSS)
     if now < risk.resume_ts:
         return np.int64(Missed.COOLDOWN)
-    # The ring has as many places as attempts are allowed: the oldest is the one that the next would overwrite.
+    # The ring has one slot per allowed attempt: the next attempt would overwrite the oldest.
     if params.max_attempts_per_day > 0 and risk.begun >= len(begun):
         if now - begun[risk.begun % len(begun)] < _DAY_NS:
             return np.int64(Missed.ATTEMPTS)

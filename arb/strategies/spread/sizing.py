@@ -1,7 +1,7 @@
-"""How much an attempt may trade: the least of what is shown, allowed and paid for, floored to the common lot.
+"""The size of an attempt: the smallest of displayed, allowed and affordable quantity, floored to the common lot.
 
-Pure. Positions and balances count from the start of the run; what the account held before comes in as `base` and
-`quote` of the leg. Of that, attempts use the share `capital_allocation`; the rest is kept back.
+Pure. Positions and balances count from the start of the run; the account's initial holdings are `base` and `quote` of
+the leg. Attempts use the fraction `capital_allocation` of those; the rest is reserved.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from numba import njit
 
 from arb.strategies.spread.decisions import Missed
 
-#: A number of steps so little below a whole one is the whole one: 0.3 / 0.1 is 2.9999999999999996. The relative part
-#: covers the rounding of price, tick and quotient where there are many steps: 100,000 in ticks of 0.01 are 1e7.
+#: A number of steps that is just below an integer counts as the integer: 0.3 / 0.1 is 2.9999999999999996. The relative
+#: part covers the rounding of price, tick and quotient for many steps: 100,000 in ticks of 0.01 are 1e7.
 _ROOM = 1e-9
 _ROOM_RELATIVE = 1e-15
-#: In the place of a leverage cap where none is to count.
+#: Stands for no leverage cap.
 _ANY_LEVERAGE = 1e9
 
 
 @njit
 def floor_steps(steps):  # type: ignore[no-untyped-def]
-    """The whole number of steps in `steps` (not negative), which has the error of a division."""
+    """The integer number of steps in `steps` (not negative), corrected for the error of a division."""
     return math.floor(steps + (_ROOM + steps * _ROOM_RELATIVE))
 
 
@@ -35,11 +35,12 @@ def floor_to_lot(qty, lot):  # type: ignore[no-untyped-def]
 
 @njit
 def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
-    """Notes what the other instruments of both venues do with the money that they share with the legs at `first`.
+    """Updates what the other instruments of both venues use of the money that they share with the legs at `first`.
 
-    What their attempts under way may still spend is spent already, and what they have sold may be bought back.
+    Money that their open attempts may still spend counts as spent, and quantity that they sold may have to be bought
+    back.
 
-    legs: all of them, those of the first venue at even places, those of the second at odd ones.
+    legs: all legs, those of the first venue at even indices, those of the second at odd ones.
     """
     for side in range(2):
         leg = legs[first + side]
@@ -66,13 +67,13 @@ def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
                 if leg.is_spot == 0:
                     leg.other_cash += notional
                 elif params.is_convergence and notional < 0.0:
-                    # A spread that is held has to be left again: what it sold is bought back.
+                    # An open spread must be closed later: what it sold is bought back.
                     leg.other_cash += notional * (1.0 + params.slippage_tolerance) * (1.0 + other.taker_fee)
 
 
 @njit
 def _reserved_qty(leg):  # type: ignore[no-untyped-def]
-    """What the leg's attempt may still buy: what is not filled yet; on a spot leg that sells, what it may buy back."""
+    """Quantity that the leg's attempt may still buy: the unfilled rest; for a spot sale, the quantity to buy back."""
     unfilled = max(0.0, leg.attempt_qty - leg.filled_qty)
     if leg.is_spot == 0 or leg.side > 0:
         return unfilled
@@ -81,10 +82,10 @@ def _reserved_qty(leg):  # type: ignore[no-untyped-def]
 
 @njit
 def buy_room(leg, values, price, position_limit, share, leverage):  # type: ignore[no-untyped-def]
-    """How much a leg may still buy at `price`: up to the position limit, and what its money pays for.
+    """How much a leg may still buy at `price`, by its position limit and its money.
 
-    Spot pays price and fee from its quote balance. A perpetual needs its equity to cover the whole position, times
-    the leverage that is allowed; buying back a short position needs nothing. `share` of what the account began with
+    Spot pays price and fee from its quote balance. A perpetual needs equity times the allowed leverage to cover the
+    whole position; buying back a short position needs nothing. `share`: fraction of the account's initial holdings that
     may be used.
     """
     if leg.is_spot != 0:
@@ -96,7 +97,7 @@ def buy_room(leg, values, price, position_limit, share, leverage):  # type: igno
 
 @njit
 def sell_room(leg, values, price, position_limit, share, leverage):  # type: ignore[no-untyped-def]
-    """How much a leg may still sell at `price`; spot sells what it holds, a perpetual what its equity covers."""
+    """How much a leg may still sell at `price`: spot by its holdings, a perpetual by its equity."""
     if leg.is_spot != 0:
         return min(position_limit, leg.base * share) + values.position
     return min(position_limit, _covered_qty(leg, values, price, share, leverage)) + values.position
@@ -104,7 +105,7 @@ def sell_room(leg, values, price, position_limit, share, leverage):  # type: ign
 
 @njit
 def _covered_qty(leg, values, price, share, leverage):  # type: ignore[no-untyped-def]
-    """The largest absolute position that a perpetual leg's equity covers; 0 when it has lost all of it."""
+    """The largest absolute position that a perpetual leg's equity covers; 0 once the equity is lost."""
     value = price * leg.contract_size
     equity = leg.quote + leg.other_cash + values.balance - values.fee + values.position * value
     notional = equity * share * leverage - leg.other_notional
@@ -113,11 +114,11 @@ def _covered_qty(leg, values, price, share, leverage):  # type: ignore[no-untype
 
 @njit
 def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
-    """The quantity of an attempt at the touches, for both legs alike; 0 when it would be too small for either."""
-    # In a replay, and live for a moment, the touch still shows what was just taken.
+    """The quantity of an attempt at the touches, equal for both legs; 0 if it would be too small for either."""
+    # In a replay, and briefly in live trading, the touch still shows the quantity just taken.
     shown = min(buy.ask_qty - buy.ask_taken, sell.bid_qty - sell.bid_taken)
     qty = min(buy.max_position_size, params.touch_share * shown)
-    # Priced at the worst price that the orders accept.
+    # Valued at the worst price that the orders accept.
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
     share, leverage = params.capital_allocation, params.max_leverage
     qty = min(qty, buy_room(buy, buy_values, buy_px, buy.position_limit, share, leverage))
@@ -127,7 +128,7 @@ def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-
 
 @njit
 def whole_qty(buy, sell, qty, params):  # type: ignore[no-untyped-def]
-    """`qty` within the limits of one order, in common lots; 0 where that is below the least of either venue."""
+    """`qty` within the limits of one order, in common lots; 0 if that is below the minimum of either venue."""
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
     qty = order_qty(qty, max(buy_px * buy.contract_size, sell.bid * sell.contract_size), params)
     if not qty > 0.0:
@@ -139,9 +140,9 @@ def whole_qty(buy, sell, qty, params):  # type: ignore[no-untyped-def]
 
 @njit
 def order_qty(qty, value, params):  # type: ignore[no-untyped-def]
-    """What of `qty` one order may ask for without being refused by the order-level limits, 0 for no limit.
+    """The part of `qty` that one order may have under the order-level limits, which are 0 for no limit.
 
-    value: of one unit of quantity, in quote units, at the dearest price that it may be counted at.
+    value: of one unit of quantity, in quote units, at the highest price that the limits may value it at.
     """
     if params.max_order_qty > 0.0:
         qty = min(qty, params.max_order_qty)
@@ -152,13 +153,13 @@ def order_qty(qty, value, params):  # type: ignore[no-untyped-def]
 
 @njit
 def is_large_enough(leg, qty, price):  # type: ignore[no-untyped-def]
-    """Whether the venue takes an order of `qty` at `price`: not below its least quantity and value."""
+    """Whether `qty` at `price` meets the venue's minimum quantity and notional."""
     return qty > 0.0 and qty >= leg.min_qty and qty * price * leg.contract_size >= leg.min_notional
 
 
 @njit
 def why_no_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
-    """Why `attempt_qty` is 0, as a `Missed` reason: no position room, nothing to pay with, or too little."""
+    """Why `attempt_qty` is 0, as a `Missed` reason: no position room, no funds, or below the minimum."""
     least = max(buy.common_lot, buy.min_qty, sell.min_qty)
     room = min(buy.position_limit - buy_values.position, sell.position_limit + sell_values.position)
     if not room >= least:
@@ -172,7 +173,7 @@ def why_no_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-u
 
 @njit
 def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):  # type: ignore[no-untyped-def]
-    """What both legs can pay for, whatever their position limits."""
+    """The quantity that both legs can pay for, ignoring position limits."""
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
     return min(
         buy_room(buy, buy_values, buy_px, np.inf, share, leverage),
@@ -182,7 +183,7 @@ def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):  # t
 
 @njit
 def limit_price(side, px, tolerance, tick_size):  # type: ignore[no-untyped-def]
-    """The worst price within `tolerance` (a share) of `px`, rounded to the tick that is still within; a tick at least.
+    """The worst price within `tolerance` (a fraction) of `px`, rounded to a tick within it; at least one tick.
 
     side: 1 buys, -1 sells.
     """

@@ -1,12 +1,12 @@
-"""The spread strategy: buy one leg and sell the other when the edge across two books pays for itself.
+"""The spread strategy: buys one leg and sells the other when the edge across two books exceeds its threshold.
 
-`run` watches both touches of each pair of legs and opens an attempt when the edge of one direction (in bps of the buy
-price, net of both taker fees, measured from the average cross spread where `basis_halflife_ns` asks for it) is above
-its threshold and not above the sanity cap `max_edge_bps`, both books are fresh, and the attempt before is not too near.
-In inventory mode an attempt is complete in itself, thresholds lean against the inventory that has moved, and it is
-moved back where it has lost too much; in convergence mode the spread is held until it has come back. One attempt at a
-time and pair; `arb.strategies.spread.hedge` brings it to an end. A book that is not in sync reads NaN, and NaN never
-trades. It is the strategy's thread, in every world.
+`run` reads both touches of each pair of legs and opens an attempt when the edge of one direction is above its threshold
+and not above the sanity cap `max_edge_bps`, both books are fresh, and the previous attempt is not too recent. The edge
+is in bps of the buy price, net of both taker fees, and relative to the average cross spread if `basis_halflife_ns` is
+set. In inventory mode every attempt is complete in itself, thresholds are skewed against the moved inventory, and it is
+moved back at a stop loss; in convergence mode the spread is held until it has reverted. A pair has one attempt at a
+time; `arb.strategies.spread.hedge` completes it. An unsynced book reads NaN, and comparisons with NaN never trade. Runs
+on the strategy's thread, in every world.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ from arb.strategies.spread.touch import (
     update_basis,
 )
 
-#: Arguments and their defaults. Names that the configuration has are filled in from it; a value in brackets is one
-#: for each leg.
+#: Arguments and their defaults. Names that the configuration has get its values; a tuple of one means a value for each
+#: leg.
 PARAMS = {
     "is_convergence": False,
     "min_spread_bps": 10.0,
@@ -93,30 +93,30 @@ PARAMS = {
     "min_notional": (0.0,),
 }
 
-# What `wait_next_feed` answers.
+# Return codes of `wait_next_feed`.
 _TIMEOUT, _END_OF_DATA, _FEED, _ORDER_RESPONSE = 0, 1, 2, 3
 
 
 class State(NamedTuple):
-    """What the strategy remembers: arrays, because a compiled record does not keep its array alive."""
+    """The strategy's state, as arrays: a compiled record does not keep its array alive."""
 
-    #: Two a pair: LEG, OPPORTUNITY (by the leg that would be bought).
+    #: Two per pair: LEG, OPPORTUNITY (indexed by the leg to buy).
     legs: Any
     seen: Any
-    #: One a pair: BASIS, ATTEMPT, HOLDING.
+    #: One per pair: BASIS, ATTEMPT, HOLDING.
     bases: Any
     attempts: Any
     holdings: Any
-    #: One a pair: how far inventory has moved, which only attempts change.
+    #: One per pair: the imbalance of inventory, which only attempts change.
     moved: Any
-    #: One in all: RISK; the ring of the times of the last attempts.
+    #: One in total: RISK; and the ring of the times of the last attempts.
     risks: Any
     begun: Any
 
 
 @njit
 def run(bot, params, recorder):  # type: ignore[no-untyped-def]
-    """Trades the spread until the data end or it halts; an `Outcome`."""
+    """Trades the spread until the data end or it halts; returns an `Outcome`."""
     pairs = np.int64(bot.num_assets) // 2
     state = State(
         np.zeros(2 * pairs, LEG),
@@ -134,7 +134,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
     timeout = idle_ns
     is_halted = False
     has_news = True
-    # The loop looks at these at every event, and hands the whole state on only where something may come of it.
+    # The loop reads these at every event, and passes the whole state on only if something may follow.
     legs, seen, attempts = state.legs, state.seen, state.attempts
     bases, holdings, moved = state.bases, state.holdings, state.moved
     while True:
@@ -165,7 +165,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
                 is_halted = True
         if now >= next_record:
             is_stirred = True
-            # Where nothing has moved a record would say the same again; the end of an attempt makes its own.
+            # A record without news would repeat the last one; the end of an attempt writes its own.
             if has_news:
                 recorder.record(bot)
                 has_news = False
@@ -173,7 +173,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
             if not is_halted and not _is_any_busy(state):
                 is_halted = _watch(bot, recorder, state, now, params)
         if is_stirred:
-            # The attempts of other pairs are brought to their end before the strategy leaves.
+            # Attempts of other pairs are completed before the strategy returns.
             if is_halted and not _is_any_busy(state):
                 break
             timeout = _timeout_ns(state, now, idle_ns, params)
@@ -185,7 +185,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
 
 @njit
 def _set_up(bot, params, state):  # type: ignore[no-untyped-def]
-    """Fills in what never changes during the run."""
+    """Sets what does not change during the run."""
     for leg_no in range(len(state.legs)):
         leg = state.legs[leg_no]
         depth = bot.depth(leg_no)
@@ -209,25 +209,25 @@ def _set_up(bot, params, state):  # type: ignore[no-untyped-def]
 
 @njit
 def _pair(records, pair_no):  # type: ignore[no-untyped-def]
-    """The two records of a pair. Not a slice: that would count references in the hot path."""
+    """The two records of a pair. Not a slice: that would add reference counting to the hot path."""
     return records[2 * pair_no], records[2 * pair_no + 1]
 
 
 @njit
 def _is_alert(pair, seen, holding, params):  # type: ignore[no-untyped-def]
-    """Whether a change of a quantity alone may matter between attempts: almost never."""
+    """Whether a change of quantity alone may matter between attempts: rarely."""
     if seen[0].is_open != 0 or seen[1].is_open != 0:
         return True
     if (params.is_convergence and holding.bought_no != NONE_HELD) or holding.blocked_no != NONE_HELD:
         return True
-    # What our own orders took counts until the quantity shown is another.
+    # The quantity that our own orders took counts until the displayed quantity changes.
     is_taken_0 = pair[0].bid_taken != 0.0 or pair[0].ask_taken != 0.0
     return is_taken_0 or pair[1].bid_taken != 0.0 or pair[1].ask_taken != 0.0
 
 
 @njit
 def _is_calm(pair, seen, basis_bps, moved, params):  # type: ignore[no-untyped-def]
-    """Whether nothing can come of a change of prices while nothing is open or held: almost always so."""
+    """Whether a price change has no effect while no opportunity or spread is open: nearly always."""
     if not (is_quoted(pair[0]) and is_quoted(pair[1])):
         return True
     edge_0, edge_1 = edge_bps(pair[0], pair[1]) - basis_bps, edge_bps(pair[1], pair[0]) + basis_bps
@@ -240,7 +240,7 @@ def _is_calm(pair, seen, basis_bps, moved, params):  # type: ignore[no-untyped-d
 
 @njit
 def _is_any_busy(state):  # type: ignore[no-untyped-def]
-    """Whether an attempt is under way that will come to an end."""
+    """Whether an attempt is in progress that will end."""
     busy = 0
     for attempt in state.attempts:
         if attempt.phase != IDLE and attempt.phase != HALTED:
@@ -250,7 +250,7 @@ def _is_any_busy(state):  # type: ignore[no-untyped-def]
 
 @njit
 def _timeout_ns(state, now, idle_ns, params):  # type: ignore[no-untyped-def]
-    """How long the strategy may sleep."""
+    """Longest time that the strategy may wait."""
     timeout = idle_ns
     for attempt in state.attempts:
         if attempt.phase != IDLE and attempt.phase != HALTED:
@@ -260,7 +260,7 @@ def _timeout_ns(state, now, idle_ns, params):  # type: ignore[no-untyped-def]
 
 @njit
 def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # type: ignore[no-untyped-def]
-    """One pair after something happened to it; whether the strategy must halt."""
+    """Handles an event of one pair; returns whether the strategy must halt."""
     basis, attempt = state.bases[pair_no], state.attempts[pair_no]
     pair = _pair(state.legs, pair_no)
     seen = _pair(state.seen, pair_no)
@@ -274,7 +274,7 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
     is_known = params.basis_halflife_ns == 0 or is_basis_known(basis, now, params.basis_halflife_ns)
     if change == UNCHANGED or not is_known:
         return False
-    # Leaving comes first: what is to be closed at a loss must not be added to.
+    # Closing comes first: a spread in stop loss must not be increased.
     if params.is_convergence or _is_stopping(state.holdings[pair_no]):
         _leave(bot, recorder, state, pair_no, now, params)
     if change == PRICE_CHANGED or is_any_open(seen):
@@ -284,8 +284,8 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
 
 @njit
 def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
-    """Once a record, between attempts: the drawdown, spreads that are held for too long on silent books, and losses of
-    what has moved."""
+    """Once per record, between attempts: checks the drawdown, spreads held too long on silent books, and losses of
+    moved inventory."""
     look(bot, state.risks[0], state.legs, now, params)
     if must_halt(recorder, state.risks[0], now, params):
         return True
@@ -298,7 +298,7 @@ def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
 
 @njit
 def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
-    """Takes an attempt that has ended into account; whether a rule of risk stops the strategy."""
+    """Updates risk, holding and thresholds after an attempt; returns whether a risk rule stops the strategy."""
     attempt, risk = state.attempts[pair_no], state.risks[0]
     pair = _pair(state.legs, pair_no)
     look(bot, risk, state.legs, now, params)
@@ -319,7 +319,7 @@ def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-unty
 
 @njit
 def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore[no-untyped-def]
-    """Notes the edges above their thresholds, and opens an attempt for one when nothing stands in its way."""
+    """Records the edges above their thresholds, and opens an attempt for one if nothing forbids it."""
     basis, holding = state.bases[pair_no], state.holdings[pair_no]
     pair = _pair(state.legs, pair_no)
     is_known = is_quoted(pair[0]) and is_quoted(pair[1])
@@ -329,7 +329,7 @@ def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore
     for buy_no in range(2):
         buy, sell = pair[buy_no], pair[1 - buy_no]
         opportunity = state.seen[2 * pair_no + buy_no]
-        # The basis is leg 1 over leg 0: what selling leg 1 earns on average, and buying it costs.
+        # The basis is leg 1 over leg 0: the average gain of selling leg 1, and the cost of buying it.
         edge = edge_bps(buy, sell) - (basis.bps if buy_no == 0 else -basis.bps) if is_known else np.nan
         if is_known and edge > opportunity.threshold_bps + (
             cost_to_leave_bps(pair) if params.is_convergence else 0.0
@@ -347,7 +347,7 @@ def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore
 
 @njit
 def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
-    """Opens an attempt for an edge, or tells what is missing: a `Missed` reason, TAKEN for nothing."""
+    """Opens an attempt for an edge; returns TAKEN, or the `Missed` reason why not."""
     share_funds(bot, state.legs, 2 * pair_no, params)
     pair = _pair(state.legs, pair_no)
     buy, sell = pair[buy_no], pair[1 - buy_no]
@@ -361,7 +361,7 @@ def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: i
 
 @njit
 def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
-    """Brings back what has moved, as far as the touches show quantity for it."""
+    """Moves inventory back, limited by the displayed quantity."""
     share_funds(bot, state.legs, 2 * pair_no, params)
     pair = _pair(state.legs, pair_no)
     buy, sell = pair[buy_no], pair[1 - buy_no]
@@ -374,13 +374,13 @@ def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # typ
 
 @njit
 def _is_stopping(holding):  # type: ignore[no-untyped-def]
-    """Whether what is held is being closed at a loss, or for its time."""
+    """Whether the open spread is being closed by a stop loss or a timeout."""
     return holding.bought_no != NONE_HELD and holding.bought_no == holding.blocked_no
 
 
 @njit
 def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
-    """Closes the spread that a pair holds, or what it has moved, when it is time to and its books are known."""
+    """Closes the pair's open spread or moved inventory when it is due and its books are known."""
     attempt, holding, basis = state.attempts[pair_no], state.holdings[pair_no], state.bases[pair_no]
     pair = _pair(state.legs, pair_no)
     if holding.bought_no == NONE_HELD or attempt.phase != IDLE:
@@ -403,7 +403,7 @@ def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyp
 
 @njit
 def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params):  # type: ignore[no-untyped-def]
-    """Opens an attempt, with what risk wants to know of the time before it."""
+    """Opens an attempt, and stores the values that the risk rules compare with afterwards."""
     attempt = state.attempts[pair_no]
     pair = _pair(state.legs, pair_no)
     look(bot, state.risks[0], state.legs, now, params)
@@ -414,12 +414,12 @@ def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, param
 
 @njit
 def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type: ignore[no-untyped-def]
-    """What forbids an attempt now, size aside: a `Missed` reason, TAKEN for nothing."""
+    """What forbids an attempt now, apart from its size: a `Missed` reason, TAKEN if nothing."""
     attempt, holding = state.attempts[pair_no], state.holdings[pair_no]
     if was_busy or attempt.phase != IDLE:
         return np.int64(Missed.BUSY)
     if params.is_convergence and holding.bought_no == 1 - buy_no:
-        return np.int64(Missed.BUSY)  # the other way is held: that is left first
+        return np.int64(Missed.BUSY)  # the opposite spread is open: it is closed first
     if holding.blocked_no == buy_no:
         return np.int64(Missed.STOPPED)
     if not edge <= params.max_edge_bps:
@@ -433,7 +433,7 @@ def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type
 
 @njit
 def is_stale(bot, pair, now, params):  # type: ignore[no-untyped-def]
-    """Whether either book was silent for too long, or what was heard of it last was as old when it came."""
+    """Whether either book has been silent too long, or its last data was too old on arrival."""
     for leg in pair:
         latency = bot.feed_latency(leg.asset)
         if latency is None:

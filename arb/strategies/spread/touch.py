@@ -1,6 +1,6 @@
-"""Both legs' touches as the strategy last saw them, edges across them, and the average they are measured from.
+"""Touches of both legs as last read, edges across them, and the average cross spread.
 
-Pure arithmetic on a record per leg; compiled, no allocation, NaN where a book is not known.
+Pure arithmetic on a record per leg; compiled, no allocation, NaN if a book is unknown.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ LEG = np.dtype(
         ("ask", "f8"),
         ("bid_qty", "f8"),
         ("ask_qty", "f8"),
-        # What our own orders took of either side since the venue last changed it.
+        # Quantity that our own orders took from either side since the venue last changed it.
         ("bid_taken", "f8"),
         ("ask_taken", "f8"),
-        # The last mid that was known; NaN before the first.
+        # The last known mid; NaN before the first.
         ("mark", "f8"),
-        # What never changes during a run. `asset` is the bot's number of it.
+        # Constant during a run. `asset` is the bot's number of the leg.
         ("asset", "i8"),
         ("tick_size", "f8"),
         ("lot_size", "f8"),
@@ -36,10 +36,10 @@ LEG = np.dtype(
         ("contract_size", "f8"),
         ("max_position_size", "f8"),
         ("position_limit", "f8"),
-        # What the venue's other instruments do with the money that they share with this leg.
+        # What the venue's other instruments use of the money that they share with this leg.
         ("other_cash", "f8"),
         ("other_notional", "f8"),
-        # The attempt under way; its quantity is 0 when there is none.
+        # The attempt in progress; its quantity is 0 if there is none.
         ("attempt_qty", "f8"),
         ("side", "i8"),
         ("reference_px", "f8"),
@@ -49,21 +49,21 @@ LEG = np.dtype(
     align=True,
 )
 
-#: The exponentially weighted basis: the mid-to-mid cross spread of leg 1 over leg 0. `last_bps` has held since
-#: `last_ts`, NaN where a book was not known; `start_ts` is when the average began, less the time without a book.
+#: The exponentially weighted basis: the mid-to-mid cross spread of leg 1 over leg 0. `last_bps`: the cross spread since
+#: `last_ts`, NaN if a book was unknown; `start_ts`: when the average began, plus the time without a book.
 BASIS = np.dtype([("bps", "f8"), ("last_bps", "f8"), ("last_ts", "i8"), ("start_ts", "i8")], align=True)
 
 
-# What `read_touches` found. Most changes are of a quantity alone, which moves no edge.
+# Results of `read_touches`. Most changes are of a quantity only, which does not change an edge.
 UNCHANGED, QTY_CHANGED, PRICE_CHANGED = 0, 1, 2
 
 
 @njit
 def read_touches(bot, legs, first, needs_qty):  # type: ignore[no-untyped-def]
-    """Reads the touches of the two legs from `first` on; whether a price, or only a quantity, is another than before.
+    """Reads the touches of the two legs from `first` on; returns whether a price, or only a quantity, has changed.
 
-    Where no price changed, and nobody needs the quantities, they are left as they were read last: most of the time.
-    NaN counts as a change.
+    If no price changed and the quantities are not needed, they are not updated: this is the usual case. NaN counts as a
+    change.
     """
     legs_0, legs_1 = legs[first], legs[first + 1]
     depth_0, depth_1 = bot.depth(first), bot.depth(first + 1)
@@ -81,7 +81,7 @@ def read_touches(bot, legs, first, needs_qty):  # type: ignore[no-untyped-def]
 
 @njit
 def _take_touch(leg, bid, ask, bid_qty, ask_qty):  # type: ignore[no-untyped-def]
-    """Keeps a touch; whether it is another than before."""
+    """Stores a touch; returns whether it changed."""
     is_bid_same = bid == leg.bid and bid_qty == leg.bid_qty
     is_ask_same = ask == leg.ask and ask_qty == leg.ask_qty
     if not is_bid_same:
@@ -97,13 +97,13 @@ def _take_touch(leg, bid, ask, bid_qty, ask_qty):  # type: ignore[no-untyped-def
 
 @njit
 def is_quoted(leg):  # type: ignore[no-untyped-def]
-    """Whether a leg has a touch to trade on: both sides known, positive, not crossed."""
+    """Whether a leg has a touch to trade at: both sides known, positive, not crossed."""
     return leg.bid > 0.0 and leg.ask > leg.bid
 
 
 @njit
 def mid_spread_bps(pair):  # type: ignore[no-untyped-def]
-    """The cross spread, mid to mid, of leg 1 over leg 0 in bps; NaN where a book is not known, or crossed."""
+    """The cross spread, mid to mid, of leg 1 over leg 0 in bps; NaN if a book is unknown or crossed."""
     if not (is_quoted(pair[0]) and is_quoted(pair[1])):
         return np.nan
     mid_0 = 0.5 * (pair[0].bid + pair[0].ask)
@@ -113,16 +113,16 @@ def mid_spread_bps(pair):  # type: ignore[no-untyped-def]
 
 @njit
 def edge_bps(buy, sell):  # type: ignore[no-untyped-def]
-    """What buying at one touch and selling at the other earns, in bps of the buy price, net of both taker fees."""
+    """Gain of buying at one touch and selling at the other, in bps of the buy price, net of both taker fees."""
     return BPS * (sell.bid * (1.0 - sell.taker_fee) - buy.ask * (1.0 + buy.taker_fee)) / buy.ask
 
 
 @njit
 def update_basis(basis, pair, now, halflife_ns):  # type: ignore[no-untyped-def]
-    """Moves the average to `now`: the cross spread seen last has held since then.
+    """Advances the average to `now`, weighting the last cross spread with the time since then.
 
-    While a book is not known the average stays as it is, and the time does not count: what was seen last before a
-    gap would otherwise become the average.
+    While a book is unknown the average is kept and the time does not count: otherwise the value before a gap would
+    become the average.
     """
     if basis.start_ts != 0:
         if np.isnan(basis.last_bps):
