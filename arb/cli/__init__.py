@@ -1,6 +1,6 @@
-"""The command line: words in, exit codes out. What a command does is in `arb.commands` and below.
+"""The command line: parses arguments, prints results, sets exit codes. The commands' work is in `arb.commands`.
 
-Modules with compiled code are imported inside the commands, so that `arb --help` answers at once.
+Modules with compiled code are imported inside the commands, so that `arb --help` starts quickly.
 """
 
 from __future__ import annotations

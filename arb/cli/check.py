@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 _STYLES = {"broken": "bold red", "warnings": "yellow", "ok": "green"}
 #: Findings listed below the table.
 FINDINGS_MAX = 30
-#: A narrower terminal gets the columns without which a verdict cannot be understood.
+#: Columns for a narrow terminal: those needed to understand a verdict.
 _FULL_WIDTH = 140
 _ESSENTIAL = ("recording", "day", "holes", "gaps", "unknown", "p99 ms", "verdict")
 
 
 class _Words(click.ParamType[tuple[str, ...]]):
-    """Words with commas between them."""
+    """Comma-separated words."""
 
     name = "A,B,..."
 
@@ -122,7 +122,7 @@ def report_line(report: RecordingReport) -> str:
 
 
 def report_table(reports: Sequence[RecordingReport], width: int) -> Table:
-    """A line a recording, for a terminal of so many characters."""
+    """One line per recording, for a terminal of this width in characters."""
     rows = [_cells(report) for report in reports]
     names = [name for name in rows[0] if width >= _FULL_WIDTH or name in _ESSENTIAL]
     caption = "p99 ms: latency of depth/bbo/trade; unknown: share of the time without a book"
@@ -141,7 +141,7 @@ def report_table(reports: Sequence[RecordingReport], width: int) -> Table:
 
 
 def finding_lines(reports: Sequence[RecordingReport]) -> list[str]:
-    """A line a finding, the broken recordings first."""
+    """One line per finding, broken recordings first."""
     findings = [(report, finding) for report in reports for finding in report.findings]
     findings.sort(key=lambda pair: pair[1].level != "broken")
     return [
@@ -152,7 +152,7 @@ def finding_lines(reports: Sequence[RecordingReport]) -> list[str]:
 
 
 def _cells(report: RecordingReport) -> dict[str, str]:
-    """The cells of a line by column."""
+    """The cells of a line, by column."""
     book, clock = report.book, report.clock
     return {
         "recording": escape(report.name),

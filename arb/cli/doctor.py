@@ -76,7 +76,7 @@ def doctor(
 
 
 def check_table(checks: Sequence[Check]) -> Table:
-    """A line a check, with the next step below what was found."""
+    """One line per check, with the next step below the finding."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("check", no_wrap=True)
     table.add_column("", no_wrap=True)

@@ -1,4 +1,4 @@
-"""`arb download`, and the part of it that `arb backtest --download` has."""
+"""`arb download`, and its part in `arb backtest --download`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from arb.config import Config
     from arb.data.download.plan import Plan
 
-#: A plan of more lines than this is shown with the first and last of each leg's equal days.
+#: A plan of more days than this shows runs of equal days of a leg as one line.
 _DAYS_SHOWN = 40
 
 
@@ -92,7 +92,7 @@ def download(
 
 
 def download_missing(config: Config, start: date, end: date, *, is_agreed: bool) -> None:
-    """Fetches what neither recordings nor earlier downloads have of the days; says nothing where that is nothing."""
+    """Fetches days that were neither recorded nor downloaded; prints nothing if there are none."""
     from arb.commands.download import Downloader
 
     downloader = Downloader(config)
@@ -105,7 +105,7 @@ def download_missing(config: Config, start: date, end: date, *, is_agreed: bool)
 
 
 def fetch_plan(downloader: Downloader, plan: Plan, config: Config, *, is_agreed: bool) -> None:
-    """Fetches what a plan lacks, after a yes where it is much. Raises InputError where nobody is there to say it."""
+    """Fetches what a plan lacks; asks before a large download. Raises InputError if there is no terminal to ask on."""
     from arb.data.download.plan import size_text
 
     if not is_agreed and plan.needs_consent(config.archive.ask_above_gb * 1e9):
@@ -122,13 +122,13 @@ def fetch_plan(downloader: Downloader, plan: Plan, config: Config, *, is_agreed:
 
 
 def warn_of(plan: Plan) -> None:
-    """Says what a backtest of the plan will lack."""
+    """Prints what a backtest of the plan will lack."""
     for warning in plan.warnings():
         echo(f"warning: {warning}", err=True)
 
 
 def show_plan(plan: Plan, console: Console) -> None:
-    """A line a leg and day, equal days together where there are many, and what it comes to."""
+    """Prints one line per leg and day, runs of equal days together in a long plan, and the total."""
     from arb.data.download.plan import size_text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -159,7 +159,7 @@ def show_plan(plan: Plan, console: Console) -> None:
 
 
 def plan_lines(plan: Plan) -> list[dict[str, object]]:
-    """A line a file; sizes in bytes, null where unknown."""
+    """One line per file; sizes in bytes, null if unknown."""
     return [
         {
             "leg": file.leg.name,

@@ -123,7 +123,7 @@ def _live(
     log_json: bool,
     as_json: bool,
 ) -> DryRunResult:
-    """A session on live data, with a table where somebody looks, else with a line now and then."""
+    """Runs a session on live data, with a table in a terminal, otherwise with periodic status lines."""
     for library in ("aiohttp", "picows"):
         if importlib.util.find_spec(library) is None:
             raise InputError(
@@ -151,7 +151,7 @@ def _live(
 
 
 def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, VenueUrls]:
-    """A market of the session's own, or the addresses of the one that runs at the port."""
+    """A simulated market of the session, or the addresses of a sandbox that is running at the port."""
     if port_base is None:
         from arb.commands.serve import seeded_sandbox
 
@@ -166,7 +166,7 @@ def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, Venue
 
 
 def refuse_absent_sandbox(urls: Mapping[str, str]) -> None:
-    """Raises InputError where nobody listens at the addresses of a sandbox."""
+    """Raises InputError if no sandbox listens at the addresses."""
     for venue, url in urls.items():
         address = urlsplit(url)
         try:
@@ -194,7 +194,7 @@ def _refuse_mixtures(
 
 
 def _told(result: DryRunResult, *, as_json: bool) -> str:
-    """What is printed behind it."""
+    """The text to print after the run."""
     from arb.report.terminal import summary_view
 
     if as_json:
@@ -212,7 +212,7 @@ def _told(result: DryRunResult, *, as_json: bool) -> str:
 
 
 def _print(text: str, *, as_json: bool) -> None:
-    """The folder has it all: an output that takes no table changes no exit code."""
+    """Prints a table; a failure does not change the exit code, because the folder has all results."""
     try:
         click.echo(text, color=True)  # rendered by rich from cells that were escaped
     except OSError:

@@ -1,7 +1,7 @@
-"""How a process of `arb` ends: with its exit code, also when nobody reads what it says last, or nobody can.
+"""Ends the `arb` process with its exit code, even if its final output is never read or cannot be written.
 
-For commands that go on until they are told to end: when all that counts is written, a terminal that is held, or a pipe
-that nobody reads, has `LAST_WORDS_S` to take their last words.
+For long-running commands: once all files are written, a blocked terminal or an unread pipe has `LAST_WORDS_S` to accept
+the final output.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from arb.runtime.display import end_within, held_displays
 
 
 class Ending:
-    """The end of this process. Of the `arb` command alone: what runs the commands within itself goes on behind them."""
+    """The end of the `arb` process. Not used by code that calls the commands and continues afterwards."""
 
     def __init__(self) -> None:
         self._has_begun = False
 
     def begin(self, code: int) -> None:
-        """From here on there are only last words. Again: nothing."""
+        """Starts the time limit for the final output. A second call does nothing."""
         if not self._has_begun:
             self._has_begun = True
             end_within(code)
 
     def finish(self, code: int) -> None:
-        """The very last: what no stream takes is dropped, or Python would end with a code of its own."""
+        """The last step: waits for displays, and drops unwritten output, so that Python keeps the exit code."""
         for thread in held_displays():
             self.begin(code)
             thread.join()
@@ -43,15 +43,15 @@ class Ending:
 
 
 def lead_nowhere(stream: TextIO) -> None:
-    """Drops what a stream did not take: Python would try again at its end."""
-    with contextlib.suppress(OSError, ValueError):  # also where it is no file
+    """Redirects a stream to the null device: Python would write the rest again at exit."""
+    with contextlib.suppress(OSError, ValueError):  # also for a stream that is not a file
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
 
 
 def open_closed_streams() -> None:
-    """Streams that were closed before the process began (`>&-`) lead nowhere, not into the next file it opens."""
+    """Redirects streams that were closed at process start (`>&-`) to the null device, not to the next opened file."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
@@ -59,9 +59,9 @@ def open_closed_streams() -> None:
 
 @contextlib.contextmanager
 def bounded_end() -> Iterator[Callable[[int], None]]:
-    """Around what a command does until its work is done, with an error or without.
+    """Wraps a command's work, whether it succeeds or fails.
 
-    Gives what is called, with the exit code, when only last words are left to say.
+    Yields a function to call with the exit code once only final output remains.
     """
     ending = click.get_current_context().find_object(Ending)
     begin = (lambda code: None) if ending is None else ending.begin
@@ -73,7 +73,7 @@ def bounded_end() -> Iterator[Callable[[int], None]]:
 
 
 def _code_of(error: BaseException) -> int:
-    """As `arb.cli.options.CommandGroup` ends with it."""
+    """The exit code of `arb.cli.options.CommandGroup` for the error."""
     if isinstance(error, ArbError):
         return error.exit_code
     return ExitCode.INTERRUPTED if isinstance(error, KeyboardInterrupt) else ExitCode.OUR_FAULT

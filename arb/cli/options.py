@@ -1,4 +1,4 @@
-"""What all commands share: errors in one line, days as arguments, the line that shows how much was read."""
+"""Shared by all commands: one-line errors, option types, progress bars, and output helpers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
-#: A usage error of its own from click 8.2 on.
+#: From click 8.2 on, a usage error of its own.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 config_option = click.option(
@@ -63,7 +63,7 @@ latency_option = click.option(
 
 
 class CommandGroup(click.Group):
-    """Commands whose errors are one line and an exit code; a traceback only for our own faults."""
+    """Commands whose errors are one line and an exit code; a traceback only for faults of arb."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         with _in_one_line():
@@ -80,7 +80,7 @@ class CommandGroup(click.Group):
             raise
         except KeyboardInterrupt:
             fail("interrupted", ExitCode.INTERRUPTED)
-        except Exception as error:  # the root: whatever is left is our fault, and is told with its traceback
+        except Exception as error:  # the root: any other error is a fault of arb, reported with its traceback
             _end_if_interrupted()
             _write_traceback()
             name = type(error).__name__
@@ -91,9 +91,9 @@ class CommandGroup(click.Group):
 
 @contextlib.contextmanager
 def _in_one_line() -> Iterator[None]:
-    """Errors on purpose, and in the same form what click says of a wrong option or argument; output as in `_Output`."""
+    """Reports our errors, and click's errors about options and arguments, in one line; wraps output in `_Output`."""
     out = sys.stdout
-    if out is not None:  # as it is where a process is started without one
+    if out is not None:  # None if the process was started without standard output
         sys.stdout = cast("TextIO", _Output(out))
     try:
         yield
@@ -101,7 +101,7 @@ def _in_one_line() -> Iterator[None]:
         _end_if_interrupted()
         fail(str(error), error.exit_code)
     except click.UsageError as error:
-        if isinstance(error, _NO_ARGUMENTS):  # not an error but a question: answered with the help text
+        if isinstance(error, _NO_ARGUMENTS):  # not an error: click answers it with the help text
             raise
         command = error.ctx.command_path if error.ctx else "arb"
         fail(f"{error.format_message().rstrip('.')}; see {command} --help", ExitCode.USER_INPUT)
@@ -112,32 +112,32 @@ def _in_one_line() -> Iterator[None]:
 
 
 def _end_if_interrupted() -> None:
-    """Ends the command as interrupted where a signal has become another error, as inside a compilation or an import."""
+    """Ends the command as interrupted if a signal raised another error, as inside a compilation or an import."""
     if was_interrupted():
         fail("interrupted", ExitCode.INTERRUPTED)
 
 
 def _drop_unwritten(out: TextIO) -> None:
-    """Drops what standard output did not take, of which was told."""
+    """Drops buffered output that could not be written; the error was already reported."""
     try:
         out.flush()
     except BrokenPipeError:
-        return  # click sees to that
+        return  # click handles it
     except OSError:
         lead_nowhere(out)
 
 
 class OutputError(InputError, OSError):
-    """Standard output takes nothing: an OSError to who writes, and for the user to mend, as a full disk is."""
+    """Standard output cannot be written: an OSError for the writing code, and the user's to fix, like a full disk."""
 
     def __str__(self) -> str:
         return f"standard output cannot be written: {self.strerror}"
 
 
 class _Output:
-    """Standard output; that it takes nothing is an `OutputError`.
+    """Standard output that raises `OutputError` if it cannot be written.
 
-    Who closes a pipe has had enough: that goes on being a BrokenPipeError, of which click ends without a word.
+    BrokenPipeError (the reader closed the pipe) is not converted: click ends the command quietly on it.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -165,7 +165,7 @@ class _Output:
 
 
 def fail(message: str, code: ExitCode) -> NoReturn:
-    """Ends the command with one line on standard error; with the same code where nobody can be told."""
+    """Ends the command with one line on standard error; with the same code if that cannot be written."""
     write_error(f"error: {message}")
     sys.exit(code)
 
@@ -173,7 +173,7 @@ def fail(message: str, code: ExitCode) -> NoReturn:
 def _write_traceback() -> None:
     """Writes the traceback of the current exception to standard error.
 
-    Behind a bar: its message may quote a venue, and hold line breaks that would look like lines of ours.
+    Each line has the prefix `| `: the message may quote a venue, with line breaks that would look like our own lines.
     """
     with contextlib.suppress(OSError):
         for line in traceback.format_exc().splitlines():
@@ -181,7 +181,7 @@ def _write_traceback() -> None:
 
 
 def echo(line: str, *, err: bool = False) -> None:
-    """Prints one line, as `connectors.text.printable`: the one way for text to standard output.
+    """Prints one line, escaped by `connectors.text.printable`; all text to standard output goes through it.
 
     err: to standard error instead.
     """
@@ -194,12 +194,12 @@ def echo_json(value: Any) -> None:
 
 
 def escape(text: str) -> str:
-    """Text for a cell or line that `rich` renders: printable, and without markup of its own."""
+    """Text for a cell or line that `rich` renders: printable, with markup escaped."""
     return markup.escape(printable(text))
 
 
 def output() -> Console:
-    """Standard output; where it is no terminal, wide enough that tables keep their columns."""
+    """Standard output; without a terminal, wide enough for tables to keep their columns."""
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
@@ -233,7 +233,7 @@ class Duration(click.ParamType[float]):
 
 
 class Span(click.FloatRange):
-    """A number of a range; unlike click's, NaN is in none."""
+    """A number in a range; unlike click's, it rejects NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
@@ -252,9 +252,9 @@ def load_config(
     is_sandbox: bool = False,
     latency_run: Path | None = None,
 ) -> Config:
-    """The configuration that `--config`, `--set`, `--legs`, `--symbols`, `--data` and `--latency` describe together.
+    """The configuration from `--config`, `--set`, `--legs`, `--symbols`, `--data` and `--latency`.
 
-    is_sandbox: where there is no file, that of `arb init` will do.
+    is_sandbox: if the file does not exist, use that of `arb init`.
     """
     from arb.config import load
     from arb.config.templates import main_file
@@ -272,9 +272,9 @@ def load_config(
 
 
 class ReadingProgress:
-    """A progress bar over the bytes to read while somebody looks; quiet where standard error is no terminal."""
+    """A progress bar over the bytes to read; not shown if standard error is not a terminal."""
 
-    #: Shows how much is done.
+    #: The column that shows how much is done.
     amount: type[ProgressColumn] = DownloadColumn
 
     def __init__(self, text: str) -> None:
@@ -303,11 +303,11 @@ class ReadingProgress:
 
 
 class CountProgress(ReadingProgress):
-    """The like over things that are counted."""
+    """A progress bar over a number of items."""
 
     amount = MofNCompleteColumn
 
 
 def listed(text: str | None) -> list[str] | None:
-    """The parts of an option that takes several values with commas between them."""
+    """The parts of an option with comma-separated values."""
     return None if text is None else [part.strip() for part in text.split(",")]

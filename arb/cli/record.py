@@ -55,7 +55,7 @@ def record(
     with contextlib.ExitStack() as stack:
         with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
             ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
-            stack.enter_context(signals_call(lambda _: None))  # it is over: signals change nothing
+            stack.enter_context(signals_call(lambda _: None))  # the recording is over: signals have no effect
             silent = silences(progress)
             refusals = "; ".join(filter(None, (off_grid_text(progress), refusal_text(progress))))
             code = ExitCode.DIFFERENCES if silent else ExitCode.DONE

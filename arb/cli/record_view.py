@@ -1,4 +1,4 @@
-"""What `arb record` shows: a live table in a terminal, JSON lines, or a status line now and then."""
+"""Output of `arb record`: a live table in a terminal, JSON lines, or a periodic status line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from arb.cli.options import echo, echo_json, escape
 from arb.commands.record import Ending, Line, Progress
 from connectors.feed.status import FeedStatus
 
-#: Between two status lines where there is no terminal. The first comes soon, so that a log shows how it began.
+#: Intervals of status lines without a terminal. The first line is early, so that a log shows how the recording began.
 LINE_EVERY_S, LINE_FIRST_S = 30.0, 5.0
 _STYLES = {
     FeedStatus.SYNCED: "green",
@@ -31,14 +31,14 @@ _STYLES = {
 
 
 def view_of(*, as_json: bool) -> View:
-    """The view that fits where the output goes."""
+    """The view for the kind of output."""
     if as_json:
         return JsonView()
     return TableView() if sys.stdout.isatty() else LineView()
 
 
 class View(ABC):
-    """Shows the progress once a second, and how it ended."""
+    """Shows the progress once a second, and how the recording ended."""
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +46,7 @@ class View(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to put away."""
+        """Nothing to close."""
         return
 
     @abstractmethod
@@ -54,12 +54,12 @@ class View(ABC):
         """Called once a second."""
 
     def end(self, ending: Ending, progress: Progress, directory: str) -> None:
-        """Called once, when the files are whole."""
+        """Called once, when the files are complete."""
         echo(f"{ending.value}: {_total(progress)} in {directory}")
 
 
 def silences(progress: Progress) -> list[str]:
-    """A line for each venue that brought nothing of some instruments."""
+    """A line for each venue that sent no data for some instruments."""
     silent: dict[tuple[str, str], list[str]] = {}
     for line in progress.lines:
         if not line.state.bytes and not line.refused:
@@ -72,7 +72,7 @@ def silences(progress: Progress) -> list[str]:
 
 
 class JsonView(View):
-    """A JSON line a second."""
+    """One JSON line per second."""
 
     def show(self, progress: Progress) -> None:
         echo_json(progress_line(progress))
@@ -83,7 +83,7 @@ class JsonView(View):
 
 
 class LineView(View):
-    """For logs: a line now and then."""
+    """For logs: a periodic status line."""
 
     def __init__(self) -> None:
         self._due_s = LINE_FIRST_S
@@ -96,7 +96,7 @@ class LineView(View):
 
 
 class TableView(View):
-    """A table that is drawn again."""
+    """A table that is redrawn in place."""
 
     def __init__(self) -> None:
         self._live = Live(console=Console(), auto_refresh=False, transient=False)
@@ -115,7 +115,7 @@ class TableView(View):
 
 
 def progress_line(progress: Progress) -> dict[str, Any]:
-    """All that is known, as JSON can hold it."""
+    """All of the progress, in JSON types."""
     recorder = progress.recorder
     return {
         "time_ns": progress.time_ns,
@@ -130,7 +130,7 @@ def progress_line(progress: Progress) -> dict[str, Any]:
 
 
 def progress_table(progress: Progress) -> Group:
-    """The table and the sum below it."""
+    """The table and the totals below it."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("venue", "symbol", "state", "msg/s", "lag p50 ms", "p99 ms", "gaps", "bytes", "age s"):
         table.add_column(
@@ -187,7 +187,7 @@ def status_line(progress: Progress) -> str:
 
 
 def size_text(count: int) -> str:
-    """A number of bytes in the unit that fits."""
+    """A number of bytes in a suitable unit."""
     if count < 1_000_000:
         return f"{count / 1e3:,.1f} kB"
     return f"{count / 1e6:,.1f} MB" if count < 1_000_000_000 else f"{count / 1e9:,.2f} GB"

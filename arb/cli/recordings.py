@@ -149,7 +149,7 @@ def _usage_text(held: Usage) -> str:
 
 
 def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:
-    """A line a day: what was read, what came of it."""
+    """One line per day: what was read, and the resulting rows."""
     from arb.results.notes import source_of
 
     return [
@@ -171,7 +171,7 @@ def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:
 
 
 def comparison_lines(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """A line a recording: equal or where not, and how long both took."""
+    """One line per recording: equal, or where it differs, and the time of both converters."""
     return [
         {
             "recording": f"{c.recording.venue}/{c.recording.path.name}",
@@ -187,13 +187,13 @@ def comparison_lines(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
 
 
 def _echo_all(lines: Sequence[str]) -> None:
-    """Lines on standard error."""
+    """Prints lines to standard error."""
     for line in lines:
         echo(line, err=True)
 
 
 def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
-    """The lines as a table that fits a terminal, or with their files as JSON lines."""
+    """Prints the lines as a table for a terminal, or as JSON lines including their files."""
     if as_json:
         for line in lines:
             echo_json(line)

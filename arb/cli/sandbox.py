@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Names(click.ParamType[list[str]]):
-    """Names with commas between them."""
+    """Comma-separated names."""
 
     name = "NAME,..."
 
@@ -169,7 +169,7 @@ def serve(
         fault_log=fault_log,
         port_base=port_base,
     )
-    # What cannot be told takes nothing from those who are served.
+    # Failed output must not affect the connected clients.
     with bounded_end() as only_words_left, Display(lambda error: None) as display:
         logging.basicConfig(
             level=logging.INFO if verbose else logging.WARNING,
@@ -192,4 +192,4 @@ def _show_addresses(urls: dict[str, Any], *, as_json: bool) -> None:
     else:
         for venue, one in urls.items():
             echo(f"{venue:<13} {one.websocket}  {one.rest}")
-    sys.stdout.flush()  # who starts this in a pipe waits for the addresses
+    sys.stdout.flush()  # a process that starts this in a pipe waits for the addresses

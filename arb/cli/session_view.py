@@ -1,4 +1,4 @@
-"""A live session in the terminal: a table that is drawn again, or a status line now and then."""
+"""A live session in the terminal: a table that is redrawn in place, or a periodic status line."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from connectors.text import one_line
 if TYPE_CHECKING:
     from arb.commands.session_state import SessionView
 
-#: Without a terminal, the state is told so often.
+#: Interval of status lines without a terminal.
 STATUS_S = 300.0
 
 
 class SessionTable:
-    """Redrawn in place."""
+    """A table that is redrawn in place."""
 
     def __init__(self, threshold_bps: float, console: Console | None = None) -> None:
         self._threshold_bps = threshold_bps
@@ -31,21 +31,21 @@ class SessionTable:
         self._is_open = False
 
     def show(self, view: SessionView) -> None:
-        """Draws a moment of the session."""
+        """Draws a view of the session."""
         if not self._is_open:
             self._is_open = True
             self._live.start()
         self._live.update(session_table(view, self._threshold_bps), refresh=True)
 
     def close(self) -> None:
-        """Gives the terminal back. Any number of times."""
+        """Restores the terminal. May be called repeatedly."""
         if self._is_open:
             self._is_open = False
             self._live.stop()
 
 
 class StatusLine:
-    """A line when `STATUS_S` have passed."""
+    """A status line every `STATUS_S`."""
 
     def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._write = write
@@ -53,17 +53,17 @@ class StatusLine:
         self._due_s = clock() + STATUS_S
 
     def show(self, view: SessionView) -> None:
-        """Tells of the session where that is due."""
+        """Writes a status line if one is due."""
         if self._clock() >= self._due_s:
             self._due_s = self._clock() + STATUS_S
             self._write(status_text(view))
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Nothing to close."""
 
 
 def session_table(view: SessionView, threshold_bps: float) -> Group:
-    """The table of a moment."""
+    """The table of a view."""
     books = Table(box=None, pad_edge=False)
     for name in ("leg", "feed", "bid", "ask", "age", "messages/s", "position"):
         books.add_column(name, justify="left" if name in ("leg", "feed") else "right")
@@ -91,7 +91,7 @@ def session_table(view: SessionView, threshold_bps: float) -> Group:
 
 
 def status_text(view: SessionView) -> str:
-    """The moment in a line."""
+    """A view as one line."""
     legs = "; ".join(
         f"{leg.name} {leg.status} {_price(leg.bid)}/{_price(leg.ask)} {leg.position:+.8g}"
         for leg in view.legs

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from arb.commands.verify import Verification
     from arb.verify.reconcile import Difference
 
-#: Differences that are shown of a replay; `--json` lists all.
+#: Maximum number of differences to show per replay; `--json` lists all.
 _SHOWN = 40
 
 
@@ -62,7 +62,7 @@ def _show(found: Verification) -> None:
 
 
 def _conclusion(found: Verification) -> str:
-    """The last line."""
+    """The final line: the verdict and its reason."""
     unexplained = sum(not one.cause for one in found.differences)
     if unexplained:
         return f"{found.verdict.value}: {unexplained:,} without a known cause"

@@ -1,8 +1,7 @@
 """The configuration: strict TOML in, frozen values out, and the templates that `arb init` writes.
 
-`load` is the way in. Only the composition root calls it and hands the parts to whoever needs them; nobody
-below takes the whole `Config`. `arb.config.secrets` is the only module of the project that reads the
-environment.
+Start with `load`. Only the composition root calls it and passes parts of the `Config` on; no lower module takes the
+whole `Config`. `arb.config.secrets` is the only module of the project that reads the environment.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Base and quote asset of a symbol, by the way venues form their symbols. Pure.
+"""Derives base and quote asset from a symbol, by the venues' naming rules. Pure.
 
 Source: symbols of Binance spot and USD-M (`BTCUSDT`, `BTCUSDT_240927`), Binance COIN-M (`BTCUSD_PERP`) and Bybit
 (`BTCUSDT`, `BTCPERP` and `BTC-27DEC24`, which are quoted in USDC, `BTCUSDT-27DEC24`), read 2026-11.
@@ -16,19 +16,19 @@ _QUOTES = (
     *("DAI", "USD", "EUR", "GBP", "TRY", "BRL", "AUD", "JPY", "RUB", "UAH", "ZAR", "PLN", "ARS", "MXN"),
     *("BTC", "ETH", "BNB", "SOL"),
 )
-#: A day of delivery, or that there is none.
+#: A delivery date, or PERP for none.
 _EXPIRY = re.compile(r"[-_](\d{6}|\d{1,2}[A-Z]{3}\d{2}|PERP)\Z")
 
 
 class Assets(NamedTuple):
-    """What an instrument trades, and what it is priced in."""
+    """An instrument's base and quote asset."""
 
     base: str
     quote: str
 
 
 def assets_of(symbol: str) -> Assets | None:
-    """The assets of a symbol; None where its form is not known."""
+    """The assets of a symbol; None if its form is unknown."""
     stem = _EXPIRY.sub("", symbol)
     for quote in _QUOTES:
         if stem.endswith(quote) and len(stem) > len(quote):
@@ -41,7 +41,7 @@ def assets_of(symbol: str) -> Assets | None:
 
 
 def difference(one: str, other: str) -> str:
-    """How the assets of two symbols differ, in words; "" for the same ones."""
+    """How the assets of two symbols differ, as a message; "" if they are the same."""
     if one == other:
         return ""
     first, second = assets_of(one), assets_of(other)

@@ -1,7 +1,7 @@
-"""Which keys a user has set: in the files to something else than `arb init` writes, or for one run on the command line.
+"""Which keys a user has set: in a file to a value that `arb init` does not write, or on the command line.
 
-By it a run says which of them have no effect (`arb.commands.idle_keys`). What a file merely repeats of the defaults was
-not chosen, so it is not among them.
+A run uses it to note keys without effect (`arb.commands.idle_keys`). A key that a file merely repeats with its default
+was not chosen by the user and is not included.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from arb.config.venue_schema import VenueFile
 
 
 class Given(NamedTuple):
-    """A key that was set. `venue`: whose file holds it, "" for the main file."""
+    """A key that was set. `venue`: the venue whose file holds it, "" for the main file."""
 
     venue: str
-    #: As in the file, and as the documentation lists it (`capital.<venue>.quote`).
+    #: As in the file; `known`: as in the documentation (`capital.<venue>.quote`).
     path: Path
     known: str
     value: Any
-    #: Set for this run alone: `--set`, `--legs`, `--symbols`, `--data`.
+    #: Set on the command line for this run only: `--set`, `--legs`, `--symbols`, `--data`.
     is_override: bool
 
     @property
     def name(self) -> str:
-        """As `--set` takes it."""
+        """The key in the form of `--set`."""
         return ".".join((*((self.venue,) if self.venue else ()), *self.path))
 
 
 def given_in_main(tree: Mapping[str, Any], source: Source) -> Iterator[Given]:
-    """The keys of a main file that was checked."""
+    """The keys of a checked main file."""
     yield from _given("", MainFile, tree, source, tomli.loads(template_text(TEMPLATE_NAMES[0])))
 
 
 def given_in_venue(venue: str, tree: Mapping[str, Any], source: Source) -> Iterator[Given]:
-    """The keys of a venue's file that was checked."""
+    """The keys of a checked venue file."""
     yield from _given(venue, VenueFile, tree, source, _venue_template(venue))
 
 
@@ -64,7 +64,7 @@ def _at(tree: Any, path: Path) -> Any:
 
 
 def _is_default(kind: type[Struct], path: Path, value: Any) -> bool:
-    """Whether a key that has a default is set to it; those below names of the user's choice have none here."""
+    """Whether a key is set to its default; keys below names of the user's choice have no default here."""
     default: Any = None
     inner: Any = kind
     for name in path:

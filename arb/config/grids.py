@@ -1,4 +1,4 @@
-"""Ticks and lots of recorded data, where `[data.grid]` states others than the venues' files."""
+"""Applies the ticks and lots of recorded data that `[data.grid]` states in place of the venues' files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from arb.config.schema import Grid
 def on_grids(
     venues: Mapping[str, VenueConfig], grids: Mapping[str, Mapping[str, Grid]]
 ) -> dict[str, VenueConfig]:
-    """The venues with the ticks and lots of recorded data, where those were stated."""
+    """The venues with the stated ticks and lots of recorded data."""
     return {name: _on_grid(venue, grids.get(name, {})) for name, venue in venues.items()}
 
 
@@ -30,14 +30,14 @@ def _on_grid(venue: VenueConfig, grids: Mapping[str, Grid]) -> VenueConfig:
 
 
 def on_data_grid(config: Config) -> Config:
-    """The configuration for recorded data: ticks and lots of the legs are those that `[data.grid]` states.
+    """The configuration for recorded data: the legs' ticks and lots are those of `[data.grid]`, if stated.
 
-    Of a configuration that is so already nothing changes.
+    Applying it twice changes nothing.
     """
     venues = on_grids({leg.venue.name: leg.venue for leg in config.legs}, config.data.grid)
     return replace(config, legs=tuple(_on_venue(leg, venues[leg.venue.name]) for leg in config.legs))
 
 
 def _on_venue(leg: Leg, venue: VenueConfig) -> Leg:
-    """A leg with tick and lot of its venue as it is now."""
+    """A leg with the tick and lot of the given venue."""
     return replace(leg, venue=venue, **sizes_of(venue.symbols[leg.symbol]))

@@ -1,4 +1,4 @@
-"""What keys are described with: unit, meaning, bounds, and the patterns that several sections share."""
+"""Descriptions of keys: unit, meaning, bounds, and the patterns that several sections share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ HTTPS_FORM = "an https:// address (http:// only on this machine)"
 def key(unit: str, text: str, *, form: str = "", secret: bool = False, **bounds: Any) -> Meta:
     """Describes a key: its unit ("" for none), its meaning, and the bounds that msgspec checks.
 
-    form: the allowed values in words, where bounds alone do not say it ("it must be ...").
-    secret: the value is never shown, not even in the error about it.
+    form: the allowed values in words, if the bounds do not express them ("it must be ...").
+    secret: the value is never shown, not even in an error about it.
     """
     return Meta(description=text, extra={"unit": unit, "form": form, "secret": secret}, **bounds)
 

@@ -1,7 +1,7 @@
-"""Finds and reads the files of a run, applies `--set` and `--legs`, and joins them into a `Config`.
+"""Finds and reads the files of a run, applies `--set` and `--legs`, and builds a `Config`.
 
-Reads files and nothing else: the environment only when `VenueConfig.auth.resolve` is called. Runs once, at
-the start, in the composition root.
+Reads only files; the environment is read only by `VenueConfig.auth.resolve`. Runs once, at the start, in the
+composition root.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 @dataclass(frozen=True)
 class VenueConfig:
-    """A venue's file, checked. `name` is what legs call it, `file` what errors do."""
+    """A checked venue file. `name` is the venue's name in legs, `file` the one in errors."""
 
     file: str
     name: str
@@ -65,27 +65,27 @@ class VenueConfig:
 
 @dataclass(frozen=True)
 class Leg:
-    """One side of the arbitrage, with all that the files say about it. Sizes are in base, prices in quote."""
+    """One side of the arbitrage, with all its settings from the files. Sizes are in base, prices in quote."""
 
     venue: VenueConfig
     symbol: str
-    #: As written, for exact wire text; the floats below are for arithmetic.
+    #: As written, for exact text on the wire; the floats below are for arithmetic.
     tick_size_text: str
     lot_size_text: str
     tick_size: float
     lot_size: float
-    #: One lot where the file does not say.
+    #: One lot if the file does not set it.
     min_qty: float
     min_notional: float
     contract_size: float
-    #: Prices, both or none.
+    #: Prices; both or neither.
     roi_lb: float | None
     roi_ub: float | None
-    #: What the venue starts with, in base and quote units; `base` is 0 at perpetual venues.
+    #: Initial holdings at the venue, in base and quote units; `base` is 0 at perpetual venues.
     base: float
     #: Shared by all instruments of the venue.
     quote: float
-    #: Of one attempt, and of the position, in base units.
+    #: Largest attempt, and largest position, in base units.
     max_position_size: float
     position_limit: float
 
@@ -113,7 +113,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Config:
-    """A run's whole configuration. `strategy.legs` holds the names in effect, the placeholder filled in."""
+    """The whole configuration of a run. `strategy.legs` has the effective names, with the placeholder replaced."""
 
     file: str
     strategy: Strategy
@@ -127,20 +127,20 @@ class Config:
     backtest: Backtest
     dry_run: DryRun
     archive: Archive
-    #: Two a symbol: those at the first venue at even places, those at the second at odd ones.
+    #: Two per symbol: those at the first venue at even indices, those at the second at odd ones.
     legs: tuple[Leg, ...]
-    #: What the user set, in the files or for this run; nothing where it comes from a manifest.
+    #: Keys that the user set, in the files or for this run; empty if it was read from a manifest.
     given: tuple[Given, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything in effect, defaults included, as JSON can hold it, in a fixed order.
+        """Everything in effect, including defaults, in JSON types and a fixed order.
 
-        Secrets appear as the `${NAME}` of the files. File paths do not appear, so that the same configuration
-        read from another folder gives the same dict.
+        Secrets appear as the `${NAME}` of the files. File paths are left out, so that the same configuration in another
+        folder gives the same dict.
         """
         parts = {name: getattr(self, name) for name in _MAIN_SECTIONS}
         parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
-        # Sorts the tables whose keys the user chooses: their order in a file says nothing.
+        # Sorts the tables whose keys the user chooses: their order in a file has no meaning.
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts, order="deterministic"))
         return plain
 
@@ -151,12 +151,12 @@ def load(
     legs: Sequence[str] | None = None,
     symbols: Sequence[str] | None = None,
 ) -> Config:
-    """The configuration of the main file at `path` and of the venues that its legs name.
+    """Loads the main file at `path` and the venue files that its legs name.
 
-    overrides: `section.key=TOML_VALUE`, for the main file, or for a venue's where the first part is the
-    venue's name; a later one wins. legs, symbols: replace `strategy.legs` and `strategy.symbols`. Venue files are
-    all `*.toml` beside the main file that have a `name`; only those that the legs name are checked.
-    Raises ConfigError, one line, on anything that is missing, unknown, of the wrong type or out of range.
+    overrides: `section.key=TOML_VALUE`, for the main file, or for a venue's if the first part is the venue's name; a
+    later one takes precedence. legs, symbols: replace `strategy.legs` and `strategy.symbols`. Venue files are all
+    `*.toml` beside the main file that have a `name`; only those that the legs name are checked.
+    Raises ConfigError, one line, for anything missing, unknown, of the wrong type or out of range.
     """
     main = _Document.read(Path(path))
     shelf = _Shelf.find(Path(path))
@@ -181,15 +181,15 @@ def load(
 
 
 def config_of(parts: Mapping[str, Any], file: str) -> Config:
-    """The configuration that `Config.as_dict` told of, as a run's manifest holds it. Raises ConfigError for another.
+    """The configuration from a result of `Config.as_dict`, as in a run's manifest. Raises ConfigError if it is invalid.
 
-    file: what errors name.
+    file: the name used in errors.
     """
     source = Source(file)
     tree = _without_none(parts)
     names = tuple(tree.get("strategy", {}).get("legs", ()))
     main = {name: tree[name] for name in _MAIN_SECTIONS if name in tree}
-    # Those of all symbols stand there, a run of one symbol has two.
+    # The manifest lists the legs of all symbols; the main file has only the two of one symbol.
     main["strategy"] = {**main.get("strategy", {}), "legs": list(names[:2])}
     checked = build(MainFile, main, source)
     venues = {name: _venue(build(VenueFile, part, source), file) for name, part in tree["venues"].items()}
@@ -221,14 +221,14 @@ def _venue(table: VenueFile, file: str) -> VenueConfig:
 
 
 def _without_none(part: Any) -> Any:
-    """Without the keys that were absent."""
+    """Removes keys whose value is None."""
     if isinstance(part, Mapping):
         return {key: _without_none(value) for key, value in part.items() if value is not None}
     return part
 
 
 def load_grids(path: str | os.PathLike[str]) -> Mapping[str, Mapping[str, Grid]]:
-    """`[data.grid]` of the main file at `path`, by venue and symbol; nothing else of the file is looked at.
+    """`[data.grid]` of the main file at `path`, by venue and symbol; ignores the rest of the file.
 
     Raises ConfigError.
     """
@@ -237,9 +237,9 @@ def load_grids(path: str | os.PathLike[str]) -> Mapping[str, Mapping[str, Grid]]
 
 
 def load_venues(directory: str | os.PathLike[str]) -> dict[str, VenueConfig]:
-    """Every venue that a `*.toml` in `directory` describes, by name.
+    """Every venue described by a `*.toml` in `directory`, by name.
 
-    Raises ConfigError on a file that has a `name` and is wrong.
+    Raises ConfigError for an invalid file that has a `name`.
     """
     shelf = _Shelf.find(Path(directory) / "no main file")
     return {name: shelf.venue(name, Source(str(directory))) for name in shelf.documents}
@@ -265,13 +265,13 @@ class _Document:
             raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise ConfigError(f"{path}: not TOML: byte {error.start} is not UTF-8") from error
-        # tomli lets Python's own refusals through: an integer of 5000 digits, brackets nested too deep.
+        # tomli passes on Python's own errors: an integer of 5000 digits, brackets nested too deep.
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: not TOML: {_syntax_text(error)}") from error
         return cls(tree, Source(str(path)))
 
     def put(self, path: tuple[str, ...], value: Any, origin: str) -> None:
-        """Sets a key on behalf of `origin`, which errors about it will then name."""
+        """Sets a key on behalf of `origin`, which errors about it name."""
         table = self.tree
         for depth, name in enumerate(path[:-1], start=1):
             table = table.setdefault(name, {})
@@ -283,7 +283,7 @@ class _Document:
 
 @dataclass
 class _Shelf:
-    """The venue files beside the main file, by the name that each gives itself."""
+    """The venue files beside the main file, by the `name` that each contains."""
 
     documents: dict[str, list[_Document]] = field(default_factory=dict)
     unreadable: list[ConfigError] = field(default_factory=list)
@@ -305,7 +305,7 @@ class _Shelf:
         return shelf
 
     def venue(self, name: str, asked_by: Source) -> VenueConfig:
-        """The venue's file, checked."""
+        """The checked venue file."""
         documents = self.documents.get(name, [])
         if not documents:
             asked_by.refuse(("strategy", "legs"), f"names the venue {name}, {self._unknown(name)}")
@@ -316,14 +316,15 @@ class _Shelf:
         return _venue(build(VenueFile, documents[0].tree, source), source.file)
 
     def refuse_idle_overrides(self, used: Mapping[str, VenueConfig]) -> None:
-        """An override that changes nothing is a misunderstanding; the user would look for its effect."""
+        """Raises ConfigError for an override of a venue without legs: the user would expect an effect."""
         for name, documents in self.documents.items():
             for origin in documents[0].source.origins.values():
                 if name not in used:
                     raise ConfigError(f"{origin}: no leg is at {name}; the legs are at {' and '.join(used)}")
 
     def check_names(self, section: tuple[str, ...], names: Iterable[str], source: Source) -> None:
-        """Catches misspelt venues in a section. A file that cannot be read may be the one that is named."""
+        """Raises ConfigError for misspelt venues in a section, unless an unreadable file may be the one that is
+        meant."""
         for name in names:
             if name not in self.documents and not self.unreadable:
                 where = (*section, name)
@@ -332,7 +333,7 @@ class _Shelf:
                 )
 
     def _unknown(self, name: str) -> str:
-        """Why there is no such venue, and which there are."""
+        """Error text for an unknown venue, with the known ones."""
         reason = "which no file beside this one describes" + _hint(name, list(self.documents))
         if self.unreadable:
             reason += f"; not readable: {self.unreadable[0]}"
@@ -344,7 +345,7 @@ def _apply_override(text: str, main: _Document, shelf: _Shelf) -> None:
     parts = tuple(part.strip() for part in name.split("."))
     origin = f"--set {' '.join(name.split())}"
     if not equals or len(parts) < 2 or not all(_OVERRIDE_PART.match(part) for part in parts):
-        # Cut at the "=": what follows may be a secret.
+        # Not shown beyond the "=": the value may be a secret.
         raise ConfigError(f"{origin}: must be section.key=TOML_VALUE, such as strategy.min_spread_bps=12.5")
     value = _override_value(value_text.strip(), origin, is_secret="auth" in parts)
     if parts[0] in _MAIN_SECTIONS:
@@ -364,7 +365,7 @@ def _override_value(text: str, origin: str, *, is_secret: bool) -> Any:
         tree = tomli.loads(f"value = {text}")
     except (ValueError, RecursionError):
         tree = {}
-    # More than one key: the text held a line break and TOML of its own.
+    # More than one key: the text contained a line break and further TOML.
     if tree.keys() != {"value"}:
         shown = "..." if is_secret else text
         key = origin.removeprefix("--set ")
@@ -377,11 +378,11 @@ def _override_value(text: str, origin: str, *, is_secret: bool) -> Any:
 
 
 def _leg_names(strategy: Strategy, source: Source) -> tuple[str, ...]:
-    """Both legs of each symbol, one symbol after the other."""
+    """Both legs of each symbol, symbol by symbol."""
     parts = [name.partition(":") for name in strategy.legs]
     venues = {venue for venue, _, _ in parts}
     if len(venues) < len(parts):
-        # Also where the symbols differ: [capital] is per venue, and both legs would count it as theirs.
+        # Also if the symbols differ: [capital] is per venue, and both legs would count it as their own.
         source.refuse(
             ("strategy", "legs"), f"has both legs at {venues.pop()}; the legs of a run are at two venues"
         )
@@ -401,13 +402,13 @@ def _leg_names(strategy: Strategy, source: Source) -> tuple[str, ...]:
 
 
 def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: Source) -> None:
-    """Catches misspelt symbols, whose values would change nothing."""
+    """Raises ConfigError for misspelt symbols, whose values would have no effect."""
     known = sorted({symbol for venue in venues.values() for symbol in venue.symbols})
     paths: list[tuple[str, ...]] = [("symbols", symbol) for symbol in main.symbols]
     paths += [
         ("capital", venue, "base_of", s) for venue, funds in main.capital.items() for s in funds.base_of
     ]
-    # Of venues without a leg in this run nothing was read.
+    # The files of venues without a leg in this run were not read.
     paths += [("data", "grid", venue, s) for venue in venues for s in main.data.grid.get(venue, ())]
     for path in paths:
         if path[-1] not in known:
@@ -415,7 +416,7 @@ def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: So
 
 
 def sizes_of(symbol: Symbol) -> dict[str, Any]:
-    """What a leg takes of its symbol's grid."""
+    """A leg's tick, lot and minimum quantity from its symbol."""
     return {
         "tick_size_text": symbol.tick_size,
         "lot_size_text": symbol.lot_size,
@@ -486,7 +487,7 @@ def _hint(name: str, known: Sequence[str]) -> str:
 
 
 def _syntax_text(error: BaseException) -> str:
-    """tomli's message with its position in the manner of a compiler's, on one line."""
+    """tomli's message with its position, as compilers print it, on one line."""
     line, column = getattr(error, "lineno", None), getattr(error, "colno", None)
     message = " ".join(str(getattr(error, "msg", None) or error).split())
     return f"line {line}, column {column}: {message}" if line is not None else message

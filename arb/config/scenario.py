@@ -1,4 +1,4 @@
-"""The file of `arb sandbox serve --faults`: scripted faults by name, and other limits than the venues' own. Strict."""
+"""The file of `arb sandbox serve --faults`: scripted faults by name, and limits that replace the venues'. Strict."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class FaultTable(Table, frozen=True, kw_only=True):
 
 
 class LimitsTable(Table, frozen=True, kw_only=True):
-    """`[limits.VENUE]`: what is absent stays as the venue has it; 0 switches a rule off."""
+    """`[limits.VENUE]`: a missing key keeps the venue's limit; 0 switches it off."""
 
     streams_max: Annotated[int, key("", "", ge=0, le=100_000)] | None = None
     args_max: Annotated[int, key("", "", ge=0, le=100_000)] | None = None
@@ -92,13 +92,13 @@ class ScenarioFile(Table, frozen=True, kw_only=True):
 
 
 class Scenario(NamedTuple):
-    """What the sandbox is given."""
+    """The sandbox's faults and limits."""
 
     faults: tuple[Fault, ...]
     limits: dict[str, Limits]
 
 
-#: Which of the optional keys a kind reads, beside when, venue and the ones for all.
+#: Optional keys that a kind reads, besides the time, the venue and the keys for all kinds.
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **{str(kind): ("stream", "client", "count") for kind in FRAME_KINDS},
     "silence": ("stream", "client", "duration_s"),
@@ -161,7 +161,7 @@ def _limits(venue: str, table: LimitsTable, source: Source) -> Limits:
 
 
 def _check_tables() -> None:
-    """The tables above name what the sandbox has; a mismatch is our fault, found at import."""
+    """Checks that the tables above match the sandbox; a mismatch is a fault of arb, raised at import."""
     kinds = {str(kind) for kind in FaultKind}
     if not (set(get_args(Kind)) == set(_ARGUMENTS) == kinds and kinds >= CONNECTION_KINDS):
         raise TypeError("the kinds of faults differ between the file and the sandbox")

@@ -14,7 +14,7 @@ from arb.errors import ConfigError
 
 @dataclass(frozen=True)
 class Credentials:
-    """A key and its secret. Neither shows in `repr`, so neither ends up in a log or a traceback."""
+    """A key and its secret. `repr` shows neither, so that they do not get into a log or a traceback."""
 
     api_key: str = field(repr=False)
     secret_key: str = field(repr=False)
@@ -22,7 +22,7 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable that a file names as `${NAME}`, or none. Holds no secret itself."""
+    """An environment variable named as `${NAME}` in a file, or none. Holds no secret itself."""
 
     reference: str | None
 
@@ -32,7 +32,7 @@ class Variable:
         return (self.reference or "").removeprefix("${").removesuffix("}")
 
     def value(self, environment: Mapping[str, str] | None = None) -> str | None:
-        """What it holds now; None where it is unset or empty. `environment` stands in for the process's own."""
+        """Its current value; None if it is unset or empty. `environment` replaces the process's environment."""
         source = os.environ if environment is None else environment
         return source.get(self.name) or None
 
@@ -46,7 +46,7 @@ class Auth:
     secret_key: str | None
 
     def resolve(self, environment: Mapping[str, str] | None = None) -> Credentials:
-        """The keys, read now. `environment` stands in for the process's own.
+        """Reads the keys now. `environment` replaces the process's environment.
 
         Raises ConfigError naming file, key and variable if the TOML names none, or the variable is unset or
         empty.

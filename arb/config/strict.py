@@ -1,7 +1,7 @@
-"""Turns a TOML tree into Structs, strictly, with errors of one line that name file, key and allowed range.
+"""Converts a TOML tree to Structs, strictly; errors are one line that names file, key and allowed range.
 
-msgspec checks the values; the tree is walked here because msgspec's own messages hide the keys of tables that
-the user names (`[capital.binance_spot]`) and know nothing of files, overrides and likely misspellings. Pure.
+msgspec checks the values; the tree is walked here because msgspec's messages hide the keys of tables that the user
+names (`[capital.binance_spot]`), and do not know files, overrides and likely misspellings. Pure.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _GIVEN_CHARS_MAX = 60
 
 @dataclass
 class Source:
-    """Where a tree came from: its file, and the keys that something else (`--set`, `--legs`) put there."""
+    """The origin of a tree: its file, and the keys that the command line (`--set`, `--legs`) put there."""
 
     file: str
     origins: dict[Path, str] = field(default_factory=dict)
 
     def of(self, path: Path) -> str:
-        """What to name in an error about `path`."""
+        """The file or option to name in an error about `path`."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
-        # A section may exist only because something set a key in it.
+        # A section may exist only because an option set a key in it.
         return next((origin for put, origin in self.origins.items() if put[: len(path)] == path), self.file)
 
     def refuse(self, path: Path, reason: str) -> NoReturn:
@@ -62,8 +62,8 @@ class KnownKey:
 def build(kind: type[T], tree: Mapping[str, Any], source: Source) -> T:
     """The Struct that `tree` describes.
 
-    Raises ConfigError at the first key, in the order of the file, that is unknown, of the wrong type or out
-    of its range; keys that are missing come last.
+    Raises ConfigError for the first key, in the order of the file, that is unknown, of the wrong type or out of range;
+    missing keys are reported last.
     """
     return _build_table(kind, tree, source, (), kind)
 
@@ -94,7 +94,7 @@ def known_keys(kind: type[Struct], path: Path = ()) -> Iterator[KnownKey]:
 
 
 def leaves(kind: type[Struct], tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Path, Any]]:
-    """Every key that a checked tree holds: its path, the path as `known_keys` has it, and its value."""
+    """Every key of a checked tree: its path, its path in `known_keys`, and its value."""
     for name, value in tree.items():
         inner = next(item.type for item in msgspec.structs.fields(kind) if item.name == name)
         yield from _leaves(inner, value, (*path, name), (*path, name))
@@ -114,24 +114,24 @@ def _leaves(kind: Any, value: Any, path: Path, known: Path) -> Iterator[tuple[Pa
 
 
 def allowed(kind: Any) -> str:
-    """The values that a key takes, in words that fit after "it must be"."""
+    """The allowed values of a key, to follow "it must be" in an error."""
     form = _extra(kind, "form")
     return form or _allowed_by_type(_bare(msgspec.inspect.type_info(kind)))
 
 
 def key_text(path: Path) -> str:
-    """A key as the user looks for it: `[section.table] key`."""
+    """A key in the form that a user would search for: `[section.table] key`."""
     last = _name_text(path[-1])
     return f"{section_text(path[:-1])} {last}" if len(path) > 1 else last
 
 
 def section_text(path: Path) -> str:
-    """A section as it stands in a file: `[section.table]`."""
+    """A section in TOML form: `[section.table]`."""
     return f"[{'.'.join(_name_text(name) for name in path)}]"
 
 
 def toml_text(value: Any) -> str:
-    """A value as it would stand in a TOML file, cut to a length that leaves an error readable."""
+    """A value in TOML form, cut to a length that keeps an error readable."""
     text = _toml_text(value)
     return text if len(text) <= _GIVEN_CHARS_MAX else text[: _GIVEN_CHARS_MAX - 3] + "..."
 
@@ -141,7 +141,7 @@ def _name_text(name: str) -> str:
 
 
 def _placeholder(kind: Any) -> str:
-    """The word that stands for the names of a table whose keys the user chooses."""
+    """The placeholder for the names of a table whose keys the user chooses."""
     name_kind = get_args(kind)[0]
     return "<venue>" if name_kind is VenueName else "<SYMBOL>" if name_kind is SymbolName else "<name>"
 
@@ -175,7 +175,7 @@ def _build_value(kind: Any, value: Any, source: Source, path: Path, root: type[S
         converted = msgspec.convert(value, kind)
     except (msgspec.ValidationError, OverflowError):
         converted = math.nan
-    # Also what passed: msgspec lets infinity and NaN through where there are no bounds.
+    # Also for values that passed: msgspec accepts infinity and NaN if there are no bounds.
     if not _is_finite(converted):
         given = "(not shown)" if _extra(kind, "secret") else toml_text(value)
         source.refuse(path, f"is {given}; it must be {allowed(kind)}")
@@ -203,7 +203,7 @@ def _build_named(kind: Any, value: Any, source: Source, path: Path, root: type[S
 
 
 def _require_table(value: Any, source: Source, path: Path) -> None:
-    # The value is not shown: `auth = "..."` may well be a secret.
+    # The value is not shown: `auth = "..."` may be a secret.
     if not isinstance(value, dict):
         source.refuse(path, f"is {_type_text(value)}; it must be a table: {section_text(path)}")
 
@@ -226,7 +226,7 @@ def _refuse_unknown(
 
 
 def _homes(kind: type[Struct], name: str, path: Path = ()) -> Iterator[Path]:
-    """Sections in which a key of this name would be right."""
+    """Sections that have a key of this name."""
     for item in msgspec.structs.fields(kind):
         if _is_struct(item.type):
             yield from _homes(item.type, name, (*path, item.name))
@@ -239,14 +239,14 @@ def _is_struct(kind: Any) -> bool:
 
 
 def _metas(kind: Any) -> list[msgspec.Meta]:
-    """The annotations of a key's type, those of an optional's value included."""
+    """The annotations of a key's type, including those of an optional's value."""
     if get_origin(kind) is Annotated:
         return [meta for meta in get_args(kind)[1:] if isinstance(meta, msgspec.Meta)]
     return [meta for part in get_args(kind) for meta in _metas(part)]
 
 
 def _extra(kind: Any, name: str) -> Any:
-    # The last annotation is the nearest to the key, so it overrules a shared type's.
+    # The last annotation is closest to the key, so it overrides that of a shared type.
     values = ((meta.extra or {}).get(name) for meta in reversed(_metas(kind)))
     return next((value for value in values if value), "")
 
@@ -256,7 +256,7 @@ def _description(kind: Any) -> str:
 
 
 def _bare(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
-    """The type behind annotations and `| None`, which TOML cannot spell."""
+    """The type without annotations and `| None`, which TOML cannot express."""
     if isinstance(info, msgspec.inspect.Metadata):
         return _bare(info.type)
     if isinstance(info, msgspec.inspect.UnionType):
@@ -282,7 +282,7 @@ def _range_text(info: msgspec.inspect.FloatType | msgspec.inspect.IntType) -> st
 
 
 def _number_text(number: Any) -> str:
-    """As a person would type it: `0.05`, `10_000`, `1e9`."""
+    """A number as a person would type it: `0.05`, `10_000`, `1e9`."""
     if abs(number) >= 1e9:
         return f"{number:.0e}".replace("e+0", "e").replace("e+", "e")
     return f"{int(number):_}" if number == int(number) else f"{number:g}"

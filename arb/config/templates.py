@@ -11,7 +11,7 @@ from pathlib import Path
 
 from arb.errors import InputError
 
-#: The main file first; a venue's file per venue after it.
+#: The main file, then one file per venue.
 TEMPLATE_NAMES = ("arbitrage.toml", "binance.toml", "bybit.toml", "binance_usdm.toml", "bybit_linear.toml")
 
 
@@ -21,13 +21,13 @@ def template_text(name: str) -> str:
 
 
 def template_folder() -> AbstractContextManager[Path]:
-    """The folder of the templates as files, for as long as the context is open."""
+    """The folder of the templates as files, while the context is open."""
     return resources.as_file(resources.files("arb").joinpath("templates"))
 
 
 @contextmanager
 def main_file(path: Path, *, is_sandbox: bool) -> Iterator[Path]:
-    """The main file at `path`; with a sandbox the one that `arb init` would write, where there is none."""
+    """The main file at `path`; with a sandbox, the template if the file does not exist."""
     if is_sandbox and not path.exists():
         with template_folder() as folder:
             yield folder / TEMPLATE_NAMES[0]
@@ -36,10 +36,10 @@ def main_file(path: Path, *, is_sandbox: bool) -> Iterator[Path]:
 
 
 def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """Writes every template into `directory`, which is made if needed, and returns the paths.
+    """Writes every template into `directory`, which is created if needed, and returns the paths.
 
-    All or nothing: raises InputError, and leaves no file behind, if one of the files exists or cannot be
-    written. A file that exists is never replaced, not even one that appears meanwhile.
+    All or nothing: raises InputError, and leaves no file behind, if one of the files exists or cannot be written. Never
+    replaces an existing file, not even one that is created meanwhile.
     """
     folder = Path(directory)
     targets = [folder / name for name in TEMPLATE_NAMES]
@@ -63,7 +63,7 @@ def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
 
 
 def _write_new(target: Path, text: str) -> None:
-    """Makes `target` appear whole, or raises FileExistsError. A link, unlike a rename, does not replace."""
+    """Creates `target` with its whole content, or raises FileExistsError. Unlike a rename, a link does not replace."""
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     staged = Path(name)
     try:
@@ -75,7 +75,7 @@ def _write_new(target: Path, text: str) -> None:
         except FileExistsError:
             raise
         except OSError:
-            # Some file systems (exFAT, some network mounts) have no links.
+            # Some file systems (exFAT, some network mounts) do not support links.
             staged.rename(target)
     finally:
         staged.unlink(missing_ok=True)

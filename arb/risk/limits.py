@@ -92,7 +92,7 @@ class AssetLimits:
 
 
 class Limits:
-    """The block that a bot checks its orders against. One per run: it counts refusals and sent orders.
+    """The block that a bot checks its orders against. One per run: it counts refusals and stores times of sent orders.
 
     assets: one entry per asset number of the bot. funds: one entry per asset with its account's holdings; without it
     the rule is off. orders_max: requests (submits and modifies) allowed in any `window_ns`, over all assets together; 0

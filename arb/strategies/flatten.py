@@ -24,7 +24,7 @@ from arb.leg import Leg
 from arb.strategies.spread.decisions import Decision, is_halted
 from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_price
 
-#: A step: how long answers and books have to change before the next order of a leg. Ten minutes of them at most.
+#: A step: the time for responses and book changes before the next order of a leg. All steps take ten minutes at most.
 STEP_NS = 100_000_000
 STEPS_MAX = 6_000
 #: Maximum number of orders per leg.
