@@ -1,10 +1,11 @@
-"""Binance spot and USD-M as senders: the frames of `@depth@100ms`, `@bookTicker`, `@trade` and of the REST snapshot.
+"""Simulates Binance spot and USD-M: frames of `@depth@100ms`, `@bookTicker`, `@trade` and the REST snapshot.
 
-Spot ids count the changes of one book, so the events of a depth stream join without a hole; USD-M ids are shared by
-all symbols, so they jump, and `pu` names the event before. Both write what the book was at the time of sending.
+Spot ids count the changes of one book, so the ids of consecutive depth events are contiguous; USD-M ids are shared by
+all symbols, so they jump, and `pu` is the last id of the previous event. Both write the book as of the publication
+time.
 
 Source: binance-spot-api-docs web-socket-streams.md (read 2026-07-21); USDⓈ-M Websocket Market Streams (read
-2026-10-23); the order of USD-M `@trade`, which they leave out, as recorded in 2024.
+2026-10-23); the field order of USD-M `@trade`, which is undocumented, as recorded in 2024.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
 from arb.sandbox.price import MS
 from arb.sandbox.streams import Grid, Lag, Streams
 
-#: The stream that a recorder subscribes to, and how often it is sent.
+#: The stream that a recorder subscribes to, and its interval.
 DEPTH_STREAM = "depth@100ms"
 DEPTH_INTERVAL_NS = 100 * MS
-#: Levels a side of the REST snapshot, as `limit=1000` gives them.
+#: Levels per side of the REST snapshot, as with `limit=1000`.
 SNAPSHOT_LEVELS = 1000
-#: Spot pads prices and quantities to this many decimals, whatever tick and lot.
+#: Spot pads prices and quantities to this many decimals, independent of tick and lot.
 _SPOT_DECIMALS = 8
 
 
 class _Depth:
-    """One stream of changes: what has changed since its last frame."""
+    """One depth stream: collects the changes since its last frame."""
 
     def __init__(self, stream: str, sent_id: int, lag: Lag) -> None:
         self.stream = stream
@@ -39,11 +40,11 @@ class _Depth:
 
 
 class BinanceStreams(Streams):
-    """What both markets share: conflated depth, a ticker at every change of the touch, a frame a trade."""
+    """Common to both markets: conflated depth, a ticker at every change of the touch, one frame per trade."""
 
     _decimals_min = 0
     _trade_lag_ms = 2.0
-    #: In the order of the venue: spot sends the best bid first, USD-M the lowest.
+    #: Order of bids: spot sends the best bid first, USD-M the lowest.
     _is_best_bid_first = True
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
@@ -61,7 +62,7 @@ class BinanceStreams(Streams):
         self._schedule(self._depths[0], DEPTH_INTERVAL_NS, start_ns, chance)
 
     def add_depth(self, stream: str, interval_ns: int, chance: Generator) -> None:
-        """Sends the changes on one more stream (`depth@500ms`), at another interval. Before time moves."""
+        """Adds a depth stream with another interval (`depth@500ms`). Call it before the first `advance`."""
         depth = _Depth(stream, self._id, Lag(chance, 0.8))
         self._depths.append(depth)
         self._schedule(depth, interval_ns, self._now, chance)
@@ -96,25 +97,25 @@ class BinanceStreams(Streams):
             self._send(send_ns, "trade", self.trade(text, side, execution.at_ns, send_ns))
 
     def snapshot(self) -> str:
-        """The answer of the REST depth endpoint, as of now."""
+        """The current response of the REST depth endpoint."""
         bids = self._levels(self.book.levels(BID, SNAPSHOT_LEVELS))
         asks = self._levels(self.book.levels(ASK, SNAPSHOT_LEVELS))
         return f'{{"lastUpdateId":{self._id},{self.snapshot_times()}"bids":[{bids}],"asks":[{asks}]}}'
 
     @abstractmethod
     def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
-        """The data of a bookTicker around its touch."""
+        """The `data` of a bookTicker with the given touch."""
 
     @abstractmethod
     def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
-        """The data of a trade around its id, price and quantity."""
+        """The `data` of a trade with the given id, price and quantity."""
 
     @abstractmethod
     def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
-        """The data of a depthUpdate around its levels."""
+        """The `data` of a depthUpdate with the given levels."""
 
     def snapshot_times(self) -> str:
-        """The times of a REST snapshot, with a comma behind them; nothing on spot."""
+        """The time fields of a REST snapshot with a trailing comma; empty on spot."""
         return ""
 
     def _publish_depth(self, depth: _Depth, now_ns: int) -> None:
@@ -171,7 +172,7 @@ class BinanceUsdmStreams(BinanceStreams):
     _is_best_bid_first = False
 
     def next_id(self) -> int:
-        # Other symbols' changes lie between.
+        # Changes of other symbols use ids in between.
         return self._id + 1 + int(self._chance.exponential(40.0))
 
     def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:

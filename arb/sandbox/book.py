@@ -1,4 +1,4 @@
-"""The levels of one simulated instrument. Ticks and lots are integers, so nothing is rounded and nothing drifts."""
+"""The levels of one simulated instrument. Ticks and lots are integers, so there are no rounding errors."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from arb.sandbox.events import ASK, BID
 
 
 class Book:
-    """Lots by tick on both sides, kept in order. One thread."""
+    """Sorted lots by tick on both sides. One thread."""
 
     def __init__(self) -> None:
-        #: Ticks of the asks, and negated ones of the bids, so that the best of each side comes first.
+        #: Sorted ticks of the asks, and negated ones of the bids, so that the best of each side is first.
         self._keys: tuple[list[int], list[int]] = ([], [])
         self._lots: tuple[dict[int, int], dict[int, int]] = ({}, {})
 
     def copy(self) -> Book:
-        """A book of its own with the same levels."""
+        """An independent book with the same levels."""
         book = Book()
         book._keys = (self._keys[BID].copy(), self._keys[ASK].copy())
         book._lots = (self._lots[BID].copy(), self._lots[ASK].copy())
@@ -31,15 +31,15 @@ class Book:
         return keys[0] if side == ASK else -keys[0]
 
     def lots(self, side: int, tick: int) -> int:
-        """The quantity at a tick; 0 where there is no level."""
+        """The quantity at a tick; 0 if there is no level."""
         return self._lots[side].get(tick, 0)
 
     def count(self, side: int) -> int:
-        """How many levels a side has."""
+        """Number of levels on a side."""
         return len(self._keys[side])
 
     def tick_at(self, side: int, rank: int) -> int:
-        """The tick of the level that `rank` others are better than."""
+        """The tick of the level at index `rank`, best first."""
         key = self._keys[side][rank]
         return key if side == ASK else -key
 
@@ -56,7 +56,7 @@ class Book:
         return keys if side == ASK else [-key for key in keys]
 
     def set(self, side: int, tick: int, lots: int) -> None:
-        """Gives a level its quantity; 0 takes it away. Raises InvariantError where the sides would meet."""
+        """Sets a level's quantity; 0 deletes it. Raises InvariantError if the book would be locked or crossed."""
         keys, held = self._keys[side], self._lots[side]
         key = tick if side == ASK else -tick
         if lots == 0:

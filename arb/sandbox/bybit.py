@@ -1,11 +1,11 @@
-"""Bybit v5 spot and linear as senders: `orderbook.50` (20 ms), `orderbook.1` (10 ms) and `publicTrade`.
+"""Simulates Bybit v5 spot and linear: `orderbook.50` (20 ms), `orderbook.1` (10 ms) and `publicTrade`.
 
-A book stream begins with a snapshot and goes on with deltas whose `u` grows by one; a price that leaves the best 50
-is taken away with quantity "0" and sent again when it returns. `orderbook.1` is snapshots only, and repeats the last
-one after three seconds of silence.
+A book stream begins with a snapshot and continues with deltas whose `u` increases by one; a price that leaves the best
+50 is deleted with quantity "0" and sent again when it returns. `orderbook.1` sends only snapshots, and repeats the last
+one after three seconds without a change.
 
-Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24). Spot writes `ts` before
-`type`, linear after.
+Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24). Spot sends `ts` before
+`type`, linear after it.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from arb.sandbox.streams import Grid, Lag, Streams, Touch
 DEPTH = 50
 DEPTH_INTERVAL_NS = 20 * MS
 TOUCH_INTERVAL_NS = 10 * MS
-#: `orderbook.1` says nothing new for so long: the last snapshot is sent again.
+#: After this time without a change, `orderbook.1` sends the last snapshot again.
 SILENCE_NS = 3_000 * MS
 
 
 class _Window:
-    """One depth of the book, as its subscribers know it; empty before the snapshot."""
+    """One depth of the book in the subscribers' state; empty before the snapshot."""
 
     def __init__(self, depth: int, u: int, lag: Lag) -> None:
         self.depth = depth
         self.u = u
         self.lag = lag
-        #: Lots by tick as the subscribers know them, and the ticks that changed since.
+        #: Lots by tick as last sent to the subscribers, and the ticks changed since.
         self.levels: list[dict[int, int]] = [{}, {}]
         self.changed: list[set[int]] = [set(), set()]
         self.is_changed = True
 
 
 class BybitStreams(Streams):
-    """What spot and linear share."""
+    """Common to spot and linear."""
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
         super().__init__(book, start_ns)
@@ -65,7 +65,7 @@ class BybitStreams(Streams):
         )
 
     def add_depth(self, depth: int, interval_ns: int, chance: Generator) -> None:
-        """Sends the book to one more depth, at another interval. Before time moves."""
+        """Adds a book stream of another depth and interval. Call it before the first `advance`."""
         window = _Window(depth, int(chance.integers(1 << 24, 1 << 25)), Lag(chance, 1.2))
         self._windows.append(window)
         self._schedule(window, interval_ns, self._now, chance)
@@ -81,7 +81,7 @@ class BybitStreams(Streams):
             window.changed[change.side].add(change.tick)
 
     def on_touch(self, at_ns: int) -> None:
-        """Sent at the next stroke of its clock."""
+        """Does nothing: the touch is sent at the next tick of its clock."""
 
     def on_execution(self, execution: Execution) -> None:
         send_ns = self._trade_lag.send_ns(execution.at_ns)
@@ -92,15 +92,15 @@ class BybitStreams(Streams):
 
     @abstractmethod
     def head(self, topic: str, kind: str, send_ns: int) -> str:
-        """The fields in front of the data."""
+        """The fields before `data`."""
 
     def trade_move(self) -> str:
-        """The field that tells how the price moved, with a comma behind it; nothing on spot."""
+        """The field for the direction of the price change, with a trailing comma; empty on spot."""
         return ""
 
     @abstractmethod
     def trade_id(self, number: int) -> str:
-        """The id of the trade of this number."""
+        """The trade id for a trade number."""
 
     def _trade(self, execution: Execution, tick: int, lots: int) -> str:
         if tick != self._last_trade_tick:
@@ -123,7 +123,7 @@ class BybitStreams(Streams):
         kind = "delta" if window.levels[BID] else "snapshot"
         sides = [self._changes(window, side) for side in (BID, ASK)]
         if not (sides[BID] or sides[ASK]):
-            return  # what changed lies behind the window
+            return  # all changes are beyond the window
         window.u += 1
         self._send_book(window.lag.send_ns(now_ns), window.depth, kind, sides, window.u)
 
@@ -140,7 +140,7 @@ class BybitStreams(Streams):
         self._send_book(self._touch_lag.send_ns(now_ns), 1, "snapshot", sides, self._touch_u)
 
     def _changes(self, window: _Window, side: int) -> str:
-        """What the subscriber must change to know a side's window: levels best first, then those that are gone."""
+        """The changes of a side's window since the last frame: levels best first, then deleted ones."""
         known, lots = window.levels[side], self.book.lots
         ticks = set(self.book.ticks(side, window.depth))
         come = ticks - known.keys()
@@ -192,6 +192,6 @@ class BybitLinearStreams(BybitStreams):
         return f'"L":"{self._last_move}",'
 
     def trade_id(self, number: int) -> str:
-        # A UUID in form; the number in it keeps ids apart.
+        # UUID format; the number makes it unique.
         text = f"{number * 0x9E3779B97F4A7C15 % (1 << 64):016x}{number:016x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,16 +1,16 @@
-"""Words of the simulated market: what is listed, sides, and what happens in a book. Integers of ticks and lots."""
+"""Types of the simulated market: listings, sides, and events of a book, in integer ticks and lots."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-#: Sides of a book, and of an order: a BUY takes from the asks.
+#: Sides of a book, and of an order: a BUY executes against the asks.
 BID, ASK = 0, 1
 BUY, SELL = 0, 1
 
 
 class Listing(NamedTuple):
-    """What is traded at a venue. Tick and lot are the venue's own texts: they shape the numbers of its frames."""
+    """An instrument of a venue. Tick and lot are the venue's texts, which define the number format of frames."""
 
     venue: str
     symbol: str
@@ -19,7 +19,7 @@ class Listing(NamedTuple):
 
 
 class LevelChange(NamedTuple):
-    """A level of a book has another quantity: `lots`, absolute; 0 takes it away. `no` is the listing's number."""
+    """A level changed its quantity: `lots` is absolute, 0 deletes it. `no` is the listing's number."""
 
     at_ns: int
     no: int
@@ -29,7 +29,7 @@ class LevelChange(NamedTuple):
 
 
 class Execution(NamedTuple):
-    """One taking order met resting ones: (tick, lots) of each level, best first. The level changes follow it."""
+    """A taking order was executed: (tick, lots) of each level, best first. The level changes follow this event."""
 
     at_ns: int
     no: int

@@ -1,8 +1,8 @@
-"""The order flow of one simulated instrument: what traders do in its book while its anchor moves.
+"""Order flow of one simulated instrument: trades and level changes in its book as its anchor price moves.
 
-Quotes are sticky: the touch stays until the anchor leaves it by a tolerance, then takers sweep the levels in the way,
-or their owners take them back, and new quotes close the gap. In between small orders trade at the touch, levels come,
-change and go. The book is never crossed and no side is ever empty. Pure; the caller's thread.
+Quotes are sticky: the touch stays until the anchor leaves it by a tolerance; then takers sweep the levels up to the
+anchor, or these are cancelled, and new quotes close the gap. In between, small orders trade at the touch, and levels
+are added, changed and cancelled. The book is never crossed and no side is ever empty. Pure; the caller's thread.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, SELL, Event, Execution, LevelChange, Listing
 from arb.sandbox.profiles import Profile
 
-#: The anchor may leave the touch by this before quotes follow it.
+#: Distance of the anchor from the touch at which quotes follow it.
 _TOLERANCE_BPS = 0.12
-#: A taking order of the flow goes no further than this from the touch.
+#: Largest distance from the touch at which a taking order of the flow executes.
 _TRADE_REACH_BPS = 1.0
-#: A side with fewer levels is filled up before anything else happens.
+#: A side with fewer levels is refilled first.
 _LEVELS_MIN = 60
 
 
 class Flow:
-    """One instrument's book and what happens in it. `book` may be read by anybody, and is written here only."""
+    """The order flow in one instrument's book. `book` may be read from outside, and is written here only."""
 
     def __init__(self, no: int, listing: Listing, profile: Profile, chance: Generator, px: float) -> None:
         """Fills the book around `px`."""
@@ -47,7 +47,7 @@ class Flow:
         self._events = []
 
     def act(self, now_ns: int, fair_px: float) -> list[Event]:
-        """What happens at `now_ns` when the market holds `fair_px` for right."""
+        """Events of one action at `now_ns`, given the anchor price `fair_px`."""
         fair = fair_px / self._tick
         self._begin(now_ns)
         for side in (BID, ASK):
@@ -65,10 +65,9 @@ class Flow:
         return self._events
 
     def take(self, now_ns: int, side: int, lots: int, limit_tick: int) -> list[Event]:
-        """A taking order for up to `lots`, at `limit_tick` or better; the rest of it is gone.
+        """Executes a taking order for up to `lots`, at `limit_tick` or better; the rest is cancelled.
 
-        Begins with the Execution, whose fills say what it got; no event where it got nothing. Never takes the last
-        level of a side.
+        The first event is the Execution with the fills; no events without a fill. Never takes the last level of a side.
         """
         self._begin(now_ns)
         self._take(side, lots, limit_tick)
@@ -88,7 +87,7 @@ class Flow:
             self._change_levels()
 
     def _follow(self, side: int, fair: float) -> None:
-        """Quotes go after the anchor through `side`: its levels in the way go, new ones stand around the anchor."""
+        """Moves the quotes to an anchor beyond `side`: removes the levels in between and quotes around it."""
         book, chance = self.book, self._chance
         inner = math.ceil(fair) if side == ASK else math.floor(fair)
         outward = 1 if side == ASK else -1
@@ -105,7 +104,7 @@ class Flow:
             self._add_level(1 - side)
 
     def _quote(self, side: int, tick: int) -> None:
-        """A touch's quantity at `tick`, or as near to it as the other side lets it stand."""
+        """Sets a touch quantity at `tick`, or at the nearest tick that does not cross the other side."""
         if side == BID:
             tick = min(tick, self.book.best(ASK) - 1)
         else:
@@ -113,7 +112,7 @@ class Flow:
         self._set(side, tick, self._touch_lots())
 
     def _improve(self, fair: float) -> None:
-        """A better quote inside a wide spread, on the side that the anchor is nearer to."""
+        """Adds a better quote inside a wide spread, on the side nearer to the anchor."""
         bid, ask = self.book.best(BID), self.book.best(ASK)
         if 2 * fair > bid + ask:
             self._set(BID, min(max(math.floor(fair), bid + 1), ask - 1), self._touch_lots())
@@ -121,7 +120,7 @@ class Flow:
             self._set(ASK, max(min(math.ceil(fair), ask - 1), bid + 1), self._touch_lots())
 
     def _trade(self, fair: float) -> None:
-        """A taking order of some size, more likely towards the anchor than away from it."""
+        """Executes a taking order of random size, more likely towards the anchor than away from it."""
         bid, ask = self.book.best(BID), self.book.best(ASK)
         tilt = (fair - (bid + ask) / 2) / (_TOLERANCE_BPS * self._ticks_per_bps + 1)
         side = BUY if self._chance.random() < 0.5 + 0.25 * max(-1.0, min(1.0, tilt)) else SELL
@@ -147,7 +146,7 @@ class Flow:
             self._set(taken, tick, book.lots(taken, tick) - fill)
 
     def _change_touch(self) -> None:
-        """Quantity joins or leaves the touch, which is drawn to its usual size."""
+        """Adds or removes quantity at the touch, reverting to its usual size."""
         book, chance = self.book, self._chance
         side = BID if chance.random() < 0.5 else ASK
         tick = book.best(side)
@@ -160,7 +159,7 @@ class Flow:
             self._set(side, tick, max(1, lots - part))
 
     def _change_levels(self) -> None:
-        """Some levels behind the touch come, change or go; their number is drawn to the usual one."""
+        """Adds, changes or deletes some levels behind the touch; their number reverts to the usual one."""
         book, chance = self.book, self._chance
         for _ in range(1 + int(5 * chance.random())):
             side = BID if chance.random() < 0.5 else ASK
@@ -168,7 +167,7 @@ class Flow:
             if chance.random() < 0.5 + 2.0 * (self._profile.levels - count) / self._profile.levels:
                 self._add_level(side)
                 continue
-            # Mostly near the touch, where most orders come and go.
+            # Mostly near the touch, where most orders change.
             tick = book.tick_at(side, 1 + int((count - 1) * chance.random() ** 4))
             self._set(side, tick, 0 if chance.random() < 0.6 else self._level_lots(side, tick))
 
@@ -188,11 +187,11 @@ class Flow:
         return self._lots(self._profile.touch_quote, 0.8)
 
     def _level_lots(self, side: int, tick: int) -> int:
-        """A level's size: larger further out."""
+        """A random size of a level, larger further from the touch."""
         away_bps = abs(tick - self.book.best(side)) / self._ticks_per_bps
         return self._lots(self._profile.level_quote * (1.0 + away_bps / 20.0), 1.2)
 
     def _lots(self, quote: float, spread: float) -> int:
-        """Lots of a log-normal size with median `quote`; at least one."""
+        """Lots of a log-normal size with median `quote` in quote units; at least one."""
         size = quote * math.exp(spread * self._chance.standard_normal())
         return max(1, round(size * self._lots_per_quote))

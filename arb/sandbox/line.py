@@ -1,7 +1,7 @@
-"""The way of frames to a recorder: one connection per instrument, its latency, and the recorder's own clock.
+"""Delivery of frames to a recorder: one connection per instrument, its latency, and the recorder's clock.
 
-A connection keeps order, so a late frame holds up those behind it. The REST answer comes another way and is written
-where it arrives. Pure; one thread.
+A connection keeps the order, so a late frame delays those after it. The REST response uses another connection and is
+inserted at its arrival time. Pure; one thread.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.random import Generator
 from arb.sandbox.price import MS
 from arb.sandbox.streams import Frame
 
-#: Two frames of one read are stamped so far apart, at least.
+#: Least time between the timestamps of two frames of one read.
 _READ_NS = 400
 _SPIKE_CHANCE = 0.001
 _SPIKE_MS = 25.0
@@ -30,15 +30,15 @@ class Line:
         self._latency_ns = latency_ms * MS
         self._offset_ns = clock_offset_ns
         self._last_arrival = 0
-        #: Sent, but later than the market has got.
+        #: Frames with a send time after the market's current time.
         self._sent: list[Frame] = []
-        #: Arrived by the recorder's clock, but not yet known to be next.
+        #: Delivered frames with the recorder's time, which an earlier one may still precede.
         self._arrived: list[tuple[int, str]] = []
 
     def carry(self, frames: Iterable[Frame], now_ns: int) -> list[tuple[int, str]]:
-        """Takes frames, and gives those that have arrived by `now_ns`, in order, as (recorder's time, text).
+        """Adds frames and returns those that have arrived by `now_ns`, in order, as (recorder's time, text).
 
-        Every frame sent before `now_ns` must have been given by then.
+        Every frame sent before `now_ns` must have been added by then.
         """
         self._sent += frames
         self._sent.sort()
@@ -57,7 +57,7 @@ class Line:
         return arrived
 
     def answer(self, frame: Frame, round_trip_ns: int) -> None:
-        """An answer of the REST interface, `round_trip_ns` after it was written; past the connection."""
+        """Adds a REST response, which arrives `round_trip_ns` after its send time, independent of the connection."""
         heapq.heappush(self._arrived, (frame.send_ns + round_trip_ns + self._offset_ns, frame.text))
 
     def _latency(self) -> int:

@@ -1,8 +1,8 @@
-"""A market of several venues and symbols around one price a symbol: its state, and what happens in it, in order.
+"""Simulates a market of several venues and symbols around one shared price per symbol; emits its events in order.
 
-Pure and seeded: the generator that is passed decides everything, and time moves only by `advance`, so a recording,
-a live server and a test can all drive it. It knows nothing of frames; `arb.sandbox.binance` and `bybit` make those
-out of its events. One thread.
+Pure and seeded: all randomness is from the passed generator, and time moves only by `advance`, so a recording, a live
+server and a test can all drive it. It must not know frames; `arb.sandbox.binance` and `bybit` derive those from its
+events. One thread.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from arb.sandbox.profiles import (
 
 
 class Market:
-    """All books of the sandbox, and the one clock that moves them.
+    """All books of the sandbox with their common clock.
 
-    However finely time is moved on, the same things happen at the same times.
+    The events and their times do not depend on the step size of `advance`.
     """
 
     def __init__(
         self, listings: Sequence[Listing], prices: Mapping[str, float], chance: Generator, start_ns: int
     ) -> None:
-        """`prices` says where each symbol begins. Venues are those of `arb.sandbox.profiles`."""
+        """`prices`: the starting price of each symbol. Venues are those of `arb.sandbox.profiles`."""
         self.listings = tuple(listings)
         self._now = start_ns
         symbols = list(dict.fromkeys(listing.symbol for listing in listings))
-        # Those of the symbols first: what is listed besides does not change their prices.
+        # The symbols' generators first, so that their prices do not depend on the listings.
         chances = chance.spawn(2 * len(symbols) + len(listings))
         self._prices = {
             symbol: SharedPrice(own, prices[symbol], start_ns)
@@ -61,15 +61,15 @@ class Market:
 
     @property
     def now_ns(self) -> int:
-        """The time up to which everything has happened."""
+        """The time up to which the market was simulated."""
         return self._now
 
     def book(self, no: int) -> Book:
-        """The book of a listing, by its number; to be read, not written."""
+        """The book of a listing, by its number; read-only."""
         return self._instruments[no].flow.book
 
     def advance(self, to_ns: int) -> list[Event]:
-        """What happens up to and including `to_ns`, in order."""
+        """Simulates up to and including `to_ns`; returns the events in order."""
         events: list[Event] = []
         while self._due[0][0] <= to_ns:
             now, no = self._due[0]
@@ -83,12 +83,12 @@ class Market:
         return events
 
     def take(self, no: int, side: int, lots: int, limit_tick: int) -> list[Event]:
-        """A taking order from outside, now; see `Flow.take`."""
+        """Executes an external taking order at the current time; see `Flow.take`."""
         return self._instruments[no].flow.take(self._now, side, lots, limit_tick)
 
 
 class _Instrument:
-    """One listing: its flow, its anchor, and when it acts next."""
+    """One listing with its flow and its anchor."""
 
     def __init__(
         self, flow: Flow, anchor: Anchor, price: SharedPrice, profile: Profile, chance: Generator
@@ -101,7 +101,7 @@ class _Instrument:
         self._chance = chance
 
     def next_ns(self, now_ns: int) -> int:
-        """A time after `now_ns`, sooner where the market is busy."""
+        """The time of the next action after `now_ns`; sooner in a busy market."""
         gap_ns = self._chance.exponential(self._mean_gap_ns) / self.price.activity
         return now_ns + max(1, round(gap_ns))
 
@@ -110,7 +110,7 @@ class _Instrument:
 
 
 class _Leads:
-    """Who leads in one symbol: the others see the shared price later. Changes now and then."""
+    """Selects the leading venue of one symbol, at random times; the other venues follow the shared price later."""
 
     def __init__(self, chance: Generator, instruments: Sequence[_Instrument]) -> None:
         self._chance = chance

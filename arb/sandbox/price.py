@@ -1,8 +1,8 @@
-"""The price that all venues of a symbol share, and where each venue's market believes it to be.
+"""The price shared by all venues of a symbol, and each venue's view of it.
 
-`SharedPrice` is a random walk whose pace breathes: slow swings of activity, bursts, and jumps that take some tens of
-ms. An `Anchor` is one venue's view of it: some ms late, off by a basis that reverts, and now and then dislocated for
-some hundreds of ms. Pure: time and randomness are arguments, and any step size gives the same kind of process.
+`SharedPrice` is a random walk with varying volatility: slow swings of activity, bursts, and jumps that take some tens
+of ms. An `Anchor` is one venue's view of it: some ms late, with a mean-reverting basis, and occasionally dislocated for
+some hundreds of ms. Pure: time and randomness are arguments, and the process does not depend on the step size.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ MS = 1_000_000
 S = 1_000_000_000
 BPS = 1e-4
 
-#: The shared price is known at multiples of this, and in between by interpolation.
+#: The shared price is simulated at multiples of this and interpolated in between.
 GRID_NS = 10 * MS
-#: So far back it is remembered, in steps of the grid: further than any venue lags.
+#: History kept, in grid steps: longer than the lag of any venue.
 _MEMORY = 64
 
-_VOLATILITY_BPS = 0.7  # of a root second, at activity 1: about 40 % a year
+_VOLATILITY_BPS = 0.7  # per square root of a second, at activity 1: about 40 % a year
 _SWING_S = 60.0
 _SWING_SD = 0.45
 _BURST_S = 1.5
@@ -28,14 +28,14 @@ _BURST_INTERVAL_S = 25.0
 _JUMP_INTERVAL_S = 45.0
 _ACTIVITY_MAX = 10.0
 
-# A dislocation: how long it stands, and the median of the time constant of its end.
+# A dislocation: how long it is held, and the median time constant of its decay.
 _HOLD_MS_MIN = 10.0
 _HOLD_MS_MAX = 600.0
 _DECAY_MS = 120.0
 
 
 class SharedPrice:
-    """The logarithm of one symbol's efficient price, and how busy its markets are (`activity`, about 1)."""
+    """The logarithm of one symbol's efficient price, and the activity of its markets (`activity`, about 1)."""
 
     def __init__(self, chance: Generator, px: float, start_ns: int) -> None:
         self._chance = chance
@@ -44,18 +44,18 @@ class SharedPrice:
         self._newest = start_ns // GRID_NS
         self._swing = 0.0
         self._burst = 0.0
-        #: What is left of a jump, and in how many steps it is made.
+        #: The remaining size of a jump, and the number of steps to spread it over.
         self._jump = 0.0
         self._jump_steps = 0
         self.activity = 1.0
 
     def advance(self, to_ns: int) -> None:
-        """Makes the price known up to `to_ns`."""
+        """Simulates the price up to `to_ns`."""
         while self._newest * GRID_NS < to_ns:
             self._step()
 
     def at(self, ns: int) -> float:
-        """The logarithm of the price at a time that is known and not longer ago than what is remembered."""
+        """The logarithm of the price at a time within the kept history."""
         number, rest = divmod(ns, GRID_NS)
         number = max(number, self._newest - _MEMORY + 1)
         before = self._log_px[number % _MEMORY]
@@ -88,12 +88,12 @@ class SharedPrice:
 
 
 class Dislocation:
-    """A venue's price is off for a while: up within tens of ms, held, then decaying. One at a time."""
+    """Temporary deviation of a venue's price: rises within tens of ms, is held, then decays. One at a time."""
 
     _RAMP_NS = 30 * MS
 
     def __init__(self, chance: Generator, interval_s: float, size_bps: float, start_ns: int) -> None:
-        """`interval_s` between two, and `size_bps` of one, are means; no size is below half of that."""
+        """`interval_s` between two and `size_bps` of one are means; the least size is half of `size_bps`."""
         self._chance = chance
         self._interval_ns = interval_s * S
         self._size_bps = size_bps
@@ -106,13 +106,13 @@ class Dislocation:
         chance = self._chance
         half = self._size_bps / 2
         self._size = _sign(chance) * min(half + chance.exponential(half), 4 * self._size_bps) * BPS
-        # Most are fleeting: gone before an order is there.
+        # Most are short: over before an order arrives.
         hold_ms = _HOLD_MS_MIN * (_HOLD_MS_MAX / _HOLD_MS_MIN) ** chance.random()
         self._hold_end = self._start + self._RAMP_NS + round(hold_ms * MS)
         self._decay_ns = _DECAY_MS * MS * math.exp(0.5 * chance.standard_normal())
 
     def at(self, now_ns: int) -> float:
-        """How far off the price is, as a logarithm. Times must not fall."""
+        """The deviation of the log price. `now_ns` must not decrease."""
         if now_ns < self._start:
             return 0.0
         if now_ns < self._hold_end:
@@ -126,7 +126,7 @@ class Dislocation:
 
 
 class Anchor:
-    """Where one venue's market believes the price of a symbol to be."""
+    """One venue's view of the price of a symbol."""
 
     def __init__(
         self,
@@ -139,7 +139,7 @@ class Anchor:
         basis_reversion_s: float,
         start_ns: int,
     ) -> None:
-        """`basis_bps` over the shared price on average, `basis_sd_bps` around it, with that time constant."""
+        """`basis_bps`: mean premium over the shared price, `basis_sd_bps` around it, with mean reversion."""
         self._chance = chance
         self._price = price
         self._dislocation = dislocation
@@ -148,11 +148,11 @@ class Anchor:
         self._reversion_ns = basis_reversion_s * S
         self._basis = self._mean + self._sd * chance.standard_normal()
         self._now = start_ns
-        #: How late the market sees the shared price. Written by the market.
+        #: Delay of the venue's view of the shared price. Written by the market.
         self.lag_ns = 0
 
     def px(self, now_ns: int) -> float:
-        """The price in the eyes of the venue's market. Times must not fall."""
+        """The price as seen by the venue's market. `now_ns` must not decrease."""
         decay = math.exp((self._now - now_ns) / self._reversion_ns)
         noise = self._sd * math.sqrt(1.0 - decay * decay) * self._chance.standard_normal()
         self._basis = self._mean + (self._basis - self._mean) * decay + noise

@@ -1,4 +1,4 @@
-"""How the four venues' markets differ: activity, depth, basis, who leads. Figures of the order of recorded days."""
+"""Parameters of the four venues' markets: activity, depth, basis, lead. Of the order seen in recordings."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import NamedTuple
 class Profile(NamedTuple):
     """One venue's market. Sizes in quote units, rates at activity 1."""
 
-    #: Things that happen in the book, a second.
+    #: Actions in the book per second.
     actions_per_s: float
-    #: Of these, the share that are taking orders.
+    #: Share of these that are taking orders.
     trade_share: float
-    #: Median quantity of the touch, of a level behind it, of a taking order.
+    #: Median size of the touch, of a level behind it, and of a taking order.
     touch_quote: float
     level_quote: float
     trade_quote: float
-    #: Levels a side, on average.
+    #: Mean number of levels per side.
     levels: int
-    #: Over the shared price, in bps.
+    #: Mean premium over the shared price, in bps.
     basis_bps: float
-    #: How often this venue leads, against the others; how late it is when another does.
+    #: Relative probability that this venue leads; its lag when another one leads.
     lead_weight: float
     lag_ms: float
-    #: From the venue to a recorder, median.
+    #: Median latency from the venue to a recorder.
     latency_ms: float
 
 
@@ -34,15 +34,15 @@ PROFILES = {
     "bybit_linear": Profile(80.0, 0.11, 80_000.0, 3_000.0, 500.0, 300, -3.6, 1.5, 35.0, 12.0),
 }
 
-#: The basis wanders by so much around its mean, and takes so long to come back.
+#: Standard deviation of the basis around its mean, and time constant of its reversion.
 BASIS_SD_BPS = 0.5
 BASIS_REVERSION_S = 40.0
 #: Dislocations of a venue: mean interval and mean size.
 DISLOCATION_INTERVAL_S = 20.0
 DISLOCATION_BPS = 4.0
-#: How long one venue leads, on average, and how late it is itself, for it reacts too.
+#: Mean time for which one venue leads, and the leader's own lag.
 LEAD_S = 30.0
 LEADER_LAG_MS = 2.0
 
-#: Where the price of a symbol begins, of the order of early 2024.
+#: Starting prices of symbols, of the order of early 2024.
 STARTING_PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0}

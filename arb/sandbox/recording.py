@@ -1,7 +1,7 @@
-"""A simulated market written down as a recorder would: hftbacktest's collector format, a file an instrument and day.
+"""Records a simulated market in hftbacktest's collector format, one file per instrument and day.
 
-Files are filled aside and get their names together when all are whole; nothing is ever replaced. Beside each lies a
-line of text that says where it comes from. Owns the files, and decides nothing about the market. One thread.
+Files are written in a temporary folder and published together when all are complete; existing files are never replaced.
+A text file beside each states its origin. Owns the files only; the market is passed in. One thread.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from arb.sandbox.streams import Frame
 from arb.sandbox.venues import STREAMS
 
 _DAY_NS = 86_400 * S
-#: The market is moved on by this much at a time; memory holds no more of it.
+#: Step size of the market, which bounds the memory for its events.
 _STEP_NS = S
-#: The recorder asks for a Binance snapshot so long after it has connected, when some changes are buffered.
+#: Delay of the Binance snapshot request after connecting, so that some changes are buffered before.
 _SNAPSHOT_AFTER_NS = 250 * MS
 _LEVEL = 5
 
 
 class Recorded(NamedTuple):
-    """A file that was written."""
+    """A written file."""
 
     listing: Listing
     #: The UTC day as YYYYMMDD, by the recorder's clock.
@@ -51,7 +51,7 @@ class Recorded(NamedTuple):
 def record(
     market: Market, chance: Generator, start_ns: int, end_ns: int, clock_offset_ns: int, files: RecordingFiles
 ) -> None:
-    """Writes what a recorder hears of `market`, which is at the recorder's `start_ns`, until its clock is at `end_ns`.
+    """Writes the frames that a recorder would receive from `market`, from now until its clock is at `end_ns`.
 
     `clock_offset_ns` is the recorder's clock minus the venues'.
     """
@@ -80,7 +80,7 @@ def _steps(start_ns: int, end_ns: int) -> Iterator[int]:
 
 
 class _Desk:
-    """One instrument's streams and the connection to the recorder."""
+    """One instrument's streams and its connection to the recorder."""
 
     def __init__(
         self, no: int, listing: Listing, market: Market, chance: Generator, clock_offset_ns: int
@@ -91,7 +91,7 @@ class _Desk:
         self._line = Line(chance, PROFILES[listing.venue].latency_ms, clock_offset_ns)
 
     def hear(self, events: Sequence[Event], to_ns: int, *, is_snapshot_due: bool) -> list[tuple[int, str]]:
-        """What arrives up to `to_ns`, as (recorder's time, frame)."""
+        """The frames that arrive up to `to_ns`, as (recorder's time, frame)."""
         frames = self._streams.advance(events, to_ns)
         if is_snapshot_due and isinstance(self._streams, BinanceStreams):
             self._line.answer(
@@ -101,10 +101,10 @@ class _Desk:
 
 
 class RecordingFiles:
-    """The files of one recording. Use as a context manager: whatever is not published is removed."""
+    """The files of one recording. A context manager: unpublished files are removed on exit."""
 
     def __init__(self, directory: Path, origin: str) -> None:
-        """`origin` is the line of text beside each file. Raises InputError where nothing can be written."""
+        """`origin`: content of the text file beside each file. Raises InputError if the folder is not writable."""
         self._directory = directory
         self._origin = origin
         self._open: dict[Listing, _DayFile] = {}
@@ -121,11 +121,11 @@ class RecordingFiles:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for file in self._files:
-            with contextlib.suppress(OSError):  # a full disk has been told of already
+            with contextlib.suppress(OSError):  # a full disk was reported already
                 file.close()
         shutil.rmtree(self._aside, ignore_errors=True)
         for folder in self._made:
-            with contextlib.suppress(OSError):  # it holds the recordings by now, or somebody else's files
+            with contextlib.suppress(OSError):  # it contains the recordings, or files of others
                 folder.rmdir()
 
     def write(self, listing: Listing, lines: Sequence[tuple[int, str]]) -> None:
@@ -141,7 +141,7 @@ class RecordingFiles:
                 start = end
 
     def publish(self) -> list[Recorded]:
-        """Gives all files their names. Raises InputError, and leaves none of them, where one exists already."""
+        """Publishes all files under their final names. If one exists already, publishes none and raises InputError."""
         published: list[Path] = []
         try:
             with self._naming_the_folder():
@@ -194,12 +194,12 @@ class RecordingFiles:
 
 
 def recording_path(directory: Path, listing: Listing, day: str) -> Path:
-    """Where the recording of an instrument's day belongs."""
+    """The path of the recording of an instrument and day."""
     return directory / listing.venue / f"{listing.symbol.lower()}_{day}.gz"
 
 
 class _DayFile:
-    """One gzip file on its way. Its header holds no name and no time, so that equal content is equal bytes."""
+    """One gzip file being written. Its header has no name and time, so that equal content gives equal bytes."""
 
     def __init__(self, path: Path, listing: Listing, day: str) -> None:
         self.path = path
@@ -214,7 +214,7 @@ class _DayFile:
         self._gzip.write("".join([f"{at_ns} {text}\n" for at_ns, text in lines]).encode("ascii"))
 
     def close(self) -> None:
-        """Ends the file; again: nothing."""
+        """Closes the file. Idempotent."""
         file, self._file = self._file, None
         if file is None:
             return
@@ -225,13 +225,13 @@ class _DayFile:
 
 
 def _give_name(source: Path, target: Path) -> None:
-    """Makes `target` appear whole, or raises FileExistsError. A link, unlike a rename, does not replace."""
+    """Links `source` as `target`, since a link, unlike a rename, never replaces. Raises FileExistsError."""
     try:
         os.link(source, target)
     except FileExistsError:
         raise
     except OSError:
-        # Some file systems (exFAT, some network mounts) have no links.
+        # Some file systems (exFAT, some network mounts) do not support links.
         if os.path.lexists(target):
             raise FileExistsError(17, "exists already", str(target)) from None
         source.rename(target)

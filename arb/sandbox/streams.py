@@ -1,7 +1,7 @@
-"""What the simulated venues' streams share: numbers as text, frames, publication clocks. The venues are beside it.
+"""Base of the simulated venues' streams: number formats, frames, publication clocks.
 
-A venue's streams follow one instrument from its events alone: they keep a book of their own, as a venue's publisher
-does, so what they send never depends on where the market is by now. Pure; one thread.
+A venue's streams derive one instrument's frames from its events only: they keep their own book, like a venue's
+publisher, so frames never depend on the market's current state. Pure; one thread.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, Event, Execution, LevelChange
 from arb.sandbox.price import MS
 
-#: Texts of prices that are remembered; beyond it they are forgotten all at once.
+#: Most cached number texts; at the limit the cache is cleared.
 _TEXTS_MAX = 1 << 17
 
 
@@ -27,16 +27,16 @@ Touch = tuple[int, int, int, int]
 
 
 class Frame(NamedTuple):
-    """What a venue puts on the wire, and when."""
+    """A frame and its send time."""
 
     send_ns: int
     text: str
 
 
 class Grid:
-    """Whole steps as the venue writes them: exact, with the decimals of the step, or more where the venue pads."""
+    """Number format of a venue: whole steps as exact text, with the decimals of the step, or more if the venue pads."""
 
-    #: The number of so many steps, which are not negative.
+    #: Formats a non-negative number of steps.
     text: Callable[[int], str]
 
     def __init__(self, step: str, decimals_min: int = 0) -> None:
@@ -45,12 +45,12 @@ class Grid:
         if not isinstance(exponent, int) or size <= 0:
             raise InvariantError(f"{step!r} is no step")
         decimals = max(decimals_min, -exponent)
-        # Most numbers are written again and again: a dict answers those without a Python call.
+        # Numbers repeat often: a dict returns cached texts without a Python call.
         self.text = _Texts(int(size.scaleb(decimals)), decimals).__getitem__
 
 
 class _Texts(dict[int, str]):
-    """Texts of numbers that were asked for; beyond `_TEXTS_MAX` all are forgotten."""
+    """Cache of number texts; cleared at `_TEXTS_MAX`."""
 
     def __init__(self, units: int, decimals: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class _Texts(dict[int, str]):
 
 
 class Lag:
-    """How long a stream of a venue takes from the matching engine to the wire; in order, like the stream."""
+    """Delay of a venue's stream from the matching engine to the wire; keeps the order of frames."""
 
     def __init__(self, chance: Generator, median_ms: float) -> None:
         self._chance = chance
@@ -76,7 +76,7 @@ class Lag:
         self._last = 0
 
     def send_ns(self, at_ns: int) -> int:
-        """When what happened at `at_ns` is sent."""
+        """The send time of an event at `at_ns`."""
         delay = self._median_ns * math.exp(0.5 * self._chance.standard_normal())
         self._last = max(self._last + 1, at_ns + round(delay))
         return self._last
@@ -97,30 +97,30 @@ class Clock:
 
 
 class Streams(ABC):
-    """One instrument's streams. A venue's class says what is sent at an event and at the strokes of its clocks."""
+    """One instrument's streams. A venue's class defines what is sent at an event and at the ticks of its clocks."""
 
     def __init__(self, book: Book, start_ns: int) -> None:
-        """`book` is the instrument's at `start_ns`; it is copied."""
+        """`book`: the instrument's book at `start_ns`; it is copied."""
         self.book = book.copy()
         self._now = start_ns
         self._frames: list[Frame] = []
         self._clocks: list[Clock] = []
-        #: No clock strikes before.
+        #: No clock ticks before this time.
         self._next_stroke_ns = start_ns
-        #: How a time is written in the frames, in ms. Whoever serves the market on another clock sets it.
+        #: Converts a market time in ns to the ms in frames. A server with another clock replaces it.
         self.stamp: Callable[[int], int] = _ms
-        #: When the matching engine last changed anything.
+        #: Time of the last change of a level.
         self.last_change_ns = start_ns
         #: Best bid and its lots, best ask and its lots.
         self.touch = touch_of(self.book)
 
     def advance(self, events: Iterable[Event], to_ns: int) -> list[Frame]:
-        """The frames that the instrument's events up to `to_ns` cause; sorted within each stream, not across."""
+        """The frames for the instrument's events up to `to_ns`; sorted within each stream, not across streams."""
         for event in events:
             self._strike_until(event.at_ns)
             self._now = event.at_ns
             self._receive(event)
-        # A change at `to_ns` itself has been seen by now.
+        # All changes at `to_ns` itself are applied by now.
         self._strike_until(to_ns + 1)
         self._now = to_ns
         frames, self._frames = self._frames, []
@@ -128,7 +128,7 @@ class Streams(ABC):
 
     @abstractmethod
     def on_change(self, change: LevelChange) -> None:
-        """A level changed; `book` has it already."""
+        """A level changed; `book` already includes it."""
 
     @abstractmethod
     def on_touch(self, at_ns: int) -> None:
@@ -136,7 +136,7 @@ class Streams(ABC):
 
     @abstractmethod
     def on_execution(self, execution: Execution) -> None:
-        """A taking order was executed; `book` does not have it yet."""
+        """A taking order was executed; `book` does not include it yet."""
 
     def send(self, send_ns: int, text: str) -> None:
         self._frames.append(Frame(send_ns, text))
@@ -157,7 +157,7 @@ class Streams(ABC):
             self._update_touch(event.at_ns)
 
     def _strike_until(self, before_ns: int) -> None:
-        """Strokes before `before_ns`, in order: what happens at the time of a stroke comes before it."""
+        """Runs clock ticks before `before_ns`, in order: events at the time of a tick precede it."""
         while self._next_stroke_ns < before_ns:
             clock = min(self._clocks, key=_next_ns)
             self._next_stroke_ns = clock.next_ns

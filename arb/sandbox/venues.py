@@ -1,4 +1,4 @@
-"""Which class sends a venue's frames."""
+"""The stream class of each venue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from arb.sandbox.bybit import BybitLinearStreams, BybitSpotStreams
 from arb.sandbox.events import Listing
 from arb.sandbox.streams import Streams
 
-#: By venue: from a listing, its book at a time, randomness and that time.
+#: By venue; arguments: a listing, its book at a time, a random generator and that time.
 STREAMS: dict[str, Callable[[Listing, Book, Generator, int], Streams]] = {
     "binance_spot": BinanceSpotStreams,
     "binance_usdm": BinanceUsdmStreams,

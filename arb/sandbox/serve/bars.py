@@ -1,4 +1,4 @@
-"""Trades read back out of frames, and the bars that klines report. Quantities are exact decimals. Pure."""
+"""Decodes trades from frames and aggregates them to the bars of klines. Quantities are exact decimals. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 import msgspec
 
-#: The intervals that are served, in ms: Binance's name and Bybit's.
+#: Served intervals: name and length in ms.
 INTERVALS_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
 BYBIT_INTERVALS = {"1m": "1", "5m": "5", "15m": "15", "1h": "60"}
 
 
 class Trade(NamedTuple):
-    """A public trade. `id` is 0 at Bybit, whose ids are texts."""
+    """A public trade. `id` is 0 for Bybit, whose ids are texts."""
 
     id: int
     at_ms: int
@@ -51,7 +51,7 @@ _BYBIT = msgspec.json.Decoder(_BybitFrame)
 
 
 def binance_trades(text: str) -> list[Trade]:
-    """The trade of a `@trade` frame; none where it is not of the market (USD-M's insurance fund)."""
+    """The trade of a `@trade` frame; none if it is not a market trade (USD-M's insurance fund)."""
     trade = _BINANCE.decode(text).data
     if trade.X != "MARKET":
         return []
@@ -64,10 +64,10 @@ def bybit_trades(text: str) -> list[Trade]:
 
 
 class Bar:
-    """What was traded from `start_ms` on, for one interval; prices are texts, "" before the first trade ever."""
+    """The trades of one interval from `start_ms` on; prices are texts, "" before the very first trade."""
 
     def __init__(self, start_ms: int, px: str) -> None:
-        """`px` is the last price before: that of an empty bar."""
+        """`px`: the last price before the bar, used as long as the bar is empty."""
         self.start_ms = start_ms
         self.open = self.high = self.low = self.close = px
         self.base = self.quote = self.bought_base = self.bought_quote = Decimal(0)
@@ -94,7 +94,7 @@ class Bar:
 
 
 class Bars:
-    """The bar of an interval that is open now, and those that were closed since somebody asked."""
+    """The open bar of an interval; returns bars as they close."""
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_ms = interval_ms
@@ -102,7 +102,7 @@ class Bars:
         self.is_changed = False
 
     def receive(self, trade: Trade) -> list[Bar]:
-        """Counts a trade; the bars that it closes."""
+        """Adds a trade; returns the bars that it closes."""
         closed = self.roll(trade.at_ms)
         bar = self.open
         if bar is None:
@@ -112,7 +112,7 @@ class Bars:
         return closed
 
     def roll(self, now_ms: int) -> list[Bar]:
-        """Closes the bar whose time is over; an empty one follows. Gaps of several intervals leave one bar."""
+        """Closes the bar if its time is over and opens an empty one. A gap of several intervals closes only one bar."""
         bar = self.open
         start_ms = now_ms // self._interval_ms * self._interval_ms
         if bar is None or start_ms <= bar.start_ms:

@@ -1,4 +1,4 @@
-"""Binance's REST answers for spot and USD-M: depth, exchangeInfo, time, and the weights that they cost. Pure.
+"""Binance's REST responses for spot and USD-M: depth, exchangeInfo, time, and their request weights. Pure.
 
 Source: binance-spot-api-docs rest-api.md and filters.md (read 2026-07-21); USD-M market data endpoints (read
 2026-10-23).
@@ -14,7 +14,7 @@ from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import Limits, Weights
 from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
 
-#: Weight of a depth request, by the largest limit that it holds for.
+#: (largest `limit`, weight) of depth requests.
 _SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 _USDM_DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 _MS = 1_000_000
@@ -22,7 +22,7 @@ _NOT_YET = "This operation is not supported: {} is not in this sandbox yet; it h
 
 
 class BinanceRest:
-    """The REST interface of one Binance market, for one address."""
+    """The REST interface of one Binance market, for one client address."""
 
     def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
         self._exchange = exchange
@@ -41,9 +41,9 @@ class BinanceRest:
     def answer(
         self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
-        """The answer to a request at `now_ns`; `now_ms` is the time that the venue tells.
+        """The response to a request at `now_ns`; `now_ms` is the venue's time.
 
-        Orders and accounts will be answered here; until then they are refused in the venue's form.
+        Order and account requests are not implemented yet; they are refused in the venue's format.
         """
         if now_ns < self.weights.banned_until_ns:
             return self.refusal(418, now_ns, now_ms)
@@ -61,7 +61,7 @@ class BinanceRest:
         return self.refusal(refused, now_ns, now_ms) if refused else Response(status, text, self._headers())
 
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
-        """A 429 or 418."""
+        """A response with status 429 or 418."""
         after_s = self.weights.retry_after_s(now_ns) if retry_after_s is None else retry_after_s
         if status == 418:
             until_ms = now_ms + after_s * 1000
@@ -157,7 +157,7 @@ class BinanceRest:
 
 
 def _spot_part(listing: Listing, facts: Facts) -> dict[str, Any]:
-    """What only spot tells of a symbol."""
+    """Fields of a symbol that only spot has."""
     price, lot = _steps(listing, facts)
     return {
         "quotePrecision": 8,
@@ -172,7 +172,7 @@ def _spot_part(listing: Listing, facts: Facts) -> dict[str, Any]:
         "filters": [
             price,
             {"filterType": "LOT_SIZE", **lot},
-            # A step of 0: the rule of LOT_SIZE holds.
+            # A step of 0: the LOT_SIZE filter applies.
             {"filterType": "MARKET_LOT_SIZE", "minQty": "0.0", "maxQty": "100.0", "stepSize": "0.0"},
             {
                 "filterType": "NOTIONAL",
@@ -196,7 +196,7 @@ def _spot_part(listing: Listing, facts: Facts) -> dict[str, Any]:
 
 
 def _usdm_part(listing: Listing, facts: Facts) -> dict[str, Any]:
-    """What only USD-M tells of a symbol."""
+    """Fields of a symbol that only USD-M has."""
     price, lot = _steps(listing, facts)
     return {
         "pair": listing.symbol,
@@ -205,7 +205,7 @@ def _usdm_part(listing: Listing, facts: Facts) -> dict[str, Any]:
         "onboardDate": 1569398400000,
         "marginAsset": assets_of(listing)[1],
         "quotePrecision": 8,
-        # For display, and coarser or finer than the steps: nobody should round by them.
+        # For display, and coarser or finer than the steps: clients must not round by them.
         "pricePrecision": decimals_of(listing.tick_size) + 1,
         "quantityPrecision": decimals_of(listing.lot_size),
         "underlyingType": "COIN",

@@ -1,7 +1,7 @@
-"""Binance's websocket protocol on one connection: routes, SUBSCRIBE and its kin, their acknowledgements and errors.
+"""Binance's websocket protocol on one connection: routes, SUBSCRIBE and other requests, responses and errors.
 
-A subscription that cannot be served is acknowledged all the same and stays silent, as at the venue: a stream of
-another route of USD-M, a misspelt name, a symbol that is not listed.
+A subscription that cannot be served is acknowledged but sends no data, as at the venue: a stream of another USD-M
+route, a misspelt name, a symbol that is not listed.
 
 Source: binance-spot-api-docs web-socket-streams.md (read 2026-07-21); USDⓈ-M "Important WebSocket Change Notice"
 (read 2026-10-23). Pure.
@@ -17,22 +17,22 @@ import msgspec
 from arb.sandbox.serve.session import Outcome
 
 _ID_CHARS_MAX = 36
-#: USD-M streams of the route /public; all others are on /market. `@trade` is undocumented, and is here.
+#: USD-M streams of the route /public; all others are on /market. `@trade` is undocumented, and belongs to it.
 _PUBLIC = re.compile(r"[^@]+@(depth\b.*|bookTicker|rpiDepth\b.*|trade)|!bookTicker")
-#: What the legacy path without a route never delivers, though it acknowledges it.
+#: Streams that the legacy path without a route acknowledges but never delivers.
 _RETIRED = re.compile(r".*@(kline_.*|markPrice.*|aggTrade|forceOrder)|!markPrice.*|!forceOrder.*")
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 
 
 class RouteError(Exception):
-    """The path of the connection is refused; the text says why."""
+    """The path of the connection is refused; the message is the reason."""
 
 
 class BinanceSession:
     """One connection to Binance spot or USD-M."""
 
     def __init__(self, venue: str, path: str, query: dict[str, str], streams_max: int) -> None:
-        """Raises RouteError for a path that the venue has no streams at."""
+        """Raises RouteError for a path without streams."""
         self.names: dict[str, None] = {}
         self.route, rest = _route_of(venue, path)
         self._is_spot = venue == "binance_spot"
@@ -41,13 +41,13 @@ class BinanceSession:
             self.is_combined = True
             names = query.get("streams", "").split("/")
         elif rest and (rest[0] == "ws" or rest[:2] == ["stream", "ws"]):
-            # The second form is no path of the venue: some clients tell spot from futures by the word "/stream".
+            # The venue does not have the second form: some clients distinguish spot and futures by "/stream".
             self.is_combined = False
             names = rest[1:] if rest[0] == "ws" else rest[2:]
         else:
             raise RouteError(f"no streams at {path}; connect to /ws or /stream")
         for name in names:
-            # Names of no stream, as /ws/0, connect as well and stay silent.
+            # Names that are not streams, such as /ws/0, are accepted too, without data.
             if name and (streams_max == 0 or len(self.names) < streams_max):
                 self.names[name] = None
 
@@ -73,7 +73,7 @@ class BinanceSession:
         return self._answer(method, request.get("params"), request_id)
 
     def delivers(self, name: str) -> bool:
-        """See `Session`: by the route, on USD-M."""
+        """See `Session`: depends on the route on USD-M."""
         if self._is_spot:
             return True
         if self.route == "public":
@@ -83,7 +83,7 @@ class BinanceSession:
         return _RETIRED.fullmatch(name) is None
 
     def shutdown_notice(self, now_ms: int) -> str | None:
-        """See `Session`: spot sends one since 2026."""
+        """See `Session`: spot sends one (since 2026)."""
         if not self._is_spot:
             return None
         data = f'{{"e":"serverShutdown","E":{now_ms}}}'

@@ -1,4 +1,4 @@
-"""Bybit's REST answers for spot and linear: orderbook, instruments-info, time, and the limit of requests. Pure.
+"""Bybit's REST responses for spot and linear: orderbook, instruments-info, time, and the request limit. Pure.
 
 Source: bybit-exchange/docs v5 `market/{orderbook,instrument,time}.mdx`, `rate-limit.mdx` (read 2026-07-24).
 """
@@ -20,7 +20,7 @@ _PARAMETER, _NOT_FOUND, _TOO_MANY = 10001, 10404, 10006
 
 
 class BybitRest:
-    """The REST interface of one Bybit category, for one address."""
+    """The REST interface of one Bybit category, for one client address."""
 
     def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
         self._exchange = exchange
@@ -32,7 +32,7 @@ class BybitRest:
     def answer(
         self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
-        """The answer to a request; see `BinanceRest.answer`."""
+        """The response to a request; see `BinanceRest.answer`."""
         refused = self.weights.spend(1, now_ns)
         if refused:
             return self.refusal(refused, now_ns, now_ms)
@@ -50,7 +50,7 @@ class BybitRest:
         return Response(404, "404 page not found", {})
 
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
-        """Too many requests: 403 in plain text for a whole address, as the venue has it; 429 where a test asks."""
+        """Response to too many requests: 403 in plain text for the address, as at the venue; 429 only by a fault."""
         after_s = self.weights.retry_after_s(now_ns) if retry_after_s is None else retry_after_s
         headers = {"Retry-After": str(after_s), "X-Bapi-Limit-Reset-Timestamp": str(now_ms + after_s * 1000)}
         if retry_after_s is None:

@@ -1,10 +1,10 @@
-"""Bybit's websocket protocol on one connection: subscribe, unsubscribe, ping, and their answers.
+"""Bybit's websocket protocol on one connection: subscribe, unsubscribe, ping, and their responses.
 
-A request with a topic that does not exist is refused as a whole. The shapes of the answers differ between spot and
-linear, and between public and private sockets. Pure.
+A request with an unknown topic is refused as a whole. The response formats differ between spot and linear, and between
+public and private sockets. Pure.
 
-Source: bybit-exchange/docs v5 `ws/connect.mdx` and `websocket/public/*.mdx` (read 2026-07-24); the texts of refusals
-are not documented: clients should not compare them.
+Source: bybit-exchange/docs v5 `ws/connect.mdx` and `websocket/public/*.mdx` (read 2026-07-24); the texts of errors are
+not documented: clients should not compare them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class BybitSession:
         return True
 
     def shutdown_notice(self, now_ms: int) -> str | None:
-        """See `Session`: Bybit announces nothing."""
+        """See `Session`: None, Bybit sends no notice."""
         return None
 
     def _change(self, op: str, topics: list[str], request_id: str) -> Outcome:
@@ -120,7 +120,7 @@ class BybitSession:
 
     def _reply(self, success: bool, message: str, request_id: str, op: str) -> str:
         reply: dict[str, Any] = {"success": success, "ret_msg": message, "conn_id": self._connection_id}
-        # A request without an id: spot leaves the field out, linear sends it empty.
+        # A request without an id: spot omits the field, linear sends it empty.
         if request_id or not self._is_spot:
             reply["req_id"] = request_id
         return _text(reply | {"op": op})

@@ -1,4 +1,4 @@
-"""The sandbox's own clock: the machine's, or one that a test moves. Belongs to one event loop."""
+"""The sandbox's clock: the machine's, or one advanced by a test. Used in one event loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ S = 1_000_000_000
 
 
 class SandboxClock(Protocol):
-    """What the time is, and waiting until it is later."""
+    """Current time and sleep."""
 
     def now_ns(self) -> int: ...
 
@@ -20,7 +20,7 @@ class SandboxClock(Protocol):
 
 
 class RealClock:
-    """The machine's clock, without its steps: read once, then monotonic."""
+    """The machine's clock without steps: read once, then advanced by the monotonic clock."""
 
     def __init__(self) -> None:
         self._offset_ns = time.time_ns() - time.monotonic_ns()
@@ -33,7 +33,7 @@ class RealClock:
 
 
 class DrivenClock:
-    """Stands still until `Sandbox.advance` moves it on."""
+    """A clock that only `Sandbox.advance` moves."""
 
     def __init__(self, start_ns: int) -> None:
         self._now_ns = start_ns
@@ -44,13 +44,13 @@ class DrivenClock:
         return self._now_ns
 
     async def sleep(self, seconds: float) -> None:
-        """Returns when the clock has been moved on by so much."""
+        """Returns when the clock was advanced by `seconds`."""
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._now_ns + round(seconds * S), next(self._order), woken))
         await woken
 
     def move_to(self, now_ns: int) -> None:
-        """Moves the clock, and wakes those whose time has come."""
+        """Sets the clock and wakes the sleepers that are due."""
         self._now_ns = max(self._now_ns, now_ns)
         while self._sleepers and self._sleepers[0][0] <= self._now_ns:
             woken = heapq.heappop(self._sleepers)[2]

@@ -1,7 +1,7 @@
-"""One websocket connection of the sandbox: frames out, in batches; what it owes; when it is given up.
+"""One websocket connection of the sandbox: batched sending, pings, limits and closing.
 
-Frames are written to the transport as they are on the wire, encoded once for all who get them; aiohttp reads and
-keeps the handshake. Belongs to the server's event loop.
+Frames are encoded once for all receivers and written directly to the transport; aiohttp does the handshake and reading.
+Runs in the server's event loop.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from arb.sandbox.serve.session import Close, Session
 
 S = 1_000_000_000
 _TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
-#: Pings whose pong may be outstanding.
+#: Most pings without a pong that are tracked.
 _PINGS_MAX = 8
 
 
 def text_frame(text: str) -> bytes:
-    """A text message as a server writes it: one frame, unmasked. Source: RFC 6455, section 5.2."""
+    """A server's text message: one unmasked frame. Source: RFC 6455, section 5.2."""
     return _frame(_TEXT, text.encode())
 
 
@@ -36,7 +36,7 @@ def _frame(opcode: int, payload: bytes) -> bytes:
 
 
 class Connection:
-    """A client, number `no` of its venue."""
+    """One client connection; `no` is its number at the venue."""
 
     def __init__(
         self,
@@ -58,9 +58,9 @@ class Connection:
         self._pinged_ns = now_ns
         self._pings: deque[tuple[bytes, int]] = deque(maxlen=_PINGS_MAX)
         self._has_notice = False
-        #: Frames that a fault holds back until the next of their stream, by stream.
+        #: Frames that a fault holds back until the next one of their stream, by stream.
         self.held: dict[str, str] = {}
-        #: Half open until then: nothing is sent, nothing that comes is noticed; -1: not.
+        #: Half open until this time (0: no end): nothing is sent, incoming messages are ignored; -1: not half open.
         self.muted_until_ns = -1
         self.closing: asyncio.Task[bool] | None = None
 
@@ -80,7 +80,7 @@ class Connection:
         self._out.append(text_frame(text))
 
     def flush(self, now_ns: int) -> bool:
-        """Writes what is queued. False where the client has not read for too long: it is dropped."""
+        """Writes the queued frames. False if too much is unread by the client: the connection is dropped."""
         if not self._out:
             return True
         if self.is_muted or not self.is_open:
@@ -95,14 +95,14 @@ class Connection:
         return True
 
     def hear(self, now_ns: int) -> Close | None:
-        """Counts a message of the client; a Close where it sends too many."""
+        """Counts a message of the client; returns a Close if it sends too many."""
         self._heard_ns = now_ns
         if not self._incoming.admits(now_ns):
             return Close(1008, "Too many requests")
         return None
 
     def receive_pong(self, payload: bytes) -> None:
-        """A pong counts where its payload is that of a ping: so it does for the ones before it."""
+        """A pong with the payload of a ping confirms that ping and all earlier ones."""
         for number, (sent, _) in enumerate(self._pings):
             if sent == payload:
                 for _ in range(number + 1):
@@ -110,11 +110,11 @@ class Connection:
                 return
 
     def pong(self, payload: bytes) -> None:
-        """Answers a ping of the client."""
+        """Queues the pong to a ping of the client."""
         self._out.append(_frame(_PONG, payload[:125]))
 
     def attend(self, now_ns: int, now_ms: int) -> Close | None:
-        """Pings, notices and ends that are due; a Close where the connection is over. Called some times a second."""
+        """Sends due pings and notices; returns a Close if the connection must end. Called a few times per second."""
         limits = self._limits
         if self.is_muted:
             if now_ns >= self.muted_until_ns > 0:
@@ -133,21 +133,21 @@ class Connection:
         return self._end_of_life(now_ns, now_ms)
 
     def notify_shutdown(self, now_ms: int) -> None:
-        """Announces the end, where the venue does."""
+        """Sends the shutdown notice once, if the venue has one."""
         notice = self.session.shutdown_notice(now_ms)
         if notice is not None and not self._has_notice:
             self._has_notice = True
             self.send_text(notice)
 
     def close(self, close: Close) -> None:
-        """Begins the closing handshake."""
+        """Starts the closing handshake."""
         if self.closing is None:
             self.closing = asyncio.ensure_future(
                 self._websocket.close(code=close.code, message=close.reason.encode()[:120], drain=False)
             )
 
     def abort(self) -> None:
-        """Cuts the connection without a word."""
+        """Aborts the connection without a close frame."""
         self._transport.abort()
 
     def _end_of_life(self, now_ns: int, now_ms: int) -> Close | None:

@@ -1,7 +1,7 @@
-"""Streams that are made out of the others, at a venue too: aggregated trades, klines, mark prices, tickers. Pure.
+"""Derives streams from others, as venues do: aggregated trades, klines, mark prices, tickers. Pure.
 
-They tell what the sent trades and books say, so a client can check them against those. What nobody sent is not
-invented: 24-hour figures of a ticker count from the beginning of the tape.
+They are consistent with the sent trades and books, so a client can check them. No data from before the tape is
+invented: 24-hour figures of a ticker start at the beginning of the tape.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from arb.sandbox.serve.followed import BybitBook
 from arb.sandbox.serve.tape import combined
 
 Sent = tuple[str, str]
-"""A key and the frame to send to those who subscribed to it."""
+"""A key and the frame to send to its subscribers."""
 
 _FUNDING_INTERVAL_MS = 8 * 3_600_000
 _FUNDING_RATE = "0.00010000"
@@ -34,20 +34,20 @@ class Derived(Protocol):
 
     @property
     def keys(self) -> frozenset[str]:
-        """What can be subscribed to."""
+        """The keys that clients may subscribe to."""
 
     def receive(self, key: str, text: str) -> None:
-        """A frame that is sent."""
+        """Processes a sent frame of the venue."""
 
     def due(self, now_ms: int) -> list[Sent]:
-        """What is to be sent at `now_ms`, by the clock of the frames."""
+        """The frames due at `now_ms`, in the time of the frames."""
 
     def opening(self, key: str, now_ms: int) -> str | None:
-        """What a new subscriber of `key` is told at once."""
+        """The frame that a new subscriber of `key` receives first, if any."""
 
 
 class Stroke:
-    """Says once in every interval that it is time."""
+    """A periodic trigger: due once per interval."""
 
     def __init__(self, interval_ms: int) -> None:
         self._interval_ms = interval_ms
@@ -69,7 +69,7 @@ class BinanceDerived:
         self._stream = listing.symbol.lower()
         self._is_spot = listing.venue == "binance_spot"
         self._trade_key = f"{self._stream}@trade"
-        #: Trades of one order at one price, not sent yet: Binance's own rule of aggregation.
+        #: Trades of one order at one price, not sent yet: Binance's rule of aggregation.
         self._same: list[Trade] = []
         self._agg_id = 0
         self._out: list[Sent] = []
@@ -108,7 +108,7 @@ class BinanceDerived:
         return out
 
     def opening(self, key: str, now_ms: int) -> str | None:
-        """See `Derived`: nothing on Binance."""
+        """See `Derived`: None on Binance."""
         return None
 
     def _aggregate(self, trade: Trade) -> None:
@@ -172,7 +172,7 @@ class BybitDerived:
     """kline and tickers of a listing."""
 
     def __init__(self, listing: Listing, book: BybitBook) -> None:
-        """`book` is the one that the ticker's touch is read from."""
+        """`book`: source of the ticker's touch."""
         self._symbol = listing.symbol
         self._is_spot = listing.venue == "bybit_spot"
         self._book = book

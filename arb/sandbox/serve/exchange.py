@@ -1,7 +1,7 @@
-"""One venue's instruments as the server knows them: what each stream's newcomers are told, and what REST answers.
+"""State of one venue's instruments in the server: first frames for new subscribers, and the data of REST responses.
 
-Follows every frame that is sent, whoever listens, so that what a client is told fits what it will be sent next. Pure;
-one thread.
+It processes every sent frame, with or without subscribers, so that the first frame of a client is consistent with the
+following ones. Pure; one thread.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from arb.sandbox.serve.derived import BinanceDerived, BybitDerived, Derived, Sen
 from arb.sandbox.serve.followed import BinanceBook, BybitBook, levels_text
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 
-#: Bybit's REST book is that of this topic, or of the deepest one that the tape has.
+#: Depths of Bybit's topics: the REST book uses the deepest one that the tape has.
 _BYBIT_DEPTHS = (1000, 200, 50)
 
 
 class Instrument:
     """One listing at a venue."""
 
-    #: The streams that are made of others.
+    #: The streams that are derived from others.
     derived: Derived
 
     def __init__(self, no: int, listing: Listing, tape: Tape) -> None:
@@ -29,13 +29,13 @@ class Instrument:
         self._tape = tape
 
     def source_of(self, key: str) -> str | None:
-        """The stream that serves those who ask for `key`; None where there is none."""
+        """The stream that serves subscriptions to `key`; None if there is none."""
         if self.is_derived(key):
             return key
         return self._tape.source_of(self.no, key)
 
     def is_derived(self, key: str) -> bool:
-        """Whether `key` is made out of other streams: a recorded one goes first."""
+        """Whether `key` is derived from other streams; a recorded stream has priority."""
         return key in self.derived.keys and self._tape.source_of(self.no, key) is None
 
     def due(self, now_ms: int) -> list[Sent]:
@@ -51,12 +51,12 @@ class BinanceInstrument(Instrument):
         self.derived = BinanceDerived(listing)
         self._book = BinanceBook()
         self._is_spot = listing.venue == "binance_spot"
-        #: Whether the tape leaves it to us to make snapshots, out of the frames.
+        #: Whether snapshots are built from the frames, since the tape has none.
         self._is_rebuilt = tape.snapshot(no) is None
         self._depth_key = tape.source_of(no, f"{listing.symbol.lower()}@depth@100ms")
 
     def follow(self, line: Line) -> None:
-        """A frame that is sent, or the snapshot that a recording holds."""
+        """Processes a sent frame, or a recorded snapshot."""
         if line.key == SNAPSHOT:
             self._book.receive_snapshot(line.text)
         elif line.key == self._depth_key:
@@ -66,7 +66,7 @@ class BinanceInstrument(Instrument):
             self.derived.receive(line.key, line.text)
 
     def depth(self, limit: int) -> str | None:
-        """The answer of the REST depth endpoint; None while the book is not known."""
+        """The response of the REST depth endpoint; None while the book is not known."""
         whole = self._tape.snapshot(self.no)
         if whole is not None:
             return _cut(whole, limit)
@@ -81,7 +81,7 @@ class BinanceInstrument(Instrument):
         )
 
     def opening(self, key: str, now_ms: int) -> list[str]:
-        """What a new subscriber of `key` is told at once: nothing on Binance."""
+        """The first frames for a new subscriber of `key`: none on Binance."""
         return []
 
 
@@ -103,7 +103,7 @@ class BybitInstrument(Instrument):
         self._touch = ""
 
     def follow(self, line: Line) -> None:
-        """A frame that is sent."""
+        """Processes a sent frame."""
         book = self._books.get(line.key)
         if book is not None:
             book.receive(line.text)
@@ -113,7 +113,7 @@ class BybitInstrument(Instrument):
             self.derived.receive(line.key, line.text)
 
     def opening(self, key: str, now_ms: int) -> list[str]:
-        """A snapshot, of the state after the last frame that was sent."""
+        """A snapshot of the state after the last sent frame."""
         book = self._books.get(key)
         if book is not None:
             text = self._snapshot(key, book)
@@ -149,7 +149,7 @@ class BybitInstrument(Instrument):
 
 
 class Exchange:
-    """All instruments of one venue. What sessions and REST may ask."""
+    """All instruments of one venue, for sessions and REST."""
 
     def __init__(self, venue: str, tape: Tape) -> None:
         self.venue = venue
@@ -167,7 +167,7 @@ class Exchange:
         return (instrument.listing for instrument in self.instruments.values())
 
     def instrument_of_key(self, key: str) -> BinanceInstrument | BybitInstrument | None:
-        """The instrument that a stream name speaks of."""
+        """The instrument of a stream name."""
         symbol = key.rpartition(".")[2] if self.venue.startswith("bybit") else key.partition("@")[0].upper()
         return self.instruments.get(symbol)
 

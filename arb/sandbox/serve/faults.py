@@ -1,8 +1,8 @@
-"""Scripted faults: what is spoiled, when, and for whom. Everything that happens by chance is drawn beforehand by seed.
+"""Scripted faults: kind, schedule and targets. All randomness is seeded.
 
-A fault strikes at times of the sandbox's clock. Struck, it spoils the next frames that are really sent to somebody
-(gap, duplicate, reorder, truncate, garbage), or everything for a while (silence, refuse, clock, the REST ones), or
-connections at once (disconnect, half_open, shutdown). What it did is told to the log as it happens. Pure; one thread.
+A fault begins at times of the sandbox's clock. It modifies the next frames that are sent to at least one client (gap,
+duplicate, reorder, truncate, garbage), or everything for its duration (silence, refuse, clock, the REST faults), or
+connections at once (disconnect, half_open, shutdown). Its effects are logged as they happen. Pure; one thread.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LOGGED_CHARS_MAX = 160
 
 
 class FaultKind(StrEnum):
-    """What a fault does."""
+    """Kinds of faults."""
 
     GAP = "gap"
     DUPLICATE = "duplicate"
@@ -55,11 +55,11 @@ class Fault:
     venue: str = "*"
     stream: str = "*"
     client: int | None = None
-    #: When: once at `at_s`, or every `every_s` (first at `at_s`, if given), or so often a minute by chance.
+    #: When: once at `at_s`, or every `every_s` (first at `at_s`, if given), or randomly `per_minute` on average.
     at_s: float | None = None
     every_s: float | None = None
     per_minute: float | None = None
-    #: How many frames; how long; the arguments of single kinds.
+    #: Number of frames; duration; arguments of individual kinds.
     count: int = 1
     duration_s: float = 5.0
     delay_s: float = 2.0
@@ -69,7 +69,7 @@ class Fault:
     code: int | None = None
 
     def times(self, chance: Generator) -> Iterator[float]:
-        """When it strikes, in seconds from the start."""
+        """The times at which it begins, in seconds from the start."""
         if self.per_minute is not None:
             at = self.at_s or 0.0
             while True:
@@ -84,7 +84,7 @@ class Fault:
             yield self.at_s or 0.0
 
     def is_about(self, venue: str, stream: str | None = None, client: int | None = None) -> bool:
-        """Whether it is meant for this; None: whatever it is."""
+        """Whether the fault applies; None matches any stream or client."""
         return (
             fnmatchcase(venue, self.venue)
             and (stream is None or fnmatchcase(stream, self.stream))
@@ -94,7 +94,7 @@ class Fault:
 
 @dataclass
 class _Active:
-    """A fault that has struck: how many frames are left to spoil, or until when it lasts."""
+    """A fault that has begun: the number of frames left to modify, or its end."""
 
     no: int
     fault: Fault
@@ -104,7 +104,7 @@ class _Active:
 
 @dataclass(frozen=True)
 class Act:
-    """What to do with one frame, for whom."""
+    """Modification of one frame for one client, or for all (None)."""
 
     kind: FaultKind
     client: int | None
@@ -115,7 +115,7 @@ class Act:
 
 @dataclass(frozen=True)
 class Strike:
-    """A fault begins now."""
+    """The beginning of a fault."""
 
     no: int
     fault: Fault
@@ -128,7 +128,7 @@ class Injector:
     faults: Sequence[Fault]
     chance: Generator
     start_ns: int
-    #: Told of every injected fault: a dict of plain values.
+    #: Called with every injected fault as a dict of plain values.
     log: Callable[[dict[str, Any]], None]
     _queue: list[tuple[int, int]] = field(default_factory=list)
     _times: list[Iterator[float]] = field(default_factory=list)
@@ -142,7 +142,7 @@ class Injector:
         heapq.heapify(self._queue)
 
     def strikes(self, now_ns: int) -> list[Strike]:
-        """The faults that begin by `now_ns`; those that are over are forgotten."""
+        """Returns the faults that begin by `now_ns`, and removes those that have ended."""
         self._active = [one for one in self._active if one.frames_left or one.until_ns > now_ns]
         struck = []
         while self._queue and self._queue[0][0] <= now_ns:
@@ -157,7 +157,7 @@ class Injector:
         return struck
 
     def is_calm(self, venue: str) -> bool:
-        """Whether no fault spoils frames of `venue` now."""
+        """Whether no fault modifies frames of `venue` now."""
         return not any(
             (one.fault.kind in FRAME_KINDS or one.fault.kind in (FaultKind.SILENCE, FaultKind.CLOCK))
             and one.fault.is_about(venue)
@@ -165,7 +165,7 @@ class Injector:
         )
 
     def acts(self, venue: str, stream: str, clients: Iterable[int], text: str, now_ns: int) -> list[Act]:
-        """What is to be done with a frame that is about to be sent to `clients`; it counts as done."""
+        """Returns, logs and counts the modifications of a frame that is about to be sent to `clients`."""
         acts = []
         for one in self._active:
             fault = one.fault
@@ -183,23 +183,23 @@ class Injector:
         return acts
 
     def first(self, kind: FaultKind, venue: str, now_ns: int) -> Fault | None:
-        """The fault of a kind that lasts at this moment."""
+        """The first active fault of a kind with a duration."""
         for one in self._active:
             if one.fault.kind == kind and one.until_ns > now_ns and one.fault.is_about(venue):
                 return one.fault
         return None
 
     def clock_offset_ms(self, venue: str, now_ns: int) -> int:
-        """How wrong the venue's clock is."""
+        """The current error of the venue's clock."""
         fault = self.first(FaultKind.CLOCK, venue, now_ns)
         return fault.offset_ms if fault else 0
 
     def garbage(self, length: int) -> str:
-        """Printable characters that are no frame."""
+        """Random printable characters that are not a frame."""
         return bytes(self._noise.integers(33, 127, max(1, min(length, 512)), "u1")).decode("ascii")
 
     def tell(self, no: int, now_ns: int, venue: str, **more: Any) -> None:
-        """Tells the log what fault number `no` did."""
+        """Logs an effect of fault number `no`."""
         self.log(
             {
                 "time_ns": now_ns,

@@ -1,21 +1,21 @@
-"""A book as it follows from the frames that were sent: what a new subscriber, or a REST request, is told.
+"""Books derived from the sent frames, for snapshots to new subscribers and REST responses.
 
-Frames are kept as text until somebody asks, and applied then; a bound keeps what is waiting small. Levels stay the
-texts of the frames, so that they are given back as the venue wrote them. Pure; one thread.
+Frames are queued as text and applied only when the book is needed or the queue is full. Levels keep the texts of the
+frames, so that they are returned as the venue wrote them. Pure; one thread.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-#: Frames that wait to be applied; at the bound they are.
+#: Most queued frames; at the limit they are applied.
 _WAITING_MAX = 256
 
 Level = tuple[str, str]
 
 
 class _BinanceBook(msgspec.Struct, frozen=True):
-    """A depthUpdate, or the answer of the REST depth endpoint."""
+    """A depthUpdate, or the response of the REST depth endpoint."""
 
     u: int = 0
     b: list[Level] = []
@@ -62,7 +62,7 @@ class Sides:
         self._asks.clear()
 
     def set(self, bids: list[Level], asks: list[Level]) -> None:
-        """Absolute quantities; zero in any spelling takes a level away."""
+        """Sets absolute quantities; zero in any spelling deletes a level."""
         for levels, held in ((bids, self._bids), (asks, self._asks)):
             for px, qty in levels:
                 if qty.strip("0.") == "":
@@ -82,7 +82,7 @@ class Sides:
 
 
 class BinanceBook:
-    """The book of a Binance depth stream, from a REST snapshot on."""
+    """The book of a Binance depth stream, starting with a REST snapshot."""
 
     def __init__(self) -> None:
         self.sides = Sides()
@@ -98,7 +98,7 @@ class BinanceBook:
             self.settle()
 
     def receive_snapshot(self, text: str) -> None:
-        """The answer of the REST endpoint; frames that are waiting are joined to it."""
+        """The response of the REST endpoint; queued frames are joined to it."""
         book = _BINANCE_SNAPSHOT.decode(text)
         if book.lastUpdateId <= self.last_id:
             return
@@ -107,7 +107,7 @@ class BinanceBook:
         self.last_id, self.event_ms, self.transaction_ms = book.lastUpdateId, book.E, book.T
 
     def settle(self) -> None:
-        """Applies what is waiting. Before a snapshot it is only kept, the newest of it."""
+        """Applies the queued frames. Before a snapshot only the newest ones are kept."""
         if not self.last_id:
             del self._waiting[: -_WAITING_MAX // 2]
             return
@@ -124,7 +124,7 @@ class BinanceBook:
 
 
 class BybitBook:
-    """The book of one Bybit topic, as its subscribers have it."""
+    """The book of one Bybit topic, as its subscribers see it."""
 
     def __init__(self) -> None:
         self.sides = Sides()
@@ -138,7 +138,7 @@ class BybitBook:
             self.settle()
 
     def settle(self) -> None:
-        """Applies what is waiting."""
+        """Applies the queued frames."""
         for text in self._waiting:
             frame = _BYBIT.decode(text)
             if frame.type == "snapshot":
@@ -153,7 +153,7 @@ class BybitBook:
 
 
 def levels_text(levels: list[Level]) -> str:
-    """Levels as they stand in JSON."""
+    """Levels as JSON text."""
     return "[" + ",".join([f'["{px}","{qty}"]' for px, qty in levels]) + "]"
 
 

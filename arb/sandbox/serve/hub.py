@@ -1,4 +1,4 @@
-"""Who gets which frames of one venue, and what faults make of them on the way. Belongs to the server's event loop."""
+"""Distributes the frames of one venue to subscribers and applies faults. Runs in the server's event loop."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Hub:
         self._exchange = exchange
         self._injector = injector
         self._is_bybit = exchange.venue.startswith("bybit")
-        #: By the stream that serves them: the connections, and the names by which each asked for it.
+        #: By source stream: the connections, and the names under which each one subscribed.
         self._listeners: dict[str, dict[Connection, list[str]]] = {}
         #: Connections with frames to write.
         self.dirty: set[Connection] = set()
         self.frames_sent = 0
 
     def subscribe(self, connection: Connection, name: str, now_ms: int) -> None:
-        """From now on the connection gets the stream; what newcomers are told first is queued at once."""
+        """Subscribes the connection to a stream and queues its first frames."""
         if not connection.session.delivers(name):
             return
         source = self._exchange.source_of(name)
@@ -40,7 +40,7 @@ class Hub:
         self.dirty.add(connection)
 
     def unsubscribe(self, connection: Connection, name: str) -> None:
-        """The stream is no longer sent."""
+        """Ends a subscription."""
         source = self._exchange.source_of(name)
         listeners = self._listeners.get(source or "")
         if listeners is None or name not in listeners.get(connection, ()):
@@ -50,13 +50,13 @@ class Hub:
             del listeners[connection]
 
     def forget(self, connection: Connection) -> None:
-        """The connection is gone."""
+        """Removes a closed connection."""
         for listeners in self._listeners.values():
             listeners.pop(connection, None)
         self.dirty.discard(connection)
 
     def publish(self, key: str, text: str, now_ns: int) -> None:
-        """A frame of the venue: queued for all who get it."""
+        """Queues a frame of the venue for all its subscribers."""
         listeners = self._listeners.get(key)
         if not listeners:
             return
@@ -75,13 +75,13 @@ class Hub:
             self.dirty.add(connection)
 
     def flush(self, now_ns: int) -> list[Connection]:
-        """Writes what is queued; the connections that were dropped because they do not read."""
+        """Writes the queued frames; returns the connections dropped because they do not read."""
         dropped = [connection for connection in self.dirty if not connection.flush(now_ns)]
         self.dirty.clear()
         return dropped
 
     def _form(self, text: str, key: str, name: str, is_combined: bool) -> str:
-        """A frame as it is sent to somebody who asked for `name`."""
+        """A frame in the form for a subscriber of `name`."""
         if self._is_bybit:
             return text
         if not is_combined:
@@ -94,7 +94,7 @@ class Hub:
         venue = self._exchange.venue
         offset_ms = self._injector.clock_offset_ms(venue, now_ns)
         told = shift_stamps(text, offset_ms) if offset_ms else text
-        # Nobody misses a frame who would not have got it.
+        # A fault counts only for clients that would have received the frame.
         clients = [one.no for one in listeners if one.is_open and not one.is_muted]
         acts = self._injector.acts(venue, key, clients, told, now_ns)
         for connection, names in listeners.items():
@@ -106,7 +106,7 @@ class Hub:
             self.dirty.add(connection)
 
     def _spoil(self, connection: Connection, name: str, text: str, acts: list[Act]) -> list[str]:
-        """What one connection gets instead of `text`."""
+        """The frames that one connection receives instead of `text`."""
         parts = [text]
         is_held = False
         for act in acts:

@@ -10,36 +10,36 @@ S = 1_000_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What one venue allows. Times in seconds of the sandbox's own clock; 0 switches a rule off."""
+    """Limits of one venue. Times in seconds of the sandbox's own clock; 0 disables a rule."""
 
-    #: Streams of one connection.
+    #: Most streams of one connection.
     streams_max: int = 1024
     #: Topics of one subscribe request (Bybit spot), and characters of all topics of a connection (Bybit).
     args_max: int = 0
     args_chars_max: int = 0
-    #: Incoming messages a second, pings and pongs included; beyond it the connection is closed.
+    #: Incoming messages per second, pings and pongs included; with more, the connection is closed.
     messages_per_s: int = 0
     #: Connection attempts of one address in `connects_window_s`.
     connects_max: int = 300
     connects_window_s: float = 300.0
-    #: The server pings so often, and closes where the pong is missing for so long.
+    #: Interval of the server's pings, and the time without a pong after which it closes the connection.
     ping_interval_s: float = 0.0
     pong_timeout_s: float = 0.0
-    #: A connection that neither pings nor is sent anything is closed after so long (Bybit).
+    #: A connection without a message in either direction is closed after this time (Bybit).
     idle_s: float = 0.0
-    #: A connection ends after so long; `shutdown_notice_s` before it a serverShutdown is sent.
+    #: Lifetime of a connection; a serverShutdown is sent `shutdown_notice_s` before its end.
     life_s: float = 0.0
     shutdown_notice_s: float = 0.0
     #: REST: weight (Binance) or requests (Bybit) of one address in a window, and the length of a ban.
     weight_max: int = 6000
     weight_window_s: float = 60.0
     ban_s: float = 120.0
-    #: Bytes that may wait for a client that does not read; beyond it the client is dropped.
+    #: Most unread bytes of a client; with more, the client is dropped.
     unread_bytes_max: int = 8 << 20
 
 
 #: Binance spot: web-socket-streams.md and rest-api.md (read 2026-07-21). USD-M: market streams (read 2026-10-23); its
-#: stream limit is stated as 1024 and as 200 in different places: the stricter holds here. Bybit: v5 rate-limit and
+#: stream limit is documented as 1024 and as 200 in different places: the lower one is used. Bybit: v5 rate-limit and
 #: websocket pages (read 2026-07-24).
 LIMITS = {
     "binance_spot": Limits(
@@ -62,7 +62,7 @@ LIMITS = {
 
 
 class Window:
-    """Counts what happened in the last so many seconds; at most `count_max` are remembered."""
+    """Counts events in a sliding window of `window_s` seconds; keeps at most `count_max`."""
 
     def __init__(self, count_max: int, window_s: float) -> None:
         self._count_max = count_max
@@ -70,7 +70,7 @@ class Window:
         self._times: deque[int] = deque(maxlen=max(1, count_max))
 
     def admits(self, now_ns: int) -> bool:
-        """Counts one more; False, uncounted, where the window is full. No bound: always True."""
+        """Counts one event; False, without counting, if the window is full. Without a limit always True."""
         if self._count_max == 0:
             return True
         times = self._times
@@ -82,14 +82,14 @@ class Window:
         return True
 
     def seconds_left(self, now_ns: int) -> float:
-        """Until the oldest that is counted falls out."""
+        """Seconds until the oldest event leaves the window."""
         return max(0.0, (self._times[0] + self._window_ns - now_ns) / S) if self._times else 0.0
 
 
 class Weights:
-    """The REST weight that one address has used in the current window, and its ban."""
+    """The REST weight used by one address in the current window, and its ban."""
 
-    #: Requests after the first refusal that bring the ban: who ignores a 429 is banned with a 418.
+    #: Requests after the first refusal that cause a ban: a client that ignores 429 is banned with 418.
     PATIENCE = 10
 
     def __init__(self, weight_max: int, window_s: float, ban_s: float) -> None:
@@ -102,7 +102,7 @@ class Weights:
         self.banned_until_ns = 0
 
     def spend(self, weight: int, now_ns: int) -> int:
-        """Counts a request. The HTTP status of a refusal: 429, or 418 while banned; 0 where it is admitted."""
+        """Counts a request; returns the HTTP status of a refusal, 429 or 418 while banned; 0 if it is admitted."""
         if now_ns < self.banned_until_ns:
             return 418
         number = now_ns // self._window_ns
@@ -118,7 +118,7 @@ class Weights:
         return 429
 
     def ban(self, now_ns: int) -> None:
-        """Refuses the address for a while."""
+        """Bans the address for the ban's duration."""
         self.banned_until_ns = max(self.banned_until_ns, now_ns + self._ban_ns)
 
     def retry_after_s(self, now_ns: int) -> int:

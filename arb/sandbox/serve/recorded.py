@@ -1,8 +1,8 @@
-"""A recording as a tape: frames as they were received, in the order and at the pace of the recorder's clock.
+"""Replays recordings as a tape: frames as received, in the order and at the pace of the recorder's clock.
 
-Days of an instrument follow each other. Of Binance, playing begins where the first REST snapshot was recorded, so that
-the book is known from the beginning; what lies before it is only followed. A stream that was not recorded is silent,
-but a depth stream of any speed is served by the one that was recorded. Reads files; one thread.
+The days of an instrument are concatenated. For Binance, the replay starts at the first recorded REST snapshot, so that
+the book is known from the beginning; earlier frames only update the book. A stream that was not recorded is silent, but
+a depth stream of any speed is served by the recorded one. Reads files; one thread.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from arb.sandbox.serve.timeline import MS, Timeline, stamps_of
 S = 1_000_000_000
 _STAMP_DIGITS = 19
 _DEPTH = re.compile(r"depth(@\d{1,4}ms)?", re.ASCII)
-#: Lines at the beginning of a recording that are looked at for its streams, its snapshot and its clock.
+#: Lines at the beginning of a recording that are searched for its streams, snapshot and clock.
 _LINES_READ_MAX = 20_000
-#: A snapshot is looked for in so much of a recording.
+#: Time from the beginning of a recording in which a snapshot is searched.
 _SNAPSHOT_WITHIN_NS = 60 * S
 
 
 @dataclass(frozen=True)
 class RecordedMarket:
-    """Recordings of some instruments, side by side in time."""
+    """Recordings of some instruments, replayed on a common clock."""
 
     directory: Path
     listings: Sequence[Listing]
-    #: Whether frames tell the sandbox's time; otherwise the recorded one.
+    #: Whether times in frames are moved to the sandbox's clock; otherwise they stay as recorded.
     is_moved: bool = True
 
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
@@ -46,13 +46,13 @@ class RecordedMarket:
 
 
 def recorded_symbols(directory: Path, venues: Sequence[str]) -> list[tuple[str, str]]:
-    """The (venue, symbol) of everything that is recorded at these venues. Raises InputError."""
+    """The (venue, symbol) of all recordings of these venues. Raises InputError."""
     found = {(one.venue, one.symbol) for one in find_recordings(directory) if one.venue in venues}
     return sorted(found)
 
 
 class RecordedTape:
-    """See the module. `timeline` says how times are told; it is set before the first `advance`."""
+    """See the module. `timeline` converts the times in frames; it is set before the first `advance`."""
 
     timeline: Timeline
 
@@ -61,13 +61,13 @@ class RecordedTape:
         self.listings = tuple(listings)
         recordings = find_recordings(directory)
         self._reels = [_Reel(no, listing, recordings, directory) for no, listing in enumerate(listings)]
-        # One recorder wrote them all: its clock may be behind the venues', whose times must not lie ahead of ours.
+        # One recorder wrote all: its clock may be behind the venues', but venue times must not be in the future.
         self._behind_ns = max(reel.behind_ns for reel in self._reels)
         self.start_ns = max(reel.start_ns for reel in self._reels) + self._behind_ns
 
     @property
     def has_ended(self) -> bool:
-        """See `Tape`: when the first of the recordings has."""
+        """See `Tape`: true when the first of the recordings has ended."""
         return any(reel.has_ended for reel in self._reels)
 
     def advance(self, to_ns: int) -> list[Line]:
@@ -81,11 +81,11 @@ class RecordedTape:
         return lines
 
     def snapshot(self, no: int) -> str | None:
-        """See `Tape`: made from the frames."""
+        """See `Tape`: None, so that snapshots are built from the frames."""
         return None
 
     def source_of(self, no: int, key: str) -> str | None:
-        """See `Tape`; depth streams of all speeds are the one that was recorded."""
+        """See `Tape`; depth streams of all speeds use the recorded one."""
         keys = self._reels[no].keys
         if key in keys:
             return key
@@ -130,7 +130,7 @@ class _Reel:
         return self._ended and not self._waiting
 
     def read(self, to_ns: int) -> Iterator[tuple[int, str, str]]:
-        """What was received up to `to_ns` by the recorder's clock: (time, key, frame)."""
+        """Frames received up to `to_ns` of the recorder's clock: (time, key, frame)."""
         while True:
             if not self._waiting:
                 line = next(self._lines, None)
@@ -154,7 +154,7 @@ class _Reel:
 
 
 def _start_of(head: Sequence[tuple[int, str, str]], venue: str) -> int:
-    """Where playing begins: at the first snapshot of Binance, elsewhere at the first frame."""
+    """Start of the replay: at the first snapshot for Binance, otherwise at the first frame."""
     first_ns = head[0][0]
     if venue.startswith("binance"):
         for at_ns, key, _ in head:
@@ -166,7 +166,7 @@ def _start_of(head: Sequence[tuple[int, str, str]], venue: str) -> int:
 
 
 def _lines(listing: Listing, paths: Sequence[Path]) -> Iterator[tuple[int, str, str]]:
-    """The frames of recordings in their order: (recorder's time, key, frame)."""
+    """The frames of recordings in order: (recorder's time, key, frame)."""
     for path in paths:
         rest = b""
         for piece in read_recording(path):
@@ -193,7 +193,7 @@ def _line(listing: Listing, path: Path, line: bytes) -> tuple[int, str, str]:
 
 
 def _raw_binance(listing: Listing, text: str) -> tuple[str, str]:
-    """Key and combined form of a frame that was recorded raw; the key is "" for what nobody subscribes to."""
+    """Key and combined form of a frame recorded in raw form; the key is "" for frames that are not of a stream."""
     stream = listing.symbol.lower()
     if text.startswith('{"lastUpdateId"'):
         return SNAPSHOT, text

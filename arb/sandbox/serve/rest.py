@@ -1,4 +1,4 @@
-"""What both venues' REST answers share: the response, and what is known of an instrument. Pure."""
+"""Shared by both venues' REST modules: responses and instrument data. Pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import msgspec
 
 from arb.sandbox.events import Listing
 
-#: Quote assets by which a symbol is taken apart, longest first.
+#: Quote assets by which a symbol is split, longest first.
 _QUOTES = ("FDUSD", "USDT", "USDC", "BTC", "ETH", "EUR", "BNB")
 
 
 class Response(NamedTuple):
-    """A REST answer. `body` is JSON, or text where the venue answers in plain text."""
+    """A REST response. `body` is JSON, or plain text where the venue sends that."""
 
     status: int
     body: str
@@ -21,7 +21,7 @@ class Response(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What is known of an instrument beside tick and lot; quantities and values as decimals."""
+    """Data of an instrument besides tick and lot; quantities and values as decimals."""
 
     min_qty: str
     min_notional: str
@@ -36,7 +36,7 @@ def assets_of(listing: Listing) -> tuple[str, str]:
 
 
 def decimals_of(step: str) -> int:
-    """Digits behind the point of a step, without trailing zeros."""
+    """Number of decimals of a step, without trailing zeros."""
     return len(step.partition(".")[2].rstrip("0"))
 
 

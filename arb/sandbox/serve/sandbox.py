@@ -1,10 +1,10 @@
-"""`Sandbox`: the four markets on this machine's sockets, as an async context manager.
+"""Runs the four markets on this machine's sockets: `Sandbox`, an async context manager.
 
     async with Sandbox(SeededMarket(listings, prices, seed=7), facts) as sandbox:
         sandbox.urls["binance_spot"].websocket
 
-One event loop does everything: it moves the market on, follows it, and writes what is due. With a `DrivenClock` time
-stands still, and every answer is the same, until `advance` is awaited.
+One event loop advances the market, processes its frames and writes them. With a `DrivenClock`, time does not pass, and
+responses do not change, until `advance` is awaited.
 """
 
 from __future__ import annotations
@@ -37,35 +37,35 @@ from arb.sandbox.serve.venue_server import VenueServer
 log = logging.getLogger(__name__)
 
 S = 1_000_000_000
-#: The market is moved on so often, and by no more than the second at once before connections get their turn.
+#: Interval of the market's steps, and the largest step before connections are served.
 _STEP_S = 0.005
 _STEP_NS_MAX = 20_000_000
-#: Duties of connections are looked at so often.
+#: Interval of the connections' periodic checks.
 _WATCH_NS = 250_000_000
-#: Faults that are remembered; the log has all.
+#: Most injected faults kept in memory; the log has all.
 INJECTED_MAX = 100_000
-#: The market being later than this is told, once.
+#: Delay of the market that is logged as a warning, once.
 _LATE_NS = S
-#: Where the seeded market's own time begins: content depends on the seed alone. 2024-01-01.
+#: Start time of the seeded market, so that content depends on the seed only: 2024-01-01.
 MARKET_START_NS = 1_704_067_200 * S
 
 
 class Source(Protocol):
-    """Where the market comes from."""
+    """A source of market frames."""
 
     @property
     def listings(self) -> Sequence[Listing]: ...
 
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
-        """The market's frames, and how its clock hangs together with the sandbox's."""
+        """The market's frames, and the relation of its clock to the sandbox's."""
 
 
 @dataclass(frozen=True)
 class SeededMarket:
-    """The simulated market. Frames tell the sandbox's time."""
+    """The simulated market. Times in frames are those of the sandbox's clock."""
 
     listings: Sequence[Listing]
-    #: Where each symbol begins.
+    #: The starting price of each symbol.
     prices: Mapping[str, float]
     seed: int = 7
 
@@ -79,7 +79,7 @@ class SeededMarket:
 
 
 class Sandbox:
-    """A running sandbox. Enter it in the event loop that is to serve."""
+    """A running sandbox. Enter it in the event loop that serves the sockets."""
 
     def __init__(
         self,
@@ -94,10 +94,10 @@ class Sandbox:
         ports: Mapping[str, int] | None = None,
         clock: SandboxClock | None = None,
     ) -> None:
-        """`facts` by (venue, symbol); `ports` by venue, free ones where absent; `limits` replace the venues' own.
+        """`facts` by (venue, symbol); `ports` by venue, by default free ones; `limits` replace the venues' own.
 
-        speed: how fast the market's time passes; limits and faults go by the sandbox's own clock. Raises InputError
-        where a port is taken, a recording cannot be read or the fault log cannot be written.
+        speed: factor of the market's time; limits and faults use the sandbox's own clock. Raises InputError if a port
+        is taken, a recording cannot be read or the fault log cannot be written.
         """
         self._source = source
         self._facts = facts or {}
@@ -115,20 +115,20 @@ class Sandbox:
         self._watched_ns = 0
         self._done_ns = 0
         self._is_late = False
-        #: The faults that were injected, as in the log; the newest `INJECTED_MAX`.
+        #: The newest `INJECTED_MAX` injected faults, as in the log.
         self.injected: deque[dict[str, Any]] = deque(maxlen=INJECTED_MAX)
         #: Set when a recording has been sent to its end.
         self.ended = asyncio.Event()
         self.urls: dict[str, VenueUrls] = {}
 
-    # What servers ask the time of.
+    # The `Time` protocol of the servers.
 
     def now_ns(self) -> int:
         """The sandbox's own time."""
         return self._clock.now_ns()
 
     def told_ms(self) -> int:
-        """What the venues say the time is."""
+        """The venues' time."""
         return self._timeline.told_ms(self._timeline.market_ns(self._clock.now_ns()))
 
     async def sleep(self, seconds: float) -> None:
@@ -146,7 +146,7 @@ class Sandbox:
         await self._stop()
 
     async def advance(self, seconds: float, step_s: float = 0.01) -> None:
-        """Moves a driven clock on, step by step, giving connections their turn in between."""
+        """Advances a driven clock step by step, and lets connections run in between."""
         clock = self._clock
         if not isinstance(clock, DrivenClock):
             raise InputError("only a sandbox with a DrivenClock can be moved on")
@@ -157,7 +157,7 @@ class Sandbox:
             await settle()
 
     async def failed(self) -> None:
-        """Returns when the sandbox can no longer go on, by raising why; otherwise never."""
+        """Waits, and raises the error if the sandbox fails; does not return otherwise."""
         if self._pump_task is not None:
             await asyncio.shield(self._pump_task)
 
@@ -188,7 +188,7 @@ class Sandbox:
     async def _stop(self) -> None:
         if self._pump_task is not None:
             self._pump_task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):  # `failed` tells of what it raised
+            with contextlib.suppress(asyncio.CancelledError, Exception):  # its error is raised by `failed`
                 await self._pump_task
         for server in self._servers.values():
             await server.stop()
@@ -205,7 +205,7 @@ class Sandbox:
             await asyncio.sleep(0 if behind_ns > _STEP_NS_MAX else _STEP_S)
 
     def _step(self, to_ns: int) -> None:
-        """Everything up to `to_ns` of the sandbox's clock."""
+        """Processes everything up to `to_ns` of the sandbox's clock."""
         market_ns = self._timeline.market_ns(to_ns)
         told_ms = self._timeline.told_ms(market_ns)
         for strike in self._injector.strikes(to_ns):
@@ -232,7 +232,7 @@ class Sandbox:
 
 
 async def settle(turns: int = 3) -> None:
-    """Gives everybody else in the loop a turn, sockets included."""
+    """Lets other tasks and sockets of the event loop run."""
     for _ in range(turns):
         await asyncio.sleep(0)
 

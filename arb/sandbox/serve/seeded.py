@@ -1,7 +1,7 @@
-"""The seeded market as a tape without end: every stream that the sandbox serves of it, always.
+"""The seeded market as an endless tape of all streams that the sandbox serves.
 
-Streams that a recorder does not subscribe to have randomness of their own, so that ids and lags do not depend on who
-listens. The same seed gives the same content; times begin where they are told to. Pure; one thread.
+Streams that a recorder does not subscribe to have their own random generators, so that ids and lags do not depend on
+the subscribers. The same seed gives the same content, from any start time. Pure; one thread.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from arb.sandbox.serve.tape import Line, key_of
 from arb.sandbox.streams import Streams
 from arb.sandbox.venues import STREAMS
 
-#: Depth streams beside those that a recorder subscribes to, and how often they are sent. `@depth@0ms` of USD-M is
-#: sent at most this often, as in recordings of it.
+#: Depth streams besides those that a recorder subscribes to, and their intervals. For `@depth@0ms` of USD-M it is the
+#: shortest interval, as in recordings.
 _BINANCE_DEPTHS = {
     "binance_spot": {"depth": 1000 * MS},
     "binance_usdm": {"depth": 250 * MS, "depth@500ms": 500 * MS, "depth@0ms": 20 * MS},
@@ -41,7 +41,7 @@ class SeededTape:
         start_ns: int,
         stamp: Callable[[int], int] | None = None,
     ) -> None:
-        """`prices` says where each symbol begins; `stamp` writes a time of the market in ms, if not as it is."""
+        """`prices`: starting price of each symbol; `stamp`: converts a market time to the ms in frames, if given."""
         self.listings = tuple(listings)
         self.start_ns = start_ns
         self._market = Market(listings, prices, chance, start_ns)
@@ -59,7 +59,7 @@ class SeededTape:
                 streams.stamp = stamp
             self._streams.append(streams)
         self._keys: list[set[str]] = [set(_keys(listing)) for listing in listings]
-        #: Written, but sent later than the market has got.
+        #: Frames with a send time after the market's current time.
         self._ahead: list[Line] = []
 
     def advance(self, to_ns: int) -> list[Line]:
@@ -78,7 +78,7 @@ class SeededTape:
         return lines[:count]
 
     def snapshot(self, no: int) -> str | None:
-        """See `Tape`; the book is the matching engine's, ahead of the streams as at a venue."""
+        """See `Tape`; of the matching engine's book, which is ahead of the streams as at a venue."""
         streams = self._streams[no]
         return streams.snapshot() if isinstance(streams, BinanceStreams) else None
 
@@ -88,7 +88,7 @@ class SeededTape:
 
 
 def _keys(listing: Listing) -> list[str]:
-    """The streams that are served of a listing."""
+    """The served streams of a listing."""
     if listing.venue in _BINANCE_DEPTHS:
         names = ("depth@100ms", *_BINANCE_DEPTHS[listing.venue], "bookTicker", "trade")
         return [f"{listing.symbol.lower()}@{name}" for name in names]

@@ -1,4 +1,4 @@
-"""One connection's side of a venue's protocol, without the connection: texts in, texts and decisions out. Pure."""
+"""A venue's websocket protocol on one connection, without I/O: messages in, replies and decisions out. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 @dataclass
 class Outcome:
-    """What a message of the client leads to; replies are sent before anything of the new subscriptions."""
+    """The outcome of a client's message; replies are sent before frames of new subscriptions."""
 
     replies: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
@@ -27,17 +27,17 @@ class Session(Protocol):
 
     @property
     def names(self) -> dict[str, None]:
-        """The streams that the client subscribed to, as it wrote them, in order."""
+        """The streams that the client subscribed to, in its spelling, in order."""
 
     @property
     def is_combined(self) -> bool:
-        """Whether frames are sent in the combined form; False on Bybit, where there is one form."""
+        """Whether frames are sent in the combined form; False on Bybit, which has only one form."""
 
     def receive(self, text: str, now_ms: int) -> Outcome:
-        """A text message of the client."""
+        """Processes a text message of the client."""
 
     def delivers(self, name: str) -> bool:
-        """Whether a stream that was subscribed to is ever sent on this connection."""
+        """Whether a subscribed stream is delivered on this connection."""
 
     def shutdown_notice(self, now_ms: int) -> str | None:
-        """What announces the end of the connection, where the venue announces it."""
+        """The message that announces the end of the connection; None if the venue sends none."""

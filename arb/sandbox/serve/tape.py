@@ -1,7 +1,7 @@
-"""What a market sends, in order of time: the common form of the seeded market and of a recording. Pure.
+"""Frames of a market in order of time: the common interface of the seeded market and recordings. Pure.
 
-A frame is text as the venue writes it: on Binance the combined form, `{"stream":NAME,"data":{...}}`, of which the raw
-form is a part. Its key is the stream's name; books and subscriptions go by it.
+A frame is the venue's text: on Binance the combined form, `{"stream":NAME,"data":{...}}`, which contains the raw form.
+Its key is the stream's name, by which books and subscriptions are found.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from typing import NamedTuple, Protocol
 
 from arb.sandbox.events import Listing
 
-#: In front of the stream's name in a combined frame, and between the name and the data.
+#: Text before the stream's name in a combined frame, and between the name and the data.
 _STREAM, _DATA = '{"stream":"', '","data":'
 _TOPIC = '"topic":"'
-#: The key of the answer of the REST depth endpoint: nobody can subscribe to it.
+#: The key of a REST depth response; clients cannot subscribe to it.
 SNAPSHOT = "snapshot"
 
 
 class Line(NamedTuple):
-    """A frame, when it is sent by the market's clock, and which listing's it is. Sorted by time."""
+    """A frame with its send time on the market's clock and its listing's number. Sorted by time."""
 
     send_ns: int
     no: int
@@ -28,7 +28,7 @@ class Line(NamedTuple):
 
 
 class Tape(Protocol):
-    """Where frames come from. One thread; time never goes back."""
+    """A source of frames. One thread; time never decreases."""
 
     @property
     def listings(self) -> Sequence[Listing]: ...
@@ -39,37 +39,37 @@ class Tape(Protocol):
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing will ever follow."""
+        """Whether there are no more frames."""
 
     def advance(self, to_ns: int) -> list[Line]:
-        """What is sent up to and including `to_ns`, in order of time."""
+        """The frames sent up to and including `to_ns`, in order of time."""
 
     def snapshot(self, no: int) -> str | None:
-        """The answer of a Binance listing's REST depth endpoint as of now; None: to be made from the frames."""
+        """The current REST depth response of a Binance listing; None: build it from the frames."""
 
     def source_of(self, no: int, key: str) -> str | None:
-        """The stream that serves those who ask for `key`; None where the tape has none like it."""
+        """The stream that serves subscriptions to `key`; None if the tape has none."""
 
 
 def combined(key: str, data: str) -> str:
-    """A Binance frame of the combined form."""
+    """A Binance frame in the combined form."""
     return f"{_STREAM}{key}{_DATA}{data}}}"
 
 
 def key_of_combined(text: str) -> str:
-    """The stream's name in a Binance frame of the combined form; "" where it has another form."""
+    """The stream's name in a combined Binance frame; "" for other forms."""
     if not text.startswith(_STREAM):
         return ""
     return text[len(_STREAM) : text.index('"', len(_STREAM))]
 
 
 def raw_of(text: str, key: str) -> str:
-    """The data of a Binance frame of the combined form."""
+    """The `data` of a combined Binance frame."""
     return text[len(_STREAM) + len(key) + len(_DATA) : -1]
 
 
 def key_of_topic(text: str) -> str:
-    """The topic of a Bybit frame; "" where it has none."""
+    """The topic of a Bybit frame; "" if it has none."""
     start = text.find(_TOPIC, 0, 64)
     if start < 0:
         return ""

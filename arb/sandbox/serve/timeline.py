@@ -1,7 +1,7 @@
-"""The sandbox's clocks in one place: its own, the market's, and the times that frames tell. Pure.
+"""Conversion between the sandbox's clock, the market's clock and the times in frames. Pure.
 
-The market's clock runs `speed` times as fast as the sandbox's. Frames tell the market's times as they are ("kept"), or
-moved to the sandbox's clock ("now"): then a frame's time is close to when it is sent, at any speed.
+The market's clock runs `speed` times as fast as the sandbox's. Times in frames are the market's ("kept"), or moved to
+the sandbox's clock ("now"): then a frame's time is close to its send time, at any speed.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ _STAMP = re.compile(r'"(E|T|ts|cts)":(\d{13})(?!\d)')
 
 
 class Timeline(NamedTuple):
-    """How the clocks hang together."""
+    """The relation of the clocks."""
 
     wall_start_ns: int
     market_start_ns: int
     speed: float
     is_moved: bool
-    """Whether frames tell the sandbox's time."""
+    """Whether times in frames are moved to the sandbox's clock."""
 
     def market_ns(self, wall_ns: int) -> int:
-        """The market's time when the sandbox's clock says `wall_ns`."""
+        """The market's time at time `wall_ns` of the sandbox's clock."""
         return self.market_start_ns + round((wall_ns - self.wall_start_ns) * self.speed)
 
     def told_ms(self, market_ns: int) -> int:
-        """How a time of the market is told in frames."""
+        """A market time as written in frames."""
         if not self.is_moved:
             return market_ns // MS
         return (self.wall_start_ns + round((market_ns - self.market_start_ns) / self.speed)) // MS
 
     def retell(self, text: str) -> str:
-        """A frame that holds the market's times, as it is told."""
+        """Converts the market times in a frame."""
         if not self.is_moved:
             return text
         return _STAMP.sub(lambda m: f'"{m[1]}":{self.told_ms(int(m[2]) * MS)}', text)
@@ -46,5 +46,5 @@ def shift_stamps(text: str, offset_ms: int) -> str:
 
 
 def stamps_of(text: str) -> list[int]:
-    """The times that a frame tells, in ms."""
+    """The times in a frame, in ms."""
     return [int(match[2]) for match in _STAMP.finditer(text)]

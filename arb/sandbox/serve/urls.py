@@ -1,4 +1,4 @@
-"""Where a running sandbox is, in the form of the venues' `[connection]` tables. Pure."""
+"""Addresses of a running sandbox, in the form of the venues' `[connection]` tables. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 #: The venues in the order of their ports.
 VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
-#: Where `arb sandbox serve` listens unless it is told otherwise: this port and the three after it.
+#: Default of `arb sandbox serve`: this port and the three after it.
 PORT_BASE = 8900
 
 _WEBSOCKET_PATHS = {
@@ -26,7 +26,7 @@ class VenueUrls(NamedTuple):
 
 
 def venue_urls(ports: Mapping[str, int]) -> dict[str, VenueUrls]:
-    """The addresses of the venues that listen on these ports of this machine."""
+    """The addresses of the venues on these ports of this machine."""
     return {
         venue: VenueUrls(f"ws://127.0.0.1:{port}{_WEBSOCKET_PATHS[venue]}", f"http://127.0.0.1:{port}")
         for venue, port in ports.items()

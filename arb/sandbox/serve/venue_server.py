@@ -1,6 +1,6 @@
-"""One venue's address: an HTTP server that answers REST and upgrades to websockets, on this machine only.
+"""HTTP server of one venue for REST and websockets, on this machine only.
 
-Sockets, and nothing that decides: sessions, REST modules and faults do. Belongs to one event loop.
+Sockets only, no logic: that is in sessions, REST modules and faults. Runs in one event loop.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 http_log = logging.getLogger("arb.sandbox.http")
 
 HOST = "127.0.0.1"
-#: A client's message may be so long; a longer one ends the connection with code 1009.
+#: Longest message of a client; a longer one ends the connection with code 1009.
 _MESSAGE_BYTES_MAX = 64 << 10
 _CLOSE_TIMEOUT_S = 2.0
-#: So many connections closed for too many messages bring a ban of the address.
+#: Connections closed for too many messages, within 5 minutes, that lead to a ban of the address.
 _ABUSES_MAX = 3
 _S = 1_000_000_000
 
 
 class _ClientsFault(logging.Filter):
-    """Keeps what clients do wrong, rubbish or a hasty end, out of the log: it is answered or cut, and no more."""
+    """Drops log records about client errors (invalid requests, aborted connections), which need no log entry."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
@@ -53,7 +53,7 @@ http_log.addFilter(_ClientsFault())
 
 
 class Time(Protocol):
-    """The sandbox's clock, and what venues say the time is."""
+    """The sandbox's clock, and the venues' time."""
 
     def now_ns(self) -> int: ...
 
@@ -63,7 +63,7 @@ class Time(Protocol):
 
 
 class VenueServer:
-    """Serves one venue. Started and stopped by the sandbox, which also moves its market on."""
+    """Serves one venue. Started, stopped and advanced by the sandbox."""
 
     def __init__(
         self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits, injector: Injector, time: Time
@@ -82,13 +82,13 @@ class VenueServer:
         self._abuses = Window(_ABUSES_MAX - 1, 300.0)
         self._connection_no = 0
         self._runner: web.AppRunner | None = None
-        #: Depth answers of the moment when a rest_stale fault struck, by symbol and limit.
+        #: Depth responses as of the beginning of a rest_stale fault, by symbol.
         self._stale: dict[str, Response] = {}
-        #: Connections that a shutdown fault will close: (when, connection).
+        #: Connections that a shutdown fault will close: (time, connection).
         self._ending: list[tuple[int, Connection]] = []
 
     async def start(self, port: int) -> None:
-        """Listens on `port`; 0: on a free one. Raises InputError where it is taken."""
+        """Listens on `port`; 0: a free one. Raises InputError if it is taken."""
         app = web.Application(client_max_size=1 << 20)
         app.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(
@@ -114,14 +114,14 @@ class VenueServer:
             await self._runner.cleanup()
 
     def deliver(self, line: Line, now_ns: int) -> None:
-        """A frame of the market, now sent."""
+        """Sends a frame of the market to its subscribers."""
         instrument = self.exchange.instruments[self.exchange.symbols[line.no]]
         instrument.follow(line)
         if line.key != SNAPSHOT:
             self.hub.publish(line.key, line.text, now_ns)
 
     def attend(self, now_ns: int, told_ms: int) -> None:
-        """Everything that is due beside the market's frames: derived streams, pings, ends; then all is written."""
+        """Sends the derived streams that are due, then writes all queued frames."""
         for instrument in self.exchange.instruments.values():
             derived: list[Sent] = instrument.due(told_ms)
             for key, text in derived:
@@ -130,7 +130,7 @@ class VenueServer:
             log.warning("dropped venue=%s client=%d: it does not read", self.venue, connection.no)
 
     def watch(self, now_ns: int, told_ms: int) -> None:
-        """Duties of all connections; a few times a second."""
+        """Periodic checks of all connections: pings, time-outs, ends of life. Called a few times per second."""
         for connection in list(self.connections.values()):
             close = connection.attend(now_ns, told_ms)
             if close is not None:
@@ -140,7 +140,7 @@ class VenueServer:
             self._close(self._ending.pop(0)[1], Close(1001, "server shutdown"))
 
     def strike(self, strike: Strike, now_ns: int, told_ms: int) -> None:
-        """A fault of this venue begins; frames that it spoils are told of as they are sent."""
+        """Begins a fault of this venue. Frames that it modifies are logged when they are sent."""
         fault = strike.fault
         if fault.kind in CONNECTION_KINDS:
             targets = [
@@ -186,7 +186,7 @@ class VenueServer:
         return await self._answer(request)
 
     def _status(self) -> dict[str, Any]:
-        """What is served here; no venue has this path."""
+        """Status of this server, at a path that no venue has."""
         return {
             "sandbox": True,
             "venue": self.venue,
@@ -232,7 +232,7 @@ class VenueServer:
         return _web(response)
 
     def _freeze(self, now_ns: int, told_ms: int) -> None:
-        """Keeps the books of this moment as the answers of a while."""
+        """Stores the current depth responses, to return them while the fault lasts."""
         path = "/v5/market/orderbook" if self.venue.startswith("bybit") else _DEPTH_PATHS[self.venue]
         used = self._rest.weights.used
         for symbol in self.exchange.instruments:
