@@ -51,9 +51,9 @@ class Recorded(NamedTuple):
 def record(
     market: Market, chance: Generator, start_ns: int, end_ns: int, clock_offset_ns: int, files: RecordingFiles
 ) -> None:
-    """Writes the frames that a recorder would receive from `market`, from now until its clock is at `end_ns`.
+    """Writes the frames that a recorder receives from `start_ns` to `end_ns` of its clock.
 
-    `clock_offset_ns` is the recorder's clock minus the venues'.
+    `clock_offset_ns` is the recorder's clock minus the venues'; `market` must be at `start_ns` of the recorder's clock.
     """
     desks = [
         _Desk(no, listing, market, child, clock_offset_ns)

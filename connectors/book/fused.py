@@ -1,9 +1,10 @@
 """Fuses best-bid-and-offer updates with the depth stream, which is slower or conflated, into one book.
 
 Input: rows from `BookSync` and `RowClock` (DEPTH, DEPTH_SNAPSHOT, whole-side DEPTH_CLEAR, DEPTH_BBO, trades); output:
-depth rows. A BBO row becomes the change of its level and the deletion of the levels that it proves gone (better ones on
-its side, crossed ones on the other), or nothing if the book already shows it. A row that would change the touch but is
-older, by `exch_ts`, than the current touch is dropped. These are the rules of hftbacktest's `FuseMarketDepth`.
+depth rows, and trades unchanged. A BBO row becomes the change of its level and the deletion of the levels that it
+proves gone (better ones on its side, crossed ones on the other), or nothing if the book already shows it. A row that
+would change the touch but is older, by `exch_ts`, than the current touch is dropped. These are the rules of
+hftbacktest's `FuseMarketDepth`.
 
 A BBO quantity is valid until the depth stream has caught up: after a depth message newer than the last BBO
 (`connectors.book.rows` marks its last row), every level has the depth stream's quantity. So each level changed by BBO
@@ -209,9 +210,9 @@ def fuse_rows(  # type: ignore[no-untyped-def]
 ):
     """Fuses event rows (all,) from number `done` on, behind the `n` rows in `out`; returns new `done` and `n`.
 
-    `out`: event rows (room,). The arguments from `bids` to `scratch` are a book's `FuseArguments`. The caller provides
-    room for the rows (`fits`; `make_room` and `rows_out_max`). If notes or restored levels may need more, this stops
-    before that row; the caller makes room and calls again.
+    `out`: event rows (room,). The arguments from `tick_size` to `scratch` are a book's `FuseArguments`. The caller
+    provides room for the rows (`fits`; `make_room` and `rows_out_max`). If notes or restored levels may need more, this
+    stops before that row; the caller makes room and calls again.
     """
     for r in range(done, len(rows)):
         row = rows[r]

@@ -3,9 +3,9 @@
 A frame is plain if it changes neither sync state nor clock offset: it has the parser's strict form, belongs to a
 subscribed stream, its book is in sync before and after it, and its values are on the configured tick and lot. Most
 frames are plain. A run ends before the first frame that is not, and `connectors.feed.pipeline` processes that frame
-alone, with the same parts. This only saves calls: the single-frame path makes dozens per frame. The compiled code finds
-its arrays in a table of addresses, since passing them one by one would cost more than processing a single frame. One
-thread.
+alone, with the same parts. This path only saves calls: the single-frame path makes dozens per frame. The compiled code
+finds its arrays in a table of addresses, since passing them one by one would cost more than processing a single frame.
+One thread.
 """
 
 from __future__ import annotations

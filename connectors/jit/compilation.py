@@ -75,9 +75,10 @@ def compiled(
 ) -> Any:
     """`numba.njit` with the project's flags and disk cache. Use it bare or with further Numba flags.
 
-    An already compiled function (a user's plain `@njit`) is compiled again from its Python source. framework: files or
-    folders of Python code that the function depends on without naming it, such as overloads of methods; a change in any
-    of them causes a new compilation.
+    An already compiled function (a user's plain `@njit`) is compiled again from its Python source.
+
+    framework: files or folders of Python code that the function depends on without naming them, such as overloads of
+    methods; a change in any of them causes a new compilation.
     """
     options = {**FLAGS, **flags}
     paths = tuple(Path(path) for path in framework)

@@ -41,7 +41,8 @@ class BinanceSession:
             self.is_combined = True
             names = query.get("streams", "").split("/")
         elif rest and (rest[0] == "ws" or rest[:2] == ["stream", "ws"]):
-            # The venue does not have the second form: some clients distinguish spot and futures by "/stream".
+            # /stream/ws is not a path of the venue, but some clients need it: they distinguish spot and futures by
+            # "/stream".
             self.is_combined = False
             names = rest[1:] if rest[0] == "ws" else rest[2:]
         else:

@@ -13,7 +13,7 @@ from arb.sandbox.serve.derived import BinanceDerived, BybitDerived, Derived, Sen
 from arb.sandbox.serve.followed import BinanceBook, BybitBook, levels_text
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 
-#: Depths of Bybit's topics: the REST book uses the deepest one that the tape has.
+#: Depths of Bybit's book topics; the REST response uses the deepest one with a known book.
 _BYBIT_DEPTHS = (1000, 200, 50)
 
 

@@ -84,7 +84,7 @@ class Fault:
             yield self.at_s or 0.0
 
     def is_about(self, venue: str, stream: str | None = None, client: int | None = None) -> bool:
-        """Whether the fault applies; None matches any stream or client."""
+        """Whether the fault applies to a venue, stream and client; None matches any."""
         return (
             fnmatchcase(venue, self.venue)
             and (stream is None or fnmatchcase(stream, self.stream))
@@ -165,7 +165,7 @@ class Injector:
         )
 
     def acts(self, venue: str, stream: str, clients: Iterable[int], text: str, now_ns: int) -> list[Act]:
-        """Returns, logs and counts the modifications of a frame that is about to be sent to `clients`."""
+        """Returns the modifications of a frame about to be sent to `clients`; logs those of single frames."""
         acts = []
         for one in self._active:
             fault = one.fault
