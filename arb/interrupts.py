@@ -43,7 +43,7 @@ def was_interrupted() -> bool:
 
 
 def interrupt_handled() -> None:
-    """Says that the command goes on to its end behind an interrupt: a later error is one of its own."""
+    """Marks interrupts as handled: the command continues to its end, and a later error is not due to them."""
     _received.read().clear()
 
 
@@ -59,7 +59,6 @@ def interrupts_kept() -> Iterator[None]:
     """Inside the context, a KeyboardInterrupt that Python discards is raised again until one is delivered.
 
     Other exceptions that Python discards after an interrupt, as in a finalizer, are not reported. Main thread only.
-    Main thread only.
     """
     before = sys.unraisablehook
     _received.numbers.clear()

@@ -151,8 +151,8 @@ def mark_use(builder: Any, slot: Slot) -> None:
     """Marks in the module that it calls the slot, if it is one that worlds provide on demand.
 
     The mark is an empty global variable. Linking copies it into the code of every caller, and a cache stores it with
-    the machine code; typing does not run when code is loaded, so it could not tell. Numba uses "common" linkage for its
-    own variables that several modules define; LLVM does not remove it if nothing reads it.
+    the machine code. Typing would not do: it does not run for code from a cache. The linkage is "common", as for
+    Numba's own variables that several modules define; LLVM does not remove such a variable if nothing reads it.
     """
     name = MARK + slot.name
     if slot.name in ON_DEMAND and name not in builder.module.globals:

@@ -1,4 +1,4 @@
-"""`arb backtest`."""
+"""The `arb backtest` command: options and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`arb data check`."""
+"""The `arb data check` command: options and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`arb doctor`."""
+"""The `arb doctor` command: options and output."""
 
 from __future__ import annotations
 

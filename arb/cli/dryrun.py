@@ -1,4 +1,4 @@
-"""`arb dry-run`."""
+"""The `arb dry-run` command: options and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`arb init`."""
+"""The `arb init` command: options and output."""
 
 from __future__ import annotations
 

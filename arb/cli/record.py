@@ -1,4 +1,4 @@
-"""`arb record`."""
+"""The `arb record` command: options and output."""
 
 from __future__ import annotations
 

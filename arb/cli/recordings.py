@@ -1,4 +1,4 @@
-"""`arb convert`, `arb data list`, `arb data cache`; `arb data check` joins the group here."""
+"""The commands `arb convert` and `arb data` (`check` is in `arb.cli.check`): options and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`arb report`."""
+"""The `arb report` command: options and output."""
 
 from __future__ import annotations
 

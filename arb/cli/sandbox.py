@@ -1,4 +1,4 @@
-"""`arb sandbox record` and `arb sandbox serve`."""
+"""The `arb sandbox record` and `arb sandbox serve` commands: options and output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`arb verify`."""
+"""The `arb verify` command: options and output."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
 
 _NS_PER_MS = 1_000_000
-#: The longest delay of a row that holds the venues' side back: see `VenueOrder`.
+#: The venues' side waits for rows that are late by up to this plus four times `disorder_ms`: see `VenueOrder`.
 _SILENCE_NS = 500 * _NS_PER_MS
 #: Longest and shortest interval between two calls of the session's timer.
 _TICK_S, _TICK_MIN_S = 0.010, 0.0005

@@ -74,7 +74,7 @@ def open_feed(
 ) -> LiveFeed:
     """The feed of a venue, on the running event loop. One `offset` for all venues of a run.
 
-    streams: None for those that a bot needs, as far as the venue has them.
+    streams: None for those that a bot needs and the venue has.
     Raises ConfigError for a symbol that the venue's file does not describe and for an adapter that cannot be loaded,
     InputError for a stream that the venue does not have and a library that is not installed.
     """

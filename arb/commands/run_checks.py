@@ -1,6 +1,6 @@
 """Checks a configuration for legs of different assets, missing capital and lots that are too large.
 
-An error for the built-in strategy, which trades pairs; only a note for a user's strategy, which may intend it.
+Conditions for the built-in strategy, which trades pairs, are errors; for a user's strategy, they are at most notes.
 """
 
 from __future__ import annotations

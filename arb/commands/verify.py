@@ -55,7 +55,7 @@ class Replay(NamedTuple):
 
 
 class Verification(NamedTuple):
-    """What `arb verify` found. own: differences beside those of the replays. facts: what was compared, a line each."""
+    """Result of `arb verify`. own: differences other than the replays'. facts: what was compared, one line each."""
 
     folder: Path
     own: list[Difference]
@@ -210,5 +210,5 @@ def _argument_differences(manifest: Mapping[str, Any], setup: Setup) -> list[Dif
 
 
 def _caused(differences: Iterable[Difference], cause: str) -> list[Difference]:
-    """Adds a cause to differences that have none; changed inputs keep theirs."""
+    """Adds a cause to differences that have none, except to changed inputs, which are causes themselves."""
     return [one if one.cause or one.what == "input" else one._replace(cause=cause) for one in differences]

@@ -1,4 +1,4 @@
-"""The keys of `[archive]`: where history comes from, and how much of it without asking."""
+"""The keys of `[archive]`: sources of history, and the size above which a download asks first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DAY_FORM = 'a day "YYYY-MM-DD", not after the 28th'
 
 
 class Archive(Table, frozen=True, kw_only=True):
-    """Where `arb download` gets history. Without TLS only on this machine."""
+    """Sources of `arb download`. Only local addresses may omit TLS."""
 
     binance_url: Annotated[
         str, key("", "Base address of Binance's public data.", form=HTTPS_FORM, pattern=HTTPS)

@@ -1,4 +1,4 @@
-"""What may stand in the configuration files: every key with its unit, range, default and meaning.
+"""The keys of the configuration files: unit, range, default and meaning of each.
 
 The one place where keys are defined, with `arb.config.archive`. `arb.config.strict` checks trees against these Structs,
 and `docs/configuration.md` holds the same text, which a test compares.
@@ -13,7 +13,7 @@ from msgspec import Meta, field
 from arb.config.archive import Archive
 from arb.config.key import DECIMAL, DECIMAL_FORM, LegName, SymbolName, Table, VenueName, key
 
-#: Stands for `strategy.symbol` in an entry of `strategy.legs`.
+#: Placeholder for `strategy.symbol` in an entry of `strategy.legs`.
 SYMBOL_PLACEHOLDER = "SYMBOL"
 
 _MINUTE_MS = 60_000
@@ -41,7 +41,7 @@ ParameterValue = Annotated[
 
 
 class Strategy(Table, frozen=True, kw_only=True):
-    """What is traded, by which rule."""
+    """What is traded, and by which rules."""
 
     symbol: Annotated[SymbolName, key("", "Instrument of both legs, unless `legs` says otherwise.")] = (
         "BTCUSDT"
@@ -153,7 +153,7 @@ class Strategy(Table, frozen=True, kw_only=True):
 
 
 class Risk(Table, frozen=True, kw_only=True):
-    """Limits. The order-level ones hold over every strategy, in every world."""
+    """Limits. The order-level ones apply to every strategy, in every world."""
 
     max_drawdown: Annotated[
         float,
@@ -233,7 +233,7 @@ class Risk(Table, frozen=True, kw_only=True):
 
 
 class Execution(Table, frozen=True, kw_only=True):
-    """How orders are worked."""
+    """How orders are executed."""
 
     order_timeout_ms: Annotated[
         int, key("ms", "Time to fill a short leg before the long one is reversed.", ge=1, le=10 * _MINUTE_MS)
@@ -265,7 +265,7 @@ BaseAmount = Annotated[
 
 
 class Capital(Table, frozen=True, kw_only=True):
-    """What a venue starts with."""
+    """A venue's initial holdings."""
 
     base: Annotated[
         float,
@@ -281,7 +281,7 @@ class Capital(Table, frozen=True, kw_only=True):
 
 
 class SymbolLimits(Table, frozen=True, kw_only=True):
-    """What one of several symbols has of its own."""
+    """Settings of one symbol, if several are traded."""
 
     max_position_size: (
         Annotated[
@@ -296,7 +296,7 @@ class SymbolLimits(Table, frozen=True, kw_only=True):
 
 
 class Clock(Table, frozen=True, kw_only=True):
-    """The one clock offset of a run."""
+    """The clock offset of a run, common to all venues."""
 
     offset_ms: (
         Annotated[
@@ -314,7 +314,7 @@ class Clock(Table, frozen=True, kw_only=True):
 
 
 class Grid(Table, frozen=True, kw_only=True):
-    """The grid of recorded data that were re-encoded or simulated, where it is not the venue's."""
+    """The grid of re-encoded or simulated data, if it differs from the venue's."""
 
     tick_size: (
         Annotated[

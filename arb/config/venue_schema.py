@@ -1,4 +1,4 @@
-"""What may stand in a venue's file: every key with its unit, range, default and meaning."""
+"""The keys of a venue's file: unit, range, default and meaning of each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WebsocketUrl = Annotated[str, Meta(pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})
 
 
 class Connection(Table, frozen=True, kw_only=True):
-    """Addresses of the venue. Without TLS only on this machine: that is where the sandbox runs."""
+    """Addresses of the venue. Only local addresses may omit TLS: the sandbox uses them."""
 
     websocket_url: Annotated[
         str,
@@ -86,14 +86,14 @@ class AuthTable(Table, frozen=True, kw_only=True):
 
 
 class Fees(Table, frozen=True, kw_only=True):
-    """Of the value traded."""
+    """Fees, as shares of the value traded."""
 
     maker: Annotated[float, key("share", "Fee of a resting order; negative: a rebate.", ge=-0.05, le=0.05)]
     taker: Annotated[float, key("share", "Fee of an order that takes liquidity.", ge=-0.05, le=0.05)]
 
 
 class Latency(Table, frozen=True, kw_only=True):
-    """Assumed delays of the simulation."""
+    """Latencies that the simulation assumes."""
 
     feed_ms: Annotated[
         float, key("ms", "Venue to us, for streams that carry no time of the venue.", ge=0, le=_MINUTE_MS)
@@ -122,7 +122,7 @@ QueueModel = Literal["risk_adverse", "log_prob", "log_prob2", "power_prob", "pow
 
 
 class Queue(Table, frozen=True, kw_only=True):
-    """How the simulation guesses the place of a resting order in its queue (hftbacktest's models)."""
+    """How the simulation estimates the queue position of a resting order (hftbacktest's models)."""
 
     model: Annotated[QueueModel, key("", "Queue model of hftbacktest.")] = "risk_adverse"
     power: Annotated[float, key("", "Exponent; read by the three power_prob models only.", gt=0, le=100)] = (
@@ -131,7 +131,7 @@ class Queue(Table, frozen=True, kw_only=True):
 
 
 class Symbol(Table, frozen=True, kw_only=True):
-    """An instrument of the venue, for offline use. Live, the venue's own answer is compared with it."""
+    """An instrument of the venue, for use offline. Live, it is compared with the venue's listing."""
 
     tick_size: Annotated[str, key("quote", "Smallest price step.", form=DECIMAL_FORM, pattern=DECIMAL)]
     lot_size: Annotated[str, key("base", "Smallest quantity step.", form=DECIMAL_FORM, pattern=DECIMAL)]

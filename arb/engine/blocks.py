@@ -66,9 +66,10 @@ def grow(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
 
 @compiled
 def grow_in_place(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
-    """As `grow`, of a block that a strategy keeps addresses into: all of its memory is reserved at once, so that it
-    never moves. The system gives memory to the pages that are used. Where it reserves nothing for later, the block
-    grows as others do.
+    """Like `grow`, for a block into which a strategy keeps addresses: its whole memory is reserved at once and never
+    moves.
+
+    The system assigns memory only to pages that are used. If the reservation fails, the block grows like others.
     """
     if load_int64(owner) == 0:
         block = allocate_zeroed(items_max * item_bytes)

@@ -1,7 +1,8 @@
 """Orders of one asset by id, and queues of orders in transit, in blocks that grow.
 
 The rows of a table are contiguous; a removal moves the last row into the gap, so an address is valid until the next
-insertion or removal. The first 96 bytes of a row are hftbacktest's order, which is all that a strategy sees.
+removal. An insertion moves rows only if `grow_in_place` could not reserve the memory. The first 96 bytes of a row are
+hftbacktest's order, which is all that a strategy sees.
 """
 
 from __future__ import annotations

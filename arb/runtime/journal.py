@@ -5,7 +5,7 @@ the strategy, so that its parts are consistent. Each part is preceded by its len
 kill is ignored. Writes are not synced: the kernel keeps them when the process dies.
 
 The file is also the lock of the session's folder (`flock`): only its holder may write there. The kernel releases the
-lock when the process ends, in whatever way.
+lock when the process ends, for whatever reason.
 """
 
 from __future__ import annotations

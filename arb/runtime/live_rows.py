@@ -35,7 +35,7 @@ class LiveDriver:
     """Passes rows and time to the strategy and the venues' side of one dry-run. The event loop's thread.
 
     bot: made with `is_live`. The host calls `on_rows` for received rows, and `on_time` when `next_due` is reached and
-    at least every so often, so that watermarks advance while no data arrives.
+    at least periodically, so that watermarks advance while no data arrives.
     """
 
     def __init__(

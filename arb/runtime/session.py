@@ -289,7 +289,7 @@ class Session:
 
     @property
     def late(self) -> int:
-        """Rows that the venues' side saw too late."""
+        """Number of rows that arrived too late for the venues' side."""
         return self._driver.late
 
     @property
@@ -310,7 +310,7 @@ class Session:
         return self._states[leg_no].marks.rows
 
     def lags_of(self, leg_no: int) -> list[tuple[int, int]]:
-        """(time of receipt, latency) of the feed, a sample a second."""
+        """(time of receipt, latency) of the feed, one sample per second."""
         return self._states[leg_no].lags.samples
 
     def spells_of(self, leg_no: int) -> BookSpells:

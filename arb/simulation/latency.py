@@ -55,8 +55,7 @@ LATENCY = np.dtype(
 class Latency(NamedTuple):
     """The latencies of one leg's orders. With only the two constants it is the backtest's model.
 
-    An entry latency below 0 means that the request is rejected on its way: the response arrives after its absolute
-    value.
+    An entry latency of -x means that the request is rejected on its way, and that the response arrives after x.
     """
 
     entry_ns: int

@@ -208,9 +208,7 @@ def _files_of(name: str, search: Iterable[str]) -> Iterator[tuple[str, Path]]:
     parts = name.split(".")
     for count in range(1, len(parts) + 1):
         spec = _spec_of(".".join(parts[:count]), place)
-        if (
-            spec is None and count == 1
-        ):  # found by a finder of its own, as what is installed to be edited may be
+        if spec is None and count == 1:  # found by another finder, as for an editable install
             spec = _known_spec(parts[0])
         if spec is None:
             return
