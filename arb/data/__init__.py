@@ -1,6 +1,6 @@
-"""Recorded and downloaded data: which days there are, what is wrong with them, and the event rows derived from them.
+"""Recorded and downloaded data: finding days, checking them, and deriving event rows from them.
 
 `catalog` finds days, `recordings` writes and finishes live ones, `download` fetches public archives, `archives` and
-`text` read files, `rows` converts and caches, `check` judges. It knows no strategy and no order. Start with
-`rows.convert`.
+`text` read files, `rows` converts and caches, `check` finds faults. It knows nothing of strategies and orders. Start
+with `rows.convert`.
 """

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the process that writes them."""
+"""Atomic file writes: a file is complete or absent, however the writing process ends."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import re
 import secrets
 from pathlib import Path
 
-#: Names that `write_atomically` gives to files that are not whole yet.
+#: Names of the temporary files of `write_atomically`.
 _ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 def write_atomically(path: Path, content: bytes, *, is_synced: bool = False) -> None:
-    """Writes a file aside and renames it: under its name there is the old one or the new one, never a part.
+    """Writes a temporary file and renames it: the name always has the complete old or new file.
 
-    is_synced: on the disk for good on return, the name included, and so before whatever is written after it; else a
-    loss of power may leave a file without its content. Raises OSError, when the old file is untouched.
+    is_synced: content and name are synced to disk before it returns, and so before any later write; otherwise a power
+    failure may leave a file without content. Raises OSError; the old file is then unchanged.
     """
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -35,14 +35,14 @@ def write_atomically(path: Path, content: bytes, *, is_synced: bool = False) -> 
 
 
 def remove_asides(folder: Path) -> None:
-    """Removes what a process that was killed within `write_atomically` left in a folder. Raises OSError."""
+    """Removes temporary files that killed processes left in a folder. Raises OSError."""
     for path in folder.iterdir():
         if _ASIDE.fullmatch(path.name) and path.is_file():
             path.unlink()
 
 
 def sync_folder(path: Path) -> None:
-    """Makes names that appeared or went in a folder last through a loss of power. Raises OSError."""
+    """Syncs a folder, so that created and removed names survive a power failure. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

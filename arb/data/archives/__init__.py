@@ -1,5 +1,5 @@
-"""Files of public archives to messages and rows, of the same kinds as those of recorded frames.
+"""Decodes files of public archives into the messages and rows that recorded frames are decoded into.
 
-CSV columns are read by compiled code (`fields`, `table`); `formats` says what each archive calls them. No download and
-no cache. Start with `streams`.
+Compiled code reads CSV columns (`fields`, `table`); `formats` has their names in each archive. No download and no
+cache. Start with `streams`.
 """

@@ -1,4 +1,4 @@
-"""Pieces that a thread makes in advance, while the caller works on the one before."""
+"""Produces the items of an iterator ahead of their consumer, in a thread."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TypeVar, cast
 T = TypeVar("T")
 
 
-#: So many pieces are made in advance: with one alone, whoever is faster sleeps and wakes for each of them.
+#: Items produced in advance; with only one, the faster side would sleep and wake for each item.
 AHEAD = 2
 
 
 def ahead(pieces: Iterator[T], name: str) -> Iterator[T]:
-    """The same pieces, AHEAD of them in advance, made by a thread of that name.
+    """Yields the same items, produced up to AHEAD in advance by a thread called `name`.
 
-    The thread begins at once. A piece must stay valid while so many next ones are made. What making one raises is
-    raised here in its place; the thread ends with the iterator.
+    The thread starts at once. An item must stay valid while AHEAD further ones are produced. An exception of the
+    producer is raised here in place of its item; the thread ends with the iterator.
     """
     coming = _coming(pieces, name)
-    next(coming)  # from here on it has an end to come to
+    next(coming)  # starts the generator, so that closing it runs its `finally`
     return cast(Iterator[T], coming)
 
 
 def _coming(pieces: Iterator[T], name: str) -> Iterator[T | None]:
-    """The pieces, and in front of them, once the thread has begun, nothing."""
+    """Yields None once the thread has started, then the items."""
     asked: SimpleQueue[bool] = SimpleQueue()
     made: SimpleQueue[T | BaseException | None] = SimpleQueue()
     thread = Thread(target=_make, args=(pieces, asked, made), name=name, daemon=True)
@@ -42,7 +42,7 @@ def _coming(pieces: Iterator[T], name: str) -> Iterator[T | None]:
                 finally:
                     del (
                         piece
-                    )  # its traceback holds this frame: a ring that would keep other streams' threads waiting
+                    )  # its traceback holds this frame: a cycle that would keep other streams' threads alive
             asked.put(True)
             yield piece
     finally:
@@ -51,7 +51,7 @@ def _coming(pieces: Iterator[T], name: str) -> Iterator[T | None]:
 
 
 def _make(pieces: Iterator[T], asked: SimpleQueue[bool], made: SimpleQueue[T | BaseException | None]) -> None:
-    """Makes a piece whenever one is asked for; None at the end, or what was raised."""
+    """Produces an item per request; None at the end, or the exception raised."""
     while asked.get():
         try:
             made.put(next(pieces, None))

@@ -1,8 +1,8 @@
-"""CSV text to records, compiled: the columns of interest of each line, whatever the format calls them.
+"""Compiled decoding of CSV lines into records with the columns of interest.
 
-A line that is not of the plain form (a sign, an exponent, quotes with something special in them, a wrong number of
-columns) is left to the caller, who reads it slowly and says what is wrong with it. The buffer carries zero bytes
-behind its text, see `connectors.parsing.scanner.PADDING`. Holds no state; the caller's thread.
+A line that is not of the plain form (a sign, an exponent, special characters in quotes, a wrong number of columns) is
+left to the caller, which reads it by slow code and reports errors. The buffer needs zero bytes after its text, see
+`connectors.parsing.scanner.PADDING`. Stateless; runs on the caller's thread.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from connectors.parsing.scanner import (
 
 
 class Role(IntEnum):
-    """What a column is to us."""
+    """The meaning of a column."""
 
     SKIP = 0
     WORD = 1
@@ -60,7 +60,7 @@ class Role(IntEnum):
 
 BUY, SELL = 1, -1
 
-#: The columns of interest of one line; those that a format lacks are zero. Times in ns.
+#: The columns of interest of one line; zero for columns that a format lacks. Times in ns.
 RECORD_DTYPE = np.dtype(
     [
         ("px", "f8"),
@@ -77,11 +77,11 @@ RECORD_DTYPE = np.dtype(
     align=True,
 )
 
-# Why the loop stopped, and the fields of its cursor, an int64 array that it moves on.
+# Why the loop stopped, and the fields of its cursor, an int64 array that the loop updates.
 DONE, BAD_LINE, FULL = 0, 1, 2
 POSITION, LINE, COUNT = 0, 1, 2
 
-#: From here on a time counts ms, and µs; the first that an int64 of ns cannot hold, in each unit.
+#: Numbers from here on are ms, and µs; the first time that overflows an int64 of ns, in each unit.
 MILLISECONDS_MIN, MICROSECONDS_MIN = 10**11, 10**14
 TIMES_MAX = (2**63 // 10**9, 2**63 // 10**6, 2**63 // 10**3)
 _SECONDS_MAX, _MILLISECONDS_MAX, _MICROSECONDS_MAX = TIMES_MAX
@@ -108,15 +108,15 @@ _THREE_BYTES, _FOUR_BYTES, _FIVE_BYTES = (np.uint64((1 << 8 * n) - 1) for n in (
 _BUY, _BID, _ASK, _SELL, _TRUE, _FALSE = (
     np.uint64(int.from_bytes(text, "little")) for text in (b"buy", b"bid", b"ask", b"sell", b"true", b"false")
 )
-#: Eight-byte words that an expected text may fill.
+#: Maximum length of an expected text in eight-byte words.
 _WORDS_MAX = 8
 _WORD_FIELDS = 1 + _WORDS_MAX
 
 
 def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
-    """Expected texts as the loop compares them: a row each, its length, then its bytes, eight at a time.
+    """Expected texts in the form that the loop compares: a row each, its length, then its bytes, eight at a time.
 
-    Raises ValueError for one that is too long or not ASCII.
+    Raises ValueError for a text that is too long or not ASCII.
     """
     table = np.zeros((len(texts), _WORD_FIELDS), np.uint64)
     for row, text in zip(table, texts, strict=True):
@@ -129,17 +129,17 @@ def word_table(texts: Sequence[str]) -> NDArray[np.uint64]:
 
 
 class Slots(NamedTuple):
-    """The columns of a file as the loop takes them: a slot a column, or one for all that are skipped in a row."""
+    """The columns of a file in the form that the loop reads: a slot a column, or one for consecutive skipped ones."""
 
     roles: tuple[Role, ...]
-    #: How many columns a slot stands for.
+    #: The number of columns of each slot.
     widths: NDArray[np.int64]
-    #: A row of `word_table` a slot, one behind the other.
+    #: A row of `word_table` per slot, concatenated.
     words: NDArray[np.uint64]
 
 
 def slots_of(roles: Sequence[Role], texts: Sequence[str]) -> Slots:
-    """The slots of columns: of each its role, and the text that a WORD must be.
+    """The slots of columns, given each column's role and the text that a WORD must have.
 
     Raises ValueError for a text that is too long or not ASCII.
     """
@@ -158,10 +158,10 @@ def slots_of(roles: Sequence[Role], texts: Sequence[str]) -> Slots:
 
 @cache
 def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
-    """The compiled loop over the lines of a file whose slots have these roles. Without `has_quotes` it reads none.
+    """The compiled loop over the lines of a file whose slots have these roles. `has_quotes`: reads quotes, too.
 
-    It is made for one order of columns, as a header tells it: a line takes half of the time that it takes where the
-    roles are looked up. Its arguments are those of `read_records` in it.
+    It is specialised for one order of columns, which halves the time per line compared with looking roles up. Its
+    arguments are those of the inner `read_records`.
     """
     repeated = repeated_slots(roles)
     read_repeated = _slots_reader(roles, has_quotes, 0, repeated)
@@ -171,12 +171,12 @@ def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
     def read_records(text, end, column_counts, expected, records, cursor):  # type: ignore[no-untyped-def]
         """Reads lines of text[:end] into `records` until the end, a full array, or a line that it cannot read.
 
-        column_counts, expected: `widths` and `words` of `Slots`. Blank lines are passed over.
+        column_counts, expected: `widths` and `words` of `Slots`. Blank lines are skipped.
         """
         buffer, widths, words = pointer_to(text), pointer_to(column_counts), pointer_to(expected)
         i, line, count = cursor[POSITION], cursor[LINE], cursor[COUNT]
         why = DONE
-        # The text of the repeated columns in the line that the last record is of: where, and how long.
+        # Position and length of the repeated columns' text in the line of the last record.
         known = length = np.int64(0)
         while i < end:
             if buffer[i] == NEWLINE or (buffer[i] == RETURN and buffer[i + 1] == NEWLINE):
@@ -210,7 +210,7 @@ def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
 
 
 def repeated_slots(roles: Sequence[Role]) -> int:
-    """How many slots in front, but not all, hold what lines of one message have in common: names and times."""
+    """The number of leading slots (not all) with columns that the lines of a message share: names and times."""
     n = 0
     while n < len(roles) - 1 and roles[n] in (Role.WORD, Role.TIME, Role.TIME_2):
         n += 1
@@ -218,7 +218,7 @@ def repeated_slots(roles: Sequence[Role]) -> int:
 
 
 def _slots_reader(roles: tuple[Role, ...], has_quotes: bool, start: int, stop: int) -> Any:
-    """Compiled: the slots start..stop at `i` into `record`; the index behind them and the comma, or -1."""
+    """A compiled function: slots start..stop at `i` into `record`; returns the index after them and the comma, or -1."""
     if start == stop:
         return _read_nothing
     role, is_last = int(roles[start]), start == len(roles) - 1
@@ -253,7 +253,7 @@ def _read_nothing(buffer, i, widths, words, record):  # type: ignore[no-untyped-
 
 @compiled(forceinline=True)
 def _is_same_text(buffer, i, j, length):  # type: ignore[no-untyped-def]
-    """Whether so many bytes at two places are equal."""
+    """Whether `length` bytes at two positions are equal."""
     k = np.int64(0)
     while k < length:
         different = different_of_64(buffer, i + k, j + k)
@@ -267,7 +267,7 @@ def _is_same_text(buffer, i, j, length):  # type: ignore[no-untyped-def]
 
 @compiled(forceinline=True)
 def _read_line_end(buffer, i, end):  # type: ignore[no-untyped-def]
-    """The start of the next line, or -1 where something else stands behind the last column."""
+    """The start of the next line, or -1 if the last column is not followed by a line end."""
     if buffer[i] == RETURN:
         i += 1
     if i >= end:
@@ -277,7 +277,7 @@ def _read_line_end(buffer, i, end):  # type: ignore[no-untyped-def]
 
 @compiled(forceinline=True)
 def _read_field(buffer, i, role, words, slot, record, is_quoted):  # type: ignore[no-untyped-def]
-    """One field without its quotes: the index behind it, or -1."""
+    """Reads one field without its quotes; returns the index after it, or -1."""
     if role == Role.SKIP:
         return _skip_text(buffer, i, is_quoted)
     if role == Role.WORD:
@@ -318,12 +318,12 @@ def _read_field(buffer, i, role, words, slot, record, is_quoted):  # type: ignor
 
 @compiled(forceinline=True)
 def _read_decimal(buffer, i):  # type: ignore[no-untyped-def]
-    """The plain decimal at `i` and the index behind it, or -1: `read_bare_decimal`, faster for seven characters."""
+    """The plain decimal at `i` and the index after it, or -1: as `read_bare_decimal`, faster up to seven characters."""
     word = load_8_bytes(buffer, i)
     digits = word ^ _ZEROS
     whole = trailing_zeros(((digits + _SIXES) | digits) & _HIGH_NIBBLES) & _BYTE_BITS
     if whole > _U0 and whole < _LAST_BYTE and (word >> whole) & _BYTE == _DOT:
-        # The digits behind the point move to its place.
+        # Shifts the digits after the point by one, over the point.
         low = (np.uint64(1) << whole) - np.uint64(1)
         digits = (digits & low) | ((digits >> _U8) & ~low) | _NOT_A_DIGIT
         all_digits = trailing_zeros(((digits + _SIXES) | digits) & _HIGH_NIBBLES) & _BYTE_BITS
@@ -347,7 +347,7 @@ def _number_of(digits):  # type: ignore[no-untyped-def]
 
 @compiled(forceinline=True)
 def _match_word(buffer, i, words, slot):  # type: ignore[no-untyped-def]
-    """Index behind the expected word at `i`; -1 for any other text. What follows it is for the caller to look at."""
+    """Index after the expected word at `i`; -1 for any other text. The caller checks what follows it."""
     length = np.int64(words[slot * _WORD_FIELDS])
     j = 0
     while j < length:
@@ -362,7 +362,7 @@ def _match_word(buffer, i, words, slot):  # type: ignore[no-untyped-def]
 
 @compiled(forceinline=True)
 def _skip_text(buffer, i, is_quoted):  # type: ignore[no-untyped-def]
-    """Index of the comma or line end behind the text at `i`, or of its closing quote; -1 for a quote inside it."""
+    """Index of the comma or line end after the text at `i`, or of its closing quote; -1 for a quote inside it."""
     if is_quoted:
         after = read_string(buffer, i)
         return after - 1 if after > 0 else -1
@@ -381,7 +381,7 @@ def _skip_text(buffer, i, is_quoted):  # type: ignore[no-untyped-def]
 
 @compiled(forceinline=True)
 def _read_time(buffer, i):  # type: ignore[no-untyped-def]
-    """The time at `i` in ns and the index behind it; -1 where there is none that fits."""
+    """The time at `i` in ns and the index after it; -1 if there is none, or one that overflows."""
     high, count = read_digits(buffer, i)
     low, count_low = read_digits(buffer, i + 8)
     if count == 8 and count_low == 8 and buffer[i] != ZERO and not _is_digit(buffer[i + 16]):
@@ -429,7 +429,7 @@ def _read_side(buffer, i):  # type: ignore[no-untyped-def]
     three = word & _THREE_BYTES
     is_ask = three == _ASK
     if is_ask | (three == _BUY) | (three == _BID):
-        # Computed: bids and asks come at random, and a branch would be guessed wrong for every second one.
+        # Branch-free: bids and asks alternate at random, so a branch would be mispredicted half of the time.
         return BUY + (SELL - BUY) * np.int64(is_ask), i + 3
     if word & _FOUR_BYTES == _SELL:
         return SELL, i + 4

@@ -1,7 +1,7 @@
-"""The formats of the archives: what their columns are called, how their frames are decoded.
+"""The formats of the archives: column names of CSV files, and decoding of frames.
 
 Source: github.com/binance/binance-public-data (README, issues 246, 334, 437; read 2026-07); docs.tardis.dev
-`downloadable-csv-files` (read 2026-07). Bybit has no page of its formats: what is here is what its files hold.
+`downloadable-csv-files` (read 2026-07). Bybit does not document its formats: these are derived from its files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from connectors.parsing.lines import line_loop
 _PRICE = Column(Role.PRICE, ("price",))
 _SYMBOL = Column(Role.WORD, ("symbol",))
 
-#: Spot files have no header; those of USD-M have had one since 2022-08.
+#: Spot files have no header; USD-M files have one since 2022-08.
 _BINANCE_TRADES = Layout(
     (
         Column(Role.ID, ("id", "trade_id")),
@@ -114,7 +114,7 @@ LAYOUTS: Mapping[tuple[str, ArchiveKind], Layout] = MappingProxyType(
     }
 )
 
-#: What Tardis calls the venues.
+#: Tardis' names of the venues.
 TARDIS_EXCHANGES: Mapping[str, str] = MappingProxyType(
     {
         "binance_spot": "binance",
@@ -124,5 +124,5 @@ TARDIS_EXCHANGES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: The loop over the frames of Bybit's books, which have no stamp in front.
+#: The loop over the frames of Bybit's books, which are not preceded by a local time.
 bybit_archive_lines = line_loop(parse_bybit, has_stamps=False)

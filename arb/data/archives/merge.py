@@ -1,4 +1,4 @@
-"""Several decoded streams of one instrument as one, in the order of their local times."""
+"""Merges decoded streams of one instrument in the order of their local times."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from connectors.model import MESSAGE_DTYPE
 from connectors.parsing.lines import Decoded
 
 _NONE = Decoded(np.zeros(0, event_dtype), np.zeros(0, MESSAGE_DTYPE))
-# Fields of the cursor, an int64 array: where both pieces and the output stand, and each stream's latest time.
+# Fields of the cursor, an int64 array: positions in both pieces and the output, and each stream's latest time.
 _AT_1, _AT_2, _ROWS, _MESSAGES, _LAST_1, _LAST_2 = range(6)
 
 
 def merge(streams: Sequence[Iterator[Decoded]]) -> Iterator[Decoded]:
     """The messages of all streams by local time; of equal times, those of an earlier stream come first.
 
-    A local time that falls counts as the one before it. Memory holds a piece a stream; views, valid until the next
-    piece is asked for.
+    A local time below the one before it is replaced by that one. Memory holds a piece per stream; yields views that
+    are valid until the next piece is requested.
     """
     return reduce(_merge_two, streams) if streams else iter(())
 
@@ -59,7 +59,7 @@ def _next_of(stream: Iterator[Decoded]) -> Decoded | None:
 
 @compiled
 def _interleave(rows_1, messages_1, rows_2, messages_2, rows, messages, cursor):  # type: ignore[no-untyped-def]
-    """Copies messages with their rows in order until one of the pieces is used up."""
+    """Copies messages with their rows in order until one of the pieces is exhausted."""
     at_1, at_2, n, m = cursor[_AT_1], cursor[_AT_2], cursor[_ROWS], cursor[_MESSAGES]
     last_1, last_2 = cursor[_LAST_1], cursor[_LAST_2]
     while at_1 < len(messages_1) and at_2 < len(messages_2):

@@ -1,7 +1,8 @@
-"""Records of archives to rows and messages, compiled: what `connectors.parsing.lines` makes of recorded frames.
+"""Compiled conversion of archive records to rows and messages, as `connectors.parsing.lines` does for recorded frames.
 
-Without a time of receipt `local_ts` is when the venue sent the message, as far as it says so; the latency model adds
-the rest (`arb.data.rows.convert`). Holds no state but the array that the caller passes from call to call.
+Without a time of receipt `local_ts` is the time at which the venue sent the message, if it is known; the latency
+model is applied later (`arb.data.rows.convert`). The only state is the array that the caller passes from call to
+call.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from connectors.parsing.scanner import (
 # Fields of the state, int64.
 _LAST_TIME, _LAST_ID, _IS_SNAPSHOT, _MESSAGES = 0, 1, 2, 3
 STATE_FIELDS = 4
-# Where a record stands: it follows the last one, belongs before it, or is the same once more.
+# Position of a record: it follows the last one, belongs before it, or repeats it.
 _NEXT, _BEHIND, _AGAIN = 0, 1, 2
 
-#: Rows that one record makes at most: two clears and a level.
+#: Maximum number of rows of one record: two clears and a level.
 ROWS_PER_RECORD = 3
-#: Result of an emitter: a record lies before the one in front of it. Zero or more is the number of rows.
+#: Result of an emitter if a record's time is before that of the previous one. Otherwise it is the number of rows.
 OUT_OF_ORDER = -1
 
 
@@ -44,7 +45,7 @@ def _local_ts(record, has_receipt):  # type: ignore[no-untyped-def]
 
 @compiled
 def _place_of(record, local_ts, has_receipt, state):  # type: ignore[no-untyped-def]
-    """Where a record stands; remembers it. Only a file in the venue's own order can be out of it."""
+    """The position of a record after the last one; updates the state. Only files without times of receipt have _BEHIND."""
     last_time, last_id = state[_LAST_TIME], state[_LAST_ID]
     if not has_receipt and (local_ts < last_time or (local_ts == last_time and record.id < last_id)):
         return _BEHIND
@@ -70,7 +71,7 @@ def _put_message(message, kind, local_ts, exch_ts, order, last_id, start, end, l
 
 @compiled
 def emit_trades(records, kind, has_receipt, state, rows, messages):  # type: ignore[no-untyped-def]
-    """A trade a record; none, but a message, where it has no price, quantity or side, or is there a second time."""
+    """A trade per record; only a message if it has no price, quantity or side, or is repeated."""
     n = 0
     for r in range(len(records)):
         record = records[r]
@@ -91,7 +92,7 @@ def emit_trades(records, kind, has_receipt, state, rows, messages):  # type: ign
 
 @compiled
 def emit_touch(records, has_receipt, state, rows, messages):  # type: ignore[no-untyped-def]
-    """A bid and an ask a record. A touch counts as newer than a book of the same time."""
+    """A bid and an ask per record. A touch counts as newer than a book of the same time."""
     n = 0
     for r in range(len(records)):
         record = records[r]
@@ -113,10 +114,10 @@ def emit_touch(records, has_receipt, state, rows, messages):  # type: ignore[no-
 
 @compiled
 def emit_book(records, state, rows, messages):  # type: ignore[no-untyped-def]
-    """Changes of a book that has times of receipt and marks of snapshots, but no ids: its messages count themselves.
+    """Changes of a book with times of receipt and snapshot marks, but no ids: messages are numbered here.
 
-    Records of one time are one message. A snapshot begins where the mark is set after it was not: both sides are
-    emptied. Returns the numbers of rows and of messages.
+    Records of one time are one message. A snapshot begins where the mark changes to set: both sides are emptied.
+    Returns the numbers of rows and of messages.
     """
     n = m = 0
     for r in range(len(records)):
@@ -153,7 +154,7 @@ def emit_book(records, state, rows, messages):  # type: ignore[no-untyped-def]
 
 @compiled
 def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
-    """Lets decoded frames be received when they were sent, or, if that is later, at the venue's own time."""
+    """Sets the local time of decoded frames to when they were sent or, if that is later, to the venue's time."""
     for m in range(len(messages)):
         message = messages[m]
         local_ts = max(message.sent_ts, message.exch_ts)
@@ -164,7 +165,7 @@ def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
 
 @compiled
 def is_within(messages, start, end):  # type: ignore[no-untyped-def]
-    """Whether all local times are in start..end, without the end."""
+    """Whether all local times are in start..end, excluding the end."""
     is_all = True
     for m in range(len(messages)):
         is_all &= start <= messages[m].local_ts < end
@@ -173,7 +174,7 @@ def is_within(messages, start, end):  # type: ignore[no-untyped-def]
 
 @compiled
 def hold_within(rows, messages, first, last):  # type: ignore[no-untyped-def]
-    """Moves local times into first..last."""
+    """Clamps local times to first..last."""
     for m in range(len(messages)):
         message = messages[m]
         message.local_ts = min(max(message.local_ts, first), last)

@@ -1,7 +1,7 @@
-"""One archive file as a stream of decoded messages, and the files of a day as one.
+"""Decodes an archive file into a stream of messages, and merges the files of a day.
 
-A file that is not in the order of its times is known only when it was half read: `OutOfOrderError` asks for the day
-to be read again, sorted, through a temporary file.
+That a file is not in the order of its times is found only while reading: `OutOfOrderError` then asks the caller to
+read the day again, sorted through a temporary file.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ from arb.errors import ArbError, InputError
 from connectors.model import MESSAGE_DTYPE, Kind, Rows, Venue
 from connectors.parsing.lines import Decoded, LineDecoder
 
-#: A time farther outside of the file's day than this cannot be of it.
+#: A time farther outside the file's day than this is an error.
 OUTSIDE_NS_MAX = 3_600_000_000_000
 _DAY_NS = 86_400_000_000_000
 _SORTED_RECORDS = 1 << 15
 _NONE = Decoded(np.zeros(0, event_dtype), np.zeros(0, MESSAGE_DTYPE))
 _KINDS = {ArchiveKind.TRADES: Kind.TRADE, ArchiveKind.AGG_TRADES: Kind.AGG_TRADE}
-#: Streams in the order in which they count where times are equal: a trade is told before the change that it made.
+#: The order of streams at equal times: a trade precedes the book change that it caused.
 _ORDER = (ArchiveKind.TRADES, ArchiveKind.AGG_TRADES, ArchiveKind.BOOK, ArchiveKind.TOUCH)
 
 
 class OutOfOrderError(ArbError):
-    """A file is not in the order of its times; the day is to be read again with `is_sorted`."""
+    """A file is not in the order of its times; the caller must read the day again with `is_sorted`."""
 
 
 class ArchiveStream:
-    """The messages of a day of archives. `slow` counts lines and frames that the compiled parsers left to others."""
+    """The messages of a day of archives. `slow` counts lines and frames that the compiled parsers could not decode."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class ArchiveStream:
         is_sorted: bool = False,
         sort_folder: Path | None = None,
     ) -> None:
-        """`is_sorted` sorts what has no time of receipt, through a file in `sort_folder`."""
+        """`is_sorted` sorts files without times of receipt, through a file in `sort_folder`."""
         self._venue = venue
         self._day = day
         self._progress = progress
@@ -86,7 +86,7 @@ class ArchiveStream:
         return merge([self._decode_file(file) for file in files])
 
     def book(self) -> Iterator[Decoded]:
-        """The messages of the book's file alone; none where there is no such file."""
+        """The messages of the book's file only; none without such a file."""
         for file in self._day.files:
             if file.kind == ArchiveKind.BOOK:
                 yield from self._decode_file(file)
@@ -108,7 +108,7 @@ class ArchiveStream:
         )
         self._decoders.append(decoder)
         for rows, messages in decoder.decode(read_text(file.path, file.symbol, self._progress)):
-            # A line that is no market data has no time.
+            # A line that is not market data has no time.
             kept = messages[messages["kind"] >= Kind.DELTA]
             stamp_sent(rows, kept)
             yield Decoded(rows, kept)
@@ -130,10 +130,10 @@ class ArchiveStream:
             yield decoded
 
     def _hold_within_day(self, file: ArchiveFile, piece: Decoded) -> None:
-        """Lets no modelled local time leave the file's day: days follow each other without overlap.
+        """Clamps modelled local times to the file's day, so that days do not overlap.
 
-        At midnight a frame may have been sent a moment after the day that it is filed under. Raises InputError for a
-        time that is not of the day by far.
+        At midnight a frame may have been sent slightly after the day of its file. Raises InputError for a time that
+        is far outside the day.
         """
         start = _ns_of(file)
         end = start + _DAY_NS
@@ -152,9 +152,9 @@ class ArchiveStream:
 
 
 def _emitter(kind: ArchiveKind, has_receipt: bool) -> Callable[[Rows], Decoded | None]:
-    """What makes messages of records, in their order; None of records that are out of it.
+    """A function that converts records to messages in order; it returns None for records that are out of order.
 
-    What it gives stays as it is for AHEAD calls more.
+    Its results stay valid for AHEAD further calls.
     """
     state = np.zeros(STATE_FIELDS, np.int64)
     pieces = deque([_NONE] * (AHEAD + 1))
@@ -180,7 +180,7 @@ def _emitter(kind: ArchiveKind, has_receipt: bool) -> Callable[[Rows], Decoded |
 
 
 def _sorted_records(records: Iterator[Rows], folder: Path | None) -> Iterator[Rows]:
-    """All records by the venue's time, then id, then their order in the file; 24 bytes of memory a record."""
+    """All records sorted by the venue's time, then id, then file order; 24 bytes of memory a record."""
     with tempfile.TemporaryFile(dir=folder) as file:
         count = 0
         for piece in records:

@@ -1,4 +1,4 @@
-"""A CSV file of an archive as records: which columns it has, its lines, and what is wrong with one of them."""
+"""Reads a CSV file of an archive into records: finds its columns, decodes its lines, and reports errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from connectors.model import Rows
 from connectors.parsing.json_fields import decimal
 from connectors.parsing.scanner import PADDING, find_last_newline, find_newline
 
-#: Records that are given at a time.
+#: Maximum number of records yielded at a time.
 _RECORDS_MAX = 1 << 14
 _SHOWN_MAX = 60
 
@@ -56,7 +56,7 @@ _FIELDS = {
 
 
 class Column(NamedTuple):
-    """A column of interest. `names` as headers spell it, without regard to case and underscores."""
+    """A column of interest. `names`: its spellings in headers; case and underscores are ignored."""
 
     role: Role
     names: tuple[str, ...]
@@ -64,21 +64,21 @@ class Column(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The columns of a format. `headerless`: the names of all columns where a file may have no header, by count."""
+    """The columns of a format. `headerless`: column names of files that may lack a header, by their number."""
 
     columns: tuple[Column, ...]
     headerless: tuple[tuple[str, ...], ...] = ()
-    #: Whether a price or quantity may be empty, which is read as zero: a side without a best price.
+    #: Whether a price or quantity may be empty and is read as zero: a side without a best price.
     has_empty: bool = False
-    #: Whether a side may be "unknown": that of a trade, which then is none.
+    #: Whether a trade's side may be "unknown"; such trades are skipped.
     has_unknown_side: bool = False
 
 
 class Table:
-    """The records of one file. `slow_lines` counts those that were not of the plain form."""
+    """The records of one file. `slow_lines` counts lines that were not of the plain form."""
 
     def __init__(self, path: Path, layout: Layout, words: Mapping[str, str]) -> None:
-        """`words`: what columns of role WORD must hold, by the first of their names."""
+        """`words`: the required text of columns of role WORD, by the first of their names."""
         self._path = path
         self._layout = layout
         self._words = words
@@ -86,7 +86,7 @@ class Table:
         self._roles: tuple[Role, ...] = ()
         self._expected: list[str] = []
         self._slots = slots_of([], [])
-        #: Whether a line with quotes came.
+        #: Whether a line with quotes was read.
         self._has_quotes = False
         self._buffer: NDArray[np.uint8] = np.zeros(PADDING, np.uint8)
         self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
@@ -95,11 +95,11 @@ class Table:
         self.slow_lines = 0
 
     def read(self, texts: Iterable[Text]) -> Iterator[Rows]:
-        """The records of a text that comes in pieces of any size; views, valid until the next ones are asked for.
+        """The records of a text given in pieces of any size; yields views that are valid until the next request.
 
         Raises InputError that names file, line and column.
         """
-        begun = self._buffer[:0]  # a line that is not whole yet
+        begun = self._buffer[:0]  # an incomplete line
         for buffer, start, stop in texts:
             first = start - len(begun)
             buffer[first:start] = begun
@@ -115,7 +115,7 @@ class Table:
             raise InputError(f"{self._path}: there is nothing in it; download it again")
 
     def _read_text(self, buffer: NDArray[np.uint8], start: int, end: int) -> Iterator[Rows]:
-        """The records of the whole lines of buffer[start:end]."""
+        """The records of the complete lines of buffer[start:end]."""
         self._buffer = buffer
         cursor = self._cursor
         cursor[POSITION], cursor[COUNT] = start, 0
@@ -138,13 +138,13 @@ class Table:
             cursor[COUNT] = 0
 
     def _line(self, end: int) -> tuple[bytes, int]:
-        """The line at the cursor, and where the next one begins."""
+        """The line at the cursor, and the index of the next one."""
         start = int(self._cursor[POSITION])
         line_end = int(find_newline(self._buffer, start, end))
         return self._buffer[start:line_end].tobytes(), min(line_end + 1, end)
 
     def _read_header(self, end: int) -> None:
-        """Learns the columns from the first line; passes over it, if it is a header."""
+        """Determines the columns from the first line; skips it if it is a header."""
         first, behind = self._line(end)
         names = _split(first.removeprefix(b"\xef\xbb\xbf"))
         if not names:
@@ -184,7 +184,7 @@ class Table:
         self._slots = slots_of(roles, self._expected)
 
     def _read_slowly(self, end: int) -> None:
-        """Reads the line at the cursor by the csv module, or says what is wrong with it."""
+        """Reads the line at the cursor with the csv module, or raises an error that describes its fault."""
         cursor = self._cursor
         line, behind = self._line(end)
         fields = _split(line)
@@ -227,12 +227,12 @@ class Table:
         return (SELL if value else BUY) if role == Role.BUYER_IS_MAKER else value
 
     def error(self, reason: str, line: int = 0) -> InputError:
-        """An error of this file, at a line or where reading stands."""
+        """An error of this file, at the given or the current line."""
         return InputError(f"{self._path}, line {line or int(self._cursor[LINE])}: {reason}")
 
 
 def time_ns(text: str) -> int:
-    """A decimal text since the epoch in s, ms or µs, by its size, in ns. Raises ValueError."""
+    """Converts a decimal time since the epoch to ns; its size decides between s, ms and µs. Raises ValueError."""
     try:
         number = Decimal(text) if text.isascii() else Decimal("nan")
     except InvalidOperation:
@@ -254,7 +254,7 @@ def _whole(text: str) -> int:
 
 
 def _split(line: bytes) -> list[str]:
-    """The fields of a line; none of a blank one."""
+    """The fields of a line; empty for a blank line."""
     text = line.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}").rstrip("\r\n")
     try:
         return next(csv.reader([text]), [])

@@ -1,4 +1,4 @@
-"""The text of an archive's file, unpacked in pieces: gzip, or a zip of one member."""
+"""Decompresses an archive's file in pieces: gzip, or a zip with one member."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from arb.data.text.raw import Progress, read_gzip, read_pieces
 from arb.errors import InputError
 from connectors.parsing.scanner import PADDING
 
-# Smaller than those of gzip: what unpacks a zip begins with little room, and doubles it for each piece anew.
+# Smaller than pieces of gzip: zip decompression starts each piece with a small buffer and doubles it.
 _PIECE_BYTES = 1 << 18
 _PACKED_BYTES = 1 << 18
 _BUFFER_BYTES = 1 << 20
-#: No line of an archive is as long.
+#: Maximum length of a line of an archive.
 LINE_BYTES_MAX = 1 << 20
-# A member's local header: its length without name and extra field, and where their lengths stand.
+# A member's local header: its length without name and extra field, and the offset of their lengths.
 _HEADER_BYTES, _NAME_LENGTHS = 30, 26
 _ENCRYPTED = 1
 _NOT_WHOLE: tuple[type[Exception], ...] = (zipfile.BadZipFile, EOFError, *ERRORS)
@@ -33,9 +33,9 @@ AGAIN = "download it again"
 
 
 class Text(NamedTuple):
-    """A piece of text in memory that may be changed: buffer[start:stop].
+    """A piece of text in writable memory: buffer[start:stop].
 
-    In front of it there is room for `start` bytes; PADDING bytes behind it can be read, whatever they are.
+    `start` bytes before it are free; PADDING bytes after it are readable, with any content.
     """
 
     buffer: NDArray[np.uint8]
@@ -44,9 +44,9 @@ class Text(NamedTuple):
 
 
 def read_text(path: Path, symbol: str, progress: Progress | None = None) -> Iterator[bytes]:
-    """The text in pieces. Raises InputError for a cut, damaged or empty file, and a zip that holds something else.
+    """The text in pieces. Raises InputError for a truncated, damaged or empty file, and a zip with other contents.
 
-    A thread unpacks the next pieces while the caller works on one.
+    A thread decompresses the next pieces while the caller processes one.
     """
     if path.suffix == ".zip":
         return ahead(_read_zip(path, symbol, progress), "unpack")
@@ -54,9 +54,9 @@ def read_text(path: Path, symbol: str, progress: Progress | None = None) -> Iter
 
 
 def read_buffers(path: Path, symbol: str, progress: Progress | None = None) -> Iterator[Text]:
-    """The same in buffers with LINE_BYTES_MAX of room in front: what was begun in one may be ended in the next.
+    """The same in buffers with LINE_BYTES_MAX free bytes in front: room for an incomplete line of the one before.
 
-    A piece is valid until the next one is asked for.
+    A piece is valid until the next one is requested.
     """
     if path.suffix == ".zip":
         return ahead(buffered(_read_zip(path, symbol, progress)), "unpack")
@@ -72,7 +72,7 @@ def read_buffers(path: Path, symbol: str, progress: Progress | None = None) -> I
 
 
 def buffered(pieces: Iterable[bytes]) -> Iterator[Text]:
-    """Text that comes in pieces of any size, in buffers."""
+    """Copies text pieces of any size into buffers."""
     buffers = _buffers()
     for piece in pieces:
         for start in range(0, len(piece), _BUFFER_BYTES):
@@ -83,7 +83,7 @@ def buffered(pieces: Iterable[bytes]) -> Iterator[Text]:
 
 
 def _buffers() -> Iterator[NDArray[np.uint8]]:
-    """As many as may be in use, over and over."""
+    """A cycle of as many buffers as may be in use at once."""
     made = [np.zeros(LINE_BYTES_MAX + _BUFFER_BYTES + PADDING, np.uint8) for _ in range(AHEAD + 1)]
     return cycle(made)
 
@@ -111,8 +111,8 @@ def _read_zip(path: Path, symbol: str, progress: Progress | None) -> Iterator[by
 
 
 def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The text of a member in pieces, its length and sum checked. Raises what zipfile raises."""
-    with archive.open(member) as file:  # which checks what stands in front of the data
+    """The text of a member in pieces; checks length and CRC. Raises zipfile's exceptions."""
+    with archive.open(member) as file:  # checks the local header
         if member.compress_type != zipfile.ZIP_DEFLATED or member.flag_bits & _ENCRYPTED:
             while piece := file.read(_PIECE_BYTES):
                 yield piece
@@ -142,7 +142,7 @@ def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes
 
 
 def _member(path: Path, archive: zipfile.ZipFile, symbol: str) -> zipfile.ZipInfo:
-    """The one file in a zip, whose name must hold the symbol: nothing else says what its rows are of."""
+    """The only file in a zip. Its name must contain the symbol, because nothing else identifies the rows."""
     members = [member for member in archive.infolist() if not member.is_dir()]
     if len(members) != 1:
         raise InputError(f"{path}: the zip holds {len(members)} files, where one belongs")

@@ -1,4 +1,4 @@
-"""Which days of market data there are on disk: recordings, and files of public archives.
+"""Finds days of market data on disk: recordings, and files of public archives.
 
-It lists folders and reads no frame. Start with `days`.
+It lists folders and reads no frames. Start with `days`.
 """

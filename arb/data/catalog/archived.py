@@ -1,7 +1,7 @@
-"""Which files of public archives there are: `<data>/archive/<source>/<venue>/<SYMBOL>/<file name>`, as they are served.
+"""Finds files of public archives: `<data>/archive/<source>/<venue>/<SYMBOL>/<file name>`, stored as served.
 
-One file holds one kind of data of one instrument and UTC day; its name says which. Tardis serves every symbol under
-the same name in a folder of its own, so its files are kept as `<data type>_<day>_<SYMBOL>.csv.gz`.
+A file has one kind of data of one instrument and UTC day, as its name says. Tardis serves every symbol under the same
+name in separate folders, so its files are stored as `<data type>_<day>_<SYMBOL>.csv.gz`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-#: The folder beside those of the venues.
+#: The archive folder, next to those of the venues.
 ARCHIVE_FOLDER = "archive"
 
 
 class ArchiveKind(StrEnum):
-    """What an archive file holds."""
+    """The kind of data in an archive file."""
 
     BOOK = "book"
     """An L2 order book."""
@@ -40,7 +40,7 @@ class ArchiveFile(NamedTuple):
 
 _DAY = r"(?P<day>\d{4}-\d{2}-\d{2})"
 _SYMBOL = r"(?P<symbol>[A-Z0-9]+)"
-#: The names that each source serves, or that its files are kept under.
+#: File names of each source, as served or as stored.
 _NAMES = {
     "binance": {
         ArchiveKind.TOUCH: re.compile(rf"{_SYMBOL}-bookTicker-{_DAY}\.zip"),
@@ -61,17 +61,17 @@ _NAMES = {
 
 
 def is_received(source: str) -> bool:
-    """Whether the files of a source tell when each message was received; else that comes of a latency model."""
+    """Whether the files of a source have times of receipt; otherwise a latency model gives local times."""
     return source == "tardis"
 
 
 def archive_path(directory: Path, source: str, venue: str, symbol: str, name: str) -> Path:
-    """Where a downloaded file belongs."""
+    """The path of a downloaded file."""
     return directory / ARCHIVE_FOLDER / source / venue / symbol / name
 
 
 def find_archives(directory: Path) -> list[ArchiveFile]:
-    """All archive files below a data folder, sorted. Files of other names are none; so is a folder that is missing."""
+    """All archive files below a data folder, sorted. Other file names are ignored; a missing folder gives none."""
     found = [
         file
         for path in (directory / ARCHIVE_FOLDER).glob("*/*/*/*")
@@ -81,7 +81,7 @@ def find_archives(directory: Path) -> list[ArchiveFile]:
 
 
 def archive_file(path: Path) -> ArchiveFile | None:
-    """What the file at `path` holds, by its name and the three folders it lies in; None where it is no archive file."""
+    """The archive file at `path`, from its name and its three parent folders; None if it is not one."""
     source, venue, symbol = path.parts[-4:-1]
     for kind, pattern in _NAMES.get(source, {}).items():
         match = pattern.fullmatch(path.name)

@@ -1,4 +1,4 @@
-"""The words of the command that gets missing days. Pure."""
+"""Builds the command line that downloads missing days. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-#: What the commands read without `--config`.
+#: The default of `--config`.
 DEFAULT_CONFIG = "config/arbitrage.toml"
 _LEGS_OF_A_SYMBOL = 2
 
@@ -21,7 +21,7 @@ def download_command(
 ) -> str:
     """`arb download ...` for the days from `first` to `last` of `legs` (venue, symbol), ready for a shell.
 
-    Of several symbols, each has its two legs one after the other, at the same two venues.
+    With several symbols, the two legs of each are adjacent, at the same two venues.
     """
     words = ["arb", "download", "--start", str(first)]
     if last != first:

@@ -1,7 +1,7 @@
-"""Which days there are: recordings, `<data>/<venue>/<symbol>_<YYYYMMDD>.gz`, and archive files (`archived`).
+"""Finds days of data: recordings, `<data>/<venue>/<symbol>_<YYYYMMDD>.gz`, and archive files (`archived`).
 
-A day of an instrument is read from one of them: a recording of one's own, else the venue's own archive where it has a
-book, else Tardis' book, else an archive of the touch alone. Trades alone are no day: a backtest needs a book.
+A day of an instrument is read from one source: a recording, else the venue's own archive if it has a book, else
+Tardis' book, else an archive with the touch only. Trades only are not a day: a backtest needs a book.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from arb.data.recordings.leftover import find_leftovers, leftover_text
 from arb.data.text.raw import fault_of
 from arb.errors import InputError
 
-#: What a folder of trades lacks, by source.
+#: The data that a folder with trades only lacks, by source.
 _BOOK_NAMES = {
     "binance": "a bookTicker file (until 2024-03-30), or a book from another source,",
     "bybit": "an order book (ob500 or ob200)",
     "tardis": "incremental_book_L2",
 }
-#: Of a recording's name; older collectors of hftbacktest wrote the second. The first counts where a day has both.
+#: Suffixes of recordings; older collectors of hftbacktest wrote the second. The first is used if a day has both.
 RECORDING_ENDINGS = (".gz", ".dat.gz")
 _FILE_NAME = re.compile(r"([a-z0-9._-]+)_(\d{8})(\.dat)?\.gz", re.ASCII)
 
@@ -58,7 +58,7 @@ class ArchiveDay(NamedTuple):
 
     @property
     def has_book(self) -> bool:
-        """Whether a book can be made of it, if only of one level."""
+        """Whether it has a book, even if only of one level."""
         return ArchiveKind.BOOK in self.kinds or self.is_touch_only
 
     @property
@@ -67,33 +67,33 @@ class ArchiveDay(NamedTuple):
 
     @property
     def has_ids(self) -> bool:
-        """Whether its book has the ids of the venue, by which one day can carry another on."""
+        """Whether its book has the venue's ids, so that the next day can continue it."""
         return ArchiveKind.BOOK in self.kinds and not self.has_receipt
 
     @property
     def has_receipt(self) -> bool:
-        """Whether it has real times of receipt; else they come of a latency model."""
+        """Whether it has real times of receipt; otherwise a latency model gives them."""
         return is_received(self.source)
 
     @property
     def path(self) -> Path:
-        """The file that the day stands or falls with."""
+        """The main file of the day."""
         return self.files[0].path
 
 
-#: A day of an instrument, and where it is read from.
+#: A day of an instrument from either source.
 Day = Recording | ArchiveDay
 
 
 def files_of(day: Day) -> list[Path]:
-    """The files that a day is read from."""
+    """The files of a day."""
     return [day.path] if isinstance(day, Recording) else [file.path for file in day.files]
 
 
 def find_recordings(directory: Path) -> list[Recording]:
-    """All recordings below `directory`, by venue, symbol and day. Files of other names are none.
+    """All recordings below `directory`, sorted by venue, symbol and day. Other file names are ignored.
 
-    Of two files of a day, `.gz` and `.dat.gz`, the first counts. Raises InputError when the folder cannot be read.
+    If a day has both `.gz` and `.dat.gz`, the first is used. Raises InputError when the folder cannot be read.
     """
     found: dict[tuple[str, str, date], Recording] = {}
     for recording in _all_recordings(directory):
@@ -102,7 +102,7 @@ def find_recordings(directory: Path) -> list[Recording]:
 
 
 def _all_recordings(directory: Path) -> list[Recording]:
-    """Every file that is named as a recording; of those of one day the one that counts comes last."""
+    """Every file with a recording's name; of two files of a day the one to use is last."""
     if not directory.is_dir():
         raise InputError(
             f"{directory}: no such folder; [data] directory or --data names where recordings are"
@@ -117,7 +117,7 @@ def _all_recordings(directory: Path) -> list[Recording]:
 
 
 def faults_in(directory: Path) -> list[str]:
-    """A line for each recording and each folder of a venue that cannot be read, though its name says that it is one."""
+    """A line for each unreadable recording and venue folder, found by its name."""
     recordings = find_recordings(directory)
     lines = [f"{recording.path}: {fault}" for recording in recordings if (fault := fault_of(recording.path))]
     lines += [
@@ -131,7 +131,7 @@ def faults_in(directory: Path) -> list[str]:
 
 
 def _folder_fault(path: Path) -> str:
-    """Why a folder of recordings cannot be listed; "" where it can be, and for what is none."""
+    """Why a folder of recordings cannot be listed; "" if it can be, or is not a folder of recordings."""
     try:
         if path.is_symlink() and not path.exists():
             return "a link to a folder that does not exist"
@@ -150,7 +150,7 @@ def _day_of(digits: str) -> date | None:
 
 
 def find_archive_days(directory: Path) -> list[ArchiveDay]:
-    """All days of all archives below `directory`, by venue, symbol, day and source; those of trades alone included."""
+    """All days of all archives below `directory`, by venue, symbol, day and source; including days with trades only."""
     files = sorted(find_archives(directory), key=_archive_key)
     return [_archive_day(list(group)) for _, group in groupby(files, key=_archive_key)]
 
@@ -160,7 +160,7 @@ def _archive_key(file: ArchiveFile) -> tuple[str, str, date, str]:
 
 
 def _archive_day(files: list[ArchiveFile]) -> ArchiveDay:
-    """The files of a day that are read together: of several books the deepest."""
+    """The files of a day that are read together; the deepest of several books."""
     by_kind = {file.kind: file for file in sorted(files, key=lambda file: _depth_of(file.path))}
     if ArchiveKind.TRADES in by_kind:
         by_kind.pop(ArchiveKind.AGG_TRADES, None)
@@ -175,7 +175,7 @@ def _depth_of(path: Path) -> int:
 
 
 def find_days(directory: Path) -> list[Day]:
-    """Every day that can be replayed, from the source that is preferred, by venue, symbol and day.
+    """Every day that can be replayed, from its preferred source, by venue, symbol and day.
 
     Raises InputError when the folder cannot be read.
     """
@@ -201,7 +201,7 @@ def days_of(days: Iterable[Day], venue: str, symbol: str) -> dict[date, Day]:
 
 
 def recording_path(directory: Path, venue: str, symbol: str, day: date) -> Path:
-    """Where a recording belongs."""
+    """The path of a recording."""
     return directory / venue / f"{symbol.lower()}_{day:%Y%m%d}.gz"
 
 
@@ -214,8 +214,8 @@ def select_days(
 ) -> list[list[Day]]:
     """The days of each leg (venue, symbol) from `start` to `end`, both inclusive, a list a leg.
 
-    Without `end`, the last day that all legs have. Every day must be there for every leg; raises InputError that
-    names the missing file, and how to get it: the command names `config`, the main file.
+    Without `end`, up to the last day that all legs have. Every leg must have every day; otherwise raises InputError
+    that names the missing file and the command that downloads it, with `config`, the main file.
     """
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
@@ -244,7 +244,7 @@ def select_days(
 
 
 def _book_name(day: ArchiveDay) -> str:
-    """What a day of trades alone lacks."""
+    """The data that a day with trades only lacks."""
     if day.source == "binance" and day.venue == "binance_spot":
         return "a book from another source (Binance has none of spot)"
     return _BOOK_NAMES[day.source]
