@@ -1,8 +1,8 @@
-"""For how long the book of a recording was not known: before its first snapshot, and from a broken chain to the next.
+"""How long the book of a recording was unknown: before its first snapshot, and from a broken chain to the next one.
 
-Follows the rows that `BookSync` lets through, so a spell is what a strategy sees as NaN: from the local time of the two
-clearing rows to that of the snapshot that ends it. A conversion and `arb data check` count with this same code.
-Silences (docs/decisions/0010) are none: nothing is missing, and `BookSync` counts them. Pure.
+Follows the rows that `BookSync` accepts, so an outage is the time with NaN for a strategy: from the local time of the
+two clearing rows to that of the next snapshot. Conversion and `arb data check` both use this code. Silences
+(docs/decisions/0010) are not outages: nothing is missing, and `BookSync` counts them. Pure.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from connectors.book.rows import LOCAL_ONLY, RESTORES
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: Spells that are kept with their times: the first, and the longest.
+#: Numbers of outages that are kept with their times: the first, and the longest.
 FIRST_KEPT = 64
 LONGEST_KEPT = 16
 
-# Fields of a span: from, to, and, for those who count them, how many frames of other streams came in between.
+# Fields of a span: from, to, and, if counted, the number of frames of other streams in between.
 START, END, OTHERS = range(3)
 
 # Fields of the state.
@@ -31,26 +31,26 @@ FIELDS = 8
 
 
 class BookSpells(msgspec.Struct, frozen=True):
-    """When the book of a recording was known. Local times and spans in ns; a time of 0: there is none."""
+    """The outages of a recording's book. Local times and spans in ns; a time of 0: none."""
 
     #: First and last frame of the recording.
     first_ts: int = 0
     last_ts: int = 0
-    #: Whether the recording carries on the book of the day before.
+    #: Whether the recording continues the book of the day before.
     is_carried: bool = False
-    #: When the book was known first; 0: never.
+    #: When the book was first known; 0: never.
     known_ts: int = 0
-    #: How often it was lost after that, and for how long in sum; one that does not end is counted up to `last_ts`.
+    #: Number and total time of the outages after that; an open one is counted up to `last_ts`.
     spells: int = 0
     spells_ns: int = 0
     longest: tuple[int, int] = (0, 0)
-    #: The first FIRST_KEPT spells, (from, to).
+    #: The first FIRST_KEPT outages, (from, to).
     first: tuple[tuple[int, int], ...] = ()
-    #: Since when it is unknown at the end; 0: it is known.
+    #: Begin of the outage at the end of the recording; 0: the book is known there.
     lost_ts: int = 0
 
     def moved(self, by_ns: int) -> BookSpells:
-        """The same on a clock that is ahead by `by_ns`."""
+        """The same with all times moved by `by_ns`."""
 
         def at(ts: int) -> int:
             return ts + by_ns if ts else 0
@@ -67,7 +67,7 @@ class BookSpells(msgspec.Struct, frozen=True):
 
 
 class SpellFinder:
-    """Finds the spells of one recording. One thread; `begin`, any number of `follow`, `close`."""
+    """Finds the outages of one recording. One thread. Call `begin`, `follow` any number of times, `close`."""
 
     def __init__(self) -> None:
         self.state = np.zeros(FIELDS, np.int64)
@@ -78,11 +78,11 @@ class SpellFinder:
 
     @property
     def has_begun(self) -> bool:
-        """Whether there was a frame."""
+        """Whether `begin` was called: there was a frame."""
         return self._first_ts != 0
 
     def begin(self, first_ts: int, *, is_carried: bool) -> None:
-        """The recording begins at `first_ts`, with the book of the day before or with none."""
+        """Begins the recording at `first_ts`, with the book of the day before or with none."""
         self._first_ts = first_ts
         self._is_carried = is_carried
         self.state[IS_KNOWN] = is_carried
@@ -90,11 +90,11 @@ class SpellFinder:
         self.state[UNKNOWN_SINCE] = first_ts
 
     def follow(self, rows: Rows) -> None:
-        """Takes rows that may be applied, in order; a moment is looked at when all of its rows are in."""
+        """Processes accepted rows in order; the state is evaluated when all rows of a local time were processed."""
         _follow(rows, self.state, self.first, self.longest)
 
     def close(self, last_ts: int) -> None:
-        """Ends the recording at `last_ts`. Once."""
+        """Ends the recording at `last_ts`. Call once."""
         _end_group(self.state, self.first, self.longest)
         self._last_ts = last_ts
         if not self.state[IS_KNOWN] and self.state[KNOWN_TS]:
@@ -102,13 +102,13 @@ class SpellFinder:
 
     @property
     def unknown_ns(self) -> int:
-        """All time without a book, that before the first snapshot included. After `close`."""
+        """Total time without a book, including that before the first snapshot. Valid after `close`."""
         known_ts = int(self.state[KNOWN_TS]) or self._last_ts
         return max(known_ts - self._first_ts, 0) + int(self.state[SPELLS_NS])
 
     @property
     def spells(self) -> BookSpells:
-        """What was found. After `close`."""
+        """The outages found. Valid after `close`."""
         state = [int(value) for value in self.state]
         longest = self.longest[np.argmax(self.longest[:, END] - self.longest[:, START])]
         kept = self.first[: min(state[SPELLS], FIRST_KEPT)]
@@ -128,7 +128,7 @@ class SpellFinder:
 
 @compiled
 def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
-    """Puts a span among the longest ones kept, if it is one of them."""
+    """Stores a span if it is among the longest ones."""
     shortest = 0
     for k in range(1, len(spans)):
         if spans[k, END] - spans[k, START] < spans[shortest, END] - spans[shortest, START]:
@@ -141,7 +141,7 @@ def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
 
 @compiled
 def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
-    # Moments and their levels are counted beside the state: it would be written for every row.
+    # Counted in local variables, because updating `state` would write to memory for every row.
     group_ts, levels = state[GROUP_TS], state[LEVELS]
     is_calm = state[IS_KNOWN] and not state[HAS_RESET]
     for r in range(len(rows)):
@@ -167,7 +167,7 @@ def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
 
 @compiled
 def _end_group(state, first, longest):  # type: ignore[no-untyped-def]
-    """Looks at what is known when all rows of a local time are in."""
+    """Evaluates the state when all rows of a local time were processed."""
     now = state[GROUP_TS]
     if now == 0:
         return
@@ -186,7 +186,7 @@ def _end_group(state, first, longest):  # type: ignore[no-untyped-def]
 
 @compiled
 def _keep(state, first, longest, end):  # type: ignore[no-untyped-def]
-    """Counts a spell that ends; a clock that was set back makes none shorter than nothing."""
+    """Counts an outage that ends; its length is at least 0, even if the clock was set back."""
     start = state[UNKNOWN_SINCE]
     end = max(start, end)
     if state[SPELLS] < len(first):

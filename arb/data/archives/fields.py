@@ -218,7 +218,7 @@ def repeated_slots(roles: Sequence[Role]) -> int:
 
 
 def _slots_reader(roles: tuple[Role, ...], has_quotes: bool, start: int, stop: int) -> Any:
-    """A compiled function: slots start..stop at `i` into `record`; returns the index after them and the comma, or -1."""
+    """A compiled function: reads slots start..stop at `i` into `record`; the index after them and the comma, or -1."""
     if start == stop:
         return _read_nothing
     role, is_last = int(roles[start]), start == len(roles) - 1

@@ -45,7 +45,7 @@ def _local_ts(record, has_receipt):  # type: ignore[no-untyped-def]
 
 @compiled
 def _place_of(record, local_ts, has_receipt, state):  # type: ignore[no-untyped-def]
-    """The position of a record after the last one; updates the state. Only files without times of receipt have _BEHIND."""
+    """The position of a record after the last one; updates the state. _BEHIND only occurs without times of receipt."""
     last_time, last_id = state[_LAST_TIME], state[_LAST_ID]
     if not has_receipt and (local_ts < last_time or (local_ts == last_time and record.id < last_id)):
         return _BEHIND

@@ -1,7 +1,7 @@
-"""What is known of a book over a recording: for how long it was unknown, and when its touch was crossed or locked.
+"""Follows the book of a recording: how long it was unknown, and when its touch was crossed or locked.
 
-`BookSync` says what may be applied; the prices that then have a quantity are kept sorted, a side an array, and the
-touch is looked at when all rows of one local time are in. One thread.
+`BookSync` decides which rows are applied; the prices with a quantity are kept in a sorted array per side, and the
+touch is checked when all rows of one local time are applied. One thread.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from connectors.book.sync import BookSync, Checkpoint
 from connectors.jit.compilation import compiled
 from connectors.model import Kind, Messages, Rows, SequenceRule
 
-#: More prices than this on one side and the touch is not looked at any more.
+#: With more prices than this on one side the touch is no longer checked.
 LEVELS_MAX = 1 << 20
 
 # Fields of the state.
@@ -26,7 +26,7 @@ FIELDS = 7
 
 
 class ChainEnd(NamedTuple):
-    """Where a recording leaves the book, for the next day to carry on from."""
+    """The book at the end of a recording, from which the next day continues."""
 
     checkpoint: Checkpoint
     bids: NDArray[np.float64]
@@ -37,15 +37,15 @@ class Chain:
     """The book of one recording."""
 
     def __init__(self, rule: SequenceRule, before: ChainEnd | None) -> None:
-        """`before`: the book that the recording carries on from."""
+        """`before`: the book that the recording continues."""
         self._sync = BookSync(rule)
         self.is_carried = before is not None
         self.state = np.zeros(FIELDS, np.int64)
-        #: Prices in rising order, the best last; asks negated.
+        #: Prices in ascending order, the best last; asks are negated.
         self._sides: list[NDArray[np.float64]] = [np.empty(0), np.empty(0)]
-        #: When the book was not known.
+        #: Outages of the book.
         self.unknown = SpellFinder()
-        #: Spans for which it was crossed: the longest.
+        #: The longest spans with a crossed touch.
         self.crossed = np.zeros((LONGEST_KEPT, 3), np.int64)
         if before is not None:
             self._sync.resume(before.checkpoint)
@@ -58,11 +58,11 @@ class Chain:
 
     @property
     def other_count(self) -> int:
-        """Messages of another depth than the one that is followed."""
+        """The number of messages of another depth than the one followed."""
         return self._sync.other_count
 
     def receive(self, rows: Rows, messages: Messages) -> None:
-        """Takes the changes and snapshots among decoded messages."""
+        """Processes the changes and snapshots among decoded messages."""
         if not len(messages):
             return
         if not self.unknown.has_begun:
@@ -74,7 +74,7 @@ class Chain:
         _follow(chained, self.state, self._sides[0], self._sides[1], self.crossed)
 
     def close(self, last_ts: int) -> None:
-        """Ends all that is open at the end of the recording. Once."""
+        """Closes open spans at the end of the recording. Call once."""
         state = self.state
         _end_group(state, self._sides[0], self._sides[1], self.crossed)
         self.unknown.close(last_ts)
@@ -82,7 +82,7 @@ class Chain:
             keep_longest(self.crossed, state[CROSSED_SINCE], last_ts, 0)
 
     def end(self) -> ChainEnd | None:
-        """What the next day may carry on from; None where nothing is known."""
+        """The state from which the next day may continue; None if the book is unknown."""
         if not self._sync.is_synced:
             return None
         bids, asks = (
@@ -123,8 +123,8 @@ def _follow(rows, state, bids, asks, crossed):  # type: ignore[no-untyped-def]
 
 @compiled
 def _set_level(prices, count, price, is_level):  # type: ignore[no-untyped-def]
-    """Adds or takes a price; how many there are then. One price is one float: it is the nearest to the venue's text."""
-    # Where the price is or belongs; no branch depends on the prices, which are too random to predict.
+    """Adds or removes a price; returns the new count. Equal prices are equal floats, decoded from the same text."""
+    # Binary search without branches on prices, which are too random to predict.
     low, left = 0, count
     while left > 0:
         half = (left + 1) // 2
@@ -145,7 +145,7 @@ def _set_level(prices, count, price, is_level):  # type: ignore[no-untyped-def]
 
 @compiled
 def _end_group(state, bids, asks, crossed):  # type: ignore[no-untyped-def]
-    """Looks at the book when all rows of a local time are in."""
+    """Checks the book when all rows of a local time are applied."""
     now = state[GROUP_TS]
     if now == 0:
         return

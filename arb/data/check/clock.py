@@ -1,8 +1,8 @@
-"""The recorder's clock against the venue's, from the least delay of every second: steps and drift. Pure.
+"""Measures steps and drift of the recorder's clock against the venue's, from the least delay of every second. Pure.
 
-The fastest frames of a second took about as long as those of any other, so what moves the lower envelope of
-`local - exch` is the clocks: a slope is a drift, a lasting jump is a step. The two frames between which it jumped show
-whose clock was set: of one clock time went on as usual, the other's jumped.
+The fastest frames of each second take about equally long, so only the clocks move the lower envelope of `local -
+exch`: a slope is a drift, a lasting jump is a step. The two frames around the jump show whose clock was set: one
+clock advanced as usual, the other jumped.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ RECORDER, VENUE = "recorder", "venue"
 #: A step is a jump of the envelope by this much, over this many windows on either side.
 STEP_NS_MIN = 50_000_000
 STEP_WINDOWS = 5
-#: Steps of two recordings so near to each other are one.
+#: Steps of two recordings closer than this are the same one.
 _NEAR_NS = 10_000_000_000
-#: Frames were late, and no clock was set, where the delay of before is there again within this many windows.
+#: If the earlier delay returns within this many windows, frames were late and no clock was set.
 SPELL_WINDOWS_MAX = 120
 #: Points that the drift is fitted to, at most; it takes every pair of them.
 FIT_POINTS_MAX = 128
@@ -36,7 +36,7 @@ FIT_SPAN_S_MIN = 60
 class Step(NamedTuple):
     """A clock was set at `local_ts`, by `by_ns` (negative: back).
 
-    clock: whose, RECORDER or VENUE; "" where the step is too small to tell.
+    clock: RECORDER or VENUE; "" if the step is too small to decide.
     """
 
     local_ts: int
@@ -45,7 +45,7 @@ class Step(NamedTuple):
 
 
 class ClockLine(NamedTuple):
-    """How `local - exch` moves over a recording. None: too short to tell."""
+    """Steps and drift of `local - exch` over a recording. None: too short to measure."""
 
     drift_ppm: float | None
     steps: list[Step]
@@ -56,7 +56,7 @@ def clock_line(
 ) -> ClockLine:
     """Steps and drift from the least delays by second, the first an hour before the day.
 
-    jumps: (seconds, 2), by how much local and venue time went on where their difference changed most (`StreamCounts`).
+    jumps: (seconds, 2), advance of local and venue time where their difference changed most (`StreamCounts`).
     """
     seconds = np.flatnonzero(least_delays != NO_DELAY)
     delays = least_delays[seconds]
@@ -67,15 +67,15 @@ def clock_line(
 
 
 def _step(start_ts: int, second: int, lag_ns: int, jumps: NDArray[np.int64] | None) -> Step:
-    """The step by which `local - exch` grew by `lag_ns` at a second."""
+    """The step of `lag_ns` in `local - exch` at a second."""
     local_ts = start_ts + second * SECOND_NS
     if jumps is None:
         return Step(local_ts, lag_ns, "")
-    # Where local time was set, the frames before and behind it lie as far apart as it was set.
+    # If local time was set, the local times of the frames before and after differ by the step.
     reach = abs(lag_ns) // SECOND_NS + 2
     near = jumps[max(0, second - reach) : second + reach + 1]
     local_ns, exch_ns = (int(ns) for ns in near[np.argmin(np.abs(near[:, 0] - near[:, 1] - lag_ns))])
-    # By as much as a clock goes on between two frames as it should, a step cannot be told from it.
+    # A step no larger than the normal advance between two frames cannot be distinguished from it.
     usual_ns = min(abs(local_ns), abs(exch_ns))
     if abs(local_ns - exch_ns - lag_ns) > STEP_NS_MIN + usual_ns or abs(lag_ns) < 2 * usual_ns + STEP_NS_MIN:
         return Step(local_ts, lag_ns, "")
@@ -85,9 +85,9 @@ def _step(start_ts: int, second: int, lag_ns: int, jumps: NDArray[np.int64] | No
 
 
 def compared_steps(reports: Sequence[RecordingReport]) -> list[RecordingReport]:
-    """The reports, with steps that may be of either clock judged by recordings of other venues of the same time.
+    """Resolves steps that may be of either clock by recordings of other venues at the same time.
 
-    A recorder has one clock: a step that none of the others shows is the venue's.
+    A recorder has one clock: a step that no other recording shows is the venue's.
     """
     return [
         msgspec.structs.replace(
@@ -123,11 +123,10 @@ def _jump_ns(delays: NDArray[np.int64], n: int) -> int:
 
 
 def _is_lasting(delays: NDArray[np.int64], n: int) -> bool:
-    """Whether the delay from window n on is another for good: else frames were late, as behind a backlog.
+    """Whether the delay changes for good at window n; otherwise frames were late, as after a backlog.
 
-    A backlog begins or ends at once or bit by bit, so that the delays before and after decide, not the jumps back.
-    A clock that is set leaves no frame faster than those before it: of a jump down, only one to delays that are less
-    than those before the backlog may be a clock.
+    A backlog begins or ends suddenly or gradually, so the delays before and after decide, not the jumps back. A jump
+    down counts as a clock step only if it reaches delays below those before the backlog.
     """
     is_up = _jump_ns(delays, n) > 0
     if is_up:
@@ -139,7 +138,7 @@ def _is_lasting(delays: NDArray[np.int64], n: int) -> bool:
 
 
 def _jump_indexes(delays: NDArray[np.int64]) -> list[int]:
-    """The first window behind each jump."""
+    """The first window after each jump."""
     k = STEP_WINDOWS
     if len(delays) < 2 * k:
         return []
@@ -151,7 +150,7 @@ def _jump_indexes(delays: NDArray[np.int64]) -> list[int]:
 
 
 def _drift_ppm(seconds: NDArray[np.int64], delays: NDArray[np.int64], steps: list[int]) -> float | None:
-    """The median slope over all pairs of points of the envelope with no step between them (Theil and Sen)."""
+    """The median slope over all pairs of envelope points without a step between them (Theil-Sen)."""
     if not len(seconds) or seconds[-1] - seconds[0] < FIT_SPAN_S_MIN:
         return None
     width = -(-(int(seconds[-1] - seconds[0]) + 1) // FIT_POINTS_MAX)

@@ -1,4 +1,4 @@
-"""The verdict on a recording: which of its figures a user should know about. The limits stand here, each once."""
+"""The findings and the verdict on a recording. All limits are defined here."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import msgspec
 from arb.data.check.report import BROKEN, OK, WARNINGS, Finding, RecordingReport, Silences, Span
 from arb.data.check.streams import DOUBTFUL_NS
 
-#: A first snapshot that comes later; Binance's is fetched within a few seconds.
+#: A first snapshot later than this; Binance's is fetched within a few seconds.
 LATE_SNAPSHOT_NS = 10_000_000_000
-#: The recorder's clock is behind, or ahead of the fastest frame, by more.
+#: The recorder's clock is behind, or ahead of the fastest frame, by more than this.
 BEHIND_NS_MAX = 100_000_000
 AHEAD_NS_MAX = 500_000_000
-#: A drift over the recording that one offset for the run cannot make up for.
+#: A drift over the recording too large for one offset of the run.
 DRIFT_NS_MAX = 20_000_000
-#: A frame older by more than another before it.
+#: A frame older than one before it by more than this.
 FALL_NS_MAX = 1_000_000_000
 #: The code of values that are not on the configured grid.
 OFF_GRID = "off-grid"
 
 
 def judged(report: RecordingReport) -> RecordingReport:
-    """The report with its findings, the worst first, and its verdict."""
+    """Adds the findings, the worst first, and the verdict to a report."""
     broken = [Finding("broken", code, text) for code, text in _broken(report)]
     warnings = [Finding("warning", code, text) for code, text in _warnings(report)]
     verdict = BROKEN if broken else (WARNINGS if warnings else OK)
@@ -131,7 +131,7 @@ def _clock(report: RecordingReport) -> Iterator[tuple[str, str]]:
             f"the fastest frame took {seconds(-clock.lead_ns)}: the recorder's clock is ahead, or its line slow",
         )
     for wrong in clock.wrong_stamps:
-        if wrong.lead_ns_max > DOUBTFUL_NS:  # which breaks the recording, and has its own line
+        if wrong.lead_ns_max > DOUBTFUL_NS:  # `doubtful-time` reports it and makes the recording broken
             continue
         messages = _count(wrong.messages, f"{wrong.stream} message") + (
             " is" if wrong.messages == 1 else " are"

@@ -1,7 +1,7 @@
-"""Histograms of fixed size, from which quantiles of any number of values come with a bounded error.
+"""Histograms of fixed size that give quantiles of any number of values with a bounded error.
 
-Spacings are counted in bins of 1/128 of their value at most. Delays may be negative and are moved by the run's offset
-only after they were counted, so their bins have one width, 8 us, up to 2 s from the first delay, and grow with the
+Spacings are counted in bins of at most 1/128 of their value. Delays may be negative and are moved by the run's offset
+only after counting, so their bins have a constant width, 8 us, up to 2 s from the first delay, and grow with the
 distance beyond. Memory is the same for a minute and for a day.
 """
 
@@ -24,7 +24,7 @@ _WIDTH_BITS = 13
 _NEAR_BINS = (2 * _NEAR_NS) >> _WIDTH_BITS
 #: Near bins, then far bins above, then far bins below.
 DELAY_BINS = _NEAR_BINS + 2 * LOG_BINS
-#: Half the width of a near bin: how wrong a quantile of delays may be; 1/256 of the distance beyond `_NEAR_NS`.
+#: Half the width of a near bin: the maximum error of a quantile of delays; 1/256 of the distance beyond `_NEAR_NS`.
 DELAY_ERROR_NS = 1 << (_WIDTH_BITS - 1)
 
 
@@ -33,7 +33,7 @@ def log_bin(value):  # type: ignore[no-untyped-def]
     """The bin of a number: the number itself below 256, then 128 bins for each power of two."""
     if value < 256:
         return max(value, 0)
-    value = min(value, _VALUE_MAX)  # which a float64 holds exactly
+    value = min(value, _VALUE_MAX)  # exact as a float64
     shift = math.frexp(np.float64(value))[1] - 8
     return shift * 128 + (value >> shift)
 
@@ -49,7 +49,7 @@ def delay_bin(distance):  # type: ignore[no-untyped-def]
 
 
 def log_edges(bins: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The lowest value of each bin, and the first value beyond it."""
+    """The lowest value of each bin, and the first value beyond the last."""
     shift = np.maximum(bins // 128 - 1, 0)
     width = np.exp2(shift)
     low = (bins - shift * 128) * width

@@ -1,7 +1,7 @@
-"""The check of recordings: each is read once, in pieces, and what can be known of it is counted on the way.
+"""Checks recordings: each is read once, in pieces, and all counts are taken in that pass.
 
 Memory does not grow with the length of a recording. A file that cannot be read to its end is a finding; the check
-goes on with the next. Days that begin without a snapshot carry on the book of the day before, as a conversion does.
+goes on with the next. Days that begin without a snapshot continue the book of the day before, as in a conversion.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ from connectors.feed.leads import LeadFinder
 from connectors.model import Instrument, Kind, Venue
 from connectors.parsing.lines import LineDecoder
 
-#: No frame for longer than this is a hole, unless the instrument is so quiet that it is nothing unusual.
+#: No frame for longer than this is a hole, unless that is usual for the instrument.
 HOLE_NS = 10_000_000_000
-#: What is usual: this many times the spacing that nine of ten frames keep to.
+#: Usual: up to this many times the 90th percentile of the spacing of frames.
 _USUAL_SPACINGS = 20
 _USUAL_SHARE = 0.9
 
@@ -68,7 +68,7 @@ _QUANTILES = (0.01, 0.5, 0.95, 0.99)
 
 
 class Source(NamedTuple):
-    """A recording, the venue that reads it, and the grid that its values are to be on, where one is configured."""
+    """A recording, the venue that decodes it, and its configured grid, if any."""
 
     venue: Venue
     recording: Recording
@@ -81,10 +81,10 @@ class Source(NamedTuple):
 def check_recordings(
     sources: Iterable[Source], *, hole_ns: int = HOLE_NS, progress: Progress | None = None
 ) -> list[RecordingReport]:
-    """A report on each recording, in their order, which is by instrument and day.
+    """A report on each recording, in the given order, by instrument and day.
 
-    Latencies are on one clock: all local times are moved by the largest lead over the readable recordings, as those of
-    a run over all of them would be.
+    Latencies are on one clock: all local times are moved by the largest lead over the readable recordings, as in a
+    run over all of them.
     """
     reports = []
     before: Recording | None = None
@@ -104,14 +104,14 @@ def check_recordings(
 
 
 def _beside(report: RecordingReport, latest: RecordingReport) -> RecordingReport:
-    """The report with the recording of its day that goes on for longest."""
+    """Adds the recording of the same day that ends last."""
     if report is latest:
         return report
     return msgspec.structs.replace(report, later=LaterEnd(latest.venue, latest.symbol, latest.local_ts_last))
 
 
 def _is_next(before: Recording, recording: Recording) -> bool:
-    """Whether a recording is of the same instrument and the day after."""
+    """Whether a recording is of the same instrument on the next day."""
     is_same = (before.venue, before.symbol) == (recording.venue, recording.symbol)
     return is_same and recording.day - before.day == timedelta(days=1)
 
@@ -119,7 +119,7 @@ def _is_next(before: Recording, recording: Recording) -> bool:
 def _check(
     source: Source, before: ChainEnd | None, hole_ns: int, progress: Progress | None
 ) -> tuple[RecordingReport, ChainEnd | None]:
-    """One recording: its report, the latencies not moved yet, and what the next day may carry on from."""
+    """Checks one recording: its report, latencies not moved yet, and the state from which the next day continues."""
     venue, recording = source.venue, source.recording
     meter = meter_of(source.instrument)
     counts = StreamCounts(_day_start_ns(recording.day))
@@ -216,7 +216,7 @@ def _grid(source: Source, measured: Measured) -> GridReport:
 def _file_bytes(recording: Recording) -> int:
     try:
         return recording.path.stat().st_size
-    except OSError:  # what is wrong with it is in the report
+    except OSError:  # the report has the reason
         return 0
 
 
@@ -248,12 +248,12 @@ def _latency(counts: StreamCounts, kind: Kind) -> Latency:
 
 
 def _silences(counts: StreamCounts, kind: int, hole_ns: int) -> Silences:
-    """Silences longer than `hole_ns`, and longer than is usual in this stream."""
+    """Silences longer than `hole_ns` and longer than usual for this stream."""
     spacings = counts.spacing_counts[kind]
     limit_ns = max(hole_ns, round(_USUAL_SPACINGS * log_quantile(spacings, _USUAL_SHARE)))
     kept = [span for span in _spans(counts.silences[kind]) if span.length_ns > limit_ns]
     count, total_ns = len(kept), sum(span.length_ns for span in kept)
-    if count == LONGEST_KEPT:  # there may be more than are kept: the bins know
+    if count == LONGEST_KEPT:  # there may be more than are kept: count them from the bins
         is_longer = log_edges(np.arange(len(spacings)))[0] >= limit_ns
         count = int(spacings[is_longer].sum())
         total_ns = int(counts.spacing_sums[kind][is_longer].sum())

@@ -1,7 +1,7 @@
-"""A number for every frame of a text, by which a frame that was recorded twice is found. The caller's thread.
+"""Hashes every frame of a text to find frames that were recorded twice. Runs on the caller's thread.
 
-Frames carry the venue's ids and times, so that two frames of equal bytes are one that was received twice, or written
-twice by recorders that overlap. The local time in front of the frame does not count.
+Frames contain the venue's ids and times, so two frames of equal bytes are one that was received twice, or written by
+overlapping recorders. The local time before the frame is not hashed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from connectors.jit.compilation import compiled
 from connectors.parsing.lines import FRAME_OFFSET
 from connectors.parsing.scanner import PADDING, find_newline, load_8_bytes
 
-#: Frames that are remembered: about the last million; a newer one takes the place of an older of the same slot.
+#: Slots for frame hashes: about the last million frames; a newer frame replaces an older one in its slot.
 SLOTS = 1 << 20
 
 _FIRST = np.uint64(0xCBF29CE484222325)
@@ -25,7 +25,7 @@ _ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 class FrameHashes:
-    """Hashes the lines of a text that passes through, and hands the hashes out in the order of the lines."""
+    """Hashes the lines of a text that passes through, and returns the hashes in the order of the lines."""
 
     def __init__(self) -> None:
         self._buffer: NDArray[np.uint8] = np.zeros(PADDING, np.uint8)
@@ -33,22 +33,22 @@ class FrameHashes:
         self.text_bytes = 0
 
     def pass_on(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """The chunks as they are; the lines that end in one are hashed before it is handed on."""
+        """Yields the chunks unchanged; the lines that end in a chunk are hashed before it is yielded."""
         rest = 0
         for chunk in chunks:
             self.text_bytes += len(chunk)
             rest = self._add(chunk, rest)
             yield chunk
-        if rest:  # the decoder takes it as a line
+        if rest:  # the decoder treats it as a line
             self._add(b"\n", rest)
 
     def take(self, count: int) -> NDArray[np.uint64]:
-        """The hashes of the next `count` lines."""
+        """Removes and returns the hashes of the next `count` lines."""
         taken, self._waiting = self._waiting[:count], self._waiting[count:]
         return taken
 
     def _add(self, text: bytes, rest: int) -> int:
-        """Hashes the lines that end in `text`; `rest` bytes of the first are in the buffer. How many are left there."""
+        """Hashes the lines that end in `text`; `rest` bytes of the first are in the buffer. Returns the new `rest`."""
         end = rest + len(text)
         if end + PADDING > len(self._buffer):
             self._buffer = np.concatenate([self._buffer[:rest], np.zeros(2 * end + PADDING, np.uint8)])
@@ -63,7 +63,7 @@ class FrameHashes:
 
 @compiled
 def _hash_lines(buffer, end, hashes):  # type: ignore[no-untyped-def]
-    """A hash for each whole line; where the last one ends. What stands behind `end` does not count."""
+    """A hash for each complete line of buffer[:end]; returns the end of the last one."""
     start = 0
     for n in range(len(hashes)):
         line_end = find_newline(buffer, start, end)
@@ -74,7 +74,7 @@ def _hash_lines(buffer, end, hashes):  # type: ignore[no-untyped-def]
 
 @compiled
 def _hash(buffer, start, end):  # type: ignore[no-untyped-def]
-    """Never zero, which stands for a slot without a frame."""
+    """Never zero, which marks an empty slot."""
     value = _FIRST
     i = start
     while i < end:

@@ -1,4 +1,4 @@
-"""What a check found in one recording, as it is printed and as JSON. Times and spans are int64 ns; shares 0 to 1."""
+"""The report on one recording, as printed and as JSON. Times and spans are int64 ns; shares 0 to 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BROKEN, WARNINGS, OK = "broken", "warnings", "ok"
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """Something that a user should know: `level` is "broken" or "warning", `code` one word for scripts."""
+    """A finding: `level` is "broken" or "warning", `code` one word for scripts."""
 
     level: str
     code: str
@@ -16,7 +16,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A piece of local time; `other_frames` of the recording came meanwhile."""
+    """A span of local time in which `other_frames` of the recording arrived."""
 
     start_ts: int
     end_ts: int
@@ -28,7 +28,7 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class Silences(msgspec.Struct, frozen=True):
-    """Where no frame came for longer than `limit_ns`: how often, for how long in sum, and the longest."""
+    """Times without a frame for longer than `limit_ns`: number, total time, and the longest."""
 
     limit_ns: int
     count: int
@@ -37,7 +37,7 @@ class Silences(msgspec.Struct, frozen=True):
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """`local_ts` plus offset, minus `exch_ts`. Off by 1 % or 5 us at most; the extremes are exact."""
+    """`local_ts` plus offset, minus `exch_ts`. The error is at most 1 % or 5 us; the extremes are exact."""
 
     ns_min: int
     ns_p1: int
@@ -66,11 +66,11 @@ class StreamReport(msgspec.Struct, frozen=True):
 
 
 class BookReport(msgspec.Struct, frozen=True):
-    """The book, as the chain of ids proves it. Counts of crossed and locked are of moments, after whole messages."""
+    """The book, as proven by its ids. Crossed and locked books are counted per moment, after complete messages."""
 
     is_carried: bool
     gaps: int
-    #: All time for which the book was unknown, that before the first snapshot included; and its share of the span.
+    #: Total time with an unknown book, including that before the first snapshot; and its share of the span.
     unknown_ns: int
     unknown_share: float
     before_snapshot_ns: int
@@ -81,12 +81,12 @@ class BookReport(msgspec.Struct, frozen=True):
     crossed_longest: list[Span]
     bbo_crossed: int
     bbo_locked: int
-    #: Messages of another depth than the one that is followed; they are left out.
+    #: Messages of another depth than the one followed; they are ignored.
     other_depths: int = 0
 
 
 class StepReport(msgspec.Struct, frozen=True):
-    """A clock was set, by `by_ns`: "recorder" or "venue"; "" where it may be either: then as if the recorder's was."""
+    """A clock was set by `by_ns`: "recorder" or "venue"; "" if unknown: then `by_ns` is as for the recorder's."""
 
     local_ts: int
     by_ns: int
@@ -94,7 +94,7 @@ class StepReport(msgspec.Struct, frozen=True):
 
 
 class WrongStampsReport(msgspec.Struct, frozen=True):
-    """Venue times of a stream that are not believed: they lead by more than all others, and later ones refute them."""
+    """Ignored venue times of a stream: they lead by more than all others, and later ones refute them."""
 
     stream: str
     messages: int
@@ -103,17 +103,17 @@ class WrongStampsReport(msgspec.Struct, frozen=True):
 
 
 class ClockReport(msgspec.Struct, frozen=True):
-    """The recorder's clock against the venue's. None: no frame with a venue time, or too short to tell."""
+    """The recorder's clock against the venue's. None: no frame with a venue time, or too short to measure."""
 
-    #: The largest venue time minus local time that is believed: positive where the recorder's clock is behind.
+    #: The largest accepted venue time minus local time: positive if the recorder's clock is behind.
     lead_ns: int | None
-    #: What the latencies are moved by: the largest lead over all recordings of the check.
+    #: Added to the latencies: the largest lead over all recordings of the check.
     offset_ns: int
-    #: How `local - exch` moves: negative where the recorder's clock is slow; and by how much over the span.
+    #: Slope of `local - exch`: negative if the recorder's clock is slow; and the change over the span.
     drift_ppm: float | None
     drift_ns: int | None
     steps: list[StepReport]
-    #: How often a local time lies before the one in front of it, and the largest of these.
+    #: How often a local time is before the previous one, and the largest difference.
     steps_back: int
     steps_back_longest: list[Span]
     wrong_stamps: list[WrongStampsReport]
@@ -130,7 +130,7 @@ class GridReport(msgspec.Struct, frozen=True):
     off_prices: int = 0
     off_quantities: int = 0
     vanishing: int = 0
-    #: What contradicts the configured grid, and where to write the measured one; "" where nothing does.
+    #: Text on what contradicts the configured grid, and where to write the measured one; "" if nothing does.
     fault: str = ""
     #: A line for each step that looks larger than configured.
     notes: list[str] = msgspec.field(default_factory=list)
@@ -145,7 +145,7 @@ class LaterEnd(msgspec.Struct, frozen=True):
 
 
 class RecordingReport(msgspec.Struct, frozen=True):
-    """Everything found in one recording; of a broken one, up to the piece that could not be read."""
+    """The report on one recording; for a broken one, up to the piece that could not be read."""
 
     venue: str
     symbol: str
@@ -167,7 +167,7 @@ class RecordingReport(msgspec.Struct, frozen=True):
     covered_share: float
     day_share: float
     holes: Silences
-    #: Over all streams together, in the order of receipt.
+    #: All streams together, in the order of receipt.
     timed: int
     falls: int
     fall_ns_max: int
@@ -175,9 +175,9 @@ class RecordingReport(msgspec.Struct, frozen=True):
     book: BookReport
     clock: ClockReport
     grid: GridReport = GridReport()
-    #: The recording of this day that goes on for longest; None: this one.
+    #: The recording of this day that ends last; None: this one.
     later: LaterEnd | None = None
-    #: Why it could not be read to its end.
+    #: The reason why it could not be read to its end.
     error: str = ""
 
     @property

@@ -1,6 +1,6 @@
-"""Counts over the messages of a recording, by stream and over all: order, spacing, delay, repeats. One thread.
+"""Counts over the messages of a recording, per stream and in total: order, spacing, delay, repeats. One thread.
 
-A stream is a kind of message. Everything has a fixed size: totals, histograms, the longest few silences, the least
+A stream is a kind of message. All data has a fixed size: totals, histograms, the longest few silences, the least
 delay of every second of the day.
 """
 
@@ -18,14 +18,14 @@ from connectors.model import Kind, Messages, Rows
 
 #: Row of the totals over all market data; the rows before it are those of `Kind`.
 ALL = len(Kind)
-#: Streams that are expected to flow all the time. A snapshot comes when it is asked for.
+#: Streams that are expected to be continuous. Snapshots arrive only on request.
 FLOWING = (Kind.DELTA, Kind.BBO, Kind.TRADE, Kind.AGG_TRADE)
 SECOND_NS = 1_000_000_000
 HOUR_NS = 3_600 * SECOND_NS
 DAY_NS = 24 * HOUR_NS
-#: Venue times farther than this from the local one, and local ones so far outside the day, cannot be true.
+#: Venue times farther than this from the local one, and local times this far outside the day, are impossible.
 DOUBTFUL_NS = HOUR_NS
-#: Seconds of the day and of the hours beside it.
+#: Seconds of the day and of the hours before and after it.
 WINDOWS = (DAY_NS + 2 * HOUR_NS) // SECOND_NS
 #: A window without a frame.
 NO_DELAY = np.iinfo(np.int64).max
@@ -34,10 +34,10 @@ NO_DELAY = np.iinfo(np.int64).max
 (
     FRAMES, ROWS, FIRST_TS, LAST_TS, NEWEST_EXCH_TS, TIMED, FALLS, FALL_MAX, REPEATS, DOUBTFUL, MISDATED, OUTSIDE_DAY,
     DELAY_MIN, DELAY_MAX, OTHERS_AT_FIRST, OTHERS_AT_LAST, STEPS_BACK, CROSSED, LOCKED, ANCHOR,
-    # The local and the venue's time of the last frame that has both.
+    # Local and venue time of the last frame that has both.
     TIMED_TS, TIMED_EXCH_TS,
-    # The largest lead that counts. While the lead is larger by AGREE_NS: the newest venue time, the falls and the
-    # largest of them by then, which are taken back where a later frame shows that its stamps were wrong; 0: it is not.
+    # The largest accepted lead. While the lead is larger by AGREE_NS: the newest venue time, the count of falls and
+    # their largest at its begin, restored if a later frame shows that the stamps were wrong; 0: not the case.
     LEAD_TOP, AHEAD_NEWEST, AHEAD_FALLS, AHEAD_FALL_MAX,
 ) = range(26)  # fmt: skip
 FIELDS = 26
@@ -56,15 +56,15 @@ class StreamCounts:
         self.spacing_sums = np.zeros((ALL + 1, LOG_BINS), np.int64)
         self.silences = np.zeros((ALL + 1, LONGEST_KEPT, 3), np.int64)
         self.steps_back = np.zeros((LONGEST_KEPT, 3), np.int64)
-        #: Least `local - exch` of every second, from an hour before the day on.
+        #: Least `local - exch` of every second, starting an hour before the day.
         self.least_delays = np.full(WINDOWS, NO_DELAY, np.int64)
-        #: Of every second, the two frames in a row between which `local - exch` changed most: by how much local time
-        #: went on between them, and by how much the venue's.
+        #: For every second, the two consecutive frames between which `local - exch` changed most: the advance of
+        #: local time between them, and that of venue time.
         self.jumps = np.zeros((WINDOWS, 2), np.int64)
         self._seen = np.zeros(SLOTS, np.uint64)
 
     def receive(self, rows: Rows, messages: Messages, hashes: NDArray[np.uint64]) -> None:
-        """Counts messages in the order of receipt, with a hash for each."""
+        """Counts messages in the order of receipt; one frame hash per message."""
         _count(
             rows,
             messages,
@@ -82,13 +82,13 @@ class StreamCounts:
         )
 
     def dated(self, messages: Messages) -> Messages:
-        """The messages that were received near enough to the day to count."""
+        """The messages that were received near enough to the day to be counted."""
         windows = (messages["local_ts"] - (self.day_start_ns - HOUR_NS)) // SECOND_NS
         is_dated = (windows >= 0) & (windows < WINDOWS)
         return messages if is_dated.all() else messages[is_dated]
 
     def close(self) -> None:
-        """Counts what is open: leads that nothing refuted, silences before a first and after a last frame. Once."""
+        """Counts open leads that were not refuted, and silences before a first and after a last frame. Call once."""
         is_ahead = self.totals[:, AHEAD_NEWEST] > 0
         self.totals[:, FALLS] += np.where(is_ahead, self.totals[:, AHEAD_FALLS], 0)
         np.maximum(
@@ -216,8 +216,8 @@ def _note_jump(local_ts, exch_ts, total, jump):  # type: ignore[no-untyped-def]
 def _count_time(exch_ts, delay, total):  # type: ignore[no-untyped-def]
     """Order and extremes of a frame with a venue time.
 
-    A lead that jumps up is a clock that was set, or a wrong stamp: then a later frame has the lead of before and
-    an earlier venue time. What fell behind such stamps alone is no disorder.
+    A lead that jumps up is a clock that was set or a wrong stamp. It was a wrong stamp if a later frame has the
+    earlier lead and an earlier venue time. Frames that are only older than wrong stamps are not counted as disorder.
     """
     total[TIMED] += 1
     if total[TIMED] == 1:
@@ -227,9 +227,9 @@ def _count_time(exch_ts, delay, total):  # type: ignore[no-untyped-def]
         total[AHEAD_NEWEST] = max(total[NEWEST_EXCH_TS], exch_ts)
         total[AHEAD_FALLS] = total[AHEAD_FALL_MAX] = 0
     elif not is_ahead:
-        if total[AHEAD_NEWEST] > exch_ts:  # they were wrong
+        if total[AHEAD_NEWEST] > exch_ts:  # the stamps were wrong
             total[AHEAD_NEWEST] = 0
-        elif total[AHEAD_NEWEST]:  # they were right
+        elif total[AHEAD_NEWEST]:  # the stamps were right
             total[NEWEST_EXCH_TS] = total[AHEAD_NEWEST]
             total[FALLS] += total[AHEAD_FALLS]
             total[FALL_MAX] = max(total[FALL_MAX], total[AHEAD_FALL_MAX])
@@ -245,7 +245,7 @@ def _count_time(exch_ts, delay, total):  # type: ignore[no-untyped-def]
 
 @compiled
 def _count_order(exch_ts, total, newest, falls, fall_max):  # type: ignore[no-untyped-def]
-    """Whether a frame is older than the newest one; the last three are fields of the total."""
+    """Counts a frame that is older than the newest one; the last three arguments are fields of `total`."""
     if exch_ts < total[newest]:
         total[falls] += 1
         total[fall_max] = max(total[fall_max], total[newest] - exch_ts)
@@ -255,7 +255,7 @@ def _count_order(exch_ts, total, newest, falls, fall_max):  # type: ignore[no-un
 
 @compiled
 def _count_crossed(rows, message, total):  # type: ignore[no-untyped-def]
-    """A best bid and offer that contradict each other. Equal texts are equal floats, so `==` is exact here."""
+    """Counts a best bid and offer that are crossed or locked. Equal texts are equal floats, so `==` is exact here."""
     if message.row_end - message.row_start == 2:
         bid, ask = rows[message.row_start].px, rows[message.row_start + 1].px
         if bid > ask:
