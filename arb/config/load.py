@@ -1,6 +1,6 @@
 """Finds and reads the files of a run, applies `--set` and `--legs`, and builds a `Config`.
 
-Reads only files; the environment is read only by `VenueConfig.auth.resolve`. Runs once, at the start, in the
+Reads only files; environment variables are read later, by `arb.config.secrets`. Runs once, at the start, in the
 composition root.
 """
 

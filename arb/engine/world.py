@@ -1,7 +1,7 @@
 """Records of a live bot that compiled code shares: the world and its assets.
 
 Every function of the bot's table receives the world's address. One thread uses it at a time: the strategy's while it
-runs, the host's while the strategy waits. `live` fills the function table, `account` is the bot's side of an asset. The
+runs, the host's while the strategy waits. `functions` fills the function table, `account` is one asset of the bot. The
 side that answers requests (`arb.simulation`, a gateway) sets its own record as `Asset.port` and its function as
 `World.advance`.
 """
