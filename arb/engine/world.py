@@ -1,9 +1,9 @@
 """Records of a live bot that compiled code shares: the world and its assets.
 
 Every function of the bot's table receives the world's address. One thread uses it at a time: the strategy's while it
-runs, the host's while the strategy waits. `functions` fills the function table, `account` is one asset of the bot. The
-side that answers requests (`arb.simulation`, a gateway) sets its own record as `Asset.port` and its function as
-`World.advance`.
+runs, the host's while the strategy waits. `functions` implements the function table, `account` the bot's side of an
+asset. The side that answers requests (`arb.simulation`, a gateway) sets its own record as `Asset.port` and its function
+as `World.advance`.
 """
 
 from __future__ import annotations
