@@ -31,9 +31,11 @@ from connectors.book.sequence import (
     Verdict,
     bridge,
     is_followed,
+    is_other_change,
     is_overdue,
     joins,
     lose,
+    note_applied,
     order_of,
     receive_delta,
     receive_snapshot,
@@ -104,7 +106,11 @@ def receive_messages(  # type: ignore[no-untyped-def]
                 else:
                     state[WAITING_ID] = NOTHING_WAITS
             was_bridging = state[STATUS] == Status.BRIDGING
-            verdict = receive_delta(rule, state, message)
+            if is_other_change(rule, state, message, rows):
+                lose(state)
+                verdict = Verdict.GAP
+            else:
+                verdict = receive_delta(rule, state, message)
             if verdict == Verdict.GAP:
                 if not was_bridging:
                     n = clear_rows(state, out, n, message.local_ts, message.exch_ts)
@@ -120,6 +126,8 @@ def receive_messages(  # type: ignore[no-untyped-def]
                     n = _apply_snapshot(rule, state, waiting_rows, waiting[0], ts, message.exch_ts, out, n)
                 n = _live(state, message.local_ts, out, n)
                 n = _apply(rule, state, message, rows, marks_cover, out, n)
+                if rule == SequenceRule.SPAN:
+                    note_applied(state, message, rows)
             else:
                 state[DROPPED] += verdict == Verdict.DROP
                 # The waiting snapshot may prove unusable, and the next one may need this change.
@@ -222,6 +230,8 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
                 n = _apply_snapshot(rule, state, waiting_rows, snapshot, ts, change.exch_ts, out, n)
             start = n
             n = _apply(rule, state, change, held_rows, False, out, n)
+            if rule == SequenceRule.SPAN:
+                note_applied(state, change, held_rows)
             for row in range(start, n):
                 out[row].local_ts = snapshot.local_ts
         elif verdict == Verdict.GAP:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+import numpy as np
+
 from connectors.jit.compilation import compiled
 from connectors.model import Kind, SequenceRule
 
@@ -54,7 +56,11 @@ SILENCE_NS, LIFE_TS, IS_SILENT, SILENCES, SILENT_NS = 14, 15, 16, 17, 18
 IS_ORDERED = 19
 #: The last id of the snapshot that waits for a change to join it; NOTHING_WAITS: none.
 WAITING_ID = 20
-STATE_FIELDS = 21
+#: The changes that were applied last, the oldest overwritten: where the next goes, and of each its first and
+#: last id and a number of its content.
+APPLIED_AT, APPLIED = 21, 22
+_APPLIED_KEPT = 64
+STATE_FIELDS = APPLIED + 3 * _APPLIED_KEPT
 
 NO_BOOK = NOTHING_WAITS = -1
 #: After more messages of other books in a row, the followed book counts as no longer sent, and is unknown.
@@ -111,6 +117,43 @@ def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped
     stepped_max = 0 if rule == SequenceRule.PREVIOUS else STEPPED_RUN_MAX
     is_stepped = message.exch_ts > state[LAST_EXCH_TS] and state[STEPPED_RUN] >= stepped_max
     return is_stepped or state[OLD_RUN] >= OLD_RUN_MAX
+
+
+@compiled
+def is_other_change(rule, state, message, rows):  # type: ignore[no-untyped-def]
+    """Whether an old spot change is no repetition: behind ids that stepped back by a few it would be dropped, and the
+    change behind it applied.
+
+    A repetition has the ids and the content of a change that was applied.
+    `rows`: those that the message refers to.
+    """
+    is_old = (
+        rule == SequenceRule.SPAN and state[STATUS] == Status.SYNCED and message.last_id <= state[LAST_ID]
+    )
+    if not is_old or message.exch_ts <= state[LAST_EXCH_TS] or not state[IS_ORDERED]:
+        return False
+    for at in range(APPLIED, APPLIED + 3 * _APPLIED_KEPT, 3):
+        if state[at] == message.first_id and state[at + 1] == message.last_id:
+            return state[at + 2] != _content_of(rows, message)
+    return True
+
+
+@compiled
+def note_applied(state, message, rows):  # type: ignore[no-untyped-def]
+    """Keeps what `is_other_change` compares of a spot change that was applied."""
+    at = APPLIED + 3 * state[APPLIED_AT]
+    state[at], state[at + 1] = message.first_id, message.last_id
+    state[at + 2] = _content_of(rows, message)
+    state[APPLIED_AT] = (state[APPLIED_AT] + 1) % _APPLIED_KEPT
+
+
+@compiled
+def _content_of(rows, message):  # type: ignore[no-untyped-def]
+    """A number that differs for other prices, quantities or another order of rows, but for chance."""
+    content = 0.0
+    for row in range(message.row_start, message.row_end):
+        content = 1.0625 * content + rows[row].px + 1023.0 * rows[row].qty
+    return np.float64(content).view(np.int64)
 
 
 @compiled

@@ -35,6 +35,7 @@ from connectors.book.sequence import (
     Status,
     Verdict,
     delta_verdict,
+    is_other_change,
     is_overdue,
     touch_verdict,
 )
@@ -249,7 +250,7 @@ def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_plain(rule, state, message, lead_max):  # type: ignore[no-untyped-def]
+def _is_plain(rule, state, message, rows, lead_max):  # type: ignore[no-untyped-def]
     """Whether a decoded message leaves the book in sync and the offset unchanged."""
     kind = message.kind
     if kind == Kind.CONTROL or kind == Kind.SNAPSHOT or is_overdue(state, message.local_ts):
@@ -260,6 +261,8 @@ def _is_plain(rule, state, message, lead_max):  # type: ignore[no-untyped-def]
         return False
     if kind == Kind.DELTA:
         if message.book != state[FOLLOWED]:
+            return False
+        if is_other_change(rule, state, message, rows):
             return False
         return delta_verdict(rule, state, message) != Verdict.GAP
     if kind == Kind.BBO:
@@ -337,11 +340,11 @@ def _run_at(parse_frame: Any) -> Any:
                 return k - first
             rows = parse_frame(text, begin, ends[k], symbols, stamps[k], decoded, 0, message)
             message.local_ts = stamps[k]
-            if rows < 0 or not _is_plain(rules[0], state, message, lead_max):
+            message.row_start, message.row_end = 0, rows
+            if rows < 0 or not _is_plain(rules[0], state, message, decoded, lead_max):
                 return k - first
             if not follow_on_grid(decoded, rows, grid):
                 return k - first
-            message.row_start, message.row_end = 0, rows
             count = receive_messages(
                 rules[0],
                 rules[1] != 0,

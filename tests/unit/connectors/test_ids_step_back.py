@@ -194,3 +194,17 @@ def test_a_gap_of_a_touch_empties_both_sides() -> None:
     rows = follower.rows(Event(Kind.BBO, last + 1, last + 1, 0, [(BBO_BID, 98.0, 1.0)]))
     assert rows["ev"].tolist() == [CLEAR_BID, CLEAR_ASK]
     assert np.isnan(rows["px"]).all()
+
+
+@pytest.mark.parametrize("by", range(1, 8))
+def test_spot_ids_that_step_back_by_a_few_lose_no_change(by: int) -> None:
+    """A change that ends at or below the newest id is dropped as a repetition only if it is one."""
+    for seed in range(30):
+        history = History(SequenceRule.SPAN, random.Random(seed), events=30)
+        follower = Follower(SequenceRule.SPAN)
+        follower.take(history.snapshot(history.events[0].prev_id), *history.events[:10])
+        for event in history.events[10:]:
+            follower.take(moved(event, -by))
+            if follower.sync.is_synced:
+                assert follower.book == history.books[event.last_id]
+        assert follower.sync.gap_count <= 1, "one that overlaps the newest id may join the chain"
