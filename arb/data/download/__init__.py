@@ -1,4 +1,4 @@
-"""History from public archives: what exists where, which of it a run needs, and fetching each file whole or not at all.
+"""Downloads history from public archives: what exists, which files a run needs, and fetching each file atomically.
 
-It knows no row and no strategy. Start with `download`, then `choice` and `fetch`.
+It knows nothing of rows and strategies. Start with `download`, then `choice` and `fetch`.
 """

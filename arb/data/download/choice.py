@@ -1,4 +1,4 @@
-"""Which files of which archive a run of days needs, leg by leg. Pure: what servers lack is an argument."""
+"""Chooses the archive files that a range of days needs, per leg. Pure: files that servers lack are an argument."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from arb.data.catalog.archived import ArchiveKind
 from arb.data.download.markets import SOURCES, Series, free_days_around, is_free
 from arb.errors import InputError
 
-#: What a leg must have of a day to be traded in a backtest.
+#: Kinds of data of which a leg needs one per day to be traded in a backtest.
 BOOK_KINDS = (ArchiveKind.BOOK, ArchiveKind.TOUCH)
 _KIND_WORDS = {
     ArchiveKind.BOOK: "order book",
@@ -21,7 +21,7 @@ _KIND_WORDS = {
 
 
 class ArchiveLeg(NamedTuple):
-    """A leg as archives know it. `venue` names the folder, `market` is one of `arb.data.download.markets`."""
+    """A leg. `venue` names the folder, `market` is one of `arb.data.download.markets`."""
 
     venue: str
     market: str
@@ -46,7 +46,7 @@ class RemoteFile(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What a leg gets of a day."""
+    """The files chosen for a leg and day."""
 
     leg: ArchiveLeg
     day: date
@@ -55,7 +55,7 @@ class Choice(NamedTuple):
 
     @property
     def has_book(self) -> bool:
-        """Whether there is a book or a touch, without which no backtest is."""
+        """Whether there is a book or a touch, which a backtest needs."""
         return any(file.kind in BOOK_KINDS for file in self.files)
 
     @property
@@ -64,18 +64,18 @@ class Choice(NamedTuple):
 
     @property
     def holds(self) -> str:
-        """What there is, in words."""
+        """The contents as text."""
         words = ", ".join(_KIND_WORDS[file.kind] for file in self.files)
         return words if self.has_book else f"{words} only"
 
 
 class Archives(NamedTuple):
-    """What is known of the archives: their series, whether there is a key for Tardis, and the variable for it."""
+    """The archives: their series, whether there is a key for Tardis, and the environment variable of the key."""
 
     series: Sequence[Series]
     has_key: bool
     key_name: str
-    #: The first day that is not over, of which there is nothing.
+    #: The first day that is not over; archives have no files from it on.
     today: date = date.max
 
 
@@ -85,11 +85,11 @@ def choose(
     archives: Archives,
     missing: Collection[RemoteFile] = (),
 ) -> list[Choice]:
-    """What to fetch for each leg and day, in their order. `missing`: files that a server does not have after all.
+    """The files to fetch for each leg and day, in order. `missing`: files that a server turned out not to have.
 
-    Without `source`, the first of SOURCES that has a book or a touch of the leg on every day; where none has, the first
-    for each day. A named source gives what it has, be it trades alone. Where there is nothing, raises InputError that
-    names leg and day, and what exists instead.
+    Without `source`, the first of SOURCES that has a book or a touch of the leg on every day; if none has, the first
+    that has each day. From a named source, everything that it has, even trades only. If there is nothing, raises
+    InputError that names leg and day, and what exists instead.
     """
     days_of: dict[ArchiveLeg, list[date]] = {}
     for leg, day in wanted:
@@ -110,7 +110,7 @@ def choose(
 def _ranked(
     leg: ArchiveLeg, days: Sequence[date], archives: Archives, missing: Collection[RemoteFile]
 ) -> list[str]:
-    """The sources, those with a book or a touch on all days first, so that a run is of one source where it can be."""
+    """The sources, those with a book or a touch on all days first, so that a run uses one source if possible."""
     return sorted(
         SOURCES,
         key=lambda name: not all(_offer(leg, day, name, archives, missing).has_book for day in days),
@@ -120,7 +120,7 @@ def _ranked(
 def _offer(
     leg: ArchiveLeg, day: date, source: str, archives: Archives, missing: Collection[RemoteFile]
 ) -> Choice:
-    """What a source has of a leg and day, as far as is known."""
+    """The files that a source should have of a leg and day."""
     if not (archives.has_key or is_free(source, day)):
         return Choice(leg, day, source, ())
     files = {
@@ -130,7 +130,7 @@ def _offer(
         if (file := _file(series, leg, day)) not in missing
     }
     if ArchiveKind.TRADES in files:
-        # The same trades again, several in one.
+        # The same trades, aggregated.
         files.pop(ArchiveKind.AGG_TRADES, None)
     return Choice(leg, day, source, tuple(files.values()))
 
@@ -158,7 +158,7 @@ def _refuse(
 
 
 def _what_exists(leg: ArchiveLeg, day: date, source: str, archives: Archives) -> str:
-    """What a source holds of a market, in words; "" for nothing."""
+    """A text on what a source has of a market; "" for nothing."""
     series = [s for s in archives.series if (s.source, s.market) == (source, leg.market)]
     if not series:
         return ""

@@ -1,7 +1,7 @@
-"""Requests to archives: redirects, what a status means, how long to go on after a fault. Runs on the event loop.
+"""HTTP requests to archives: redirects, status codes, retries. Runs on the event loop.
 
-Never knows what is in a file. Decisions about time are made with the waiting function and the generator that it is
-given, so that tests need no time.
+It does not know the contents of files. Waiting and randomness use the function and the generator passed in, so tests
+take no time.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MISSING = frozenset({400, 404, 410})
 _KEY_REFUSED = frozenset({401, 402, 403})
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-#: Faults in a row without progress before a request is given up: a small one, which costs nothing to ask again
-#: by hand, and one for a file.
+#: Maximum number of faults in a row without progress: for a small request, which is cheap to repeat by hand, and for
+#: a file.
 SMALL_ATTEMPTS_MAX = 4
 FILE_ATTEMPTS_MAX = 6
-#: The first pause and the longest; it doubles in between, less a random part of up to half.
+#: The first pause and the longest; each is twice the one before, less a random part of up to half.
 _PAUSE_FIRST_S, _PAUSE_MAX_S = 1.0, 60.0
-#: A server that asks for a longer wait is told of instead.
+#: If a server asks for a longer wait, an error is raised instead.
 _RETRY_AFTER_MAX_S = 300.0
-#: To connect, and from one piece of a body to the next.
+#: Timeouts: to connect, and between two pieces of a body.
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=20.0, sock_read=60.0)
-#: For small answers that are read at once.
+#: Timeout of small responses that are read at once.
 _TEXT_BYTES_MAX = 64 * 1024
 
 
 class TransientError(Exception):
-    """A fault that may be over at the next attempt. `retry_after_s`: how long the server asks to wait."""
+    """A fault that may be temporary. `retry_after_s`: the wait that the server asks for."""
 
     def __init__(self, reason: str, retry_after_s: float = 0.0) -> None:
         super().__init__(reason)
@@ -52,7 +52,7 @@ class TransientError(Exception):
 
 
 class GivenUpError(InputError):
-    """Attempts enough failed."""
+    """The maximum number of attempts failed."""
 
 
 class MissingError(Exception):
@@ -64,7 +64,7 @@ class KeyRefusedError(Exception):
 
 
 class Patience:
-    """How long to go on with one request: pauses that grow, bounded. `wait` sleeps; `chance` shortens the pauses."""
+    """Retries of one request, with growing, bounded pauses. `wait` sleeps; `chance` shortens the pauses randomly."""
 
     def __init__(
         self, attempts_max: int, wait: Callable[[float], Awaitable[None]], chance: random.Random
@@ -75,13 +75,13 @@ class Patience:
         self._faults = 0
 
     def renew(self) -> None:
-        """Something was gained: counting begins anew."""
+        """Resets the count of faults after progress."""
         self._faults = 0
 
     async def wait_after(self, fault: TransientError, what: str) -> None:
         """Waits before the next attempt.
 
-        Raises GivenUpError, which names `what`, and InputError where the server asks for too long a wait.
+        Raises GivenUpError, which names `what`, and InputError if the server asks for too long a wait.
         """
         self._faults += 1
         if fault.retry_after_s > _RETRY_AFTER_MAX_S:
@@ -93,7 +93,7 @@ class Patience:
 
 
 class Client:
-    """Requests over one session. Use as an async context manager. Follows redirects without handing on the key."""
+    """Requests over one session. Use as an async context manager. Follows redirects without forwarding the key."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Client:
         *,
         uses_proxy: bool = True,
     ) -> None:
-        """`connections` at most at a time. `uses_proxy`: heed the proxy that the environment names."""
+        """`connections`: maximum at a time. `uses_proxy`: use the proxy of the environment."""
         self._connections = connections
         self._wait = wait
         self._chance = chance or random.Random()
@@ -112,7 +112,7 @@ class Client:
     async def __aenter__(self) -> Client:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=self._connections),
-            # What is compressed stays as it is: the bytes of a .gz are what is kept.
+            # No decompression: the bytes of a .gz are stored.
             headers={hdrs.ACCEPT_ENCODING: "identity", hdrs.USER_AGENT: f"arb/{arb.__version__}"},
             auto_decompress=False,
             timeout=_TIMEOUT,
@@ -131,10 +131,10 @@ class Client:
     async def request(
         self, method: str, url: str, key: str | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer, of whatever status but a redirect. `key` goes to the server of `url` and to no other.
+        """Yields the response, of any status except redirects. `key` is sent to the server of `url` only.
 
-        Raises TransientError where the network fails, here or while the body is read, and InputError for a redirect
-        that leads nowhere or out of TLS.
+        Raises TransientError if the network fails, here or while the body is read, and InputError for a redirect
+        without a valid target or without TLS.
         """
         start = target = URL(url, encoded=True)
         try:
@@ -159,7 +159,7 @@ class Client:
         raise InputError(f"{url}: redirected more than {_REDIRECTS_MAX} times")
 
     async def text(self, url: str) -> str:
-        """A small answer, cut where it is not small. Raises MissingError, KeyRefusedError and InputError."""
+        """A small response as text, truncated if it is long. Raises MissingError, KeyRefusedError and InputError."""
 
         async def ask() -> str:
             async with self.request("GET", url) as response:
@@ -172,7 +172,7 @@ class Client:
         return await self.retried(ask, url)
 
     async def size(self, url: str, key: str | None = None) -> int | None:
-        """How many bytes there are at `url`; None where the server does not tell.
+        """The number of bytes at `url`; None if the server does not state it.
 
         Raises MissingError, KeyRefusedError and InputError.
         """
@@ -181,9 +181,9 @@ class Client:
             async with self.request("HEAD", url, key) as response:
                 if response.status not in (405, 501):
                     refuse_status(response)
-                    if response.content_length:  # no file of an archive is empty
+                    if response.content_length:  # archive files are never empty
                         return response.content_length
-            # Some servers know GET alone.
+            # Some servers only support GET.
             async with self.request("GET", url, key, {"Range": "bytes=0-0"}) as response:
                 refuse_status(response)
                 return total_length(response)
@@ -191,7 +191,7 @@ class Client:
         return await self.retried(ask, url)
 
     async def retried(self, work: Callable[[], Awaitable[Value]], what: str) -> Value:
-        """`work`, again after each TransientError as long as there is patience."""
+        """Runs `work`, and again after each TransientError as long as `patience` allows."""
         patience = self.patience(SMALL_ATTEMPTS_MAX)
         while True:
             try:
@@ -201,7 +201,7 @@ class Client:
 
 
 def refuse_status(response: aiohttp.ClientResponse) -> None:
-    """Raises what a status other than success means: Missing-, KeyRefused- or TransientError, or else InputError."""
+    """Raises the error of an unsuccessful status: Missing-, KeyRefused- or TransientError, or else InputError."""
     status = response.status
     if status in (200, 206):
         return
@@ -216,7 +216,7 @@ def refuse_status(response: aiohttp.ClientResponse) -> None:
 
 
 def total_length(response: aiohttp.ClientResponse) -> int | None:
-    """How long the whole file is, also where only a range of it was sent."""
+    """The length of the whole file, also if only a range of it was sent."""
     if response.status != 206:
         return response.content_length
     total = response.headers.get(hdrs.CONTENT_RANGE, "").rpartition("/")[2]
@@ -224,13 +224,13 @@ def total_length(response: aiohttp.ClientResponse) -> int | None:
 
 
 def range_start(response: aiohttp.ClientResponse) -> int | None:
-    """Where the range that was sent begins; None where the server does not say."""
+    """The start of the range that was sent; None if the server does not state it."""
     text = response.headers.get(hdrs.CONTENT_RANGE, "").removeprefix("bytes ").partition("-")[0]
     return int(text) if text.isdecimal() else None
 
 
 def is_local(url: str) -> bool:
-    """Whether an address is this machine's."""
+    """Whether an address is on this machine."""
     return URL(url).host in ("localhost", "127.0.0.1", "::1")
 
 
@@ -252,7 +252,7 @@ def _redirect_target(start: URL, target: URL, response: aiohttp.ClientResponse) 
 
 
 def _retry_after_s(response: aiohttp.ClientResponse) -> float:
-    """Seconds that the server asks to wait; 0 where it does not."""
+    """The wait in seconds that the server asks for; 0 without one."""
     text = response.headers.get(hdrs.RETRY_AFTER, "").strip()
     if text.isdecimal():
         return float(text)

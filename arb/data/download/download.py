@@ -1,7 +1,7 @@
-"""A whole download: asking which files there are, then fetching them side by side into a data folder.
+"""A whole download: plans the files by querying the servers, then fetches them in parallel into a data folder.
 
-One asyncio loop a call, on the calling thread. One process at a time works in a folder; the kernel's lock says so, and
-goes with the process.
+One asyncio loop per call, on the calling thread. A file lock, which ends with its process, allows one process per
+folder.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from arb.errors import ArbError, InputError
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-#: Told how much there is to do, gives what hears of each part that is done.
+#: Called with the total amount; returns a function that is called with each completed part.
 Progress = Callable[[int], Advance]
 
 _DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -48,20 +48,20 @@ class Services(NamedTuple):
 
     def client(self) -> Client:
         """For one download."""
-        # A proxy has no business between two programs of one machine.
+        # No proxy between two programs on one machine.
         uses_proxy = not any(is_local(url) for url in self.urls.values())
         return Client(self.connections, self.wait, self.chance, uses_proxy=uses_proxy)
 
     def url(self, file: RemoteFile) -> str:
-        """Where a file is."""
+        """The address of a file."""
         return f"{self.urls[file.service].rstrip('/')}/{file.path}"
 
     def key_for(self, file: RemoteFile) -> str | None:
-        """The key where it is of use."""
+        """The key if it applies to the file."""
         return self.key if file.source == "tardis" else None
 
     def refusal(self, file: RemoteFile, told: str) -> InputError:
-        """The error for a server that wants a key, or another one."""
+        """The error for a server that requires a key, or another one."""
         what = f"{file.leg.name} {file.day}: {file.source} refuses {file.path} ({told})"
         if file.source != "tardis":
             return InputError(f"{what}; it may not serve the country that you ask from")
@@ -80,9 +80,10 @@ def make_plan(
     directory: Path,
     progress: Progress | None = None,
 ) -> Plan:
-    """What to fetch for each leg and day. Asks the servers for the sizes of all files that are not whole already.
+    """Plans the files for each leg and day. Queries the servers for the sizes of all files that are not complete.
 
-    What a server turns out to lack is chosen elsewhere. Raises InputError for a leg and day that nobody has.
+    For files that a server turns out to lack, another source is chosen. Raises InputError for a leg and day that no
+    source has.
     """
     return asyncio.run(_make_plan(services, archives, wanted, source, directory, progress))
 
@@ -117,7 +118,7 @@ async def _make_plan(
 
 
 async def _state(client: Client, services: Services, file: RemoteFile, directory: Path) -> FileState | None:
-    """What is here of a file and how large it is; None where the server has none."""
+    """The local bytes of a file and its size; None if the server does not have it."""
     path = _path(directory, file)
     if looks_whole(path):
         size = path.stat().st_size
@@ -130,7 +131,7 @@ async def _state(client: Client, services: Services, file: RemoteFile, directory
     except GivenUpError as error:
         raise InputError(f"{error}; nothing was fetched, the same command tries again") from None
     except KeyRefusedError as error:
-        # The venues' archives need no key. Their stores answer so for a file that there is not, too.
+        # The venues' archives need no key. Their stores return this status also for missing files.
         if file.source != "tardis":
             return None
         raise services.refusal(file, str(error)) from None
@@ -140,10 +141,10 @@ async def _state(client: Client, services: Services, file: RemoteFile, directory
 
 
 def carry_out(services: Services, plan: Plan, directory: Path, progress: Progress | None = None) -> int:
-    """Fetches every file of `plan` that is not whole; returns how many.
+    """Fetches every file of `plan` that is not complete; returns their number.
 
-    Raises InputError with what to do next, and leaves whole files and parts to go on from; where the disk is full,
-    whole files only. Ctrl+C leaves parts.
+    Raises InputError with the next step. Complete files and resumable parts stay; on a full disk only complete files.
+    Ctrl+C leaves parts.
     """
     files = plan.missing
     if plan.bytes_to_come > plan.free_bytes:
@@ -155,7 +156,7 @@ def carry_out(services: Services, plan: Plan, directory: Path, progress: Progres
         return 0
     with _sole_user_of(directory / ARCHIVE_FOLDER):
         for state in plan.states.values():
-            if state.is_whole:  # what a process left that died right after it had named its file
+            if state.is_whole:  # left by a process that ended right after renaming its file
                 Part(state.path).discard()
         asyncio.run(_carry_out(services, plan, files, directory, progress))
     return len(files)
@@ -192,7 +193,7 @@ async def _bring(
     advance: Advance,
     stop: threading.Event,
 ) -> None:
-    if looks_whole(state.path):  # another download brought it since the plan was made
+    if looks_whole(state.path):  # fetched by another download since the plan was made
         advance(state.to_come)
         return
     url = services.url(file)
@@ -208,7 +209,7 @@ async def _bring(
 def _unwritable(
     directory: Path, error: OSError, files: Sequence[RemoteFile], whole: Sequence[RemoteFile]
 ) -> InputError:
-    """The error for a disk that takes no more; when it is full, parts make room."""
+    """The error for a failed write; if the disk is full, parts are removed first."""
     told = f"{directory}: cannot be written: {error.strerror or error}"
     if error.errno not in _DISK_FULL:
         return InputError(told)
@@ -255,7 +256,7 @@ def _counted(
 
 
 def _ignore(count: int) -> None:
-    """For when nobody looks."""
+    """The default progress function: does nothing."""
 
 
 def _path(directory: Path, file: RemoteFile) -> Path:
@@ -263,7 +264,7 @@ def _path(directory: Path, file: RemoteFile) -> Path:
 
 
 def _free_bytes(directory: Path) -> int:
-    """What the disk that holds, or will hold, `directory` has left."""
+    """The free bytes of the disk that holds, or will hold, `directory`."""
     there = next(
         folder for folder in (directory.absolute(), *directory.absolute().parents) if folder.exists()
     )
@@ -272,7 +273,7 @@ def _free_bytes(directory: Path) -> int:
 
 @contextlib.contextmanager
 def _sole_user_of(folder: Path) -> Iterator[None]:
-    """Holds the folder against other downloads. Raises InputError where one is at work."""
+    """Locks the folder against other downloads. Raises InputError if one is running."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("ab")

@@ -1,7 +1,7 @@
-"""One file from an archive to its place: resumed, proved, and given its name last. Runs on the event loop.
+"""Fetches one file from an archive: resumed, verified, and renamed last. Runs on the event loop.
 
-The order of things, so that death at any moment leaves either a part to go on from or the whole file: note of what the
-bytes are of, bytes, proof, flush to disk, name.
+The order of steps ensures that a kill at any moment leaves a resumable part or the complete file: note on the source,
+bytes, verification, flush to disk, rename.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from arb.data.download.whole import (
 from arb.errors import InputError
 
 _CHUNK_BYTES = 1 << 18
-#: So much more at an attempt is progress.
+#: An attempt that adds this many bytes counts as progress.
 _PROGRESS_BYTES = 1 << 20
-#: The longest file that is taken where the server did not say how long it is.
+#: Maximum size of a file whose length the server did not state.
 _UNKNOWN_BYTES_MAX = 16 * 10**9
 
 
 class Order(NamedTuple):
-    """What to fetch, and where to put it. `size`: what the server said before, which is not to be exceeded."""
+    """A file to fetch, and its target. `size`: the size in the plan, which must not be exceeded."""
 
     url: str
     path: Path
@@ -51,15 +51,15 @@ class Order(NamedTuple):
     has_checksum: bool
 
 
-#: Told of bytes that came; of a negative number when some are thrown away.
+#: Called with the number of bytes received; negative when some are discarded.
 Advance = Callable[[int], None]
 
 
 async def fetch(client: Client, order: Order, advance: Advance, stop: threading.Event) -> None:
-    """Brings one file to its place; a damaged one is fetched once more from its beginning.
+    """Fetches one file; a damaged one is fetched once more from its beginning.
 
-    Raises InputError when it stays damaged or cannot be had, MissingError and KeyRefusedError as the server answers,
-    and OSError where it cannot be written. `stop` ends a proof that runs in another thread.
+    Raises InputError if it stays damaged or cannot be fetched, MissingError and KeyRefusedError by the server's
+    status, and OSError if it cannot be written. `stop` ends a verification that runs in another thread.
     """
     part = Part(order.path)
     begun = part.begun(order.url)
@@ -89,7 +89,7 @@ async def _fetch_once(
 
 
 async def _checksum(client: Client, order: Order) -> str | None:
-    """What the sidecar says; None where there is none after all, and the file must prove itself."""
+    """The checksum of the sidecar; None without a sidecar: then the file's own CRC is used."""
     try:
         text = await client.text(f"{order.url}.CHECKSUM")
     except MissingError:
@@ -98,9 +98,9 @@ async def _checksum(client: Client, order: Order) -> str | None:
 
 
 async def _receive(client: Client, order: Order, part: Part, advance: Advance) -> None:
-    """All bytes of the file into its part, in as many requests as it takes."""
+    """Receives all bytes of the file into its part, in as many requests as needed."""
     patience = client.patience()
-    # The most that was ever here: what comes again after it was thrown away is no progress.
+    # The largest size so far: bytes received again after being discarded are not progress.
     most = part.size()
     while True:
         try:
@@ -167,12 +167,12 @@ async def _copy(
 
 
 def _goes_on(response: aiohttp.ClientResponse, note: PartNote, at: int) -> bool:
-    """Whether an answer continues what is here: the range that was asked for, of a file as long as it was."""
+    """Whether a response continues the part: the requested range, of a file of unchanged length."""
     return response.status == 206 and range_start(response) == at and total_length(response) == note.length
 
 
 def _validator(response: aiohttp.ClientResponse) -> str | None:
-    """What `If-Range` may hold: a strong ETag, or the date of the last change."""
+    """The value for `If-Range`: a strong ETag, or the date of the last change."""
     etag = response.headers.get(hdrs.ETAG, "")
     if etag.startswith('"'):
         return etag

@@ -1,9 +1,9 @@
-"""What the public archives hold: files of which markets, of what, from which day to which. Pure.
+"""The contents of the public archives: markets, kinds of data, and first and last days. Pure.
 
-The spans are those that documentation and loaders tell of (read 2026-11-21), not promises: single days are missing, and
-the server is asked about every file before a plan stands. `None` is a day that nothing tells; two first days that are
-known to the month only are settings. Sources: github.com/binance/binance-public-data (README, issues 372 and 437);
-loaders of Bybit's archive, which has no page of its own; docs.tardis.dev/downloadable-csv-files.
+The spans are from documentation and loaders (read 2026-11-21) and not guaranteed: single days are missing, and every
+plan queries the server for each file. `None` is an unknown day; two first days that are known to the month only are
+settings. Sources: github.com/binance/binance-public-data (README, issues 372 and 437); loaders of Bybit's archive,
+which has no page of its own; docs.tardis.dev/downloadable-csv-files.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from arb.data.catalog.archived import ArchiveKind
 
-#: In order of preference: Tardis has the time of receipt beside the venue's and every change of a book as it was sent;
-#: the venues' own archives have their own times alone.
+#: In order of preference: Tardis has the time of receipt besides the venue's and every change of a book as it was
+#: sent; the venues' own archives have the venue's times only.
 SOURCES = ("tardis", "binance", "bybit")
 
-#: What Tardis calls the markets.
+#: Tardis' names of the markets.
 _TARDIS_EXCHANGES = {
     "binance_spot": "binance",
     "binance_usdm": "binance-futures",
@@ -36,18 +36,18 @@ _BINANCE_TYPES = {
     ArchiveKind.TRADES: "trades",
     ArchiveKind.AGG_TRADES: "aggTrades",
 }
-#: The last whole day of Binance's bookTicker files of USD-M; there never were any of spot.
+#: The last complete day of Binance's bookTicker files of USD-M; spot never had any.
 _BINANCE_TOUCH_LAST = date(2024, 3, 30)
 _BYBIT_LINEAR_BOOKS_FIRST = date(2023, 1, 18)
-#: From this day on linear books are 200 deep instead of 500.
+#: From this day on linear books have 200 levels instead of 500.
 _BYBIT_LINEAR_OB200_FIRST = date(2025, 8, 21)
 
 
 class Series(NamedTuple):
-    """Files of one kind of one market, one a UTC day, in one archive.
+    """Files of one kind of one market in one archive, one per UTC day.
 
-    `path` and `name` are templates of `symbol` and `day`: below the address that `service` stands for, and for the file
-    as it is kept. `first` and `last` are inclusive; None: unknown, or none yet.
+    `path` and `name` are templates of `symbol` and `day`: the path below the address of `service`, and the stored
+    file name. `first` and `last` are inclusive; None: unknown, or no last day yet.
     """
 
     source: str
@@ -66,7 +66,7 @@ class Series(NamedTuple):
 
 
 def all_series(binance_touch_from: date, bybit_spot_books_from: date) -> tuple[Series, ...]:
-    """Everything that the archives hold. The two first days are not known for sure, and so are arguments."""
+    """All series of the archives. The two first days are not certain and so are arguments."""
     return (
         *_tardis_series(),
         *_binance_series(binance_touch_from),
@@ -119,11 +119,11 @@ def _bybit_series(spot_books_from: date) -> Iterator[Series]:
 
 
 def is_free(source: str, day: date) -> bool:
-    """Whether a source gives that day without a key: Tardis the first of each month, the venues every day."""
+    """Whether a source serves that day without a key: Tardis the first of each month, the venues every day."""
     return source != "tardis" or day.day == 1
 
 
 def free_days_around(day: date) -> tuple[date, date]:
-    """The nearest days that Tardis gives without a key, before `day` and after it."""
+    """The nearest days that Tardis serves without a key, before and after `day`."""
     first = day.replace(day=1)
     return first, (first + timedelta(days=31)).replace(day=1)

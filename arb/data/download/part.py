@@ -1,7 +1,6 @@
-"""A file on its way: `<name>.part` with the bytes that have come, and `<name>.part.json` that says of what.
+"""An incomplete download: `<name>.part` with the bytes received, and `<name>.part.json` with their source.
 
-Owned by the process that holds the folder's lock. What is written here survives the death of the process, so that the
-next one goes on where it ended.
+Owned by the process that holds the folder's lock. Written bytes survive a kill, so that the next process can resume.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from arb.data.atomic import sync_folder, write_atomically
 
 
 class PartNote(msgspec.Struct, frozen=True):
-    """What the bytes of a part are of. `validator`: the ETag or the date by which the server knows its file again."""
+    """The source of a part's bytes. `validator`: the ETag or date that identifies the server's version of the file."""
 
     url: str
     length: int | None
@@ -25,7 +24,7 @@ class PartNote(msgspec.Struct, frozen=True):
 
 
 class Part:
-    """The part of the file that will be at `path`."""
+    """The incomplete download of the file at `path`."""
 
     def __init__(self, path: Path) -> None:
         self.final = path
@@ -33,7 +32,7 @@ class Part:
         self._note_path = path.with_name(f"{path.name}.part.json")
 
     def begun(self, url: str) -> tuple[PartNote, int] | None:
-        """What came of `url` so far, and how many bytes; None where there is nothing to go on from."""
+        """The note on the bytes received from `url` so far, and their number; None if there is nothing to resume."""
         try:
             note = msgspec.json.decode(self._note_path.read_bytes(), type=PartNote)
             size = self.path.stat().st_size
@@ -43,32 +42,32 @@ class Part:
         return (note, size) if is_ours else None
 
     def begin(self, note: PartNote) -> PartWriter:
-        """Starts anew. Raises OSError."""
+        """Starts from the beginning. Raises OSError."""
         self.discard()
         self.path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._note_path, msgspec.json.encode(note))
         return PartWriter(self.path, "wb")
 
     def resume(self) -> PartWriter:
-        """Goes on at the end. Raises OSError."""
+        """Opens the part to append. Raises OSError."""
         return PartWriter(self.path, "ab")
 
     def size(self) -> int:
-        """How many bytes are here."""
+        """The number of bytes received."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def head(self, count: int) -> bytes:
-        """The first bytes."""
+        """The first bytes of the part."""
         with self.path.open("rb") as file:
             return file.read(count)
 
     def discard(self) -> None:
-        """Removes what came."""
+        """Removes the part."""
         self.path.unlink(missing_ok=True)
         self._note_path.unlink(missing_ok=True)
 
     def publish(self) -> None:
-        """Gives the file its name, on disk for good. Raises OSError."""
+        """Syncs the file and renames it to its final name. Raises OSError."""
         with self.path.open("rb") as file:
             os.fsync(file.fileno())
         self.path.replace(self.final)
@@ -77,7 +76,7 @@ class Part:
 
 
 class PartWriter:
-    """Writes past Python's own buffer: what was counted is in the file, whatever becomes of the process."""
+    """Writes without Python's buffer: counted bytes are in the file even if the process is killed."""
 
     def __init__(self, path: Path, mode: str) -> None:
         self._file = path.open(mode, buffering=0)
@@ -91,7 +90,7 @@ class PartWriter:
         self._file.close()
 
     def write(self, piece: bytes) -> None:
-        """Appends all of `piece`. Raises OSError, when a part of it may be written."""
+        """Appends all of `piece`. Raises OSError; a part of it may then be written."""
         rest = memoryview(piece)
         while rest:
             rest = rest[self._file.write(rest) :]

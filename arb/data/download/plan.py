@@ -1,4 +1,4 @@
-"""What a download is going to do: the files, how much of each is here, how much is to come. Pure."""
+"""The plan of a download: its files, the bytes present and the bytes to fetch. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from arb.data.download.choice import Choice, RemoteFile
 
 
 class FileState(NamedTuple):
-    """A file before a download. `size` in bytes, None where the server does not tell; `have`: those that are here."""
+    """A file before a download. `size` in bytes, None if the server does not state it; `have`: bytes present."""
 
     path: Path
     size: int | None
@@ -19,12 +19,12 @@ class FileState(NamedTuple):
 
     @property
     def to_come(self) -> int:
-        """Bytes to fetch, as far as they are known."""
+        """Bytes to fetch, as far as known."""
         return 0 if self.is_whole or self.size is None else self.size - self.have
 
 
 class Plan(NamedTuple):
-    """What is chosen for each leg and day, the state of every file of it, and what the disk has left."""
+    """The choices for each leg and day, the states of their files, and the free disk space."""
 
     choices: tuple[Choice, ...]
     states: Mapping[RemoteFile, FileState]
@@ -37,20 +37,20 @@ class Plan(NamedTuple):
 
     @property
     def bytes_to_come(self) -> int:
-        """An upper bound of what the disk will hold more; files of unknown size are not in it."""
+        """An upper bound of the additional disk use; excludes files of unknown size."""
         return sum(self.states[file].to_come for file in self.missing)
 
     @property
     def unknown_sizes(self) -> int:
-        """How many files will come of which the server does not tell the size."""
+        """The number of files to fetch whose size the server does not state."""
         return sum(self.states[file].size is None for file in self.missing)
 
     def needs_consent(self, bytes_max: float) -> bool:
-        """Whether so much is to come, or so little is known of it, that the user is asked."""
+        """Whether the user must confirm: the download is large or has files of unknown size."""
         return self.unknown_sizes > 0 or self.bytes_to_come > bytes_max
 
     def warnings(self) -> list[str]:
-        """What a backtest will lack, a line a leg and day."""
+        """The data that a backtest will lack, one line per leg and day."""
         return [
             f"{choice.leg.name} {choice.day}: {choice.source} has {choice.holds}; {lack}"
             for choice in self.choices
@@ -65,7 +65,7 @@ def _lack(choice: Choice) -> str:
 
 
 def joined(plans: Iterable[Plan]) -> Plan:
-    """Several plans of one folder as one."""
+    """Joins several plans of one folder."""
     plans = list(plans)
     return Plan(
         tuple(choice for plan in plans for choice in plan.choices),
@@ -75,7 +75,7 @@ def joined(plans: Iterable[Plan]) -> Plan:
 
 
 def size_text(count: int | None) -> str:
-    """Bytes as a person reads them; "?" for None."""
+    """Bytes in a readable unit; "?" for None."""
     if count is None:
         return "?"
     for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):

@@ -1,6 +1,6 @@
-"""Whether a downloaded file is what it should be: by its checksum, or else by what gzip and zip prove of themselves.
+"""Verifies downloaded files: by checksum, or else by the CRC of gzip and zip.
 
-Reads files, may run in any thread, and ends early when it is told to.
+Reads files, may run in any thread, and can be stopped early.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from typing import IO
 _PIECE_BYTES = 1 << 20
 _SHA256_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](\S+)\s*", re.ASCII)
 _MAGIC = {".zip": b"PK\x03\x04", ".gz": b"\x1f\x8b\x08"}
-#: As many bytes tell what a file is, and so many what else it is.
+#: Number of first bytes that identify a file type, and that are searched for other content.
 MAGIC_BYTES = max(map(len, _MAGIC.values()))
 HEAD_BYTES = 64
-#: Text of market data shrinks to a tenth or so. What claims to grow by more than this is not market data.
+#: Market data compresses to about a tenth. A file that decompresses to more than this factor is not market data.
 _GROWTH_MAX = 200
 _SHOWN_CHARS = 40
 
 
 class DamagedError(Exception):
-    """The file is not what it should be; the message says why, to be read after the file's name."""
+    """The file is damaged; the message has the reason and follows the file's name."""
 
 
 def refuse_other_content(name: str, head: bytes) -> None:
-    """Raises DamagedError where a file called `name` that begins with `head` is of another kind, such as a web page."""
+    """Raises DamagedError if the content `head` does not fit the file name `name`, for example a web page."""
     if not head.startswith(_MAGIC[Path(name).suffix]):
         shown = head[:_SHOWN_CHARS].decode("ascii", "backslashreplace").split("\n")[0]
         raise DamagedError(f"is no {Path(name).suffix} file; it begins with {shown!r}")
 
 
 def checksum_of(text: str, name: str) -> str:
-    """The SHA-256 of `name` that a file in the form of `sha256sum -c` gives, in small letters. Raises DamagedError."""
+    """The SHA-256 of `name`, in lower case, from a file in the format of `sha256sum -c`. Raises DamagedError."""
     for line in text.splitlines():
         match = _SHA256_LINE.fullmatch(line)
         if match and match[2].rpartition("/")[2] == name:
@@ -46,10 +46,10 @@ def checksum_of(text: str, name: str) -> str:
 
 
 def prove(path: Path, name: str, sha256: str | None, stop: threading.Event) -> None:
-    """Raises DamagedError unless the file at `path`, which will be called `name`, is whole.
+    """Raises DamagedError unless the file at `path`, which will be renamed to `name`, is complete.
 
-    With `sha256`, by that alone; without, by reading all of it through its decompression, which checks its CRC. Returns
-    early, having proved nothing, once `stop` is set. Raises OSError.
+    With `sha256`, it only compares that; without, it decompresses the whole file, which checks its CRC. Returns
+    early, without a result, once `stop` is set. Raises OSError.
     """
     if sha256 is not None:
         found = _sha256_of(path, stop)
@@ -65,14 +65,14 @@ def prove(path: Path, name: str, sha256: str | None, stop: threading.Event) -> N
             with gzip.open(path) as file:
                 _read(file, path.stat().st_size * _GROWTH_MAX, stop)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError) as error:
-        # The last is what zipfile raises for a compression that it does not know.
+        # zipfile raises the last one for an unknown compression.
         raise DamagedError(f"is damaged or cut off ({error})") from None
 
 
 def looks_whole(path: Path) -> bool:
-    """Whether a file under its final name may be trusted, at a glance: its first bytes, and the end of a zip.
+    """A quick check of a file under its final name: its first bytes, and the end of a zip.
 
-    Files get their final names only once they are proved, so this finds what somebody cut or replaced since.
+    Files get their final names only after verification, so this detects later truncation or replacement.
     """
     try:
         with path.open("rb") as file:
@@ -96,7 +96,7 @@ def _read_zip(path: Path, stop: threading.Event) -> None:
 
 
 def _read(file: IO[bytes] | gzip.GzipFile, bytes_left: int, stop: threading.Event) -> int:
-    """Reads to the end. Raises DamagedError beyond `bytes_left`; returns how many are left."""
+    """Reads to the end; returns how many of `bytes_left` remain. Raises DamagedError beyond them."""
     while not stop.is_set() and (piece := file.read(_PIECE_BYTES)):
         bytes_left -= len(piece)
         if bytes_left < 0:
