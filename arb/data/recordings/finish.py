@@ -1,12 +1,12 @@
-"""From journals to members of the day's `.gz`: each exactly once, whenever the process is killed.
+"""Moves journals into the day's `.gz` as gzip members: each exactly once, even if the process is killed.
 
 1. The journal is compressed into a file without a name.
-2. The journal is renamed so that its name holds the length of the `.gz`: where the member belongs.
-3. The `.gz` is cut to that length, the member is written behind it and synced.
+2. The journal is renamed so that its name contains the length of the `.gz`: the offset of the member.
+3. The `.gz` is truncated to that length, the member is appended and synced.
 4. The journal is removed.
 
-Killed before 2, nothing has happened; killed between 2 and 4, the next start does all of it again with the length that
-the name holds. One thread at a time.
+After a kill before 2, nothing has changed; after a kill between 2 and 4, the next start repeats all steps with the
+length in the name. One thread at a time.
 """
 
 from __future__ import annotations
@@ -38,45 +38,45 @@ from arb.data.recordings.members import (
 from arb.data.recordings.sidecar import SEGMENT, Detail, last_length
 
 REPAIR = "recorder.repair"
-#: What is written aside; of no use to anybody when the process is gone.
+#: Temporary files; useless after the process has ended.
 _ASIDE = ".journal-aside"
 
-#: Takes an event of a day.
+#: Writes an event of a day.
 Tell = Callable[[DayKey, str, Detail], None]
 
 
 class Finisher:
-    """The journals that wait for their place in a `.gz`. The writer thread's own, but for `add`."""
+    """The journals that wait to be moved into a `.gz`. Used by the writer thread only, except `add`."""
 
     def __init__(self, directory: Path, tell: Tell) -> None:
-        """Finds the journals that an earlier process left. Raises OSError."""
+        """Finds the journals of earlier processes. Raises OSError."""
         for path in directory.glob(f"*/*{_ASIDE}"):
             path.unlink()
         self._directory = directory
         self._tell = tell
         self._waiting = find_journals(directory)
-        #: Left by an earlier process: their lines are looked at.
+        #: Left by an earlier process: their lines are checked.
         self._leftover = {journal.path for journals in self._waiting.values() for journal in journals}
-        #: Lengths of the files that this process knows to be whole.
+        #: Lengths of the files that this process has verified to be complete.
         self._lengths: dict[Path, int] = {}
 
     def add(self, journal: Journal) -> None:
-        """Takes a journal that is complete and closed, after those of its day before it."""
+        """Queues a complete, closed journal, after the earlier ones of its day."""
         self._waiting.setdefault(journal.key, []).append(journal)
 
     def last_numbers(self) -> dict[DayKey, int]:
-        """The highest number of the journals that wait, by day."""
+        """The highest number of the waiting journals, by day."""
         return {key: journals[-1].number for key, journals in self._waiting.items()}
 
     @property
     def count(self) -> int:
-        """How many journals wait."""
+        """The number of waiting journals."""
         return sum(map(len, list(self._waiting.values())))
 
     def run(self, budget_s: float = math.inf) -> bool:
-        """Finishes all that wait, but for the days whose file is being read; True where the time was too short.
+        """Finishes all waiting journals, except for days whose file is being read; True if the time was too short.
 
-        Raises OSError; what is left waits on.
+        Raises OSError; remaining journals stay queued.
         """
         end_s = time.monotonic() + budget_s
         for key, journals in list(self._waiting.items()):
@@ -87,7 +87,7 @@ class Finisher:
         return time.monotonic() >= end_s and bool(self._waiting)
 
     def _finish(self, journals: list[Journal]) -> bool:
-        """Finishes the first journal of a day; False while its file is being read."""
+        """Finishes the first journal of a day; False if its file is being read."""
         journal = journals[0]
         gz = journal.key.gz(self._directory)
         if is_being_read(gz):
@@ -111,7 +111,7 @@ class Finisher:
         return True
 
     def _place_of(self, journal: Journal, gz: Path) -> int | None:
-        """Where the journal's member begins in the `.gz`; None while that is being read."""
+        """The offset of the journal's member in the `.gz`; None while the file is being read."""
         size = gz.stat().st_size if gz.exists() else 0
         if journal.length is not None and journal.length <= size:
             return journal.length
@@ -123,12 +123,12 @@ class Finisher:
         whole = whole_members(gz)
         if whole.ends_line:
             return whole.length
-        # Somebody else's file: its last line would run into our first.
+        # The last line of a file by another program would run into our first line.
         with compressed([b"\n"], gz.parent) as newline:
             return append_member(gz, whole.length, newline) if whole.length == whole.size else whole.length
 
     def _saved_tail(self, journal: Journal, gz: Path, length: int) -> Journal | None:
-        """What can still be read behind `length` in a `.gz` that no journal accounts for, as a journal of its own."""
+        """Saves the readable text after `length` in a `.gz` that no journal contains, as a new journal."""
         size = gz.stat().st_size if gz.exists() else 0
         if journal.length is not None or size <= length:
             return None
@@ -155,7 +155,7 @@ class Finisher:
         return saved
 
     def _placed(self, journal: Journal, length: int) -> Journal:
-        """The journal under a name that holds its place."""
+        """Renames the journal to a name with its offset."""
         if journal.length == length:
             return journal
         placed = journal.key.journal(self._directory, journal.number, length)

@@ -1,8 +1,8 @@
-"""The plain-text files that frames are in until they are compressed: their names, and the lines they hold.
+"""Journals, the plain-text files of frames that are not compressed yet: names and lines.
 
-`<venue>/<symbol>_<YYYYMMDD>.<number>.journal`, numbered in the order of writing. Once its place in the day's `.gz` is
-settled, the name says at which byte that is (`.at<length>.journal`), so that a compression which was killed half-way
-can be done again and cannot leave a doubled or cut member.
+`<venue>/<symbol>_<YYYYMMDD>.<number>.journal`, numbered in the order of writing. Once its offset in the day's `.gz`
+is decided, the name contains it (`.at<length>.journal`), so that a compression that was killed half-way can be
+repeated and cannot leave a duplicate or truncated member.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-#: Venues that a folder can be named by.
+#: Venue names that are valid folder names.
 VENUE = re.compile(r"[a-z][a-z0-9_]*", re.ASCII)
 _NAME = re.compile(
     r"(?P<name>[a-z0-9._-]+)_(?P<day>\d{8})\.(?P<number>\d{6,})(?:\.at(?P<length>\d+))?\.journal", re.ASCII
 )
 _LINE = re.compile(rb"\d{19} [^\n\0]*\n")
 _LINES = re.compile(rb"(?:\d{19} [^\n\0]*+\n)*+")
-#: Text is read in pieces of this size: few enough switches between threads, and memory stays flat.
+#: Text is read in pieces of this size: few thread switches, and constant memory.
 PIECE_BYTES = 1 << 20
-#: Checking lines holds the interpreter, so it goes in smaller steps.
+#: Checking lines holds the GIL, so it uses smaller steps.
 _CHECKED_BYTES = 32 << 10
-#: A line of more bytes than this was not written by us.
+#: A longer line (bytes) was not written by this program.
 _LINE_BYTES_MAX = 64 << 20
 _SHOWN_BYTES = 100
 
 
 class DayKey(NamedTuple):
-    """One instrument's UTC day; `name` is the symbol in small letters, `day` YYYYMMDD."""
+    """One instrument's UTC day; `name` is the symbol in lower case, `day` YYYYMMDD."""
 
     venue: str
     name: str
@@ -45,7 +45,7 @@ class DayKey(NamedTuple):
         return directory / self.venue / f"{self.name}_{self.day}.events.jsonl"
 
     def journal(self, directory: Path, number: int, length: int | None = None) -> Journal:
-        """A journal of the day; `length`: where in the `.gz` its member begins, once that is settled."""
+        """The path of a journal of the day; `length`: the offset of its member in the `.gz`, once decided."""
         place = "" if length is None else f".at{length}"
         path = directory / self.venue / f"{self.name}_{self.day}.{number:06d}{place}.journal"
         return Journal(self, number, length, path)
@@ -61,7 +61,7 @@ class Journal(NamedTuple):
 
 
 def find_journals(directory: Path) -> dict[DayKey, list[Journal]]:
-    """The journals below a folder, each day's in the order of writing."""
+    """The journals below a folder, those of each day in the order of writing."""
     found: dict[DayKey, list[Journal]] = {}
     for path in sorted(directory.glob("*/*.journal")):
         match = _NAME.fullmatch(path.name)
@@ -75,7 +75,7 @@ def find_journals(directory: Path) -> dict[DayKey, list[Journal]]:
 
 
 class Dropped:
-    """What a journal held beside whole lines: the torn last line of a killed process, or what a power loss left."""
+    """Text of a journal outside complete lines: a partial last line after a kill, or damage by a power failure."""
 
     def __init__(self) -> None:
         self.lines = 0
@@ -83,7 +83,7 @@ class Dropped:
         self.first = ""
 
     def add(self, line: bytes) -> None:
-        """Counts a piece that was left out."""
+        """Counts a dropped piece."""
         if not self.lines:
             self.first = line[:_SHOWN_BYTES].decode("utf-8", "replace")
         self.lines += 1
@@ -98,7 +98,7 @@ def all_text(path: Path) -> Iterator[bytes]:
 
 
 def whole_lines(path: Path, dropped: Dropped) -> Iterator[bytes]:
-    """The whole lines of a journal of unknown fate; everything else is counted in `dropped`."""
+    """The complete lines of a journal of another process; all other text is counted in `dropped`."""
     rest = b""
     with path.open("rb", buffering=0) as file:
         while piece := file.read(_CHECKED_BYTES):
@@ -129,7 +129,7 @@ def _split(text: bytes) -> list[bytes]:
 
 
 def cut_torn_line(handle: int) -> int:
-    """Takes off what stands behind the last newline of an open file; how many bytes that were."""
+    """Truncates an open file after its last newline; returns the number of bytes removed."""
     size = os.fstat(handle).st_size
     end = size
     while end > 0:
@@ -145,7 +145,7 @@ def cut_torn_line(handle: int) -> int:
 
 
 def write_all(handle: int, content: bytes) -> None:
-    """Writes everything, or raises OSError; a part may be written then."""
+    """Writes all bytes, or raises OSError; a part may then be written."""
     rest = memoryview(content)
     while rest:
         rest = rest[os.write(handle, rest) :]

@@ -1,7 +1,7 @@
-"""Recordings whose last frames are still in journals: a recorder is writing them, or its process was killed.
+"""Finds recordings whose last frames are still in journals: a recorder is running, or its process was killed.
 
-`arb data list` and `arb data check` name them, `arb data finish` moves them into the day's `.gz`, as the next start of
-a recorder in the folder would.
+`arb data list` and `arb data check` report them; `arb data finish` moves them into the day's `.gz`, as the next start
+of a recorder in the folder does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from arb.errors import InputError
 
 
 class Leftover(NamedTuple):
-    """The journals of one instrument's UTC day. `symbol` in capitals; `bytes` of text, not compressed."""
+    """The journals of one instrument's UTC day. `symbol` in upper case; `bytes` of uncompressed text."""
 
     venue: str
     symbol: str
@@ -28,7 +28,7 @@ class Leftover(NamedTuple):
 
 
 def find_leftovers(directory: Path) -> list[Leftover]:
-    """The days below a folder that have journals, by venue, symbol and day; empty for a folder that is missing."""
+    """The days with journals below a folder, by venue, symbol and day; empty for a missing folder."""
     found = []
     for key, journals in find_journals(directory).items():
         sizes = [size for journal in journals if (size := _size_of(journal.path))]
@@ -43,7 +43,7 @@ def find_leftovers(directory: Path) -> list[Leftover]:
 
 
 def leftover_text(directory: Path, leftovers: Iterable[Leftover]) -> str:
-    """One line: which days have frames in journals, and what moves them into the `.gz`; "" for none."""
+    """One line: the days with frames in journals, and the command that moves them into the `.gz`; "" for none."""
     days = [f"{one.venue}:{one.symbol} {one.day} ({one.bytes / 1e6:,.1f} MB)" for one in leftovers]
     if not days:
         return ""
@@ -54,7 +54,7 @@ def leftover_text(directory: Path, leftovers: Iterable[Leftover]) -> str:
 
 
 def leftover_notes(directory: Path, days: Iterable[tuple[str, str, date]]) -> list[str]:
-    """A line for each day (venue, symbol, UTC day) of a run that lacks the frames that are still in journals."""
+    """One line for each day (venue, symbol, UTC day) of a run whose last frames are still in journals."""
     there = {(one.venue, one.symbol, one.day): one for one in find_leftovers(directory)}
     return [
         f"{one.venue}:{one.symbol}: {one.bytes / 1e6:,.1f} MB of {one.day} are not in the .gz yet and not in this run: "
@@ -65,9 +65,9 @@ def leftover_notes(directory: Path, days: Iterable[tuple[str, str, date]]) -> li
 
 
 def finish_leftovers(directory: Path) -> list[Leftover]:
-    """Moves all journals below a folder into their `.gz`; the days that had some.
+    """Moves all journals below a folder into their `.gz`; returns the days that had some.
 
-    Raises InputError for a folder that is missing, that cannot be written, or in which a recorder is running.
+    Raises InputError for a folder that is missing, not writable, or in which a recorder is running.
     """
     if not directory.is_dir():
         raise InputError(f"{directory}: no such folder")
@@ -84,7 +84,7 @@ def finish_leftovers(directory: Path) -> list[Leftover]:
 
 
 def _size_of(path: Path) -> int:
-    """0 for a file that cannot be looked at, or was finished meanwhile."""
+    """The size; 0 for a file that cannot be read, or was finished meanwhile."""
     try:
         return path.stat().st_size
     except OSError:

@@ -1,4 +1,4 @@
-"""One recorder a folder: a file lock that the kernel takes back when its process ends, however it ends."""
+"""Allows one recorder per folder, by a file lock that the kernel releases when its process ends, however it ends."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 from arb.errors import InputError
 
 _NAME = ".recorder.lock"
-#: `holder_of` holds the lock for a moment itself.
+#: `holder_of` itself takes the lock for a moment.
 _RETRY_S = 0.02
 
 
 class FolderLock:
-    """Holds a folder until `release`."""
+    """Locks a folder until `release`."""
 
     def __init__(self, directory: Path) -> None:
-        """Raises InputError while another recorder, of this or another process, holds the folder; OSError."""
+        """Raises InputError if another recorder, of this or another process, holds the folder; OSError."""
         self._handle = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             self._take()
@@ -33,12 +33,12 @@ class FolderLock:
         except BaseException:
             os.close(self._handle)
             raise
-        with contextlib.suppress(OSError):  # on a full disk the lock holds without the number
+        with contextlib.suppress(OSError):  # on a full disk the lock works without the process number
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
     def _take(self) -> None:
-        """Raises BlockingIOError where the lock is held for longer than `holder_of` holds it."""
+        """Raises BlockingIOError if the lock is held for longer than `holder_of` does."""
         for is_last in (False, False, True):
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -49,14 +49,14 @@ class FolderLock:
                 time.sleep(_RETRY_S)
 
     def release(self) -> None:
-        """Lets go; again: nothing."""
+        """Releases the lock. Further calls do nothing."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
 
 
 def holder_of(directory: Path) -> str | None:
-    """The number of the process that records into a folder, or "unknown"; None where none does."""
+    """The id of the process that records into a folder, or "unknown"; None without one."""
     try:
         handle = os.open(directory / _NAME, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -1,7 +1,7 @@
-"""gzip members in a file: where the last whole one ends, what a cut one still holds, and adding one at the end.
+"""gzip members of a file: the end of the last complete one, the text of a truncated one, and appending one.
 
-A file of several members is one gzip file to every reader. Appending takes an exclusive `flock`; `arb.data.text.raw`
-reads under a shared one, so that neither sees the other half-way.
+Every reader treats a file of several members as one gzip file. Appending takes an exclusive `flock`;
+`arb.data.text.raw` reads under a shared one, so that it never reads a partly written member.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from typing import IO, NamedTuple
 
 from arb.data.recordings.journal import PIECE_BYTES, write_all
 
-#: zlib's word for a gzip header and trailer, without name and time: the same text gives the same bytes.
+#: zlib's `wbits` for a gzip header and trailer, without name and time: the same text gives the same bytes.
 _GZIP = 31
 _LEVEL = 5
 
 
 class Whole(NamedTuple):
-    """How much of a file is whole gzip members."""
+    """The part of a file that consists of complete gzip members."""
 
     length: int
     size: int
-    #: Whether the text up to there ends with a newline, or is empty.
+    #: Whether the text of that part ends with a newline, or is empty.
     ends_line: bool
 
 
 def whole_members(path: Path) -> Whole:
-    """Reads a gzip file through. A missing one is empty; zeros between and behind members belong to them."""
+    """Reads a whole gzip file. A missing one is empty; zeros between and after members belong to them."""
     end = position = 0
     last = b"\n"
     member: zlib._Decompress | None = None
@@ -58,7 +58,7 @@ def whole_members(path: Path) -> Whole:
 
 
 def cut_text(path: Path, start: int) -> Iterator[bytes]:
-    """The text of a cut or damaged member that begins at byte `start`, as far as it can be read."""
+    """The readable text of a truncated or damaged member that begins at byte `start`."""
     member = zlib.decompressobj(_GZIP)
     with path.open("rb", buffering=0) as file:
         file.seek(start)
@@ -67,7 +67,7 @@ def cut_text(path: Path, start: int) -> Iterator[bytes]:
             try:
                 yield member.decompress(piece)
             except zlib.error:
-                # An error hides what the same call had read before it: once more, byte by byte.
+                # An error discards what the same call had decompressed before it, so repeat it byte by byte.
                 with contextlib.suppress(zlib.error):
                     for n in range(len(piece)):
                         yield before.decompress(piece[n : n + 1])
@@ -77,7 +77,7 @@ def cut_text(path: Path, start: int) -> Iterator[bytes]:
 
 
 class Member(NamedTuple):
-    """A compressed member in a file without a name, which goes with the process."""
+    """A compressed member in an unnamed temporary file."""
 
     file: IO[bytes]
     frames: int
@@ -86,7 +86,7 @@ class Member(NamedTuple):
 
 @contextlib.contextmanager
 def compressed(text: Iterable[bytes], folder: Path) -> Iterator[Member]:
-    """The text as one gzip member, beside the file that it will go to."""
+    """Compresses the text to one gzip member, in the folder of its target file."""
     with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
         packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
         frames = text_bytes = 0
@@ -99,9 +99,9 @@ def compressed(text: Iterable[bytes], folder: Path) -> Iterator[Member]:
 
 
 def append_member(path: Path, length: int, member: Member | None) -> int | None:
-    """Makes `path` its first `length` bytes and `member`, on the disk; its new length.
+    """Truncates `path` to `length` bytes, appends `member` and syncs; returns the new length.
 
-    None, and nothing is done, while a reader holds the file. On OSError the file has its `length` bytes again.
+    Returns None and does nothing if a reader holds the file. After an OSError the file has its `length` bytes again.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
@@ -126,7 +126,7 @@ def append_member(path: Path, length: int, member: Member | None) -> int | None:
 
 
 def is_being_read(path: Path) -> bool:
-    """Whether a reader holds the file at this moment."""
+    """Whether a reader holds the file now."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -143,12 +143,12 @@ def _lock(handle: int) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        return True  # a file system without locks: readers may meet a cut end for a moment
+        return True  # a file system without locks: readers may briefly see an incomplete end
     return True
 
 
 def _copy(source: int, target: int, at: int) -> int:
-    """Copies a whole file to an offset of another; where it ends there."""
+    """Copies a whole file to an offset of another; returns the end offset."""
     os.lseek(target, at, os.SEEK_SET)
     position = 0
     while piece := os.pread(source, PIECE_BYTES, position):

@@ -1,8 +1,8 @@
-"""The recorder: frames as received into `<directory>/<venue>/<symbol>_<YYYYMMDD>.gz`, events into a sidecar beside it.
+"""The recorder: writes raw frames to `<directory>/<venue>/<symbol>_<YYYYMMDD>.gz`, and events to a sidecar file.
 
-`frame` writes the line to a journal file before it returns, so that it is the kernel's: kill -9 loses nothing that was
-received. Everything else (compression, syncing, watching the disk) is done by one thread of the recorder's own. What is
-not compressed yet waits on the disk, never in memory. It owns files and no socket.
+`frame` passes the line to the kernel before it returns, by a write to a journal file: kill -9 loses no received
+frame. The recorder's own thread does everything else (compression, syncing, checking the free disk space). Frames
+that are not compressed yet are on disk, never in memory. It owns files and no socket.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from arb.data.recordings.track import Place, Segment, Track
 from arb.errors import ArbError, InputError
 
 _GB = 1e9
-#: A local time that falls by more than this is told: the clock was set.
+#: A local time that falls by more than this is reported as an event: the clock was set.
 _STEP_NS = 50_000_000
-#: A write that took longer than this is told: the disk held up the caller.
+#: A write that took longer than this is reported as an event: the disk delayed the caller.
 _STALL_NS = 100_000_000
 _TICK_S = 1.0
-#: Journals are finished for so long before the rest has its turn again.
+#: Maximum time spent on finishing journals before other work is done.
 _BUDGET_S = 1.0
-#: How long `close` waits for those who read a file that is to be finished.
+#: Maximum time that `close` waits for readers of a file that must be finished.
 _READERS_S = 10.0
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
 class RecorderState(NamedTuple):
-    """Where a recorder stands. `lost_frames`: those that came when it had stopped."""
+    """Counts of a recorder. `lost_frames`: frames that arrived after it had stopped."""
 
     frames: int
     frame_bytes: int
@@ -53,11 +53,11 @@ class RecorderState(NamedTuple):
 
 
 class Recorder:
-    """Records into a folder until `close`. Any thread may call; one recorder a folder.
+    """Records into a folder until `close`. Any thread may call; one recorder per folder.
 
-    The first error of the disk stops the recording: `error` is set, `on_error` is called once (on the thread that met
-    the error), and `frame` and `event` become calls without effect; the frames are counted. The files are whole then,
-    and the next start goes on with them.
+    The first disk error stops the recording: `error` is set, `on_error` is called once (on the thread with the
+    error), and `frame` and `event` have no effect except that lost frames are counted. The files are then complete,
+    and the next start continues them.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class Recorder:
         clock: Callable[[], int] = time.time_ns,
         tick_s: float = _TICK_S,
     ) -> None:
-        """Takes the folder; what an earlier process left is finished in the background.
+        """Locks the folder; journals of earlier processes are finished in the background.
 
         segment_s: how often journals go into the `.gz`. reserve_gb: recording stops when less of the disk is free.
-        fsync_s: how often journals are synced; 0: never. versions: of the programs, for every sidecar. clock: dates
-        the recorder's own events, ns UTC. Raises InputError for a folder that cannot be written, that another recorder
-        holds, or where the reserve is not free.
+        fsync_s: how often journals are synced; 0: never. versions: program versions, for every sidecar. clock: time
+        of the recorder's own events, ns UTC. Raises InputError for a folder that cannot be written, that another
+        recorder holds, or on a disk with less than the reserve free.
         """
         self._directory = directory
         self._reserve_gb = reserve_gb
@@ -90,9 +90,9 @@ class Recorder:
         self._is_closed = self._is_put_away = self._is_behind = False
         self._sync_due_s = time.monotonic() + fsync_s
         self._frames = self._bytes = self._lost = self._slowest_ns = 0
-        #: By venue and symbol as callers spell them.
+        #: By venue and symbol in the callers' spelling.
         self._tracks: dict[tuple[str, str], Track] = {}
-        #: Why the recording has stopped, or None.
+        #: The reason why the recording stopped, or None.
         self.error: ArbError | None = None
         with contextlib.ExitStack() as stack:
             folder_lock = self._take_folder()
@@ -117,11 +117,10 @@ class Recorder:
         self.close()
 
     def frame(self, venue: str, symbol: str, local_ts_ns: int, frame: bytes) -> bool:
-        """Records a market data frame, or the answer to a snapshot request, as received at `local_ts_ns`.
+        """Records a market data frame, or the response to a snapshot request, received at `local_ts_ns`.
 
-        When it returns True the frame is in the kernel; False: it is lost, and so are all that follow. A newline or
-        NUL, which JSON has between its words at most, becomes a space. Raises InputError for a venue or symbol that
-        cannot name a file.
+        True: the kernel has the frame. False: this and all further frames are lost. A newline or NUL, which JSON
+        allows only between tokens, becomes a space. Raises InputError for a venue or symbol that cannot name a file.
         """
         with self._lock:
             if self.error is not None or self._is_closed:
@@ -156,9 +155,9 @@ class Recorder:
         return False
 
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Detail = None) -> None:
-        """Records what is no market data: an acknowledgement, a notice, a connection made or lost.
+        """Records an event that is not market data: an acknowledgement, a notice, a connection opened or lost.
 
-        detail: anything that JSON knows; bytes are kept as text. When it returns the event is in the kernel.
+        detail: any JSON value; bytes are stored as text. When it returns, the kernel has the event.
         """
         with self._lock:
             if self.error is not None or self._is_closed:
@@ -179,9 +178,9 @@ class Recorder:
             return RecorderState(self._frames, self._bytes, self._lost, waiting, self._slowest_ns, self.error)
 
     def close(self) -> None:
-        """Finishes all files and lets go of the folder; again: nothing. What cannot be finished, the next start will.
+        """Finishes all files and unlocks the folder; further calls do nothing. The next start finishes any that remain.
 
-        Waits some seconds for readers of a file that is to be finished.
+        Waits some seconds for readers of a file that must be finished.
         """
         with self._lock:
             if self._is_closed:
@@ -193,7 +192,7 @@ class Recorder:
         self._thread.join()
         self._folder_lock.release()
 
-    # Under the lock.
+    # Called under the lock.
 
     def _new_track(self, venue: str, symbol: str) -> Track:
         if not VENUE.fullmatch(venue) or not _SYMBOL.fullmatch(symbol):
@@ -210,7 +209,7 @@ class Recorder:
         return list(dict.fromkeys(self._tracks.values()))
 
     def _tell_all(self, kind: str, detail: Detail) -> None:
-        """An event for every instrument that is recorded, as far as the disk takes it."""
+        """Writes an event for every recorded instrument, as far as the disk allows."""
         now = self._clock()
         for track in self._all_tracks():
             if track.is_recording:
@@ -218,7 +217,7 @@ class Recorder:
                     track.tell(now, kind, detail)
 
     def _stop(self, error: Exception) -> ArbError | None:
-        """Ends the recording: whole lines in every file, and the reason. None where it has ended before."""
+        """Stops the recording with whole lines in every file; returns the reason. None if it had stopped before."""
         if self.error is not None:
             return None
         self.error = reason(error, self._directory)
@@ -227,7 +226,7 @@ class Recorder:
         self._tell_all("recorder.stop", {"why": str(self.error)})
         return self.error
 
-    # Without the lock, on any thread.
+    # Called without the lock, on any thread.
 
     def _report(self, stopped: ArbError | None) -> None:
         if stopped is not None and self._on_error is not None:
@@ -248,7 +247,7 @@ class Recorder:
             track.sidecar.close()
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """The thread's root: whatever goes wrong stops the recording, and is heard of."""
+        """The root of the thread's work: any exception stops the recording and is reported."""
         try:
             work()
         except Exception as error:
@@ -264,7 +263,7 @@ class Recorder:
         self._is_behind = self._finisher.run(_BUDGET_S)
 
     def _put_away(self) -> None:
-        """All journals are complete; finishes them as far as the disk lets it."""
+        """Closes all journals and finishes them as far as the disk allows."""
         self._is_put_away = True
         self._seal(is_end=True)
         self._finisher.run()
@@ -281,7 +280,7 @@ class Recorder:
             raise NoReserveError(free_gb, self._reserve_gb)
 
     def _seal(self, *, is_end: bool) -> None:
-        """Takes the journals that are complete from the callers, who write to new ones then."""
+        """Takes complete journals from the callers, which then write to new ones."""
         with self._lock:
             tracks = self._all_tracks()
         for track in tracks:
@@ -294,7 +293,7 @@ class Recorder:
                     self._hand_over(segment)
 
     def _hand_over(self, segment: Segment) -> None:
-        """A complete journal is closed and waits for its place in the `.gz`."""
+        """Closes a complete journal and queues it for the `.gz`."""
         try:
             is_empty = segment.is_empty()
             if self._fsync_s and not is_empty:
@@ -307,12 +306,12 @@ class Recorder:
             self._finisher.add(segment.journal)
 
     def _sync(self) -> None:
-        """Syncs what is being written, where that is due."""
+        """Syncs the open journals if that is due."""
         if not self._fsync_s or time.monotonic() < self._sync_due_s:
             return
         self._sync_due_s = time.monotonic() + self._fsync_s
         with self._lock:
-            # Of our own, because the callers may close theirs.
+            # Separate file handles, because the callers may close theirs.
             tracks = self._all_tracks()
             handles = [os.dup(handle) for track in tracks for handle in track.handles()]
         try:
@@ -325,7 +324,7 @@ class Recorder:
                 os.close(handle)
 
     def _tell_day(self, key: DayKey, kind: str, detail: Detail) -> None:
-        """An event of the recorder's own about a day's file."""
+        """Writes an event of the recorder about a day's file."""
         with self._lock:
             track = self._tracks.get((key.venue, key.name)) or self._new_track(key.venue, key.name)
             track.tell_day(key, self._clock(), kind, detail)
@@ -343,7 +342,7 @@ class Recorder:
             ) from None
 
     def _make_room(self) -> None:
-        """The reserve must be free; where it is not, what an earlier process left may take less room compressed."""
+        """Checks the reserve; if it is not free, first compresses journals of earlier processes to free space."""
         try:
             self._check_reserve()
         except NoReserveError:

@@ -1,4 +1,4 @@
-"""What happened while a day was recorded: a JSON line an event, beside the day's `.gz`.
+"""Event files, next to the day's `.gz`: one JSON line per event of the recording.
 
 `{"local_ts":<ns>,"kind":"...","detail":...}`. Kinds that begin with `recorder.` are the recorder's own.
 """
@@ -14,7 +14,7 @@ import msgspec
 from arb.data.recordings.journal import DayKey, cut_torn_line, write_all
 from connectors.text import json_line
 
-#: Detail of an event: anything that JSON knows; bytes are a text as it was received.
+#: Detail of an event: any JSON value; bytes are raw received text.
 Detail = Any
 
 SEGMENT = "recorder.segment"
@@ -34,7 +34,7 @@ _DECODER = msgspec.json.Decoder(Event)
 
 
 class Sidecar:
-    """The event files of one instrument; one day's is open at a time. Its caller sees to it that threads take turns."""
+    """The event files of one instrument; one day's is open at a time. The caller synchronises threads."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -42,7 +42,7 @@ class Sidecar:
         self.handle = -1
 
     def write(self, key: DayKey, local_ts: int, kind: str, detail: Detail) -> None:
-        """Adds a line to the file of the day. Raises OSError; nothing of the line is left then, if that can be."""
+        """Appends a line to the file of the day. Raises OSError; the partial line is then removed if possible."""
         if key != self._key:
             self._open(key, local_ts)
         if isinstance(detail, bytes | bytearray | memoryview):
@@ -65,7 +65,7 @@ class Sidecar:
             self.write(key, local_ts, "recorder.repair", {"what": "torn line of this file", "bytes": cut})
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Closes the open file."""
         if self._key is not None:
             self._key = None
             os.close(self.handle)
@@ -73,7 +73,7 @@ class Sidecar:
 
 
 def _line(event: Event) -> bytes:
-    """The line of an event, in printable ASCII: a venue's text commands no terminal that shows the file."""
+    """The line of an event, in printable ASCII, so that a venue's text cannot control a terminal."""
     text = _ENCODER.encode(event)
     if not text.isascii() or b"\x7f" in text:
         text = json_line(msgspec.json.decode(text)).encode()
@@ -81,12 +81,12 @@ def _line(event: Event) -> bytes:
 
 
 def read_events(path: Path) -> list[Event]:
-    """All whole events of a file, in the order of writing. Raises OSError; a torn last line is left out."""
+    """All complete events of a file, in the order of writing. Skips a partial last line. Raises OSError."""
     return _events(path.read_bytes())
 
 
 def last_length(path: Path) -> int | None:
-    """The length of the day's `.gz` after the last member that the events tell of; None where none does."""
+    """The length of the day's `.gz` after the last member recorded in the events; None without one."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, os.SEEK_END)

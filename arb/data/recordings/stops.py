@@ -1,4 +1,4 @@
-"""Why a recording stops: the line that the user reads."""
+"""The reasons why a recording stops, as lines for the user."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from arb.errors import ArbError, InputError, InvariantError
 
-#: Local times that have 19 digits and fit in 64 bits.
+#: The range of local times: 19 digits, within 64 bits.
 _LOCAL_TS_MIN, _LOCAL_TS_MAX = 10**18, 2**63
 
 
 class ClockError(Exception):
-    """A local time that the format cannot hold."""
+    """A local time outside the format's range."""
 
 
 class NoReserveError(Exception):
-    """Less of the disk is free than is kept back."""
+    """The free disk space is below the reserve."""
 
     def __init__(self, free_gb: float, reserve_gb: float) -> None:
         super().__init__(
@@ -34,7 +34,7 @@ def check_time(local_ts_ns: int) -> None:
 
 
 def reason(error: Exception, directory: Path) -> ArbError:
-    """What ended the recording, for the user."""
+    """The error for the user."""
     if isinstance(error, ClockError | NoReserveError):
         return InputError(f"{directory}: {error}")
     if isinstance(error, OSError):

@@ -1,6 +1,6 @@
-"""One instrument's open files: the journal of each day that frames come for, and the sidecar.
+"""One instrument's open files: the journal of each day that receives frames, and the sidecar.
 
-Everything here happens under the recorder's lock, on the caller's thread or on the recorder's.
+All calls are made under the recorder's lock, on the caller's thread or the recorder's.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from arb.data.recordings.stops import check_time
 
 _DAY_NS = 86_400_000_000_000
 _NS_PER_S = 1_000_000_000
-#: The journal of a day that is over waits so long for frames that come late.
+#: The journal of a finished day stays open this long for late frames.
 LATE_S = 10.0
-#: A journal is complete at this size, whatever its age.
+#: A journal is complete at this size, regardless of age.
 SEGMENT_BYTES = 64 << 20
 
 
 class Segment:
-    """A journal that is being written, and when it is complete (monotonic seconds)."""
+    """An open journal, and the time when it is complete (monotonic seconds)."""
 
     def __init__(self, journal: Journal, age_s: float) -> None:
         """Creates the file. Raises OSError."""
@@ -36,7 +36,7 @@ class Segment:
         self.due_s = time.monotonic() + age_s
 
     def is_complete(self) -> bool:
-        """Whether its time has come, or it is full."""
+        """Whether it is old enough or full."""
         return time.monotonic() >= self.due_s or os.fstat(self.handle).st_size >= SEGMENT_BYTES
 
     def is_empty(self) -> bool:
@@ -45,17 +45,17 @@ class Segment:
 
 
 class Place(NamedTuple):
-    """Where tracks write, and with what."""
+    """The folder and settings of tracks."""
 
     directory: Path
     segment_s: float
     versions: Mapping[str, str]
-    #: The highest number of the journals that an earlier process left, by day.
+    #: The highest journal number of earlier processes, by day.
     numbers: Mapping[DayKey, int]
 
 
 class Track:
-    """One instrument. Frames of `start_ns` to `end_ns` go to `handle`; any other time needs `turn` first."""
+    """One instrument. Frames of `start_ns` to `end_ns` are written to `handle`; other times need `turn` first."""
 
     def __init__(self, venue: str, name: str, place: Place) -> None:
         self.venue = venue
@@ -68,11 +68,11 @@ class Track:
         #: By day number since 1970.
         self._segments: dict[int, Segment] = {}
         self._numbers: dict[DayKey, int] = {}
-        #: Days whose sidecar says who records.
+        #: Days whose sidecar has the event `recorder.start`.
         self._begun: set[DayKey] = set()
 
     def turn(self, local_ts_ns: int) -> None:
-        """Makes the journal of the time's day the current one. Raises OSError, ClockError."""
+        """Switches to the journal of the time's day. Raises OSError, ClockError."""
         check_time(local_ts_ns)
         day_no = local_ts_ns // _DAY_NS
         segment = self._segments.get(day_no)
@@ -96,7 +96,7 @@ class Track:
         self.sidecar.write(key, local_ts_ns, kind, detail)
 
     def handles(self) -> list[int]:
-        """All that is being written."""
+        """The handles of all open journals."""
         handles = [segment.handle for segment in self._segments.values()]
         return [*handles, self.sidecar.handle] if self.sidecar.handle >= 0 else handles
 
@@ -106,9 +106,9 @@ class Track:
         return bool(self._segments)
 
     def take_complete(self, taken: list[Segment], *, is_end: bool) -> None:
-        """Moves journals that are complete to `taken`; frames go to new ones from now on. At the end: all of them.
+        """Moves complete journals to `taken`; further frames are written to new ones. With `is_end`, moves all of them.
 
-        Raises OSError where a new one cannot be made; the old one stays then.
+        Raises OSError if a new one cannot be created; the old one then stays in use.
         """
         for day_no, segment in list(self._segments.items()):
             if not is_end and not segment.is_complete():
@@ -127,7 +127,7 @@ class Track:
             taken.append(segment)
 
     def cut_torn_lines(self) -> None:
-        """Whole lines in every journal, as far as the disk lets it."""
+        """Removes partial last lines from all journals, as far as the disk allows."""
         for segment in self._segments.values():
             with contextlib.suppress(OSError):
                 cut_torn_line(segment.handle)

@@ -1,6 +1,6 @@
-"""Unpacking gzip and deflate: by ISA-L where its wheel is installed, twice as fast as zlib; by zlib elsewhere.
+"""Decompresses gzip and deflate: with ISA-L if its wheel is installed, twice as fast as zlib; otherwise with zlib.
 
-Both give the same bytes and check the same sums. No state.
+Both give the same bytes and check the same checksums. Stateless.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ try:
 except ImportError:  # no wheel for this machine
     _gzip, _zlib = gzip, zlib
 
-#: What damaged data raise, beside EOFError.
+#: Exceptions raised for damaged data, besides EOFError.
 ERRORS: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, _zlib.error)
 
 

@@ -1,4 +1,4 @@
-"""Reading recordings as they lie on disk: gzip text in pieces, the fingerprint that caches are keyed by."""
+"""Reads recordings from disk: gzip text in pieces, and the file hash that cache keys use."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from typing import IO, TypeVar
 from arb.data.text.inflate import ERRORS, open_gzip
 from arb.errors import InputError
 
-#: What a gzip file begins with.
+#: The first bytes of a gzip file.
 _GZIP_MAGIC = b"\x1f\x8b"
 #: Bytes of text per piece.
 _PIECE_BYTES = 1 << 20
-#: A local time in us in front of a frame.
+#: A local time in us before a frame.
 _STAMP_US = re.compile(rb"^\d{16}(?= )", re.MULTILINE)
 _STAMP_US_BYTES = 17
 _LINE_BYTES_MAX = 32 << 20
 
 T = TypeVar("T")
 
-#: Called with how many bytes of the compressed file were read since the last call.
+#: Called with the number of bytes of the compressed file read since the last call.
 Progress = Callable[[int], None]
 
 
 def read_pieces(
     path: Path, progress: Progress | None = None, *, again: str = "record or copy it again"
 ) -> Iterator[bytes]:
-    """The text of a gzip file in pieces. Raises InputError for a cut, damaged, empty or unreadable file.
+    """The text of a gzip file in pieces. Raises InputError for a truncated, damaged, empty or unreadable file.
 
-    `again` is what is to be done about one that is not whole.
+    `again`: the next step for an incomplete file, for the error text.
     """
     return read_gzip(path, lambda file: file.read(_PIECE_BYTES), progress, again=again)
 
@@ -44,7 +44,7 @@ def read_pieces(
 def read_recording(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
     """The text of a recording in pieces, with local times in ns: 16 digits (us, older collectors) get three zeros.
 
-    Which they are is decided by the first line. Raises InputError as `read_pieces` does.
+    The first line decides which. Raises InputError as `read_pieces` does.
     """
     pieces = read_pieces(path, progress)
     head = b""
@@ -57,7 +57,7 @@ def read_recording(path: Path, progress: Progress | None = None) -> Iterator[byt
 
 
 def is_in_us(text: bytes) -> bool:
-    """Whether a recording that begins so has local times in microseconds."""
+    """Whether a recording that begins with this text has local times in microseconds."""
     return _STAMP_US.match(text) is not None
 
 
@@ -65,7 +65,7 @@ def _in_ns(pieces: Iterable[bytes]) -> Iterator[bytes]:
     rest = b""
     for piece in pieces:
         text = rest + piece
-        # Where there is no line break for long, whoever decodes it refuses the line.
+        # Without a line break for long, the decoder rejects the line.
         end = len(text) if len(text) - len(piece) > _LINE_BYTES_MAX else text.rfind(b"\n") + 1
         text, rest = text[:end], text[end:]
         if text:
@@ -77,7 +77,7 @@ def _in_ns(pieces: Iterable[bytes]) -> Iterator[bytes]:
 def read_gzip(
     path: Path, read: Callable[[IO[bytes]], T | None], progress: Progress | None = None, *, again: str
 ) -> Iterator[T]:
-    """What `read` takes of the text, piece by piece, until that is nothing; otherwise as `read_pieces`."""
+    """The results of `read` on the open file until one is empty; otherwise as `read_pieces`."""
     done = 0
     try:
         _refuse_unreadable(path)
@@ -101,9 +101,9 @@ def read_gzip(
 
 
 def fault_of(path: Path) -> str:
-    """Why a file cannot be read: a link that leads nowhere, a folder, a missing right; "" where it can be opened.
+    """Why a file cannot be read: a broken link, a folder, no permission; "" if it can be opened.
 
-    What is no regular file is not opened: a pipe would wait for a writer.
+    Only regular files are opened: a pipe would wait for a writer.
     """
     try:
         mode = path.stat().st_mode
@@ -123,7 +123,7 @@ def _refuse_unreadable(path: Path) -> None:
 
 
 def _hold(file: IO[bytes]) -> None:
-    """Keeps a recorder from adding to the file until it is closed; a recorder waits for its readers."""
+    """Prevents a recorder from appending to the file until it is closed; a recorder waits for its readers."""
     with contextlib.suppress(OSError):  # a file system without locks
         fcntl.flock(file.fileno(), fcntl.LOCK_SH)
 
