@@ -1,7 +1,7 @@
-"""A folder of derived files that can always be made again: small JSON values and row files, each under a key.
+"""A cache folder of derived files that can always be derived again: small JSON values and row files, by key.
 
-Values appear whole or not at all, and a damaged one counts as absent; so several processes may share the folder, and
-deleting it loses nothing but time. A file's time is that of its last use, by which `arb.data.rows.prune` chooses.
+Values are written atomically, and a damaged one counts as absent; so several processes may share the folder, and
+deleting it only costs time. A file's modification time is that of its last use, which `arb.data.rows.prune` reads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Value = TypeVar("Value")
 
 
 class _Fingerprint(msgspec.Struct, frozen=True):
-    """The content hash of a file, and what must not have changed for it to hold."""
+    """The content hash of a file, and the file attributes for which it is valid."""
 
     size: int
     mtime_ns: int
@@ -38,12 +38,12 @@ class _Fingerprint(msgspec.Struct, frozen=True):
 class RowCache:
     """Derived files below one folder, by default the user's cache folder.
 
-    As a context manager, or until `close`, it keeps the files that were held from being pruned.
+    As a context manager, or until `close`, it protects files marked by `hold` from pruning.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
         """Raises InputError when the folder cannot be written."""
-        #: Open files with a shared lock: what this run uses.
+        #: Open files with a shared lock: those that this run uses.
         self._held: list[int] = []
         self.directory = directory or user_cache_path("arb") / "rows"
         try:
@@ -62,7 +62,7 @@ class RowCache:
         self.close()
 
     def close(self) -> None:
-        """Lets go of what was held. Again: nothing."""
+        """Releases the held files. Further calls do nothing."""
         while self._held:
             os.close(self._held.pop())
 
@@ -71,7 +71,7 @@ class RowCache:
 
     @contextlib.contextmanager
     def filling(self) -> Iterator[None]:
-        """Nothing is pruned meanwhile, by any process. Waits while one prunes."""
+        """A context in which no process prunes. Waits while one does."""
         handle = os.open(self.directory, os.O_RDONLY)
         try:
             with contextlib.suppress(OSError):  # a file system without locks: nothing is pruned there either
@@ -81,9 +81,9 @@ class RowCache:
             os.close(handle)
 
     def hold(self, path: Path) -> None:
-        """Keeps a file of the cache from being pruned until `close`, and notes that it is used now.
+        """Protects a file of the cache from pruning until `close`, and updates its time of last use.
 
-        Only while `filling`. Where no more files may be open, being used last must do.
+        Call only within `filling`. If no more files can be opened, only the time of last use protects it.
         """
         with contextlib.suppress(OSError):
             os.utime(path)
@@ -93,13 +93,13 @@ class RowCache:
             fcntl.flock(handle, fcntl.LOCK_SH)
 
     def get(self, key: str, kind: type[Value]) -> Value | None:
-        """The value under `key`; None when it is absent or damaged."""
+        """The value of `key`; None if it is absent or damaged."""
         path = self.directory / f"{key}.json"
         try:
             value = msgspec.json.decode(path.read_bytes(), type=kind)
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
-        with contextlib.suppress(OSError):  # it is another user's, or gone by now
+        with contextlib.suppress(OSError):  # owned by another user, or deleted meanwhile
             os.utime(path)
         return value
 
@@ -108,7 +108,7 @@ class RowCache:
         write_atomically(self.directory / f"{key}.json", msgspec.json.encode(value))
 
     def fingerprint(self, path: Path) -> str:
-        """The SHA-256 of a file, computed once as long as its size, time and inode stay the same."""
+        """The SHA-256 of a file, computed again only if its size, time or inode changed."""
         try:
             stat = path.stat()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The version of the code that rows are made by, which is part of every key of the row cache."""
+"""The version of the code that produces rows; part of every key of the row cache."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import arb
 import connectors
 
 _ARB, _CONNECTORS = Path(arb.__file__).parent, Path(connectors.__file__ or "").parent
-#: All that rows depend on, by the name that counts: a file, or a folder with every module in it at any depth. A test
-#: holds this to what `arb.data.rows.convert` and the adapters import.
+#: All code that rows depend on, by import name: a file, or a folder with every module below it. A test compares this
+#: with the imports of `arb.data.rows.convert` and the adapters.
 SOURCES: Mapping[str, Path] = {
     "connectors": _CONNECTORS,
     "arb/__init__.py": _ARB / "__init__.py",
@@ -34,7 +34,7 @@ SOURCES: Mapping[str, Path] = {
 
 
 def source_files(sources: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
-    """Each source file once, by name and place, in a fixed order."""
+    """Each source file once, as name and path, in a fixed order."""
     for name, place in sorted(sources.items()):
         if place.is_dir():
             for path in sorted(place.rglob("*.py")):
@@ -44,7 +44,7 @@ def source_files(sources: Mapping[str, Path]) -> Iterator[tuple[str, Path]]:
 
 
 def version_of(sources: Mapping[str, Path]) -> str:
-    """A hash of names and contents: another one for a file that is changed, added, taken away or moved."""
+    """A hash of names and contents: it changes if a file is changed, added, removed or moved."""
     digest = hashlib.sha256()
     for name, path in source_files(sources):
         content = path.read_bytes()
@@ -54,5 +54,5 @@ def version_of(sources: Mapping[str, Path]) -> str:
 
 @cache
 def code_version() -> str:
-    """A hash of the code that rows depend on, so that changed code never finds rows of the old."""
+    """A hash of the code that rows depend on, so that changed code never uses rows of the old code."""
     return version_of(SOURCES)

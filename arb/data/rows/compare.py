@@ -1,7 +1,7 @@
-"""Comparison rows: what hftbacktest's own converters make of a recording, made by our parsers, to prove them equal.
+"""Comparison rows: the rows of hftbacktest's converters, derived by our parsers, to prove both equal.
 
-No BookSync, no fused touch, no NaN rows, no book tickers, the file's own offset. `arb convert --compare` runs both
-converters and compares the results byte for byte; the product's rows come from `arb.data.rows.convert`.
+They have no BookSync, fused touch, NaN rows or book tickers, and use the file's own offset. `arb convert --compare`
+runs both converters and compares the results byte for byte; rows for runs are derived by `arb.data.rows.convert`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from connectors.model import Kind, Rows, Venue
 from connectors.parsing.lines import LineDecoder, line_loop
 
 _NO_LEAD = int(np.iinfo(np.int64).min)
-#: Rows that hftbacktest's converters make room for, per byte of a compressed recording; measured: 0.13 to 0.17.
+#: Rows that hftbacktest's converters allocate, per byte of a compressed recording; measured: 0.13 to 0.17.
 _ROWS_PER_BYTE = 1.0
 _ROWS_MIN = 1 << 20
 
-#: hftbacktest takes Bybit's gateway time, `ts`, where the product takes the matching engine's, `cts`.
+#: hftbacktest uses Bybit's gateway time, `ts`; `arb.data.rows.convert` uses the matching engine's, `cts`.
 bybit_gateway_lines = line_loop(parse_bybit_gateway_time)
 
 
 class Converter(NamedTuple):
-    """A converter of hftbacktest, and the line loop that reads times as it does (None: the venue's own)."""
+    """A converter of hftbacktest, and the line loop that reads the same times (None: the venue's own)."""
 
     name: str
     convert: Callable[..., Rows]
@@ -56,7 +56,7 @@ CONVERTERS: Mapping[str, Converter] = MappingProxyType(
 
 
 class Comparison(NamedTuple):
-    """Both conversions of one recording. `first_difference` is a row number, -1 where the bytes are equal."""
+    """Both conversions of one recording. `first_difference` is a row number, -1 if the bytes are equal."""
 
     recording: Recording
     converter: str
@@ -83,7 +83,7 @@ def compare(venue: Venue, recording: Recording) -> Comparison:
     rows = comparison_rows(venue, recording.symbol, read_recording(recording.path), lines=converter.lines)
     middle = time.perf_counter()
     room = max(_ROWS_MIN, int(recording.path.stat().st_size * _ROWS_PER_BYTE))
-    with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
         reference = converter.convert(str(recording.path), buffer_size=room)
     return Comparison(
         recording,
@@ -108,7 +108,7 @@ def _first_difference(rows: Rows, reference: Rows) -> int:
 def comparison_rows(
     venue: Venue, symbol: str, chunks: Iterable[bytes], *, lines: Any = None, file: str = ""
 ) -> Rows:
-    """The rows of a recording as hftbacktest's converter of its venue makes them, in one array in memory.
+    """The rows that hftbacktest's converter for the venue gives for a recording, in one array in memory.
 
     `lines` replaces the venue's line loop. Raises DecodeError.
     """
@@ -127,7 +127,7 @@ def comparison_rows(
 
 @compiled
 def _keep_converted(rows, messages, out):  # type: ignore[no-untyped-def]
-    """Copies the rows of the kinds that hftbacktest converts; it makes none for an empty side of a snapshot."""
+    """Copies the rows of the kinds that hftbacktest converts; it has none for an empty side of a snapshot."""
     n = 0
     for m in range(len(messages)):
         kind = messages[m].kind

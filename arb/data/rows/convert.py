@@ -1,10 +1,10 @@
-"""Days to event rows: one clock offset for the run, rows in a cache, memory that does not grow with the day.
+"""Converts days to event rows: one clock offset for the run, rows in a cache, memory independent of the day's length.
 
-A day is a recording or the files of an archive. Each is read once into a spool (`arb.data.rows.spool`), which tells how
-far its clock is off; the run's offset is the largest lead over all of them that have times of receipt. An archive
-without any is on the venue's clock already: its local times are the venue's plus the feed latency, whatever the run's
-offset. Then each spool is stamped, ordered for both sides and written. What is in the cache under the same key (raw
-bytes, code, offset, assumed feed latency, chain carried in) is not made again.
+A day is a recording or the files of an archive. Each is read once into a spool (`arb.data.rows.spool`), which
+measures its clock's lead; the run's offset is the largest lead over all days with times of receipt. An archive
+without them is already on the venue's clock: its local times are the venue's plus the feed latency, whatever the
+run's offset. Then each spool is stamped, ordered for both sides and written. Rows that are in the cache under the
+same key (raw bytes, code, offset, assumed feed latency, chain carried over) are not derived again.
 """
 
 from __future__ import annotations
@@ -41,35 +41,35 @@ from connectors.book.touch_only import TouchBook
 from connectors.jit.compilation import compiled
 from connectors.model import Instrument, Rows, SequenceRule, Venue
 
-#: Rows that are stamped and ordered at a time.
+#: Rows stamped and ordered at a time.
 BLOCK_ROWS = 1 << 16
-#: A recorder whose clock is farther behind than this is not believed without a word from the user.
+#: A larger lead of the venue's clock is an error unless the user sets the offset.
 LEAD_NS_MAX = 3_600_000_000_000
-#: Spools are kept from the first pass to the second up to this much disk; beyond it a recording is read again.
+#: Disk space of spools kept from the first pass to the second; beyond it a recording is read again.
 SPOOL_ROWS_MAX = (4 << 30) // event_dtype.itemsize
 
 
 class Feed(NamedTuple):
-    """One instrument's recordings or days of archives, consecutive days, and how they are read.
+    """Consecutive days of one instrument, recordings or archives, and how they are read.
 
-    With `instrument` the touch is fused from the depth and the best-bid-and-offer streams, and values off its tick and
-    lot are refused; without, the touch is the depth stream's alone, and its grid is only measured.
+    With `instrument` the touch is fused from the depth and the best-bid-and-offer streams, and values off its tick
+    and lot are errors; without it the touch is the depth stream's, and the grid is only measured.
     """
 
     venue: Venue
     recordings: Sequence[Day]
     feed_latency_ns: int
     instrument: Instrument | None = None
-    #: Where its tick and lot are written, for errors; and whether they were stated for these very data.
+    #: The configuration section of tick and lot, for errors; and whether they were stated for exactly these data.
     grid_section: str = ""
     is_grid_stated: bool = False
-    #: For how long the book of a recording may be silent before it is emptied (`connectors.book.sync`); 0: for ever.
-    #: With an instrument only: the fused book has the levels that restore it.
+    #: Maximum silence of a recording's book before it is emptied (`connectors.book.sync`); 0: no limit.
+    #: Only with an instrument, because the fused book has the levels that restore the book.
     silence_ns: int = 0
 
 
 class _Day:
-    """One recording on its way to rows. `before` is the day that it carries on, where it does."""
+    """A day during conversion. `before` is the day that it continues, if any."""
 
     def __init__(self, feed: Feed, recording: Day, raw_sha256: str, before: _Day | None = None) -> None:
         self.feed = feed
@@ -80,7 +80,7 @@ class _Day:
         self.scan: Scan | None = None
         chain = before.chain_key if before is not None else ""
         instrument = (feed.venue.name, recording.symbol)
-        #: Stands for this recording, how its frames are read, and the chain it carries on.
+        #: Identifies this day, how its frames are read, and the chain that it continues.
         self.chain_key: str = _digest(
             raw_sha256,
             code_version(),
@@ -93,7 +93,7 @@ class _Day:
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        """Where the chain of the day before ends, where it is carried on."""
+        """The end of the previous day's chain, if it is continued."""
         scan = self.before.scan if self.before is not None else None
         if scan is None:
             return None
@@ -101,21 +101,21 @@ class _Day:
 
     @property
     def is_modelled(self) -> bool:
-        """Whether its local times come of the latency model."""
+        """Whether its local times come from the latency model."""
         return isinstance(self.recording, ArchiveDay) and not self.recording.has_receipt
 
     @property
     def is_carried_on(self) -> bool:
-        """Whether the next day may carry its book on: what has no ids proves nothing."""
+        """Whether the next day may continue its book, which needs ids."""
         return not isinstance(self.recording, ArchiveDay) or self.recording.has_ids
 
     def offset_ns(self, run_offset_ns: int) -> int:
-        """What is to be added to its local times."""
+        """The offset added to its local times."""
         return self.feed.feed_latency_ns if self.is_modelled else run_offset_ns
 
 
 def _reading_of(day: Day) -> list[object]:
-    """What the bytes of an archive's files do not say of how they are read."""
+    """The part of the key that says how an archive's files are read, beyond their bytes."""
     return [day.source, day.day, *day.kinds] if isinstance(day, ArchiveDay) else []
 
 
@@ -134,12 +134,12 @@ def convert(
 
     `offset_ns` is added to all local times; None measures it: the largest lead of a venue's time over the local time
     in all recordings, or 0. Raises InputError for unreadable files and a cache that cannot be written, DecodeError
-    for frames; nothing half-written is left in the cache. The rows stay there until `row_cache` is closed.
+    for frames; no partial file is left in the cache. The rows are protected there until `row_cache` is closed.
     """
     try:
         with ExitStack() as stack, row_cache.filling():
             return _convert(feeds, _Converter(row_cache, stack, progress), offset_ns)
-    except OSError as error:  # the recordings' own are InputErrors already
+    except OSError as error:  # errors of recordings are already InputErrors
         raise InputError(
             f"{row_cache.directory}: the row cache failed: {error.strerror or error}; where its disk is full, "
             "make room: arb data cache --clear"
@@ -156,12 +156,12 @@ def _convert(feeds: Sequence[Feed], converter: _Converter, offset_ns: int | None
         measured = [day for days in asked for day in days if not day.is_modelled]
         offset_ns = max([0, *(lead_of(day.scan, day.recording) for day in measured if day.scan is not None)])
     files = [converter.row_files(days, offset_ns) for days in feeds_days]
-    # The days in front were read only for the chain that the first one carries on.
+    # The days before the first were read only for the chain that it continues.
     return Conversion(offset_ns, [f[-len(feed.recordings) :] for feed, f in zip(feeds, files, strict=True)])
 
 
 def lead_of(scan: Scan, day: Day) -> int:
-    """How far the clock of a day that was read is behind the venue's; 0 where nothing says so. Raises InputError."""
+    """How far a day's clock is behind the venue's; 0 if it is not, or unknown. Raises InputError."""
     lead = scan.lead_ns
     if lead is not None and lead > LEAD_NS_MAX:
         raise InputError(
@@ -181,7 +181,7 @@ class _Converter:
         self._spooled_rows = 0
 
     def scan_feed(self, feed: Feed) -> list[_Day]:
-        """The first pass: what each recording holds, those in front included whose chain the first carries on."""
+        """The first pass: scans each day, including earlier ones whose chain the first day continues."""
         days: list[_Day] = []
         for recording in [*self._chain_before(feed), *feed.recordings]:
             day = self._day(feed, recording, days[-1] if days else None)
@@ -190,7 +190,7 @@ class _Converter:
         return days
 
     def _chain_before(self, feed: Feed) -> list[Day]:
-        """The recordings before the first that its book carries on from, oldest first."""
+        """The days before the first whose book it continues, oldest first."""
         chain: list[Day] = []
         first = feed.recordings[0]
         while self._is_cold(feed, first) and (before := _day_before(first)) is not None:
@@ -250,7 +250,7 @@ class _Converter:
             day.spool = None
 
     def row_files(self, days: Sequence[_Day], offset_ns: int) -> list[RowFile]:
-        """The second pass: the rows of consecutive days at this offset."""
+        """The second pass: the row files of consecutive days at this offset."""
         files: list[RowFile] = []
         for day in days:
             files.append(
@@ -259,7 +259,7 @@ class _Converter:
         return files
 
     def _row_file(self, day: _Day, carry_path: str, offset_ns: int) -> RowFile:
-        """The rows of a day, from the cache or written now."""
+        """The row file of a day, from the cache or written now."""
         instrument = day.feed.instrument
         offset_ns = day.offset_ns(offset_ns)
         name = _digest(day.chain_key, offset_ns, day.feed.feed_latency_ns, *(instrument or ()))
@@ -267,7 +267,7 @@ class _Converter:
         known = self._cache.get(f"rows-{name}", RowFile)
         if known is not None and is_whole(path) and is_whole(book_path):
             self._cache.hold(path)
-            # The cache may have been moved, or named by another path, since this was stored.
+            # The cache's path may have changed since this was stored.
             return msgspec.structs.replace(
                 known, path=str(path), book_path=str(book_path), carry_path=carry_path
             )
@@ -308,7 +308,7 @@ class _Converter:
 
 
 class Block(NamedTuple):
-    """A piece of stamped rows: where it ends, and the earliest `exch_ts` of all rows behind it."""
+    """A block of stamped rows: its end, and the earliest `exch_ts` of all rows after it."""
 
     end: int
     frontier: int
@@ -321,9 +321,9 @@ def stamp_rows(
     stamped: Spool,
     levels: Levels | None = None,
 ) -> list[Block]:
-    """The first sweep over chained rows: their times, the fused touch, and the levels at the end, where asked for.
+    """The first sweep over chained rows: times, the fused touch, and the levels at the end, if requested.
 
-    In blocks, so that memory stays flat.
+    In blocks, so that memory use is constant.
     """
     ends, earliest = [], []
     for start in range(0, len(spooled), BLOCK_ROWS):
@@ -341,9 +341,9 @@ def stamp_rows(
 
 
 def with_times(rows: Rows, clock: RowClock, book: FusedBook | TouchBook | None) -> Rows:
-    """Chained rows with their final times and the fused touch; without a book, without best bids and offers.
+    """Chained rows with their final times and the fused touch; without `book`, best bids and offers are left out.
 
-    `rows` are changed; a view of what the book holds, valid until the next call.
+    Modifies `rows`; may return a view of the book's buffer, valid until the next call.
     """
     if book is None and _has_touch(rows):
         rows = rows[rows["ev"] & np.uint64(0xFF) != DEPTH_BBO_EVENT]
@@ -361,7 +361,7 @@ def _has_touch(rows):  # type: ignore[no-untyped-def]
 
 
 def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
-    """The second sweep: rows in the order of events for both sides, written; how many there are then."""
+    """The second sweep: writes the rows in the order of events for both sides; returns their number."""
     order = EventOrder()
     count = start = 0
     with NpyWriter(path) as writer:
@@ -374,7 +374,7 @@ def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
 
 
 def book_of(venue: Venue, day: Day, instrument: Instrument | None) -> FusedBook | TouchBook | None:
-    """The empty book that a day's touch goes into; None where the depth stream's alone counts."""
+    """The empty book that fuses a day's touch; None if only the depth stream is used."""
     if isinstance(day, ArchiveDay) and day.is_touch_only:
         return TouchBook(*instrument[2:]) if instrument is not None else TouchBook()
     if instrument is None:
@@ -384,20 +384,20 @@ def book_of(venue: Venue, day: Day, instrument: Instrument | None) -> FusedBook 
 
 
 def _as_changes(levels: Rows) -> Rows:
-    """Levels that were carried on, for a fused book: how far their snapshot once reached is not known any more."""
+    """Carried-over levels as changes for a fused book, because the depth of their snapshot is no longer known."""
     changes = levels.copy()
     changes["ev"] = changes["ev"] & ~np.uint64(0xFF) | np.uint64(DEPTH_EVENT)
     return changes
 
 
 def _is_day_after(before: Day, after: Day) -> bool:
-    """Whether a chain may go on from one day to another: the next one, from the same source."""
+    """Whether a chain may continue from one day to another: the next day, from the same source."""
     sources = [day.source if isinstance(day, ArchiveDay) else "" for day in (before, after)]
     return after.day - before.day == timedelta(days=1) and sources[0] == sources[1]
 
 
 def _day_before(recording: Day) -> Day | None:
-    """The day before from the same source, where it lies beside this one."""
+    """The day before, from the same source and folder."""
     day = recording.day - timedelta(days=1)
     if isinstance(recording, ArchiveDay):
         folder = recording.path.parents[4]
@@ -415,9 +415,9 @@ def _day_before(recording: Day) -> Day | None:
 
 
 def adapter_version(venue: Venue) -> list[str]:
-    """A hash of the modules of an adapter from outside of `connectors`; nothing for one of ours.
+    """A hash of the modules of an adapter from outside `connectors`; empty for the built-in ones.
 
-    Those of its class and of the classes that it builds on; what they import is not looked at.
+    Covers the modules of its class and of its base classes, not those that they import.
     """
     modules = [sys.modules.get(kind.__module__) for kind in type(venue).__mro__[:-1]]
     files = [Path(module.__file__) for module in modules if module is not None and module.__file__]

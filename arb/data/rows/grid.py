@@ -1,7 +1,7 @@
-"""Whether the days of an instrument are on the configured grid: what is refused, and what is only noted.
+"""Checks whether the days of an instrument are on the configured grid: errors and notes.
 
-A value off the tick or the lot is refused and never rounded into place. A grid that only looks coarser than the
-configured one is noted: a quiet day may show even lots alone.
+A value off the tick or the lot is an error and never rounded. A grid that only looks coarser than the configured one
+gives a note: a quiet day may have multiples of a larger lot only.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from arb.errors import InputError
 from connectors.book.grid import Measured, fault_text, is_coarser, setting_text, size_text
 from connectors.model import Instrument
 
-#: Fewer rows say too little of a grid that is coarser than the configured one, or than that of the day before.
+#: Minimum number of rows to conclude that a grid is coarser than the configured one, or that of the day before.
 COARSER_ROWS_MIN = 1_000
 
 
 class DayGrid(NamedTuple):
-    """A day and what its values keep to."""
+    """A day and its measured grid."""
 
     day: Day
     measured: Measured
@@ -29,10 +29,10 @@ class DayGrid(NamedTuple):
 def refuse_off_grid(
     instrument: Instrument | None, days: Sequence[DayGrid], section: str = "", *, is_stated: bool = False
 ) -> None:
-    """Raises InputError for the first of consecutive days with values off the instrument's grid, or with another grid.
+    """Raises InputError for the first of consecutive days with values off the instrument's grid, or another grid.
 
-    section: where tick and lot are written. is_stated: they were stated for these very data, so that days on a coarser
-    grid are as they should be.
+    section: the configuration section of tick and lot. is_stated: they were stated for exactly these data, so days on
+    a coarser grid are correct.
     """
     if instrument is None:
         return
@@ -45,7 +45,7 @@ def refuse_off_grid(
 
 
 def off_grid_text(instrument: Instrument, measured: Measured, section: str = "") -> str:
-    """What contradicts the configured grid, and the lines to write; "" where nothing does."""
+    """A text on values that contradict the configured grid, and the lines to write; "" if there are none."""
     fault = fault_text(measured, instrument.tick_size, instrument.lot_size)
     if not fault:
         return ""
@@ -55,7 +55,7 @@ def off_grid_text(instrument: Instrument, measured: Measured, section: str = "")
 
 
 def stated_section(venue: str, symbol: str) -> str:
-    """The section of the main file in which the grid of an instrument's data is stated."""
+    """The section of the main file that states the grid of an instrument's data."""
     return f"[data.grid.{venue}.{symbol}]"
 
 

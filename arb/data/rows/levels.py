@@ -1,4 +1,4 @@
-"""The book at the end of a sequence of rows: what the next day carries on from."""
+"""The book at the end of a sequence of rows, which the next day continues."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: A level by its key, with its price and quantity; a slot without a key (NaN) is free. Open addressing, linear probing.
+#: A level: key, price and quantity; a slot with key NaN is free. Open addressing, linear probing.
 _LEVEL = np.dtype([("key", "f8"), ("px", "f8"), ("qty", "f8")], align=True)
 #: A power of two.
 _SLOTS_MIN = 1 << 12
-#: Multiplier that spreads neighbouring prices (2**64 divided by the golden ratio).
+#: Hash multiplier that spreads neighbouring prices (2**64 divided by the golden ratio).
 _HASH = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(32)
 _SIDES = (BUY_EVENT, SELL_EVENT)
 
 
 class Levels:
-    """The levels that chained rows, or those of a fused book, leave (whose clears empty a whole side). One thread."""
+    """The levels after chained rows, or rows of a fused book (whose clears empty a whole side). One thread."""
 
     def __init__(self, tick_size: float = 0.0) -> None:
-        """A level is named by its whole tick; by its price as it is read where `tick_size` is 0.
+        """The key of a level is its integer tick; its decoded price if `tick_size` is 0.
 
         Rows of a fused book need ticks: it deletes a level by a price of its own, which may differ from the venue's in
         the last bit.
@@ -43,14 +43,14 @@ class Levels:
         self._used = np.zeros(len(_SIDES), np.int64)
 
     def follow(self, rows: Rows) -> None:
-        """Takes rows, in their order."""
+        """Processes rows in order."""
         for side in range(len(_SIDES)):
             if 2 * (int(self._used[side]) + len(rows)) > len(self._tables[side]):
                 self._make_room(side, len(rows))
         _follow(rows, self._tick_size, self._tables[0], self._tables[1], self._used)
 
     def _make_room(self, side: int, more: int) -> None:
-        """A table that stays half empty with so many levels more; prices without a quantity are left behind."""
+        """A table that stays half empty with `more` further levels; prices without a quantity are dropped."""
         table = self._tables[side]
         kept = table[table["qty"] > 0]
         self._tables[side] = _empty(max(_SLOTS_MIN, 1 << (2 * (len(kept) + more)).bit_length()))
@@ -81,7 +81,7 @@ def _follow(rows, tick_size, bids, asks, used):  # type: ignore[no-untyped-def]
     for r in range(len(rows)):
         row = rows[r]
         if row.ival == LOCAL_ONLY:
-            continue  # the levels stay what they are in a silence
+            continue  # a silence does not change the levels
         kind = np.int64(row.ev) & 0xFF
         for side in range(2):
             if not row.ev & np.uint64(BUY_EVENT if side == 0 else SELL_EVENT):

@@ -1,4 +1,4 @@
-"""One day as ordered rows in memory, in one sweep: what hftbacktest's converters return, to be looked at or replayed.
+"""One day as ordered rows in memory, in one sweep, like the result of hftbacktest's converters.
 
 The rows are those of `arb.data.rows.convert` for that day alone. Nothing is written, and memory holds the day, 64 bytes
 a row. A run's offset comes from all of its days, so runs go through the row cache.
@@ -16,7 +16,7 @@ from arb.data.rows.spool import needs_carry, read_into
 from connectors.book.timestamps import RowClock
 from connectors.model import Instrument, Rows, Venue
 
-#: So many rows there is room for at first: what a packed line of a book takes tells how many may come.
+#: Initial capacity: a minimum number of rows, and file bytes per row, from the size of a compressed book line.
 _ROOM_MIN = 1 << 18
 _PACKED_LINE_BYTES = 8
 
@@ -32,8 +32,8 @@ def rows_of_day(
     """The rows of a day in the order of events, `event_dtype`, shape (n,).
 
     `feed_latency_ns` and `instrument` as for `arb.data.rows.convert.Feed`. `offset_ns` is added to local times; None
-    measures it: how far the clock of the recording is behind the venue's, or 0. A clock that is behind shows only at
-    the end, and the day is read again. No book is carried on from the day before. Raises InputError and DecodeError.
+    measures it: how far the clock of the recording is behind the venue's, or 0. That is known only at the end; if it
+    is not 0, the day is read again. No book is carried over from the day before. Raises InputError and DecodeError.
     """
     is_modelled = isinstance(day, ArchiveDay) and not day.has_receipt
     offset = feed_latency_ns if is_modelled else offset_ns or 0
@@ -51,7 +51,7 @@ def rows_of_day(
 
 
 class _Reading:
-    """A day on its way: a `RowSink` that gives rows their times and puts them in order."""
+    """A `RowSink` that stamps and orders the rows of a day."""
 
     directory: Path | None = None
 
@@ -63,7 +63,7 @@ class _Reading:
         self._times = offset_ns, feed_latency_ns
         self._instrument = instrument
         self._size = sum(path.stat().st_size for path in files_of(day))
-        #: Bytes of the files that were read; written by the threads that unpack them.
+        #: Bytes of the files read so far; written by the decompressing threads.
         self._read = 0
         self.clear()
 
@@ -75,11 +75,11 @@ class _Reading:
         self.order = EventOrder()
 
     def follow(self, count: int) -> None:
-        """Hears how many bytes more were read."""
+        """Adds to the number of bytes read."""
         self._read += count
 
     def room(self, count: int) -> Rows:
-        """Where the rows may be written that `append` takes."""
+        """A buffer in which rows for `append` may be written."""
         return self.order.room(count, self._rows_to_come())
 
     def append(self, rows: Rows) -> None:
@@ -88,9 +88,9 @@ class _Reading:
         self.order.add(rows, self._rows_to_come())
 
     def _rows_to_come(self) -> int:
-        """A guess. No row takes less than a byte."""
+        """An estimate of the remaining rows. A row takes at least a byte."""
         left = max(self._size - self._read, 0)
-        # Twice what it looks like, for what was read is ahead of what was decoded; room that is not used costs nothing.
-        # Sorted rows come after all reading.
+        # Twice the projection, because reading is ahead of decoding; unused capacity costs nothing.
+        # Sorted rows arrive after all reading.
         to_come = 2 * self._count * left // self._read if self._read else 0
         return max(min(to_come, left), _ROOM_MIN, self._size // _PACKED_LINE_BYTES)

@@ -1,4 +1,4 @@
-"""Event rows on disk as `.npy`, which hftbacktest loads by name and NumPy maps into memory."""
+"""Event rows on disk as `.npy`, which hftbacktest loads by path and NumPy maps into memory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from hftbacktest.types import event_dtype
 from arb.errors import InvariantError
 from connectors.model import Rows
 
-#: Room for the header, written again once the number of rows is known; a multiple of 64 as the format asks.
+#: Size of the header, which is rewritten once the number of rows is known; a multiple of 64 as the format requires.
 _HEADER_BYTES = 320
 _MAGIC = b"\x93NUMPY\x01\x00"
 
 
 class NpyWriter:
-    """Writes rows piece by piece into a file that appears under its name only when it is whole.
+    """Writes rows piece by piece into a file that gets its final name only when it is complete.
 
     Use as a context manager: an error inside leaves nothing behind. One thread.
     """
@@ -37,7 +37,7 @@ class NpyWriter:
         self._temporary = Path(name)
         self._temporary.chmod(
             0o644
-        )  # mkstemp's files are private; derived rows are for everybody who may come here
+        )  # mkstemp's files are private; derived rows are readable by all users with access to the folder
         self._file = os.fdopen(handle, "wb")
         self._file.write(_header(0))
         return self
@@ -77,7 +77,7 @@ def _header(count: int) -> bytes:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether `path` is a file of rows as `NpyWriter` leaves it: its length is what its header says."""
+    """Whether `path` is a complete file of `NpyWriter`: its length matches its header."""
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)

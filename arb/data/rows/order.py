@@ -1,12 +1,12 @@
-"""Rows in the order of receipt to hftbacktest's order of events, a piece at a time.
+"""Converts rows from the order of receipt to hftbacktest's order of events, a piece at a time.
 
 hftbacktest reads one sequence that must be sorted by venue time for the exchange and by local time for the
-strategy. A row that fits both is written once with both flags; one that a later row overtook is written twice, once
-for each side. The result equals hftbacktest's `correct_event_order` over the whole sequence, however it is cut.
+strategy. A row that fits both is written once with both flags; otherwise it is written twice, once for each side. The
+result equals hftbacktest's `correct_event_order` over the whole sequence, however it is split.
 
-Nothing is sorted but what came late. Local times never fall, so a row whose venue time is not below that of any row
-before it keeps its place for both sides; any other, a late one, keeps it for the strategy alone, and its other half
-goes in front of the first row with a later venue time. Rows marked LOCAL_ONLY are for the strategy alone.
+Only late rows are sorted. Local times never fall, so a row whose venue time is not below that of any row before it
+keeps its place for both sides. Any other row is late: it keeps its place for the strategy only, and its exchange half
+is inserted before the first row with a later venue time. Rows marked LOCAL_ONLY are for the strategy only.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: A frontier behind which no row can come any more: the sequence has ended.
+#: The frontier when the sequence has ended: no further rows.
 END_OF_ROWS = np.iinfo(np.int64).max
 
 #: The latest venue time of all rows so far.
@@ -30,40 +30,40 @@ _GROWTH = 2
 
 
 class EventOrder:
-    """Merges rows that come in the order of receipt. One thread.
+    """Orders rows that are given in the order of receipt. One thread.
 
-    Either `feed`, piece by piece with what is known of the rows to come, or `add` all and `take` them.
+    Either call `feed` piece by piece with a lower bound of the times to come, or `add` all rows and `take` them.
     """
 
     def __init__(self) -> None:
-        #: The rows that were not taken yet, at [_start:_end]. Those from `_ordered` on lack the halves of late rows.
+        #: The rows not taken yet, at [_start:_end]. From `_ordered` on the exchange halves of late rows are missing.
         self._rows: Rows = np.empty(0, event_dtype)
         self._start = self._end = self._ordered = 0
-        #: Where the late rows behind `_ordered` are.
+        #: Indexes of the late rows after `_ordered`.
         self._late: NDArray[np.int64] = np.empty(0, np.int64)
         self._late_count = 0
-        #: How many rows were moved when halves were put in last.
+        #: Number of rows moved at the last insertion of late rows.
         self._moved = 0
         self._state = np.array([_OLDEST_TIME])
 
     def feed(self, rows: Rows, frontier: int = END_OF_ROWS) -> Rows:
-        """The ordered rows that are certain after `rows`; a view, valid until the next call.
+        """Adds `rows`; returns the ordered rows that are final. A view, valid until the next call.
 
-        `frontier`: no row of a later call has an `exch_ts` below it. With END_OF_ROWS everything comes out.
+        `frontier`: no row of a later call has an `exch_ts` below it. With END_OF_ROWS all rows are returned.
         """
         self.add(rows)
         return self.take(frontier)
 
     def room(self, count: int, rows_to_come: int = 0) -> Rows:
-        """Where up to `count` rows may be written, for `add` to take them as they lie; valid until the next call.
+        """A buffer for up to `count` rows, which `add` takes without a copy; valid until the next call.
 
-        `rows_to_come`: a guess, for which room is made at once.
+        `rows_to_come`: an estimate, for which memory is allocated at once.
         """
         self._make_room(count, rows_to_come)
         return self._rows[self._end : self._end + count]
 
     def add(self, rows: Rows, rows_to_come: int = 0) -> None:
-        """Takes rows; they may be overwritten afterwards, unless they lie in `room`. `rows_to_come` as there."""
+        """Adds rows; those not in the buffer of `room` may be overwritten afterwards. `rows_to_come` as there."""
         is_there = rows.ctypes.data == self._rows.ctypes.data + self._end * event_dtype.itemsize
         if not is_there:
             self._make_room(len(rows), rows_to_come)
@@ -73,12 +73,12 @@ class EventOrder:
             rows, is_there, self._rows, self._end, self._late[self._late_count :], self._state
         )
         self._end += len(rows)
-        # Halves are put in where enough came since they were last, so that far moves are rare.
+        # Late rows are inserted only when enough rows were added since the last time, so that large moves are rare.
         if self._end - self._ordered >= self._moved:
             self._put_in_late()
 
     def take(self, frontier: int = END_OF_ROWS) -> Rows:
-        """The ordered rows that are certain, see `feed`."""
+        """The ordered rows that are final, see `feed`."""
         self._put_in_late()
         start, stop = self._start, self._end
         if frontier != END_OF_ROWS:
@@ -87,7 +87,7 @@ class EventOrder:
         return self._rows[start:stop]
 
     def _put_in_late(self) -> None:
-        """Writes the late rows a second time, where the exchange sees them."""
+        """Inserts the exchange halves of late rows."""
         late = self._late[: self._late_count]
         if len(late):
             exch_ts = self._rows["exch_ts"][late]
@@ -98,18 +98,18 @@ class EventOrder:
         self._ordered, self._late_count = self._end, 0
 
     def _make_room(self, more: int, rows_to_come: int) -> None:
-        """Lets `more` rows be appended, and the other halves of all late ones; forgets what was taken."""
+        """Makes room for `more` rows and the exchange halves of all late ones; drops rows that were taken."""
         kept, wanted = self._end - self._start, self._late_count + 2 * more
         is_full = self._end + wanted > len(self._rows)
-        if is_full and self._start < kept + wanted:  # moving what is kept to the front would free too little
+        if is_full and self._start < kept + wanted:  # moving the kept rows to the front would free too little
             room = max(_GROWTH * (kept + wanted), kept + rows_to_come, _ROWS_MIN)
             self._move(np.empty(room, event_dtype))
         elif is_full or (self._start and kept <= more):
-            # Sooner than it must be, where that is little work: memory that was not written yet is not used up.
+            # Earlier than necessary if it is little work, so that less untouched memory is used.
             self._move(self._rows)
 
     def _move(self, rows: Rows) -> None:
-        """Lets what was not taken begin at the front of `rows`."""
+        """Copies the rows not taken to the front of `rows`."""
         _move(self._rows, self._start, self._end, rows)
         self._rows = rows
         self._late[: self._late_count] -= self._start
@@ -119,7 +119,7 @@ class EventOrder:
 
 @compiled
 def _append(rows, is_there, out, end, late, state):  # type: ignore[no-untyped-def]
-    """Puts rows behind out[:end], unless they are there, and flags them; notes where the late ones are: how many."""
+    """Copies rows to `out` from `end`, unless `is_there`, and flags them; stores and counts indexes of late ones."""
     newest = state[_NEWEST]
     count = 0
     for r in range(len(rows)):
@@ -141,12 +141,12 @@ def _append(rows, is_there, out, end, late, state):  # type: ignore[no-untyped-d
 
 @compiled
 def _insert(rows, start, end, late):  # type: ignore[no-untyped-def]
-    """Puts late rows, sorted by venue time, into rows[start:end] for the exchange; how many rows were moved for it.
+    """Inserts late rows, sorted by venue time, into rows[start:end] for the exchange; returns how many rows were moved.
 
-    From the end backwards: whatever the exchange sees is in order there, and the last of it is later than any late row.
+    Works backwards from the end: the exchange's rows there are in order, and the last one is later than any late row.
     """
     row, out, k = end - 1, end + len(late) - 1, len(late) - 1
-    # The last row that the exchange sees; those behind it are for the strategy alone and stay behind it.
+    # The last row that the exchange sees; rows after it are for the strategy only and stay after it.
     seen = _last_seen(rows, start, row)
     while k >= 0:
         if seen >= start and rows[seen].exch_ts > late[k].exch_ts:
@@ -165,7 +165,7 @@ def _insert(rows, start, end, late):  # type: ignore[no-untyped-def]
 
 @compiled
 def _last_seen(rows, start, row):  # type: ignore[no-untyped-def]
-    """The last row up to `row` that the exchange sees; less than `start` where there is none."""
+    """The index of the last row up to `row` that the exchange sees; less than `start` if there is none."""
     while row >= start and not rows[row].ev & np.uint64(EXCH_EVENT):
         row -= 1
     return row
@@ -173,7 +173,7 @@ def _last_seen(rows, start, row):  # type: ignore[no-untyped-def]
 
 @compiled
 def _first_beyond(rows, start, end, frontier):  # type: ignore[no-untyped-def]
-    """The first row that the exchange sees later than `frontier`; `end` where there is none."""
+    """The index of the first exchange row later than `frontier`; `end` if there is none."""
     for row in range(start, end):
         if rows[row].ev & np.uint64(EXCH_EVENT) and rows[row].exch_ts > frontier:
             return row

@@ -1,8 +1,8 @@
-"""Keeping the row cache within bounds: what was not used for longest goes first, and never what a run is using.
+"""Limits the size of the row cache: deletes the least recently used rows, never those that a run is using.
 
 A process that converts holds a shared lock on the cache's folder, and one on each row file of its run until that ends
-(`RowCache`). Pruning takes the folder's lock for itself; where it cannot have it at once, somebody is converting and
-will prune later. The locks are the system's (`flock`): a process that dies leaves none behind.
+(`RowCache`). Pruning takes the folder's lock exclusively; if it is not free, another process is converting and will
+prune later. The kernel releases the locks (`flock`) when a process ends.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-#: Files of the cache, and those that a process which died left half-written. Others are none of ours.
+#: Files of the cache, including partial files of killed processes. Other files are ignored.
 _ENTRY = re.compile(r"(rows|book|scan|cold|file)-([0-9a-f]+)\.(npy|json)")
 _LEFT_BEHIND = re.compile(r"\.(rows|book|scan|cold|file)-[0-9a-f]+\.(npy|json)\..+")
 
 
 class Usage(NamedTuple):
-    """What a cache holds: recordings with rows, files, bytes."""
+    """The contents of a cache: recordings with rows, files, bytes."""
 
     recordings: int
     files: int
@@ -29,7 +29,7 @@ class Usage(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """Files that go together: a recording's rows with the book behind them, or one small value."""
+    """Files that belong together: a recording's rows and the book at their end, or one small value."""
 
     used_ns: int
     bytes: int
@@ -43,7 +43,7 @@ class _Entry(NamedTuple):
 
 
 def usage(directory: Path) -> Usage:
-    """What is in the cache now."""
+    """The current contents of the cache."""
     entries = _entries(directory)
     return Usage(
         sum(entry.rows_path is not None for entry in entries),
@@ -53,10 +53,10 @@ def usage(directory: Path) -> Usage:
 
 
 def prune(directory: Path, bytes_max: int) -> Usage | None:
-    """Deletes what was not used for longest until `bytes_max` is kept; what was deleted.
+    """Deletes the least recently used entries until at most `bytes_max` remain; returns what was deleted.
 
-    None, and nothing is done, while another process converts. Rows that a run uses stay, and count; so the cache may be
-    larger than its bound for as long as the run takes. Raises OSError where the folder cannot be read.
+    Returns None and does nothing while another process converts. Rows in use by a run are kept and counted, so the
+    cache may exceed its bound during the run. Raises OSError if the folder cannot be read.
     """
     with _alone(directory) as is_alone:
         if not is_alone:
@@ -80,7 +80,7 @@ def prune(directory: Path, bytes_max: int) -> Usage | None:
 
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[bool]:
-    """Whether nobody converts into the cache; nobody begins to while this lasts."""
+    """A context that yields whether no process converts into the cache; if so, none can begin during it."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         yield try_lock(handle)
@@ -89,7 +89,7 @@ def _alone(directory: Path) -> Iterator[bool]:
 
 
 def try_lock(handle: int) -> bool:
-    """Takes a lock for this process alone; False where another holds it, or where there are no locks."""
+    """Takes an exclusive lock; False if another process holds it, or if the file system has no locks."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -111,7 +111,7 @@ def _entries(directory: Path) -> list[_Entry]:
         _Entry(
             max(stat.st_mtime_ns for _, stat in files),
             sum(stat.st_size for _, stat in files),
-            # The value first: without it, the rest counts as absent.
+            # The value is deleted first: without it the other files count as absent.
             sorted((path for path, _ in files), key=lambda path: (path.suffix, path.name)),
         )
         for files in grouped.values()
@@ -119,7 +119,7 @@ def _entries(directory: Path) -> list[_Entry]:
 
 
 def _delete(entry: _Entry) -> bool:
-    """Whether the entry is gone: not where its rows are in use, or where its files are another user's."""
+    """Deletes an entry; False if its rows are in use, or its files belong to another user."""
     rows_path = entry.rows_path
     handle = None
     try:

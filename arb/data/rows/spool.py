@@ -1,7 +1,7 @@
-"""The first half of a conversion: a day to chained rows with its own times, in a temporary file.
+"""The first half of a conversion: decodes a day to chained rows with its own times, in a temporary file.
 
-Rows leave here in the order of receipt and proven by their ids, but on the recorder's clock: the run's offset is
-known only when every recording of the run was read once. `arb.data.rows.convert` does the second half.
+Rows are in the order of receipt and checked by their ids, but on the recorder's clock: the run's offset is known only
+after every recording of the run was read once. `arb.data.rows.convert` does the second half.
 """
 
 from __future__ import annotations
@@ -30,67 +30,67 @@ from connectors.feed.leads import LeadFinder, WrongStamps
 from connectors.model import Instrument, Kind, Messages, Rows, SequenceRule, Venue
 from connectors.parsing.lines import Decoded, LineDecoder
 
-#: A recording whose first snapshot comes later than this after its first change carries on from the day before.
+#: A recording whose first snapshot is later than this after its first change continues the day before.
 COLD_START_NS = 10_000_000_000
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """What a recording holds; independent of the run's offset."""
+    """The contents of a day; independent of the run's offset."""
 
     lines: int
     #: Frames by kind, in the order of `Kind`.
     frames: tuple[int, ...]
     #: Frames that needed the JSON decoder.
     slow_frames: int
-    #: Largest venue time minus local time, of stamps that are believed; None without any venue time.
+    #: Largest venue time minus local time, of accepted stamps; None without any venue time.
     lead_ns: int | None
     #: First and last local time, on the recorder's clock; 0 for an empty recording.
     local_ts_first: int
     local_ts_last: int
-    #: Whether the book's chain was taken up from the recording of the day before.
+    #: Whether it continues the chain of the day before.
     is_carried: bool
     gaps: int
-    #: When the book was not known, on the recorder's clock.
+    #: Outages of the book, on the recorder's clock.
     book: BookSpells
     dropped: int
-    #: Where the chain stands at the end.
+    #: The state of the chain at the end.
     status: int
     last_id: int
-    #: Which of the venue's books of the instrument it follows (`connectors.book.sync`).
+    #: The depth of the book that it follows, of those that the venue has (`connectors.book.sync`).
     followed_book: int = NO_BOOK
-    #: Which steps prices and quantities keep to.
+    #: The measured steps of prices and quantities.
     grid: Measured = Measured()
-    #: Where it began with best bid and offer alone (`arb.data.rows.touch_start`): local times of the first of them, and
-    #: of the first snapshot. 0: it did not; no snapshot came.
+    #: If it began with best bid and offer only (`arb.data.rows.touch_start`): local times of the first of them, and
+    #: of the first snapshot. 0: it did not begin so; it has no snapshot.
     touch_ts: int = 0
     proven_ts: int = 0
-    #: Stamps that are not believed: they are left out of the lead.
+    #: Rejected stamps, which are excluded from the lead.
     wrong_stamps: tuple[WrongStamps, ...] = ()
-    #: When the book was proven last, on the recorder's clock, and whether it is emptied since for its silence; how
-    #: often that was, and for how long in sum between the first and the last frame.
+    #: When the book was last proven, on the recorder's clock, and whether it was emptied for silence since; the
+    #: number of silences, and their total time between the first and the last frame.
     life_ts: int = 0
     is_silent: bool = False
     silences: int = 0
     silent_ns: int = 0
-    #: When the book is emptied for its silence if no frame follows, on the recorder's clock; 0: never.
+    #: When the book is emptied for silence if no frame follows, on the recorder's clock; 0: never.
     silent_ts: int = 0
 
 
 class RowSink(Protocol):
-    """Where the chained rows of a day go."""
+    """The receiver of a day's chained rows."""
 
     @property
     def directory(self) -> Path | None:
-        """For temporary files; None: the system's."""
+        """The folder for temporary files; None: the system's."""
 
     def room(self, count: int) -> Rows | None:
-        """Where up to `count` rows may be written, for `append` to take them as they lie; None: anywhere."""
+        """A buffer for up to `count` rows, which `append` takes without a copy; None: use any."""
 
     def append(self, rows: Rows) -> None:
-        """Takes rows behind those so far; they are valid until it returns."""
+        """Appends rows, which are valid until it returns."""
 
     def clear(self) -> None:
-        """Forgets all rows: the day is read again."""
+        """Drops all rows, because the day is read again."""
 
 
 class Spool:
@@ -113,16 +113,16 @@ class Spool:
         self._file.close()
 
     def room(self, count: int) -> Rows | None:
-        """None: rows are written to the file."""
+        """None: rows are copied to the file anyway."""
         return None
 
     def append(self, rows: Rows) -> None:
-        """Adds rows at the end."""
+        """Appends rows to the file."""
         self._file.write(np.ascontiguousarray(rows).view(np.uint8).data)
         self.count += len(rows)
 
     def clear(self) -> None:
-        """Takes all rows out again."""
+        """Removes all rows."""
         self._file.seek(0)
         self._file.truncate()
         self.count = 0
@@ -131,7 +131,7 @@ class Spool:
         return self.count
 
     def __getitem__(self, part: slice) -> Rows:
-        """The rows start:stop, read into memory of their own: mapped, they would count as the process' memory."""
+        """The rows start:stop, read into a new array: a mapping of the file would count as the process' memory."""
         start, stop, _ = part.indices(self.count)
         self._file.seek(start * event_dtype.itemsize)
         rows = np.fromfile(self._file, event_dtype, max(stop - start, 0))
@@ -140,10 +140,10 @@ class Spool:
 
 
 def needs_carry(venue: Venue, day: Day) -> bool:
-    """Whether a day begins in the middle of a chain: without a snapshot near its first change of the book.
+    """Whether a day begins in the middle of a chain: without a snapshot near its first book change.
 
-    What has no ids carries nothing on: a day of Tardis' begins with its own snapshot, one of the touch with its first
-    touch.
+    Data without ids never continues a chain: a day of Tardis begins with its own snapshot, a day of a touch archive
+    with its first touch.
     """
     if isinstance(day, ArchiveDay) and not day.has_ids:
         return False
@@ -165,7 +165,7 @@ def needs_carry(venue: Venue, day: Day) -> bool:
 
 
 def _book_of(venue: Venue, day: Day) -> Iterator[Decoded]:
-    """The decoded messages of a day that tell how its book begins."""
+    """The decoded messages that show how a day's book begins."""
     if isinstance(day, ArchiveDay):
         return ArchiveStream(venue, day).book()
     return LineDecoder(venue, day.symbol, file=str(day.path)).decode(read_recording(day.path))
@@ -183,15 +183,14 @@ def read_into(
     is_cold: bool = False,
     silence_ns: int = 0,
 ) -> Scan:
-    """Reads a day into `sink` and says what it holds. `checkpoint`: the chain that it carries on.
+    """Reads a day into `sink` and returns its scan. `checkpoint`: the chain that it continues.
 
-    `instrument`: whose tick and lot the values are compared with; the scan says what was found. `is_cold`: it begins in
-    the middle of a chain (`needs_carry`); a recording without a checkpoint then begins with best bid and offer alone.
-    `silence_ns`: for how long the book of a recording may be silent (`BookSync`); in archives nothing is live, and it
-    may be for ever.
+    `instrument`: its tick and lot are compared with the values; the scan has the result. `is_cold`: the day begins in
+    the middle of a chain (`needs_carry`); a recording without a checkpoint then begins with best bid and offer only.
+    `silence_ns`: maximum silence of a recording's book (`BookSync`); archives have no limit.
 
-    Rows without a time of receipt have that at which the venue sent them. Raises InputError for a file that cannot be
-    read, DecodeError with file and line for a frame that cannot.
+    The local time of rows without a time of receipt is the venue's send time. Raises InputError for a file that
+    cannot be read, DecodeError with file and line for a frame that cannot.
     """
     if not isinstance(day, ArchiveDay):
         rule = venue.sequence_rule
@@ -209,15 +208,15 @@ def read_into(
     with contextlib.suppress(OutOfOrderError):
         stream = ArchiveStream(venue, day, progress)
         return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
-    # Outside of what handles the error, which would keep the first reading's threads and buffers. What it told of its
-    # progress counts: the files are not read for longer by it than once.
+    # Outside the `with`, because the exception would keep the first reading's threads and buffers alive. Progress is
+    # only reported for the first reading, so that the files are counted once.
     sink.clear()
     stream = ArchiveStream(venue, day, is_sorted=True, sort_folder=sink.directory)
     return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
 
 
 def meter_of(instrument: Instrument | None) -> GridMeter:
-    """What measures the grid of an instrument's rows; without one, against no configured grid."""
+    """Measures the grid of an instrument's rows; without an instrument, without comparing it with a configured grid."""
     return GridMeter() if instrument is None else GridMeter(instrument.tick_size, instrument.lot_size)
 
 
@@ -229,11 +228,11 @@ def _read_archive(
     stream: ArchiveStream,
     meter: GridMeter,
 ) -> Scan:
-    """A day of archives. Books without ids count their own messages, see `arb.data.archives.rows`."""
+    """Reads a day of archives. Messages of books without ids are numbered by `arb.data.archives.rows`."""
     rule = venue.sequence_rule if day.has_ids else SequenceRule.INCREMENT
     trade_kind = Kind.AGG_TRADE if ArchiveKind.AGG_TRADES in day.kinds else Kind.TRADE
     if day.is_touch_only:
-        # There is no book to wait for.
+        # There is no snapshot to wait for.
         checkpoint = Checkpoint(Status.SYNCED, 0)
     sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, is_ordered=day.has_ids)
     return _read(sink, sync, stream.decode(), checkpoint, lambda: stream.slow, meter, is_carried=day.has_ids)
@@ -250,9 +249,9 @@ def _read(
     is_carried: bool = True,
     touch: TouchStart | None = None,
 ) -> Scan:
-    """Chains decoded messages into `sink`. Without `is_carried` the checkpoint is no chain of the day before.
+    """Chains decoded messages into `sink`. Without `is_carried` the checkpoint is not a chain of the day before.
 
-    touch: what counts until the first snapshot is applied.
+    touch: gives the rows until the first snapshot is applied.
     """
     if checkpoint is not None:
         sync.resume(checkpoint)
@@ -287,7 +286,7 @@ def _read(
     shown = sync if is_proven or touch is None else touch
     silent_ns = sync.silences[1] + (last - sync.silent_ts if sync.is_silent else 0)
     if 0 < silent_before_ts < first:
-        silent_ns -= first - silent_before_ts  # of the day before, or between the two
+        silent_ns -= first - silent_before_ts  # silence of the day before, or between the two days
     return Scan(
         lines=int(frames.sum()),
         frames=tuple(int(n) for n in frames),
@@ -315,9 +314,9 @@ def _read(
 
 
 def _parts_of(messages: Messages, sync: BookSync, touch: TouchStart | None) -> Iterator[Messages]:
-    """Messages in parts, for each of which either the touch counts or the book; without `touch` they are one.
+    """Splits messages into parts, each read either by the touch or by the book; without `touch` there is one part.
 
-    A part begins at each snapshot, and is a single message while one waits for the change that joins it.
+    A part begins at each snapshot, and is a single message while a snapshot waits for the change that joins it.
     """
     if touch is None:
         yield messages

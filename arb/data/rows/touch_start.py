@@ -1,9 +1,9 @@
-"""The beginning of a day whose book nothing proves yet: best bid and offer alone.
+"""The begin of a day whose book is not proven yet: best bid and offer only.
 
-A best bid and offer is true by itself, whatever the depth stream says. So a recording that begins in the middle of a
-chain, with no day before it to carry on from, has a book of one level a side until the first snapshot. Live feeds do
-without: they fetch a snapshot, and show nothing before it. What proves this book is the next best bid and offer: where
-none comes for too long it is emptied for the strategy, and restored by the next one (docs/decisions/0010). One thread.
+A best bid and offer is valid without the depth stream. So a recording that begins in the middle of a chain, without a
+previous day to continue, has a book of one level a side until the first snapshot. Live feeds do not need this: they
+fetch a snapshot, and publish no book before it. Each best bid and offer proves this book again: without one for too
+long it is emptied for the strategy, and restored by the next one (docs/decisions/0010). One thread.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID
 
 
 class TouchStart:
-    """The touch of a recording, and its trades, as rows of a book of one level a side."""
+    """Converts the touch of a recording, and its trades, to rows of a book of one level a side."""
 
     def __init__(self, rule: SequenceRule, trade_kind: Kind, silence_ns: int = 0) -> None:
-        """silence_ns: for how long no best bid and offer may come, in local time; 0: for ever."""
+        """silence_ns: maximum time without a best bid and offer, in local time; 0: no limit."""
         self._kinds = np.array([Kind.BBO, trade_kind])
         self._sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind)
-        # There is no book to wait for; ids that step back break the touch as they break a book.
+        # There is no snapshot to wait for; ids that step back break the touch as they break a book.
         self._sync.resume(Checkpoint(Status.SYNCED, 0))
         self._book = TouchBook()
         self._silence_ns = silence_ns
-        #: When the last best bid and offer was received, local time (0: none was).
+        #: Local time of the last best bid and offer (0: none).
         self._life_ts = 0
         self.is_silent = False
-        #: Local time of the first touch; 0: there was none.
+        #: Local time of the first touch; 0: none.
         self.first_ts = 0
 
     @property
     def gap_count(self) -> int:
-        """How often ids stepped back: from there on the touch is unknown until a snapshot comes."""
+        """How often ids stepped back: from then on the touch is unknown until a snapshot arrives."""
         return self._sync.gap_count
 
     def receive(self, rows: Rows, messages: Messages) -> Rows:
-        """The rows of decoded messages that may be shown; a view, valid until the next call."""
+        """The rows to publish of decoded messages; a view, valid until the next call."""
         passed = self._sync.receive(rows, messages[np.isin(messages["kind"], self._kinds)])
         if not self.first_ts:
             touches = passed["local_ts"][passed["ev"] & np.uint64(0xFF) == DEPTH_BBO_EVENT]
@@ -56,7 +56,7 @@ class TouchStart:
         return self._life_ts + self._silence_ns if is_emptied else 0
 
     def _with_silences(self, rows: Rows) -> Rows:
-        """Rows of the touch and of trades, with those that empty the book in a silence and restore it."""
+        """Rows of the touch and of trades, with the rows that empty the book in a silence and restore it."""
         if not len(rows) or not self._sync.is_synced:
             return rows
         is_touch = rows["ev"] & np.uint64(0xFF) == DEPTH_BBO_EVENT
@@ -64,7 +64,7 @@ class TouchStart:
         lives = np.maximum.accumulate(np.concatenate(([self._life_ts], np.where(is_touch, times, 0))))
         life, self._life_ts = lives[:-1], int(lives[-1])
         is_overdue = (life > 0) & (times - life > self._silence_ns)
-        # A silence begins in front of the first row of it, and another one behind each touch.
+        # A silence may begin before the first row, and after each touch.
         goes_on = np.concatenate(([self.is_silent], is_overdue[:-1])) & (np.diff(life, prepend=life[0]) == 0)
         is_begin = is_overdue & ~goes_on
         is_end = is_overdue & is_touch
@@ -88,6 +88,6 @@ class TouchStart:
 
 
 def has_book(rows: Rows) -> bool:
-    """Whether chained rows say anything of a book: a snapshot was applied."""
+    """Whether chained rows have a book: a snapshot was applied."""
     kinds = rows["ev"] & np.uint64(0xFF)
     return bool(np.any((kinds != TRADE_EVENT) & (kinds != DEPTH_BBO_EVENT)))

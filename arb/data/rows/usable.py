@@ -1,4 +1,4 @@
-"""Whether converted recordings can be replayed together: what is refused before a run, and what is only told."""
+"""Checks whether converted recordings can be replayed together: errors before a run, and notes."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from arb.errors import InputError
 from connectors.feed.leads import WrongStamps
 from connectors.model import Kind
 
-#: A book that was lost for this share of a day's recorded time is worth a line of its own.
+#: A book that was lost for at least this share of a day's recorded time gives a note.
 LOST_SHARE_MIN = 0.1
-#: For so long a run goes on behind a recording's end before that is worth a line.
+#: A run that goes on for longer than this after a recording's end gives a note.
 ENDS_EARLY_NS = 10_000_000_000
 
 
 def refuse_unusable(conversion: Conversion, feeds: Sequence[Feed]) -> None:
-    """Raises InputError where no run can come of it.
+    """Raises InputError if a run is impossible.
 
-    That is: a day without a snapshot and without a chain to carry on; an instrument whose book is never known; two
-    whose books are at no time known together.
+    That is: a day without a snapshot and without a chain to continue; an instrument whose book is never known; two
+    whose books are never known at the same time.
     """
     _refuse_bookless(conversion, feeds)
     _refuse_never_known(conversion, feeds)
@@ -32,7 +32,7 @@ def refuse_unusable(conversion: Conversion, feeds: Sequence[Feed]) -> None:
 
 
 def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
-    """A line for each day on which a book is never known though other days have one, or is lost for much of it."""
+    """A line for each day on which a book is never known, though it is on others, or is lost for much of the day."""
     return [
         f"{name_of(feed)}: {note} ({_where_next(recording)})"
         for feed, files in zip(feeds, conversion.files, strict=True)
@@ -42,7 +42,7 @@ def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
 
 
 def ending_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
-    """A line for each recording behind whose last frame the run goes on without its book."""
+    """A line for each recording after whose last frame the run goes on without its book."""
     notes = []
     for feed_no, (feed, files) in enumerate(zip(feeds, conversion.files, strict=True)):
         for n, (recording, file) in enumerate(zip(feed.recordings, files, strict=True)):
@@ -62,7 +62,7 @@ def _time_text(ts: int) -> str:
 
 
 def grid_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
-    """A line for each step of an instrument that all of its days show to be larger than the configured one."""
+    """A line for each step of an instrument that is larger than the configured one on all of its days."""
     notes = []
     for feed, files in zip(feeds, conversion.files, strict=True):
         days = [DayGrid(day, file.scan.grid) for day, file in zip(feed.recordings, files, strict=True)]
@@ -71,7 +71,7 @@ def grid_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
 
 
 def touch_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
-    """A line for each day that begins with best bid and offer alone, because nothing proves its book."""
+    """A line for each day that begins with best bid and offer only, because nothing proves its book."""
     return [
         f"{name_of(feed)}: {recording.day} begins without a snapshot, and no day before it is carried on: best bid "
         f"and offer alone, a book of one level a side, {_until(file)}"
@@ -82,7 +82,7 @@ def touch_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
 
 
 def _until(file: RowFile) -> str:
-    """Up to when."""
+    """A text for the time up to which that lasts."""
     if not file.scan.proven_ts:
         return "all day"
     at = datetime.fromtimestamp((file.scan.proven_ts + file.offset_ns) // 1_000_000_000, UTC)
@@ -104,7 +104,7 @@ def _book_note(recording: Day, file: RowFile) -> str:
 
 
 def stamp_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
-    """A line for each stream of a day with stamps that were not believed."""
+    """A line for each stream of a day with rejected stamps."""
     return [
         f"{name_of(feed)}: {stamp_text(wrong)} on {recording.day}; left out of the clock offset, they count as "
         "received at once"
@@ -115,7 +115,7 @@ def stamp_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
 
 
 def stamp_text(wrong: WrongStamps) -> str:
-    """What stamps of a stream are not believed."""
+    """A text on the rejected stamps of a stream."""
     first_at = datetime.fromtimestamp(wrong.local_ts // 1_000_000_000, UTC)
     messages = f"{wrong.messages:,} {wrong.stream} message" + (" is" if wrong.messages == 1 else "s are")
     ahead = f"up to {wrong.lead_ns / 1e9:,.1f} s ahead of the local time"
@@ -145,7 +145,7 @@ def name_of(feed: Feed) -> str:
 
 
 def gap_text(file: RowFile) -> str:
-    """Why a day's book is not known."""
+    """A text on why a day's book is not known."""
     return f"{_gaps(file)} in its ids, and no snapshot that joins what follows"
 
 
@@ -177,7 +177,7 @@ def _refuse_never_known(conversion: Conversion, feeds: Sequence[Feed]) -> None:
 
 
 def _refuse_apart(conversion: Conversion, feeds: Sequence[Feed]) -> None:
-    """Gaps in between are left aside: it is about recordings made at different times of the day."""
+    """Raises InputError for recordings made at different times of the day; ignores gaps in between."""
     known = [list(_known_spans(files)) for files in conversion.files]
     for one, other in combinations(range(len(feeds)), 2):
         if any(a[0] <= b[1] and b[0] <= a[1] for a in known[one] for b in known[other]):
@@ -190,7 +190,7 @@ def _refuse_apart(conversion: Conversion, feeds: Sequence[Feed]) -> None:
 
 
 def _known_spans(files: Sequence[RowFile]) -> Iterator[tuple[int, int]]:
-    """From the first book of a day to the last frame with one, on the venues' clock."""
+    """Spans from the first book of a day to the last frame with one, on the venues' clock."""
     for file in files:
         book = file.scan.book.moved(file.offset_ns)
         if book.known_ts:
