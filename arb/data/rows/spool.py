@@ -56,7 +56,7 @@ class Scan(msgspec.Struct, frozen=True):
     #: The state of the chain at the end.
     status: int
     last_id: int
-    #: The depth of the book that it follows, of those that the venue has (`connectors.book.sync`).
+    #: Which of the instrument's books it follows, if the venue has several (`connectors.book.sync`).
     followed_book: int = NO_BOOK
     #: The measured steps of prices and quantities.
     grid: Measured = Measured()
