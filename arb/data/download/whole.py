@@ -17,7 +17,7 @@ from typing import IO
 _PIECE_BYTES = 1 << 20
 _SHA256_LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](\S+)\s*", re.ASCII)
 _MAGIC = {".zip": b"PK\x03\x04", ".gz": b"\x1f\x8b\x08"}
-#: Number of first bytes that identify a file type, and that are searched for other content.
+#: Number of first bytes that identify a file type, and that are read to quote other content in an error.
 MAGIC_BYTES = max(map(len, _MAGIC.values()))
 HEAD_BYTES = 64
 #: Market data compresses to about a tenth. A file that decompresses to more than this factor is not market data.
