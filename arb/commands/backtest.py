@@ -13,6 +13,7 @@ from arb.commands.dryrun import MAKES_NO_CALL, HungRun, Replayed, replay_inputs
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import leg_of
 from arb.commands.recordings import StartProgress
+from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import (
     Inputs,
     common_manifest,
@@ -77,6 +78,7 @@ def run_backtest(
     now = datetime.now(UTC)
     with RunFolder(run_folder_path(out, now, "backtest")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
+        refuse_coarse_lots(config)
         limits = limits_of(config)
 
         def write(replayed: Replayed) -> Figures:

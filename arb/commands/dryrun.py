@@ -15,6 +15,7 @@ from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import leg_of
+from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import (
     Inputs,
     Told,
@@ -105,6 +106,7 @@ def run_recorded(
     now = datetime.now(UTC)
     with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
+        refuse_coarse_lots(config)
         limits = limits_of(config)
 
         def write(replayed: Replayed) -> Figures:

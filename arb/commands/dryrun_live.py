@@ -27,6 +27,7 @@ from arb.commands.feeds import LiveFeed, open_feed
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import instrument_of, leg_of, load_adapter
 from arb.commands.listings import refuse_unlisted_grids
+from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, refusals_of, told_of
 from arb.commands.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
 from arb.commands.running_sandbox import at_sandbox
@@ -226,6 +227,7 @@ class LiveRun:
             await self._enter_sandbox(stack)
             await asyncio.sleep(0)  # lets the loop handle signals that have arrived
             unlisted = [] if self._stop_reason else await refuse_unlisted_grids(self._symbols(), self._over)
+            refuse_coarse_lots(self._config)
             if self._stop_reason:
                 return
             stack.push_async_callback(self._close_feeds)

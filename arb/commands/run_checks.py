@@ -38,7 +38,16 @@ def refuse_unfit(config: Config) -> None:
                 f"{config.file}: [strategy] legs: {line}; name the same assets, or set allow_different_assets = true "
                 "in [strategy]"
             )
-    for line in (*_penniless(config), *_too_coarse(config)):
+    for line in _penniless(config):
+        raise ConfigError(f"{config.file}: {line}")
+
+
+def refuse_coarse_lots(config: Config) -> None:
+    """Raises ConfigError for lots of which no attempt of the built-in strategy may trade one.
+
+    After the lots were compared with the data or the listings, which say what to write in place of a wrong one.
+    """
+    for line in _too_coarse(config) if is_built_in(config) else ():
         raise ConfigError(f"{config.file}: {line}")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.recording_files import clean_imports
 
-from arb.commands.run_checks import fit_notes
+from arb.commands.run_checks import fit_notes, refuse_coarse_lots
 from arb.commands.run_setup import Setup, setup_of
 from arb.config import Config, load, write_templates
 from arb.config.assets import Assets, assets_of, difference
@@ -135,10 +135,12 @@ def test_one_direction_that_can_be_paid_is_enough(folder: Path) -> None:
 def test_lots_that_no_attempt_can_reach_are_refused(
     folder: Path, setting: str, least: str, allowed: str
 ) -> None:
-    line = refusal(folder, setting)
-    assert f"can never be traded: the least order of both is {least} (lot_size, min_qty)" in line
-    assert line.endswith(f" allow {allowed}")
-    setup(folder, setting, OWN)
+    setup(folder, setting)
+    with pytest.raises(ConfigError) as found:
+        refuse_coarse_lots(config_of(folder, setting))
+    assert f"can never be traded: the least order of both is {least} (lot_size, min_qty)" in str(found.value)
+    assert str(found.value).endswith(f" allow {allowed}")
+    refuse_coarse_lots(config_of(folder, setting, OWN))
 
 
 @pytest.mark.parametrize("name", ["asset_no", "hedge_leg_no"])
