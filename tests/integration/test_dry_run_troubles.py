@@ -228,6 +228,7 @@ def test_a_signal_while_it_loads_is_one_line(
     loading = ModuleType("arb.cli")
     loading.main = interrupted  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "arb.cli", loading)
+    monkeypatch.setattr("os._exit", sys.exit)
 
     before = signal.getsignal(signal.SIGTERM)
     try:
