@@ -13,6 +13,7 @@ from connectors.book.sequence import (
     BOOK_ORDER,
     DROPPED,
     FOLLOWED,
+    GAPS,
     HELD_MESSAGES,
     HELD_ROWS,
     IS_SILENT,
@@ -219,8 +220,8 @@ def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):
 @compiled
 def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_rows, out, n):  # type: ignore[no-untyped-def]
     """Emits a new snapshot and the held changes if these reach beyond its id; all get its local time."""
-    first, count = n, held[HELD_MESSAGES]
-    for m in range(count):
+    first, count, m = n, held[HELD_MESSAGES], 0
+    while m < count:
         change = held_messages[m]
         was_bridging = state[STATUS] == Status.BRIDGING
         verdict = receive_delta(rule, state, change)
@@ -235,15 +236,34 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
             for row in range(start, n):
                 out[row].local_ts = snapshot.local_ts
         elif verdict == Verdict.GAP:
-            # The snapshot is older than the first held change. The held changes may still join the next one.
-            held[:] = 0
-            _hold_again(held_rows, held_messages, held, m, count)
-            return first
+            n = first
+            stepped = _lower_behind(held_messages, m, count)
+            if stepped < 0:
+                # The snapshot is older than the first held change. What is held may still join the next one.
+                held[:] = 0
+                _hold_again(held_rows, held_messages, held, m, count)
+                return n
+            # The venue's ids stepped back in between: what was held before is of another chain.
+            state[GAPS] -= 1
+            state[WAITING_ID] = snapshot.last_id
+            bridge(state)
+            m = stepped
+            continue
         else:
             state[DROPPED] += 1
+        m += 1
     if state[STATUS] == Status.SYNCED:
         held[:] = 0
     return n
+
+
+@compiled
+def _lower_behind(held_messages, m, count):  # type: ignore[no-untyped-def]
+    """The first held change behind number `m` that ends at a lower id than the one before it; -1: there is none."""
+    for later in range(m + 1, count):
+        if held_messages[later].last_id < held_messages[later - 1].last_id:
+            return later
+    return -1
 
 
 @compiled

@@ -208,3 +208,16 @@ def test_spot_ids_that_step_back_by_a_few_lose_no_change(by: int) -> None:
             if follower.sync.is_synced:
                 assert follower.book == history.books[event.last_id]
         assert follower.sync.gap_count <= 1, "one that overlaps the newest id may join the chain"
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_what_was_held_before_ids_stepped_back_refutes_no_snapshot(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(5), events=30)
+    events = history.events
+    follower = Follower(rule)
+    ahead = [moved(event, 10**6) for event in events[:12]]
+    follower.take(moved(history.snapshot(events[0].prev_id), 10**6), *ahead[:8], *ahead[10:12])
+    assert not follower.sync.is_synced
+    follower.take(*events[12:16], history.snapshot(events[14].last_id))
+    assert follower.sync.is_synced
+    assert follower.book == history.books[events[15].last_id]
