@@ -221,3 +221,15 @@ def test_what_was_held_before_ids_stepped_back_refutes_no_snapshot(rule: Sequenc
     follower.take(*events[12:16], history.snapshot(events[14].last_id))
     assert follower.sync.is_synced
     assert follower.book == history.books[events[15].last_id]
+
+
+@pytest.mark.parametrize("rule", BINANCE)
+def test_a_local_clock_that_is_set_back_refutes_no_snapshot(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(5), events=30)
+    events = history.events
+    follower = Follower(rule)
+    follower.take(*events[:6])
+    follower.now -= 10 * AHEAD_NS_MAX
+    follower.take(history.snapshot(events[3].last_id))
+    assert follower.sync.is_synced
+    assert follower.book == history.books[events[5].last_id]
