@@ -401,6 +401,9 @@ class Feed:
         # A broken chain has already emptied the book, and the change that broke it is held.
         if book.pipeline.is_synced:
             self._doubt(no, FeedStatus.SYNCING)
+        elif book.pipeline.has_snapshot:
+            # Nothing would request another one if no change ever reached it. DOWN: a replay drops it too.
+            self._doubt(no, FeedStatus.DOWN)
         self._set_status(no, FeedStatus.SYNCING)
         if self._snapshots is not None:
             self._snapshots.cancel(no)

@@ -231,6 +231,11 @@ class Pipeline:
         return not (self.is_synced or self._snapshot or self.is_off_grid) and self._sync.held_count > 0
 
     @property
+    def has_snapshot(self) -> bool:
+        """Whether a fetched snapshot waits for the changes to reach it."""
+        return bool(self._snapshot)
+
+    @property
     def gap_count(self) -> int:
         return self._sync.gap_count
 
