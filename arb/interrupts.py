@@ -38,7 +38,10 @@ _received = _Received()
 
 
 def was_interrupted() -> bool:
-    """Whether a signal that ends a command arrived since `interrupts_kept` began or `interrupt_handled` was called."""
+    """Whether a signal that ends a command arrived since `interrupts_kept` began or `interrupt_handled` was called.
+
+    False outside `interrupts_kept`.
+    """
     return not _received.read().isdisjoint({signal.SIGINT, *ending_signals()})
 
 
@@ -89,7 +92,7 @@ def interrupts_kept() -> Iterator[None]:
         is_over = True
         sys.unraisablehook = before
         signal.set_wakeup_fd(descriptor)
-        was_interrupted()
+        interrupt_handled()
         for end in _received.pipe:
             os.close(end)
         _received.pipe = (-1, -1)

@@ -130,6 +130,12 @@ def test_an_error_behind_an_interrupt_that_was_handled_is_an_error() -> None:
         assert not was_interrupted()
 
 
+def test_an_interrupt_of_one_command_is_none_of_the_next_in_the_process() -> None:
+    with pytest.raises(KeyboardInterrupt), interrupts_kept():
+        signal.raise_signal(signal.SIGINT)
+    assert not was_interrupted()
+
+
 def test_what_an_interrupt_left_half_made_is_not_reported(capsys: pytest.CaptureFixture[str]) -> None:
     class HalfMade:
         def __del__(self) -> None:
