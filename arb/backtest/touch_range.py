@@ -58,7 +58,7 @@ def touch_range(pieces: Sequence[Rows], tick_size: float, lot_size: float) -> Pr
 
 
 @compiled
-def _first_px(rows):  # type: ignore[no-untyped-def]
+def _first_px(rows):
     for r in range(len(rows)):
         kind = np.int64(rows[r].ev) & 0xFF
         if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT) and rows[r].qty > 0.0:
@@ -67,7 +67,7 @@ def _first_px(rows):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state):  # type: ignore[no-untyped-def]
+def _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state):
     """Applies rows as hftbacktest's books do: a price that crosses the other side moves that side's best away."""
     for r in range(len(rows)):
         row = rows[r]
@@ -96,14 +96,14 @@ def _follow(rows, tick_size, lot_size, base, is_bid, is_ask, state):  # type: ig
 
 
 @compiled
-def _rounded(steps):  # type: ignore[no-untyped-def]
+def _rounded(steps):
     """The nearest integer; halves away from zero, as in the engine. Prices and quantities are not negative."""
     whole = np.int64(np.floor(steps))
     return whole + 1 if steps - whole >= 0.5 else whole
 
 
 @compiled
-def _clear(is_bid, is_ask, state, has_bids, has_asks):  # type: ignore[no-untyped-def]
+def _clear(is_bid, is_ask, state, has_bids, has_asks):
     if has_bids:
         is_bid[:] = 0
         state[_BEST_BID], state[_LOW_BID], state[_FAR_BIDS] = _MIN, _MAX, 0
@@ -113,7 +113,7 @@ def _clear(is_bid, is_ask, state, has_bids, has_asks):  # type: ignore[no-untype
 
 
 @compiled
-def _note_far(state, is_buy, is_above, is_level):  # type: ignore[no-untyped-def]
+def _note_far(state, is_buy, is_above, is_level):
     """Handles a row outside the window: unbounded if it is the touch now, or may become it later."""
     if is_level:
         state[_FAR_BIDS if is_buy else _FAR_ASKS] = 1
@@ -123,7 +123,7 @@ def _note_far(state, is_buy, is_above, is_level):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _set_bid(is_bid, is_ask, tick, is_level, state):  # type: ignore[no-untyped-def]
+def _set_bid(is_bid, is_ask, tick, is_level, state):
     is_bid[tick] = is_level
     if is_level:
         if tick > state[_BEST_BID]:
@@ -138,7 +138,7 @@ def _set_bid(is_bid, is_ask, tick, is_level, state):  # type: ignore[no-untyped-
 
 
 @compiled
-def _set_ask(is_bid, is_ask, tick, is_level, state):  # type: ignore[no-untyped-def]
+def _set_ask(is_bid, is_ask, tick, is_level, state):
     is_ask[tick] = is_level
     if is_level:
         if tick < state[_BEST_ASK]:
@@ -153,7 +153,7 @@ def _set_ask(is_bid, is_ask, tick, is_level, state):  # type: ignore[no-untyped-
 
 
 @compiled
-def _bid_below(is_bid, tick, state):  # type: ignore[no-untyped-def]
+def _bid_below(is_bid, tick, state):
     for t in range(tick - 1, max(state[_LOW_BID], 0) - 1, -1):
         if is_bid[t]:
             return t
@@ -163,7 +163,7 @@ def _bid_below(is_bid, tick, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _ask_above(is_ask, tick, state):  # type: ignore[no-untyped-def]
+def _ask_above(is_ask, tick, state):
     for t in range(tick + 1, min(state[_HIGH_ASK], len(is_ask) - 1) + 1):
         if is_ask[t]:
             return t
@@ -173,7 +173,7 @@ def _ask_above(is_ask, tick, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _widen(state):  # type: ignore[no-untyped-def]
+def _widen(state):
     """Extends the range to the current touch."""
     if state[_BEST_BID] != _MIN:
         state[_LOWEST] = min(state[_LOWEST], state[_BEST_BID])

@@ -188,10 +188,10 @@ def _unbox_bot(typ: Any, obj: Any, c: Any) -> Any:
 
 
 @bot_compiled
-def _close(bot):  # type: ignore[no-untyped-def]
+def _close(bot):
     return bot.close()
 
 
 @bot_compiled
-def _collect(bot):  # type: ignore[no-untyped-def]
+def _collect(bot):
     bot.clear_inactive_orders(-1)

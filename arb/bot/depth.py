@@ -60,13 +60,13 @@ def _ask_depth(depth: Any) -> Any:
 
 
 @bot_compiled
-def _has_range(depth):  # type: ignore[no-untyped-def]
+def _has_range(depth):
     """Whether the book has a fixed price range."""
     return depth.own_roi_ub_tick() >= depth.own_roi_lb_tick()
 
 
 @bot_compiled
-def _snapshot_of_range(depth):  # type: ignore[no-untyped-def]
+def _snapshot_of_range(depth):
     """(address, rows) of the levels of a book with a fixed range, for which hftbacktest has no snapshot."""
     bid_address, width = depth.own_bid_depth()
     ask_address, _ = depth.own_ask_depth()
@@ -94,7 +94,7 @@ def _snapshot_of_range(depth):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def _put_level(event, ev, price, qty):  # type: ignore[no-untyped-def]
+def _put_level(event, ev, price, qty):
     event.ev = ev
     event.px = price
     event.qty = qty

@@ -38,7 +38,7 @@ FILL = np.dtype(
 
 
 @bot_compiled
-def log_fills(bot, control, asset_no):  # type: ignore[no-untyped-def]
+def log_fills(bot, control, asset_no):
     """Appends the filled orders of one asset to the log whose control block is at `control`."""
     orders = bot.orders(asset_no)
     if len(orders) == 0:
@@ -54,7 +54,7 @@ def log_fills(bot, control, asset_no):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def _log_fill(control, asset_no, order):  # type: ignore[no-untyped-def]
+def _log_fill(control, asset_no, order):
     address = reserve_row(control)
     if address == 0:
         return
@@ -63,7 +63,7 @@ def _log_fill(control, asset_no, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def put_fill(fill, asset_no, order, price):  # type: ignore[no-untyped-def]
+def put_fill(fill, asset_no, order, price):
     """Copies a filled order, of the engine or of our own tables; `price` is separate, as our tables have only a
     tick."""
     fill.asset_no = asset_no

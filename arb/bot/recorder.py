@@ -166,7 +166,7 @@ def _record_method(recorder: Any, bot: Any) -> Any:
 
 
 @bot_compiled
-def _decide(recorder, timestamp, code, attempt, leg, order_id, value):  # type: ignore[no-untyped-def]
+def _decide(recorder, timestamp, code, attempt, leg, order_id, value):
     address = reserve_row(recorder._decisions)
     if address == 0:
         return

@@ -51,20 +51,20 @@ _TICKS_MAX = 2.0**53
 
 
 @bot_compiled
-def header_of(bot):  # type: ignore[no-untyped-def]
+def header_of(bot):
     """The header of the bot's limits, which must exist."""
     return carray(as_pointer(cell(bot, LIMITS)), HEADER_SIZE, np.int64)
 
 
 @bot_compiled
-def check_asset(bot, asset_no):  # type: ignore[no-untyped-def]
+def check_asset(bot, asset_no):
     """Raises IndexError for an unknown asset number: the engine would end the process."""
     if np.uint64(asset_no) >= np.uint64(cell(bot, ASSETS)):
         raise IndexError(NO_SUCH_ASSET)
 
 
 @bot_compiled
-def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves, own_tick):  # type: ignore[no-untyped-def]
+def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves, own_tick):
     """Whether the bot's limits allow the order; a refusal is counted.
 
     own_leaves, own_tick: the quantity that a modified order may already trade, and its tick; 0 for a new order.
@@ -113,14 +113,14 @@ def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves
 
 
 @bot_compiled
-def is_known(time_in_force, order_type):  # type: ignore[no-untyped-def]
+def is_known(time_in_force, order_type):
     """Whether hftbacktest names both values; "unsupported" is one of them, and its exchange model refuses it."""
     is_known_time = time_in_force <= _IOC or time_in_force == _UNSUPPORTED
     return is_known_time and (order_type <= MARKET or order_type == _UNSUPPORTED)
 
 
 @bot_compiled
-def is_sound(bot, asset_no, price, qty):  # type: ignore[no-untyped-def]
+def is_sound(bot, asset_no, price, qty):
     """Whether a limit order can have this price and quantity: finite, not negative, and not too many ticks.
 
     hftbacktest treats a NaN price as 0, at which a sell order fills, accepts a negative one, and saturates one beyond
@@ -131,7 +131,7 @@ def is_sound(bot, asset_no, price, qty):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type, wait):  # type: ignore[no-untyped-def]
+def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type, wait):
     """Sends a new order if it is well formed and the limits allow it."""
     check_asset(bot, asset_no)
     # The engine casts the two bytes to its enumerations unchecked: any other value is undefined behaviour there.
@@ -148,7 +148,7 @@ def submit(bot, side, asset_no, order_id, price, qty, time_in_force, order_type,
 
 
 @bot_compiled
-def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untyped-def]
+def modify(bot, asset_no, order_id, price, qty, wait):
     """Changes a working order if the limits allow the result."""
     check_asset(bot, asset_no)
     order = bot.orders(asset_no).get(order_id)
@@ -173,7 +173,7 @@ def modify(bot, asset_no, order_id, price, qty, wait):  # type: ignore[no-untype
 
 
 @bot_compiled
-def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
+def cancel(bot, asset_no, order_id, wait):
     """Cancels an order unless it is finished: on a filled order the engine would apply the fill again."""
     check_asset(bot, asset_no)
     order = bot.orders(asset_no).get(order_id)
@@ -183,7 +183,7 @@ def cancel(bot, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def clear_inactive_orders(bot, asset_no):  # type: ignore[no-untyped-def]
+def clear_inactive_orders(bot, asset_no):
     """Logs the fills that are about to leave the order dictionary, then clears it."""
     control = cell(bot, FILLS)
     assets = np.int64(bot.num_assets)
@@ -198,7 +198,7 @@ def clear_inactive_orders(bot, asset_no):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def close(bot):  # type: ignore[no-untyped-def]
+def close(bot):
     """Logs the last fills, closes the world, and replaces its functions by empty ones. A second call returns 0.
 
     If the bot has a host, the world stays open for it: only waits and requests are replaced.

@@ -33,13 +33,13 @@ REPLACED = 7
 
 
 @bot_compiled
-def is_finished(status):  # type: ignore[no-untyped-def]
+def is_finished(status):
     """Whether an order of this status can no longer trade."""
     return status in (FILLED, CANCELED, EXPIRED, REJECTED)
 
 
 @bot_compiled
-def leaves_at_worst(leaves_qty, qty, status, req):  # type: ignore[no-untyped-def]
+def leaves_at_worst(leaves_qty, qty, status, req):
     """Quantity that an unfinished order may still trade.
 
     An order without fills may trade its whole quantity, whatever its leaves: hftbacktest does not update them when an
@@ -51,18 +51,18 @@ def leaves_at_worst(leaves_qty, qty, status, req):  # type: ignore[no-untyped-de
 
 
 @bot_compiled
-def funds_of(header):  # type: ignore[no-untyped-def]
+def funds_of(header):
     """The records of all assets, of dtype `FUNDS_ROW`."""
     return carray(as_pointer(header[HEADER_FUNDS]), header[HEADER_ASSETS], FUNDS_ROW)
 
 
 @bot_compiled
-def _changes_of(header):  # type: ignore[no-untyped-def]
+def _changes_of(header):
     return carray(as_pointer(header[HEADER_CHANGES]), CHANGES_MAX, CHANGE)
 
 
 @bot_compiled
-def note_change(bot, header, asset_no, order_id, value):  # type: ignore[no-untyped-def]
+def note_change(bot, header, asset_no, order_id, value):
     """Stores the old cost of a purchase until its modify is answered. False if too many modifies are in flight.
 
     value: before the modify, in lots times ticks.
@@ -87,7 +87,7 @@ def note_change(bot, header, asset_no, order_id, value):  # type: ignore[no-unty
 
 
 @bot_compiled
-def _value_before(header, asset_no, order_id):  # type: ignore[no-untyped-def]
+def _value_before(header, asset_no, order_id):
     changes = _changes_of(header)
     for number in range(header[HEADER_CHANGES_COUNT]):
         if changes[number].asset_no == asset_no and changes[number].order_id == order_id:
@@ -96,7 +96,7 @@ def _value_before(header, asset_no, order_id):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch):  # type: ignore[no-untyped-def]
+def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch):
     """The worst case of an asset's unfinished orders, without order `except_id` unless `is_all`.
 
     Returns (quantity of `side` in base units, lots that purchases buy, lots that sales sell, value of the purchases in
@@ -132,7 +132,7 @@ def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch)
 
 
 @bot_compiled
-def is_paid(bot, header, asset_no, side, tick, lots, value_before, position, working):  # type: ignore[no-untyped-def]
+def is_paid(bot, header, asset_no, side, tick, lots, value_before, position, working):
     """Whether the account can pay for an order beside the working ones; True if the rule is off.
 
     tick: its price in ticks. lots: the quantity that it may trade. value_before: of a purchase that is modified, its
@@ -160,7 +160,7 @@ def is_paid(bot, header, asset_no, side, tick, lots, value_before, position, wor
 
 
 @bot_compiled
-def _is_margined(bot, header, funds, asset_no, side, tick, lots, position, working):  # type: ignore[no-untyped-def]
+def _is_margined(bot, header, funds, asset_no, side, tick, lots, position, working):
     """Whether the equity of a perpetual account covers the worst-case positions with this order.
 
     An order that does not increase the largest possible position of its asset is always allowed, so that a position can

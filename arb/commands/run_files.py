@@ -241,7 +241,7 @@ def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
 
 
 @bot_compiled
-def record_once(bot, recorder):  # type: ignore[no-untyped-def]
+def record_once(bot, recorder):
     """Records the state of every leg."""
     recorder.record(bot)
 

@@ -49,7 +49,7 @@ class SessionView(NamedTuple):
 
 
 @bot_compiled
-def _count_working(addresses):  # type: ignore[no-untyped-def]
+def _count_working(addresses):
     """Orders that are not terminal. Does not use the bot's iterator: the strategy may be in the middle of one."""
     count = 0
     for address in addresses:

@@ -127,7 +127,7 @@ class SpellFinder:
 
 
 @compiled
-def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
+def keep_longest(spans, start, end, others):
     """Stores a span if it is among the longest ones."""
     shortest = 0
     for k in range(1, len(spans)):
@@ -140,7 +140,7 @@ def keep_longest(spans, start, end, others):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
+def _follow(rows, state, first, longest):
     # Counted in local variables, because updating `state` would write to memory for every row.
     group_ts, levels = state[GROUP_TS], state[LEVELS]
     is_calm = state[IS_KNOWN] and not state[HAS_RESET]
@@ -166,7 +166,7 @@ def _follow(rows, state, first, longest):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _end_group(state, first, longest):  # type: ignore[no-untyped-def]
+def _end_group(state, first, longest):
     """Evaluates the state when all rows of a local time were processed."""
     now = state[GROUP_TS]
     if now == 0:
@@ -185,7 +185,7 @@ def _end_group(state, first, longest):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _keep(state, first, longest, end):  # type: ignore[no-untyped-def]
+def _keep(state, first, longest, end):
     """Counts an outage that ends; its length is at least 0, even if the clock was set back."""
     start = state[UNKNOWN_SINCE]
     end = max(start, end)

@@ -48,7 +48,7 @@ _EVENT_BYTES = event_dtype.itemsize
 
 
 @compiled
-def apply_row(asset, row):  # type: ignore[no-untyped-def]
+def apply_row(asset, row):
     """Applies a market row that the bot has received."""
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
@@ -68,7 +68,7 @@ def apply_row(asset, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear_side(book, is_buy, is_sell, price):  # type: ignore[no-untyped-def]
+def clear_side(book, is_buy, is_sell, price):
     """Clears one side up to a price, or the whole book."""
     if is_buy:
         clear_bids(book, price)
@@ -80,7 +80,7 @@ def clear_side(book, is_buy, is_sell, price):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _keep_trade(trades, row):  # type: ignore[no-untyped-def]
+def _keep_trade(trades, row):
     if trades.count >= trades.capacity and not grow_in_place(
         record_address(trades), _EVENT_BYTES, TRADES_MAX
     ):
@@ -91,7 +91,7 @@ def _keep_trade(trades, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def submit(asset, order_id, side, price, qty, time_in_force, order_type, now):  # type: ignore[no-untyped-def]
+def submit(asset, order_id, side, price, qty, time_in_force, order_type, now):
     """Creates an order and queues its request. Returns a code of the bot."""
     orders = orders_at(asset.orders)
     if row_of(orders, order_id) >= 0:
@@ -114,7 +114,7 @@ def submit(asset, order_id, side, price, qty, time_in_force, order_type, now):  
 
 
 @compiled
-def modify(asset, order_id, price, qty, now):  # type: ignore[no-untyped-def]
+def modify(asset, order_id, price, qty, now):
     """Requests another price and quantity of an order. Returns a code of the bot."""
     orders = orders_at(asset.orders)
     row = row_of(orders, order_id)
@@ -131,7 +131,7 @@ def modify(asset, order_id, price, qty, now):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def cancel(asset, order_id, now):  # type: ignore[no-untyped-def]
+def cancel(asset, order_id, now):
     """Requests the cancellation of an order. Returns a code of the bot."""
     orders = orders_at(asset.orders)
     row = row_of(orders, order_id)
@@ -146,7 +146,7 @@ def cancel(asset, order_id, now):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _send(asset, order):  # type: ignore[no-untyped-def]
+def _send(asset, order):
     asset.requests_made += 1
     order[0].request_no = asset.requests_made
     order[0].request_ts = order[0].local_timestamp
@@ -156,7 +156,7 @@ def _send(asset, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear_inactive(asset):  # type: ignore[no-untyped-def]
+def clear_inactive(asset):
     """Removes expired, filled and cancelled orders from the table."""
     orders = orders_at(asset.orders)
     row = 0
@@ -168,7 +168,7 @@ def clear_inactive(asset):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def receive(world, asset, timestamp, wanted_id, is_wanted):  # type: ignore[no-untyped-def]
+def receive(world, asset, timestamp, wanted_id, is_wanted):
     """Applies all responses that arrive at this time; returns whether the wanted order's was among them."""
     responses = queue_at(asset.responses)
     orders = orders_at(asset.orders)
@@ -193,7 +193,7 @@ def receive(world, asset, timestamp, wanted_id, is_wanted):  # type: ignore[no-u
 
 
 @compiled
-def _answer(orders, answer):  # type: ignore[no-untyped-def]
+def _answer(orders, answer):
     """Applies a response to the local order. An order that was cleared is added again, except by a rejection."""
     order = answer[0]
     row = row_of(orders, order.order_id)
@@ -215,7 +215,7 @@ def _answer(orders, answer):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def apply_fill(asset, order):  # type: ignore[no-untyped-def]
+def apply_fill(asset, order):
     """Updates position, money and fee for a fill, in the engine's order of operations, so that all bits are equal."""
     state = state_at(asset.state)
     amount = asset.contract_size * (order.exec_price_tick * order.tick_size) * order.exec_qty
@@ -229,7 +229,7 @@ def apply_fill(asset, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _log_answer(control, asset_no, order, timestamp):  # type: ignore[no-untyped-def]
+def _log_answer(control, asset_no, order, timestamp):
     address = reserve_row(control)
     if address == 0:
         return

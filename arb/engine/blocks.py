@@ -50,7 +50,7 @@ class Blocks:
 
 
 @compiled
-def grow(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
+def grow(owner, item_bytes, items_max):
     """Doubles the block of the record at `owner`; False and unchanged at `items_max` or without memory."""
     old = load_int64(owner + 8)
     capacity = min(max(2 * old, _FIRST_CAPACITY), items_max)
@@ -65,7 +65,7 @@ def grow(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def grow_in_place(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
+def grow_in_place(owner, item_bytes, items_max):
     """Like `grow`, for a block into which a strategy keeps addresses: its whole memory is reserved at once and never
     moves.
 
@@ -81,7 +81,7 @@ def grow_in_place(owner, item_bytes, items_max):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def release_all(owners, count):  # type: ignore[no-untyped-def]
+def release_all(owners, count):
     """Frees the blocks of the records whose addresses are at `owners`."""
     addresses = carray(as_pointer(owners), count, np.int64)
     for index in range(count):

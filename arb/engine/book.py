@@ -85,7 +85,7 @@ def fix_range(blocks: Blocks, address: int, low: int, high: int) -> None:
 
 
 @compiled
-def _fix_range(address, low, width, bids, asks):  # type: ignore[no-untyped-def]
+def _fix_range(address, low, width, bids, asks):
     book = book_at(address)
     book.base = low
     book.width = width
@@ -96,7 +96,7 @@ def _fix_range(address, low, width, bids, asks):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def rounded(steps):  # type: ignore[no-untyped-def]
+def rounded(steps):
     """The nearest integer, halves away from zero; saturates at the limits of int64, 0 for NaN, as Rust casts."""
     if not np.abs(steps) < _INTEGERS_END:
         return np.int64(0) if np.isnan(steps) else NO_ASK if steps > 0.0 else NO_BID
@@ -107,17 +107,17 @@ def rounded(steps):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _window(book, is_bid):  # type: ignore[no-untyped-def]
+def _window(book, is_bid):
     return carray(as_pointer(book.bids if is_bid else book.asks), book.width, np.float64)
 
 
 @compiled
-def _far(book, is_bid):  # type: ignore[no-untyped-def]
+def _far(book, is_bid):
     return map_at(book.far_bids if is_bid else book.far_asks)
 
 
 @compiled
-def qty_at(book, is_bid, tick):  # type: ignore[no-untyped-def]
+def qty_at(book, is_bid, tick):
     """Quantity of a level, 0.0 if there is none; NaN outside a fixed range."""
     place = tick - book.base
     if book.is_anchored and 0 <= place < book.width:
@@ -130,7 +130,7 @@ def qty_at(book, is_bid, tick):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _set(book, is_bid, tick, qty):  # type: ignore[no-untyped-def]
+def _set(book, is_bid, tick, qty):
     """Sets a level, or removes it with 0.0; returns the quantity before."""
     place = tick - book.base
     if book.is_anchored and 0 <= place < book.width:
@@ -151,7 +151,7 @@ def _set(book, is_bid, tick, qty):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def highest(book, is_bid, start, end):  # type: ignore[no-untyped-def]
+def highest(book, is_bid, start, end):
     """The highest level of a side with end <= tick < start, or NO_BID."""
     if end >= start:
         return NO_BID
@@ -175,7 +175,7 @@ def highest(book, is_bid, start, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def lowest(book, is_bid, start, end):  # type: ignore[no-untyped-def]
+def lowest(book, is_bid, start, end):
     """The lowest level of a side with start < tick <= end, or NO_ASK."""
     if end <= start:
         return NO_ASK
@@ -199,7 +199,7 @@ def lowest(book, is_bid, start, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def ticks_of(book, is_bid):  # type: ignore[no-untyped-def]
+def ticks_of(book, is_bid):
     """Ticks of all levels of a side, also those that the other side's touch has passed, in ascending order."""
     far = _far(book, is_bid)
     window = _window(book, is_bid)
@@ -218,13 +218,13 @@ def ticks_of(book, is_bid):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_ignored(book, tick):  # type: ignore[no-untyped-def]
+def _is_ignored(book, tick):
     """Whether a level is outside a fixed range."""
     return book.is_fixed and not 0 <= tick - book.base < book.width
 
 
 @compiled
-def update_bid(book, price, qty):  # type: ignore[no-untyped-def]
+def update_bid(book, price, qty):
     """Sets a bid level; returns (tick, best bid before, quantity before)."""
     tick = rounded(price / book.tick_size)
     lots = rounded(qty / book.lot_size)
@@ -250,7 +250,7 @@ def update_bid(book, price, qty):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def update_ask(book, price, qty):  # type: ignore[no-untyped-def]
+def update_ask(book, price, qty):
     """Sets an ask level; returns (tick, best ask before, quantity before)."""
     tick = rounded(price / book.tick_size)
     lots = rounded(qty / book.lot_size)
@@ -275,13 +275,13 @@ def update_ask(book, price, qty):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _empty(book, is_bid):  # type: ignore[no-untyped-def]
+def _empty(book, is_bid):
     _window(book, is_bid)[:] = 0.0
     clear(_far(book, is_bid))
 
 
 @compiled
-def _clear_between(book, is_bid, low, high):  # type: ignore[no-untyped-def]
+def _clear_between(book, is_bid, low, high):
     """Remove a side's levels with low <= tick <= high."""
     if book.is_anchored:
         window = _window(book, is_bid)
@@ -297,7 +297,7 @@ def _clear_between(book, is_bid, low, high):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear_bids(book, price):  # type: ignore[no-untyped-def]
+def clear_bids(book, price):
     """Clears the bids from the best down to `price`, all of them if it is not finite.
 
     The search for the next best bid skips the level just below the price, as in the engine.
@@ -315,7 +315,7 @@ def clear_bids(book, price):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear_asks(book, price):  # type: ignore[no-untyped-def]
+def clear_asks(book, price):
     """Clears the asks from the best up to `price`, like `clear_bids`."""
     if np.isfinite(price):
         upto = rounded(price / book.tick_size)
@@ -330,7 +330,7 @@ def clear_asks(book, price):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _follow(book):  # type: ignore[no-untyped-def]
+def _follow(book):
     """Places the window, or moves it once the touch has left its middle half."""
     if book.is_fixed or book.best_bid == NO_BID or book.best_ask == NO_ASK:
         return
@@ -346,7 +346,7 @@ def _follow(book):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _move(book, is_bid, base):  # type: ignore[no-untyped-def]
+def _move(book, is_bid, base):
     """Moves levels that leave the window to the map, and levels that enter it from there."""
     window = _window(book, is_bid)
     far = _far(book, is_bid)

@@ -42,60 +42,60 @@ if order_dtype.itemsize > ORDER.itemsize:
 
 
 @compiled
-def _world(address):  # type: ignore[no-untyped-def]
+def _world(address):
     world = world_at(address)
     world.heartbeat += 1
     return world
 
 
 @compiled
-def _asset(world, asset_no):  # type: ignore[no-untyped-def]
+def _asset(world, asset_no):
     """The asset's record; an unknown number gets the extra record after the last asset."""
     number = np.int64(min(asset_no, np.uint64(world.num_assets)))
     return asset_at(world.assets + number * _ASSET_BYTES)
 
 
 @compiled
-def _book(address):  # type: ignore[no-untyped-def]
+def _book(address):
     book = book_at(address)
     world_at(book.world).heartbeat += 1
     return book
 
 
 @compiled
-def _orders(address):  # type: ignore[no-untyped-def]
+def _orders(address):
     orders = orders_at(address)
     world_at(orders.world).heartbeat += 1
     return orders
 
 
-def current_timestamp(ptr):  # type: ignore[no-untyped-def]
+def current_timestamp(ptr):
     return time_now(_world(ptr))
 
 
-def num_assets(ptr):  # type: ignore[no-untyped-def]
+def num_assets(ptr):
     return np.uint64(_world(ptr).num_assets)
 
 
-def depth(ptr, asset_no):  # type: ignore[no-untyped-def]
+def depth(ptr, asset_no):
     return _asset(_world(ptr), asset_no).book
 
 
-def position(ptr, asset_no):  # type: ignore[no-untyped-def]
+def position(ptr, asset_no):
     return state_at(_asset(_world(ptr), asset_no).state).position
 
 
-def state_values(ptr, asset_no):  # type: ignore[no-untyped-def]
+def state_values(ptr, asset_no):
     return _asset(_world(ptr), asset_no).state
 
 
-def last_trades(ptr, asset_no, length):  # type: ignore[no-untyped-def]
+def last_trades(ptr, asset_no, length):
     trades = trades_at(_asset(_world(ptr), asset_no).trades)
     length[0] = trades.count
     return trades.data
 
 
-def clear_last_trades(ptr, asset_no):  # type: ignore[no-untyped-def]
+def clear_last_trades(ptr, asset_no):
     world = _world(ptr)
     if asset_no == _ALL:
         for number in range(world.num_assets):
@@ -104,20 +104,20 @@ def clear_last_trades(ptr, asset_no):  # type: ignore[no-untyped-def]
         trades_at(_asset(world, asset_no).trades).count = 0
 
 
-def orders(ptr, asset_no):  # type: ignore[no-untyped-def]
+def orders(ptr, asset_no):
     return _asset(_world(ptr), asset_no).orders
 
 
-def submit_buy_order(ptr, asset_no, order_id, price, qty, time_in_force, order_type, wait):  # type: ignore[no-untyped-def]
+def submit_buy_order(ptr, asset_no, order_id, price, qty, time_in_force, order_type, wait):
     return _submit(ptr, BUY, asset_no, order_id, price, qty, time_in_force, order_type, wait)
 
 
-def submit_sell_order(ptr, asset_no, order_id, price, qty, time_in_force, order_type, wait):  # type: ignore[no-untyped-def]
+def submit_sell_order(ptr, asset_no, order_id, price, qty, time_in_force, order_type, wait):
     return _submit(ptr, SELL, asset_no, order_id, price, qty, time_in_force, order_type, wait)
 
 
 @compiled
-def _submit(ptr, side, asset_no, order_id, price, qty, time_in_force, order_type, wait):  # type: ignore[no-untyped-def]
+def _submit(ptr, side, asset_no, order_id, price, qty, time_in_force, order_type, wait):
     world = _world(ptr)
     if world.is_stopping:
         return END_OF_DATA
@@ -129,7 +129,7 @@ def _submit(ptr, side, asset_no, order_id, price, qty, time_in_force, order_type
     return wait_response(ptr, asset_no, order_id, NEVER)
 
 
-def modify(ptr, asset_no, order_id, price, qty, wait):  # type: ignore[no-untyped-def]
+def modify(ptr, asset_no, order_id, price, qty, wait):
     world = _world(ptr)
     if world.is_stopping:
         return END_OF_DATA
@@ -139,7 +139,7 @@ def modify(ptr, asset_no, order_id, price, qty, wait):  # type: ignore[no-untype
     return wait_response(ptr, asset_no, order_id, NEVER)
 
 
-def cancel(ptr, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
+def cancel(ptr, asset_no, order_id, wait):
     world = _world(ptr)
     code = local.cancel(_asset(world, asset_no), order_id, time_now(world))
     if code != OK or wait == 0 or world.is_stopping:
@@ -147,7 +147,7 @@ def cancel(ptr, asset_no, order_id, wait):  # type: ignore[no-untyped-def]
     return wait_response(ptr, asset_no, order_id, NEVER)
 
 
-def clear_inactive_orders(ptr, asset_no):  # type: ignore[no-untyped-def]
+def clear_inactive_orders(ptr, asset_no):
     world = _world(ptr)
     if asset_no == _ALL:
         for number in range(world.num_assets):
@@ -156,41 +156,41 @@ def clear_inactive_orders(ptr, asset_no):  # type: ignore[no-untyped-def]
         local.clear_inactive(_asset(world, asset_no))
 
 
-def wait_order_response(ptr, asset_no, order_id, timeout):  # type: ignore[no-untyped-def]
+def wait_order_response(ptr, asset_no, order_id, timeout):
     _world(ptr)
     return wait_response(ptr, asset_no, order_id, timeout)
 
 
-def wait_next_feed(ptr, include_order_resp, timeout):  # type: ignore[no-untyped-def]
+def wait_next_feed(ptr, include_order_resp, timeout):
     _world(ptr)
     return wait_feed(ptr, include_order_resp != 0, timeout)
 
 
-def elapse(ptr, duration):  # type: ignore[no-untyped-def]
+def elapse(ptr, duration):
     _world(ptr)
     return wait_time(ptr, duration)
 
 
-def goto_end(ptr):  # type: ignore[no-untyped-def]
+def goto_end(ptr):
     _world(ptr)
     return wait_time(ptr, NEVER)
 
 
-def close(ptr):  # type: ignore[no-untyped-def]
+def close(ptr):
     world = _world(ptr)
     release_all(world.owners, world.owners_count)
     world.owners_count = 0
     return np.int64(OK)
 
 
-def feed_latency(ptr, asset_no, exch_ts, local_ts):  # type: ignore[no-untyped-def]
+def feed_latency(ptr, asset_no, exch_ts, local_ts):
     asset = _asset(_world(ptr), asset_no)
     exch_ts[0] = asset.feed_exch_ts
     local_ts[0] = asset.feed_local_ts
     return np.uint8(asset.has_feed_latency)
 
 
-def order_latency(ptr, asset_no, req_ts, exch_ts, resp_ts):  # type: ignore[no-untyped-def]
+def order_latency(ptr, asset_no, req_ts, exch_ts, resp_ts):
     asset = _asset(_world(ptr), asset_no)
     req_ts[0] = asset.order_request_ts
     exch_ts[0] = asset.order_exch_ts
@@ -198,74 +198,74 @@ def order_latency(ptr, asset_no, req_ts, exch_ts, resp_ts):  # type: ignore[no-u
     return np.uint8(asset.has_order_latency)
 
 
-def best_bid_tick(ptr):  # type: ignore[no-untyped-def]
+def best_bid_tick(ptr):
     return _book(ptr).best_bid
 
 
-def best_ask_tick(ptr):  # type: ignore[no-untyped-def]
+def best_ask_tick(ptr):
     return _book(ptr).best_ask
 
 
-def best_bid(ptr):  # type: ignore[no-untyped-def]
+def best_bid(ptr):
     book = _book(ptr)
     return np.nan if book.best_bid == NO_BID else book.best_bid * book.tick_size
 
 
-def best_ask(ptr):  # type: ignore[no-untyped-def]
+def best_ask(ptr):
     book = _book(ptr)
     return np.nan if book.best_ask == NO_ASK else book.best_ask * book.tick_size
 
 
-def best_bid_qty(ptr):  # type: ignore[no-untyped-def]
+def best_bid_qty(ptr):
     book = _book(ptr)
     return 0.0 if book.best_bid == NO_BID else qty_at(book, True, book.best_bid)
 
 
-def best_ask_qty(ptr):  # type: ignore[no-untyped-def]
+def best_ask_qty(ptr):
     book = _book(ptr)
     return 0.0 if book.best_ask == NO_ASK else qty_at(book, False, book.best_ask)
 
 
-def tick_size(ptr):  # type: ignore[no-untyped-def]
+def tick_size(ptr):
     return _book(ptr).tick_size
 
 
-def lot_size(ptr):  # type: ignore[no-untyped-def]
+def lot_size(ptr):
     return _book(ptr).lot_size
 
 
-def bid_qty_at_tick(ptr, price_tick):  # type: ignore[no-untyped-def]
+def bid_qty_at_tick(ptr, price_tick):
     return qty_at(_book(ptr), True, price_tick)
 
 
-def ask_qty_at_tick(ptr, price_tick):  # type: ignore[no-untyped-def]
+def ask_qty_at_tick(ptr, price_tick):
     return qty_at(_book(ptr), False, price_tick)
 
 
-def bid_depth(ptr, length):  # type: ignore[no-untyped-def]
+def bid_depth(ptr, length):
     book = _book(ptr)
     length[0] = book.width if book.is_fixed else 0
     return book.bids if book.is_fixed else np.int64(0)
 
 
-def ask_depth(ptr, length):  # type: ignore[no-untyped-def]
+def ask_depth(ptr, length):
     book = _book(ptr)
     length[0] = book.width if book.is_fixed else 0
     return book.asks if book.is_fixed else np.int64(0)
 
 
-def roi_lb_tick(ptr):  # type: ignore[no-untyped-def]
+def roi_lb_tick(ptr):
     book = _book(ptr)
     return book.base if book.is_fixed else np.int64(0)
 
 
-def roi_ub_tick(ptr):  # type: ignore[no-untyped-def]
+def roi_ub_tick(ptr):
     book = _book(ptr)
     return book.base + book.width - 1 if book.is_fixed else np.int64(-1)
 
 
 @compiled
-def _put_levels(address, book, is_bid, ticks, ev):  # type: ignore[no-untyped-def]
+def _put_levels(address, book, is_bid, ticks, ev):
     for number in range(len(ticks)):
         row = event_at(address + number * _EVENT_BYTES)
         row.ev = ev
@@ -273,7 +273,7 @@ def _put_levels(address, book, is_bid, ticks, ev):  # type: ignore[no-untyped-de
         row.qty = qty_at(book, is_bid, ticks[number])
 
 
-def snapshot(ptr, length):  # type: ignore[no-untyped-def]
+def snapshot(ptr, length):
     book = _book(ptr)
     bids = ticks_of(book, True)
     asks = ticks_of(book, False)
@@ -290,30 +290,30 @@ def snapshot(ptr, length):  # type: ignore[no-untyped-def]
     return np.intp(address)
 
 
-def snapshot_free(address, length):  # type: ignore[no-untyped-def]
+def snapshot_free(address, length):
     release(address)
 
 
-def orders_get(ptr, order_id):  # type: ignore[no-untyped-def]
+def orders_get(ptr, order_id):
     table = _orders(ptr)
     row = row_of(table, order_id)
     return np.intp(0) if row < 0 else np.intp(table.data + row * _ORDER_BYTES)
 
 
-def orders_contains(ptr, order_id):  # type: ignore[no-untyped-def]
+def orders_contains(ptr, order_id):
     return np.uint8(row_of(_orders(ptr), order_id) >= 0)
 
 
-def orders_len(ptr):  # type: ignore[no-untyped-def]
+def orders_len(ptr):
     return np.uint64(_orders(ptr).count)
 
 
-def orders_values(ptr):  # type: ignore[no-untyped-def]
+def orders_values(ptr):
     _orders(ptr).cursor = 0
     return ptr
 
 
-def orders_values_next(values):  # type: ignore[no-untyped-def]
+def orders_values_next(values):
     table = orders_at(values)
     row = table.cursor
     if row >= table.count:

@@ -27,18 +27,18 @@ map_at = record_view(INT_MAP)
 
 
 @compiled
-def entries_of(int_map):  # type: ignore[no-untyped-def]
+def entries_of(int_map):
     """All slots of a map, used or not."""
     return carray(as_pointer(int_map.data), int_map.capacity, ENTRY)
 
 
 @compiled
-def _home(key, capacity):  # type: ignore[no-untyped-def]
+def _home(key, capacity):
     return np.int64((np.uint64(key) * _FACTOR) >> _SHIFT) & (capacity - 1)
 
 
 @compiled
-def find(int_map, key):  # type: ignore[no-untyped-def]
+def find(int_map, key):
     """Slot of `key`, or -1."""
     if int_map.count == 0:
         return -1
@@ -53,7 +53,7 @@ def find(int_map, key):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def put(int_map, key):  # type: ignore[no-untyped-def]
+def put(int_map, key):
     """Slot of `key`, which is added if it is missing; -1 if no memory is available."""
     if 2 * (int_map.count + 1) > int_map.capacity and not _enlarge(int_map):
         return -1
@@ -73,7 +73,7 @@ def put(int_map, key):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _enlarge(int_map):  # type: ignore[no-untyped-def]
+def _enlarge(int_map):
     capacity = max(2 * int_map.capacity, _FIRST_CAPACITY)
     block = allocate_zeroed(capacity * _ENTRY_BYTES)
     if block == 0:
@@ -93,7 +93,7 @@ def _enlarge(int_map):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def remove_at(int_map, place):  # type: ignore[no-untyped-def]
+def remove_at(int_map, place):
     """Removes the entry at a slot that `find` returned. Slots found before are no longer valid."""
     entries = entries_of(int_map)
     mask = int_map.capacity - 1
@@ -111,7 +111,7 @@ def remove_at(int_map, place):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear(int_map):  # type: ignore[no-untyped-def]
+def clear(int_map):
     """Removes all entries; the block stays allocated."""
     if int_map.count > 0:
         entries = entries_of(int_map)

@@ -62,13 +62,13 @@ orders_at = record_view(ORDERS)
 
 
 @compiled
-def rows_of(orders):  # type: ignore[no-untyped-def]
+def rows_of(orders):
     """The rows of a table."""
     return carray(as_pointer(orders.data), orders.count, ORDER)
 
 
 @compiled
-def row_of(orders, order_id):  # type: ignore[no-untyped-def]
+def row_of(orders, order_id):
     """Row of an id, or -1."""
     index = map_at(orders.index)
     place = find(index, np.int64(order_id))
@@ -76,7 +76,7 @@ def row_of(orders, order_id):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def insert(orders, order):  # type: ignore[no-untyped-def]
+def insert(orders, order):
     """Appends a copy of an order whose id is not in the table; returns its row, or -1 if it is full."""
     if orders.count >= orders.capacity and not grow_in_place(
         record_address(orders), _ORDER_BYTES, ORDERS_MAX
@@ -94,7 +94,7 @@ def insert(orders, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def remove_row(orders, row):  # type: ignore[no-untyped-def]
+def remove_row(orders, row):
     """Removes a row; the last row moves into its place."""
     index = map_at(orders.index)
     rows = rows_of(orders)
@@ -112,13 +112,13 @@ _times_at = record_view(TIMES)
 
 
 @compiled
-def _times_of(queue):  # type: ignore[no-untyped-def]
+def _times_of(queue):
     times = _times_at(queue.times)
     return carray(as_pointer(times.data), times.capacity, np.int64)
 
 
 @compiled
-def append(queue, order, timestamp):  # type: ignore[no-untyped-def]
+def append(queue, order, timestamp):
     """Appends a copy of an order, not earlier than the one before it; False if the queue is full.
 
     As in hftbacktest's order bus, an order that is sent later never arrives earlier.
@@ -138,7 +138,7 @@ def append(queue, order, timestamp):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _make_room(queue):  # type: ignore[no-untyped-def]
+def _make_room(queue):
     if queue.head > queue.count:
         rows = carray(as_pointer(queue.data), queue.capacity, ORDER)
         times = _times_of(queue)
@@ -152,7 +152,7 @@ def _make_room(queue):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def first_time(queue):  # type: ignore[no-untyped-def]
+def first_time(queue):
     """Time of the first order, or the largest int64 if the queue is empty."""
     if queue.count == 0:
         return np.int64(np.iinfo(np.int64).max)
@@ -160,7 +160,7 @@ def first_time(queue):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def pop(queue, order):  # type: ignore[no-untyped-def]
+def pop(queue, order):
     """Removes the first order of a non-empty queue and copies it to `order`, an array of length one."""
     order[0] = carray(as_pointer(queue.data), queue.capacity, ORDER)[queue.head]
     queue.head += 1

@@ -131,7 +131,7 @@ class RangeFinder:
 
 
 @compiled
-def _follow(address, rows, state):  # type: ignore[no-untyped-def]
+def _follow(address, rows, state):
     book = book_at(address)
     watched = state[0]
     for index in range(len(rows)):
@@ -154,12 +154,12 @@ def _follow(address, rows, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _finish(address, state):  # type: ignore[no-untyped-def]
+def _finish(address, state):
     _note(book_at(address), state[0])
 
 
 @compiled
-def _note(book, watched):  # type: ignore[no-untyped-def]
+def _note(book, watched):
     """Updates range and first mid from the touch at the end of a local time."""
     has_bid, has_ask = book.best_bid != NO_BID, book.best_ask != NO_ASK
     if has_bid:

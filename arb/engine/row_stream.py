@@ -78,7 +78,7 @@ event_at = record_view(event_dtype)
 
 
 @compiled
-def current_row(stream):  # type: ignore[no-untyped-def]
+def current_row(stream):
     """The row at the cursor."""
     pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
     address = pieces[stream.piece, 0] + stream.row * _ROW_BYTES
@@ -86,7 +86,7 @@ def current_row(stream):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def step(stream):  # type: ignore[no-untyped-def]
+def step(stream):
     """Moves the cursor to the next row with the reader's flag, or past the last one."""
     pieces = carray(as_pointer(stream.pieces), (stream.count, 2), np.int64)
     flag = np.uint64(stream.flag)
@@ -105,7 +105,7 @@ def step(stream):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def look(stream):  # type: ignore[no-untyped-def]
+def look(stream):
     """Time of the row at the cursor, or NEVER. Finds rows that were appended after the cursor reached the end."""
     if stream.next_ts == _NEVER and stream.piece < stream.count:
         step(stream)

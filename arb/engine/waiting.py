@@ -21,13 +21,13 @@ _NO_ORDER = np.uint64(0)
 
 
 @compiled
-def later(now, duration):  # type: ignore[no-untyped-def]
+def later(now, duration):
     """`now` + `duration`, at most NEVER; hftbacktest's clock would overflow."""
     return NEVER if duration > 0 and now > NEVER - duration else now + duration
 
 
 @compiled
-def wait_feed(address, with_responses, timeout):  # type: ignore[no-untyped-def]
+def wait_feed(address, with_responses, timeout):
     """Waits for the next row, with `with_responses` also for the next response."""
     world = world_at(address)
     wants = WAIT_ANY if with_responses else WAIT_NONE
@@ -35,13 +35,13 @@ def wait_feed(address, with_responses, timeout):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def wait_time(address, duration):  # type: ignore[no-untyped-def]
+def wait_time(address, duration):
     """Waits until the clock has advanced by `duration`."""
     return _begin(address, world_at(address), duration, 0, WAIT_NONE, 0, _NO_ORDER)
 
 
 @compiled
-def wait_response(address, asset_no, order_id, timeout):  # type: ignore[no-untyped-def]
+def wait_response(address, asset_no, order_id, timeout):
     """Waits for a response to this order; returns 1 in a world that has not started."""
     world = world_at(address)
     if not world.is_started and not world.is_stopping:
@@ -50,7 +50,7 @@ def wait_response(address, asset_no, order_id, timeout):  # type: ignore[no-unty
 
 
 @compiled
-def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_id):  # type: ignore[no-untyped-def]
+def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_id):
     if world.is_stopping or world.advance == 0:
         return _stopped(address, world)
     world.result = 0
@@ -72,7 +72,7 @@ def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_
 
 
 @compiled
-def _stopped(address, world):  # type: ignore[no-untyped-def]
+def _stopped(address, world):
     world.stops += 1
     while world.stops > STOPS_MAX and world.park != 0:
         call_int64(world.park, address)
@@ -80,7 +80,7 @@ def _stopped(address, world):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def time_now(world):  # type: ignore[no-untyped-def]
+def time_now(world):
     """The bot's clock. With a host's clock it is the current time, and never decreases."""
     if world.clock != 0 and world.is_started:
         world.now = max(world.now, call_int64(world.clock, 0))

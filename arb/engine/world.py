@@ -140,7 +140,7 @@ answer_at = record_view(ANSWER)
 
 
 @compiled
-def assets_of(world):  # type: ignore[no-untyped-def]
+def assets_of(world):
     """The records of all assets."""
     return carray(as_pointer(world.assets), world.num_assets, ASSET)
 

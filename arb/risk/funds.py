@@ -79,13 +79,13 @@ def funds_rows(assets: Sequence[AssetFunds]) -> np.ndarray[Any, Any]:
 
 
 @compiled
-def has_funds(funds):  # type: ignore[no-untyped-def]
+def has_funds(funds):
     """Whether the rule is on for the asset: an empty record has no lot size."""
     return funds.lot_size > 0.0
 
 
 @compiled
-def lots_of(qty, lot_size):  # type: ignore[no-untyped-def]
+def lots_of(qty, lot_size):
     """A quantity in lots; an integer if it is one except for rounding."""
     lots = qty / lot_size
     whole = np.rint(lots)
@@ -93,30 +93,30 @@ def lots_of(qty, lot_size):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def can_sell(funds, position, sold_lots):  # type: ignore[no-untyped-def]
+def can_sell(funds, position, sold_lots):
     """Whether a spot account holds `sold_lots`: the lots that working sales and the order may sell in total."""
     return sold_lots <= (funds.base + position) / funds.lot_size * _ROOM + _LOT_ROOM
 
 
 @compiled
-def cost_of(funds, value):  # type: ignore[no-untyped-def]
+def cost_of(funds, value):
     """The largest cost of purchases of `value` (lots times ticks), in quote units, including fees."""
     return value * funds.tick_size * funds.lot_size * funds.contract_size * (1.0 + funds.fee)
 
 
 @compiled
-def can_pay(cost, cash):  # type: ignore[no-untyped-def]
+def can_pay(cost, cash):
     """Whether `cash` covers the cost of working purchases and the order. False if either is unknown (NaN)."""
     return cost <= cash * _ROOM
 
 
 @compiled
-def exposure_lots(position_lots, buy_lots, sell_lots):  # type: ignore[no-untyped-def]
+def exposure_lots(position_lots, buy_lots, sell_lots):
     """The largest absolute position that can result when the orders of one side fill."""
     return max(position_lots + buy_lots, sell_lots - position_lots, 0.0)
 
 
 @compiled
-def has_margin(notional, equity, leverage):  # type: ignore[no-untyped-def]
+def has_margin(notional, equity, leverage):
     """Whether the equity covers the initial margin, notional / leverage. False if either is unknown (NaN)."""
     return notional <= equity * leverage * _ROOM

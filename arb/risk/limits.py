@@ -160,7 +160,7 @@ def _on(limit: float) -> float:
 
 
 @compiled
-def broken_rule(limits, side, price, qty, order_type, touch, position, working):  # type: ignore[no-untyped-def]
+def broken_rule(limits, side, price, qty, order_type, touch, position, working):
     """First rule that an order would break, or `NO_RULE`.
 
     limits: one asset's row. touch: price at which a taker of this side would trade now, NaN if unknown. position:
@@ -190,13 +190,13 @@ def broken_rule(limits, side, price, qty, order_type, touch, position, working):
 
 
 @compiled
-def has_position_limit(limits):  # type: ignore[no-untyped-def]
+def has_position_limit(limits):
     """Whether the rule needs the sum of the working orders, which takes a pass over them."""
     return limits[_POSITION_MAX] < np.inf
 
 
 @compiled
-def is_rate_free(ring, next_place, window_ns, now):  # type: ignore[no-untyped-def]
+def is_rate_free(ring, next_place, window_ns, now):
     """Whether one more order at `now` keeps every window of `window_ns` at `len(ring)` orders or fewer.
 
     The slot to be overwritten holds the time of the order `len(ring)` orders ago. If the clock went backwards, the
@@ -207,7 +207,7 @@ def is_rate_free(ring, next_place, window_ns, now):  # type: ignore[no-untyped-d
 
 
 @compiled
-def check_order(  # type: ignore[no-untyped-def]
+def check_order(
     header,
     limits,
     refusals,

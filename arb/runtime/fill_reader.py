@@ -46,7 +46,7 @@ def _keys(rows: np.ndarray[Any, Any]) -> Iterator[tuple[int, ...]]:
 
 
 @compiled
-def filled_orders(tables, answers, out):  # type: ignore[no-untyped-def]
+def filled_orders(tables, answers, out):
     """Writes the orders in the tables that these answers filled into `out`; returns how many."""
     count = 0
     for index in range(len(answers)):

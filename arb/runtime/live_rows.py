@@ -156,7 +156,7 @@ class LiveDriver:
 
 
 @compiled
-def for_bot(rows):  # type: ignore[no-untyped-def]
+def for_bot(rows):
     """A copy flagged for the bot."""
     shown = rows.copy()
     for index in range(len(shown)):

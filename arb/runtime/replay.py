@@ -129,7 +129,7 @@ def _pieces(arrays: Sequence[Rows], piece_rows: int) -> Iterator[Rows]:
 
 
 @compiled
-def _note_last(rows, last):  # type: ignore[no-untyped-def]
+def _note_last(rows, last):
     """Updates `last` with the largest time of each side: the venue's, then the bot's."""
     for index in range(len(rows)):
         if rows[index].ev & _EXCH_FLAG == _EXCH_FLAG:

@@ -85,7 +85,7 @@ exchange_at = record_view(EXCHANGE)
 
 
 @compiled
-def process_row(exchange, row):  # type: ignore[no-untyped-def]
+def process_row(exchange, row):
     """Applies a market row at the venue. Returns a code of the bot."""
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
@@ -102,7 +102,7 @@ def process_row(exchange, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _on_depth(exchange, row, side):  # type: ignore[no-untyped-def]
+def _on_depth(exchange, row, side):
     """Sets a level of `side`; fills orders of the other side that an improved best price has passed."""
     book = book_at(exchange.book)
     if side == BUY:
@@ -133,7 +133,7 @@ def _on_depth(exchange, row, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _on_qty_change(exchange, orders, side, tick, before, after):  # type: ignore[no-untyped-def]
+def _on_qty_change(exchange, orders, side, tick, before, after):
     rows = rows_of(orders)
     for index in range(orders.count):
         if rows[index].price_tick == tick and rows[index].side == side:
@@ -141,7 +141,7 @@ def _on_qty_change(exchange, orders, side, tick, before, after):  # type: ignore
 
 
 @compiled
-def _on_trade(exchange, row, side):  # type: ignore[no-untyped-def]
+def _on_trade(exchange, row, side):
     """Applies a trade with aggressor `side`: fills the other side's orders that it passed, or reached in their
     queue."""
     orders = orders_at(exchange.orders)
@@ -169,23 +169,23 @@ def _on_trade(exchange, row, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _best(book, side):  # type: ignore[no-untyped-def]
+def _best(book, side):
     return book.best_bid if side == BUY else book.best_ask
 
 
 @compiled
-def _is_none(best):  # type: ignore[no-untyped-def]
+def _is_none(best):
     return best in (NO_BID, NO_ASK)
 
 
 @compiled
-def _is_better(tick, other, side):  # type: ignore[no-untyped-def]
+def _is_better(tick, other, side):
     """Whether a tick is a better price for `side` to show than another: higher for bids, lower for asks."""
     return tick > other if side == BUY else tick < other
 
 
 @compiled
-def _fill_resting(exchange, orders, row, timestamp):  # type: ignore[no-untyped-def]
+def _fill_resting(exchange, orders, row, timestamp):
     """Fills a resting order as maker, responds and removes it; the last order then takes its row."""
     order = rows_of(orders)[row]
     code = _fill(exchange, order, timestamp, True, order.price_tick)
@@ -199,7 +199,7 @@ def _fill_resting(exchange, orders, row, timestamp):  # type: ignore[no-untyped-
 
 
 @compiled
-def _fill(exchange, order, timestamp, is_maker, tick):  # type: ignore[no-untyped-def]
+def _fill(exchange, order, timestamp, is_maker, tick):
     if order.status in (EXPIRED, CANCELED, FILLED):
         return INVALID_ORDER_STATUS
     order.maker = is_maker
@@ -215,7 +215,7 @@ def _fill(exchange, order, timestamp, is_maker, tick):  # type: ignore[no-untype
 
 
 @compiled
-def _respond(exchange, order):  # type: ignore[no-untyped-def]
+def _respond(exchange, order):
     exch_ts = order[0].exch_timestamp
     heard_ts = exch_ts + response_ns(latency_at(exchange.latency), exch_ts)
     if not append(queue_at(exchange.responses), order[0], max(heard_ts, exchange.floor)):
@@ -223,7 +223,7 @@ def _respond(exchange, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def process_requests(exchange, timestamp):  # type: ignore[no-untyped-def]
+def process_requests(exchange, timestamp):
     """Processes every request that arrives at this time. Returns a code of the bot."""
     arriving = queue_at(exchange.arriving)
     scratch = np.zeros(1, ORDER)
@@ -246,7 +246,7 @@ def process_requests(exchange, timestamp):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _accept(exchange, scratch, timestamp, is_new):  # type: ignore[no-untyped-def]
+def _accept(exchange, scratch, timestamp, is_new):
     orders = orders_at(exchange.orders)
     order = scratch[0]
     if row_of(orders, order.order_id) >= 0:
@@ -282,7 +282,7 @@ def _accept(exchange, scratch, timestamp, is_new):  # type: ignore[no-untyped-de
 
 
 @compiled
-def _cancel(exchange, scratch, timestamp):  # type: ignore[no-untyped-def]
+def _cancel(exchange, scratch, timestamp):
     orders = orders_at(exchange.orders)
     request_no, request_ts = scratch[0].request_no, scratch[0].request_ts
     row = row_of(orders, scratch[0].order_id)
@@ -300,7 +300,7 @@ def _cancel(exchange, scratch, timestamp):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _modify(exchange, scratch, timestamp):  # type: ignore[no-untyped-def]
+def _modify(exchange, scratch, timestamp):
     """Another price or a larger quantity requeues the order at the end; a smaller quantity keeps its place."""
     orders = orders_at(exchange.orders)
     order = scratch[0]

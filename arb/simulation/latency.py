@@ -129,7 +129,7 @@ latency_at = record_view(LATENCY)
 
 
 @compiled
-def _draw(latency):  # type: ignore[no-untyped-def]
+def _draw(latency):
     """The next uniform number in [0, 1): splitmix64."""
     latency.chance = latency.chance + np.uint64(0x9E3779B97F4A7C15)
     z = latency.chance
@@ -140,30 +140,30 @@ def _draw(latency):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _tail(latency):  # type: ignore[no-untyped-def]
+def _tail(latency):
     return np.int64(latency.tail_ns * min(-math.log(1.0 - _draw(latency)), _TAIL_MAX))
 
 
 @compiled
-def _sample(latency, way):  # type: ignore[no-untyped-def]
+def _sample(latency, way):
     samples = carray(as_pointer(latency.samples), (latency.samples_count, 2), np.int64)
     return samples[np.int64(_draw(latency) * latency.samples_count), way]
 
 
 @compiled
-def _between(x, x1, y1, x2, y2):  # type: ignore[no-untyped-def]
+def _between(x, x1, y1, x2, y2):
     """hftbacktest's interpolation, in its order of operations, so that all bits are equal."""
     return np.int64(np.float64(y2 - y1) / np.float64(x2 - x1) * np.float64(x - x1)) + y1
 
 
 @compiled
-def _rows_by_time(latency):  # type: ignore[no-untyped-def]
+def _rows_by_time(latency):
     """The measured times as integers, shape (n, 4): request, processing, response, padding."""
     return carray(as_pointer(latency.rows), (latency.rows_count, 4), np.int64)
 
 
 @compiled
-def _row_at(rows, row, at, column):  # type: ignore[no-untyped-def]
+def _row_at(rows, row, at, column):
     """The row that starts the interval of `at`, searched from `row` on; -1 before the first."""
     if at < rows[0, column]:
         return -1
@@ -173,7 +173,7 @@ def _row_at(rows, row, at, column):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _span(rows, row, at, start, stop):  # type: ignore[no-untyped-def]
+def _span(rows, row, at, start, stop):
     """The interpolated time from column `start` to `stop`; outside the rows, that of the first or the last."""
     near = max(row, 0)
     if row < 0 or row + 1 == len(rows):
@@ -183,7 +183,7 @@ def _span(rows, row, at, start, stop):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _entry_by_time(latency, request_ts):  # type: ignore[no-untyped-def]
+def _entry_by_time(latency, request_ts):
     """Negative if one of the two neighbouring requests was rejected."""
     rows = _rows_by_time(latency)
     row = _row_at(rows, latency.entry_row, request_ts, _REQ)
@@ -194,7 +194,7 @@ def _entry_by_time(latency, request_ts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _response_by_time(latency, exch_ts):  # type: ignore[no-untyped-def]
+def _response_by_time(latency, exch_ts):
     rows = _rows_by_time(latency)
     row = _row_at(rows, latency.response_row, exch_ts, _EXCH)
     latency.response_row = max(latency.response_row, row)
@@ -202,7 +202,7 @@ def _response_by_time(latency, exch_ts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def entry_ns(latency, request_ts, request_no):  # type: ignore[no-untyped-def]
+def entry_ns(latency, request_ts, request_no):
     """Latency from the request to the matching engine."""
     if latency.kind == _JITTER:
         return latency.entry_ns + _tail(latency)
@@ -218,7 +218,7 @@ def entry_ns(latency, request_ts, request_no):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def response_ns(latency, exch_ts):  # type: ignore[no-untyped-def]
+def response_ns(latency, exch_ts):
     """Latency from the matching engine to the bot."""
     if latency.kind == _JITTER:
         return latency.response_ns + _tail(latency)

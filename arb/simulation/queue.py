@@ -29,7 +29,7 @@ QUEUE_MODELS: Final = {
 
 
 @compiled
-def _least(a, b):  # type: ignore[no-untyped-def]
+def _least(a, b):
     """The smaller of two numbers; the number if the other is NaN, as Rust's `f64::min`."""
     if a != a:
         return b
@@ -37,7 +37,7 @@ def _least(a, b):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _share(front, back, model, power):  # type: ignore[no-untyped-def]
+def _share(front, back, model, power):
     """Probability that a decrease happened behind the order."""
     if model == LOG_PROB:
         return math.log(1.0 + back) / (math.log(1.0 + back) + math.log(1.0 + front))
@@ -51,14 +51,14 @@ def _share(front, back, model, power):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def enter(order, book):  # type: ignore[no-untyped-def]
+def enter(order, book):
     """Places a new order behind the whole quantity of its level."""
     order.front_qty = qty_at(book, order.side == BUY, order.price_tick)
     order.cum_trade_qty = 0.0
 
 
 @compiled
-def on_trade(order, qty, model):  # type: ignore[no-untyped-def]
+def on_trade(order, qty, model):
     """Applies a trade at the order's price."""
     order.front_qty -= qty
     if model != RISK_ADVERSE:
@@ -66,7 +66,7 @@ def on_trade(order, qty, model):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def on_level(order, before, after, model, power):  # type: ignore[no-untyped-def]
+def on_level(order, before, after, model, power):
     """Applies a change of the level's quantity from `before` to `after`."""
     if model == RISK_ADVERSE:
         order.front_qty = _least(order.front_qty, after)
@@ -88,7 +88,7 @@ def on_level(order, before, after, model, power):  # type: ignore[no-untyped-def
 
 
 @compiled
-def is_reached(order, lot_size):  # type: ignore[no-untyped-def]
+def is_reached(order, lot_size):
     """Whether trades have reached the order."""
     if rounded(-order.front_qty / lot_size) > 0:
         order.front_qty = 0.0

@@ -30,7 +30,7 @@ _LOCAL_ROW, _LOCAL_ANSWER, _EXCH_ROW, _EXCH_REQUEST, _NOTHING = range(5)
 
 
 @compiled
-def advance(address):  # type: ignore[no-untyped-def]
+def advance(address):
     """Processes events until the strategy's wait is over; returns its code. STARVED if a horizon is reached first."""
     world = world_at(address)
     assets = assets_of(world)
@@ -58,14 +58,14 @@ def advance(address):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _wake(world):  # type: ignore[no-untyped-def]
+def _wake(world):
     world.now = world.deadline
     world.latest = max(world.latest, world.now)
     return world.result
 
 
 @compiled
-def _start(world, assets):  # type: ignore[no-untyped-def]
+def _start(world, assets):
     """Starts the clock at the first row of any side, which is not yet applied, or at the given `start_ts`."""
     first = NEVER
     for number in range(world.num_assets):
@@ -87,7 +87,7 @@ def _start(world, assets):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _send_requests(world, assets):  # type: ignore[no-untyped-def]
+def _send_requests(world, assets):
     """Sends the strategy's new requests, each with its latency."""
     scratch = np.zeros(1, ORDER)
     for number in range(world.num_assets):
@@ -109,7 +109,7 @@ def _send_requests(world, assets):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _next_event(world, assets):  # type: ignore[no-untyped-def]
+def _next_event(world, assets):
     """(kind, asset number, time) of the next event within the horizons."""
     kind = _NOTHING
     asset_no = 0
@@ -133,7 +133,7 @@ def _next_event(world, assets):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _happen(world, asset, kind, timestamp):  # type: ignore[no-untyped-def]
+def _happen(world, asset, kind, timestamp):
     """Processes one event. It may end the wait at its own time; other events of that time are still processed."""
     if kind == _LOCAL_ROW:
         stream = stream_at(asset.rows)
@@ -166,7 +166,7 @@ def _happen(world, asset, kind, timestamp):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def next_due(address):  # type: ignore[no-untyped-def]
+def next_due(address):
     """When the host must call again without new data: the end of the wait, or the next known response."""
     world = world_at(address)
     assets = assets_of(world)

@@ -69,7 +69,7 @@ rules_at = record_view(RULES)
 
 
 @compiled
-def broken_rule(rules, order, orders, book, touch, takes):  # type: ignore[no-untyped-def]
+def broken_rule(rules, order, orders, book, touch, takes):
     """Returns and counts the first rule that a new order breaks, or NO_RULE. touch: the tick a taker would trade at."""
     rule = _broken(rules, order, orders, book, touch, takes)
     if rule != NO_RULE:
@@ -78,7 +78,7 @@ def broken_rule(rules, order, orders, book, touch, takes):  # type: ignore[no-un
 
 
 @compiled
-def _broken(rules, order, orders, book, touch, takes):  # type: ignore[no-untyped-def]
+def _broken(rules, order, orders, book, touch, takes):
     lots = order.qty / rules.lot_size
     if not order.qty * _ROOM >= rules.min_qty or abs(lots - np.rint(lots)) > _LOT_ROOM * max(lots, 1.0):
         return SIZE
@@ -101,7 +101,7 @@ def _broken(rules, order, orders, book, touch, takes):  # type: ignore[no-untype
 
 
 @compiled
-def _bound(rules, orders, book, side):  # type: ignore[no-untyped-def]
+def _bound(rules, orders, book, side):
     """Funds reserved by the resting orders of a side: base for sales, quote for purchases."""
     total = 0.0
     rows = rows_of(orders)
@@ -113,7 +113,7 @@ def _bound(rules, orders, book, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def apply_cash(rules, order):  # type: ignore[no-untyped-def]
+def apply_cash(rules, order):
     """Applies a fill to the venue's balances."""
     value = order.exec_price_tick * order.tick_size * order.exec_qty * rules.contract_size
     fee = (rules.maker_fee if order.maker else rules.taker_fee) * value

@@ -68,7 +68,7 @@ class VenueOrder:
 
 
 @compiled
-def _insert(rows, waiting, count, watermark):  # type: ignore[no-untyped-def]
+def _insert(rows, waiting, count, watermark):
     """Inserts rows into `waiting`, after those of the same venue time. Returns (late rows, latest time, count).
 
     Rows with LOCAL_ONLY are for the strategy only and are left out.
@@ -96,7 +96,7 @@ def _insert(rows, waiting, count, watermark):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _release(waiting, count, watermark):  # type: ignore[no-untyped-def]
+def _release(waiting, count, watermark):
     """Removes the rows up to the watermark; returns a copy of them."""
     done = 0
     while done < count and waiting[done].exch_ts <= watermark:

@@ -91,7 +91,7 @@ def flattening(
 
 
 @bot_compiled
-def flatten(bot, recorder, legs, band, qty_max, notional_max):  # type: ignore[no-untyped-def]
+def flatten(bot, recorder, legs, band, qty_max, notional_max):
     """Cancels working orders and trades every position to 0, step by step, until all are flat or a bound is reached.
 
     Positions too small for an order remain. Waits while a book is unknown or an order is unanswered.
@@ -118,7 +118,7 @@ def flatten(bot, recorder, legs, band, qty_max, notional_max):  # type: ignore[n
 
 
 @bot_compiled
-def _has_working(bot, asset_no):  # type: ignore[no-untyped-def]
+def _has_working(bot, asset_no):
     """Whether an order of the asset may still trade; cancels the orders that can be cancelled."""
     count = 0
     values = bot.orders(asset_no).values()
@@ -132,7 +132,7 @@ def _has_working(bot, asset_no):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def _settle(bot, asset_no, leg):  # type: ignore[no-untyped-def]
+def _settle(bot, asset_no, leg):
     """Applies the result of the last order: the band widens with each order that was not filled."""
     if leg.order_id == 0:
         return
@@ -146,7 +146,7 @@ def _settle(bot, asset_no, leg):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def _is_over(bot, asset_no, leg):  # type: ignore[no-untyped-def]
+def _is_over(bot, asset_no, leg):
     """Whether a leg is flat except for a remainder too small to trade, or may send no more orders."""
     if leg.orders >= ORDERS_MAX or leg.refusals >= REFUSALS_MAX:
         return True
@@ -160,7 +160,7 @@ def _is_over(bot, asset_no, leg):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):  # type: ignore[no-untyped-def]
+def _send(bot, recorder, asset_no, leg, next_id, band, qty_max, notional_max):
     """Sends one order towards flat if the touch has enough quantity; returns the next id."""
     position = bot.position(asset_no)
     depth = bot.depth(asset_no)

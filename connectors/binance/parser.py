@@ -84,7 +84,7 @@ _EVENT_NONE, _EVENT_DELTA, _EVENT_TRADE, _EVENT_AGG_TRADE, _EVENT_BBO = 0, 1, 2,
 
 
 @compiled
-def _event_name(buffer, i):  # type: ignore[no-untyped-def]
+def _event_name(buffer, i):
     """The event whose name begins at `i`; _EVENT_NONE for events without rows."""
     if matches(buffer, i, _DEPTH_UPDATE):
         return _EVENT_DELTA
@@ -98,7 +98,7 @@ def _event_name(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_partial_depth(buffer, i):  # type: ignore[no-untyped-def]
+def _is_partial_depth(buffer, i):
     """Whether the stream name at `i`, a plain string, is a partial-depth stream such as `<symbol>@depth5`."""
     while buffer[i] != QUOTE:
         if matches(buffer, i, _AT_DEPTH):
@@ -108,19 +108,19 @@ def _is_partial_depth(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def parse_binance_spot(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
+def parse_binance_spot(buffer, start, end, symbols, local_ts, rows, row, out):
     """`parse_binance` for spot, whose depthUpdate carries neither `T` nor `pu`."""
     return parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, 0)
 
 
 @compiled
-def parse_binance_usdm(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
+def parse_binance_usdm(buffer, start, end, symbols, local_ts, rows, row, out):
     """`parse_binance` for USD-M, whose depthUpdate must carry `T` and `pu`."""
     return parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, _USDM_DELTA_NEEDS)
 
 
 @compiled
-def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_needs):  # type: ignore[no-untyped-def]
+def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_needs):
     """Decodes the frame buffer[start:end] into `rows` from `row` on and the message record `out`.
 
     Returns the next free row, or NOT_MINE; then rows[row:] and `out` are undefined. The caller provides room for (end -

@@ -15,20 +15,20 @@ NOTED, LAST_NOTE, SETTLED = range(3)
 
 
 @compiled
-def _name(side, tick):  # type: ignore[no-untyped-def]
+def _name(side, tick):
     """Key of a note: encodes side and tick."""
     return 2 * tick + side
 
 
 @compiled
-def named(note):  # type: ignore[no-untyped-def]
+def named(note):
     """Side and tick of a note."""
     name = tick_of(note.key)
     return name & 1, name >> 1
 
 
 @compiled
-def note(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
+def note(notes, noted, side, tick, qty):
     """Stores the depth stream's quantity of a level that BBO is about to change, unless it is stored already."""
     name = _name(side, tick)
     slot = slot_of(notes, name)
@@ -41,14 +41,14 @@ def note(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def note_told(notes, noted, side, tick, qty):  # type: ignore[no-untyped-def]
+def note_told(notes, noted, side, tick, qty):
     """Stores the depth stream's quantity of a level for which BBO is newer."""
     note(notes, noted, side, tick, qty)
     renew(notes, side, tick, qty)
 
 
 @compiled
-def renew(notes, side, tick, qty):  # type: ignore[no-untyped-def]
+def renew(notes, side, tick, qty):
     """Updates the depth stream's quantity of a level, if it has a note."""
     name = _name(side, tick)
     slot = slot_of(notes, name)
@@ -57,7 +57,7 @@ def renew(notes, side, tick, qty):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def note_clear(notes, noted, side):  # type: ignore[no-untyped-def]
+def note_clear(notes, noted, side):
     """Sets the depth stream's quantity to zero in all notes of one side."""
     slot = noted[LAST_NOTE]
     for _ in range(noted[NOTED]):
@@ -67,7 +67,7 @@ def note_clear(notes, noted, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def forget_notes(notes, noted):  # type: ignore[no-untyped-def]
+def forget_notes(notes, noted):
     slot = noted[LAST_NOTE]
     for _ in range(noted[NOTED]):
         notes[slot].key = FREE
@@ -76,7 +76,7 @@ def forget_notes(notes, noted):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def move_notes(notes, larger, noted):  # type: ignore[no-untyped-def]
+def move_notes(notes, larger, noted):
     """Copies the notes of one table into a larger, empty one."""
     slot = noted[LAST_NOTE]
     count = noted[NOTED]

@@ -205,9 +205,7 @@ def _slots_for(levels: int, least: int) -> int:
 
 
 @compiled
-def fuse_rows(  # type: ignore[no-untyped-def]
-    rows, done, n, tick_size, lot_size, is_window, bids, asks, state, notes, noted, scratch, out
-):
+def fuse_rows(rows, done, n, tick_size, lot_size, is_window, bids, asks, state, notes, noted, scratch, out):
     """Fuses event rows (all,) from number `done` on, behind the `n` rows in `out`; returns new `done` and `n`.
 
     `out`: event rows (room,). The arguments from `tick_size` to `scratch` are a book's `FuseArguments`. The caller
@@ -260,7 +258,7 @@ def fuse_rows(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def rows_out_max(more, state, noted):  # type: ignore[no-untyped-def]
+def rows_out_max(more, state, noted):
     """Most output rows for `more` rows and the current notes: each sets a level, which is deleted at most once.
 
     Present levels may each be restored once and deleted once. `state`, `noted`: see `FuseArguments`.
@@ -269,7 +267,7 @@ def rows_out_max(more, state, noted):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untyped-def]
+def _has_room(n, more, bids, asks, state, noted, out):
     """Whether `out` and both tables have room for all noted levels to be set back, with `more` rows to come."""
     return (
         n + rows_out_max(more, state, noted) <= len(out)
@@ -279,7 +277,7 @@ def _has_room(n, more, bids, asks, state, noted, out):  # type: ignore[no-untype
 
 
 @compiled
-def fits(n, more, bids, asks, state, notes, noted, out):  # type: ignore[no-untyped-def]
+def fits(n, more, bids, asks, state, notes, noted, out):
     """Whether every table and `out`, with `n` rows in it, have room for `more` rows. See `FuseArguments`."""
     levels = state[0, COUNT] + state[1, COUNT]
     return _has_room(n, more, bids, asks, state, noted, out) and 2 * (levels + noted[NOTED] + more) <= len(
@@ -292,7 +290,7 @@ _hot = compiled(forceinline=True)
 
 
 @_hot
-def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size, out, n):
     """Applies a depth row to its level. `is_set`: it has a quantity."""
     ts = row.exch_ts
     is_crossing = crosses(tick, state, 1 - side)
@@ -338,7 +336,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
 
 
 @_hot
-def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):
     """Applies a BBO row: deletes better levels of its side and crossed ones of the other."""
     ts = row.exch_ts
     is_crossing = crosses(tick, state, 1 - side)
@@ -372,7 +370,7 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n): 
 
 
 @compiled
-def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n):  # type: ignore[no-untyped-def]
+def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n):
     """Sets every noted level to the depth stream's quantity; `row` ends its message, `scratch` has one row."""
     if _is_any_off(bids, asks, state, notes, noted, lot_size):
         # Deletions first, then additions, so that the book is never crossed in between.
@@ -398,7 +396,7 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
 
 
 @compiled
-def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-untyped-def]
+def _is_any_off(bids, asks, state, notes, noted, lot_size):
     """Whether any noted level differs from the depth stream. Rare: venues mostly send all changes."""
     found = False
     slot = noted[LAST_NOTE]
@@ -417,7 +415,7 @@ def _is_any_off(bids, asks, state, notes, noted, lot_size):  # type: ignore[no-u
 
 
 @compiled
-def best_qty_of(table, state, side):  # type: ignore[no-untyped-def]
+def best_qty_of(table, state, side):
     """Quantity at the best of a side (0 bids, 1 asks) with its level table; NaN if there is none."""
     if state[side, BEST] == NO_TICK:
         return np.nan
@@ -425,7 +423,7 @@ def best_qty_of(table, state, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):
     """Deletes the levels of `side` that the other side's best at `tick` crosses, and moves its best behind them."""
     before = state[side, BEST]
     step_down(table, -tick, state, side)
@@ -441,7 +439,7 @@ def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, o
 
 
 @compiled
-def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n):
     """Deletes a level if it exists, and emits a row for it."""
     slot = slot_of(table, tick)
     if table[slot].key == key_of(tick):
@@ -456,7 +454,7 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
 
 
 @compiled
-def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, tick_size, out, n):  # type: ignore[no-untyped-def]
+def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, tick_size, out, n):
     """Deletes the levels from tick `first` to `last`, lowest first, for a wide range of ticks."""
     ticks = ticks_between(table, state[side, COUNT], first, last)
     for k in range(len(ticks)):
@@ -465,7 +463,7 @@ def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, ti
 
 
 @compiled
-def _is_off(table, tick, qty, lot_size):  # type: ignore[no-untyped-def]
+def _is_off(table, tick, qty, lot_size):
     """Whether a level differs from quantity `qty`; NaN (not known) never differs."""
     slot = slot_of(table, tick)
     has_level = table[slot].key == key_of(tick)

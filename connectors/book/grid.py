@@ -187,7 +187,7 @@ def _step_text(state: NDArray[np.int64], skipped_max: int) -> str:
 
 
 @compiled
-def follow_grid(rows, end, state):  # type: ignore[no-untyped-def]
+def follow_grid(rows, end, state):
     """Measures rows[:end]; returns whether they show anything new. `state`: a `GridMeter.state`."""
     is_new = False
     px_per, qty_per = _per_unit(state[_PX]), _per_unit(state[_QTY])
@@ -206,7 +206,7 @@ def follow_grid(rows, end, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def follow_on_grid(rows, end, state):  # type: ignore[no-untyped-def]
+def follow_on_grid(rows, end, state):
     """Measures rows[:end] if all are on the configured tick and lot; otherwise returns False and measures nothing."""
     px_per, qty_per = _per_unit(state[_PX]), _per_unit(state[_QTY])
     is_new = False
@@ -225,7 +225,7 @@ def follow_on_grid(rows, end, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_off(value, state):  # type: ignore[no-untyped-def]
+def _is_off(value, state):
     """Whether a value is not a multiple of the configured step."""
     if not (value > 0.0 and value < np.inf and state[_STEP]):
         return False
@@ -234,13 +234,13 @@ def _is_off(value, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _per_unit(state):  # type: ignore[no-untyped-def]
+def _per_unit(state):
     """Number of measured steps in 1."""
     return _POWERS[state[_MEASURED_DECIMALS]] / state[_MEASURED] if state[_MEASURED] else np.nan
 
 
 @compiled
-def _learn(value, state):  # type: ignore[no-untyped-def]
+def _learn(value, state):
     """Adds a value that may be off the measured step; returns whether it shows anything new."""
     if not (value > 0.0 and value < np.inf):
         return False
@@ -266,7 +266,7 @@ def _learn(value, state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _decimal_of(value):  # type: ignore[no-untyped-def]
+def _decimal_of(value):
     """The shortest decimal that parses to `value`: its digits as an integer, and the number of decimals.
 
     If it has more digits than a float64 distinguishes: one unit of the finest decimal, a multiple of no step.
@@ -281,7 +281,7 @@ def _decimal_of(value):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_whole(mantissa, decimals, step, step_decimals):  # type: ignore[no-untyped-def]
+def _is_whole(mantissa, decimals, step, step_decimals):
     """Whether mantissa / 10**decimals (without trailing zeros) is a whole multiple of step / 10**step_decimals."""
     if decimals > step_decimals:
         return False
@@ -292,14 +292,14 @@ def _is_whole(mantissa, decimals, step, step_decimals):  # type: ignore[no-untyp
 
 
 @compiled
-def _gcd(a, b):  # type: ignore[no-untyped-def]
+def _gcd(a, b):
     while b:
         a, b = b, a % b
     return a
 
 
 @compiled
-def _gcd_scaled(a, tens, b):  # type: ignore[no-untyped-def]
+def _gcd_scaled(a, tens, b):
     """The greatest common divisor of a * 10**tens and b > 0, where a * 10**tens may exceed an int64."""
     rest = a % b
     for _ in range(tens):

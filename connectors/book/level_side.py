@@ -18,13 +18,13 @@ NO_WORST = 1 << 61
 
 
 @compiled
-def crosses(tick, state, other_side):  # type: ignore[no-untyped-def]
+def crosses(tick, state, other_side):
     """Whether a tick of one side is at or beyond the best of the other."""
     return state[other_side, BEST] != NO_TICK and tick >= -state[other_side, BEST]
 
 
 @compiled
-def step_down(table, start, state, side):  # type: ignore[no-untyped-def]
+def step_down(table, start, state, side):
     """Sets the best to the first level below `start`, or to none."""
     if state[side, COUNT] > 0:
         # The next level is usually near. After a price jump, search at most as many ticks as the table has slots.
@@ -44,7 +44,7 @@ def step_down(table, start, state, side):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear_side(table, state, side, ts):  # type: ignore[no-untyped-def]
+def clear_side(table, state, side, ts):
     for slot in range(len(table)):
         table[slot].key = FREE
     state[side, BEST] = NO_TICK
@@ -55,7 +55,7 @@ def clear_side(table, state, side, ts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def put_level(table, slot, tick, qty, ts, state, side):  # type: ignore[no-untyped-def]
+def put_level(table, slot, tick, qty, ts, state, side):
     if table[slot].key == FREE:
         state[side, USED] += 1
     table[slot].key = key_of(tick)
@@ -65,6 +65,6 @@ def put_level(table, slot, tick, qty, ts, state, side):  # type: ignore[no-untyp
 
 
 @compiled
-def free_level(table, slot, state, side):  # type: ignore[no-untyped-def]
+def free_level(table, slot, state, side):
     table[slot].key = FREED
     state[side, COUNT] -= 1

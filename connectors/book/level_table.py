@@ -21,19 +21,19 @@ _HASH = np.uint64(0x9E3779B97F4A7C15)
 
 
 @compiled
-def key_of(tick):  # type: ignore[no-untyped-def]
+def key_of(tick):
     """The key of a tick in a table; 0 and -1 mean no level."""
     return tick + 1 if tick >= 0 else tick - 1
 
 
 @compiled
-def tick_of(key):  # type: ignore[no-untyped-def]
+def tick_of(key):
     """The tick of a level's key."""
     return key - 1 if key > 0 else key + 1
 
 
 @compiled
-def price_of(tick, tick_size):  # type: ignore[no-untyped-def]
+def price_of(tick, tick_size):
     """The price of a tick count: the same float64 as its decimal text, if 1 / `tick_size` is a whole number.
 
     600002 * 0.1 is a different float, and a look-up of the level by price would miss it.
@@ -43,7 +43,7 @@ def price_of(tick, tick_size):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def slot_of(table, tick):  # type: ignore[no-untyped-def]
+def slot_of(table, tick):
     """The slot of a tick, or the slot to insert it."""
     mask = np.int64(len(table) - 1)
     key = key_of(tick)
@@ -61,7 +61,7 @@ def slot_of(table, tick):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def move_levels(table, larger):  # type: ignore[no-untyped-def]
+def move_levels(table, larger):
     """Copies the levels of one table into a larger, empty one."""
     for slot in range(len(table)):
         key = table[slot].key
@@ -70,7 +70,7 @@ def move_levels(table, larger):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def restore_levels(row, table, levels, side, tick_size, out, n):  # type: ignore[no-untyped-def]
+def restore_levels(row, table, levels, side, tick_size, out, n):
     """Appends all levels of a side (0 bids, 1 asks) to out[:n], best first, for the strategy only; returns the new `n`.
 
     levels: their number. row: an event row with the times to use.
@@ -92,7 +92,7 @@ def restore_levels(row, table, levels, side, tick_size, out, n):  # type: ignore
 
 
 @compiled
-def first_below(table, tick, none):  # type: ignore[no-untyped-def]
+def first_below(table, tick, none):
     """The highest tick of a side below `tick`; `none` if there is none. Scans the whole table."""
     found = none
     for slot in range(len(table)):
@@ -104,7 +104,7 @@ def first_below(table, tick, none):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def ticks_between(table, levels, first, last):  # type: ignore[no-untyped-def]
+def ticks_between(table, levels, first, last):
     """The ticks of a side's `levels` levels from `first` to `last`, lowest first. Scans the whole table."""
     ticks = np.empty(levels, np.int64)
     count = 0

@@ -58,7 +58,7 @@ LOCAL_ONLY, RESTORES = -4, -5
 
 
 @compiled
-def receive_messages(  # type: ignore[no-untyped-def]
+def receive_messages(
     rule,
     keep_bbo,
     marks_cover,
@@ -168,7 +168,7 @@ def receive_messages(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[no-untyped-def]
+def _apply(rule, state, message, source, marks_cover, out, n):
     """Copies the rows of a depth message and marks whether they are newer than the last touch."""
     order = order_of(rule, message)
     is_first_newer = state[BOOK_ORDER] < state[BBO_ORDER] <= order
@@ -188,7 +188,7 @@ def _apply(rule, state, message, source, marks_cover, out, n):  # type: ignore[n
 
 
 @compiled
-def _lose(state, message, held, out, n):  # type: ignore[no-untyped-def]
+def _lose(state, message, held, out, n):
     """Breaks the chain for a message other than a change of the book; emits the rows that empty a book in sync."""
     if state[STATUS] == Status.UNSYNCED:
         return n
@@ -199,7 +199,7 @@ def _lose(state, message, held, out, n):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):  # type: ignore[no-untyped-def]
+def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):
     """Emits the rows of a snapshot at a local time. `before_ts`: venue time of the change that joins it."""
     _end_silence(state, local_ts)
     state[WAITING_ID] = NOTHING_WAITS
@@ -218,7 +218,7 @@ def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):
 
 
 @compiled
-def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_rows, out, n):  # type: ignore[no-untyped-def]
+def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_rows, out, n):
     """Emits a new snapshot and the held changes if these reach beyond its id; all get its local time."""
     first, count, m = n, held[HELD_MESSAGES], 0
     while m < count:
@@ -263,7 +263,7 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
 
 
 @compiled
-def _lower_behind(held_messages, m, count):  # type: ignore[no-untyped-def]
+def _lower_behind(held_messages, m, count):
     """The first held change behind number `m` that ends at a lower id than the one before it; -1: there is none."""
     for later in range(m + 1, count):
         if held_messages[later].last_id < held_messages[later - 1].last_id:
@@ -272,7 +272,7 @@ def _lower_behind(held_messages, m, count):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def clear_rows(state, out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def]
+def clear_rows(state, out, n, local_ts, exch_ts):
     """Emits two rows that empty both sides, and forgets the last touch."""
     state[BOOK_ORDER] = state[BBO_ORDER] = 0
     put_row(out, n, CLEAR_BID, exch_ts, local_ts, np.nan, 0.0)
@@ -282,7 +282,7 @@ def clear_rows(state, out, n, local_ts, exch_ts):  # type: ignore[no-untyped-def
 
 
 @compiled
-def silence_rows(state, out, n):  # type: ignore[no-untyped-def]
+def silence_rows(state, out, n):
     """Emits two rows that empty both sides for the strategy only, after a silence."""
     local_ts = state[LIFE_TS] + state[SILENCE_NS]
     state[IS_SILENT] = 1
@@ -294,7 +294,7 @@ def silence_rows(state, out, n):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _end_silence(state, local_ts):  # type: ignore[no-untyped-def]
+def _end_silence(state, local_ts):
     """Ends a silence, if there is one; returns whether there was."""
     was_silent = state[IS_SILENT] != 0
     if was_silent:
@@ -304,7 +304,7 @@ def _end_silence(state, local_ts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _live(state, local_ts, out, n):  # type: ignore[no-untyped-def]
+def _live(state, local_ts, out, n):
     """Records that the book is in sync at a local time; after a silence, emits a row that restores its levels."""
     if _end_silence(state, local_ts):
         put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
@@ -315,7 +315,7 @@ def _live(state, local_ts, out, n):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _copy(rows, start, end, out, n):  # type: ignore[no-untyped-def]
+def _copy(rows, start, end, out, n):
     for row in range(start, end):
         out[n] = rows[row]
         n += 1
@@ -323,7 +323,7 @@ def _copy(rows, start, end, out, n):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
+def _hold(rows, message, held_rows, held_messages, held):
     """Appends a change to the held ones; if there is no room, drops all held changes first."""
     count = message.row_end - message.row_start
     if count > len(held_rows):
@@ -335,14 +335,14 @@ def _hold(rows, message, held_rows, held_messages, held):  # type: ignore[no-unt
 
 
 @compiled
-def _hold_again(held_rows, held_messages, held, start, end):  # type: ignore[no-untyped-def]
+def _hold_again(held_rows, held_messages, held, start, end):
     """Keeps the held changes from `start` on, moved to the front."""
     for m in range(start, end):
         _append(held_rows, held_messages[m], held_rows, held_messages, held)
 
 
 @compiled
-def _append(rows, message, held_rows, held_messages, held):  # type: ignore[no-untyped-def]
+def _append(rows, message, held_rows, held_messages, held):
     """Appends a change to the held ones; it may be one of them, moved towards the front."""
     start = held[HELD_ROWS]
     end = _copy(rows, message.row_start, message.row_end, held_rows, start)

@@ -80,7 +80,7 @@ HELD_ROWS, HELD_MESSAGES = 0, 1
 
 
 @compiled
-def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+def delta_verdict(rule, state, message):
     """The verdict on a change of a book (a record of MESSAGE_DTYPE). Does not change the state."""
     status, known = state[STATUS], state[LAST_ID]
     if status == Status.UNSYNCED:
@@ -107,7 +107,7 @@ def delta_verdict(rule, state, message):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped-def]
+def _is_step_back(rule, state, message, is_bridging):
     """Whether an old change shows that the venue's ids stepped back, i.e. it is not a repetition."""
     if is_bridging:
         return message.local_ts - state[SNAPSHOT_TS] > AHEAD_NS_MAX
@@ -120,7 +120,7 @@ def _is_step_back(rule, state, message, is_bridging):  # type: ignore[no-untyped
 
 
 @compiled
-def is_other_change(rule, state, message, rows):  # type: ignore[no-untyped-def]
+def is_other_change(rule, state, message, rows):
     """Whether an old spot change is no repetition: behind ids that stepped back by a few it would be dropped, and the
     change behind it applied.
 
@@ -139,7 +139,7 @@ def is_other_change(rule, state, message, rows):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def note_applied(state, message, rows):  # type: ignore[no-untyped-def]
+def note_applied(state, message, rows):
     """Keeps what `is_other_change` compares of a spot change that was applied."""
     at = APPLIED + 3 * state[APPLIED_AT]
     state[at], state[at + 1] = message.first_id, message.last_id
@@ -148,7 +148,7 @@ def note_applied(state, message, rows):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _content_of(rows, message):  # type: ignore[no-untyped-def]
+def _content_of(rows, message):
     """A number that differs for other prices, quantities or another order of rows, but for chance."""
     content = 0.0
     for row in range(message.row_start, message.row_end):
@@ -157,14 +157,14 @@ def _content_of(rows, message):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_touch_lost(state, order, local_ts):  # type: ignore[no-untyped-def]
+def _is_touch_lost(state, order, local_ts):
     """Whether neither the book nor newer touches reach the last touch's id in time: it would stay indefinitely."""
     is_behind = state[BOOK_ORDER] < state[BBO_ORDER] and order < state[BBO_ORDER]
     return is_behind and state[IS_ORDERED] and local_ts - state[BBO_TS] > BEHIND_NS_MAX
 
 
 @compiled
-def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
+def touch_verdict(rule, state, message):
     """The verdict on a best bid and offer (a record of MESSAGE_DTYPE). Does not change the state."""
     order = order_of(rule, message)
     if state[STATUS] != Status.SYNCED or order <= state[BOOK_ORDER] or state[IS_SILENT]:
@@ -175,7 +175,7 @@ def touch_verdict(rule, state, message):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def is_overdue(state, local_ts):  # type: ignore[no-untyped-def]
+def is_overdue(state, local_ts):
     """Whether the book has been silent for too long at a local time and is not emptied yet."""
     return (
         state[SILENCE_NS] > 0
@@ -186,7 +186,7 @@ def is_overdue(state, local_ts):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
+def receive_delta(rule, state, message):
     """The verdict on a change; updates the state."""
     verdict = delta_verdict(rule, state, message)
     if verdict == Verdict.APPLY:
@@ -203,7 +203,7 @@ def receive_delta(rule, state, message):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def lose(state):  # type: ignore[no-untyped-def]
+def lose(state):
     """Marks the chain as broken."""
     state[STATUS] = Status.UNSYNCED
     state[IS_SILENT] = 0
@@ -212,7 +212,7 @@ def lose(state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
+def receive_snapshot(rule, state, message, held_messages, held):
     """The verdict on a snapshot: APPLY if its place in the chain is certain, or HOLD until a change joins it.
 
     DROP if the book is newer, the held changes refute it, or a better one waits.
@@ -235,7 +235,7 @@ def receive_snapshot(rule, state, message, held_messages, held):  # type: ignore
 
 
 @compiled
-def bridge(state):  # type: ignore[no-untyped-def]
+def bridge(state):
     """Starts to check changes against the waiting snapshot."""
     state[STATUS] = Status.BRIDGING
     state[LAST_ID], state[LAST_EXCH_TS] = state[WAITING_ID], NEVER
@@ -244,7 +244,7 @@ def bridge(state):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_better(rule, state, message, held_messages, held):  # type: ignore[no-untyped-def]
+def _is_better(rule, state, message, held_messages, held):
     """Whether a snapshot replaces the waiting one, which no change has joined so far."""
     count = held[HELD_MESSAGES]
     if message.last_id > state[LAST_ID]:
@@ -258,13 +258,13 @@ def _is_better(rule, state, message, held_messages, held):  # type: ignore[no-un
 
 
 @compiled
-def joins(rule, change, last_id):  # type: ignore[no-untyped-def]
+def joins(rule, change, last_id):
     """Whether a change that ends after a snapshot's last id follows it without a gap."""
     return change.first_id <= last_id + (rule == SequenceRule.SPAN) or change.prev_id == last_id
 
 
 @compiled
-def is_followed(state, message, kind):  # type: ignore[no-untyped-def]
+def is_followed(state, message, kind):
     """Whether a message belongs to the followed book. If none is followed, a snapshot or a resumed chain selects it."""
     if state[FOLLOWED] == NO_BOOK and (kind == Kind.SNAPSHOT or state[STATUS] != Status.UNSYNCED):
         state[FOLLOWED] = message.book
@@ -272,6 +272,6 @@ def is_followed(state, message, kind):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def order_of(rule, message):  # type: ignore[no-untyped-def]
+def order_of(rule, message):
     """The order id of a message, common to book and touch: Binance's update id, Bybit's `seq`."""
     return message.first_id if rule == SequenceRule.INCREMENT else message.last_id

@@ -64,7 +64,7 @@ class RowClock:
 
 
 @compiled
-def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
+def set_times(rows, state, keeps_cover=True):
     """Sets the final times, ns, of event rows (n,) in place; `state`: (9,) int64, a `RowClock.state`."""
     for r in range(len(rows)):
         row = rows[r]
@@ -111,7 +111,7 @@ def set_times(rows, state, keeps_cover=True):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def largest_lead(rows, lead):  # type: ignore[no-untyped-def]
+def largest_lead(rows, lead):
     """The largest `exch_ts - local_ts` of all rows with a venue time, at least `lead`.
 
     Positive when the recorder's clock runs behind the venue's by more than the fastest frame took; the offset of a

@@ -43,7 +43,7 @@ class TouchBook:
 
 
 @compiled
-def _fuse(rows, tick_size, lot_size, state, held_bid, out):  # type: ignore[no-untyped-def]
+def _fuse(rows, tick_size, lot_size, state, held_bid, out):
     n = 0
     for r in range(len(rows)):
         row = rows[r]
@@ -67,7 +67,7 @@ def _fuse(rows, tick_size, lot_size, state, held_bid, out):  # type: ignore[no-u
 
 
 @compiled
-def _move(row, side, tick_size, lot_size, state, out, n):  # type: ignore[no-untyped-def]
+def _move(row, side, tick_size, lot_size, state, out, n):
     """Sets one side to the level of a BBO row."""
     event = DELTA_BID if side == 0 else DELTA_ASK
     px, qty = state[side, _PX], state[side, _QTY]
@@ -85,6 +85,6 @@ def _move(row, side, tick_size, lot_size, state, out, n):  # type: ignore[no-unt
 
 
 @compiled
-def _is_same(px, other, tick_size):  # type: ignore[no-untyped-def]
+def _is_same(px, other, tick_size):
     """Whether two prices are the same level. Equal decimal texts are equal floats."""
     return px == other if tick_size == 0.0 else np.rint(px / tick_size) == np.rint(other / tick_size)

@@ -73,7 +73,7 @@ _IS_SNAPSHOT, _IS_DELTA = 1, 2
 
 
 @compiled
-def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):  # type: ignore[no-untyped-def]
+def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):
     """Reads the `data` object of an orderbook frame, after its brace: index after it (-1: refused), next free row."""
     seen = 0
     while True:
@@ -147,7 +147,7 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):  # type: ign
 
 
 @compiled
-def _read_trade(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[no-untyped-def]
+def _read_trade(buffer, i, rows, row, out, symbols, local_ts):
     """Reads one object of a publicTrade list, after its brace, as one row: index after it (-1: refused)."""
     seen = 0
     px = qty = 0.0
@@ -225,19 +225,19 @@ def _read_trade(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[n
 
 
 @compiled
-def parse_bybit(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
+def parse_bybit(buffer, start, end, symbols, local_ts, rows, row, out):
     """`parse_bybit_frame` with the matching engine's time, `cts`, as exchange time if the frame has it."""
     return parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, True)
 
 
 @compiled
-def parse_bybit_gateway_time(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
+def parse_bybit_gateway_time(buffer, start, end, symbols, local_ts, rows, row, out):
     """`parse_bybit_frame` with the gateway's time, `ts`, as exchange time, like hftbacktest's own converter."""
     return parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, False)
 
 
 @compiled
-def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use_cts):  # type: ignore[no-untyped-def]
+def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use_cts):
     """Decodes the frame buffer[start:end] into `rows` from `row` on and the message record `out`.
 
     Returns the next free row, or NOT_MINE; then rows[row:] and `out` are undefined. The caller provides room for (end -
@@ -342,7 +342,7 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
 
 
 @compiled
-def _read_trades(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[no-untyped-def]
+def _read_trades(buffer, i, rows, row, out, symbols, local_ts):
     """Reads the non-empty list of trades at `i`: index after it (-1: refused) and the next free row."""
     if buffer[i] != OPEN_LIST:
         return -1, row
@@ -363,7 +363,7 @@ def _read_trades(buffer, i, rows, row, out, symbols, local_ts):  # type: ignore[
 
 
 @compiled
-def _best_only(rows, row_start, row, out, kind):  # type: ignore[no-untyped-def]
+def _best_only(rows, row_start, row, out, kind):
     """Turns the rows of an `orderbook.1` snapshot (clear, bid, clear, ask) into its two BBO rows."""
     is_pair = (
         kind == _IS_SNAPSHOT

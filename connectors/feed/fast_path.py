@@ -234,7 +234,7 @@ def _text_table(prefixes: list[bytes]) -> NDArray[np.uint8]:
 
 
 @compiled
-def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
+def _stream_of(text, start, end, prefixes):
     """The index of the prefix with which the frame begins; -1 if none."""
     for stream in range(prefixes.shape[0]):
         length = np.int64(prefixes[stream, _OPENING_BYTES - 1])
@@ -250,7 +250,7 @@ def _stream_of(text, start, end, prefixes):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _is_plain(rule, state, message, rows, lead_max):  # type: ignore[no-untyped-def]
+def _is_plain(rule, state, message, rows, lead_max):
     """Whether a decoded message leaves the book in sync and the offset unchanged."""
     kind = message.kind
     if kind == Kind.CONTROL or kind == Kind.SNAPSHOT or is_overdue(state, message.local_ts):
@@ -271,7 +271,7 @@ def _is_plain(rule, state, message, rows, lead_max):  # type: ignore[no-untyped-
 
 
 @compiled
-def _note_touch(touch, bids, asks, fused, state, local_ts):  # type: ignore[no-untyped-def]
+def _note_touch(touch, bids, asks, fused, state, local_ts):
     """Stores the current touch."""
     touch.bid_tick, touch.ask_tick = fused[0, BEST], fused[1, BEST]
     touch.bid_qty, touch.ask_qty = best_qty_of(bids, fused, 0), best_qty_of(asks, fused, 1)
@@ -284,7 +284,7 @@ def _run_at(parse_frame: Any) -> Any:
     """Compiles the run over a batch for a venue's parser; it takes its arrays from a table of addresses."""
 
     @compiled
-    def run_at(table, first, end, lead_max, offset_ns, now_ns):  # type: ignore[no-untyped-def]
+    def run_at(table, first, end, lead_max, offset_ns, now_ns):
         text = carray(as_pointer(table[0, 0]), table[0, 1], np.uint8)
         ends = carray(as_pointer(table[1, 0]), table[1, 1], np.int64)
         stamps = carray(as_pointer(table[2, 0]), table[2, 1], np.int64)

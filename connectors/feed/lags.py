@@ -67,7 +67,7 @@ class Histogram:
 
 
 @compiled
-def bucket_of(span_ns):  # type: ignore[no-untyped-def]
+def bucket_of(span_ns):
     """Index of a duration's bucket."""
     units = max(0, span_ns) // _UNIT_NS
     shift = 0

@@ -103,7 +103,7 @@ class LeadFinder:
 
 
 @compiled
-def _receive(rows, messages, state, kept, refuted):  # type: ignore[no-untyped-def]
+def _receive(rows, messages, state, kept, refuted):
     for m in range(len(messages)):
         message = messages[m]
         kind = message.kind
@@ -118,7 +118,7 @@ def _receive(rows, messages, state, kept, refuted):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _receive_stamp(exch_ts, local_ts, state, kept, refuted):  # type: ignore[no-untyped-def]
+def _receive_stamp(exch_ts, local_ts, state, kept, refuted):
     lead, count = exch_ts - local_ts, state[_KEPT]
     state[_MESSAGES] += 1
     if state[_MESSAGES] == 1:
@@ -151,7 +151,7 @@ def _receive_stamp(exch_ts, local_ts, state, kept, refuted):  # type: ignore[no-
 
 
 @compiled
-def _refute(entry, state, refuted):  # type: ignore[no-untyped-def]
+def _refute(entry, state, refuted):
     """Adds a lead to the refuted entries."""
     if state[_REFUTED] < _REFUTED_MAX:
         refuted[state[_REFUTED]] = entry

@@ -80,7 +80,7 @@ def _frame_step(parse_frame: Any) -> Any:
     """Compiles the decoder of one frame for a venue's parser."""
 
     @compiled
-    def decode_frame(buffer, end, symbols, local_ts, rows, messages):  # type: ignore[no-untyped-def]
+    def decode_frame(buffer, end, symbols, local_ts, rows, messages):
         out = messages[0]
         next_row = parse_frame(buffer, 0, end, symbols, local_ts, rows, 0, out)
         if next_row < 0:

@@ -54,7 +54,7 @@ class Decoded(NamedTuple):
 
 
 @compiled
-def _read_stamp(buffer, i):  # type: ignore[no-untyped-def]
+def _read_stamp(buffer, i):
     """The 19-digit timestamp at `i`; -1 unless there are exactly 19 digits and a space."""
     high, n_high = read_digits(buffer, i)
     middle, n_middle = read_digits(buffer, i + 8)
@@ -69,7 +69,7 @@ def line_loop(parse_frame: Callable[..., int], *, has_stamps: bool = True) -> An
     frame_offset = FRAME_OFFSET if has_stamps else 0
 
     @compiled
-    def decode_lines(buffer, end, symbols, rows, messages, cursor):  # type: ignore[no-untyped-def]
+    def decode_lines(buffer, end, symbols, rows, messages, cursor):
         while cursor[POSITION] < end:
             start = cursor[POSITION]
             line_end = find_newline(buffer, start, end)

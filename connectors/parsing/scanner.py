@@ -80,7 +80,7 @@ _CONTROL_LIMIT = np.uint64(0x2020202020202020)
 _U0, _U3, _U8, _U10, _U16, _U32 = (np.uint64(n) for n in (0, 3, 8, 10, 16, 32))
 
 
-def _address(context, builder, kind, value, index):  # type: ignore[no-untyped-def]
+def _address(context, builder, kind, value, index):
     """The address of byte `index` of a buffer; `kind` is the buffer's Numba type, a byte array or a byte pointer."""
     data = (
         value if isinstance(kind, types.CPointer) else context.make_array(kind)(context, builder, value).data
@@ -89,24 +89,24 @@ def _address(context, builder, kind, value, index):  # type: ignore[no-untyped-d
 
 
 @intrinsic
-def pointer_to(typing_context, array):  # type: ignore[no-untyped-def]
+def pointer_to(typing_context, array):
     """A pointer to the items of a one-dimensional array, indexed like the array. The caller keeps the array alive.
 
     Passing an array costs an atomic reference count at the end of every inlined function, which takes longer than the
     small byte functions here. Every `buffer` argument may be the array or this pointer.
     """
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return context.make_array(signature.args[0])(context, builder, args[0]).data
 
     return types.CPointer(array.dtype)(array), codegen
 
 
 @intrinsic
-def load_8_bytes(typing_context, buffer, index):  # type: ignore[no-untyped-def]
+def load_8_bytes(typing_context, buffer, index):
     """The eight bytes at `buffer[index:]` as a little-endian uint64; no bounds check (see PADDING)."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         address = _address(context, builder, signature.args[0], args[0], args[1])
         return builder.load(builder.bitcast(address, ir.IntType(64).as_pointer()), align=1)
 
@@ -114,13 +114,13 @@ def load_8_bytes(typing_context, buffer, index):  # type: ignore[no-untyped-def]
 
 
 @intrinsic
-def different_of_64(typing_context, buffer, i, j):  # type: ignore[no-untyped-def]
+def different_of_64(typing_context, buffer, i, j):
     """Bit mask of the 64 bytes at `buffer[i:]` that differ from those at `buffer[j:]`; no bounds check."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         vector = ir.VectorType(ir.IntType(8), 64)
 
-        def load(index):  # type: ignore[no-untyped-def]
+        def load(index):
             address = _address(context, builder, signature.args[0], args[0], index)
             return builder.load(builder.bitcast(address, vector.as_pointer()), align=1)
 
@@ -131,10 +131,10 @@ def different_of_64(typing_context, buffer, i, j):  # type: ignore[no-untyped-de
 
 
 @intrinsic
-def trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
+def trailing_zeros(typing_context, word):
     """The number of zero bits below the lowest set bit of a uint64; 64 for zero."""
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         function_type = ir.FunctionType(ir.IntType(64), [ir.IntType(64), ir.IntType(1)])
         cttz = cgutils.get_or_insert_function(builder.module, function_type, "llvm.cttz.i64")
         return builder.call(cttz, [args[0], ir.Constant(ir.IntType(1), 0)])
@@ -143,7 +143,7 @@ def trailing_zeros(typing_context, word):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def read_digits(buffer, i):  # type: ignore[no-untyped-def]
+def read_digits(buffer, i):
     """Up to eight digits at `i`: their value and count. The classic multiply-and-shift reduction of ASCII digits."""
     word = load_8_bytes(buffer, i) ^ _ZEROS
     not_digits = ((word + _SIXES) | word) & _HIGH_NIBBLES
@@ -167,7 +167,7 @@ def _decimal_reader(*, is_quoted: bool) -> Any:
     behind = 1 if is_quoted else 0
 
     @compiled
-    def read(buffer, i):  # type: ignore[no-untyped-def]
+    def read(buffer, i):
         mantissa, count = read_digits(buffer, i)
         i += count
         digits = count
@@ -211,7 +211,7 @@ read_bare_decimal = _decimal_reader(is_quoted=False)
 
 
 @compiled
-def read_int(buffer, i):  # type: ignore[no-untyped-def]
+def read_int(buffer, i):
     """The JSON integer at `i`: value and index after it; the index is `i` if there is none.
 
     No sign, no leading zero, at most 18 digits; a fraction or exponent makes the caller refuse what follows.
@@ -230,7 +230,7 @@ def read_int(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _plain_text_length(word):  # type: ignore[no-untyped-def]
+def _plain_text_length(word):
     """How many of the eight bytes come before a quote, backslash, control or non-ASCII byte (8: all of them)."""
     quote = word ^ _QUOTES
     backslash = word ^ _BACKSLASHES
@@ -244,7 +244,7 @@ def _plain_text_length(word):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def read_string(buffer, i):  # type: ignore[no-untyped-def]
+def read_string(buffer, i):
     """Index after the closing quote of the plain ASCII string whose text begins at `i`; -1 if it is not one."""
     while True:
         length = _plain_text_length(load_8_bytes(buffer, i))
@@ -254,7 +254,7 @@ def read_string(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def find_newline(buffer, i, end):  # type: ignore[no-untyped-def]
+def find_newline(buffer, i, end):
     """Index of the first newline at or after `i`; `end` if there is none before it."""
     while i < end:
         word = load_8_bytes(buffer, i) ^ _NEWLINES
@@ -266,7 +266,7 @@ def find_newline(buffer, i, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def find_last_newline(buffer, start, end):  # type: ignore[no-untyped-def]
+def find_last_newline(buffer, start, end):
     """Index of the last newline of buffer[start:end]; -1 if there is none."""
     i = end - 1
     while i >= start and buffer[i] != NEWLINE:
@@ -275,7 +275,7 @@ def find_last_newline(buffer, start, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def matches(buffer, i, text):  # type: ignore[no-untyped-def]
+def matches(buffer, i, text):
     """Whether the bytes at `i` are `text` (a uint8 array)."""
     for k in range(len(text)):  # noqa: SIM110 (a generator is no compiled code)
         if buffer[i + k] != text[k]:
@@ -284,7 +284,7 @@ def matches(buffer, i, text):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def skip_scalar(buffer, i):  # type: ignore[no-untyped-def]
+def skip_scalar(buffer, i):
     """Index after the scalar value at `i` (string, plain integer, true, false, null); -1 otherwise.
 
     Nested values of unknown keys are left to the JSON decoder.
@@ -304,7 +304,7 @@ def skip_scalar(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def put_row(rows, row, event, exch_ts, local_ts, px, qty):  # type: ignore[no-untyped-def]
+def put_row(rows, row, event, exch_ts, local_ts, px, qty):
     """Writes all fields of one event row, so that nothing remains of an earlier use of the buffer."""
     out = rows[row]
     out.ev = event
@@ -318,7 +318,7 @@ def put_row(rows, row, event, exch_ts, local_ts, px, qty):  # type: ignore[no-un
 
 
 @compiled
-def read_levels(buffer, i, rows, row, event, local_ts):  # type: ignore[no-untyped-def]
+def read_levels(buffer, i, rows, row, event, local_ts):
     """Reads the list of `["px","qty"]` at `i` into rows: index after it (-1: refused) and the next free row.
 
     `exch_ts` is left zero: a frame has its time before or after the levels; `stamp_rows` sets it.
@@ -348,7 +348,7 @@ def read_levels(buffer, i, rows, row, event, local_ts):  # type: ignore[no-untyp
 
 
 @compiled
-def read_snapshot_side(buffer, i, rows, row, clear_event, event, local_ts):  # type: ignore[no-untyped-def]
+def read_snapshot_side(buffer, i, rows, row, clear_event, event, local_ts):
     """Reads one side of a snapshot: a clear row up to its last price (NaN: an empty side), then its levels."""
     clear_row = row
     i, row = read_levels(buffer, i, rows, row + 1, event, local_ts)
@@ -358,26 +358,26 @@ def read_snapshot_side(buffer, i, rows, row, clear_event, event, local_ts):  # t
 
 
 @compiled
-def stamp_rows(rows, start, end, exch_ts):  # type: ignore[no-untyped-def]
+def stamp_rows(rows, start, end, exch_ts):
     """Sets the exchange time of rows[start:end]."""
     for row in range(start, end):
         rows[row].exch_ts = exch_ts
 
 
 @compiled
-def is_stamp(stamp):  # type: ignore[no-untyped-def]
+def is_stamp(stamp):
     """Whether a non-negative number is a time in ms or µs that fits into an int64 of ns."""
     return stamp < MILLISECONDS_MAX or (stamp >= MICROSECONDS_MIN and stamp < STAMP_MAX)
 
 
 @compiled
-def nanoseconds(stamp):  # type: ignore[no-untyped-def]
+def nanoseconds(stamp):
     """A venue's timestamp (see `is_stamp`) in ns."""
     return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
 
 
 @compiled
-def is_letter(byte):  # type: ignore[no-untyped-def]
+def is_letter(byte):
     """Whether a one-byte key is plain text: a letter, or one of `[]^_` and the backtick.
 
     A quote, backslash, control or non-ASCII byte would be an escape, the end of the string, or invalid.
@@ -386,7 +386,7 @@ def is_letter(byte):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def find_symbol(buffer, start, end, symbols):  # type: ignore[no-untyped-def]
+def find_symbol(buffer, start, end, symbols):
     """Index in `symbols` (see `symbol_table`) of the symbol at buffer[start:end]; -1 if it is none of them."""
     length = end - start
     for k in range(symbols.shape[0]):

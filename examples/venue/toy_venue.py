@@ -100,7 +100,7 @@ class _Trade(msgspec.Struct, frozen=True):
 
 
 @compiled
-def parse_toy(buffer, start, end, symbols, local_ts, rows, row, out):  # type: ignore[no-untyped-def]
+def parse_toy(buffer, start, end, symbols, local_ts, rows, row, out):
     """A change of the book at buffer[start:end] as rows from `row` on, and the message in `out`; the next free row."""
     if not matches(buffer, start, _BOOK):
         return NOT_MINE

@@ -417,7 +417,7 @@ def resting_rows(steps: int = 30) -> np.ndarray[Any, Any]:
 
 
 @bot_compiled
-def _rest(bot, positions):  # type: ignore[no-untyped-def]
+def _rest(bot, positions):
     bot.elapse(1_500_000_000)
     bot.submit_buy_order(0, 1, 100.0, 1.0, GTX, LIMIT, False)
     for n in range(len(positions)):

@@ -285,7 +285,7 @@ def act(probe, bot, qty):
         bot.clear_last_trades(ALL_ASSETS if turn % 2 else asset_no)
 
 
-def ask_all(bot, probe, qty, snapshot_every):  # type: ignore[no-untyped-def]
+def ask_all(bot, probe, qty, snapshot_every):
     """Before the first wait, at every event, at the end of the data and behind it."""
     put_bot(probe, bot, snapshot_every)
     end_event(probe)
@@ -304,7 +304,7 @@ def ask_all(bot, probe, qty, snapshot_every):  # type: ignore[no-untyped-def]
     return probe.state[EVENTS]
 
 
-def ask_arrays(bot, probe, qty, snapshot_every):  # type: ignore[no-untyped-def]
+def ask_arrays(bot, probe, qty, snapshot_every):
     """The same, and the arrays; `_goto_end` is the hash-map bot's in hftbacktest."""
     for asset_no in range(bot.num_assets):
         put_arrays(probe, bot.depth(asset_no))

@@ -118,7 +118,7 @@ def _told(bot: Bot, recorder: Recorder, journal: Any, value: Any) -> Told:
 
 
 @compile_strategy
-def _record_once(bot, recorder):  # type: ignore[no-untyped-def]
+def _record_once(bot, recorder):
     recorder.record(bot)
 
 

@@ -168,7 +168,7 @@ def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
     read_others = _slots_reader(roles, has_quotes, repeated, len(roles))
 
     @compiled
-    def read_records(text, end, column_counts, expected, records, cursor):  # type: ignore[no-untyped-def]
+    def read_records(text, end, column_counts, expected, records, cursor):
         """Reads lines of text[:end] into `records` until the end, a full array, or a line that it cannot read.
 
         column_counts, expected: `widths` and `words` of `Slots`. Blank lines are skipped.
@@ -225,7 +225,7 @@ def _slots_reader(roles: tuple[Role, ...], has_quotes: bool, start: int, stop: i
     read_rest = _slots_reader(roles, has_quotes, start + 1, stop)
 
     @compiled(forceinline=True)
-    def read_slots(buffer, i, widths, words, record):  # type: ignore[no-untyped-def]
+    def read_slots(buffer, i, widths, words, record):
         for column in range(widths[start] if role == Role.SKIP else 1):
             is_quoted = has_quotes and buffer[i] == QUOTE
             if is_quoted:
@@ -247,12 +247,12 @@ def _slots_reader(roles: tuple[Role, ...], has_quotes: bool, start: int, stop: i
 
 
 @compiled(forceinline=True)
-def _read_nothing(buffer, i, widths, words, record):  # type: ignore[no-untyped-def]
+def _read_nothing(buffer, i, widths, words, record):
     return i
 
 
 @compiled(forceinline=True)
-def _is_same_text(buffer, i, j, length):  # type: ignore[no-untyped-def]
+def _is_same_text(buffer, i, j, length):
     """Whether `length` bytes at two positions are equal."""
     k = np.int64(0)
     while k < length:
@@ -266,7 +266,7 @@ def _is_same_text(buffer, i, j, length):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _read_line_end(buffer, i, end):  # type: ignore[no-untyped-def]
+def _read_line_end(buffer, i, end):
     """The start of the next line, or -1 if the last column is not followed by a line end."""
     if buffer[i] == RETURN:
         i += 1
@@ -276,7 +276,7 @@ def _read_line_end(buffer, i, end):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _read_field(buffer, i, role, words, slot, record, is_quoted):  # type: ignore[no-untyped-def]
+def _read_field(buffer, i, role, words, slot, record, is_quoted):
     """Reads one field without its quotes; returns the index after it, or -1."""
     if role == Role.SKIP:
         return _skip_text(buffer, i, is_quoted)
@@ -317,7 +317,7 @@ def _read_field(buffer, i, role, words, slot, record, is_quoted):  # type: ignor
 
 
 @compiled(forceinline=True)
-def _read_decimal(buffer, i):  # type: ignore[no-untyped-def]
+def _read_decimal(buffer, i):
     """The plain decimal at `i` and the index after it, or -1: as `read_bare_decimal`, faster up to seven characters."""
     word = load_8_bytes(buffer, i)
     digits = word ^ _ZEROS
@@ -337,7 +337,7 @@ def _read_decimal(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _number_of(digits):  # type: ignore[no-untyped-def]
+def _number_of(digits):
     """The number of eight digits 0 to 9, a byte each, the first in the lowest; see `scanner.read_digits`."""
     pairs = (digits * _U10) + (digits >> _U8)
     high = (pairs & _PAIR_MASK) * _PAIR_WEIGHTS_HIGH
@@ -346,7 +346,7 @@ def _number_of(digits):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _match_word(buffer, i, words, slot):  # type: ignore[no-untyped-def]
+def _match_word(buffer, i, words, slot):
     """Index after the expected word at `i`; -1 for any other text. The caller checks what follows it."""
     length = np.int64(words[slot * _WORD_FIELDS])
     j = 0
@@ -361,7 +361,7 @@ def _match_word(buffer, i, words, slot):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _skip_text(buffer, i, is_quoted):  # type: ignore[no-untyped-def]
+def _skip_text(buffer, i, is_quoted):
     """Index of the comma or line end after the text at `i`, or of its closing quote; -1 for a quote inside it."""
     if is_quoted:
         after = read_string(buffer, i)
@@ -380,7 +380,7 @@ def _skip_text(buffer, i, is_quoted):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _read_time(buffer, i):  # type: ignore[no-untyped-def]
+def _read_time(buffer, i):
     """The time at `i` in ns and the index after it; -1 if there is none, or one that overflows."""
     high, count = read_digits(buffer, i)
     low, count_low = read_digits(buffer, i + 8)
@@ -419,12 +419,12 @@ def _read_time(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _is_digit(byte):  # type: ignore[no-untyped-def]
+def _is_digit(byte):
     return byte >= 48 and byte <= 57
 
 
 @compiled(forceinline=True)
-def _read_side(buffer, i):  # type: ignore[no-untyped-def]
+def _read_side(buffer, i):
     word = load_8_bytes(buffer, i) | _LOWER_CASE
     three = word & _THREE_BYTES
     is_ask = three == _ASK
@@ -437,7 +437,7 @@ def _read_side(buffer, i):  # type: ignore[no-untyped-def]
 
 
 @compiled(forceinline=True)
-def _read_flag(buffer, i):  # type: ignore[no-untyped-def]
+def _read_flag(buffer, i):
     word = load_8_bytes(buffer, i) | _LOWER_CASE
     if word & _FIVE_BYTES == _FALSE:
         return 0, i + 5

@@ -58,7 +58,7 @@ def _next_of(stream: Iterator[Decoded]) -> Decoded | None:
 
 
 @compiled
-def _interleave(rows_1, messages_1, rows_2, messages_2, rows, messages, cursor):  # type: ignore[no-untyped-def]
+def _interleave(rows_1, messages_1, rows_2, messages_2, rows, messages, cursor):
     """Copies messages with their rows in order until one of the pieces is exhausted."""
     at_1, at_2, n, m = cursor[_AT_1], cursor[_AT_2], cursor[_ROWS], cursor[_MESSAGES]
     last_1, last_2 = cursor[_LAST_1], cursor[_LAST_2]

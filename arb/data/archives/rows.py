@@ -39,12 +39,12 @@ OUT_OF_ORDER = -1
 
 
 @compiled
-def _local_ts(record, has_receipt):  # type: ignore[no-untyped-def]
+def _local_ts(record, has_receipt):
     return record.time_2 if has_receipt else max(record.time, record.time_2)
 
 
 @compiled
-def _place_of(record, local_ts, has_receipt, state):  # type: ignore[no-untyped-def]
+def _place_of(record, local_ts, has_receipt, state):
     """The position of a record after the last one; updates the state. _BEHIND only occurs without times of receipt."""
     last_time, last_id = state[_LAST_TIME], state[_LAST_ID]
     if not has_receipt and (local_ts < last_time or (local_ts == last_time and record.id < last_id)):
@@ -55,7 +55,7 @@ def _place_of(record, local_ts, has_receipt, state):  # type: ignore[no-untyped-
 
 
 @compiled
-def _put_message(message, kind, local_ts, exch_ts, order, last_id, start, end, line):  # type: ignore[no-untyped-def]
+def _put_message(message, kind, local_ts, exch_ts, order, last_id, start, end, line):
     message.kind = kind
     message.local_ts = local_ts
     message.exch_ts = exch_ts
@@ -70,7 +70,7 @@ def _put_message(message, kind, local_ts, exch_ts, order, last_id, start, end, l
 
 
 @compiled
-def emit_trades(records, kind, has_receipt, state, rows, messages):  # type: ignore[no-untyped-def]
+def emit_trades(records, kind, has_receipt, state, rows, messages):
     """A trade per record; only a message if it has no price, quantity or side, or is repeated."""
     n = 0
     for r in range(len(records)):
@@ -91,7 +91,7 @@ def emit_trades(records, kind, has_receipt, state, rows, messages):  # type: ign
 
 
 @compiled
-def emit_touch(records, has_receipt, state, rows, messages):  # type: ignore[no-untyped-def]
+def emit_touch(records, has_receipt, state, rows, messages):
     """A bid and an ask per record. A touch counts as newer than a book of the same time."""
     n = 0
     for r in range(len(records)):
@@ -113,7 +113,7 @@ def emit_touch(records, has_receipt, state, rows, messages):  # type: ignore[no-
 
 
 @compiled
-def emit_book(records, state, rows, messages):  # type: ignore[no-untyped-def]
+def emit_book(records, state, rows, messages):
     """Changes of a book with times of receipt and snapshot marks, but no ids: messages are numbered here.
 
     Records of one time are one message. A snapshot begins where the mark changes to set: both sides are emptied.
@@ -153,7 +153,7 @@ def emit_book(records, state, rows, messages):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
+def stamp_sent(rows, messages):
     """Sets the local time of decoded frames to when they were sent or, if that is later, to the venue's time."""
     for m in range(len(messages)):
         message = messages[m]
@@ -164,7 +164,7 @@ def stamp_sent(rows, messages):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def is_within(messages, start, end):  # type: ignore[no-untyped-def]
+def is_within(messages, start, end):
     """Whether all local times are in start..end, excluding the end."""
     is_all = True
     for m in range(len(messages)):
@@ -173,7 +173,7 @@ def is_within(messages, start, end):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def hold_within(rows, messages, first, last):  # type: ignore[no-untyped-def]
+def hold_within(rows, messages, first, last):
     """Clamps local times to first..last."""
     for m in range(len(messages)):
         message = messages[m]

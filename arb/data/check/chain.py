@@ -103,7 +103,7 @@ class Chain:
 
 
 @compiled
-def _follow(rows, state, bids, asks, crossed):  # type: ignore[no-untyped-def]
+def _follow(rows, state, bids, asks, crossed):
     for r in range(len(rows)):
         row = rows[r]
         if row.local_ts != state[GROUP_TS]:
@@ -122,7 +122,7 @@ def _follow(rows, state, bids, asks, crossed):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _set_level(prices, count, price, is_level):  # type: ignore[no-untyped-def]
+def _set_level(prices, count, price, is_level):
     """Adds or removes a price; returns the new count. Equal prices are equal floats, decoded from the same text."""
     # Binary search without branches on prices, which are too random to predict.
     low, left = 0, count
@@ -144,7 +144,7 @@ def _set_level(prices, count, price, is_level):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _end_group(state, bids, asks, crossed):  # type: ignore[no-untyped-def]
+def _end_group(state, bids, asks, crossed):
     """Checks the book when all rows of a local time are applied."""
     now = state[GROUP_TS]
     if now == 0:

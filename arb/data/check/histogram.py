@@ -29,7 +29,7 @@ DELAY_ERROR_NS = 1 << (_WIDTH_BITS - 1)
 
 
 @compiled
-def log_bin(value):  # type: ignore[no-untyped-def]
+def log_bin(value):
     """The bin of a number: the number itself below 256, then 128 bins for each power of two."""
     if value < 256:
         return max(value, 0)
@@ -39,7 +39,7 @@ def log_bin(value):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def delay_bin(distance):  # type: ignore[no-untyped-def]
+def delay_bin(distance):
     """The bin of a delay, given by its distance from the first one in ns."""
     if distance >= _NEAR_NS:
         return _NEAR_BINS + log_bin(distance)

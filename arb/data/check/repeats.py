@@ -62,7 +62,7 @@ class FrameHashes:
 
 
 @compiled
-def _hash_lines(buffer, end, hashes):  # type: ignore[no-untyped-def]
+def _hash_lines(buffer, end, hashes):
     """A hash for each complete line of buffer[:end]; returns the end of the last one."""
     start = 0
     for n in range(len(hashes)):
@@ -73,7 +73,7 @@ def _hash_lines(buffer, end, hashes):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _hash(buffer, start, end):  # type: ignore[no-untyped-def]
+def _hash(buffer, start, end):
     """Never zero, which marks an empty slot."""
     value = _FIRST
     i = start

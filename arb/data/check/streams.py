@@ -111,7 +111,7 @@ class StreamCounts:
 
 
 @compiled
-def _space(counts, sums, silences, start, end, others):  # type: ignore[no-untyped-def]
+def _space(counts, sums, silences, start, end, others):
     """Counts the time between two frames."""
     spacing = end - start
     if spacing < 0:
@@ -124,7 +124,7 @@ def _space(counts, sums, silences, start, end, others):  # type: ignore[no-untyp
 
 
 @compiled
-def _count(  # type: ignore[no-untyped-def]
+def _count(
     rows,
     messages,
     hashes,
@@ -172,7 +172,7 @@ def _count(  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _count_repeat(frame_hash, seen, total):  # type: ignore[no-untyped-def]
+def _count_repeat(frame_hash, seen, total):
     slot = np.int64(frame_hash & np.uint64(SLOTS - 1))
     if seen[slot] == frame_hash:
         total[REPEATS] += 1
@@ -180,7 +180,7 @@ def _count_repeat(frame_hash, seen, total):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back):  # type: ignore[no-untyped-def]
+def _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back):
     total, everything = totals[kind], totals[ALL]
     if everything[FRAMES] == 0:
         everything[FIRST_TS] = local_ts
@@ -203,7 +203,7 @@ def _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back): 
 
 
 @compiled
-def _note_jump(local_ts, exch_ts, total, jump):  # type: ignore[no-untyped-def]
+def _note_jump(local_ts, exch_ts, total, jump):
     """Keeps the largest change of `local - exch` from one frame to the next."""
     if total[TIMED_TS]:
         local_ns, exch_ns = local_ts - total[TIMED_TS], exch_ts - total[TIMED_EXCH_TS]
@@ -213,7 +213,7 @@ def _note_jump(local_ts, exch_ts, total, jump):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _count_time(exch_ts, delay, total):  # type: ignore[no-untyped-def]
+def _count_time(exch_ts, delay, total):
     """Order and extremes of a frame with a venue time.
 
     A lead that jumps up is a clock that was set or a wrong stamp. It was a wrong stamp if a later frame has the
@@ -244,7 +244,7 @@ def _count_time(exch_ts, delay, total):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _count_order(exch_ts, total, newest, falls, fall_max):  # type: ignore[no-untyped-def]
+def _count_order(exch_ts, total, newest, falls, fall_max):
     """Counts a frame that is older than the newest one; the last three arguments are fields of `total`."""
     if exch_ts < total[newest]:
         total[falls] += 1
@@ -254,7 +254,7 @@ def _count_order(exch_ts, total, newest, falls, fall_max):  # type: ignore[no-un
 
 
 @compiled
-def _count_crossed(rows, message, total):  # type: ignore[no-untyped-def]
+def _count_crossed(rows, message, total):
     """Counts a best bid and offer that are crossed or locked. Equal texts are equal floats, so `==` is exact here."""
     if message.row_end - message.row_start == 2:
         bid, ask = rows[message.row_start].px, rows[message.row_start + 1].px

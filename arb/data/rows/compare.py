@@ -126,7 +126,7 @@ def comparison_rows(
 
 
 @compiled
-def _keep_converted(rows, messages, out):  # type: ignore[no-untyped-def]
+def _keep_converted(rows, messages, out):
     """Copies the rows of the kinds that hftbacktest converts; it has none for an empty side of a snapshot."""
     n = 0
     for m in range(len(messages)):

@@ -352,7 +352,7 @@ def with_times(rows: Rows, clock: RowClock, book: FusedBook | TouchBook | None) 
 
 
 @compiled
-def _has_touch(rows):  # type: ignore[no-untyped-def]
+def _has_touch(rows):
     """Whether there is a best bid or offer among rows."""
     is_one = False
     for row in range(len(rows)):

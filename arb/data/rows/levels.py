@@ -77,7 +77,7 @@ def _empty(slots: int) -> NDArray[np.void]:
 
 
 @compiled
-def _follow(rows, tick_size, bids, asks, used):  # type: ignore[no-untyped-def]
+def _follow(rows, tick_size, bids, asks, used):
     for r in range(len(rows)):
         row = rows[r]
         if row.ival == LOCAL_ONLY:
@@ -98,13 +98,13 @@ def _follow(rows, tick_size, bids, asks, used):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _put_all(levels, table):  # type: ignore[no-untyped-def]
+def _put_all(levels, table):
     for n in range(len(levels)):
         _put(table, levels[n].key, levels[n].px, levels[n].qty)
 
 
 @compiled
-def _put(table, key, px, qty):  # type: ignore[no-untyped-def]
+def _put(table, key, px, qty):
     """Sets a level; 1 if it was not there."""
     mask = np.int64(len(table) - 1)
     bits = np.float64(key).view(np.uint64)

@@ -118,7 +118,7 @@ class EventOrder:
 
 
 @compiled
-def _append(rows, is_there, out, end, late, state):  # type: ignore[no-untyped-def]
+def _append(rows, is_there, out, end, late, state):
     """Copies rows to `out` from `end`, unless `is_there`, and flags them; stores and counts indexes of late ones."""
     newest = state[_NEWEST]
     count = 0
@@ -140,7 +140,7 @@ def _append(rows, is_there, out, end, late, state):  # type: ignore[no-untyped-d
 
 
 @compiled
-def _insert(rows, start, end, late):  # type: ignore[no-untyped-def]
+def _insert(rows, start, end, late):
     """Inserts late rows, sorted by venue time, into rows[start:end] for the exchange; returns how many rows were moved.
 
     Works backwards from the end: the exchange's rows there are in order, and the last one is later than any late row.
@@ -164,7 +164,7 @@ def _insert(rows, start, end, late):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _last_seen(rows, start, row):  # type: ignore[no-untyped-def]
+def _last_seen(rows, start, row):
     """The index of the last row up to `row` that the exchange sees; less than `start` if there is none."""
     while row >= start and not rows[row].ev & np.uint64(EXCH_EVENT):
         row -= 1
@@ -172,7 +172,7 @@ def _last_seen(rows, start, row):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _first_beyond(rows, start, end, frontier):  # type: ignore[no-untyped-def]
+def _first_beyond(rows, start, end, frontier):
     """The index of the first exchange row later than `frontier`; `end` if there is none."""
     for row in range(start, end):
         if rows[row].ev & np.uint64(EXCH_EVENT) and rows[row].exch_ts > frontier:
@@ -181,7 +181,7 @@ def _first_beyond(rows, start, end, frontier):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _move(rows, start, end, out):  # type: ignore[no-untyped-def]
+def _move(rows, start, end, out):
     """Copies rows[start:end] to the front of `out`, which may be the same array."""
     for row in range(start, end):
         out[row - start] = rows[row]

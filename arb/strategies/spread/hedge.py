@@ -59,7 +59,7 @@ _CODE_REVERSE = int(Decision.REVERSE)
 
 
 @njit
-def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):  # type: ignore[no-untyped-def]
+def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):
     """Sends one IOC limit of an attempt and logs it; returns whether it was sent. `px` is already on a tick."""
     now = bot.current_timestamp
     order_id = attempt.next_order_id
@@ -79,7 +79,7 @@ def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):  # type: ig
 
 
 @njit
-def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, params):  # type: ignore[no-untyped-def]
+def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, params):
     """Opens an attempt: both legs at once, each within the slippage tolerance of its touch."""
     now = bot.current_timestamp
     sell_no = 1 - buy_no
@@ -108,7 +108,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
 
 
 @njit
-def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-def]
+def advance(bot, recorder, attempt, legs, params):
     """Advances the attempt as far as the answered orders and the touches allow."""
     now = bot.current_timestamp
     if not _settle(bot, recorder, attempt, legs, now):
@@ -137,7 +137,7 @@ def advance(bot, recorder, attempt, legs, params):  # type: ignore[no-untyped-de
 
 
 @njit
-def wait_ns(attempt, now, idle_ns, params):  # type: ignore[no-untyped-def]
+def wait_ns(attempt, now, idle_ns, params):
     """How long the strategy may wait: until the attempt's next deadline, at most `idle_ns`.
 
     After its deadline an attempt only waits for an answer, for one more timeout.
@@ -151,14 +151,14 @@ def wait_ns(attempt, now, idle_ns, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _enter(attempt, phase, now, params):  # type: ignore[no-untyped-def]
+def _enter(attempt, phase, now, params):
     """Starts a phase, with a timeout of its own."""
     attempt.phase = phase
     attempt.deadline = now + np.int64(params.order_timeout_ns)
 
 
 @njit
-def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+def _settle(bot, recorder, attempt, legs, now):
     """Counts the fills of the answered orders; returns whether no order is unanswered."""
     is_settled = True
     for leg_no in range(2):
@@ -187,7 +187,7 @@ def _settle(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
+def _chase(bot, recorder, attempt, legs, leg_no, qty, params):
     """Sends an order for the missing quantity if the touch is within the tolerance of the attempt's price."""
     leg = legs[leg_no]
     px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
@@ -198,7 +198,7 @@ def _chase(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[n
 
 
 @njit
-def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore[no-untyped-def]
+def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):
     """Reverses the surplus of a leg at the touch, in a band that widens with each order."""
     leg = legs[leg_no]
     side = -leg.side
@@ -213,14 +213,14 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):  # type: ignore
 
 
 @njit
-def _tradable(leg, surplus):  # type: ignore[no-untyped-def]
+def _tradable(leg, surplus):
     """The part of a surplus that an order of this leg could trade, at the attempt's decision price."""
     qty = floor_to_lot(surplus, leg.lot_size)
     return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
 
 
 @njit
-def _sendable(leg, side, px, qty, params):  # type: ignore[no-untyped-def]
+def _sendable(leg, side, px, qty, params):
     """The part of `qty` for one order at `px`, in whole lots; 0 if the touch is unknown or the quantity too small.
 
     The simulated exchange fills an order whole at the touch, whatever its size: a fill beyond the displayed quantity
@@ -236,7 +236,7 @@ def _sendable(leg, side, px, qty, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+def _end(bot, recorder, attempt, legs, now):
     attempt.phase = IDLE
     legs[0].attempt_qty = legs[1].attempt_qty = 0.0
     qty = min(legs[0].filled_qty, legs[1].filled_qty)
@@ -254,12 +254,12 @@ def _end(bot, recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _halt(recorder, attempt, legs, now):  # type: ignore[no-untyped-def]
+def _halt(recorder, attempt, legs, now):
     attempt.phase = HALTED
     recorder.decide(now, Decision.HALTED, attempt.number, -1, 0, _surplus_bought(legs))
 
 
 @njit
-def _surplus_bought(legs):  # type: ignore[no-untyped-def]
+def _surplus_bought(legs):
     """Base that the legs bought less what they sold, by the answered orders."""
     return legs[0].side * legs[0].filled_qty + legs[1].side * legs[1].filled_qty

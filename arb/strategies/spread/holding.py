@@ -27,7 +27,7 @@ NONE_HELD = -1
 
 
 @njit
-def cost_to_leave_bps(pair):  # type: ignore[no-untyped-def]
+def cost_to_leave_bps(pair):
     """Cost of closing at today's spreads once the mids have reverted: half of both spreads, and both fees."""
     cost = 0.0
     for leg in pair:
@@ -36,7 +36,7 @@ def cost_to_leave_bps(pair):  # type: ignore[no-untyped-def]
 
 
 @njit
-def open_profit(pair, holding, values_0, values_1):  # type: ignore[no-untyped-def]
+def open_profit(pair, holding, values_0, values_1):
     """Profit of closing at the touches since the pair was flat, without fees, in quote units; and the value of the
     larger leg. NaN if a touch is unknown."""
     profit = values_0.balance + values_1.balance - holding.cash
@@ -52,7 +52,7 @@ def open_profit(pair, holding, values_0, values_1):  # type: ignore[no-untyped-d
 
 
 @njit
-def held_qty(pair, bought_no, values_0, values_1):  # type: ignore[no-untyped-def]
+def held_qty(pair, bought_no, values_0, values_1):
     """Quantity that both legs hold against each other after buying `bought_no`; not above 0 if there is none."""
     position_0 = values_0.position if bought_no == 0 else -values_0.position
     position_1 = values_1.position if bought_no == 1 else -values_1.position
@@ -60,7 +60,7 @@ def held_qty(pair, bought_no, values_0, values_1):  # type: ignore[no-untyped-de
 
 
 @njit
-def update_holding(bot, pair, holding, now, params):  # type: ignore[no-untyped-def]
+def update_holding(bot, pair, holding, now, params):
     """Updates the open spread after an attempt; a spread that is too small to close counts as none."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
     worst = 1.0 - params.slippage_tolerance
@@ -83,7 +83,7 @@ def update_holding(bot, pair, holding, now, params):  # type: ignore[no-untyped-
 
 
 @njit
-def why_leave(bot, pair, holding, basis_bps, now, params):  # type: ignore[no-untyped-def]
+def why_leave(bot, pair, holding, basis_bps, now, params):
     """The `Purpose` of closing now, 0 for none: stop loss, then timeout, then reversion; only the first in inventory
     mode."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
@@ -100,14 +100,14 @@ def why_leave(bot, pair, holding, basis_bps, now, params):  # type: ignore[no-un
 
 
 @njit
-def divergence_bps(pair, bought_no, basis_bps):  # type: ignore[no-untyped-def]
+def divergence_bps(pair, bought_no, basis_bps):
     """How far the mids are from their average, positive if that favours buying `bought_no`; NaN if unknown."""
     divergence = mid_spread_bps(pair) - basis_bps
     return divergence if bought_no == 0 else -divergence
 
 
 @njit
-def unblock(pair, holding, basis_bps, exit_spread_bps):  # type: ignore[no-untyped-def]
+def unblock(pair, holding, basis_bps, exit_spread_bps):
     """Allows a blocked direction again once its spread has reverted."""
     if holding.blocked_no != NONE_HELD:
         if divergence_bps(pair, holding.blocked_no, basis_bps) <= exit_spread_bps:
@@ -115,7 +115,7 @@ def unblock(pair, holding, basis_bps, exit_spread_bps):  # type: ignore[no-untyp
 
 
 @njit
-def closing_qty(bot, pair, holding, params):  # type: ignore[no-untyped-def]
+def closing_qty(bot, pair, holding, params):
     """Quantity of one closing attempt: the smaller of the holding and the displayed quantity, in valid lots."""
     values_0, values_1 = bot.state_values(pair[0].asset), bot.state_values(pair[1].asset)
     # Closing sells what was bought.

@@ -12,7 +12,7 @@ from numba import njit
 
 
 @njit
-def imbalance(pair, values_0, values_1):  # type: ignore[no-untyped-def]
+def imbalance(pair, values_0, values_1):
     """Base moved to leg 0, as a fraction of the inventory of both legs, or of leg 0's position limit if a leg is a
     perpetual, which holds none. Negative: moved to leg 1."""
     moved = 0.5 * (values_0.position - values_1.position)
@@ -23,7 +23,7 @@ def imbalance(pair, values_0, values_1):  # type: ignore[no-untyped-def]
 
 
 @njit
-def skewed_threshold_bps(share, buy_no, params):  # type: ignore[no-untyped-def]
+def skewed_threshold_bps(share, buy_no, params):
     """The edge needed to buy `buy_no` at an imbalance; the skew alone never makes it negative."""
     if params.rebalance_threshold > 0.0:
         fullness = min(1.0, max(-1.0, share / params.rebalance_threshold))
@@ -34,7 +34,7 @@ def skewed_threshold_bps(share, buy_no, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def must_rebalance(share, buy_no, edge, params):  # type: ignore[no-untyped-def]
+def must_rebalance(share, buy_no, edge, params):
     """Whether buying `buy_no` moves an excessive imbalance back, at an allowed cost."""
     back = -share if buy_no == 0 else share
     return back > params.rebalance_threshold and edge >= -params.rebalance_cost_bps

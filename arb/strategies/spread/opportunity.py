@@ -19,13 +19,13 @@ OPPORTUNITY = np.dtype(
 
 
 @njit
-def is_any_open(seen):  # type: ignore[no-untyped-def]
+def is_any_open(seen):
     """Whether either direction has an opportunity: then a change of quantity matters, too."""
     return seen[0].is_open != 0 or seen[1].is_open != 0
 
 
 @njit
-def see(recorder, opportunity, edge, missed, now):  # type: ignore[no-untyped-def]
+def see(recorder, opportunity, edge, missed, now):
     """Records an edge above the threshold; `missed`: a `Missed` reason."""
     if opportunity.is_open == 0:
         opportunity.is_open = 1
@@ -38,7 +38,7 @@ def see(recorder, opportunity, edge, missed, now):  # type: ignore[no-untyped-de
 
 
 @njit
-def lose(recorder, opportunity, now):  # type: ignore[no-untyped-def]
+def lose(recorder, opportunity, now):
     """Ends the opportunity: the edge is not above the threshold, or unknown."""
     if opportunity.is_open != 0:
         opportunity.is_open = 0

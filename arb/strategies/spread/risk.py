@@ -36,7 +36,7 @@ RISK = np.dtype(
 
 
 @njit
-def profit_of(bot, legs):  # type: ignore[no-untyped-def]
+def profit_of(bot, legs):
     """Cash less fees plus positions at mid, of these legs; NaN until every needed price has been known.
 
     While a book is unknown its last mid is used: losses are checked during a gap, too.
@@ -51,7 +51,7 @@ def profit_of(bot, legs):  # type: ignore[no-untyped-def]
 
 
 @njit
-def capital_of(legs):  # type: ignore[no-untyped-def]
+def capital_of(legs):
     """The venues' holdings before the run, at mid; NaN until every needed price has been known.
 
     legs: the first two are at two venues, whose money the others share.
@@ -64,7 +64,7 @@ def capital_of(legs):  # type: ignore[no-untyped-def]
 
 
 @njit
-def look(bot, risk, legs, now, params):  # type: ignore[no-untyped-def]
+def look(bot, risk, legs, now, params):
     """Updates profit, peak and day; does nothing until every needed price has been known."""
     profit = profit_of(bot, legs)
     capital = risk.capital if risk.capital > 0.0 else capital_of(legs)
@@ -83,7 +83,7 @@ def look(bot, risk, legs, now, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def begin_attempt(risk, begun, now):  # type: ignore[no-untyped-def]
+def begin_attempt(risk, begun, now):
     """Stores the time of an attempt in the ring `begun`; returns its number."""
     begun[risk.begun % len(begun)] = now
     risk.begun += 1
@@ -91,7 +91,7 @@ def begin_attempt(risk, begun, now):  # type: ignore[no-untyped-def]
 
 
 @njit
-def end_attempt(risk, is_hedged, now, params):  # type: ignore[no-untyped-def]
+def end_attempt(risk, is_hedged, now, params):
     """Counts failures in a row; after too many, blocks new attempts for the cooldown."""
     risk.failures = 0 if is_hedged else risk.failures + 1
     if params.max_failures > 0 and risk.failures >= params.max_failures:
@@ -100,7 +100,7 @@ def end_attempt(risk, is_hedged, now, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def must_halt(recorder, risk, now, params):  # type: ignore[no-untyped-def]
+def must_halt(recorder, risk, now, params):
     """Whether the drawdown halts the strategy; logs it."""
     if not risk.capital > 0.0:
         return False
@@ -112,7 +112,7 @@ def must_halt(recorder, risk, now, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def must_halt_after(recorder, risk, number, loss, now, params):  # type: ignore[no-untyped-def]
+def must_halt_after(recorder, risk, number, loss, now, params):
     """Whether the loss of attempt `number` (in quote units, NaN if unknown) halts the strategy; logs it."""
     if not (risk.capital > 0.0 and loss >= params.max_attempt_loss * risk.capital):
         return False
@@ -123,7 +123,7 @@ def must_halt_after(recorder, risk, number, loss, now, params):  # type: ignore[
 
 
 @njit
-def obstacle(risk, begun, now, params):  # type: ignore[no-untyped-def]
+def obstacle(risk, begun, now, params):
     """The rule that forbids an attempt, as a `Missed` reason; TAKEN for none."""
     if risk.is_day_lost != 0 and now // _DAY_NS == risk.day:
         return np.int64(Missed.DAILY_LOSS)

@@ -22,19 +22,19 @@ _ANY_LEVERAGE = 1e9
 
 
 @njit
-def floor_steps(steps):  # type: ignore[no-untyped-def]
+def floor_steps(steps):
     """The integer number of steps in `steps` (not negative), corrected for the error of a division."""
     return math.floor(steps + (_ROOM + steps * _ROOM_RELATIVE))
 
 
 @njit
-def floor_to_lot(qty, lot):  # type: ignore[no-untyped-def]
+def floor_to_lot(qty, lot):
     """`qty` floored to a whole number of lots."""
     return floor_steps(qty / lot) * lot
 
 
 @njit
-def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
+def share_funds(bot, legs, first, params):
     """Updates what the other instruments of both venues use of the money that they share with the legs at `first`.
 
     Money that their open attempts may still spend counts as spent, and quantity that they sold may have to be bought
@@ -72,7 +72,7 @@ def share_funds(bot, legs, first, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _reserved_qty(leg):  # type: ignore[no-untyped-def]
+def _reserved_qty(leg):
     """Quantity that the leg's attempt may still buy: the unfilled rest; for a spot sale, the quantity to buy back."""
     unfilled = max(0.0, leg.attempt_qty - leg.filled_qty)
     if leg.is_spot == 0 or leg.side > 0:
@@ -81,7 +81,7 @@ def _reserved_qty(leg):  # type: ignore[no-untyped-def]
 
 
 @njit
-def buy_room(leg, values, price, position_limit, share, leverage):  # type: ignore[no-untyped-def]
+def buy_room(leg, values, price, position_limit, share, leverage):
     """How much a leg may still buy at `price`, by its position limit and its money.
 
     Spot pays price and fee from its quote balance. A perpetual needs equity times the allowed leverage to cover the
@@ -96,7 +96,7 @@ def buy_room(leg, values, price, position_limit, share, leverage):  # type: igno
 
 
 @njit
-def sell_room(leg, values, price, position_limit, share, leverage):  # type: ignore[no-untyped-def]
+def sell_room(leg, values, price, position_limit, share, leverage):
     """How much a leg may still sell at `price`: spot by its holdings, a perpetual by its equity."""
     if leg.is_spot != 0:
         return min(position_limit, leg.base * share) + values.position
@@ -104,7 +104,7 @@ def sell_room(leg, values, price, position_limit, share, leverage):  # type: ign
 
 
 @njit
-def _covered_qty(leg, values, price, share, leverage):  # type: ignore[no-untyped-def]
+def _covered_qty(leg, values, price, share, leverage):
     """The largest absolute position that a perpetual leg's equity covers; 0 once the equity is lost."""
     value = price * leg.contract_size
     equity = leg.quote + leg.other_cash + values.balance - values.fee + values.position * value
@@ -113,7 +113,7 @@ def _covered_qty(leg, values, price, share, leverage):  # type: ignore[no-untype
 
 
 @njit
-def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
+def attempt_qty(buy, sell, buy_values, sell_values, params):
     """The quantity of an attempt at the touches, equal for both legs; 0 if it would be too small for either."""
     # In a replay, and briefly in live trading, the touch still shows the quantity just taken.
     shown = min(buy.ask_qty - buy.ask_taken, sell.bid_qty - sell.bid_taken)
@@ -127,7 +127,7 @@ def attempt_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-
 
 
 @njit
-def whole_qty(buy, sell, qty, params):  # type: ignore[no-untyped-def]
+def whole_qty(buy, sell, qty, params):
     """`qty` within the limits of one order, in common lots; 0 if that is below the minimum of either venue."""
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
     qty = order_qty(qty, max(buy_px * buy.contract_size, sell.bid * sell.contract_size), params)
@@ -139,7 +139,7 @@ def whole_qty(buy, sell, qty, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def order_qty(qty, value, params):  # type: ignore[no-untyped-def]
+def order_qty(qty, value, params):
     """The part of `qty` that one order may have under the order-level limits, which are 0 for no limit.
 
     value: of one unit of quantity, in quote units, at the highest price that the limits may value it at.
@@ -152,13 +152,13 @@ def order_qty(qty, value, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def is_large_enough(leg, qty, price):  # type: ignore[no-untyped-def]
+def is_large_enough(leg, qty, price):
     """Whether `qty` at `price` meets the venue's minimum quantity and notional."""
     return qty > 0.0 and qty >= leg.min_qty and qty * price * leg.contract_size >= leg.min_notional
 
 
 @njit
-def why_no_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-untyped-def]
+def why_no_qty(buy, sell, buy_values, sell_values, params):
     """Why `attempt_qty` is 0, as a `Missed` reason: no position room, no funds, or below the minimum."""
     least = max(buy.common_lot, buy.min_qty, sell.min_qty)
     room = min(buy.position_limit - buy_values.position, sell.position_limit + sell_values.position)
@@ -172,7 +172,7 @@ def why_no_qty(buy, sell, buy_values, sell_values, params):  # type: ignore[no-u
 
 
 @njit
-def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):  # type: ignore[no-untyped-def]
+def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):
     """The quantity that both legs can pay for, ignoring position limits."""
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
     return min(
@@ -182,7 +182,7 @@ def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):  # t
 
 
 @njit
-def limit_price(side, px, tolerance, tick_size):  # type: ignore[no-untyped-def]
+def limit_price(side, px, tolerance, tick_size):
     """The worst price within `tolerance` (a fraction) of `px`, rounded to a tick within it; at least one tick.
 
     side: 1 buys, -1 sells.

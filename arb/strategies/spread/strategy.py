@@ -115,7 +115,7 @@ class State(NamedTuple):
 
 
 @njit
-def run(bot, params, recorder):  # type: ignore[no-untyped-def]
+def run(bot, params, recorder):
     """Trades the spread until the data end or it halts; returns an `Outcome`."""
     pairs = np.int64(bot.num_assets) // 2
     state = State(
@@ -184,7 +184,7 @@ def run(bot, params, recorder):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _set_up(bot, params, state):  # type: ignore[no-untyped-def]
+def _set_up(bot, params, state):
     """Sets what does not change during the run."""
     for leg_no in range(len(state.legs)):
         leg = state.legs[leg_no]
@@ -208,13 +208,13 @@ def _set_up(bot, params, state):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _pair(records, pair_no):  # type: ignore[no-untyped-def]
+def _pair(records, pair_no):
     """The two records of a pair. Not a slice: that would add reference counting to the hot path."""
     return records[2 * pair_no], records[2 * pair_no + 1]
 
 
 @njit
-def _is_alert(pair, seen, holding, params):  # type: ignore[no-untyped-def]
+def _is_alert(pair, seen, holding, params):
     """Whether a change of quantity alone may matter between attempts: rarely."""
     if seen[0].is_open != 0 or seen[1].is_open != 0:
         return True
@@ -226,7 +226,7 @@ def _is_alert(pair, seen, holding, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _is_calm(pair, seen, basis_bps, moved, params):  # type: ignore[no-untyped-def]
+def _is_calm(pair, seen, basis_bps, moved, params):
     """Whether a price change has no effect while no opportunity or spread is open: nearly always."""
     if not (is_quoted(pair[0]) and is_quoted(pair[1])):
         return True
@@ -239,7 +239,7 @@ def _is_calm(pair, seen, basis_bps, moved, params):  # type: ignore[no-untyped-d
 
 
 @njit
-def _is_any_busy(state):  # type: ignore[no-untyped-def]
+def _is_any_busy(state):
     """Whether an attempt is in progress that will end."""
     busy = 0
     for attempt in state.attempts:
@@ -249,7 +249,7 @@ def _is_any_busy(state):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _timeout_ns(state, now, idle_ns, params):  # type: ignore[no-untyped-def]
+def _timeout_ns(state, now, idle_ns, params):
     """Longest time that the strategy may wait."""
     timeout = idle_ns
     for attempt in state.attempts:
@@ -259,7 +259,7 @@ def _timeout_ns(state, now, idle_ns, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # type: ignore[no-untyped-def]
+def _step(bot, recorder, state, pair_no, change, is_halted, now, params):
     """Handles an event of one pair; returns whether the strategy must halt."""
     basis, attempt = state.bases[pair_no], state.attempts[pair_no]
     pair = _pair(state.legs, pair_no)
@@ -283,7 +283,7 @@ def _step(bot, recorder, state, pair_no, change, is_halted, now, params):  # typ
 
 
 @njit
-def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
+def _watch(bot, recorder, state, now, params):
     """Once per record, between attempts: checks the drawdown, spreads held too long on silent books, and losses of
     moved inventory."""
     look(bot, state.risks[0], state.legs, now, params)
@@ -297,7 +297,7 @@ def _watch(bot, recorder, state, now, params):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
+def _review(bot, recorder, state, pair_no, now, params):
     """Updates risk, holding and thresholds after an attempt; returns whether a risk rule stops the strategy."""
     attempt, risk = state.attempts[pair_no], state.risks[0]
     pair = _pair(state.legs, pair_no)
@@ -318,7 +318,7 @@ def _review(bot, recorder, state, pair_no, now, params):  # type: ignore[no-unty
 
 
 @njit
-def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore[no-untyped-def]
+def _seek(bot, recorder, state, pair_no, was_busy, now, params):
     """Records the edges above their thresholds, and opens an attempt for one if nothing forbids it."""
     basis, holding = state.bases[pair_no], state.holdings[pair_no]
     pair = _pair(state.legs, pair_no)
@@ -346,7 +346,7 @@ def _seek(bot, recorder, state, pair_no, was_busy, now, params):  # type: ignore
 
 
 @njit
-def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
+def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):
     """Opens an attempt for an edge; returns TAKEN, or the `Missed` reason why not."""
     share_funds(bot, state.legs, 2 * pair_no, params)
     pair = _pair(state.legs, pair_no)
@@ -360,7 +360,7 @@ def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: i
 
 
 @njit
-def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # type: ignore[no-untyped-def]
+def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):
     """Moves inventory back, limited by the displayed quantity."""
     share_funds(bot, state.legs, 2 * pair_no, params)
     pair = _pair(state.legs, pair_no)
@@ -373,13 +373,13 @@ def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):  # typ
 
 
 @njit
-def _is_stopping(holding):  # type: ignore[no-untyped-def]
+def _is_stopping(holding):
     """Whether the open spread is being closed by a stop loss or a timeout."""
     return holding.bought_no != NONE_HELD and holding.bought_no == holding.blocked_no
 
 
 @njit
-def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyped-def]
+def _leave(bot, recorder, state, pair_no, now, params):
     """Closes the pair's open spread or moved inventory when it is due and its books are known."""
     attempt, holding, basis = state.attempts[pair_no], state.holdings[pair_no], state.bases[pair_no]
     pair = _pair(state.legs, pair_no)
@@ -402,7 +402,7 @@ def _leave(bot, recorder, state, pair_no, now, params):  # type: ignore[no-untyp
 
 
 @njit
-def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params):  # type: ignore[no-untyped-def]
+def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, params):
     """Opens an attempt, and stores the values that the risk rules compare with afterwards."""
     attempt = state.attempts[pair_no]
     pair = _pair(state.legs, pair_no)
@@ -413,7 +413,7 @@ def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, param
 
 
 @njit
-def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type: ignore[no-untyped-def]
+def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):
     """What forbids an attempt now, apart from its size: a `Missed` reason, TAKEN if nothing."""
     attempt, holding = state.attempts[pair_no], state.holdings[pair_no]
     if was_busy or attempt.phase != IDLE:
@@ -432,7 +432,7 @@ def _obstacle(bot, state, pair_no, buy_no, was_busy, edge, now, params):  # type
 
 
 @njit
-def is_stale(bot, pair, now, params):  # type: ignore[no-untyped-def]
+def is_stale(bot, pair, now, params):
     """Whether either book has been silent too long, or its last data was too old on arrival."""
     for leg in pair:
         latency = bot.feed_latency(leg.asset)

@@ -59,7 +59,7 @@ UNCHANGED, QTY_CHANGED, PRICE_CHANGED = 0, 1, 2
 
 
 @njit
-def read_touches(bot, legs, first, needs_qty):  # type: ignore[no-untyped-def]
+def read_touches(bot, legs, first, needs_qty):
     """Reads the touches of the two legs from `first` on; returns whether a price, or only a quantity, has changed.
 
     If no price changed and the quantities are not needed, they are not updated: this is the usual case. NaN counts as a
@@ -80,7 +80,7 @@ def read_touches(bot, legs, first, needs_qty):  # type: ignore[no-untyped-def]
 
 
 @njit
-def _take_touch(leg, bid, ask, bid_qty, ask_qty):  # type: ignore[no-untyped-def]
+def _take_touch(leg, bid, ask, bid_qty, ask_qty):
     """Stores a touch; returns whether it changed."""
     is_bid_same = bid == leg.bid and bid_qty == leg.bid_qty
     is_ask_same = ask == leg.ask and ask_qty == leg.ask_qty
@@ -96,13 +96,13 @@ def _take_touch(leg, bid, ask, bid_qty, ask_qty):  # type: ignore[no-untyped-def
 
 
 @njit
-def is_quoted(leg):  # type: ignore[no-untyped-def]
+def is_quoted(leg):
     """Whether a leg has a touch to trade at: both sides known, positive, not crossed."""
     return leg.bid > 0.0 and leg.ask > leg.bid
 
 
 @njit
-def mid_spread_bps(pair):  # type: ignore[no-untyped-def]
+def mid_spread_bps(pair):
     """The cross spread, mid to mid, of leg 1 over leg 0 in bps; NaN if a book is unknown or crossed."""
     if not (is_quoted(pair[0]) and is_quoted(pair[1])):
         return np.nan
@@ -112,13 +112,13 @@ def mid_spread_bps(pair):  # type: ignore[no-untyped-def]
 
 
 @njit
-def edge_bps(buy, sell):  # type: ignore[no-untyped-def]
+def edge_bps(buy, sell):
     """Gain of buying at one touch and selling at the other, in bps of the buy price, net of both taker fees."""
     return BPS * (sell.bid * (1.0 - sell.taker_fee) - buy.ask * (1.0 + buy.taker_fee)) / buy.ask
 
 
 @njit
-def update_basis(basis, pair, now, halflife_ns):  # type: ignore[no-untyped-def]
+def update_basis(basis, pair, now, halflife_ns):
     """Advances the average to `now`, weighting the last cross spread with the time since then.
 
     While a book is unknown the average is kept and the time does not count: otherwise the value before a gap would
@@ -138,6 +138,6 @@ def update_basis(basis, pair, now, halflife_ns):  # type: ignore[no-untyped-def]
 
 
 @njit
-def is_basis_known(basis, now, halflife_ns):  # type: ignore[no-untyped-def]
+def is_basis_known(basis, now, halflife_ns):
     """Whether the average has seen at least one half-life of known books."""
     return basis.start_ts != 0 and now - basis.start_ts >= halflife_ns

@@ -40,7 +40,7 @@ def rows(bid: float, ask: float, *, trade: bool = False) -> np.ndarray[Any, Any]
 
 
 @bot_compiled
-def _look(bot, out):  # type: ignore[no-untyped-def]
+def _look(bot, out):
     bot.elapse(2_000_000_000)
     for leg_no in range(bot.num_assets):
         depth = bot.depth(leg_no)
@@ -50,7 +50,7 @@ def _look(bot, out):  # type: ignore[no-untyped-def]
 
 
 @bot_compiled
-def _trade(bot, out):  # type: ignore[no-untyped-def]
+def _trade(bot, out):
     bot.elapse(1_500_000_000)
     now = bot.current_timestamp
     out[0] = bot.submit_buy_order(0, 1, 110.0, 2.0, 3, 0, False)

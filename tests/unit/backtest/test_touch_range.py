@@ -50,7 +50,7 @@ def events(rows: list[Row]) -> np.ndarray[Any, Any]:
 
 
 @bot_compiled
-def _follow(bot, out):  # type: ignore[no-untyped-def]
+def _follow(bot, out):
     """Bids and asks after every row; how many."""
     n = 0
     while n < len(out):

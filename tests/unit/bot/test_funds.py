@@ -35,14 +35,14 @@ def perpetual(quote: float, leverage: float = 1.0) -> AssetFunds:
 
 
 @bot_compiled
-def send(bot, asset_no, side, order_id, price, qty, time_in_force, wait):  # type: ignore[no-untyped-def]
+def send(bot, asset_no, side, order_id, price, qty, time_in_force, wait):
     if side == BUY:
         return bot.submit_buy_order(asset_no, order_id, price, qty, time_in_force, LIMIT, wait)
     return bot.submit_sell_order(asset_no, order_id, price, qty, time_in_force, LIMIT, wait)
 
 
 @bot_compiled
-def change(bot, order_id, price, qty):  # type: ignore[no-untyped-def]
+def change(bot, order_id, price, qty):
     return bot.modify(0, order_id, price, qty, False)
 
 
@@ -169,7 +169,7 @@ def test_funds_must_cover_every_asset() -> None:
         Limits([AssetLimits()] * 2, funds=[spot()])
 
 
-def gamble(bot, seed, base, quote):  # type: ignore[no-untyped-def]
+def gamble(bot, seed, base, quote):
     """Random requests until the data ends; the least base and cash seen, and the codes' counts."""
     dice = seed
     least_base, least_cash = base, quote

@@ -132,7 +132,7 @@ def test_the_answers_are_those_of_hftbacktests_hash_map_bot() -> None:
     assert known[12, 2] == 7.0
 
 
-def order_once(bot, price, qty, kind, out):  # type: ignore[no-untyped-def]
+def order_once(bot, price, qty, kind, out):
     """The code, and the position afterwards."""
     bot.elapse(3_000_000_000)
     out[0] = bot.submit_sell_order(0, 1, price, qty, GTC, kind, False)

@@ -60,7 +60,7 @@ def put(out, value):
     out[int(out[0])] = value
 
 
-def look(hbt, out):  # type: ignore[no-untyped-def]
+def look(hbt, out):
     """At the ends of the arrays before the first wait, then at every event at the arrays around the touch."""
     for asset_no in range(hbt.num_assets):
         depth = hbt.depth(asset_no)
@@ -278,7 +278,7 @@ def test_other_strategies_pay_for_no_arrays() -> None:
     assert isinstance(backtest_bot(legs, None, keep_trades=False), Bot)
 
 
-def ends(bot):  # type: ignore[no-untyped-def]
+def ends(bot):
     depth = bot.depth(0)
     return len(depth.bid_depth), len(depth.ask_depth), depth.roi_lb_tick, depth.roi_ub_tick
 

@@ -163,7 +163,7 @@ def test_the_touch_of_a_touch_alone_is_the_tickers_after_every_row(tmp_path: Pat
 
 
 @njit  # type: ignore[misc]
-def _watch(hbt, times, out):  # type: ignore[no-untyped-def]
+def _watch(hbt, times, out):
     """The touch that hftbacktest shows at each of some times."""
     hbt.elapse(0)  # lets its clock begin
     for n in range(len(times)):
