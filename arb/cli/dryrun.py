@@ -137,7 +137,7 @@ def _live(
 
     viewer: SessionTable | StatusLine = StatusLine(lambda text: echo(text, err=True))
     if is_watched:
-        viewer = SessionTable(config.strategy.min_spread_bps)
+        viewer = SessionTable(config.value("strategy.min_spread_bps"))
     return run_live(
         config,
         out,

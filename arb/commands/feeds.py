@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from arb.commands.legs import feed_latency_ns, known_instrument, load_adapter
-from arb.config.load import VenueConfig
+from arb.config.model import VenueConfig
 from arb.errors import ConfigError, InputError
 from connectors.errors import InstrumentError, TransportError
 from connectors.feed.clock_offset import OffsetEstimator

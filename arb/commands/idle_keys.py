@@ -7,7 +7,7 @@ this run (`--set`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from arb.config import Config, Leg
 from arb.config.given import Given
 from arb.config.schema import SYMBOL_PLACEHOLDER
 from arb.results.notes import NO_EFFECT
+from arb.strategies.parameters import CONFIGURED
 
 _POWER_MODELS = ("power_prob", "power_prob2", "power_prob3")
 _MODES = {"inventory": "is in inventory mode", "convergence": "is in convergence mode"}
@@ -108,8 +109,9 @@ def _mode(mode: str) -> Rule:
     """Read by the built-in strategy in one mode only."""
 
     def rule(use: Use, given: Given) -> Reason | None:
-        is_other = use.is_built_in and use.config.strategy.mode != mode
-        return Reason(f"the strategy {_MODES[use.config.strategy.mode]}") if is_other else None
+        chosen = use.config.value("strategy.mode")
+        is_other = use.is_built_in and chosen != mode
+        return Reason(f"the strategy {_MODES[chosen]}") if is_other else None
 
     return rule
 
@@ -196,7 +198,11 @@ def _data_grid(use: Use, given: Given) -> Reason | None:
 
 
 def _cooldown(use: Use, given: Given) -> Reason | None:
-    return Reason("risk.max_failures is 0") if use.is_built_in and use.config.risk.max_failures == 0 else None
+    return (
+        Reason("risk.max_failures is 0")
+        if use.is_built_in and use.config.value("risk.max_failures") == 0
+        else None
+    )
 
 
 def _perpetuals(use: Use, given: Given) -> Reason | None:
@@ -241,48 +247,48 @@ _RECORDED = _worlds(World.BACKTEST, World.REPLAY)
 _ON_LIVE = _worlds(*_ON_LIVE_DATA)
 _DOWNLOAD = (_for_command("arb download"),)
 
+#: Further rules of declared parameters.
+_FURTHER: dict[str, tuple[Rule, ...]] = {
+    "inventory_skew_bps": (_INVENTORY,),
+    "rebalance_threshold": (_INVENTORY,),
+    "rebalance_cost_bps": (_INVENTORY,),
+    "exit_spread_bps": (_CONVERGENCE,),
+    "max_holding_s": (_CONVERGENCE,),
+    "cooldown_s": (_cooldown,),
+}
+#: Parameters that reports use, whatever the strategy reads.
+_REPORTED = ("mode", "basis_halflife_s")
+
+
+def _of_parameters() -> Iterator[tuple[str, tuple[Rule, ...]]]:
+    for one in CONFIGURED:
+        further = _FURTHER.get(one.key, ())
+        if one.is_per_leg:
+            further = (*further, _all_have_own(one.key))
+            yield f"symbols.<SYMBOL>.{one.key}", (_main_symbol, _fact(one.name))
+        yield f"{one.section}.{one.key}", () if one.key in _REPORTED else (_fact(one.name), *further)
+
+
 #: Every key of the main file and of a venue's, and the rules by which it may have no effect.
 EFFECTS: dict[str, tuple[Rule, ...]] = {
+    **dict(_of_parameters()),
     "strategy.symbol": (_symbol,),
     "strategy.legs": (),
     "strategy.symbols": (),
     "strategy.function": (),
     "strategy.allow_different_assets": (_different_assets,),
-    # The report uses it, whatever the strategy reads; the same holds for the half-life.
-    "strategy.mode": (),
-    "strategy.min_spread_bps": (_fact("min_spread_bps"),),
-    "strategy.max_edge_bps": (_fact("max_edge_bps"),),
-    "strategy.max_position_size": (_fact("max_position_size"), _all_have_own("max_position_size")),
-    "strategy.inventory_skew_bps": (_fact("inventory_skew_bps"), _INVENTORY),
-    "strategy.rebalance_threshold": (_fact("rebalance_threshold"), _INVENTORY),
-    "strategy.rebalance_cost_bps": (_fact("rebalance_cost_bps"), _INVENTORY),
-    "strategy.exit_spread_bps": (_fact("exit_spread_bps"), _CONVERGENCE),
-    "strategy.max_holding_s": (_fact("max_holding_ns"), _CONVERGENCE),
-    "strategy.basis_halflife_s": (),
     "strategy.params.<name>": (),
-    "risk.max_drawdown": (_fact("max_drawdown"),),
-    "risk.max_attempt_loss": (_fact("max_attempt_loss"),),
-    "risk.max_daily_loss": (_fact("max_daily_loss"),),
-    "risk.max_failures": (_fact("max_failures"),),
-    "risk.cooldown_s": (_fact("cooldown_ns"), _cooldown),
-    "risk.max_attempts_per_day": (_fact("max_attempts_per_day"),),
-    "risk.stop_loss_bps": (_fact("stop_loss_bps"),),
     "risk.on_halt": (),
     "risk.max_leverage": (_perpetuals,),
-    "risk.capital_allocation": (_fact("capital_allocation"),),
     "risk.position_limit": (_all_have_own("position_limit"),),
     "risk.max_order_qty": (),
     "risk.max_order_notional": (),
     "risk.max_orders_per_second": (),
-    "execution.order_timeout_ms": (_fact("order_timeout_ns"),),
-    "execution.attempt_interval_ms": (_fact("attempt_interval_ns"),),
     "execution.stale_after_ms": (),
     "execution.slippage_tolerance": (_fact_or_flatten("slippage_tolerance"),),
-    "execution.touch_share": (_fact("touch_share"),),
     "capital.<venue>.base": (_capital, _capital_base),
     "capital.<venue>.quote": (_capital,),
     "capital.<venue>.base_of.<SYMBOL>": (_capital_symbol,),
-    "symbols.<SYMBOL>.max_position_size": (_main_symbol, _fact("max_position_size")),
     "symbols.<SYMBOL>.position_limit": (_main_symbol,),
     "clock.offset_ms": (),
     "data.directory": (_RECORDED,),

@@ -93,11 +93,12 @@ def _too_coarse(config: Config) -> Iterator[str]:
         common = common_lot([first.lot_size_text, second.lot_size_text])
         least = max(common, first.min_qty, second.min_qty)
         most = min(
-            *(min(leg.max_position_size, leg.position_limit) for leg in (first, second)),
+            *(min(_attempt_max(leg, config), leg.position_limit) for leg in (first, second)),
             config.risk.max_order_qty or math.inf,
         )
         owned = max(
-            leg.base * config.risk.capital_allocation if leg.is_spot else math.inf for leg in (first, second)
+            leg.base * config.value("risk.capital_allocation") if leg.is_spot else math.inf
+            for leg in (first, second)
         )
         allowed = min(most, owned)
         if allowed < least * (1.0 - 1e-9):
@@ -105,6 +106,11 @@ def _too_coarse(config: Config) -> Iterator[str]:
                 f"{first.name} and {second.name} can never be traded: the least order of both is {least:g} (lot_size, "
                 f"min_qty), and max_position_size, position_limit, max_order_qty and [capital] allow {allowed:g}"
             )
+
+
+def _attempt_max(leg: Leg, config: Config) -> float:
+    own = getattr(config.symbols.get(leg.symbol), "max_position_size", None)
+    return float(own or config.value("strategy.max_position_size"))
 
 
 def _held(leg: Leg) -> str:

@@ -9,6 +9,7 @@ from arb.config import Config, Leg
 from arb.errors import ConfigError
 from arb.strategies.arguments import Value
 from arb.strategies.lists import Number
+from arb.strategies.parameters import CONFIGURED, Parameter
 
 _NS_PER_MS = 1_000_000
 _NS_PER_S = 1_000_000_000
@@ -23,31 +24,17 @@ def facts_of(config: Config) -> dict[str, Value]:
     ns, quantities in base, money in quote units, fees and shares as fractions of one.
     """
     facts: dict[str, Value] = {
-        "is_convergence": config.strategy.mode == "convergence",
-        "min_spread_bps": config.strategy.min_spread_bps,
-        "max_edge_bps": config.strategy.max_edge_bps,
-        "rebalance_threshold": config.strategy.rebalance_threshold,
-        "rebalance_cost_bps": config.strategy.rebalance_cost_bps,
-        "inventory_skew_bps": config.strategy.inventory_skew_bps,
-        "exit_spread_bps": config.strategy.exit_spread_bps,
-        "max_holding_ns": round(config.strategy.max_holding_s * _NS_PER_S),
-        "basis_halflife_ns": round(config.strategy.basis_halflife_s * _NS_PER_S),
-        "max_drawdown": config.risk.max_drawdown,
-        "max_attempt_loss": config.risk.max_attempt_loss,
-        "max_daily_loss": config.risk.max_daily_loss,
-        "max_failures": config.risk.max_failures,
-        "cooldown_ns": round(config.risk.cooldown_s * _NS_PER_S),
-        "max_attempts_per_day": config.risk.max_attempts_per_day,
-        "stop_loss_bps": config.risk.stop_loss_bps,
-        "max_leverage": config.risk.max_leverage,
-        "capital_allocation": config.risk.capital_allocation,
-        "order_timeout_ns": config.execution.order_timeout_ms * _NS_PER_MS,
+        one.name: one.compiled(config.value(f"{one.section}.{one.key}"))
+        for one in CONFIGURED
+        if not one.is_per_leg
+    }
+    facts |= {
         "attempt_interval_ns": _attempt_interval_ns(config),
+        "max_leverage": config.risk.max_leverage,
         "max_order_qty": config.risk.max_order_qty or 0.0,
         "max_order_notional": config.risk.max_order_notional or 0.0,
         "stale_after_ns": config.execution.stale_after_ms * _NS_PER_MS,
         "slippage_tolerance": config.execution.slippage_tolerance,
-        "touch_share": config.execution.touch_share,
     }
     by_leg = [_facts_of_leg(leg, config) for leg in config.legs]
     for name in by_leg[0]:
@@ -57,8 +44,15 @@ def facts_of(config: Config) -> dict[str, Value]:
     return facts
 
 
+def value_of_leg(leg: Leg, config: Config, parameter: Parameter) -> Number:
+    """The value of a parameter that legs have each: that of the symbol, or of its section. In the record's unit."""
+    own = getattr(config.symbols.get(leg.symbol), parameter.key, None)
+    return parameter.compiled(config.value(f"{parameter.section}.{parameter.key}") if own is None else own)
+
+
 def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
     return {
+        **{one.name: value_of_leg(leg, config, one) for one in CONFIGURED if one.is_per_leg},
         "is_spot": leg.is_spot,
         "base": leg.base,
         "quote": leg.quote,
@@ -69,7 +63,6 @@ def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
         "min_qty": leg.min_qty,
         "min_notional": leg.min_notional,
         "contract_size": leg.contract_size,
-        "max_position_size": leg.max_position_size,
         "position_limit": leg.position_limit,
         "common_lot": common_lot(
             [other.lot_size_text for other in config.legs if other.symbol == leg.symbol]
@@ -82,7 +75,7 @@ def _attempt_interval_ns(config: Config) -> int:
 
     The rate is shared by all symbols, which may all start at once.
     """
-    interval = config.execution.attempt_interval_ms * _NS_PER_MS
+    interval = config.value("execution.attempt_interval_ms") * _NS_PER_MS
     rate = config.risk.max_orders_per_second
     if rate == 0:
         return interval

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import msgspec
 
-from arb.config.load import Config, Leg, VenueConfig, sizes_of
+from arb.config.load import sizes_of
+from arb.config.model import Config, Leg, VenueConfig
 from arb.config.schema import Grid
 
 

@@ -15,13 +15,17 @@ DECIMAL_FORM = 'a positive decimal in quotes such as "0.01"'
 HTTPS_FORM = "an https:// address (http:// only on this machine)"
 
 
-def key(unit: str, text: str, *, form: str = "", secret: bool = False, **bounds: Any) -> Meta:
+def key(
+    unit: str, text: str, *, form: str = "", secret: bool = False, example: str = "", **bounds: Any
+) -> Meta:
     """Describes a key: its unit ("" for none), its meaning, and the bounds that msgspec checks.
 
     form: the allowed values in words, if the bounds do not express them ("it must be ...").
     secret: the value is never shown, not even in an error about it.
+    example: a TOML value that `arb init` shows for a key without a default.
     """
-    return Meta(description=text, extra={"unit": unit, "form": form, "secret": secret}, **bounds)
+    extra = {"unit": unit, "form": form, "secret": secret, "example": example}
+    return Meta(description=text, extra=extra, **bounds)
 
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -17,132 +17,15 @@ from typing import Any
 import msgspec
 import tomli
 
-from arb.config.archive import Archive
-from arb.config.given import Given, given_in_main, given_in_venue
-from arb.config.schema import (
-    SYMBOL_PLACEHOLDER,
-    Backtest,
-    Capital,
-    Clock,
-    Data,
-    DryRun,
-    Execution,
-    Grid,
-    MainFile,
-    Record,
-    Risk,
-    Strategy,
-    SymbolLimits,
-)
+from arb.config.given import given_in_main, given_in_venue
+from arb.config.model import MAIN_SECTIONS, Config, Leg, VenueConfig
+from arb.config.schema import SYMBOL_PLACEHOLDER, Grid, MainFile, Strategy, SymbolLimits
 from arb.config.secrets import Auth
 from arb.config.strict import Source, build, section_text
-from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol, VenueFile
+from arb.config.venue_schema import Symbol, VenueFile
 from arb.errors import ConfigError
 
-_MAIN_SECTIONS = MainFile.__struct_fields__
 _OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
-
-
-@dataclass(frozen=True)
-class VenueConfig:
-    """A checked venue file. `name` is the venue's name in legs, `file` the one in errors."""
-
-    file: str
-    name: str
-    adapter: str
-    kind: str
-    connection: Connection
-    auth: Auth
-    fees: Fees
-    latency: Latency
-    queue: Queue
-    symbols: Mapping[str, Symbol]
-
-    @property
-    def is_spot(self) -> bool:
-        return self.kind == "spot"
-
-
-@dataclass(frozen=True)
-class Leg:
-    """One side of the arbitrage, with all its settings from the files. Sizes are in base, prices in quote."""
-
-    venue: VenueConfig
-    symbol: str
-    #: As written, for exact text on the wire; the floats below are for arithmetic.
-    tick_size_text: str
-    lot_size_text: str
-    tick_size: float
-    lot_size: float
-    #: One lot if the file does not set it.
-    min_qty: float
-    min_notional: float
-    contract_size: float
-    #: Prices; both or neither.
-    roi_lb: float | None
-    roi_ub: float | None
-    #: Initial holdings at the venue, in base and quote units; `base` is 0 at perpetual venues.
-    base: float
-    #: Shared by all instruments of the venue.
-    quote: float
-    #: Largest attempt, and largest position, in base units.
-    max_position_size: float
-    position_limit: float
-
-    @property
-    def name(self) -> str:
-        """`venue:SYMBOL`, as in `strategy.legs`."""
-        return f"{self.venue.name}:{self.symbol}"
-
-    @property
-    def is_spot(self) -> bool:
-        return self.venue.is_spot
-
-    @property
-    def fees(self) -> Fees:
-        return self.venue.fees
-
-    @property
-    def latency(self) -> Latency:
-        return self.venue.latency
-
-    @property
-    def queue(self) -> Queue:
-        return self.venue.queue
-
-
-@dataclass(frozen=True)
-class Config:
-    """The whole configuration of a run. `strategy.legs` has the effective names, with the placeholder replaced."""
-
-    file: str
-    strategy: Strategy
-    risk: Risk
-    execution: Execution
-    capital: Mapping[str, Capital]
-    symbols: Mapping[str, SymbolLimits]
-    clock: Clock
-    data: Data
-    record: Record
-    backtest: Backtest
-    dry_run: DryRun
-    archive: Archive
-    #: Two per symbol: those at the first venue at even indices, those at the second at odd ones.
-    legs: tuple[Leg, ...]
-    #: Keys that the user set, in the files or for this run; empty if it was read from a manifest.
-    given: tuple[Given, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything in effect, including defaults, in JSON types and a fixed order.
-
-        Secrets appear as the `${NAME}` of the files. File paths are left out, so that the same configuration in another
-        folder gives the same dict.
-        """
-        parts = {name: getattr(self, name) for name in _MAIN_SECTIONS}
-        parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
-        # Sorts the tables whose keys the user chooses: their order in a file has no meaning.
-        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts, order="deterministic"))
-        return plain
 
 
 def load(
@@ -188,7 +71,7 @@ def config_of(parts: Mapping[str, Any], file: str) -> Config:
     source = Source(file)
     tree = _without_none(parts)
     names = tuple(tree.get("strategy", {}).get("legs", ()))
-    main = {name: tree[name] for name in _MAIN_SECTIONS if name in tree}
+    main = {name: tree[name] for name in MAIN_SECTIONS if name in tree}
     # The manifest lists the legs of all symbols; the main file has only the two of one symbol.
     main["strategy"] = {**main.get("strategy", {}), "legs": list(names[:2])}
     checked = build(MainFile, main, source)
@@ -199,7 +82,7 @@ def config_of(parts: Mapping[str, Any], file: str) -> Config:
 def _config(
     checked: MainFile, names: tuple[str, ...], venues: Mapping[str, VenueConfig], source: Source
 ) -> Config:
-    sections: dict[str, Any] = {name: getattr(checked, name) for name in _MAIN_SECTIONS}
+    sections: dict[str, Any] = {name: getattr(checked, name) for name in MAIN_SECTIONS}
     sections["strategy"] = msgspec.structs.replace(checked.strategy, legs=names)
     legs = tuple(_leg(name, venues, checked, source) for name in names)
     return Config(file=source.file, legs=legs, **sections)
@@ -348,7 +231,7 @@ def _apply_override(text: str, main: _Document, shelf: _Shelf) -> None:
         # Not shown beyond the "=": the value may be a secret.
         raise ConfigError(f"{origin}: must be section.key=TOML_VALUE, such as strategy.min_spread_bps=12.5")
     value = _override_value(value_text.strip(), origin, is_secret="auth" in parts)
-    if parts[0] in _MAIN_SECTIONS:
+    if parts[0] in MAIN_SECTIONS:
         main.put(parts, value, origin)
     elif parts[0] in shelf.documents:
         if parts[1] == "name":
@@ -356,7 +239,7 @@ def _apply_override(text: str, main: _Document, shelf: _Shelf) -> None:
         for document in shelf.documents[parts[0]]:
             document.put(parts[1:], value, origin)
     else:
-        known = [*_MAIN_SECTIONS, *shelf.documents]
+        known = [*MAIN_SECTIONS, *shelf.documents]
         raise ConfigError(f"{origin}: {parts[0]} is neither a section nor a venue{_hint(parts[0], known)}")
 
 
@@ -461,7 +344,6 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
         roi_ub=symbol.roi_ub,
         base=base,
         quote=funds.quote,
-        max_position_size=own.max_position_size or checked.strategy.max_position_size,
         position_limit=own.position_limit or checked.risk.position_limit,
     )
 
@@ -473,12 +355,6 @@ def _check_range(symbol: Symbol, where: str) -> None:
         raise ConfigError(f"{where}: has {given} without {missing}; write both or none")
     if low is not None and high is not None and low >= high:
         raise ConfigError(f"{where}: roi_lb is {low!r}, which is not below roi_ub, {high!r}")
-
-
-def _venue_parts(venue: VenueConfig) -> dict[str, Any]:
-    names = ("name", "adapter", "kind", "connection", "fees", "latency", "queue", "symbols")
-    auth = {"api_key": venue.auth.api_key, "secret_key": venue.auth.secret_key}
-    return {**{name: getattr(venue, name) for name in names}, "auth": auth}
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """The keys of the configuration files: unit, range, default and meaning of each.
 
-The one place where keys are defined, with `arb.config.archive`. `arb.config.strict` checks trees against these Structs,
-and `docs/configuration.md` holds the same text, which a test compares.
+The one place where the host's keys are defined, with `arb.config.archive`. Each strategy declares its own, which
+`arb.config.parameters` adds. `arb.config.strict` checks trees against these Structs, and `docs/configuration.md` holds
+the same text, which a test compares.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from msgspec import Meta, field
 
 from arb.config.archive import Archive
 from arb.config.key import DECIMAL, DECIMAL_FORM, LegName, SymbolName, Table, VenueName, key
+from arb.config.parameters import with_parameters
 
 #: Placeholder for `strategy.symbol` in an entry of `strategy.legs`.
 SYMBOL_PLACEHOLDER = "SYMBOL"
@@ -40,8 +42,9 @@ ParameterValue = Annotated[
 ]
 
 
+@with_parameters("strategy")
 class Strategy(Table, frozen=True, kw_only=True):
-    """What is traded, and by which rules."""
+    """What is traded, and by which strategy."""
 
     symbol: Annotated[SymbolName, key("", "Instrument of both legs, unless `legs` says otherwise.")] = (
         "BTCUSDT"
@@ -63,6 +66,7 @@ class Strategy(Table, frozen=True, kw_only=True):
                 "",
                 "Several instruments in one run, instead of `symbol`; both legs of each, capital and limits shared.",
                 form='a list of different symbols such as ["BTCUSDT", "ETHUSDT"]',
+                example='["BTCUSDT", "ETHUSDT"]',
                 min_length=1,
                 max_length=64,
             ),
@@ -86,109 +90,13 @@ class Strategy(Table, frozen=True, kw_only=True):
             form="true or false",
         ),
     ] = False
-    mode: Annotated[
-        Literal["inventory", "convergence"],
-        key("", "Whether every attempt stands for itself, or the spread is held until it has come back."),
-    ] = "inventory"
-    min_spread_bps: Annotated[
-        float, key("bps", "Least edge, net of both taker fees, that opens an attempt.", ge=0, le=10_000)
-    ] = 10.0
-    max_edge_bps: Annotated[
-        float,
-        key(
-            "bps",
-            "Edges above this are distrusted: a price is more likely wrong than generous.",
-            gt=0,
-            le=1e6,
-        ),
-    ] = 200.0
-    max_position_size: Annotated[
-        float, key("base", "Largest quantity per leg and attempt.", gt=0, le=1e9)
-    ] = 1.0
-    inventory_skew_bps: Annotated[
-        float,
-        key(
-            "bps",
-            "By how much the threshold leans against inventory that has moved as far as `rebalance_threshold`.",
-            ge=0,
-            le=10_000,
-        ),
-    ] = 5.0
-    rebalance_threshold: Annotated[
-        float,
-        key(
-            "share",
-            "Share of the whole inventory (of `position_limit` with a perpetual) that may move before it is"
-            " brought back.",
-            ge=0,
-            le=1,
-        ),
-    ] = 0.1
-    rebalance_cost_bps: Annotated[
-        float,
-        key("bps", "What bringing inventory back may cost, both taker fees included.", ge=0, le=10_000),
-    ] = 5.0
-    exit_spread_bps: Annotated[
-        float,
-        key(
-            "bps",
-            "Distance of the mids from the basis at which a held spread has come back (convergence).",
-            ge=-10_000,
-            le=10_000,
-        ),
-    ] = 0.0
-    max_holding_s: Annotated[
-        float, key("s", "Longest time that a spread is held; 0: any (convergence).", ge=0, le=1e7)
-    ] = 0.0
-    basis_halflife_s: Annotated[
-        float,
-        key(
-            "s",
-            "Half-life of the average cross spread that edges are measured from; 0: from zero.",
-            ge=0,
-            le=1e7,
-        ),
-    ] = 0.0
     params: dict[ParameterName, ParameterValue] = field(default_factory=dict)
 
 
+@with_parameters("risk")
 class Risk(Table, frozen=True, kw_only=True):
     """Limits. The order-level ones apply to every strategy, in every world."""
 
-    max_drawdown: Annotated[
-        float,
-        key("share", "Loss from the highest equity, as a share of the capital, that halts.", gt=0, le=1),
-    ] = 0.05
-    max_attempt_loss: Annotated[
-        float, key("share", "Loss of one attempt, as a share of the capital, that halts.", gt=0, le=1)
-    ] = 0.01
-    max_daily_loss: Annotated[
-        float,
-        key(
-            "share",
-            "Loss since 0:00 UTC, as a share of the capital, that ends the day's attempts.",
-            gt=0,
-            le=1,
-        ),
-    ] = 0.03
-    max_failures: Annotated[
-        int,
-        key("", "Attempts in a row that were missed or reversed before a pause; 0: any.", ge=0, le=1_000_000),
-    ] = 5
-    cooldown_s: Annotated[float, key("s", "Length of that pause.", ge=0, le=1e6)] = 60.0
-    max_attempts_per_day: Annotated[
-        int, key("", "Most attempts in any 24 hours; 0: no limit.", ge=0, le=1_000_000)
-    ] = 0
-    stop_loss_bps: Annotated[
-        float,
-        key(
-            "bps",
-            "Loss of the held spread, or of what has moved (inventory), at the closing touches, before fees, of its"
-            " value, that closes it.",
-            gt=0,
-            le=10_000,
-        ),
-    ] = 50.0
     max_leverage: Annotated[
         float,
         key(
@@ -202,24 +110,22 @@ class Risk(Table, frozen=True, kw_only=True):
         Literal["leave", "flatten"],
         key("", "What happens to the positions of a strategy that halts: nothing, or they are traded back."),
     ] = "leave"
-    capital_allocation: Annotated[
-        float,
-        key(
-            "share",
-            "Share of what each venue starts with that attempts may use; the rest is kept.",
-            gt=0,
-            le=1,
-        ),
-    ] = 0.7
     position_limit: Annotated[float, key("base", "Largest position per leg, either side.", gt=0, le=1e9)] = (
         10.0
     )
     max_order_qty: (
-        Annotated[float, key("base", "Largest quantity of one order; absent: no limit.", gt=0, le=1e12)]
+        Annotated[
+            float,
+            key("base", "Largest quantity of one order; absent: no limit.", example="2.0", gt=0, le=1e12),
+        ]
         | None
     ) = None
     max_order_notional: (
-        Annotated[float, key("quote", "Largest value of one order; absent: no limit.", gt=0, le=1e15)] | None
+        Annotated[
+            float,
+            key("quote", "Largest value of one order; absent: no limit.", example="100000.0", gt=0, le=1e15),
+        ]
+        | None
     ) = None
     max_orders_per_second: Annotated[
         int,
@@ -232,15 +138,10 @@ class Risk(Table, frozen=True, kw_only=True):
     ] = 50
 
 
+@with_parameters("execution")
 class Execution(Table, frozen=True, kw_only=True):
     """How orders are executed."""
 
-    order_timeout_ms: Annotated[
-        int, key("ms", "Time to fill a short leg before the long one is reversed.", ge=1, le=10 * _MINUTE_MS)
-    ] = 5000
-    attempt_interval_ms: Annotated[
-        int, key("ms", "Least time from the beginning of one attempt to the next.", ge=0, le=_DAY_MS)
-    ] = 100
     stale_after_ms: Annotated[
         int,
         key(
@@ -253,14 +154,10 @@ class Execution(Table, frozen=True, kw_only=True):
     slippage_tolerance: Annotated[
         float, key("share", "Share of the price by which an order may be worse than the touch.", ge=0, le=0.1)
     ] = 0.001
-    touch_share: Annotated[
-        float,
-        key("share", "Share of the quantity that both touches show that an attempt takes.", gt=0, le=1),
-    ] = 1.0
 
 
 BaseAmount = Annotated[
-    float, key("base", "Initial inventory of one symbol, instead of `base`.", ge=0, le=1e12)
+    float, key("base", "Initial inventory of one symbol, instead of `base`.", example="1.0", ge=0, le=1e12)
 ]
 
 
@@ -280,18 +177,16 @@ class Capital(Table, frozen=True, kw_only=True):
     base_of: dict[SymbolName, BaseAmount] = field(default_factory=dict)
 
 
+@with_parameters("symbols")
 class SymbolLimits(Table, frozen=True, kw_only=True):
     """Settings of one symbol, if several are traded."""
 
-    max_position_size: (
+    position_limit: (
         Annotated[
             float,
-            key("base", "As in [strategy], for this symbol; absent: that one.", gt=0, le=1e9),
+            key("base", "As in [risk], for this symbol; absent: that one.", example="10.0", gt=0, le=1e9),
         ]
         | None
-    ) = None
-    position_limit: (
-        Annotated[float, key("base", "As in [risk], for this symbol; absent: that one.", gt=0, le=1e9)] | None
     ) = None
 
 
@@ -305,6 +200,7 @@ class Clock(Table, frozen=True, kw_only=True):
                 "ms",
                 "What to add to the recorder's local time to get the venues' time; absent: measured from the"
                 " recordings.",
+                example="0.0",
                 ge=-_DAY_MS,
                 le=_DAY_MS,
             ),
@@ -322,6 +218,7 @@ class Grid(Table, frozen=True, kw_only=True):
             key(
                 "quote",
                 "Smallest price step in the recorded data; absent: the venue's.",
+                example='"0.01"',
                 form=DECIMAL_FORM,
                 pattern=DECIMAL,
             ),
@@ -334,6 +231,7 @@ class Grid(Table, frozen=True, kw_only=True):
             key(
                 "base",
                 "Smallest quantity step in the recorded data; absent: the venue's.",
+                example='"0.00001"',
                 form=DECIMAL_FORM,
                 pattern=DECIMAL,
             ),
@@ -370,6 +268,7 @@ class Data(Table, frozen=True, kw_only=True):
                 "",
                 "Where the data come from, if not straight from the venues; reports begin with it.",
                 form="a line of text",
+                example='"re-encoded from USD-M"',
                 min_length=1,
                 max_length=200,
                 pattern=r"^[^\n\r]*\Z",

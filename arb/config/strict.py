@@ -57,6 +57,8 @@ class KnownKey:
     allowed: str
     default: str
     text: str
+    #: A TOML value for a key without a default.
+    example: str = ""
 
 
 def build(kind: type[T], tree: Mapping[str, Any], source: Source) -> T:
@@ -82,15 +84,14 @@ def known_keys(kind: type[Struct], path: Path = ()) -> Iterator[KnownKey]:
             if _is_struct(value):
                 yield from known_keys(value, here)
             else:
-                yield KnownKey(here, _extra(value, "unit"), allowed(value), "absent", _description(value))
+                yield _known_key(here, value, "absent")
         else:
-            yield KnownKey(
-                here,
-                _extra(item.type, "unit"),
-                allowed(item.type),
-                "required" if item.required else _default_text(item.default),
-                _description(item.type),
-            )
+            yield _known_key(here, item.type, "required" if item.required else _default_text(item.default))
+
+
+def _known_key(path: Path, kind: Any, default: str) -> KnownKey:
+    unit, example = _extra(kind, "unit"), _extra(kind, "example")
+    return KnownKey(path, unit, allowed(kind), default, _description(kind), example)
 
 
 def leaves(kind: type[Struct], tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Path, Any]]:

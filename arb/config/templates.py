@@ -1,27 +1,33 @@
-"""The files that `arb init DIR` writes."""
+"""The files that `arb init DIR` writes. A line `#: SECTION` in a template is replaced by the section's keys."""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from pathlib import Path
 
+from arb.config.reference import shown_keys
+from arb.config.schema import MainFile
 from arb.errors import InputError
 
 #: The main file, then one file per venue.
 TEMPLATE_NAMES = ("arbitrage.toml", "binance.toml", "bybit.toml", "binance_usdm.toml", "bybit_linear.toml")
 
+_MARK = re.compile(r"^#: (\S+)$", re.M)
+
 
 def template_text(name: str) -> str:
-    """The text of one template."""
-    return resources.files("arb").joinpath("templates", name).read_text(encoding="utf-8")
+    """The text of one template, with all keys."""
+    text = resources.files("arb").joinpath("templates", name).read_text(encoding="utf-8")
+    return _MARK.sub(lambda mark: shown_keys(MainFile, mark[1]), text)
 
 
 def template_folder() -> AbstractContextManager[Path]:
-    """The folder of the templates as files, while the context is open."""
+    """The folder of the templates as files, with the keys left at their defaults, while the context is open."""
     return resources.as_file(resources.files("arb").joinpath("templates"))
 
 

@@ -21,7 +21,8 @@ from arb.bot.numba_types import BotType
 from arb.bot.recorder import Recorder
 from arb.errors import ConfigError, InputError
 from arb.strategies.lists import Items, Number, array_of, fault_of, flat_of, is_array, is_tuple, items_of
-from arb.strategies.loader import INT_MAX, INT_MIN, LoadedStrategy
+from arb.strategies.loader import LoadedStrategy
+from arb.strategies.parameters import INT_MAX, INT_MIN, Parameter
 
 #: A number, or one for each leg.
 Value = Number | tuple[Number, ...]
@@ -119,7 +120,8 @@ class Arguments:
         return value
 
     def _reject_unused(self, strategy: LoadedStrategy, given: Mapping[str, Given]) -> None:
-        known = [*self._numbers, *self.params]
+        keys = [one.key for one in strategy.parameters if not one.choices] if self.params else []
+        known = list(dict.fromkeys([*self._numbers, *self.params, *keys]))
         for name in given:
             if name not in known:
                 near = difflib.get_close_matches(name, known, 1)
@@ -179,7 +181,7 @@ def _argument_names(strategy: LoadedStrategy) -> list[str]:
         )
     if sum(name in _BOT_NAMES for name in names) != 1:
         raise InputError(f"{strategy.spec}: a strategy takes the bot as an argument named bot or hbt")
-    if "params" in names and not strategy.defaults:
+    if "params" in names and not strategy.parameters:
         raise InputError(f"{strategy.spec}: it takes params, but its module has no PARAMS dict of defaults")
     return names
 
@@ -188,17 +190,11 @@ def _effective(
     strategy: LoadedStrategy, facts: Mapping[str, Value], given: Mapping[str, Given], legs: int
 ) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for name, default in strategy.defaults.items():
-        value: Given = given.get(name, facts.get(name, default))
-        if (
-            name in given
-            and isinstance(value, tuple)
-            and (not isinstance(default, tuple) or len(value) != legs)
-        ):
-            takes = f"a number, or a list of {legs}, one a leg" if isinstance(default, tuple) else "a number"
-            raise ConfigError(
-                f"[strategy.params] {name}: a list of {len(value)} given; {strategy.spec} takes {takes}"
-            )
+    for parameter in strategy.parameters:
+        name, default = parameter.name, parameter.compiled_default()
+        value: Given = facts.get(name, default)
+        if name in given or parameter.key in given:
+            value = _given_value(strategy, parameter, given, legs)
         if isinstance(default, tuple):
             each = value if isinstance(value, tuple) else (value,)
             each = each if len(each) == legs else each[:1] * legs
@@ -207,6 +203,31 @@ def _effective(
             # If the legs differ and the parameter is one number, it is that of the first leg.
             values[name] = _as_kind(strategy, name, value[0] if isinstance(value, tuple) else value, default)
     return values
+
+
+def _given_value(
+    strategy: LoadedStrategy, parameter: Parameter, given: Mapping[str, Given], legs: int
+) -> Given:
+    """The value in `[strategy.params]`, by the name of the record or of the key, in the unit of the record."""
+    used = parameter.name if parameter.name in given else parameter.key
+    value = given[used]
+    if isinstance(value, tuple) and (not parameter.is_per_leg or len(value) != legs):
+        takes = f"a number, or a list of {legs}, one a leg" if parameter.is_per_leg else "a number"
+        raise ConfigError(
+            f"[strategy.params] {used}: a list of {len(value)} given; {strategy.spec} takes {takes}"
+        )
+    each = tuple(_number_of(parameter, one, is_key=used != parameter.name) for one in _each(value))
+    if not all(isinstance(one, bool | tuple) or parameter.is_within(one) for one in each):
+        raise ConfigError(f"[strategy.params] {used} is {value!r}; {strategy.spec} takes {parameter.allowed}")
+    return each if isinstance(value, tuple) else each[0]
+
+
+def _number_of(parameter: Parameter, value: Any, *, is_key: bool) -> Any:
+    return parameter.compiled(value) if is_key and not isinstance(value, tuple) else value
+
+
+def _each(value: Given) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _as_kind(strategy: LoadedStrategy, name: str, value: Given, default: Number) -> Number:

@@ -8,24 +8,19 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from arb.errors import InputError
+from arb.strategies.parameters import Parameter, parameters_of
 from arb.strategies.source_code import Code, code_of, imported_since
 
 #: Calling one of these returns at once, so that a run would end normally without doing anything.
 _NOT_RUN_BY_CALLING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-#: Range of integer parameters: int64 in compiled code.
-INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 #: Files imported when a module was first loaded, by the module's name.
 _imported: dict[str, list[Path]] = {}
-
-
-#: A parameter's default: a number, or a tuple of one number for a value per leg.
-Default = bool | int | float | tuple[bool | int | float]
 
 
 class LoadedStrategy(NamedTuple):
@@ -33,8 +28,8 @@ class LoadedStrategy(NamedTuple):
 
     spec: str
     function: Callable[..., Any]
-    #: Defaults of the `params` record; empty if the module has no PARAMS.
-    defaults: Mapping[str, Default]
+    #: The fields of the `params` record; empty if the module has no PARAMS.
+    parameters: Sequence[Parameter]
     source_path: Path
     source_sha256: str
     #: Its file and all files that it imports.
@@ -59,9 +54,9 @@ def load_strategy(spec: str) -> LoadedStrategy:
         raise InputError(f"{spec}: a generator or an async function does nothing when it is called")
     path = Path(module.__file__ or "")
     code = code_of(spec, _imported.setdefault(module.__name__, imported_since(before)))
-    return LoadedStrategy(
-        spec, function, _defaults(module, place), path, hashlib.sha256(path.read_bytes()).hexdigest(), code
-    )
+    parameters = parameters_of(getattr(module, "PARAMS", {}), place)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return LoadedStrategy(spec, function, parameters, path, sha256, code)
 
 
 def _module_of_file(path: Path) -> ModuleType:
@@ -110,32 +105,3 @@ def _line_of(error: BaseException, path: Path) -> str:
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
     ]
     return f", line {lines[-1]}" if lines else ""
-
-
-def _defaults(module: ModuleType, place: str) -> Mapping[str, Default]:
-    defaults = getattr(module, "PARAMS", {})
-    if not isinstance(defaults, dict):
-        raise InputError(f"{place}: PARAMS must be a dict of names to numbers or booleans")
-    return {key: _default(key, value, place) for key, value in defaults.items()}
-
-
-def _default(key: object, value: object, place: str) -> Default:
-    """Checks a value of PARAMS and converts it to a plain type; a tuple of one is a value for each leg."""
-    if not isinstance(key, str) or not key.isidentifier():
-        raise InputError(f"{place}: PARAMS: {key!r} is not a name")
-    if isinstance(value, tuple):
-        if len(value) != 1:
-            raise InputError(
-                f"{place}: PARAMS: {key} = {value!r}; a value for each leg is a tuple of one: (1.0,)"
-            )
-        return (_number(key, value[0], place),)
-    return _number(key, value, place)
-
-
-def _number(key: str, value: object, place: str) -> bool | int | float:
-    for kind in (bool, int, float):
-        if isinstance(value, kind):
-            if kind is int and not INT_MIN <= value <= INT_MAX:
-                raise InputError(f"{place}: PARAMS: {key} = {value} does not fit in 64 bits")
-            return kind(value)
-    raise InputError(f"{place}: PARAMS: {key} = {value!r} is neither a number nor a boolean")

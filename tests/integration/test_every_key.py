@@ -40,7 +40,8 @@ from arb.config import load, write_templates
 from arb.config.schema import MainFile
 from arb.config.strict import known_keys
 from arb.config.venue_schema import VenueFile
-from arb.strategies.spread import strategy as spread
+from arb.strategies.parameters import defaults_of
+from arb.strategies.spread.parameters import PARAMS
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.errors import ConnectorError
 
@@ -466,4 +467,4 @@ def test_keys_of_live_runs_reach_who_connects(folder: Path) -> None:
 def test_every_parameter_is_a_fact_of_the_configuration(folder: Path) -> None:
     # But for the time between two records, which is the strategy's own.
     facts = facts_of(load(folder / "arbitrage.toml"))
-    assert set(spread.PARAMS) - set(facts) == {"record_interval_ns"}
+    assert set(defaults_of(PARAMS)) - set(facts) == {"record_interval_ns"}

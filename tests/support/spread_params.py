@@ -6,14 +6,15 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
-from arb.strategies.spread import strategy as spread
+from arb.strategies.parameters import defaults_of
+from arb.strategies.spread.parameters import PARAMS
 
 
 def spread_params(*, legs: int = 2, **changes: Any) -> SimpleNamespace:
     """The strategy's defaults with changes; `name_0`, `name_1` change one leg's value, `name` that of all."""
     values: dict[str, Any] = {
         name: default * legs if isinstance(default, tuple) else default
-        for name, default in spread.PARAMS.items()
+        for name, default in defaults_of(PARAMS).items()
     }
     for name, value in changes.items():
         match = re.fullmatch(r"(\w+)_(\d+)", name)

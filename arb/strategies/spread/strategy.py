@@ -29,6 +29,7 @@ from arb.strategies.spread.holding import (
 )
 from arb.strategies.spread.inventory import imbalance, must_rebalance, skewed_threshold_bps
 from arb.strategies.spread.opportunity import OPPORTUNITY, is_any_open, lose, see
+from arb.strategies.spread.parameters import PARAMS as PARAMS
 from arb.strategies.spread.risk import (
     RISK,
     begin_attempt,
@@ -51,47 +52,6 @@ from arb.strategies.spread.touch import (
     read_touches,
     update_basis,
 )
-
-#: Arguments and their defaults. Names that the configuration has get its values; a tuple of one means a value for each
-#: leg.
-PARAMS = {
-    "is_convergence": False,
-    "min_spread_bps": 10.0,
-    "max_edge_bps": 200.0,
-    "inventory_skew_bps": 5.0,
-    "rebalance_threshold": 0.1,
-    "rebalance_cost_bps": 5.0,
-    "exit_spread_bps": 0.0,
-    "stop_loss_bps": 50.0,
-    "max_holding_ns": 0,
-    "slippage_tolerance": 0.001,
-    "touch_share": 1.0,
-    "capital_allocation": 0.7,
-    "max_leverage": 1.0,
-    "order_timeout_ns": 5_000_000_000,
-    "attempt_interval_ns": 100_000_000,
-    "stale_after_ns": 2_000_000_000,
-    "max_order_qty": 0.0,
-    "max_order_notional": 0.0,
-    "max_drawdown": 0.05,
-    "max_attempt_loss": 0.01,
-    "max_daily_loss": 0.03,
-    "max_failures": 5,
-    "cooldown_ns": 60_000_000_000,
-    "max_attempts_per_day": 0,
-    "basis_halflife_ns": 0,
-    "record_interval_ns": 1_000_000_000,
-    "max_position_size": (1.0,),
-    "position_limit": (10.0,),
-    "common_lot": (0.001,),
-    "is_spot": (True,),
-    "base": (0.0,),
-    "quote": (0.0,),
-    "taker_fee": (0.001,),
-    "contract_size": (1.0,),
-    "min_qty": (0.0,),
-    "min_notional": (0.0,),
-}
 
 # Return codes of `wait_next_feed`.
 _TIMEOUT, _END_OF_DATA, _FEED, _ORDER_RESPONSE = 0, 1, 2, 3

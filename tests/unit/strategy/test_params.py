@@ -1,24 +1,8 @@
-"""The strategy's own defaults, and the codes that finished runs hold."""
+"""The codes that finished runs hold."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from arb.commands.strategy_facts import facts_of
-from arb.config import load, write_templates
-from arb.strategies.spread import strategy as spread
 from arb.strategies.spread.decisions import Decision, Missed, Outcome, Purpose
-
-
-def test_the_defaults_are_those_of_the_configuration(tmp_path: Path) -> None:
-    write_templates(tmp_path)
-    facts = facts_of(load(tmp_path / "arbitrage.toml"))
-    of_the_run = {name for name, value in spread.PARAMS.items() if not isinstance(value, tuple)}
-    of_the_run.remove("record_interval_ns")
-    assert {name: spread.PARAMS[name] for name in of_the_run} == {name: facts[name] for name in of_the_run}
-    assert spread.PARAMS["record_interval_ns"] == 1_000_000_000
-    limits = {name: spread.PARAMS[name][0] for name in ("max_position_size", "position_limit")}
-    assert limits == {name: facts[f"{name}_0"] for name in limits}
 
 
 def test_the_codes_of_finished_runs_stay_what_they_are() -> None:

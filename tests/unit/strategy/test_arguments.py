@@ -12,6 +12,7 @@ import pytest
 from arb.errors import ArbError, ConfigError, InputError
 from arb.strategies.arguments import Arguments, params_record
 from arb.strategies.loader import LoadedStrategy
+from arb.strategies.parameters import parameters_of
 from arb.strategies.source_code import Code
 
 BOT: Any = object()
@@ -21,7 +22,8 @@ RECORDER: Any = object()
 
 def strategy(function: Callable[..., Any], **defaults: Any) -> LoadedStrategy:
     code = Code(Path("mine.py"), {}, {})
-    return LoadedStrategy("mine.py:run", function, defaults, code.main, "0" * 64, code)
+    parameters = parameters_of(defaults, "mine.py")
+    return LoadedStrategy("mine.py:run", function, parameters, code.main, "0" * 64, code)
 
 
 def bound(function: Callable[..., Any], given: dict[str, Any], **defaults: Any) -> tuple[Any, ...]:

@@ -10,7 +10,9 @@ from support.recording_files import clean_imports
 
 from arb.errors import ExitCode, InputError
 from arb.strategies.loader import LoadedStrategy, load_strategy
+from arb.strategies.parameters import parameters_of
 from arb.strategies.spread import strategy as spread
+from arb.strategies.spread.parameters import PARAMS
 
 Write = Callable[..., Path]
 
@@ -39,14 +41,14 @@ def refusal(spec: str) -> str:
 def test_a_function_of_a_module() -> None:
     loaded = load_strategy("arb.strategies.spread.strategy:run")
     assert loaded.function is spread.run.py_func
-    assert loaded.defaults == spread.PARAMS
+    assert loaded.parameters == parameters_of(PARAMS, "")
     assert loaded.source_path == Path(spread.__file__)
 
 
 def test_a_function_of_a_file(write: Write) -> None:
     loaded = load_strategy(f"{write('def run(bot): return 7')}:run")
     assert loaded.function(None) == 7
-    assert loaded.defaults == {}
+    assert loaded.parameters == []
     assert len(loaded.source_sha256) == 64
 
 
@@ -167,6 +169,13 @@ def test_a_module_that_raises_is_told(write: Write, monkeypatch: pytest.MonkeyPa
         ("{'a': 2**63}", "PARAMS: a = 9223372036854775808 does not fit in 64 bits"),
         ("{'a': (1.0, 2.0)}", "PARAMS: a = (1.0, 2.0); a value for each leg is a tuple of one: (1.0,)"),
         ("{'a': ('x',)}", "PARAMS: a = 'x' is neither a number nor a boolean"),
+        ("{'data.a': 2}", "PARAMS: 'data.a' is not a name"),
+        ("{'a': (1.0, 'bps', '0-5', 'x')}", "PARAMS: a: '0-5' is no range; write one such as"),
+        ("{'a': (1.0, 'bps', '[5, 0]', 'x')}", "PARAMS: a: '[5, 0]' is no range"),
+        ("{'a': (0.0, 'bps', '(0, 5]', 'x')}", "PARAMS: a = 0.0 is not above 0 to 5 bps"),
+        ("{'a': (1.0, 's', '[0, 5]', 'x')}", "PARAMS: a is in s: its name must end in _s"),
+        ("{'a': (1.0, 'bps', '[0, 5]', 7)}", "PARAMS: a: unit, allowed values and meaning are texts"),
+        ("{'a': ('x', '', 'y | z', 'x')}", "PARAMS: a = 'x' is none of y | z"),
     ],
 )
 def test_params_of_a_wrong_kind_are_refused(write: Write, params: str, told: str) -> None:
@@ -180,5 +189,6 @@ def test_params_become_plain_numbers(write: Write) -> None:
         "PARAMS = {'a': np.float64(1.5), 'b': E.A, 'c': True, 'd': 2}\ndef run(bot, params): ...\n"
     )
     loaded: LoadedStrategy = load_strategy(f"{path}:run")
-    assert loaded.defaults == {"a": 1.5, "b": 3, "c": True, "d": 2}
-    assert [type(v) for v in loaded.defaults.values()] == [float, int, bool, int]
+    defaults = {one.name: one.compiled_default() for one in loaded.parameters}
+    assert defaults == {"a": 1.5, "b": 3, "c": True, "d": 2}
+    assert [type(v) for v in defaults.values()] == [float, int, bool, int]

@@ -1,0 +1,142 @@
+"""The checked configuration: venues, legs, and everything that a run takes from its files. Values only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from arb.config.archive import Archive
+from arb.config.given import Given
+from arb.config.schema import (
+    Backtest,
+    Capital,
+    Clock,
+    Data,
+    DryRun,
+    Execution,
+    MainFile,
+    Record,
+    Risk,
+    Strategy,
+    SymbolLimits,
+)
+from arb.config.secrets import Auth
+from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol
+
+#: The sections of the main file.
+MAIN_SECTIONS = MainFile.__struct_fields__
+
+
+@dataclass(frozen=True)
+class VenueConfig:
+    """A checked venue file. `name` is the venue's name in legs, `file` the one in errors."""
+
+    file: str
+    name: str
+    adapter: str
+    kind: str
+    connection: Connection
+    auth: Auth
+    fees: Fees
+    latency: Latency
+    queue: Queue
+    symbols: Mapping[str, Symbol]
+
+    @property
+    def is_spot(self) -> bool:
+        return self.kind == "spot"
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One side of the arbitrage, with all its settings from the files. Sizes are in base, prices in quote."""
+
+    venue: VenueConfig
+    symbol: str
+    #: As written, for exact text on the wire; the floats below are for arithmetic.
+    tick_size_text: str
+    lot_size_text: str
+    tick_size: float
+    lot_size: float
+    #: One lot if the file does not set it.
+    min_qty: float
+    min_notional: float
+    contract_size: float
+    #: Prices; both or neither.
+    roi_lb: float | None
+    roi_ub: float | None
+    #: Initial holdings at the venue, in base and quote units; `base` is 0 at perpetual venues.
+    base: float
+    #: Shared by all instruments of the venue.
+    quote: float
+    #: Largest position, in base units.
+    position_limit: float
+
+    @property
+    def name(self) -> str:
+        """`venue:SYMBOL`, as in `strategy.legs`."""
+        return f"{self.venue.name}:{self.symbol}"
+
+    @property
+    def is_spot(self) -> bool:
+        return self.venue.is_spot
+
+    @property
+    def fees(self) -> Fees:
+        return self.venue.fees
+
+    @property
+    def latency(self) -> Latency:
+        return self.venue.latency
+
+    @property
+    def queue(self) -> Queue:
+        return self.venue.queue
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole configuration of a run. `strategy.legs` has the effective names, with the placeholder replaced."""
+
+    file: str
+    strategy: Strategy
+    risk: Risk
+    execution: Execution
+    capital: Mapping[str, Capital]
+    symbols: Mapping[str, SymbolLimits]
+    clock: Clock
+    data: Data
+    record: Record
+    backtest: Backtest
+    dry_run: DryRun
+    archive: Archive
+    #: Two per symbol: those at the first venue at even indices, those at the second at odd ones.
+    legs: tuple[Leg, ...]
+    #: Keys that the user set, in the files or for this run; empty if it was read from a manifest.
+    given: tuple[Given, ...] = ()
+
+    def value(self, key: str) -> Any:
+        """The value of a strategy's parameter by its key, such as `strategy.min_spread_bps`."""
+        section, _, name = key.partition(".")
+        return getattr(getattr(self, section), name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything in effect, including defaults, in JSON types and a fixed order.
+
+        Secrets appear as the `${NAME}` of the files. File paths are left out, so that the same configuration in another
+        folder gives the same dict.
+        """
+        parts = {name: getattr(self, name) for name in MAIN_SECTIONS}
+        parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
+        # Sorts the tables whose keys the user chooses: their order in a file has no meaning.
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts, order="deterministic"))
+        return plain
+
+
+def _venue_parts(venue: VenueConfig) -> dict[str, Any]:
+    names = ("name", "adapter", "kind", "connection", "fees", "latency", "queue", "symbols")
+    auth = {"api_key": venue.auth.api_key, "secret_key": venue.auth.secret_key}
+    return {**{name: getattr(venue, name) for name in names}, "auth": auth}

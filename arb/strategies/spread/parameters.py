@@ -1,0 +1,49 @@
+"""The parameters of the spread strategy, each declared once, in one line; it imports nothing.
+
+A line with four parts is a parameter of the configuration: default, unit, allowed values, meaning. Its name is its key
+(`[strategy]` unless it names another section). Keys, `--set`, the files of `arb init`, the table of
+docs/configuration.md and the compiled record are derived from it (`arb.strategies.parameters`). A line with a default
+alone is a fact of the run or of its legs (`arb.commands.strategy_facts`), or set by `[strategy.params]` only. A default
+in a tuple of one is a value for each leg.
+"""
+
+from __future__ import annotations
+
+PARAMS = {
+    "mode": ("inventory", "", "inventory | convergence", "Every attempt is complete in itself, or the spread is held until it has reverted."),
+    "min_spread_bps": (10.0, "bps", "[0, 10_000]", "Least edge, net of both taker fees, that opens an attempt."),
+    "max_edge_bps": (200.0, "bps", "(0, 1e6]", "Edges above this are distrusted: a price is more likely wrong than generous."),
+    "max_position_size": ((1.0,), "base", "(0, 1e9]", "Largest quantity per leg and attempt."),
+    "inventory_skew_bps": (5.0, "bps", "[0, 10_000]", "By how much the threshold leans against inventory that has moved as far as `rebalance_threshold`."),
+    "rebalance_threshold": (0.1, "share", "[0, 1]", "Share of the whole inventory (of `position_limit` with a perpetual) that may move before it is moved back."),
+    "rebalance_cost_bps": (5.0, "bps", "[0, 10_000]", "What moving inventory back may cost, both taker fees included."),
+    "exit_spread_bps": (0.0, "bps", "[-10_000, 10_000]", "Distance of the mids from the basis at which a held spread has reverted (convergence)."),
+    "max_holding_s": (0.0, "s", "[0, 1e7]", "Longest time that a spread is held; 0: any (convergence)."),
+    "basis_halflife_s": (0.0, "s", "[0, 1e7]", "Half-life of the average cross spread that edges are measured from; 0: from zero."),
+    "risk.max_drawdown": (0.05, "share", "(0, 1]", "Loss from the highest equity, as a share of the capital, that halts."),
+    "risk.max_attempt_loss": (0.01, "share", "(0, 1]", "Loss of one attempt, as a share of the capital, that halts."),
+    "risk.max_daily_loss": (0.03, "share", "(0, 1]", "Loss since 0:00 UTC, as a share of the capital, that ends the day's attempts."),
+    "risk.max_failures": (5, "", "[0, 1_000_000]", "Attempts in a row that were missed or reversed before a pause; 0: any."),
+    "risk.cooldown_s": (60.0, "s", "[0, 1e6]", "Length of that pause."),
+    "risk.max_attempts_per_day": (0, "", "[0, 1_000_000]", "Most attempts in any 24 hours; 0: no limit."),
+    "risk.stop_loss_bps": (50.0, "bps", "(0, 10_000]", "Loss of the held spread, or of what has moved (inventory), at the closing touches, before fees, of its value, that closes it."),
+    "risk.capital_allocation": (0.7, "share", "(0, 1]", "Share of what each venue starts with that attempts may use; the rest is kept."),
+    "execution.order_timeout_ms": (5000, "ms", "[1, 600_000]", "Time to fill a short leg before the long one is reversed."),
+    "execution.attempt_interval_ms": (100, "ms", "[0, 86_400_000]", "Least time from the beginning of one attempt to the next."),
+    "execution.touch_share": (1.0, "share", "(0, 1]", "Share of the quantity that both touches show that an attempt takes."),
+    "record_interval_ns": 1_000_000_000,
+    "slippage_tolerance": 0.001,
+    "stale_after_ns": 2_000_000_000,
+    "max_leverage": 1.0,
+    "max_order_qty": 0.0,
+    "max_order_notional": 0.0,
+    "position_limit": (10.0,),
+    "common_lot": (0.001,),
+    "is_spot": (True,),
+    "base": (0.0,),
+    "quote": (0.0,),
+    "taker_fee": (0.001,),
+    "contract_size": (1.0,),
+    "min_qty": (0.0,),
+    "min_notional": (0.0,),
+}  # fmt: skip
