@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import tomli
 
+from arb.commands.strategy_facts import facts_of
 from arb.config import Config, config_of, load
 from arb.config.schema import MainFile
 from arb.config.strict import KnownKey, known_keys
@@ -259,7 +260,7 @@ def test_several_symbols_have_both_legs_each_and_their_own_sizes(folder: Path) -
         *("binance_spot:BTCUSDT", "bybit_spot:BTCUSDT", "binance_spot:ETHUSDT", "bybit_spot:ETHUSDT"),
     ]
     assert [leg.base for leg in loaded.legs] == [1.0, 1.0, 20.0, 1.0]
-    assert [leg.max_position_size for leg in loaded.legs] == [1.0, 1.0, 10.0, 10.0]
+    assert facts_of(loaded)["max_position_size"] == (1.0, 1.0, 10.0, 10.0)
     assert [leg.position_limit for leg in loaded.legs] == [10.0, 10.0, 100.0, 100.0]
 
 

@@ -57,9 +57,9 @@ Edit = Callable[[str, str, str], None]
         (
             "strategy.foo.bar=1",
             "--set strategy.foo.bar: [strategy.foo] is not a known section; known here: symbol, legs,"
-            " symbols, function, allow_different_assets, mode, min_spread_bps, max_edge_bps, max_position_size,"
+            " symbols, function, allow_different_assets, params, mode, min_spread_bps, max_edge_bps, max_position_size,"
             " inventory_skew_bps, rebalance_threshold, rebalance_cost_bps, exit_spread_bps, max_holding_s,"
-            " basis_halflife_s, params",
+            " basis_halflife_s",
         ),
         (
             "capital.binance_spo.quote=1",
@@ -103,8 +103,8 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
         (
             "[execution]",
             "[execution]\nfoo = 1",
-            "[execution] foo is not a known key; known here: order_timeout_ms, attempt_interval_ms, stale_after_ms,"
-            " slippage_tolerance, touch_share",
+            "[execution] foo is not a known key; known here: stale_after_ms, slippage_tolerance, order_timeout_ms,"
+            " attempt_interval_ms, touch_share",
         ),
         (
             "max_drawdown = 0.05",
