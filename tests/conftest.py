@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import settings
 from support.guard.loopback_only import forbid
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.load_profile("suite")
 forbid()
+# A shell ignores Ctrl+C in what it starts in the background; processes that tests start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -75,7 +75,12 @@ class Display:
         self._thread.join(CLOSE_S)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:  # an interrupt; the thread may run already, or begin later
+            self._is_closed = True
+            self._waiting.put(None)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,5 +144,5 @@ def end_within(code: int) -> None:
 
 
 def held_displays() -> list[threading.Thread]:
-    """Display threads that are still printing."""
-    return [thread for thread in threading.enumerate() if thread.name == _NAME]
+    """Display threads that are still printing. `enumerate` also lists threads that an interrupt kept from starting."""
+    return [thread for thread in threading.enumerate() if thread.name == _NAME and thread.is_alive()]

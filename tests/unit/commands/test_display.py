@@ -78,6 +78,27 @@ def test_what_is_held_keeps_nobody_and_what_is_left_out_is_counted(held: Held) -
     assert held.shown == ["first", *map(str, range(LINES_MAX))]
 
 
+def test_an_interrupt_while_its_thread_starts_leaves_no_thread_to_wait_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = held_displays()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Event, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            Display(print).__enter__()
+    for thread in held_displays():
+        thread.join(10.0)
+    assert held_displays() == before
+
+
+def test_a_thread_that_never_started_is_no_display_that_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.Thread(name="display")])
+    assert held_displays() == []
+
+
 def test_of_views_the_one_that_waits_stays_and_no_other_is_made(held: Held) -> None:
     made: list[str] = []
 
