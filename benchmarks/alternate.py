@@ -1,6 +1,6 @@
-"""Timing against a peer: both sides in turn, in one process, so that a machine that slows down slows both.
+"""Times two sides alternating in one process, so that a machine that slows down slows both.
 
-What is reported is the median of the ratios of neighbouring runs; single times drift, ratios hold.
+Reports the median of the ratios of neighbouring runs: single times drift, ratios hold.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Archive files to rows: against hftbacktest's converters, or reading alone by polars; and memory over size.
+"""Archive files to rows, against hftbacktest's converters or against reading alone (polars); memory over size.
 
-python benchmarks/archives.py                     # every format, on generated days
-python benchmarks/archives.py tardis LEVELS       # Tardis alone, so many lines of a book and a tenth of trades
-python benchmarks/archives.py memory [ROWS ...]   # peak memory of converting 1, 10 and 100 million trades
+    python benchmarks/archives.py                     # every format, on generated days
+    python benchmarks/archives.py tardis LEVELS       # Tardis alone: a book of LEVELS lines, a tenth of trades
+    python benchmarks/archives.py memory [ROWS ...]   # peak memory of converting 1, 10 and 100 million trades
 
-hftbacktest's converters are timed twice. In memory, file to ordered rows, both sides do the same work (ours also proves
-the ids of the book). To a file, ours is what `arb convert` does: the touch fused, everything through temporary files so
-that memory stays flat, and the book at the end kept; theirs writes its compressed file. For Binance's CSV hftbacktest
-has no converter: `polars.read_csv` of the unpacked text is a floor that makes no rows.
+hftbacktest's converters are timed twice. In memory, both sides read the file and return rows in order; ours also proves
+the ids of the book. To a file, ours does what `arb convert` does: it fuses the touch, works through temporary files so
+that memory stays flat, and keeps the final book; theirs writes its compressed file. hftbacktest has no converter for
+Binance's CSV: the floor is `polars.read_csv` of the unpacked text, which makes no rows.
 
-The memory is Linux' VmHWM, of a process of its own that does nothing but convert.
+Memory is Linux' VmHWM of a process that only converts.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""From a row that came in to the order that goes out, in process: `python benchmarks/event_to_order.py`.
+"""From a received row to the strategy's order, in process: `python benchmarks/event_to_order.py`.
 
 A strategy answers every change of the touch with an order. Timed from the moment the host has the row until the
-strategy waits again and its request is there to be sent; the peer is a plain compiled function that the host calls
-with the same row and that makes up the same order: what no design gets below. Both in turn, event by event.
+strategy waits again and its request can be sent. The peer is a plain compiled function that the host calls with the
+same row and that fills in the same order: a lower bound for any design. Both alternate event by event.
 
-`--soak N`: N switches to the strategy and back (10 million for the record), with the memory before and after.
+`--soak N`: N switches to the strategy and back, with the memory before and after.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Market data from a socket to rows in a sink: frames a second on one core, and how long one frame takes.
+"""Market data from a socket to rows in a sink: frames a second on one core, and the latency of one frame.
 
-The frames are those of a recording of USD-M BTC (depth, best bid and offer, trades), sent over loopback by a process
-of its own (`flood.py`). Ours is the whole path of a feed: picows under uvloop, session, decoding, the chain of the
-book proven from a snapshot, the fused touch, rows to a sink that counts them. That nothing is left out is shown first:
-the rows are those of `arb convert` over the same frames.
+The frames are those of a recording of USD-M BTC (depth, best bid and offer, trades), sent over loopback by another
+process (`flood.py`). Ours is the whole path of a feed: picows under uvloop, session, decoding, the chain of the book
+proven from a snapshot, the fused touch, rows to a sink that counts them. First the rows are compared with those of
+`arb convert` over the same frames.
 
-Peers: ccxt.pro's handling of the same frames, given to it without a socket; and a picows client that only takes the
-time of each frame.
+Peers: ccxt.pro's handling of the same frames, passed in without a socket; and a picows client that only takes the time
+of each frame.
 
     python benchmarks/feed.py [RECORDINGS]
 """

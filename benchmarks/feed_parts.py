@@ -1,6 +1,6 @@
-"""Where a frame's time goes in a feed: by part, and by how many frames come in one read. No socket; processor time.
+"""Processor time of a frame in a feed, by part and by the number of frames in one read. No socket.
 
-The frames are those of `feed.py`; the least of some runs counts, for whatever else the machine does only adds.
+The frames are those of `feed.py`. The minimum of several runs is reported: other load only adds time.
 
     python benchmarks/feed_parts.py [RECORDINGS]
 """

@@ -1,13 +1,12 @@
-"""A websocket server of a few lines that sends frames made up beforehand: as fast as the socket takes them, or paced.
+"""A small websocket server that sends prepared frames, as fast as the socket accepts them or at a given rate.
 
-A process of its own, so that the time that it takes is not the reader's. It serves one client after the other on
-loopback: handshake, an answer to each request of the client, the frames of the prelude; then what a line on its
-standard input says:
+It is a process of its own, so that its time is not the reader's. It serves one client at a time on loopback: handshake,
+a response to each request, the frames of the prelude; then what a line on its standard input requests:
 
     flood               all other frames, in large pieces
-    pace HZ COUNT FILE  so many of them one by one; the times of sending (monotonic ns) go into FILE as .npy
+    pace HZ COUNT FILE  COUNT frames one by one; the sending times (monotonic ns) are saved in FILE as .npy
 
-    python benchmarks/flood.py FRAMES PRELUDE     # a file of frames, one a line, and how many of them are the prelude
+    python benchmarks/flood.py FRAMES PRELUDE     # a file with one frame a line, and the number of frames in the prelude
 
 Source of the frame form: RFC 6455, section 5.2.
 """

@@ -1,11 +1,10 @@
-"""What a longer run costs: `arb backtest` over 1, 2, 5 and 10 days of a simulated market, without and with cached rows.
+"""Time and memory of longer runs: `arb backtest` over 1, 2, 5 and 10 simulated days, without and with cached rows.
 
-Each day is a recording of its own of the first minutes of a UTC day, of both legs and of the same seed, so that every
-day is the same work. Peak memory is sampled from /proc while the command runs: `private` is what only this process
-holds (anonymous pages); the rest of the resident memory is files mapped into it, rows above all, which the system may
-drop at any time. What grows in private memory are the records, one a second of the run's time whatever happens in it;
-the last column is the same run with a record an hour instead. Processor seconds tell more than those of the clock on a
-machine that does other things too. Linux only.
+Each day is a recording of the first minutes of a UTC day, of both legs, with the same seed, so that every day is the
+same work. Peak memory is sampled from /proc while the command runs: `private` is anonymous memory; the rest of the
+resident memory is mapped files, mostly rows, which the system may drop at any time. Private memory grows with the
+records, one a second; the last column is the same run with one record an hour. On a loaded machine compare processor
+seconds, not wall time. Linux only.
 
     python benchmarks/growth.py [MINUTES A DAY]
 """

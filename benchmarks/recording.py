@@ -1,4 +1,4 @@
-"""What recording costs: the caller's time a frame, against the floor of a bare buffered write; sustained rate; bytes.
+"""Cost of recording: the caller's time a frame, against a bare buffered write; sustained rate; bytes.
 
 python benchmarks/recording.py [RECORDINGS]
 """

@@ -1,7 +1,7 @@
-"""Rows per second: the spread strategy with limits and recorder on, against a bare `wait_next_feed` loop, and in the
-simulated exchange of dry-runs (`[backtest] engine = "arb"`) against hftbacktest's engine.
+"""Rows a second of the spread strategy with limits and recorder, against a bare `wait_next_feed` loop.
 
-Same rows. Only the run is timed, not the building of the bot.
+Also the simulated exchange of dry-runs (`[backtest] engine = "arb"`) against hftbacktest's engine. Same rows; only the
+run is timed, not the construction of the bot.
 
     python benchmarks/replay.py [RECORDINGS]
 """

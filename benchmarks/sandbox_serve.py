@@ -1,6 +1,6 @@
-"""Frames a second that one client is sent by `arb sandbox serve`, and what the market's content costs beside it.
+"""Frames a second that `arb sandbox serve` sends to one client, and the cost of generating the market.
 
-The server is a process of its own, as users run it; the client reads a socket and counts frames by their headers. It
+The server is a process of its own, as users run it. The client reads a socket, counts frames by their headers, and
 subscribes to every stream of all four venues. Source of the frame form: RFC 6455, section 5.2.
 
     python benchmarks/sandbox_serve.py [--speed 40] [--seconds 10] [--recording DIR]

@@ -1,16 +1,15 @@
 """From a venue's socket to the order, by part: `python benchmarks/socket_to_order.py [--events 5000] [--every-ms 4]`.
 
-A process of its own sends a Bybit book frame by frame over a websocket on loopback, each to a whole session (our
-connection, feed, recorder, strategy, simulated exchange) and then to a bare listener of the same client in the same
-event loop that takes the time and nothing else, in turn. Every frame moves the touch; the strategy answers with an
-order. All times are of the one clock of the machine.
+Another process sends a Bybit book frame by frame over a websocket on loopback, alternating between a whole session (our
+connection, feed, recorder, strategy, simulated exchange) and a bare listener of the same client in the same event loop
+that only takes the time. Every frame moves the touch; the strategy answers with an order. All times are of one clock.
 
-receive   written by the sender, until the client's callback: kernel, event loop, client
-decode    until it is rows: decoded, ids proven, times, fused touch, in one compiled call
-record    the line is the kernel's
+receive   from the sender's write to the client's callback: kernel, event loop, client
+decode    frame to rows: decoding, ids, times, fused touch, in one compiled call
+record    until the kernel has the line
 hand on   until the session has the rows
-strategy  switch, strategy, limits, until its order is on its way and it waits again
-order     the venues' side takes rows and order
+strategy  switch, strategy, limits, until its request is sent and it waits again
+order     the simulated exchange receives rows and order
 """
 
 from __future__ import annotations

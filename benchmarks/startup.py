@@ -1,7 +1,7 @@
-"""From process start to the first strategy event, warm: our bot against the same strategy on hftbacktest's own.
+"""From process start to the strategy's first event, cache warm: our bot against hftbacktest's own.
 
 Each side is a fresh process that loads the rows, compiles or loads the spread strategy, and runs it over the first
-rows of a recording. The compiled cache is filled by a run that is not counted.
+rows of a recording. A run that is not counted fills the compiled cache.
 
     python benchmarks/startup.py [RECORDINGS]
 """

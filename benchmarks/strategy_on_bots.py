@@ -1,4 +1,4 @@
-"""The spread strategy over the same rows on our bot and on hftbacktest's own, as the benchmarks need them."""
+"""Runs the spread strategy over the same rows on our bot and on hftbacktest's own, for the benchmarks."""
 
 from __future__ import annotations
 

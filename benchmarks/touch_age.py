@@ -1,6 +1,6 @@
-"""How old the touch is that a strategy sees, with and without fusing the best-bid-and-offer stream into the depth.
+"""Age of the touch that a strategy sees, with and without fusing best bid and offer updates into the depth.
 
-On a grid of 10 ms of local time: now minus the venue time of the newest row that could have changed the touch.
+On a 10 ms grid of local time: now minus the venue time of the newest row that could have changed the touch.
 
     python benchmarks/touch_age.py [RECORDINGS]
 """

@@ -1,11 +1,11 @@
-"""Feeds under seeded faults on simulated time: is what they publish NaN or true, and how soon are they back?
+"""Feeds under seeded faults on simulated time: every published touch must be NaN or correct, and recover in time.
 
-Beside each venue with faults runs one without, on the same local clock and offset: its books must be fresh throughout.
+A second venue without faults runs beside each, on the same local clock and offset: its books must be fresh throughout.
 
-    python tests/soak/chaos.py --seeds 500          all venues in turn; ends with 1 on the first lie
-    python tests/soak/chaos.py --replay 17          one seed again, with all events
+    python tests/soak/chaos.py --seeds 500          all venues in turn; exit code 1 at the first wrong touch
+    python tests/soak/chaos.py --replay 17          one seed, with all its events
 
-Runs without a network. `tests/unit/connectors/test_chaos.py` holds a small form of it.
+No network. `tests/unit/connectors/test_chaos.py` is its small form in the suite.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Hours of a session: `python tests/soak/dryrun_soak.py [--market-hours 2] [--speed 10] [--out DIR]`.
 
-The demo's strategy on `arb sandbox serve`, a process of its own, sped up, with faults of all kinds. Prints memory now
-and then, at the end what came of it: unhandled errors, gaps, trades on NaN, attempts, and whether `arb verify` proves
-the session. Exit code 4 where something is not as it should be.
+Runs the demo's strategy on `arb sandbox serve`, a process of its own, sped up, with faults of all kinds. Prints memory
+at intervals, and at the end unhandled errors, gaps, trades on NaN, attempts, and the result of `arb verify`. Exit code
+4 if any of these is wrong.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""Whatever is changed in a run is reported: `python -m tests.soak.mutations [--count 170] [--seed 1] [--runs NAMES]`.
+"""Changes run folders and checks that `arb verify` detects it.
 
-A backtest, a dry-run over recorded days, a session on a sandbox's sockets, and one that was killed. In a copy of each
-run, as it lies on the disk, one thing is changed, `--count` times: every file and every key of the manifest at least
-once, the rest at random by the seed (`tests/support/run_mutations.py`). `arb verify` must end with exit code 4 or 2
-every time, and with 0 on the run as it was and with another log. `--resealed N`: beside them N changes of what the
-replay derives, with hashes that fit. Exit code 4 where a change was not reported.
+    python -m tests.soak.mutations [--count 170] [--seed 1] [--runs NAMES]
+
+Runs: a backtest, a dry-run over recorded days, a session on a sandbox's sockets, and a killed session. In a copy of
+each folder one thing is changed, `--count` times: every file and every key of the manifest at least once, the rest at
+random by the seed (`tests/support/run_mutations.py`). `arb verify` must exit with 4 or 2 every time, and with 0 on
+the unchanged run and on one with another log. `--resealed N`: N further changes of what the replay derives, with
+hashes that match. Exit code 4 if a change was not detected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Kills `arb record --sandbox` at random moments, one process after the other on one folder, and compares what is left.
+"""Kills `arb record --sandbox` at random moments, repeatedly on one folder, and compares the recordings.
 
 python -m tests.soak.record_kills [--rounds 20] [--seed 1]
 """

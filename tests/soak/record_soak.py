@@ -1,8 +1,7 @@
-"""Half an hour of `arb record` while connections break: does memory stay, what does it cost, is every frame there?
+"""Half an hour of `arb record` while connections break: memory, cost, and whether every frame is in the files.
 
-`arb record` as users run it, against a sandbox in a process of its own that cuts connections. Prints a line a minute,
-and what came of it at the end. Exit code 4 where memory grew, a frame that was received is not in the files, or a
-connection did not come back.
+Runs `arb record` as users do, against a sandbox in another process that cuts connections. Prints a line a minute and
+the totals. Exit code 4 if memory grew, a received frame is not in the files, or a connection did not recover.
 
     python -m tests.soak.record_soak [--minutes 30] [--symbols 2] [--speed 1] [--cuts 6] [--out DIR]
 """

@@ -1,4 +1,4 @@
-"""Kills recording processes at random moments, one after the other on one folder, and compares what is left.
+"""Kills recording processes at random moments, repeatedly on one folder, and compares the recordings.
 
 python -m tests.soak.recorder_kills [--rounds 25] [--seeds 4] [--first-seed 1]
 """

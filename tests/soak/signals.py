@@ -1,7 +1,9 @@
-"""`python tests/soak/signals.py --cold 100 --warm 200 [--load 2] [--seed 1]`: signals at random moments of a start.
+"""Sends signals at random moments of a start.
 
-Prints how long the commands took to end, and every one that did not end with 130 or left something. Exit code 1 then.
-A command is bounded by the compilation step that was running: on a cold start LLVM is not interrupted.
+    python tests/soak/signals.py --cold 100 --warm 200 [--load 2] [--seed 1]
+
+Prints how long the commands took to end, and each one that did not exit with 130 or left files. Exit code 1 then. A
+command ends at the earliest after the compilation step that was running: LLVM cannot be interrupted.
 """
 
 from __future__ import annotations

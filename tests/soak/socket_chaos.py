@@ -1,9 +1,9 @@
-"""Feeds on real sockets against the sandbox under seeded faults: is every published touch NaN or true at its id?
+"""Feeds on real sockets against the sandbox under seeded faults: every published touch must be NaN or correct.
 
     python tests/soak/socket_chaos.py --seeds 20 --seconds 20
 
-Loopback only. The venues and both websocket libraries take turns by seed; ends with 1 on a lie, or where a touch is
-not known again behind the last fault. `tests/integration/test_socket_chaos.py` holds a small form of it.
+Loopback only. The seed selects venue and websocket library. Exit code 1 if a touch was wrong, or not known again after
+the last fault. `tests/integration/test_socket_chaos.py` is its small form in the suite.
 """
 
 from __future__ import annotations
