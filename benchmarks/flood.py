@@ -6,7 +6,7 @@ a response to each request, the frames of the prelude; then what a line on its s
     flood               all other frames, in large pieces
     pace HZ COUNT FILE  COUNT frames one by one; the sending times (monotonic ns) are saved in FILE as .npy
 
-    python benchmarks/flood.py FRAMES PRELUDE     # a file with one frame a line, and the number of frames in the prelude
+    python benchmarks/flood.py FRAMES PRELUDE     # a file with one frame a line; the first PRELUDE ones are sent first
 
 Source of the frame form: RFC 6455, section 5.2.
 """
