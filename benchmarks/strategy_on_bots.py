@@ -10,9 +10,10 @@ from numba import njit
 
 from arb.backtest.assets import LegData, backtest_bot, make_asset, vector_range
 from arb.bot.bot import Bot
-from arb.commands.legs import KnownGrids, instrument_of, leg_of, load_adapter
+from arb.commands.legs import KnownGrids, instrument_of, leg_of
 from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load, on_data_grid
+from arb.config.adapters import load_adapter
 from arb.data.catalog.days import find_recordings
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from samples import recordings_folder
 from strategy_on_bots import ETH, example
 
-from arb.commands.legs import instrument_of, leg_of, load_adapter
+from arb.commands.legs import instrument_of, leg_of
+from arb.config.adapters import load_adapter
 from arb.data.catalog.days import Recording, find_recordings
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert

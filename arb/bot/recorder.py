@@ -166,6 +166,18 @@ def _record_method(recorder: Any, bot: Any) -> Any:
 
 
 @bot_compiled
+def _record_once(bot, recorder):
+    recorder.record(bot)
+
+
+def state_of(bot: Any, num_assets: int) -> Any:
+    """The state of every asset now, of hftbacktest's `record_dtype`. The bot must be open."""
+    recorder = Recorder(num_assets, rows=1)
+    _record_once(bot, recorder)
+    return recorder.records[-1]
+
+
+@bot_compiled
 def _decide(recorder, timestamp, code, attempt, leg, order_id, value):
     address = reserve_row(recorder._decisions)
     if address == 0:

@@ -53,8 +53,8 @@ def doctor(
     Public requests only: no keys, no orders. Exit code 4 when a check fails.
     """
     from arb.commands.checks import Level, worst
+    from arb.commands.doctor import examine
     from arb.commands.selection import wanted_of
-    from arb.commands.venue_checks import examine
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), ())

@@ -157,7 +157,7 @@ def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, Venue
 
         venues = {leg.venue.name: leg.venue for leg in config.legs}
         return seeded_sandbox(venues, [(leg.venue.name, leg.symbol) for leg in config.legs])
-    from arb.commands.running_sandbox import sandbox_urls
+    from arb.runtime.sandbox_venues import sandbox_urls
 
     urls = sandbox_urls(port_base)
     names = {leg.venue.name for leg in config.legs} & urls.keys()

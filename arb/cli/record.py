@@ -47,8 +47,9 @@ def record(
     streams only: no keys, no orders.
     """
     from arb.cli.record_view import silences, view_of
-    from arb.commands.record import Ending, off_grid_text, record, refusal_text
+    from arb.commands.record import off_grid_text, record, refusal_text
     from arb.commands.selection import wanted_of
+    from arb.runtime.host import Ending
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))

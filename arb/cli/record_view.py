@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from arb.cli.options import echo, echo_json, escape
-from arb.commands.record import Ending, Line, Progress
+from arb.commands.record import Line, Progress
+from arb.runtime.host import Ending
 from connectors.feed.status import FeedStatus
 
 #: Intervals of status lines without a terminal. The first line is early, so that a log shows how the recording began.

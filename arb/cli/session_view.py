@@ -16,7 +16,7 @@ from arb.cli.options import escape
 from connectors.text import one_line
 
 if TYPE_CHECKING:
-    from arb.commands.session_state import SessionView
+    from arb.runtime.view import SessionView
 
 #: Interval of status lines without a terminal.
 STATUS_S = 300.0

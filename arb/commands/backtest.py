@@ -21,7 +21,6 @@ from arb.commands.run_files import (
     inputs_manifest,
     limits_of,
     read_inputs,
-    refusals_of,
     told_of,
     write_run,
 )
@@ -86,7 +85,7 @@ def run_backtest(
                 common_manifest("backtest", config, *setup, now)
                 | inputs_manifest(config, inputs, notes)
                 | ended_manifest(replayed.outcome, replayed.error)
-                | {"refusals": refusals_of(limits, legs)}
+                | {"refusals": limits.refusals_of(legs)}
             )
             # An interrupted or failed run skips the charts.
             is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)

@@ -1,6 +1,6 @@
 """`arb doctor`: checks this machine, its clock and the configuration for what would prevent a recording or a run.
 
-A check is a line: the state, and the next step if it is not OK. `arb.commands.venue_checks` queries the venues.
+A check is a line: the state, and the next step if it is not OK. `arb.commands.venue_checks` checks the venues.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from arb.config.venue_schema import Symbol
+from arb.runtime.listings import plain, unlisted_steps
 from connectors.jit.compilation import cache_folder
 from connectors.model import Listing
 
@@ -118,18 +119,6 @@ def listing_checks(name: str, file: str, symbol: Symbol, listing: Listing | None
     ]
     texts = f"tick {plain(symbol.tick_size)}, lot {plain(symbol.lot_size)}"
     return checks or [Check(name, Level.OK, f"listed, trading; {texts} and the minima as in {file}")]
-
-
-def unlisted_steps(listing: Listing) -> list[str]:
-    """The keys of the steps that a venue's listing lacks."""
-    steps = (("tick_size", listing.tick_size), ("lot_size", listing.lot_size))
-    return [key for key, size in steps if not size]
-
-
-def plain(text: str) -> str:
-    """A decimal without trailing zeros."""
-    shown = f"{Decimal(text):f}"
-    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 def worst(checks: Sequence[Check]) -> Level:

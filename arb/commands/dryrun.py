@@ -24,7 +24,6 @@ from arb.commands.run_files import (
     inputs_manifest,
     limits_of,
     read_inputs,
-    refusals_of,
     told_of,
     write_run,
 )
@@ -114,7 +113,7 @@ def run_recorded(
                 common_manifest("dry-run", config, *setup, now)
                 | inputs_manifest(config, inputs, notes)
                 | ended_manifest(replayed.outcome, replayed.error)
-                | {"refusals": refusals_of(limits, legs), "speed": speed}
+                | {"refusals": limits.refusals_of(legs), "speed": speed}
             )
             is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
             figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)

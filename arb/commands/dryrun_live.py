@@ -5,13 +5,11 @@ One thread runs the event loop and the strategy; the recorder and the watchdog h
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,41 +21,38 @@ import arb
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import MAKES_NO_CALL, DryRunResult, refuse_lost
-from arb.commands.feeds import LiveFeed, open_feed
 from arb.commands.idle_keys import World, configuration_notes
-from arb.commands.legs import instrument_of, leg_of, load_adapter
-from arb.commands.listings import refuse_unlisted_grids
+from arb.commands.legs import instrument_of, leg_of
 from arb.commands.run_checks import refuse_coarse_lots
-from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, refusals_of, told_of
+from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, told_of
 from arb.commands.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
-from arb.commands.running_sandbox import at_sandbox
 from arb.commands.session_files import RECORDING, LegLeft, SessionLeft, write_session
-from arb.commands.session_keeper import SessionKeeper
-from arb.commands.session_output import SessionOutput, Viewer
-from arb.commands.session_state import view_of
-from arb.config import Config, VenueConfig
+from arb.config import Config
+from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.engine.price_range import RangeFinder
-from arb.errors import ArbError, ExitCode, InputError, StrategyError
-from arb.interrupts import interrupt_handled
+from arb.errors import ExitCode, InputError, StrategyError
 from arb.leg import Leg
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
 from arb.results.reader import JOURNAL
 from arb.runtime.display import end_within, write_error
+from arb.runtime.feeds import LiveFeed
+from arb.runtime.host import Host
 from arb.runtime.interruption import Interruption
+from arb.runtime.keeper import SessionKeeper
 from arb.runtime.latencies import drawn_latency
 from arb.runtime.live_rows import LiveDriver
+from arb.runtime.output import SessionOutput, Viewer
 from arb.runtime.session import Session
-from arb.runtime.signals import signals_call, signals_wake
 from arb.runtime.strategy_task import Strand
+from arb.runtime.view import view_of
 from arb.runtime.warm import warm_session
 from arb.runtime.watchdog import Watchdog
 from arb.sandbox.serve.urls import VenueUrls
 from arb.simulation.bot import DryRunBot, SimulatedLeg
 from arb.simulation.watermark import VenueOrder
 from connectors.feed.clock_offset import OffsetEstimator
-from connectors.net.sockets import new_event_loop
 
 if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
@@ -91,10 +86,7 @@ class LiveRun:
         self._folder = folder
         self._setup = setup
         self._log = log
-        self._venues = {leg.venue.name: leg.venue for leg in config.legs}
-        self._sandbox = sandbox
-        if isinstance(sandbox, Mapping):
-            self._venues = at_sandbox(self._venues, sandbox)
+        self._host = Host({leg.venue.name: leg.venue for leg in config.legs}, sandbox)
         self._has_report = has_report
         self._began_ns = time.monotonic_ns()
         world = World.LIVE if sandbox is None else World.SANDBOX
@@ -105,11 +97,7 @@ class LiveRun:
         self._legs = [leg_of(leg) for leg in config.legs]
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
-        #: Whether the feeds were opened: before that there is nothing to write.
-        self.has_begun = False
-        self._stop_reason = ""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._over = asyncio.Event()
+        self._has_received = False
         #: Acquired by the thread that writes the folder, the host's or the watchdog's; never released.
         self._writing = threading.Lock()
         self._recorder = Recorder(len(self._legs))
@@ -142,33 +130,115 @@ class LiveRun:
         Signals that arrive while it is written have no effect. Raises StrategyError and InputError after everything is
         written, KeyboardInterrupt for a signal before the feeds were opened.
         """
-        with signals_call(self._interrupt), contextlib.ExitStack() as self._held:
-            self._host(duration_s)
-            if not self.has_begun:
-                raise KeyboardInterrupt
+        with self._host, contextlib.ExitStack() as held:
+            with self._frame_recorder() as self._frames:
+                offset = OffsetEstimator(configured_offset_ns(self._config))
+                self._session = Session(
+                    self._legs, self._driver, offset, self._frames, log=self._log.event, ended=self._host.end
+                )
+                self._keeper = SessionKeeper(
+                    self._folder.path / JOURNAL,
+                    self._head,
+                    bot=self._bot,
+                    legs=self._legs,
+                    limits=self._limits,
+                    recorder=self._recorder,
+                    session=self._session,
+                )
+                held.callback(self._keeper.close)
+                self._host.run(lambda: self._trade(offset, duration_s))
             return self._write()
 
-    def _host(self, duration_s: float | None) -> None:
-        """Runs the recorder and the event loop for the length of the session."""
+    def _frame_recorder(self) -> FrameRecorder:
+        """Without its recording a session cannot be replayed, so it ends with the recorder's first error."""
         record = self._config.record
-        versions = {
-            "arb": arb.__version__,
-            "hftbacktest": hftbacktest.__version__,
-            "numba": numba.__version__,
-        }
-        with (
-            FrameRecorder(
-                self._folder.path / RECORDING,
-                segment_s=record.segment_s,
-                reserve_gb=record.reserve_gb,
-                fsync_s=record.fsync_s,
-                versions=versions,
-                on_error=self._recorder_failed,
-            ) as self._frames,
-            asyncio.Runner(loop_factory=new_event_loop) as runner,
-        ):
-            self._loop = runner.get_loop()
-            runner.run(self._run(duration_s))
+        return FrameRecorder(
+            self._folder.path / RECORDING,
+            segment_s=record.segment_s,
+            reserve_gb=record.reserve_gb,
+            fsync_s=record.fsync_s,
+            versions={
+                "arb": arb.__version__,
+                "hftbacktest": hftbacktest.__version__,
+                "numba": numba.__version__,
+            },
+            on_error=self._host.end,
+        )
+
+    async def _trade(self, offset: OffsetEstimator, duration_s: float | None) -> None:
+        """Runs the strategy on live data until the session ends, and stops it."""
+        host = self._host
+        by_venue: dict[str, list[int]] = {}
+        for number, leg in enumerate(self._legs):
+            by_venue.setdefault(leg.venue, []).append(number)
+        symbols = {name: [self._legs[n].symbol for n in numbers] for name, numbers in by_venue.items()}
+        unlisted = await host.compare_grids(symbols)
+        refuse_coarse_lots(self._config)
+        if host.is_interrupted:
+            return
+        for name, numbers in by_venue.items():
+            tap = self._session.tap_of(numbers, name)
+            stale_after_ms = self._config.execution.stale_after_ms
+            feed = host.open_feed(
+                name, symbols[name], tap, tap=tap, offset=offset, stale_after_ms=stale_after_ms
+            )
+            self._feeds.append((feed, numbers))
+        with self._watched():
+            host.start_feeds()
+            self._folder.keep()
+            for note in unlisted + slow_answer_notes(self._config):
+                self._log.event("warning", note)
+            for note in self._notes:
+                self._log.event("note", note)
+            self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
+            if not self._session.start(self._driver.start):
+                host.end()
+            host.repeat(self._tick)
+            host.every(_VIEW_S, self._show)
+            host.every(_KEEP_S, self._keeper.keep)
+            await host.wait(duration_s)
+            self._end_strategy()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Inside the context a strategy that blocks the thread forever ends the process, with everything written."""
+        watchdog = Watchdog(
+            lambda: self._session.entered_ns,
+            lambda: self._bot.world.heartbeat,
+            self._config.dry_run.hang_s,
+            self._hung,
+        )
+        interruption = Interruption(
+            self._strand,
+            grace_s=_GRACE_S,
+            entered_ns=lambda: self._session.entered_ns,
+            on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
+        )
+        watchdog.start()
+        with contextlib.closing(watchdog), interruption:
+            yield
+
+    def _tick(self) -> float:
+        """Advances the session's clock; returns the seconds until the next call."""
+        self._session.on_time()
+        return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / 1e9))
+
+    def _show(self) -> None:
+        """Updates the display, and logs once when the strategy received its first row."""
+        if self._session.first_row_ns and not self._has_received:
+            self._has_received = True
+            after_s = (self._session.first_row_ns - self._began_ns) / 1e9
+            self._log.event("start", f"the strategy received its first row after {after_s:.2f} s")
+        self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
+
+    def _end_strategy(self) -> None:
+        """Takes the counts of the strategy's results so far, then stops it."""
+        counts = len(self._recorder.decisions), len(self._recorder.records)
+        is_parked = self._strand.is_alive and not self._session.stop()
+        # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
+        self._writing.acquire()
+        self._counts, self._is_parked = counts, is_parked
+        self._session.is_over = True
 
     def _write(self) -> DryRunResult:
         """Writes the folder, then raises the session's error, if any."""
@@ -191,165 +261,8 @@ class LiveRun:
                 raise InputError(f"{what}; the session is in {self._folder.path}")
         return result
 
-    async def _run(self, duration_s: float | None) -> None:
-        offset = OffsetEstimator(configured_offset_ns(self._config))
-        self._session = Session(
-            self._legs, self._driver, offset, self._frames, log=self._log.event, ended=self._over.set
-        )
-        keeper = SessionKeeper(
-            self._folder.path / JOURNAL,
-            self._head,
-            bot=self._bot,
-            legs=self._legs,
-            limits=self._limits,
-            recorder=self._recorder,
-            session=self._session,
-        )
-        self._held.callback(keeper.close)
-        watchdog = Watchdog(
-            lambda: self._session.entered_ns,
-            lambda: self._bot.world.heartbeat,
-            self._config.dry_run.hang_s,
-            self._hung,
-        )
-        watchdog.start()
-        async with contextlib.AsyncExitStack() as stack:
-            stack.enter_context(signals_wake(asyncio.get_running_loop()))
-            stack.callback(watchdog.close)
-            stack.enter_context(
-                Interruption(
-                    self._strand,
-                    grace_s=_GRACE_S,
-                    entered_ns=lambda: self._session.entered_ns,
-                    on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
-                )
-            )
-            await self._enter_sandbox(stack)
-            await asyncio.sleep(0)  # lets the loop handle signals that have arrived
-            unlisted = [] if self._stop_reason else await refuse_unlisted_grids(self._symbols(), self._over)
-            refuse_coarse_lots(self._config)
-            if self._stop_reason:
-                return
-            stack.push_async_callback(self._close_feeds)
-            self._open_feeds(offset)
-            self.has_begun = True
-            self._folder.keep()
-            for note in unlisted + slow_answer_notes(self._config):
-                self._log.event("warning", note)
-            for note in self._notes:
-                self._log.event("note", note)
-            self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
-            if not self._session.start(self._driver.start):
-                self._over.set()
-            self._tick()
-            beside = [asyncio.create_task(self._show()), asyncio.create_task(self._keep(keeper))]
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._over.wait(), duration_s)
-            for task in beside:
-                task.cancel()
-            self._end_strategy()
-
-    _timer: asyncio.TimerHandle | None = None
-
-    async def _enter_sandbox(self, stack: contextlib.AsyncExitStack) -> None:
-        """Starts the session's own sandbox, if it has one; it ends after the feeds."""
-        if self._sandbox is not None and not isinstance(self._sandbox, Mapping):
-            sandbox = await stack.enter_async_context(self._sandbox)
-            self._venues = at_sandbox(self._venues, sandbox.urls)
-
-    async def _close_feeds(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        for feed, _ in self._feeds:
-            await feed.close()
-
-    def _symbols(self) -> list[tuple[VenueConfig, list[str]]]:
-        """The venues of the legs with their symbols."""
-        return [
-            (venue, [leg.symbol for leg in self._legs if leg.venue == name])
-            for name, venue in self._venues.items()
-        ]
-
-    def _open_feeds(self, offset: OffsetEstimator) -> None:
-        by_venue: dict[str, list[int]] = {}
-        for number, leg in enumerate(self._legs):
-            by_venue.setdefault(leg.venue, []).append(number)
-        for name, numbers in by_venue.items():
-            tap = self._session.tap_of(numbers, name)
-            feed = open_feed(
-                self._venues[name],
-                [self._legs[number].symbol for number in numbers],
-                tap,
-                tap=tap,
-                offset=offset,
-                stale_after_ms=self._config.execution.stale_after_ms,
-            )
-            self._feeds.append((feed, numbers))
-        for feed, _ in self._feeds:
-            feed.feed.start()
-
-    def _tick(self) -> None:
-        self._session.on_time()
-        if not self._session.is_over:
-            delay_s = min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / 1e9))
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
-
-    async def _show(self) -> None:
-        """Updates the display, and logs once when the strategy received its first row."""
-        is_told = False
-        while True:
-            await asyncio.sleep(_VIEW_S)
-            if not is_told and self._session.first_row_ns:
-                is_told = True
-                after_s = (self._session.first_row_ns - self._began_ns) / 1e9
-                self._log.event("start", f"the strategy heard of its first row after {after_s:.2f} s")
-            self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
-
-    async def _keep(self, keeper: SessionKeeper) -> None:
-        """Writes journal entries, so that a killed session can be replayed up to the last one."""
-        while True:
-            await asyncio.sleep(_KEEP_S)
-            try:
-                keeper.keep()
-            except Exception as error:  # the task's root: a session whose journal cannot be written ends
-                self._error = self._error or error
-                self._over.set()
-                return
-
-    def _interrupt(self, _: signal.Signals) -> None:
-        interrupt_handled()
-        self._in_loop(self._stop_for, "interrupted")
-
-    def _in_loop(self, call: Callable[..., object], *args: object) -> None:
-        """Runs a call in the loop. From any thread or signal handler. Without a loop it runs at once; after its end,
-        not."""
-        if self._loop is None:
-            call(*args)
-            return
-        with contextlib.suppress(RuntimeError):  # the loop is closed: the session is over
-            self._loop.call_soon_threadsafe(call, *args)
-
-    def _stop_for(self, reason: str) -> None:
-        self._stop_reason = reason
-        self._over.set()
-
-    def _recorder_failed(self, error: ArbError) -> None:
-        """From any thread. Without its recording a session cannot be replayed, so it ends."""
-        self._error = self._error or error
-        self._in_loop(self._over.set)
-
-    def _end_strategy(self) -> None:
-        """Takes the counts of the strategy's results so far, then stops it."""
-        counts = len(self._recorder.decisions), len(self._recorder.records)
-        is_parked = self._strand.is_alive and not self._session.stop()
-        # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
-        self._writing.acquire()
-        self._counts, self._is_parked = counts, is_parked
-        self._session.is_over = True
-
     def _summarize_stop(self) -> None:
-        if self._session.fault is not None:
-            self._error = self._error or self._session.fault
+        self._error = self._error or self._host.error or self._session.fault
         if self._strand.error is not None:
             code = self._setup.strategy.code
             self._error = self._error or strategy_error(self._strand.error, self._bot, code)
@@ -358,8 +271,8 @@ class LiveRun:
 
     def _finish(self) -> DryRunResult:
         outcome, code = outcome_of(self._strand.value)
-        if self._stop_reason:
-            outcome, code = self._stop_reason, ExitCode.INTERRUPTED
+        if self._host.is_interrupted:
+            outcome, code = "interrupted", ExitCode.INTERRUPTED
         if self._error is not None:
             outcome, code = "hung" if self._is_parked else "failed", ExitCode.OUR_FAULT
         else:
@@ -407,7 +320,7 @@ class LiveRun:
             losses=record.losses,
             recording_error=None if state.error is None else str(state.error),
             events=session.event_counts,
-            refusals=refusals_of(self._limits, self._legs),
+            refusals=self._limits.refusals_of(self._legs),
             wrong_stamps=session.wrong_stamps,
             outcome=outcome,
             error=self._error_line(),

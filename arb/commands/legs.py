@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,28 +11,15 @@ import msgspec
 
 from arb.config import Config, VenueConfig, load_grids, load_venues, on_grids
 from arb.config import Leg as ConfigLeg
+from arb.config.adapters import feed_latency_ns
 from arb.config.schema import Grid
 from arb.config.templates import template_folder
 from arb.data.rows.grid import stated_section
-from arb.errors import ConfigError, InputError
+from arb.errors import InputError
 from arb.leg import Leg
-from connectors.model import Instrument, Venue
+from connectors.model import Instrument
 
 _NS_PER_MS = 1_000_000
-
-
-def load_adapter(venue: VenueConfig) -> Venue:
-    """An instance of the class named in the venue's file. Raises ConfigError."""
-    module_name, _, class_name = venue.adapter.partition(":")
-    try:
-        adapter = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{venue.file}: adapter {venue.adapter!r} cannot be loaded: {error}") from None
-    if not isinstance(adapter, type) or not hasattr(adapter, "topic"):
-        raise ConfigError(
-            f"{venue.file}: adapter {venue.adapter!r} is no class that speaks a venue's protocol"
-        )
-    return adapter()
 
 
 def known_venues(config_path: Path) -> dict[str, VenueConfig]:
@@ -85,22 +71,9 @@ class KnownGrids:
 NO_GRIDS = KnownGrids({}, "the main file")
 
 
-def feed_latency_ns(venue: VenueConfig) -> int:
-    """The latency assumed for streams without venue times."""
-    return round(venue.latency.feed_ms * _NS_PER_MS)
-
-
 def instrument_of(leg: Leg) -> Instrument:
     """The venue side's description of a leg's instrument."""
     return Instrument(leg.venue, leg.symbol, leg.tick_size, leg.lot_size)
-
-
-def known_instrument(venue: VenueConfig, symbol: str) -> Instrument | None:
-    """An instrument of a venue file; None for a symbol that is not described there."""
-    known = venue.symbols.get(symbol)
-    if known is None:
-        return None
-    return Instrument(venue.name, symbol, float(known.tick_size), float(known.lot_size))
 
 
 def leg_of(leg: ConfigLeg) -> Leg:

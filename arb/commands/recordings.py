@@ -9,8 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from arb.commands.legs import NO_GRIDS, KnownGrids, feed_latency_ns, known_instrument, load_adapter
+from arb.commands.legs import NO_GRIDS, KnownGrids
 from arb.config import VenueConfig
+from arb.config.adapters import feed_latency_ns, known_instrument, load_adapter
 from arb.data.catalog.days import (
     Day,
     Recording,

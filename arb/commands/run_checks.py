@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from arb.commands.legs import load_adapter
 from arb.commands.strategy_facts import common_lot
 from arb.config import Config, Leg
+from arb.config.adapters import load_adapter
 from arb.config.assets import difference
 from arb.errors import ConfigError
 from arb.results.notes import DIFFERENT_ASSETS, NO_CAPITAL

@@ -19,11 +19,11 @@ import numpy as np
 import arb
 from arb.backtest.assets import LegData
 from arb.bot.bot import Bot
-from arb.bot.cache import bot_compiled
-from arb.bot.recorder import Recorder
-from arb.commands.legs import KnownGrids, instrument_of, load_adapter
+from arb.bot.recorder import Recorder, state_of
+from arb.commands.legs import KnownGrids, instrument_of
 from arb.commands.report import figures_of_run, report_files
 from arb.config import Config
+from arb.config.adapters import load_adapter
 from arb.data.catalog.days import Day, Recording, select_days
 from arb.data.recordings.leftover import leftover_notes
 from arb.data.rows.cache import RowCache
@@ -198,11 +198,6 @@ def limits_of(config: Config) -> Limits:
     return Limits(assets, funds=funds, orders_max=risk.max_orders_per_second)
 
 
-def refusals_of(limits: Limits, legs: Sequence[Leg]) -> dict[str, dict[str, int]]:
-    """Orders that the limits refused, by leg and rule."""
-    return {leg.name: limits.refusals_by_rule(n) for n, leg in enumerate(legs)}
-
-
 def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
     """A line for each leg with orders refused for lack of funds."""
     config = manifest["config"]
@@ -240,12 +235,6 @@ def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
     return notes
 
 
-@bot_compiled
-def record_once(bot, recorder):
-    """Records the state of every leg."""
-    recorder.record(bot)
-
-
 def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool = False) -> Told:
     """Collects the results and closes the bot. is_lost: the strategy hangs; reads the saved log, leaves the bot
     alone."""
@@ -254,11 +243,10 @@ def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool 
     if is_lost:
         final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
         return Told(records, final, decisions, trades_of(bot.fills, decisions, legs))
-    last = Recorder(records.shape[1], rows=1)
-    record_once(bot, last)
+    final = state_of(bot, records.shape[1])
     fills = bot.collect_fills().copy()
     bot.close()
-    return Told(records, last.records[-1], decisions, trades_of(fills, decisions, legs))
+    return Told(records, final, decisions, trades_of(fills, decisions, legs))
 
 
 def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from arb.commands.feeds import BOT_STREAMS, bot_streams, has_stream
-from arb.commands.legs import known_venues, load_adapter
+from arb.commands.legs import known_venues
 from arb.commands.sandbox import unique
 from arb.config import Config, VenueConfig
+from arb.config.adapters import load_adapter
 from arb.errors import InputError
+from arb.runtime.feeds import BOT_STREAMS, bot_streams, has_stream
 from connectors.model import Stream, Venue
 
 #: Streams that a recording may hold besides those a bot needs.

@@ -19,7 +19,6 @@ from arb.commands.run_files import (
     latency_hashes,
     limits_of,
     read_inputs,
-    refusals_of,
 )
 from arb.commands.run_setup import Setup, ended_manifest
 from arb.config import Config
@@ -64,7 +63,7 @@ def replays_of_days(
             found, outcome, exit_code, error, _ = replay(config, setup, inputs, limits)
             if exit_code == ExitCode.INTERRUPTED:
                 raise KeyboardInterrupt
-            ended, refusals = ended_manifest(outcome, error), refusals_of(limits, inputs.legs)
+            ended, refusals = ended_manifest(outcome, error), limits.refusals_of(inputs.legs)
             replayed = Run(found.trades, found.decisions, found.records, found.final)
             is_native = engine != "dry-run"
             derived = inputs_manifest(config, inputs) | ended | {"refusals": refusals}

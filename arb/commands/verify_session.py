@@ -17,12 +17,13 @@ import numpy as np
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
-from arb.commands.legs import instrument_of, load_adapter
+from arb.commands.legs import instrument_of
 from arb.commands.run_files import Told, limits_of, silence_ns, told_of
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
 from arb.commands.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.commands.session_killed import KILLED
 from arb.config import Config
+from arb.config.adapters import load_adapter
 from arb.engine.price_range import PriceRange, RangeFinder
 from arb.errors import ArbError, InputError
 from arb.leg import Leg

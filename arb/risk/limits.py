@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.order import BUY, LIMIT, MARKET
 
+from arb.leg import Leg
 from arb.risk.funds import CHANGE, CHANGES_MAX, FUNDS_ROW, AssetFunds, funds_rows
 from connectors.jit.compilation import compiled
 
@@ -153,6 +154,10 @@ class Limits:
     def refusals_by_rule(self, asset_no: int) -> dict[str, int]:
         """Refused orders of one asset by rule."""
         return {rule: int(count) for rule, count in zip(RULES, self._refusals[asset_no], strict=True)}
+
+    def refusals_of(self, legs: Sequence[Leg]) -> dict[str, dict[str, int]]:
+        """Refused orders by leg and rule; `legs` are the assets in order."""
+        return {leg.name: self.refusals_by_rule(n) for n, leg in enumerate(legs)}
 
 
 def _on(limit: float) -> float:

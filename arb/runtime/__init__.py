@@ -1,5 +1,5 @@
-"""Runs a strategy beside an event loop or over recorded rows, with signals, watchdog, journal and display.
+"""Sessions on live data, and strategies on live or recorded rows: host, feeds, signals, watchdog, journal, display.
 
-Uses the bot, the feeds and the simulated exchange; must not know the command line or the configuration file. Start
-with `session`, then `strategy_task`, the greenlet in which the strategy runs.
+Uses the bot, the feeds, the simulated exchange and the venues' part of the configuration; must not know the command
+line, nor which command runs. Start with `host`, then `session` and `strategy_task`, the greenlet of the strategy.
 """

@@ -26,10 +26,11 @@ from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.commands.backtest import run_backtest
-from arb.commands.legs import instrument_of, known_venues, leg_of, load_adapter
+from arb.commands.legs import instrument_of, known_venues, leg_of
 from arb.commands.sandbox import record_market
 from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load
+from arb.config.adapters import load_adapter
 from arb.data.catalog.days import select_days
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert

@@ -23,9 +23,10 @@ from arb.backtest.bot import hashmap_bot
 from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.cli import cli
-from arb.commands.legs import leg_of, load_adapter
+from arb.commands.legs import leg_of
 from arb.commands.strategy_facts import facts_of
 from arb.config import load, on_data_grid
+from arb.config.adapters import load_adapter
 from arb.data.catalog.days import select_days
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert

@@ -18,13 +18,15 @@ from support.simulated import LISTINGS, PRICES
 from arb.cli import cli
 from arb.cli.doctor import check_table
 from arb.commands.checks import Check, Level
+from arb.commands.doctor import examine_venues
 from arb.commands.legs import known_venues
-from arb.commands.running_sandbox import with_sandbox
+from arb.commands.selection import Wanted
 from arb.commands.serve import facts_of
-from arb.commands.venue_checks import examine_venue
 from arb.config import VenueConfig
 from arb.config.templates import write_templates
 from arb.errors import ExitCode
+from arb.runtime.host import Host
+from arb.runtime.sandbox_venues import with_sandbox
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
@@ -57,7 +59,11 @@ def examined(
             changed = dataclasses.replace(
                 venue, connection=type(venue.connection)(**{**_fields(venue), **(connection or {})})
             )
-            return await examine_venue(changed, symbols, timeout_s)
+            host = Host({name: changed})
+            try:
+                return await examine_venues(host, [Wanted(changed, tuple(symbols))], timeout_s)
+            finally:
+                await host.close_feeds()
 
     return asyncio.run(scene())
 

@@ -34,9 +34,9 @@ from support.run_mutations import reseal
 from arb.cli import cli
 from arb.commands.dryrun import DryRunResult, paced
 from arb.commands.dryrun_live import run_live
-from arb.commands.session_keeper import SessionKeeper
 from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError, StrategyError
+from arb.runtime.keeper import SessionKeeper
 from arb.runtime.watchdog import Watchdog
 from arb.sandbox.serve.faults import Fault, FaultKind
 

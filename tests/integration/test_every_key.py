@@ -32,11 +32,12 @@ from arb.backtest.assets import LegData, backtest_bot
 from arb.bot.cache import bot_compiled
 from arb.commands.backtest import run_backtest
 from arb.commands.idle_keys import Use, World, why_idle
-from arb.commands.legs import known_venues, leg_of, load_adapter
+from arb.commands.legs import known_venues, leg_of
 from arb.commands.run_setup import setup_of
 from arb.commands.sandbox import record_market
 from arb.commands.strategy_facts import facts_of
 from arb.config import load, write_templates
+from arb.config.adapters import load_adapter
 from arb.config.schema import MainFile
 from arb.config.strict import known_keys
 from arb.config.venue_schema import VenueFile

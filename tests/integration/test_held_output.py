@@ -22,10 +22,10 @@ from support.paths import GUARD, ROOT
 from support.recorded_runs import is_whole, lines_of
 
 from arb.commands.dryrun_live import run_live
-from arb.commands.session_state import SessionView
 from arb.commands.verify import verify
 from arb.errors import ExitCode
 from arb.runtime.display import held_displays
+from arb.runtime.view import SessionView
 
 pytestmark = pytest.mark.slow
 

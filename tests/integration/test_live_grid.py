@@ -14,16 +14,16 @@ from click.testing import CliRunner
 from support.live_sandbox import LiveSandbox, demo_config, demo_files, free_ports
 
 from arb.cli import cli
-from arb.commands import dryrun_live
 from arb.commands import record as record_module
 from arb.commands.dryrun_live import run_live
-from arb.commands.listings import refuse_unlisted_grids
-from arb.commands.running_sandbox import with_sandbox
 from arb.commands.serve import seeded_sandbox
 from arb.commands.verify import verify
 from arb.config import Config
 from arb.config.load import VenueConfig
 from arb.errors import ExitCode, InputError
+from arb.runtime import host
+from arb.runtime.listings import compare_grids
+from arb.runtime.sandbox_venues import with_sandbox
 from arb.sandbox.serve import binance_rest
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.urls import VenueUrls, ports_from, venue_urls
@@ -43,7 +43,7 @@ def compared(config: Config, urls: dict[str, VenueUrls], timeout_s: float = 5.0)
     async def ask() -> list[str]:
         venues = with_sandbox({leg.venue.name: leg.venue for leg in config.legs}, urls)
         asked = [(venue, ["BTCUSDT"]) for venue in venues.values()]
-        return await refuse_unlisted_grids(asked, asyncio.Event(), timeout_s)
+        return await compare_grids(asked, timeout_s)
 
     return asyncio.run(ask())
 
@@ -107,7 +107,7 @@ def test_a_recording_begins_only_with_the_venues_tick(
     assert 'the venue lists 0.1; write tick_size = "0.1" in [symbols.BTCUSDT]' in done.stderr
     assert not list(tmp_path.glob("data/*/*.gz"))
     # Where the listing is of no help, the frames show it; they are recorded all the same.
-    monkeypatch.setattr(record_module, "refuse_unlisted_grids", nothing_listed)
+    monkeypatch.setattr(host, "compare_grids", nothing_listed)
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == ExitCode.USER_INPUT
     assert "warning: nobody answered" in done.stderr
@@ -124,7 +124,7 @@ async def nothing_listed(*_: object) -> list[str]:
 def test_a_session_on_a_wrong_grid_shows_no_touch_and_says_why(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:
-    monkeypatch.setattr(dryrun_live, "refuse_unlisted_grids", nothing_listed)
+    monkeypatch.setattr(host, "compare_grids", nothing_listed)
     run = tmp_path / "run"
     config = demo_config(tmp_path, setting, function="busy")
     with LiveSandbox() as sandbox, pytest.raises(InputError) as caught:

@@ -30,17 +30,19 @@ from support.simulated import LISTINGS, PRICES
 
 from arb.cli import cli
 from arb.cli.options import load_config
-from arb.commands.legs import known_venues, load_adapter
-from arb.commands.record import Ending, Progress, record
-from arb.commands.running_sandbox import with_sandbox
+from arb.commands.legs import known_venues
+from arb.commands.record import Progress, record
 from arb.commands.sandbox import record_market
 from arb.commands.selection import Wanted
+from arb.config.adapters import load_adapter
 from arb.config.templates import write_templates
 from arb.data.catalog.days import find_recordings
 from arb.data.recordings.recorder import Recorder
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert
 from arb.errors import ExitCode, InputError
+from arb.runtime.host import Ending
+from arb.runtime.sandbox_venues import with_sandbox
 from arb.sandbox.serve.sandbox import MARKET_START_NS
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.urls import VenueUrls

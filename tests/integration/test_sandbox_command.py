@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from arb.commands.legs import known_venues
-from arb.commands.running_sandbox import sandbox_urls, with_sandbox
 from arb.commands.sandbox import record_market
 from arb.errors import ExitCode
+from arb.runtime.sandbox_venues import sandbox_urls, with_sandbox
 from arb.sandbox.serve.urls import VENUES
 
 

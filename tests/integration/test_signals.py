@@ -15,16 +15,16 @@ from support.live_sandbox import LiveSandbox, demo_config, free_ports
 from support.recorded_runs import lines_of
 
 from arb.cli.options import load_config
-from arb.commands import dryrun_live
-from arb.commands import record as record_module
 from arb.commands.dryrun_live import run_live
 from arb.commands.legs import known_venues
-from arb.commands.record import Ending, Progress, record
+from arb.commands.record import Progress, record
 from arb.commands.selection import Wanted
 from arb.commands.verify import verify
 from arb.data.recordings.recorder import Recorder
 from arb.errors import ExitCode
 from arb.results.folder import RunFolder
+from arb.runtime import host
+from arb.runtime.host import Ending
 from arb.runtime.signals import signals_call
 from arb.sandbox.serve.urls import ports_from, venue_urls
 from connectors.net.sockets import new_event_loop
@@ -80,10 +80,10 @@ def test_signals_while_the_folder_is_written_lose_nothing(
     tmp_path: Path,
 ) -> None:
     def press(line: str) -> None:
-        if is_interrupted and "heard of its first row" in line:
+        if is_interrupted and "received its first row" in line:
             signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(dryrun_live, "new_event_loop", new_loop)
+    monkeypatch.setattr(host, "new_event_loop", new_loop)
     run = tmp_path / "run"
     with LiveSandbox() as sandbox, monkeypatch.context() as patched:
         done = interrupt_writing(patched)
@@ -121,14 +121,13 @@ def test_a_signal_before_the_feeds_are_open_leaves_nothing(
             signal.raise_signal(signal.SIGTERM)
         return new_loop()
 
-    def keeper(*arguments: Any, **named: Any) -> Any:
+    async def compare(asked: Any) -> list[str]:
         signal.raise_signal(signal.SIGTERM)
-        return keeper_of(*arguments, **named)
+        return []
 
-    keeper_of = dryrun_live.SessionKeeper
-    monkeypatch.setattr(dryrun_live, "new_event_loop", loop)
+    monkeypatch.setattr(host, "new_event_loop", loop)
     if not is_before_loop:
-        monkeypatch.setattr(dryrun_live, "SessionKeeper", keeper)
+        monkeypatch.setattr(host, "compare_grids", compare)
     # Nobody is there: had the feeds been opened, the session would have gone on and left its folder.
     nobody = venue_urls(ports_from(free_ports()))
 
@@ -147,7 +146,7 @@ def test_a_session_on_a_thread_of_its_own_leaves_signals_alone(
         config = demo_config(tmp_path, function="busy")
 
         def press(line: str) -> None:
-            if "heard of its first row" in line:
+            if "received its first row" in line:
                 send_to_main_thread(signal.SIGINT)
 
         def work() -> None:
@@ -215,14 +214,13 @@ def test_a_signal_before_a_recording_has_begun_leaves_no_file(
             signal.raise_signal(number)
         return new_loop()
 
-    def sandbox(*arguments: Any) -> Any:
+    async def compare(asked: Any) -> list[str]:
         signal.raise_signal(number)
-        return sandbox_of(*arguments)
+        return []
 
-    sandbox_of = record_module.seeded_sandbox
-    monkeypatch.setattr(record_module, "new_event_loop", loop)
+    monkeypatch.setattr(host, "new_event_loop", loop)
     if not is_before_loop:
-        monkeypatch.setattr(record_module, "seeded_sandbox", sandbox)
+        monkeypatch.setattr(host, "compare_grids", compare)
     config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
 

@@ -280,7 +280,7 @@ def await_first_row(run: Path) -> None:
     """Returns when the session's strategy has heard of the market."""
     log = run / "log.txt"
     await_that(
-        lambda: log.exists() and "heard of its first row" in log.read_text(), "the strategy's first row"
+        lambda: log.exists() and "received its first row" in log.read_text(), "the strategy's first row"
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from arb.commands.feeds import BOT_STREAMS
+from arb.runtime.feeds import BOT_STREAMS
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket

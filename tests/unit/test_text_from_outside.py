@@ -24,7 +24,6 @@ from arb.cli.recordings import _show
 from arb.cli.session_view import session_table
 from arb.commands.checks import Check, Level
 from arb.commands.record import Line, Progress, refusal_text
-from arb.commands.session_state import SessionView
 from arb.data.recordings.journal import DayKey
 from arb.data.recordings.recorder import RecorderState
 from arb.data.recordings.sidecar import Sidecar, read_events
@@ -34,6 +33,7 @@ from arb.report.html import page
 from arb.report.terminal import summary_view
 from arb.runtime.display import write_error
 from arb.runtime.session_log import SessionLog
+from arb.runtime.view import SessionView
 from connectors.feed.status import FeedStatus, InstrumentState
 from connectors.text import json_line, one_line, printable
 

@@ -18,8 +18,9 @@ from arb.cli.record_view import (
     size_text,
     status_line,
 )
-from arb.commands.record import Ending, Line, Progress
+from arb.commands.record import Line, Progress
 from arb.data.recordings.recorder import RecorderState
+from arb.runtime.host import Ending
 from connectors.feed.status import FeedStatus, InstrumentState, StreamState
 from connectors.model import Stream
 

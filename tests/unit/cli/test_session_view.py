@@ -8,7 +8,7 @@ import math
 from rich.console import Console
 
 from arb.cli.session_view import STATUS_S, SessionTable, StatusLine, status_text
-from arb.commands.session_state import EdgeLine, LegLine, SessionView
+from arb.runtime.view import EdgeLine, LegLine, SessionView
 
 VIEW = SessionView(
     legs=[

@@ -9,9 +9,9 @@ import pytest
 from support.live_sandbox import demo_config
 from support.paths import ROOT
 
-from arb.commands.legs import load_adapter
 from arb.commands.run_files import adapters_of
 from arb.config import Config
+from arb.config.adapters import load_adapter
 from arb.errors import ConfigError
 from arb.strategies.source_code import code_of
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from arb.commands.session_output import SessionOutput
 from arb.runtime import display as displays
 from arb.runtime.display import CLOSE_S, LINES_MAX, Display, Print, held_displays, warnings_on
+from arb.runtime.output import SessionOutput
 
 PATIENCE_S = 30.0
 

@@ -17,10 +17,10 @@ from support.sim_time import S, SimTimers
 from support.sim_venue import SimVenue
 from support.venues import VENUES
 
-from arb.commands.feeds import endpoints_of, open_feed, venue_transport
 from arb.config import load
 from arb.config.templates import write_templates
 from arb.errors import ConfigError, InputError
+from arb.runtime.feeds import endpoints_of, open_feed, venue_transport
 from connectors.feed.feed import Feed
 from connectors.feed.status import FeedStatus
 from connectors.model import Instrument, RestRequest, Stream

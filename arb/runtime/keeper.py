@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from arb.bot.recorder import Recorder
-from arb.commands.run_files import record_once, refusals_of
+from arb.bot.recorder import Recorder, state_of
 from arb.errors import InputError
 from arb.leg import Leg
 from arb.risk.limits import Limits
@@ -54,8 +53,6 @@ class SessionKeeper:
             return
         answers, decisions = self._bot.world.answers, self._recorder.decisions
         records = self._recorder.records
-        last = Recorder(len(self._legs), rows=1)
-        record_once(self._bot, last)
         moment = self._session.moment()
         entry = Entry(
             start_ts=start_ts,
@@ -66,11 +63,11 @@ class SessionKeeper:
             fills=self._fills.take().tobytes(),
             decisions=decisions[self._decisions :].tobytes(),
             records=records[self._records :].tobytes(),
-            final=last.records[-1].tobytes(),
+            final=state_of(self._bot, len(self._legs)).tobytes(),
             late=moment.late,
             late_since=moment.late_since,
             events=moment.events,
-            refusals=refusals_of(self._limits, self._legs),
+            refusals=self._limits.refusals_of(self._legs),
             losses=moment.losses.tobytes(),
             wrong_stamps=self._session.wrong_stamps,
         )

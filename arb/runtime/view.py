@@ -9,12 +9,11 @@ from typing import NamedTuple
 from hftbacktest.order import NEW, PARTIALLY_FILLED
 
 from arb.bot.cache import bot_compiled
-from arb.bot.recorder import Recorder
-from arb.commands.feeds import LiveFeed
-from arb.commands.run_files import record_once
+from arb.bot.recorder import state_of
 from arb.engine.live import LiveBot
 from arb.engine.order_table import orders_at, rows_of
 from arb.leg import Leg
+from arb.runtime.feeds import LiveFeed
 
 
 class LegLine(NamedTuple):
@@ -63,9 +62,7 @@ def view_of(
     bot: LiveBot, legs: Sequence[Leg], feeds: Sequence[tuple[LiveFeed, Sequence[int]]], events: Sequence[str]
 ) -> SessionView:
     """The session's current state; without feeds, of the bot alone."""
-    last = Recorder(len(legs), rows=1)
-    record_once(bot, last)
-    state = last.records[-1]
+    state = state_of(bot, len(legs))
     lines = [LegLine(leg.name, "", math.nan, math.nan, math.nan, 0.0, 0.0) for leg in legs]
     for live, numbers in feeds:
         states = live.feed.states()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from arb.commands.checks import plain, unlisted_steps
-from arb.commands.legs import load_adapter
 from arb.config import VenueConfig
+from arb.config.adapters import load_adapter
 from arb.errors import InputError
 from connectors.errors import DecodeError
 from connectors.model import Listing, RestRequest, Venue
@@ -60,27 +59,14 @@ async def ask_listings(
     return listings
 
 
-async def refuse_unlisted_grids(
-    venues: Iterable[tuple[VenueConfig, Sequence[str]]], over: asyncio.Event, timeout_s: float = LISTINGS_S
+async def compare_grids(
+    asked: Sequence[tuple[VenueConfig, Sequence[str]]], timeout_s: float = LISTINGS_S
 ) -> list[str]:
-    """Compares ticks and lots with the venues' listings, concurrently; a line for each comparison that was not
-    possible.
+    """Compares ticks and lots of symbols with the venues' listings, concurrently.
 
-    Ends early when `over` is set. Raises InputError for ticks and lots that differ from the venue's. An unlisted symbol
-    is left to the feed.
+    Returns a line for each comparison that was not possible. Raises InputError for ticks and lots that differ from the
+    venue's. An unlisted symbol is left to the feed.
     """
-    comparison = asyncio.create_task(_compare(list(venues), timeout_s))
-    ended = asyncio.create_task(over.wait())
-    try:
-        await asyncio.wait({comparison, ended}, return_when=asyncio.FIRST_COMPLETED)
-        return comparison.result() if comparison.done() else []
-    finally:
-        ended.cancel()
-        comparison.cancel()
-        await asyncio.gather(ended, comparison, return_exceptions=True)
-
-
-async def _compare(asked: Sequence[tuple[VenueConfig, Sequence[str]]], timeout_s: float) -> list[str]:
     found = await asyncio.gather(*(_listed(venue, symbols, timeout_s) for venue, symbols in asked))
     faults, notes = [], []
     for (venue, symbols), listings in zip(asked, found, strict=True):
@@ -131,6 +117,18 @@ def _unlisted_steps(venue: str, symbols: Sequence[str], listings: Mapping[str, L
         for symbol in symbols
         if symbol in listings and (missing := unlisted_steps(listings[symbol]))
     ]
+
+
+def unlisted_steps(listing: Listing) -> list[str]:
+    """The keys of the steps that a venue's listing lacks."""
+    steps = (("tick_size", listing.tick_size), ("lot_size", listing.lot_size))
+    return [key for key, size in steps if not size]
+
+
+def plain(text: str) -> str:
+    """A decimal without trailing zeros."""
+    shown = f"{Decimal(text):f}"
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 async def _listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> dict[str, Listing] | str:

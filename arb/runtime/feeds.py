@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from arb.commands.legs import feed_latency_ns, known_instrument, load_adapter
-from arb.config.model import VenueConfig
-from arb.errors import ConfigError, InputError
+from arb.config import VenueConfig
+from arb.config.adapters import feed_latency_ns, instrument_at, load_adapter
+from arb.errors import InputError
 from connectors.errors import InstrumentError, TransportError
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
 from connectors.feed.interfaces import Endpoints, FeedTimes, Sink, Tap
-from connectors.model import Instrument, Stream, Venue
+from connectors.model import Stream, Venue
 from connectors.net.interfaces import Transport
 from connectors.net.rest import HttpRest
 from connectors.net.sockets import AsyncioTimers, transport_of
@@ -99,11 +99,3 @@ def open_feed(
     except InstrumentError as error:
         raise InputError(f"{venue.file}: {error}") from None
     return LiveFeed(feed, rest)
-
-
-def instrument_at(venue: VenueConfig, symbol: str) -> Instrument:
-    """An instrument described in the venue's file. Raises ConfigError for any other."""
-    instrument = known_instrument(venue, symbol)
-    if instrument is None:
-        raise ConfigError(f"{venue.file}: no [symbols.{symbol}]; add its tick_size and lot_size")
-    return instrument

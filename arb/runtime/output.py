@@ -14,7 +14,7 @@ from arb.runtime.display import Display, write_error
 from arb.runtime.session_log import SessionLog
 
 if TYPE_CHECKING:
-    from arb.commands.session_state import SessionView
+    from arb.runtime.view import SessionView
 
 
 class Viewer(Protocol):
