@@ -28,7 +28,7 @@ from arb.data.rows.cache import RowCache
 from arb.data.rows.compare import CONVERTERS, Comparison, compare
 from arb.data.rows.convert import Feed, convert
 from arb.data.rows.grid import DayGrid, coarser_notes
-from arb.data.rows.npy import NpyWriter
+from arb.data.rows.npy import open_npy
 from arb.data.rows.prune import Usage, prune, usage
 from arb.data.rows.row_files import RowFile
 from arb.data.text.raw import Progress, fault_of
@@ -297,7 +297,7 @@ def _place(recording: Day, file: RowFile, out: Path | None, *, is_first: bool) -
         return Path(file.path)
     target = out / recording.venue / f"{recording.symbol.lower()}_{recording.day:%Y%m%d}.npy"
     try:
-        with NpyWriter(target) as writer:
+        with open_npy(target) as writer:
             for rows in file.load(is_first=is_first):
                 writer.write(rows)
     except OSError as error:

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from arb.data.atomic import write_atomically
 from arb.errors import InputError
+from arb.files import write_atomically
 from arb.results.reader import FinishedRun, read_run
 from arb.results.summary import Figures, figures_of
 from arb.results.summary_fields import Summary

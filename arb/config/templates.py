@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
@@ -13,6 +12,7 @@ from pathlib import Path
 from arb.config.reference import shown_keys
 from arb.config.schema import MainFile
 from arb.errors import InputError
+from arb.files import write_atomically
 
 #: The main file, then one file per venue.
 TEMPLATE_NAMES = ("arbitrage.toml", "binance.toml", "bybit.toml", "binance_usdm.toml", "bybit_linear.toml")
@@ -58,7 +58,7 @@ def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target in targets:
-            _write_new(target, template_text(target.name))
+            write_atomically(target, template_text(target.name).encode(), is_new=True)
             written.append(target)
     except OSError as error:
         for target in written:
@@ -66,22 +66,3 @@ def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
         reason = error.strerror or type(error).__name__
         raise InputError(f"{folder}: cannot write the configuration here: {reason}") from error
     return tuple(targets)
-
-
-def _write_new(target: Path, text: str) -> None:
-    """Creates `target` with its whole content, or raises FileExistsError. Unlike a rename, a link does not replace."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-    staged = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        staged.chmod(0o644)
-        try:
-            os.link(staged, target)
-        except FileExistsError:
-            raise
-        except OSError:
-            # Some file systems (exFAT, some network mounts) do not support links.
-            staged.rename(target)
-    finally:
-        staged.unlink(missing_ok=True)

@@ -17,8 +17,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from arb.data.atomic import remove_asides, write_atomically
 from arb.errors import InputError
+from arb.files import remove_asides, write_atomically
 from arb.results.evidence import FILES, MANIFEST, as_json, file_hashes, sealed
 
 

@@ -4,14 +4,13 @@ One file: an opening, then periodic entries with the data since the entry before
 the strategy, so that its parts are consistent. Each part is preceded by its length and checksum; a part truncated by a
 kill is ignored. Writes are not synced: the kernel keeps them when the process dies.
 
-The file is also the lock of the session's folder (`flock`): only its holder may write there. The kernel releases the
+The file is also the lock of the session's folder: only its holder may write there. The kernel releases the
 lock when the process ends, for whatever reason.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import struct
 import zlib
@@ -27,6 +26,7 @@ from arb.bot.recorder import DECISION
 from arb.data.outages import BookSpells
 from arb.engine.world import ANSWER
 from arb.errors import InputError
+from arb.files import lock, try_lock
 from arb.runtime.replay_marks import MARK
 
 _HEAD = struct.Struct("<QI")
@@ -99,7 +99,7 @@ class Journal:
         self._file = path.open("xb", buffering=0)
         try:
             # If another process locked the file first, it finds no entry and releases it at once.
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+            lock(self._file)
             self.write(Opening(head))
         except BaseException:
             self._file.close()
@@ -133,14 +133,14 @@ def held_journal(path: Path) -> Iterator[bool]:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from None
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            is_ours = try_lock(file)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be locked: {error.strerror}") from None
+        if not is_ours:
             raise InputError(
                 f"{path.parent}: its session goes on, or another arb verify finishes it; "
                 "run arb verify when that has ended"
-            ) from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be locked: {error.strerror}") from None
+            )
         # The previous holder may have finished the folder and removed the journal.
         yield os.fstat(file.fileno()).st_nlink > 0
 

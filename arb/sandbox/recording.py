@@ -20,6 +20,7 @@ from typing import IO, NamedTuple, Self
 from numpy.random import Generator
 
 from arb.errors import InputError
+from arb.files import give_new_name
 from arb.sandbox.binance import BinanceStreams
 from arb.sandbox.events import Event, Listing
 from arb.sandbox.line import Line
@@ -163,7 +164,7 @@ class RecordingFiles:
         origin = file.path.with_suffix(".origin")
         origin.write_text(f"{self._origin}\n", encoding="utf-8")
         for source, target in ((origin, path.with_suffix(".origin")), (file.path, path)):
-            _give_name(source, target)
+            give_new_name(source, target)
             published.append(target)
         return Recorded(listing, file.day, path, file.frames, path.stat().st_size)
 
@@ -222,16 +223,3 @@ class _DayFile:
             self._gzip.close()
             file.flush()
             os.fsync(file.fileno())
-
-
-def _give_name(source: Path, target: Path) -> None:
-    """Links `source` as `target`, since a link, unlike a rename, never replaces. Raises FileExistsError."""
-    try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:
-        # Some file systems (exFAT, some network mounts) do not support links.
-        if os.path.lexists(target):
-            raise FileExistsError(17, "exists already", str(target)) from None
-        source.rename(target)

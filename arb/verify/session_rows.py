@@ -15,7 +15,7 @@ import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
 from arb.data.rows.convert import BLOCK_ROWS, Block
-from arb.data.rows.npy import NpyWriter, load_rows
+from arb.data.rows.npy import load_rows, open_npy
 from arb.data.rows.order import END_OF_ROWS
 from arb.data.rows.spool import Spool
 from arb.data.text.raw import read_pieces
@@ -64,7 +64,7 @@ def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, fold
     local, exch = folder / f"{name}_local.npy", folder / f"{name}_exch.npy"
     with Spool(folder) as spool:
         blocks = _Blocks(spool)
-        with NpyWriter(local) as writer:
+        with open_npy(local) as writer:
             for number, rows, watermark in _told(source, marks, frames):
                 read = number
                 if len(rows):
@@ -91,7 +91,7 @@ def _write_by_venue_time(spool: Spool, blocks: Sequence[Block], path: Path) -> N
     """Writes the rows by venue time, rows of equal time in the order of receipt, as `VenueOrder` releases them."""
     waiting: Rows = np.zeros(0, event_dtype)
     start = 0
-    with NpyWriter(path) as writer:
+    with open_npy(path) as writer:
         for end, frontier in blocks:
             rows = np.concatenate((waiting, spool[start:end]))
             rows = rows[np.argsort(rows["exch_ts"], kind="stable")]

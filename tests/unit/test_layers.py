@@ -20,6 +20,7 @@ EDGES = frozenset(
     {
         *("arb.__main__", "arb.backtest", "arb.cli", "arb.commands", "arb.config", "arb.data", "arb.report"),
         *(
+            "arb.files",
             "arb.interrupts",
             "arb.results",
             "arb.runtime",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import random
 import shutil
 import threading
@@ -26,6 +25,7 @@ from arb.data.download.part import Part
 from arb.data.download.plan import FileState, Plan, size_text
 from arb.data.download.whole import looks_whole
 from arb.errors import ArbError, InputError
+from arb.files import try_lock
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
@@ -281,9 +281,9 @@ def _sole_user_of(folder: Path) -> Iterator[None]:
         raise InputError(f"{folder}: cannot be written: {error.strerror}") from None
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                f"{folder}: another arb download is at work here; run this one when it is done"
-            ) from None
+            is_ours = try_lock(file)
+        except OSError as error:
+            raise InputError(f"{folder}: cannot be locked: {error.strerror}") from None
+        if not is_ours:
+            raise InputError(f"{folder}: another arb download is at work here; run this one when it is done")
         yield

@@ -12,7 +12,7 @@ from typing import Self
 
 import msgspec
 
-from arb.data.atomic import sync_folder, write_atomically
+from arb.files import sync_folder, write_atomically
 
 
 class PartNote(msgspec.Struct, frozen=True):

@@ -17,7 +17,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from arb.data.atomic import sync_folder
 from arb.data.recordings.journal import (
     DayKey,
     Dropped,
@@ -36,6 +35,7 @@ from arb.data.recordings.members import (
     whole_members,
 )
 from arb.data.recordings.sidecar import SEGMENT, Detail, last_length
+from arb.files import sync_folder
 
 REPAIR = "recorder.repair"
 #: Temporary files; useless after the process has ended.

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import time
 from pathlib import Path
 
 from arb.errors import InputError
+from arb.files import try_lock
 
 _NAME = ".recorder.lock"
 #: `holder_of` itself takes the lock for a moment.
@@ -22,14 +22,11 @@ class FolderLock:
         """Raises InputError if another recorder, of this or another process, holds the folder; OSError."""
         self._handle = os.open(directory / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            self._take()
-        except BlockingIOError:
-            holder = _number_in(self._handle)
-            os.close(self._handle)
-            raise InputError(
-                f"{directory}: another recorder (process {holder}) writes here; end it, or name "
-                "another folder with --data"
-            ) from None
+            if not self._take():
+                raise InputError(
+                    f"{directory}: another recorder (process {_number_in(self._handle)}) writes here; end it, or name "
+                    "another folder with --data"
+                )
         except BaseException:
             os.close(self._handle)
             raise
@@ -37,16 +34,13 @@ class FolderLock:
             os.ftruncate(self._handle, 0)
             os.pwrite(self._handle, f"{os.getpid()}\n".encode(), 0)
 
-    def _take(self) -> None:
-        """Raises BlockingIOError if the lock is held for longer than `holder_of` does."""
-        for is_last in (False, False, True):
-            try:
-                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if is_last:
-                    raise
-                time.sleep(_RETRY_S)
+    def _take(self) -> bool:
+        """False if the lock is held for longer than `holder_of` does."""
+        for _ in range(2):
+            if try_lock(self._handle):
+                return True
+            time.sleep(_RETRY_S)
+        return try_lock(self._handle)
 
     def release(self) -> None:
         """Releases the lock. Further calls do nothing."""
@@ -62,14 +56,11 @@ def holder_of(directory: Path) -> str | None:
     except OSError:
         return None
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _number_in(handle)
+        return None if try_lock(handle, is_shared=True) else _number_in(handle)
     except OSError:  # a file system without locks
         return None
     finally:
         os.close(handle)
-    return None
 
 
 def _number_in(handle: int) -> str:

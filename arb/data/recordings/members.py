@@ -1,13 +1,12 @@
 """gzip members of a file: the end of the last complete one, the text of a truncated one, and appending one.
 
-Every reader treats a file of several members as one gzip file. Appending takes an exclusive `flock`;
+Every reader treats a file of several members as one gzip file. Appending takes an exclusive lock;
 `arb.data.text.raw` reads under a shared one, so that it never reads a partly written member.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import tempfile
 import zlib
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from arb.data.recordings.journal import PIECE_BYTES, write_all
+from arb.files import try_lock
 
 #: zlib's `wbits` for a gzip header and trailer, without name and time: the same text gives the same bytes.
 _GZIP = 31
@@ -139,12 +139,9 @@ def is_being_read(path: Path) -> bool:
 
 def _lock(handle: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
+        return try_lock(handle)
     except OSError:
         return True  # a file system without locks: readers may briefly see an incomplete end
-    return True
 
 
 def _copy(source: int, target: int, at: int) -> int:

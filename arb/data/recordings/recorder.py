@@ -18,7 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from arb.data.atomic import sync_folder
 from arb.data.recordings.finish import Finisher
 from arb.data.recordings.journal import VENUE, DayKey, write_all
 from arb.data.recordings.lock import FolderLock
@@ -26,6 +25,7 @@ from arb.data.recordings.sidecar import Detail
 from arb.data.recordings.stops import ClockError, NoReserveError, reason
 from arb.data.recordings.track import Place, Segment, Track
 from arb.errors import ArbError, InputError
+from arb.files import sync_folder
 
 _GB = 1e9
 #: A local time that falls by more than this is reported as an event: the clock was set.

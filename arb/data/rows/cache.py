@@ -7,7 +7,6 @@ deleting it only costs time. A file's modification time is that of its last use,
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import tempfile
@@ -19,9 +18,9 @@ from typing import Any, Self, TypeVar
 import msgspec
 from platformdirs import user_cache_path
 
-from arb.data.atomic import write_atomically
 from arb.data.text.raw import sha256_of
 from arb.errors import InputError
+from arb.files import lock, write_atomically
 
 Value = TypeVar("Value")
 
@@ -75,7 +74,7 @@ class RowCache:
         handle = os.open(self.directory, os.O_RDONLY)
         try:
             with contextlib.suppress(OSError):  # a file system without locks: nothing is pruned there either
-                fcntl.flock(handle, fcntl.LOCK_SH)
+                lock(handle, is_shared=True)
             yield
         finally:
             os.close(handle)
@@ -90,7 +89,7 @@ class RowCache:
         with contextlib.suppress(OSError):
             handle = os.open(path, os.O_RDONLY)
             self._held.append(handle)
-            fcntl.flock(handle, fcntl.LOCK_SH)
+            lock(handle, is_shared=True)
 
     def get(self, key: str, kind: type[Value]) -> Value | None:
         """The value of `key`; None if it is absent or damaged."""

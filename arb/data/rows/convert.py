@@ -27,7 +27,7 @@ from arb.data.rows.cache import RowCache
 from arb.data.rows.code_version import code_version
 from arb.data.rows.grid import DayGrid, refuse_off_grid
 from arb.data.rows.levels import Levels
-from arb.data.rows.npy import NpyWriter, is_whole, load_rows
+from arb.data.rows.npy import is_whole, load_rows, open_npy
 from arb.data.rows.order import END_OF_ROWS, EventOrder
 from arb.data.rows.row_files import Conversion, RowFile
 from arb.data.rows.spool import Scan, Spool, needs_carry, read_into
@@ -287,7 +287,7 @@ class _Converter:
             frontiers = stamp_rows(day.spool, clock, book, stamped, levels)
             self._drop(day)
             count = write_rows(stamped, frontiers, path)
-            with NpyWriter(book_path) as writer:
+            with open_npy(book_path) as writer:
                 if levels is not None:
                     writer.write(levels.rows())
         row_file = RowFile(
@@ -364,7 +364,7 @@ def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
     """The second sweep: writes the rows in the order of events for both sides; returns their number."""
     order = EventOrder()
     count = start = 0
-    with NpyWriter(path) as writer:
+    with open_npy(path) as writer:
         for end, frontier in blocks:
             ordered = order.feed(np.asarray(stamped[start:end]), frontier)
             writer.write(ordered)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from arb.errors import InvariantError
+from arb.files import staged
 from connectors.model import Rows
 
 #: Size of the header, which is rewritten once the number of rows is known; a multiple of 64 as the format requires.
@@ -20,52 +19,31 @@ _MAGIC = b"\x93NUMPY\x01\x00"
 
 
 class NpyWriter:
-    """Writes rows piece by piece into a file that gets its final name only when it is complete.
+    """Appends rows to a file that `open_npy` completes. One thread."""
 
-    Use as a context manager: an error inside leaves nothing behind. One thread.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._count = 0
-        self._temporary = Path()
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{self._path.name}.", dir=self._path.parent)
-        self._temporary = Path(name)
-        self._temporary.chmod(
-            0o644
-        )  # mkstemp's files are private; derived rows are readable by all users with access to the folder
-        self._file = os.fdopen(handle, "wb")
-        self._file.write(_header(0))
-        return self
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.count = 0
 
     def write(self, rows: Rows) -> None:
-        """Appends rows."""
-        if self._file is None:
-            raise InvariantError("rows written to a file that is not open")
+        """Appends rows. Raises OSError."""
         self._file.write(np.ascontiguousarray(rows).view(np.uint8).data)
-        self._count += len(rows)
+        self.count += len(rows)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        file = self._file
-        if file is None:
-            return
-        try:
-            if kind is None:
-                file.seek(0)
-                file.write(_header(self._count))
-                file.flush()
-                os.fsync(file.fileno())
-            file.close()
-            if kind is None:
-                self._temporary.replace(self._path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+
+@contextlib.contextmanager
+def open_npy(path: Path) -> Iterator[NpyWriter]:
+    """A writer of rows, piece by piece, into a file that gets its name only when the context ends.
+
+    An error inside leaves nothing behind. Raises OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with staged(path, is_synced=True) as file:
+        file.write(_header(0))
+        writer = NpyWriter(file)
+        yield writer
+        file.seek(0)
+        file.write(_header(writer.count))
 
 
 def _header(count: int) -> bytes:
@@ -77,7 +55,7 @@ def _header(count: int) -> bytes:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether `path` is a complete file of `NpyWriter`: its length matches its header."""
+    """Whether `path` is a complete file of `open_npy`: its length matches its header."""
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)

@@ -2,18 +2,19 @@
 
 A process that converts holds a shared lock on the cache's folder, and one on each row file of its run until that ends
 (`RowCache`). Pruning takes the folder's lock exclusively; if it is not free, another process is converting and will
-prune later. The kernel releases the locks (`flock`) when a process ends.
+prune later. The kernel releases the locks when a process ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from arb.files import try_lock
 
 #: Files of the cache, including partial files of killed processes. Other files are ignored.
 _ENTRY = re.compile(r"(rows|book|scan|cold|file)-([0-9a-f]+)\.(npy|json)")
@@ -83,18 +84,16 @@ def _alone(directory: Path) -> Iterator[bool]:
     """A context that yields whether no process converts into the cache; if so, none can begin during it."""
     handle = os.open(directory, os.O_RDONLY)
     try:
-        yield try_lock(handle)
+        yield _try_lock(handle)
     finally:
         os.close(handle)
 
 
-def try_lock(handle: int) -> bool:
-    """Takes an exclusive lock; False if another process holds it, or if the file system has no locks."""
+def _try_lock(handle: int) -> bool:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return try_lock(handle)
+    except OSError:  # a file system without locks
         return False
-    return True
 
 
 def _entries(directory: Path) -> list[_Entry]:
@@ -125,7 +124,7 @@ def _delete(entry: _Entry) -> bool:
     try:
         if rows_path is not None:
             handle = os.open(rows_path, os.O_RDONLY)
-            if not try_lock(handle):
+            if not _try_lock(handle):
                 return False
         for path in entry.paths:
             path.unlink(missing_ok=True)

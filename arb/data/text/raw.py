@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import re
@@ -15,6 +14,7 @@ from typing import IO, TypeVar
 
 from arb.data.text.inflate import ERRORS, open_gzip
 from arb.errors import InputError
+from arb.files import lock
 
 #: The first bytes of a gzip file.
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -125,7 +125,7 @@ def _refuse_unreadable(path: Path) -> None:
 def _hold(file: IO[bytes]) -> None:
     """Prevents a recorder from appending to the file until it is closed; a recorder waits for its readers."""
     with contextlib.suppress(OSError):  # a file system without locks
-        fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+        lock(file, is_shared=True)
 
 
 def sha256_of(path: Path) -> str:

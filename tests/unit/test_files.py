@@ -14,7 +14,7 @@ import pytest
 from support.disk import files_up_to
 from support.paths import ROOT
 
-from arb.data.atomic import write_atomically
+from arb.files import write_atomically
 
 
 def contents(folder: Path) -> list[tuple[str, bytes]]:
@@ -53,7 +53,7 @@ def test_a_kill_inside_a_write_leaves_the_old_file(tmp_path: Path) -> None:
     write_atomically(path, b"old")
     # Killed where the file is aside, and its content given to the kernel.
     script = (
-        "import os, pathlib, signal, sys; from arb.data.atomic import write_atomically; "
+        "import os, pathlib, signal, sys; from arb.files import write_atomically; "
         "os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL); "
         "write_atomically(pathlib.Path(sys.argv[1]), b'new', is_synced=True)"
     )
