@@ -11,6 +11,7 @@ Source: binance-spot-api-docs web-socket-streams.md (read 2026-07-21); USDⓈ-M 
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from numpy.random import Generator
 
@@ -44,6 +45,8 @@ class BinanceStreams(Streams):
 
     _decimals_min = 0
     _trade_lag_ms = 2.0
+    #: Depth streams besides DEPTH_STREAM, and their intervals.
+    _more_depths: ClassVar[dict[str, int]] = {}
     #: Order of bids: spot sends the best bid first, USD-M the lowest.
     _is_best_bid_first = True
 
@@ -61,11 +64,16 @@ class BinanceStreams(Streams):
         self._trade_lag = Lag(chance, self._trade_lag_ms)
         self._schedule(self._depths[0], DEPTH_INTERVAL_NS, start_ns, chance)
 
-    def add_depth(self, stream: str, interval_ns: int, chance: Generator) -> None:
-        """Adds a depth stream with another interval (`depth@500ms`). Call it before the first `advance`."""
-        depth = _Depth(stream, self._id, Lag(chance, 0.8))
-        self._depths.append(depth)
-        self._schedule(depth, interval_ns, self._now, chance)
+    def add_depths(self, chance: Generator) -> None:
+        for stream, interval_ns in self._more_depths.items():
+            depth = _Depth(stream, self._id, Lag(chance, 0.8))
+            self._depths.append(depth)
+            self._schedule(depth, interval_ns, self._now, chance)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        names = (*(depth.stream for depth in self._depths), "bookTicker", "trade")
+        return frozenset(f"{self._stream}@{name}" for name in names)
 
     def _schedule(self, depth: _Depth, interval_ns: int, start_ns: int, chance: Generator) -> None:
         phase = int(chance.integers(1, interval_ns))
@@ -149,6 +157,7 @@ class BinanceSpotStreams(BinanceStreams):
 
     _decimals_min = _SPOT_DECIMALS
     _trade_lag_ms = 3.0
+    _more_depths: ClassVar = {"depth": 1000 * MS}
 
     def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
         return f'"u":{self._id},"s":"{self._symbol}",{touch}'
@@ -170,6 +179,8 @@ class BinanceUsdmStreams(BinanceStreams):
     """Binance USD-M, with the fields of 2026; its matching engine's time is in every frame."""
 
     _is_best_bid_first = False
+    #: For `@depth@0ms` it is the shortest interval, as in recordings.
+    _more_depths: ClassVar = {"depth": 250 * MS, "depth@500ms": 500 * MS, "depth@0ms": 20 * MS}
 
     def next_id(self) -> int:
         # Changes of other symbols use ids in between.

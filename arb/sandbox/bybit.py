@@ -22,6 +22,8 @@ from arb.sandbox.streams import Grid, Lag, Streams, Touch
 DEPTH = 50
 DEPTH_INTERVAL_NS = 20 * MS
 TOUCH_INTERVAL_NS = 10 * MS
+#: Intervals of the deeper books that the sandbox serves too.
+_MORE_DEPTHS = {200: 100 * MS, 1000: 200 * MS}
 #: After this time without a change, `orderbook.1` sends the last snapshot again.
 SILENCE_NS = 3_000 * MS
 
@@ -64,11 +66,16 @@ class BybitStreams(Streams):
             TOUCH_INTERVAL_NS, start_ns + int(chance.integers(1, TOUCH_INTERVAL_NS)), self._publish_touch
         )
 
-    def add_depth(self, depth: int, interval_ns: int, chance: Generator) -> None:
-        """Adds a book stream of another depth and interval. Call it before the first `advance`."""
-        window = _Window(depth, int(chance.integers(1 << 24, 1 << 25)), Lag(chance, 1.2))
-        self._windows.append(window)
-        self._schedule(window, interval_ns, self._now, chance)
+    def add_depths(self, chance: Generator) -> None:
+        for depth, interval_ns in _MORE_DEPTHS.items():
+            window = _Window(depth, int(chance.integers(1 << 24, 1 << 25)), Lag(chance, 1.2))
+            self._windows.append(window)
+            self._schedule(window, interval_ns, self._now, chance)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        names = (*(f"orderbook.{window.depth}" for window in self._windows), "orderbook.1", "publicTrade")
+        return frozenset(f"{name}.{self._symbol}" for name in names)
 
     def _schedule(self, window: _Window, interval_ns: int, start_ns: int, chance: Generator) -> None:
         first_ns = start_ns + int(chance.integers(1, interval_ns))

@@ -21,7 +21,6 @@ from numpy.random import Generator
 
 from arb.errors import InputError
 from arb.files import give_new_name
-from arb.sandbox.binance import BinanceStreams
 from arb.sandbox.events import Event, Listing
 from arb.sandbox.line import Line
 from arb.sandbox.market import Market
@@ -94,10 +93,9 @@ class _Desk:
     def hear(self, events: Sequence[Event], to_ns: int, *, is_snapshot_due: bool) -> list[tuple[int, str]]:
         """The frames that arrive up to `to_ns`, as (recorder's time, frame)."""
         frames = self._streams.advance(events, to_ns)
-        if is_snapshot_due and isinstance(self._streams, BinanceStreams):
-            self._line.answer(
-                Frame(to_ns, self._streams.snapshot()), round(self._chance.uniform(20.0, 60.0) * MS)
-            )
+        snapshot = self._streams.snapshot() if is_snapshot_due else None
+        if snapshot is not None:
+            self._line.answer(Frame(to_ns, snapshot), round(self._chance.uniform(20.0, 60.0) * MS))
         return self._line.carry(frames, to_ns)
 
 

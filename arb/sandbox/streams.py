@@ -138,6 +138,19 @@ class Streams(ABC):
     def on_execution(self, execution: Execution) -> None:
         """A taking order was executed; `book` does not include it yet."""
 
+    @abstractmethod
+    def add_depths(self, chance: Generator) -> None:
+        """Adds the depth streams that a recorder does not subscribe to. Call it before the first `advance`."""
+
+    @property
+    @abstractmethod
+    def keys(self) -> frozenset[str]:
+        """The names of the streams."""
+
+    def snapshot(self) -> str | None:
+        """The current response of the REST depth endpoint, for venues whose books begin with one."""
+        return None
+
     def send(self, send_ns: int, text: str) -> None:
         self._frames.append(Frame(send_ns, text))
 

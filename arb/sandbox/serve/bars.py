@@ -1,15 +1,12 @@
-"""Decodes trades from frames and aggregates them to the bars of klines. Quantities are exact decimals. Pure."""
+"""Aggregates trades to the bars of klines. Quantities are exact decimals. Pure."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import NamedTuple
 
-import msgspec
-
 #: Served intervals: name and length in ms.
 INTERVALS_MS = {"1m": 60_000, "5m": 300_000, "15m": 900_000, "1h": 3_600_000}
-BYBIT_INTERVALS = {"1m": "1", "5m": "5", "15m": "15", "1h": "60"}
 
 
 class Trade(NamedTuple):
@@ -20,47 +17,6 @@ class Trade(NamedTuple):
     px: str
     qty: str
     is_buy: bool
-
-
-class _BinanceTrade(msgspec.Struct, frozen=True):
-    t: int
-    p: str
-    q: str
-    T: int
-    m: bool
-    X: str = "MARKET"
-
-
-class _BinanceFrame(msgspec.Struct, frozen=True):
-    data: _BinanceTrade
-
-
-class _BybitTrade(msgspec.Struct, frozen=True):
-    T: int
-    S: str
-    v: str
-    p: str
-
-
-class _BybitFrame(msgspec.Struct, frozen=True):
-    data: list[_BybitTrade]
-
-
-_BINANCE = msgspec.json.Decoder(_BinanceFrame)
-_BYBIT = msgspec.json.Decoder(_BybitFrame)
-
-
-def binance_trades(text: str) -> list[Trade]:
-    """The trade of a `@trade` frame; none if it is not a market trade (USD-M's insurance fund)."""
-    trade = _BINANCE.decode(text).data
-    if trade.X != "MARKET":
-        return []
-    return [Trade(trade.t, trade.T, trade.p, trade.q, not trade.m)]
-
-
-def bybit_trades(text: str) -> list[Trade]:
-    """The trades of a publicTrade frame."""
-    return [Trade(0, one.T, one.p, one.v, one.S == "Buy") for one in _BYBIT.decode(text).data]
 
 
 class Bar:

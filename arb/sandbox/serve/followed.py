@@ -6,48 +6,12 @@ frames, so that they are returned as the venue wrote them. Pure; one thread.
 
 from __future__ import annotations
 
-import msgspec
+from abc import ABC, abstractmethod
 
 #: Most queued frames; at the limit they are applied.
-_WAITING_MAX = 256
+WAITING_MAX = 256
 
 Level = tuple[str, str]
-
-
-class _BinanceBook(msgspec.Struct, frozen=True):
-    """A depthUpdate, or the response of the REST depth endpoint."""
-
-    u: int = 0
-    b: list[Level] = []
-    a: list[Level] = []
-    lastUpdateId: int = 0  # noqa: N815 (the venue's name)
-    bids: list[Level] = []
-    asks: list[Level] = []
-    E: int = 0
-    T: int = 0
-
-
-class _BinanceFrame(msgspec.Struct, frozen=True):
-    data: _BinanceBook
-
-
-class _BybitBook(msgspec.Struct, frozen=True):
-    b: list[Level] = []
-    a: list[Level] = []
-    u: int = 0
-    seq: int = 0
-
-
-class _BybitFrame(msgspec.Struct, frozen=True):
-    type: str
-    ts: int
-    data: _BybitBook
-    cts: int = 0
-
-
-_BINANCE = msgspec.json.Decoder(_BinanceFrame)
-_BINANCE_SNAPSHOT = msgspec.json.Decoder(_BinanceBook)
-_BYBIT = msgspec.json.Decoder(_BybitFrame)
 
 
 class Sides:
@@ -81,75 +45,27 @@ class Sides:
         return not self._bids or not self._asks
 
 
-class BinanceBook:
-    """The book of a Binance depth stream, starting with a REST snapshot."""
+class FollowedBook(ABC):
+    """The book of one stream."""
 
     def __init__(self) -> None:
         self.sides = Sides()
-        self.last_id = 0
-        self.event_ms = 0
-        self.transaction_ms = 0
         self._waiting: list[str] = []
 
     def receive(self, text: str) -> None:
-        """A depthUpdate in the combined form."""
+        """A frame of the stream."""
         self._waiting.append(text)
-        if len(self._waiting) >= _WAITING_MAX:
+        if len(self._waiting) >= WAITING_MAX:
             self.settle()
 
-    def receive_snapshot(self, text: str) -> None:
-        """The response of the REST endpoint; queued frames are joined to it."""
-        book = _BINANCE_SNAPSHOT.decode(text)
-        if book.lastUpdateId <= self.last_id:
-            return
-        self.sides.clear()
-        self.sides.set(book.bids, book.asks)
-        self.last_id, self.event_ms, self.transaction_ms = book.lastUpdateId, book.E, book.T
-
-    def settle(self) -> None:
-        """Applies the queued frames. Before a snapshot only the newest ones are kept."""
-        if not self.last_id:
-            del self._waiting[: -_WAITING_MAX // 2]
-            return
-        for text in self._waiting:
-            book = _BINANCE.decode(text).data
-            if book.u > self.last_id:
-                self.sides.set(book.b, book.a)
-                self.last_id, self.event_ms, self.transaction_ms = book.u, book.E, book.T
-        self._waiting.clear()
-
-    @property
-    def is_known(self) -> bool:
-        return self.last_id > 0
-
-
-class BybitBook:
-    """The book of one Bybit topic, as its subscribers see it."""
-
-    def __init__(self) -> None:
-        self.sides = Sides()
-        self.u = self.seq = self.ts = self.cts = 0
-        self._waiting: list[str] = []
-
-    def receive(self, text: str) -> None:
-        """A snapshot or delta of the topic."""
-        self._waiting.append(text)
-        if len(self._waiting) >= _WAITING_MAX:
-            self.settle()
-
+    @abstractmethod
     def settle(self) -> None:
         """Applies the queued frames."""
-        for text in self._waiting:
-            frame = _BYBIT.decode(text)
-            if frame.type == "snapshot":
-                self.sides.clear()
-            self.sides.set(frame.data.b, frame.data.a)
-            self.u, self.seq, self.ts, self.cts = frame.data.u, frame.data.seq, frame.ts, frame.cts
-        self._waiting.clear()
 
     @property
+    @abstractmethod
     def is_known(self) -> bool:
-        return self.u > 0
+        """Whether the book has been complete once."""
 
 
 def levels_text(levels: list[Level]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from arb.sandbox.serve.connection import Connection, text_frame
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Act, FaultKind, Injector
-from arb.sandbox.serve.tape import raw_of
 from arb.sandbox.serve.timeline import shift_stamps
 
 
@@ -15,7 +14,7 @@ class Hub:
     def __init__(self, exchange: Exchange, injector: Injector) -> None:
         self._exchange = exchange
         self._injector = injector
-        self._is_bybit = exchange.venue.startswith("bybit")
+        self._form = exchange.family.form
         #: By source stream: the connections, and the names under which each one subscribed.
         self._listeners: dict[str, dict[Connection, list[str]]] = {}
         #: Connections with frames to write.
@@ -79,14 +78,6 @@ class Hub:
         dropped = [connection for connection in self.dirty if not connection.flush(now_ns)]
         self.dirty.clear()
         return dropped
-
-    def _form(self, text: str, key: str, name: str, is_combined: bool) -> str:
-        """A frame in the form for a subscriber of `name`."""
-        if self._is_bybit:
-            return text
-        if not is_combined:
-            return raw_of(text, key)
-        return text if name == key else f'{{"stream":"{name}","data":{raw_of(text, key)}}}'
 
     def _publish_spoilt(
         self, key: str, text: str, listeners: dict[Connection, list[str]], now_ns: int

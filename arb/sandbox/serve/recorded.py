@@ -16,8 +16,9 @@ from arb.data.catalog.days import Recording, find_recordings
 from arb.data.text.raw import read_recording
 from arb.errors import InputError
 from arb.sandbox.events import Listing
-from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape, combined, key_of
+from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 from arb.sandbox.serve.timeline import MS, Timeline, stamps_of
+from arb.sandbox.serve.venues import FAMILIES
 
 S = 1_000_000_000
 _STAMP_DIGITS = 19
@@ -156,7 +157,7 @@ class _Reel:
 def _start_of(head: Sequence[tuple[int, str, str]], venue: str) -> int:
     """Start of the replay: at the first snapshot for Binance, otherwise at the first frame."""
     first_ns = head[0][0]
-    if venue.startswith("binance"):
+    if FAMILIES[venue].has_snapshots:
         for at_ns, key, _ in head:
             if key == SNAPSHOT:
                 return at_ns
@@ -186,23 +187,7 @@ def _line(listing: Listing, path: Path, line: bytes) -> tuple[int, str, str]:
     if not stamp.isdigit() or space != b" ":
         raise InputError(f"{path}: a line that is no recording: {line[:60]!r}; arb data check tells more")
     text = frame.decode("utf-8", errors="replace").strip()
-    key = key_of(listing.venue, text)
-    if not key and listing.venue.startswith("binance"):
-        key, text = _raw_binance(listing, text)
-    return int(stamp), key, text
-
-
-def _raw_binance(listing: Listing, text: str) -> tuple[str, str]:
-    """Key and combined form of a frame recorded in raw form; the key is "" for frames that are not of a stream."""
-    stream = listing.symbol.lower()
-    if text.startswith('{"lastUpdateId"'):
-        return SNAPSHOT, text
-    for event, name in (("depthUpdate", "depth@100ms"), ("trade", "trade"), ("aggTrade", "aggTrade")):
-        if f'"e":"{event}"' in text[:60]:
-            return f"{stream}@{name}", combined(f"{stream}@{name}", text)
-    if '"e":"bookTicker"' in text[:60] or text.startswith('{"u":'):
-        return f"{stream}@bookTicker", combined(f"{stream}@bookTicker", text)
-    return "", text
+    return int(stamp), *FAMILIES[listing.venue].recorded(listing, text)
 
 
 def _send_ns(line: Line) -> int:

@@ -33,6 +33,7 @@ from arb.sandbox.serve.tape import Tape
 from arb.sandbox.serve.timeline import Timeline
 from arb.sandbox.serve.urls import VENUES, VenueUrls, venue_urls
 from arb.sandbox.serve.venue_server import VenueServer
+from arb.sandbox.serve.venues import FAMILIES
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +170,7 @@ class Sandbox:
             self._fault_log = _open_log(self._fault_log_path)
         self._injector = Injector(self._faults, default_rng(self._fault_seed), start_ns, self._tell_fault)
         for venue in VENUES:
-            exchange = Exchange(venue, self._tape)
+            exchange = Exchange(FAMILIES[venue], self._tape)
             if not exchange.instruments:
                 continue
             facts = {

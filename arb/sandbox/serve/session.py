@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 
+class RouteError(Exception):
+    """The path of the connection is refused; the message is the reason."""
+
+
 @dataclass
 class Outcome:
     """The outcome of a client's message; replies are sent before frames of new subscriptions."""

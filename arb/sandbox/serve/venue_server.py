@@ -14,10 +14,6 @@ from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from arb.errors import InputError
-from arb.sandbox.serve.binance_rest import BinanceRest
-from arb.sandbox.serve.binance_session import BinanceSession, RouteError
-from arb.sandbox.serve.bybit_rest import BybitRest
-from arb.sandbox.serve.bybit_session import BybitSession
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.derived import Sent
 from arb.sandbox.serve.exchange import Exchange
@@ -25,7 +21,7 @@ from arb.sandbox.serve.faults import CONNECTION_KINDS, FaultKind, Injector, Stri
 from arb.sandbox.serve.hub import Hub
 from arb.sandbox.serve.limits import Limits, Window
 from arb.sandbox.serve.rest import Facts, Response
-from arb.sandbox.serve.session import Close, Session
+from arb.sandbox.serve.session import Close, RouteError
 from arb.sandbox.serve.tape import SNAPSHOT, Line
 from arb.sandbox.serve.timeline import shift_stamps
 
@@ -76,8 +72,7 @@ class VenueServer:
         self._limits = limits
         self._injector = injector
         self._time = time
-        rest = BybitRest if self.venue.startswith("bybit") else BinanceRest
-        self._rest = rest(exchange, facts, limits)
+        self._rest = exchange.family.rest(exchange, facts, limits)
         self._connects = Window(limits.connects_max, limits.connects_window_s)
         self._abuses = Window(_ABUSES_MAX - 1, 300.0)
         self._connection_no = 0
@@ -233,10 +228,9 @@ class VenueServer:
 
     def _freeze(self, now_ns: int, told_ms: int) -> None:
         """Stores the current depth responses, to return them while the fault lasts."""
-        path = "/v5/market/orderbook" if self.venue.startswith("bybit") else _DEPTH_PATHS[self.venue]
         used = self._rest.weights.used
         for symbol in self.exchange.instruments:
-            query = {"symbol": symbol, "limit": "1000", "category": self.venue.removeprefix("bybit_")}
+            path, query = self.exchange.family.depth_request(symbol)
             self._stale[symbol] = self._rest.answer("GET", path, query, now_ns=now_ns, now_ms=told_ms)
         self._rest.weights.used = used
 
@@ -249,7 +243,9 @@ class VenueServer:
             after_s = int(self._connects.seconds_left(now_ns)) + 1
             return _web(self._rest.refusal(429, now_ns, told_ms, after_s))
         try:
-            session = self._session(request)
+            session = self.exchange.family.session(
+                self.exchange, request.path, dict(request.query), self._limits, self._connection_no + 1
+            )
         except RouteError as error:
             return web.Response(status=404, text=str(error))
         websocket = web.WebSocketResponse(
@@ -277,22 +273,6 @@ class VenueServer:
             if connection.closing is not None:
                 await asyncio.wait([connection.closing])
         return websocket
-
-    def _session(self, request: web.Request) -> Session:
-        if not self.venue.startswith("bybit"):
-            return BinanceSession(self.venue, request.path, dict(request.query), self._limits.streams_max)
-        category = self.venue.removeprefix("bybit_")
-        path = request.path.rstrip("/")
-        if path not in (f"/v5/public/{category}", "/v5/private", "/v5/trade"):
-            raise RouteError(f"no streams at {path}; this address serves /v5/public/{category}")
-        number = self._connection_no + 1
-        return BybitSession(
-            self.venue,
-            f"{number:08x}-5a4d-4b0c-8e5f-{number:012x}",
-            self.exchange.instruments.__contains__,
-            self._limits,
-            is_private=not path.startswith("/v5/public/"),
-        )
 
     async def _listen(self, connection: Connection, websocket: web.WebSocketResponse) -> None:
         async for message in websocket:
@@ -332,7 +312,6 @@ _LASTING = frozenset(
         *(FaultKind.REST_SLOW, FaultKind.REST_STALE, FaultKind.REST_429, FaultKind.REST_418),
     }
 )
-_DEPTH_PATHS = {"binance_spot": "/api/v3/depth", "binance_usdm": "/fapi/v1/depth"}
 
 
 def _web(response: Response) -> web.Response:

@@ -12,10 +12,11 @@ from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES, START_NS
 
 from arb.sandbox.price import S
-from arb.sandbox.serve.exchange import BinanceInstrument, BybitInstrument, Exchange
+from arb.sandbox.serve.binance.frames import combined, key_of_combined, raw_of
+from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.followed import Sides
 from arb.sandbox.serve.seeded import SeededTape
-from arb.sandbox.serve.tape import combined, key_of_combined, raw_of
+from arb.sandbox.serve.venues import FAMILIES
 
 SEEDS = st.integers(0, 2**32)
 Book = list[dict[str, str]]
@@ -75,8 +76,7 @@ def test_followers_from_an_early_and_from_a_late_snapshot_end_with_the_same_book
 ) -> None:
     tape = tape_of(venue, seed)
     key = f"btcusdt@{stream}"
-    instrument = Exchange(venue, tape).instruments["BTCUSDT"]
-    assert isinstance(instrument, BinanceInstrument)
+    instrument = Exchange(FAMILIES[venue], tape).instruments["BTCUSDT"]
     events, snapshots = [], []
     for tenth in range(1, 46):
         for line in tape.advance(START_NS + tenth * S // 10):
@@ -95,8 +95,7 @@ def test_followers_from_an_early_and_from_a_late_snapshot_end_with_the_same_book
 @given(seed=SEEDS)
 def test_newcomers_at_bybit_have_what_followers_have(venue: str, seed: int) -> None:
     tape = tape_of(venue, seed)
-    instrument = Exchange(venue, tape).instruments["BTCUSDT"]
-    assert isinstance(instrument, BybitInstrument)
+    instrument = Exchange(FAMILIES[venue], tape).instruments["BTCUSDT"]
     keys = [f"orderbook.{depth}.BTCUSDT" for depth in (50, 200, 1000)]
     books: dict[str, Book] = {key: [{}, {}] for key in keys}
     last = {}

@@ -13,6 +13,7 @@ from support.simulated import LISTINGS, PRICES, START_NS
 from arb.sandbox.price import MS, S
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.seeded import SeededTape
+from arb.sandbox.serve.venues import FAMILIES
 
 #: Ten seconds before a minute is over.
 BEGIN_NS = START_NS + 50 * S
@@ -21,7 +22,7 @@ BEGIN_NS = START_NS + 50 * S
 def heard(venue: str, seconds: int) -> tuple[list[Any], dict[str, list[Any]]]:
     """Trades as sent, and derived frames by key."""
     tape = SeededTape([LISTINGS[venue]], PRICES, default_rng(5), BEGIN_NS)
-    instrument = Exchange(venue, tape).instruments["BTCUSDT"]
+    instrument = Exchange(FAMILIES[venue], tape).instruments["BTCUSDT"]
     trades, derived = [], dict[str, list[Any]]()
     for step in range(1, seconds * 20 + 1):
         now_ns = BEGIN_NS + step * S // 20

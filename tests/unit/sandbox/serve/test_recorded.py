@@ -19,6 +19,7 @@ from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 from arb.sandbox.serve.timeline import Timeline, shift_stamps, stamps_of
+from arb.sandbox.serve.venues import FAMILIES
 
 WALL_NS = 1_795_262_400 * S
 VENUES = ("binance_spot", "binance_usdm", "bybit_linear")
@@ -68,7 +69,7 @@ def test_moved_times_lie_just_before_the_sandbox_clock(recording: Path) -> None:
 
 def test_rest_tells_the_book_of_the_snapshot_and_what_followed(recording: Path) -> None:
     tape, _ = RecordedMarket(recording, [LISTINGS["binance_usdm"]], is_moved=False).open(WALL_NS, 1.0)
-    instrument = Exchange("binance_usdm", tape).instruments["BTCUSDT"]
+    instrument = Exchange(FAMILIES["binance_usdm"], tape).instruments["BTCUSDT"]
     assert instrument.depth(1000) is None
     book: list[dict[str, str]] = [{}, {}]
     known, events = 0, []
@@ -101,7 +102,7 @@ def test_streams_that_were_not_recorded_are_silent_and_depths_of_any_speed_are_t
     recording: Path,
 ) -> None:
     tape, _ = RecordedMarket(recording, [LISTINGS["binance_usdm"]]).open(WALL_NS, 1.0)
-    exchange = Exchange("binance_usdm", tape)
+    exchange = Exchange(FAMILIES["binance_usdm"], tape)
     assert exchange.source_of("btcusdt@depth@0ms") == "btcusdt@depth@100ms"
     assert exchange.source_of("btcusdt@depth") == "btcusdt@depth@100ms"
     assert exchange.source_of("btcusdt@aggTrade") == "btcusdt@aggTrade"

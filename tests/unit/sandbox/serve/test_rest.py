@@ -12,17 +12,18 @@ from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES, START_NS
 
 from arb.sandbox.price import S
-from arb.sandbox.serve.binance_rest import BinanceRest
-from arb.sandbox.serve.bybit_rest import BybitRest
+from arb.sandbox.serve.binance.rest import BinanceRest
+from arb.sandbox.serve.bybit.rest import BybitRest
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import LIMITS, Weights, Window
 from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.seeded import SeededTape
+from arb.sandbox.serve.venues import FAMILIES
 
 
 def rest_of(venue: str) -> BinanceRest | BybitRest:
     tape = SeededTape([LISTINGS[venue]], PRICES, default_rng(1), START_NS)
-    exchange = Exchange(venue, tape)
+    exchange = Exchange(FAMILIES[venue], tape)
     for line in tape.advance(START_NS + S):
         exchange.instruments["BTCUSDT"].follow(line)  # type: ignore[arg-type]
     kind = BybitRest if venue.startswith("bybit") else BinanceRest

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arb.sandbox.serve.binance_session import BinanceSession, RouteError
-from arb.sandbox.serve.bybit_session import BybitSession
+from arb.sandbox.serve.binance.session import BinanceSession
+from arb.sandbox.serve.bybit.session import BybitSession
 from arb.sandbox.serve.limits import LIMITS
-from arb.sandbox.serve.session import Outcome, Session
+from arb.sandbox.serve.session import Outcome, RouteError, Session
 
 
 def binance(

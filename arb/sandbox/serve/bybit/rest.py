@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from arb.sandbox.events import Listing
-from arb.sandbox.serve.bybit_session import NO_ORDERS_YET
+from arb.sandbox.serve.bybit.session import NO_ORDERS_YET
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import Limits, Weights
 from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
@@ -32,7 +32,7 @@ class BybitRest:
     def answer(
         self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
-        """The response to a request; see `BinanceRest.answer`."""
+        """The response to a request; see `Rest`."""
         refused = self.weights.spend(1, now_ns)
         if refused:
             return self.refusal(refused, now_ns, now_ms)

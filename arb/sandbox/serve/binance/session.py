@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from arb.sandbox.serve.session import Outcome
+from arb.sandbox.serve.session import Outcome, RouteError
 
 _ID_CHARS_MAX = 36
 #: USD-M streams of the route /public; all others are on /market. `@trade` is undocumented, and belongs to it.
@@ -22,10 +22,6 @@ _PUBLIC = re.compile(r"[^@]+@(depth\b.*|bookTicker|rpiDepth\b.*|trade)|!bookTick
 #: Streams that the legacy path without a route acknowledges but never delivers.
 _RETIRED = re.compile(r".*@(kline_.*|markPrice.*|aggTrade|forceOrder)|!markPrice.*|!forceOrder.*")
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
-
-
-class RouteError(Exception):
-    """The path of the connection is refused; the message is the reason."""
 
 
 class BinanceSession:

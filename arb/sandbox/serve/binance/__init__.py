@@ -1,0 +1,1 @@
+"""Binance's protocols in the server: sessions, REST, the state of its instruments. Start with `family`."""

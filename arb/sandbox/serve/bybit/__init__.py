@@ -1,0 +1,1 @@
+"""Bybit's protocols in the server: sessions, REST, the state of its instruments. Start with `family`."""
