@@ -24,7 +24,7 @@ from arb.errors import ExitCode, InputError
 from arb.runtime import host
 from arb.runtime.listings import compare_grids
 from arb.runtime.sandbox_venues import with_sandbox
-from arb.sandbox.serve import binance_rest
+from arb.sandbox.serve.binance import rest as binance_rest
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.urls import VenueUrls, ports_from, venue_urls
 

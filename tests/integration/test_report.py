@@ -117,15 +117,6 @@ def test_the_report_is_made_again_byte_by_byte(run: Path) -> None:
     assert files_of(run) == FILES
 
 
-def test_the_same_inputs_give_the_same_report(small: Path, tmp_path: Path) -> None:
-    data = write_pair(tmp_path / "data")
-    (data / "bybit_linear" / "btcusdt_20240808.origin").write_text(f"{NOTE}\n")
-    assert backtest(data, tmp_path / "run").exit_code == 0
-    for name in FILES:
-        if name != "manifest.json":
-            assert (tmp_path / "run" / name).read_bytes() == (small / name).read_bytes(), name
-
-
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "no such folder" in refused(tmp_path / "none")
     (tmp_path / "file").write_text("")

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from arb.data import atomic
+from arb import files
 from arb.data.recordings import finish, journal, members, track
 from arb.data.recordings import recorder as recorder_module
 
 #: Calls that change what is on the disk.
 CHANGES = frozenset({"ftruncate", "fsync", "open", "rename", "unlink", "write"})
-MODULES = (atomic, finish, journal, members, track, recorder_module)
+MODULES = (files, finish, journal, members, track, recorder_module)
 
 
 class Killed(BaseException):

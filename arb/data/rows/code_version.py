@@ -15,20 +15,10 @@ _ARB, _CONNECTORS = Path(arb.__file__).parent, Path(connectors.__file__ or "").p
 #: with the imports of `arb.data.rows.convert` and the adapters.
 SOURCES: Mapping[str, Path] = {
     "connectors": _CONNECTORS,
-    "arb/__init__.py": _ARB / "__init__.py",
-    "arb/errors.py": _ARB / "errors.py",
+    **{f"arb/{name}": _ARB / name for name in ("__init__.py", "errors.py", "files.py")},
     **{
         f"arb/data/{name}": _ARB / "data" / name
-        for name in (
-            "__init__.py",
-            "archives",
-            "atomic.py",
-            "catalog",
-            "outages.py",
-            "recordings",
-            "rows",
-            "text",
-        )
+        for name in ("__init__.py", "archives", "catalog", "outages.py", "recordings", "rows", "text")
     },
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hftbacktest.types import event_dtype
 
-from arb.data.rows.npy import NpyWriter, is_whole, load_rows
+from arb.data.rows.npy import is_whole, load_rows, open_npy
 
 
 def some_rows(count: int) -> np.ndarray:
@@ -19,7 +19,7 @@ def some_rows(count: int) -> np.ndarray:
 
 
 def write(path: Path, *pieces: np.ndarray) -> None:
-    with NpyWriter(path) as writer:
+    with open_npy(path) as writer:
         for piece in pieces:
             writer.write(piece)
 
@@ -58,7 +58,7 @@ def test_rows_begin_at_a_multiple_of_64_bytes(tmp_path: Path) -> None:
 
 
 def write_and_fail(path: Path) -> None:
-    with NpyWriter(path) as writer:
+    with open_npy(path) as writer:
         writer.write(some_rows(9))
         raise KeyError
 
@@ -73,7 +73,7 @@ def test_an_error_inside_leaves_nothing_and_an_old_file_as_it_was(tmp_path: Path
 
 
 def test_nothing_stands_under_the_name_before_the_end(tmp_path: Path) -> None:
-    with NpyWriter(tmp_path / "a.npy") as writer:
+    with open_npy(tmp_path / "a.npy") as writer:
         writer.write(some_rows(9))
         assert not (tmp_path / "a.npy").exists()
 
