@@ -25,8 +25,8 @@ from arb.bot.compilation import compile_strategy
 from arb.leg import Leg
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.strategy_task import Strand
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.bot import DryRunBot
+from arb.simulation.watermark import VenueSide
 
 _MS = 1_000_000
 _TICK = 0.1
@@ -98,10 +98,10 @@ class Host:
 
     def __init__(self) -> None:
         self.counts = np.zeros(1, np.int64)
-        self.bot = DryRunBot([SimulatedLeg(LEG)], is_live=True)
+        self.bot = DryRunBot([LEG], is_live=True)
         strategy = compile_strategy(answer_every_row)
         self.strand = Strand(self.bot, strategy, (self.bot, self.counts))
-        self.driver = LiveDriver(self.bot, self.strand, [VenueOrder(5 * _MS, 50 * _MS)])
+        self.driver = LiveDriver(self.bot, self.strand, VenueSide(self.bot.exchanges, 5 * _MS, 50 * _MS))
         self.strand.resume()
         self.seen = 0
 
@@ -148,6 +148,8 @@ def measure(events: int) -> None:
 def soak(switches: int) -> None:
     """Many switches, and the memory at every tenth part of them."""
     host = Host()
+    # The log of responses would grow.
+    host.bot.world.record["answers"] = 0
     pairs = row_pairs(1000)
     start = time.perf_counter()
     sent = 0
@@ -157,7 +159,6 @@ def soak(switches: int) -> None:
         while host.strand.switches < switches * (part + 1) // 10:
             rows = pairs[sent % len(pairs)]
             if sent % len(pairs) == 0 and sent:
-                host.bot.world.take_answers()
                 shift = len(pairs) * _MS
             rows["exch_ts"] += shift
             rows["local_ts"] += shift

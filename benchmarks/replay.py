@@ -18,7 +18,7 @@ from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.commands.run_files import limits_of
 from arb.runtime.replay import replay
-from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.bot import DryRunBot
 from arb.strategies.spread import strategy as spread
 
 #: The recordings are six minutes long; read this often in a row, a run is long enough to time.
@@ -85,7 +85,7 @@ def measure_engine(name: str, overrides: tuple[str, ...]) -> None:
 
     def in_arb() -> float:
         recorder = Recorder(2)
-        bot = DryRunBot([SimulatedLeg(leg.leg) for leg in legs], limits_of(config))
+        bot = DryRunBot([leg.leg for leg in legs], limits_of(config))
         took = seconds(lambda: replay(bot, arrays, strategy, (bot, params, recorder)))
         bot.close()
         return took

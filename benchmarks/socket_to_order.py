@@ -43,8 +43,8 @@ from arb.runtime.live_rows import LiveDriver
 from arb.runtime.session import Session, VenueTap
 from arb.runtime.strategy_task import Strand
 from arb.runtime.warm import warm_session
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.bot import DryRunBot
+from arb.simulation.watermark import VenueSide
 from connectors.bybit import BybitLinear
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
@@ -193,9 +193,9 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
     venue, leg = BybitLinear(), replace(LEG, venue="bybit_linear")
     warm_up(venue, instrument)
     warm_session([(venue, instrument)])
-    bot, counts = DryRunBot([SimulatedLeg(leg)], is_live=True), np.zeros(1, np.int64)
+    bot, counts = DryRunBot([leg], is_live=True), np.zeros(1, np.int64)
     strand = Strand(bot, compile_strategy(answer_every_row), (bot, counts))
-    driver = TimedDriver(bot, strand, [VenueOrder(5 * _MS, 50 * _MS)])
+    driver = TimedDriver(bot, strand, VenueSide(bot.exchanges, 5 * _MS, 50 * _MS))
     over = asyncio.Event()
     with Recorder(folder, reserve_gb=0.0) as recorder:
         offset = OffsetEstimator(0)

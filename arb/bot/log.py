@@ -75,12 +75,6 @@ class GrowingLog:
         """Rows that were lost at the bound or for lack of memory."""
         return int(self._control[DROPPED])
 
-    def take(self) -> np.ndarray[Any, Any]:
-        """Returns a copy of the rows so far and empties the log. Not while compiled code may append."""
-        taken = self.rows.copy()
-        self._control[COUNT] = 0
-        return taken
-
     def _point(self) -> None:
         self._control[DATA] = self._buffer.ctypes.data
         self._control[CAPACITY] = len(self._buffer)

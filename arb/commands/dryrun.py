@@ -50,7 +50,7 @@ from arb.risk.limits import Limits
 from arb.runtime.display import write_error
 from arb.runtime.replay import PIECE_ROWS, replay
 from arb.runtime.watchdog import Watchdog
-from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.bot import DryRunBot
 
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
@@ -167,7 +167,7 @@ def replay_inputs(
     recorder = Recorder(len(inputs.legs))
     strategy = compile_ahead(*setup, recorder)
     bot = DryRunBot(
-        [SimulatedLeg(leg) for leg in inputs.legs],
+        inputs.legs,
         limits,
         keep_trades=strategy.uses.trades,
         arrays_over=array_ranges(inputs.data, strategy.uses),
@@ -218,8 +218,10 @@ def replay_inputs(
 
 def refuse_lost(bot: DryRunBot) -> None:
     """Raises InvariantError if a queue overflowed: the results are invalid."""
-    if bot.lost:
-        raise InvariantError(f"{bot.lost} requests or answers found a queue full: the run tells nothing")
+    if bot.world.lost:
+        raise InvariantError(
+            f"{bot.world.lost} requests or answers found a queue full: the run tells nothing"
+        )
 
 
 def paced(

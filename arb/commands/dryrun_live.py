@@ -32,7 +32,6 @@ from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.engine.price_range import RangeFinder
 from arb.errors import ExitCode, InputError, StrategyError
-from arb.leg import Leg
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
 from arb.results.reader import JOURNAL
@@ -41,7 +40,6 @@ from arb.runtime.feeds import LiveFeed
 from arb.runtime.host import Host
 from arb.runtime.interruption import Interruption
 from arb.runtime.keeper import SessionKeeper
-from arb.runtime.latencies import drawn_latency
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput, Viewer
 from arb.runtime.session import Session
@@ -50,8 +48,9 @@ from arb.runtime.view import view_of
 from arb.runtime.warm import warm_session
 from arb.runtime.watchdog import Watchdog
 from arb.sandbox.serve.urls import VenueUrls
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.bot import DryRunBot
+from arb.simulation.latency import live_latency
+from arb.simulation.watermark import VenueSide
 from connectors.feed.clock_offset import OffsetEstimator
 
 if TYPE_CHECKING:
@@ -104,8 +103,9 @@ class LiveRun:
         self._limits = limits_of(config)
         strategy = compile_ahead(*setup, self._recorder)
         self._bot = DryRunBot(
-            [_simulated(leg) for leg in self._legs],
+            self._legs,
             self._limits,
+            latencies=[live_latency(leg) for leg in self._legs],
             keep_trades=strategy.uses.trades,
             is_live=True,
         )
@@ -120,9 +120,9 @@ class LiveRun:
         function = with_end(config, strategy.function, self._legs, self._bot, self._recorder)
         self._strand = Strand(self._bot, function, bound)
         disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
-        orders = [VenueOrder(disorder_ns, 4 * disorder_ns + _SILENCE_NS) for _ in self._legs]
+        self._side = VenueSide(self._bot.exchanges, disorder_ns, 4 * disorder_ns + _SILENCE_NS)
         ranges = [RangeFinder(leg) for leg in self._legs] if strategy.uses.arrays else None
-        self._driver = LiveDriver(self._bot, self._strand, orders, ranges)
+        self._driver = LiveDriver(self._bot, self._strand, self._side, ranges)
 
     def run(self, duration_s: float | None) -> DryRunResult:
         """Runs until the strategy ends, `duration_s` have passed or a signal arrives, and writes the folder.
@@ -136,6 +136,7 @@ class LiveRun:
                 self._session = Session(
                     self._legs, self._driver, offset, self._frames, log=self._log.event, ended=self._host.end
                 )
+                self._side.on_late = self._session.on_late
                 self._keeper = SessionKeeper(
                     self._folder.path / JOURNAL,
                     self._head,
@@ -261,6 +262,166 @@ class LiveRun:
                 raise InputError(f"{what}; the session is in {self._folder.path}")
         return result
 
+<<<<<<< HEAD
+=======
+    async def _run(self, duration_s: float | None) -> None:
+        offset = OffsetEstimator(configured_offset_ns(self._config))
+        self._session = Session(
+            self._legs, self._driver, offset, self._frames, log=self._log.event, ended=self._over.set
+        )
+        self._side.on_late = self._session.on_late
+        keeper = SessionKeeper(
+            self._folder.path / JOURNAL,
+            self._head,
+            bot=self._bot,
+            legs=self._legs,
+            limits=self._limits,
+            recorder=self._recorder,
+            session=self._session,
+        )
+        self._held.callback(keeper.close)
+        watchdog = Watchdog(
+            lambda: self._session.entered_ns,
+            lambda: self._bot.world.heartbeat,
+            self._config.dry_run.hang_s,
+            self._hung,
+        )
+        watchdog.start()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.enter_context(signals_wake(asyncio.get_running_loop()))
+            stack.callback(watchdog.close)
+            stack.enter_context(
+                Interruption(
+                    self._strand,
+                    grace_s=_GRACE_S,
+                    entered_ns=lambda: self._session.entered_ns,
+                    on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
+                )
+            )
+            await self._enter_sandbox(stack)
+            await asyncio.sleep(0)  # lets the loop handle signals that have arrived
+            unlisted = [] if self._stop_reason else await refuse_unlisted_grids(self._symbols(), self._over)
+            refuse_coarse_lots(self._config)
+            if self._stop_reason:
+                return
+            stack.push_async_callback(self._close_feeds)
+            self._open_feeds(offset)
+            self.has_begun = True
+            self._folder.keep()
+            for note in unlisted + slow_answer_notes(self._config):
+                self._log.event("warning", note)
+            for note in self._notes:
+                self._log.event("note", note)
+            self._log.event("start", f"ready after {(time.monotonic_ns() - self._began_ns) / 1e9:.2f} s")
+            if not self._session.start(self._driver.start):
+                self._over.set()
+            self._tick()
+            beside = [asyncio.create_task(self._show()), asyncio.create_task(self._keep(keeper))]
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), duration_s)
+            for task in beside:
+                task.cancel()
+            self._end_strategy()
+
+    _timer: asyncio.TimerHandle | None = None
+
+    async def _enter_sandbox(self, stack: contextlib.AsyncExitStack) -> None:
+        """Starts the session's own sandbox, if it has one; it ends after the feeds."""
+        if self._sandbox is not None and not isinstance(self._sandbox, Mapping):
+            sandbox = await stack.enter_async_context(self._sandbox)
+            self._venues = at_sandbox(self._venues, sandbox.urls)
+
+    async def _close_feeds(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for feed, _ in self._feeds:
+            await feed.close()
+
+    def _symbols(self) -> list[tuple[VenueConfig, list[str]]]:
+        """The venues of the legs with their symbols."""
+        return [
+            (venue, [leg.symbol for leg in self._legs if leg.venue == name])
+            for name, venue in self._venues.items()
+        ]
+
+    def _open_feeds(self, offset: OffsetEstimator) -> None:
+        by_venue: dict[str, list[int]] = {}
+        for number, leg in enumerate(self._legs):
+            by_venue.setdefault(leg.venue, []).append(number)
+        for name, numbers in by_venue.items():
+            tap = self._session.tap_of(numbers, name)
+            feed = open_feed(
+                self._venues[name],
+                [self._legs[number].symbol for number in numbers],
+                tap,
+                tap=tap,
+                offset=offset,
+                stale_after_ms=self._config.execution.stale_after_ms,
+            )
+            self._feeds.append((feed, numbers))
+        for feed, _ in self._feeds:
+            feed.feed.start()
+
+    def _tick(self) -> None:
+        self._session.on_time()
+        if not self._session.is_over:
+            delay_s = min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / 1e9))
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+
+    async def _show(self) -> None:
+        """Updates the display, and logs once when the strategy received its first row."""
+        is_told = False
+        while True:
+            await asyncio.sleep(_VIEW_S)
+            if not is_told and self._session.first_row_ns:
+                is_told = True
+                after_s = (self._session.first_row_ns - self._began_ns) / 1e9
+                self._log.event("start", f"the strategy heard of its first row after {after_s:.2f} s")
+            self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
+
+    async def _keep(self, keeper: SessionKeeper) -> None:
+        """Writes journal entries, so that a killed session can be replayed up to the last one."""
+        while True:
+            await asyncio.sleep(_KEEP_S)
+            try:
+                keeper.keep()
+            except Exception as error:  # the task's root: a session whose journal cannot be written ends
+                self._error = self._error or error
+                self._over.set()
+                return
+
+    def _interrupt(self, _: signal.Signals) -> None:
+        interrupt_handled()
+        self._in_loop(self._stop_for, "interrupted")
+
+    def _in_loop(self, call: Callable[..., object], *args: object) -> None:
+        """Runs a call in the loop. From any thread or signal handler. Without a loop it runs at once; after its end,
+        not."""
+        if self._loop is None:
+            call(*args)
+            return
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the session is over
+            self._loop.call_soon_threadsafe(call, *args)
+
+    def _stop_for(self, reason: str) -> None:
+        self._stop_reason = reason
+        self._over.set()
+
+    def _recorder_failed(self, error: ArbError) -> None:
+        """From any thread. Without its recording a session cannot be replayed, so it ends."""
+        self._error = self._error or error
+        self._in_loop(self._over.set)
+
+    def _end_strategy(self) -> None:
+        """Takes the counts of the strategy's results so far, then stops it."""
+        counts = len(self._recorder.decisions), len(self._recorder.records)
+        is_parked = self._strand.is_alive and not self._session.stop()
+        # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
+        self._writing.acquire()
+        self._counts, self._is_parked = counts, is_parked
+        self._session.is_over = True
+
+>>>>>>> 77ab0b7 (engine: the port, where requests leave and responses arrive)
     def _summarize_stop(self) -> None:
         self._error = self._error or self._host.error or self._session.fault
         if self._strand.error is not None:
@@ -358,11 +519,6 @@ class LiveRun:
 
 #: The manifest's error of an interrupted session whose strategy did not end on its own.
 HELD = "the strategy did not wait when it was interrupted: it was ended at a call of the bot"
-
-
-def _simulated(leg: Leg) -> SimulatedLeg:
-    """Measured latencies are from another time: on live data they are sampled."""
-    return SimulatedLeg(leg, None if leg.order_latencies is None else drawn_latency(leg.order_latencies))
 
 
 def slow_answer_notes(config: Config) -> list[str]:

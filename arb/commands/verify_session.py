@@ -32,8 +32,8 @@ from arb.results.trades import iso_time
 from arb.runtime.replay import replay
 from arb.runtime.replay_marks import LOSS
 from arb.runtime.strategy_task import Strand
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.latency import Latency, answers_by_asset
+from arb.simulation.bot import DryRunBot
+from arb.simulation.latency import recorded_latencies
 from arb.verify.losses import Loss, with_causes
 from arb.verify.reconcile import Difference, Run, differences_of
 from arb.verify.session_rows import Again, LegSource, rows_again
@@ -159,17 +159,14 @@ def _replay_session(
     config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
 ) -> _Replayed:
     """Runs the strategy over the session's rows, and stops it where the session stopped it."""
-    simulated = [
-        SimulatedLeg(leg, Latency(0, 0, recorded=heard))
-        for leg, heard in zip(legs, answers_by_asset(session.answers, len(legs)), strict=True)
-    ]
     recorder = Recorder(len(legs))
     strategy = compile_ahead(*setup, recorder)
     finders = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
     ranges = _ranges(finders, session, again)
     bot = DryRunBot(
-        simulated,
+        legs,
         limits_of(config),
+        latencies=recorded_latencies(session.answers, len(legs)),
         keep_trades=strategy.uses.trades,
         start_ts=session.start_ts,
         arrays_over=ranges or None,

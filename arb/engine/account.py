@@ -173,7 +173,7 @@ def receive(world, asset, timestamp, wanted_id, is_wanted):
     responses = queue_at(asset.responses)
     orders = orders_at(asset.orders)
     scratch = np.zeros(1, ORDER)
-    has_come = False
+    is_received = False
     while first_time(responses) == timestamp:
         pop(responses, scratch)
         order = scratch[0]
@@ -183,13 +183,13 @@ def receive(world, asset, timestamp, wanted_id, is_wanted):
             asset.order_exch_ts = order.exch_timestamp
             asset.order_response_ts = timestamp
         if is_wanted and order.order_id == wanted_id:
-            has_come = True
+            is_received = True
         if order.status == FILLED:
             apply_fill(asset, order)
         _answer(orders, scratch)
         if world.answers != 0:
             _log_answer(world.answers, asset.number, order, timestamp)
-    return has_come
+    return is_received
 
 
 @compiled

@@ -21,12 +21,12 @@ from arb.bot.depth import ASK_LEVEL, BID_LEVEL
 from arb.bot.function_table import SLOTS
 from arb.bot.memory import allocate_zeroed, release
 from arb.bot.numba_types import callback_signature
-from arb.engine import account as local
+from arb.engine import account
 from arb.engine.blocks import release_all
 from arb.engine.book import NO_ASK, NO_BID, book_at, qty_at, ticks_of
 from arb.engine.order_table import ORDER, orders_at, row_of
 from arb.engine.row_stream import event_at
-from arb.engine.waiting import time_now, wait_feed, wait_response, wait_time
+from arb.engine.waiting import wait_feed, wait_response, wait_time
 from arb.engine.world import ASSET, NEVER, asset_at, assets_of, state_at, trades_at, world_at
 from connectors.jit.compilation import compiled
 
@@ -70,7 +70,7 @@ def _orders(address):
 
 
 def current_timestamp(ptr):
-    return time_now(_world(ptr))
+    return _world(ptr).now
 
 
 def num_assets(ptr):
@@ -122,8 +122,7 @@ def _submit(ptr, side, asset_no, order_id, price, qty, time_in_force, order_type
     if world.is_stopping:
         return END_OF_DATA
     asset = _asset(world, asset_no)
-    now = time_now(world)
-    code = local.submit(asset, order_id, side, price, qty, time_in_force, order_type, now)
+    code = account.submit(asset, order_id, side, price, qty, time_in_force, order_type, world.now)
     if code != OK or wait == 0:
         return code
     return wait_response(ptr, asset_no, order_id, NEVER)
@@ -133,7 +132,7 @@ def modify(ptr, asset_no, order_id, price, qty, wait):
     world = _world(ptr)
     if world.is_stopping:
         return END_OF_DATA
-    code = local.modify(_asset(world, asset_no), order_id, price, qty, time_now(world))
+    code = account.modify(_asset(world, asset_no), order_id, price, qty, world.now)
     if code != OK or wait == 0:
         return code
     return wait_response(ptr, asset_no, order_id, NEVER)
@@ -141,7 +140,7 @@ def modify(ptr, asset_no, order_id, price, qty, wait):
 
 def cancel(ptr, asset_no, order_id, wait):
     world = _world(ptr)
-    code = local.cancel(_asset(world, asset_no), order_id, time_now(world))
+    code = account.cancel(_asset(world, asset_no), order_id, world.now)
     if code != OK or wait == 0 or world.is_stopping:
         return code
     return wait_response(ptr, asset_no, order_id, NEVER)
@@ -151,9 +150,9 @@ def clear_inactive_orders(ptr, asset_no):
     world = _world(ptr)
     if asset_no == _ALL:
         for number in range(world.num_assets):
-            local.clear_inactive(assets_of(world)[number])
+            account.clear_inactive(assets_of(world)[number])
     else:
-        local.clear_inactive(_asset(world, asset_no))
+        account.clear_inactive(_asset(world, asset_no))
 
 
 def wait_order_response(ptr, asset_no, order_id, timeout):

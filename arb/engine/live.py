@@ -1,14 +1,15 @@
 """The live bot: the common bot type over a world whose rows and responses are supplied from outside.
 
-`LiveWorld` creates the records; `LiveBot` is the bot over them. The side that answers requests and advances the clock
-is attached from outside: `arb.simulation.exchange` for a dry-run.
+`LiveWorld` creates the records and takes rows for the bot; the side that answers requests attaches itself to its port.
+`LiveBot` is the bot over a world. Neither knows who answers.
 """
 
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from hftbacktest.types import LOCAL_EVENT, state_values_dtype
@@ -17,93 +18,129 @@ from arb.bot.bot import Bot
 from arb.bot.function_table import STOPPED
 from arb.bot.log import GrowingLog
 from arb.engine.blocks import Blocks
-from arb.engine.book import WIDTH, make_book
+from arb.engine.book import WIDTH, fix_range, make_book
 from arb.engine.functions import live_addresses
 from arb.engine.order_table import make_orders, make_queue
+from arb.engine.port import PORT
+from arb.engine.price_range import PriceRange
 from arb.engine.row_stream import Stream
+from arb.engine.timeline import advance_callback, next_due
 from arb.engine.world import ANSWER, ASSET, NEVER, TRADES, WORLD, set_fields
+from arb.leg import Leg
 from arb.risk.limits import Limits
 
-
-class LiveAsset(NamedTuple):
-    """The bot's description of one asset. Fees are fractions of the value traded."""
-
-    tick_size: float
-    lot_size: float
-    contract_size: float
-    maker_fee: float
-    taker_fee: float
-    keeps_trades: bool = False
-    #: Ticks of the book's dense window.
-    book_width: int = WIDTH
+_HORIZON = (WORLD.names or ()).index("horizon")
 
 
 class LiveWorld:
     """The records of a world, for the host. The host's thread; not while the strategy runs."""
 
-    def __init__(self, assets: Sequence[LiveAsset]) -> None:
-        if not assets:
+    def __init__(
+        self,
+        legs: Sequence[Leg],
+        *,
+        keep_trades: bool = False,
+        is_live: bool = False,
+        start_ts: int = 0,
+        book_width: int = WIDTH,
+    ) -> None:
+        """keep_trades: whether the strategy reads public trades. is_live: responses may be late, as on live data.
+
+        start_ts: when the clock starts; 0: at the first event. To replay an earlier run, pass that run's
+        `LiveWorld.start_ts`. book_width: ticks of the books' dense windows.
+        """
+        if not legs:
             raise ValueError("a bot needs at least one asset")
         self.blocks = Blocks()
-        self.specs = tuple(assets)
-        self.record = self.blocks.record(WORLD, num_assets=len(assets), now=NEVER, latest=0, deadline=NEVER)
+        self.legs = tuple(legs)
+        #: Requests leave here; see `arb.engine.port`.
+        self.port = self.blocks.record(PORT, next_ts=NEVER, horizon=NEVER)
+        self.record = self.blocks.record(
+            WORLD,
+            num_assets=len(legs),
+            now=NEVER,
+            deadline=NEVER,
+            horizon=-1,
+            is_live=int(is_live),
+            start_ts=start_ts,
+            port=self.port.ctypes.data,
+            advance=advance_callback().address,
+        )
+        # All fields have 64 bits; setting them by index is much faster than by name.
+        self._cells = self.record.view(np.int64)
         self.address = int(self.record.ctypes.data)
+        #: Rows for the bot, one stream per leg.
+        self.streams = [Stream(self.blocks, LOCAL_EVENT) for _ in legs]
         # The last record is what an unknown asset number reads.
-        self.assets = np.zeros(len(assets) + 1, ASSET)
-        # An unknown asset number reads the last record.
-        self.streams = [Stream(self.blocks, LOCAL_EVENT) for _ in assets]
-        self._states = np.zeros(len(assets) + 1, state_values_dtype)
+        self.assets = np.zeros(len(legs) + 1, ASSET)
+        self._states = np.zeros(len(legs) + 1, state_values_dtype)
         self._answers = GrowingLog(ANSWER)
         self._host: Any = None
-        for number, spec in enumerate([*assets, LiveAsset(np.nan, np.nan, 1.0, 0.0, 0.0, book_width=2)]):
-            self._fill(number, spec)
+        for number, leg in enumerate(legs):
+            self._fill(number, leg, book_width)
+            set_fields(
+                self.assets[number : number + 1],
+                keeps_trades=int(keep_trades),
+                rows=self.streams[number].address,
+            )
+        nan = float("nan")
+        unknown = dataclasses.replace(
+            legs[0], tick_size=nan, lot_size=nan, contract_size=1.0, maker_fee=0.0, taker_fee=0.0
+        )
+        self._fill(len(legs), unknown, 2)
         set_fields(self.record, assets=self.assets.ctypes.data, answers=self._answers.address)
 
-    def _fill(self, number: int, spec: LiveAsset) -> None:
+    def _fill(self, number: int, leg: Leg, book_width: int) -> None:
         blocks = self.blocks
         set_fields(
             self.assets[number : number + 1],
             number=number,
-            tick_size=spec.tick_size,
-            contract_size=spec.contract_size,
-            maker_fee=spec.maker_fee,
-            taker_fee=spec.taker_fee,
-            book=make_book(blocks, spec.tick_size, spec.lot_size, spec.book_width, self.address),
+            tick_size=leg.tick_size,
+            contract_size=leg.contract_size,
+            maker_fee=leg.maker_fee,
+            taker_fee=leg.taker_fee,
+            book=make_book(blocks, leg.tick_size, leg.lot_size, book_width, self.address),
             orders=make_orders(blocks, self.address),
             state=self._states[number : number + 1].ctypes.data,
             requests=make_queue(blocks),
             responses=make_queue(blocks),
             trades=blocks.address(TRADES),
-            keeps_trades=int(spec.keeps_trades),
-            rows=self.streams[number].address if number < len(self.streams) else 0,
         )
 
-    def seal(self) -> None:
-        """Registers every record that owns memory; after the last one is created, before the bot."""
-        owners = self.blocks.owners()
-        set_fields(self.record, owners=owners.ctypes.data, owners_count=len(owners))
+    def attach(self, serve: int, side: int = 0) -> None:
+        """Attaches the answering side: the address of its C function `Port.serve`, and of what it needs."""
+        set_fields(self.port, serve=serve, side=side)
 
     def set_host(self, callback: Any) -> None:
         """Sets the C function that a wait calls when it needs more data; keeps it alive."""
         self._host = callback
         self.record["park"] = ctypes.cast(callback, ctypes.c_void_p).value or 0
 
+    def set_horizon(self, local_ts: int) -> None:
+        """All rows and responses for the bot up to this time have been appended. `NEVER`: no more follow."""
+        self._cells[_HORIZON] = local_ts
+
+    def start_at(self, start_ts: int) -> None:
+        """Starts the clock at this time, not at the first event; before the first wait."""
+        self.record["start_ts"] = start_ts
+
+    @property
+    def is_live(self) -> bool:
+        """Whether responses may be late."""
+        return bool(self.record["is_live"][0])
+
     @property
     def answers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
         """The responses so far, in the order in which the strategy received them, of dtype `ANSWER`.
 
-        Beyond 16 million of them, without `take_answers`, further ones are dropped.
+        Beyond 16 million of them further ones are dropped.
         """
         return self._answers.rows
 
-    def take_answers(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
-        """Returns the responses so far and removes them from the log: a long run writes them out periodically."""
-        return self._answers.take()
-
     @property
-    def now(self) -> int:
-        """The bot's clock; NEVER before it has started."""
-        return int(self.record["now"][0])
+    def next_due(self) -> int:
+        """When the host must resume the strategy if no row arrives: the end of its wait or a response."""
+        return int(next_due(self.address))
 
     @property
     def start_ts(self) -> int:
@@ -116,30 +153,34 @@ class LiveWorld:
         return int(self.record["heartbeat"][0])
 
     @property
-    def deadline(self) -> int:
-        """When the current wait times out; NEVER without a timeout."""
-        return int(self.record["deadline"][0])
-
-    @property
-    def is_started(self) -> bool:
-        """Whether the strategy has seen its first row."""
-        return bool(self.record["is_started"][0])
+    def lost(self) -> int:
+        """Requests and responses lost because a queue was full; if not 0, the results are invalid."""
+        return int(self.record["lost"][0])
 
 
 class LiveBot(Bot):
-    """The bot over a complete and sealed world."""
+    """The bot over a world to which an answering side is attached."""
 
     def __init__(
         self, world: LiveWorld, *, keep: object = None, limits: Limits | None = None, log_fills: bool = True
     ) -> None:
-        if limits is not None and limits.num_assets != len(world.specs):
-            raise ValueError(f"limits for {limits.num_assets} assets, but the bot has {len(world.specs)}")
-        if not world.record["owners_count"][0]:
-            raise ValueError("seal the world before a bot is made over it")
+        """keep: the answering side's objects, which must live as long as the bot."""
+        if limits is not None and limits.num_assets != len(world.legs):
+            raise ValueError(f"limits for {limits.num_assets} assets, but the bot has {len(world.legs)}")
+        if not world.port["serve"][0]:
+            raise ValueError("nothing is attached to the world's port")
+        owners = world.blocks.owners()
+        set_fields(world.record, owners=owners.ctypes.data, owners_count=len(owners))
         super().__init__(
             world.address, live_addresses(), keep=(world, keep), limits=limits, log_fills=log_fills
         )
         self.world = world
+
+    def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
+        """Restricts the books of all legs to these prices; before the first row."""
+        books = self.world.assets["book"][: len(self.world.legs)]
+        for book, leg, found in zip(books, self.world.legs, ranges, strict=True):
+            fix_range(self.world.blocks, int(book), *found.ticks(leg.tick_size))
 
     def stop(self) -> None:
         """Ends the run: waits, submits and modifies return 1, cancels are sent without waiting.

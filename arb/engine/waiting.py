@@ -51,14 +51,13 @@ def wait_response(address, asset_no, order_id, timeout):
 
 @compiled
 def _begin(address, world, timeout, wants_feed, wants_response, asset_no, order_id):
-    if world.is_stopping or world.advance == 0:
+    if world.is_stopping:
         return _stopped(address, world)
     world.result = 0
     world.wants_feed = wants_feed
     world.wants_response = wants_response
     world.wanted_asset = asset_no
     world.wanted_order = order_id
-    world.wants_start = 1
     world.timeout = timeout
     world.deadline = later(world.now, timeout)
     while True:
@@ -77,12 +76,3 @@ def _stopped(address, world):
     while world.stops > STOPS_MAX and world.park != 0:
         call_int64(world.park, address)
     return END_OF_DATA
-
-
-@compiled
-def time_now(world):
-    """The bot's clock. With a host's clock it is the current time, and never decreases."""
-    if world.clock != 0 and world.is_started:
-        world.now = max(world.now, call_int64(world.clock, 0))
-        world.latest = max(world.latest, world.now)
-    return world.now

@@ -2,8 +2,7 @@
 
 Every function of the bot's table receives the world's address. One thread uses it at a time: the strategy's while it
 runs, the host's while the strategy waits. `functions` implements the function table, `account` the bot's side of an
-asset. The side that answers requests (`arb.simulation`, a gateway) sets its own record as `Asset.port` and its function
-as `World.advance`.
+asset, `timeline` the clock, `port` the connection to whoever answers requests.
 """
 
 from __future__ import annotations
@@ -44,13 +43,12 @@ WORLD = np.dtype(
         ("is_started", "i8"),
         #: Start time of the clock; 0: the first row's.
         ("start_ts", "i8"),
-        #: Set by a wait that starts the world, and the timeout of that wait.
-        ("wants_start", "i8"),
         ("timeout", "i8"),
-        #: A side has all rows up to its horizon; NEVER when no more will follow.
-        ("local_horizon", "i8"),
-        ("exch_horizon", "i8"),
-        #: 1 if the exchange side lags behind the local one, as on live data: responses may then be late.
+        #: All rows and responses for the bot up to this time are there; NEVER when no more will follow.
+        ("horizon", "i8"),
+        #: Address of the port.
+        ("port", "i8"),
+        #: 1 on live data: responses may be known only after the bot has passed their time.
         ("is_live", "i8"),
         #: What the strategy waits for.
         ("deadline", "i8"),
@@ -63,14 +61,12 @@ WORLD = np.dtype(
         ("advance", "i8"),
         #: Address of a C function `int64 f(int64 world)`: switches to the host; returns 0 for more data, 1 to stop.
         ("park", "i8"),
-        #: Address of a C function `int64 f(int64)`: the current time; 0 if the rows drive the clock.
-        ("clock", "i8"),
         ("is_stopping", "i8"),
         #: Number of waits that returned 1 since the stop.
         ("stops", "i8"),
         #: Address of the log of responses (`arb.bot.log`), 0 for none.
         ("answers", "i8"),
-        #: Requests that were lost because a queue was full.
+        #: Requests and responses that were lost because a queue was full: the results are then invalid.
         ("lost", "i8"),
     ]
 )
@@ -92,9 +88,8 @@ ASSET = np.dtype(
         #: Address of the trades, which are stored if `keeps_trades`.
         ("trades", "i8"),
         ("keeps_trades", "i8"),
-        #: Address of the stream of rows that the bot sees, and of the record of the answering side.
+        #: Address of the stream of rows that the bot sees.
         ("rows", "i8"),
-        ("port", "i8"),
         ("requests_made", "i8"),
         ("has_feed_latency", "i8"),
         ("feed_exch_ts", "i8"),

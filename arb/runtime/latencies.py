@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from arb.errors import InputError
-from arb.simulation.latency import LATENCY_ROW, Latency
+from arb.simulation.latency import LATENCY_ROW
 from connectors.book.rows import LOCAL_ONLY
 from connectors.model import Rows
 
@@ -46,13 +46,6 @@ def read_order_latencies(path: Path, leg: str) -> np.ndarray[Any, Any]:
     else:
         return np.ascontiguousarray(rows)
     raise InputError(f"{path}: the order latencies of {leg} cannot be used: {fault}")
-
-
-def drawn_latency(rows: np.ndarray[Any, Any]) -> Latency:
-    """Latencies for future requests: pairs of entry and response drawn from measured rows, reproducibly."""
-    answered = rows[rows["exch_ts"] > 0]
-    pairs = np.stack((answered["exch_ts"] - answered["req_ts"], answered["resp_ts"] - answered["exch_ts"]), 1)
-    return Latency(0, 0, samples=pairs)
 
 
 def order_latencies(answers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -82,7 +82,7 @@ def replay(
     readers = _readers(bot, legs, venue_rows, piece_rows)
     last_ts = NEVER if until_ts is None else until_ts
     known_ts = min(last_ts, *(reader.known_ts for reader in readers))
-    bot.set_horizons(known_ts, known_ts)
+    bot.set_horizon(known_ts)
     with Interruption(strand, grace_s=STOP_SECONDS, on_signal=bot.stop, on_lost=on_lost):
         try:
             while strand.resume():
@@ -92,7 +92,7 @@ def replay(
                 known_ts = min(last_ts, _feed(readers))
                 if pace is not None:
                     pace(known_ts)
-                bot.set_horizons(known_ts, known_ts)
+                bot.set_horizon(known_ts)
         except KeyboardInterrupt:
             strand.stop()
             raise
@@ -107,7 +107,7 @@ def _readers(
 ) -> list[_Reader]:
     readers = []
     for number, arrays in enumerate(legs):
-        local, exch = {LOCAL_EVENT: bot.local_streams[number]}, {EXCH_EVENT: bot.exch_streams[number]}
+        local, exch = {LOCAL_EVENT: bot.world.streams[number]}, {EXCH_EVENT: bot.exchanges.streams[number]}
         if venue_rows is None:
             readers.append(_Reader(arrays, local | exch, piece_rows))
         else:

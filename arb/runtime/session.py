@@ -130,7 +130,8 @@ class Session:
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
         self.entered_ns = 0
         self.events: list[str] = []
-        #: When a row was first too late for the venues' side; 0 if none was.
+        #: Number of rows that were too late for the simulated exchange, and when the first was; 0 if none was.
+        self.late = 0
         self.late_since = 0
         self._unreached = Unreached()
         #: Number of events by kind.
@@ -158,10 +159,6 @@ class Session:
                 self.first_row_ns = time.monotonic_ns()
             is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
             self._count(state, rows)
-            late_below = self._driver.late_below(leg_no)
-            if late_below is not None:
-                state.marks.on_late(late_below)
-                self.late_since = self.late_since or now
             if self._driver.fault is not None:
                 raise self._driver.fault
         except Exception as error:  # the host ends the session with it
@@ -169,6 +166,12 @@ class Session:
             return
         if not is_alive:
             self._end()
+
+    def on_late(self, leg_no: int, rows: int, watermark: int) -> None:
+        """Some rows of the call in progress were too late for the simulated exchange; `rows` is their number."""
+        self._states[leg_no].marks.on_late(watermark)
+        self.late += rows
+        self.late_since = self.late_since or self._told_ts
 
     def on_time(self) -> None:
         """Called by the host's timer."""
@@ -286,11 +289,6 @@ class Session:
 
     def _losses(self) -> np.ndarray[Any, Any]:
         return losses_of([state.marks for state in self._states])
-
-    @property
-    def late(self) -> int:
-        """Number of rows that arrived too late for the venues' side."""
-        return self._driver.late
 
     @property
     def wrong_stamps(self) -> dict[str, tuple[int, int]]:

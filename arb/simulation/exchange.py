@@ -1,8 +1,7 @@
 """The simulated exchange of one asset: hftbacktest's `NoPartialFillExchange`, decision by decision.
 
-It processes rows in the order of the venue's time and requests when they arrive, and appends responses to the bot's
-queue. Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC behave the same. Beyond the
-model, and off by default (`Rules`): the venue's filters and a check of funds, which refuse new orders.
+It processes rows in the order of the venue's time and requests when they arrive, and delivers responses through the
+port. Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC behave the same.
 
 Source: hftbacktest/src/backtest/proc/nopartialfillexchange.rs of hftbacktest 2.4.4 (read 2026-11-21).
 """
@@ -36,12 +35,10 @@ from hftbacktest.types import (
 )
 
 from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
-from arb.bot.memory import record_view
 from arb.engine.account import REPLACED, clear_side
 from arb.engine.book import NO_ASK, NO_BID, book_at, rounded, update_ask, update_bid
 from arb.engine.order_table import (
     ORDER,
-    append,
     first_time,
     insert,
     orders_at,
@@ -51,37 +48,30 @@ from arb.engine.order_table import (
     row_of,
     rows_of,
 )
+from arb.engine.port import deliver
+from arb.engine.world import world_at
 from arb.simulation.latency import latency_at, response_ns
 from arb.simulation.queue import enter, is_reached, on_level, on_trade
-from arb.simulation.venue_rules import NO_RULE, apply_cash, broken_rule, rules_at
 from connectors.jit.compilation import compiled
 
-#: Addresses of the venue's book, its orders, the requests in transit, the bot's queue of responses, the latencies, the
-#: rules, the stream of rows by venue time.
+#: Addresses of the world, the venue's book and orders, the requests in transit, the bot's queue of responses, the
+#: latencies, the stream of rows by venue time.
 EXCHANGE = np.dtype(
     [
+        ("world", "i8"),
         ("book", "i8"),
         ("orders", "i8"),
         ("arriving", "i8"),
         ("responses", "i8"),
         ("latency", "i8"),
-        ("rules", "i8"),
         ("rows", "i8"),
         ("queue_model", "i8"),
         ("queue_power", "f8"),
-        #: Earliest time at which a response is received.
-        ("floor", "i8"),
-        ("fills", "i8"),
-        ("lost", "i8"),
     ]
 )
 
 _BUY_FLAG = np.uint64(BUY_EVENT)
 _SELL_FLAG = np.uint64(SELL_EVENT)
-
-
-#: The exchange at `address`.
-exchange_at = record_view(EXCHANGE)
 
 
 @compiled
@@ -188,7 +178,7 @@ def _is_better(tick, other, side):
 def _fill_resting(exchange, orders, row, timestamp):
     """Fills a resting order as maker, responds and removes it; the last order then takes its row."""
     order = rows_of(orders)[row]
-    code = _fill(exchange, order, timestamp, True, order.price_tick)
+    code = _fill(order, timestamp, True, order.price_tick)
     if code != OK:
         return code
     # A fill without a request.
@@ -199,7 +189,7 @@ def _fill_resting(exchange, orders, row, timestamp):
 
 
 @compiled
-def _fill(exchange, order, timestamp, is_maker, tick):
+def _fill(order, timestamp, is_maker, tick):
     if order.status in (EXPIRED, CANCELED, FILLED):
         return INVALID_ORDER_STATUS
     order.maker = is_maker
@@ -208,18 +198,14 @@ def _fill(exchange, order, timestamp, is_maker, tick):
     order.leaves_qty = 0.0
     order.status = FILLED
     order.exch_timestamp = timestamp
-    exchange.fills += 1
-    if exchange.rules != 0:
-        apply_cash(rules_at(exchange.rules), order)
     return OK
 
 
 @compiled
 def _respond(exchange, order):
     exch_ts = order[0].exch_timestamp
-    heard_ts = exch_ts + response_ns(latency_at(exchange.latency), exch_ts)
-    if not append(queue_at(exchange.responses), order[0], max(heard_ts, exchange.floor)):
-        exchange.lost += 1
+    received_ts = exch_ts + response_ns(latency_at(exchange.latency), exch_ts)
+    deliver(world_at(exchange.world), exchange.responses, order[0], received_ts)
 
 
 @compiled
@@ -232,7 +218,7 @@ def process_requests(exchange, timestamp):
         request = scratch[0].req
         scratch[0].req = NONE
         if request == NEW:
-            code = _accept(exchange, scratch, timestamp, True)
+            code = _accept(exchange, scratch, timestamp)
         elif request == CANCELED:
             code = _cancel(exchange, scratch, timestamp)
         elif request == REPLACED:
@@ -246,7 +232,7 @@ def process_requests(exchange, timestamp):
 
 
 @compiled
-def _accept(exchange, scratch, timestamp, is_new):
+def _accept(exchange, scratch, timestamp):
     orders = orders_at(exchange.orders)
     order = scratch[0]
     if row_of(orders, order.order_id) >= 0:
@@ -258,18 +244,12 @@ def _accept(exchange, scratch, timestamp, is_new):
     else:
         touch = book.best_bid
         takes = order.price_tick <= touch
-    if is_new and exchange.rules != 0:
-        takes_now = order.order_type == MARKET or takes
-        if broken_rule(rules_at(exchange.rules), order, orders, book, touch, takes_now) != NO_RULE:
-            order.req = REJECTED
-            order.exch_timestamp = timestamp
-            return OK
     if order.order_type == MARKET:
-        return _fill(exchange, order, timestamp, False, touch)
+        return _fill(order, timestamp, False, touch)
     if order.order_type != LIMIT or order.time_in_force not in (GTC, GTX, FOK, IOC):
         return INVALID_ORDER_REQUEST
     if takes and order.time_in_force != GTX:
-        return _fill(exchange, order, timestamp, False, touch)
+        return _fill(order, timestamp, False, touch)
     order.exch_timestamp = timestamp
     if takes or order.time_in_force in (FOK, IOC):
         order.status = EXPIRED
@@ -277,7 +257,7 @@ def _accept(exchange, scratch, timestamp, is_new):
     enter(order, book)
     order.status = NEW
     if insert(orders, scratch[0]) < 0:
-        exchange.lost += 1
+        world_at(exchange.world).lost += 1
     return OK
 
 
@@ -312,7 +292,7 @@ def _modify(exchange, scratch, timestamp):
     resting = rows_of(orders)[row]
     if resting.price_tick != order.price_tick or order.qty > resting.leaves_qty:
         remove_row(orders, row)
-        return _accept(exchange, scratch, timestamp, False)
+        return _accept(exchange, scratch, timestamp)
     resting.qty = order.qty
     resting.leaves_qty = order.qty
     resting.exch_timestamp = timestamp

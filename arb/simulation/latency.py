@@ -1,15 +1,14 @@
 """Order latencies: from the bot to the exchange, and of the response.
 
-Constant, as in a backtest; constant with a seeded exponential tail; drawn with a seed from measured pairs; interpolated
-by time from measured ones, as in hftbacktest's `IntpOrderLatency`; or the recorded times of an earlier run, request by
-request, to replay it. Times are ns.
+Constant, as in a backtest; drawn from measured pairs, the same in every run; interpolated by time from measured ones,
+as in hftbacktest's `IntpOrderLatency`; or the recorded times of an earlier run, request by request, to replay it. Times
+are ns.
 
 Source: hftbacktest/src/backtest/models/latency.rs of hftbacktest 2.4.4 (read 2026-11-21).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -19,14 +18,13 @@ from numba import carray
 from arb.bot.memory import as_pointer, record_view
 from arb.engine.blocks import Blocks
 from arb.engine.world import ANSWER, NEVER
+from arb.leg import Leg
 from connectors.jit.compilation import compiled
 
-_CONSTANT, _JITTER, _MEASURED, _RECORDED, _BY_TIME = range(5)
+_CONSTANT, _MEASURED, _RECORDED, _BY_TIME = range(4)
 #: A row of hftbacktest's order latency data: times of request, processing (0: rejected on its way) and response.
 LATENCY_ROW = np.dtype([("req_ts", "i8"), ("exch_ts", "i8"), ("resp_ts", "i8"), ("_padding", "i8")])
 _REQ, _EXCH, _RESP = range(3)
-#: The tail is cut at this many means.
-_TAIL_MAX = 20.0
 
 #: samples: address of (entry, response) pairs. arrivals, replies: addresses of recorded times, by number of the request
 #: and of the response. rows: address of LATENCY_ROWs. entry_row, response_row: where the last lookup ended.
@@ -35,7 +33,7 @@ LATENCY = np.dtype(
         ("kind", "i8"),
         ("entry_ns", "i8"),
         ("response_ns", "i8"),
-        ("tail_ns", "f8"),
+        #: State of the random numbers.
         ("chance", "u8"),
         ("samples", "i8"),
         ("samples_count", "i8"),
@@ -60,25 +58,34 @@ class Latency(NamedTuple):
 
     entry_ns: int
     response_ns: int
-    #: Mean of an exponential tail added to both latencies; 0 is off.
-    tail_ns: float = 0.0
     #: (n, 2) measured pairs of entry and response, drawn instead of the constants.
     samples: Any = None
-    seed: int = 0
     #: The responses of a leg in an earlier run, of dtype `ANSWER`: their times are used as latencies.
     recorded: Any = None
     #: Measured latencies by time, of dtype LATENCY_ROW, in order.
     by_time: Any = None
 
 
+def latency_of(leg: Leg) -> Latency:
+    """The latencies of a leg's orders over recorded rows: its two constants, or its measured ones."""
+    return Latency(leg.entry_latency_ns, leg.response_latency_ns, by_time=leg.order_latencies)
+
+
+def live_latency(leg: Leg) -> Latency:
+    """The latencies of a leg's orders on live data, which measured ones do not cover: pairs are drawn from those."""
+    if leg.order_latencies is None:
+        return latency_of(leg)
+    rows = leg.order_latencies[leg.order_latencies["exch_ts"] > 0]
+    pairs = np.stack((rows["exch_ts"] - rows["req_ts"], rows["resp_ts"] - rows["exch_ts"]), 1)
+    return Latency(0, 0, samples=pairs)
+
+
 def make_latency(blocks: Blocks, latency: Latency, kept: list[Any]) -> int:
     """Returns the address of the latency record; arrays that it refers to are appended to `kept`."""
     fields: dict[str, Any] = {
-        "kind": _JITTER if latency.tail_ns > 0.0 else _CONSTANT,
+        "kind": _CONSTANT,
         "entry_ns": latency.entry_ns,
         "response_ns": latency.response_ns,
-        "tail_ns": latency.tail_ns,
-        "chance": latency.seed,
     }
     if latency.samples is not None:
         samples = np.ascontiguousarray(latency.samples, np.int64).reshape(-1, 2)
@@ -104,17 +111,16 @@ def recorded_times(answers: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any],
     """When each request of a leg arrived, by its number, and when each response was received, in order.
 
     answers: of one leg, of dtype `ANSWER`. A request without a response never arrives. A request that was rejected on
-    its
-    way has no venue time: its "arrival" is as long before the request as its response was after it.
+    its way has no venue time: its "arrival" is as long before the request as its response was after it.
     """
-    is_turned_down = (answers["request_no"] > 0) & (answers["exch_ts"] < answers["request_ts"])
+    is_rejected = (answers["request_no"] > 0) & (answers["exch_ts"] < answers["request_ts"])
     answers = answers.copy()
-    answers["exch_ts"][is_turned_down] = (2 * answers["request_ts"] - answers["response_ts"])[is_turned_down]
+    answers["exch_ts"][is_rejected] = (2 * answers["request_ts"] - answers["response_ts"])[is_rejected]
     answered = answers[answers["request_no"] > 0]
     count = int(answered["request_no"].max()) if len(answered) else 0
     arrivals = np.full(count, NEVER, np.int64)
     arrivals[answered["request_no"] - 1] = answered["exch_ts"]
-    return arrivals, np.ascontiguousarray(answers["response_ts"][~is_turned_down])
+    return arrivals, np.ascontiguousarray(answers["response_ts"][~is_rejected])
 
 
 def answers_by_asset(answers: np.ndarray[Any, Any], assets: int) -> Sequence[np.ndarray[Any, Any]]:
@@ -122,6 +128,11 @@ def answers_by_asset(answers: np.ndarray[Any, Any], assets: int) -> Sequence[np.
     if answers.dtype != ANSWER:
         raise ValueError(f"answers have the dtype {ANSWER}, not {answers.dtype}")
     return [answers[answers["asset_no"] == number] for number in range(assets)]
+
+
+def recorded_latencies(answers: np.ndarray[Any, Any], assets: int) -> list[Latency]:
+    """The times of a run's responses as latencies, by leg: a replay with them gives the same responses."""
+    return [Latency(0, 0, recorded=of_leg) for of_leg in answers_by_asset(answers, assets)]
 
 
 #: The latencies at `address`.
@@ -137,11 +148,6 @@ def _draw(latency):
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z = z ^ (z >> np.uint64(31))
     return np.float64(z >> np.uint64(11)) / 9007199254740992.0
-
-
-@compiled
-def _tail(latency):
-    return np.int64(latency.tail_ns * min(-math.log(1.0 - _draw(latency)), _TAIL_MAX))
 
 
 @compiled
@@ -204,8 +210,6 @@ def _response_by_time(latency, exch_ts):
 @compiled
 def entry_ns(latency, request_ts, request_no):
     """Latency from the request to the matching engine."""
-    if latency.kind == _JITTER:
-        return latency.entry_ns + _tail(latency)
     if latency.kind == _MEASURED:
         return _sample(latency, 0)
     if latency.kind == _RECORDED:
@@ -220,8 +224,6 @@ def entry_ns(latency, request_ts, request_no):
 @compiled
 def response_ns(latency, exch_ts):
     """Latency from the matching engine to the bot."""
-    if latency.kind == _JITTER:
-        return latency.response_ns + _tail(latency)
     if latency.kind == _MEASURED:
         return _sample(latency, 1)
     if latency.kind == _RECORDED:

@@ -1,16 +1,22 @@
-"""Puts received rows into the order of the venue's time, as soon as that order is certain.
+"""The venues' side of live rows: passes them to the simulated exchanges in the order of the venue's time, once certain.
 
 Streams of one venue overtake each other: a row may arrive after rows with a later venue time. So a leg's rows are held
 until the watermark has passed them: the latest venue time seen, less the allowed disorder, or the current time less the
-longest delay, for a market without events. A row that arrives behind the watermark is counted and takes effect right
-after it; a replay needs the watermark of such rows (`late_below`).
+longest delay, for a market without events. A row that arrives behind the watermark takes effect right after it; a
+replay needs the watermark of such rows (`VenueSide.on_late`).
+
+The exchanges' horizon is the smallest watermark of all legs, so that an order meets the book of its arrival time even
+if rows of that time arrive after the response was due. Such a response is delayed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, event_dtype
 
+from arb.simulation.bot import SimulatedExchanges
 from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
@@ -35,27 +41,22 @@ class VenueOrder:
         self._count = 0
         self._latest = np.iinfo(np.int64).min
         self.watermark = -1
-        #: Rows that arrived behind the watermark.
-        self.late = 0
-        #: The watermark that some rows of the last call were behind; None if none were.
-        self.late_below: int | None = None
 
     @property
     def waiting(self) -> int:
         """Number of rows held until the watermark passes them."""
         return self._count
 
-    def receive(self, rows: Rows) -> None:
-        """Adds rows in the order of receipt."""
+    def receive(self, rows: Rows) -> int:
+        """Adds rows in the order of receipt; returns how many were behind the watermark."""
         needed = self._count + len(rows)
         if needed > len(self._waiting):
             grown = np.zeros(max(2 * len(self._waiting), needed), event_dtype)
             grown[: self._count] = self._waiting[: self._count]
             self._waiting = grown
         late, latest, self._count = _insert(rows, self._waiting, self._count, self.watermark)
-        self.late += late
-        self.late_below = self.watermark if late else None
         self._latest = max(self._latest, latest)
+        return int(late)
 
     def release(self, now_ns: int) -> Rows:
         """Advances the watermark; returns the rows up to it, by venue time."""
@@ -65,6 +66,36 @@ class VenueOrder:
         released: Rows = _release(self._waiting, self._count, self.watermark)
         self._count -= len(released)
         return released
+
+
+class VenueSide:
+    """The simulated exchanges of a session on live data. The event loop's thread."""
+
+    def __init__(self, exchanges: SimulatedExchanges, disorder_ns: int, silence_ns: int) -> None:
+        """disorder_ns, silence_ns: of every leg's rows; see `VenueOrder`."""
+        self._exchanges = exchanges
+        self._orders = [VenueOrder(disorder_ns, silence_ns) for _ in exchanges.streams]
+        self._now = -1
+        #: The venue time up to which the exchanges have all rows.
+        self.settled_ts = -1
+        #: Called with (leg, number of rows, watermark) for rows that arrived behind the leg's watermark.
+        self.on_late: Callable[[int, int, int], object] = lambda leg_no, rows, watermark: None
+
+    def on_rows(self, leg_no: int, rows: Rows) -> None:
+        """Adds rows of a leg in the order of receipt, after the bot has received them."""
+        order = self._orders[leg_no]
+        if late := order.receive(rows):
+            self.on_late(leg_no, late, order.watermark)
+
+    def on_time(self, now_ns: int) -> None:
+        """Passes on the rows that the watermarks of `now_ns` have passed."""
+        # The clock may be set back; the horizon never decreases, and is never later than the bot's.
+        self._now = max(self._now, now_ns)
+        for stream, order in zip(self._exchanges.streams, self._orders, strict=True):
+            stream.append(order.release(now_ns))
+        watermark = min(order.watermark for order in self._orders)
+        self.settled_ts = max(self.settled_ts, min(watermark, self._now))
+        self._exchanges.set_horizon(self.settled_ts)
 
 
 @compiled

@@ -20,7 +20,7 @@ from arb.bot.compilation import compile_strategy
 from arb.bot.numba_types import bot_type
 from arb.bot.uses import Uses, uses_of
 from arb.runtime.replay import PIECE_ROWS, replay
-from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.bot import DryRunBot
 
 from .interface import EVENTS, VALUES, Probe, ask_all, ask_arrays, make_probe
 
@@ -82,15 +82,15 @@ def _dry_run(
     strategy: Any, uses: Uses, legs: Sequence[LegData], arguments: tuple[Any, ...], piece_rows: int
 ) -> None:
     bot = DryRunBot(
-        [SimulatedLeg(data.leg) for data in legs],
+        [data.leg for data in legs],
         keep_trades=uses.trades,
         arrays_over=array_ranges(legs, uses),
     )
     strand = replay(bot, [data.arrays for data in legs], strategy, (bot, *arguments), piece_rows=piece_rows)
     if strand.error is not None:
         raise strand.error
-    if bot.lost:
-        raise AssertionError(f"{bot.lost} requests or answers were lost")
+    if bot.world.lost:
+        raise AssertionError(f"{bot.world.lost} requests or answers were lost")
 
 
 def show(what: str, found: Agreement, seconds: float) -> None:

@@ -33,7 +33,7 @@ from arb.bot.compilation import compile_strategy  # noqa: E402
 from arb.bot.numba_types import bot_type  # noqa: E402
 from arb.bot.uses import uses_of  # noqa: E402
 from arb.runtime.replay import replay  # noqa: E402
-from arb.simulation.bot import DryRunBot, SimulatedLeg  # noqa: E402
+from arb.simulation.bot import DryRunBot  # noqa: E402
 from parity.strategies import put, put_order  # noqa: E402
 
 MS = 1_000_000
@@ -286,7 +286,7 @@ class Worlds:
     def dry_run(self, program: Any) -> Outcome:
         """The dry-run's world."""
         bot = DryRunBot(
-            [SimulatedLeg(data.leg) for data in self._legs],
+            [data.leg for data in self._legs],
             keep_trades=self._uses.trades,
             arrays_over=array_ranges(self._legs, self._uses),
         )

@@ -18,9 +18,9 @@ from arb.risk.limits import Limits
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import PIECE_ROWS, replay
 from arb.runtime.strategy_task import Strand
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.latency import Latency, answers_by_asset
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.bot import DryRunBot
+from arb.simulation.latency import recorded_latencies
+from arb.simulation.watermark import VenueSide
 
 #: Places of a journal.
 JOURNAL = 6_000_000
@@ -70,9 +70,7 @@ def hashmap_backtest(legs: Sequence[LegData], limits: Limits | None = None) -> B
 
 def dry_run(legs: Sequence[LegData], limits: Limits | None = None, *, book_width: int = 1 << 15) -> DryRunBot:
     """The simulated exchange."""
-    return DryRunBot(
-        [SimulatedLeg(data.leg) for data in legs], limits, keep_trades=True, book_width=book_width
-    )
+    return DryRunBot([data.leg for data in legs], limits, keep_trades=True, book_width=book_width)
 
 
 def run_backtest(strategy: Any, bot: Bot, arguments: Arguments) -> Told:
@@ -96,8 +94,8 @@ def run_dry(
     )
     if strand.error is not None:
         raise strand.error
-    if bot.lost:
-        raise AssertionError(f"{bot.lost} requests or answers were lost")
+    if bot.world.lost:
+        raise AssertionError(f"{bot.world.lost} requests or answers were lost")
     return _told(bot, recorder, journal, strand.value)
 
 
@@ -172,12 +170,15 @@ def received(arrays: Sequence[Any]) -> Any:
     return rows
 
 
-def drive(
-    bot: DryRunBot, strand: Strand, rows_of_legs: Sequence[Any], disorder_ns: int = DISORDER_NS
-) -> LiveDriver:
-    """All rows at their local times as a feed gives them, and the host's timer in between; then a stop."""
-    silence_ns = 4 * disorder_ns + 500_000_000
-    driver = LiveDriver(bot, strand, [VenueOrder(disorder_ns, silence_ns) for _ in rows_of_legs])
+def drive(bot: DryRunBot, strand: Strand, rows_of_legs: Sequence[Any], disorder_ns: int = DISORDER_NS) -> int:
+    """All rows at their local times as a feed gives them, and the host's timer in between; then a stop.
+
+    Returns the number of rows that were too late for the simulated exchange.
+    """
+    late: list[int] = []
+    side = VenueSide(bot.exchanges, disorder_ns, 4 * disorder_ns + 500_000_000)
+    side.on_late = lambda leg_no, rows, watermark: late.append(rows)
+    driver = LiveDriver(bot, strand, side)
     strand.resume()
     parts = []
     for number, rows in enumerate(rows_of_legs):
@@ -188,7 +189,7 @@ def drive(
             driver.on_time(driver.next_due)
         driver.on_rows(number, rows_of_legs[number][first:end], now)
     driver.stop()
-    return driver
+    return sum(late)
 
 
 def compare_again(function: Callable[..., Any], legs: Sequence[LegData], arguments: Arguments) -> Compared:
@@ -197,21 +198,23 @@ def compare_again(function: Callable[..., Any], legs: Sequence[LegData], argumen
     The first run is stopped where the rows end, so its last looks may have no counterpart.
     """
     strategy = compile_strategy(function)
-    bot = DryRunBot([SimulatedLeg(data.leg) for data in legs], keep_trades=True, is_live=True)
+    bot = DryRunBot([data.leg for data in legs], keep_trades=True, is_live=True)
     recorder, journal = Recorder(2), np.zeros(JOURNAL)
     strand = Strand(bot, strategy, arguments(bot, recorder, journal))
-    driver = drive(bot, strand, [received(data.arrays) for data in legs])
+    late = drive(bot, strand, [received(data.arrays) for data in legs])
     answers, start_ts = bot.world.answers.copy(), bot.world.start_ts
     first = _told(bot, recorder, journal, strand.value)
-    simulated = [
-        SimulatedLeg(data.leg, Latency(0, 0, recorded=heard))
-        for data, heard in zip(legs, answers_by_asset(answers, len(legs)), strict=True)
-    ]
-    again = run_dry(strategy, DryRunBot(simulated, keep_trades=True, start_ts=start_ts), legs, arguments)
+    replayed = DryRunBot(
+        [data.leg for data in legs],
+        latencies=recorded_latencies(answers, len(legs)),
+        keep_trades=True,
+        start_ts=start_ts,
+    )
+    again = run_dry(strategy, replayed, legs, arguments)
     last = len(first.journal) - _LAST_LOOKS
     differing = [] if again.journal[1:last].tobytes() == first.journal[1:last].tobytes() else ["journal"]
-    if driver.late:
-        differing.append(f"{driver.late} rows behind the watermark")
+    if late:
+        differing.append(f"{late} rows behind the watermark")
     if strand.error is not None or len(answers) == 0:
         differing.append(f"the first run: {strand.error}")
     return Compared(len(np.unique(answers["order_id"])), len(first.fills), last, differing, 0)

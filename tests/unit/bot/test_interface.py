@@ -33,7 +33,7 @@ from arb.bot.codes import INVALID_ORDER_REQUEST, OK
 from arb.bot.compilation import compile_strategy
 from arb.bot.reference import GROUPS, members
 from arb.runtime.replay import replay
-from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.bot import DryRunBot
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +124,7 @@ def test_the_answers_are_those_of_hftbacktests_hash_map_bot() -> None:
     strategy = compile_strategy(look)
     with backtest_bot([LegData(leg(0), [rows])], None, keep_trades=False, is_far_seen=True) as bot:
         assert strategy(bot, seen) == count
-    world = DryRunBot([SimulatedLeg(leg(0))])
+    world = DryRunBot([leg(0)])
     assert replay(world, [[rows]], strategy, (world, dry)).value == count
     np.testing.assert_array_equal(seen, known)
     np.testing.assert_array_equal(dry, known)
@@ -173,7 +173,7 @@ def code_of(price: float, qty: float, kind: int) -> int:
     made: Bot = backtest_bot(legs, None, keep_trades=False)
     with made as bot:
         strategy(bot, price, qty, kind, seen)
-    world = DryRunBot([SimulatedLeg(data.leg) for data in legs])
+    world = DryRunBot([data.leg for data in legs])
     assert (
         replay(world, [data.arrays for data in legs], strategy, (world, price, qty, kind, dry)).error is None
     )

@@ -19,7 +19,7 @@ from arb.bot.numba_types import bot_type
 from arb.bot.recorder import Recorder
 from arb.bot.uses import Uses, uses_of
 from arb.runtime.replay import replay
-from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.bot import DryRunBot
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import LoadedStrategy, load_strategy
 
@@ -87,7 +87,7 @@ def test_trades_reach_a_helper_of_another_module(load: Loader, name: str) -> Non
     compiled = compile_ahead(strategy, arguments, recorder)
     with backtest_bot([LegData(leg, [rows])], None, keep_trades=compiled.uses.trades) as bot:
         assert run(compiled.function, (bot,), bot, strategy.code).value == 4
-    bot = DryRunBot([SimulatedLeg(leg)], keep_trades=compiled.uses.trades)
+    bot = DryRunBot([leg], keep_trades=compiled.uses.trades)
     strand = replay(bot, [[rows]], compiled.function, (bot,))
     assert (strand.error, strand.value) == (None, 4)
 

@@ -31,6 +31,7 @@ class Told:
         self.released: dict[int, list[Any]] = {0: [], 1: []}
         # So short that many rows are too late for the venues' side.
         self._orders = [VenueOrder(5 * MS, 30 * MS) for _ in range(2)]
+        self.on_late: Any = None
         self.latest = -1
         self.late = 0
         self.next_due = NEVER
@@ -41,7 +42,9 @@ class Told:
         assert rows["local_ts"].max() <= now_ns
         self.latest = now_ns
         self.rows[leg_no].append(rows.copy())
-        self._orders[leg_no].receive(rows)
+        if late := self._orders[leg_no].receive(rows):
+            self.late += late
+            self.on_late(leg_no, late, self._orders[leg_no].watermark)
         return self.on_time(now_ns)
 
     def on_time(self, now_ns: int) -> bool:
@@ -49,11 +52,7 @@ class Told:
         self.latest = now_ns
         for leg_no, order in enumerate(self._orders):
             self.released[leg_no].append(order.release(now_ns).copy())
-        self.late = sum(order.late for order in self._orders)
         return True
-
-    def late_below(self, leg_no: int) -> int | None:
-        return self._orders[leg_no].late_below
 
     def stop(self) -> bool:
         return True
@@ -89,6 +88,7 @@ def session_of(chaos: Chaos) -> tuple[Session, Told, Lines]:
         ended=lambda: None,
         clock=chaos.timers.time_ns,
     )
+    told.on_late = session.on_late
     tap = session.tap_of([0, 1], chaos.venue)
     chaos.feed._sink = chaos.feed._tap = tap
     chaos.watch.feed = None
@@ -121,7 +121,7 @@ def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
         released = np.concatenate(told.released[number])
         assert again.exch[: len(released)].tobytes() == released.tobytes()
         assert len(released) > 0.9 * np.count_nonzero(expected["ival"] != LOCAL_ONLY)
-        assert told.late > 100
+        assert session.late == told.late > 100
 
 
 def test_faults_leave_marks_of_every_kind() -> None:

@@ -16,9 +16,9 @@ from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import replay
 from arb.runtime.replay_marks import happened_after
 from arb.runtime.strategy_task import Strand
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.latency import Latency, answers_by_asset
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.bot import DryRunBot
+from arb.simulation.latency import recorded_latencies
+from arb.simulation.watermark import VenueSide
 
 pytestmark = pytest.mark.slow
 
@@ -46,13 +46,14 @@ class Run:
     def __init__(self, function: Any, arguments: Any, seed: int, *, is_timer_first: bool) -> None:
         self.local: list[list[Any]] = [[], []]
         self.exch: list[list[Any]] = [[], []]
-        self.bot = DryRunBot(
-            [SimulatedLeg(leg(number)) for number in range(2)], is_live=True, keep_trades=True
-        )
+        self.bot = DryRunBot([leg(number) for number in range(2)], is_live=True, keep_trades=True)
         self.journal = np.zeros(3_000_000)
         self.strand = Strand(self.bot, compile_strategy(function), (self.bot, self.journal, *arguments))
         # As a session: the venues' side follows the clock at 0.9 s.
-        self.driver = LiveDriver(self.bot, self.strand, [VenueOrder(100 * MS, 900 * MS) for _ in range(2)])
+        self.late, self._late = 0, []
+        side = VenueSide(self.bot.exchanges, 100 * MS, 900 * MS)
+        side.on_late = self._on_late
+        self.driver = LiveDriver(self.bot, self.strand, side)
         legs, stall_ends = stalled_rows(seed)
         self.strand.resume()
         parts = []
@@ -70,9 +71,13 @@ class Run:
         self.looks = int(self.journal[0])
         self.driver.stop()
 
+    def _on_late(self, leg_no: int, rows: int, watermark: int) -> None:
+        self.late += rows
+        self._late.append(watermark)
+
     def _show(self, number: int, rows: Any, now: int) -> None:
         self.driver.on_rows(number, rows, now)
-        below = self.driver.late_below(number)
+        below = self._late.pop() if self._late else None
         for side, flag, shown in (
             (self.local, LOCAL_EVENT, rows.copy()),
             (self.exch, EXCH_EVENT, rows.copy() if below is None else happened_after(rows, below)),
@@ -83,11 +88,9 @@ class Run:
 
 def told_again(run: Run, function: Any, arguments: Any, *, keeps_late: bool) -> Any:
     """The journal of a replay, up to where the run ended."""
-    simulated = [
-        SimulatedLeg(leg(number), Latency(0, 0, recorded=heard))
-        for number, heard in enumerate(answers_by_asset(run.answers, 2))
-    ]
-    bot, journal = DryRunBot(simulated, keep_trades=True, start_ts=run.start_ts), np.zeros(3_000_000)
+    legs, latencies = [leg(number) for number in range(2)], recorded_latencies(run.answers, 2)
+    bot = DryRunBot(legs, latencies=latencies, keep_trades=True, start_ts=run.start_ts)
+    journal = np.zeros(3_000_000)
     local = [np.concatenate(parts) for parts in run.local]
     exch = [np.concatenate(parts) for parts in (run.exch if keeps_late else run.local)]
     for rows in exch:
@@ -117,7 +120,7 @@ def test_a_run_with_stalls_is_told_again(
 
     journal = told_again(run, function, arguments, keeps_late=True)
 
-    assert run.driver.late > 100
+    assert run.late > 100
     assert len(run.answers) > 50
     assert journal[1 : run.looks].tobytes() == run.journal[1 : run.looks].tobytes()
 

@@ -17,8 +17,8 @@ from arb.engine.waiting import STOPS_MAX
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import replay
 from arb.runtime.strategy_task import Strand
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.bot import DryRunBot
+from arb.simulation.watermark import VenueSide
 
 pytestmark = pytest.mark.slow
 
@@ -65,14 +65,14 @@ def clean_up(bot, seen):
 
 
 def bot_of(**options: Any) -> DryRunBot:
-    return DryRunBot([SimulatedLeg(leg(number)) for number in range(2)], **options)
+    return DryRunBot([leg(number) for number in range(2)], **options)
 
 
 def live(function: Any, *arguments: Any) -> tuple[DryRunBot, Strand, LiveDriver, Any]:
     """A strategy on a live bot, waiting for its first row; what it counts into."""
     bot, seen = bot_of(is_live=True), np.zeros(4, np.int64)
     strand = Strand(bot, compile_strategy(function), (bot, seen, *arguments))
-    driver = LiveDriver(bot, strand, [VenueOrder(50 * MS, 100 * MS) for _ in range(2)])
+    driver = LiveDriver(bot, strand, VenueSide(bot.exchanges, 50 * MS, 100 * MS))
     strand.resume()
     return bot, strand, driver, seen
 
@@ -212,7 +212,7 @@ def test_it_runs_beside_an_event_loop() -> None:
     asyncio.run(both())
     assert strand.value == 7
     assert len(set(ticks)) > 20
-    assert bot.lost == 0
+    assert bot.world.lost == 0
 
 
 def test_another_thread_may_run_a_strand_of_its_own() -> None:

@@ -34,8 +34,8 @@ from arb.errors import ConfigError, InputError
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import replay
 from arb.runtime.strategy_task import Strand
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.bot import DryRunBot
+from arb.simulation.watermark import VenueSide
 
 ARRAYS = Uses(arrays=True)
 BID, ASK = DEPTH_EVENT | BUY_EVENT, DEPTH_EVENT | SELL_EVENT
@@ -115,7 +115,7 @@ def in_backtest(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
 
 def in_dry_run(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
     out = journal()
-    bot = DryRunBot([SimulatedLeg(data.leg) for data in legs], arrays_over=ranges)
+    bot = DryRunBot([data.leg for data in legs], arrays_over=ranges)
     strand = replay(bot, [data.arrays for data in legs], compile_strategy(look), (bot, out))
     assert strand.error is None
     return told(out)
@@ -209,11 +209,11 @@ class Session:
 
     def __init__(self, function: Any, **changes: Any) -> None:
         legs = [leg(number, **changes) for number in range(2)]
-        self.bot = DryRunBot([SimulatedLeg(each) for each in legs], is_live=True)
+        self.bot = DryRunBot(legs, is_live=True)
         self.out = journal()
         self.strand = Strand(self.bot, compile_strategy(function), (self.bot, self.out))
-        orders = [VenueOrder(DISORDER_NS, 4 * DISORDER_NS) for _ in legs]
-        self.driver = LiveDriver(self.bot, self.strand, orders, [RangeFinder(each) for each in legs])
+        side = VenueSide(self.bot.exchanges, DISORDER_NS, 4 * DISORDER_NS)
+        self.driver = LiveDriver(self.bot, self.strand, side, [RangeFinder(each) for each in legs])
 
     def give(self, leg_no: int, rows: Any) -> None:
         self.driver.on_rows(leg_no, rows, int(rows["local_ts"][-1]))
@@ -272,7 +272,7 @@ def test_a_session_without_a_first_book_never_runs_its_strategy() -> None:
 @pytest.mark.slow
 def test_other_strategies_pay_for_no_arrays() -> None:
     legs = dry_legs(8, 50)
-    bot = DryRunBot([SimulatedLeg(data.leg) for data in legs], arrays_over=array_ranges(legs, Uses()))
+    bot = DryRunBot([data.leg for data in legs], arrays_over=array_ranges(legs, Uses()))
     widths = compile_strategy(ends)(bot)
     assert widths == (0, 0, 0, -1)
     assert isinstance(backtest_bot(legs, None, keep_trades=False), Bot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 from typing import Any
 
@@ -10,23 +9,23 @@ import numpy as np
 import pytest
 from hftbacktest.order import EXPIRED, GTC, GTX, LIMIT, MARKET
 from parity.worlds import dry_run, hashmap_backtest
-from support.dry_market import START_NS, dry_legs, leg
+from support.dry_market import dry_legs, leg
 
 from arb.bot import codes
 from arb.bot.cache import bot_compiled
 from arb.bot.compilation import compile_strategy
 from arb.bot.function_table import SLOTS
 from arb.bot.stubs import empty_addresses
-from arb.engine import functions as live_slots
+from arb.engine import functions
 from arb.engine.functions import live_addresses
-from arb.engine.live import LiveAsset, LiveBot, LiveWorld
+from arb.engine.live import LiveBot, LiveWorld
+from arb.engine.timeline import advance_callback
 from arb.engine.world import NEVER
 from arb.risk.limits import AssetLimits, Limits
 from arb.runtime.replay import replay
 from arb.runtime.strategy_task import Strand
-from arb.simulation import timeline
-from arb.simulation.bot import DryRunBot, SimulatedLeg
-from arb.simulation.timeline import advance_address
+from arb.simulation.bot import DryRunBot
+from arb.simulation.timeline import serve_callback
 
 pytestmark = pytest.mark.slow
 
@@ -47,9 +46,8 @@ def test_every_slot_is_a_function_of_our_own() -> None:
 
 def test_a_later_process_compiles_none_of_them() -> None:
     live_addresses()
-    advance_address()
 
-    for callback in (*live_slots._kept, *timeline._kept):
+    for callback in (*functions._kept, advance_callback(), serve_callback()):
         target = callback._targetdescr.target_context
         assert callback._cache.load_overload(callback._sig, target) is not None, callback.__name__
 
@@ -197,7 +195,7 @@ def wait_long(bot, out):
 
 
 def test_a_bot_that_is_closed_ends_the_wait() -> None:
-    bot, out = DryRunBot([SimulatedLeg(leg(0))], is_live=True), np.zeros(1)
+    bot, out = DryRunBot([leg(0)], is_live=True), np.zeros(1)
     strand = Strand(bot, compile_strategy(wait_long), (bot, out))
     assert strand.resume()
 
@@ -221,9 +219,9 @@ def test_without_a_host_a_wait_ends() -> None:
 
     bot = dry_run(legs)
     for number, data in enumerate(legs):
-        bot.local_streams[number].append(data.arrays[0])
-        bot.exch_streams[number].append(data.arrays[0])
-    bot.set_horizons(NEVER, NEVER)
+        bot.world.streams[number].append(data.arrays[0])
+        bot.exchanges.streams[number].append(data.arrays[0])
+    bot.set_horizon(NEVER)
     assert strategy(bot, out) == 3
     assert out[0] > 100, "what there is can be gone through without one"
 
@@ -238,31 +236,6 @@ def test_a_strand_that_is_gone_leaves_a_bot_whose_waits_end() -> None:
     gc.collect()
 
     assert strategy(bot, out) == 3
-
-
-def on_the_clock(bot, out):
-    bot.elapse(1)
-    out[0] = bot.current_timestamp
-    bot.submit_buy_order(0, 1, 50_000.0, 0.001, GTC, LIMIT, False)
-    order = bot.orders(0).get(1)
-    if order is not None:
-        out[1] = order.local_timestamp
-    out[2] = bot.elapse(1_000_000)
-    out[3] = bot.current_timestamp
-    return 0
-
-
-def test_with_a_hosts_clock_requests_carry_its_time() -> None:
-    legs, out = dry_legs(5, 300), np.zeros(4, np.int64)
-    bot = dry_run(legs)
-    times = iter(range(START_NS + 500_000_000, START_NS + 600_000_000, 1000))
-    clock = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64)(lambda _: next(times))
-    bot.world.record["clock"] = ctypes.cast(clock, ctypes.c_void_p).value
-
-    run_over(bot, legs, on_the_clock, out)
-
-    assert list(out[:3]) == [START_NS + 500_000_000, START_NS + 500_001_000, codes.OK]
-    assert out[3] == START_NS + 501_001_000
 
 
 def market_without_touch(bot, out):
@@ -288,8 +261,9 @@ def test_orders_that_no_world_knows_are_refused_at_once() -> None:
 def test_a_world_is_checked() -> None:
     with pytest.raises(ValueError, match="at least one asset"):
         LiveWorld([])
-    world = LiveWorld([LiveAsset(0.1, 0.001, 1.0, 0.0, 0.0)])
-    with pytest.raises(ValueError, match="seal"):
+    world = LiveWorld([leg(0)])
+    with pytest.raises(ValueError, match="nothing is attached"):
         LiveBot(world)
+    world.attach(serve_callback().address)
     with pytest.raises(ValueError, match="limits for 2 assets"):
         LiveBot(world, limits=Limits([AssetLimits(), AssetLimits()]))

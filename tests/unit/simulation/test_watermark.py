@@ -1,4 +1,4 @@
-"""Rows as they come: the venues' side waits for its watermark, and its recorded times tell the run again."""
+"""Live rows: the venues' side waits for its watermark, and a replay with the recorded times is the same run."""
 
 from __future__ import annotations
 
@@ -17,23 +17,19 @@ from arb.bot.compilation import compile_strategy
 from arb.engine.world import ANSWER
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.strategy_task import Strand
-from arb.simulation.bot import DryRunBot, SimulatedLeg
+from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_times
-from arb.simulation.watermark import VenueOrder
+from arb.simulation.watermark import VenueOrder, VenueSide
 
 
-def live_run(function: Any, arguments: Any, seed: int, **legs: Any) -> tuple[Any, Any, Any, LiveDriver, int]:
-    """(journal, answers, fills, driver, start) of a run on rows as they come."""
-    bot = DryRunBot(
-        [SimulatedLeg(leg(number, **legs)) for number in range(2)], is_live=True, keep_trades=True
-    )
+def answers_of(function: Any, arguments: Any, seed: int) -> Any:
+    """The responses of a run on live rows."""
+    bot = DryRunBot([leg(number) for number in range(2)], is_live=True, keep_trades=True)
     journal = np.zeros(3_000_000)
     strand = Strand(bot, compile_strategy(function), (bot, journal, *arguments))
-    driver = drive(bot, strand, [received_rows(number, seed, 1500) for number in range(2)])
+    drive(bot, strand, [received_rows(number, seed, 1500) for number in range(2)])
     assert strand.error is None
-    answers, fills, start_ts = bot.world.answers.copy(), bot.collect_fills().copy(), bot.world.start_ts
-    bot.close()
-    return journal[: int(journal[0]) + 1], answers, fills, driver, start_ts
+    return bot.world.answers.copy()
 
 
 @pytest.mark.slow
@@ -41,7 +37,7 @@ def live_run(function: Any, arguments: Any, seed: int, **legs: Any) -> tuple[Any
     ("function", "arguments"),
     [(random_orders, (4, 120, 1, 0.001, 0.003)), (quote_touches, (0.01, 25 * MS))],
 )
-def test_a_replay_with_the_recorded_times_tells_the_same(function: Any, arguments: Any) -> None:
+def test_a_replay_with_the_recorded_times_is_the_same_run(function: Any, arguments: Any) -> None:
     compared = compare_again(function, dry_legs(8, 1500), lambda bot, _, journal: (bot, journal, *arguments))
 
     assert compared.differing == []
@@ -51,7 +47,7 @@ def test_a_replay_with_the_recorded_times_tells_the_same(function: Any, argument
 
 @pytest.mark.slow
 def test_answers_are_held_until_the_watermark_has_passed() -> None:
-    _, answers, *_ = live_run(quote_touches, (0.01, 25 * MS), seed=8)
+    answers = answers_of(quote_touches, (0.01, 25 * MS), seed=8)
     asked = answers[answers["request_no"] > 0]
 
     assert (asked["exch_ts"] - asked["request_ts"] == 10 * MS).all()
@@ -68,14 +64,14 @@ def test_without_disorder_answers_come_in_time() -> None:
         of_leg = received_rows(number, 8, 800)
         of_leg["local_ts"] = of_leg["exch_ts"] + 1
         rows.append(of_leg[np.argsort(of_leg["exch_ts"], kind="stable")])
-    bot = DryRunBot([SimulatedLeg(leg(number)) for number in range(2)], is_live=True)
+    bot = DryRunBot([leg(number) for number in range(2)], is_live=True)
     journal = np.zeros(3_000_000)
     strand = Strand(bot, compile_strategy(quote_touches), (bot, journal, 0.01, 25 * MS))
-    driver = drive(bot, strand, rows, disorder_ns=0)
+    late_rows = drive(bot, strand, rows, disorder_ns=0)
 
     late = bot.world.answers["response_ts"] - bot.world.answers["exch_ts"] - 10 * MS
     assert len(late) > 100
-    assert driver.late == 0
+    assert late_rows == 0
     assert np.quantile(late, 0.5) < 25 * MS, "no later than the next row of the leg that is behind"
 
 
@@ -92,10 +88,10 @@ def rows_at(times: list[tuple[int, int]]) -> Any:
 )
 def test_rows_come_out_by_venue_time_and_none_is_lost(received: list[Any]) -> None:
     order = VenueOrder(20, 100)
-    out, now, number, given_rows = [], 0, 0, 0
+    out, now, number, given_rows, late = [], 0, 0, 0, 0
     for passed, behind, count in received:
         now += passed
-        order.receive(rows_at([(number + index, now - behind) for index in range(count)]))
+        late += order.receive(rows_at([(number + index, now - behind) for index in range(count)]))
         number += count
         given_rows += count
         before = order.watermark
@@ -108,7 +104,7 @@ def test_rows_come_out_by_venue_time_and_none_is_lost(received: list[Any]) -> No
 
     assert [time for time, _ in out] == sorted(time for time, _ in out)
     assert sorted(number for _, number in out) == list(range(given_rows))
-    if not order.late:
+    if not late:
         assert out == sorted(out), "of one time, the one received first"
 
 
@@ -148,10 +144,7 @@ def test_a_request_that_was_turned_down_is_so_again() -> None:
 
 
 def test_a_driver_wants_a_live_bot() -> None:
-    bot = DryRunBot([SimulatedLeg(leg(0))])
+    bot = DryRunBot([leg(0)])
     strand = Strand(bot, compile_strategy(quote_touches), (bot, np.zeros(10), 0.01, MS))
     with pytest.raises(ValueError, match="is_live"):
-        LiveDriver(bot, strand, [VenueOrder(0, 0)])
-    with pytest.raises(ValueError, match="2 orders of rows for 1 legs"):
-        LiveDriver(bot, strand, [VenueOrder(0, 0), VenueOrder(0, 0)])
-    assert dry_legs(1, 10)[0].leg.name == "binance_usdm:BTCUSDT"
+        LiveDriver(bot, strand, VenueSide(bot.exchanges, 0, 0))

@@ -1,0 +1,63 @@
+"""The port of a live world: the strategy's requests leave through it, and responses arrive, whoever answers them.
+
+A dry-run attaches the simulated exchange (`arb.simulation.timeline`), live trading a gateway. Every asset has a queue
+of requests and one of responses; the world has one function of the answering side, `serve`. The world's clock
+(`arb.engine.timeline`) calls it
+
+* right after the strategy waits again, if it has made requests: those of all assets are in their queues, to be taken;
+* when the answering side's next event, at (`next_ts`, `next_asset`), precedes the bot's, at (`until_ts`,
+  `until_asset`). At equal times the lower asset number is first, and of one asset the bot's event.
+
+`serve` processes its own events before `until`, in this order, until one of them delivers a response. It then sets its
+next event and returns OK, or a code of the bot, which ends the strategy's wait. `next_ts` is NEVER when it is called: a
+side without events on the world's clock, such as a gateway, leaves it and delivers responses when it receives them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from arb.bot.memory import record_view
+from arb.engine.order_table import append, queue_at
+from connectors.jit.compilation import compiled
+
+#: Value of `next_ts`: the answering side has new data and does not know its next event.
+UNKNOWN = -1
+
+PORT = np.dtype(
+    [
+        #: Address of a C function `int64 serve(int64 world)`.
+        ("serve", "i8"),
+        #: Address of what the answering side needs.
+        ("side", "i8"),
+        #: The answering side's next event: NEVER without one, or UNKNOWN.
+        ("next_ts", "i8"),
+        ("next_asset", "i8"),
+        #: The bot's next event, or the end of its wait.
+        ("until_ts", "i8"),
+        ("until_asset", "i8"),
+        #: The answering side has all its data up to this time; NEVER if it needs none.
+        ("horizon", "i8"),
+    ]
+)
+
+#: The port at `address`.
+port_at = record_view(PORT)
+
+
+@compiled
+def precedes(timestamp, asset_no, other_ts, other_asset_no):
+    """Whether an event of the answering side is processed before one of the bot's."""
+    return timestamp < other_ts or (timestamp == other_ts and asset_no < other_asset_no)
+
+
+@compiled
+def deliver(world, responses, order, received_ts):
+    """Appends an order's response to the queue at `responses`, at its time of receipt.
+
+    On live data the bot may already be past that time: the response is then the next event. Without memory it is lost,
+    which makes the results invalid.
+    """
+    earliest = world.latest + 1 if world.is_live else 0
+    if not append(queue_at(responses), order, max(received_ts, earliest)):
+        world.lost += 1

@@ -1,0 +1,161 @@
+"""The clock of a live world: processes the bot's events and those behind the port in hftbacktest's order.
+
+The bot's events are rows and responses; the answering side's are its own (`arb.engine.port`). The earliest event is
+processed first; at equal times the lower asset number, and of one asset a row for the bot, a response, then the
+answering side's events.
+
+The host sets up to when the bot's data is complete. In a replay both sides have the same horizon, and the order is the
+engine's. On live data the answering side lags behind the bot, or answers from outside: a response that is late is the
+next event, and the actual times are recorded (`LiveWorld.answers`), so that a replay with them gives the same results.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from numba import int64, intp
+
+from arb.bot.codes import END_OF_DATA, MARKET_FEED, OK, ORDER_RESPONSE
+from arb.bot.memory import call_int64
+from arb.engine.account import apply_row, receive
+from arb.engine.order_table import first_time, queue_at
+from arb.engine.port import UNKNOWN, port_at, precedes
+from arb.engine.row_stream import current_row, look, step, stream_at
+from arb.engine.waiting import later
+from arb.engine.world import NEVER, STARVED, WAIT_ANY, WAIT_ONE, assets_of, world_at
+from connectors.jit.compilation import compiled, compiled_callback
+
+_ROW, _RESPONSE, _NOTHING = range(3)
+
+
+@compiled
+def advance(address):
+    """Processes events until the strategy's wait is over; returns its code. STARVED if a horizon is reached first."""
+    world = world_at(address)
+    assets = assets_of(world)
+    port = port_at(world.port)
+    if not world.is_started:
+        code = _start(address, world, assets, port)
+        if code != OK:
+            return code
+    for number in range(world.num_assets):
+        look(stream_at(assets[number].rows))
+        if queue_at(assets[number].requests).count > 0:
+            port.next_ts = UNKNOWN
+    while True:
+        kind, number, timestamp = _next_event(world, assets)
+        until_ts, until_asset = timestamp, number
+        if timestamp > world.deadline:
+            until_ts, until_asset = world.deadline, world.num_assets
+        if precedes(port.next_ts, port.next_asset, until_ts, until_asset):
+            code = _serve(address, port, until_ts, until_asset)
+            if code != OK:
+                return code
+        elif kind == _NOTHING and port.next_ts == NEVER:
+            return _exhausted(world, port)
+        elif timestamp > world.deadline:
+            return _wake(world)
+        else:
+            _process(world, assets[number], kind, timestamp)
+
+
+@compiled
+def _serve(address, port, until_ts, until_asset):
+    port.until_ts = until_ts
+    port.until_asset = until_asset
+    port.next_ts = NEVER
+    return call_int64(port.serve, address)
+
+
+@compiled
+def _exhausted(world, port):
+    """The code if no event is left within the horizons."""
+    if world.horizon == NEVER and port.horizon == NEVER:
+        return END_OF_DATA
+    return STARVED if world.deadline > world.horizon else _wake(world)
+
+
+@compiled
+def _wake(world):
+    world.now = world.deadline
+    world.latest = max(world.latest, world.now)
+    return world.result
+
+
+@compiled
+def _start(address, world, assets, port):
+    """Starts the clock at the first event of any side, which is not yet processed, or at the given `start_ts`."""
+    if port.next_ts == UNKNOWN:
+        code = _serve(address, port, UNKNOWN, 0)
+        if code != OK:
+            return code
+    first = port.next_ts
+    for number in range(world.num_assets):
+        first = min(first, look(stream_at(assets[number].rows)))
+    if first == NEVER:
+        return END_OF_DATA if world.horizon == NEVER and port.horizon == NEVER else STARVED
+    if not world.is_live and first > min(world.horizon, port.horizon):
+        return STARVED
+    if world.start_ts == 0:
+        world.start_ts = first
+    world.is_started = 1
+    world.now = world.start_ts
+    # Rows from before a later start are applied in the first wait and do not set the clock back.
+    world.latest = max(world.latest, world.start_ts)
+    world.deadline = later(world.now, world.timeout)
+    return OK
+
+
+@compiled
+def _next_event(world, assets):
+    """(kind, asset number, time) of the bot's next event within its horizon."""
+    kind = _NOTHING
+    asset_no = 0
+    earliest = NEVER
+    for number in range(world.num_assets):
+        asset = assets[number]
+        timestamp = stream_at(asset.rows).next_ts
+        if timestamp < earliest and timestamp <= world.horizon:
+            kind, asset_no, earliest = _ROW, number, timestamp
+        timestamp = first_time(queue_at(asset.responses))
+        if timestamp < earliest and timestamp <= world.horizon:
+            kind, asset_no, earliest = _RESPONSE, number, timestamp
+    return kind, asset_no, earliest
+
+
+@compiled
+def _process(world, asset, kind, timestamp):
+    """Processes one event. It may end the wait at its own time; other events of that time are still processed."""
+    world.latest = max(world.latest, timestamp)
+    if kind == _ROW:
+        stream = stream_at(asset.rows)
+        apply_row(asset, current_row(stream))
+        step(stream)
+        if world.wants_feed:
+            world.deadline = world.latest
+            world.result = MARKET_FEED
+        return
+    is_wanted = world.wants_response == WAIT_ONE and asset.number == world.wanted_asset
+    is_received = receive(world, asset, timestamp, world.wanted_order, is_wanted)
+    if is_received or world.wants_response == WAIT_ANY:
+        world.deadline = world.latest
+        if world.wants_feed:
+            world.result = ORDER_RESPONSE
+
+
+@compiled
+def next_due(address):
+    """When the host must call again without new data: the end of the wait, or the next known response."""
+    world = world_at(address)
+    assets = assets_of(world)
+    due = world.deadline
+    for number in range(world.num_assets):
+        due = min(due, first_time(queue_at(assets[number].responses)))
+    return due
+
+
+@cache
+def advance_callback() -> Any:
+    """`advance` as a C function, kept for the life of the process."""
+    return compiled_callback(int64(intp), advance)
