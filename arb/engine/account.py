@@ -156,6 +156,18 @@ def _send(asset, order):
 
 
 @compiled
+def deliver(world, responses, order, received_ts):
+    """Appends an order's response to the queue at `responses`, at its time of receipt.
+
+    On live data the bot may already be past that time: the response is then the next event. Without memory it is lost,
+    which makes the results invalid.
+    """
+    earliest = world.latest + 1 if world.is_live else 0
+    if not append(queue_at(responses), order, max(received_ts, earliest)):
+        world.lost += 1
+
+
+@compiled
 def clear_inactive(asset):
     """Removes expired, filled and cancelled orders from the table."""
     orders = orders_at(asset.orders)

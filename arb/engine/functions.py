@@ -26,7 +26,7 @@ from arb.engine.blocks import release_all
 from arb.engine.book import NO_ASK, NO_BID, book_at, qty_at, ticks_of
 from arb.engine.order_table import ORDER, orders_at, row_of
 from arb.engine.row_stream import event_at
-from arb.engine.waiting import wait_feed, wait_response, wait_time
+from arb.engine.timeline import wait_feed, wait_response, wait_time
 from arb.engine.world import ASSET, NEVER, asset_at, assets_of, state_at, trades_at, world_at
 from connectors.jit.compilation import compiled
 

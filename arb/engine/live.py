@@ -185,7 +185,7 @@ class LiveBot(Bot):
     def stop(self) -> None:
         """Ends the run: waits, submits and modifies return 1, cancels are sent without waiting.
 
-        The functions remain: a strategy that ignores the return code must still reach the host (`waiting`).
+        The functions remain: a strategy that ignores the return code must still reach the host (`timeline`).
         """
         self._table[STOPPED] = 1
         self.world.record["is_stopping"] = 1

@@ -10,7 +10,8 @@ of requests and one of responses; the world has one function of the answering si
 
 `serve` processes its own events before `until`, in this order, until one of them delivers a response. It then sets its
 next event and returns OK, or a code of the bot, which ends the strategy's wait. `next_ts` is NEVER when it is called: a
-side without events on the world's clock, such as a gateway, leaves it and delivers responses when it receives them.
+side without events on the world's clock, such as a gateway, leaves it and delivers responses when it receives them,
+between two waits. `arb.engine.account.deliver` appends a response to its queue.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from __future__ import annotations
 import numpy as np
 
 from arb.bot.memory import record_view
-from arb.engine.order_table import append, queue_at
 from connectors.jit.compilation import compiled
 
 #: Value of `next_ts`: the answering side has new data and does not know its next event.
@@ -49,15 +49,3 @@ port_at = record_view(PORT)
 def precedes(timestamp, asset_no, other_ts, other_asset_no):
     """Whether an event of the answering side is processed before one of the bot's."""
     return timestamp < other_ts or (timestamp == other_ts and asset_no < other_asset_no)
-
-
-@compiled
-def deliver(world, responses, order, received_ts):
-    """Appends an order's response to the queue at `responses`, at its time of receipt.
-
-    On live data the bot may already be past that time: the response is then the next event. Without memory it is lost,
-    which makes the results invalid.
-    """
-    earliest = world.latest + 1 if world.is_live else 0
-    if not append(queue_at(responses), order, max(received_ts, earliest)):
-        world.lost += 1

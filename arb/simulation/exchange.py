@@ -35,7 +35,7 @@ from hftbacktest.types import (
 )
 
 from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
-from arb.engine.account import REPLACED, clear_side
+from arb.engine.account import REPLACED, clear_side, deliver
 from arb.engine.book import NO_ASK, NO_BID, book_at, rounded, update_ask, update_bid
 from arb.engine.order_table import (
     ORDER,
@@ -48,7 +48,6 @@ from arb.engine.order_table import (
     row_of,
     rows_of,
 )
-from arb.engine.port import deliver
 from arb.engine.world import world_at
 from arb.simulation.latency import latency_at, response_ns
 from arb.simulation.queue import enter, is_reached, on_level, on_trade

@@ -16,8 +16,9 @@ from numba import carray, int64, intp
 
 from arb.bot.codes import OK
 from arb.bot.memory import as_pointer
+from arb.engine.account import deliver
 from arb.engine.order_table import ORDER, append, first_time, pop, queue_at
-from arb.engine.port import deliver, port_at, precedes
+from arb.engine.port import port_at, precedes
 from arb.engine.row_stream import current_row, look, step, stream_at
 from arb.engine.world import NEVER, assets_of, world_at
 from arb.simulation.exchange import EXCHANGE, process_requests, process_row

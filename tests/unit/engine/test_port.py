@@ -12,9 +12,9 @@ from numba import njit
 from support.dry_market import MS, START_NS, leg, received_rows
 
 from arb.bot.compilation import compile_strategy
+from arb.engine.account import deliver
 from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.order_table import ORDER, pop, queue_at
-from arb.engine.port import deliver
 from arb.engine.world import assets_of, world_at
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.strategy_task import Strand

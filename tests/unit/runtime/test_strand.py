@@ -13,7 +13,7 @@ import pytest
 from support.dry_market import MS, dry_legs, leg, received_rows
 
 from arb.bot.compilation import compile_strategy
-from arb.engine.waiting import STOPS_MAX
+from arb.engine.timeline import STOPS_MAX
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import replay
 from arb.runtime.strategy_task import Strand
