@@ -24,7 +24,7 @@ from numba import njit
 from arb.bot.compilation import compile_strategy
 from arb.leg import Leg
 from arb.runtime.live_rows import LiveDriver
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.watermark import VenueSide
 
@@ -100,9 +100,9 @@ class Host:
         self.counts = np.zeros(1, np.int64)
         self.bot = DryRunBot([LEG], is_live=True)
         strategy = compile_strategy(answer_every_row)
-        self.strand = Strand(self.bot, strategy, (self.bot, self.counts))
-        self.driver = LiveDriver(self.bot, self.strand, VenueSide(self.bot.exchanges, 5 * _MS, 50 * _MS))
-        self.strand.resume()
+        self.task = StrategyTask(self.bot, strategy, (self.bot, self.counts))
+        self.driver = LiveDriver(self.bot, self.task, VenueSide(self.bot.exchanges, 5 * _MS, 50 * _MS))
+        self.task.resume()
         self.seen = 0
 
     def show(self, rows: Any) -> int:
@@ -156,7 +156,7 @@ def soak(switches: int) -> None:
     shift = 0
     print(f"start: {memory_mb():.1f} MB")
     for part in range(10):
-        while host.strand.switches < switches * (part + 1) // 10:
+        while host.task.switches < switches * (part + 1) // 10:
             rows = pairs[sent % len(pairs)]
             if sent % len(pairs) == 0 and sent:
                 shift = len(pairs) * _MS
@@ -167,8 +167,8 @@ def soak(switches: int) -> None:
             host.driver.show(0, rows, now)
             host.driver.settle(0, rows, now)
         print(
-            f"{host.strand.switches:>12,} switches, {int(host.counts[0]):>12,} orders, {memory_mb():.1f} MB, "
-            f"{(time.perf_counter() - start) / host.strand.switches * 1e6:.2f} us a switch",
+            f"{host.task.switches:>12,} switches, {int(host.counts[0]):>12,} orders, {memory_mb():.1f} MB, "
+            f"{(time.perf_counter() - start) / host.task.switches * 1e6:.2f} us a switch",
             flush=True,
         )
     host.driver.stop()

@@ -41,7 +41,7 @@ from arb.bot.compilation import compile_strategy
 from arb.data.recordings.recorder import Recorder
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.session import Session, VenueTap
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.warm import warm_session
 from arb.simulation.bot import DryRunBot
 from arb.simulation.watermark import VenueSide
@@ -194,8 +194,8 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
     warm_up(venue, instrument)
     warm_session([(venue, instrument)])
     bot, counts = DryRunBot([leg], is_live=True), np.zeros(1, np.int64)
-    strand = Strand(bot, compile_strategy(answer_every_row), (bot, counts))
-    driver = TimedDriver(bot, strand, VenueSide(bot.exchanges, 5 * _MS, 50 * _MS))
+    task = StrategyTask(bot, compile_strategy(answer_every_row), (bot, counts))
+    driver = TimedDriver(bot, task, VenueSide(bot.exchanges, 5 * _MS, 50 * _MS))
     over = asyncio.Event()
     with Recorder(folder, reserve_gb=0.0) as recorder:
         offset = OffsetEstimator(0)
@@ -206,7 +206,7 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
             rest=(rest := HttpRest("http://127.0.0.1:9")), timers=AsyncioTimers(), chance=lambda: 0.5,
             sink=tap, tap=tap, offset=offset,
         )  # fmt: skip
-        session.start(strand.resume)
+        session.start(task.resume)
         feed.start()
         await asyncio.sleep(0.5)
         bare = BareListener()

@@ -192,7 +192,7 @@ def replay_inputs(
     watchdog.start()
     is_interrupted = False
     try:
-        strand = replay(
+        task = replay(
             bot,
             arrays,
             function,
@@ -209,11 +209,11 @@ def replay_inputs(
     going_on.acquire()
     if is_interrupted:
         return Replayed(told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
-    error = None if strand.error is None else strategy_error(strand.error, bot, setup.strategy.code)
+    error = None if task.error is None else strategy_error(task.error, bot, setup.strategy.code)
     if error is None:
         refuse_lost(bot)
     told = told_of(bot, recorder, inputs.legs)
-    return Replayed(told, *outcome_of(strand.value, error=error), error)
+    return Replayed(told, *outcome_of(task.value, error=error), error)
 
 
 def refuse_lost(bot: DryRunBot) -> None:

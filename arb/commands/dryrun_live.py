@@ -43,7 +43,7 @@ from arb.runtime.keeper import SessionKeeper
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput, Viewer
 from arb.runtime.session import Session
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.view import view_of
 from arb.runtime.warm import warm_session
 from arb.runtime.watchdog import Watchdog
@@ -118,11 +118,11 @@ class LiveRun:
         view_of(self._bot, self._legs, [], [])
         bound = setup.arguments.bind(self._bot, self._recorder)
         function = with_end(config, strategy.function, self._legs, self._bot, self._recorder)
-        self._strand = Strand(self._bot, function, bound)
+        self._task = StrategyTask(self._bot, function, bound)
         disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
         self._side = VenueSide(self._bot.exchanges, disorder_ns, 4 * disorder_ns + _SILENCE_NS)
         ranges = [RangeFinder(leg) for leg in self._legs] if strategy.uses.arrays else None
-        self._driver = LiveDriver(self._bot, self._strand, self._side, ranges)
+        self._driver = LiveDriver(self._bot, self._task, self._side, ranges)
 
     def run(self, duration_s: float | None) -> DryRunResult:
         """Runs until the strategy ends, `duration_s` have passed or a signal arrives, and writes the folder.
@@ -210,7 +210,7 @@ class LiveRun:
             self._hung,
         )
         interruption = Interruption(
-            self._strand,
+            self._task,
             grace_s=_GRACE_S,
             entered_ns=lambda: self._session.entered_ns,
             on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
@@ -235,7 +235,7 @@ class LiveRun:
     def _end_strategy(self) -> None:
         """Takes the counts of the strategy's results so far, then stops it."""
         counts = len(self._recorder.decisions), len(self._recorder.records)
-        is_parked = self._strand.is_alive and not self._session.stop()
+        is_parked = self._task.is_alive and not self._session.stop()
         # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
         self._writing.acquire()
         self._counts, self._is_parked = counts, is_parked
@@ -264,14 +264,14 @@ class LiveRun:
 
     def _summarize_stop(self) -> None:
         self._error = self._error or self._host.error or self._session.fault
-        if self._strand.error is not None:
+        if self._task.error is not None:
             code = self._setup.strategy.code
-            self._error = self._error or strategy_error(self._strand.error, self._bot, code)
+            self._error = self._error or strategy_error(self._task.error, self._bot, code)
         if self._is_parked:
             self._error = self._error or StrategyError("the strategy does not end when it is stopped")
 
     def _finish(self) -> DryRunResult:
-        outcome, code = outcome_of(self._strand.value)
+        outcome, code = outcome_of(self._task.value)
         if self._host.is_interrupted:
             outcome, code = "interrupted", ExitCode.INTERRUPTED
         if self._error is not None:
@@ -330,7 +330,7 @@ class LiveRun:
     def _error_line(self) -> str | None:
         if self._error is not None:
             return str(self._error)
-        return HELD if self._strand.is_held else None
+        return HELD if self._task.is_held else None
 
     def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
         """On another thread, when the strategy blocks the main thread forever: writes the saved results and exits."""

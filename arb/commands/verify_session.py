@@ -31,7 +31,7 @@ from arb.results.failure import RAISED, strategy_error
 from arb.results.trades import iso_time
 from arb.runtime.replay import replay
 from arb.runtime.replay_marks import LOSS
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_latencies
 from arb.verify.losses import Loss, with_causes
@@ -173,7 +173,7 @@ def _replay_session(
     )
     if len(ranges) < len(finders):
         return _Replayed(told_of(bot, recorder, legs), bot.world.answers.copy(), ts=session.end_ts)
-    strand = replay(
+    task = replay(
         bot,
         [[one.local] for one in again],
         with_end(config, strategy.function, legs, bot, recorder),
@@ -181,22 +181,24 @@ def _replay_session(
         venue_rows=[[one.exch] for one in again],
         until_ts=session.end_ts,
     )
-    if strand.is_alive:
+    if task.is_alive:
         raise InputError("its strategy does not end when it is stopped: the session cannot be replayed")
-    ts = session.end_ts if strand.error is None else min(bot.now, session.end_ts)
-    error = _error_of(strand, bot, setup, finders)
+    ts = session.end_ts if task.error is None else min(bot.now, session.end_ts)
+    error = _error_of(task, bot, setup, finders)
     if error is None:
         refuse_lost(bot)
-    outcome, _ = outcome_of(strand.value, error=error)
+    outcome, _ = outcome_of(task.value, error=error)
     answers = bot.world.answers.copy()
     return _Replayed(told_of(bot, recorder, legs), answers, outcome, error, ts)
 
 
-def _error_of(strand: Strand, bot: DryRunBot, setup: Setup, ranges: Sequence[RangeFinder]) -> ArbError | None:
+def _error_of(
+    task: StrategyTask, bot: DryRunBot, setup: Setup, ranges: Sequence[RangeFinder]
+) -> ArbError | None:
     """The error that ends a session over these rows; a best price outside the arrays takes precedence."""
     if outside := next((finder.outside for finder in ranges if finder.outside), ""):
         return InputError(outside)
-    return None if strand.error is None else strategy_error(strand.error, bot, setup.strategy.code)
+    return None if task.error is None else strategy_error(task.error, bot, setup.strategy.code)
 
 
 def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[Difference]:

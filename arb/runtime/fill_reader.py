@@ -17,10 +17,10 @@ from arb.engine.order_table import orders_at, row_of, rows_of
 from connectors.jit.compilation import compiled
 
 #: Key of a response that the strategy has received; see `arb.engine.world.ANSWER`.
-HEARD = np.dtype([("asset_no", "i8"), ("order_id", "u8"), ("exch_ts", "i8")])
+RESPONSE_KEY = np.dtype([("asset_no", "i8"), ("order_id", "u8"), ("exch_ts", "i8")])
 
 
-class HeardFills:
+class FillReader:
     """Returns the fills of one bot, each once. The host's thread, while the strategy waits."""
 
     def __init__(self, bot: LiveBot, legs: int) -> None:
@@ -33,16 +33,16 @@ class HeardFills:
         answers, logged = self._bot.world.answers[self._answers :], self._bot.fills[self._fills :]
         self._answers += len(answers)
         self._fills += len(logged)
-        heard = set(_keys(answers))
+        received = set(_keys(answers))
         # The log also gets fills that an earlier call already returned from the order table.
-        is_new = [key in heard for key in _keys(logged)]
-        wanted, still = np.array(sorted(heard), HEARD), np.zeros(len(heard), FILL)
+        is_new = [key in received for key in _keys(logged)]
+        wanted, still = np.array(sorted(received), RESPONSE_KEY), np.zeros(len(received), FILL)
         count = filled_orders(self._orders, wanted, still)
         return np.concatenate((logged[np.array(is_new, np.bool_)], still[:count]))
 
 
 def _keys(rows: np.ndarray[Any, Any]) -> Iterator[tuple[int, ...]]:
-    return zip(*(rows[name].tolist() for name in HEARD.names or ()), strict=True)
+    return zip(*(rows[name].tolist() for name in RESPONSE_KEY.names or ()), strict=True)
 
 
 @compiled

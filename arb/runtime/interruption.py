@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Self
 
 from arb.interrupts import ending_signals
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 
 #: How long a strategy may take to reach its next call of the bot before it is given up.
 HOLD_S = 2.0
@@ -35,7 +35,7 @@ class Interruption:
 
     def __init__(
         self,
-        strand: Strand,
+        task: StrategyTask,
         *,
         grace_s: float,
         entered_ns: Callable[[], int] = lambda: 1,
@@ -47,7 +47,7 @@ class Interruption:
         entered_ns: when the host last resumed it (monotonic ns), 0 while it waits; by default it counts as running.
         on_signal: called first. on_lost: called when the strategy does not call the bot either. Both on an own thread.
         """
-        self._strand = strand
+        self._task = task
         self._grace_ns = round(grace_s * _S)
         self._entered_ns = entered_ns
         self._on_signal = on_signal
@@ -81,7 +81,7 @@ class Interruption:
 
     def _end(self) -> None:
         self._is_over = True
-        self._strand.release()
+        self._task.release()
         signal.set_wakeup_fd(self._before)
         self._told.close()  # ends the thread
 
@@ -100,9 +100,9 @@ class Interruption:
                 if since_ns and not held_ns:
                     entered_ns = self._entered_ns()
                     if entered_ns and now_ns - max(entered_ns, since_ns) > self._grace_ns:
-                        held_ns = now_ns if self._strand.hold() else 0
+                        held_ns = now_ns if self._task.hold() else 0
                 elif held_ns and now_ns - held_ns > HOLD_S * _S:
-                    if self._strand.is_inside:
+                    if self._task.is_inside:
                         self._on_lost()
                     return
 

@@ -10,7 +10,7 @@ from arb.bot.recorder import Recorder, state_of
 from arb.errors import InputError
 from arb.leg import Leg
 from arb.risk.limits import Limits
-from arb.runtime.fill_reader import HeardFills
+from arb.runtime.fill_reader import FillReader
 from arb.runtime.journal import Entry, Journal
 from arb.runtime.session import Session
 from arb.simulation.bot import DryRunBot
@@ -39,7 +39,7 @@ class SessionKeeper:
         self._limits = limits
         self._recorder = recorder
         self._session = session
-        self._fills = HeardFills(bot, len(legs))
+        self._fills = FillReader(bot, len(legs))
         self._answers = self._decisions = self._records = 0
         try:
             self._journal = Journal(path, head)

@@ -20,7 +20,7 @@ from arb.engine.live import LiveBot
 from arb.engine.price_range import RangeFinder
 from arb.engine.world import NEVER
 from arb.errors import InputError
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
@@ -54,7 +54,7 @@ class LiveDriver:
     def __init__(
         self,
         bot: LiveBot,
-        strand: Strand,
+        task: StrategyTask,
         side: AnsweringSide,
         ranges: Sequence[RangeFinder] | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class LiveDriver:
         if not bot.world.is_live:
             raise ValueError("the bot is one of a replay: make it with is_live=True")
         self._bot = bot
-        self._strand = strand
+        self._task = task
         self._side = side
         self._ranges = ranges
         #: Whether the strategy may run: its first access to a book may need the range of the arrays.
@@ -78,7 +78,7 @@ class LiveDriver:
 
     def start(self) -> bool:
         """Runs the strategy to its first wait; later if ranges are unknown. False if it ends before it waits."""
-        return not self.is_ready or self._strand.resume()
+        return not self.is_ready or self._task.resume()
 
     def on_rows(self, leg_no: int, rows: Rows, now_ns: int) -> bool:
         """Passes rows of one leg in order of receipt, local times up to `now_ns`. False once the strategy has ended.
@@ -135,13 +135,13 @@ class LiveDriver:
         # The clock may be set back; the horizon never decreases.
         self._local_ts = max(self._local_ts, local_ts)
         self._bot.world.set_horizon(self._local_ts)
-        return not self.is_ready or self._strand.resume()
+        return not self.is_ready or self._task.resume()
 
     @property
     def next_due(self) -> int:
         """When `on_time` is next needed if no row arrives: the end of a wait or a response; `NEVER` if none is
         known."""
-        is_waiting = self.is_ready and self._strand.is_alive and not self._bot.is_stopped
+        is_waiting = self.is_ready and self._task.is_alive and not self._bot.is_stopped
         return self._bot.world.next_due if is_waiting else NEVER
 
     @property
@@ -151,7 +151,7 @@ class LiveDriver:
 
     def stop(self) -> bool:
         """Stops the strategy. False if it does not end."""
-        return not self.is_ready or self._strand.stop()
+        return not self.is_ready or self._task.stop()
 
 
 @compiled

@@ -16,7 +16,7 @@ from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
 from arb.engine.row_stream import Stream
 from arb.engine.world import NEVER
 from arb.runtime.interruption import Interruption
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
@@ -67,36 +67,36 @@ def replay(
     until_ts: int | None = None,
     pace: Callable[[int], None] | None = None,
     on_lost: Callable[[], object] = lambda: None,
-) -> Strand:
-    """Runs a compiled strategy over the arrays of every leg, to the end. Returns the finished strand.
+) -> StrategyTask:
+    """Runs a compiled strategy over the arrays of every leg, to the end. Returns the finished task.
 
     venue_rows: the rows of the venues' side, where `legs` holds only the bot's.
     until_ts: stop the strategy at this time, as at the end of a session. Without it all rows are replayed, and the
     strategy then reaches the end of data.
     pace: called before the strategy sees events up to a time, and may block; it does not change the result.
     on_lost: called on another thread when the strategy does not call the bot after an interrupt.
-    An exception of the strategy is in `Strand.error`. KeyboardInterrupt stops the strategy and propagates; a strategy
-    that does not end then is held at its next call of the bot.
+    An exception of the strategy is in `StrategyTask.error`. KeyboardInterrupt stops the strategy and propagates; a
+    strategy that does not end then is held at its next call of the bot.
     """
-    strand = Strand(bot, strategy, arguments)
+    task = StrategyTask(bot, strategy, arguments)
     readers = _readers(bot, legs, venue_rows, piece_rows)
     last_ts = NEVER if until_ts is None else until_ts
     known_ts = min(last_ts, *(reader.known_ts for reader in readers))
     bot.set_horizon(known_ts)
-    with Interruption(strand, grace_s=STOP_SECONDS, on_signal=bot.stop, on_lost=on_lost):
+    with Interruption(task, grace_s=STOP_SECONDS, on_signal=bot.stop, on_lost=on_lost):
         try:
-            while strand.resume():
+            while task.resume():
                 if known_ts == until_ts:
-                    strand.stop()
+                    task.stop()
                     break
                 known_ts = min(last_ts, _feed(readers))
                 if pace is not None:
                     pace(known_ts)
                 bot.set_horizon(known_ts)
         except KeyboardInterrupt:
-            strand.stop()
+            task.stop()
             raise
-    return strand
+    return task
 
 
 def _readers(

@@ -27,7 +27,7 @@ _HOLD_TYPE = ctypes.CFUNCTYPE(None)
 _GO_ON, _STOP = 0, 1
 
 
-class Strand:
+class StrategyTask:
     """One run of a compiled strategy over a live bot. One thread; the greenlet that created it is the host.
 
     Stop it before dropping it: a parked strategy keeps itself and its bot alive.
@@ -51,8 +51,8 @@ class Strand:
         self._changing = threading.Lock()
         self._greenlet = greenlet(self._run)
         # A weak reference: a bound method would create a cycle.
-        strand = weakref.ref(self)
-        bot.world.set_host(_PARK_TYPE(lambda _world: _park(strand())))
+        task = weakref.ref(self)
+        bot.world.set_host(_PARK_TYPE(lambda _world: _park(task())))
 
     @property
     def is_alive(self) -> bool:
@@ -135,11 +135,11 @@ class Strand:
         return int(host.switch())
 
 
-def _park(strand: Strand | None) -> int:
+def _park(task: StrategyTask | None) -> int:
     """The C callback. Catches every exception: native frames could not handle one."""
     try:
-        return _STOP if strand is None else strand.park()
+        return _STOP if task is None else task.park()
     except BaseException as error:  # Ctrl+C, or the greenlet is being collected
-        if strand is not None and isinstance(error, KeyboardInterrupt):
-            strand.error = error
+        if task is not None and isinstance(error, KeyboardInterrupt):
+            task.error = error
         return _STOP

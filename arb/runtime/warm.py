@@ -9,7 +9,7 @@ from hftbacktest.types import event_dtype
 
 from arb.bot.fills import FILL
 from arb.data.outages import SpellFinder
-from arb.runtime.fill_reader import HEARD, filled_orders
+from arb.runtime.fill_reader import RESPONSE_KEY, filled_orders
 from arb.runtime.live_rows import for_bot
 from arb.simulation.watermark import VenueOrder
 from connectors.feed.pipeline import warm_up
@@ -28,6 +28,6 @@ def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
     spells.begin(1, is_carried=False)
     spells.follow(rows)
     spells.close(3)
-    filled_orders(np.zeros(1, np.int64), np.zeros(0, HEARD), np.zeros(0, FILL))
+    filled_orders(np.zeros(1, np.int64), np.zeros(0, RESPONSE_KEY), np.zeros(0, FILL))
     for venue, instrument in instruments:
         warm_up(venue, instrument)

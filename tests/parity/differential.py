@@ -86,9 +86,9 @@ def _dry_run(
         keep_trades=uses.trades,
         arrays_over=array_ranges(legs, uses),
     )
-    strand = replay(bot, [data.arrays for data in legs], strategy, (bot, *arguments), piece_rows=piece_rows)
-    if strand.error is not None:
-        raise strand.error
+    task = replay(bot, [data.arrays for data in legs], strategy, (bot, *arguments), piece_rows=piece_rows)
+    if task.error is not None:
+        raise task.error
     if bot.world.lost:
         raise AssertionError(f"{bot.world.lost} requests or answers were lost")
 

@@ -292,9 +292,9 @@ class Worlds:
         )
 
         def run(arguments: Any) -> None:
-            strand = replay(bot, [data.arrays for data in self._legs], self._strategy, arguments)
-            if strand.error is not None:
-                raise strand.error
+            task = replay(bot, [data.arrays for data in self._legs], self._strategy, arguments)
+            if task.error is not None:
+                raise task.error
 
         return outcome(self._strategy, bot, run, program)
 

@@ -17,7 +17,7 @@ from arb.bot.recorder import Recorder
 from arb.risk.limits import Limits
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import PIECE_ROWS, replay
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_latencies
 from arb.simulation.watermark import VenueSide
@@ -85,18 +85,18 @@ def run_dry(
 ) -> Told:
     """A run in the dry-run's world; raises what the strategy raised."""
     recorder, journal = Recorder(2), np.zeros(JOURNAL)
-    strand = replay(
+    task = replay(
         bot,
         [data.arrays for data in legs],
         strategy,
         arguments(bot, recorder, journal),
         piece_rows=piece_rows,
     )
-    if strand.error is not None:
-        raise strand.error
+    if task.error is not None:
+        raise task.error
     if bot.world.lost:
         raise AssertionError(f"{bot.world.lost} requests or answers were lost")
-    return _told(bot, recorder, journal, strand.value)
+    return _told(bot, recorder, journal, task.value)
 
 
 def _told(bot: Bot, recorder: Recorder, journal: Any, value: Any) -> Told:
@@ -170,7 +170,9 @@ def received(arrays: Sequence[Any]) -> Any:
     return rows
 
 
-def drive(bot: DryRunBot, strand: Strand, rows_of_legs: Sequence[Any], disorder_ns: int = DISORDER_NS) -> int:
+def drive(
+    bot: DryRunBot, task: StrategyTask, rows_of_legs: Sequence[Any], disorder_ns: int = DISORDER_NS
+) -> int:
     """All rows at their local times as a feed gives them, and the host's timer in between; then a stop.
 
     Returns the number of rows that were too late for the simulated exchange.
@@ -178,8 +180,8 @@ def drive(bot: DryRunBot, strand: Strand, rows_of_legs: Sequence[Any], disorder_
     late: list[int] = []
     side = VenueSide(bot.exchanges, disorder_ns, 4 * disorder_ns + 500_000_000)
     side.on_late = lambda leg_no, rows, watermark: late.append(rows)
-    driver = LiveDriver(bot, strand, side)
-    strand.resume()
+    driver = LiveDriver(bot, task, side)
+    task.resume()
     parts = []
     for number, rows in enumerate(rows_of_legs):
         cuts = [0, *(np.flatnonzero(np.diff(rows["local_ts"])) + 1), len(rows)]
@@ -200,10 +202,10 @@ def compare_again(function: Callable[..., Any], legs: Sequence[LegData], argumen
     strategy = compile_strategy(function)
     bot = DryRunBot([data.leg for data in legs], keep_trades=True, is_live=True)
     recorder, journal = Recorder(2), np.zeros(JOURNAL)
-    strand = Strand(bot, strategy, arguments(bot, recorder, journal))
-    late = drive(bot, strand, [received(data.arrays) for data in legs])
+    task = StrategyTask(bot, strategy, arguments(bot, recorder, journal))
+    late = drive(bot, task, [received(data.arrays) for data in legs])
     answers, start_ts = bot.world.answers.copy(), bot.world.start_ts
-    first = _told(bot, recorder, journal, strand.value)
+    first = _told(bot, recorder, journal, task.value)
     replayed = DryRunBot(
         [data.leg for data in legs],
         latencies=recorded_latencies(answers, len(legs)),
@@ -215,6 +217,6 @@ def compare_again(function: Callable[..., Any], legs: Sequence[LegData], argumen
     differing = [] if again.journal[1:last].tobytes() == first.journal[1:last].tobytes() else ["journal"]
     if late:
         differing.append(f"{late} rows behind the watermark")
-    if strand.error is not None or len(answers) == 0:
-        differing.append(f"the first run: {strand.error}")
+    if task.error is not None or len(answers) == 0:
+        differing.append(f"the first run: {task.error}")
     return Compared(len(np.unique(answers["order_id"])), len(first.fills), last, differing, 0)

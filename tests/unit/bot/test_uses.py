@@ -88,8 +88,8 @@ def test_trades_reach_a_helper_of_another_module(load: Loader, name: str) -> Non
     with backtest_bot([LegData(leg, [rows])], None, keep_trades=compiled.uses.trades) as bot:
         assert run(compiled.function, (bot,), bot, strategy.code).value == 4
     bot = DryRunBot([leg], keep_trades=compiled.uses.trades)
-    strand = replay(bot, [[rows]], compiled.function, (bot,))
-    assert (strand.error, strand.value) == (None, 4)
+    task = replay(bot, [[rows]], compiled.function, (bot,))
+    assert (task.error, task.value) == (None, 4)
 
 
 def test_a_cached_strategy_and_a_cached_helper_keep_the_fact(load: Loader) -> None:

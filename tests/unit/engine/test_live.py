@@ -23,7 +23,7 @@ from arb.engine.timeline import advance_callback
 from arb.engine.world import NEVER
 from arb.risk.limits import AssetLimits, Limits
 from arb.runtime.replay import replay
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.timeline import serve_callback
 
@@ -31,9 +31,9 @@ pytestmark = pytest.mark.slow
 
 
 def run_over(bot: DryRunBot, legs: Any, function: Any, *arguments: Any) -> Any:
-    strand = replay(bot, [data.arrays for data in legs], compile_strategy(function), (bot, *arguments))
-    assert strand.error is None, strand.error
-    return strand.value
+    task = replay(bot, [data.arrays for data in legs], compile_strategy(function), (bot, *arguments))
+    assert task.error is None, task.error
+    return task.value
 
 
 def test_every_slot_is_a_function_of_our_own() -> None:
@@ -149,8 +149,8 @@ def test_an_asset_that_is_not_there_is_harmless_to_our_own_code() -> None:
     legs, out = dry_legs(5, 300), np.zeros(5)
 
     bot = dry_run(legs)
-    strand = replay(bot, [data.arrays for data in legs], bot_compiled(unknown_asset), (bot, out))
-    assert (strand.error, strand.value) == (None, codes.OK)
+    task = replay(bot, [data.arrays for data in legs], bot_compiled(unknown_asset), (bot, out))
+    assert (task.error, task.value) == (None, codes.OK)
     assert np.isnan(out[:2]).all()
     assert list(out[2:]) == [0.0, 0, -1]
 
@@ -196,12 +196,12 @@ def wait_long(bot, out):
 
 def test_a_bot_that_is_closed_ends_the_wait() -> None:
     bot, out = DryRunBot([leg(0)], is_live=True), np.zeros(1)
-    strand = Strand(bot, compile_strategy(wait_long), (bot, out))
-    assert strand.resume()
+    task = StrategyTask(bot, compile_strategy(wait_long), (bot, out))
+    assert task.resume()
 
     assert bot.close() == 0
-    assert not strand.resume()
-    assert (strand.value, out[0]) == (5, codes.END_OF_DATA)
+    assert not task.resume()
+    assert (task.value, out[0]) == (5, codes.END_OF_DATA)
     assert bot.close() == 0
 
 
@@ -226,13 +226,13 @@ def test_without_a_host_a_wait_ends() -> None:
     assert out[0] > 100, "what there is can be gone through without one"
 
 
-def test_a_strand_that_is_gone_leaves_a_bot_whose_waits_end() -> None:
+def test_a_task_that_is_gone_leaves_a_bot_whose_waits_end() -> None:
     legs, out = dry_legs(5, 100), np.zeros(1)
     bot, strategy = dry_run(legs), compile_strategy(count_wakes)
-    strand = Strand(bot, strategy, (bot, out))
-    strand.resume()
-    assert strand.stop()
-    del strand
+    task = StrategyTask(bot, strategy, (bot, out))
+    task.resume()
+    assert task.stop()
+    del task
     gc.collect()
 
     assert strategy(bot, out) == 3

@@ -17,7 +17,7 @@ from arb.engine.live import LiveBot, LiveWorld
 from arb.engine.order_table import ORDER, pop, queue_at
 from arb.engine.world import assets_of, world_at
 from arb.runtime.live_rows import LiveDriver
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 
 pytestmark = pytest.mark.slow
 
@@ -82,13 +82,13 @@ class Gateway:
         """Nothing here depends on the time."""
 
 
-def run(function: Any, legs: int = 2) -> tuple[Gateway, Strand, LiveDriver, Any]:
+def run(function: Any, legs: int = 2) -> tuple[Gateway, StrategyTask, LiveDriver, Any]:
     """A strategy that has begun, its gateway, its driver and what it writes."""
     gateway, out = Gateway(legs), np.zeros(64)
-    strand = Strand(gateway.bot, compile_strategy(function), (gateway.bot, out))
-    driver = LiveDriver(gateway.bot, strand, gateway)
+    task = StrategyTask(gateway.bot, compile_strategy(function), (gateway.bot, out))
+    driver = LiveDriver(gateway.bot, task, gateway)
     assert driver.start()
-    return gateway, strand, driver, out
+    return gateway, task, driver, out
 
 
 def rows_of(leg_no: int) -> Any:
@@ -117,7 +117,7 @@ def buy_both(bot, out):
 
 
 def test_a_gateway_gets_the_requests_of_a_step_together_and_its_fills_reach_the_bot() -> None:
-    gateway, strand, driver, out = run(buy_both)
+    gateway, task, driver, out = run(buy_both)
     driver.on_rows(0, rows_of(0), START_NS + MS)
     driver.on_rows(1, rows_of(1), START_NS + MS)
     driver.on_time(START_NS + 2 * MS)
@@ -135,7 +135,7 @@ def test_a_gateway_gets_the_requests_of_a_step_together_and_its_fills_reach_the_
     gateway.fill(0, sent[0][1], START_NS + 32 * MS)
     assert not driver.on_time(START_NS + 32 * MS)
 
-    assert (strand.value, strand.error) == (5, None)
+    assert (task.value, task.error) == (5, None)
     assert list(out[:6]) == [0, 30 * MS, 0.5, 0, 32 * MS, 0.5]
     assert out[6] == pytest.approx(0.0004 * 0.5 * 60_000, rel=1e-3)
     assert list(out[7:9]) == [FILLED, FILLED]
@@ -160,7 +160,7 @@ def late(bot, out):
 
 
 def test_a_response_from_before_what_was_delivered_is_the_next_event() -> None:
-    gateway, strand, driver, out = run(late, legs=1)
+    gateway, task, driver, out = run(late, legs=1)
     for at in (1, 5, 9):
         rows = rows_of(0)
         rows["local_ts"] = START_NS + at * MS
@@ -176,7 +176,7 @@ def test_a_response_from_before_what_was_delivered_is_the_next_event() -> None:
     assert list(out[:4]) == [5 * MS, 9 * MS, 9 * MS + 1, 12 * MS]
     assert out[20] == 9 * MS + 1
     assert driver.stop()
-    assert strand.value == 4
+    assert task.value == 4
 
 
 def wait_for_nothing(bot, out):
@@ -189,7 +189,7 @@ def wait_for_nothing(bot, out):
 
 
 def test_waits_end_without_any_answer() -> None:
-    gateway, strand, driver, out = run(wait_for_nothing, legs=1)
+    gateway, task, driver, out = run(wait_for_nothing, legs=1)
     driver.on_rows(0, rows_of(0), START_NS + MS)
     assert [len(call) for call in gateway.calls] == [1], (
         "from before the first row: handed over once the clock runs"
@@ -197,5 +197,5 @@ def test_waits_end_without_any_answer() -> None:
     driver.on_time(START_NS + 3 * MS)
     driver.on_time(START_NS + 6 * MS)
 
-    assert (strand.value, list(out[:4])) == (6, [0, 0, 0, 6 * MS])
+    assert (task.value, list(out[:4])) == (6, [0, 0, 0, 6 * MS])
     assert [len(call) for call in gateway.calls] == [1, 1]

@@ -33,7 +33,7 @@ from arb.engine.price_range import PriceRange, RangeFinder
 from arb.errors import ConfigError, InputError
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import replay
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.watermark import VenueSide
 
@@ -116,8 +116,8 @@ def in_backtest(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
 def in_dry_run(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
     out = journal()
     bot = DryRunBot([data.leg for data in legs], arrays_over=ranges)
-    strand = replay(bot, [data.arrays for data in legs], compile_strategy(look), (bot, out))
-    assert strand.error is None
+    task = replay(bot, [data.arrays for data in legs], compile_strategy(look), (bot, out))
+    assert task.error is None
     return told(out)
 
 
@@ -211,9 +211,9 @@ class Session:
         legs = [leg(number, **changes) for number in range(2)]
         self.bot = DryRunBot(legs, is_live=True)
         self.out = journal()
-        self.strand = Strand(self.bot, compile_strategy(function), (self.bot, self.out))
+        self.task = StrategyTask(self.bot, compile_strategy(function), (self.bot, self.out))
         side = VenueSide(self.bot.exchanges, DISORDER_NS, 4 * DISORDER_NS)
-        self.driver = LiveDriver(self.bot, self.strand, side, [RangeFinder(each) for each in legs])
+        self.driver = LiveDriver(self.bot, self.task, side, [RangeFinder(each) for each in legs])
 
     def give(self, leg_no: int, rows: Any) -> None:
         self.driver.on_rows(leg_no, rows, int(rows["local_ts"][-1]))
@@ -224,7 +224,7 @@ def test_a_session_begins_when_all_ranges_are_known() -> None:
     session, rows = Session(look), [received_rows(number, 3, 40) for number in range(2)]
     assert session.driver.start()
     session.give(0, rows[0])
-    assert session.strand.switches == 0
+    assert session.task.switches == 0
     assert session.driver.waits_for.startswith("bybit_linear:BTCUSDT: there was no book")
     later = rows[1].copy()
     later["local_ts"] += S
@@ -244,7 +244,7 @@ def test_a_session_begins_when_all_ranges_are_known() -> None:
 def test_configured_ranges_hold_no_session_up() -> None:
     session = Session(look, roi_lb=59_000.0, roi_ub=61_000.0)
     assert session.driver.start()
-    assert session.strand.switches == 1
+    assert session.task.switches == 1
     assert list(session.out[1:5]) == [590_000, 610_000, 20_001, 20_001]
     session.give(0, received_rows(0, 3, 40))
     assert session.driver.fault is None
@@ -266,7 +266,7 @@ def test_a_session_without_a_first_book_never_runs_its_strategy() -> None:
     session.give(0, received_rows(0, 3, 40))
     assert session.driver.on_time(2_000_000_000 * S)
     assert session.driver.stop()
-    assert (session.strand.switches, session.out[0]) == (0, 0.0)
+    assert (session.task.switches, session.out[0]) == (0, 0.0)
 
 
 @pytest.mark.slow

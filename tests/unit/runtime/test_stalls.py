@@ -15,7 +15,7 @@ from arb.bot.compilation import compile_strategy
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import replay
 from arb.runtime.replay_marks import happened_after
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_latencies
 from arb.simulation.watermark import VenueSide
@@ -48,14 +48,14 @@ class Run:
         self.exch: list[list[Any]] = [[], []]
         self.bot = DryRunBot([leg(number) for number in range(2)], is_live=True, keep_trades=True)
         self.journal = np.zeros(3_000_000)
-        self.strand = Strand(self.bot, compile_strategy(function), (self.bot, self.journal, *arguments))
+        self.task = StrategyTask(self.bot, compile_strategy(function), (self.bot, self.journal, *arguments))
         # As a session: the venues' side follows the clock at 0.9 s.
         self.late, self._late = 0, []
         side = VenueSide(self.bot.exchanges, 100 * MS, 900 * MS)
         side.on_late = self._on_late
-        self.driver = LiveDriver(self.bot, self.strand, side)
+        self.driver = LiveDriver(self.bot, self.task, side)
         legs, stall_ends = stalled_rows(seed)
-        self.strand.resume()
+        self.task.resume()
         parts = []
         for number, rows in enumerate(legs):
             cuts = [0, *(np.flatnonzero(np.diff(rows["local_ts"])) + 1), len(rows)]

@@ -16,7 +16,7 @@ from support.dry_market import MS, dry_legs, leg, received_rows
 from arb.bot.compilation import compile_strategy
 from arb.engine.world import ANSWER
 from arb.runtime.live_rows import LiveDriver
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_times
 from arb.simulation.watermark import VenueOrder, VenueSide
@@ -26,9 +26,9 @@ def answers_of(function: Any, arguments: Any, seed: int) -> Any:
     """The responses of a run on live rows."""
     bot = DryRunBot([leg(number) for number in range(2)], is_live=True, keep_trades=True)
     journal = np.zeros(3_000_000)
-    strand = Strand(bot, compile_strategy(function), (bot, journal, *arguments))
-    drive(bot, strand, [received_rows(number, seed, 1500) for number in range(2)])
-    assert strand.error is None
+    task = StrategyTask(bot, compile_strategy(function), (bot, journal, *arguments))
+    drive(bot, task, [received_rows(number, seed, 1500) for number in range(2)])
+    assert task.error is None
     return bot.world.answers.copy()
 
 
@@ -66,8 +66,8 @@ def test_without_disorder_answers_come_in_time() -> None:
         rows.append(of_leg[np.argsort(of_leg["exch_ts"], kind="stable")])
     bot = DryRunBot([leg(number) for number in range(2)], is_live=True)
     journal = np.zeros(3_000_000)
-    strand = Strand(bot, compile_strategy(quote_touches), (bot, journal, 0.01, 25 * MS))
-    late_rows = drive(bot, strand, rows, disorder_ns=0)
+    task = StrategyTask(bot, compile_strategy(quote_touches), (bot, journal, 0.01, 25 * MS))
+    late_rows = drive(bot, task, rows, disorder_ns=0)
 
     late = bot.world.answers["response_ts"] - bot.world.answers["exch_ts"] - 10 * MS
     assert len(late) > 100
@@ -145,6 +145,6 @@ def test_a_request_that_was_turned_down_is_so_again() -> None:
 
 def test_a_driver_wants_a_live_bot() -> None:
     bot = DryRunBot([leg(0)])
-    strand = Strand(bot, compile_strategy(quote_touches), (bot, np.zeros(10), 0.01, MS))
+    task = StrategyTask(bot, compile_strategy(quote_touches), (bot, np.zeros(10), 0.01, MS))
     with pytest.raises(ValueError, match="is_live"):
-        LiveDriver(bot, strand, VenueSide(bot.exchanges, 0, 0))
+        LiveDriver(bot, task, VenueSide(bot.exchanges, 0, 0))

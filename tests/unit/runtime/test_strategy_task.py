@@ -16,7 +16,7 @@ from arb.bot.compilation import compile_strategy
 from arb.engine.timeline import STOPS_MAX
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay import replay
-from arb.runtime.strategy_task import Strand
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.watermark import VenueSide
 
@@ -68,13 +68,13 @@ def bot_of(**options: Any) -> DryRunBot:
     return DryRunBot([leg(number) for number in range(2)], **options)
 
 
-def live(function: Any, *arguments: Any) -> tuple[DryRunBot, Strand, LiveDriver, Any]:
+def live(function: Any, *arguments: Any) -> tuple[DryRunBot, StrategyTask, LiveDriver, Any]:
     """A strategy on a live bot, waiting for its first row; what it counts into."""
     bot, seen = bot_of(is_live=True), np.zeros(4, np.int64)
-    strand = Strand(bot, compile_strategy(function), (bot, seen, *arguments))
-    driver = LiveDriver(bot, strand, VenueSide(bot.exchanges, 50 * MS, 100 * MS))
-    strand.resume()
-    return bot, strand, driver, seen
+    task = StrategyTask(bot, compile_strategy(function), (bot, seen, *arguments))
+    driver = LiveDriver(bot, task, VenueSide(bot.exchanges, 50 * MS, 100 * MS))
+    task.resume()
+    return bot, task, driver, seen
 
 
 def batches(steps: int = 200) -> list[Any]:
@@ -90,66 +90,66 @@ def batches(steps: int = 200) -> list[Any]:
 def test_a_replay_ends_with_the_strategys_value() -> None:
     legs, bot, seen = dry_legs(1, 100), bot_of(), np.zeros(4, np.int64)
 
-    strand = replay(bot, [data.arrays for data in legs], compile_strategy(count_rows), (bot, seen))
+    task = replay(bot, [data.arrays for data in legs], compile_strategy(count_rows), (bot, seen))
 
-    assert (strand.value, strand.error, strand.is_alive) == (7, None, False)
+    assert (task.value, task.error, task.is_alive) == (7, None, False)
     assert seen[0] > 100
     assert bot.world.heartbeat >= seen[0]
-    assert not strand.resume()
+    assert not task.resume()
 
 
 @pytest.mark.parametrize(("function", "kind"), [(raise_at, ValueError), (divide_at, ZeroDivisionError)])
 def test_what_the_strategy_raises_reaches_the_host(function: Any, kind: type[Exception]) -> None:
     for at in range(1, 21):
-        _, strand, driver, seen = live(function, at)
+        _, task, driver, seen = live(function, at)
         for now, leg_no, rows in batches(40):
             if not driver.on_rows(leg_no, rows, now):
                 break
-        assert isinstance(strand.error, kind)
+        assert isinstance(task.error, kind)
         assert seen[0] == at
-        assert not strand.is_alive
+        assert not task.is_alive
 
 
 def test_a_stop_is_the_answer_1() -> None:
-    bot, strand, driver, seen = live(clean_up)
+    bot, task, driver, seen = live(clean_up)
     for now, leg_no, rows in batches():
         driver.on_rows(leg_no, rows, now)
     heard = int(seen[0])
 
-    assert strand.is_alive
+    assert task.is_alive
     assert driver.stop()
 
-    assert strand.error is None
+    assert task.error is None
     assert seen[0] == heard > 50
     assert list(seen[1:]) == [0, 1, 1], "the cancel goes out, nothing else does"
-    assert strand.value == 1
+    assert task.value == 1
     assert bot.is_stopped
 
 
 def test_a_stop_before_the_first_row() -> None:
-    _, strand, driver, _ = live(count_rows)
+    _, task, driver, _ = live(count_rows)
 
     assert driver.stop()
-    assert strand.value == 7
+    assert task.value == 7
 
 
 def test_a_stop_before_the_strategy_has_begun() -> None:
     bot, seen = bot_of(), np.zeros(4, np.int64)
-    strand = Strand(bot, compile_strategy(count_rows), (bot, seen))
+    task = StrategyTask(bot, compile_strategy(count_rows), (bot, seen))
 
-    assert strand.stop()
-    assert (strand.value, seen[0]) == (7, 0)
+    assert task.stop()
+    assert (task.value, seen[0]) == (7, 0)
 
 
 def test_a_strategy_that_does_not_heed_a_stop_is_parked() -> None:
-    _, strand, driver, seen = live(never_heed)
+    _, task, driver, seen = live(never_heed)
     for now, leg_no, rows in batches(40):
         driver.on_rows(leg_no, rows, now)
     heard = int(seen[0])
 
     assert not driver.stop()
     assert seen[0] == heard + STOPS_MAX
-    assert not strand.stop(), "again and again"
+    assert not task.stop(), "again and again"
     assert seen[0] == heard + STOPS_MAX
 
 
@@ -164,14 +164,14 @@ def test_the_heartbeat_stands_still_only_without_calls() -> None:
     assert beats[-1] >= seen[0]
 
 
-def test_a_strand_that_was_stopped_frees_its_bot() -> None:
-    bot, strand, driver, _ = live(count_rows)
+def test_a_task_that_was_stopped_frees_its_bot() -> None:
+    bot, task, driver, _ = live(count_rows)
     for now, leg_no, rows in batches(20):
         driver.on_rows(leg_no, rows, now)
     kept = weakref.ref(bot)
     driver.stop()
 
-    del bot, strand, driver
+    del bot, task, driver
     gc.collect()
 
     assert kept() is None
@@ -182,17 +182,17 @@ def test_an_interruption_while_switching_stops_the_strategy_and_is_heard(
 ) -> None:
     legs, bot, seen = dry_legs(1, 100), bot_of(), np.zeros(4, np.int64)
 
-    def interrupted(_strand: Strand) -> int:
+    def interrupted(_task: StrategyTask) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Strand, "park", interrupted)
+    monkeypatch.setattr(StrategyTask, "park", interrupted)
     with pytest.raises(KeyboardInterrupt):
         replay(bot, [data.arrays for data in legs], compile_strategy(count_rows), (bot, seen), piece_rows=10)
     assert seen[0] < 100
 
 
 def test_it_runs_beside_an_event_loop() -> None:
-    bot, strand, driver, seen = live(count_rows)
+    bot, task, driver, seen = live(count_rows)
     ticks = []
 
     async def feed() -> None:
@@ -202,7 +202,7 @@ def test_it_runs_beside_an_event_loop() -> None:
         driver.stop()
 
     async def tick() -> None:
-        while strand.is_alive:
+        while task.is_alive:
             ticks.append(int(seen[0]))
             await asyncio.sleep(0)
 
@@ -210,18 +210,18 @@ def test_it_runs_beside_an_event_loop() -> None:
         await asyncio.gather(feed(), tick())
 
     asyncio.run(both())
-    assert strand.value == 7
+    assert task.value == 7
     assert len(set(ticks)) > 20
     assert bot.world.lost == 0
 
 
-def test_another_thread_may_run_a_strand_of_its_own() -> None:
+def test_another_thread_may_run_a_task_of_its_own() -> None:
     legs, values = dry_legs(1, 60), []
 
     def run() -> None:
         bot, seen = bot_of(), np.zeros(4, np.int64)
-        strand = replay(bot, [data.arrays for data in legs], compile_strategy(count_rows), (bot, seen))
-        values.append((strand.value, int(seen[0])))
+        task = replay(bot, [data.arrays for data in legs], compile_strategy(count_rows), (bot, seen))
+        values.append((task.value, int(seen[0])))
 
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
