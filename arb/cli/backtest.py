@@ -85,13 +85,13 @@ def backtest(
     with ReadingProgress("reading recordings") as progress:
         result = run_backtest(config, start, end, out, progress=progress, has_report=has_report)
     if as_json:
-        echo_json(json.loads((result.folder / "summary.json").read_bytes()))
+        echo_json(result.summary)
     else:
-        output().print(summary_view(result.summary.as_dict()))
+        output().print(summary_view(result.summary))
         echo(f"written to {result.folder}")
         if (result.folder / "report.html").exists():
             echo(f"report: {result.folder / 'report.html'}")
-    refused = sum(sum(rules.values()) for rules in result.summary.refusals.values())
+    refused = sum(sum(rules.values()) for rules in result.summary["refusals"].values())
     if refused:
         echo(
             f"warning: {refused:,} orders were refused by the limits of [risk]; see refusals in summary.json",

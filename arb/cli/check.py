@@ -164,7 +164,7 @@ def _cells(report: RecordingReport) -> dict[str, str]:
         "crossed": f"{book.crossed + book.locked:,}",
         "lead ms": "" if clock.lead_ns is None else f"{clock.lead_ns / 1e6:,.1f}",
         "drift ppm": "" if clock.drift_ppm is None else f"{clock.drift_ppm:+.1f}",
-        "disorder": f"{report.falls / report.timed:.1%}" if report.timed else "",
+        "disorder": f"{report.out_of_order / report.venue_timed:.1%}" if report.venue_timed else "",
         "p99 ms": "/".join(_latency_p99(report, stream) for stream in ("depth", "bbo", "trade")),
         "verdict": f"[{_STYLES[report.verdict]}]{report.verdict}[/]",
     }

@@ -65,7 +65,7 @@ def doctor(
                 "name": check.name,
                 "level": check.level.value,
                 "text": check.text,
-                "next": check.next_step,
+                "next_step": check.next_step,
             }
             echo_json(line)
     else:

@@ -132,7 +132,7 @@ def show_plan(plan: Plan, console: Console) -> None:
     from arb.data.download.plan import size_text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("leg", "day", "source", "holds", "files", "size", "to fetch"):
+    for name in ("leg", "day", "source", "contents", "files", "size", "to fetch"):
         table.add_column(name, justify="right" if name in ("files", "size", "to fetch") else "left")
     is_long = len(plan.choices) > _DAYS_SHOWN
     groups = groupby(plan.choices, key=lambda c: (c.leg, c.source, c.holds, None if is_long else c.day))
@@ -165,9 +165,9 @@ def plan_lines(plan: Plan) -> list[dict[str, object]]:
             "leg": file.leg.name,
             "day": str(file.day),
             "source": file.source,
-            "holds": str(file.kind),
+            "contents": str(file.kind),
             "bytes": plan.states[file].size,
-            "to_fetch": plan.states[file].to_come,
+            "bytes_to_fetch": plan.states[file].to_come,
             "file": str(plan.states[file].path),
         }
         for choice in plan.choices

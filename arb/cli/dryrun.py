@@ -33,7 +33,7 @@ from arb.errors import ExitCode, InputError
 from connectors.text import json_line
 
 if TYPE_CHECKING:
-    from arb.commands.dryrun import DryRunResult
+    from arb.commands.run_setup import WrittenRun
     from arb.config import Config
     from arb.sandbox.serve.sandbox import Sandbox
     from arb.sandbox.serve.urls import VenueUrls
@@ -122,7 +122,7 @@ def _live(
     has_report: bool,
     log_json: bool,
     as_json: bool,
-) -> DryRunResult:
+) -> WrittenRun:
     """Runs a session on live data, with a table in a terminal, otherwise with periodic status lines."""
     for library in ("aiohttp", "picows"):
         if importlib.util.find_spec(library) is None:
@@ -193,16 +193,16 @@ def _refuse_mixtures(
         raise InputError(f"--end {end} lies before --start {start}")
 
 
-def _told(result: DryRunResult, *, as_json: bool) -> str:
+def _told(result: WrittenRun, *, as_json: bool) -> str:
     """The text to print after the run."""
     from arb.report.terminal import summary_view
 
     if as_json:
-        return json_line(json.loads((result.folder / "summary.json").read_bytes()))
+        return json_line(result.summary)
     shown = output()
     page = Console(file=io.StringIO(), width=shown.width, force_terminal=shown.is_terminal)
     with page.capture() as summary:
-        page.print(summary_view(result.summary.as_dict()))
+        page.print(summary_view(result.summary))
     lines = [summary.get().removesuffix("\n"), f"written to {result.folder}"]
     if (result.folder / "report.html").exists():
         lines.append(f"report: {result.folder / 'report.html'}")

@@ -80,7 +80,7 @@ class JsonView(View):
         sys.stdout.flush()
 
     def end(self, ending: Ending, progress: Progress, directory: str) -> None:
-        echo_json({"ended": ending.value, "directory": directory, **progress_line(progress)})
+        echo_json({"outcome": ending.value, "directory": directory, **progress_line(progress)})
 
 
 class LineView(View):
@@ -206,7 +206,7 @@ def _instrument(line: Line) -> dict[str, Any]:
         "gaps": state.gaps,
         "bytes": state.bytes,
         "age_s": None if state.age_ns < 0 else round(state.age_ns / 1e9, 3),
-        "trouble": line.trouble,
+        "problem": line.trouble,
         "refused": dict(line.refused),
         "off_grid": line.off_grid,
         "streams": {

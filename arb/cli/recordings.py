@@ -88,7 +88,7 @@ def list_recordings(directory: Path, as_json: bool) -> None:
             "symbol": day.symbol,
             "day": str(day.day),
             "source": source_of(day),
-            "holds": contents_of(day),
+            "contents": contents_of(day),
             "bytes": bytes_of([[day]]),
             "file": str(day.path),
         }
@@ -100,7 +100,7 @@ def list_recordings(directory: Path, as_json: bool) -> None:
             "symbol": one.symbol,
             "day": str(one.day),
             "source": "journals",
-            "holds": "frames",
+            "contents": "frames",
             "bytes": one.bytes,
             "file": str(one.paths[0]),
         }
@@ -162,7 +162,7 @@ def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:
             "rows": file.rows,
             "gaps": file.scan.gaps,
             "clamped": file.clamped,
-            "carried": file.scan.is_carried,
+            "is_carried": file.scan.is_carried,
             "lead_ms": None if file.scan.lead_ns is None else round(file.scan.lead_ns / 1e6, 3),
             "file": str(path),
         }
@@ -177,10 +177,10 @@ def comparison_lines(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
             "recording": f"{c.recording.venue}/{c.recording.path.name}",
             "converter": c.converter,
             "rows": c.rows,
-            "its_rows": c.reference_rows,
+            "reference_rows": c.reference_rows,
             "result": "equal" if c.is_equal else f"differs at row {c.first_difference}",
-            "seconds": round(c.seconds, 3),
-            "its_seconds": round(c.reference_seconds, 3),
+            "duration_s": round(c.seconds, 3),
+            "reference_duration_s": round(c.reference_seconds, 3),
         }
         for c in comparisons
     ]

@@ -17,7 +17,7 @@ def report(run: Path, as_json: bool) -> None:
     from arb.commands.report import report_run
     from arb.report.terminal import summary_view
 
-    summary = report_run(run).as_dict()
+    summary = report_run(run).summary
     if as_json:
         echo_json(summary)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich import box
@@ -43,7 +43,7 @@ def verify(run: Path, data: Path | None, trust: bool, as_json: bool) -> None:
 
     found = verify_run(run, data, is_trusted=trust)
     if as_json:
-        echo_json(_as_dict(found))
+        echo_json(json_of(found))
     else:
         _show(found)
     sys.exit(ExitCode.DONE if found.is_proven else ExitCode.DIFFERENCES)
@@ -89,13 +89,14 @@ def _show_differences(differences: Sequence[Difference]) -> None:
         echo(f"... and {len(differences) - _SHOWN:,} more: --json lists all")
 
 
-def _as_dict(found: Verification) -> dict[str, object]:
+def json_of(found: Verification) -> dict[str, Any]:
+    """The object that `--json` prints."""
     return {
         "run": str(found.folder),
         "is_proven": found.is_proven,
         "verdict": found.verdict.value,
         "causes": found.causes,
-        "facts": found.facts,
+        "compared": found.facts,
         "differences": [difference._asdict() for difference in found.own],
         "replays": [
             {

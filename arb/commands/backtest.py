@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from arb.backtest.assets import backtest_bot_for
 from arb.backtest.runner import Ended, compile_ahead, run
@@ -20,12 +19,13 @@ from arb.commands.run_files import (
     days_of_run,
     inputs_manifest,
     limits_of,
+    output_of,
     read_inputs,
-    told_of,
     write_run,
 )
 from arb.commands.run_setup import (
     Setup,
+    WrittenRun,
     ended_manifest,
     outcome_of,
     run_folder_path,
@@ -37,21 +37,8 @@ from arb.config import Config, on_data_grid
 from arb.data.rows.cache import RowCache
 from arb.errors import ExitCode, StrategyError
 from arb.results.folder import RunFolder
-from arb.results.summary import Figures
-from arb.results.summary_fields import Summary
-from arb.results.trades import Trade
+from arb.results.result import RunResult
 from arb.risk.limits import Limits
-
-
-class BacktestResult(NamedTuple):
-    """A finished backtest: its folder, its results, the command's exit code."""
-
-    folder: Path
-    summary: Summary
-    trades: list[Trade]
-    exit_code: ExitCode
-    #: The strategy thread still runs and cannot be stopped: the process must exit without it.
-    is_lost: bool
 
 
 def run_backtest(
@@ -62,7 +49,7 @@ def run_backtest(
     *,
     progress: StartProgress | None = None,
     has_report: bool = True,
-) -> BacktestResult:
+) -> WrittenRun:
     """Replays the days of both legs through the configured strategy and writes the run's folder.
 
     `progress` receives the number of bytes read while recordings are converted. Without `has_report`, or when the run
@@ -80,7 +67,7 @@ def run_backtest(
         refuse_coarse_lots(config)
         limits = limits_of(config)
 
-        def write(replayed: Replayed) -> Figures:
+        def write(replayed: Replayed) -> RunResult:
             manifest = (
                 common_manifest("backtest", config, *setup, now)
                 | inputs_manifest(config, inputs, notes)
@@ -89,20 +76,20 @@ def run_backtest(
             )
             # An interrupted or failed run skips the charts.
             is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
-            figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)
+            result = write_run(folder, manifest, replayed.output, has_report=has_report and is_whole)
             folder.publish()
-            return figures
+            return result
 
         if config.backtest.engine == "arb":
             on_hung = HungRun(folder, write).end
             replayed = replay_inputs(config, setup, inputs, limits, on_hung=on_hung)
         else:
             replayed = in_hftbacktest(config, setup, inputs, limits)
-        figures = write(replayed)
+        result = write(replayed)
     if replayed.error is not None and not replayed.is_lost:
         raise written_error(replayed.error, folder.path)
-    return BacktestResult(
-        folder.path, figures.summary, replayed.told.trades, replayed.exit_code, replayed.is_lost
+    return WrittenRun(
+        folder.path, result.summary, replayed.output.trades, replayed.exit_code, replayed.is_lost
     )
 
 
@@ -117,8 +104,8 @@ def in_hftbacktest(config: Config, setup: Setup, inputs: Inputs, limits: Limits)
         ended = run(function, setup.arguments.bind(bot, recorder), bot, setup.strategy.code)
     except StrategyError as raised:
         ended, error = Ended(None, is_interrupted=False), raised
-    told = told_of(bot, recorder, inputs.legs, is_lost=ended.is_lost)
+    output = output_of(bot, recorder, inputs.legs, is_lost=ended.is_lost)
     if ended.is_lost:
-        return Replayed(told, "hung", ExitCode.INTERRUPTED, StrategyError(MAKES_NO_CALL), is_lost=True)
+        return Replayed(output, "hung", ExitCode.INTERRUPTED, StrategyError(MAKES_NO_CALL), is_lost=True)
     outcome, exit_code = outcome_of(ended.value, is_interrupted=ended.is_interrupted, error=error)
-    return Replayed(told, outcome, exit_code, error)
+    return Replayed(output, outcome, exit_code, error)

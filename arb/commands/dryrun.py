@@ -18,17 +18,17 @@ from arb.commands.legs import leg_of
 from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import (
     Inputs,
-    Told,
     common_manifest,
     days_of_run,
     inputs_manifest,
     limits_of,
+    output_of,
     read_inputs,
-    told_of,
     write_run,
 )
 from arb.commands.run_setup import (
     Setup,
+    WrittenRun,
     ended_manifest,
     outcome_of,
     run_folder_path,
@@ -43,9 +43,7 @@ from arb.errors import ExitCode, InvariantError, StrategyError
 from arb.interrupts import interrupt_handled
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
-from arb.results.summary import Figures
-from arb.results.summary_fields import Summary
-from arb.results.trades import Trade
+from arb.results.result import RunOutput, RunResult
 from arb.risk.limits import Limits
 from arb.runtime.display import write_error
 from arb.runtime.replay import PIECE_ROWS, replay
@@ -62,19 +60,10 @@ MAKES_NO_CALL = "the strategy did not call the bot after it was interrupted"
 _PACED_ROWS = 64
 
 
-class DryRunResult(NamedTuple):
-    """A finished dry-run: its folder, its results, the command's exit code."""
-
-    folder: Path
-    summary: Summary
-    trades: list[Trade]
-    exit_code: ExitCode
-
-
 class Replayed(NamedTuple):
     """Result of a replay of recorded days: the strategy's results, how it ended, and its error."""
 
-    told: Told
+    output: RunOutput
     outcome: str
     exit_code: ExitCode
     error: StrategyError | None = None
@@ -91,7 +80,7 @@ def run_recorded(
     speed: float | None = None,
     progress: StartProgress | None = None,
     has_report: bool = True,
-) -> DryRunResult:
+) -> WrittenRun:
     """Runs recorded days through the live bot; writes what a backtest of the same days writes, with the same trades.
 
     speed: multiple of real time; None: as fast as possible. Ctrl+C ends it, with the folder complete. Raises
@@ -108,7 +97,7 @@ def run_recorded(
         refuse_coarse_lots(config)
         limits = limits_of(config)
 
-        def write(replayed: Replayed) -> Figures:
+        def write(replayed: Replayed) -> RunResult:
             manifest = (
                 common_manifest("dry-run", config, *setup, now)
                 | inputs_manifest(config, inputs, notes)
@@ -116,16 +105,16 @@ def run_recorded(
                 | {"refusals": limits.refusals_of(legs), "speed": speed}
             )
             is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
-            figures = write_run(folder, manifest, replayed.told, has_report=has_report and is_whole)
+            result = write_run(folder, manifest, replayed.output, has_report=has_report and is_whole)
             folder.publish()
-            return figures
+            return result
 
         hung = HungRun(folder, write)
         replayed = replay_inputs(config, setup, inputs, limits, speed=speed, on_hung=hung.end)
-        figures = write(replayed)
+        result = write(replayed)
     if replayed.error is not None:
         raise written_error(replayed.error, folder.path)
-    return DryRunResult(folder.path, figures.summary, replayed.told.trades, replayed.exit_code)
+    return WrittenRun(folder.path, result.summary, replayed.output.trades, replayed.exit_code)
 
 
 class HungRun:
@@ -183,8 +172,8 @@ def replay_inputs(
         if not going_on.acquire(blocking=False):  # the strategy returned at this moment
             return
         if on_hung is not None:
-            told = told_of(bot, recorder, inputs.legs, is_lost=True)
-            on_hung(Replayed(told, "hung", code, StrategyError(what), is_lost=True))
+            output = output_of(bot, recorder, inputs.legs, is_lost=True)
+            on_hung(Replayed(output, "hung", code, StrategyError(what), is_lost=True))
         write_error(f"error: {what}; nothing is written")
         leave_now(code)
 
@@ -208,12 +197,12 @@ def replay_inputs(
         watchdog.close()
     going_on.acquire()
     if is_interrupted:
-        return Replayed(told_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
+        return Replayed(output_of(bot, recorder, inputs.legs), "interrupted", ExitCode.INTERRUPTED)
     error = None if task.error is None else strategy_error(task.error, bot, setup.strategy.code)
     if error is None:
         refuse_lost(bot)
-    told = told_of(bot, recorder, inputs.legs)
-    return Replayed(told, *outcome_of(task.value, error=error), error)
+    output = output_of(bot, recorder, inputs.legs)
+    return Replayed(output, *outcome_of(task.value, error=error), error)
 
 
 def refuse_lost(bot: DryRunBot) -> None:

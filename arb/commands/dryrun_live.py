@@ -20,12 +20,12 @@ import numba
 import arb
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
-from arb.commands.dryrun import MAKES_NO_CALL, DryRunResult, refuse_lost
+from arb.commands.dryrun import MAKES_NO_CALL, refuse_lost
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import instrument_of, leg_of
 from arb.commands.run_checks import refuse_coarse_lots
-from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, told_of
-from arb.commands.run_setup import Setup, outcome_of, run_folder_path, setup_of, with_end
+from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, output_of
+from arb.commands.run_setup import Setup, WrittenRun, outcome_of, run_folder_path, setup_of, with_end
 from arb.commands.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.config import Config
 from arb.config.adapters import load_adapter
@@ -124,7 +124,7 @@ class LiveRun:
         ranges = [RangeFinder(leg) for leg in self._legs] if strategy.uses.arrays else None
         self._driver = LiveDriver(self._bot, self._task, self._side, ranges)
 
-    def run(self, duration_s: float | None) -> DryRunResult:
+    def run(self, duration_s: float | None) -> WrittenRun:
         """Runs until the strategy ends, `duration_s` have passed or a signal arrives, and writes the folder.
 
         Signals that arrive while it is written have no effect. Raises StrategyError and InputError after everything is
@@ -241,7 +241,7 @@ class LiveRun:
         self._counts, self._is_parked = counts, is_parked
         self._session.is_over = True
 
-    def _write(self) -> DryRunResult:
+    def _write(self) -> WrittenRun:
         """Writes the folder, then raises the session's error, if any."""
         self._summarize_stop()
         try:
@@ -270,7 +270,7 @@ class LiveRun:
         if self._is_parked:
             self._error = self._error or StrategyError("the strategy does not end when it is stopped")
 
-    def _finish(self) -> DryRunResult:
+    def _finish(self) -> WrittenRun:
         outcome, code = outcome_of(self._task.value)
         if self._host.is_interrupted:
             outcome, code = "interrupted", ExitCode.INTERRUPTED
@@ -281,19 +281,19 @@ class LiveRun:
         left = self._left(outcome)
         working = view_of(self._bot, self._legs, [], []).working
         # A parked strategy still uses its bot.
-        told = told_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
+        output = output_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
         if not left.start_ts:  # the strategy's clock never started
-            told.final["timestamp"] = time.time_ns()
+            output.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
-        figures = write_session(
-            self._folder, self._legs, left, told, has_report=self._has_report and is_whole
+        result = write_session(
+            self._folder, self._legs, left, output, has_report=self._has_report and is_whole
         )
-        for leg, final in zip(self._legs, told.final, strict=True):
+        for leg, final in zip(self._legs, output.final, strict=True):
             self._log.event("position", f"{leg.name} {float(final['position']):+.10g}")
         if working:
             self._log.event("orders", f"{working} working orders were pulled")
-        self._log.event("end", f"{outcome}: {len(told.trades)} fills, written to {self._folder.path}")
-        return DryRunResult(self._folder.path, figures.summary, told.trades, code)
+        self._log.event("end", f"{outcome}: {len(output.trades)} fills, written to {self._folder.path}")
+        return WrittenRun(self._folder.path, result.summary, output.trades, code)
 
     def _left(self, outcome: str) -> SessionLeft:
         session, record, state = self._session, self._session.record, self._frames.state
@@ -301,7 +301,7 @@ class LiveRun:
             LegLeft(
                 session.rows_of(n),
                 session.gaps_of(n),
-                session.spells_of(n),
+                session.outages_of(n),
                 session.lags_of(n),
                 session.off_grid_of(n),
             )
@@ -342,8 +342,8 @@ class LiveRun:
                 self._counts = len(self._recorder.decisions), len(self._recorder.records)
                 self._session.is_over = True
                 self._frames.close()
-                told = told_of(self._bot, self._recorder, self._legs, is_lost=True)
-                write_session(self._folder, self._legs, self._left("hung"), told, has_report=False)
+                output = output_of(self._bot, self._recorder, self._legs, is_lost=True)
+                write_session(self._folder, self._legs, self._left("hung"), output, has_report=False)
                 self._log.event("hung", what)
                 end_within(code)
                 self._log.close()
@@ -389,7 +389,7 @@ def run_live(
     log_json: bool = False,
     viewer: Viewer | None = None,
     echo: Callable[[str], None] | None = None,
-) -> DryRunResult:
+) -> WrittenRun:
     """Runs a session on live data to its end; its folder has a backtest's files, the recording and the log.
 
     sandbox: replaces the venues: a sandbox of the session, not yet entered, or the addresses of a running one. viewer,

@@ -8,43 +8,37 @@ from pathlib import Path
 
 from arb.errors import InputError
 from arb.files import write_atomically
-from arb.results.reader import FinishedRun, read_run
-from arb.results.summary import Figures, figures_of
-from arb.results.summary_fields import Summary
+from arb.results.reader import read_run
+from arb.results.result import RunResult
 
 
-def figures_of_run(finished: FinishedRun) -> Figures:
-    """All figures of a run."""
-    return figures_of(finished.facts, finished.run, finished.final)
-
-
-def report_files(figures: Figures) -> Iterator[tuple[str, bytes]]:
-    """Names in the run folder and contents: page and charts. The same figures give the same bytes."""
+def report_files(result: RunResult) -> Iterator[tuple[str, bytes]]:
+    """Names in the run folder and contents: page and charts. The same result gives the same bytes."""
     # Imported here: a run without a report need not load the drawing code.
     from arb.report.charts import charts_of
     from arb.report.html import page
     from arb.report.png import draw_png
 
-    charts = charts_of(figures)
-    yield "report.html", page(figures, charts).encode()
+    charts = charts_of(result)
+    yield "report.html", page(result, charts).encode()
     for chart in charts:
         yield f"charts/{chart.name}.png", draw_png(chart)
 
 
-def report_run(folder: Path) -> Summary:
+def report_run(folder: Path) -> RunResult:
     """Writes summary, attempts, page and charts of a run folder again, from its other files.
 
     Raises InputError for a folder that is not a run, is incomplete, has an unsupported format or cannot be written.
     """
     from arb.results.attempts_table import attempts_csv
 
-    figures = figures_of_run(read_run(folder))
-    summary = json.dumps(figures.summary.as_dict(), indent=2, allow_nan=False) + "\n"
+    _, result = read_run(folder)
+    summary = json.dumps(result.summary, indent=2, allow_nan=False) + "\n"
     _replace(folder, "summary.json", summary.encode())
-    _replace(folder, "attempts.csv", attempts_csv(figures.attempts).encode())
-    for name, content in report_files(figures):
+    _replace(folder, "attempts.csv", attempts_csv(result.attempts).encode())
+    for name, content in report_files(result):
         _replace(folder, name, content)
-    return figures.summary
+    return result
 
 
 def _replace(folder: Path, name: str, content: bytes) -> None:

@@ -21,9 +21,10 @@ from arb.backtest.assets import LegData
 from arb.bot.bot import Bot
 from arb.bot.recorder import Recorder, state_of
 from arb.commands.legs import KnownGrids, instrument_of
-from arb.commands.report import figures_of_run, report_files
+from arb.commands.report import report_files
 from arb.config import Config
 from arb.config.adapters import load_adapter
+from arb.config.assets import is_same_base
 from arb.data.catalog.days import Day, Recording, select_days
 from arb.data.recordings.leftover import leftover_notes
 from arb.data.rows.cache import RowCache
@@ -42,12 +43,11 @@ from arb.data.rows.usable import (
 from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from arb.results.attempts_table import attempts_csv
-from arb.results.facts import FORMAT
 from arb.results.folder import RunFolder
+from arb.results.manifest import FORMAT, result_of
 from arb.results.notes import archive_notes, funds_note, halt_note, origin_notes, source_of, tie_note
-from arb.results.reader import finished_run
-from arb.results.summary import Figures
-from arb.results.trades import HEADER, Trade, ties_of, trades_of
+from arb.results.result import RunOutput, RunResult
+from arb.results.trades import HEADER, ties_of, trades_of
 from arb.risk.funds import AssetFunds
 from arb.risk.limits import AssetLimits, Limits
 from arb.strategies.arguments import Arguments
@@ -74,15 +74,6 @@ class Inputs(NamedTuple):
     data: list[LegData]
     #: Notes on the data's sources and quality.
     notes: list[str]
-
-
-class Told(NamedTuple):
-    """The results of a strategy: records (row, leg), the final state, decisions, fills."""
-
-    records: Any
-    final: Any
-    decisions: Any
-    trades: list[Trade]
 
 
 def days_of_run(config: Config, legs: Sequence[Leg], start: date, end: date | None) -> list[list[Day]]:
@@ -235,37 +226,39 @@ def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
     return notes
 
 
-def told_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool = False) -> Told:
+def output_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: bool = False) -> RunOutput:
     """Collects the results and closes the bot. is_lost: the strategy hangs; reads the saved log, leaves the bot
     alone."""
     # Read once, and before the final state: a hung strategy may still write.
     records, decisions = recorder.records, recorder.decisions
     if is_lost:
         final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
-        return Told(records, final, decisions, trades_of(bot.fills, decisions, legs))
+        return RunOutput(records, final, decisions, trades_of(bot.fills, decisions, legs))
     final = state_of(bot, records.shape[1])
     fills = bot.collect_fills().copy()
     bot.close()
-    return Told(records, final, decisions, trades_of(fills, decisions, legs))
+    return RunOutput(records, final, decisions, trades_of(fills, decisions, legs))
 
 
-def write_run(folder: RunFolder, manifest: Mapping[str, Any], told: Told, *, has_report: bool) -> Figures:
+def write_run(
+    folder: RunFolder, manifest: Mapping[str, Any], output: RunOutput, *, has_report: bool
+) -> RunResult:
     """Writes the files of every run; the manifest last, so that a folder with a manifest is complete."""
-    notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, told.final)]
+    notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, output.final)]
     if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
-        notes += [tie_note(leg, *counts) for leg, counts in ties_of(told.trades).items()]
+        notes += [tie_note(leg, *counts) for leg, counts in ties_of(output.trades).items()]
     manifest = {**manifest, "notes": notes}
-    figures = figures_of_run(finished_run(manifest, told.records, told.final, told.decisions, told.trades))
-    by_leg = {str(n): told.records[:, n] for n in range(told.records.shape[1])}
-    folder.write_arrays("records.npz", {**by_leg, "final": told.final, "decisions": told.decisions})
-    folder.write_json("summary.json", figures.summary.as_dict())
-    folder.write_csv("trades.csv", HEADER, told.trades)
-    folder.write_bytes("attempts.csv", attempts_csv(figures.attempts).encode())
+    result = result_of(manifest, output)
+    by_leg = {str(n): output.records[:, n] for n in range(output.records.shape[1])}
+    folder.write_arrays("records.npz", {**by_leg, "final": output.final, "decisions": output.decisions})
+    folder.write_json("summary.json", result.summary)
+    folder.write_csv("trades.csv", HEADER, output.trades)
+    folder.write_bytes("attempts.csv", attempts_csv(result.attempts).encode())
     if has_report:
-        for name, content in report_files(figures):
+        for name, content in report_files(result):
             folder.write_bytes(name, content)
     folder.write_manifest(manifest)
-    return figures
+    return result
 
 
 def common_manifest(
@@ -292,7 +285,19 @@ def common_manifest(
         },
         "adapters": {spec: code_of(spec).as_dict() for spec in adapters_of(config)},
         "config": config.as_dict(),
+        "pairs": pairs_of(config),
     }
+
+
+def pairs_of(config: Config) -> list[tuple[str, str]]:
+    """The names of the legs of each pair: neighbours that trade the same asset. Empty if any two do not."""
+    pairs = list(zip(config.legs[::2], config.legs[1::2], strict=False))
+    if len(config.legs) % 2 or not (
+        config.strategy.allow_different_assets
+        or all(is_same_base(first.symbol, second.symbol) for first, second in pairs)
+    ):
+        return []
+    return [(first.name, second.name) for first, second in pairs]
 
 
 def adapters_of(config: Config) -> list[str]:

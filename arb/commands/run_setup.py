@@ -14,6 +14,7 @@ from arb.commands.strategy_facts import facts_of
 from arb.config import Config
 from arb.errors import ArbError, ExitCode, StrategyError
 from arb.leg import Leg
+from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
 from arb.strategies.flatten import flattening
 from arb.strategies.loader import LoadedStrategy, load_strategy
@@ -25,6 +26,17 @@ class Setup(NamedTuple):
 
     strategy: LoadedStrategy
     arguments: Arguments
+
+
+class WrittenRun(NamedTuple):
+    """A run whose folder is written. summary: the content of `summary.json`; exit_code: the command's."""
+
+    folder: Path
+    summary: dict[str, Any]
+    trades: list[Trade]
+    exit_code: ExitCode
+    #: The strategy still runs and cannot be stopped: the process must exit without it.
+    is_lost: bool = False
 
 
 def setup_of(config: Config) -> Setup:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from arb.commands.run_files import Told, write_run
-from arb.data.outages import BookSpells
+from arb.commands.run_files import write_run
+from arb.data.outages import BookOutages
 from arb.data.text.raw import sha256_of
 from arb.leg import Leg
 from arb.results.folder import RunFolder
 from arb.results.reader import JOURNAL
-from arb.results.summary import Figures
+from arb.results.result import RunOutput, RunResult
 from arb.results.trades import iso_time
 from arb.runtime.latencies import LATENCY_FOLDER, feed_latencies, order_latencies
 from arb.simulation.latency import answers_by_asset
@@ -33,7 +33,7 @@ class LegLeft(NamedTuple):
 
     rows: int
     gaps: int
-    book: BookSpells
+    book: BookOutages
     lags: Sequence[tuple[int, int]]
     #: Why its values are not on the configured tick and lot, "" if they are; the book is unknown from then on.
     off_grid: str = ""
@@ -66,8 +66,8 @@ class SessionLeft(NamedTuple):
 
 
 def write_session(
-    folder: RunFolder, legs: Sequence[Leg], left: SessionLeft, told: Told, *, has_report: bool
-) -> Figures:
+    folder: RunFolder, legs: Sequence[Leg], left: SessionLeft, output: RunOutput, *, has_report: bool
+) -> RunResult:
     """Writes the whole folder except the recording and the log, which already exist. Raises InputError."""
     folder.write_arrays(
         SESSION,
@@ -82,10 +82,10 @@ def write_session(
     )
     for name, rows in latencies_of(legs, left.answers, [own.lags for own in left.legs]):
         folder.write_bytes(name, _npz(rows))
-    figures = write_run(folder, _manifest(folder.path, legs, left), told, has_report=has_report)
+    result = write_run(folder, _manifest(folder.path, legs, left), output, has_report=has_report)
     folder.remove(JOURNAL)
     folder.publish()
-    return figures
+    return result
 
 
 def latencies_of(

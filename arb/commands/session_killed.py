@@ -9,13 +9,13 @@ import numpy as np
 from hftbacktest.types import record_dtype
 
 from arb.commands.legs import leg_of
-from arb.commands.run_files import Told
 from arb.commands.session_files import RECORDING, LegLeft, SessionLeft, write_session
 from arb.config import config_of
 from arb.data.recordings.recorder import Recorder
 from arb.errors import InputError
 from arb.results.folder import RunFolder
 from arb.results.reader import JOURNAL, MANIFEST
+from arb.results.result import RunOutput
 from arb.results.trades import trades_of
 from arb.runtime.journal import Kept, held_journal, read_journal
 from arb.runtime.replay_marks import LOSS
@@ -62,16 +62,16 @@ def _finish(opened: RunFolder) -> None:
         raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
     records = np.frombuffer(kept.records, record_dtype).reshape(-1, len(legs))
     final = np.frombuffer(kept.last.final, record_dtype)
-    told = Told(records, final, kept.decisions, trades_of(kept.fills, kept.decisions, legs))
-    write_session(opened, legs, _left(kept, told), told, has_report=False)
+    output = RunOutput(records, final, kept.decisions, trades_of(kept.fills, kept.decisions, legs))
+    write_session(opened, legs, _left(kept, output), output, has_report=False)
 
 
-def _left(kept: Kept, told: Told) -> SessionLeft:
+def _left(kept: Kept, output: RunOutput) -> SessionLeft:
     last = kept.last
     return SessionLeft(
         head=kept.head,
         legs=[
-            LegLeft(leg.rows, leg.gaps, leg.spells, lags, leg.off_grid)
+            LegLeft(leg.rows, leg.gaps, leg.outages, lags, leg.off_grid)
             for leg, lags in zip(last.legs, kept.lags, strict=True)
         ],
         marks=kept.marks,
@@ -79,7 +79,7 @@ def _left(kept: Kept, told: Told) -> SessionLeft:
         answers=kept.answers,
         start_ts=last.start_ts,
         end_ts=last.told_ts,
-        counts=(len(told.decisions), len(told.records)),
+        counts=(len(output.decisions), len(output.records)),
         late=last.late,
         late_since=last.late_since,
         losses=np.frombuffer(last.losses, LOSS),

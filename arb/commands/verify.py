@@ -6,10 +6,7 @@ Then the run is replayed: a live session by `arb.commands.verify_session`, recor
 
 from __future__ import annotations
 
-import csv
 import platform
-import zipfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
@@ -30,11 +27,10 @@ from arb.commands.verify_figures import figure_differences
 from arb.commands.verify_session import replay_of_session
 from arb.config import Config, config_of
 from arb.errors import ArbError, InputError
-from arb.leg import Leg
 from arb.results.evidence import Changed, as_json, changed_files, changed_parts
-from arb.results.reader import RECORDS, TRADES, read_arrays, read_manifest, read_run, read_trades
+from arb.results.reader import read_manifest, read_run
 from arb.strategies.source_code import code_of, our_code, refuse_changed, refuse_untrusted
-from arb.verify.reconcile import Difference, Run
+from arb.verify.reconcile import Difference
 
 
 class Verdict(Enum):
@@ -124,25 +120,24 @@ def _replayed(
     folder: Path, manifest: Mapping[str, Any], changed: list[Changed], data: Path | None, *, is_trusted: bool
 ) -> Verification:
     # Every file that a report needs must be readable.
-    finished = read_run(folder)
+    output, result = read_run(folder)
     config = config_of(manifest["config"], str(folder / "manifest.json"))
     _check_code(config, manifest, is_trusted=is_trusted)
     setup = setup_of(config)
     legs = [leg_of(leg) for leg in config.legs]
-    run = _recorded_run(folder, legs)
     versions = _version_differences(manifest, setup)
     cause = "; ".join(one.cause for one in versions)
-    figures, changed = figure_differences(folder, finished, changed)
+    figures, changed = figure_differences(folder, result, changed)
     figures += _argument_differences(manifest, setup)
     if "session" in manifest:
-        replays, facts = replay_of_session(folder, manifest, config, setup, legs, run)
+        replays, facts = replay_of_session(folder, manifest, config, setup, legs, output)
     else:
-        replays, facts = replays_of_days(manifest, config, setup, legs, run, data)
+        replays, facts = replays_of_days(manifest, config, setup, legs, output, data)
     own = _file_differences(changed) + versions + _caused(figures, cause)
     return Verification(
         folder,
         own,
-        [Replay(engine, len(run.trades), _caused(differences, cause)) for engine, differences in replays],
+        [Replay(engine, len(output.trades), _caused(differences, cause)) for engine, differences in replays],
         facts,
     )
 
@@ -158,15 +153,6 @@ def _check_code(config: Config, manifest: Mapping[str, Any], *, is_trusted: bool
         if not is_trusted:
             refuse_untrusted(spec, code)
         refuse_changed(spec, code, then)
-
-
-def _recorded_run(folder: Path, legs: Sequence[Leg]) -> Run:
-    try:
-        records, final, decisions = read_arrays(folder / RECORDS, len(legs))
-        trades = read_trades(folder / TRADES, legs)
-    except (ValueError, OSError, KeyError, csv.Error, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{folder}: cannot be read: {error}") from None
-    return Run(trades, decisions, records, final)
 
 
 def _file_differences(changed: Iterable[Changed]) -> list[Difference]:

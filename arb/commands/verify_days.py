@@ -26,7 +26,8 @@ from arb.data.rows.cache import RowCache
 from arb.errors import ExitCode, InputError
 from arb.leg import Leg
 from arb.results.evidence import as_json
-from arb.verify.reconcile import Difference, Run, differences_of
+from arb.results.result import RunOutput
+from arb.verify.reconcile import Difference, differences_of
 
 #: Keys of the manifest that are not compared; notes may have other sources.
 _NOT_DERIVED = ("notes",)
@@ -37,7 +38,7 @@ def replays_of_days(
     config: Config,
     setup: Setup,
     legs: Sequence[Leg],
-    recorded: Run,
+    recorded: RunOutput,
     data: Path | None,
 ) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
     """(engine, differences) of both replays, and what was compared. Raises InputError for an interrupted run."""
@@ -64,12 +65,11 @@ def replays_of_days(
             if exit_code == ExitCode.INTERRUPTED:
                 raise KeyboardInterrupt
             ended, refusals = ended_manifest(outcome, error), limits.refusals_of(inputs.legs)
-            replayed = Run(found.trades, found.decisions, found.records, found.final)
             is_native = engine != "dry-run"
             derived = inputs_manifest(config, inputs) | ended | {"refusals": refusals}
             differences = changed + _manifest_differences(manifest, derived)
             differences += differences_of(
-                recorded, replayed, random_sums=names if is_random or is_native else ()
+                recorded, found, random_sums=names if is_random or is_native else ()
             )
             replays.append((engine, differences))
     rows = sum(file.rows for files in inputs.conversion.files for file in files)

@@ -11,37 +11,31 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arb.commands.report import figures_of_run, report_files
+from arb.commands.report import report_files
 from arb.errors import InputError
 from arb.results.attempts_table import attempts_csv
 from arb.results.evidence import Changed
-from arb.results.reader import FinishedRun
-from arb.results.summary import Figures
+from arb.results.result import RunResult
 from arb.verify.reconcile import Difference
 
 SUMMARY, ATTEMPTS, PAGE, CHARTS = "summary.json", "attempts.csv", "report.html", "charts/"
 
 
 def figure_differences(
-    folder: Path, finished: FinishedRun, changed: list[Changed]
+    folder: Path, result: RunResult, changed: list[Changed]
 ) -> tuple[list[Difference], list[Changed]]:
     """Differences of summary and attempts, and the changed files that also differ from what is computed now."""
-    figures = figures_of_run(finished)
-    summary = figures.summary.as_dict()
-    attempts = attempts_csv(figures.attempts)
+    summary = result.summary
+    attempts = attempts_csv(result.attempts)
     found = _summary_differences(folder / SUMMARY, summary) + _attempt_differences(
         folder / ATTEMPTS, attempts
     )
     if changed:
         computed = {SUMMARY: _summary_text(summary), ATTEMPTS: attempts.encode()}
         if any(one.name == PAGE or one.name.startswith(CHARTS) for one in changed):
-            computed |= _drawn(figures)
+            computed |= dict(report_files(result))
         changed = [one for one in changed if not _is_computed(folder / one.name, computed.get(one.name))]
     return found, changed
-
-
-def _drawn(figures: Figures) -> dict[str, bytes]:
-    return dict(report_files(figures))
 
 
 def _is_computed(path: Path, content: bytes | None) -> bool:

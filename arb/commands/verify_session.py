@@ -18,7 +18,7 @@ from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
 from arb.commands.legs import instrument_of
-from arb.commands.run_files import Told, limits_of, silence_ns, told_of
+from arb.commands.run_files import limits_of, output_of, silence_ns
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
 from arb.commands.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.commands.session_killed import KILLED
@@ -28,6 +28,7 @@ from arb.engine.price_range import PriceRange, RangeFinder
 from arb.errors import ArbError, InputError
 from arb.leg import Leg
 from arb.results.failure import RAISED, strategy_error
+from arb.results.result import RunOutput
 from arb.results.trades import iso_time
 from arb.runtime.replay import replay
 from arb.runtime.replay_marks import LOSS
@@ -35,8 +36,8 @@ from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_latencies
 from arb.verify.losses import Loss, with_causes
-from arb.verify.reconcile import Difference, Run, differences_of
-from arb.verify.session_rows import Again, LegSource, rows_again
+from arb.verify.reconcile import Difference, differences_of
+from arb.verify.session_rows import LegRows, LegSource, leg_rows
 
 
 class _Session(NamedTuple):
@@ -55,7 +56,7 @@ class _Session(NamedTuple):
 class _Replayed(NamedTuple):
     """Result of replaying a session: the strategy's results, its answers, and how it ended."""
 
-    told: Told
+    output: RunOutput
     answers: Any
     outcome: str = "ended"
     error: ArbError | None = None
@@ -69,27 +70,26 @@ def replay_of_session(
     config: Config,
     setup: Setup,
     legs: Sequence[Leg],
-    recorded: Run,
+    recorded: RunOutput,
 ) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
     """(engine, differences) of the replay, and what was compared. Raises InputError for unreadable files."""
     session = _read_session(folder, len(legs))
     with _scratch_folder() as scratch:
-        again = _rows(folder, config, legs, session, scratch)
-        found = _replay_session(config, setup, legs, session, again)
-        differences = _row_differences(legs, session, again)
-        lags = [one.lags for one in again]
+        derived = _rows(folder, config, legs, session, scratch)
+        found = _replay_session(config, setup, legs, session, derived)
+        differences = _row_differences(legs, session, derived)
+        lags = [one.lags for one in derived]
     for (name, latencies), leg in zip(
         latencies_of(legs, found.answers, lags), (leg for leg in legs for _ in range(2)), strict=True
     ):
         differences += _latency_differences(folder / name, latencies, leg.name)
-    run = Run(found.told.trades, found.told.decisions, found.told.records, found.told.final)
     differences += differences_of(
-        recorded, run, decisions=session.decisions, records=session.records, end_ts=session.end_ts
+        recorded, found.output, decisions=session.decisions, records=session.records, end_ts=session.end_ts
     )
     differences += _end_differences(manifest, found)
     differences = with_causes(differences, _losses(session, legs), manifest["session"]["recording_error"])
-    rows = sum(one.told for one in again)
-    frames = sum(one.frames for one in again)
+    rows = sum(one.rows for one in derived)
+    frames = sum(one.frames for one in derived)
     facts = [
         f"{frames:,} recorded frames gave {rows:,} rows, in the order in which the strategy received them",
         f"{len(session.answers):,} answers were received at their recorded times",
@@ -140,7 +140,9 @@ def _losses(session: _Session, legs: Sequence[Leg]) -> dict[str, Loss]:
     }
 
 
-def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, scratch: Path) -> list[Again]:
+def _rows(
+    folder: Path, config: Config, legs: Sequence[Leg], session: _Session, scratch: Path
+) -> list[LegRows]:
     found = []
     for number, (own, leg) in enumerate(zip(config.legs, legs, strict=True)):
         source = LegSource(
@@ -151,18 +153,18 @@ def _rows(folder: Path, config: Config, legs: Sequence[Leg], session: _Session, 
             silence_ns(config),
         )
         marks = session.marks[session.marks["leg"] == number]
-        found.append(rows_again(source, marks, int(session.sums[number][0]), scratch))
+        found.append(leg_rows(source, marks, int(session.sums[number][0]), scratch))
     return found
 
 
 def _replay_session(
-    config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, again: Sequence[Again]
+    config: Config, setup: Setup, legs: Sequence[Leg], session: _Session, derived: Sequence[LegRows]
 ) -> _Replayed:
     """Runs the strategy over the session's rows, and stops it where the session stopped it."""
     recorder = Recorder(len(legs))
     strategy = compile_ahead(*setup, recorder)
     finders = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
-    ranges = _ranges(finders, session, again)
+    ranges = _ranges(finders, session, derived)
     bot = DryRunBot(
         legs,
         limits_of(config),
@@ -172,13 +174,13 @@ def _replay_session(
         arrays_over=ranges or None,
     )
     if len(ranges) < len(finders):
-        return _Replayed(told_of(bot, recorder, legs), bot.world.answers.copy(), ts=session.end_ts)
+        return _Replayed(output_of(bot, recorder, legs), bot.world.answers.copy(), ts=session.end_ts)
     task = replay(
         bot,
-        [[one.local] for one in again],
+        [[one.local] for one in derived],
         with_end(config, strategy.function, legs, bot, recorder),
         setup.arguments.bind(bot, recorder),
-        venue_rows=[[one.exch] for one in again],
+        venue_rows=[[one.exch] for one in derived],
         until_ts=session.end_ts,
     )
     if task.is_alive:
@@ -189,7 +191,7 @@ def _replay_session(
         refuse_lost(bot)
     outcome, _ = outcome_of(task.value, error=error)
     answers = bot.world.answers.copy()
-    return _Replayed(told_of(bot, recorder, legs), answers, outcome, error, ts)
+    return _Replayed(output_of(bot, recorder, legs), answers, outcome, error, ts)
 
 
 def _error_of(
@@ -226,11 +228,13 @@ def _end_differences(manifest: Mapping[str, Any], replayed: _Replayed) -> list[D
     ]
 
 
-def _ranges(finders: Sequence[RangeFinder], session: _Session, again: Sequence[Again]) -> list[PriceRange]:
+def _ranges(
+    finders: Sequence[RangeFinder], session: _Session, derived: Sequence[LegRows]
+) -> list[PriceRange]:
     """The ranges of the arrays, as the session found them; none if the strategy never started for lack of them."""
     if session.start_ts == 0 and any(finder.range is None for finder in finders):
         return []
-    for finder, one in zip(finders, again, strict=False):
+    for finder, one in zip(finders, derived, strict=False):
         finder.follow(one.local)
     known = [finder.range for finder in finders if finder.range is not None]
     return known if len(known) == len(finders) else []
@@ -260,13 +264,13 @@ def _latency_differences(path: Path, rows: np.ndarray[Any, Any], leg: str) -> li
     return [Difference(what, f"{path.name} rows", ts, str(len(then)), str(len(rows)), leg=leg)]
 
 
-def _row_differences(legs: Sequence[Leg], session: _Session, again: Sequence[Again]) -> list[Difference]:
+def _row_differences(legs: Sequence[Leg], session: _Session, derived: Sequence[LegRows]) -> list[Difference]:
     found = []
-    for leg, sums, one in zip(legs, session.sums, again, strict=True):
+    for leg, sums, one in zip(legs, session.sums, derived, strict=True):
         frames, rows, checksum = map(int, sums)
         for what, then, now in (
             ("frames", frames, one.frames),
-            ("rows", rows, one.told),
+            ("rows", rows, one.rows),
             ("rows' checksum", checksum, one.checksum),
         ):
             if then != now:

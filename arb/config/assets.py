@@ -50,3 +50,9 @@ def difference(one: str, other: str) -> str:
     if first.base != second.base:
         return f"their base assets are {first.base} and {second.base}"
     return f"their quote assets are {first.quote} and {second.quote}" if first.quote != second.quote else ""
+
+
+def is_same_base(one: str, other: str) -> bool:
+    """Whether two symbols have the same base asset, as far as their names show it."""
+    first, second = assets_of(one), assets_of(other)
+    return one == other or (first is not None and second is not None and first.base == second.base)

@@ -25,12 +25,12 @@ START, END, OTHERS = range(3)
 
 # Fields of the state.
 (
-    GROUP_TS, IS_KNOWN, UNKNOWN_SINCE, KNOWN_TS, HAS_RESET, LEVELS, SPELLS, SPELLS_NS,
+    GROUP_TS, IS_KNOWN, UNKNOWN_SINCE, KNOWN_TS, HAS_RESET, LEVELS, OUTAGES, OUTAGES_NS,
 ) = range(8)  # fmt: skip
 FIELDS = 8
 
 
-class BookSpells(msgspec.Struct, frozen=True):
+class BookOutages(msgspec.Struct, frozen=True):
     """The outages of a recording's book. Local times and spans in ns; a time of 0: none."""
 
     #: First and last frame of the recording.
@@ -41,15 +41,15 @@ class BookSpells(msgspec.Struct, frozen=True):
     #: When the book was first known; 0: never.
     known_ts: int = 0
     #: Number and total time of the outages after that; an open one is counted up to `last_ts`.
-    spells: int = 0
-    spells_ns: int = 0
+    outages: int = 0
+    outages_ns: int = 0
     longest: tuple[int, int] = (0, 0)
     #: The first FIRST_KEPT outages, (from, to).
     first: tuple[tuple[int, int], ...] = ()
     #: Begin of the outage at the end of the recording; 0: the book is known there.
     lost_ts: int = 0
 
-    def moved(self, by_ns: int) -> BookSpells:
+    def moved(self, by_ns: int) -> BookOutages:
         """The same with all times moved by `by_ns`."""
 
         def at(ts: int) -> int:
@@ -66,7 +66,7 @@ class BookSpells(msgspec.Struct, frozen=True):
         )
 
 
-class SpellFinder:
+class OutageFinder:
     """Finds the outages of one recording. One thread. Call `begin`, `follow` any number of times, `close`."""
 
     def __init__(self) -> None:
@@ -104,22 +104,22 @@ class SpellFinder:
     def unknown_ns(self) -> int:
         """Total time without a book, including that before the first snapshot. Valid after `close`."""
         known_ts = int(self.state[KNOWN_TS]) or self._last_ts
-        return max(known_ts - self._first_ts, 0) + int(self.state[SPELLS_NS])
+        return max(known_ts - self._first_ts, 0) + int(self.state[OUTAGES_NS])
 
     @property
-    def spells(self) -> BookSpells:
+    def outages(self) -> BookOutages:
         """The outages found. Valid after `close`."""
         state = [int(value) for value in self.state]
         longest = self.longest[np.argmax(self.longest[:, END] - self.longest[:, START])]
-        kept = self.first[: min(state[SPELLS], FIRST_KEPT)]
+        kept = self.first[: min(state[OUTAGES], FIRST_KEPT)]
         is_lost = self.has_begun and not state[IS_KNOWN]
-        return BookSpells(
+        return BookOutages(
             first_ts=self._first_ts,
             last_ts=self._last_ts,
             is_carried=self._is_carried,
             known_ts=state[KNOWN_TS],
-            spells=state[SPELLS],
-            spells_ns=state[SPELLS_NS],
+            outages=state[OUTAGES],
+            outages_ns=state[OUTAGES_NS],
             longest=(int(longest[START]), int(longest[END])),
             first=tuple((int(start), int(end)) for start, end in kept),
             lost_ts=state[UNKNOWN_SINCE] if is_lost else 0,
@@ -189,12 +189,12 @@ def _keep(state, first, longest, end):
     """Counts an outage that ends; its length is at least 0, even if the clock was set back."""
     start = state[UNKNOWN_SINCE]
     end = max(start, end)
-    if state[SPELLS] < len(first):
-        first[state[SPELLS], START] = start
-        first[state[SPELLS], END] = end
+    if state[OUTAGES] < len(first):
+        first[state[OUTAGES], START] = start
+        first[state[OUTAGES], END] = end
     keep_longest(longest, start, end, 0)
-    state[SPELLS] += 1
-    state[SPELLS_NS] += end - start
+    state[OUTAGES] += 1
+    state[OUTAGES_NS] += end - start
 
 
 def kept_spans(table: NDArray[np.int64]) -> list[tuple[int, int, int]]:

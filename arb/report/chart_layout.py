@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arb.results.metrics.run import NS_PER_DAY, NS_PER_S
+from arb.results.metrics.statistics import NS_PER_DAY, NS_PER_S
 
 WIDTH, HEIGHT = 960, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 32, 26

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,58 +10,66 @@ import numpy as np
 from arb.report.chart_layout import Chart, Points, Series
 from arb.results.metrics.equity import drawdown_curve
 from arb.results.metrics.spread import basis_bps, cross_spread_bps
-from arb.results.summary import Figures
+from arb.results.result import RunResult
 from arb.strategies.spread.decisions import Decision, Purpose
 
 _LEG_COLORS = ("blue", "orange")
 _LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
+#: Pairs, or legs without one, whose prices and positions are drawn; the files have all of them.
+CHARTED_MAX = 8
 
 
-def charts_of(figures: Figures) -> list[Chart]:
-    """All charts in display order; charts of a pair once per pair."""
-    pairs = range(len(figures.summary.pairs))
+def charts_of(run: RunResult) -> list[Chart]:
+    """All charts in display order; those of prices and positions once per pair, and per leg without a pair."""
+    paired = {leg_no for pair in run.pairs for leg_no in pair}
+    singles = [(leg_no,) for leg_no in range(len(run.legs)) if leg_no not in paired]
+    groups: list[tuple[int, ...]] = [*run.pairs, *singles]
+    names = [_suffixes(run, legs, number if len(groups) > 1 else None) for number, legs in enumerate(groups)]
+    drawn = list(zip(groups, names, strict=True))[:CHARTED_MAX]
+    charts = []
+    for number, (legs, named) in enumerate(drawn):
+        charts.append(_prices(run, legs, *named))
+        if len(legs) == 2:
+            charts.append(_spread(run, number, *named))
+    return [*charts, _equity(run), _drawdown(run), *(_positions(run, legs, *named) for legs, named in drawn)]
+
+
+def _suffixes(run: RunResult, legs: Sequence[int], number: int | None) -> tuple[str, str]:
+    """What to add to the file name and to the title of a chart: nothing if there is only one of its kind."""
+    if number is None:
+        return "", ""
+    if len(legs) == 1:
+        return f"_{number}", f", {run.legs[legs[0]].name}"
+    symbols = dict.fromkeys(run.legs[leg_no].name.partition(":")[2] for leg_no in legs)
+    return f"_{number}", f", {' and '.join(symbols)}"
+
+
+def _by_leg(run: RunResult, legs: Sequence[int], values: Any, style: str) -> list[Series]:
     return [
-        *(chart for pair in pairs for chart in (_prices(figures, pair), _spread(figures, pair))),
-        _equity(figures),
-        _drawdown(figures),
-        *(_positions(figures, pair) for pair in pairs),
+        Series(run.legs[leg_no].name, run.equity.timestamps, values[:, leg_no], color, style)
+        for leg_no, color in zip(legs, _LEG_COLORS, strict=False)
     ]
 
 
-def _named(figures: Figures, pair: int, name: str, title: str) -> tuple[str, str]:
-    """Name and title of a pair's chart; they name the pair only if there are several."""
-    symbol = figures.summary.pairs[pair].name
-    return (name, title) if len(figures.summary.pairs) == 1 else (f"{name}_{pair}", f"{title}, {symbol}")
+def _prices(run: RunResult, legs: Sequence[int], name: str, title: str) -> Chart:
+    series = _by_leg(run, legs, run.equity.prices, "solid")
+    return Chart(f"prices{name}", f"Mid prices{title}", "quote", series)
 
 
-def _by_leg(figures: Figures, pair: int, values: Any, style: str) -> list[Series]:
-    timestamps = figures.equity.timestamps
-    return [
-        Series(figures.run.legs[leg_no].name, timestamps, values[:, leg_no], _LEG_COLORS[leg_no % 2], style)
-        for leg_no in (2 * pair, 2 * pair + 1)
-    ]
-
-
-def _prices(figures: Figures, pair: int) -> Chart:
-    name, title = _named(figures, pair, "prices", "Mid prices")
-    return Chart(name, title, "quote", _by_leg(figures, pair, figures.run.records["price"], "solid"))
-
-
-def _spread(figures: Figures, pair: int) -> Chart:
-    run, timestamps = figures.run, figures.equity.timestamps
-    spreads = cross_spread_bps(run.records["price"][:, 2 * pair : 2 * pair + 2])
-    series = [Series("mid to mid", timestamps, spreads, "gray")]
+def _spread(run: RunResult, pair_no: int, name: str, title: str) -> Chart:
+    legs = list(run.pairs[pair_no])
+    spreads = cross_spread_bps(run.equity.prices[:, legs])
+    series = [Series("mid to mid", run.equity.timestamps, spreads, "gray")]
     if run.basis_halflife_ns > 0:
-        basis = basis_bps(timestamps, spreads, run.basis_halflife_ns)
-        series.append(Series("basis", timestamps, basis, "ink", "dashed"))
-    first, second = (leg.name.partition(":")[0] for leg in run.legs[2 * pair : 2 * pair + 2])
-    name, title = _named(figures, pair, "spread", f"Cross spread, {second} over {first}")
-    return Chart(name, title, "bps", series, _attempt_points(figures, pair, first, second))
+        basis = basis_bps(run.equity.timestamps, spreads, run.basis_halflife_ns)
+        series.append(Series("basis", run.equity.timestamps, basis, "ink", "dashed"))
+    first, second = (run.legs[leg_no].name.partition(":")[0] for leg_no in legs)
+    points = _attempt_points(run.attempts[run.attempts["pair"] == pair_no], first, second)
+    return Chart(f"spread{name}", f"Cross spread, {second} over {first}{title}", "bps", series, points)
 
 
-def _attempt_points(figures: Figures, pair: int, first: str, second: str) -> list[Points]:
+def _attempt_points(own: Any, first: str, second: str) -> list[Points]:
     """Attempts at their filled spread. Exits have their own marks if the log shows the purpose."""
-    own = figures.attempts[figures.attempts["pair"] == pair]
     done = own[(own["fills"] > 0) & np.isfinite(own["spread_bps"])]
     is_leaving = np.isin(done["purpose"], _LEAVING)
     is_reversed = done["outcome"] == Decision.REVERSED
@@ -83,29 +92,17 @@ def _attempt_points(figures: Figures, pair: int, first: str, second: str) -> lis
     ]
 
 
-def _equity(figures: Figures) -> Chart:
-    equity = figures.equity
-    return Chart(
-        "equity",
-        "Profit: equity less capital",
-        "quote",
-        [Series("", equity.timestamps, equity.profits, "blue")],
-    )
+def _equity(run: RunResult) -> Chart:
+    series = [Series("", run.equity.timestamps, run.equity.profits, "blue")]
+    return Chart("equity", "Profit: equity less capital", "quote", series)
 
 
-def _drawdown(figures: Figures) -> Chart:
-    equity = figures.equity
-    falls = -drawdown_curve(equity)
-    return Chart(
-        "drawdown",
-        "Drawdown from the highest equity",
-        "quote",
-        [Series("", equity.timestamps, falls, "red", "area")],
-    )
+def _drawdown(run: RunResult) -> Chart:
+    series = [Series("", run.equity.timestamps, -drawdown_curve(run.equity), "red", "area")]
+    return Chart("drawdown", "Drawdown from the highest equity", "quote", series)
 
 
-def _positions(figures: Figures, pair: int) -> Chart:
-    sizes = np.array([leg.contract_size for leg in figures.run.legs])
-    positions = figures.run.records["position"] * sizes
-    name, title = _named(figures, pair, "positions", "Positions")
-    return Chart(name, title, "base", _by_leg(figures, pair, positions, "step"))
+def _positions(run: RunResult, legs: Sequence[int], name: str, title: str) -> Chart:
+    sizes = np.array([leg.contract_size for leg in run.legs])
+    series = _by_leg(run, legs, run.records["position"] * sizes, "step")
+    return Chart(f"positions{name}", f"Positions{title}", "base", series)

@@ -12,49 +12,46 @@ from typing import Any
 import numpy as np
 
 from arb.report.chart_layout import Chart
-from arb.report.layout import HEADLINES, LEG_LINES, Section, sections_of, title_of, value_at
+from arb.report.layout import (
+    TABLES,
+    Block,
+    Line,
+    blocks_of,
+    headlines_of,
+    leg_lines,
+    tables_of,
+    title_of,
+    value_at,
+)
 from arb.report.page_style import STYLE
 from arb.report.svg import draw_svg
 from arb.report.wording import UNKNOWN, escape, shown
-from arb.results.attempts_table import columns_of
+from arb.results.attempts_table import COLUMNS, columns_of
 from arb.results.notes import heading_of
-from arb.results.summary import Figures
+from arb.results.result import RunResult
 
 #: Number of attempts in the table: those with the largest profit or loss.
 ATTEMPTS_MAX = 200
 #: Outages of a book in the table, per leg.
-SPELLS_MAX = 20
+OUTAGES_MAX = 20
 
-_ATTEMPT_COLUMNS = (
-    ("attempt", "No.", "count"),
-    ("time", "Time (UTC)", "time"),
-    ("purpose", "For", "text"),
-    ("outcome", "Ended", "text"),
-    ("fills", "Fills", "count"),
-    ("bought_base", "Bought (base)", "quantity"),
-    ("spread_bps", "Filled at", "bps"),
-    ("expected_bps", "Expected", "bps"),
-    ("over_basis_bps", "Captured", "bps"),
-    ("fee", "Fees", "money"),
-    ("residual_base", "Residual (base)", "base"),
-    ("pnl_quote", "Profit", "gain"),
-)
+_ATTEMPT_COLUMNS = tuple(column for column in COLUMNS if column.head)
 
 
-def page(figures: Figures, charts: Sequence[Chart]) -> str:
-    """The HTML of the page. The same figures give the same text."""
-    summary = figures.summary.as_dict()
+def page(run: RunResult, charts: Sequence[Chart]) -> str:
+    """The HTML of the page. The same result gives the same text."""
+    summary = run.summary
     title = escape(title_of(summary))
     body = [
         *_notes(summary),
         f"<header><h1>{title}</h1><p>{_period(summary)}</p></header>",
         f'<section class="tiles">{"".join(_tiles(summary))}</section>',
         _short_span(summary),
-        _legs(summary),
+        *(_legs(block, summary) for block in blocks_of(summary)),
         _lost_books(summary),
         *(f'<figure class="card">{draw_svg(chart)}</figure>' for chart in charts),
-        f'<section class="columns">{"".join(_table(s, summary) for s in sections_of(summary))}</section>',
-        _attempts(figures),
+        f'<section class="columns">{"".join(_tables(summary))}</section>',
+        _attempts(run.attempts),
         _footer(),
     ]
     return (
@@ -94,13 +91,13 @@ def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
 
 def _period(summary: Mapping[str, Any]) -> str:
     first, last = (_at(summary, key, "time") for key in ("first_time", "last_time"))
-    span, rows = _at(summary, "span_s", "duration"), _at(summary, "rows", "count")
+    span, rows = _at(summary, "duration_s", "duration"), _at(summary, "rows", "count")
     strategy = f'<code data-key="strategy">{escape(summary["strategy"])}</code>'
     return f"{first} to {last} UTC, {span}. {rows} rows of data through {strategy}."
 
 
 def _tiles(summary: Mapping[str, Any]) -> Iterator[str]:
-    for label, key, kind in HEADLINES:
+    for label, key, kind in headlines_of(summary):
         yield f'<div class="card tile"><span>{label}</span><b>{_at(summary, key, kind)}</b></div>'
 
 
@@ -109,25 +106,23 @@ def _short_span(summary: Mapping[str, Any]) -> str:
         return ""
     return (
         '<p class="hint">Shorter than a day: no return a year is given, and Sharpe and Sortino are scaled up from '
-        f"{_at(summary, 'equity.samples', 'count')} returns; they tell little.</p>"
+        f"{_at(summary, 'equity.samples', 'count')} returns: they are no reliable estimates.</p>"
     )
 
 
-def _legs(summary: Mapping[str, Any]) -> str:
-    return "".join(_pair(summary, n) for n in range(len(summary["pairs"])))
-
-
-def _pair(summary: Mapping[str, Any], pair_no: int) -> str:
-    places = (2 * pair_no, 2 * pair_no + 1)
-    heads = "".join(f'<th data-key="legs.{n}.leg">{escape(summary["legs"][n]["leg"])}</th>' for n in places)
+def _legs(block: Block, summary: Mapping[str, Any]) -> str:
+    heads = "".join(
+        f'<th data-key="legs.{n}.leg">{escape(summary["legs"][n]["leg"])}</th>' for n in block.legs
+    )
+    heads += "" if block.pair_no is None else "<th>both</th>"
     rows = []
-    for label, keys, kind in LEG_LINES:
-        of_leg, _, of_both = keys.partition("/")
-        cells = [_at(summary, f"legs.{n}.{of_leg}", kind) for n in places]
-        cells.append(_at(summary, f"pairs.{pair_no}.{of_both}", kind) if of_both else "")
+    for label, leg_key, pair_key, kind, _ in leg_lines(summary):
+        cells = [_at(summary, f"legs.{n}.{leg_key}", kind) for n in block.legs]
+        if block.pair_no is not None:
+            cells.append(_at(summary, f"pairs.{block.pair_no}.{pair_key}", kind) if pair_key else "")
         rows.append(f"<tr><th>{escape(label)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     return (
-        f'<section class="card wide"><table><thead><tr><th></th>{heads}<th>both</th></tr></thead>'
+        f'<section class="card wide"><table><thead><tr><th></th>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></section>"
     )
 
@@ -137,43 +132,47 @@ def _lost_books(summary: Mapping[str, Any]) -> str:
     rows = []
     for n, leg in enumerate(summary["legs"]):
         book = f"legs.{n}.book"
-        for k in range(min(len(leg["book"]["first_spells"]), SPELLS_MAX)):
-            keys = (("from_time", "time"), ("to_time", "time"), ("span_s", "duration"))
+        for k in range(min(len(leg["book"]["first_outages"]), OUTAGES_MAX)):
+            keys = (("from_time", "time"), ("to_time", "time"), ("duration_s", "duration"))
             cells = "".join(
-                f"<td>{_at(summary, f'{book}.first_spells.{k}.{key}', kind)}</td>" for key, kind in keys
+                f"<td>{_at(summary, f'{book}.first_outages.{k}.{key}', kind)}</td>" for key, kind in keys
             )
             rows.append(f"<tr><th>{escape(leg['leg'])}</th>{cells}</tr>")
     if not rows:
         return ""
-    left_out = sum(leg["book"]["spells"] for leg in summary["legs"]) - len(rows)
-    told = f"the first {len(rows)}; {left_out} left out" if left_out else "all"
+    left_out = sum(leg["book"]["outages"] for leg in summary["legs"]) - len(rows)
+    extent = f"the first {len(rows)}; {left_out} left out" if left_out else "all"
     return (
-        f'<details class="card wide"><summary>Times without a book <small>{told}</small></summary>'
+        f'<details class="card wide"><summary>Times without a book <small>{extent}</small></summary>'
         "<table><thead><tr><th>Leg</th><th>From (UTC)</th><th>To</th><th>For</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></details>"
     )
 
 
-def _table(section: Section, summary: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><th>{escape(label)}</th><td>{_at(summary, key, kind)}</td></tr>"
-        for label, key, kind in section.lines
+def _tables(summary: Mapping[str, Any]) -> Iterator[str]:
+    for name, lines in tables_of(TABLES, summary):
+        yield f'<div class="card"><h2>{escape(name)}</h2><table>{_rows(lines, summary)}</table></div>'
+
+
+def _rows(lines: Sequence[Line], summary: Mapping[str, Any]) -> str:
+    return "".join(
+        f"<tr><th>{escape(label)}</th><td>{_at(summary, key, kind)}</td></tr>" for label, key, kind in lines
     )
-    return f'<div class="card"><h2>{escape(section.title)}</h2><table>{rows}</table></div>'
 
 
-def _attempts(figures: Figures) -> str:
-    attempts = figures.attempts
+def _attempts(attempts: Any) -> str:
     if not len(attempts):
         return ""
     listed = _listed(attempts)
-    heads = "".join(f"<th>{escape(head)}</th>" for _, head, _ in _ATTEMPT_COLUMNS)
+    heads = "".join(f"<th>{escape(column.head)}</th>" for column in _ATTEMPT_COLUMNS)
     columns = columns_of(listed)
     rows = "".join(_attempt_row(columns, n) for n in range(len(listed)))
     left_out = len(attempts) - len(listed)
-    told = "all" if not left_out else f"the {len(listed)} of the largest profit or loss; {left_out} left out"
+    extent = (
+        "all" if not left_out else f"the {len(listed)} of the largest profit or loss; {left_out} left out"
+    )
     return (
-        f'<details class="card wide"><summary>Attempts <small>{told}; every one is in attempts.csv</small></summary>'
+        f'<details class="card wide"><summary>Attempts <small>{extent}; every one is in attempts.csv</small></summary>'
         f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></details>"
     )
 
@@ -187,7 +186,7 @@ def _listed(attempts: Any) -> Any:
 
 
 def _attempt_row(columns: Mapping[str, list[Any]], n: int) -> str:
-    cells = "".join(f"<td>{_number(columns[key][n], key, kind)}</td>" for key, _, kind in _ATTEMPT_COLUMNS)
+    cells = "".join(f"<td>{_number(columns[key][n], key, kind)}</td>" for key, _, kind, _ in _ATTEMPT_COLUMNS)
     return f'<tr data-attempt="{columns["attempt"][n]}">{cells}</tr>'
 
 

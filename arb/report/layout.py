@@ -1,145 +1,111 @@
-"""Which numbers of the summary a report shows, under which heading; used by the terminal and the HTML page."""
+"""Which lines a table of a run has: from the declared figures and the run's summary. For the terminal and the page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from arb.results.figures.declared import (
+    ATTEMPTS,
+    EDGE,
+    LEGS,
+    OPPORTUNITIES,
+    RESULT,
+    RISK,
+    TRIPS,
+    Figure,
+    Group,
+)
+from arb.results.figures.legs import LEG_FIGURES, PAIR_FIGURES
+from arb.results.figures.summary import GROUPS
+
+#: In the order of the page.
+TABLES = (RESULT, RISK, TRIPS, ATTEMPTS, EDGE, OPPORTUNITIES)
+#: Legs side by side in a table.
+LEGS_ABREAST = 3
+#: Legs that a title names.
+_TITLE_LEGS = 4
 
 
 class Line(NamedTuple):
-    """One number: its key in the summary, its label and its format."""
+    """One number: its label, its key in the summary and its kind."""
 
     label: str
     key: str
     kind: str
 
 
-class Section(NamedTuple):
-    """Numbers under one heading."""
+class Block(NamedTuple):
+    """Legs that share a table. pair_no: the number of their pair, whose sums are shown; None: they are no pair."""
 
-    title: str
-    lines: tuple[Line, ...]
+    legs: list[int]
+    pair_no: int | None
 
 
-#: The main figures; shown large.
-HEADLINES = (
-    Line("Profit", "equity.return_quote", "gain"),
-    Line("Return", "equity.return_share", "return"),
-    Line("Largest drawdown", "equity.drawdown_share_max", "share"),
-    Line("Win rate", "rounds.win_rate_share", "share"),
-    Line("Edge captured", "edge.captured_over_basis_bps_mean", "bps"),
-    Line("Fees", "fee", "money"),
-)
+class LegLine(NamedTuple):
+    """A line of the table of legs: the keys within a leg and within a pair, "" for none."""
 
-RESULT = Section(
-    "Result (quote)",
-    (
-        Line("Capital at the start", "equity.capital_quote", "money"),
-        Line("Equity at the end", "equity.end_quote", "money"),
-        Line("Profit", "equity.return_quote", "gain"),
-        Line("... realised", "equity.realised_quote", "gain"),
-        Line("... in positions, at mid", "equity.unrealised_quote", "gain"),
-        Line("Return", "equity.return_share", "return"),
-        Line("Return a year, simple", "equity.return_annual_share", "return"),
-        Line("Fees", "fee", "money"),
-        Line("Inventory revalued, apart", "equity.inventory_change_quote", "gain"),
-    ),
-)
+    label: str
+    leg_key: str
+    pair_key: str
+    kind: str
+    is_page_only: bool
 
-RISK = Section(
-    "Risk",
-    (
-        Line("Largest drawdown", "equity.drawdown_quote_max", "money"),
-        Line("... of the capital", "equity.drawdown_share_max", "share"),
-        Line("... from", "equity.drawdown_from_time", "time"),
-        Line("... to", "equity.drawdown_to_time", "time"),
-        Line("Profit over drawdown", "equity.return_over_drawdown", "ratio"),
-        Line("Sharpe, annual", "equity.sharpe", "ratio"),
-        Line("Sortino, annual", "equity.sortino", "ratio"),
-        Line("... of returns over", "equity.sample_interval_s", "duration"),
-        Line("Stopped by rule", "risk_halt.rule", "text"),
-    ),
-)
 
-ROUNDS = Section(
-    "Rounds",
-    (
-        Line("A round is", "rounds.kind", "text"),
-        Line("Closed", "rounds.closed", "count"),
-        Line("Open at the end", "rounds.open", "count"),
-        Line("Win rate", "rounds.win_rate_share", "share"),
-        Line("Profit factor", "rounds.profit_factor", "ratio"),
-        Line("Expectancy", "rounds.expectancy_quote", "gain"),
-        Line("Largest win", "rounds.win_quote_max", "money"),
-        Line("Largest loss", "rounds.loss_quote_max", "money"),
-        Line("Most wins in a row", "rounds.win_streak_max", "count"),
-        Line("Most losses in a row", "rounds.loss_streak_max", "count"),
-        Line("Held, mean", "rounds.holding_s_mean", "duration"),
-        Line("Held, median", "rounds.holding_s_median", "duration"),
-    ),
-)
+def lines_of(table: str, summary: Mapping[str, Any]) -> list[Line]:
+    """The lines of a table; none for figures that the run does not have."""
+    return [
+        line
+        for group in GROUPS
+        for figure in group.figures
+        if figure.table == table and not (group.key and summary[group.key] is None)
+        for line in _lines(figure, _key(group, figure), summary)
+    ]
 
-ATTEMPTS = Section(
-    "Attempts",
-    (
-        Line("Attempts", "attempts.count", "count"),
-        Line("... hedged", "attempts.hedged", "count"),
-        Line("... missed", "attempts.missed", "count"),
-        Line("... reversed", "attempts.reversed", "count"),
-        Line("... halted", "attempts.halted", "count"),
-        Line("With a leg chased", "attempts.chased", "count"),
-        Line("With a residual", "attempts.with_residual", "count"),
-        Line("Orders sent", "orders.sent", "count"),
-        Line("Fill ratio", "orders.fill_ratio_share", "share"),
-        Line("Refused by limits", "orders.refused", "count"),
-        Line("Time unhedged", "unhedged.unhedged_s_sum", "duration"),
-        Line("... longest", "unhedged.unhedged_s_max", "duration"),
-    ),
-)
 
-EDGE = Section(
-    "Edge",
-    (
-        Line("Expected, mean", "edge.expected_bps_mean", "bps"),
-        Line("Captured, mean", "edge.captured_bps_mean", "bps"),
-        Line("... over the basis", "edge.captured_over_basis_bps_mean", "bps"),
-        Line("Attempts above zero", "edge.positive_share", "share"),
-        Line("Captured less expected", "edge.difference_bps_mean", "bps"),
-    ),
-)
+def tables_of(names: Sequence[str], summary: Mapping[str, Any]) -> list[tuple[str, list[Line]]]:
+    """Titles and lines of the tables that have lines."""
+    tables = [(name, lines_of(name, summary)) for name in names]
+    return [(name, lines) for name, lines in tables if lines]
 
-OPPORTUNITIES = Section(
-    "Opportunities",
-    (
-        Line("Seen", "opportunities.seen", "count"),
-        Line("Taken", "opportunities.taken", "count"),
-        Line("Missed", "opportunities.missed", "count"),
-        Line("Lasted, mean", "opportunities.duration_s_mean", "duration"),
-        Line("Lasted, median", "opportunities.duration_s_median", "duration"),
-        Line("Lasted, 95th percentile", "opportunities.duration_s_p95", "duration"),
-        Line("Highest edge, mean", "opportunities.edge_peak_bps_mean", "bps"),
-    ),
-)
 
-SECTIONS = (RESULT, RISK, ROUNDS, ATTEMPTS, EDGE, OPPORTUNITIES)
+def headlines_of(summary: Mapping[str, Any]) -> list[Line]:
+    """The main figures of the page, shown large."""
+    return [
+        Line(figure.headline, _key(group, figure), figure.kind)
+        for group in GROUPS
+        for figure in group.figures
+        if figure.headline and not (group.key and summary[group.key] is None)
+    ]
 
-#: Rows of the table of two legs: the key of the leg; after a slash, the key of the pair.
-LEG_LINES = (
-    Line("Fills", "trades/trades", "count"),
-    Line("Volume (base)", "volume/", "quantity"),
-    Line("Position (base)", "position/imbalance", "base"),
-    Line("Cash", "balance/balance", "gain"),
-    Line("Fees", "fee/fee", "money"),
-    Line("Profit at mid", "pnl/pnl", "gain"),
-    Line("Mid at the end", "mid/", "price"),
-    Line("Without a book", "book.unknown_s/", "duration"),
-    Line("... before its first", "book.before_s/", "duration"),
-    Line("... lost, times", "book.spells/", "count"),
-    Line("... lost, in sum", "book.spells_s_sum/", "duration"),
-    Line("... lost, longest", "book.spells_s_max/", "duration"),
-    Line("Without a mid, by records", "unquoted_s/", "duration"),
-    Line("... while the other had one", "one_sided_s/", "duration"),
-)
+
+def leg_lines(summary: Mapping[str, Any]) -> list[LegLine]:
+    """The lines of the table of legs; without those that no leg has."""
+    of_pair = {figure.label: figure.name for figure in PAIR_FIGURES.figures if figure.label}
+    lines = [
+        LegLine(figure.label, figure.name, of_pair.get(figure.label, ""), figure.kind, figure.is_page_only)
+        for figure in LEG_FIGURES.figures
+        if figure.table == LEGS
+    ]
+    return [
+        line
+        for line in lines
+        if line.leg_key != "no_mid_other_known_s"
+        or any(leg["no_mid_other_known_s"] is not None for leg in summary["legs"])
+    ]
+
+
+def blocks_of(summary: Mapping[str, Any]) -> list[Block]:
+    """The tables of legs: one a pair, then those without a pair, a few at a time."""
+    names = [leg["leg"] for leg in summary["legs"]]
+    blocks = [
+        Block([names.index(name) for name in pair["legs"]], pair_no)
+        for pair_no, pair in enumerate(summary["pairs"])
+    ]
+    paired = {leg_no for block in blocks for leg_no in block.legs}
+    others = [leg_no for leg_no in range(len(names)) if leg_no not in paired]
+    starts = range(0, len(others), LEGS_ABREAST)
+    return blocks + [Block(others[start : start + LEGS_ABREAST], None) for start in starts]
 
 
 def value_at(summary: Mapping[str, Any], key: str) -> Any:
@@ -153,25 +119,25 @@ def value_at(summary: Mapping[str, Any], key: str) -> Any:
     return value
 
 
-def missed_lines(summary: Mapping[str, Any]) -> Iterator[Line]:
-    """Missed opportunities, one line per reason, the most frequent first."""
-    reasons = value_at(summary, "opportunities.missed_by_reason") or {}
-    for name in sorted(reasons, key=lambda name: (-reasons[name], name)):
-        yield Line(f"... {name.replace('_', ' ')}", f"opportunities.missed_by_reason.{name}", "count")
-
-
-def sections_of(summary: Mapping[str, Any]) -> list[Section]:
-    """The sections with the lines that depend on the run."""
-    missed = tuple(missed_lines(summary))
-    place = next(n for n, line in enumerate(OPPORTUNITIES.lines) if line.key == "opportunities.missed") + 1
-    opportunities = OPPORTUNITIES._replace(
-        lines=OPPORTUNITIES.lines[:place] + missed + OPPORTUNITIES.lines[place:]
-    )
-    return [opportunities if section is OPPORTUNITIES else section for section in SECTIONS]
-
-
 def title_of(summary: Mapping[str, Any]) -> str:
     """The kind of run and its outcome, in one line."""
     names = [leg["leg"] for leg in summary["legs"]]
-    pairs = [" and ".join(names[n : n + 2]) for n in range(0, len(names), 2)]
-    return f"{summary['world']} of {'; '.join(pairs)}: {summary['outcome']}"
+    parts = [" and ".join(pair["legs"]) for pair in summary["pairs"]] or names
+    left_out = len(parts) - _TITLE_LEGS
+    legs = "; ".join(parts[:_TITLE_LEGS]) if summary["pairs"] else ", ".join(parts[:_TITLE_LEGS])
+    more = f" and {left_out} more" if left_out > 0 else ""
+    return f"{summary['command']} of {legs}{more}: {summary['outcome']}"
+
+
+def _key(group: Group, figure: Figure) -> str:
+    return f"{group.key}.{figure.name}" if group.key else figure.name
+
+
+def _lines(figure: Figure, key: str, summary: Mapping[str, Any]) -> Iterator[Line]:
+    """The line of a figure; for counts by name one line each, the most frequent first."""
+    if figure.kind != "counts":
+        yield Line(figure.label, key, figure.kind)
+        return
+    counts = value_at(summary, key) or {}
+    for name in sorted(counts, key=lambda name: (-counts[name], name)):
+        yield Line(f"{figure.label} {name.replace('_', ' ')}", f"{key}.{name}", "count")

@@ -10,19 +10,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from arb.report.layout import (
-    ATTEMPTS,
-    EDGE,
-    LEG_LINES,
-    RESULT,
-    RISK,
-    ROUNDS,
-    Section,
-    sections_of,
-    title_of,
-    value_at,
-)
+from arb.report.layout import Line, blocks_of, leg_lines, tables_of, title_of, value_at
 from arb.report.wording import shown
+from arb.results.figures.declared import ATTEMPTS, EDGE, OPPORTUNITIES, RESULT, RISK, TRIPS
 from arb.results.notes import heading_of, is_of_configuration
 from connectors.text import printable
 
@@ -30,22 +20,21 @@ _WIDTH = 100
 #: Notes shown about the data, and about the configuration; the files have all of them.
 _NOTES_MAX = 3
 _REASONS_MAX = 6
-#: Rows of the table of legs that only the page shows.
-_PAGE_ONLY = ("book.before_s/", "book.spells_s_sum/", "unquoted_s/", "one_sided_s/")
+#: Tables of legs; the files have all of them.
+_BLOCKS_MAX = 3
 
 
 def summary_view(summary: Mapping[str, Any]) -> RenderableType:
-    """The notes, the legs, and two columns of numbers; `summary` is the dict of `summary.json`."""
-    opportunities = next(s for s in sections_of(summary) if s.title == "Opportunities")
+    """The notes, the legs, and two columns of numbers; `summary` is the content of `summary.json`."""
     grid = Table.grid(padding=(0, 2))
-    grid.add_row(_column([RESULT, RISK, EDGE], summary), _column([ROUNDS, ATTEMPTS], summary))
+    grid.add_row(_column([RESULT, RISK, EDGE], summary), _column([TRIPS, ATTEMPTS], summary))
     head = Table.grid()
     head.width = _WIDTH
     for line in (*_notes(summary), Text(printable(title_of(summary)), style="bold"), Text(_period(summary))):
         head.add_row(line)
-    parts: list[RenderableType] = [head, *_pairs(summary), grid]
+    parts: list[RenderableType] = [head, *_legs(summary), grid]
     if summary["opportunities"] is not None:
-        parts.append(_column([_shortened(opportunities)], summary))
+        parts.append(_column([OPPORTUNITIES], summary))
     return Group(*parts)
 
 
@@ -62,38 +51,47 @@ def _notes(summary: Mapping[str, Any]) -> list[Text]:
 
 def _period(summary: Mapping[str, Any]) -> str:
     first, last = (shown(summary[name], "time") for name in ("first_time", "last_time"))
-    return f"{first} to {last} UTC, {shown(summary['span_s'], 'duration')}; {summary['rows']:,} rows of data"
+    return (
+        f"{first} to {last} UTC, {shown(summary['duration_s'], 'duration')}; {summary['rows']:,} rows of data"
+    )
 
 
-def _pairs(summary: Mapping[str, Any]) -> Iterator[Table]:
-    """A table for the two legs of each pair."""
-    for pair_no, pair in enumerate(summary["pairs"]):
-        legs = summary["legs"][2 * pair_no : 2 * pair_no + 2]
+def _legs(summary: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """A table for each pair, and for the legs without one."""
+    lines = [line for line in leg_lines(summary) if not line.is_page_only]
+    blocks = blocks_of(summary)
+    for block in blocks[:_BLOCKS_MAX]:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), width=_WIDTH)
         table.add_column("")
+        legs = [summary["legs"][leg_no] for leg_no in block.legs]
         for leg in legs:
             table.add_column(Text(leg["leg"]), justify="right", overflow="fold")
-        table.add_column("both", justify="right")
-        for label, keys, kind in (line for line in LEG_LINES if line.key not in _PAGE_ONLY):
-            of_leg, _, of_both = keys.partition("/")
-            both = shown(pair[of_both], kind) if of_both else ""
-            table.add_row(label, *(shown(value_at(leg, of_leg), kind) for leg in legs), both)
+        pair = None if block.pair_no is None else summary["pairs"][block.pair_no]
+        if pair is not None:
+            table.add_column("both", justify="right")
+        for label, leg_key, pair_key, kind, _ in lines:
+            cells = [shown(value_at(leg, leg_key), kind) for leg in legs]
+            if pair is not None:
+                cells.append(shown(pair[pair_key], kind) if pair_key else "")
+            table.add_row(label, *cells)
         yield table
+    if left_out := sum(len(block.legs) for block in blocks[_BLOCKS_MAX:]):
+        yield Text(f"... and {left_out} more legs in summary.json")
 
 
-def _column(sections: Sequence[Section], summary: Mapping[str, Any]) -> Table:
+def _column(names: Sequence[str], summary: Mapping[str, Any]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False, width=(_WIDTH - 2) // 2)
     table.add_column(ratio=1)
     table.add_column(justify="right", no_wrap=True)
-    for section in sections:
-        table.add_row(Text(section.title, style="bold"), "")
-        for label, key, kind in section.lines:
+    for name, lines in tables_of(names, summary):
+        table.add_row(Text(name, style="bold"), "")
+        for label, key, kind in _shortened(lines):
             table.add_row(Text(f"  {label}"), Text(shown(value_at(summary, key), kind)))
     return table
 
 
-def _shortened(section: Section) -> Section:
+def _shortened(lines: Sequence[Line]) -> list[Line]:
     """Drops the reasons that do not fit; the files have all of them."""
-    reasons = [line for line in section.lines if ".missed_by_reason." in line.key]
+    reasons = [line for line in lines if ".missed_by_reason." in line.key]
     left_out = set(reasons[_REASONS_MAX:])
-    return section._replace(lines=tuple(line for line in section.lines if line not in left_out))
+    return [line for line in lines if line not in left_out]

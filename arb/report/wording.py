@@ -63,6 +63,7 @@ def moment(text: str) -> str:
 
 KINDS: dict[str, Callable[[Any], str]] = {
     "text": str,
+    "day": str,
     "count": lambda value: f"{value:,d}",
     "money": money,
     "gain": gain,

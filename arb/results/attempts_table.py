@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,28 +12,40 @@ from arb.results.metrics.attempts import ENDINGS
 from arb.results.trades import iso_time
 from arb.strategies.spread.decisions import Purpose
 
-#: Column name, and its field of ATTEMPT_ROW.
-COLUMNS = {
-    "attempt": "attempt",
-    "pair": "pair",
-    "time": "begin",
-    "purpose": "purpose",
-    "outcome": "outcome",
-    "fills": "fills",
-    "chases": "chases",
-    "reversals": "reversals",
-    "bought_base": "base",
-    "bought_quote": "bought",
-    "spread_bps": "spread_bps",
-    "expected_bps": "expected_bps",
-    "captured_bps": "captured_bps",
-    "over_basis_bps": "over_basis_bps",
-    "cash": "cash",
-    "fee": "fee",
-    "residual_base": "residual",
-    "residual_quote": "residual_quote",
-    "pnl_quote": "pnl",
-}
+
+class Column(NamedTuple):
+    """A column: its name, its field of ATTEMPT_ROW, its kind (`arb.results.figures.declared.UNITS`).
+
+    head: above it in the page's table; the page leaves out columns without one.
+    """
+
+    name: str
+    field: str
+    kind: str
+    head: str = ""
+
+
+COLUMNS = (
+    Column("attempt", "attempt", "count", "No."),
+    Column("pair", "pair", "count"),
+    Column("time", "begin", "time", "Time (UTC)"),
+    Column("purpose", "purpose", "text", "For"),
+    Column("outcome", "outcome", "text", "Ended"),
+    Column("fills", "fills", "count", "Fills"),
+    Column("chases", "chases", "count"),
+    Column("reversals", "reversals", "count"),
+    Column("bought_base", "base", "quantity", "Bought (base)"),
+    Column("bought_quote", "bought", "money"),
+    Column("spread_bps", "spread_bps", "bps", "Filled at"),
+    Column("expected_bps", "expected_bps", "bps", "Expected"),
+    Column("captured_bps", "captured_bps", "bps"),
+    Column("captured_over_basis_bps", "over_basis_bps", "bps", "Captured"),
+    Column("cash_quote", "cash", "gain"),
+    Column("fee_quote", "fee", "money", "Fees"),
+    Column("residual_base", "residual", "base", "Residual (base)"),
+    Column("residual_quote", "residual_quote", "gain"),
+    Column("pnl_quote", "pnl", "gain", "Profit"),
+)
 
 _PURPOSES = {purpose.value: purpose.name.lower() for purpose in Purpose}
 _OUTCOMES = {0: "unfinished", **{ending.value: ending.name.lower() for ending in ENDINGS}}
@@ -43,15 +55,16 @@ def attempts_csv(attempts: Any) -> str:
     """The text of the file; an unknown number is empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    columns = columns_of(attempts)
+    writer.writerow(columns)
     # The CSV writer writes None as an empty field.
-    writer.writerows(zip(*columns_of(attempts).values(), strict=True))
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
 
 
 def columns_of(attempts: Any) -> dict[str, list[Any]]:
     """The values of each column; None for unknown values."""
-    columns = {column: _values(attempts, field) for column, field in COLUMNS.items()}
+    columns = {column.name: _values(attempts, column.field) for column in COLUMNS}
     begins = np.where(attempts["begin"] > 0, attempts["begin"], attempts["first_fill"]).tolist()
     columns["time"] = [iso_time(begin) if begin else None for begin in begins]
     columns["purpose"] = [_PURPOSES.get(purpose) for purpose in columns["purpose"]]

@@ -1,4 +1,4 @@
-"""Reads the files of a run folder into the input of its figures; the run that writes them uses the same code."""
+"""Reads the files of a run folder."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 
 from arb.errors import InputError
-from arb.results.facts import FORMAT, RunFacts, facts_of_manifest
-from arb.results.metrics.run import FILL_ROW, LegFacts, RunData
+from arb.results.manifest import FORMAT, legs_of, result_of
+from arb.results.result import ResultLeg, RunOutput, RunResult
 from arb.results.trades import FLATTENED, HEADER, Trade
 
 #: The files that a report is built from; the other files of a run folder are derived from them.
@@ -26,60 +26,27 @@ _STATE = ("timestamp", "price", "position", "balance", "fee", "num_trades", "tra
 _DECISION = ("timestamp", "code", "attempt", "leg", "order_id", "value")
 
 
-class Named(Protocol):
-    """A leg."""
+def read_run(folder: Path) -> tuple[RunOutput, RunResult]:
+    """Reads a run folder: the output of its strategy, and its result.
 
-    @property
-    def name(self) -> str: ...
-
-
-class FinishedRun(NamedTuple):
-    """The input of a run's figures; final is the last state, one record a leg."""
-
-    facts: RunFacts
-    run: RunData
-    final: Any
-
-
-def finished_run(
-    manifest: Mapping[str, Any], records: Any, final: Any, decisions: Any, trades: Iterable[Trade]
-) -> FinishedRun:
-    """A run from its manifest and arrays; records: (row, leg) without the last state, which is added."""
-    facts = facts_of_manifest(manifest)
-    is_new = not len(records) or records[-1].tobytes() != final.tobytes()
-    records = np.concatenate((records, final[None])) if is_new else records
-    is_zero = records["price"] <= 0.0
-    if is_zero.any():  # entries that were never recorded are zero, which is not a price
-        records = records.copy()
-        records["price"][is_zero] = np.nan
-    run = RunData(
-        legs=facts.legs,
-        records=records,
-        decisions=decisions,
-        fills=fills_of(trades, facts.legs),
-        basis_halflife_ns=facts.basis_halflife_ns,
-        is_convergence=facts.is_convergence,
-    )
-    return FinishedRun(facts, run, records[-1])
-
-
-def read_run(folder: Path) -> FinishedRun:
-    """Reads a run folder. Raises InputError if it is not one, is truncated, or has an unsupported format."""
+    Raises InputError if it is not one, is truncated, or has an unsupported format.
+    """
     manifest = read_manifest(folder)
     for name in (TRADES, RECORDS):
         if not (folder / name).is_file():
             raise InputError(f"{folder}: {name} is missing: the folder is not whole; run it again")
     try:
-        facts = facts_of_manifest(manifest)
-        records, final, decisions = read_arrays(folder / RECORDS, len(facts.legs))
-        return finished_run(manifest, records, final, decisions, read_trades(folder / TRADES, facts.legs))
+        legs = legs_of(manifest)
+        records, final, decisions = _read_arrays(folder / RECORDS, len(legs))
+        output = RunOutput(records, final, decisions, _read_trades(folder / TRADES, legs))
+        return output, result_of(manifest, output)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, EOFError, OSError) as error:
-        raise InputError(f"{folder}: cannot be read: {_told(error)}; run it again") from None
+        raise InputError(f"{folder}: cannot be read: {_text_of(error)}; run it again") from None
     except (zipfile.BadZipFile, zlib.error, csv.Error) as error:
-        raise InputError(f"{folder}: cut off or damaged: {_told(error)}; run it again") from None
+        raise InputError(f"{folder}: cut off or damaged: {_text_of(error)}; run it again") from None
 
 
-def _told(error: Exception) -> str:
+def _text_of(error: Exception) -> str:
     return f"no {error} in it" if isinstance(error, KeyError) else str(error) or type(error).__name__
 
 
@@ -108,7 +75,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     return dict(manifest)
 
 
-def read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any]:
+def _read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any]:
     """Records (row, leg), the last state, the decisions."""
     # Opened here, because NumPy does not close a file that is not an archive.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
@@ -126,7 +93,7 @@ def _with_fields(array: Any, names: Sequence[str], path: Path) -> Any:
     return array
 
 
-def read_trades(path: Path, legs: Iterable[Named]) -> list[Trade]:
+def _read_trades(path: Path, legs: Iterable[ResultLeg]) -> list[Trade]:
     """The fills of a run. Raises ValueError, OSError or csv.Error for an invalid file."""
     known = {leg.name for leg in legs}
     with path.open(newline="", encoding="utf-8") as file:
@@ -151,22 +118,3 @@ def _trade(line: Sequence[str], legs: set[str], place: str) -> Trade:
 
 def _attempt(text: str) -> int | str:
     return text if text in ("", FLATTENED) else int(text)
-
-
-def fills_of(trades: Iterable[Trade], legs: Sequence[LegFacts]) -> Any:
-    """Rows of FILL_ROW for lines of `trades.csv`."""
-    numbers = {leg.name: leg_no for leg_no, leg in enumerate(legs)}
-    rows = [
-        (
-            trade.exch_ts,
-            trade.attempt if isinstance(trade.attempt, int) else 0,
-            numbers[trade.leg],
-            trade.order_id,
-            trade.price,
-            (1.0 if trade.side == "buy" else -1.0) * trade.quantity * legs[numbers[trade.leg]].contract_size,
-            trade.cash,
-            trade.fee,
-        )
-        for trade in trades
-    ]
-    return np.array(rows, FILL_ROW)

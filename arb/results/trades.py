@@ -101,3 +101,8 @@ def iso_time(ns: int) -> str:
     """A time in ns as UTC text with all nine digits."""
     seconds, rest = divmod(ns, 1_000_000_000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def time_text(ns: int) -> str:
+    """`iso_time`, and "" for 0."""
+    return iso_time(ns) if ns else ""

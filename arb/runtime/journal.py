@@ -23,7 +23,7 @@ import numpy as np
 
 from arb.bot.fills import FILL
 from arb.bot.recorder import DECISION
-from arb.data.outages import BookSpells
+from arb.data.outages import BookOutages
 from arb.engine.world import ANSWER
 from arb.errors import InputError
 from arb.files import lock, try_lock
@@ -39,7 +39,7 @@ class LegKept(msgspec.Struct, frozen=True):
     rows: int
     checksum: int
     gaps: int
-    spells: BookSpells
+    outages: BookOutages
     lags: list[tuple[int, int]]
     #: Why its values are not on the configured tick and lot, "" where they are.
     off_grid: str = ""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from arb.data.outages import BookSpells, SpellFinder
+from arb.data.outages import BookOutages, OutageFinder
 from arb.engine.world import NEVER
 from arb.leg import Leg
 from arb.runtime.health_events import AgeWatch, Unreached
@@ -69,7 +69,7 @@ class _LegState:
     def __init__(self, leg_no: int, leg: Leg) -> None:
         self.leg = leg
         self.marks = LegMarks(leg_no)
-        self.spells = SpellFinder()
+        self.outages = OutageFinder()
         self.first_ts = self.last_ts = 0
         self.gaps = 0
         #: Why its values are not on the configured tick and lot, "" where they are.
@@ -80,12 +80,12 @@ class _LegState:
         self.marks_kept = self.lags_kept = 0
 
     @property
-    def book(self) -> BookSpells:
+    def book(self) -> BookOutages:
         """When the book has been known so far."""
-        spells = copy.deepcopy(self.spells)
-        if spells.has_begun:
-            spells.close(self.last_ts)
-        return spells.spells
+        outages = copy.deepcopy(self.outages)
+        if outages.has_begun:
+            outages.close(self.last_ts)
+        return outages.outages
 
     def kept(self) -> LegKept:
         """Snapshot of the leg; latency samples only since the previous one."""
@@ -311,7 +311,7 @@ class Session:
         """(time of receipt, latency) of the feed, one sample per second."""
         return self._states[leg_no].lags.samples
 
-    def spells_of(self, leg_no: int) -> BookSpells:
+    def outages_of(self, leg_no: int) -> BookOutages:
         """When the leg's book was known."""
         return self._states[leg_no].book
 
@@ -327,8 +327,8 @@ class Session:
         local_ts = int(rows["local_ts"][-1])
         if not state.first_ts:
             state.first_ts = int(rows["local_ts"][0])
-            state.spells.begin(state.first_ts, is_carried=False)
-        state.spells.follow(rows)
+            state.outages.begin(state.first_ts, is_carried=False)
+        state.outages.follow(rows)
         state.last_ts = local_ts
         state.lags.follow(rows)
         if news := state.age.follow(rows):

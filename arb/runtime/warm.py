@@ -8,7 +8,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from arb.bot.fills import FILL
-from arb.data.outages import SpellFinder
+from arb.data.outages import OutageFinder
 from arb.runtime.fill_reader import RESPONSE_KEY, filled_orders
 from arb.runtime.live_rows import for_bot
 from arb.simulation.watermark import VenueOrder
@@ -24,10 +24,10 @@ def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
     order = VenueOrder(0, 0)
     order.receive(rows)
     order.release(3)
-    spells = SpellFinder()
-    spells.begin(1, is_carried=False)
-    spells.follow(rows)
-    spells.close(3)
+    outages = OutageFinder()
+    outages.begin(1, is_carried=False)
+    outages.follow(rows)
+    outages.close(3)
     filled_orders(np.zeros(1, np.int64), np.zeros(0, RESPONSE_KEY), np.zeros(0, FILL))
     for venue, instrument in instruments:
         warm_up(venue, instrument)

@@ -8,20 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arb.results.result import RunOutput
 from arb.results.trades import Trade
 from arb.verify.sums import SUMS, LegSums
 
 #: Maximum number of differing decisions or records to report: later ones follow from the first.
 _SHOWN = 3
-
-
-class Run(NamedTuple):
-    """The results of one run. records: (row, leg); final: the final state, one per leg."""
-
-    trades: Sequence[Trade]
-    decisions: Any
-    records: Any
-    final: Any
 
 
 class Difference(NamedTuple):
@@ -40,8 +32,8 @@ class Difference(NamedTuple):
 
 
 def differences_of(
-    then: Run,
-    now: Run,
+    then: RunOutput,
+    now: RunOutput,
     *,
     decisions: int | None = None,
     records: int | None = None,
@@ -71,7 +63,7 @@ def differences_of(
     return found
 
 
-def _sums(then: Run, now: Run, legs: Sequence[str]) -> dict[str, Any]:
+def _sums(then: RunOutput, now: RunOutput, legs: Sequence[str]) -> dict[str, Any]:
     """By field, an array (row, leg), the final state last: whether the value is a sum of the replay's fills."""
     if not legs or _is_equal(then, now):
         return {}
@@ -83,7 +75,7 @@ def _sums(then: Run, now: Run, legs: Sequence[str]) -> dict[str, Any]:
     return {field: np.stack([one[field] for one in by_leg], axis=1) for field in by_leg[0]}
 
 
-def _is_equal(then: Run, now: Run) -> bool:
+def _is_equal(then: RunOutput, now: RunOutput) -> bool:
     """Whether all states are equal byte by byte."""
     return bool(
         then.records.tobytes() == now.records.tobytes() and then.final.tobytes() == now.final.tobytes()

@@ -41,24 +41,24 @@ class LegSource(NamedTuple):
     silence_ns: int = 0
 
 
-class Again(NamedTuple):
+class LegRows(NamedTuple):
     """Derived rows of both sides in order, the number and checksum of the strategy's rows, the feed's lags."""
 
     local: Rows
     exch: Rows
     frames: int
-    told: int
+    rows: int
     checksum: int
     lags: list[tuple[int, int]]
 
 
-def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder: Path) -> Again:
+def leg_rows(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder: Path) -> LegRows:
     """The rows of a leg's first `frames` frames.
 
     marks: the leg's, of dtype MARK. folder: where the rows are written; they are memory-mapped from there. Raises
     InputError for an unreadable recording, DecodeError for a frame that cannot be decoded.
     """
-    told = total = read = 0
+    rows_total = total = read = 0
     lags = FeedLags()
     name = f"{source.instrument.venue}_{source.instrument.symbol}"
     local, exch = folder / f"{name}_local.npy", folder / f"{name}_exch.npy"
@@ -68,7 +68,7 @@ def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, fold
             for number, rows, watermark in _told(source, marks, frames):
                 read = number
                 if len(rows):
-                    told += len(rows)
+                    rows_total += len(rows)
                     total = checksum(rows, total)
                     lags.follow(rows)
                     writer.write(_flagged(rows, LOCAL_EVENT))
@@ -78,7 +78,7 @@ def rows_again(source: LegSource, marks: np.ndarray[Any, Any], frames: int, fold
                             happened = happened_after(happened, watermark)
                         blocks.add(_flagged(happened, EXCH_EVENT))
         _write_by_venue_time(spool, blocks.finish(), exch)
-    return Again(load_rows(local), load_rows(exch), read, told, total, lags.samples)
+    return LegRows(load_rows(local), load_rows(exch), read, rows_total, total, lags.samples)
 
 
 def _flagged(rows: Rows, flag: int) -> Rows:

@@ -122,8 +122,8 @@ def test_each_attempt_is_the_sum_of_its_fills(account: Account) -> None:
     for attempt in filled:
         own = by_attempt[attempt["attempt"]]
         assert len(own) == int(attempt["fills"])
-        assert float(attempt["cash"]) == close(total(own, "cash"))
-        assert float(attempt["fee"]) == close(total(own, "fee"))
+        assert float(attempt["cash_quote"]) == close(total(own, "cash"))
+        assert float(attempt["fee_quote"]) == close(total(own, "fee"))
         residual = float(attempt["residual_quote"])
         assert float(attempt["pnl_quote"]) == close(total(own, "cash") - total(own, "fee") + residual)
         assert float(attempt["residual_base"]) == pytest.approx(bought(own), abs=1e-9)
@@ -135,16 +135,16 @@ def test_each_attempt_is_the_sum_of_its_fills(account: Account) -> None:
 def test_each_leg_is_the_sum_of_its_fills(account: Account) -> None:
     for leg, records in zip(account.summary["legs"], account.records, strict=True):
         own = [trade for trade in account.trades if trade["leg"] == leg["leg"]]
-        assert total(own, "cash") == close(leg["balance"]) == close(float(records["balance"][-1]))
-        assert total(own, "fee") == close(leg["fee"]) == close(float(records["fee"][-1]))
-        assert bought(own) == close(leg["position"]) == close(float(records["position"][-1]))
-        assert len(own) == leg["trades"] == int(records["num_trades"][-1])
+        assert total(own, "cash") == close(leg["cash_quote"]) == close(float(records["balance"][-1]))
+        assert total(own, "fee") == close(leg["fee_quote"]) == close(float(records["fee"][-1]))
+        assert bought(own) == close(leg["position_base"]) == close(float(records["position"][-1]))
+        assert len(own) == leg["fills"] == int(records["num_trades"][-1])
 
 
 def test_the_sums_are_one_account(account: Account) -> None:
     summary = account.summary
     cash, fees = total(account.trades, "cash"), total(account.trades, "fee")
-    assert (cash, fees) == (close(summary["balance"]), close(summary["fee"]))
+    assert (cash, fees) == (close(summary["cash_quote"]), close(summary["fee_quote"]))
     assert summary["equity"]["realised_quote"] == close(cash - fees)
     of_attempts = total(account.attempts, "pnl_quote") - total(account.attempts, "residual_quote")
     assert of_attempts == close(cash - fees - summary["attempts"]["unassigned_quote"])
@@ -153,7 +153,7 @@ def test_the_sums_are_one_account(account: Account) -> None:
     ends = [
         float(r["balance"][-1] - r["fee"][-1] + r["position"][-1] * r["price"][-1]) for r in account.records
     ]
-    assert summary["equity"]["return_quote"] == close(math.fsum(ends)) == close(summary["pnl"])
+    assert summary["equity"]["return_quote"] == close(math.fsum(ends)) == close(summary["pnl_quote"])
 
 
 def test_hftbacktest_counts_the_same_equity(account: Account) -> None:

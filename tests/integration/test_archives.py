@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.archives import DAY, SYMBOL, text_of, write_archive
+from support.figure_tables import documented
 from support.paths import ROOT
 from support.recording_files import Finished, command_environment, run_command
 
@@ -42,7 +43,8 @@ def test_archives_are_listed_with_what_they_hold(folder: Path) -> None:
 
     assert done.code == 0, done.err
     lines = [json.loads(line) for line in done.out.splitlines()]
-    assert [(line["venue"], line["source"], line["holds"]) for line in lines] == [
+    assert lines[0].keys() == documented("arb data list --json")
+    assert [(line["venue"], line["source"], line["contents"]) for line in lines] == [
         ("binance_spot", "binance", "trades"),
         ("binance_usdm", "binance", "best bid and offer, aggregated trades"),
         ("bybit_linear", "bybit", "ob500, trades"),
@@ -54,6 +56,7 @@ def test_archives_are_converted_to_rows_that_hftbacktest_loads(folder: Path) -> 
 
     assert done.code == 0, done.err
     lines = [json.loads(line) for line in done.out.splitlines()]
+    assert lines[0].keys() == documented("arb convert --json")
     assert [(line["source"], line["gaps"], line["clamped"]) for line in lines] == [
         ("binance", 0, 0),
         ("bybit", 0, 0),

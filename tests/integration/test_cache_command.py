@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from support.figure_tables import documented
 from support.recording_files import command_environment, example, write_pair
 
 from arb.cli import cli
@@ -46,6 +47,7 @@ def test_it_shows_and_clears(tmp_path: Path) -> None:
     assert f"rows of 2 recordings, {held()['files']} files" in arb("data", "cache").stdout
     told = arb("data", "cache", "--clear", "--json")
     line = json.loads(told.stdout)
+    assert line.keys() == documented("arb data cache --json") - {"--clear"}
     assert (line["recordings"], line["bytes"], line["deleted"]["bytes"]) == (0, 0, size)
     assert "deleted: rows of 0 recordings" in arb("data", "cache", "--clear").stdout
 

@@ -180,7 +180,7 @@ def check_against(
     assert report.span_ns == local_ts[-1] - local_ts[0]
     is_timed = exch_ts > 0
     falls = np.maximum.accumulate(exch_ts[is_timed]) - exch_ts[is_timed]
-    assert (report.timed, report.falls, report.fall_ns_max) == (
+    assert (report.venue_timed, report.out_of_order, report.out_of_order_ns_max) == (
         is_timed.sum(),
         (falls > 0).sum(),
         falls.max(),
@@ -230,9 +230,9 @@ def test_the_known_facts_are_found(reports: list[RecordingReport]) -> None:
     assert 24 < min(p99) < max(p99) < 48
     assert usdm.streams["bbo"].latency is not None
     assert usdm.streams["bbo"].latency.ns_max / 1e6 == pytest.approx(117.6, abs=0.1)
-    assert spot.falls / spot.timed == pytest.approx(0.164, abs=0.001)
-    assert usdm.falls / usdm.timed == pytest.approx(0.077, abs=0.001)
-    assert (spot.fall_ns_max, usdm.fall_ns_max) == (166_000_000, 110_000_000)
+    assert spot.out_of_order / spot.venue_timed == pytest.approx(0.164, abs=0.001)
+    assert usdm.out_of_order / usdm.venue_timed == pytest.approx(0.077, abs=0.001)
+    assert (spot.out_of_order_ns_max, usdm.out_of_order_ns_max) == (166_000_000, 110_000_000)
 
 
 @needs_recordings

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
+from support.figure_tables import documented
 from support.recording_files import command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
@@ -95,12 +96,14 @@ def test_without_a_network_every_venue_is_one_line(environment: dict[str, str], 
     done, console = run_command([*words, "--json"], environment, tmp_path), Console(width=200)
     assert (done.code, done.err) == (ExitCode.DIFFERENCES, "")
     told = [json.loads(line) for line in done.out.splitlines()]
+    assert told[0].keys() == documented("arb doctor --json") - {"ok", "warn", "fail"}
     bad = [one for one in told if one["level"] == "fail"]
     assert [one["name"] for one in bad] == ["binance_spot", "bybit_spot"]
     assert all(
-        "cannot be reached" in one["text"] and "[connection] of binance.toml" in bad[0]["next"] for one in bad
+        "cannot be reached" in one["text"] and "[connection] of binance.toml" in bad[0]["next_step"]
+        for one in bad
     )
-    checks = [Check(one["name"], Level(one["level"]), one["text"], one["next"]) for one in told]
+    checks = [Check(one["name"], Level(one["level"]), one["text"], one["next_step"]) for one in told]
     with console.capture() as shown:
         console.print(check_table(checks))
     assert "next: look at network" in shown.get()

@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 from support.archive_downloads import BYBIT_SPOT, LINEAR, SPOT, Place
 from support.archive_server import ArchiveServer, Fault
+from support.figure_tables import documented
 from support.paths import ROOT
 from support.recording_files import Finished, command, command_environment
 
@@ -132,9 +133,10 @@ def test_json_lines_name_every_file(shell: Shell) -> None:
     files = serve_all(shell.place)
     lines = [json.loads(line) for line in shell.arb(*words("--dry-run", "--json")).out.splitlines()]
     assert [line["bytes"] for line in lines] == [len(shell.place.content(file)) for file in files]
+    assert lines[0].keys() == documented("arb download --json")
     assert lines[0] == {
-        "leg": "binance_spot:BTCUSDT", "day": "2024-01-01", "source": "tardis", "holds": "book",
-        "bytes": lines[0]["bytes"], "to_fetch": lines[0]["bytes"],
+        "leg": "binance_spot:BTCUSDT", "day": "2024-01-01", "source": "tardis", "contents": "book",
+        "bytes": lines[0]["bytes"], "bytes_to_fetch": lines[0]["bytes"],
         "file": "recordings/archive/tardis/binance_spot/BTCUSDT/incremental_book_L2_2024-01-01_BTCUSDT.csv.gz",
     }  # fmt: skip
 
@@ -175,7 +177,7 @@ def test_ctrl_c_leaves_parts_to_go_on_from(shell: Shell, number: signal.Signals)
     assert [part.size() for part in parts] == [100_000] * len(files)
     done = shell.arb(*words("--dry-run", "--json"))
     for line, file in zip(done.out.splitlines(), files, strict=True):
-        assert json.loads(line)["to_fetch"] == len(shell.place.content(file)) - 100_000
+        assert json.loads(line)["bytes_to_fetch"] == len(shell.place.content(file)) - 100_000
 
 
 def test_a_file_size_limit_is_a_full_disk(shell: Shell) -> None:

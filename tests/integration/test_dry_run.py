@@ -32,8 +32,9 @@ from support.paths import GUARD, ROOT
 from support.run_mutations import reseal
 
 from arb.cli import cli
-from arb.commands.dryrun import DryRunResult, paced
+from arb.commands.dryrun import paced
 from arb.commands.dryrun_live import run_live
+from arb.commands.run_setup import WrittenRun
 from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError, StrategyError
 from arb.runtime.keeper import SessionKeeper
@@ -45,7 +46,7 @@ pytestmark = pytest.mark.slow
 DAY = "2024-01-01"
 
 
-def session(folder: Path, sandbox: LiveSandbox, function: str = "busy", seconds: float = 3.0) -> DryRunResult:
+def session(folder: Path, sandbox: LiveSandbox, function: str = "busy", seconds: float = 3.0) -> WrittenRun:
     config = demo_config(folder, function=function)
     return run_live(config, folder / "run", duration_s=seconds, sandbox=sandbox.urls, has_report=False)
 
@@ -84,7 +85,7 @@ def test_a_session_that_halts_is_flattened_and_told_again(tmp_path: Path) -> Non
 
     assert result.exit_code == ExitCode.HALTED_BY_RISK
     assert {trade.attempt for trade in result.trades} == {"", "flatten"}
-    assert [round(leg.position, 9) for leg in result.summary.legs] == [0.0, 0.0]
+    assert [round(leg["position_base"], 9) for leg in result.summary["legs"]] == [0.0, 0.0]
     assert verify(result.folder).differences == []
 
 
@@ -144,7 +145,7 @@ def test_a_session_with_faults_is_told_again(tmp_path: Path) -> None:
     assert verify(result.folder).differences == []
     inputs = manifest_of(result.folder)["inputs"]
     assert inputs[0]["gaps"] >= 1
-    assert inputs[1]["book"]["spells"] >= 1
+    assert inputs[1]["book"]["outages"] >= 1
 
 
 @pytest.mark.parametrize(("function", "seconds"), [("raises", 60.0), ("breaks", 3.0)])

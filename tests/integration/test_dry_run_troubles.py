@@ -104,7 +104,7 @@ def test_a_venue_whose_clock_jumps_ahead_stops_itself_alone(tmp_path: Path) -> N
     assert session["wrong_stamps"]
     assert all(name.startswith("bybit_spot ") for name in session["wrong_stamps"])
     assert any("ahead of receipt; not believed" in note for note in manifest_of(run)["notes"])
-    assert (inputs[0]["book"]["lost_ts"], inputs[0]["book"]["spells_ns"]) == (0, 0)
+    assert (inputs[0]["book"]["lost_ts"], inputs[0]["book"]["outages_ns"]) == (0, 0)
     assert log_of(run, "age") == []
     assert verify(run).differences == []
 

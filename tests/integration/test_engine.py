@@ -81,10 +81,10 @@ def test_ties_are_counted_and_named_where_their_order_is_random(place: Path, tmp
     done = run(place, tmp_path / "run", "hftbacktest")
     first = [trade.exch_ts for trade in done.trades[:4]]
     assert len(set(first)) == 1
-    assert done.summary.notes[-1].startswith(
+    assert done.summary["notes"][-1].startswith(
         "binance_spot:BTCUSDT: 4 resting orders filled in the same nanosecond as others (once); hftbacktest adds"
     )
-    assert done.summary.notes[-1].endswith('[backtest] engine = "arb" is exact')
+    assert done.summary["notes"][-1].endswith('[backtest] engine = "arb" is exact')
 
 
 def test_arbs_engine_gives_the_same_bytes_and_is_proven(place: Path, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_arbs_engine_gives_the_same_bytes_and_is_proven(place: Path, tmp_path: P
     for name in ("trades.csv", "summary.json", "records.npz"):
         assert len({(done.folder / name).read_bytes() for done in runs}) == 1
     assert len(runs[0].trades) >= 4
-    assert not any("random order" in note for note in runs[0].summary.notes)
+    assert not any("random order" in note for note in runs[0].summary["notes"])
     with clean_imports(place):
         found = verify(runs[0].folder)
     assert [each.engine for each in found.replays] == ["dry-run"]

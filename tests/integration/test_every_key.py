@@ -239,7 +239,7 @@ def known_at(result: Any) -> Any:
 
 
 def told_first(result: Any) -> Any:
-    return result.summary.as_dict()["notes"][-1]
+    return result.summary["notes"][-1]
 
 
 REPLAY = {

@@ -88,7 +88,7 @@ def test_the_users_own_strategy_trades_both_legs_and_stays_even(
     assert {trade["leg"].partition(":")[0] for trade in done.trades} == {"binance_spot", "bybit_spot"}
     assert {trade["liquidity"] for trade in done.trades} == {"taker"}
     assert all(trade["attempt"] for trade in done.trades)
-    assert sum(leg["position"] for leg in done.summary["legs"]) == pytest.approx(0.0, abs=1e-9)
+    assert sum(leg["position_base"] for leg in done.summary["legs"]) == pytest.approx(0.0, abs=1e-9)
     assert len(done.times) > 50  # a record a second
 
 
@@ -96,7 +96,7 @@ def test_its_numbers_can_be_set(recordings: Path, tmp_path: Path, monkeypatch: p
     words = ["--set", "strategy.params.qty=0.02", "--set", "strategy.params.position_max=0.02"]
     done = run(recordings, tmp_path / "run", monkeypatch, "own_strategy.py:run", *words)
     assert {float(trade["quantity"]) for trade in done.trades} == {0.02}
-    assert all(abs(leg["position"]) <= 0.02 + 1e-9 for leg in done.summary["legs"])
+    assert all(abs(leg["position_base"]) <= 0.02 + 1e-9 for leg in done.summary["legs"])
     none = run(
         recordings, tmp_path / "none", monkeypatch, "own_strategy.py:run", "--set", "strategy.params.edge_bps_min=500"
     )  # fmt: skip
@@ -111,7 +111,7 @@ def test_what_a_leg_missed_is_evened_out(
     done = run(recordings, tmp_path / "run", monkeypatch, "own_strategy.py:run", *words)
     assert done.summary["decisions"]["chase"] > 0
     assert done.summary["decisions"]["halted"] == 0
-    assert abs(sum(leg["position"] for leg in done.summary["legs"])) < 0.01 + 1e-9
+    assert abs(sum(leg["position_base"] for leg in done.summary["legs"])) < 0.01 + 1e-9
 
 
 def test_an_order_that_the_limits_refuse_is_no_end(
@@ -135,7 +135,7 @@ def test_the_quotes_are_filled_as_maker_on_the_first_leg(
     assert {trade["side"] for trade in done.trades} == {"buy", "sell"}
     assert {trade["liquidity"] for trade in done.trades} == {"maker"}
     assert {trade["leg"] for trade in done.trades} == {"binance_spot:BTCUSDT"}
-    assert all(abs(leg["position"]) <= 0.05 + 1e-9 for leg in done.summary["legs"])
+    assert all(abs(leg["position_base"]) <= 0.05 + 1e-9 for leg in done.summary["legs"])
     # Far more orders were sent than filled: they were cancelled and sent again as the mid moved.
     assert max(int(trade["order_id"]) for trade in done.trades) > 2 * len(done.trades)
     assert len(done.times) > 500

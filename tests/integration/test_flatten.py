@@ -66,7 +66,7 @@ def configured(place: Path, *settings: str) -> Config:
 
 
 def positions(result: Any) -> list[float]:
-    return [round(leg["position"], 9) for leg in result.summary.as_dict()["legs"]]
+    return [round(leg["position_base"], 9) for leg in result.summary["legs"]]
 
 
 def decisions(result: Any) -> Any:
@@ -125,7 +125,7 @@ def test_what_cannot_be_traded_back_is_named(place: Path, tmp_path: Path) -> Non
         place, tmp_path / "run", "risk.on_halt='flatten'", "binance_usdm.symbols.BTCUSDT.min_notional=30000.0"
     )
     assert positions(done) == [0.0, -0.5]
-    assert done.summary.notes[-1] == (
+    assert done.summary["notes"][-1] == (
         "binance_usdm:BTCUSDT: not flat after the halt: -0.5 is left; too small for an order, refused, or the run"
         " ended before ([risk] on_halt)"
     )

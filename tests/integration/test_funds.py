@@ -77,7 +77,7 @@ def test_a_strategy_of_ones_own_sells_no_more_than_is_held(place: Path, tmp_path
     with clean_imports(place):
         done = run_backtest(config, DAY, None, tmp_path / "run", has_report=False)
     assert sold(done) == 2.0
-    assert done.summary.refusals["binance_spot:BTCUSDT"]["funds"] == 7
+    assert done.summary["refusals"]["binance_spot:BTCUSDT"]["funds"] == 7
 
 
 def bought(result: Any) -> float:
@@ -114,7 +114,7 @@ def test_every_world_refuses_the_same_and_says_which_key(
     for result in (done, dry):
         written = json.loads((result.folder / "summary.json").read_bytes())
         assert written["notes"][-1] == note
-        assert written["refusals"] == done.summary.refusals
+        assert written["refusals"] == done.summary["refusals"]
     assert [each.differences for each in found] == [[], []]
 
 
@@ -124,7 +124,7 @@ def test_orders_that_rest_count_as_filled(place: Path, tmp_path: Path) -> None:
     with clean_imports(place):
         done = run_backtest(config, DAY, None, tmp_path / "run", has_report=False)
     assert done.trades == []
-    assert done.summary.refusals["binance_spot:BTCUSDT"]["funds"] == 7
+    assert done.summary["refusals"]["binance_spot:BTCUSDT"]["funds"] == 7
 
 
 def test_without_capital_a_spot_leg_trades_nothing(place: Path, tmp_path: Path) -> None:
@@ -134,4 +134,4 @@ def test_without_capital_a_spot_leg_trades_nothing(place: Path, tmp_path: Path) 
             config = configured(place, f"strategy.params.is_buy={is_buy}", empty)
             done = run_backtest(config, DAY, None, tmp_path / is_buy, has_report=False)
             assert done.trades == []
-            assert "began with base 0 and quote 0 ([capital.binance_spot]" in done.summary.notes[-1]
+            assert "began with base 0 and quote 0 ([capital.binance_spot]" in done.summary["notes"][-1]

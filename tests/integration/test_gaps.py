@@ -104,27 +104,30 @@ def test_the_strategy_sees_nan_for_as_long_as_the_report_says(data: Path) -> Non
     lengths = [gap.to_ns - gap.from_ns for gap in gaps]
     book = run.summary["legs"][0]["book"]
     assert run.summary["gaps"] == {LEGS.split(",")[0]: 2, LEGS.split(",")[1]: 0}
-    assert (book["spells"], book["spells_s_sum"], book["spells_s_max"]) == (
+    assert (book["outages"], book["outage_s_sum"], book["outage_s_max"]) == (
         2,
         sum(lengths) / S,
         max(lengths) / S,
     )
-    assert 11 < book["spells_s_max"] < 13
-    assert [spell["span_s"] for spell in book["first_spells"]] == [length / S for length in lengths]
-    assert [spell["from_time"] for spell in book["first_spells"]] == [iso_time(edges[0]), iso_time(edges[2])]
-    assert book["unknown_s"] == pytest.approx(book["before_s"] + book["spells_s_sum"])
-    assert START_NS + offset_ns + book["before_s"] * S == pytest.approx(seen["timestamp"][0], abs=S)
+    assert 11 < book["outage_s_max"] < 13
+    assert [outage["duration_s"] for outage in book["first_outages"]] == [length / S for length in lengths]
+    assert [outage["from_time"] for outage in book["first_outages"]] == [
+        iso_time(edges[0]),
+        iso_time(edges[2]),
+    ]
+    assert book["no_book_s"] == pytest.approx(book["before_first_s"] + book["outage_s_sum"])
+    assert START_NS + offset_ns + book["before_first_s"] * S == pytest.approx(seen["timestamp"][0], abs=S)
     of_file = run.manifest["inputs"][0]["book"]
-    assert of_file["spells_ns"] == sum(lengths)
+    assert of_file["outages_ns"] == sum(lengths)
     assert of_file["first"] == [edges[:2], edges[2:]]
 
     other = run.summary["legs"][1]["book"]
-    assert (other["spells"], other["spells_s_sum"], other["first_spells"]) == (0, 0.0, [])
+    assert (other["outages"], other["outage_s_sum"], other["first_outages"]) == (0, 0.0, [])
 
     page = (run.folder / "report.html").read_text()
     assert "Times without a book" in page
     assert f'value="{lengths[0] / S!r}"' in page
-    assert "... lost, times" in run.out
+    assert "... outages" in run.out
 
 
 def test_the_check_of_the_recording_says_the_same(data: Path) -> None:
@@ -136,7 +139,7 @@ def test_the_check_of_the_recording_says_the_same(data: Path) -> None:
     assert [(s["start_ts"], s["end_ts"]) for s in checked["unknown_longest"]] == [tuple(gap)]
     assert checked["before_snapshot_ns"] == book["known_ts"] - book["first_ts"]
     assert (
-        checked["unknown_ns"] - checked["before_snapshot_ns"] == gap.to_ns - gap.from_ns == book["spells_ns"]
+        checked["unknown_ns"] - checked["before_snapshot_ns"] == gap.to_ns - gap.from_ns == book["outages_ns"]
     )
 
 
@@ -153,9 +156,9 @@ def test_a_gap_that_nothing_mends_lasts_to_the_end_of_the_run(data: Path) -> Non
     run = backtest(data)
     book = run.summary["legs"][0]["book"]
     end_ns = max(file["book"]["last_ts"] for file in run.manifest["inputs"])
-    assert book["spells"] == 1
-    assert book["first_spells"][0]["to_time"] == iso_time(end_ns)
-    assert 39 < book["spells_s_max"] < 41
+    assert book["outages"] == 1
+    assert book["first_outages"][0]["to_time"] == iso_time(end_ns)
+    assert 39 < book["outage_s_max"] < 41
     assert run.summary["outcome"] == "ended"
 
 
@@ -163,8 +166,8 @@ def test_the_spread_strategy_walks_over_a_gap(data: Path) -> None:
     broken(data, (20, 32))
     run = backtest(data, "--strategy", "arb.strategies.spread.strategy:run")
     assert run.summary["outcome"] == "ended"
-    assert run.summary["legs"][0]["book"]["spells"] == 1
-    assert 10 < run.summary["legs"][0]["unquoted_s"] - run.summary["legs"][0]["book"]["before_s"] < 14
+    assert run.summary["legs"][0]["book"]["outages"] == 1
+    assert 10 < run.summary["legs"][0]["no_mid_s"] - run.summary["legs"][0]["book"]["before_first_s"] < 14
 
 
 def refused(data: Path) -> str:
@@ -193,8 +196,8 @@ def test_a_day_that_is_all_gap_is_told_where_others_are_good(data: Path) -> None
     book = run.summary["legs"][0]["book"]
     # From the second day's first frame, which carries nothing on, to the end of the run.
     second = run.manifest["inputs"][1]["book"]
-    assert book["first_spells"][0]["from_time"] == iso_time(second["first_ts"])
-    assert book["spells"] == 1
+    assert book["first_outages"][0]["from_time"] == iso_time(second["first_ts"])
+    assert book["outages"] == 1
     with np.load(run.folder / "records.npz") as file:
         seen = file["0"]
     # For the strategy since the silence behind the first day.

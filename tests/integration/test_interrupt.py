@@ -163,11 +163,11 @@ def test_ctrl_c_ends_a_run_with_what_it_has(
     folder = running.folder / "runs" / "mine"
     summary = whole(folder)
     assert summary["outcome"] == outcome
-    assert summary["legs"][0]["trades"] == 5
+    assert summary["legs"][0]["fills"] == 5
     with (folder / "trades.csv").open(newline="") as file:
         trades = list(csv.DictReader(file))
     assert [float(trade["quantity"]) for trade in trades] == [0.01] * 5
-    assert sum(float(trade["cash"]) for trade in trades) == pytest.approx(summary["balance"], abs=1e-9)
+    assert sum(float(trade["cash"]) for trade in trades) == pytest.approx(summary["cash_quote"], abs=1e-9)
     assert not any("Traceback" in line for line in running.lines)
 
 

@@ -91,7 +91,7 @@ def test_a_duration_ends_it_with_whole_files_of_every_stream(recorded: Recorded)
     assert recorded.done.err == ""
     told = [json.loads(line) for line in recorded.done.out.splitlines()]
     assert len(told) >= 4
-    assert told[-1]["ended"] == "duration"
+    assert told[-1]["outcome"] == "duration"
     assert all(one["state"] == "synced" and one["gaps"] == 0 for one in told[-1]["instruments"])
     assert is_whole(recorded.folder)
     assert told[-1]["frames"] == sum(len(lines_of(recorded.folder, venue)) for venue in VENUES)
@@ -339,7 +339,7 @@ def test_a_signal_ends_it_with_whole_files(
     done = running.end(number)
     assert (done.code, done.err) == (code, "")
     last = json.loads(done.out.splitlines()[-1])
-    assert last["ended"] == ended
+    assert last["outcome"] == ended
     assert is_whole(tmp_path / "data")
     assert last["frames"] == sum(len(lines_of(tmp_path / "data", v)) for v in ("binance_spot", "bybit_spot"))
 

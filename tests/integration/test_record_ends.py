@@ -77,7 +77,7 @@ def test_further_signals_at_the_end_change_nothing(environment: dict[str, str], 
         env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (ExitCode.DONE, "")
-    assert json.loads(done.stdout.splitlines()[-1])["ended"] == "duration"
+    assert json.loads(done.stdout.splitlines()[-1])["outcome"] == "duration"
     assert is_whole(tmp_path / "data")
 
 

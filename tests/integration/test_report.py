@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from hftbacktest.stats import LinearAssetRecord
+from support.figure_tables import documented
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import example, write_pair
 
@@ -88,6 +89,8 @@ def test_a_run_folder_is_whole(small: Path) -> None:
     assert files_of(small) == FILES
     summary = json.loads((small / "summary.json").read_bytes())
     manifest = json.loads((small / "manifest.json").read_bytes())
+    assert manifest.keys() == documented("every run") | {"order_latencies"}
+    assert manifest["inputs"][0].keys() == documented("inputs, one object a leg and day")
     assert summary["notes"] == manifest["notes"]
     assert summary["notes"][0] == f"bybit_linear:BTCUSDT: {NOTE}"
     assert summary["notes"][1:] == [manifest["config"]["data"]["note"]], (
@@ -142,14 +145,14 @@ def test_a_file_that_is_cut_off_is_refused(run: Path, name: str, share: float) -
 
 
 @pytest.mark.parametrize(
-    "content", [b"\xff\x00", b"[]", b"null", b'{"format": 1}', b'{"format": 1, "config": 3}']
+    "content", [b"\xff\x00", b"[]", b"null", b'{"format": 2}', b'{"format": 2, "config": 3}']
 )
 def test_a_manifest_that_is_none_is_refused(run: Path, content: bytes) -> None:
     (run / "manifest.json").write_bytes(content)
     refused(run)
 
 
-@pytest.mark.parametrize("version", [None, 0, 2, "1"])
+@pytest.mark.parametrize("version", [None, 1, 3, "2"])
 def test_an_unknown_version_is_refused(run: Path, version: Any) -> None:
     manifest = json.loads((run / "manifest.json").read_bytes())
     (run / "manifest.json").write_text(json.dumps({**manifest, "format": version}))
@@ -174,7 +177,7 @@ def test_a_strategy_that_records_nothing_has_a_report(tmp_path: Path) -> None:
     told = backtest(write_pair(tmp_path / "data"), out, "--strategy", f"{own}:run")
     assert told.exit_code == 0, told.output
     summary = json.loads((out / "summary.json").read_bytes())
-    assert (summary["trades"], summary["rounds"], summary["equity"]["return_quote"]) == (0, None, 0.0)
+    assert (summary["fills"], summary["round_trips"], summary["equity"]["return_quote"]) == (0, None, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -209,9 +212,9 @@ def test_the_report_reconciles_with_trades_and_records(real: Any, pair: str) -> 
     fees = math.fsum(float(trade["fee"]) for trade in trades)
     assert len(trades) > 60
     # Cash and fees: fills, attempts, records and summary are one account.
-    assert (cash, fees) == (close(summary["balance"]), close(summary["fee"]))
+    assert (cash, fees) == (close(summary["cash_quote"]), close(summary["fee_quote"]))
     assert summary["equity"]["realised_quote"] == close(cash - fees)
-    assert math.fsum(float(a["cash"]) - float(a["fee"]) for a in attempts) == close(cash - fees)
+    assert math.fsum(float(a["cash_quote"]) - float(a["fee_quote"]) for a in attempts) == close(cash - fees)
     of_attempts = math.fsum(float(a["pnl_quote"]) - float(a["residual_quote"]) for a in attempts)
     assert of_attempts == close(cash - fees - summary["attempts"]["unassigned_quote"])
     assert summary["attempts"]["pnl_quote_sum"] == close(math.fsum(float(a["pnl_quote"]) for a in attempts))
@@ -220,7 +223,7 @@ def test_the_report_reconciles_with_trades_and_records(real: Any, pair: str) -> 
     with np.load(folder / "records.npz") as file:
         records = [file["0"], file["1"]]
     ends = [float(r["balance"][-1] - r["fee"][-1] + r["position"][-1] * r["price"][-1]) for r in records]
-    assert summary["equity"]["return_quote"] == close(math.fsum(ends)) == close(summary["pnl"])
+    assert summary["equity"]["return_quote"] == close(math.fsum(ends)) == close(summary["pnl_quote"])
     theirs = 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -229,7 +232,7 @@ def test_the_report_reconciles_with_trades_and_records(real: Any, pair: str) -> 
             theirs += LinearAssetRecord(known).resample("1s").stats().splits[0]["Return"]
     assert summary["equity"]["return_quote"] == close(theirs)
     start = summary["equity"]["capital_quote"]
-    assert summary["equity"]["end_quote"] == pytest.approx(start + summary["pnl"], rel=1e-15)
+    assert summary["equity"]["end_quote"] == pytest.approx(start + summary["pnl_quote"], rel=1e-15)
 
 
 @needs_recordings
@@ -237,8 +240,8 @@ def test_the_real_page_is_small(real: Any) -> None:
     folder = real("spot_usdm")
     assert (folder / "report.html").stat().st_size < 3_000_000
     assert all((folder / name).stat().st_size < 200_000 for name in CHARTS)
-    from arb.commands.report import figures_of_run, report_files
+    from arb.commands.report import report_files
 
-    figures = figures_of_run(read_run(folder))
-    assert len(list(report_files(figures))) == len(CHARTS) + 1
-    assert page(figures, []).count("<tr data-attempt=") <= 200
+    _, result = read_run(folder)
+    assert len(list(report_files(result))) == len(CHARTS) + 1
+    assert page(result, []).count("<tr data-attempt=") <= 200

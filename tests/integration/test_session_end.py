@@ -12,8 +12,8 @@ from support.disk import fill_disk_at
 from support.live_sandbox import LiveSandbox, demo_config
 
 from arb.commands import dryrun_live
-from arb.commands.dryrun import DryRunResult
 from arb.commands.dryrun_live import LiveRun, run_live
+from arb.commands.run_setup import WrittenRun
 from arb.commands.verify import verify
 from arb.errors import ExitCode, InputError
 from arb.results.folder import RunFolder
@@ -22,7 +22,7 @@ from arb.results.reader import read_manifest
 pytestmark = pytest.mark.slow
 
 
-def session(folder: Path) -> DryRunResult:
+def session(folder: Path) -> WrittenRun:
     """One of two seconds, which writes `folder / "run"`."""
     with LiveSandbox() as sandbox:
         config = demo_config(folder, function="busy")

@@ -75,7 +75,7 @@ def test_a_mistake_is_one_line_with_file_line_and_time_and_leaves_a_whole_folder
         run = folder / "runs" / f"{world}-{kind}"
         summary = json.loads((run / "summary.json").read_bytes())
         assert summary["outcome"] == "failed"
-        assert summary["legs"][0]["trades"] == 1
+        assert summary["legs"][0]["fills"] == 1
         assert len((run / "trades.csv").read_text().splitlines()) == 2
     helper = told(world)[1].stderr
     assert f"helpers.py line 7 in pick, called from own.py line {line_of(1)} in run" in helper
@@ -89,7 +89,7 @@ def test_a_strategy_that_closes_the_bot_keeps_its_last_state(folder: Path) -> No
     assert [one.exit_code for one in ended] == [3, 3], ended
     for world in worlds:
         leg = json.loads((folder / "runs" / f"{world}-closing" / "summary.json").read_bytes())["legs"][0]
-        assert (leg["trades"], leg["position"]) == (1, 0.01)
+        assert (leg["fills"], leg["position_base"]) == (1, 0.01)
 
 
 def test_recursion_without_an_end_is_an_error_like_others(folder: Path) -> None:

@@ -27,8 +27,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from support.live_sandbox import VENUES, demo_config, demo_files
 
-from arb.commands.dryrun import DryRunResult
 from arb.commands.dryrun_live import run_live
+from arb.commands.run_setup import WrittenRun
 from arb.commands.verify import verify
 from arb.sandbox.serve.urls import VenueUrls
 
@@ -176,7 +176,7 @@ def main() -> int:
     return 0 if is_good and found.is_proven else 4
 
 
-def told(result: DryRunResult, memory: Memory, errors: Errors, faults: Path) -> bool:
+def told(result: WrittenRun, memory: Memory, errors: Errors, faults: Path) -> bool:
     """Prints what came of the session; whether all of it is as it should be."""
     manifest = json.loads((result.folder / "manifest.json").read_bytes())
     summary = json.loads((result.folder / "summary.json").read_bytes())

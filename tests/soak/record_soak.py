@@ -146,7 +146,7 @@ def watch(process: subprocess.Popen[str], seconds: float) -> tuple[list[Sample],
     shown_s = 60.0
     for line in process.stdout:
         told.append(json.loads(line))
-        if "ended" in told[-1] or process.poll() is not None:
+        if "outcome" in told[-1] or process.poll() is not None:
             continue
         samples.append(sample(process.pid, told[-1]))
         if samples[-1].elapsed_s >= shown_s:

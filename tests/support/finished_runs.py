@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from hftbacktest.types import record_dtype
 
 from arb.bot.recorder import DECISION
-from arb.results.facts import RunFacts
-from arb.results.metrics.equity import Equity, equity_curve
-from arb.results.metrics.run import FILL_ROW, LegFacts, RunData
-from arb.results.summary import Figures, figures_of
+from arb.results.metrics.fills import FILL_ROW
+from arb.results.result import ResultLeg, RunResult
 from arb.strategies.spread.decisions import Decision
 
 S = 1_000_000_000
 #: 2024-08-08 12:00 UTC.
 NOON = 1_723_118_400 * S
-LEGS = [LegFacts("venue_a:BTCUSDT", 10.0, 5_000.0, 1.0), LegFacts("venue_b:BTCUSDT", 0.0, 4_000.0, 1.0)]
+LEGS = [ResultLeg("venue_a:BTCUSDT", 10.0, 5_000.0, 1.0), ResultLeg("venue_b:BTCUSDT", 0.0, 4_000.0, 1.0)]
 
 
 def records(mids: Sequence[Sequence[float]], seconds: Sequence[float] | None = None, **fields: Any) -> Any:
@@ -58,41 +57,19 @@ def fills(*rows: Any) -> Any:
     return np.array(list(rows), FILL_ROW)
 
 
-def run_of(
-    rows: Any,
-    log: Any = None,
-    filled: Any = None,
-    legs: Sequence[LegFacts] = LEGS,
-    halflife_ns: int = 0,
-    is_convergence: bool = False,
-) -> RunData:
-    """A run."""
-    return RunData(
-        legs,
-        rows,
-        decisions() if log is None else log,
-        fills() if filled is None else filled,
-        halflife_ns,
-        is_convergence,
-    )
-
-
-def equity_of(run: RunData) -> Equity:
-    """Its equity."""
-    return equity_curve(run.legs, run.records)
-
-
-def facts(**changes: Any) -> RunFacts:
-    """What stands in the manifest."""
+def run_of(rows: Any, log: Any = None, filled: Any = None, **changes: Any) -> RunResult:
+    """A run; its legs are one pair unless `changes` say otherwise."""
     names = [leg.name for leg in LEGS]
-    return RunFacts(
-        world="backtest", outcome="ended", strategy="arb.strategies.spread.strategy:run", first_day="2024-08-08",
-        last_day="2024-08-08", notes=[], legs=LEGS, rows=1_234, gaps=dict.fromkeys(names, 0),
-        refusals={name: {"rate": 0} for name in names}, basis_halflife_ns=0, is_convergence=False,
-    )._replace(**changes)  # fmt: skip
+    run = RunResult(
+        command="backtest", outcome="ended", strategy="arb.strategies.spread.strategy:run", first_day="2024-08-08",
+        last_day="2024-08-08", notes=[], rows=1_234, refusals={name: {"rate": 0} for name in names}, legs=LEGS,
+        pairs=[(0, 1)], records=rows, decisions=decisions() if log is None else log,
+        fills=fills() if filled is None else filled,
+    )  # fmt: skip
+    return replace(run, **changes)
 
 
-def small_run() -> RunData:
+def small_run(**changes: Any) -> RunResult:
     """Two attempts, both hedged, the second with its sell leg chased; an opportunity taken and one missed."""
     log = decisions(
         decision(1.0, Decision.OPPORTUNITY, 0, 0, 0, 4.0),
@@ -124,10 +101,4 @@ def small_run() -> RunData:
         fee=[[0, 0], [0, 0], [0.2, 0.3], [0.2, 0.3], [0.3, 0.4], [0.3, 0.4]],
         num_trades=[[0, 0], [0, 0], [1, 1], [1, 1], [2, 2], [2, 2]],
     )
-    return run_of(rows, log, filled)
-
-
-def figures(run: RunData | None = None, **changes: Any) -> Figures:
-    """All figures of a run, by default of the small one."""
-    run = small_run() if run is None else run
-    return figures_of(facts(**changes), run, run.records[-1])
+    return run_of(rows, log, filled, **changes)

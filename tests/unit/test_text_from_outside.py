@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from support.finished_runs import figures, small_run
+from support.finished_runs import small_run
 
 from arb.cli.doctor import check_table
 from arb.cli.options import CommandGroup, echo, echo_json
@@ -135,7 +135,7 @@ def test_what_arb_record_shows(*, is_refused: bool) -> None:
     assert is_clean(run(lambda: LineView().show(moment)).stdout)
     told = run(lambda: JsonView().show(moment)).stdout
     assert is_clean(told)
-    assert json.loads(told)["instruments"][0]["trouble"] == EVIL
+    assert json.loads(told)["instruments"][0]["problem"] == EVIL
     assert is_clean(drawn(progress_table(moment)))
 
 
@@ -160,9 +160,9 @@ def test_names_of_folders(*, as_json: bool) -> None:
 
 
 def test_the_report_of_a_run() -> None:
-    shown = figures(small_run(), notes=[f"binance_spot:BTCUSDT: {EVIL}"])
+    shown = small_run(notes=[f"binance_spot:BTCUSDT: {EVIL}"])
     assert is_clean(page(shown, charts_of(shown)))
-    assert is_clean(drawn(summary_view(shown.summary.as_dict())))
+    assert is_clean(drawn(summary_view(shown.summary)))
 
 
 def test_event_files_of_recordings(tmp_path: Path) -> None:

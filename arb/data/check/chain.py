@@ -12,7 +12,7 @@ import numpy as np
 from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT
 from numpy.typing import NDArray
 
-from arb.data.outages import LONGEST_KEPT, SpellFinder, keep_longest
+from arb.data.outages import LONGEST_KEPT, OutageFinder, keep_longest
 from connectors.book.sync import BookSync, Checkpoint
 from connectors.jit.compilation import compiled
 from connectors.model import Kind, Messages, Rows, SequenceRule
@@ -44,7 +44,7 @@ class Chain:
         #: Prices in ascending order, the best last; asks are negated.
         self._sides: list[NDArray[np.float64]] = [np.empty(0), np.empty(0)]
         #: Outages of the book.
-        self.unknown = SpellFinder()
+        self.unknown = OutageFinder()
         #: The longest spans with a crossed touch.
         self.crossed = np.zeros((LONGEST_KEPT, 3), np.int64)
         if before is not None:

@@ -25,7 +25,7 @@ STEP_WINDOWS = 5
 #: Steps of two recordings closer than this are the same one.
 _NEAR_NS = 10_000_000_000
 #: If the earlier delay returns within this many windows, frames were late and no clock was set.
-SPELL_WINDOWS_MAX = 120
+SLOW_WINDOWS_MAX = 120
 #: Points that the drift is fitted to, at most; it takes every pair of them.
 FIT_POINTS_MAX = 128
 #: A drift from less than this is noise.
@@ -130,9 +130,9 @@ def _is_lasting(delays: NDArray[np.int64], n: int) -> bool:
     """
     is_up = _jump_ns(delays, n) > 0
     if is_up:
-        here, there = delays[n - STEP_WINDOWS : n], delays[n : n + SPELL_WINDOWS_MAX]
+        here, there = delays[n - STEP_WINDOWS : n], delays[n : n + SLOW_WINDOWS_MAX]
     else:
-        here, there = delays[n : n + STEP_WINDOWS], delays[max(0, n - SPELL_WINDOWS_MAX) : n]
+        here, there = delays[n : n + STEP_WINDOWS], delays[max(0, n - SLOW_WINDOWS_MAX) : n]
     levels = np.median(np.lib.stride_tricks.sliding_window_view(there, STEP_WINDOWS), axis=1)
     return bool(levels.min() > np.median(here) + STEP_NS_MIN)
 

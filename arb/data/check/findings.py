@@ -57,11 +57,11 @@ def _warnings(report: RecordingReport) -> Iterator[tuple[str, str]]:
     yield from _coverage(report)
     yield from _book(report)
     yield from _clock(report)
-    if report.fall_ns_max > FALL_NS_MAX:
-        yield "order", f"frames come up to {seconds(report.fall_ns_max)} later than newer ones"
+    if report.out_of_order_ns_max > FALL_NS_MAX:
+        yield "order", f"frames come up to {seconds(report.out_of_order_ns_max)} later than newer ones"
     for note in report.grid.notes:
         yield "coarse-grid", note
-    if repeated := sum(stream.repeated for stream in streams):
+    if repeated := sum(stream.duplicates for stream in streams):
         yield "repeated", f"{repeated:,} frames were recorded twice"
 
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from arb.data import outages as spells
+from arb.data import outages
 from arb.data.catalog.days import Recording
 from arb.data.check import chain as chain_module
 from arb.data.check import streams as fields
@@ -178,9 +178,9 @@ def _report(
         covered_share=covered_ns / span_ns if span_ns else 0.0,
         day_share=covered_ns / DAY_NS,
         holes=holes,
-        timed=int(everything[fields.TIMED]),
-        falls=int(everything[fields.FALLS]),
-        fall_ns_max=int(everything[fields.FALL_MAX]),
+        venue_timed=int(everything[fields.TIMED]),
+        out_of_order=int(everything[fields.FALLS]),
+        out_of_order_ns_max=int(everything[fields.FALL_MAX]),
         streams={
             _NAMES[kind]: _stream(counts, kind, hole_ns)
             for kind in _STREAMS
@@ -227,13 +227,13 @@ def _stream(counts: StreamCounts, kind: Kind, hole_ns: int) -> StreamReport:
         rows=total[fields.ROWS],
         local_ts_first=total[fields.FIRST_TS],
         local_ts_last=total[fields.LAST_TS],
-        repeated=total[fields.REPEATS],
+        duplicates=total[fields.REPEATS],
         doubtful=total[fields.DOUBTFUL],
         misdated=total[fields.MISDATED],
         outside_day=total[fields.OUTSIDE_DAY],
-        timed=total[fields.TIMED],
-        falls=total[fields.FALLS],
-        fall_ns_max=total[fields.FALL_MAX],
+        venue_timed=total[fields.TIMED],
+        out_of_order=total[fields.FALLS],
+        out_of_order_ns_max=total[fields.FALL_MAX],
         latency=_latency(counts, kind) if total[fields.TIMED] else None,
         silences=_silences(counts, kind, hole_ns) if kind in FLOWING else None,
     )
@@ -262,12 +262,12 @@ def _silences(counts: StreamCounts, kind: int, hole_ns: int) -> Silences:
 
 def _spans(table: NDArray[np.int64]) -> list[Span]:
     """The spans of a table that are in use, the longest first."""
-    return [Span(*span) for span in spells.kept_spans(table)]
+    return [Span(*span) for span in outages.kept_spans(table)]
 
 
 def _book(counts: StreamCounts, chain: Chain, first_ts: int, span_ns: int) -> BookReport:
     state = [int(value) for value in chain.state]
-    unknown_ns, known_ts = chain.unknown.unknown_ns, chain.unknown.spells.known_ts
+    unknown_ns, known_ts = chain.unknown.unknown_ns, chain.unknown.outages.known_ts
     bbo = counts.totals[Kind.BBO]
     return BookReport(
         is_carried=chain.is_carried,

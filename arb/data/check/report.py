@@ -48,19 +48,19 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class StreamReport(msgspec.Struct, frozen=True):
-    """One kind of frame. `falls` are frames with an older venue time than one before them in the stream."""
+    """One kind of frame. `out_of_order` are frames with an older venue time than one before them in the stream."""
 
     frames: int
     rows: int
     local_ts_first: int
     local_ts_last: int
-    repeated: int
+    duplicates: int
     doubtful: int
     misdated: int
     outside_day: int
-    timed: int
-    falls: int
-    fall_ns_max: int
+    venue_timed: int
+    out_of_order: int
+    out_of_order_ns_max: int
     latency: Latency | None
     silences: Silences | None
 
@@ -168,9 +168,9 @@ class RecordingReport(msgspec.Struct, frozen=True):
     day_share: float
     holes: Silences
     #: All streams together, in the order of receipt.
-    timed: int
-    falls: int
-    fall_ns_max: int
+    venue_timed: int
+    out_of_order: int
+    out_of_order_ns_max: int
     streams: dict[str, StreamReport]
     book: BookReport
     clock: ClockReport

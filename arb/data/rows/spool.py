@@ -20,7 +20,7 @@ from hftbacktest.types import event_dtype
 from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.catalog.archived import ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Day
-from arb.data.outages import BookSpells, SpellFinder
+from arb.data.outages import BookOutages, OutageFinder
 from arb.data.rows.touch_start import TouchStart, has_book
 from arb.data.text.raw import Progress, read_recording
 from connectors.book.grid import GridMeter, Measured
@@ -51,7 +51,7 @@ class Scan(msgspec.Struct, frozen=True):
     is_carried: bool
     gaps: int
     #: Outages of the book, on the recorder's clock.
-    book: BookSpells
+    book: BookOutages
     dropped: int
     #: The state of the chain at the end.
     status: int
@@ -260,7 +260,7 @@ def _read(
     first = last = proven_ts = 0
     is_proven = touch is None
     leads = LeadFinder()
-    unknown = SpellFinder()
+    unknown = OutageFinder()
     for rows, messages in decoded:
         if len(messages) == 0:
             continue
@@ -296,7 +296,7 @@ def _read(
         local_ts_last=last,
         is_carried=checkpoint is not None and is_carried,
         gaps=sync.gap_count + (touch.gap_count if touch is not None else 0),
-        book=unknown.spells,
+        book=unknown.outages,
         dropped=sync.dropped_count,
         status=int(Status.SYNCED if sync.is_synced else Status.UNSYNCED),
         last_id=sync.last_id if sync.is_synced else 0,

@@ -94,11 +94,11 @@ def _book_note(recording: Day, file: RowFile) -> str:
     if not book.known_ts:
         return f"its book is unknown all of {recording.day}: {gap_text(file)}"
     span_ns = book.last_ts - book.first_ts
-    if not book.spells or book.spells_ns < LOST_SHARE_MIN * span_ns:
+    if not book.outages or book.outages_ns < LOST_SHARE_MIN * span_ns:
         return _silence_note(recording, file, span_ns)
     lost_at = datetime.fromtimestamp((book.first[0][0] + file.offset_ns) // 1_000_000_000, UTC)
     return (
-        f"its book is lost for {book.spells_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}, first at "
+        f"its book is lost for {book.outages_ns / 1e9:,.1f} s of {span_ns / 1e9:,.1f} s of {recording.day}, first at "
         f"{lost_at:%H:%M:%S}: {_gaps(file)} in its ids, each until the next snapshot"
     )
 

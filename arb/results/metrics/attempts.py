@@ -7,13 +7,14 @@ flat: the positions that an attempt leaves on the legs belong to the run and are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from arb.results.metrics.equity import Equity
-from arb.results.metrics.run import BPS, RunData
 from arb.results.metrics.spread import basis_bps, cross_spread_bps, values_at
+from arb.results.metrics.statistics import BPS
 from arb.strategies.spread.decisions import Decision
 
 #: purpose: a `Purpose`, 0 where none was logged. outcome: the `Decision` that ended it, 0 while it is under way.
@@ -21,7 +22,7 @@ from arb.strategies.spread.decisions import Decision
 ATTEMPT_ROW = np.dtype(
     [
         ("attempt", "i8"),
-        # Its legs are 2 * pair and 2 * pair + 1.
+        # Its place in the list of pairs.
         ("pair", "i8"),
         ("purpose", "i8"),
         ("outcome", "i8"),
@@ -32,11 +33,11 @@ ATTEMPT_ROW = np.dtype(
         ("fills", "i8"),
         ("chases", "i8"),
         ("reversals", "i8"),
-        # Bought, in base and in quote; and the price of the pair's leg 1 over its leg 0 in bps, as filled.
+        # Bought, in base and in quote; and the price of the pair's second leg over its first in bps, as filled.
         ("base", "f8"),
         ("bought", "f8"),
         ("spread_bps", "f8"),
-        # The residual base of each leg, and their sum.
+        # The residual base of the pair's first and second leg, and their sum.
         ("net_0", "f8"),
         ("net_1", "f8"),
         ("residual", "f8"),
@@ -58,64 +59,84 @@ ENDINGS = (Decision.HEDGED, Decision.MISSED, Decision.REVERSED, Decision.HALTED)
 _ROUNDING = 1e-9
 
 
-def attempts_of(run: RunData, equity: Equity) -> Any:
-    """Rows of ATTEMPT_ROW by number; none for a strategy that logs no attempts."""
-    decisions, fills = run.decisions, run.fills[run.fills["attempt"] > 0]
-    # A user's strategy may log anything: a line without a leg of the run is not an attempt.
-    is_of_leg = (decisions["leg"] >= 0) & (decisions["leg"] < len(run.legs))
-    begun = decisions[(decisions["code"] == Decision.ATTEMPT) & is_of_leg]
+class _PairOfLeg:
+    """The pair of each leg, -1 for none, and its side in it: 0 for the first leg, 1 for the second."""
+
+    def __init__(self, pairs: Sequence[tuple[int, int]], legs: int) -> None:
+        self.pair = np.full(legs, -1)
+        self.side = np.zeros(legs, np.int64)
+        for pair_no, pair in enumerate(pairs):
+            self.pair[list(pair)] = pair_no
+            self.side[pair[1]] = 1
+
+    def is_paired(self, legs: Any) -> Any:
+        """Whether each number is that of a leg with a pair. A user's strategy may log any number."""
+        known = np.clip(legs, 0, len(self.pair) - 1)
+        return (known == legs) & (self.pair[known] >= 0)
+
+
+def attempts_of(
+    decisions: Any, fills: Any, pairs: Sequence[tuple[int, int]], equity: Equity, basis_halflife_ns: int
+) -> Any:
+    """Rows of ATTEMPT_ROW by number; none for a strategy that logs no attempts, or takes no pairs.
+
+    pairs: the numbers of each pair's legs. basis_halflife_ns: of the average that edges are measured from; 0: none.
+    """
+    legs = _PairOfLeg(pairs, equity.mids.shape[1])
+    fills = fills[(fills["attempt"] > 0) & (legs.pair[fills["leg"]] >= 0)]
+    begun = decisions[(decisions["code"] == Decision.ATTEMPT) & legs.is_paired(decisions["leg"])]
     numbers = np.unique(np.concatenate((begun["attempt"], fills["attempt"])))
     rows = np.zeros(len(numbers), ATTEMPT_ROW)
     if not len(rows):
         return rows
     rows["attempt"] = numbers
-    _add_log(rows, decisions, begun)
-    _add_fills(rows, fills)
-    _add_residuals(rows, equity)
+    _add_log(rows, decisions, begun, legs)
+    _add_fills(rows, fills, legs)
+    _add_residuals(rows, equity, pairs)
     rows["pnl"] = rows["cash"] - rows["fee"] + rows["residual_quote"]
-    _add_edges(rows, run, equity)
+    _add_edges(rows, equity, pairs, basis_halflife_ns)
     return rows
 
 
-def _places(rows: Any, lines: Any) -> tuple[Any, Any]:
+def _with_rows(rows: Any, lines: Any) -> tuple[Any, Any]:
     """The log lines that belong to an attempt, and the attempt row of each."""
     places = np.minimum(np.searchsorted(rows["attempt"], lines["attempt"]), len(rows) - 1)
     is_own = rows["attempt"][places] == lines["attempt"]
     return lines[is_own], places[is_own]
 
 
-def _add_log(rows: Any, decisions: Any, begun: Any) -> None:
+def _add_log(rows: Any, decisions: Any, begun: Any, legs: _PairOfLeg) -> None:
     rows["expected_bps"] = np.nan
     # Backwards, so that the first line of an attempt is the one that remains.
-    lines, places = _places(rows, begun[::-1])
+    lines, places = _with_rows(rows, begun[::-1])
     rows["begin"][places] = lines["timestamp"]
-    rows["pair"][places] = lines["leg"] // 2
+    rows["pair"][places] = legs.pair[lines["leg"]]
     rows["purpose"][places] = lines["order_id"]
     rows["expected_bps"][places] = lines["value"]
-    lines, places = _places(rows, decisions[np.isin(decisions["code"], ENDINGS)])
+    lines, places = _with_rows(rows, decisions[np.isin(decisions["code"], ENDINGS)])
     rows["end"][places] = lines["timestamp"]
     rows["outcome"][places] = lines["code"]
     for name, code in (("chases", Decision.CHASE), ("reversals", Decision.REVERSE)):
-        _, places = _places(rows, decisions[decisions["code"] == code])
+        _, places = _with_rows(rows, decisions[decisions["code"] == code])
         rows[name] = np.bincount(places, minlength=len(rows))
 
 
-def _add_fills(rows: Any, fills: Any) -> None:
-    fills, places = _places(rows, fills)
+def _add_fills(rows: Any, fills: Any, legs: _PairOfLeg) -> None:
+    fills, places = _with_rows(rows, fills)
     count = len(rows)
 
     def total(values: Any, where: Any = slice(None)) -> Any:
         return np.bincount(places[where], values[where], minlength=count)
 
     is_bought = fills["base"] > 0.0
-    rows["pair"][places] = fills["leg"] // 2
+    rows["pair"][places] = legs.pair[fills["leg"]]
     rows["fills"] = np.bincount(places, minlength=count)
     rows["cash"], rows["fee"] = total(fills["cash"]), total(fills["fee"])
     rows["base"], rows["bought"] = total(fills["base"], is_bought), total(-fills["cash"], is_bought)
     prices = []
-    for leg_no in range(2):
-        is_own = fills["leg"] % 2 == leg_no
-        rows[f"net_{leg_no}"] = total(fills["base"], is_own)
+    for side in range(2):
+        is_own = legs.side[fills["leg"]] == side
+        rows[f"net_{side}"] = total(fills["base"], is_own)
         traded = total(np.abs(fills["base"]), is_own)
         prices.append(_divided(total(np.abs(fills["base"]) * fills["price"], is_own), traded))
     rows["spread_bps"] = BPS * (prices[1] - prices[0]) / prices[0]
@@ -124,33 +145,33 @@ def _add_fills(rows: Any, fills: Any) -> None:
     rows["first_fill"][places[::-1]] = fills["timestamp"][::-1]
 
 
-def _add_residuals(rows: Any, equity: Equity) -> None:
+def _add_residuals(rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]]) -> None:
     nets = np.column_stack((rows["net_0"], rows["net_1"]))
     residual = nets.sum(axis=1)
     residual[np.abs(residual) <= _ROUNDING * np.abs(nets).max(axis=1)] = 0.0
     rows["residual"] = residual
     ends = np.maximum(rows["end"], rows["last_fill"])
     records = np.minimum(np.searchsorted(equity.timestamps, ends), len(equity.timestamps) - 1)
-    holders = 2 * rows["pair"] + np.argmax(np.abs(nets), axis=1)
+    holders = np.array(pairs)[rows["pair"], np.argmax(np.abs(nets), axis=1)]
     marks = equity.mids[records, holders]
     rows["residual_quote"] = np.where(residual == 0.0, 0.0, residual * marks)
 
 
-def _add_edges(rows: Any, run: RunData, equity: Equity) -> None:
+def _add_edges(rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]], basis_halflife_ns: int) -> None:
     captured = _divided(BPS * rows["pnl"], rows["bought"])
     # An open residual has no price yet, so there is no captured edge.
     captured[(rows["residual"] != 0.0) | (rows["fills"] == 0)] = np.nan
     rows["captured_bps"] = rows["over_basis_bps"] = captured
-    if run.basis_halflife_ns > 0:
-        rows["over_basis_bps"] = captured - _earned_by_basis(rows, run, equity)
+    if basis_halflife_ns > 0:
+        rows["over_basis_bps"] = captured - _earned_by_basis(rows, equity, pairs, basis_halflife_ns)
 
 
-def _earned_by_basis(rows: Any, run: RunData, equity: Equity) -> Any:
-    """Buying leg 0 and selling leg 1 earns the basis, the opposite pays it, and a reversal does neither."""
+def _earned_by_basis(rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]], halflife_ns: int) -> Any:
+    """Buying the first leg and selling the second earns the basis, the opposite pays it, a reversal does neither."""
     bases = np.full(len(rows), np.nan)
     for pair in np.unique(rows["pair"]):
-        spreads = cross_spread_bps(run.records["price"][:, 2 * pair : 2 * pair + 2])
-        basis = basis_bps(equity.timestamps, spreads, run.basis_halflife_ns)
+        spreads = cross_spread_bps(equity.prices[:, list(pairs[pair])])
+        basis = basis_bps(equity.timestamps, spreads, halflife_ns)
         is_own = rows["pair"] == pair
         bases[is_own] = values_at(equity.timestamps, basis, rows["begin"][is_own])
     return bases * _divided(rows["net_0"], rows["base"])

@@ -1,6 +1,6 @@
 """The equity of a run over time, and figures derived from it: returns, ratios, the largest drawdown.
 
-Equity is the capital plus the profit. The capital is the initial holdings of both legs, base valued at the first
+Equity is the capital plus the profit. The capital is the initial holdings of all legs, base valued at the first
 known mid price; all shares refer to it: returns are not compounded. Price changes of the initial inventory are not
 profit and are reported separately (`inventory_change`).
 """
@@ -9,17 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from arb.results.metrics.run import NS_PER_DAY, LegFacts
+from arb.results.metrics.statistics import NS_PER_DAY, share_of
 
 #: Equity is sampled at this interval for Sharpe and Sortino: that of hftbacktest's own statistics.
 SAMPLE_NS = 10_000_000_000
 DAYS_PER_YEAR = 365
 #: The shortest run whose return is scaled to a year.
 ANNUAL_SPAN_NS = NS_PER_DAY
+
+
+class Holdings(Protocol):
+    """A leg's holdings before the run, in base and quote units; `quote` is 0 where another leg counts its cash."""
+
+    @property
+    def base(self) -> float: ...
+    @property
+    def quote(self) -> float: ...
+    @property
+    def contract_size(self) -> float: ...
 
 
 class Equity(NamedTuple):
@@ -31,13 +42,18 @@ class Equity(NamedTuple):
     capital: float
     #: (row, leg) mid prices; an unknown one is replaced by the last before it, at the start by the first after it.
     mids: Any
-    #: (row, leg) whether the mid was known at the record.
-    is_known: Any
+    #: (row, leg) mid prices as recorded; NaN where unknown.
+    prices: Any
 
     @property
     def profit(self) -> float:
         """Profit from the start to the end."""
         return float(self.profits[-1])
+
+    @property
+    def is_known(self) -> Any:
+        """(row, leg) whether the mid was known at the record."""
+        return ~np.isnan(self.prices)
 
     @property
     def values(self) -> Any:
@@ -63,18 +79,17 @@ class Ratios(NamedTuple):
     samples: int
 
 
-def equity_curve(legs: Sequence[LegFacts], records: Any) -> Equity:
+def equity_curve(legs: Sequence[Holdings], records: Any) -> Equity:
     """The equity at each of one or more records. Profits are stored apart from the capital to keep precision."""
-    raw = records["price"]
-    is_known = ~np.isnan(raw)
-    mids = np.column_stack([_carried(raw[:, leg_no]) for leg_no in range(raw.shape[1])])
+    prices = records["price"]
+    mids = np.column_stack([_carried(prices[:, leg_no]) for leg_no in range(prices.shape[1])])
     capital = 0.0
     profits = np.zeros(len(records))
     for leg_no, leg in enumerate(legs):
         # A leg without a position has the value 0 even if its price is NaN.
         capital += leg.quote + (leg.base * float(mids[0, leg_no]) if leg.base else 0.0)
         profits += leg_profit(records[:, leg_no], mids[:, leg_no], leg.contract_size)
-    return Equity(records["timestamp"][:, 0], profits, capital, mids, is_known)
+    return Equity(records["timestamp"][:, 0], profits, capital, mids, prices)
 
 
 def leg_profit(records: Any, mids: Any, contract_size: float) -> Any:
@@ -84,7 +99,7 @@ def leg_profit(records: Any, mids: Any, contract_size: float) -> Any:
     return records["balance"] - records["fee"] + held
 
 
-def inventory_change(legs: Sequence[LegFacts], equity: Equity) -> float:
+def inventory_change(legs: Sequence[Holdings], equity: Equity) -> float:
     """Value change of the initial inventory by price changes during the run; not part of the profit."""
     changes = [
         leg.base * float(equity.mids[-1, leg_no] - equity.mids[0, leg_no])
@@ -149,11 +164,6 @@ def ratios(returns: Any) -> Ratios:
 def annual_share(share: float, span_ns: int) -> float:
     """A return scaled to 365 days, without compounding; NaN for a run shorter than a day, which is too short for it."""
     return share * DAYS_PER_YEAR * NS_PER_DAY / span_ns if span_ns >= ANNUAL_SPAN_NS else math.nan
-
-
-def share_of(part: float, whole: float) -> float:
-    """`part / whole`; NaN where `whole` is 0."""
-    return part / whole if whole > 0.0 else math.nan
 
 
 def _carried(prices: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arb.results.metrics.run import NS_PER_S
+from arb.results.metrics.statistics import NS_PER_S
 from arb.strategies.spread.decisions import Decision, Missed
 
 _REASONS = {reason.value: reason.name.lower() for reason in Missed}
@@ -18,7 +18,7 @@ class Opportunities(NamedTuple):
     seen: int
     taken: int
     #: By `Missed` reason in lower case.
-    missed: dict[str, int]
+    missed_by_reason: dict[str, int]
     #: Still open at the end of the run.
     open: int
     #: Of those that ended.
@@ -45,7 +45,7 @@ def opportunities_of(decisions: Any) -> Opportunities | None:
     return Opportunities(
         seen=seen,
         taken=taken,
-        missed=_counted(reason[reason != Missed.TAKEN]),
+        missed_by_reason=_counted(reason[reason != Missed.TAKEN]),
         open=seen - len(reason),
         durations_s=np.concatenate(durations),
         peaks_bps=np.concatenate(peaks),

@@ -9,7 +9,7 @@ import numpy as np
 
 from arb.results.metrics.attempts import ENDINGS
 from arb.results.metrics.opportunities import reason_name
-from arb.results.metrics.run import NS_PER_S, largest
+from arb.results.metrics.statistics import NS_PER_S, largest
 from arb.strategies.spread.decisions import Decision
 
 _SENT = (Decision.OPEN, Decision.CHASE, Decision.REVERSE)
@@ -20,15 +20,14 @@ class Orders(NamedTuple):
 
     sent: int
     filled: int
-    fill_ratio_share: float
 
 
 class Unhedged(NamedTuple):
     """Times with one leg short, from the imbalance to the end of its attempt; NaN if the log has none."""
 
     attempts: int
-    s_sum: float
-    s_max: float
+    duration_s_sum: float
+    duration_s_max: float
 
 
 class RiskHalt(NamedTuple):
@@ -46,7 +45,7 @@ def orders_of(decisions: Any, fills: Any) -> Orders | None:
         return None
     keys = np.unique(_keys(sent))
     filled = int(np.isin(keys, _keys(fills)).sum())
-    return Orders(len(keys), filled, filled / len(keys))
+    return Orders(len(keys), filled)
 
 
 def _keys(lines: Any) -> Any:

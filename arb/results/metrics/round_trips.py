@@ -1,22 +1,24 @@
 """Round trips: the units of win rate, streaks and holding times.
 
-In convergence mode a round trip runs from flat to flat: from the attempts that enter to the one that exits. Otherwise
-every attempt with a fill is its own round trip. A round trip that is not flat at the end of the run is open: it is
-valued at the last mids and counts neither as a win nor as a loss.
+With attempts: every attempt with a fill is a round trip; in convergence mode one runs from flat to flat, from the
+attempts that enter to the one that exits. Without attempts: the fills of a leg from flat to flat. A round trip that is
+not flat at the end of the run is open: it is valued at the last mids and counts neither as a win nor as a loss.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from arb.results.metrics.equity import Equity
-from arb.results.metrics.run import NS_PER_S, largest, mean, median, smallest
+from arb.results.metrics.statistics import NS_PER_S
 from arb.strategies.spread.decisions import Purpose
 
-ROUND_ROW = np.dtype(
+#: The attempts are 0 for a round trip of a leg.
+ROUND_TRIP = np.dtype(
     [
         ("first_attempt", "i8"),
         ("last_attempt", "i8"),
@@ -30,73 +32,59 @@ ROUND_ROW = np.dtype(
 
 #: A leg with less than this part of the round trip's largest position is flat: lots of two venues differ.
 _DUST = 0.01
+#: A position below this part of the leg's largest one is rounding.
+_ROUNDING = 1e-9
 
 _LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
 
 
-class Rounds(NamedTuple):
-    """Totals of the closed round trips; NaN if there are none."""
+class RoundTrips(NamedTuple):
+    """kind: attempt, convergence or leg. rows: of ROUND_TRIP, by time."""
 
-    closed: int
-    open: int
-    wins: int
-    losses: int
-    win_rate_share: float
-    profit_factor: float
-    expectancy_quote: float
-    win_quote_max: float
-    loss_quote_max: float
-    win_streak_max: int
-    loss_streak_max: int
-    holding_s_mean: float
-    holding_s_median: float
-    #: Of all round trips, including open ones.
-    pnl_quote_sum: float
+    kind: str
+    rows: Any
+
+    @property
+    def closed(self) -> Any:
+        return self.rows[~self.rows["is_open"]]
+
+    @property
+    def pnl(self) -> Any:
+        """Profits of the closed ones."""
+        return self.closed["pnl"]
+
+    @property
+    def wins(self) -> Any:
+        return self.pnl[self.pnl > 0.0]
+
+    @property
+    def losses(self) -> Any:
+        return self.pnl[self.pnl < 0.0]
+
+    @property
+    def holding_s(self) -> Any:
+        return (self.closed["end"] - self.closed["begin"]) / NS_PER_S
 
 
-def is_convergence(attempts: Any) -> bool:
-    """Whether any attempt had the purpose of exiting a spread."""
-    return bool(np.isin(attempts["purpose"], _LEAVING).any())
-
-
-def rounds_of(attempts: Any, equity: Equity, *, by_spread: bool) -> Any:
-    """Rows of ROUND_ROW by time; by_spread: from flat to flat instead of attempt by attempt."""
+def round_trips_of(
+    attempts: Any, fills: Any, pairs: Sequence[tuple[int, int]], equity: Equity, *, is_convergence: bool
+) -> RoundTrips:
+    """The round trips of a run. is_convergence: by configuration; the purposes of attempts may show it too."""
+    if not len(attempts):
+        return RoundTrips(
+            "leg", _sorted([_of_leg(fills, leg_no, equity) for leg_no in np.unique(fills["leg"])])
+        )
     filled = attempts[attempts["fills"] > 0]
-    if by_spread:
-        pairs = [
-            _from_flat_to_flat(filled[filled["pair"] == pair], equity, 2 * int(pair))
+    if is_convergence or np.isin(attempts["purpose"], _LEAVING).any():
+        by_pair = [
+            _of_pair(filled[filled["pair"] == pair], equity, pairs[pair])
             for pair in np.unique(filled["pair"])
         ]
-        rows = np.concatenate([np.zeros(0, ROUND_ROW), *pairs])
-        return rows[np.argsort(rows["end"], kind="stable")]
-    rows = np.zeros(len(filled), ROUND_ROW)
+        return RoundTrips("convergence", _sorted(by_pair))
+    rows = np.zeros(len(filled), ROUND_TRIP)
     rows["first_attempt"] = rows["last_attempt"] = filled["attempt"]
     rows["begin"], rows["end"], rows["pnl"] = filled["first_fill"], filled["last_fill"], filled["pnl"]
-    return rows
-
-
-def totals_of(rows: Any) -> Rounds:
-    """Totals of round trips."""
-    closed = rows[~rows["is_open"]]
-    pnl = closed["pnl"]
-    won, lost = pnl[pnl > 0.0], pnl[pnl < 0.0]
-    holding = (closed["end"] - closed["begin"]) / NS_PER_S
-    return Rounds(
-        closed=len(closed),
-        open=len(rows) - len(closed),
-        wins=len(won),
-        losses=len(lost),
-        win_rate_share=len(won) / len(closed) if len(closed) else math.nan,
-        profit_factor=math.fsum(won) / -math.fsum(lost) if len(lost) else math.nan,
-        expectancy_quote=mean(pnl),
-        win_quote_max=largest(won),
-        loss_quote_max=-smallest(lost),
-        win_streak_max=longest_run(pnl > 0.0),
-        loss_streak_max=longest_run(pnl < 0.0),
-        holding_s_mean=mean(holding),
-        holding_s_median=median(holding),
-        pnl_quote_sum=math.fsum(rows["pnl"]),
-    )
+    return RoundTrips("attempt", rows)
 
 
 def longest_run(flags: Any) -> int:
@@ -106,8 +94,47 @@ def longest_run(flags: Any) -> int:
     return int(lengths.max()) if len(lengths) else 0
 
 
-def _from_flat_to_flat(filled: Any, equity: Equity, first_leg: int) -> Any:
-    rows = np.zeros(len(filled), ROUND_ROW)
+def _sorted(parts: Sequence[Any]) -> Any:
+    rows = np.concatenate([np.zeros(0, ROUND_TRIP), *parts])
+    return rows[np.argsort(rows["end"], kind="stable")]
+
+
+def _of_leg(fills: Any, leg_no: int, equity: Equity) -> Any:
+    """The round trips of one leg's fills."""
+    own = _split_at_flat(fills[fills["leg"] == leg_no])
+    position = np.cumsum(own["base"])
+    is_flat = np.abs(position) <= _ROUNDING * np.abs(position).max()
+    ends = np.flatnonzero(is_flat)
+    is_open = not is_flat[-1]
+    lasts = np.append(ends, len(own) - 1) if is_open else ends
+    firsts = np.append(0, lasts[:-1] + 1)
+    rows = np.zeros(len(lasts), ROUND_TRIP)
+    rows["begin"], rows["end"] = own["timestamp"][firsts], own["timestamp"][lasts]
+    rows["pnl"] = np.add.reduceat(own["cash"] - own["fee"], firsts)
+    if is_open:
+        rows["is_open"][-1] = True
+        rows["pnl"][-1] += float(position[-1]) * float(equity.mids[-1, leg_no])
+    return rows
+
+
+def _split_at_flat(fills: Any) -> Any:
+    """The fills with each that turns a position around as two: one that closes it, one that opens the other."""
+    before = np.concatenate(([0.0], np.cumsum(fills["base"])[:-1]))
+    after = before + fills["base"]
+    smallest = _ROUNDING * np.abs(after).max()
+    turns = (before * after < 0.0) & (np.abs(before) > smallest) & (np.abs(after) > smallest)
+    parts = np.repeat(fills, 1 + turns)
+    opening = np.cumsum(1 + turns)[turns] - 1
+    share = np.abs(before[turns] / fills["base"][turns])
+    for name in ("base", "cash", "fee"):
+        parts[name][opening - 1] *= share
+        parts[name][opening] *= 1.0 - share
+    return parts
+
+
+def _of_pair(filled: Any, equity: Equity, legs: tuple[int, int]) -> Any:
+    """The round trips of a pair's attempts, from flat to flat on both legs."""
+    rows = np.zeros(len(filled), ROUND_TRIP)
     count = first = 0
     nets, peak = [0.0, 0.0], 0.0
     for place, attempt in enumerate(filled):
@@ -116,16 +143,20 @@ def _from_flat_to_flat(filled: Any, equity: Equity, first_leg: int) -> Any:
         peak = max(peak, held)
         is_flat = held <= _DUST * peak
         if is_flat or place == len(filled) - 1:
-            rows[count] = _round_of(filled[first : place + 1], nets, equity, first_leg, is_open=not is_flat)
+            rows[count] = _of_attempts(filled[first : place + 1], nets, equity, legs, is_open=not is_flat)
             count, first, nets, peak = count + 1, place + 1, [0.0, 0.0], 0.0
     return rows[:count]
 
 
-def _round_of(attempts: Any, nets: list[float], equity: Equity, first_leg: int, *, is_open: bool) -> Any:
+def _of_attempts(
+    attempts: Any, nets: list[float], equity: Equity, legs: tuple[int, int], *, is_open: bool
+) -> Any:
     """One round trip; a residual is valued at each leg's mid, at the end of the round trip or of the run."""
     end = int(attempts["last_fill"].max())
     last = len(equity.timestamps) - 1
     record = last if is_open else min(int(np.searchsorted(equity.timestamps, end)), last)
-    left = [net * float(equity.mids[record, first_leg + n]) if net else 0.0 for n, net in enumerate(nets)]
+    left = [
+        net * float(equity.mids[record, leg]) if net else 0.0 for net, leg in zip(nets, legs, strict=True)
+    ]
     pnl = math.fsum((*attempts["cash"], *(-attempts["fee"]), *left))
     return (attempts["attempt"][0], attempts["attempt"][-1], attempts["first_fill"].min(), end, pnl, is_open)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from arb.results.metrics.run import BPS
+from arb.results.metrics.statistics import BPS
 
 
 def cross_spread_bps(prices: Any) -> Any:

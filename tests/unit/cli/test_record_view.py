@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from support.figure_tables import documented
 
 from arb.cli.record_view import (
     JsonView,
@@ -42,8 +43,9 @@ def test_a_json_line_has_every_figure() -> None:
     assert json.loads(json.dumps(told)) == told
     assert (told["frames"], told["bytes"], told["slowest_write_ms"]) == (1234, 5_600_000, 2.5)
     first, second = told["instruments"]
-    assert (first["state"], first["lag_ms_p50"], first["age_s"], first["trouble"]) == ("synced", 3.0, 0.1, "")
-    assert (second["state"], second["lag_ms_p50"], second["age_s"], second["trouble"]) == (
+    assert {*told, *first, "outcome", "directory"} == documented("arb record --json")
+    assert (first["state"], first["lag_ms_p50"], first["age_s"], first["problem"]) == ("synced", 3.0, 0.1, "")
+    assert (second["state"], second["lag_ms_p50"], second["age_s"], second["problem"]) == (
         "down",
         None,
         None,
@@ -86,7 +88,7 @@ def test_the_end_names_what_brought_nothing(capsys: pytest.CaptureFixture[str]) 
         "nothing came of bybit_spot:BTCUSDT,BTCUSDT: refused; arb doctor looks for the cause"
     ]
     JsonView().end(Ending.INTERRUPTED, progress(line()), "data")
-    assert json.loads(capsys.readouterr().out)["ended"] == "interrupted"
+    assert json.loads(capsys.readouterr().out)["outcome"] == "interrupted"
 
 
 @pytest.mark.parametrize(

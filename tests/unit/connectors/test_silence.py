@@ -12,7 +12,7 @@ from support.sim_market import TICK
 from support.sim_time import S
 from support.streams import Event, History, decoded
 
-from arb.data.outages import SpellFinder
+from arb.data.outages import OutageFinder
 from arb.data.rows.levels import Levels
 from arb.data.rows.order import EventOrder
 from arb.simulation.watermark import VenueOrder
@@ -172,11 +172,11 @@ def test_only_the_strategy_sees_it() -> None:
     levels.follow(rows)
     plain.follow(rows[~is_ours])
     assert levels.rows().tobytes() == plain.rows().tobytes()
-    finder = SpellFinder()
+    finder = OutageFinder()
     finder.begin(BEGIN, is_carried=False)
     finder.follow(rows)
     finder.close(int(rows["local_ts"][-1]))
-    assert finder.spells.spells == 0
+    assert finder.outages.outages == 0
 
 
 @pytest.mark.parametrize("venue", SIM_VENUES)

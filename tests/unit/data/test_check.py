@@ -313,8 +313,8 @@ def test_frames_out_of_order_are_counted(tmp_path: Path) -> None:
     lines[1:] = [moved(line, 0, -1500 if n % 10 == 9 else 0) for n, line in enumerate(lines[1:])]
     report = check_lines(tmp_path, lines)
     depth = report.streams["depth"]
-    assert (depth.falls, depth.timed, depth.fall_ns_max) == (40, 400, 1400 * MS)
-    assert (report.falls, report.timed) == (40, 401)
+    assert (depth.out_of_order, depth.venue_timed, depth.out_of_order_ns_max) == (40, 400, 1400 * MS)
+    assert (report.out_of_order, report.venue_timed) == (40, 401)
     assert text_of(report, "order") == "frames come up to 1.40 s later than newer ones"
 
 
@@ -324,7 +324,7 @@ def test_frames_recorded_twice_are_counted(tmp_path: Path) -> None:
     again = [f"{int(line[:19]) + 7} {line[20:]}" for line in (lines[50], lines[120], trades[0])]
     report = check_lines(tmp_path, in_order([*lines, *trades, *again]))
     assert codes(report) == ["repeated"]
-    assert {name: stream.repeated for name, stream in report.streams.items()} == {
+    assert {name: stream.duplicates for name, stream in report.streams.items()} == {
         "depth": 2, "snapshot": 0, "trade": 1,
     }  # fmt: skip
     assert report.book.gaps == 0
@@ -336,7 +336,7 @@ def test_a_venue_time_that_cannot_be_true_breaks_a_recording_and_no_statistics(t
     report = check_lines(tmp_path, lines)
     assert (report.verdict, codes(report)) == ("broken", ["doubtful-time"])
     assert report.clock.lead_ns == 0
-    assert report.streams["depth"].falls == 0
+    assert report.streams["depth"].out_of_order == 0
 
 
 @pytest.mark.parametrize("by_days", [-1, 1])

@@ -102,8 +102,12 @@ def test_wrong_stamps_are_counted_and_named_and_move_nothing(
     report = check_lines(tmp_path, lines)
     clean = check_lines(tmp_path / "clean", depth_lines(300))
     assert report.clock.lead_ns == clean.clock.lead_ns
-    assert (report.falls, report.fall_ns_max) == (clean.falls, clean.fall_ns_max) == (0, 0)
-    assert report.streams["depth"].falls == 0
+    assert (
+        (report.out_of_order, report.out_of_order_ns_max)
+        == (clean.out_of_order, clean.out_of_order_ns_max)
+        == (0, 0)
+    )
+    assert report.streams["depth"].out_of_order == 0
     assert codes(report) == ["wrong-stamp"]
     are = "1 depth message is" if count == 1 else f"{count} depth messages are"
     assert text_of(report, "wrong-stamp").startswith(

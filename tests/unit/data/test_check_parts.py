@@ -1,4 +1,4 @@
-"""What the check of recordings counts with: histograms, repeated frames, the book's spells, the clock's line."""
+"""What the check of recordings counts with: histograms, repeated frames, the book's outages, the clock's line."""
 
 from __future__ import annotations
 
@@ -167,8 +167,8 @@ def test_a_book_is_unknown_from_a_gap_to_the_next_snapshot(rule: SequenceRule) -
         rule
     ]
     assert chain.unknown.unknown_ns == (begin + moments + lag) * 1000
-    spell = [1_020_000, 1_030_000 + lag * 1000, 0]
-    assert [row.tolist() for row in chain.unknown.longest if row[1]] == [spell]
+    outage = [1_020_000, 1_030_000 + lag * 1000, 0]
+    assert [row.tolist() for row in chain.unknown.longest if row[1]] == [outage]
 
 
 def test_a_snapshot_that_is_too_old_does_not_begin_the_gap_anew() -> None:
@@ -259,7 +259,7 @@ def test_drift_is_the_slope_of_the_lower_envelope(ppm: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [4, 40])
-def test_a_spell_of_slow_frames_is_no_step(seconds: int) -> None:
+def test_slow_frames_are_no_step(seconds: int) -> None:
     delays = envelope(np.random.default_rng(1), 345, 0.0)
     delays[13 * 3600 + 100 : 13 * 3600 + 100 + seconds] += 900_000_000
     assert clock_line(delays, 0).steps == []

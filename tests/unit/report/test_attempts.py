@@ -1,4 +1,4 @@
-"""Attempts and rounds: their accounts by hand, and that they add up to the run's."""
+"""Attempts and round trips: their accounts by hand, and that they add up to the run's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from support.finished_runs import (
     S,
     decision,
     decisions,
-    equity_of,
     fill,
     fills,
     records,
@@ -25,22 +24,13 @@ from support.finished_runs import (
 )
 
 from arb.results.attempts_table import COLUMNS, attempts_csv
-from arb.results.metrics.attempts import attempts_of
-from arb.results.metrics.round_trips import is_convergence, longest_run, rounds_of, totals_of
-from arb.results.metrics.run import RunData
+from arb.results.metrics.round_trips import longest_run
+from arb.results.result import RunResult
 from arb.strategies.spread.decisions import Decision, Purpose
 
 
-def attempts(run: RunData) -> Any:
-    return attempts_of(run, equity_of(run))
-
-
-def rounds(run: RunData, *, by_spread: bool) -> Any:
-    return rounds_of(attempts(run), equity_of(run), by_spread=by_spread)
-
-
 def test_profit_is_the_cash_of_the_fills_less_their_fees() -> None:
-    first, second = attempts(small_run())
+    first, second = small_run().attempts
     assert first["pnl"] == pytest.approx(4.0 - 0.5)
     assert second["pnl"] == pytest.approx(-2.0 - 0.2)
     assert (first["bought"], second["bought"]) == (200.0, 101.0)
@@ -48,7 +38,7 @@ def test_profit_is_the_cash_of_the_fills_less_their_fees() -> None:
 
 
 def test_the_log_gives_purpose_outcome_times_and_orders() -> None:
-    first, second = attempts(small_run())
+    first, second = small_run().attempts
     assert (first["purpose"], first["outcome"], second["outcome"]) == (
         Purpose.ENTER,
         Decision.HEDGED,
@@ -61,7 +51,7 @@ def test_the_log_gives_purpose_outcome_times_and_orders() -> None:
 
 
 def test_the_price_of_an_attempt_is_leg_1_over_leg_0() -> None:
-    assert attempts(small_run())["spread_bps"].tolist() == pytest.approx([200.0, 1e4 * 2.0 / 99.0])
+    assert small_run().attempts["spread_bps"].tolist() == pytest.approx([200.0, 1e4 * 2.0 / 99.0])
 
 
 def test_a_residual_is_marked_and_valued_at_the_mid_of_its_leg() -> None:
@@ -69,7 +59,7 @@ def test_a_residual_is_marked_and_valued_at_the_mid_of_its_leg() -> None:
     run = run_of(
         records([[100.0, 90.0]] * 4), log, fills(fill(1, 1, 1, 3.0, 95.0, 0.5), fill(1, 1, 0, -1.0, 100.0))
     )
-    (row,) = attempts(run)
+    (row,) = run.attempts
     assert row["residual"] == 2.0
     assert row["residual_quote"] == 2.0 * 90.0
     assert row["pnl"] == pytest.approx(-285.0 + 100.0 - 0.5 + 180.0)
@@ -78,19 +68,19 @@ def test_a_residual_is_marked_and_valued_at_the_mid_of_its_leg() -> None:
 
 def test_rounding_leaves_no_residual() -> None:
     filled = fills(fill(1, 1, 0, 0.1, 100.0), fill(1, 1, 0, 0.2, 100.0), fill(1, 1, 1, -0.3, 100.0))
-    (row,) = attempts(run_of(records([[100.0, 100.0]] * 3), None, filled))
+    (row,) = run_of(records([[100.0, 100.0]] * 3), None, filled).attempts
     assert row["residual"] == 0.0
 
 
 def test_an_attempt_without_a_fill_captured_nothing_that_is_known() -> None:
     log = decisions(decision(0, Decision.ATTEMPT, 1, value=3.0), decision(1, Decision.MISSED, 1))
-    (row,) = attempts(run_of(records([[1.0, 1.0]] * 2), log))
+    (row,) = run_of(records([[1.0, 1.0]] * 2), log).attempts
     assert (row["pnl"], row["fills"], row["outcome"]) == (0.0, 0, Decision.MISSED)
     assert math.isnan(row["captured_bps"])
 
 
 def test_without_a_log_there_are_no_attempts() -> None:
-    assert len(attempts(run_of(records([[1.0, 1.0]]), None, fills(fill(0, 0, 0, 1.0, 1.0))))) == 0
+    assert len(run_of(records([[1.0, 1.0]]), None, fills(fill(0, 0, 0, 1.0, 1.0))).attempts) == 0
 
 
 def test_the_basis_is_taken_from_what_was_captured_by_the_direction() -> None:
@@ -103,22 +93,23 @@ def test_the_basis_is_taken_from_what_was_captured_by_the_direction() -> None:
         fill(3, 2, 0, -1.0, 100.0), fill(3, 2, 1, 1.0, 101.0),
         fill(4, 3, 0, 1.0, 100.0), fill(4, 3, 0, -1.0, 99.0),
     )  # fmt: skip
-    rows = attempts(run_of(records([[100.0, 101.0]] * 6), log, filled, halflife_ns=S))
+    rows = run_of(records([[100.0, 101.0]] * 6), log, filled, basis_halflife_ns=S).attempts
     assert rows["captured_bps"].tolist() == pytest.approx([100.0, -1e4 / 101.0, -100.0])
     assert rows["over_basis_bps"].tolist() == pytest.approx([0.0, 100.0 - 1e4 / 101.0, -100.0])
 
 
-def test_a_round_is_an_attempt_unless_spreads_are_left() -> None:
-    totals = totals_of(rounds(small_run(), by_spread=False))
-    assert (totals.closed, totals.open, totals.wins, totals.losses) == (2, 0, 1, 1)
-    assert totals.win_rate_share == 0.5
-    assert totals.profit_factor == pytest.approx(3.5 / 2.2)
-    assert totals.expectancy_quote == pytest.approx(0.65)
-    assert (totals.win_quote_max, totals.loss_quote_max) == pytest.approx((3.5, 2.2))
-    assert (totals.holding_s_mean, totals.holding_s_median) == pytest.approx((0.2, 0.2))
+def test_a_round_trip_is_an_attempt_unless_spreads_are_left() -> None:
+    totals = small_run().summary["round_trips"]
+    assert totals["kind"] == "attempt"
+    assert (totals["closed"], totals["open"], totals["wins"], totals["losses"]) == (2, 0, 1, 1)
+    assert totals["win_rate_share"] == 0.5
+    assert totals["profit_factor"] == pytest.approx(3.5 / 2.2)
+    assert totals["expectancy_quote"] == pytest.approx(0.65)
+    assert (totals["win_quote_max"], totals["loss_quote_max"]) == pytest.approx((3.5, 2.2))
+    assert (totals["holding_s_mean"], totals["holding_s_median"]) == pytest.approx((0.2, 0.2))
 
 
-def convergence_run() -> RunData:
+def convergence_run() -> RunResult:
     """Entered twice, left in two parts, with dust; then entered and not left."""
     purposes = (Purpose.ENTER, Purpose.ENTER, Purpose.LEAVE, Purpose.LEAVE, Purpose.ENTER)
     log = decisions(*(decision(n, Decision.ATTEMPT, n + 1, order_id=p) for n, p in enumerate(purposes)))
@@ -142,23 +133,24 @@ def convergence_run() -> RunData:
     return run_of(records([[100.0, 102.0]] * 8), log, filled)
 
 
-def test_in_convergence_a_round_runs_from_flat_to_flat() -> None:
+def test_in_convergence_a_round_trip_runs_from_flat_to_flat() -> None:
     run = convergence_run()
-    assert is_convergence(attempts(run))
-    done, left = rounds(run, by_spread=True)
+    assert run.round_trips.kind == "convergence"
+    done, left = run.round_trips.rows
     assert (done["first_attempt"], done["last_attempt"], done["is_open"]) == (1, 4, False)
     assert (left["first_attempt"], left["is_open"]) == (5, True)
     dust = 0.001 * 100.0 - 0.001 * 102.0
     assert done["pnl"] == pytest.approx(3.0 * 3.0 - 2.999 - 0.8 + dust)
     assert left["pnl"] == pytest.approx(4.0 - 0.2 + 100.0 - 102.0)
-    totals = totals_of(rounds(run, by_spread=True))
-    assert (totals.closed, totals.open, totals.wins, totals.holding_s_mean) == (1, 1, 1, 3.0)
+    totals = run.summary["round_trips"]
+    assert (totals["closed"], totals["open"], totals["wins"], totals["holding_s_mean"]) == (1, 1, 1, 3.0)
 
 
-def test_totals_of_no_rounds_are_unknown() -> None:
-    totals = totals_of(rounds(run_of(records([[1.0, 1.0]])), by_spread=False))
-    assert (totals.closed, totals.win_streak_max) == (0, 0)
-    assert all(math.isnan(v) for v in (totals.win_rate_share, totals.profit_factor, totals.expectancy_quote))
+def test_totals_of_no_round_trips_are_unknown() -> None:
+    log = decisions(decision(0, Decision.ATTEMPT, 1), decision(1, Decision.MISSED, 1))
+    totals = run_of(records([[1.0, 1.0]]), log).summary["round_trips"]
+    assert (totals["closed"], totals["win_streak_max"]) == (0, 0)
+    assert [totals[name] for name in ("win_rate_share", "profit_factor", "expectancy_quote")] == [None] * 3
 
 
 @pytest.mark.parametrize(("flags", "length"), [("", 0), ("000", 0), ("1", 1), ("0110111", 3), ("1101", 2)])
@@ -179,31 +171,36 @@ trades_made = st.lists(
 
 
 @given(trades_made, st.booleans())
-def test_attempts_and_rounds_add_up_to_the_cash_of_the_run(made: Any, by_spread: bool) -> None:
+def test_attempts_and_round_trips_add_up_to_the_cash_of_the_run(made: Any, by_spread: bool) -> None:
     filled = fills(
         *(fill(n, a, leg, lots * 0.001, px, fee) for n, (a, leg, lots, px, fee) in enumerate(made))
     )
-    run = run_of(records([[100.0, 101.0]] * 50), None, filled)
-    rows = attempts(run)
+    run = run_of(records([[100.0, 101.0]] * 50), None, filled, is_convergence=by_spread)
+    rows = run.attempts
     loose = filled[filled["attempt"] == 0]
     total = math.fsum(filled["cash"]) - math.fsum(filled["fee"])
     parts = math.fsum(rows["pnl"]) - math.fsum(rows["residual_quote"])
     assert parts + math.fsum(loose["cash"]) - math.fsum(loose["fee"]) == pytest.approx(total, abs=1e-9)
-    # Rounds are valued: what their fills leave behind counts at the mids.
-    made_rounds = rounds(run, by_spread=by_spread)
-    if by_spread:
+    # Round trips are valued: what their fills leave behind counts at the mids.
+    trips = run.round_trips.rows
+    if not len(rows):
+        left = sum(
+            float(filled["base"][filled["leg"] == n].sum()) * mid for n, mid in enumerate((100.0, 101.0))
+        )
+        assert math.fsum(trips["pnl"]) == pytest.approx(total + left, abs=1e-9)
+    elif by_spread:
         left = sum(float(rows[f"net_{n}"].sum()) * mid for n, mid in enumerate((100.0, 101.0)))
         own = math.fsum(rows["cash"]) - math.fsum(rows["fee"])
-        assert math.fsum(made_rounds["pnl"]) == pytest.approx(own + left, abs=1e-9)
+        assert math.fsum(trips["pnl"]) == pytest.approx(own + left, abs=1e-9)
     else:
-        assert math.fsum(made_rounds["pnl"]) == pytest.approx(math.fsum(rows["pnl"]), abs=1e-9)
+        assert math.fsum(trips["pnl"]) == pytest.approx(math.fsum(rows["pnl"]), abs=1e-9)
 
 
 def test_the_csv_has_a_line_an_attempt_and_leaves_the_unknown_empty() -> None:
     log = decisions(decision(0, Decision.ATTEMPT, 7, value=3.0), decision(1, Decision.MISSED, 7))
     run = run_of(records([[1.0, 1.0]] * 2), log)
-    (line,) = csv.DictReader(io.StringIO(attempts_csv(attempts(run))))
-    assert list(line) == list(COLUMNS)
+    (line,) = csv.DictReader(io.StringIO(attempts_csv(run.attempts)))
+    assert list(line) == [column.name for column in COLUMNS]
     assert (line["attempt"], line["outcome"], line["purpose"], line["captured_bps"]) == (
         "7",
         "missed",

@@ -11,7 +11,7 @@ import pytest
 from hftbacktest.stats import LinearAssetRecord
 from hypothesis import given
 from hypothesis import strategies as st
-from support.finished_runs import LEGS, NOON, S, equity_of, records, run_of, small_run
+from support.finished_runs import LEGS, NOON, S, records, run_of, small_run
 
 from arb.results.metrics.equity import (
     Equity,
@@ -23,7 +23,7 @@ from arb.results.metrics.equity import (
     ratios,
     sampled_returns,
 )
-from arb.results.metrics.run import LegFacts
+from arb.results.result import ResultLeg
 
 DAY_NS = 86_400 * S
 
@@ -31,23 +31,21 @@ DAY_NS = 86_400 * S
 def curve(profits: list[float], seconds: list[float] | None = None, capital: float = 1_000.0) -> Equity:
     at = range(len(profits)) if seconds is None else seconds
     times = np.array([NOON + round(s * S) for s in at])
-    return Equity(
-        times, np.array(profits, float), capital, np.zeros((len(profits), 2)), np.zeros((0, 2), bool)
-    )
+    return Equity(times, np.array(profits, float), capital, np.zeros((len(profits), 2)), np.zeros((0, 2)))
 
 
 def test_capital_values_the_inventory_at_the_first_mid() -> None:
-    equity = equity_of(small_run())
+    equity = small_run().equity
     assert equity.capital == 5_000.0 + 10.0 * 100.0 + 4_000.0
     assert equity.values[0] == equity.capital
 
 
 def test_profit_is_cash_less_fees_plus_positions_at_mid() -> None:
-    assert equity_of(small_run()).profits.tolist() == pytest.approx([0.0, 0.0, 1.5, 1.5, 0.3, 0.3], abs=1e-12)
+    assert small_run().equity.profits.tolist() == pytest.approx([0.0, 0.0, 1.5, 1.5, 0.3, 0.3], abs=1e-12)
 
 
 def test_contract_size_scales_the_position_not_the_inventory() -> None:
-    legs = [LegFacts("a:X", 1.0, 0.0, 0.1), LegFacts("b:X", 0.0, 0.0, 1.0)]
+    legs = [ResultLeg("a:X", 1.0, 0.0, 0.1), ResultLeg("b:X", 0.0, 0.0, 1.0)]
     rows = records([[100.0, 100.0], [110.0, 100.0]], position=[[0, 0], [5, 0]], balance=[[0, 0], [-50, 0]])
     equity = equity_curve(legs, rows)
     assert equity.capital == 100.0
@@ -66,7 +64,7 @@ def test_an_unknown_mid_is_the_last_before_and_at_the_start_the_first_after() ->
 
 def test_a_leg_without_any_mid_has_no_known_profit_unless_it_is_flat() -> None:
     rows = records([[math.nan, 5.0]] * 2, position=[[0, 0], [1, 0]])
-    equity = equity_curve([LegFacts("a:X", 0.0, 1.0, 1.0), LegFacts("b:X", 0.0, 1.0, 1.0)], rows)
+    equity = equity_curve([ResultLeg("a:X", 0.0, 1.0, 1.0), ResultLeg("b:X", 0.0, 1.0, 1.0)], rows)
     assert equity.capital == 2.0
     assert equity.profits[0] == 0.0
     assert math.isnan(equity.profit)
@@ -126,7 +124,7 @@ def test_return_drawdown_and_ratios_are_those_of_hftbacktest() -> None:
         balance=np.column_stack((np.cumsum(cash), zeros)),
         fee=np.column_stack((np.cumsum(np.abs(cash)) * 1e-4, zeros)),
     )
-    equity = equity_of(run_of(rows))
+    equity = run_of(rows).equity
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         record = LinearAssetRecord(rows[:, 0]).resample("10s")
@@ -152,7 +150,7 @@ def test_a_drawdown_lies_between_none_and_the_whole_range(profits: list[float]) 
 
 @given(st.lists(st.floats(1.0, 1e5), min_size=1, max_size=20), st.floats(0.0, 100.0), st.floats(0.0, 1e6))
 def test_equity_starts_at_the_capital(mids: list[float], base: float, quote: float) -> None:
-    legs = [LegFacts("a:X", base, quote, 1.0), LegFacts("b:X", 0.0, quote, 1.0)]
+    legs = [ResultLeg("a:X", base, quote, 1.0), ResultLeg("b:X", 0.0, quote, 1.0)]
     equity = equity_curve(legs, records([[mid, mid] for mid in mids]))
     assert equity.values[0] == equity.capital == pytest.approx(base * mids[0] + 2 * quote)
     assert equity.profit == 0.0

@@ -11,7 +11,6 @@ from support.finished_runs import (
     S,
     decision,
     decisions,
-    equity_of,
     fill,
     fills,
     records,
@@ -43,7 +42,7 @@ def test_opportunities_are_paired_leg_by_leg() -> None:
     )
     assert found is not None
     assert (found.seen, found.taken, found.open) == (4, 1, 1)
-    assert found.missed == {"stale": 1, "reason_99": 1}
+    assert found.missed_by_reason == {"stale": 1, "reason_99": 1}
     assert sorted(found.durations_s) == [0.5, 1.0, 2.0]
     assert sorted(found.peaks_bps) == [1.0, 3.0, 9.0]
 
@@ -62,10 +61,10 @@ def test_a_log_without_opportunities_tells_none() -> None:
 
 def test_orders_are_counted_once_by_leg_and_id() -> None:
     run = small_run()
-    assert orders_of(run.decisions, run.fills) == (5, 4, 0.8)
+    assert orders_of(run.decisions, run.fills) == (5, 4)
     # The same id on the other leg is another order.
     other = fills(fill(1, 1, 1, 1.0, 1.0, order_id=1))
-    assert orders_of(decisions(decision(0, Decision.OPEN, 1, 0, 1)), other) == (1, 0, 0.0)
+    assert orders_of(decisions(decision(0, Decision.OPEN, 1, 0, 1)), other) == (1, 0)
     assert orders_of(decisions(), run.fills) is None
 
 
@@ -83,8 +82,8 @@ def test_without_an_imbalance_the_log_is_believed_where_nothing_was_worked() -> 
     quiet = decisions(decision(0, Decision.ATTEMPT, 1), decision(1, Decision.HEDGED, 1))
     worked = decisions(decision(0, Decision.ATTEMPT, 1), decision(1, Decision.CHASE, 1))
     assert unhedged_of(quiet, NOON) == (0, 0.0, 0.0)
-    assert math.isnan(unhedged_of(worked, NOON).s_sum)
-    assert math.isnan(unhedged_of(decisions(), NOON).s_sum)
+    assert math.isnan(unhedged_of(worked, NOON).duration_s_sum)
+    assert math.isnan(unhedged_of(decisions(), NOON).duration_s_sum)
 
 
 def test_the_rule_that_stopped_a_run_is_named() -> None:
@@ -96,7 +95,7 @@ def test_the_rule_that_stopped_a_run_is_named() -> None:
 def test_a_leg_is_one_sided_while_only_the_other_has_a_book() -> None:
     nan = math.nan
     run = run_of(records([[nan, nan], [nan, 1.0], [1.0, 1.0], [nan, 1.0], [1.0, 1.0]], [0, 1, 3, 6, 10]))
-    first, second = coverage_of(equity_of(run).timestamps, equity_of(run).is_known)
+    first, second = coverage_of(run.equity.timestamps, run.equity.is_known, [(0, 1)])
     assert first == (1.0 + 2.0 + 4.0, 2.0 + 4.0, 3)
     assert second == (1.0, 0.0, 1)
 

@@ -7,6 +7,7 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -21,7 +22,6 @@ from support.finished_runs import (
     S,
     decision,
     decisions,
-    figures,
     fill,
     fills,
     records,
@@ -30,15 +30,17 @@ from support.finished_runs import (
 )
 
 from arb.report.chart_layout import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
-from arb.report.charts import charts_of
-from arb.report.html import ATTEMPTS_MAX, SPELLS_MAX, page
-from arb.report.layout import HEADLINES, LEG_LINES, sections_of, value_at
+from arb.report.charts import CHARTED_MAX, charts_of
+from arb.report.html import ATTEMPTS_MAX, OUTAGES_MAX, page
+from arb.report.layout import TABLES, headlines_of, leg_lines, tables_of, value_at
 from arb.report.png import draw_png
 from arb.report.terminal import summary_view
 from arb.report.wording import KINDS, shown
-from arb.results.attempts_table import attempts_csv
-from arb.results.metrics.coverage import BookGaps
-from arb.results.summary import Figures
+from arb.results.attempts_table import COLUMNS, attempts_csv
+from arb.results.figures.declared import UNITS
+from arb.results.figures.summary import GROUPS
+from arb.results.metrics.coverage import LegOutages
+from arb.results.result import ResultLeg, RunResult
 from arb.results.trades import iso_time
 from arb.strategies.spread.decisions import Decision
 
@@ -62,12 +64,13 @@ ANY_LINE = st.tuples(
 def test_any_log_of_a_strategy_gives_a_report(lines: list[Any]) -> None:
     run = small_run()
     with np.errstate(all="ignore"):  # sums of infinities
-        made = figures(run_of(run.records, decisions(*lines), run.fills))
+        made = run_of(run.records, decisions(*lines), run.fills)
+        assert made.summary
 
-    json.loads(json.dumps(made.summary.as_dict(), allow_nan=True))
+    json.loads(json.dumps(made.summary, allow_nan=False))
     assert attempts_csv(made.attempts)
     assert page(made, charts_of(made))
-    assert summary_view(made.summary.as_dict())
+    assert summary_view(made.summary)
 
 
 class Page(HTMLParser):
@@ -106,19 +109,19 @@ class Page(HTMLParser):
             self.texts.append(data)
 
 
-def many_attempts(count: int) -> Figures:
+def many_attempts(count: int) -> RunResult:
     log = [decision(n, Decision.ATTEMPT, n + 1, value=2.0) for n in range(count)]
     rows = [
         row
         for n in range(count)
         for row in (fill(n, n + 1, 0, 1.0, 100.0, 0.1), fill(n, n + 1, 1, -1.0, 100.0 + 0.01 * n, 0.1))
     ]
-    return figures(run_of(records([[100.0, 101.0]] * (count + 1)), decisions(*log), fills(*rows)))
+    return run_of(records([[100.0, 101.0]] * (count + 1)), decisions(*log), fills(*rows))
 
 
-def check_numbers(made: Figures) -> int:
+def check_numbers(made: RunResult) -> int:
     """Every number of the page is that of the summary or of `attempts.csv`; how many there are."""
-    summary = made.summary.as_dict()
+    summary = made.summary
     lines = {line["attempt"]: line for line in csv.DictReader(io.StringIO(attempts_csv(made.attempts)))}
     shown_page = Page(page(made, charts_of(made)))
     for attempt, key, value, kind, text in shown_page.numbers:
@@ -133,45 +136,68 @@ def check_numbers(made: Figures) -> int:
             assert float(value) == known, key
             assert text == shown(known, kind), key
     outside = [text for text in shown_page.texts if re.search(r"\d", text)]
-    told = [t for t in outside if "left out" not in t]
-    assert told == []
+    assert [t for t in outside if "left out" not in t] == []
     return len(shown_page.numbers)
 
 
 def test_every_number_of_the_page_is_the_summarys() -> None:
-    assert check_numbers(figures()) > 80
-    assert check_numbers(figures(small_run()._replace(decisions=decisions()))) > 60
-    assert check_numbers(figures(run_of(records([[math.nan, math.nan]])))) > 60
+    assert check_numbers(small_run()) > 80
+    assert check_numbers(replace(small_run(), decisions=decisions())) > 60
+    assert check_numbers(run_of(records([[math.nan, math.nan]]))) > 50
     assert check_numbers(many_attempts(ATTEMPTS_MAX + 50)) > 200
 
 
 def test_the_page_shows_every_line_of_the_layout() -> None:
-    made = figures()
+    made = small_run()
     keys = {number[1] for number in Page(page(made, [])).numbers}
-    assert {line.key for line in HEADLINES} <= keys
-    assert {line.key for section in sections_of(made.summary.as_dict()) for line in section.lines} <= keys
-    assert {f"legs.1.{line.key.partition('/')[0]}" for line in LEG_LINES} <= keys
+    assert {line.key for line in headlines_of(made.summary)} <= keys
+    assert {line.key for _, lines in tables_of(TABLES, made.summary) for line in lines} <= keys
+    assert {f"legs.1.{line.leg_key}" for line in leg_lines(made.summary)} <= keys
 
 
-def test_the_layout_names_what_the_summary_has() -> None:
-    summary = figures().summary.as_dict()
-    for section in sections_of(summary):
-        for line in section.lines:
-            assert line.kind in KINDS
-            parent, _, name = line.key.rpartition(".")
-            holder = value_at(summary, parent) if parent else summary
-            assert line.key == "risk_halt.rule" or name in holder
+def test_every_kind_of_a_figure_has_a_format_and_a_unit() -> None:
+    for group in GROUPS:
+        for figure in group.figures:
+            assert figure.kind in UNITS
+            assert figure.kind in KINDS or not figure.table or figure.kind == "counts"
+            assert bool(figure.table) == bool(figure.label)
+    assert {column.kind for column in COLUMNS} <= UNITS.keys() & KINDS.keys()
+
+
+def run_with_legs(count: int) -> RunResult:
+    legs = [ResultLeg(f"venue_of_leg:S{n}USDT", 0.0, 1_000.0, 1.0) for n in range(count)]
+    filled = fills(*(fill(n, 0, n % count, (-1.0) ** (n // count), 100.0) for n in range(2 * count)))
+    return run_of(records([[100.0] * count] * 9), None, filled, legs=legs, pairs=[])
+
+
+@pytest.mark.parametrize("count", [1, 5, 64])
+def test_runs_without_pairs_have_a_table_and_a_page(count: int) -> None:
+    made = run_with_legs(count)
+    check_numbers(made)
+    text, body = drawn(made), page(made, charts_of(made))
+    assert len(text.splitlines()) <= 75
+    assert max(map(len, text.splitlines())) <= 100
+    for absent in ("both", "imbalance", "Edge", "Attempts", "Opportunities", "while the other"):
+        assert absent not in text, absent
+        assert f">{absent}<" not in body, absent
+    assert all(leg.name in body for leg in made.legs)
+    charted = min(count, CHARTED_MAX)
+    assert len(charts_of(made)) == 2 * charted + 2
+    title = text.splitlines()[0]
+    assert title.startswith("backtest of venue_of_leg:S0USDT")
+    assert ("60 more" in text) == (count == 64)
+    assert ("more legs in summary.json" in text) == (count == 64)
 
 
 def test_the_page_needs_nothing_but_itself() -> None:
-    text = page(figures(), charts_of(figures()))
+    text = page(small_run(), charts_of(small_run()))
     assert "<script" not in text
     assert "url(" not in text
     assert all(re.fullmatch(r"[a-z]+\.(json|csv|npz)", address) for address in Page(text).addresses)
 
 
 def test_the_note_stands_first_and_is_text() -> None:
-    made = figures(notes=[NOTE])
+    made = small_run(notes=[NOTE])
     body = page(made, []).partition("<main>")[2].strip()
     assert body.startswith('<p class="note"')
     assert "simulated &lt;b&gt;&amp; seeded" in body.splitlines()[0]
@@ -188,9 +214,9 @@ def test_attempts_beyond_the_bound_are_counted() -> None:
     assert numbers[-1] == ATTEMPTS_MAX + 50
 
 
-def drawn(made: Figures, width: int = 100) -> str:
+def drawn(made: RunResult, width: int = 100) -> str:
     console = Console(file=io.StringIO(), width=width)
-    console.print(summary_view(made.summary.as_dict()))
+    console.print(summary_view(made.summary))
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text
 
@@ -206,8 +232,7 @@ def test_the_table_fits_sixty_lines_of_a_hundred_columns() -> None:
             )
         )
     )
-    run = small_run()._replace(decisions=reasons)
-    text = drawn(figures(run, notes=[NOTE] * 9))
+    text = drawn(replace(small_run(), decisions=reasons, notes=[NOTE] * 9))
     lines = text.splitlines()
     assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
@@ -215,23 +240,24 @@ def test_the_table_fits_sixty_lines_of_a_hundred_columns() -> None:
 
 
 def test_times_without_a_book_stand_on_the_page_and_in_the_terminal() -> None:
-    spells = tuple((NOON + n * S, NOON + n * S + 1_500_000) for n in range(30))
-    gaps = BookGaps(2 * S, 40, 60_000_000, spells[0], spells)
-    made = figures(book_gaps={"venue_a:BTCUSDT": gaps})
+    outages = tuple((NOON + n * S, NOON + n * S + 1_500_000) for n in range(30))
+    found = LegOutages(2 * S, 40, 60_000_000, outages[0], outages)
+    legs = small_run().legs
+    made = small_run(legs=[legs[0]._replace(outages=found), legs[1]])
     check_numbers(made)
     body = page(made, [])
     assert body.count("2024-08-08 12:00:0") > 0
-    assert f"the first {SPELLS_MAX}; {40 - SPELLS_MAX} left out" in body
-    assert 'data-key="legs.0.book.first_spells.19.span_s"' in body
-    assert "first_spells.20" not in body
-    assert "Times without a book" not in page(figures(), [])
+    assert f"the first {OUTAGES_MAX}; {40 - OUTAGES_MAX} left out" in body
+    assert 'data-key="legs.0.book.first_outages.19.duration_s"' in body
+    assert "first_outages.20" not in body
+    assert "Times without a book" not in page(small_run(), [])
     lines = drawn(made).splitlines()
     assert any(line.split() == ["Without", "a", "book", "2.06", "s", "0", "s"] for line in lines), lines
-    assert any("... lost, times" in line and "40" in line for line in lines)
+    assert any("... outages" in line and "40" in line for line in lines)
 
 
 def test_the_table_holds_the_legs_and_both() -> None:
-    text = drawn(figures())
+    text = drawn(small_run())
     for part in (
         "backtest of venue_a:BTCUSDT and venue_b:BTCUSDT: ended",
         "+0.3000",
@@ -239,26 +265,26 @@ def test_the_table_holds_the_legs_and_both() -> None:
         "... position",
     ):
         assert part in text
-    assert "-" in drawn(figures(run_of(records([[math.nan, math.nan]]))))
+    assert "-" in drawn(run_of(records([[math.nan, math.nan]])))
 
 
 @pytest.mark.parametrize("outcome", ["halted", "interrupted"])
 def test_the_title_says_how_it_ended(outcome: str) -> None:
-    assert f": {outcome}" in drawn(figures(outcome=outcome))
+    assert f": {outcome}" in drawn(small_run(outcome=outcome))
 
 
 def test_charts_are_the_same_bytes_each_time_and_pictures() -> None:
-    for chart, again in zip(charts_of(figures()), charts_of(figures()), strict=True):
+    for chart, again in zip(charts_of(small_run()), charts_of(small_run()), strict=True):
         png = draw_png(chart)
         assert png == draw_png(again)
         picture = Image.open(io.BytesIO(png))
         assert picture.format == "PNG"
         assert picture.info == {}
-    assert page(figures(), charts_of(figures())) == page(figures(), charts_of(figures()))
+    assert page(small_run(), charts_of(small_run())) == page(small_run(), charts_of(small_run()))
 
 
 def test_charts_of_a_run_without_values_say_so() -> None:
-    made = figures(run_of(records([[math.nan, math.nan]] * 3)))
+    made = run_of(records([[math.nan, math.nan]] * 3))
     texts = [label.text for label in lay_out(charts_of(made)[0]).labels]
     assert "no values" in texts
     assert all(draw_png(chart) for chart in charts_of(made))

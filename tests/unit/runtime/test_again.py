@@ -18,7 +18,7 @@ from arb.engine.world import NEVER
 from arb.runtime.replay_marks import LegMarks, MarkKind, checksum
 from arb.runtime.session import Session
 from arb.simulation.watermark import VenueOrder
-from arb.verify.session_rows import LegSource, rows_again
+from arb.verify.session_rows import LegSource, leg_rows
 from connectors.book.rows import LOCAL_ONLY
 from connectors.model import Instrument, Rows
 
@@ -111,15 +111,15 @@ def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
         source = LegSource(chaos.feed.venue, Instrument(*instrument), 0, [file], TIMES.stale_after_ns)
         marks = record.marks[record.marks["leg"] == number]
 
-        again = rows_again(source, marks, int(record.sums[number][0]), tmp_path)
+        derived = leg_rows(source, marks, int(record.sums[number][0]), tmp_path)
 
         expected = np.concatenate(told.rows[number])
-        assert again.told == len(expected) > 500
-        assert again.checksum == checksum(expected) == record.sums[number][2]
+        assert derived.rows == len(expected) > 500
+        assert derived.checksum == checksum(expected) == record.sums[number][2]
         expected["ev"] |= np.uint64(LOCAL_EVENT)
-        assert again.local.tobytes() == expected.tobytes()
+        assert derived.local.tobytes() == expected.tobytes()
         released = np.concatenate(told.released[number])
-        assert again.exch[: len(released)].tobytes() == released.tobytes()
+        assert derived.exch[: len(released)].tobytes() == released.tobytes()
         assert len(released) > 0.9 * np.count_nonzero(expected["ival"] != LOCAL_ONLY)
         assert session.late == told.late > 100
 

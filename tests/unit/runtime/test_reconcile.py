@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arb.bot.recorder import DECISION
+from arb.results.result import RunOutput
 from arb.results.trades import Trade, iso_time
-from arb.verify.reconcile import Run, differences_of
+from arb.verify.reconcile import differences_of
 
 START = 1_704_067_200_000_000_000
 
 
-def a_run(count: int = 20) -> Run:
+def a_run(count: int = 20) -> RunOutput:
     trades = []
     for n in range(count):
         ts = START + n * 1_000_000
@@ -30,7 +31,7 @@ def a_run(count: int = 20) -> Run:
     records = np.zeros((count, 2), record_dtype)
     records["timestamp"] = (START + np.arange(count))[:, None]
     records["price"][0] = np.nan
-    return Run(trades, decisions, records, records[-1].copy())
+    return RunOutput(records, records[-1].copy(), decisions, trades)
 
 
 def changed(value: Any, amount: int) -> Any:

@@ -13,8 +13,9 @@ from hftbacktest.types import record_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arb.results.result import RunOutput
 from arb.results.trades import Trade, iso_time
-from arb.verify.reconcile import Run, differences_of
+from arb.verify.reconcile import differences_of
 from arb.verify.sums import SUMS
 
 START = 1_704_067_200_000_000_000
@@ -49,10 +50,10 @@ def states(groups: Sequence[Sequence[Trade]]) -> Any:
     return rows
 
 
-def run_of(groups: Sequence[Sequence[Trade]]) -> Run:
+def run_of(groups: Sequence[Sequence[Trade]]) -> RunOutput:
     fills = sorted((one for group in groups for one in group), key=lambda one: (one.exch_ts, one.order_id))
     records = states(groups)
-    return Run(fills, np.zeros(0, [("timestamp", "i8")]), records, records[-1].copy())
+    return RunOutput(records, records[-1].copy(), np.zeros(0, [("timestamp", "i8")]), fills)
 
 
 def tied() -> list[list[Trade]]:

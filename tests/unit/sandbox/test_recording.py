@@ -105,7 +105,7 @@ def test_a_recording_converts_without_a_gap_across_midnight(
     assert told.exit_code == 0, told.output
     days = [json.loads(line) for line in told.stdout.splitlines()]
     assert [day["gaps"] for day in days] == [0] * 8
-    assert [day["carried"] for day in days] == [False, True] * 4
+    assert [day["is_carried"] for day in days] == [False, True] * 4
 
 
 def test_each_file_says_beside_it_that_it_is_simulated(tmp_path: Path) -> None:

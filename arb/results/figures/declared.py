@@ -1,0 +1,76 @@
+"""What a declaration of a figure consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from arb.results.result import RunResult
+
+#: The kinds of values: a kind decides the format in tables (`arb.report.wording`), and has a unit.
+UNITS: Mapping[str, str] = MappingProxyType(
+    {
+        "text": "text",
+        "texts": "list of texts",
+        "count": "count",
+        "counts": "counts by name",
+        "money": "quote",
+        "gain": "quote",
+        "share": "share of one",
+        "return": "share of one",
+        "bps": "bps",
+        "base": "base",
+        "quantity": "base",
+        "price": "quote per base",
+        "ratio": "ratio",
+        "duration": "s",
+        "time": "time, UTC",
+        "day": "day, UTC",
+        "outages": "list of {from_time, to_time, duration_s}",
+    }
+)
+
+#: The tables of the terminal and the page.
+RESULT, RISK, TRIPS = "Result (quote)", "Risk", "Round trips"
+ATTEMPTS, EDGE, OPPORTUNITIES = "Attempts", "Edge", "Opportunities"
+#: The table with a column for each leg.
+LEGS = "Legs"
+
+
+class Figure(NamedTuple):
+    """A figure.
+
+    name: its key in the object of its group in `summary.json`, which ends in the unit; `a.b` is b in the object a.
+    kind: of `UNITS`. text: its definition. formula: its value from the group's source; None: the attribute `name`.
+    label: in tables; without one it is in `summary.json` only. table: the one that shows it. headline: its label among
+    the main figures of the page. is_page_only: the terminal leaves it out.
+    """
+
+    name: str
+    kind: str
+    text: str
+    formula: Callable[[Any], Any] | None = None
+    label: str = ""
+    table: str = ""
+    headline: str = ""
+    is_page_only: bool = False
+
+    def value(self, source: Any) -> Any:
+        """The value from the group's source."""
+        return (self.formula or attrgetter(self.name))(source)
+
+
+class Group(NamedTuple):
+    """An object in `summary.json`, or for a source that is a list a list of objects.
+
+    key: "" for the top level. source: what the formulas take; None: the run has none of the figures,
+    and the object is null.
+    """
+
+    key: str
+    text: str
+    source: Callable[[RunResult], Any]
+    figures: Sequence[Figure]

@@ -1,0 +1,67 @@
+"""The summary of a run from the declared figures, and where each is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from arb.results.evidence import as_json
+from arb.results.figures.declared import Group
+from arb.results.figures.legs import LEG_FIGURES, PAIR_FIGURES
+from arb.results.figures.money import EQUITY
+from arb.results.figures.run import LOG, RUN, TOTALS
+from arb.results.figures.trading import (
+    ATTEMPT_FIGURES,
+    EDGE_FIGURES,
+    OPPORTUNITY_FIGURES,
+    ORDER_FIGURES,
+    RISK_HALT,
+    ROUND_TRIP_FIGURES,
+    UNHEDGED_FIGURES,
+)
+
+if TYPE_CHECKING:
+    from arb.results.result import RunResult
+
+#: In the order of `summary.json` and of the lines of a table.
+GROUPS = (
+    RUN,
+    EQUITY,
+    TOTALS,
+    LEG_FIGURES,
+    PAIR_FIGURES,
+    ROUND_TRIP_FIGURES,
+    ATTEMPT_FIGURES,
+    ORDER_FIGURES,
+    UNHEDGED_FIGURES,
+    EDGE_FIGURES,
+    OPPORTUNITY_FIGURES,
+    RISK_HALT,
+    LOG,
+)
+
+
+def summary_of(run: RunResult) -> dict[str, Any]:
+    """The content of `summary.json`; unknown values are None."""
+    summary: dict[str, Any] = {}
+    for group in GROUPS:
+        source = group.source(run)
+        if not group.key:
+            summary |= _values(group, source)
+        elif source is None:
+            summary[group.key] = None
+        elif isinstance(source, list):
+            summary[group.key] = [_values(group, one) for one in source]
+        else:
+            summary[group.key] = _values(group, source)
+    return dict(as_json(summary))
+
+
+def _values(group: Group, source: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for figure in group.figures:
+        *parents, name = figure.name.split(".")
+        place = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[name] = figure.value(source)
+    return values

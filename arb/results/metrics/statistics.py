@@ -1,0 +1,41 @@
+"""Means and extremes that are NaN where there are no values, and the units of the figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+NS_PER_S = 1_000_000_000
+NS_PER_DAY = 86_400 * NS_PER_S
+BPS = 1e4
+
+
+def mean(values: Any) -> float:
+    """The mean; NaN of none."""
+    return float(np.mean(values)) if len(values) else float("nan")
+
+
+def median(values: Any) -> float:
+    """The median; NaN of none."""
+    return float(np.median(values)) if len(values) else float("nan")
+
+
+def percentile(values: Any, percent: float) -> float:
+    """The smallest value that at least `percent` of 100 do not exceed; NaN of none."""
+    return float(np.percentile(values, percent, method="inverted_cdf")) if len(values) else float("nan")
+
+
+def largest(values: Any) -> float:
+    """The largest; NaN of none."""
+    return float(np.max(values)) if len(values) else float("nan")
+
+
+def smallest(values: Any) -> float:
+    """The smallest; NaN of none."""
+    return float(np.min(values)) if len(values) else float("nan")
+
+
+def share_of(part: float, whole: float) -> float:
+    """`part / whole`; NaN unless `whole` is positive."""
+    return part / whole if whole > 0.0 else float("nan")

@@ -1,0 +1,98 @@
+"""The result of a run: what its manifest says, its arrays, and what follows from them.
+
+`summary.json`, the terminal's table, the page, the charts and `--json` are all drawn from a `RunResult`; the run that
+writes a folder and the command that reads it build the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from arb.results.figures.summary import summary_of
+from arb.results.metrics.attempts import attempts_of
+from arb.results.metrics.coverage import LegOutages
+from arb.results.metrics.equity import Equity, equity_curve
+from arb.results.metrics.round_trips import RoundTrips, round_trips_of
+from arb.results.trades import Trade
+
+
+class RunOutput(NamedTuple):
+    """The output of a strategy. records: (row, leg) of hftbacktest's `record_dtype`; final: the last state, one a leg;
+    decisions: rows of `arb.bot.recorder.DECISION`."""
+
+    records: Any
+    final: Any
+    decisions: Any
+    trades: list[Trade]
+
+
+class ResultLeg(NamedTuple):
+    """A leg of a run, and its holdings before the run in base and quote units.
+
+    quote: 0 for all but the first leg at a venue, because the legs at a venue share its cash.
+    """
+
+    name: str
+    base: float
+    quote: float
+    contract_size: float
+    #: Breaks of the book's chain in the recordings, and the times without a book.
+    gaps: int = 0
+    outages: LegOutages = LegOutages()
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """A finished run of one or more legs."""
+
+    #: backtest or dry-run.
+    command: str
+    #: ended, halted, interrupted, failed, hung or killed.
+    outcome: str
+    strategy: str
+    first_day: str
+    last_day: str
+    #: The source of the data, unless they are an unchanged recording of the venue; what limits the results.
+    notes: Sequence[str]
+    #: Rows of data.
+    rows: int
+    #: Orders refused by the limits, by leg and rule.
+    refusals: Mapping[str, Mapping[str, int]]
+    legs: Sequence[ResultLeg]
+    #: The numbers of each pair's legs; empty for a strategy that takes no pairs.
+    pairs: Sequence[tuple[int, int]]
+    #: (row, leg) of hftbacktest's `record_dtype`, the last state included; rows by time.
+    records: Any
+    #: Rows of `arb.bot.recorder.DECISION`, by time.
+    decisions: Any
+    #: Rows of FILL_ROW, by time.
+    fills: Any
+    #: Half-life of the average that edges are measured from; 0: none.
+    basis_halflife_ns: int = 0
+    #: Whether the strategy enters and exits spreads by configuration.
+    is_convergence: bool = False
+
+    @cached_property
+    def equity(self) -> Equity:
+        """Capital and profit at each record."""
+        return equity_curve(self.legs, self.records)
+
+    @cached_property
+    def attempts(self) -> Any:
+        """Rows of ATTEMPT_ROW; none for a strategy that logs no attempts."""
+        return attempts_of(self.decisions, self.fills, self.pairs, self.equity, self.basis_halflife_ns)
+
+    @cached_property
+    def round_trips(self) -> RoundTrips:
+        """From the attempts, otherwise from the fills."""
+        return round_trips_of(
+            self.attempts, self.fills, self.pairs, self.equity, is_convergence=self.is_convergence
+        )
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The content of `summary.json`: every figure, JSON-ready; unknown values are None."""
+        return summary_of(self)
