@@ -14,7 +14,8 @@ from arb.data.archives.text import read_text
 from arb.data.text import inflate
 from arb.errors import InputError
 
-TEXT = b"".join(b"%d,%d\n" % (n, random.Random(n).getrandbits(30)) for n in range(200_000))
+CHANCE = random.Random(5)
+TEXT = b"".join(b"%d,%d\n" % (n, CHANCE.getrandbits(30)) for n in range(200_000))
 
 
 @pytest.fixture(autouse=True, params=["isal", "zlib"])
