@@ -1,5 +1,6 @@
-"""The local side of a live bot: each asset's book, orders, position and money, and the strategy's waits.
+"""A live bot's world: each asset's book, orders, position and money, the clock, and the strategy's waits.
 
-Requests leave through one queue and responses arrive in another; the answering side (a simulated exchange today) is
-attached from outside. Compiled; no socket, no clock, no file. Start with `world`, then `account` and `live`.
+It does not know who answers orders: requests leave and responses arrive through `port`, to which a simulated exchange
+or a gateway is attached. Compiled; no socket, no file, no time but that of rows and responses. Start with `world`, then
+`timeline`, `account` and `live`.
 """
