@@ -116,7 +116,7 @@ NOTES: dict[str, dict[str, str]] = {
         "close": "Logs the last fills and ends the run: waits and requests answer 1. Closing again and any use after "
         "it are harmless; hftbacktest crashes.",
         "feed_latency": _UNPACK,
-        "order_latency": f"{_UNPACK} After a cancel it still tells the times of the last order, as in hftbacktest.",
+        "order_latency": f"{_UNPACK} After a cancel it still returns the times of the last order, as in hftbacktest.",
         "_goto_end": f"{_HASHMAP_ONLY} Otherwise 1, and the clock stays.",
     },
     "depth": {

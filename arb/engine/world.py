@@ -43,6 +43,7 @@ WORLD = np.dtype(
         ("is_started", "i8"),
         #: Start time of the clock; 0: the first row's.
         ("start_ts", "i8"),
+        #: Timeout of the wait in progress.
         ("timeout", "i8"),
         #: All rows and responses for the bot up to this time are there; NEVER when no more will follow.
         ("horizon", "i8"),

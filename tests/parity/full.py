@@ -52,10 +52,10 @@ class Tally:
         is_bad = bool(compared.differing or compared.compiled)
         self.differing += is_bad
         if is_shown or is_bad:
-            told = f"DIFFERS in {', '.join(compared.differing)}" if compared.differing else "equal"
+            result = f"DIFFERS in {', '.join(compared.differing)}" if compared.differing else "equal"
             if compared.compiled:
-                told += f", {compared.compiled} compilations in the dry-run"
-            print(f"{what:<58} orders {compared.orders:>6} fills {compared.fills:>6}  {told}", flush=True)
+                result += f", {compared.compiled} compilations in the dry-run"
+            print(f"{what:<58} orders {compared.orders:>6} fills {compared.fills:>6}  {result}", flush=True)
 
     def show(self, what: str) -> None:
         print(

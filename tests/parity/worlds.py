@@ -32,12 +32,12 @@ _LAST_LOOKS = 500
 #: Rows of the recordings overtake each other by up to 166 ms.
 DISORDER_NS = 250_000_000
 
-#: The strategy's arguments, made anew for a world: (bot, recorder, journal) to a tuple.
+#: The strategy's arguments, made for each world: (bot, recorder, journal) to a tuple.
 Arguments = Callable[[Bot, Recorder, Any], tuple[Any, ...]]
 
 
-class Told(NamedTuple):
-    """What came of a run. fills are sorted: hftbacktest's log is in the random order of its hash map."""
+class Outcome(NamedTuple):
+    """Outcome of a run. fills are sorted: hftbacktest's log is in the random order of its hash map."""
 
     value: Any
     fills: Any
@@ -73,16 +73,16 @@ def dry_run(legs: Sequence[LegData], limits: Limits | None = None, *, book_width
     return DryRunBot([data.leg for data in legs], limits, keep_trades=True, book_width=book_width)
 
 
-def run_backtest(strategy: Any, bot: Bot, arguments: Arguments) -> Told:
+def run_backtest(strategy: Any, bot: Bot, arguments: Arguments) -> Outcome:
     """A run in the engine."""
     recorder, journal = Recorder(2), np.zeros(JOURNAL)
     value = strategy(*arguments(bot, recorder, journal))
-    return _told(bot, recorder, journal, value)
+    return _outcome(bot, recorder, journal, value)
 
 
 def run_dry(
     strategy: Any, bot: DryRunBot, legs: Sequence[LegData], arguments: Arguments, piece_rows: int = PIECE_ROWS
-) -> Told:
+) -> Outcome:
     """A run in the dry-run's world; raises what the strategy raised."""
     recorder, journal = Recorder(2), np.zeros(JOURNAL)
     task = replay(
@@ -96,16 +96,16 @@ def run_dry(
         raise task.error
     if bot.world.lost:
         raise AssertionError(f"{bot.world.lost} requests or answers were lost")
-    return _told(bot, recorder, journal, task.value)
+    return _outcome(bot, recorder, journal, task.value)
 
 
-def _told(bot: Bot, recorder: Recorder, journal: Any, value: Any) -> Told:
+def _outcome(bot: Bot, recorder: Recorder, journal: Any, value: Any) -> Outcome:
     last = Recorder(2, rows=1)
     _record_once(bot, last)
     fills = np.sort(bot.collect_fills(), order=["asset_no", "exch_ts", "order_id"])
     bot.close()
     # A copy of what was written: the rest of the buffer was never touched.
-    return Told(
+    return Outcome(
         value,
         fills,
         recorder.records.copy(),
@@ -139,7 +139,7 @@ def compare(
         strategy, dry_run(legs, limits() if limits else None, **dry), legs, arguments, piece_rows=piece_rows
     )
     differing = []
-    for name in Told._fields:
+    for name in Outcome._fields:
         if not _is_equal(getattr(theirs, name), getattr(ours, name), name, is_exact):
             differing.append(name)
     orders = theirs.value if len(theirs.journal) > 1 else len(np.unique(theirs.decisions["order_id"]))
@@ -205,7 +205,7 @@ def compare_again(function: Callable[..., Any], legs: Sequence[LegData], argumen
     task = StrategyTask(bot, strategy, arguments(bot, recorder, journal))
     late = drive(bot, task, [received(data.arrays) for data in legs])
     answers, start_ts = bot.world.answers.copy(), bot.world.start_ts
-    first = _told(bot, recorder, journal, task.value)
+    first = _outcome(bot, recorder, journal, task.value)
     replayed = DryRunBot(
         [data.leg for data in legs],
         latencies=recorded_latencies(answers, len(legs)),

@@ -174,7 +174,7 @@ def asset() -> Callable[..., BacktestAsset]:
 
 @pytest.fixture
 def calm_market(events: Any, touch: Any) -> np.ndarray[Any, Any]:
-    """One bid at 99.9 and one ask at 100.1, five each, told anew every millisecond for 200 of them."""
+    """One bid at 99.9 and one ask at 100.1, five each, sent again every millisecond for 200 of them."""
     return events([row for step in range(1, 201) for row in touch(step * MS, 999, 1001)])
 
 

@@ -90,7 +90,7 @@ def journal() -> Any:
     return np.zeros(1_000_000)
 
 
-def told(out: Any) -> bytes:
+def written(out: Any) -> bytes:
     return bytes(out[: int(out[0]) + 1].tobytes())
 
 
@@ -103,14 +103,14 @@ def theirs(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
     bot, out = ROIVectorMarketDepthBacktest(assets), journal()
     njit(look)(bot, out)
     bot.close()
-    return told(out)
+    return written(out)
 
 
 def in_backtest(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
     out = journal()
     with backtest_bot(legs, None, keep_trades=False, arrays_over=ranges) as bot:
         compile_strategy(look)(bot, out)
-    return told(out)
+    return written(out)
 
 
 def in_dry_run(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
@@ -118,7 +118,7 @@ def in_dry_run(legs: list[LegData], ranges: list[PriceRange]) -> bytes:
     bot = DryRunBot([data.leg for data in legs], arrays_over=ranges)
     task = replay(bot, [data.arrays for data in legs], compile_strategy(look), (bot, out))
     assert task.error is None
-    return told(out)
+    return written(out)
 
 
 @pytest.mark.slow
