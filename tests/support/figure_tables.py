@@ -43,4 +43,4 @@ def csv_columns() -> dict[str, set[str]]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(tables())
+    sys.stdout.write(f"{tables()}\n")

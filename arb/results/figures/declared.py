@@ -44,17 +44,17 @@ class Figure(NamedTuple):
     """A figure.
 
     name: its key in the object of its group in `summary.json`, which ends in the unit; `a.b` is b in the object a.
-    kind: of `UNITS`. text: its definition. formula: its value from the group's source; None: the attribute `name`.
-    label: in tables; without one it is in `summary.json` only. table: the one that shows it. headline: its label among
-    the main figures of the page. is_page_only: the terminal leaves it out.
+    kind: of `UNITS`. formula: its value from the group's source; None: the attribute `name`. table, label: where it is
+    shown; "": in `summary.json` only. text: its definition. headline: its label among the main figures of the page.
+    is_page_only: the terminal leaves it out.
     """
 
     name: str
     kind: str
-    text: str
     formula: Callable[[Any], Any] | None = None
-    label: str = ""
     table: str = ""
+    label: str = ""
+    text: str = ""
     headline: str = ""
     is_page_only: bool = False
 

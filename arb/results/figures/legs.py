@@ -44,10 +44,14 @@ def pairs_of(run: RunResult) -> list[tuple[LegEnd, LegEnd]]:
     return [(legs[first], legs[second]) for first, second in run.pairs]
 
 
+def _length_s(span: tuple[int, int]) -> float:
+    return (span[1] - span[0]) / NS_PER_S
+
+
 def _first_outages(outages: LegOutages) -> list[dict[str, Any]]:
     return [
-        {"from_time": time_text(start), "to_time": time_text(end), "duration_s": (end - start) / NS_PER_S}
-        for start, end in outages.first
+        {"from_time": time_text(span[0]), "to_time": time_text(span[1]), "duration_s": _length_s(span)}
+        for span in outages.first
     ]
 
 
@@ -56,105 +60,54 @@ LEG_FIGURES = Group(
     "one object a leg, by its last state",
     legs_of,
     (
-        Figure("leg", "text", "`venue:SYMBOL`", lambda leg: leg.name),
-        Figure("fills", "count", "fills", None, "Fills", LEGS),
-        Figure("volume_base", "quantity", "traded quantity", lambda leg: leg.volume, "Volume (base)", LEGS),
-        Figure("turnover_quote", "money", "traded value", lambda leg: leg.turnover),
-        Figure(
-            "position_base",
-            "base",
-            "position, counted from the start of the run",
-            lambda leg: leg.position,
-            "Position (base)",
-            LEGS,
-        ),
-        Figure("cash_quote", "gain", "cash from trades, without fees", lambda leg: leg.cash, "Cash", LEGS),
-        Figure("fee_quote", "money", "fees", lambda leg: leg.fee, "Fees", LEGS),
-        Figure(
-            "pnl_quote",
-            "gain",
-            "cash less fees plus the position at the mid",
-            lambda leg: leg.pnl,
-            "Profit at mid",
-            LEGS,
-        ),
-        Figure("mid", "price", "mid price at the end; null without a book", None, "Mid at the end", LEGS),
-        Figure("start_base", "base", "inventory before the run", lambda leg: leg.start.base),
-        Figure(
-            "start_quote",
-            "money",
-            "cash before the run; 0 for all but the first leg at a venue",
-            lambda leg: leg.start.quote,
-        ),
-        Figure(
-            "book.no_book_s",
-            "duration",
-            "time without a book, by the recordings and to the nanosecond",
-            lambda leg: (leg.outages.before_ns + leg.outages.total_ns) / NS_PER_S,
-            "Without a book",
-            LEGS,
-        ),
-        Figure(
-            "book.before_first_s",
-            "duration",
-            "from the first frame of the run to the first book",
-            lambda leg: leg.outages.before_ns / NS_PER_S,
-            "... before the first",
-            LEGS,
-            is_page_only=True,
-        ),
-        Figure(
-            "book.outages",
-            "count",
-            "outages after that; one at the end of a day lasts to the next day's book or the end of the run",
-            lambda leg: leg.outages.outages,
-            "... outages",
-            LEGS,
-        ),
-        Figure(
-            "book.outage_s_sum",
-            "duration",
-            "their total time",
-            lambda leg: leg.outages.total_ns / NS_PER_S,
-            "... outages, in sum",
-            LEGS,
-            is_page_only=True,
-        ),
-        Figure(
-            "book.outage_s_max",
-            "duration",
-            "the longest",
-            lambda leg: (leg.outages.longest[1] - leg.outages.longest[0]) / NS_PER_S,
-            "... longest outage",
-            LEGS,
-        ),
-        Figure("book.first_outages", "outages", "the first 64", lambda leg: _first_outages(leg.outages)),
-        Figure(
-            "no_mid_s",
-            "duration",
-            "time without a mid, by the records: an outage between two records may be missed",
-            lambda leg: leg.coverage.no_mid_s,
-            "Without a mid, by records",
-            LEGS,
-            is_page_only=True,
-        ),
-        Figure(
-            "no_mid_other_known_s",
-            "duration",
-            "that, while the pair's other leg had a mid; null without a pair",
-            lambda leg: leg.coverage.no_mid_other_known_s,
-            "... while the other had one",
-            LEGS,
-            is_page_only=True,
-        ),
-        Figure(
-            "no_mid_records",
-            "count",
-            "records without a mid: the equity takes the last one before, at the start the first after",
-            lambda leg: leg.coverage.no_mid_records,
-        ),
+        Figure("leg", "text", lambda leg: leg.name,
+               text="`venue:SYMBOL`"),
+        Figure("fills", "count", None, LEGS, "Fills",
+               text="fills"),
+        Figure("volume_base", "quantity", lambda leg: leg.volume, LEGS, "Volume (base)",
+               text="traded quantity"),
+        Figure("turnover_quote", "money", lambda leg: leg.turnover,
+               text="traded value"),
+        Figure("position_base", "base", lambda leg: leg.position, LEGS, "Position (base)",
+               text="position, counted from the start of the run"),
+        Figure("cash_quote", "gain", lambda leg: leg.cash, LEGS, "Cash",
+               text="cash from trades, without fees"),
+        Figure("fee_quote", "money", lambda leg: leg.fee, LEGS, "Fees",
+               text="fees"),
+        Figure("pnl_quote", "gain", lambda leg: leg.pnl, LEGS, "Profit at mid",
+               text="cash less fees plus the position at the mid"),
+        Figure("mid", "price", None, LEGS, "Mid at the end",
+               text="mid price at the end; null without a book"),
+        Figure("start_base", "base", lambda leg: leg.start.base,
+               text="inventory before the run"),
+        Figure("start_quote", "money", lambda leg: leg.start.quote,
+               text="cash before the run; 0 for all but the first leg at a venue"),
+        Figure("book.no_book_s", "duration", lambda leg: (leg.outages.before_ns + leg.outages.total_ns) / NS_PER_S,
+               LEGS, "Without a book",
+               text="time without a book, by the recordings and to the nanosecond"),
+        Figure("book.before_first_s", "duration", lambda leg: leg.outages.before_ns / NS_PER_S,
+               LEGS, "... before the first",
+               text="from the first frame of the run to the first book", is_page_only=True),
+        Figure("book.outages", "count", lambda leg: leg.outages.outages, LEGS, "... outages",
+               text="outages after that; one at the end of a day lasts to the next day's book or the end of the run"),
+        Figure("book.outage_s_sum", "duration", lambda leg: leg.outages.total_ns / NS_PER_S,
+               LEGS, "... outages, in sum",
+               text="their total time", is_page_only=True),
+        Figure("book.outage_s_max", "duration", lambda leg: _length_s(leg.outages.longest),
+               LEGS, "... longest outage",
+               text="the longest"),
+        Figure("book.first_outages", "outages", lambda leg: _first_outages(leg.outages),
+               text="the first 64"),
+        Figure("no_mid_s", "duration", lambda leg: leg.coverage.no_mid_s, LEGS, "Without a mid, by records",
+               text="time without a mid, by the records: an outage between two records may be missed",
+               is_page_only=True),
+        Figure("no_mid_other_known_s", "duration", lambda leg: leg.coverage.no_mid_other_known_s,
+               LEGS, "... while the other had one",
+               text="that, while the pair's other leg had a mid; null without a pair", is_page_only=True),
+        Figure("no_mid_records", "count", lambda leg: leg.coverage.no_mid_records,
+               text="records without a mid: the equity takes the last one before, at the start the first after"),
     ),
-)
+)  # fmt: skip
 
 #: A label that a figure of a leg has as well: it is in that row of the table.
 PAIR_FIGURES = Group(
@@ -162,34 +115,21 @@ PAIR_FIGURES = Group(
     "one object a pair of legs; empty for a strategy that takes no pairs",
     pairs_of,
     (
-        Figure(
-            "name",
-            "text",
-            "the symbol; both if they differ",
-            lambda pair: " and ".join(dict.fromkeys(leg.name.partition(":")[2] for leg in pair)),
-        ),
-        Figure("legs", "texts", "its legs", lambda pair: [leg.name for leg in pair]),
-        Figure("fills", "count", "fills", lambda pair: sum(leg.fills for leg in pair), "Fills", LEGS),
-        Figure(
-            "imbalance_base",
-            "base",
-            "sum of the legs' positions: what is not hedged",
-            # Nine decimals: finer than any lot, coarser than the rounding error of sums of fills.
-            lambda pair: round(sum(leg.position for leg in pair), 9),
-            "Position (base)",
-            LEGS,
-        ),
-        Figure(
-            "cash_quote",
-            "gain",
-            "cash, without fees",
-            lambda pair: sum(leg.cash for leg in pair),
-            "Cash",
-            LEGS,
-        ),
-        Figure("fee_quote", "money", "fees", lambda pair: sum(leg.fee for leg in pair), "Fees", LEGS),
-        Figure(
-            "pnl_quote", "gain", "profit", lambda pair: sum(leg.pnl for leg in pair), "Profit at mid", LEGS
-        ),
+        Figure("name",
+               "text", lambda pair: " and ".join(dict.fromkeys(leg.name.partition(":")[2] for leg in pair)),
+               text="the symbol; both if they differ"),
+        Figure("legs", "texts", lambda pair: [leg.name for leg in pair],
+               text="its legs"),
+        Figure("fills", "count", lambda pair: sum(leg.fills for leg in pair), LEGS, "Fills",
+               text="fills"),
+        Figure("imbalance_base", "base", lambda pair: round(sum(leg.position for leg in pair), 9),
+               LEGS, "Position (base)",
+               text="sum of the legs' positions: what is not hedged"),
+        Figure("cash_quote", "gain", lambda pair: sum(leg.cash for leg in pair), LEGS, "Cash",
+               text="cash, without fees"),
+        Figure("fee_quote", "money", lambda pair: sum(leg.fee for leg in pair), LEGS, "Fees",
+               text="fees"),
+        Figure("pnl_quote", "gain", lambda pair: sum(leg.pnl for leg in pair), LEGS, "Profit at mid",
+               text="profit"),
     ),
-)
+)  # fmt: skip

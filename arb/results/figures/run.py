@@ -25,46 +25,42 @@ RUN = Group(
     "what was run",
     lambda run: run,
     (
-        Figure("notes", "texts", "source of the data unless it is an own recording; what limits the results"),
-        Figure("command", "text", "`backtest` or `dry-run`"),
-        Figure("outcome", "text", "`ended`, `halted`, `interrupted`, `failed`, `hung` or `killed`"),
-        Figure("strategy", "text", "the strategy's function"),
-        Figure("first_day", "day", "first day of the data"),
-        Figure("last_day", "day", "last day of the data"),
-        Figure("first_time", "time", "first record", lambda run: time_text(int(run.equity.timestamps[0]))),
-        Figure(
-            "last_time", "time", "last state", lambda run: time_text(int(run.records[-1]["timestamp"][0]))
-        ),
-        Figure(
-            "duration_s",
-            "duration",
-            "from the first record to the last",
-            lambda run: int(run.equity.timestamps[-1] - run.equity.timestamps[0]) / NS_PER_S,
-        ),
-        Figure("rows", "count", "rows of data"),
+        Figure("notes", "texts",
+               text="source of the data unless it is an own recording; what limits the results"),
+        Figure("command", "text",
+               text="`backtest` or `dry-run`"),
+        Figure("outcome", "text",
+               text="`ended`, `halted`, `interrupted`, `failed`, `hung` or `killed`"),
+        Figure("strategy", "text",
+               text="the strategy's function"),
+        Figure("first_day", "day",
+               text="first day of the data"),
+        Figure("last_day", "day",
+               text="last day of the data"),
+        Figure("first_time", "time", lambda run: time_text(int(run.equity.timestamps[0])),
+               text="first record"),
+        Figure("last_time", "time", lambda run: time_text(int(run.records[-1]["timestamp"][0])),
+               text="last state"),
+        Figure("duration_s", "duration", lambda run: run.equity.span_ns / NS_PER_S,
+               text="from the first record to the last"),
+        Figure("rows", "count",
+               text="rows of data"),
     ),
-)
+)  # fmt: skip
 
 LOG = Group(
     "",
     "counts of the run",
     lambda run: run,
     (
-        Figure(
-            "decisions",
-            "counts",
-            "logged decisions of the strategy; empty for one that logs none",
-            _counted_decisions,
-        ),
-        Figure("refusals", "counts", "orders that the limits refused, by leg and rule"),
-        Figure(
-            "gaps",
-            "counts",
-            "breaks of a book's chain in the recordings, by leg",
-            lambda run: {leg.name: leg.gaps for leg in run.legs},
-        ),
+        Figure("decisions", "counts", _counted_decisions,
+               text="logged decisions of the strategy; empty for one that logs none"),
+        Figure("refusals", "counts",
+               text="orders that the limits refused, by leg and rule"),
+        Figure("gaps", "counts", lambda run: {leg.name: leg.gaps for leg in run.legs},
+               text="breaks of a book's chain in the recordings, by leg"),
     ),
-)
+)  # fmt: skip
 
 #: Null where a leg's is unknown: one that holds a position and has no mid at the end.
 TOTALS = Group(
@@ -72,15 +68,13 @@ TOTALS = Group(
     "sums over the legs, by the last state",
     legs_of,
     (
-        Figure(
-            "cash_quote", "gain", "cash from trades, without fees", lambda legs: sum(leg.cash for leg in legs)
-        ),
-        Figure(
-            "fee_quote", "money", "fees", lambda legs: sum(leg.fee for leg in legs), "Fees", RESULT, "Fees"
-        ),
-        Figure("fills", "count", "fills", lambda legs: sum(leg.fills for leg in legs)),
-        Figure(
-            "pnl_quote", "gain", "profit by the legs' last mids", lambda legs: sum(leg.pnl for leg in legs)
-        ),
+        Figure("cash_quote", "gain", lambda legs: sum(leg.cash for leg in legs),
+               text="cash from trades, without fees"),
+        Figure("fee_quote", "money", lambda legs: sum(leg.fee for leg in legs), RESULT, "Fees",
+               text="fees", headline="Fees"),
+        Figure("fills", "count", lambda legs: sum(leg.fills for leg in legs),
+               text="fills"),
+        Figure("pnl_quote", "gain", lambda legs: sum(leg.pnl for leg in legs),
+               text="profit by the legs' last mids"),
     ),
-)
+)  # fmt: skip

@@ -56,6 +56,11 @@ class Equity(NamedTuple):
         return ~np.isnan(self.prices)
 
     @property
+    def span_ns(self) -> int:
+        """From the first record to the last."""
+        return int(self.timestamps[-1] - self.timestamps[0])
+
+    @property
     def values(self) -> Any:
         """Capital and profit."""
         return self.capital + self.profits

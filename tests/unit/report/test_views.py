@@ -161,6 +161,7 @@ def test_every_kind_of_a_figure_has_a_format_and_a_unit() -> None:
             assert figure.kind in UNITS
             assert figure.kind in KINDS or not figure.table or figure.kind == "counts"
             assert bool(figure.table) == bool(figure.label)
+            assert figure.text
     assert {column.kind for column in COLUMNS} <= UNITS.keys() & KINDS.keys()
 
 
