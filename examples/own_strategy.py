@@ -1,8 +1,8 @@
-"""A strategy of your own in one file: buy where it is cheap, sell where it is dear, and do not stay one-sided.
+"""An example strategy in one file: buys on the cheaper leg, sells on the dearer one, and hedges unequal fills.
 
 Copy it and change it; examples/README.md has the command. It takes the edge across both touches with two IOC orders and
-evens out with further ones what a leg missed. `arb.strategies.spread.strategy` does the same with more care. Everything
-here is compiled with Numba and runs on one thread.
+hedges an unfilled one with further IOC orders. `arb.strategies.spread.strategy` does the same with more safeguards.
+Everything here is compiled with Numba and runs on one thread.
 """
 
 import numpy as np
@@ -16,11 +16,11 @@ from arb.strategies.spread.decisions import Decision, Outcome
 PARAMS = {
     # Net of both taker fees.
     "edge_bps_min": 1.0,
-    # Base units of an order: a whole number of both venues' lots, at least their least quantity and value.
+    # Order quantity in base units: a multiple of both venues' lots, at least their minimum quantity and value.
     "qty": 0.01,
-    # Of a leg, either way, in base units. A spot leg must hold as much before the run.
+    # Largest position of a leg, long or short, in base units. A spot leg must hold as much before the run.
     "position_max": 0.5,
-    # Orders in a row that may fail to even out both legs before the strategy gives up.
+    # Hedging orders in a row that may fail before the strategy halts.
     "hedges_max": 20,
     "record_interval_ns": 1_000_000_000,
     # Facts of the configuration, filled in by their names; docs/strategy.md lists them all.
@@ -33,16 +33,16 @@ PARAMS = {
     "taker_fee_1": 0.001,
 }
 
-#: Beside the bot's codes: an order was not answered in time.
+#: In addition to the bot's codes: no response to an order in time.
 IN_DOUBT = -1
 
 
 @njit
 def run(bot, params, recorder):
-    """Trades until the data end; an `Outcome`: HALTED (exit code 3) when a person must look."""
+    """Trades until the end of the data. Returns an `Outcome`: HALTED (exit code 3) if a person must intervene."""
     attempt, hedges, buy_leg = 0, 0, 0
     next_record, next_attempt = 0, 0
-    order_id = 1  # of the next order; never used twice
+    order_id = 1  # of the next order; never reused
     code = OK
     while code != END_OF_DATA:
         code = bot.wait_next_feed(True, params.record_interval_ns)
@@ -52,7 +52,7 @@ def run(bot, params, recorder):
         if code == END_OF_DATA or now >= next_record:
             recorder.record(bot)
             next_record = now + params.record_interval_ns
-        # Position limits add up the orders of the dictionary at every submit, so take the finished ones out.
+        # Position limits add up all orders in the dictionary at every submit, so remove the finished ones.
         bot.clear_inactive_orders(0)
         bot.clear_inactive_orders(1)
         if code == END_OF_DATA or not (is_ready(bot, params, 0) and is_ready(bot, params, 1)):
@@ -61,7 +61,7 @@ def run(bot, params, recorder):
         net = imbalance(bot, params)
         if net == 0.0:
             hedges = 0
-        if net != 0.0:  # one order of a pair was not filled: even it out where that is cheapest
+        if net != 0.0:  # one order of a pair was not filled: hedge it on the cheaper leg
             hedges += 1
             if hedges > params.hedges_max:
                 return halt(bot, recorder, attempt, net)
@@ -70,33 +70,33 @@ def run(bot, params, recorder):
             if code == OK:
                 code = await_answer(bot, leg, order_id, params)
             if code == OK and imbalance(bot, params) == 0.0:
-                # The missing half came late, or the other half was traded back.
+                # The missing order was filled late, or the other one was traded back.
                 what = Decision.HEDGED if (leg == buy_leg) == (net < 0.0) else Decision.REVERSED
                 recorder.decide(bot.current_timestamp, what, attempt, leg, 0, np.abs(net))
             order_id += 1
-        elif now >= next_attempt:  # an edge that stands would use up the order rate of [risk] at once
+        elif now >= next_attempt:  # a persistent edge would use up the order rate of [risk] at once
             buy_leg = best_leg(bot, params, True)
             edge = edge_bps(bot, params, buy_leg)
-            # Written so that it is false on NaN: what is not known is not traded.
+            # False on NaN, so that an unknown edge is not traded.
             if edge > params.edge_bps_min and has_room(bot, params, buy_leg):
                 attempt += 1
                 next_attempt = now + params.attempt_interval_ns
                 recorder.decide(now, Decision.ATTEMPT, attempt, buy_leg, 0, edge)
                 code = take(bot, recorder, attempt, buy_leg, order_id, params)
                 order_id += 2
-        if code == IN_DOUBT:  # filled or not, nobody knows: whatever is sent now might double it
+        if code == IN_DOUBT:  # whether it was filled is unknown: another order might double it
             return halt(bot, recorder, attempt, net)
     return np.int64(Outcome.ENDED)
 
 
 @njit
 def take(bot, recorder, attempt, buy_leg, order_id, params):
-    """Sends both orders at once, for the edge does not wait; a code of the bot, or IN_DOUBT."""
+    """Sends both orders at once, since the edge may vanish. Returns a code of the bot, or IN_DOUBT."""
     sell_leg = 1 - buy_leg
     before = bot.position(buy_leg), bot.position(sell_leg)
     code = send(bot, recorder, Decision.OPEN, attempt, buy_leg, order_id, params.qty, params)
     if code != OK:
-        return code  # a lone second leg is not opened on purpose
+        return code  # do not open the second leg alone
     sold = send(bot, recorder, Decision.OPEN, attempt, sell_leg, order_id + 1, -params.qty, params)
     code = await_answer(bot, buy_leg, order_id, params)
     if sold == OK and code == OK:
@@ -110,7 +110,7 @@ def take(bot, recorder, attempt, buy_leg, order_id, params):
 
 @njit
 def send(bot, recorder, what, attempt, leg, order_id, qty, params):
-    """Sends an IOC limit at the touch, moved by the slippage tolerance; buys `qty`, or sells it where negative."""
+    """Sends an IOC limit order at the touch plus slippage tolerance; buys `qty`, or sells if it is negative."""
     depth = bot.depth(leg)
     tick = depth.tick_size
     if qty > 0.0:
@@ -121,7 +121,7 @@ def send(bot, recorder, what, attempt, leg, order_id, qty, params):
         code = bot.submit_sell_order(leg, order_id, px, -qty, IOC, LIMIT, False)
     if code == OK:
         recorder.decide(bot.current_timestamp, what, attempt, leg, order_id, px)
-    elif code == LIMIT_EXCEEDED:  # the limits of [risk] stand behind every strategy: nothing was sent
+    elif code == LIMIT_EXCEEDED:  # a limit of [risk] refused the order: nothing was sent
         recorder.decide(bot.current_timestamp, Decision.REFUSED, attempt, leg, order_id, code)
     else:
         raise RuntimeError("an order was not taken: arb.bot.codes tells why")
@@ -130,19 +130,19 @@ def send(bot, recorder, what, attempt, leg, order_id, qty, params):
 
 @njit
 def await_answer(bot, leg, order_id, params):
-    """Waits until an order was answered: OK, END_OF_DATA or IN_DOUBT."""
+    """Waits for the response to an order. Returns OK, END_OF_DATA or IN_DOUBT."""
     order = bot.orders(leg).get(order_id)
     if order is not None and order.req == NONE:
-        return OK  # it came while the other leg's was awaited; waiting again would take the whole timeout
+        return OK  # received while waiting for the other leg; waiting again would take the whole timeout
     if bot.wait_order_response(leg, order_id, params.order_timeout_ns) == END_OF_DATA:
         return END_OF_DATA
-    order = bot.orders(leg).get(order_id)  # again: an order is valid until the next wait
+    order = bot.orders(leg).get(order_id)  # get it again: an order is valid only until the next wait
     return OK if order is not None and order.req == NONE else IN_DOUBT
 
 
 @njit
 def halt(bot, recorder, attempt, net):
-    """Says why in the log, and stops."""
+    """Logs the imbalance and halts."""
     recorder.decide(bot.current_timestamp, Decision.HALTED, attempt, -1, 0, net)
     recorder.record(bot)
     return np.int64(Outcome.HALTED)
@@ -161,14 +161,14 @@ def is_ready(bot, params, leg):
 
 @njit
 def imbalance(bot, params):
-    """What both legs hold together, in base units, in whole lots: zero when the run is hedged."""
+    """Sum of both positions in base units, rounded to whole lots; zero if they are hedged."""
     lots = np.round((bot.position(0) + bot.position(1)) / params.common_lot)
     return lots * params.common_lot
 
 
 @njit
 def best_leg(bot, params, is_buy):
-    """Where buying costs least, or selling earns most, the taker fee included."""
+    """The leg with the lowest buy price or the highest sell price, taker fee included."""
     if is_buy:
         px_0 = bot.depth(0).best_ask * (1.0 + params.taker_fee_0)
         px_1 = bot.depth(1).best_ask * (1.0 + params.taker_fee_1)
@@ -180,7 +180,7 @@ def best_leg(bot, params, is_buy):
 
 @njit
 def edge_bps(bot, params, buy_leg):
-    """What buying on this leg and selling on the other earns, in bps of the buy price, net of both taker fees."""
+    """The edge of buying on this leg and selling on the other, in bps of the buy price, net of both taker fees."""
     ask, bid = bot.depth(buy_leg).best_ask, bot.depth(1 - buy_leg).best_bid
     buy_fee = params.taker_fee_0 if buy_leg == 0 else params.taker_fee_1
     sell_fee = params.taker_fee_1 if buy_leg == 0 else params.taker_fee_0
@@ -189,7 +189,7 @@ def edge_bps(bot, params, buy_leg):
 
 @njit
 def has_room(bot, params, buy_leg):
-    """Whether both touches show the quantity, and both positions stay within their bound."""
+    """Whether both touches show the quantity, and both positions stay within `position_max`."""
     sell_leg = 1 - buy_leg
     is_shown = (
         bot.depth(buy_leg).best_ask_qty >= params.qty and bot.depth(sell_leg).best_bid_qty >= params.qty

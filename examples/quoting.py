@@ -1,51 +1,51 @@
 """A quoting strategy in the style of hftbacktest's tutorials: one bid and one ask around the mid of asset 0.
 
-A plain `@njit` function of hftbacktest's bot; nothing of `arb` but the meaning of return code 20. Both quotes are post
-only (GTX) and follow the mid. It does not hedge on the other leg and knows no skew: it shows the calls, not a profit.
+A plain `@njit` function for hftbacktest's bot; only return code 20 is specific to `arb`. Both quotes are post-only
+(GTX) and follow the mid. It neither hedges on the other leg nor skews quotes: it shows the calls, not a way to profit.
 """
 
 import numpy as np
 from hftbacktest import BUY, GTX, LIMIT
 from numba import njit
 
-#: Ours, beside hftbacktest's codes: a limit of [risk] refused the order, nothing was sent.
+#: arb's addition to hftbacktest's codes: a limit of [risk] refused the order, nothing was sent.
 REFUSED = 20
-#: Position at which a side stops quoting, in orders. A spot leg must hold as much base before the run.
+#: Position at which a side stops quoting, in multiples of `qty`. A spot leg must hold as much base before the run.
 POSITION_QTYS_MAX = 5
 INTERVAL_NS = 100_000_000
 
 
 @njit
 def quote(hbt, recorder, half_spread, qty):
-    """Quotes until the data end. half_spread: quote units between the mid and a quote. qty: base units."""
+    """Quotes until the end of the data. half_spread: quote units between the mid and a quote. qty: base units."""
     asset_no = 0
     tick_size = hbt.depth(asset_no).tick_size
     position_max = POSITION_QTYS_MAX * qty
     next_order_id = 1
     while True:
         result = hbt.elapse(INTERVAL_NS)
-        if result == 1:  # the end of the data, or somebody stopped the bot
+        if result == 1:  # the end of the data, or the bot was stopped
             break
         if result != 0:
             raise RuntimeError("the bot failed: see hftbacktest's return codes")
         recorder.record(hbt)
-        # Filled, cancelled and rejected orders would pile up, and position limits add up all that are left.
+        # Remove filled, cancelled and rejected orders: position limits add up all orders in the dictionary.
         hbt.clear_inactive_orders(asset_no)
 
         depth = hbt.depth(asset_no)
-        # False where a touch is NaN: the book is not in sync. Then no tick is wanted and every quote is cancelled.
+        # False if a touch is NaN (the book is not in sync): then every quote is cancelled and none is sent.
         is_quoted = depth.best_bid > 0.0 and depth.best_ask > depth.best_bid
         bid_tick, ask_tick = 0, 0
         if is_quoted:
             mid = (depth.best_bid + depth.best_ask) / 2.0
-            # Never at or over the other side's touch: GTX would be rejected.
+            # Never at or through the opposite touch: a GTX order would be rejected.
             bid_tick = min(int(np.floor((mid - half_spread) / tick_size)), depth.best_ask_tick - 1)
             ask_tick = max(int(np.ceil((mid + half_spread) / tick_size)), depth.best_bid_tick + 1)
         position = hbt.position(asset_no)
         wants_bid = is_quoted and position + qty <= position_max and bid_tick > 0
         wants_ask = is_quoted and position - qty >= -position_max
 
-        # An order that is still there keeps its side busy, even while its cancel is under way: it may yet be filled.
+        # An existing order blocks its side, even while its cancel is in flight: it may still be filled.
         has_bid, has_ask = False, False
         orders = hbt.orders(asset_no).values()
         while orders.has_next():
@@ -56,7 +56,7 @@ def quote(hbt, recorder, half_spread, qty):
             else:
                 has_ask = True
                 is_wanted = wants_ask and order.price_tick == ask_tick
-            # Not cancellable: not yet accepted, or a request is under way.
+            # Not cancellable: not yet accepted, or a request is in flight.
             if order.cancellable and not is_wanted:
                 hbt.cancel(asset_no, order.order_id, False)
 
@@ -65,7 +65,7 @@ def quote(hbt, recorder, half_spread, qty):
                 asset_no, next_order_id, bid_tick * tick_size, qty, GTX, LIMIT, False
             )
             next_order_id += 1
-            if result != 0 and result != REFUSED:  # refused: without this quote until the next look
+            if result != 0 and result != REFUSED:  # refused: tried again after the next interval
                 raise RuntimeError("an order was not taken: see hftbacktest's return codes")
         if wants_ask and not has_ask:
             result = hbt.submit_sell_order(

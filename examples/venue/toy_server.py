@@ -1,4 +1,4 @@
-"""The toy venue's server: a book that moves by chance, on one port of this machine. Until it is ended.
+"""The toy venue's server: two books that move randomly, on one local port. Runs until it is stopped.
 
 python examples/venue/toy_server.py --port 8990
 """
@@ -21,7 +21,7 @@ EVERY_S = 0.02
 
 
 class Market:
-    """One book: 20 levels a side around a mid that moves by chance."""
+    """One book: 20 levels per side around a mid that moves randomly."""
 
     def __init__(self, symbol: str) -> None:
         self.symbol = symbol
@@ -32,7 +32,7 @@ class Market:
         self._refill()
 
     def step(self) -> list[dict[str, Any]]:
-        """The next change of the book, and perhaps a trade."""
+        """The next change of the book, sometimes with a trade."""
         before = [dict(side) for side in self.sides]
         self._mid += self._chance.choice((-1, 0, 0, 0, 1))
         self._refill()
@@ -91,7 +91,7 @@ class Server:
         return app
 
     async def run(self) -> None:
-        """Moves the markets on for ever."""
+        """Advances the markets until it is cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
             for market in self._markets.values():
@@ -134,7 +134,7 @@ class Server:
 
 async def _send(client: web.WebSocketResponse, frame: dict[str, Any]) -> None:
     if not client.closed:
-        with contextlib.suppress(ConnectionError):  # it has just gone away
+        with contextlib.suppress(ConnectionError):  # the client has disconnected
             await client.send_str(json.dumps(frame, separators=(",", ":")))
 
 
@@ -147,7 +147,7 @@ def _now_ms() -> int:
 
 
 async def serve(port: int) -> None:
-    """Serves, and prints the port."""
+    """Starts the server, prints its port and serves."""
     server = Server()
     runner = web.AppRunner(server.app())
     await runner.setup()

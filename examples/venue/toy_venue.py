@@ -1,4 +1,4 @@
-"""A venue that exists nowhere, spoken by one class outside of arb: what docs/venues/adding.md explains.
+"""A fictional venue, implemented by one class outside arb; docs/venues/adding.md explains it.
 
 Its frames, on one websocket, with the channel first:
 
@@ -7,7 +7,7 @@ Its frames, on one websocket, with the channel first:
     {"ch":"trade:ABCUSD","ts":1704067200010,"seq":3,"side":"buy","px":"100.5","qty":"1"}
     {"re":"subscribe","id":1,"ok":true}
 
-A subscription to a book begins with "snap"; `seq` then grows by one from change to change.
+The first frame of a book subscription is "snap"; `seq` then grows by one with each change.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ _NO_ROWS = np.zeros(0, event_dtype)
 _CHANNELS = {Stream.DEPTH: "book", Stream.TRADE: "trade"}
 _SIDES = {"buy": TRADE_BUY, "sell": TRADE_SELL}
 
-# What a change of the book looks like, piece by piece; anything else is left to `decode`.
+# The fixed parts of a book change, in order; all other frames are left to `decode`.
 _BOOK, _CHANGE, _SEQ = text('{"ch":"book:'), text(',"t":"chg","ts":'), text(',"seq":')
 _BIDS, _ASKS = text(',"bids":'), text(',"asks":')
 
@@ -101,7 +101,7 @@ class _Trade(msgspec.Struct, frozen=True):
 
 @compiled
 def parse_toy(buffer, start, end, symbols, local_ts, rows, row, out):
-    """A change of the book at buffer[start:end] as rows from `row` on, and the message in `out`; the next free row."""
+    """Parses a book change at buffer[start:end] into `rows` from `row` on and `out`. Returns the next free row."""
     if not matches(buffer, start, _BOOK):
         return NOT_MINE
     name = start + len(_BOOK)
@@ -155,7 +155,7 @@ class ToyVenue:
     parse_frame = staticmethod(parse_toy)
     decode_lines = staticmethod(line_loop(parse_toy))
 
-    # What frames mean.
+    # Decoding frames.
 
     def decode(self, frame: bytes) -> Message:
         """The message in `frame`. Raises DecodeError."""
@@ -194,7 +194,7 @@ class ToyVenue:
             raise DecodeError(self.name, "no frame of a channel", frame)
         return Mark(channel, str(seq), is_start=payload.get("t") == "snap", order=seq)
 
-    # What is sent.
+    # Requests on the websocket.
 
     def topic(self, stream: Stream, symbol: str) -> str:
         if stream not in _CHANNELS:
@@ -218,7 +218,7 @@ class ToyVenue:
     def ping(self, request_id: int) -> Request:
         return Request(_call("ping", request_id, ()), str(request_id))
 
-    # What REST answers.
+    # REST requests and responses.
 
     def snapshot_request(self, symbol: str) -> RestRequest | None:
         return None
@@ -270,7 +270,7 @@ def _call(verb: str, request_id: int, channels: Sequence[str]) -> str:
 
 
 def _object(frame: bytes) -> dict[str, Any]:
-    """The JSON object in `frame`; an empty one where there is none."""
+    """The JSON object in `frame`; an empty dict if it contains none."""
     try:
         payload = msgspec.json.decode(frame)
     except NOT_A_FRAME:
