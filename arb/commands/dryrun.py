@@ -6,44 +6,23 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from arb.backtest.assets import array_ranges
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
-from arb.commands.idle_keys import World, configuration_notes
-from arb.commands.legs import leg_of
-from arb.commands.run_checks import refuse_coarse_lots
-from arb.commands.run_files import (
-    Inputs,
-    common_manifest,
-    days_of_run,
-    inputs_manifest,
-    limits_of,
-    output_of,
-    read_inputs,
-    write_run,
-)
-from arb.commands.run_setup import (
-    Setup,
-    WrittenRun,
-    ended_manifest,
-    outcome_of,
-    run_folder_path,
-    setup_of,
-    with_end,
-    written_error,
-)
-from arb.config import Config, on_data_grid
-from arb.data.rows.cache import RowCache
+from arb.commands.idle_keys import World
+from arb.commands.recorded_days import MAKES_NO_CALL, Replayed, run_days
+from arb.commands.run_files import Inputs, output_of
+from arb.commands.run_setup import Setup, WrittenRun, outcome_of, with_end
+from arb.config import Config
 from arb.engine.world import NEVER
 from arb.errors import ExitCode, InvariantError, StrategyError
 from arb.interrupts import interrupt_handled
 from arb.results.failure import strategy_error
-from arb.results.folder import RunFolder
-from arb.results.result import RunOutput, RunResult
 from arb.risk.limits import Limits
 from arb.runtime.display import write_error
 from arb.runtime.replay import PIECE_ROWS, replay
@@ -53,22 +32,8 @@ from arb.simulation.bot import DryRunBot
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
 
-#: Error for a strategy that an interrupt cannot end.
-MAKES_NO_CALL = "the strategy did not call the bot after it was interrupted"
-
 #: Rows that a paced replay passes to a leg at a time: some hundredths of a second of a busy market.
 _PACED_ROWS = 64
-
-
-class Replayed(NamedTuple):
-    """Result of a replay of recorded days: the strategy's results, how it ended, and its error."""
-
-    output: RunOutput
-    outcome: str
-    exit_code: ExitCode
-    error: StrategyError | None = None
-    #: The strategy still runs and cannot be stopped: the process must exit without it.
-    is_lost: bool = False
 
 
 def run_recorded(
@@ -83,59 +48,20 @@ def run_recorded(
 ) -> WrittenRun:
     """Runs recorded days through the live bot; writes what a backtest of the same days writes, with the same trades.
 
-    speed: multiple of real time; None: as fast as possible. Ctrl+C ends it, with the folder complete. Raises
-    StrategyError after the folder is written if the strategy raised.
+    speed: multiple of real time; None: as fast as possible. Ctrl+C ends it, with the folder complete; see `run_days`.
     """
-    config = on_data_grid(config)
-    setup = setup_of(config)
-    notes = configuration_notes(config, setup, World.REPLAY)
-    legs = [leg_of(leg) for leg in config.legs]
-    days = days_of_run(config, legs, start, end)
-    now = datetime.now(UTC)
-    with RunFolder(run_folder_path(out, now, "dry-run")) as folder, RowCache() as cache:
-        inputs = read_inputs(config, legs, days, cache, progress)
-        refuse_coarse_lots(config)
-        limits = limits_of(config)
-
-        def write(replayed: Replayed) -> RunResult:
-            manifest = (
-                common_manifest("dry-run", config, *setup, now)
-                | inputs_manifest(config, inputs, notes)
-                | ended_manifest(replayed.outcome, replayed.error)
-                | {"refusals": limits.refusals_of(legs), "speed": speed}
-            )
-            is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
-            result = write_run(folder, manifest, replayed.output, has_report=has_report and is_whole)
-            folder.publish()
-            return result
-
-        hung = HungRun(folder, write)
-        replayed = replay_inputs(config, setup, inputs, limits, speed=speed, on_hung=hung.end)
-        result = write(replayed)
-    if replayed.error is not None:
-        raise written_error(replayed.error, folder.path)
-    return WrittenRun(folder.path, result.summary, replayed.output.trades, replayed.exit_code)
-
-
-class HungRun:
-    """Ends a run over recorded days whose strategy blocks the main thread forever: writes from another thread."""
-
-    def __init__(self, folder: RunFolder, write: Callable[[Replayed], object]) -> None:
-        self._folder = folder
-        self._write = write
-
-    def end(self, replayed: Replayed) -> None:
-        """Writes the folder and ends the process, even if writing fails."""
-        try:
-            self._write(replayed)
-            if replayed.error is not None:
-                write_error(f"error: {written_error(replayed.error, self._folder.path)}")
-        except Exception as error:  # the process ends here in any case
-            write_error(f"error: {replayed.error}; the run cannot be written: {error}")
-        finally:
-            with contextlib.suppress(OSError):  # removes unpublished files
-                self._folder.__exit__(None, None, None)
-            leave_now(replayed.exit_code)
+    return run_days(
+        config,
+        start,
+        end,
+        out,
+        partial(replay_inputs, speed=speed),
+        command="dry-run",
+        world=World.REPLAY,
+        progress=progress,
+        has_report=has_report,
+        speed=speed,
+    )
 
 
 def replay_inputs(

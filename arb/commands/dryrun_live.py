@@ -20,9 +20,10 @@ import numba
 import arb
 from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
-from arb.commands.dryrun import MAKES_NO_CALL, refuse_lost
+from arb.commands.dryrun import refuse_lost
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import instrument_of, leg_of
+from arb.commands.recorded_days import MAKES_NO_CALL
 from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, output_of
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of, run_folder_path, setup_of, with_end

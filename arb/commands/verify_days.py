@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ import msgspec
 
 from arb.commands.backtest import in_hftbacktest
 from arb.commands.dryrun import replay_inputs
+from arb.commands.recorded_days import Replayed
 from arb.commands.run_files import (
     Inputs,
     days_of_run,
@@ -54,7 +55,10 @@ def replays_of_days(
         changed = _changed_inputs(manifest, legs, inputs)
         is_in_ours = config.backtest.engine == "arb"
         is_random = manifest["command"] == "backtest" and not is_in_ours
-        worlds = {"hftbacktest's engine": in_hftbacktest, "dry-run": replay_inputs}
+        worlds: dict[str, Callable[..., Replayed]] = {
+            "hftbacktest's engine": in_hftbacktest,
+            "dry-run": replay_inputs,
+        }
         if is_in_ours:
             # hftbacktest's engine fills in a random order, so it cannot prove a run of the other engine.
             del worlds["hftbacktest's engine"]

@@ -1,0 +1,126 @@
+"""A run over recorded days, the same for `arb backtest` and `arb dry-run --start`: inputs, strategy, folder.
+
+The commands differ in what runs the strategy over the rows; this module knows neither engine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from arb.backtest.runner import leave_now
+from arb.commands.idle_keys import World, configuration_notes
+from arb.commands.legs import leg_of
+from arb.commands.run_checks import refuse_coarse_lots
+from arb.commands.run_files import (
+    common_manifest,
+    days_of_run,
+    inputs_manifest,
+    limits_of,
+    read_inputs,
+    write_run,
+)
+from arb.commands.run_setup import (
+    WrittenRun,
+    ended_manifest,
+    run_folder_path,
+    setup_of,
+    written_error,
+)
+from arb.config import Config, on_data_grid
+from arb.data.rows.cache import RowCache
+from arb.errors import ExitCode, StrategyError
+from arb.results.folder import RunFolder
+from arb.results.result import RunOutput, RunResult
+from arb.runtime.display import write_error
+
+if TYPE_CHECKING:
+    from arb.commands.recordings import StartProgress
+
+#: Error for a strategy that an interrupt cannot end.
+MAKES_NO_CALL = "the strategy did not call the bot after it was interrupted"
+
+
+class Replayed(NamedTuple):
+    """Result of a replay of recorded days: the strategy's output, how it ended, and its error."""
+
+    output: RunOutput
+    outcome: str
+    exit_code: ExitCode
+    error: StrategyError | None = None
+    #: The strategy still runs and cannot be stopped: the process must exit without it.
+    is_lost: bool = False
+
+
+def run_days(
+    config: Config,
+    start: date,
+    end: date | None,
+    out: Path | None,
+    engine: Callable[..., Replayed],
+    *,
+    command: str,
+    world: World,
+    progress: StartProgress | None = None,
+    has_report: bool = True,
+    **manifest_extra: Any,
+) -> WrittenRun:
+    """Runs the days through the configured strategy and writes the run's folder.
+
+    engine: called with the configuration, setup, inputs, limits and `on_hung`, which it may call on another thread if
+    the strategy blocks the main one: that writes the folder and ends the process. out: None for a new folder below
+    `runs`. progress: receives the number of bytes read while recordings are converted. manifest_extra: further keys of
+    the manifest. An interrupted or failed run has no page and no charts; `arb report` can create them later. Raises
+    StrategyError after the folder is written if the strategy raised.
+    """
+    config = on_data_grid(config)
+    setup = setup_of(config)
+    notes = configuration_notes(config, setup, world)
+    legs = [leg_of(leg) for leg in config.legs]
+    days = days_of_run(config, legs, start, end)
+    now = datetime.now(UTC)
+    with RunFolder(run_folder_path(out, now, command)) as folder, RowCache() as cache:
+        inputs = read_inputs(config, legs, days, cache, progress)
+        refuse_coarse_lots(config)
+        limits = limits_of(config)
+
+        def write(replayed: Replayed) -> RunResult:
+            manifest = (
+                common_manifest(command, config, *setup, now)
+                | inputs_manifest(config, inputs, notes)
+                | ended_manifest(replayed.outcome, replayed.error)
+                | {"refusals": limits.refusals_of(legs), **manifest_extra}
+            )
+            is_whole = replayed.exit_code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+            result = write_run(folder, manifest, replayed.output, has_report=has_report and is_whole)
+            folder.publish()
+            return result
+
+        def end_hung(replayed: Replayed) -> None:
+            _write_and_leave(folder, write, replayed)
+
+        replayed = engine(config, setup, inputs, limits, on_hung=end_hung)
+        result = write(replayed)
+    if replayed.error is not None and not replayed.is_lost:
+        raise written_error(replayed.error, folder.path)
+    return WrittenRun(
+        folder.path, result.summary, replayed.output.trades, replayed.exit_code, replayed.is_lost
+    )
+
+
+def _write_and_leave(folder: RunFolder, write: Callable[[Replayed], object], replayed: Replayed) -> None:
+    """Ends a run whose strategy blocks the main thread forever: writes the folder from another thread, and ends the
+    process, even if writing fails."""
+    try:
+        write(replayed)
+        if replayed.error is not None:
+            write_error(f"error: {written_error(replayed.error, folder.path)}")
+    except Exception as error:  # the process ends here in any case
+        write_error(f"error: {replayed.error}; the run cannot be written: {error}")
+    finally:
+        with contextlib.suppress(OSError):  # removes unpublished files
+            folder.__exit__(None, None, None)
+        leave_now(replayed.exit_code)
