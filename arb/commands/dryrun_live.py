@@ -27,7 +27,7 @@ from arb.commands.recorded_days import MAKES_NO_CALL
 from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, output_of
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of, run_folder_path, setup_of, with_end
-from arb.commands.session_files import RECORDING, LegLeft, SessionLeft, write_session
+from arb.commands.session_folder import write_session
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder as FrameRecorder
@@ -44,6 +44,7 @@ from arb.runtime.keeper import SessionKeeper
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput, Viewer
 from arb.runtime.session import Session
+from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.view import view_of
 from arb.runtime.warm import warm_session
@@ -279,15 +280,15 @@ class LiveRun:
             outcome, code = "hung" if self._is_parked else "failed", ExitCode.OUR_FAULT
         else:
             refuse_lost(self._bot)
-        left = self._left(outcome)
+        record = self._record(outcome)
         working = view_of(self._bot, self._legs, [], []).working
         # A parked strategy still uses its bot.
         output = output_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
-        if not left.start_ts:  # the strategy's clock never started
+        if not record.start_ts:  # the strategy's clock never started
             output.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
         result = write_session(
-            self._folder, self._legs, left, output, has_report=self._has_report and is_whole
+            self._folder, self._legs, record, output, has_report=self._has_report and is_whole
         )
         for leg, final in zip(self._legs, output.final, strict=True):
             self._log.event("position", f"{leg.name} {float(final['position']):+.10g}")
@@ -296,34 +297,16 @@ class LiveRun:
         self._log.event("end", f"{outcome}: {len(output.trades)} fills, written to {self._folder.path}")
         return WrittenRun(self._folder.path, result.summary, output.trades, code)
 
-    def _left(self, outcome: str) -> SessionLeft:
-        session, record, state = self._session, self._session.record, self._frames.state
-        legs = [
-            LegLeft(
-                session.rows_of(n),
-                session.gaps_of(n),
-                session.outages_of(n),
-                session.lags_of(n),
-                session.off_grid_of(n),
-            )
-            for n in range(len(self._legs))
-        ]
-        return SessionLeft(
+    def _record(self, outcome: str) -> SessionRecord:
+        recording_error = self._frames.state.error
+        return SessionRecord(
             head=self._head,
-            legs=legs,
-            marks=record.marks,
-            sums=record.sums,
+            snapshot=self._session.snapshot(),
             answers=self._bot.world.answers.copy(),
             start_ts=self._bot.world.start_ts,
-            end_ts=record.end_ts,
             counts=self._counts,
-            late=session.late,
-            late_since=session.late_since,
-            losses=record.losses,
-            recording_error=None if state.error is None else str(state.error),
-            events=session.event_counts,
+            recording_error=None if recording_error is None else str(recording_error),
             refusals=self._limits.refusals_of(self._legs),
-            wrong_stamps=session.wrong_stamps,
             outcome=outcome,
             error=self._error_line(),
         )
@@ -344,7 +327,7 @@ class LiveRun:
                 self._session.is_over = True
                 self._frames.close()
                 output = output_of(self._bot, self._recorder, self._legs, is_lost=True)
-                write_session(self._folder, self._legs, self._left("hung"), output, has_report=False)
+                write_session(self._folder, self._legs, self._record("hung"), output, has_report=False)
                 self._log.event("hung", what)
                 end_within(code)
                 self._log.close()

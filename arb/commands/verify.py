@@ -20,8 +20,7 @@ import arb
 from arb.commands.legs import leg_of
 from arb.commands.run_files import adapters_of
 from arb.commands.run_setup import Setup, setup_of
-from arb.commands.session_files import SESSION
-from arb.commands.session_killed import finish_killed
+from arb.commands.session_folder import finish_killed
 from arb.commands.verify_days import replays_of_days
 from arb.commands.verify_figures import figure_differences
 from arb.commands.verify_session import replay_of_session
@@ -29,6 +28,7 @@ from arb.config import Config, config_of
 from arb.errors import ArbError, InputError
 from arb.results.evidence import Changed, as_json, changed_files, changed_parts
 from arb.results.reader import read_manifest, read_run
+from arb.runtime.session_files import SESSION
 from arb.strategies.source_code import code_of, our_code, refuse_changed, refuse_untrusted
 from arb.verify.reconcile import Difference
 

@@ -20,8 +20,7 @@ from arb.commands.dryrun import refuse_lost
 from arb.commands.legs import instrument_of
 from arb.commands.run_files import limits_of, output_of, silence_ns
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
-from arb.commands.session_files import RECORDING, SESSION, latencies_of, recording_files
-from arb.commands.session_killed import KILLED
+from arb.commands.session_folder import KILLED
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.engine.price_range import PriceRange, RangeFinder
@@ -32,6 +31,7 @@ from arb.results.result import RunOutput
 from arb.results.trades import iso_time
 from arb.runtime.replay import replay
 from arb.runtime.replay_marks import LOSS
+from arb.runtime.session_files import RECORDING, SESSION, latencies_of, recording_files
 from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_latencies

@@ -20,29 +20,17 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from hftbacktest.types import record_dtype
 
 from arb.bot.fills import FILL
 from arb.bot.recorder import DECISION
-from arb.data.outages import BookOutages
 from arb.engine.world import ANSWER
 from arb.errors import InputError
 from arb.files import lock, try_lock
-from arb.runtime.replay_marks import MARK
+from arb.runtime.replay_marks import LOSS, MARK
+from arb.runtime.snapshot import LegSnapshot, Snapshot
 
 _HEAD = struct.Struct("<QI")
-
-
-class LegKept(msgspec.Struct, frozen=True):
-    """Of one leg: its sums so far, and the samples of its feed's latency since the entry before."""
-
-    frames: int
-    rows: int
-    checksum: int
-    gaps: int
-    outages: BookOutages
-    lags: list[tuple[int, int]]
-    #: Why its values are not on the configured tick and lot, "" where they are.
-    off_grid: str = ""
 
 
 class Opening(msgspec.Struct, frozen=True, tag="opening"):
@@ -55,8 +43,8 @@ class Entry(msgspec.Struct, frozen=True, tag="entry"):
     """A snapshot. Rows of marks, answers, fills, decisions and records are those since the entry before."""
 
     start_ts: int
-    told_ts: int
-    legs: list[LegKept]
+    end_ts: int
+    legs: list[LegSnapshot]
     marks: bytes
     answers: bytes
     fills: bytes
@@ -70,23 +58,22 @@ class Entry(msgspec.Struct, frozen=True, tag="entry"):
     refusals: dict[str, dict[str, int]]
     #: Of dtype LOSS: all so far.
     losses: bytes = b""
-    #: By venue and stream: messages with rejected venue times, and their largest lead in ns.
     wrong_stamps: dict[str, tuple[int, int]] = {}
 
 
-class Kept(NamedTuple):
-    """A session up to its last complete entry, `last`; the arrays and samples are those of all entries."""
+class JournalContent(NamedTuple):
+    """A session up to the last complete entry of its journal. fills: of dtype FILL. final: of all legs."""
 
     head: dict[str, Any]
-    last: Entry
-    #: By leg.
-    lags: list[list[tuple[int, int]]]
-    marks: Any
+    start_ts: int
+    snapshot: Snapshot
     answers: Any
     fills: Any
     decisions: Any
-    #: As bytes: their shape depends on the number of legs.
-    records: bytes
+    #: (row, leg), of hftbacktest's `record_dtype`.
+    records: Any
+    final: Any
+    refusals: dict[str, dict[str, int]]
 
 
 class Journal:
@@ -145,11 +132,10 @@ def held_journal(path: Path) -> Iterator[bool]:
         yield os.fstat(file.fileno()).st_nlink > 0
 
 
-def read_journal(path: Path) -> Kept:
+def read_journal(path: Path) -> JournalContent:
     """Reads a session's journal. Raises InputError for another kind of file, or one without an entry."""
     try:
-        content = path.read_bytes()
-        parts = _parts(content)
+        parts = _parts(path.read_bytes())
     except (OSError, msgspec.DecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
     opening, entries = next(iter(parts), None), [part for part in parts if isinstance(part, Entry)]
@@ -157,28 +143,42 @@ def read_journal(path: Path) -> Kept:
         raise InputError(
             f"{path}: the session was killed before it had kept anything; there is nothing to verify"
         )
-
-    def joined(name: str) -> bytes:
-        return b"".join(getattr(entry, name) for entry in entries)
-
-    def rows(name: str, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-        return np.frombuffer(joined(name), dtype)
-
-    last = entries[-1]
-    lags = [[lag for entry in entries for lag in entry.legs[n].lags] for n in range(len(last.legs))]
     try:
-        return Kept(
-            head=opening.head,
-            last=last,
-            lags=lags,
-            marks=rows("marks", MARK),
-            answers=rows("answers", ANSWER),
-            fills=rows("fills", FILL),
-            decisions=rows("decisions", DECISION),
-            records=joined("records"),
-        )
+        return _content(opening.head, entries)
     except ValueError as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
+
+
+def _content(head: dict[str, Any], entries: list[Entry]) -> JournalContent:
+    def rows(name: str, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+        return np.frombuffer(b"".join(getattr(entry, name) for entry in entries), dtype)
+
+    last = entries[-1]
+    legs = [
+        msgspec.structs.replace(leg, lags=[lag for entry in entries for lag in entry.legs[n].lags])
+        for n, leg in enumerate(last.legs)
+    ]
+    losses = np.frombuffer(last.losses, LOSS)
+    return JournalContent(
+        head=head,
+        start_ts=last.start_ts,
+        snapshot=Snapshot(
+            last.end_ts,
+            legs,
+            rows("marks", MARK),
+            losses,
+            last.late,
+            last.late_since,
+            last.events,
+            last.wrong_stamps,
+        ),
+        answers=rows("answers", ANSWER),
+        fills=rows("fills", FILL),
+        decisions=rows("decisions", DECISION),
+        records=rows("records", record_dtype).reshape(-1, len(legs)),
+        final=np.frombuffer(last.final, record_dtype),
+        refusals=last.refusals,
+    )
 
 
 def _parts(content: bytes) -> list[Opening | Entry]:

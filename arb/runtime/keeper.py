@@ -53,23 +53,23 @@ class SessionKeeper:
             return
         answers, decisions = self._bot.world.answers, self._recorder.decisions
         records = self._recorder.records
-        moment = self._session.moment()
+        now = self._session.snapshot(is_whole=False)
         entry = Entry(
             start_ts=start_ts,
-            told_ts=moment.told_ts,
-            legs=moment.legs,
-            marks=moment.marks.tobytes(),
+            end_ts=now.end_ts,
+            legs=now.legs,
+            marks=now.marks.tobytes(),
             answers=answers[self._answers :].tobytes(),
             fills=self._fills.take().tobytes(),
             decisions=decisions[self._decisions :].tobytes(),
             records=records[self._records :].tobytes(),
             final=state_of(self._bot, len(self._legs)).tobytes(),
-            late=moment.late,
-            late_since=moment.late_since,
-            events=moment.events,
+            late=now.late,
+            late_since=now.late_since,
+            events=now.events,
             refusals=self._limits.refusals_of(self._legs),
-            losses=moment.losses.tobytes(),
-            wrong_stamps=self._session.wrong_stamps,
+            losses=now.losses.tobytes(),
+            wrong_stamps=now.wrong_stamps,
         )
         self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
         try:

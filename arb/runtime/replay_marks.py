@@ -151,11 +151,6 @@ def happened_after(rows: Rows, watermark: int) -> Rows:
     return moved
 
 
-def as_array(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
-    """The marks of all legs, of dtype MARK."""
-    return np.concatenate([leg.since(0) for leg in legs])
-
-
 def losses_of(legs: list[LegMarks]) -> np.ndarray[Any, Any]:
     """The lost frames of all legs, of dtype LOSS."""
     return np.array([row for leg in legs for row in leg.losses], LOSS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,10 +17,10 @@ from arb.data.outages import BookOutages, OutageFinder
 from arb.engine.world import NEVER
 from arb.leg import Leg
 from arb.runtime.health_events import AgeWatch, Unreached
-from arb.runtime.journal import LegKept
 from arb.runtime.latencies import FeedLags
 from arb.runtime.live_rows import LiveDriver
-from arb.runtime.replay_marks import LegMarks, as_array, losses_of
+from arb.runtime.replay_marks import LegMarks, losses_of
+from arb.runtime.snapshot import LegSnapshot, Snapshot
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.status import FeedStatus
 from connectors.model import Rows
@@ -39,30 +39,6 @@ class FrameRecorder(Protocol):
     def event(self, venue: str, symbol: str, local_ts_ns: int, kind: str, detail: Any = None) -> None: ...
 
 
-class SessionRecord(NamedTuple):
-    """Replay metadata that a session saves beside its frames."""
-
-    marks: Any
-    #: By leg: frames, rows, and the rows' checksum.
-    sums: Any
-    #: Frames that could not be recorded, of dtype LOSS.
-    losses: Any
-    #: The latest time that the strategy's clock can have reached.
-    end_ts: int
-
-
-class Moment(NamedTuple):
-    """Snapshot of a session. marks and the legs' lags: only those since the previous snapshot."""
-
-    told_ts: int
-    legs: list[LegKept]
-    marks: Any
-    losses: Any
-    late: int
-    late_since: int
-    events: dict[str, int]
-
-
 class _LegState:
     """Running state of a leg."""
 
@@ -76,8 +52,6 @@ class _LegState:
         self.off_grid = ""
         self.lags = FeedLags()
         self.age = AgeWatch()
-        #: How many marks and lags the previous snapshots covered.
-        self.marks_kept = self.lags_kept = 0
 
     @property
     def book(self) -> BookOutages:
@@ -87,16 +61,18 @@ class _LegState:
             outages.close(self.last_ts)
         return outages.outages
 
-    def kept(self) -> LegKept:
-        """Snapshot of the leg; latency samples only since the previous one."""
-        lags, self.lags_kept = self.lags.samples[self.lags_kept :], len(self.lags.samples)
+    def snapshot(self, first_lag: int) -> LegSnapshot:
+        """The leg so far; latency samples only from this number on."""
         marks = self.marks
-        return LegKept(marks.frames, marks.rows, marks.checksum, self.gaps, self.book, lags, self.off_grid)
-
-    def new_marks(self) -> np.ndarray[Any, Any]:
-        """The marks since the last call."""
-        marks, self.marks_kept = self.marks.since(self.marks_kept), self.marks.count
-        return marks
+        return LegSnapshot(
+            frames=marks.frames,
+            rows=marks.rows,
+            checksum=marks.checksum,
+            gaps=self.gaps,
+            book=self.book,
+            lags=self.lags.samples[first_lag:],
+            off_grid=self.off_grid,
+        )
 
 
 class Session:
@@ -122,6 +98,8 @@ class Session:
         self._clock = clock
         self._states = [_LegState(no, leg) for no, leg in enumerate(legs)]
         self._told_ts = -1
+        #: By leg, how many marks and latency samples the journal has.
+        self._saved = [(0, 0) for _ in legs]
         #: The error for the host to raise.
         self.fault: BaseException | None = None
         self.is_over = False
@@ -268,52 +246,26 @@ class Session:
         due = self._driver.next_due
         return _S if due == NEVER else max(0, due - self.now)
 
-    @property
-    def record(self) -> SessionRecord:
-        """Replay metadata. Call after the end."""
-        sums = [(s.marks.frames, s.marks.rows, s.marks.checksum) for s in self._states]
-        marks = as_array([state.marks for state in self._states])
-        return SessionRecord(marks, np.array(sums, np.int64).reshape(-1, 3), self._losses(), self._told_ts)
+    def snapshot(self, *, is_whole: bool = True) -> Snapshot:
+        """The session so far; otherwise with the marks and latency samples since the last call that was not whole.
 
-    def moment(self) -> Moment:
-        """Snapshot with the data since the last call; not to be called during another call."""
-        return Moment(
-            self._told_ts,
-            [state.kept() for state in self._states],
-            np.concatenate([state.new_marks() for state in self._states]),
-            self._losses(),
-            self.late,
-            self.late_since,
-            dict(self.event_counts),
+        Not to be called during another call.
+        """
+        states = self._states
+        firsts = [(0, 0) for _ in states] if is_whole else self._saved
+        if not is_whole:
+            self._saved = [(state.marks.count, len(state.lags.samples)) for state in states]
+        pairs = list(zip(states, firsts, strict=True))
+        return Snapshot(
+            end_ts=self._told_ts,
+            legs=[state.snapshot(lag) for state, (_, lag) in pairs],
+            marks=np.concatenate([state.marks.since(mark) for state, (mark, _) in pairs]),
+            losses=losses_of([state.marks for state in states]),
+            late=self.late,
+            late_since=self.late_since,
+            events=dict(self.event_counts),
+            wrong_stamps=dict(self._offset.wrong_stamps),
         )
-
-    def _losses(self) -> np.ndarray[Any, Any]:
-        return losses_of([state.marks for state in self._states])
-
-    @property
-    def wrong_stamps(self) -> dict[str, tuple[int, int]]:
-        """Venue times that were rejected, by venue and stream: number of messages, and the largest lead in ns."""
-        return dict(self._offset.wrong_stamps)
-
-    def gaps_of(self, leg_no: int) -> int:
-        """How many times the leg's update ids had a gap."""
-        return self._states[leg_no].gaps
-
-    def off_grid_of(self, leg_no: int) -> str:
-        """Why the leg's values are not on the configured tick and lot; "" where they are."""
-        return self._states[leg_no].off_grid
-
-    def rows_of(self, leg_no: int) -> int:
-        """Rows that the strategy received."""
-        return self._states[leg_no].marks.rows
-
-    def lags_of(self, leg_no: int) -> list[tuple[int, int]]:
-        """(time of receipt, latency) of the feed, one sample per second."""
-        return self._states[leg_no].lags.samples
-
-    def outages_of(self, leg_no: int) -> BookOutages:
-        """When the leg's book was known."""
-        return self._states[leg_no].book
 
     def _entered(self, call: Callable[[], bool]) -> bool:
         self.entered_ns = time.monotonic_ns()

@@ -24,7 +24,7 @@ from support.paths import GUARD, ROOT
 
 from arb.cli import cli
 from arb.commands import verify_session
-from arb.commands.session_killed import finish_killed
+from arb.commands.session_folder import finish_killed
 from arb.commands.verify import verify
 from arb.errors import InputError
 from arb.results.folder import RunFolder

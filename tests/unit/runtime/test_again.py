@@ -102,7 +102,7 @@ def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
     session, told, lines = session_of(chaos)
     chaos.run(60 * S, FAULTS)
     session.is_over = True
-    record = session.record
+    record = session.snapshot()
     assert session.fault is None
 
     for number, instrument in enumerate(chaos.feed.instruments):
@@ -130,7 +130,7 @@ def test_faults_leave_marks_of_every_kind() -> None:
         chaos = Chaos(seed)
         session, _, _ = session_of(chaos)
         chaos.run(60 * S, FAULTS)
-        marks = session.record.marks
+        marks = session.snapshot().marks
         kinds |= {int(mark["kind"]) for mark in marks}
     assert kinds == set(MarkKind)
 

@@ -1,26 +1,37 @@
-"""Completes the folder of a killed session from its journal, up to the journal's last entry."""
+"""Writes the folder of a live session: at its end from memory; of a killed one, for `arb verify`, from its journal."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from hftbacktest.types import record_dtype
-
 from arb.commands.legs import leg_of
-from arb.commands.session_files import RECORDING, LegLeft, SessionLeft, write_session
+from arb.commands.run_files import write_run
 from arb.config import config_of
 from arb.data.recordings.recorder import Recorder
 from arb.errors import InputError
+from arb.leg import Leg
 from arb.results.folder import RunFolder
 from arb.results.reader import JOURNAL, MANIFEST
-from arb.results.result import RunOutput
+from arb.results.result import RunOutput, RunResult
 from arb.results.trades import trades_of
-from arb.runtime.journal import Kept, held_journal, read_journal
-from arb.runtime.replay_marks import LOSS
+from arb.runtime.journal import held_journal, read_journal
+from arb.runtime.session_files import RECORDING, SessionRecord, session_manifest, write_session_files
 
+#: The outcome of a session that was killed.
 KILLED = "killed"
+
+
+def write_session(
+    folder: RunFolder, legs: Sequence[Leg], record: SessionRecord, output: RunOutput, *, has_report: bool
+) -> RunResult:
+    """Writes the whole folder except the recording and the log, which already exist. Raises InputError."""
+    write_session_files(folder, legs, record)
+    result = write_run(folder, session_manifest(folder.path, legs, record), output, has_report=has_report)
+    folder.remove(JOURNAL)
+    folder.publish()
+    return result
 
 
 def finish_killed(folder: Path) -> bool:
@@ -56,37 +67,21 @@ def _finish(opened: RunFolder) -> None:
     opened.remove_asides()
     # Compresses the frames that are still in journals.
     Recorder(folder / RECORDING, reserve_gb=0.0).close()
-    kept = read_journal(folder / JOURNAL)
-    legs = [leg_of(leg) for leg in config_of(kept.head["config"], str(folder / JOURNAL)).legs]
-    if len(kept.last.legs) != len(legs):
+    found = read_journal(folder / JOURNAL)
+    legs = [leg_of(leg) for leg in config_of(found.head["config"], str(folder / JOURNAL)).legs]
+    if len(found.snapshot.legs) != len(legs):
         raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
-    records = np.frombuffer(kept.records, record_dtype).reshape(-1, len(legs))
-    final = np.frombuffer(kept.last.final, record_dtype)
-    output = RunOutput(records, final, kept.decisions, trades_of(kept.fills, kept.decisions, legs))
-    write_session(opened, legs, _left(kept, output), output, has_report=False)
-
-
-def _left(kept: Kept, output: RunOutput) -> SessionLeft:
-    last = kept.last
-    return SessionLeft(
-        head=kept.head,
-        legs=[
-            LegLeft(leg.rows, leg.gaps, leg.outages, lags, leg.off_grid)
-            for leg, lags in zip(last.legs, kept.lags, strict=True)
-        ],
-        marks=kept.marks,
-        sums=np.array([(leg.frames, leg.rows, leg.checksum) for leg in last.legs], np.int64),
-        answers=kept.answers,
-        start_ts=last.start_ts,
-        end_ts=last.told_ts,
-        counts=(len(output.decisions), len(output.records)),
-        late=last.late,
-        late_since=last.late_since,
-        losses=np.frombuffer(last.losses, LOSS),
+    trades = trades_of(found.fills, found.decisions, legs)
+    output = RunOutput(found.records, found.final, found.decisions, trades)
+    record = SessionRecord(
+        head=found.head,
+        snapshot=found.snapshot,
+        answers=found.answers,
+        start_ts=found.start_ts,
+        counts=(len(found.decisions), len(found.records)),
         recording_error=None,
-        events=last.events,
-        refusals=last.refusals,
-        wrong_stamps=last.wrong_stamps,
+        refusals=found.refusals,
         outcome=KILLED,
         error=None,
     )
+    write_session(opened, legs, record, output, has_report=False)
