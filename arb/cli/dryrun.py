@@ -207,7 +207,7 @@ def _told(result: WrittenRun, *, as_json: bool) -> str:
     if (result.folder / "report.html").exists():
         lines.append(f"report: {result.folder / 'report.html'}")
     if result.exit_code == ExitCode.INTERRUPTED:
-        lines.append("interrupted: what came until then is written")
+        lines.append("interrupted: everything until then is written")
     return "\n".join(lines)
 
 

@@ -43,7 +43,7 @@ def record(
     """Record live market data, frame by frame, for backtests.
 
     Until the duration has passed or Ctrl+C. Whatever ends it, the files are whole, and the next start goes on with
-    them. Exit code 4: nothing came of an instrument; 2: the venue refuses one, or its tick or lot is another. Public
+    them. Exit code 4: an instrument sent no data; 2: the venue refuses one, or its tick or lot is another. Public
     streams only: no keys, no orders.
     """
     from arb.cli.record_view import silences, view_of

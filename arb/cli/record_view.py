@@ -66,7 +66,7 @@ def silences(progress: Progress) -> list[str]:
         if not line.state.bytes and not line.refused:
             silent.setdefault((line.venue, line.trouble), []).append(line.state.symbol)
     return [
-        f"nothing came of {venue}:{','.join(symbols)}{f': {trouble}' if trouble else ''}; "
+        f"no data of {venue}:{','.join(symbols)}{f': {trouble}' if trouble else ''}; "
         "arb doctor looks for the cause"
         for (venue, trouble), symbols in silent.items()
     ]

@@ -135,7 +135,7 @@ def refuse_lost(bot: DryRunBot) -> None:
     """Raises InvariantError if a queue overflowed: the results are invalid."""
     if bot.world.lost:
         raise InvariantError(
-            f"{bot.world.lost} requests or answers found a queue full: the run tells nothing"
+            f"{bot.world.lost} requests or responses found a queue full: the results are invalid"
         )
 
 

@@ -250,13 +250,13 @@ class LiveRun:
             result = self._finish()
         except InputError as error:
             raise InputError(
-                f"{error}; what came is kept: make room, then arb verify {self._folder.path} finishes the folder"
+                f"{error}; the session is saved: make room, then arb verify {self._folder.path} finishes the folder"
             ) from None
         if self._error is not None:
             raise self._error
         what = self._driver.waits_for
-        if self._session.unheard:
-            what = f"nothing was heard of {', '.join(self._session.unheard)}; arb doctor tells more"
+        if self._session.legs_without_data:
+            what = f"no data of {', '.join(self._session.legs_without_data)}; arb doctor looks for the cause"
         if what:
             self._log.event("error", what)
             # An interrupted session exits as interrupted, not with this error.
@@ -354,7 +354,7 @@ def slow_answer_notes(config: Config) -> list[str]:
         return []
     return [
         f"[execution] order_timeout_ms is {wait_ms}: simulated answers may take {need_ms:g} ms, with [dry_run] "
-        "disorder_ms; orders may be given up before they are heard of"
+        "disorder_ms; orders may be given up before their response arrives"
     ]
 
 

@@ -174,7 +174,7 @@ class _Recording:
 def _not_shown(error: BaseException) -> Exception:
     """The recording's error when its progress cannot be written: a closed pipe, or a full device."""
     if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-        return InputError(f"the progress cannot be written: {error.strerror}; what came is whole")
+        return InputError(f"the progress cannot be written: {error.strerror}; the recording is complete")
     return error if isinstance(error, Exception) else BrokenPipeError(str(error))
 
 

@@ -58,10 +58,10 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if not self._is_over:
-            self._heard, self._told = socket.socketpair()
-            self._told.setblocking(False)
+            self._reader, self._writer = socket.socketpair()
+            self._writer.setblocking(False)
             threading.Thread(target=self._run, name="interruption", daemon=True).start()
-            self._before = signal.set_wakeup_fd(self._told.fileno(), warn_on_full_buffer=False)
+            self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
 
     def __exit__(
@@ -83,11 +83,11 @@ class Interruption:
         self._is_over = True
         self._task.release()
         signal.set_wakeup_fd(self._before)
-        self._told.close()  # ends the thread
+        self._writer.close()  # ends the thread
 
     def _run(self) -> None:
         since_ns = held_ns = 0
-        with self._heard:
+        with self._reader:
             while not self._is_over:
                 numbers = self._received()
                 if numbers is None:
@@ -96,7 +96,7 @@ class Interruption:
                 if not since_ns and self._numbers.intersection(numbers):
                     since_ns = now_ns
                     self._on_signal()
-                    self._heard.settimeout(_POLL_S)
+                    self._reader.settimeout(_POLL_S)
                 if since_ns and not held_ns:
                     entered_ns = self._entered_ns()
                     if entered_ns and now_ns - max(entered_ns, since_ns) > self._grace_ns:
@@ -109,7 +109,7 @@ class Interruption:
     def _received(self) -> bytes | None:
         """Received signal numbers, forwarded to the previous wakeup descriptor; b"" on a timeout, None at the end."""
         try:
-            numbers = self._heard.recv(4096)
+            numbers = self._reader.recv(4096)
         except TimeoutError:
             return b""
         if numbers and self._before >= 0:

@@ -68,7 +68,7 @@ class SessionOutput:
             return
         self._is_closed = True
         if count := self._display.left_out:
-            self.event("display", f"{count} lines were told here alone: nobody read the terminal or the pipe")
+            self.event("display", f"{count} lines are in this log only: nobody read the terminal or the pipe")
         last = [] if self._viewer is None else [self._viewer.close]
         if self._log.lost:
             last.append(partial(write_error, f"warning: {self._log.loss}"))
@@ -76,6 +76,4 @@ class SessionOutput:
 
     def _failed(self, error: BaseException) -> None:
         what = str(error) or type(error).__name__
-        self._log.event(
-            "display", f"what the session tells can no longer be shown ({what}): it is told here alone"
-        )
+        self._log.event("display", f"console output failed ({what}): writing to this log only")

@@ -93,8 +93,8 @@ class LegMarks:
         """The connection was lost."""
         self._add(MarkKind.DOWN, 0)
 
-    def take(self, rows: Rows, offset_ns: int, told_ts: int) -> Rows:
-        """The rows as the strategy receives them. told_ts: the latest time that the strategy has reached."""
+    def take(self, rows: Rows, offset_ns: int, reached_ts: int) -> Rows:
+        """The rows as the strategy receives them. reached_ts: the latest time that the strategy has reached."""
         # A cleared book is stamped with the offset of its last rows, whatever the offset is now. If it was cleared
         # after a frame without rows, the mark belongs to a frame whose offset does not matter.
         if self._is_fresh and offset_ns != self._offset_ns:
@@ -104,9 +104,9 @@ class LegMarks:
         emptied = emptied_by(rows)
         if emptied is not None:
             self._add(emptied, int(rows["local_ts"][0]))
-        if rows["local_ts"][0] <= told_ts:
-            rows = lifted(rows, told_ts)
-            self._add(MarkKind.LIFTED, told_ts)
+        if rows["local_ts"][0] <= reached_ts:
+            rows = lifted(rows, reached_ts)
+            self._add(MarkKind.LIFTED, reached_ts)
         return rows
 
     def on_late(self, watermark: int) -> None:
@@ -137,10 +137,10 @@ def emptied_by(rows: Rows) -> MarkKind | None:
     return MarkKind.SILENT if rows["ival"][0] == LOCAL_ONLY else MarkKind.CLEARED
 
 
-def lifted(rows: Rows, told_ts: int) -> Rows:
-    """A copy of the rows, received no earlier than right after `told_ts`."""
+def lifted(rows: Rows, reached_ts: int) -> Rows:
+    """A copy of the rows, received no earlier than right after `reached_ts`."""
     moved = rows.copy()
-    np.maximum(moved["local_ts"], told_ts + 1, out=moved["local_ts"])
+    np.maximum(moved["local_ts"], reached_ts + 1, out=moved["local_ts"])
     return moved
 
 

@@ -97,7 +97,7 @@ class Session:
         self._on_end = ended
         self._clock = clock
         self._states = [_LegState(no, leg) for no, leg in enumerate(legs)]
-        self._told_ts = -1
+        self._reached_ts = -1
         #: By leg, how many marks and latency samples the journal has.
         self._saved = [(0, 0) for _ in legs]
         #: The error for the host to raise.
@@ -118,7 +118,7 @@ class Session:
     @property
     def now(self) -> int:
         """The time on the run's clock; it never decreases."""
-        return max(self._clock() + self._offset.offset_ns, self._told_ts)
+        return max(self._clock() + self._offset.offset_ns, self._reached_ts)
 
     def tap_of(self, leg_nos: Sequence[int], venue: str) -> VenueTap:
         """Sink and tap for the feed of a venue whose instruments are these legs, in order."""
@@ -130,9 +130,9 @@ class Session:
             return
         state = self._states[leg_no]
         try:
-            rows = state.marks.take(rows, self._offset.offset_ns, self._told_ts)
+            rows = state.marks.take(rows, self._offset.offset_ns, self._reached_ts)
             now = int(rows["local_ts"][-1])
-            self._told_ts = max(self._told_ts, now)
+            self._reached_ts = max(self._reached_ts, now)
             if not self.first_row_ns:
                 self.first_row_ns = time.monotonic_ns()
             is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
@@ -149,14 +149,14 @@ class Session:
         """Some rows of the call in progress were too late for the simulated exchange; `rows` is their number."""
         self._states[leg_no].marks.on_late(watermark)
         self.late += rows
-        self.late_since = self.late_since or self._told_ts
+        self.late_since = self.late_since or self._reached_ts
 
     def on_time(self) -> None:
         """Called by the host's timer."""
         if self.is_over:
             return
         now = self.now
-        self._told_ts = now
+        self._reached_ts = now
         try:
             is_alive = self._entered(lambda: self._driver.on_time(now))
         except Exception as error:
@@ -174,7 +174,7 @@ class Session:
             is_recorded = self._recorder.frame(state.leg.venue, state.leg.symbol, local_ts, frame)
             state.marks.on_frame()
             if not is_recorded:
-                state.marks.on_loss(self._told_ts, self._driver.settled_ts)
+                state.marks.on_loss(self._reached_ts, self._driver.settled_ts)
         except Exception as error:
             self._break(error)
 
@@ -186,7 +186,7 @@ class Session:
         try:
             if status == FeedStatus.DOWN:
                 state.marks.on_down()
-            self.tell("feed", f"{state.leg.name}: {status.value}")
+            self.emit("feed", f"{state.leg.name}: {status.value}")
         except Exception as error:
             self._break(error)
 
@@ -207,12 +207,12 @@ class Session:
                 self._recorder.event(leg.venue, leg.symbol, event.local_ts, event.kind.value, event.text)
         name = f"{event.venue}:{event.symbol}" if event.symbol else event.venue
         if self._unreached.is_news(event):
-            self.tell(event.kind.value, f"{name} {event.text}".rstrip())
+            self.emit(event.kind.value, f"{name} {event.text}".rstrip())
         else:
             self._count_event(event.kind.value)
 
     @property
-    def unheard(self) -> list[str]:
+    def legs_without_data(self) -> list[str]:
         """Legs that have received no row, each with the reason if known."""
         return [
             f"{state.leg.name} ({reason})"
@@ -222,7 +222,7 @@ class Session:
             if not state.marks.rows
         ]
 
-    def tell(self, event: str, text: str) -> None:
+    def emit(self, event: str, text: str) -> None:
         """Writes an event to the log and the view."""
         self._count_event(event)
         self.events = [*self.events[1 - _EVENTS_SHOWN :], f"{event} {text}"]
@@ -257,7 +257,7 @@ class Session:
             self._saved = [(state.marks.count, len(state.lags.samples)) for state in states]
         pairs = list(zip(states, firsts, strict=True))
         return Snapshot(
-            end_ts=self._told_ts,
+            end_ts=self._reached_ts,
             legs=[state.snapshot(lag) for state, (_, lag) in pairs],
             marks=np.concatenate([state.marks.since(mark) for state, (mark, _) in pairs]),
             losses=losses_of([state.marks for state in states]),
@@ -284,7 +284,7 @@ class Session:
         state.last_ts = local_ts
         state.lags.follow(rows)
         if news := state.age.follow(rows):
-            self.tell("age", f"{state.leg.name}: {news}")
+            self.emit("age", f"{state.leg.name}: {news}")
 
     def _break(self, error: BaseException) -> None:
         self.fault = self.fault or error

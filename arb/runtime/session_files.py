@@ -105,7 +105,7 @@ def session_manifest(folder: Path, legs: Sequence[Leg], record: SessionRecord) -
 def _notes(legs: Sequence[Leg], session: Snapshot) -> Iterator[str]:
     if session.late:
         yield (
-            f"{session.late} rows came later than [dry_run] disorder_ms allows; fills may differ from the venue's"
+            f"{session.late} rows arrived later than [dry_run] disorder_ms allows; fills may differ from the venue's"
         )
     for leg, own in zip(legs, session.legs, strict=True):
         if own.off_grid:

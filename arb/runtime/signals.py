@@ -53,9 +53,9 @@ def sigterm_as_ctrl_c() -> AbstractContextManager[None]:
     """Inside the context SIGTERM and SIGHUP act like Ctrl+C, so that a command can clean up before it ends."""
 
     def interrupt(_: signal.Signals) -> None:
-        heard = signal.getsignal(signal.SIGINT)
-        if callable(heard):  # `asyncio.Runner` installs its own, which cancels the task
-            heard(signal.SIGINT, None)
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):  # `asyncio.Runner` installs its own, which cancels the task
+            handler(signal.SIGINT, None)
         else:  # SIGINT is ignored in a shell's background jobs; SIGTERM must end the command all the same
             raise KeyboardInterrupt
 
@@ -72,22 +72,22 @@ def signals_wake(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     if not _is_main_thread():
         yield
         return
-    heard, told = socket.socketpair()
+    reader, writer = socket.socketpair()
 
     # A Python function: the interpreter runs pending signal handlers when it is called.
     def wake() -> None:
-        heard.recv(4096)
+        reader.recv(4096)
 
-    with heard, told:
-        heard.setblocking(False)
-        told.setblocking(False)
-        loop.add_reader(heard, wake)
-        before = signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+    with reader, writer:
+        reader.setblocking(False)
+        writer.setblocking(False)
+        loop.add_reader(reader, wake)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
         try:
             yield
         finally:
             signal.set_wakeup_fd(before)
-            loop.remove_reader(heard)
+            loop.remove_reader(reader)
 
 
 def _is_main_thread() -> bool:

@@ -192,8 +192,8 @@ class _Teller:
 
 def _as_told(rows: Rows, rest: _Marks) -> tuple[Rows, int | None]:
     """The rows after applying their LIFTED mark, and the watermark that they were too late for, or None."""
-    told_ts = _taken(rest, MarkKind.LIFTED)
-    rows = rows if told_ts is None else lifted(rows, told_ts)
+    reached_ts = _taken(rest, MarkKind.LIFTED)
+    rows = rows if reached_ts is None else lifted(rows, reached_ts)
     return rows, _taken(rest, MarkKind.LATE)
 
 

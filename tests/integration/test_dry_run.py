@@ -366,7 +366,7 @@ def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by
     told, errors = runs[0].communicate(timeout=120)
 
     assert runs[0].returncode == 130, errors
-    assert "interrupted: what came until then is written" in told
+    assert "interrupted: everything until then is written" in told
     assert manifest_of(tmp_path / "busy")["outcome"] == "interrupted"
     assert runs[1].returncode == 1
     assert "without calling the bot" in hung

@@ -49,9 +49,7 @@ def log_of(run: Path, event: str) -> list[str]:
 def test_no_network_is_one_line_and_a_whole_folder(tmp_path: Path) -> None:
     nobody = venue_urls(ports_from(free_ports()))
     run = tmp_path / "run"
-    with pytest.raises(
-        InputError, match=r"nothing was heard of binance_spot:BTCUSDT \(.*bybit_spot:BTCUSDT \("
-    ):
+    with pytest.raises(InputError, match=r"no data of binance_spot:BTCUSDT \(.*bybit_spot:BTCUSDT \("):
         run_live(
             demo_config(tmp_path, function="busy"), run, duration_s=3.0, sandbox=nobody, has_report=False
         )

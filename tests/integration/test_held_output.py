@@ -184,7 +184,7 @@ def test_a_dry_run_that_cannot_tell_trades_on_and_ends_as_ever(is_closed: bool, 
     assert (manifest["outcome"], manifest["error"]) == ("ended", None)
     assert "disconnect" not in manifest["session"]["events"]
     lines = (run / "log.txt").read_text().splitlines()
-    assert sum(" display what the session tells can no longer be shown" in line for line in lines) == 1
+    assert sum(" display console output failed" in line for line in lines) == 1
     found = verify(run)
     assert found.differences == []
     assert found.replays[0].fills > 5
@@ -206,7 +206,9 @@ def test_a_recording_whose_output_is_full_ends_in_one_line_with_whole_files(tmp_
         process = arb(words, tmp_path, stdout=full, stderr=subprocess.PIPE)
     told = process.communicate(timeout=PATIENCE_S)[1].decode()
     assert process.returncode == ExitCode.USER_INPUT
-    assert told == "error: the progress cannot be written: No space left on device; what came is whole\n"
+    assert (
+        told == "error: the progress cannot be written: No space left on device; the recording is complete\n"
+    )
     assert is_whole(tmp_path / "data")
 
 

@@ -129,7 +129,7 @@ def test_a_session_on_a_wrong_grid_shows_no_touch_and_says_why(
     config = demo_config(tmp_path, setting, function="busy")
     with LiveSandbox() as sandbox, pytest.raises(InputError) as caught:
         run_live(config, run, duration_s=4.0, sandbox=sandbox.urls, has_report=False)
-    assert "nothing was heard of bybit_spot:BTCUSDT (" in str(caught.value)
+    assert "no data of bybit_spot:BTCUSDT (" in str(caught.value)
     assert "of the configured" in str(caught.value)
     assert log_of(run, "warning")[0] == "nobody answered"
     assert log_of(run, "grid")[-1].startswith("bybit_spot:BTCUSDT ")

@@ -68,7 +68,7 @@ def test_one_line_names_it_and_the_others_are_recorded(absent: object, seconds: 
     assert done.code == ExitCode.DIFFERENCES, done
     note, line = done.err.splitlines()
     assert "bybit_spot: tick and lot were not compared with the venue's listing: " in note
-    assert line.startswith("warning: nothing came of bybit_spot:BTCUSDT: ")
+    assert line.startswith("warning: no data of bybit_spot:BTCUSDT: ")
     assert why in line
     assert line.endswith("; arb doctor looks for the cause")
     assert not list((tmp_path / "data").glob("*/*.journal*"))

@@ -85,7 +85,7 @@ def test_the_end_names_what_brought_nothing(capsys: pytest.CaptureFixture[str]) 
     down = line(FeedStatus.DOWN, "refused", bytes=0)
     assert silences(progress(line())) == []
     assert silences(progress(line(), down, down)) == [
-        "nothing came of bybit_spot:BTCUSDT,BTCUSDT: refused; arb doctor looks for the cause"
+        "no data of bybit_spot:BTCUSDT,BTCUSDT: refused; arb doctor looks for the cause"
     ]
     JsonView().end(Ending.INTERRUPTED, progress(line()), "data")
     assert json.loads(capsys.readouterr().out)["outcome"] == "interrupted"

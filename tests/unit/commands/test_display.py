@@ -185,4 +185,4 @@ def test_lines_that_nobody_read_are_told_in_the_log(held: Held, tmp_path: Path) 
             output.event("feed", str(n))
     lines = (tmp_path / "log.txt").read_text().splitlines()
     assert len(lines) == LINES_MAX + 5
-    assert " display 3 lines were told here alone" in lines[-1]
+    assert " display 3 lines are in this log only" in lines[-1]
