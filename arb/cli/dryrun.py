@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 @click.option(
     "--port-base",
     type=click.IntRange(1, 65_532),
-    help="With --sandbox: on the arb sandbox serve that runs there (8900 unless it was told otherwise).",
+    help="With --sandbox: on the arb sandbox serve that runs there (8900 by default).",
 )
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
@@ -103,13 +103,13 @@ def dry_run(
             result = run_recorded(
                 config, start, end, out, speed=speed, progress=progress, has_report=has_report
             )
-        told = _told(result, as_json=as_json)
+        text = _text_of(result, as_json=as_json)
     else:
         with bounded_end() as only_words_left:
             result = _live(config, out, duration_s, is_sandbox, port_base, has_report, log_json, as_json)
-            told = _told(result, as_json=as_json)
+            text = _text_of(result, as_json=as_json)
             only_words_left(result.exit_code)
-    _print(told, as_json=as_json)
+    _print(text, as_json=as_json)
     sys.exit(result.exit_code)
 
 
@@ -193,7 +193,7 @@ def _refuse_mixtures(
         raise InputError(f"--end {end} lies before --start {start}")
 
 
-def _told(result: WrittenRun, *, as_json: bool) -> str:
+def _text_of(result: WrittenRun, *, as_json: bool) -> str:
     """The text to print after the run."""
     from arb.report.terminal import summary_view
 

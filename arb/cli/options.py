@@ -147,15 +147,15 @@ class _Output:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        with self._told():
+        with self._naming_the_output():
             return self._stream.write(text)
 
     def flush(self) -> None:
-        with self._told():
+        with self._naming_the_output():
             self._stream.flush()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _naming_the_output(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:

@@ -119,7 +119,7 @@ def record(
     type=click.Choice(["now", "recorded"]),
     default="now",
     show_default=True,
-    help="What the frames of a recording tell.",
+    help="Which times the frames of a recording carry.",
 )
 @click.option("--faults", type=click.Path(path_type=Path), help="Faults and limits, a TOML file.")
 @click.option(
