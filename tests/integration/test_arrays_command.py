@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from support.live_sandbox import LiveSandbox, demo_config
-from support.recording_files import clean_imports, example, write_pair
+from support.paths import strategy_file
+from support.recording_files import example, write_pair
 from support.run_mutations import reseal
 
 from arb.cli import cli
@@ -54,12 +55,10 @@ def run(hbt, recorder, out, depth_ticks):
 @pytest.fixture
 def words(tmp_path: Path) -> Any:
     write_pair(tmp_path / "data", 60)
-    (tmp_path / "imbalance.py").write_text(IMBALANCE)
-    with clean_imports(tmp_path):
-        yield [
-            "-c", example("usdm_bybit"), "--data", str(tmp_path / "data"), "--start", "2024-08-08",
-            "--strategy", f"{tmp_path}/imbalance.py:run", "--set", "strategy.params.depth_ticks=20",
-        ]  # fmt: skip
+    return [
+        "-c", example("usdm_bybit"), "--data", str(tmp_path / "data"), "--start", "2024-08-08",
+        "--strategy", f"{strategy_file('imbalance.py', IMBALANCE)}:run", "--set", "strategy.params.depth_ticks=20",
+    ]  # fmt: skip
 
 
 def invoked(*words: str, code: int = 0) -> str:

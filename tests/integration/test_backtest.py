@@ -15,8 +15,8 @@ import pytest
 from click.testing import CliRunner
 from hftbacktest import HashMapMarketDepthBacktest
 from numba import njit
-from support.paths import RECORDINGS, needs_recordings
-from support.recording_files import clean_imports, example
+from support.paths import RECORDINGS, needs_recordings, strategy_file
+from support.recording_files import example
 
 from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.backtest.bot import hashmap_bot
@@ -168,20 +168,7 @@ def run(hbt, recorder):
 """
 
 
-@pytest.fixture
-def own(tmp_path: Path) -> Any:
-    """Writes a strategy file; its name for --strategy."""
-
-    def write(text: str) -> str:
-        path = tmp_path / "own.py"
-        path.write_text(text)
-        return f"{path}:run"
-
-    with clean_imports(tmp_path):
-        yield write
-
-
-def test_two_days_of_spot_are_one_book(own: Any, tmp_path: Path) -> None:
+def test_two_days_of_spot_are_one_book(tmp_path: Path) -> None:
     # The second day of spot has no snapshot of its own; the other leg is the same recordings under another name.
     data = tmp_path / "data"
     (data / "binance_spot").mkdir(parents=True)
@@ -197,7 +184,8 @@ def test_two_days_of_spot_are_one_book(own: Any, tmp_path: Path) -> None:
     (config / "twin.toml").write_text(twin)
     words = [
         "backtest", "-c", str(config / "arbitrage.toml"), "--data", str(data), "--start", "2024-08-08",
-        "--legs", "binance_spot:BTCUSDT,spot_twin:BTCUSDT", "--strategy", own(LOOK), "--out", str(tmp_path / "run"),
+        "--legs", "binance_spot:BTCUSDT,spot_twin:BTCUSDT", "--strategy", f"{strategy_file('look.py', LOOK)}:run",
+        "--out", str(tmp_path / "run"),
         "--set", "capital.spot_twin={quote=1.0}", "--set", "capital.binance_spot.base=1.0",
     ]  # fmt: skip
     told = CliRunner().invoke(cli, words)

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
 from numba.core import event
 from support.live_sandbox import (
+    BUSY,
     LiveSandbox,
     await_first_row,
     await_that,
@@ -268,7 +269,7 @@ def test_a_mistake_in_a_session_is_reported_with_its_line(tmp_path: Path) -> Non
     run = tmp_path / "run"
     manifest = manifest_of(run)
     assert manifest["outcome"] == "failed"
-    lines = (tmp_path / "busy.py").read_text().splitlines()
+    lines = BUSY.splitlines()
     called = next(n for n, line in enumerate(lines, 1) if "pick(np" in line)
     assert "picks.py line 7 in pick" in manifest["error"]
     assert f"busy.py line {called} in errs" in manifest["error"]

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from support.live_sandbox import LiveSandbox, demo_config, demo_files
-from support.recording_files import clean_imports, example
+from support.paths import strategy_file
+from support.recording_files import example
 
 from arb.cli import cli
 from arb.commands.dryrun_live import run_live
@@ -103,14 +104,12 @@ class Run(NamedTuple):
 
 def replay(data: Path, world: str, *words: str) -> Run:
     folder = data.parent / world.replace(" ", "-")
-    (data.parent / "look.py").write_text(LOOK)
-    with clean_imports(data.parent):
-        arb(
-            WORLDS[world][0], "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01",
-            "--legs", LEGS, "--out", str(folder), "--strategy", f"{data.parent / 'look.py'}:run",
-            *WORLDS[world][1:], *words,
-        )  # fmt: skip
-        arb("verify", "--trust", str(folder))
+    arb(
+        WORLDS[world][0], "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01",
+        "--legs", LEGS, "--out", str(folder), "--strategy", f"{strategy_file('look.py', LOOK)}:run",
+        *WORLDS[world][1:], *words,
+    )  # fmt: skip
+    arb("verify", "--trust", str(folder))
     manifest = json.loads((folder / "manifest.json").read_bytes())
     with np.load(folder / "records.npz") as file:
         edges = file["0"]["timestamp"] - manifest["clock_offset_ns"]
@@ -178,19 +177,20 @@ def run(hbt, recorder):
 
 
 def test_a_session_with_a_half_open_leg_is_verified_and_its_recording_says_the_same(tmp_path: Path) -> None:
-    (tmp_path / "watch.py").write_text(WATCH)
-    settings = ["execution.stale_after_ms=1000", f'strategy.function="{tmp_path / "watch.py"}:run"']
+    settings = [
+        "execution.stale_after_ms=1000",
+        f'strategy.function="{strategy_file("watch.py", WATCH)}:run"',
+    ]
     fault = Fault(FaultKind.HALF_OPEN, venue="binance_spot", every_s=7.0)
-    with clean_imports(tmp_path):
-        with LiveSandbox(faults=[fault]) as sandbox:
-            config = demo_config(tmp_path, *settings)
-            run_live(config, tmp_path / "run", duration_s=60.0, sandbox=sandbox.urls, has_report=False)
-        assert verify(tmp_path / "run").differences == []
-        (path,) = (tmp_path / "run" / "recording" / "binance_spot").glob("*.gz")
-        words = [word for setting in settings for word in ("--set", setting)]
-        day = f"{path.name[-11:-7]}-{path.name[-7:-5]}-{path.name[-5:-3]}"
-        arb("backtest", "-c", str(demo_files(tmp_path)), "--data", str(path.parents[1]), "--start", day,
-            "--out", str(tmp_path / "again"), "--no-report", *words)  # fmt: skip
+    with LiveSandbox(faults=[fault]) as sandbox:
+        config = demo_config(tmp_path, *settings)
+        run_live(config, tmp_path / "run", duration_s=60.0, sandbox=sandbox.urls, has_report=False)
+    assert verify(tmp_path / "run").differences == []
+    (path,) = (tmp_path / "run" / "recording" / "binance_spot").glob("*.gz")
+    words = [word for setting in settings for word in ("--set", setting)]
+    day = f"{path.name[-11:-7]}-{path.name[-7:-5]}-{path.name[-5:-3]}"
+    arb("backtest", "-c", str(demo_files(tmp_path)), "--data", str(path.parents[1]), "--start", day,
+        "--out", str(tmp_path / "again"), "--no-report", *words)  # fmt: skip
     live, again = (edges_of(tmp_path / name)[-2:] for name in ("run", "again"))
     assert live[1] - live[0] > 0
     assert np.abs(np.array(live) - again).max() < 0.1 * S

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from support.recording_files import clean_imports
+from support.paths import strategy_file
 
 from arb.cli import cli
 from arb.commands.backtest import run_backtest
@@ -50,7 +50,6 @@ def run(bot, recorder):
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("engine")
     write_templates(folder)
-    (folder / "tied.py").write_text(TIED)
     venues = known_venues(folder / "arbitrage.toml")
     begin = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
     record_market(folder / "recordings", 7, 2.0, begin, VENUES, ["BTCUSDT"], venues)
@@ -59,7 +58,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(place: Path, engine: str, *more: str) -> list[str]:
     return [
-        f"strategy.function='{place}/tied.py:run'",
+        f"strategy.function='{strategy_file('tied.py', TIED)}:run'",
         f"data.directory='{place}/recordings'",
         f"backtest.engine='{engine}'",
         "capital.binance_spot={base=10.0, quote=1000000.0}",
@@ -73,8 +72,7 @@ def configured(place: Path, engine: str, *more: str) -> Config:
 
 
 def run(place: Path, out: Path, engine: str, *more: str) -> Any:
-    with clean_imports(place):
-        return run_backtest(configured(place, engine, *more), DAY, None, out, has_report=False)
+    return run_backtest(configured(place, engine, *more), DAY, None, out, has_report=False)
 
 
 def test_ties_are_counted_and_named_where_their_order_is_random(place: Path, tmp_path: Path) -> None:
@@ -93,8 +91,7 @@ def test_arbs_engine_gives_the_same_bytes_and_is_proven(place: Path, tmp_path: P
         assert len({(done.folder / name).read_bytes() for done in runs}) == 1
     assert len(runs[0].trades) >= 4
     assert not any("random order" in note for note in runs[0].summary["notes"])
-    with clean_imports(place):
-        found = verify(runs[0].folder)
+    found = verify(runs[0].folder)
     assert [each.engine for each in found.replays] == ["dry-run"]
     assert found.differences == []
 
@@ -115,8 +112,7 @@ def test_the_command_takes_the_engine(place: Path, tmp_path: Path) -> None:
     words += ["--legs", ",".join(f"{venue}:BTCUSDT" for venue in VENUES), "--out", str(tmp_path / "run")]
     for setting in settings(place, "arb"):
         words += ["--set", setting]
-    with clean_imports(place):
-        told = CliRunner().invoke(cli, words)
-        again = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")])
+    told = CliRunner().invoke(cli, words)
+    again = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")])
     assert told.exit_code == 0, told.output
     assert again.exit_code == 0, again.output

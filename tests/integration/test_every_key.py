@@ -25,7 +25,7 @@ from hftbacktest.types import (
 )
 from support.configured import MS, S, configured, trade
 from support.fake_bot import Fate, Touch
-from support.paths import ROOT
+from support.paths import ROOT, strategy_file
 from support.recording_files import clean_imports
 
 from arb.backtest.assets import LegData, backtest_bot
@@ -358,11 +358,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     for name, seed in (("data", 7), ("other", 8)):
         start = datetime(2024, 8, 8, 12, tzinfo=UTC)
         record_market(root / name, seed, 0.5, start, venues, ["BTCUSDT"], known_venues(main))
-    (root / "probe.py").write_text(PROBE)
     runs = iter(range(1000))
 
     def run(*settings: str) -> Any:
-        words = [f"strategy.function='{root}/probe.py:run'", "data.directory='data'", *settings]
+        words = [
+            f"strategy.function='{strategy_file('probe.py', PROBE)}:run'",
+            "data.directory='data'",
+            *settings,
+        ]
         words = [text.replace("data.directory='", f"data.directory='{root}/") for text in words]
         return run_backtest(
             load(main, words), date(2024, 8, 8), None, root / f"run{next(runs)}", has_report=False

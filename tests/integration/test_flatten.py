@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.recording_files import clean_imports
+from support.paths import strategy_file
 
 from arb.commands.backtest import run_backtest
 from arb.commands.dryrun import run_recorded
@@ -48,7 +48,6 @@ def run(bot, qty, other_qty, first_id):
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flatten")
     write_templates(folder)
-    (folder / "halting.py").write_text(HALTING)
     venues = known_venues(folder / "arbitrage.toml")
     begin = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
     record_market(folder / "recordings", 7, 1.5, begin, VENUES, ["BTCUSDT"], venues)
@@ -57,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def configured(place: Path, *settings: str) -> Config:
     fixed = [
-        f"strategy.function='{place}/halting.py:run'",
+        f"strategy.function='{strategy_file('halting.py', HALTING)}:run'",
         f"data.directory='{place}/recordings'",
         "strategy.params={qty=1.0, other_qty=0.5, first_id=1}",
         *(f"capital.{venue}.quote=1000000.0" for venue in VENUES),
@@ -75,8 +74,7 @@ def decisions(result: Any) -> Any:
 
 
 def run(place: Path, out: Path, *settings: str) -> Any:
-    with clean_imports(place):
-        return run_backtest(configured(place, *settings), DAY, None, out, has_report=False)
+    return run_backtest(configured(place, *settings), DAY, None, out, has_report=False)
 
 
 def test_what_a_halted_strategy_holds_is_left_unless_it_is_asked_for(place: Path, tmp_path: Path) -> None:
@@ -91,9 +89,8 @@ def test_flatten_trades_it_back_in_every_world_and_verify_proves_it(place: Path,
     done = run(place, tmp_path / "backtest", flatten)
     assert done.exit_code == ExitCode.HALTED_BY_RISK
     assert positions(done) == [0.0, 0.0]
-    with clean_imports(place):
-        dry = run_recorded(configured(place, flatten), DAY, None, tmp_path / "dry", has_report=False)
-        found = [verify(tmp_path / name) for name in ("backtest", "dry")]
+    dry = run_recorded(configured(place, flatten), DAY, None, tmp_path / "dry", has_report=False)
+    found = [verify(tmp_path / name) for name in ("backtest", "dry")]
     assert dry.trades == done.trades
     assert [each.differences for each in found] == [[], []]
     own, hosts = done.trades[:2], done.trades[2:]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.recording_files import clean_imports
+from support.paths import strategy_file
 
 from arb.commands.backtest import run_backtest
 from arb.commands.dryrun import run_recorded
@@ -54,7 +54,6 @@ def run(bot, params, recorder):
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("funds")
     write_templates(folder)
-    (folder / "greedy.py").write_text(GREEDY)
     venues = known_venues(folder / "arbitrage.toml")
     begin = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
     record_market(folder / "recordings", 7, 1.0, begin, VENUES, ["BTCUSDT"], venues)
@@ -62,7 +61,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def configured(place: Path, *settings: str) -> Config:
-    with_strategy = f"strategy.function='{place}/greedy.py:run'"
+    with_strategy = f"strategy.function='{strategy_file('greedy.py', GREEDY)}:run'"
     where = f"data.directory='{place}/recordings'"
     legs = [f"{venue}:BTCUSDT" for venue in VENUES]
     return load(place / "arbitrage.toml", [with_strategy, where, *settings], legs=legs)
@@ -74,8 +73,7 @@ def sold(result: Any) -> float:
 
 def test_a_strategy_of_ones_own_sells_no_more_than_is_held(place: Path, tmp_path: Path) -> None:
     config = configured(place, "capital.binance_spot={base=2.0, quote=0.0}")
-    with clean_imports(place):
-        done = run_backtest(config, DAY, None, tmp_path / "run", has_report=False)
+    done = run_backtest(config, DAY, None, tmp_path / "run", has_report=False)
     assert sold(done) == 2.0
     assert done.summary["refusals"]["binance_spot:BTCUSDT"]["funds"] == 7
 
@@ -105,10 +103,9 @@ def test_every_world_refuses_the_same_and_says_which_key(
     place: Path, tmp_path: Path, settings: tuple[str, ...], traded: float, note: str
 ) -> None:
     config = configured(place, *settings)
-    with clean_imports(place):
-        done = run_backtest(config, DAY, None, tmp_path / "backtest", has_report=False)
-        dry = run_recorded(config, DAY, None, tmp_path / "dry", has_report=False)
-        found = verify(tmp_path / "backtest"), verify(tmp_path / "dry")
+    done = run_backtest(config, DAY, None, tmp_path / "backtest", has_report=False)
+    dry = run_recorded(config, DAY, None, tmp_path / "dry", has_report=False)
+    found = verify(tmp_path / "backtest"), verify(tmp_path / "dry")
     assert bought(done) + sold(done) == traded
     assert done.trades == dry.trades
     for result in (done, dry):
@@ -121,17 +118,15 @@ def test_every_world_refuses_the_same_and_says_which_key(
 def test_orders_that_rest_count_as_filled(place: Path, tmp_path: Path) -> None:
     resting = ("strategy.params.is_resting=true", "strategy.params.is_buy=true")
     config = configured(place, *resting, "capital.binance_spot={base=0.0, quote=100000.0}")
-    with clean_imports(place):
-        done = run_backtest(config, DAY, None, tmp_path / "run", has_report=False)
+    done = run_backtest(config, DAY, None, tmp_path / "run", has_report=False)
     assert done.trades == []
     assert done.summary["refusals"]["binance_spot:BTCUSDT"]["funds"] == 7
 
 
 def test_without_capital_a_spot_leg_trades_nothing(place: Path, tmp_path: Path) -> None:
     empty = "capital.binance_spot={base=0.0, quote=0.0}"
-    with clean_imports(place):
-        for is_buy in ("true", "false"):
-            config = configured(place, f"strategy.params.is_buy={is_buy}", empty)
-            done = run_backtest(config, DAY, None, tmp_path / is_buy, has_report=False)
-            assert done.trades == []
-            assert "began with base 0 and quote 0 ([capital.binance_spot]" in done.summary["notes"][-1]
+    for is_buy in ("true", "false"):
+        config = configured(place, f"strategy.params.is_buy={is_buy}", empty)
+        done = run_backtest(config, DAY, None, tmp_path / is_buy, has_report=False)
+        assert done.trades == []
+        assert "began with base 0 and quote 0 ([capital.binance_spot]" in done.summary["notes"][-1]

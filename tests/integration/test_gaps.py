@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from support.gaps import Gap, break_usdm, drop_snapshots, recorded
-from support.recording_files import clean_imports, example
+from support.paths import strategy_file
+from support.recording_files import example
 
 from arb.cli import cli
 from arb.errors import ExitCode
@@ -70,12 +71,10 @@ class Run(NamedTuple):
 
 def backtest(data: Path, *words: str) -> Run:
     folder = data.parent / "run"
-    (data.parent / "look.py").write_text(LOOK)
-    with clean_imports(data.parent):
-        told = arb(
-            "backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01", "--legs", LEGS,
-            "--out", str(folder), "--strategy", f"{data.parent / 'look.py'}:run", *words,
-        )  # fmt: skip
+    told = arb(
+        "backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01", "--legs", LEGS,
+        "--out", str(folder), "--strategy", f"{strategy_file('look.py', LOOK)}:run", *words,
+    )  # fmt: skip
     summary, manifest = (
         json.loads((folder / name).read_bytes()) for name in ("summary.json", "manifest.json")
     )

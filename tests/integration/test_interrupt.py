@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from support.paths import strategy_file
 from support.recording_files import (
     command,
     command_environment,
@@ -113,10 +114,9 @@ def recorded(tmp_path: Path, start: Callable[..., Running]) -> Callable[..., Run
 
     def begin(text: str, *words: str) -> Running:
         write_pair(tmp_path / "data", count=600)
-        (tmp_path / "own.py").write_text(text)
         running = start(
             *words, "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--out", "runs/mine",
-            "--strategy", "own.py:run",
+            "--strategy", f"{strategy_file('own.py', text)}:run",
         )  # fmt: skip
         running.wait_for(lambda: "under way\n" in running.lines)
         return running

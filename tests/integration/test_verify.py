@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from support.live_sandbox import demo_files, demo_settings
 from support.mutated_runs import a_backtest, a_dry_run, a_session
 from support.mutated_runs import verified as verified_code
+from support.paths import strategy_file
 from support.run_mutations import mutations
 
 from arb.cli import cli
@@ -58,7 +59,6 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--config",
         str(demo_files(folder)),
     )
-    (folder / "tied.py").write_text(TIED)
     return folder
 
 
@@ -80,7 +80,7 @@ def backtest(recorded: Path, out: Path, function: str, *words: str) -> Path:
 def test_fills_of_one_nanosecond_in_another_order_are_no_difference(recorded: Path, tmp_path: Path) -> None:
     texts = set()
     for number in range(3):
-        run = backtest(recorded, tmp_path / f"run-{number}", f"{recorded / 'tied.py'}:tied")
+        run = backtest(recorded, tmp_path / f"run-{number}", f"{strategy_file('tied.py', TIED)}:tied")
         with np.load(run / "records.npz") as file:
             texts.add(file["0"].tobytes())
             assert file["0"]["num_trades"][-1] >= 8

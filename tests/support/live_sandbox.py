@@ -22,7 +22,7 @@ from arb.errors import InputError
 from arb.runtime.journal import read_journal
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.urls import VenueUrls, ports_from
-from support.paths import GUARD, ROOT
+from support.paths import GUARD, ROOT, strategy_file
 from support.simulated import LISTINGS, PRICES
 
 VENUES = ("binance_spot", "bybit_spot")
@@ -252,14 +252,14 @@ def demo_files(folder: Path) -> Path:
     copied = folder / "demo"
     if not copied.exists():
         shutil.copytree(ROOT / "examples" / "demo", copied)
-    (folder / "busy.py").write_text(BUSY)
-    (folder / "picks.py").write_text(PICKS)
     return copied / "arbitrage.toml"
 
 
 def demo_settings(folder: Path, function: str, *overrides: str) -> list[str]:
     """As `--set` takes them."""
-    own = [f'strategy.function="{folder / "busy.py"}:{function}"'] if function else []
+    own = (
+        [f'strategy.function="{strategy_file("busy.py", BUSY, picks=PICKS)}:{function}"'] if function else []
+    )
     return [*own, "risk.position_limit=1000000.0", "risk.max_orders_per_second=0", *overrides]
 
 

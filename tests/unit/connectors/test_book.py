@@ -28,6 +28,22 @@ def follow(sync: BookSync, events: list[Event], **times: int) -> Rows:
     return sync.receive(*decoded(events, **times)).copy()
 
 
+def begun(rule: SequenceRule, seed: int, count: int) -> tuple[History, BookSync, PlainBook]:
+    """A history, and the book of its first changes after a snapshot: as it was followed, and of its rows."""
+    history = History(rule, random.Random(seed))
+    sync, followed = BookSync(rule), PlainBook()
+    followed.apply(follow(sync, [history.snapshot(history.events[0].prev_id), *history.events[:count]]))
+    return history, sync, followed
+
+
+def resumed(rule: SequenceRule, seed: int, last: int) -> tuple[list[Event], BookSync]:
+    """The changes of a history, and a book that goes on after the change number `last`."""
+    events = History(rule, random.Random(seed)).events
+    sync = BookSync(rule)
+    sync.resume(Checkpoint(Status.SYNCED, events[last].last_id))
+    return events, sync
+
+
 def check_true(sync: BookSync, followed: PlainBook, history: History) -> None:
     """Empty while nothing is known, else the true book."""
     if not sync.is_synced:
@@ -224,11 +240,8 @@ def test_a_snapshot_ahead_of_the_stream_is_shown_when_a_change_joins_it(rule: Se
 
 @pytest.mark.parametrize("rule", BINANCE)
 def test_a_known_book_goes_on_until_its_changes_reach_a_newer_snapshot(rule: SequenceRule) -> None:
-    history = History(rule, random.Random(12))
+    history, sync, followed = begun(rule, 12, 5)
     events = history.events
-    sync = BookSync(rule)
-    followed = PlainBook()
-    followed.apply(follow(sync, [history.snapshot(events[0].prev_id), *events[:5]]))
     assert not len(follow(sync, [history.snapshot(events[12].last_id)]))
     for event in events[5:]:
         rows = follow(sync, [event])
@@ -242,11 +255,8 @@ def test_a_known_book_goes_on_until_its_changes_reach_a_newer_snapshot(rule: Seq
 
 @pytest.mark.parametrize("rule", BINANCE)
 def test_a_chain_that_breaks_in_front_of_a_snapshot_waits_for_it(rule: SequenceRule) -> None:
-    history = History(rule, random.Random(12))
+    history, sync, followed = begun(rule, 12, 5)
     events = history.events
-    sync = BookSync(rule)
-    followed = PlainBook()
-    followed.apply(follow(sync, [history.snapshot(events[0].prev_id), *events[:5]]))
     followed.apply(follow(sync, [history.snapshot(events[12].last_id), *events[8:12]]))
     assert (sync.status, sync.gap_count) == (Status.BRIDGING, 1)
     assert followed.is_empty()
@@ -258,14 +268,10 @@ def test_a_chain_that_breaks_in_front_of_a_snapshot_waits_for_it(rule: SequenceR
 @pytest.mark.parametrize("rule", BINANCE)
 def test_a_snapshot_of_another_line_is_dropped_where_the_chain_passes_it(rule: SequenceRule) -> None:
     """Between two changes of USD-M are ids that no change ends at; a snapshot of such an id joins none."""
-    history = History(rule, random.Random(13))
+    history, sync, _ = begun(rule, 13, 5)
     events = history.events
-    sync = BookSync(rule)
-    follow(sync, [history.snapshot(events[0].prev_id), *events[:5]])
     follow(sync, [history.snapshot(events[8].last_id)._replace(last_id=10**12)])
-    followed = PlainBook()
-    fresh = BookSync(rule)
-    followed.apply(follow(fresh, [history.snapshot(events[0].prev_id), *events[:5]]))
+    _, fresh, _ = begun(rule, 13, 5)
     for event in events[5:]:
         rows = follow(sync, [event])
         assert rows.tobytes() == follow(fresh, [event]).tobytes()
@@ -308,10 +314,8 @@ def test_a_snapshot_older_than_all_that_is_held_is_not_used(rule: SequenceRule) 
 
 @pytest.mark.parametrize("rule", BINANCE)
 def test_a_snapshot_older_than_the_book_is_dropped(rule: SequenceRule) -> None:
-    history = History(rule, random.Random(4))
+    history, sync, _ = begun(rule, 4, 10)
     events = history.events
-    sync = BookSync(rule)
-    follow(sync, [history.snapshot(events[0].prev_id), *events[:10]])
     assert len(follow(sync, [history.snapshot(events[5].last_id)])) == 0
     assert (sync.status, sync.last_id, sync.dropped_count) == (Status.SYNCED, events[9].last_id, 1)
 
@@ -319,10 +323,8 @@ def test_a_snapshot_older_than_the_book_is_dropped(rule: SequenceRule) -> None:
 @pytest.mark.parametrize("rule", BINANCE)
 def test_a_snapshot_that_ends_where_the_book_stands_breaks_no_chain(rule: SequenceRule) -> None:
     """A recorder that fetches snapshots now and then meets this when the market is calm."""
-    history = History(rule, random.Random(5))
+    history, sync, _ = begun(rule, 5, 10)
     events = history.events
-    sync = BookSync(rule)
-    follow(sync, [history.snapshot(events[0].prev_id), *events[:10]])
     followed = PlainBook()
     followed.apply(follow(sync, [history.snapshot(events[9].last_id), *events[10:]]))
     assert (sync.status, sync.gap_count) == (Status.SYNCED, 0)
@@ -331,10 +333,8 @@ def test_a_snapshot_that_ends_where_the_book_stands_breaks_no_chain(rule: Sequen
 
 @pytest.mark.parametrize("rule", BINANCE)
 def test_a_newer_snapshot_replaces_the_book_and_drops_what_it_holds(rule: SequenceRule) -> None:
-    history = History(rule, random.Random(6))
+    history, sync, _ = begun(rule, 6, 5)
     events = history.events
-    sync = BookSync(rule)
-    follow(sync, [history.snapshot(events[0].prev_id), *events[:5]])
     followed = PlainBook()
     followed.apply(follow(sync, [history.snapshot(events[12].last_id), *events[5:]]))
     assert (sync.status, sync.gap_count) == (Status.SYNCED, 0)
@@ -385,11 +385,8 @@ def test_held_changes_are_bounded_and_the_book_stays_true(
 
 @pytest.mark.parametrize("rule", RULES)
 def test_resume_carries_a_chain_on(rule: SequenceRule) -> None:
-    history = History(rule, random.Random(10))
+    history, day_1, followed = begun(rule, 10, 12)
     events = history.events
-    day_1 = BookSync(rule)
-    followed = PlainBook()
-    followed.apply(follow(day_1, [history.snapshot(events[0].prev_id), *events[:12]]))
     day_2 = BookSync(rule)
     day_2.resume(Checkpoint(int(day_1.status), day_1.last_id))
     followed.apply(follow(day_2, events[12:]))
@@ -399,10 +396,7 @@ def test_resume_carries_a_chain_on(rule: SequenceRule) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_resume_notices_that_a_day_is_missing(rule: SequenceRule) -> None:
-    history = History(rule, random.Random(10))
-    events = history.events
-    sync = BookSync(rule)
-    sync.resume(Checkpoint(Status.SYNCED, events[11].last_id))
+    events, sync = resumed(rule, 10, 11)
     rows = follow(sync, events[20:])
     assert rows["ev"].tolist() == [CLEAR_BID, CLEAR_ASK]
     assert (sync.status, sync.gap_count) == (Status.UNSYNCED, 1)
@@ -410,10 +404,7 @@ def test_resume_notices_that_a_day_is_missing(rule: SequenceRule) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_resume_drops_what_the_day_before_had_already(rule: SequenceRule) -> None:
-    history = History(rule, random.Random(10))
-    events = history.events
-    sync = BookSync(rule)
-    sync.resume(Checkpoint(Status.SYNCED, events[11].last_id))
+    events, sync = resumed(rule, 10, 11)
     rows = follow(sync, events[10:])
     assert (sync.gap_count, sync.dropped_count) == (0, 2)
     assert len(rows) == sum(len(event.parts) for event in events[12:])
