@@ -1,9 +1,13 @@
-"""A leg: one side of the arbitrage, with everything that a run needs to know of it."""
+"""A leg: an instrument at a venue that a run trades, with everything that the run needs to know of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+#: The account of every leg until accounts can be configured.
+DEFAULT_ACCOUNT = "main"
 
 
 @dataclass(frozen=True)
@@ -31,14 +35,24 @@ class Leg:
     #: What the venue holds before the run.
     base: float
     quote: float
-    #: Measured latencies of orders instead of the two constants: a file, and its rows (`arb.simulation.order_latency`).
+    #: Measured latencies of orders instead of the two constants: a file, and its rows (`arb.runtime.latencies`).
     order_latency_file: str | None = None
     #: Range of `bid_depth` and `ask_depth`, as `BacktestAsset.roi_lb` and `roi_ub`; both or none.
     roi_lb: float | None = None
     roi_ub: float | None = None
     order_latencies: Any = field(default=None, compare=False, repr=False)
+    #: Number of the pair that the leg belongs to; -1: none.
+    pair: int = -1
+    account: str = DEFAULT_ACCOUNT
 
     @property
     def name(self) -> str:
         """`venue:SYMBOL`, as in the configuration."""
         return f"{self.venue}:{self.symbol}"
+
+
+def legs_of_pairs(legs: Sequence[Leg]) -> list[tuple[int, int]]:
+    """The numbers of each pair's legs, in the order of the pairs."""
+    paired = [number for number, leg in enumerate(legs) if leg.pair >= 0]
+    paired.sort(key=lambda number: legs[number].pair)
+    return list(zip(paired[::2], paired[1::2], strict=True))

@@ -28,9 +28,9 @@ from arb.errors import InputError
 @config_option
 @click.option("--start", type=Day(), required=True, help="First UTC day.")
 @click.option(
-    "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that both legs have."
+    "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that all legs have."
 )
-@click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
 @click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
 @latency_option

@@ -38,7 +38,7 @@ _DAYS_SHOWN = 40
 @config_option
 @click.option("--start", type=Day(), required=True, help="First UTC day.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; without it the first.")
-@click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
 @click.option("--symbols", help="Several instruments: SYMBOL,SYMBOL.")
 @click.option(
     "--source",
@@ -69,7 +69,7 @@ def download(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Fetch history of both legs from public archives.
+    """Fetch history of the legs from public archives.
 
     What is fetched: an order book or, where there is none, the touch, and the trades. A download that ended early goes
     on where it was; a file that is whole is not fetched again.

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
 @click.option("--speed", type=Span(SPEED_MIN, SPEED_MAX), help="Times as fast as recorded data happened.")
-@click.option("--legs", help="Both legs: VENUE:SYMBOL,VENUE:SYMBOL.")
+@click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
 @click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
 @latency_option

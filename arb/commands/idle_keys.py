@@ -17,6 +17,7 @@ from arb.config import Config, Leg
 from arb.config.given import Given
 from arb.config.schema import SYMBOL_PLACEHOLDER
 from arb.results.notes import NO_EFFECT
+from arb.strategies.loader import PAIRS
 from arb.strategies.parameters import CONFIGURED
 
 _POWER_MODELS = ("power_prob", "power_prob2", "power_prob3")
@@ -136,13 +137,20 @@ def _symbol(use: Use, given: Given) -> Reason | None:
     legs = next(
         (one.value for one in use.config.given if one.known == "strategy.legs"), (SYMBOL_PLACEHOLDER,)
     )
+    pairs = [one.value for one in use.config.given if one.known == "strategy.pairs"]
+    if pairs:
+        legs = [leg for pair in pairs[-1] for leg in pair]
     is_named = any(leg.rpartition(":")[2] == SYMBOL_PLACEHOLDER for leg in legs)
-    return None if is_named else Reason("strategy.legs names the symbols of both legs")
+    return None if is_named else Reason("strategy.legs names the symbols of all legs")
+
+
+def _legs(use: Use, given: Given) -> Reason | None:
+    return None if use.config.strategy.pairs is None else Reason("strategy.pairs names the legs")
 
 
 def _different_assets(use: Use, given: Given) -> Reason | None:
-    if not use.is_built_in:
-        return Reason("it is about the built-in strategy")
+    if use.setup.strategy.legs != PAIRS:
+        return Reason("it is about strategies that take pairs")
     return None if has_different_assets(use.config) else Reason("the legs are of the same assets")
 
 
@@ -183,6 +191,12 @@ def _capital_base(use: Use, given: Given) -> Reason | None:
     owned = use.config.capital[venue].base_of.keys()
     is_overruled = {leg.symbol for leg in use.legs_at(venue)} <= owned
     return Reason(f"[capital.{venue}.base_of] has every symbol") if is_overruled else None
+
+
+def _capital_quote(use: Use, given: Given) -> Reason | None:
+    venue = given.path[1]
+    is_overruled = {leg.symbol for leg in use.legs_at(venue)} <= use.config.capital[venue].quote_of.keys()
+    return Reason(f"[capital.{venue}.quote_of] has every symbol") if is_overruled else None
 
 
 def _capital_symbol(use: Use, given: Given) -> Reason | None:
@@ -273,7 +287,8 @@ def _of_parameters() -> Iterator[tuple[str, tuple[Rule, ...]]]:
 EFFECTS: dict[str, tuple[Rule, ...]] = {
     **dict(_of_parameters()),
     "strategy.symbol": (_symbol,),
-    "strategy.legs": (),
+    "strategy.legs": (_legs,),
+    "strategy.pairs": (),
     "strategy.symbols": (),
     "strategy.function": (),
     "strategy.allow_different_assets": (_different_assets,),
@@ -287,8 +302,9 @@ EFFECTS: dict[str, tuple[Rule, ...]] = {
     "execution.stale_after_ms": (),
     "execution.slippage_tolerance": (_fact_or_flatten("slippage_tolerance"),),
     "capital.<venue>.base": (_capital, _capital_base),
-    "capital.<venue>.quote": (_capital,),
+    "capital.<venue>.quote": (_capital, _capital_quote),
     "capital.<venue>.base_of.<SYMBOL>": (_capital_symbol,),
+    "capital.<venue>.quote_of.<SYMBOL>": (_capital_symbol,),
     "symbols.<SYMBOL>.position_limit": (_main_symbol,),
     "clock.offset_ms": (),
     "data.directory": (_RECORDED,),

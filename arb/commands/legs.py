@@ -103,6 +103,8 @@ def leg_of(leg: ConfigLeg) -> Leg:
         roi_ub=leg.roi_ub,
         order_latency_file=file,
         order_latencies=None if file is None else _measured(Path(file), leg.name),
+        pair=leg.pair,
+        account=leg.account,
     )
 
 

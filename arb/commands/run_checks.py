@@ -1,6 +1,7 @@
-"""Checks a configuration for legs of different assets, missing capital and lots that are too large.
+"""Checks whether a strategy can trade the configured legs: their number, assets, capital and lots.
 
-Conditions for the built-in strategy, which trades pairs, are errors; for a user's strategy, they are at most notes.
+What a strategy declares (LEGS) is an error for every strategy; capital and lots are errors for the built-in one, and at
+most notes for a user's.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from arb.commands.strategy_facts import common_lot
 from arb.config import Config, Leg
 from arb.config.adapters import load_adapter
 from arb.config.assets import difference
+from arb.config.pairs import why_no_pairs
 from arb.errors import ConfigError
 from arb.results.notes import DIFFERENT_ASSETS, NO_CAPITAL
+from arb.strategies.loader import ANY_LEGS, PAIRS, LoadedStrategy
 from connectors.parsing.contracts import inverse_reason
 
 #: The built-in strategy.
@@ -25,21 +28,27 @@ def is_built_in(config: Config) -> bool:
     return config.strategy.function == BUILT_IN
 
 
-def refuse_unfit(config: Config) -> None:
-    """Raises ConfigError for a contract that no strategy can trade, and for legs that the built-in one cannot trade."""
+def refuse_unfit(config: Config, strategy: LoadedStrategy) -> None:
+    """Raises ConfigError for legs that the strategy cannot trade."""
     for leg in config.legs:
         if reason := inverse_reason(load_adapter(leg.venue).name, leg.symbol):
             raise ConfigError(f"{config.file}: [strategy] legs: {leg.venue.name}: {reason}")
-    if not is_built_in(config):
-        return
-    for line in _different(config):
-        if not config.strategy.allow_different_assets:
-            raise ConfigError(
-                f"{config.file}: [strategy] legs: {line}; name the same assets, or set allow_different_assets = true "
-                "in [strategy]"
-            )
-    for line in _penniless(config):
+    _refuse_number(config, strategy)
+    for line in _penniless(config) if is_built_in(config) else ():
         raise ConfigError(f"{config.file}: {line}")
+
+
+def _refuse_number(config: Config, strategy: LoadedStrategy) -> None:
+    """Raises ConfigError unless the legs are what the strategy's LEGS declares."""
+    reason = ""
+    if strategy.legs == PAIRS:
+        reason = why_no_pairs(config.strategy)
+        takes = "pairs of legs"
+    elif strategy.legs != ANY_LEGS:
+        takes = f"{strategy.legs} leg{'s' if strategy.legs != 1 else ''}"
+        reason = "" if strategy.legs == len(config.legs) else f"the configuration has {len(config.legs)}"
+    if reason:
+        raise ConfigError(f"{config.file}: [strategy] legs: {strategy.spec} takes {takes}: {reason}")
 
 
 def refuse_coarse_lots(config: Config) -> None:
@@ -63,7 +72,7 @@ def has_different_assets(config: Config) -> bool:
 
 
 def _pairs(config: Config) -> Iterator[tuple[Leg, Leg]]:
-    return zip(config.legs[::2], config.legs[1::2], strict=True)
+    return ((config.legs[first], config.legs[second]) for first, second in config.pairs)
 
 
 def _different(config: Config) -> Iterator[str]:

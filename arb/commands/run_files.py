@@ -174,7 +174,7 @@ def limits_of(config: Config) -> Limits:
     ]
     funds = [
         AssetFunds(
-            account=leg.venue.name,
+            account=leg.funds,
             is_spot=leg.is_spot,
             base=leg.base,
             quote=leg.quote,

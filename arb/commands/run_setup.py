@@ -41,8 +41,8 @@ class WrittenRun(NamedTuple):
 
 def setup_of(config: Config) -> Setup:
     """Raises InputError for a strategy that cannot be loaded, ConfigError for its parameters, legs or capital."""
-    refuse_unfit(config)
     strategy = load_strategy(config.strategy.function)
+    refuse_unfit(config, strategy)
     return Setup(
         strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
     )

@@ -51,11 +51,13 @@ def value_of_leg(leg: Leg, config: Config, parameter: Parameter) -> Number:
 
 
 def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
+    accounts = list(dict.fromkeys(other.funds for other in config.legs))
     return {
         **{one.name: value_of_leg(leg, config, one) for one in CONFIGURED if one.is_per_leg},
         "is_spot": leg.is_spot,
         "base": leg.base,
         "quote": leg.quote,
+        "funds": accounts.index(leg.funds),
         "maker_fee": leg.fees.maker,
         "taker_fee": leg.fees.taker,
         "tick_size": leg.tick_size,
@@ -73,16 +75,16 @@ def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
 def _attempt_interval_ns(config: Config) -> int:
     """The interval between attempts, long enough for the order rate to allow both legs and a hedge of each.
 
-    The rate is shared by all symbols, which may all start at once.
+    The rate is shared by all pairs, which may all start at once.
     """
     interval = config.value("execution.attempt_interval_ms") * _NS_PER_MS
     rate = config.risk.max_orders_per_second
     if rate == 0:
         return interval
-    orders = _ORDERS_PER_ATTEMPT * (len(config.legs) // 2)
+    orders = _ORDERS_PER_ATTEMPT * len(config.pairs)
     if rate < orders:
         raise ConfigError(
-            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt of each symbol may need {orders} "
+            f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt of each pair may need {orders} "
             f"orders at once: it must be 0 (no limit) or at least {orders}"
         )
     return max(interval, orders * _NS_PER_S // rate)

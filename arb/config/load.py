@@ -6,6 +6,7 @@ composition root.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +20,13 @@ import tomli
 
 from arb.config.given import given_in_main, given_in_venue
 from arb.config.model import MAIN_SECTIONS, Config, Leg, VenueConfig
-from arb.config.schema import SYMBOL_PLACEHOLDER, Grid, MainFile, Strategy, SymbolLimits
+from arb.config.pairs import pairs_of
+from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Grid, MainFile, Strategy, SymbolLimits
 from arb.config.secrets import Auth
 from arb.config.strict import Source, build, section_text
 from arb.config.venue_schema import Symbol, VenueFile
 from arb.errors import ConfigError
+from arb.leg import DEFAULT_ACCOUNT
 
 _OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -47,10 +50,12 @@ def load(
         _apply_override(text, main, shelf)
     if legs is not None:
         main.put(("strategy", "legs"), list(legs), "--legs")
+        main.tree["strategy"].pop("pairs", None)
     if symbols is not None:
         main.put(("strategy", "symbols"), list(symbols), "--symbols")
     checked = build(MainFile, main.tree, main.source)
-    names = _leg_names(checked.strategy, main.source)
+    checked = msgspec.structs.replace(checked, strategy=_with_legs(checked.strategy, main.source))
+    names = checked.strategy.legs
     venues = {name.partition(":")[0]: shelf.venue(name.partition(":")[0], main.source) for name in names}
     shelf.refuse_idle_overrides(venues)
     shelf.check_names(("capital",), checked.capital, main.source)
@@ -60,7 +65,7 @@ def load(
     for name in venues:
         document = shelf.documents[name][0]
         given += given_in_venue(name, document.tree, document.source)
-    return replace(_config(checked, names, venues, main.source), given=tuple(given))
+    return replace(_config(checked, venues, main.source), given=tuple(given))
 
 
 def config_of(parts: Mapping[str, Any], file: str) -> Config:
@@ -70,22 +75,19 @@ def config_of(parts: Mapping[str, Any], file: str) -> Config:
     """
     source = Source(file)
     tree = _without_none(parts)
-    names = tuple(tree.get("strategy", {}).get("legs", ()))
     main = {name: tree[name] for name in MAIN_SECTIONS if name in tree}
-    # The manifest lists the legs of all symbols; the main file has only the two of one symbol.
-    main["strategy"] = {**main.get("strategy", {}), "legs": list(names[:2])}
     checked = build(MainFile, main, source)
     venues = {name: _venue(build(VenueFile, part, source), file) for name, part in tree["venues"].items()}
-    return _config(checked, names, venues, source)
+    return _config(checked, venues, source)
 
 
-def _config(
-    checked: MainFile, names: tuple[str, ...], venues: Mapping[str, VenueConfig], source: Source
-) -> Config:
+def _config(checked: MainFile, venues: Mapping[str, VenueConfig], source: Source) -> Config:
     sections: dict[str, Any] = {name: getattr(checked, name) for name in MAIN_SECTIONS}
-    sections["strategy"] = msgspec.structs.replace(checked.strategy, legs=names)
-    legs = tuple(_leg(name, venues, checked, source) for name in names)
-    return Config(file=source.file, legs=legs, **sections)
+    legs = [_leg(name, venues, checked, source) for name in checked.strategy.legs]
+    for pair_no, pair in enumerate(pairs_of(checked.strategy)):
+        for number in pair:
+            legs[number] = replace(legs[number], pair=pair_no)
+    return Config(file=source.file, legs=tuple(legs), **sections)
 
 
 def _venue(table: VenueFile, file: str) -> VenueConfig:
@@ -260,37 +262,40 @@ def _override_value(text: str, origin: str, *, is_secret: bool) -> Any:
     return tree["value"]
 
 
-def _leg_names(strategy: Strategy, source: Source) -> tuple[str, ...]:
-    """Both legs of each symbol, symbol by symbol."""
-    parts = [name.partition(":") for name in strategy.legs]
-    venues = {venue for venue, _, _ in parts}
-    if len(venues) < len(parts):
-        # Also if the symbols differ: [capital] is per venue, and both legs would count it as their own.
-        source.refuse(
-            ("strategy", "legs"), f"has both legs at {venues.pop()}; the legs of a run are at two venues"
-        )
+def _with_legs(strategy: Strategy, source: Source) -> Strategy:
+    """The strategy with the names of all legs, for each symbol in turn; those of pairs are neighbours."""
     symbols = (strategy.symbol,) if strategy.symbols is None else strategy.symbols
     if len(set(symbols)) < len(symbols):
         source.refuse(("strategy", "symbols"), "names a symbol twice")
-    if len(symbols) > 1 and any(symbol != SYMBOL_PLACEHOLDER for _, _, symbol in parts):
+    where = ("strategy", "legs" if strategy.pairs is None else "pairs")
+    written = strategy.legs if strategy.pairs is None else tuple(itertools.chain(*strategy.pairs))
+    if len(symbols) > 1 and not all(name.endswith(f":{SYMBOL_PLACEHOLDER}") for name in written):
         source.refuse(
-            ("strategy", "legs"),
-            f"names symbols of its own, but there are several; write both as venue:{SYMBOL_PLACEHOLDER}",
+            where,
+            f"names symbols of its own, but there are several; write them as venue:{SYMBOL_PLACEHOLDER}",
         )
-    return tuple(
-        f"{venue}:{symbol if own == SYMBOL_PLACEHOLDER else own}"
-        for symbol in symbols
-        for venue, _, own in parts
-    )
+    names = tuple(_named(name, symbol) for symbol in symbols for name in written)
+    if len(names) > LEGS_MAX:
+        source.refuse(where, f"makes {len(names)} legs with `symbols`; a run has at most {LEGS_MAX}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        source.refuse(where, f"names {twice} twice")
+    pairs = None if strategy.pairs is None else tuple(zip(names[::2], names[1::2], strict=True))
+    return msgspec.structs.replace(strategy, legs=names, pairs=pairs)
+
+
+def _named(name: str, symbol: str) -> str:
+    venue, _, own = name.partition(":")
+    return f"{venue}:{symbol if own == SYMBOL_PLACEHOLDER else own}"
 
 
 def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: Source) -> None:
     """Raises ConfigError for misspelt symbols, whose values would have no effect."""
     known = sorted({symbol for venue in venues.values() for symbol in venue.symbols})
     paths: list[tuple[str, ...]] = [("symbols", symbol) for symbol in main.symbols]
-    paths += [
-        ("capital", venue, "base_of", s) for venue, funds in main.capital.items() for s in funds.base_of
-    ]
+    for venue, funds in main.capital.items():
+        paths += [("capital", venue, "base_of", symbol) for symbol in funds.base_of]
+        paths += [("capital", venue, "quote_of", symbol) for symbol in funds.quote_of]
     # The files of venues without a leg in this run were not read.
     paths += [("data", "grid", venue, s) for venue in venues for s in main.data.grid.get(venue, ())]
     for path in paths:
@@ -343,8 +348,9 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
         roi_lb=symbol.roi_lb,
         roi_ub=symbol.roi_ub,
         base=base,
-        quote=funds.quote,
+        quote=funds.quote_of.get(symbol_name, funds.quote),
         position_limit=own.position_limit or checked.risk.position_limit,
+        funds=(DEFAULT_ACCOUNT, venue_name, symbol_name if symbol_name in funds.quote_of else ""),
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from arb.config.archive import Archive
 from arb.config.given import Given
+from arb.config.pairs import pairs_of
 from arb.config.schema import (
     Backtest,
     Capital,
@@ -25,6 +26,7 @@ from arb.config.schema import (
 )
 from arb.config.secrets import Auth
 from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol
+from arb.leg import DEFAULT_ACCOUNT
 
 #: The sections of the main file.
 MAIN_SECTIONS = MainFile.__struct_fields__
@@ -52,7 +54,7 @@ class VenueConfig:
 
 @dataclass(frozen=True)
 class Leg:
-    """One side of the arbitrage, with all its settings from the files. Sizes are in base, prices in quote."""
+    """An instrument at a venue, with all its settings from the files. Sizes are in base, prices in quote."""
 
     venue: VenueConfig
     symbol: str
@@ -70,10 +72,15 @@ class Leg:
     roi_ub: float | None
     #: Initial holdings at the venue, in base and quote units; `base` is 0 at perpetual venues.
     base: float
-    #: Shared by all instruments of the venue.
+    #: Shared by the legs with the same `funds`.
     quote: float
     #: Largest position, in base units.
     position_limit: float
+    #: Account, venue, and the symbol if its money is set apart ("" otherwise).
+    funds: tuple[str, str, str]
+    #: Number of the pair that the leg belongs to; -1: none.
+    pair: int = -1
+    account: str = DEFAULT_ACCOUNT
 
     @property
     def name(self) -> str:
@@ -113,10 +120,14 @@ class Config:
     backtest: Backtest
     dry_run: DryRun
     archive: Archive
-    #: Two per symbol: those at the first venue at even indices, those at the second at odd ones.
     legs: tuple[Leg, ...]
     #: Keys that the user set, in the files or for this run; empty if it was read from a manifest.
     given: tuple[Given, ...] = ()
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The numbers of each pair's legs, which are neighbours; empty for legs that are no pairs."""
+        return pairs_of(self.strategy)
 
     def value(self, key: str) -> Any:
         """The value of a strategy's parameter by its key, such as `strategy.min_spread_bps`."""

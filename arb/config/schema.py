@@ -17,6 +17,8 @@ from arb.config.parameters import with_parameters
 
 #: Placeholder for `strategy.symbol` in an entry of `strategy.legs`.
 SYMBOL_PLACEHOLDER = "SYMBOL"
+#: Most legs of a run.
+LEGS_MAX = 64
 
 _MINUTE_MS = 60_000
 _DAY_MS = 86_400_000
@@ -46,17 +48,15 @@ ParameterValue = Annotated[
 class Strategy(Table, frozen=True, kw_only=True):
     """What is traded, and by which strategy."""
 
-    symbol: Annotated[SymbolName, key("", "Instrument of both legs, unless `legs` says otherwise.")] = (
-        "BTCUSDT"
-    )
+    symbol: Annotated[SymbolName, key("", "Instrument of the legs that do not name one.")] = "BTCUSDT"
     legs: Annotated[
         tuple[LegName, ...],
         key(
             "",
-            "The two legs, at two venues; the word SYMBOL stands for `symbol`.",
-            form='two different texts "venue:SYMBOL"',
-            min_length=2,
-            max_length=2,
+            "The legs; the word SYMBOL stands for `symbol`.",
+            form='a list of 1 to 64 different texts "venue:SYMBOL"',
+            min_length=1,
+            max_length=LEGS_MAX,
         ),
     ] = (f"binance_spot:{SYMBOL_PLACEHOLDER}", f"bybit_spot:{SYMBOL_PLACEHOLDER}")
     symbols: (
@@ -64,11 +64,25 @@ class Strategy(Table, frozen=True, kw_only=True):
             tuple[SymbolName, ...],
             key(
                 "",
-                "Several instruments in one run, instead of `symbol`; both legs of each, capital and limits shared.",
+                "Several instruments in one run, instead of `symbol`: all legs for each, capital and limits shared.",
                 form='a list of different symbols such as ["BTCUSDT", "ETHUSDT"]',
                 example='["BTCUSDT", "ETHUSDT"]',
                 min_length=1,
-                max_length=64,
+                max_length=LEGS_MAX,
+            ),
+        ]
+        | None
+    ) = None
+    pairs: (
+        Annotated[
+            tuple[Annotated[tuple[LegName, ...], Meta(min_length=2, max_length=2)], ...],
+            key(
+                "",
+                "The legs in pairs, instead of `legs`, for a symbol with more than two legs.",
+                form='a list of lists of two texts "venue:SYMBOL"',
+                example='[["binance_spot:SYMBOL", "bybit_spot:SYMBOL"]]',
+                min_length=1,
+                max_length=LEGS_MAX // 2,
             ),
         ]
         | None
@@ -86,7 +100,7 @@ class Strategy(Table, frozen=True, kw_only=True):
         bool,
         key(
             "",
-            "Whether the built-in strategy may trade legs whose base or quote assets differ (BTCUSDT against ETHUSDT).",
+            "Whether the legs of a pair may differ in base or quote assets (BTCUSDT against ETHUSDT).",
             form="true or false",
         ),
     ] = False
@@ -131,7 +145,7 @@ class Risk(Table, frozen=True, kw_only=True):
         int,
         key(
             "1/s",
-            "Most orders and changes in any second, both legs together; 0: no limit.",
+            "Most orders and changes in any second, all legs together; 0: no limit.",
             ge=0,
             le=1_000_000,
         ),
@@ -161,6 +175,18 @@ BaseAmount = Annotated[
 ]
 
 
+QuoteAmount = Annotated[
+    float,
+    key(
+        "quote",
+        "Initial cash set apart for one symbol; the others share `quote`.",
+        example="1.0",
+        ge=0,
+        le=1e15,
+    ),
+]
+
+
 class Capital(Table, frozen=True, kw_only=True):
     """A venue's initial holdings."""
 
@@ -175,6 +201,7 @@ class Capital(Table, frozen=True, kw_only=True):
     ] = 0.0
     quote: Annotated[float, key("quote", "Initial cash; the margin at perpetual venues.", ge=0, le=1e15)]
     base_of: dict[SymbolName, BaseAmount] = field(default_factory=dict)
+    quote_of: dict[SymbolName, QuoteAmount] = field(default_factory=dict)
 
 
 @with_parameters("symbols")

@@ -8,7 +8,7 @@ orders. Sums are of whole lots and ticks, so that they do not depend on the sequ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,7 @@ class AssetFunds:
     the largest fee of an order, as a fraction of its value; rebates are ignored. leverage: of perpetuals.
     """
 
-    account: str
+    account: Hashable
     is_spot: bool
     base: float
     quote: float

@@ -12,7 +12,7 @@ from arb.bot.cache import bot_compiled
 from arb.bot.recorder import state_of
 from arb.engine.live import LiveBot
 from arb.engine.order_table import orders_at, rows_of
-from arb.leg import Leg
+from arb.leg import Leg, legs_of_pairs
 from arb.runtime.feeds import LiveFeed
 
 
@@ -77,7 +77,11 @@ def view_of(
                 one.messages_per_s,
                 float(state["position"][number]),
             )
-    edges = [edge for n in range(0, len(legs) - 1, 2) for edge in _edges(legs[n : n + 2], lines[n : n + 2])]
+    edges = [
+        edge
+        for pair in legs_of_pairs(legs)
+        for edge in _edges([legs[n] for n in pair], [lines[n] for n in pair])
+    ]
     pnl = sum(
         float(s["balance"])
         - float(s["fee"])

@@ -19,6 +19,8 @@ from arb.strategies.source_code import Code, code_of, imported_since
 
 #: Calling one of these returns at once, so that a run would end normally without doing anything.
 _NOT_RUN_BY_CALLING = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+#: Values of a module's LEGS besides a number: legs two by two, and any number of them.
+PAIRS, ANY_LEGS = "pairs", "any"
 #: Files imported when a module was first loaded, by the module's name.
 _imported: dict[str, list[Path]] = {}
 
@@ -34,6 +36,8 @@ class LoadedStrategy(NamedTuple):
     source_sha256: str
     #: Its file and all files that it imports.
     code: Code
+    #: How many legs it trades: PAIRS, ANY_LEGS or a number.
+    legs: str | int = ANY_LEGS
 
 
 def load_strategy(spec: str) -> LoadedStrategy:
@@ -56,7 +60,7 @@ def load_strategy(spec: str) -> LoadedStrategy:
     code = code_of(spec, _imported.setdefault(module.__name__, imported_since(before)))
     parameters = parameters_of(getattr(module, "PARAMS", {}), place)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    return LoadedStrategy(spec, function, parameters, path, sha256, code)
+    return LoadedStrategy(spec, function, parameters, path, sha256, code, _legs(module, place))
 
 
 def _module_of_file(path: Path) -> ModuleType:
@@ -105,3 +109,10 @@ def _line_of(error: BaseException, path: Path) -> str:
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
     ]
     return f", line {lines[-1]}" if lines else ""
+
+
+def _legs(module: ModuleType, place: str) -> str | int:
+    legs = getattr(module, "LEGS", ANY_LEGS)
+    if legs not in (PAIRS, ANY_LEGS) and (type(legs) is not int or legs < 1):
+        raise InputError(f'{place}: LEGS = {legs!r}; it must be "{PAIRS}", "{ANY_LEGS}" or a number of legs')
+    return legs

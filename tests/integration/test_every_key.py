@@ -122,6 +122,9 @@ STRATEGY = {
         "strategy.legs=['bybit_spot:SYMBOL', 'binance_spot:SYMBOL']", orders, ("capital.bybit_spot.base=0.5",)
     ),
     "strategy.symbols": Case(BOTH[0], orders, touches=FOUR),
+    "strategy.pairs": Case(
+        "strategy.pairs=[['bybit_spot:SYMBOL', 'binance_spot:SYMBOL']]", orders, ("capital.bybit_spot.base=0.5",)
+    ),
     "strategy.function": Case("strategy.function='own.py:run'", orders),
     "strategy.mode": Case("strategy.mode='convergence'", purposes, touches=HELD),
     "strategy.min_spread_bps": Case("strategy.min_spread_bps=100.0", attempt_times),
@@ -168,6 +171,7 @@ STRATEGY = {
     "execution.touch_share": Case("execution.touch_share=0.1", orders),
     "capital.<venue>.base": Case("capital.bybit_spot.base=2.0", orders),
     "capital.<venue>.quote": Case("capital.binance_spot.quote=200.0", orders),
+    "capital.<venue>.quote_of.<SYMBOL>": Case("capital.binance_spot.quote_of.BTCUSDT=200.0", orders),
     "capital.<venue>.base_of.<SYMBOL>": Case("capital.bybit_spot.base_of.BTCUSDT=2.0", orders),
     "symbols.<SYMBOL>.max_position_size": Case(
         "symbols.ETHUSDT.max_position_size=0.5", orders, BOTH, FOUR

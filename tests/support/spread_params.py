@@ -16,6 +16,8 @@ def spread_params(*, legs: int = 2, **changes: Any) -> SimpleNamespace:
         name: default * legs if isinstance(default, tuple) else default
         for name, default in defaults_of(PARAMS).items()
     }
+    # Pairs share the money of two venues.
+    values["funds"] = tuple(leg % 2 for leg in range(legs))
     for name, value in changes.items():
         match = re.fullmatch(r"(\w+)_(\d+)", name)
         if match and match[1] in values:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 #: The default of `--config`.
 DEFAULT_CONFIG = "config/arbitrage.toml"
-_LEGS_OF_A_SYMBOL = 2
 
 
 def download_command(
@@ -19,18 +18,16 @@ def download_command(
     last: date,
     config: str = DEFAULT_CONFIG,
 ) -> str:
-    """`arb download ...` for the days from `first` to `last` of `legs` (venue, symbol), ready for a shell.
-
-    With several symbols, the two legs of each are adjacent, at the same two venues.
-    """
+    """`arb download ...` for the days from `first` to `last` of `legs` (venue, symbol), ready for a shell."""
     words = ["arb", "download", "--start", str(first)]
     if last != first:
         words += ["--end", str(last)]
-    if len(legs) == _LEGS_OF_A_SYMBOL:
-        words += ["--legs", ",".join(f"{venue}:{symbol}" for venue, symbol in legs)]
+    venues = list(dict.fromkeys(venue for venue, _ in legs))
+    symbols = list(dict.fromkeys(symbol for _, symbol in legs))
+    if len(symbols) > 1 and list(legs) == [(venue, symbol) for symbol in symbols for venue in venues]:
+        words += ["--legs", ",".join(f"{venue}:SYMBOL" for venue in venues), "--symbols", ",".join(symbols)]
     else:
-        words += ["--legs", ",".join(f"{venue}:SYMBOL" for venue, _ in legs[:_LEGS_OF_A_SYMBOL])]
-        words += ["--symbols", ",".join(dict.fromkeys(symbol for _, symbol in legs))]
+        words += ["--legs", ",".join(f"{venue}:{symbol}" for venue, symbol in legs)]
     words += ["--data", str(directory)]
     if config != DEFAULT_CONFIG:
         words += ["--config", config]

@@ -42,6 +42,7 @@ PARAMS = {
     "is_spot": (True,),
     "base": (0.0,),
     "quote": (0.0,),
+    "funds": (0,),
     "taker_fee": (0.001,),
     "contract_size": (1.0,),
     "min_qty": (0.0,),

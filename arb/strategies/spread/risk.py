@@ -54,9 +54,15 @@ def profit_of(bot, legs):
 def capital_of(legs):
     """The venues' holdings before the run, at mid; NaN until every needed price has been known.
 
-    legs: the first two are at two venues, whose money the others share.
+    Legs with the same `funds` share their quote, which counts once.
     """
-    capital = legs[0].quote + legs[1].quote
+    capital = 0.0
+    counted = -1
+    # Funds are numbered in the order of their first legs.
+    for leg in legs:
+        if leg.funds > counted:
+            capital += leg.quote
+            counted = leg.funds
     for leg in legs:
         if leg.is_spot != 0 and leg.base > 0.0:
             capital += leg.base * leg.mark * leg.contract_size

@@ -35,20 +35,18 @@ def floor_to_lot(qty, lot):
 
 @njit
 def share_funds(bot, legs, first, params):
-    """Updates what the other instruments of both venues use of the money that they share with the legs at `first`.
+    """Updates what the other legs use of the money that they share with the pair at `first`.
 
     Money that their open attempts may still spend counts as spent, and quantity that they sold may have to be bought
-    back.
-
-    legs: all legs, those of the first venue at even indices, those of the second at odd ones.
+    back. legs: all legs.
     """
     for side in range(2):
         leg = legs[first + side]
         leg.other_cash = 0.0
         leg.other_notional = 0.0
-        for leg_no in range(side, len(legs), 2):
+        for leg_no in range(len(legs)):
             other = legs[leg_no]
-            if leg_no == first + side:
+            if leg_no == first + side or other.funds != leg.funds:
                 continue
             values = bot.state_values(other.asset)
             leg.other_cash += values.balance - values.fee

@@ -53,6 +53,9 @@ from arb.strategies.spread.touch import (
     update_basis,
 )
 
+#: Assets 0 and 1 are a pair, 2 and 3, and so on.
+LEGS = "pairs"
+
 # Return codes of `wait_next_feed`.
 _TIMEOUT, _END_OF_DATA, _FEED, _ORDER_RESPONSE = 0, 1, 2, 3
 
@@ -153,6 +156,7 @@ def _set_up(bot, params, state):
         leg.tick_size, leg.lot_size = depth.tick_size, depth.lot_size
         leg.is_spot = params.is_spot[leg_no]
         leg.base, leg.quote = params.base[leg_no], params.quote[leg_no]
+        leg.funds = params.funds[leg_no]
         leg.taker_fee = params.taker_fee[leg_no]
         leg.contract_size = params.contract_size[leg_no]
         leg.min_qty, leg.min_notional = params.min_qty[leg_no], params.min_notional[leg_no]

@@ -31,12 +31,14 @@ LEG = np.dtype(
         ("is_spot", "i8"),
         ("base", "f8"),
         ("quote", "f8"),
+        # Legs with the same number share their quote.
+        ("funds", "i8"),
         ("min_qty", "f8"),
         ("min_notional", "f8"),
         ("contract_size", "f8"),
         ("max_position_size", "f8"),
         ("position_limit", "f8"),
-        # What the venue's other instruments use of the money that they share with this leg.
+        # What the other legs use of the money that they share with this leg.
         ("other_cash", "f8"),
         ("other_notional", "f8"),
         # The attempt in progress; its quantity is 0 if there is none.

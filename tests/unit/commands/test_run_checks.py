@@ -9,6 +9,7 @@ from support.recording_files import clean_imports
 
 from arb.commands.run_checks import fit_notes, refuse_coarse_lots
 from arb.commands.run_setup import Setup, setup_of
+from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load, write_templates
 from arb.config.assets import Assets, assets_of, difference
 from arb.errors import ConfigError
@@ -83,8 +84,9 @@ def test_how_assets_differ(one: str, other: str, words: str) -> None:
 
 def test_legs_of_different_assets_are_refused_unless_allowed(folder: Path) -> None:
     assert refusal(folder, MIXED) == (
-        "arbitrage.toml: [strategy] legs: binance_spot:BTCUSDT and bybit_spot:ETHUSDT cannot be compared: their base "
-        "assets are BTC and ETH; name the same assets, or set allow_different_assets = true in [strategy]"
+        "arbitrage.toml: [strategy] legs: arb.strategies.spread.strategy:run takes pairs of legs: "
+        "binance_spot:BTCUSDT and bybit_spot:ETHUSDT cannot be compared: "
+        "their base assets are BTC and ETH; name the same assets, or set allow_different_assets = true in [strategy]"
     ).replace("arbitrage.toml", str(folder / "arbitrage.toml"))
     allowed = (MIXED, "strategy.allow_different_assets=true")
     setup(folder, *allowed)
@@ -155,3 +157,81 @@ def test_the_number_of_a_leg_must_be_one(folder: Path, name: str, value: int, *,
         assert refusal(folder, OWN, setting) == (
             f"[strategy.params] {name} is {value}; own.py:run runs on 2 legs, whose numbers are 0 to 1"
         )
+
+
+#: Four venues of one symbol, and the same in pairs.
+FOUR = ["binance_spot:SYMBOL", "bybit_spot:SYMBOL", "binance_usdm:SYMBOL", "bybit_linear:SYMBOL"]
+PAIRS = [FOUR[:2], FOUR[2:]]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ([f"strategy.legs={FOUR[:1]}"], "1 is an odd number of legs"),
+        ([f"strategy.legs={FOUR[:3]}"], "3 is an odd number of legs"),
+        ([f"strategy.legs={FOUR}"], "4 legs are of BTCUSDT: list the pairs in [strategy] pairs"),
+        (
+            ["strategy.legs=['binance_usdm:BTCUSDT', 'binance_usdm:ETHUSDT']"],
+            "binance_usdm:BTCUSDT and binance_usdm:ETHUSDT are at one venue; the legs of a pair are at two",
+        ),
+        (
+            ["strategy.pairs=[['binance_spot:BTCUSDT', 'bybit_spot:BTCUSDT'], "
+             "['binance_usdm:BTCUSDT', 'bybit_linear:ETHUSDT']]"],
+            "binance_usdm:BTCUSDT and bybit_linear:ETHUSDT cannot be compared: their base assets are BTC and ETH",
+        ),
+    ],
+)  # fmt: skip
+def test_legs_that_are_no_pairs_are_refused_where_pairs_are_taken(
+    folder: Path, settings: list[str], words: str
+) -> None:
+    line = refusal(folder, *settings)
+    assert "[strategy] legs: arb.strategies.spread.strategy:run takes pairs of legs: " + words in line
+    setup(folder, *settings, OWN, "strategy.params.hedge_leg_no=0")
+
+
+def test_listed_pairs_are_the_legs_in_their_order(folder: Path) -> None:
+    listed = (f"strategy.pairs={PAIRS}", "strategy.symbols=['BTCUSDT', 'ETHUSDT']")
+    config = setup_config(folder, *listed)
+    names = [name.replace("SYMBOL", symbol) for symbol in ("BTCUSDT", "ETHUSDT") for name in FOUR]
+    assert [leg.name for leg in config.legs] == names
+    assert config.pairs == [(0, 1), (2, 3), (4, 5), (6, 7)]
+    assert [leg.pair for leg in config.legs] == [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def setup_config(folder: Path, *settings: str) -> Config:
+    setup(folder, *settings)
+    return config_of(folder, *settings)
+
+
+@pytest.mark.parametrize(
+    ("legs", "declared", "words"),
+    [
+        (1, "1", ""),
+        (2, "1", "takes 1 leg: the configuration has 2"),
+        (3, "2", "takes 2 legs: the configuration has 3"),
+        (3, "3", ""),
+        (4, '"any"', ""),
+        (3, '"pairs"', "takes pairs of legs: 3 is an odd number of legs"),
+    ],
+)
+def test_a_strategy_says_how_many_legs_it_takes(folder: Path, legs: int, declared: str, words: str) -> None:
+    (folder / "own.py").write_text(f"LEGS = {declared}\n\ndef run(bot):\n    return 0\n")
+    settings = (OWN, f"strategy.legs={FOUR[:legs]}")
+    if words:
+        assert words in refusal(folder, *settings)
+    else:
+        assert len(setup_config(folder, *settings).legs) == legs
+
+
+def test_money_is_shared_by_the_legs_of_a_venue_unless_it_is_set_apart(folder: Path) -> None:
+    legs = "strategy.legs=['binance_usdm:BTCUSDT', 'bybit_linear:BTCUSDT', 'binance_usdm:ETHUSDT']"
+    shared = config_of(folder, OWN, legs)
+    assert facts_of(shared)["funds"] == (0, 1, 0)
+    apart = config_of(folder, OWN, legs, "capital.binance_usdm.quote_of.ETHUSDT=50.0")
+    assert facts_of(apart)["funds"] == (0, 1, 2)
+    assert [leg.quote for leg in apart.legs] == [60_000.0, 60_000.0, 50.0]
+    assert [leg.funds for leg in apart.legs] == [
+        ("main", "binance_usdm", ""),
+        ("main", "bybit_linear", ""),
+        ("main", "binance_usdm", "ETHUSDT"),
+    ]

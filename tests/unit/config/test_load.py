@@ -271,7 +271,7 @@ def test_several_symbols_have_both_legs_each_and_their_own_sizes(folder: Path) -
         (
             ['strategy.legs=["binance_spot:BTCUSDT","bybit_spot:SYMBOL"]'],
             ["BTCUSDT", "ETHUSDT"],
-            "[strategy] legs names symbols of its own, but there are several; write both as venue:SYMBOL",
+            "[strategy] legs names symbols of its own, but there are several; write them as venue:SYMBOL",
         ),
         (
             ["symbols.ETHUSD.position_limit=1.0"],

@@ -57,9 +57,9 @@ Edit = Callable[[str, str, str], None]
         (
             "strategy.foo.bar=1",
             "--set strategy.foo.bar: [strategy.foo] is not a known section; known here: symbol, legs,"
-            " symbols, function, allow_different_assets, params, mode, min_spread_bps, max_edge_bps, max_position_size,"
-            " inventory_skew_bps, rebalance_threshold, rebalance_cost_bps, exit_spread_bps, max_holding_s,"
-            " basis_halflife_s",
+            " symbols, pairs, function, allow_different_assets, params, mode, min_spread_bps, max_edge_bps,"
+            " max_position_size, inventory_skew_bps, rebalance_threshold, rebalance_cost_bps, exit_spread_bps,"
+            " max_holding_s, basis_halflife_s",
         ),
         (
             "capital.binance_spo.quote=1",
@@ -155,13 +155,13 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
         (
             '"bybit_spot:SYMBOL"]',
             '"binance_spot:SYMBOL"]',
-            "[strategy] legs has both legs at binance_spot; the legs of a run are at two venues",
+            "[strategy] legs names binance_spot:BTCUSDT twice",
         ),
         (
             '"bybit_spot:SYMBOL"]',
             '"bybit_spot:btcusdt"]',
             '[strategy] legs is ["binance_spot:SYMBOL", "bybit_spot:btcusdt"];'
-            ' it must be two different texts "venue:SYMBOL"',
+            ' it must be a list of 1 to 64 different texts "venue:SYMBOL"',
         ),
         (
             '"bybit_spot:SYMBOL"]',
@@ -336,13 +336,13 @@ def test_base_inventory_at_a_perpetual_venue_is_refused(folder: Path, refusal: R
 
 
 @pytest.mark.parametrize(
-    "legs", [[], ["binance_spot:BTCUSDT"], ["binance_spot:BTCUSDT", "x"], ["a:B", "c:D", "e:F"]]
+    "legs", [[], ["binance_spot:BTCUSDT", "x"], [f"binance_spot:A{number}" for number in range(65)]]
 )
 def test_legs_of_the_command_line_are_named_as_such(folder: Path, legs: list[str], refusal: Refusal) -> None:
     line = refusal(folder, (), legs)
 
     assert line.startswith("--legs: [strategy] legs is [")
-    assert line.endswith('it must be two different texts "venue:SYMBOL"')
+    assert line.endswith('it must be a list of 1 to 64 different texts "venue:SYMBOL"')
 
 
 @pytest.mark.parametrize(

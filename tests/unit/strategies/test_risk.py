@@ -35,8 +35,8 @@ def legs(mid: float = 100.0) -> list[Any]:
     """Spot with 10 base and a perpetual: a capital of 1,000 + 3,000 + 6,000."""
     both = {"bid": mid - 1.0, "ask": mid + 1.0, "mark": mid, "contract_size": 1.0}
     return [
-        SimpleNamespace(**both, asset=0, is_spot=1, base=10.0, quote=3_000.0),
-        SimpleNamespace(**both, asset=1, is_spot=0, base=0.0, quote=6_000.0),
+        SimpleNamespace(**both, asset=0, is_spot=1, base=10.0, quote=3_000.0, funds=0),
+        SimpleNamespace(**both, asset=1, is_spot=0, base=0.0, quote=6_000.0, funds=1),
     ]
 
 

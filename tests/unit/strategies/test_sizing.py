@@ -330,7 +330,8 @@ def test_leverage_lets_a_perpetual_hold_more_than_its_equity() -> None:
 
 def _shared(count: int, is_spot: int) -> list[Any]:
     return [
-        leg(asset=n, is_spot=is_spot, mark=100.0, contract_size=1.0, quote=1_000.0) for n in range(2 * count)
+        leg(asset=n, is_spot=is_spot, mark=100.0, contract_size=1.0, quote=1_000.0, funds=n % 2)
+        for n in range(2 * count)
     ]
 
 
