@@ -118,7 +118,10 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
         (["--legs", "binance_usdm"], "--legs"),
         (["--legs", ""], "--legs"),
         (["--legs", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT,x:Y"], "--legs"),
-        (["--legs", "binance_usdm:BTCUSDT,binance_usdm:ETHUSDT"], "are at one venue; the legs of a pair are at two"),
+        (
+            ["--legs", "binance_usdm:BTCUSDT,binance_usdm:ETHUSDT"],
+            "are at one venue; the legs of a pair are at two",
+        ),
         (["--legs", "binance_usdm:BTCUSDT,kraken:BTCUSDT"], "names the venue kraken, which no file beside"),
         (["--legs", "binance_usdm:XRPUSDT,bybit_linear:XRPUSDT"], "[symbols.XRPUSDT] is missing"),
         (["--set", 'strategy.symbol="NOUSDT"'], "[symbols.NOUSDT] is missing"),

@@ -1,6 +1,6 @@
 """Strategies in the manner of hftbacktest's tutorials: `hbt`, `recorder` and numbers in, orders by price tick.
 
-`assets` is how many legs of the pair a strategy trades. They use nothing that hftbacktest's own bot does not have, so
+`assets` is how many of the legs a strategy trades. They use nothing that hftbacktest's own bot does not have, so
 each runs unchanged on its jitclass bot, in a backtest and in a dry-run (`tests.parity.tutorials`).
 """
 
@@ -69,6 +69,20 @@ def quote_grid(hbt, asset_no, reservation, half_spread, interval, levels, positi
             tick = round((ask_price + level * interval) / tick_size)
             asks[uint64(tick)] = tick * tick_size
     replace_quotes(hbt, asset_no, bids, asks)
+
+
+def quote(hbt, recorder, assets, half_spread_bps):
+    """A bid and an ask around the mid price of each leg."""
+    while hbt.elapse(200 * MS) == 0:
+        for asset_no in range(assets):
+            hbt.clear_inactive_orders(asset_no)
+            depth = hbt.depth(asset_no)
+            if is_quoted(depth):
+                mid = (depth.best_bid + depth.best_ask) / 2.0
+                width = mid * half_spread_bps * 1e-4
+                quote_grid(hbt, asset_no, mid, width, depth.tick_size, 1, 20.0 * bids_qty(hbt, asset_no))
+        recorder.record(hbt)
+    return True
 
 
 def grid(hbt, recorder, assets, half_spread_bps, levels, skew):

@@ -1,6 +1,7 @@
 """Strategies in the manner of hftbacktest's tutorials through every world: `python -m tests.parity.tutorials`.
 
-Each strategy of `tutorial_strategies.py` trades one leg and both legs of a pair, over every shared recording:
+Each strategy of `tutorial_strategies.py` trades one leg and both legs of a pair, over every shared recording; those of
+`ALONE` also trade a run of one leg, and of five legs at three venues, two of them with two instruments:
 
 - hftbacktest's own jitclass bot over the rows that the backtest replays,
 - `arb backtest`, `arb dry-run` over the recorded days, and `arb verify` of both run folders.
@@ -36,12 +37,13 @@ from numba import njit  # noqa: E402
 from arb.backtest.assets import LegData, array_ranges, make_asset  # noqa: E402
 from arb.bot.uses import Uses  # noqa: E402
 from arb.cli import cli  # noqa: E402
-from arb.config import Config  # noqa: E402
+from arb.config import Config, load, on_data_grid  # noqa: E402
 from arb.strategies.loader import load_strategy  # noqa: E402
 
 STRATEGIES = Path(__file__).with_name("tutorial_strategies.py")
 #: Every strategy with its numbers, `assets` aside.
 CASES: Mapping[str, Mapping[str, float | int]] = {
+    "quote": {"half_spread_bps": 0.2},
     "grid": {"half_spread_bps": 0.3, "levels": 5, "skew": 0.02},
     "glft": {"gamma": 0.05, "levels": 3},
     "depth_imbalance": {"within_bps": 5.0, "factor": 0.4},
@@ -56,12 +58,43 @@ CASES: Mapping[str, Mapping[str, float | int]] = {
 }
 #: Strategies that read `bid_depth` and `ask_depth`.
 READ_ARRAYS = ("depth_imbalance", "queue_based")
+#: Strategies of one instrument, run on every leg of a run of one and of five.
+ALONE = ("quote", "grid", "glft", "depth_imbalance")
+
+
+class Market(NamedTuple):
+    """A configuration: the folder of its files, overrides, and `--legs` ("" for the configured ones)."""
+
+    folder: Path
+    name: str
+    overrides: tuple[str, ...] = ()
+    legs: str = ""
+    #: How many of the legs the strategies trade, in turn.
+    traded: tuple[int, ...] = (1, 2)
+
+    def load(self, settings: Sequence[str] = ()) -> Config:
+        """The configuration for recorded days."""
+        legs = self.legs.split(",") if self.legs else None
+        return on_data_grid(load(self.main_file, [*self.overrides, *settings], legs))
+
+    @property
+    def main_file(self) -> Path:
+        return self.folder / "arbitrage.toml"
+
+
 MARKETS = [
-    ("spot_usdm", "BTC", ()),
-    ("spot_usdm", "ETH", bots.ETH),
-    ("usdm_bybit", "BTC", ()),
-    ("usdm_bybit", "ETH", bots.ETH),
+    Market(bots.EXAMPLES / "spot_usdm", "spot, USD-M BTC"),
+    Market(bots.EXAMPLES / "spot_usdm", "spot, USD-M ETH", bots.ETH),
+    Market(bots.EXAMPLES / "usdm_bybit", "USD-M, Bybit BTC"),
+    Market(bots.EXAMPLES / "usdm_bybit", "USD-M, Bybit ETH", bots.ETH),
 ]
+ONE = Market(ROOT / "config", "USD-M BTC alone", legs="binance_usdm:BTCUSDT", traded=(1,))
+FIVE = Market(
+    ROOT / "config",
+    "five legs",
+    legs="binance_usdm:BTCUSDT,binance_spot:ETHUSDT,binance_spot:BTCUSDT,bybit_linear:BTCUSDT,binance_usdm:ETHUSDT",
+    traded=(5,),
+)
 #: So much money, and limits so far away, that nothing is refused.
 FREE = (
     "risk.max_orders_per_second=0",
@@ -83,17 +116,17 @@ class Outcome(NamedTuple):
     faults: list[str]
 
 
-def settings_of(config_name: str, overrides: Sequence[str], name: str, assets: int) -> list[str]:
-    """The configuration's overrides of one case."""
+def settings_of(market: Market, name: str, assets: int) -> list[str]:
+    """The overrides of one case, after those of the market."""
     params = {"assets": assets, **CASES[name]}
     capital = [
-        f"capital.{leg.split(':')[0]}.{key}=1e12"
-        for leg in bots.example(config_name).strategy.legs
-        for key in (("quote", "base") if "spot" in leg else ("quote",))
+        f"capital.{leg.venue.name}.{key}=1e12"
+        for leg in market.load().legs
+        for key in (("quote", "base") if leg.is_spot else ("quote",))
     ]
     chosen = [f'strategy.function="{STRATEGIES}:{name}"']
     chosen += [f"strategy.params.{key}={value}" for key, value in params.items()]
-    return [*overrides, *FREE, *capital, *chosen]
+    return [*FREE, *capital, *chosen]
 
 
 def peer_bot(legs: Sequence[LegData], *, has_arrays: bool) -> Any:
@@ -157,19 +190,17 @@ def unequal_fields(theirs: Sequence[Any], ours: Sequence[Any], what: str) -> lis
 
 
 def run_case(
-    market: tuple[str, str, tuple[str, ...]],
+    market: Market,
     name: str,
     assets: int,
     recordings: Path,
     dispatchers: dict[str, Any],
 ) -> Outcome:
     """One strategy on one market, in all worlds."""
-    config_name, _, overrides = market
-    settings = settings_of(config_name, overrides, name, assets)
-    config_path = bots.EXAMPLES / config_name / "arbitrage.toml"
+    settings = settings_of(market, name, assets)
     shared = [
         "--config",
-        str(config_path),
+        str(market.main_file),
         "--data",
         str(recordings),
         "--start",
@@ -178,8 +209,10 @@ def run_case(
         DAY,
         "--no-report",
     ]
-    for setting in settings:
+    for setting in (*market.overrides, *settings):
         shared += ["--set", setting]
+    if market.legs:
+        shared += ["--legs", market.legs]
     faults = []
     with tempfile.TemporaryDirectory() as folder:
         runs = {world: Path(folder) / world for world in ("backtest", "dry-run")}
@@ -187,7 +220,7 @@ def run_case(
             failure = run_command([world, *shared, "--out", str(run)])
             if failure:
                 return Outcome(0, 0, [f"{world} {failure}"])
-        theirs = run_peer(bots.example(config_name, tuple(settings)), recordings, name, assets, dispatchers)
+        theirs = run_peer(market.load(settings), recordings, name, assets, dispatchers)
         backtest, dry_run = (records_of(run, len(theirs)) for run in runs.values())
         faults += unequal_fields(theirs, backtest, "hftbacktest, backtest")
         faults += unequal_fields(backtest, dry_run, "backtest, dry-run")
@@ -206,22 +239,22 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--recordings", type=Path, default=ROOT.parent / "shared" / "recordings")
     parser.add_argument("--only", choices=list(CASES))
-    parser.add_argument("--market", type=int, choices=range(len(MARKETS)))
+    parser.add_argument("--market", type=int, choices=range(len(MARKETS) + 2))
     given = parser.parse_args()
     start, cases, fills, differing = time.perf_counter(), 0, 0, 0
     dispatchers: dict[str, Any] = {}
-    print(f"{'strategy':<18}{'recordings':<16}{'legs':>4}{'fills':>9}{'records':>9}  result")
+    print(f"{'strategy':<18}{'recordings':<18}{'legs':>4}{'fills':>9}{'records':>9}  result")
     for name in [given.only] if given.only else CASES:
-        for number, market in enumerate(MARKETS):
-            if given.market not in (None, number):
+        for number, market in enumerate([*MARKETS, ONE, FIVE]):
+            if given.market not in (None, number) or (number >= len(MARKETS) and name not in ALONE):
                 continue
-            for assets in (1, 2):
+            for assets in market.traded:
                 outcome = run_case(market, name, assets, given.recordings.resolve(), dispatchers)
                 cases, fills = cases + 1, fills + outcome.fills
                 differing += bool(outcome.faults)
                 result = "; ".join(outcome.faults) or "equal, verified"
                 counts = f"{assets:>4}{outcome.fills:>9,}{outcome.records:>9,}"
-                print(f"{name:<18}{market[0]} {market[1]:<6}{counts}  {result}", flush=True)
+                print(f"{name:<18}{market.name:<18}{counts}  {result}", flush=True)
                 gc.collect()
     print(f"{cases} cases, {fills:,} fills, {differing} differing, {time.perf_counter() - start:.0f} s")
     return 4 if differing else 0
