@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,9 +42,16 @@ class Leg:
     roi_lb: float | None = None
     roi_ub: float | None = None
     order_latencies: Any = field(default=None, compare=False, repr=False)
+    #: Tick and lot as written, for exact text on the wire; the floats above are for arithmetic.
+    tick_size_text: str = ""
+    lot_size_text: str = ""
+    #: Largest position, either side, in base.
+    position_limit: float = math.inf
     #: Number of the pair that the leg belongs to; -1: none.
     pair: int = -1
     account: str = DEFAULT_ACCOUNT
+    #: Legs with the same funds share their `quote`: account, venue, and the symbol if its money is set apart.
+    funds: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from numba import njit
 
 from arb.backtest.assets import LegData, backtest_bot, make_asset, vector_range
 from arb.bot.bot import Bot
-from arb.commands.legs import KnownGrids, instrument_of, leg_of
+from arb.commands.legs import KnownGrids, instrument_of, legs_of
 from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load, on_data_grid
 from arb.config.adapters import load_adapter
@@ -34,16 +34,16 @@ def example(name: str, overrides: tuple[str, ...] = ()) -> Config:
 
 def replayed(config: Config, folder: Path, rows: int | None = None) -> list[LegData]:
     """Both legs with their rows of 2024-08-08, all or the first `rows`."""
-    legs = [leg_of(leg) for leg in config.legs]
+    legs = legs_of(config)
     recordings = find_recordings(folder)
     grids = KnownGrids.of_config(config)
     feeds = [
         Feed(
-            load_adapter(configured.venue),
+            load_adapter(config.venues[configured.venue]),
             [_first_day(recordings, leg)],
             leg.feed_latency_ns,
             instrument_of(leg),
-            *grids.source(configured.venue, leg.symbol),
+            *grids.source(config.venues[configured.venue], leg.symbol),
         )
         for configured, leg in zip(config.legs, legs, strict=True)
     ]

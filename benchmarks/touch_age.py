@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from samples import recordings_folder
 from strategy_on_bots import ETH, example
 
-from arb.commands.legs import instrument_of, leg_of
+from arb.commands.legs import instrument_of
 from arb.config.adapters import load_adapter
 from arb.data.catalog.days import Recording, find_recordings
 from arb.data.rows.cache import RowCache
@@ -37,14 +37,14 @@ def ages_ms(rows: Rows) -> NDArray[np.float64]:
 def main() -> None:
     recordings = find_recordings(recordings_folder())
     for overrides in ((), ETH):
-        for configured in example("spot_usdm", overrides).legs:
-            leg = leg_of(configured)
+        config = example("spot_usdm", overrides)
+        for leg in config.legs:
             days = [r for r in recordings if (r.venue, r.symbol) == (leg.venue, leg.symbol)][:1]
             for text, instrument in (("depth alone", None), ("fused", instrument_of(leg))):
                 show(
                     f"{leg.name:<22} {text:<12}",
                     days,
-                    load_adapter(configured.venue),
+                    load_adapter(config.venues[leg.venue]),
                     leg.feed_latency_ns,
                     instrument,
                 )

@@ -155,12 +155,12 @@ def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, Venue
     if port_base is None:
         from arb.commands.serve import seeded_sandbox
 
-        venues = {leg.venue.name: leg.venue for leg in config.legs}
-        return seeded_sandbox(venues, [(leg.venue.name, leg.symbol) for leg in config.legs])
+        venues = dict(config.venues)
+        return seeded_sandbox(venues, [(leg.venue, leg.symbol) for leg in config.legs])
     from arb.runtime.sandbox_venues import sandbox_urls
 
     urls = sandbox_urls(port_base)
-    names = {leg.venue.name for leg in config.legs} & urls.keys()
+    names = {leg.venue for leg in config.legs} & urls.keys()
     refuse_absent_sandbox({name: urls[name].rest for name in names})
     return urls
 

@@ -32,9 +32,8 @@ class Downloader:
         variable = Variable(archive.tardis_key)
         key = variable.value()
         self.directory = Path(config.data.directory)
-        self.legs = [
-            ArchiveLeg(leg.venue.name, load_adapter(leg.venue).name, leg.symbol) for leg in config.legs
-        ]
+        adapters = {name: load_adapter(venue).name for name, venue in config.venues.items()}
+        self.legs = [ArchiveLeg(leg.venue, adapters[leg.venue], leg.symbol) for leg in config.legs]
         for leg in self.legs:
             if not _SYMBOL.fullmatch(leg.symbol):
                 raise InputError(f"{leg.name}: archives have symbols of capitals and digits only")

@@ -22,7 +22,7 @@ from arb.backtest.runner import compile_ahead, leave_now
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
 from arb.commands.idle_keys import World, configuration_notes
-from arb.commands.legs import instrument_of, leg_of
+from arb.commands.legs import instrument_of, legs_of
 from arb.commands.recorded_days import MAKES_NO_CALL
 from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import common_manifest, configured_offset_ns, limits_of, output_of
@@ -87,7 +87,7 @@ class LiveRun:
         self._folder = folder
         self._setup = setup
         self._log = log
-        self._host = Host({leg.venue.name: leg.venue for leg in config.legs}, sandbox)
+        self._host = Host(dict(config.venues), sandbox)
         self._has_report = has_report
         self._began_ns = time.monotonic_ns()
         world = World.LIVE if sandbox is None else World.SANDBOX
@@ -95,7 +95,7 @@ class LiveRun:
         self._head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
             "notes": (["market data of a sandbox, simulated"] if sandbox is not None else []) + self._notes
         }
-        self._legs = [leg_of(leg) for leg in config.legs]
+        self._legs = legs_of(config)
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
         self._has_received = False
@@ -113,7 +113,7 @@ class LiveRun:
         )
         warm_session(
             [
-                (load_adapter(own.venue), instrument_of(leg))
+                (load_adapter(config.venues[own.venue]), instrument_of(leg))
                 for own, leg in zip(config.legs, self._legs, strict=True)
             ]
         )
@@ -348,7 +348,7 @@ HELD = "the strategy did not wait when it was interrupted: it was ended at a cal
 def slow_answer_notes(config: Config) -> list[str]:
     """A line if orders may time out before their simulated responses can arrive."""
     wait_ms = config.value("execution.order_timeout_ms")
-    slowest_ms = max(leg.latency.entry_ms + leg.latency.response_ms for leg in config.legs)
+    slowest_ms = max(one.latency.entry_ms + one.latency.response_ms for one in config.venues.values())
     need_ms = slowest_ms + 2 * config.dry_run.disorder_ms
     if wait_ms >= need_ms:
         return []

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 from arb.commands.run_checks import fit_notes, has_different_assets, is_built_in
 from arb.commands.run_setup import Setup
-from arb.config import Config, Leg
+from arb.config import Config
 from arb.config.given import Given
 from arb.config.schema import SYMBOL_PLACEHOLDER
+from arb.leg import Leg
 from arb.results.notes import NO_EFFECT
 from arb.strategies.loader import PAIRS
 from arb.strategies.parameters import CONFIGURED
@@ -49,7 +50,7 @@ class Use(NamedTuple):
         return is_built_in(self.config)
 
     def legs_at(self, venue: str) -> list[Leg]:
-        return [leg for leg in self.config.legs if leg.venue.name == venue]
+        return [leg for leg in self.config.legs if leg.venue == venue]
 
 
 class Reason(NamedTuple):
@@ -226,7 +227,7 @@ def _perpetuals(use: Use, given: Given) -> Reason | None:
 def _resting(use: Use, given: Given) -> Reason | None:
     """About resting orders: the built-in strategy's orders take liquidity or expire."""
     is_fee = given.known == "fees.maker"
-    fees = use.legs_at(given.venue)[0].fees
+    fees = use.config.venues[given.venue].fees
     # Funds are reserved at the larger of both fees.
     if not use.is_built_in or (is_fee and fees.maker > fees.taker):
         return None
@@ -235,18 +236,18 @@ def _resting(use: Use, given: Given) -> Reason | None:
 
 
 def _power(use: Use, given: Given) -> Reason | None:
-    model = use.legs_at(given.venue)[0].queue.model
+    model = use.config.venues[given.venue].queue.model
     return None if model in _POWER_MODELS else Reason(f'queue.model is "{model}", which has no exponent')
 
 
 def _order_file(use: Use, given: Given) -> Reason | None:
-    is_replaced = use.legs_at(given.venue)[0].latency.order_file != given.value
+    is_replaced = use.config.venues[given.venue].latency.order_file != given.value
     return Reason("--latency takes its place") if is_replaced else None
 
 
 def _drawn(use: Use, given: Given) -> Reason | None:
     """On live data, latencies are drawn from the latency file if there is one."""
-    is_drawn = use.world in _ON_LIVE_DATA and use.legs_at(given.venue)[0].latency.order_file is not None
+    is_drawn = use.world in _ON_LIVE_DATA and use.config.venues[given.venue].latency.order_file is not None
     return Reason("on live data latencies are drawn from latency.order_file") if is_drawn else None
 
 

@@ -10,16 +10,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from arb.config import Config, VenueConfig, load_grids, load_venues, on_grids
-from arb.config import Leg as ConfigLeg
-from arb.config.adapters import feed_latency_ns
 from arb.config.schema import Grid
 from arb.config.templates import template_folder
 from arb.data.rows.grid import stated_section
 from arb.errors import InputError
 from arb.leg import Leg
 from connectors.model import Instrument
-
-_NS_PER_MS = 1_000_000
 
 
 def known_venues(config_path: Path) -> dict[str, VenueConfig]:
@@ -76,36 +72,14 @@ def instrument_of(leg: Leg) -> Instrument:
     return Instrument(leg.venue, leg.symbol, leg.tick_size, leg.lot_size)
 
 
-def leg_of(leg: ConfigLeg) -> Leg:
-    """A configured leg, independent of the configuration. Raises InputError for an unusable latency file."""
-    file = leg.latency.order_file
-    if file is not None:
-        file = file.replace("{symbol}", leg.symbol.lower())
-    return Leg(
-        venue=leg.venue.name,
-        symbol=leg.symbol,
-        is_spot=leg.is_spot,
-        tick_size=leg.tick_size,
-        lot_size=leg.lot_size,
-        min_qty=leg.min_qty,
-        min_notional=leg.min_notional,
-        contract_size=leg.contract_size,
-        maker_fee=leg.fees.maker,
-        taker_fee=leg.fees.taker,
-        feed_latency_ns=feed_latency_ns(leg.venue),
-        entry_latency_ns=round(leg.latency.entry_ms * _NS_PER_MS),
-        response_latency_ns=round(leg.latency.response_ms * _NS_PER_MS),
-        queue_model=leg.queue.model,
-        queue_power=leg.queue.power,
-        base=leg.base,
-        quote=leg.quote,
-        roi_lb=leg.roi_lb,
-        roi_ub=leg.roi_ub,
-        order_latency_file=file,
-        order_latencies=None if file is None else _measured(Path(file), leg.name),
-        pair=leg.pair,
-        account=leg.account,
-    )
+def legs_of(config: Config) -> list[Leg]:
+    """The legs with their measured order latencies, if configured. Raises InputError for an unusable latency file."""
+    return [
+        leg
+        if leg.order_latency_file is None
+        else replace(leg, order_latencies=_measured(Path(leg.order_latency_file), leg.name))
+        for leg in config.legs
+    ]
 
 
 def _measured(file: Path, leg: str) -> Any:
@@ -127,9 +101,10 @@ def with_latencies_of(config: Config, run: Path) -> Config:
             f"{run}: no folder {LATENCY_FOLDER} in it: name the folder of a session that arb dry-run --live-data wrote"
         )
 
-    def measured(leg: ConfigLeg) -> ConfigLeg:
-        file = str(run / LATENCY_FOLDER / f"{leg.venue.name}_{{symbol}}_orders.npz")
-        latency = msgspec.structs.replace(leg.latency, order_file=file)
-        return replace(leg, venue=replace(leg.venue, latency=latency))
-
-    return replace(config, legs=tuple(measured(leg) for leg in config.legs))
+    legs, venues = [], dict(config.venues)
+    for leg in config.legs:
+        file = str(run / LATENCY_FOLDER / f"{leg.venue}_{{symbol}}_orders.npz")
+        latency = msgspec.structs.replace(venues[leg.venue].latency, order_file=file)
+        venues[leg.venue] = replace(venues[leg.venue], latency=latency)
+        legs.append(replace(leg, order_latency_file=file.replace("{symbol}", leg.symbol.lower())))
+    return replace(config, legs=tuple(legs), venues=venues)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arb.backtest.runner import leave_now
 from arb.commands.idle_keys import World, configuration_notes
-from arb.commands.legs import leg_of
+from arb.commands.legs import legs_of
 from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import (
     common_manifest,
@@ -79,7 +79,7 @@ def run_days(
     config = on_data_grid(config)
     setup = setup_of(config)
     notes = configuration_notes(config, setup, world)
-    legs = [leg_of(leg) for leg in config.legs]
+    legs = legs_of(config)
     days = days_of_run(config, legs, start, end)
     now = datetime.now(UTC)
     with RunFolder(run_folder_path(out, now, command)) as folder, RowCache() as cache:

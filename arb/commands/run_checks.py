@@ -10,11 +10,12 @@ import math
 from collections.abc import Iterator
 
 from arb.commands.strategy_facts import common_lot
-from arb.config import Config, Leg
+from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.config.assets import difference
 from arb.config.pairs import why_no_pairs
 from arb.errors import ConfigError
+from arb.leg import Leg
 from arb.results.notes import DIFFERENT_ASSETS, NO_CAPITAL
 from arb.strategies.loader import ANY_LEGS, PAIRS, LoadedStrategy
 from connectors.parsing.contracts import inverse_reason
@@ -31,8 +32,8 @@ def is_built_in(config: Config) -> bool:
 def refuse_unfit(config: Config, strategy: LoadedStrategy) -> None:
     """Raises ConfigError for legs that the strategy cannot trade."""
     for leg in config.legs:
-        if reason := inverse_reason(load_adapter(leg.venue).name, leg.symbol):
-            raise ConfigError(f"{config.file}: [strategy] legs: {leg.venue.name}: {reason}")
+        if reason := inverse_reason(load_adapter(config.venues[leg.venue]).name, leg.symbol):
+            raise ConfigError(f"{config.file}: [strategy] legs: {leg.venue}: {reason}")
     _refuse_number(config, strategy)
     for line in _penniless(config) if is_built_in(config) else ():
         raise ConfigError(f"{config.file}: {line}")
@@ -124,4 +125,4 @@ def _attempt_max(leg: Leg, config: Config) -> float:
 
 def _held(leg: Leg) -> str:
     base = f"{leg.base:g} base, " if leg.is_spot else ""
-    return f"{leg.venue.name} has {base}{leg.quote:g} quote"
+    return f"{leg.venue} has {base}{leg.quote:g} quote"

@@ -107,11 +107,11 @@ def read_inputs(
     grids = KnownGrids.of_config(config)
     feeds = [
         Feed(
-            load_adapter(configured.venue),
+            load_adapter(config.venues[configured.venue]),
             recordings,
             leg.feed_latency_ns,
             instrument_of(leg),
-            *grids.source(configured.venue, leg.symbol),
+            *grids.source(config.venues[configured.venue], leg.symbol),
             silence_ns=silence_ns(config),
         )
         for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
@@ -181,7 +181,7 @@ def limits_of(config: Config) -> Limits:
             tick_size=leg.tick_size,
             lot_size=leg.lot_size,
             contract_size=leg.contract_size,
-            fee=max(leg.fees.maker, leg.fees.taker),
+            fee=max(leg.maker_fee, leg.taker_fee),
             leverage=risk.max_leverage,
         )
         for leg in config.legs
@@ -302,7 +302,7 @@ def pairs_of(config: Config) -> list[tuple[str, str]]:
 
 def adapters_of(config: Config) -> list[str]:
     """The adapters of a run that are not part of arb, as named in the venues' files."""
-    files = {leg.venue.adapter: leg.venue.file for leg in config.legs}
+    files = {venue.adapter: venue.file for venue in config.venues.values()}
     outside = []
     for spec, file in sorted(files.items()):
         try:

@@ -38,8 +38,8 @@ def wanted_of(
     streams: names of extra streams, None for `[record] streams`; each venue is asked for those that it has. Raises
     InputError and ConfigError for an unknown venue, symbol or stream.
     """
-    known = known_venues(config_path) | {leg.venue.name: leg.venue for leg in config.legs}
-    pairs = [(leg.venue.name, leg.symbol) for leg in config.legs]
+    known = known_venues(config_path) | dict(config.venues)
+    pairs = [(leg.venue, leg.symbol) for leg in config.legs]
     if venues is not None or symbols is not None:
         at = unique(venues if venues is not None else [venue for venue, _ in pairs])
         what = unique(symbols if symbols is not None else [symbol for _, symbol in pairs])

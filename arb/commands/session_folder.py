@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from arb.commands.legs import leg_of
+from arb.commands.legs import legs_of
 from arb.commands.run_files import write_run
 from arb.config import config_of
 from arb.data.recordings.recorder import Recorder
@@ -68,7 +68,7 @@ def _finish(opened: RunFolder) -> None:
     # Compresses the frames that are still in journals.
     Recorder(folder / RECORDING, reserve_gb=0.0).close()
     found = read_journal(folder / JOURNAL)
-    legs = [leg_of(leg) for leg in config_of(found.head["config"], str(folder / JOURNAL)).legs]
+    legs = legs_of(config_of(found.head["config"], str(folder / JOURNAL)))
     if len(found.snapshot.legs) != len(legs):
         raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
     trades = trades_of(found.fills, found.decisions, legs)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 
-from arb.config import Config, Leg
+from arb.config import Config
 from arb.errors import ConfigError
+from arb.leg import Leg
 from arb.strategies.arguments import Value
 from arb.strategies.lists import Number
 from arb.strategies.parameters import CONFIGURED, Parameter
@@ -58,8 +59,8 @@ def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
         "base": leg.base,
         "quote": leg.quote,
         "funds": accounts.index(leg.funds),
-        "maker_fee": leg.fees.maker,
-        "taker_fee": leg.fees.taker,
+        "maker_fee": leg.maker_fee,
+        "taker_fee": leg.taker_fee,
         "tick_size": leg.tick_size,
         "lot_size": leg.lot_size,
         "min_qty": leg.min_qty,

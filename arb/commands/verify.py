@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 import arb
-from arb.commands.legs import leg_of
+from arb.commands.legs import legs_of
 from arb.commands.run_files import adapters_of
 from arb.commands.run_setup import Setup, setup_of
 from arb.commands.session_folder import finish_killed
@@ -124,7 +124,7 @@ def _replayed(
     config = config_of(manifest["config"], str(folder / "manifest.json"))
     _check_code(config, manifest, is_trusted=is_trusted)
     setup = setup_of(config)
-    legs = [leg_of(leg) for leg in config.legs]
+    legs = legs_of(config)
     versions = _version_differences(manifest, setup)
     cause = "; ".join(one.cause for one in versions)
     figures, changed = figure_differences(folder, result, changed)

@@ -146,7 +146,7 @@ def _rows(
     found = []
     for number, (own, leg) in enumerate(zip(config.legs, legs, strict=True)):
         source = LegSource(
-            load_adapter(own.venue),
+            load_adapter(config.venues[own.venue]),
             instrument_of(leg),
             leg.feed_latency_ns,
             recording_files(folder / RECORDING, leg.venue, leg.symbol),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from arb.config.archive import Archive
 from arb.config.grids import on_data_grid, on_grids
 from arb.config.load import config_of, load, load_grids, load_venues
-from arb.config.model import Config, Leg, VenueConfig
+from arb.config.model import Config, VenueConfig
 from arb.config.schema import Capital, Clock, Data, Execution, Risk, Strategy
 from arb.config.secrets import Auth, Credentials, Variable
 from arb.config.templates import TEMPLATE_NAMES, write_templates
@@ -28,7 +28,6 @@ __all__ = [
     "Execution",
     "Fees",
     "Latency",
-    "Leg",
     "Queue",
     "Risk",
     "Strategy",

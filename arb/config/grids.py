@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 
 from arb.config.load import sizes_of
-from arb.config.model import Config, Leg, VenueConfig
+from arb.config.model import Config, VenueConfig
 from arb.config.schema import Grid
 
 
@@ -35,10 +35,6 @@ def on_data_grid(config: Config) -> Config:
 
     Applying it twice changes nothing.
     """
-    venues = on_grids({leg.venue.name: leg.venue for leg in config.legs}, config.data.grid)
-    return replace(config, legs=tuple(_on_venue(leg, venues[leg.venue.name]) for leg in config.legs))
-
-
-def _on_venue(leg: Leg, venue: VenueConfig) -> Leg:
-    """A leg with the tick and lot of the given venue."""
-    return replace(leg, venue=venue, **sizes_of(venue.symbols[leg.symbol]))
+    venues = on_grids(config.venues, config.data.grid)
+    legs = tuple(replace(leg, **sizes_of(venues[leg.venue].symbols[leg.symbol])) for leg in config.legs)
+    return replace(config, venues=venues, legs=legs)

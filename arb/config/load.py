@@ -18,16 +18,18 @@ from typing import Any
 import msgspec
 import tomli
 
+from arb.config.adapters import feed_latency_ns
 from arb.config.given import given_in_main, given_in_venue
-from arb.config.model import MAIN_SECTIONS, Config, Leg, VenueConfig
+from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
 from arb.config.pairs import pairs_of
 from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Grid, MainFile, Strategy, SymbolLimits
 from arb.config.secrets import Auth
 from arb.config.strict import Source, build, section_text
 from arb.config.venue_schema import Symbol, VenueFile
 from arb.errors import ConfigError
-from arb.leg import DEFAULT_ACCOUNT
+from arb.leg import DEFAULT_ACCOUNT, Leg
 
+_NS_PER_MS = 1_000_000
 _OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -87,7 +89,7 @@ def _config(checked: MainFile, venues: Mapping[str, VenueConfig], source: Source
     for pair_no, pair in enumerate(pairs_of(checked.strategy)):
         for number in pair:
             legs[number] = replace(legs[number], pair=pair_no)
-    return Config(file=source.file, legs=tuple(legs), **sections)
+    return Config(file=source.file, legs=tuple(legs), venues=venues, **sections)
 
 
 def _venue(table: VenueFile, file: str) -> VenueConfig:
@@ -339,16 +341,26 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
             f"is {base!r}; a perpetual venue holds margin in quote only",
         )
     _check_range(symbol, f"{venue.file}: {section_text(('symbols', symbol_name))}")
+    file = venue.latency.order_file
     return Leg(
-        venue=venue,
+        venue=venue_name,
         symbol=symbol_name,
+        is_spot=venue.is_spot,
         **sizes_of(symbol),
         min_notional=symbol.min_notional,
         contract_size=symbol.contract_size,
-        roi_lb=symbol.roi_lb,
-        roi_ub=symbol.roi_ub,
+        maker_fee=venue.fees.maker,
+        taker_fee=venue.fees.taker,
+        feed_latency_ns=feed_latency_ns(venue),
+        entry_latency_ns=round(venue.latency.entry_ms * _NS_PER_MS),
+        response_latency_ns=round(venue.latency.response_ms * _NS_PER_MS),
+        queue_model=venue.queue.model,
+        queue_power=venue.queue.power,
         base=base,
         quote=funds.quote_of.get(symbol_name, funds.quote),
+        order_latency_file=None if file is None else file.replace("{symbol}", symbol_name.lower()),
+        roi_lb=symbol.roi_lb,
+        roi_ub=symbol.roi_ub,
         position_limit=own.position_limit or checked.risk.position_limit,
         funds=(DEFAULT_ACCOUNT, venue_name, symbol_name if symbol_name in funds.quote_of else ""),
     )

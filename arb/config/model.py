@@ -26,7 +26,7 @@ from arb.config.schema import (
 )
 from arb.config.secrets import Auth
 from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol
-from arb.leg import DEFAULT_ACCOUNT
+from arb.leg import Leg
 
 #: The sections of the main file.
 MAIN_SECTIONS = MainFile.__struct_fields__
@@ -53,58 +53,6 @@ class VenueConfig:
 
 
 @dataclass(frozen=True)
-class Leg:
-    """An instrument at a venue, with all its settings from the files. Sizes are in base, prices in quote."""
-
-    venue: VenueConfig
-    symbol: str
-    #: As written, for exact text on the wire; the floats below are for arithmetic.
-    tick_size_text: str
-    lot_size_text: str
-    tick_size: float
-    lot_size: float
-    #: One lot if the file does not set it.
-    min_qty: float
-    min_notional: float
-    contract_size: float
-    #: Prices; both or neither.
-    roi_lb: float | None
-    roi_ub: float | None
-    #: Initial holdings at the venue, in base and quote units; `base` is 0 at perpetual venues.
-    base: float
-    #: Shared by the legs with the same `funds`.
-    quote: float
-    #: Largest position, in base units.
-    position_limit: float
-    #: Account, venue, and the symbol if its money is set apart ("" otherwise).
-    funds: tuple[str, str, str]
-    #: Number of the pair that the leg belongs to; -1: none.
-    pair: int = -1
-    account: str = DEFAULT_ACCOUNT
-
-    @property
-    def name(self) -> str:
-        """`venue:SYMBOL`, as in `strategy.legs`."""
-        return f"{self.venue.name}:{self.symbol}"
-
-    @property
-    def is_spot(self) -> bool:
-        return self.venue.is_spot
-
-    @property
-    def fees(self) -> Fees:
-        return self.venue.fees
-
-    @property
-    def latency(self) -> Latency:
-        return self.venue.latency
-
-    @property
-    def queue(self) -> Queue:
-        return self.venue.queue
-
-
-@dataclass(frozen=True)
 class Config:
     """The whole configuration of a run. `strategy.legs` has the effective names, with the placeholder replaced."""
 
@@ -121,6 +69,8 @@ class Config:
     dry_run: DryRun
     archive: Archive
     legs: tuple[Leg, ...]
+    #: The venues of the legs, by name.
+    venues: Mapping[str, VenueConfig]
     #: Keys that the user set, in the files or for this run; empty if it was read from a manifest.
     given: tuple[Given, ...] = ()
 
@@ -141,7 +91,7 @@ class Config:
         folder gives the same dict.
         """
         parts = {name: getattr(self, name) for name in MAIN_SECTIONS}
-        parts["venues"] = {leg.venue.name: _venue_parts(leg.venue) for leg in self.legs}
+        parts["venues"] = {name: _venue_parts(venue) for name, venue in self.venues.items()}
         # Sorts the tables whose keys the user chooses: their order in a file has no meaning.
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(parts, order="deterministic"))
         return plain

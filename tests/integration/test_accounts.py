@@ -26,7 +26,7 @@ from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.commands.backtest import run_backtest
-from arb.commands.legs import instrument_of, known_venues, leg_of
+from arb.commands.legs import instrument_of, known_venues, legs_of
 from arb.commands.sandbox import record_market
 from arb.commands.strategy_facts import facts_of
 from arb.config import Config, load
@@ -170,13 +170,13 @@ def test_hftbacktest_counts_the_same_equity(account: Account) -> None:
 PLAIN_NS = 12_000_000_000
 
 
-def legs_of(config: Config, recordings: Path) -> list[LegData]:
-    legs = [leg_of(leg) for leg in config.legs]
+def legs_with_rows(config: Config, recordings: Path) -> list[LegData]:
+    legs = legs_of(config)
     days = select_days(
         recordings, [(leg.venue, leg.symbol) for leg in legs], date(2024, 8, 8), date(2024, 8, 8)
     )
     feeds = [
-        Feed(load_adapter(own.venue), files, leg.feed_latency_ns, instrument_of(leg))
+        Feed(load_adapter(config.venues[own.venue]), files, leg.feed_latency_ns, instrument_of(leg))
         for own, leg, files in zip(config.legs, legs, days, strict=True)
     ]
     files = convert(feeds, RowCache()).files
@@ -195,7 +195,7 @@ def test_compiled_and_plain_decide_alike(mode: str, symbols: int, recordings: Pa
         {"basis_halflife_ns": 500_000_000},
         legs=2 * symbols,
     )
-    whole = legs_of(config, recordings)
+    whole = legs_with_rows(config, recordings)
     until = min(data.arrays[0]["local_ts"][0] for data in whole) + PLAIN_NS
     data = [LegData(d.leg, [d.arrays[0][d.arrays[0]["local_ts"] < until].copy()]) for d in whole]
     compiled = Recorder(2 * symbols)

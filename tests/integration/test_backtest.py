@@ -23,7 +23,7 @@ from arb.backtest.bot import hashmap_bot
 from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
 from arb.cli import cli
-from arb.commands.legs import leg_of
+from arb.commands.legs import legs_of
 from arb.commands.strategy_facts import facts_of
 from arb.config import load, on_data_grid
 from arb.config.adapters import load_adapter
@@ -214,10 +214,10 @@ class World(NamedTuple):
 def world(pair: str, symbol: str) -> World:
     config = load(example(pair), [*settings(symbol), f"data.directory={json.dumps(str(RECORDINGS))}"])
     config = on_data_grid(config)
-    legs = [leg_of(leg) for leg in config.legs]
+    legs = legs_of(config)
     days = select_days(RECORDINGS, [(leg.venue, leg.symbol) for leg in legs], DAY, DAY)
     feeds = [
-        Feed(load_adapter(configured.venue), recordings, leg.feed_latency_ns)
+        Feed(load_adapter(config.venues[configured.venue]), recordings, leg.feed_latency_ns)
         for configured, leg, recordings in zip(config.legs, legs, days, strict=True)
     ]
     files = convert(feeds, RowCache()).files

@@ -32,7 +32,7 @@ from arb.backtest.assets import LegData, backtest_bot
 from arb.bot.cache import bot_compiled
 from arb.commands.backtest import run_backtest
 from arb.commands.idle_keys import Use, World, why_idle
-from arb.commands.legs import known_venues, leg_of
+from arb.commands.legs import known_venues
 from arb.commands.run_setup import setup_of
 from arb.commands.sandbox import record_market
 from arb.commands.strategy_facts import facts_of
@@ -401,7 +401,7 @@ def test_the_name_of_a_venue_says_which_recordings_are_its_own(world: Any) -> No
 
 def test_the_adapter_says_how_a_recording_is_read(folder: Path, world: Any) -> None:
     def adapter_of(*settings: str) -> Any:
-        return load_adapter(load(folder / "arbitrage.toml", settings).legs[0].venue)
+        return load_adapter(load(folder / "arbitrage.toml", settings).venues["binance_spot"])
 
     wrong = "binance_spot.adapter='connectors.binance:BinanceUsdm'"
     assert isinstance(adapter_of(), BinanceSpot)
@@ -436,7 +436,7 @@ def _rest(bot, positions):
 
 def test_the_queue_model_and_its_power_say_when_a_resting_order_is_filled(folder: Path) -> None:
     def filled_after(*settings: str) -> int:
-        leg = leg_of(load(folder / "arbitrage.toml", settings).legs[0])
+        leg = load(folder / "arbitrage.toml", settings).legs[0]
         positions = np.zeros(28)
         with backtest_bot([LegData(leg, [resting_rows()])], None, keep_trades=False) as bot:
             _rest(bot, positions)
@@ -454,7 +454,7 @@ def test_the_queue_model_and_its_power_say_when_a_resting_order_is_filled(folder
 
 def test_keys_of_live_runs_reach_who_connects(folder: Path) -> None:
     def venue_of(*settings: str) -> Any:
-        return load(folder / "arbitrage.toml", settings).legs[0].venue
+        return load(folder / "arbitrage.toml", settings).venues["binance_spot"]
 
     local = venue_of(
         "binance_spot.connection.websocket_url='ws://127.0.0.1:1/ws'",

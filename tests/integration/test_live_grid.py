@@ -41,7 +41,7 @@ def log_of(run: Path, event: str) -> list[str]:
 
 def compared(config: Config, urls: dict[str, VenueUrls], timeout_s: float = 5.0) -> list[str]:
     async def ask() -> list[str]:
-        venues = with_sandbox({leg.venue.name: leg.venue for leg in config.legs}, urls)
+        venues = with_sandbox(dict(config.venues), urls)
         asked = [(venue, ["BTCUSDT"]) for venue in venues.values()]
         return await compare_grids(asked, timeout_s)
 
@@ -97,7 +97,7 @@ def test_a_recording_begins_only_with_the_venues_tick(
 ) -> None:
     def other(venues: dict[str, VenueConfig], pairs: Any) -> Any:
         listed = demo_config(tmp_path)  # the files without the setting
-        return seeded_sandbox({leg.venue.name: leg.venue for leg in listed.legs}, pairs)
+        return seeded_sandbox(dict(listed.venues), pairs)
 
     monkeypatch.setattr(record_module, "seeded_sandbox", other)
     words = ["record", "-c", str(demo_files(tmp_path)), "--sandbox", "--duration", "3s", "--json"]

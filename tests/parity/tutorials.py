@@ -120,7 +120,7 @@ def settings_of(market: Market, name: str, assets: int) -> list[str]:
     """The overrides of one case, after those of the market."""
     params = {"assets": assets, **CASES[name]}
     capital = [
-        f"capital.{leg.venue.name}.{key}=1e12"
+        f"capital.{leg.venue}.{key}=1e12"
         for leg in market.load().legs
         for key in (("quote", "base") if leg.is_spot else ("quote",))
     ]

@@ -18,8 +18,8 @@ from arb.strategies.source_code import code_of
 
 def config_with(folder: Path, adapter: str) -> Config:
     config = demo_config(folder)
-    legs = (replace(config.legs[0], venue=replace(config.legs[0].venue, adapter=adapter)), *config.legs[1:])
-    return replace(config, legs=legs)
+    own = replace(config.venues["binance_spot"], adapter=adapter)
+    return replace(config, venues={**config.venues, "binance_spot": own})
 
 
 def test_our_own_are_known_by_the_hash_of_all_our_code(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_one_from_outside_is_named_with_its_files(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize("adapter", ["os:path", "os:getcwd", "builtins:int"])
 def test_what_is_no_adapter_is_named_with_its_file(tmp_path: Path, adapter: str) -> None:
-    venue = config_with(tmp_path, adapter).legs[0].venue
+    venue = config_with(tmp_path, adapter).venues["binance_spot"]
     with pytest.raises(ConfigError, match=rf"binance\.toml: adapter '{adapter}' is no class that speaks"):
         load_adapter(venue)
 

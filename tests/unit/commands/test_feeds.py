@@ -36,7 +36,7 @@ def main_file(tmp_path: Path) -> Path:
 
 def test_the_fallback_addresses_are_tried_in_turn(main_file: Path) -> None:
     urls = '["ws://127.0.0.1:8/v5/public/spot", "ws://localhost:9/v5/public/spot"]'
-    leg = load(main_file, [f"bybit_spot.connection.websocket_fallback_urls={urls}"]).legs[1]
+    venue = load(main_file, [f"bybit_spot.connection.websocket_fallback_urls={urls}"]).venues["bybit_spot"]
     timers = SimTimers()
     server = SimVenue("bybit_spot", ["AAAUSDT"], timers, random.Random(1))
     net = SimNet(server, timers, random.Random(2))
@@ -46,7 +46,7 @@ def test_the_fallback_addresses_are_tried_in_turn(main_file: Path) -> None:
         VENUES["bybit_spot"],
         [Instrument("bybit_spot", "AAAUSDT", TICK, LOT)],
         STREAMS,
-        endpoints_of(leg.venue),
+        endpoints_of(venue),
         transport=net,
         rest=net,
         timers=timers,
@@ -57,7 +57,7 @@ def test_the_fallback_addresses_are_tried_in_turn(main_file: Path) -> None:
     feed.start()
     timers.run(120 * S)
     tried = [event.text for event in watch.events if event.kind.value == "connect"]
-    own = leg.venue.connection.websocket_url
+    own = venue.connection.websocket_url
     assert (
         tried == [own] * 3 + ["ws://127.0.0.1:8/v5/public/spot"] * 3 + ["ws://localhost:9/v5/public/spot"] * 2
     )
@@ -67,8 +67,8 @@ def test_the_fallback_addresses_are_tried_in_turn(main_file: Path) -> None:
     ("name", "class_name"), [("picows", "PicowsTransport"), ("websockets", "WebsocketsTransport")]
 )
 def test_the_transport_is_the_one_of_the_file(main_file: Path, name: str, class_name: str) -> None:
-    leg = load(main_file, [f'binance_spot.connection.transport="{name}"']).legs[0]
-    assert type(venue_transport(leg.venue)).__name__ == class_name
+    config = load(main_file, [f'binance_spot.connection.transport="{name}"'])
+    assert type(venue_transport(config.venues["binance_spot"])).__name__ == class_name
 
 
 def test_a_transport_that_is_not_installed_is_one_line(
@@ -76,9 +76,9 @@ def test_a_transport_that_is_not_installed_is_one_line(
 ) -> None:
     monkeypatch.setitem(sys.modules, "picows", None)
     monkeypatch.delitem(sys.modules, "connectors.net.picows_socket", raising=False)
-    leg = load(main_file).legs[0]
+    venue = load(main_file).venues["binance_spot"]
     with pytest.raises(InputError, match=r"binance\.toml: \[connection\] transport: picows: .* pip install"):
-        venue_transport(leg.venue)
+        venue_transport(venue)
 
 
 @pytest.mark.parametrize("url", ["ws://stream.binance.com/ws", "http://127.0.0.1", "wss://"])
@@ -96,7 +96,7 @@ def test_a_feed_opens_from_the_files(main_file: Path) -> None:
                 f'bybit_spot.connection.rest_api_url="{loopback.rest_url}"',
             ]
             watch = Watch(server, AsyncioTimers())
-            live = open_feed(load(main_file, settings).legs[1].venue, ["BTCUSDT"], watch, tap=watch)
+            live = open_feed(load(main_file, settings).venues["bybit_spot"], ["BTCUSDT"], watch, tap=watch)
             live.feed.start()
             for _ in range(500):
                 await asyncio.sleep(0.01)
@@ -112,7 +112,7 @@ def test_a_feed_opens_from_the_files(main_file: Path) -> None:
 
 def test_a_symbol_and_a_stream_that_a_venue_has_not(main_file: Path) -> None:
     async def scene() -> None:
-        venue = load(main_file).legs[1].venue
+        venue = load(main_file).venues["bybit_spot"]
         watch = Watch(SimVenue("bybit_spot", [], SimTimers(), random.Random(1)), SimTimers())
         with pytest.raises(ConfigError, match=r"bybit\.toml: no \[symbols\.DOGEUSDT\]; add its tick_size"):
             open_feed(venue, ["DOGEUSDT"], watch)

@@ -49,23 +49,21 @@ def test_templates_load_with_the_documented_defaults(folder: Path) -> None:
 
 
 def test_addresses_and_variables_are_those_of_the_venues(folder: Path) -> None:
-    spot = load(folder / "arbitrage.toml").legs
-    linear = load(folder / "arbitrage.toml", legs=["binance_usdm:BTCUSDT", "bybit_linear:BTCUSDT"]).legs
+    legs = [f"{venue}:BTCUSDT" for venue in ("binance_spot", "bybit_spot", "binance_usdm", "bybit_linear")]
+    venues = load(folder / "arbitrage.toml", legs=legs).venues
 
-    assert [(leg.venue.connection.websocket_url, leg.venue.connection.rest_api_url) for leg in spot] == [
+    spot = [venues[name].connection for name in ("binance_spot", "bybit_spot")]
+    assert [(one.websocket_url, one.rest_api_url) for one in spot] == [
         ("wss://stream.binance.com:9443/ws", "https://api.binance.com"),
         ("wss://stream.bybit.com/v5/public/spot", "https://api.bybit.com"),
     ]
-    assert linear[0].venue.connection.websocket_url == "wss://fstream.binance.com"
-    assert linear[1].venue.connection.websocket_url == "wss://stream.bybit.com/v5/public/linear"
-    for first, second in (spot, linear):
-        assert (first.venue.auth.api_key, first.venue.auth.secret_key) == (
-            "${BINANCE_API_KEY}",
-            "${BINANCE_SECRET_KEY}",
-        )
-        assert (second.venue.auth.api_key, second.venue.auth.secret_key) == (
-            "${BYBIT_API_KEY}",
-            "${BYBIT_SECRET_KEY}",
+    assert venues["binance_usdm"].connection.websocket_url == "wss://fstream.binance.com"
+    assert venues["bybit_linear"].connection.websocket_url == "wss://stream.bybit.com/v5/public/linear"
+    for name, venue in venues.items():
+        prefix = name.partition("_")[0].upper()
+        assert (venue.auth.api_key, venue.auth.secret_key) == (
+            f"${{{prefix}_API_KEY}}",
+            f"${{{prefix}_SECRET_KEY}}",
         )
 
 
@@ -83,7 +81,6 @@ def test_every_shipped_venue_and_symbol_makes_a_leg(
         assert leg.lot_size == float(leg.lot_size_text)
         assert leg.min_qty >= leg.lot_size
         assert leg.contract_size == 1.0
-        assert leg.fees is leg.venue.fees
         assert leg.base == (1.0 if leg.is_spot else 0.0)
         assert leg.quote == 60_000.0
 
@@ -146,7 +143,7 @@ def test_local_addresses_may_do_without_tls(folder: Path) -> None:
         folder / "arbitrage.toml", ['binance_spot.connection.websocket_url="ws://127.0.0.1:9001/ws"']
     )
 
-    assert loaded.legs[0].venue.connection.websocket_url == "ws://127.0.0.1:9001/ws"
+    assert loaded.venues["binance_spot"].connection.websocket_url == "ws://127.0.0.1:9001/ws"
 
 
 def test_overrides_reach_main_file_and_venues_and_the_last_one_wins(folder: Path) -> None:
@@ -162,7 +159,7 @@ def test_overrides_reach_main_file_and_venues_and_the_last_one_wins(folder: Path
     )
 
     assert loaded.strategy.min_spread_bps == 2.5
-    assert loaded.legs[0].fees.taker == 0.0001
+    assert loaded.legs[0].taker_fee == 0.0001
     assert loaded.legs[1].tick_size == 0.01
     assert loaded.clock.offset_ms == 1270.0
 
@@ -181,7 +178,7 @@ def test_the_argument_legs_beats_an_override_of_legs(folder: Path) -> None:
         ["binance_usdm:BTCUSDT", "bybit_linear:BTCUSDT"],
     )
 
-    assert [leg.venue.name for leg in loaded.legs] == ["binance_usdm", "bybit_linear"]
+    assert [leg.venue for leg in loaded.legs] == ["binance_usdm", "bybit_linear"]
 
 
 def test_the_dict_is_json_complete_and_independent_of_place_and_order(folder: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_secrets_are_read_when_asked_for_and_never_shown(
     monkeypatch.setenv("BINANCE_API_KEY", "key-from-environment")
     monkeypatch.setenv("BINANCE_SECRET_KEY", "secret-from-environment")
 
-    credentials = loaded.legs[0].venue.auth.resolve()
+    credentials = loaded.venues["binance_spot"].auth.resolve()
 
     assert (credentials.api_key, credentials.secret_key) == (
         "key-from-environment",
@@ -38,7 +38,7 @@ def test_secrets_are_read_when_asked_for_and_never_shown(
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_variable_names_file_key_and_variable(folder: Path, value: str | None) -> None:
     environment = {"BYBIT_API_KEY": "key"} | ({} if value is None else {"BYBIT_SECRET_KEY": value})
-    auth = load(folder / "arbitrage.toml").legs[1].venue.auth
+    auth = load(folder / "arbitrage.toml").venues["bybit_spot"].auth
 
     with pytest.raises(ConfigError) as caught:
         auth.resolve(environment)
@@ -52,7 +52,7 @@ def test_a_missing_variable_names_file_key_and_variable(folder: Path, value: str
 def test_a_venue_without_keys_loads_and_says_so_when_asked(folder: Path) -> None:
     text = (folder / "bybit.toml").read_text()
     (folder / "bybit.toml").write_text(re.sub(r"^(api|secret)_key.*$", "", text, flags=re.M))
-    auth = load(folder / "arbitrage.toml").legs[1].venue.auth
+    auth = load(folder / "arbitrage.toml").venues["bybit_spot"].auth
 
     with pytest.raises(ConfigError, match=r"bybit.toml: \[auth\] api_key is missing"):
         auth.resolve({})

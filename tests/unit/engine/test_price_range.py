@@ -27,7 +27,6 @@ from arb.bot.bot import Bot
 from arb.bot.compilation import compile_strategy
 from arb.bot.numba_types import bot_type
 from arb.bot.uses import Uses, uses_of
-from arb.commands.legs import leg_of
 from arb.config import load, write_templates
 from arb.engine.price_range import PriceRange, RangeFinder
 from arb.errors import ConfigError, InputError
@@ -286,9 +285,9 @@ def ends(bot):
 def test_the_range_of_a_symbol_is_configured(tmp_path: Path) -> None:
     write_templates(tmp_path)
     given = [f"binance_spot.symbols.BTCUSDT.{name}" for name in ("roi_lb=48000.0", "roi_ub=72000.0")]
-    found = leg_of(load(tmp_path / "arbitrage.toml", given).legs[0])
+    found = load(tmp_path / "arbitrage.toml", given).legs[0]
     assert (found.roi_lb, found.roi_ub) == (48_000.0, 72_000.0)
-    assert leg_of(load(tmp_path / "arbitrage.toml").legs[0]).roi_lb is None
+    assert load(tmp_path / "arbitrage.toml").legs[0].roi_lb is None
     for wrong, said in (
         (given[:1], "has roi_lb without roi_ub; write both or none"),
         (given[1:], "has roi_ub without roi_lb; write both or none"),
