@@ -73,7 +73,8 @@ def has_different_assets(config: Config) -> bool:
 
 
 def _pairs(config: Config) -> Iterator[tuple[Leg, Leg]]:
-    return ((config.legs[first], config.legs[second]) for first, second in config.pairs)
+    numbers = config.pairs or ([(0, 1)] if len(config.legs) == 2 else [])
+    return ((config.legs[first], config.legs[second]) for first, second in numbers)
 
 
 def _different(config: Config) -> Iterator[str]:

@@ -24,7 +24,6 @@ from arb.commands.legs import KnownGrids, instrument_of
 from arb.commands.report import report_files
 from arb.config import Config
 from arb.config.adapters import load_adapter
-from arb.config.assets import is_same_base
 from arb.data.catalog.days import Day, Recording, select_days
 from arb.data.recordings.leftover import leftover_notes
 from arb.data.rows.cache import RowCache
@@ -202,7 +201,7 @@ def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
                 refused["funds"],
                 is_spot=config["venues"][venue]["kind"] == "spot",
                 base=capital["base_of"].get(symbol, capital["base"]),
-                quote=capital["quote"],
+                quote=capital["quote_of"].get(symbol, capital["quote"]),
                 leverage=config["risk"]["max_leverage"],
             )
             notes.append(note)
@@ -285,19 +284,8 @@ def common_manifest(
         },
         "adapters": {spec: code_of(spec).as_dict() for spec in adapters_of(config)},
         "config": config.as_dict(),
-        "pairs": pairs_of(config),
+        "pairs": [(config.legs[first].name, config.legs[second].name) for first, second in config.pairs],
     }
-
-
-def pairs_of(config: Config) -> list[tuple[str, str]]:
-    """The names of the legs of each pair: neighbours that trade the same asset. Empty if any two do not."""
-    pairs = list(zip(config.legs[::2], config.legs[1::2], strict=False))
-    if len(config.legs) % 2 or not (
-        config.strategy.allow_different_assets
-        or all(is_same_base(first.symbol, second.symbol) for first, second in pairs)
-    ):
-        return []
-    return [(first.name, second.name) for first, second in pairs]
 
 
 def adapters_of(config: Config) -> list[str]:

@@ -51,24 +51,30 @@ def legs_of(manifest: Mapping[str, Any]) -> list[ResultLeg]:
     config, inputs = manifest["config"], manifest["inputs"]
     names = config["strategy"]["legs"]
     files = [[file for file in inputs if file["leg"] == name] for name in names]
-    venues = [name.partition(":")[0] for name in names]
+    funds = [_funds(config, name) for name in names]
     return [
-        _leg(config, name, is_first=venues.index(venue) == n)._replace(
+        _leg(config, name, is_first=funds.index(own_funds) == n)._replace(
             gaps=sum(int(file["gaps"]) for file in own), outages=outages
         )
-        for n, (name, venue, own, outages) in enumerate(
-            zip(names, venues, files, _outages(files), strict=True)
+        for n, (name, own_funds, own, outages) in enumerate(
+            zip(names, funds, files, _outages(files), strict=True)
         )
     ]
 
 
+def _funds(config: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """The venue whose cash a leg shares, and its symbol if its cash is set apart."""
+    venue, _, symbol = name.partition(":")
+    return venue, symbol if symbol in config["capital"][venue]["quote_of"] else ""
+
+
 def _leg(config: Mapping[str, Any], name: str, *, is_first: bool) -> ResultLeg:
-    """`is_first`: the first leg at its venue, which counts the venue's cash."""
+    """`is_first`: the first leg with its funds, which counts their cash."""
     venue, _, symbol = name.partition(":")
     capital = config["capital"][venue]
     instrument = config["venues"][venue]["symbols"][symbol]
     base = capital["base_of"].get(symbol, capital["base"])
-    quote = float(capital["quote"]) if is_first else 0.0
+    quote = float(capital["quote_of"].get(symbol, capital["quote"])) if is_first else 0.0
     return ResultLeg(name, float(base), quote, float(instrument["contract_size"]))
 
 
