@@ -13,19 +13,14 @@ from hftbacktest.types import (
     SELL_EVENT,
     event_dtype,
 )
-from numpy.typing import NDArray
 
+from connectors.book.level_table import FREE, LEVEL, key_of, slot_of, tick_of
 from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
-#: A level: key, price and quantity; a slot with key NaN is free. Open addressing, linear probing.
-_LEVEL = np.dtype([("key", "f8"), ("px", "f8"), ("qty", "f8")], align=True)
 #: A power of two.
 _SLOTS_MIN = 1 << 12
-#: Hash multiplier that spreads neighbouring prices (2**64 divided by the golden ratio).
-_HASH = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(32)
 _SIDES = (BUY_EVENT, SELL_EVENT)
 
 
@@ -39,7 +34,9 @@ class Levels:
         the last bit.
         """
         self._tick_size = tick_size
-        self._tables: list[NDArray[np.void]] = [_empty(_SLOTS_MIN) for _ in _SIDES]
+        #: Of each side: its levels, and their prices by slot.
+        self._tables = [np.zeros(_SLOTS_MIN, LEVEL) for _ in _SIDES]
+        self._prices = [np.zeros(_SLOTS_MIN) for _ in _SIDES]
         self._used = np.zeros(len(_SIDES), np.int64)
 
     def follow(self, rows: Rows) -> None:
@@ -47,37 +44,33 @@ class Levels:
         for side in range(len(_SIDES)):
             if 2 * (int(self._used[side]) + len(rows)) > len(self._tables[side]):
                 self._make_room(side, len(rows))
-        _follow(rows, self._tick_size, self._tables[0], self._tables[1], self._used)
+        _follow(rows, self._tick_size, *self._tables, *self._prices, self._used)
 
     def _make_room(self, side: int, more: int) -> None:
         """A table that stays half empty with `more` further levels; prices without a quantity are dropped."""
-        table = self._tables[side]
-        kept = table[table["qty"] > 0]
-        self._tables[side] = _empty(max(_SLOTS_MIN, 1 << (2 * (len(kept) + more)).bit_length()))
-        _put_all(kept, self._tables[side])
-        self._used[side] = len(kept)
+        table, prices = self._tables[side], self._prices[side]
+        kept = int(np.count_nonzero(table["qty"] > 0))
+        slots = max(_SLOTS_MIN, 1 << (2 * (kept + more)).bit_length())
+        self._tables[side], self._prices[side] = np.zeros(slots, LEVEL), np.zeros(slots)
+        _move(table, prices, self._tables[side], self._prices[side])
+        self._used[side] = kept
 
     def rows(self) -> Rows:
         """Snapshot rows, bids and then asks, best first. Times are zero; the flags say that they are for both sides."""
         return np.concatenate([self._side_rows(side) for side in range(len(_SIDES))])
 
     def _side_rows(self, side: int) -> Rows:
-        table = self._tables[side]
-        kept = np.sort(table[table["qty"] > 0], order="px")
+        is_kept = self._tables[side]["qty"] > 0
+        kept, prices = self._tables[side][is_kept], self._prices[side][is_kept]
+        order = np.argsort(prices)
         out = np.zeros(len(kept), event_dtype)
         out["ev"] = EXCH_EVENT | LOCAL_EVENT | DEPTH_SNAPSHOT_EVENT | _SIDES[side]
-        out["px"], out["qty"] = kept["px"], kept["qty"]
+        out["px"], out["qty"] = prices[order], kept["qty"][order]
         return out[::-1] if side == 0 else out
 
 
-def _empty(slots: int) -> NDArray[np.void]:
-    table = np.zeros(slots, _LEVEL)
-    table["key"] = np.nan
-    return table
-
-
 @compiled
-def _follow(rows, tick_size, bids, asks, used):
+def _follow(rows, tick_size, bids, asks, bid_prices, ask_prices, used):
     for r in range(len(rows)):
         row = rows[r]
         if row.ival == LOCAL_ONLY:
@@ -88,34 +81,33 @@ def _follow(rows, tick_size, bids, asks, used):
                 continue
             table = bids if side == 0 else asks
             if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-                key = row.px if tick_size == 0.0 else np.rint(row.px / tick_size)
-                used[side] += _put(table, key, row.px, row.qty)
+                key = key_of(_number(row.px, tick_size))
+                slot = slot_of(table, tick_of(key))
+                used[side] += table[slot].key != key
+                table[slot].key = key
+                table[slot].qty = row.qty
+                (bid_prices if side == 0 else ask_prices)[slot] = row.px
             elif kind == DEPTH_CLEAR_EVENT:
                 for slot in range(len(table)):
-                    table[slot].key = np.nan
+                    table[slot].key = FREE
                     table[slot].qty = 0.0
                 used[side] = 0
 
 
 @compiled
-def _put_all(levels, table):
-    for n in range(len(levels)):
-        _put(table, levels[n].key, levels[n].px, levels[n].qty)
+def _number(px, tick_size):
+    """The tick of a price; without a tick size the bits of the price, mixed so that neighbours spread over a table."""
+    if tick_size == 0.0:
+        bits = np.float64(px).view(np.int64)
+        return bits ^ (bits >> 32)
+    return np.int64(np.rint(px / tick_size))
 
 
 @compiled
-def _put(table, key, px, qty):
-    """Sets a level; 1 if it was not there."""
-    mask = np.int64(len(table) - 1)
-    bits = np.float64(key).view(np.uint64)
-    slot = np.int64(((bits ^ (bits >> _SHIFT)) * _HASH) >> _SHIFT) & mask
-    is_new = False
-    while table[slot].key != key:
-        is_new = np.isnan(table[slot].key)
-        if is_new:
-            table[slot].key = key
-            break
-        slot = (slot + 1) & mask
-    table[slot].px = px
-    table[slot].qty = qty
-    return np.int64(is_new)
+def _move(table, prices, larger, larger_prices):
+    """Copies the levels with a quantity into an empty table."""
+    for slot in range(len(table)):
+        if table[slot].qty > 0.0:
+            to = slot_of(larger, tick_of(table[slot].key))
+            larger[to] = table[slot]
+            larger_prices[to] = prices[slot]
