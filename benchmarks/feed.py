@@ -369,8 +369,8 @@ def frames_with_rows(sample: Sample) -> np.ndarray:
     for line in sample.prelude:
         pipeline.decode(line[20:], int(line[:19]))
         pipeline.receive(0)
-    pipeline.receive_snapshot(sample.snapshot[20:], int(sample.snapshot[:19]))
-    pipeline.join(int(sample.snapshot[:19]), 0)
+    pipeline.decode_snapshot(sample.snapshot[20:], int(sample.snapshot[:19]))
+    pipeline.receive(0)
     found = []
     for n, line in enumerate(sample.rest[: PACED_HZ * PACED_S]):
         pipeline.decode(line[20:], int(line[:19]))

@@ -1,8 +1,6 @@
-"""Error classes of the venue side. Every error carries the action that the caller should take."""
+"""Error classes of the venue side."""
 
 from __future__ import annotations
-
-from enum import Enum
 
 from connectors.text import printable
 
@@ -10,26 +8,12 @@ from connectors.text import printable
 REASON_MAX = 200
 
 
-class Action(Enum):
-    """What the caller should do after an error."""
-
-    RETRY = "retry"
-    RESYNC = "resync"
-    SKIP = "skip"
-    DISARM = "disarm"
-    EXIT = "exit"
-
-
 class ConnectorError(Exception):
     """Base of all errors of the venue side."""
-
-    action: Action = Action.EXIT
 
 
 class DecodeError(ConnectorError):
     """A frame of no known form, or not valid JSON; no row was emitted for it."""
-
-    action = Action.RESYNC
 
     def __init__(self, venue: str, reason: str, frame: bytes, *, file: str = "", line: int = 0) -> None:
         self.venue = venue

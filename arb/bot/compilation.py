@@ -14,7 +14,7 @@ from typing import Any
 import arb.bot.methods  # noqa: F401
 from arb.bot.cache import bot_compiled
 from arb.bot.error_lines import StrategyCompiler, check_helpers, link_error_lines
-from connectors.jit.compilation import functions_reached
+from connectors.jit.dependencies import functions_reached
 
 #: Packages that count as our own code.
 _OUR_PACKAGES = ("arb", "connectors")

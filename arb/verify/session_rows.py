@@ -23,7 +23,7 @@ from arb.errors import InputError
 from arb.runtime.latencies import FeedLags
 from arb.runtime.replay_marks import MarkKind, checksum, emptied_by, happened_after, lifted
 from connectors.book.rows import LOCAL_ONLY
-from connectors.feed.pipeline import Outcome, Pipeline
+from connectors.feed.pipeline import Pipeline
 from connectors.model import Instrument, Kind, Rows, Venue
 
 #: (kind, value) of marks not yet applied, in order.
@@ -167,15 +167,9 @@ class _Teller:
         yield from self._behind(rest)
 
     def _own(self, local_ts: int, frame: bytes) -> Rows:
-        pipeline = self._pipeline
-        if pipeline.decode(frame, local_ts) == Kind.SNAPSHOT and pipeline.is_fetched:
-            pipeline.receive_snapshot(frame, local_ts)
-            pipeline.join(local_ts, self._offset_ns)
-            return pipeline.rows
-        outcome = pipeline.receive(self._offset_ns)
-        if outcome == Outcome.HELD and not len(pipeline.rows):
-            pipeline.join(local_ts, self._offset_ns)
-        return pipeline.rows
+        self._pipeline.decode(frame, local_ts)
+        self._pipeline.receive(self._offset_ns)
+        return self._pipeline.rows
 
     def _behind(self, rest: _Marks) -> Iterator[tuple[Rows, int | None]]:
         while rest:

@@ -12,39 +12,30 @@ import re
 from typing import Any
 
 import msgspec
-import numpy as np
-from hftbacktest.types import event_dtype
 
 from connectors.binance.parser import parse_binance_spot, parse_binance_usdm
 from connectors.binance.protocol import SPOT, USDM, BinanceWire
 from connectors.model import Kind, Message, SequenceRule
 from connectors.parsing.json_fields import (
+    NO_ROWS,
     Id,
     Levels,
     Stamp,
     Symbol,
+    change_parts,
     decimal,
-    level_parts,
-    message_of,
     rows_of,
-    side_parts,
+    snapshot_parts,
     stamp_ns,
 )
 from connectors.parsing.lines import line_loop
 from connectors.parsing.scanner import (
     BBO_ASK,
     BBO_BID,
-    CLEAR_ASK,
-    CLEAR_BID,
-    DELTA_ASK,
-    DELTA_BID,
-    SNAPSHOT_ASK,
-    SNAPSHOT_BID,
     TRADE_BUY,
     TRADE_SELL,
 )
 
-_NO_ROWS = np.zeros(0, event_dtype)
 #: Events with rows; every other named event is OTHER.
 _ROW_EVENTS = ("depthUpdate", "trade", "aggTrade", "bookTicker")
 
@@ -109,23 +100,19 @@ class BinanceSpot(BinanceWire):
     decode_lines = staticmethod(line_loop(parse_binance_spot))
     _delta_has_time_and_pu = False
 
-    def decode(self, frame: bytes) -> Message:
-        """Decodes `frame`; see `connectors.model.Venue`."""
-        return message_of(self.name, frame, self._message)
-
     def _message(self, payload: dict[str, Any]) -> Message:
         is_wrapped = "stream" in payload and "data" in payload
         is_partial = is_wrapped and _PARTIAL_DEPTH.search(str(payload["stream"])) is not None
         if is_wrapped:
             payload = payload["data"]
             if isinstance(payload, list):
-                return Message(Kind.OTHER, _NO_ROWS)
+                return Message(Kind.OTHER, NO_ROWS)
             if not isinstance(payload, dict):
                 raise ValueError("the combined stream's data is no object")
         event = payload.get("e")
         if event == "depthUpdate":
             delta = self._delta(msgspec.convert(payload, _Delta))
-            return Message(Kind.OTHER, _NO_ROWS, delta.exch_ts, symbol=delta.symbol) if is_partial else delta
+            return Message(Kind.OTHER, NO_ROWS, delta.exch_ts, symbol=delta.symbol) if is_partial else delta
         if event in ("trade", "aggTrade"):
             return _trade(msgspec.convert(payload, _Trade), is_aggregate=event == "aggTrade")
         if event == "bookTicker" or (event is None and {"u", "s", "b", "B", "a", "A"} <= payload.keys()):
@@ -133,21 +120,19 @@ class BinanceSpot(BinanceWire):
         if event is None and "lastUpdateId" in payload:
             # In a combined frame this is a partial-depth stream, which is not the complete book.
             return (
-                Message(Kind.OTHER, _NO_ROWS)
-                if is_wrapped
-                else _snapshot(msgspec.convert(payload, _Snapshot))
+                Message(Kind.OTHER, NO_ROWS) if is_wrapped else _snapshot(msgspec.convert(payload, _Snapshot))
             )
         if isinstance(event, str):
-            return Message(Kind.OTHER, _NO_ROWS)
+            return Message(Kind.OTHER, NO_ROWS)
         if event is None and not is_wrapped and ({"result", "id", "error", "code"} & payload.keys()):
-            return Message(Kind.CONTROL, _NO_ROWS)
+            return Message(Kind.CONTROL, NO_ROWS)
         raise ValueError("no known kind of frame")
 
     def _delta(self, delta: _Delta) -> Message:
         if self._delta_has_time_and_pu and (delta.T is None or delta.pu is None):
             raise ValueError("depthUpdate without T or pu")
         exch_ts = stamp_ns(delta.E if delta.T is None else delta.T)
-        parts = level_parts(delta.b, DELTA_BID) + level_parts(delta.a, DELTA_ASK)
+        parts = change_parts(delta.b, delta.a)
         return Message(Kind.DELTA, rows_of(parts, exch_ts), exch_ts, delta.U, delta.u, delta.pu or 0, delta.s)
 
 
@@ -166,7 +151,7 @@ def _trade(trade: _Trade, *, is_aggregate: bool) -> Message:
     exch_ts = stamp_ns(trade.T)
     part = (TRADE_SELL if trade.m else TRADE_BUY, decimal(trade.p), decimal(trade.q))
     if trade.X != "MARKET":
-        return Message(Kind.OTHER, _NO_ROWS, exch_ts, symbol=trade.s)
+        return Message(Kind.OTHER, NO_ROWS, exch_ts, symbol=trade.s)
     kind = Kind.AGG_TRADE if is_aggregate else Kind.TRADE
     return Message(kind, rows_of([part], exch_ts), exch_ts, symbol=trade.s)
 
@@ -179,8 +164,6 @@ def _bbo(bbo: _Bbo) -> Message:
 
 def _snapshot(snapshot: _Snapshot) -> Message:
     exch_ts = 0 if snapshot.T is None else stamp_ns(snapshot.T)
-    parts = side_parts(snapshot.bids, CLEAR_BID, SNAPSHOT_BID) + side_parts(
-        snapshot.asks, CLEAR_ASK, SNAPSHOT_ASK
-    )
+    parts = snapshot_parts(snapshot.bids, snapshot.asks)
     last_id = snapshot.lastUpdateId
     return Message(Kind.SNAPSHOT, rows_of(parts, exch_ts), exch_ts, last_id, last_id)

@@ -29,17 +29,17 @@ from connectors.parsing.scanner import (
     SNAPSHOT_BID,
     TRADE_BUY,
     TRADE_SELL,
-    find_symbol,
     is_letter,
     is_stamp,
     matches,
     nanoseconds,
     put_row,
     read_decimal,
-    read_int,
     read_levels,
+    read_number,
     read_snapshot_side,
     read_string,
+    read_symbol,
     skip_scalar,
     stamp_rows,
     text,
@@ -200,11 +200,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                     i = read_string(buffer, i + 1)
                 elif key == 115:  # s
                     bit = _HAS_SYMBOL
-                    name = i + 1
-                    i = read_string(buffer, name)
-                    if i <= name + 1:
-                        return NOT_MINE
-                    symbol = find_symbol(buffer, name, i - 1, symbols)
+                    i, symbol = read_symbol(buffer, i + 1, symbols)
                 elif key == 88:  # X: kind of trade
                     bit = _HAS_TRADE_KIND
                     is_market = matches(buffer, i + 1, _MARKET)
@@ -220,10 +216,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                     return NOT_MINE
                 i = skip_scalar(buffer, i)
             elif value >= 48 and value <= 57:
-                number, j = read_int(buffer, i)
-                if j == i:
-                    return NOT_MINE
-                i = j
+                number, i = read_number(buffer, i)
                 if key == 69:  # E
                     bit = _HAS_EVENT_TIME
                     event_time = number
@@ -244,9 +237,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                 return NOT_MINE
         elif matches(buffer, i + 1, _PREVIOUS_ID) and buffer[i + 3] == QUOTE and buffer[i + 4] == COLON:
             bit = _HAS_PREVIOUS_ID
-            previous_id, j = read_int(buffer, i + 5)
-            ok = j > i + 5
-            i = j
+            previous_id, i = read_number(buffer, i + 5)
         else:
             name = i + 1
             i = read_string(buffer, name)
@@ -256,9 +247,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
             i += 1
             if length == 12 and matches(buffer, name, _LAST_UPDATE_ID):
                 bit = _HAS_SNAPSHOT_ID
-                last_id, j = read_int(buffer, i)
-                ok = j > i
-                i = j
+                last_id, i = read_number(buffer, i)
             elif length == 4 and matches(buffer, name, _BIDS):
                 if seen & _HAS_BOOK_ASKS:
                     return NOT_MINE

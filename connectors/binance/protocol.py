@@ -9,12 +9,9 @@ Streams" with the routed paths that are mandatory since 2026-04-23 (read 2026-10
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-
-import msgspec
 
 from connectors.errors import DecodeError, InstrumentError
 from connectors.model import (
@@ -28,14 +25,10 @@ from connectors.model import (
     RestRequest,
     Stream,
 )
-from connectors.parsing.json_fields import NOT_A_FRAME, listed_number, listed_symbol
+from connectors.parsing.json_fields import listed_number, listed_symbol
+from connectors.parsing.json_venue import JsonVenue, compact_json, object_of
+from connectors.units import DAY, MILLISECOND, MINUTE, SECOND
 
-_S = 1_000_000_000
-_MINUTE = 60 * _S
-_DAY = 86_400 * _S
-
-#: First bytes of market frames of combined streams.
-_STREAM = b'{"stream":"'
 _SHUTDOWN = "serverShutdown"
 _ENDING = re.compile(r"/(ws|stream)/?\Z")
 
@@ -67,7 +60,7 @@ SPOT = Wire(
     topics=_TOPICS,
     routes={},
     # The venue accepts 5 frames per second, pongs included; one is reserved for pongs.
-    limits=Limits(300, 5 * _MINUTE, 4, _S, 1024, 200, 0, 6000, _MINUTE, _DAY, 20 * _S),
+    limits=Limits(300, 5 * MINUTE, 4, SECOND, 1024, 200, 0, 6000, MINUTE, DAY, 20 * SECOND),
     api="/api/v3",
     snapshot_levels=1000,
     snapshot_weight=50,
@@ -86,7 +79,7 @@ USDM = Wire(
         Stream.MARK_PRICE: "market",
     },
     # 1,024 streams are documented, but other clients assume 200; the limit on connects is that of spot.
-    limits=Limits(300, 5 * _MINUTE, 8, _S, 200, 100, 0, 2400, _MINUTE, _DAY, 60 * _S),
+    limits=Limits(300, 5 * MINUTE, 8, SECOND, 200, 100, 0, 2400, MINUTE, DAY, 60 * SECOND),
     api="/fapi/v1",
     snapshot_levels=1000,
     snapshot_weight=20,
@@ -94,10 +87,13 @@ USDM = Wire(
 )
 
 
-class BinanceWire:
+class BinanceWire(JsonVenue):
     """The sans-I/O methods of `connectors.model.Venue` that both markets share."""
 
     wire = SPOT
+    #: Of combined streams.
+    frame_head = b'{"stream":"'
+    topic_key = "stream"
 
     @property
     def limits(self) -> Limits:
@@ -116,33 +112,17 @@ class BinanceWire:
         base = _ENDING.sub("", base.rstrip("/"))
         return f"{base}/{route}/stream" if route else f"{base}/stream"
 
-    def requests(self, verb: str, topics: Sequence[str], first_id: int) -> list[Request]:
-        size = self.limits.topics_per_request
-        batches = [tuple(topics[n : n + size]) for n in range(0, len(topics), size)]
-        return [
-            Request(_call(verb.upper(), first_id + n, list(batch)), str(first_id + n), batch)
-            for n, batch in enumerate(batches)
-        ]
-
     def ping(self, request_id: int) -> Request:
         """The venue's JSON protocol has no ping; this request changes nothing and is answered like any other."""
-        return Request(_call("LIST_SUBSCRIPTIONS", request_id, None), str(request_id))
+        return Request(compact_json({"method": "LIST_SUBSCRIPTIONS", "id": request_id}), str(request_id))
 
-    def topic_of(self, frame: bytes) -> str:
-        if frame.startswith(_STREAM):
-            end = frame.find(b'"', len(_STREAM))
-            return frame[len(_STREAM) : end].decode("ascii", "replace") if end > 0 else ""
-        payload = _object(frame)
-        stream = payload.get("stream")
-        return stream if isinstance(stream, str) else ""
-
-    def opening(self, topic: str) -> bytes:
-        return _STREAM + topic.encode() + b'"'
+    def _request_text(self, verb: str, request_id: int, topics: Sequence[str]) -> str:
+        return compact_json({"method": verb.upper(), "params": list(topics), "id": request_id})
 
     def control(self, frame: bytes) -> Control | None:
-        if frame.startswith(_STREAM) and not frame.startswith(b'{"stream":"!'):
+        if frame.startswith(self.frame_head) and not frame.startswith(b'{"stream":"!'):
             return None
-        payload = _object(frame)
+        payload = object_of(frame)
         data = payload.get("data", payload)
         if isinstance(data, dict) and data.get("e") == _SHUTDOWN:
             return Control(ControlKind.NOTICE, text=_SHUTDOWN)
@@ -159,7 +139,7 @@ class BinanceWire:
         return None
 
     def mark(self, frame: bytes) -> Mark:
-        payload = _object(frame)
+        payload = object_of(frame)
         topic, data = payload.get("stream"), payload.get("data")
         if not isinstance(topic, str) or not isinstance(data, dict):
             raise DecodeError(self.wire.venue, "no frame of a combined stream", frame)
@@ -178,10 +158,10 @@ class BinanceWire:
         return RestRequest(f"{self.wire.api}/time", 1)
 
     def time_of(self, body: bytes) -> int:
-        stamp = _object(body).get("serverTime")
+        stamp = object_of(body).get("serverTime")
         if not isinstance(stamp, int):
             raise DecodeError(self.wire.venue, "no serverTime", body)
-        return stamp * 1_000_000
+        return stamp * MILLISECOND
 
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
         path = f"{self.wire.api}/exchangeInfo"
@@ -192,25 +172,9 @@ class BinanceWire:
 
     def listings_of(self, body: bytes) -> ListingPage:
         try:
-            return ListingPage(tuple(_listing(item) for item in _object(body)["symbols"]))
+            return ListingPage(tuple(_listing(item) for item in object_of(body)["symbols"]))
         except (KeyError, TypeError, AttributeError) as error:
             raise DecodeError(self.wire.venue, f"no exchangeInfo: {error!r}", body) from None
-
-
-def _call(method: str, request_id: int, params: list[str] | None) -> str:
-    call: dict[str, Any] = {"method": method, "params": params, "id": request_id}
-    if params is None:
-        del call["params"]
-    return json.dumps(call, separators=(",", ":"))
-
-
-def _object(frame: bytes) -> dict[str, Any]:
-    """The JSON object in `frame`; an empty one if there is none."""
-    try:
-        payload = msgspec.json.decode(frame)
-    except NOT_A_FRAME:
-        return {}
-    return payload if isinstance(payload, dict) else {}
 
 
 def _listing(item: dict[str, Any]) -> Listing:

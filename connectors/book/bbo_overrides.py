@@ -6,6 +6,9 @@ before it, so that all notes are found without a scan of the table. There are fe
 
 from __future__ import annotations
 
+import numpy as np
+
+from connectors.book.level_side import KNOWN
 from connectors.book.level_table import FREE, key_of, slot_of, tick_of
 from connectors.jit.compilation import compiled
 
@@ -85,3 +88,31 @@ def move_notes(notes, larger, noted):
         side, tick = named(notes[slot])
         note(larger, noted, side, tick, notes[slot].qty)
         slot = notes[slot].ts
+
+
+@compiled
+def any_differs(bids, asks, state, notes, noted, lot_size):
+    """Whether any noted level differs from the depth stream. Rare: venues mostly send all changes."""
+    found = False
+    slot = noted[LAST_NOTE]
+    for _ in range(noted[NOTED]):
+        side, tick = named(notes[slot])
+        qty = notes[slot].qty
+        if np.isnan(qty):
+            # The depth stream did not correct this level: from here on BBO's quantity counts as its own.
+            state[side, KNOWN] = min(state[side, KNOWN], tick)
+        elif side == 0:
+            found |= differs(bids, tick, qty, lot_size)
+        else:
+            found |= differs(asks, tick, qty, lot_size)
+        slot = notes[slot].ts
+    return found
+
+
+@compiled
+def differs(table, tick, qty, lot_size):
+    """Whether a level differs from quantity `qty`; NaN (not known) never differs."""
+    slot = slot_of(table, tick)
+    has_level = table[slot].key == key_of(tick)
+    is_set = np.rint(qty / lot_size) > 0.0
+    return not np.isnan(qty) and (has_level != is_set or (is_set and table[slot].qty != qty))

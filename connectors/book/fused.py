@@ -32,6 +32,8 @@ from connectors.book.bbo_overrides import (
     LAST_NOTE,
     NOTED,
     SETTLED,
+    any_differs,
+    differs,
     forget_notes,
     move_notes,
     named,
@@ -65,10 +67,10 @@ from connectors.book.level_table import (
     slot_of,
     ticks_between,
 )
-from connectors.book.rows import COVERS_BBO, LOCAL_ONLY, RESTORES
+from connectors.book.rows import BOOK_ROW, COVERS_BBO, LOCAL_ONLY, RESTORES, book_rows, put_book_row
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
-from connectors.parsing.scanner import DELTA_ASK, DELTA_BID, put_row
+from connectors.parsing.scanner import DELTA_ASK, DELTA_BID
 
 #: Initial slots of a side's table; it doubles when more than half are used. A power of two.
 _SLOTS_MIN = 1 << 12
@@ -94,7 +96,7 @@ class FuseArguments(NamedTuple):
     notes: NDArray[np.void]
     #: (3,) int64: fields NOTED, LAST_NOTE and SETTLED of `connectors.book.bbo_overrides`.
     noted: NDArray[np.int64]
-    #: (1,): scratch event row, unused between calls.
+    #: (1,) BOOK_ROW, unused between calls.
     scratch: Rows
 
 
@@ -126,7 +128,7 @@ class FusedBook:
             self._state,
             self._notes,
             self._noted,
-            np.zeros(1, event_dtype),
+            np.zeros(1, BOOK_ROW),
         )
 
     @property
@@ -158,13 +160,14 @@ class FusedBook:
     def fuse(self, rows: Rows) -> Rows:
         """Returns the rows that change the fused book, and those of other kinds; a view, valid until the next call."""
         done = count = 0
+        marked = book_rows(rows)
         while done < len(rows):
-            piece = rows[: done + _ROWS_AT_ONCE]
+            piece = marked[: done + _ROWS_AT_ONCE]
             more = len(piece) - done
             self.make_room(more)
             if len(self._out) < count + rows_out_max(more, self._state, self._noted):
                 self._make_out(count, len(rows) - done)
-            done, count = fuse_rows(piece, done, count, *self.arguments, self._out)
+            done, count = fuse_rows(piece, done, count, *self.arguments, book_rows(self._out))
         return self._out[:count]
 
     def make_room(self, more: int) -> None:
@@ -206,17 +209,17 @@ def _slots_for(levels: int, least: int) -> int:
 
 @compiled
 def fuse_rows(rows, done, n, tick_size, lot_size, is_window, bids, asks, state, notes, noted, scratch, out):
-    """Fuses event rows (all,) from number `done` on, behind the `n` rows in `out`; returns new `done` and `n`.
+    """Fuses BOOK_ROW rows (all,) from number `done` on, behind the `n` rows in `out`; returns new `done` and `n`.
 
-    `out`: event rows (room,). The arguments from `tick_size` to `scratch` are a book's `FuseArguments`. The caller
+    `out`: BOOK_ROW rows (room,). The arguments from `tick_size` to `scratch` are a book's `FuseArguments`. The caller
     provides room for the rows (`fits`; `make_room` and `rows_out_max`). If notes or restored levels may need more, this
     stops before that row; the caller makes room and calls again.
     """
     for r in range(done, len(rows)):
         row = rows[r]
-        if row.ival == COVERS_BBO and not _has_room(n, len(rows) - r, bids, asks, state, noted, out):
+        if row.mark == COVERS_BBO and not _has_room(n, len(rows) - r, bids, asks, state, noted, out):
             return r, n
-        if row.ival == RESTORES:
+        if row.mark == RESTORES:
             if n + rows_out_max(len(rows) - r, state, noted) > len(out):
                 return r, n
             n = restore_levels(row, bids, state[0, COUNT], 0, tick_size, out, n)
@@ -238,7 +241,7 @@ def fuse_rows(rows, done, n, tick_size, lot_size, is_window, bids, asks, state, 
             if np.rint(row.qty / lot_size) > 0.0:
                 tick = sign * np.int64(np.rint(row.px / tick_size))
                 n = _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n)
-        elif kind == DEPTH_CLEAR_EVENT and row.ival == LOCAL_ONLY:
+        elif kind == DEPTH_CLEAR_EVENT and row.mark == LOCAL_ONLY:
             out[n] = row
             n += 1
         elif kind == DEPTH_CLEAR_EVENT:
@@ -250,9 +253,9 @@ def fuse_rows(rows, done, n, tick_size, lot_size, is_window, bids, asks, state, 
         else:
             out[n] = row
             n += 1
-        if row.ival == COVERS_BBO:
+        if row.mark == COVERS_BBO:
             for k in range(first, n):
-                out[k].ival = 0
+                out[k].mark = 0
             n = _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n)
     return len(rows), n
 
@@ -372,7 +375,7 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):
 @compiled
 def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, out, n):
     """Sets every noted level to the depth stream's quantity; `row` ends its message, `scratch` has one row."""
-    if _is_any_off(bids, asks, state, notes, noted, lot_size):
+    if any_differs(bids, asks, state, notes, noted, lot_size):
         # Deletions first, then additions, so that the book is never crossed in between.
         for is_set in (False, True):
             slot = noted[LAST_NOTE]
@@ -380,12 +383,12 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
                 side, tick = named(notes[slot])
                 qty = notes[slot].qty
                 own, other = (bids, asks) if side == 0 else (asks, bids)
-                is_wanted = _is_off(own, tick, qty, lot_size) and (np.rint(qty / lot_size) > 0.0) == is_set
+                is_wanted = differs(own, tick, qty, lot_size) and (np.rint(qty / lot_size) > 0.0) == is_set
                 # Not set if it would cross the other side's best, which is the depth stream's by now, and newer.
                 if is_wanted and not (is_set and crosses(tick, state, 1 - side)):
                     event = np.uint64(DELTA_BID if side == 0 else DELTA_ASK)
                     px = price_of(tick if side == 0 else -tick, tick_size)
-                    put_row(scratch, 0, event, row.exch_ts, row.local_ts, px, qty)
+                    put_book_row(scratch, 0, event, row.exch_ts, row.local_ts, px, qty, 0)
                     n = _change(
                         scratch[0], tick, is_set, side, own, other, state, notes, noted, tick_size, out, n
                     )
@@ -393,25 +396,6 @@ def _settle(row, bids, asks, state, notes, noted, tick_size, lot_size, scratch, 
                 slot = notes[slot].ts
     forget_notes(notes, noted)
     return n
-
-
-@compiled
-def _is_any_off(bids, asks, state, notes, noted, lot_size):
-    """Whether any noted level differs from the depth stream. Rare: venues mostly send all changes."""
-    found = False
-    slot = noted[LAST_NOTE]
-    for _ in range(noted[NOTED]):
-        side, tick = named(notes[slot])
-        qty = notes[slot].qty
-        if np.isnan(qty):
-            # The depth stream did not correct this level: from here on BBO's quantity counts as its own.
-            state[side, KNOWN] = min(state[side, KNOWN], tick)
-        elif side == 0:
-            found |= _is_off(bids, tick, qty, lot_size)
-        else:
-            found |= _is_off(asks, tick, qty, lot_size)
-        slot = notes[slot].ts
-    return found
 
 
 @compiled
@@ -448,7 +432,7 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
         free_level(table, slot, state, side)
         event = DELTA_BID if side == 0 else DELTA_ASK
         px = price_of(tick if side == 0 else -tick, tick_size)
-        put_row(out, n, event, row.exch_ts, row.local_ts, px, 0.0)
+        put_book_row(out, n, event, row.exch_ts, row.local_ts, px, 0.0, 0)
         n += 1
     return n
 
@@ -460,12 +444,3 @@ def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, ti
     for k in range(len(ticks)):
         n = _delete(row, ticks[k], side, table, state, notes, noted, is_noted, tick_size, out, n)
     return n
-
-
-@compiled
-def _is_off(table, tick, qty, lot_size):
-    """Whether a level differs from quantity `qty`; NaN (not known) never differs."""
-    slot = slot_of(table, tick)
-    has_level = table[slot].key == key_of(tick)
-    is_set = np.rint(qty / lot_size) > 0.0
-    return not np.isnan(qty) and (has_level != is_set or (is_set and table[slot].qty != qty))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from connectors.book.rows import LOCAL_ONLY
+from connectors.book.rows import LOCAL_ONLY, put_book_row
 from connectors.jit.compilation import compiled
-from connectors.parsing.scanner import SNAPSHOT_ASK, SNAPSHOT_BID, put_row
+from connectors.parsing.scanner import SNAPSHOT_ASK, SNAPSHOT_BID
 
 #: One level: its tick, quantity and the venue time of its last change. `key` is the tick, shifted so that 0 means a
 #: free slot and -1 a freed one.
@@ -85,8 +85,8 @@ def restore_levels(row, table, levels, side, tick_size, out, n):
     event = np.uint64(SNAPSHOT_BID if side == 0 else SNAPSHOT_ASK)
     for k in range(count - 1, -1, -1):
         px = price_of(ticks[k] if side == 0 else -ticks[k], tick_size)
-        put_row(out, n, event, row.exch_ts, row.local_ts, px, table[slot_of(table, ticks[k])].qty)
-        out[n].ival = LOCAL_ONLY
+        qty = table[slot_of(table, ticks[k])].qty
+        put_book_row(out, n, event, row.exch_ts, row.local_ts, px, qty, LOCAL_ONLY)
         n += 1
     return n
 

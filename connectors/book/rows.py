@@ -31,6 +31,7 @@ from connectors.book.sequence import (
     Status,
     Verdict,
     bridge,
+    first_lower_behind,
     is_followed,
     is_other_change,
     is_overdue,
@@ -43,18 +44,54 @@ from connectors.book.sequence import (
     touch_verdict,
 )
 from connectors.jit.compilation import compiled
-from connectors.model import Kind, SequenceRule
-from connectors.parsing.scanner import BBO_BID, CLEAR_ASK, CLEAR_BID, put_row
+from connectors.model import Kind, Rows, SequenceRule
+from connectors.parsing.scanner import BBO_BID, CLEAR_ASK, CLEAR_BID
 
-#: Marks in `ival` of a book's rows, for `connectors.book.timestamps`: the row is newer, or older, than the last touch.
+#: A row of a book between parser and fused book: `event_dtype` (the same memory), where two fields that hftbacktest
+#: leaves unused have the names of what they hold here.
+BOOK_ROW = np.dtype(
+    [
+        ("ev", "u8"),
+        ("exch_ts", "i8"),
+        ("local_ts", "i8"),
+        ("px", "f8"),
+        ("qty", "f8"),
+        # In `order_id`. In a snapshot without a venue time: the time of the first change after it; otherwise 0.
+        ("before_ts", "i8"),
+        # In `ival`. One of the marks below, or 0.
+        ("mark", "i8"),
+        ("fval", "f8"),
+    ],
+    align=True,
+)
+#: Marks for `connectors.book.timestamps`: the row is newer, or older, than the last touch.
 NEWER_THAN_BBO, OLDER_THAN_BBO = -1, -2
 #: Marks the last row of the first message newer than the touch, for `connectors.book.fused`: after it, the depth stream
 #: includes everything the touch showed. A message without rows gets an extra row for the mark: a DEPTH_BBO of NaN
 #: price.
 COVERS_BBO = -3
-#: Marks in `ival` of rows for the strategy only, not for the simulated exchange: the two that empty the book in a
-#: silence, and the levels restored after it, which `connectors.book.fused` derives from a RESTORES row.
+#: Marks of rows for the strategy, not for the simulated exchange: the two that empty the book in a silence, and the
+#: levels restored after it, which `connectors.book.fused` derives from a RESTORES row. LOCAL_ONLY stays in final rows.
 LOCAL_ONLY, RESTORES = -4, -5
+
+
+def book_rows(rows: Rows) -> Rows:
+    """Event rows as BOOK_ROW: a view."""
+    return rows.view(BOOK_ROW)
+
+
+@compiled
+def put_book_row(rows, row, event, exch_ts, local_ts, px, qty, mark):
+    """Writes all fields of one BOOK_ROW."""
+    out = rows[row]
+    out.ev = event
+    out.exch_ts = exch_ts
+    out.local_ts = local_ts
+    out.px = px
+    out.qty = qty
+    out.before_ts = 0
+    out.mark = mark
+    out.fval = 0.0
 
 
 @compiled
@@ -75,7 +112,7 @@ def receive_messages(
 ):
     """Writes the rows of decoded messages (n,) that may be applied to `out`; returns their number (`BookSync.receive`).
 
-    `rows`: event rows, to which the messages' `row_start` and `row_end` refer. `out` has room for these rows, for all
+    `rows`: BOOK_ROW, to which the messages' `row_start` and `row_end` refer. `out` has room for these rows, for all
     held rows, and for five more per message. The rest is a book's `BookArguments`.
     """
     n = 0
@@ -177,13 +214,13 @@ def _apply(rule, state, message, source, marks_cover, out, n):
     end = n
     for row in range(message.row_start, message.row_end):
         out[end] = source[row]
-        out[end].ival = mark
+        out[end].mark = mark
         end += 1
     if marks_cover and is_first_newer:
         if end == n:
-            put_row(out, n, BBO_BID, message.exch_ts, message.local_ts, np.nan, 0.0)
+            put_book_row(out, n, BBO_BID, message.exch_ts, message.local_ts, np.nan, 0.0, COVERS_BBO)
             end += 1
-        out[end - 1].ival = COVERS_BBO
+        out[end - 1].mark = COVERS_BBO
     return end
 
 
@@ -211,7 +248,7 @@ def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):
     for row in range(first, n):
         out[row].local_ts = local_ts
         if snapshot.exch_ts == 0 and before_ts:
-            out[row].ival = before_ts
+            out[row].before_ts, out[row].mark = before_ts, 0
         if out[row].ev == np.uint64(CLEAR_BID) or out[row].ev == np.uint64(CLEAR_ASK):
             out[row].px = np.nan  # clears the whole side: levels beyond the snapshot are unknown
     return n
@@ -242,7 +279,7 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
                 out[row].local_ts = snapshot.local_ts
         elif verdict == Verdict.GAP:
             n = first
-            stepped = _lower_behind(held_messages, m, count)
+            stepped = first_lower_behind(held_messages, m, count)
             if stepped < 0:
                 # The snapshot is older than the first held change. What is held may still join the next one.
                 held[:] = 0
@@ -263,21 +300,11 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
 
 
 @compiled
-def _lower_behind(held_messages, m, count):
-    """The first held change behind number `m` that ends at a lower id than the one before it; -1: there is none."""
-    for later in range(m + 1, count):
-        if held_messages[later].last_id < held_messages[later - 1].last_id:
-            return later
-    return -1
-
-
-@compiled
 def clear_rows(state, out, n, local_ts, exch_ts):
     """Emits two rows that empty both sides, and forgets the last touch."""
     state[BOOK_ORDER] = state[BBO_ORDER] = 0
-    put_row(out, n, CLEAR_BID, exch_ts, local_ts, np.nan, 0.0)
-    put_row(out, n + 1, CLEAR_ASK, exch_ts, local_ts, np.nan, 0.0)
-    out[n].ival = out[n + 1].ival = NEWER_THAN_BBO
+    put_book_row(out, n, CLEAR_BID, exch_ts, local_ts, np.nan, 0.0, NEWER_THAN_BBO)
+    put_book_row(out, n + 1, CLEAR_ASK, exch_ts, local_ts, np.nan, 0.0, NEWER_THAN_BBO)
     return n + 2
 
 
@@ -287,9 +314,8 @@ def silence_rows(state, out, n):
     local_ts = state[LIFE_TS] + state[SILENCE_NS]
     state[IS_SILENT] = 1
     state[SILENCES] += 1
-    put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
-    put_row(out, n + 1, CLEAR_ASK, local_ts, local_ts, np.nan, 0.0)
-    out[n].ival = out[n + 1].ival = LOCAL_ONLY
+    put_book_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0, LOCAL_ONLY)
+    put_book_row(out, n + 1, CLEAR_ASK, local_ts, local_ts, np.nan, 0.0, LOCAL_ONLY)
     return n + 2
 
 
@@ -307,8 +333,7 @@ def _end_silence(state, local_ts):
 def _live(state, local_ts, out, n):
     """Records that the book is in sync at a local time; after a silence, emits a row that restores its levels."""
     if _end_silence(state, local_ts):
-        put_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0)
-        out[n].ival = RESTORES
+        put_book_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0, RESTORES)
         n += 1
     state[LIFE_TS] = local_ts
     return n

@@ -186,6 +186,25 @@ def is_overdue(state, local_ts):
 
 
 @compiled
+def keeps_sync(rule, state, message, rows):
+    """Whether a book that is in sync stays so with a message of any kind, and its strategy's book is not empty.
+
+    Its silence and a waiting snapshot count as not in sync. `rows`: those that the message refers to.
+    """
+    is_steady = state[STATUS] == Status.SYNCED and not state[IS_SILENT] and state[WAITING_ID] == NOTHING_WAITS
+    if not is_steady or is_overdue(state, message.local_ts):
+        return False
+    kind = message.kind
+    if kind == Kind.CONTROL or kind == Kind.SNAPSHOT or (kind >= Kind.DELTA and message.symbol < 0):
+        return False
+    if kind == Kind.DELTA:
+        if message.book != state[FOLLOWED] or is_other_change(rule, state, message, rows):
+            return False
+        return delta_verdict(rule, state, message) != Verdict.GAP
+    return kind != Kind.BBO or touch_verdict(rule, state, message) != Verdict.GAP
+
+
+@compiled
 def receive_delta(rule, state, message):
     """The verdict on a change; updates the state."""
     verdict = delta_verdict(rule, state, message)
@@ -250,11 +269,28 @@ def _is_better(rule, state, message, held_messages, held):
     if message.last_id > state[LAST_ID]:
         # While changes arrive that the first one contains, they will reach the first one sooner.
         return count == 0 or held_messages[count - 1].local_ts < state[SNAPSHOT_TS]
-    for m in range(count):
+    m = 0
+    while m < count:
         change = held_messages[m]
         if change.last_id > message.last_id:
-            return joins(rule, change, message.last_id)
+            if joins(rule, change, message.last_id):
+                return True
+            # What was held before ids stepped back is of another chain.
+            m = first_lower_behind(held_messages, m, count)
+            if m < 0:
+                return False
+        else:
+            m += 1
     return True
+
+
+@compiled
+def first_lower_behind(held_messages, m, count):
+    """The first held change behind number `m` that ends at a lower id than the one before it; -1: there is none."""
+    for later in range(m + 1, count):
+        if held_messages[later].last_id < held_messages[later - 1].last_id:
+            return later
+    return -1
 
 
 @compiled

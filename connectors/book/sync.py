@@ -15,7 +15,7 @@ import numpy as np
 from hftbacktest.types import event_dtype
 from numpy.typing import NDArray
 
-from connectors.book.rows import clear_rows, receive_messages, silence_rows
+from connectors.book.rows import BOOK_ROW, book_rows, clear_rows, receive_messages, silence_rows
 from connectors.book.sequence import (
     BBO_ORDER,
     BOOK_ORDER,
@@ -73,12 +73,12 @@ class BookArguments(NamedTuple):
     trade_kind: int
     #: (STATE_FIELDS,) int64: see `connectors.book.sequence`.
     state: NDArray[np.int64]
-    #: (HELD_ROWS_MAX,) and (HELD_MESSAGES_MAX,): changes held for a snapshot.
+    #: (HELD_ROWS_MAX,) BOOK_ROW and (HELD_MESSAGES_MAX,): changes held for a snapshot.
     held_rows: Rows
     held_messages: Messages
     #: (2,) int64: number of held rows and messages.
     held: NDArray[np.int64]
-    #: (WAITING_ROWS_MAX,) and (1,): the snapshot that waits for a change to join it.
+    #: (WAITING_ROWS_MAX,) BOOK_ROW and (1,): the snapshot that waits for a change to join it.
     waiting_rows: Rows
     waiting: Messages
 
@@ -110,10 +110,10 @@ class BookSync:
         self._state[WAITING_ID] = NOTHING_WAITS
         self._state[IS_ORDERED] = is_ordered
         self._state[SILENCE_NS] = silence_ns
-        self._held_rows = np.zeros(HELD_ROWS_MAX, event_dtype)
+        self._held_rows = np.zeros(HELD_ROWS_MAX, BOOK_ROW)
         self._held_messages = np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE)
         self._held = np.zeros(2, np.int64)
-        self._waiting_rows = np.zeros(WAITING_ROWS_MAX, event_dtype)
+        self._waiting_rows = np.zeros(WAITING_ROWS_MAX, BOOK_ROW)
         self._waiting = np.zeros(1, MESSAGE_DTYPE)
         self._out = np.zeros(0, event_dtype)
 
@@ -228,7 +228,7 @@ class BookSync:
             return self._out[:0]
         if len(self._out) < 2:
             self._out = np.zeros(2, event_dtype)
-        return self._out[: clear_rows(self._state, self._out, 0, local_ts, 0)]
+        return self._out[: clear_rows(self._state, book_rows(self._out), 0, local_ts, 0)]
 
     def fall_silent(self) -> Rows:
         """Empties a book in sync for the strategy, as after `silence_ns` without a change; returns the rows.
@@ -240,7 +240,7 @@ class BookSync:
             return self._out[:0]
         if len(self._out) < 2:
             self._out = np.zeros(2, event_dtype)
-        return self._out[: silence_rows(self._state, self._out, 0)]
+        return self._out[: silence_rows(self._state, book_rows(self._out), 0)]
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Resumes the chain of an earlier recording; the caller emits that book's levels before the first rows."""
@@ -261,9 +261,9 @@ class BookSync:
 
         Held rows are emitted with the local time of the message that released them (a snapshot or the change that joins
         it), since they were not known to be valid before. A touch older than the book or than a later touch, by the
-        venue's ids, is dropped. Of several books of the instrument, the first one with a snapshot is followed. For
-        `connectors.book.timestamps`, `ival` of a book's rows marks whether they are newer than the last touch; in a
-        snapshot without a venue time it is positive: the time of the first change after it.
+        venue's ids, is dropped. Of several books of the instrument, the first one with a snapshot is followed. As
+        BOOK_ROW, the rows say for `connectors.book.timestamps` whether they are newer than the last touch (`mark`), and
+        in a snapshot without a venue time the time of the first change after it (`before_ts`).
 
         room: array to write to, with `rows_max` rows; without it, own memory is used.
         """
@@ -277,13 +277,13 @@ class BookSync:
             self._marks_cover,
             self._trade_kind,
             self._state,
-            rows,
+            book_rows(rows),
             messages,
             self._held_rows,
             self._held_messages,
             self._held,
             self._waiting_rows,
             self._waiting,
-            room,
+            book_rows(room),
         )
         return room[:count]

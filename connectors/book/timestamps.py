@@ -15,7 +15,14 @@ import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT
 from numpy.typing import NDArray
 
-from connectors.book.rows import COVERS_BBO, LOCAL_ONLY, NEWER_THAN_BBO, OLDER_THAN_BBO, RESTORES
+from connectors.book.rows import (
+    COVERS_BBO,
+    LOCAL_ONLY,
+    NEWER_THAN_BBO,
+    OLDER_THAN_BBO,
+    RESTORES,
+    book_rows,
+)
 from connectors.jit.compilation import compiled
 from connectors.model import Rows
 
@@ -59,13 +66,13 @@ class RowClock:
         return self._state
 
     def stamp(self, rows: Rows, *, keeps_cover: bool = True) -> None:
-        """Sets the final times of `rows` in place. `keeps_cover`: COVERS_BBO stays in `ival`, for `fused`."""
-        set_times(rows, self._state, keeps_cover)
+        """Sets the final times of `rows` in place. `keeps_cover`: the mark COVERS_BBO stays, for `fused`."""
+        set_times(book_rows(rows), self._state, keeps_cover)
 
 
 @compiled
 def set_times(rows, state, keeps_cover=True):
-    """Sets the final times, ns, of event rows (n,) in place; `state`: (9,) int64, a `RowClock.state`."""
+    """Sets the final times, ns, of BOOK_ROW rows (n,) in place; `state`: (9,) int64, a `RowClock.state`."""
     for r in range(len(rows)):
         row = rows[r]
         local_ts = row.local_ts + state[OFFSET]
@@ -74,7 +81,7 @@ def set_times(rows, state, keeps_cover=True):
         state[_RECEIVED] = max(local_ts, state[_RECEIVED])
         local_ts = max(local_ts, state[_LAST_LOCAL])
         state[_LAST_LOCAL] = local_ts
-        if row.ival == LOCAL_ONLY or row.ival == RESTORES:
+        if row.mark == LOCAL_ONLY or row.mark == RESTORES:
             # These rows do not come from the venue.
             row.exch_ts = row.local_ts = local_ts
             continue
@@ -85,16 +92,17 @@ def set_times(rows, state, keeps_cover=True):
         exch_ts = row.exch_ts
         if exch_ts == 0:
             exch_ts = local_ts - state[_LATENCY]
-            if row.ival > 0 and exch_ts > row.ival:
-                exch_ts = row.ival
+            if row.before_ts > 0:
+                exch_ts = min(exch_ts, row.before_ts)
+                row.before_ts = 0
             exch_ts = max(exch_ts, state[stream])
         if exch_ts > local_ts:
             exch_ts = local_ts
             state[_CLAMPED] += 1
         if stream == _LAST_BOOK:
-            if row.ival == NEWER_THAN_BBO or row.ival == COVERS_BBO:
+            if row.mark == NEWER_THAN_BBO or row.mark == COVERS_BBO:
                 exch_ts = max(exch_ts, state[_LAST_BBO])
-            elif row.ival == OLDER_THAN_BBO and state[_LAST_BBO] > 0:
+            elif row.mark == OLDER_THAN_BBO and state[_LAST_BBO] > 0:
                 exch_ts = min(exch_ts, state[_LAST_BBO] - 1)
             exch_ts = max(exch_ts, state[_LAST_BOOK])
         elif stream == _LAST_BBO:
@@ -106,8 +114,8 @@ def set_times(rows, state, keeps_cover=True):
         state[stream] = exch_ts
         row.exch_ts = exch_ts
         row.local_ts = local_ts
-        if row.ival != COVERS_BBO or not keeps_cover:
-            row.ival = 0
+        if row.mark != COVERS_BBO or not keeps_cover:
+            row.mark = 0
 
 
 @compiled

@@ -11,39 +11,31 @@ import re
 from typing import Any
 
 import msgspec
-import numpy as np
-from hftbacktest.types import event_dtype
 
 from connectors.bybit.parser import parse_bybit
 from connectors.bybit.protocol import BybitWire
 from connectors.model import Kind, Message, SequenceRule
 from connectors.parsing.json_fields import (
+    NO_ROWS,
     Id,
     Levels,
     Stamp,
     Symbol,
+    change_parts,
     decimal,
     level_parts,
-    message_of,
     rows_of,
-    side_parts,
+    snapshot_parts,
     stamp_ns,
 )
 from connectors.parsing.lines import line_loop
 from connectors.parsing.scanner import (
     BBO_ASK,
     BBO_BID,
-    CLEAR_ASK,
-    CLEAR_BID,
-    DELTA_ASK,
-    DELTA_BID,
-    SNAPSHOT_ASK,
-    SNAPSHOT_BID,
     TRADE_BUY,
     TRADE_SELL,
 )
 
-_NO_ROWS = np.zeros(0, event_dtype)
 #: Levels of a book stream in its topic; "rpi" and "full" are other streams.
 _DEPTH = re.compile(r"\d{1,7}", re.ASCII)
 
@@ -92,22 +84,18 @@ class BybitLinear(BybitWire):
     parse_frame = staticmethod(parse_bybit)
     decode_lines = staticmethod(line_loop(parse_bybit))
 
-    def decode(self, frame: bytes) -> Message:
-        """Decodes `frame`; see `connectors.model.Venue`."""
-        return message_of(self.name, frame, self._message)
-
     def _message(self, payload: dict[str, Any]) -> Message:
         topic = payload.get("topic")
         if not isinstance(topic, str):
             if topic is None and ("op" in payload or "success" in payload or "ret_msg" in payload):
-                return Message(Kind.CONTROL, _NO_ROWS)
+                return Message(Kind.CONTROL, NO_ROWS)
             raise ValueError("no known kind of frame")
         if topic.startswith("publicTrade."):
             return _trades(msgspec.convert(payload, _Trades))
         depth = topic.split(".")[1] if topic.startswith("orderbook.") else ""
         if _DEPTH.fullmatch(depth):
             return _book(msgspec.convert(payload, _Book), depth)
-        return Message(Kind.OTHER, _NO_ROWS)
+        return Message(Kind.OTHER, NO_ROWS)
 
 
 class BybitSpot(BybitLinear):
@@ -142,10 +130,10 @@ def _book(frame: _Book, depth: str) -> Message:
         parts = level_parts(data.b[:1], BBO_BID) + level_parts(data.a[:1], BBO_ASK)
     elif is_snapshot:
         kind = Kind.SNAPSHOT
-        parts = side_parts(data.b, CLEAR_BID, SNAPSHOT_BID) + side_parts(data.a, CLEAR_ASK, SNAPSHOT_ASK)
+        parts = snapshot_parts(data.b, data.a)
     else:
         kind = Kind.DELTA
-        parts = level_parts(data.b, DELTA_BID) + level_parts(data.a, DELTA_ASK)
+        parts = change_parts(data.b, data.a)
     book = 0 if depth == "1" else int(depth)
     return Message(
         kind, rows_of(parts, exch_ts), exch_ts, data.seq, data.u, 0, data.s, stamp_ns(frame.ts), book

@@ -33,7 +33,6 @@ from connectors.parsing.scanner import (
     SNAPSHOT_BID,
     TRADE_BUY,
     TRADE_SELL,
-    find_symbol,
     is_letter,
     is_stamp,
     matches,
@@ -41,10 +40,11 @@ from connectors.parsing.scanner import (
     put_row,
     read_decimal,
     read_digits,
-    read_int,
     read_levels,
+    read_number,
     read_snapshot_side,
     read_string,
+    read_symbol,
     skip_scalar,
     stamp_rows,
     text,
@@ -89,11 +89,7 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):
                 bit = _HAS_SYMBOL
                 if buffer[i] != QUOTE:
                     return -1, row
-                name = i + 1
-                i = read_string(buffer, name)
-                if i <= name + 1:
-                    return -1, row
-                out.symbol = find_symbol(buffer, name, i - 1, symbols)
+                i, out.symbol = read_symbol(buffer, i + 1, symbols)
             elif key == 98:  # b
                 bit = _HAS_BIDS
                 if seen & _HAS_ASKS:
@@ -110,11 +106,7 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):
                     i, row = read_levels(buffer, i, rows, row, DELTA_ASK, local_ts)
             elif key == 117:  # u
                 bit = _HAS_ID
-                number, j = read_int(buffer, i)
-                if j == i:
-                    return -1, row
-                out.last_id = number
-                i = j
+                out.last_id, i = read_number(buffer, i)
             else:
                 i = skip_scalar(buffer, i)
         else:
@@ -124,11 +116,7 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):
                 return -1, row
             if i - 1 - name == 3 and matches(buffer, name, _SEQ):
                 bit = _HAS_SEQ
-                number, j = read_int(buffer, i + 1)
-                if j == i + 1:
-                    return -1, row
-                out.first_id = number
-                i = j
+                out.first_id, i = read_number(buffer, i + 1)
             else:
                 i = skip_scalar(buffer, i + 1)
         if i < 0 or seen & bit:
@@ -166,9 +154,7 @@ def _read_trade(buffer, i, rows, row, out, symbols, local_ts):
             if buffer[i] != QUOTE:
                 if key == 84:  # T
                     bit = _HAS_TIME
-                    time, j = read_int(buffer, i)
-                    ok = j > i
-                    i = j
+                    time, i = read_number(buffer, i)
                 elif key == 115 or key == 83 or key == 112 or key == 118:
                     return -1
                 else:
@@ -190,11 +176,7 @@ def _read_trade(buffer, i, rows, row, out, symbols, local_ts):
                     return -1
             elif key == 115:  # s
                 bit = _HAS_SYMBOL
-                name = i + 1
-                i = read_string(buffer, name)
-                if i <= name + 1:
-                    return -1
-                symbol = find_symbol(buffer, name, i - 1, symbols)
+                i, symbol = read_symbol(buffer, i + 1, symbols)
                 if symbol < 0 or (out.symbol >= 0 and out.symbol != symbol):
                     return -1
                 out.symbol = symbol
@@ -297,16 +279,10 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
                 return NOT_MINE
         elif length == 2 and matches(buffer, name, _TS):
             bit = _HAS_TS
-            ts, j = read_int(buffer, i)
-            if j == i:
-                return NOT_MINE
-            i = j
+            ts, i = read_number(buffer, i)
         elif length == 3 and matches(buffer, name, _CTS):
             bit = _HAS_CTS
-            cts, j = read_int(buffer, i)
-            if j == i:
-                return NOT_MINE
-            i = j
+            cts, i = read_number(buffer, i)
         elif length == 4 and matches(buffer, name, _DATA):
             bit = _HAS_DATA
             if topic == _TOPIC_TRADE:

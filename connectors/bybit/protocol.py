@@ -9,11 +9,8 @@ Source: bybit-exchange/docs v5 `wss-authentication.mdx`, `websocket/public/*.mdx
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
-
-import msgspec
 
 from connectors.errors import DecodeError, InstrumentError
 from connectors.model import (
@@ -27,13 +24,10 @@ from connectors.model import (
     RestRequest,
     Stream,
 )
-from connectors.parsing.json_fields import NOT_A_FRAME, listed_number, listed_symbol
+from connectors.parsing.json_fields import listed_number, listed_symbol
+from connectors.parsing.json_venue import JsonVenue, compact_json, object_of
+from connectors.units import MINUTE, SECOND
 
-_S = 1_000_000_000
-_MINUTE = 60 * _S
-
-#: First bytes of market frames.
-_TOPIC = b'{"topic":"'
 #: Prefix of topics; the symbol follows. The depth of the book is the adapter's.
 _TOPICS = {
     Stream.TOUCH: "orderbook.1",
@@ -43,16 +37,18 @@ _TOPICS = {
 }
 
 
-class BybitWire:
+class BybitWire(JsonVenue):
     """The sans-I/O methods of `connectors.model.Venue` that spot and linear share."""
 
     name = "bybit_linear"
     category = "linear"
+    frame_head = b'{"topic":"'
+    topic_key = "topic"
     #: Levels of the followed book: 50 is sent every 20 ms, 200 every 100 ms.
     depth = 50
     #: No message rate is documented. The limits on `args` are documented: 21,000 characters, and 10 topics per request
     #: on spot.
-    limits = Limits(500, 5 * _MINUTE, 10, _S, 500, 100, 21_000, 600, 5 * _S, 0, 20 * _S)
+    limits = Limits(500, 5 * MINUTE, 10, SECOND, 500, 100, 21_000, 600, 5 * SECOND, 0, 20 * SECOND)
 
     def topic(self, stream: Stream, symbol: str) -> str:
         prefix = f"orderbook.{self.depth}" if stream == Stream.DEPTH else _TOPICS.get(stream)
@@ -60,37 +56,16 @@ class BybitWire:
             raise InstrumentError(f"{self.name} has no stream {stream.value!r}")
         return f"{prefix}.{symbol}"
 
-    def route(self, stream: Stream) -> str:
-        return ""
-
-    def url(self, base: str, route: str) -> str:
-        return base
-
-    def requests(self, verb: str, topics: Sequence[str], first_id: int) -> list[Request]:
-        size = self.limits.topics_per_request
-        batches = [tuple(topics[n : n + size]) for n in range(0, len(topics), size)]
-        return [
-            Request(_call(verb, first_id + n, batch), str(first_id + n), batch)
-            for n, batch in enumerate(batches)
-        ]
-
     def ping(self, request_id: int) -> Request:
-        return Request(_call("ping", request_id, None), str(request_id))
+        return Request(compact_json({"req_id": str(request_id), "op": "ping"}), str(request_id))
 
-    def topic_of(self, frame: bytes) -> str:
-        if frame.startswith(_TOPIC):
-            end = frame.find(b'"', len(_TOPIC))
-            return frame[len(_TOPIC) : end].decode("ascii", "replace") if end > 0 else ""
-        topic = _object(frame).get("topic")
-        return topic if isinstance(topic, str) else ""
-
-    def opening(self, topic: str) -> bytes:
-        return _TOPIC + topic.encode() + b'"'
+    def _request_text(self, verb: str, request_id: int, topics: Sequence[str]) -> str:
+        return compact_json({"req_id": str(request_id), "op": verb, "args": list(topics)})
 
     def control(self, frame: bytes) -> Control | None:
-        if frame.startswith(_TOPIC):
+        if frame.startswith(self.frame_head):
             return None
-        payload = _object(frame)
+        payload = object_of(frame)
         if "topic" in payload or not ({"op", "success", "ret_msg"} & payload.keys()):
             return None
         op, text = payload.get("op"), str(payload.get("ret_msg", ""))
@@ -106,7 +81,7 @@ class BybitWire:
         return Control(ControlKind.OTHER, request_id, text)
 
     def mark(self, frame: bytes) -> Mark:
-        payload = _object(frame)
+        payload = object_of(frame)
         topic, data = payload.get("topic"), payload.get("data")
         if not isinstance(topic, str):
             raise DecodeError(self.name, "no frame of a topic", frame)
@@ -119,14 +94,11 @@ class BybitWire:
             return Mark(topic, str(last.get("i")), order=seq if isinstance(seq, int) else 0)
         return Mark(topic, "", is_start=True)
 
-    def snapshot_request(self, symbol: str) -> RestRequest | None:
-        return None
-
     def time_request(self) -> RestRequest:
         return RestRequest("/v5/market/time", 1)
 
     def time_of(self, body: bytes) -> int:
-        result = _object(body).get("result")
+        result = object_of(body).get("result")
         try:
             return int(result["timeNano"]) if isinstance(result, dict) else _no_time(self.name, body)
         except (KeyError, TypeError, ValueError):
@@ -140,7 +112,7 @@ class BybitWire:
 
     def listings_of(self, body: bytes) -> ListingPage:
         try:
-            result = _object(body)["result"]
+            result = object_of(body)["result"]
             listings = tuple(_listing(item) for item in result["list"])
             cursor = _percent_encoded(result.get("nextPageCursor") or "")
         except (KeyError, TypeError, AttributeError) as error:
@@ -155,22 +127,6 @@ def _percent_encoded(text: str) -> str:
 
 def _no_time(venue: str, body: bytes) -> int:
     raise DecodeError(venue, "no timeNano", body)
-
-
-def _call(op: str, request_id: int, args: Sequence[str] | None) -> str:
-    call: dict[str, Any] = {"req_id": str(request_id), "op": op}
-    if args is not None:
-        call["args"] = list(args)
-    return json.dumps(call, separators=(",", ":"))
-
-
-def _object(frame: bytes) -> dict[str, Any]:
-    """The JSON object in `frame`; an empty one if there is none."""
-    try:
-        payload = msgspec.json.decode(frame)
-    except NOT_A_FRAME:
-        return {}
-    return payload if isinstance(payload, dict) else {}
 
 
 def _listing(item: dict[str, Any]) -> Listing:

@@ -14,38 +14,36 @@ from collections.abc import Sequence
 
 from connectors.feed.lags import ClockSample
 from connectors.net.interfaces import Timers
-
-_S = 1_000_000_000
-_MS = 1_000_000
+from connectors.units import MILLISECOND, SECOND
 
 #: The lead of a venue is its largest confirmed lead in the last SLOTS slots of SLOT_NS.
-SLOT_NS = 60 * _S
+SLOT_NS = 60 * SECOND
 SLOTS = 10
 #: Venue times with a larger lead are rejected.
-LEAD_NS_MAX = 3600 * _S
+LEAD_NS_MAX = 3600 * SECOND
 #: Clocks that differ by no more than this agree; a timestamp that exceeds the offset by more is wrong.
-AGREE_NS = 500 * _MS
+AGREE_NS = 500 * MILLISECOND
 
 #: The largest lead of each bin of BIN_NS with frames is kept for LEVEL_NS, for at most BINS_MAX bins.
-BIN_NS = 100 * _MS
-LEVEL_NS = 10 * _S
+BIN_NS = 100 * MILLISECOND
+LEVEL_NS = 10 * SECOND
 BINS_MAX = 100
 #: Bins needed to confirm a lead; fewer if responses of the venue's time endpoint confirm it too.
 BINS_MIN = 10
 BINS_MIN_SAMPLED = 3
 #: A confirmed lead exceeds the median of the bins by no more than this.
-SLACK_NS = 250 * _MS
+SLACK_NS = 250 * MILLISECOND
 #: Time endpoint responses that are kept. Their median is used, so that a few from a period with a wrong clock have no
 #: effect.
 SAMPLES = 10
 #: How long a lead shown by a single venue waits for venues that have sent nothing yet.
-PATIENCE_NS = 10 * _S
+PATIENCE_NS = 10 * SECOND
 #: A venue's timestamps are not judged until its lead is confirmed or this time has passed.
-SETTLE_NS = 3 * _S
+SETTLE_NS = 3 * SECOND
 
 _NEVER = 2**63 - 1
 #: Two clock reads count as simultaneous if no more time passed between them; otherwise the process was suspended.
-_READ_NS_MAX = 5 * _MS
+_READ_NS_MAX = 5 * MILLISECOND
 _READS = 3
 
 

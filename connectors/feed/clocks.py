@@ -13,6 +13,7 @@ from connectors.feed.lags import ClockSample
 from connectors.feed.wrong_stamps import StampWatch
 from connectors.model import Stream
 from connectors.net.interfaces import EventKind, Timers
+from connectors.units import MILLISECOND
 
 
 class FeedClock:
@@ -63,5 +64,5 @@ class FeedClock:
         self.offset.look(self._timers, self._step_ns)
         if self.offset.steps != self._steps_seen:
             self._steps_seen = self.offset.steps
-            text = f"the local clock was set by {self.offset.last_step_ns / 1e6:+.0f} ms"
+            text = f"the local clock was set by {self.offset.last_step_ns / MILLISECOND:+.0f} ms"
             self._report(EventKind.CLOCK, text, self._timers.time_ns())

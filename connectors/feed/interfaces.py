@@ -8,9 +8,7 @@ from connectors.feed.status import FeedStatus
 from connectors.model import Rows
 from connectors.net.interfaces import Event
 from connectors.net.session import SessionTimes
-
-_S = 1_000_000_000
-_MS = 1_000_000
+from connectors.units import MILLISECOND, SECOND
 
 
 class Sink(Protocol):
@@ -37,17 +35,17 @@ class FeedTimes(NamedTuple):
     """Spans in ns."""
 
     session: SessionTimes = SessionTimes()
-    stale_after_ns: int = 2 * _S
+    stale_after_ns: int = 2 * SECOND
     """A book to which no change was applied for this long is emptied; 0: never."""
-    tick_ns: int = 250 * _MS
+    tick_ns: int = 250 * MILLISECOND
     """Interval at which clocks and rates are checked."""
-    book_ns: int = 3 * _S
+    book_ns: int = 3 * SECOND
     """After a new subscription, the book must arrive within this time."""
-    first_data_ns: int = 30 * _S
+    first_data_ns: int = 30 * SECOND
     """An acknowledged stream without a message for this long is reported."""
-    time_ns: int = 300 * _S
+    time_ns: int = 300 * SECOND
     """Interval of requests for the venue's time; 0: never."""
-    step_ns: int = 100 * _MS
+    step_ns: int = 100 * MILLISECOND
     """If the local and the monotonic clock differ by more than this between two ticks, the local clock was set."""
 
 

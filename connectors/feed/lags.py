@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.jit.compilation import compiled
-
-_S = 1_000_000_000
+from connectors.units import MICROSECOND, SECOND
 
 #: Buckets of a histogram: 8 per doubling, from 1 microsecond; the relative error is 1/8 at most.
 _SUB_BITS = 3
-_UNIT_NS = 1_000
+_UNIT_NS = MICROSECOND
 BUCKETS = 36 << _SUB_BITS
 
 
@@ -33,7 +32,7 @@ def clock_sample(sent_ts: int, venue_ts: int, received_ts: int) -> ClockSample:
 class Histogram:
     """Histogram of durations with buckets an eighth of their value wide. Covers the last one to two `window_ns`."""
 
-    def __init__(self, window_ns: int = 60 * _S, counts: NDArray[np.int64] | None = None) -> None:
+    def __init__(self, window_ns: int = 60 * SECOND, counts: NDArray[np.int64] | None = None) -> None:
         """`counts`: (BUCKETS,) zeros to count in. Compiled code may add to it too (`bucket_of`), after `roll`."""
         self._window_ns = window_ns
         self._now = np.zeros(BUCKETS, np.int64) if counts is None else counts
@@ -88,7 +87,7 @@ def _upper(bucket: int) -> int:
 class Rate:
     """Counts per second over the last complete window; during the first, over its elapsed part. One thread."""
 
-    def __init__(self, window_ns: int = 10 * _S) -> None:
+    def __init__(self, window_ns: int = 10 * SECOND) -> None:
         self._window_ns = window_ns
         self._since = -1
         self._count = 0
@@ -104,13 +103,13 @@ class Rate:
         self._roll(now_ns)
         if self._per_s >= 0.0:
             return self._per_s
-        return self._count * _S / max(now_ns - self._since, _S)
+        return self._count * SECOND / max(now_ns - self._since, SECOND)
 
     def _roll(self, now_ns: int) -> None:
         if self._since < 0:
             self._since = now_ns
         span = now_ns - self._since
         if span >= self._window_ns:
-            self._per_s = self._count * _S / span if span < 2 * self._window_ns else 0.0
+            self._per_s = self._count * SECOND / span if span < 2 * self._window_ns else 0.0
             self._count = 0
             self._since = now_ns

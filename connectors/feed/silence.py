@@ -10,9 +10,10 @@ from collections.abc import Callable
 
 from connectors.feed.pipeline import Pipeline
 from connectors.net.interfaces import Timer, Timers
+from connectors.units import MILLISECOND
 
 #: Shortest delay before a check, so that frames already in the socket are read first.
-_LOOK_NS_MIN = 1_000_000
+_LOOK_NS_MIN = MILLISECOND
 
 
 class SilenceWatch:

@@ -12,19 +12,18 @@ from connectors.model import RestRequest
 from connectors.net.backoff import Pace
 from connectors.net.interfaces import EventKind, Rest, RestAnswer, Timer, Timers
 from connectors.net.rate_limit import Limiter
-
-_S = 1_000_000_000
+from connectors.units import SECOND
 
 #: (first, longest) delays between requests for the same book: after failed requests, and when the book repeatedly loses
 #: sync. After CALM_NS without a request the delays start over.
-FAILURES_NS = (_S // 4, 10 * _S)
-REPEATS_NS = (_S // 10, _S)
-CALM_NS = 10 * _S
+FAILURES_NS = (SECOND // 4, 10 * SECOND)
+REPEATS_NS = (SECOND // 10, SECOND)
+CALM_NS = 10 * SECOND
 #: How long a snapshot may be ahead of all changes before another is requested: the first and the longest time. Doubles
 #: each time, since the first snapshot is right if nothing changes.
-AHEAD_NS = (3 * _S, 48 * _S)
+AHEAD_NS = (3 * SECOND, 48 * SECOND)
 #: Pause after "too many requests" without a Retry-After.
-BLOCKED_NS = 60 * _S
+BLOCKED_NS = 60 * SECOND
 
 
 class SnapshotListener(Protocol):
@@ -33,7 +32,7 @@ class SnapshotListener(Protocol):
     def on_snapshot(self, no: int, body: bytes, local_ts: int) -> bool:
         """The response to a request for instrument `no`. False: it is no snapshot, request another one.
 
-        True without a call of `got` or `again`: the snapshot waits until the changes reach its id.
+        True without a call of `got`, `again` or `cancel`: the snapshot waits until the changes reach its id.
         """
 
     def on_snapshot_event(self, no: int, kind: EventKind, text: str) -> None: ...
@@ -72,6 +71,9 @@ class Snapshots:
             self._is_wanted[no] = True
             self._ahead_ns[no] = AHEAD_NS[0]
             self._plan(no, self._paces[no].delay_ns(self._timers.monotonic_ns()))
+
+    def expect(self, no: int) -> None:
+        """A subscription began. No effect: its first change makes the feed want a snapshot."""
 
     def again(self, no: int) -> None:
         """The received snapshot cannot be used: requests another one after a delay."""
@@ -136,6 +138,6 @@ class Snapshots:
 
     def _give_up(self, no: int, ahead_ns: int) -> None:
         """The changes did not reach the snapshot in time: requests another one."""
-        text = f"no change reaches the snapshot within {ahead_ns // _S} s"
+        text = f"no change reaches the snapshot within {ahead_ns // SECOND} s"
         self._listener.on_snapshot_event(no, EventKind.RESYNC, text)
         self._ask(no)

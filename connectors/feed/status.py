@@ -86,7 +86,7 @@ class Monitor:
         self.status = FeedStatus.DOWN
         self._symbol = symbol
         #: One row per stream, in order: messages, bytes, time of the last message (-1: none yet), and in `lag_counts`
-        #: the lags of the current window. Compiled code (`connectors.feed.fast_path`) also counts here.
+        #: the lags of the current window. Compiled code (`connectors.feed.frame_loop`) also counts here.
         self.counts = np.zeros((len(streams), 3), np.int64)
         self.counts[:, LAST_NS] = -1
         self.lag_counts = np.zeros((len(streams), BUCKETS), np.int64)

@@ -12,14 +12,28 @@ _CHARS_AROUND = 3
 
 
 class Pack(NamedTuple):
-    """Content of one connection: indices of instruments, and their topics."""
+    """Content of one connection: its route, indices of instruments, their topics, whether they are of the books."""
 
+    route: str
     numbers: list[int]
     topics: list[str]
+    has_books: bool
 
 
 def packs_of(venue: Venue, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Pack]:
-    """Splits the streams of all instruments over connections; those of one instrument share a connection."""
+    """Splits the streams of all instruments over connections; those of one instrument and route share a connection."""
+    routes: dict[str, list[Stream]] = {}
+    for stream in streams:
+        routes.setdefault(venue.route(stream), []).append(stream)
+    packs: list[Pack] = []
+    for route, members in routes.items():
+        packs += _packs_of_route(venue, instruments, route, members)
+    return packs
+
+
+def _packs_of_route(
+    venue: Venue, instruments: Sequence[Instrument], route: str, streams: Sequence[Stream]
+) -> list[Pack]:
     limits = venue.limits
     packs: list[Pack] = []
     chars = 0
@@ -28,7 +42,7 @@ def packs_of(venue: Venue, instruments: Sequence[Instrument], streams: Sequence[
         size = sum(len(topic) + _CHARS_AROUND for topic in topics)
         is_full = not packs or len(packs[-1].topics) + len(topics) > limits.topics
         if is_full or (limits.topic_chars and chars + size > limits.topic_chars):
-            packs.append(Pack([], []))
+            packs.append(Pack(route, [], [], Stream.DEPTH in streams))
             chars = 0
         packs[-1].numbers.append(no)
         packs[-1].topics.extend(topics)

@@ -9,13 +9,13 @@ from connectors.feed.lags import ClockSample, clock_sample
 from connectors.model import Venue
 from connectors.net.interfaces import Rest, RestAnswer
 from connectors.net.rate_limit import Limiter
+from connectors.units import SECOND
 
-_S = 1_000_000_000
 #: Number of requests at the start, and their interval: a single response may be wrong.
 FIRST_ASKS = 3
-FIRST_NS = _S
+FIRST_NS = SECOND
 #: Delay until the next request if the first ones were not answered.
-RETRY_NS = 30 * _S
+RETRY_NS = 30 * SECOND
 
 
 class VenueTime:

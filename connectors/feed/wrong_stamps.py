@@ -12,14 +12,14 @@ from connectors.feed.clock_offset import AGREE_NS
 from connectors.feed.status import BOOK_STREAMS
 from connectors.model import Stream
 from connectors.net.interfaces import EventKind
+from connectors.units import SECOND
 
-_S = 1_000_000_000
 #: Consecutive wrong timestamps in a stream of the book after which the venue's clock counts as wrong.
 OFF_RUN = 3
 #: Time without a wrong timestamp after which it counts as right again.
-CALM_NS = _S
+CALM_NS = SECOND
 #: Wrong timestamps without a later message of their stream expire after this: the stream may be silent.
-FORGET_NS = 10 * _S
+FORGET_NS = 10 * SECOND
 
 
 class WrongStamps(NamedTuple):
@@ -79,7 +79,7 @@ class StampWatch:
         was_off = self.is_off
         self.is_off = any(run.length >= OFF_RUN for of, run in self._runs.items() if of in BOOK_STREAMS)
         if self.is_off and not was_off:
-            ahead = f"its clock is {(lead_ns - offset_ns) / _S:,.1f} s ahead by its {stream.value} stream"
+            ahead = f"its clock is {(lead_ns - offset_ns) / SECOND:,.1f} s ahead by its {stream.value} stream"
             news.append((EventKind.CLOCK, f"{ahead}: its books are unknown until it is right"))
         elif was_off and not self.is_off:
             news.append((EventKind.CLOCK, "its clock is right again"))
@@ -97,7 +97,5 @@ class StampWatch:
             self.counts[stream] = WrongStamps(known.messages + 1, max(known.lead_ns_max, ahead_ns))
             return []
         self.counts[stream] = WrongStamps(1, ahead_ns)
-        ahead = (
-            f"a message of its {stream.value} stream is stamped {ahead_ns / _S:,.1f} s ahead of its receipt"
-        )
+        ahead = f"a message of its {stream.value} stream is stamped {ahead_ns / SECOND:,.1f} s ahead of its receipt"
         return [(EventKind.STAMP, f"{ahead}: not believed, and counted from here on")]

@@ -1,4 +1,7 @@
-"""Passes arrays by address to frequently called compiled code, since each array argument costs 0.1 us or more."""
+"""Passes arrays by address to frequently called compiled code, since each array argument costs 0.1 us or more.
+
+A record holds, for each array by its name, its address and its number of rows (`<name>_count`).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,14 @@ def as_pointer(typing_context: Any, address: Any) -> Any:
     return types.voidptr(types.int64), codegen
 
 
-def address_table(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
-    """Address and number of rows of each array, one row each. The caller keeps the arrays alive."""
-    return np.array([(array.ctypes.data, len(array)) for array in arrays], np.int64)
+def addresses_of(*groups: Sequence[str], settings: Sequence[tuple[str, str]] = ()) -> np.dtype[np.void]:
+    """The dtype of a record of arrays by name, and of `settings` (name, dtype) beside them."""
+    names = [name for group in groups for name in group]
+    fields = [(field, "i8") for name in names for field in (name, f"{name}_count")]
+    return np.dtype([*fields, *settings], align=True)
+
+
+def set_addresses(record: Any, **arrays: NDArray[Any]) -> None:
+    """Sets address and number of rows of arrays in a record. The caller keeps the arrays alive."""
+    for name, array in arrays.items():
+        record[name], record[f"{name}_count"] = array.ctypes.data, len(array)

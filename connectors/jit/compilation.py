@@ -21,16 +21,13 @@ import pickle
 import platform
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import llvmlite.binding
-import numpy as np
 import platformdirs
 from numba import njit, types
 from numba.core import caching, compiler, config, sigutils
@@ -38,6 +35,7 @@ from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
 from numba.core.serialize import dumps
 
+from connectors.jit.dependencies import VERSIONED, Dependencies, digest_of, tree_digest
 from connectors.jit.own_files import ForeignError, make_own_folder, read_own, write_own
 
 log = logging.getLogger(__name__)
@@ -62,9 +60,6 @@ _SETTINGS = (
     "LLVM_REFPRUNE_FLAGS",
     "EXTEND_VARIABLE_LIFETIMES",
 )
-
-#: Packages whose version is part of the folder's name, so that their sources need not be hashed.
-_VERSIONED = ("numba", "llvmlite", "numpy", "hftbacktest")
 
 _folder_override: Path | None = None
 _is_noted = False
@@ -110,11 +105,6 @@ def compiled_callback(
     return decorate if function is None else decorate(function)
 
 
-def functions_reached(function: Any) -> list[Any]:
-    """The compiled functions that `function` reaches through its names, each after those that it reaches itself."""
-    return _walked(getattr(function, "py_func", function)).dispatchers
-
-
 def set_cache_folder(folder: Path | None) -> None:
     """Stores compiled code below `folder` from now on; None: the user's cache folder."""
     global _folder_override
@@ -144,9 +134,9 @@ def _machine() -> str:
         llvmlite.binding.get_process_triple(),
         platform.python_implementation(),
         sys.version,
-        *(f"{name}={_version(name)}" for name in _VERSIONED),
+        *(f"{name}={_version(name)}" for name in VERSIONED),
     ]
-    return f"{cpu}-{_digest(facts)[:16]}"
+    return f"{cpu}-{digest_of(facts)[:16]}"
 
 
 def _version(package: str) -> str:
@@ -154,14 +144,6 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return ""
-
-
-def _digest(parts: Iterable[str]) -> str:
-    whole = hashlib.sha256()
-    for part in parts:
-        raw = part.encode("utf-8", "surrogateescape")
-        whole.update(b"%d:" % len(raw) + raw)
-    return whole.hexdigest()
 
 
 class DiskCache(caching._Cache):  # type: ignore[misc]
@@ -175,7 +157,7 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         self._function = function
         self._options = repr(sorted(options.items(), key=lambda item: item[0]))
         # Computed now: a later compilation uses the imported code, even if a file is edited in the meantime.
-        self._framework = [f"{path}:{_tree_digest(path)}" for path in framework]
+        self._framework = [f"{path}:{tree_digest(path)}" for path in framework]
         self._is_enabled = True
 
     @property
@@ -203,8 +185,8 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         target_context.refresh()
         try:
             raw = read_own(self._path(sig, target_context.codegen()))
-            digest, body = raw[:32], raw[32:]
-            if hashlib.sha256(body).digest() != digest:
+            expected, body = raw[:32], raw[32:]
+            if hashlib.sha256(body).digest() != expected:
                 return None
             stamp, saved_sig, payload = pickle.loads(body)
             if stamp != self._stamp() or saved_sig != sig:
@@ -245,7 +227,7 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         code = function.__code__
         qualname = function.__qualname__.replace("<", "").replace(">", "")
         is_nested = "<" in function.__qualname__
-        variant = _digest(
+        variant = digest_of(
             [
                 function.__module__,
                 code.co_filename,
@@ -253,17 +235,17 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
                 str(code.co_firstlineno) if is_nested else "",
                 self._options,
                 repr([(name, repr(getattr(config, name, None))) for name in _SETTINGS]),
-                *_Walk(with_sources=False).closure(function),
+                *Dependencies(with_sources=False).closure(function),
             ]
         )
         return f"{qualname[-80:]}-{variant[:20]}"
 
     def _path(self, sig: Any, codegen: Any) -> Path:
-        key = _digest([str(sig), repr(codegen.magic_tuple())])
+        key = digest_of([str(sig), repr(codegen.magic_tuple())])
         return cache_folder() / f"{self._name()}.{key[:20]}.bin"
 
     def _stamp(self) -> str:
-        return _digest([*_Walk().function(self._function), *self._framework])
+        return digest_of([*Dependencies().function(self._function), *self._framework])
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -301,126 +283,6 @@ def _prune(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _tree_digest(path: Path) -> str:
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    return _digest(f"{file.name}={_file_digest(str(file))}" for file in files)
-
-
-def _file_digest(path: str) -> str:
-    try:
-        stat = Path(path).stat()
-    except OSError:
-        return ""
-    return _content_digest(path, stat.st_mtime_ns, stat.st_size)
-
-
-@cache
-def _content_digest(path: str, _mtime_ns: int, _size: int) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-class _Walk:
-    """Collects everything that a function's machine code depends on, as text: sources and values reached by name.
-
-    It collects too much rather than too little: an attribute name anywhere in the function counts for every module and
-    class that the function names.
-    """
-
-    def __init__(self, *, with_sources: bool = True) -> None:
-        self._with_sources = with_sources
-        #: Compiled functions found, each after those that it reaches.
-        self.dispatchers: list[Any] = []
-        self._seen: set[tuple[int, str]] = set()
-
-    def function(self, function: FunctionType) -> Iterator[str]:
-        """Source of `function` and of everything that it reaches."""
-        if (id(function), "") in self._seen:
-            return
-        self._seen.add((id(function), ""))
-        code = function.__code__
-        yield f"function {code.co_filename} {function.__qualname__}"
-        if not self._with_sources:
-            yield from self.closure(function)
-            return
-        yield _file_digest(code.co_filename)
-        names = set(_names(code))
-        for inner in _codes(code):
-            # The file may be missing or edited since the import, so the bytecode is included too.
-            yield inner.co_code.hex()
-            yield from (_constant(item) for item in inner.co_consts if not isinstance(item, CodeType))
-        for name in sorted(names & function.__globals__.keys()):
-            yield f"global {name}"
-            yield from self.value(function.__globals__[name], names)
-        yield from self.closure(function)
-        for default in function.__defaults__ or ():
-            yield from self.value(default, names)
-
-    def closure(self, function: FunctionType) -> Iterator[str]:
-        """Values that `function` closes over."""
-        names = set(_names(function.__code__))
-        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-            yield f"cell {name}"
-            try:
-                content = cell.cell_contents
-            except ValueError:  # not bound yet
-                continue
-            yield from self.value(content, names)
-
-    def value(self, value: Any, names: set[str]) -> Iterator[str]:
-        """Value of a global, a closure cell or a default argument."""
-        source = (
-            getattr(value, "py_func", None)
-            or getattr(value, "_defn", None)
-            or getattr(value, "_pyfunc", None)
-        )
-        dispatcher = value if isinstance(value, Dispatcher) else None
-        if isinstance(source, FunctionType):
-            yield f"compiled {getattr(value, 'targetoptions', '')!r}"
-            value = source
-        if isinstance(value, FunctionType):
-            if str(value.__module__).split(".")[0] not in _VERSIONED:
-                yield from self.function(value)
-                if dispatcher is not None and dispatcher not in self.dispatchers:
-                    self.dispatchers.append(dispatcher)
-        elif isinstance(value, Enum):
-            yield f"{value!r}={value.value!r}"
-        elif value is None or isinstance(
-            value, bool | int | float | complex | str | bytes | np.generic | np.dtype
-        ):
-            yield f"{type(value).__name__} {value!r}"
-        elif isinstance(value, np.ndarray):
-            yield f"array {value.dtype!r} {value.shape} {hashlib.sha256(value.tobytes()).hexdigest()}"
-        elif isinstance(value, tuple):
-            for item in value:
-                yield from self.value(item, names)
-        elif isinstance(value, ModuleType | type):
-            yield from self._members(value, names)
-        else:
-            # Its text may contain an address, which differs in every process.
-            yield f"{type(value).__module__}.{type(value).__qualname__}"
-
-    def _members(self, owner: ModuleType | type, names: set[str]) -> Iterator[str]:
-        yield owner.__name__
-        if isinstance(owner, type) and issubclass(owner, Enum):
-            yield repr([(name, member.value) for name, member in owner.__members__.items()])
-            return
-        root = (owner.__name__ if isinstance(owner, ModuleType) else owner.__module__).split(".")[0]
-        if root in _VERSIONED or root in sys.stdlib_module_names:
-            return
-        for name in sorted(names & vars(owner).keys()):
-            if (id(owner), name) not in self._seen:
-                self._seen.add((id(owner), name))
-                yield f"member {name}"
-                yield from self.value(vars(owner)[name], names)
-
-
-def _walked(function: Any) -> _Walk:
-    walk = _Walk()
-    for _ in walk.function(function):
-        pass
-    return walk
-
-
 def _is_recursive(compiled_one: Any, seen: set[int]) -> bool:
     """Whether a compiled signature calls itself, or a recursive function, by Numba's types of its variables.
 
@@ -435,20 +297,3 @@ def _is_recursive(compiled_one: Any, seen: set[int]) -> bool:
             if any(_is_recursive(one, seen) for one in variable.dispatcher.overloads.values()):
                 return True
     return False
-
-
-def _constant(value: Any) -> str:
-    # The order of a printed set differs in every process.
-    return repr(sorted(map(repr, value)) if isinstance(value, frozenset) else value)
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
-
-
-def _names(code: CodeType) -> Iterator[str]:
-    for inner in _codes(code):
-        yield from inner.co_names

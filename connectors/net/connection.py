@@ -14,8 +14,7 @@ from connectors.model import Control, ControlKind, Request, Venue
 from connectors.net.interfaces import Connection, EventKind, Timer, Timers, Transport
 from connectors.net.rate_limit import Limiter
 from connectors.parsing.batch import Batch
-
-_S = 1_000_000_000
+from connectors.units import SECOND
 
 
 class LinkState(IntEnum):
@@ -34,16 +33,16 @@ _CLOSED = LinkState.CLOSED
 class LinkTimes(NamedTuple):
     """Spans in ns."""
 
-    tick_ns: int = _S // 2
+    tick_ns: int = SECOND // 2
     """Interval of the time-out checks; the precision of the other times."""
-    handshake_ns: int = 5 * _S
-    answer_ns: int = 10 * _S
+    handshake_ns: int = 5 * SECOND
+    answer_ns: int = 10 * SECOND
     """A subscription request without a response for this long ends the link."""
-    idle_ns: int = 5 * _S
+    idle_ns: int = 5 * SECOND
     """Without any frame for this long, a ping is sent ..."""
-    silent_ns: int = 10 * _S
+    silent_ns: int = 10 * SECOND
     """... and without any for this long, the link is closed."""
-    refused_ns: int = 60 * _S
+    refused_ns: int = 60 * SECOND
     """Interval at which refused topics are requested again."""
 
 
@@ -54,8 +53,8 @@ class LinkOwner(Protocol):
 
     def link_frame(self, link: Link, frame: bytes, local_ts: int) -> None: ...
 
-    def link_run(self, link: Link, batch: Batch, first: int) -> int:
-        """Processes frames from number `first` on while they are plain market data; returns how many."""
+    def link_batch(self, link: Link, batch: Batch, first: int) -> int:
+        """Processes market frames from number `first` on; returns how many, 0 if the first must be passed by itself."""
 
     def link_closed(self, link: Link, reason: str) -> None:
         """The link failed, was closed by the venue, or timed out. At most once, and the last call."""
@@ -165,13 +164,13 @@ class Link:
         if self.state is _CLOSED:
             return
         self._has_heard = True
-        count = len(batch.frames)
-        done = self._owner.link_run(self, batch, 0)
-        while done < count:
-            self.on_frame(batch.frames[done], batch.stamps[done])
-            done += 1
-            if done < count and not self._is_closed:
-                done += self._owner.link_run(self, batch, done)
+        count, done = len(batch.frames), 0
+        while done < count and not self._is_closed:
+            processed = self._owner.link_batch(self, batch, done)
+            if processed == 0:
+                self.on_frame(batch.frames[done], batch.stamps[done])
+                processed = 1
+            done += processed
 
     def on_close(self, reason: str) -> None:
         self._give_up(reason or "closed by the venue")

@@ -11,8 +11,8 @@ import aiohttp
 
 from connectors.model import RestRequest
 from connectors.net.interfaces import RestAnswer
+from connectors.units import SECOND
 
-_S = 1_000_000_000
 #: A longer response is an error.
 BODY_BYTES_MAX = 32 << 20
 #: Most concurrent requests; further ones wait.
@@ -87,4 +87,4 @@ class HttpRest:
 
 def _retry_after(text: str | None) -> int:
     """The header's delay in ns; 0 if it is missing or invalid."""
-    return int(text) * _S if text is not None and text.isdecimal() and len(text) < 7 else 0
+    return int(text) * SECOND if text is not None and text.isdecimal() and len(text) < 7 else 0

@@ -17,47 +17,45 @@ from connectors.net.handover import Frames, Handover
 from connectors.net.interfaces import EventKind, Timer, Timers, Transport
 from connectors.net.rate_limit import Limiter
 from connectors.parsing.batch import Batch
-
-_S = 1_000_000_000
-_MINUTE = 60 * _S
+from connectors.units import MINUTE, SECOND
 
 
 class SessionTimes(NamedTuple):
     """Spans in ns, and counts."""
 
     link: LinkTimes = LinkTimes()
-    retry_first_ns: int = _S // 2
-    retry_max_ns: int = 5 * _S
+    retry_first_ns: int = SECOND // 2
+    retry_max_ns: int = 5 * SECOND
     #: Failures in a row at one address before the next one is tried.
     failures_max: int = 3
     #: A link that was live for this long counts as a success.
-    stable_ns: int = 10 * _S
+    stable_ns: int = 10 * SECOND
     #: A link is replaced this long before the venue ends it; randomised up to twice as long.
-    life_margin_ns: int = 10 * _MINUTE
+    life_margin_ns: int = 10 * MINUTE
     #: Least and most time for which both links run after the new one is live.
-    overlap_min_ns: int = 2 * _S
-    overlap_max_ns: int = 15 * _S
+    overlap_min_ns: int = 2 * SECOND
+    overlap_max_ns: int = 15 * SECOND
 
 
 class SessionListener(Protocol):
-    """Receives the callbacks of a session: the feed."""
+    """Receives the callbacks of its sessions: the feed."""
 
-    def on_frame(self, frame: bytes, local_ts: int) -> None:
+    def on_frame(self, session: Session, frame: bytes, local_ts: int) -> None:
         """A market frame, in order, without repetition."""
 
-    def on_run(self, batch: Batch, first: int) -> int:
-        """Processes market frames from number `first` on while they are plain (`fast_path`); returns how many."""
+    def on_batch(self, session: Session, batch: Batch, first: int) -> int:
+        """Market frames from number `first` on; returns how many were processed, 0 if the first is not market data."""
 
-    def on_live(self) -> None:
+    def on_live(self, session: Session) -> None:
         """All streams are subscribed (again)."""
 
-    def on_lost(self, reason: str) -> None:
+    def on_lost(self, session: Session, reason: str) -> None:
         """Frames are missing from here on; `on_live` follows after the reconnect."""
 
-    def on_refused(self, topic: str, reason: str) -> None:
+    def on_refused(self, session: Session, topic: str, reason: str) -> None:
         """The venue refuses one topic, the others continue; an empty `reason`: the topic was accepted after all."""
 
-    def on_event(self, kind: EventKind, text: str, local_ts: int) -> None: ...
+    def on_event(self, session: Session, kind: EventKind, text: str, local_ts: int) -> None: ...
 
 
 class Session:
@@ -157,13 +155,13 @@ class Session:
         elif link is self._link:
             self._is_live = True
             self._plan_life(link)
-            self._listener.on_live()
+            self._listener.on_live(self)
 
     def link_frame(self, link: Link, frame: bytes, local_ts: int) -> None:
         handover = self._handover
         if handover is None:
             if link is self._link and self._tail is None:
-                self._listener.on_frame(frame, local_ts)
+                self._listener.on_frame(self, frame, local_ts)
             elif link is self._link:
                 self._receive_tail(self._tail, frame, local_ts)
         elif link is self._link:
@@ -171,9 +169,9 @@ class Session:
         elif link is self._next:
             self._hand_on(handover.new(frame, local_ts))
 
-    def link_run(self, link: Link, batch: Batch, first: int) -> int:
+    def link_batch(self, link: Link, batch: Batch, first: int) -> int:
         if link is self._link and self._handover is None and self._tail is None:
-            return self._listener.on_run(batch, first)
+            return self._listener.on_batch(self, batch, first)
         return 0
 
     def link_refused(self, link: Link, topic: str, reason: str) -> None:
@@ -181,7 +179,7 @@ class Session:
             self._refused.add(topic)
         else:
             self._refused.discard(topic)
-        self._listener.on_refused(topic, reason)
+        self._listener.on_refused(self, topic, reason)
 
     def link_notice(self, link: Link, text: str) -> None:
         if link is self._link:
@@ -206,13 +204,13 @@ class Session:
             self._lose_link(reason)
 
     def event(self, kind: EventKind, text: str, local_ts: int) -> None:
-        self._listener.on_event(kind, text, local_ts)
+        self._listener.on_event(self, kind, text, local_ts)
 
     # Helpers.
 
     def _hand_on(self, frames: Frames) -> None:
         for frame, local_ts in frames:
-            self._listener.on_frame(frame, local_ts)
+            self._listener.on_frame(self, frame, local_ts)
 
     def _receive_tail(self, tail: Handover | None, frame: bytes, local_ts: int) -> None:
         if tail is not None:
@@ -292,11 +290,11 @@ class Session:
         self._handover = Handover(self._venue, self.topics)
         if handover is not None and any(handover.is_over(topic) for topic in self.topics):
             # Some streams were already switched, so frames of the old link were dropped.
-            self._listener.on_lost("the new connection failed during the change")
+            self._listener.on_lost(self, "the new connection failed during the change")
             self._is_live = False
             if self._link is not None and self._link.state == LinkState.LIVE:
                 self._is_live = True
-                self._listener.on_live()
+                self._listener.on_live(self)
         self._plan_connect(self._backoff.next_ns())
 
     def _lose_link(self, reason: str) -> None:
@@ -310,7 +308,7 @@ class Session:
         was_live, self._is_live = self._is_live, False
         self._handover = self._tail = None
         if was_live:
-            self._listener.on_lost(reason)
+            self._listener.on_lost(self, reason)
         if successor is not None and handover is not None:
             self._link, self._next = successor, None
             self._hand_on(handover.finish(self._timers.time_ns()))

@@ -16,8 +16,8 @@ from typing import Any
 
 from connectors.errors import TransportError
 from connectors.net.interfaces import ConnectionListener, Timer, Transport
+from connectors.units import SECOND
 
-_S = 1_000_000_000
 #: A longer message ends the connection.
 MESSAGE_BYTES_MAX = 16 << 20
 #: The link has its own handshake time-out; this one only prevents a leaked socket.
@@ -40,7 +40,7 @@ class AsyncioTimers:
     time_ns = staticmethod(time.time_ns)
 
     def call_later(self, delay_ns: int, callback: Callable[[], None]) -> Timer:
-        return self._loop.call_later(max(0, delay_ns) / _S, callback)
+        return self._loop.call_later(max(0, delay_ns) / SECOND, callback)
 
 
 def transport_of(name: str) -> Transport:

@@ -16,7 +16,18 @@ from hftbacktest.types import event_dtype
 
 from connectors.errors import DecodeError
 from connectors.model import Message, Rows
-from connectors.parsing.scanner import MICROSECONDS_MIN, MILLISECONDS_MAX, STAMP_MAX
+from connectors.parsing.scanner import (
+    CLEAR_ASK,
+    CLEAR_BID,
+    DELTA_ASK,
+    DELTA_BID,
+    MICROSECONDS_MIN,
+    MILLISECONDS_MAX,
+    SNAPSHOT_ASK,
+    SNAPSHOT_BID,
+    STAMP_MAX,
+)
+from connectors.units import MICROSECOND, MILLISECOND
 
 #: A price or quantity as the venues write it. Python's float() would also take "nan", "1_0" and " 1 ".
 _DECIMAL = re.compile(r"\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
@@ -38,6 +49,9 @@ NOT_A_FRAME = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 Levels = Sequence[Sequence[str]]
 #: Event, price and quantity of a row.
 RowParts = tuple[int, float, float]
+
+#: Rows of a message that has none.
+NO_ROWS: Rows = np.zeros(0, event_dtype)
 
 
 def message_of(venue: str, frame: bytes, read: Callable[[dict[str, Any]], Message]) -> Message:
@@ -65,7 +79,7 @@ def stamp_ns(stamp: int) -> int:
     """A venue's timestamp, ms or µs, in ns. Raises ValueError if it does not fit into int64 nanoseconds."""
     if MILLISECONDS_MAX <= stamp < MICROSECONDS_MIN:
         raise ValueError(f"{stamp} is neither a time in ms nor one in µs")
-    return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
+    return stamp * MILLISECOND if stamp < MICROSECONDS_MIN else stamp * MICROSECOND
 
 
 def level_parts(levels: Levels, event: int) -> list[RowParts]:
@@ -77,11 +91,21 @@ def level_parts(levels: Levels, event: int) -> list[RowParts]:
     return parts
 
 
-def side_parts(levels: Levels, clear_event: int, event: int) -> list[RowParts]:
+def _side_parts(levels: Levels, clear_event: int, event: int) -> list[RowParts]:
     """One side of a snapshot: a clear row up to its last price (NaN: an empty side), then its levels."""
     parts = level_parts(levels, event)
     clear_px = parts[-1][1] if parts else math.nan
     return [(clear_event, clear_px, 0.0), *parts]
+
+
+def change_parts(bids: Levels, asks: Levels) -> list[RowParts]:
+    """A change of a book: its bids, then its asks."""
+    return level_parts(bids, DELTA_BID) + level_parts(asks, DELTA_ASK)
+
+
+def snapshot_parts(bids: Levels, asks: Levels) -> list[RowParts]:
+    """A complete book: its bids, then its asks."""
+    return _side_parts(bids, CLEAR_BID, SNAPSHOT_BID) + _side_parts(asks, CLEAR_ASK, SNAPSHOT_ASK)
 
 
 def rows_of(parts: Sequence[RowParts], exch_ts: int | Sequence[int]) -> Rows:

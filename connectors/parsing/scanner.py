@@ -29,6 +29,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from connectors.jit.compilation import compiled
+from connectors.units import MICROSECOND, MILLISECOND
 
 #: Zero bytes that must follow the text in a buffer; more than the longest single load.
 PADDING = 64
@@ -40,8 +41,8 @@ SYMBOL_BYTES_MAX = 24
 #: Venue timestamps below this are ms, others µs (Binance spot's `timeUnit=MICROSECOND`).
 MICROSECONDS_MIN = 10**14
 #: The first ms and µs timestamps that do not fit into int64 ns.
-MILLISECONDS_MAX = 2**63 // 1_000_000
-STAMP_MAX = 2**63 // 1_000
+MILLISECONDS_MAX = 2**63 // MILLISECOND
+STAMP_MAX = 2**63 // MICROSECOND
 
 #: Result of a parser: the frame is not of the strict form. Zero or more is the row count after the frame.
 NOT_MINE = -1
@@ -304,6 +305,13 @@ def skip_scalar(buffer, i):
 
 
 @compiled
+def read_number(buffer, i):
+    """Reads the unsigned integer at `i`: its value and the index after it (-1: there is none)."""
+    number, end = read_int(buffer, i)
+    return number, end if end > i else -1
+
+
+@compiled
 def put_row(rows, row, event, exch_ts, local_ts, px, qty):
     """Writes all fields of one event row, so that nothing remains of an earlier use of the buffer."""
     out = rows[row]
@@ -373,7 +381,7 @@ def is_stamp(stamp):
 @compiled
 def nanoseconds(stamp):
     """A venue's timestamp (see `is_stamp`) in ns."""
-    return stamp * 1_000_000 if stamp < MICROSECONDS_MIN else stamp * 1_000
+    return stamp * MILLISECOND if stamp < MICROSECONDS_MIN else stamp * MICROSECOND
 
 
 @compiled
@@ -399,6 +407,15 @@ def find_symbol(buffer, start, end, symbols):
             if same:
                 return k
     return -1
+
+
+@compiled
+def read_symbol(buffer, i, symbols):
+    """Reads a string from `i` to its quote as a symbol: index after it (-1: refused), and `find_symbol` of it."""
+    end = read_string(buffer, i)
+    if end <= i + 1:
+        return -1, -1
+    return end, find_symbol(buffer, i, end - 1, symbols)
 
 
 def symbol_table(symbols: list[str]) -> NDArray[np.uint8]:

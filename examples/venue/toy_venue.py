@@ -12,13 +12,10 @@ The first frame of a book subscription is "snap"; `seq` then grows by one with e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import numpy as np
-from hftbacktest.types import event_dtype
 
 from connectors.errors import DecodeError, InstrumentError
 from connectors.jit.compilation import compiled
@@ -37,42 +34,36 @@ from connectors.model import (
     Stream,
 )
 from connectors.parsing.json_fields import (
-    NOT_A_FRAME,
+    NO_ROWS,
     Id,
     Levels,
     Stamp,
+    change_parts,
     decimal,
-    level_parts,
-    message_of,
     rows_of,
-    side_parts,
+    snapshot_parts,
     stamp_ns,
 )
+from connectors.parsing.json_venue import JsonVenue, compact_json, object_of
 from connectors.parsing.lines import line_loop
 from connectors.parsing.scanner import (
-    CLEAR_ASK,
-    CLEAR_BID,
     CLOSE_OBJECT,
     DELTA_ASK,
     DELTA_BID,
     NOT_MINE,
-    SNAPSHOT_ASK,
-    SNAPSHOT_BID,
     TRADE_BUY,
     TRADE_SELL,
-    find_symbol,
     is_stamp,
     matches,
     nanoseconds,
-    read_int,
     read_levels,
-    read_string,
+    read_number,
+    read_symbol,
     stamp_rows,
     text,
 )
+from connectors.units import MILLISECOND, SECOND
 
-_S = 1_000_000_000
-_NO_ROWS = np.zeros(0, event_dtype)
 _CHANNELS = {Stream.DEPTH: "book", Stream.TRADE: "trade"}
 _SIDES = {"buy": TRADE_BUY, "sell": TRADE_SELL}
 
@@ -104,18 +95,14 @@ def parse_toy(buffer, start, end, symbols, local_ts, rows, row, out):
     """Parses a book change at buffer[start:end] into `rows` from `row` on and `out`. Returns the next free row."""
     if not matches(buffer, start, _BOOK):
         return NOT_MINE
-    name = start + len(_BOOK)
-    i = read_string(buffer, name)
-    if i <= name + 1 or not matches(buffer, i, _CHANGE):
+    i, symbol = read_symbol(buffer, start + len(_BOOK), symbols)
+    if i < 0 or not matches(buffer, i, _CHANGE):
         return NOT_MINE
-    symbol = find_symbol(buffer, name, i - 1, symbols)
-    at = i + len(_CHANGE)
-    stamp, i = read_int(buffer, at)
-    if i == at or not is_stamp(stamp) or not matches(buffer, i, _SEQ):
+    stamp, i = read_number(buffer, i + len(_CHANGE))
+    if i < 0 or not is_stamp(stamp) or not matches(buffer, i, _SEQ):
         return NOT_MINE
-    at = i + len(_SEQ)
-    seq, i = read_int(buffer, at)
-    if i == at or not matches(buffer, i, _BIDS):
+    seq, i = read_number(buffer, i + len(_SEQ))
+    if i < 0 or not matches(buffer, i, _BIDS):
         return NOT_MINE
     i, next_row = read_levels(buffer, i + len(_BIDS), rows, row, DELTA_BID, local_ts)
     if i < 0 or not matches(buffer, i, _ASKS):
@@ -134,36 +121,34 @@ def parse_toy(buffer, start, end, symbols, local_ts, rows, row, out):
     return next_row
 
 
-class ToyVenue:
+class ToyVenue(JsonVenue):
     """A `connectors.model.Venue`: pure functions of frames, no socket, no clock."""
 
     name = "toy"
+    frame_head = b'{"ch":"'
+    topic_key = "ch"
     sequence_rule = SequenceRule.INCREMENT
     limits = Limits(
         connects=100,
-        connects_ns=60 * _S,
+        connects_ns=60 * SECOND,
         messages=10,
-        messages_ns=_S,
+        messages_ns=SECOND,
         topics=50,
         topics_per_request=20,
         topic_chars=0,
         weight=100,
-        weight_ns=_S,
+        weight_ns=SECOND,
         life_ns=0,
-        ping_ns=20 * _S,
+        ping_ns=20 * SECOND,
     )
     parse_frame = staticmethod(parse_toy)
     decode_lines = staticmethod(line_loop(parse_toy))
 
     # Decoding frames.
 
-    def decode(self, frame: bytes) -> Message:
-        """The message in `frame`. Raises DecodeError."""
-        return message_of(self.name, frame, self._message)
-
     def _message(self, payload: dict[str, Any]) -> Message:
         if "re" in payload:
-            return Message(Kind.CONTROL, _NO_ROWS)
+            return Message(Kind.CONTROL, NO_ROWS)
         channel, _, symbol = str(payload.get("ch", "")).partition(":")
         if channel == "book" and symbol:
             return _book(msgspec.convert(payload, _Book), symbol)
@@ -171,15 +156,8 @@ class ToyVenue:
             return _trade(msgspec.convert(payload, _Trade), symbol)
         raise ValueError("no known kind of frame")
 
-    def topic_of(self, frame: bytes) -> str:
-        channel = _object(frame).get("ch")
-        return channel if isinstance(channel, str) else ""
-
-    def opening(self, topic: str) -> bytes:
-        return b'{"ch":"' + topic.encode() + b'"'
-
     def control(self, frame: bytes) -> Control | None:
-        payload = _object(frame)
+        payload = object_of(frame)
         if "re" not in payload:
             return None
         request_id = str(payload.get("id", ""))
@@ -188,7 +166,7 @@ class ToyVenue:
         return Control(ControlKind.PONG if payload["re"] == "ping" else ControlKind.ACK, request_id)
 
     def mark(self, frame: bytes) -> Mark:
-        payload = _object(frame)
+        payload = object_of(frame)
         channel, seq = payload.get("ch"), payload.get("seq")
         if not isinstance(channel, str) or not isinstance(seq, int):
             raise DecodeError(self.name, "no frame of a channel", frame)
@@ -201,43 +179,29 @@ class ToyVenue:
             raise InstrumentError(f"{self.name} has no stream {stream.value!r}")
         return f"{_CHANNELS[stream]}:{symbol}"
 
-    def route(self, stream: Stream) -> str:
-        return ""
-
-    def url(self, base: str, route: str) -> str:
-        return base
-
-    def requests(self, verb: str, topics: Sequence[str], first_id: int) -> list[Request]:
-        size = self.limits.topics_per_request
-        batches = [tuple(topics[n : n + size]) for n in range(0, len(topics), size)]
-        return [
-            Request(_call(verb, first_id + n, batch), str(first_id + n), batch)
-            for n, batch in enumerate(batches)
-        ]
-
     def ping(self, request_id: int) -> Request:
-        return Request(_call("ping", request_id, ()), str(request_id))
+        return Request(self._request_text("ping", request_id, ()), str(request_id))
+
+    def _request_text(self, verb: str, request_id: int, topics: Sequence[str]) -> str:
+        return compact_json({"do": verb, "id": request_id, "channels": list(topics)})
 
     # REST requests and responses.
-
-    def snapshot_request(self, symbol: str) -> RestRequest | None:
-        return None
 
     def time_request(self) -> RestRequest:
         return RestRequest("/time", 1)
 
     def time_of(self, body: bytes) -> int:
-        stamp = _object(body).get("ts")
+        stamp = object_of(body).get("ts")
         if not isinstance(stamp, int):
             raise DecodeError(self.name, "no ts", body)
-        return stamp * 1_000_000
+        return stamp * MILLISECOND
 
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
         return RestRequest("/symbols", 1)
 
     def listings_of(self, body: bytes) -> ListingPage:
         try:
-            return ListingPage(tuple(_listing(item) for item in _object(body)["symbols"]))
+            return ListingPage(tuple(_listing(item) for item in object_of(body)["symbols"]))
         except (KeyError, TypeError) as error:
             raise DecodeError(self.name, f"no list of symbols: {error!r}", body) from None
 
@@ -247,12 +211,10 @@ def _book(book: _Book, symbol: str) -> Message:
         raise ValueError(f"{book.t!r} is no type of a book")
     if book.t == "snap":
         kind = Kind.SNAPSHOT
-        parts = side_parts(book.bids, CLEAR_BID, SNAPSHOT_BID) + side_parts(
-            book.asks, CLEAR_ASK, SNAPSHOT_ASK
-        )
+        parts = snapshot_parts(book.bids, book.asks)
     else:
         kind = Kind.DELTA
-        parts = level_parts(book.bids, DELTA_BID) + level_parts(book.asks, DELTA_ASK)
+        parts = change_parts(book.bids, book.asks)
     exch_ts = stamp_ns(book.ts)
     return Message(kind, rows_of(parts, exch_ts), exch_ts, book.seq, book.seq, symbol=symbol)
 
@@ -263,19 +225,6 @@ def _trade(trade: _Trade, symbol: str) -> Message:
     if part is None:
         raise ValueError(f"{trade.side!r} is no side")
     return Message(Kind.TRADE, rows_of([part], exch_ts), exch_ts, symbol=symbol)
-
-
-def _call(verb: str, request_id: int, channels: Sequence[str]) -> str:
-    return json.dumps({"do": verb, "id": request_id, "channels": list(channels)}, separators=(",", ":"))
-
-
-def _object(frame: bytes) -> dict[str, Any]:
-    """The JSON object in `frame`; an empty dict if it contains none."""
-    try:
-        payload = msgspec.json.decode(frame)
-    except NOT_A_FRAME:
-        return {}
-    return payload if isinstance(payload, dict) else {}
 
 
 def _listing(item: dict[str, Any]) -> Listing:

@@ -27,7 +27,7 @@ from arb.data.catalog.days import find_recordings
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, adapter_version, convert
 from connectors.errors import DecodeError, InstrumentError
-from connectors.feed.pipeline import FrameDecoder, Outcome, Pipeline, warm_up
+from connectors.feed.pipeline import Outcome, Pipeline, warm_up
 from connectors.model import ControlKind, Instrument, Kind, Limits, Mark, SequenceRule, Stream, Venue
 from connectors.parsing.lines import LineDecoder
 from connectors.parsing.scanner import padded, symbol_table
@@ -55,6 +55,10 @@ MARKET = [g for g in DECODED if g.kind not in (Kind.CONTROL, Kind.OTHER)]
 
 each_venue = pytest.mark.parametrize("venue", VENUES.values(), ids=list(VENUES))
 each_frame = pytest.mark.parametrize("golden", FRAMES, ids=str)
+
+
+def pipeline_of(venue: Venue, symbol: str) -> Pipeline:
+    return Pipeline(venue, Instrument(venue.name, symbol, 1e-8, 1e-8), 0, Kind.TRADE)
 
 
 def frames_of(venue: Venue, *kinds: Kind) -> list[Golden]:
@@ -112,7 +116,7 @@ def test_the_line_loop_reads_what_single_frames_are(venue: Venue) -> None:
     for piece_rows, messages in LineDecoder(venue, symbol).decode([text]):
         kinds += messages["kind"].tolist()
         rows += len(piece_rows)
-    single = FrameDecoder(venue, symbol)
+    single = pipeline_of(venue, symbol)
     assert kinds == [int(single.decode(golden.frame, LOCAL_TS)) for golden in chosen]
     assert rows == sum(len(golden.rows) for golden in chosen)
 
@@ -121,7 +125,7 @@ def test_the_line_loop_reads_what_single_frames_are(venue: Venue) -> None:
 def test_another_symbols_frame_is_not_taken_for_ours(venue: Venue) -> None:
     for golden in frames_of(venue, Kind.DELTA, Kind.TRADE):
         with pytest.raises(DecodeError, match="another symbol"):
-            FrameDecoder(venue, "NOTTHIS").decode(golden.frame, LOCAL_TS)
+            pipeline_of(venue, "NOTTHIS").decode(golden.frame, LOCAL_TS)
 
 
 def test_rows_of_other_code_of_a_venue_from_outside_are_not_found(
@@ -175,7 +179,7 @@ def test_a_book_is_fetched_or_comes_with_its_subscription(venue: Venue) -> None:
 @each_venue
 def test_a_change_alone_makes_no_book(venue: Venue) -> None:
     golden = frames_of(venue, Kind.DELTA)[0]
-    pipeline = Pipeline(venue, Instrument(venue.name, golden.symbol, 1e-8, 1e-8), 0, Kind.TRADE)
+    pipeline = pipeline_of(venue, golden.symbol)
     pipeline.decode(golden.frame, LOCAL_TS)
     assert pipeline.receive(0) in (Outcome.HELD, Outcome.NOTHING)
     assert not pipeline.is_synced
@@ -295,8 +299,13 @@ def test_what_is_no_frame_is_told_by_no_other_error(venue: Venue, frame: bytes) 
             call(frame)
     assert venue.topic_of(frame) == ""
     assert venue.control(frame) is None
-    rows, messages = np.zeros(8, FrameDecoder(venue, "X").rows.dtype), FrameDecoder(venue, "X").messages
-    assert venue.parse_frame(padded(frame), 0, len(frame), symbol_table(["X"]), 1, rows, 0, messages[0]) < 0
+    loop = pipeline_of(venue, "X").loop
+    assert (
+        venue.parse_frame(
+            padded(frame), 0, len(frame), symbol_table(["X"]), 1, loop.decoded, 0, loop.message[0]
+        )
+        < 0
+    )
 
 
 @each_venue

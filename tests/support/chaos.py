@@ -20,8 +20,8 @@ from connectors.bybit import BybitLinear, BybitSpot
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
 from connectors.feed.interfaces import Endpoints, FeedTimes
-from connectors.feed.pipeline import Touch
 from connectors.feed.status import FeedStatus
+from connectors.feed.touch import Touch
 from connectors.model import Instrument, Rows, Stream, Venue
 from connectors.net.connection import LinkTimes
 from connectors.net.interfaces import Event

@@ -23,8 +23,9 @@ from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.timeline import Timeline
 from connectors.feed.feed import Feed
 from connectors.feed.interfaces import Endpoints
-from connectors.feed.pipeline import Touch, warm_up
+from connectors.feed.pipeline import warm_up
 from connectors.feed.status import FeedStatus
+from connectors.feed.touch import Touch
 from connectors.model import Instrument, Rows
 from connectors.net.rest import HttpRest
 from connectors.net.sockets import AsyncioTimers, transport_of

@@ -31,7 +31,7 @@ EDGES = frozenset(
         ),
         *(f"arb.sandbox.serve.{name}" for name in ("clocks", "connection", "hub", "recorded", "sandbox")),
         "arb.sandbox.serve.venue_server",
-        *(f"connectors.feed.{name}" for name in ("feed", "instrument", "interfaces", "listener")),
+        *(f"connectors.feed.{name}" for name in ("feed", "instrument", "interfaces")),
         *(f"connectors.net.{name}" for name in ("picows_socket", "rest", "session", "sockets")),
         "connectors.net.websockets_socket",
     }
@@ -95,6 +95,7 @@ FILE_USERS = frozenset(
         "arb.data.catalog.archived",
         "arb.bot.recorder",
         "connectors.jit.compilation",
+        "connectors.jit.dependencies",
         "connectors.jit.own_files",
     }
 )
@@ -243,12 +244,12 @@ def test_every_module_says_what_it_is_for() -> None:
         ("arb.strategies.spread.strategy", "from hftbacktest import Recorder", "constants only are allowed"),
         ("arb.strategies.spread.strategy", "import hftbacktest", "constants only are allowed"),
         (
-            "connectors.feed.fast_path",
+            "connectors.feed.frame_loop",
             "from connectors.book.sync import Status, _receive",
             "connectors.book.sync._receive, which is private",
         ),
         (
-            "connectors.feed.fast_path",
+            "connectors.feed.frame_loop",
             "from .clocks import _OFFSET",
             "connectors.feed.clocks._OFFSET, which is private",
         ),

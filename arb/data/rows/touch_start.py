@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from hftbacktest.types import DEPTH_BBO_EVENT, TRADE_EVENT, event_dtype
 
-from connectors.book.rows import LOCAL_ONLY, RESTORES
+from connectors.book.rows import BOOK_ROW, LOCAL_ONLY, RESTORES
 from connectors.book.sequence import Status
 from connectors.book.sync import BookSync, Checkpoint
 from connectors.book.touch_only import TouchBook
@@ -80,11 +80,11 @@ class TouchStart:
             if is_end[place]:
                 added.append((CLEAR_BID, int(times[place]), RESTORES))
                 places.append(place)
-        extra = np.zeros(len(added), event_dtype)
+        extra = np.zeros(len(added), BOOK_ROW)
         extra["px"] = np.nan
         for row, (event, local_ts, mark) in zip(extra, added, strict=True):
-            row["ev"], row["local_ts"], row["exch_ts"], row["ival"] = event, local_ts, local_ts, mark
-        return np.insert(rows, places, extra)
+            row["ev"], row["local_ts"], row["exch_ts"], row["mark"] = event, local_ts, local_ts, mark
+        return np.insert(rows, places, extra.view(event_dtype))
 
 
 def has_book(rows: Rows) -> bool:

@@ -13,7 +13,7 @@ from support.streams import Event, History, decoded
 from support.venues import VENUES
 
 from connectors.book import sync as book
-from connectors.book.rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book.rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO, book_rows
 from connectors.book.sequence import Status
 from connectors.book.sync import BookSync, Checkpoint
 from connectors.model import Kind, Rows, SequenceRule
@@ -211,12 +211,12 @@ def test_a_snapshot_without_time_carries_that_of_the_change_behind_it() -> None:
     follow(sync, events[:6], first_ts=1_000_000, step=1000)
     rows = sync.receive(*decoded([snapshot], first_ts=9_000_000, is_timed=False))
     assert rows["exch_ts"][: len(snapshot.parts)].tolist() == [0] * len(snapshot.parts)
-    assert set(rows["ival"][: len(snapshot.parts)].tolist()) == {1_000_000 + 4 * 1000 - 100}
+    assert set(book_rows(rows)["before_ts"][: len(snapshot.parts)].tolist()) == {1_000_000 + 4 * 1000 - 100}
     assert set(rows["ival"][len(snapshot.parts) :].tolist()) == {NEWER_THAN_BBO}
     sync = BookSync(SequenceRule.SPAN)
     sync.receive(*decoded([snapshot], first_ts=1_000_000, is_timed=False))
     rows = follow(sync, events[4:5], first_ts=9_000_000)
-    assert set(rows["ival"][: len(snapshot.parts)].tolist()) == {9_000_000 - 100}
+    assert set(book_rows(rows)["before_ts"][: len(snapshot.parts)].tolist()) == {9_000_000 - 100}
     alone = sync.receive(*decoded([history.snapshot(events[4].last_id)], is_timed=False))
     assert set(alone["ival"].tolist()) == {NEWER_THAN_BBO}, "it is where the book stands already"
 

@@ -10,7 +10,7 @@ from hftbacktest.types import event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.book.rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO
+from connectors.book.rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO, book_rows
 from connectors.book.timestamps import RowClock, largest_lead
 from connectors.model import Rows
 from connectors.parsing.scanner import (
@@ -37,7 +37,10 @@ def rows_of(parts: list[tuple[int, int, int]], ivals: list[int] | None = None) -
     rows = np.zeros(len(parts), event_dtype)
     if parts:
         rows["ev"], rows["exch_ts"], rows["local_ts"] = zip(*parts, strict=True)
-    rows["ival"] = 0 if ivals is None else ivals
+    if ivals is not None:
+        # Below 0: marks; above: the time of the first change after a snapshot.
+        marked = book_rows(rows)
+        marked["mark"], marked["before_ts"] = np.minimum(ivals, 0), np.maximum(ivals, 0)
     return rows
 
 
@@ -74,8 +77,8 @@ def plain(rows: Rows, offset: int, latency: int) -> tuple[list[tuple[int, int]],
         exch_ts = int(row["exch_ts"])
         if exch_ts == 0:
             estimate = local_ts - latency
-            if row["ival"] > 0:
-                estimate = min(estimate, int(row["ival"]))
+            if row["order_id"] > 0:
+                estimate = min(estimate, int(row["order_id"]))
             exch_ts = max(last[stream], estimate)
         if exch_ts > local_ts:
             exch_ts, clamped = local_ts, clamped + 1
@@ -125,9 +128,10 @@ def test_no_row_is_from_the_future_and_no_book_falls_back(rows: Rows, clock: tup
     assert (np.diff(rows["local_ts"]) >= 0).all()
     is_book = np.isin(rows["ev"], BOOK)
     assert (np.diff(rows["exch_ts"][is_book]) >= 0).all()
-    for name in ("ev", "px", "qty", "order_id", "fval"):
+    for name in ("ev", "px", "qty", "fval"):
         assert (rows[name] == before[name]).all()
     assert not rows["ival"].any()
+    assert not rows["order_id"].any()
 
 
 def stamped(rows: Rows, offset: int = 0, latency: int = 0) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 from support.chaos import SIM_VENUES, Chaos
 from support.sim_time import S
 
+from connectors.feed.frame_loop import StreamCounts
 from connectors.feed.pipeline import Outcome, Pipeline
 from connectors.feed.status import FeedStatus
 from connectors.model import Instrument, Kind
@@ -47,9 +48,10 @@ def test_a_tick_that_changes_makes_its_book_unknown_and_no_other(venue: str, rea
 def test_a_wrong_grid_shows_no_touch_at_all(venue: str, tick: float, lot: float) -> None:
     chaos = Chaos(4, venue, symbols=1)
     book = chaos.feed._books[0]
-    wrong = Pipeline(SIM_VENUES[venue], Instrument(venue, "AAAUSDT", tick, lot), 0, Kind.TRADE)
-    book.runs = wrong.expect_runs(book.runs.openings, book.monitor.counts, book.monitor.lag_counts)
-    book.pipeline = wrong
+    adapter = SIM_VENUES[venue]
+    openings = [adapter.opening(adapter.topic(stream, "AAAUSDT")) for stream in chaos.feed._streams]
+    streams = StreamCounts(openings, book.monitor.counts, book.monitor.lag_counts)
+    book.pipeline = Pipeline(adapter, Instrument(venue, "AAAUSDT", tick, lot), 0, Kind.TRADE, streams=streams)
     chaos.feed.start()
     chaos.timers.run(30 * S)
     assert chaos.feed.status(0) == FeedStatus.OFF_GRID

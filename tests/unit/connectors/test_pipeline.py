@@ -18,13 +18,14 @@ from connectors.book.fused import FusedBook
 from connectors.book.sync import BookSync
 from connectors.book.timestamps import RowClock
 from connectors.errors import DecodeError
-from connectors.feed.pipeline import FRAME_BYTES_MAX, FrameDecoder, Outcome, Pipeline
+from connectors.feed.frame_loop import FRAME_BYTES_MAX
+from connectors.feed.pipeline import Outcome, Pipeline
 from connectors.model import Instrument, Kind
 from connectors.parsing.lines import LineDecoder
 
 
-def pipeline_of(venue: str) -> Pipeline:
-    return Pipeline(VENUES[venue], Instrument(venue, SYMBOLS[0], TICK, LOT), 0, Kind.TRADE)
+def pipeline_of(venue: str, symbol: str = SYMBOLS[0]) -> Pipeline:
+    return Pipeline(VENUES[venue], Instrument(venue, symbol, TICK, LOT), 0, Kind.TRADE)
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -57,6 +58,11 @@ def fed(pipeline: Pipeline, frame: str | bytes, local_ts: int = EPOCH_NS) -> Out
     return pipeline.receive(0)
 
 
+def fetched(pipeline: Pipeline, body: bytes) -> Outcome:
+    pipeline.decode_snapshot(body, EPOCH_NS)
+    return pipeline.receive(0)
+
+
 def deltas(market: SimMarket, count: int) -> list[str]:
     """Changes of a market, one after the other."""
     found: list[str] = []
@@ -73,13 +79,18 @@ def test_a_fetched_book_waits_for_the_change_that_proves_it(venue: str) -> None:
     market, pipeline = SimMarket(venue, SYMBOLS[0], random.Random(1)), pipeline_of(venue)
     assert fed(pipeline, deltas(market, 1)[0]) == Outcome.HELD
     assert pipeline.needs_fetch
-    pipeline.receive_snapshot(market.snapshot(EPOCH_NS).encode(), EPOCH_NS)
+    # The venue has applied changes that the stream has not sent yet.
+    sent = deltas(market, 1)[0]
+    assert fetched(pipeline, market.snapshot(EPOCH_NS).encode()) == Outcome.HELD
+    assert pipeline.has_snapshot
     assert not pipeline.needs_fetch
-    assert pipeline.join(EPOCH_NS, 0) == Outcome.NOTHING
     assert not pipeline.is_synced
     assert len(pipeline.rows) == 0
-    assert fed(pipeline, deltas(market, 1)[0]) == Outcome.HELD
-    assert pipeline.join(EPOCH_NS + MS, 0) == Outcome.BOOK
+    if venue == "binance_spot":
+        assert fed(pipeline, sent) == Outcome.HELD
+        sent = deltas(market, 1)[0]
+    # On USD-M a change that ends at the id of the snapshot proves it.
+    assert fed(pipeline, sent, EPOCH_NS + MS) == Outcome.BOOK
     touch = pipeline.touch()
     assert touch[:4] == pytest.approx(market.truth[touch.order_id])
     assert touch.local_ts == EPOCH_NS + MS
@@ -92,8 +103,7 @@ def test_a_book_older_than_what_is_held_is_refused_and_what_is_held_stays(venue:
     deltas(market, 2)
     for frame in deltas(market, 2):
         fed(pipeline, frame)
-    pipeline.receive_snapshot(old, EPOCH_NS)
-    assert pipeline.join(EPOCH_NS, 0) == Outcome.OLD_SNAPSHOT
+    assert fetched(pipeline, old) == Outcome.OLD_SNAPSHOT
     assert pipeline.needs_fetch
     assert np.isnan(pipeline.touch().bid_px)
 
@@ -104,10 +114,9 @@ def test_a_fetched_book_without_levels_is_no_book(venue: str) -> None:
     fed(pipeline, deltas(market, 1)[0])
     empty = json.loads(market.snapshot(EPOCH_NS)) | {"bids": [], "asks": []}
     with pytest.raises(DecodeError, match="the answer is a book without levels"):
-        pipeline.receive_snapshot(json.dumps(empty).encode(), EPOCH_NS)
+        pipeline.decode_snapshot(json.dumps(empty).encode(), EPOCH_NS)
     # The next changes would prove it: a book of the few levels that they name.
-    fed(pipeline, deltas(market, 1)[0])
-    assert pipeline.join(EPOCH_NS, 0) == Outcome.NOTHING
+    assert fed(pipeline, deltas(market, 1)[0]) == Outcome.HELD
     assert not pipeline.is_synced
     assert pipeline.needs_fetch
 
@@ -143,7 +152,7 @@ def test_a_doubt_empties_the_book_once(venue: str) -> None:
 
 
 def test_another_symbol_and_what_is_too_long_are_refused() -> None:
-    decoder = FrameDecoder(VENUES["bybit_spot"], "BBBUSDT")
+    decoder = pipeline_of("bybit_spot", "BBBUSDT")
     market = SimMarket("bybit_spot", "AAAUSDT", random.Random(1))
     with pytest.raises(DecodeError, match="another symbol than BBBUSDT"):
         decoder.decode(market.snapshot(EPOCH_NS).encode(), EPOCH_NS)
@@ -152,15 +161,16 @@ def test_another_symbol_and_what_is_too_long_are_refused() -> None:
 
 
 def test_a_frame_with_white_space_goes_to_the_json_decoder() -> None:
-    decoder = FrameDecoder(VENUES["bybit_spot"], "AAAUSDT")
+    decoder = pipeline_of("bybit_spot", "AAAUSDT")
+    loop = decoder.loop
     frame = SimMarket("bybit_spot", "AAAUSDT", random.Random(1)).snapshot(EPOCH_NS).encode()
     assert decoder.decode(frame, EPOCH_NS) == Kind.SNAPSHOT
-    rows = decoder.rows[: int(decoder.messages[0]["row_end"])].tobytes()
-    message = decoder.messages.tobytes()
+    rows = loop.decoded[: int(loop.message[0]["row_end"])].tobytes()
+    message = loop.message.tobytes()
     assert decoder.slow_frames == 0
     assert decoder.decode(frame.replace(b":", b" : "), EPOCH_NS) == Kind.SNAPSHOT
-    assert decoder.rows[: int(decoder.messages[0]["row_end"])].tobytes() == rows
-    assert decoder.messages.tobytes() == message
+    assert loop.decoded[: int(loop.message[0]["row_end"])].tobytes() == rows
+    assert loop.message.tobytes() == message
     assert decoder.slow_frames == 1
 
 

@@ -13,7 +13,7 @@ from support.sim_market import LOT, TICK
 from support.sim_time import EPOCH_NS, MS, S
 from support.venues import VENUES
 
-from connectors.feed.fast_path import FRAMES_MAX, Runs
+from connectors.feed.frame_loop import DECODED, END, FRAMES_MAX, OTHER_TOPIC, REFUSED, FrameLoop, StreamCounts
 from connectors.feed.lags import BUCKETS
 from connectors.feed.pipeline import Pipeline
 from connectors.model import Instrument, Kind, Rows
@@ -45,19 +45,19 @@ def history(chaos: Chaos, span_ns: int) -> tuple[Any, ...]:
 @pytest.mark.parametrize("venue", SIM_VENUES)
 def test_runs_tell_what_single_frames_tell(venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    take = Runs.take
+    take = FrameLoop.take
 
-    def counted(self: Runs, *args: Any) -> list[int]:
-        ends = take(self, *args)
-        taken.append(len(ends))
-        return ends
+    def counted(self: FrameLoop, *args: Any, **kwargs: Any) -> int:
+        code = take(self, *args, **kwargs)
+        taken.append(len(self.row_ends))
+        return code
 
     def one_by_one(self: Link, batch: Batch) -> None:
         for frame, local_ts in zip(batch.frames, batch.stamps, strict=True):
             self.on_frame(frame, local_ts)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Runs, "take", counted)
+        patched.setattr(FrameLoop, "take", counted)
         together = history(Chaos(21, venue, read_ns=READ_NS), 60 * S)
     monkeypatch.setattr(Link, "on_batch", one_by_one)
     single = history(Chaos(21, venue, read_ns=READ_NS), 60 * S)
@@ -85,23 +85,31 @@ OPENING = b'{"stream":"aaausdt@depth@100ms"'
 
 
 class Line:
-    """A pipeline whose book is proven by the first change, and its runs."""
+    """A pipeline whose book is proven by the first change."""
 
-    def __init__(self, first: bytes) -> None:
+    def __init__(self, first: bytes, opening: bytes = OPENING) -> None:
         self.counts = np.zeros((1, 3), np.int64)
         self.lag_counts = np.zeros((1, BUCKETS), np.int64)
         self.pipeline = pipeline = Pipeline(
-            VENUES["binance_usdm"], Instrument("binance_usdm", SYMBOLS[0], TICK, LOT), 0, Kind.TRADE
+            VENUES["binance_usdm"],
+            Instrument("binance_usdm", SYMBOLS[0], TICK, LOT),
+            0,
+            Kind.TRADE,
+            streams=StreamCounts([opening], self.counts, self.lag_counts),
         )
-        self.runs = pipeline.expect_runs([OPENING], self.counts, self.lag_counts)
+        self.loop = pipeline.loop
+        #: Why the last call stopped.
+        self.code = END
         pipeline.decode(first, EPOCH_NS)
         pipeline.receive(0)
-        pipeline.receive_snapshot(SNAPSHOT, EPOCH_NS)
-        pipeline.join(EPOCH_NS, 0)
+        pipeline.decode_snapshot(SNAPSHOT, EPOCH_NS)
+        pipeline.receive(0)
         assert pipeline.is_synced
 
     def take(self, batch: Batch, first: int, lead_max: int = S) -> list[int]:
-        return self.runs.take(batch, first, lead_max, 0, 77)
+        """The row ends of the frames that were applied."""
+        self.code = self.loop.take(batch, first, FRAMES_MAX, lead_max=lead_max, now_ns=77)
+        return self.loop.row_ends
 
 
 def batch_of(frames: list[bytes]) -> Batch:
@@ -118,7 +126,7 @@ def rows_by_runs(line: Line, batch: Batch) -> tuple[Rows, int]:
     while done < len(batch.frames):
         ends = line.take(batch, done)
         assert ends
-        found.append(line.runs.rows[: ends[-1]].copy())
+        found.append(line.loop.rows[: ends[-1]].copy())
         done += len(ends)
         runs += 1
     return np.concatenate(found), runs
@@ -148,27 +156,30 @@ def test_room_grows_with_what_comes(count: int, levels: int, runs_max: int) -> N
 
 
 @pytest.mark.parametrize(
-    "odd",
+    ("odd", "code"),
     [
-        b"",
-        b'{"result":null,"id":3}',
-        b'{"stream":"aaausdt@trade","data":{}}',
-        OPENING,
-        OPENING + b',"data":{\n}}',
-        *(frame[:-1] for frame in usdm_frames(3)[2:]),
-        *(frame.replace(b"AAAUSDT", b"BBBUSDT") for frame in usdm_frames(3)[2:]),
-        *usdm_frames(9)[8:],
+        (b"", OTHER_TOPIC),
+        (b'{"result":null,"id":3}', OTHER_TOPIC),
+        (b'{"stream":"aaausdt@trade","data":{}}', OTHER_TOPIC),
+        (OPENING, REFUSED),
+        (OPENING + b',"data":{\n}}', REFUSED),
+        *((frame[:-1], REFUSED) for frame in usdm_frames(3)[2:]),
+        *((frame.replace(b"AAAUSDT", b"BBBUSDT"), DECODED) for frame in usdm_frames(3)[2:]),
+        *((frame, DECODED) for frame in usdm_frames(9)[8:]),
     ],
     ids=["empty", "control", "stream", "cut early", "newline", "cut late", "symbol", "gap"],
 )
-def test_a_run_ends_before_what_is_not_plain(odd: bytes) -> None:
+def test_a_run_ends_before_what_is_not_plain(odd: bytes, code: int) -> None:
     first, second, third = usdm_frames(3)
     line = Line(first)
     batch = batch_of([second, odd, third])
     assert len(line.take(batch, 0)) == 1
+    assert line.code == code
     assert line.take(batch, 1) == []
+    assert line.code == code
     # Nothing of it was done: what follows still joins.
     assert len(line.take(batch, 2)) == 1
+    assert line.code == END
     assert line.pipeline.is_synced
     assert line.pipeline.gap_count == 0
     assert line.counts[0, 0] == 2
@@ -180,14 +191,16 @@ def test_a_venue_time_that_would_move_the_offset_is_not_plain() -> None:
     batch = batch_of(rest)
     batch.stamps[1] = EPOCH_NS  # 2 ms behind the venue's time
     assert len(line.take(batch, 0, MS)) == 1
-    assert line.runs.lead == 0
+    assert line.loop.lead == 0
 
 
-def test_a_stream_with_an_opening_beyond_all_measure_goes_the_other_way() -> None:
+def test_a_stream_with_an_opening_beyond_all_measure_is_known_by_its_number() -> None:
     first, second = usdm_frames(2)
-    line = Line(first)
-    long = line.pipeline.expect_runs([OPENING + b"x" * 200], line.counts, line.lag_counts)
-    assert long.take(batch_of([second]), 0, S, 0, 0) == []
+    line = Line(first, OPENING + b"x" * 200)
+    assert line.take(batch_of([second]), 0) == []
+    assert line.code == OTHER_TOPIC
+    assert line.loop.take(batch_of([second]), 0, FRAMES_MAX, stream=0, lead_max=S) == END
+    assert len(line.loop.row_ends) == 1
 
 
 def test_without_a_proven_book_nothing_is_taken() -> None:
@@ -205,9 +218,9 @@ def test_touches_of_a_run_are_those_behind_each_frame() -> None:
     for n, frame in enumerate(batch.frames):
         single.decode(frame, batch.stamps[n])
         single.receive(0)
-        line.runs.shown = n
+        line.loop.shown = n
         assert line.pipeline.touch() == single.touch()
-    line.runs.shown = -1
+    line.loop.shown = -1
     assert line.pipeline.touch() == single.touch()
 
 

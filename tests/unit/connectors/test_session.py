@@ -30,19 +30,19 @@ class Ear:
         self.refused: list[tuple[str, str]] = []
         self.events: list[tuple[EventKind, str]] = []
 
-    def on_frame(self, frame: bytes, local_ts: int) -> None:
+    def on_frame(self, session: Session, frame: bytes, local_ts: int) -> None:
         self.frames.append(frame)
 
-    def on_live(self) -> None:
+    def on_live(self, session: Session) -> None:
         self.told.append("live")
 
-    def on_lost(self, reason: str) -> None:
+    def on_lost(self, session: Session, reason: str) -> None:
         self.told.append(f"lost: {reason}")
 
-    def on_refused(self, topic: str, reason: str) -> None:
+    def on_refused(self, session: Session, topic: str, reason: str) -> None:
         self.refused.append((topic, reason))
 
-    def on_event(self, kind: EventKind, text: str, local_ts: int) -> None:
+    def on_event(self, session: Session, kind: EventKind, text: str, local_ts: int) -> None:
         self.events.append((kind, text))
 
 

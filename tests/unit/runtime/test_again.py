@@ -90,7 +90,8 @@ def session_of(chaos: Chaos) -> tuple[Session, Told, Lines]:
     )
     told.on_late = session.on_late
     tap = session.tap_of([0, 1], chaos.venue)
-    chaos.feed._sink = chaos.feed._tap = tap
+    for part in (chaos.feed, chaos.feed._recovery):
+        part._sink = part._tap = tap
     chaos.watch.feed = None
     chaos.timers.every(S // 100, session.on_time)
     return session, told, lines

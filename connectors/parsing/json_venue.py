@@ -1,0 +1,82 @@
+"""What venues of JSON frames share: the topic at the start of a market frame, requests in batches, small readers.
+
+A venue class derives from `JsonVenue`, sets its attributes and adds what is its own (`connectors.model.Venue`). Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from connectors.model import Limits, Message, Request, RestRequest
+from connectors.parsing.json_fields import NOT_A_FRAME, message_of
+
+
+class JsonVenue:
+    """The methods of `connectors.model.Venue` that do not depend on the venue."""
+
+    name: str
+    #: First bytes of every market frame, up to the topic, and the key of the topic.
+    frame_head: ClassVar[bytes]
+    topic_key: ClassVar[str]
+
+    @property
+    def limits(self) -> Limits:
+        raise NotImplementedError
+
+    def decode(self, frame: bytes) -> Message:
+        """Decodes `frame`; see `connectors.model.Venue`."""
+        return message_of(self.name, frame, self._message)
+
+    def topic_of(self, frame: bytes) -> str:
+        head = self.frame_head
+        if frame.startswith(head):
+            end = frame.find(b'"', len(head))
+            return frame[len(head) : end].decode("ascii", "replace") if end > 0 else ""
+        topic = object_of(frame).get(self.topic_key)
+        return topic if isinstance(topic, str) else ""
+
+    def opening(self, topic: str) -> bytes:
+        return self.frame_head + topic.encode() + b'"'
+
+    def route(self, stream: Any) -> str:
+        return ""
+
+    def url(self, base: str, route: str) -> str:
+        return base
+
+    def requests(self, verb: str, topics: Sequence[str], first_id: int) -> list[Request]:
+        size = self.limits.topics_per_request
+        batches = [tuple(topics[n : n + size]) for n in range(0, len(topics), size)]
+        return [
+            Request(self._request_text(verb, first_id + n, batch), str(first_id + n), batch)
+            for n, batch in enumerate(batches)
+        ]
+
+    def snapshot_request(self, symbol: str) -> RestRequest | None:
+        return None
+
+    def _message(self, payload: dict[str, Any]) -> Message:
+        """The message in the JSON object of a frame. Raises ValueError if it is of no known form."""
+        raise NotImplementedError
+
+    def _request_text(self, verb: str, request_id: int, topics: Sequence[str]) -> str:
+        """The frame of one request."""
+        raise NotImplementedError
+
+
+def object_of(frame: bytes) -> dict[str, Any]:
+    """The JSON object in `frame`; an empty one if there is none."""
+    try:
+        payload = msgspec.json.decode(frame)
+    except NOT_A_FRAME:
+        return {}
+    return payload if isinstance(payload, dict) else {}
+
+
+def compact_json(payload: dict[str, Any]) -> str:
+    """JSON text without white space, as venues expect it."""
+    return json.dumps(payload, separators=(",", ":"))
