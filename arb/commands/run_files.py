@@ -52,11 +52,11 @@ from arb.risk.limits import AssetLimits, Limits
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import LoadedStrategy
 from arb.strategies.source_code import code_of, is_ours, our_code
+from connectors.units import MILLISECOND
 
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
 
-_NS_PER_MS = 1_000_000
 #: If more than this share of rows is clamped, the run notes that its clock offset is wrong.
 _CLAMPED_SHARE_MAX = 0.001
 #: A position smaller than this share of a lot is rounding error.
@@ -130,13 +130,13 @@ def read_inputs(
 
 def silence_ns(config: Config) -> int:
     """How long a book may be silent before strategies no longer see it."""
-    return config.execution.stale_after_ms * _NS_PER_MS
+    return config.execution.stale_after_ms * MILLISECOND
 
 
 def configured_offset_ns(config: Config) -> int | None:
     """The clock offset of `[clock] offset_ms`; None if it is to be measured."""
     offset_ms = config.clock.offset_ms
-    return None if offset_ms is None else round(offset_ms * _NS_PER_MS)
+    return None if offset_ms is None else round(offset_ms * MILLISECOND)
 
 
 def prune_cache(cache: RowCache, cache_gb: float) -> None:

@@ -14,9 +14,9 @@ from arb.config import VenueConfig
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.market import Market
-from arb.sandbox.price import S
 from arb.sandbox.profiles import PROFILES, STARTING_PRICES
 from arb.sandbox.recording import Recorded, RecordingFiles, record, recording_path
+from connectors.units import SECOND
 
 MINUTES_MIN = 0.1
 MINUTES_MAX = 14 * 24 * 60
@@ -50,10 +50,10 @@ def record_market(
     prices = {symbol: starting_price(symbol) for symbol in symbols}
     length = timedelta(minutes=minutes)
     _refuse_existing(out, listings, start, start + length)
-    start_ns = round(start.timestamp()) * S
-    end_ns = start_ns + round(minutes * 60 * S)
+    start_ns = round(start.timestamp()) * SECOND
+    end_ns = start_ns + round(minutes * 60 * SECOND)
     chance = default_rng(seed)
-    clock_offset_ns = -round(chance.uniform(0.0, _CLOCK_BEHIND_MAX_S) * S)
+    clock_offset_ns = -round(chance.uniform(0.0, _CLOCK_BEHIND_MAX_S) * SECOND)
     market = Market(listings, prices, chance, start_ns - clock_offset_ns)
     origin = (
         f"simulated, not a recording of any venue: arb {arb.__version__} sandbox record --seed {seed}"

@@ -11,9 +11,8 @@ from arb.leg import Leg
 from arb.strategies.arguments import Value
 from arb.strategies.lists import Number
 from arb.strategies.parameters import CONFIGURED, Parameter
+from connectors.units import MILLISECOND, SECOND
 
-_NS_PER_MS = 1_000_000
-_NS_PER_S = 1_000_000_000
 #: Both legs, and one hedge order for each.
 _ORDERS_PER_ATTEMPT = 4
 
@@ -34,7 +33,7 @@ def facts_of(config: Config) -> dict[str, Value]:
         "max_leverage": config.risk.max_leverage,
         "max_order_qty": config.risk.max_order_qty or 0.0,
         "max_order_notional": config.risk.max_order_notional or 0.0,
-        "stale_after_ns": config.execution.stale_after_ms * _NS_PER_MS,
+        "stale_after_ns": config.execution.stale_after_ms * MILLISECOND,
         "slippage_tolerance": config.execution.slippage_tolerance,
     }
     by_leg = [_facts_of_leg(leg, config) for leg in config.legs]
@@ -78,7 +77,7 @@ def _attempt_interval_ns(config: Config) -> int:
 
     The rate is shared by all pairs, which may all start at once.
     """
-    interval = config.value("execution.attempt_interval_ms") * _NS_PER_MS
+    interval = config.value("execution.attempt_interval_ms") * MILLISECOND
     rate = config.risk.max_orders_per_second
     if rate == 0:
         return interval
@@ -88,7 +87,7 @@ def _attempt_interval_ns(config: Config) -> int:
             f"{config.file}: [risk] max_orders_per_second is {rate}; an attempt of each pair may need {orders} "
             f"orders at once: it must be 0 (no limit) or at least {orders}"
         )
-    return max(interval, orders * _NS_PER_S // rate)
+    return max(interval, orders * SECOND // rate)
 
 
 def common_lot(lots: list[str]) -> float:

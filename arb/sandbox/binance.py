@@ -17,12 +17,12 @@ from numpy.random import Generator
 
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
-from arb.sandbox.price import MS
 from arb.sandbox.streams import Grid, Lag, Streams
+from connectors.units import MILLISECOND
 
 #: The stream that a recorder subscribes to, and its interval.
 DEPTH_STREAM = "depth@100ms"
-DEPTH_INTERVAL_NS = 100 * MS
+DEPTH_INTERVAL_NS = 100 * MILLISECOND
 #: Levels per side of the REST snapshot, as with `limit=1000`.
 SNAPSHOT_LEVELS = 1000
 #: Spot pads prices and quantities to this many decimals, independent of tick and lot.
@@ -157,7 +157,7 @@ class BinanceSpotStreams(BinanceStreams):
 
     _decimals_min = _SPOT_DECIMALS
     _trade_lag_ms = 3.0
-    _more_depths: ClassVar = {"depth": 1000 * MS}
+    _more_depths: ClassVar = {"depth": 1000 * MILLISECOND}
 
     def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
         return f'"u":{self._id},"s":"{self._symbol}",{touch}'
@@ -180,7 +180,11 @@ class BinanceUsdmStreams(BinanceStreams):
 
     _is_best_bid_first = False
     #: For `@depth@0ms` it is the shortest interval, as in recordings.
-    _more_depths: ClassVar = {"depth": 250 * MS, "depth@500ms": 500 * MS, "depth@0ms": 20 * MS}
+    _more_depths: ClassVar = {
+        "depth": 250 * MILLISECOND,
+        "depth@500ms": 500 * MILLISECOND,
+        "depth@0ms": 20 * MILLISECOND,
+    }
 
     def next_id(self) -> int:
         # Changes of other symbols use ids in between.

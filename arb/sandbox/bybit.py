@@ -16,16 +16,16 @@ from numpy.random import Generator
 
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
-from arb.sandbox.price import MS
 from arb.sandbox.streams import Grid, Lag, Streams, Touch
+from connectors.units import MILLISECOND
 
 DEPTH = 50
-DEPTH_INTERVAL_NS = 20 * MS
-TOUCH_INTERVAL_NS = 10 * MS
+DEPTH_INTERVAL_NS = 20 * MILLISECOND
+TOUCH_INTERVAL_NS = 10 * MILLISECOND
 #: Intervals of the deeper books that the sandbox serves too.
-_MORE_DEPTHS = {200: 100 * MS, 1000: 200 * MS}
+_MORE_DEPTHS = {200: 100 * MILLISECOND, 1000: 200 * MILLISECOND}
 #: After this time without a change, `orderbook.1` sends the last snapshot again.
-SILENCE_NS = 3_000 * MS
+SILENCE_NS = 3_000 * MILLISECOND
 
 
 class _Window:

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 
 from numpy.random import Generator
 
-from arb.sandbox.price import MS
 from arb.sandbox.streams import Frame
+from connectors.units import MILLISECOND
 
 #: Least time between the timestamps of two frames of one read.
 _READ_NS = 400
@@ -27,7 +27,7 @@ class Line:
     def __init__(self, chance: Generator, latency_ms: float, clock_offset_ns: int) -> None:
         """`latency_ms` is the median; `clock_offset_ns` is the recorder's clock minus the venues'."""
         self._chance = chance
-        self._latency_ns = latency_ms * MS
+        self._latency_ns = latency_ms * MILLISECOND
         self._offset_ns = clock_offset_ns
         self._last_arrival = 0
         #: Frames with a send time after the market's current time.
@@ -63,7 +63,7 @@ class Line:
     def _latency(self) -> int:
         latency = self._latency_ns * (0.6 + 0.4 * math.exp(0.6 * self._chance.standard_normal()))
         if self._chance.random() < _SPIKE_CHANCE:
-            latency += self._chance.exponential(_SPIKE_MS) * MS
+            latency += self._chance.exponential(_SPIKE_MS) * MILLISECOND
         return round(latency)
 
     def _read_gap(self) -> int:

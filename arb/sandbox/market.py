@@ -16,7 +16,7 @@ from numpy.random import Generator
 from arb.sandbox.book import Book
 from arb.sandbox.events import Event, Listing
 from arb.sandbox.flow import Flow
-from arb.sandbox.price import MS, Anchor, Dislocation, S, SharedPrice
+from arb.sandbox.price import Anchor, Dislocation, SharedPrice
 from arb.sandbox.profiles import (
     BASIS_REVERSION_S,
     BASIS_SD_BPS,
@@ -27,6 +27,7 @@ from arb.sandbox.profiles import (
     PROFILES,
     Profile,
 )
+from connectors.units import MILLISECOND, SECOND
 
 
 class Market:
@@ -97,7 +98,7 @@ class _Instrument:
         self.anchor = anchor
         self.price = price
         self.profile = profile
-        self._mean_gap_ns = S / profile.actions_per_s
+        self._mean_gap_ns = SECOND / profile.actions_per_s
         self._chance = chance
 
     def next_ns(self, now_ns: int) -> int:
@@ -120,12 +121,12 @@ class _Leads:
     def advance(self, now_ns: int) -> None:
         if now_ns < self._next_change:
             return
-        self._next_change = now_ns + round(self._chance.exponential(LEAD_S) * S)
+        self._next_change = now_ns + round(self._chance.exponential(LEAD_S) * SECOND)
         weights = np.array([instrument.profile.lead_weight for instrument in self._instruments])
         leader = int(self._chance.choice(len(weights), p=weights / weights.sum()))
         for no, instrument in enumerate(self._instruments):
             lag_ms = instrument.profile.lag_ms * self._chance.uniform(0.7, 1.3)
-            instrument.anchor.lag_ns = round((LEADER_LAG_MS if no == leader else lag_ms) * MS)
+            instrument.anchor.lag_ns = round((LEADER_LAG_MS if no == leader else lag_ms) * MILLISECOND)
 
 
 def _numbers(listings: Sequence[Listing], symbol: str) -> list[int]:

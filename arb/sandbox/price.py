@@ -11,12 +11,12 @@ import math
 
 from numpy.random import Generator
 
-MS = 1_000_000
-S = 1_000_000_000
+from connectors.units import MILLISECOND, SECOND
+
 BPS = 1e-4
 
 #: The shared price is simulated at multiples of this and interpolated in between.
-GRID_NS = 10 * MS
+GRID_NS = 10 * MILLISECOND
 #: History kept, in grid steps: longer than the lag of any venue.
 _MEMORY = 64
 
@@ -65,7 +65,7 @@ class SharedPrice:
 
     def _step(self) -> None:
         chance = self._chance
-        dt = GRID_NS / S
+        dt = GRID_NS / SECOND
         pull = dt / _SWING_S
         self._swing += -self._swing * pull + _SWING_SD * math.sqrt(2 * pull) * chance.standard_normal()
         self._burst *= 1 - dt / _BURST_S
@@ -90,12 +90,12 @@ class SharedPrice:
 class Dislocation:
     """Temporary deviation of a venue's price: rises within tens of ms, is held, then decays. One at a time."""
 
-    _RAMP_NS = 30 * MS
+    _RAMP_NS = 30 * MILLISECOND
 
     def __init__(self, chance: Generator, interval_s: float, size_bps: float, start_ns: int) -> None:
         """`interval_s` between two and `size_bps` of one are means; the least size is half of `size_bps`."""
         self._chance = chance
-        self._interval_ns = interval_s * S
+        self._interval_ns = interval_s * SECOND
         self._size_bps = size_bps
         self._size = self._decay_ns = 0.0
         self._hold_end = 0
@@ -108,8 +108,8 @@ class Dislocation:
         self._size = _sign(chance) * min(half + chance.exponential(half), 4 * self._size_bps) * BPS
         # Most are short: over before an order arrives.
         hold_ms = _HOLD_MS_MIN * (_HOLD_MS_MAX / _HOLD_MS_MIN) ** chance.random()
-        self._hold_end = self._start + self._RAMP_NS + round(hold_ms * MS)
-        self._decay_ns = _DECAY_MS * MS * math.exp(0.5 * chance.standard_normal())
+        self._hold_end = self._start + self._RAMP_NS + round(hold_ms * MILLISECOND)
+        self._decay_ns = _DECAY_MS * MILLISECOND * math.exp(0.5 * chance.standard_normal())
 
     def at(self, now_ns: int) -> float:
         """The deviation of the log price. `now_ns` must not decrease."""
@@ -145,7 +145,7 @@ class Anchor:
         self._dislocation = dislocation
         self._mean = basis_bps * BPS
         self._sd = basis_sd_bps * BPS
-        self._reversion_ns = basis_reversion_s * S
+        self._reversion_ns = basis_reversion_s * SECOND
         self._basis = self._mean + self._sd * chance.standard_normal()
         self._now = start_ns
         #: Delay of the venue's view of the shared price. Written by the market.

@@ -24,16 +24,15 @@ from arb.files import give_new_name
 from arb.sandbox.events import Event, Listing
 from arb.sandbox.line import Line
 from arb.sandbox.market import Market
-from arb.sandbox.price import MS, S
 from arb.sandbox.profiles import PROFILES
 from arb.sandbox.streams import Frame
 from arb.sandbox.venues import STREAMS
+from connectors.units import DAY, MILLISECOND, SECOND
 
-_DAY_NS = 86_400 * S
 #: Step size of the market, which bounds the memory for its events.
-_STEP_NS = S
+_STEP_NS = SECOND
 #: Delay of the Binance snapshot request after connecting, so that some changes are buffered before.
-_SNAPSHOT_AFTER_NS = 250 * MS
+_SNAPSHOT_AFTER_NS = 250 * MILLISECOND
 _LEVEL = 5
 
 
@@ -95,7 +94,7 @@ class _Desk:
         frames = self._streams.advance(events, to_ns)
         snapshot = self._streams.snapshot() if is_snapshot_due else None
         if snapshot is not None:
-            self._line.answer(Frame(to_ns, snapshot), round(self._chance.uniform(20.0, 60.0) * MS))
+            self._line.answer(Frame(to_ns, snapshot), round(self._chance.uniform(20.0, 60.0) * MILLISECOND))
         return self._line.carry(frames, to_ns)
 
 
@@ -132,10 +131,10 @@ class RecordingFiles:
         with self._naming_the_folder():
             start = 0
             while start < len(lines):
-                day = lines[start][0] // _DAY_NS
+                day = lines[start][0] // DAY
                 end = len(lines)
-                if lines[-1][0] // _DAY_NS != day:
-                    end = next(n for n in range(start, end) if lines[n][0] // _DAY_NS != day)
+                if lines[-1][0] // DAY != day:
+                    end = next(n for n in range(start, end) if lines[n][0] // DAY != day)
                 self._file(listing, day).write(lines[start:end])
                 start = end
 

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from arb.errors import InvariantError
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, Event, Execution, LevelChange
-from arb.sandbox.price import MS
+from connectors.units import MILLISECOND
 
 #: Most cached number texts; at the limit the cache is cleared.
 _TEXTS_MAX = 1 << 17
@@ -72,7 +72,7 @@ class Lag:
 
     def __init__(self, chance: Generator, median_ms: float) -> None:
         self._chance = chance
-        self._median_ns = median_ms * MS
+        self._median_ns = median_ms * MILLISECOND
         self._last = 0
 
     def send_ns(self, at_ns: int) -> int:
@@ -191,7 +191,7 @@ def touch_of(book: Book) -> Touch:
 
 
 def _ms(ns: int) -> int:
-    return ns // MS
+    return ns // MILLISECOND
 
 
 def _next_ns(clock: Clock) -> int:

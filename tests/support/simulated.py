@@ -8,11 +8,11 @@ from numpy.random import default_rng
 
 from arb.sandbox.events import ASK, BID, Event, Listing
 from arb.sandbox.market import Market
-from arb.sandbox.price import S
 from arb.sandbox.streams import Frame, Streams
 from arb.sandbox.venues import STREAMS
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.bybit import BybitLinear, BybitSpot
+from connectors.units import SECOND as S
 
 #: 2024-01-01 00:00 UTC.
 START_NS = 1_704_067_200 * S

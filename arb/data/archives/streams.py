@@ -38,10 +38,10 @@ from arb.data.text.raw import Progress
 from arb.errors import ArbError, InputError
 from connectors.model import MESSAGE_DTYPE, Kind, Rows, Venue
 from connectors.parsing.lines import Decoded, LineDecoder
+from connectors.units import DAY
 
 #: A time farther outside the file's day than this is an error.
 OUTSIDE_NS_MAX = 3_600_000_000_000
-_DAY_NS = 86_400_000_000_000
 _SORTED_RECORDS = 1 << 15
 _NONE = Decoded(np.zeros(0, event_dtype), np.zeros(0, MESSAGE_DTYPE))
 _KINDS = {ArchiveKind.TRADES: Kind.TRADE, ArchiveKind.AGG_TRADES: Kind.AGG_TRADE}
@@ -136,7 +136,7 @@ class ArchiveStream:
         is far outside the day.
         """
         start = _ns_of(file)
-        end = start + _DAY_NS
+        end = start + DAY
         if is_within(piece.messages, start, end):
             return
         times = piece.messages["local_ts"]

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arb.data.check.report import RecordingReport, StepReport
-from arb.data.check.streams import HOUR_NS, NO_DELAY, SECOND_NS
+from arb.data.check.streams import HOUR_NS, NO_DELAY
+from connectors.units import SECOND
 
 #: Whose clock was set.
 RECORDER, VENUE = "recorder", "venue"
@@ -68,11 +69,11 @@ def clock_line(
 
 def _step(start_ts: int, second: int, lag_ns: int, jumps: NDArray[np.int64] | None) -> Step:
     """The step of `lag_ns` in `local - exch` at a second."""
-    local_ts = start_ts + second * SECOND_NS
+    local_ts = start_ts + second * SECOND
     if jumps is None:
         return Step(local_ts, lag_ns, "")
     # If local time was set, the local times of the frames before and after differ by the step.
-    reach = abs(lag_ns) // SECOND_NS + 2
+    reach = abs(lag_ns) // SECOND + 2
     near = jumps[max(0, second - reach) : second + reach + 1]
     local_ns, exch_ns = (int(ns) for ns in near[np.argmin(np.abs(near[:, 0] - near[:, 1] - lag_ns))])
     # A step no larger than the normal advance between two frames cannot be distinguished from it.

@@ -36,7 +36,7 @@ from arb.data.check.report import (
     StreamReport,
     WrongStampsReport,
 )
-from arb.data.check.streams import ALL, DAY_NS, FLOWING, StreamCounts
+from arb.data.check.streams import ALL, FLOWING, StreamCounts
 from arb.data.outages import LONGEST_KEPT
 from arb.data.rows.grid import DayGrid, coarser_notes, off_grid_text
 from arb.data.rows.spool import meter_of, needs_carry
@@ -47,6 +47,7 @@ from connectors.errors import DecodeError
 from connectors.feed.leads import LeadFinder
 from connectors.model import Instrument, Kind, Venue
 from connectors.parsing.lines import LineDecoder
+from connectors.units import DAY, SECOND
 
 #: No frame for longer than this is a hole, unless that is usual for the instrument.
 HOLE_NS = 10_000_000_000
@@ -147,7 +148,7 @@ def _check(
 
 
 def _day_start_ns(day: date) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * fields.SECOND_NS
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) * SECOND
 
 
 def _report(
@@ -176,7 +177,7 @@ def _report(
         local_ts_last=last,
         span_ns=span_ns,
         covered_share=covered_ns / span_ns if span_ns else 0.0,
-        day_share=covered_ns / DAY_NS,
+        day_share=covered_ns / DAY,
         holes=holes,
         venue_timed=int(everything[fields.TIMED]),
         out_of_order=int(everything[fields.FALLS]),

@@ -15,18 +15,17 @@ from arb.data.outages import LONGEST_KEPT, keep_longest
 from connectors.feed.clock_offset import AGREE_NS
 from connectors.jit.compilation import compiled
 from connectors.model import Kind, Messages, Rows
+from connectors.units import DAY, SECOND
 
 #: Row of the totals over all market data; the rows before it are those of `Kind`.
 ALL = len(Kind)
 #: Streams that are expected to be continuous. Snapshots arrive only on request.
 FLOWING = (Kind.DELTA, Kind.BBO, Kind.TRADE, Kind.AGG_TRADE)
-SECOND_NS = 1_000_000_000
-HOUR_NS = 3_600 * SECOND_NS
-DAY_NS = 24 * HOUR_NS
+HOUR_NS = 3_600 * SECOND
 #: Venue times farther than this from the local one, and local times this far outside the day, are impossible.
 DOUBTFUL_NS = HOUR_NS
 #: Seconds of the day and of the hours before and after it.
-WINDOWS = (DAY_NS + 2 * HOUR_NS) // SECOND_NS
+WINDOWS = (DAY + 2 * HOUR_NS) // SECOND
 #: A window without a frame.
 NO_DELAY = np.iinfo(np.int64).max
 
@@ -83,7 +82,7 @@ class StreamCounts:
 
     def dated(self, messages: Messages) -> Messages:
         """The messages that were received near enough to the day to be counted."""
-        windows = (messages["local_ts"] - (self.day_start_ns - HOUR_NS)) // SECOND_NS
+        windows = (messages["local_ts"] - (self.day_start_ns - HOUR_NS)) // SECOND
         is_dated = (windows >= 0) & (windows < WINDOWS)
         return messages if is_dated.all() else messages[is_dated]
 
@@ -119,7 +118,7 @@ def _space(counts, sums, silences, start, end, others):
     b = log_bin(spacing)
     counts[b] += 1
     sums[b] += spacing
-    if spacing > SECOND_NS:  # the table is for holes, which are longer
+    if spacing > SECOND:  # the table is for holes, which are longer
         keep_longest(silences, start, end, others)
 
 
@@ -148,11 +147,11 @@ def _count(
             continue
         _count_repeat(hashes[m], seen, totals[kind])
         local_ts = message.local_ts
-        window = (local_ts - day_start + HOUR_NS) // SECOND_NS
+        window = (local_ts - day_start + HOUR_NS) // SECOND
         if window < 0 or window >= WINDOWS:
             totals[kind, MISDATED] += 1
             continue
-        if local_ts < day_start or local_ts >= day_start + DAY_NS:
+        if local_ts < day_start or local_ts >= day_start + DAY:
             totals[kind, OUTSIDE_DAY] += 1
         _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back)
         if kind == Kind.BBO:

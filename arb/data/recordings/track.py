@@ -16,9 +16,8 @@ from typing import NamedTuple
 from arb.data.recordings.journal import DayKey, Journal, cut_torn_line
 from arb.data.recordings.sidecar import Detail, Sidecar
 from arb.data.recordings.stops import check_time
+from connectors.units import DAY, SECOND
 
-_DAY_NS = 86_400_000_000_000
-_NS_PER_S = 1_000_000_000
 #: The journal of a finished day stays open this long for late frames.
 LATE_S = 10.0
 #: A journal is complete at this size, regardless of age.
@@ -74,7 +73,7 @@ class Track:
     def turn(self, local_ts_ns: int) -> None:
         """Switches to the journal of the time's day. Raises OSError, ClockError."""
         check_time(local_ts_ns)
-        day_no = local_ts_ns // _DAY_NS
+        day_no = local_ts_ns // DAY
         segment = self._segments.get(day_no)
         if segment is None:
             key = self._key(local_ts_ns)
@@ -133,12 +132,12 @@ class Track:
                 cut_torn_line(segment.handle)
 
     def _current(self) -> Segment | None:
-        return self._segments.get(self.start_ns // _DAY_NS) if self.end_ns else None
+        return self._segments.get(self.start_ns // DAY) if self.end_ns else None
 
     def _point_at(self, day_no: int, segment: Segment) -> None:
         self.handle = segment.handle
-        self.start_ns = day_no * _DAY_NS
-        self.end_ns = self.start_ns + _DAY_NS
+        self.start_ns = day_no * DAY
+        self.end_ns = self.start_ns + DAY
 
     def _new_segment(self, key: DayKey) -> Segment:
         number = self._numbers.get(key, self._place.numbers.get(key, 0)) + 1
@@ -152,5 +151,5 @@ class Track:
             self.sidecar.write(key, local_ts_ns, "recorder.start", {"versions": dict(self._place.versions)})
 
     def _key(self, local_ts_ns: int) -> DayKey:
-        day = datetime.fromtimestamp(local_ts_ns // _NS_PER_S, UTC)
+        day = datetime.fromtimestamp(local_ts_ns // SECOND, UTC)
         return DayKey(self.venue, self.name, f"{day:%Y%m%d}")

@@ -8,7 +8,7 @@ import itertools
 import time
 from typing import Protocol
 
-S = 1_000_000_000
+from connectors.units import SECOND
 
 
 class SandboxClock(Protocol):
@@ -46,7 +46,7 @@ class DrivenClock:
     async def sleep(self, seconds: float) -> None:
         """Returns when the clock was advanced by `seconds`."""
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._now_ns + round(seconds * S), next(self._order), woken))
+        heapq.heappush(self._sleepers, (self._now_ns + round(seconds * SECOND), next(self._order), woken))
         await woken
 
     def move_to(self, now_ns: int) -> None:

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from arb.sandbox.serve.limits import Limits, Window
 from arb.sandbox.serve.session import Close, Session
+from connectors.units import SECOND
 
-S = 1_000_000_000
 _TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
 #: Most pings without a pong that are tracked.
 _PINGS_MAX = 8
@@ -120,15 +120,19 @@ class Connection:
             if now_ns >= self.muted_until_ns > 0:
                 self._transport.abort()
             return None
-        if limits.ping_interval_s and now_ns - self._pinged_ns >= limits.ping_interval_s * S:
+        if limits.ping_interval_s and now_ns - self._pinged_ns >= limits.ping_interval_s * SECOND:
             self._pinged_ns = now_ns
             payload = str(now_ms).encode()
             if len(self._pings) < _PINGS_MAX:
                 self._pings.append((payload, now_ns))
             self._out.append(_frame(_PING, payload))
-        if limits.pong_timeout_s and self._pings and now_ns - self._pings[0][1] >= limits.pong_timeout_s * S:
+        if (
+            limits.pong_timeout_s
+            and self._pings
+            and now_ns - self._pings[0][1] >= limits.pong_timeout_s * SECOND
+        ):
             return Close(1008, "Pong timeout")
-        if limits.idle_s and now_ns - max(self._heard_ns, self._sent_ns) >= limits.idle_s * S:
+        if limits.idle_s and now_ns - max(self._heard_ns, self._sent_ns) >= limits.idle_s * SECOND:
             return Close(1000, "idle")
         return self._end_of_life(now_ns, now_ms)
 
@@ -154,7 +158,7 @@ class Connection:
         limits = self._limits
         if not limits.life_s:
             return None
-        left_s = limits.life_s - (now_ns - self._opened_ns) / S
+        left_s = limits.life_s - (now_ns - self._opened_ns) / SECOND
         if left_s <= 0:
             return Close(1001, "24 hours are over" if limits.life_s == 86_400 else "its life is over")
         if left_s <= limits.shutdown_notice_s:

@@ -16,7 +16,8 @@ from typing import Any
 
 from numpy.random import Generator
 
-S = 1_000_000_000
+from connectors.units import SECOND
+
 _LOGGED_CHARS_MAX = 160
 
 
@@ -152,7 +153,7 @@ class Injector:
             if fault.kind in FRAME_KINDS:
                 self._active.append(_Active(no, fault, frames_left=fault.count))
             elif fault.kind not in CONNECTION_KINDS:
-                self._active.append(_Active(no, fault, until_ns=at_ns + round(fault.duration_s * S)))
+                self._active.append(_Active(no, fault, until_ns=at_ns + round(fault.duration_s * SECOND)))
             self._plan(no)
         return struck
 
@@ -203,7 +204,7 @@ class Injector:
         self.log(
             {
                 "time_ns": now_ns,
-                "since_start_s": round((now_ns - self.start_ns) / S, 6),
+                "since_start_s": round((now_ns - self.start_ns) / SECOND, 6),
                 "fault": self.faults[no].name or no + 1,
                 "kind": str(self.faults[no].kind),
                 "venue": venue,
@@ -214,4 +215,4 @@ class Injector:
     def _plan(self, no: int) -> None:
         at_s = next(self._times[no], None)
         if at_s is not None:
-            heapq.heappush(self._queue, (self.start_ns + round(at_s * S), no))
+            heapq.heappush(self._queue, (self.start_ns + round(at_s * SECOND), no))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
-S = 1_000_000_000
+from connectors.units import SECOND
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Window:
 
     def __init__(self, count_max: int, window_s: float) -> None:
         self._count_max = count_max
-        self._window_ns = round(window_s * S)
+        self._window_ns = round(window_s * SECOND)
         self._times: deque[int] = deque(maxlen=max(1, count_max))
 
     def admits(self, now_ns: int) -> bool:
@@ -83,7 +83,7 @@ class Window:
 
     def seconds_left(self, now_ns: int) -> float:
         """Seconds until the oldest event leaves the window."""
-        return max(0.0, (self._times[0] + self._window_ns - now_ns) / S) if self._times else 0.0
+        return max(0.0, (self._times[0] + self._window_ns - now_ns) / SECOND) if self._times else 0.0
 
 
 class Weights:
@@ -94,8 +94,8 @@ class Weights:
 
     def __init__(self, weight_max: int, window_s: float, ban_s: float) -> None:
         self._weight_max = weight_max
-        self._window_ns = round(window_s * S)
-        self._ban_ns = round(ban_s * S)
+        self._window_ns = round(window_s * SECOND)
+        self._ban_ns = round(ban_s * SECOND)
         self._window_no = -1
         self._refusals = 0
         self.used = 0
@@ -124,4 +124,4 @@ class Weights:
     def retry_after_s(self, now_ns: int) -> int:
         """Whole seconds until requests are admitted again, rounded up."""
         until = max(self.banned_until_ns, (now_ns // self._window_ns + 1) * self._window_ns)
-        return -(-(until - now_ns) // S)
+        return -(-(until - now_ns) // SECOND)

@@ -17,16 +17,16 @@ from arb.data.text.raw import read_recording
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
-from arb.sandbox.serve.timeline import MS, Timeline, stamps_of
+from arb.sandbox.serve.timeline import Timeline, stamps_of
 from arb.sandbox.serve.venues import FAMILIES
+from connectors.units import MILLISECOND, SECOND
 
-S = 1_000_000_000
 _STAMP_DIGITS = 19
 _DEPTH = re.compile(r"depth(@\d{1,4}ms)?", re.ASCII)
 #: Lines at the beginning of a recording that are searched for its streams, snapshot and clock.
 _LINES_READ_MAX = 20_000
 #: Time from the beginning of a recording in which a snapshot is searched.
-_SNAPSHOT_WITHIN_NS = 60 * S
+_SNAPSHOT_WITHIN_NS = 60 * SECOND
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class _Reel:
         self.start_ns = _start_of(head, listing.venue)
         self.behind_ns = max(
             (
-                stamp * MS - at_ns
+                stamp * MILLISECOND - at_ns
                 for at_ns, key, text in head
                 if key != SNAPSHOT
                 for stamp in stamps_of(text)[:1]

@@ -34,10 +34,10 @@ from arb.sandbox.serve.timeline import Timeline
 from arb.sandbox.serve.urls import VENUES, VenueUrls, venue_urls
 from arb.sandbox.serve.venue_server import VenueServer
 from arb.sandbox.serve.venues import FAMILIES
+from connectors.units import SECOND
 
 log = logging.getLogger(__name__)
 
-S = 1_000_000_000
 #: Interval of the market's steps, and the largest step before connections are served.
 _STEP_S = 0.005
 _STEP_NS_MAX = 20_000_000
@@ -46,9 +46,9 @@ _WATCH_NS = 250_000_000
 #: Most injected faults kept in memory; the log has all.
 INJECTED_MAX = 100_000
 #: Delay of the market that is logged as a warning, once.
-_LATE_NS = S
+_LATE_NS = SECOND
 #: Start time of the seeded market, so that content depends on the seed only: 2024-01-01.
-MARKET_START_NS = 1_704_067_200 * S
+MARKET_START_NS = 1_704_067_200 * SECOND
 
 
 class Source(Protocol):
@@ -151,9 +151,9 @@ class Sandbox:
         clock = self._clock
         if not isinstance(clock, DrivenClock):
             raise InputError("only a sandbox with a DrivenClock can be moved on")
-        end_ns = clock.now_ns() + round(seconds * S)
+        end_ns = clock.now_ns() + round(seconds * SECOND)
         while clock.now_ns() < end_ns:
-            clock.move_to(min(end_ns, clock.now_ns() + round(step_s * S)))
+            clock.move_to(min(end_ns, clock.now_ns() + round(step_s * SECOND)))
             self._step(clock.now_ns())
             await settle()
 

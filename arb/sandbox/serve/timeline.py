@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-MS = 1_000_000
+from connectors.units import MILLISECOND
+
 #: Times in frames: all are ms with 13 digits. `T` of a mark price is a time too, and is moved like the others.
 _STAMP = re.compile(r'"(E|T|ts|cts)":(\d{13})(?!\d)')
 
@@ -30,14 +31,14 @@ class Timeline(NamedTuple):
     def told_ms(self, market_ns: int) -> int:
         """A market time as written in frames."""
         if not self.is_moved:
-            return market_ns // MS
-        return (self.wall_start_ns + round((market_ns - self.market_start_ns) / self.speed)) // MS
+            return market_ns // MILLISECOND
+        return (self.wall_start_ns + round((market_ns - self.market_start_ns) / self.speed)) // MILLISECOND
 
     def retell(self, text: str) -> str:
         """Converts the market times in a frame."""
         if not self.is_moved:
             return text
-        return _STAMP.sub(lambda m: f'"{m[1]}":{self.told_ms(int(m[2]) * MS)}', text)
+        return _STAMP.sub(lambda m: f'"{m[1]}":{self.told_ms(int(m[2]) * MILLISECOND)}', text)
 
 
 def shift_stamps(text: str, offset_ms: int) -> str:

@@ -24,6 +24,7 @@ from arb.sandbox.serve.rest import Facts, Response
 from arb.sandbox.serve.session import Close, RouteError
 from arb.sandbox.serve.tape import SNAPSHOT, Line
 from arb.sandbox.serve.timeline import shift_stamps
+from connectors.units import SECOND
 
 log = logging.getLogger(__name__)
 http_log = logging.getLogger("arb.sandbox.http")
@@ -34,7 +35,6 @@ _MESSAGE_BYTES_MAX = 64 << 10
 _CLOSE_TIMEOUT_S = 2.0
 #: Connections closed for too many messages, within 5 minutes, that lead to a ban of the address.
 _ABUSES_MAX = 3
-_S = 1_000_000_000
 
 
 class _ClientsFault(logging.Filter):
@@ -153,11 +153,11 @@ class VenueServer:
     def _strike_connection(self, strike: Strike, connection: Connection, now_ns: int, told_ms: int) -> None:
         fault = strike.fault
         if fault.kind == FaultKind.HALF_OPEN:
-            connection.muted_until_ns = now_ns + round(fault.duration_s * _S) if fault.duration_s else 0
+            connection.muted_until_ns = now_ns + round(fault.duration_s * SECOND) if fault.duration_s else 0
         elif fault.kind == FaultKind.SHUTDOWN:
             connection.notify_shutdown(told_ms)
             self.hub.dirty.add(connection)
-            self._ending.append((now_ns + round(fault.notice_s * _S), connection))
+            self._ending.append((now_ns + round(fault.notice_s * SECOND), connection))
             self._ending.sort(key=lambda one: one[0])
         elif fault.code is None:
             connection.abort()

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 
 from arb.sandbox.line import Line
-from arb.sandbox.price import MS, S
 from arb.sandbox.streams import Frame
+from connectors.units import MILLISECOND as MS
+from connectors.units import SECOND as S
 
 START = 1_704_067_200 * S
 

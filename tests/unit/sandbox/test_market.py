@@ -11,7 +11,8 @@ from support.simulated import LISTINGS, START_NS, market_of
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, SELL, Event, Execution, LevelChange
 from arb.sandbox.market import Market
-from arb.sandbox.price import MS, S
+from connectors.units import MILLISECOND as MS
+from connectors.units import SECOND as S
 
 ALL = tuple(LISTINGS)
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from arb.sandbox.price import BPS, GRID_NS, MS, Anchor, Dislocation, S, SharedPrice
+from arb.sandbox.price import BPS, GRID_NS, Anchor, Dislocation, SharedPrice
+from connectors.units import MILLISECOND as MS
+from connectors.units import SECOND as S
 
 START = 1_704_067_200 * S
 

@@ -17,10 +17,10 @@ from support.simulated import ADAPTERS, LISTINGS, START_NS
 from arb.cli import cli
 from arb.data.catalog.days import find_recordings
 from arb.errors import ExitCode, InputError
-from arb.sandbox.price import S
 from arb.sandbox.recording import RecordingFiles
 from connectors.model import Kind
 from connectors.parsing.lines import LineDecoder
+from connectors.units import SECOND as S
 
 ALL = ",".join(LISTINGS)
 MIDNIGHT = 1_704_153_600 * S

@@ -18,10 +18,11 @@ from arb.errors import InvariantError
 from arb.sandbox.binance import BinanceStreams
 from arb.sandbox.bybit import DEPTH, SILENCE_NS, BybitStreams
 from arb.sandbox.events import ASK, BID, BUY, Event, Execution, LevelChange
-from arb.sandbox.price import MS, S
 from arb.sandbox.streams import Frame, Grid, Lag, touch_of
 from connectors.model import Kind, Message
 from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_BID, SNAPSHOT_BID, TRADE_BUY
+from connectors.units import MILLISECOND as MS
+from connectors.units import SECOND as S
 
 SEEDS = st.integers(0, 2**32)
 BINANCE = ("binance_spot", "binance_usdm")

@@ -17,7 +17,6 @@ from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json
 #: (largest `limit`, weight) of depth requests.
 _SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 _USDM_DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
-_MS = 1_000_000
 _NOT_YET = "This operation is not supported: {} is not in this sandbox yet; it has market data only."
 
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES, START_NS
 
-from arb.sandbox.price import S
 from arb.sandbox.serve.binance.frames import combined, key_of_combined, raw_of
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.followed import Sides
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.venues import FAMILIES
+from connectors.units import SECOND as S
 
 SEEDS = st.integers(0, 2**32)
 Book = list[dict[str, str]]

@@ -10,10 +10,11 @@ import pytest
 from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES, START_NS
 
-from arb.sandbox.price import MS, S
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.venues import FAMILIES
+from connectors.units import MILLISECOND as MS
+from connectors.units import SECOND as S
 
 #: Ten seconds before a minute is over.
 BEGIN_NS = START_NS + 50 * S

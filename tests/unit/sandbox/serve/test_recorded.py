@@ -14,12 +14,12 @@ from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
 from arb.errors import InputError
 from arb.sandbox.events import Listing
-from arb.sandbox.price import S
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 from arb.sandbox.serve.timeline import Timeline, shift_stamps, stamps_of
 from arb.sandbox.serve.venues import FAMILIES
+from connectors.units import SECOND as S
 
 WALL_NS = 1_795_262_400 * S
 VENUES = ("binance_spot", "binance_usdm", "bybit_linear")
