@@ -8,12 +8,20 @@ from pathlib import Path
 
 from arb.errors import InputError
 from arb.files import write_atomically
+from arb.results.attempts_table import attempts_csv
 from arb.results.reader import read_run
 from arb.results.result import RunResult
 
 
-def report_files(result: RunResult) -> Iterator[tuple[str, bytes]]:
-    """Names in the run folder and contents: page and charts. The same result gives the same bytes."""
+def derived_files(result: RunResult, *, has_page: bool = True) -> Iterator[tuple[str, bytes]]:
+    """Names in the run folder and contents of all files that follow from its result; the same result, the same bytes.
+
+    has_page: whether the page and the charts are among them.
+    """
+    yield "summary.json", (json.dumps(result.summary, indent=2, allow_nan=False) + "\n").encode()
+    yield "attempts.csv", attempts_csv(result.attempts).encode()
+    if not has_page:
+        return
     # Imported here: a run without a report need not load the drawing code.
     from arb.report.charts import charts_of
     from arb.report.html import page
@@ -30,13 +38,8 @@ def report_run(folder: Path) -> RunResult:
 
     Raises InputError for a folder that is not a run, is incomplete, has an unsupported format or cannot be written.
     """
-    from arb.results.attempts_table import attempts_csv
-
     _, result = read_run(folder)
-    summary = json.dumps(result.summary, indent=2, allow_nan=False) + "\n"
-    _replace(folder, "summary.json", summary.encode())
-    _replace(folder, "attempts.csv", attempts_csv(result.attempts).encode())
-    for name, content in report_files(result):
+    for name, content in derived_files(result):
         _replace(folder, name, content)
     return result
 

@@ -21,7 +21,7 @@ from arb.backtest.assets import LegData
 from arb.bot.bot import Bot
 from arb.bot.recorder import Recorder, state_of
 from arb.commands.legs import KnownGrids, instrument_of
-from arb.commands.report import report_files
+from arb.commands.report import derived_files
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.data.catalog.days import Day, Recording, select_days
@@ -41,7 +41,6 @@ from arb.data.rows.usable import (
 )
 from arb.errors import ConfigError, InputError
 from arb.leg import Leg
-from arb.results.attempts_table import attempts_csv
 from arb.results.folder import RunFolder
 from arb.results.manifest import FORMAT, result_of
 from arb.results.notes import archive_notes, funds_note, halt_note, origin_notes, source_of, tie_note
@@ -250,12 +249,9 @@ def write_run(
     result = result_of(manifest, output)
     by_leg = {str(n): output.records[:, n] for n in range(output.records.shape[1])}
     folder.write_arrays("records.npz", {**by_leg, "final": output.final, "decisions": output.decisions})
-    folder.write_json("summary.json", result.summary)
     folder.write_csv("trades.csv", HEADER, output.trades)
-    folder.write_bytes("attempts.csv", attempts_csv(result.attempts).encode())
-    if has_report:
-        for name, content in report_files(result):
-            folder.write_bytes(name, content)
+    for name, content in derived_files(result, has_page=has_report):
+        folder.write_bytes(name, content)
     folder.write_manifest(manifest)
     return result
 

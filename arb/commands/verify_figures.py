@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from arb.commands.report import report_files
+from arb.commands.report import derived_files
 from arb.errors import InputError
-from arb.results.attempts_table import attempts_csv
 from arb.results.evidence import Changed
 from arb.results.result import RunResult
 from arb.verify.reconcile import Difference
@@ -25,25 +24,15 @@ def figure_differences(
     folder: Path, result: RunResult, changed: list[Changed]
 ) -> tuple[list[Difference], list[Changed]]:
     """Differences of summary and attempts, and the changed files that also differ from what is computed now."""
-    summary = result.summary
-    attempts = attempts_csv(result.attempts)
-    found = _summary_differences(folder / SUMMARY, summary) + _attempt_differences(
-        folder / ATTEMPTS, attempts
-    )
-    if changed:
-        computed = {SUMMARY: _summary_text(summary), ATTEMPTS: attempts.encode()}
-        if any(one.name == PAGE or one.name.startswith(CHARTS) for one in changed):
-            computed |= dict(report_files(result))
-        changed = [one for one in changed if not _is_computed(folder / one.name, computed.get(one.name))]
-    return found, changed
+    is_page_changed = any(one.name == PAGE or one.name.startswith(CHARTS) for one in changed)
+    computed = dict(derived_files(result, has_page=is_page_changed))
+    found = _summary_differences(folder / SUMMARY, result.summary)
+    found += _attempt_differences(folder / ATTEMPTS, computed[ATTEMPTS].decode())
+    return found, [one for one in changed if not _is_computed(folder / one.name, computed.get(one.name))]
 
 
 def _is_computed(path: Path, content: bytes | None) -> bool:
     return content is not None and path.is_file() and path.read_bytes() == content
-
-
-def _summary_text(summary: Mapping[str, Any]) -> bytes:
-    return (json.dumps(summary, indent=2, allow_nan=False) + "\n").encode()
 
 
 def _summary_differences(path: Path, summary: Mapping[str, Any]) -> list[Difference]:

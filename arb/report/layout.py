@@ -42,7 +42,7 @@ class Block(NamedTuple):
     pair_no: int | None
 
 
-class LegLine(NamedTuple):
+class LegRow(NamedTuple):
     """A line of the table of legs: the keys within a leg and within a pair, "" for none."""
 
     label: str
@@ -79,11 +79,11 @@ def headlines_of(summary: Mapping[str, Any]) -> list[Line]:
     ]
 
 
-def leg_lines(summary: Mapping[str, Any]) -> list[LegLine]:
+def leg_lines(summary: Mapping[str, Any]) -> list[LegRow]:
     """The lines of the table of legs; without those that no leg has."""
     of_pair = {figure.label: figure.name for figure in PAIR_FIGURES.figures if figure.label}
     lines = [
-        LegLine(figure.label, figure.name, of_pair.get(figure.label, ""), figure.kind, figure.is_page_only)
+        LegRow(figure.label, figure.name, of_pair.get(figure.label, ""), figure.kind, figure.is_page_only)
         for figure in LEG_FIGURES.figures
         if figure.table == LEGS
     ]

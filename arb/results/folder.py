@@ -6,7 +6,6 @@ import contextlib
 import csv
 import hashlib
 import io
-import json
 import os
 import secrets
 import shutil
@@ -105,11 +104,6 @@ class RunFolder:
         with self._naming_the_folder():
             for folder in (self._aside, *(path for path in self._aside.iterdir() if path.is_dir())):
                 remove_asides(folder)
-
-    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Writes a JSON file; NaN and infinity, which JSON lacks, become null."""
-        text = json.dumps(as_json(content), indent=2, allow_nan=False) + "\n"
-        self._write(name, text.encode())
 
     def write_manifest(self, content: Mapping[str, Any]) -> None:
         """Writes `manifest.json` with hashes of all other files of the folder and of itself. Call it last."""

@@ -140,11 +140,11 @@ def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
         return verified_before
 
     with monkeypatch.context() as patched:
-        for name in ("write_arrays", "write_json", "write_manifest", "remove"):
+        for name in ("write_arrays", "write_csv", "write_manifest", "remove"):
             patched.setattr(RunFolder, name, both(name))
         assert finish_killed(run)
 
-    assert len(second) == 5, "session, records, summary, manifest, and its journal's end"
+    assert len(second) == 5, "session, records, trades, manifest, and its journal's end"
     assert all("another arb verify finishes it" in line for line in second)
     assert not finish_killed(run)
     assert verify(run).differences == []

@@ -240,8 +240,8 @@ def test_the_real_page_is_small(real: Any) -> None:
     folder = real("spot_usdm")
     assert (folder / "report.html").stat().st_size < 3_000_000
     assert all((folder / name).stat().st_size < 200_000 for name in CHARTS)
-    from arb.commands.report import report_files
+    from arb.commands.report import derived_files
 
     _, result = read_run(folder)
-    assert len(list(report_files(result))) == len(CHARTS) + 1
+    assert len(list(derived_files(result))) == len(CHARTS) + 3
     assert page(result, []).count("<tr data-attempt=") <= 200

@@ -28,7 +28,7 @@ def refusal(path: Path) -> str:
 def test_it_appears_when_it_is_published(tmp_path: Path) -> None:
     target = tmp_path / "run"
     with RunFolder(target) as folder:
-        folder.write_json("a.json", {"x": 1})
+        folder.write_bytes("a.json", b"{}")
         assert not target.exists()
         folder.publish()
     assert everything(tmp_path) == ["run", "run/a.json"]
@@ -45,7 +45,7 @@ def test_parents_are_made(tmp_path: Path) -> None:
 def test_nothing_is_left_when_the_run_fails(tmp_path: Path, error: type[BaseException]) -> None:
     def fail() -> None:
         with RunFolder(tmp_path / "a" / "b" / "run") as folder:
-            folder.write_json("a.json", {"x": 1})
+            folder.write_bytes("a.json", b"{}")
             raise error
 
     with pytest.raises(error):
@@ -129,9 +129,9 @@ def test_a_read_only_parent_is_refused(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_full_disk_names_the_folder_and_leaves_nothing(tmp_path: Path) -> None:
     target = tmp_path / "run"
     with RunFolder(target) as folder:
-        folder.write_json("a.json", {})
+        folder.write_bytes("a.json", b"{}")
         with files_up_to(100), pytest.raises(InputError) as caught:
-            folder.write_json("b.json", {"x": "y" * 100})
+            folder.write_bytes("b.json", bytes(101))
     assert str(caught.value) == f"{target}: cannot be written: File too large"
     assert everything(tmp_path) == []
 
@@ -151,7 +151,7 @@ def test_a_full_disk_leaves_no_part_of_a_file_in_a_sessions_folder(name: str, tm
 def test_a_sessions_folder_stays_once_it_is_kept(is_kept: bool, tmp_path: Path) -> None:
     def run() -> None:
         with RunFolder(tmp_path / "runs" / "run", is_open=True) as folder:
-            folder.write_json("a.json", {})
+            folder.write_bytes("a.json", b"{}")
             if is_kept:
                 folder.keep()
             raise KeyboardInterrupt
@@ -169,15 +169,16 @@ def test_a_session_is_synced_file_by_file_and_what_can_be_run_again_is_not(
     handles: list[int] = []
     monkeypatch.setattr(os, "fsync", handles.append)
     with RunFolder(tmp_path / "run", is_open=is_open) as folder:
-        folder.write_json("a.json", {})
+        folder.write_bytes("a.json", b"{}")
     assert len(handles) == synced
 
 
 def test_json_has_null_where_a_number_is_none(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run") as folder:
-        folder.write_json("a.json", {"x": [float("nan"), 1.5], "y": {"z": float("-inf")}})
+        folder.write_manifest({"x": [float("nan"), 1.5], "y": {"z": float("-inf")}})
         folder.publish()
-    assert json.loads((tmp_path / "run" / "a.json").read_text()) == {"x": [None, 1.5], "y": {"z": None}}
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (manifest["x"], manifest["y"]) == ([None, 1.5], {"z": None})
 
 
 def test_floats_in_csv_read_back_the_same(tmp_path: Path) -> None:
