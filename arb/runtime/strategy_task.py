@@ -2,7 +2,7 @@
 
 The bot's waiting functions call back when no more data is available; the callback switches to the host, and `resume`
 switches back once there is more. Everything runs on the host's thread: a strategy blocks the loop between two waits,
-and one that never calls the bot (its heartbeat stops) can only be ended by another process.
+and one that never calls the bot (its heartbeat stops) is ended by the watchdog, with the process.
 
 A strategy is stopped when its wait returns 1, never by an exception thrown into its native frames. One that never waits
 can be held: its next call of any bot function switches to the host and never returns.
