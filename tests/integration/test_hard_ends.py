@@ -207,7 +207,7 @@ def test_a_replay_that_is_stopped_leaves_no_scratch_folder(
         seen.extend(scratch.iterdir())
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify_session, "rows_again", stopped)
+    monkeypatch.setattr(verify_session, "leg_rows", stopped)
     with pytest.raises(KeyboardInterrupt):
         verify(run)
     assert len(seen) == 1
