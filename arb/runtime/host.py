@@ -63,7 +63,8 @@ class Host:
         self.has_begun = False
         self.ending = Ending.DURATION
         self.error: BaseException | None = None
-        self.began_ns = time.monotonic_ns()
+        #: When the host was made and when the feeds were started, on the machine's monotonic clock.
+        self.created_ns = self.began_ns = time.monotonic_ns()
         self._handlers = contextlib.ExitStack()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = asyncio.Event()

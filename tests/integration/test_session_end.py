@@ -11,8 +11,9 @@ import pytest
 from support.disk import fill_disk_at
 from support.live_sandbox import LiveSandbox, demo_config
 
-from arb.commands import dryrun_live
-from arb.commands.dryrun_live import LiveRun, run_live
+from arb.commands import live_run
+from arb.commands.dryrun_live import run_live
+from arb.commands.live_run import LiveRun
 from arb.commands.run_setup import WrittenRun
 from arb.commands.verify import verify
 from arb.errors import ExitCode, InputError
@@ -84,7 +85,7 @@ class Ends:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, before: Callable[[str], None]) -> None:
         self.done: list[str] = []
         self.live: list[LiveRun] = []
-        write, begin = dryrun_live.write_session, LiveRun.__init__
+        write, begin = live_run.write_session, LiveRun.__init__
 
         def writing(folder: Any, legs: Any, left: Any, told: Any, **named: Any) -> Any:
             before(left.outcome)
@@ -100,10 +101,10 @@ class Ends:
             self.done.append(f"left with {code}")
             self.live[0]._writing.release()  # the host, which waits, would have ended with the process
 
-        monkeypatch.setattr(dryrun_live, "write_session", writing)
-        monkeypatch.setattr(dryrun_live, "leave_now", leave)
+        monkeypatch.setattr(live_run, "write_session", writing)
+        monkeypatch.setattr(live_run, "leave_now", leave)
         # It would end this process some seconds later, whatever runs in it then.
-        monkeypatch.setattr(dryrun_live, "end_within", lambda code: None)
+        monkeypatch.setattr(live_run, "end_within", lambda code: None)
         monkeypatch.setattr(LiveRun, "__init__", begun)
 
     def hang(self) -> threading.Thread:

@@ -1,0 +1,333 @@
+"""One session of a strategy on live data, from its first frame to its folder: recorder, journal, watchdog, end.
+
+What the strategy trades on is passed in (`LiveParts`): `arb.commands.dryrun_live` attaches the simulated exchange. The
+session runs in the host's loop on the main thread; the recorder and the watchdog have threads of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import hftbacktest
+import numba
+
+import arb
+from arb.backtest.runner import leave_now
+from arb.bot.recorder import Recorder
+from arb.commands.dryrun import refuse_lost
+from arb.commands.recorded_days import MAKES_NO_CALL
+from arb.commands.run_checks import refuse_coarse_lots
+from arb.commands.run_files import common_manifest, configured_offset_ns, output_of
+from arb.commands.run_setup import Setup, WrittenRun, outcome_of
+from arb.commands.session_folder import write_session
+from arb.config import Config
+from arb.data.recordings.recorder import Recorder as FrameRecorder
+from arb.errors import ExitCode, InputError, StrategyError
+from arb.leg import Leg
+from arb.results.failure import strategy_error
+from arb.results.folder import RunFolder
+from arb.results.reader import JOURNAL
+from arb.risk.limits import Limits
+from arb.runtime.display import end_within, write_error
+from arb.runtime.feeds import LiveFeed
+from arb.runtime.host import Host
+from arb.runtime.interruption import Interruption
+from arb.runtime.keeper import SessionKeeper
+from arb.runtime.live_rows import LiveDriver
+from arb.runtime.output import SessionOutput
+from arb.runtime.session import Session
+from arb.runtime.session_files import RECORDING, SessionRecord
+from arb.runtime.strategy_task import StrategyTask
+from arb.runtime.view import view_of
+from arb.runtime.watchdog import Watchdog
+from arb.simulation.bot import DryRunBot
+from arb.simulation.watermark import VenueSide
+from connectors.feed.clock_offset import OffsetEstimator
+
+#: Longest and shortest interval between two calls of the session's timer.
+_TICK_S, _TICK_MIN_S = 0.010, 0.0005
+_VIEW_S = 0.5
+#: How long the strategy may take after a signal until it waits; then it is held at its next call of the bot.
+_GRACE_S = 1.0
+#: Interval of journal entries: the most of a session that a kill can lose.
+_KEEP_S = 1.0
+#: The manifest's error of an interrupted session whose strategy did not end on its own.
+HELD = "the strategy did not wait when it was interrupted: it was ended at a call of the bot"
+
+
+class LiveParts(NamedTuple):
+    """The strategy on its bot, and what answers its orders."""
+
+    bot: DryRunBot
+    recorder: Recorder
+    limits: Limits
+    task: StrategyTask
+    side: VenueSide
+    driver: LiveDriver
+
+
+class LiveRun:
+    """One session. Call `run` once, on the main thread."""
+
+    def __init__(
+        self,
+        config: Config,
+        setup: Setup,
+        legs: Sequence[Leg],
+        parts: LiveParts,
+        *,
+        host: Host,
+        folder: RunFolder,
+        log: SessionOutput,
+        notes: Sequence[str],
+        warnings: Sequence[str],
+        is_sandbox: bool,
+        has_report: bool,
+    ) -> None:
+        """notes: for the log and the manifest. warnings: for the log."""
+        self._config = config
+        self._setup = setup
+        self._legs = list(legs)
+        self._parts = parts
+        self._bot = parts.bot
+        self._host = host
+        self._folder = folder
+        self._log = log
+        self._notes = list(notes)
+        self._warnings = list(warnings)
+        self._has_report = has_report
+        self._head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
+            "notes": (["market data of a sandbox, simulated"] if is_sandbox else []) + self._notes
+        }
+        self._feeds: list[tuple[LiveFeed, list[int]]] = []
+        self._error: BaseException | None = None
+        self._has_received = False
+        #: Acquired by the thread that writes the folder, the host's or the watchdog's; never released.
+        self._writing = threading.Lock()
+
+    def run(self, duration_s: float | None) -> WrittenRun:
+        """Runs until the strategy ends, `duration_s` have passed or a signal arrives, and writes the folder.
+
+        Signals that arrive while it is written have no effect. Raises StrategyError and InputError after everything is
+        written, KeyboardInterrupt for a signal before the feeds were opened.
+        """
+        with self._host, contextlib.ExitStack() as held:
+            with self._frame_recorder() as self._frames:
+                offset = OffsetEstimator(configured_offset_ns(self._config))
+                self._session = Session(
+                    self._legs,
+                    self._parts.driver,
+                    offset,
+                    self._frames,
+                    log=self._log.event,
+                    ended=self._host.end,
+                )
+                self._parts.side.on_late = self._session.on_late
+                self._keeper = SessionKeeper(
+                    self._folder.path / JOURNAL,
+                    self._head,
+                    bot=self._bot,
+                    legs=self._legs,
+                    limits=self._parts.limits,
+                    recorder=self._parts.recorder,
+                    session=self._session,
+                )
+                held.callback(self._keeper.close)
+                self._host.run(lambda: self._trade(offset, duration_s))
+            return self._write()
+
+    def _frame_recorder(self) -> FrameRecorder:
+        """Without its recording a session cannot be replayed, so it ends with the recorder's first error."""
+        record = self._config.record
+        return FrameRecorder(
+            self._folder.path / RECORDING,
+            segment_s=record.segment_s,
+            reserve_gb=record.reserve_gb,
+            fsync_s=record.fsync_s,
+            versions={
+                "arb": arb.__version__,
+                "hftbacktest": hftbacktest.__version__,
+                "numba": numba.__version__,
+            },
+            on_error=self._host.end,
+        )
+
+    async def _trade(self, offset: OffsetEstimator, duration_s: float | None) -> None:
+        """Runs the strategy on live data until the session ends, and stops it."""
+        host = self._host
+        by_venue: dict[str, list[int]] = {}
+        for number, leg in enumerate(self._legs):
+            by_venue.setdefault(leg.venue, []).append(number)
+        symbols = {name: [self._legs[n].symbol for n in numbers] for name, numbers in by_venue.items()}
+        unlisted = await host.compare_grids(symbols)
+        refuse_coarse_lots(self._config)
+        if host.is_interrupted:
+            return
+        for name, numbers in by_venue.items():
+            tap = self._session.tap_of(numbers, name)
+            stale_after_ms = self._config.execution.stale_after_ms
+            feed = host.open_feed(
+                name, symbols[name], tap, tap=tap, offset=offset, stale_after_ms=stale_after_ms
+            )
+            self._feeds.append((feed, numbers))
+        with self._watched():
+            host.start_feeds()
+            self._folder.keep()
+            for note in self._warnings + unlisted:
+                self._log.event("warning", note)
+            for note in self._notes:
+                self._log.event("note", note)
+            self._log.event(
+                "start", f"ready after {(time.monotonic_ns() - self._host.created_ns) / 1e9:.2f} s"
+            )
+            if not self._session.start(self._parts.driver.start):
+                host.end()
+            host.repeat(self._tick)
+            host.every(_VIEW_S, self._show)
+            host.every(_KEEP_S, self._keeper.keep)
+            await host.wait(duration_s)
+            self._end_strategy()
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Inside the context a strategy that blocks the thread forever ends the process, with everything written."""
+        watchdog = Watchdog(
+            lambda: self._session.entered_ns,
+            lambda: self._bot.world.heartbeat,
+            self._config.dry_run.hang_s,
+            self._hung,
+        )
+        interruption = Interruption(
+            self._parts.task,
+            grace_s=_GRACE_S,
+            entered_ns=lambda: self._session.entered_ns,
+            on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
+        )
+        watchdog.start()
+        with contextlib.closing(watchdog), interruption:
+            yield
+
+    def _tick(self) -> float:
+        """Advances the session's clock; returns the seconds until the next call."""
+        self._session.on_time()
+        return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / 1e9))
+
+    def _show(self) -> None:
+        """Updates the display, and logs once when the strategy received its first row."""
+        if self._session.first_row_ns and not self._has_received:
+            self._has_received = True
+            after_s = (self._session.first_row_ns - self._host.created_ns) / 1e9
+            self._log.event("start", f"the strategy received its first row after {after_s:.2f} s")
+        self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
+
+    def _end_strategy(self) -> None:
+        """Takes the counts of the strategy's results so far, then stops it."""
+        counts = len(self._parts.recorder.decisions), len(self._parts.recorder.records)
+        is_parked = self._parts.task.is_alive and not self._session.stop()
+        # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
+        self._writing.acquire()
+        self._counts, self._is_parked = counts, is_parked
+        self._session.is_over = True
+
+    def _write(self) -> WrittenRun:
+        """Writes the folder, then raises the session's error, if any."""
+        self._summarize_stop()
+        try:
+            result = self._finish()
+        except InputError as error:
+            raise InputError(
+                f"{error}; the session is saved: make room, then arb verify {self._folder.path} finishes the folder"
+            ) from None
+        if self._error is not None:
+            raise self._error
+        what = self._parts.driver.waits_for
+        if self._session.legs_without_data:
+            what = f"no data of {', '.join(self._session.legs_without_data)}; arb doctor looks for the cause"
+        if what:
+            self._log.event("error", what)
+            # An interrupted session exits as interrupted, not with this error.
+            if result.exit_code == ExitCode.DONE:
+                raise InputError(f"{what}; the session is in {self._folder.path}")
+        return result
+
+    def _summarize_stop(self) -> None:
+        self._error = self._error or self._host.error or self._session.fault
+        if self._parts.task.error is not None:
+            code = self._setup.strategy.code
+            self._error = self._error or strategy_error(self._parts.task.error, self._bot, code)
+        if self._is_parked:
+            self._error = self._error or StrategyError("the strategy does not end when it is stopped")
+
+    def _finish(self) -> WrittenRun:
+        outcome, code = outcome_of(self._parts.task.value)
+        if self._host.is_interrupted:
+            outcome, code = "interrupted", ExitCode.INTERRUPTED
+        if self._error is not None:
+            outcome, code = "hung" if self._is_parked else "failed", ExitCode.OUR_FAULT
+        else:
+            refuse_lost(self._bot)
+        record = self._record(outcome)
+        working = view_of(self._bot, self._legs, [], []).working
+        # A parked strategy still uses its bot.
+        output = output_of(self._bot, self._parts.recorder, self._legs, is_lost=self._is_parked)
+        if not record.start_ts:  # the strategy's clock never started
+            output.final["timestamp"] = time.time_ns()
+        is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
+        result = write_session(
+            self._folder, self._legs, record, output, has_report=self._has_report and is_whole
+        )
+        for leg, final in zip(self._legs, output.final, strict=True):
+            self._log.event("position", f"{leg.name} {float(final['position']):+.10g}")
+        if working:
+            self._log.event("orders", f"{working} working orders were pulled")
+        self._log.event("end", f"{outcome}: {len(output.trades)} fills, written to {self._folder.path}")
+        return WrittenRun(self._folder.path, result.summary, output.trades, code)
+
+    def _record(self, outcome: str) -> SessionRecord:
+        recording_error = self._frames.state.error
+        return SessionRecord(
+            head=self._head,
+            snapshot=self._session.snapshot(),
+            answers=self._bot.world.answers.copy(),
+            start_ts=self._bot.world.start_ts,
+            counts=self._counts,
+            recording_error=None if recording_error is None else str(recording_error),
+            refusals=self._parts.limits.refusals_of(self._legs),
+            outcome=outcome,
+            error=self._error_line(),
+        )
+
+    def _error_line(self) -> str | None:
+        if self._error is not None:
+            return str(self._error)
+        return HELD if self._parts.task.is_held else None
+
+    def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
+        """On another thread, when the strategy blocks the main thread forever: writes the saved results and exits."""
+        # Not acquired: the strategy has just returned, and the host writes.
+        if self._writing.acquire(blocking=False):
+            try:
+                self._error = StrategyError(what)
+                self._is_parked = True
+                self._counts = len(self._parts.recorder.decisions), len(self._parts.recorder.records)
+                self._session.is_over = True
+                self._frames.close()
+                output = output_of(self._bot, self._parts.recorder, self._legs, is_lost=True)
+                write_session(self._folder, self._legs, self._record("hung"), output, has_report=False)
+                self._log.event("hung", what)
+                end_within(code)
+                self._log.close()
+                write_error(f"error: {what}; its orders are void, the session is in {self._folder.path}")
+            except Exception as error:  # the process ends here in any case
+                end_within(code)
+                write_error(f"error: {what}; the session cannot be written: {error}")
+            finally:
+                with contextlib.suppress(OSError):
+                    sys.stdout.flush()
+                leave_now(code)

@@ -1,0 +1,118 @@
+"""The host of a live session: the first signal is its ending, the first error its error, and timers end with it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from arb.runtime.host import Ending, Host
+
+
+def run(host: Host, work: Callable[[], Awaitable[object]]) -> object:
+    """Runs a session whose feeds count as started."""
+    host.start_feeds()
+    with host:
+        return host.run(work)
+
+
+def test_a_session_that_nothing_ends_lasts_its_time() -> None:
+    host, calls = Host({}), list[int]()
+
+    async def work() -> str:
+        host.every(0.01, lambda: calls.append(1))
+        await host.wait(0.1)
+        return "done"
+
+    assert run(host, work) == "done"
+    assert host.ending == Ending.DURATION
+    assert host.error is None
+    assert 2 <= len(calls) <= 10
+
+
+@pytest.mark.parametrize(
+    ("number", "ending"), [(signal.SIGINT, Ending.INTERRUPTED), (signal.SIGTERM, Ending.STOPPED)]
+)
+def test_the_first_signal_is_the_ending(number: signal.Signals, ending: Ending) -> None:
+    host = Host({})
+
+    async def work() -> None:
+        for one in (number, signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().call_soon(signal.raise_signal, one)
+        await host.wait(60.0)
+
+    run(host, work)
+    assert host.ending == ending
+    assert host.is_interrupted
+
+
+def test_a_signal_before_the_feeds_are_started_is_an_interrupt() -> None:
+    host = Host({})
+
+    async def work() -> None:
+        raise AssertionError("nothing may begin")
+
+    with host:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            host.run(work)
+
+
+def test_a_signal_after_the_loop_changes_nothing() -> None:
+    host = Host({})
+    host.start_feeds()
+    with host:
+        host.run(lambda: host.wait(0.0))
+        signal.raise_signal(signal.SIGINT)
+    assert host.ending == Ending.DURATION
+
+
+def test_the_first_error_of_any_thread_ends_it() -> None:
+    host, first = Host({}), OSError(28, "No space left on device")
+
+    async def work() -> None:
+        for error in (first, ValueError("later")):
+            thread = threading.Thread(target=host.end, args=(error,))
+            thread.start()
+            thread.join()
+        await host.wait(60.0)
+
+    run(host, work)
+    assert host.error is first
+
+
+def test_an_error_of_a_timer_ends_it() -> None:
+    host, fault = Host({}), ValueError("a timer")
+    calls: list[int] = []
+
+    def fail() -> float:
+        calls.append(1)
+        raise fault
+
+    async def work() -> None:
+        host.repeat(fail)
+        await host.wait(60.0)
+
+    run(host, work)
+    assert host.error is fault
+    assert calls == [1]
+
+
+def test_work_that_waits_is_cancelled_at_the_end() -> None:
+    host, cancelled = Host({}), list[bool]()
+
+    async def forever() -> None:
+        try:
+            await asyncio.sleep(60.0)
+        finally:
+            cancelled.append(True)
+
+    async def work() -> object:
+        asyncio.get_running_loop().call_later(0.01, host.end)
+        return await host.until_over(forever())
+
+    assert run(host, work) is None
+    assert cancelled == [True]
