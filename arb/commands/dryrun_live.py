@@ -108,7 +108,7 @@ def _simulated(config: Config, setup: Setup, legs: Sequence[Leg]) -> LiveParts:
 def slow_answer_notes(config: Config) -> list[str]:
     """A line if orders may time out before their simulated responses can arrive."""
     wait_ms = config.value("execution.order_timeout_ms")
-    slowest_ms = max(leg.latency.entry_ms + leg.latency.response_ms for leg in config.legs)
+    slowest_ms = max(one.latency.entry_ms + one.latency.response_ms for one in config.venues.values())
     need_ms = slowest_ms + 2 * config.dry_run.disorder_ms
     if wait_ms >= need_ms:
         return []
