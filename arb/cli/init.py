@@ -11,9 +11,15 @@ from arb.cli.options import echo
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path))
-def init(directory: Path) -> None:
+@click.option("--strategy", "spec", help="FILE.py:FUNCTION: the file names it and its parameters.")
+def init(directory: Path, spec: str | None) -> None:
     """Write a configuration to start from into DIRECTORY; never overwrites."""
     from arb.config import write_templates
 
-    for path in write_templates(directory):
+    parameters = []
+    if spec is not None:
+        from arb.strategies.loader import load_strategy
+
+        parameters = list(load_strategy(spec).parameters)
+    for path in write_templates(directory, spec or "", parameters):
         echo(str(path))

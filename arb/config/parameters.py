@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 
 from arb.config.key import Table, key
+from arb.config.strict import KnownKey, allowed, toml_text
 from arb.strategies.parameters import CONFIGURED, SECTIONS, Parameter
 
 T = TypeVar("T", bound=Table)
@@ -40,6 +41,17 @@ def with_parameters(section: str) -> Callable[[type[T]], type[T]]:
     if section not in (*SECTIONS, "symbols"):
         raise ValueError(f"strategies have no keys in [{section}]")
     return add
+
+
+def params_keys(parameters: Sequence[Parameter]) -> Iterator[KnownKey]:
+    """The keys in `[strategy.params]` of a strategy of one's own; without a declaration they are named and no more."""
+    for one in parameters:
+        default = one.default[0] if isinstance(one.default, tuple) else one.default
+        if one.section and not one.choices:
+            kind = _type_of(one, one.text)
+            yield KnownKey((one.key,), one.unit, allowed(kind), toml_text(default), one.text)
+        else:
+            yield KnownKey((one.name,), "", "", toml_text(one.compiled(default)), one.text)
 
 
 def _type_of(one: Parameter, text: str) -> Any:

@@ -14,14 +14,14 @@ _WIDTH = 118
 
 def shown_keys(kind: type[Struct], section: str) -> str:
     """The keys of a section, each below its description; a key without a default as a comment."""
-    return "\n".join(
-        line for key in known_keys(kind) if ".".join(key.path[:-1]) == section for line in _lines(key)
-    )
+    keys = (key for key in known_keys(kind) if ".".join(key.path[:-1]) == section)
+    return "\n".join(line for key in keys for line in shown_key(key))
 
 
-def _lines(key: KnownKey) -> Iterator[str]:
+def shown_key(key: KnownKey) -> Iterator[str]:
+    """The lines of a key: its description, if it has one, and its default."""
     allowed = f"{key.unit}: {key.allowed}" if key.unit else key.allowed[:1].upper() + key.allowed[1:]
-    comment = f"{key.text} {allowed}."
+    comment = f"{key.text} {allowed}.".removeprefix(" ") if allowed else key.text
     yield from textwrap.wrap(
         comment, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
     )

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from pathlib import Path
 
-from arb.config.reference import shown_keys
+from arb.config.parameters import params_keys
+from arb.config.reference import shown_key, shown_keys
 from arb.config.schema import MainFile
 from arb.errors import InputError
 from arb.files import write_atomically
+from arb.strategies.parameters import Parameter
 
 #: The main file, then one file per venue.
 TEMPLATE_NAMES = ("arbitrage.toml", "binance.toml", "bybit.toml", "binance_usdm.toml", "bybit_linear.toml")
@@ -41,9 +44,19 @@ def main_file(path: Path, *, is_sandbox: bool) -> Iterator[Path]:
         yield path
 
 
-def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
+def strategy_text(text: str, spec: str, parameters: Sequence[Parameter]) -> str:
+    """The main template for a strategy of one's own: its name, and its parameters in `[strategy.params]`."""
+    keys = [f"{line}\n" for key in params_keys(parameters) for line in shown_key(key)]
+    text = re.sub(r'^function = ".*"$', lambda _: f"function = {json.dumps(spec)}", text, flags=re.M)
+    return text.replace("[strategy.params]\n", "[strategy.params]\n" + "".join(keys))
+
+
+def write_templates(
+    directory: str | os.PathLike[str], spec: str = "", parameters: Sequence[Parameter] = ()
+) -> tuple[Path, ...]:
     """Writes every template into `directory`, which is created if needed, and returns the paths.
 
+    spec, parameters: of a strategy of one's own that the main file names.
     All or nothing: raises InputError, and leaves no file behind, if one of the files exists or cannot be written. Never
     replaces an existing file, not even one that is created meanwhile.
     """
@@ -58,7 +71,10 @@ def write_templates(directory: str | os.PathLike[str]) -> tuple[Path, ...]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target in targets:
-            write_atomically(target, template_text(target.name).encode(), is_new=True)
+            text = template_text(target.name)
+            if spec and target.name == TEMPLATE_NAMES[0]:
+                text = strategy_text(text, spec, parameters)
+            write_atomically(target, text.encode(), is_new=True)
             written.append(target)
     except OSError as error:
         for target in written:

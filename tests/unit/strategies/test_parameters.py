@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from support.paths import ROOT
 
+from arb.config import load, write_templates
 from arb.errors import ConfigError
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import LoadedStrategy
@@ -30,6 +31,7 @@ from arb.commands.run_setup import setup_of
 from arb.config import load, write_templates
 from arb.config.reference import table_rows
 from arb.config.schema import MainFile
+from arb.config import load, write_templates
 from arb.errors import ConfigError
 
 folder = Path(sys.argv[1])
@@ -129,3 +131,22 @@ def test_the_record_has_the_names_that_the_compiled_code_reads() -> None:
     files = (ROOT / "arb" / "strategies" / "spread").glob("*.py")
     read = {name for file in files for name in re.findall(r"\bparams\.(\w+)", file.read_text())}
     assert set(defaults_of(PARAMS)) >= read > {"min_spread_bps"}
+
+
+def test_arb_init_writes_the_parameters_of_a_strategy_of_ones_own(tmp_path: Path) -> None:
+    main, *_ = write_templates(tmp_path, "mine.py:run", parameters_of(OWN, "mine.py"))
+
+    lines = main.read_text().splitlines()
+    first = lines.index("[strategy.params]") + 1
+    assert lines[first : first + 7] == [
+        "# How long a position is held. s: a number from 0 to 60.",
+        "hold_s = 2.0",
+        "is_eager = false",
+        "# Quantity of an order. base: a number above 0, at most 5.",
+        "qty = 0.5",
+        "# Which side is quoted.",
+        "is_sell = false",
+    ]
+    config = load(main)
+    assert config.strategy.function == "mine.py:run"
+    assert arguments(OWN, config.strategy.params).params == arguments(OWN, {}).params
