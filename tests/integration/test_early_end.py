@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,13 +72,19 @@ def record(folder: Path, start: str, *venues: str) -> None:
     )
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of two venues on one day, and another on the next."""
-    folder = tmp_path / "data"
+    folder = tmp_path_factory.mktemp("whole") / "data"
     for start in ("2024-01-01", "2024-01-02T10:00"):
         record(folder, start, "binance_usdm", "bybit_linear")
     return folder
+
+
+@pytest.fixture
+def data(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(whole, tmp_path / "data"))
 
 
 def keep(path: Path, is_kept: Callable[[int], bool]) -> list[int]:

@@ -19,7 +19,7 @@ from support.live_sandbox import (
     free_ports,
 )
 
-SECONDS = 6.0
+SECONDS = 4.0
 
 
 def a_session(folder: Path, function: str = "busy") -> Path:

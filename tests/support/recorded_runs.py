@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from arb.errors import ExitCode
 from support.recording_files import Finished, command
 
 PATIENCE_S = 120.0
@@ -75,6 +74,3 @@ def is_whole(folder: Path) -> bool:
     return not list(folder.glob("*/*.journal*")) and all(
         lines_of(folder, v.name) for v in folder.glob("[a-z]*")
     )
-
-
-DONE = ExitCode.DONE
