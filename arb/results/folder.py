@@ -71,8 +71,8 @@ class RunFolder:
             try:
                 self._discard()
                 break
-            except KeyboardInterrupt as again:  # another signal: the interrupted step is repeated
-                interrupt = again
+            except KeyboardInterrupt as signalled:  # another signal: the interrupted step is repeated
+                interrupt = signalled
         if interrupt is not None:
             raise interrupt
 
