@@ -20,7 +20,7 @@ def load_adapter(venue: VenueConfig) -> Venue:
         raise ConfigError(f"{venue.file}: adapter {venue.adapter!r} cannot be loaded: {error}") from None
     if not isinstance(adapter, type) or not hasattr(adapter, "topic"):
         raise ConfigError(
-            f"{venue.file}: adapter {venue.adapter!r} is no class that speaks a venue's protocol"
+            f"{venue.file}: adapter {venue.adapter!r} is not a class that implements a venue's protocol"
         )
     return adapter()
 

@@ -42,7 +42,7 @@ class Archive(Table, frozen=True, kw_only=True):
         str,
         key(
             "",
-            "First day of Binance's USD-M bookTicker files, known to the month only; they end with 2024-03-30.",
+            "First day of Binance's USD-M bookTicker files (day not confirmed), which end with 2024-03-30.",
             form=_DAY_FORM,
             pattern=_DAY,
         ),
@@ -51,12 +51,12 @@ class Archive(Table, frozen=True, kw_only=True):
         str,
         key(
             "",
-            "First day of Bybit's spot order books, not known for sure.",
+            "First day of Bybit's spot order books; not confirmed.",
             form=_DAY_FORM,
             pattern=_DAY,
         ),
     ] = "2025-05-01"
     parallel: Annotated[int, key("", "Requests at a time.", ge=1, le=32)] = 6
     ask_above_gb: Annotated[
-        float, key("GB", "More than this to fetch needs a yes (10^9 bytes).", ge=0, le=100_000)
+        float, key("GB", "Larger downloads ask for confirmation (10^9 bytes).", ge=0, le=100_000)
     ] = 1.0

@@ -39,7 +39,7 @@ ParameterValue = Annotated[
     key(
         "",
         "An argument of the strategy, by name.",
-        form="a number (a whole one within 64 bits), true or false, or a list of such, or of lists of one length",
+        form="a number (integers of 64 bits), true or false, or a list of such, or of lists of one length",
     ),
 ]
 
@@ -53,7 +53,7 @@ class Strategy(Table, frozen=True, kw_only=True):
         tuple[LegName, ...],
         key(
             "",
-            "The legs; the word SYMBOL stands for `symbol`.",
+            "The legs; the word SYMBOL is replaced by `symbol`.",
             form='a list of 1 to 64 different texts "venue:SYMBOL"',
             min_length=1,
             max_length=LEGS_MAX,
@@ -64,7 +64,7 @@ class Strategy(Table, frozen=True, kw_only=True):
             tuple[SymbolName, ...],
             key(
                 "",
-                "Several instruments in one run, instead of `symbol`: all legs for each, capital and limits shared.",
+                "Several instruments in one run, instead of `symbol`: all legs for each, shared capital and limits.",
                 form='a list of different symbols such as ["BTCUSDT", "ETHUSDT"]',
                 example='["BTCUSDT", "ETHUSDT"]',
                 min_length=1,
@@ -293,7 +293,7 @@ class Data(Table, frozen=True, kw_only=True):
             str,
             key(
                 "",
-                "Where the data come from, if not straight from the venues; reports begin with it.",
+                "Source of the data, if not recorded from the venues; the first line of reports.",
                 form="a line of text",
                 example='"re-encoded from USD-M"',
                 min_length=1,
@@ -321,7 +321,7 @@ class Record(Table, frozen=True, kw_only=True):
     ] = ()
     segment_s: Annotated[
         float,
-        key("s", "Time after which what was received can be read from the `.gz`.", ge=1, le=86_400),
+        key("s", "Time after which received frames can be read from the `.gz`.", ge=1, le=86_400),
     ] = 300.0
     reserve_gb: Annotated[
         float, key("GB", "Recording stops when less of the disk is free.", ge=0, le=1_000_000)
@@ -330,7 +330,7 @@ class Record(Table, frozen=True, kw_only=True):
         float,
         key(
             "s",
-            "Most that a loss of power may take; a killed process loses nothing; 0: as the system decides.",
+            "Longest part that a power failure may lose; a killed process loses nothing; 0: the system decides.",
             ge=0,
             le=3600,
         ),
@@ -344,8 +344,8 @@ class Backtest(Table, frozen=True, kw_only=True):
         Literal["hftbacktest", "arb"],
         key(
             "",
-            "What fills the orders of a backtest: hftbacktest's engine, or the simulated exchange of dry-runs, the same"
-            " to the byte in every run.",
+            "Fills the orders of a backtest: hftbacktest's engine, or the simulated exchange of dry-runs, the same to "
+            "the byte in every run.",
         ),
     ] = "hftbacktest"
 

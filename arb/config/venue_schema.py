@@ -96,20 +96,20 @@ class Latency(Table, frozen=True, kw_only=True):
     """Latencies that the simulation assumes."""
 
     feed_ms: Annotated[
-        float, key("ms", "Venue to us, for streams that carry no time of the venue.", ge=0, le=_MINUTE_MS)
+        float, key("ms", "Venue to us, for streams without a venue time.", ge=0, le=_MINUTE_MS)
     ]
     entry_ms: Annotated[float, key("ms", "An order, from us to the matching engine.", ge=0, le=_MINUTE_MS)]
     response_ms: Annotated[
-        float, key("ms", "The answer, from the matching engine to us.", ge=0, le=_MINUTE_MS)
+        float, key("ms", "The response, from the matching engine to us.", ge=0, le=_MINUTE_MS)
     ]
     order_file: (
         Annotated[
             str,
             key(
                 "",
-                "Measured latencies of orders by time, instead of entry_ms and response_ms; absent: those.",
+                "Measured latencies of orders by time, instead of entry_ms and response_ms; absent: these two.",
                 form="a latency file of hftbacktest, relative to the working directory; {symbol} is the symbol in "
-                "small letters",
+                "lower case",
                 min_length=1,
                 max_length=4096,
             ),
@@ -174,7 +174,7 @@ class VenueFile(Table, frozen=True, kw_only=True):
         str,
         key(
             "",
-            "The class that speaks the venue's protocol.",
+            "The class that implements the venue's protocol.",
             form='"module:Class"',
             pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z",
         ),

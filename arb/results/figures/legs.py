@@ -57,7 +57,7 @@ def _first_outages(outages: LegOutages) -> list[dict[str, Any]]:
 
 LEG_FIGURES = Group(
     "legs",
-    "one object a leg, by its last state",
+    "one object per leg: its last state",
     legs_of,
     (
         Figure("leg", "text", lambda leg: leg.name,
@@ -112,7 +112,7 @@ LEG_FIGURES = Group(
 #: A label that a figure of a leg has as well: it is in that row of the table.
 PAIR_FIGURES = Group(
     "pairs",
-    "one object a pair of legs; empty for a strategy that takes no pairs",
+    "one object per pair of legs; empty for a strategy without pairs",
     pairs_of,
     (
         Figure("name",

@@ -26,7 +26,7 @@ RUN = Group(
     lambda run: run,
     (
         Figure("notes", "texts",
-               text="source of the data unless it is an own recording; what limits the results"),
+               text="source of the data, if not recorded by arb; limits of the results"),
         Figure("command", "text",
                text="`backtest` or `dry-run`"),
         Figure("outcome", "text",

@@ -107,7 +107,7 @@ def _attempts(run: RunResult) -> _Attempts | None:
 
 ATTEMPT_FIGURES = Group(
     "attempts",
-    "attempts by outcome; null for a strategy that logs none, or takes no pairs",
+    "attempts by outcome; null for a strategy that logs none, or without pairs",
     _attempts,
     (
         Figure("count", "count", lambda a: len(a.rows), ATTEMPTS, "Attempts",
@@ -119,9 +119,9 @@ ATTEMPT_FIGURES = Group(
         Figure("missed", "count", lambda a: a.ended(Decision.MISSED), ATTEMPTS, "... missed",
                text="ended without a fill"),
         Figure("reversed", "count", lambda a: a.ended(Decision.REVERSED), ATTEMPTS, "... reversed",
-               text="ended with the first leg traded back"),
+               text="ended by reversing the first leg"),
         Figure("halted", "count", lambda a: a.ended(Decision.HALTED), ATTEMPTS, "... halted",
-               text="ended by a rule of risk"),
+               text="ended by a risk rule"),
         Figure("unfinished", "count", lambda a: a.ended(0),
                text="under way at the end of the run"),
         Figure("with_chase", "count", lambda a: a.above_zero("chases"), ATTEMPTS, "With a leg chased",
@@ -150,10 +150,10 @@ EDGE_FIGURES = Group(
         Figure("expected_bps_mean", "bps", lambda a: mean(a.known("expected_bps")), EDGE, "Expected, mean",
                text="edge at the decision; over the basis if the strategy has one"),
         Figure("captured_bps_mean", "bps", lambda a: mean(a.known("captured_bps")), EDGE, "Captured, mean",
-               text="profit over what was bought, of attempts without a residual"),
+               text="profit divided by the value bought, of attempts without a residual"),
         Figure("captured_over_basis_bps_mean", "bps", lambda a: mean(a.known("over_basis_bps")),
                EDGE, "... over the basis",
-               text="that less the basis, which is estimated from the records (about one a second); comparable "
+               text="the net edge less the basis, which is estimated from the records (about one a second); comparable "
                     "with the expected edge", headline="Edge captured"),
         Figure("positive_share", "share", lambda a: mean(a.known("over_basis_bps") > 0.0),
                EDGE, "Attempts above zero",
@@ -217,7 +217,7 @@ UNHEDGED_FIGURES = Group(
         Figure("attempts", "count",
                text="attempts with such a time"),
         Figure("duration_s_sum", "duration", None, ATTEMPTS, "Time unhedged",
-               text="from a leg being short after the opening orders to the end of the attempt, in sum"),
+               text="total time from a short leg after the opening orders to the end of the attempt"),
         Figure("duration_s_max", "duration", None, ATTEMPTS, "... longest",
                text="the longest"),
     ),

@@ -10,11 +10,11 @@ in a tuple of one is a value for each leg.
 from __future__ import annotations
 
 PARAMS = {
-    "mode": ("inventory", "", "inventory | convergence", "Every attempt is complete in itself, or the spread is held until it has reverted."),
+    "mode": ("inventory", "", "inventory | convergence", "inventory: each attempt ends hedged; convergence: the spread is held until it has reverted."),
     "min_spread_bps": (10.0, "bps", "[0, 10_000]", "Least edge, net of both taker fees, that opens an attempt."),
-    "max_edge_bps": (200.0, "bps", "(0, 1e6]", "Edges above this are distrusted: a price is more likely wrong than generous."),
+    "max_edge_bps": (200.0, "bps", "(0, 1e6]", "Larger edges open no attempt: one of the prices is probably wrong."),
     "max_position_size": ((1.0,), "base", "(0, 1e9]", "Largest quantity per leg and attempt."),
-    "inventory_skew_bps": (5.0, "bps", "[0, 10_000]", "By how much the threshold leans against inventory that has moved as far as `rebalance_threshold`."),
+    "inventory_skew_bps": (5.0, "bps", "[0, 10_000]", "Largest change of the threshold by inventory, reached when it has moved as far as `rebalance_threshold`."),
     "rebalance_threshold": (0.1, "share", "[0, 1]", "Share of the whole inventory (of `position_limit` with a perpetual) that may move before it is moved back."),
     "rebalance_cost_bps": (5.0, "bps", "[0, 10_000]", "What moving inventory back may cost, both taker fees included."),
     "exit_spread_bps": (0.0, "bps", "[-10_000, 10_000]", "Distance of the mids from the basis at which a held spread has reverted (convergence)."),
@@ -26,7 +26,7 @@ PARAMS = {
     "risk.max_failures": (5, "", "[0, 1_000_000]", "Attempts in a row that were missed or reversed before a pause; 0: any."),
     "risk.cooldown_s": (60.0, "s", "[0, 1e6]", "Length of that pause."),
     "risk.max_attempts_per_day": (0, "", "[0, 1_000_000]", "Most attempts in any 24 hours; 0: no limit."),
-    "risk.stop_loss_bps": (50.0, "bps", "(0, 10_000]", "Loss of the held spread, or of what has moved (inventory), at the closing touches, before fees, of its value, that closes it."),
+    "risk.stop_loss_bps": (50.0, "bps", "(0, 10_000]", "Loss at the closing touches, before fees, relative to the value of the held spread (of the moved inventory), that closes it."),
     "risk.capital_allocation": (0.7, "share", "(0, 1]", "Share of what each venue starts with that attempts may use; the rest is kept."),
     "execution.order_timeout_ms": (5000, "ms", "[1, 600_000]", "Time to fill a short leg before the long one is reversed."),
     "execution.attempt_interval_ms": (100, "ms", "[0, 86_400_000]", "Least time from the beginning of one attempt to the next."),

@@ -134,7 +134,7 @@ def test_an_override_of_neither_section_nor_venue_lists_both(folder: Path, refus
         (
             "[strategy.params]",
             "[strategy.params]\nskew = nan",
-            "[strategy.params] skew is nan; it must be a number (a whole one within 64 bits), true or false, or a list"
+            "[strategy.params] skew is nan; it must be a number (integers of 64 bits), true or false, or a list"
             " of such, or of lists of one length",
         ),
         (
@@ -353,5 +353,5 @@ def test_params_take_neither_unbounded_numbers_nor_text(folder: Path, value: str
 
     assert line == (
         f"--set strategy.params.skew: [strategy.params] skew is {value};"
-        " it must be a number (a whole one within 64 bits), true or false, or a list of such, or of lists of one length"
+        " it must be a number (integers of 64 bits), true or false, or a list of such, or of lists of one length"
     )
