@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.derived import Derived, Sent
@@ -56,16 +56,25 @@ class Instrument(ABC):
         return []
 
 
-class Rest(Protocol):
+class Rest(ABC):
     """The REST interface of one venue, for one client address."""
 
-    weights: Weights
+    def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
+        self._exchange = exchange
+        self._facts = facts
+        self._weight_max = limits.weight_max
+        self.weights = Weights(limits.weight_max, limits.weight_window_s, limits.ban_s)
 
+    @abstractmethod
     def answer(
         self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
-        """The response to a request at `now_ns`; `now_ms` is the venue's time."""
+        """The response to a request at `now_ns`; `now_ms` is the venue's time.
 
+        Order and account requests are not implemented yet; they are refused in the venue's format.
+        """
+
+    @abstractmethod
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
         """The response to a request that exceeds a limit, with status 429 or 418."""
 
@@ -73,6 +82,8 @@ class Rest(Protocol):
 class Family(ABC):
     """The protocol of one venue, as its family defines it."""
 
+    instrument: ClassVar[type[Instrument]]
+    rest: ClassVar[type[Rest]]
     #: Whether the book of a recording begins with a REST snapshot.
     has_snapshots: ClassVar[bool]
 
@@ -94,14 +105,6 @@ class Family(ABC):
     def form(self, text: str, key: str, name: str, is_combined: bool) -> str:
         """A frame in the form for a subscriber of `name`."""
         return text
-
-    @abstractmethod
-    def instrument(self, no: int, listing: Listing, tape: Tape) -> Instrument:
-        """The state of the tape's listing number `no`."""
-
-    @abstractmethod
-    def rest(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> Rest:
-        """The REST interface."""
 
     @abstractmethod
     def depth_request(self, symbol: str) -> tuple[str, dict[str, str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 
 class RouteError(Exception):
@@ -26,22 +28,37 @@ class Close(NamedTuple):
     reason: str
 
 
-class Session(Protocol):
+class Session(ABC):
     """A venue's protocol on one connection."""
 
-    @property
-    def names(self) -> dict[str, None]:
-        """The streams that the client subscribed to, in its spelling, in order."""
+    #: Whether frames are sent in the combined form.
+    is_combined = False
 
-    @property
-    def is_combined(self) -> bool:
-        """Whether frames are sent in the combined form; False on Bybit, which has only one form."""
+    def __init__(self) -> None:
+        #: The streams that the client subscribed to, in its spelling, in order.
+        self.names: dict[str, None] = {}
 
+    @abstractmethod
     def receive(self, text: str, now_ms: int) -> Outcome:
         """Processes a text message of the client."""
 
     def delivers(self, name: str) -> bool:
         """Whether a subscribed stream is delivered on this connection."""
+        return True
 
     def shutdown_notice(self, now_ms: int) -> str | None:
         """The message that announces the end of the connection; None if the venue sends none."""
+        return None
+
+    def subscribe(self, names: Iterable[str]) -> list[str]:
+        """Subscribes to streams; returns those that are new."""
+        added = [name for name in dict.fromkeys(names) if name not in self.names]
+        self.names.update(dict.fromkeys(added))
+        return added
+
+    def unsubscribe(self, names: Iterable[str]) -> list[str]:
+        """Ends subscriptions; returns those that there were."""
+        removed = [name for name in dict.fromkeys(names) if name in self.names]
+        for name in removed:
+            del self.names[name]
+        return removed

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.binance.frames import combined_of_raw, key_of_combined, raw_of
 from arb.sandbox.serve.binance.instrument import BinanceInstrument
@@ -11,13 +9,13 @@ from arb.sandbox.serve.binance.rest import BinanceRest
 from arb.sandbox.serve.binance.session import BinanceSession
 from arb.sandbox.serve.exchange import Exchange, Family
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.rest import Facts
-from arb.sandbox.serve.tape import Tape
 
 
 class BinanceFamily(Family):
     """Binance spot or USD-M."""
 
+    instrument = BinanceInstrument
+    rest = BinanceRest
     has_snapshots = True
 
     def key_of(self, text: str) -> str:
@@ -34,12 +32,6 @@ class BinanceFamily(Family):
         if not is_combined:
             return raw_of(text, key)
         return text if name == key else f'{{"stream":"{name}","data":{raw_of(text, key)}}}'
-
-    def instrument(self, no: int, listing: Listing, tape: Tape) -> BinanceInstrument:
-        return BinanceInstrument(no, listing, tape)
-
-    def rest(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> BinanceRest:
-        return BinanceRest(exchange, facts, limits)
 
     def depth_request(self, symbol: str) -> tuple[str, dict[str, str]]:
         path = "/api/v3/depth" if self.venue == "binance_spot" else "/fapi/v1/depth"

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arb.sandbox.events import Listing
-from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.limits import Limits, Weights
+from arb.sandbox.serve.exchange import Exchange, Rest
+from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
 
 #: (largest `limit`, weight) of depth requests.
@@ -20,16 +20,13 @@ _USDM_DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 _NOT_YET = "This operation is not supported: {} is not in this sandbox yet; it has market data only."
 
 
-class BinanceRest:
+class BinanceRest(Rest):
     """The REST interface of one Binance market, for one client address."""
 
     def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
-        self._exchange = exchange
-        self._facts = facts
+        super().__init__(exchange, facts, limits)
         self._is_spot = exchange.venue == "binance_spot"
         self._base = "/api/v3" if self._is_spot else "/fapi/v1"
-        self.weights = Weights(limits.weight_max, limits.weight_window_s, limits.ban_s)
-        self._weight_max = limits.weight_max
         self._answers: dict[str, Callable[[Mapping[str, str], int], tuple[int, int, str]]] = {
             "ping": lambda query, now_ms: (1, 200, "{}"),
             "time": lambda query, now_ms: (1, 200, f'{{"serverTime":{now_ms}}}'),
@@ -40,10 +37,6 @@ class BinanceRest:
     def answer(
         self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
-        """The response to a request at `now_ns`; `now_ms` is the venue's time.
-
-        Order and account requests are not implemented yet; they are refused in the venue's format.
-        """
         if now_ns < self.weights.banned_until_ns:
             return self.refusal(418, now_ns, now_ms)
         name = path.removeprefix(f"{self._base}/")
@@ -60,7 +53,6 @@ class BinanceRest:
         return self.refusal(refused, now_ns, now_ms) if refused else Response(status, text, self._headers())
 
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
-        """A response with status 429 or 418."""
         after_s = self.weights.retry_after_s(now_ns) if retry_after_s is None else retry_after_s
         if status == 418:
             until_ms = now_ms + after_s * 1000

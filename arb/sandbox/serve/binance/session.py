@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from arb.sandbox.serve.session import Outcome, RouteError
+from arb.sandbox.serve.session import Outcome, RouteError, Session
 
 _ID_CHARS_MAX = 36
 #: USD-M streams of the route /public; all others are on /market. `@trade` is undocumented, and belongs to it.
@@ -24,12 +24,12 @@ _RETIRED = re.compile(r".*@(kline_.*|markPrice.*|aggTrade|forceOrder)|!markPrice
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 
 
-class BinanceSession:
+class BinanceSession(Session):
     """One connection to Binance spot or USD-M."""
 
     def __init__(self, venue: str, path: str, query: dict[str, str], streams_max: int) -> None:
         """Raises RouteError for a path without streams."""
-        self.names: dict[str, None] = {}
+        super().__init__()
         self.route, rest = _route_of(venue, path)
         self._is_spot = venue == "binance_spot"
         self._streams_max = streams_max
@@ -49,7 +49,6 @@ class BinanceSession:
                 self.names[name] = None
 
     def receive(self, text: str, now_ms: int) -> Outcome:
-        """See `Session`."""
         try:
             request = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeError):
@@ -96,19 +95,14 @@ class BinanceSession:
         if not all(isinstance(name, str) for name in params):
             return _error(2, "Invalid request: stream names must be strings", request_id)
         if method == "SUBSCRIBE":
-            added = [name for name in dict.fromkeys(params) if name not in self.names]
-            if self._streams_max and len(self.names) + len(added) > self._streams_max:
+            if self._streams_max and len({*self.names, *params}) > self._streams_max:
                 return _error(
                     2,
                     f"Invalid request: too many streams, at most {self._streams_max} a connection",
                     request_id,
                 )
-            self.names.update(dict.fromkeys(added))
-            return Outcome([_result_text(None, request_id)], added=added)
-        removed = [name for name in dict.fromkeys(params) if name in self.names]
-        for name in removed:
-            del self.names[name]
-        return Outcome([_result_text(None, request_id)], removed=removed)
+            return Outcome([_result_text(None, request_id)], added=self.subscribe(params))
+        return Outcome([_result_text(None, request_id)], removed=self.unsubscribe(params))
 
     def _property(self, method: str, params: list[Any], request_id: Any) -> Outcome:
         if params[0] != "combined":

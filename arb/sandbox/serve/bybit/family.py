@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from arb.sandbox.events import Listing
 from arb.sandbox.serve.bybit.instrument import BybitInstrument
 from arb.sandbox.serve.bybit.rest import BybitRest
 from arb.sandbox.serve.bybit.session import BybitSession
 from arb.sandbox.serve.exchange import Exchange, Family
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.session import RouteError
-from arb.sandbox.serve.tape import Tape
 
 _TOPIC = '"topic":"'
 
@@ -20,6 +15,8 @@ _TOPIC = '"topic":"'
 class BybitFamily(Family):
     """Bybit spot or linear."""
 
+    instrument = BybitInstrument
+    rest = BybitRest
     has_snapshots = False
 
     def __init__(self, venue: str) -> None:
@@ -35,12 +32,6 @@ class BybitFamily(Family):
 
     def symbol_of(self, key: str) -> str:
         return key.rpartition(".")[2]
-
-    def instrument(self, no: int, listing: Listing, tape: Tape) -> BybitInstrument:
-        return BybitInstrument(no, listing, tape)
-
-    def rest(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> BybitRest:
-        return BybitRest(exchange, facts, limits)
 
     def depth_request(self, symbol: str) -> tuple[str, dict[str, str]]:
         return "/v5/market/orderbook", {"symbol": symbol, "limit": "1000", "category": self._category}

@@ -10,8 +10,8 @@ from typing import Any
 
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.bybit.session import NO_ORDERS_YET
-from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.limits import Limits, Weights
+from arb.sandbox.serve.exchange import Exchange, Rest
+from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
 
 _DEPTH_MAX = {"spot": 1000, "linear": 1000}
@@ -19,20 +19,16 @@ _DEPTH_DEFAULT = {"spot": 1, "linear": 25}
 _PARAMETER, _NOT_FOUND, _TOO_MANY = 10001, 10404, 10006
 
 
-class BybitRest:
+class BybitRest(Rest):
     """The REST interface of one Bybit category, for one client address."""
 
     def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
-        self._exchange = exchange
-        self._facts = facts
+        super().__init__(exchange, facts, limits)
         self._category = exchange.venue.removeprefix("bybit_")
-        self.weights = Weights(limits.weight_max, limits.weight_window_s, limits.ban_s)
-        self._weight_max = limits.weight_max
 
     def answer(
         self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
-        """The response to a request; see `Rest`."""
         refused = self.weights.spend(1, now_ns)
         if refused:
             return self.refusal(refused, now_ns, now_ms)

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.session import Outcome
+from arb.sandbox.serve.session import Outcome, Session
 
 _TOPIC = re.compile(
     r"(orderbook\.(1|50|200|1000|rpi|full)|publicTrade|tickers|kline\.(1|3|5|15|30|60|120|240|360|720|D|W|M))"
@@ -26,10 +26,8 @@ _REQUEST_ID_CHARS_MAX = 64
 NO_ORDERS_YET = "not in this sandbox yet: it has market data only"
 
 
-class BybitSession:
+class BybitSession(Session):
     """One connection to Bybit spot or linear."""
-
-    is_combined = False
 
     def __init__(
         self,
@@ -40,7 +38,7 @@ class BybitSession:
         *,
         is_private: bool,
     ) -> None:
-        self.names: dict[str, None] = {}
+        super().__init__()
         self._is_spot = venue == "bybit_spot"
         self._connection_id = connection_id
         self._is_symbol = is_symbol
@@ -48,7 +46,6 @@ class BybitSession:
         self._is_private = is_private
 
     def receive(self, text: str, now_ms: int) -> Outcome:
-        """See `Session`."""
         try:
             request = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeError):
@@ -71,28 +68,14 @@ class BybitSession:
             return self._refuse("error:request args is empty or no list of topics", request_id, op)
         return self._change(op, topics, request_id)
 
-    def delivers(self, name: str) -> bool:
-        """See `Session`."""
-        return True
-
-    def shutdown_notice(self, now_ms: int) -> str | None:
-        """See `Session`: None, Bybit sends no notice."""
-        return None
-
     def _change(self, op: str, topics: list[str], request_id: str) -> Outcome:
         reason = self._fault_of(op, topics)
         if reason:
             return self._refuse(reason, request_id, op)
         reply = self._reply(True, op if self._is_spot else "", request_id, op)
-        topics = list(dict.fromkeys(topics))
         if op == "subscribe":
-            added = [topic for topic in topics if topic not in self.names]
-            self.names.update(dict.fromkeys(added))
-            return Outcome([reply], added=added)
-        removed = [topic for topic in topics if topic in self.names]
-        for topic in removed:
-            del self.names[topic]
-        return Outcome([reply], removed=removed)
+            return Outcome([reply], added=self.subscribe(topics))
+        return Outcome([reply], removed=self.unsubscribe(topics))
 
     def _fault_of(self, op: str, topics: list[str]) -> str:
         limits = self._limits
