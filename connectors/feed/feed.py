@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from connectors.errors import DecodeError
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.clocks import FeedClock
-from connectors.feed.frame_loop import DECODED, FRAMES_MAX, NO_LEAD, REFUSED, StreamCounts
+from connectors.feed.frame_loop import END, FRAMES_MAX, NO_LEAD, OTHER_TOPIC, StreamCounts
 from connectors.feed.instrument import FeedBook
 from connectors.feed.interfaces import Endpoints, FeedTimes, Sink, Tap
 from connectors.feed.lags import ClockSample
@@ -190,29 +190,22 @@ class Feed:
         is_steady = (
             book.monitor.status is _SYNCED and now < lead.steady_until_ns and self.clock.stamps.is_calm
         )
-        loop, doubts = book.pipeline.loop, book.doubts
-        code = loop.take(
-            batch,
-            first,
-            FRAMES_MAX if is_steady else 0,
-            stream=stream,
-            lead_max=offset.lead_max,
-            offset_ns=offset.offset_ns,
-            now_ns=now,
-        )
+        loop, doubts = book.loop, book.doubts
+        plain_max = FRAMES_MAX if is_steady else 0
+        code = loop.take(batch, first, plain_max, stream, offset.lead_max, offset.offset_ns, now)
         count = len(loop.row_ends)
         if count:
             if loop.lead > lead.noted_lead or (now >= lead.noted_until_ns and loop.lead != NO_LEAD):
                 lead.note(loop.lead, now)
             self._pass_on(book, batch, first)
-        if code not in (REFUSED, DECODED) or book.doubts != doubts:
+        if code in (END, OTHER_TOPIC) or book.doubts != doubts:
             return count
         self._finish(book, code, batch.frames[first + count], batch.stamps[first + count])
         return count + 1
 
     def _finish(self, book: FeedBook, code: int, frame: bytes, local_ts: int) -> None:
         """Does what the compiled call left to do for a frame: it may change the offset, the sync state, the status."""
-        no, pipeline, stream = book.no, book.pipeline, self._streams[book.pipeline.loop.stream]
+        no, pipeline, stream = book.no, book.pipeline, self._streams[book.loop.stream]
         try:
             pipeline.finish_decoding(code, frame, local_ts)
         except DecodeError as error:
@@ -289,7 +282,7 @@ class Feed:
 
     def _pass_on(self, book: FeedBook, batch: Batch, first: int) -> None:
         """Passes the plain frames to the tap and their rows to the sink, frame by frame."""
-        loop, tap, no, start = book.pipeline.loop, self._tap, book.no, 0
+        loop, tap, no, start = book.loop, self._tap, book.no, 0
         rows, doubts = loop.rows, book.doubts
         try:
             for n, end in enumerate(loop.row_ends):

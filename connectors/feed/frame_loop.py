@@ -124,6 +124,7 @@ class FrameLoop:
         self._venue = venue
         self._symbol = instrument.symbol
         self._parts = parts
+        self._fused_book = parts.fused
         self._loop = _compiled_loop(venue.parse_frame)
         #: The frame decoded last: one message, whose rows are `decoded[: row_end]`.
         self.message = np.zeros(1, MESSAGE_DTYPE)
@@ -154,7 +155,6 @@ class FrameLoop:
         batch: Batch,
         first: int,
         plain_max: int = 0,
-        *,
         stream: int = -1,
         lead_max: int = 0,
         offset_ns: int = 0,
@@ -166,25 +166,23 @@ class FrameLoop:
         leads its local time by more is not plain. `offset_ns`: added to local times. `now_ns`: monotonic time, for the
         counts.
         """
-        packed = batch.packed()
-        end = min(len(batch.frames), first + FRAMES_MAX)
+        packed, fused = batch.packed(), self._fused_book
+        end = len(batch.frames)
+        if end > first + FRAMES_MAX:
+            end = first + FRAMES_MAX
         while True:
-            if packed is not self._packed or self._parts.fused.arguments is not self._fused:
+            if packed is not self._packed or fused.arguments is not self._fused:
                 self._bind(packed)
             count, code, self.stream, self.lead = self._loop(
                 self._arrays, first, end, stream, plain_max, lead_max, offset_ns, now_ns
             )
             if code != _ROOM:
-                break
-            if count:
-                code = END
-                break
-            if len(batch.frames[first]) > FRAME_BYTES_MAX:
-                code = REFUSED
-                break
+                self.row_ends = self._row_ends_view[:count].tolist()
+                return code
+            if count or len(batch.frames[first]) > FRAME_BYTES_MAX:
+                self.row_ends = self._row_ends_view[:count].tolist()
+                return END if count else REFUSED
             self._make_room(len(batch.frames[first]))
-        self.row_ends = self._row_ends_view[:count].tolist()
-        return code
 
     def finish_decoding(self, code: int, frame: bytes, local_ts: int) -> Kind:
         """Decodes the frame at which `take` stopped with REFUSED or DECODED, if it is not yet.
@@ -250,7 +248,7 @@ class FrameLoop:
 
     def _bind(self, packed: Packed) -> None:
         """Notes the arrays of a batch, and those that may have been replaced by larger ones."""
-        record, fused = self._arrays[0], self._parts.fused.arguments
+        record, fused = self._arrays[0], self._fused_book.arguments
         if fused is not self._fused:
             set_addresses(
                 record,
@@ -277,7 +275,7 @@ class FrameLoop:
             rows = int(self.message[0]["row_end"]) + _EXTRA_ROWS
             if rows > len(self._chained):
                 self._chained = np.empty(2 * rows, BOOK_ROW)
-            fused = self._parts.fused
+            fused = self._fused_book
             wanted = int(rows_out_max(_ROOM_OF_ROW * rows, fused.arguments.state, fused.arguments.noted))
             if wanted > len(self.rows):
                 self.rows = np.empty(2 * wanted, event_dtype)

@@ -14,6 +14,7 @@ class FeedBook:
     def __init__(self, no: int, pipeline: Pipeline, monitor: Monitor) -> None:
         self.no = no
         self.pipeline = pipeline
+        self.loop = pipeline.loop
         self.monitor = monitor
         #: The session of its depth stream.
         self.session: Session | None = None

@@ -165,12 +165,14 @@ class Link:
             return
         self._has_heard = True
         count, done = len(batch.frames), 0
-        while done < count and not self._is_closed:
+        while True:
             processed = self._owner.link_batch(self, batch, done)
             if processed == 0:
                 self.on_frame(batch.frames[done], batch.stamps[done])
                 processed = 1
             done += processed
+            if done >= count or self._is_closed:
+                return
 
     def on_close(self, reason: str) -> None:
         self._give_up(reason or "closed by the venue")

@@ -52,6 +52,7 @@ def test_a_wrong_grid_shows_no_touch_at_all(venue: str, tick: float, lot: float)
     openings = [adapter.opening(adapter.topic(stream, "AAAUSDT")) for stream in chaos.feed._streams]
     streams = StreamCounts(openings, book.monitor.counts, book.monitor.lag_counts)
     book.pipeline = Pipeline(adapter, Instrument(venue, "AAAUSDT", tick, lot), 0, Kind.TRADE, streams=streams)
+    book.loop = book.pipeline.loop
     chaos.feed.start()
     chaos.timers.run(30 * S)
     assert chaos.feed.status(0) == FeedStatus.OFF_GRID
