@@ -72,6 +72,13 @@ print(result, sum(run.stats.cache_hits.values()), sum(run.stats.cache_misses.val
 """
 
 
+@pytest.fixture(autouse=True)
+def _no_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python itself overlooks an edit that keeps the size of a file within a second."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A user's folder with a strategy, its helper and the helper's helper, and a script that runs it."""
