@@ -36,7 +36,9 @@ def test_one_from_outside_is_named_with_its_files(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("adapter", ["os:path", "os:getcwd", "builtins:int"])
 def test_what_is_no_adapter_is_named_with_its_file(tmp_path: Path, adapter: str) -> None:
     venue = config_with(tmp_path, adapter).venues["binance_spot"]
-    with pytest.raises(ConfigError, match=rf"binance\.toml: adapter '{adapter}' is no class that speaks"):
+    with pytest.raises(
+        ConfigError, match=rf"binance\.toml: adapter '{adapter}' is not a class that implements"
+    ):
         load_adapter(venue)
 
 
