@@ -179,7 +179,7 @@ class LiveRun:
         with self._watched():
             host.start_feeds()
             self._folder.keep()
-            for note in self._warnings + unlisted:
+            for note in unlisted + self._warnings:
                 self._log.event("warning", note)
             for note in self._notes:
                 self._log.event("note", note)

@@ -1,29 +1,17 @@
-"""The bot's side of one asset: book, orders, position and money, as in hftbacktest's local processor.
+"""The bot's side of one asset: orders, position and money, as in hftbacktest's local processor.
 
-Pure: takes rows, responses and requests, and changes records. The bot's function table calls the requests; the code
-that advances the world applies rows and responses.
+Pure: takes responses and requests, and changes records. The bot's function table calls the requests; the code that
+advances the world applies responses.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, NONE, REJECTED
-from hftbacktest.types import (
-    BUY_EVENT,
-    DEPTH_CLEAR_EVENT,
-    DEPTH_EVENT,
-    DEPTH_SNAPSHOT_EVENT,
-    SELL_EVENT,
-    TRADE_EVENT,
-    event_dtype,
-)
-from numba import carray
 
 from arb.bot.codes import LIMIT_EXCEEDED, OK, ORDER_ID_EXISTS, ORDER_NOT_FOUND, REQUEST_IN_PROCESS
 from arb.bot.log import publish_row, reserve_row
-from arb.bot.memory import as_pointer, record_address
-from arb.engine.blocks import grow_in_place
-from arb.engine.book import book_at, clear_asks, clear_bids, rounded, update_ask, update_bid
+from arb.engine.book import rounded
 from arb.engine.order_table import (
     ORDER,
     append,
@@ -36,58 +24,11 @@ from arb.engine.order_table import (
     row_of,
     rows_of,
 )
-from arb.engine.world import TRADES_MAX, answer_at, state_at, trades_at
+from arb.engine.world import answer_at, state_at
 from connectors.jit.compilation import compiled
 
 #: Request code of a modify; hftbacktest's Python package does not name it.
 REPLACED = 7
-
-_BUY_FLAG = np.uint64(BUY_EVENT)
-_SELL_FLAG = np.uint64(SELL_EVENT)
-_EVENT_BYTES = event_dtype.itemsize
-
-
-@compiled
-def apply_row(asset, row):
-    """Applies a market row that the bot has received."""
-    kind = np.int64(row.ev) & 0xFF
-    is_buy = row.ev & _BUY_FLAG != 0
-    is_sell = row.ev & _SELL_FLAG != 0
-    if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-        if is_buy:
-            update_bid(book_at(asset.book), row.px, row.qty)
-        elif is_sell:
-            update_ask(book_at(asset.book), row.px, row.qty)
-    elif kind == DEPTH_CLEAR_EVENT:
-        clear_side(book_at(asset.book), is_buy, is_sell, row.px)
-    elif kind == TRADE_EVENT and asset.keeps_trades:
-        _keep_trade(trades_at(asset.trades), row)
-    asset.has_feed_latency = 1
-    asset.feed_exch_ts = row.exch_ts
-    asset.feed_local_ts = row.local_ts
-
-
-@compiled
-def clear_side(book, is_buy, is_sell, price):
-    """Clears one side up to a price, or the whole book."""
-    if is_buy:
-        clear_bids(book, price)
-    elif is_sell:
-        clear_asks(book, price)
-    else:
-        clear_bids(book, np.nan)
-        clear_asks(book, np.nan)
-
-
-@compiled
-def _keep_trade(trades, row):
-    if trades.count >= trades.capacity and not grow_in_place(
-        record_address(trades), _EVENT_BYTES, TRADES_MAX
-    ):
-        trades.dropped += 1
-        return
-    trades.count += 1
-    carray(as_pointer(trades.data), trades.count, event_dtype)[trades.count - 1] = row
 
 
 @compiled

@@ -13,12 +13,26 @@ A missing level has quantity 0.0. Ticks are price / tick_size, rounded half away
 from __future__ import annotations
 
 import numpy as np
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    DEPTH_SNAPSHOT_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+    event_dtype,
+)
 from numba import carray
 
-from arb.bot.memory import as_pointer, record_view
-from arb.engine.blocks import Blocks
+from arb.bot.memory import as_pointer, record_address, record_view
+from arb.engine.blocks import Blocks, grow_in_place
 from arb.engine.int_map import INT_MAP, clear, entries_of, find, map_at, put, remove_at
+from arb.engine.world import TRADES_MAX, trades_at
 from connectors.jit.compilation import compiled
+
+_BUY_FLAG = np.uint64(BUY_EVENT)
+_SELL_FLAG = np.uint64(SELL_EVENT)
+_EVENT_BYTES = event_dtype.itemsize
 
 #: Best bid and best ask of a side without levels.
 NO_BID = np.iinfo(np.int64).min
@@ -373,3 +387,46 @@ def _move(book, is_bid, base):
             remove_at(far, index)
         else:
             index += 1
+
+
+@compiled
+def apply_row(asset, row):
+    """Applies a market row that the bot has received."""
+    kind = np.int64(row.ev) & 0xFF
+    is_buy = row.ev & _BUY_FLAG != 0
+    is_sell = row.ev & _SELL_FLAG != 0
+    if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
+        if is_buy:
+            update_bid(book_at(asset.book), row.px, row.qty)
+        elif is_sell:
+            update_ask(book_at(asset.book), row.px, row.qty)
+    elif kind == DEPTH_CLEAR_EVENT:
+        clear_side(book_at(asset.book), is_buy, is_sell, row.px)
+    elif kind == TRADE_EVENT and asset.keeps_trades:
+        _keep_trade(trades_at(asset.trades), row)
+    asset.has_feed_latency = 1
+    asset.feed_exch_ts = row.exch_ts
+    asset.feed_local_ts = row.local_ts
+
+
+@compiled
+def clear_side(book, is_buy, is_sell, price):
+    """Clears one side up to a price, or the whole book."""
+    if is_buy:
+        clear_bids(book, price)
+    elif is_sell:
+        clear_asks(book, price)
+    else:
+        clear_bids(book, np.nan)
+        clear_asks(book, np.nan)
+
+
+@compiled
+def _keep_trade(trades, row):
+    if trades.count >= trades.capacity and not grow_in_place(
+        record_address(trades), _EVENT_BYTES, TRADES_MAX
+    ):
+        trades.dropped += 1
+        return
+    trades.count += 1
+    carray(as_pointer(trades.data), trades.count, event_dtype)[trades.count - 1] = row

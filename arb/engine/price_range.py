@@ -22,9 +22,8 @@ from hftbacktest.types import (
     event_dtype,
 )
 
-from arb.engine.account import clear_side
 from arb.engine.blocks import Blocks
-from arb.engine.book import NO_ASK, NO_BID, book_at, make_book, rounded, update_ask, update_bid
+from arb.engine.book import NO_ASK, NO_BID, book_at, clear_side, make_book, rounded, update_ask, update_bid
 from arb.errors import InputError
 from arb.leg import Leg
 from connectors.jit.compilation import compiled

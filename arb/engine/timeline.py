@@ -23,7 +23,8 @@ from numba import int64, intp
 
 from arb.bot.codes import END_OF_DATA, MARKET_FEED, OK, ORDER_RESPONSE
 from arb.bot.memory import call_int64
-from arb.engine.account import apply_row, receive
+from arb.engine.account import receive
+from arb.engine.book import apply_row
 from arb.engine.order_table import first_time, queue_at
 from arb.engine.port import UNKNOWN, port_at, precedes
 from arb.engine.row_stream import current_row, look, step, stream_at

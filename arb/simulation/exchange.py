@@ -35,8 +35,8 @@ from hftbacktest.types import (
 )
 
 from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
-from arb.engine.account import REPLACED, clear_side, deliver
-from arb.engine.book import NO_ASK, NO_BID, book_at, rounded, update_ask, update_bid
+from arb.engine.account import REPLACED, deliver
+from arb.engine.book import NO_ASK, NO_BID, book_at, clear_side, rounded, update_ask, update_bid
 from arb.engine.order_table import (
     ORDER,
     first_time,
