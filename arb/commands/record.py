@@ -58,26 +58,26 @@ class Progress(NamedTuple):
 
 def off_grid_text(progress: Progress) -> str:
     """A message with the instruments whose values are off the configured grid, and what to write; "" if none."""
-    told = [
+    off_grid = [
         f"{line.venue}:{line.state.symbol} is off the configured grid: {line.off_grid}"
         for line in progress.lines
         if line.off_grid
     ]
-    return f"{'; '.join(told)}; its frames were recorded as they are" if told else ""
+    return f"{'; '.join(off_grid)}; its frames were recorded as they are" if off_grid else ""
 
 
 def refusal_text(progress: Progress) -> str:
     """A message with what the venues refused, and what to do; "" if nothing."""
-    told = [
+    refused = [
         f"{line.venue} refuses {line.state.symbol} ({', '.join(map(': '.join, line.refused.items()))})"
         for line in progress.lines
         if line.refused
     ]
-    if not told:
+    if not refused:
         return ""
     return (
-        f"{'; '.join(told)}; everything else was recorded. Leave it out, or correct its name: arb doctor compares with "
-        "the venue's list"
+        f"{'; '.join(refused)}; everything else was recorded. Leave it out, or correct its name: arb doctor compares "
+        "with the venue's list"
     )
 
 

@@ -238,5 +238,5 @@ def _as_kind(strategy: LoadedStrategy, name: str, value: Given, default: Number)
         if kind is not int or (float(value).is_integer() and INT_MIN <= value <= INT_MAX):
             return kind(value)
     article = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-    told = "a list" if isinstance(value, tuple) else repr(value)
-    raise ConfigError(f"[strategy.params] {name}: {told} given; {strategy.spec} takes {article}")
+    given = "a list" if isinstance(value, tuple) else repr(value)
+    raise ConfigError(f"[strategy.params] {name}: {given} given; {strategy.spec} takes {article}")

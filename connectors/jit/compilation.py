@@ -265,7 +265,7 @@ def _note_once(what: str) -> None:
     global _is_noted
     if not _is_noted:
         _is_noted = True
-        log.warning("compiled code on the disk is not used, but compiled anew: %s", what)
+        log.warning("compiled code on the disk is not used, but compiled again: %s", what)
 
 
 def _prune(folder: Path) -> None:

@@ -205,14 +205,14 @@ def refuse_status(response: aiohttp.ClientResponse) -> None:
     status = response.status
     if status in (200, 206):
         return
-    told = f"{status} {responses.get(status, '')}".strip()
+    answer = f"{status} {responses.get(status, '')}".strip()
     if status in _MISSING:
-        raise MissingError(told)
+        raise MissingError(answer)
     if status in _KEY_REFUSED:
-        raise KeyRefusedError(told)
+        raise KeyRefusedError(answer)
     if status in _TRANSIENT:
-        raise TransientError(f"the server answers {told}", _retry_after_s(response))
-    raise InputError(f"{response.url}: the server answers {told}")
+        raise TransientError(f"the server answers {answer}", _retry_after_s(response))
+    raise InputError(f"{response.url}: the server answers {answer}")
 
 
 def total_length(response: aiohttp.ClientResponse) -> int | None:

@@ -60,9 +60,9 @@ class Services(NamedTuple):
         """The key if it applies to the file."""
         return self.key if file.source == "tardis" else None
 
-    def refusal(self, file: RemoteFile, told: str) -> InputError:
+    def refusal(self, file: RemoteFile, answer: str) -> InputError:
         """The error for a server that requires a key, or another one."""
-        what = f"{file.leg.name} {file.day}: {file.source} refuses {file.path} ({told})"
+        what = f"{file.leg.name} {file.day}: {file.source} refuses {file.path} ({answer})"
         if file.source != "tardis":
             return InputError(f"{what}; it may not serve the country that you ask from")
         if self.key is None:
@@ -210,14 +210,14 @@ def _unwritable(
     directory: Path, error: OSError, files: Sequence[RemoteFile], whole: Sequence[RemoteFile]
 ) -> InputError:
     """The error for a failed write; if the disk is full, parts are removed first."""
-    told = f"{directory}: cannot be written: {error.strerror or error}"
+    reason = f"{directory}: cannot be written: {error.strerror or error}"
     if error.errno not in _DISK_FULL:
-        return InputError(told)
+        return InputError(reason)
     for file in files:
         with contextlib.suppress(OSError):
             Part(_path(directory, file)).discard()
     return InputError(
-        f"{told}; {len(whole)} of {len(files)} files are whole, the parts of others are removed:"
+        f"{reason}; {len(whole)} of {len(files)} files are whole, the parts of others are removed:"
         " make room and run it again"
     )
 

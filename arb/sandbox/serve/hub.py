@@ -84,13 +84,13 @@ class Hub:
     ) -> None:
         venue = self._exchange.venue
         offset_ms = self._injector.clock_offset_ms(venue, now_ns)
-        told = shift_stamps(text, offset_ms) if offset_ms else text
+        stamped = shift_stamps(text, offset_ms) if offset_ms else text
         # A fault counts only for clients that would have received the frame.
         clients = [one.no for one in listeners if one.is_open and not one.is_muted]
-        acts = self._injector.acts(venue, key, clients, told, now_ns)
+        acts = self._injector.acts(venue, key, clients, stamped, now_ns)
         for connection, names in listeners.items():
             for name in names:
-                whole = self._form(told, key, name, connection.session.is_combined)
+                whole = self._form(stamped, key, name, connection.session.is_combined)
                 for part in self._spoil(connection, name, whole, acts):
                     connection.send_text(part)
                     self.frames_sent += 1
