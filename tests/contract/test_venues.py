@@ -293,7 +293,7 @@ def test_control_frames_are_of_no_topic(venue: Venue) -> None:
 
 @each_venue
 @pytest.mark.parametrize("frame", [b"", b"{", b"[]", b"null", b"1", b'"x"', b"{}", b"\xff\xfe", b"[" * 2000])
-def test_what_is_no_frame_is_told_by_no_other_error(venue: Venue, frame: bytes) -> None:
+def test_what_is_no_frame_is_reported_by_no_other_error(venue: Venue, frame: bytes) -> None:
     for call in (venue.decode, venue.mark, venue.time_of, venue.listings_of):
         with pytest.raises(DecodeError):
             call(frame)

@@ -72,7 +72,7 @@ def test_a_backtest_names_its_sources_first(folder: Path) -> None:
 
     assert done.code == 0, done.err
     manifest = json.loads((folder / "run" / "manifest.json").read_bytes())
-    told = " ".join(done.out.split())
+    reported = " ".join(done.out.split())
     for note, words_of_it in zip(
         manifest["notes"],
         (
@@ -83,7 +83,7 @@ def test_a_backtest_names_its_sources_first(folder: Path) -> None:
     ):
         assert note.startswith(words_of_it)
         assert "the venue's plus 10 ms" in note
-        assert note in told
+        assert note in reported
     assert [line["source"] for line in manifest["inputs"]] == ["binance", "bybit"]
     assert [len(line["raw_sha256"].split("+")) for line in manifest["inputs"]] == [2, 2]
 

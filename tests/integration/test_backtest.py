@@ -58,15 +58,15 @@ def settings(symbol: str) -> tuple[str, ...]:
 
 def backtest(out: Path, pair: str, *words: str) -> Finished:
     """The command in this process; what it wrote."""
-    told = CliRunner().invoke(
+    reported = CliRunner().invoke(
         cli, ["backtest", "-c", example(pair), "--data", str(RECORDINGS), "--out", str(out), *words, "--json"]
     )
-    assert told.exit_code == 0, told.output
+    assert reported.exit_code == 0, reported.output
     assert set(FILES) <= {path.name for path in out.iterdir()}
     with (out / "trades.csv").open(newline="") as file:
         trades = list(csv.DictReader(file))
     summary = json.loads((out / "summary.json").read_bytes())
-    assert json.loads(told.stdout) == summary
+    assert json.loads(reported.stdout) == summary
     return Finished(out, summary, trades)
 
 
@@ -188,8 +188,8 @@ def test_two_days_of_spot_are_one_book(tmp_path: Path) -> None:
         "--out", str(tmp_path / "run"),
         "--set", "capital.spot_twin={quote=1.0}", "--set", "capital.binance_spot.base=1.0",
     ]  # fmt: skip
-    told = CliRunner().invoke(cli, words)
-    assert told.exit_code == 0, told.output
+    reported = CliRunner().invoke(cli, words)
+    assert reported.exit_code == 0, reported.output
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_bytes())
     assert [entry["is_carried"] for entry in manifest["inputs"]] == [False, True, False, True]
     summary = json.loads((tmp_path / "run" / "summary.json").read_bytes())

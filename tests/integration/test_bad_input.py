@@ -64,12 +64,12 @@ def refusal(place: Place) -> Callable[..., str]:
     ) -> str:
         before = place.files()
         with clean_imports(place.folder):
-            told = CliRunner().invoke(
+            reported = CliRunner().invoke(
                 cli,
                 ["backtest", "-c", config, "--data", "data", "--start", start, "--out", out, *words],
                 prog_name="arb",
             )
-        return checked(told.exit_code, told.stderr, before, place.files())
+        return checked(reported.exit_code, reported.stderr, before, place.files())
 
     return of
 
@@ -84,20 +84,20 @@ def checked(code: int, err: str, before: list[str], after: list[str]) -> str:
 
 
 def test_the_place_itself_is_good(place: Place) -> None:
-    told = CliRunner().invoke(
+    reported = CliRunner().invoke(
         cli, ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--out", "run"]
     )
-    assert told.exit_code == 0, told.output
+    assert reported.exit_code == 0, reported.output
 
 
 def test_no_recording_for_that_day_says_how_to_get_one(refusal: Callable[..., str]) -> None:
-    told = refusal(start="2024-08-10")
-    assert told.startswith(
+    reported = refusal(start="2024-08-10")
+    assert reported.startswith(
         "data/binance_usdm/btcusdt_20240810.gz: no recording of binance_usdm:BTCUSDT for 2024-08-10"
     )
-    assert "it has 2024-08-08 to 2024-08-08" in told
-    assert "Put a collector's file there" in told
-    assert "arb data list data" in told
+    assert "it has 2024-08-08 to 2024-08-08" in reported
+    assert "Put a collector's file there" in reported
+    assert "arb data list data" in reported
 
 
 def test_a_leg_without_any_recording(refusal: Callable[..., str], place: Place) -> None:
@@ -110,7 +110,7 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (["--end", "2024-08-07"], "--end 2024-08-07 lies before --start 2024-08-08"),
         (["--end", "tomorrow"], "Invalid value for '--end': 'tomorrow' is not a day; write it as 2024-08-08"),
@@ -160,8 +160,8 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
         (["stray"], "unexpected extra argument (stray); see arb backtest --help"),
     ],
 )
-def test_what_is_said(refusal: Callable[..., str], words: list[str], told: str) -> None:
-    assert told in refusal(*words)
+def test_what_is_said(refusal: Callable[..., str], words: list[str], reported: str) -> None:
+    assert reported in refusal(*words)
 
 
 @pytest.mark.parametrize("start", ["8-8", "2024-02-30", "", "2024-08-08T00:00"])
@@ -170,21 +170,21 @@ def test_a_malformed_day(refusal: Callable[..., str], start: str) -> None:
 
 
 def test_a_missing_configuration(refusal: Callable[..., str]) -> None:
-    told = refusal(config="nowhere/arbitrage.toml")
-    assert told == (
+    reported = refusal(config="nowhere/arbitrage.toml")
+    assert reported == (
         "nowhere/arbitrage.toml: no such file; `arb init nowhere` writes a configuration to start from"
     )
 
 
 def test_an_unknown_key(refusal: Callable[..., str], place: Place) -> None:
     place.config.write_text(place.config.read_text().replace("position_limit", "positoin_limit"))
-    told = refusal()
-    assert "config/arbitrage.toml" in told
-    assert "positoin_limit" in told
+    reported = refusal()
+    assert "config/arbitrage.toml" in reported
+    assert "positoin_limit" in reported
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (
             "def run(bot):\n    return bot.nope\n",
@@ -205,9 +205,11 @@ def test_an_unknown_key(refusal: Callable[..., str], place: Place) -> None:
         ("PARAMS = 3\ndef run(bot, params): ...\n", "PARAMS must be a dict"),
     ],
 )
-def test_a_strategy_that_cannot_run(refusal: Callable[..., str], place: Place, text: str, told: str) -> None:
+def test_a_strategy_that_cannot_run(
+    refusal: Callable[..., str], place: Place, text: str, reported: str
+) -> None:
     (place.folder / "own.py").write_text(text)
-    assert told in refusal("--strategy", "own.py:run")
+    assert reported in refusal("--strategy", "own.py:run")
 
 
 def damaged(place: Place, change: Callable[[bytes], bytes]) -> Path:
@@ -221,18 +223,18 @@ def test_a_cut_recording(refusal: Callable[..., str], place: Place, share: float
     lines = depth_lines(5_000)
     write_recording(place.data, "binance_usdm", lines)
     damaged(place, lambda content: content[: int(share * len(content))])
-    told = refusal()
-    assert told.startswith("data/binance_usdm/btcusdt_20240808.gz: the file is cut off")
-    assert "record or copy it again" in told
+    reported = refusal()
+    assert reported.startswith("data/binance_usdm/btcusdt_20240808.gz: the file is cut off")
+    assert "record or copy it again" in reported
 
 
 def test_a_day_without_a_book_and_without_the_day_before(refusal: Callable[..., str], place: Place) -> None:
     write_recording(
         place.data, "binance_usdm", [line for line in depth_lines(50) if "lastUpdateId" not in line]
     )
-    told = refusal()  # nor has it best bids and offers, which would do
-    assert told.startswith("data/binance_usdm/btcusdt_20240808.gz: no snapshot of the book in it")
-    assert "day before" in told
+    reported = refusal()  # nor has it best bids and offers, which would do
+    assert reported.startswith("data/binance_usdm/btcusdt_20240808.gz: no snapshot of the book in it")
+    assert "day before" in reported
 
 
 def test_a_recording_that_is_no_gzip(refusal: Callable[..., str], place: Place) -> None:
@@ -256,15 +258,15 @@ def test_an_empty_recording(refusal: Callable[..., str], place: Place) -> None:
         '"s":"BTCUSDT","U":101,"u":101,"pu":100,"b":[["60000.0","5.0x"]],"a":[]}}',
     ],
 )
-def test_a_corrupted_line_is_told_with_its_number(
+def test_a_corrupted_line_is_reported_with_its_number(
     refusal: Callable[..., str], place: Place, line: str
 ) -> None:
     lines = depth_lines(20)
     lines[7] = line
     write_recording(place.data, "binance_usdm", lines)
-    told = refusal()
-    assert "data/binance_usdm/btcusdt_20240808.gz" in told
-    assert "line 8" in told
+    reported = refusal()
+    assert "data/binance_usdm/btcusdt_20240808.gz" in reported
+    assert "line 8" in reported
 
 
 def test_a_path_below_a_file_cannot_be_written(refusal: Callable[..., str], place: Place) -> None:
@@ -290,7 +292,7 @@ def test_a_row_cache_that_cannot_be_written(
 def test_a_run_that_fails_in_its_default_folder_leaves_its_folder(place: Place) -> None:
     (place.folder / "own.py").write_text("def run(bot):\n    raise ValueError('no')\n")
     with clean_imports(place.folder):
-        told = CliRunner().invoke(
+        reported = CliRunner().invoke(
             cli,
             [
                 "backtest",
@@ -304,9 +306,9 @@ def test_a_run_that_fails_in_its_default_folder_leaves_its_folder(place: Place) 
                 "own.py:run",
             ],
         )
-    assert told.exit_code == ExitCode.OUR_FAULT
+    assert reported.exit_code == ExitCode.OUR_FAULT
     (run,) = (place.folder / "runs").iterdir()
-    assert told.stderr == (
+    assert reported.stderr == (
         "error: the strategy raised ValueError: no; own.py line 2 in run, before its first wait; "
         f"the run until then is in runs/{run.name}\n"
     )
@@ -350,13 +352,13 @@ def test_a_process_says_no_more_than_that(place: Place, words: list[str]) -> Non
 def test_a_halted_run_is_written_and_exits_3(place: Place) -> None:
     (place.folder / "own.py").write_text("def run(bot):\n    bot.elapse(1)\n    return 3\n")
     with clean_imports(place.folder):
-        told = CliRunner().invoke(
+        reported = CliRunner().invoke(
             cli,
             ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--strategy", "own.py:run",
              "--out", "run", "--json"],
         )  # fmt: skip
-    assert told.exit_code == ExitCode.HALTED_BY_RISK
-    assert json.loads(told.stdout)["outcome"] == "halted"
+    assert reported.exit_code == ExitCode.HALTED_BY_RISK
+    assert json.loads(reported.stdout)["outcome"] == "halted"
 
 
 def test_a_gzip_of_several_members_is_whole(place: Place) -> None:
@@ -364,7 +366,7 @@ def test_a_gzip_of_several_members_is_whole(place: Place) -> None:
     lines = depth_lines(20)
     halves = [gzip.compress("".join(f"{x}\n" for x in part).encode()) for part in (lines[:9], lines[9:])]
     damaged(place, lambda _: b"".join(halves))
-    told = CliRunner().invoke(
+    reported = CliRunner().invoke(
         cli, ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--out", "run"]
     )
-    assert told.exit_code == 0, told.output
+    assert reported.exit_code == 0, reported.output

@@ -27,15 +27,15 @@ def arb(*words: str) -> Any:
 
 
 def held() -> dict[str, Any]:
-    told = arb("data", "cache", "--json")
-    assert told.exit_code == 0, told.output
-    return dict(json.loads(told.stdout))
+    reported = arb("data", "cache", "--json")
+    assert reported.exit_code == 0, reported.output
+    return dict(json.loads(reported.stdout))
 
 
 def backtest(data: Path, *words: str) -> None:
-    told = arb("backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-08-08",
+    reported = arb("backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-08-08",
                "--out", str(data.parent / f"{data.name}-run"), "--no-report", *words)  # fmt: skip
-    assert told.exit_code == 0, told.output
+    assert reported.exit_code == 0, reported.output
 
 
 def test_it_shows_and_clears(tmp_path: Path) -> None:
@@ -45,8 +45,8 @@ def test_it_shows_and_clears(tmp_path: Path) -> None:
     assert held()["directory"] == str(tmp_path / "cache" / "arb" / "rows")
     size = held()["bytes"]
     assert f"rows of 2 recordings, {held()['files']} files" in arb("data", "cache").stdout
-    told = arb("data", "cache", "--clear", "--json")
-    line = json.loads(told.stdout)
+    reported = arb("data", "cache", "--clear", "--json")
+    line = json.loads(reported.stdout)
     assert line.keys() == documented("arb data cache --json") - {"--clear"}
     assert (line["recordings"], line["bytes"], line["deleted"]["bytes"]) == (0, 0, size)
     assert "deleted: rows of 0 recordings" in arb("data", "cache", "--clear").stdout
@@ -54,10 +54,10 @@ def test_it_shows_and_clears(tmp_path: Path) -> None:
 
 def test_it_is_not_cleared_under_a_conversion() -> None:
     with RowCache().filling():
-        told = arb("data", "cache", "--clear")
-    assert told.exit_code == 2
-    assert told.stderr.count("\n") == 1
-    assert "another process is converting into it" in told.stderr
+        reported = arb("data", "cache", "--clear")
+    assert reported.exit_code == 2
+    assert reported.stderr.count("\n") == 1
+    assert "another process is converting into it" in reported.stderr
 
 
 @pytest.mark.parametrize(("cache_gb", "kept"), [("0", 4), ("1", 4), ("0.000000001", 2)])

@@ -59,16 +59,18 @@ def test_a_recording_in_journals_is_listed_and_the_command_that_finishes_it_is_n
         "journals",
     )
     assert row["bytes"] == sum(len(line) + 1 for line in LINES)
-    told = arb("list", str(killed))
-    assert told.exit_code == 0
-    assert sole_line(told.stderr).startswith(f"not finished: {killed}: frames that are not in the .gz yet: ")
-    assert sole_line(told.stderr).endswith(f"; arb data finish {killed}")
+    reported = arb("list", str(killed))
+    assert reported.exit_code == 0
+    assert sole_line(reported.stderr).startswith(
+        f"not finished: {killed}: frames that are not in the .gz yet: "
+    )
+    assert sole_line(reported.stderr).endswith(f"; arb data finish {killed}")
 
 
 def test_a_check_of_journals_alone_names_the_command(killed: Path) -> None:
-    told = arb("check", str(killed))
-    assert told.exit_code == 2
-    assert sole_line(told.stderr).endswith(
+    reported = arb("check", str(killed))
+    assert reported.exit_code == 2
+    assert sole_line(reported.stderr).endswith(
         f"binance_usdm:BTCUSDT 2024-08-08 (0.1 MB); arb data finish {killed}"
     )
 
@@ -77,15 +79,15 @@ def test_a_backtest_of_journals_alone_names_the_command(killed: Path) -> None:
     words = ["backtest", "--data", str(killed), "--start", "2024-08-08", "--no-report"]
     legs = ["--legs", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT", "--set", "capital.bybit_linear.quote=1.0"]
     more = ["--set", "capital.binance_usdm.quote=1.0"]
-    told = CliRunner().invoke(cli, [*words, *legs, *more], prog_name="arb")
-    assert told.exit_code == 2
-    assert sole_line(told.stderr).endswith(f"arb data finish {killed}")
+    reported = CliRunner().invoke(cli, [*words, *legs, *more], prog_name="arb")
+    assert reported.exit_code == 2
+    assert sole_line(reported.stderr).endswith(f"arb data finish {killed}")
 
 
 def test_finish_moves_every_frame(killed: Path) -> None:
-    told = arb("finish", str(killed))
-    assert (told.exit_code, told.stderr) == (0, "")
-    assert told.stdout == "binance_usdm:BTCUSDT 2024-08-08: finished, 0.1 MB of text\n"
+    reported = arb("finish", str(killed))
+    assert (reported.exit_code, reported.stderr) == (0, "")
+    assert reported.stdout == "binance_usdm:BTCUSDT 2024-08-08: finished, 0.1 MB of text\n"
     assert gzip.decompress(gz(killed).read_bytes()).decode().splitlines() == LINES
     assert [row["source"] for row in listed(killed)] == ["recording"]
     assert arb("list", str(killed)).stderr == ""
@@ -97,9 +99,9 @@ def test_a_folder_that_is_being_recorded_into_is_left_alone(tmp_path: Path, open
     recorder = opened()
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
     assert " is recording them" in arb("list", str(tmp_path)).stderr
-    told = arb("finish", str(tmp_path))
-    assert told.exit_code == 2
-    assert "another recorder" in sole_line(told.stderr)
+    reported = arb("finish", str(tmp_path))
+    assert reported.exit_code == 2
+    assert "another recorder" in sole_line(reported.stderr)
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
     assert recorder.state.lost_frames == 0
 
@@ -125,10 +127,10 @@ def untidy(folder: Path) -> Path:
 
 def test_what_cannot_be_read_is_a_line_each_and_the_rest_is_listed(tmp_path: Path) -> None:
     folder = untidy(tmp_path)
-    told = arb("list", str(folder))
-    assert told.exit_code == 0
+    reported = arb("list", str(folder))
+    assert reported.exit_code == 0
     assert [row["symbol"] for row in listed(folder)] == [SYMBOL]
-    assert told.stderr.splitlines() == [
+    assert reported.stderr.splitlines() == [
         f"not listed: {folder}/binance_usdm/ethusdt_20240808.gz: a link to a file that does not exist",
         f"not listed: {folder}/binance_usdm/solusdt_20240808.gz: a folder, not a file",
         f"not listed: {folder}/binance_usdm/xrpusdt_20240808.gz: Too many levels of symbolic links",
@@ -138,9 +140,9 @@ def test_what_cannot_be_read_is_a_line_each_and_the_rest_is_listed(tmp_path: Pat
 
 @pytest.mark.slow
 def test_what_cannot_be_read_is_broken_and_the_rest_is_checked(tmp_path: Path) -> None:
-    told = arb("check", str(untidy(tmp_path)), "--json")
-    assert told.exit_code == 4
-    reports = [json.loads(line) for line in told.stdout.splitlines()]
+    reported = arb("check", str(untidy(tmp_path)), "--json")
+    assert reported.exit_code == 4
+    reports = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [(report["symbol"], report["verdict"]) for report in reports] == [
         (SYMBOL, "ok"),
         ("ETHUSDT", "broken"),
@@ -153,6 +155,6 @@ def test_what_cannot_be_read_is_broken_and_the_rest_is_checked(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_conversion_names_what_it_cannot_read(tmp_path: Path) -> None:
-    told = CliRunner().invoke(cli, ["convert", str(untidy(tmp_path))], prog_name="arb")
-    assert told.exit_code == 2
-    assert sole_line(told.stderr).endswith("ethusdt_20240808.gz: No such file or directory")
+    reported = CliRunner().invoke(cli, ["convert", str(untidy(tmp_path))], prog_name="arb")
+    assert reported.exit_code == 2
+    assert sole_line(reported.stderr).endswith("ethusdt_20240808.gz: No such file or directory")

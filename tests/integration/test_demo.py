@@ -28,9 +28,9 @@ def demo_commands() -> list[list[str]]:
 def test_the_demo_finds_trades(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     environment = command_environment(tmp_path / "cache")
-    told = [run_command(words, environment, tmp_path) for words in demo_commands()]
-    assert [(done.code, done.err) for done in told] == [(0, ""), (0, "")]
-    assert "simulated" in told[1].out
+    reported = [run_command(words, environment, tmp_path) for words in demo_commands()]
+    assert [(done.code, done.err) for done in reported] == [(0, ""), (0, "")]
+    assert "simulated" in reported[1].out
 
     run = tmp_path / "runs" / "demo" / "backtest"
     summary = json.loads((run / "summary.json").read_text())

@@ -111,8 +111,8 @@ def test_in_the_cache_and_the_next_run_is_whole(place: Place) -> None:
 def test_in_the_run_folder(place: Place, name: str) -> None:
     sizes = {path: path.stat().st_size for path in (place.folder / "first").rglob("*") if path.is_file()}
     limit = sizes[place.folder / "first" / name] - 1
-    told = refused(place, limit)
-    assert told == "error: run: cannot be written: File too large\n"
+    reported = refused(place, limit)
+    assert reported == "error: run: cannot be written: File too large\n"
 
 
 def test_while_a_report_is_made_again(place: Place) -> None:

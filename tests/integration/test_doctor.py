@@ -81,10 +81,10 @@ def failed(checks: Sequence[Check]) -> list[tuple[str, str]]:
 def test_a_sandbox_is_well(environment: dict[str, str], tmp_path: Path) -> None:
     words = ["doctor", "--sandbox", "--json", "--symbols", "BTCUSDT,ETHUSDT"]
     done = run_command([*words, "--venues", ",".join(LISTINGS)], environment, tmp_path)
-    told = [json.loads(line) for line in done.out.splitlines()]
+    reported = [json.loads(line) for line in done.out.splitlines()]
     assert done.code == ExitCode.DONE, done
-    assert len(told) == 4 + 4 * 5
-    assert {one["level"] for one in told if one["name"] not in ("disk", "python")} == {"ok"}
+    assert len(reported) == 4 + 4 * 5
+    assert {one["level"] for one in reported if one["name"] not in ("disk", "python")} == {"ok"}
 
 
 def test_without_a_network_every_venue_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
@@ -95,15 +95,15 @@ def test_without_a_network_every_venue_is_one_line(environment: dict[str, str], 
         words += ["--set", f'{name}.connection.rest_api_url="http://{NOBODY}"']
     done, console = run_command([*words, "--json"], environment, tmp_path), Console(width=200)
     assert (done.code, done.err) == (ExitCode.DIFFERENCES, "")
-    told = [json.loads(line) for line in done.out.splitlines()]
-    assert told[0].keys() == documented("arb doctor --json") - {"ok", "warn", "fail"}
-    bad = [one for one in told if one["level"] == "fail"]
+    reported = [json.loads(line) for line in done.out.splitlines()]
+    assert reported[0].keys() == documented("arb doctor --json") - {"ok", "warn", "fail"}
+    bad = [one for one in reported if one["level"] == "fail"]
     assert [one["name"] for one in bad] == ["binance_spot", "bybit_spot"]
     assert all(
         "cannot be reached" in one["text"] and "[connection] of binance.toml" in bad[0]["next_step"]
         for one in bad
     )
-    checks = [Check(one["name"], Level(one["level"]), one["text"], one["next_step"]) for one in told]
+    checks = [Check(one["name"], Level(one["level"]), one["text"], one["next_step"]) for one in reported]
     with console.capture() as shown:
         console.print(check_table(checks))
     assert "next: look at network" in shown.get()
@@ -132,7 +132,7 @@ def test_a_listing_that_differs_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize("is_listed", [True, False], ids=["listed", "REST fails"])
-def test_a_leg_off_its_grid_is_told_what_to_write(is_listed: bool) -> None:
+def test_a_leg_off_its_grid_is_reported_what_to_write(is_listed: bool) -> None:
     """The frames show a tick and a lot that the file does not have: no matter of network or DNS."""
     listing = LISTINGS["bybit_linear"]._replace(tick_size="0.05", lot_size="0.0005")
     connection = {} if is_listed else {"rest_api_url": f"http://{NOBODY}"}
@@ -164,7 +164,7 @@ def test_streams_alone_may_fail() -> None:
     assert "binance_usdm:BTCUSDT" in [check.name for check in checks]
 
 
-def test_an_address_that_was_banned_is_told_to_wait() -> None:
+def test_an_address_that_was_banned_is_reported_to_wait() -> None:
     ban = Fault(FaultKind.REST_418, at_s=0.0, duration_s=100, retry_after_s=70)
     checks = examined("binance_spot", faults=[ban], timeout_s=1.0)
     assert ("binance_spot REST", "fail") in failed(checks)

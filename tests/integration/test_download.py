@@ -53,8 +53,8 @@ class Shell:
 
     def arb(self, *words: str, **environment: str) -> Finished:
         """Runs a command to its end, in this process."""
-        told = CliRunner().invoke(cli, words, prog_name="arb", env=environment)
-        return Finished(told.exit_code, told.stdout, told.stderr)
+        reported = CliRunner().invoke(cli, words, prog_name="arb", env=environment)
+        return Finished(reported.exit_code, reported.stdout, reported.stderr)
 
     def start(
         self, *words: str, before: Callable[[], None] | None = None, **streams: int
@@ -229,8 +229,8 @@ def test_a_key_comes_from_the_environment(shell: Shell) -> None:
 def test_much_needs_a_yes(shell: Shell) -> None:
     serve_all(shell.place)
     little = ["--set", "archive.ask_above_gb=0.001"]
-    told = refused(shell.arb(*words(*little)))
-    assert "1.2 MB to fetch; say --yes to fetch it, or --dry-run to see the plan only" in told
+    reported = refused(shell.arb(*words(*little)))
+    assert "1.2 MB to fetch; say --yes to fetch it, or --dry-run to see the plan only" in reported
     assert shell.place.files() == []
     assert shell.arb(*words(*little, "--yes")).code == 0
 
@@ -272,7 +272,7 @@ def test_a_day_without_trades_is_warned_of(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "reported"),
     [
         (["--end", "2023-12-31"], "--end 2023-12-31 lies before --start 2024-01-01"),
         (["--end", "9999-12-31"], "9999-12-31 is not over; archives have whole days"),
@@ -288,10 +288,10 @@ def test_a_day_without_trades_is_warned_of(shell: Shell) -> None:
         (["--set", 'archive.binance_touch_from="2023-13-01"'], 'it must be a day "YYYY-MM-DD"'),
     ],
 )
-def test_what_cannot_be_is_said(shell: Shell, more: list[str], told: str) -> None:
+def test_what_cannot_be_is_said(shell: Shell, more: list[str], reported: str) -> None:
     serve_all(shell.place)
     shell.place.serve(SPOT, FREE, "binance")
-    assert told in refused(shell.arb(*words(*more)))
+    assert reported in refused(shell.arb(*words(*more)))
     assert shell.place.files() == []
 
 
@@ -313,8 +313,8 @@ def command_in(line: str) -> list[str]:
 
 def test_a_backtest_without_data_names_the_command_that_gets_them(shell: Shell) -> None:
     serve_all(shell.place)
-    told = refused(shell.arb("backtest", "--start", str(FREE)))
-    named = command_in(told)
+    reported = refused(shell.arb("backtest", "--start", str(FREE)))
+    named = command_in(reported)
     assert named == [
         "download", "--start", "2024-01-01", "--legs", "binance_spot:BTCUSDT,bybit_spot:BTCUSDT",
         "--data", "recordings",
@@ -371,8 +371,8 @@ def test_a_backtest_completes_a_download_that_was_broken_off(shell: Shell) -> No
     assert "fetched" not in shell.arb("backtest", *day, "--download").err
     assert len(shell.place.server.requests) == before
     next(shell.place.directory.rglob("book_ticker_2024-01-02*.gz")).unlink()
-    told = shell.arb("backtest", *day, "--download").err
-    assert "set the environment variable TARDIS_API_KEY to a key of Tardis" in told
+    reported = shell.arb("backtest", *day, "--download").err
+    assert "set the environment variable TARDIS_API_KEY to a key of Tardis" in reported
     assert "1 file fetched" in shell.arb("backtest", *day, "--download", **key).err
 
 

@@ -39,12 +39,12 @@ class Desk:
 
     def backtest(self, day: date, out: str, *words: str) -> tuple[dict[str, Any], str]:
         """Runs a backtest of a day with its download; its manifest and what it said on standard error."""
-        told = CliRunner().invoke(
+        reported = CliRunner().invoke(
             cli,
             ["backtest", "--start", str(day), "--download", "--out", out, "--no-report", "--json", *words],
         )
-        assert told.exit_code == 0, told.output
-        return json.loads((self.folder / out / "manifest.json").read_bytes()), told.stderr
+        assert reported.exit_code == 0, reported.output
+        return json.loads((self.folder / out / "manifest.json").read_bytes()), reported.stderr
 
 
 @pytest.fixture
@@ -121,6 +121,6 @@ def test_the_recorded_day_is_served_in_all_forms(desk: Desk, monkeypatch: pytest
         ("bybit", "bybit_linear:BTCUSDT,bybit_spot:BTCUSDT", 3),
     ):
         words = ["download", "--start", str(RECORDED_DAY), "--legs", legs, "--source", source]
-        told = CliRunner().invoke(cli, words)
-        assert told.exit_code == 0, told.output
-        assert f"{count} files fetched into recordings/archive" in told.stderr
+        reported = CliRunner().invoke(cli, words)
+        assert reported.exit_code == 0, reported.output
+        assert f"{count} files fetched into recordings/archive" in reported.stderr

@@ -56,15 +56,15 @@ def manifest_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "manifest.json").read_bytes())
 
 
-def test_a_session_is_told_again_to_the_last_fill(tmp_path: Path) -> None:
+def test_a_session_is_replayed_to_the_last_fill(tmp_path: Path) -> None:
     compiled: list[Any] = []
     with LiveSandbox() as sandbox:
         demo_config(tmp_path, function="busy")
         session(tmp_path, sandbox, seconds=0.5)
         shutil.rmtree(tmp_path / "run")
-        with event.install_recorder("numba:compile") as told:
+        with event.install_recorder("numba:compile") as reported:
             result = session(tmp_path, sandbox)
-        compiled = told.buffer
+        compiled = reported.buffer
 
     found = verify(result.folder)
 
@@ -79,7 +79,7 @@ def test_a_session_is_told_again_to_the_last_fill(tmp_path: Path) -> None:
     assert "ready after" in (result.folder / "log.txt").read_text()
 
 
-def test_a_session_that_halts_is_flattened_and_told_again(tmp_path: Path) -> None:
+def test_a_session_that_halts_is_flattened_and_replayed(tmp_path: Path) -> None:
     with LiveSandbox() as sandbox:
         config = demo_config(tmp_path, "risk.on_halt='flatten'", function="halting")
         result = run_live(config, tmp_path / "run", duration_s=20.0, sandbox=sandbox.urls, has_report=False)
@@ -133,7 +133,7 @@ def test_answers_wait_for_the_disorder_that_is_allowed(tmp_path: Path) -> None:
     assert spans[1] > 900
 
 
-def test_a_session_with_faults_is_told_again(tmp_path: Path) -> None:
+def test_a_session_with_faults_is_replayed(tmp_path: Path) -> None:
     faults = [
         Fault(FaultKind.GAP, "hole", venue="binance_spot", stream="*depth*", every_s=1.0),
         Fault(FaultKind.DISCONNECT, "cut", venue="bybit_spot", every_s=2.5),
@@ -209,11 +209,11 @@ def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_pa
         process = dry_run_process(tmp_path, base, "busy")
         await_first_row(tmp_path / "run")
         process.send_signal(number)
-        told, errors = process.communicate(timeout=120)
+        reported, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130, errors
     assert "position binance_spot:BTCUSDT" in errors
-    assert "interrupted" in told
+    assert "interrupted" in reported
     assert verify(tmp_path / "run").differences == []
 
 
@@ -308,7 +308,7 @@ def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Pa
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    told = CliRunner().invoke(
+    reported = CliRunner().invoke(
         cli,
         [
             "sandbox",
@@ -321,7 +321,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
             str(demo_files(folder)),
         ],
     )
-    assert told.exit_code == 0, told.output
+    assert reported.exit_code == 0, reported.output
     assert run(folder, "backtest", "backtest").exit_code == 0
     return folder
 
@@ -364,10 +364,10 @@ def test_ctrl_c_ends_a_paced_run_of_recorded_days_and_a_hanging_strategy_ends_by
     hung = runs[1].communicate(timeout=120)[1]
     await_that((tmp_path / "busy.paced").exists, "the first pause of a paced run")
     runs[0].send_signal(signal.SIGINT)
-    told, errors = runs[0].communicate(timeout=120)
+    reported, errors = runs[0].communicate(timeout=120)
 
     assert runs[0].returncode == 130, errors
-    assert "interrupted: everything until then is written" in told
+    assert "interrupted: everything until then is written" in reported
     assert manifest_of(tmp_path / "busy")["outcome"] == "interrupted"
     assert runs[1].returncode == 1
     assert "without calling the bot" in hung
@@ -423,10 +423,10 @@ def test_whatever_is_changed_in_a_run_is_reported_with_exit_code_4(
     shutil.copytree(recorded / "backtest", tmp_path / "run")
     where = mutate(tmp_path / "run", kind, np.random.default_rng(1))
 
-    told = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run"), "--json"])
+    reported = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run"), "--json"])
 
-    assert told.exit_code == 4, where
-    found = json.loads(told.output)
+    assert reported.exit_code == 4, where
+    found = json.loads(reported.output)
     kinds = {one["what"] for part in (found, *found["replays"]) for one in part["differences"]}
     assert ("summary" if kind == "summary" else "fill") in kinds
 
@@ -438,10 +438,10 @@ def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(lines[: len(lines) * 2 // 3])))
 
-    told = CliRunner().invoke(cli, ["verify", "--trust", str(result.folder)])
+    reported = CliRunner().invoke(cli, ["verify", "--trust", str(result.folder)])
 
-    assert told.exit_code == 4
-    assert "binance_spot:BTCUSDT frames" in told.output
+    assert reported.exit_code == 4
+    assert "binance_spot:BTCUSDT frames" in reported.output
 
 
 @pytest.mark.parametrize(
@@ -460,7 +460,7 @@ def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:
 def test_options_that_do_not_go_together_are_refused(
     words: tuple[str, ...], text: str, tmp_path: Path
 ) -> None:
-    told = CliRunner().invoke(cli, ["dry-run", "--config", str(demo_files(tmp_path)), *words])
+    reported = CliRunner().invoke(cli, ["dry-run", "--config", str(demo_files(tmp_path)), *words])
 
-    assert told.exit_code == 2
-    assert text in told.output
+    assert reported.exit_code == 2
+    assert text in reported.output

@@ -61,7 +61,7 @@ def test_no_network_is_one_line_and_a_whole_folder(tmp_path: Path) -> None:
     assert verify(run).differences == []
 
 
-def test_a_venue_that_goes_down_is_told_once_and_not_traded_at(tmp_path: Path) -> None:
+def test_a_venue_that_goes_down_is_reported_once_and_not_traded_at(tmp_path: Path) -> None:
     faults = [
         Fault(FaultKind.DISCONNECT, "cut", venue="bybit_spot", at_s=3.0),
         Fault(FaultKind.REFUSE, "down", venue="bybit_spot", at_s=3.0, duration_s=600.0),
@@ -107,7 +107,7 @@ def test_a_venue_whose_clock_jumps_ahead_stops_itself_alone(tmp_path: Path) -> N
     assert verify(run).differences == []
 
 
-def test_a_clock_that_is_off_is_told_once(tmp_path: Path) -> None:
+def test_a_clock_that_is_off_is_reported_once(tmp_path: Path) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     fault = Fault(FaultKind.CLOCK, "off", venue="bybit_spot", at_s=0.0, duration_s=600.0, offset_ms=-5000)
     run = tmp_path / "run"

@@ -112,7 +112,7 @@ def test_the_command_takes_the_engine(place: Path, tmp_path: Path) -> None:
     words += ["--legs", ",".join(f"{venue}:BTCUSDT" for venue in VENUES), "--out", str(tmp_path / "run")]
     for setting in settings(place, "arb"):
         words += ["--set", setting]
-    told = CliRunner().invoke(cli, words)
+    reported = CliRunner().invoke(cli, words)
     again = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")])
-    assert told.exit_code == 0, told.output
+    assert reported.exit_code == 0, reported.output
     assert again.exit_code == 0, again.output

@@ -57,8 +57,8 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--out",
         str(folder),
     ]
-    told = CliRunner().invoke(cli, words)
-    assert told.exit_code == 0, told.output
+    reported = CliRunner().invoke(cli, words)
+    assert reported.exit_code == 0, reported.output
     return folder
 
 
@@ -67,8 +67,8 @@ def run(recordings: Path, out: Path, monkeypatch: pytest.MonkeyPatch, strategy: 
     monkeypatch.chdir(ROOT)
     words = [*demo_command(strategy), "--data", str(recordings), "--out", str(out), "--no-report", *more]
     with clean_imports(EXAMPLES):
-        told = CliRunner().invoke(cli, words)
-    assert told.exit_code == 0, told.output
+        reported = CliRunner().invoke(cli, words)
+    assert reported.exit_code == 0, reported.output
     with (out / "trades.csv").open(newline="") as file:
         trades = list(csv.DictReader(file))
     with np.load(out / "records.npz") as file:

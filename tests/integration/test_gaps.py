@@ -54,9 +54,9 @@ def data(whole: Path, tmp_path: Path) -> Path:
 
 
 def arb(*words: str) -> Any:
-    told = CliRunner().invoke(cli, words, prog_name="arb")
-    assert told.exit_code == 0, told.output
-    return told
+    reported = CliRunner().invoke(cli, words, prog_name="arb")
+    assert reported.exit_code == 0, reported.output
+    return reported
 
 
 class Run(NamedTuple):
@@ -68,14 +68,14 @@ class Run(NamedTuple):
 
 def backtest(data: Path, *words: str) -> Run:
     folder = data.parent / "run"
-    told = arb(
+    reported = arb(
         "backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01", "--legs", LEGS,
         "--out", str(folder), "--strategy", f"{strategy_file('look.py', LOOK)}:run", *words,
     )  # fmt: skip
     summary, manifest = (
         json.loads((folder / name).read_bytes()) for name in ("summary.json", "manifest.json")
     )
-    return Run(folder, summary, manifest, told.stdout)
+    return Run(folder, summary, manifest, reported.stdout)
 
 
 def broken(data: Path, *spans_s: tuple[int, int | None]) -> list[Gap]:
@@ -167,14 +167,14 @@ def test_the_spread_strategy_walks_over_a_gap(data: Path) -> None:
 
 
 def refused(data: Path) -> str:
-    told = CliRunner().invoke(
+    reported = CliRunner().invoke(
         cli, ["backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01", "--legs", LEGS,
               "--out", str(data.parent / "run")], prog_name="arb",
     )  # fmt: skip
-    assert told.exit_code == ExitCode.USER_INPUT, told.output
-    assert told.stderr.count("\n") == 1
+    assert reported.exit_code == ExitCode.USER_INPUT, reported.output
+    assert reported.stderr.count("\n") == 1
     assert not (data.parent / "run").exists()
-    return told.stderr
+    return reported.stderr
 
 
 def test_a_day_that_is_all_gap_is_refused_where_it_is_the_only_one(data: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_day_that_is_all_gap_is_refused_where_it_is_the_only_one(data: Path) -
     assert "the book of binance_usdm:BTCUSDT is never known: 1 gap in its ids" in refused(data)
 
 
-def test_a_day_that_is_all_gap_is_told_where_others_are_good(data: Path) -> None:
+def test_a_day_that_is_all_gap_is_reported_where_others_are_good(data: Path) -> None:
     arb("sandbox", "record", "--out", str(data), "--minutes", "0.2", "--venues", "binance_usdm,bybit_linear",
         "--start", "2024-01-02")  # fmt: skip
     drop_snapshots(data / "binance_usdm" / "btcusdt_20240102.gz")
@@ -208,6 +208,8 @@ def test_recordings_of_different_hours_are_refused(data: Path) -> None:
         "--start", "2024-01-01T12:00")  # fmt: skip
     (path,) = (other / "bybit_linear").glob("*.gz")
     path.replace(data / "bybit_linear" / path.name)
-    told = refused(data)
-    assert "their books are at no time known together: binance_usdm:BTCUSDT from 2024-01-01 00:00:" in told
-    assert "bybit_linear:BTCUSDT from 2024-01-01 12:00:0" in told
+    reported = refused(data)
+    assert (
+        "their books are at no time known together: binance_usdm:BTCUSDT from 2024-01-01 00:00:" in reported
+    )
+    assert "bybit_linear:BTCUSDT from 2024-01-01 12:00:0" in reported

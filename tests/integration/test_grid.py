@@ -94,15 +94,15 @@ def test_a_wrong_tick_or_lot_is_refused(
 ) -> None:
     data, out = write_legs(tmp_path / "data"), tmp_path / "run"
     words = (command, "-c", CONFIG, "--data", str(data), "--out", str(out), "--start", "2024-08-08")
-    code, told = run(*words, *settings(setting))
+    code, reported = run(*words, *settings(setting))
     assert code == 2
-    assert told.startswith(
+    assert reported.startswith(
         f"error: {data}/binance_usdm/btcusdt_20240808.gz: 2024-08-08: binance_usdm:BTCUSDT is off"
     )
-    assert found in told
-    assert f"{write} [symbols.BTCUSDT] of {Path(CONFIG).parent / 'binance_usdm.toml'}" in told
-    assert f"[data.grid.binance_usdm.BTCUSDT] of {CONFIG}" in told
-    assert len(told.splitlines()) == 1
+    assert found in reported
+    assert f"{write} [symbols.BTCUSDT] of {Path(CONFIG).parent / 'binance_usdm.toml'}" in reported
+    assert f"[data.grid.binance_usdm.BTCUSDT] of {CONFIG}" in reported
+    assert len(reported.splitlines()) == 1
     assert not out.exists()
 
 
@@ -129,28 +129,28 @@ def spoilt(what: str) -> list[str]:
 def test_one_value_finer_than_the_tick_is_enough(tmp_path: Path, command: str, what: str) -> None:
     data = write_legs(tmp_path / "data", spoilt(what))
     if command == "backtest":
-        code, told = backtest(data, tmp_path / "run")
+        code, reported = backtest(data, tmp_path / "run")
     else:
         words = {"convert": ("convert",), "check": ("data", "check")}[command]
-        code, told = run(*words, str(data), "-c", CONFIG)
+        code, reported = run(*words, str(data), "-c", CONFIG)
     assert code == 2
-    assert "btcusdt_20240808.gz: " in told
-    assert "1 prices are no multiples of the configured tick_size 0.1, all are of 0.05" in told
-    assert 'write tick_size = "0.05" in [symbols.BTCUSDT] of' in told
+    assert "btcusdt_20240808.gz: " in reported
+    assert "1 prices are no multiples of the configured tick_size 0.1, all are of 0.05" in reported
+    assert 'write tick_size = "0.05" in [symbols.BTCUSDT] of' in reported
 
 
 def test_data_that_state_their_own_grid_are_replayed(tmp_path: Path) -> None:
     data = write_legs(tmp_path / "data", spoilt("delta"))
     stated = settings('data.grid.binance_usdm.BTCUSDT.tick_size="0.05"')
     assert backtest(data, tmp_path / "run", *stated) == (0, "")
-    code, told = backtest(
+    code, reported = backtest(
         data, tmp_path / "again", *settings('data.grid.binance_usdm.BTCUSDT.tick_size="0.5"')
     )
     assert code == 2
-    assert f'write tick_size = "0.05" in [data.grid.binance_usdm.BTCUSDT] of {CONFIG}' in told
-    code, told = backtest(data, tmp_path / "again", *settings('data.grid.nowhere.BTCUSDT.lot_size="0.5"'))
+    assert f'write tick_size = "0.05" in [data.grid.binance_usdm.BTCUSDT] of {CONFIG}' in reported
+    code, reported = backtest(data, tmp_path / "again", *settings('data.grid.nowhere.BTCUSDT.lot_size="0.5"'))
     assert code == 2
-    assert "data.grid.nowhere" in told
+    assert "data.grid.nowhere" in reported
     assert run("verify", str(tmp_path / "run"))[0] == 0
 
 
@@ -161,9 +161,9 @@ def test_a_stated_lot_holds_for_conversion_and_check(tmp_path: Path) -> None:
     write_recording(data, "bybit_linear", lines, symbol="ethusdt")
     assert run("convert", str(data), "-c", CONFIG)[0] == 0
     assert run("data", "check", str(data), "-c", CONFIG)[0] == 0
-    code, told = run("data", "check", str(data), "-c", "config/arbitrage.toml")
+    code, reported = run("data", "check", str(data), "-c", "config/arbitrage.toml")
     assert code == 2
-    assert 'write lot_size = "0.001" in [symbols.ETHUSDT] of config/bybit_linear.toml' in told
+    assert 'write lot_size = "0.001" in [symbols.ETHUSDT] of config/bybit_linear.toml' in reported
 
 
 def test_a_grid_that_only_looks_coarser_is_a_note(tmp_path: Path) -> None:
@@ -181,13 +181,13 @@ def test_a_grid_that_changes_between_days_ends_with_the_day(tmp_path: Path) -> N
     write_recording(data, "bybit_linear", bybit_lines(600, px=PX, start_ns=NOON_NS + DAY_NS), "20240809")
     finer = [line.replace('59999.1"', '59999.15"') for line in usdm_lines(600, NOON_NS + DAY_NS)]
     write_recording(data, "binance_usdm", finer, "20240809")
-    code, told = backtest(data, tmp_path / "run")
+    code, reported = backtest(data, tmp_path / "run")
     assert code == 2
-    assert "btcusdt_20240809.gz: 2024-08-09 (the days before it are on that grid: it has changed)" in told
+    assert "btcusdt_20240809.gz: 2024-08-09 (the days before it are on that grid: it has changed)" in reported
     # All values are on the finer grid; the first day still shows another one.
-    code, told = backtest(data, tmp_path / "run", *settings(TICK.format("0.05")))
+    code, reported = backtest(data, tmp_path / "run", *settings(TICK.format("0.05")))
     assert code == 2
-    assert "the grid of binance_usdm:BTCUSDT changes on 2024-08-09: tick_size from 0.1 to 0.05" in told
+    assert "the grid of binance_usdm:BTCUSDT changes on 2024-08-09: tick_size from 0.1 to 0.05" in reported
     stated = settings('data.grid.binance_usdm.BTCUSDT.tick_size="0.05"')
     assert backtest(data, tmp_path / "run", *stated)[0] == 0
     assert backtest(data, tmp_path / "second", *settings(TICK.format("0.05")), start="2024-08-09")[0] == 0
@@ -218,19 +218,19 @@ def test_archives_are_measured_too(
     for path in Path(CONFIG).parent.glob("*.toml"):
         text = path.read_text().replace('tick_size = "0.10"', 'tick_size = "1"')
         (tmp_path / path.name).write_text(text)
-    code, told = run("convert", str(tmp_path), "-c", str(tmp_path / "arbitrage.toml"))
+    code, reported = run("convert", str(tmp_path), "-c", str(tmp_path / "arbitrage.toml"))
     assert code == 2
-    assert "no multiples of the configured tick_size 1, all are of " in told
-    assert f"/archive/{source}/{venue}/" in told
+    assert "no multiples of the configured tick_size 1, all are of " in reported
+    assert f"/archive/{source}/{venue}/" in reported
 
 
 @needs_recordings
 @pytest.mark.parametrize("tick", ["0.5", "10", "1.0"])
 def test_the_real_recordings_with_another_tick(tmp_path: Path, tick: str) -> None:
     """On the old code each of these gave a profit of its own, without a word."""
-    code, told = backtest(RECORDINGS, tmp_path / "run", *settings(TICK.format(tick)))
+    code, reported = backtest(RECORDINGS, tmp_path / "run", *settings(TICK.format(tick)))
     assert code == 2
-    assert 'all are of 0.1; write tick_size = "0.1" in' in told
+    assert 'all are of 0.1; write tick_size = "0.1" in' in reported
 
 
 @needs_recordings
@@ -245,6 +245,6 @@ def test_the_real_recordings_with_another_lot(tmp_path: Path) -> None:
         str(tmp_path / "run"),
     )
     setting = settings('binance_spot.symbols.BTCUSDT.lot_size="1.0"')
-    code, told = run("backtest", "-c", example("spot_usdm"), *words, *setting)
+    code, reported = run("backtest", "-c", example("spot_usdm"), *words, *setting)
     assert code == 2
-    assert 'measured: 0.00001; write lot_size = "0.00001" in' in told
+    assert 'measured: 0.00001; write lot_size = "0.00001" in' in reported

@@ -56,7 +56,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def test_a_session_that_stood_still_is_told_again(tmp_path: Path) -> None:
+def test_a_session_that_stood_still_is_replayed(tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
         process = dry_run_process(tmp_path, base, "busy")
@@ -77,15 +77,15 @@ def test_a_session_that_stood_still_is_told_again(tmp_path: Path) -> None:
     assert verify(tmp_path / "run").differences == []
 
 
-def test_a_killed_session_is_finished_and_told_again(killed: Path, tmp_path: Path) -> None:
+def test_a_killed_session_is_finished_and_replayed(killed: Path, tmp_path: Path) -> None:
     shutil.copytree(killed, tmp_path / "run")
     assert not (tmp_path / "run" / "manifest.json").exists()
 
-    told = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")])
+    reported = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")])
 
-    assert told.exit_code == 0, told.output
-    assert "the session was killed; what it had written up to" in told.output
-    assert "0 differences" in told.output
+    assert reported.exit_code == 0, reported.output
+    assert "the session was killed; what it had written up to" in reported.output
+    assert "0 differences" in reported.output
     assert len(lines_of(tmp_path / "run")) > 30
     assert manifest_of(tmp_path / "run")["outcome"] == "killed"
     assert CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")]).exit_code == 0, "again"
@@ -93,7 +93,7 @@ def test_a_killed_session_is_finished_and_told_again(killed: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("kind", [*FILLS, *SESSION, "summary"])
-def test_whatever_is_changed_in_a_session_is_told(kind: str, killed: Path, tmp_path: Path) -> None:
+def test_whatever_is_changed_in_a_session_is_reported(kind: str, killed: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(killed, run)
     finish_killed(run)
@@ -158,9 +158,9 @@ def test_a_manifest_that_was_cut_off_beside_a_whole_journal_is_written_again(
     shutil.copytree(killed, run)
     (run / "manifest.json").write_bytes(content)
 
-    told = CliRunner().invoke(cli, ["report", str(run)])
-    assert told.exit_code == 2
-    assert "arb verify finishes the folder" in told.output
+    reported = CliRunner().invoke(cli, ["report", str(run)])
+    assert reported.exit_code == 2
+    assert "arb verify finishes the folder" in reported.output
     assert verify(run).differences == []
     assert manifest_of(run)["outcome"] == "killed"
     assert not (run / "session.journal").exists()
@@ -218,18 +218,18 @@ def test_a_replay_that_is_stopped_leaves_no_scratch_folder(
 def test_what_is_no_folder_is_one_line(command: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "none"):
-        told = CliRunner().invoke(cli, [command, str(path)])
-        assert told.exit_code == 2
-        assert told.stderr == f"error: {path}: no such folder; name the folder that a run wrote\n"
+        reported = CliRunner().invoke(cli, [command, str(path)])
+        assert reported.exit_code == 2
+        assert reported.stderr == f"error: {path}: no such folder; name the folder that a run wrote\n"
 
 
-def test_a_killed_session_without_verify_is_told_what_to_do(killed: Path, tmp_path: Path) -> None:
+def test_a_killed_session_without_verify_is_reported_what_to_do(killed: Path, tmp_path: Path) -> None:
     shutil.copytree(killed, tmp_path / "run")
 
-    told = CliRunner().invoke(cli, ["report", str(tmp_path / "run")])
+    reported = CliRunner().invoke(cli, ["report", str(tmp_path / "run")])
 
-    assert told.exit_code == 2
-    assert "arb verify finishes the folder" in told.output
+    assert reported.exit_code == 2
+    assert "arb verify finishes the folder" in reported.output
 
 
 def test_sigterm_to_verify_leaves_nothing(killed: Path, tmp_path: Path) -> None:
@@ -247,14 +247,14 @@ def test_sigterm_to_verify_leaves_nothing(killed: Path, tmp_path: Path) -> None:
     while process.poll() is None and not list((tmp_path / "aside").glob("arb-verify-*")):
         time.sleep(0.001)
     process.send_signal(signal.SIGTERM)
-    told, errors = process.communicate(timeout=60)
+    reported, errors = process.communicate(timeout=60)
 
-    assert (process.returncode, told, errors) == (130, "", "error: interrupted\n")
+    assert (process.returncode, reported, errors) == (130, "", "error: interrupted\n")
     assert list((tmp_path / "aside").iterdir()) == []
 
 
 def test_a_sandbox_of_its_own_needs_no_server_and_no_configuration(tmp_path: Path) -> None:
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-m", "arb", "dry-run", "--sandbox", "--duration", "2s", "--no-report", "--out", "run"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
@@ -264,8 +264,8 @@ def test_a_sandbox_of_its_own_needs_no_server_and_no_configuration(tmp_path: Pat
         check=False,
     )  # fmt: skip
 
-    assert told.returncode == 0, told.stderr
-    assert "DATA NOT AS RECORDED: market data of a sandbox, simulated" in told.stdout
+    assert reported.returncode == 0, reported.stderr
+    assert "DATA NOT AS RECORDED: market data of a sandbox, simulated" in reported.stdout
     assert verify(tmp_path / "run").differences == []
     assert not (tmp_path / "run" / "session.journal").exists()
     assert manifest_of(tmp_path / "run")["inputs"][0]["rows"] > 100

@@ -204,10 +204,11 @@ def test_a_recording_whose_output_is_full_ends_in_one_line_with_whole_files(tmp_
     words = ["record", "--sandbox", "--data", "data", "--duration", "60s", "--json"]
     with FULL.open("wb") as full:
         process = arb(words, tmp_path, stdout=full, stderr=subprocess.PIPE)
-    told = process.communicate(timeout=PATIENCE_S)[1].decode()
+    reported = process.communicate(timeout=PATIENCE_S)[1].decode()
     assert process.returncode == ExitCode.USER_INPUT
     assert (
-        told == "error: the progress cannot be written: No space left on device; the recording is complete\n"
+        reported
+        == "error: the progress cannot be written: No space left on device; the recording is complete\n"
     )
     assert is_whole(tmp_path / "data")
 

@@ -158,9 +158,9 @@ def test_a_tick_that_changes_in_a_session_makes_the_leg_unknown(
         config = demo_config(tmp_path, function="busy")
         began, wait_s = time.monotonic(), 5.0
         result = run_live(config, run, duration_s=8.0, sandbox=sandbox.urls, has_report=False)
-    (told, *_) = log_of(run, "grid")
-    assert "bybit_spot:BTCUSDT " in told
-    assert "no multiples of the configured tick_size 0.1" in told
+    (reported, *_) = log_of(run, "grid")
+    assert "bybit_spot:BTCUSDT " in reported
+    assert "no multiples of the configured tick_size 0.1" in reported
     assert "bybit_spot:BTCUSDT: off grid" in log_of(run, "feed")
     manifest = json.loads((run / "manifest.json").read_bytes())
     lost_ts = manifest["inputs"][1]["book"]["lost_ts"]

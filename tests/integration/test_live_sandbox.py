@@ -40,7 +40,7 @@ def test_ports_that_were_given_can_be_listened_at() -> None:
         assert sandbox.urls["bybit_spot"].rest == f"http://127.0.0.1:{base + 2}"
 
 
-def test_why_a_sandbox_does_not_start_is_told_at_once() -> None:
+def test_why_a_sandbox_does_not_start_is_reported_at_once() -> None:
     base = free_ports()
     with (
         socket.create_server(("127.0.0.1", base)),

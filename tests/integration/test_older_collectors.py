@@ -75,29 +75,29 @@ def test_rows_of_microseconds_are_those_of_nanoseconds(tmp_path: Path) -> None:
 
 def test_a_check_and_a_conversion_read_them(tmp_path: Path) -> None:
     write_old(tmp_path, in_us(LINES))
-    told = arb("data", "check", str(tmp_path), "--json")
-    assert told.exit_code == 0
-    assert json.loads(told.stdout)["verdict"] == "ok"
+    reported = arb("data", "check", str(tmp_path), "--json")
+    assert reported.exit_code == 0
+    assert json.loads(reported.stdout)["verdict"] == "ok"
     assert arb("convert", str(tmp_path), "--json").exit_code == 0
-    told = arb("convert", str(tmp_path), "--compare")
-    assert told.exit_code == 2
-    assert "btcusdt_20240808.dat.gz: its local times have 16 digits (us)" in told.stderr
+    reported = arb("convert", str(tmp_path), "--compare")
+    assert reported.exit_code == 2
+    assert "btcusdt_20240808.dat.gz: its local times have 16 digits (us)" in reported.stderr
 
 
 def test_stamps_of_other_lengths_are_refused_with_file_and_line(tmp_path: Path) -> None:
     path = write_old(tmp_path, [f"{line[:13]} {line[20:]}" for line in LINES])
-    told = arb("convert", str(tmp_path))
-    assert told.exit_code == 2
-    assert f"{path}, line 1: binance_usdm: the line does not begin with a 19-digit" in told.stderr
+    reported = arb("convert", str(tmp_path))
+    assert reported.exit_code == 2
+    assert f"{path}, line 1: binance_usdm: the line does not begin with a 19-digit" in reported.stderr
 
 
 def test_a_conversion_names_what_it_leaves_out(tmp_path: Path) -> None:
     write_recording(tmp_path, "binance_usdm", LINES)
     write_recording(tmp_path, "okx_spot", LINES)
     write_recording(tmp_path, "okx_spot", LINES, symbol="ethusdt")
-    told = arb("convert", str(tmp_path))
-    assert told.exit_code == 0
-    assert f"left out: {tmp_path}/okx_spot (2 days): no venue file describes okx_spot\n" in told.stderr
+    reported = arb("convert", str(tmp_path))
+    assert reported.exit_code == 0
+    assert f"left out: {tmp_path}/okx_spot (2 days): no venue file describes okx_spot\n" in reported.stderr
 
 
 def inverse(lines: list[str], symbol: str) -> list[str]:
@@ -127,9 +127,9 @@ def test_inverse_contracts_are_refused_by_name(
     name = "btcusdt" if is_misnamed else symbol.lower()
     path = write_recording(tmp_path, venue, inverse(lines, symbol), symbol=name)
     for words in (("convert", str(tmp_path)), ("data", "check", str(tmp_path), "--json")):
-        told = arb(*words)
-        said = told.stderr or told.stdout
-        assert told.exit_code in (2, 4)
+        reported = arb(*words)
+        said = reported.stderr or reported.stdout
+        assert reported.exit_code in (2, 4)
         assert f"{path}, line " in said
         assert f"{symbol} is an inverse contract (COIN-M), priced and margined in its base" in said
 
@@ -144,8 +144,8 @@ def test_an_inverse_contract_is_neither_recorded_nor_traded(
     perpetual.write_text(perpetual.read_text() + '[symbols.BTCUSD_PERP]\ntick_size = "0.1"\nlot_size = "1"\n')
     legs = "strategy.legs=['binance_usdm:BTCUSD_PERP', 'bybit_spot:BTCUSDT']"
     allowed = ["--set", legs, "--set", "strategy.allow_different_assets=true"]
-    told = arb(*words, "-c", "arbitrage.toml", *allowed, "--duration", "1s")
-    assert told.exit_code == 2
-    assert "binance_usdm: BTCUSD_PERP is an inverse contract (COIN-M)" in told.stderr
-    assert told.stderr.count("\n") == 1
+    reported = arb(*words, "-c", "arbitrage.toml", *allowed, "--duration", "1s")
+    assert reported.exit_code == 2
+    assert "binance_usdm: BTCUSD_PERP is an inverse contract (COIN-M)" in reported.stderr
+    assert reported.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()

@@ -143,7 +143,7 @@ def test_the_key_does_what_the_option_does(session: Path) -> None:
     assert by_option == by_key
 
 
-def test_changed_and_missing_latencies_are_told(session: Path, tmp_path: Path) -> None:
+def test_changed_and_missing_latencies_are_reported(session: Path, tmp_path: Path) -> None:
     copied = tmp_path / "session"
     shutil.copytree(session, copied)
     assert backtest(session, "changed", "--latency", str(copied)).exit_code == 0
@@ -152,24 +152,24 @@ def test_changed_and_missing_latencies_are_told(session: Path, tmp_path: Path) -
     rows["resp_ts"] += 1
     np.savez_compressed(path, data=rows)
 
-    told = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
-    assert told.exit_code == 4
-    assert "latencies" in told.output
+    reported = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
+    assert reported.exit_code == 4
+    assert "latencies" in reported.output
 
     path.unlink()
-    told = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
-    assert told.exit_code == 2
+    reported = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
+    assert reported.exit_code == 2
     assert (
         "bybit_spot_btcusdt_orders.npz: the order latencies of bybit_spot:BTCUSDT cannot be read"
-        in told.output
+        in reported.output
     )
 
 
 def test_a_folder_without_latencies_is_refused(session: Path, tmp_path: Path) -> None:
-    told = backtest(session, "none", "--latency", str(tmp_path))
+    reported = backtest(session, "none", "--latency", str(tmp_path))
 
-    assert told.exit_code == 2
-    assert "name the folder of a session" in told.output
+    assert reported.exit_code == 2
+    assert "name the folder of a session" in reported.output
     assert not (session.parent / "none").exists()
 
 

@@ -23,7 +23,7 @@ def wire(payload: bytes, kind: int = TEXT, *, fin: bool = True) -> bytes:
     return head + (bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")) + payload
 
 
-class Heard:
+class Received:
     """A listener that keeps all."""
 
     def __init__(self) -> None:
@@ -66,11 +66,11 @@ async def _handshake(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     await writer.drain()
 
 
-def heard(*pieces: bytes, count: int, fails: bool = False) -> Heard:
+def received(*pieces: bytes, count: int, fails: bool = False) -> Received:
     """What comes of pieces that are written one by one, each read at once, until so many messages came or the end."""
 
-    async def scene() -> Heard:
-        listener = Heard()
+    async def scene() -> Received:
+        listener = Received()
         listener.fails = fails
 
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -97,33 +97,33 @@ def heard(*pieces: bytes, count: int, fails: bool = False) -> Heard:
 
 
 def test_messages_of_one_read_come_together_and_a_lone_one_by_itself() -> None:
-    told = heard(wire(b"1") + wire(b"2") + wire(b"3"), wire(b"4"), count=4)
-    assert told.batches == [[b"1", b"2", b"3"], [b"4"]]
-    assert told.stamps == sorted(told.stamps)
-    assert told.stamps[0] > 0
+    reported = received(wire(b"1") + wire(b"2") + wire(b"3"), wire(b"4"), count=4)
+    assert reported.batches == [[b"1", b"2", b"3"], [b"4"]]
+    assert reported.stamps == sorted(reported.stamps)
+    assert reported.stamps[0] > 0
 
 
 @pytest.mark.parametrize(
     "last", [wire(b"x", PING), wire(b"half", fin=False), wire(b"whole")[:3]], ids=["ping", "part", "torn"]
 )
 def test_messages_before_what_is_no_message_do_not_wait(last: bytes) -> None:
-    told = heard(wire(b"1") + wire(b"2") + last, count=2)
-    assert told.batches == [[b"1", b"2"]]
+    reported = received(wire(b"1") + wire(b"2") + last, count=2)
+    assert reported.batches == [[b"1", b"2"]]
 
 
 def test_messages_in_parts_keep_their_place() -> None:
     parts = wire(b"a", fin=False) + wire(b"b", CONTINUATION, fin=False) + wire(b"c", CONTINUATION)
-    told = heard(wire(b"1") + parts + wire(b"2") + wire(b"3", BINARY) + wire(b"4"), count=5)
-    assert told.order == [b"1", b"abc", b"2", b"3", b"4"]
+    reported = received(wire(b"1") + parts + wire(b"2") + wire(b"3", BINARY) + wire(b"4"), count=5)
+    assert reported.order == [b"1", b"abc", b"2", b"3", b"4"]
 
 
-def test_messages_in_front_of_the_end_are_heard() -> None:
-    told = heard(wire(b"1") + wire(b"2") + wire((1001).to_bytes(2, "big") + b"bye", CLOSE), count=9)
-    assert told.order == [b"1", b"2"]
-    assert "1001" in told.reason
+def test_messages_in_front_of_the_end_are_received() -> None:
+    reported = received(wire(b"1") + wire(b"2") + wire((1001).to_bytes(2, "big") + b"bye", CLOSE), count=9)
+    assert reported.order == [b"1", b"2"]
+    assert "1001" in reported.reason
 
 
 def test_an_error_of_the_listener_ends_the_connection() -> None:
-    told = heard(wire(b"1") + wire(b"2"), count=1, fails=True)
-    assert told.order == []
-    assert "could not be dealt with: RuntimeError('no')" in told.reason
+    reported = received(wire(b"1") + wire(b"2"), count=1, fails=True)
+    assert reported.order == []
+    assert "could not be dealt with: RuntimeError('no')" in reported.reason

@@ -89,12 +89,12 @@ def rows_of(folder: Path, venue: str, cache: Path, offset_ns: int | None = 0) ->
 def test_a_duration_ends_it_with_whole_files_of_every_stream(recorded: Recorded) -> None:
     assert recorded.done.code == ExitCode.DONE, recorded.done
     assert recorded.done.err == ""
-    told = [json.loads(line) for line in recorded.done.out.splitlines()]
-    assert len(told) >= 4
-    assert told[-1]["outcome"] == "duration"
-    assert all(one["state"] == "synced" and one["gaps"] == 0 for one in told[-1]["instruments"])
+    reported = [json.loads(line) for line in recorded.done.out.splitlines()]
+    assert len(reported) >= 4
+    assert reported[-1]["outcome"] == "duration"
+    assert all(one["state"] == "synced" and one["gaps"] == 0 for one in reported[-1]["instruments"])
     assert is_whole(recorded.folder)
-    assert told[-1]["frames"] == sum(len(lines_of(recorded.folder, venue)) for venue in VENUES)
+    assert reported[-1]["frames"] == sum(len(lines_of(recorded.folder, venue)) for venue in VENUES)
     for venue in VENUES:
         text = b"\n".join(frame for _, frame in lines_of(recorded.folder, venue))
         names = {

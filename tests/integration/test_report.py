@@ -58,10 +58,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = write_pair(tmp_path_factory.mktemp("data"))
     (data / "bybit_linear" / "btcusdt_20240808.origin").write_text(f"{NOTE}\n")
     out = tmp_path_factory.mktemp("runs") / "run"
-    told = backtest(data, out)
-    assert told.exit_code == 0, told.output
-    assert told.stdout.startswith(f"DATA NOT AS RECORDED: bybit_linear:BTCUSDT: {NOTE}")
-    assert f"report: {out / 'report.html'}" in told.stdout.splitlines()
+    reported = backtest(data, out)
+    assert reported.exit_code == 0, reported.output
+    assert reported.stdout.startswith(f"DATA NOT AS RECORDED: bybit_linear:BTCUSDT: {NOTE}")
+    assert f"report: {out / 'report.html'}" in reported.stdout.splitlines()
     return out
 
 
@@ -73,10 +73,10 @@ def run(small: Path, tmp_path: Path) -> Path:
 
 def refused(folder: Path) -> str:
     """The one line that `arb report` answers with exit code 2."""
-    told = CliRunner().invoke(cli, ["report", str(folder)])
-    assert told.exit_code == 2, told.output
-    assert told.stdout == ""
-    (line,) = told.stderr.splitlines()
+    reported = CliRunner().invoke(cli, ["report", str(folder)])
+    assert reported.exit_code == 2, reported.output
+    assert reported.stdout == ""
+    (line,) = reported.stderr.splitlines()
     assert str(folder) in line
     return str(line)
 
@@ -109,9 +109,9 @@ def test_the_report_is_made_again_byte_by_byte(run: Path) -> None:
     before = {name: (run / name).read_bytes() for name in FILES}
     for name in MADE:
         (run / name).unlink()
-    told = CliRunner().invoke(cli, ["report", str(run), "--json"])
-    assert told.exit_code == 0, told.output
-    assert json.loads(told.stdout) == json.loads(before["summary.json"])
+    reported = CliRunner().invoke(cli, ["report", str(run), "--json"])
+    assert reported.exit_code == 0, reported.output
+    assert json.loads(reported.stdout) == json.loads(before["summary.json"])
     assert {name: (run / name).read_bytes() for name in FILES} == before
     assert files_of(run) == FILES
 
@@ -170,8 +170,8 @@ def test_a_strategy_that_records_nothing_has_a_report(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def run(bot):\n    while bot.elapse(1_000_000_000) == 0:\n        pass\n")
     out = tmp_path / "run"
-    told = backtest(write_pair(tmp_path / "data"), out, "--strategy", f"{own}:run")
-    assert told.exit_code == 0, told.output
+    reported = backtest(write_pair(tmp_path / "data"), out, "--strategy", f"{own}:run")
+    assert reported.exit_code == 0, reported.output
     summary = json.loads((out / "summary.json").read_bytes())
     assert (summary["fills"], summary["round_trips"], summary["equity"]["return_quote"]) == (0, None, 0.0)
 
@@ -179,8 +179,8 @@ def test_a_strategy_that_records_nothing_has_a_report(tmp_path: Path) -> None:
 @needs_recordings
 def test_the_real_page_is_small(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    told = backtest(RECORDINGS, folder, pair="spot_usdm")
-    assert told.exit_code == 0, told.output
+    reported = backtest(RECORDINGS, folder, pair="spot_usdm")
+    assert reported.exit_code == 0, reported.output
     assert (folder / "report.html").stat().st_size < 3_000_000
     assert all((folder / name).stat().st_size < 200_000 for name in CHARTS)
     _, result = read_run(folder)

@@ -155,9 +155,9 @@ def test_the_order_rate_is_kept_and_the_way_out_left_open(run: Any) -> None:
 
 def test_orders_beyond_the_limits_are_refused_whatever_the_strategy_asks(run: Any, tmp_path: Path) -> None:
     # The strategy is told of no limit; the bot has it none the less.
-    told_nothing = "strategy.params={max_order_qty=0.0, max_order_notional=0.0, position_limit=1000.0}"
+    reported_nothing = "strategy.params={max_order_qty=0.0, max_order_notional=0.0, position_limit=1000.0}"
     for limit in ("risk.max_order_qty=0.4", "risk.max_order_notional=40.0", "risk.position_limit=0.4"):
-        done = run(ORDERS, told_nothing, limit)
+        done = run(ORDERS, reported_nothing, limit)
         assert done.orders == []
         assert done.refused
         assert all(d.value == 20 for d in done.decisions if d.code == Decision.REFUSED)

@@ -19,17 +19,17 @@ STREAM = "btcusdt@depth@100ms"
 
 def frames_under(fault: Fault, seconds: float = 4.0) -> tuple[list[str], list[str], list[dict[str, Any]]]:
     """What a first client, which the fault spares, and a second one were sent, and what was told of the fault."""
-    heard: list[list[str]] = []
-    told: list[dict[str, Any]] = []
+    received: list[list[str]] = []
+    reported: list[dict[str, Any]] = []
 
     async def test(sandbox: Sandbox, clients: Clients) -> None:
         both = [await clients.connect("binance_spot", f"/ws/{STREAM}") for _ in range(2)]
         await sandbox.advance(seconds)
-        heard.extend([await client.texts() for client in both])
-        told.extend(sandbox.injected)
+        received.extend([await client.texts() for client in both])
+        reported.extend(sandbox.injected)
 
     on(driven("binance_spot", faults=[fault]), test)
-    return heard[0], heard[1], told
+    return received[0], received[1], reported
 
 
 def frame_fault(kind: FaultKind, **more: Any) -> Fault:
@@ -37,12 +37,12 @@ def frame_fault(kind: FaultKind, **more: Any) -> Fault:
 
 
 def test_a_gap_takes_frames_away_and_the_log_has_them() -> None:
-    whole, spoilt, told = frames_under(frame_fault(FaultKind.GAP, count=2))
+    whole, spoilt, reported = frames_under(frame_fault(FaultKind.GAP, count=2))
     lost = [text for text in whole if text not in spoilt]
     assert len(lost) == 2
     assert [text for text in whole if text not in lost] == spoilt
-    assert [line["fault"] for line in told] == ["test", "test"]
-    for line, text in zip(told, lost, strict=True):
+    assert [line["fault"] for line in reported] == ["test", "test"]
+    for line, text in zip(reported, lost, strict=True):
         assert text[:60] in line["frame"]
         assert (line["kind"], line["venue"], line["stream"], line["clients"]) == (
             "gap",
@@ -55,8 +55,8 @@ def test_a_gap_takes_frames_away_and_the_log_has_them() -> None:
 
 
 def test_a_duplicate_comes_twice() -> None:
-    whole, spoilt, told = frames_under(frame_fault(FaultKind.DUPLICATE))
-    assert len(told) == 1
+    whole, spoilt, reported = frames_under(frame_fault(FaultKind.DUPLICATE))
+    assert len(reported) == 1
     assert len(spoilt) == len(whole) + 1
     twice = next(n for n in range(len(spoilt)) if spoilt[n] == spoilt[n + 1])
     assert spoilt[:twice] + spoilt[twice + 1 :] == whole
@@ -79,9 +79,9 @@ def test_a_broken_frame_is_no_json(kind: FaultKind) -> None:
 
 
 def test_silence_takes_all_frames_of_a_while() -> None:
-    whole, spoilt, told = frames_under(frame_fault(FaultKind.SILENCE, duration_s=1.0))
+    whole, spoilt, reported = frames_under(frame_fault(FaultKind.SILENCE, duration_s=1.0))
     assert 8 <= len(whole) - len(spoilt) <= 11
-    assert told[0]["duration_s"] == 1.0
+    assert reported[0]["duration_s"] == 1.0
 
 
 def test_a_wrong_clock_is_in_frames_and_server_time() -> None:
@@ -116,12 +116,12 @@ def test_connections_end_are_half_open_or_announced() -> None:
         await sandbox.advance(1.5)
         assert (await cut.waiting())[-1].type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
         assert ((await closed.waiting())[-1].data) == 1012
-        heard = len(await half.texts())
+        received = len(await half.texts())
         assert '"e":"serverShutdown"' in "".join(await ending.texts())
         await half.websocket.ping(b"?")
         await half.websocket.send_str('{"method":"LIST_SUBSCRIPTIONS","id":1}')
         await sandbox.advance(1.0)
-        assert heard
+        assert received
         assert await half.waiting() == []
         assert not half.websocket.closed
         assert (await ending.waiting())[-1].data == 1001

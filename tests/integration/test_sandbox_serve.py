@@ -152,9 +152,9 @@ def test_a_client_that_talks_too_much_is_closed_and_then_banned() -> None:
             client = await clients.connect("binance_spot")
             for number in range(6):
                 await client.websocket.send_str(f'{{"method":"LIST_SUBSCRIPTIONS","id":{number}}}')
-            heard = await client.waiting()
-            assert [one.type for one in heard] == [aiohttp.WSMsgType.TEXT] * 5 + [aiohttp.WSMsgType.CLOSE]
-            assert heard[-1].data == 1008
+            received = await client.waiting()
+            assert [one.type for one in received] == [aiohttp.WSMsgType.TEXT] * 5 + [aiohttp.WSMsgType.CLOSE]
+            assert received[-1].data == 1008
         with pytest.raises(aiohttp.WSServerHandshakeError, match="418"):
             await clients.connect("binance_spot")
         status, body, headers = await clients.get("binance_spot", "/api/v3/time")
@@ -209,7 +209,7 @@ def test_connects_are_counted() -> None:
     on(driven("bybit_spot", limits=limits, speed=SLOW), test)
 
 
-def test_weights_are_told_and_their_limit_holds() -> None:
+def test_weights_are_reported_and_their_limit_holds() -> None:
     async def test(sandbox: Sandbox, clients: Clients) -> None:
         path = "/api/v3/depth?symbol=BTCUSDT&limit=5000"
         for count in range(1, 25):
@@ -290,20 +290,20 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 
 def test_the_same_seed_serves_the_same_frames_at_the_same_times() -> None:
-    heard: list[list[str]] = []
+    received: list[list[str]] = []
 
     async def test(sandbox: Sandbox, clients: Clients) -> None:
         client = await clients.connect(
             "binance_usdm", "/public/stream?streams=btcusdt@depth@0ms/btcusdt@trade"
         )
         await sandbox.advance(3)
-        heard.append(await client.texts())
+        received.append(await client.texts())
 
     for seed in (7, 7, 8):
         on(driven("binance_usdm", seed=seed), test)
-    assert heard[0] == heard[1]
-    assert len(heard[0]) > 50
-    assert heard[0] != heard[2]
+    assert received[0] == received[1]
+    assert len(received[0]) > 50
+    assert received[0] != received[2]
 
 
 def test_times_are_those_of_the_sandbox() -> None:

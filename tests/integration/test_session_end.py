@@ -87,9 +87,9 @@ class Ends:
         self.live: list[LiveRun] = []
         write, begin = live_run.write_session, LiveRun.__init__
 
-        def writing(folder: Any, legs: Any, left: Any, told: Any, **named: Any) -> Any:
+        def writing(folder: Any, legs: Any, left: Any, reported: Any, **named: Any) -> Any:
             before(left.outcome)
-            figures = write(folder, legs, left, told, **named)
+            figures = write(folder, legs, left, reported, **named)
             self.done.append(left.outcome)
             return figures
 

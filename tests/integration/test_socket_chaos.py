@@ -17,7 +17,7 @@ def test_every_published_touch_is_true_at_its_id(seed: int) -> None:
     assert report.recovered
 
 
-def test_a_witness_that_heard_less_finds_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_witness_that_received_less_finds_lies(monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison can fail: of every change the truth is told half."""
     whole = Truth._change
 

@@ -14,7 +14,7 @@ from support.failing_strategies import (
     MISTAKES,
     RAISED,
     RECURSION,
-    Told,
+    Reported,
     line_of,
     mistake_words,
     run_commands,
@@ -39,11 +39,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told(folder: Path) -> Callable[[str], dict[int, Told]]:
+def reported(folder: Path) -> Callable[[str], dict[int, Reported]]:
     """How the runs of every mistake in a world ended; each world's are run once."""
-    worlds: dict[str, dict[int, Told]] = {}
+    worlds: dict[str, dict[int, Reported]] = {}
 
-    def of(world: str) -> dict[int, Told]:
+    def of(world: str) -> dict[int, Reported]:
         if world not in worlds:
             ended = run_commands(folder, [mistake_words(world, kind) for kind in RAISED])
             worlds[world] = dict(zip(RAISED, ended, strict=True))
@@ -59,9 +59,9 @@ def manifest_of(folder: Path, world: str, kind: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("world", ["backtest", "dry-run"])
 def test_a_mistake_is_one_line_with_file_line_and_time_and_leaves_a_whole_folder(
-    world: str, folder: Path, told: Callable[[str], dict[int, Told]]
+    world: str, folder: Path, reported: Callable[[str], dict[int, Reported]]
 ) -> None:
-    for kind, ended in told(world).items():
+    for kind, ended in reported(world).items():
         raised, _ = RAISED[kind]
         assert ended.exit_code == 1, ended
         assert ended.stderr.count("\n") == 1, ended.stderr
@@ -77,7 +77,7 @@ def test_a_mistake_is_one_line_with_file_line_and_time_and_leaves_a_whole_folder
         assert summary["outcome"] == "failed"
         assert summary["legs"][0]["fills"] == 1
         assert len((run / "trades.csv").read_text().splitlines()) == 2
-    helper = told(world)[1].stderr
+    helper = reported(world)[1].stderr
     assert f"helpers.py line 7 in pick, called from own.py line {line_of(1)} in run" in helper
 
 
@@ -107,9 +107,11 @@ def test_recursion_without_an_end_is_an_error_like_others(folder: Path) -> None:
         assert "called from deep.py line 12 in run, at 2024-08-08T" in ended.stderr
 
 
-def test_both_worlds_report_a_mistake_alike(folder: Path, told: Callable[[str], dict[int, Told]]) -> None:
+def test_both_worlds_report_a_mistake_alike(
+    folder: Path, reported: Callable[[str], dict[int, Reported]]
+) -> None:
     for world in ("backtest", "dry-run"):
-        told(world)
+        reported(world)
     for kind in RAISED:
         assert manifest_of(folder, "backtest", kind)["error"] == manifest_of(folder, "dry-run", kind)["error"]
 
@@ -130,8 +132,8 @@ def test_a_run_that_failed_is_proven_from_anywhere(folder: Path, tmp_path: Path)
         assert verified.exit_code == 0, verified.stdout
 
 
-def test_a_run_that_failed_is_verified(folder: Path, told: Callable[[str], dict[int, Told]]) -> None:
-    told("backtest")
+def test_a_run_that_failed_is_verified(folder: Path, reported: Callable[[str], dict[int, Reported]]) -> None:
+    reported("backtest")
     changed = folder / "runs" / "backtest-10"
     verified = run_commands(folder, [["verify", f"runs/backtest-{kind}"] for kind in (0, 20, 10)])
     assert [ended.exit_code for ended in verified] == [0, 0, 0], verified

@@ -242,9 +242,9 @@ def test_a_backtest_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "--json",
     ]
     legs = ["--legs", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT", "--no-report"]
-    told = CliRunner().invoke(cli, [*words, *legs], prog_name="arb")
-    assert told.exit_code == 0, told.stderr
-    assert any("best bid and offer alone" in note for note in json.loads(told.stdout)["notes"])
+    reported = CliRunner().invoke(cli, [*words, *legs], prog_name="arb")
+    assert reported.exit_code == 0, reported.stderr
+    assert any("best bid and offer alone" in note for note in json.loads(reported.stdout)["notes"])
 
 
 def test_it_falls_silent_and_the_next_touch_restores_it(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
 def test_it_is_recorded_converted_and_replayed(environment: dict[str, str], tmp_path: Path) -> None:
     words = ["-c", "arbitrage.toml"]
     done = run_command(["doctor", *words, "--json"], environment, tmp_path)
-    told = {one["name"]: one["level"] for one in map(json.loads, done.out.splitlines())}
-    assert [told[name] for name in ("toy_east REST", "toy_west streams", "toy_east:ABCUSD")] == ["ok"] * 3
+    reported = {one["name"]: one["level"] for one in map(json.loads, done.out.splitlines())}
+    assert [reported[name] for name in ("toy_east REST", "toy_west streams", "toy_east:ABCUSD")] == ["ok"] * 3
     done = run_command(
         ["record", *words, "--data", "data", "--duration", "3s", "--json"], environment, tmp_path
     )

@@ -70,9 +70,9 @@ def put_world(out, bot, ids):
             put(out, local_ts)
         latency = bot.order_latency(asset_no)
         if latency is not None:
-            _, processed_ts, heard_ts = latency
+            _, processed_ts, received_ts = latency
             put(out, processed_ts)
-            put(out, heard_ts)
+            put(out, received_ts)
         orders = bot.orders(asset_no)
         put(out, len(orders))
         for order_id in range(max(1, ids - _IDS_BACK), ids):

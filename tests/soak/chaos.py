@@ -103,7 +103,7 @@ def replay(seed: int) -> int:
     chaos = Chaos(seed)
     inject = chaos.inject
 
-    def told(fault: str) -> None:
+    def reported(fault: str) -> None:
         print(f"{chaos.timers.monotonic_ns() / 1e9:9.3f}  FAULT {fault}")
         inject(fault)
 
@@ -111,7 +111,7 @@ def replay(seed: int) -> int:
         now = chaos.timers.monotonic_ns() / 1e9
         print(f"{now:9.3f}  {event.kind.value:10} {event.symbol:8} {event.text[:120]}")
 
-    chaos.inject = told  # type: ignore[method-assign]
+    chaos.inject = reported  # type: ignore[method-assign]
     chaos.watch.on_event = show  # type: ignore[method-assign]
     try:
         print(chaos.run())

@@ -167,7 +167,7 @@ def main() -> int:
         result = run_live(config, folder / "run", duration_s=span_s, sandbox=urls, has_report=False)
         memory.close()
     print(f"{span_s:.0f} s, {given.market_hours:g} hours of the market")
-    is_good = told(result, memory, errors, folder / "faults.jsonl")
+    is_good = reported(result, memory, errors, folder / "faults.jsonl")
     found = verify(result.folder)
     unexplained = sum(not one.cause for one in found.differences)
     print(
@@ -176,7 +176,7 @@ def main() -> int:
     return 0 if is_good and found.is_proven else 4
 
 
-def told(result: WrittenRun, memory: Memory, errors: Errors, faults: Path) -> bool:
+def reported(result: WrittenRun, memory: Memory, errors: Errors, faults: Path) -> bool:
     """Prints what came of the session; whether all of it is as it should be."""
     manifest = json.loads((result.folder / "manifest.json").read_bytes())
     summary = json.loads((result.folder / "summary.json").read_bytes())

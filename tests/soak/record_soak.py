@@ -130,35 +130,35 @@ def words_of(config: Path, data: Path, symbols: list[str], seconds: float) -> li
     return command([*words, "--set", "record.segment_s=30"])
 
 
-def sample(pid: int, told: dict[str, Any]) -> Sample:
+def sample(pid: int, reported: dict[str, Any]) -> Sample:
     """What the system says of the process, beside what it says itself."""
     status = Path(f"/proc/{pid}/status").read_text()
     resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     cpu_s = (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
-    return Sample(told["elapsed_s"], resident / 1024, cpu_s, told["frames"])
+    return Sample(reported["elapsed_s"], resident / 1024, cpu_s, reported["frames"])
 
 
 def watch(process: subprocess.Popen[str], seconds: float) -> tuple[list[Sample], list[dict[str, Any]]]:
     """Samples of a recording until its end, and all that it told."""
     samples: list[Sample] = []
-    told: list[dict[str, Any]] = []
+    reported: list[dict[str, Any]] = []
     shown_s = 60.0
     for line in process.stdout:
-        told.append(json.loads(line))
-        if "outcome" in told[-1] or process.poll() is not None:
+        reported.append(json.loads(line))
+        if "outcome" in reported[-1] or process.poll() is not None:
             continue
-        samples.append(sample(process.pid, told[-1]))
+        samples.append(sample(process.pid, reported[-1]))
         if samples[-1].elapsed_s >= shown_s:
             shown_s += 60.0
             one = samples[-1]
-            states = [instrument["state"] for instrument in told[-1]["instruments"]]
+            states = [instrument["state"] for instrument in reported[-1]["instruments"]]
             print(
                 f"{one.elapsed_s:5.0f} s: {one.resident_mb:.1f} MB, {one.cpu_s:.1f} s of the processor, {one.frames:,} "
                 f"frames, {states.count(_SYNCED)} of {len(states)} synced",
                 flush=True,
             )
-    return samples, told
+    return samples, reported
 
 
 def lines_in(data: Path) -> int:
@@ -176,7 +176,7 @@ def events_in(data: Path, kind: str) -> int:
     return sum(json.loads(line).get("kind") == kind for line in lines)
 
 
-def judge(samples: list[Sample], told: list[dict[str, Any]], data: Path, cuts: float) -> list[str]:
+def judge(samples: list[Sample], reported: list[dict[str, Any]], data: Path, cuts: float) -> list[str]:
     """What is not as it should be; prints the figures."""
     last, first = samples[-1], samples[len(samples) // 10]
     third = len(samples) // 3
@@ -186,7 +186,7 @@ def judge(samples: list[Sample], told: list[dict[str, Any]], data: Path, cuts: f
     growth = statistics.median(end) / statistics.median(second)
     share = (last.cpu_s - first.cpu_s) / (last.elapsed_s - first.elapsed_s)
     rate = (last.frames - first.frames) / (last.elapsed_s - first.elapsed_s)
-    final = told[-1]
+    final = reported[-1]
     lines, disconnects = lines_in(data), events_in(data, "disconnect")
     messages = sum(s["messages"] for one in final["instruments"] for s in one["streams"].values())
     print(
@@ -222,11 +222,11 @@ def run(folder: Path, minutes: float, symbols: list[str], speed: float, cuts: fl
                 words, env=environment, cwd=folder, stdout=subprocess.PIPE, stderr=errors, text=True
             )
             try:
-                samples, told = watch(process, 60 * minutes)
+                samples, reported = watch(process, 60 * minutes)
             finally:
                 process.send_signal(signal.SIGTERM)
                 code = process.wait(120)
-    faults = judge(samples, told, folder / "data", cuts) if samples else ["it told nothing"]
+    faults = judge(samples, reported, folder / "data", cuts) if samples else ["it told nothing"]
     text = (folder / "errors.txt").read_text().strip()
     return [*faults, *([f"exit code {code}: {text}"] if code or text else [])]
 

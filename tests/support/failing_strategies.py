@@ -153,7 +153,7 @@ RAISED = {
 }
 
 
-class Told(NamedTuple):
+class Reported(NamedTuple):
     """How a command ended."""
 
     exit_code: int
@@ -168,7 +168,7 @@ def line_of(kind: int) -> int:
     return branch + 2
 
 
-def run_commands(folder: Path, commands: Sequence[Sequence[str]]) -> list[Told]:
+def run_commands(folder: Path, commands: Sequence[Sequence[str]]) -> list[Reported]:
     """Runs `arb` commands in a folder. Fails when the process does not come to the end of them."""
     done = subprocess.run(
         [sys.executable, "-c", _DRIVER, json.dumps([list(words) for words in commands])],
@@ -179,13 +179,13 @@ def run_commands(folder: Path, commands: Sequence[Sequence[str]]) -> list[Told]:
         timeout=600,
         check=False,
     )
-    told = [Told(*json.loads(line)) for line in done.stdout.splitlines()]
-    assert (done.returncode, len(told)) == (0, len(commands)), (
+    reported = [Reported(*json.loads(line)) for line in done.stdout.splitlines()]
+    assert (done.returncode, len(reported)) == (0, len(commands)), (
         done.returncode,
-        len(told),
+        len(reported),
         done.stderr[-800:],
     )
-    return told
+    return reported
 
 
 def run_words(world: str, name: object, file: str = "own.py", *more: str) -> list[str]:

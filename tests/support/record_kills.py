@@ -22,13 +22,13 @@ def run(folder: Path, environment: Mapping[str, str], chance: Random, rounds: in
     found, acknowledged = [], 0
     before: dict[str, list[bytes]] = {venue: [] for venue in VENUES}
     for round_no in range(rounds):
-        told = _kill(folder, environment, chance)
+        reported = _kill(folder, environment, chance)
         held = {venue: _on_disk(folder / "data", venue) for venue in VENUES}
-        acknowledged += told
+        acknowledged += reported
         # All frames are in the files at once: those that were told of, and those of the last second.
         new = sum(len(held[venue]) - len(before[venue]) for venue in VENUES)
-        if new < told:
-            found.append(f"round {round_no}: {told} frames were acknowledged, the files have {new} more")
+        if new < reported:
+            found.append(f"round {round_no}: {reported} frames were acknowledged, the files have {new} more")
         for venue in VENUES:
             if held[venue][: len(before[venue])] != before[venue]:
                 found.append(f"round {round_no}: {venue}: what an earlier round recorded has changed")
@@ -46,12 +46,12 @@ def run(folder: Path, environment: Mapping[str, str], chance: Random, rounds: in
 def _kill(folder: Path, environment: Mapping[str, str], chance: Random) -> int:
     """One process; how many frames it had told of."""
     running = Running(["--data", "data", "--set", "record.segment_s=1"], environment, folder)
-    told = running.until_frames(chance.randrange(1, 150))
+    reported = running.until_frames(chance.randrange(1, 150))
     time.sleep(chance.uniform(0.0, 1.0))
     running.process.send_signal(signal.SIGKILL)
     out, _ = running.process.communicate()
     lines = [line for line in out.splitlines() if line.endswith("}")]
-    return int(json.loads(lines[-1])["frames"]) if lines else told
+    return int(json.loads(lines[-1])["frames"]) if lines else reported
 
 
 def _on_disk(folder: Path, venue: str) -> list[bytes]:

@@ -28,7 +28,7 @@ class Running:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.told: list[dict[str, Any]] = []
+        self.reported: list[dict[str, Any]] = []
 
     def until_frames(self, count: int) -> int:
         """Waits until so many frames were acknowledged; how many it is."""
@@ -36,10 +36,10 @@ class Running:
         watchdog = threading.Timer(PATIENCE_S, self.process.kill)
         watchdog.start()
         for line in self.process.stdout:
-            self.told.append(json.loads(line))
-            if self.told[-1]["frames"] >= count:
+            self.reported.append(json.loads(line))
+            if self.reported[-1]["frames"] >= count:
                 watchdog.cancel()
-                return int(self.told[-1]["frames"])
+                return int(self.reported[-1]["frames"])
         raise AssertionError(f"ended early: {self.process.communicate()}")
 
     def end(self, number: signal.Signals) -> Finished:

@@ -67,7 +67,7 @@ class Market:
         self.books = {self._id: self._book.copy()}
         self._last = self._id
         self._first = 0
-        self._told = self._book.copy()
+        self._reported = self._book.copy()
         self._u = 10
         self.depth: list[Sent] = [self._snapshot()]
         self.touches: list[Sent] = []
@@ -133,11 +133,11 @@ class Market:
     def _delta(self) -> Sent:
         parts: Parts = []
         for side, event in ((BUY, DELTA_BID), (SELL, DELTA_ASK)):
-            told, now = self._told.sides[side], self._book.sides[side]
+            reported, now = self._reported.sides[side], self._book.sides[side]
             parts += [
                 (event, px, now.get(px, 0.0))
-                for px in sorted(told.keys() | now.keys())
-                if told.get(px) != now.get(px)
+                for px in sorted(reported.keys() | now.keys())
+                if reported.get(px) != now.get(px)
             ]
         self._u += 1
         return self._sent(Kind.DELTA, parts)
@@ -149,7 +149,7 @@ class Market:
         if self.rule == SequenceRule.INCREMENT:
             first, last = self._id, self._u
         self._first, self._last = 0, self._id
-        self._told = self._book.copy()
+        self._reported = self._book.copy()
         return Sent(kind, self._id, time_ns, first, last, prev, parts)
 
 

@@ -91,23 +91,23 @@ def raising(error: Exception) -> Any:
 
 @pytest.mark.parametrize("error", [InputError(EVIL), ValueError(EVIL)])
 def test_errors_of_commands(error: Exception) -> None:
-    told = run(raising(error)).stderr
-    assert is_clean(told)
-    assert re.search(r"^error: .*\\x1b\]0;PWNED", told, re.MULTILINE)
+    reported = run(raising(error)).stderr
+    assert is_clean(reported)
+    assert re.search(r"^error: .*\\x1b\]0;PWNED", reported, re.MULTILINE)
 
 
 def test_lines_of_standard_output() -> None:
     assert is_clean(run(lambda: echo(EVIL)).stdout)
-    told = run(lambda: echo_json({"text": EVIL})).stdout
-    assert is_clean(told)
-    assert json.loads(told) == {"text": EVIL}
+    reported = run(lambda: echo_json({"text": EVIL})).stdout
+    assert is_clean(reported)
+    assert json.loads(reported) == {"text": EVIL}
 
 
 def test_lines_of_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     write_error(EVIL)
-    told = capsys.readouterr().err
-    assert is_clean(told)
-    assert told.count("\n") == 1
+    reported = capsys.readouterr().err
+    assert is_clean(reported)
+    assert reported.count("\n") == 1
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -133,9 +133,9 @@ def progress(*, is_refused: bool) -> Progress:
 def test_what_arb_record_shows(*, is_refused: bool) -> None:
     moment = progress(is_refused=is_refused)
     assert is_clean(run(lambda: LineView().show(moment)).stdout)
-    told = run(lambda: JsonView().show(moment)).stdout
-    assert is_clean(told)
-    assert json.loads(told)["instruments"][0]["problem"] == EVIL
+    reported = run(lambda: JsonView().show(moment)).stdout
+    assert is_clean(reported)
+    assert json.loads(reported)["instruments"][0]["problem"] == EVIL
     assert is_clean(drawn(progress_table(moment)))
 
 
@@ -155,8 +155,8 @@ def test_the_table_of_arb_doctor() -> None:
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_names_of_folders(*, as_json: bool) -> None:
-    told = run(lambda: _show([{"venue": EVIL, "bytes": 1}], as_json)).stdout
-    assert is_clean(re.sub(r"\s*\n\s*", "", told))
+    reported = run(lambda: _show([{"venue": EVIL, "bytes": 1}], as_json)).stdout
+    assert is_clean(re.sub(r"\s*\n\s*", "", reported))
 
 
 def test_the_report_of_a_run() -> None:

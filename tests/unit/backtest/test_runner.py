@@ -56,7 +56,7 @@ def ended(loaded: LoadedStrategy, bot: Bot) -> Ended:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("def run(hbt):\n    x = 1\n    return hbt.nope(0)", "line 3: Unknown attribute 'nope' of type"),
         ("def run(hbt):\n    return hbt.depth()", "line 2: Invalid use of"),
@@ -79,30 +79,30 @@ def ended(loaded: LoadedStrategy, bot: Bot) -> Ended:
         ),
     ],
 )
-def test_what_does_not_compile_is_told_in_one_line(
-    strategy: Callable[[str], LoadedStrategy], bot: Bot, text: str, told: str
+def test_what_does_not_compile_is_reported_in_one_line(
+    strategy: Callable[[str], LoadedStrategy], bot: Bot, text: str, reported: str
 ) -> None:
     loaded = strategy(text)
     with pytest.raises(InputError) as caught:
         compile_for(loaded, (bot,))
     message = str(caught.value)
     assert caught.value.exit_code == ExitCode.USER_INPUT
-    assert message.startswith(f"{loaded.spec}: does not compile: {told}")
+    assert message.startswith(f"{loaded.spec}: does not compile: {reported}")
     assert message.splitlines() == [message]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("def run(hbt):\n    raise ValueError('too late')", "ValueError: too late"),
         ("def run(hbt):\n    assert hbt.elapse(1) == 7, 'boom'", "AssertionError: boom"),
         ("def run(hbt):\n    return 1 // (hbt.elapse(1) * 0)", "ZeroDivisionError: integer division by zero"),
     ],
 )
-def test_a_strategy_that_raises_is_told(
-    strategy: Callable[[str], LoadedStrategy], bot: Bot, text: str, told: str
+def test_a_strategy_that_raises_is_reported(
+    strategy: Callable[[str], LoadedStrategy], bot: Bot, text: str, reported: str
 ) -> None:
-    with pytest.raises(StrategyError, match=told) as caught:
+    with pytest.raises(StrategyError, match=reported) as caught:
         ended(strategy(text), bot)
     assert caught.value.exit_code == ExitCode.OUR_FAULT
 

@@ -44,8 +44,8 @@ def run(error: BaseException | None = None, *words: str) -> Any:
     ],
 )
 def test_errors_on_purpose_are_one_line_and_their_code(error: Exception, code: int) -> None:
-    told = run(error)
-    assert (told.exit_code, told.stderr, told.stdout) == (code, "error: not this\n", "")
+    reported = run(error)
+    assert (reported.exit_code, reported.stderr, reported.stdout) == (code, "error: not this\n", "")
 
 
 def test_a_message_of_several_lines_becomes_one() -> None:
@@ -53,8 +53,8 @@ def test_a_message_of_several_lines_becomes_one() -> None:
 
 
 def test_ctrl_c_is_130() -> None:
-    told = run(KeyboardInterrupt())
-    assert (told.exit_code, told.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
+    reported = run(KeyboardInterrupt())
+    assert (reported.exit_code, reported.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
 
 
 def test_sigterm_is_130_and_what_was_begun_is_put_away() -> None:
@@ -71,26 +71,26 @@ def test_sigterm_is_130_and_what_was_begun_is_put_away() -> None:
             put_away.append(True)
 
     before = signal.getsignal(signal.SIGTERM)
-    told = CliRunner().invoke(group, ["work"])
-    assert (told.exit_code, told.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
+    reported = CliRunner().invoke(group, ["work"])
+    assert (reported.exit_code, reported.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
     assert put_away == [True]
     assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_an_unforeseen_error_is_ours_and_keeps_its_traceback() -> None:
-    told = run(RuntimeError("what now"))
-    assert told.exit_code == ExitCode.OUR_FAULT
-    assert "Traceback" in told.stderr
-    assert told.stderr.splitlines()[-1].startswith("error: RuntimeError: what now (a fault of arb")
+    reported = run(RuntimeError("what now"))
+    assert reported.exit_code == ExitCode.OUR_FAULT
+    assert "Traceback" in reported.stderr
+    assert reported.stderr.splitlines()[-1].startswith("error: RuntimeError: what now (a fault of arb")
 
 
 def test_connector_errors_are_the_users_input() -> None:
-    told = run(ConnectorError("line cut"))
-    assert (told.exit_code, told.stderr) == (ExitCode.USER_INPUT, "error: line cut\n")
+    reported = run(ConnectorError("line cut"))
+    assert (reported.exit_code, reported.stderr) == (ExitCode.USER_INPUT, "error: line cut\n")
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (["--day", "8.8.2024"], "Invalid value for '--day': '8.8.2024' is not a day; write it as 2024-08-08"),
         (["--day", "2024-02-30"], "Invalid value for '--day': '2024-02-30' is not a day"),
@@ -118,10 +118,10 @@ def test_connector_errors_are_the_users_input() -> None:
         (["more"], "Got unexpected extra argument (more)"),
     ],
 )
-def test_usage_errors_are_one_line_with_the_way_to_the_help(words: list[str], told: str) -> None:
+def test_usage_errors_are_one_line_with_the_way_to_the_help(words: list[str], reported: str) -> None:
     result = run(None, *words)
     assert result.exit_code == ExitCode.USER_INPUT
-    assert result.stderr.startswith(f"error: {told}")
+    assert result.stderr.startswith(f"error: {reported}")
     assert result.stderr.endswith("; see arb work --help\n")
     assert result.stderr.count("\n") == 1
 
@@ -159,38 +159,38 @@ def test_both_ends_of_a_span_are_in_it(text: str, number: float) -> None:
     ],
 )
 def test_numbers_that_are_no_use_are_refused_in_one_line(words: list[str], value: str) -> None:
-    told = CliRunner().invoke(cli, [*words, value], prog_name="arb")
-    assert told.exit_code == ExitCode.USER_INPUT
-    assert told.stderr.startswith("error: ")
-    assert words[-1] in told.stderr
-    assert told.stderr.count("\n") == 1
+    reported = CliRunner().invoke(cli, [*words, value], prog_name="arb")
+    assert reported.exit_code == ExitCode.USER_INPUT
+    assert reported.stderr.startswith("error: ")
+    assert words[-1] in reported.stderr
+    assert reported.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1e300", "-1", str(2**63)])
 @pytest.mark.parametrize("words", [["serve"], ["record", "--out", "none"]])
 def test_a_seed_is_a_whole_number(words: list[str], value: str) -> None:
-    told = CliRunner().invoke(cli, ["sandbox", *words, "--seed", value], prog_name="arb")
-    assert told.exit_code == ExitCode.USER_INPUT
-    assert "'--seed'" in told.stderr
+    reported = CliRunner().invoke(cli, ["sandbox", *words, "--seed", value], prog_name="arb")
+    assert reported.exit_code == ExitCode.USER_INPUT
+    assert "'--seed'" in reported.stderr
 
 
 @pytest.mark.parametrize(
     "words", [["bogus"], ["--bogus"], ["backtest"], ["backtest", "--start"], ["convert"]]
 )
 def test_the_command_line_itself_answers_in_one_line(words: list[str]) -> None:
-    told = CliRunner().invoke(cli, words, prog_name="arb")
-    assert told.exit_code == ExitCode.USER_INPUT
-    assert told.stderr.startswith("error: ")
-    assert told.stderr.count("\n") == 1
+    reported = CliRunner().invoke(cli, words, prog_name="arb")
+    assert reported.exit_code == ExitCode.USER_INPUT
+    assert reported.stderr.startswith("error: ")
+    assert reported.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
     "words", [["--help"], ["-h"], ["backtest", "--help"], ["data", "list", "-h"], ["--version"]]
 )
 def test_help_is_no_error(words: list[str]) -> None:
-    told = CliRunner().invoke(cli, words, prog_name="arb")
-    assert (told.exit_code, told.stderr) == (0, "")
-    assert "arb" in told.stdout
+    reported = CliRunner().invoke(cli, words, prog_name="arb")
+    assert (reported.exit_code, reported.stderr) == (0, "")
+    assert "arb" in reported.stdout
 
 
 @pytest.mark.parametrize("words", [[], ["data"]])

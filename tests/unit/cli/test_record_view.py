@@ -39,11 +39,11 @@ def progress(*lines: Line, elapsed_s: float = 61.0, lost: int = 0) -> Progress:
 
 
 def test_a_json_line_has_every_figure() -> None:
-    told = progress_line(progress(line(), line(FeedStatus.DOWN, "reset", lag_ns_p50=math.nan, age_ns=-1)))
-    assert json.loads(json.dumps(told)) == told
-    assert (told["frames"], told["bytes"], told["slowest_write_ms"]) == (1234, 5_600_000, 2.5)
-    first, second = told["instruments"]
-    assert {*told, *first, "outcome", "directory"} == documented("arb record --json")
+    reported = progress_line(progress(line(), line(FeedStatus.DOWN, "reset", lag_ns_p50=math.nan, age_ns=-1)))
+    assert json.loads(json.dumps(reported)) == reported
+    assert (reported["frames"], reported["bytes"], reported["slowest_write_ms"]) == (1234, 5_600_000, 2.5)
+    first, second = reported["instruments"]
+    assert {*reported, *first, "outcome", "directory"} == documented("arb record --json")
     assert (first["state"], first["lag_ms_p50"], first["age_s"], first["problem"]) == ("synced", 3.0, 0.1, "")
     assert (second["state"], second["lag_ms_p50"], second["age_s"], second["problem"]) == (
         "down",

@@ -31,20 +31,20 @@ def test_the_table_shows_books_edges_positions_and_events() -> None:
     table.close()
     table.close()
 
-    told = out.getvalue()
+    reported = out.getvalue()
     for text in ("42000.1", "+3.46 bps", "2.50 bps", "+0.25", "syncing", "working orders 2", "-1.23", "gap "):
-        assert text in told
+        assert text in reported
 
 
 def test_without_a_terminal_there_is_a_line_every_five_minutes() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     now = [0.0]
-    line = StatusLine(told.append, clock=lambda: now[0])
+    line = StatusLine(reported.append, clock=lambda: now[0])
 
     for at in (1.0, STATUS_S + 1, STATUS_S + 2, 2 * STATUS_S + 3):
         now[0] = at
         line.show(VIEW)
     line.close()
 
-    assert told == [status_text(VIEW)] * 2
-    assert "bybit_spot:BTCUSDT syncing -/- -0.25" in told[0]
+    assert reported == [status_text(VIEW)] * 2
+    assert "bybit_spot:BTCUSDT syncing -/- -0.25" in reported[0]

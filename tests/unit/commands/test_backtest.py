@@ -15,7 +15,7 @@ def conversion(*clamped: int, rows: int = 10_000) -> Any:
     return SimpleNamespace(files=[[SimpleNamespace(clamped=count, rows=rows)] for count in clamped])
 
 
-def test_a_clock_that_clamps_many_rows_is_told_for_its_leg() -> None:
+def test_a_clock_that_clamps_many_rows_is_reported_for_its_leg() -> None:
     legs = [make_leg("binance_spot"), make_leg("binance_usdm")]
     (note,) = clamp_notes(legs, conversion(10, 9_000))
     assert note.startswith(f"{legs[1].name}: 9,000 rows were stamped later than received")

@@ -67,7 +67,7 @@ def test_a_difference_is_named_with_what_to_write(changes: Any, level: Level, te
         assert check.next_step.endswith("in [symbols.BTCUSDT] of usdm.toml")
 
 
-def test_all_differences_are_told_and_silence_is_none() -> None:
+def test_all_differences_are_reported_and_silence_is_none() -> None:
     assert len(compare(tick_size="1", lot_size="1", min_qty="1", min_notional="1")) == 4
     assert [check.level for check in compare(min_qty="", min_notional="")] == [Level.OK]
     own = Symbol(tick_size="0.1", lot_size="0.001", min_qty=0.002, min_notional=5.0)

@@ -118,18 +118,18 @@ def test_of_views_the_one_that_waits_stays_and_no_other_is_made(held: Held) -> N
 
 @pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), SystemExit(1)])
 def test_what_fails_is_switched_off_once_and_its_last_words_are_done(error: BaseException) -> None:
-    told: list[BaseException] = []
+    reported: list[BaseException] = []
     done: list[str] = []
 
     def fail() -> None:
         done.append("tried")
         raise error
 
-    with Display(told.append) as display:
+    with Display(reported.append) as display:
         for _ in range(5):
             display.line(fail)
         display.close(fail, lambda: done.append("closed"))
-    assert told == [error]
+    assert reported == [error]
     assert done == ["tried", "tried", "closed"]
 
 
@@ -145,24 +145,24 @@ def test_warnings_of_libraries_go_through_it(held: Held, monkeypatch: pytest.Mon
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_a_log_on_a_full_disk_prints_no_traceback_and_is_told_once(
+def test_a_log_on_a_full_disk_prints_no_traceback_and_is_reported_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with SessionOutput(Path("/dev/full")) as output:
         for _ in range(60):
             output.event("start", "x" * 300)
         logging.getLogger("library").warning("lost as well")
-    told = capsys.readouterr()
-    assert told.err == "warning: 61 lines of the log could not be written: No space left on device\n"
-    assert told.out == ""
+    reported = capsys.readouterr()
+    assert reported.err == "warning: 61 lines of the log could not be written: No space left on device\n"
+    assert reported.out == ""
 
 
 def test_an_echo_that_fails_is_noted_once_and_the_log_goes_on(tmp_path: Path) -> None:
-    heard: list[str] = []
+    received: list[str] = []
     is_noted = threading.Event()
 
     def echo(line: str) -> None:
-        heard.append(line)
+        received.append(line)
         is_noted.set()
         raise BrokenPipeError(32, "Broken pipe")
 
@@ -174,10 +174,10 @@ def test_an_echo_that_fails_is_noted_once_and_the_log_goes_on(tmp_path: Path) ->
     (note,) = (line for line in lines if line.startswith("display "))
     assert "Broken pipe" in note
     assert [line for line in lines if line != note] == ["start first", "start second"]
-    assert len(heard) == 1
+    assert len(received) == 1
 
 
-def test_lines_that_nobody_read_are_told_in_the_log(held: Held, tmp_path: Path) -> None:
+def test_lines_that_nobody_read_are_reported_in_the_log(held: Held, tmp_path: Path) -> None:
     with SessionOutput(tmp_path / "log.txt", echo=held.show) as output:
         output.event("start", "first")
         assert held.is_reached.wait(PATIENCE_S)

@@ -84,8 +84,8 @@ def test_a_file_that_several_commands_share_may_hold_the_keys_of_all(folder: Pat
     main = folder / "arbitrage.toml"
     main.write_text(main.read_text().replace("segment_s = 300.0", "segment_s = 60.0"))
     assert notes(folder) == []
-    told = notes(folder, "record.segment_s=60.0", "archive.parallel=2")
-    assert told == [
+    reported = notes(folder, "record.segment_s=60.0", "archive.parallel=2")
+    assert reported == [
         "no effect: record.segment_s: not read in a backtest",
         "no effect: archive.parallel: arb download reads it",
     ]

@@ -21,11 +21,11 @@ RESCUE_S = 20.0
 @pytest.fixture(autouse=True)
 def outside() -> Iterator[list[int]]:
     """The signals that come to who stood before: the tests end with none of them."""
-    heard: list[int] = []
+    received: list[int] = []
     before = {number: signal.getsignal(number) for number in BOTH}
     for number in BOTH:
-        signal.signal(number, lambda number, _: heard.append(number))
-    yield heard
+        signal.signal(number, lambda number, _: received.append(number))
+    yield received
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -41,12 +41,12 @@ def test_both_signals_call_and_then_who_stood_before_hears_them(outside: list[in
     with signals_call(inside.append):
         for number in (*BOTH, signal.SIGINT):
             signal.raise_signal(number)
-    heard_behind = list(outside)
+    received_behind = list(outside)
     signal.raise_signal(signal.SIGTERM)
 
     assert inside == [*BOTH, signal.SIGINT]
     assert all(isinstance(number, signal.Signals) for number in inside)
-    assert heard_behind == []
+    assert received_behind == []
     assert outside == [signal.SIGTERM]
     assert handlers() == before
 
@@ -167,7 +167,7 @@ def test_a_loop_that_sleeps_wakes(
     assert outside == [signal.SIGTERM]
 
 
-def test_sigterm_is_heard_by_who_hears_ctrl_c(outside: list[int]) -> None:
+def test_sigterm_is_received_by_who_hears_ctrl_c(outside: list[int]) -> None:
     before = handlers()
     with sigterm_as_ctrl_c():
         signal.raise_signal(signal.SIGTERM)

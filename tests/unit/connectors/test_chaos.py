@@ -87,7 +87,7 @@ def test_a_change_of_connections_loses_and_doubles_no_trade(venue: str) -> None:
     assert times == sorted(times)
 
 
-def test_a_gap_is_told_and_the_rows_empty_the_book_at_once() -> None:
+def test_a_gap_is_reported_and_the_rows_empty_the_book_at_once() -> None:
     chaos = Chaos(5, "binance_usdm", symbols=1)
     chaos.feed.start()
     chaos.timers.run(10 * S)

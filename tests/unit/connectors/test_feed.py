@@ -124,7 +124,7 @@ def test_garbage_that_names_nothing_puts_all_in_doubt(venue: str) -> None:
     assert all(scene.watch.check(no) is not None for no in range(2))
 
 
-def test_a_trade_that_cannot_be_read_is_told_and_no_book_suffers() -> None:
+def test_a_trade_that_cannot_be_read_is_reported_and_no_book_suffers() -> None:
     scene = Scene(VENUES["bybit_linear"])
     scene.timers.run(5 * S)
     text = '{"topic":"publicTrade.AAAUSDT","type":"snapshot","ts":1,"data":[{"s":'
@@ -134,13 +134,13 @@ def test_a_trade_that_cannot_be_read_is_told_and_no_book_suffers() -> None:
     assert scene.watch.check(0) is not None
 
 
-def test_a_clock_that_is_set_is_told() -> None:
+def test_a_clock_that_is_set_is_reported() -> None:
     scene = Scene(VENUES["binance_spot"])
     scene.timers.run(5 * S)
     scene.timers.skew_ns = 5 * S
     scene.timers.run(S)
-    told = [event for event in scene.watch.events if event.kind == EventKind.CLOCK]
-    assert [event.text for event in told] == ["the local clock was set by +5000 ms"]
+    reported = [event for event in scene.watch.events if event.kind == EventKind.CLOCK]
+    assert [event.text for event in reported] == ["the local clock was set by +5000 ms"]
 
 
 def test_a_bybit_snapshot_that_does_not_come_is_subscribed_to_again() -> None:

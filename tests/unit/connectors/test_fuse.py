@@ -82,7 +82,7 @@ def kept(before: FuseArguments, after: FuseArguments) -> list[str]:
     return [name for name in ("bids", "asks", "notes") if getattr(before, name) is getattr(after, name)]
 
 
-def test_a_larger_table_is_told_by_other_arguments_and_nothing_else_is() -> None:
+def test_a_larger_table_is_reported_by_other_arguments_and_nothing_else_is() -> None:
     book = FusedBook(TICK, LOT)
     first = book.arguments
     book.fuse(rows_of((DELTA_BID, 1, 50.0, 1.0), (DELTA_ASK, 1, 60.0, 1.0), (BBO_BID, 2, 51.0, 1.0)))

@@ -145,7 +145,7 @@ def rows_at(ts: int, *parts: tuple[int, float, float], covers: bool = False) -> 
     return rows
 
 
-def told(rows: Rows) -> list[tuple[int, float, float]]:
+def reported(rows: Rows) -> list[tuple[int, float, float]]:
     return [(int(row["ev"]), float(row["px"]), float(row["qty"])) for row in rows]
 
 
@@ -158,7 +158,7 @@ def test_a_level_that_came_and_went_between_two_depth_messages_is_taken_back() -
     book.fuse(snapshot_of((SNAPSHOT_BID, 50.0, 1.0), (SNAPSHOT_BID, 45.0, 1.0), (SNAPSHOT_ASK, 51.0, 1.0)))
     book.fuse(rows_at(2, (BBO_BID, 49.0, 2.0), (BBO_ASK, 51.0, 1.0)))
     out = book.fuse(rows_at(3, (DELTA_ASK, 52.0, 1.0), covers=True))
-    assert told(out) == [(DELTA_ASK, 52.0, 1.0), (DELTA_BID, 49.0, 0.0), (DELTA_BID, 50.0, 1.0)]
+    assert reported(out) == [(DELTA_ASK, 52.0, 1.0), (DELTA_BID, 49.0, 0.0), (DELTA_BID, 50.0, 1.0)]
     assert set(out["exch_ts"].tolist()) == {3}
     assert (book.best_bid_tick, book.best_qty(0), book.settled_count) == (100, 1.0, 2)
 
@@ -167,12 +167,12 @@ def test_a_message_that_is_older_than_the_touch_takes_nothing_back() -> None:
     book = FusedBook(TICK, LOT)
     book.fuse(snapshot_of((SNAPSHOT_BID, 50.0, 1.0), (SNAPSHOT_BID, 45.0, 1.0), (SNAPSHOT_ASK, 51.0, 1.0)))
     book.fuse(rows_at(3, (BBO_BID, 49.0, 2.0), (BBO_ASK, 51.0, 1.0)))
-    assert told(book.fuse(rows_at(2, (DELTA_BID, 50.0, 3.0), (DELTA_ASK, 52.0, 1.0)))) == [
+    assert reported(book.fuse(rows_at(2, (DELTA_BID, 50.0, 3.0), (DELTA_ASK, 52.0, 1.0)))) == [
         (DELTA_ASK, 52.0, 1.0)
     ]
     assert book.best_bid_tick == 98
     out = book.fuse(rows_at(4, (DELTA_ASK, 52.0, 2.0), covers=True))
-    assert told(out)[1:] == [(DELTA_BID, 49.0, 0.0), (DELTA_BID, 50.0, 3.0)], "as the older one said"
+    assert reported(out)[1:] == [(DELTA_BID, 49.0, 0.0), (DELTA_BID, 50.0, 3.0)], "as the older one said"
 
 
 def test_a_level_beyond_the_snapshot_stays_for_nobody_said_that_there_was_none() -> None:
@@ -184,7 +184,9 @@ def test_a_level_beyond_the_snapshot_stays_for_nobody_said_that_there_was_none()
     assert (book.best_bid_tick, book.best_qty(0)) == (96, 2.0)
     # From there on it is known what is between: 49 was none when 48 was the best.
     book.fuse(rows_at(4, (BBO_BID, 49.0, 2.0), (BBO_ASK, 51.0, 1.0)))
-    assert told(book.fuse(rows_at(5, (DELTA_ASK, 52.0, 1.0), covers=True)))[1:] == [(DELTA_BID, 49.0, 0.0)]
+    assert reported(book.fuse(rows_at(5, (DELTA_ASK, 52.0, 1.0), covers=True)))[1:] == [
+        (DELTA_BID, 49.0, 0.0)
+    ]
     assert book.best_bid_tick == 96
 
 
@@ -201,7 +203,7 @@ def test_a_message_without_rows_has_a_row_that_is_none() -> None:
     book.fuse(snapshot_of((SNAPSHOT_BID, 50.0, 1.0), (SNAPSHOT_BID, 45.0, 1.0), (SNAPSHOT_ASK, 51.0, 1.0)))
     book.fuse(rows_at(2, (BBO_BID, 49.0, 2.0), (BBO_ASK, 51.0, 1.0)))
     out = book.fuse(rows_at(3, (BBO_BID, np.nan, 0.0), covers=True))
-    assert told(out) == [(DELTA_BID, 49.0, 0.0), (DELTA_BID, 50.0, 1.0)]
+    assert reported(out) == [(DELTA_BID, 49.0, 0.0), (DELTA_BID, 50.0, 1.0)]
 
 
 def test_what_lies_in_the_way_of_a_level_is_newer_than_it() -> None:
@@ -233,7 +235,7 @@ def test_many_levels_go_and_come_back_again_and_again() -> None:
     assert len(out) > 20 * 2 * count
     assert kept.sides[BUY] == before.sides[BUY]
     assert (book.best_bid_tick, book.noted_count, book.settled_count) == (10_000, 0, 20 * (count + 1))
-    assert told(book.fuse(rows_at(99, (BBO_BID, 5_000.0, 1.0), (BBO_ASK, 5_001.0, 1.0)))) == []
+    assert reported(book.fuse(rows_at(99, (BBO_BID, 5_000.0, 1.0), (BBO_ASK, 5_001.0, 1.0)))) == []
 
 
 @settings(max_examples=200, deadline=None)

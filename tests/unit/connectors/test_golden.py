@@ -54,7 +54,7 @@ def test_every_kind_of_message_has_a_golden_frame(venue: str) -> None:
 
 
 @pytest.mark.parametrize("golden", DECODED, ids=str)
-def test_a_frame_of_another_symbol_is_told_apart(golden: Golden) -> None:
+def test_a_frame_of_another_symbol_is_reported_apart(golden: Golden) -> None:
     parsed = FrameParser(VENUES[golden.venue], ["DOGEUSDT"]).parse(golden.frame)
     if parsed is not None and golden.symbol:
         assert parsed[0][-1] == -1

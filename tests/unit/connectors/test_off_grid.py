@@ -33,14 +33,14 @@ def test_a_tick_that_changes_makes_its_book_unknown_and_no_other(venue: str, rea
     assert not math.isnan(chaos.feed.touch(0).bid_px)
     assert math.isnan(chaos.feed.touch(1).bid_px)
     assert math.isnan(chaos.watch.books[1].touch()[0])
-    told = [event for event in chaos.watch.events if event.kind == EventKind.GRID]
-    assert [event.symbol for event in told] == ["BBBUSDT"]
-    assert "no multiples of the configured tick_size 0.1" in told[0].text
-    assert 'write tick_size = "0.05" in [symbols.BBBUSDT]' in told[0].text
+    reported = [event for event in chaos.watch.events if event.kind == EventKind.GRID]
+    assert [event.symbol for event in reported] == ["BBBUSDT"]
+    assert "no multiples of the configured tick_size 0.1" in reported[0].text
+    assert 'write tick_size = "0.05" in [symbols.BBBUSDT]' in reported[0].text
     # Nothing is asked for in vain, and every frame is handed on to be recorded.
     asked = [e for e in chaos.watch.events if e.kind == EventKind.RESYNC and e.symbol == "BBBUSDT"]
-    assert all(event.local_ts < told[0].local_ts for event in asked)
-    assert any(no == 1 and local_ts > told[0].local_ts + 50 * S for no, local_ts, _ in chaos.watch.frames)
+    assert all(event.local_ts < reported[0].local_ts for event in asked)
+    assert any(no == 1 and local_ts > reported[0].local_ts + 50 * S for no, local_ts, _ in chaos.watch.frames)
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -58,11 +58,11 @@ def test_a_wrong_grid_shows_no_touch_at_all(venue: str, tick: float, lot: float)
     assert chaos.feed.status(0) == FeedStatus.OFF_GRID
     # Of what came before the first value that told, nothing was a level off its place.
     assert len(chaos.watch.unknown_ns) <= 1
-    told = [event.text for event in chaos.watch.events if event.kind == EventKind.GRID]
+    reported = [event.text for event in chaos.watch.events if event.kind == EventKind.GRID]
     # At once, and again as soon as there is enough to say what to write.
-    assert 1 <= len(told) <= 2
-    assert ('tick_size = "0.1"' in told[-1]) == (tick != 0.1)
-    assert ('lot_size = "0.001"' in told[-1]) == (lot != 0.001)
+    assert 1 <= len(reported) <= 2
+    assert ('tick_size = "0.1"' in reported[-1]) == (tick != 0.1)
+    assert ('lot_size = "0.001"' in reported[-1]) == (lot != 0.001)
 
 
 def test_the_rows_that_empty_the_book_go_out_once() -> None:

@@ -77,7 +77,7 @@ def test_too_many_requests_tell_for_how_long() -> None:
 
 
 @pytest.mark.parametrize("response", [b"rubbish\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"])
-def test_what_is_no_answer_is_told_as_such(response: bytes) -> None:
+def test_what_is_no_answer_is_reported_as_such(response: bytes) -> None:
     answer, _ = answer_to(response, timeout_s=0.3)
     assert answer.status == 0
     assert answer.error

@@ -24,21 +24,21 @@ from connectors.parsing.scanner import PADDING
 
 def history(chaos: Chaos, span_ns: int) -> tuple[Any, ...]:
     """All that a feed tells in a while of faults."""
-    told: list[Any] = []
+    reported: list[Any] = []
     watch = chaos.watch
     check, keep = watch.on_rows, watch.on_frame
 
     def on_rows(no: int, rows: Rows) -> None:
         check(no, rows)
-        told.append((no, rows.tobytes(), repr(chaos.feed.touch(no))))
+        reported.append((no, rows.tobytes(), repr(chaos.feed.touch(no))))
 
     def on_frame(no: int, local_ts: int, frame: bytes) -> None:
         keep(no, local_ts, frame)
-        told.append((no, local_ts, frame))
+        reported.append((no, local_ts, frame))
 
     watch.on_rows, watch.on_frame = on_rows, on_frame  # type: ignore[method-assign]
     chaos.run(span_ns)
-    return told, watch.events, repr(chaos.feed.states()), chaos.feed.offset.offset_ns
+    return reported, watch.events, repr(chaos.feed.states()), chaos.feed.offset.offset_ns
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ class Ear:
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
-        self.told: list[str] = []
+        self.reported: list[str] = []
         self.refused: list[tuple[str, str]] = []
         self.events: list[tuple[EventKind, str]] = []
 
@@ -34,10 +34,10 @@ class Ear:
         self.frames.append(frame)
 
     def on_live(self, session: Session) -> None:
-        self.told.append("live")
+        self.reported.append("live")
 
     def on_lost(self, session: Session, reason: str) -> None:
-        self.told.append(f"lost: {reason}")
+        self.reported.append(f"lost: {reason}")
 
     def on_refused(self, session: Session, topic: str, reason: str) -> None:
         self.refused.append((topic, reason))
@@ -128,7 +128,7 @@ def test_a_handshake_that_never_ends_is_given_up() -> None:
     timers.run(7 * S)
     assert deaf.connections[0].is_closed
     assert (EventKind.DISCONNECT, f"{URLS[0]}: no handshake in time") in ear.events
-    assert ear.told == []
+    assert ear.reported == []
 
 
 def test_a_subscription_without_an_answer_and_a_refused_one_end_the_link() -> None:
@@ -164,7 +164,7 @@ def test_a_ping_without_an_answer_is_no_harm_while_data_flow() -> None:
         connection.listener.on_frame(b'{"stream":"a","data":{}}', 0)
     assert len(connection.sent) > 5
     assert session.is_live
-    assert ear.told == ["live"]
+    assert ear.reported == ["live"]
 
 
 def test_an_answer_without_an_id_is_that_of_the_oldest_subscription() -> None:
@@ -192,12 +192,12 @@ def test_an_idle_link_is_pinged_and_a_silent_one_given_up(venue: str) -> None:
     connection.listener.on_open()
     ack = b'{"result":null,"id":1}' if venue.startswith("bin") else b'{"success":true,"op":"subscribe"}'
     connection.listener.on_frame(ack, 0)
-    assert ear.told == ["live"]
+    assert ear.reported == ["live"]
     timers.run(7 * S)
     assert len(connection.sent) == 2  # the subscription, and the ping of an idle link
     timers.run(8 * S)
     assert connection.is_closed
-    assert ear.told == ["live", "lost: silent"]
+    assert ear.reported == ["live", "lost: silent"]
 
 
 def test_bybit_is_pinged_every_20_seconds_however_much_it_says() -> None:
@@ -255,7 +255,7 @@ def test_a_notice_brings_up_the_next_connection_before_the_first_ends() -> None:
     timers.run(10 * S)
     assert len(net.connections) == 1
     assert session.is_live
-    assert ear.told == ["live"]
+    assert ear.reported == ["live"]
 
 
 def test_a_connection_is_replaced_before_the_venue_ends_it() -> None:
@@ -279,7 +279,7 @@ def test_a_connection_is_replaced_before_the_venue_ends_it() -> None:
     assert len(net.connections) == 1
     timers.run(240 * S)
     assert len(net.urls) >= 5
-    assert ear.told == ["live"]
+    assert ear.reported == ["live"]
 
 
 def test_the_first_connection_goes_on_when_the_next_one_fails() -> None:
@@ -289,7 +289,7 @@ def test_the_first_connection_goes_on_when_the_next_one_fails() -> None:
     net.faults.refuse_connects = 3
     session.replace_link("test")
     timers.run(10 * S)
-    assert ear.told == ["live"]
+    assert ear.reported == ["live"]
     assert [kind for kind, _ in ear.events].count(EventKind.DISCONNECT) == 3
     assert (EventKind.HANDOVER, "done") in ear.events
 
@@ -310,7 +310,7 @@ def test_a_stopped_session_is_quiet_and_can_start_again() -> None:
     assert net.connections == []
     session.start()
     timers.run(3 * S)
-    assert ear.told == ["live", "live"]
+    assert ear.reported == ["live", "live"]
 
 
 class Picky:
@@ -409,7 +409,7 @@ def test_a_refused_unsubscription_ends_the_link() -> None:
     picky.bad = {"a"}
     session.subscribe_again(["a"])
     picky.answer()
-    assert ear.told == ["live", "lost: refused: no such topic"]
+    assert ear.reported == ["live", "lost: refused: no such topic"]
 
 
 def test_streams_that_are_to_begin_anew_again_and_again_do_not_pile_up() -> None:

@@ -138,7 +138,7 @@ def test_control_frames(
 
 
 @pytest.mark.parametrize("golden", [g for g in golden_frames() if not g.is_refused], ids=str)
-def test_control_and_market_frames_are_told_apart(golden: Golden) -> None:
+def test_control_and_market_frames_are_reported_apart(golden: Golden) -> None:
     """Each frame that the decoder calls CONTROL, and no other, is a control frame; but for the notice of an end."""
     frame, venue = golden.frame, VENUES[golden.venue]
     is_control = golden.kind == Kind.CONTROL or b"serverShutdown" in frame

@@ -99,15 +99,15 @@ def with_a_gap(seed: int, at_share: float) -> bytes:
 
 
 @pytest.mark.parametrize(("at_share", "is_told"), [(0.5, True), (0.97, False)])
-def test_a_gap_of_an_archive_that_costs_much_of_the_day_is_told(
-    tmp_path: Path, at_share: float, is_told: bool
+def test_a_gap_of_an_archive_that_costs_much_of_the_day_is_reported(
+    tmp_path: Path, at_share: float, is_reported: bool
 ) -> None:
     write_archive(tmp_path, "bybit", *LINEAR[:1], BOOK, with_a_gap(3, at_share))
     feeds = feeds_of(tmp_path, LINEAR)
     conversion = converted(tmp_path, LINEAR)
     notes = book_notes(conversion, feeds)
     assert conversion.files[0][0].scan.gaps == 1
-    if not is_told:
+    if not is_reported:
         assert notes == []
         return
     (note,) = notes
@@ -122,9 +122,9 @@ def test_trades_alone_are_refused_in_one_line(tmp_path: Path) -> None:
     write_archive(tmp_path, "binance", "binance_usdm", TRADES, binance_trades(1, 10, is_spot=False))
     with pytest.raises(
         InputError, match=r"BTCUSDT-trades-2024-01-01.zip: trades alone; .*bookTicker"
-    ) as told:
+    ) as reported:
         select_days(tmp_path, [USDM], DAY, DAY)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(reported.value)
     with pytest.raises(InputError, match="trades alone"):
         convert_all(tmp_path, {}, None)
 

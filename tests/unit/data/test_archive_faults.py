@@ -58,10 +58,10 @@ def read(folder: Path) -> int:
 
 
 def refusal(folder: Path) -> str:
-    with pytest.raises((InputError, DecodeError)) as told:
+    with pytest.raises((InputError, DecodeError)) as reported:
         read(folder)
-    assert "\n" not in str(told.value)
-    return str(told.value)
+    assert "\n" not in str(reported.value)
+    return str(reported.value)
 
 
 @pytest.mark.parametrize(

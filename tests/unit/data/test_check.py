@@ -116,7 +116,7 @@ def test_what_was_read_before_a_fault_is_reported(tmp_path: Path) -> None:
     assert codes(report) == ["unreadable"]
 
 
-def test_a_gap_is_told_with_its_time_and_length(tmp_path: Path) -> None:
+def test_a_gap_is_reported_with_its_time_and_length(tmp_path: Path) -> None:
     lines = depth_lines(300)
     snapshot = snapshot_line(lines, 250)
     report = check_lines(tmp_path, in_order([*lines[:100], *lines[101:], snapshot]))
@@ -138,7 +138,7 @@ def test_a_gap_that_is_never_mended_lasts_to_the_end(tmp_path: Path) -> None:
     assert report.book.unknown_ns - report.book.before_snapshot_ns == gap_ns
 
 
-def test_a_hole_is_told_with_its_time_and_takes_from_the_coverage(tmp_path: Path) -> None:
+def test_a_hole_is_reported_with_its_time_and_takes_from_the_coverage(tmp_path: Path) -> None:
     lines = depth_lines(1000)
     lines[500:] = [moved(line, 30 * SECOND) for line in lines[500:]]
     report = check_lines(tmp_path, lines)
@@ -211,7 +211,7 @@ def test_a_day_without_a_snapshot_is_unknown(tmp_path: Path) -> None:
     assert (report.book.is_ever_known, report.book.unknown_share) == (False, 1.0)
 
 
-def test_a_late_snapshot_is_told(tmp_path: Path) -> None:
+def test_a_late_snapshot_is_reported(tmp_path: Path) -> None:
     lines = depth_lines(300)
     report = check_lines(tmp_path, in_order([*lines[1:], snapshot_line(lines, 200)]))
     assert codes(report) == ["late-snapshot"]
@@ -250,7 +250,7 @@ def test_nothing_is_carried_on_from_a_broken_day_or_over_a_missing_one(tmp_path:
 
 
 @pytest.mark.parametrize(("ask", "fields"), [("60100.0", (3, 0)), ("59999.0", (3, 0)), ("60001.0", (0, 3))])
-def test_a_crossed_or_locked_book_is_told(tmp_path: Path, ask: str, fields: tuple[int, int]) -> None:
+def test_a_crossed_or_locked_book_is_reported(tmp_path: Path, ask: str, fields: tuple[int, int]) -> None:
     lines = depth_lines(200)
     bid = {"60100.0": "60101.0", "59999.0": "60101.0", "60001.0": "60001.0"}[ask]
     for n, qty in ((100, "1.0"), (103, "0.0")):
@@ -265,7 +265,7 @@ def test_a_crossed_or_locked_book_is_told(tmp_path: Path, ask: str, fields: tupl
     assert "longest 300 ms from 12:00:10.005" in text_of(report, "crossed")
 
 
-def test_a_crossed_best_bid_and_offer_is_told(tmp_path: Path) -> None:
+def test_a_crossed_best_bid_and_offer_is_reported(tmp_path: Path) -> None:
     quotes = [("1.0", "1.1"), ("1.2", "1.1"), ("1.1", "1.1"), ("1.1", "1.10")]
     bbos = [bbo_line(NOON_NS + n * MS, bid, ask, n) for n, (bid, ask) in enumerate(quotes)]
     report = check_lines(tmp_path, in_order([*depth_lines(50), *bbos]))
@@ -273,7 +273,7 @@ def test_a_crossed_best_bid_and_offer_is_told(tmp_path: Path) -> None:
     assert (report.book.bbo_crossed, report.book.bbo_locked) == (1, 2)
 
 
-def test_a_second_depth_is_told_and_left_out(tmp_path: Path) -> None:
+def test_a_second_depth_is_reported_and_left_out(tmp_path: Path) -> None:
     lines = list(bybit_lines(50))
     other = [
         moved(line, 1).replace("orderbook.50.", "orderbook.200.").replace('"u":', '"u":9') for line in lines
@@ -284,7 +284,7 @@ def test_a_second_depth_is_told_and_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("lag_ms", "code"), [(-1270, "clock-behind"), (900, "clock-ahead")])
-def test_a_clock_that_is_off_is_told(tmp_path: Path, lag_ms: int, code: str) -> None:
+def test_a_clock_that_is_off_is_reported(tmp_path: Path, lag_ms: int, code: str) -> None:
     report = check_lines(tmp_path, [moved(line, (lag_ms - 5) * MS, 0) for line in depth_lines(300)[1:]])
     assert code in codes(report)
     assert report.clock.lead_ns == -lag_ms * MS
@@ -299,7 +299,7 @@ def test_latencies_are_moved_by_the_largest_lead_of_all(tmp_path: Path) -> None:
     assert medians == pytest.approx([0, 75], abs=0.005)
 
 
-def test_a_drift_that_one_offset_cannot_make_up_for_is_told(tmp_path: Path) -> None:
+def test_a_drift_that_one_offset_cannot_make_up_for_is_reported(tmp_path: Path) -> None:
     lines = [moved(line, 300 * MS + round((n - 600) * 100 * MS * 400e-6), 0)
              for n, line in enumerate(depth_lines(1200))]  # fmt: skip
     report = check_lines(tmp_path, lines)
@@ -356,7 +356,7 @@ def test_a_frame_behind_midnight_is_a_warning(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lines", [[], [f'{NOON_NS} {{"result":null,"id":1}}']])
-def test_a_recording_without_market_data_is_told(tmp_path: Path, lines: list[str]) -> None:
+def test_a_recording_without_market_data_is_reported(tmp_path: Path, lines: list[str]) -> None:
     report = check_lines(tmp_path, lines)
     assert (codes(report), report.verdict, report.lines) == (["empty"], "warnings", len(lines))
 

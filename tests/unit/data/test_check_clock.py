@@ -15,7 +15,7 @@ SECOND = 1_000_000_000
 
 
 @pytest.mark.parametrize("by_s", [-7, 7])
-def test_a_step_of_the_clock_is_told(tmp_path: Path, by_s: int) -> None:
+def test_a_step_of_the_clock_is_reported(tmp_path: Path, by_s: int) -> None:
     lines = depth_lines(1200)
     lines[600:] = [moved(line, by_s * SECOND, 0) for line in lines[600:]]
     report = check_lines(tmp_path, lines)
@@ -115,7 +115,7 @@ def test_wrong_stamps_are_counted_and_named_and_move_nothing(
     )
 
 
-def test_local_time_that_falls_is_told(tmp_path: Path) -> None:
+def test_local_time_that_falls_is_reported(tmp_path: Path) -> None:
     lines = depth_lines(200)
     lines[100] = moved(lines[100], -250 * MS, 0)
     report = check_lines(tmp_path, lines)

@@ -116,7 +116,7 @@ def test_the_journal_of_a_day_that_is_over_does_not_wait_for_its_time(
     assert not gz(tmp_path, NEXT_DAY).exists()
 
 
-def test_a_clock_that_is_set_back_keeps_the_order_of_receipt_and_is_told(
+def test_a_clock_that_is_set_back_keeps_the_order_of_receipt_and_is_reported(
     tmp_path: Path, opened: Open
 ) -> None:
     with opened() as recorder:
@@ -210,8 +210,8 @@ def test_the_next_start_goes_on_where_a_killed_one_was(tmp_path: Path, opened: O
         recorder.frame(VENUE, SYMBOL, NOON + 2, b"3")
 
     assert [line[20:] for line in text_of(tmp_path)] == [b"1", b"2", b"3"]
-    told = [e.detail["what"] for e in events(tmp_path, "recorder.repair")]
-    assert told == ["torn line of this file", "journal of an earlier process", "no whole lines"]
+    reported = [e.detail["what"] for e in events(tmp_path, "recorder.repair")]
+    assert reported == ["torn line of this file", "journal of an earlier process", "no whole lines"]
     assert len(events(tmp_path, "ack")) == 1
 
 

@@ -46,8 +46,8 @@ def test_a_backlog_does_not_keep_the_thread_from_its_other_work(
 def test_a_full_disk_stops_the_recording_with_whole_files(
     tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[ArbError] = []
-    recorder = opened(on_error=heard.append)
+    received: list[ArbError] = []
+    recorder = opened(on_error=received.append)
     disk = BrokenDisk(4, lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), for_good=True)
     with monkeypatch.context() as patch:
         break_disk(patch, disk)
@@ -57,7 +57,7 @@ def test_a_full_disk_stops_the_recording_with_whole_files(
 
     assert 0 < taken < 20
     assert recorder.state.lost_frames == 20 - taken
-    assert heard == [recorder.error]
+    assert received == [recorder.error]
     assert str(recorder.error) == (
         f"{tmp_path}: No space left on device: recording stops, what is there is whole; make room or see to the "
         "disk, and start again"
@@ -150,7 +150,7 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, opened: Open
         opened(tmp_path / "file" / "x")
 
 
-def test_a_fault_of_ours_is_heard_of_and_loses_nothing(
+def test_a_fault_of_ours_is_received_of_and_loses_nothing(
     tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder = opened()

@@ -150,7 +150,7 @@ def finish_first(folder: Path) -> None:
     aside.rename(third)
 
 
-def test_a_torn_last_line_is_cut_and_told(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_cut_and_reported(tmp_path: Path) -> None:
     put(tmp_path, 1, lines(0, 3) + b'1723118400000000099 {"torn')
 
     finish(tmp_path)
@@ -167,7 +167,7 @@ def test_a_torn_last_line_is_cut_and_told(tmp_path: Path) -> None:
     }
 
 
-def test_what_a_power_loss_left_in_a_journal_is_dropped_and_told(tmp_path: Path) -> None:
+def test_what_a_power_loss_left_in_a_journal_is_dropped_and_reported(tmp_path: Path) -> None:
     put(tmp_path, 1, lines(0, 3) + b"\0" * 5000 + lines(3, 1) + lines(4, 3) + b"\0" * 100)
 
     finish(tmp_path)
@@ -229,7 +229,7 @@ def test_a_file_of_another_recorder_is_continued(tmp_path: Path) -> None:
     assert text_of(tmp_path) == lines(0, 15)
 
 
-def test_a_file_that_is_no_gzip_is_replaced_and_that_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_no_gzip_is_replaced_and_that_is_reported(tmp_path: Path) -> None:
     put(tmp_path, 1, lines(0, 5))
     KEY.gz(tmp_path).write_bytes(b"\0" * 100)
 

@@ -160,15 +160,15 @@ def test_no_book_without_a_key_names_the_free_days_and_the_variable() -> None:
 
 def test_a_free_day_that_is_not_over_is_not_offered() -> None:
     for today, named in ((date(2024, 2, 1), "(2024-01-01)"), (date(2024, 2, 2), "(2024-01-01, 2024-02-01)")):
-        told = refusal("binance_spot", date(2024, 1, 15), NO_KEY._replace(today=today))
-        assert f"the first day of each month free {named}, any other day" in told
+        reported = refusal("binance_spot", date(2024, 1, 15), NO_KEY._replace(today=today))
+        assert f"the first day of each month free {named}, any other day" in reported
 
 
 def test_a_day_out_of_span_names_the_spans() -> None:
-    told = refusal("bybit_linear", date(2022, 12, 2))
-    assert "bybit has the order book from 2023-01-18" in told
-    told = refusal("binance_usdm", date(2024, 3, 31))
-    assert "binance has the touch from 2023-05-01 to 2024-03-30" in told
+    reported = refusal("bybit_linear", date(2022, 12, 2))
+    assert "bybit has the order book from 2023-01-18" in reported
+    reported = refusal("binance_usdm", date(2024, 3, 31))
+    assert "binance has the touch from 2023-05-01 to 2024-03-30" in reported
     assert "bybit has the order book from 2025-05-01" in refusal("bybit_spot", date(2025, 4, 2))
 
 
@@ -182,9 +182,10 @@ def test_a_named_source_that_lacks_a_market_or_needs_a_key() -> None:
 def test_what_is_not_there_is_named() -> None:
     day = date(2024, 2, 1)
     (first,) = chosen("binance_spot", day)
-    told = refusal("binance_spot", day, missing=first.files)
+    reported = refusal("binance_spot", day, missing=first.files)
     assert (
-        "(not there: tardis v1/binance/book_ticker/2024/02/01/BTCUSDT.csv.gz, tardis v1/binance/incr" in told
+        "(not there: tardis v1/binance/book_ticker/2024/02/01/BTCUSDT.csv.gz, tardis v1/binance/incr"
+        in reported
     )
 
 

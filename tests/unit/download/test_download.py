@@ -86,8 +86,8 @@ def test_faults_count_in_a_row_without_a_megabyte_of_progress(place: Place) -> N
     assert all(0.5 * most <= pause <= most for pause, most in zip(place.pauses, expected, strict=True))
     place.path(file).unlink()
     place.server.faults[path] = [much, *[little] * 5, NEVER]
-    told = refusal(lambda: place.carry_out(plan_of(place, file)))
-    assert "given up after 6 attempts" in told
+    reported = refusal(lambda: place.carry_out(plan_of(place, file)))
+    assert "given up after 6 attempts" in reported
     assert place.server.faults[path] == [NEVER]
 
 
@@ -133,9 +133,9 @@ def test_a_wrong_checksum_is_fetched_once_more(place: Place, touch: RemoteFile) 
 def test_a_lasting_wrong_checksum_is_an_error_and_nothing_is_kept(place: Place, touch: RemoteFile) -> None:
     path = f"/{touch.path}"
     place.server.files[f"{path}.CHECKSUM"] = f"{'0' * 64}  {touch.name}\n".encode()
-    told = refusal(lambda: place.carry_out(plan_of(place, touch)))
-    assert f"{touch.name}: has SHA-256 " in told
-    assert "the same twice, so it is not kept" in told
+    reported = refusal(lambda: place.carry_out(plan_of(place, touch)))
+    assert f"{touch.name}: has SHA-256 " in reported
+    assert "the same twice, so it is not kept" in reported
     assert place.files() == []
     assert place.server.gets(path) == 2
 
@@ -150,16 +150,16 @@ def test_without_a_checksum_a_file_proves_itself(place: Place, touch: RemoteFile
     fetched(place, touch)
     place.path(touch).unlink()
     place.server.files[f"/{touch.path}"] = place.content(touch)[:-50_000]
-    told = refusal(lambda: place.carry_out(plan_of(place, touch)))
-    assert "is damaged or cut off" in told
+    reported = refusal(lambda: place.carry_out(plan_of(place, touch)))
+    assert "is damaged or cut off" in reported
     assert place.files() == []
 
 
 def test_a_page_instead_of_a_file(place: Place, book: RemoteFile) -> None:
     page = Fault(content=b"<html>Just a moment...</html>" * 100, is_lasting=True)
     place.server.faults[f"/{book.path}"] = [page]
-    told = refusal(lambda: place.carry_out(plan_of(place, book)))
-    assert "is no .zip file; it begins with '<html>Just a moment...</html>" in told
+    reported = refusal(lambda: place.carry_out(plan_of(place, book)))
+    assert "is no .zip file; it begins with '<html>Just a moment...</html>" in reported
     assert place.files() == []
 
 
@@ -171,11 +171,11 @@ def test_a_bomb_is_not_kept(place: Place) -> None:
 
 
 def test_what_is_nowhere_names_leg_day_and_what_exists(place: Place) -> None:
-    told = refusal(lambda: place.plan([SPOT], [FREE]))
-    assert told.startswith(
+    reported = refusal(lambda: place.plan([SPOT], [FREE]))
+    assert reported.startswith(
         "binance_spot:BTCUSDT 2024-01-01: no order book or touch of that day (not there: tardis v1/"
     )
-    assert "What exists: tardis has" in told
+    assert "What exists: tardis has" in reported
 
 
 def test_what_one_archive_lacks_comes_from_another(place: Place) -> None:
@@ -188,9 +188,9 @@ def test_what_one_archive_lacks_comes_from_another(place: Place) -> None:
 def test_a_file_that_vanishes_after_the_plan(place: Place, touch: RemoteFile) -> None:
     plan = plan_of(place, touch)
     place.server.files.clear()
-    told = refusal(lambda: place.carry_out(plan))
-    assert told.startswith("binance_usdm:BTCUSDT 2024-01-02: http://127.0.0.1:")
-    assert "is gone (404 Not Found)" in told
+    reported = refusal(lambda: place.carry_out(plan))
+    assert reported.startswith("binance_usdm:BTCUSDT 2024-01-02: http://127.0.0.1:")
+    assert "is gone (404 Not Found)" in reported
 
 
 def test_a_server_that_announces_more_than_it_has(place: Place, book: RemoteFile) -> None:
@@ -199,8 +199,8 @@ def test_a_server_that_announces_more_than_it_has(place: Place, book: RemoteFile
     (state,) = plan.states.values()
     plan = plan._replace(states={book: state._replace(size=size + 500)})
     place.server.faults[f"/{book.path}"] = [Fault(extra_length=500, is_lasting=True)]
-    told = refusal(lambda: place.carry_out(plan))
-    assert "given up after" in told
+    reported = refusal(lambda: place.carry_out(plan))
+    assert "given up after" in reported
     assert not place.path(book).exists()
     assert place.server.gets(f"/{book.path}") < 20
 
@@ -279,8 +279,8 @@ def test_a_damaged_file_under_its_name_is_fetched_again(place: Place, book: Remo
 def test_too_little_disk_is_refused_before_the_first_byte(place: Place, book: RemoteFile) -> None:
     plan = plan_of(place, book)
     tight = plan._replace(free_bytes=plan.bytes_to_come - 1)
-    told = refusal(lambda: place.carry_out(tight))
-    assert " kB to come, but its disk has 400." in told
+    reported = refusal(lambda: place.carry_out(tight))
+    assert " kB to come, but its disk has 400." in reported
     assert place.server.bytes_sent(f"/{book.path}") == 0
     assert not place.directory.exists()
     assert place.carry_out(plan._replace(free_bytes=plan.bytes_to_come)) == 1
@@ -302,8 +302,8 @@ def test_a_full_disk_leaves_whole_files_only(place: Place, monkeypatch: pytest.M
         write(writer, piece)
 
     monkeypatch.setattr(PartWriter, "write", write_some)
-    told = refusal(lambda: place.carry_out(place.plan([LINEAR], [KEYED])))
-    assert told == (
+    reported = refusal(lambda: place.carry_out(place.plan([LINEAR], [KEYED])))
+    assert reported == (
         f"{place.directory}: cannot be written: No space left on device; 1 of 2 files are whole, the parts of others"
         " are removed: make room and run it again"
     )
@@ -325,8 +325,8 @@ def test_an_error_says_how_many_files_are_whole(place: Place) -> None:
     files = place.serve(LINEAR, KEYED, "bybit")
     plan = place.plan([LINEAR], [KEYED])
     place.server.faults[f"/{files[1].path}"] = [Fault(status=418)]
-    told = refusal(lambda: place.carry_out(plan))
-    assert told.endswith("; 1 of 2 files are whole, and the same command goes on from there")
+    reported = refusal(lambda: place.carry_out(plan))
+    assert reported.endswith("; 1 of 2 files are whole, and the same command goes on from there")
 
 
 def test_the_first_error_ends_the_others_which_can_go_on(place: Place) -> None:
@@ -374,16 +374,16 @@ def test_ctrl_c_during_a_proof_ends_the_proof(
     place: Place, book: RemoteFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of(place, book)
-    told: list[bool] = []
+    reported: list[bool] = []
 
     def prove(path: Path, name: str, sha256: str | None, stop: threading.Event) -> None:
         os.kill(os.getpid(), signal.SIGINT)
-        told.append(stop.wait(30.0))
+        reported.append(stop.wait(30.0))
 
     monkeypatch.setattr("arb.data.download.fetch.prove", prove)
     with pytest.raises(KeyboardInterrupt):
         place.carry_out(plan)
-    assert told == [True]
+    assert reported == [True]
     # All of it is here but its proof.
     assert Part(place.path(book)).size() == plan.bytes_to_come
     monkeypatch.undo()

@@ -31,8 +31,10 @@ def test_a_fault_that_passes(place: Place, touch: RemoteFile, status: int) -> No
 def test_a_fault_that_lasts_is_given_up(place: Place, touch: RemoteFile) -> None:
     plan = plan_of(place, touch)
     place.server.faults[f"/{touch.path}"] = [NEVER]
-    told = refusal(lambda: place.carry_out(plan))
-    assert re.fullmatch(rf"http\S+{touch.name}: the server answers 500 \S.*; given up after 6 attempts", told)
+    reported = refusal(lambda: place.carry_out(plan))
+    assert re.fullmatch(
+        rf"http\S+{touch.name}: the server answers 500 \S.*; given up after 6 attempts", reported
+    )
     assert len(place.pauses) == FILE_ATTEMPTS_MAX - 1
     assert sum(place.pauses) <= 31
 
@@ -52,7 +54,7 @@ def test_retry_after_is_heeded(place: Place, touch: RemoteFile) -> None:
     assert 2 <= third <= 4
 
 
-def test_a_server_that_asks_for_an_hour_is_told_of(place: Place, touch: RemoteFile) -> None:
+def test_a_server_that_asks_for_an_hour_is_reported_of(place: Place, touch: RemoteFile) -> None:
     plan = plan_of(place, touch)
     place.server.faults[f"/{touch.path}"] = [Fault(status=429, headers={"Retry-After": "3600"})]
     assert "the server asks to wait 3,600 s" in refusal(lambda: place.carry_out(plan))
@@ -73,10 +75,10 @@ def test_no_network_is_one_line(place: Place) -> None:
     place.services = lambda: services._replace(  # type: ignore[method-assign]
         urls=dict.fromkeys(services.urls, f"http://127.0.0.1:{port}")
     )
-    told = refusal(lambda: place.plan([SPOT], [FREE]))
-    assert "no connection to 127.0.0.1: " in told
-    assert "Connection refused" in told or "Connect call failed" in told
-    assert told.endswith(
+    reported = refusal(lambda: place.plan([SPOT], [FREE]))
+    assert "no connection to 127.0.0.1: " in reported
+    assert "Connection refused" in reported or "Connect call failed" in reported
+    assert reported.endswith(
         f"given up after {SMALL_ATTEMPTS_MAX} attempts; nothing was fetched, the same command tries again"
     )
     assert not place.directory.exists()
@@ -135,17 +137,17 @@ def test_a_refused_key_names_the_variable_and_not_the_key(place: Place) -> None:
     place.serve(SPOT, KEYED, "tardis")
     place.server.needs_key = lambda path: True
     place.key = "TD.wrong-one"
-    told = refusal(lambda: place.plan([SPOT], [KEYED]))
-    assert told.startswith("binance_spot:BTCUSDT 2024-01-02: tardis refuses v1/binance/")
-    assert "does not accept the key in TARDIS_API_KEY" in told
-    assert "wrong-one" not in told
+    reported = refusal(lambda: place.plan([SPOT], [KEYED]))
+    assert reported.startswith("binance_spot:BTCUSDT 2024-01-02: tardis refuses v1/binance/")
+    assert "does not accept the key in TARDIS_API_KEY" in reported
+    assert "wrong-one" not in reported
 
 
 def test_a_day_that_should_be_free_and_is_not_names_the_variable(place: Place) -> None:
     place.serve(SPOT, FREE, "tardis")
     place.server.needs_key = lambda path: True
-    told = refusal(lambda: place.plan([SPOT], [FREE]))
-    assert "(401 Unauthorized); set the environment variable TARDIS_API_KEY to a key of Tardis" in told
+    reported = refusal(lambda: place.plan([SPOT], [FREE]))
+    assert "(401 Unauthorized); set the environment variable TARDIS_API_KEY to a key of Tardis" in reported
 
 
 def test_a_venue_that_forbids_a_file_counts_as_not_having_it(place: Place) -> None:
@@ -158,9 +160,9 @@ def test_a_venue_that_forbids_a_file_counts_as_not_having_it(place: Place) -> No
 def test_a_venue_that_forbids_after_the_plan_says_so(place: Place, book: RemoteFile) -> None:
     plan = plan_of(place, book)
     place.server.faults[f"/{book.path}"] = [Fault(status=403)]
-    told = refusal(lambda: place.carry_out(plan))
-    assert "bybit refuses orderbook/linear/" in told
-    assert "it may not serve the country" in told
+    reported = refusal(lambda: place.carry_out(plan))
+    assert "bybit refuses orderbook/linear/" in reported
+    assert "it may not serve the country" in reported
 
 
 def test_a_server_without_head_tells_the_size_by_a_range(place: Place, book: RemoteFile) -> None:

@@ -61,9 +61,9 @@ def test_every_flipped_byte_of_content_is_found(tmp_path: Path, name: str) -> No
 
 
 def test_a_wrong_checksum_is_found_and_shown(tmp_path: Path) -> None:
-    told = finding(tmp_path, "a.zip", zipped(("a", b"1")), HASH)
-    assert HASH in told
-    assert "a.zip.CHECKSUM" in told
+    reported = finding(tmp_path, "a.zip", zipped(("a", b"1")), HASH)
+    assert HASH in reported
+    assert "a.zip.CHECKSUM" in reported
 
 
 def test_a_page_is_no_archive(tmp_path: Path) -> None:

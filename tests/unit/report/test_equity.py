@@ -106,7 +106,7 @@ def test_ratios_of_too_little_are_unknown(returns: list[float]) -> None:
     assert math.isnan(ratios(np.array(returns)).sortino)
 
 
-def test_a_year_is_told_from_a_day_on_and_without_compounding() -> None:
+def test_a_year_is_reported_from_a_day_on_and_without_compounding() -> None:
     assert annual_share(0.01, DAY_NS) == pytest.approx(3.65)
     assert math.isnan(annual_share(0.01, DAY_NS - 1))
 

@@ -26,7 +26,7 @@ def test_a_recording_as_it_was_has_no_note(tmp_path: Path) -> None:
     assert origin_notes([recording(tmp_path), recording(tmp_path, 9, b"  \nmore")]) == []
 
 
-def test_the_first_line_counts_and_the_same_text_is_told_once(tmp_path: Path) -> None:
+def test_the_first_line_counts_and_the_same_text_is_reported_once(tmp_path: Path) -> None:
     files = [
         recording(tmp_path, 8, b"simulated, seed 7\nmore\n"),
         recording(tmp_path, 9, b"simulated, seed 7"),

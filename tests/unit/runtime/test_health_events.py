@@ -23,7 +23,7 @@ def news_of(watch: AgeWatch, ages_s: list[float], start_s: int = 1000) -> list[s
     return [news for news in found if news]
 
 
-def test_old_data_are_told_of_when_they_stay_old() -> None:
+def test_old_data_are_reported_of_when_they_stay_old() -> None:
     news = news_of(AgeWatch(), [0.1, 5.0, 5.0, 5.0, 5.0, 5.0, 0.1, 0.1])
 
     assert news[0].startswith("its data are 5.0 s old when they come")
@@ -38,12 +38,12 @@ def event(kind: EventKind, text: str = "", venue: str = "a") -> Event:
     return Event(kind, 1, venue, "", text)
 
 
-def test_a_venue_that_cannot_be_reached_is_told_of_once_a_reason() -> None:
+def test_a_venue_that_cannot_be_reached_is_reported_of_once_a_reason() -> None:
     unreached = Unreached()
     connect, lost = event(EventKind.CONNECT, "ws"), event(EventKind.DISCONNECT, "no such name")
-    told = [unreached.is_news(each) for each in (connect, lost, connect, lost, connect, lost)]
+    reported = [unreached.is_news(each) for each in (connect, lost, connect, lost, connect, lost)]
 
-    assert told == [True, True, False, False, False, False]
+    assert reported == [True, True, False, False, False, False]
     assert unreached.is_news(event(EventKind.DISCONNECT, "refused"))
     assert unreached.is_news(event(EventKind.CONNECT, "ws", venue="b"))
     assert unreached.reason("a") == "no such name"

@@ -46,7 +46,7 @@ def test_the_same_run_has_no_differences() -> None:
 
 @settings(max_examples=100)
 @given(st.integers(0, 19), st.sampled_from(Trade._fields), st.integers(1, 1000))
-def test_a_changed_field_of_a_fill_is_told(line: int, field: str, amount: int) -> None:
+def test_a_changed_field_of_a_fill_is_reported(line: int, field: str, amount: int) -> None:
     run = a_run()
     trade = run.trades[line]
     new = trade._replace(**{field: changed(getattr(trade, field), amount)})
@@ -60,7 +60,7 @@ def test_a_changed_field_of_a_fill_is_told(line: int, field: str, amount: int) -
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "order"])
-def test_missing_doubled_and_moved_fills_are_told(change: str) -> None:
+def test_missing_doubled_and_moved_fills_are_reported(change: str) -> None:
     run = a_run()
     trades = list(run.trades)
     if change == "missing":

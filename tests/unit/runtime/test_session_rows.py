@@ -23,7 +23,7 @@ from connectors.book.rows import LOCAL_ONLY
 from connectors.model import Instrument, Rows
 
 
-class Told:
+class Reported:
     """In the place of a driver: keeps what both sides would hear of, and looks at its times."""
 
     def __init__(self) -> None:
@@ -72,35 +72,35 @@ class Lines:
         """Not of interest here."""
 
 
-def session_of(chaos: Chaos) -> tuple[Session, Told, Lines]:
+def session_of(chaos: Chaos) -> tuple[Session, Reported, Lines]:
     """A session on the feed of a simulated network."""
-    told, lines = Told(), Lines()
+    reported, lines = Reported(), Lines()
     legs = [
         leg(0, venue=chaos.venue, symbol=instrument.symbol, tick_size=TICK, lot_size=LOT)
         for instrument in chaos.feed.instruments
     ]
     session = Session(
         legs,
-        told,  # type: ignore[arg-type]
+        reported,  # type: ignore[arg-type]
         chaos.feed.offset,
         lines,
         log=lambda event, text: None,
         ended=lambda: None,
         clock=chaos.timers.time_ns,
     )
-    told.on_late = session.on_late
+    reported.on_late = session.on_late
     tap = session.tap_of([0, 1], chaos.venue)
     for part in (chaos.feed, chaos.feed._recovery):
         part._sink = part._tap = tap
     chaos.watch.feed = None
     chaos.timers.every(S // 100, session.on_time)
-    return session, told, lines
+    return session, reported, lines
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
     chaos = Chaos(seed)
-    session, told, lines = session_of(chaos)
+    session, reported, lines = session_of(chaos)
     chaos.run(60 * S, FAULTS)
     session.is_over = True
     record = session.snapshot()
@@ -114,15 +114,15 @@ def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
 
         derived = leg_rows(source, marks, int(record.sums[number][0]), tmp_path)
 
-        expected = np.concatenate(told.rows[number])
+        expected = np.concatenate(reported.rows[number])
         assert derived.rows == len(expected) > 500
         assert derived.checksum == checksum(expected) == record.sums[number][2]
         expected["ev"] |= np.uint64(LOCAL_EVENT)
         assert derived.local.tobytes() == expected.tobytes()
-        released = np.concatenate(told.released[number])
+        released = np.concatenate(reported.released[number])
         assert derived.exch[: len(released)].tobytes() == released.tobytes()
         assert len(released) > 0.9 * np.count_nonzero(expected["ival"] != LOCAL_ONLY)
-        assert session.late == told.late > 100
+        assert session.late == reported.late > 100
 
 
 def test_faults_leave_marks_of_every_kind() -> None:
@@ -136,7 +136,7 @@ def test_faults_leave_marks_of_every_kind() -> None:
     assert kinds == set(MarkKind)
 
 
-def test_rows_from_before_what_was_told_are_moved_up() -> None:
+def test_rows_from_before_what_was_reported_are_moved_up() -> None:
     rows = np.zeros(3, [("ev", "u8"), ("local_ts", "i8"), ("px", "f8")])
     rows["local_ts"] = 5, 6, 20
     marks = LegMarks(0)

@@ -86,7 +86,7 @@ class Run:
             side[number].append(shown)
 
 
-def told_again(run: Run, function: Any, arguments: Any, *, keeps_late: bool) -> Any:
+def replayed(run: Run, function: Any, arguments: Any, *, keeps_late: bool) -> Any:
     """The journal of a replay, up to where the run ended."""
     legs, latencies = [leg(number) for number in range(2)], recorded_latencies(run.answers, 2)
     bot = DryRunBot(legs, latencies=latencies, keep_trades=True, start_ts=run.start_ts)
@@ -113,12 +113,12 @@ def told_again(run: Run, function: Any, arguments: Any, *, keeps_late: bool) -> 
     ("function", "arguments"),
     [(random_orders, (4, 120, 1, 0.001, 0.003)), (quote_touches, (0.01, 25 * MS))],
 )
-def test_a_run_with_stalls_is_told_again(
+def test_a_run_with_stalls_is_replayed(
     function: Any, arguments: Any, seed: int, is_timer_first: bool
 ) -> None:
     run = Run(function, arguments, seed, is_timer_first=is_timer_first)
 
-    journal = told_again(run, function, arguments, keeps_late=True)
+    journal = replayed(run, function, arguments, keeps_late=True)
 
     assert run.late > 100
     assert len(run.answers) > 50
@@ -129,6 +129,6 @@ def test_without_what_was_kept_of_late_rows_it_is_another_run() -> None:
     arguments = (0.01, 25 * MS)
     run = Run(quote_touches, arguments, 0, is_timer_first=True)
 
-    journal = told_again(run, quote_touches, arguments, keeps_late=False)
+    journal = replayed(run, quote_touches, arguments, keeps_late=False)
 
     assert journal[1 : run.looks].tobytes() != run.journal[1 : run.looks].tobytes()

@@ -114,13 +114,13 @@ def test_a_stop_is_the_answer_1() -> None:
     bot, task, driver, seen = live(clean_up)
     for now, leg_no, rows in batches():
         driver.on_rows(leg_no, rows, now)
-    heard = int(seen[0])
+    received = int(seen[0])
 
     assert task.is_alive
     assert driver.stop()
 
     assert task.error is None
-    assert seen[0] == heard > 50
+    assert seen[0] == received > 50
     assert list(seen[1:]) == [0, 1, 1], "the cancel goes out, nothing else does"
     assert task.value == 1
     assert bot.is_stopped
@@ -145,12 +145,12 @@ def test_a_strategy_that_does_not_heed_a_stop_is_parked() -> None:
     _, task, driver, seen = live(never_heed)
     for now, leg_no, rows in batches(40):
         driver.on_rows(leg_no, rows, now)
-    heard = int(seen[0])
+    received = int(seen[0])
 
     assert not driver.stop()
-    assert seen[0] == heard + STOPS_MAX
+    assert seen[0] == received + STOPS_MAX
     assert not task.stop(), "again and again"
-    assert seen[0] == heard + STOPS_MAX
+    assert seen[0] == received + STOPS_MAX
 
 
 def test_the_heartbeat_stands_still_only_without_calls() -> None:
@@ -177,7 +177,7 @@ def test_a_task_that_was_stopped_frees_its_bot() -> None:
     assert kept() is None
 
 
-def test_an_interruption_while_switching_stops_the_strategy_and_is_heard(
+def test_an_interruption_while_switching_stops_the_strategy_and_is_received(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     legs, bot, seen = dry_legs(1, 100), bot_of(), np.zeros(4, np.int64)

@@ -13,17 +13,17 @@ from arb.runtime.watchdog import Watchdog
 LIMIT_S = 0.12
 
 
-def told(
+def reported(
     entered_ns: int, *, is_calling: bool, may_be_busy: bool = False, is_paused: bool = False
 ) -> list[str]:
     """What a watchdog says within some limits' time."""
     said: list[str] = []
-    heard = threading.Event()
+    received = threading.Event()
     beats = count()
 
     def on_hang(text: str) -> None:
         said.append(text)
-        heard.set()
+        received.set()
 
     dog = Watchdog(
         lambda: entered_ns,
@@ -35,31 +35,31 @@ def told(
     dog.start()
     if is_paused:
         with dog.paused():
-            heard.wait(4 * LIMIT_S)
+            received.wait(4 * LIMIT_S)
     else:
-        heard.wait(20 * LIMIT_S if entered_ns and not (is_calling and may_be_busy) else 4 * LIMIT_S)
+        received.wait(20 * LIMIT_S if entered_ns and not (is_calling and may_be_busy) else 4 * LIMIT_S)
     dog.close()
     return said
 
 
 def test_a_strategy_that_waits_is_left_alone() -> None:
-    assert told(0, is_calling=False) == []
+    assert reported(0, is_calling=False) == []
 
 
 @pytest.mark.parametrize(
     ("is_calling", "text"), [(False, "without calling the bot"), (True, "calls the bot, but never waits")]
 )
-def test_one_that_does_not_come_back_is_told_of_once(is_calling: bool, text: str) -> None:
-    said = told(time.monotonic_ns(), is_calling=is_calling)
+def test_one_that_does_not_come_back_is_reported_of_once(is_calling: bool, text: str) -> None:
+    said = reported(time.monotonic_ns(), is_calling=is_calling)
 
     assert len(said) == 1
     assert text in said[0]
 
 
 def test_in_a_replay_one_that_calls_the_bot_is_at_work() -> None:
-    assert told(1, is_calling=True, may_be_busy=True) == []
-    assert len(told(1, is_calling=False, may_be_busy=True)) == 1
+    assert reported(1, is_calling=True, may_be_busy=True) == []
+    assert len(reported(1, is_calling=False, may_be_busy=True)) == 1
 
 
 def test_a_pause_does_not_count() -> None:
-    assert told(1, is_calling=False, may_be_busy=True, is_paused=True) == []
+    assert reported(1, is_calling=False, may_be_busy=True, is_paused=True) == []

@@ -25,7 +25,7 @@ def walk(seed: int, seconds: int) -> list[float]:
     return points
 
 
-def test_the_price_begins_where_it_is_told_to() -> None:
+def test_the_price_begins_where_it_is_reported_to() -> None:
     price = SharedPrice(default_rng(1), 100.0, START)
     assert price.at(START) == pytest.approx(math.log(100.0))
     assert price.at(START - 50 * MS) == pytest.approx(math.log(100.0))

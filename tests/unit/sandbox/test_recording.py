@@ -38,8 +38,8 @@ def run(*words: str) -> Any:
 
 def recorded(out: Path, *words: str) -> dict[str, bytes]:
     """The files of a recording that succeeds, by name."""
-    told = run("--out", str(out), *words)
-    assert told.exit_code == 0, told.output
+    reported = run("--out", str(out), *words)
+    assert reported.exit_code == 0, reported.output
     return {
         str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
     }
@@ -101,9 +101,9 @@ def test_a_recording_converts_without_a_gap_across_midnight(
         assert before[-1][0] < MIDNIGHT <= after[0][0]
         assert not any(b"lastUpdateId" in frame or b'orderbook.50.BTCUSDT","type":"snapshot"' in frame
                        for _, frame in after)  # fmt: skip
-    told = CliRunner().invoke(cli, ["convert", str(out), "--json"], prog_name="arb")
-    assert told.exit_code == 0, told.output
-    days = [json.loads(line) for line in told.stdout.splitlines()]
+    reported = CliRunner().invoke(cli, ["convert", str(out), "--json"], prog_name="arb")
+    assert reported.exit_code == 0, reported.output
+    days = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [day["gaps"] for day in days] == [0] * 8
     assert [day["is_carried"] for day in days] == [False, True] * 4
 
@@ -119,8 +119,8 @@ def test_each_file_says_beside_it_that_it_is_simulated(tmp_path: Path) -> None:
 
 
 def test_json_lines_name_each_file(tmp_path: Path) -> None:
-    told = run("--out", "a", "--minutes", "0.1", "--json")
-    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    reported = run("--out", "a", "--minutes", "0.1", "--json")
+    lines = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [line["venue"] for line in lines] == ["binance_spot", "bybit_spot"]
     for line in lines:
         path = Path(line["file"])
@@ -130,7 +130,7 @@ def test_json_lines_name_each_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (
             ("--venues", "kraken"),
@@ -149,12 +149,14 @@ def test_json_lines_name_each_file(tmp_path: Path) -> None:
         (("--out", "file"), "file: "),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path, words: tuple[str, ...], reported: str
+) -> None:
     Path("file").touch()
     result = run("--out", "new", "--minutes", "0.1", *words)
     assert result.exit_code == ExitCode.USER_INPUT
     assert result.stderr.startswith("error: ")
-    assert told in result.stderr
+    assert reported in result.stderr
     assert result.stderr.count("\n") == 1
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file"]
 
@@ -213,7 +215,7 @@ def test_an_end_before_time_leaves_nothing(tmp_path: Path, error: BaseException)
     assert everything(tmp_path) == []
 
 
-def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 

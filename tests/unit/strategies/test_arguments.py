@@ -106,12 +106,12 @@ def test_a_whole_float_for_an_int_becomes_one() -> None:
     ],
 )
 def test_a_value_of_a_wrong_kind_is_refused(default: Any, given: Any, takes: str) -> None:
-    told = f"[strategy.params] a: {given!r} given; mine.py:run takes {takes}"
-    assert refusal(lambda hbt, params: 0, {"a": given}, ConfigError, a=default) == told
+    reported = f"[strategy.params] a: {given!r} given; mine.py:run takes {takes}"
+    assert refusal(lambda hbt, params: 0, {"a": given}, ConfigError, a=default) == reported
 
     def run(hbt: Any, a: Any = default) -> None: ...
 
-    assert refusal(run, {"a": given}, ConfigError) == told
+    assert refusal(run, {"a": given}, ConfigError) == reported
 
 
 def test_an_unknown_parameter_is_refused_with_the_nearest() -> None:

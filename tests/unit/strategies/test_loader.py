@@ -93,7 +93,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
     assert "no such strategy file" in refusal(f"{tmp_path / 'a.py'}:run")
 
 
-def test_a_missing_function_is_told_with_those_there_are(write: Write) -> None:
+def test_a_missing_function_is_reported_with_those_there_are(write: Write) -> None:
     path = write("from numba import njit\nX = 1\ndef one(bot): ...\n@njit\ndef two(bot): ...\n")
     assert refusal(f"{path}:three") == f"{path}: no function 'three' in it; it has njit, one, two"
     assert "no function 'X'" in refusal(f"{path}:X")
@@ -105,7 +105,7 @@ def test_what_does_nothing_when_called_is_refused(write: Write, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("def run(bot):\n    return (\n", ", line 2: SyntaxError: '(' was never closed"),
         (
@@ -119,13 +119,13 @@ def test_what_does_nothing_when_called_is_refused(write: Write, text: str) -> No
         ("\tx = 1\n y = 2\n", ", line 1: IndentationError: unexpected indent"),
     ],
 )
-def test_a_file_that_fails_to_load_is_told_with_its_line(write: Write, text: str, told: str) -> None:
+def test_a_file_that_fails_to_load_is_reported_with_its_line(write: Write, text: str, reported: str) -> None:
     path = write(text)
-    assert refusal(f"{path}:run").startswith(f"{path}{told}")
-    assert refusal(f"{path}:run").startswith(f"{path}{told}"), "a second look finds no half-loaded module"
+    assert refusal(f"{path}:run").startswith(f"{path}{reported}")
+    assert refusal(f"{path}:run").startswith(f"{path}{reported}"), "a second look finds no half-loaded module"
 
 
-def test_a_broken_module_beside_the_file_is_told_with_the_line_that_imports_it(write: Write) -> None:
+def test_a_broken_module_beside_the_file_is_reported_with_the_line_that_imports_it(write: Write) -> None:
     write("x = (\n", "broken_strategy_helper.py")
     path = write("x = 1\ny = 2\nimport broken_strategy_helper\n")
     message = refusal(f"{path}:run")
@@ -140,7 +140,7 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "told"),
+    ("spec", "reported"),
     [
         ("not.a.module:run", "No module named 'not'; a file is named FILE.py:FUNCTION"),
         ("arb.strategies.spread.nothing:run", "No module named 'arb.strategies.spread.nothing'"),
@@ -148,17 +148,17 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
         ("run", "strategy module ''"),
     ],
 )
-def test_a_missing_module_is_told(spec: str, told: str) -> None:
-    assert told in refusal(spec)
+def test_a_missing_module_is_reported(spec: str, reported: str) -> None:
+    assert reported in refusal(spec)
 
 
-def test_a_module_that_raises_is_told(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_raises_is_reported(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(write("raise ValueError('no')", "raising_strategy.py").parent)
     assert refusal("raising_strategy:run") == "strategy module 'raising_strategy': ValueError: no"
 
 
 @pytest.mark.parametrize(
-    ("params", "told"),
+    ("params", "reported"),
     [
         ("[1, 2]", "PARAMS must be a dict of names to numbers or booleans"),
         ("{'a': 'x'}", "PARAMS: a = 'x' is neither a number nor a boolean"),
@@ -178,9 +178,9 @@ def test_a_module_that_raises_is_told(write: Write, monkeypatch: pytest.MonkeyPa
         ("{'a': ('x', '', 'y | z', 'x')}", "PARAMS: a = 'x' is none of y | z"),
     ],
 )
-def test_params_of_a_wrong_kind_are_refused(write: Write, params: str, told: str) -> None:
+def test_params_of_a_wrong_kind_are_refused(write: Write, params: str, reported: str) -> None:
     path = write(f"PARAMS = {params}\ndef run(bot, params): ...\n")
-    assert told in refusal(f"{path}:run")
+    assert reported in refusal(f"{path}:run")
 
 
 def test_params_become_plain_numbers(write: Write) -> None:

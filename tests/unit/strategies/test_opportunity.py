@@ -10,7 +10,7 @@ from arb.strategies.spread.decisions import Decision, Missed
 see, lose = plain(opportunity.see), plain(opportunity.lose)
 
 
-def told(*seen: tuple[float, Missed]) -> list[tuple[Decision, int, int, int, float]]:
+def reported(*seen: tuple[float, Missed]) -> list[tuple[Decision, int, int, int, float]]:
     state, recorder = Record(opportunity.OPPORTUNITY), FakeRecorder()
     state.asset = 3
     for now, (edge, missed) in enumerate(seen):
@@ -20,16 +20,16 @@ def told(*seen: tuple[float, Missed]) -> list[tuple[Decision, int, int, int, flo
     return [(d.code, d.attempt, d.leg, d.order_id, d.value) for d in recorder.decisions]
 
 
-def test_the_last_thing_in_its_way_is_told_with_the_highest_edge() -> None:
-    assert told((5.0, Missed.STALE), (9.0, Missed.COOLDOWN), (7.0, Missed.INTERVAL)) == [
+def test_the_last_thing_in_its_way_is_reported_with_the_highest_edge() -> None:
+    assert reported((5.0, Missed.STALE), (9.0, Missed.COOLDOWN), (7.0, Missed.INTERVAL)) == [
         (Decision.OPPORTUNITY, 0, 3, 0, 5.0),
         (Decision.OPPORTUNITY_END, 0, 3, Missed.INTERVAL, 9.0),
     ]
 
 
 def test_once_taken_it_is_taken() -> None:
-    assert told((5.0, Missed.STALE), (9.0, Missed.TAKEN), (7.0, Missed.BUSY))[1][3] == Missed.TAKEN
-    assert told((5.0, Missed.TAKEN), (4.0, Missed.BUSY))[1][3:] == (Missed.TAKEN, 5.0)
+    assert reported((5.0, Missed.STALE), (9.0, Missed.TAKEN), (7.0, Missed.BUSY))[1][3] == Missed.TAKEN
+    assert reported((5.0, Missed.TAKEN), (4.0, Missed.BUSY))[1][3:] == (Missed.TAKEN, 5.0)
 
 
 def test_what_was_not_seen_is_not_lost() -> None:

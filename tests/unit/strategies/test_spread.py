@@ -136,7 +136,7 @@ def missed(
     return [Missed(d.order_id) for d in recorder.decisions if d.code == Decision.OPPORTUNITY_END]
 
 
-def test_an_opportunity_is_told_from_its_rise_to_its_end_with_its_highest_edge() -> None:
+def test_an_opportunity_is_reported_from_its_rise_to_its_end_with_its_highest_edge() -> None:
     books = [*CHEAP_0, touch(2 * S, 1, 102.0, 102.1), touch(3 * S, 1, 100.0, 100.1)]
     both = (Decision.OPPORTUNITY, Decision.OPPORTUNITY_END)
     assert lines(books, *both) == [
@@ -145,7 +145,7 @@ def test_an_opportunity_is_told_from_its_rise_to_its_end_with_its_highest_edge()
     ]
 
 
-def test_what_is_open_at_the_end_of_the_data_is_told_of_either_direction() -> None:
+def test_what_is_open_at_the_end_of_the_data_is_reported_of_either_direction() -> None:
     other = [touch(S, 0, 101.0, 101.1), touch(S, 1, 99.99, 100.0)]
     for books, leg in ((CHEAP_0, 0), (other, 1)):
         assert lines(books, Decision.OPPORTUNITY_END) == [
@@ -182,7 +182,7 @@ def test_attempts_keep_their_distance() -> None:
     assert len(attempts(books, attempt_interval_ns=0, max_position_size=0.1)) == 11
 
 
-def test_what_is_too_small_or_unpaid_or_over_the_limit_is_told_apart() -> None:
+def test_what_is_too_small_or_unpaid_or_over_the_limit_is_reported_apart() -> None:
     assert missed(CHEAP_0, min_notional_0=1e9) == [Missed.TOO_SMALL]
     assert missed(CHEAP_0, quote_0=0.0) == [Missed.INVENTORY]
     assert missed(CHEAP_0, position_limit=0.0) == [Missed.POSITION]

@@ -20,7 +20,7 @@ from connectors.units import SECOND as S
 BEGIN_NS = START_NS + 50 * S
 
 
-def heard(venue: str, seconds: int) -> tuple[list[Any], dict[str, list[Any]]]:
+def received(venue: str, seconds: int) -> tuple[list[Any], dict[str, list[Any]]]:
     """Trades as sent, and derived frames by key."""
     tape = SeededTape([LISTINGS[venue]], PRICES, default_rng(5), BEGIN_NS)
     instrument = Exchange(FAMILIES[venue], tape).instruments["BTCUSDT"]
@@ -41,7 +41,7 @@ def heard(venue: str, seconds: int) -> tuple[list[Any], dict[str, list[Any]]]:
 
 @pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm"])
 def test_aggregated_trades_and_bars_of_binance_are_the_trades(venue: str) -> None:
-    trades, derived = heard(venue, 14)
+    trades, derived = received(venue, 14)
     aggregates = derived["btcusdt@aggTrade"]
     ids = [number for one in aggregates for number in range(one["f"], one["l"] + 1)]
     assert ids == [one["t"] for one in trades][: len(ids)]
@@ -67,9 +67,9 @@ def test_aggregated_trades_and_bars_of_binance_are_the_trades(venue: str) -> Non
 
 
 def test_tickers_of_bybit_spot_are_whole_and_those_of_linear_are_changes() -> None:
-    _, spot = heard("bybit_spot", 5)
+    _, spot = received("bybit_spot", 5)
     assert {one["type"] for one in spot["tickers.BTCUSDT"]} == {"snapshot"}
-    _, linear = heard("bybit_linear", 5)
+    _, linear = received("bybit_linear", 5)
     first, *others = linear["tickers.BTCUSDT"]
     assert (first["type"], {one["type"] for one in others}) == ("snapshot", {"delta"})
     assert {"lastPrice", "bid1Price", "ask1Size", "nextFundingTime"} <= first["data"].keys()
@@ -77,7 +77,7 @@ def test_tickers_of_bybit_spot_are_whole_and_those_of_linear_are_changes() -> No
 
 
 def test_bars_of_bybit_confirm_when_they_close() -> None:
-    trades, derived = heard("bybit_linear", 14)
+    trades, derived = received("bybit_linear", 14)
     bars = [one["data"][0] for one in derived["kline.1.BTCUSDT"]]
     (closed,) = [bar for bar in bars if bar["confirm"]]
     inside = [one for one in trades if closed["start"] <= one["T"] <= closed["end"]]

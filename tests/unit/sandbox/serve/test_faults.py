@@ -15,8 +15,8 @@ VENUE, STREAM = "binance_spot", "btcusdt@depth@100ms"
 
 
 def injector(*faults: Fault, seed: int = 1) -> tuple[Injector, list[dict[str, Any]]]:
-    told: list[dict[str, Any]] = []
-    return Injector(faults, default_rng(seed), 0, told.append), told
+    reported: list[dict[str, Any]] = []
+    return Injector(faults, default_rng(seed), 0, reported.append), reported
 
 
 def times(fault: Fault, until_s: float, seed: int = 1) -> list[float]:
@@ -43,7 +43,7 @@ def test_by_chance_at_the_rate_and_by_seed(seed: int) -> None:
 
 
 def test_a_frame_fault_spoils_as_many_frames_as_it_says_and_no_others() -> None:
-    one, told = injector(Fault(FaultKind.GAP, stream="btcusdt@depth*", client=2, at_s=1, count=2))
+    one, reported = injector(Fault(FaultKind.GAP, stream="btcusdt@depth*", client=2, at_s=1, count=2))
     assert one.acts(VENUE, STREAM, [1, 2], "x", 0) == []
     one.strikes(S)
     assert one.acts(VENUE, "btcusdt@trade", [1, 2], "x", S) == []
@@ -53,7 +53,7 @@ def test_a_frame_fault_spoils_as_many_frames_as_it_says_and_no_others() -> None:
         assert act.is_for(2)
         assert not act.is_for(1)
     assert one.acts(VENUE, STREAM, [1, 2], "x", S) == []
-    assert [(line["kind"], line["clients"], line["frame"]) for line in told] == [
+    assert [(line["kind"], line["clients"], line["frame"]) for line in reported] == [
         ("gap", [2], "text of it")
     ] * 2
     one.strikes(2 * S)
