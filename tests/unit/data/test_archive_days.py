@@ -98,7 +98,7 @@ def with_a_gap(seed: int, at_share: float) -> bytes:
     return b"".join(lines[:at] + lines[at + 3 :])
 
 
-@pytest.mark.parametrize(("at_share", "is_told"), [(0.5, True), (0.97, False)])
+@pytest.mark.parametrize(("at_share", "is_reported"), [(0.5, True), (0.97, False)])
 def test_a_gap_of_an_archive_that_costs_much_of_the_day_is_reported(
     tmp_path: Path, at_share: float, is_reported: bool
 ) -> None:
