@@ -21,14 +21,18 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
+        _leave()
     except SystemExit as ended:
         if ended.code != _INTERRUPTED:
             raise
-    _leave()
+        _leave()
 
 
 def _leave() -> None:
-    """Ends the process without the interpreter's own end, which may crash on what an interrupt left half made."""
+    """Ends the process without the interpreter's own end, which may crash on what an interrupt left half made.
+
+    Called while the exception is handled: the frames of its traceback keep such objects, whose finalizers may fail.
+    """
     import os
 
     for stream in (sys.stdout, sys.stderr):

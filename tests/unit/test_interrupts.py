@@ -107,6 +107,34 @@ SPOILED = AT_IMPORT.replace(
 )
 
 
+#: The same, where a variable of the interrupted code has a finalizer that fails.
+HALF_MADE = AT_IMPORT.replace(
+    "            signal.raise_signal(signal.SIGINT)",
+    """            made = HalfMade()
+            signal.raise_signal(signal.SIGINT)""",
+).replace(
+    "class Pressed:",
+    """class HalfMade:
+    def __del__(self):
+        raise AttributeError("not there yet")
+
+class Pressed:""",
+)
+
+
+@pytest.mark.parametrize("name", ["arb.cli", "arb.commands.recordings"])
+def test_a_finalizer_that_fails_after_an_interrupt_is_not_reported(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HALF_MADE, name, "data", "list", "."],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+
+
 @pytest.mark.parametrize("name", ["arb.cli", "arb.commands.recordings"])
 def test_an_interrupt_that_became_another_error_is_an_interrupt(name: str) -> None:
     done = subprocess.run(
