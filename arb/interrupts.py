@@ -45,6 +45,12 @@ def was_interrupted() -> bool:
     return not _received.read().isdisjoint({signal.SIGINT, *ending_signals()})
 
 
+def raise_if_interrupted() -> None:
+    """Raises KeyboardInterrupt if a signal arrived and nothing handled it: code in C may clear it without a report."""
+    if was_interrupted():
+        raise KeyboardInterrupt
+
+
 def interrupt_handled() -> None:
     """Marks interrupts as handled: the command continues to its end, and a later error is not due to them."""
     _received.read().clear()

@@ -20,7 +20,7 @@ from arb.bot.numba_types import bot_type
 from arb.bot.recorder import Recorder
 from arb.bot.uses import Uses, uses_of
 from arb.errors import InputError
-from arb.interrupts import interrupt_handled
+from arb.interrupts import interrupt_handled, raise_if_interrupted
 from arb.results.failure import strategy_error
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import LoadedStrategy
@@ -75,6 +75,7 @@ class Compiled(NamedTuple):
 def compile_ahead(strategy: LoadedStrategy, arguments: Arguments, recorder: Recorder) -> Compiled:
     """Compiles the strategy before the bot exists: its uses determine how the bot is built. Raises InputError."""
     function = compile_for(strategy, arguments.bind(bot_type, recorder))
+    raise_if_interrupted()
     return Compiled(function, uses_of(function))
 
 

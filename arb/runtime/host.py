@@ -16,7 +16,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from arb.config import VenueConfig
-from arb.interrupts import interrupt_handled
+from arb.interrupts import interrupt_handled, raise_if_interrupted
 from arb.runtime.feeds import LiveFeed, open_feed
 from arb.runtime.listings import compare_grids
 from arb.runtime.sandbox_venues import at_sandbox
@@ -70,6 +70,7 @@ class Host:
         self._over = asyncio.Event()
 
     def __enter__(self) -> Self:
+        raise_if_interrupted()
         self._handlers.enter_context(signals_call(self._on_signal))
         return self
 

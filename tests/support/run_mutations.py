@@ -203,6 +203,9 @@ def _rewrite(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], No
 
 def _digit(lines: list[bytes], chance: Chance) -> None:
     places = [n for n, line in enumerate(lines) if re.search(rb"\d", line)]
+    if not places:
+        lines.append(b"7\n")
+        return
     place = places[int(chance.integers(len(places)))]
     digits = [found.start() for found in re.finditer(rb"\d", lines[place])]
     at = digits[int(chance.integers(len(digits)))]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
 
+from arb.interrupts import interrupts_kept
 from arb.runtime.host import Ending, Host
 
 
@@ -116,3 +118,15 @@ def test_work_that_waits_is_cancelled_at_the_end() -> None:
 
     assert run(host, work) is None
     assert cancelled == [True]
+
+
+def test_a_signal_that_code_in_c_has_cleared_ends_the_session_before_it_begins() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with interrupts_kept():
+            with contextlib.suppress(KeyboardInterrupt):  # as a C module's import does
+                signal.raise_signal(signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                Host({}).__enter__()
+    finally:
+        signal.signal(signal.SIGINT, before)
