@@ -6,6 +6,7 @@ A venue class derives from `JsonVenue`, sets its attributes and adds what is its
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from connectors.model import Limits, Message, Request, RestRequest
 from connectors.parsing.json_fields import NOT_A_FRAME, message_of
 
 
-class JsonVenue:
+class JsonVenue(ABC):
     """The methods of `connectors.model.Venue` that do not depend on the venue."""
 
     name: str
@@ -24,8 +25,9 @@ class JsonVenue:
     topic_key: ClassVar[str]
 
     @property
+    @abstractmethod
     def limits(self) -> Limits:
-        raise NotImplementedError
+        """The venue's limits."""
 
     def decode(self, frame: bytes) -> Message:
         """Decodes `frame`; see `connectors.model.Venue`."""
@@ -59,13 +61,13 @@ class JsonVenue:
     def snapshot_request(self, symbol: str) -> RestRequest | None:
         return None
 
+    @abstractmethod
     def _message(self, payload: dict[str, Any]) -> Message:
         """The message in the JSON object of a frame. Raises ValueError if it is of no known form."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _request_text(self, verb: str, request_id: int, topics: Sequence[str]) -> str:
         """The frame of one request."""
-        raise NotImplementedError
 
 
 def object_of(frame: bytes) -> dict[str, Any]:

@@ -249,7 +249,7 @@ def reported_first(result: Any) -> Any:
 REPLAY = {
     "clock.offset_ms": Replay("clock.offset_ms=900.0", seen_at, ("clock.offset_ms=1600.0",)),
     "data.directory": Replay("data.directory='other'", seen_at),
-    "data.note": Replay("data.note='told by a test'", reported_first),
+    "data.note": Replay("data.note='written by a test'", reported_first),
     "fees.maker": Replay("binance_spot.fees.maker=0.004", fees),
     "latency.feed_ms": Replay("binance_spot.latency.feed_ms=400.0", seen_at),
     "latency.entry_ms": Replay("binance_spot.latency.entry_ms=700.0", fills),

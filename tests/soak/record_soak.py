@@ -226,7 +226,7 @@ def run(folder: Path, minutes: float, symbols: list[str], speed: float, cuts: fl
             finally:
                 process.send_signal(signal.SIGTERM)
                 code = process.wait(120)
-    faults = judge(samples, reported, folder / "data", cuts) if samples else ["it told nothing"]
+    faults = judge(samples, reported, folder / "data", cuts) if samples else ["no sample was taken"]
     text = (folder / "errors.txt").read_text().strip()
     return [*faults, *([f"exit code {code}: {text}"] if code or text else [])]
 

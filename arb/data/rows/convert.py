@@ -417,9 +417,10 @@ def _day_before(recording: Day) -> Day | None:
 def adapter_version(venue: Venue) -> list[str]:
     """A hash of the modules of an adapter from outside `connectors`; empty for the built-in ones.
 
-    Covers the modules of its class and of its base classes, not those that they import.
+    Covers the modules of its class and of its base classes, Python's own aside, not those that they import.
     """
-    modules = [sys.modules.get(kind.__module__) for kind in type(venue).__mro__[:-1]]
+    names = [kind.__module__ for kind in type(venue).__mro__]
+    modules = [sys.modules.get(name) for name in names if name not in sys.stdlib_module_names]
     files = [Path(module.__file__) for module in modules if module is not None and module.__file__]
     ours = Path(connectors.__file__ or "").parent
     outside = [path for path in dict.fromkeys(files) if ours not in path.parents and path.is_file()]
