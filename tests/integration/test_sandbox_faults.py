@@ -170,7 +170,7 @@ def test_rest_is_slow_stale_or_refuses() -> None:
         await sandbox.advance(1, step_s=0.05)
         assert (await slow)[1]["lastUpdateId"] > first
         for until_s, status, after in ((20.5, 429, "7"), (30.5, 418, "70")):
-            await sandbox.advance(until_s - (sandbox.now_ns() - NOW_NS) / 1e9, step_s=0.05)
+            await sandbox.advance(until_s - (sandbox.clock.now_ns() - NOW_NS) / 1e9, step_s=0.05)
             found = await clients.get("binance_spot", path)
             assert (found[0], found[1]["code"], found[2]["Retry-After"]) == (status, -1003, after)
 

@@ -340,7 +340,7 @@ def test_limits_of_a_connection_hold_for_paths_and_requests() -> None:
 
 def test_a_driven_sandbox_only_is_moved() -> None:
     sandbox = driven("binance_spot")
-    sandbox._clock = object()  # type: ignore[assignment]
+    sandbox.clock = object()  # type: ignore[assignment]
     with pytest.raises(InputError, match="DrivenClock"):
         asyncio.run(sandbox.advance(1))
 

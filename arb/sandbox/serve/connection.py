@@ -54,7 +54,7 @@ class Connection:
         self._transport = transport
         self._out: list[bytes] = []
         self._incoming = Window(limits.messages_per_s, 1.0)
-        self._opened_ns = self._heard_ns = self._sent_ns = now_ns
+        self._opened_ns = self._received_ns = self._sent_ns = now_ns
         self._pinged_ns = now_ns
         self._pings: deque[tuple[bytes, int]] = deque(maxlen=_PINGS_MAX)
         self._has_notice = False
@@ -94,12 +94,10 @@ class Connection:
             return False
         return True
 
-    def hear(self, now_ns: int) -> Close | None:
-        """Counts a message of the client; returns a Close if it sends too many."""
-        self._heard_ns = now_ns
-        if not self._incoming.admits(now_ns):
-            return Close(1008, "Too many requests")
-        return None
+    def admits(self, now_ns: int) -> bool:
+        """Counts a message of the client; False if it sends too many."""
+        self._received_ns = now_ns
+        return self._incoming.admits(now_ns)
 
     def receive_pong(self, payload: bytes) -> None:
         """A pong with the payload of a ping confirms that ping and all earlier ones."""
@@ -132,7 +130,7 @@ class Connection:
             and now_ns - self._pings[0][1] >= limits.pong_timeout_s * SECOND
         ):
             return Close(1008, "Pong timeout")
-        if limits.idle_s and now_ns - max(self._heard_ns, self._sent_ns) >= limits.idle_s * SECOND:
+        if limits.idle_s and now_ns - max(self._received_ns, self._sent_ns) >= limits.idle_s * SECOND:
             return Close(1000, "idle")
         return self._end_of_life(now_ns, now_ms)
 

@@ -7,7 +7,7 @@ with the following ones. Pure; one thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from arb.sandbox.events import Listing
@@ -123,17 +123,14 @@ class Exchange:
     def __init__(self, family: Family, tape: Tape) -> None:
         self.family = family
         self.venue = family.venue
-        self.instruments: dict[str, Instrument] = {}
-        #: Symbols by the tape's numbers.
-        self.symbols: dict[int, str] = {}
-        for no, listing in enumerate(tape.listings):
-            if listing.venue == self.venue:
-                self.symbols[no] = listing.symbol
-                self.instruments[listing.symbol] = family.instrument(no, listing, tape)
-
-    @property
-    def listings(self) -> Iterable[Listing]:
-        return (instrument.listing for instrument in self.instruments.values())
+        #: By the tape's number, and by symbol.
+        self.by_no = {
+            no: family.instrument(no, listing, tape)
+            for no, listing in enumerate(tape.listings)
+            if listing.venue == self.venue
+        }
+        self.instruments = {one.listing.symbol: one for one in self.by_no.values()}
+        self.listings = [one.listing for one in self.by_no.values()]
 
     def instrument_of_key(self, key: str) -> Instrument | None:
         """The instrument of a stream name."""

@@ -7,9 +7,9 @@ connections at once (disconnect, half_open, shutdown). Its effects are logged as
 
 from __future__ import annotations
 
-import heapq
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
@@ -19,11 +19,10 @@ from numpy.random import Generator
 from connectors.units import SECOND
 
 _LOGGED_CHARS_MAX = 160
+_NEVER = sys.maxsize
 
 
 class FaultKind(StrEnum):
-    """Kinds of faults."""
-
     GAP = "gap"
     DUPLICATE = "duplicate"
     REORDER = "reorder"
@@ -93,68 +92,48 @@ class Fault:
         )
 
 
-@dataclass
-class _Active:
-    """A fault that has begun: the number of frames left to modify, or its end."""
+class Scheduled:
+    """A fault with its schedule and, once it has begun, the number of frames left to modify, or its end."""
 
-    no: int
-    fault: Fault
-    frames_left: int = 0
-    until_ns: int = 0
+    def __init__(self, no: int, fault: Fault, start_ns: int, chance: Generator) -> None:
+        self.no = no
+        self.fault = fault
+        self.frames_left = 0
+        self.until_ns = 0
+        self._times = (start_ns + round(at_s * SECOND) for at_s in fault.times(chance))
+        self._next_ns = next(self._times, _NEVER)
 
-
-@dataclass(frozen=True)
-class Act:
-    """Modification of one frame for one client, or for all (None)."""
-
-    kind: FaultKind
-    client: int | None
-
-    def is_for(self, client: int) -> bool:
-        return self.client in (None, client)
-
-
-@dataclass(frozen=True)
-class Strike:
-    """The beginning of a fault."""
-
-    no: int
-    fault: Fault
+    def begins(self, now_ns: int) -> Iterator[Scheduled]:
+        """Begins the fault, and yields it, once for each of its times up to `now_ns`."""
+        while self._next_ns <= now_ns:
+            if self.fault.kind in FRAME_KINDS:
+                self.frames_left += self.fault.count
+            elif self.fault.kind not in CONNECTION_KINDS:
+                self.until_ns = self._next_ns + round(self.fault.duration_s * SECOND)
+            self._next_ns = next(self._times, _NEVER)
+            yield self
 
 
-@dataclass
 class Injector:
     """All faults of a sandbox."""
 
-    faults: Sequence[Fault]
-    chance: Generator
-    start_ns: int
-    #: Called with every injected fault as a dict of plain values.
-    log: Callable[[dict[str, Any]], None]
-    _queue: list[tuple[int, int]] = field(default_factory=list)
-    _times: list[Iterator[float]] = field(default_factory=list)
-    _active: list[_Active] = field(default_factory=list)
+    def __init__(
+        self, faults: Sequence[Fault], chance: Generator, start_ns: int, log: Callable[[dict[str, Any]], None]
+    ) -> None:
+        """`log` is called with every injected fault as a dict of plain values."""
+        self._start_ns = start_ns
+        self._log = log
+        self._noise, *chances = chance.spawn(1 + len(faults))
+        self._scheduled = [
+            Scheduled(no, fault, start_ns, own)
+            for no, (fault, own) in enumerate(zip(faults, chances, strict=True))
+        ]
+        self._active: list[Scheduled] = []
 
-    def __post_init__(self) -> None:
-        self._noise, *chances = self.chance.spawn(1 + len(self.faults))
-        for no, (fault, chance) in enumerate(zip(self.faults, chances, strict=True)):
-            self._times.append(fault.times(chance))
-            self._plan(no)
-        heapq.heapify(self._queue)
-
-    def strikes(self, now_ns: int) -> list[Strike]:
-        """Returns the faults that begin by `now_ns`, and removes those that have ended."""
-        self._active = [one for one in self._active if one.frames_left or one.until_ns > now_ns]
-        struck = []
-        while self._queue and self._queue[0][0] <= now_ns:
-            at_ns, no = heapq.heappop(self._queue)
-            fault = self.faults[no]
-            struck.append(Strike(no, fault))
-            if fault.kind in FRAME_KINDS:
-                self._active.append(_Active(no, fault, frames_left=fault.count))
-            elif fault.kind not in CONNECTION_KINDS:
-                self._active.append(_Active(no, fault, until_ns=at_ns + round(fault.duration_s * SECOND)))
-            self._plan(no)
+    def strikes(self, now_ns: int) -> list[Scheduled]:
+        """Returns the faults that begin by `now_ns`, and forgets those that have ended."""
+        struck = [begun for one in self._scheduled for begun in one.begins(now_ns)]
+        self._active = [one for one in self._scheduled if one.frames_left or one.until_ns > now_ns]
         return struck
 
     def is_calm(self, venue: str) -> bool:
@@ -165,23 +144,24 @@ class Injector:
             for one in self._active
         )
 
-    def acts(self, venue: str, stream: str, clients: Iterable[int], text: str, now_ns: int) -> list[Act]:
-        """Returns the modifications of a frame about to be sent to `clients`; logs those of single frames."""
-        acts = []
+    def take(self, venue: str, stream: str, clients: Iterable[int], text: str, now_ns: int) -> list[Fault]:
+        """Returns the faults of a frame about to be sent to `clients`; logs those of single frames."""
+        taken = []
         for one in self._active:
             fault = one.fault
-            if not (fault.kind in FRAME_KINDS or fault.kind == FaultKind.SILENCE):
+            is_of_frames = fault.kind in FRAME_KINDS
+            if not ((is_of_frames and one.frames_left) or fault.kind == FaultKind.SILENCE):
                 continue
             targets = [no for no in clients if fault.is_about(venue, stream, no)]
-            if not targets or (fault.kind in FRAME_KINDS and one.frames_left == 0):
+            if not targets:
                 continue
-            acts.append(Act(fault.kind, fault.client))
-            if fault.kind in FRAME_KINDS:
+            taken.append(fault)
+            if is_of_frames:
                 one.frames_left -= 1
-                self.tell(
-                    one.no, now_ns, venue, stream=stream, clients=targets, frame=text[:_LOGGED_CHARS_MAX]
+                self.report(
+                    one, now_ns, venue, stream=stream, clients=targets, frame=text[:_LOGGED_CHARS_MAX]
                 )
-        return acts
+        return taken
 
     def first(self, kind: FaultKind, venue: str, now_ns: int) -> Fault | None:
         """The first active fault of a kind with a duration."""
@@ -199,20 +179,15 @@ class Injector:
         """Random printable characters that are not a frame."""
         return bytes(self._noise.integers(33, 127, max(1, min(length, 512)), "u1")).decode("ascii")
 
-    def tell(self, no: int, now_ns: int, venue: str, **more: Any) -> None:
-        """Logs an effect of fault number `no`."""
-        self.log(
+    def report(self, one: Scheduled, now_ns: int, venue: str, **more: Any) -> None:
+        """Logs an effect of a fault."""
+        self._log(
             {
                 "time_ns": now_ns,
-                "since_start_s": round((now_ns - self.start_ns) / SECOND, 6),
-                "fault": self.faults[no].name or no + 1,
-                "kind": str(self.faults[no].kind),
+                "since_start_s": round((now_ns - self._start_ns) / SECOND, 6),
+                "fault": one.fault.name or one.no + 1,
+                "kind": str(one.fault.kind),
                 "venue": venue,
                 **more,
             }
         )
-
-    def _plan(self, no: int) -> None:
-        at_s = next(self._times[no], None)
-        if at_s is not None:
-            heapq.heappush(self._queue, (self.start_ns + round(at_s * SECOND), no))

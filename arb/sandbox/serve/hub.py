@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arb.sandbox.serve.connection import Connection, text_frame
 from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.faults import Act, FaultKind, Injector
+from arb.sandbox.serve.faults import Fault, FaultKind, Injector
 from arb.sandbox.serve.timeline import shift_stamps
 
 
@@ -87,34 +87,31 @@ class Hub:
         stamped = shift_stamps(text, offset_ms) if offset_ms else text
         # A fault counts only for clients that would have received the frame.
         clients = [one.no for one in listeners if one.is_open and not one.is_muted]
-        acts = self._injector.acts(venue, key, clients, stamped, now_ns)
+        faults = self._injector.take(venue, key, clients, stamped, now_ns)
         for connection, names in listeners.items():
+            own = [one for one in faults if one.client in (None, connection.no)]
             for name in names:
                 whole = self._form(stamped, key, name, connection.session.is_combined)
-                for part in self._spoil(connection, name, whole, acts):
+                for part in self._spoil(connection, name, whole, own):
                     connection.send_text(part)
                     self.frames_sent += 1
             self.dirty.add(connection)
 
-    def _spoil(self, connection: Connection, name: str, text: str, acts: list[Act]) -> list[str]:
+    def _spoil(self, connection: Connection, name: str, text: str, faults: list[Fault]) -> list[str]:
         """The frames that one connection receives instead of `text`."""
         parts = [text]
-        is_held = False
-        for act in acts:
-            if not act.is_for(connection.no):
-                continue
-            if act.kind in (FaultKind.GAP, FaultKind.SILENCE):
+        kinds = [fault.kind for fault in faults]
+        for kind in kinds:
+            if kind in (FaultKind.GAP, FaultKind.SILENCE):
                 parts = []
-            elif act.kind == FaultKind.DUPLICATE:
+            elif kind == FaultKind.DUPLICATE:
                 parts += parts
-            elif act.kind == FaultKind.TRUNCATE:
+            elif kind == FaultKind.TRUNCATE:
                 parts = [part[: len(part) // 2] for part in parts]
-            elif act.kind == FaultKind.GARBAGE:
+            elif kind == FaultKind.GARBAGE:
                 parts = [self._injector.garbage(len(part)) for part in parts]
-            elif act.kind == FaultKind.REORDER:
-                is_held = True
         earlier = connection.held.pop(name, None)
-        if is_held and parts and earlier is None:
+        if FaultKind.REORDER in kinds and parts and earlier is None:
             connection.held[name] = parts[0]
             return []
         return parts if earlier is None else [*parts, earlier]

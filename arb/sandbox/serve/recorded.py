@@ -77,7 +77,7 @@ class RecordedTape:
         local_ns = to_ns - self._behind_ns
         for reel in self._reels:
             for at_ns, key, text in reel.read(local_ns):
-                lines.append(Line(at_ns + self._behind_ns, reel.no, key, self.timeline.retell(text)))
+                lines.append(Line(at_ns + self._behind_ns, reel.no, key, self.timeline.convert(text)))
         lines.sort(key=_send_ns)
         return lines
 

@@ -74,7 +74,7 @@ class SeededMarket:
         """See `Source`."""
         timeline = Timeline(wall_start_ns, MARKET_START_NS, speed, is_moved=True)
         tape = SeededTape(
-            self.listings, self.prices, default_rng(self.seed), MARKET_START_NS, timeline.told_ms
+            self.listings, self.prices, default_rng(self.seed), MARKET_START_NS, timeline.stamp_ms
         )
         return tape, timeline
 
@@ -108,7 +108,7 @@ class Sandbox:
         self._fault_log_path = fault_log
         self._fault_seed = fault_seed
         self._ports = ports or {}
-        self._clock = clock or RealClock()
+        self.clock = clock or RealClock()
         self._fault_log: IO[str] | None = None
         self._servers: dict[str, VenueServer] = {}
         self._by_no: list[VenueServer] = []
@@ -121,19 +121,6 @@ class Sandbox:
         #: Set when a recording has been sent to its end.
         self.ended = asyncio.Event()
         self.urls: dict[str, VenueUrls] = {}
-
-    # The `Time` protocol of the servers.
-
-    def now_ns(self) -> int:
-        """The sandbox's own time."""
-        return self._clock.now_ns()
-
-    def told_ms(self) -> int:
-        """The venues' time."""
-        return self._timeline.told_ms(self._timeline.market_ns(self._clock.now_ns()))
-
-    async def sleep(self, seconds: float) -> None:
-        await self._clock.sleep(seconds)
 
     async def __aenter__(self) -> Self:
         try:
@@ -148,7 +135,7 @@ class Sandbox:
 
     async def advance(self, seconds: float, step_s: float = 0.01) -> None:
         """Advances a driven clock step by step, and lets connections run in between."""
-        clock = self._clock
+        clock = self.clock
         if not isinstance(clock, DrivenClock):
             raise InputError("only a sandbox with a DrivenClock can be moved on")
         end_ns = clock.now_ns() + round(seconds * SECOND)
@@ -163,12 +150,12 @@ class Sandbox:
             await asyncio.shield(self._pump_task)
 
     async def _start(self) -> None:
-        start_ns = self._clock.now_ns()
+        start_ns = self.clock.now_ns()
         self._tape, self._timeline = self._source.open(start_ns, self._speed)
         self._done_ns = self._watched_ns = start_ns
         if self._fault_log_path is not None:
             self._fault_log = _open_log(self._fault_log_path)
-        self._injector = Injector(self._faults, default_rng(self._fault_seed), start_ns, self._tell_fault)
+        self._injector = Injector(self._faults, default_rng(self._fault_seed), start_ns, self._log_injected)
         for venue in VENUES:
             exchange = Exchange(FAMILIES[venue], self._tape)
             if not exchange.instruments:
@@ -177,13 +164,15 @@ class Sandbox:
                 listing.symbol: self._facts.get((venue, listing.symbol), Facts(listing.lot_size, "5"))
                 for listing in exchange.listings
             }
-            server = VenueServer(exchange, facts, self._limits[venue], self._injector, self)
+            server = VenueServer(
+                exchange, facts, self._limits[venue], self._injector, self.clock, self._timeline
+            )
             self._servers[venue] = server
             await server.start(self._ports.get(venue, 0))
         self._by_no = [self._servers[listing.venue] for listing in self._tape.listings]
         self.urls = venue_urls({venue: server.port for venue, server in self._servers.items()})
         self._step(start_ns)
-        if not isinstance(self._clock, DrivenClock):
+        if not isinstance(self.clock, DrivenClock):
             self._pump_task = asyncio.create_task(self._pump())
 
     async def _stop(self) -> None:
@@ -198,7 +187,7 @@ class Sandbox:
 
     async def _pump(self) -> None:
         while True:
-            behind_ns = self._clock.now_ns() - self._done_ns
+            behind_ns = self.clock.now_ns() - self._done_ns
             self._step(self._done_ns + min(behind_ns, _STEP_NS_MAX))
             if behind_ns > _LATE_NS and not self._is_late:
                 self._is_late = True
@@ -207,25 +196,23 @@ class Sandbox:
 
     def _step(self, to_ns: int) -> None:
         """Processes everything up to `to_ns` of the sandbox's clock."""
-        market_ns = self._timeline.market_ns(to_ns)
-        told_ms = self._timeline.told_ms(market_ns)
-        for strike in self._injector.strikes(to_ns):
+        for scheduled in self._injector.strikes(to_ns):
             for venue, server in self._servers.items():
-                if strike.fault.is_about(venue):
-                    server.strike(strike, to_ns, told_ms)
-        for line in self._tape.advance(market_ns):
+                if scheduled.fault.is_about(venue):
+                    server.strike(scheduled, to_ns)
+        for line in self._tape.advance(self._timeline.market_ns(to_ns)):
             self._by_no[line.no].deliver(line, to_ns)
         if to_ns - self._watched_ns >= _WATCH_NS:
             self._watched_ns = to_ns
             for server in self._servers.values():
-                server.watch(to_ns, told_ms)
+                server.watch(to_ns)
         for server in self._servers.values():
-            server.attend(to_ns, told_ms)
+            server.attend(to_ns)
         self._done_ns = to_ns
         if self._tape.has_ended:
             self.ended.set()
 
-    def _tell_fault(self, what: dict[str, Any]) -> None:
+    def _log_injected(self, what: dict[str, Any]) -> None:
         self.injected.append(what)
         if self._fault_log is not None:
             self._fault_log.write(json.dumps(what) + "\n")

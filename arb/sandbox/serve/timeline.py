@@ -21,24 +21,28 @@ class Timeline(NamedTuple):
     wall_start_ns: int
     market_start_ns: int
     speed: float
+    #: Whether times in frames are moved to the sandbox's clock.
     is_moved: bool
-    """Whether times in frames are moved to the sandbox's clock."""
 
     def market_ns(self, wall_ns: int) -> int:
         """The market's time at time `wall_ns` of the sandbox's clock."""
         return self.market_start_ns + round((wall_ns - self.wall_start_ns) * self.speed)
 
-    def told_ms(self, market_ns: int) -> int:
+    def stamp_ms(self, market_ns: int) -> int:
         """A market time as written in frames."""
         if not self.is_moved:
             return market_ns // MILLISECOND
         return (self.wall_start_ns + round((market_ns - self.market_start_ns) / self.speed)) // MILLISECOND
 
-    def retell(self, text: str) -> str:
-        """Converts the market times in a frame."""
+    def frame_ms(self, wall_ns: int) -> int:
+        """A time of the sandbox's clock as written in frames."""
+        return self.stamp_ms(self.market_ns(wall_ns))
+
+    def convert(self, text: str) -> str:
+        """A frame whose market times are converted to those that are sent."""
         if not self.is_moved:
             return text
-        return _STAMP.sub(lambda m: f'"{m[1]}":{self.told_ms(int(m[2]) * MILLISECOND)}', text)
+        return _STAMP.sub(lambda m: f'"{m[1]}":{self.stamp_ms(int(m[2]) * MILLISECOND)}', text)
 
 
 def shift_stamps(text: str, offset_ms: int) -> str:

@@ -8,22 +8,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from arb.errors import InputError
+from arb.sandbox.serve.clocks import SandboxClock
 from arb.sandbox.serve.connection import Connection
-from arb.sandbox.serve.derived import Sent
 from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.faults import CONNECTION_KINDS, FaultKind, Injector, Strike
+from arb.sandbox.serve.faults import CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Injector, Scheduled
 from arb.sandbox.serve.hub import Hub
 from arb.sandbox.serve.limits import Limits, Window
 from arb.sandbox.serve.rest import Facts, Response
 from arb.sandbox.serve.session import Close, RouteError
 from arb.sandbox.serve.tape import SNAPSHOT, Line
-from arb.sandbox.serve.timeline import shift_stamps
+from arb.sandbox.serve.timeline import Timeline, shift_stamps
 from connectors.units import SECOND
 
 log = logging.getLogger(__name__)
@@ -48,21 +48,17 @@ class _ClientsFault(logging.Filter):
 http_log.addFilter(_ClientsFault())
 
 
-class Time(Protocol):
-    """The sandbox's clock, and the venues' time."""
-
-    def now_ns(self) -> int: ...
-
-    def told_ms(self) -> int: ...
-
-    async def sleep(self, seconds: float) -> None: ...
-
-
 class VenueServer:
     """Serves one venue. Started, stopped and advanced by the sandbox."""
 
     def __init__(
-        self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits, injector: Injector, time: Time
+        self,
+        exchange: Exchange,
+        facts: Mapping[str, Facts],
+        limits: Limits,
+        injector: Injector,
+        clock: SandboxClock,
+        timeline: Timeline,
     ) -> None:
         self.venue = exchange.venue
         self.exchange = exchange
@@ -71,7 +67,8 @@ class VenueServer:
         self.hub = Hub(exchange, injector)
         self._limits = limits
         self._injector = injector
-        self._time = time
+        self._clock = clock
+        self._timeline = timeline
         self._rest = exchange.family.rest(exchange, facts, limits)
         self._connects = Window(limits.connects_max, limits.connects_window_s)
         self._abuses = Window(_ABUSES_MAX - 1, 300.0)
@@ -110,52 +107,50 @@ class VenueServer:
 
     def deliver(self, line: Line, now_ns: int) -> None:
         """Sends a frame of the market to its subscribers."""
-        instrument = self.exchange.instruments[self.exchange.symbols[line.no]]
-        instrument.follow(line)
+        self.exchange.by_no[line.no].follow(line)
         if line.key != SNAPSHOT:
             self.hub.publish(line.key, line.text, now_ns)
 
-    def attend(self, now_ns: int, told_ms: int) -> None:
+    def attend(self, now_ns: int) -> None:
         """Sends the derived streams that are due, then writes all queued frames."""
+        now_ms = self._timeline.frame_ms(now_ns)
         for instrument in self.exchange.instruments.values():
-            derived: list[Sent] = instrument.due(told_ms)
-            for key, text in derived:
+            for key, text in instrument.due(now_ms):
                 self.hub.publish(key, text, now_ns)
         for connection in self.hub.flush(now_ns):
             log.warning("dropped venue=%s client=%d: it does not read", self.venue, connection.no)
 
-    def watch(self, now_ns: int, told_ms: int) -> None:
+    def watch(self, now_ns: int) -> None:
         """Periodic checks of all connections: pings, time-outs, ends of life. Called a few times per second."""
+        now_ms = self._timeline.frame_ms(now_ns)
         for connection in list(self.connections.values()):
-            close = connection.attend(now_ns, told_ms)
+            close = connection.attend(now_ns, now_ms)
             if close is not None:
                 self._close(connection, close)
             self.hub.dirty.add(connection)
         while self._ending and self._ending[0][0] <= now_ns:
             self._close(self._ending.pop(0)[1], Close(1001, "server shutdown"))
 
-    def strike(self, strike: Strike, now_ns: int, told_ms: int) -> None:
+    def strike(self, scheduled: Scheduled, now_ns: int) -> None:
         """Begins a fault of this venue. Frames that it modifies are logged when they are sent."""
-        fault = strike.fault
+        fault = scheduled.fault
         if fault.kind in CONNECTION_KINDS:
             targets = [
                 one for one in self.connections.values() if one.is_open and fault.client in (None, one.no)
             ]
             for connection in targets:
-                self._strike_connection(strike, connection, now_ns, told_ms)
-            self._injector.tell(strike.no, now_ns, self.venue, clients=[one.no for one in targets])
-        elif fault.kind in _LASTING:
+                self._strike_connection(fault, connection, now_ns)
+            self._injector.report(scheduled, now_ns, self.venue, clients=[one.no for one in targets])
+        elif fault.kind not in FRAME_KINDS:
             if fault.kind == FaultKind.REST_STALE:
-                self._stale = {}
-                self._freeze(now_ns, told_ms)
-            self._injector.tell(strike.no, now_ns, self.venue, duration_s=fault.duration_s)
+                self._freeze(now_ns)
+            self._injector.report(scheduled, now_ns, self.venue, duration_s=fault.duration_s)
 
-    def _strike_connection(self, strike: Strike, connection: Connection, now_ns: int, told_ms: int) -> None:
-        fault = strike.fault
+    def _strike_connection(self, fault: Fault, connection: Connection, now_ns: int) -> None:
         if fault.kind == FaultKind.HALF_OPEN:
             connection.muted_until_ns = now_ns + round(fault.duration_s * SECOND) if fault.duration_s else 0
         elif fault.kind == FaultKind.SHUTDOWN:
-            connection.notify_shutdown(told_ms)
+            connection.notify_shutdown(self._timeline.frame_ms(now_ns))
             self.hub.dirty.add(connection)
             self._ending.append((now_ns + round(fault.notice_s * SECOND), connection))
             self._ending.sort(key=lambda one: one[0])
@@ -165,11 +160,11 @@ class VenueServer:
             self._close(connection, Close(fault.code, "fault"))
 
     def _close(self, connection: Connection, close: Close) -> None:
-        connection.flush(self._time.now_ns())
+        connection.flush(self._clock.now_ns())
         connection.close(close)
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        now_ns, told_ms = self._time.now_ns(), self._told_ms()
+        now_ns = self._clock.now_ns()
         if self._injector.first(FaultKind.REFUSE, self.venue, now_ns) is not None:
             if request.transport is not None:
                 request.transport.abort()
@@ -177,8 +172,8 @@ class VenueServer:
         if request.path == "/sandbox":
             return web.json_response(self._status())
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            return await self._websocket(request, now_ns, told_ms)
-        return await self._answer(request)
+            return await self._websocket(request, now_ns)
+        return _web(await self._answer(request))
 
     def _status(self) -> dict[str, Any]:
         """Status of this server, at a path that no venue has."""
@@ -186,62 +181,55 @@ class VenueServer:
             "sandbox": True,
             "venue": self.venue,
             "symbols": list(self.exchange.instruments),
-            "time_ms": self._told_ms(),
+            "time_ms": self._venue_ms(self._clock.now_ns()),
             "connections": len(self.connections),
             "frames_sent": self.hub.frames_sent,
         }
 
-    def _told_ms(self) -> int:
-        return self._time.told_ms() + self._injector.clock_offset_ms(self.venue, self._time.now_ns())
+    def _venue_ms(self, now_ns: int) -> int:
+        """The time by the venue's clock, which a fault may have changed."""
+        return self._timeline.frame_ms(now_ns) + self._injector.clock_offset_ms(self.venue, now_ns)
 
     # REST
 
-    async def _answer(self, request: web.Request) -> web.Response:
+    async def _answer(self, request: web.Request) -> Response:
         is_depth = request.path.endswith(("/depth", "/orderbook"))
-        slow = self._injector.first(FaultKind.REST_SLOW, self.venue, self._time.now_ns())
+        slow = self._injector.first(FaultKind.REST_SLOW, self.venue, self._clock.now_ns())
         if slow is not None and is_depth:
-            await self._time.sleep(slow.delay_s)
-        now_ns, told_ms = self._time.now_ns(), self._told_ms()
+            await self._clock.sleep(slow.delay_s)
+        now_ns = self._clock.now_ns()
+        now_ms = self._venue_ms(now_ns)
         for kind, status in ((FaultKind.REST_418, 418), (FaultKind.REST_429, 429)):
             fault = self._injector.first(kind, self.venue, now_ns)
             if fault is not None:
-                return _web(self._rest.refusal(status, now_ns, told_ms, fault.retry_after_s))
+                return self._rest.refusal(status, now_ns, now_ms, fault.retry_after_s)
         query = dict(request.query)
         if request.method != "GET":
             await request.read()
-        response = self._rest.answer(
-            request.method,
-            request.path,
-            query,
-            now_ns=now_ns,
-            now_ms=told_ms,
-        )
-        if is_depth and response.status == 200:
-            if self._injector.first(FaultKind.REST_STALE, self.venue, now_ns) is None:
-                self._stale.clear()
-            else:
-                response = self._stale.get(query.get("symbol", ""), response)
-            offset_ms = self._injector.clock_offset_ms(self.venue, now_ns)
-            if offset_ms:
-                response = response._replace(body=shift_stamps(response.body, offset_ms))
-        return _web(response)
+        response = self._rest.answer(request.method, request.path, query, now_ns=now_ns, now_ms=now_ms)
+        if not is_depth or response.status != 200:
+            return response
+        if self._injector.first(FaultKind.REST_STALE, self.venue, now_ns) is not None:
+            response = self._stale.get(query.get("symbol", ""), response)
+        offset_ms = self._injector.clock_offset_ms(self.venue, now_ns)
+        return response._replace(body=shift_stamps(response.body, offset_ms)) if offset_ms else response
 
-    def _freeze(self, now_ns: int, told_ms: int) -> None:
+    def _freeze(self, now_ns: int) -> None:
         """Stores the current depth responses, to return them while the fault lasts."""
-        used = self._rest.weights.used
+        now_ms, used = self._timeline.frame_ms(now_ns), self._rest.weights.used
         for symbol in self.exchange.instruments:
             path, query = self.exchange.family.depth_request(symbol)
-            self._stale[symbol] = self._rest.answer("GET", path, query, now_ns=now_ns, now_ms=told_ms)
+            self._stale[symbol] = self._rest.answer("GET", path, query, now_ns=now_ns, now_ms=now_ms)
         self._rest.weights.used = used
 
     # websockets
 
-    async def _websocket(self, request: web.Request, now_ns: int, told_ms: int) -> web.StreamResponse:
+    async def _websocket(self, request: web.Request, now_ns: int) -> web.StreamResponse:
         if now_ns < self._rest.weights.banned_until_ns:
-            return _web(self._rest.refusal(418, now_ns, told_ms))
+            return _web(self._rest.refusal(418, now_ns, self._venue_ms(now_ns)))
         if not self._connects.admits(now_ns):
             after_s = int(self._connects.seconds_left(now_ns)) + 1
-            return _web(self._rest.refusal(429, now_ns, told_ms, after_s))
+            return _web(self._rest.refusal(429, now_ns, self._venue_ms(now_ns), after_s))
         try:
             session = self.exchange.family.session(
                 self.exchange, request.path, dict(request.query), self._limits, self._connection_no + 1
@@ -257,13 +245,13 @@ class VenueServer:
             return websocket
         self._connection_no += 1
         connection = Connection(
-            self._connection_no, session, self._limits, websocket, transport, self._time.now_ns()
+            self._connection_no, session, self._limits, websocket, transport, self._clock.now_ns()
         )
         self.connections[connection.no] = connection
         log.info("connected venue=%s client=%d path=%s", self.venue, connection.no, request.path)
         try:
             for name in session.names:
-                self.hub.subscribe(connection, name, self._told_ms())
+                self.hub.subscribe(connection, name, self._venue_ms(self._clock.now_ns()))
             await self._listen(connection, websocket)
         finally:
             del self.connections[connection.no]
@@ -278,12 +266,11 @@ class VenueServer:
         async for message in websocket:
             if connection.is_muted:
                 continue
-            now_ns = self._time.now_ns()
-            close = connection.hear(now_ns)
-            if close is not None:
-                if close.code == 1008 and not self._abuses.admits(now_ns):
+            now_ns = self._clock.now_ns()
+            if not connection.admits(now_ns):
+                if not self._abuses.admits(now_ns):
                     self._rest.weights.ban(now_ns)
-                self._close(connection, close)
+                self._close(connection, Close(1008, "Too many requests"))
                 return
             self._receive(connection, message)
             if not connection.flush(now_ns):
@@ -296,22 +283,14 @@ class VenueServer:
             connection.receive_pong(bytes(message.data))
         elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             text = message.data if message.type == WSMsgType.TEXT else message.data.decode(errors="replace")
-            told_ms = self._told_ms()
-            outcome = connection.session.receive(text, told_ms)
+            now_ms = self._venue_ms(self._clock.now_ns())
+            outcome = connection.session.receive(text, now_ms)
             for reply in outcome.replies:
                 connection.send_text(reply)
             for name in outcome.removed:
                 self.hub.unsubscribe(connection, name)
             for name in outcome.added:
-                self.hub.subscribe(connection, name, told_ms)
-
-
-_LASTING = frozenset(
-    {
-        *(FaultKind.SILENCE, FaultKind.REFUSE, FaultKind.CLOCK),
-        *(FaultKind.REST_SLOW, FaultKind.REST_STALE, FaultKind.REST_429, FaultKind.REST_418),
-    }
-)
+                self.hub.subscribe(connection, name, now_ms)
 
 
 def _web(response: Response) -> web.Response:

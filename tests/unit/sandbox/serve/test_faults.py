@@ -44,15 +44,14 @@ def test_by_chance_at_the_rate_and_by_seed(seed: int) -> None:
 
 def test_a_frame_fault_spoils_as_many_frames_as_it_says_and_no_others() -> None:
     one, reported = injector(Fault(FaultKind.GAP, stream="btcusdt@depth*", client=2, at_s=1, count=2))
-    assert one.acts(VENUE, STREAM, [1, 2], "x", 0) == []
+    assert one.take(VENUE, STREAM, [1, 2], "x", 0) == []
     one.strikes(S)
-    assert one.acts(VENUE, "btcusdt@trade", [1, 2], "x", S) == []
-    assert one.acts(VENUE, STREAM, [1, 3], "x", S) == []
+    assert one.take(VENUE, "btcusdt@trade", [1, 2], "x", S) == []
+    assert one.take(VENUE, STREAM, [1, 3], "x", S) == []
     for _ in range(2):
-        (act,) = one.acts(VENUE, STREAM, [1, 2], "text of it", S)
-        assert act.is_for(2)
-        assert not act.is_for(1)
-    assert one.acts(VENUE, STREAM, [1, 2], "x", S) == []
+        (act,) = one.take(VENUE, STREAM, [1, 2], "text of it", S)
+        assert act.client == 2
+    assert one.take(VENUE, STREAM, [1, 2], "x", S) == []
     assert [(line["kind"], line["clients"], line["frame"]) for line in reported] == [
         ("gap", [2], "text of it")
     ] * 2

@@ -129,6 +129,6 @@ def test_stamps_are_moved_and_nothing_else() -> None:
         '"T":1723161256298', '"T":1723161256299'
     )
     kept = Timeline(WALL_NS, 1723161256000 * 1_000_000, 10.0, is_moved=False)
-    assert kept.retell(text) == text
+    assert kept.convert(text) == text
     moved = kept._replace(is_moved=True)
-    assert stamps_of(moved.retell(text)) == [WALL_NS // 1_000_000 + 29] * 2
+    assert stamps_of(moved.convert(text)) == [WALL_NS // 1_000_000 + 29] * 2
