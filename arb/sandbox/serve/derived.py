@@ -44,9 +44,9 @@ class Derived(ABC):
         out, self._out = self._out, []
         return out
 
-    def opening(self, key: str, now_ms: int) -> str | None:
-        """The frame that a new subscriber of `key` receives first, if any."""
-        return None
+    def opening(self, key: str, now_ms: int) -> str:
+        """The frame that a new subscriber of `key` receives first; "" if there is none."""
+        return ""
 
     def send(self, key: str, text: str) -> None:
         """Queues a frame for `due`."""

@@ -49,11 +49,11 @@ class Instrument(ABC):
 
     @abstractmethod
     def depth(self, limit: int) -> str | None:
-        """The book in a response of the REST depth endpoint; None while it is not known."""
+        """The book in the form of the REST depth endpoint; None while it is not known."""
 
-    def opening(self, key: str, now_ms: int) -> list[str]:
-        """The first frames for a new subscriber of `key`."""
-        return []
+    def opening(self, key: str, now_ms: int) -> str:
+        """The first frame for a new subscriber of `key`; "" if there is none."""
+        return ""
 
 
 class Rest(ABC):

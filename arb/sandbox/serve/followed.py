@@ -50,6 +50,8 @@ class FollowedBook(ABC):
 
     def __init__(self) -> None:
         self.sides = Sides()
+        #: The venue's id of the book; 0 until the book has been complete once.
+        self.last_id = 0
         self._waiting: list[str] = []
 
     def receive(self, text: str) -> None:
@@ -61,11 +63,6 @@ class FollowedBook(ABC):
     @abstractmethod
     def settle(self) -> None:
         """Applies the queued frames."""
-
-    @property
-    @abstractmethod
-    def is_known(self) -> bool:
-        """Whether the book has been complete once."""
 
 
 def levels_text(levels: list[Level]) -> str:

@@ -34,8 +34,9 @@ class Hub:
         names.append(name)
         instrument = self._exchange.instrument_of_key(source)
         if instrument is not None:
-            for text in instrument.opening(source, now_ms):
-                connection.send_text(text)
+            opening = instrument.opening(source, now_ms)
+            if opening:
+                connection.send_text(opening)
         self.dirty.add(connection)
 
     def unsubscribe(self, connection: Connection, name: str) -> None:

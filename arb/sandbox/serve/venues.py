@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from arb.sandbox.serve.binance.family import BinanceFamily
-from arb.sandbox.serve.bybit.family import BybitFamily
+from arb.sandbox.serve.binance import BinanceFamily
+from arb.sandbox.serve.bybit import BybitFamily
 from arb.sandbox.serve.exchange import Family
 
 FAMILIES: dict[str, Family] = {

@@ -1,1 +1,43 @@
-"""Binance's protocols in the server: sessions, REST, the state of its instruments. Start with `family`."""
+"""Binance in the server: its family of venues here; sessions, REST and the state of its instruments beside. Pure."""
+
+from __future__ import annotations
+
+from arb.sandbox.events import Listing
+from arb.sandbox.serve.binance.frames import combined_of_raw, key_of_combined, raw_of
+from arb.sandbox.serve.binance.instrument import BinanceInstrument
+from arb.sandbox.serve.binance.rest import BinanceRest
+from arb.sandbox.serve.binance.session import BinanceSession
+from arb.sandbox.serve.exchange import Exchange, Family
+from arb.sandbox.serve.limits import Limits
+
+
+class BinanceFamily(Family):
+    """Binance spot or USD-M."""
+
+    instrument = BinanceInstrument
+    rest = BinanceRest
+    has_snapshots = True
+
+    def key_of(self, text: str) -> str:
+        return key_of_combined(text)
+
+    def symbol_of(self, key: str) -> str:
+        return key.partition("@")[0].upper()
+
+    def recorded(self, listing: Listing, text: str) -> tuple[str, str]:
+        key = key_of_combined(text)
+        return (key, text) if key else combined_of_raw(listing.symbol.lower(), text)
+
+    def form(self, text: str, key: str, name: str, is_combined: bool) -> str:
+        if not is_combined:
+            return raw_of(text, key)
+        return text if name == key else f'{{"stream":"{name}","data":{raw_of(text, key)}}}'
+
+    def depth_request(self, symbol: str) -> tuple[str, dict[str, str]]:
+        path = "/api/v3/depth" if self.venue == "binance_spot" else "/fapi/v1/depth"
+        return path, {"symbol": symbol, "limit": "1000"}
+
+    def session(
+        self, exchange: Exchange, path: str, query: dict[str, str], limits: Limits, connection_no: int
+    ) -> BinanceSession:
+        return BinanceSession(self.venue, path, query, limits.streams_max)

@@ -2,12 +2,63 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from arb.sandbox.events import Listing
-from arb.sandbox.serve.binance.book import BinanceBook
 from arb.sandbox.serve.binance.derived import BinanceDerived
 from arb.sandbox.serve.exchange import Instrument
-from arb.sandbox.serve.followed import levels_text
+from arb.sandbox.serve.followed import WAITING_MAX, FollowedBook, Level, levels_text
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
+
+
+class _Update(msgspec.Struct, frozen=True):
+    """A depthUpdate, or the response of the REST depth endpoint."""
+
+    u: int = 0
+    b: list[Level] = []
+    a: list[Level] = []
+    lastUpdateId: int = 0  # noqa: N815 (the venue's name)
+    bids: list[Level] = []
+    asks: list[Level] = []
+    E: int = 0
+    T: int = 0
+
+
+class _Frame(msgspec.Struct, frozen=True):
+    data: _Update
+
+
+_FRAME = msgspec.json.Decoder(_Frame)
+_SNAPSHOT = msgspec.json.Decoder(_Update)
+
+
+class _Book(FollowedBook):
+    """The book of a depth stream, starting with a REST snapshot."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event_ms = self.transaction_ms = 0
+
+    def receive_snapshot(self, text: str) -> None:
+        """The response of the REST endpoint; queued frames are joined to it."""
+        book = _SNAPSHOT.decode(text)
+        if book.lastUpdateId <= self.last_id:
+            return
+        self.sides.clear()
+        self.sides.set(book.bids, book.asks)
+        self.last_id, self.event_ms, self.transaction_ms = book.lastUpdateId, book.E, book.T
+
+    def settle(self) -> None:
+        """See `FollowedBook`. Before a snapshot only the newest frames are kept."""
+        if not self.last_id:
+            del self._waiting[: -WAITING_MAX // 2]
+            return
+        for text in self._waiting:
+            book = _FRAME.decode(text).data
+            if book.u > self.last_id:
+                self.sides.set(book.b, book.a)
+                self.last_id, self.event_ms, self.transaction_ms = book.u, book.E, book.T
+        self._waiting.clear()
 
 
 class BinanceInstrument(Instrument):
@@ -16,14 +67,13 @@ class BinanceInstrument(Instrument):
     def __init__(self, no: int, listing: Listing, tape: Tape) -> None:
         super().__init__(no, listing, tape)
         self.derived = BinanceDerived(listing)
-        self._book = BinanceBook()
+        self._book = _Book()
         self._is_spot = listing.venue == "binance_spot"
         #: Whether snapshots are built from the frames, since the tape has none.
         self._is_rebuilt = tape.snapshot(no) is None
         self._depth_key = tape.source_of(no, f"{listing.symbol.lower()}@depth@100ms")
 
     def follow(self, line: Line) -> None:
-        """Processes a sent frame, or a recorded snapshot."""
         if line.key == SNAPSHOT:
             self._book.receive_snapshot(line.text)
         elif line.key == self._depth_key:
@@ -33,13 +83,12 @@ class BinanceInstrument(Instrument):
             self.derived.receive(line.key, line.text)
 
     def depth(self, limit: int) -> str | None:
-        """The response of the REST depth endpoint; None while the book is not known."""
         whole = self._tape.snapshot(self.no)
         if whole is not None:
             return _cut(whole, limit)
         self._book.settle()
         book = self._book
-        if not book.is_known:
+        if not book.last_id:
             return None
         times = "" if self._is_spot else f'"E":{book.event_ms},"T":{book.transaction_ms},'
         bids, asks = book.sides.best(limit)
@@ -50,18 +99,11 @@ class BinanceInstrument(Instrument):
 
 def _cut(snapshot: str, limit: int) -> str:
     """A REST snapshot with fewer levels."""
-    head, bids, asks = _parts(snapshot)
-    return f'{head}"bids":[{_first(bids, limit)}],"asks":[{_first(asks, limit)}]}}'
-
-
-def _parts(snapshot: str) -> tuple[str, str, str]:
     head, _, rest = snapshot.partition('"bids":[')
-    bids, _, rest = rest.partition('],"asks":[')
-    return head, bids, rest[:-2]
+    bids, _, asks = rest.partition('],"asks":[')
+    return f'{head}"bids":[{_first(bids, limit)}],"asks":[{_first(asks[:-2], limit)}]}}'
 
 
 def _first(levels: str, limit: int) -> str:
     parts = levels.split("],", limit)
-    if len(parts) <= limit:
-        return levels
-    return "],".join(parts[:limit]) + "]"
+    return levels if len(parts) <= limit else "],".join(parts[:limit]) + "]"

@@ -6,8 +6,8 @@ import msgspec
 
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.bars import INTERVALS_MS, Bar, Bars, Trade
-from arb.sandbox.serve.bybit.book import BybitBook
 from arb.sandbox.serve.derived import FUNDING_RATE, Derived, Stroke, next_funding_ms
+from arb.sandbox.serve.followed import FollowedBook
 
 #: Bybit's names of the intervals.
 _INTERVALS = {"1m": "1", "5m": "5", "15m": "15", "1h": "60"}
@@ -30,7 +30,7 @@ _TRADES = msgspec.json.Decoder(_Frame)
 class BybitDerived(Derived):
     """kline and tickers of a listing."""
 
-    def __init__(self, listing: Listing, book: BybitBook) -> None:
+    def __init__(self, listing: Listing, book: FollowedBook) -> None:
         """`book`: source of the ticker's touch."""
         self._symbol = listing.symbol
         self._is_spot = listing.venue == "bybit_spot"
@@ -55,10 +55,10 @@ class BybitDerived(Derived):
         if self._ticker_stroke.is_due(now_ms):
             self._send_ticker(now_ms)
 
-    def opening(self, key: str, now_ms: int) -> str | None:
+    def opening(self, key: str, now_ms: int) -> str:
         """A snapshot of the ticker."""
         if key != self._ticker_key or not self._ticker:
-            return None
+            return ""
         return self._ticker_text("snapshot", self._ticker, now_ms)
 
     def send_kline(self, name: str, bars: Bars, bar: Bar, now_ms: int, *, is_closed: bool) -> None:

@@ -107,7 +107,7 @@ def test_newcomers_at_bybit_have_what_followers_have(venue: str, seed: int) -> N
                 apply(books[line.key], frame["data"]["b"], frame["data"]["a"])
                 last[line.key] = frame
     for key in keys:
-        (text,) = instrument.opening(key, 0)
+        text = instrument.opening(key, 0)
         opening = json.loads(text)
         assert opening["type"] == "snapshot"
         assert whole(opening["data"], "b", "a") == books[key]
