@@ -6,8 +6,8 @@ Source: binance-spot-api-docs rest-api.md and filters.md (read 2026-07-21); USD-
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.exchange import Exchange, Rest
@@ -17,7 +17,14 @@ from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json
 #: (largest `limit`, weight) of depth requests.
 _SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
 _USDM_DEPTH_WEIGHTS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
-_NOT_YET = "This operation is not supported: {} is not in this sandbox yet; it has market data only."
+
+
+class _Answer(NamedTuple):
+    """The body of a response, and what the request costs."""
+
+    text: str
+    weight: int = 1
+    status: int = 200
 
 
 class BinanceRest(Rest):
@@ -27,30 +34,32 @@ class BinanceRest(Rest):
         super().__init__(exchange, facts, limits)
         self._is_spot = exchange.venue == "binance_spot"
         self._base = "/api/v3" if self._is_spot else "/fapi/v1"
-        self._answers: dict[str, Callable[[Mapping[str, str], int], tuple[int, int, str]]] = {
-            "ping": lambda query, now_ms: (1, 200, "{}"),
-            "time": lambda query, now_ms: (1, 200, f'{{"serverTime":{now_ms}}}'),
-            "exchangeInfo": self._exchange_info,
-            "depth": self._depth,
-        }
 
     def answer(
         self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
     ) -> Response:
         if now_ns < self.weights.banned_until_ns:
             return self.refusal(418, now_ns, now_ms)
-        name = path.removeprefix(f"{self._base}/")
-        answer = self._answers.get(name)
-        if answer is None or method != "GET":
-            known = path.startswith(("/api/", "/fapi/", "/sapi/"))
-            text = json_text({"code": -1020, "msg": _NOT_YET.format(f"{method} {path}")})
-            weight, status, text = (
-                (1, 400, text) if known else (1, 404, "<html><body>404 Not Found</body></html>")
-            )
-        else:
-            weight, status, text = answer(query, now_ms)
-        refused = self.weights.spend(weight, now_ns)
-        return self.refusal(refused, now_ns, now_ms) if refused else Response(status, text, self._headers())
+        answer = self._answer(method, path, query, now_ms)
+        refused = self.weights.spend(answer.weight, now_ns)
+        if refused:
+            return self.refusal(refused, now_ns, now_ms)
+        return Response(answer.status, answer.text, self._headers())
+
+    def _answer(self, method: str, path: str, query: Mapping[str, str], now_ms: int) -> _Answer:
+        match path.removeprefix(f"{self._base}/") if method == "GET" else "":
+            case "ping":
+                return _Answer("{}")
+            case "time":
+                return _Answer(json_text({"serverTime": now_ms}))
+            case "exchangeInfo":
+                return self._exchange_info(query, now_ms)
+            case "depth":
+                return self._depth(query)
+        if not path.startswith(("/api/", "/fapi/", "/sapi/")):
+            return _Answer("<html><body>404 Not Found</body></html>", status=404)
+        what = f"{method} {path} is not in this sandbox yet; it has market data only."
+        return _refused(-1020, f"This operation is not supported: {what}")
 
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
         after_s = self.weights.retry_after_s(now_ns) if retry_after_s is None else retry_after_s
@@ -72,21 +81,13 @@ class BinanceRest(Rest):
         used = str(self.weights.used)
         return {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
 
-    def _depth(self, query: Mapping[str, str], now_ms: int) -> tuple[int, int, str]:
+    def _depth(self, query: Mapping[str, str]) -> _Answer:
         symbol, limit_text = query.get("symbol", ""), query.get("limit", "100" if self._is_spot else "500")
         if not symbol:
-            return (
-                1,
-                400,
-                _error(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."),
-            )
+            return _refused(-1102, "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed.")
         if not limit_text.isascii() or not limit_text.isdigit():
-            return (
-                1,
-                400,
-                _error(
-                    -1100, "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'."
-                ),
+            return _refused(
+                -1100, "Illegal characters found in parameter 'limit'; legal range is '^[0-9]{1,20}$'."
             )
         limit = int(limit_text[:8])
         if self._is_spot:
@@ -96,55 +97,38 @@ class BinanceRest(Rest):
             weight = _USDM_DEPTH_WEIGHTS[limit]
         else:
             legal = ", ".join(map(str, _USDM_DEPTH_WEIGHTS))
-            return 1, 400, _error(-4021, f"{limit} is not valid depth limit; it must be one of {legal}.")
+            return _refused(-4021, f"{limit} is not valid depth limit; it must be one of {legal}.")
         instrument = self._exchange.instruments.get(symbol)
         if instrument is None:
-            return weight, 400, _error(-1121, "Invalid symbol.")
+            return _refused(-1121, "Invalid symbol.", weight)
         text = instrument.depth(limit)
         if text is None:
-            return (
-                weight,
-                503,
-                _error(-1001, "Internal error; the recording has no snapshot of this book yet."),
-            )
-        return weight, 200, text
+            why = "Internal error; the recording has no snapshot of this book yet."
+            return _refused(-1001, why, weight, status=503)
+        return _Answer(text, weight)
 
-    def _exchange_info(self, query: Mapping[str, str], now_ms: int) -> tuple[int, int, str]:
+    def _exchange_info(self, query: Mapping[str, str], now_ms: int) -> _Answer:
         symbol = query.get("symbol")
         if symbol and symbol not in self._exchange.instruments:
-            return 20, 400, _error(-1121, "Invalid symbol.")
-        symbols = [
-            self._symbol(listing)
-            for listing in self._exchange.listings
-            if symbol in (None, "", listing.symbol)
-        ]
+            return _refused(-1121, "Invalid symbol.", 20)
+        limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
         info = {
             "timezone": "UTC",
             "serverTime": now_ms,
-            "rateLimits": [
-                {
-                    "rateLimitType": "REQUEST_WEIGHT",
-                    "interval": "MINUTE",
-                    "intervalNum": 1,
-                    "limit": self._weight_max,
-                }
-            ],
+            "rateLimits": [limit | {"limit": self._weight_max}],
             "exchangeFilters": [],
-            "symbols": symbols,
+            "symbols": [
+                self._symbol(one) for one in self._exchange.listings if symbol in (None, "", one.symbol)
+            ],
         }
-        return (20 if self._is_spot else 1), 200, json_text(info)
+        return _Answer(json_text(info), 20 if self._is_spot else 1)
 
     def _symbol(self, listing: Listing) -> dict[str, Any]:
         base, quote = assets_of(listing)
-        common = {
-            "symbol": listing.symbol,
-            "status": "TRADING",
-            "baseAsset": base,
-            "quoteAsset": quote,
-            "baseAssetPrecision": 8,
-        }
-        facts = self._facts[listing.symbol]
-        return common | (_spot_part(listing, facts) if self._is_spot else _usdm_part(listing, facts))
+        assets = {"baseAsset": base, "quoteAsset": quote, "baseAssetPrecision": 8}
+        part = _spot_part if self._is_spot else _usdm_part
+        own = part(listing, self._facts[listing.symbol])
+        return {"symbol": listing.symbol, "status": "TRADING", **assets, **own}
 
 
 def _spot_part(listing: Listing, facts: Facts) -> dict[str, Any]:
@@ -223,14 +207,10 @@ def _usdm_part(listing: Listing, facts: Facts) -> dict[str, Any]:
 
 def _steps(listing: Listing, facts: Facts) -> tuple[dict[str, str], dict[str, str]]:
     """The price filter, and the fields of a quantity filter."""
-    price = {
-        "filterType": "PRICE_FILTER",
-        "minPrice": listing.tick_size,
-        "maxPrice": "1000000.00",
-        "tickSize": listing.tick_size,
-    }
+    tick = listing.tick_size
+    price = {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00", "tickSize": tick}
     return price, {"minQty": facts.min_qty, "maxQty": "9000.00000", "stepSize": listing.lot_size}
 
 
-def _error(code: int, text: str) -> str:
-    return json_text({"code": code, "msg": text})
+def _refused(code: int, why: str, weight: int = 1, status: int = 400) -> _Answer:
+    return _Answer(json_text({"code": code, "msg": why}), weight, status)

@@ -14,7 +14,7 @@ from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
 
-_DEPTH_MAX = {"spot": 1000, "linear": 1000}
+_DEPTH_MAX = 1000
 _DEPTH_DEFAULT = {"spot": 1, "linear": 25}
 _PARAMETER, _NOT_FOUND, _TOO_MANY = 10001, 10404, 10006
 
@@ -37,10 +37,12 @@ class BybitRest(Rest):
         if path == "/v5/market/time":
             result = {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
             return self._reply(json_text(result), now_ms)
-        if path == "/v5/market/orderbook":
-            return self._orderbook(query, now_ms)
-        if path == "/v5/market/instruments-info":
-            return self._instruments(query, now_ms)
+        if path in ("/v5/market/orderbook", "/v5/market/instruments-info"):
+            if query.get("category") != self._category:
+                why = f"params error: this address serves category={self._category} only"
+                return self._refuse(_PARAMETER, why, now_ms)
+            answer = self._orderbook if path.endswith("orderbook") else self._instruments
+            return answer(query, now_ms)
         if path.startswith("/v5/"):
             return self._refuse(_NOT_FOUND, f"{path}: {NO_ORDERS_YET}", now_ms)
         return Response(404, "404 page not found", {})
@@ -56,12 +58,10 @@ class BybitRest(Rest):
 
     def _orderbook(self, query: Mapping[str, str], now_ms: int) -> Response:
         instrument = self._exchange.instruments.get(query.get("symbol", ""))
-        if query.get("category") != self._category:
-            return self._refuse(_PARAMETER, self._wrong_category(), now_ms)
         if instrument is None:
             return self._refuse(_PARAMETER, "Not supported symbols", now_ms)
         limit = query.get("limit", str(_DEPTH_DEFAULT[self._category]))
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= _DEPTH_MAX[self._category]):
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= _DEPTH_MAX):
             return self._refuse(_PARAMETER, "params error: limit", now_ms)
         text = instrument.depth(int(limit))
         if text is None:
@@ -69,24 +69,18 @@ class BybitRest(Rest):
         return self._reply(text, now_ms)
 
     def _instruments(self, query: Mapping[str, str], now_ms: int) -> Response:
-        if query.get("category") != self._category:
-            return self._refuse(_PARAMETER, self._wrong_category(), now_ms)
         symbol, status = query.get("symbol"), query.get("status", "Trading")
-        listings = [
-            listing
+        found = [
+            self._instrument(listing)
             for listing in self._exchange.listings
             if symbol in (None, "", listing.symbol) and status == "Trading"
         ]
-        result = {
-            "category": self._category,
-            "list": [self._instrument(listing) for listing in listings],
-            "nextPageCursor": "",
-        }
+        result = {"category": self._category, "list": found, "nextPageCursor": ""}
         return self._reply(json_text(result), now_ms)
 
     def _instrument(self, listing: Listing) -> dict[str, Any]:
         base, quote = assets_of(listing)
-        facts = self._facts[listing.symbol]
+        tick, facts = listing.tick_size, self._facts[listing.symbol]
         common = {"symbol": listing.symbol, "status": "Trading", "baseCoin": base, "quoteCoin": quote}
         if self._category == "spot":
             return common | {
@@ -102,7 +96,7 @@ class BybitRest(Rest):
                     "maxMarketOrderQty": "41.5",
                     "postOnlyMaxLimitOrderSize": "60000",
                 },
-                "priceFilter": {"tickSize": listing.tick_size},
+                "priceFilter": {"tickSize": tick},
             }
         return common | {
             "contractType": "LinearPerpetual",
@@ -110,15 +104,11 @@ class BybitRest(Rest):
             "launchTime": "1585526400000",
             "deliveryTime": "0",
             "deliveryFeeRate": "",
-            "priceScale": str(decimals_of(listing.tick_size)),
+            "priceScale": str(decimals_of(tick)),
             "fundingInterval": 480,
             "unifiedMarginTrade": True,
             "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-            "priceFilter": {
-                "minPrice": listing.tick_size,
-                "maxPrice": "1999999.80",
-                "tickSize": listing.tick_size,
-            },
+            "priceFilter": {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick},
             "lotSizeFilter": {
                 "maxOrderQty": "1190.000",
                 "minOrderQty": facts.min_qty,
@@ -128,9 +118,6 @@ class BybitRest(Rest):
                 "minNotionalValue": facts.min_notional,
             },
         }
-
-    def _wrong_category(self) -> str:
-        return f"params error: this address serves category={self._category} only"
 
     def _reply(self, result: str, now_ms: int) -> Response:
         return Response(200, _envelope(0, "OK", result, now_ms), self._headers())
