@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import heapq
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
+from operator import attrgetter
 
 from numpy.random import Generator
 
@@ -42,13 +44,11 @@ class Line:
         """
         self._sent += frames
         self._sent.sort()
-        count = 0
-        for frame in self._sent:
-            if frame.send_ns > now_ns:
-                break
-            count += 1
+        count = bisect_right(self._sent, now_ns, key=attrgetter("send_ns"))
+        for frame in self._sent[:count]:
             arrival = frame.send_ns + self._latency()
-            self._last_arrival = max(self._last_arrival + self._read_gap(), arrival)
+            read_gap = _READ_NS + int(800 * self._chance.random())
+            self._last_arrival = max(self._last_arrival + read_gap, arrival)
             heapq.heappush(self._arrived, (self._last_arrival + self._offset_ns, frame.text))
         del self._sent[:count]
         arrived = []
@@ -65,6 +65,3 @@ class Line:
         if self._chance.random() < _SPIKE_CHANCE:
             latency += self._chance.exponential(_SPIKE_MS) * MILLISECOND
         return round(latency)
-
-    def _read_gap(self) -> int:
-        return _READ_NS + int(800 * self._chance.random())

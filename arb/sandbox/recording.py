@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from numpy.random import Generator
 
@@ -54,31 +54,24 @@ def record(
 
     `clock_offset_ns` is the recorder's clock minus the venues'; `market` must be at `start_ns` of the recorder's clock.
     """
-    desks = [
-        _Desk(no, listing, market, child, clock_offset_ns)
-        for (no, listing), child in zip(
-            enumerate(market.listings), chance.spawn(len(market.listings)), strict=True
+    sources = [
+        _Source(no, listing, market, own, clock_offset_ns)
+        for no, (listing, own) in enumerate(
+            zip(market.listings, chance.spawn(len(market.listings)), strict=True)
         )
     ]
-    now = market.now_ns
-    for to_ns in _steps(now, end_ns - clock_offset_ns):
-        by_listing: list[list[Event]] = [[] for _ in desks]
+    end_market_ns = end_ns - clock_offset_ns
+    snapshot_ns = market.now_ns + _SNAPSHOT_AFTER_NS
+    for to_ns in (*range(snapshot_ns, end_market_ns, _STEP_NS), end_market_ns):
+        by_listing: list[list[Event]] = [[] for _ in sources]
         for event in market.advance(to_ns):
             by_listing[event.no].append(event)
-        for desk, events in zip(desks, by_listing, strict=True):
-            lines = desk.hear(events, to_ns, is_snapshot_due=to_ns == now + _SNAPSHOT_AFTER_NS)
-            files.write(desk.listing, [line for line in lines if start_ns <= line[0] < end_ns])
+        for source, events in zip(sources, by_listing, strict=True):
+            lines = source.receive(events, to_ns, is_snapshot_due=to_ns == snapshot_ns)
+            files.write(source.listing, [line for line in lines if start_ns <= line[0] < end_ns])
 
 
-def _steps(start_ns: int, end_ns: int) -> Iterator[int]:
-    now = start_ns + _SNAPSHOT_AFTER_NS
-    while now < end_ns:
-        yield now
-        now += _STEP_NS
-    yield end_ns
-
-
-class _Desk:
+class _Source:
     """One instrument's streams and its connection to the recorder."""
 
     def __init__(
@@ -89,7 +82,7 @@ class _Desk:
         self._streams = STREAMS[listing.venue](listing, market.book(no), chance, market.now_ns)
         self._line = Line(chance, PROFILES[listing.venue].latency_ms, clock_offset_ns)
 
-    def hear(self, events: Sequence[Event], to_ns: int, *, is_snapshot_due: bool) -> list[tuple[int, str]]:
+    def receive(self, events: Sequence[Event], to_ns: int, *, is_snapshot_due: bool) -> list[tuple[int, str]]:
         """The frames that arrive up to `to_ns`, as (recorder's time, frame)."""
         frames = self._streams.advance(events, to_ns)
         snapshot = self._streams.snapshot() if is_snapshot_due else None
@@ -105,8 +98,7 @@ class RecordingFiles:
         """`origin`: content of the text file beside each file. Raises InputError if the folder is not writable."""
         self._directory = directory
         self._origin = origin
-        self._open: dict[Listing, _DayFile] = {}
-        self._files: list[_DayFile] = []
+        self._files: dict[tuple[Listing, str], _DayFile] = {}
         self._made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
         with self._naming_the_folder():
             directory.mkdir(parents=True, exist_ok=True)
@@ -115,10 +107,8 @@ class RecordingFiles:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for file in self._files:
+    def __exit__(self, *_: object) -> None:
+        for file in self._files.values():
             with contextlib.suppress(OSError):  # a full disk was reported already
                 file.close()
         shutil.rmtree(self._aside, ignore_errors=True)
@@ -129,53 +119,37 @@ class RecordingFiles:
     def write(self, listing: Listing, lines: Sequence[tuple[int, str]]) -> None:
         """Appends lines (recorder's time, frame), in order, to the files of their days."""
         with self._naming_the_folder():
-            start = 0
-            while start < len(lines):
-                day = lines[start][0] // DAY
-                end = len(lines)
-                if lines[-1][0] // DAY != day:
-                    end = next(n for n in range(start, end) if lines[n][0] // DAY != day)
-                self._file(listing, day).write(lines[start:end])
-                start = end
+            for day_no, of_day in itertools.groupby(lines, key=lambda line: line[0] // DAY):
+                day = f"{datetime.fromtimestamp(day_no * DAY // SECOND, UTC):%Y%m%d}"
+                if (listing, day) not in self._files:
+                    path = self._aside / f"{listing.venue}.{listing.symbol}.{day}.gz"
+                    self._files[listing, day] = _DayFile(path)
+                self._files[listing, day].write(list(of_day))
 
     def publish(self) -> list[Recorded]:
         """Publishes all files under their final names. If one exists already, publishes none and raises InputError."""
         published: list[Path] = []
         try:
             with self._naming_the_folder():
-                recorded = [self._publish(file, published) for file in self._files]
+                recorded = [self._publish(*key, file, published) for key, file in self._files.items()]
         except BaseException:
             for path in published:
                 path.unlink(missing_ok=True)
             raise
         return sorted(recorded)
 
-    def _publish(self, file: _DayFile, published: list[Path]) -> Recorded:
+    def _publish(self, listing: Listing, day: str, file: _DayFile, published: list[Path]) -> Recorded:
         file.close()
-        listing = file.listing
-        folder = self._directory / listing.venue
-        if not folder.exists():
-            self._made.insert(0, folder)
-        folder.mkdir(exist_ok=True)
-        path = recording_path(self._directory, listing, file.day)
+        path = recording_path(self._directory, listing, day)
+        if not path.parent.exists():
+            self._made.insert(0, path.parent)
+        path.parent.mkdir(exist_ok=True)
         origin = file.path.with_suffix(".origin")
         origin.write_text(f"{self._origin}\n", encoding="utf-8")
         for source, target in ((origin, path.with_suffix(".origin")), (file.path, path)):
             give_new_name(source, target)
             published.append(target)
-        return Recorded(listing, file.day, path, file.frames, path.stat().st_size)
-
-    def _file(self, listing: Listing, day_no: int) -> _DayFile:
-        day = f"{datetime.fromtimestamp(day_no * 86_400, UTC):%Y%m%d}"
-        file = self._open.get(listing)
-        if file is None or file.day != day:
-            if file is not None:
-                file.close()
-            file = self._open[listing] = _DayFile(
-                self._aside / f"{listing.venue}.{listing.symbol}.{day}.gz", listing, day
-            )
-            self._files.append(file)
-        return file
+        return Recorded(listing, day, path, file.frames, path.stat().st_size)
 
     @contextlib.contextmanager
     def _naming_the_folder(self) -> Iterator[None]:
@@ -199,12 +173,10 @@ def recording_path(directory: Path, listing: Listing, day: str) -> Path:
 class _DayFile:
     """One gzip file being written. Its header has no name and time, so that equal content gives equal bytes."""
 
-    def __init__(self, path: Path, listing: Listing, day: str) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.listing = listing
-        self.day = day
         self.frames = 0
-        self._file: IO[bytes] | None = path.open("wb")
+        self._file = path.open("wb")
         self._gzip = gzip.GzipFile(filename="", mode="wb", compresslevel=_LEVEL, fileobj=self._file, mtime=0)
 
     def write(self, lines: Sequence[tuple[int, str]]) -> None:
@@ -213,10 +185,9 @@ class _DayFile:
 
     def close(self) -> None:
         """Closes the file. Idempotent."""
-        file, self._file = self._file, None
-        if file is None:
+        if self._file.closed:
             return
-        with file:
+        with self._file:
             self._gzip.close()
-            file.flush()
-            os.fsync(file.fileno())
+            self._file.flush()
+            os.fsync(self._file.fileno())
