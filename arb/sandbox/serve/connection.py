@@ -56,7 +56,7 @@ class Connection:
         self._incoming = Window(limits.messages_per_s, 1.0)
         self._opened_ns = self._received_ns = self._sent_ns = now_ns
         self._pinged_ns = now_ns
-        self._pings: deque[tuple[bytes, int]] = deque(maxlen=_PINGS_MAX)
+        self._pings: deque[tuple[bytes, int]] = deque()
         self._has_notice = False
         #: Frames that a fault holds back until the next one of their stream, by stream.
         self.held: dict[str, str] = {}
@@ -77,7 +77,7 @@ class Connection:
         self._out.append(frame)
 
     def send_text(self, text: str) -> None:
-        self._out.append(text_frame(text))
+        self.send(text_frame(text))
 
     def flush(self, now_ns: int) -> bool:
         """Writes the queued frames. False if too much is unread by the client: the connection is dropped."""
@@ -101,11 +101,10 @@ class Connection:
 
     def receive_pong(self, payload: bytes) -> None:
         """A pong with the payload of a ping confirms that ping and all earlier ones."""
-        for number, (sent, _) in enumerate(self._pings):
-            if sent == payload:
-                for _ in range(number + 1):
-                    self._pings.popleft()
-                return
+        payloads = [sent for sent, _ in self._pings]
+        if payload in payloads:
+            for _ in range(payloads.index(payload) + 1):
+                self._pings.popleft()
 
     def pong(self, payload: bytes) -> None:
         """Queues the pong to a ping of the client."""
@@ -132,7 +131,12 @@ class Connection:
             return Close(1008, "Pong timeout")
         if limits.idle_s and now_ns - max(self._received_ns, self._sent_ns) >= limits.idle_s * SECOND:
             return Close(1000, "idle")
-        return self._end_of_life(now_ns, now_ms)
+        left_s = limits.life_s - (now_ns - self._opened_ns) / SECOND
+        if limits.life_s and left_s <= 0:
+            return Close(1001, "24 hours are over" if limits.life_s == 86_400 else "its life is over")
+        if limits.life_s and left_s <= limits.shutdown_notice_s:
+            self.notify_shutdown(now_ms)
+        return None
 
     def notify_shutdown(self, now_ms: int) -> None:
         """Sends the shutdown notice once, if the venue has one."""
@@ -151,14 +155,3 @@ class Connection:
     def abort(self) -> None:
         """Aborts the connection without a close frame."""
         self._transport.abort()
-
-    def _end_of_life(self, now_ns: int, now_ms: int) -> Close | None:
-        limits = self._limits
-        if not limits.life_s:
-            return None
-        left_s = limits.life_s - (now_ns - self._opened_ns) / SECOND
-        if left_s <= 0:
-            return Close(1001, "24 hours are over" if limits.life_s == 86_400 else "its life is over")
-        if left_s <= limits.shutdown_notice_s:
-            self.notify_shutdown(now_ms)
-        return None

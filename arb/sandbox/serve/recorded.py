@@ -7,9 +7,11 @@ a depth stream of any speed is served by the recorded one. Reads files; one thre
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from arb.data.catalog.days import Recording, find_recordings
@@ -20,6 +22,9 @@ from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape
 from arb.sandbox.serve.timeline import Timeline, stamps_of
 from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import MILLISECOND, SECOND
+
+#: A recorded frame: the recorder's time, the key, the text.
+_Received = tuple[int, str, str]
 
 _STAMP_DIGITS = 19
 _DEPTH = re.compile(r"depth(@\d{1,4}ms)?", re.ASCII)
@@ -63,22 +68,22 @@ class RecordedTape:
         recordings = find_recordings(directory)
         self._reels = [_Reel(no, listing, recordings, directory) for no, listing in enumerate(listings)]
         # One recorder wrote all: its clock may be behind the venues', but venue times must not be in the future.
-        self._behind_ns = max(reel.behind_ns for reel in self._reels)
+        self._behind_ns = max(0, *(reel.behind_ns for reel in self._reels))
         self.start_ns = max(reel.start_ns for reel in self._reels) + self._behind_ns
 
     @property
     def has_ended(self) -> bool:
         """See `Tape`: true when the first of the recordings has ended."""
-        return any(reel.has_ended for reel in self._reels)
+        return any(reel.next is None for reel in self._reels)
 
     def advance(self, to_ns: int) -> list[Line]:
         """See `Tape`."""
-        lines: list[Line] = []
-        local_ns = to_ns - self._behind_ns
-        for reel in self._reels:
-            for at_ns, key, text in reel.read(local_ns):
-                lines.append(Line(at_ns + self._behind_ns, reel.no, key, self.timeline.convert(text)))
-        lines.sort(key=_send_ns)
+        lines = [
+            Line(at_ns + self._behind_ns, reel.no, key, self.timeline.convert(text))
+            for reel in self._reels
+            for at_ns, key, text in reel.read(to_ns - self._behind_ns)
+        ]
+        lines.sort(key=attrgetter("send_ns"))
         return lines
 
     def snapshot(self, no: int) -> str | None:
@@ -107,54 +112,30 @@ class _Reel:
                 f"{directory}: no recording of {listing.venue}:{listing.symbol}; arb data list {directory} shows"
                 " what there is"
             )
-        self._venue = listing.venue
-        self._lines = _lines(listing, [one.path for one in days])
-        self._waiting: list[tuple[int, str, str]] = []
-        self._ended = False
-        head = self._read_head(days[0].path)
+        lines = _lines(listing, [one.path for one in days])
+        head = list(itertools.islice(lines, _LINES_READ_MAX))
+        if not head:
+            raise InputError(f"{days[0].path}: holds no frame")
+        self._lines = itertools.chain(head, lines)
+        #: The next frame; None at the end.
+        self.next = next(self._lines, None)
         self.keys = frozenset(key for _, key, _ in head) - {SNAPSHOT, ""}
         self.start_ns = _start_of(head, listing.venue)
+        #: Largest lead of a frame's first time over the recorder's clock.
         self.behind_ns = max(
-            (
-                stamp * MILLISECOND - at_ns
-                for at_ns, key, text in head
-                if key != SNAPSHOT
-                for stamp in stamps_of(text)[:1]
-            ),
-            default=0,
+            stamp * MILLISECOND - at_ns if key != SNAPSHOT else 0
+            for at_ns, key, text in head
+            for stamp in stamps_of(text)[:1] or [0]
         )
-        self.behind_ns = max(0, self.behind_ns)
-        self._waiting = head[::-1]
 
-    @property
-    def has_ended(self) -> bool:
-        return self._ended and not self._waiting
-
-    def read(self, to_ns: int) -> Iterator[tuple[int, str, str]]:
-        """Frames received up to `to_ns` of the recorder's clock: (time, key, frame)."""
-        while True:
-            if not self._waiting:
-                line = next(self._lines, None)
-                if line is None:
-                    self._ended = True
-                    return
-                self._waiting.append(line)
-            if self._waiting[-1][0] > to_ns:
-                return
-            yield self._waiting.pop()
-
-    def _read_head(self, path: Path) -> list[tuple[int, str, str]]:
-        head = []
-        for line in self._lines:
-            head.append(line)
-            if len(head) >= _LINES_READ_MAX:
-                break
-        if not head:
-            raise InputError(f"{path}: holds no frame")
-        return head
+    def read(self, to_ns: int) -> Iterator[_Received]:
+        """Frames received up to `to_ns` of the recorder's clock."""
+        while self.next is not None and self.next[0] <= to_ns:
+            line, self.next = self.next, next(self._lines, None)
+            yield line
 
 
-def _start_of(head: Sequence[tuple[int, str, str]], venue: str) -> int:
+def _start_of(head: Sequence[_Received], venue: str) -> int:
     """Start of the replay: at the first snapshot for Binance, otherwise at the first frame."""
     first_ns = head[0][0]
     if FAMILIES[venue].has_snapshots:
@@ -166,8 +147,8 @@ def _start_of(head: Sequence[tuple[int, str, str]], venue: str) -> int:
     return first_ns
 
 
-def _lines(listing: Listing, paths: Sequence[Path]) -> Iterator[tuple[int, str, str]]:
-    """The frames of recordings in order: (recorder's time, key, frame)."""
+def _lines(listing: Listing, paths: Sequence[Path]) -> Iterator[_Received]:
+    """The frames of recordings in order."""
     for path in paths:
         rest = b""
         for piece in read_recording(path):
@@ -178,17 +159,15 @@ def _lines(listing: Listing, paths: Sequence[Path]) -> Iterator[tuple[int, str, 
             yield _line(listing, path, rest)
 
 
-def _line(listing: Listing, path: Path, line: bytes) -> tuple[int, str, str]:
+def _line(listing: Listing, path: Path, line: bytes) -> _Received:
     stamp, space, frame = (
         line[:_STAMP_DIGITS],
         line[_STAMP_DIGITS : _STAMP_DIGITS + 1],
         line[_STAMP_DIGITS + 1 :],
     )
     if not stamp.isdigit() or space != b" ":
-        raise InputError(f"{path}: a line that is no recording: {line[:60]!r}; arb data check tells more")
+        raise InputError(
+            f"{path}: a line that is no recording: {line[:60]!r}; arb data check says what else is wrong"
+        )
     text = frame.decode("utf-8", errors="replace").strip()
     return int(stamp), *FAMILIES[listing.venue].recorded(listing, text)
-
-
-def _send_ns(line: Line) -> int:
-    return line.send_ns

@@ -54,9 +54,6 @@ MARKET_START_NS = 1_704_067_200 * SECOND
 class Source(Protocol):
     """A source of market frames."""
 
-    @property
-    def listings(self) -> Sequence[Listing]: ...
-
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
         """The market's frames, and the relation of its clock to the sandbox's."""
 

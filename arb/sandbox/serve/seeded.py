@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
 from numpy.random import Generator
 
@@ -20,7 +21,7 @@ from arb.sandbox.venues import STREAMS
 
 
 class SeededTape:
-    """Frames of a market of all listings. One thread."""
+    """Frames of a market of all listings."""
 
     has_ended = False
 
@@ -58,7 +59,7 @@ class SeededTape:
             for send_ns, text in streams.advance(events, to_ns):
                 lines.append(Line(send_ns, no, key_of(text), text))
         lines.sort()
-        count = bisect_right(lines, to_ns, key=_send_ns)
+        count = bisect_right(lines, to_ns, key=attrgetter("send_ns"))
         self._ahead = lines[count:]
         return lines[:count]
 
@@ -69,7 +70,3 @@ class SeededTape:
     def source_of(self, no: int, key: str) -> str | None:
         """See `Tape`."""
         return key if key in self._streams[no].keys else None
-
-
-def _send_ns(line: Line) -> int:
-    return line.send_ns

@@ -48,15 +48,16 @@ class BinanceDerived(Derived):
         self._last_px = ""
 
     def trades(self, text: str) -> list[Trade]:
-        """None if it is not a market trade (USD-M's insurance fund)."""
         trade = _TRADE.decode(text).data
-        if trade.X != "MARKET":
+        if trade.X != "MARKET":  # USD-M's insurance fund
             return []
         return [Trade(trade.t, trade.T, trade.p, trade.q, not trade.m)]
 
     def on_trade(self, trade: Trade) -> None:
         self._last_px = trade.px
-        self._aggregate(trade)
+        if self._same and _order(self._same[0]) != _order(trade):
+            self._send_aggregate(trade.at_ms)
+        self._same.append(trade)
 
     def send_due(self, now_ms: int) -> None:
         if self._agg_stroke.is_due(now_ms):
@@ -66,15 +67,6 @@ class BinanceDerived(Derived):
             for name, stroke in self._mark_strokes.items():
                 if stroke.is_due(now_ms):
                     self._send_mark(name, now_ms)
-
-    def _aggregate(self, trade: Trade) -> None:
-        if self._same and (trade.at_ms, trade.px, trade.is_buy) != (
-            self._same[0].at_ms,
-            self._same[0].px,
-            self._same[0].is_buy,
-        ):
-            self._send_aggregate(trade.at_ms)
-        self._same.append(trade)
 
     def _send_aggregate(self, now_ms: int) -> None:
         if not self._same:
@@ -113,3 +105,8 @@ class BinanceDerived(Derived):
     def _send(self, name: str, data: str) -> None:
         key = f"{self._stream}@{name}"
         self.send(key, combined(key, data))
+
+
+def _order(trade: Trade) -> tuple[int, str, bool]:
+    """What the trades of one order at one price have in common."""
+    return trade.at_ms, trade.px, trade.is_buy
