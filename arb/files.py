@@ -52,6 +52,13 @@ def staged(path: Path, *, is_synced: bool = False, is_new: bool = False) -> Iter
         sync_folder(path.parent)
 
 
+def write_all(handle: int, content: bytes) -> None:
+    """Writes all bytes, or raises OSError; a part may then be written."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
 def give_new_name(source: Path, target: Path) -> None:
     """Links `source` as `target`, since a link, unlike a rename, never replaces. Raises FileExistsError; OSError."""
     try:

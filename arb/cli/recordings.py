@@ -17,8 +17,8 @@ from arb.errors import ExitCode
 
 if TYPE_CHECKING:
     from arb.commands.recordings import Converted
+    from arb.data.rows.cache import Usage
     from arb.data.rows.compare import Comparison
-    from arb.data.rows.prune import Usage
 
 _directory = click.argument("directory", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")

@@ -24,14 +24,13 @@ from arb.data.catalog.days import (
 from arb.data.check.recordings import Source, check_recordings
 from arb.data.check.report import RecordingReport
 from arb.data.recordings.leftover import Leftover, find_leftovers, leftover_text
-from arb.data.rows.cache import RowCache
+from arb.data.rows.cache import RowCache, Usage, prune, usage
 from arb.data.rows.compare import CONVERTERS, Comparison, compare
 from arb.data.rows.convert import Feed, convert
 from arb.data.rows.grid import DayGrid, coarser_notes
 from arb.data.rows.npy import open_npy
-from arb.data.rows.prune import Usage, prune, usage
 from arb.data.rows.row_files import RowFile
-from arb.data.text.raw import Progress, fault_of
+from arb.data.text import Progress, fault_of
 from arb.errors import InputError
 
 #: Recordings, or days of any kind.

@@ -26,10 +26,9 @@ from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.data.catalog.days import Day, Recording, select_days
 from arb.data.recordings.leftover import leftover_notes
-from arb.data.rows.cache import RowCache
+from arb.data.rows.cache import RowCache, prune
 from arb.data.rows.code_version import code_version
 from arb.data.rows.convert import Feed, convert
-from arb.data.rows.prune import prune
 from arb.data.rows.row_files import Conversion
 from arb.data.rows.usable import (
     book_notes,

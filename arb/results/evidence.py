@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from arb.data.text.raw import sha256_of
+from arb.data.text import sha256_of
 
 #: Keys of the manifest: the hash of its own text, hashes of its parts, and those of the folder's other files.
 OWN, PARTS, FILES = "manifest_sha256", "manifest_parts", "files"

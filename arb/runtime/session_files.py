@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from arb.data.text.raw import sha256_of
+from arb.data.text import sha256_of
 from arb.leg import Leg
 from arb.results.folder import RunFolder
 from arb.results.trades import iso_time

@@ -18,7 +18,7 @@ from arb.data.rows.convert import BLOCK_ROWS, Block
 from arb.data.rows.npy import load_rows, open_npy
 from arb.data.rows.order import END_OF_ROWS
 from arb.data.rows.spool import Spool
-from arb.data.text.raw import read_pieces
+from arb.data.text import read_pieces
 from arb.errors import InputError
 from arb.runtime.latencies import FeedLags
 from arb.runtime.replay_marks import MarkKind, checksum, emptied_by, happened_after, lifted

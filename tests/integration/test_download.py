@@ -28,7 +28,7 @@ from support.recording_files import Finished, command, command_environment
 from arb.cli import cli
 from arb.data.catalog.days import recording_path
 from arb.data.download.choice import ArchiveLeg, RemoteFile
-from arb.data.download.part import Part
+from arb.data.download.fetch import Part
 from arb.errors import ExitCode
 
 pytestmark = pytest.mark.slow

@@ -25,7 +25,7 @@ from arb.data.catalog.days import find_recordings
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert
 from arb.data.rows.npy import load_rows
-from arb.data.text.raw import read_pieces
+from arb.data.text import read_pieces
 from connectors.book import fused as fuse
 from connectors.book.rows import COVERS_BBO
 from connectors.book.sync import BookSync

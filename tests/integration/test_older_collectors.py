@@ -15,7 +15,7 @@ from arb.cli import cli
 from arb.config import write_templates
 from arb.data.catalog.days import find_days, find_recordings
 from arb.data.rows.memory import rows_of_day
-from arb.data.text.raw import read_recording
+from arb.data.text import read_recording
 from connectors.binance import BinanceUsdm
 
 pytestmark = pytest.mark.slow
@@ -56,7 +56,7 @@ def test_of_two_files_of_a_day_one_counts_and_the_other_is_named(tmp_path: Path)
 @pytest.mark.parametrize("piece", [1, 16, 17, 1000])
 def test_microseconds_become_nanoseconds(tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_old(tmp_path, in_us(LINES))
-    monkeypatch.setattr("arb.data.text.raw._PIECE_BYTES", piece)
+    monkeypatch.setattr("arb.data.text._PIECE_BYTES", piece)
     text = b"".join(read_recording(path)).decode()
     # NOON_NS and what the lines add to it are whole microseconds.
     assert text.splitlines() == LINES

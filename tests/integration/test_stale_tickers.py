@@ -19,7 +19,7 @@ from support.official import raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.venues import VENUES
 
-from arb.data.text.raw import read_pieces
+from arb.data.text import read_pieces
 from connectors.book.sync import BookSync
 from connectors.model import Kind
 from connectors.parsing.lines import LineDecoder

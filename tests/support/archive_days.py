@@ -20,7 +20,7 @@ import msgspec
 
 from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
-from arb.data.catalog.archived import ArchiveKind
+from arb.data.catalog.archived import TARDIS_EXCHANGES, ArchiveKind
 from arb.data.download.markets import Series, all_series
 from support.archive_server import ArchiveServer
 from support.paths import RECORDINGS
@@ -28,12 +28,6 @@ from support.paths import RECORDINGS
 MARKETS = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
 #: The one day of the real recordings.
 RECORDED_DAY = date(2024, 8, 8)
-_EXCHANGES = {
-    "binance_spot": "binance",
-    "binance_usdm": "binance-futures",
-    "bybit_spot": "bybit-spot",
-    "bybit_linear": "bybit",
-}
 _MS, _US = 1_000_000, 1_000
 
 
@@ -243,7 +237,7 @@ Form = Callable[[Series, Sequence[Frame], str], str]
 
 def _tardis_book(series: Series, frames: Sequence[Frame], symbol: str) -> str:
     head = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount"
-    who = f"{_EXCHANGES[series.market]},{symbol}"
+    who = f"{TARDIS_EXCHANGES[series.market]},{symbol}"
     return _csv(
         head,
         (
@@ -258,7 +252,7 @@ def _tardis_book(series: Series, frames: Sequence[Frame], symbol: str) -> str:
 
 def _tardis_touch(series: Series, frames: Sequence[Frame], symbol: str) -> str:
     head = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount"
-    who = f"{_EXCHANGES[series.market]},{symbol}"
+    who = f"{TARDIS_EXCHANGES[series.market]},{symbol}"
     return _csv(
         head,
         (
@@ -271,7 +265,7 @@ def _tardis_touch(series: Series, frames: Sequence[Frame], symbol: str) -> str:
 
 def _tardis_trades(series: Series, frames: Sequence[Frame], symbol: str) -> str:
     head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
-    who = f"{_EXCHANGES[series.market]},{symbol}"
+    who = f"{TARDIS_EXCHANGES[series.market]},{symbol}"
     return _csv(
         head,
         (

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-from arb.data.catalog.archived import ArchiveFile, ArchiveKind, archive_file, archive_path
+from arb.data.catalog.archived import TARDIS_EXCHANGES, ArchiveFile, ArchiveKind, archive_file, archive_path
 
 DAY = date(2024, 1, 1)
 #: 2024-01-01 00:00 UTC, in ms.
@@ -24,9 +24,6 @@ _BYBIT_LINEAR = (
     "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,foreignNotional"
 )
 _TARDIS = "exchange,symbol,timestamp,local_timestamp"
-TARDIS_EXCHANGES = {
-    "binance_spot": "binance", "binance_usdm": "binance-futures", "bybit_linear": "bybit", "bybit_spot": "bybit-spot",
-}  # fmt: skip
 
 
 def file_name(source: str, venue: str, kind: ArchiveKind, symbol: str = SYMBOL, day: date = DAY) -> str:

@@ -39,7 +39,7 @@ EDGES = frozenset(
 #: What is pure inside of them.
 PURE = frozenset(
     {
-        *(f"arb.data.{name}" for name in ("outages", "catalog.archived", "catalog.command")),
+        *(f"arb.data.{name}" for name in ("outages", "catalog.archived")),
         *(f"arb.data.download.{name}" for name in ("choice", "markets", "plan")),
         *("arb.results.metrics", "arb.runtime.health_events", "arb.runtime.replay_marks"),
         "arb.strategies.spread",

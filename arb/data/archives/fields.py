@@ -1,7 +1,7 @@
 """Compiled decoding of CSV lines into records with the columns of interest.
 
-A line that is not of the plain form (a sign, an exponent, special characters in quotes, a wrong number of columns) is
-left to the caller, which reads it by slow code and reports errors. The buffer needs zero bytes after its text, see
+A line that is not of the plain form (a sign, an exponent, quotes, a wrong number of columns) is left to the caller,
+which reads it by slow code and reports errors. The buffer needs zero bytes after its text, see
 `connectors.parsing.scanner.PADDING`. Stateless; runs on the caller's thread.
 """
 
@@ -31,7 +31,6 @@ from connectors.parsing.scanner import (
     read_bare_decimal,
     read_digits,
     read_int,
-    read_string,
     trailing_zeros,
 )
 
@@ -157,15 +156,15 @@ def slots_of(roles: Sequence[Role], texts: Sequence[str]) -> Slots:
 
 
 @cache
-def record_reader(roles: tuple[Role, ...], *, has_quotes: bool) -> Any:
-    """The compiled loop over the lines of a file whose slots have these roles. `has_quotes`: reads quotes, too.
+def record_reader(roles: tuple[Role, ...]) -> Any:
+    """The compiled loop over the lines of a file whose slots have these roles.
 
     It is specialised for one order of columns, which halves the time per line compared with looking roles up. Its
     arguments are those of the inner `read_records`.
     """
     repeated = repeated_slots(roles)
-    read_repeated = _slots_reader(roles, has_quotes, 0, repeated)
-    read_others = _slots_reader(roles, has_quotes, repeated, len(roles))
+    read_repeated = _slots_reader(roles, 0, repeated)
+    read_others = _slots_reader(roles, repeated, len(roles))
 
     @compiled
     def read_records(text, end, column_counts, expected, records, cursor):
@@ -217,26 +216,19 @@ def repeated_slots(roles: Sequence[Role]) -> int:
     return n
 
 
-def _slots_reader(roles: tuple[Role, ...], has_quotes: bool, start: int, stop: int) -> Any:
+def _slots_reader(roles: tuple[Role, ...], start: int, stop: int) -> Any:
     """A compiled function: reads slots start..stop at `i` into `record`; the index after them and the comma, or -1."""
     if start == stop:
         return _read_nothing
     role, is_last = int(roles[start]), start == len(roles) - 1
-    read_rest = _slots_reader(roles, has_quotes, start + 1, stop)
+    read_rest = _slots_reader(roles, start + 1, stop)
 
     @compiled(forceinline=True)
     def read_slots(buffer, i, widths, words, record):
         for column in range(widths[start] if role == Role.SKIP else 1):
-            is_quoted = has_quotes and buffer[i] == QUOTE
-            if is_quoted:
-                i += 1
-            i = _read_field(buffer, i, role, words, start, record, is_quoted)
+            i = _read_field(buffer, i, role, words, start, record)
             if i < 0:
                 return -1
-            if is_quoted:
-                if buffer[i] != QUOTE:
-                    return -1
-                i += 1
             if not (is_last and column == widths[start] - 1):
                 if buffer[i] != COMMA:
                     return -1
@@ -276,10 +268,10 @@ def _read_line_end(buffer, i, end):
 
 
 @compiled(forceinline=True)
-def _read_field(buffer, i, role, words, slot, record, is_quoted):
-    """Reads one field without its quotes; returns the index after it, or -1."""
+def _read_field(buffer, i, role, words, slot, record):
+    """Reads one field; returns the index after it, or -1."""
     if role == Role.SKIP:
-        return _skip_text(buffer, i, is_quoted)
+        return _skip_text(buffer, i)
     if role == Role.WORD:
         return _match_word(buffer, i, words, slot)
     if role == Role.PRICE or role == Role.QTY or role == Role.PRICE_2 or role == Role.QTY_2:
@@ -361,11 +353,8 @@ def _match_word(buffer, i, words, slot):
 
 
 @compiled(forceinline=True)
-def _skip_text(buffer, i, is_quoted):
-    """Index of the comma or line end after the text at `i`, or of its closing quote; -1 for a quote inside it."""
-    if is_quoted:
-        after = read_string(buffer, i)
-        return after - 1 if after > 0 else -1
+def _skip_text(buffer, i):
+    """Index of the comma or line end after the text at `i`; -1 for a quote in it."""
     while True:
         word = load_8_bytes(buffer, i)
         comma = word ^ _COMMAS

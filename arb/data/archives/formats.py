@@ -114,15 +114,5 @@ LAYOUTS: Mapping[tuple[str, ArchiveKind], Layout] = MappingProxyType(
     }
 )
 
-#: Tardis' names of the venues.
-TARDIS_EXCHANGES: Mapping[str, str] = MappingProxyType(
-    {
-        "binance_spot": "binance",
-        "binance_usdm": "binance-futures",
-        "bybit_linear": "bybit",
-        "bybit_spot": "bybit-spot",
-    }
-)
-
 #: The loop over the frames of Bybit's books, which are not preceded by a local time.
 bybit_archive_lines = line_loop(parse_bybit, has_stamps=False)

@@ -17,7 +17,7 @@ from hftbacktest.types import event_dtype
 
 from arb.data.archives.ahead import AHEAD, ahead
 from arb.data.archives.fields import RECORD_DTYPE
-from arb.data.archives.formats import LAYOUTS, TARDIS_EXCHANGES, bybit_archive_lines
+from arb.data.archives.formats import LAYOUTS, bybit_archive_lines
 from arb.data.archives.merge import merge
 from arb.data.archives.rows import (
     OUT_OF_ORDER,
@@ -32,9 +32,9 @@ from arb.data.archives.rows import (
 )
 from arb.data.archives.table import Table
 from arb.data.archives.text import read_buffers, read_text
-from arb.data.catalog.archived import ArchiveFile, ArchiveKind, is_received
+from arb.data.catalog.archived import TARDIS_EXCHANGES, ArchiveFile, ArchiveKind, is_received
 from arb.data.catalog.days import ArchiveDay
-from arb.data.text.raw import Progress
+from arb.data.text import Progress
 from arb.errors import ArbError, InputError
 from connectors.model import MESSAGE_DTYPE, Kind, Rows, Venue
 from connectors.parsing.lines import Decoded, LineDecoder

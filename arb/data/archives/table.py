@@ -86,8 +86,6 @@ class Table:
         self._roles: tuple[Role, ...] = ()
         self._expected: list[str] = []
         self._slots = slots_of([], [])
-        #: Whether a line with quotes was read.
-        self._has_quotes = False
         self._buffer: NDArray[np.uint8] = np.zeros(PADDING, np.uint8)
         self._records = np.zeros(_RECORDS_MAX, RECORD_DTYPE)
         self._cursor = np.zeros(3, np.int64)
@@ -123,13 +121,9 @@ class Table:
             self._read_header(end)
         roles, widths, words = self._slots
         while True:
-            read_records = record_reader(roles, has_quotes=self._has_quotes)
-            why = read_records(self._buffer, end, widths, words, self._records, cursor)
+            why = record_reader(roles)(self._buffer, end, widths, words, self._records, cursor)
             if why == BAD_LINE:
-                if b'"' in self._line(end)[0] and not self._has_quotes:
-                    self._has_quotes = True
-                else:
-                    self._read_slowly(end)
+                self._read_slowly(end)
                 continue
             if cursor[COUNT]:
                 yield self._records[: cursor[COUNT]]

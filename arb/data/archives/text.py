@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
@@ -14,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arb.data.archives.ahead import AHEAD, ahead
-from arb.data.text.inflate import ERRORS, crc32, raw_inflater
-from arb.data.text.raw import Progress, read_gzip, read_pieces
+from arb.data.text import ERRORS, Progress, fast_zlib, read_gzip, read_pieces
 from arb.errors import InputError
 from connectors.parsing.scanner import PADDING
 
@@ -123,7 +123,7 @@ def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes
     source.seek(member.header_offset + _NAME_LENGTHS)
     name, extra = struct.unpack("<HH", source.read(4))
     source.seek(member.header_offset + _HEADER_BYTES + name + extra)
-    inflater = raw_inflater()
+    inflater = fast_zlib.decompressobj(-zlib.MAX_WBITS)  # deflate without a header
     left, size, crc = member.compress_size, 0, 0
     while not inflater.eof:
         packed = inflater.unconsumed_tail
@@ -134,7 +134,7 @@ def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[bytes
         if not piece and not packed:
             raise EOFError
         size += len(piece)
-        crc = crc32(piece, crc)
+        crc = fast_zlib.crc32(piece, crc)
         if piece:
             yield piece
     if crc != member.CRC or size != member.file_size:

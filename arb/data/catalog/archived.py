@@ -14,6 +14,13 @@ from typing import NamedTuple
 
 #: The archive folder, next to those of the venues.
 ARCHIVE_FOLDER = "archive"
+#: Tardis' names of the markets.
+TARDIS_EXCHANGES = {
+    "binance_spot": "binance",
+    "binance_usdm": "binance-futures",
+    "bybit_linear": "bybit",
+    "bybit_spot": "bybit-spot",
+}
 
 
 class ArchiveKind(StrEnum):

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import shlex
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
 from arb.data.catalog.archived import ArchiveFile, ArchiveKind, find_archives, is_received
-from arb.data.catalog.command import DEFAULT_CONFIG, download_command
 from arb.data.recordings.leftover import find_leftovers, leftover_text
-from arb.data.text.raw import fault_of
+from arb.data.text import fault_of
 from arb.errors import InputError
 
 #: The data that a folder with trades only lacks, by source.
@@ -26,6 +26,8 @@ _BOOK_NAMES = {
     "bybit": "an order book (ob500 or ob200)",
     "tardis": "incremental_book_L2",
 }
+#: The default of `--config`.
+DEFAULT_CONFIG = "config/arbitrage.toml"
 #: Suffixes of recordings; older collectors of hftbacktest wrote the second. The first is used if a day has both.
 RECORDING_ENDINGS = (".gz", ".dat.gz")
 _FILE_NAME = re.compile(r"([a-z0-9._-]+)_(\d{8})(\.dat)?\.gz", re.ASCII)
@@ -265,3 +267,26 @@ def _missing(directory: Path, venue: str, symbol: str, missing: list[date], days
         f"{path}: no recording of {venue}:{symbol} for {missing[0]}{more}; {have}. Put a collector's file there, "
         f"or choose other days: arb data list {directory}"
     )
+
+
+def download_command(
+    directory: Path,
+    legs: Sequence[tuple[str, str]],
+    first: date,
+    last: date,
+    config: str = DEFAULT_CONFIG,
+) -> str:
+    """`arb download ...` for the days from `first` to `last` of `legs` (venue, symbol), ready for a shell."""
+    words = ["arb", "download", "--start", str(first)]
+    if last != first:
+        words += ["--end", str(last)]
+    venues = list(dict.fromkeys(venue for venue, _ in legs))
+    symbols = list(dict.fromkeys(symbol for _, symbol in legs))
+    if len(symbols) > 1 and list(legs) == [(venue, symbol) for symbol in symbols for venue in venues]:
+        words += ["--legs", ",".join(f"{venue}:SYMBOL" for venue in venues), "--symbols", ",".join(symbols)]
+    else:
+        words += ["--legs", ",".join(f"{venue}:{symbol}" for venue, symbol in legs)]
+    words += ["--data", str(directory)]
+    if config != DEFAULT_CONFIG:
+        words += ["--config", config]
+    return shlex.join(words)

@@ -40,7 +40,7 @@ from arb.data.check.streams import ALL, FLOWING, StreamCounts
 from arb.data.outages import LONGEST_KEPT
 from arb.data.rows.grid import DayGrid, coarser_notes, off_grid_text
 from arb.data.rows.spool import meter_of, needs_carry
-from arb.data.text.raw import Progress, read_recording
+from arb.data.text import Progress, read_recording
 from arb.errors import InputError
 from connectors.book.grid import Measured, size_text
 from connectors.errors import DecodeError

@@ -20,8 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from arb.data.catalog.archived import ARCHIVE_FOLDER, archive_path
 from arb.data.download.choice import ArchiveLeg, Archives, RemoteFile, choose
 from arb.data.download.client import Client, GivenUpError, KeyRefusedError, MissingError, is_local
-from arb.data.download.fetch import Advance, Order, fetch
-from arb.data.download.part import Part
+from arb.data.download.fetch import Advance, Order, Part, fetch
 from arb.data.download.plan import FileState, Plan, size_text
 from arb.data.download.whole import looks_whole
 from arb.errors import ArbError, InputError
@@ -106,6 +105,7 @@ async def _make_plan(
                 lacking.add(file)
             else:
                 states[file] = state
+            advance(1)
 
         while True:
             choices = choose(wanted, source, archives, lacking)
@@ -113,7 +113,7 @@ async def _make_plan(
             if not unknown:
                 break
             advance = progress(len(unknown)) if progress else _ignore
-            await _each(unknown, services.connections, _counted(ask, advance))
+            await _each(unknown, services.connections, ask)
     return Plan(tuple(choices), states, _free_bytes(directory))
 
 
@@ -243,16 +243,6 @@ async def _each(
 def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _counted(
-    work: Callable[[Item], Awaitable[None]], advance: Advance
-) -> Callable[[Item], Coroutine[Any, Any, None]]:
-    async def counted(item: Item) -> None:
-        await work(item)
-        advance(1)
-
-    return counted
 
 
 def _ignore(count: int) -> None:

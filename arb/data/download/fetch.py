@@ -7,12 +7,14 @@ bytes, verification, flush to disk, rename.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import aiohttp
+import msgspec
 from aiohttp import hdrs
 
 from arb.data.download.client import (
@@ -23,7 +25,6 @@ from arb.data.download.client import (
     refuse_status,
     total_length,
 )
-from arb.data.download.part import Part, PartNote
 from arb.data.download.whole import (
     HEAD_BYTES,
     MAGIC_BYTES,
@@ -33,6 +34,72 @@ from arb.data.download.whole import (
     refuse_other_content,
 )
 from arb.errors import InputError
+from arb.files import sync_folder, write_all, write_atomically
+
+
+class PartNote(msgspec.Struct, frozen=True):
+    """The source of a part's bytes. `validator`: the ETag or date that identifies the server's version of the file."""
+
+    url: str
+    length: int | None
+    validator: str | None
+
+
+class Part:
+    """The incomplete download of the file at `path`: `<name>.part`, and `<name>.part.json` with its source.
+
+    Owned by the process that holds the folder's lock. It is written without Python's buffer, so that counted bytes
+    survive a kill and the next process can resume.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.final = path
+        self.path = path.with_name(f"{path.name}.part")
+        self._note_path = path.with_name(f"{path.name}.part.json")
+
+    def begun(self, url: str) -> tuple[PartNote, int] | None:
+        """The note on the bytes received from `url` so far, and their number; None if there is nothing to resume."""
+        try:
+            note = msgspec.json.decode(self._note_path.read_bytes(), type=PartNote)
+            size = self.path.stat().st_size
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+        is_ours = note.url == url and note.length is not None and 0 < size <= note.length
+        return (note, size) if is_ours else None
+
+    def begin(self, note: PartNote) -> IO[bytes]:
+        """Starts from the beginning. Raises OSError."""
+        self.discard()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._note_path, msgspec.json.encode(note))
+        return self.path.open("wb", buffering=0)
+
+    def resume(self) -> IO[bytes]:
+        """Opens the part to append. Raises OSError."""
+        return self.path.open("ab", buffering=0)
+
+    def size(self) -> int:
+        """The number of bytes received."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def head(self, count: int) -> bytes:
+        """The first bytes of the part."""
+        with self.path.open("rb") as file:
+            return file.read(count)
+
+    def discard(self) -> None:
+        """Removes the part."""
+        self.path.unlink(missing_ok=True)
+        self._note_path.unlink(missing_ok=True)
+
+    def publish(self) -> None:
+        """Syncs the file and renames it to its final name. Raises OSError."""
+        with self.path.open("rb") as file:
+            os.fsync(file.fileno())
+        self.path.replace(self.final)
+        self._note_path.unlink(missing_ok=True)
+        sync_folder(self.final.parent)
+
 
 _CHUNK_BYTES = 1 << 18
 #: An attempt that adds this many bytes counts as progress.
@@ -132,25 +199,21 @@ async def _receive_once(client: Client, order: Order, part: Part, advance: Advan
         length = total_length(response)
         _refuse_growth(order, length)
         if begun is not None and _goes_on(response, *begun):
-            writer = part.resume()
+            file = part.resume()
         else:
             advance(-part.size())
             if response.status == 206:
                 part.discard()
                 raise TransientError("the server sent another range than was asked for")
-            writer = part.begin(PartNote(order.url, length, _validator(response)))
-        with writer:
-            await _copy(response, order, part, writer.write, advance)
+            file = part.begin(PartNote(order.url, length, _validator(response)))
+        with file:
+            await _copy(response, order, part, file.fileno(), advance)
     if length is not None and part.size() != length:
         raise TransientError(f"{part.size():,} bytes came of {length:,}")
 
 
 async def _copy(
-    response: aiohttp.ClientResponse,
-    order: Order,
-    part: Part,
-    write: Callable[[bytes], None],
-    advance: Advance,
+    response: aiohttp.ClientResponse, order: Order, part: Part, handle: int, advance: Advance
 ) -> None:
     size = part.size()
     size_max = order.size if order.size is not None else _UNKNOWN_BYTES_MAX
@@ -159,7 +222,7 @@ async def _copy(
         size += len(piece)
         if size > size_max:
             raise _too_long(order, size)
-        write(piece)
+        write_all(handle, piece)
         advance(len(piece))
         if not is_looked_at and size >= MAGIC_BYTES:
             refuse_other_content(order.path.name, part.head(HEAD_BYTES))

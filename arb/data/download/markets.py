@@ -12,19 +12,12 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from arb.data.catalog.archived import ArchiveKind
+from arb.data.catalog.archived import TARDIS_EXCHANGES, ArchiveKind
 
 #: In order of preference: Tardis has the time of receipt besides the venue's and every change of a book as it was
 #: sent; the venues' own archives have the venue's times only.
 SOURCES = ("tardis", "binance", "bybit")
 
-#: Tardis' names of the markets.
-_TARDIS_EXCHANGES = {
-    "binance_spot": "binance",
-    "binance_usdm": "binance-futures",
-    "bybit_spot": "bybit-spot",
-    "bybit_linear": "bybit",
-}
 _TARDIS_TYPES = {
     ArchiveKind.BOOK: "incremental_book_L2",
     ArchiveKind.TOUCH: "book_ticker",
@@ -75,7 +68,7 @@ def all_series(binance_touch_from: date, bybit_spot_books_from: date) -> tuple[S
 
 
 def _tardis_series() -> Iterator[Series]:
-    for market, exchange in _TARDIS_EXCHANGES.items():
+    for market, exchange in TARDIS_EXCHANGES.items():
         for kind, word in _TARDIS_TYPES.items():
             path = f"v1/{exchange}/{word}/{{day:%Y/%m/%d}}/{{symbol}}.csv.gz"
             yield Series("tardis", market, kind, "tardis", path, f"{word}_{{day}}_{{symbol}}.csv.gz")

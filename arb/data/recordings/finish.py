@@ -24,7 +24,6 @@ from arb.data.recordings.journal import (
     all_text,
     find_journals,
     whole_lines,
-    write_all,
 )
 from arb.data.recordings.members import (
     Member,
@@ -35,7 +34,7 @@ from arb.data.recordings.members import (
     whole_members,
 )
 from arb.data.recordings.sidecar import SEGMENT, Detail, last_length
-from arb.files import sync_folder
+from arb.files import sync_folder, write_all
 
 REPAIR = "recorder.repair"
 #: Temporary files; useless after the process has ended.

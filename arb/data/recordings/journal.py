@@ -142,10 +142,3 @@ def cut_torn_line(handle: int) -> int:
     if end < size:
         os.ftruncate(handle, end)
     return size - end
-
-
-def write_all(handle: int, content: bytes) -> None:
-    """Writes all bytes, or raises OSError; a part may then be written."""
-    rest = memoryview(content)
-    while rest:
-        rest = rest[os.write(handle, rest) :]

@@ -1,7 +1,7 @@
 """gzip members of a file: the end of the last complete one, the text of a truncated one, and appending one.
 
 Every reader treats a file of several members as one gzip file. Appending takes an exclusive lock;
-`arb.data.text.raw` reads under a shared one, so that it never reads a partly written member.
+`arb.data.text` reads under a shared one, so that it never reads a partly written member.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from arb.data.recordings.journal import PIECE_BYTES, write_all
-from arb.files import try_lock
+from arb.data.recordings.journal import PIECE_BYTES
+from arb.files import try_lock, write_all
 
 #: zlib's `wbits` for a gzip header and trailer, without name and time: the same text gives the same bytes.
 _GZIP = 31

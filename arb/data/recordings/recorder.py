@@ -19,13 +19,12 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from arb.data.recordings.finish import Finisher
-from arb.data.recordings.journal import VENUE, DayKey, write_all
+from arb.data.recordings.journal import VENUE, DayKey
 from arb.data.recordings.lock import FolderLock
 from arb.data.recordings.sidecar import Detail
-from arb.data.recordings.stops import ClockError, NoReserveError, reason
-from arb.data.recordings.track import Place, Segment, Track
-from arb.errors import ArbError, InputError
-from arb.files import sync_folder
+from arb.data.recordings.track import ClockError, Place, Segment, Track
+from arb.errors import ArbError, InputError, InvariantError
+from arb.files import sync_folder, write_all
 
 _GB = 1e9
 #: A local time that falls by more than this is reported as an event: the clock was set.
@@ -39,6 +38,10 @@ _BUDGET_S = 1.0
 _READERS_S = 10.0
 
 _SYMBOL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
+
+
+class NoReserveError(Exception):
+    """The free disk space is below the reserve."""
 
 
 class RecorderState(NamedTuple):
@@ -102,7 +105,7 @@ class Recorder:
                 self._place = Place(directory, segment_s, dict(versions or {}), self._finisher.last_numbers())
                 self._make_room()
             except (OSError, NoReserveError) as error:
-                raise reason(error, directory) from None
+                raise _reason(error, directory) from None
             stack.pop_all()
         self._folder_lock = folder_lock
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -220,7 +223,7 @@ class Recorder:
         """Stops the recording with whole lines in every file; returns the reason. None if it had stopped before."""
         if self.error is not None:
             return None
-        self.error = reason(error, self._directory)
+        self.error = _reason(error, self._directory)
         for track in self._all_tracks():
             track.cut_torn_lines()
         self._tell_all("recorder.stop", {"why": str(self.error)})
@@ -277,7 +280,10 @@ class Recorder:
     def _check_reserve(self) -> None:
         free_gb = shutil.disk_usage(self._directory).free / _GB
         if free_gb < self._reserve_gb:
-            raise NoReserveError(free_gb, self._reserve_gb)
+            raise NoReserveError(
+                f"{free_gb:.2f} GB of the disk are free, [record] reserve_gb is {self._reserve_gb:g}: recording stops; "
+                "make room, or lower it, and start again"
+            )
 
     def _seal(self, *, is_end: bool) -> None:
         """Takes complete journals from the callers, which then write to new ones."""
@@ -348,3 +354,17 @@ class Recorder:
         except NoReserveError:
             self._finisher.run()
             self._check_reserve()
+
+
+def _reason(error: Exception, directory: Path) -> ArbError:
+    """The reason why the recording stops, for the user."""
+    if isinstance(error, ClockError | NoReserveError):
+        return InputError(f"{directory}: {error}")
+    if isinstance(error, OSError):
+        return InputError(
+            f"{error.filename or directory}: {error.strerror or error}: recording stops, what is there is whole; "
+            "make room or see to the disk, and start again"
+        )
+    if isinstance(error, ArbError):
+        return error
+    return InvariantError(f"{directory}: recording stops: {type(error).__name__}: {error}")

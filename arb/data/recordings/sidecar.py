@@ -11,7 +11,8 @@ from typing import Any
 
 import msgspec
 
-from arb.data.recordings.journal import DayKey, cut_torn_line, write_all
+from arb.data.recordings.journal import DayKey, cut_torn_line
+from arb.files import write_all
 from connectors.text import json_line
 
 #: Detail of an event: any JSON value; bytes are raw received text.

@@ -15,13 +15,18 @@ from typing import NamedTuple
 
 from arb.data.recordings.journal import DayKey, Journal, cut_torn_line
 from arb.data.recordings.sidecar import Detail, Sidecar
-from arb.data.recordings.stops import check_time
 from connectors.units import DAY, SECOND
 
+#: The range of local times: 19 digits, within 64 bits.
+_LOCAL_TS_MIN, _LOCAL_TS_MAX = 10**18, 2**63
 #: The journal of a finished day stays open this long for late frames.
 LATE_S = 10.0
 #: A journal is complete at this size, regardless of age.
 SEGMENT_BYTES = 64 << 20
+
+
+class ClockError(Exception):
+    """A local time outside the format's range."""
 
 
 class Segment:
@@ -72,11 +77,10 @@ class Track:
 
     def turn(self, local_ts_ns: int) -> None:
         """Switches to the journal of the time's day. Raises OSError, ClockError."""
-        check_time(local_ts_ns)
+        key = self._key(local_ts_ns)
         day_no = local_ts_ns // DAY
         segment = self._segments.get(day_no)
         if segment is None:
-            key = self._key(local_ts_ns)
             segment = self._segments[day_no] = self._new_segment(key)
             self._begin(key, local_ts_ns)
         last = self._current()
@@ -86,7 +90,6 @@ class Track:
 
     def tell(self, local_ts_ns: int, kind: str, detail: Detail) -> None:
         """Writes an event to the sidecar of the time's day. Raises OSError, ClockError."""
-        check_time(local_ts_ns)
         self.tell_day(self._key(local_ts_ns), local_ts_ns, kind, detail)
 
     def tell_day(self, key: DayKey, local_ts_ns: int, kind: str, detail: Detail) -> None:
@@ -151,5 +154,11 @@ class Track:
             self.sidecar.write(key, local_ts_ns, "recorder.start", {"versions": dict(self._place.versions)})
 
     def _key(self, local_ts_ns: int) -> DayKey:
+        """The day of a local time. Raises ClockError outside of the format's range."""
+        if not _LOCAL_TS_MIN <= local_ts_ns < _LOCAL_TS_MAX:
+            raise ClockError(
+                f"the local time {local_ts_ns} ns lies outside of 2001 to 2262: recording stops; set the clock and "
+                "start again"
+            )
         day = datetime.fromtimestamp(local_ts_ns // SECOND, UTC)
         return DayKey(self.venue, self.name, f"{day:%Y%m%d}")

@@ -19,7 +19,7 @@ from hftbacktest.types import event_dtype
 
 from arb.data.catalog.days import Recording
 from arb.data.rows.order import EventOrder
-from arb.data.text.raw import is_in_us, read_pieces, read_recording
+from arb.data.text import is_in_us, read_pieces, read_recording
 from arb.errors import InputError
 from connectors.book.timestamps import largest_lead
 from connectors.bybit.parser import parse_bybit_gateway_time

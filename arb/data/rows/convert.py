@@ -31,7 +31,7 @@ from arb.data.rows.npy import is_whole, load_rows, open_npy
 from arb.data.rows.order import END_OF_ROWS, EventOrder
 from arb.data.rows.row_files import Conversion, RowFile
 from arb.data.rows.spool import Scan, Spool, needs_carry, read_into
-from arb.data.text.raw import Progress
+from arb.data.text import Progress
 from arb.errors import InputError, InvariantError
 from connectors.book.fused import FusedBook
 from connectors.book.sequence import Status

@@ -22,7 +22,7 @@ from arb.data.catalog.archived import ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Day
 from arb.data.outages import BookOutages, OutageFinder
 from arb.data.rows.touch_start import TouchStart, has_book
-from arb.data.text.raw import Progress, read_recording
+from arb.data.text import Progress, read_recording
 from connectors.book.grid import GridMeter, Measured
 from connectors.book.sequence import NO_BOOK, Status
 from connectors.book.sync import BookSync, Checkpoint

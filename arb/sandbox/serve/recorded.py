@@ -15,7 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from arb.data.catalog.days import Recording, find_recordings
-from arb.data.text.raw import read_recording
+from arb.data.text import read_recording
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.tape import SNAPSHOT, Line, Tape

@@ -17,7 +17,7 @@ from support.sim_venue import SimVenue
 from support.venues import VENUES
 
 from arb.data.recordings.recorder import Recorder
-from arb.data.text.raw import read_pieces
+from arb.data.text import read_pieces
 from arb.errors import ArbError, InputError, InvariantError
 from arb.runtime.record_tap import Origins, RecorderTap
 from connectors.feed.feed import Feed

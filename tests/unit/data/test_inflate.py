@@ -1,4 +1,4 @@
-"""`arb.data.text.inflate`: ISA-L and zlib give the same bytes and refuse the same files."""
+"""Decompressing: ISA-L and zlib give the same bytes and refuse the same files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from arb.data.archives.text import read_text
-from arb.data.text import inflate
 from arb.errors import InputError
 
 CHANCE = random.Random(5)
@@ -21,8 +20,8 @@ TEXT = b"".join(b"%d,%d\n" % (n, CHANCE.getrandbits(30)) for n in range(200_000)
 @pytest.fixture(autouse=True, params=["isal", "zlib"])
 def unpacker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "zlib":
-        monkeypatch.setattr(inflate, "_gzip", gzip)
-        monkeypatch.setattr(inflate, "_zlib", zlib)
+        monkeypatch.setattr("arb.data.text.fast_gzip", gzip)
+        monkeypatch.setattr("arb.data.archives.text.fast_zlib", zlib)
     else:
         pytest.importorskip("isal")
 

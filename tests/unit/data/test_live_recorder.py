@@ -26,7 +26,7 @@ from support.live_recorder import (
 
 from arb.data.catalog.days import find_recordings
 from arb.data.recordings.sidecar import Event
-from arb.data.text.raw import read_pieces
+from arb.data.text import read_pieces
 from arb.errors import InputError
 
 

@@ -13,9 +13,8 @@ from support.venues import VENUES
 
 from arb.commands.run_files import prune_cache
 from arb.data.catalog.days import find_recordings
-from arb.data.rows.cache import RowCache
+from arb.data.rows.cache import RowCache, Usage, prune, usage
 from arb.data.rows.convert import Feed, convert
-from arb.data.rows.prune import Usage, prune, usage
 from arb.data.rows.row_files import Conversion
 
 ROWS = 1_000
@@ -134,7 +133,7 @@ from pathlib import Path
 from arb.data.rows.cache import RowCache
 from arb.data.catalog.days import find_recordings
 from arb.data.rows.convert import Feed, convert
-from arb.data.rows.prune import prune
+from arb.data.rows.cache import prune
 from connectors.binance import BinanceUsdm
 folder = Path(sys.argv[2])
 recordings = [r for r in find_recordings(Path(sys.argv[1])) if r.venue == "binance_usdm"]

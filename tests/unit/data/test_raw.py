@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.data.text.raw import read_pieces, sha256_of
+from arb.data.text import read_pieces, sha256_of
 from arb.errors import InputError
 
 CHANCE = random.Random(5)

@@ -20,7 +20,7 @@ from arb.data.recordings.finish import Finisher
 from arb.data.recordings.journal import DayKey, Dropped, cut_torn_line, find_journals, whole_lines
 from arb.data.recordings.members import append_member, compressed, cut_text, whole_members
 from arb.data.recordings.sidecar import Sidecar, read_events
-from arb.data.text.raw import read_pieces
+from arb.data.text import read_pieces
 from arb.errors import InputError
 
 KEY = DayKey("binance_usdm", "btcusdt", "20240808")

@@ -19,7 +19,7 @@ from support.recorder_kills import CHILD, feed, pieces, run, start_child
 from support.recording_files import bybit_lines, depth_lines, write_recording
 
 from arb.data.catalog.days import find_recordings
-from arb.data.text.raw import read_pieces
+from arb.data.text import read_pieces
 from connectors.binance import BinanceUsdm
 from connectors.bybit import BybitLinear
 from connectors.model import Venue

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from arb.data.catalog.archived import ArchiveKind, archive_file, archive_path
-from arb.data.catalog.command import download_command
+from arb.data.catalog.days import download_command
 from arb.data.download.choice import ArchiveLeg, Archives, Choice, choose
 from arb.data.download.markets import SOURCES, all_series, free_days_around
 from arb.data.download.plan import FileState, Plan, size_text

@@ -17,7 +17,8 @@ from support.archive_downloads import BYBIT_SPOT, LINEAR, SPOT, USDM, Place, fet
 from support.archive_server import ArchiveServer, Fault
 
 from arb.data.download.choice import RemoteFile
-from arb.data.download.part import Part, PartWriter
+from arb.data.download.fetch import Part
+from arb.files import write_all
 
 FREE = date(2024, 1, 1)
 KEYED = date(2024, 1, 2)
@@ -293,15 +294,15 @@ def test_a_plan_knows_the_disk(place: Place, book: RemoteFile) -> None:
 def test_a_full_disk_leaves_whole_files_only(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     files = place.serve(LINEAR, KEYED, "bybit", 300_000)
     place.parallel = 1
-    write, room = PartWriter.write, [400_000]
+    room = [400_000]
 
-    def write_some(writer: PartWriter, piece: bytes) -> None:
+    def write_some(handle: int, piece: bytes) -> None:
         room[0] -= len(piece)
         if room[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(writer, piece)
+        write_all(handle, piece)
 
-    monkeypatch.setattr(PartWriter, "write", write_some)
+    monkeypatch.setattr("arb.data.download.fetch.write_all", write_some)
     reported = refusal(lambda: place.carry_out(place.plan([LINEAR], [KEYED])))
     assert reported == (
         f"{place.directory}: cannot be written: No space left on device; 1 of 2 files are whole, the parts of others"

@@ -1,20 +1,36 @@
-"""Reads recordings from disk: gzip text in pieces, and the file hash that cache keys use."""
+"""Reads files of market data as text: gzip in pieces, deflate for zips, and the file hash that cache keys use.
+
+ISA-L decompresses if its wheel is installed, twice as fast as zlib: the same bytes, the same checksums. Stateless.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import gzip
 import hashlib
 import os
 import re
 import stat
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
-from arb.data.text.inflate import ERRORS, open_gzip
 from arb.errors import InputError
 from arb.files import lock
+
+#: The modules `gzip` and `zlib`, or ISA-L's of the same interface.
+fast_gzip: Any
+fast_zlib: Any
+try:
+    from isal import igzip as fast_gzip
+    from isal import isal_zlib as fast_zlib
+except ImportError:  # no wheel for this machine
+    fast_gzip, fast_zlib = gzip, zlib
+
+#: Exceptions raised for damaged data, besides EOFError.
+ERRORS: tuple[type[Exception], ...] = (gzip.BadGzipFile, zlib.error, fast_zlib.error)
 
 #: The first bytes of a gzip file.
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -81,7 +97,7 @@ def read_gzip(
     done = 0
     try:
         _refuse_unreadable(path)
-        with path.open("rb") as compressed, open_gzip(compressed) as file:
+        with path.open("rb") as compressed, fast_gzip.open(compressed) as file:
             _hold(compressed)
             if os.fstat(compressed.fileno()).st_size == 0:
                 raise InputError(f"{path}: the file is empty; {again}")
