@@ -56,9 +56,9 @@ def params_keys(parameters: Sequence[Parameter]) -> Iterator[KnownKey]:
 
 def _type_of(one: Parameter, text: str) -> Any:
     if one.choices:
-        return Annotated[Literal[one.choices], key(one.unit, text)]
+        return Annotated[Literal[one.choices], key(text, one.unit)]
     first = one.default[0] if isinstance(one.default, tuple) else one.default
     lowest = "gt" if one.is_open else "ge"
     kind = type(first)
     bounds: dict[str, Any] = {lowest: kind(one.low), "le": kind(one.high)}
-    return Annotated[kind, key(one.unit, text, example=repr(first), **bounds)]
+    return Annotated[kind, key(text, one.unit, example=repr(first), **bounds)]

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from arb.config.archive import Archive
-from arb.config.key import DECIMAL, DECIMAL_FORM, LegName, SymbolName, Table, VenueName, key
+from arb.config.key import DecimalText, LegName, SymbolName, Table, VenueName, key
 from arb.config.parameters import with_parameters
 
 #: Placeholder for `strategy.symbol` in an entry of `strategy.legs`.
@@ -25,8 +25,7 @@ _DAY_MS = 86_400_000
 
 
 ParameterName = Annotated[
-    str,
-    key("", "Argument of the strategy.", form="a name as in Python", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z"),
+    str, key("Argument of the strategy.", form="a name as in Python", pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")
 ]
 _Number = bool | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | float
 _LIST_MAX = 100_000
@@ -37,7 +36,6 @@ ParameterValue = Annotated[
         Meta(max_length=_LIST_MAX),
     ],
     key(
-        "",
         "An argument of the strategy, by name.",
         form="a number (integers of 64 bits), true or false, or a list of such, or of lists of one length",
     ),
@@ -48,11 +46,10 @@ ParameterValue = Annotated[
 class Strategy(Table, frozen=True, kw_only=True):
     """What is traded, and by which strategy."""
 
-    symbol: Annotated[SymbolName, key("", "Instrument of the legs that do not name one.")] = "BTCUSDT"
+    symbol: Annotated[SymbolName, key("Instrument of the legs that do not name one.")] = "BTCUSDT"
     legs: Annotated[
         tuple[LegName, ...],
         key(
-            "",
             "The legs; the word SYMBOL is replaced by `symbol`.",
             form='a list of 1 to 64 different texts "venue:SYMBOL"',
             min_length=1,
@@ -63,7 +60,6 @@ class Strategy(Table, frozen=True, kw_only=True):
         Annotated[
             tuple[SymbolName, ...],
             key(
-                "",
                 "Several instruments in one run, instead of `symbol`: all legs for each, shared capital and limits.",
                 form='a list of different symbols such as ["BTCUSDT", "ETHUSDT"]',
                 example='["BTCUSDT", "ETHUSDT"]',
@@ -77,7 +73,6 @@ class Strategy(Table, frozen=True, kw_only=True):
         Annotated[
             tuple[Annotated[tuple[LegName, ...], Meta(min_length=2, max_length=2)], ...],
             key(
-                "",
                 "The legs in pairs, instead of `legs`, for a symbol with more than two legs.",
                 form='a list of lists of two texts "venue:SYMBOL"',
                 example='[["binance_spot:SYMBOL", "bybit_spot:SYMBOL"]]',
@@ -90,7 +85,6 @@ class Strategy(Table, frozen=True, kw_only=True):
     function: Annotated[
         str,
         key(
-            "",
             "The strategy: a function in a file (relative to the working directory) or in a module.",
             form='"FILE.py:FUNCTION" or "module:function"',
             pattern=r"^([^:]+\.py|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):[A-Za-z_]\w*\Z",
@@ -99,7 +93,6 @@ class Strategy(Table, frozen=True, kw_only=True):
     allow_different_assets: Annotated[
         bool,
         key(
-            "",
             "Whether the legs of a pair may differ in base or quote assets (BTCUSDT against ETHUSDT).",
             form="true or false",
         ),
@@ -113,39 +106,34 @@ class Risk(Table, frozen=True, kw_only=True):
 
     max_leverage: Annotated[
         float,
-        key(
-            "",
-            "Largest value of the positions at a perpetual venue, in multiples of its equity.",
-            gt=0,
-            le=125,
-        ),
+        key("Largest value of the positions at a perpetual venue, in multiples of its equity.", gt=0, le=125),
     ] = 1.0
     on_halt: Annotated[
         Literal["leave", "flatten"],
-        key("", "What happens to the positions of a strategy that halts: nothing, or they are traded back."),
+        key("What happens to the positions of a strategy that halts: nothing, or they are traded back."),
     ] = "leave"
-    position_limit: Annotated[float, key("base", "Largest position per leg, either side.", gt=0, le=1e9)] = (
+    position_limit: Annotated[float, key("Largest position per leg, either side.", "base", gt=0, le=1e9)] = (
         10.0
     )
     max_order_qty: (
         Annotated[
             float,
-            key("base", "Largest quantity of one order; absent: no limit.", example="2.0", gt=0, le=1e12),
+            key("Largest quantity of one order; absent: no limit.", "base", example="2.0", gt=0, le=1e12),
         ]
         | None
     ) = None
     max_order_notional: (
         Annotated[
             float,
-            key("quote", "Largest value of one order; absent: no limit.", example="100000.0", gt=0, le=1e15),
+            key("Largest value of one order; absent: no limit.", "quote", example="100000.0", gt=0, le=1e15),
         ]
         | None
     ) = None
     max_orders_per_second: Annotated[
         int,
         key(
-            "1/s",
             "Most orders and changes in any second, all legs together; 0: no limit.",
+            "1/s",
             ge=0,
             le=1_000_000,
         ),
@@ -159,27 +147,27 @@ class Execution(Table, frozen=True, kw_only=True):
     stale_after_ms: Annotated[
         int,
         key(
-            "ms",
             "A book whose depth was silent for longer is emptied for every strategy; so late, it opens no attempt.",
+            "ms",
             ge=1,
             le=_DAY_MS,
         ),
     ] = 2000
     slippage_tolerance: Annotated[
-        float, key("share", "Share of the price by which an order may be worse than the touch.", ge=0, le=0.1)
+        float, key("Share of the price by which an order may be worse than the touch.", "share", ge=0, le=0.1)
     ] = 0.001
 
 
 BaseAmount = Annotated[
-    float, key("base", "Initial inventory of one symbol, instead of `base`.", example="1.0", ge=0, le=1e12)
+    float, key("Initial inventory of one symbol, instead of `base`.", "base", example="1.0", ge=0, le=1e12)
 ]
 
 
 QuoteAmount = Annotated[
     float,
     key(
-        "quote",
         "Initial cash set apart for one symbol; the others share `quote`.",
+        "quote",
         example="1.0",
         ge=0,
         le=1e15,
@@ -193,13 +181,13 @@ class Capital(Table, frozen=True, kw_only=True):
     base: Annotated[
         float,
         key(
-            "base",
             "Initial inventory of each symbol; not at perpetual venues, which have none.",
+            "base",
             ge=0,
             le=1e12,
         ),
     ] = 0.0
-    quote: Annotated[float, key("quote", "Initial cash; the margin at perpetual venues.", ge=0, le=1e15)]
+    quote: Annotated[float, key("Initial cash; the margin at perpetual venues.", "quote", ge=0, le=1e15)]
     base_of: dict[SymbolName, BaseAmount] = field(default_factory=dict)
     quote_of: dict[SymbolName, QuoteAmount] = field(default_factory=dict)
 
@@ -211,7 +199,7 @@ class SymbolLimits(Table, frozen=True, kw_only=True):
     position_limit: (
         Annotated[
             float,
-            key("base", "As in [risk], for this symbol; absent: that one.", example="10.0", gt=0, le=1e9),
+            key("As in [risk], for this symbol; absent: that one.", "base", example="10.0", gt=0, le=1e9),
         ]
         | None
     ) = None
@@ -224,9 +212,9 @@ class Clock(Table, frozen=True, kw_only=True):
         Annotated[
             float,
             key(
-                "ms",
                 "What to add to the recorder's local time to get the venues' time; absent: measured from the"
                 " recordings.",
+                "ms",
                 example="0.0",
                 ge=-_DAY_MS,
                 le=_DAY_MS,
@@ -241,26 +229,18 @@ class Grid(Table, frozen=True, kw_only=True):
 
     tick_size: (
         Annotated[
-            str,
-            key(
-                "quote",
-                "Smallest price step in the recorded data; absent: the venue's.",
-                example='"0.01"',
-                form=DECIMAL_FORM,
-                pattern=DECIMAL,
-            ),
+            DecimalText,
+            key("Smallest price step in the recorded data; absent: the venue's.", "quote", example='"0.01"'),
         ]
         | None
     ) = None
     lot_size: (
         Annotated[
-            str,
+            DecimalText,
             key(
-                "base",
                 "Smallest quantity step in the recorded data; absent: the venue's.",
+                "base",
                 example='"0.00001"',
-                form=DECIMAL_FORM,
-                pattern=DECIMAL,
             ),
         ]
         | None
@@ -273,7 +253,6 @@ class Data(Table, frozen=True, kw_only=True):
     directory: Annotated[
         str,
         key(
-            "",
             "Folder of the recordings, `<venue>/<symbol>_<YYYYMMDD>.gz`; relative to the working directory.",
             form="a folder",
             min_length=1,
@@ -282,8 +261,8 @@ class Data(Table, frozen=True, kw_only=True):
     cache_gb: Annotated[
         float,
         key(
-            "GB",
             "Size of the row cache above which a backtest deletes what was not used for longest; 0: no limit.",
+            "GB",
             ge=0,
             le=1e6,
         ),
@@ -292,7 +271,6 @@ class Data(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "",
                 "Source of the data, if not recorded from the venues; the first line of reports.",
                 form="a line of text",
                 example='"re-encoded from USD-M"',
@@ -312,7 +290,6 @@ class Record(Table, frozen=True, kw_only=True):
     streams: Annotated[
         tuple[Literal["aggTrade", "kline_1m", "markPrice", "ticker"], ...],
         key(
-            "",
             "What `arb record` keeps beside book, best bid and offer, and trades, of venues that have it; conversion"
             " leaves it out.",
             form='a list of "aggTrade", "kline_1m", "markPrice", "ticker"',
@@ -320,17 +297,16 @@ class Record(Table, frozen=True, kw_only=True):
         ),
     ] = ()
     segment_s: Annotated[
-        float,
-        key("s", "Time after which received frames can be read from the `.gz`.", ge=1, le=86_400),
+        float, key("Time after which received frames can be read from the `.gz`.", "s", ge=1, le=86_400)
     ] = 300.0
     reserve_gb: Annotated[
-        float, key("GB", "Recording stops when less of the disk is free.", ge=0, le=1_000_000)
+        float, key("Recording stops when less of the disk is free.", "GB", ge=0, le=1_000_000)
     ] = 1.0
     fsync_s: Annotated[
         float,
         key(
-            "s",
             "Longest part that a power failure may lose; a killed process loses nothing; 0: the system decides.",
+            "s",
             ge=0,
             le=3600,
         ),
@@ -343,9 +319,8 @@ class Backtest(Table, frozen=True, kw_only=True):
     engine: Annotated[
         Literal["hftbacktest", "arb"],
         key(
-            "",
             "Fills the orders of a backtest: hftbacktest's engine, or the simulated exchange of dry-runs, the same to "
-            "the byte in every run.",
+            "the byte in every run."
         ),
     ] = "hftbacktest"
 
@@ -356,15 +331,14 @@ class DryRun(Table, frozen=True, kw_only=True):
     disorder_ms: Annotated[
         float,
         key(
-            "ms",
             "How far a message may be behind a later one of its venue; simulated answers wait for so long.",
+            "ms",
             ge=0,
             le=_MINUTE_MS,
         ),
     ] = 250.0
     hang_s: Annotated[
-        float,
-        key("s", "A strategy that computes for so long without waiting ends the run.", ge=0.1, le=3600),
+        float, key("A strategy that computes for so long without waiting ends the run.", "s", ge=0.1, le=3600)
     ] = 10.0
 
 

@@ -272,7 +272,9 @@ def _allowed_by_type(info: msgspec.inspect.Type) -> str:
         case msgspec.inspect.IntType():
             return "a whole number" + _range_text(info)
         case msgspec.inspect.LiteralType():
-            return "one of " + ", ".join(toml_text(value) for value in info.values)
+            return "one of " + ", ".join(map(toml_text, info.values))
+        case msgspec.inspect.EnumType():
+            return "one of " + ", ".join(toml_text(one.value) for one in info.cls)
         case _:
             raise TypeError(f"no words for {info}")
 

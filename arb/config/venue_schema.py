@@ -6,19 +6,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from arb.config.key import (
-    DECIMAL,
-    DECIMAL_FORM,
-    ENVIRONMENT,
-    ENVIRONMENT_FORM,
-    HTTPS,
-    HTTPS_FORM,
-    LOCAL,
-    SymbolName,
-    Table,
-    VenueName,
-    key,
-)
+from arb.config.key import LOCAL, DecimalText, HttpsUrl, SecretName, SymbolName, Table, VenueName, key
 
 _MINUTE_MS = 60_000
 
@@ -31,7 +19,6 @@ class Connection(Table, frozen=True, kw_only=True):
     websocket_url: Annotated[
         str,
         key(
-            "",
             "Base address of the market data streams.",
             form="a wss:// address (ws:// only on this machine)",
             pattern=rf"^(wss://[^\s/][^\s]*|ws://{LOCAL})\Z",
@@ -40,73 +27,43 @@ class Connection(Table, frozen=True, kw_only=True):
     websocket_fallback_urls: Annotated[
         tuple[WebsocketUrl, ...],
         key(
-            "",
             "Other addresses of the streams, tried in turn after three failures in a row.",
             form="a list of up to 8 addresses like websocket_url",
             max_length=8,
         ),
     ] = ()
-    transport: Annotated[Literal["picows", "websockets"], key("", "Library that carries the streams.")] = (
-        "picows"
-    )
-    rest_api_url: Annotated[
-        str,
-        key(
-            "",
-            "Base address of the REST API.",
-            form=HTTPS_FORM,
-            pattern=HTTPS,
-        ),
-    ]
+    transport: Annotated[Literal["picows", "websockets"], key("Library that carries the streams.")] = "picows"
+    rest_api_url: Annotated[HttpsUrl, key("Base address of the REST API.")]
 
 
 class AuthTable(Table, frozen=True, kw_only=True):
     """Names of the variables that hold the keys; see `arb.config.secrets`."""
 
-    api_key: (
-        Annotated[
-            str,
-            key("", "Variable that holds the key.", form=ENVIRONMENT_FORM, secret=True, pattern=ENVIRONMENT),
-        ]
-        | None
-    ) = None
-    secret_key: (
-        Annotated[
-            str,
-            key(
-                "",
-                "Variable that holds the secret.",
-                form=ENVIRONMENT_FORM,
-                secret=True,
-                pattern=ENVIRONMENT,
-            ),
-        ]
-        | None
-    ) = None
+    api_key: Annotated[SecretName, key("Variable that holds the key.")] | None = None
+    secret_key: Annotated[SecretName, key("Variable that holds the secret.")] | None = None
 
 
 class Fees(Table, frozen=True, kw_only=True):
     """Fees, as shares of the value traded."""
 
-    maker: Annotated[float, key("share", "Fee of a resting order; negative: a rebate.", ge=-0.05, le=0.05)]
-    taker: Annotated[float, key("share", "Fee of an order that takes liquidity.", ge=-0.05, le=0.05)]
+    maker: Annotated[float, key("Fee of a resting order; negative: a rebate.", "share", ge=-0.05, le=0.05)]
+    taker: Annotated[float, key("Fee of an order that takes liquidity.", "share", ge=-0.05, le=0.05)]
 
 
 class Latency(Table, frozen=True, kw_only=True):
     """Latencies that the simulation assumes."""
 
     feed_ms: Annotated[
-        float, key("ms", "Venue to us, for streams without a venue time.", ge=0, le=_MINUTE_MS)
+        float, key("Venue to us, for streams without a venue time.", "ms", ge=0, le=_MINUTE_MS)
     ]
-    entry_ms: Annotated[float, key("ms", "An order, from us to the matching engine.", ge=0, le=_MINUTE_MS)]
+    entry_ms: Annotated[float, key("An order, from us to the matching engine.", "ms", ge=0, le=_MINUTE_MS)]
     response_ms: Annotated[
-        float, key("ms", "The response, from the matching engine to us.", ge=0, le=_MINUTE_MS)
+        float, key("The response, from the matching engine to us.", "ms", ge=0, le=_MINUTE_MS)
     ]
     order_file: (
         Annotated[
             str,
             key(
-                "",
                 "Measured latencies of orders by time, instead of entry_ms and response_ms; absent: these two.",
                 form="a latency file of hftbacktest, relative to the working directory; {symbol} is the symbol in "
                 "lower case",
@@ -124,28 +81,26 @@ QueueModel = Literal["risk_adverse", "log_prob", "log_prob2", "power_prob", "pow
 class Queue(Table, frozen=True, kw_only=True):
     """How the simulation estimates the queue position of a resting order (hftbacktest's models)."""
 
-    model: Annotated[QueueModel, key("", "Queue model of hftbacktest.")] = "risk_adverse"
-    power: Annotated[float, key("", "Exponent; read by the three power_prob models only.", gt=0, le=100)] = (
-        3.0
-    )
+    model: Annotated[QueueModel, key("Queue model of hftbacktest.")] = "risk_adverse"
+    power: Annotated[float, key("Exponent; read by the three power_prob models only.", gt=0, le=100)] = 3.0
 
 
 class Symbol(Table, frozen=True, kw_only=True):
     """An instrument of the venue, for use offline. Live, it is compared with the venue's listing."""
 
-    tick_size: Annotated[str, key("quote", "Smallest price step.", form=DECIMAL_FORM, pattern=DECIMAL)]
-    lot_size: Annotated[str, key("base", "Smallest quantity step.", form=DECIMAL_FORM, pattern=DECIMAL)]
+    tick_size: Annotated[DecimalText, key("Smallest price step.", "quote")]
+    lot_size: Annotated[DecimalText, key("Smallest quantity step.", "base")]
     min_qty: (
-        Annotated[float, key("base", "Least quantity of an order; absent: one lot.", gt=0, le=1e12)] | None
+        Annotated[float, key("Least quantity of an order; absent: one lot.", "base", gt=0, le=1e12)] | None
     ) = None
-    min_notional: Annotated[float, key("quote", "Least value of an order.", ge=0, le=1e12)] = 0.0
-    contract_size: Annotated[float, key("base", "Base units of one contract.", gt=0, le=1e12)] = 1.0
+    min_notional: Annotated[float, key("Least value of an order.", "quote", ge=0, le=1e12)] = 0.0
+    contract_size: Annotated[float, key("Base units of one contract.", "base", gt=0, le=1e12)] = 1.0
     roi_lb: (
         Annotated[
             float,
             key(
-                "quote",
                 "Lowest price of `bid_depth` and `ask_depth`, with `roi_ub`; absent: a fifth below the first mid.",
+                "quote",
                 gt=0,
                 le=1e12,
             ),
@@ -156,8 +111,8 @@ class Symbol(Table, frozen=True, kw_only=True):
         Annotated[
             float,
             key(
-                "quote",
                 "Highest price of `bid_depth` and `ask_depth`, with `roi_lb`; absent: a fifth above the first mid.",
+                "quote",
                 gt=0,
                 le=1e12,
             ),
@@ -169,19 +124,17 @@ class Symbol(Table, frozen=True, kw_only=True):
 class VenueFile(Table, frozen=True, kw_only=True):
     """A venue: `binance.toml`, `bybit.toml`, ..."""
 
-    name: Annotated[VenueName, key("", "What legs and `[capital]` call the venue.")]
+    name: Annotated[VenueName, key("What legs and `[capital]` call the venue.")]
     adapter: Annotated[
         str,
         key(
-            "",
             "The class that implements the venue's protocol.",
             form='"module:Class"',
             pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z",
         ),
     ]
     kind: Annotated[
-        Literal["spot", "linear"],
-        key("", "Spot, traded from inventory; or linear perpetuals, traded on margin."),
+        Literal["spot", "linear"], key("Spot, traded from inventory; or linear perpetuals, traded on margin.")
     ]
     connection: Connection
     auth: AuthTable = field(default_factory=AuthTable)

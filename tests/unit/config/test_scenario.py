@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 
-from arb.config.scenario import FaultTable, LimitsTable, load_scenario
+from arb.config.scenario import ARGUMENTS, FaultTable, LimitsTable, load_scenario
 from arb.errors import ConfigError
 from arb.sandbox.serve.faults import Fault, FaultKind
-from arb.sandbox.serve.limits import LIMITS
+from arb.sandbox.serve.limits import LIMITS, Limits
 
 
 def scenario_of(tmp_path: Path, text: str) -> Path:
@@ -43,7 +44,7 @@ def test_a_file_becomes_faults_and_limits(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[faults.a]\nat_s = 1", r"\[faults\.a\] kind is missing; it must be one of"),
-        ('[faults.a]\nkind = "gab"\nat_s = 1', r'kind is "gab"; it must be one of "clock"'),
+        ('[faults.a]\nkind = "gab"\nat_s = 1', r'kind is "gab"; it must be one of "gap"'),
         ('[faults.a]\nkind = "gap"', r"\[faults\.a\] never happens: give it at_s, every_s or per_minute"),
         ('[faults.a]\nkind = "gap"\nat_s = -1', r"at_s is -1; it must be a number from 0"),
         ('[faults.a]\nkind = "gap"\nat_s = inf', r"at_s is inf"),
@@ -94,3 +95,9 @@ def test_every_kind_and_key_is_documented() -> None:
     names = [str(kind) for kind in FaultKind]
     names += [item.name for table in (FaultTable, LimitsTable) for item in structs.fields(table)]
     assert [name for name in names if f"`{name}`" not in text and f"\n{name} = " not in text] == []
+
+
+def test_the_sandbox_reads_every_kind_and_key() -> None:
+    assert set(ARGUMENTS) == set(FaultKind)
+    for table, target in ((FaultTable, Fault), (LimitsTable, Limits)):
+        assert {one.name for one in structs.fields(table)} <= {one.name for one in fields(target)}
