@@ -19,6 +19,7 @@ from arb.commands.recorded_days import MAKES_NO_CALL, Replayed, run_days
 from arb.commands.run_files import Inputs, output_of
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of, with_end
 from arb.config import Config
+from arb.engine.live import LiveBot
 from arb.engine.world import NEVER
 from arb.errors import ExitCode, InvariantError, StrategyError
 from arb.interrupts import interrupt_handled
@@ -131,7 +132,7 @@ def replay_inputs(
     return Replayed(output, *outcome_of(task.value, error=error), error)
 
 
-def refuse_lost(bot: DryRunBot) -> None:
+def refuse_lost(bot: LiveBot) -> None:
     """Raises InvariantError if a queue overflowed: the results are invalid."""
     if bot.world.lost:
         raise InvariantError(

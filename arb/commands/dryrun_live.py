@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,12 +12,11 @@ from arb.bot.recorder import Recorder
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts, LiveRun
-from arb.commands.run_files import limits_of
+from arb.commands.run_files import common_manifest, limits_of
 from arb.commands.run_setup import Setup, WrittenRun, run_folder_path, setup_of, with_end
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.engine.price_range import RangeFinder
-from arb.leg import Leg
 from arb.results.folder import RunFolder
 from arb.runtime.host import Host
 from arb.runtime.live_rows import LiveDriver
@@ -64,27 +63,28 @@ def run_live(
         SessionOutput(path / "log.txt", as_json=log_json, viewer=viewer, echo=echo) as log,
     ):
         host = Host(dict(config.venues), sandbox)
-        is_sandbox = sandbox is not None
-        notes = configuration_notes(config, setup, World.SANDBOX if is_sandbox else World.LIVE)
-        legs = legs_of(config)
+        world = World.LIVE if sandbox is None else World.SANDBOX
+        notes = configuration_notes(config, setup, world)
+        origin = [] if sandbox is None else ["market data of a sandbox, simulated"]
+        head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {"notes": origin}
         session = LiveRun(
             config,
             setup,
-            legs,
-            _simulated(config, setup, legs),
+            _simulated(config, setup),
+            head=head,
             host=host,
             folder=folder,
             log=log,
             notes=notes,
             warnings=slow_answer_notes(config),
-            is_sandbox=is_sandbox,
             has_report=has_report,
         )
         return session.run(duration_s)
 
 
-def _simulated(config: Config, setup: Setup, legs: Sequence[Leg]) -> LiveParts:
+def _simulated(config: Config, setup: Setup) -> LiveParts:
     """The compiled strategy on a live bot, with the simulated exchange at its port. Compiles all of it."""
+    legs = legs_of(config)
     recorder, limits = Recorder(len(legs)), limits_of(config)
     strategy = compile_ahead(*setup, recorder)
     bot = DryRunBot(
@@ -96,13 +96,13 @@ def _simulated(config: Config, setup: Setup, legs: Sequence[Leg]) -> LiveParts:
     )
     adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
     warm_session(list(zip(adapters, map(instrument_of, legs), strict=True)))
-    view_of(bot, legs, [], [])
+    view_of(bot, [], [])
     function = with_end(config, strategy.function, legs, bot, recorder)
     task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
     disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
     side = VenueSide(bot.exchanges, disorder_ns, 4 * disorder_ns + _SILENCE_NS)
-    ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else None
-    return LiveParts(bot, recorder, limits, task, side, LiveDriver(bot, task, side, ranges))
+    ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
+    return LiveParts(LiveDriver(bot, task, side, ranges), recorder, limits)
 
 
 def slow_answer_notes(config: Config) -> list[str]:

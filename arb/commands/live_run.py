@@ -1,7 +1,8 @@
 """One session of a strategy on live data, from its first frame to its folder: recorder, journal, watchdog, end.
 
-What the strategy trades on is passed in (`LiveParts`): `arb.commands.dryrun_live` attaches the simulated exchange. The
-session runs in the host's loop on the main thread; the recorder and the watchdog have threads of their own.
+Who answers the orders is passed in (`LiveParts`), behind the port (`arb.engine.port`): `arb.commands.dryrun_live`
+attaches the simulated exchange. The session runs in the host's loop on the main thread; the recorder and the watchdog
+have threads of their own.
 """
 
 from __future__ import annotations
@@ -10,9 +11,8 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import hftbacktest
 import numba
@@ -23,13 +23,12 @@ from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
 from arb.commands.recorded_days import MAKES_NO_CALL
 from arb.commands.run_checks import refuse_coarse_lots
-from arb.commands.run_files import common_manifest, configured_offset_ns, output_of
+from arb.commands.run_files import configured_offset_ns, output_of
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of
 from arb.commands.session_folder import write_session
 from arb.config import Config
 from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.errors import ExitCode, InputError, StrategyError
-from arb.leg import Leg
 from arb.results.failure import strategy_error
 from arb.results.folder import RunFolder
 from arb.results.reader import JOURNAL
@@ -43,11 +42,8 @@ from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput
 from arb.runtime.session import Session
 from arb.runtime.session_files import RECORDING, SessionRecord
-from arb.runtime.strategy_task import StrategyTask
-from arb.runtime.view import view_of
+from arb.runtime.view import view_of, working_orders
 from arb.runtime.watchdog import Watchdog
-from arb.simulation.bot import DryRunBot
-from arb.simulation.watermark import VenueSide
 from connectors.feed.clock_offset import OffsetEstimator
 
 #: Longest and shortest interval between two calls of the session's timer.
@@ -62,14 +58,11 @@ HELD = "the strategy did not wait when it was interrupted: it was ended at a cal
 
 
 class LiveParts(NamedTuple):
-    """The strategy on its bot, and what answers its orders."""
+    """The strategy on its bot, what answers its orders, and what it writes. The driver knows bot, task and side."""
 
-    bot: DryRunBot
+    driver: LiveDriver
     recorder: Recorder
     limits: Limits
-    task: StrategyTask
-    side: VenueSide
-    driver: LiveDriver
 
 
 class LiveRun:
@@ -79,32 +72,30 @@ class LiveRun:
         self,
         config: Config,
         setup: Setup,
-        legs: Sequence[Leg],
         parts: LiveParts,
         *,
+        head: Mapping[str, Any],
         host: Host,
         folder: RunFolder,
         log: SessionOutput,
         notes: Sequence[str],
         warnings: Sequence[str],
-        is_sandbox: bool,
         has_report: bool,
     ) -> None:
-        """notes: for the log and the manifest. warnings: for the log."""
+        """head: the manifest's fields about code and configuration. notes: for the log and the manifest. warnings: for
+        the log."""
         self._config = config
         self._setup = setup
-        self._legs = list(legs)
-        self._parts = parts
-        self._bot = parts.bot
+        self._driver, self._recorder, self._limits = parts
+        self._bot = self._driver.bot
+        self._legs = self._bot.world.legs
         self._host = host
         self._folder = folder
         self._log = log
-        self._notes = list(notes)
-        self._warnings = list(warnings)
+        self._notes = notes
+        self._warnings = warnings
         self._has_report = has_report
-        self._head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
-            "notes": (["market data of a sandbox, simulated"] if is_sandbox else []) + self._notes
-        }
+        self._head = {**head, "notes": [*head["notes"], *notes]}
         self._feeds: list[tuple[LiveFeed, list[int]]] = []
         self._error: BaseException | None = None
         self._has_received = False
@@ -122,20 +113,18 @@ class LiveRun:
                 offset = OffsetEstimator(configured_offset_ns(self._config))
                 self._session = Session(
                     self._legs,
-                    self._parts.driver,
+                    self._driver,
                     offset,
                     self._frames,
                     log=self._log.event,
                     ended=self._host.end,
                 )
-                self._parts.side.on_late = self._session.on_late
                 self._keeper = SessionKeeper(
                     self._folder.path / JOURNAL,
                     self._head,
                     bot=self._bot,
-                    legs=self._legs,
-                    limits=self._parts.limits,
-                    recorder=self._parts.recorder,
+                    limits=self._limits,
+                    recorder=self._recorder,
                     session=self._session,
                 )
                 held.callback(self._keeper.close)
@@ -179,14 +168,14 @@ class LiveRun:
         with self._watched():
             host.start_feeds()
             self._folder.keep()
-            for note in unlisted + self._warnings:
+            for note in (*unlisted, *self._warnings):
                 self._log.event("warning", note)
             for note in self._notes:
                 self._log.event("note", note)
             self._log.event(
                 "start", f"ready after {(time.monotonic_ns() - self._host.created_ns) / 1e9:.2f} s"
             )
-            if not self._session.start(self._parts.driver.start):
+            if not self._session.start():
                 host.end()
             host.repeat(self._tick)
             host.every(_VIEW_S, self._show)
@@ -204,7 +193,7 @@ class LiveRun:
             self._hung,
         )
         interruption = Interruption(
-            self._parts.task,
+            self._driver.task,
             grace_s=_GRACE_S,
             entered_ns=lambda: self._session.entered_ns,
             on_lost=lambda: self._hung(MAKES_NO_CALL, ExitCode.INTERRUPTED),
@@ -224,12 +213,12 @@ class LiveRun:
             self._has_received = True
             after_s = (self._session.first_row_ns - self._host.created_ns) / 1e9
             self._log.event("start", f"the strategy received its first row after {after_s:.2f} s")
-        self._log.show(lambda: view_of(self._bot, self._legs, self._feeds, self._session.events))
+        self._log.show(lambda: view_of(self._bot, self._feeds, self._session.events))
 
     def _end_strategy(self) -> None:
         """Takes the counts of the strategy's results so far, then stops it."""
-        counts = len(self._parts.recorder.decisions), len(self._parts.recorder.records)
-        is_parked = self._parts.task.is_alive and not self._session.stop()
+        counts = len(self._recorder.decisions), len(self._recorder.records)
+        is_parked = self._driver.task.is_alive and not self._session.stop()
         # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
         self._writing.acquire()
         self._counts, self._is_parked = counts, is_parked
@@ -246,7 +235,7 @@ class LiveRun:
             ) from None
         if self._error is not None:
             raise self._error
-        what = self._parts.driver.waits_for
+        what = self._driver.waits_for
         if self._session.legs_without_data:
             what = f"no data of {', '.join(self._session.legs_without_data)}; arb doctor looks for the cause"
         if what:
@@ -258,14 +247,14 @@ class LiveRun:
 
     def _summarize_stop(self) -> None:
         self._error = self._error or self._host.error or self._session.fault
-        if self._parts.task.error is not None:
+        if self._driver.task.error is not None:
             code = self._setup.strategy.code
-            self._error = self._error or strategy_error(self._parts.task.error, self._bot, code)
+            self._error = self._error or strategy_error(self._driver.task.error, self._bot, code)
         if self._is_parked:
             self._error = self._error or StrategyError("the strategy does not end when it is stopped")
 
     def _finish(self) -> WrittenRun:
-        outcome, code = outcome_of(self._parts.task.value)
+        outcome, code = outcome_of(self._driver.task.value)
         if self._host.is_interrupted:
             outcome, code = "interrupted", ExitCode.INTERRUPTED
         if self._error is not None:
@@ -273,9 +262,9 @@ class LiveRun:
         else:
             refuse_lost(self._bot)
         record = self._record(outcome)
-        working = view_of(self._bot, self._legs, [], []).working
+        working = working_orders(self._bot)
         # A parked strategy still uses its bot.
-        output = output_of(self._bot, self._parts.recorder, self._legs, is_lost=self._is_parked)
+        output = output_of(self._bot, self._recorder, self._legs, is_lost=self._is_parked)
         if not record.start_ts:  # the strategy's clock never started
             output.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
@@ -298,7 +287,7 @@ class LiveRun:
             start_ts=self._bot.world.start_ts,
             counts=self._counts,
             recording_error=None if recording_error is None else str(recording_error),
-            refusals=self._parts.limits.refusals_of(self._legs),
+            refusals=self._limits.refusals_of(self._legs),
             outcome=outcome,
             error=self._error_line(),
         )
@@ -306,7 +295,7 @@ class LiveRun:
     def _error_line(self) -> str | None:
         if self._error is not None:
             return str(self._error)
-        return HELD if self._parts.task.is_held else None
+        return HELD if self._driver.task.is_held else None
 
     def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
         """On another thread, when the strategy blocks the main thread forever: writes the saved results and exits."""
@@ -315,10 +304,10 @@ class LiveRun:
             try:
                 self._error = StrategyError(what)
                 self._is_parked = True
-                self._counts = len(self._parts.recorder.decisions), len(self._parts.recorder.records)
+                self._counts = len(self._recorder.decisions), len(self._recorder.records)
                 self._session.is_over = True
                 self._frames.close()
-                output = output_of(self._bot, self._parts.recorder, self._legs, is_lost=True)
+                output = output_of(self._bot, self._recorder, self._legs, is_lost=True)
                 write_session(self._folder, self._legs, self._record("hung"), output, has_report=False)
                 self._log.event("hung", what)
                 end_within(code)

@@ -16,10 +16,14 @@ between two waits. `arb.engine.account.deliver` appends a response to its queue.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
 
 from arb.bot.memory import record_view
 from connectors.jit.compilation import compiled
+from connectors.model import Rows
 
 #: Value of `next_ts`: the answering side has new data and does not know its next event.
 UNKNOWN = -1
@@ -40,6 +44,24 @@ PORT = np.dtype(
         ("horizon", "i8"),
     ]
 )
+
+
+class AnsweringSide(Protocol):
+    """The host's part of what is attached to the port of a session on live data. The event loop's thread."""
+
+    #: Called with (leg, number of rows, watermark) for rows that were too late for it; the session sets it.
+    on_late: Callable[[int, int, int], object]
+
+    @property
+    def settled_ts(self) -> int:
+        """The venue time up to which all rows can have taken effect on responses."""
+
+    def on_rows(self, leg_no: int, rows: Rows) -> None:
+        """Receives rows of a leg in the order of receipt, after the bot."""
+
+    def on_time(self, now_ns: int) -> None:
+        """Advances to `now_ns`."""
+
 
 #: The port at `address`.
 port_at = record_view(PORT)

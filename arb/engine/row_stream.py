@@ -112,5 +112,14 @@ def look(stream):
     return stream.next_ts
 
 
+@compiled
+def flagged(rows, flag):
+    """A copy of the rows with the flag of a reader, of type uint64."""
+    copied = rows.copy()
+    for index in range(len(copied)):
+        copied[index].ev |= flag
+    return copied
+
+
 _ROW_BYTES = event_dtype.itemsize
 _LOCAL = int(LOCAL_EVENT)

@@ -23,9 +23,9 @@ RESPONSE_KEY = np.dtype([("asset_no", "i8"), ("order_id", "u8"), ("exch_ts", "i8
 class FillReader:
     """Returns the fills of one bot, each once. The host's thread, while the strategy waits."""
 
-    def __init__(self, bot: LiveBot, legs: int) -> None:
+    def __init__(self, bot: LiveBot) -> None:
         self._bot = bot
-        self._orders = bot.world.assets["orders"][:legs].copy()
+        self._orders = bot.world.assets["orders"][: len(bot.world.legs)].copy()
         self._answers = self._fills = 0
 
     def take(self) -> np.ndarray[Any, Any]:

@@ -27,8 +27,7 @@ from arb.bot.recorder import DECISION
 from arb.engine.world import ANSWER
 from arb.errors import InputError
 from arb.files import lock, try_lock
-from arb.runtime.replay_marks import LOSS, MARK
-from arb.runtime.snapshot import LegSnapshot, Snapshot
+from arb.runtime.snapshot import Snapshot
 
 _HEAD = struct.Struct("<QI")
 
@@ -39,26 +38,17 @@ class Opening(msgspec.Struct, frozen=True, tag="opening"):
     head: dict[str, Any]
 
 
-class Entry(msgspec.Struct, frozen=True, tag="entry"):
-    """A snapshot. Rows of marks, answers, fills, decisions and records are those since the entry before."""
+class Entry(Snapshot, frozen=True, kw_only=True, tag="entry"):
+    """A snapshot with what the strategy did. Rows, as those of marks, are those since the entry before."""
 
     start_ts: int
-    end_ts: int
-    legs: list[LegSnapshot]
-    marks: bytes
     answers: bytes
     fills: bytes
     decisions: bytes
     records: bytes
     #: The state of every leg, of hftbacktest's `record_dtype`.
     final: bytes
-    late: int
-    late_since: int
-    events: dict[str, int]
     refusals: dict[str, dict[str, int]]
-    #: Of dtype LOSS: all so far.
-    losses: bytes = b""
-    wrong_stamps: dict[str, tuple[int, int]] = {}
 
 
 class JournalContent(NamedTuple):
@@ -158,20 +148,11 @@ def _content(head: dict[str, Any], entries: list[Entry]) -> JournalContent:
         msgspec.structs.replace(leg, lags=[lag for entry in entries for lag in entry.legs[n].lags])
         for n, leg in enumerate(last.legs)
     ]
-    losses = np.frombuffer(last.losses, LOSS)
+    marks = b"".join(entry.marks for entry in entries)
     return JournalContent(
         head=head,
         start_ts=last.start_ts,
-        snapshot=Snapshot(
-            last.end_ts,
-            legs,
-            rows("marks", MARK),
-            losses,
-            last.late,
-            last.late_since,
-            last.events,
-            last.wrong_stamps,
-        ),
+        snapshot=msgspec.structs.replace(last, legs=legs, marks=marks),
         answers=rows("answers", ANSWER),
         fills=rows("fills", FILL),
         decisions=rows("decisions", DECISION),

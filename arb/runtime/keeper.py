@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from arb.bot.recorder import Recorder, state_of
+from arb.engine.live import LiveBot
 from arb.errors import InputError
-from arb.leg import Leg
 from arb.risk.limits import Limits
 from arb.runtime.fill_reader import FillReader
 from arb.runtime.journal import Entry, Journal
 from arb.runtime.session import Session
-from arb.simulation.bot import DryRunBot
 
 
 class SessionKeeper:
@@ -27,19 +27,17 @@ class SessionKeeper:
         path: Path,
         head: dict[str, Any],
         *,
-        bot: DryRunBot,
-        legs: Sequence[Leg],
+        bot: LiveBot,
         limits: Limits,
         recorder: Recorder,
         session: Session,
     ) -> None:
         """Raises InputError for a file that cannot be written."""
         self._bot = bot
-        self._legs = legs
         self._limits = limits
         self._recorder = recorder
         self._session = session
-        self._fills = FillReader(bot, len(legs))
+        self._fills = FillReader(bot)
         self._answers = self._decisions = self._records = 0
         try:
             self._journal = Journal(path, head)
@@ -48,28 +46,19 @@ class SessionKeeper:
 
     def keep(self) -> None:
         """Appends a snapshot to the journal; does nothing before the first row. Raises InputError."""
-        start_ts = self._bot.world.start_ts
-        if not start_ts or self._session.is_over:
+        world, recorder = self._bot.world, self._recorder
+        if not world.start_ts or self._session.is_over:
             return
-        answers, decisions = self._bot.world.answers, self._recorder.decisions
-        records = self._recorder.records
-        now = self._session.snapshot(is_whole=False)
+        answers, decisions, records = world.answers, recorder.decisions, recorder.records
         entry = Entry(
-            start_ts=start_ts,
-            end_ts=now.end_ts,
-            legs=now.legs,
-            marks=now.marks.tobytes(),
+            **msgspec.structs.asdict(self._session.snapshot(is_whole=False)),
+            start_ts=world.start_ts,
             answers=answers[self._answers :].tobytes(),
             fills=self._fills.take().tobytes(),
             decisions=decisions[self._decisions :].tobytes(),
             records=records[self._records :].tobytes(),
-            final=state_of(self._bot, len(self._legs)).tobytes(),
-            late=now.late,
-            late_since=now.late_since,
-            events=now.events,
-            refusals=self._limits.refusals_of(self._legs),
-            losses=now.losses.tobytes(),
-            wrong_stamps=now.wrong_stamps,
+            final=state_of(self._bot, len(world.legs)).tobytes(),
+            refusals=self._limits.refusals_of(world.legs),
         )
         self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
         try:

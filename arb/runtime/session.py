@@ -7,11 +7,10 @@ nothing here blocks. Errors are kept for the host (`fault`): a socket must not t
 from __future__ import annotations
 
 import copy
+import functools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any, Concatenate, ParamSpec, Protocol
 
 from arb.data.outages import BookOutages, OutageFinder
 from arb.engine.world import NEVER
@@ -75,6 +74,22 @@ class _LegState:
         )
 
 
+_P = ParamSpec("_P")
+
+
+def _ends_session(call: Callable[Concatenate[Session, _P], None]) -> Callable[Concatenate[Session, _P], None]:
+    """An error of the call ends the session; the feed does not get it."""
+
+    @functools.wraps(call)
+    def guarded(session: Session, /, *arguments: _P.args, **named: _P.kwargs) -> None:
+        try:
+            call(session, *arguments, **named)
+        except Exception as error:
+            session.fail(error)
+
+    return guarded
+
+
 class Session:
     """One run of a strategy on live data."""
 
@@ -95,6 +110,7 @@ class Session:
         self._recorder = recorder
         self._log = log
         self._on_end = ended
+        driver.side.on_late = self.on_late
         self._clock = clock
         self._states = [_LegState(no, leg) for no, leg in enumerate(legs)]
         self._reached_ts = -1
@@ -124,24 +140,21 @@ class Session:
         """Sink and tap for the feed of a venue whose instruments are these legs, in order."""
         return VenueTap(self, list(leg_nos), venue)
 
+    @_ends_session
     def on_rows(self, leg_no: int, rows: Rows) -> None:
         """Receives rows of a leg from its feed."""
         if self.is_over:
             return
         state = self._states[leg_no]
-        try:
-            rows = state.marks.take(rows, self._offset.offset_ns, self._reached_ts)
-            now = int(rows["local_ts"][-1])
-            self._reached_ts = max(self._reached_ts, now)
-            if not self.first_row_ns:
-                self.first_row_ns = time.monotonic_ns()
-            is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
-            self._count(state, rows)
-            if self._driver.fault is not None:
-                raise self._driver.fault
-        except Exception as error:  # the host ends the session with it
-            self._break(error)
-            return
+        rows = state.marks.take(rows, self._offset.offset_ns, self._reached_ts)
+        now = int(rows["local_ts"][-1])
+        self._reached_ts = max(self._reached_ts, now)
+        if not self.first_row_ns:
+            self.first_row_ns = time.monotonic_ns()
+        is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
+        self._count(state, rows)
+        if self._driver.fault is not None:
+            raise self._driver.fault
         if not is_alive:
             self._end()
 
@@ -151,53 +164,39 @@ class Session:
         self.late += rows
         self.late_since = self.late_since or self._reached_ts
 
+    @_ends_session
     def on_time(self) -> None:
         """Called by the host's timer."""
         if self.is_over:
             return
-        now = self.now
-        self._reached_ts = now
-        try:
-            is_alive = self._entered(lambda: self._driver.on_time(now))
-        except Exception as error:
-            self._break(error)
-            return
-        if not is_alive:
+        now = self._reached_ts = self.now
+        if not self._entered(lambda: self._driver.on_time(now)):
             self._end()
 
+    @_ends_session
     def on_frame(self, leg_no: int, local_ts: int, frame: bytes) -> None:
         """Receives a frame, before its rows."""
         if self.is_over:
             return
-        state = self._states[leg_no]
-        try:
-            is_recorded = self._recorder.frame(state.leg.venue, state.leg.symbol, local_ts, frame)
-            state.marks.on_frame()
-            if not is_recorded:
-                state.marks.on_loss(self._reached_ts, self._driver.settled_ts)
-        except Exception as error:
-            self._break(error)
+        leg, marks = self._states[leg_no].leg, self._states[leg_no].marks
+        is_recorded = self._recorder.frame(leg.venue, leg.symbol, local_ts, frame)
+        marks.on_frame()
+        if not is_recorded:
+            marks.on_loss(self._reached_ts, self._driver.side.settled_ts)
 
+    @_ends_session
     def on_status(self, leg_no: int, status: FeedStatus) -> None:
         """The state of a leg's book changed."""
         if self.is_over:
             return
         state = self._states[leg_no]
-        try:
-            if status == FeedStatus.DOWN:
-                state.marks.on_down()
-            self.emit("feed", f"{state.leg.name}: {status.value}")
-        except Exception as error:
-            self._break(error)
+        if status == FeedStatus.DOWN:
+            state.marks.on_down()
+        self.emit("feed", f"{state.leg.name}: {status.value}")
 
+    @_ends_session
     def on_event(self, leg_nos: Sequence[int], event: Event) -> None:
         """Receives an event beside the market data; without a symbol it is about all legs at the venue."""
-        try:
-            self._take_event(leg_nos, event)
-        except Exception as error:
-            self._break(error)
-
-    def _take_event(self, leg_nos: Sequence[int], event: Event) -> None:
         for leg_no in leg_nos:
             leg = self._states[leg_no].leg
             if event.symbol in ("", leg.symbol):
@@ -231,14 +230,14 @@ class Session:
     def _count_event(self, event: str) -> None:
         self.event_counts[event] = self.event_counts.get(event, 0) + 1
 
-    def start(self, resume: Callable[[], bool]) -> bool:
+    def start(self) -> bool:
         """Runs the strategy to its first wait. False if it ends before."""
-        return self._entered(resume)
+        return self._entered(self._driver.start)
 
     def stop(self) -> bool:
         """Stops the strategy; False if it does not end."""
         self.is_over = True
-        return bool(self._entered(self._driver.stop))
+        return self._entered(self._driver.stop)
 
     @property
     def due_ns(self) -> int:
@@ -259,8 +258,8 @@ class Session:
         return Snapshot(
             end_ts=self._reached_ts,
             legs=[state.snapshot(lag) for state, (_, lag) in pairs],
-            marks=np.concatenate([state.marks.since(mark) for state, (mark, _) in pairs]),
-            losses=losses_of([state.marks for state in states]),
+            marks=b"".join(state.marks.since(mark).tobytes() for state, (mark, _) in pairs),
+            losses=losses_of([state.marks for state in states]).tobytes(),
             late=self.late,
             late_since=self.late_since,
             events=dict(self.event_counts),
@@ -286,7 +285,8 @@ class Session:
         if news := state.age.follow(rows):
             self.emit("age", f"{state.leg.name}: {news}")
 
-    def _break(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """Ends the session with an error for the host."""
         self.fault = self.fault or error
         self._end()
 

@@ -15,6 +15,7 @@ from arb.leg import Leg
 from arb.results.folder import RunFolder
 from arb.results.trades import iso_time
 from arb.runtime.latencies import LATENCY_FOLDER, feed_latencies, order_latencies
+from arb.runtime.replay_marks import LOSS, MARK
 from arb.runtime.snapshot import LegSnapshot, Snapshot
 from arb.simulation.latency import answers_by_asset
 
@@ -45,12 +46,12 @@ def write_session_files(folder: RunFolder, legs: Sequence[Leg], record: SessionR
     folder.write_arrays(
         SESSION,
         {
-            "marks": snapshot.marks,
+            "marks": np.frombuffer(snapshot.marks, MARK),
             "sums": snapshot.sums,
             "answers": record.answers,
             "times": np.array([record.start_ts, snapshot.end_ts], np.int64),
             "counts": np.array(record.counts, np.int64),
-            "losses": snapshot.losses,
+            "losses": np.frombuffer(snapshot.losses, LOSS),
         },
     )
     for name, rows in latencies_of(legs, record.answers, [own.lags for own in snapshot.legs]):
@@ -91,7 +92,7 @@ def session_manifest(folder: Path, legs: Sequence[Leg], record: SessionRecord) -
         "session": {
             "late_rows": session.late,
             "late_since": session.late_since,
-            "lost_frames": int(session.losses["frames"].sum()),
+            "lost_frames": int(np.frombuffer(session.losses, LOSS)["frames"].sum()),
             "recording_error": record.recording_error,
             "events": dict(sorted(session.events.items())),
             "wrong_stamps": {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -24,23 +24,23 @@ class LegSnapshot(msgspec.Struct, frozen=True):
     off_grid: str = ""
 
 
-class Snapshot(NamedTuple):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A session. In one that follows others, marks and lags are those since the one before."""
 
     #: The latest time that the strategy's clock can have reached.
     end_ts: int
     legs: list[LegSnapshot]
     #: Of dtype `arb.runtime.replay_marks.MARK`.
-    marks: Any
+    marks: bytes
     #: Frames that could not be recorded, of dtype `arb.runtime.replay_marks.LOSS`.
-    losses: Any
+    losses: bytes = b""
     #: Rows that were too late for the venues' side, and when the first arrived; 0 if none was.
     late: int
     late_since: int
     #: Number of events by kind.
     events: dict[str, int]
     #: By venue and stream: messages with rejected venue times, and their largest lead in ns.
-    wrong_stamps: dict[str, tuple[int, int]]
+    wrong_stamps: dict[str, tuple[int, int]] = {}
 
     @property
     def sums(self) -> Any:

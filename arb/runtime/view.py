@@ -58,10 +58,16 @@ def _count_working(addresses):
     return count
 
 
+def working_orders(bot: LiveBot) -> int:
+    """How many orders of all legs are not terminal."""
+    return int(_count_working(bot.world.assets["orders"][: len(bot.world.legs)].copy()))
+
+
 def view_of(
-    bot: LiveBot, legs: Sequence[Leg], feeds: Sequence[tuple[LiveFeed, Sequence[int]]], events: Sequence[str]
+    bot: LiveBot, feeds: Sequence[tuple[LiveFeed, Sequence[int]]], events: Sequence[str]
 ) -> SessionView:
-    """The session's current state; without feeds, of the bot alone."""
+    """The session's current state. feeds: each with the numbers of its legs."""
+    legs = bot.world.legs
     state = state_of(bot, len(legs))
     lines = [LegLine(leg.name, "", math.nan, math.nan, math.nan, 0.0, 0.0) for leg in legs]
     for live, numbers in feeds:
@@ -88,8 +94,7 @@ def view_of(
         + (float(s["position"]) * float(s["price"]) * leg.contract_size if s["position"] else 0.0)
         for s, leg in zip(state, legs, strict=True)
     )
-    working = int(_count_working(bot.world.assets["orders"][: len(legs)].copy()))
-    return SessionView(lines, edges, working, int(state["num_trades"].sum()), pnl, list(events))
+    return SessionView(lines, edges, working_orders(bot), int(state["num_trades"].sum()), pnl, list(events))
 
 
 def _edges(legs: Sequence[Leg], lines: Sequence[LegLine]) -> list[EdgeLine]:

@@ -9,8 +9,9 @@ from hftbacktest.types import event_dtype
 
 from arb.bot.fills import FILL
 from arb.data.outages import OutageFinder
+from arb.engine.row_stream import flagged
 from arb.runtime.fill_reader import RESPONSE_KEY, filled_orders
-from arb.runtime.live_rows import for_bot
+from arb.runtime.live_rows import LOCAL_FLAG
 from arb.simulation.watermark import VenueOrder
 from connectors.feed.pipeline import warm_up
 from connectors.model import Instrument, Venue
@@ -20,7 +21,7 @@ def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
     """Calls every compiled function on a row's path once, on dummy objects."""
     rows = np.zeros(2, event_dtype)
     rows["exch_ts"] = rows["local_ts"] = [1, 2]
-    for_bot(rows)
+    flagged(rows, LOCAL_FLAG)
     order = VenueOrder(0, 0)
     order.receive(rows)
     order.release(3)

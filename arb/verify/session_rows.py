@@ -19,6 +19,7 @@ from arb.data.rows.npy import load_rows, open_npy
 from arb.data.rows.order import END_OF_ROWS
 from arb.data.rows.spool import Spool
 from arb.data.text import read_pieces
+from arb.engine.row_stream import flagged
 from arb.errors import InputError
 from arb.runtime.latencies import FeedLags
 from arb.runtime.replay_marks import MarkKind, checksum, emptied_by, happened_after, lifted
@@ -71,20 +72,14 @@ def leg_rows(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder
                     rows_total += len(rows)
                     total = checksum(rows, total)
                     lags.follow(rows)
-                    writer.write(_flagged(rows, LOCAL_EVENT))
+                    writer.write(flagged(rows, np.uint64(LOCAL_EVENT)))
                     happened = rows[rows["ival"] != LOCAL_ONLY]
                     if len(happened):
                         if watermark is not None:
                             happened = happened_after(happened, watermark)
-                        blocks.add(_flagged(happened, EXCH_EVENT))
+                        blocks.add(flagged(happened, np.uint64(EXCH_EVENT)))
         _write_by_venue_time(spool, blocks.finish(), exch)
     return LegRows(load_rows(local), load_rows(exch), read, rows_total, total, lags.samples)
-
-
-def _flagged(rows: Rows, flag: int) -> Rows:
-    flagged = rows.copy()
-    flagged["ev"] |= np.uint64(flag)
-    return flagged
 
 
 def _write_by_venue_time(spool: Spool, blocks: Sequence[Block], path: Path) -> None:

@@ -48,6 +48,7 @@ class Gateway:
     """Attached to the port of a bot; the test answers the requests that it was handed."""
 
     settled_ts = -1
+    on_late: Any = None
 
     def __init__(self, legs: int) -> None:
         self.world = LiveWorld([leg(number) for number in range(legs)], is_live=True)

@@ -43,7 +43,7 @@ def test_a_fault_ends_it_and_is_kept_for_the_host(name: str) -> None:
     leg = SimpleNamespace(name="venue:A", venue="venue", symbol="A")
     session = Session(
         cast("Any", [leg]),
-        cast("Any", None),
+        cast("Any", SimpleNamespace(side=SimpleNamespace())),
         OffsetEstimator(0),
         Recorder(),
         log=broken_log,
