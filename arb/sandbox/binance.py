@@ -17,7 +17,7 @@ from numpy.random import Generator
 
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
-from arb.sandbox.streams import Grid, Lag, Streams
+from arb.sandbox.streams import Lag, Streams
 from connectors.units import MILLISECOND
 
 #: The stream that a recorder subscribes to, and its interval.
@@ -43,7 +43,6 @@ class _Depth:
 class BinanceStreams(Streams):
     """Common to both markets: conflated depth, a ticker at every change of the touch, one frame per trade."""
 
-    _decimals_min = 0
     _trade_lag_ms = 2.0
     #: Depth streams besides DEPTH_STREAM, and their intervals.
     _more_depths: ClassVar[dict[str, int]] = {}
@@ -51,33 +50,29 @@ class BinanceStreams(Streams):
     _is_best_bid_first = True
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
-        super().__init__(book, start_ns)
+        super().__init__(listing, book, start_ns)
         self._chance = chance
-        self._symbol = listing.symbol
         self._stream = listing.symbol.lower()
-        self._px = Grid(listing.tick_size, self._decimals_min)
-        self._qty = Grid(listing.lot_size, self._decimals_min)
         self._id = int(chance.integers(1 << 35, 1 << 36))
         self._trade_id = int(chance.integers(1 << 31, 1 << 32))
-        self._depths = [_Depth(DEPTH_STREAM, self._id, Lag(chance, 0.8))]
+        self._depths: list[_Depth] = []
         self._ticker_lag = Lag(chance, 0.5)
         self._trade_lag = Lag(chance, self._trade_lag_ms)
-        self._schedule(self._depths[0], DEPTH_INTERVAL_NS, start_ns, chance)
+        self._add_depth(DEPTH_STREAM, DEPTH_INTERVAL_NS, chance)
 
     def add_depths(self, chance: Generator) -> None:
         for stream, interval_ns in self._more_depths.items():
-            depth = _Depth(stream, self._id, Lag(chance, 0.8))
-            self._depths.append(depth)
-            self._schedule(depth, interval_ns, self._now, chance)
+            self._add_depth(stream, interval_ns, chance)
+
+    def _add_depth(self, stream: str, interval_ns: int, chance: Generator) -> None:
+        depth = _Depth(stream, self._id, Lag(chance, 0.8))
+        self._depths.append(depth)
+        self.every(interval_ns, chance, lambda now_ns: self._publish_depth(depth, now_ns))
 
     @property
     def keys(self) -> frozenset[str]:
         names = (*(depth.stream for depth in self._depths), "bookTicker", "trade")
         return frozenset(f"{self._stream}@{name}" for name in names)
-
-    def _schedule(self, depth: _Depth, interval_ns: int, start_ns: int, chance: Generator) -> None:
-        phase = int(chance.integers(1, interval_ns))
-        self.every(interval_ns, start_ns + phase, lambda now_ns: self._publish_depth(depth, now_ns))
 
     def next_id(self) -> int:
         """The id of the next change of the book."""
@@ -92,7 +87,7 @@ class BinanceStreams(Streams):
     def on_touch(self, at_ns: int) -> None:
         send_ns = self._ticker_lag.send_ns(at_ns)
         bid, bid_lots, ask, ask_lots = self.touch
-        px, qty = self._px.text, self._qty.text
+        px, qty = self._px, self._qty
         text = f'"b":"{px(bid)}","B":"{qty(bid_lots)}","a":"{px(ask)}","A":"{qty(ask_lots)}"'
         self._send(send_ns, "bookTicker", self.ticker(text, at_ns, send_ns))
 
@@ -101,13 +96,13 @@ class BinanceStreams(Streams):
         for tick, lots in execution.fills:
             send_ns = self._trade_lag.send_ns(execution.at_ns)
             self._trade_id += 1
-            text = f'"t":{self._trade_id},"p":"{self._px.text(tick)}","q":"{self._qty.text(lots)}"'
+            text = f'"t":{self._trade_id},"p":"{self._px(tick)}","q":"{self._qty(lots)}"'
             self._send(send_ns, "trade", self.trade(text, side, execution.at_ns, send_ns))
 
     def snapshot(self) -> str:
         """The current response of the REST depth endpoint."""
-        bids = self._levels(self.book.levels(BID, SNAPSHOT_LEVELS))
-        asks = self._levels(self.book.levels(ASK, SNAPSHOT_LEVELS))
+        bids = self.levels_text(self.book.levels(BID, SNAPSHOT_LEVELS))
+        asks = self.levels_text(self.book.levels(ASK, SNAPSHOT_LEVELS))
         return f'{{"lastUpdateId":{self._id},{self.snapshot_times()}"bids":[{bids}],"asks":[{asks}]}}'
 
     @abstractmethod
@@ -134,19 +129,14 @@ class BinanceStreams(Streams):
         if self._is_best_bid_first:
             bids.reverse()
         lots = self.book.lots
-        levels = (
-            f'"b":[{self._levels([(tick, lots(BID, tick)) for tick in bids])}],'
-            f'"a":[{self._levels([(tick, lots(ASK, tick)) for tick in asks])}]'
-        )
+        bid_levels = self.levels_text((tick, lots(BID, tick)) for tick in bids)
+        ask_levels = self.levels_text((tick, lots(ASK, tick)) for tick in asks)
+        levels = f'"b":[{bid_levels}],"a":[{ask_levels}]'
         self._send(send_ns, depth.stream, self.depth(levels, depth.first_id, depth.sent_id, send_ns))
         depth.sent_id = self._id
         depth.first_id = 0
         for ticks in depth.changed:
             ticks.clear()
-
-    def _levels(self, levels: list[tuple[int, int]]) -> str:
-        px, qty = self._px.text, self._qty.text
-        return ",".join([f'["{px(tick)}","{qty(lots)}"]' for tick, lots in levels])
 
     def _send(self, send_ns: int, stream: str, data: str) -> None:
         self.send(send_ns, f'{{"stream":"{self._stream}@{stream}","data":{{{data}}}}}')

@@ -16,7 +16,7 @@ from numpy.random import Generator
 
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
-from arb.sandbox.streams import Grid, Lag, Streams, Touch
+from arb.sandbox.streams import Lag, Streams, Touch
 from connectors.units import MILLISECOND
 
 DEPTH = 50
@@ -45,11 +45,8 @@ class BybitStreams(Streams):
     """Common to spot and linear."""
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
-        super().__init__(book, start_ns)
+        super().__init__(listing, book, start_ns)
         self._chance = chance
-        self._symbol = listing.symbol
-        self._px = Grid(listing.tick_size)
-        self._qty = Grid(listing.lot_size)
         u = int(chance.integers(1 << 24, 1 << 25))
         self._touch_u = int(chance.integers(1 << 25, 1 << 26))
         self._seq = int(chance.integers(1 << 36, 1 << 37))
@@ -58,28 +55,25 @@ class BybitStreams(Streams):
         self._touch_sent_ns = 0
         self._last_trade_tick = 0
         self._last_move = "PlusTick"
-        self._windows = [_Window(DEPTH, u, Lag(chance, 1.2))]
+        self._windows: list[_Window] = []
         self._touch_lag = Lag(chance, 1.0)
         self._trade_lag = Lag(chance, 1.0)
-        self._schedule(self._windows[0], DEPTH_INTERVAL_NS, start_ns, chance)
-        self.every(
-            TOUCH_INTERVAL_NS, start_ns + int(chance.integers(1, TOUCH_INTERVAL_NS)), self._publish_touch
-        )
+        self._add_window(DEPTH, DEPTH_INTERVAL_NS, chance, u)
+        self.every(TOUCH_INTERVAL_NS, chance, self._publish_touch)
 
     def add_depths(self, chance: Generator) -> None:
         for depth, interval_ns in _MORE_DEPTHS.items():
-            window = _Window(depth, int(chance.integers(1 << 24, 1 << 25)), Lag(chance, 1.2))
-            self._windows.append(window)
-            self._schedule(window, interval_ns, self._now, chance)
+            self._add_window(depth, interval_ns, chance, int(chance.integers(1 << 24, 1 << 25)))
+
+    def _add_window(self, depth: int, interval_ns: int, chance: Generator, u: int) -> None:
+        window = _Window(depth, u, Lag(chance, 1.2))
+        self._windows.append(window)
+        self.every(interval_ns, chance, lambda now_ns: self._publish_book(window, now_ns))
 
     @property
     def keys(self) -> frozenset[str]:
         names = (*(f"orderbook.{window.depth}" for window in self._windows), "orderbook.1", "publicTrade")
         return frozenset(f"{name}.{self._symbol}" for name in names)
-
-    def _schedule(self, window: _Window, interval_ns: int, start_ns: int, chance: Generator) -> None:
-        first_ns = start_ns + int(chance.integers(1, interval_ns))
-        self.every(interval_ns, first_ns, lambda now_ns: self._publish_book(window, now_ns))
 
     def on_change(self, change: LevelChange) -> None:
         self._seq += 1 + int(self._chance.exponential(20.0))  # shared with other symbols
@@ -118,8 +112,8 @@ class BybitStreams(Streams):
         self._trade_no += 1
         side = "Buy" if execution.side == BUY else "Sell"
         return (
-            f'{{"T":{self.stamp(execution.at_ns)},"s":"{self._symbol}","S":"{side}","v":"{self._qty.text(lots)}",'
-            f'"p":"{self._px.text(tick)}",{self.trade_move()}"i":"{self.trade_id(self._trade_no)}",'
+            f'{{"T":{self.stamp(execution.at_ns)},"s":"{self._symbol}","S":"{side}","v":"{self._qty(lots)}",'
+            f'"p":"{self._px(tick)}",{self.trade_move()}"i":"{self.trade_id(self._trade_no)}",'
             f'"BT":false,"RPI":false,"seq":{self._seq}}}'
         )
 
@@ -143,7 +137,7 @@ class BybitStreams(Streams):
         self._sent_touch = touch
         self._touch_sent_ns = now_ns
         bid, bid_lots, ask, ask_lots = touch
-        sides = [self._levels([(bid, bid_lots)]), self._levels([(ask, ask_lots)])]
+        sides = [self.levels_text([(bid, bid_lots)]), self.levels_text([(ask, ask_lots)])]
         self._send_book(self._touch_lag.send_ns(now_ns), 1, "snapshot", sides, self._touch_u)
 
     def _changes(self, window: _Window, side: int) -> str:
@@ -161,10 +155,10 @@ class BybitStreams(Streams):
         is_bid = side == BID
         levels = [(tick, lots(side, tick)) for tick in sorted((*changed, *come), reverse=is_bid)]
         known.update(levels)
-        deletions = [f'["{self._px.text(tick)}","0"]' for tick in sorted(gone, reverse=is_bid)]
+        deletions = [f'["{self._px(tick)}","0"]' for tick in sorted(gone, reverse=is_bid)]
         for tick in gone:
             del known[tick]
-        return ",".join(part for part in (self._levels(levels), *deletions) if part)
+        return ",".join(part for part in (self.levels_text(levels), *deletions) if part)
 
     def _send_book(self, send_ns: int, depth: int, kind: str, sides: list[str], u: int) -> None:
         head = self.head(f"orderbook.{depth}.{self._symbol}", kind, send_ns)
@@ -173,10 +167,6 @@ class BybitStreams(Streams):
             f'{{{head},"data":{{"s":"{self._symbol}","b":[{sides[BID]}],"a":[{sides[ASK]}],'
             f'"u":{u},"seq":{self._seq}}},"cts":{self.stamp(self.last_change_ns)}}}',
         )
-
-    def _levels(self, levels: list[tuple[int, int]]) -> str:
-        px, qty = self._px.text, self._qty.text
-        return ",".join([f'["{px(tick)}","{qty(lots)}"]' for tick, lots in levels])
 
 
 class BybitSpotStreams(BybitStreams):

@@ -25,7 +25,6 @@ from arb.sandbox.profiles import (
     LEAD_S,
     LEADER_LAG_MS,
     PROFILES,
-    Profile,
 )
 from connectors.units import MILLISECOND, SECOND
 
@@ -50,11 +49,11 @@ class Market:
             for symbol, own in zip(symbols, chances, strict=False)
         }
         self._instruments = [
-            _instrument(no, listing, self._prices[listing.symbol], prices[listing.symbol], own, start_ns)
+            _Instrument(no, listing, self._prices[listing.symbol], prices[listing.symbol], own, start_ns)
             for (no, listing), own in zip(enumerate(listings), chances[2 * len(symbols) :], strict=True)
         ]
         self._leads = {
-            symbol: _Leads(own, [self._instruments[no] for no in _numbers(listings, symbol)])
+            symbol: _Leads(own, [one for one in self._instruments if one.symbol == symbol])
             for symbol, own in zip(symbols, chances[len(symbols) :], strict=False)
         }
         self._due = [(instrument.next_ns(start_ns), no) for no, instrument in enumerate(self._instruments)]
@@ -92,18 +91,27 @@ class _Instrument:
     """One listing with its flow and its anchor."""
 
     def __init__(
-        self, flow: Flow, anchor: Anchor, price: SharedPrice, profile: Profile, chance: Generator
+        self, no: int, listing: Listing, price: SharedPrice, px: float, chance: Generator, start_ns: int
     ) -> None:
-        self.flow = flow
-        self.anchor = anchor
-        self.price = price
-        self.profile = profile
-        self._mean_gap_ns = SECOND / profile.actions_per_s
+        self.symbol = listing.symbol
+        self.profile = PROFILES[listing.venue]
+        self._price = price
+        self.anchor = Anchor(
+            chance,
+            price,
+            Dislocation(chance, DISLOCATION_INTERVAL_S, DISLOCATION_BPS, start_ns),
+            basis_bps=self.profile.basis_bps,
+            basis_sd_bps=BASIS_SD_BPS,
+            basis_reversion_s=BASIS_REVERSION_S,
+            start_ns=start_ns,
+        )
+        self.flow = Flow(no, listing, self.profile, chance, self.anchor.px(start_ns))
+        self._mean_gap_ns = SECOND / self.profile.actions_per_s
         self._chance = chance
 
     def next_ns(self, now_ns: int) -> int:
         """The time of the next action after `now_ns`; sooner in a busy market."""
-        gap_ns = self._chance.exponential(self._mean_gap_ns) / self.price.activity
+        gap_ns = self._chance.exponential(self._mean_gap_ns) / self._price.activity
         return now_ns + max(1, round(gap_ns))
 
     def act(self, now_ns: int) -> list[Event]:
@@ -127,25 +135,3 @@ class _Leads:
         for no, instrument in enumerate(self._instruments):
             lag_ms = instrument.profile.lag_ms * self._chance.uniform(0.7, 1.3)
             instrument.anchor.lag_ns = round((LEADER_LAG_MS if no == leader else lag_ms) * MILLISECOND)
-
-
-def _numbers(listings: Sequence[Listing], symbol: str) -> list[int]:
-    return [no for no, listing in enumerate(listings) if listing.symbol == symbol]
-
-
-def _instrument(
-    no: int, listing: Listing, price: SharedPrice, px: float, chance: Generator, start_ns: int
-) -> _Instrument:
-    profile = PROFILES[listing.venue]
-    anchor = Anchor(
-        chance,
-        price,
-        Dislocation(chance, DISLOCATION_INTERVAL_S, DISLOCATION_BPS, start_ns),
-        basis_bps=profile.basis_bps,
-        basis_sd_bps=BASIS_SD_BPS,
-        basis_reversion_s=BASIS_REVERSION_S,
-        start_ns=start_ns,
-    )
-    return _Instrument(
-        Flow(no, listing, profile, chance, anchor.px(start_ns)), anchor, price, profile, chance
-    )

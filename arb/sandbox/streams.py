@@ -1,4 +1,4 @@
-"""Base of the simulated venues' streams: number formats, frames, publication clocks.
+"""Base of the simulated venues' streams: number formats, frames, times of publication.
 
 A venue's streams derive one instrument's frames from its events only: they keep their own book, like a venue's
 publisher, so frames never depend on the market's current state. Pure; one thread.
@@ -6,6 +6,7 @@ publisher, so frames never depend on the market's current state. Pure; one threa
 
 from __future__ import annotations
 
+import heapq
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ from numpy.random import Generator
 
 from arb.errors import InvariantError
 from arb.sandbox.book import Book
-from arb.sandbox.events import ASK, BID, Event, Execution, LevelChange
+from arb.sandbox.events import ASK, BID, Event, Execution, LevelChange, Listing
 from connectors.units import MILLISECOND
 
 #: Most cached number texts; at the limit the cache is cleared.
@@ -82,31 +83,22 @@ class Lag:
         return self._last
 
 
-class Clock:
-    """Publication at fixed intervals."""
-
-    def __init__(self, interval_ns: int, first_ns: int, publish: Callable[[int], None]) -> None:
-        self.next_ns = first_ns
-        self._interval_ns = interval_ns
-        self._publish = publish
-
-    def strike(self) -> None:
-        now = self.next_ns
-        self.next_ns = now + self._interval_ns
-        self._publish(now)
-
-
 class Streams(ABC):
-    """One instrument's streams. A venue's class defines what is sent at an event and at the ticks of its clocks."""
+    """One instrument's streams. A venue's class defines what is sent at an event and at its times of publication."""
 
-    def __init__(self, book: Book, start_ns: int) -> None:
+    #: Least decimals of prices and quantities.
+    _decimals_min = 0
+
+    def __init__(self, listing: Listing, book: Book, start_ns: int) -> None:
         """`book`: the instrument's book at `start_ns`; it is copied."""
         self.book = book.copy()
+        self._symbol = listing.symbol
+        self._px = Grid(listing.tick_size, self._decimals_min).text
+        self._qty = Grid(listing.lot_size, self._decimals_min).text
         self._now = start_ns
         self._frames: list[Frame] = []
-        self._clocks: list[Clock] = []
-        #: No clock ticks before this time.
-        self._next_stroke_ns = start_ns
+        #: Publications: the next time, a number, the interval and what to call. A heap.
+        self._clocks: list[tuple[int, int, int, Callable[[int], None]]] = []
         #: Converts a market time in ns to the ms in frames. A server with another clock replaces it.
         self.stamp: Callable[[int], int] = _ms
         #: Time of the last change of a level.
@@ -117,11 +109,11 @@ class Streams(ABC):
     def advance(self, events: Iterable[Event], to_ns: int) -> list[Frame]:
         """The frames for the instrument's events up to `to_ns`; sorted within each stream, not across streams."""
         for event in events:
-            self._strike_until(event.at_ns)
+            self._publish_until(event.at_ns)
             self._now = event.at_ns
             self._receive(event)
         # All changes at `to_ns` itself are applied by now.
-        self._strike_until(to_ns + 1)
+        self._publish_until(to_ns + 1)
         self._now = to_ns
         frames, self._frames = self._frames, []
         return frames
@@ -154,9 +146,15 @@ class Streams(ABC):
     def send(self, send_ns: int, text: str) -> None:
         self._frames.append(Frame(send_ns, text))
 
-    def every(self, interval_ns: int, first_ns: int, publish: Callable[[int], None]) -> None:
-        """Calls `publish` with the time at each multiple of the interval from `first_ns` on."""
-        self._clocks.append(Clock(interval_ns, first_ns, publish))
+    def every(self, interval_ns: int, chance: Generator, publish: Callable[[int], None]) -> None:
+        """Calls `publish` with the time, once per interval, from a random time within the first one on."""
+        first_ns = self._now + int(chance.integers(1, interval_ns))
+        heapq.heappush(self._clocks, (first_ns, len(self._clocks), interval_ns, publish))
+
+    def levels_text(self, levels: Iterable[tuple[int, int]]) -> str:
+        """Levels of (tick, lots) as in JSON lists."""
+        px, qty = self._px, self._qty
+        return ",".join([f'["{px(tick)}","{qty(lots)}"]' for tick, lots in levels])
 
     def _receive(self, event: Event) -> None:
         if isinstance(event, Execution):
@@ -169,13 +167,12 @@ class Streams(ABC):
         if event.tick >= bid if event.side == BID else event.tick <= ask:
             self._update_touch(event.at_ns)
 
-    def _strike_until(self, before_ns: int) -> None:
-        """Runs clock ticks before `before_ns`, in order: events at the time of a tick precede it."""
-        while self._next_stroke_ns < before_ns:
-            clock = min(self._clocks, key=_next_ns)
-            self._next_stroke_ns = clock.next_ns
-            if clock.next_ns < before_ns:
-                clock.strike()
+    def _publish_until(self, before_ns: int) -> None:
+        """Runs publications before `before_ns`, in order: events at the time of one precede it."""
+        while self._clocks[0][0] < before_ns:
+            now, no, interval_ns, publish = self._clocks[0]
+            heapq.heapreplace(self._clocks, (now + interval_ns, no, interval_ns, publish))
+            publish(now)
 
     def _update_touch(self, at_ns: int) -> None:
         touch = touch_of(self.book)
@@ -192,7 +189,3 @@ def touch_of(book: Book) -> Touch:
 
 def _ms(ns: int) -> int:
     return ns // MILLISECOND
-
-
-def _next_ns(clock: Clock) -> int:
-    return clock.next_ns

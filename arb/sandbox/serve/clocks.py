@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import time
 from typing import Protocol
 
@@ -37,22 +35,22 @@ class DrivenClock:
 
     def __init__(self, start_ns: int) -> None:
         self._now_ns = start_ns
-        self._order = itertools.count()
-        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        #: When to wake whom.
+        self._sleepers: list[tuple[int, asyncio.Event]] = []
 
     def now_ns(self) -> int:
         return self._now_ns
 
     async def sleep(self, seconds: float) -> None:
         """Returns when the clock was advanced by `seconds`."""
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._now_ns + round(seconds * SECOND), next(self._order), woken))
-        await woken
+        woken = asyncio.Event()
+        self._sleepers.append((self._now_ns + round(seconds * SECOND), woken))
+        await woken.wait()
 
     def move_to(self, now_ns: int) -> None:
         """Sets the clock and wakes the sleepers that are due."""
         self._now_ns = max(self._now_ns, now_ns)
-        while self._sleepers and self._sleepers[0][0] <= self._now_ns:
-            woken = heapq.heappop(self._sleepers)[2]
-            if not woken.done():
-                woken.set_result(None)
+        for until_ns, woken in self._sleepers:
+            if until_ns <= self._now_ns:
+                woken.set()
+        self._sleepers = [one for one in self._sleepers if not one[1].is_set()]

@@ -40,10 +40,6 @@ class Sides:
         asks = sorted(self._asks.items(), key=_price)[:count]
         return bids, asks
 
-    def is_empty(self) -> bool:
-        """Whether a side has no level."""
-        return not self._bids or not self._asks
-
 
 class FollowedBook(ABC):
     """The book of one stream."""

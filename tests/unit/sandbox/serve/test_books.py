@@ -134,7 +134,7 @@ def test_zero_in_any_spelling_takes_a_level_away() -> None:
     sides.set([("10.0", "1"), ("9.5", "2")], [("11", "1")])
     assert sides.best(5) == ([("10.0", "1"), ("9.5", "2")], [("11", "1")])
     sides.set([("10.0", "0.00000000"), ("9.5", "0")], [("11", "0.0")])
-    assert sides.is_empty()
+    assert sides.best(5) == ([], [])
 
 
 def test_a_combined_frame_holds_its_key_and_data() -> None:
