@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from datetime import date
@@ -15,11 +14,18 @@ from arb.cli.options import (
     Day,
     ReadingProgress,
     config_option,
+    data_option,
     echo,
-    echo_json,
+    echo_run,
     latency_option,
+    legs_option,
     load_config,
-    output,
+    report_option,
+    run_text,
+    set_option,
+    strategy_option,
+    summary_json_option,
+    symbols_option,
 )
 from arb.errors import InputError
 
@@ -30,18 +36,14 @@ from arb.errors import InputError
 @click.option(
     "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that all legs have."
 )
-@click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
-@click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
-@click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@legs_option
+@symbols_option
+@data_option
 @latency_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-backtest].")
-@click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
-)
-@click.option(
-    "--report/--no-report", "has_report", default=True, help="Whether to write report.html and charts."
-)
+@strategy_option
+@set_option
+@report_option
 @click.option(
     "--download",
     "is_download",
@@ -49,7 +51,7 @@ from arb.errors import InputError
     help="Fetch missing days from public archives first; without --end, of the first day alone, and run that day.",
 )
 @click.option("--yes", "is_agreed", is_flag=True, help="Do not ask before a large download.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
+@summary_json_option
 def backtest(
     config_path: Path,
     start: date,
@@ -59,7 +61,7 @@ def backtest(
     data_dir: Path | None,
     latency_run: Path | None,
     out: Path | None,
-    strategy_spec: str | None,
+    strategy: str | None,
     overrides: tuple[str, ...],
     has_report: bool,
     is_download: bool,
@@ -69,10 +71,9 @@ def backtest(
     """Replay recorded days through a strategy."""
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
-    settings = list(overrides)
-    if strategy_spec is not None:
-        settings.append(f"strategy.function={json.dumps(strategy_spec, ensure_ascii=False)}")
-    config = load_config(config_path, settings, legs, symbols, data_dir, latency_run=latency_run)
+    config = load_config(
+        config_path, overrides, legs, symbols, data_dir, strategy=strategy, latency_run=latency_run
+    )
     if is_download:
         end = end or start
         download_missing(config, start, end, is_agreed=is_agreed)
@@ -80,17 +81,10 @@ def backtest(
 
     from arb.backtest.runner import leave_now
     from arb.commands.backtest import run_backtest
-    from arb.report.terminal import summary_view
 
     with ReadingProgress("reading recordings") as progress:
         result = run_backtest(config, start, end, out, progress=progress, has_report=has_report)
-    if as_json:
-        echo_json(result.summary)
-    else:
-        output().print(summary_view(result.summary))
-        echo(f"written to {result.folder}")
-        if (result.folder / "report.html").exists():
-            echo(f"report: {result.folder / 'report.html'}")
+    echo_run(run_text(result, as_json=as_json))
     refused = sum(sum(rules.values()) for rules in result.summary["refusals"].values())
     if refused:
         echo(

@@ -11,7 +11,18 @@ import click
 from rich import box
 from rich.table import Table
 
-from arb.cli.options import Span, config_option, echo, echo_json, escape, listed, load_config, output
+from arb.cli.options import (
+    Span,
+    config_option,
+    data_option,
+    echo,
+    echo_json,
+    escape,
+    listed,
+    load_config,
+    output,
+    set_option,
+)
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -24,7 +35,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 @config_option
 @click.option("--venues", help="VENUE,VENUE; those of the configured legs without it.")
 @click.option("--symbols", help="SYMBOL,SYMBOL; those of the configured legs without it.")
-@click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@data_option
 @click.option(
     "--timeout",
     "timeout_s",
@@ -34,9 +45,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     help="Seconds that a venue has to answer.",
 )
 @click.option("--sandbox", "is_sandbox", is_flag=True, help="Ask a simulated market on this machine instead.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
-)
+@set_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a check.")
 def doctor(
     config_path: Path,
@@ -61,13 +70,7 @@ def doctor(
     checks = examine(config, wanted, timeout_s, is_sandbox=is_sandbox)
     if as_json:
         for check in checks:
-            line = {
-                "name": check.name,
-                "level": check.level.value,
-                "text": check.text,
-                "next_step": check.next_step,
-            }
-            echo_json(line)
+            echo_json(check._asdict() | {"level": check.level.value})
     else:
         output().print(check_table(checks))
         counts = {level: sum(check.level == level for check in checks) for level in Level}

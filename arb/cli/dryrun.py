@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import io
-import json
 import socket
 import sys
 from collections.abc import Mapping
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import click
-from rich.console import Console
 
 from arb.cli.ending import bounded_end
 from arb.cli.options import (
@@ -23,17 +21,23 @@ from arb.cli.options import (
     ReadingProgress,
     Span,
     config_option,
+    data_option,
     echo,
+    echo_run,
     latency_option,
+    legs_option,
     load_config,
-    output,
+    report_option,
+    run_text,
+    set_option,
+    strategy_option,
+    summary_json_option,
+    symbols_option,
 )
 from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.errors import ExitCode, InputError
-from connectors.text import json_line
 
 if TYPE_CHECKING:
-    from arb.commands.run_setup import WrittenRun
     from arb.config import Config
     from arb.sandbox.serve.sandbox import Sandbox
     from arb.sandbox.serve.urls import VenueUrls
@@ -52,20 +56,16 @@ if TYPE_CHECKING:
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
 @click.option("--speed", type=Span(SPEED_MIN, SPEED_MAX), help="Times as fast as recorded data happened.")
-@click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
-@click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
-@click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings.")
+@legs_option
+@symbols_option
+@data_option
 @latency_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-dry-run].")
-@click.option("--strategy", "strategy_spec", help="FILE.py:FUNCTION or module:function.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
-)
-@click.option(
-    "--report/--no-report", "has_report", default=True, help="Whether to write report.html and charts."
-)
+@strategy_option
+@set_option
+@report_option
 @click.option("--log-json", is_flag=True, help="Write the log as JSON lines.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
+@summary_json_option
 def dry_run(
     config_path: Path,
     live_data: bool,
@@ -80,7 +80,7 @@ def dry_run(
     data_dir: Path | None,
     latency_run: Path | None,
     out: Path | None,
-    strategy_spec: str | None,
+    strategy: str | None,
     overrides: tuple[str, ...],
     has_report: bool,
     log_json: bool,
@@ -90,11 +90,15 @@ def dry_run(
     _refuse_mixtures(live_data or is_sandbox, start, end, speed, duration_s)
     if port_base is not None and not is_sandbox:
         raise InputError("--port-base is that of a running sandbox: give --sandbox as well")
-    settings = list(overrides)
-    if strategy_spec is not None:
-        settings.append(f"strategy.function={json.dumps(strategy_spec, ensure_ascii=False)}")
     config = load_config(
-        config_path, settings, legs, symbols, data_dir, is_sandbox=is_sandbox, latency_run=latency_run
+        config_path,
+        overrides,
+        legs,
+        symbols,
+        data_dir,
+        strategy=strategy,
+        is_sandbox=is_sandbox,
+        latency_run=latency_run,
     )
     if start is not None:
         from arb.commands.dryrun import run_recorded
@@ -103,51 +107,46 @@ def dry_run(
             result = run_recorded(
                 config, start, end, out, speed=speed, progress=progress, has_report=has_report
             )
-        text = _text_of(result, as_json=as_json)
+        text = run_text(result, as_json=as_json)
     else:
+        _require_libraries()
+        from arb.cli.session_view import SessionTable, StatusLine
+        from arb.commands.dryrun_live import run_live
+
+        is_watched = sys.stdout.isatty() and not as_json
         with bounded_end() as only_words_left:
-            result = _live(config, out, duration_s, is_sandbox, port_base, has_report, log_json, as_json)
-            text = _text_of(result, as_json=as_json)
+            result = run_live(
+                config,
+                out,
+                duration_s=duration_s,
+                sandbox=_sandbox(config, port_base) if is_sandbox else None,
+                has_report=has_report,
+                log_json=log_json,
+                viewer=SessionTable(config.value("strategy.min_spread_bps"))
+                if is_watched
+                else StatusLine(_echo_error),
+                echo=None if is_watched else _echo_error,
+            )
+            text = run_text(result, as_json=as_json)
             only_words_left(result.exit_code)
-    _print(text, as_json=as_json)
+    if result.exit_code == ExitCode.INTERRUPTED and not as_json:
+        text += "\ninterrupted: everything until then is written"
+    # A table that cannot be printed does not change the exit code: the folder has all results.
+    with contextlib.nullcontext() if as_json else contextlib.suppress(OSError):
+        echo_run(text)
     sys.exit(result.exit_code)
 
 
-def _live(
-    config: Config,
-    out: Path | None,
-    duration_s: float | None,
-    is_sandbox: bool,
-    port_base: int | None,
-    has_report: bool,
-    log_json: bool,
-    as_json: bool,
-) -> WrittenRun:
-    """Runs a session on live data, with a table in a terminal, otherwise with periodic status lines."""
+def _require_libraries() -> None:
     for library in ("aiohttp", "picows"):
         if importlib.util.find_spec(library) is None:
             raise InputError(
                 f"arb dry-run on live data needs {library}: install it with pip install {library}"
             )
-    from arb.commands.dryrun_live import run_live
 
-    is_watched = sys.stdout.isatty() and not as_json
-    lines = None if is_watched else lambda line: echo(line, err=True)
-    from arb.cli.session_view import SessionTable, StatusLine
 
-    viewer: SessionTable | StatusLine = StatusLine(lambda text: echo(text, err=True))
-    if is_watched:
-        viewer = SessionTable(config.value("strategy.min_spread_bps"))
-    return run_live(
-        config,
-        out,
-        duration_s=duration_s,
-        sandbox=_sandbox(config, port_base) if is_sandbox else None,
-        has_report=has_report,
-        log_json=log_json,
-        viewer=viewer,
-        echo=lines,
-    )
+def _echo_error(line: str) -> None:
+    echo(line, err=True)
 
 
 def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, VenueUrls]:
@@ -191,30 +190,3 @@ def _refuse_mixtures(
         raise InputError("--duration is for live data; recorded days end by themselves, or with --end")
     if start is not None and end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
-
-
-def _text_of(result: WrittenRun, *, as_json: bool) -> str:
-    """The text to print after the run."""
-    from arb.report.terminal import summary_view
-
-    if as_json:
-        return json_line(result.summary)
-    shown = output()
-    page = Console(file=io.StringIO(), width=shown.width, force_terminal=shown.is_terminal)
-    with page.capture() as summary:
-        page.print(summary_view(result.summary))
-    lines = [summary.get().removesuffix("\n"), f"written to {result.folder}"]
-    if (result.folder / "report.html").exists():
-        lines.append(f"report: {result.folder / 'report.html'}")
-    if result.exit_code == ExitCode.INTERRUPTED:
-        lines.append("interrupted: everything until then is written")
-    return "\n".join(lines)
-
-
-def _print(text: str, *, as_json: bool) -> None:
-    """Prints a table; a failure does not change the exit code, because the folder has all results."""
-    try:
-        click.echo(text, color=True)  # rendered by rich from cells that were escaped
-    except OSError:
-        if as_json:
-            raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import re
@@ -35,6 +36,7 @@ from connectors.errors import ConnectorError
 from connectors.text import json_line, printable
 
 if TYPE_CHECKING:
+    from arb.commands.run_setup import WrittenRun
     from arb.config import Config
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -51,14 +53,27 @@ config_option = click.option(
     show_default=True,
     help="Main configuration file; venue files lie beside it.",
 )
-
-
+legs_option = click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
+symbols_option = click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
+data_option = click.option(
+    "--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings."
+)
 latency_option = click.option(
     "--latency",
     "latency_run",
     type=click.Path(path_type=Path),
     metavar="RUN",
     help="Order latencies as a session on live data met them: its folder.",
+)
+strategy_option = click.option("--strategy", help="FILE.py:FUNCTION or module:function.")
+set_option = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
+)
+report_option = click.option(
+    "--report/--no-report", "has_report", default=True, help="Whether to write report.html and charts."
+)
+summary_json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table."
 )
 
 
@@ -203,6 +218,27 @@ def output() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160)
 
 
+def run_text(run: WrittenRun, *, as_json: bool) -> str:
+    """The summary of a run and where its files are, for `echo_run`."""
+    from arb.report.terminal import summary_view
+
+    if as_json:
+        return json_line(run.summary)
+    shown = output()
+    page = Console(file=io.StringIO(), width=shown.width, force_terminal=shown.is_terminal)
+    with page.capture() as summary:
+        page.print(summary_view(run.summary))
+    lines = [summary.get().removesuffix("\n"), f"written to {run.folder}"]
+    if (run.folder / "report.html").exists():
+        lines.append(f"report: {run.folder / 'report.html'}")
+    return "\n".join(lines)
+
+
+def echo_run(text: str) -> None:
+    """Prints what `run_text` returns: rendered by rich from cells that are escaped."""
+    click.echo(text, color=True)
+
+
 class Day(click.ParamType[date]):
     """A UTC day, YYYY-MM-DD."""
 
@@ -249,10 +285,11 @@ def load_config(
     symbols: str | None,
     data_dir: Path | None,
     *,
+    strategy: str | None = None,
     is_sandbox: bool = False,
     latency_run: Path | None = None,
 ) -> Config:
-    """The configuration from `--config`, `--set`, `--legs`, `--symbols`, `--data` and `--latency`.
+    """The configuration from `--config`, `--set`, `--legs`, `--symbols`, `--data`, `--strategy` and `--latency`.
 
     is_sandbox: if the file does not exist, use that of `arb init`.
     """
@@ -260,8 +297,9 @@ def load_config(
     from arb.config.templates import main_file
 
     settings = list(overrides)
-    if data_dir is not None:
-        settings.append(f"data.directory={json.dumps(str(data_dir), ensure_ascii=False)}")
+    for key, value in (("strategy.function", strategy), ("data.directory", data_dir)):
+        if value is not None:
+            settings.append(f"{key}={json.dumps(str(value), ensure_ascii=False)}")
     with main_file(path, is_sandbox=is_sandbox) as file:
         config = load(file, settings, listed(legs), listed(symbols))
     if latency_run is None:

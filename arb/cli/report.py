@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from arb.cli.options import echo, echo_json, output
+from arb.cli.options import echo, echo_json, output, summary_json_option
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
+@summary_json_option
 def report(run: Path, as_json: bool) -> None:
     """Write the report of RUN, the folder of a run, again from its files, and show its summary."""
     from arb.commands.report import report_run

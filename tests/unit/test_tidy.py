@@ -33,7 +33,7 @@ CLOCKS = frozenset(
 
 #: What shows text, or makes it safe for one reader alone, and the modules that call it behind `connectors.text`.
 SHOWN_BY = {
-    "click.echo": {"arb.cli.options", "arb.cli.dryrun"},
+    "click.echo": {"arb.cli.options"},
     "click.secho": set(),
     "html.escape": {"arb.report.wording"},
     "rich.markup.escape": {"arb.cli.options"},
