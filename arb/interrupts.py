@@ -8,7 +8,7 @@ lost there. An interrupt may also turn into another error, as where C code impor
 
 from __future__ import annotations
 
-import _thread
+import _thread  # noqa: PLC2701 (its interrupt_main is public nowhere)
 import contextlib
 import os
 import signal

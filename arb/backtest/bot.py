@@ -12,7 +12,7 @@ from typing import Any
 
 import hftbacktest
 import numpy as np
-from hftbacktest import BacktestAsset, _hftbacktest
+from hftbacktest import BacktestAsset, _hftbacktest  # noqa: PLC2701 (its functions in C)
 
 from arb.bot.bot import Bot
 from arb.bot.function_table import SLOTS, Owner

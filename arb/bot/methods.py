@@ -14,7 +14,7 @@ from hftbacktest.types import event_dtype
 from numba import carray
 from numba.extending import overload_method
 
-import arb.bot.depth
+import arb.bot.depth  # noqa: F401
 import arb.bot.orders  # noqa: F401
 from arb.bot import requests
 from arb.bot.memory import as_pointer
