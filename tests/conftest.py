@@ -15,5 +15,7 @@ forbid()
 # Bytecode saves every process that a test starts, and the next run, half a second and more of compiling.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# A shell ignores Ctrl+C in what it starts in the background; processes that tests start would inherit that.
+# A shell ignores Ctrl+C in what it starts in the background, and `nohup` ignores SIGHUP; processes that tests start
+# would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
