@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from support.archives import DAY, SYMBOL, text_of, write_archive
 from support.figure_tables import documented
 from support.paths import ROOT
-from support.recording_files import Finished, command_environment, run_command
+from support.recording_files import command_environment
 
+from arb.cli import cli
 from arb.data.catalog.archived import ArchiveKind
 
 pytestmark = pytest.mark.slow
@@ -26,23 +28,24 @@ FILES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("archives")
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with nothing but archives."""
     for source, venue, kind in FILES:
-        write_archive(made / "data", source, venue, kind, text_of(source, venue, kind, 1, 1_000))
-    return made
+        write_archive(tmp_path / "data", source, venue, kind, text_of(source, venue, kind, 1, 1_000))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
 
 
-def arb(folder: Path, *words: str) -> Finished:
-    return run_command(words, command_environment(folder / "cache"), folder)
+def arb(*words: str) -> str:
+    """The output of a command that succeeds."""
+    done = CliRunner().invoke(cli, words, prog_name="arb")
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
-def test_archives_are_listed_with_what_they_hold(folder: Path) -> None:
-    done = arb(folder, "data", "list", "data", "--json")
-
-    assert done.code == 0, done.err
-    lines = [json.loads(line) for line in done.out.splitlines()]
+def test_archives_are_listed_with_what_they_hold() -> None:
+    lines = [json.loads(line) for line in arb("data", "list", "data", "--json").splitlines()]
     assert lines[0].keys() == documented("arb data list --json")
     assert [(line["venue"], line["source"], line["contents"]) for line in lines] == [
         ("binance_spot", "binance", "trades"),
@@ -51,28 +54,22 @@ def test_archives_are_listed_with_what_they_hold(folder: Path) -> None:
     ]
 
 
-def test_archives_are_converted_to_rows_that_hftbacktest_loads(folder: Path) -> None:
-    done = arb(folder, "convert", "data", "--out", "rows", "--json")
-
-    assert done.code == 0, done.err
-    lines = [json.loads(line) for line in done.out.splitlines()]
+def test_archives_are_converted_to_rows_that_hftbacktest_loads() -> None:
+    lines = [json.loads(line) for line in arb("convert", "data", "--out", "rows", "--json").splitlines()]
     assert lines[0].keys() == documented("arb convert --json")
     assert [(line["source"], line["gaps"], line["clamped"]) for line in lines] == [
         ("binance", 0, 0),
         ("bybit", 0, 0),
     ]
     for line in lines:
-        assert len(np.load(folder / line["file"])) >= line["rows"] > 1_000
+        assert len(np.load(line["file"])) >= line["rows"] > 1_000
 
 
-def test_a_backtest_names_its_sources_first(folder: Path) -> None:
+def test_a_backtest_names_its_sources_first() -> None:
     legs = f"binance_usdm:{SYMBOL},bybit_linear:{SYMBOL}"
     words = ["backtest", "-c", CONFIG, "--data", "data", "--start", str(DAY), "--legs", legs, "--out", "run"]
-    done = arb(folder, *words, "--no-report")
-
-    assert done.code == 0, done.err
-    manifest = json.loads((folder / "run" / "manifest.json").read_bytes())
-    reported = " ".join(done.out.split())
+    reported = " ".join(arb(*words, "--no-report").split())
+    manifest = json.loads(Path("run/manifest.json").read_bytes())
     for note, words_of_it in zip(
         manifest["notes"],
         (
@@ -86,13 +83,3 @@ def test_a_backtest_names_its_sources_first(folder: Path) -> None:
         assert note in reported
     assert [line["source"] for line in manifest["inputs"]] == ["binance", "bybit"]
     assert [len(line["raw_sha256"].split("+")) for line in manifest["inputs"]] == [2, 2]
-
-
-def test_a_leg_of_trades_alone_is_refused(folder: Path) -> None:
-    legs = f"binance_usdm:{SYMBOL},binance_spot:{SYMBOL}"
-    done = arb(folder, "backtest", "-c", CONFIG, "--data", "data", "--start", str(DAY), "--legs", legs)
-
-    assert done.code == 2
-    assert "BTCUSDT-trades-2024-01-01.zip: trades alone" in done.err
-    assert "put a book from another source (Binance has none of spot) beside it" in done.err
-    assert done.err.count("\n") == 1

@@ -79,14 +79,13 @@ def touches_as_sent(rows: Rows, source: str) -> dict[int, Touch]:
     return dict(last_touches(rows, np.asarray(times)))
 
 
-@pytest.mark.parametrize("is_recorded", [False, True], ids=["simulated", "recorded"])
 @pytest.mark.parametrize(
-    ("market", "own", "tardis"),
+    ("market", "own", "tardis", "is_recorded"),
     [
-        ("binance_usdm", (TOUCH,), (TOUCH, TRADES)),
-        ("binance_usdm", (TOUCH,), (BOOK, TOUCH, TRADES)),
-        ("bybit_linear", (BOOK, TRADES), (BOOK, TRADES)),
-        ("bybit_spot", (BOOK, TRADES), (BOOK, TRADES)),
+        ("binance_usdm", (TOUCH,), (TOUCH, TRADES), False),
+        ("binance_usdm", (TOUCH,), (BOOK, TOUCH, TRADES), True),
+        ("bybit_linear", (BOOK, TRADES), (BOOK, TRADES), True),
+        ("bybit_spot", (BOOK, TRADES), (BOOK, TRADES), False),
     ],
     ids=["usdm-touch", "usdm-fused", "linear-book", "spot-book"],
 )

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from support.archives import write_archive
 from support.official import raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import (
     Finished,
     bybit_lines,
-    command_environment,
     depth_lines,
-    run_command,
     write_pair,
     write_recording,
 )
 from support.venues import VENUES
 
+from arb.cli import cli
 from arb.cli.check import FINDINGS_MAX, finding_lines, report_table
 from arb.data.catalog.archived import ArchiveKind
 from arb.data.catalog.days import find_recordings
@@ -35,49 +34,43 @@ from arb.data.rows.convert import Feed, convert
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return command_environment(tmp_path_factory.mktemp("cache"))
+def check(folder: Path, *words: str) -> Finished:
+    done = CliRunner().invoke(cli, ["data", "check", str(folder), *words], prog_name="arb")
+    return Finished(done.exit_code, done.stdout, done.stderr)
 
 
-def check(folder: Path, environment: Mapping[str, str], *words: str) -> Finished:
-    return run_command(["data", "check", str(folder), *words], environment, folder.parent)
-
-
-def test_sound_recordings_end_with_0(tmp_path: Path, environment: dict[str, str]) -> None:
-    done = check(write_pair(tmp_path / "data", 300), environment)
+def test_sound_recordings_end_with_0(tmp_path: Path) -> None:
+    done = check(write_pair(tmp_path / "data", 300))
     assert (done.code, done.err) == (0, "")
     assert "binance_usdm/btcusdt_20240808.gz" in done.out
     assert done.out.count(" ok ") == 2
 
 
-def test_days_of_archives_are_said_not_to_be_checked(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_days_of_archives_are_said_not_to_be_checked(tmp_path: Path) -> None:
     data = write_pair(tmp_path / "data", 300)
     for source, kinds in (("bybit", [ArchiveKind.BOOK, ArchiveKind.TRADES]), ("tardis", [ArchiveKind.BOOK])):
         for kind in kinds:
             write_archive(data, source, "bybit_linear", kind, b"whatever\n")
-    done = check(data, environment)
+    done = check(data)
     assert done.code == 0
     assert [line.partition(" in ")[0] for line in done.err.splitlines()] == [
         "not checked: 1 day of bybit",
         "not checked: 1 day of tardis",
     ]
-    done = check(data, environment, "--venues", "binance_usdm")
+    done = check(data, "--venues", "binance_usdm")
     assert (done.code, done.err) == (0, "")
     shutil.rmtree(data / "bybit_linear")
     shutil.rmtree(data / "binance_usdm")
-    done = check(data, environment)
+    done = check(data)
     assert done.code == 2
     assert "no recordings but 2 days of archives" in done.err
 
 
-def test_a_broken_recording_ends_with_4_and_is_named_first(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
+def test_a_broken_recording_ends_with_4_and_is_named_first(tmp_path: Path) -> None:
     lines = depth_lines(300)
     write_recording(tmp_path / "data", "binance_usdm", [*lines[:100], *lines[101:200], "garbage"])
     write_recording(tmp_path / "data", "bybit_linear", bybit_lines(300))
-    done = check(tmp_path / "data", environment)
+    done = check(tmp_path / "data")
     assert (done.code, done.err) == (4, "")
     path = tmp_path / "data" / "binance_usdm" / "btcusdt_20240808.gz"
     found = [line for line in done.out.splitlines() if line.startswith(("broken", "warning"))]
@@ -86,11 +79,11 @@ def test_a_broken_recording_ends_with_4_and_is_named_first(
     assert " ok " in done.out
 
 
-def test_json_is_a_line_a_recording(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_json_is_a_line_a_recording(tmp_path: Path) -> None:
     lines = depth_lines(300)
     write_pair(tmp_path / "data", 300)
     write_recording(tmp_path / "data", "binance_usdm", [*lines[:100], *lines[101:]])
-    done = check(tmp_path / "data", environment, "--json")
+    done = check(tmp_path / "data", "--json")
     assert done.code == 0
     usdm, linear = map(json.loads, done.out.splitlines())
     assert (usdm["recording"], usdm["verdict"]) == ("binance_usdm/btcusdt_20240808.gz", "warnings")
@@ -107,30 +100,28 @@ def test_json_is_a_line_a_recording(tmp_path: Path, environment: dict[str, str])
         (["--hole", "0"], "0"),
     ],
 )
-def test_a_choice_of_nothing_ends_with_2(
-    tmp_path: Path, environment: dict[str, str], words: list[str], why: str
-) -> None:
-    done = check(write_pair(tmp_path / "data", 10), environment, *words)
+def test_a_choice_of_nothing_ends_with_2(tmp_path: Path, words: list[str], why: str) -> None:
+    done = check(write_pair(tmp_path / "data", 10), *words)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("error: ")
     assert why in done.err
     assert done.err.count("\n") == 1
 
 
-def test_a_folder_without_recordings_ends_with_2(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_folder_without_recordings_ends_with_2(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name, why in (("absent", "no such folder"), ("empty", "no recordings")):
-        done = check(tmp_path / name, environment)
+        done = check(tmp_path / name)
         assert (done.code, done.out) == (2, "")
         assert why in done.err
 
 
-def test_venues_and_symbols_narrow_the_check(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_venues_and_symbols_narrow_the_check(tmp_path: Path) -> None:
     write_pair(tmp_path / "data", 20)
     write_recording(tmp_path / "data", "okx_swap", depth_lines(20))
-    both = check(tmp_path / "data", environment)
+    both = check(tmp_path / "data")
     assert (both.code, both.err.count("no venue file describes okx_swap")) == (0, 1)
-    one = check(tmp_path / "data", environment, "--json", "--venues", "bybit_linear", "--symbols", "BTCUSDT")
+    one = check(tmp_path / "data", "--json", "--venues", "bybit_linear", "--symbols", "BTCUSDT")
     assert [json.loads(line)["venue"] for line in one.out.splitlines()] == ["bybit_linear"]
     assert one.err == ""
 

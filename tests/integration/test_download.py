@@ -163,15 +163,14 @@ def test_a_killed_download_goes_on_where_it_was(shell: Shell) -> None:
     assert len(shell.place.files()) == len(files)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_leaves_parts_to_go_on_from(shell: Shell, number: signal.Signals) -> None:
+def test_ctrl_c_leaves_parts_to_go_on_from(shell: Shell) -> None:
     files = serve_all(shell.place, 500_000)
     for file in files:
         shell.place.server.faults[f"/{file.path}"] = [Fault(hold_after=100_000)]
     process = shell.start(*words())
     parts = [Part(shell.place.path(file)) for file in files]
     wait_for(lambda: all(part.size() == 100_000 for part in parts), process)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, err.decode()) == (ExitCode.INTERRUPTED, "error: interrupted\n")
     assert [part.size() for part in parts] == [100_000] * len(files)
@@ -374,27 +373,3 @@ def test_a_backtest_completes_a_download_that_was_broken_off(shell: Shell) -> No
     reported = shell.arb("backtest", *day, "--download").err
     assert "set the environment variable TARDIS_API_KEY to a key of Tardis" in reported
     assert "1 file fetched" in shell.arb("backtest", *day, "--download", **key).err
-
-
-def test_a_large_download_before_a_backtest_needs_a_yes(shell: Shell) -> None:
-    serve_all(shell.place)
-    run = ["backtest", "--start", str(FREE), "--download", "--set", "archive.ask_above_gb=0.001"]
-    done = shell.arb(*run)
-    assert done.code == ExitCode.USER_INPUT
-    assert "say --yes to fetch it" in done.err
-    assert shell.place.files() == []
-    shell.arb(*run, "--yes")
-    assert len(shell.place.files()) == 6
-
-
-def test_several_symbols_are_one_plan_and_one_command(shell: Shell) -> None:
-    files = serve_all(shell.place)
-    for leg in (SPOT, BYBIT_SPOT):
-        files += shell.place.serve(leg._replace(symbol="ETHUSDT"), FREE, "tardis")
-    more = ["--symbols", "BTCUSDT,ETHUSDT"]
-    named = command_in(refused(shell.arb("backtest", "--start", str(FREE), *more)))
-    assert named == [
-        *words("--legs", "binance_spot:SYMBOL,bybit_spot:SYMBOL", *more, "--data", "recordings"),
-    ]  # fmt: skip
-    assert "12 files fetched" in shell.arb(*named).err
-    assert len(shell.place.files()) == len(files) == 12

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from hftbacktest import DEPTH_SNAPSHOT_EVENT, TRADE_EVENT
 from hftbacktest.data.utils import tardis
-from support.archive_days import RECORDED_DAY, serve_day
+from support.archive_days import serve_day
 from support.archive_server import ArchiveServer
 from support.paths import ROOT
 from support.recording_files import command_environment
@@ -99,28 +99,3 @@ def test_the_venues_own_archives_without_a_key(desk: Desk) -> None:
     assert "4 files fetched into recordings/archive" in said
     assert manifest["outcome"] == "ended"
     assert [entry["rows"] > 1_000 for entry in manifest["inputs"]] == [True, True]
-
-
-def test_the_recorded_day_with_a_key(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TARDIS_API_KEY", desk.server.key)
-    serve_day(desk.server, RECORDED_DAY, desk.folder / "market", markets=["binance_spot", "bybit_spot"])
-    manifest, said = desk.backtest(RECORDED_DAY, "run")
-    assert "6 files fetched into recordings/archive" in said
-    assert manifest["outcome"] == "ended"
-    assert [entry["rows"] > 1_000 for entry in manifest["inputs"]] == [True, True]
-
-
-def test_the_recorded_day_is_served_in_all_forms(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the download takes of it, whether or not it can be run yet."""
-    monkeypatch.setenv("TARDIS_API_KEY", desk.server.key)
-    serve_day(desk.server, RECORDED_DAY, desk.folder / "market", minutes=0.1)
-    for source, legs, count in (
-        ("auto", "binance_spot:BTCUSDT,bybit_spot:BTCUSDT", 6),
-        ("auto", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT", 6),
-        ("binance", "binance_spot:BTCUSDT,binance_usdm:BTCUSDT", 2),
-        ("bybit", "bybit_linear:BTCUSDT,bybit_spot:BTCUSDT", 3),
-    ):
-        words = ["download", "--start", str(RECORDED_DAY), "--legs", legs, "--source", source]
-        reported = CliRunner().invoke(cli, words)
-        assert reported.exit_code == 0, reported.output
-        assert f"{count} files fetched into recordings/archive" in reported.stderr

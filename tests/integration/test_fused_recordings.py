@@ -145,7 +145,7 @@ def fused_touches(rows: Rows, tick: float, lot: float, base: int, ticks: int, *,
     return touches, quantities, book.settled_count
 
 
-@pytest.mark.parametrize(("venue", "symbol", "tick", "lot"), FILES)
+@pytest.mark.parametrize(("venue", "symbol", "tick", "lot"), FILES[::2])
 def test_the_fused_touch_is_hftbacktests_and_the_venues(
     venue: str, symbol: str, tick: float, lot: float
 ) -> None:

@@ -112,17 +112,16 @@ def inverse(lines: list[str], symbol: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("venue", "lines", "symbol"),
+    ("venue", "lines", "symbol", "is_misnamed"),
     [
-        ("binance_usdm", LINES, "BTCUSD_PERP"),
-        ("binance_usdm", LINES, "BTCUSD_240927"),
-        ("bybit_linear", bybit_lines(300), "BTCUSD"),
-        ("bybit_linear", bybit_lines(300), "BTCUSDU24"),
+        ("binance_usdm", LINES, "BTCUSD_PERP", False),
+        ("binance_usdm", LINES, "BTCUSD_240927", True),
+        ("bybit_linear", bybit_lines(300), "BTCUSD", True),
+        ("bybit_linear", bybit_lines(300), "BTCUSDU24", False),
     ],
 )
-@pytest.mark.parametrize("is_misnamed", [False, True])
 def test_inverse_contracts_are_refused_by_name(
-    tmp_path: Path, venue: str, lines: list[str], symbol: str, *, is_misnamed: bool
+    tmp_path: Path, venue: str, lines: list[str], symbol: str, is_misnamed: bool
 ) -> None:
     name = "btcusdt" if is_misnamed else symbol.lower()
     path = write_recording(tmp_path, venue, inverse(lines, symbol), symbol=name)

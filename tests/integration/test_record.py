@@ -23,7 +23,7 @@ from hftbacktest.types import DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 from numpy.random import default_rng
 from support import record_kills
 from support.live_sandbox import LiveSandbox
-from support.official import follow_binance, follow_bybit, raw_messages, trades
+from support.official import follow_binance, follow_bybit, raw_messages
 from support.recorded_runs import Running, is_whole, lines_of, stripped
 from support.recording_files import command, command_environment, run_command
 from support.simulated import LISTINGS, PRICES
@@ -315,16 +315,6 @@ def events_between(rows: Rows, first: int, last: int) -> Any:
     # Whether a row is seen by both sides at once depends on the order of receipt.
     found["ev"] = rows["ev"] & ~np.uint64(EXCH_EVENT | LOCAL_EVENT)
     return np.sort(found)
-
-
-@pytest.mark.parametrize("venue", VENUES)
-def test_no_trade_is_lost_or_doubled(from_recording: tuple[Path, Path], venue: str) -> None:
-    source, again = (
-        [trade[1:] for trade in trades(list(raw_messages(next((folder / venue).glob("*.gz")))))]
-        for folder in from_recording
-    )
-    assert len(again) > 50
-    assert any(source[n : n + len(again)] == again for n in range(len(source)))
 
 
 @pytest.mark.parametrize(

@@ -81,10 +81,13 @@ def test_further_signals_at_the_end_change_nothing(environment: dict[str, str], 
     assert is_whole(tmp_path / "data")
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize(
-    "words",
-    [["--help"], ["data", "cache"], ["record", "--sandbox", "--json", "--duration", "30s", "--data", "data"]],
+    ("words", "unbuffered"),
+    [
+        (["--help"], ""),
+        (["data", "cache"], "1"),
+        (["record", "--sandbox", "--json", "--duration", "30s", "--data", "data"], ""),
+    ],
     ids=["help", "cache", "record"],
 )
 def test_output_that_nobody_takes_is_one_line(

@@ -13,6 +13,7 @@ from support.live_sandbox import LiveSandbox
 from support.recorded_runs import lines_of
 from support.recording_files import command_environment, run_command
 
+from arb.config.templates import write_templates
 from arb.errors import ExitCode
 
 pytestmark = pytest.mark.slow
@@ -52,7 +53,7 @@ def point_to(path: Path, websocket: str, rest: str) -> None:
 @pytest.mark.parametrize(("absent", "seconds"), [(refused, 3), (without_a_name, 3), (half_open, 7)])
 def test_one_line_names_it_and_the_others_are_recorded(absent: object, seconds: int, tmp_path: Path) -> None:
     environment = command_environment(tmp_path / "cache")
-    assert run_command(["init", "my"], environment, tmp_path).code == ExitCode.DONE
+    write_templates(tmp_path / "my")
     with LiveSandbox() as sandbox, absent() as (address, why):  # type: ignore[operator]
         point_to(tmp_path / "my" / FILES["binance_spot"], *sandbox.urls["binance_spot"])
         scheme = "s" if address.startswith("venue") else ""

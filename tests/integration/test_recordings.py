@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import zipfile
 from datetime import date
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,20 +26,14 @@ from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert
 from arb.data.rows.row_files import RowFile
 from connectors.book.sequence import Status
-from connectors.book.sync import BookSync
-from connectors.model import Kind, Rows
-from connectors.parsing.lines import LineDecoder
+from connectors.model import Rows
 
 pytestmark = [needs_recordings, pytest.mark.slow]
 
 DAY_1, DAY_2 = date(2024, 8, 8), date(2024, 8, 9)
 CASES = [
-    *(
-        (venue, symbol, DAY_1)
-        for venue in ("binance_spot", "binance_usdm", "bybit_linear")
-        for symbol in ("BTCUSDT", "ETHUSDT")
-    ),
-    *(("binance_spot", symbol, DAY_2) for symbol in ("BTCUSDT", "ETHUSDT")),
+    *((venue, "BTCUSDT", DAY_1) for venue in ("binance_spot", "binance_usdm", "bybit_linear")),
+    ("binance_spot", "ETHUSDT", DAY_2),
 ]
 TICKERS = [case for case in CASES if case[0] != "bybit_linear"]
 LATENCY_NS = 1_000_000
@@ -236,27 +227,3 @@ def test_the_second_day_of_spot_carries_on_over_midnight(
     after.apply(carried)
     assert before == after
     assert len(rows) > 10_000
-
-
-def test_the_real_bybit_archive_decodes() -> None:
-    path = RECORDINGS / "bybit_archive" / "2024-12-01_XRPUSDT_ob500.data.zip"
-    with zipfile.ZipFile(path) as archive:
-        frames = archive.read(archive.namelist()[0]).splitlines()
-    text = b"".join(b"%d %s\n" % (1_733_011_200_000_000_000 + n, frame) for n, frame in enumerate(frames))
-    decoder = LineDecoder(VENUES["bybit_linear"], "XRPUSDT")
-    sync = BookSync(VENUES["bybit_linear"].sequence_rule)
-    book = PlainBook()
-    ids = []
-    for rows, messages in decoder.decode([text]):
-        ids += messages["last_id"].tolist()
-        assert [Kind(kind) for kind in messages["kind"][:2]] == [Kind.SNAPSHOT, Kind.DELTA]
-        book.apply(sync.receive(rows, messages))
-    assert len(ids) == 50
-    assert all(b == a + 1 for a, b in pairwise(ids))
-    assert (decoder.slow_frames, sync.gap_count, sync.status) == (0, 0, Status.SYNCED)
-    plain = PlainBook()
-    for message in follow_bybit([(n, json.loads(frame)) for n, frame in enumerate(frames)]):
-        apply(plain, message)
-    assert book == plain
-    bid, _, ask, _ = book.touch()
-    assert bid < ask

@@ -10,9 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hftbacktest import HashMapMarketDepthBacktest
 from hftbacktest.types import LOCAL_EVENT, TRADE_EVENT
-from numba import njit
 from support.archive_reference import expected_rows
 from support.archive_runs import (
     AGG,
@@ -43,9 +41,8 @@ from support.archives import (
     write_archive,
 )
 from support.books import PlainBook
-from support.recording_files import bybit_lines, make_leg, write_recording
+from support.recording_files import bybit_lines, write_recording
 
-from arb.backtest.assets import LegData, make_asset
 from arb.commands.recordings import convert_all
 from arb.data.catalog.archived import archive_path
 from arb.data.catalog.days import ArchiveDay, Recording, find_days, select_days
@@ -118,12 +115,15 @@ def test_a_gap_of_an_archive_that_costs_much_of_the_day_is_reported(
     )
 
 
-def test_trades_alone_are_refused_in_one_line(tmp_path: Path) -> None:
-    write_archive(tmp_path, "binance", "binance_usdm", TRADES, binance_trades(1, 10, is_spot=False))
+@pytest.mark.parametrize(
+    ("venue", "lacking"), [("binance_usdm", "bookTicker"), ("binance_spot", "Binance has none of spot")]
+)
+def test_trades_alone_are_refused_in_one_line(tmp_path: Path, venue: str, lacking: str) -> None:
+    write_archive(tmp_path, "binance", venue, TRADES, binance_trades(1, 10, is_spot=False))
     with pytest.raises(
-        InputError, match=r"BTCUSDT-trades-2024-01-01.zip: trades alone; .*bookTicker"
+        InputError, match=rf"BTCUSDT-trades-2024-01-01.zip: trades alone; .*{lacking}"
     ) as reported:
-        select_days(tmp_path, [USDM], DAY, DAY)
+        select_days(tmp_path, [(venue, SYMBOL)], DAY, DAY)
     assert "\n" not in str(reported.value)
     with pytest.raises(InputError, match="trades alone"):
         convert_all(tmp_path, {}, None)
@@ -160,38 +160,6 @@ def test_the_touch_of_a_touch_alone_is_the_tickers_after_every_row(tmp_path: Pat
         assert len(book.sides[1]) <= 2
         assert len(book.sides[-1]) <= 2
     assert [len(side) for side in book.sides.values()] == [1, 1]
-
-
-@njit  # type: ignore[misc]
-def _watch(hbt, times, out):
-    """The touch that hftbacktest shows at each of some times."""
-    hbt.elapse(0)  # lets its clock begin
-    for n in range(len(times)):
-        if hbt.elapse(times[n] - hbt.current_timestamp) != 0:
-            return n
-        depth = hbt.depth(0)
-        out[n, 0], out[n, 1] = depth.best_bid, depth.best_bid_qty
-        out[n, 2], out[n, 3] = depth.best_ask, depth.best_ask_qty
-    return len(times)
-
-
-def test_hftbacktest_shows_the_tickers_touch(tmp_path: Path) -> None:
-    text = binance_book_ticker(11, 1_000).replace(b"1e-05", b"0.500").replace(b"0.00000100", b"0.250")
-    write_archive(tmp_path, "binance", "binance_usdm", TOUCH, text)
-    columns = list(csv.DictReader(io.StringIO(text.decode())))
-    local = [max(int(c["transaction_time"]), int(c["event_time"])) * MS + LATENCY for c in columns]
-    is_last = [n for n in range(len(columns) - 1) if local[n] < local[n + 1]]
-    rows = rows_of(converted(tmp_path, USDM))
-    asset = make_asset(LegData(make_leg("binance_usdm"), [rows]), keep_trades=False)
-    hbt = HashMapMarketDepthBacktest([asset])
-    out = np.zeros((len(is_last), 4))
-
-    seen = _watch(hbt, np.array([local[n] for n in is_last]), out)
-
-    names = ("best_bid_price", "best_bid_qty", "best_ask_price", "best_ask_qty")
-    wanted = np.array([[float(columns[n][name]) for name in names] for n in is_last])
-    assert seen == len(is_last) > 300
-    np.testing.assert_allclose(out, wanted, rtol=0, atol=1e-9)
 
 
 def test_trades_join_the_touch_by_time_and_before_it(tmp_path: Path) -> None:

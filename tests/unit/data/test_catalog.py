@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from arb.data.catalog.days import Recording, days_of, find_recordings, recording_path, select_days
+from arb.data.catalog.days import Recording, find_recordings, recording_path, select_days
 from arb.errors import InputError
 
 LEGS = [("binance_spot", "BTCUSDT"), ("bybit_spot", "BTCUSDT")]
@@ -84,10 +84,6 @@ def test_both_days_are_inclusive(data: Path) -> None:
     assert [leg[0].venue for leg in selected] == ["binance_spot", "bybit_spot"]
 
 
-def test_one_day_is_one_day(data: Path) -> None:
-    assert [len(leg) for leg in select_days(data, LEGS, day(9), day(9))] == [1, 1]
-
-
 def test_without_end_it_is_the_last_day_of_all(data: Path) -> None:
     assert [leg[-1].day for leg in select_days(data, LEGS, day(8), None)] == [day(9)] * 2
 
@@ -99,22 +95,10 @@ def test_a_missing_day_is_named_with_its_file(data: Path) -> None:
     assert "arb data list" in line
 
 
-def test_many_missing_days_are_counted(data: Path) -> None:
-    assert "for 2024-08-11 (and 1 more days)" in refusal(data, LEGS, day(8), day(12))
-
-
 def test_no_recording_at_all_is_said(data: Path) -> None:
     assert "it has none" in refusal(data, [("binance_usdm", "BTCUSDT")], day(8), None)
     assert "binance_spot:DOGEUSDT" in refusal(data, [("binance_spot", "DOGEUSDT")], day(8), day(8))
 
 
-def test_a_start_behind_all_days_is_refused(data: Path) -> None:
-    assert "for 2024-08-12" in refusal(data, LEGS, day(12), None)
-
-
 def test_an_end_before_the_start_is_refused(data: Path) -> None:
     assert "lies before" in refusal(data, LEGS, day(9), day(8))
-
-
-def test_days_of_one_instrument(data: Path) -> None:
-    assert sorted(days_of(find_recordings(data), "bybit_spot", "BTCUSDT")) == [day(8), day(9), day(11)]

@@ -131,13 +131,6 @@ def test_a_gap_is_reported_with_its_time_and_length(tmp_path: Path) -> None:
     assert "from 12:00:10.105" in text_of(report, "gap")
 
 
-def test_a_gap_that_is_never_mended_lasts_to_the_end(tmp_path: Path) -> None:
-    lines = depth_lines(200)
-    report = check_lines(tmp_path, [*lines[:100], *lines[101:]])
-    gap_ns = int(lines[-1][:19]) - int(lines[101][:19])
-    assert report.book.unknown_ns - report.book.before_snapshot_ns == gap_ns
-
-
 def test_a_hole_is_reported_with_its_time_and_takes_from_the_coverage(tmp_path: Path) -> None:
     lines = depth_lines(1000)
     lines[500:] = [moved(line, 30 * SECOND) for line in lines[500:]]

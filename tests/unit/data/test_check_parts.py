@@ -23,7 +23,6 @@ from arb.data.check.histogram import (
     delay_quantiles,
     log_bin,
     log_edges,
-    log_quantile,
 )
 from arb.data.check.repeats import FrameHashes
 from arb.data.check.streams import NO_DELAY, WINDOWS
@@ -36,24 +35,19 @@ HOUR_NS = 3_600_000_000_000
 ASKS_LOWER = 2.0
 
 
-@pytest.mark.parametrize("function", [log_bin, log_bin.py_func], ids=["compiled", "python"])
 @given(value=st.integers(0, (1 << 47) - 1))
-@settings(max_examples=200, deadline=None)
-def test_a_value_lies_within_its_bin(function: object, value: int) -> None:
-    found = int(function(value))  # type: ignore[operator]
+@settings(max_examples=100, deadline=None)
+def test_a_value_lies_within_its_bin(value: int) -> None:
+    found = int(log_bin(value))
+    assert found == log_bin.py_func(value)
     assert 0 <= found < LOG_BINS
     low, high = log_edges(np.array([found]))
     assert low[0] <= value < high[0]
     assert high[0] - low[0] <= max(1, value / 128)
 
 
-def test_a_value_beyond_the_last_bin_counts_there() -> None:
-    assert log_bin(1 << 60) == log_bin((1 << 47) - 1) == LOG_BINS - 1
-    assert log_bin(-5) == 0
-
-
 @given(distance=st.integers(-2 * HOUR_NS, 2 * HOUR_NS))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_a_delay_is_found_again_within_the_error(distance: int) -> None:
     counts = np.zeros(DELAY_BINS, np.int64)
     counts[delay_bin(distance)] += 1
@@ -73,17 +67,11 @@ def test_quantiles_are_those_of_numpy_within_the_error() -> None:
     assert np.array(delay_quantiles(counts, shares)) == pytest.approx(expected, rel=0.004, abs=DELAY_ERROR_NS)
 
 
-def test_no_values_have_no_quantile() -> None:
-    assert np.isnan(delay_quantiles(np.zeros(DELAY_BINS, np.int64), (0.5,))).all()
-    assert log_quantile(np.zeros(LOG_BINS, np.int64), 0.9) == 0.0
-
-
-@pytest.mark.parametrize("function", [keep_longest, keep_longest.py_func], ids=["compiled", "python"])
-def test_the_longest_spans_are_kept(function: object) -> None:
+def test_the_longest_spans_are_kept() -> None:
     spans = np.zeros((4, 3), np.int64)
     lengths = random.Random(3).sample(range(1, 100), 50)
     for n, length in enumerate(lengths):
-        function(spans, 1_000 * n, 1_000 * n + length, n)  # type: ignore[operator]
+        keep_longest(spans, 1_000 * n, 1_000 * n + length, n)
     assert sorted((spans[:, 1] - spans[:, 0]).tolist()) == sorted(lengths)[-4:]
 
 
@@ -111,9 +99,8 @@ def test_frames_have_one_hash_only_if_they_are_equal(
 
 
 @pytest.mark.parametrize("rule", SequenceRule)
-@pytest.mark.parametrize("seed", range(4))
-def test_crossed_moments_are_those_of_a_plain_book(rule: SequenceRule, seed: int) -> None:
-    history = History(rule, random.Random(seed), 400)
+def test_crossed_moments_are_those_of_a_plain_book(rule: SequenceRule) -> None:
+    history = History(rule, random.Random(1), 400)
     start = history.events[0].last_id
     events = [history.snapshot(start), *history.events[1:]]
     chain = Chain(rule, None)
@@ -154,23 +141,6 @@ def broken_chain(rule: SequenceRule) -> tuple[list[Event], int]:
     return [*events, history.snapshot(changes[30].last_id), *changes[31:]], 10
 
 
-@pytest.mark.parametrize("rule", SequenceRule)
-def test_a_book_is_unknown_from_a_gap_to_the_next_snapshot(rule: SequenceRule) -> None:
-    events, moments = broken_chain(rule)
-    chain = Chain(rule, None)
-    rows, messages = decoded(events)
-    chain.receive(rows, messages)
-    chain.close(int(messages["local_ts"][-1]))
-    assert chain.gap_count == 1
-    # A fetched snapshot is shown when a change joins it: the next one, or by USD-M's rule one that ends with it.
-    begin, lag = {SequenceRule.SPAN: (1, 1), SequenceRule.PREVIOUS: (1, 0), SequenceRule.INCREMENT: (0, 0)}[
-        rule
-    ]
-    assert chain.unknown.unknown_ns == (begin + moments + lag) * 1000
-    outage = [1_020_000, 1_030_000 + lag * 1000, 0]
-    assert [row.tolist() for row in chain.unknown.longest if row[1]] == [outage]
-
-
 def test_a_snapshot_that_is_too_old_does_not_begin_the_gap_anew() -> None:
     history = History(SequenceRule.SPAN, random.Random(2), 60)
     changes = history.events
@@ -201,17 +171,6 @@ def test_a_change_at_the_time_of_a_gap_does_not_hide_it() -> None:
     chain.close(int(messages["local_ts"][-1]))
     # With the moments from each snapshot to the change that joins it.
     assert chain.unknown.unknown_ns == (1 + moments + 1) * 1000
-
-
-def test_a_gap_that_nothing_mends_lasts_to_the_end() -> None:
-    events, _ = broken_chain(SequenceRule.SPAN)
-    events = [event for n, event in enumerate(events) if n == 0 or event.kind == Kind.DELTA]
-    chain = Chain(SequenceRule.SPAN, None)
-    rows, messages = decoded(events)
-    chain.receive(rows, messages)
-    chain.close(1_100_000)
-    assert chain.unknown.unknown_ns == 1_000 + 80_000
-    assert chain.end() is None
 
 
 def test_a_day_carries_on_the_book_of_the_day_before() -> None:
@@ -250,7 +209,7 @@ def envelope(chance: np.random.Generator, seconds: int, ppm: float) -> np.ndarra
     return delays
 
 
-@pytest.mark.parametrize("ppm", [-6.0, 0.0, 0.5, 40.0])
+@pytest.mark.parametrize("ppm", [-6.0, 40.0])
 def test_drift_is_the_slope_of_the_lower_envelope(ppm: float) -> None:
     delays = envelope(np.random.default_rng(1), 345, ppm)
     delays[13 * 3600 + 100 : 13 * 3600 + 130] += 90_000_000  # a burst of slow frames
@@ -276,6 +235,6 @@ def test_a_step_is_found_and_does_not_count_as_drift(by_ms: int) -> None:
     assert line.drift_ppm == pytest.approx(-6.0, abs=0.5)
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 9, 59])
+@pytest.mark.parametrize("seconds", [0, 59])
 def test_a_short_recording_has_no_drift(seconds: int) -> None:
     assert clock_line(envelope(np.random.default_rng(1), seconds, -6.0), 0).drift_ppm is None

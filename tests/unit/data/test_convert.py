@@ -198,9 +198,17 @@ def test_the_same_bytes_at_another_venue_are_other_rows(tmp_path: Path) -> None:
     assert run(tmp_path / "cache", feed_of([right])).files[0][0].scan.gaps == 0
 
 
-@pytest.mark.parametrize("damage", ["cut", "gone", "empty", "longer"])
-@pytest.mark.parametrize("pattern", ["rows-*.npy", "book-*.npy", "*.json"])
-def test_damaged_entries_are_made_again(tmp_path: Path, damage: str, pattern: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "damage"),
+    [
+        ("rows-*.npy", "cut"),
+        ("rows-*.npy", "longer"),
+        ("book-*.npy", "gone"),
+        ("*.json", "empty"),
+        ("*.json", "cut"),
+    ],
+)
+def test_damaged_entries_are_made_again(tmp_path: Path, pattern: str, damage: str) -> None:
     days = Days("binance_spot")
     recordings = [
         write_recording(tmp_path, "binance_spot", days.events(n), DAY + timedelta(days=n)) for n in (0, 1)

@@ -36,14 +36,14 @@ def plain(rows: Rows) -> PlainBook:
     return book
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(6))
 def test_the_rows_are_the_book(seed: int) -> None:
     rows = chained(seed)
     for count in range(0, len(rows), 7):
         assert plain(book_rows(rows[:count])) == plain(rows[:count])
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(3))
 def test_the_book_of_a_book_and_more_rows_is_that_of_all(seed: int) -> None:
     rows = chained(seed)
     for cut in range(0, len(rows), 11):
@@ -102,8 +102,7 @@ def exact(ticks: Any, tick_size: float) -> Any:
 
 
 @pytest.mark.parametrize("tick_size", [0.1, 0.01])
-@pytest.mark.parametrize("rule", SequenceRule)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("rule", "seed"), list(zip(SequenceRule, range(3), strict=True)))
 def test_levels_are_named_by_tick_whatever_the_last_bit_of_a_price(
     seed: int, rule: SequenceRule, tick_size: float
 ) -> None:

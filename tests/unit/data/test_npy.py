@@ -47,16 +47,6 @@ def test_mapped_rows_cannot_be_changed_by_accident(tmp_path: Path) -> None:
     load_rows(tmp_path / "a.npy", mapped=False)["px"] = 5
 
 
-def test_rows_that_are_not_contiguous_are_written(tmp_path: Path) -> None:
-    write(tmp_path / "a.npy", some_rows(10)[::3])
-    assert load_rows(tmp_path / "a.npy")["px"].tolist() == [0, 3, 6, 9]
-
-
-def test_rows_begin_at_a_multiple_of_64_bytes(tmp_path: Path) -> None:
-    write(tmp_path / "a.npy", some_rows(2))
-    assert ((tmp_path / "a.npy").stat().st_size - 2 * event_dtype.itemsize) % 64 == 0
-
-
 def write_and_fail(path: Path) -> None:
     with open_npy(path) as writer:
         writer.write(some_rows(9))
@@ -70,12 +60,6 @@ def test_an_error_inside_leaves_nothing_and_an_old_file_as_it_was(tmp_path: Path
         write_and_fail(tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
     assert len(load_rows(tmp_path / "a.npy")) == 2
-
-
-def test_nothing_stands_under_the_name_before_the_end(tmp_path: Path) -> None:
-    with open_npy(tmp_path / "a.npy") as writer:
-        writer.write(some_rows(9))
-        assert not (tmp_path / "a.npy").exists()
 
 
 @pytest.mark.parametrize("keep", [0, 5, 319, 320, 320 + 64, 320 + 100])

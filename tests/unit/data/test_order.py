@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hftbacktest.data import correct_event_order, validate_event_order
-from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hftbacktest.data import correct_event_order
+from hftbacktest.types import EXCH_EVENT, event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,19 +88,6 @@ def test_every_piece_is_as_long_as_it_can_be_known(case: tuple[Rows, list[tuple[
 
 
 @QUICK
-@given(received(), st.lists(st.integers(0, 40), max_size=8))
-def test_rows_that_are_added_and_taken_at_the_end_come_out_as_the_whole_does(
-    rows: Rows, cuts: list[int]
-) -> None:
-    order = EventOrder()
-    for start, end in pairwise([0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]):
-        piece = rows[start:end].copy()
-        order.add(piece, rows_to_come=start)
-        piece["px"] = -1.0
-    assert order.take().tobytes() == by_hftbacktest(rows).tobytes()
-
-
-@QUICK
 @given(received(), st.lists(st.tuples(st.integers(1, 40), st.integers(0, 60), st.booleans()), max_size=8))
 def test_rows_that_were_written_into_its_room_come_out_as_the_whole_does(
     rows: Rows, pieces: list[tuple[int, int, bool]]
@@ -133,26 +120,6 @@ def test_far_late_rows_of_a_second_stream_stand_where_hftbacktest_has_them(laten
     assert order.take().tobytes() == by_hftbacktest(rows).tobytes()
 
 
-@QUICK
-@given(received())
-def test_every_row_appears_once_a_side_and_unchanged(rows: Rows) -> None:
-    out = in_one_piece(rows)
-    validate_event_order(out)
-    for flag in (EXCH_EVENT, LOCAL_EVENT):
-        side = out[(out["ev"] & flag) != 0]
-        assert sorted(side["order_id"].tolist()) == list(range(len(rows)))
-        for name in ("exch_ts", "local_ts", "px", "qty"):
-            assert (side[name] == rows[name][side["order_id"].astype(np.int64)]).all()
-    assert ((out["ev"] & (EXCH_EVENT | LOCAL_EVENT)) != 0).all()
-
-
-@QUICK
-@given(received())
-def test_the_strategy_sees_rows_in_the_order_of_receipt(rows: Rows) -> None:
-    out = in_one_piece(rows)
-    assert (np.diff(out["order_id"][(out["ev"] & LOCAL_EVENT) != 0].astype(np.int64)) == 1).all()
-
-
 def test_rows_may_be_overwritten_once_they_are_fed() -> None:
     rows = np.zeros(3, event_dtype)
     rows["exch_ts"], rows["local_ts"] = [1, 3, 2], [4, 5, 6]
@@ -161,9 +128,3 @@ def test_rows_may_be_overwritten_once_they_are_fed() -> None:
     first = order.feed(rows, 2).copy()
     rows[:] = np.zeros(1, event_dtype)
     assert np.concatenate([first, order.feed(rows[:0])]).tobytes() == expected.tobytes()
-
-
-def test_nothing_gives_nothing() -> None:
-    order = EventOrder()
-    assert len(order.feed(np.zeros(0, event_dtype), 5)) == 0
-    assert len(order.feed(np.zeros(0, event_dtype))) == 0

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any, NamedTuple
 
 import pytest
 from hftbacktest.data.utils import binancefutures, bybit
 from support.live_recorder import DAY, NOON, SYMBOL, VENUE, Open, events, go_round, gz, text_of
-from support.recorder_kills import CHILD, feed, pieces, run, start_child
+from support.recorder_kills import CHILD, run
 from support.recording_files import bybit_lines, depth_lines, write_recording
 
 from arb.data.catalog.days import find_recordings
@@ -31,29 +29,6 @@ def test_killed_processes_lose_nothing_that_they_acknowledged(tmp_path: Path) ->
 
     assert found == []
     assert taken > 100
-
-
-def test_a_limit_on_file_sizes_stops_the_recording_and_a_start_without_it_goes_on(
-    tmp_path: Path, opened: Open
-) -> None:
-    fed = [piece for piece in pieces(Random(5), 0, 1) if piece.is_frame][:3000]
-    child = start_child(tmp_path, 3600.0, largest=100_000)
-    sender = feed(child, fed)
-    said = child.stdout.read().splitlines()
-    sender.join()
-    assert child.wait() == 0
-    child.stdout.close()
-
-    assert b"File too large" in said[-1]
-    taken = int(said[-2])
-    assert 100 < taken < 3000
-    opened().close()
-    lines = [
-        line
-        for path in sorted(tmp_path.glob("*/*.gz"))
-        for line in gzip.decompress(path.read_bytes()).split(b"\n")[:-1]
-    ]
-    assert sorted(lines) == sorted(b"%d %b" % (piece.local_ts, piece.text) for piece in fed[:taken])
 
 
 def test_another_process_is_refused_in_one_line(tmp_path: Path, opened: Open) -> None:

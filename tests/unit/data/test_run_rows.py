@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
-from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 from support.books import PlainBook
 from support.recorder import DAY, SYMBOL, Days, write_recording
 from support.streams import Event
@@ -19,6 +21,7 @@ from support.venues import VENUES
 from arb.data.catalog.days import Recording, recording_path
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert
+from arb.data.rows.npy import load_rows
 from arb.data.rows.row_files import Conversion
 from connectors.book.rows import LOCAL_ONLY
 from connectors.model import Instrument, Kind, Rows
@@ -36,11 +39,20 @@ def converted(folder: Path, *feeds: Sequence[Recording], silence_ns: int = SILEN
     return convert(listed, RowCache(folder / "cache"))
 
 
-def played(arrays: Sequence[Rows]) -> list[tuple[int, float]]:
-    """(time, best bid) at every wake of a strategy in hftbacktest's engine."""
+class Wake(NamedTuple):
+    """What a strategy in hftbacktest's engine sees when it wakes."""
+
+    at: int
+    bid: float
+    ask: float
+    trades: int
+
+
+def played(data: Sequence[Rows | str]) -> list[Wake]:
+    """Every wake of a strategy in hftbacktest's engine, for arrays or files of rows."""
     asset = (
         BacktestAsset()
-        .data(list(arrays))
+        .data(list(data))
         .linear_asset(1.0)
         .constant_order_latency(0, 0)
         .risk_adverse_queue_model()
@@ -48,11 +60,15 @@ def played(arrays: Sequence[Rows]) -> list[tuple[int, float]]:
         .trading_value_fee_model(0.0, 0.0)
         .tick_size(0.01)
         .lot_size(0.001)
+        .last_trades_capacity(10)
     )
     engine = HashMapMarketDepthBacktest([asset])
     seen = []
     while engine.wait_next_feed(False, 10**18) == 2:
-        seen.append((engine.current_timestamp, engine.depth(0).best_bid))
+        depth = engine.depth(0)
+        trades = len(engine.last_trades(0))
+        seen.append(Wake(engine.current_timestamp, depth.best_bid, depth.best_ask, trades))
+        engine.clear_last_trades(0)
     engine.close()
     return seen
 
@@ -61,11 +77,11 @@ def side(rows: Rows, flag: int) -> Rows:
     return rows[rows["ev"] & np.uint64(flag) != 0]
 
 
-def check_whole(arrays: Sequence[Rows]) -> list[tuple[int, float]]:
+def check_whole(arrays: Sequence[Rows]) -> list[Wake]:
     """The engine goes through all arrays: what it shows at its wakes, the last of which is the end of data."""
     times = np.unique(side(np.concatenate(arrays), LOCAL_EVENT)["local_ts"])
     seen = played(arrays)
-    assert [time for time, _ in seen] == times[: len(seen)].tolist()
+    assert [wake.at for wake in seen] == times[: len(seen)].tolist()
     assert len(seen) >= len(times) - 1
     return seen
 
@@ -92,7 +108,7 @@ def test_a_run_on_a_book_that_fell_silent_before_begins_with_its_own_first_frame
     assert book.is_empty()
     assert venue_book == days.history.books[days.history.events[days.third - 1].last_id]
     seen = check_whole(arrays)
-    assert not np.isnan([bid for _, bid in seen]).any()
+    assert not np.isnan([wake.bid for wake in seen]).any()
 
 
 @pytest.mark.slow
@@ -107,7 +123,7 @@ def test_a_day_without_rows_and_a_leg_that_ends_before_another(tmp_path: Path) -
     )
     arrays = conversion.rows(0)
     seen = check_whole(arrays)
-    unknown = [time for time, bid in seen if np.isnan(bid)]
+    unknown = [wake.at for wake in seen if np.isnan(wake.bid)]
     changes = [
         line for line in gzip.decompress(first.path.read_bytes()).splitlines() if b"depthUpdate" in line
     ]
@@ -142,3 +158,32 @@ def test_silent_time_is_counted_within_the_day_alone(tmp_path: Path) -> None:
         (True, 0),
         (False, scans[1].life_ts + SILENCE_NS),
     ]
+
+
+def touches(rows: Rows) -> dict[int, tuple[float, float]]:
+    """Best bid and ask of a plain book after all local rows of each time."""
+    book = PlainBook()
+    found = {}
+    local = rows[(rows["ev"] & np.uint64(LOCAL_EVENT)) != 0]
+    for start, end in pairwise([*np.flatnonzero(np.diff(local["local_ts"], prepend=0)), len(local)]):
+        book.apply(local[start:end])
+        bid, _, ask, _ = book.touch()
+        found[int(local["local_ts"][start])] = (bid, ask)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("venue", VENUES)
+def test_hftbacktest_loads_a_row_file_by_its_name_and_sees_the_book(tmp_path: Path, venue: str) -> None:
+    recording = write_recording(tmp_path, venue, Days(venue).events(0))
+    [[file]] = convert([Feed(VENUES[venue], [recording], 0)], RowCache(tmp_path / "cache")).files
+    rows: Rows = load_rows(Path(file.path), mapped=False)
+    seen = played([file.path])
+    assert repr(seen) == repr(played([rows]))
+    expected = touches(rows)
+    assert len(seen) >= len(expected) - 1
+    for wake in seen:
+        np.testing.assert_allclose((wake.bid, wake.ask), expected[wake.at], rtol=0, atol=1e-9)
+    assert len({(wake.bid, wake.ask) for wake in seen}) > 5
+    is_trade = (rows["ev"] & np.uint64(LOCAL_EVENT | 0xFF)) == np.uint64(LOCAL_EVENT | TRADE_EVENT)
+    assert sum(wake.trades for wake in seen) == is_trade.sum()

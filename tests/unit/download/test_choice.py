@@ -10,7 +10,7 @@ import pytest
 from arb.data.catalog.archived import ArchiveKind, archive_file, archive_path
 from arb.data.catalog.days import download_command
 from arb.data.download.choice import ArchiveLeg, Archives, Choice, choose
-from arb.data.download.markets import SOURCES, all_series, free_days_around
+from arb.data.download.markets import SOURCES, all_series
 from arb.data.download.plan import FileState, Plan, size_text
 from arb.errors import InputError
 
@@ -187,31 +187,6 @@ def test_what_is_not_there_is_named() -> None:
         "(not there: tardis v1/binance/book_ticker/2024/02/01/BTCUSDT.csv.gz, tardis v1/binance/incr"
         in reported
     )
-
-
-def test_an_unknown_market_is_said_to_be_unknown() -> None:
-    leg = ArchiveLeg("kraken", "kraken", "BTCUSDT")
-    with pytest.raises(InputError, match="no archive knows this market"):
-        choose([(leg, date(2024, 1, 1))], None, NO_KEY)
-
-
-def test_settings_move_the_days_that_are_not_known_for_sure() -> None:
-    later = Archives(all_series(date(2023, 6, 1), date(2025, 6, 5)), False, "K")
-    assert "from 2023-06-01" in refusal("binance_usdm", date(2023, 5, 20), later)
-    assert "from 2025-06-05" in refusal("bybit_spot", date(2025, 6, 4), later)
-    assert chosen("bybit_spot", date(2025, 6, 5), archives=later)[0].source == "bybit"
-
-
-@pytest.mark.parametrize(
-    ("day", "around"),
-    [
-        (date(2024, 1, 15), (date(2024, 1, 1), date(2024, 2, 1))),
-        (date(2023, 12, 31), (date(2023, 12, 1), date(2024, 1, 1))),
-        (date(2024, 2, 1), (date(2024, 2, 1), date(2024, 3, 1))),
-    ],
-)
-def test_free_days_around(day: date, around: tuple[date, date]) -> None:
-    assert free_days_around(day) == around
 
 
 def test_the_command_is_ready_for_a_shell() -> None:

@@ -141,11 +141,6 @@ def test_a_lasting_wrong_checksum_is_an_error_and_nothing_is_kept(place: Place, 
     assert place.server.gets(path) == 2
 
 
-def test_a_checksum_that_is_none(place: Place, touch: RemoteFile) -> None:
-    place.server.files[f"/{touch.path}.CHECKSUM"] = b"<html>"
-    assert "without its SHA-256" in refusal(lambda: place.carry_out(plan_of(place, touch)))
-
-
 def test_without_a_checksum_a_file_proves_itself(place: Place, touch: RemoteFile) -> None:
     del place.server.files[f"/{touch.path}.CHECKSUM"]
     fetched(place, touch)
@@ -169,14 +164,6 @@ def test_a_bomb_is_not_kept(place: Place) -> None:
     place.server.files[f"/{file.path}"] = gzip.compress(bytes(5_000_000), 9)
     assert "200 times" in refusal(lambda: place.carry_out(plan_of(place, file)))
     assert place.files() == []
-
-
-def test_what_is_nowhere_names_leg_day_and_what_exists(place: Place) -> None:
-    reported = refusal(lambda: place.plan([SPOT], [FREE]))
-    assert reported.startswith(
-        "binance_spot:BTCUSDT 2024-01-01: no order book or touch of that day (not there: tardis v1/"
-    )
-    assert "What exists: tardis has" in reported
 
 
 def test_what_one_archive_lacks_comes_from_another(place: Place) -> None:
@@ -206,30 +193,11 @@ def test_a_server_that_announces_more_than_it_has(place: Place, book: RemoteFile
     assert place.server.gets(f"/{book.path}") < 20
 
 
-def test_a_server_that_announces_less_than_it_has(place: Place, book: RemoteFile) -> None:
-    whole = place.content(book)
-    place.server.faults[f"/{book.path}"] = [Fault(content=whole[:-1000], is_lasting=True)]
-    assert "is damaged or cut off" in refusal(lambda: place.carry_out(plan_of(place, book)))
-    assert place.files() == []
-
-
 def test_a_file_that_is_larger_than_the_plan_is_not_taken(place: Place, book: RemoteFile) -> None:
     plan = plan_of(place, book)
     place.server.put(f"/{book.path}", zipped(500_000, 7))
     assert "when it was asked; run it again" in refusal(lambda: place.carry_out(plan))
     assert place.files() == []
-
-
-def test_a_file_that_changed_while_it_was_cut_begins_anew(place: Place, book: RemoteFile) -> None:
-    path = f"/{book.path}"
-    place.server.faults[path] = [Fault(cut_after=100_000), NEVER]
-    refusal(lambda: place.carry_out(plan_of(place, book)))
-    assert sum(name.endswith(".part") for name in place.files()) == 1
-    other = zipped(399_000, seed=5)
-    place.server.put(path, other)
-    place.server.faults.clear()
-    fetched(place, book)
-    assert place.server.ranges(path)[-1] == (0, len(other))
 
 
 def test_a_shorter_file_than_was_begun_begins_anew(place: Place, book: RemoteFile) -> None:
@@ -287,10 +255,6 @@ def test_too_little_disk_is_refused_before_the_first_byte(place: Place, book: Re
     assert place.carry_out(plan._replace(free_bytes=plan.bytes_to_come)) == 1
 
 
-def test_a_plan_knows_the_disk(place: Place, book: RemoteFile) -> None:
-    assert plan_of(place, book).free_bytes > 0
-
-
 def test_a_full_disk_leaves_whole_files_only(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     files = place.serve(LINEAR, KEYED, "bybit", 300_000)
     place.parallel = 1
@@ -319,15 +283,6 @@ def test_a_folder_that_cannot_be_written(place: Place, book: RemoteFile) -> None
     place.directory.mkdir()
     (place.directory / "archive").write_text("a file")
     assert "cannot be written" in refusal(lambda: place.carry_out(plan))
-
-
-def test_an_error_says_how_many_files_are_whole(place: Place) -> None:
-    place.parallel = 1
-    files = place.serve(LINEAR, KEYED, "bybit")
-    plan = place.plan([LINEAR], [KEYED])
-    place.server.faults[f"/{files[1].path}"] = [Fault(status=418)]
-    reported = refusal(lambda: place.carry_out(plan))
-    assert reported.endswith("; 1 of 2 files are whole, and the same command goes on from there")
 
 
 def test_the_first_error_ends_the_others_which_can_go_on(place: Place) -> None:
