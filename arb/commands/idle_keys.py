@@ -1,8 +1,7 @@
 """Notes keys that a user has set but that have no effect in the run, one note per reason.
 
-`EFFECTS` maps every key of the files to the rules by which it may have no effect; an empty tuple means that it always
-has one. A key that only another command or world reads may be in a shared file, so it is noted only if it was set for
-this run (`--set`).
+`RULES` names the keys that may have no effect; any other key always has one. A key that only another command or world
+reads may be in a shared file, so it is noted only if it was set for this run (`--set`).
 """
 
 from __future__ import annotations
@@ -16,13 +15,9 @@ from arb.commands.run_setup import Setup
 from arb.config import Config
 from arb.config.given import Given
 from arb.config.schema import SYMBOL_PLACEHOLDER
-from arb.leg import Leg
 from arb.results.notes import NO_EFFECT
 from arb.strategies.loader import PAIRS
 from arb.strategies.parameters import CONFIGURED
-
-_POWER_MODELS = ("power_prob", "power_prob2", "power_prob3")
-_MODES = {"inventory": "is in inventory mode", "convergence": "is in convergence mode"}
 
 
 class World(Enum):
@@ -32,10 +27,6 @@ class World(Enum):
     REPLAY = "a dry-run over recorded days"
     LIVE = "a dry-run on live data"
     SANDBOX = "a dry-run on a sandbox"
-
-
-_ON_LIVE_DATA = (World.LIVE, World.SANDBOX)
-_ALL = tuple(World)
 
 
 class Use(NamedTuple):
@@ -48,9 +39,6 @@ class Use(NamedTuple):
     @property
     def is_built_in(self) -> bool:
         return is_built_in(self.config)
-
-    def legs_at(self, venue: str) -> list[Leg]:
-        return [leg for leg in self.config.legs if leg.venue == venue]
 
 
 class Reason(NamedTuple):
@@ -81,17 +69,35 @@ def idle_notes(config: Config, setup: Setup, world: World) -> list[str]:
 
 def why_idle(use: Use, given: Given) -> Reason | None:
     """The first reason why a key has no effect; None if it has one."""
-    return next((reason for rule in EFFECTS[given.known] if (reason := rule(use, given)) is not None), None)
+    return next((reason for rule in _rules_of(given.known) if (reason := rule(use, given))), None)
+
+
+def _rules_of(known: str) -> Iterator[Rule]:
+    yield _untraded
+    if known in _PARAMETERS:
+        yield _unread(_PARAMETERS[known])
+    yield from RULES.get(known) or RULES.get(known.partition(".")[0], ())
 
 
 # The rules.
 
 
-def _fact(*names: str) -> Rule:
-    """Read only by the strategy, as parameters of these names (`strategy_facts`), per leg or for all."""
+def _untraded(use: Use, given: Given) -> Reason | None:
+    """About a venue or a symbol without a leg in this run."""
+    names = dict(zip(given.known.split("."), given.path, strict=True))
+    venue, symbol = names.get("<venue>", given.venue), names.get("<SYMBOL>", "")
+    if any(venue in ("", leg.venue) and symbol in ("", leg.symbol) for leg in use.config.legs):
+        return None
+    at = f" at {venue}" if venue else ""
+    text = f"{symbol} is not traded{at} in this run" if symbol else f"no leg is{at}"
+    return Reason(text, is_shared=True)
+
+
+def _unread(name: str) -> Rule:
+    """Read only by the strategy, as a parameter of this name (`strategy_facts`), per leg or for all."""
 
     def rule(use: Use, given: Given) -> Reason | None:
-        taken = [one for one in use.setup.arguments.params if one in names or one.rpartition("_")[0] in names]
+        taken = [one for one in use.setup.arguments.params if name in (one, one.rpartition("_")[0])]
         if not taken:
             return Reason(f"{use.config.strategy.function} does not read this (PARAMS)")
         if all(one in use.config.strategy.params for one in taken):
@@ -101,127 +107,65 @@ def _fact(*names: str) -> Rule:
     return rule
 
 
-def _fact_or_flatten(*names: str) -> Rule:
+def _unread_in_flattening(name: str) -> Rule:
     """Read by the strategy, and by the host when it closes a halted strategy's positions."""
-    by_strategy = _fact(*names)
+    by_strategy = _unread(name)
     return lambda use, given: None if use.config.risk.on_halt == "flatten" else by_strategy(use, given)
 
 
-def _mode(mode: str) -> Rule:
-    """Read by the built-in strategy in one mode only."""
-
-    def rule(use: Use, given: Given) -> Reason | None:
-        chosen = use.config.value("strategy.mode")
-        is_other = use.is_built_in and chosen != mode
-        return Reason(f"the strategy {_MODES[chosen]}") if is_other else None
-
-    return rule
+def _idle_if(is_idle: Callable[[Use, Given], bool], text: str) -> Rule:
+    return lambda use, given: Reason(text) if is_idle(use, given) else None
 
 
-def _worlds(*worlds: World, is_shared: bool = True) -> Rule:
+def _only_in(*worlds: World, is_shared: bool = True) -> Rule:
     """Read in these worlds only."""
-
-    def rule(use: Use, given: Given) -> Reason | None:
-        return None if use.world in worlds else Reason(f"not read in {use.world.value}", is_shared)
-
-    return rule
+    return lambda use, given: (
+        None if use.world in worlds else Reason(f"not read in {use.world.value}", is_shared)
+    )
 
 
-def _for_command(command: str) -> Rule:
+def _only_by(command: str) -> Rule:
     """Read by another command only."""
     return lambda use, given: Reason(f"{command} reads it", is_shared=True)
 
 
-def _symbol(use: Use, given: Given) -> Reason | None:
+def _not_in_mode(mode: str) -> Rule:
+    """Read by the built-in strategy in its other mode only."""
+    return _idle_if(
+        lambda use, given: use.is_built_in and use.config.value("strategy.mode") == mode,
+        f"the strategy is in {mode} mode",
+    )
+
+
+def _overruled(use: Use, given: Given) -> Reason | None:
+    """Every symbol that is traded has a value of its own."""
+    section, name = given.path[0], given.path[-1]
+    if section == "capital":
+        venue = given.path[1]
+        legs = [leg for leg in use.config.legs if leg.venue == venue]
+        owned = set(getattr(use.config.capital[venue], f"{name}_of"))
+        text = f"[capital.{venue}.{name}_of] has every symbol"
+    else:
+        legs = list(use.config.legs)
+        owned = {symbol for symbol, own in use.config.symbols.items() if getattr(own, name) is not None}
+        text = f"every symbol has a {name} of its own in [symbols]"
+    return Reason(text) if {leg.symbol for leg in legs} <= owned else None
+
+
+def _unnamed_symbol(use: Use, given: Given) -> Reason | None:
     if use.config.strategy.symbols is not None:
         return Reason("strategy.symbols names the instruments")
-    legs = next(
-        (one.value for one in use.config.given if one.known == "strategy.legs"), (SYMBOL_PLACEHOLDER,)
-    )
-    pairs = [one.value for one in use.config.given if one.known == "strategy.pairs"]
-    if pairs:
-        legs = [leg for pair in pairs[-1] for leg in pair]
+    written = {one.known: one.value for one in use.config.given}
+    pairs = written.get("strategy.pairs", ())
+    legs = [leg for pair in pairs for leg in pair] or written.get("strategy.legs", (SYMBOL_PLACEHOLDER,))
     is_named = any(leg.rpartition(":")[2] == SYMBOL_PLACEHOLDER for leg in legs)
     return None if is_named else Reason("strategy.legs names the symbols of all legs")
 
 
-def _legs(use: Use, given: Given) -> Reason | None:
-    return None if use.config.strategy.pairs is None else Reason("strategy.pairs names the legs")
-
-
-def _different_assets(use: Use, given: Given) -> Reason | None:
+def _same_assets(use: Use, given: Given) -> Reason | None:
     if use.setup.strategy.legs != PAIRS:
         return Reason("it is about strategies that take pairs")
     return None if has_different_assets(use.config) else Reason("the legs are of the same assets")
-
-
-def _arrays(use: Use, given: Given) -> Reason | None:
-    return Reason("the built-in strategy reads no bid_depth or ask_depth") if use.is_built_in else None
-
-
-def _all_have_own(name: str) -> Rule:
-    """Overridden by values of the symbols."""
-
-    def rule(use: Use, given: Given) -> Reason | None:
-        owned = {symbol for symbol, own in use.config.symbols.items() if getattr(own, name) is not None}
-        is_overruled = {leg.symbol for leg in use.config.legs} <= owned
-        return Reason(f"every symbol has a {name} of its own in [symbols]") if is_overruled else None
-
-    return rule
-
-
-def _main_symbol(use: Use, given: Given) -> Reason | None:
-    symbol = given.path[1]
-    is_traded = any(leg.symbol == symbol for leg in use.config.legs)
-    return None if is_traded else Reason(f"{symbol} is not traded in this run", is_shared=True)
-
-
-def _venue_symbol(use: Use, given: Given) -> Reason | None:
-    symbol = given.path[1]
-    is_traded = any(leg.symbol == symbol for leg in use.legs_at(given.venue))
-    return None if is_traded else Reason(f"{symbol} is not traded in this run", is_shared=True)
-
-
-def _capital(use: Use, given: Given) -> Reason | None:
-    venue = given.path[1]
-    return None if use.legs_at(venue) else Reason(f"no leg is at {venue}", is_shared=True)
-
-
-def _capital_base(use: Use, given: Given) -> Reason | None:
-    venue = given.path[1]
-    owned = use.config.capital[venue].base_of.keys()
-    is_overruled = {leg.symbol for leg in use.legs_at(venue)} <= owned
-    return Reason(f"[capital.{venue}.base_of] has every symbol") if is_overruled else None
-
-
-def _capital_quote(use: Use, given: Given) -> Reason | None:
-    venue = given.path[1]
-    is_overruled = {leg.symbol for leg in use.legs_at(venue)} <= use.config.capital[venue].quote_of.keys()
-    return Reason(f"[capital.{venue}.quote_of] has every symbol") if is_overruled else None
-
-
-def _capital_symbol(use: Use, given: Given) -> Reason | None:
-    venue, symbol = given.path[1], given.path[3]
-    is_traded = any(leg.symbol == symbol for leg in use.legs_at(venue))
-    return None if is_traded else Reason(f"{symbol} is not traded at {venue} in this run", is_shared=True)
-
-
-def _data_grid(use: Use, given: Given) -> Reason | None:
-    venue, symbol = given.path[2], given.path[3]
-    is_traded = any(leg.symbol == symbol for leg in use.legs_at(venue))
-    return None if is_traded else Reason(f"{symbol} is not traded at {venue} in this run", is_shared=True)
-
-
-def _cooldown(use: Use, given: Given) -> Reason | None:
-    return (
-        Reason("risk.max_failures is 0")
-        if use.is_built_in and use.config.value("risk.max_failures") == 0
-        else None
-    )
-
-
-def _perpetuals(use: Use, given: Given) -> Reason | None:
-    return Reason("no leg is a perpetual") if all(leg.is_spot for leg in use.config.legs) else None
 
 
 def _resting(use: Use, given: Given) -> Reason | None:
@@ -235,122 +179,87 @@ def _resting(use: Use, given: Given) -> Reason | None:
     return Reason("the built-in strategy sends no resting orders", is_fee)
 
 
-def _power(use: Use, given: Given) -> Reason | None:
+def _no_exponent(use: Use, given: Given) -> Reason | None:
     model = use.config.venues[given.venue].queue.model
-    return None if model in _POWER_MODELS else Reason(f'queue.model is "{model}", which has no exponent')
+    return None if model.startswith("power_") else Reason(f'queue.model is "{model}", which has no exponent')
 
 
-def _order_file(use: Use, given: Given) -> Reason | None:
-    is_replaced = use.config.venues[given.venue].latency.order_file != given.value
-    return Reason("--latency takes its place") if is_replaced else None
-
-
-def _drawn(use: Use, given: Given) -> Reason | None:
-    """On live data, latencies are drawn from the latency file if there is one."""
-    is_drawn = use.world in _ON_LIVE_DATA and use.config.venues[given.venue].latency.order_file is not None
-    return Reason("on live data latencies are drawn from latency.order_file") if is_drawn else None
+def _order_file(use: Use, given: Given) -> str | None:
+    return use.config.venues[given.venue].latency.order_file
 
 
 def _addresses(use: Use, given: Given) -> Reason | None:
     if use.world == World.SANDBOX:
         return Reason("the sandbox has addresses of its own", is_shared=True)
-    return _worlds(World.LIVE)(use, given)
+    return _ON_LIVE_DATA(use, given)
 
 
-_INVENTORY, _CONVERGENCE = _mode("inventory"), _mode("convergence")
-_RECORDED = _worlds(World.BACKTEST, World.REPLAY)
-_ON_LIVE = _worlds(*_ON_LIVE_DATA)
-_DOWNLOAD = (_for_command("arb download"),)
+_INVENTORY, _CONVERGENCE = _not_in_mode("convergence"), _not_in_mode("inventory")
+_ON_RECORDED_DAYS = _only_in(World.BACKTEST, World.REPLAY)
+_ON_LIVE_DATA = _only_in(World.LIVE, World.SANDBOX)
+_DRAWN = _idle_if(
+    lambda use, given: use.world in (World.LIVE, World.SANDBOX) and _order_file(use, given) is not None,
+    "on live data latencies are drawn from latency.order_file",
+)
+_ARRAYS = _idle_if(
+    lambda use, given: use.is_built_in, "the built-in strategy reads no bid_depth or ask_depth"
+)
 
-#: Further rules of declared parameters.
-_FURTHER: dict[str, tuple[Rule, ...]] = {
-    "inventory_skew_bps": (_INVENTORY,),
-    "rebalance_threshold": (_INVENTORY,),
-    "rebalance_cost_bps": (_INVENTORY,),
-    "exit_spread_bps": (_CONVERGENCE,),
-    "max_holding_s": (_CONVERGENCE,),
-    "cooldown_s": (_cooldown,),
+#: Parameters by their keys, without those that reports use, whatever the strategy reads.
+_PARAMETERS = {
+    known: one.name
+    for one in CONFIGURED
+    if one.key not in ("mode", "basis_halflife_s")
+    for known in (f"{one.section}.{one.key}", *([f"symbols.<SYMBOL>.{one.key}"] if one.is_per_leg else []))
 }
-#: Parameters that reports use, whatever the strategy reads.
-_REPORTED = ("mode", "basis_halflife_s")
 
-
-def _of_parameters() -> Iterator[tuple[str, tuple[Rule, ...]]]:
-    for one in CONFIGURED:
-        further = _FURTHER.get(one.key, ())
-        if one.is_per_leg:
-            further = (*further, _all_have_own(one.key))
-            yield f"symbols.<SYMBOL>.{one.key}", (_main_symbol, _fact(one.name))
-        yield f"{one.section}.{one.key}", () if one.key in _REPORTED else (_fact(one.name), *further)
-
-
-#: Every key of the main file and of a venue's, and the rules by which it may have no effect.
-EFFECTS: dict[str, tuple[Rule, ...]] = {
-    **dict(_of_parameters()),
-    "strategy.symbol": (_symbol,),
-    "strategy.legs": (_legs,),
-    "strategy.pairs": (),
-    "strategy.symbols": (),
-    "strategy.function": (),
-    "strategy.allow_different_assets": (_different_assets,),
-    "strategy.params.<name>": (),
-    "risk.on_halt": (),
-    "risk.max_leverage": (_perpetuals,),
-    "risk.position_limit": (_all_have_own("position_limit"),),
-    "risk.max_order_qty": (),
-    "risk.max_order_notional": (),
-    "risk.max_orders_per_second": (),
-    "execution.stale_after_ms": (),
-    "execution.slippage_tolerance": (_fact_or_flatten("slippage_tolerance"),),
-    "capital.<venue>.base": (_capital, _capital_base),
-    "capital.<venue>.quote": (_capital, _capital_quote),
-    "capital.<venue>.base_of.<SYMBOL>": (_capital_symbol,),
-    "capital.<venue>.quote_of.<SYMBOL>": (_capital_symbol,),
-    "symbols.<SYMBOL>.position_limit": (_main_symbol,),
-    "clock.offset_ms": (),
-    "data.directory": (_RECORDED,),
-    "data.cache_gb": (_RECORDED,),
-    "data.note": (_worlds(World.BACKTEST, World.REPLAY, is_shared=False),),
-    "data.grid.<venue>.<SYMBOL>.tick_size": (_data_grid, _RECORDED),
-    "data.grid.<venue>.<SYMBOL>.lot_size": (_data_grid, _RECORDED),
-    "record.streams": (_for_command("arb record"),),
-    "record.segment_s": (_ON_LIVE,),
-    "record.reserve_gb": (_ON_LIVE,),
-    "record.fsync_s": (_ON_LIVE,),
-    "backtest.engine": (_RECORDED,),
-    "dry_run.disorder_ms": (_ON_LIVE,),
-    "dry_run.hang_s": (_worlds(World.REPLAY, *_ON_LIVE_DATA),),
-    "archive.binance_url": _DOWNLOAD,
-    "archive.bybit_trades_url": _DOWNLOAD,
-    "archive.bybit_books_url": _DOWNLOAD,
-    "archive.tardis_url": _DOWNLOAD,
-    "archive.tardis_key": _DOWNLOAD,
-    "archive.binance_touch_from": _DOWNLOAD,
-    "archive.bybit_spot_books_from": _DOWNLOAD,
-    "archive.parallel": _DOWNLOAD,
-    "archive.ask_above_gb": _DOWNLOAD,
-    "name": (),
-    "adapter": (),
-    "kind": (),
-    "connection.websocket_url": (_addresses,),
-    "connection.websocket_fallback_urls": (_addresses,),
-    "connection.transport": (_ON_LIVE,),
-    "connection.rest_api_url": (_addresses,),
-    "auth.api_key": (_for_command("no command yet"),),
-    "auth.secret_key": (_for_command("no command yet"),),
+#: Keys and sections that may have no effect, and the rules by which; those of a key replace those of its section.
+RULES: dict[str, tuple[Rule, ...]] = {
+    **{f"{one.section}.{one.key}": (_overruled,) for one in CONFIGURED if one.is_per_leg},
+    "strategy.symbol": (_unnamed_symbol,),
+    "strategy.legs": (
+        _idle_if(lambda use, given: use.config.strategy.pairs is not None, "strategy.pairs names the legs"),
+    ),
+    "strategy.allow_different_assets": (_same_assets,),
+    "strategy.inventory_skew_bps": (_INVENTORY,),
+    "strategy.rebalance_threshold": (_INVENTORY,),
+    "strategy.rebalance_cost_bps": (_INVENTORY,),
+    "strategy.exit_spread_bps": (_CONVERGENCE,),
+    "strategy.max_holding_s": (_CONVERGENCE,),
+    "risk.cooldown_s": (
+        _idle_if(
+            lambda use, given: use.is_built_in and use.config.value("risk.max_failures") == 0,
+            "risk.max_failures is 0",
+        ),
+    ),
+    "risk.max_leverage": (
+        _idle_if(lambda use, given: all(leg.is_spot for leg in use.config.legs), "no leg is a perpetual"),
+    ),
+    "risk.position_limit": (_overruled,),
+    "execution.slippage_tolerance": (_unread_in_flattening("slippage_tolerance"),),
+    "capital.<venue>.base": (_overruled,),
+    "capital.<venue>.quote": (_overruled,),
+    "data": (_ON_RECORDED_DAYS,),
+    "data.note": (_only_in(World.BACKTEST, World.REPLAY, is_shared=False),),
+    "record": (_ON_LIVE_DATA,),
+    "record.streams": (_only_by("arb record"),),
+    "backtest": (_ON_RECORDED_DAYS,),
+    "dry_run.disorder_ms": (_ON_LIVE_DATA,),
+    "dry_run.hang_s": (_only_in(World.REPLAY, World.LIVE, World.SANDBOX),),
+    "archive": (_only_by("arb download"),),
+    "connection": (_addresses,),
+    "connection.transport": (_ON_LIVE_DATA,),
+    "auth": (_only_by("no command yet"),),
     "fees.maker": (_resting,),
-    "fees.taker": (),
-    "latency.feed_ms": (),
-    "latency.entry_ms": (_drawn,),
-    "latency.response_ms": (_drawn,),
-    "latency.order_file": (_order_file,),
+    "latency.entry_ms": (_DRAWN,),
+    "latency.response_ms": (_DRAWN,),
+    "latency.order_file": (
+        _idle_if(lambda use, given: _order_file(use, given) != given.value, "--latency takes its place"),
+    ),
     "queue.model": (_resting,),
-    "queue.power": (_resting, _power),
-    "symbols.<SYMBOL>.tick_size": (_venue_symbol,),
-    "symbols.<SYMBOL>.lot_size": (_venue_symbol,),
-    "symbols.<SYMBOL>.min_qty": (_venue_symbol, _fact_or_flatten("min_qty")),
-    "symbols.<SYMBOL>.min_notional": (_venue_symbol, _fact_or_flatten("min_notional")),
-    "symbols.<SYMBOL>.contract_size": (_venue_symbol,),
-    "symbols.<SYMBOL>.roi_lb": (_venue_symbol, _arrays),
-    "symbols.<SYMBOL>.roi_ub": (_venue_symbol, _arrays),
+    "queue.power": (_resting, _no_exponent),
+    "symbols.<SYMBOL>.min_qty": (_unread_in_flattening("min_qty"),),
+    "symbols.<SYMBOL>.min_notional": (_unread_in_flattening("min_notional"),),
+    "symbols.<SYMBOL>.roi_lb": (_ARRAYS,),
+    "symbols.<SYMBOL>.roi_ub": (_ARRAYS,),
 }
