@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,16 @@ from support.simulated import LISTINGS, PRICES
 
 from arb.cli import cli
 from arb.cli.doctor import check_table
+from arb.cli.options import load_config
 from arb.commands.checks import Check, Level
-from arb.commands.doctor import examine_venues
+from arb.commands.doctor import examine, examine_venues
 from arb.commands.legs import known_venues
 from arb.commands.selection import Wanted
 from arb.commands.serve import facts_of
 from arb.config import VenueConfig
 from arb.config.templates import write_templates
 from arb.errors import ExitCode
+from arb.runtime.feeds import LiveFeed
 from arb.runtime.host import Host
 from arb.runtime.sandbox_venues import with_sandbox
 from arb.sandbox.serve.faults import Fault, FaultKind
@@ -117,7 +120,7 @@ def test_a_wrong_clock_is_found() -> None:
     assert "behind the venue's" in next(c.text for c in checks if c.name == "bybit_linear clock")
 
 
-@pytest.mark.parametrize("name", list(LISTINGS))
+@pytest.mark.parametrize("name", ["binance_usdm", "bybit_spot"])
 def test_a_listing_that_differs_is_named(name: str) -> None:
     listing = LISTINGS[name]._replace(tick_size="0.5")
     checks = examined(name, listing=listing, facts=Facts("0.5", "17"))
@@ -149,7 +152,7 @@ def test_a_leg_off_its_grid_is_reported_what_to_write(is_listed: bool) -> None:
     )
 
 
-@pytest.mark.parametrize("name", list(LISTINGS))
+@pytest.mark.parametrize("name", ["binance_usdm", "bybit_spot"])
 def test_the_symbol_that_is_not_listed_is_named(name: str) -> None:
     checks = examined(name, ("BTCUSDT", "ETHUSDT"), timeout_s=1.0)
     assert failed(checks) == [(f"{name} streams", "fail"), (f"{name}:ETHUSDT", "fail")]
@@ -175,6 +178,36 @@ def test_an_address_that_was_banned_is_reported_to_wait() -> None:
 def test_another_servers_answers_are_no_venue() -> None:
     checks = examined("bybit_spot", connection={"rest_api_url": f"http://{NOBODY}"}, timeout_s=2.0)
     assert ("bybit_spot REST", "fail") in failed(checks)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_during_the_checks_of_the_venues_ends_them(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    handler, close = signal.getsignal(number), LiveFeed.close
+
+    async def ask(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> None:
+        signal.raise_signal(number)
+        try:
+            await asyncio.sleep(timeout_s)
+        finally:
+            ended.append("request")
+
+    async def closing(feed: LiveFeed) -> None:
+        await close(feed)
+        ended.append("feed")
+
+    monkeypatch.setattr("arb.commands.doctor.ask_venue", ask)
+    monkeypatch.setattr(LiveFeed, "close", closing)
+    config = load_config(Path("none"), (), None, None, None, is_sandbox=True)
+    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
+
+    with pytest.raises(KeyboardInterrupt):
+        examine(config, wanted, 60.0, is_sandbox=True)
+
+    assert sorted(ended) == ["feed", "request"]
+    assert signal.getsignal(number) == handler
 
 
 @pytest.mark.parametrize("words", [["--venues", "okx"], ["--timeout", "0"], ["--symbols", "NOSUCH"]])
