@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from arb.config import Config, Variable
+from arb.config import Config
 from arb.config.adapters import load_adapter
+from arb.config.secrets import Variable
 from arb.data.catalog.archived import find_archives
 from arb.data.catalog.days import find_recordings
 from arb.data.download.choice import BOOK_KINDS, ArchiveLeg, Archives

@@ -41,16 +41,22 @@ from arb.verify.session_rows import LegRows, LegSource, leg_rows
 
 
 class _Session(NamedTuple):
-    """`session.npz`."""
+    """`session.npz`. times: start and end. counts: decisions and records until the stop."""
 
     marks: Any
     sums: Any
     answers: Any
     losses: Any
-    start_ts: int
-    end_ts: int
-    decisions: int
-    records: int
+    times: Any
+    counts: Any
+
+    @property
+    def start_ts(self) -> int:
+        return int(self.times[0])
+
+    @property
+    def end_ts(self) -> int:
+        return int(self.times[1])
 
 
 class _Replayed(NamedTuple):
@@ -84,7 +90,11 @@ def replay_of_session(
     ):
         differences += _latency_differences(folder / name, latencies, leg.name)
     differences += differences_of(
-        recorded, found.output, decisions=session.decisions, records=session.records, end_ts=session.end_ts
+        recorded,
+        found.output,
+        decisions=int(session.counts[0]),
+        records=int(session.counts[1]),
+        end_ts=session.end_ts,
     )
     differences += _end_differences(manifest, found)
     differences = with_causes(differences, _losses(session, legs), manifest["session"]["recording_error"])
@@ -116,16 +126,14 @@ def _read_session(folder: Path, legs: int) -> _Session:
     try:
         # Opened here: NumPy would leave a file open that is not an archive.
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            names = ("marks", "sums", "answers", "losses", "times", "counts")
-            arrays = {name: file[name] for name in names}
-            start_ts, end_ts = map(int, arrays["times"])
-            decisions, records = map(int, arrays["counts"])
-            if arrays["sums"].shape != (legs, 3):
+            session = _Session(*(file[name] for name in _Session._fields))
+            if session.sums.shape != (legs, 3):
                 raise ValueError("it is of other legs")
-            if arrays["losses"].dtype != LOSS:
+            if session.losses.dtype != LOSS:
                 raise ValueError("its losses have other fields")
-            marks, sums, answers, losses = (arrays[name] for name in names[:4])
-            return _Session(marks, sums, answers, losses, start_ts, end_ts, decisions, records)
+            if session.times.shape != (2,) or session.counts.shape != (2,):
+                raise ValueError("it has other fields")
+            return session
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(
             f"{path}: cannot be read: {error}; without it the session cannot be replayed"

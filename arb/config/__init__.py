@@ -6,33 +6,13 @@ whole `Config`. `arb.config.secrets` is the only module of the project that read
 
 from __future__ import annotations
 
-from arb.config.archive import Archive
 from arb.config.grids import on_data_grid, on_grids
 from arb.config.load import config_of, load, load_grids, load_venues
 from arb.config.model import Config, VenueConfig
-from arb.config.schema import Capital, Clock, Data, Execution, Risk, Strategy
-from arb.config.secrets import Auth, Credentials, Variable
-from arb.config.templates import TEMPLATE_NAMES, write_templates
-from arb.config.venue_schema import Connection, Fees, Latency, Queue, Symbol
+from arb.config.templates import write_templates
 
 __all__ = [
-    "TEMPLATE_NAMES",
-    "Archive",
-    "Auth",
-    "Capital",
-    "Clock",
     "Config",
-    "Connection",
-    "Credentials",
-    "Data",
-    "Execution",
-    "Fees",
-    "Latency",
-    "Queue",
-    "Risk",
-    "Strategy",
-    "Symbol",
-    "Variable",
     "VenueConfig",
     "config_of",
     "load",

@@ -94,22 +94,15 @@ def _known_key(path: Path, kind: Any, default: str) -> KnownKey:
     return KnownKey(path, unit, allowed(kind), default, _description(kind), example)
 
 
-def leaves(kind: type[Struct], tree: Mapping[str, Any], path: Path = ()) -> Iterator[tuple[Path, Path, Any]]:
+def leaves(kind: Any, value: Any, path: Path = (), known: Path = ()) -> Iterator[tuple[Path, Path, Any]]:
     """Every key of a checked tree: its path, its path in `known_keys`, and its value."""
-    for name, value in tree.items():
-        inner = next(item.type for item in msgspec.structs.fields(kind) if item.name == name)
-        yield from _leaves(inner, value, (*path, name), (*path, name))
-
-
-def _leaves(kind: Any, value: Any, path: Path, known: Path) -> Iterator[tuple[Path, Path, Any]]:
     if _is_struct(kind):
-        for item in msgspec.structs.fields(kind):
-            if item.name in value:
-                inner = value[item.name]
-                yield from _leaves(item.type, inner, (*path, item.name), (*known, item.name))
+        types = {item.name: item.type for item in msgspec.structs.fields(kind)}
+        for name, inner in value.items():
+            yield from leaves(types[name], inner, (*path, name), (*known, name))
     elif get_origin(kind) is dict:
-        for own, inner in value.items():
-            yield from _leaves(get_args(kind)[1], inner, (*path, own), (*known, _placeholder(kind)))
+        for name, inner in value.items():
+            yield from leaves(get_args(kind)[1], inner, (*path, name), (*known, _placeholder(kind)))
     else:
         yield path, known, value
 

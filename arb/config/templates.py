@@ -1,18 +1,24 @@
-"""The files that `arb init DIR` writes. A line `#: SECTION` in a template is replaced by the section's keys."""
+"""The files that `arb init DIR` writes, and the keys as rows of the table in docs/configuration.md.
+
+A line `#: SECTION` in a template is replaced by the section's keys.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from pathlib import Path
 
+from msgspec import Struct
+
 from arb.config.parameters import params_keys
-from arb.config.reference import shown_key, shown_keys
 from arb.config.schema import MainFile
+from arb.config.strict import KnownKey, known_keys
 from arb.errors import InputError
 from arb.files import write_atomically
 from arb.strategies.parameters import Parameter
@@ -21,6 +27,7 @@ from arb.strategies.parameters import Parameter
 TEMPLATE_NAMES = ("arbitrage.toml", "binance.toml", "bybit.toml", "binance_usdm.toml", "bybit_linear.toml")
 
 _MARK = re.compile(r"^#: (\S+)$", re.M)
+_WIDTH = 118
 
 
 def template_text(name: str) -> str:
@@ -82,3 +89,33 @@ def write_templates(
         reason = error.strerror or type(error).__name__
         raise InputError(f"{folder}: cannot write the configuration here: {reason}") from error
     return tuple(targets)
+
+
+def shown_keys(kind: type[Struct], section: str) -> str:
+    """The keys of a section, each below its description; a key without a default as a comment."""
+    keys = (key for key in known_keys(kind) if ".".join(key.path[:-1]) == section)
+    return "\n".join(line for key in keys for line in shown_key(key))
+
+
+def shown_key(key: KnownKey) -> Iterator[str]:
+    """The lines of a key: its description, if it has one, and its default."""
+    allowed = f"{key.unit}: {key.allowed}" if key.unit else key.allowed[:1].upper() + key.allowed[1:]
+    comment = f"{key.text} {allowed}.".removeprefix(" ") if allowed else key.text
+    yield from textwrap.wrap(
+        comment, _WIDTH, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
+    )
+    if key.default == "absent":
+        yield f"# {key.path[-1]} = {key.example}"
+    else:
+        yield f"{key.path[-1]} = {key.default}"
+
+
+def table_rows(kind: type[Struct]) -> list[str]:
+    """Rows of the table in docs/configuration.md."""
+    rows = []
+    for key in known_keys(kind):
+        default = key.default if key.default in {"required", "absent"} else f"`{key.default}`"
+        rows.append(
+            f"| `{'.'.join(key.path)}` | {key.unit or '-'} | {key.allowed} | {default} | {key.text} |"
+        )
+    return rows

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from arb.config import Connection, VenueConfig
+from arb.config import VenueConfig
+from arb.config.venue_schema import Connection
 from arb.errors import InputError
 from arb.sandbox.serve.urls import PORT_BASE, VenueUrls, ports_from, venue_urls
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,7 +67,7 @@ def leg_rows(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder
     with Spool(folder) as spool:
         blocks = _Blocks(spool)
         with open_npy(local) as writer:
-            for number, rows, watermark in _told(source, marks, frames):
+            for number, rows, watermark in _derived(source, marks, frames):
                 read = number
                 if len(rows):
                     rows_total += len(rows)
@@ -127,59 +128,49 @@ class _Blocks:
         self._pending, self._count = [], 0
 
 
-class _Teller:
-    """One leg's pipeline, driven by frames and marks."""
-
-    def __init__(self, source: LegSource, marks: np.ndarray[Any, Any]) -> None:
-        self._pipeline = Pipeline(
-            source.venue,
-            source.instrument,
-            source.feed_latency_ns,
-            trade_kind=Kind.TRADE,
-            silence_ns=source.silence_ns,
-        )
-        # Before the first frame there is no state to reset.
-        self._marks = [(int(m["kind"]), int(m["frame"]), int(m["value"])) for m in marks if m["frame"] > 0]
-        self._next = 0
-        self._offset_ns = 0
-
-    def frame(self, number: int, local_ts: int, frame: bytes) -> Iterator[tuple[Rows, int | None]]:
-        """Yields the rows of a frame and of events after it, with the watermark that they were too late for, or
-        None."""
-        mine = []
-        while self._next < len(self._marks) and self._marks[self._next][1] <= number:
-            mine.append(self._marks[self._next])
-            self._next += 1
-        self._offset_ns = next((v for kind, _, v in mine if kind == MarkKind.OFFSET), self._offset_ns)
-        rows = self._own(local_ts, frame)
-        # In the order of their creation: marks of the frame's own rows are first.
-        rest = deque((kind, value) for kind, _, value in mine if kind != MarkKind.OFFSET)
-        if len(rows):
-            emptied = emptied_by(rows)
-            if emptied is not None:
+def _derived(
+    source: LegSource, marks: np.ndarray[Any, Any], frames: int
+) -> Iterator[tuple[int, Rows, int | None]]:
+    """Yields (frames read so far, rows, watermark that they were too late for); the last one has no rows."""
+    pipeline = Pipeline(
+        source.venue,
+        source.instrument,
+        source.feed_latency_ns,
+        trade_kind=Kind.TRADE,
+        silence_ns=source.silence_ns,
+    )
+    # Before the first frame there is no state to reset.
+    ahead = deque((int(m["kind"]), int(m["frame"]), int(m["value"])) for m in marks if m["frame"] > 0)
+    number = offset_ns = 0
+    for number, (local_ts, frame) in enumerate(islice(_frames(source.files), frames), 1):
+        rest: _Marks = deque()
+        while ahead and ahead[0][1] <= number:
+            kind, _, value = ahead.popleft()
+            if kind == MarkKind.OFFSET:
+                offset_ns = value
+            else:
+                rest.append((kind, value))
+        pipeline.decode(frame, local_ts)
+        pipeline.receive(offset_ns)
+        if len(pipeline.rows):
+            # In the order of their creation: marks of the frame's own rows are first.
+            if (emptied := emptied_by(pipeline.rows)) is not None:
                 _taken(rest, emptied)
-            yield _as_told(rows, rest)
-        yield from self._behind(rest)
-
-    def _own(self, local_ts: int, frame: bytes) -> Rows:
-        self._pipeline.decode(frame, local_ts)
-        self._pipeline.receive(self._offset_ns)
-        return self._pipeline.rows
-
-    def _behind(self, rest: _Marks) -> Iterator[tuple[Rows, int | None]]:
+            yield number, *_as_received(pipeline.rows, rest)
         while rest:
             kind, value = rest.popleft()
             if kind in (MarkKind.CLEARED, MarkKind.DOWN):
-                self._pipeline.doubt(value - self._offset_ns)
+                pipeline.doubt(value - offset_ns)
             elif kind == MarkKind.SILENT:
-                self._pipeline.fall_silent()
+                pipeline.fall_silent()
             else:
                 continue
-            if len(self._pipeline.rows):
-                yield _as_told(self._pipeline.rows, rest)
+            if len(pipeline.rows):
+                yield number, *_as_received(pipeline.rows, rest)
+    yield number, np.zeros(0, event_dtype), None
 
 
-def _as_told(rows: Rows, rest: _Marks) -> tuple[Rows, int | None]:
+def _as_received(rows: Rows, rest: _Marks) -> tuple[Rows, int | None]:
     """The rows after applying their LIFTED mark, and the watermark that they were too late for, or None."""
     reached_ts = _taken(rest, MarkKind.LIFTED)
     rows = rows if reached_ts is None else lifted(rows, reached_ts)
@@ -191,24 +182,14 @@ def _taken(rest: _Marks, kind: MarkKind) -> int | None:
     return rest.popleft()[1] if rest and rest[0][0] == kind else None
 
 
-def _told(
-    source: LegSource, marks: np.ndarray[Any, Any], frames: int
-) -> Iterator[tuple[int, Rows, int | None]]:
-    """Yields (frames read so far, rows, watermark that they were too late for); the last one has no rows."""
-    teller = _Teller(source, marks)
-    number = 0
-    for path in source.files:
-        for line in _lines(path):
-            if number == frames:
-                yield number, np.zeros(0, event_dtype), None
-                return
-            number += 1
+def _frames(files: Sequence[Path]) -> Iterator[tuple[int, bytes]]:
+    """Local time and text of every frame."""
+    for path in files:
+        for number, line in enumerate(_lines(path), 1):
             stamp, _, frame = line.partition(b" ")
             if not stamp.isdigit():
                 raise InputError(f"{path}: line {number}: no frame with its time")
-            for rows, watermark in teller.frame(number, int(stamp), frame):
-                yield number, rows, watermark
-    yield number, np.zeros(0, event_dtype), None
+            yield int(stamp), frame
 
 
 def _lines(path: Path) -> Iterator[bytes]:

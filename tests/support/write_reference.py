@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from arb.config.reference import table_rows
 from arb.config.schema import MainFile
-from arb.config.templates import TEMPLATE_NAMES, template_text
+from arb.config.templates import TEMPLATE_NAMES, table_rows, template_text
 from arb.config.venue_schema import VenueFile
 
 ROOT = Path(__file__).parents[2]

@@ -12,10 +12,9 @@ import pytest
 import tomli
 
 from arb.config import load
-from arb.config.reference import table_rows
 from arb.config.schema import MainFile
 from arb.config.strict import KnownKey, allowed, known_keys
-from arb.config.templates import TEMPLATE_NAMES, template_text, write_templates
+from arb.config.templates import TEMPLATE_NAMES, table_rows, template_text, write_templates
 from arb.config.venue_schema import VenueFile
 from arb.errors import ArbError, ExitCode, InputError
 

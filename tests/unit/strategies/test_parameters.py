@@ -28,7 +28,7 @@ from pathlib import Path
 import arb
 from arb.commands.run_setup import setup_of
 from arb.config import load, write_templates
-from arb.config.reference import table_rows
+from arb.config.templates import table_rows
 from arb.config.schema import MainFile
 from arb.config import load, write_templates
 from arb.errors import ConfigError
