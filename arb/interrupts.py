@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 #: Delay before a discarded interrupt is sent again.
@@ -54,6 +54,19 @@ def raise_if_interrupted() -> None:
 def interrupt_handled() -> None:
     """Marks interrupts as handled: the command continues to its end, and a later error is not due to them."""
     _received.read().clear()
+
+
+def insist(step: Callable[[], object]) -> None:
+    """Calls `step` again whenever an interrupt stops it, then raises the interrupt: for a cleanup."""
+    interrupt = None
+    while True:
+        try:
+            step()
+            break
+        except KeyboardInterrupt as signalled:
+            interrupt = signalled
+    if interrupt is not None:
+        raise interrupt
 
 
 def ending_signals() -> list[signal.Signals]:

@@ -14,7 +14,7 @@ from arb.config import Config
 from arb.config.adapters import instrument_at, load_adapter
 from arb.runtime.feed_watch import FeedWatch
 from arb.runtime.host import Host
-from arb.runtime.venue_queries import ask_venue
+from arb.runtime.listings import ask_venue
 from connectors.feed.pipeline import warm_up
 
 

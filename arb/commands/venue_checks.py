@@ -10,8 +10,7 @@ from arb.config.adapters import load_adapter
 from arb.errors import ArbError
 from arb.runtime.feed_watch import Arrival
 from arb.runtime.feeds import venue_transport
-from arb.runtime.listings import Unanswered
-from arb.runtime.venue_queries import VenueAnswers
+from arb.runtime.listings import Unanswered, VenueAnswers
 from connectors.errors import DecodeError
 from connectors.feed.lags import clock_sample
 from connectors.model import Listing

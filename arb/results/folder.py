@@ -11,13 +11,13 @@ import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
 from arb.errors import InputError
 from arb.files import remove_asides, write_atomically
+from arb.interrupts import insist
 from arb.results.evidence import FILES, MANIFEST, as_json, file_hashes, sealed
 
 
@@ -63,18 +63,8 @@ class RunFolder:
                 raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        interrupt = None
-        while True:
-            try:
-                self._discard()
-                break
-            except KeyboardInterrupt as signalled:  # another signal: the interrupted step is repeated
-                interrupt = signalled
-        if interrupt is not None:
-            raise interrupt
+    def __exit__(self, *_: object) -> None:
+        insist(self._discard)
 
     def _make(self) -> None:
         path = self.path

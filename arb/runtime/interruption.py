@@ -14,10 +14,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
-from arb.interrupts import ending_signals
+from arb.interrupts import ending_signals, insist
 from arb.runtime.strategy_task import StrategyTask
 
 #: How long a strategy may take to reach its next call of the bot before it is given up.
@@ -64,20 +63,9 @@ class Interruption:
             self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._is_over:
-            return
-        interrupt = None
-        while True:
-            try:
-                self._end()
-                break
-            except KeyboardInterrupt as again:  # a second signal must not skip the cleanup
-                interrupt = again
-        if interrupt is not None:
-            raise interrupt
+    def __exit__(self, *_: object) -> None:
+        if not self._is_over:
+            insist(self._end)
 
     def _end(self) -> None:
         self._is_over = True

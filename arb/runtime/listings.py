@@ -1,4 +1,4 @@
-"""Fetches the venues' instrument listings by public requests, and finds configured ticks and lots that differ."""
+"""Asks venues for their time and listings by public requests, and finds configured ticks and lots that differ."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from connectors.net.rest import HttpRest
 
 #: Maximum number of listing pages to read.
 _PAGES_MAX = 20
+#: Requests for the time; the one with the shortest round trip counts.
+_TIME_REQUESTS = 3
 #: How long the start of a session waits for the listings at most.
 LISTINGS_S = 5.0
 
@@ -26,6 +28,27 @@ class Unanswered(NamedTuple):
 
     answer: RestAnswer
     reason: str = ""
+
+
+class VenueAnswers(NamedTuple):
+    """The answer to the time request, and the listings; None if the time request failed."""
+
+    time: RestAnswer
+    listings: dict[str, Listing] | Unanswered | None
+
+
+async def ask_venue(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> VenueAnswers:
+    """Asks for time and listings. timeout_s: of each request."""
+    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, timeout_s)
+    try:
+        answers = [await rest.ask(adapter.time_request())]
+        while answers[-1].status == 200 and len(answers) < _TIME_REQUESTS:
+            answers.append(await rest.ask(adapter.time_request()))
+        best = min(answers, key=lambda answer: (answer.status != 200, answer.local_ts - answer.sent_ts))
+        is_reached = best.status == 200
+        return VenueAnswers(best, await ask_listings(adapter, rest, symbols) if is_reached else None)
+    finally:
+        await rest.close()
 
 
 async def ask_listings(

@@ -5,16 +5,25 @@ A blocked, closed or full terminal or pipe does not affect the session: see `arb
 
 from __future__ import annotations
 
+import contextlib
+import json
+import logging
+import logging.handlers
+import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from arb.runtime.display import Display, write_error
-from arb.runtime.session_log import SessionLog
+from connectors.text import one_line
 
 if TYPE_CHECKING:
     from arb.runtime.view import SessionView
+
+#: Size at which a log file is rotated, and how many old files are kept.
+_BYTES_MAX, _FILES = 10 << 20, 5
 
 
 class Viewer(Protocol):
@@ -26,7 +35,10 @@ class Viewer(Protocol):
 
 
 class SessionOutput:
-    """The session's log file, its viewer, and the echo of log lines. Use as a context manager."""
+    """The session's log file, its viewer, and the echo of log lines. Use as a context manager.
+
+    Warnings of libraries go to the log, too.
+    """
 
     def __init__(
         self,
@@ -36,20 +48,22 @@ class SessionOutput:
         viewer: Viewer | None = None,
         echo: Callable[[str], None] | None = None,
     ) -> None:
-        self._log = SessionLog(path, as_json=as_json)
+        self._log = _LogFile(path, as_json=as_json)
         self._viewer = viewer
         self._echo = echo
         self._display = Display(self._failed)
         self._is_closed = False
 
     def __enter__(self) -> Self:
-        self._log.__enter__()
+        logging.getLogger().addHandler(self._log)
         self._display.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-        self._log.close()
+        logging.getLogger().removeHandler(self._log)
+        with contextlib.suppress(OSError):  # buffered lines that could not be written before fail again here
+            self._log.close()
 
     def event(self, event: str, text: str) -> None:
         """Writes a line to the log and the echo."""
@@ -71,9 +85,45 @@ class SessionOutput:
             self.event("display", f"{count} lines are in this log only: nobody read the terminal or the pipe")
         last = [] if self._viewer is None else [self._viewer.close]
         if self._log.lost:
-            last.append(partial(write_error, f"warning: {self._log.loss}"))
+            last.append(
+                partial(
+                    write_error,
+                    f"warning: {self._log.lost} lines of the log could not be written: {self._log.reason}",
+                )
+            )
         self._display.close(*last)
 
     def _failed(self, error: BaseException) -> None:
         what = str(error) or type(error).__name__
         self._log.event("display", f"console output failed ({what}): writing to this log only")
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """One line per event, `time event text` or JSON. Lines that cannot be written are counted; nothing is raised."""
+
+    def __init__(self, path: Path, *, as_json: bool) -> None:
+        super().__init__(path, maxBytes=_BYTES_MAX, backupCount=_FILES, encoding="utf-8")
+        self._as_json = as_json
+        #: Lines that could not be written, and the last reason.
+        self.lost = 0
+        self.reason = ""
+
+    def event(self, event: str, text: str) -> str:
+        """Writes a line and returns it."""
+        record = logging.LogRecord("arb", logging.INFO, "", 0, "%s", (text,), None)
+        record.event = event
+        self.handle(record)
+        return self.format(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+        event, text = getattr(record, "event", record.levelname.lower()), one_line(record.getMessage())
+        if self._as_json:
+            return json.dumps({"time": now, "event": event, "text": text})
+        return f"{now} {event} {text}"
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """`logging` would print a traceback for each line."""
+        error = sys.exception()
+        self.lost += 1
+        self.reason = (isinstance(error, OSError) and error.strerror) or str(error)

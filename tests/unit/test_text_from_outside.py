@@ -32,7 +32,7 @@ from arb.report.charts import charts_of
 from arb.report.html import page
 from arb.report.terminal import summary_view
 from arb.runtime.display import write_error
-from arb.runtime.session_log import SessionLog
+from arb.runtime.output import SessionOutput
 from arb.runtime.view import SessionView
 from connectors.feed.status import FeedStatus, InstrumentState
 from connectors.text import json_line, one_line, printable
@@ -112,7 +112,7 @@ def test_lines_of_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_the_log_of_a_session(tmp_path: Path, *, as_json: bool) -> None:
-    with SessionLog(tmp_path / "log.txt", as_json=as_json) as log:
+    with SessionOutput(tmp_path / "log.txt", as_json=as_json) as log:
         echoed = log.event("error", EVIL)
         logging.getLogger("library").warning("%s", EVIL)
     written = (tmp_path / "log.txt").read_text()
