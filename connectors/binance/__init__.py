@@ -36,10 +36,6 @@ from connectors.parsing.scanner import (
     TRADE_SELL,
 )
 
-#: Events with rows; every other named event is OTHER.
-_ROW_EVENTS = ("depthUpdate", "trade", "aggTrade", "bookTicker")
-
-
 #: USD-M sends partial depth with the name and fields of changes; only the stream's name differs.
 _PARTIAL_DEPTH = re.compile(r"@depth\d", re.ASCII)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from connectors.book.level_side import KNOWN
-from connectors.book.level_table import FREE, key_of, slot_of, tick_of
+from connectors.book.level_table import FREE, KNOWN, key_of, slot_of, tick_of
 from connectors.jit.compilation import compiled
 
 #: Fields of `noted`: number of notes, slot of the last note, and how many levels were set back to the depth stream's

@@ -15,7 +15,7 @@ levels kept here (docs/decisions/0010). Replay and live share this code. One thr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hftbacktest.types import (
@@ -42,11 +42,12 @@ from connectors.book.bbo_overrides import (
     note_told,
     renew,
 )
-from connectors.book.level_side import (
+from connectors.book.level_table import (
     BEST,
     BEST_TS,
     COUNT,
     KNOWN,
+    LEVEL,
     NO_TICK,
     NO_WORST,
     SIDE_FIELDS,
@@ -55,16 +56,13 @@ from connectors.book.level_side import (
     clear_side,
     crosses,
     free_level,
-    put_level,
-    step_down,
-)
-from connectors.book.level_table import (
-    LEVEL,
     key_of,
     move_levels,
     price_of,
+    put_level,
     restore_levels,
     slot_of,
+    step_down,
     ticks_between,
 )
 from connectors.book.rows import BOOK_ROW, COVERS_BBO, LOCAL_ONLY, RESTORES, book_rows, put_book_row
@@ -109,26 +107,24 @@ class FusedBook:
         `is_window`: the depth stream always covers all levels around the touch. Otherwise it covers the levels of its
         snapshot and all changes; a level beyond the snapshot is unknown until it changes.
         """
-        self._tables: list[NDArray[np.void]] = [np.zeros(_SLOTS_MIN, LEVEL) for _ in range(2)]
-        self._notes = np.zeros(_NOTE_SLOTS_MIN, LEVEL)
         self._noted = np.zeros(3, np.int64)
         self._state = np.zeros((2, SIDE_FIELDS), np.int64)
         self._state[:, BEST] = NO_TICK
         self._state[:, WORST] = NO_WORST
         self._state[:, KNOWN] = NO_TICK if is_window else NO_WORST
         self._out = np.zeros(0, event_dtype)
-        #: Arguments with which compiled code calls `fuse_rows` instead of `fuse`. Replaced by a new object when an
-        #: array is replaced (`make_room`).
+        #: With these, compiled code calls `fuse_rows` instead of `fuse`. Replaced by a new object when an array is
+        #: replaced (`make_room`).
         self.arguments = FuseArguments(
             tick_size,
             lot_size,
             is_window,
-            self._tables[0],
-            self._tables[1],
-            self._state,
-            self._notes,
-            self._noted,
-            np.zeros(1, BOOK_ROW),
+            bids=np.zeros(_SLOTS_MIN, LEVEL),
+            asks=np.zeros(_SLOTS_MIN, LEVEL),
+            state=self._state,
+            notes=np.zeros(_NOTE_SLOTS_MIN, LEVEL),
+            noted=self._noted,
+            scratch=np.zeros(1, BOOK_ROW),
         )
 
     @property
@@ -155,7 +151,8 @@ class FusedBook:
 
     def best_qty(self, side: int) -> float:
         """Quantity at the best bid (side 0) or ask (side 1); NaN when there is none."""
-        return float(best_qty_of(self._tables[side], self._state, side))
+        table = self.arguments.asks if side else self.arguments.bids
+        return float(best_qty_of(table, self._state, side))
 
     def fuse(self, rows: Rows) -> Rows:
         """Returns the rows that change the fused book, and those of other kinds; a view, valid until the next call."""
@@ -173,27 +170,21 @@ class FusedBook:
     def make_room(self, more: int) -> None:
         """Grows the tables so that `more` levels fit on either side with at most half of the slots used."""
         noted = int(self._noted[NOTED])
-        for side in range(2):
+        for side, name in enumerate(("bids", "asks")):
+            table = getattr(self.arguments, name)
             # Noted levels may be added again.
-            if 2 * (int(self._state[side, USED]) + noted + more) > len(self._tables[side]):
+            if 2 * (int(self._state[side, USED]) + noted + more) > len(table):
                 levels = int(self._state[side, COUNT])
-                larger = np.zeros(_slots_for(levels + noted + more, _SLOTS_MIN), LEVEL)
-                move_levels(self._tables[side], larger)
-                self._tables[side] = larger
+                larger: Any = np.zeros(_slots_for(levels + noted + more, _SLOTS_MIN), LEVEL)
+                move_levels(table, larger)
                 self._state[side, USED] = levels
-                self._hand_out()
+                self.arguments = self.arguments._replace(**{name: larger})
         # Every level, present or new, may be noted.
         most = int(self._state[:, COUNT].sum()) + noted + more
-        if 2 * most > len(self._notes):
+        if 2 * most > len(self.arguments.notes):
             notes = np.zeros(_slots_for(most, _NOTE_SLOTS_MIN), LEVEL)
-            move_notes(self._notes, notes, self._noted)
-            self._notes = notes
-            self._hand_out()
-
-    def _hand_out(self) -> None:
-        """Replaces `arguments` by a tuple with the current tables."""
-        bids, asks = self._tables
-        self.arguments = self.arguments._replace(bids=bids, asks=asks, notes=self._notes)
+            move_notes(self.arguments.notes, notes, self._noted)
+            self.arguments = self.arguments._replace(notes=notes)
 
     def _make_out(self, count: int, more: int) -> None:
         """Grows `out`, keeping its first `count` rows, for the output of `more` rows; doubled, to grow seldom."""
@@ -365,10 +356,8 @@ def _best(row, tick, side, own, other, state, notes, noted, tick_size, out, n):
     state[side, WORST] = min(state[side, WORST], tick)
     if is_crossing:
         n = _uncross(row, tick, 1 - side, other, state, notes, noted, True, tick_size, out, n)
-    if before - tick > len(own):
-        return _delete_far(row, tick + 1, before, side, own, state, notes, noted, True, tick_size, out, n)
-    for gone in range(tick + 1, before + 1):
-        n = _delete(row, gone, side, own, state, notes, noted, True, tick_size, out, n)
+    if before > tick:
+        n = _delete_levels(row, tick + 1, before, side, own, state, notes, noted, True, tick_size, out, n)
     return n
 
 
@@ -413,13 +402,9 @@ def _uncross(row, tick, side, table, state, notes, noted, is_noted, tick_size, o
     step_down(table, -tick, state, side)
     state[side, BEST_TS] = row.exch_ts
     last = -tick - 1 if state[side, BEST] == NO_TICK else state[side, BEST]
-    if before - last > len(table):
-        return _delete_far(
-            row, last + 1, before, side, table, state, notes, noted, is_noted, tick_size, out, n
-        )
-    for gone in range(last + 1, before + 1):
-        n = _delete(row, gone, side, table, state, notes, noted, is_noted, tick_size, out, n)
-    return n
+    return _delete_levels(
+        row, last + 1, before, side, table, state, notes, noted, is_noted, tick_size, out, n
+    )
 
 
 @compiled
@@ -438,8 +423,12 @@ def _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, ou
 
 
 @compiled
-def _delete_far(row, first, last, side, table, state, notes, noted, is_noted, tick_size, out, n):
-    """Deletes the levels from tick `first` to `last`, lowest first, for a wide range of ticks."""
+def _delete_levels(row, first, last, side, table, state, notes, noted, is_noted, tick_size, out, n):
+    """Deletes the levels from tick `first` to `last`, lowest first."""
+    if last - first < len(table):
+        for tick in range(first, last + 1):
+            n = _delete(row, tick, side, table, state, notes, noted, is_noted, tick_size, out, n)
+        return n
     ticks = ticks_between(table, state[side, COUNT], first, last)
     for k in range(len(ticks)):
         n = _delete(row, ticks[k], side, table, state, notes, noted, is_noted, tick_size, out, n)

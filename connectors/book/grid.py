@@ -87,8 +87,8 @@ class GridMeter:
     @property
     def is_off(self) -> bool:
         """Whether the rows so far contradict the configured tick or lot. Stays true once it is."""
-        off, rows, vanishing = (int(self.state[_QTY, field]) for field in (_OFF, _ROWS, _VANISHING))
-        return bool(self.state[_PX, _OFF]) or vanishing > 0 or off > off_quantities_max(rows)
+        measured = self.measured
+        return measured.is_tick_wrong or measured.is_lot_wrong
 
     @property
     def measured(self) -> Measured:

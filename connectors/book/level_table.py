@@ -1,7 +1,7 @@
-"""Hash table of one side's levels by tick, for compiled code. Pure; the caller's thread.
+"""Hash table of one side's levels by tick, and the state of a fused book's side, for compiled code. Pure.
 
-A table has a power of two of slots, linear probing, and is never more than half full; the caller counts its levels.
-Unlike an array around a price, it has no price window to leave.
+A table has a power of two of slots, linear probing, and is never more than half full. Unlike an array around a price,
+it has no price window to leave.
 """
 
 from __future__ import annotations
@@ -18,6 +18,17 @@ LEVEL = np.dtype([("key", "i8"), ("qty", "f8"), ("ts", "i8")], align=True)
 FREE, FREED = 0, -1
 #: Multiplier that spreads neighbouring ticks over a table (2**64 divided by the golden ratio).
 _HASH = np.uint64(0x9E3779B97F4A7C15)
+
+# Fields of the state: int64, index 0 bids and 1 asks. An ask's tick is negated, so that the better price is the larger
+# number on both sides and the same code serves both. BEST is NO_TICK if a side is empty.
+BEST, BEST_TS, WORST, COUNT, USED = range(5)
+# At or above this tick, a level that the depth stream never sent does not exist; below it, it is unknown.
+KNOWN = 5
+#: Fields of each side.
+SIDE_FIELDS = 6
+# No tick is beyond these, and their distance fits an int64: Numba's range() overflows otherwise.
+NO_TICK = -(1 << 61)
+NO_WORST = 1 << 61
 
 
 @compiled
@@ -75,15 +86,9 @@ def restore_levels(row, table, levels, side, tick_size, out, n):
 
     levels: their number. row: an event row with the times to use.
     """
-    ticks = np.empty(levels, np.int64)
-    count = 0
-    for slot in range(len(table)):
-        if table[slot].key != FREE and table[slot].key != FREED:
-            ticks[count] = tick_of(table[slot].key)
-            count += 1
-    ticks.sort()
+    ticks = ticks_between(table, levels, NO_TICK, NO_WORST)
     event = np.uint64(SNAPSHOT_BID if side == 0 else SNAPSHOT_ASK)
-    for k in range(count - 1, -1, -1):
+    for k in range(len(ticks) - 1, -1, -1):
         px = price_of(ticks[k] if side == 0 else -ticks[k], tick_size)
         qty = table[slot_of(table, ticks[k])].qty
         put_book_row(out, n, event, row.exch_ts, row.local_ts, px, qty, LOCAL_ONLY)
@@ -117,3 +122,56 @@ def ticks_between(table, levels, first, last):
     ticks = ticks[:count]
     ticks.sort()
     return ticks
+
+
+@compiled
+def crosses(tick, state, other_side):
+    """Whether a tick of one side is at or beyond the best of the other."""
+    return state[other_side, BEST] != NO_TICK and tick >= -state[other_side, BEST]
+
+
+@compiled
+def step_down(table, start, state, side):
+    """Sets the best to the first level below `start`, or to none."""
+    if state[side, COUNT] > 0:
+        # The next level is usually near. After a price jump, search at most as many ticks as the table has slots.
+        last = max(state[side, WORST], start - len(table))
+        for tick in range(start - 1, last - 1, -1):
+            slot = slot_of(table, tick)
+            if table[slot].key == key_of(tick):
+                state[side, BEST] = tick
+                return
+        if last > state[side, WORST]:
+            tick = first_below(table, last, NO_TICK)
+            if tick != NO_TICK:
+                state[side, BEST] = tick
+                return
+    state[side, BEST] = NO_TICK
+    state[side, WORST] = NO_WORST
+
+
+@compiled
+def clear_side(table, state, side, ts):
+    for slot in range(len(table)):
+        table[slot].key = FREE
+    state[side, BEST] = NO_TICK
+    state[side, BEST_TS] = ts
+    state[side, WORST] = NO_WORST
+    state[side, COUNT] = 0
+    state[side, USED] = 0
+
+
+@compiled
+def put_level(table, slot, tick, qty, ts, state, side):
+    if table[slot].key == FREE:
+        state[side, USED] += 1
+    table[slot].key = key_of(tick)
+    table[slot].qty = qty
+    table[slot].ts = ts
+    state[side, COUNT] += 1
+
+
+@compiled
+def free_level(table, slot, state, side):
+    table[slot].key = FREED
+    state[side, COUNT] -= 1

@@ -96,19 +96,19 @@ def put_book_row(rows, row, event, exch_ts, local_ts, px, qty, mark):
 
 @compiled
 def receive_messages(
+    rows,
+    messages,
+    out,
     rule,
     keep_bbo,
     marks_cover,
     trade_kind,
     state,
-    rows,
-    messages,
     held_rows,
     held_messages,
     held,
     waiting_rows,
     waiting,
-    out,
 ):
     """Writes the rows of decoded messages (n,) that may be applied to `out`; returns their number (`BookSync.receive`).
 

@@ -65,7 +65,7 @@ class Checkpoint(NamedTuple):
 
 
 class BookArguments(NamedTuple):
-    """Arguments of `receive_messages` for one book: its own arrays, never replaced."""
+    """The arguments of `receive_messages` that belong to one book, in its order; the arrays are never replaced."""
 
     rule: int
     keep_bbo: bool
@@ -101,21 +101,25 @@ class BookSync:
         includes; otherwise no row is marked COVERS_BBO. `silence_ns`: how long the book may be silent, in local time;
         0: no limit.
         """
-        self._rule = int(rule)
-        self._keep_bbo = keep_bbo
-        self._trade_kind = int(trade_kind)
-        self._marks_cover = keep_bbo and is_ordered
         self._state = np.zeros(STATE_FIELDS, np.int64)
         self._state[FOLLOWED] = NO_BOOK
         self._state[WAITING_ID] = NOTHING_WAITS
         self._state[IS_ORDERED] = is_ordered
         self._state[SILENCE_NS] = silence_ns
-        self._held_rows = np.zeros(HELD_ROWS_MAX, BOOK_ROW)
-        self._held_messages = np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE)
-        self._held = np.zeros(2, np.int64)
-        self._waiting_rows = np.zeros(WAITING_ROWS_MAX, BOOK_ROW)
-        self._waiting = np.zeros(1, MESSAGE_DTYPE)
-        self._out = np.zeros(0, event_dtype)
+        #: With these, compiled code calls `receive_messages` instead of `receive`; always the same arrays.
+        self.arguments = BookArguments(
+            rule=int(rule),
+            keep_bbo=keep_bbo,
+            marks_cover=keep_bbo and is_ordered,
+            trade_kind=int(trade_kind),
+            state=self._state,
+            held_rows=np.zeros(HELD_ROWS_MAX, BOOK_ROW),
+            held_messages=np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE),
+            held=np.zeros(2, np.int64),
+            waiting_rows=np.zeros(WAITING_ROWS_MAX, BOOK_ROW),
+            waiting=np.zeros(1, MESSAGE_DTYPE),
+        )
+        self._out = np.zeros(2, event_dtype)
 
     @property
     def status(self) -> Status:
@@ -154,13 +158,7 @@ class BookSync:
     @property
     def held_count(self) -> int:
         """Changes that are held for a snapshot."""
-        return int(self._held[HELD_MESSAGES])
-
-    @property
-    def held_last_id(self) -> int:
-        """The last id among the held changes; 0 without any."""
-        count = self.held_count
-        return int(self._held_messages[count - 1]["last_id"]) if count else 0
+        return int(self.arguments.held[HELD_MESSAGES])
 
     @property
     def other_count(self) -> int:
@@ -198,36 +196,18 @@ class BookSync:
         """Number of silences and their total duration in ns, without one that still lasts."""
         return int(self._state[SILENCES]), int(self._state[SILENT_NS])
 
-    @property
-    def arguments(self) -> BookArguments:
-        """Arguments with which compiled code calls `receive_messages` instead of `receive`; always the same arrays."""
-        return BookArguments(
-            self._rule,
-            self._keep_bbo,
-            self._marks_cover,
-            self._trade_kind,
-            self._state,
-            self._held_rows,
-            self._held_messages,
-            self._held,
-            self._waiting_rows,
-            self._waiting,
-        )
-
     def doubt(self, local_ts: int) -> Rows:
         """Clears the book like a broken chain, for an external reason; returns the rows that empty both sides.
 
         Returns no rows if the book was unknown. Drops held changes. Not counted as a gap.
         """
         was_synced = self.is_synced
-        self._held[:] = 0
+        self.arguments.held[:] = 0
         self._state[STATUS] = Status.UNSYNCED
         self._state[WAITING_ID] = NOTHING_WAITS
         self._state[IS_SILENT] = 0
         if not was_synced:
             return self._out[:0]
-        if len(self._out) < 2:
-            self._out = np.zeros(2, event_dtype)
         return self._out[: clear_rows(self._state, book_rows(self._out), 0, local_ts, 0)]
 
     def fall_silent(self) -> Rows:
@@ -238,8 +218,6 @@ class BookSync:
         """
         if not self.is_synced or self.is_silent:
             return self._out[:0]
-        if len(self._out) < 2:
-            self._out = np.zeros(2, event_dtype)
         return self._out[: silence_rows(self._state, book_rows(self._out), 0)]
 
     def resume(self, checkpoint: Checkpoint) -> None:
@@ -253,8 +231,9 @@ class BookSync:
 
     def rows_max(self, rows: Rows, messages: Messages) -> int:
         """Most rows that decoded messages may emit."""
-        waiting = int(self._waiting[0]["row_end"]) if self._state[WAITING_ID] != NOTHING_WAITS else 0
-        return len(rows) + waiting + int(self._held[HELD_ROWS]) + 5 * len(messages) + 2
+        _, _, _, _, state, _, _, held, _, waiting = self.arguments
+        waiting_rows = int(waiting[0]["row_end"]) if state[WAITING_ID] != NOTHING_WAITS else 0
+        return len(rows) + waiting_rows + int(held[HELD_ROWS]) + 5 * len(messages) + 2
 
     def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
         """Returns the rows of decoded messages that may be applied, in order; a view, valid until the next call.
@@ -271,19 +250,4 @@ class BookSync:
             if len(self._out) < self.rows_max(rows, messages):
                 self._out = np.zeros(self.rows_max(rows, messages), event_dtype)
             room = self._out
-        count = receive_messages(
-            self._rule,
-            self._keep_bbo,
-            self._marks_cover,
-            self._trade_kind,
-            self._state,
-            book_rows(rows),
-            messages,
-            self._held_rows,
-            self._held_messages,
-            self._held,
-            self._waiting_rows,
-            self._waiting,
-            book_rows(room),
-        )
-        return room[:count]
+        return room[: receive_messages(book_rows(rows), messages, book_rows(room), *self.arguments)]

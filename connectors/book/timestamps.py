@@ -37,37 +37,33 @@ class RowClock:
 
     def __init__(self, offset_ns: int, feed_latency_ns: int) -> None:
         """`offset_ns` is added to local times; `feed_latency_ns` is assumed if a venue sends no time."""
-        self._state = np.zeros(9, np.int64)
-        self._state[OFFSET] = offset_ns
-        self._state[_LATENCY] = feed_latency_ns
+        #: With it, compiled code calls `set_times` instead of `stamp`; always the same array.
+        self.state: NDArray[np.int64] = np.zeros(9, np.int64)
+        self.state[OFFSET] = offset_ns
+        self.state[_LATENCY] = feed_latency_ns
 
     @property
     def offset_ns(self) -> int:
         """Added to local times, ns. In live feeds it is estimated, and may be set between rows."""
-        return int(self._state[OFFSET])
+        return int(self.state[OFFSET])
 
     @offset_ns.setter
     def offset_ns(self, offset_ns: int) -> None:
-        self._state[OFFSET] = offset_ns
+        self.state[OFFSET] = offset_ns
 
     @property
     def clamped_count(self) -> int:
         """Rows clamped because their venue time was in the future."""
-        return int(self._state[_CLAMPED])
+        return int(self.state[_CLAMPED])
 
     @property
     def stepped_back_count(self) -> int:
         """Rows with an earlier receive time than the row before them: the recorder's clock was set back."""
-        return int(self._state[_STEPPED_BACK])
-
-    @property
-    def state(self) -> NDArray[np.int64]:
-        """The state with which compiled code calls `set_times` instead of `stamp`; always the same array."""
-        return self._state
+        return int(self.state[_STEPPED_BACK])
 
     def stamp(self, rows: Rows, *, keeps_cover: bool = True) -> None:
         """Sets the final times of `rows` in place. `keeps_cover`: the mark COVERS_BBO stays, for `fused`."""
-        set_times(book_rows(rows), self._state, keeps_cover)
+        set_times(book_rows(rows), self.state, keeps_cover)
 
 
 @compiled

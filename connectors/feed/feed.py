@@ -13,19 +13,18 @@ from collections.abc import Callable, Sequence
 
 from connectors.errors import DecodeError
 from connectors.feed.clock_offset import OffsetEstimator
-from connectors.feed.clocks import FeedClock
+from connectors.feed.clocks import FeedClock, VenueTime
 from connectors.feed.frame_loop import END, FRAMES_MAX, NO_LEAD, OTHER_TOPIC, StreamCounts
-from connectors.feed.instrument import FeedBook
 from connectors.feed.interfaces import Endpoints, FeedTimes, Sink, Tap
 from connectors.feed.lags import ClockSample
 from connectors.feed.pipeline import Pipeline
-from connectors.feed.recovery import Recovery
+from connectors.feed.recovery import FeedBook, Recovery
 from connectors.feed.status import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
 from connectors.feed.subscriptions import packs_of
 from connectors.feed.touch import Touch
-from connectors.feed.venue_clock import VenueTime
 from connectors.model import Instrument, Kind, Stream, Venue
-from connectors.net.interfaces import Event, EventKind, Rest, Timer, Timers, Transport
+from connectors.net.backoff import Alarm
+from connectors.net.interfaces import Event, EventKind, Rest, Timers, Transport
 from connectors.net.rate_limit import Limiter
 from connectors.net.session import Session
 from connectors.parsing.batch import Batch
@@ -117,7 +116,7 @@ class Feed:
             tap=tap,
             event=self._event,
         )
-        self._tick_timer: Timer | None = None
+        self._tick_alarm = Alarm(timers)
         self._venue_time = VenueTime(venue, rest, self._weights, self._times.time_ns, self.clock.sample)
 
     def start(self) -> None:
@@ -129,9 +128,7 @@ class Feed:
 
     def stop(self) -> None:
         """Closes all sessions, clears the books and emits the rows that empty them. Idempotent."""
-        if self._tick_timer is not None:
-            self._tick_timer.cancel()
-            self._tick_timer = None
+        self._tick_alarm.cancel()
         for session in self._sessions:
             session.stop()
         for book in self._books:
@@ -321,7 +318,7 @@ class Feed:
             for stream in monitor.silent_streams(now, self._times.first_data_ns):
                 self._event(EventKind.SILENT, no, f"{stream.value} was subscribed, and nothing came", wall)
         self._venue_time.look(now)
-        self._tick_timer = self._timers.call_later(self._times.tick_ns, self._tick)
+        self._tick_alarm.set(self._times.tick_ns, self._tick)
 
     def _event(self, kind: EventKind, no: int, text: str, local_ts: int) -> None:
         symbol = self.instruments[no].symbol if no >= 0 else ""

@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from connectors.book.fused import FusedBook, fits, fuse_rows, rows_out_max
 from connectors.book.grid import STATE_FIELDS as GRID_FIELDS
 from connectors.book.grid import GridMeter, follow_on_grid
-from connectors.book.level_side import SIDE_FIELDS
-from connectors.book.level_table import LEVEL
+from connectors.book.level_table import LEVEL, SIDE_FIELDS
 from connectors.book.rows import BOOK_ROW, receive_messages
 from connectors.book.sequence import keeps_sync
 from connectors.book.sync import BookSync
@@ -72,7 +71,7 @@ _ARRAYS = addresses_of(
     ("rows", "row_ends", "touches", "newest_ts", "counts", "lag_counts"),
     settings=[
         ("rule", "i8"),
-        ("keeps_bbo", "i8"),
+        ("keep_bbo", "i8"),
         ("marks_cover", "i8"),
         ("trade_kind", "i8"),
         ("is_window", "i8"),
@@ -219,13 +218,10 @@ class FrameLoop:
         """Notes the settings, and the arrays that are never replaced."""
         parts, record = self._parts, self._arrays[0]
         sync, fused = parts.sync.arguments, parts.fused.arguments
-        record["rule"], record["keeps_bbo"], record["marks_cover"] = (
-            sync.rule,
-            sync.keep_bbo,
-            sync.marks_cover,
-        )
-        record["trade_kind"], record["is_window"] = sync.trade_kind, fused.is_window
-        record["tick_size"], record["lot_size"] = fused.tick_size, fused.lot_size
+        for name in ("rule", "keep_bbo", "marks_cover", "trade_kind"):
+            record[name] = getattr(sync, name)
+        for name in ("tick_size", "lot_size", "is_window"):
+            record[name] = getattr(fused, name)
         self._kept = {
             "openings": _text_table(streams.openings),
             "symbols": symbol_table([self._symbol]),
@@ -377,19 +373,19 @@ def _compiled_loop(parse_frame: Any) -> Any:
             if not follow_on_grid(decoded, rows, grid):
                 return done, DECODED, stream, lead
             count = receive_messages(
+                book_rows,
+                messages,
+                chained,
                 at.rule,
-                at.keeps_bbo != 0,
+                at.keep_bbo != 0,
                 at.marks_cover != 0,
                 at.trade_kind,
                 sync,
-                book_rows,
-                messages,
                 held_rows,
                 held_messages,
                 held,
                 waiting_rows,
                 waiting,
-                chained,
             )
             clock[OFFSET] = offset_ns
             set_times(chained[:count], clock)

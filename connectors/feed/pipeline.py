@@ -15,7 +15,7 @@ from hftbacktest.types import event_dtype
 
 from connectors.book.fused import FusedBook
 from connectors.book.grid import GridMeter, fault_text, setting_text
-from connectors.book.level_side import BEST
+from connectors.book.level_table import BEST
 from connectors.book.sync import BookSync
 from connectors.book.timestamps import RowClock
 from connectors.errors import DecodeError, InstrumentError
@@ -85,15 +85,13 @@ class Pipeline:
             raise InstrumentError(f"{venue.name}: {reason}")
         self._instrument = instrument
         self._rule = venue.sequence_rule
-        self._sync = BookSync(
-            venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind, silence_ns=silence_ns
-        )
+        self.sync = BookSync(venue.sequence_rule, keep_bbo=True, trade_kind=trade_kind, silence_ns=silence_ns)
         self._clock = RowClock(0, feed_latency_ns)
         self._fused = FusedBook(instrument.tick_size, instrument.lot_size, is_window=not self.is_fetched)
         self._grid = GridMeter(instrument.tick_size, instrument.lot_size)
         #: The local time of the newest row, corrected to the venues' clock.
         self._newest_ts = np.zeros(1, np.int64)
-        parts = BookParts(self._sync, self._clock, self._fused, self._grid, self._newest_ts)
+        parts = BookParts(self.sync, self._clock, self._fused, self._grid, self._newest_ts)
         self.loop = FrameLoop(venue, instrument, parts, streams or uncounted())
         self._one = Batch()
         #: Whether a value off the configured tick and lot was received. The book then stays unknown.
@@ -113,42 +111,18 @@ class Pipeline:
     @property
     def is_synced(self) -> bool:
         """Whether the book is in sync."""
-        return self._sync.is_synced
+        return self.sync.is_synced
 
     @property
     def is_silent(self) -> bool:
         """Whether the strategy sees an empty book because the stream has been silent for too long."""
-        return self._sync.is_silent
-
-    @property
-    def life_ts(self) -> int:
-        """The local time of the last change that showed the book to be in sync."""
-        return self._sync.life_ts
+        return self.sync.is_silent
 
     @property
     def needs_fetch(self) -> bool:
         """Whether to fetch a snapshot now: changes are held and no fetched snapshot waits."""
-        is_known = self.is_synced or self.has_snapshot or self.is_off_grid
-        return not is_known and self._sync.held_count > 0
-
-    @property
-    def has_snapshot(self) -> bool:
-        """Whether a fetched snapshot waits for the change that joins it."""
-        return self._sync.is_bridging
-
-    @property
-    def gap_count(self) -> int:
-        return self._sync.gap_count
-
-    @property
-    def other_count(self) -> int:
-        """Messages of another book of the same instrument than the followed one."""
-        return self._sync.other_count
-
-    @property
-    def slow_frames(self) -> int:
-        """Frames that needed the JSON decoder."""
-        return self.loop.slow_frames
+        is_known = self.is_synced or self.sync.is_bridging or self.is_off_grid
+        return not is_known and self.sync.held_count > 0
 
     def grid_news(self) -> str:
         """Why the tick and lot are wrong; returned once, and once more with the values to configure.
@@ -179,7 +153,7 @@ class Pipeline:
             book.best_qty(0),
             best[1],
             book.best_qty(1),
-            self._sync.order_id,
+            self.sync.order_id,
             int(self._newest_ts[0]),
         )
         return in_prices(touch, tick_size)
@@ -205,14 +179,14 @@ class Pipeline:
             return Outcome.NOTHING
         if not self._is_on_grid():
             return self._leave_grid(offset_ns)
-        was_synced, gaps = self.is_synced, self.gap_count
+        was_synced, gaps = self.is_synced, self.sync.gap_count
         self._chain(offset_ns)
         is_of_book = kind in (Kind.DELTA, Kind.SNAPSHOT)
         if self.is_synced:
             return Outcome.BOOK if is_of_book else Outcome.NOTHING
-        if self.gap_count != gaps:
+        if self.sync.gap_count != gaps:
             return Outcome.BROKEN if was_synced else Outcome.OLD_SNAPSHOT
-        return Outcome.HELD if is_of_book and self._sync.held_count else Outcome.NOTHING
+        return Outcome.HELD if is_of_book and self.sync.held_count else Outcome.NOTHING
 
     def decode_snapshot(self, body: bytes, local_ts: int) -> None:
         """Decodes a fetched snapshot for the next `receive`.
@@ -227,15 +201,11 @@ class Pipeline:
 
     def doubt(self, local_ts: int) -> None:
         """Clears the book; the rows that empty it are in `rows`."""
-        rows = self._sync.doubt(local_ts)
-        self._clock.stamp(rows)
-        self.rows = self._fused.fuse(rows)
+        self._fuse(self.sync.doubt(local_ts))
 
     def fall_silent(self) -> None:
         """Empties the book because it was silent, without a frame; the rows that empty it are in `rows`."""
-        rows = self._sync.fall_silent()
-        self._clock.stamp(rows)
-        self.rows = self._fused.fuse(rows)
+        self._fuse(self.sync.fall_silent())
 
     @property
     def _decoded_rows(self) -> Rows:
@@ -255,12 +225,15 @@ class Pipeline:
 
     def _chain(self, offset_ns: int) -> None:
         """Sequences, stamps and fuses the frame decoded last."""
-        rows = self._sync.receive(self._decoded_rows, self.loop.message)
+        rows = self.sync.receive(self._decoded_rows, self.loop.message)
         self._clock.offset_ns = offset_ns
-        self._clock.stamp(rows)
-        self.rows = self._fused.fuse(rows)
+        self._fuse(rows)
         if len(rows):
             self._newest_ts[0] = rows["local_ts"][-1]
+
+    def _fuse(self, rows: Rows) -> None:
+        self._clock.stamp(rows)
+        self.rows = self._fused.fuse(rows)
 
     @property
     def is_fetched(self) -> bool:

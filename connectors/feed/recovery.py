@@ -1,6 +1,6 @@
 """Keeps the books of a feed true: empties a book that may be wrong, requests it again, and reports its status.
 
-Books are requested by REST (`snapshots`) or by a new subscription (`resubscription`), whichever the venue offers. The
+Books are requested by REST or by a new subscription (`snapshots`), whichever the venue offers. The
 touch and the rows of a book are empty from the first doubt until the venue's ids show that it is in sync again. One
 thread; called by the feed, the timers and the REST client.
 """
@@ -12,16 +12,78 @@ from functools import partial
 
 from connectors.errors import DecodeError
 from connectors.feed.clocks import FeedClock
-from connectors.feed.instrument import FeedBook
 from connectors.feed.interfaces import FeedTimes, Sink, Tap
-from connectors.feed.pipeline import Outcome
-from connectors.feed.resubscription import Resubscription
-from connectors.feed.silence import SilenceWatch
-from connectors.feed.snapshots import Snapshots
-from connectors.feed.status import FeedStatus
+from connectors.feed.pipeline import Outcome, Pipeline
+from connectors.feed.snapshots import BookSource, Resubscription, Snapshots
+from connectors.feed.status import FeedStatus, Monitor
 from connectors.model import Stream, Venue
+from connectors.net.backoff import Alarm
 from connectors.net.interfaces import EventKind, Rest, Timers
 from connectors.net.rate_limit import Limiter
+from connectors.net.session import Session
+from connectors.units import MILLISECOND
+
+#: Shortest delay before a check for silence, so that frames already in the socket are read first.
+_LOOK_NS_MIN = MILLISECOND
+
+
+class SilenceWatch:
+    """Calls back once when a synced book has been silent for `span_ns`; 0: never.
+
+    Silence is measured in local time since the last applied change (docs/decisions/0010): a pong or a dropped message
+    does not end it.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, timers: Timers, span_ns: int, on_silence: Callable[[], None]
+    ) -> None:
+        self._pipeline = pipeline
+        self._timers = timers
+        self._span_ns = span_ns
+        self._on_silence = on_silence
+        self._alarm = Alarm(timers)
+        #: `BookSync.life_ts` at the previous check.
+        self._life_ts = 0
+
+    def start(self) -> None:
+        """Starts the timer: the book is in sync. Idempotent."""
+        self.stop()
+        if self._span_ns:
+            self._life_ts = self._pipeline.sync.life_ts
+            left_ns = self._life_ts + self._span_ns - self._timers.time_ns()
+            # The local clock may have been set since.
+            self._alarm.set(min(max(left_ns, _LOOK_NS_MIN), self._span_ns), self._look)
+
+    def stop(self) -> None:
+        """Stops the timer: the book is not in sync any more. Idempotent."""
+        self._alarm.cancel()
+
+    def _look(self) -> None:
+        pipeline = self._pipeline
+        if not pipeline.is_synced or pipeline.is_silent:
+            return
+        if pipeline.sync.life_ts != self._life_ts:
+            self.start()
+        else:
+            self._on_silence()
+
+
+class FeedBook:
+    """One instrument of a feed: its pipeline, its counts, its session. Written by the feed only."""
+
+    def __init__(self, no: int, pipeline: Pipeline, monitor: Monitor) -> None:
+        self.no = no
+        self.pipeline = pipeline
+        self.loop = pipeline.loop
+        self.monitor = monitor
+        #: The session of its depth stream.
+        self.session: Session | None = None
+        #: Set by `Recovery`, once.
+        self.silence: SilenceWatch
+        #: How often the book was invalidated.
+        self.doubts = 0
+        #: Topics that the venue refuses, with its reason.
+        self.refused: dict[str, str] = {}
 
 
 class Recovery:
@@ -55,7 +117,7 @@ class Recovery:
             book.silence = SilenceWatch(book.pipeline, timers, times.stale_after_ns, fall_silent)
         fetches = [venue.snapshot_request(book.pipeline.symbol) for book in books]
         requests = [request for request in fetches if request is not None]
-        self._source: Snapshots | Resubscription
+        self._source: BookSource
         if requests:
             self._source = Snapshots(
                 requests, rest=rest, timers=timers, chance=chance, weights=weights, listener=self
@@ -161,7 +223,7 @@ class Recovery:
         """Invalidates the book, or the snapshot that waits."""
         if book.pipeline.is_synced:
             self.invalidate(book, FeedStatus.SYNCING)
-        elif book.pipeline.has_snapshot:
+        elif book.pipeline.sync.is_bridging:
             # Nothing would request another one if no change ever reached it. DOWN: a replay drops it too.
             self.invalidate(book, FeedStatus.DOWN)
             self.set_status(book, FeedStatus.SYNCING)

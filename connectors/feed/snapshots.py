@@ -1,16 +1,17 @@
-"""Fetches book snapshots: one request at a time per instrument, within the venue's weight limit, with retries.
+"""Requests books, by REST or by a new subscription, at the pace that their failures and losses allow. One thread.
 
-The frame path only calls `want`; requests run asynchronously. No socket and no clock of its own. One thread.
+The frame path only calls `want`; requests run asynchronously. No socket and no clock of its own.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Protocol
 
 from connectors.model import RestRequest
-from connectors.net.backoff import Pace
-from connectors.net.interfaces import EventKind, Rest, RestAnswer, Timer, Timers
+from connectors.net.backoff import Alarm, Pace
+from connectors.net.interfaces import EventKind, Rest, RestAnswer, Timers
 from connectors.net.rate_limit import Limiter
 from connectors.units import SECOND
 
@@ -26,6 +27,74 @@ AHEAD_NS = (3 * SECOND, 48 * SECOND)
 BLOCKED_NS = 60 * SECOND
 
 
+class BookSource(ABC):
+    """Requests for the books of one venue's instruments, each by its number."""
+
+    def __init__(self, count: int, timers: Timers, chance: Callable[[], float]) -> None:
+        self._timers = timers
+        self._paces = [Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance) for _ in range(count)]
+        self._alarms = [Alarm(timers) for _ in range(count)]
+
+    def want(self, no: int) -> None:
+        """Requests the book as soon as its pace allows, again and again until `got` or `cancel`."""
+        self._plan(no, self._paces[no].delay_ns(self._timers.monotonic_ns()), self._ask)
+
+    @abstractmethod
+    def expect(self, no: int) -> None:
+        """A subscription to the book began."""
+
+    def again(self, no: int) -> None:
+        """The book did not arrive in time, or cannot be used: requests it again after a delay."""
+        self.cancel(no)
+        self._paces[no].fail(self._timers.monotonic_ns())
+        self.want(no)
+
+    def got(self, no: int) -> None:
+        """The book is in sync: no further request."""
+        self.cancel(no)
+        self._paces[no].succeed()
+
+    def cancel(self, no: int) -> None:
+        """Cancels the planned request."""
+        self._alarms[no].cancel()
+
+    def _plan(self, no: int, delay_ns: int, call: Callable[[int], None]) -> None:
+        self._alarms[no].set(delay_ns, lambda: call(no))
+
+    @abstractmethod
+    def _ask(self, no: int) -> None:
+        """Sends a request now."""
+
+
+class Resubscription(BookSource):
+    """New subscriptions, at venues that send a book's snapshot when its stream begins."""
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        timers: Timers,
+        chance: Callable[[], float],
+        book_ns: int,
+        subscribe: Callable[[int], bool],
+    ) -> None:
+        """`count`: instruments. `book_ns`: how long a snapshot may take; then the book is requested again.
+
+        `subscribe`: called with an instrument's number to subscribe; returns False if it cannot or need not.
+        """
+        super().__init__(count, timers, chance)
+        self._book_ns = book_ns
+        self._subscribe = subscribe
+
+    def expect(self, no: int) -> None:
+        self._plan(no, self._book_ns, self.again)
+
+    def _ask(self, no: int) -> None:
+        if self._subscribe(no):
+            self._paces[no].ask(self._timers.monotonic_ns())
+            self.expect(no)
+
+
 class SnapshotListener(Protocol):
     """Receives snapshots: the feed."""
 
@@ -38,8 +107,8 @@ class SnapshotListener(Protocol):
     def on_snapshot_event(self, no: int, kind: EventKind, text: str) -> None: ...
 
 
-class Snapshots:
-    """Snapshot requests of one venue's instruments."""
+class Snapshots(BookSource):
+    """REST requests, one at a time per instrument, within the venue's weight limit, with retries."""
 
     def __init__(
         self,
@@ -52,13 +121,11 @@ class Snapshots:
         listener: SnapshotListener,
     ) -> None:
         """`requests`: one per instrument; `weights`: the venue's request limit, shared with its other users."""
+        super().__init__(len(requests), timers, chance)
         self._requests = requests
         self._rest = rest
-        self._timers = timers
         self._weights = weights
         self._listener = listener
-        self._paces = [Pace(FAILURES_NS, REPEATS_NS, CALM_NS, chance) for _ in requests]
-        self._timer: list[Timer | None] = [None] * len(requests)
         #: How long the next snapshot of each instrument may be ahead of the changes.
         self._ahead_ns = [AHEAD_NS[0]] * len(requests)
         #: Number of the current request; responses to earlier ones are ignored.
@@ -66,44 +133,27 @@ class Snapshots:
         self._is_wanted = [False] * len(requests)
 
     def want(self, no: int) -> None:
-        """Requests a snapshot as soon as its pace allows, with retries until `got` or `cancel`. Idempotent."""
+        """Like `BookSource.want`; no effect if the book is already wanted."""
         if not self._is_wanted[no]:
             self._is_wanted[no] = True
             self._ahead_ns[no] = AHEAD_NS[0]
-            self._plan(no, self._paces[no].delay_ns(self._timers.monotonic_ns()))
+            super().want(no)
 
     def expect(self, no: int) -> None:
-        """A subscription began. No effect: its first change makes the feed want a snapshot."""
-
-    def again(self, no: int) -> None:
-        """The received snapshot cannot be used: requests another one after a delay."""
-        self.cancel(no)
-        self._paces[no].fail(self._timers.monotonic_ns())
-        self.want(no)
-
-    def got(self, no: int) -> None:
-        """The book is in sync: no further request."""
-        self.cancel(no)
-        self._paces[no].succeed()
+        """No effect: the first change of the subscription makes the feed want a snapshot."""
 
     def cancel(self, no: int) -> None:
         """Cancels the planned request and ignores the response to a pending one."""
+        super().cancel(no)
         self._is_wanted[no] = False
         self._current[no] += 1
-        timer = self._timer[no]
-        if timer is not None:
-            timer.cancel()
-            self._timer[no] = None
-
-    def _plan(self, no: int, delay_ns: int) -> None:
-        self._timer[no] = self._timers.call_later(delay_ns, lambda: self._ask(no))
 
     def _ask(self, no: int) -> None:
         request = self._requests[no]
         now = self._timers.monotonic_ns()
         wait = self._weights.delay_ns(now, request.weight)
         if wait > 0:
-            self._plan(no, wait)
+            self._plan(no, wait, self._ask)
             return
         self._weights.take(now, request.weight)
         self._paces[no].ask(now)
@@ -126,15 +176,14 @@ class Snapshots:
             text = answer.error or f"HTTP {answer.status}"
             self._listener.on_snapshot_event(no, EventKind.ERROR, f"no snapshot: {text}")
         if self._is_wanted[no]:
-            now = self._timers.monotonic_ns()
-            self._paces[no].fail(now)
-            self._plan(no, self._paces[no].delay_ns(now))
+            self._paces[no].fail(self._timers.monotonic_ns())
+            super().want(no)
 
     def _await(self, no: int) -> None:
         """Gives the changes some time to reach the snapshot's id, then requests another one."""
         ahead_ns = self._ahead_ns[no]
         self._ahead_ns[no] = min(2 * ahead_ns, AHEAD_NS[1])
-        self._timer[no] = self._timers.call_later(ahead_ns, lambda: self._give_up(no, ahead_ns))
+        self._alarms[no].set(ahead_ns, lambda: self._give_up(no, ahead_ns))
 
     def _give_up(self, no: int, ahead_ns: int) -> None:
         """The changes did not reach the snapshot in time: requests another one."""

@@ -146,11 +146,11 @@ class Monitor:
             messages_per_s=sum(s.messages_per_s for s in streams),
             lag_ns_p50=book.lag_ns_p50,
             lag_ns_p99=book.lag_ns_p99,
-            gaps=pipeline.gap_count,
+            gaps=pipeline.sync.gap_count,
             bytes=sum(s.bytes for s in streams),
             age_ns=min(ages, default=-1),
-            slow_frames=pipeline.slow_frames,
-            other_books=pipeline.other_count,
+            slow_frames=pipeline.loop.slow_frames,
+            other_books=pipeline.sync.other_count,
             streams=streams,
         )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from connectors.book.fused import best_qty_of
-from connectors.book.level_side import BEST, NO_TICK
+from connectors.book.level_table import BEST, NO_TICK
 from connectors.book.sequence import BBO_ORDER, BOOK_ORDER
 from connectors.jit.compilation import compiled
 

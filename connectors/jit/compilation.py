@@ -146,7 +146,7 @@ def _version(package: str) -> str:
         return ""
 
 
-class DiskCache(caching._Cache):  # type: ignore[misc]
+class DiskCache(caching.NullCache):  # type: ignore[misc]
     """Compiled signatures of one function on disk, with the interface that Numba's dispatcher expects.
 
     The stamp is computed when a signature is first requested, not when the function is decorated: only then do the
@@ -158,30 +158,9 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
         self._options = repr(sorted(options.items(), key=lambda item: item[0]))
         # Computed now: a later compilation uses the imported code, even if a file is edited in the meantime.
         self._framework = [f"{path}:{tree_digest(path)}" for path in framework]
-        self._is_enabled = True
-
-    @property
-    def cache_path(self) -> str:
-        """Folder of the files, shown by `dispatcher.stats`."""
-        return str(cache_folder())
-
-    def enable(self) -> None:
-        """Reads from and writes to disk; the state after construction."""
-        self._is_enabled = True
-
-    def disable(self) -> None:
-        """Compiles in memory only."""
-        self._is_enabled = False
-
-    def flush(self) -> None:
-        """Deletes all signatures of this function from disk."""
-        for path in cache_folder().glob(f"{self._name()}.*.bin"):
-            path.unlink(missing_ok=True)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled signature, or None if it must be compiled."""
-        if not self._is_enabled:
-            return None
         target_context.refresh()
         try:
             raw = read_own(self._path(sig, target_context.codegen()))
@@ -201,7 +180,7 @@ class DiskCache(caching._Cache):  # type: ignore[misc]
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Writes the compiled signature; if the folder or a type does not allow it, it stays in memory."""
-        if not self._is_enabled or self._function.__module__ not in sys.modules:
+        if self._function.__module__ not in sys.modules:
             return
         if " at 0x" in str(sig):  # a type named by its address differs in every process
             return

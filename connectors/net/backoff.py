@@ -1,8 +1,10 @@
-"""Delays before a retry. Pure: the random source is passed in."""
+"""Delays before a retry, and the timer that waits for it. Pure: random source and timers are passed in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+from connectors.net.interfaces import Timer, Timers
 
 
 class Backoff:
@@ -73,3 +75,22 @@ class Pace:
 
     def _put_off(self, until_ns: int) -> None:
         self._due_ns = until_ns if self._due_ns is None else max(self._due_ns, until_ns)
+
+
+class Alarm:
+    """At most one scheduled call: setting it again replaces the call."""
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self._timer: Timer | None = None
+
+    def set(self, delay_ns: int, callback: Callable[[], None]) -> None:
+        """Calls back once, `delay_ns` from now, unless set again or cancelled before."""
+        self.cancel()
+        self._timer = self._timers.call_later(delay_ns, callback)
+
+    def cancel(self) -> None:
+        """Cancels the call. Idempotent."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -11,7 +11,8 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from connectors.model import Control, ControlKind, Request, Venue
-from connectors.net.interfaces import Connection, EventKind, Timer, Timers, Transport
+from connectors.net.backoff import Alarm
+from connectors.net.interfaces import Connection, EventKind, Timers, Transport
 from connectors.net.rate_limit import Limiter
 from connectors.parsing.batch import Batch
 from connectors.units import SECOND
@@ -106,8 +107,8 @@ class Link:
         now = timers.monotonic_ns()
         self._begun_ns = self._heard_ns = self._pinged_ns = self._refused_ns = now
         self._has_heard = False
-        self._pump_timer: Timer | None = None
-        self._tick_timer = timers.call_later(times.tick_ns, self._tick)
+        self._pump_alarm, self._tick_alarm = Alarm(timers), Alarm(timers)
+        self._tick_alarm.set(times.tick_ns, self._tick)
         self._connection: Connection = transport.connect(url, self)
 
     @property
@@ -122,9 +123,8 @@ class Link:
         """Closes the link without a callback. Idempotent."""
         if self.state != LinkState.CLOSED:
             self.state = LinkState.CLOSED
-            self._tick_timer.cancel()
-            if self._pump_timer is not None:
-                self._pump_timer.cancel()
+            self._tick_alarm.cancel()
+            self._pump_alarm.cancel()
             self._connection.close()
 
     def subscribe_again(self, topics: Sequence[str]) -> None:
@@ -237,14 +237,12 @@ class Link:
 
     def _pump(self) -> None:
         """Sends queued requests as fast as the venue's message limit allows."""
-        if self._pump_timer is not None:
-            self._pump_timer.cancel()
-            self._pump_timer = None
+        self._pump_alarm.cancel()
         now = self._timers.monotonic_ns()
         while self._outbox and self.is_open:
             delay = self._limiter.delay_ns(now)
             if delay > 0:
-                self._pump_timer = self._timers.call_later(delay, self._pump)
+                self._pump_alarm.set(delay, self._pump)
                 return
             request = self._outbox.popleft()
             self._limiter.take(now)
@@ -277,7 +275,7 @@ class Link:
             if self._refused and now - self._refused_ns >= times.refused_ns:
                 self._refused_ns = now
                 self._subscribe(sorted(self._refused))
-        self._tick_timer = self._timers.call_later(times.tick_ns, self._tick)
+        self._tick_alarm.set(times.tick_ns, self._tick)
 
     def _unanswered(self, now: int) -> list[Request]:
         """Removes and returns overdue requests. A late ping is harmless: any frame shows a live connection."""

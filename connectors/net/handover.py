@@ -129,18 +129,14 @@ class Handover:
 
     def old(self, frame: bytes, local_ts: int) -> Frames:
         """Frames to pass on when the old connection delivers a frame."""
-        mark = self._mark(frame)
-        join = self._joins.get(mark.topic) if mark is not None else None
+        mark, join = self._place(frame)
         if mark is None or join is None:
-            return [(frame, local_ts)]  # not recognised: the decoder reports it
-        if join.is_over:
-            return []
-        return [(frame, local_ts), *_out(join.old(mark), local_ts)]
+            return [(frame, local_ts)]
+        return [] if join.is_over else [(frame, local_ts), *_out(join.old(mark), local_ts)]
 
     def new(self, frame: bytes, local_ts: int) -> Frames:
         """Frames to pass on when the new connection delivers a frame."""
-        mark = self._mark(frame)
-        join = self._joins.get(mark.topic) if mark is not None else None
+        mark, join = self._place(frame)
         if mark is None or join is None:
             return [(frame, local_ts)]
         if join.is_over:
@@ -153,11 +149,13 @@ class Handover:
         rest = [held for join in self._joins.values() if not join.is_over for held in join.finish()]
         return _out(sorted(rest), local_ts)
 
-    def _mark(self, frame: bytes) -> Mark | None:
+    def _place(self, frame: bytes) -> tuple[Mark | None, _Join | None]:
+        """A frame's position and its stream; None for one that is not recognised, which the decoder reports."""
         try:
-            return self._venue.mark(frame)
+            mark = self._venue.mark(frame)
         except DecodeError:
-            return None
+            return None, None
+        return mark, self._joins.get(mark.topic)
 
 
 def _out(held: list[_Held], local_ts: int) -> Frames:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from connectors.model import Venue
-from connectors.net.backoff import Backoff
+from connectors.net.backoff import Alarm, Backoff
 from connectors.net.connection import Link, LinkState, LinkTimes
 from connectors.net.handover import Frames, Handover
-from connectors.net.interfaces import EventKind, Timer, Timers, Transport
+from connectors.net.interfaces import EventKind, Timers, Transport
 from connectors.net.rate_limit import Limiter
 from connectors.parsing.batch import Batch
 from connectors.units import MINUTE, SECOND
@@ -98,10 +98,8 @@ class Session:
         self._tail: Handover | None = None
         self._is_live = False
         self._is_running = False
-        self._connect_timer: Timer | None = None
-        self._life_timer: Timer | None = None
-        self._overlap_timer: Timer | None = None
-        self._tail_timer: Timer | None = None
+        #: The next attempt to connect, the end of the link's life, the next look at a handover, the end of its tail.
+        self._connecting, self._life, self._overlap, self._tail_end = (Alarm(timers) for _ in range(4))
 
     @property
     def is_live(self) -> bool:
@@ -117,14 +115,13 @@ class Session:
         """Starts to connect. May be called once, and again after `stop`."""
         if not self._is_running:
             self._is_running = True
-            self._plan_connect(0)
+            self._connecting.set(0, self._connect)
 
     def stop(self) -> None:
         """Closes all links without a callback. Idempotent."""
         self._is_running = self._is_live = False
-        for timer in (self._connect_timer, self._life_timer, self._overlap_timer, self._tail_timer):
-            if timer is not None:
-                timer.cancel()
+        for alarm in (self._connecting, self._life, self._overlap, self._tail_end):
+            alarm.cancel()
         for link in (self._link, self._next):
             if link is not None:
                 link.close()
@@ -143,15 +140,13 @@ class Session:
         if self._is_running and self._link is not None and self._next is None:
             self.event(EventKind.HANDOVER, f"begins: {reason}", self._timers.time_ns())
             self._handover = Handover(self._venue, self.topics)
-            self._plan_connect(0)
+            self._connecting.set(0, self._connect)
 
     # Called by links.
 
     def link_live(self, link: Link) -> None:
         if link is self._next:
-            self._overlap_timer = self._timers.call_later(
-                self._times.overlap_min_ns, lambda: self._look_at_overlap(link)
-            )
+            self._overlap.set(self._times.overlap_min_ns, lambda: self._look_at_overlap(link))
         elif link is self._link:
             self._is_live = True
             self._plan_life(link)
@@ -218,16 +213,11 @@ class Session:
             if tail.is_settled:
                 self._tail = None
 
-    def _plan_connect(self, delay_ns: int) -> None:
-        if self._connect_timer is not None:
-            self._connect_timer.cancel()
-        self._connect_timer = self._timers.call_later(delay_ns, self._connect)
-
     def _connect(self) -> None:
         now = self._timers.monotonic_ns()
         wait = self._connects.delay_ns(now)
         if wait > 0:
-            self._plan_connect(wait)
+            self._connecting.set(wait, self._connect)
             return
         self._connects.take(now)
         link = Link(
@@ -251,7 +241,7 @@ class Session:
         if life:
             margin = int(self._times.life_margin_ns * (1.0 + self._chance()))
             delay = max(life - margin, life // 2)
-            self._life_timer = self._timers.call_later(delay, lambda: self._end_life(link))
+            self._life.set(delay, lambda: self._end_life(link))
 
     def _end_life(self, link: Link) -> None:
         if link is self._link:
@@ -268,16 +258,14 @@ class Session:
                 self._link.close()
             self._change_over(link, handover)
         else:
-            self._overlap_timer = self._timers.call_later(
-                self._times.overlap_min_ns, lambda: self._look_at_overlap(link)
-            )
+            self._overlap.set(self._times.overlap_min_ns, lambda: self._look_at_overlap(link))
 
     def _change_over(self, link: Link, handover: Handover) -> None:
         self._link, self._next, self._handover = link, None, None
         self._hand_on(handover.finish(self._timers.time_ns()))
         if not handover.is_settled:
             self._tail = handover
-            self._tail_timer = self._timers.call_later(self._times.overlap_max_ns, self._end_tail)
+            self._tail_end.set(self._times.overlap_max_ns, self._end_tail)
         self.event(EventKind.HANDOVER, "done", self._timers.time_ns())
         self._plan_life(link)
 
@@ -295,12 +283,11 @@ class Session:
             if self._link is not None and self._link.state == LinkState.LIVE:
                 self._is_live = True
                 self._listener.on_live(self)
-        self._plan_connect(self._backoff.next_ns())
+        self._connecting.set(self._backoff.next_ns(), self._connect)
 
     def _lose_link(self, reason: str) -> None:
         self._link = None
-        if self._life_timer is not None:
-            self._life_timer.cancel()
+        self._life.cancel()
         successor, handover = self._next, self._handover
         if successor is not None and handover is not None and successor.state == LinkState.LIVE:
             self._change_over(successor, handover)
@@ -313,4 +300,4 @@ class Session:
             self._link, self._next = successor, None
             self._hand_on(handover.finish(self._timers.time_ns()))
         else:
-            self._plan_connect(self._backoff.next_ns())
+            self._connecting.set(self._backoff.next_ns(), self._connect)

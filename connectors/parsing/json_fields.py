@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from connectors.errors import DecodeError
-from connectors.model import Message, Rows
+from connectors.model import Rows
 from connectors.parsing.scanner import (
     CLEAR_ASK,
     CLEAR_BID,
@@ -42,9 +41,6 @@ Stamp = Annotated[int, msgspec.Meta(ge=0, lt=STAMP_MAX)]
 #: An instrument in the venue's spelling.
 Symbol = Annotated[str, msgspec.Meta(min_length=1)]
 
-#: Errors that decoding an invalid frame raises; RecursionError: JSON that is nested too deep.
-NOT_A_FRAME = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
-
 #: Levels as in the JSON: pairs of texts.
 Levels = Sequence[Sequence[str]]
 #: Event, price and quantity of a row.
@@ -52,17 +48,6 @@ RowParts = tuple[int, float, float]
 
 #: Rows of a message that has none.
 NO_ROWS: Rows = np.zeros(0, event_dtype)
-
-
-def message_of(venue: str, frame: bytes, read: Callable[[dict[str, Any]], Message]) -> Message:
-    """The message that `read` derives from a frame's JSON object. Raises DecodeError if there is none."""
-    try:
-        payload = msgspec.json.decode(frame)
-        if not isinstance(payload, dict):
-            raise ValueError("not a JSON object")
-        return read(payload)
-    except NOT_A_FRAME as error:
-        raise DecodeError(venue, str(error), frame) from None
 
 
 def decimal(text: str) -> float:

@@ -12,8 +12,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from connectors.errors import DecodeError
 from connectors.model import Limits, Message, Request, RestRequest
-from connectors.parsing.json_fields import NOT_A_FRAME, message_of
+
+#: Errors that decoding an invalid frame raises; RecursionError: JSON that is nested too deep.
+_NOT_A_FRAME = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
 
 class JsonVenue(ABC):
@@ -31,7 +34,13 @@ class JsonVenue(ABC):
 
     def decode(self, frame: bytes) -> Message:
         """Decodes `frame`; see `connectors.model.Venue`."""
-        return message_of(self.name, frame, self._message)
+        try:
+            payload = msgspec.json.decode(frame)
+            if not isinstance(payload, dict):
+                raise ValueError("not a JSON object")
+            return self._message(payload)
+        except _NOT_A_FRAME as error:
+            raise DecodeError(self.name, str(error), frame) from None
 
     def topic_of(self, frame: bytes) -> str:
         head = self.frame_head
@@ -74,7 +83,7 @@ def object_of(frame: bytes) -> dict[str, Any]:
     """The JSON object in `frame`; an empty one if there is none."""
     try:
         payload = msgspec.json.decode(frame)
-    except NOT_A_FRAME:
+    except _NOT_A_FRAME:
         return {}
     return payload if isinstance(payload, dict) else {}
 

@@ -59,7 +59,7 @@ TRADE_BUY = TRADE_EVENT | BUY_EVENT
 TRADE_SELL = TRADE_EVENT | SELL_EVENT
 
 # Text that the parsers compare with; a uint8 array is the cheapest constant in compiled code.
-QUOTE, COMMA, COLON, MINUS, DOT, ZERO = 34, 44, 58, 45, 46, 48
+QUOTE, COMMA, COLON, DOT, ZERO = 34, 44, 58, 46, 48
 OPEN_OBJECT, CLOSE_OBJECT, OPEN_LIST, CLOSE_LIST, BACKSLASH, NEWLINE, RETURN = 123, 125, 91, 93, 92, 10, 13
 
 _POWERS = np.array([10.0**k for k in range(23)])

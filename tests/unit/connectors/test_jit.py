@@ -426,16 +426,6 @@ def hits_of(adder: Any) -> Any:
     return adder.stats.cache_hits
 
 
-def test_flush_forgets_what_is_on_disk(cache: Path) -> None:
-    adder = make_adder(11)
-    adder(1)
-    assert list(cache.rglob("*.bin"))
-
-    adder._cache.flush()
-
-    assert not list(cache.rglob("*.bin"))
-
-
 def test_code_imported_before_an_edit_is_not_taken_for_the_edited_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

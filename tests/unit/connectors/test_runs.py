@@ -181,7 +181,7 @@ def test_a_run_ends_before_what_is_not_plain(odd: bytes, code: int) -> None:
     assert len(line.take(batch, 2)) == 1
     assert line.code == END
     assert line.pipeline.is_synced
-    assert line.pipeline.gap_count == 0
+    assert line.pipeline.sync.gap_count == 0
     assert line.counts[0, 0] == 2
 
 
