@@ -53,11 +53,11 @@ _TRADE = text('trade"')
 _AGG_TRADE = text('aggTrade"')
 _BOOK_TICKER = text('bookTicker"')
 _MARKET = text('MARKET"')
-_LAST_UPDATE_ID = text("lastUpdateId")
-_BIDS = text("bids")
-_ASKS = text("asks")
-_PREVIOUS_ID = text("pu")
-_DATA_KEY = text("data")
+_LAST_UPDATE_ID = text('lastUpdateId"')
+_BIDS = text('bids"')
+_ASKS = text('asks"')
+_PREVIOUS_ID = text('pu"')
+_DATA_KEY = text('data"')
 _AT_DEPTH = text("@depth")
 
 # Fields seen so far in a frame, one bit each; a frame with a repeated field is left to the JSON decoder.
@@ -235,7 +235,7 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                 i = skip_scalar(buffer, i)
             else:
                 return NOT_MINE
-        elif matches(buffer, i + 1, _PREVIOUS_ID) and buffer[i + 3] == QUOTE and buffer[i + 4] == COLON:
+        elif matches(buffer, i + 1, _PREVIOUS_ID) and buffer[i + 4] == COLON:
             bit = _HAS_PREVIOUS_ID
             previous_id, i = read_number(buffer, i + 5)
         else:
@@ -243,20 +243,19 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
             i = read_string(buffer, name)
             if i < 0 or buffer[i] != COLON:
                 return NOT_MINE
-            length = i - 1 - name
             i += 1
-            if length == 12 and matches(buffer, name, _LAST_UPDATE_ID):
+            if matches(buffer, name, _LAST_UPDATE_ID):
                 bit = _HAS_SNAPSHOT_ID
                 last_id, i = read_number(buffer, i)
-            elif length == 4 and matches(buffer, name, _BIDS):
+            elif matches(buffer, name, _BIDS):
                 if seen & _HAS_BOOK_ASKS:
                     return NOT_MINE
                 bit = _HAS_BOOK_BIDS
                 i, row = read_snapshot_side(buffer, i, rows, row, CLEAR_BID, SNAPSHOT_BID, local_ts)
-            elif length == 4 and matches(buffer, name, _ASKS):
+            elif matches(buffer, name, _ASKS):
                 bit = _HAS_BOOK_ASKS
                 i, row = read_snapshot_side(buffer, i, rows, row, CLEAR_ASK, SNAPSHOT_ASK, local_ts)
-            elif length == 4 and matches(buffer, name, _DATA_KEY):
+            elif matches(buffer, name, _DATA_KEY):
                 return NOT_MINE  # with a "stream" anywhere, this would be a combined frame
             else:
                 i = skip_scalar(buffer, i)

@@ -53,12 +53,13 @@ from connectors.parsing.scanner import (
 _ORDER_BOOK = text("orderbook.")
 _ORDER_BOOK_1 = text("orderbook.1.")
 _PUBLIC_TRADE = text("publicTrade.")
-_TOPIC = text("topic")
-_TYPE = text("type")
-_TS = text("ts")
-_CTS = text("cts")
-_DATA = text("data")
-_SEQ = text("seq")
+# Keys end with their quote, so that no longer key matches.
+_TOPIC = text('topic"')
+_TYPE = text('type"')
+_TS = text('ts"')
+_CTS = text('cts"')
+_DATA = text('data"')
+_SEQ = text('seq"')
 _SNAPSHOT = text('snapshot"')
 _DELTA = text('delta"')
 _BUY = text('Buy"')
@@ -114,7 +115,7 @@ def _read_book(buffer, i, rows, row, out, symbols, local_ts, kind):
             i = read_string(buffer, name)
             if i < 0 or buffer[i] != COLON:
                 return -1, row
-            if i - 1 - name == 3 and matches(buffer, name, _SEQ):
+            if matches(buffer, name, _SEQ):
                 bit = _HAS_SEQ
                 out.first_id, i = read_number(buffer, i + 1)
             else:
@@ -245,10 +246,9 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
         i = read_string(buffer, name)
         if i < 0 or buffer[i] != COLON:
             return NOT_MINE
-        length = i - 1 - name
         i += 1
         bit = 0
-        if length == 5 and matches(buffer, name, _TOPIC):
+        if matches(buffer, name, _TOPIC):
             bit = _HAS_TOPIC
             if buffer[i] != QUOTE:
                 return NOT_MINE
@@ -265,7 +265,7 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
             else:
                 return NOT_MINE
             i = read_string(buffer, i + 1)
-        elif length == 4 and matches(buffer, name, _TYPE):
+        elif matches(buffer, name, _TYPE):
             bit = _HAS_TYPE
             if buffer[i] != QUOTE:
                 return NOT_MINE
@@ -277,13 +277,13 @@ def parse_bybit_frame(buffer, start, end, symbols, local_ts, rows, row, out, use
                 i += 7
             else:
                 return NOT_MINE
-        elif length == 2 and matches(buffer, name, _TS):
+        elif matches(buffer, name, _TS):
             bit = _HAS_TS
             ts, i = read_number(buffer, i)
-        elif length == 3 and matches(buffer, name, _CTS):
+        elif matches(buffer, name, _CTS):
             bit = _HAS_CTS
             cts, i = read_number(buffer, i)
-        elif length == 4 and matches(buffer, name, _DATA):
+        elif matches(buffer, name, _DATA):
             bit = _HAS_DATA
             if topic == _TOPIC_TRADE:
                 i, row = _read_trades(buffer, i, rows, row, out, symbols, local_ts)

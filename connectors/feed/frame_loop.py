@@ -35,7 +35,7 @@ from connectors.jit.addresses import addresses_of, as_pointer, set_addresses
 from connectors.jit.compilation import compiled
 from connectors.model import MESSAGE_DTYPE, Instrument, Kind, Rows, Venue
 from connectors.parsing.batch import Batch, Packed
-from connectors.parsing.lines import record_of
+from connectors.parsing.lines import put_message
 from connectors.parsing.scanner import LEVEL_BYTES_MIN, SYMBOL_BYTES_MAX, symbol_table
 
 #: Longer frames are not market data.
@@ -208,10 +208,7 @@ class FrameLoop:
         if count > len(self.decoded):
             self.decoded = np.empty(2 * count, event_dtype)
             self._packed = self._fused = None
-        self.decoded[:count] = message.rows
-        self.decoded["local_ts"][:count] = local_ts
-        symbol = 0 if message.symbol in ("", self._symbol) else -1
-        self.message[0] = record_of(message, local_ts, symbol, 0, count, 0)
+        put_message(message, self._symbol, local_ts, 0, self.decoded, 0, self.message)
         self.slow_frames += 1
 
     def _bind_once(self, streams: StreamCounts) -> None:

@@ -76,10 +76,15 @@ def compiled(
     methods; a change in any of them causes a new compilation.
     """
     options = {**FLAGS, **flags}
-    paths = tuple(Path(path) for path in framework)
-    if function is None:
-        return lambda decorated: _compiled(decorated, options, paths)
-    return _compiled(function, options, paths)
+
+    def decorate(decorated: Callable[..., Any]) -> Any:
+        python_function = getattr(decorated, "py_func", decorated)
+        dispatcher = njit(**options)(python_function)
+        if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
+            dispatcher._cache = DiskCache(python_function, options, framework)  # type: ignore[attr-defined]
+        return dispatcher
+
+    return decorate if function is None else decorate(function)
 
 
 def compiled_callback(
@@ -91,13 +96,12 @@ def compiled_callback(
 ) -> Any:
     """`numba.cfunc` with the project's disk cache: a C function, called by its `.address`."""
     options = {"error_model": FLAGS["error_model"], **flags}
-    paths = tuple(Path(path) for path in framework)
 
     def decorate(decorated: Callable[..., Any]) -> Any:
         python_function = getattr(decorated, "py_func", decorated)
         callback = CFunc(python_function, sigutils.normalize_signature(signature), locals={}, options=options)
         callback._cache = DiskCache(  # type: ignore[attr-defined]
-            python_function, {**options, "callback": True}, paths
+            python_function, {**options, "callback": True}, framework
         )
         callback.compile()
         return callback
@@ -115,14 +119,6 @@ def cache_folder() -> Path:
     """Folder of the compiled code for this CPU and the installed versions of Numba, LLVM, NumPy and hftbacktest."""
     root = _folder_override or platformdirs.user_cache_path("arb") / "compiled"
     return root / _machine()
-
-
-def _compiled(function: Callable[..., Any], options: dict[str, Any], framework: tuple[Path, ...]) -> Any:
-    python_function = getattr(function, "py_func", function)
-    dispatcher = njit(**options)(python_function)
-    if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
-        dispatcher._cache = DiskCache(python_function, options, framework)  # type: ignore[attr-defined]
-    return dispatcher
 
 
 @cache
@@ -153,11 +149,11 @@ class DiskCache(caching.NullCache):  # type: ignore[misc]
     constants and helpers defined below it in its module exist.
     """
 
-    def __init__(self, function: Any, options: dict[str, Any], framework: tuple[Path, ...]) -> None:
+    def __init__(self, function: Any, options: dict[str, Any], framework: Iterable[Path]) -> None:
         self._function = function
         self._options = repr(sorted(options.items(), key=lambda item: item[0]))
         # Computed now: a later compilation uses the imported code, even if a file is edited in the meantime.
-        self._framework = [f"{path}:{tree_digest(path)}" for path in framework]
+        self._framework = [f"{path}:{tree_digest(Path(path))}" for path in framework]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled signature, or None if it must be compiled."""

@@ -187,15 +187,12 @@ class LineDecoder:
             message = _BLANK if is_blank else self._venue.decode(line[self._frame_offset :])
         except DecodeError as error:
             raise error.at(self._file, int(cursor[LINE])) from None
-        row, m = int(cursor[ROW]), int(cursor[MESSAGE])
-        end = row + len(message.rows)
         local_ts = int(line[:STAMP_DIGITS]) if self._frame_offset else 0
-        self._rows[row:end] = message.rows
-        self._rows["local_ts"][row:end] = local_ts
-        symbol = 0 if message.symbol in ("", self._symbol) else -1
-        self._messages[m] = record_of(message, local_ts, symbol, row, end, int(cursor[LINE]))
-        cursor[ROW] = end
-        cursor[MESSAGE] = m + 1
+        record = self._messages[cursor[MESSAGE] :]
+        cursor[ROW] = put_message(
+            message, self._symbol, local_ts, int(cursor[LINE]), self._rows, int(cursor[ROW]), record
+        )
+        cursor[MESSAGE] += 1
         cursor[LINE] += 1
         cursor[POSITION] += len(line) + 1
         self.slow_frames += 1
@@ -221,21 +218,18 @@ class LineDecoder:
         return DecodeError(self._venue.name, reason, line, file=self._file, line=int(self._cursor[LINE]))
 
 
-def record_of(
-    message: Message, local_ts: int, symbol: int, row_start: int, row_end: int, line: int
-) -> tuple[int, ...]:
-    """The `MESSAGE_DTYPE` fields of a message of the JSON decoder."""
-    return (
-        int(message.kind),
-        local_ts,
-        message.exch_ts,
-        message.first_id,
-        message.last_id,
-        message.prev_id,
-        symbol,
-        row_start,
-        row_end,
-        line,
-        message.sent_ts,
-        message.book,
-    )
+def put_message(
+    message: Message, symbol: str, local_ts: int, line: int, rows: Rows, row: int, record: Messages
+) -> int:
+    """Writes a message of the JSON decoder, as the parsers do, to `rows` from `row` on and to `record`, (1,).
+
+    symbol: that of the instrument. Returns the next free row; the caller provides room.
+    """
+    end = row + len(message.rows)
+    rows[row:end] = message.rows
+    rows["local_ts"][row:end] = local_ts
+    number = 0 if message.symbol in ("", symbol) else -1
+    ids = message.first_id, message.last_id, message.prev_id
+    sent_ts, book = message.sent_ts, message.book
+    record[0] = (int(message.kind), local_ts, message.exch_ts, *ids, number, row, end, line, sent_ts, book)
+    return end

@@ -1,18 +1,20 @@
-"""The disk cache, as separate processes see it: what hits, what is compiled again, and what may not crash."""
+"""The disk cache: what hits, what is compiled again, and what may not crash."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import njit, types
+from numba.core import config
 
 from connectors.jit import compilation as jit
 
@@ -65,10 +67,8 @@ from pathlib import Path
 from connectors.jit.compilation import compiled, set_cache_folder
 set_cache_folder(Path(sys.argv[1]))
 import user
-flags = eval(sys.argv[2])
-run = compiled(user.run, **flags) if flags else user.run
-result = run(1.0)
-print(result, sum(run.stats.cache_hits.values()), sum(run.stats.cache_misses.values()))
+result = user.run(1.0)
+print(result, sum(user.run.stats.cache_hits.values()), sum(user.run.stats.cache_misses.values()))
 """
 
 
@@ -87,11 +87,26 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def start(project: Path, flags: str = "{}", cache: Path | None = None, **environment: str) -> Any:
+@pytest.fixture
+def loaded(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Any]]:
+    """Imports the project as a new process would; returns its strategy."""
+    monkeypatch.syspath_prepend(project)
+
+    def load_again() -> Any:
+        for name in ("user", "helper", "deeper"):
+            sys.modules.pop(name, None)
+        return importlib.import_module("user").run
+
+    yield load_again
+    for name in ("user", "helper", "deeper"):
+        sys.modules.pop(name, None)
+
+
+def start(project: Path) -> Any:
     path = os.pathsep.join((str(ROOT), str(project)))
     return subprocess.Popen(
-        [sys.executable, "-B", str(project / "main.py"), str(cache or project / "cache"), flags],
-        env={**os.environ, "PYTHONPATH": path, **environment},
+        [sys.executable, "-B", str(project / "main.py"), str(project / "cache")],
+        env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -107,10 +122,8 @@ def finish(process: Any) -> tuple[float, int, int]:
     return float(result), int(hits), int(misses)
 
 
-def run(
-    project: Path, flags: str = "{}", cache: Path | None = None, **environment: str
-) -> tuple[float, int, int]:
-    return finish(start(project, flags, cache, **environment))
+def run(project: Path) -> tuple[float, int, int]:
+    return finish(start(project))
 
 
 def edit(path: Path, before: str, after: str) -> None:
@@ -120,81 +133,70 @@ def edit(path: Path, before: str, after: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_second_process_loads_what_the_first_compiled(project: Path) -> None:
-    assert run(project) == (8.0, 0, 1)
-
-    assert run(project) == (8.0, 1, 0)
-
-
-@pytest.mark.slow
-def test_an_edit_anywhere_below_is_noticed(project: Path) -> None:
-    # One after the other, for every process that starts costs a second.
-    edits = [
-        ("user", "* FACTOR +", "* FACTOR -", 4.0),
-        ("user", "FACTOR = 3", "FACTOR = 4", 6.0),
-        ("user", "[1.0, 2.0]", "[1.0, 5.0]", 3.0),
-        ("user", "LATEST = 0", "LATEST = 1", 4.0),
-        ("helper", "return 2 * x", "return 3 * x", 8.0),
-        ("helper", "OFFSET = 0", "OFFSET = 7", 15.0),
-        ("deeper", "return 0", "return 1", 19.0),
-    ]
-    run(project)
-
-    for file, before, after, result in edits:
-        edit(project / f"{file}.py", before, after)
-        assert run(project) == (result, 0, 1), f"{file}: {after}"
-
-    assert run(project) == (19.0, 1, 0)
-
-
-@pytest.mark.slow
-def test_a_constant_that_is_not_in_the_file_is_noticed(project: Path) -> None:
-    edit(project / "user.py", "FACTOR = 3", "import os\nFACTOR = int(os.environ['FACTOR'])")
-    assert run(project, FACTOR="3") == (8.0, 0, 1)
-
-    assert run(project, FACTOR="4") == (10.0, 0, 1)
-
-
-@pytest.mark.slow
-def test_other_flags_and_settings_are_another_compilation(project: Path) -> None:
-    variants: list[tuple[str, dict[str, str]]] = [
-        ("{'boundscheck': True}", {}),
-        ("{'fastmath': True}", {}),
-        ("{'error_model': 'numpy'}", {}),
-        ("{'nogil': False}", {}),
-        ("{}", {"NUMBA_BOUNDSCHECK": "1"}),
-        ("{}", {"NUMBA_OPT": "1"}),
-    ]
-    run(project)
-
-    for flags, environment in variants:
-        assert run(project, flags, **environment) == (8.0, 0, 1), f"{flags} {environment}"
-
-    assert run(project, variants[0][0]) == (8.0, 1, 0)
-    assert run(project) == (8.0, 1, 0)
-
-
-@pytest.mark.slow
-def test_a_changed_framework_is_noticed(project: Path, tmp_path: Path) -> None:
-    framework = tmp_path / "framework"
-    framework.mkdir()
-    (framework / "a.py").write_text("x = 1")
-    flags = f"{{'framework': [{str(framework)!r}]}}"
-    assert run(project, flags)[1:] == (0, 1)
-    assert run(project, flags)[1:] == (1, 0)
-
-    (framework / "a.py").write_text("x = 2")
-
-    assert run(project, flags)[1:] == (0, 1)
-
-
-@pytest.mark.slow
-def test_two_processes_may_compile_at_once(project: Path) -> None:
-    both = [start(project), start(project)]
+def test_processes_share_what_one_compiled_until_an_edit(project: Path) -> None:
+    both = [start(project), start(project)]  # they may compile at once
 
     assert [finish(process)[0] for process in both] == [8.0, 8.0]
     assert run(project) == (8.0, 1, 0)
     assert not list((project / "cache").rglob("*.part"))
+    edit(project / "deeper.py", "return 0", "return 1")
+    assert run(project) == (11.0, 0, 1)
+
+
+def test_an_edit_anywhere_below_is_noticed(project: Path, loaded: Callable[[], Any]) -> None:
+    edits = [
+        ("user", "* FACTOR +", "* FACTOR -"),
+        ("user", "FACTOR = 3", "FACTOR = 4"),
+        ("user", "[1.0, 2.0]", "[1.0, 5.0]"),
+        ("user", "LATEST = 0", "LATEST = 1"),
+        ("helper", "return 2 * x", "return 3 * x"),
+        ("helper", "OFFSET = 0", "OFFSET = 7"),
+        ("deeper", "return 0", "return 1"),
+    ]
+    stamps = [loaded()._cache._stamp()]
+    assert loaded()._cache._stamp() == stamps[0]
+
+    for file, before, after in edits:
+        edit(project / f"{file}.py", before, after)
+        stamps.append(loaded()._cache._stamp())
+
+    assert len(set(stamps)) == len(stamps)
+
+
+def test_a_constant_that_is_not_in_the_file_is_noticed(
+    project: Path, loaded: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(project / "user.py", "FACTOR = 3", "import os\nFACTOR = int(os.environ['FACTOR'])")
+    stamps = []
+    for factor in ("3", "4"):
+        monkeypatch.setenv("FACTOR", factor)
+        stamps.append(loaded()._cache._stamp())
+
+    assert stamps[0] != stamps[1]
+
+
+def test_other_flags_and_settings_are_another_compilation(
+    loaded: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function = loaded()
+    flags: list[dict[str, Any]] = [{}, {"boundscheck": True}, {"fastmath": True}, {"nogil": False}]
+    names = [jit.compiled(function, **variant)._cache._name() for variant in flags]
+    for setting, value in (("BOUNDSCHECK", 1), ("OPT", 1)):
+        monkeypatch.setattr(config, setting, value)
+        names.append(function._cache._name())
+
+    assert len(set(names)) == len(names)
+
+
+def test_a_changed_framework_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "framework").mkdir()
+    file = tmp_path / "framework" / "a.py"
+    stamps = []
+    for text in ("x = 1", "x = 1", "x = 2"):
+        file.write_text(text)
+        stamps.append(jit.compiled(make_adder(1), framework=[file.parent])._cache._stamp())
+
+    assert stamps[0] == stamps[1] != stamps[2]
 
 
 def damaged(raw: bytes) -> list[bytes]:
@@ -203,25 +205,41 @@ def damaged(raw: bytes) -> list[bytes]:
     return [raw[:middle], b"", raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :], b"not a cache"]
 
 
-@pytest.mark.slow
-def test_a_damaged_file_is_compiled_anew(project: Path) -> None:
-    run(project)
-    for kind in range(len(damaged(b"x"))):
-        for path in (project / "cache").rglob("*.bin"):
-            path.write_bytes(damaged(path.read_bytes())[kind])
-
-        assert run(project) == (8.0, 0, 1), f"kind {kind}"
-
-    assert run(project) == (8.0, 1, 0)
+@pytest.fixture
+def cache(tmp_path: Path) -> Any:
+    jit.set_cache_folder(tmp_path / "cache")
+    yield tmp_path / "cache"
+    jit.set_cache_folder(None)
 
 
-@pytest.mark.slow
-def test_a_folder_that_cannot_be_made_means_compiling_in_memory(project: Path) -> None:
+def make_adder(term: Any) -> Any:
+    def add(x):
+        return x + term
+
+    return jit.compiled(add)
+
+
+def hits_of(adder: Any) -> int:
+    adder(1)
+    return sum(adder.stats.cache_hits.values())
+
+
+@pytest.mark.parametrize("kind", range(4))
+def test_a_damaged_file_is_compiled_again(kind: int, cache: Path) -> None:
+    assert make_adder(31)(1) == 32
+    [file] = cache.rglob("*.bin")
+    file.write_bytes(damaged(file.read_bytes())[kind])
+
+    assert [hits_of(make_adder(31)) for _ in range(2)] == [0, 1]
+    assert make_adder(31)(1) == 32
+
+
+def test_a_folder_that_cannot_be_made_means_compiling_in_memory(cache: Path) -> None:
     # A file in the folder's place: permissions do not stop a test that runs as root.
-    (project / "file").write_text("")
+    cache.write_text("")
 
-    assert run(project, cache=project / "file") == (8.0, 0, 1)
-    assert run(project, cache=project / "file") == (8.0, 0, 1)
+    assert make_adder(32)(1) == 33
+    assert hits_of(make_adder(32)) == 0
 
 
 @pytest.mark.slow
@@ -251,37 +269,14 @@ print(
     assert run(project) == (11.0, 2, 0)
 
 
-@pytest.mark.slow
-def test_a_callback_is_cached(project: Path) -> None:
-    script = """
-import sys
-from pathlib import Path
-from numba import types
-from connectors.jit.compilation import compiled_callback, set_cache_folder
-set_cache_folder(Path(sys.argv[1]))
-@compiled_callback(types.int64(types.int64))
-def twice(x):
-    return 2 * x
-print(twice.ctypes(4), twice.cache_hits, 1 - twice.cache_hits)
-"""
-    (project / "main.py").write_text(script)
+def test_a_callback_is_cached(cache: Path) -> None:
+    def twice(x):
+        return 2 * x
 
-    assert run(project) == (8.0, 0, 1)
-    assert run(project) == (8.0, 1, 0)
+    made = [jit.compiled_callback(types.int64(types.int64), twice) for _ in range(2)]
 
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Any:
-    jit.set_cache_folder(tmp_path / "cache")
-    yield tmp_path / "cache"
-    jit.set_cache_folder(None)
-
-
-def make_adder(term: Any) -> Any:
-    def add(x):
-        return x + term
-
-    return jit.compiled(add)
+    assert [one.ctypes(4) for one in made] == [8, 8]
+    assert [one.cache_hits for one in made] == [0, 1]
 
 
 def test_closures_of_one_factory_do_not_take_each_others_code(cache: Path) -> None:
@@ -418,19 +413,10 @@ def test_files_and_folder_are_the_users_alone_whatever_the_umask(cache: Path) ->
 
     [file] = cache.rglob("*.bin")
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
-    assert sum(hits_of(make_adder(22)).values()) == 1
+    assert hits_of(make_adder(22)) == 1
 
 
-def hits_of(adder: Any) -> Any:
-    adder(1)
-    return adder.stats.cache_hits
-
-
-def test_code_imported_before_an_edit_is_not_taken_for_the_edited_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Python's own cache of bytecode does not notice an edit within a second.
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+def test_code_imported_before_an_edit_is_not_taken_for_the_edited_file(tmp_path: Path) -> None:
     path = tmp_path / "edited.py"
     path.write_text("def f(x):\n    return x + 1\n")
     before = load(path)
