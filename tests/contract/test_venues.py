@@ -91,6 +91,21 @@ def test_the_parser_makes_what_the_decoder_makes_or_nothing(golden: Golden) -> N
     assert result == ("refused" if golden.is_refused else "parsed" if golden.is_fast else "decoded")
 
 
+@pytest.mark.parametrize("venue", venues.VENUES)
+def test_every_kind_of_message_has_a_golden_frame(venue: str) -> None:
+    kinds = {golden.kind.name for golden in DECODED if golden.venue == venue}
+    wanted = {"CONTROL", "OTHER", "DELTA", "SNAPSHOT", "BBO", "TRADE"}
+    assert kinds >= (wanted | {"AGG_TRADE"} if venue.startswith("binance") else wanted)
+
+
+@pytest.mark.parametrize("golden", [g for g in DECODED if g.symbol], ids=str)
+def test_the_right_one_of_several_symbols_is_found(golden: Golden) -> None:
+    symbols = [golden.symbol + "X", golden.symbol[:-1], "X"]
+    for number, known in ((3, [*symbols, golden.symbol]), (-1, symbols)):
+        parsed = FrameParser(VENUES[golden.venue], known).parse(golden.frame)
+        assert parsed is None or parsed[0][-1] == number
+
+
 @each_frame
 def test_broken_frames_are_refused_by_both_or_mean_the_same(golden: Golden) -> None:
     """Cut, with a byte changed, doubled or lost; the decoder raises nothing but DecodeError."""
@@ -292,7 +307,22 @@ def test_control_frames_are_of_no_topic(venue: Venue) -> None:
 
 
 @each_venue
-@pytest.mark.parametrize("frame", [b"", b"{", b"[]", b"null", b"1", b'"x"', b"{}", b"\xff\xfe", b"[" * 2000])
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"1",
+        b'"x"',
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 2000,
+        b'{"stream":"',
+        b'{"topic":"a',
+    ],
+)
 def test_what_is_no_frame_is_reported_by_no_other_error(venue: Venue, frame: bytes) -> None:
     for call in (venue.decode, venue.mark, venue.time_of, venue.listings_of):
         with pytest.raises(DecodeError):

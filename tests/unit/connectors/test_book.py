@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.books import PlainBook
 from support.streams import Event, History, decoded
-from support.venues import VENUES
 
 from connectors.book import sync as book
 from connectors.book.rows import COVERS_BBO, NEWER_THAN_BBO, OLDER_THAN_BBO, book_rows
@@ -331,16 +330,6 @@ def test_a_snapshot_that_ends_where_the_book_stands_breaks_no_chain(rule: Sequen
     assert followed == history.books[events[-1].last_id]
 
 
-@pytest.mark.parametrize("rule", BINANCE)
-def test_a_newer_snapshot_replaces_the_book_and_drops_what_it_holds(rule: SequenceRule) -> None:
-    history, sync, _ = begun(rule, 6, 5)
-    events = history.events
-    followed = PlainBook()
-    followed.apply(follow(sync, [history.snapshot(events[12].last_id), *events[5:]]))
-    assert (sync.status, sync.gap_count) == (Status.SYNCED, 0)
-    assert followed == history.books[events[-1].last_id]
-
-
 def test_bybit_restarts_at_one_with_a_snapshot() -> None:
     before, after = (History(SequenceRule.INCREMENT, random.Random(n)) for n in (7, 8))
     sync = BookSync(SequenceRule.INCREMENT)
@@ -478,12 +467,3 @@ def test_a_snapshot_stands_for_everything_even_if_the_touch_was_newer() -> None:
     assert set(rows["ival"].tolist()) == {NEWER_THAN_BBO}
     assert sync.order_id == 20, "what is shown is the snapshot's"
     assert len(follow(sync, [touch(25)])) == 2
-
-
-def test_each_venue_has_the_rule_of_its_documents() -> None:
-    assert {name: venue.sequence_rule for name, venue in VENUES.items()} == {
-        "binance_spot": SequenceRule.SPAN,
-        "binance_usdm": SequenceRule.PREVIOUS,
-        "bybit_spot": SequenceRule.INCREMENT,
-        "bybit_linear": SequenceRule.INCREMENT,
-    }

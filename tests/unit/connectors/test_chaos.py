@@ -11,7 +11,7 @@ from connectors.net.interfaces import EventKind
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_what_is_published_is_unknown_or_true(seed: int) -> None:
     chaos = Chaos(seed)
     report = chaos.run(60 * S)
@@ -21,11 +21,11 @@ def test_what_is_published_is_unknown_or_true(seed: int) -> None:
 
 @pytest.mark.parametrize("venue", SIM_VENUES)
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in LASTING_FAULTS])
-@pytest.mark.parametrize("read_ns", [0, READ_NS])
-def test_a_feed_recovers_from_each_fault(venue: str, fault: str, read_ns: int) -> None:
+def test_a_feed_recovers_from_each_fault(venue: str, fault: str) -> None:
     if fault in REST_FAULTS and venue.startswith("bybit"):
         pytest.skip("its books are not fetched")
-    chaos = Chaos(1, venue, symbols=1, read_ns=read_ns)
+    # Frames arrive one by one at half of the venues, several in a read at the others.
+    chaos = Chaos(1, venue, symbols=1, read_ns=READ_NS if venue in ("binance_usdm", "bybit_linear") else 0)
     chaos.feed.start()
     chaos.timers.run(10 * S)
     assert chaos.watch.check(0) is not None

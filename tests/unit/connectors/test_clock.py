@@ -134,19 +134,41 @@ def test_no_row_is_from_the_future_and_no_book_falls_back(rows: Rows, clock: tup
     assert not rows["order_id"].any()
 
 
-def stamped(rows: Rows, offset: int = 0, latency: int = 0) -> list[int]:
-    RowClock(offset, latency).stamp(rows)
-    return rows["exch_ts"].tolist()
+#: Rows (event, venue time or None, local time, mark or time bound) and their final venue times, relative to T0. The
+#: local clock is 500 behind, the latency 70.
+CASES = {
+    "a time that fits stays": (
+        [(DELTA_BID, -7, 0, 0), (TRADE_BUY, -9, 0, 0), (TRADE_BUY, -500, 0, 0)],
+        [-7, -9, -500],
+    ),
+    "an untimed row is as old as the latency": ([(BBO_BID, None, 0, 0)], [-70]),
+    "but not older than the one before it": ([(BBO_BID, -10, 0, 0), (BBO_BID, None, 5, 0)], [-10, -10]),
+    "nor held back by another stream": ([(DELTA_BID, -10, 0, 0), (TRADE_BUY, None, 0, 0)], [-10, -70]),
+    "a touch is newer than the book": (
+        [(DELTA_BID, -10, 0, 0), (BBO_BID, None, 0, 0), (BBO_ASK, None, 0, 0)],
+        [-10, -9, -9],
+    ),
+    "also where local time stands still": (
+        [(DELTA_BID, 0, 0, 0), (BBO_BID, 0, 0, 0), (DELTA_BID, -9, 0, OLDER_THAN_BBO)],
+        [0, 1, 0],
+    ),
+    "a change is older or newer than it by its mark": (
+        [(BBO_BID, -50, 0, 0), (DELTA_BID, -20, 0, OLDER_THAN_BBO), (DELTA_ASK, -70, 0, NEWER_THAN_BBO)],
+        [-50, -51, -50],
+    ),
+    "an untimed snapshot is before the change behind it": (
+        [(SNAPSHOT_ASK, None, 0, T0 - 300), (DELTA_ASK, -300, 0, 0)],
+        [-300, -300],
+    ),
+}
 
 
-def test_a_time_that_fits_stays() -> None:
-    assert stamped(rows_of([(DELTA_BID, T0 - 7, T0), (TRADE_BUY, T0 - 9, T0)])) == [T0 - 7, T0 - 9]
-
-
-def test_the_offset_moves_local_times_only() -> None:
-    rows = rows_of([(DELTA_BID, T0 + 50, T0)])
-    assert stamped(rows, offset=60) == [T0 + 50]
-    assert rows["local_ts"].tolist() == [T0 + 60]
+@pytest.mark.parametrize(("rows", "expected"), CASES.values(), ids=list(CASES))
+def test_cases_of_the_rule(rows: list[tuple[int, int | None, int, int]], expected: list[int]) -> None:
+    parts = [(event, 0 if at is None else T0 + at, T0 - 500 + local) for event, at, local, _ in rows]
+    made = rows_of(parts, [mark for *_, mark in rows])
+    RowClock(500, 70).stamp(made)
+    assert made["exch_ts"].tolist() == [T0 + at for at in expected]
 
 
 def test_a_row_from_the_future_is_clamped_and_counted() -> None:
@@ -155,40 +177,6 @@ def test_a_row_from_the_future_is_clamped_and_counted() -> None:
     clock.stamp(rows)
     assert rows["exch_ts"].tolist() == [T0] * 3
     assert clock.clamped_count == 2
-
-
-def test_an_untimed_row_is_as_old_as_the_assumed_latency() -> None:
-    assert stamped(rows_of([(BBO_BID, 0, T0)]), offset=500, latency=70) == [T0 + 430]
-
-
-@pytest.mark.parametrize("event", [BBO_BID, TRADE_BUY, DELTA_BID])
-def test_an_untimed_row_is_not_older_than_the_one_before_it_in_its_stream(event: int) -> None:
-    times = stamped(rows_of([(event, T0 - 10, T0), (event, 0, T0 + 5)]), latency=70)
-    assert times == [T0 - 10, T0 - 10]
-
-
-def test_trades_are_not_held_back_by_the_book() -> None:
-    rows = rows_of([(DELTA_BID, T0 - 10, T0), (TRADE_BUY, 0, T0), (TRADE_BUY, T0 - 90, T0)])
-    assert stamped(rows, latency=70) == [T0 - 10, T0 - 70, T0 - 90]
-
-
-def test_a_touch_is_newer_than_the_book_so_far() -> None:
-    rows = rows_of([(DELTA_BID, T0 - 10, T0), (BBO_BID, 0, T0), (BBO_ASK, 0, T0)])
-    assert stamped(rows, latency=70) == [T0 - 10, T0 - 9, T0 - 9]
-
-
-def test_a_change_is_before_or_behind_the_touch_as_its_mark_says() -> None:
-    parts = [(BBO_BID, T0 - 50, T0), (DELTA_BID, T0 - 20, T0), (DELTA_ASK, T0 - 70, T0)]
-    assert stamped(rows_of(parts, [0, OLDER_THAN_BBO, NEWER_THAN_BBO])) == [T0 - 50, T0 - 51, T0 - 50]
-
-
-def test_late_trades_keep_their_times() -> None:
-    assert stamped(rows_of([(TRADE_BUY, T0 - 10, T0), (TRADE_BUY, T0 - 500, T0)])) == [T0 - 10, T0 - 500]
-
-
-def test_a_snapshot_without_time_lies_before_the_change_that_it_precedes() -> None:
-    rows = rows_of([(SNAPSHOT_ASK, 0, T0), (DELTA_ASK, T0 - 300, T0)], [T0 - 300, 0])
-    assert stamped(rows, latency=70) == [T0 - 300, T0 - 300]
 
 
 def test_a_clock_set_back_is_counted_and_time_stands_still() -> None:
@@ -206,15 +194,6 @@ def test_the_largest_lead_counts_rows_with_a_venue_time_only() -> None:
     rows = rows_of([(BBO_BID, 0, T0), (TRADE_BUY, T0 - 5, T0), (DELTA_BID, T0 - 90, T0)])
     assert largest_lead(rows, nothing) == -5
     assert largest_lead(rows, 3) == 3
-
-
-def test_a_touch_is_newer_than_the_book_where_local_time_stands_still() -> None:
-    rows = rows_of([(DELTA_BID, T0, T0), (BBO_BID, T0, T0), (BBO_ASK, T0, T0), (DELTA_BID, T0 - 9, T0)])
-    rows["ival"][3] = OLDER_THAN_BBO
-    clock = RowClock(0, 0)
-    clock.stamp(rows)
-    assert rows["exch_ts"].tolist() == [T0, T0 + 1, T0 + 1, T0]
-    assert clock.stepped_back_count == 0
 
 
 def test_the_end_of_what_contains_the_touch_is_stamped_as_newer_and_stays_marked() -> None:

@@ -25,7 +25,6 @@ from connectors.parsing.scanner import (
 )
 
 TICK, LOT = 0.5, 0.1
-QUICK = settings(max_examples=300, deadline=None, derandomize=True)
 
 
 @st.composite
@@ -41,7 +40,7 @@ def streams(draw: Any) -> Rows:
     return np.array(parts, event_dtype)
 
 
-@QUICK
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(streams())
 def test_the_touch_is_hftbacktests_after_every_row(rows: Rows) -> None:
     book, kept = FusedBook(TICK, LOT), PlainBook()
@@ -54,27 +53,6 @@ def test_the_touch_is_hftbacktests_after_every_row(rows: Rows) -> None:
         )
         touches.append(touch_of(kept, TICK))
     assert touches == reference_touches(rows, TICK, LOT)
-
-
-@QUICK
-@given(streams(), st.lists(st.integers(0, 60), max_size=4))
-def test_pieces_give_the_rows_that_the_whole_gives(rows: Rows, cuts: list[int]) -> None:
-    whole = FusedBook(TICK, LOT).fuse(rows).copy()
-    book = FusedBook(TICK, LOT)
-    pieces = [
-        book.fuse(piece).copy() for piece in np.split(rows, sorted(min(cut, len(rows)) for cut in cuts))
-    ]
-    assert np.concatenate(pieces).tobytes() == whole.tobytes()
-
-
-@QUICK
-@given(streams())
-def test_the_book_is_never_crossed(rows: Rows) -> None:
-    book = FusedBook(TICK, LOT)
-    for number in range(len(rows)):
-        book.fuse(rows[number : number + 1])
-        bid, ask = book.best_bid_tick, book.best_ask_tick
-        assert bid is None or ask is None or bid < ask
 
 
 def kept(before: FuseArguments, after: FuseArguments) -> list[str]:

@@ -7,8 +7,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from support.venues import VENUES
 
 from connectors.errors import DecodeError
@@ -95,18 +93,6 @@ def test_one_cut_at_every_place() -> None:
     whole = decoded([text])
     for cut in range(len(text) + 1):
         assert decoded(pieces(text, [cut])) == whole
-
-
-@settings(max_examples=60, deadline=None, derandomize=True)
-@given(st.lists(st.integers(0, len(text_of(MIXED))), max_size=30))
-def test_any_cuts(cuts: list[int]) -> None:
-    text = text_of(MIXED)
-    assert decoded(pieces(text, cuts)) == decoded([text])
-
-
-def test_bytes_one_by_one() -> None:
-    text = text_of(MIXED)
-    assert decoded(text[n : n + 1] for n in range(len(text))) == decoded([text])
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 20, 64, 130, 600, 1000, 5000])

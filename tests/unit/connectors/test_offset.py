@@ -82,8 +82,7 @@ def test_one_wrong_stamp_moves_nothing(behind_ns: int, ahead_ns: int) -> None:
 
 @pytest.mark.parametrize("ahead_ns", [-10 * S, 3 * S, 600 * S, 3_600 * S])
 @pytest.mark.parametrize("span_ns", [S, 60 * S])
-@pytest.mark.parametrize("answers_too", [False, True])
-@pytest.mark.parametrize("samples", [True, False])
+@pytest.mark.parametrize(("samples", "answers_too"), [(False, False), (True, False), (True, True)])
 def test_a_venue_whose_clock_jumps_moves_nothing(
     ahead_ns: int, span_ns: int, answers_too: bool, samples: bool
 ) -> None:
@@ -91,7 +90,7 @@ def test_a_venue_whose_clock_jumps_moves_nothing(
     line = Line(samples=samples)
     line.run(20 * S, 1_270 * MS, 1_270 * MS)
     before = line.offset_ns
-    if answers_too and samples:
+    if answers_too:
         line.answer(1_270 * MS, 1_270 * MS)
         line.answer(1_270 * MS + ahead_ns, 1_270 * MS)
     line.run(span_ns, 1_270 * MS + ahead_ns, 1_270 * MS)
@@ -219,7 +218,7 @@ def test_a_process_that_is_held_up_while_it_reads_the_clocks_sees_no_step(holds:
     assert estimator.steps == 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     seed=st.integers(0, 1 << 32),
     behind_ns=st.sampled_from([0, 200 * MS, 1_270 * MS, 300 * S]),
