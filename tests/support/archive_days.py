@@ -7,9 +7,7 @@ booleans); what a recording lacks, such as `orderbook.1` of Bybit, is made of it
 from __future__ import annotations
 
 import gzip
-import io
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -23,6 +21,7 @@ from arb.commands.sandbox import record_market
 from arb.data.catalog.archived import TARDIS_EXCHANGES, ArchiveKind
 from arb.data.download.markets import Series, all_series
 from support.archive_server import ArchiveServer
+from support.archives import SYMBOL, packed
 from support.paths import RECORDINGS
 
 MARKETS = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
@@ -46,12 +45,8 @@ class Frame(NamedTuple):
     def kind(self) -> str:
         """ "depth", "bbo", "trade" or "snapshot"."""
         stream = str(self.data.get("stream", self.data.get("topic", "")))
-        for word, kind in (
-            ("depth", "depth"),
-            ("bookTicker", "bbo"),
-            ("orderbook.1.", "bbo"),
-            ("rade", "trade"),
-        ):
+        kinds = {"depth": "depth", "bookTicker": "bbo", "orderbook.1.": "bbo", "rade": "trade"}
+        for word, kind in kinds.items():
             if word in stream:
                 return kind
         return "depth" if "orderbook" in stream else "snapshot"
@@ -90,20 +85,15 @@ def archive_day(
     for series in all_series(date(2023, 5, 1), date(2025, 5, 1)):
         if (is_always or series.covers(day)) and series.market in frames:
             text = _FORMS[series.source, series.kind](series, frames[series.market], symbol)
-            yield series, _packed(series.name.format(symbol=symbol, day=day), text)
+            yield series, packed(series.name.format(symbol=symbol, day=day), text.encode())
 
 
 def serve_day(
-    server: ArchiveServer,
-    day: date,
-    folder: Path,
-    symbol: str = "BTCUSDT",
-    markets: Sequence[str] = MARKETS,
-    minutes: float = 1.0,
+    server: ArchiveServer, day: date, folder: Path, markets: Sequence[str] = MARKETS, minutes: float = 1.0
 ) -> None:
     """Puts the first minutes of a day of all archives on a server, which then wants a key where Tardis does."""
-    for series, content in archive_day(frames_of_day(day, folder, symbol, markets, minutes), symbol, day):
-        path = series.path.format(symbol=symbol, day=day)
+    for series, content in archive_day(frames_of_day(day, folder, SYMBOL, markets, minutes), SYMBOL, day):
+        path = series.path.format(symbol=SYMBOL, day=day)
         server.put(f"/{path}", content, has_checksum=series.has_checksum)
     server.needs_key = lambda path: re.fullmatch(r"/v1/.*/(?!01/)\d\d/[^/]+", path) is not None
 
@@ -235,45 +225,37 @@ def _trades(frames: Sequence[Frame]) -> Iterator[Trade]:
 Form = Callable[[Series, Sequence[Frame], str], str]
 
 
-def _tardis_book(series: Series, frames: Sequence[Frame], symbol: str) -> str:
-    head = "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount"
+def _tardis(series: Series, symbol: str, columns: str, rows: Iterable[str]) -> str:
     who = f"{TARDIS_EXCHANGES[series.market]},{symbol}"
-    return _csv(
-        head,
-        (
-            f"{who},{_sent_ms(c.frame) * 1000 or c.frame.local_us},{c.frame.local_us},{str(c.is_snapshot).lower()},"
-            f"{side},{_plain(px)},{_plain(qty)}"
-            for c in _changes(frames)
-            for side, levels in (("bid", c.bids), ("ask", c.asks))
-            for px, qty in levels
-        ),
+    return _csv(f"exchange,symbol,timestamp,local_timestamp,{columns}", (f"{who},{row}" for row in rows))
+
+
+def _tardis_book(series: Series, frames: Sequence[Frame], symbol: str) -> str:
+    rows = (
+        f"{_sent_ms(c.frame) * 1000 or c.frame.local_us},{c.frame.local_us},{str(c.is_snapshot).lower()},"
+        f"{side},{_plain(px)},{_plain(qty)}"
+        for c in _changes(frames)
+        for side, levels in (("bid", c.bids), ("ask", c.asks))
+        for px, qty in levels
     )
+    return _tardis(series, symbol, "is_snapshot,side,price,amount", rows)
 
 
 def _tardis_touch(series: Series, frames: Sequence[Frame], symbol: str) -> str:
-    head = "exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount"
-    who = f"{TARDIS_EXCHANGES[series.market]},{symbol}"
-    return _csv(
-        head,
-        (
-            f"{who},{t.sent_us or t.frame.local_us},{t.frame.local_us},{_plain(t.ask_qty)},{_plain(t.ask)},"
-            f"{_plain(t.bid)},{_plain(t.bid_qty)}"
-            for t in _touches(frames)
-        ),
+    rows = (
+        f"{t.sent_us or t.frame.local_us},{t.frame.local_us},{_plain(t.ask_qty)},{_plain(t.ask)},"
+        f"{_plain(t.bid)},{_plain(t.bid_qty)}"
+        for t in _touches(frames)
     )
+    return _tardis(series, symbol, "ask_amount,ask_price,bid_price,bid_amount", rows)
 
 
 def _tardis_trades(series: Series, frames: Sequence[Frame], symbol: str) -> str:
-    head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount"
-    who = f"{TARDIS_EXCHANGES[series.market]},{symbol}"
-    return _csv(
-        head,
-        (
-            f"{who},{t.time_ms * 1000},{t.frame.local_us},{t.id},{'buy' if t.is_buy else 'sell'},"
-            f"{_plain(t.px)},{_plain(t.qty)}"
-            for t in _trades(frames)
-        ),
+    rows = (
+        f"{t.time_ms * 1000},{t.frame.local_us},{t.id},{'buy' if t.is_buy else 'sell'},{_plain(t.px)},{_plain(t.qty)}"
+        for t in _trades(frames)
     )
+    return _tardis(series, symbol, "id,side,price,amount", rows)
 
 
 def _binance_touch(series: Series, frames: Sequence[Frame], symbol: str) -> str:
@@ -350,7 +332,7 @@ _FORMS: dict[tuple[str, ArchiveKind], Form] = {
 
 
 def _csv(head: str, rows: Iterable[str]) -> str:
-    return "".join(f"{line}\n" for line in ([head] if head else [])) + "".join(f"{row}\n" for row in rows)
+    return "".join(f"{line}\n" for line in (*([head] if head else []), *rows))
 
 
 def _plain(text: str) -> str:
@@ -366,14 +348,3 @@ def _spot_time(trade: Trade) -> int:
     """Binance's spot files have microseconds from 2025 on."""
     year = datetime.fromtimestamp(trade.time_ms / 1000, UTC).year
     return trade.time_ms * 1000 if year >= 2025 else trade.time_ms
-
-
-def _packed(name: str, text: str) -> bytes:
-    if name.endswith(".gz"):
-        return gzip.compress(text.encode(), 1, mtime=0)
-    buffer = io.BytesIO()
-    member = name.removesuffix(".zip")
-    member = member if member.endswith(".data") else f"{member}.csv"
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(member), text, zipfile.ZIP_DEFLATED, 1)
-    return buffer.getvalue()

@@ -36,11 +36,11 @@ def gz(size: int, seed: int = 1) -> bytes:
     return gzip.compress(noise(size, seed), 1)
 
 
-def zipped(size: int, seed: int = 1, name: str = "x.csv") -> bytes:
+def zipped(size: int, seed: int = 1) -> bytes:
     """A zip file of a little more than `size` bytes."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, noise(size, seed))
+        archive.writestr("x.csv", noise(size, seed))
     return buffer.getvalue()
 
 

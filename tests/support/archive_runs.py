@@ -17,10 +17,7 @@ from arb.data.rows.convert import Feed, convert
 from arb.data.rows.row_files import Conversion
 from arb.data.rows.usable import refuse_unusable
 from connectors.model import Instrument, Rows
-from support.archives import (
-    DAY,
-    SYMBOL,
-)
+from support.archives import DAY, SYMBOL
 from support.books import PlainBook
 from support.venues import VENUES
 
@@ -74,11 +71,11 @@ def trades_in(rows: Rows) -> list[tuple[int, int, float, float]]:
     )
 
 
-def touches_after(rows: Rows, times: Sequence[int], time: str = "local_ts") -> list[tuple[float, ...]]:
+def touches_after(rows: Rows, times: Sequence[int]) -> list[tuple[float, ...]]:
     """The touch once all rows up to each time are applied."""
     book, touches, start = PlainBook(), [], 0
     for at in times:
-        end = int(np.searchsorted(rows[time], at, "right"))
+        end = int(np.searchsorted(rows["local_ts"], at, "right"))
         book.apply(rows[start:end])
         touches.append(book.touch())
         start = end

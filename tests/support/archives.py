@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -26,37 +27,36 @@ _BYBIT_LINEAR = (
 _TARDIS = "exchange,symbol,timestamp,local_timestamp"
 
 
-def file_name(source: str, venue: str, kind: ArchiveKind, symbol: str = SYMBOL, day: date = DAY) -> str:
+def file_name(source: str, venue: str, kind: ArchiveKind, day: date = DAY) -> str:
     """What a file is called, as the source serves it or as it is kept."""
     if source == "binance":
         name = {"touch": "bookTicker", "trades": "trades", "agg_trades": "aggTrades"}[kind]
-        return f"{symbol}-{name}-{day}.zip"
+        return f"{SYMBOL}-{name}-{day}.zip"
     if source == "bybit":
-        trades = f"{symbol}{'_' if venue == 'bybit_spot' else ''}{day}.csv.gz"
-        return f"{day}_{symbol}_ob500.data.zip" if kind == ArchiveKind.BOOK else trades
+        trades = f"{SYMBOL}{'_' if venue == 'bybit_spot' else ''}{day}.csv.gz"
+        return f"{day}_{SYMBOL}_ob500.data.zip" if kind == ArchiveKind.BOOK else trades
     name = {"book": "incremental_book_L2", "touch": "book_ticker", "trades": "trades"}[kind]
-    return f"{name}_{day}_{symbol}.csv.gz"
+    return f"{name}_{day}_{SYMBOL}.csv.gz"
+
+
+def packed(name: str, text: bytes) -> bytes:
+    """The text as an archive serves it in a file of this name."""
+    if name.endswith(".gz"):
+        return gzip.compress(text, 1, mtime=0)
+    buffer, inner = io.BytesIO(), name.removesuffix(".zip")
+    with zipfile.ZipFile(buffer, "w") as archive:
+        member = zipfile.ZipInfo(inner if inner.endswith(".data") else f"{inner}.csv")
+        archive.writestr(member, text, zipfile.ZIP_DEFLATED, 1)
+    return buffer.getvalue()
 
 
 def write_archive(
-    folder: Path,
-    source: str,
-    venue: str,
-    kind: ArchiveKind,
-    text: bytes,
-    *,
-    symbol: str = SYMBOL,
-    day: date = DAY,
+    folder: Path, source: str, venue: str, kind: ArchiveKind, text: bytes, *, day: date = DAY
 ) -> ArchiveFile:
-    """Writes a file where it belongs, packed as it is served."""
-    path = archive_path(folder, source, venue, symbol, file_name(source, venue, kind, symbol, day))
+    """Writes a file into its folder, packed as it is served."""
+    path = archive_path(folder, source, venue, SYMBOL, file_name(source, venue, kind, day))
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".zip":
-        inner = path.name.removesuffix(".zip")
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(inner if inner.endswith(".data") else f"{inner}.csv", text)
-    else:
-        path.write_bytes(gzip.compress(text, 1, mtime=0))
+    path.write_bytes(packed(path.name, text))
     file = archive_file(path)
     assert file is not None
     return file
@@ -68,11 +68,11 @@ def _lines(header: str | None, rows: Iterable[Sequence[object]], end: str = "\n"
     return "".join(line + end for line in lines).encode()
 
 
-def _walk(random: Random, count: int, step_ms: int = 40) -> list[tuple[int, int]]:
+def _walk(random: Random, count: int) -> list[tuple[int, int]]:
     """Times in ms, some equal, and prices in tenths, that wander."""
     at, price, steps = START_MS + random.randrange(1_000), 423_000, []
     for _ in range(count):
-        at += random.choice((0, 0, 1, 7, step_ms))
+        at += random.choice((0, 0, 1, 7, 40))
         price += random.randrange(-30, 31)
         steps.append((at, price))
     return steps
@@ -161,11 +161,11 @@ def bybit_trades(seed: int, count: int, *, is_spot: bool) -> bytes:
     return _lines(header if is_spot else _BYBIT_LINEAR + (",RPI" if has_rpi else ""), rows)
 
 
-def bybit_book(seed: int, count: int, start_ms: int = START_MS, first_id: int = 20_254_869) -> bytes:
+def bybit_book(seed: int, count: int, start_ms: int = START_MS) -> bytes:
     """Frames of `orderbook.500` as they were sent: CRLF, deltas without `b` or `a`, one restart with `u` 1."""
     random = Random(seed)
     end = random.choice(("\n", "\r\n"))
-    u, at, price, lines = first_id, start_ms + 691, 423_000, []
+    u, at, price, lines = 20_254_869, start_ms + 691, 423_000, []
     for n in range(count):
         is_snapshot = n == 0 or random.random() < 0.01
         at += random.choice((20, 100, 100))
@@ -192,12 +192,12 @@ def bybit_book(seed: int, count: int, start_ms: int = START_MS, first_id: int = 
     return "".join(lines).encode()
 
 
-def tardis_book(seed: int, count: int, venue: str = "binance_usdm", start_ms: int = START_MS) -> bytes:
+def tardis_book(seed: int, count: int, venue: str = "binance_usdm") -> bytes:
     """Rows in front of the first snapshot, that one, changes of several rows a message, a snapshot of a reconnect."""
     random = Random(seed)
     head = [TARDIS_EXCHANGES[venue], SYMBOL]
     rows: list[list[object]] = []
-    at, price = start_ms * 1_000 + 20_000, 423_000
+    at, price = START_MS * 1_000 + 20_000, 423_000
 
     def add(is_snapshot: bool, depth: int) -> None:
         flag = "true" if is_snapshot else "false"

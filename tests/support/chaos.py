@@ -93,7 +93,6 @@ class Watch:
 
     def __init__(self, venue: SimVenue, timers: SimTimers) -> None:
         self.feed: Feed | None = None
-        self._venue = venue
         self._timers = timers
         self.books = [PlainBook() for _ in venue.markets]
         self._markets = list(venue.markets.values())
@@ -202,7 +201,6 @@ class Site:
         timers: SimTimers,
         chance: random.Random,
         *,
-        times: FeedTimes,
         read_ns: int,
         offset: OffsetEstimator,
     ) -> None:
@@ -220,7 +218,7 @@ class Site:
             chance=random.Random(chance.random()).random,
             sink=self.watch,
             tap=self.watch,
-            times=times,
+            times=TIMES,
             offset=offset,
         )
         self.watch.feed = self.feed
@@ -230,15 +228,7 @@ class Site:
 class Chaos:
     """One seed."""
 
-    def __init__(
-        self,
-        seed: int,
-        venue: str = "",
-        *,
-        symbols: int = 2,
-        times: FeedTimes = TIMES,
-        read_ns: int | None = None,
-    ) -> None:
+    def __init__(self, seed: int, venue: str = "", *, symbols: int = 2, read_ns: int | None = None) -> None:
         """`read_ns`: of the network; None: by the seed, nothing or some ms."""
         self.seed = seed
         if read_ns is None:
@@ -249,13 +239,11 @@ class Chaos:
         self.timers = SimTimers()
         names = list(SYMBOLS[:symbols])
         self.offset = offset = OffsetEstimator()
-        site = Site(self.venue, names, self.timers, chance, times=times, read_ns=read_ns, offset=offset)
+        site = Site(self.venue, names, self.timers, chance, read_ns=read_ns, offset=offset)
         self.server, self.net, self.watch, self.feed = site.server, site.net, site.watch, site.feed
         beside = list(SIM_VENUES)[(list(SIM_VENUES).index(self.venue) + 1 + seed // 8 % 3) % len(SIM_VENUES)]
         #: A venue without faults, on the same local clock and the same offset; it runs with `run`.
-        self.beside = Site(
-            beside, names[:1], self.timers, random.Random(seed), times=times, read_ns=0, offset=offset
-        )
+        self.beside = Site(beside, names[:1], self.timers, random.Random(seed), read_ns=0, offset=offset)
         self.timers.every(100 * MS, self._look)
         self.timers.every(1000 * MS, self.net.keep_answers)
         # The beginning counts as a fault.

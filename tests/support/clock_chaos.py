@@ -35,7 +35,7 @@ class ClockChaos:
         self.others = [
             wrong.beside,
             *(
-                Site(name, ["AAAUSDT"], self.timers, chance, times=TIMES, read_ns=10 * MS, offset=self.offset)
+                Site(name, ["AAAUSDT"], self.timers, chance, read_ns=10 * MS, offset=self.offset)
                 for name in names[1:]
             ),
         ]

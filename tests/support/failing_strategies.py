@@ -180,11 +180,7 @@ def run_commands(folder: Path, commands: Sequence[Sequence[str]]) -> list[Report
         check=False,
     )
     reported = [Reported(*json.loads(line)) for line in done.stdout.splitlines()]
-    assert (done.returncode, len(reported)) == (0, len(commands)), (
-        done.returncode,
-        len(reported),
-        done.stderr[-800:],
-    )
+    assert (done.returncode, len(reported)) == (0, len(commands)), done.stderr[-800:]
     return reported
 
 

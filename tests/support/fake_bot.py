@@ -69,10 +69,6 @@ class Order:
             self.status = FILLED if self.filled == self.qty else EXPIRED
 
 
-class FakeOrders(dict[int, Order]):
-    """hftbacktest's order dictionary; `get` takes NumPy integers too."""
-
-
 @dataclass
 class FakeBot:
     """The bot's interface over two legs, or two a pair."""
@@ -93,7 +89,7 @@ class FakeBot:
     def __post_init__(self) -> None:
         self.num_assets = len(self.tick_sizes)
         legs = range(self.num_assets)
-        self._orders = [FakeOrders() for _ in legs]
+        self._orders: list[dict[int, Order]] = [{} for _ in legs]
         self._next = 0
         self._last = [Touch(0, leg, *[math.nan] * 4) for leg in legs]
         self._values = [SimpleNamespace(position=0.0, balance=0.0, fee=0.0) for _ in legs]
@@ -117,7 +113,7 @@ class FakeBot:
         ts = self.last_feed.get(leg_no, self.current_timestamp)
         return (ts - self.feed_ns.get(leg_no, 0), ts)
 
-    def orders(self, leg_no: int) -> FakeOrders:
+    def orders(self, leg_no: int) -> dict[int, Order]:
         return self._orders[leg_no]
 
     def clear_inactive_orders(self, leg_no: int) -> None:

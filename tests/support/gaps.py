@@ -23,7 +23,7 @@ class Gap(NamedTuple):
     to_ns: int
 
 
-def break_usdm(path: Path, break_ns: int, mend_ns: int | None, symbol: str = "BTCUSDT") -> Gap:
+def break_usdm(path: Path, break_ns: int, mend_ns: int | None) -> Gap:
     """Takes the first change from `break_ns` on out of a USD-M recording, and puts a snapshot in at `mend_ns`.
 
     The snapshot is of the book that the changes up to then come to, as the venue would send it. None: no repair.
@@ -36,7 +36,7 @@ def break_usdm(path: Path, break_ns: int, mend_ns: int | None, symbol: str = "BT
     if mend_ns is not None:
         last = [n for n in depth if int(lines[n][:19]) <= mend_ns][-1]
         to_ns = int(lines[last][:19])
-        kept.insert(last, _snapshot(b"".join(lines[: last + 1]), to_ns, symbol))
+        kept.insert(last, _snapshot(b"".join(lines[: last + 1]), to_ns))
     path.write_bytes(gzip.compress(b"".join(kept), 1))
     return Gap(int(lines[next_one][:19]), to_ns)
 
@@ -52,11 +52,11 @@ def drop_snapshots(path: Path) -> None:
     path.write_bytes(gzip.compress(b"".join(lines), 1))
 
 
-def _snapshot(text: bytes, local_ts: int, symbol: str) -> bytes:
+def _snapshot(text: bytes, local_ts: int) -> bytes:
     """The line of a REST snapshot of the book behind `text`."""
     venue = VENUES["binance_usdm"]
     sync = BookSync(venue.sequence_rule)
-    pieces = [sync.receive(*decoded).copy() for decoded in LineDecoder(venue, symbol).decode([text])]
+    pieces = [sync.receive(*decoded).copy() for decoded in LineDecoder(venue, "BTCUSDT").decode([text])]
     rows = book_rows(np.concatenate(pieces))
     is_bid = rows["ev"] & np.uint64(BUY_EVENT) != 0
     bids, asks = (

@@ -20,15 +20,15 @@ class Golden(NamedTuple):
     venue: str
     name: str
     frame: bytes
-    is_refused: bool
-    is_fast: bool
-    kind: Kind
-    exch_ts: int
-    first_id: int
-    last_id: int
-    prev_id: int
-    symbol: str
-    rows: Rows
+    is_refused: bool = False
+    is_fast: bool = False
+    kind: Kind = Kind.OTHER
+    exch_ts: int = 0
+    first_id: int = 0
+    last_id: int = 0
+    prev_id: int = 0
+    symbol: str = ""
+    rows: Rows = np.zeros(0, event_dtype)
 
     def __str__(self) -> str:
         return f"{self.venue}: {self.name}"
@@ -47,21 +47,9 @@ def frames_in(path: Path, venue: str) -> list[Golden]:
 
 
 def _golden(venue: str, fields: dict[str, Any]) -> Golden:
-    exch_ts = fields.get("exch_ts", 0)
-    return Golden(
-        venue=venue,
-        name=fields["name"],
-        frame=fields["text"].encode(),
-        is_refused=fields.get("is_refused", False),
-        is_fast=fields.get("is_fast", False),
-        kind=Kind[fields.get("kind", "OTHER")],
-        exch_ts=exch_ts,
-        first_id=fields.get("first_id", 0),
-        last_id=fields.get("last_id", 0),
-        prev_id=fields.get("prev_id", 0),
-        symbol=fields.get("symbol", ""),
-        rows=_rows(fields.get("rows", []), fields.get("row_times", exch_ts)),
-    )
+    times = fields.pop("row_times", fields.get("exch_ts", 0))
+    frame, kind = fields.pop("text").encode(), Kind[fields.pop("kind", "OTHER")]
+    return Golden(venue, frame=frame, kind=kind, rows=_rows(fields.pop("rows", []), times), **fields)
 
 
 def _rows(parts: list[Any], times: Any) -> Rows:

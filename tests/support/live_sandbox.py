@@ -169,13 +169,10 @@ def pick(values, index):
 class LiveSandbox:
     """Real time, real sockets, a seeded market. `urls` once it is entered."""
 
-    def __init__(
-        self, *, seed: int = 7, speed: float = 1.0, faults: Sequence[Any] = (), port_base: int = 0
-    ) -> None:
+    def __init__(self, *, faults: Sequence[Any] = (), port_base: int = 0) -> None:
         listings = [LISTINGS[venue] for venue in VENUES]
         self._sandbox = Sandbox(
-            SeededMarket(listings, PRICES, seed),
-            speed=speed,
+            SeededMarket(listings, PRICES, 7),
             faults=faults,
             ports=ports_from(port_base) if port_base else {},
         )

@@ -1,4 +1,4 @@
-"""One thing changed in a run's folder, as it lies on the disk: what `arb verify` must tell of."""
+"""One thing changed in a run's folder, on the disk: each must be reported by `arb verify`."""
 
 from __future__ import annotations
 
@@ -21,71 +21,33 @@ Chance = np.random.Generator
 def _next_float(text: str, chance: Chance) -> str:
     """Another number: a last digit, a tick, or much."""
     value = float(text)
-    pick = int(chance.integers(4))
-    changed = (math.nextafter(value, math.inf), value + 0.01, value * 2 + 1.0, -value - 1.0)[pick]
-    return repr(changed)
+    changed = (math.nextafter(value, math.inf), value + 0.01, value * 2 + 1.0, -value - 1.0)
+    return repr(changed[int(chance.integers(4))])
 
 
-def _price(line: Line, chance: Chance) -> None:
-    line["price"] = _next_float(line["price"], chance)
+def _shifted(line: Line, chance: Chance) -> Line:
+    """Another time, in both columns that show it."""
+    exch_ts = int(line["exch_ts"]) + int(chance.choice([1, -1, 1_000_000, -3_000_000_000]))
+    return {"exch_ts": str(exch_ts), "time": iso_time(exch_ts)}
 
 
-def _quantity(line: Line, chance: Chance) -> None:
-    line["quantity"] = _next_float(line["quantity"], chance)
+def _later(line: Line, chance: Chance) -> int:
+    return int(line["exch_ts"]) + int(chance.integers(1, 100))
 
 
-def _fee(line: Line, chance: Chance) -> None:
-    line["fee"] = _next_float(line["fee"], chance)
-
-
-def _cash(line: Line, chance: Chance) -> None:
-    line["cash"] = _next_float(line["cash"], chance)
-
-
-def _time(line: Line, chance: Chance) -> None:
-    """In both columns that tell it."""
-    shift = int(chance.choice([1, -1, 1_000_000, -3_000_000_000]))
-    line["exch_ts"] = str(int(line["exch_ts"]) + shift)
-    line["time"] = iso_time(int(line["exch_ts"]))
-
-
-def _time_number(line: Line, chance: Chance) -> None:
-    line["exch_ts"] = str(int(line["exch_ts"]) + int(chance.integers(1, 100)))
-
-
-def _time_text(line: Line, chance: Chance) -> None:
-    line["time"] = iso_time(int(line["exch_ts"]) + int(chance.integers(1, 100)))
-
-
-def _side(line: Line, chance: Chance) -> None:
-    line["side"] = {"buy": "sell", "sell": "buy"}[line["side"]]
-
-
-def _liquidity(line: Line, chance: Chance) -> None:
-    line["liquidity"] = {"maker": "taker", "taker": "maker"}[line["liquidity"]]
-
-
-def _order_id(line: Line, chance: Chance) -> None:
-    line["order_id"] = str(int(line["order_id"]) + int(chance.integers(1, 1000)))
-
-
-def _attempt(line: Line, chance: Chance) -> None:
-    line["attempt"] = str(int(line["attempt"] or 0) + int(chance.integers(1, 5)))
-
-
-#: What is changed in one line of `trades.csv`.
-CELLS: dict[str, Callable[[Line, Chance], None]] = {
-    "price": _price,
-    "quantity": _quantity,
-    "fee": _fee,
-    "cash": _cash,
-    "time": _time,
-    "time as a number": _time_number,
-    "time as text": _time_text,
-    "side": _side,
-    "liquidity": _liquidity,
-    "order id": _order_id,
-    "attempt": _attempt,
+#: What is changed in one line of `trades.csv`: the new cells.
+CELLS: dict[str, Callable[[Line, Chance], Line]] = {
+    "price": lambda line, chance: {"price": _next_float(line["price"], chance)},
+    "quantity": lambda line, chance: {"quantity": _next_float(line["quantity"], chance)},
+    "fee": lambda line, chance: {"fee": _next_float(line["fee"], chance)},
+    "cash": lambda line, chance: {"cash": _next_float(line["cash"], chance)},
+    "time": _shifted,
+    "time as a number": lambda line, chance: {"exch_ts": str(_later(line, chance))},
+    "time as text": lambda line, chance: {"time": iso_time(_later(line, chance))},
+    "side": lambda line, _: {"side": {"buy": "sell", "sell": "buy"}[line["side"]]},
+    "liquidity": lambda line, _: {"liquidity": {"maker": "taker", "taker": "maker"}[line["liquidity"]]},
+    "order id": lambda line, chance: {"order_id": str(int(line["order_id"]) + int(chance.integers(1, 1000)))},
+    "attempt": lambda line, chance: {"attempt": str(int(line["attempt"] or 0) + int(chance.integers(1, 5)))},
 }
 #: What is done with whole lines.
 LINES = ("dropped", "doubled", "added", "swapped", "other leg")
@@ -122,19 +84,15 @@ def _mutate_trades(path: Path, kind: str, chance: Chance) -> str:
     place = int(chance.integers(len(lines)))
     line = dict(lines[place])
     if kind in CELLS:
-        CELLS[kind](line, chance)
-        lines[place] = line
+        lines[place] = line | CELLS[kind](line, chance)
     elif kind == "dropped":
         del lines[place]
     elif kind == "doubled":
         lines.insert(int(chance.integers(len(lines) + 1)), line)
     elif kind == "added":
-        _time(line, chance)
-        line["order_id"] = str(10_000_000 + place)
-        lines.insert(place, line)
+        lines.insert(place, line | _shifted(line, chance) | {"order_id": str(10_000_000 + place)})
     elif kind == "other leg":
-        line["leg"] = next(one["leg"] for one in lines if one["leg"] != line["leg"])
-        lines[place] = line
+        lines[place] = line | {"leg": next(one["leg"] for one in lines if one["leg"] != line["leg"])}
     else:
         other = (place + 1 + int(chance.integers(len(lines) - 1))) % len(lines)
         lines[place], lines[other] = lines[other], lines[place]

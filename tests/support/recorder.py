@@ -54,25 +54,11 @@ def _trade(venue: str, event: Event, exch_ms: int) -> str:
     [(side, px, qty)] = event.parts
     price, quantity = f"{px:.2f}", f"{qty:.3f}"
     if venue.startswith("bybit"):
-        trade = {
-            "T": exch_ms,
-            "s": SYMBOL,
-            "S": "Sell" if side == TRADE_SELL else "Buy",
-            "v": quantity,
-            "p": price,
-        }
+        own = "Sell" if side == TRADE_SELL else "Buy"
+        trade = {"T": exch_ms, "s": SYMBOL, "S": own, "v": quantity, "p": price}
         return _json({"topic": f"publicTrade.{SYMBOL}", "type": "snapshot", "ts": exch_ms, "data": [trade]})
-    return _json(
-        {
-            "e": "trade",
-            "E": exch_ms,
-            "T": exch_ms,
-            "s": SYMBOL,
-            "p": price,
-            "q": quantity,
-            "m": side == TRADE_SELL,
-        }
-    )
+    times = {"E": exch_ms, "T": exch_ms}
+    return _json({"e": "trade", **times, "s": SYMBOL, "p": price, "q": quantity, "m": side == TRADE_SELL})
 
 
 def _json(payload: object) -> str:
@@ -86,13 +72,12 @@ def write_recording(
     day: date = DAY,
     *,
     lag_ms: int = -1270,
-    step_ms: int = 100,
 ) -> Recording:
-    """Events as a recording, `step_ms` apart from ten seconds past midnight; received `lag_ms` after they were sent."""
+    """Events as a recording, 100 ms apart from ten seconds past midnight; received `lag_ms` after they were sent."""
     start_ms = day_start_ns(day) // 1_000_000 + 10_000
     lines = []
     for n, event in enumerate(events):
-        local_ms = start_ms + n * step_ms
+        local_ms = start_ms + n * 100
         lines.append(f"{local_ms * 1_000_000 + 17} {frame_of(venue, event, local_ms - lag_ms)}\n")
     path = recording_path(folder, venue, SYMBOL, day)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,10 +88,10 @@ def write_recording(
 class Days:
     """A history recorded over three days: a snapshot on the first only."""
 
-    def __init__(self, venue: str, seed: int = 1, events: int = 900) -> None:
+    def __init__(self, venue: str, seed: int = 1) -> None:
         self.venue = venue
-        self.history = History(VENUES[venue].sequence_rule, random.Random(seed), events)
-        self.third = events // 3
+        self.history = History(VENUES[venue].sequence_rule, random.Random(seed), 900)
+        self.third = 300
 
     def events(self, number: int) -> list[Event]:
         """What is received on a day: its changes, a trade after every tenth, and on day 0 the snapshot."""

@@ -61,7 +61,7 @@ def _manifest_mutations(run: Path) -> Iterator[Mutation]:
     manifest = json.loads((run / "manifest.json").read_bytes())
     for place, value in _places(manifest):
         name = "manifest.json " + ".".join(map(str, place))
-        yield Mutation(name, "changed", _with_manifest(place, lambda parent, key: _change(parent, key)))
+        yield Mutation(name, "changed", _with_manifest(place, _change))
         yield Mutation(name, "removed", _with_manifest(place, lambda parent, key: parent.pop(key)))
         if isinstance(value, dict):
             yield Mutation(name, "with a key more", _with_manifest(place, _add_key))
@@ -167,14 +167,15 @@ def _inner_mutations(path: Path, name: str, chance: Chance) -> Iterator[Mutation
 
 
 def _additions() -> Iterator[Mutation]:
-    for name in (
+    names = (
         "audited.txt",
         "log.txt.bak",
         ".hidden",
         "charts/more.png",
         "recording/more/x.gz",
         "latency/x.npz",
-    ):
+    )
+    for name in names:
         yield Mutation(name, "added", lambda to, n=name: _add(to / n))
 
 

@@ -14,6 +14,7 @@ from arb.sandbox.serve.clocks import DrivenClock
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from support.simulated import LISTINGS, PRICES
 
+_ENDS = tuple(aiohttp.WSMsgType[name] for name in ("CLOSE", "CLOSED", "CLOSING", "ERROR"))
 #: 2026-11-21 12:00 UTC.
 NOW_NS = 1_795_262_400 * 1_000_000_000
 
@@ -56,12 +57,7 @@ class Client:
                 found.append(await self.websocket.receive(timeout=0.05))
             except TimeoutError:
                 return found
-            if found[-1].type in (
-                aiohttp.WSMsgType.CLOSE,
-                aiohttp.WSMsgType.CLOSED,
-                aiohttp.WSMsgType.CLOSING,
-                aiohttp.WSMsgType.ERROR,
-            ):
+            if found[-1].type in _ENDS:
                 return found
 
     async def texts(self) -> list[str]:

@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.jit.compilation import cache_folder
-from support.paths import GUARD, ROOT
+from support.recording_files import command_environment
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: A process that does not end at all; seconds.
@@ -55,10 +54,9 @@ def one_signal(folder: Path, random_source: random.Random, latest_s: float, *, i
     is_cold: without compiled code; else with that of this process.
     """
     folder.mkdir(parents=True)
-    cache = folder / "cache"
-    if not is_cold:
-        (cache / "arb").mkdir(parents=True)
-        (cache / "arb" / "compiled").symlink_to(cache_folder().parent)
+    environment = command_environment(folder / "cache")
+    if is_cold:
+        (folder / "cache" / "arb" / "compiled").unlink()
     work = folder / "work"
     work.mkdir()
     number, after_s = random_source.choice(NUMBERS), random_source.uniform(0.0, latest_s)
@@ -66,7 +64,7 @@ def one_signal(folder: Path, random_source: random.Random, latest_s: float, *, i
     process = subprocess.Popen(
         [sys.executable, "-c", _COMMAND, str(writing), "dry-run", "--sandbox", "--no-report", "--out", "run"],
         cwd=work,
-        env={**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
+        env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -74,10 +74,6 @@ class SimConnection:
         else:
             timers.call_later(2 * net.latency(), self._open)
 
-    @property
-    def is_open(self) -> bool:
-        return self._wire is not None
-
     # What the client calls.
 
     def send(self, frame: str) -> None:

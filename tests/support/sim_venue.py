@@ -131,12 +131,10 @@ class SimVenue:
     def topic(self, stream: str, symbol: str) -> str:
         """The venue's name of a stream: "depth", "touch" or "trade"."""
         if self.is_bybit:
-            return {"depth": "orderbook.50.", "touch": "orderbook.1.", "trade": "publicTrade."}[
-                stream
-            ] + symbol
-        return (
-            f"{symbol.lower()}@" + {"depth": "depth@100ms", "touch": "bookTicker", "trade": "trade"}[stream]
-        )
+            heads = {"depth": "orderbook.50", "touch": "orderbook.1", "trade": "publicTrade"}
+            return f"{heads[stream]}.{symbol}"
+        ends = {"depth": "depth@100ms", "touch": "bookTicker", "trade": "trade"}
+        return f"{symbol.lower()}@{ends[stream]}"
 
     def accept(self, path: str, out: WireOut) -> Wire:
         """A client has connected."""

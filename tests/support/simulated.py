@@ -10,8 +10,6 @@ from arb.sandbox.events import ASK, BID, Event, Listing
 from arb.sandbox.market import Market
 from arb.sandbox.streams import Frame, Streams
 from arb.sandbox.venues import STREAMS
-from connectors.binance import BinanceSpot, BinanceUsdm
-from connectors.bybit import BybitLinear, BybitSpot
 from connectors.units import SECOND as S
 
 #: 2024-01-01 00:00 UTC.
@@ -22,12 +20,6 @@ LISTINGS = {
     "bybit_spot": Listing("bybit_spot", "BTCUSDT", "0.1", "0.000001"),
     "bybit_linear": Listing("bybit_linear", "BTCUSDT", "0.10", "0.001"),
 }
-ADAPTERS = {
-    "binance_spot": BinanceSpot(),
-    "binance_usdm": BinanceUsdm(),
-    "bybit_spot": BybitSpot(),
-    "bybit_linear": BybitLinear(),
-}
 PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0}
 
 
@@ -36,10 +28,10 @@ def market_of(*venues: str, seed: int = 7) -> Market:
     return Market([LISTINGS[venue] for venue in venues], PRICES, default_rng(seed), START_NS)
 
 
-def streams_of(market: Market, no: int = 0, seed: int = 1) -> Streams:
-    """The streams of a listing of a market that has not moved yet."""
-    listing = market.listings[no]
-    return STREAMS[listing.venue](listing, market.book(no), default_rng(seed), market.now_ns)
+def streams_of(market: Market) -> Streams:
+    """The streams of the first listing of a market that has not moved yet."""
+    listing = market.listings[0]
+    return STREAMS[listing.venue](listing, market.book(0), default_rng(1), market.now_ns)
 
 
 def drive(

@@ -16,72 +16,21 @@ def often(common: Any, rare: Any) -> Any:
 
 _DIGITS = st.text("0123456789", min_size=1, max_size=9)
 PLAIN_DECIMALS = st.builds(lambda a, b: f"{a}.{b}" if b else a, _DIGITS, _DIGITS | st.just(""))
-ODD_DECIMALS = st.sampled_from(
-    [
-        "",
-        ".",
-        "1.",
-        ".5",
-        "-1",
-        "+1",
-        " 1",
-        "1 ",
-        "1_0",
-        "nan",
-        "NaN",
-        "inf",
-        "Infinity",
-        "1e5",
-        "1E-7",
-        "1e400",
-        "0x1",
-        "00012.50",
-        "0.00000000",
-        "-0",
-        "9007199254740993",
-        "9007199254740992.0",
-        "0.1234567890123456789",
-        "1.5e3",
-        "18446744073709551616",
-        "99999999999999999999",
-        "1.00000000000000000000000000",
-        "\\u0031",
-        "1\\n",
-        "\u0663",
-        "\uff11",
-    ]
-)
+ODD_DECIMALS = st.sampled_from([
+    "", ".", "1.", ".5", "-1", "+1", " 1", "1 ", "1_0", "nan", "NaN", "inf", "Infinity", "1e5", "1E-7",
+    "1e400", "0x1", "00012.50", "0.00000000", "-0", "9007199254740993", "9007199254740992.0",
+    "0.1234567890123456789", "1.5e3", "18446744073709551616", "99999999999999999999",
+    "1.00000000000000000000000000", "\\u0031", "1\\n", "\u0663", "\uff11",
+])  # fmt: skip
 DECIMAL_TEXTS = often(PLAIN_DECIMALS, ODD_DECIMALS)
 DECIMALS = often(
     DECIMAL_TEXTS.map(lambda text: f'"{text}"'), st.sampled_from(["1", "1.5", "null", "[]", "true", '"'])
 )
 
-_ODD_NUMBERS = st.sampled_from(
-    [
-        "-1",
-        "-0",
-        "007",
-        "1.0",
-        "1.5",
-        "1e3",
-        "null",
-        "true",
-        '"5"',
-        "[]",
-        "{}",
-        "NaN",
-        "Infinity",
-        "",
-        "0x5",
-        str(10**17),
-        str(10**18 - 1),
-        str(10**18),
-        str(2**62),
-        str(2**63),
-        str(2**64),
-        "9" * 40,
-    ]
-)
+_ODD_NUMBERS = st.sampled_from([
+    "-1", "-0", "007", "1.0", "1.5", "1e3", "null", "true", '"5"', "[]", "{}", "NaN", "Infinity", "",
+    "0x5", str(10**17), str(10**18 - 1), str(10**18), str(2**62), str(2**63), str(2**64), "9" * 40,
+])  # fmt: skip
 IDS = often(st.integers(0, 2**42).map(str), _ODD_NUMBERS)
 _STAMPS = st.integers(1_600_000_000_000, 1_900_000_000_000)
 _LIMITS = st.sampled_from(
@@ -109,88 +58,17 @@ LEVELS = often(
     st.sampled_from(["[[]]", "null", "{}", '""', '[["1","2"],]', "[,]", '[["1","2"]["3","4"]]', "[", "5"]),
 )
 
-_UNKNOWN_KEYS = st.sampled_from(
-    [
-        "x",
-        "z",
-        "Q",
-        "M",
-        "t",
-        "st",
-        "ps",
-        "nq",
-        "L",
-        "i",
-        "BT",
-        "event",
-        "stream",
-        "data",
-        "seq",
-        "cts",
-        "é",
-        "",
-        "a b",
-        "e",
-        "E",
-        "T",
-        "U",
-        "u",
-        "pu",
-        "s",
-        "b",
-        "a",
-        "B",
-        "A",
-        "p",
-        "q",
-        "X",
-        "m",
-        "S",
-        "v",
-        "ts",
-        "type",
-        "topic",
-        "lastUpdateId",
-        '"',
-        "\\",
-        "\\u0062",
-        "\x01",
-        "[",
-        "_",
-        "~",
-        "0",
-        "bids",
-        "asks",
-    ]
-)
-_UNKNOWN_VALUES = st.sampled_from(
-    [
-        "1",
-        "0",
-        "-1",
-        "1.5",
-        "1e3",
-        '""',
-        '"x"',
-        '"a\\"b"',
-        '"\\u00e9"',
-        '"é"',
-        "true",
-        "false",
-        "null",
-        "[]",
-        "{}",
-        "[1,[2]]",
-        '{"b":[["1","2"]]}',
-        "01",
-        "nul",
-        "NaN",
-        '"\x01"',
-        "9" * 30,
-        '["1","2"]',
-        '[["1","2"]]',
-    ]
-)
+_UNKNOWN_KEYS = st.sampled_from([
+    "x", "z", "Q", "M", "t", "st", "ps", "nq", "L", "i", "BT", "event", "stream", "data", "seq", "cts",
+    "é", "", "a b", "e", "E", "T", "U", "u", "pu", "s", "b", "a", "B", "A", "p", "q", "X", "m", "S", "v",
+    "ts", "type", "topic", "lastUpdateId", '"', "\\", "\\u0062", "\x01", "[", "_", "~", "0", "bids",
+    "asks",
+])  # fmt: skip
+_UNKNOWN_VALUES = st.sampled_from([
+    "1", "0", "-1", "1.5", "1e3", '""', '"x"', '"a\\"b"', '"\\u00e9"', '"é"', "true", "false", "null",
+    "[]", "{}", "[1,[2]]", '{"b":[["1","2"]]}', "01", "nul", "NaN", '"\x01"', "9" * 30, '["1","2"]',
+    '[["1","2"]]',
+])  # fmt: skip
 _UNKNOWN = st.tuples(_UNKNOWN_KEYS, _UNKNOWN_VALUES)
 
 _EVENT_NAMES = st.sampled_from(['"kline"', '"trade "', "null", "5", '"depthUpdat"', '"depthUpdate2"', '""'])
@@ -274,23 +152,11 @@ _TYPES = often(
 )
 _BOOK_TOPICS = often(
     st.sampled_from(["orderbook.50.BTCUSDT", "orderbook.1.BTCUSDT", "orderbook.1000.BTCUSDT"]),
-    st.sampled_from(
-        [
-            "orderbook.1",
-            "orderbook.50",
-            "orderbook.rpi.BTCUSDT",
-            "orderbook.5x.BTCUSDT",
-            "orderbook.",
-            "orderbook.01.B",
-            "orderbook.1é.B",
-            "publicTrade.BTCUSDT",
-            "kline.1.BTCUSDT",
-            "",
-            "orderbook.123456789012.B",
-            "orderbook..B",
-        ]
-    ),
-).map(lambda topic: f'"{topic}"')
+    st.sampled_from([
+        "orderbook.1", "orderbook.50", "orderbook.rpi.BTCUSDT", "orderbook.5x.BTCUSDT", "orderbook.", "orderbook.01.B",
+        "orderbook.1é.B", "publicTrade.BTCUSDT", "kline.1.BTCUSDT", "", "orderbook.123456789012.B", "orderbook..B",
+    ]),
+).map(lambda topic: f'"{topic}"')  # fmt: skip
 _TRADE_TOPICS = often(
     st.just('"publicTrade.BTCUSDT"'),
     st.sampled_from(['"publicTrade."', '"publicTrade"', '"orderbook.1.BTCUSDT"']),
@@ -299,14 +165,8 @@ _SIDES = often(
     st.sampled_from(['"Buy"', '"Sell"']), st.sampled_from(['"buy"', '"Buyer"', "null", '""', "true"])
 )
 _BYBIT_TRADE = {
-    "T": STAMPS,
-    "s": NAMES,
-    "S": _SIDES,
-    "v": DECIMALS,
-    "p": DECIMALS,
-    "L": st.just('"PlusTick"'),
-    "BT": FLAGS,
-}
+    "T": STAMPS, "s": NAMES, "S": _SIDES, "v": DECIMALS, "p": DECIMALS, "L": st.just('"PlusTick"'), "BT": FLAGS,
+}  # fmt: skip
 _TRADE_LIST = often(
     st.lists(object_of(_BYBIT_TRADE), min_size=1, max_size=3).map(lambda trades: f"[{','.join(trades)}]"),
     st.sampled_from(["[]", "null", "{}", "[{}]", "[null]"]),

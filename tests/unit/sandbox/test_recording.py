@@ -12,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 from support.paths import everything
 from support.recording_files import command_environment
-from support.simulated import ADAPTERS, LISTINGS, START_NS
+from support.simulated import LISTINGS, START_NS
+from support.venues import VENUES
 
 from arb.cli import cli
 from arb.data.catalog.days import find_recordings
@@ -76,7 +77,7 @@ def test_every_frame_is_read_fast_in_order_and_without_a_gap(tmp_path: Path) -> 
         lines = lines_of(content)
         assert [at for at, _ in lines] == sorted(at for at, _ in lines)
         assert START_NS <= lines[0][0] < lines[-1][0] < START_NS + 12 * S
-        decoder = LineDecoder(ADAPTERS[recording.venue], recording.symbol)
+        decoder = LineDecoder(VENUES[recording.venue], recording.symbol)
         kinds = [
             int(kind)
             for piece in decoder.decode([gzip.decompress(content)])

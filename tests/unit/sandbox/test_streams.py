@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 from support.parse import FrameParser
-from support.simulated import ADAPTERS, LISTINGS, START_NS, drive, market_of, streams_of, whole_book
+from support.simulated import LISTINGS, START_NS, drive, market_of, streams_of, whole_book
+from support.venues import VENUES
 
 from arb.errors import InvariantError
 from arb.sandbox.binance import BinanceStreams
@@ -34,7 +35,7 @@ class Listener:
 
     def __init__(self, venue: str) -> None:
         listing = LISTINGS[venue]
-        self._adapter = ADAPTERS[venue]
+        self._adapter = VENUES[venue]
         self._parser = FrameParser(self._adapter, [listing.symbol], frame_bytes_max=1 << 18)
         self._tick, self._lot = float(listing.tick_size), float(listing.lot_size)
         self.books: list[dict[int, int]] = [{}, {}]
@@ -182,7 +183,7 @@ def test_frames_do_not_depend_on_how_time_is_cut(venue: str) -> None:
 def test_bybit_repeats_the_touch_after_three_seconds_of_silence(venue: str) -> None:
     market = market_of(venue)
     streams = streams_of(market)
-    adapter = ADAPTERS[venue]
+    adapter = VENUES[venue]
     frames = streams.advance([], START_NS + SILENCE_NS * 2 + 50 * MS)
     touches = [
         adapter.decode(frame.text.encode()) for frame in sorted(frames) if "orderbook.1." in frame.text
