@@ -6,15 +6,15 @@ was not chosen by the user and is not included.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
 import tomli
 from msgspec import Struct
 
 from arb.config.schema import MainFile
-from arb.config.strict import Path, Source, leaves
+from arb.config.strict import Path, Source, fields_of, leaves
 from arb.config.templates import TEMPLATE_NAMES, template_text
 from arb.config.venue_schema import VenueFile
 
@@ -38,12 +38,19 @@ class Given(NamedTuple):
 
 def given_in_main(tree: Mapping[str, Any], source: Source) -> Iterator[Given]:
     """The keys of a checked main file."""
-    yield from _given("", MainFile, tree, source, tomli.loads(template_text(TEMPLATE_NAMES[0])))
+    yield from _given("", MainFile, tree, source, _template(TEMPLATE_NAMES[0]))
 
 
 def given_in_venue(venue: str, tree: Mapping[str, Any], source: Source) -> Iterator[Given]:
     """The keys of a checked venue file."""
-    yield from _given(venue, VenueFile, tree, source, _venue_template(venue))
+    own = (one for one in map(_template, TEMPLATE_NAMES[1:]) if one["name"] == venue)
+    yield from _given(venue, VenueFile, tree, source, next(own, {}))
+
+
+@functools.cache
+def _template(name: str) -> dict[str, Any]:
+    """What `arb init` writes into a file."""
+    return tomli.loads(template_text(name))
 
 
 def _given(
@@ -70,14 +77,6 @@ def _is_default(kind: type[Struct], path: Path, value: Any) -> bool:
     for name in path:
         if not (isinstance(inner, type) and issubclass(inner, Struct)):
             return False
-        item = next(item for item in msgspec.structs.fields(inner) if item.name == name)
+        item = next(item for item in fields_of(inner) if item.name == name)
         default, inner = item.default, item.type
     return bool(value == (list(default) if isinstance(default, tuple) else default))
-
-
-def _venue_template(venue: str) -> Mapping[str, Any]:
-    for name in TEMPLATE_NAMES[1:]:
-        tree = tomli.loads(template_text(name))
-        if tree["name"] == venue:
-            return tree
-    return {}

@@ -7,6 +7,7 @@ names (`[capital.binance_spot]`), and do not know files, overrides and likely mi
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import math
 import re
@@ -61,6 +62,10 @@ class KnownKey:
     example: str = ""
 
 
+#: The fields of a table, whose annotations msgspec evaluates anew in every call.
+fields_of = functools.cache(msgspec.structs.fields)
+
+
 def build(kind: type[T], tree: Mapping[str, Any], source: Source) -> T:
     """The Struct that `tree` describes.
 
@@ -70,19 +75,24 @@ def build(kind: type[T], tree: Mapping[str, Any], source: Source) -> T:
     return _build_table(kind, tree, source, (), kind)
 
 
-def known_keys(kind: type[Struct], path: Path = ()) -> Iterator[KnownKey]:
+@functools.cache
+def known_keys(kind: type[Struct]) -> tuple[KnownKey, ...]:
     """Every key of a file, in the order of definition. Names that the user chooses appear as `<venue>`."""
-    for item in msgspec.structs.fields(kind):
+    return tuple(_known_keys(kind, ()))
+
+
+def _known_keys(kind: type[Struct], path: Path) -> Iterator[KnownKey]:
+    for item in fields_of(kind):
         here = (*path, item.name)
         if _is_struct(item.type):
-            yield from known_keys(item.type, here)
+            yield from _known_keys(item.type, here)
         elif get_origin(item.type) is dict:
             value = item.type
             while get_origin(value) is dict:
                 here = (*here, _placeholder(value))
                 value = get_args(value)[1]
             if _is_struct(value):
-                yield from known_keys(value, here)
+                yield from _known_keys(value, here)
             else:
                 yield _known_key(here, value, "absent")
         else:
@@ -97,7 +107,7 @@ def _known_key(path: Path, kind: Any, default: str) -> KnownKey:
 def leaves(kind: Any, value: Any, path: Path = (), known: Path = ()) -> Iterator[tuple[Path, Path, Any]]:
     """Every key of a checked tree: its path, its path in `known_keys`, and its value."""
     if _is_struct(kind):
-        types = {item.name: item.type for item in msgspec.structs.fields(kind)}
+        types = {item.name: item.type for item in fields_of(kind)}
         for name, inner in value.items():
             yield from leaves(types[name], inner, (*path, name), (*known, name))
     elif get_origin(kind) is dict:
@@ -142,7 +152,7 @@ def _placeholder(kind: Any) -> str:
 
 def _build_table(kind: type[T], tree: Any, source: Source, path: Path, root: type[Struct]) -> T:
     _require_table(tree, source, path)
-    fields = {item.name: item for item in msgspec.structs.fields(kind)}
+    fields = {item.name: item for item in fields_of(kind)}
     values: dict[str, Any] = {}
     for name, value in tree.items():
         if name not in fields:
@@ -152,7 +162,7 @@ def _build_table(kind: type[T], tree: Any, source: Source, path: Path, root: typ
         if name in values or not item.required:
             continue
         if _is_struct(item.type):
-            inner = ", ".join(inner.name for inner in msgspec.structs.fields(item.type))
+            inner = ", ".join(inner.name for inner in fields_of(item.type))
             raise ConfigError(
                 f"{source.of(path)}: {section_text((*path, name))} is missing; it holds {inner}"
             )
@@ -221,7 +231,7 @@ def _refuse_unknown(
 
 def _homes(kind: type[Struct], name: str, path: Path = ()) -> Iterator[Path]:
     """Sections that have a key of this name."""
-    for item in msgspec.structs.fields(kind):
+    for item in fields_of(kind):
         if _is_struct(item.type):
             yield from _homes(item.type, name, (*path, item.name))
         elif item.name == name and path:

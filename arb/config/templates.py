@@ -5,6 +5,7 @@ A line `#: SECTION` in a template is replaced by the section's keys.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -30,6 +31,7 @@ _MARK = re.compile(r"^#: (\S+)$", re.M)
 _WIDTH = 118
 
 
+@functools.cache
 def template_text(name: str) -> str:
     """The text of one template, with all keys."""
     text = resources.files("arb").joinpath("templates", name).read_text(encoding="utf-8")
