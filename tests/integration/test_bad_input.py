@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -26,19 +26,54 @@ from arb.errors import ExitCode
 
 pytestmark = pytest.mark.slow
 
+DAY = ("--start", "2024-08-08")
+#: A line of an update that lacks its levels, and one whose quantity is no number.
+UPDATE = f'{NOON_NS} {{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":1723118400000,"T":1723118400000,'
+BROKEN_UPDATES = (
+    UPDATE + '"s":"BTCUSDT","U":1}}',
+    UPDATE + '"s":"BTCUSDT","U":101,"u":101,"pu":100,"b":[["60000.0","5.0x"]],"a":[]}}',
+)
+
 
 class Place(NamedTuple):
     """A working directory with recordings and a configuration."""
 
     folder: Path
-    data: Path
     config: Path
+    #: The recording of leg 0.
+    recording: Path
 
     def files(self) -> list[str]:
         """Everything there is, but what the cache keeps on purpose."""
         names = [str(path.relative_to(self.folder)) for path in self.folder.rglob("*")]
         kept = tuple(f"cache/arb/rows/{kind}-" for kind in ("file", "cold", "scan", "book", "rows"))
         return sorted(n for n in names if not n.startswith(kept) and "__pycache__" not in n)
+
+    def strategy(self, text: str) -> tuple[str, str]:
+        """The option for a strategy of this text."""
+        (self.folder / "own.py").write_text(text)
+        return "--strategy", "own.py:run"
+
+    def backtest(self, *words: str, config: str = "config/arbitrage.toml") -> Any:
+        """`arb backtest` in this process."""
+        with clean_imports(self.folder):
+            return CliRunner().invoke(
+                cli, ["backtest", "-c", config, "--data", "data", *words], prog_name="arb"
+            )
+
+    def refusal(self, *words: str, day: Sequence[str] = DAY, out: str = "run", **more: str) -> str:
+        """The line with which `arb backtest` ends."""
+        before = self.files()
+        reported = self.backtest(*day, "--out", out, *words, **more)
+        return self.checked(reported.exit_code, reported.stderr, before)
+
+    def checked(self, code: int, err: str, before: list[str]) -> str:
+        assert code == ExitCode.USER_INPUT, err
+        assert err.startswith("error: ")
+        assert err.count("\n") == 1
+        assert "Traceback" not in err
+        assert self.files() == before
+        return err.removeprefix("error: ").rstrip("\n")
 
 
 @pytest.fixture
@@ -52,61 +87,23 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     (tmp_path / "cache" / "arb" / "rows").mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
     monkeypatch.chdir(tmp_path)
-    return Place(tmp_path, data, config / "arbitrage.toml")
+    return Place(tmp_path, config / "arbitrage.toml", data / "binance_usdm" / "btcusdt_20240808.gz")
 
 
-@pytest.fixture
-def refusal(place: Place) -> Callable[..., str]:
-    """What `arb backtest` says, checked for its form; `--out` and the rest are given unless named."""
-
-    def of(
-        *words: str, start: str = "2024-08-08", config: str = "config/arbitrage.toml", out: str = "run"
-    ) -> str:
-        before = place.files()
-        with clean_imports(place.folder):
-            reported = CliRunner().invoke(
-                cli,
-                ["backtest", "-c", config, "--data", "data", "--start", start, "--out", out, *words],
-                prog_name="arb",
-            )
-        return checked(reported.exit_code, reported.stderr, before, place.files())
-
-    return of
-
-
-def checked(code: int, err: str, before: list[str], after: list[str]) -> str:
-    assert code == ExitCode.USER_INPUT, err
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert "Traceback" not in err
-    assert after == before
-    return err.removeprefix("error: ").rstrip("\n")
-
-
-def test_the_place_itself_is_good(place: Place) -> None:
-    reported = CliRunner().invoke(
-        cli, ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--out", "run"]
-    )
-    assert reported.exit_code == 0, reported.output
-
-
-def test_no_recording_for_that_day_says_how_to_get_one(refusal: Callable[..., str]) -> None:
-    reported = refusal(start="2024-08-10")
+def test_no_recording_for_that_day_says_how_to_get_one(place: Place) -> None:
+    reported = place.refusal(day=("--start", "2024-08-10"))
     assert reported.startswith(
         "data/binance_usdm/btcusdt_20240810.gz: no recording of binance_usdm:BTCUSDT for 2024-08-10"
     )
-    assert "it has 2024-08-08 to 2024-08-08" in reported
-    assert "Put a collector's file there" in reported
-    assert "arb data list data" in reported
-
-
-def test_a_leg_without_any_recording(refusal: Callable[..., str], place: Place) -> None:
-    (place.data / "bybit_linear" / "btcusdt_20240808.gz").unlink()
-    assert "no recording of bybit_linear:BTCUSDT for 2024-08-08; it has none" in refusal()
-
-
-def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
-    assert "for 2024-08-09 (and 2 more days)" in refusal("--end", "2024-08-11")
+    for part in (
+        "it has 2024-08-08 to 2024-08-08",
+        "Put a collector's file there",
+        "arb data list data",
+    ):
+        assert part in reported
+    assert "for 2024-08-09 (and 2 more days)" in place.refusal("--end", "2024-08-11")
+    place.recording.unlink()
+    assert "no recording of binance_usdm:BTCUSDT for 2024-08-08; it has none" in place.refusal()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +111,7 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
     [
         (["--end", "2024-08-07"], "--end 2024-08-07 lies before --start 2024-08-08"),
         (["--end", "tomorrow"], "Invalid value for '--end': 'tomorrow' is not a day; write it as 2024-08-08"),
+        (["--start", ""], "Invalid value for '--start': '' is not a day"),
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--legs", "binance_usdm"], "--legs"),
         (["--legs", ""], "--legs"),
@@ -126,18 +124,14 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
         (["--legs", "binance_usdm:XRPUSDT,bybit_linear:XRPUSDT"], "[symbols.XRPUSDT] is missing"),
         (["--set", 'strategy.symbol="NOUSDT"'], "[symbols.NOUSDT] is missing"),
         (["--set", "=1"], "must be section.key=TOML_VALUE"),
-        (["--set", "risk.position_limit=-1"], "position_limit is -1"),
-        (["--set", "risk.position_limit=0"], "[risk] position_limit is 0; it must be a number above 0"),
-        (["--set", "risk.max_drawdown=0"], "[risk] max_drawdown is 0; it must be a number above 0"),
-        (["--set", "risk.max_daily_loss=0.0"], "[risk] max_daily_loss is 0.0; it must be a number above 0"),
-        (["--set", "risk.max_attempt_loss=0"], "[risk] max_attempt_loss is 0; it must be a number above 0"),
-        (["--set", "risk.stop_loss_bps=0"], "[risk] stop_loss_bps is 0; it must be a number above 0"),
-        (["--set", "risk.max_order_qty=0"], "[risk] max_order_qty is 0; it must be a number above 0"),
-        (
-            ["--set", "risk.max_order_notional=0"],
-            "[risk] max_order_notional is 0; it must be a number above 0",
+        *(
+            (["--set", f"{key}=0"], f"{key.partition('.')[2]} is 0; it must be a number above 0")
+            for key in (
+                *("risk.position_limit", "risk.max_drawdown", "risk.max_daily_loss", "risk.max_attempt_loss"),
+                *("risk.stop_loss_bps", "risk.max_order_qty", "risk.max_order_notional"),
+                "strategy.max_position_size",
+            )
         ),
-        (["--set", "strategy.max_position_size=0"], "max_position_size is 0; it must be a number above 0"),
         (["--set", "strategy.basis_halflife_s=-1"], "basis_halflife_s is -1; it must be a number from 0"),
         (["--set", "strategy.basis_halflife_s=1e9"], "basis_halflife_s is 1000000000.0; it must be"),
         (["--set", "data.cache_gb=-1"], "cache_gb is -1; it must be a number from 0"),
@@ -151,34 +145,23 @@ def test_days_beyond_the_last(refusal: Callable[..., str]) -> None:
             "[strategy.params] no_such: not a parameter of arb.strategies.spread.strategy",
         ),
         (["--set", "strategy.params.common_lot=true"], "[strategy.params] common_lot: True given"),
-        (["--strategy", "mine"], '"FILE.py:FUNCTION" or "module:function"'),
         (["--strategy", "mine.py"], '"FILE.py:FUNCTION" or "module:function"'),
         (["--strategy", "mine.py:run"], "mine.py: no such strategy file"),
         (["--strategy", "arb.strategies.spread.strategy:walk"], "no function 'walk' in it"),
         (["--strategy", "no.such:run"], "strategy module 'no.such'"),
-        (["--no-such-option"], "No such option '--no-such-option'"),
         (["stray"], "unexpected extra argument (stray); see arb backtest --help"),
     ],
 )
-def test_what_is_said(refusal: Callable[..., str], words: list[str], reported: str) -> None:
-    assert reported in refusal(*words)
+def test_words_that_cannot_be_used(place: Place, words: list[str], reported: str) -> None:
+    assert reported in place.refusal(*words)
 
 
-@pytest.mark.parametrize("start", ["8-8", "2024-02-30", "", "2024-08-08T00:00"])
-def test_a_malformed_day(refusal: Callable[..., str], start: str) -> None:
-    assert refusal(start=start).startswith(f"Invalid value for '--start': {start!r} is not a day")
-
-
-def test_a_missing_configuration(refusal: Callable[..., str]) -> None:
-    reported = refusal(config="nowhere/arbitrage.toml")
-    assert reported == (
+def test_a_configuration_that_cannot_be_used(place: Place) -> None:
+    assert place.refusal(config="nowhere/arbitrage.toml") == (
         "nowhere/arbitrage.toml: no such file; `arb init nowhere` writes a configuration to start from"
     )
-
-
-def test_an_unknown_key(refusal: Callable[..., str], place: Place) -> None:
     place.config.write_text(place.config.read_text().replace("position_limit", "positoin_limit"))
-    reported = refusal()
+    reported = place.refusal()
     assert "config/arbitrage.toml" in reported
     assert "positoin_limit" in reported
 
@@ -205,107 +188,53 @@ def test_an_unknown_key(refusal: Callable[..., str], place: Place) -> None:
         ("PARAMS = 3\ndef run(bot, params): ...\n", "PARAMS must be a dict"),
     ],
 )
-def test_a_strategy_that_cannot_run(
-    refusal: Callable[..., str], place: Place, text: str, reported: str
-) -> None:
-    (place.folder / "own.py").write_text(text)
-    assert reported in refusal("--strategy", "own.py:run")
+def test_a_strategy_that_cannot_run(place: Place, text: str, reported: str) -> None:
+    assert reported in place.refusal(*place.strategy(text))
 
 
-def damaged(place: Place, change: Callable[[bytes], bytes]) -> Path:
-    path = place.data / "binance_usdm" / "btcusdt_20240808.gz"
-    path.write_bytes(change(path.read_bytes()))
-    return path
+def test_a_recording_that_is_no_whole_gzip(place: Place) -> None:
+    content = write_recording(place.folder / "data", "binance_usdm", depth_lines(5_000)).read_bytes()
+    for share in (0.3, 0.95):
+        place.recording.write_bytes(content[: int(share * len(content))])
+        reported = place.refusal()
+        assert reported.startswith("data/binance_usdm/btcusdt_20240808.gz: the file is cut off")
+        assert "record or copy it again" in reported
+    for damaged, reported in ((b"hello", "not a whole gzip file"), (b"", "the file is empty")):
+        place.recording.write_bytes(damaged)
+        assert reported in place.refusal()
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
-def test_a_cut_recording(refusal: Callable[..., str], place: Place, share: float) -> None:
-    lines = depth_lines(5_000)
-    write_recording(place.data, "binance_usdm", lines)
-    damaged(place, lambda content: content[: int(share * len(content))])
-    reported = refusal()
-    assert reported.startswith("data/binance_usdm/btcusdt_20240808.gz: the file is cut off")
-    assert "record or copy it again" in reported
-
-
-def test_a_day_without_a_book_and_without_the_day_before(refusal: Callable[..., str], place: Place) -> None:
-    write_recording(
-        place.data, "binance_usdm", [line for line in depth_lines(50) if "lastUpdateId" not in line]
-    )
-    reported = refusal()  # nor has it best bids and offers, which would do
+def test_a_day_without_a_book_and_without_the_day_before(place: Place) -> None:
+    lines = [line for line in depth_lines(50) if "lastUpdateId" not in line]
+    write_recording(place.folder / "data", "binance_usdm", lines)
+    reported = place.refusal()  # nor has it best bids and offers, which would do
     assert reported.startswith("data/binance_usdm/btcusdt_20240808.gz: no snapshot of the book in it")
     assert "day before" in reported
 
 
-def test_a_recording_that_is_no_gzip(refusal: Callable[..., str], place: Place) -> None:
-    damaged(place, lambda content: b"hello")
-    assert "not a whole gzip file" in refusal()
-
-
-def test_an_empty_recording(refusal: Callable[..., str], place: Place) -> None:
-    damaged(place, lambda content: b"")
-    assert "the file is empty" in refusal()
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        f"{NOON_NS} {{",
-        f"{NOON_NS} not json",
-        "no time at all",
-        f'{NOON_NS} {{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":1,"T":1,"s":"BTCUSDT","U":1}}}}',
-        f'{NOON_NS} {{"stream":"btcusdt@depth@0ms","data":{{"e":"depthUpdate","E":1723118400000,"T":1723118400000,'
-        '"s":"BTCUSDT","U":101,"u":101,"pu":100,"b":[["60000.0","5.0x"]],"a":[]}}',
-    ],
-)
-def test_a_corrupted_line_is_reported_with_its_number(
-    refusal: Callable[..., str], place: Place, line: str
-) -> None:
+@pytest.mark.parametrize("line", [f"{NOON_NS} {{", f"{NOON_NS} not json", "no time at all", *BROKEN_UPDATES])
+def test_a_corrupted_line_is_reported_with_its_number(place: Place, line: str) -> None:
     lines = depth_lines(20)
     lines[7] = line
-    write_recording(place.data, "binance_usdm", lines)
-    reported = refusal()
+    write_recording(place.folder / "data", "binance_usdm", lines)
+    reported = place.refusal()
     assert "data/binance_usdm/btcusdt_20240808.gz" in reported
     assert "line 8" in reported
 
 
-def test_a_path_below_a_file_cannot_be_written(refusal: Callable[..., str], place: Place) -> None:
-    # Stands for a read-only folder: permissions do not bind root, under which tests may run.
+def test_folders_that_cannot_be_written(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A file is in place of a read-only folder: permissions do not bind root, under which tests may run.
     (place.folder / "file").write_text("")
-    assert refusal(out="file/run").startswith("file/run: cannot be written: ")
-    assert refusal(out="file/deep/run").startswith("file/deep/run: cannot be written: ")
-
-
-def test_an_output_folder_that_exists(refusal: Callable[..., str], place: Place) -> None:
+    assert place.refusal(out="file/run").startswith("file/run: cannot be written: ")
+    assert place.refusal(out="file/deep/run").startswith("file/deep/run: cannot be written: ")
     (place.folder / "run").mkdir()
-    assert refusal() == "run: exists already; name another folder with --out"
-
-
-def test_a_row_cache_that_cannot_be_written(
-    refusal: Callable[..., str], place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (place.folder / "file").write_text("")
+    assert place.refusal() == "run: exists already; name another folder with --out"
     monkeypatch.setenv("XDG_CACHE_HOME", str(place.folder / "file"))
-    assert "the row cache cannot be written" in refusal()
+    assert "the row cache cannot be written" in place.refusal(out="other")
 
 
 def test_a_run_that_fails_in_its_default_folder_leaves_its_folder(place: Place) -> None:
-    (place.folder / "own.py").write_text("def run(bot):\n    raise ValueError('no')\n")
-    with clean_imports(place.folder):
-        reported = CliRunner().invoke(
-            cli,
-            [
-                "backtest",
-                "-c",
-                str(place.config),
-                "--data",
-                "data",
-                "--start",
-                "2024-08-08",
-                "--strategy",
-                "own.py:run",
-            ],
-        )
+    reported = place.backtest(*DAY, *place.strategy("def run(bot):\n    raise ValueError('no')\n"))
     assert reported.exit_code == ExitCode.OUR_FAULT
     (run,) = (place.folder / "runs").iterdir()
     assert reported.stderr == (
@@ -317,46 +246,29 @@ def test_a_run_that_fails_in_its_default_folder_leaves_its_folder(place: Place) 
     assert "ValueError: no; own.py line 2 in run" in manifest["error"]
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ["backtest", "-c", "config/arbitrage.toml", "--data", "data", "--start", "2024-08-10"],
-        [
-            "backtest",
-            "-c",
-            "config/arbitrage.toml",
-            "--data",
-            "data",
-            "--start",
-            "2024-08-08",
-            "--strategy",
-            "own.py:run",
-        ],
-        ["backtest", "-c", "config/arbitrage.toml"],
-        ["convert", "nowhere"],
-        ["data", "list", "nowhere"],
-        ["data", "list"],
-        ["init", "config"],
-        ["no-such-command"],
-        ["--no-such-option"],
-    ],
-)
-def test_a_process_says_no_more_than_that(place: Place, words: list[str]) -> None:
-    (place.folder / "own.py").write_text("def run(bot):\n    return bot.nope\n")
+@pytest.mark.parametrize("words", [("--start", "2024-08-10"), (*DAY, "--strategy", "own.py:run"), None])
+def test_a_process_says_no_more_than_that(place: Place, words: Sequence[str] | None) -> None:
+    place.strategy("def run(bot):\n    return bot.nope\n")
     before = place.files()
-    done = run_command(words, command_environment(place.folder / "cache"), place.folder)
-    checked(done.code, done.err, before, place.files())
+    run = ["no-such-command"] if words is None else ["backtest", "--data", "data", *words]
+    done = run_command(run, command_environment(place.folder / "cache"), place.folder)
+    place.checked(done.code, done.err, before)
     assert done.out == ""
 
 
+@pytest.mark.parametrize(
+    "words", [["backtest"], ["convert", "nowhere"], ["data", "list", "nowhere"], ["init", "config"]]
+)
+def test_other_commands(place: Place, words: list[str]) -> None:
+    before = place.files()
+    reported = CliRunner().invoke(cli, words, prog_name="arb")
+    place.checked(reported.exit_code, reported.stderr, before)
+
+
 def test_a_halted_run_is_written_and_exits_3(place: Place) -> None:
-    (place.folder / "own.py").write_text("def run(bot):\n    bot.elapse(1)\n    return 3\n")
-    with clean_imports(place.folder):
-        reported = CliRunner().invoke(
-            cli,
-            ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--strategy", "own.py:run",
-             "--out", "run", "--json"],
-        )  # fmt: skip
+    reported = place.backtest(
+        *DAY, "--out", "run", "--json", *place.strategy("def run(bot):\n    bot.elapse(1)\n    return 3\n")
+    )
     assert reported.exit_code == ExitCode.HALTED_BY_RISK
     assert json.loads(reported.stdout)["outcome"] == "halted"
 
@@ -364,9 +276,7 @@ def test_a_halted_run_is_written_and_exits_3(place: Place) -> None:
 def test_a_gzip_of_several_members_is_whole(place: Place) -> None:
     # A collector that was restarted appends a second gzip member.
     lines = depth_lines(20)
-    halves = [gzip.compress("".join(f"{x}\n" for x in part).encode()) for part in (lines[:9], lines[9:])]
-    damaged(place, lambda _: b"".join(halves))
-    reported = CliRunner().invoke(
-        cli, ["backtest", "-c", str(place.config), "--data", "data", "--start", "2024-08-08", "--out", "run"]
-    )
+    members = [gzip.compress("\n".join([*part, ""]).encode()) for part in (lines[:9], lines[9:])]
+    place.recording.write_bytes(b"".join(members))
+    reported = place.backtest(*DAY, "--out", "run")
     assert reported.exit_code == 0, reported.output
