@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import gzip
 import json
@@ -10,9 +9,9 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from support.paths import strategy_file
@@ -32,6 +31,7 @@ pytestmark = pytest.mark.slow
 #: How long a process may take to get going and to end on a loaded machine. The strategy itself has 90 ms to stop.
 PATIENCE_S = 120.0
 FILES = ["manifest.json", "records.npz", "summary.json", "trades.csv"]
+RUN = ("--data", "data", "--start", "2024-08-08", "--out", "runs/mine")
 
 #: Buys and sells a little, tells that it is on its way by a line in the terminal, then takes hours.
 TRADES_THEN = """
@@ -57,71 +57,53 @@ ENDLESS = TRADES_THEN.replace("{condition}", "hbt.position(0) == hbt.position(0)
 DEAF = TRADES_THEN.replace("{condition}", "True")
 
 
-class Running(NamedTuple):
-    """`arb` under way in a folder of its own."""
+class Running:
+    """`arb` as a process of its own, and what it prints."""
 
-    process: subprocess.Popen[str]
-    folder: Path
-    lines: list[str]
+    def __init__(self, words: Sequence[str], folder: Path) -> None:
+        self.folder = folder
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            command(words), env={**command_environment(folder / "cache"), "PYTHONUNBUFFERED": "1"}, cwd=folder,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as printed:
+            for line in printed:
+                self.lines.append(line)
 
     def wait_for(self, is_there: Callable[[], bool]) -> None:
         """Waits for a sign of the process; fails when it ends without one."""
         deadline = time.monotonic() + PATIENCE_S
         while not is_there():
-            assert self.process.poll() is None, f"ended early: {self.lines} {self.process.stderr}"
+            assert self.process.poll() is None, f"ended early: {self.lines}"
             assert time.monotonic() < deadline
-            threading.Event().wait(0.01)
+            time.sleep(0.01)
 
-    def interrupt(self, number: signal.Signals) -> tuple[int, float]:
-        """Presses Ctrl+C, or sends SIGTERM; the exit code, and how many seconds it took."""
+    def interrupt(self, number: signal.Signals) -> float:
+        """Presses Ctrl+C, or sends SIGTERM; how many seconds the end took."""
         pressed = time.monotonic()
         self.process.send_signal(number)
-        code = self.process.wait(PATIENCE_S)
-        return code, time.monotonic() - pressed
+        assert self.process.wait(PATIENCE_S) == ExitCode.INTERRUPTED, self.lines
+        assert not any("Traceback" in line for line in self.lines)
+        return time.monotonic() - pressed
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    running = []
+    running: list[Running] = []
 
     def begin(*words: str) -> Running:
-        process = subprocess.Popen(
-            command(words), env={**command_environment(tmp_path / "cache"), "PYTHONUNBUFFERED": "1"}, cwd=tmp_path,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        lines: list[str] = []
-        for stream in (process.stdout, process.stderr):
-            threading.Thread(target=_read, args=(stream, lines), daemon=True).start()
-        running.append(process)
-        return Running(process, tmp_path, lines)
+        running.append(Running([*words, "-c", example("usdm_bybit"), *RUN], tmp_path))
+        return running[-1]
 
     yield begin
-    for process in running:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        process.wait()
-
-
-def _read(stream: Any, lines: list[str]) -> None:
-    with stream:
-        for line in stream:
-            lines.append(line)
-
-
-@pytest.fixture
-def recorded(tmp_path: Path, start: Callable[..., Running]) -> Callable[..., Running]:
-    """A run of a strategy of one's own over a minute of two synthetic recordings, under way."""
-
-    def begin(text: str, *words: str) -> Running:
-        write_pair(tmp_path / "data", count=600)
-        running = start(
-            *words, "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--out", "runs/mine",
-            "--strategy", f"{strategy_file('own.py', text)}:run",
-        )  # fmt: skip
-        running.wait_for(lambda: "under way\n" in running.lines)
-        return running
-
-    return begin
+    for one in running:
+        one.process.kill()
+        one.process.wait()
 
 
 def whole(folder: Path) -> dict[str, Any]:
@@ -134,33 +116,31 @@ def whole(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "words",
-    [("backtest",), ("backtest", "--set", 'backtest.engine="arb"'), ("dry-run",)],
-    ids=["backtest", "engine arb", "dry-run"],
-)
-@pytest.mark.parametrize(
-    ("text", "number", "outcome"),
+    ("text", "number", "outcome", "words"),
     [
-        (STOPPING, signal.SIGINT, "interrupted"),
-        (ENDLESS, signal.SIGINT, "interrupted"),
-        (DEAF, signal.SIGINT, "hung"),
-        (ENDLESS, signal.SIGTERM, "interrupted"),
+        (STOPPING, signal.SIGINT, "interrupted", ["backtest"]),
+        (ENDLESS, signal.SIGTERM, "interrupted", ["backtest"]),
+        (DEAF, signal.SIGINT, "hung", ["backtest"]),
+        (STOPPING, signal.SIGTERM, "interrupted", ["dry-run"]),
+        (ENDLESS, signal.SIGINT, "interrupted", ["dry-run"]),
+        (DEAF, signal.SIGINT, "hung", ["dry-run"]),
+        (ENDLESS, signal.SIGINT, "interrupted", ["backtest", "--set", 'backtest.engine="arb"']),
     ],
-    ids=["calls the bot", "never waits", "never calls the bot again", "SIGTERM"],
 )
 def test_ctrl_c_ends_a_run_with_what_it_has(
-    recorded: Callable[..., Running],
+    start: Callable[..., Running],
     text: str,
     number: signal.Signals,
     outcome: str,
-    words: tuple[str, ...],
+    words: list[str],
+    tmp_path: Path,
 ) -> None:
-    running = recorded(text, *words)
-    code, seconds = running.interrupt(number)
-    assert code == ExitCode.INTERRUPTED, running.lines
+    write_pair(tmp_path / "data", count=600)
+    running = start(*words, "--strategy", f"{strategy_file('own.py', text)}:run")
+    running.wait_for(lambda: "under way\n" in running.lines)
     # Stopping takes 90 ms at most; the rest is writing, on a machine that may be busy with other things.
-    assert seconds < 15.0
-    folder = running.folder / "runs" / "mine"
+    assert running.interrupt(number) < 15.0
+    folder = tmp_path / "runs" / "mine"
     summary = whole(folder)
     assert summary["outcome"] == outcome
     assert summary["legs"][0]["fills"] == 5
@@ -168,12 +148,10 @@ def test_ctrl_c_ends_a_run_with_what_it_has(
         trades = list(csv.DictReader(file))
     assert [float(trade["quantity"]) for trade in trades] == [0.01] * 5
     assert sum(float(trade["cash"]) for trade in trades) == pytest.approx(summary["cash_quote"], abs=1e-9)
-    assert not any("Traceback" in line for line in running.lines)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_while_recordings_are_read_leaves_nothing(
-    number: signal.Signals, tmp_path: Path, start: Callable[..., Running]
+    start: Callable[..., Running], tmp_path: Path
 ) -> None:
     data = write_pair(tmp_path / "data", count=10)
     # Long enough to be caught in the act: its last line again and again, which is stale but well formed.
@@ -181,14 +159,10 @@ def test_ctrl_c_while_recordings_are_read_leaves_nothing(
     path = write_recording(data, "binance_usdm", lines)
     path.write_bytes(path.read_bytes() + gzip.compress(f"{lines[-1]}\n".encode() * 100_000, 1) * 40)
     rows = tmp_path / "cache" / "arb" / "rows"
-    running = start(
-        "backtest", "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--out", "runs/mine"
-    )  # fmt: skip
+    running = start("backtest")
     # The row cache is made right before the first recording is read.
     running.wait_for(lambda: any(rows.glob("file-*.json")))
-    code, _ = running.interrupt(number)
-    assert code == ExitCode.INTERRUPTED, running.lines
+    running.interrupt(signal.SIGTERM)
     assert not (tmp_path / "runs").exists()
     left = [path.name for path in rows.iterdir()]
     assert all(name.startswith(("file-", "cold-", "scan-")) for name in left), left
-    assert not any("Traceback" in line for line in running.lines)
