@@ -33,15 +33,10 @@ def test_no_two_processes_are_given_the_same_ports() -> None:
     assert len(set(given)) == 4 * 4
 
 
-def test_ports_that_were_given_can_be_listened_at() -> None:
+def test_ports_that_were_given_can_be_used_and_others_are_reported_at_once() -> None:
     base = free_ports()
-
     with LiveSandbox(port_base=base) as sandbox:
         assert sandbox.urls["bybit_spot"].rest == f"http://127.0.0.1:{base + 2}"
-
-
-def test_why_a_sandbox_does_not_start_is_reported_at_once() -> None:
-    base = free_ports()
     with (
         socket.create_server(("127.0.0.1", base)),
         pytest.raises(InputError, match="address already in use"),

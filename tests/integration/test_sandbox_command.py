@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
-import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from support.live_sandbox import await_that, free_ports
 
+from arb.cli import cli
 from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
 from arb.errors import ExitCode
@@ -25,7 +28,7 @@ from arb.runtime.sandbox_venues import sandbox_urls, with_sandbox
 from arb.sandbox.serve.urls import VENUES
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     command = [sys.executable, "-m", "arb", "sandbox", "serve", "--json", *options]
     # No terminal's Ctrl+C reaches it by itself, and an ignored SIGINT is not inherited.
@@ -37,6 +40,17 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, An
     finally:
         process.kill()
         process.communicate()
+
+
+def arb(*options: str) -> Any:
+    """`arb sandbox serve` in this process, to its end."""
+    return CliRunner().invoke(cli, ["sandbox", "serve", "--json", *options], prog_name="arb")
+
+
+def is_served(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        return bool(get(f"http://127.0.0.1:{port}/sandbox"))
+    return False
 
 
 def get(url: str) -> Any:
@@ -52,11 +66,10 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
             status = get(f"{urls[venue]['rest']}/sandbox")
             assert (status["venue"], status["symbols"]) == (venue, ["BTCUSDT", "ETHUSDT"])
         base = int(urls["binance_spot"]["rest"].rpartition(":")[2])
-        with serving("--port-base", str(base), "--venues", "binance_spot") as (second, _):
-            output = second.communicate(timeout=120)
-        assert second.returncode == ExitCode.USER_INPUT
-        assert output[1].count("\n") == 1
-        assert f"127.0.0.1:{base} for binance_spot" in output[1]
+        second = arb("--port-base", str(base), "--venues", "binance_spot")
+        assert second.exit_code == ExitCode.USER_INPUT
+        assert second.stderr.count("\n") == 1
+        assert f"127.0.0.1:{base} for binance_spot" in second.stderr
         process.kill()
         process.wait(10)
         with serving("--port-base", str(base), "--venues", "binance_spot") as (third, _):
@@ -71,32 +84,37 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
         assert (third.returncode, output[1]) == (ExitCode.INTERRUPTED, "error: interrupted\n")
 
 
-@pytest.mark.slow
 def test_sigterm_ends_it_in_order() -> None:
-    with serving("--port-base", "0", "--venues", "binance_spot") as (process, _):
-        process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=120) == ("stopped\n", "")
-    assert process.returncode == ExitCode.DONE
+    base, main_thread = free_ports(), threading.get_ident()
+
+    def press() -> None:
+        await_that(lambda: is_served(base), "an answer")
+        signal.pthread_kill(main_thread, signal.SIGTERM)
+
+    pressing = threading.Thread(target=press)
+    pressing.start()
+    reported = arb("--port-base", str(base), "--venues", "binance_spot")
+    pressing.join()
+    assert (reported.exit_code, reported.stderr) == (ExitCode.DONE, "")
+    assert reported.stdout.splitlines()[1:] == ["stopped"]
 
 
-@pytest.mark.slow
 def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path) -> None:
     known = known_venues(Path("none.toml"))
     (file,) = record_market(
         tmp_path, 3, 0.1, datetime(2024, 1, 1, tzinfo=UTC), ["bybit_spot"], ["BTCUSDT"], known
     )
-    with serving("--port-base", "0", "--recording", str(tmp_path), "--speed", "20") as (process, urls):
-        assert list(urls) == ["bybit_spot"]
-        output = process.communicate(timeout=120)
-        assert (process.returncode, output) == (0, ("the recording has ended\n", ""))
+    words = ("--port-base", "0", "--recording", str(tmp_path), "--speed")
+    reported = arb(*words, "20")
+    assert (reported.exit_code, reported.stderr) == (ExitCode.DONE, "")
+    urls, end = reported.stdout.splitlines()
+    assert (list(json.loads(urls)), end) == (["bybit_spot"], "the recording has ended")
     whole = file.path.read_bytes()
     many = gzip.decompress(whole) * 200  # more than is read before it serves
     file.path.write_bytes(gzip.compress(many, 1)[:-100])
-    with serving("--port-base", "0", "--recording", str(tmp_path), "--speed", "10000") as (process, _):
-        output = process.communicate(timeout=120)
-    assert process.returncode == ExitCode.USER_INPUT
-    assert "btcusdt_20240101.gz: the file is cut off" in output[1]
-    shutil.rmtree(tmp_path / "bybit_spot")
+    reported = arb(*words, "10000")
+    assert reported.exit_code == ExitCode.USER_INPUT
+    assert "btcusdt_20240101.gz: the file is cut off" in reported.stderr
 
 
 def test_the_four_venues_can_be_pointed_at_a_sandbox() -> None:

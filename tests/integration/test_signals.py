@@ -38,8 +38,8 @@ LOOPS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def unheard() -> Iterator[list[signal.Signals]]:
-    """The signals that no session hears; else one would end the tests."""
+def outside() -> Iterator[list[signal.Signals]]:
+    """The signals that no session handles; else one would end the tests."""
     found: list[signal.Signals] = []
     with signals_call(found.append):
         yield found
@@ -48,6 +48,32 @@ def unheard() -> Iterator[list[signal.Signals]]:
 def send_to_main_thread(number: signal.Signals) -> None:
     """From any thread, as the system does with a signal to the process."""
     signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
+def signal_early(
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, new_loop: NewLoop, *, is_before_loop: bool
+) -> None:
+    """Sends a signal right before the event loop, or in it before the feeds are open."""
+
+    def loop() -> asyncio.AbstractEventLoop:
+        if is_before_loop:
+            signal.raise_signal(number)
+        return new_loop()
+
+    async def compare(asked: Any) -> list[str]:
+        signal.raise_signal(number)
+        return []
+
+    monkeypatch.setattr(host, "new_event_loop", loop)
+    if not is_before_loop:
+        monkeypatch.setattr(host, "compare_grids", compare)
+
+
+def record_sandbox(folder: Path, show: Callable[[Progress], None]) -> tuple[Ending, Progress]:
+    """Records a simulated market for up to a minute."""
+    config = load_config(Path("none"), (), None, None, folder, is_sandbox=True)
+    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
+    return record(config, wanted, show, duration_s=60.0, is_sandbox=True)
 
 
 def interrupt_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -75,7 +101,7 @@ def interrupt_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_signals_while_the_folder_is_written_lose_nothing(
     new_loop: NewLoop,
     is_interrupted: bool,
-    unheard: list[signal.Signals],
+    outside: list[signal.Signals],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
@@ -102,9 +128,9 @@ def test_signals_while_the_folder_is_written_lose_nothing(
         "interrupted" if is_interrupted else "ended"
     )
     assert verify(run).differences == []
-    assert unheard == []
+    assert outside == []
     signal.raise_signal(signal.SIGINT)
-    assert unheard == [signal.SIGINT], "behind the session it is not heard"
+    assert outside == [signal.SIGINT], "after the session it is not handled"
 
 
 @LOOPS
@@ -112,22 +138,11 @@ def test_signals_while_the_folder_is_written_lose_nothing(
 def test_a_signal_before_the_feeds_are_open_leaves_nothing(
     new_loop: NewLoop,
     is_before_loop: bool,
-    unheard: list[signal.Signals],
+    outside: list[signal.Signals],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    def loop() -> asyncio.AbstractEventLoop:
-        if is_before_loop:
-            signal.raise_signal(signal.SIGTERM)
-        return new_loop()
-
-    async def compare(asked: Any) -> list[str]:
-        signal.raise_signal(signal.SIGTERM)
-        return []
-
-    monkeypatch.setattr(host, "new_event_loop", loop)
-    if not is_before_loop:
-        monkeypatch.setattr(host, "compare_grids", compare)
+    signal_early(monkeypatch, signal.SIGTERM, new_loop, is_before_loop=is_before_loop)
     # Nobody is there: had the feeds been opened, the session would have gone on and left its folder.
     nobody = venue_urls(ports_from(free_ports()))
 
@@ -135,11 +150,11 @@ def test_a_signal_before_the_feeds_are_open_leaves_nothing(
         run_live(demo_config(tmp_path, function="busy"), tmp_path / "run", sandbox=nobody, has_report=False)
 
     assert not (tmp_path / "run").exists()
-    assert unheard == []
+    assert outside == []
 
 
 def test_a_session_on_a_thread_of_its_own_leaves_signals_alone(
-    unheard: list[signal.Signals], tmp_path: Path
+    outside: list[signal.Signals], tmp_path: Path
 ) -> None:
     results = []
     with LiveSandbox() as sandbox:
@@ -160,7 +175,7 @@ def test_a_session_on_a_thread_of_its_own_leaves_signals_alone(
         thread.join(60)
 
     assert [result.exit_code for result in results] == [ExitCode.DONE]
-    assert unheard == [signal.SIGINT]
+    assert outside == [signal.SIGINT]
     assert verify(tmp_path / "run").differences == []
 
 
@@ -170,13 +185,11 @@ def test_a_session_on_a_thread_of_its_own_leaves_signals_alone(
 def test_signals_while_a_recording_is_finished_change_nothing(
     number: signal.Signals,
     ended: Ending,
-    unheard: list[signal.Signals],
+    outside: list[signal.Signals],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     numbers = (signal.SIGINT, signal.SIGTERM)
-    config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
-    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
     close = Recorder.close
 
     def closing(recorder: Recorder) -> None:
@@ -190,42 +203,30 @@ def test_signals_while_a_recording_is_finished_change_nothing(
         send_to_main_thread(number)
 
     monkeypatch.setattr(Recorder, "close", closing)
-    ending, progress = record(config, wanted, press, duration_s=60.0, is_sandbox=True)
+    ending, progress = record_sandbox(tmp_path, press)
     assert ending == ended
-    assert unheard == []
+    assert outside == []
     assert len(lines_of(tmp_path, "bybit_spot")) == progress.recorder.frames
     signal.raise_signal(signal.SIGINT)
-    assert unheard == [signal.SIGINT], "behind the recording it is not heard"
+    assert outside == [signal.SIGINT], "after the recording it is not handled"
 
 
-@LOOPS
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "new_loop"), [(signal.SIGINT, asyncio.new_event_loop), (signal.SIGTERM, new_event_loop)]
+)
 @pytest.mark.parametrize("is_before_loop", [True, False], ids=["before the loop", "in the loop"])
 def test_a_signal_before_a_recording_has_begun_leaves_no_file(
     number: signal.Signals,
     new_loop: NewLoop,
     is_before_loop: bool,
-    unheard: list[signal.Signals],
+    outside: list[signal.Signals],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    def loop() -> asyncio.AbstractEventLoop:
-        if is_before_loop:
-            signal.raise_signal(number)
-        return new_loop()
-
-    async def compare(asked: Any) -> list[str]:
-        signal.raise_signal(number)
-        return []
-
-    monkeypatch.setattr(host, "new_event_loop", loop)
-    if not is_before_loop:
-        monkeypatch.setattr(host, "compare_grids", compare)
-    config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
-    wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
+    signal_early(monkeypatch, number, new_loop, is_before_loop=is_before_loop)
 
     with pytest.raises(KeyboardInterrupt):
-        record(config, wanted, lambda progress: None, is_sandbox=True)
+        record_sandbox(tmp_path, lambda progress: None)
 
     assert list(tmp_path.glob("*/*")) == []
-    assert unheard == []
+    assert outside == []
