@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,11 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from support.disk import fill_disk_at
 from support.live_sandbox import LiveSandbox, await_fills, await_first_row, dry_run_process, free_ports
-from support.mutations import FILLS, SESSION, mutate
+from support.mutations import SESSION, mutate
 from support.paths import GUARD, ROOT
+from support.recording_files import command
 
 from arb.cli import cli
 from arb.commands import verify_session
@@ -56,6 +56,16 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+@pytest.fixture
+def run(killed: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(killed, tmp_path / "run"))
+
+
+def arb(*words: str | Path) -> Result:
+    return CliRunner().invoke(cli, list(map(str, words)))
+
+
 def test_a_session_that_stood_still_is_replayed(tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
@@ -77,55 +87,48 @@ def test_a_session_that_stood_still_is_replayed(tmp_path: Path) -> None:
     assert verify(tmp_path / "run").differences == []
 
 
-def test_a_killed_session_is_finished_and_replayed(killed: Path, tmp_path: Path) -> None:
-    shutil.copytree(killed, tmp_path / "run")
-    assert not (tmp_path / "run" / "manifest.json").exists()
+def test_a_killed_session_is_finished_and_replayed(run: Path) -> None:
+    assert not (run / "manifest.json").exists()
 
-    reported = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")])
+    reported = arb("verify", "--trust", run)
 
     assert reported.exit_code == 0, reported.output
     assert "the session was killed; what it had written up to" in reported.output
     assert "0 differences" in reported.output
-    assert len(lines_of(tmp_path / "run")) > 30
-    assert manifest_of(tmp_path / "run")["outcome"] == "killed"
-    assert CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")]).exit_code == 0, "again"
-    assert CliRunner().invoke(cli, ["report", str(tmp_path / "run")]).exit_code == 0
+    assert len(lines_of(run)) > 30
+    assert manifest_of(run)["outcome"] == "killed"
+    assert arb("verify", "--trust", run).exit_code == 0, "again"
+    assert arb("report", run).exit_code == 0
 
 
-@pytest.mark.parametrize("kind", [*FILLS, *SESSION, "summary"])
-def test_whatever_is_changed_in_a_session_is_reported(kind: str, killed: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(killed, run)
+#: What is changed in fills is reported as in a session that ended: `test_dry_run.py`.
+@pytest.mark.parametrize("kind", ["price", *SESSION])
+def test_whatever_is_changed_in_a_session_is_reported(kind: str, run: Path) -> None:
     finish_killed(run)
     where = mutate(run, kind, np.random.default_rng(2))
 
-    assert CliRunner().invoke(cli, ["verify", "--trust", str(run)]).exit_code == 4, where
+    assert arb("verify", "--trust", run).exit_code == 4, where
 
 
-@pytest.mark.parametrize("share", [0.0, 0.75, 0.99])
-def test_a_journal_that_was_cut_counts_up_to_its_last_whole_entry(
-    share: float, killed: Path, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(killed, run)
+@pytest.mark.parametrize("share", [0.75, 0.99])
+def test_a_journal_that_was_cut_counts_up_to_its_last_whole_entry(share: float, run: Path) -> None:
     path = run / "session.journal"
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-
-    if not share:
-        with pytest.raises(InputError, match="nothing to verify"):
-            verify(run)
-        return
     found = verify(run)
 
     assert found.differences == []
     assert found.replays[0].fills > 5
 
 
+def test_a_journal_without_an_entry_is_nothing_to_verify(run: Path) -> None:
+    (run / "session.journal").write_bytes(b"")
+    with pytest.raises(InputError, match="nothing to verify"):
+        verify(run)
+
+
 def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
-    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(killed, run)
     second: list[str] = []
 
     def both(name: str) -> Callable[..., None]:
@@ -150,15 +153,16 @@ def test_two_who_verify_a_killed_session_at_once_do_not_spoil_it(
     assert verify(run).differences == []
 
 
-@pytest.mark.parametrize("content", [b"", b'{"format": 1, "out', b"\0" * 9], ids=["empty", "cut", "zeros"])
-def test_a_manifest_that_was_cut_off_beside_a_whole_journal_is_written_again(
-    content: bytes, killed: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "content", [None, b"", b'{"format": 1, "out', b"\0" * 9], ids=["none", "empty", "cut", "zeros"]
+)
+def test_a_manifest_that_is_not_whole_beside_a_whole_journal_is_written_again(
+    content: bytes | None, run: Path
 ) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(killed, run)
-    (run / "manifest.json").write_bytes(content)
+    if content is not None:
+        (run / "manifest.json").write_bytes(content)
 
-    reported = CliRunner().invoke(cli, ["report", str(run)])
+    reported = arb("report", run)
     assert reported.exit_code == 2
     assert "arb verify finishes the folder" in reported.output
     assert verify(run).differences == []
@@ -166,9 +170,7 @@ def test_a_manifest_that_was_cut_off_beside_a_whole_journal_is_written_again(
     assert not (run / "session.journal").exists()
 
 
-def test_a_session_that_was_killed_behind_its_last_file_stays_as_it_is(killed: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(killed, run)
+def test_a_session_that_was_killed_behind_its_last_file_stays_as_it_is(killed: Path, run: Path) -> None:
     finish_killed(run)
     shutil.copy(killed / "session.journal", run)
     written = (run / "manifest.json").stat()
@@ -180,12 +182,10 @@ def test_a_session_that_was_killed_behind_its_last_file_stays_as_it_is(killed: P
     assert verify(run).differences == []
 
 
-@pytest.mark.parametrize("name", ["session.npz", "summary.json", "manifest.json"])
+@pytest.mark.parametrize("name", ["session.npz", "manifest.json"])
 def test_a_killed_session_without_room_for_its_folder_is_finished_when_there_is(
-    name: str, killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = tmp_path / "run"
-    shutil.copytree(killed, run)
     with monkeypatch.context() as patched:
         fill_disk_at(patched, name)
         with pytest.raises(InputError, match="cannot be written: File too large"):
@@ -195,10 +195,9 @@ def test_a_killed_session_without_room_for_its_folder_is_finished_when_there_is(
 
 
 def test_a_replay_that_is_stopped_leaves_no_scratch_folder(
-    killed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, scratch = tmp_path / "run", tmp_path / "scratch"
-    shutil.copytree(killed, run)
+    scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     seen: list[Path] = []
@@ -214,30 +213,20 @@ def test_a_replay_that_is_stopped_leaves_no_scratch_folder(
     assert list(scratch.iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["verify", "report"])
-def test_what_is_no_folder_is_one_line(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["verify", "report"])
+def test_what_is_no_folder_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "none"):
-        reported = CliRunner().invoke(cli, [command, str(path)])
+        reported = arb(name, path)
         assert reported.exit_code == 2
         assert reported.stderr == f"error: {path}: no such folder; name the folder that a run wrote\n"
 
 
-def test_a_killed_session_without_verify_is_reported_what_to_do(killed: Path, tmp_path: Path) -> None:
-    shutil.copytree(killed, tmp_path / "run")
-
-    reported = CliRunner().invoke(cli, ["report", str(tmp_path / "run")])
-
-    assert reported.exit_code == 2
-    assert "arb verify finishes the folder" in reported.output
-
-
-def test_sigterm_to_verify_leaves_nothing(killed: Path, tmp_path: Path) -> None:
-    shutil.copytree(killed, tmp_path / "run")
-    finish_killed(tmp_path / "run")
+def test_sigterm_to_verify_leaves_nothing(run: Path, tmp_path: Path) -> None:
+    finish_killed(run)
     (tmp_path / "aside").mkdir()
     process = subprocess.Popen(
-        [sys.executable, "-m", "arb", "verify", "--trust", "run"],
+        command(["verify", "--trust", "run"]),
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}", "TMPDIR": str(tmp_path / "aside")},
         stdout=subprocess.PIPE,
@@ -253,18 +242,13 @@ def test_sigterm_to_verify_leaves_nothing(killed: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "aside").iterdir()) == []
 
 
-def test_a_sandbox_of_its_own_needs_no_server_and_no_configuration(tmp_path: Path) -> None:
-    reported = subprocess.run(
-        [sys.executable, "-m", "arb", "dry-run", "--sandbox", "--duration", "2s", "--no-report", "--out", "run"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )  # fmt: skip
+def test_a_sandbox_of_its_own_needs_no_server_and_no_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    reported = arb("dry-run", "--sandbox", "--duration", "2s", "--no-report", "--out", "run")
 
-    assert reported.returncode == 0, reported.stderr
+    assert reported.exit_code == 0, reported.stderr
     assert "DATA NOT AS RECORDED: market data of a sandbox, simulated" in reported.stdout
     assert verify(tmp_path / "run").differences == []
     assert not (tmp_path / "run" / "session.journal").exists()
