@@ -8,29 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from connectors.book.sequence import (
-    BBO_ORDER,
-    BBO_TS,
-    BOOK_ORDER,
-    DROPPED,
-    FOLLOWED,
-    GAPS,
-    HELD_MESSAGES,
-    HELD_ROWS,
-    IS_SILENT,
-    LIFE_TS,
     NO_BOOK,
     NOTHING_WAITS,
-    OTHERS,
-    OTHERS_RUN,
     OTHERS_RUN_MAX,
-    SILENCE_NS,
-    SILENCES,
-    SILENT_NS,
-    STATUS,
-    WAITING_ID,
     Status,
     Verdict,
     bridge,
+    drop_held,
     first_lower_behind,
     is_followed,
     is_other_change,
@@ -103,10 +87,9 @@ def receive_messages(
     keep_bbo,
     marks_cover,
     trade_kind,
-    state,
+    states,
     held_rows,
     held_messages,
-    held,
     waiting_rows,
     waiting,
 ):
@@ -116,6 +99,7 @@ def receive_messages(
     held rows, and for five more per message. The rest is a book's `BookArguments`.
     """
     n = 0
+    state = states[0]
     for m in range(len(messages)):
         message = messages[m]
         kind = message.kind
@@ -123,18 +107,18 @@ def receive_messages(
             n = silence_rows(state, out, n)
         if kind == Kind.DELTA or kind == Kind.SNAPSHOT:
             if not is_followed(state, message, kind):
-                state[OTHERS] += 1
-                state[OTHERS_RUN] += 1
-                if state[OTHERS_RUN] > OTHERS_RUN_MAX:
-                    state[FOLLOWED] = NO_BOOK
-                    state[OTHERS_RUN] = 0
-                    n = _lose(state, message, held, out, n)
+                state.others += 1
+                state.others_run += 1
+                if state.others_run > OTHERS_RUN_MAX:
+                    state.followed = NO_BOOK
+                    state.others_run = 0
+                    n = _lose(state, message, out, n)
                 continue
-            state[OTHERS_RUN] = 0
+            state.others_run = 0
         if kind == Kind.DELTA:
-            snapshot_id = state[WAITING_ID]
+            snapshot_id = state.waiting_id
             if (
-                state[STATUS] == Status.SYNCED
+                state.status == Status.SYNCED
                 and snapshot_id != NOTHING_WAITS
                 and message.last_id > snapshot_id
             ):
@@ -142,8 +126,8 @@ def receive_messages(
                 if joins(rule, message, snapshot_id):
                     bridge(state)
                 else:
-                    state[WAITING_ID] = NOTHING_WAITS
-            was_bridging = state[STATUS] == Status.BRIDGING
+                    state.waiting_id = NOTHING_WAITS
+            was_bridging = state.status == Status.BRIDGING
             if is_other_change(rule, state, message, rows):
                 lose(state)
                 verdict = Verdict.GAP
@@ -152,14 +136,14 @@ def receive_messages(
             if verdict == Verdict.GAP:
                 if not was_bridging:
                     n = clear_rows(state, out, n, message.local_ts, message.exch_ts)
-                    held[:] = 0
+                    drop_held(state)
                     if snapshot_id != NOTHING_WAITS and message.last_id <= snapshot_id:
-                        state[WAITING_ID] = snapshot_id
+                        state.waiting_id = snapshot_id
                         bridge(state)
                 verdict = Verdict.DROP if rule == SequenceRule.INCREMENT else Verdict.HOLD
             if verdict == Verdict.APPLY:
                 if was_bridging:
-                    held[:] = 0
+                    drop_held(state)
                     ts = message.local_ts
                     n = _apply_snapshot(rule, state, waiting_rows, waiting[0], ts, message.exch_ts, out, n)
                 n = _live(state, message.local_ts, out, n)
@@ -167,38 +151,36 @@ def receive_messages(
                 if rule == SequenceRule.SPAN:
                     note_applied(state, message, rows)
             else:
-                state[DROPPED] += verdict == Verdict.DROP
+                state.dropped += verdict == Verdict.DROP
                 # The waiting snapshot may prove unusable, and the next one may need this change.
                 if verdict == Verdict.HOLD or was_bridging:
-                    _hold(rows, message, held_rows, held_messages, held)
+                    _hold(state, rows, message, held_rows, held_messages)
         elif kind == Kind.SNAPSHOT:
             verdict = Verdict.DROP
             if rule == SequenceRule.INCREMENT or message.row_end - message.row_start <= len(waiting_rows):
-                verdict = receive_snapshot(rule, state, message, held_messages, held)
+                verdict = receive_snapshot(rule, state, message, held_messages)
             if verdict == Verdict.APPLY:
                 n = _apply_snapshot(rule, state, rows, message, message.local_ts, 0, out, n)
             elif verdict == Verdict.HOLD:
                 waiting[0] = message
                 waiting[0].row_end = _copy(rows, message.row_start, message.row_end, waiting_rows, 0)
                 waiting[0].row_start = 0
-                if state[STATUS] == Status.BRIDGING:
-                    n = _join_held(
-                        rule, state, waiting[0], held_rows, held_messages, held, waiting_rows, out, n
-                    )
+                if state.status == Status.BRIDGING:
+                    n = _join_held(rule, state, waiting[0], held_rows, held_messages, waiting_rows, out, n)
             else:
-                state[DROPPED] += 1
+                state.dropped += 1
         elif kind == Kind.BBO and keep_bbo:
             verdict = touch_verdict(rule, state, message)
             if verdict == Verdict.APPLY:
                 order = order_of(rule, message)
-                if order > state[BBO_ORDER]:
-                    state[BBO_TS] = message.local_ts
-                state[BBO_ORDER] = order
+                if order > state.bbo_order:
+                    state.bbo_ts = message.local_ts
+                state.bbo_order = order
                 n = _copy(rows, message.row_start, message.row_end, out, n)
             else:
-                state[DROPPED] += 1
+                state.dropped += 1
                 if verdict == Verdict.GAP:
-                    n = _lose(state, message, held, out, n)
+                    n = _lose(state, message, out, n)
         elif kind == trade_kind:
             n = _copy(rows, message.row_start, message.row_end, out, n)
     return n
@@ -208,9 +190,9 @@ def receive_messages(
 def _apply(rule, state, message, source, marks_cover, out, n):
     """Copies the rows of a depth message and marks whether they are newer than the last touch."""
     order = order_of(rule, message)
-    is_first_newer = state[BOOK_ORDER] < state[BBO_ORDER] <= order
-    state[BOOK_ORDER] = order
-    mark = NEWER_THAN_BBO if order >= state[BBO_ORDER] else OLDER_THAN_BBO
+    is_first_newer = state.book_order < state.bbo_order <= order
+    state.book_order = order
+    mark = NEWER_THAN_BBO if order >= state.bbo_order else OLDER_THAN_BBO
     end = n
     for row in range(message.row_start, message.row_end):
         out[end] = source[row]
@@ -225,13 +207,13 @@ def _apply(rule, state, message, source, marks_cover, out, n):
 
 
 @compiled
-def _lose(state, message, held, out, n):
+def _lose(state, message, out, n):
     """Breaks the chain for a message other than a change of the book; emits the rows that empty a book in sync."""
-    if state[STATUS] == Status.UNSYNCED:
+    if state.status == Status.UNSYNCED:
         return n
-    was_synced = state[STATUS] == Status.SYNCED
+    was_synced = state.status == Status.SYNCED
     lose(state)
-    held[:] = 0
+    drop_held(state)
     return clear_rows(state, out, n, message.local_ts, message.exch_ts) if was_synced else n
 
 
@@ -239,10 +221,10 @@ def _lose(state, message, held, out, n):
 def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):
     """Emits the rows of a snapshot at a local time. `before_ts`: venue time of the change that joins it."""
     _end_silence(state, local_ts)
-    state[WAITING_ID] = NOTHING_WAITS
-    state[LIFE_TS] = local_ts
+    state.waiting_id = NOTHING_WAITS
+    state.life_ts = local_ts
     # The snapshot replaces everything, also a newer touch.
-    state[BBO_ORDER] = 0
+    state.bbo_order = 0
     first = n
     n = _apply(rule, state, snapshot, source, False, out, n)
     for row in range(first, n):
@@ -255,15 +237,15 @@ def _apply_snapshot(rule, state, source, snapshot, local_ts, before_ts, out, n):
 
 
 @compiled
-def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_rows, out, n):
+def _join_held(rule, state, snapshot, held_rows, held_messages, waiting_rows, out, n):
     """Emits a new snapshot and the held changes if these reach beyond its id; all get its local time."""
-    first, count, m = n, held[HELD_MESSAGES], 0
+    first, count, m = n, state.held_count, 0
     while m < count:
         change = held_messages[m]
-        was_bridging = state[STATUS] == Status.BRIDGING
+        was_bridging = state.status == Status.BRIDGING
         if was_bridging and change.last_id < snapshot.last_id + (rule == SequenceRule.SPAN):
             # The snapshot contains it. Its local time proves nothing: the clock may have been set since.
-            state[DROPPED] += 1
+            state.dropped += 1
             m += 1
             continue
         verdict = receive_delta(rule, state, change)
@@ -282,27 +264,27 @@ def _join_held(rule, state, snapshot, held_rows, held_messages, held, waiting_ro
             stepped = first_lower_behind(held_messages, m, count)
             if stepped < 0:
                 # The snapshot is older than the first held change. What is held may still join the next one.
-                held[:] = 0
-                _hold_again(held_rows, held_messages, held, m, count)
+                drop_held(state)
+                _hold_again(state, held_rows, held_messages, m, count)
                 return n
             # The venue's ids stepped back in between: what was held before is of another chain.
-            state[GAPS] -= 1
-            state[WAITING_ID] = snapshot.last_id
+            state.gaps -= 1
+            state.waiting_id = snapshot.last_id
             bridge(state)
             m = stepped
             continue
         else:
-            state[DROPPED] += 1
+            state.dropped += 1
         m += 1
-    if state[STATUS] == Status.SYNCED:
-        held[:] = 0
+    if state.status == Status.SYNCED:
+        drop_held(state)
     return n
 
 
 @compiled
 def clear_rows(state, out, n, local_ts, exch_ts):
     """Emits two rows that empty both sides, and forgets the last touch."""
-    state[BOOK_ORDER] = state[BBO_ORDER] = 0
+    state.book_order = state.bbo_order = 0
     put_book_row(out, n, CLEAR_BID, exch_ts, local_ts, np.nan, 0.0, NEWER_THAN_BBO)
     put_book_row(out, n + 1, CLEAR_ASK, exch_ts, local_ts, np.nan, 0.0, NEWER_THAN_BBO)
     return n + 2
@@ -311,9 +293,9 @@ def clear_rows(state, out, n, local_ts, exch_ts):
 @compiled
 def silence_rows(state, out, n):
     """Emits two rows that empty both sides for the strategy only, after a silence."""
-    local_ts = state[LIFE_TS] + state[SILENCE_NS]
-    state[IS_SILENT] = 1
-    state[SILENCES] += 1
+    local_ts = state.life_ts + state.silence_ns
+    state.is_silent = 1
+    state.silences += 1
     put_book_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0, LOCAL_ONLY)
     put_book_row(out, n + 1, CLEAR_ASK, local_ts, local_ts, np.nan, 0.0, LOCAL_ONLY)
     return n + 2
@@ -322,10 +304,10 @@ def silence_rows(state, out, n):
 @compiled
 def _end_silence(state, local_ts):
     """Ends a silence, if there is one; returns whether there was."""
-    was_silent = state[IS_SILENT] != 0
+    was_silent = state.is_silent != 0
     if was_silent:
-        state[IS_SILENT] = 0
-        state[SILENT_NS] += max(local_ts - state[LIFE_TS] - state[SILENCE_NS], 0)
+        state.is_silent = 0
+        state.silent_ns += max(local_ts - state.life_ts - state.silence_ns, 0)
     return was_silent
 
 
@@ -335,7 +317,7 @@ def _live(state, local_ts, out, n):
     if _end_silence(state, local_ts):
         put_book_row(out, n, CLEAR_BID, local_ts, local_ts, np.nan, 0.0, RESTORES)
         n += 1
-    state[LIFE_TS] = local_ts
+    state.life_ts = local_ts
     return n
 
 
@@ -348,32 +330,32 @@ def _copy(rows, start, end, out, n):
 
 
 @compiled
-def _hold(rows, message, held_rows, held_messages, held):
+def _hold(state, rows, message, held_rows, held_messages):
     """Appends a change to the held ones; if there is no room, drops all held changes first."""
     count = message.row_end - message.row_start
     if count > len(held_rows):
-        held[:] = 0
+        drop_held(state)
         return
-    if held[HELD_ROWS] + count > len(held_rows) or held[HELD_MESSAGES] == len(held_messages):
-        held[:] = 0
-    _append(rows, message, held_rows, held_messages, held)
+    if state.held_row_count + count > len(held_rows) or state.held_count == len(held_messages):
+        drop_held(state)
+    _append(state, rows, message, held_rows, held_messages)
 
 
 @compiled
-def _hold_again(held_rows, held_messages, held, start, end):
+def _hold_again(state, held_rows, held_messages, start, end):
     """Keeps the held changes from `start` on, moved to the front."""
     for m in range(start, end):
-        _append(held_rows, held_messages[m], held_rows, held_messages, held)
+        _append(state, held_rows, held_messages[m], held_rows, held_messages)
 
 
 @compiled
-def _append(rows, message, held_rows, held_messages, held):
+def _append(state, rows, message, held_rows, held_messages):
     """Appends a change to the held ones; it may be one of them, moved towards the front."""
-    start = held[HELD_ROWS]
+    start = state.held_row_count
     end = _copy(rows, message.row_start, message.row_end, held_rows, start)
-    m = held[HELD_MESSAGES]
+    m = state.held_count
     held_messages[m] = message
     held_messages[m].row_start = start
     held_messages[m].row_end = end
-    held[HELD_ROWS] = end
-    held[HELD_MESSAGES] = m + 1
+    state.held_row_count = end
+    state.held_count = m + 1

@@ -16,32 +16,7 @@ from hftbacktest.types import event_dtype
 from numpy.typing import NDArray
 
 from connectors.book.rows import BOOK_ROW, book_rows, clear_rows, receive_messages, silence_rows
-from connectors.book.sequence import (
-    BBO_ORDER,
-    BOOK_ORDER,
-    DROPPED,
-    FOLLOWED,
-    GAPS,
-    HELD_MESSAGES,
-    HELD_ROWS,
-    IS_ORDERED,
-    IS_SILENT,
-    LAST_EXCH_TS,
-    LAST_ID,
-    LIFE_TS,
-    NEVER,
-    NO_BOOK,
-    NOTHING_WAITS,
-    OTHERS,
-    SILENCE_NS,
-    SILENCES,
-    SILENT_NS,
-    STATE_FIELDS,
-    STATUS,
-    WAITING_ID,
-    Status,
-    is_overdue,
-)
+from connectors.book.sequence import NEVER, NO_BOOK, NOTHING_WAITS, STATE, Status, drop_held, is_overdue
 from connectors.model import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
 
 #: Most rows held while waiting for a snapshot; at the limit all are dropped and holding starts again, so that the
@@ -71,13 +46,11 @@ class BookArguments(NamedTuple):
     keep_bbo: bool
     marks_cover: bool
     trade_kind: int
-    #: (STATE_FIELDS,) int64: see `connectors.book.sequence`.
-    state: NDArray[np.int64]
+    #: (1,) `connectors.book.sequence.STATE`.
+    states: NDArray[np.void]
     #: (HELD_ROWS_MAX,) BOOK_ROW and (HELD_MESSAGES_MAX,): changes held for a snapshot.
     held_rows: Rows
     held_messages: Messages
-    #: (2,) int64: number of held rows and messages.
-    held: NDArray[np.int64]
     #: (WAITING_ROWS_MAX,) BOOK_ROW and (1,): the snapshot that waits for a change to join it.
     waiting_rows: Rows
     waiting: Messages
@@ -101,21 +74,21 @@ class BookSync:
         includes; otherwise no row is marked COVERS_BBO. `silence_ns`: how long the book may be silent, in local time;
         0: no limit.
         """
-        self._state = np.zeros(STATE_FIELDS, np.int64)
-        self._state[FOLLOWED] = NO_BOOK
-        self._state[WAITING_ID] = NOTHING_WAITS
-        self._state[IS_ORDERED] = is_ordered
-        self._state[SILENCE_NS] = silence_ns
+        states = np.zeros(1, STATE)
+        self._state = states[0]
+        self._state["followed"] = NO_BOOK
+        self._state["waiting_id"] = NOTHING_WAITS
+        self._state["is_ordered"] = is_ordered
+        self._state["silence_ns"] = silence_ns
         #: With these, compiled code calls `receive_messages` instead of `receive`; always the same arrays.
         self.arguments = BookArguments(
             rule=int(rule),
             keep_bbo=keep_bbo,
             marks_cover=keep_bbo and is_ordered,
             trade_kind=int(trade_kind),
-            state=self._state,
+            states=states,
             held_rows=np.zeros(HELD_ROWS_MAX, BOOK_ROW),
             held_messages=np.zeros(HELD_MESSAGES_MAX, MESSAGE_DTYPE),
-            held=np.zeros(2, np.int64),
             waiting_rows=np.zeros(WAITING_ROWS_MAX, BOOK_ROW),
             waiting=np.zeros(1, MESSAGE_DTYPE),
         )
@@ -123,78 +96,78 @@ class BookSync:
 
     @property
     def status(self) -> Status:
-        return Status(int(self._state[STATUS]))
+        return Status(int(self._state["status"]))
 
     @property
     def is_synced(self) -> bool:
         """Whether the book is in sync."""
-        return bool(self._state[STATUS] == int(Status.SYNCED))
+        return bool(self._state["status"] == int(Status.SYNCED))
 
     @property
     def is_bridging(self) -> bool:
         """Whether the book is unknown and a snapshot waits for the change that joins it."""
-        return bool(self._state[STATUS] == int(Status.BRIDGING))
+        return bool(self._state["status"] == int(Status.BRIDGING))
 
     @property
     def last_id(self) -> int:
         """The last id in the book; meaningless while UNSYNCED."""
-        return int(self._state[LAST_ID])
+        return int(self._state["last_id"])
 
     @property
     def gap_count(self) -> int:
         """How often the chain broke."""
-        return int(self._state[GAPS])
+        return int(self._state["gaps"])
 
     @property
     def dropped_count(self) -> int:
         """Messages dropped because the book already contained them or they could not be joined."""
-        return int(self._state[DROPPED])
+        return int(self._state["dropped"])
 
     @property
     def order_id(self) -> int:
         """The newest order id of book and touch; 0 while nothing is known."""
-        return int(max(self._state[BOOK_ORDER], self._state[BBO_ORDER]))
+        return int(max(self._state["book_order"], self._state["bbo_order"]))
 
     @property
     def held_count(self) -> int:
         """Changes that are held for a snapshot."""
-        return int(self.arguments.held[HELD_MESSAGES])
+        return int(self._state["held_count"])
 
     @property
     def other_count(self) -> int:
         """Messages of other books of the instrument (Bybit: another depth), which are ignored."""
-        return int(self._state[OTHERS])
+        return int(self._state["others"])
 
     @property
     def checkpoint(self) -> Checkpoint:
         """The state of the chain, to resume it later."""
         state = self._state
-        is_silent = bool(state[IS_SILENT])
+        is_silent = bool(state["is_silent"])
         return Checkpoint(
-            int(self.status), self.last_id, int(state[FOLLOWED]), int(state[LIFE_TS]), is_silent
+            int(self.status), self.last_id, int(state["followed"]), int(state["life_ts"]), is_silent
         )
 
     @property
     def life_ts(self) -> int:
         """The local time of the last applied change or snapshot."""
-        return int(self._state[LIFE_TS])
+        return int(self._state["life_ts"])
 
     @property
     def is_silent(self) -> bool:
         """Whether the book is emptied for the strategy because its stream is silent."""
-        return bool(self._state[IS_SILENT])
+        return bool(self._state["is_silent"])
 
     @property
     def silent_ts(self) -> int:
         """The local time at which a book in sync is emptied if no change is applied; 0: never, or done already."""
         state = self._state
         is_emptied = self.is_silent or is_overdue(state, NEVER)
-        return int(state[LIFE_TS] + state[SILENCE_NS]) if is_emptied else 0
+        return int(state["life_ts"] + state["silence_ns"]) if is_emptied else 0
 
     @property
     def silences(self) -> tuple[int, int]:
         """Number of silences and their total duration in ns, without one that still lasts."""
-        return int(self._state[SILENCES]), int(self._state[SILENT_NS])
+        return int(self._state["silences"]), int(self._state["silent_ns"])
 
     def doubt(self, local_ts: int) -> Rows:
         """Clears the book like a broken chain, for an external reason; returns the rows that empty both sides.
@@ -202,10 +175,10 @@ class BookSync:
         Returns no rows if the book was unknown. Drops held changes. Not counted as a gap.
         """
         was_synced = self.is_synced
-        self.arguments.held[:] = 0
-        self._state[STATUS] = Status.UNSYNCED
-        self._state[WAITING_ID] = NOTHING_WAITS
-        self._state[IS_SILENT] = 0
+        drop_held(self._state)
+        self._state["status"] = Status.UNSYNCED
+        self._state["waiting_id"] = NOTHING_WAITS
+        self._state["is_silent"] = 0
         if not was_synced:
             return self._out[:0]
         return self._out[: clear_rows(self._state, book_rows(self._out), 0, local_ts, 0)]
@@ -222,18 +195,18 @@ class BookSync:
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Resumes the chain of an earlier recording; the caller emits that book's levels before the first rows."""
-        self._state[STATUS] = checkpoint.status
-        self._state[LAST_EXCH_TS] = NEVER
-        self._state[LAST_ID] = checkpoint.last_id
-        self._state[FOLLOWED] = checkpoint.book
-        self._state[LIFE_TS] = checkpoint.life_ts
-        self._state[IS_SILENT] = checkpoint.is_silent
+        self._state["status"] = checkpoint.status
+        self._state["last_exch_ts"] = NEVER
+        self._state["last_id"] = checkpoint.last_id
+        self._state["followed"] = checkpoint.book
+        self._state["life_ts"] = checkpoint.life_ts
+        self._state["is_silent"] = checkpoint.is_silent
 
     def rows_max(self, rows: Rows, messages: Messages) -> int:
         """Most rows that decoded messages may emit."""
-        _, _, _, _, state, _, _, held, _, waiting = self.arguments
-        waiting_rows = int(waiting[0]["row_end"]) if state[WAITING_ID] != NOTHING_WAITS else 0
-        return len(rows) + waiting_rows + int(held[HELD_ROWS]) + 5 * len(messages) + 2
+        is_waiting = self._state["waiting_id"] != NOTHING_WAITS
+        waiting = int(self.arguments.waiting[0]["row_end"]) if is_waiting else 0
+        return len(rows) + waiting + int(self._state["held_row_count"]) + 5 * len(messages) + 2
 
     def receive(self, rows: Rows, messages: Messages, room: Rows | None = None) -> Rows:
         """Returns the rows of decoded messages that may be applied, in order; a view, valid until the next call.

@@ -25,7 +25,7 @@ from connectors.book.grid import STATE_FIELDS as GRID_FIELDS
 from connectors.book.grid import GridMeter, follow_on_grid
 from connectors.book.level_table import LEVEL, SIDE_FIELDS
 from connectors.book.rows import BOOK_ROW, receive_messages
-from connectors.book.sequence import keeps_sync
+from connectors.book.sequence import STATE, keeps_sync
 from connectors.book.sync import BookSync
 from connectors.book.timestamps import OFFSET, RowClock, set_times
 from connectors.errors import DecodeError
@@ -64,7 +64,7 @@ _ARRAYS = addresses_of(
     # The frame decoded last, and how its stream is recognised.
     ("openings", "symbols", "decoded", "message"),
     # The book's chain (`connectors.book.sync.BookArguments`) and the rows that it emits.
-    ("sync", "held_rows", "held_messages", "held", "waiting_rows", "waiting", "chained"),
+    ("sync", "held_rows", "held_messages", "waiting_rows", "waiting", "chained"),
     # The clock, the grid, the fused book (`connectors.book.fused.FuseArguments`).
     ("clock", "grid", "bids", "asks", "fused", "notes", "noted", "scratch"),
     # Results: all rows, the end of each frame's rows, the touch after each frame, the newest local time, the counts.
@@ -223,10 +223,9 @@ class FrameLoop:
             "openings": _text_table(streams.openings),
             "symbols": symbol_table([self._symbol]),
             "message": self.message,
-            "sync": sync.state,
+            "sync": sync.states,
             "held_rows": sync.held_rows,
             "held_messages": sync.held_messages,
-            "held": sync.held,
             "waiting_rows": sync.waiting_rows,
             "waiting": sync.waiting,
             "clock": parts.clock.state,
@@ -319,10 +318,9 @@ def _compiled_loop(parse_frame: Any) -> Any:
         # The same rows under the names of the book's code.
         book_rows = carray(as_pointer(at.decoded), at.decoded_count, BOOK_ROW)
         messages = carray(as_pointer(at.message), at.message_count, MESSAGE_DTYPE)
-        sync = carray(as_pointer(at.sync), at.sync_count, np.int64)
+        syncs = carray(as_pointer(at.sync), at.sync_count, STATE)
         held_rows = carray(as_pointer(at.held_rows), at.held_rows_count, BOOK_ROW)
         held_messages = carray(as_pointer(at.held_messages), at.held_messages_count, MESSAGE_DTYPE)
-        held = carray(as_pointer(at.held), at.held_count, np.int64)
         waiting_rows = carray(as_pointer(at.waiting_rows), at.waiting_rows_count, BOOK_ROW)
         waiting = carray(as_pointer(at.waiting), at.waiting_count, MESSAGE_DTYPE)
         chained = carray(as_pointer(at.chained), at.chained_count, BOOK_ROW)
@@ -341,7 +339,7 @@ def _compiled_loop(parse_frame: Any) -> Any:
         counts = carray(as_pointer(at.counts), (at.counts_count, 3), np.int64)
         lag_counts = carray(as_pointer(at.lag_counts), (at.lag_counts_count, BUCKETS), np.int64)
 
-        message = messages[0]
+        message, sync = messages[0], syncs[0]
         lead = np.int64(NO_LEAD)
         stream = np.int64(known_stream)
         n = 0
@@ -377,10 +375,9 @@ def _compiled_loop(parse_frame: Any) -> Any:
                 at.keep_bbo != 0,
                 at.marks_cover != 0,
                 at.trade_kind,
-                sync,
+                syncs,
                 held_rows,
                 held_messages,
-                held,
                 waiting_rows,
                 waiting,
             )

@@ -9,7 +9,6 @@ import numpy as np
 
 from connectors.book.fused import best_qty_of
 from connectors.book.level_table import BEST, NO_TICK
-from connectors.book.sequence import BBO_ORDER, BOOK_ORDER
 from connectors.jit.compilation import compiled
 
 #: More decimals than any price has: removes the floating point error of ticks times tick size.
@@ -52,7 +51,7 @@ def note_touch(touch, bids, asks, fused, sync, local_ts):
     """Writes the current touch to a `TICK_TOUCH` record. The rest: a fused book's arrays, the state of its chain."""
     touch.bid_tick, touch.ask_tick = fused[0, BEST], fused[1, BEST]
     touch.bid_qty, touch.ask_qty = best_qty_of(bids, fused, 0), best_qty_of(asks, fused, 1)
-    touch.order_id = max(sync[BOOK_ORDER], sync[BBO_ORDER])
+    touch.order_id = max(sync.book_order, sync.bbo_order)
     touch.local_ts = local_ts
 
 
