@@ -38,7 +38,7 @@ from arb.data.rows import convert as conversion
 from arb.data.rows.cache import RowCache
 from connectors.binance import BinanceUsdm
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.interfaces import FeedTimes
 from connectors.feed.pipeline import Pipeline, warm_up
 from connectors.feed.status import FeedStatus
 from connectors.model import Instrument, Kind, RestRequest, Rows, Stream
@@ -214,7 +214,7 @@ def feed_of(sender: Sender, sample: Sample, sink: Any) -> Iterator[tuple[Feed, K
         BinanceUsdm(),
         [INSTRUMENT],
         STREAMS,
-        Endpoints((sender.url,)),
+        (sender.url,),
         transport=PicowsTransport(),
         rest=rest,
         timers=AsyncioTimers(),

@@ -19,7 +19,7 @@ from connectors.book.fused import FusedBook
 from connectors.book.sync import BookSync
 from connectors.book.timestamps import RowClock
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.interfaces import FeedTimes
 from connectors.feed.pipeline import warm_up
 from connectors.net.sockets import AsyncioTimers, new_event_loop
 from connectors.parsing.batch import Batch
@@ -54,7 +54,7 @@ async def synced(known: Sample) -> tuple[Feed, Any]:
         BinanceUsdm(),
         [INSTRUMENT],
         STREAMS,
-        Endpoints(("ws://nowhere",)),
+        ("ws://nowhere",),
         transport=by_hand,
         rest=rest,
         timers=AsyncioTimers(),

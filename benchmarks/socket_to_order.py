@@ -48,7 +48,6 @@ from arb.simulation.watermark import VenueSide
 from connectors.bybit import BybitLinear
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints
 from connectors.feed.pipeline import warm_up
 from connectors.model import Instrument, Stream
 from connectors.net.rest import HttpRest
@@ -202,7 +201,7 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
         session = Session([leg], driver, offset, recorder, log=lambda *_: None, ended=over.set)
         tap = TimedTap(session.tap_of([0], "bybit_linear"), driver, counts)
         feed = Feed(
-            venue, [instrument], [Stream.DEPTH], Endpoints((url,)), transport=transport_of("picows"),
+            venue, [instrument], [Stream.DEPTH], (url,), transport=transport_of("picows"),
             rest=(rest := HttpRest("http://127.0.0.1:9")), timers=AsyncioTimers(), chance=lambda: 0.5,
             sink=tap, tap=tap, offset=offset,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from arb.errors import InputError
 from connectors.errors import InstrumentError, TransportError
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints, FeedTimes, Sink, Tap
+from connectors.feed.interfaces import FeedTimes, Sink, Tap
 from connectors.model import Stream, Venue
 from connectors.net.interfaces import Transport
 from connectors.net.rest import HttpRest
@@ -35,10 +35,10 @@ def has_stream(adapter: Venue, stream: Stream) -> bool:
     return True
 
 
-def endpoints_of(venue: VenueConfig) -> Endpoints:
+def websocket_urls(venue: VenueConfig) -> tuple[str, ...]:
     """The websocket addresses of a venue: the main one, then the fallbacks in the order of the file."""
     connection = venue.connection
-    return Endpoints((connection.websocket_url, *connection.websocket_fallback_urls))
+    return (connection.websocket_url, *connection.websocket_fallback_urls)
 
 
 def venue_transport(venue: VenueConfig) -> Transport:
@@ -84,7 +84,7 @@ def open_feed(
             adapter,
             [instrument_at(venue, symbol) for symbol in symbols],
             bot_streams(adapter) if streams is None else streams,
-            endpoints_of(venue),
+            websocket_urls(venue),
             transport=venue_transport(venue),
             rest=rest,
             timers=AsyncioTimers(),

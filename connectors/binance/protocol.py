@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from connectors.errors import DecodeError, InstrumentError
+from connectors.errors import InstrumentError
 from connectors.model import (
     Control,
     ControlKind,
@@ -138,11 +138,10 @@ class BinanceWire(JsonVenue):
             return Control(kind, text)
         return None
 
-    def mark(self, frame: bytes) -> Mark:
-        payload = object_of(frame)
-        topic, data = payload.get("stream"), payload.get("data")
+    def _mark(self, payload: dict[str, Any]) -> Mark:
+        topic, data = payload["stream"], payload["data"]
         if not isinstance(topic, str) or not isinstance(data, dict):
-            raise DecodeError(self.wire.venue, "no frame of a combined stream", frame)
+            raise ValueError("no frame of a combined stream")
         number = next((data[name] for name in ("u", "t", "a") if isinstance(data.get(name), int)), None)
         if number is None:
             return Mark(topic, "", is_start=True)
@@ -157,11 +156,8 @@ class BinanceWire(JsonVenue):
     def time_request(self) -> RestRequest:
         return RestRequest(f"{self.wire.api}/time", 1)
 
-    def time_of(self, body: bytes) -> int:
-        stamp = object_of(body).get("serverTime")
-        if not isinstance(stamp, int):
-            raise DecodeError(self.wire.venue, "no serverTime", body)
-        return stamp * MILLISECOND
+    def _time(self, payload: dict[str, Any]) -> int:
+        return int(payload["serverTime"]) * MILLISECOND
 
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
         path = f"{self.wire.api}/exchangeInfo"
@@ -170,11 +166,8 @@ class BinanceWire(JsonVenue):
             path += "?symbols=%5B" + "%2C".join(f"%22{symbol}%22" for symbol in symbols) + "%5D"
         return RestRequest(path, self.wire.listings_weight)
 
-    def listings_of(self, body: bytes) -> ListingPage:
-        try:
-            return ListingPage(tuple(_listing(item) for item in object_of(body)["symbols"]))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DecodeError(self.wire.venue, f"no exchangeInfo: {error!r}", body) from None
+    def _listings(self, payload: dict[str, Any]) -> ListingPage:
+        return ListingPage(tuple(_listing(item) for item in payload["symbols"]))
 
 
 def _listing(item: dict[str, Any]) -> Listing:

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
-from connectors.errors import DecodeError, InstrumentError
+from connectors.errors import InstrumentError
 from connectors.model import (
     Control,
     ControlKind,
@@ -80,11 +81,10 @@ class BybitWire(JsonVenue):
             return Control(ControlKind.ACK, request_id, op)
         return Control(ControlKind.OTHER, request_id, text)
 
-    def mark(self, frame: bytes) -> Mark:
-        payload = object_of(frame)
-        topic, data = payload.get("topic"), payload.get("data")
+    def _mark(self, payload: dict[str, Any]) -> Mark:
+        topic, data = payload["topic"], payload.get("data")
         if not isinstance(topic, str):
-            raise DecodeError(self.name, "no frame of a topic", frame)
+            raise ValueError("no frame of a topic")
         if topic.startswith("orderbook.") and isinstance(data, dict) and isinstance(data.get("seq"), int):
             is_start = payload.get("type") == "snapshot" and not topic.startswith("orderbook.1.")
             return Mark(topic, str(data["seq"]), is_start, data["seq"])
@@ -97,12 +97,8 @@ class BybitWire(JsonVenue):
     def time_request(self) -> RestRequest:
         return RestRequest("/v5/market/time", 1)
 
-    def time_of(self, body: bytes) -> int:
-        result = object_of(body).get("result")
-        try:
-            return int(result["timeNano"]) if isinstance(result, dict) else _no_time(self.name, body)
-        except (KeyError, TypeError, ValueError):
-            return _no_time(self.name, body)
+    def _time(self, payload: dict[str, Any]) -> int:
+        return int(payload["result"]["timeNano"])
 
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
         path = f"/v5/market/instruments-info?category={self.category}"
@@ -110,23 +106,12 @@ class BybitWire(JsonVenue):
             return RestRequest(f"{path}&symbol={symbols[0]}", 1)
         return RestRequest(path if self.category == "spot" else f"{path}&limit=1000", 1)
 
-    def listings_of(self, body: bytes) -> ListingPage:
-        try:
-            result = object_of(body)["result"]
-            listings = tuple(_listing(item) for item in result["list"])
-            cursor = _percent_encoded(result.get("nextPageCursor") or "")
-        except (KeyError, TypeError, AttributeError) as error:
-            raise DecodeError(self.name, f"no instruments-info: {error!r}", body) from None
+    def _listings(self, payload: dict[str, Any]) -> ListingPage:
+        result = payload["result"]
+        listings = tuple(_listing(item) for item in result["list"])
+        cursor = quote(result.get("nextPageCursor") or "", safe="")
         more = self.listings_request(())
         return ListingPage(listings, RestRequest(f"{more.path}&cursor={cursor}", 1) if cursor else None)
-
-
-def _percent_encoded(text: str) -> str:
-    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in text.encode())
-
-
-def _no_time(venue: str, body: bytes) -> int:
-    raise DecodeError(venue, "no timeNano", body)
 
 
 def _listing(item: dict[str, Any]) -> Listing:

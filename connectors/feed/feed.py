@@ -15,7 +15,7 @@ from connectors.errors import DecodeError
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.clocks import FeedClock, VenueTime
 from connectors.feed.frame_loop import END, FRAMES_MAX, NO_LEAD, OTHER_TOPIC, StreamCounts
-from connectors.feed.interfaces import Endpoints, FeedTimes, Sink, Tap
+from connectors.feed.interfaces import FeedTimes, Sink, Tap
 from connectors.feed.lags import ClockSample
 from connectors.feed.pipeline import Pipeline
 from connectors.feed.recovery import FeedBook, Recovery
@@ -41,7 +41,7 @@ class Feed:
         venue: Venue,
         instruments: Sequence[Instrument],
         streams: Sequence[Stream],
-        endpoints: Endpoints,
+        urls: Sequence[str],
         *,
         transport: Transport,
         rest: Rest,
@@ -54,7 +54,9 @@ class Feed:
         times: FeedTimes | None = None,
         weights: Limiter | None = None,
     ) -> None:
-        """`offset` is shared by all feeds of a run, `weights` by all users of the venue's REST API.
+        """`urls`: base addresses of the venue's websockets, tried in turn.
+
+        `offset` is shared by all feeds of a run, `weights` by all users of the venue's REST API.
 
         Raises InstrumentError for a stream that the venue does not have, ValueError for a feed without a book.
         """
@@ -102,7 +104,7 @@ class Feed:
         }
         #: A frame that is received by itself.
         self._one = Batch()
-        self._sessions = self._open_sessions(endpoints, transport)
+        self._sessions = self._open_sessions(urls, transport)
         self._recovery = Recovery(
             venue,
             self._books,
@@ -250,11 +252,11 @@ class Feed:
             self._recovery.expect(book)
 
     def on_event(self, session: Session, kind: EventKind, text: str, local_ts: int) -> None:
-        self._tell(Event(kind, local_ts, self.venue.name, "", text))
+        self._event(kind, -1, text, local_ts)
 
     # Helpers.
 
-    def _open_sessions(self, endpoints: Endpoints, transport: Transport) -> list[Session]:
+    def _open_sessions(self, urls: Sequence[str], transport: Transport) -> list[Session]:
         """Opens the sessions that routes and venue limits require; an instrument's streams of a route share one."""
         venue = self.venue
         connects = Limiter(venue.limits.connects, venue.limits.connects_ns)
@@ -262,7 +264,7 @@ class Feed:
         for pack in packs_of(venue, self.instruments, self._streams):
             session = Session(
                 venue,
-                [venue.url(base, pack.route) for base in endpoints.websocket_urls],
+                [venue.url(base, pack.route) for base in urls],
                 pack.topics,
                 transport=transport,
                 timers=self._timers,
@@ -321,9 +323,7 @@ class Feed:
         self._tick_alarm.set(self._times.tick_ns, self._tick)
 
     def _event(self, kind: EventKind, no: int, text: str, local_ts: int) -> None:
-        symbol = self.instruments[no].symbol if no >= 0 else ""
-        self._tell(Event(kind, local_ts, self.venue.name, symbol, text))
-
-    def _tell(self, event: Event) -> None:
+        """`no`: the instrument's number; -1: the event concerns the whole venue."""
         if self._tap is not None:
-            self._tap.on_event(event)
+            symbol = self.instruments[no].symbol if no >= 0 else ""
+            self._tap.on_event(Event(kind, local_ts, self.venue.name, symbol, text))

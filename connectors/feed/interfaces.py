@@ -1,4 +1,4 @@
-"""Inputs and outputs of a feed: endpoints, time limits, sinks and taps. Protocols and records only."""
+"""Inputs and outputs of a feed: time limits, sinks and taps. Protocols and records only."""
 
 from __future__ import annotations
 
@@ -47,9 +47,3 @@ class FeedTimes(NamedTuple):
     """Interval of requests for the venue's time; 0: never."""
     step_ns: int = 100 * MILLISECOND
     """If the local and the monotonic clock differ by more than this between two ticks, the local clock was set."""
-
-
-class Endpoints(NamedTuple):
-    """Base addresses of the venue's websockets, tried in turn."""
-
-    websocket_urls: tuple[str, ...]

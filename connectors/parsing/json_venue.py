@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from connectors.errors import DecodeError
-from connectors.model import Limits, Message, Request, RestRequest
+from connectors.model import Limits, ListingPage, Mark, Message, Request, RestRequest
 
 #: Errors that decoding an invalid frame raises; RecursionError: JSON that is nested too deep.
 _NOT_A_FRAME = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+
+_Read = TypeVar("_Read")
 
 
 class JsonVenue(ABC):
@@ -33,14 +35,16 @@ class JsonVenue(ABC):
         """The venue's limits."""
 
     def decode(self, frame: bytes) -> Message:
-        """Decodes `frame`; see `connectors.model.Venue`."""
-        try:
-            payload = msgspec.json.decode(frame)
-            if not isinstance(payload, dict):
-                raise ValueError("not a JSON object")
-            return self._message(payload)
-        except _NOT_A_FRAME as error:
-            raise DecodeError(self.name, str(error), frame) from None
+        return self._read(frame, self._message)
+
+    def mark(self, frame: bytes) -> Mark:
+        return self._read(frame, self._mark)
+
+    def time_of(self, body: bytes) -> int:
+        return self._read(body, self._time)
+
+    def listings_of(self, body: bytes) -> ListingPage:
+        return self._read(body, self._listings)
 
     def topic_of(self, frame: bytes) -> str:
         head = self.frame_head
@@ -75,8 +79,32 @@ class JsonVenue(ABC):
         """The message in the JSON object of a frame. Raises ValueError if it is of no known form."""
 
     @abstractmethod
+    def _mark(self, payload: dict[str, Any]) -> Mark:
+        """The position of a market frame. Raises ValueError, TypeError or KeyError if it is none."""
+
+    @abstractmethod
+    def _time(self, payload: dict[str, Any]) -> int:
+        """The venue's time in ns in its response. Raises like `_mark`."""
+
+    @abstractmethod
+    def _listings(self, payload: dict[str, Any]) -> ListingPage:
+        """The listings in a response. Raises like `_mark`."""
+
+    @abstractmethod
     def _request_text(self, verb: str, request_id: int, topics: Sequence[str]) -> str:
         """The frame of one request."""
+
+    def _read(self, frame: bytes, read: Callable[[dict[str, Any]], _Read]) -> _Read:
+        """What `read` makes of a frame's JSON object. Raises DecodeError if there is none, or if `read` raises."""
+        try:
+            payload = msgspec.json.decode(frame)
+            if not isinstance(payload, dict):
+                raise ValueError("not a JSON object")
+            return read(payload)
+        except KeyError as error:
+            raise DecodeError(self.name, f"no {error}", frame) from None
+        except (AttributeError, *_NOT_A_FRAME) as error:
+            raise DecodeError(self.name, str(error), frame) from None
 
 
 def object_of(frame: bytes) -> dict[str, Any]:

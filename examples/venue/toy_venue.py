@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from connectors.errors import DecodeError, InstrumentError
+from connectors.errors import InstrumentError
 from connectors.jit.compilation import compiled
 from connectors.model import (
     Control,
@@ -165,12 +165,9 @@ class ToyVenue(JsonVenue):
             return Control(ControlKind.ERROR, request_id, str(payload.get("why", "")))
         return Control(ControlKind.PONG if payload["re"] == "ping" else ControlKind.ACK, request_id)
 
-    def mark(self, frame: bytes) -> Mark:
-        payload = object_of(frame)
-        channel, seq = payload.get("ch"), payload.get("seq")
-        if not isinstance(channel, str) or not isinstance(seq, int):
-            raise DecodeError(self.name, "no frame of a channel", frame)
-        return Mark(channel, str(seq), is_start=payload.get("t") == "snap", order=seq)
+    def _mark(self, payload: dict[str, Any]) -> Mark:
+        seq = int(payload["seq"])
+        return Mark(str(payload["ch"]), str(seq), is_start=payload.get("t") == "snap", order=seq)
 
     # Requests on the websocket.
 
@@ -190,20 +187,14 @@ class ToyVenue(JsonVenue):
     def time_request(self) -> RestRequest:
         return RestRequest("/time", 1)
 
-    def time_of(self, body: bytes) -> int:
-        stamp = object_of(body).get("ts")
-        if not isinstance(stamp, int):
-            raise DecodeError(self.name, "no ts", body)
-        return stamp * MILLISECOND
+    def _time(self, payload: dict[str, Any]) -> int:
+        return int(payload["ts"]) * MILLISECOND
 
     def listings_request(self, symbols: Sequence[str]) -> RestRequest:
         return RestRequest("/symbols", 1)
 
-    def listings_of(self, body: bytes) -> ListingPage:
-        try:
-            return ListingPage(tuple(_listing(item) for item in object_of(body)["symbols"]))
-        except (KeyError, TypeError) as error:
-            raise DecodeError(self.name, f"no list of symbols: {error!r}", body) from None
+    def _listings(self, payload: dict[str, Any]) -> ListingPage:
+        return ListingPage(tuple(_listing(item) for item in payload["symbols"]))
 
 
 def _book(book: _Book, symbol: str) -> Message:
@@ -221,9 +212,7 @@ def _book(book: _Book, symbol: str) -> Message:
 
 def _trade(trade: _Trade, symbol: str) -> Message:
     exch_ts = stamp_ns(trade.ts)
-    part = (_SIDES[trade.side], decimal(trade.px), decimal(trade.qty)) if trade.side in _SIDES else None
-    if part is None:
-        raise ValueError(f"{trade.side!r} is no side")
+    part = (_SIDES[trade.side], decimal(trade.px), decimal(trade.qty))
     return Message(Kind.TRADE, rows_of([part], exch_ts), exch_ts, symbol=symbol)
 
 

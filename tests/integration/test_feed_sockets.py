@@ -14,7 +14,7 @@ from support.sim_venue import SimVenue
 from support.venues import VENUES
 
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.interfaces import FeedTimes
 from connectors.model import Instrument
 from connectors.net.interfaces import EventKind
 from connectors.net.rest import HttpRest
@@ -43,7 +43,7 @@ class Line:
             VENUES[venue],
             [Instrument(venue, symbol, TICK, LOT) for symbol in SYMBOLS],
             STREAMS,
-            Endpoints(("ws://127.0.0.1:9", self.loopback.websocket_url)),
+            ("ws://127.0.0.1:9", self.loopback.websocket_url),
             transport=transport_of(transport),
             rest=self.rest,
             timers=self.timers,

@@ -19,7 +19,7 @@ from connectors.binance.protocol import SPOT, USDM
 from connectors.bybit import BybitLinear, BybitSpot
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.interfaces import FeedTimes
 from connectors.feed.status import FeedStatus
 from connectors.feed.touch import Touch
 from connectors.model import Instrument, Rows, Stream, Venue
@@ -211,7 +211,7 @@ class Site:
             SIM_VENUES[venue],
             [Instrument(venue, name, TICK, LOT) for name in names],
             STREAMS,
-            Endpoints(URLS),
+            URLS,
             transport=self.net,
             rest=self.net,
             timers=timers,

@@ -22,7 +22,6 @@ from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.timeline import Timeline
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints
 from connectors.feed.pipeline import warm_up
 from connectors.feed.status import FeedStatus
 from connectors.feed.touch import Touch
@@ -229,7 +228,7 @@ async def _run(seed: int, seconds: float) -> Report:
             VENUES[name],
             [Instrument(name, listing.symbol, tick, lot)],
             BOT_STREAMS,
-            Endpoints((urls.websocket,)),
+            (urls.websocket,),
             transport=transport_of(("picows", "websockets")[seed // len(VENUES) % 2]),
             rest=rest,
             timers=AsyncioTimers(),

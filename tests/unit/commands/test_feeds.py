@@ -20,7 +20,7 @@ from support.venues import VENUES
 from arb.config import load
 from arb.config.templates import write_templates
 from arb.errors import ConfigError, InputError
-from arb.runtime.feeds import endpoints_of, open_feed, venue_transport
+from arb.runtime.feeds import open_feed, venue_transport, websocket_urls
 from connectors.feed.feed import Feed
 from connectors.feed.status import FeedStatus
 from connectors.model import Instrument, RestRequest, Stream
@@ -46,7 +46,7 @@ def test_the_fallback_addresses_are_tried_in_turn(main_file: Path) -> None:
         VENUES["bybit_spot"],
         [Instrument("bybit_spot", "AAAUSDT", TICK, LOT)],
         STREAMS,
-        endpoints_of(venue),
+        websocket_urls(venue),
         transport=net,
         rest=net,
         timers=timers,

@@ -21,7 +21,6 @@ from arb.data.text import read_pieces
 from arb.errors import ArbError, InputError, InvariantError
 from arb.runtime.record_tap import Origins, RecorderTap
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints
 from connectors.feed.status import FeedStatus
 from connectors.model import Instrument
 from connectors.net.interfaces import Event, EventKind
@@ -61,7 +60,7 @@ def run_feed(tap: RecorderTap) -> tuple[Feed, Watch]:
         VENUES["binance_usdm"],
         [Instrument("binance_usdm", symbol, TICK, LOT) for symbol in SYMBOLS],
         STREAMS,
-        Endpoints(("ws://127.0.0.1:1",)),
+        ("ws://127.0.0.1:1",),
         transport=net,
         rest=net,
         timers=timers,

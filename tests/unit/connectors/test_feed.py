@@ -17,7 +17,7 @@ from support.venues import VENUES
 from connectors.bybit import BybitSpot
 from connectors.errors import InstrumentError
 from connectors.feed.feed import Feed
-from connectors.feed.interfaces import Endpoints, FeedTimes
+from connectors.feed.interfaces import FeedTimes
 from connectors.feed.status import FeedStatus
 from connectors.model import Instrument, Stream, Venue
 from connectors.net.interfaces import EventKind
@@ -38,7 +38,7 @@ class Scene:
             venue,
             [Instrument(venue.name, symbol, TICK, LOT) for symbol in SYMBOLS],
             streams,
-            Endpoints(URLS),
+            URLS,
             transport=self.net,
             rest=self.net,
             timers=self.timers,
