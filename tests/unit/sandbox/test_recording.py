@@ -37,13 +37,16 @@ def run(*words: str) -> Any:
     return CliRunner().invoke(cli, ["sandbox", "record", *words], prog_name="arb")
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files below a folder by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def recorded(out: Path, *words: str) -> dict[str, bytes]:
     """The files of a recording that succeeds, by name."""
     reported = run("--out", str(out), *words)
     assert reported.exit_code == 0, reported.output
-    return {
-        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
-    }
+    return contents(out)
 
 
 def lines_of(content: bytes) -> list[tuple[int, bytes]]:
@@ -59,12 +62,6 @@ def test_the_same_options_give_the_same_bytes(tmp_path: Path) -> None:
     other = recorded(tmp_path / "c", "--seed", "8", *words)
     assert first.keys() == other.keys()
     assert all(first[name] != other[name] for name in first)
-
-
-def test_the_gzip_header_holds_no_name_and_no_time(tmp_path: Path) -> None:
-    files = recorded(tmp_path / "a", "--minutes", "0.1")
-    header = files["binance_spot/btcusdt_20240101.gz"][:8]
-    assert header == b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
 
 
 def test_every_frame_is_read_fast_in_order_and_without_a_gap(tmp_path: Path) -> None:
@@ -95,9 +92,10 @@ def test_a_recording_converts_without_a_gap_across_midnight(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
-    out = tmp_path / "a"
-    files = recorded(out, "--minutes", "1.5", "--start", "2024-01-01T23:59", "--venues", ALL, "--seed", "3")
-    for venue in LISTINGS:
+    out, venues = tmp_path / "a", ("binance_usdm", "bybit_linear")
+    words = ("--minutes", "1.1", "--start", "2024-01-01T23:59", "--venues", ",".join(venues), "--seed", "3")
+    files = recorded(out, *words)
+    for venue in venues:
         before, after = (lines_of(files[f"{venue}/btcusdt_{day}.gz"]) for day in ("20240101", "20240102"))
         assert before[-1][0] < MIDNIGHT <= after[0][0]
         assert not any(b"lastUpdateId" in frame or b'orderbook.50.BTCUSDT","type":"snapshot"' in frame
@@ -105,22 +103,12 @@ def test_a_recording_converts_without_a_gap_across_midnight(
     reported = CliRunner().invoke(cli, ["convert", str(out), "--json"], prog_name="arb")
     assert reported.exit_code == 0, reported.output
     days = [json.loads(line) for line in reported.stdout.splitlines()]
-    assert [day["gaps"] for day in days] == [0] * 8
-    assert [day["is_carried"] for day in days] == [False, True] * 4
+    assert [day["gaps"] for day in days] == [0] * 4
+    assert [day["is_carried"] for day in days] == [False, True] * 2
 
 
-def test_each_file_says_beside_it_that_it_is_simulated(tmp_path: Path) -> None:
-    files = recorded(tmp_path / "a", "--minutes", "0.1", "--seed", "12")
-    origins = {text for name, text in files.items() if name.endswith(".origin")}
-    assert len(files) == 4
-    (origin,) = origins
-    assert origin.startswith(b"simulated, not a recording of any venue: arb ")
-    assert b" --seed 12 --minutes 0.1 --start 2024-01-01T00:00 " in origin
-    assert origin.count(b"\n") == 1
-
-
-def test_json_lines_name_each_file(tmp_path: Path) -> None:
-    reported = run("--out", "a", "--minutes", "0.1", "--json")
+def test_each_file_is_named_and_says_beside_it_that_it_is_simulated(tmp_path: Path) -> None:
+    reported = run("--out", "a", "--minutes", "0.1", "--seed", "12", "--json")
     lines = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [line["venue"] for line in lines] == ["binance_spot", "bybit_spot"]
     for line in lines:
@@ -128,6 +116,12 @@ def test_json_lines_name_each_file(tmp_path: Path) -> None:
         assert (line["day"], line["symbol"]) == ("2024-01-01", "BTCUSDT")
         assert line["bytes"] == path.stat().st_size
         assert line["frames"] == len(lines_of(path.read_bytes()))
+        assert path.read_bytes().startswith(b"\x1f\x8b\x08" + bytes(5)), "a header without name and time"
+        origin = path.with_suffix(".origin").read_text()
+        assert origin.startswith("simulated, not a recording of any venue: arb ")
+        assert " --seed 12 --minutes 0.1 --start 2024-01-01T00:00 " in origin
+        assert origin.count("\n") == 1
+    assert len(contents(Path("a"))) == 4
 
 
 @pytest.mark.parametrize(
@@ -140,12 +134,8 @@ def test_json_lines_name_each_file(tmp_path: Path) -> None:
         (("--venues", "binance_spot,"), "'binance_spot,' is no list of names with commas between them"),
         (("--symbols", "XYZUSDT"), "--symbols XYZUSDT: "),
         (("--minutes", "0"), "--minutes 0: it must be from 0.1 to 20160"),
-        (("--minutes", "nan"), "--minutes nan: it must be from 0.1 to 20160"),
-        (("--minutes", "1e9"), "--minutes 1e+09: it must be from 0.1 to 20160"),
         (("--start", "yesterday"), "'yesterday' is no time; write it as 2024-01-01T00:00"),
         (("--start", "1999-01-01"), "--start 1999-01-01T00:00: it must lie in the years 2002 to 2199"),
-        (("--start", "9999-12-31"), "--start 9999-12-31T00:00: it must lie in the years 2002 to 2199"),
-        (("--seed", "-1"), "Invalid value for '--seed'"),
         (("--out", "file/below"), "file/below: cannot be written"),
         (("--out", "file"), "file: "),
     ],
@@ -178,11 +168,7 @@ def test_nothing_is_replaced(tmp_path: Path) -> None:
     result = run("--out", str(tmp_path / "a"), "--minutes", "0.1", "--seed", "99")
     assert result.exit_code == ExitCode.USER_INPUT
     assert "btcusdt_20240101.gz: exists already; name another folder with --out" in result.stderr
-    assert before == {
-        str(path.relative_to(tmp_path / "a")): path.read_bytes()
-        for path in sorted((tmp_path / "a").rglob("*"))
-        if path.is_file()
-    }
+    assert before == contents(tmp_path / "a")
 
 
 def write_small(out: Path, *venues: str) -> None:
@@ -203,16 +189,14 @@ def test_what_appears_meanwhile_is_kept_and_nothing_else_is_left(tmp_path: Path)
     assert taken.read_bytes() == b"somebody else's"
 
 
-def fail_while_writing(out: Path, error: BaseException) -> None:
-    with RecordingFiles(out, "simulated") as files:
-        files.write(LISTINGS["binance_spot"], [(START_NS, "{}")])
-        raise error
+def test_an_end_before_time_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with RecordingFiles(tmp_path / "out" / "deep", "simulated") as files:
+            files.write(LISTINGS["binance_spot"], [(START_NS, "{}")])
+            raise KeyboardInterrupt
 
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
-def test_an_end_before_time_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
-    with pytest.raises(type(error)):
-        fail_while_writing(tmp_path / "out" / "deep", error)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert everything(tmp_path) == []
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES, START_NS
+from support.venue_books import Book, apply, follow, whole
 
 from arb.sandbox.serve.binance.frames import combined, key_of_combined, raw_of
 from arb.sandbox.serve.exchange import Exchange
@@ -19,44 +19,10 @@ from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import SECOND as S
 
 SEEDS = st.integers(0, 2**32)
-Book = list[dict[str, str]]
 
 
 def tape_of(venue: str, seed: int) -> SeededTape:
     return SeededTape([LISTINGS[venue]], PRICES, default_rng(seed), START_NS)
-
-
-def apply(book: Book, bids: list[list[str]], asks: list[list[str]]) -> None:
-    for side, levels in zip(book, (bids, asks), strict=True):
-        for px, qty in levels:
-            if float(qty) == 0:
-                side.pop(px, None)
-            else:
-                side[px] = qty
-
-
-def whole(answer: dict[str, Any], bids: str, asks: str) -> Book:
-    return [dict(answer[bids]), dict(answer[asks])]
-
-
-def follow(venue: str, snapshot: dict[str, Any], events: list[Any]) -> tuple[Book, int]:
-    """The book by the venue's published rule, and its last id; fails where the rule says to begin anew."""
-    book, known, is_bridged = whole(snapshot, "bids", "asks"), snapshot["lastUpdateId"], False
-    for event in events:
-        if event["u"] <= known:
-            continue
-        if not is_bridged:
-            # Spot: U <= id + 1 <= u. USD-M: U <= id <= u, or pu names the id.
-            assert event["U"] <= known + 1 or event.get("pu") == known
-        elif venue == "binance_spot":
-            assert event["U"] == known + 1
-        else:
-            assert event["pu"] == known
-        is_bridged = True
-        apply(book, event["b"], event["a"])
-        known = event["u"]
-    assert is_bridged
-    return book, known
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.simulated import LISTINGS
+from support.venue_books import follow, whole
 
 from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
@@ -71,31 +72,19 @@ def test_rest_tells_the_book_of_the_snapshot_and_what_followed(recording: Path) 
     tape, _ = RecordedMarket(recording, [LISTINGS["binance_usdm"]], is_moved=False).open(WALL_NS, 1.0)
     instrument = Exchange(FAMILIES["binance_usdm"], tape).instruments["BTCUSDT"]
     assert instrument.depth(1000) is None
-    book: list[dict[str, str]] = [{}, {}]
-    known, events = 0, []
+    snapshot, events = {}, []
     for line in play(tape, tape.start_ns + 60 * S):
-        instrument.follow(line)  # type: ignore[arg-type]
+        instrument.follow(line)
         if line.key == SNAPSHOT:
-            answer = json.loads(line.text)
-            book, known = [dict(answer["bids"]), dict(answer["asks"])], answer["lastUpdateId"]
+            snapshot = json.loads(line.text)
         elif line.key == "btcusdt@depth@100ms":
             events.append(json.loads(line.text)["data"])
-    for event in events:
-        if event["u"] <= known:
-            continue
-        known = event["u"]
-        for side, levels in zip(book, (event["b"], event["a"]), strict=True):
-            for px, qty in levels:
-                side[px] = qty
-                if float(qty) == 0:
-                    del side[px]
-    answer = json.loads(instrument.depth(1000) or "")
-    assert answer["lastUpdateId"] == known
-    assert [dict(answer["bids"]), dict(answer["asks"])] == [
-        dict(sorted(book[0].items(), key=lambda one: -float(one[0]))[:1000]),
-        dict(sorted(book[1].items(), key=lambda one: float(one[0]))[:1000]),
-    ]
-    assert answer["E"] == events[-1]["E"]
+    book, known = follow("binance_usdm", snapshot, events)
+    answer = json.loads(instrument.depth(5000) or "")
+    assert (answer["lastUpdateId"], answer["E"]) == (known, events[-1]["E"])
+    assert whole(answer, "bids", "asks") == book
+    asks = [float(px) for px, _ in answer["asks"]]
+    assert asks == sorted(asks)
 
 
 def test_streams_that_were_not_recorded_are_silent_and_depths_of_any_speed_are_the_recorded_one(

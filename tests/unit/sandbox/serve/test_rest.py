@@ -25,7 +25,7 @@ def rest_of(venue: str) -> BinanceRest | BybitRest:
     tape = SeededTape([LISTINGS[venue]], PRICES, default_rng(1), START_NS)
     exchange = Exchange(FAMILIES[venue], tape)
     for line in tape.advance(START_NS + S):
-        exchange.instruments["BTCUSDT"].follow(line)  # type: ignore[arg-type]
+        exchange.instruments["BTCUSDT"].follow(line)
     kind = BybitRest if venue.startswith("bybit") else BinanceRest
     return kind(exchange, {"BTCUSDT": Facts("0.001", "5")}, LIMITS[venue])
 
