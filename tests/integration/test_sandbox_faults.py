@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from support.sandboxes import NOW_NS, Clients, driven, on
+from support.sandboxes import NOW_NS, Clients, driven, on, on_sandbox
 
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.sandbox import Sandbox
@@ -84,97 +84,92 @@ def test_silence_takes_all_frames_of_a_while() -> None:
     assert reported[0]["duration_s"] == 1.0
 
 
-def test_a_wrong_clock_is_in_frames_and_server_time() -> None:
-    async def test(sandbox: Sandbox, clients: Clients) -> None:
-        client = await clients.connect("bybit_linear")
-        await client.ask({"op": "subscribe", "args": ["publicTrade.BTCUSDT"]})
-        await sandbox.advance(3)
-        now_ms = NOW_NS // 1_000_000 + 3000
-        stamps = [frame["ts"] for frame in await client.frames()]
-        assert any(stamp < now_ms - 5000 for stamp in stamps)
-        assert any(stamp > now_ms - 3500 for stamp in stamps)
-        assert (await clients.get("bybit_linear", "/v5/market/time"))[1]["time"] == now_ms - 10_000
-        path = "/v5/market/orderbook?category=linear&symbol=BTCUSDT"
-        assert (await clients.get("bybit_linear", path))[1]["result"]["ts"] < now_ms - 10_000
+@on_sandbox(
+    "bybit_linear",
+    faults=[Fault(FaultKind.CLOCK, venue="bybit*", at_s=1.0, duration_s=10, offset_ms=-10_000)],
+)
+async def test_a_wrong_clock_is_in_frames_and_server_time(sandbox: Sandbox, clients: Clients) -> None:
+    client = await clients.connect("bybit_linear")
+    await client.ask({"op": "subscribe", "args": ["publicTrade.BTCUSDT"]})
+    await sandbox.advance(3)
+    now_ms = NOW_NS // 1_000_000 + 3000
+    stamps = [frame["ts"] for frame in await client.frames()]
+    assert any(stamp < now_ms - 5000 for stamp in stamps)
+    assert any(stamp > now_ms - 3500 for stamp in stamps)
+    assert (await clients.get("bybit_linear", "/v5/market/time"))[1]["time"] == now_ms - 10_000
+    path = "/v5/market/orderbook?category=linear&symbol=BTCUSDT"
+    assert (await clients.get("bybit_linear", path))[1]["result"]["ts"] < now_ms - 10_000
 
-    fault = Fault(FaultKind.CLOCK, venue="bybit*", at_s=1.0, duration_s=10, offset_ms=-10_000)
-    on(driven("bybit_linear", faults=[fault]), test)
 
-
-def test_connections_end_are_half_open_or_announced() -> None:
-    faults = [
+@on_sandbox(
+    "binance_spot",
+    faults=[
         Fault(FaultKind.DISCONNECT, client=1, at_s=1.0),
         Fault(FaultKind.DISCONNECT, client=2, at_s=1.0, code=1012),
         Fault(FaultKind.HALF_OPEN, client=3, at_s=1.0, duration_s=0),
         Fault(FaultKind.SHUTDOWN, client=4, at_s=1.0, notice_s=1.0),
+    ],
+)
+async def test_connections_end_are_half_open_or_announced(sandbox: Sandbox, clients: Clients) -> None:
+    cut, closed, half, ending = [await clients.connect("binance_spot", "/ws/btcusdt@trade") for _ in range(4)]
+    await sandbox.advance(1.5)
+    assert (await cut.waiting())[-1].type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+    assert ((await closed.waiting())[-1].data) == 1012
+    received = len(await half.texts())
+    assert '"e":"serverShutdown"' in "".join(await ending.texts())
+    await half.websocket.ping(b"?")
+    await half.websocket.send_str('{"method":"LIST_SUBSCRIPTIONS","id":1}')
+    await sandbox.advance(1.0)
+    assert received
+    assert await half.waiting() == []
+    assert not half.websocket.closed
+    assert (await ending.waiting())[-1].data == 1001
+    assert [line["kind"] for line in sandbox.injected] == [
+        "disconnect",
+        "disconnect",
+        "half_open",
+        "shutdown",
     ]
 
-    async def test(sandbox: Sandbox, clients: Clients) -> None:
-        cut, closed, half, ending = [
-            await clients.connect("binance_spot", "/ws/btcusdt@trade") for _ in range(4)
-        ]
-        await sandbox.advance(1.5)
-        assert (await cut.waiting())[-1].type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
-        assert ((await closed.waiting())[-1].data) == 1012
-        received = len(await half.texts())
-        assert '"e":"serverShutdown"' in "".join(await ending.texts())
-        await half.websocket.ping(b"?")
-        await half.websocket.send_str('{"method":"LIST_SUBSCRIPTIONS","id":1}')
-        await sandbox.advance(1.0)
-        assert received
-        assert await half.waiting() == []
-        assert not half.websocket.closed
-        assert (await ending.waiting())[-1].data == 1001
-        assert [line["kind"] for line in sandbox.injected] == [
-            "disconnect",
-            "disconnect",
-            "half_open",
-            "shutdown",
-        ]
 
-    on(driven("binance_spot", faults=faults), test)
-
-
-def test_refused_connections_are_reset_and_accepted_again() -> None:
-    async def test(sandbox: Sandbox, clients: Clients) -> None:
-        await sandbox.advance(1.5)
-        with pytest.raises(aiohttp.ClientError):
-            await clients.connect("bybit_spot")
-        with pytest.raises(aiohttp.ClientError):
-            await clients.get("bybit_spot", "/v5/market/time")
-        await sandbox.advance(2)
+@on_sandbox("bybit_spot", faults=[Fault(FaultKind.REFUSE, at_s=1, duration_s=2)])
+async def test_refused_connections_are_reset_and_accepted_again(sandbox: Sandbox, clients: Clients) -> None:
+    await sandbox.advance(1.5)
+    with pytest.raises(aiohttp.ClientError):
         await clients.connect("bybit_spot")
+    with pytest.raises(aiohttp.ClientError):
+        await clients.get("bybit_spot", "/v5/market/time")
+    await sandbox.advance(2)
+    await clients.connect("bybit_spot")
 
-    on(driven("bybit_spot", faults=[Fault(FaultKind.REFUSE, at_s=1, duration_s=2)]), test)
 
-
-def test_rest_is_slow_stale_or_refuses() -> None:
-    faults = [
+@on_sandbox(
+    "binance_spot",
+    faults=[
         Fault(FaultKind.REST_STALE, at_s=1, duration_s=4),
         Fault(FaultKind.REST_SLOW, at_s=10, duration_s=1, delay_s=3),
         Fault(FaultKind.REST_429, at_s=20, duration_s=1, retry_after_s=7),
         Fault(FaultKind.REST_418, at_s=30, duration_s=1, retry_after_s=70),
-    ]
+    ],
+    speed=0.5,
+)
+async def test_rest_is_slow_stale_or_refuses(sandbox: Sandbox, clients: Clients) -> None:
     path = "/api/v3/depth?symbol=BTCUSDT&limit=1000"
-
-    async def test(sandbox: Sandbox, clients: Clients) -> None:
-        await sandbox.advance(1.1)
-        first = (await clients.get("binance_spot", path))[1]["lastUpdateId"]
-        await sandbox.advance(3)
-        assert (await clients.get("binance_spot", path))[1]["lastUpdateId"] == first
-        await sandbox.advance(6.1, step_s=0.05)
-        slow = asyncio.create_task(clients.get("binance_spot", path))
-        await asyncio.sleep(0.1)
-        await sandbox.advance(2.5, step_s=0.05)
-        assert not slow.done()
-        await sandbox.advance(1, step_s=0.05)
-        assert (await slow)[1]["lastUpdateId"] > first
-        for until_s, status, after in ((20.5, 429, "7"), (30.5, 418, "70")):
-            await sandbox.advance(until_s - (sandbox.clock.now_ns() - NOW_NS) / 1e9, step_s=0.05)
-            found = await clients.get("binance_spot", path)
-            assert (found[0], found[1]["code"], found[2]["Retry-After"]) == (status, -1003, after)
-
-    on(driven("binance_spot", faults=faults, speed=0.5), test)
+    await sandbox.advance(1.1)
+    first = (await clients.get("binance_spot", path))[1]["lastUpdateId"]
+    await sandbox.advance(3)
+    assert (await clients.get("binance_spot", path))[1]["lastUpdateId"] == first
+    await sandbox.advance(6.1, step_s=0.05)
+    slow = asyncio.create_task(clients.get("binance_spot", path))
+    await asyncio.sleep(0.1)
+    await sandbox.advance(2.5, step_s=0.05)
+    assert not slow.done()
+    await sandbox.advance(1, step_s=0.05)
+    assert (await slow)[1]["lastUpdateId"] > first
+    for until_s, status, after in ((20.5, 429, "7"), (30.5, 418, "70")):
+        await sandbox.advance(until_s - (sandbox.clock.now_ns() - NOW_NS) / 1e9, step_s=0.05)
+        found = await clients.get("binance_spot", path)
+        assert (found[0], found[1]["code"], found[2]["Retry-After"]) == (status, -1003, after)
 
 
 def test_the_fault_log_is_json_lines(tmp_path: Path) -> None:

@@ -96,7 +96,10 @@ class Clients:
             return answer.status, body, dict(answer.headers)
 
 
-def on(sandbox: Sandbox, test: Callable[[Sandbox, Clients], Coroutine[Any, Any, None]]) -> None:
+Test = Callable[[Sandbox, Clients], Coroutine[Any, Any, None]]
+
+
+def on(sandbox: Sandbox, test: Test) -> None:
     """Runs a test on a sandbox that is started for it."""
 
     async def whole() -> None:
@@ -104,3 +107,8 @@ def on(sandbox: Sandbox, test: Callable[[Sandbox, Clients], Coroutine[Any, Any, 
             await asyncio.wait_for(test(sandbox, clients), 30)
 
     asyncio.run(whole())
+
+
+def on_sandbox(*venues: str, **options: Any) -> Callable[[Test], Callable[[], None]]:
+    """Makes a test of a coroutine: it runs on a sandbox that `driven` makes."""
+    return lambda test: lambda: on(driven(*venues, **options), test)
