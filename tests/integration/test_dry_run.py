@@ -9,13 +9,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
+from hftbacktest.types import event_dtype
 from numba.core import event
 from support.live_sandbox import (
     BUSY,
@@ -56,27 +58,33 @@ def manifest_of(run: Path) -> dict[str, Any]:
     return json.loads((run / "manifest.json").read_bytes())
 
 
-def test_a_session_is_replayed_to_the_last_fill(tmp_path: Path) -> None:
-    compiled: list[Any] = []
+class Finished(NamedTuple):
+    """A session, and what Numba compiled while it ran; `folder` is not to be changed."""
+
+    run: WrittenRun
+    compiled: list[Any]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    folder = tmp_path_factory.mktemp("finished")
     with LiveSandbox() as sandbox:
-        demo_config(tmp_path, function="busy")
-        session(tmp_path, sandbox, seconds=0.5)
-        shutil.rmtree(tmp_path / "run")
+        session(folder, sandbox, seconds=0.5)
+        shutil.rmtree(folder / "run")
         with event.install_recorder("numba:compile") as reported:
-            result = session(tmp_path, sandbox)
-        compiled = reported.buffer
+            return Finished(session(folder, sandbox), reported.buffer)
 
-    found = verify(result.folder)
 
-    assert len(result.trades) >= 20
-    assert found.differences == []
-    assert not any(np.isnan(trade.price) for trade in result.trades)
-    assert compiled == []
-    manifest = manifest_of(result.folder)
-    assert manifest["command"] == "dry-run"
-    assert manifest["outcome"] == "ended"
+def test_a_session_is_replayed_to_the_last_fill(finished: Finished) -> None:
+    run = finished.run.folder
+    assert verify(run).differences == []
+    assert len(finished.run.trades) >= 20
+    assert not any(np.isnan(trade.price) for trade in finished.run.trades)
+    assert finished.compiled == []
+    manifest = manifest_of(run)
+    assert (manifest["command"], manifest["outcome"]) == ("dry-run", "ended")
     assert manifest["session"]["late_rows"] == 0
-    assert "ready after" in (result.folder / "log.txt").read_text()
+    assert "ready after" in (run / "log.txt").read_text()
 
 
 def test_a_session_that_halts_is_flattened_and_replayed(tmp_path: Path) -> None:
@@ -90,11 +98,8 @@ def test_a_session_that_halts_is_flattened_and_replayed(tmp_path: Path) -> None:
     assert verify(result.folder).differences == []
 
 
-def test_its_latencies_are_files_of_hftbacktest(tmp_path: Path) -> None:
-    with LiveSandbox() as sandbox:
-        result = session(tmp_path, sandbox)
-
-    paths = sorted((result.folder / "latency").iterdir())
+def test_its_latencies_are_files_of_hftbacktest(finished: Finished) -> None:
+    paths = sorted((finished.run.folder / "latency").iterdir())
     assert [path.name for path in paths] == [
         f"{venue}_btcusdt_{kind}.npz"
         for venue in ("binance_spot", "bybit_spot")
@@ -107,30 +112,23 @@ def test_its_latencies_are_files_of_hftbacktest(tmp_path: Path) -> None:
         assert (data["exch_ts"] <= data["resp_ts"]).all()
         if path.stem.endswith("_feed"):
             assert np.diff(data["req_ts"]).min() >= 1_000_000_000
-        asset = BacktestAsset().data([np.zeros(0, _event_dtype())]).intp_order_latency(str(path), 0)
+        asset = BacktestAsset().data([np.zeros(0, event_dtype)]).intp_order_latency(str(path), 0)
         asset.linear_asset(1.0).risk_adverse_queue_model().no_partial_fill_exchange()
         asset.trading_value_fee_model(0.0, 0.0).tick_size(0.1).lot_size(0.001)
         HashMapMarketDepthBacktest([asset]).close()
 
 
-def _event_dtype() -> Any:
-    from hftbacktest.types import event_dtype
-
-    return event_dtype
-
-
-def test_answers_wait_for_the_disorder_that_is_allowed(tmp_path: Path) -> None:
-    spans = []
+def test_answers_wait_for_the_disorder_that_is_allowed(finished: Finished, tmp_path: Path) -> None:
+    config = demo_config(tmp_path, "dry_run.disorder_ms=1000.0", function="busy")
     with LiveSandbox() as sandbox:
-        for disorder_ms in (100.0, 1000.0):
-            config = demo_config(tmp_path, f"dry_run.disorder_ms={disorder_ms}", function="busy")
-            out = tmp_path / f"run-{disorder_ms}"
-            run_live(config, out, duration_s=3.0, sandbox=sandbox.urls, has_report=False)
-            data = np.load(out / "latency" / "binance_spot_btcusdt_orders.npz")["data"]
-            spans.append(float(np.median(data["resp_ts"] - data["req_ts"])) / 1e6)
+        slow = run_live(config, tmp_path / "run", duration_s=3.0, sandbox=sandbox.urls, has_report=False)
+    spans = []
+    for run in (finished.run, slow):
+        data = np.load(run.folder / "latency" / "binance_spot_btcusdt_orders.npz")["data"]
+        spans.append(float(np.median(data["resp_ts"] - data["req_ts"])) / 1e6)
 
-    assert 90 < spans[0] < 800
-    assert spans[1] > 900
+    assert 240 < spans[0] < 900
+    assert spans[1] > 950
 
 
 def test_a_session_with_faults_is_replayed(tmp_path: Path) -> None:
@@ -202,13 +200,12 @@ def change_manifest(run: Path, **changes: Any) -> None:
     reseal(run)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_a_session_with_whole_files(number: signal.Signals, tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_session_with_whole_files(tmp_path: Path) -> None:
     base = free_ports()
     with LiveSandbox(port_base=base):
         process = dry_run_process(tmp_path, base, "busy")
         await_first_row(tmp_path / "run")
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         reported, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130, errors
@@ -248,33 +245,30 @@ def test_ctrl_c_ends_a_session_whose_strategy_never_waits(
 
 
 def test_ctrl_c_ends_a_session_whose_strategy_heeds_no_stop(tmp_path: Path) -> None:
-    base = free_ports()
-    with LiveSandbox(port_base=base):
-        process = dry_run_process(tmp_path, base, "deaf", "dry_run.hang_s=600.0")
-        await_first_row(tmp_path / "run")
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
+    def press(line: str) -> None:
+        if "received its first row" in line:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    assert process.returncode == 130, errors
-    assert manifest_of(tmp_path / "run")["outcome"] == "interrupted"
+    with LiveSandbox() as sandbox:
+        config = demo_config(tmp_path, function="deaf")
+        result = run_live(config, tmp_path / "run", sandbox=sandbox.urls, has_report=False, echo=press)
+
+    assert result.exit_code == ExitCode.INTERRUPTED
+    manifest = manifest_of(tmp_path / "run")
+    assert manifest["outcome"] == "interrupted"
+    assert "did not wait when it was interrupted" in manifest["error"]
 
 
 def test_a_mistake_in_a_session_is_reported_with_its_line(tmp_path: Path) -> None:
-    base = free_ports()
-    with LiveSandbox(port_base=base):
-        process = dry_run_process(tmp_path, base, "errs")
-        _, errors = process.communicate(timeout=120)
+    with LiveSandbox() as sandbox, pytest.raises(StrategyError) as raised:
+        session(tmp_path, sandbox, "errs", 60.0)
 
-    assert process.returncode == 1, errors
-    run = tmp_path / "run"
-    manifest = manifest_of(run)
-    assert manifest["outcome"] == "failed"
-    lines = BUSY.splitlines()
-    called = next(n for n, line in enumerate(lines, 1) if "pick(np" in line)
+    manifest = manifest_of(tmp_path / "run")
+    assert (manifest["outcome"], manifest["error"]) == ("failed", str(raised.value))
+    called = next(n for n, line in enumerate(BUSY.splitlines(), 1) if "pick(np" in line)
     assert "picks.py line 7 in pick" in manifest["error"]
     assert f"busy.py line {called} in errs" in manifest["error"]
     assert " of its clock" in manifest["error"]
-    assert manifest["error"] in errors
 
 
 def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> None:
@@ -293,12 +287,12 @@ def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> No
 
 
 def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
-    process = dry_run_process(tmp_path, free_ports(), "busy")
-    _, errors = process.communicate(timeout=120)
+    words = ["dry-run", "--sandbox", "--port-base", str(free_ports()), "--out", str(tmp_path / "run")]
+    reported = CliRunner().invoke(cli, [*words, "--config", str(demo_files(tmp_path))])
 
-    assert process.returncode == 2
-    assert errors.count("\n") == 1
-    assert "start one with arb sandbox serve" in errors
+    assert reported.exit_code == 2
+    assert reported.stderr.count("\n") == 1
+    assert "start one with arb sandbox serve" in reported.stderr
     assert not (tmp_path / "run").exists()
 
 
@@ -310,17 +304,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     reported = CliRunner().invoke(
         cli,
-        [
-            "sandbox",
-            "record",
-            "--out",
-            str(folder / "data"),
-            "--minutes",
-            "0.5",
-            "--config",
-            str(demo_files(folder)),
-        ],
-    )
+        ["sandbox", "record", "--out", str(folder / "data"), "--minutes", "0.5", "--config",
+         str(demo_files(folder))],
+    )  # fmt: skip
     assert reported.exit_code == 0, reported.output
     assert run(folder, "backtest", "backtest").exit_code == 0
     return folder
@@ -336,7 +322,7 @@ def run(folder: Path, command: str, name: str, *words: str) -> Any:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("words", [(), ("--speed", "40"), ("--speed", "1000")])
+@pytest.mark.parametrize("words", [(), ("--speed", "40")])
 def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
     words: tuple[str, ...], recorded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -431,14 +417,14 @@ def test_whatever_is_changed_in_a_run_is_reported_with_exit_code_4(
     assert ("summary" if kind == "summary" else "fill") in kinds
 
 
-def test_a_changed_recording_of_a_session_is_reported(tmp_path: Path) -> None:
-    with LiveSandbox() as sandbox:
-        result = session(tmp_path, sandbox)
-    path = next((result.folder / "recording" / "binance_spot").glob("*.gz"))
+def test_a_changed_recording_of_a_session_is_reported(finished: Finished, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished.run.folder, run)
+    path = next((run / "recording" / "binance_spot").glob("*.gz"))
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(lines[: len(lines) * 2 // 3])))
 
-    reported = CliRunner().invoke(cli, ["verify", "--trust", str(result.folder)])
+    reported = CliRunner().invoke(cli, ["verify", "--trust", str(run)])
 
     assert reported.exit_code == 4
     assert "binance_spot:BTCUSDT frames" in reported.output

@@ -8,15 +8,16 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from support.live_sandbox import (
     LiveSandbox,
     await_first_row,
+    await_that,
     demo_config,
     demo_files,
     demo_settings,
@@ -25,6 +26,7 @@ from support.live_sandbox import (
 from support.paths import GUARD, ROOT
 
 from arb.__main__ import main
+from arb.cli import cli
 from arb.commands.dryrun_live import run_live
 from arb.commands.report import report_run
 from arb.commands.verify import Verdict, verify
@@ -179,23 +181,20 @@ def raise_prices(run: Path) -> None:
 
 
 def test_without_the_reserve_nothing_is_written(tmp_path: Path) -> None:
-    process = start(tmp_path, "--set", "record.reserve_gb=900000.0")
-    _, errors = process.communicate(timeout=80)
+    words = ["dry-run", "--sandbox", "--config", str(demo_files(tmp_path)), "--out", str(tmp_path / "run")]
+    settings = [*demo_settings(tmp_path, "busy"), "record.reserve_gb=900000.0"]
+    reported = CliRunner().invoke(cli, [*words, *(word for one in settings for word in ("--set", one))])
 
-    assert process.returncode == 2
-    assert errors.count("\n") == 1
-    assert "[record] reserve_gb" in errors
+    assert reported.exit_code == 2
+    assert reported.stderr.count("\n") == 1
+    assert "[record] reserve_gb" in reported.stderr
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_it_compiles_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_while_it_compiles_leaves_nothing(tmp_path: Path) -> None:
     process = start(tmp_path)
-    for _ in range(4000):
-        if (tmp_path / "run").exists():
-            break
-        time.sleep(0.005)
-    process.send_signal(number)
+    await_that((tmp_path / "run").exists, "the folder of the session")
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
 
     assert process.returncode == 130, errors

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from support.failing_strategies import (
     CLOSING,
     HELPERS,
@@ -16,40 +16,57 @@ from support.failing_strategies import (
     RECURSION,
     Reported,
     line_of,
-    mistake_words,
     run_commands,
     run_words,
 )
 from support.recording_files import write_pair
 
+from arb.cli import cli
+
 pytestmark = pytest.mark.slow
 
 #: The strategy's clock at its mistake: the first row, a second, and the answer to its order.
 CLOCK = "2024-08-08T"
+WORLDS = ("backtest", "dry-run")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with recordings and the strategy."""
+    """A folder with recordings and strategies."""
     made = tmp_path_factory.mktemp("mistakes")
     write_pair(made / "data", count=300)
-    (made / "own.py").write_text(MISTAKES)
-    (made / "helpers.py").write_text(HELPERS)
+    for name, text in (("own", MISTAKES), ("helpers", HELPERS), ("closing", CLOSING), ("deep", RECURSION)):
+        (made / f"{name}.py").write_text(text)
     return made
 
 
 @pytest.fixture(scope="module")
-def reported(folder: Path) -> Callable[[str], dict[int, Reported]]:
-    """How the runs of every mistake in a world ended; each world's are run once."""
-    worlds: dict[str, dict[int, Reported]] = {}
+def reported(folder: Path) -> dict[str, Reported]:
+    """How all runs ended, in one process: of every mistake, and of the other strategies, in both worlds.
 
-    def of(world: str) -> dict[int, Reported]:
-        if world not in worlds:
-            ended = run_commands(folder, [mistake_words(world, kind) for kind in RAISED])
-            worlds[world] = dict(zip(RAISED, ended, strict=True))
-        return worlds[world]
+    "elsewhere" names its strategy from another folder.
+    """
+    runs = {
+        f"{world}-{kind}": run_words(world, kind, "own.py", "--set", f"strategy.params.kind={kind}")
+        for world in WORLDS
+        for kind in RAISED
+    }
+    runs |= {f"{world}-closing": run_words(world, "closing", "closing.py") for world in WORLDS}
+    runs["backtest-deep"] = run_words("backtest", "deep", "deep.py")
+    kind_1 = ("--set", "strategy.params.kind=1")
+    runs["backtest-elsewhere"] = run_words("backtest", "elsewhere", str(folder / "own.py"), *kind_1)
+    return dict(zip(runs, run_commands(folder, list(runs.values())), strict=True))
 
-    return of
+
+@pytest.fixture(scope="module")
+def afterwards(folder: Path, reported: dict[str, Reported]) -> dict[str, Reported]:
+    """How commands of another process ended: `arb verify` of runs, and runs whose code is in the cache."""
+    commands = {f"verify {kind}": ["verify", f"runs/backtest-{kind}"] for kind in (0, 20, 10)}
+    commands |= {f"{world}-again": run_words(world, "again", "deep.py") for world in WORLDS}
+    run, data = str(folder / "runs" / "backtest-elsewhere"), str(folder / "data")
+    for place in (folder.parent, folder, folder / "data"):
+        commands[f"verify in {place.name}"] = ["cd", str(place), "verify", "--trust", run, "--data", data]
+    return dict(zip(commands, run_commands(folder, list(commands.values())), strict=True))
 
 
 def manifest_of(folder: Path, world: str, kind: int) -> dict[str, Any]:
@@ -57,12 +74,12 @@ def manifest_of(folder: Path, world: str, kind: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("world", ["backtest", "dry-run"])
+@pytest.mark.parametrize("world", WORLDS)
 def test_a_mistake_is_one_line_with_file_line_and_time_and_leaves_a_whole_folder(
-    world: str, folder: Path, reported: Callable[[str], dict[int, Reported]]
+    world: str, folder: Path, reported: dict[str, Reported]
 ) -> None:
-    for kind, ended in reported(world).items():
-        raised, _ = RAISED[kind]
+    for kind, (raised, _) in RAISED.items():
+        ended = reported[f"{world}-{kind}"]
         assert ended.exit_code == 1, ended
         assert ended.stderr.count("\n") == 1, ended.stderr
         assert f"error: the strategy raised {raised}" in ended.stderr
@@ -72,34 +89,31 @@ def test_a_mistake_is_one_line_with_file_line_and_time_and_leaves_a_whole_folder
         manifest = manifest_of(folder, world, kind)
         assert manifest["outcome"] == "failed"
         assert manifest["error"] in ended.stderr
+        assert manifest["error"] == manifest_of(folder, WORLDS[0], kind)["error"], "the same in both worlds"
         run = folder / "runs" / f"{world}-{kind}"
         summary = json.loads((run / "summary.json").read_bytes())
         assert summary["outcome"] == "failed"
         assert summary["legs"][0]["fills"] == 1
         assert len((run / "trades.csv").read_text().splitlines()) == 2
-    helper = reported(world)[1].stderr
+    helper = reported[f"{world}-1"].stderr
     assert f"helpers.py line 7 in pick, called from own.py line {line_of(1)} in run" in helper
 
 
-def test_a_strategy_that_closes_the_bot_keeps_its_last_state(folder: Path) -> None:
-    (folder / "closing.py").write_text(CLOSING)
-    worlds = ("backtest", "dry-run")
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_strategy_that_closes_the_bot_keeps_its_last_state(
+    world: str, folder: Path, reported: dict[str, Reported]
+) -> None:
     # The wait behind the close answers 1, so that the strategy returns 3.
-    ended = run_commands(folder, [run_words(world, "closing", "closing.py") for world in worlds])
-    assert [one.exit_code for one in ended] == [3, 3], ended
-    for world in worlds:
-        leg = json.loads((folder / "runs" / f"{world}-closing" / "summary.json").read_bytes())["legs"][0]
-        assert (leg["fills"], leg["position_base"]) == (1, 0.01)
+    assert reported[f"{world}-closing"].exit_code == 3
+    leg = json.loads((folder / "runs" / f"{world}-closing" / "summary.json").read_bytes())["legs"][0]
+    assert (leg["fills"], leg["position_base"]) == (1, 0.01)
 
 
-def test_recursion_without_an_end_is_an_error_like_others(folder: Path) -> None:
-    (folder / "deep.py").write_text(RECURSION)
-    # Twice in one world: a recursive function that comes from a cache of compiled code.
-    words = [
-        run_words(world, f"deep-{n}", "deep.py")
-        for n, world in enumerate(("backtest", "backtest", "dry-run"))
-    ]
-    for ended in [*run_commands(folder, words[:1]), *run_commands(folder, words[1:])]:
+def test_recursion_without_an_end_is_an_error_like_others(
+    reported: dict[str, Reported], afterwards: dict[str, Reported]
+) -> None:
+    # Twice in one world: a recursive function that is loaded from the cache of compiled code.
+    for ended in (reported["backtest-deep"], afterwards["backtest-again"], afterwards["dry-run-again"]):
         assert ended.exit_code == 1
         assert (
             "raised RecursionError: it calls itself too often; deep.py line 7 in count_down" in ended.stderr
@@ -107,36 +121,20 @@ def test_recursion_without_an_end_is_an_error_like_others(folder: Path) -> None:
         assert "called from deep.py line 12 in run, at 2024-08-08T" in ended.stderr
 
 
-def test_both_worlds_report_a_mistake_alike(
-    folder: Path, reported: Callable[[str], dict[int, Reported]]
+def test_a_run_that_failed_is_proven_from_anywhere(
+    reported: dict[str, Reported], afterwards: dict[str, Reported]
 ) -> None:
-    for world in ("backtest", "dry-run"):
-        reported(world)
-    for kind in RAISED:
-        assert manifest_of(folder, "backtest", kind)["error"] == manifest_of(folder, "dry-run", kind)["error"]
-
-
-def test_a_run_that_failed_is_proven_from_anywhere(folder: Path, tmp_path: Path) -> None:
     """The files of its error are named from the strategy's own folder, not from where the command is given."""
-    (folder / "shared").mkdir(exist_ok=True)
-    (folder / "shared" / "deep.py").write_text(MISTAKES)
-    (folder / "shared" / "helpers.py").write_text(HELPERS)
-    strategy, kind = str(folder / "shared" / "deep.py"), "strategy.params.kind=1"
-    words = run_words("backtest", "elsewhere", strategy, "--set", kind)
-    [failed] = run_commands(folder, [words])
-    assert "; helpers.py line 7 in pick, called from deep.py line " in failed.stderr
-
-    run, data = str(folder / "runs" / "backtest-elsewhere"), str(folder / "data")
-    for place in (tmp_path, folder, folder / "shared"):
-        [verified] = run_commands(place, [["verify", "--trust", run, "--data", data]])
-        assert verified.exit_code == 0, verified.stdout
+    assert "; helpers.py line 7 in pick, called from own.py line " in reported["backtest-elsewhere"].stderr
+    verified = {name: ended for name, ended in afterwards.items() if name.startswith("verify ")}
+    assert len(verified) == 6
+    assert {ended.exit_code for ended in verified.values()} == {0}, verified
 
 
-def test_a_run_that_failed_is_verified(folder: Path, reported: Callable[[str], dict[int, Reported]]) -> None:
-    reported("backtest")
-    changed = folder / "runs" / "backtest-10"
-    verified = run_commands(folder, [["verify", f"runs/backtest-{kind}"] for kind in (0, 20, 10)])
-    assert [ended.exit_code for ended in verified] == [0, 0, 0], verified
-    manifest = json.loads((changed / "manifest.json").read_bytes())
-    (changed / "manifest.json").write_text(json.dumps({**manifest, "error": None}))
-    assert run_commands(folder, [["verify", str(changed)]])[0].exit_code == 4
+def test_another_error_in_the_manifest_of_a_run_that_failed_is_reported(
+    folder: Path, afterwards: dict[str, Reported]
+) -> None:
+    run = folder / "runs" / "backtest-10"
+    manifest = json.loads((run / "manifest.json").read_bytes())
+    (run / "manifest.json").write_text(json.dumps({**manifest, "error": None}))
+    assert CliRunner().invoke(cli, ["verify", str(run)]).exit_code == 4

@@ -12,13 +12,15 @@ from typing import NamedTuple
 from support.recording_files import command_environment, example
 
 #: Runs the commands that it is given as JSON, one after the other, in one process; a JSON line each of how it ended.
+#: One that begins with `cd FOLDER` is given there.
 _DRIVER = """
-import json, sys
+import contextlib, json, sys
 from click.testing import CliRunner
 from arb.cli import cli
 
 for words in json.loads(sys.argv[1]):
-    result = CliRunner().invoke(cli, words)
+    with contextlib.chdir(words[1] if words[0] == "cd" else "."):
+        result = CliRunner().invoke(cli, words[2:] if words[0] == "cd" else words)
     print(json.dumps([result.exit_code, result.stdout, result.stderr]), flush=True)
 """
 
@@ -184,14 +186,9 @@ def run_commands(folder: Path, commands: Sequence[Sequence[str]]) -> list[Report
     return reported
 
 
-def run_words(world: str, name: object, file: str = "own.py", *more: str) -> list[str]:
+def run_words(world: str, name: object, file: str, *more: str) -> list[str]:
     """The command of one run in the world `backtest` or `dry-run`, over the recordings in `data`."""
     return [
         world, "-c", example("usdm_bybit"), "--data", "data", "--start", "2024-08-08", "--no-report",
         "--out", f"runs/{world}-{name}", "--strategy", f"{file}:run", *more,
     ]  # fmt: skip
-
-
-def mistake_words(world: str, kind: int) -> list[str]:
-    """The command of a run with the mistake `kind`."""
-    return run_words(world, kind, "own.py", "--set", f"strategy.params.kind={kind}")
