@@ -1,7 +1,7 @@
 """One account of a run: per attempt, per leg and in sum, trades, attempts, records, summary and hftbacktest agree.
 
-On a simulated market of two days (it begins two minutes before midnight), in both modes, of one symbol and of two; and
-the compiled strategy decides there as its plain functions do.
+On a simulated market of two days (it begins two minutes before midnight), in both modes, one with two symbols; and the
+compiled strategy decides there as its plain functions do.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ SETTINGS = {
         *(f"{venue}.fees.taker=0.00001" for venue in VENUES),
     ],
 }  # fmt: skip
-WORLDS = [(mode, symbols) for mode in SETTINGS for symbols in (1, 2)]
+WORLDS = [("inventory", 1), ("convergence", 2)]
 
 
 @pytest.fixture(scope="module")

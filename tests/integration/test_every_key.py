@@ -25,6 +25,7 @@ from hftbacktest.types import (
 )
 from support.configured import MS, S, configured, trade
 from support.fake_bot import Fate, Touch
+from support.keys import KEYS
 from support.paths import ROOT, strategy_file
 from support.recording_files import clean_imports
 
@@ -38,9 +39,6 @@ from arb.commands.sandbox import record_market
 from arb.commands.strategy_facts import facts_of
 from arb.config import load, write_templates
 from arb.config.adapters import load_adapter
-from arb.config.schema import MainFile
-from arb.config.strict import known_keys
-from arb.config.venue_schema import VenueFile
 from arb.strategies.parameters import defaults_of
 from arb.strategies.spread.parameters import PARAMS
 from connectors.binance import BinanceSpot, BinanceUsdm
@@ -200,20 +198,6 @@ STRATEGY = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("key", STRATEGY)
-def test_a_key_that_changes_what_is_traded_is_not_said_to_have_no_effect(
-    key: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "own.py").write_text("PARAMS = {'x': 1}\n\n\ndef run(bot, params, recorder):\n    return 0\n")
-    case = STRATEGY[key]
-    with clean_imports(tmp_path):
-        config = configured(folder, (*case.base, case.changed))
-        use = Use(World.BACKTEST, config, setup_of(config))
-    (given,) = (one for one in config.given if one.known == key and f"{one.name}=" in f"{case.changed}=")
-    assert why_idle(use, given) is None
-
-
 class Replay(NamedTuple):
     """`changed` instead of `base` makes `differs` of a backtest another one."""
 
@@ -324,9 +308,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_key_has_an_entry() -> None:
-    known = {".".join(key.path) for kind in (MainFile, VenueFile) for key in known_keys(kind)}
     entries = [*STRATEGY, *REPLAY, *APART, *LIVE_ONLY, *ELSEWHERE]
-    assert set(entries) == known
+    assert set(entries) == KEYS
     assert len(set(entries)) == len(entries)
 
 
@@ -348,8 +331,11 @@ def test_a_key_of_the_strategy_changes_what_is_traded(
         for settings in (case.base, (*case.base, case.changed)):
             config = configured(folder, settings)
             found.append(trade(config, case.touches, case.script, case.then, case.last_feed))
+        use = Use(World.BACKTEST, config, setup_of(config))
     assert found[0].orders, "nothing is traded: the case shows nothing"
     assert case.differs(found[0]) != case.differs(found[1])
+    (given,) = (one for one in config.given if one.known == key and f"{one.name}=" in f"{case.changed}=")
+    assert why_idle(use, given) is None, "a key that changes what is traded has an effect"
 
 
 @pytest.fixture(scope="module")

@@ -10,22 +10,11 @@ from typing import Any
 
 import pytest
 import tomli
+from support.keys import MAIN_KEYS, VENUE_KEYS, concrete
 
 from arb.commands.strategy_facts import facts_of
 from arb.config import Config, config_of, load
-from arb.config.schema import MainFile
-from arb.config.strict import KnownKey, known_keys
-from arb.config.venue_schema import VenueFile
 from arb.errors import ConfigError
-
-MAIN_KEYS = list(known_keys(MainFile))
-VENUE_KEYS = list(known_keys(VenueFile))
-#: What the templates hold in place of the names of the user's choice.
-NAMES = {"<venue>": "binance_spot", "<SYMBOL>": "BTCUSDT", "<name>": "skew"}
-
-
-def concrete(key: KnownKey) -> tuple[str, ...]:
-    return tuple(NAMES.get(part, part) for part in key.path)
 
 
 def test_templates_load_with_the_documented_defaults(folder: Path) -> None:

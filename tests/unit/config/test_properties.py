@@ -14,27 +14,18 @@ import pytest
 import tomli
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from support.keys import MAIN_KEYS, NAMES, VENUE_KEYS, concrete
 
 from arb.config import load, write_templates
 from arb.config.schema import MainFile
-from arb.config.strict import KnownKey, Source, build, known_keys, toml_text
+from arb.config.strict import Source, build, known_keys, toml_text
 from arb.config.templates import template_text
 from arb.config.venue_schema import VenueFile
 from arb.errors import ConfigError
 
-MAIN_KEYS = list(known_keys(MainFile))
-VENUE_KEYS = list(known_keys(VenueFile))
-#: What the templates hold in place of the names of the user's choice.
-NAMES = {"<venue>": "binance_spot", "<SYMBOL>": "BTCUSDT", "<name>": "skew"}
-
-
 #: Names of the user's choice stand right in it.
 BASES = ("capital", "binance_spot", "base_of")
 GRIDS = {("data", "grid"), ("data", "grid", "binance_spot")}
-
-
-def concrete(key: KnownKey) -> tuple[str, ...]:
-    return tuple(NAMES.get(part, part) for part in key.path)
 
 
 @pytest.fixture(scope="module")

@@ -10,23 +10,16 @@ from pathlib import Path
 import msgspec
 import pytest
 import tomli
+from support.keys import MAIN_KEYS, VENUE_KEYS, concrete
 
 from arb.config import load
 from arb.config.schema import MainFile
-from arb.config.strict import KnownKey, allowed, known_keys
+from arb.config.strict import allowed, known_keys
 from arb.config.templates import TEMPLATE_NAMES, table_rows, template_text, write_templates
 from arb.config.venue_schema import VenueFile
 from arb.errors import ArbError, ExitCode, InputError
 
 ROOT = Path(__file__).parents[3]
-MAIN_KEYS = list(known_keys(MainFile))
-VENUE_KEYS = list(known_keys(VenueFile))
-#: What the templates hold in place of the names of the user's choice.
-NAMES = {"<venue>": "binance_spot", "<SYMBOL>": "BTCUSDT", "<name>": "skew"}
-
-
-def concrete(key: KnownKey) -> tuple[str, ...]:
-    return tuple(NAMES.get(part, part) for part in key.path)
 
 
 Refusal = Callable[..., str]

@@ -108,7 +108,7 @@ def replayed(run: Run, function: Any, arguments: Any, *, keeps_late: bool) -> An
 
 
 @pytest.mark.parametrize("is_timer_first", [False, True])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [(random_orders, (4, 120, 1, 0.001, 0.003)), (quote_touches, (0.01, 25 * MS))],
