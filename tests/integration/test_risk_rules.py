@@ -64,13 +64,20 @@ def test_a_loss_at_the_limit_halts_and_one_below_does_not(rule: str, run: Any) -
     assert begun_ms(free) == [1000.0, 5000.0]
 
 
+#: 20 s before midnight.
+EVENING_MS = DAY_NS / MS - 20_000
+
+
+def in_the_evening(touches: list[Touch]) -> list[Touch]:
+    return [touch._replace(ts=touch.ts + round(EVENING_MS * MS)) for touch in touches]
+
+
 def test_a_lost_day_ends_at_midnight(run: Any) -> None:
-    midnight_ms = DAY_NS / MS
-    touches = [*LOSS, *two(5000, 101.0), *two(midnight_ms - 1, 100.0), *two(midnight_ms + 1, 101.0)]
+    touches = in_the_evening([*LOSS, *two(5000, 101.0), *two(19_999, 100.0), *two(20_001, 101.0)])
     free = run(touches, script=LOST)
     kept = run(touches, f"risk.max_daily_loss={0.69 / CAPITAL!r}", script=LOST)
-    assert begun_ms(free) == [1000.0, 5000.0, midnight_ms + 1]
-    assert begun_ms(kept) == [1000.0, midnight_ms + 1]
+    assert [ms - EVENING_MS for ms in begun_ms(free)] == [1000.0, 5000.0, 20_001.0]
+    assert [ms - EVENING_MS for ms in begun_ms(kept)] == [1000.0, 20_001.0]
     assert kept.outcome == Outcome.ENDED
 
 
@@ -83,9 +90,9 @@ def test_failures_in_a_row_pause_for_the_cooldown(run: Any) -> None:
 
 def test_no_more_attempts_than_a_day_allows(run: Any) -> None:
     dear = [t for n in range(5) for t in two(1000 + 1000 * n, 101.0 + n / 10)]
-    after = two(DAY_NS / MS + 1500, 101.1)
-    done = run([*dear, *after], "risk.max_attempts_per_day=2")
-    assert begun_ms(done) == [1000.0, 2000.0, DAY_NS / MS + 1500]
+    after = [*two(19_000, 100.0), *two(21_500, 101.1)]
+    done = run(in_the_evening([*dear, *after]), "risk.max_attempts_per_day=2")
+    assert [ms - EVENING_MS for ms in begun_ms(done)] == [1000.0, 2000.0, 21_500.0]
 
 
 def test_a_stop_loss_and_the_longest_time_close_what_is_held(run: Any) -> None:
