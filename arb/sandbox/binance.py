@@ -10,9 +10,6 @@ Source: binance-spot-api-docs web-socket-streams.md (read 2026-07-21); USDⓈ-M 
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from typing import ClassVar
-
 from numpy.random import Generator
 
 from arb.sandbox.book import Book
@@ -27,6 +24,9 @@ DEPTH_INTERVAL_NS = 100 * MILLISECOND
 SNAPSHOT_LEVELS = 1000
 #: Spot pads prices and quantities to this many decimals, independent of tick and lot.
 _SPOT_DECIMALS = 8
+#: Depth streams besides DEPTH_STREAM, and their intervals. For `@depth@0ms` it is the shortest one in recordings.
+_SPOT_DEPTHS = {"depth": 1000 * MILLISECOND}
+_USDM_DEPTHS = {"depth": 250 * MILLISECOND, "depth@500ms": 500 * MILLISECOND, "depth@0ms": 20 * MILLISECOND}
 
 
 class _Depth:
@@ -41,27 +41,29 @@ class _Depth:
 
 
 class BinanceStreams(Streams):
-    """Common to both markets: conflated depth, a ticker at every change of the touch, one frame per trade."""
+    """Conflated depth, a ticker at every change of the touch, one frame per trade.
 
-    _trade_lag_ms = 2.0
-    #: Depth streams besides DEPTH_STREAM, and their intervals.
-    _more_depths: ClassVar[dict[str, int]] = {}
-    #: Order of bids: spot sends the best bid first, USD-M the lowest.
-    _is_best_bid_first = True
+    Spot has no times in bookTicker and snapshot; USD-M has the fields of 2026, with its matching engine's time in every
+    frame.
+    """
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
-        super().__init__(listing, book, start_ns)
+        self._is_spot = listing.venue == "binance_spot"
+        super().__init__(listing, book, start_ns, _SPOT_DECIMALS if self._is_spot else 0)
         self._chance = chance
         self._stream = listing.symbol.lower()
+        #: The last fields of USD-M's depth and bookTicker.
+        self._end = f'"ps":"{listing.symbol}","st":1'
         self._id = int(chance.integers(1 << 35, 1 << 36))
         self._trade_id = int(chance.integers(1 << 31, 1 << 32))
         self._depths: list[_Depth] = []
         self._ticker_lag = Lag(chance, 0.5)
-        self._trade_lag = Lag(chance, self._trade_lag_ms)
+        self._trade_lag = Lag(chance, 3.0 if self._is_spot else 2.0)
         self._add_depth(DEPTH_STREAM, DEPTH_INTERVAL_NS, chance)
 
     def add_depths(self, chance: Generator) -> None:
-        for stream, interval_ns in self._more_depths.items():
+        more = _SPOT_DEPTHS if self._is_spot else _USDM_DEPTHS
+        for stream, interval_ns in more.items():
             self._add_depth(stream, interval_ns, chance)
 
     def _add_depth(self, stream: str, interval_ns: int, chance: Generator) -> None:
@@ -74,12 +76,9 @@ class BinanceStreams(Streams):
         names = (*(depth.stream for depth in self._depths), "bookTicker", "trade")
         return frozenset(f"{self._stream}@{name}" for name in names)
 
-    def next_id(self) -> int:
-        """The id of the next change of the book."""
-        return self._id + 1
-
     def on_change(self, change: LevelChange) -> None:
-        self._id = self.next_id()
+        # On USD-M, changes of other symbols use ids in between.
+        self._id += 1 if self._is_spot else 1 + int(self._chance.exponential(40.0))
         for depth in self._depths:
             depth.first_id = depth.first_id or self._id
             depth.changed[change.side].add(change.tick)
@@ -88,51 +87,51 @@ class BinanceStreams(Streams):
         send_ns = self._ticker_lag.send_ns(at_ns)
         bid, bid_lots, ask, ask_lots = self.touch
         px, qty = self._px, self._qty
-        text = f'"b":"{px(bid)}","B":"{qty(bid_lots)}","a":"{px(ask)}","A":"{qty(ask_lots)}"'
-        self._send(send_ns, "bookTicker", self.ticker(text, at_ns, send_ns))
+        touch = f'"s":"{self._symbol}","b":"{px(bid)}","B":"{qty(bid_lots)}","a":"{px(ask)}","A":"{qty(ask_lots)}"'
+        text = f'"u":{self._id},{touch}'
+        if not self._is_spot:
+            times = f'"E":{self.stamp(send_ns)},"T":{self.stamp(at_ns)}'
+            text = f'"e":"bookTicker","u":{self._id},{times},{touch},{self._end}'
+        self._send(send_ns, "bookTicker", text)
 
     def on_execution(self, execution: Execution) -> None:
         side = "false" if execution.side == BUY else "true"
         for tick, lots in execution.fills:
             send_ns = self._trade_lag.send_ns(execution.at_ns)
             self._trade_id += 1
-            text = f'"t":{self._trade_id},"p":"{self._px(tick)}","q":"{self._qty(lots)}"'
-            self._send(send_ns, "trade", self.trade(text, side, execution.at_ns, send_ns))
+            trade = f'"t":{self._trade_id},"p":"{self._px(tick)}","q":"{self._qty(lots)}"'
+            sent, traded = f'"E":{self.stamp(send_ns)}', f'"T":{self.stamp(execution.at_ns)}'
+            if self._is_spot:
+                text = f'{sent},"s":"{self._symbol}",{trade},{traded},"m":{side},"M":true'
+            else:
+                text = f'{sent},{traded},"s":"{self._symbol}",{trade},"X":"MARKET","m":{side}'
+            self._send(send_ns, "trade", f'"e":"trade",{text}')
 
     def snapshot(self) -> str:
         """The current response of the REST depth endpoint."""
         bids = self.levels_text(self.book.levels(BID, SNAPSHOT_LEVELS))
         asks = self.levels_text(self.book.levels(ASK, SNAPSHOT_LEVELS))
-        return f'{{"lastUpdateId":{self._id},{self.snapshot_times()}"bids":[{bids}],"asks":[{asks}]}}'
-
-    @abstractmethod
-    def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
-        """The `data` of a bookTicker with the given touch."""
-
-    @abstractmethod
-    def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
-        """The `data` of a trade with the given id, price and quantity."""
-
-    @abstractmethod
-    def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
-        """The `data` of a depthUpdate with the given levels."""
-
-    def snapshot_times(self) -> str:
-        """The time fields of a REST snapshot with a trailing comma; empty on spot."""
-        return ""
+        times = "" if self._is_spot else f'"E":{self.stamp(self._now)},"T":{self.stamp(self.last_change_ns)},'
+        return f'{{"lastUpdateId":{self._id},{times}"bids":[{bids}],"asks":[{asks}]}}'
 
     def _publish_depth(self, depth: _Depth, now_ns: int) -> None:
         if not depth.first_id:
             return
         send_ns = depth.lag.send_ns(now_ns)
         bids, asks = (sorted(ticks) for ticks in depth.changed)
-        if self._is_best_bid_first:
-            bids.reverse()
+        if self._is_spot:
+            bids.reverse()  # spot sends the best bid first, USD-M the lowest
         lots = self.book.lots
         bid_levels = self.levels_text((tick, lots(BID, tick)) for tick in bids)
         ask_levels = self.levels_text((tick, lots(ASK, tick)) for tick in asks)
         levels = f'"b":[{bid_levels}],"a":[{ask_levels}]'
-        self._send(send_ns, depth.stream, self.depth(levels, depth.first_id, depth.sent_id, send_ns))
+        event, symbol = f'"e":"depthUpdate","E":{self.stamp(send_ns)}', f'"s":"{self._symbol}"'
+        ids = f'"U":{depth.first_id},"u":{self._id}'
+        text = f"{event},{symbol},{ids},{levels}"
+        if not self._is_spot:
+            time = f'"T":{self.stamp(self.last_change_ns)}'
+            text = f'{event},{time},{symbol},{ids},"pu":{depth.sent_id},{levels},{self._end}'
+        self._send(send_ns, depth.stream, text)
         depth.sent_id = self._id
         depth.first_id = 0
         for ticks in depth.changed:
@@ -140,63 +139,3 @@ class BinanceStreams(Streams):
 
     def _send(self, send_ns: int, stream: str, data: str) -> None:
         self.send(send_ns, f'{{"stream":"{self._stream}@{stream}","data":{{{data}}}}}')
-
-
-class BinanceSpotStreams(BinanceStreams):
-    """Binance spot: no times in bookTicker and snapshot, numbers padded to eight decimals."""
-
-    _decimals_min = _SPOT_DECIMALS
-    _trade_lag_ms = 3.0
-    _more_depths: ClassVar = {"depth": 1000 * MILLISECOND}
-
-    def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
-        return f'"u":{self._id},"s":"{self._symbol}",{touch}'
-
-    def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
-        return (
-            f'"e":"trade","E":{self.stamp(send_ns)},"s":"{self._symbol}",{trade},'
-            f'"T":{self.stamp(at_ns)},"m":{is_buyer_maker},"M":true'
-        )
-
-    def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
-        return (
-            f'"e":"depthUpdate","E":{self.stamp(send_ns)},"s":"{self._symbol}",'
-            f'"U":{first_id},"u":{self._id},{levels}'
-        )
-
-
-class BinanceUsdmStreams(BinanceStreams):
-    """Binance USD-M, with the fields of 2026; its matching engine's time is in every frame."""
-
-    _is_best_bid_first = False
-    #: For `@depth@0ms` it is the shortest interval, as in recordings.
-    _more_depths: ClassVar = {
-        "depth": 250 * MILLISECOND,
-        "depth@500ms": 500 * MILLISECOND,
-        "depth@0ms": 20 * MILLISECOND,
-    }
-
-    def next_id(self) -> int:
-        # Changes of other symbols use ids in between.
-        return self._id + 1 + int(self._chance.exponential(40.0))
-
-    def ticker(self, touch: str, at_ns: int, send_ns: int) -> str:
-        return (
-            f'"e":"bookTicker","u":{self._id},"E":{self.stamp(send_ns)},"T":{self.stamp(at_ns)},"s":"{self._symbol}",{touch},'
-            f'"ps":"{self._symbol}","st":1'
-        )
-
-    def trade(self, trade: str, is_buyer_maker: str, at_ns: int, send_ns: int) -> str:
-        return (
-            f'"e":"trade","E":{self.stamp(send_ns)},"T":{self.stamp(at_ns)},"s":"{self._symbol}",{trade},'
-            f'"X":"MARKET","m":{is_buyer_maker}'
-        )
-
-    def depth(self, levels: str, first_id: int, prev_id: int, send_ns: int) -> str:
-        return (
-            f'"e":"depthUpdate","E":{self.stamp(send_ns)},"T":{self.stamp(self.last_change_ns)},"s":"{self._symbol}",'
-            f'"U":{first_id},"u":{self._id},"pu":{prev_id},{levels},"ps":"{self._symbol}","st":1'
-        )
-
-    def snapshot_times(self) -> str:
-        return f'"E":{self.stamp(self._now)},"T":{self.stamp(self.last_change_ns)},'

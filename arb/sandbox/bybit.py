@@ -4,13 +4,10 @@ A book stream begins with a snapshot and continues with deltas whose `u` increas
 50 is deleted with quantity "0" and sent again when it returns. `orderbook.1` sends only snapshots, and repeats the last
 one after three seconds without a change.
 
-Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24). Spot sends `ts` before
-`type`, linear after it.
+Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24).
 """
 
 from __future__ import annotations
-
-from abc import abstractmethod
 
 from numpy.random import Generator
 
@@ -42,10 +39,11 @@ class _Window:
 
 
 class BybitStreams(Streams):
-    """Common to spot and linear."""
+    """Spot or linear perpetuals."""
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
         super().__init__(listing, book, start_ns)
+        self._is_spot = listing.venue == "bybit_spot"
         self._chance = chance
         u = int(chance.integers(1 << 24, 1 << 25))
         self._touch_u = int(chance.integers(1 << 25, 1 << 26))
@@ -88,20 +86,13 @@ class BybitStreams(Streams):
         send_ns = self._trade_lag.send_ns(execution.at_ns)
         self._seq += 1
         trades = ",".join(self._trade(execution, tick, lots) for tick, lots in execution.fills)
-        head = self.head(f"publicTrade.{self._symbol}", "snapshot", send_ns)
+        head = self._head(f"publicTrade.{self._symbol}", "snapshot", send_ns)
         self.send(send_ns, f'{{{head},"data":[{trades}]}}')
 
-    @abstractmethod
-    def head(self, topic: str, kind: str, send_ns: int) -> str:
-        """The fields before `data`."""
-
-    def trade_move(self) -> str:
-        """The field for the direction of the price change, with a trailing comma; empty on spot."""
-        return ""
-
-    @abstractmethod
-    def trade_id(self, number: int) -> str:
-        """The trade id for a trade number."""
+    def _head(self, topic: str, kind: str, send_ns: int) -> str:
+        """The fields before `data`: spot sends `ts` before `type`, linear after it."""
+        kind, time = f'"type":"{kind}"', f'"ts":{self.stamp(send_ns)}'
+        return f'"topic":"{topic}",' + (f"{time},{kind}" if self._is_spot else f"{kind},{time}")
 
     def _trade(self, execution: Execution, tick: int, lots: int) -> str:
         if tick != self._last_trade_tick:
@@ -111,9 +102,12 @@ class BybitStreams(Streams):
         self._last_trade_tick = tick
         self._trade_no += 1
         side = "Buy" if execution.side == BUY else "Sell"
+        move, trade_id = "", f"229{self._trade_no:016d}"
+        if not self._is_spot:
+            move, trade_id = f'"L":"{self._last_move}",', _uuid(self._trade_no)
         return (
             f'{{"T":{self.stamp(execution.at_ns)},"s":"{self._symbol}","S":"{side}","v":"{self._qty(lots)}",'
-            f'"p":"{self._px(tick)}",{self.trade_move()}"i":"{self.trade_id(self._trade_no)}",'
+            f'"p":"{self._px(tick)}",{move}"i":"{trade_id}",'
             f'"BT":false,"RPI":false,"seq":{self._seq}}}'
         )
 
@@ -161,7 +155,7 @@ class BybitStreams(Streams):
         return ",".join(part for part in (self.levels_text(levels), *deletions) if part)
 
     def _send_book(self, send_ns: int, depth: int, kind: str, sides: list[str], u: int) -> None:
-        head = self.head(f"orderbook.{depth}.{self._symbol}", kind, send_ns)
+        head = self._head(f"orderbook.{depth}.{self._symbol}", kind, send_ns)
         self.send(
             send_ns,
             f'{{{head},"data":{{"s":"{self._symbol}","b":[{sides[BID]}],"a":[{sides[ASK]}],'
@@ -169,26 +163,7 @@ class BybitStreams(Streams):
         )
 
 
-class BybitSpotStreams(BybitStreams):
-    """Bybit spot."""
-
-    def head(self, topic: str, kind: str, send_ns: int) -> str:
-        return f'"topic":"{topic}","ts":{self.stamp(send_ns)},"type":"{kind}"'
-
-    def trade_id(self, number: int) -> str:
-        return f"229{number:016d}"
-
-
-class BybitLinearStreams(BybitStreams):
-    """Bybit linear perpetuals."""
-
-    def head(self, topic: str, kind: str, send_ns: int) -> str:
-        return f'"topic":"{topic}","type":"{kind}","ts":{self.stamp(send_ns)}'
-
-    def trade_move(self) -> str:
-        return f'"L":"{self._last_move}",'
-
-    def trade_id(self, number: int) -> str:
-        # UUID format; the number makes it unique.
-        text = f"{number * 0x9E3779B97F4A7C15 % (1 << 64):016x}{number:016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+def _uuid(number: int) -> str:
+    """A text in the format of a UUID, which the number makes unique."""
+    text = f"{number * 0x9E3779B97F4A7C15 % (1 << 64):016x}{number:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -86,15 +86,12 @@ class Lag:
 class Streams(ABC):
     """One instrument's streams. A venue's class defines what is sent at an event and at its times of publication."""
 
-    #: Least decimals of prices and quantities.
-    _decimals_min = 0
-
-    def __init__(self, listing: Listing, book: Book, start_ns: int) -> None:
-        """`book`: the instrument's book at `start_ns`; it is copied."""
+    def __init__(self, listing: Listing, book: Book, start_ns: int, decimals_min: int = 0) -> None:
+        """`book`: the instrument's book at `start_ns`; it is copied. `decimals_min`: of prices and quantities."""
         self.book = book.copy()
         self._symbol = listing.symbol
-        self._px = Grid(listing.tick_size, self._decimals_min).text
-        self._qty = Grid(listing.lot_size, self._decimals_min).text
+        self._px = Grid(listing.tick_size, decimals_min).text
+        self._qty = Grid(listing.lot_size, decimals_min).text
         self._now = start_ns
         self._frames: list[Frame] = []
         #: Publications: the next time, a number, the interval and what to call. A heap.
