@@ -14,18 +14,12 @@ from arb.cli.options import (
     Day,
     ReadingProgress,
     config_option,
-    data_option,
     echo,
     echo_run,
-    latency_option,
-    legs_option,
     load_config,
-    report_option,
+    run_options,
     run_text,
-    set_option,
-    strategy_option,
     summary_json_option,
-    symbols_option,
 )
 from arb.errors import InputError
 
@@ -36,14 +30,7 @@ from arb.errors import InputError
 @click.option(
     "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that all legs have."
 )
-@legs_option
-@symbols_option
-@data_option
-@latency_option
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-backtest].")
-@strategy_option
-@set_option
-@report_option
+@run_options
 @click.option(
     "--download",
     "is_download",

@@ -21,18 +21,12 @@ from arb.cli.options import (
     ReadingProgress,
     Span,
     config_option,
-    data_option,
     echo,
     echo_run,
-    latency_option,
-    legs_option,
     load_config,
-    report_option,
+    run_options,
     run_text,
-    set_option,
-    strategy_option,
     summary_json_option,
-    symbols_option,
 )
 from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.errors import ExitCode, InputError
@@ -56,14 +50,7 @@ if TYPE_CHECKING:
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
 @click.option("--speed", type=Span(SPEED_MIN, SPEED_MAX), help="Times as fast as recorded data happened.")
-@legs_option
-@symbols_option
-@data_option
-@latency_option
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-dry-run].")
-@strategy_option
-@set_option
-@report_option
+@run_options
 @click.option("--log-json", is_flag=True, help="Write the log as JSON lines.")
 @summary_json_option
 def dry_run(

@@ -53,28 +53,45 @@ config_option = click.option(
     show_default=True,
     help="Main configuration file; venue files lie beside it.",
 )
-legs_option = click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
-symbols_option = click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL.")
 data_option = click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings."
 )
-latency_option = click.option(
-    "--latency",
-    "latency_run",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Order latencies as a session on live data met them: its folder.",
-)
-strategy_option = click.option("--strategy", help="FILE.py:FUNCTION or module:function.")
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
-)
-report_option = click.option(
-    "--report/--no-report", "has_report", default=True, help="Whether to write report.html and charts."
 )
 summary_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table."
 )
+_RUN_OPTIONS = (
+    click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL."),
+    click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL."),
+    data_option,
+    click.option(
+        "--latency",
+        "latency_run",
+        type=click.Path(path_type=Path),
+        metavar="RUN",
+        help="Order latencies as a session on live data met them: its folder.",
+    ),
+    click.option("--strategy", help="FILE.py:FUNCTION or module:function."),
+    set_option,
+    click.option(
+        "--out", type=click.Path(path_type=Path), help="Folder to write [runs/<UTC time>-<command>]."
+    ),
+    click.option(
+        "--report/--no-report",
+        "has_report",
+        default=True,
+        help="Whether to write report.html and charts.",
+    ),
+)
+
+
+def run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of every run: what `load_config` takes, and where the run is written."""
+    for option in reversed(_RUN_OPTIONS):
+        command = option(command)
+    return command
 
 
 class CommandGroup(click.Group):

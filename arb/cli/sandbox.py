@@ -123,7 +123,7 @@ def record(
 )
 @click.option("--faults", type=click.Path(path_type=Path), help="Faults and limits, a TOML file.")
 @click.option(
-    "--fault-log", type=click.Path(path_type=Path), help="Tell every injected fault, a JSON line each."
+    "--fault-log", type=click.Path(path_type=Path), help="Write every injected fault, a JSON line each."
 )
 @click.option(
     "--port-base",
@@ -133,7 +133,7 @@ def record(
     help="First of four ports in a row; 0: free ones.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as a JSON line.")
-@click.option("-v", "--verbose", is_flag=True, help="Tell of every connection.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every connection.")
 def serve(
     config_path: Path,
     recording: Path | None,
