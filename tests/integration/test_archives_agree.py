@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hftbacktest import EXCH_EVENT, LOCAL_EVENT
+from hftbacktest import DEPTH_SNAPSHOT_EVENT, EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
+from hftbacktest.data.utils import tardis as tardis_data
 from support.archive_days import RECORDED_DAY, archive_day, frames_of_day
 from support.archive_runs import seen_by
 from support.books import PlainBook
@@ -144,3 +145,18 @@ def overtaken_touches(files: Files) -> set[int]:
         for local, sent in times_of(files, TOUCH)
         if (n := bisect_right(received, local)) and newest[n - 1] > sent
     }
+
+
+def test_hftbacktest_reads_what_tardis_would_serve(tmp_path: Path) -> None:
+    """Its converter is the one reader of these files that is not ours."""
+    frames = frames_of_day(SIMULATED_TOUCH_DAY, tmp_path / "market", SYMBOL, ["binance_usdm"], 0.3)
+    paths = {}
+    for series, content in archive_day(frames, SYMBOL, SIMULATED_TOUCH_DAY):
+        if series.source == "tardis":
+            paths[series.kind] = tmp_path / f"{series.kind}.csv.gz"
+            paths[series.kind].write_bytes(content)
+    rows = tardis_data.convert([str(paths[TRADES]), str(paths[BOOK])], snapshot_mode="process")
+    kinds = rows["ev"] & 0xFF
+    assert np.count_nonzero(kinds == TRADE_EVENT) > 25
+    assert np.count_nonzero(kinds == DEPTH_SNAPSHOT_EVENT) >= 50
+    assert (rows["local_ts"] > rows["exch_ts"]).all()

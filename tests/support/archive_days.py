@@ -7,7 +7,6 @@ booleans); what a recording lacks, such as `orderbook.1` of Bybit, is made of it
 from __future__ import annotations
 
 import gzip
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -20,8 +19,7 @@ from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
 from arb.data.catalog.archived import TARDIS_EXCHANGES, ArchiveKind
 from arb.data.download.markets import Series, all_series
-from support.archive_server import ArchiveServer
-from support.archives import SYMBOL, packed
+from support.archives import packed
 from support.paths import RECORDINGS
 
 MARKETS = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
@@ -78,24 +76,16 @@ def frames_of_day(
 def archive_day(
     frames: Mapping[str, Sequence[Frame]], symbol: str, day: date, *, is_always: bool = False
 ) -> Iterator[tuple[Series, bytes]]:
-    """Every file that the archives should have of these markets and the day, as (series, content).
+    """Every file that the archives should have of these markets and the day, without aggregated trades.
 
+    As (series, content).
     `is_always`: those too that had not begun by that day, or had ended.
     """
     for series in all_series(date(2023, 5, 1), date(2025, 5, 1)):
-        if (is_always or series.covers(day)) and series.market in frames:
+        is_known = series.market in frames and (series.source, series.kind) in _FORMS
+        if is_known and (is_always or series.covers(day)):
             text = _FORMS[series.source, series.kind](series, frames[series.market], symbol)
             yield series, packed(series.name.format(symbol=symbol, day=day), text.encode())
-
-
-def serve_day(
-    server: ArchiveServer, day: date, folder: Path, markets: Sequence[str] = MARKETS, minutes: float = 1.0
-) -> None:
-    """Puts the first minutes of a day of all archives on a server, which then wants a key where Tardis does."""
-    for series, content in archive_day(frames_of_day(day, folder, SYMBOL, markets, minutes), SYMBOL, day):
-        path = series.path.format(symbol=SYMBOL, day=day)
-        server.put(f"/{path}", content, has_checksum=series.has_checksum)
-    server.needs_key = lambda path: re.fullmatch(r"/v1/.*/(?!01/)\d\d/[^/]+", path) is not None
 
 
 def _read(path: Path, minutes: float) -> Iterator[Frame]:
@@ -278,25 +268,6 @@ def _binance_trades(series: Series, frames: Sequence[Frame], symbol: str) -> str
     return _csv("id,price,qty,quote_qty,time,is_buyer_maker", rows)
 
 
-def _binance_agg_trades(series: Series, frames: Sequence[Frame], symbol: str) -> str:
-    """Trades of one price, side and time as one."""
-    is_spot = series.market == "binance_spot"
-    rows, group, number = [], [], 1_000_000
-    trades = list(_trades(frames))
-    for trade, after in zip(trades, [*trades[1:], None], strict=True):
-        group.append(trade)
-        if after and (after.time_ms, after.px, after.is_buy) == (trade.time_ms, trade.px, trade.is_buy):
-            continue
-        qty = sum((Decimal(t.qty) for t in group), Decimal())
-        number += 1
-        time = _spot_time(trade) if is_spot else trade.time_ms
-        maker = f"{not trade.is_buy},True" if is_spot else str(not trade.is_buy).lower()
-        rows.append(f"{number},{trade.px},{qty},{group[0].id},{trade.id},{time},{maker}")
-        group = []
-    head = "agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"
-    return _csv("" if is_spot else head, rows)
-
-
 def _bybit_book(series: Series, frames: Sequence[Frame], symbol: str) -> str:
     depth = series.name.rpartition("_ob")[2].partition(".")[0]
     texts = (frame.text for frame in frames if frame.kind == "depth")
@@ -325,7 +296,6 @@ _FORMS: dict[tuple[str, ArchiveKind], Form] = {
     ("tardis", ArchiveKind.TRADES): _tardis_trades,
     ("binance", ArchiveKind.TOUCH): _binance_touch,
     ("binance", ArchiveKind.TRADES): _binance_trades,
-    ("binance", ArchiveKind.AGG_TRADES): _binance_agg_trades,
     ("bybit", ArchiveKind.BOOK): _bybit_book,
     ("bybit", ArchiveKind.TRADES): _bybit_trades,
 }
