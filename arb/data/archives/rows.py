@@ -161,22 +161,3 @@ def stamp_sent(rows, messages):
         message.local_ts = local_ts
         for row in range(message.row_start, message.row_end):
             rows[row].local_ts = local_ts
-
-
-@compiled
-def is_within(messages, start, end):
-    """Whether all local times are in start..end, excluding the end."""
-    is_all = True
-    for m in range(len(messages)):
-        is_all &= start <= messages[m].local_ts < end
-    return is_all
-
-
-@compiled
-def hold_within(rows, messages, first, last):
-    """Clamps local times to first..last."""
-    for m in range(len(messages)):
-        message = messages[m]
-        message.local_ts = min(max(message.local_ts, first), last)
-        for row in range(message.row_start, message.row_end):
-            rows[row].local_ts = message.local_ts

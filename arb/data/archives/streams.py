@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,8 +26,6 @@ from arb.data.archives.rows import (
     emit_book,
     emit_touch,
     emit_trades,
-    hold_within,
-    is_within,
     stamp_sent,
 )
 from arb.data.archives.table import Table
@@ -93,13 +91,8 @@ class ArchiveStream:
 
     def _decode_file(self, file: ArchiveFile) -> Iterator[Decoded]:
         if (file.source, file.kind) in LAYOUTS:
-            return ahead(self._held_within_day(file, self._rows(file)), "decode")
-        return self._held_within_day(file, self._frames(file))
-
-    def _held_within_day(self, file: ArchiveFile, pieces: Iterator[Decoded]) -> Iterator[Decoded]:
-        for piece in pieces:
-            self._hold_within_day(file, piece)
-            yield piece
+            return ahead(_held_within_day(file, self._rows(file)), "decode")
+        return _held_within_day(file, self._frames(file))
 
     def _frames(self, file: ArchiveFile) -> Iterator[Decoded]:
         """The frames of a Bybit book."""
@@ -122,61 +115,53 @@ class ArchiveStream:
         has_receipt = is_received(file.source)
         if self._is_sorted and not has_receipt:
             records = _sorted_records(records, self._sort_folder)
-        emit = _emitter(file.kind, has_receipt)
-        for piece in records:
-            decoded = emit(piece)
-            if decoded is None:
-                raise OutOfOrderError(f"{file.path}: not in the order of its times")
-            yield decoded
-
-    def _hold_within_day(self, file: ArchiveFile, piece: Decoded) -> None:
-        """Clamps modelled local times to the file's day, so that days do not overlap.
-
-        At midnight a frame may have been sent slightly after the day of its file. Raises InputError for a time that
-        is far outside the day.
-        """
-        start = _ns_of(file)
-        end = start + DAY
-        if is_within(piece.messages, start, end):
-            return
-        times = piece.messages["local_ts"]
-        is_far = (times < start - OUTSIDE_NS_MAX) | (times >= end + OUTSIDE_NS_MAX)
-        if is_far.any():
-            n = int(np.flatnonzero(is_far)[0])
-            raise InputError(
-                f"{file.path}, line {int(piece.messages['line'][n])}: the time {_shown(int(times[n]))} is not of "
-                f"{file.day}"
-            )
-        if not is_received(file.source):
-            hold_within(piece.rows, piece.messages, start, end - 1)
+        yield from _emitted(file, records, has_receipt)
 
 
-def _emitter(kind: ArchiveKind, has_receipt: bool) -> Callable[[Rows], Decoded | None]:
-    """A function that converts records to messages in order; it returns None for records that are out of order.
+def _held_within_day(file: ArchiveFile, pieces: Iterator[Decoded]) -> Iterator[Decoded]:
+    """Clamps modelled local times to the file's day, so that days do not overlap.
 
-    Its results stay valid for AHEAD further calls.
+    At midnight a frame may have been sent slightly after the day of its file. Raises InputError for a time that is far
+    outside the day.
     """
+    start = _ns_of(file)
+    end = start + DAY
+    for piece in pieces:
+        times = piece.messages["local_ts"]
+        if len(times) and (times.min() < start or times.max() >= end):
+            is_far = (times < start - OUTSIDE_NS_MAX) | (times >= end + OUTSIDE_NS_MAX)
+            if is_far.any():
+                n = int(np.flatnonzero(is_far)[0])
+                raise InputError(
+                    f"{file.path}, line {int(piece.messages['line'][n])}: the time {_shown(int(times[n]))} is not of "
+                    f"{file.day}"
+                )
+            if not is_received(file.source):
+                for held in (times, piece.rows["local_ts"]):
+                    np.clip(held, start, end - 1, out=held)
+        yield piece
+
+
+def _emitted(file: ArchiveFile, pieces_of_records: Iterator[Rows], has_receipt: bool) -> Iterator[Decoded]:
+    """Converts records to messages in order; a piece stays valid while AHEAD further ones are requested."""
     state = np.zeros(STATE_FIELDS, np.int64)
     pieces = deque([_NONE] * (AHEAD + 1))
-
-    def emit(records: Rows) -> Decoded | None:
+    for records in pieces_of_records:
         pieces.rotate()
         if len(records) > len(pieces[0].messages):
             rows = np.empty(ROWS_PER_RECORD * len(records), event_dtype)
             pieces[0] = Decoded(rows, np.empty(len(records), MESSAGE_DTYPE))
         rows, messages = pieces[0]
         message_count = len(records)
-        if kind == ArchiveKind.BOOK:
+        if file.kind == ArchiveKind.BOOK:
             count, message_count = emit_book(records, state, rows, messages)
-        elif kind == ArchiveKind.TOUCH:
+        elif file.kind == ArchiveKind.TOUCH:
             count = emit_touch(records, has_receipt, state, rows, messages)
         else:
-            count = emit_trades(records, int(_KINDS[kind]), has_receipt, state, rows, messages)
+            count = emit_trades(records, int(_KINDS[file.kind]), has_receipt, state, rows, messages)
         if count == OUT_OF_ORDER:
-            return None
-        return Decoded(rows[:count], messages[:message_count])
-
-    return emit
+            raise OutOfOrderError(f"{file.path}: not in the order of its times")
+        yield Decoded(rows[:count], messages[:message_count])
 
 
 def _sorted_records(records: Iterator[Rows], folder: Path | None) -> Iterator[Rows]:

@@ -116,16 +116,13 @@ def whole_lines(path: Path, dropped: Dropped) -> Iterator[bytes]:
 
 def _good_lines(text: bytes, dropped: Dropped) -> bytes:
     good = []
-    for line in _split(text):
+    for line in text[:-1].split(b"\n"):
+        line += b"\n"
         if _LINE.fullmatch(line):
             good.append(line)
         else:
             dropped.add(line)
     return b"".join(good)
-
-
-def _split(text: bytes) -> list[bytes]:
-    return [line + b"\n" for line in text[:-1].split(b"\n")]
 
 
 def cut_torn_line(handle: int) -> int:

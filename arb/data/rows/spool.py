@@ -37,7 +37,6 @@ COLD_START_NS = 10_000_000_000
 class Scan(msgspec.Struct, frozen=True):
     """The contents of a day; independent of the run's offset."""
 
-    lines: int
     #: Frames by kind, in the order of `Kind`.
     frames: tuple[int, ...]
     #: Frames that needed the JSON decoder.
@@ -74,6 +73,11 @@ class Scan(msgspec.Struct, frozen=True):
     silent_ns: int = 0
     #: When the book is emptied for silence if no frame follows, on the recorder's clock; 0: never.
     silent_ts: int = 0
+
+    @property
+    def lines(self) -> int:
+        """The number of frames of all kinds."""
+        return sum(self.frames)
 
 
 class RowSink(Protocol):
@@ -288,7 +292,6 @@ def _read(
     if 0 < silent_before_ts < first:
         silent_ns -= first - silent_before_ts  # silence of the day before, or between the two days
     return Scan(
-        lines=int(frames.sum()),
         frames=tuple(int(n) for n in frames),
         slow_frames=slow(),
         lead_ns=leads.lead_ns,

@@ -35,10 +35,15 @@ def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
     """A line for each day on which a book is never known, though it is on others, or is lost for much of the day."""
     return [
         f"{name_of(feed)}: {note} ({_where_next(recording)})"
-        for feed, files in zip(feeds, conversion.files, strict=True)
-        for recording, file in zip(feed.recordings, files, strict=True)
+        for feed, recording, file in _days(conversion, feeds)
         if (note := _book_note(recording, file))
     ]
+
+
+def _days(conversion: Conversion, feeds: Sequence[Feed]) -> Iterator[tuple[Feed, Day, RowFile]]:
+    for feed, files in zip(feeds, conversion.files, strict=True):
+        for recording, file in zip(feed.recordings, files, strict=True):
+            yield feed, recording, file
 
 
 def ending_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
@@ -75,8 +80,7 @@ def touch_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
     return [
         f"{name_of(feed)}: {recording.day} begins without a snapshot, and no day before it is carried on: best bid "
         f"and offer alone, a book of one level a side, {_until(file)}"
-        for feed, files in zip(feeds, conversion.files, strict=True)
-        for recording, file in zip(feed.recordings, files, strict=True)
+        for feed, recording, file in _days(conversion, feeds)
         if file.scan.touch_ts
     ]
 
@@ -108,8 +112,7 @@ def stamp_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:
     return [
         f"{name_of(feed)}: {stamp_text(wrong)} on {recording.day}; left out of the clock offset, they count as "
         "received at once"
-        for feed, files in zip(feeds, conversion.files, strict=True)
-        for recording, file in zip(feed.recordings, files, strict=True)
+        for feed, recording, file in _days(conversion, feeds)
         for wrong in file.scan.wrong_stamps
     ]
 
@@ -155,16 +158,15 @@ def _gaps(file: RowFile) -> str:
 
 
 def _refuse_bookless(conversion: Conversion, feeds: Sequence[Feed]) -> None:
-    for feed, files in zip(feeds, conversion.files, strict=True):
-        for recording, file in zip(feed.recordings, files, strict=True):
-            if isinstance(recording, ArchiveDay) and recording.is_touch_only:
-                if not file.scan.frames[Kind.BBO]:
-                    raise InputError(f"{recording.path}: no best bid and offer in it; download it again")
-            elif not (file.scan.is_carried or file.scan.touch_ts or file.scan.frames[Kind.SNAPSHOT]):
-                raise InputError(
-                    f"{recording.path}: no snapshot of the book in it, and no recording of the day before that it "
-                    "carries on from; add that one, or begin on a day with a snapshot"
-                )
+    for _, recording, file in _days(conversion, feeds):
+        if isinstance(recording, ArchiveDay) and recording.is_touch_only:
+            if not file.scan.frames[Kind.BBO]:
+                raise InputError(f"{recording.path}: no best bid and offer in it; download it again")
+        elif not (file.scan.is_carried or file.scan.touch_ts or file.scan.frames[Kind.SNAPSHOT]):
+            raise InputError(
+                f"{recording.path}: no snapshot of the book in it, and no recording of the day before that it "
+                "carries on from; add that one, or begin on a day with a snapshot"
+            )
 
 
 def _refuse_never_known(conversion: Conversion, feeds: Sequence[Feed]) -> None:
@@ -192,9 +194,9 @@ def _refuse_apart(conversion: Conversion, feeds: Sequence[Feed]) -> None:
 def _known_spans(files: Sequence[RowFile]) -> Iterator[tuple[int, int]]:
     """Spans from the first book of a day to the last frame with one, on the venues' clock."""
     for file in files:
-        book = file.scan.book.moved(file.offset_ns)
+        book = file.scan.book
         if book.known_ts:
-            yield book.known_ts, book.lost_ts or book.last_ts
+            yield book.known_ts + file.offset_ns, (book.lost_ts or book.last_ts) + file.offset_ns
 
 
 def _span_text(spans: Sequence[tuple[int, int]]) -> str:
