@@ -32,8 +32,15 @@ from connectors.net.sockets import new_event_loop
 pytestmark = pytest.mark.slow
 
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
-LOOPS = pytest.mark.parametrize(
-    "new_loop", [asyncio.new_event_loop, new_event_loop], ids=["asyncio", "as installed"]
+#: A signal before the loop, and one in it before the feeds are open.
+EARLY = pytest.mark.parametrize(
+    ("number", "new_loop", "is_before_loop"),
+    [
+        (signal.SIGINT, asyncio.new_event_loop, True),
+        (signal.SIGTERM, asyncio.new_event_loop, False),
+        (signal.SIGTERM, new_event_loop, True),
+        (signal.SIGINT, new_event_loop, False),
+    ],
 )
 
 
@@ -96,8 +103,9 @@ def interrupt_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return done
 
 
-@LOOPS
-@pytest.mark.parametrize("is_interrupted", [True, False], ids=["interrupted", "ended by itself"])
+@pytest.mark.parametrize(
+    ("new_loop", "is_interrupted"), [(asyncio.new_event_loop, False), (new_event_loop, True)]
+)
 def test_signals_while_the_folder_is_written_lose_nothing(
     new_loop: NewLoop,
     is_interrupted: bool,
@@ -133,16 +141,16 @@ def test_signals_while_the_folder_is_written_lose_nothing(
     assert outside == [signal.SIGINT], "after the session it is not handled"
 
 
-@LOOPS
-@pytest.mark.parametrize("is_before_loop", [True, False], ids=["before the loop", "in the loop"])
+@EARLY
 def test_a_signal_before_the_feeds_are_open_leaves_nothing(
+    number: signal.Signals,
     new_loop: NewLoop,
     is_before_loop: bool,
     outside: list[signal.Signals],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    signal_early(monkeypatch, signal.SIGTERM, new_loop, is_before_loop=is_before_loop)
+    signal_early(monkeypatch, number, new_loop, is_before_loop=is_before_loop)
     # Nobody is there: had the feeds been opened, the session would have gone on and left its folder.
     nobody = venue_urls(ports_from(free_ports()))
 
@@ -211,10 +219,7 @@ def test_signals_while_a_recording_is_finished_change_nothing(
     assert outside == [signal.SIGINT], "after the recording it is not handled"
 
 
-@pytest.mark.parametrize(
-    ("number", "new_loop"), [(signal.SIGINT, asyncio.new_event_loop), (signal.SIGTERM, new_event_loop)]
-)
-@pytest.mark.parametrize("is_before_loop", [True, False], ids=["before the loop", "in the loop"])
+@EARLY
 def test_a_signal_before_a_recording_has_begun_leaves_no_file(
     number: signal.Signals,
     new_loop: NewLoop,

@@ -34,27 +34,29 @@ def run(error: BaseException | None = None, *words: str) -> Any:
     return CliRunner().invoke(group, ["work", *words], prog_name="arb")
 
 
+def refusal(*words: str) -> str:
+    """The line with which `arb` refuses these words."""
+    reported = CliRunner().invoke(cli, words, prog_name="arb")
+    assert reported.exit_code == ExitCode.USER_INPUT
+    assert reported.stderr.startswith("error: ")
+    assert reported.stderr.count("\n") == 1
+    return reported.stderr
+
+
 @pytest.mark.parametrize(
-    ("error", "code"),
+    ("error", "code", "line"),
     [
-        (InputError("not this"), ExitCode.USER_INPUT),
-        (ConfigError("not this"), ExitCode.USER_INPUT),
-        (StrategyError("not this"), ExitCode.OUR_FAULT),
-        (InvariantError("not this"), ExitCode.OUR_FAULT),
+        (InputError("a\n  b\tc\n"), ExitCode.USER_INPUT, "a b c"),
+        (ConfigError("not this"), ExitCode.USER_INPUT, "not this"),
+        (ConnectorError("line cut"), ExitCode.USER_INPUT, "line cut"),
+        (StrategyError("not this"), ExitCode.OUR_FAULT, "not this"),
+        (InvariantError("not this"), ExitCode.OUR_FAULT, "not this"),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED, "interrupted"),
     ],
 )
-def test_errors_on_purpose_are_one_line_and_their_code(error: Exception, code: int) -> None:
+def test_foreseen_errors_are_one_line_and_their_code(error: BaseException, code: int, line: str) -> None:
     reported = run(error)
-    assert (reported.exit_code, reported.stderr, reported.stdout) == (code, "error: not this\n", "")
-
-
-def test_a_message_of_several_lines_becomes_one() -> None:
-    assert run(InputError("a\n  b\tc\n")).stderr == "error: a b c\n"
-
-
-def test_ctrl_c_is_130() -> None:
-    reported = run(KeyboardInterrupt())
-    assert (reported.exit_code, reported.stderr) == (ExitCode.INTERRUPTED, "error: interrupted\n")
+    assert (reported.exit_code, reported.stderr, reported.stdout) == (code, f"error: {line}\n", "")
 
 
 def test_sigterm_is_130_and_what_was_begun_is_put_away() -> None:
@@ -84,11 +86,6 @@ def test_an_unforeseen_error_is_ours_and_keeps_its_traceback() -> None:
     assert reported.stderr.splitlines()[-1].startswith("error: RuntimeError: what now (a fault of arb")
 
 
-def test_connector_errors_are_the_users_input() -> None:
-    reported = run(ConnectorError("line cut"))
-    assert (reported.exit_code, reported.stderr) == (ExitCode.USER_INPUT, "error: line cut\n")
-
-
 @pytest.mark.parametrize(
     ("words", "reported"),
     [
@@ -96,19 +93,7 @@ def test_connector_errors_are_the_users_input() -> None:
         (["--day", "2024-02-30"], "Invalid value for '--day': '2024-02-30' is not a day"),
         *(
             (["--long", text], f"Invalid value for '--long': {text!r} is no time; write it as 90s, 15m")
-            for text in (
-                "",
-                "1",
-                "h",
-                "-1s",
-                "0s",
-                "0.0001d",
-                "1 hour",
-                "nans",
-                "infs",
-                "1e9s",
-                "9999999999s",
-            )
+            for text in ("", "1", "h", "-1s", "0s", "0.0001d", "1 hour", "nans", "1e9s", "9999999999s")
         ),
         *(
             (["--speed", text], f"Invalid value for '--speed': {text} is not in the range 0.5<=x<=20")
@@ -126,22 +111,20 @@ def test_usage_errors_are_one_line_with_the_way_to_the_help(words: list[str], re
     assert result.stderr.count("\n") == 1
 
 
-def test_a_day_is_a_date() -> None:
-    assert run(None, "--day", "2024-08-08").stdout == "datetime.date(2024, 8, 8)\n"
-    assert Day().convert(date(2024, 8, 8), None, None) == date(2024, 8, 8)
-
-
 @pytest.mark.parametrize(
-    ("text", "span"), [("90s", 90.0), ("1.5m", 90.0), (" 2h ", 7200.0), ("1d", 86_400.0), ("0.001s", 0.001)]
+    ("word", "text", "value"),
+    [
+        ("--day", "2024-08-08", date(2024, 8, 8)),
+        *(("--long", text, 90.0) for text in ("90s", "1.5m", " 90s ")),
+        ("--long", "1d", 86_400.0),
+        ("--long", "0.001s", 0.001),
+        *(("--speed", text, float(text)) for text in ("0.5", "20", "1e1")),
+    ],
 )
-def test_a_duration_is_seconds(text: str, span: float) -> None:
-    assert run(None, "--long", text).stdout == f"{span!r}\n"
-    assert Duration().convert(span, None, None) == span
-
-
-@pytest.mark.parametrize(("text", "number"), [("0.5", 0.5), ("20", 20.0), ("1e1", 10.0)])
-def test_both_ends_of_a_span_are_in_it(text: str, number: float) -> None:
-    assert run(None, "--speed", text).stdout == f"{number!r}\n"
+def test_a_value_is_converted(word: str, text: str, value: object) -> None:
+    assert run(None, word, text).stdout == f"{value!r}\n"
+    kind = {"--day": Day(), "--long": Duration()}.get(word)
+    assert kind is None or kind.convert(value, None, None) == value
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e-300", "1e300", "-1", "0"])
@@ -158,30 +141,19 @@ def test_both_ends_of_a_span_are_in_it(text: str, number: float) -> None:
         ["sandbox", "serve", "--speed"],
     ],
 )
-def test_numbers_that_are_no_use_are_refused_in_one_line(words: list[str], value: str) -> None:
-    reported = CliRunner().invoke(cli, [*words, value], prog_name="arb")
-    assert reported.exit_code == ExitCode.USER_INPUT
-    assert reported.stderr.startswith("error: ")
-    assert words[-1] in reported.stderr
-    assert reported.stderr.count("\n") == 1
+def test_numbers_that_are_no_use_are_refused(words: list[str], value: str) -> None:
+    assert words[-1] in refusal(*words, value)
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "1e300", "-1", str(2**63)])
+@pytest.mark.parametrize("value", ["1e300", "-1", str(2**63)])
 @pytest.mark.parametrize("words", [["serve"], ["record", "--out", "none"]])
 def test_a_seed_is_a_whole_number(words: list[str], value: str) -> None:
-    reported = CliRunner().invoke(cli, ["sandbox", *words, "--seed", value], prog_name="arb")
-    assert reported.exit_code == ExitCode.USER_INPUT
-    assert "'--seed'" in reported.stderr
+    assert "'--seed'" in refusal("sandbox", *words, "--seed", value)
 
 
-@pytest.mark.parametrize(
-    "words", [["bogus"], ["--bogus"], ["backtest"], ["backtest", "--start"], ["convert"]]
-)
+@pytest.mark.parametrize("words", [["bogus"], ["--bogus"], ["backtest", "--start"], ["convert"]])
 def test_the_command_line_itself_answers_in_one_line(words: list[str]) -> None:
-    reported = CliRunner().invoke(cli, words, prog_name="arb")
-    assert reported.exit_code == ExitCode.USER_INPUT
-    assert reported.stderr.startswith("error: ")
-    assert reported.stderr.count("\n") == 1
+    assert refusal(*words)
 
 
 @pytest.mark.parametrize(
