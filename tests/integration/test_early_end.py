@@ -7,19 +7,17 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.live_sandbox import LiveSandbox, demo_config, demo_files
 from support.paths import strategy_file
 from support.recording_files import example
 
-from arb.cli import cli
 from arb.commands.dryrun_live import run_live
 from arb.commands.verify import verify
-from arb.errors import ExitCode
 from arb.sandbox.serve.faults import Fault, FaultKind
 
 pytestmark = pytest.mark.slow
@@ -49,12 +47,6 @@ WORLDS = {
     "engine arb": ("backtest", "--set", 'backtest.engine="arb"'),
     "dry-run": ("dry-run",),
 }
-
-
-def arb(*words: str, code: ExitCode = ExitCode.DONE) -> Any:
-    result = CliRunner().invoke(cli, words, prog_name="arb")
-    assert result.exit_code == code, result.output
-    return result
 
 
 def record(folder: Path, start: str, *venues: str) -> None:

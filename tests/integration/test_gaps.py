@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.command_line import arb
 from support.gaps import Gap, break_usdm, drop_snapshots, recorded
 from support.paths import strategy_file
 from support.recording_files import example
@@ -51,12 +52,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def data(whole: Path, tmp_path: Path) -> Path:
     """A copy of it."""
     return Path(shutil.copytree(whole, tmp_path / "data"))
-
-
-def arb(*words: str) -> Any:
-    reported = CliRunner().invoke(cli, words, prog_name="arb")
-    assert reported.exit_code == 0, reported.output
-    return reported
 
 
 class Run(NamedTuple):

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import Result
+from support.command_line import arb
 from support.live_sandbox import await_that, free_ports
 
-from arb.cli import cli
 from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
 from arb.errors import ExitCode
@@ -42,9 +42,9 @@ def serving(*options: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, An
         process.communicate()
 
 
-def arb(*options: str) -> Any:
+def serve(*options: object, code: ExitCode = ExitCode.DONE) -> Result:
     """`arb sandbox serve` in this process, to its end."""
-    return CliRunner().invoke(cli, ["sandbox", "serve", "--json", *options], prog_name="arb")
+    return arb("sandbox", "serve", "--json", *options, code=code)
 
 
 def is_served(port: int) -> bool:
@@ -66,8 +66,7 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
             status = get(f"{urls[venue]['rest']}/sandbox")
             assert (status["venue"], status["symbols"]) == (venue, ["BTCUSDT", "ETHUSDT"])
         base = int(urls["binance_spot"]["rest"].rpartition(":")[2])
-        second = arb("--port-base", str(base), "--venues", "binance_spot")
-        assert second.exit_code == ExitCode.USER_INPUT
+        second = serve("--port-base", base, "--venues", "binance_spot", code=ExitCode.USER_INPUT)
         assert second.stderr.count("\n") == 1
         assert f"127.0.0.1:{base} for binance_spot" in second.stderr
         process.kill()
@@ -93,9 +92,9 @@ def test_sigterm_ends_it_in_order() -> None:
 
     pressing = threading.Thread(target=press)
     pressing.start()
-    reported = arb("--port-base", str(base), "--venues", "binance_spot")
+    reported = serve("--port-base", base, "--venues", "binance_spot")
     pressing.join()
-    assert (reported.exit_code, reported.stderr) == (ExitCode.DONE, "")
+    assert reported.stderr == ""
     assert reported.stdout.splitlines()[1:] == ["stopped"]
 
 
@@ -105,15 +104,14 @@ def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path)
         tmp_path, 3, 0.1, datetime(2024, 1, 1, tzinfo=UTC), ["bybit_spot"], ["BTCUSDT"], known
     )
     words = ("--port-base", "0", "--recording", str(tmp_path), "--speed")
-    reported = arb(*words, "20")
-    assert (reported.exit_code, reported.stderr) == (ExitCode.DONE, "")
+    reported = serve(*words, "20")
+    assert reported.stderr == ""
     urls, end = reported.stdout.splitlines()
     assert (list(json.loads(urls)), end) == (["bybit_spot"], "the recording has ended")
     whole = file.path.read_bytes()
     many = gzip.decompress(whole) * 200  # more than is read before it serves
     file.path.write_bytes(gzip.compress(many, 1)[:-100])
-    reported = arb(*words, "10000")
-    assert reported.exit_code == ExitCode.USER_INPUT
+    reported = serve(*words, "10000", code=ExitCode.USER_INPUT)
     assert "btcusdt_20240101.gz: the file is cut off" in reported.stderr
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from support.command_line import arb
 from support.live_sandbox import demo_files, demo_settings
 from support.mutated_runs import a_backtest, a_dry_run, a_session
 from support.mutated_runs import verified as verified_code
@@ -60,12 +61,6 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(demo_files(folder)),
     )
     return folder
-
-
-def arb(*words: str) -> Any:
-    done = CliRunner().invoke(cli, words, catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done
 
 
 def backtest(recorded: Path, out: Path, function: str, *words: str) -> Path:

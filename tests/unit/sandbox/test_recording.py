@@ -6,16 +6,15 @@ import gzip
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import Result
+from support.command_line import arb
 from support.paths import everything
 from support.recording_files import command_environment
 from support.simulated import LISTINGS, START_NS
 from support.venues import VENUES
 
-from arb.cli import cli
 from arb.data.catalog.days import find_recordings
 from arb.errors import ExitCode, InputError
 from arb.sandbox.recording import RecordingFiles
@@ -33,8 +32,8 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(*words: str) -> Any:
-    return CliRunner().invoke(cli, ["sandbox", "record", *words], prog_name="arb")
+def record(*words: str, code: ExitCode = ExitCode.DONE) -> Result:
+    return arb("sandbox", "record", *words, code=code)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -44,8 +43,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def recorded(out: Path, *words: str) -> dict[str, bytes]:
     """The files of a recording that succeeds, by name."""
-    reported = run("--out", str(out), *words)
-    assert reported.exit_code == 0, reported.output
+    record("--out", str(out), *words)
     return contents(out)
 
 
@@ -100,15 +98,14 @@ def test_a_recording_converts_without_a_gap_across_midnight(
         assert before[-1][0] < MIDNIGHT <= after[0][0]
         assert not any(b"lastUpdateId" in frame or b'orderbook.50.BTCUSDT","type":"snapshot"' in frame
                        for _, frame in after)  # fmt: skip
-    reported = CliRunner().invoke(cli, ["convert", str(out), "--json"], prog_name="arb")
-    assert reported.exit_code == 0, reported.output
+    reported = arb("convert", out, "--json")
     days = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [day["gaps"] for day in days] == [0] * 4
     assert [day["is_carried"] for day in days] == [False, True] * 2
 
 
 def test_each_file_is_named_and_says_beside_it_that_it_is_simulated(tmp_path: Path) -> None:
-    reported = run("--out", "a", "--minutes", "0.1", "--seed", "12", "--json")
+    reported = record("--out", "a", "--minutes", "0.1", "--seed", "12", "--json")
     lines = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [line["venue"] for line in lines] == ["binance_spot", "bybit_spot"]
     for line in lines:
@@ -144,8 +141,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     tmp_path: Path, words: tuple[str, ...], reported: str
 ) -> None:
     Path("file").touch()
-    result = run("--out", "new", "--minutes", "0.1", *words)
-    assert result.exit_code == ExitCode.USER_INPUT
+    result = record("--out", "new", "--minutes", "0.1", *words, code=ExitCode.USER_INPUT)
     assert result.stderr.startswith("error: ")
     assert reported in result.stderr
     assert result.stderr.count("\n") == 1
@@ -153,11 +149,11 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 
 def test_a_symbol_without_a_price_to_begin_with_is_refused(tmp_path: Path) -> None:
-    assert CliRunner().invoke(cli, ["init", "config"]).exit_code == 0
+    arb("init", "config")
     for name in ("binance.toml", "bybit.toml"):
         with (tmp_path / "config" / name).open("a") as file:
             file.write('[symbols.SOLUSDT]\ntick_size = "0.01"\nlot_size = "0.001"\n')
-    result = run("--out", "new", "--minutes", "0.1", "--symbols", "SOLUSDT")
+    result = record("--out", "new", "--minutes", "0.1", "--symbols", "SOLUSDT", code=ExitCode.USER_INPUT)
     assert result.stderr == (
         "error: --symbols SOLUSDT: the sandbox has no price to begin with; it knows BTCUSDT, ETHUSDT\n"
     )
@@ -165,8 +161,9 @@ def test_a_symbol_without_a_price_to_begin_with_is_refused(tmp_path: Path) -> No
 
 def test_nothing_is_replaced(tmp_path: Path) -> None:
     before = recorded(tmp_path / "a", "--minutes", "0.1")
-    result = run("--out", str(tmp_path / "a"), "--minutes", "0.1", "--seed", "99")
-    assert result.exit_code == ExitCode.USER_INPUT
+    result = record(
+        "--out", str(tmp_path / "a"), "--minutes", "0.1", "--seed", "99", code=ExitCode.USER_INPUT
+    )
     assert "btcusdt_20240101.gz: exists already; name another folder with --out" in result.stderr
     assert before == contents(tmp_path / "a")
 
@@ -205,8 +202,7 @@ def test_a_full_disk_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    result = run("--out", "new", "--minutes", "0.1")
-    assert result.exit_code == ExitCode.USER_INPUT
+    result = record("--out", "new", "--minutes", "0.1", code=ExitCode.USER_INPUT)
     assert result.stderr == (
         "error: new: cannot be written: No space left on device; name another folder with --out\n"
     )
