@@ -22,6 +22,7 @@ from arb.cli.options import (
     echo_json,
     load_config,
     output,
+    set_option,
 )
 from arb.errors import InputError
 
@@ -50,9 +51,7 @@ _DAYS_SHOWN = 40
 @click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings; archive/ in it."
 )
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
-)
+@set_option
 @click.option("--yes", "is_agreed", is_flag=True, help="Do not ask, however much it is.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and fetch nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")

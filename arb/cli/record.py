@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from arb.cli.ending import bounded_end
-from arb.cli.options import Duration, config_option, listed, load_config
+from arb.cli.options import Duration, config_option, listed, load_config, set_option
 from arb.errors import ExitCode, InputError
 from arb.runtime.display import write_error
 from arb.runtime.signals import signals_call
@@ -25,9 +25,7 @@ from arb.runtime.signals import signals_call
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
 @click.option("--sandbox", "is_sandbox", is_flag=True, help="Record a simulated market on this machine.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder to record into.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
-)
+@set_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a second instead of the table.")
 def record(
     config_path: Path,

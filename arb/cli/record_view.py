@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group
@@ -31,24 +32,20 @@ _STYLES = {
 }
 
 
-def view_of(*, as_json: bool) -> View:
+@contextlib.contextmanager
+def view_of(*, as_json: bool) -> Iterator[View]:
     """The view for the kind of output."""
     if as_json:
-        return JsonView()
-    return TableView() if sys.stdout.isatty() else LineView()
+        yield JsonView()
+    elif not sys.stdout.isatty():
+        yield LineView()
+    else:
+        with Live(console=Console(), auto_refresh=False, transient=False) as live:
+            yield TableView(live)
 
 
 class View(ABC):
     """Shows the progress once a second, and how the recording ended."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Nothing to close."""
-        return
 
     @abstractmethod
     def show(self, progress: Progress) -> None:
@@ -99,17 +96,8 @@ class LineView(View):
 class TableView(View):
     """A table that is redrawn in place."""
 
-    def __init__(self) -> None:
-        self._live = Live(console=Console(), auto_refresh=False, transient=False)
-
-    def __enter__(self) -> Self:
-        self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.stop()
+    def __init__(self, live: Live) -> None:
+        self._live = live
 
     def show(self, progress: Progress) -> None:
         self._live.update(progress_table(progress), refresh=True)

@@ -64,7 +64,6 @@ def signalled(call):
     return both
 
 Recorder.close = signalled(Recorder.close)
-view.View.__exit__ = signalled(view.View.__exit__)
 view.JsonView.end = signalled(view.JsonView.end)
 atexit.register(signalled(lambda: None))
 sys.argv = ["arb", *sys.argv[1:]]
