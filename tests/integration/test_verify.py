@@ -50,16 +50,8 @@ def tied(bot, recorder):
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    arb(
-        "sandbox",
-        "record",
-        "--out",
-        str(folder / "data"),
-        "--minutes",
-        "0.5",
-        "--config",
-        str(demo_files(folder)),
-    )
+    words = ("sandbox", "record", "--out", str(folder / "data"), "--minutes", "0.5")
+    arb(*words, "--config", str(demo_files(folder)))
     return folder
 
 
@@ -258,7 +250,7 @@ def test_whatever_is_changed_in_a_folder_is_reported(make: Callable[..., Path], 
     assert verified_code(run) == ExitCode.DONE
     chance = np.random.default_rng(3)
     chosen = mutations(run, other, chance, 2000)
-    chosen = [chosen[n] for n in chance.choice(len(chosen), 40, replace=False)]
+    chosen = [chosen[n] for n in chance.choice(len(chosen), 24, replace=False)]
 
     missed = []
     for one in chosen:
