@@ -226,12 +226,17 @@ class LiveRun:
 
     def _write(self) -> WrittenRun:
         """Writes the folder, then raises the session's error, if any."""
-        self._summarize_stop()
+        error = self._error or self._host.error or self._session.fault
+        if error is None and self._driver.task.error is not None:
+            error = strategy_error(self._driver.task.error, self._bot, self._setup.strategy.code)
+        if error is None and self._is_parked:
+            error = StrategyError("the strategy does not end when it is stopped")
+        self._error = error
         try:
             result = self._finish()
-        except InputError as error:
+        except InputError as full:
             raise InputError(
-                f"{error}; the session is saved: make room, then arb verify {self._folder.path} finishes the folder"
+                f"{full}; the session is saved: make room, then arb verify {self._folder.path} finishes the folder"
             ) from None
         if self._error is not None:
             raise self._error
@@ -244,14 +249,6 @@ class LiveRun:
             if result.exit_code == ExitCode.DONE:
                 raise InputError(f"{what}; the session is in {self._folder.path}")
         return result
-
-    def _summarize_stop(self) -> None:
-        self._error = self._error or self._host.error or self._session.fault
-        if self._driver.task.error is not None:
-            code = self._setup.strategy.code
-            self._error = self._error or strategy_error(self._driver.task.error, self._bot, code)
-        if self._is_parked:
-            self._error = self._error or StrategyError("the strategy does not end when it is stopped")
 
     def _finish(self) -> WrittenRun:
         outcome, code = outcome_of(self._driver.task.value)
@@ -280,6 +277,7 @@ class LiveRun:
 
     def _record(self, outcome: str) -> SessionRecord:
         recording_error = self._frames.state.error
+        error = HELD if self._error is None and self._driver.task.is_held else self._error
         return SessionRecord(
             head=self._head,
             snapshot=self._session.snapshot(),
@@ -289,13 +287,8 @@ class LiveRun:
             recording_error=None if recording_error is None else str(recording_error),
             refusals=self._limits.refusals_of(self._legs),
             outcome=outcome,
-            error=self._error_line(),
+            error=None if error is None else str(error),
         )
-
-    def _error_line(self) -> str | None:
-        if self._error is not None:
-            return str(self._error)
-        return HELD if self._driver.task.is_held else None
 
     def _hung(self, what: str, code: ExitCode = ExitCode.OUR_FAULT) -> None:
         """On another thread, when the strategy blocks the main thread forever: writes the saved results and exits."""

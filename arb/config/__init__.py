@@ -6,8 +6,7 @@ whole `Config`. `arb.config.secrets` is the only module of the project that read
 
 from __future__ import annotations
 
-from arb.config.grids import on_data_grid, on_grids
-from arb.config.load import config_of, load, load_grids, load_venues
+from arb.config.load import config_of, load, load_grids, load_venues, on_data_grid, on_grids
 from arb.config.model import Config, VenueConfig
 from arb.config.templates import write_templates
 

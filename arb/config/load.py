@@ -305,7 +305,7 @@ def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: So
             source.refuse(path, f"is a symbol that no file of the venues describes{_hint(path[-1], known)}")
 
 
-def sizes_of(symbol: Symbol) -> dict[str, Any]:
+def _sizes_of(symbol: Symbol) -> dict[str, Any]:
     """A leg's tick, lot and minimum quantity from its symbol."""
     return {
         "tick_size_text": symbol.tick_size,
@@ -314,6 +314,34 @@ def sizes_of(symbol: Symbol) -> dict[str, Any]:
         "lot_size": float(symbol.lot_size),
         "min_qty": float(symbol.lot_size) if symbol.min_qty is None else symbol.min_qty,
     }
+
+
+def on_grids(
+    venues: Mapping[str, VenueConfig], grids: Mapping[str, Mapping[str, Grid]]
+) -> dict[str, VenueConfig]:
+    """The venues with the stated ticks and lots of recorded data."""
+    return {name: _on_grid(venue, grids.get(name, {})) for name, venue in venues.items()}
+
+
+def _on_grid(venue: VenueConfig, grids: Mapping[str, Grid]) -> VenueConfig:
+    symbols = dict(venue.symbols)
+    for name, grid in grids.items():
+        if name in symbols:
+            own = symbols[name]
+            symbols[name] = msgspec.structs.replace(
+                own, tick_size=grid.tick_size or own.tick_size, lot_size=grid.lot_size or own.lot_size
+            )
+    return replace(venue, symbols=symbols)
+
+
+def on_data_grid(config: Config) -> Config:
+    """The configuration for recorded data: the legs' ticks and lots are those of `[data.grid]`, if stated.
+
+    Applying it twice changes nothing.
+    """
+    venues = on_grids(config.venues, config.data.grid)
+    legs = tuple(replace(leg, **_sizes_of(venues[leg.venue].symbols[leg.symbol])) for leg in config.legs)
+    return replace(config, venues=venues, legs=legs)
 
 
 def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: Source) -> Leg:
@@ -346,7 +374,7 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
         venue=venue_name,
         symbol=symbol_name,
         is_spot=venue.is_spot,
-        **sizes_of(symbol),
+        **_sizes_of(symbol),
         min_notional=symbol.min_notional,
         contract_size=symbol.contract_size,
         maker_fee=venue.fees.maker,

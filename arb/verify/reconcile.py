@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +66,11 @@ def differences_of(
 
 def _sums(then: RunOutput, now: RunOutput, legs: Sequence[str]) -> dict[str, Any]:
     """By field, an array (row, leg), the final state last: whether the value is a sum of the replay's fills."""
-    if not legs or _is_equal(then, now):
+    is_equal = all(
+        left.tobytes() == right.tobytes()
+        for left, right in ((then.records, now.records), (then.final, now.final))
+    )
+    if not legs or is_equal:
         return {}
     states = np.concatenate((then.records, then.final[None]))
     by_leg = [
@@ -75,13 +80,6 @@ def _sums(then: RunOutput, now: RunOutput, legs: Sequence[str]) -> dict[str, Any
     return {field: np.stack([one[field] for one in by_leg], axis=1) for field in by_leg[0]}
 
 
-def _is_equal(then: RunOutput, now: RunOutput) -> bool:
-    """Whether all states are equal byte by byte."""
-    return bool(
-        then.records.tobytes() == now.records.tobytes() and then.final.tobytes() == now.final.tobytes()
-    )
-
-
 def _fills(then: Sequence[Trade], now: Sequence[Trade]) -> list[Difference]:
     """Differences of fills, by leg and order, then field by field."""
     if list(then) == list(now):
@@ -89,10 +87,8 @@ def _fills(then: Sequence[Trade], now: Sequence[Trade]) -> list[Difference]:
     left, right = _by_order(then), _by_order(now)
     found = []
     for key in sorted({*left, *right}):
-        ours, theirs = left.get(key, []), right.get(key, [])
-        where = f"{key[0]} order {key[1]}"
-        for n in range(max(len(ours), len(theirs))):
-            found += _fill(where, ours[n] if n < len(ours) else None, theirs[n] if n < len(theirs) else None)
+        for ours, theirs in zip_longest(left.get(key, ()), right.get(key, ())):
+            found += _fill(f"{key[0]} order {key[1]}", ours, theirs)
     if not found:
         found.append(Difference("fill", "order of the lines", 0, "other", "by time"))
     return found
@@ -106,11 +102,11 @@ def _by_order(trades: Sequence[Trade]) -> dict[tuple[str, int], list[Trade]]:
 
 
 def _fill(where: str, then: Trade | None, now: Trade | None) -> list[Difference]:
-    one = then or now
     if then is None or now is None:
-        if one is None:
+        present = then or now
+        if present is None:
             return []
-        return [Difference("fill", where, one.exch_ts, _text(then), _text(now), leg=one.leg)]
+        return [Difference("fill", where, present.exch_ts, _text(then), _text(now), leg=present.leg)]
     return [
         Difference(
             "fill", f"{where} {name}", min(then.exch_ts, now.exch_ts), str(left), str(right), leg=then.leg
