@@ -71,7 +71,7 @@ _RUN_OPTIONS = (
         "latency_run",
         type=click.Path(path_type=Path),
         metavar="RUN",
-        help="Order latencies as a session on live data met them: its folder.",
+        help="Folder of a session on live data, whose order latencies are used.",
     ),
     click.option("--strategy", help="FILE.py:FUNCTION or module:function."),
     set_option,

@@ -138,8 +138,8 @@ class BybitStreams(Streams):
         """The changes of a side's window since the last frame: levels best first, then deleted ones."""
         known, lots = window.levels[side], self.book.lots
         ticks = set(self.book.ticks(side, window.depth))
-        come = ticks - known.keys()
-        gone = known.keys() - ticks
+        added = ticks - known.keys()
+        removed = known.keys() - ticks
         changed = [
             tick
             for tick in window.changed[side]
@@ -147,10 +147,10 @@ class BybitStreams(Streams):
         ]
         window.changed[side].clear()
         is_bid = side == BID
-        levels = [(tick, lots(side, tick)) for tick in sorted((*changed, *come), reverse=is_bid)]
+        levels = [(tick, lots(side, tick)) for tick in sorted((*changed, *added), reverse=is_bid)]
         known.update(levels)
-        deletions = [f'["{self._px(tick)}","0"]' for tick in sorted(gone, reverse=is_bid)]
-        for tick in gone:
+        deletions = [f'["{self._px(tick)}","0"]' for tick in sorted(removed, reverse=is_bid)]
+        for tick in removed:
             del known[tick]
         return ",".join(part for part in (self.levels_text(levels), *deletions) if part)
 

@@ -1,4 +1,4 @@
-"""Delivery of frames to a recorder: one connection per instrument, its latency, and the recorder's clock.
+"""Simulates how frames reach a recorder: one connection per instrument with latency, and the recorder's clock.
 
 A connection keeps the order, so a late frame delays those after it. The REST response uses another connection and is
 inserted at its arrival time. Pure; one thread.

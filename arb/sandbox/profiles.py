@@ -1,4 +1,4 @@
-"""Parameters of the four venues' markets: activity, depth, basis, lead. Of the order seen in recordings."""
+"""Parameters of the four simulated markets, close to recorded ones: activity, depth, basis, lead."""
 
 from __future__ import annotations
 
@@ -44,5 +44,5 @@ DISLOCATION_BPS = 4.0
 LEAD_S = 30.0
 LEADER_LAG_MS = 2.0
 
-#: Starting prices of symbols, of the order of early 2024.
+#: Starting prices of symbols: roughly those of early 2024.
 STARTING_PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0}

@@ -34,20 +34,15 @@ class Frame(NamedTuple):
     text: str
 
 
-class Grid:
-    """Number format of a venue: whole steps as exact text, with the decimals of the step, or more if the venue pads."""
-
-    #: Formats a non-negative number of steps.
-    text: Callable[[int], str]
-
-    def __init__(self, step: str, decimals_min: int = 0) -> None:
-        size = Decimal(step)
-        exponent = size.as_tuple().exponent
-        if not isinstance(exponent, int) or size <= 0:
-            raise InvariantError(f"{step!r} is no step")
-        decimals = max(decimals_min, -exponent)
-        # Numbers repeat often: a dict returns cached texts without a Python call.
-        self.text = _Texts(int(size.scaleb(decimals)), decimals).__getitem__
+def step_text(step: str, decimals_min: int = 0) -> Callable[[int], str]:
+    """Formats a whole number of steps, from 0, exactly: with the decimals of the step, or `decimals_min` if more."""
+    size = Decimal(step)
+    exponent = size.as_tuple().exponent
+    if not isinstance(exponent, int) or size <= 0:
+        raise InvariantError(f"{step!r} is no step")
+    decimals = max(decimals_min, -exponent)
+    # Numbers repeat often: a dict returns cached texts without a Python call.
+    return _Texts(int(size.scaleb(decimals)), decimals).__getitem__
 
 
 class _Texts(dict[int, str]):
@@ -90,8 +85,8 @@ class Streams(ABC):
         """`book`: the instrument's book at `start_ns`; it is copied. `decimals_min`: of prices and quantities."""
         self.book = book.copy()
         self._symbol = listing.symbol
-        self._px = Grid(listing.tick_size, decimals_min).text
-        self._qty = Grid(listing.lot_size, decimals_min).text
+        self._px = step_text(listing.tick_size, decimals_min)
+        self._qty = step_text(listing.lot_size, decimals_min)
         self._now = start_ns
         self._frames: list[Frame] = []
         #: Publications: the next time, a number, the interval and what to call. A heap.

@@ -1,4 +1,4 @@
-"""The sandbox's clock: the machine's, or one advanced by a test. Used in one event loop."""
+"""The clock of a sandbox: the machine's, or one that a test advances. One event loop uses it."""
 
 from __future__ import annotations
 

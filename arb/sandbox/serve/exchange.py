@@ -1,4 +1,4 @@
-"""One venue in the server: its instruments' state, and what a family of venues must define (`Family`).
+"""Base classes of a venue in the server: its instruments, its REST interface, and its protocol (`Family`).
 
 An instrument processes every sent frame, with or without subscribers, so that the first frame of a client is consistent
 with the following ones. Pure; one thread.

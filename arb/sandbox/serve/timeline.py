@@ -1,7 +1,7 @@
-"""Conversion between the sandbox's clock, the market's clock and the times in frames. Pure.
+"""Converts between the sandbox's clock, the market's clock and the times in frames. Pure.
 
-The market's clock runs `speed` times as fast as the sandbox's. Times in frames are the market's ("kept"), or moved to
-the sandbox's clock ("now"): then a frame's time is close to its send time, at any speed.
+The market's clock runs `speed` times as fast as the sandbox's. Frames have market times (`--times recorded`) or, by
+default, the times of the sandbox's clock at which they are sent.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-#: The venues in the order of their ports.
-VENUES = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
 #: Default of `arb sandbox serve`: this port and the three after it.
 PORT_BASE = 8900
 
@@ -16,6 +14,8 @@ _WEBSOCKET_PATHS = {
     "bybit_spot": "/v5/public/spot",
     "bybit_linear": "/v5/public/linear",
 }
+#: The venues in the order of their ports.
+VENUES = tuple(_WEBSOCKET_PATHS)
 
 
 class VenueUrls(NamedTuple):

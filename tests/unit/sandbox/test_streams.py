@@ -19,7 +19,7 @@ from arb.errors import InvariantError
 from arb.sandbox.binance import BinanceStreams
 from arb.sandbox.bybit import DEPTH, SILENCE_NS, BybitStreams
 from arb.sandbox.events import ASK, BID, BUY, Event, Execution, LevelChange
-from arb.sandbox.streams import Frame, Grid, Lag, touch_of
+from arb.sandbox.streams import Frame, Lag, step_text, touch_of
 from connectors.model import Kind, Message
 from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_BID, SNAPSHOT_BID, TRADE_BUY
 from connectors.units import MILLISECOND as MS
@@ -260,8 +260,8 @@ def test_numbers_have_the_venues_decimals_and_snapshots_its_fields(
     st.integers(0, 10**9),
     st.sampled_from([0, 8]),
 )
-def test_a_grids_text_is_exact(step: str, steps: int, decimals: int) -> None:
-    text = Grid(step, decimals).text(steps)
+def test_the_text_of_steps_is_exact(step: str, steps: int, decimals: int) -> None:
+    text = step_text(step, decimals)(steps)
     assert Decimal(text) == steps * Decimal(step)
     written = len(text.partition(".")[2])
     assert written == max(decimals, len(step.partition(".")[2]))
@@ -270,7 +270,7 @@ def test_a_grids_text_is_exact(step: str, steps: int, decimals: int) -> None:
 def test_a_step_that_is_none_is_refused() -> None:
     for step in ("0", "-1", "NaN"):
         with pytest.raises(InvariantError, match="no step"):
-            Grid(step)
+            step_text(step)
 
 
 def test_a_stream_keeps_its_order() -> None:
