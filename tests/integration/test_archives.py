@@ -10,14 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from support.archive_server import ArchiveServer
 from support.archives import DAY, SYMBOL, packed, text_of
+from support.command_line import arb
 from support.figure_tables import documented
 from support.paths import ROOT
 from support.recording_files import command_environment
 
-from arb.cli import cli
 from arb.data.catalog.archived import ArchiveKind
 from arb.data.download.markets import all_series
 
@@ -29,13 +28,6 @@ FILES = [
     ("bybit", "bybit_linear", ArchiveKind.BOOK),
     ("bybit", "bybit_linear", ArchiveKind.TRADES),
 ]
-
-
-def arb(*words: str) -> Result:
-    """A command that succeeds."""
-    done = CliRunner().invoke(cli, words, prog_name="arb")
-    assert done.exit_code == 0, done.output
-    return done
 
 
 def serve_day(server: ArchiveServer) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.live_sandbox import LiveSandbox, demo_config
 from support.paths import strategy_file
 from support.recording_files import example, write_pair
 from support.run_mutations import reseal
 
-from arb.cli import cli
 from arb.commands.dryrun_live import run_live
 from arb.commands.verify import Verdict, verify
 from arb.errors import InputError
@@ -62,8 +61,7 @@ def words(tmp_path: Path) -> Any:
 
 
 def invoked(*words: str, code: int = 0) -> str:
-    result = CliRunner().invoke(cli, list(words))
-    assert result.exit_code == code, result.output
+    result = arb(*words, code=code)
     return result.output
 
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hftbacktest import HashMapMarketDepthBacktest
 from numba import njit
+from support.command_line import arb
 from support.paths import RECORDINGS, needs_recordings, strategy_file
 from support.recording_files import example
 
@@ -22,7 +22,6 @@ from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.backtest.bot import hashmap_bot
 from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import Recorder
-from arb.cli import cli
 from arb.commands.legs import legs_of
 from arb.commands.strategy_facts import facts_of
 from arb.config import load, on_data_grid
@@ -58,10 +57,7 @@ def settings(symbol: str) -> tuple[str, ...]:
 
 def backtest(out: Path, pair: str, *words: str) -> Finished:
     """The command in this process; what it wrote."""
-    reported = CliRunner().invoke(
-        cli, ["backtest", "-c", example(pair), "--data", str(RECORDINGS), "--out", str(out), *words, "--json"]
-    )
-    assert reported.exit_code == 0, reported.output
+    reported = arb("backtest", "-c", example(pair), "--data", RECORDINGS, "--out", out, *words, "--json")
     assert set(FILES) <= {path.name for path in out.iterdir()}
     with (out / "trades.csv").open(newline="") as file:
         trades = list(csv.DictReader(file))
@@ -188,8 +184,7 @@ def test_two_days_of_spot_are_one_book(tmp_path: Path) -> None:
         "--out", str(tmp_path / "run"),
         "--set", "capital.spot_twin={quote=1.0}", "--set", "capital.binance_spot.base=1.0",
     ]  # fmt: skip
-    reported = CliRunner().invoke(cli, words)
-    assert reported.exit_code == 0, reported.output
+    arb(*words)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_bytes())
     assert [entry["is_carried"] for entry in manifest["inputs"]] == [False, True, False, True]
     summary = json.loads((tmp_path / "run" / "summary.json").read_bytes())

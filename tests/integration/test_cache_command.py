@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.figure_tables import documented
 from support.recording_files import command_environment, example, write_pair
 
-from arb.cli import cli
 from arb.data.rows.cache import RowCache
 
 pytestmark = pytest.mark.slow
@@ -22,20 +21,14 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
 
 
-def arb(*words: str) -> Any:
-    return CliRunner().invoke(cli, words, prog_name="arb")
-
-
 def held() -> dict[str, Any]:
-    reported = arb("data", "cache", "--json")
-    assert reported.exit_code == 0, reported.output
-    return dict(json.loads(reported.stdout))
+    return dict(json.loads(arb("data", "cache", "--json").stdout))
 
 
 def backtest(data: Path, *words: str) -> None:
-    reported = arb("backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-08-08",
-               "--out", str(data.parent / f"{data.name}-run"), "--no-report", *words)  # fmt: skip
-    assert reported.exit_code == 0, reported.output
+    out = data.parent / f"{data.name}-run"
+    days = ("--data", data, "--start", "2024-08-08", "--no-report")
+    arb("backtest", "-c", example("usdm_bybit"), *days, "--out", out, *words)
 
 
 def test_it_shows_and_clears(tmp_path: Path) -> None:
@@ -54,8 +47,7 @@ def test_it_shows_and_clears(tmp_path: Path) -> None:
 
 def test_it_is_not_cleared_under_a_conversion() -> None:
     with RowCache().filling():
-        reported = arb("data", "cache", "--clear")
-    assert reported.exit_code == 2
+        reported = arb("data", "cache", "--clear", code=2)
     assert reported.stderr.count("\n") == 1
     assert "another process is converting into it" in reported.stderr
 

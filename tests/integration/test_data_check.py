@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from support.archives import write_archive
+from support.command_line import arb
 from support.official import raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import (
@@ -22,7 +22,6 @@ from support.recording_files import (
 )
 from support.venues import VENUES
 
-from arb.cli import cli
 from arb.cli.check import FINDINGS_MAX, finding_lines, report_table
 from arb.data.catalog.archived import ArchiveKind
 from arb.data.catalog.days import find_recordings
@@ -35,7 +34,7 @@ pytestmark = pytest.mark.slow
 
 
 def check(folder: Path, *words: str) -> Finished:
-    done = CliRunner().invoke(cli, ["data", "check", str(folder), *words], prog_name="arb")
+    done = arb("data", "check", folder, *words, code=None)
     return Finished(done.exit_code, done.stdout, done.stderr)
 
 

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.live_recorder import NOON, SYMBOL, VENUE, Open, forget, gz, opener
 from support.recording_files import depth_lines, write_recording
 
-from arb.cli import cli
 from arb.data.recordings.leftover import leftover_notes
 
 LINES = depth_lines(300)
@@ -37,12 +36,8 @@ def killed(tmp_path: Path, opened: Open) -> Path:
     return tmp_path
 
 
-def arb(*words: str) -> Any:
-    return CliRunner().invoke(cli, ["data", *words], prog_name="arb")
-
-
 def listed(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in arb("list", str(folder), "--json").stdout.splitlines()]
+    return [json.loads(line) for line in arb("data", "list", folder, "--json").stdout.splitlines()]
 
 
 def sole_line(text: str) -> str:
@@ -59,8 +54,7 @@ def test_a_recording_in_journals_is_listed_and_the_command_that_finishes_it_is_n
         "journals",
     )
     assert row["bytes"] == sum(len(line) + 1 for line in LINES)
-    reported = arb("list", str(killed))
-    assert reported.exit_code == 0
+    reported = arb("data", "list", killed)
     assert sole_line(reported.stderr).startswith(
         f"not finished: {killed}: frames that are not in the .gz yet: "
     )
@@ -68,8 +62,7 @@ def test_a_recording_in_journals_is_listed_and_the_command_that_finishes_it_is_n
 
 
 def test_a_check_of_journals_alone_names_the_command(killed: Path) -> None:
-    reported = arb("check", str(killed))
-    assert reported.exit_code == 2
+    reported = arb("data", "check", killed, code=2)
     assert sole_line(reported.stderr).endswith(
         f"binance_usdm:BTCUSDT 2024-08-08 (0.1 MB); arb data finish {killed}"
     )
@@ -79,28 +72,26 @@ def test_a_backtest_of_journals_alone_names_the_command(killed: Path) -> None:
     words = ["backtest", "--data", str(killed), "--start", "2024-08-08", "--no-report"]
     legs = ["--legs", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT", "--set", "capital.bybit_linear.quote=1.0"]
     more = ["--set", "capital.binance_usdm.quote=1.0"]
-    reported = CliRunner().invoke(cli, [*words, *legs, *more], prog_name="arb")
-    assert reported.exit_code == 2
+    reported = arb(*words, *legs, *more, code=2)
     assert sole_line(reported.stderr).endswith(f"arb data finish {killed}")
 
 
 def test_finish_moves_every_frame(killed: Path) -> None:
-    reported = arb("finish", str(killed))
+    reported = arb("data", "finish", killed)
     assert (reported.exit_code, reported.stderr) == (0, "")
     assert reported.stdout == "binance_usdm:BTCUSDT 2024-08-08: finished, 0.1 MB of text\n"
     assert gzip.decompress(gz(killed).read_bytes()).decode().splitlines() == LINES
     assert [row["source"] for row in listed(killed)] == ["recording"]
-    assert arb("list", str(killed)).stderr == ""
-    again = arb("finish", str(killed))
+    assert arb("data", "list", killed).stderr == ""
+    again = arb("data", "finish", killed)
     assert (again.exit_code, again.stdout) == (0, f"{killed}: nothing to finish\n")
 
 
 def test_a_folder_that_is_being_recorded_into_is_left_alone(tmp_path: Path, opened: Open) -> None:
     recorder = opened()
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
-    assert " is recording them" in arb("list", str(tmp_path)).stderr
-    reported = arb("finish", str(tmp_path))
-    assert reported.exit_code == 2
+    assert " is recording them" in arb("data", "list", tmp_path).stderr
+    reported = arb("data", "finish", tmp_path, code=2)
     assert "another recorder" in sole_line(reported.stderr)
     recorder.frame(VENUE, SYMBOL, NOON, b"{}")
     assert recorder.state.lost_frames == 0
@@ -127,8 +118,7 @@ def untidy(folder: Path) -> Path:
 
 def test_what_cannot_be_read_is_a_line_each_and_the_rest_is_listed(tmp_path: Path) -> None:
     folder = untidy(tmp_path)
-    reported = arb("list", str(folder))
-    assert reported.exit_code == 0
+    reported = arb("data", "list", folder)
     assert [row["symbol"] for row in listed(folder)] == [SYMBOL]
     assert reported.stderr.splitlines() == [
         f"not listed: {folder}/binance_usdm/ethusdt_20240808.gz: a link to a file that does not exist",
@@ -140,8 +130,7 @@ def test_what_cannot_be_read_is_a_line_each_and_the_rest_is_listed(tmp_path: Pat
 
 @pytest.mark.slow
 def test_what_cannot_be_read_is_broken_and_the_rest_is_checked(tmp_path: Path) -> None:
-    reported = arb("check", str(untidy(tmp_path)), "--json")
-    assert reported.exit_code == 4
+    reported = arb("data", "check", untidy(tmp_path), "--json", code=4)
     reports = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [(report["symbol"], report["verdict"]) for report in reports] == [
         (SYMBOL, "ok"),
@@ -155,6 +144,5 @@ def test_what_cannot_be_read_is_broken_and_the_rest_is_checked(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_conversion_names_what_it_cannot_read(tmp_path: Path) -> None:
-    reported = CliRunner().invoke(cli, ["convert", str(untidy(tmp_path))], prog_name="arb")
-    assert reported.exit_code == 2
+    reported = arb("convert", untidy(tmp_path), code=2)
     assert sole_line(reported.stderr).endswith("ethusdt_20240808.gz: No such file or directory")

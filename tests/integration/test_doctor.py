@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from rich.console import Console
+from support.command_line import arb
 from support.figure_tables import documented
 from support.recording_files import command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
-from arb.cli import cli
 from arb.cli.doctor import check_table
 from arb.cli.options import load_config
 from arb.commands.checks import Check, Level
@@ -212,6 +211,5 @@ def test_a_signal_during_the_checks_of_the_venues_ends_them(
 
 @pytest.mark.parametrize("words", [["--venues", "okx"], ["--timeout", "0"], ["--symbols", "NOSUCH"]])
 def test_wrong_words_are_one_line(words: list[str]) -> None:
-    done = CliRunner().invoke(cli, ["doctor", "--sandbox", *words])
-    assert done.exit_code == ExitCode.USER_INPUT
+    done = arb("doctor", "--sandbox", *words, code=ExitCode.USER_INPUT)
     assert done.stderr.count("\n") == 1

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hftbacktest import BacktestAsset, HashMapMarketDepthBacktest
 from hftbacktest.types import event_dtype
 from numba.core import event
+from support.command_line import arb
 from support.live_sandbox import (
     BUSY,
     LiveSandbox,
@@ -34,7 +34,6 @@ from support.mutations import mutate
 from support.paths import GUARD, ROOT
 from support.run_mutations import reseal
 
-from arb.cli import cli
 from arb.commands.dryrun import paced
 from arb.commands.dryrun_live import run_live
 from arb.commands.run_setup import WrittenRun
@@ -288,9 +287,7 @@ def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> No
 
 def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Path) -> None:
     words = ["dry-run", "--sandbox", "--port-base", str(free_ports()), "--out", str(tmp_path / "run")]
-    reported = CliRunner().invoke(cli, [*words, "--config", str(demo_files(tmp_path))])
-
-    assert reported.exit_code == 2
+    reported = arb(*words, "--config", demo_files(tmp_path), code=2)
     assert reported.stderr.count("\n") == 1
     assert "start one with arb sandbox serve" in reported.stderr
     assert not (tmp_path / "run").exists()
@@ -302,24 +299,15 @@ def test_without_a_sandbox_there_is_one_line_and_nothing_is_written(tmp_path: Pa
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    reported = CliRunner().invoke(
-        cli,
-        ["sandbox", "record", "--out", str(folder / "data"), "--minutes", "0.5", "--config",
-         str(demo_files(folder))],
-    )  # fmt: skip
-    assert reported.exit_code == 0, reported.output
-    assert run(folder, "backtest", "backtest").exit_code == 0
+    arb("sandbox", "record", "--out", folder / "data", "--minutes", "0.5", "--config", demo_files(folder))
+    run(folder, "backtest", "backtest")
     return folder
 
 
 def run(folder: Path, command: str, name: str, *words: str) -> Any:
     settings = [word for setting in demo_settings(folder, "busy") for word in ("--set", setting)]
-    return CliRunner().invoke(
-        cli,
-        [command, "--start", DAY, "--data", str(folder / "data"), "--config", str(demo_files(folder)), "--out",
-         str(folder / name), "--no-report", *settings, *words],
-        catch_exceptions=False,
-    )  # fmt: skip
+    files = ("--data", folder / "data", "--config", demo_files(folder), "--out", folder / name)
+    return arb(command, "--start", DAY, *files, "--no-report", *settings, *words)
 
 
 @pytest.mark.parametrize("words", [(), ("--speed", "40")])
@@ -330,7 +318,7 @@ def test_recorded_days_give_the_trades_of_the_backtest_at_any_speed(
     paces: list[tuple[float, Watchdog]] = []
     monkeypatch.setattr("arb.commands.dryrun.paced", lambda *of: (paces.append(of), paced(*of))[1])
 
-    assert run(recorded, "dry-run", name, *words).exit_code == 0
+    run(recorded, "dry-run", name, *words)
 
     assert [speed for speed, _ in paces] == [float(speed) for speed in words[1:]]
     assert (recorded / name / "trades.csv").read_bytes() == (
@@ -399,7 +387,7 @@ def test_a_backtest_is_proven_in_both_engines(recorded: Path) -> None:
 
     assert [replay.engine for replay in found.replays] == ["hftbacktest's engine", "dry-run"]
     assert found.differences == []
-    assert CliRunner().invoke(cli, ["verify", "--trust", str(recorded / "backtest")]).exit_code == 0
+    arb("verify", "--trust", recorded / "backtest")
 
 
 #: One of every kind of difference; the rest are in tests/soak/mutations.py.
@@ -411,11 +399,9 @@ def test_whatever_is_changed_in_a_run_is_reported_with_exit_code_4(
     kind: str, recorded: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(recorded / "backtest", tmp_path / "run")
-    where = mutate(tmp_path / "run", kind, np.random.default_rng(1))
+    mutate(tmp_path / "run", kind, np.random.default_rng(1))
 
-    reported = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run"), "--json"])
-
-    assert reported.exit_code == 4, where
+    reported = arb("verify", "--trust", tmp_path / "run", "--json", code=4)
     found = json.loads(reported.output)
     kinds = {one["what"] for part in (found, *found["replays"]) for one in part["differences"]}
     assert ("summary" if kind == "summary" else "fill") in kinds
@@ -428,9 +414,7 @@ def test_a_changed_recording_of_a_session_is_reported(finished: Finished, tmp_pa
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(lines[: len(lines) * 2 // 3])))
 
-    reported = CliRunner().invoke(cli, ["verify", "--trust", str(run)])
-
-    assert reported.exit_code == 4
+    reported = arb("verify", "--trust", run, code=4)
     assert "binance_spot:BTCUSDT frames" in reported.output
 
 
@@ -450,7 +434,5 @@ def test_a_changed_recording_of_a_session_is_reported(finished: Finished, tmp_pa
 def test_options_that_do_not_go_together_are_refused(
     words: tuple[str, ...], text: str, tmp_path: Path
 ) -> None:
-    reported = CliRunner().invoke(cli, ["dry-run", "--config", str(demo_files(tmp_path)), *words])
-
-    assert reported.exit_code == 2
+    reported = arb("dry-run", "--config", demo_files(tmp_path), *words, code=2)
     assert text in reported.output

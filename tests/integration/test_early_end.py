@@ -50,18 +50,8 @@ WORLDS = {
 
 
 def record(folder: Path, start: str, *venues: str) -> None:
-    arb(
-        "sandbox",
-        "record",
-        "--out",
-        str(folder),
-        "--minutes",
-        "1",
-        "--venues",
-        ",".join(venues),
-        "--start",
-        start,
-    )
+    words = ("--minutes", "1", "--venues", ",".join(venues), "--start", start)
+    arb("sandbox", "record", "--out", folder, *words)
 
 
 @pytest.fixture(scope="module")

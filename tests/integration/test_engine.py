@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.paths import strategy_file
 
-from arb.cli import cli
 from arb.commands.backtest import run_backtest
 from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
@@ -112,7 +111,5 @@ def test_the_command_takes_the_engine(place: Path, tmp_path: Path) -> None:
     words += ["--legs", ",".join(f"{venue}:BTCUSDT" for venue in VENUES), "--out", str(tmp_path / "run")]
     for setting in settings(place, "arb"):
         words += ["--set", setting]
-    reported = CliRunner().invoke(cli, words)
-    again = CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")])
-    assert reported.exit_code == 0, reported.output
-    assert again.exit_code == 0, again.output
+    arb(*words)
+    arb("verify", "--trust", tmp_path / "run")

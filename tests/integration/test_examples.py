@@ -11,11 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.paths import ROOT
 from support.recording_files import clean_imports
-
-from arb.cli import cli
 
 pytestmark = pytest.mark.slow
 
@@ -45,30 +43,15 @@ def demo_command(strategy: str) -> list[str]:
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    words = [
-        "sandbox",
-        "record",
-        "-c",
-        str(ROOT / DEMO),
-        "--seed",
-        "7",
-        "--minutes",
-        "1",
-        "--out",
-        str(folder),
-    ]
-    reported = CliRunner().invoke(cli, words)
-    assert reported.exit_code == 0, reported.output
+    arb("sandbox", "record", "-c", ROOT / DEMO, "--seed", "7", "--minutes", "1", "--out", folder)
     return folder
 
 
 def run(recordings: Path, out: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, *more: str) -> Finished:
     """The page's command from the root of the checkout, on the small recording."""
     monkeypatch.chdir(ROOT)
-    words = [*demo_command(strategy), "--data", str(recordings), "--out", str(out), "--no-report", *more]
     with clean_imports(EXAMPLES):
-        reported = CliRunner().invoke(cli, words)
-    assert reported.exit_code == 0, reported.output
+        arb(*demo_command(strategy), "--data", recordings, "--out", out, "--no-report", *more)
     with (out / "trades.csv").open(newline="") as file:
         trades = list(csv.DictReader(file))
     with np.load(out / "records.npz") as file:

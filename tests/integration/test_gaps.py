@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from support.command_line import arb
 from support.gaps import Gap, break_usdm, drop_snapshots, recorded
 from support.paths import strategy_file
 from support.recording_files import example
 
-from arb.cli import cli
 from arb.errors import ExitCode
 from arb.results.trades import iso_time
 
@@ -162,11 +160,8 @@ def test_the_spread_strategy_walks_over_a_gap(data: Path) -> None:
 
 
 def refused(data: Path) -> str:
-    reported = CliRunner().invoke(
-        cli, ["backtest", "-c", example("usdm_bybit"), "--data", str(data), "--start", "2024-01-01", "--legs", LEGS,
-              "--out", str(data.parent / "run")], prog_name="arb",
-    )  # fmt: skip
-    assert reported.exit_code == ExitCode.USER_INPUT, reported.output
+    words = ("--data", data, "--start", "2024-01-01", "--legs", LEGS, "--out", data.parent / "run")
+    reported = arb("backtest", "-c", example("usdm_bybit"), *words, code=ExitCode.USER_INPUT)
     assert reported.stderr.count("\n") == 1
     assert not (data.parent / "run").exists()
     return reported.stderr

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from support.archives import (
     START_MS,
     binance_book_ticker,
@@ -15,10 +14,10 @@ from support.archives import (
     bybit_book,
     write_archive,
 )
+from support.command_line import arb
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import NOON_NS, bybit_lines, depth_lines, example, write_recording
 
-from arb.cli import cli
 from arb.data.catalog.archived import ArchiveKind
 
 pytestmark = pytest.mark.slow
@@ -43,26 +42,15 @@ def write_legs(folder: Path, lines: Sequence[str] | None = None) -> Path:
     return folder
 
 
-def run(*words: str) -> tuple[int, str]:
+def run(*words: object) -> tuple[int, str]:
     """Exit code and standard error of a command in this process."""
-    done = CliRunner().invoke(cli, list(words))
+    done = arb(*words, code=None)
     return done.exit_code, done.stderr
 
 
 def backtest(data: Path, out: Path, *words: str, start: str = "2024-08-08") -> tuple[int, str]:
-    return run(
-        "backtest",
-        "-c",
-        CONFIG,
-        "--data",
-        str(data),
-        "--out",
-        str(out),
-        "--start",
-        start,
-        "--no-report",
-        *words,
-    )
+    files = ("-c", CONFIG, "--data", data, "--out", out)
+    return run("backtest", *files, "--start", start, "--no-report", *words)
 
 
 def settings(*texts: str) -> list[str]:

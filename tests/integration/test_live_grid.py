@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.live_sandbox import LiveSandbox, demo_config, demo_files, free_ports
 
-from arb.cli import cli
 from arb.commands import record as record_module
 from arb.commands.dryrun_live import run_live
 from arb.commands.serve import seeded_sandbox
@@ -102,14 +101,12 @@ def test_a_recording_begins_only_with_the_venues_tick(
     monkeypatch.setattr(record_module, "seeded_sandbox", other)
     words = ["record", "-c", str(demo_files(tmp_path)), "--sandbox", "--duration", "3s", "--json"]
     words += ["--data", str(tmp_path / "data"), "--set", TICK.format("0.5")]
-    done = CliRunner().invoke(cli, words)
-    assert done.exit_code == ExitCode.USER_INPUT
+    done = arb(*words, code=ExitCode.USER_INPUT)
     assert 'the venue lists 0.1; write tick_size = "0.1" in [symbols.BTCUSDT]' in done.stderr
     assert not list(tmp_path.glob("data/*/*.gz"))
     # Where the listing is of no help, the frames show it; they are recorded all the same.
     monkeypatch.setattr(host, "compare_grids", nothing_listed)
-    done = CliRunner().invoke(cli, words)
-    assert done.exit_code == ExitCode.USER_INPUT
+    done = arb(*words, code=ExitCode.USER_INPUT)
     assert "warning: nobody answered" in done.stderr
     assert "bybit_spot:BTCUSDT is off the configured grid: " in done.stderr
     assert "no multiples of the configured tick_size 0.5" in done.stderr

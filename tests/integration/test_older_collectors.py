@@ -5,13 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.recording_files import MS, NOON_NS, bybit_lines, depth_lines, write_recording
 
-from arb.cli import cli
 from arb.config import write_templates
 from arb.data.catalog.days import find_days, find_recordings
 from arb.data.rows.memory import rows_of_day
@@ -21,10 +19,6 @@ from connectors.binance import BinanceUsdm
 pytestmark = pytest.mark.slow
 
 LINES = depth_lines(300)
-
-
-def arb(*words: str) -> Any:
-    return CliRunner().invoke(cli, list(words), prog_name="arb")
 
 
 def in_us(lines: list[str]) -> list[str]:
@@ -48,7 +42,7 @@ def test_names_of_older_collectors_are_recordings(tmp_path: Path) -> None:
 def test_of_two_files_of_a_day_one_counts_and_the_other_is_named(tmp_path: Path) -> None:
     old, new = write_old(tmp_path, LINES), write_recording(tmp_path, "binance_usdm", LINES)
     assert [one.path for one in find_recordings(tmp_path)] == [new]
-    assert arb("data", "list", str(tmp_path)).stderr == (
+    assert arb("data", "list", tmp_path).stderr == (
         f"not listed: {old}: there is another file of this day, {new.name}\n"
     )
 
@@ -75,19 +69,16 @@ def test_rows_of_microseconds_are_those_of_nanoseconds(tmp_path: Path) -> None:
 
 def test_a_check_and_a_conversion_read_them(tmp_path: Path) -> None:
     write_old(tmp_path, in_us(LINES))
-    reported = arb("data", "check", str(tmp_path), "--json")
-    assert reported.exit_code == 0
+    reported = arb("data", "check", tmp_path, "--json")
     assert json.loads(reported.stdout)["verdict"] == "ok"
-    assert arb("convert", str(tmp_path), "--json").exit_code == 0
-    reported = arb("convert", str(tmp_path), "--compare")
-    assert reported.exit_code == 2
+    arb("convert", tmp_path, "--json")
+    reported = arb("convert", tmp_path, "--compare", code=2)
     assert "btcusdt_20240808.dat.gz: its local times have 16 digits (us)" in reported.stderr
 
 
 def test_stamps_of_other_lengths_are_refused_with_file_and_line(tmp_path: Path) -> None:
     path = write_old(tmp_path, [f"{line[:13]} {line[20:]}" for line in LINES])
-    reported = arb("convert", str(tmp_path))
-    assert reported.exit_code == 2
+    reported = arb("convert", tmp_path, code=2)
     assert f"{path}, line 1: binance_usdm: the line does not begin with a 19-digit" in reported.stderr
 
 
@@ -95,8 +86,7 @@ def test_a_conversion_names_what_it_leaves_out(tmp_path: Path) -> None:
     write_recording(tmp_path, "binance_usdm", LINES)
     write_recording(tmp_path, "okx_spot", LINES)
     write_recording(tmp_path, "okx_spot", LINES, symbol="ethusdt")
-    reported = arb("convert", str(tmp_path))
-    assert reported.exit_code == 0
+    reported = arb("convert", tmp_path)
     assert f"left out: {tmp_path}/okx_spot (2 days): no venue file describes okx_spot\n" in reported.stderr
 
 
@@ -126,7 +116,7 @@ def test_inverse_contracts_are_refused_by_name(
     name = "btcusdt" if is_misnamed else symbol.lower()
     path = write_recording(tmp_path, venue, inverse(lines, symbol), symbol=name)
     for words in (("convert", str(tmp_path)), ("data", "check", str(tmp_path), "--json")):
-        reported = arb(*words)
+        reported = arb(*words, code=None)
         said = reported.stderr or reported.stdout
         assert reported.exit_code in (2, 4)
         assert f"{path}, line " in said
@@ -143,8 +133,7 @@ def test_an_inverse_contract_is_neither_recorded_nor_traded(
     perpetual.write_text(perpetual.read_text() + '[symbols.BTCUSD_PERP]\ntick_size = "0.1"\nlot_size = "1"\n')
     legs = "strategy.legs=['binance_usdm:BTCUSD_PERP', 'bybit_spot:BTCUSDT']"
     allowed = ["--set", legs, "--set", "strategy.allow_different_assets=true"]
-    reported = arb(*words, "-c", "arbitrage.toml", *allowed, "--duration", "1s")
-    assert reported.exit_code == 2
+    reported = arb(*words, "-c", "arbitrage.toml", *allowed, "--duration", "1s", code=2)
     assert "binance_usdm: BTCUSD_PERP is an inverse contract (COIN-M)" in reported.stderr
     assert reported.stderr.count("\n") == 1
     assert not (tmp_path / "run").exists()

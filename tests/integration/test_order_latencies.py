@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from parity.strategies import quote_touches, random_orders
 from parity.worlds import compare
+from support.command_line import arb
 from support.dry_market import MS, START_NS, dry_legs
 from support.live_sandbox import LiveSandbox, demo_config, demo_files, demo_settings
 
 from arb.backtest.assets import LegData
-from arb.cli import cli
 from arb.commands.dryrun_live import run_live
 from arb.errors import InputError
 from arb.runtime.latencies import read_order_latencies
@@ -101,20 +100,18 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-def backtest(session: Path, name: str, *words: str) -> Any:
+def backtest(session: Path, name: str, *words: str, code: int = 0) -> Any:
     folder = session.parent
     day = next((session / "recording" / "binance_spot").glob("*.gz")).name[-11:-3]
     settings = [word for setting in demo_settings(folder, "busy") for word in ("--set", setting)]
-    return CliRunner().invoke(
-        cli,
-        ["backtest", "--start", f"{day[:4]}-{day[4:6]}-{day[6:]}", "--data", str(session / "recording"), "--config",
-         str(demo_files(folder)), "--out", str(folder / name), "--no-report", *settings, *words],
-    )  # fmt: skip
+    days = ("--start", f"{day[:4]}-{day[4:6]}-{day[6:]}", "--data", session / "recording", "--no-report")
+    files = ("--config", demo_files(folder), "--out", folder / name)
+    return arb("backtest", *days, *files, *settings, *words, code=code)
 
 
 def test_a_backtest_takes_the_latencies_of_a_session(session: Path, tmp_path: Path) -> None:
-    assert backtest(session, "constant").exit_code == 0
-    assert backtest(session, "measured", "--latency", str(session)).exit_code == 0
+    backtest(session, "constant")
+    backtest(session, "measured", "--latency", str(session))
 
     run = session.parent / "measured"
     fills = [(session.parent / name / "trades.csv").read_text() for name in ("constant", "measured")]
@@ -122,11 +119,11 @@ def test_a_backtest_takes_the_latencies_of_a_session(session: Path, tmp_path: Pa
     assert len(fills[1].splitlines()) > 20
     manifest = json.loads((run / "manifest.json").read_bytes())
     assert set(manifest["order_latencies"]) == {"binance_spot:BTCUSDT", "bybit_spot:BTCUSDT"}
-    assert CliRunner().invoke(cli, ["verify", "--trust", str(run)]).exit_code == 0
+    arb("verify", "--trust", run)
 
 
 def test_the_key_does_what_the_option_does(session: Path) -> None:
-    assert backtest(session, "by-option", "--latency", str(session)).exit_code == 0
+    backtest(session, "by-option", "--latency", str(session))
     keys = [
         word
         for venue in ("binance_spot", "bybit_spot")
@@ -135,7 +132,7 @@ def test_the_key_does_what_the_option_does(session: Path) -> None:
             f'{venue}.latency.order_file="{session}/latency/{venue}_{{symbol}}_orders.npz"',
         )
     ]
-    assert backtest(session, "by-key", *keys).exit_code == 0
+    backtest(session, "by-key", *keys)
 
     by_option, by_key = (
         (session.parent / name / "trades.csv").read_bytes() for name in ("by-option", "by-key")
@@ -146,19 +143,17 @@ def test_the_key_does_what_the_option_does(session: Path) -> None:
 def test_changed_and_missing_latencies_are_reported(session: Path, tmp_path: Path) -> None:
     copied = tmp_path / "session"
     shutil.copytree(session, copied)
-    assert backtest(session, "changed", "--latency", str(copied)).exit_code == 0
+    backtest(session, "changed", "--latency", str(copied))
     path = copied / "latency" / "bybit_spot_btcusdt_orders.npz"
     rows = np.load(path)["data"]
     rows["resp_ts"] += 1
     np.savez_compressed(path, data=rows)
 
-    reported = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
-    assert reported.exit_code == 4
+    reported = arb("verify", "--trust", session.parent / "changed", code=4)
     assert "latencies" in reported.output
 
     path.unlink()
-    reported = CliRunner().invoke(cli, ["verify", "--trust", str(session.parent / "changed")])
-    assert reported.exit_code == 2
+    reported = arb("verify", "--trust", session.parent / "changed", code=2)
     assert (
         "bybit_spot_btcusdt_orders.npz: the order latencies of bybit_spot:BTCUSDT cannot be read"
         in reported.output
@@ -166,9 +161,8 @@ def test_changed_and_missing_latencies_are_reported(session: Path, tmp_path: Pat
 
 
 def test_a_folder_without_latencies_is_refused(session: Path, tmp_path: Path) -> None:
-    reported = backtest(session, "none", "--latency", str(tmp_path))
+    reported = backtest(session, "none", "--latency", str(tmp_path), code=2)
 
-    assert reported.exit_code == 2
     assert "name the folder of a session" in reported.output
     assert not (session.parent / "none").exists()
 
@@ -188,4 +182,4 @@ def test_on_live_data_latencies_are_drawn_from_the_measured_ones(session: Path, 
     entries = np.unique(met["exch_ts"] - met["req_ts"])
     assert len(entries) > 5
     assert set(entries) <= set(known["exch_ts"] - known["req_ts"])
-    assert CliRunner().invoke(cli, ["verify", "--trust", str(tmp_path / "run")]).exit_code == 0
+    arb("verify", "--trust", tmp_path / "run")

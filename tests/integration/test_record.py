@@ -17,18 +17,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hftbacktest.data.utils import binancefutures, bybit
 from hftbacktest.types import DEPTH_EVENT, EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 from numpy.random import default_rng
 from support import record_kills
+from support.command_line import arb
 from support.live_sandbox import LiveSandbox
 from support.official import follow_binance, follow_bybit, raw_messages
 from support.recorded_runs import Running, is_whole, lines_of, stripped
 from support.recording_files import command, command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
-from arb.cli import cli
 from arb.cli.options import load_config
 from arb.commands.legs import known_venues
 from arb.commands.record import Progress, record
@@ -427,8 +426,7 @@ def test_without_the_live_packages_it_says_what_to_install(
     ],
 )
 def test_wrong_words_are_one_line(tmp_path: Path, words: list[str], text: str) -> None:
-    done = CliRunner().invoke(cli, ["record", "--sandbox", "--data", str(tmp_path / "data"), *words])
-    assert done.exit_code == ExitCode.USER_INPUT
+    done = arb("record", "--sandbox", "--data", tmp_path / "data", *words, code=ExitCode.USER_INPUT)
     assert done.stderr.count("\n") == 1
     assert text in done.stderr
     assert not (tmp_path / "data").exists()

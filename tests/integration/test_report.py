@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.figure_tables import documented
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import example, write_pair
 
-from arb.cli import cli
 from arb.commands.report import derived_files
 from arb.report.html import page
 from arb.results.reader import read_run
@@ -31,21 +30,7 @@ NOTE = "written by a test; no market ever traded like this"
 
 
 def backtest(data: Path, out: Path, *words: str, pair: str = "usdm_bybit") -> Any:
-    return CliRunner().invoke(
-        cli,
-        [
-            "backtest",
-            "-c",
-            example(pair),
-            "--data",
-            str(data),
-            "--start",
-            "2024-08-08",
-            "--out",
-            str(out),
-            *words,
-        ],
-    )
+    return arb("backtest", "-c", example(pair), "--data", data, "--start", "2024-08-08", "--out", out, *words)
 
 
 def files_of(folder: Path) -> list[str]:
@@ -59,7 +44,6 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (data / "bybit_linear" / "btcusdt_20240808.origin").write_text(f"{NOTE}\n")
     out = tmp_path_factory.mktemp("runs") / "run"
     reported = backtest(data, out)
-    assert reported.exit_code == 0, reported.output
     assert reported.stdout.startswith(f"DATA NOT AS RECORDED: bybit_linear:BTCUSDT: {NOTE}")
     assert f"report: {out / 'report.html'}" in reported.stdout.splitlines()
     return out
@@ -73,8 +57,7 @@ def run(small: Path, tmp_path: Path) -> Path:
 
 def refused(folder: Path) -> str:
     """The one line that `arb report` answers with exit code 2."""
-    reported = CliRunner().invoke(cli, ["report", str(folder)])
-    assert reported.exit_code == 2, reported.output
+    reported = arb("report", folder, code=2)
     assert reported.stdout == ""
     (line,) = reported.stderr.splitlines()
     assert str(folder) in line
@@ -99,9 +82,9 @@ def test_without_a_report_there_is_no_page_and_no_chart_and_they_can_be_made_lat
     small: Path, tmp_path: Path
 ) -> None:
     data, out = write_pair(tmp_path / "data"), tmp_path / "run"
-    assert backtest(data, out, "--no-report").exit_code == 0
+    backtest(data, out, "--no-report")
     assert files_of(out) == sorted(set(FILES) - set(CHARTS) - {"report.html"})
-    assert CliRunner().invoke(cli, ["report", str(out)]).exit_code == 0
+    arb("report", out)
     assert files_of(out) == FILES
 
 
@@ -109,8 +92,7 @@ def test_the_report_is_made_again_byte_by_byte(run: Path) -> None:
     before = {name: (run / name).read_bytes() for name in FILES}
     for name in MADE:
         (run / name).unlink()
-    reported = CliRunner().invoke(cli, ["report", str(run), "--json"])
-    assert reported.exit_code == 0, reported.output
+    reported = arb("report", run, "--json")
     assert json.loads(reported.stdout) == json.loads(before["summary.json"])
     assert {name: (run / name).read_bytes() for name in FILES} == before
     assert files_of(run) == FILES
@@ -170,8 +152,7 @@ def test_a_strategy_that_records_nothing_has_a_report(tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text("def run(bot):\n    while bot.elapse(1_000_000_000) == 0:\n        pass\n")
     out = tmp_path / "run"
-    reported = backtest(write_pair(tmp_path / "data"), out, "--strategy", f"{own}:run")
-    assert reported.exit_code == 0, reported.output
+    backtest(write_pair(tmp_path / "data"), out, "--strategy", f"{own}:run")
     summary = json.loads((out / "summary.json").read_bytes())
     assert (summary["fills"], summary["round_trips"], summary["equity"]["return_quote"]) == (0, None, 0.0)
 
@@ -179,8 +160,7 @@ def test_a_strategy_that_records_nothing_has_a_report(tmp_path: Path) -> None:
 @needs_recordings
 def test_the_real_page_is_small(tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    reported = backtest(RECORDINGS, folder, pair="spot_usdm")
-    assert reported.exit_code == 0, reported.output
+    backtest(RECORDINGS, folder, pair="spot_usdm")
     assert (folder / "report.html").stat().st_size < 3_000_000
     assert all((folder / name).stat().st_size < 200_000 for name in CHARTS)
     _, result = read_run(folder)

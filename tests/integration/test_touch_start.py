@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, TRADE_EVENT
 from support.books import BUY, SELL, PlainBook
+from support.command_line import arb
 from support.official import book_tickers, raw_messages
 from support.paths import RECORDINGS, needs_recordings
 from support.recording_files import MS, NOON_NS, bybit_lines, depth_lines, make_leg, write_recording
 
-from arb.cli import cli
 from arb.commands.legs import instrument_of
 from arb.data.catalog.days import Day, find_days
 from arb.data.rows.cache import RowCache
@@ -228,7 +227,7 @@ def test_of_a_real_day_every_touch_is_the_venues_own(tmp_path: Path) -> None:
 def test_a_backtest_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the command line, with a second leg that has a book."""
     monkeypatch.chdir(tmp_path)
-    assert CliRunner().invoke(cli, ["init", "my"]).exit_code == 0
+    arb("init", "my")
     write_day(tmp_path / "data", *TICKERS)
     write_recording(tmp_path / "data", "bybit_linear", bybit_lines(300))
     words = [
@@ -242,8 +241,7 @@ def test_a_backtest_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "--json",
     ]
     legs = ["--legs", "binance_usdm:BTCUSDT,bybit_linear:BTCUSDT", "--no-report"]
-    reported = CliRunner().invoke(cli, [*words, *legs], prog_name="arb")
-    assert reported.exit_code == 0, reported.stderr
+    reported = arb(*words, *legs)
     assert any("best bid and offer alone" in note for note in json.loads(reported.stdout)["notes"])
 
 

@@ -10,12 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from support.command_line import arb
 from support.paths import ROOT
 from support.recorded_runs import lines_of
-
-from arb.cli import cli
-from arb.errors import ExitCode
 
 pytestmark = pytest.mark.slow
 
@@ -39,17 +36,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     serving.communicate()
 
 
-def arb(*words: str) -> list[dict[str, object]]:
+def json_of(*words: str) -> list[dict[str, object]]:
     """The lines that a command prints as JSON."""
-    done = CliRunner().invoke(cli, [*words, "-c", "arbitrage.toml", "--json"])
-    assert done.exit_code == ExitCode.DONE, done.output
+    done = arb(*words, "-c", "arbitrage.toml", "--json")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_it_is_recorded_converted_and_replayed(folder: Path) -> None:
-    reported = {one["name"]: one["level"] for one in arb("doctor")}
+    reported = {one["name"]: one["level"] for one in json_of("doctor")}
     assert [reported[name] for name in ("toy_east REST", "toy_west streams", "toy_east:ABCUSD")] == ["ok"] * 3
-    last = arb("record", "--data", "data", "--duration", "3s")[-1]
+    last = json_of("record", "--data", "data", "--duration", "3s")[-1]
     assert [(one["venue"], one["state"], one["gaps"]) for one in last["instruments"]] == [
         ("toy_east", "synced", 0),
         ("toy_west", "synced", 0),
@@ -60,9 +56,9 @@ def test_it_is_recorded_converted_and_replayed(folder: Path) -> None:
         assert len(seqs) > 50
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
         assert any(frame["ch"] == "trade:ABCUSD" for frame in frames)
-    converted = arb("convert", "data")
+    converted = json_of("convert", "data")
     assert [(one["venue"], one["gaps"]) for one in converted] == [("toy_east", 0), ("toy_west", 0)]
     assert all(one["rows"] > 300 for one in converted)
     words = ["--data", "data", "--start", converted[0]["day"], "--no-report"]
-    (summary,) = arb("backtest", *words, "--set", "strategy.min_spread_bps=0.0")
+    (summary,) = json_of("backtest", *words, "--set", "strategy.min_spread_bps=0.0")
     assert summary["outcome"] == "ended"

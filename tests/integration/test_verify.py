@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from support.command_line import arb
 from support.live_sandbox import demo_files, demo_settings
 from support.mutated_runs import a_backtest, a_dry_run, a_session
@@ -18,7 +17,6 @@ from support.mutated_runs import verified as verified_code
 from support.paths import strategy_file
 from support.run_mutations import mutations
 
-from arb.cli import cli
 from arb.commands.verify import Verdict, verify
 from arb.errors import ExitCode, InputError
 
@@ -50,16 +48,15 @@ def tied(bot, recorder):
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    words = ("sandbox", "record", "--out", str(folder / "data"), "--minutes", "0.5")
-    arb(*words, "--config", str(demo_files(folder)))
+    arb("sandbox", "record", "--out", folder / "data", "--minutes", "0.5", "--config", demo_files(folder))
     return folder
 
 
 def backtest(recorded: Path, out: Path, function: str, *words: str) -> Path:
     settings = [word for setting in demo_settings(recorded, "") for word in ("--set", setting)]
     arb(
-        "backtest", "--start", DAY, "--data", str(recorded / "data"), "--config", str(demo_files(recorded)),
-        "--out", str(out), "--no-report", "--strategy", function, *settings, *words,
+        "backtest", "--start", DAY, "--data", recorded / "data", "--config", demo_files(recorded),
+        "--out", out, "--no-report", "--strategy", function, *settings, *words,
     )  # fmt: skip
     return out
 
@@ -83,14 +80,14 @@ def finished(recorded: Path) -> Path:
     """A backtest of the spread strategy, with its report."""
     settings = [word for setting in demo_settings(recorded, "") for word in ("--set", setting)]
     arb(
-        "backtest", "--start", DAY, "--data", str(recorded / "data"), "--config", str(demo_files(recorded)),
-        "--out", str(recorded / "finished"), *settings, "--set", "strategy.min_spread_bps=0.1",
+        "backtest", "--start", DAY, "--data", recorded / "data", "--config", demo_files(recorded),
+        "--out", recorded / "finished", *settings, "--set", "strategy.min_spread_bps=0.1",
     )  # fmt: skip
     return recorded / "finished"
 
 
 def verified(run: Path, *words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(cli, ["verify", str(run), *words])
+    done = arb("verify", run, *words, code=None)
     return done.exit_code, done.output
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from click.testing import CliRunner
-
-from arb.cli import cli
 from arb.commands.dryrun_live import run_live
+from support.command_line import arb
 from support.live_sandbox import (
     LiveSandbox,
     await_first_row,
@@ -57,22 +55,14 @@ def a_dry_run(folder: Path, function: str = "busy") -> Path:
 def _of_days(folder: Path, command: str, function: str, *words: str) -> Path:
     files, data = str(demo_files(folder)), str(folder / "data")
     if not (folder / "data").exists():
-        _arb("sandbox", "record", "--out", data, "--minutes", "0.5", "--config", files)
+        arb("sandbox", "record", "--out", data, "--minutes", "0.5", "--config", files)
     out = folder / f"{command}-{function or 'spread'}"
     settings = [*demo_settings(folder, function), "strategy.min_spread_bps=0.1"]
     sets = [word for one in settings for word in ("--set", one)]
-    _arb(
-        command, "--start", "2024-01-01", "--data", data, "--config", files, "--out", str(out), *sets, *words
-    )
+    arb(command, "--start", "2024-01-01", "--data", data, "--config", files, "--out", out, *sets, *words)
     return out
-
-
-def _arb(*words: str) -> None:
-    done = CliRunner().invoke(cli, words)
-    if done.exit_code:
-        raise SystemExit(done.output)
 
 
 def verified(run: Path) -> int:
     """The exit code of `arb verify`."""
-    return CliRunner().invoke(cli, ["verify", "--trust", str(run)]).exit_code
+    return arb("verify", "--trust", run, code=None).exit_code
