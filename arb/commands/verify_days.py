@@ -55,26 +55,21 @@ def replays_of_days(
         changed = _changed_inputs(manifest, legs, inputs)
         is_in_ours = config.backtest.engine == "arb"
         is_random = manifest["command"] == "backtest" and not is_in_ours
-        worlds: dict[str, Callable[..., Replayed]] = {
-            "hftbacktest's engine": in_hftbacktest,
-            "dry-run": replay_inputs,
-        }
-        if is_in_ours:
-            # hftbacktest's engine fills in a random order, so it cannot prove a run of the other engine.
-            del worlds["hftbacktest's engine"]
+        worlds: list[tuple[str, Callable[..., Replayed]]] = [("dry-run", replay_inputs)]
+        if not is_in_ours:
+            # It fills in a random order, so it cannot prove a run of the other engine.
+            worlds.insert(0, ("hftbacktest's engine", in_hftbacktest))
         replays = []
-        for engine, replay in worlds.items():
+        for engine, replay in worlds:
             limits = limits_of(config)
             found, outcome, exit_code, error, _ = replay(config, setup, inputs, limits)
             if exit_code == ExitCode.INTERRUPTED:
                 raise KeyboardInterrupt
             ended, refusals = ended_manifest(outcome, error), limits.refusals_of(inputs.legs)
-            is_native = engine != "dry-run"
             derived = inputs_manifest(config, inputs) | ended | {"refusals": refusals}
             differences = changed + _manifest_differences(manifest, derived)
-            differences += differences_of(
-                recorded, found, random_sums=names if is_random or is_native else ()
-            )
+            random_sums = names if is_random or engine != "dry-run" else ()
+            differences += differences_of(recorded, found, random_sums=random_sums)
             replays.append((engine, differences))
     rows = sum(file.rows for files in inputs.conversion.files for file in files)
     return replays, [f"{rows:,} rows of {manifest['first_day']} to {manifest['last_day']}"]

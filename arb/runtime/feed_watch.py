@@ -1,4 +1,4 @@
-"""Waits for the books of a feed, and keeps why some do not arrive. Uses no rows."""
+"""Waits until the books of a feed are known, and reports those that are not, with the reason. Ignores their rows."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Handles Ctrl+C, SIGTERM and SIGHUP while a strategy blocks the main thread: holds it at its next call of the bot.
 
 Python runs signal handlers on the main thread between bytecode instructions, and compiled code executes none. The C
-handler only writes a byte to a socket; a thread reads it and holds the strategy. This costs the strategy nothing: the
-entries of the bot's function table are replaced, the calls are not changed.
+handler only writes a byte to a socket; a thread reads it and replaces the functions in the bot's table, so that the
+strategy's next call does not return. Until then the strategy runs at full speed.
 """
 
 from __future__ import annotations

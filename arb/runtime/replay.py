@@ -1,8 +1,8 @@
 """Runs a dry-run over recorded rows at full speed; the counterpart of the live feed.
 
-The bot's side and the venues' side read the same arrays, each the rows with its flag, or one set of arrays each. Rows
-are passed in pieces. A side's data is complete up to the last row passed to it, and both sides advance only to the
-time up to which every leg is complete. The piece size does not change the result.
+The bot and the simulated exchanges read the same arrays, in which a flag marks the rows of each, or arrays of their
+own. Rows are passed in pieces; both sides advance to the time up to which all legs have their rows. The piece size does
+not change the result.
 """
 
 from __future__ import annotations

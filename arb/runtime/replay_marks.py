@@ -1,9 +1,8 @@
 """Inputs beyond the frames that are needed to derive a session's rows again. Pure.
 
-Rows depend on the frames and on four other things: the clock offset at the time, when a book was cleared for a reason
-outside its frames, when one was cleared as silent before any frame showed it, and when rows with times older than
-earlier ones were moved forward. The venues' side also depends on a fifth: rows that arrive too late for it, as after a
-stall, take effect on arrival. Each such case is recorded as a mark; there are few.
+A mark records each case in which the rows do not follow from the frames alone: a change of the clock offset, a book
+that was cleared without a frame (a lost connection, a silence), rows whose times were moved forward because later ones
+had been delivered, and rows that reached the simulated exchange too late and took effect on arrival. Marks are rare.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A lost frame changes the rows of its leg. The strategy can act on it only after it arrived, and its orders reach a venue
 later still; so everything done before then, in any leg, must still be equal. Fills of the frame's own leg may differ
-from the time up to which the simulated exchange was complete: the frame may carry any later venue time.
+earlier: the frame may have any venue time after the last one up to which the simulated exchange had all rows.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hftbacktest.types import LOCAL_EVENT
 from support.chaos import FAULTS, TIMES, Chaos
 from support.dry_market import leg
@@ -97,42 +96,35 @@ def session_of(chaos: Chaos) -> tuple[Session, Reported, Lines]:
     return session, reported, lines
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_rows_of_a_session_come_again(seed: int, tmp_path: Path) -> None:
-    chaos = Chaos(seed)
-    session, reported, lines = session_of(chaos)
-    chaos.run(60 * S, FAULTS)
-    session.is_over = True
-    record = session.snapshot()
-    assert session.fault is None
-
-    for number, instrument in enumerate(chaos.feed.instruments):
-        file = tmp_path / f"{instrument.symbol}.gz"
-        file.write_bytes(gzip.compress(b"".join(lines.lines[instrument.symbol])))
-        source = LegSource(chaos.feed.venue, Instrument(*instrument), 0, [file], TIMES.stale_after_ns)
-        marks = np.frombuffer(record.marks, MARK)
-        marks = marks[marks["leg"] == number]
-
-        derived = leg_rows(source, marks, int(record.sums[number][0]), tmp_path)
-
-        expected = np.concatenate(reported.rows[number])
-        assert derived.rows == len(expected) > 500
-        assert derived.checksum == checksum(expected) == record.sums[number][2]
-        expected["ev"] |= np.uint64(LOCAL_EVENT)
-        assert derived.local.tobytes() == expected.tobytes()
-        released = np.concatenate(reported.released[number])
-        assert derived.exch[: len(released)].tobytes() == released.tobytes()
-        assert len(released) > 0.9 * np.count_nonzero(expected["ival"] != LOCAL_ONLY)
-        assert session.late == reported.late > 100
-
-
-def test_faults_leave_marks_of_every_kind() -> None:
-    kinds = set()
-    for seed in range(4):
+def test_rows_of_a_session_are_derived_again_with_marks_of_every_kind(tmp_path: Path) -> None:
+    kinds: set[int] = set()
+    for seed in range(5):
         chaos = Chaos(seed)
-        session, _, _ = session_of(chaos)
+        session, reported, lines = session_of(chaos)
         chaos.run(60 * S, FAULTS)
-        kinds |= set(np.frombuffer(session.snapshot().marks, MARK)["kind"].tolist())
+        session.is_over = True
+        record = session.snapshot()
+        assert session.fault is None
+        all_marks = np.frombuffer(record.marks, MARK)
+        kinds |= set(all_marks["kind"].tolist())
+
+        for number, instrument in enumerate(chaos.feed.instruments):
+            file = tmp_path / f"{seed}-{instrument.symbol}.gz"
+            file.write_bytes(gzip.compress(b"".join(lines.lines[instrument.symbol])))
+            source = LegSource(chaos.feed.venue, Instrument(*instrument), 0, [file], TIMES.stale_after_ns)
+            marks = all_marks[all_marks["leg"] == number]
+
+            derived = leg_rows(source, marks, int(record.sums[number][0]), tmp_path)
+
+            expected = np.concatenate(reported.rows[number])
+            assert derived.rows == len(expected) > 500
+            assert derived.checksum == checksum(expected) == record.sums[number][2]
+            expected["ev"] |= np.uint64(LOCAL_EVENT)
+            assert derived.local.tobytes() == expected.tobytes()
+            released = np.concatenate(reported.released[number])
+            assert derived.exch[: len(released)].tobytes() == released.tobytes()
+            assert len(released) > 0.9 * np.count_nonzero(expected["ival"] != LOCAL_ONLY)
+            assert session.late == reported.late > 100
     assert kinds == set(MarkKind)
 
 
