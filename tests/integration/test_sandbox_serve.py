@@ -52,28 +52,15 @@ async def test_nothing_is_sent_after_unsubscribing(sandbox: Sandbox, clients: Cl
         assert await client.texts() == []
 
 
-@pytest.mark.parametrize(
-    ("path", "hears"),
-    [
-        ("/public/ws", {"depthUpdate", "bookTicker", "trade"}),
-        ("/market/ws", {"aggTrade", "markPriceUpdate", "kline"}),
-        # The legacy path acknowledges everything, and delivers books and trades only.
-        ("/ws", {"depthUpdate", "bookTicker", "trade"}),
-    ],
-)
-def test_usdm_streams_are_silent_on_a_wrong_path(path: str, hears: set[str]) -> None:
-    async def test(sandbox: Sandbox, clients: Clients) -> None:
-        client = await clients.connect("binance_usdm", path)
-        names = ("depth@100ms", "bookTicker", "trade", "aggTrade", "markPrice@1s", "kline_1m")
-        params = [f"btcusdt@{name}" for name in names]
-        assert await client.ask({"method": "SUBSCRIBE", "params": params, "id": 1}) == {
-            "result": None,
-            "id": 1,
-        }
-        await sandbox.advance(4)
-        assert {one["e"] for one in await client.frames()} == hears
-
-    on(driven("binance_usdm"), test)
+#: Which stream belongs to which path: `test_sessions.py`.
+@on_sandbox("binance_usdm")
+async def test_usdm_streams_are_silent_on_a_wrong_path(sandbox: Sandbox, clients: Clients) -> None:
+    client = await clients.connect("binance_usdm", "/market/ws")
+    names = ("depth@100ms", "bookTicker", "trade", "aggTrade", "markPrice@1s", "kline_1m")
+    request = {"method": "SUBSCRIBE", "params": [f"btcusdt@{name}" for name in names], "id": 1}
+    assert await client.ask(request) == {"result": None, "id": 1}
+    await sandbox.advance(4)
+    assert {one["e"] for one in await client.frames()} == {"aggTrade", "markPriceUpdate", "kline"}
 
 
 @on_sandbox()

@@ -103,7 +103,7 @@ def fills_of(events: Iterable[Event]) -> list[tuple[int, int, int, int]]:
 
 @pytest.mark.parametrize("venue", BINANCE)
 @given(seed=SEEDS)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3)
 def test_binance_tells_the_whole_book_every_touch_and_every_trade(venue: str, seed: int) -> None:
     listener = Listener(venue)
     events: list[Event] = []
@@ -151,7 +151,7 @@ def _check_chain(venue: str, deltas: list[Message]) -> None:
 
 @pytest.mark.parametrize("venue", BYBIT)
 @given(seed=SEEDS)
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3)
 def test_bybit_tells_the_best_fifty_and_every_trade(venue: str, seed: int) -> None:
     listener = Listener(venue)
     events: list[Event] = []

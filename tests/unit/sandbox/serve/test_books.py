@@ -87,14 +87,6 @@ def test_newcomers_at_bybit_have_what_followers_have(venue: str, seed: int) -> N
     assert whole(rest, "b", "a") == books[keys[2]]
 
 
-def test_the_seed_decides_the_content_and_not_who_else_is_listed() -> None:
-    one = [line.text for line in tape_of("binance_spot", 3).advance(START_NS + 2 * S)]
-    assert one == [line.text for line in tape_of("binance_spot", 3).advance(START_NS + 2 * S)]
-    steps = tape_of("binance_spot", 3)
-    in_steps = [line.text for tenth in range(1, 21) for line in steps.advance(START_NS + tenth * S // 10)]
-    assert in_steps == one
-
-
 def test_zero_in_any_spelling_takes_a_level_away() -> None:
     sides = Sides()
     sides.set([("10.0", "1"), ("9.5", "2")], [("11", "1")])
