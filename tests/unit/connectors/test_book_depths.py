@@ -8,14 +8,13 @@ import pytest
 from support.books import PlainBook
 from support.parse import FrameParser
 from support.sim_market import SimMarket
-from support.sim_time import EPOCH_NS, MS
+from support.sim_time import EPOCH_NS
 from support.streams import Event, History, decoded
 from support.venues import VENUES
 
 from connectors.book.sequence import OTHERS_RUN_MAX, Status
 from connectors.book.sync import BookSync
 from connectors.model import Kind, Messages, Rows, SequenceRule
-from connectors.parsing.lines import LineDecoder
 from connectors.parsing.scanner import BBO_ASK, BBO_BID, SNAPSHOT_ASK, SNAPSHOT_BID
 
 
@@ -102,25 +101,3 @@ def test_a_message_names_its_depth(topic: str, book: int) -> None:
     parser = FrameParser(VENUES["bybit_linear"], ["AAAUSDT"])
     assert parser.check(frame) == "parsed"
     assert VENUES["bybit_linear"].decode(frame).book == book
-
-
-def test_a_recording_of_two_depths_is_that_of_the_first() -> None:
-    """The same book at two depths, as a recorder that subscribes to both writes it."""
-    market, lines, alone = SimMarket("bybit_spot", "AAAUSDT", random.Random(5)), [], []
-    frames = [market.snapshot(EPOCH_NS)]
-    while len(frames) < 300:
-        market.step(EPOCH_NS)
-        frames += [frame for frame in [market.depth(EPOCH_NS)] if frame is not None]
-    for n, frame in enumerate(frames):
-        local_ts = EPOCH_NS + n * MS
-        other = frame.replace("orderbook.50.", "orderbook.200.").replace('"u":', '"u":7')
-        alone.append(f"{local_ts} {frame}\n")
-        lines += [alone[-1], f"{local_ts} {other}\n"]
-    books, syncs = [PlainBook(), PlainBook()], [BookSync(SequenceRule.INCREMENT) for _ in range(2)]
-    for book, sync, text in zip(books, syncs, ("".join(lines), "".join(alone)), strict=True):
-        for rows, messages in LineDecoder(VENUES["bybit_spot"], "AAAUSDT").decode([text.encode()]):
-            book.apply(sync.receive(rows, messages))
-    assert syncs[0].gap_count == 0
-    assert syncs[0].other_count == len(frames)
-    assert books[0] == books[1]
-    assert not books[0].is_empty()

@@ -121,20 +121,6 @@ def test_a_fetched_book_without_levels_is_no_book(venue: str) -> None:
     assert pipeline.needs_fetch
 
 
-def test_an_older_touch_behind_a_newer_one_is_left_out() -> None:
-    market, pipeline = SimMarket("bybit_linear", SYMBOLS[0], random.Random(3)), pipeline_of("bybit_linear")
-    fed(pipeline, market.snapshot(EPOCH_NS))
-    deltas(market, 1)
-    older = market.touch_frame(EPOCH_NS)
-    deltas(market, 3)
-    newer = market.touch_frame(EPOCH_NS)
-    fed(pipeline, newer, EPOCH_NS + 1)
-    touch = pipeline.touch()
-    fed(pipeline, older, EPOCH_NS + 2)
-    assert pipeline.touch()[:5] == touch[:5]
-    assert touch[:4] == pytest.approx(market.truth[touch.order_id])
-
-
 @pytest.mark.parametrize("venue", VENUES)
 def test_a_doubt_empties_the_book_once(venue: str) -> None:
     pipeline = pipeline_of(venue)

@@ -96,142 +96,133 @@ def session_of(
     return session, ear
 
 
+class Scene:
+    """A session on a transport that does what the test says. With `is_open`, its first connection is open."""
+
+    def __init__(
+        self, venue: str, topics: tuple[str, ...] = ("a",), *, connects: int = 300, is_open: bool = True
+    ) -> None:
+        self.timers = SimTimers()
+        self.deaf = Deaf(self.timers)
+        self.session, self.ear = session_of(venue, self.deaf, self.timers, topics, connects)
+        if is_open:
+            self.timers.run(S // 10)
+            self.connection.listener.on_open()
+
+    @property
+    def connection(self) -> DeafConnection:
+        """The last one."""
+        return self.deaf.connections[-1]
+
+    def receive(self, *frames: bytes) -> None:
+        for frame in frames:
+            self.connection.listener.on_frame(frame, 0)
+
+    def refuse_all(self) -> None:
+        self.deaf.on_connect = lambda connection: connection.listener.on_close("refused")
+
+
 def test_after_three_failures_the_next_address_is_tried_with_growing_delays() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    deaf.on_connect = lambda connection: connection.listener.on_close("refused")
-    session_of("binance_spot", deaf, timers)
-    timers.run(60 * S)
-    urls = [connection.url for connection in deaf.connections]
+    scene = Scene("binance_spot", is_open=False)
+    scene.refuse_all()
+    scene.timers.run(60 * S)
+    urls = [connection.url for connection in scene.deaf.connections]
     assert urls[:7] == [URLS[0]] * 3 + [URLS[1]] * 3 + [URLS[0]]
-    times = [connection.begun_ns for connection in deaf.connections]
+    times = [connection.begun_ns for connection in scene.deaf.connections]
     delays = [b - a for a, b in itertools.pairwise(times)]
     assert all(S / 4 * 2**n <= delay <= S / 2 * 2**n for n, delay in enumerate(delays[:4]))
     assert max(delays) <= 10 * S
 
 
 def test_connects_stay_within_the_limit() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    deaf.on_connect = lambda connection: connection.listener.on_close("refused")
-    session_of("binance_spot", deaf, timers, connects=5)
-    timers.run(299 * S)
-    assert len(deaf.connections) == 5
-    timers.run(10 * S)
-    assert len(deaf.connections) > 5
+    scene = Scene("binance_spot", connects=5, is_open=False)
+    scene.refuse_all()
+    scene.timers.run(299 * S)
+    assert len(scene.deaf.connections) == 5
+    scene.timers.run(10 * S)
+    assert len(scene.deaf.connections) > 5
 
 
 def test_a_handshake_that_never_ends_is_given_up() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    _, ear = session_of("bybit_linear", deaf, timers)
-    timers.run(7 * S)
-    assert deaf.connections[0].is_closed
-    assert (EventKind.DISCONNECT, f"{URLS[0]}: no handshake in time") in ear.events
-    assert ear.reported == []
+    scene = Scene("bybit_linear", is_open=False)
+    scene.timers.run(7 * S)
+    assert scene.deaf.connections[0].is_closed
+    assert (EventKind.DISCONNECT, f"{URLS[0]}: no handshake in time") in scene.ear.events
+    assert scene.ear.reported == []
 
 
 def test_a_subscription_without_an_answer_and_a_refused_one_end_the_link() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    session, ear = session_of("binance_usdm", deaf, timers)
-    timers.run(S // 10)
-    first = deaf.connections[0].listener
-    first.on_open()
+    scene = Scene("binance_usdm")
+    first = scene.connection.listener
     for _ in range(11):
-        timers.run(S)
+        scene.timers.run(S)
         first.on_frame(b'{"stream":"a","data":{}}', 0)
-    assert "a request was not answered" in ear.events[1][1]
-    assert not session.is_live
-    timers.run(S)
-    second = deaf.connections[1].listener
-    second.on_open()
-    second.on_frame(b'{"code":2,"msg":"Invalid stream","id":1}', 0)
-    assert "refused: 2: Invalid stream" in ear.events[-1][1]
-    assert (EventKind.ERROR, "2: Invalid stream (a)") in ear.events
+    assert "a request was not answered" in scene.ear.events[1][1]
+    assert not scene.session.is_live
+    scene.timers.run(S)
+    scene.connection.listener.on_open()
+    scene.receive(b'{"code":2,"msg":"Invalid stream","id":1}')
+    assert "refused: 2: Invalid stream" in scene.ear.events[-1][1]
+    assert (EventKind.ERROR, "2: Invalid stream (a)") in scene.ear.events
 
 
 def test_a_ping_without_an_answer_is_no_harm_while_data_flow() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    session, ear = session_of("binance_spot", deaf, timers)
-    timers.run(S // 10)
-    connection = deaf.connections[0]
-    connection.listener.on_open()
-    connection.listener.on_frame(b'{"result":null,"id":1}', 0)
+    scene = Scene("binance_spot")
+    scene.receive(b'{"result":null,"id":1}')
     for _ in range(120):
-        timers.run(S)
-        connection.listener.on_frame(b'{"stream":"a","data":{}}', 0)
-    assert len(connection.sent) > 5
-    assert session.is_live
-    assert ear.reported == ["live"]
+        scene.timers.run(S)
+        scene.receive(b'{"stream":"a","data":{}}')
+    assert len(scene.connection.sent) > 5
+    assert scene.session.is_live
+    assert scene.ear.reported == ["live"]
 
 
 def test_an_answer_without_an_id_is_that_of_the_oldest_subscription() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    session, ear = session_of("bybit_spot", deaf, timers, tuple(f"t{n}" for n in range(15)))
-    timers.run(S // 10)
-    listener = deaf.connections[0].listener
-    listener.on_open()
-    listener.on_frame(b'{"success":true,"op":"subscribe","req_id":""}', 0)
-    assert not session.is_live
-    listener.on_frame(b'{"success":true,"op":"subscribe","req_id":"2"}', 0)
-    assert session.is_live
-    acked = [text for kind, text in ear.events if kind == EventKind.ACK]
+    scene = Scene("bybit_spot", tuple(f"t{n}" for n in range(15)))
+    scene.receive(b'{"success":true,"op":"subscribe","req_id":""}')
+    assert not scene.session.is_live
+    scene.receive(b'{"success":true,"op":"subscribe","req_id":"2"}')
+    assert scene.session.is_live
+    acked = [text for kind, text in scene.ear.events if kind == EventKind.ACK]
     assert [len(text.split()) for text in acked] == [10, 5]
 
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_an_idle_link_is_pinged_and_a_silent_one_given_up(venue: str) -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    _, ear = session_of(venue, deaf, timers)
-    timers.run(S // 10)
-    connection = deaf.connections[0]
-    connection.listener.on_open()
-    ack = b'{"result":null,"id":1}' if venue.startswith("bin") else b'{"success":true,"op":"subscribe"}'
-    connection.listener.on_frame(ack, 0)
-    assert ear.reported == ["live"]
-    timers.run(7 * S)
+    scene = Scene(venue)
+    connection = scene.connection
+    scene.receive(
+        b'{"result":null,"id":1}' if venue.startswith("bin") else b'{"success":true,"op":"subscribe"}'
+    )
+    assert scene.ear.reported == ["live"]
+    scene.timers.run(7 * S)
     assert len(connection.sent) == 2  # the subscription, and the ping of an idle link
-    timers.run(8 * S)
+    scene.timers.run(8 * S)
     assert connection.is_closed
-    assert ear.reported == ["live", "lost: silent"]
+    assert scene.ear.reported == ["live", "lost: silent"]
 
 
 def test_bybit_is_pinged_every_20_seconds_however_much_it_says() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    session_of("bybit_spot", deaf, timers)
-    timers.run(S // 10)
-    connection = deaf.connections[0]
-    connection.listener.on_open()
-    connection.listener.on_frame(b'{"success":true,"op":"subscribe"}', 0)
+    scene = Scene("bybit_spot")
+    sent = scene.connection.sent
+    scene.receive(b'{"success":true,"op":"subscribe"}')
     for _ in range(600):
-        timers.run(S // 10)
-        connection.listener.on_frame(b'{"topic":"a","data":{}}', 0)
-        if connection.sent[-1][1]["op"] == "ping":
-            request_id = connection.sent[-1][1]["req_id"]
-            connection.listener.on_frame(
-                b'{"success":true,"ret_msg":"pong","op":"ping","req_id":"%s"}' % str(request_id).encode(), 0
-            )
-    pings = [at for at, call in connection.sent if call["op"] == "ping"]
+        scene.timers.run(S // 10)
+        scene.receive(b'{"topic":"a","data":{}}')
+        if sent[-1][1]["op"] == "ping":
+            request_id = str(sent[-1][1]["req_id"]).encode()
+            scene.receive(b'{"success":true,"ret_msg":"pong","op":"ping","req_id":"%s"}' % request_id)
+    pings = [at for at, call in sent if call["op"] == "ping"]
     assert len(pings) == 3
     assert all(b - a <= 20 * S for a, b in itertools.pairwise(pings))
 
 
 @pytest.mark.parametrize("venue", VENUES)
 def test_frames_are_sent_no_faster_than_the_venue_allows(venue: str) -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
     limits = VENUES[venue].limits
-    topics = tuple(f"t{n}" for n in range(limits.topics_per_request * 3 * limits.messages))
-    session_of(venue, deaf, timers, topics)
-    timers.run(S // 10)
-    deaf.connections[0].listener.on_open()
-    timers.run(4 * S)
-    times = [at for at, _ in deaf.connections[0].sent]
+    scene = Scene(venue, tuple(f"t{n}" for n in range(limits.topics_per_request * 3 * limits.messages)))
+    scene.timers.run(4 * S)
+    times = [at for at, _ in scene.connection.sent]
     assert len(times) == 3 * limits.messages
     for at in times:
         assert sum(at <= other < at + limits.messages_ns for other in times) <= limits.messages
@@ -316,14 +307,14 @@ def test_a_stopped_session_is_quiet_and_can_start_again() -> None:
 class Picky:
     """A Bybit that refuses every request with a topic of `bad`, and acknowledges the others."""
 
-    def __init__(self, deaf: Deaf, bad: set[str]) -> None:
+    def __init__(self, scene: Scene, bad: set[str]) -> None:
         self.bad = bad
-        self._deaf = deaf
+        self._scene = scene
         self._answered = 0
 
     def answer(self) -> None:
         """Answers what was sent on the last connection."""
-        connection = self._deaf.connections[-1]
+        connection = self._scene.connection
         while self._answered < len(connection.sent):
             _, request = connection.sent[self._answered]
             self._answered += 1
@@ -336,23 +327,18 @@ class Picky:
     def connected(self) -> None:
         """The last connection is open."""
         self._answered = 0
-        self._deaf.connections[-1].listener.on_open()
+        self._scene.connection.listener.on_open()
 
-
-def asked(deaf: Deaf) -> set[str]:
-    """All topics that were asked for on the last connection."""
-    return {topic for _, request in deaf.connections[-1].sent for topic in request.get("args", [])}  # type: ignore[attr-defined]
+    def asked(self) -> set[str]:
+        """All topics that were asked for on the last connection."""
+        return {topic for _, request in self._scene.connection.sent for topic in request.get("args", [])}  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("bad", [{"t0"}, {"t7", "t8", "t9"}, {"t3", "t24"}])
 def test_a_refused_topic_keeps_no_other_away(bad: set[str]) -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
     topics = tuple(f"t{n}" for n in range(25))
-    session, ear = session_of("bybit_linear", deaf, timers, topics)
-    picky = Picky(deaf, bad)
-    timers.run(S // 10)
-    picky.connected()
+    scene = Scene("bybit_linear", topics)
+    session, ear, timers, picky = scene.session, scene.ear, scene.timers, Picky(scene, bad)
     for _ in range(30):
         picky.answer()
         timers.run(S // 10)
@@ -363,16 +349,16 @@ def test_a_refused_topic_keeps_no_other_away(bad: set[str]) -> None:
     assert len([1 for kind, _ in ear.events if kind == EventKind.ERROR]) == len(bad), "a line each"
 
     # The next connection asks for the others at once.
-    deaf.connections[-1].listener.on_close("reset")
+    scene.connection.listener.on_close("reset")
     timers.run(S)
     picky.connected()
     picky.answer()
     assert session.is_live
-    assert asked(deaf) == set(topics) - bad
+    assert picky.asked() == set(topics) - bad
     # After a minute for all; what is listed by then flows.
     picky.bad = bad - {min(bad)}
     for _ in range(700):
-        deaf.connections[-1].listener.on_frame(b'{"topic":"t1"}', 0)
+        scene.receive(b'{"topic":"t1"}')
         picky.answer()
         timers.run(S // 10)
     assert ear.refused[len(bad) :] == [(min(bad), "")]
@@ -380,56 +366,44 @@ def test_a_refused_topic_keeps_no_other_away(bad: set[str]) -> None:
 
 
 def test_a_venue_that_refuses_all_ends_the_link() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    session, ear = session_of("bybit_linear", deaf, timers, ("a", "b", "c"))
-    picky = Picky(deaf, {"a", "b", "c"})
-    timers.run(S // 10)
-    picky.connected()
+    scene = Scene("bybit_linear", ("a", "b", "c"))
+    picky = Picky(scene, {"a", "b", "c"})
     for _ in range(5):
         picky.answer()
-    assert not session.is_live
-    assert "refused: no such topic" in ear.events[-1][1]
-    timers.run(S)
+    assert not scene.session.is_live
+    assert "refused: no such topic" in scene.ear.events[-1][1]
+    scene.timers.run(S)
     picky.bad = set()
     picky.connected()
     picky.answer()
-    assert session.is_live
-    assert asked(deaf) == {"a", "b", "c"}
+    assert scene.session.is_live
+    assert picky.asked() == {"a", "b", "c"}
 
 
 def test_a_refused_unsubscription_ends_the_link() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
-    session, ear = session_of("bybit_linear", deaf, timers, ("a", "b"))
-    picky = Picky(deaf, set())
-    timers.run(S // 10)
-    picky.connected()
+    scene = Scene("bybit_linear", ("a", "b"))
+    picky = Picky(scene, set())
     picky.answer()
     picky.bad = {"a"}
-    session.subscribe_again(["a"])
+    scene.session.subscribe_again(["a"])
     picky.answer()
-    assert ear.reported == ["live", "lost: refused: no such topic"]
+    assert scene.ear.reported == ["live", "lost: refused: no such topic"]
 
 
 def test_streams_that_are_to_begin_anew_again_and_again_do_not_pile_up() -> None:
-    timers = SimTimers()
-    deaf = Deaf(timers)
     topics = tuple(f"t{n}" for n in range(90))
-    session, _ = session_of("bybit_linear", deaf, timers, topics)
-    picky = Picky(deaf, set())
-    timers.run(S // 10)
-    picky.connected()
+    scene = Scene("bybit_linear", topics)
+    picky, sent = Picky(scene, set()), scene.connection.sent
     picky.answer()
-    timers.run(2 * S)
-    sent = len(deaf.connections[-1].sent)
+    scene.timers.run(2 * S)
+    count = len(sent)
     for _ in range(50):
         for topic in topics:
-            session.subscribe_again([topic])
+            scene.session.subscribe_again([topic])
     for _ in range(250):  # at ten a second
-        timers.run(S // 10)
+        scene.timers.run(S // 10)
         picky.answer()
-    requests = [request["op"] for _, request in deaf.connections[-1].sent[sent:]]
+    requests = [request["op"] for _, request in sent[count:]]
     assert (requests.count("unsubscribe"), requests.count("subscribe")) == (90, 90)
-    session.subscribe_again(["t7"])
-    assert deaf.connections[-1].sent[-1][1]["op"] == "unsubscribe"
+    scene.session.subscribe_again(["t7"])
+    assert sent[-1][1]["op"] == "unsubscribe"
