@@ -1,4 +1,4 @@
-"""BBO overrides: levels changed by best bid and offer, each with the depth stream's last quantity ("notes").
+"""Remembers, for each level that best bid and offer changed, the depth stream's last quantity: a "note".
 
 The notes of both sides are in one level table (`connectors.book.level_table`). A note's `ts` is the slot of the note
 before it, so that all notes are found without a scan of the table. There are few between two depth messages.
@@ -43,8 +43,8 @@ def note(notes, noted, side, tick, qty):
 
 
 @compiled
-def note_told(notes, noted, side, tick, qty):
-    """Stores the depth stream's quantity of a level for which BBO is newer."""
+def note_depth(notes, noted, side, tick, qty):
+    """Stores the newest quantity of the depth stream for a level whose BBO is newer still."""
     note(notes, noted, side, tick, qty)
     renew(notes, side, tick, qty)
 

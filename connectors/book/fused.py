@@ -39,7 +39,7 @@ from connectors.book.bbo_overrides import (
     named,
     note,
     note_clear,
-    note_told,
+    note_depth,
     renew,
 )
 from connectors.book.level_table import (
@@ -291,7 +291,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
     if (tick >= state[side, BEST] and ts < state[side, BEST_TS]) or (
         is_crossing and ts < state[1 - side, BEST_TS]
     ):
-        note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
+        note_depth(notes, noted, side, tick, row.qty if is_set else 0.0)
         return n
     if noted[NOTED] > 0:
         renew(notes, side, tick, row.qty if is_set else 0.0)
@@ -313,7 +313,7 @@ def _change(row, tick, is_set, side, own, other, state, notes, noted, tick_size,
             out[n].qty = 0.0
         n += 1
     else:
-        note_told(notes, noted, side, tick, row.qty if is_set else 0.0)
+        note_depth(notes, noted, side, tick, row.qty if is_set else 0.0)
     if not is_set:
         if tick == state[side, BEST]:
             step_down(own, tick, state, side)

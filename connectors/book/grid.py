@@ -1,4 +1,4 @@
-"""Measures tick and lot: the steps of which the prices and quantities in frames are whole multiples.
+"""Measures the tick and lot of received rows: the largest steps that divide all prices and all quantities.
 
 Every decoded event row is checked here before it is used. A price off the configured tick belongs to no level of the
 book, so a single one shows that the tick is wrong. Quantities are kept as received, so a few off the lot do no harm

@@ -124,10 +124,9 @@ def _is_step_back(rule, state, message, is_bridging):
 
 @compiled
 def is_other_change(rule, state, message, rows):
-    """Whether an old spot change is no repetition: behind ids that stepped back by a few it would be dropped, and the
-    change behind it applied.
+    """Whether a spot change with old ids is new: neither its ids nor its content are those of an applied change.
 
-    A repetition has the ids and the content of a change that was applied.
+    After ids that stepped back by a few, such a change would be dropped as a repetition, and the next one applied.
     `rows`: those that the message refers to.
     """
     is_old = rule == SequenceRule.SPAN and state.status == Status.SYNCED and message.last_id <= state.last_id

@@ -184,8 +184,6 @@ class VenueTime:
         self._on_sample = on_sample
         self._due_ns = 0
         self._asks = self._answers = 0
-        #: The last sample; None: none yet.
-        self.sample: ClockSample | None = None
 
     def look(self, now_ns: int) -> None:
         """Sends a request if one is due and the venue's limit allows it."""
@@ -209,5 +207,4 @@ class VenueTime:
         except DecodeError:
             return
         self._answers += 1
-        self.sample = clock_sample(answer.sent_ts, venue_ts, answer.local_ts)
-        self._on_sample(self.sample)
+        self._on_sample(clock_sample(answer.sent_ts, venue_ts, answer.local_ts))

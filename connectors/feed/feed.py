@@ -16,7 +16,6 @@ from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.clocks import FeedClock, VenueTime
 from connectors.feed.frame_loop import END, FRAMES_MAX, NO_LEAD, OTHER_TOPIC, StreamCounts
 from connectors.feed.interfaces import FeedTimes, Sink, Tap
-from connectors.feed.lags import ClockSample
 from connectors.feed.pipeline import Pipeline
 from connectors.feed.recovery import FeedBook, Recovery
 from connectors.feed.status import BOOK_STREAMS, FeedStatus, InstrumentState, Monitor
@@ -140,11 +139,6 @@ class Feed:
         """The current touch of an instrument; NaN unless its book is in sync and not silent."""
         return self._books[no].pipeline.touch()
 
-    @property
-    def clock_sample(self) -> ClockSample | None:
-        """The venue's clock minus ours, from the venue's time endpoint; None: not known."""
-        return self._venue_time.sample
-
     def status(self, no: int) -> FeedStatus:
         """The status reported last."""
         return self._books[no].monitor.status
@@ -220,7 +214,9 @@ class Feed:
         if pipeline.exch_ts:
             self.clock.follow(stream, pipeline.exch_ts, local_ts, now)
         outcome = pipeline.receive(self.offset.offset_ns)
-        book.monitor.count(stream, len(frame), pipeline.exch_ts, local_ts + self.offset.offset_ns, now)
+        book.monitor.count(
+            book.loop.stream, len(frame), pipeline.exch_ts, local_ts + self.offset.offset_ns, now
+        )
         if len(pipeline.rows):
             self._sink.on_rows(no, pipeline.rows)
         self._recovery.follow_up(book, outcome, local_ts)

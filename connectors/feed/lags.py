@@ -1,4 +1,4 @@
-"""Live statistics: lag histograms, message rates, clock samples. Bounded memory; time is passed in. Pure."""
+"""Statistics of live streams: lag histograms, message rates, clock samples. Bounded memory; time is passed in. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the largest lead of a recording's venue times over its local times, without wrong timestamps. Pure.
+"""Measures how far a recording's clock is behind the venue's: the largest lead of its venue times. Pure.
 
 The offset of a run is the largest lead of all its recordings (`connectors.book.timestamps`), so one wrong timestamp
 would shift all rows of all venues. A timestamp is refuted by a later message of its stream with an earlier venue time,

@@ -1,4 +1,4 @@
-"""Keeps the books of a feed true: empties a book that may be wrong, requests it again, and reports its status.
+"""Empties the books of a feed that may be wrong or are silent, requests them again, and reports their status.
 
 Books are requested by REST or by a new subscription (`snapshots`), whichever the venue offers. The
 touch and the rows of a book are empty from the first doubt until the venue's ids show that it is in sync again. One

@@ -91,7 +91,6 @@ class Monitor:
         self.counts[:, LAST_NS] = -1
         self.lag_counts = np.zeros((len(streams), BUCKETS), np.int64)
         self._meters = [_Meter(stream, self.lag_counts[row]) for row, stream in enumerate(streams)]
-        self._rows = {stream: row for row, stream in enumerate(streams)}
         self._subscribed_ns = -1
 
     def subscribed(self, now_ns: int) -> None:
@@ -100,9 +99,8 @@ class Monitor:
         for meter in self._meters:
             meter.is_reported = False
 
-    def count(self, stream: Stream, size: int, exch_ts: int, local_ts: int, now_ns: int) -> None:
-        """Counts a decoded message of `size` bytes; `local_ts` is corrected to the venues' clock."""
-        row = self._rows[stream]
+    def count(self, row: int, size: int, exch_ts: int, local_ts: int, now_ns: int) -> None:
+        """Counts a decoded message of `size` bytes in stream `row`; `local_ts` is corrected to the venues' clock."""
         self.counts[row, MESSAGES] += 1
         self.counts[row, BYTES] += size
         self.counts[row, LAST_NS] = now_ns

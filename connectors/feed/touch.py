@@ -1,4 +1,4 @@
-"""The touch of a book: best bid and offer with their quantities, in prices, and in ticks as compiled code notes it."""
+"""The touch of a book, best bid and offer with quantities: in prices, and in ticks as compiled code records it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What venues of JSON frames share: the topic at the start of a market frame, requests in batches, small readers.
+"""The base class of venues whose frames are JSON: topics, requests in batches, decoding with one kind of error.
 
 A venue class derives from `JsonVenue`, sets its attributes and adds what is its own (`connectors.model.Venue`). Pure.
 """

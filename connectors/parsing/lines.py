@@ -1,4 +1,4 @@
-"""Recorded lines to rows: the loop over `<19-digit local ns> <frame>\\n` text, compiled, one chunk at a time.
+"""Decodes recorded text, lines of `<19-digit local ns> <frame>`, to rows: a compiled loop over one chunk at a time.
 
 Venues' archives contain the same frames without a timestamp; these lines get a local time of zero.
 
