@@ -176,24 +176,20 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                 else:
                     return NOT_MINE
             elif value == QUOTE:
-                if key == 112:  # p
-                    bit = _HAS_PX
-                    px, i, ok = read_decimal(buffer, i + 1)
-                elif key == 113:  # q
-                    bit = _HAS_QTY
-                    qty, i, ok = read_decimal(buffer, i + 1)
-                elif key == 98:  # b
-                    bit = _HAS_BID_PX
-                    bid_px, i, ok = read_decimal(buffer, i + 1)
-                elif key == 66:  # B
-                    bit = _HAS_BID_QTY
-                    bid_qty, i, ok = read_decimal(buffer, i + 1)
-                elif key == 97:  # a
-                    bit = _HAS_ASK_PX
-                    ask_px, i, ok = read_decimal(buffer, i + 1)
-                elif key == 65:  # A
-                    bit = _HAS_ASK_QTY
-                    ask_qty, i, ok = read_decimal(buffer, i + 1)
+                if key in (112, 113, 98, 66, 97, 65):  # p q b B a A are decimals
+                    number, i, ok = read_decimal(buffer, i + 1)
+                    if key == 112:
+                        bit, px = _HAS_PX, number
+                    elif key == 113:
+                        bit, qty = _HAS_QTY, number
+                    elif key == 98:
+                        bit, bid_px = _HAS_BID_PX, number
+                    elif key == 66:
+                        bit, bid_qty = _HAS_BID_QTY, number
+                    elif key == 97:
+                        bit, ask_px = _HAS_ASK_PX, number
+                    else:
+                        bit, ask_qty = _HAS_ASK_QTY, number
                 elif key == 101:  # e
                     bit = _HAS_EVENT
                     event = _event_name(buffer, i + 1)
@@ -216,19 +212,15 @@ def parse_binance(buffer, start, end, symbols, local_ts, rows, row, out, delta_n
                     return NOT_MINE
                 i = skip_scalar(buffer, i)
             elif value >= 48 and value <= 57:
-                number, i = read_number(buffer, i)
+                whole, i = read_number(buffer, i)
                 if key == 69:  # E
-                    bit = _HAS_EVENT_TIME
-                    event_time = number
+                    bit, event_time = _HAS_EVENT_TIME, whole
                 elif key == 84:  # T
-                    bit = _HAS_TIME
-                    time = number
+                    bit, time = _HAS_TIME, whole
                 elif key == 85:  # U
-                    bit = _HAS_FIRST_ID
-                    first_id = number
+                    bit, first_id = _HAS_FIRST_ID, whole
                 elif key == 117:  # u
-                    bit = _HAS_LAST_ID
-                    last_id = number
+                    bit, last_id = _HAS_LAST_ID, whole
                 elif key == 101 or key == 115 or key == 88:  # e s X are texts
                     return NOT_MINE
             elif key == 77:  # M, a flag without meaning
