@@ -8,9 +8,7 @@ run is timed, not the construction of the bot.
 
 from __future__ import annotations
 
-from typing import Any
-
-from alternate import Result, show_machine
+from alternate import Result, Times, alternate_measured, show_machine, times_of
 from samples import recordings_folder
 from strategy_on_bots import ETH, bare_loop, example, our_bot, params_of, replayed
 
@@ -25,102 +23,52 @@ from arb.strategies.spread import strategy as spread
 RUNS = 25
 
 
-def measure(name: str, overrides: tuple[str, ...]) -> None:
-    """One line: strategy rows per second over bare rows per second."""
-    import statistics
+class Case:
+    """The spread strategy over the recordings of an example."""
 
-    from alternate import seconds
+    def __init__(self, name: str, overrides: tuple[str, ...]) -> None:
+        self.config = example(name, overrides)
+        self.title = f"{name} {self.config.strategy.symbol:<8}"
+        self.legs = replayed(self.config, recordings_folder())
+        self.rows = sum(len(array) for leg in self.legs for array in leg.arrays)
+        self.params = params_of(self.config)
+        self.strategy, self.bare_loop = compile_strategy(spread.run), compile_strategy(bare_loop)
 
-    config = example(name, overrides)
-    legs = replayed(config, recordings_folder())
-    rows = sum(len(array) for leg in legs for array in leg.arrays)
-    params = params_of(config)
-    strategy, bare = compile_strategy(spread.run), compile_strategy(bare_loop)
-
-    def run_strategy() -> float:
-        recorder = Recorder(2)
-        bot = our_bot(legs, limits_of(config))
-        took = seconds(lambda: strategy(bot, params, recorder))
+    def on_hftbacktest(self) -> Times:
+        recorder, bot = Recorder(2), our_bot(self.legs, limits_of(self.config))
+        took = times_of(lambda: self.strategy(bot, self.params, recorder))
         bot.close()
         return took
 
-    def run_bare() -> float:
-        bot = our_bot(legs, None)
-        took = seconds(lambda: bare(bot))
+    def on_arb(self) -> Times:
+        recorder, bot = Recorder(2), DryRunBot([leg.leg for leg in self.legs], limits_of(self.config))
+        arrays = [leg.arrays for leg in self.legs]
+        took = times_of(lambda: replay(bot, arrays, self.strategy, (bot, self.params, recorder)))
         bot.close()
         return took
 
-    run_strategy()
-    run_bare()
-    pairs: list[Any] = []
-    for number in range(RUNS):
-        if number % 2:
-            bare_s, strategy_s = run_bare(), run_strategy()
-        else:
-            strategy_s, bare_s = run_strategy(), run_bare()
-        pairs.append((strategy_s, bare_s))
-    ratios = sorted(b / s for s, b in pairs)
-    ours = statistics.median(s for s, _ in pairs)
-    peer = statistics.median(b for _, b in pairs)
-    result = Result(ours, peer, statistics.median(ratios), ratios[RUNS // 4], ratios[-1 - RUNS // 4])
-    print(
-        f"{name} {config.strategy.symbol:<8} {result.ratio:.3f} of the bare loop "
-        f"[{result.ratio_low:.3f} to {result.ratio_high:.3f}], target: 0.85   "
-        f"{rows / ours / 1e6:.2f}M against {rows / peer / 1e6:.2f}M rows/s"
-    )
-
-
-def measure_engine(name: str, overrides: tuple[str, ...]) -> None:
-    """One line: rows per second of the simulated exchange over those of hftbacktest's engine."""
-    import statistics
-
-    from alternate import seconds
-
-    config = example(name, overrides)
-    legs = replayed(config, recordings_folder())
-    arrays = [leg.arrays for leg in legs]
-    rows = sum(len(array) for own in arrays for array in own)
-    params = params_of(config)
-    strategy = compile_strategy(spread.run)
-
-    def in_arb() -> float:
-        recorder = Recorder(2)
-        bot = DryRunBot([leg.leg for leg in legs], limits_of(config))
-        took = seconds(lambda: replay(bot, arrays, strategy, (bot, params, recorder)))
+    def bare(self) -> Times:
+        bot = our_bot(self.legs, None)
+        took = times_of(lambda: self.bare_loop(bot))
         bot.close()
         return took
 
-    def in_hftbacktest() -> float:
-        recorder = Recorder(2)
-        bot = our_bot(legs, limits_of(config))
-        took = seconds(lambda: strategy(bot, params, recorder))
-        bot.close()
-        return took
-
-    in_arb()
-    in_hftbacktest()
-    pairs: list[Any] = []
-    for number in range(RUNS):
-        if number % 2:
-            theirs, ours = in_hftbacktest(), in_arb()
-        else:
-            ours, theirs = in_arb(), in_hftbacktest()
-        pairs.append((ours, theirs))
-    ratios = sorted(theirs / ours for ours, theirs in pairs)
-    arb_s, hft_s = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
-    print(
-        f"{name} {config.strategy.symbol:<8} engine arb: {statistics.median(ratios):.3f} of hftbacktest's "
-        f"[{ratios[RUNS // 4]:.3f} to {ratios[-1 - RUNS // 4]:.3f}]   "
-        f"{rows / arb_s / 1e6:.2f}M against {rows / hft_s / 1e6:.2f}M rows/s"
-    )
+    def show(self, what: str, result: Result) -> None:
+        """One line: rows per second over those of the peer."""
+        print(
+            f"{self.title} {result.ratio:.3f} of {what} [{result.ratio_low:.3f} to {result.ratio_high:.3f}]   "
+            f"{self.rows / result.ours / 1e6:.2f}M against {self.rows / result.peer / 1e6:.2f}M rows/s"
+        )
 
 
 def main() -> None:
     show_machine()
     for name in ("spot_usdm", "usdm_bybit"):
         for overrides in ((), ETH):
-            measure(name, overrides)
-            measure_engine(name, overrides)
+            case = Case(name, overrides)
+            case.show("the bare loop, target: 0.85", alternate_measured(case.on_hftbacktest, case.bare, RUNS))
+            engines = alternate_measured(case.on_arb, case.on_hftbacktest, RUNS)
+            case.show("hftbacktest's engine with engine arb", engines)
 
 
 if __name__ == "__main__":

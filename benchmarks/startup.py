@@ -26,7 +26,7 @@ import sys, time
 sys.path.insert(0, {benchmarks!r})
 from strategy_on_bots import example, params_of, replayed, our_bot, peer_bot
 from arb.bot.recorder import Recorder
-from arb.strategies.spread import spread
+from arb.strategies.spread import strategy as spread
 from pathlib import Path
 config = example("spot_usdm")
 legs = replayed(config, Path({recordings!r}), {rows})

@@ -12,8 +12,9 @@ from arb.config import config_of
 from arb.data.recordings.recorder import Recorder
 from arb.errors import InputError
 from arb.leg import Leg
+from arb.results.evidence import MANIFEST
 from arb.results.folder import RunFolder
-from arb.results.reader import JOURNAL, MANIFEST
+from arb.results.reader import JOURNAL
 from arb.results.result import RunOutput, RunResult
 from arb.results.trades import trades_of
 from arb.runtime.journal import held_journal, read_journal

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arb.results.metrics.statistics import NS_PER_DAY, NS_PER_S
+from connectors.units import DAY, SECOND
 
 WIDTH, HEIGHT = 960, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 32, 26
@@ -193,13 +193,13 @@ def nice_ticks(low: float, high: float) -> tuple[list[float], int]:
 def time_ticks(start: int, end: int) -> list[tuple[int, str]]:
     """Round times within the range with their labels; labels show the date if there is more than one day."""
     span = max(end - start, 1)
-    rough = span / _TICKS_X / NS_PER_S
-    step = next((s for s in _TIME_STEPS_S if s >= rough), _TIME_STEPS_S[-1]) * NS_PER_S
-    form = "%m-%d" if step >= NS_PER_DAY else "%m-%d %H:%M" if span > 2 * NS_PER_DAY else "%H:%M"
-    if step < 60 * NS_PER_S:
+    rough = span / _TICKS_X / SECOND
+    step = next((s for s in _TIME_STEPS_S if s >= rough), _TIME_STEPS_S[-1]) * SECOND
+    form = "%m-%d" if step >= DAY else "%m-%d %H:%M" if span > 2 * DAY else "%H:%M"
+    if step < 60 * SECOND:
         form = "%H:%M:%S"
     first = -(-start // step) * step
-    return [(t, f"{datetime.fromtimestamp(t // NS_PER_S, UTC):{form}}") for t in range(first, end + 1, step)]
+    return [(t, f"{datetime.fromtimestamp(t // SECOND, UTC):{form}}") for t in range(first, end + 1, step)]
 
 
 def _pieces(series: Series, scale: _Scale) -> list[Any]:

@@ -9,12 +9,12 @@ import numpy as np
 
 from arb.report.chart_layout import Chart, Points, Series
 from arb.results.metrics.equity import drawdown_curve
+from arb.results.metrics.round_trips import LEAVING
 from arb.results.metrics.spread import basis_bps, cross_spread_bps
 from arb.results.result import RunResult
-from arb.strategies.spread.decisions import Decision, Purpose
+from arb.strategies.spread.decisions import Decision
 
 _LEG_COLORS = ("blue", "orange")
-_LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
 #: Pairs, or legs without one, whose prices and positions are drawn; the files have all of them.
 CHARTED_MAX = 8
 
@@ -71,7 +71,7 @@ def _spread(run: RunResult, pair_no: int, name: str, title: str) -> Chart:
 def _attempt_points(own: Any, first: str, second: str) -> list[Points]:
     """Attempts at their filled spread. Exits have their own marks if the log shows the purpose."""
     done = own[(own["fills"] > 0) & np.isfinite(own["spread_bps"])]
-    is_leaving = np.isin(done["purpose"], _LEAVING)
+    is_leaving = np.isin(done["purpose"], LEAVING)
     is_reversed = done["outcome"] == Decision.REVERSED
     has_bought = done["net_0"] > 0.0
     groups = (

@@ -1,4 +1,4 @@
-"""Which lines a table of a run has: from the declared figures and the run's summary. For the terminal and the page."""
+"""Chooses the lines of each table of a run from the declared figures and the run's summary, for terminal and page."""
 
 from __future__ import annotations
 

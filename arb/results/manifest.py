@@ -15,8 +15,8 @@ import numpy as np
 from arb.data.outages import BookOutages
 from arb.results.metrics.coverage import LegOutages, leg_outages
 from arb.results.metrics.fills import fills_of
-from arb.results.metrics.statistics import NS_PER_S
 from arb.results.result import ResultLeg, RunOutput, RunResult
+from connectors.units import SECOND
 
 #: Format version of a run folder, in the manifest; other versions cannot be read.
 FORMAT = 2
@@ -41,7 +41,7 @@ def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
         records=_with_final(output),
         decisions=output.decisions,
         fills=fills_of(output.trades, names, [leg.contract_size for leg in legs]),
-        basis_halflife_ns=round(float(strategy.get("basis_halflife_s", 0.0)) * NS_PER_S),
+        basis_halflife_ns=round(float(strategy.get("basis_halflife_s", 0.0)) * SECOND),
         is_convergence=strategy.get("mode") == "convergence",
     )
 

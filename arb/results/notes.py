@@ -1,6 +1,6 @@
-"""The notes in the first lines of a run: the source of its data, if not a venue; what limited its results.
+"""The notes at the top of a run's output: data that no venue sent, and what limits the results.
 
-The program that writes such a recording puts a file `<symbol>_<YYYYMMDD>.origin` of one line beside it.
+A program that makes up or changes a recording writes the source to `<symbol>_<YYYYMMDD>.origin` beside it, in one line.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from types import MappingProxyType
 from arb.data.catalog.archived import ArchiveFile, ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Day, Recording
 from arb.errors import InputError
+from connectors.units import MILLISECOND
 
 _CHARACTERS_MAX = 300
 _ARCHIVES: Mapping[str, str] = MappingProxyType(
@@ -122,7 +123,7 @@ def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
     if day.has_receipt:
         return f"{what}; {_RECEIVED}"
     return (
-        f"{what}; {_MODELLED}: local times are the venue's plus {feed_latency_ns / 1e6:g} ms "
+        f"{what}; {_MODELLED}: local times are the venue's plus {feed_latency_ns / MILLISECOND:g} ms "
         "(latency.feed_ms)"
     )
 

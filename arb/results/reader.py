@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from arb.errors import InputError
+from arb.results.evidence import MANIFEST
 from arb.results.manifest import FORMAT, legs_of, result_of
 from arb.results.result import ResultLeg, RunOutput, RunResult
 from arb.results.trades import FLATTENED, HEADER, Trade
 
-#: The files that a report is built from; the other files of a run folder are derived from them.
-MANIFEST, TRADES, RECORDS = "manifest.json", "trades.csv", "records.npz"
+#: With the manifest the files that a report is built from; the others of a run folder are derived from them.
+TRADES, RECORDS = "trades.csv", "records.npz"
 #: Exists while a session on live data runs, and after one that was killed.
 JOURNAL = "session.journal"
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from arb.leg import Leg
 from arb.strategies.spread.decisions import Decision
+from connectors.units import SECOND
 
 HEADER = (
     "time", "exch_ts", "attempt", "leg", "side", "price", "quantity", "fee", "cash", "liquidity", "order_id"
@@ -18,8 +19,6 @@ HEADER = (
 
 #: Decisions whose `order_id` is not an order's.
 _NO_ORDERS = (Decision.ATTEMPT, Decision.OPPORTUNITY, Decision.OPPORTUNITY_END, Decision.RISK_HALTED)
-
-
 #: The attempt of a fill by which the host traded back what a halted strategy held.
 FLATTENED = "flatten"
 
@@ -99,7 +98,7 @@ def ties_of(trades: Sequence[Trade]) -> dict[str, tuple[int, int]]:
 
 def iso_time(ns: int) -> str:
     """A time in ns as UTC text with all nine digits."""
-    seconds, rest = divmod(ns, 1_000_000_000)
+    seconds, rest = divmod(ns, SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from arb.results.figures.declared import LEGS, Figure, Group
 from arb.results.metrics.coverage import Coverage, LegOutages, coverage_of
-from arb.results.metrics.statistics import NS_PER_S
 from arb.results.trades import time_text
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.results.result import ResultLeg, RunResult
@@ -45,7 +45,7 @@ def pairs_of(run: RunResult) -> list[tuple[LegEnd, LegEnd]]:
 
 
 def _length_s(span: tuple[int, int]) -> float:
-    return (span[1] - span[0]) / NS_PER_S
+    return (span[1] - span[0]) / SECOND
 
 
 def _first_outages(outages: LegOutages) -> list[dict[str, Any]]:
@@ -82,15 +82,15 @@ LEG_FIGURES = Group(
                text="inventory before the run"),
         Figure("start_quote", "money", lambda leg: leg.start.quote,
                text="cash before the run; 0 for all but the first leg at a venue"),
-        Figure("book.no_book_s", "duration", lambda leg: (leg.outages.before_ns + leg.outages.total_ns) / NS_PER_S,
+        Figure("book.no_book_s", "duration", lambda leg: (leg.outages.before_ns + leg.outages.total_ns) / SECOND,
                LEGS, "Without a book",
                text="time without a book, by the recordings and to the nanosecond"),
-        Figure("book.before_first_s", "duration", lambda leg: leg.outages.before_ns / NS_PER_S,
+        Figure("book.before_first_s", "duration", lambda leg: leg.outages.before_ns / SECOND,
                LEGS, "... before the first",
                text="from the first frame of the run to the first book", is_page_only=True),
         Figure("book.outages", "count", lambda leg: leg.outages.outages, LEGS, "... outages",
                text="outages after that; one at the end of a day lasts to the next day's book or the end of the run"),
-        Figure("book.outage_s_sum", "duration", lambda leg: leg.outages.total_ns / NS_PER_S,
+        Figure("book.outage_s_sum", "duration", lambda leg: leg.outages.total_ns / SECOND,
                LEGS, "... outages, in sum",
                text="their total time", is_page_only=True),
         Figure("book.outage_s_max", "duration", lambda leg: _length_s(leg.outages.longest),

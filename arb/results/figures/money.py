@@ -15,8 +15,9 @@ from arb.results.metrics.equity import (
     ratios,
     sampled_returns,
 )
-from arb.results.metrics.statistics import NS_PER_S, share_of
+from arb.results.metrics.statistics import share_of
 from arb.results.trades import time_text
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.results.result import RunResult
@@ -81,7 +82,7 @@ EQUITY = Group(
                     "no risk-free rate"),
         Figure("sortino", "ratio", lambda m: m.ratios.sortino, RISK, "Sortino, annual",
                text="the same over the root of the mean squared loss"),
-        Figure("sample_interval_s", "duration", lambda m: SAMPLE_NS / NS_PER_S, RISK, "... of returns over",
+        Figure("sample_interval_s", "duration", lambda m: SAMPLE_NS / SECOND, RISK, "... of returns over",
                text="returns are changes of equity over capital from one interval of UTC to the next"),
         Figure("samples", "count", lambda m: m.ratios.samples,
                text="number of these returns"),

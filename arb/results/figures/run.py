@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from arb.results.figures.declared import RESULT, Figure, Group
 from arb.results.figures.legs import legs_of
-from arb.results.metrics.statistics import NS_PER_S
 from arb.results.trades import time_text
 from arb.strategies.spread.decisions import Decision
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.results.result import RunResult
@@ -41,7 +41,7 @@ RUN = Group(
                text="first record"),
         Figure("last_time", "time", lambda run: time_text(int(run.records[-1]["timestamp"][0])),
                text="last state"),
-        Figure("duration_s", "duration", lambda run: run.equity.span_ns / NS_PER_S,
+        Figure("duration_s", "duration", lambda run: run.equity.span_ns / SECOND,
                text="from the first record to the last"),
         Figure("rows", "count",
                text="rows of data"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,9 +12,10 @@ from arb.results.figures.declared import ATTEMPTS, EDGE, OPPORTUNITIES, RISK, TR
 from arb.results.metrics.opportunities import opportunities_of
 from arb.results.metrics.orders import orders_of, risk_halt_of, unhedged_of
 from arb.results.metrics.round_trips import RoundTrips, longest_run
-from arb.results.metrics.statistics import NS_PER_S, largest, mean, median, percentile, share_of, smallest
+from arb.results.metrics.statistics import largest, mean, median, percentile, share_of, smallest
 from arb.results.trades import time_text
 from arb.strategies.spread.decisions import Decision, Purpose
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.results.result import RunResult
@@ -71,7 +72,7 @@ class _Attempts:
 
     def __init__(self, run: RunResult) -> None:
         self.rows = run.attempts
-        self.basis_halflife_s = run.basis_halflife_ns / NS_PER_S
+        self.basis_halflife_s = run.basis_halflife_ns / SECOND
         self._fills = run.fills
 
     def ended(self, code: int) -> int:
@@ -168,28 +169,14 @@ EDGE_FIGURES = Group(
 )  # fmt: skip
 
 
-class _Orders(NamedTuple):
-    sent: int
-    filled: int
-    counts: dict[int, int]
-
-
-def _orders(run: RunResult) -> _Orders | None:
-    orders = orders_of(run.decisions, run.fills)
-    if orders is None:
-        return None
-    codes, counts = np.unique(run.decisions["code"], return_counts=True)
-    return _Orders(orders.sent, orders.filled, dict(zip(codes.tolist(), counts.tolist(), strict=True)))
-
-
 def _logged(code: Decision) -> Any:
-    return lambda orders: orders.counts.get(code.value, 0)
+    return lambda orders: orders.logged.get(code.value, 0)
 
 
 ORDER_FIGURES = Group(
     "orders",
     "orders by the strategy's log; null for one that logs none",
-    _orders,
+    lambda run: orders_of(run.decisions, run.fills),
     (
         Figure("sent", "count", None, ATTEMPTS, "Orders sent",
                text="orders sent"),

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.data.outages import FIRST_KEPT, BookOutages
-from arb.results.metrics.statistics import NS_PER_S
+from connectors.units import SECOND
 
 
 class Coverage(NamedTuple):
@@ -38,11 +38,9 @@ def coverage_of(timestamps: Any, is_known: Any, pairs: Sequence[tuple[int, int]]
         other = others.get(leg_no)
         found.append(
             Coverage(
-                no_mid_s=float(spans[missing].sum()) / NS_PER_S,
+                no_mid_s=float(spans[missing].sum()) / SECOND,
                 no_mid_other_known_s=(
-                    math.nan
-                    if other is None
-                    else float(spans[missing & was_known[:, other]].sum()) / NS_PER_S
+                    math.nan if other is None else float(spans[missing & was_known[:, other]].sum()) / SECOND
                 ),
                 no_mid_records=int((~is_known[:, leg_no]).sum()),
             )

@@ -9,28 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from arb.results.metrics.statistics import NS_PER_DAY, share_of
+from arb.results.metrics.statistics import share_of
+from connectors.units import DAY
+
+if TYPE_CHECKING:
+    from arb.results.result import ResultLeg
 
 #: Equity is sampled at this interval for Sharpe and Sortino: that of hftbacktest's own statistics.
 SAMPLE_NS = 10_000_000_000
 DAYS_PER_YEAR = 365
 #: The shortest run whose return is scaled to a year.
-ANNUAL_SPAN_NS = NS_PER_DAY
-
-
-class Holdings(Protocol):
-    """A leg's holdings before the run, in base and quote units; `quote` is 0 where another leg counts its cash."""
-
-    @property
-    def base(self) -> float: ...
-    @property
-    def quote(self) -> float: ...
-    @property
-    def contract_size(self) -> float: ...
+ANNUAL_SPAN_NS = DAY
 
 
 class Equity(NamedTuple):
@@ -84,7 +77,7 @@ class Ratios(NamedTuple):
     samples: int
 
 
-def equity_curve(legs: Sequence[Holdings], records: Any) -> Equity:
+def equity_curve(legs: Sequence[ResultLeg], records: Any) -> Equity:
     """The equity at each of one or more records. Profits are stored apart from the capital to keep precision."""
     prices = records["price"]
     mids = np.column_stack([_carried(prices[:, leg_no]) for leg_no in range(prices.shape[1])])
@@ -104,7 +97,7 @@ def leg_profit(records: Any, mids: Any, contract_size: float) -> Any:
     return records["balance"] - records["fee"] + held
 
 
-def inventory_change(legs: Sequence[Holdings], equity: Equity) -> float:
+def inventory_change(legs: Sequence[ResultLeg], equity: Equity) -> float:
     """Value change of the initial inventory by price changes during the run; not part of the profit."""
     changes = [
         leg.base * float(equity.mids[-1, leg_no] - equity.mids[0, leg_no])
@@ -154,7 +147,7 @@ def ratios(returns: Any) -> Ratios:
 
     Both times the root of the samples in a year of 365 days, without a risk-free rate.
     """
-    scale = math.sqrt(DAYS_PER_YEAR * NS_PER_DAY / SAMPLE_NS)
+    scale = math.sqrt(DAYS_PER_YEAR * DAY / SAMPLE_NS)
     if len(returns) < 2:
         return Ratios(math.nan, math.nan, len(returns))
     mean, deviation = float(np.mean(returns)), float(np.std(returns, ddof=1))
@@ -168,7 +161,7 @@ def ratios(returns: Any) -> Ratios:
 
 def annual_share(share: float, span_ns: int) -> float:
     """A return scaled to 365 days, without compounding; NaN for a run shorter than a day, which is too short for it."""
-    return share * DAYS_PER_YEAR * NS_PER_DAY / span_ns if span_ns >= ANNUAL_SPAN_NS else math.nan
+    return share * DAYS_PER_YEAR * DAY / span_ns if span_ns >= ANNUAL_SPAN_NS else math.nan
 
 
 def _carried(prices: Any) -> Any:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from arb.results.metrics.statistics import NS_PER_S
 from arb.strategies.spread.decisions import Decision, Missed
+from connectors.units import SECOND
 
 _REASONS = {reason.value: reason.name.lower() for reason in Missed}
 
@@ -37,7 +37,7 @@ def opportunities_of(decisions: Any) -> Opportunities | None:
         is_begin = own["code"] == Decision.OPPORTUNITY
         ends = np.flatnonzero(is_begin[:-1] & ~is_begin[1:]) + 1
         seen += int(is_begin.sum())
-        durations.append((own["timestamp"][ends] - own["timestamp"][ends - 1]) / NS_PER_S)
+        durations.append((own["timestamp"][ends] - own["timestamp"][ends - 1]) / SECOND)
         peaks.append(own["value"][ends])
         reasons.append(own["order_id"][ends])
     reason = np.concatenate(reasons)

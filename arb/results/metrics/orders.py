@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from arb.results.metrics.attempts import ENDINGS
 from arb.results.metrics.opportunities import reason_name
-from arb.results.metrics.statistics import NS_PER_S, largest
+from arb.results.metrics.statistics import largest
 from arb.strategies.spread.decisions import Decision
+from connectors.units import SECOND
 
 _SENT = (Decision.OPEN, Decision.CHASE, Decision.REVERSE)
 
@@ -20,6 +22,8 @@ class Orders(NamedTuple):
 
     sent: int
     filled: int
+    #: Lines of the log, by decision.
+    logged: Mapping[int, int]
 
 
 class Unhedged(NamedTuple):
@@ -45,7 +49,8 @@ def orders_of(decisions: Any, fills: Any) -> Orders | None:
         return None
     keys = np.unique(_keys(sent))
     filled = int(np.isin(keys, _keys(fills)).sum())
-    return Orders(len(keys), filled)
+    codes, counts = np.unique(decisions["code"], return_counts=True)
+    return Orders(len(keys), filled, dict(zip(codes.tolist(), counts.tolist(), strict=True)))
 
 
 def _keys(lines: Any) -> Any:
@@ -71,7 +76,7 @@ def unhedged_of(decisions: Any, end_ns: int) -> Unhedged:
     starts: dict[int, int] = {}
     for attempt, timestamp in zip(begun["attempt"].tolist(), begun["timestamp"].tolist(), strict=True):
         starts.setdefault(attempt, timestamp)
-    spans = [(ends.get(attempt, end_ns) - start) / NS_PER_S for attempt, start in starts.items()]
+    spans = [(ends.get(attempt, end_ns) - start) / SECOND for attempt, start in starts.items()]
     return Unhedged(len(spans), math.fsum(spans), largest(spans))
 
 

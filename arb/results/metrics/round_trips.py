@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.results.metrics.equity import Equity
-from arb.results.metrics.statistics import NS_PER_S
 from arb.strategies.spread.decisions import Purpose
+from connectors.units import SECOND
 
 #: The attempts are 0 for a round trip of a leg.
 ROUND_TRIP = np.dtype(
@@ -35,7 +35,8 @@ _DUST = 0.01
 #: A position below this part of the leg's largest one is rounding.
 _ROUNDING = 1e-9
 
-_LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
+#: Purposes of attempts that exit a spread.
+LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
 
 
 class RoundTrips(NamedTuple):
@@ -63,7 +64,7 @@ class RoundTrips(NamedTuple):
 
     @property
     def holding_s(self) -> Any:
-        return (self.closed["end"] - self.closed["begin"]) / NS_PER_S
+        return (self.closed["end"] - self.closed["begin"]) / SECOND
 
 
 def round_trips_of(
@@ -75,7 +76,7 @@ def round_trips_of(
             "leg", _sorted([_of_leg(fills, leg_no, equity) for leg_no in np.unique(fills["leg"])])
         )
     filled = attempts[attempts["fills"] > 0]
-    if is_convergence or np.isin(attempts["purpose"], _LEAVING).any():
+    if is_convergence or np.isin(attempts["purpose"], LEAVING).any():
         by_pair = [
             _of_pair(filled[filled["pair"] == pair], equity, pairs[pair])
             for pair in np.unique(filled["pair"])

@@ -1,4 +1,4 @@
-"""Means and extremes that are NaN where there are no values, and the units of the figures."""
+"""Means and extremes that are NaN where there are no values."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-NS_PER_S = 1_000_000_000
-NS_PER_DAY = 86_400 * NS_PER_S
 BPS = 1e4
 
 

@@ -61,10 +61,10 @@ def test_a_log_without_opportunities_tells_none() -> None:
 
 def test_orders_are_counted_once_by_leg_and_id() -> None:
     run = small_run()
-    assert orders_of(run.decisions, run.fills) == (5, 4)
+    assert orders_of(run.decisions, run.fills)[:2] == (5, 4)
     # The same id on the other leg is another order.
     other = fills(fill(1, 1, 1, 1.0, 1.0, order_id=1))
-    assert orders_of(decisions(decision(0, Decision.OPEN, 1, 0, 1)), other) == (1, 0)
+    assert orders_of(decisions(decision(0, Decision.OPEN, 1, 0, 1)), other)[:2] == (1, 0)
     assert orders_of(decisions(), run.fills) is None
 
 
