@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from rich.console import Console
 from support.command_line import arb
 from support.figure_tables import documented
-from support.recording_files import command_environment, run_command
 from support.simulated import LISTINGS, PRICES
 
+from arb.cli import cli
 from arb.cli.doctor import check_table
 from arb.cli.options import load_config
 from arb.commands.checks import Check, Level
@@ -37,11 +38,6 @@ from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
 pytestmark = pytest.mark.slow
 
 NOBODY = "127.0.0.1:9"
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    return command_environment(tmp_path_factory.mktemp("cache"))
 
 
 def examined(
@@ -80,24 +76,26 @@ def failed(checks: Sequence[Check]) -> list[tuple[str, str]]:
     return [(check.name, check.level.value) for check in checks if check.level != Level.OK]
 
 
-def test_a_sandbox_is_well(environment: dict[str, str], tmp_path: Path) -> None:
+def test_a_sandbox_is_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     words = ["doctor", "--sandbox", "--json", "--symbols", "BTCUSDT,ETHUSDT"]
-    done = run_command([*words, "--venues", ",".join(LISTINGS)], environment, tmp_path)
-    reported = [json.loads(line) for line in done.out.splitlines()]
-    assert done.code == ExitCode.DONE, done
+    done = CliRunner().invoke(cli, [*words, "--venues", ",".join(LISTINGS)])
+    reported = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.exit_code == ExitCode.DONE, done
     assert len(reported) == 4 + 4 * 5
     assert {one["level"] for one in reported if one["name"] not in ("disk", "python")} == {"ok"}
 
 
-def test_without_a_network_every_venue_is_one_line(environment: dict[str, str], tmp_path: Path) -> None:
+def test_without_a_network_every_venue_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     write_templates(tmp_path)
     words = ["doctor", "-c", "arbitrage.toml", "--timeout", "1"]
     for name in ("binance_spot", "bybit_spot"):
         words += ["--set", f'{name}.connection.websocket_url="ws://{NOBODY}/ws"']
         words += ["--set", f'{name}.connection.rest_api_url="http://{NOBODY}"']
-    done, console = run_command([*words, "--json"], environment, tmp_path), Console(width=200)
-    assert (done.code, done.err) == (ExitCode.DIFFERENCES, "")
-    reported = [json.loads(line) for line in done.out.splitlines()]
+    done, console = CliRunner().invoke(cli, [*words, "--json"]), Console(width=200)
+    assert (done.exit_code, done.stderr) == (ExitCode.DIFFERENCES, "")
+    reported = [json.loads(line) for line in done.stdout.splitlines()]
     assert reported[0].keys() == documented("arb doctor --json") - {"ok", "warn", "fail"}
     bad = [one for one in reported if one["level"] == "fail"]
     assert [one["name"] for one in bad] == ["binance_spot", "bybit_spot"]

@@ -79,7 +79,7 @@ def test_without_hftbacktests_engine_it_is_one() -> None:
     assert differences_of(run_of(groups), run_of(other)) != []
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(
     st.lists(
         st.lists(st.tuples(st.floats(1e-6, 1e6), st.booleans()), min_size=1, max_size=5),
