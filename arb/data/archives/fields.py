@@ -47,7 +47,7 @@ class Role(IntEnum):
     """The ask's, where `PRICE` is the bid's."""
     QTY_2 = 5
     TIME = 6
-    """Since the epoch in s, ms or µs, with or without a fraction; the number's size tells which."""
+    """Since the epoch in s, ms or µs, with or without a fraction; the size of the number decides which."""
     TIME_2 = 7
     ID = 8
     SIDE = 9

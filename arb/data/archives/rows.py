@@ -1,4 +1,4 @@
-"""Compiled conversion of archive records to rows and messages, as `connectors.parsing.lines` does for recorded frames.
+"""Converts archive records to the rows and messages that `connectors.parsing.lines` makes of recorded frames. Compiled.
 
 Without a time of receipt `local_ts` is the time at which the venue sent the message, if it is known; the latency
 model is applied later (`arb.data.rows.convert`). The only state is the array that the caller passes from call to

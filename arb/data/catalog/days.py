@@ -1,7 +1,7 @@
-"""Finds days of data: recordings, `<data>/<venue>/<symbol>_<YYYYMMDD>.gz`, and archive files (`archived`).
+"""Finds the recorded and downloaded days below a data folder, and the one source that each day is read from.
 
-A day of an instrument is read from one source: a recording, else the venue's own archive if it has a book, else
-Tardis' book, else an archive with the touch only. Trades only are not a day: a backtest needs a book.
+A day of an instrument is a recording (`<data>/<venue>/<symbol>_<YYYYMMDD>.gz`), else the venue's own archive if it has
+a book, else Tardis' book, else an archive with the touch only. Trades only are not a day: a backtest needs a book.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Histograms of fixed size that give quantiles of any number of values with a bounded error.
+"""Counts values in a fixed number of bins, from which quantiles of a whole day follow with a bounded error.
 
 Spacings are counted in bins of at most 1/128 of their value. Delays may be negative and are moved by the run's offset
 only after counting, so their bins have a constant width, 8 us, up to 2 s from the first delay, and grow with the

@@ -41,18 +41,18 @@ REPAIR = "recorder.repair"
 _ASIDE = ".journal-aside"
 
 #: Writes an event of a day.
-Tell = Callable[[DayKey, str, Detail], None]
+WriteEvent = Callable[[DayKey, str, Detail], None]
 
 
 class Finisher:
     """The journals that wait to be moved into a `.gz`. Used by the writer thread only, except `add`."""
 
-    def __init__(self, directory: Path, tell: Tell) -> None:
+    def __init__(self, directory: Path, write_event: WriteEvent) -> None:
         """Finds the journals of earlier processes. Raises OSError."""
         for path in directory.glob(f"*/*{_ASIDE}"):
             path.unlink()
         self._directory = directory
-        self._tell = tell
+        self._write_event = write_event
         self._waiting = find_journals(directory)
         #: Left by an earlier process: their lines are checked.
         self._leftover = {journal.path for journals in self._waiting.values() for journal in journals}
@@ -150,7 +150,7 @@ class Finisher:
             "cut_bytes": size - length,
             "saved_bytes": saved_bytes,
         }
-        self._tell(journal.key, REPAIR, detail)
+        self._write_event(journal.key, REPAIR, detail)
         return saved
 
     def _placed(self, journal: Journal, length: int) -> Journal:
@@ -167,15 +167,15 @@ class Finisher:
 
     def _done(self, journal: Journal, gz: Path, end: int, member: Member, dropped: Dropped) -> None:
         if journal.path in self._leftover:
-            self._tell(
+            self._write_event(
                 journal.key, REPAIR, {"what": "journal of an earlier process", "file": journal.path.name}
             )
         if dropped.lines:
             detail = {"what": "no whole lines", "lines": dropped.lines, "bytes": dropped.bytes}
-            self._tell(journal.key, REPAIR, {**detail, "first": dropped.first})
+            self._write_event(journal.key, REPAIR, {**detail, "first": dropped.first})
         os.unlink(journal.path)
         sync_folder(journal.path.parent)
         self._leftover.discard(journal.path)
         self._lengths[gz] = end
         detail = {"gz_bytes": end, "frames": member.frames, "text_bytes": member.text_bytes}
-        self._tell(journal.key, SEGMENT, {**detail, "journal": journal.number})
+        self._write_event(journal.key, SEGMENT, {**detail, "journal": journal.number})

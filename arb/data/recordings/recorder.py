@@ -101,7 +101,7 @@ class Recorder:
             folder_lock = self._take_folder()
             stack.callback(folder_lock.release)
             try:
-                self._finisher = Finisher(directory, self._tell_day)
+                self._finisher = Finisher(directory, self._write_day_event)
                 self._place = Place(directory, segment_s, dict(versions or {}), self._finisher.last_numbers())
                 self._make_room()
             except (OSError, NoReserveError) as error:
@@ -134,7 +134,9 @@ class Recorder:
                 if not track.start_ns <= local_ts_ns < track.end_ns:
                     track.turn(local_ts_ns)
                 if local_ts_ns < track.last_ns - _STEP_NS:
-                    track.tell(local_ts_ns, "recorder.clock-back", {"from": track.last_ns, "to": local_ts_ns})
+                    track.write_event(
+                        local_ts_ns, "recorder.clock-back", {"from": track.last_ns, "to": local_ts_ns}
+                    )
                 track.last_ns = local_ts_ns
                 if b"\n" in frame or b"\0" in frame:
                     frame = frame.replace(b"\n", b" ").replace(b"\0", b" ")
@@ -149,7 +151,7 @@ class Recorder:
                 if took > self._slowest_ns:
                     self._slowest_ns = took
                     if took > _STALL_NS:
-                        track.tell(local_ts_ns, "recorder.stall", {"ms": took // 1_000_000})
+                        track.write_event(local_ts_ns, "recorder.stall", {"ms": took // 1_000_000})
                 return True
             except (OSError, ClockError) as error:
                 self._lost += 1
@@ -167,7 +169,7 @@ class Recorder:
                 return
             try:
                 track = self._tracks.get((venue, symbol)) or self._new_track(venue, symbol)
-                track.tell(local_ts_ns, kind, detail)
+                track.write_event(local_ts_ns, kind, detail)
                 return
             except (OSError, ClockError) as error:
                 stopped = self._stop(error)
@@ -189,7 +191,7 @@ class Recorder:
             if self._is_closed:
                 return
             if self.error is None:
-                self._tell_all("recorder.stop", {"why": "closed"})
+                self._write_to_all("recorder.stop", {"why": "closed"})
             self._is_closed = True
         self._closing.set()
         self._thread.join()
@@ -211,13 +213,13 @@ class Recorder:
     def _all_tracks(self) -> list[Track]:
         return list(dict.fromkeys(self._tracks.values()))
 
-    def _tell_all(self, kind: str, detail: Detail) -> None:
+    def _write_to_all(self, kind: str, detail: Detail) -> None:
         """Writes an event for every recorded instrument, as far as the disk allows."""
         now = self._clock()
         for track in self._all_tracks():
             if track.is_recording:
                 with contextlib.suppress(OSError, ClockError):
-                    track.tell(now, kind, detail)
+                    track.write_event(now, kind, detail)
 
     def _stop(self, error: Exception) -> ArbError | None:
         """Stops the recording with whole lines in every file; returns the reason. None if it had stopped before."""
@@ -226,7 +228,7 @@ class Recorder:
         self.error = _reason(error, self._directory)
         for track in self._all_tracks():
             track.cut_torn_lines()
-        self._tell_all("recorder.stop", {"why": str(self.error)})
+        self._write_to_all("recorder.stop", {"why": str(self.error)})
         return self.error
 
     # Called without the lock, on any thread.
@@ -329,11 +331,11 @@ class Recorder:
             for handle in handles:
                 os.close(handle)
 
-    def _tell_day(self, key: DayKey, kind: str, detail: Detail) -> None:
+    def _write_day_event(self, key: DayKey, kind: str, detail: Detail) -> None:
         """Writes an event of the recorder about a day's file."""
         with self._lock:
             track = self._tracks.get((key.venue, key.name)) or self._new_track(key.venue, key.name)
-            track.tell_day(key, self._clock(), kind, detail)
+            track.write_day_event(key, self._clock(), kind, detail)
 
     # The start.
 

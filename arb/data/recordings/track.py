@@ -88,11 +88,11 @@ class Track:
             last.due_s = min(last.due_s, time.monotonic() + LATE_S)
         self._point_at(day_no, segment)
 
-    def tell(self, local_ts_ns: int, kind: str, detail: Detail) -> None:
+    def write_event(self, local_ts_ns: int, kind: str, detail: Detail) -> None:
         """Writes an event to the sidecar of the time's day. Raises OSError, ClockError."""
-        self.tell_day(self._key(local_ts_ns), local_ts_ns, kind, detail)
+        self.write_day_event(self._key(local_ts_ns), local_ts_ns, kind, detail)
 
-    def tell_day(self, key: DayKey, local_ts_ns: int, kind: str, detail: Detail) -> None:
+    def write_day_event(self, key: DayKey, local_ts_ns: int, kind: str, detail: Detail) -> None:
         """Writes an event to a day's sidecar. Raises OSError."""
         self._begin(key, local_ts_ns)
         self.sidecar.write(key, local_ts_ns, kind, detail)

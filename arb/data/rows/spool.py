@@ -1,7 +1,7 @@
-"""The first half of a conversion: decodes a day to chained rows with its own times, in a temporary file.
+"""The first pass of a conversion: decodes a day, checks its ids, and writes its rows to a temporary file.
 
-Rows are in the order of receipt and checked by their ids, but on the recorder's clock: the run's offset is known only
-after every recording of the run was read once. `arb.data.rows.convert` does the second half.
+The rows are in the order of receipt, on the recorder's clock: the run's offset is known only after every recording of
+the run was read once. `arb.data.rows.convert` does the second pass.
 """
 
 from __future__ import annotations

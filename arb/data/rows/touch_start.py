@@ -1,4 +1,4 @@
-"""The begin of a day whose book is not proven yet: best bid and offer only.
+"""A day that begins in the middle of a chain: until a snapshot arrives, its book is the best bid and offer alone.
 
 A best bid and offer is valid without the depth stream. So a recording that begins in the middle of a chain, without a
 previous day to continue, has a book of one level a side until the first snapshot. Live feeds do not need this: they
