@@ -96,12 +96,15 @@ def dry_run(
             )
         text = run_text(result, as_json=as_json)
     else:
-        _require_libraries()
-        from arb.cli.session_view import SessionTable, StatusLine
-        from arb.commands.dryrun_live import run_live
-
-        is_watched = sys.stdout.isatty() and not as_json
         with bounded_end() as only_words_left:
+            _require_libraries()
+            from arb.cli.session_view import SessionTable, StatusLine
+            from arb.commands.dryrun_live import run_live
+
+            is_watched = sys.stdout.isatty() and not as_json
+            viewer: SessionTable | StatusLine = StatusLine(_echo_error)
+            if is_watched:
+                viewer = SessionTable(config.value("strategy.min_spread_bps"))
             result = run_live(
                 config,
                 out,
@@ -109,9 +112,7 @@ def dry_run(
                 sandbox=_sandbox(config, port_base) if is_sandbox else None,
                 has_report=has_report,
                 log_json=log_json,
-                viewer=SessionTable(config.value("strategy.min_spread_bps"))
-                if is_watched
-                else StatusLine(_echo_error),
+                viewer=viewer,
                 echo=None if is_watched else _echo_error,
             )
             text = run_text(result, as_json=as_json)
