@@ -182,7 +182,7 @@ def test_a_decimal_is_the_float_that_python_reads(text: str) -> None:
 
 def test_venue_decimals_of_all_lengths_are_taken_and_exact() -> None:
     chance = np.random.default_rng(7)
-    for mantissa in chance.integers(0, 10**15, 3000).tolist():
+    for mantissa in chance.integers(0, 10**15, 600).tolist():
         for scale in (0, 1, 2, 3, 5, 8):
             text = f"{mantissa // 10**scale}" + (f".{mantissa % 10**scale:0{scale}d}" if scale else "")
             value = parsed_decimal(text)

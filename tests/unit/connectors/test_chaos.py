@@ -51,23 +51,6 @@ def test_a_lie_is_noticed(venue: str) -> None:
 
 
 @pytest.mark.parametrize("venue", SIM_VENUES)
-def test_silence_makes_the_touch_unknown_and_the_next_change_known(venue: str) -> None:
-    chaos = Chaos(3, venue, symbols=1)
-    chaos.feed.start()
-    chaos.timers.run(10 * S)
-    chaos.net.connections[0].stall(4 * S)
-    chaos.timers.run(3 * S)
-    assert chaos.watch.check(0) is None
-    assert chaos.feed.status(0) == FeedStatus.STALE
-    unknown = len(chaos.watch.events)
-    chaos.timers.run(2 * S)
-    assert chaos.watch.check(0) is not None
-    assert chaos.feed.status(0) == FeedStatus.SYNCED
-    # No new book was needed: the chain went on.
-    assert EventKind.RESYNC not in {event.kind for event in chaos.watch.events[unknown:]}
-
-
-@pytest.mark.parametrize("venue", SIM_VENUES)
 def test_a_change_of_connections_loses_and_doubles_no_trade(venue: str) -> None:
     """By the age of the connection, or by the server's notice; Bybit has neither, and is told to change."""
     chaos = Chaos(4, venue)

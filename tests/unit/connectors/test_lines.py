@@ -104,14 +104,6 @@ def test_full_buffers_change_nothing(chunk_bytes: int, monkeypatch: pytest.Monke
     assert decoded(pieces(text_of(frames), range(0, len(text_of(frames)), chunk_bytes))) == whole
 
 
-@pytest.mark.parametrize("messages_max", [1, 2, 7])
-def test_few_messages_at_a_time(messages_max: int) -> None:
-    decoder = LineDecoder(USDM, "BTCUSDT")
-    decoder._messages = decoder._messages[:messages_max]
-    rows, messages = collect(decoder, [text_of(MIXED)])
-    assert (rows.tobytes(), messages.tobytes()) == decoded([text_of(MIXED)])
-
-
 def test_few_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     frames = MIXED * 3
     whole = decoded([text_of(frames)])
