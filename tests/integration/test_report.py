@@ -39,7 +39,7 @@ def files_of(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run over a few seconds of a made-up market, whose origin is told."""
+    """A run over a few seconds of a made-up market, with a note on its origin."""
     data = write_pair(tmp_path_factory.mktemp("data"))
     (data / "bybit_linear" / "btcusdt_20240808.origin").write_text(f"{NOTE}\n")
     out = tmp_path_factory.mktemp("runs") / "run"
@@ -112,7 +112,7 @@ def test_a_folder_without_one_of_its_files_is_refused(run: Path, name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "trades.csv", "records.npz"])
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+@pytest.mark.parametrize("share", [0.0, 0.97])
 def test_a_file_that_is_cut_off_is_refused(run: Path, name: str, share: float) -> None:
     content = (run / name).read_bytes()
     if name == "trades.csv":  # this market has no trades: one line that ends early
@@ -130,7 +130,7 @@ def test_a_manifest_that_is_none_is_refused(run: Path, content: bytes) -> None:
     refused(run)
 
 
-@pytest.mark.parametrize("version", [None, 1, 3, "2"])
+@pytest.mark.parametrize("version", [None, 3])
 def test_an_unknown_version_is_refused(run: Path, version: Any) -> None:
     manifest = json.loads((run / "manifest.json").read_bytes())
     (run / "manifest.json").write_text(json.dumps({**manifest, "format": version}))

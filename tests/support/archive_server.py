@@ -1,6 +1,6 @@
 """A server of archive files on this machine: ranges, ETags, HEAD, checksums, and faults by script.
 
-What it sent is counted by file, range by range, so that a test can tell that nothing came twice.
+What it sent is counted by file, range by range, so that a test can check that nothing was sent twice.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Fault:
     hold_after: int | None = None
     #: Announce so many bytes more than there are.
     extra_length: int = 0
-    #: Do not tell how long the file is; the end of the connection is its end.
+    #: Do not send the length of the file; the end of the connection is its end.
     hides_length: bool = False
     #: Send all of the file whatever was asked.
     ignores_range: bool = False

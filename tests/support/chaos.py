@@ -121,7 +121,7 @@ class Watch:
 
     def on_status(self, no: int, status: FeedStatus) -> None:
         if self.feed is not None and self.feed.status(no) != status:
-            raise LieError(f"the sink is told {status}, the feed says {self.feed.status(no)}")
+            raise LieError(f"the sink received {status}, the feed says {self.feed.status(no)}")
         self.check(no)
 
     def on_frame(self, no: int, local_ts: int, frame: bytes) -> None:

@@ -16,7 +16,7 @@ VENUE = "binance_usdm"
 
 
 def moved(line: str, by_ns: int, exch_by_ms: int | None = None) -> str:
-    """A line received later, its frame sent as much later unless told otherwise."""
+    """A line received later, its frame sent as much later unless `exch_by_ms` is given."""
     frame = json.loads(line[20:])
     payload = frame.get("data", frame)
     for key in {"E", "T"} & payload.keys():

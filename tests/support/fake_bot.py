@@ -81,7 +81,7 @@ class FakeBot:
     current_timestamp: int = 0
     sent: list[Order] = field(default_factory=list)
     refused: list[Order] = field(default_factory=list)
-    #: When a leg was heard of last, where that is not now.
+    #: Time of the last row of a leg, if it is not now.
     last_feed: dict[int, int] = field(default_factory=dict)
     #: How old it was then, where that is not nothing.
     feed_ns: dict[int, int] = field(default_factory=dict)

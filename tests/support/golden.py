@@ -1,4 +1,4 @@
-"""The golden frames of `tests/golden`; its README tells their form."""
+"""The golden frames of `tests/golden`; its README describes their form."""
 
 from __future__ import annotations
 

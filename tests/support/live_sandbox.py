@@ -274,7 +274,7 @@ def dry_run_process(folder: Path, port_base: int, function: str, *words: str) ->
 
 
 def await_first_row(run: Path) -> None:
-    """Returns when the session's strategy has heard of the market."""
+    """Returns when the session's strategy has received a row."""
     log = run / "log.txt"
     await_that(
         lambda: log.exists() and "received its first row" in log.read_text(), "the strategy's first row"

@@ -44,7 +44,7 @@ def follow_binance(
 ) -> list[Applied]:
     """Binance's rule: hold changes until the snapshot, drop what it holds, bridge, then every id must join.
 
-    `known`: the id at which the book of the day before stands. Fails at a gap.
+    `known`: the id of the book of the day before. Fails at a gap.
     """
     held: list[tuple[int, dict[str, Any]]] = []
     applied: list[Applied] = []
@@ -94,7 +94,7 @@ def follow_bybit(messages: list[tuple[int, dict[str, Any]]]) -> list[Applied]:
 
 
 def book_tickers(messages: list[tuple[int, dict[str, Any]]]) -> list[Touch]:
-    """All touches that Binance tells."""
+    """All touches that Binance sends."""
     return [
         Touch(m["u"], (float(m["b"]), float(m["B"]), float(m["a"]), float(m["A"])))
         for _, m in messages

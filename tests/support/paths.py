@@ -1,4 +1,4 @@
-"""Where the test data lie, and what lies in a folder."""
+"""Paths of the tests' data, the files of a folder, and files of strategies."""
 
 from __future__ import annotations
 

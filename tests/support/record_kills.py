@@ -25,7 +25,7 @@ def run(folder: Path, environment: Mapping[str, str], chance: Random, rounds: in
         reported = _kill(folder, environment, chance)
         held = {venue: _on_disk(folder / "data", venue) for venue in VENUES}
         acknowledged += reported
-        # All frames are in the files at once: those that were told of, and those of the last second.
+        # All frames are in the files at once: those that were acknowledged, and those of the last second.
         new = sum(len(held[venue]) - len(before[venue]) for venue in VENUES)
         if new < reported:
             found.append(f"round {round_no}: {reported} frames were acknowledged, the files have {new} more")
@@ -44,7 +44,7 @@ def run(folder: Path, environment: Mapping[str, str], chance: Random, rounds: in
 
 
 def _kill(folder: Path, environment: Mapping[str, str], chance: Random) -> int:
-    """One process; how many frames it had told of."""
+    """One process; how many frames it had acknowledged."""
     running = Running(["--data", "data", "--set", "record.segment_s=1"], environment, folder)
     reported = running.until_frames(chance.randrange(1, 150))
     time.sleep(chance.uniform(0.0, 1.0))

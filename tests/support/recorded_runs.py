@@ -17,7 +17,7 @@ PATIENCE_S = 120.0
 
 
 class Running:
-    """A process of `arb record --sandbox --json`, and the progress that it tells."""
+    """A process of `arb record --sandbox --json`, and the progress that it prints."""
 
     def __init__(self, words: Sequence[str], environment: Mapping[str, str], cwd: Path) -> None:
         self.process = subprocess.Popen(
@@ -60,7 +60,7 @@ def lines_of(folder: Path, venue: str, symbol: str = "btcusdt") -> list[tuple[in
 
 
 def stripped(payload: dict[str, Any]) -> dict[str, Any]:
-    """A frame without the times that it tells."""
+    """A frame without its times."""
     data = payload["data"]
     if "topic" in payload:
         if isinstance(data, list):

@@ -1,6 +1,6 @@
 """One change of anything in a run folder: of every file, and of every key of its manifest.
 
-Each changes the folder as it lies on the disk, hashes included as they are; `arb verify` must end with exit code 4 or
+Each changes the files but not the hashes of them; `arb verify` must end with exit code 4 or
 2. What it does not cover is `NOT_COVERED`, as docs/dry-run.md lists it.
 """
 

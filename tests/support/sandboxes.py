@@ -20,7 +20,7 @@ NOW_NS = 1_795_262_400 * 1_000_000_000
 
 
 def driven(*venues: str, seed: int = 7, **options: Any) -> Sandbox:
-    """A seeded sandbox of these venues, or of all, that stands still until it is moved on."""
+    """A seeded sandbox of these venues, or of all, on a clock that the test moves."""
     listings: list[Listing] = [LISTINGS[venue] for venue in venues or LISTINGS]
     return Sandbox(SeededMarket(listings, PRICES, seed), clock=DrivenClock(NOW_NS), **options)
 

@@ -53,7 +53,7 @@ class Wire:
         self.venue.wires.pop(self, None)
 
     def notice(self) -> None:
-        """Tells the client that the server will close."""
+        """Announces to the client that the server will close."""
         if not self.venue.is_bybit:
             self.out.deliver('{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1}}', "control")
 

@@ -1,4 +1,4 @@
-"""Small simulated markets, and what their streams must come to when somebody listens."""
+"""Small simulated markets, and the books that their streams must result in."""
 
 from __future__ import annotations
 

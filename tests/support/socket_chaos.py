@@ -69,22 +69,22 @@ class Truth:
         #: By the venue's number (`Touch.order_id`), everything that was true at it.
         self.quotes: dict[int, list[Quote]] = {}
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         """A frame of the market."""
         payload = msgspec.json.decode(text)
         if self._is_bybit:
-            self._hear_bybit(payload)
+            self._receive_bybit(payload)
         else:
-            self._hear_binance(payload["stream"], payload["data"])
+            self._receive_binance(payload["stream"], payload["data"])
 
     def begin(self, bids: Any, asks: Any, number: int) -> None:
         """The whole book."""
         for side, levels in zip(self._sides, (bids, asks), strict=True):
             side.clear()
             side.update((float(px), float(qty)) for px, qty in levels)
-        self._tell(number)
+        self._note(number)
 
-    def _hear_bybit(self, payload: dict[str, Any]) -> None:
+    def _receive_bybit(self, payload: dict[str, Any]) -> None:
         topic, data = payload["topic"], payload["data"]
         if topic.startswith("orderbook.1."):
             if data["b"] and data["a"]:
@@ -96,7 +96,7 @@ class Truth:
             else:
                 self._change(data["b"], data["a"], data["seq"])
 
-    def _hear_binance(self, stream: str, data: dict[str, Any]) -> None:
+    def _receive_binance(self, stream: str, data: dict[str, Any]) -> None:
         if stream.endswith("@bookTicker"):
             self._add(data["u"], tuple(float(data[name]) for name in ("b", "B", "a", "A")))
         elif stream.endswith("@depth@100ms"):
@@ -108,9 +108,9 @@ class Truth:
                 side[float(px)] = float(qty)
                 if float(qty) == 0:
                     del side[float(px)]
-        self._tell(number)
+        self._note(number)
 
-    def _tell(self, number: int) -> None:
+    def _note(self, number: int) -> None:
         bids, asks = self._sides
         if bids and asks:
             bid, ask = max(bids), min(asks)
@@ -121,7 +121,7 @@ class Truth:
 
 
 class _Witness:
-    """The seeded market, every frame of which the truth hears before faults. A `Source` and a `Tape`."""
+    """The seeded market, every frame of which reaches the truth before faults. A `Source` and a `Tape`."""
 
     def __init__(self, market: SeededMarket, truth: Truth) -> None:
         self._market, self._truth = market, truth
@@ -145,7 +145,7 @@ class _Witness:
     def advance(self, to_ns: int) -> list[Line]:
         lines = self._tape.advance(to_ns)
         for line in lines:
-            self._truth.hear(line.text)
+            self._truth.receive(line.text)
         return lines
 
     def snapshot(self, no: int) -> str | None:

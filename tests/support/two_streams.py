@@ -1,7 +1,7 @@
-"""One true book, and the depth and best-bid-and-offer streams that a venue makes of it, late and conflated by chance.
+"""One true book, and the depth and best-bid-and-offer streams that a venue makes of it, late and conflated at random.
 
-Written for the tests alone. The depth stream tells a level only where it differs between the ends of an interval: the
-least that "quantities are absolute, what is not told has not changed" allows.
+Written for the tests alone. The depth stream sends a level only if it differs between the ends of an interval: the
+least that "quantities are absolute, what is not sent has not changed" allows.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Parts = list[tuple[int, float, float]]
 
 
 class Sent(NamedTuple):
-    """A message on its way; `order` is the venue's number of the moment that it tells of."""
+    """A message on its way; `order` is the venue's number of its state."""
 
     kind: Kind
     order: int
@@ -57,7 +57,7 @@ class Market:
         self._chance = chance
         self._book = PlainBook()
         self._middle = 100.0
-        # The last is far out: up to there the snapshot tells it all.
+        # The last is far out: up to there the snapshot has all levels.
         for n in (1, 2, 3, 4, 100):
             self._book.set(BUY, self._middle - n * TICK, 1.0)
             self._book.set(SELL, self._middle + n * TICK, 1.0)

@@ -79,10 +79,6 @@ def test_an_attempt_without_a_fill_captured_nothing_that_is_known() -> None:
     assert math.isnan(row["captured_bps"])
 
 
-def test_without_a_log_there_are_no_attempts() -> None:
-    assert len(run_of(records([[1.0, 1.0]]), None, fills(fill(0, 0, 0, 1.0, 1.0))).attempts) == 0
-
-
 def test_the_basis_is_taken_from_what_was_captured_by_the_direction() -> None:
     # A basis of 100 bps all along: buying leg 0 and selling leg 1 earns it, the other way round pays it.
     log = decisions(

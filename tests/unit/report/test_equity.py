@@ -146,11 +146,3 @@ def test_a_drawdown_lies_between_none_and_the_whole_range(profits: list[float]) 
     assert fall.from_ns <= fall.to_ns
     # What is lost from a top is at least what the end lies below it.
     assert fall.quote >= max(profits) - profits[-1] - 1e-9
-
-
-@given(st.lists(st.floats(1.0, 1e5), min_size=1, max_size=20), st.floats(0.0, 100.0), st.floats(0.0, 1e6))
-def test_equity_starts_at_the_capital(mids: list[float], base: float, quote: float) -> None:
-    legs = [ResultLeg("a:X", base, quote, 1.0), ResultLeg("b:X", 0.0, quote, 1.0)]
-    equity = equity_curve(legs, records([[mid, mid] for mid in mids]))
-    assert equity.values[0] == equity.capital == pytest.approx(base * mids[0] + 2 * quote)
-    assert equity.profit == 0.0

@@ -14,11 +14,9 @@ from support.finished_runs import (
     fill,
     fills,
     records,
-    run_of,
     small_run,
 )
 
-from arb.results.metrics.coverage import coverage_of
 from arb.results.metrics.opportunities import opportunities_of
 from arb.results.metrics.orders import orders_of, risk_halt_of, unhedged_of
 from arb.results.metrics.spread import basis_bps, cross_spread_bps, values_at
@@ -55,7 +53,7 @@ def test_an_end_without_a_beginning_and_a_beginning_twice_are_no_pairs() -> None
     assert (found.seen, found.taken, found.open, len(found.durations_s)) == (2, 0, 2, 0)
 
 
-def test_a_log_without_opportunities_tells_none() -> None:
+def test_a_log_without_opportunities_has_none() -> None:
     assert opportunities_of(decisions(decision(0, Decision.ATTEMPT, 1))) is None
 
 
@@ -90,14 +88,6 @@ def test_the_rule_that_stopped_a_run_is_named() -> None:
     halt = risk_halt_of(decisions(decision(2, Decision.RISK_HALTED, order_id=Missed.DRAWDOWN, value=-70.0)))
     assert halt == ("drawdown", -70.0, NOON + 2 * S)
     assert risk_halt_of(decisions()) is None
-
-
-def test_a_leg_is_one_sided_while_only_the_other_has_a_book() -> None:
-    nan = math.nan
-    run = run_of(records([[nan, nan], [nan, 1.0], [1.0, 1.0], [nan, 1.0], [1.0, 1.0]], [0, 1, 3, 6, 10]))
-    first, second = coverage_of(run.equity.timestamps, run.equity.is_known, [(0, 1)])
-    assert first == (1.0 + 2.0 + 4.0, 2.0 + 4.0, 3)
-    assert second == (1.0, 0.0, 1)
 
 
 def test_the_basis_is_the_strategys_own_where_the_records_see_every_change() -> None:

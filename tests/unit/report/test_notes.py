@@ -56,7 +56,7 @@ def test_a_note_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) ->
         ("the legs of venue_b: simulated or not, who knows", "Data not as recorded"),
     ],
 )
-def test_a_note_stands_under_a_heading_of_its_kind(note: str, heading: str) -> None:
+def test_a_note_has_the_heading_of_its_kind(note: str, heading: str) -> None:
     assert heading_of(note) == heading
 
 

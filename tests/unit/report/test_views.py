@@ -74,7 +74,7 @@ def test_any_log_of_a_strategy_gives_a_report(lines: list[Any]) -> None:
 
 
 class Page(HTMLParser):
-    """Numbers by their place, and the text that stands outside of them, drawings and heads of tables."""
+    """Numbers by their place, and the text outside of them, of drawings and of heads of tables."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ def test_the_page_needs_nothing_but_itself() -> None:
     assert all(re.fullmatch(r"[a-z]+\.(json|csv|npz)", address) for address in Page(text).addresses)
 
 
-def test_the_note_stands_first_and_is_text() -> None:
+def test_the_note_is_first_and_is_text() -> None:
     made = small_run(notes=[NOTE])
     body = page(made, []).partition("<main>")[2].strip()
     assert body.startswith('<p class="note"')
@@ -240,7 +240,7 @@ def test_the_table_fits_sixty_lines_of_a_hundred_columns() -> None:
     assert "... and 6 more notes in summary.json" in text
 
 
-def test_times_without_a_book_stand_on_the_page_and_in_the_terminal() -> None:
+def test_times_without_a_book_are_on_the_page_and_in_the_terminal() -> None:
     outages = tuple((NOON + n * S, NOON + n * S + 1_500_000) for n in range(30))
     found = LegOutages(2 * S, 40, 60_000_000, outages[0], outages)
     legs = small_run().legs
@@ -269,15 +269,10 @@ def test_the_table_holds_the_legs_and_both() -> None:
     assert "-" in drawn(run_of(records([[math.nan, math.nan]])))
 
 
-@pytest.mark.parametrize("outcome", ["halted", "interrupted"])
-def test_the_title_says_how_it_ended(outcome: str) -> None:
-    assert f": {outcome}" in drawn(small_run(outcome=outcome))
-
-
 def test_charts_are_the_same_bytes_each_time_and_pictures() -> None:
-    for chart, again in zip(charts_of(small_run()), charts_of(small_run()), strict=True):
+    for chart, same in zip(charts_of(small_run()), charts_of(small_run()), strict=True):
         png = draw_png(chart)
-        assert png == draw_png(again)
+        assert png == draw_png(same)
         picture = Image.open(io.BytesIO(png))
         assert picture.format == "PNG"
         assert picture.info == {}

@@ -9,24 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.recording_files import make_leg
 
 from arb.bot.fills import FILL
 from arb.bot.recorder import DECISION
-from arb.leg import Leg
 from arb.results.trades import HEADER, Trade, iso_time, trades_of
 from arb.strategies.spread.decisions import Decision
 
 TS = 1_723_161_600_000_000_000
 
 
-def leg(venue: str, maker: float, taker: float, contract_size: float = 1.0) -> Leg:
-    return Leg(
-        venue, "BTCUSDT", True, 0.1, 0.001, 0.001, 5.0, contract_size, maker, taker, 0, 0, 0,
-        "risk_adverse", 3.0, 0.0, 0.0,
-    )  # fmt: skip
-
-
-LEGS = [leg("a", -0.0001, 0.001), leg("b", 0.0002, 0.0005, contract_size=10.0)]
+LEGS = [
+    make_leg("a", maker_fee=-0.0001, taker_fee=0.001),
+    make_leg("b", maker_fee=0.0002, taker_fee=0.0005, contract_size=10.0),
+]
 
 
 def fill(
@@ -60,11 +56,6 @@ def test_a_sold_maker_fill_of_contracts() -> None:
     assert trade.fee == pytest.approx(0.1)
 
 
-def test_a_rebate_is_a_negative_fee() -> None:
-    (trade,) = trades_of(fills(fill(0, 7, 1, 100.0, 1.0, maker=1)), decisions(), LEGS)
-    assert trade.fee == pytest.approx(-0.01)
-
-
 def test_fills_carry_the_attempt_that_sent_their_order() -> None:
     sent = decisions(
         (TS, Decision.ATTEMPT, 1, 0, 0, 5.0),
@@ -92,10 +83,6 @@ def test_lines_are_in_the_order_of_the_venues_time() -> None:
         fill(0, 9, 1, 1.0, 1.0, ts=TS),
     ]
     assert [t.order_id for t in trades_of(fills(*rows), decisions(), LEGS)] == [9, 2, 3]
-
-
-def test_no_fills_are_no_lines() -> None:
-    assert trades_of(fills(), decisions(), LEGS) == []
 
 
 @given(
