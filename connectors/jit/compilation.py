@@ -22,7 +22,7 @@ import platform
 import sys
 import uuid
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -82,9 +82,18 @@ def compiled(
         dispatcher = njit(**options)(python_function)
         if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
             dispatcher._cache = DiskCache(python_function, options, framework)  # type: ignore[attr-defined]
+            dispatcher.get_call_template = partial(_call_template, dispatcher)  # type: ignore[method-assign]
         return dispatcher
 
     return decorate if function is None else decorate(function)
+
+
+def _call_template(dispatcher: Any, args: Any, kws: Any) -> Any:
+    """`Dispatcher.get_call_template` for types without constants: Numba compiles a copy for every constant argument."""
+    plain = tuple(types.unliteral(arg) for arg in args)
+    return Dispatcher.get_call_template(
+        dispatcher, plain, {name: types.unliteral(kind) for name, kind in kws.items()}
+    )
 
 
 def compiled_callback(

@@ -53,10 +53,6 @@ REVERSAL_BANDS_MAX = 10
 #: How long a refused chase or reversal waits before it is resent.
 RESEND_NS = 20_000_000
 
-_CODE_OPEN = int(Decision.OPEN)
-_CODE_CHASE = int(Decision.CHASE)
-_CODE_REVERSE = int(Decision.REVERSE)
-
 
 @njit
 def send(bot, recorder, attempt, legs, leg_no, side, px, qty, code):
@@ -102,7 +98,7 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
     for leg_no in (buy_no, sell_no):
         leg = legs[leg_no]
         px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
-        if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_OPEN):
+        if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, Decision.OPEN):
             break  # never opens a single second leg on purpose
     attempt.phase = OPENING
 
@@ -194,7 +190,7 @@ def _chase(bot, recorder, attempt, legs, leg_no, qty, params):
     is_within = leg.ask <= px if leg.side == BUY else leg.bid >= px
     qty = _sendable(leg, leg.side, px, qty, params)
     if is_within and qty > 0.0:
-        send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, _CODE_CHASE)
+        send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, Decision.CHASE)
 
 
 @njit
@@ -208,7 +204,7 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):
     band = params.slippage_tolerance * min(attempt.reversals + 1, REVERSAL_BANDS_MAX)
     px = limit_price(side, touch, band, leg.tick_size)
     qty = _sendable(leg, side, px, qty, params)
-    if qty > 0.0 and send(bot, recorder, attempt, legs, leg_no, side, px, qty, _CODE_REVERSE):
+    if qty > 0.0 and send(bot, recorder, attempt, legs, leg_no, side, px, qty, Decision.REVERSE):
         attempt.reversals += 1
 
 

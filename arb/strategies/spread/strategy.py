@@ -95,7 +95,8 @@ def run(bot, params, recorder):
     idle_ns = np.int64(params.record_interval_ns)
     next_record = np.int64(0)
     timeout = idle_ns
-    is_halted = False
+    # Not a constant, for which Numba would compile `_step` a second time.
+    is_halted = np.bool_(False)
     has_news = True
     # The loop reads these at every event, and passes the whole state on only if something may follow.
     legs, seen, attempts = state.legs, state.seen, state.attempts
@@ -319,7 +320,7 @@ def _enter(bot, recorder, state, pair_no, buy_no, edge, now, params):
     qty = attempt_qty(buy, sell, buy_values, sell_values, params)
     if not qty > 0.0:
         return why_no_qty(buy, sell, buy_values, sell_values, params)
-    _begin(bot, recorder, state, pair_no, Purpose.ENTER, buy_no, qty, edge, now, params)
+    _begin(bot, recorder, state, pair_no, np.int64(Purpose.ENTER), buy_no, qty, edge, now, params)
     return np.int64(Missed.TAKEN)
 
 
@@ -333,7 +334,7 @@ def _rebalance(bot, recorder, state, pair_no, buy_no, edge, now, params):
     moved = 0.5 * (sell_values.position - buy_values.position)
     qty = whole_qty(buy, sell, min(attempt_qty(buy, sell, buy_values, sell_values, params), moved), params)
     if qty > 0.0:
-        _begin(bot, recorder, state, pair_no, Purpose.REBALANCE, buy_no, qty, edge, now, params)
+        _begin(bot, recorder, state, pair_no, np.int64(Purpose.REBALANCE), buy_no, qty, edge, now, params)
 
 
 @njit
@@ -373,7 +374,7 @@ def _begin(bot, recorder, state, pair_no, purpose, buy_no, qty, edge, now, param
     look(bot, state.risks[0], state.legs, now, params)
     attempt.profit_before = profit_of(bot, pair)
     number = begin_attempt(state.risks[0], state.begun, now)
-    begin(bot, recorder, attempt, pair, number, np.int64(purpose), buy_no, qty, edge, params)
+    begin(bot, recorder, attempt, pair, number, purpose, buy_no, qty, edge, params)
 
 
 @njit
