@@ -8,10 +8,9 @@ from typing import NamedTuple
 from hftbacktest import BacktestAsset
 
 from arb.backtest.bot import hashmap_bot, roivec_bot
-from arb.backtest.touch_range import touch_range
 from arb.bot.bot import Bot
 from arb.bot.uses import Uses
-from arb.engine.price_range import BYTES_MAX, PriceRange, RangeFinder
+from arb.engine.price_range import BYTES_MAX, PriceRange, RangeFinder, touch_range
 from arb.leg import Leg
 from arb.risk.limits import Limits
 from connectors.model import Rows

@@ -85,18 +85,8 @@ def _order_latency(bot: Any, asset_no: Any) -> Any:
 # The casts fix one signature for the compiled function, so that it is compiled and cached once.
 
 
-@overload_method(BotType, "submit_buy_order")
-def _submit_buy(
-    bot: Any,
-    asset_no: Any,
-    order_id: Any,
-    price: Any,
-    qty: Any,
-    time_in_force: Any,
-    order_type: Any,
-    wait: Any,
-) -> Any:
-    def impl(
+def _bind_submit(name: str, side: int) -> None:
+    def submit(
         bot: Any,
         asset_no: Any,
         order_id: Any,
@@ -108,7 +98,7 @@ def _submit_buy(
     ) -> Any:
         return requests.submit(
             bot,
-            np.int64(BUY),
+            np.int64(side),
             np.uint64(asset_no),
             np.uint64(order_id),
             np.float64(price),
@@ -118,21 +108,7 @@ def _submit_buy(
             bool(wait),
         )
 
-    return impl
-
-
-@overload_method(BotType, "submit_sell_order")
-def _submit_sell(
-    bot: Any,
-    asset_no: Any,
-    order_id: Any,
-    price: Any,
-    qty: Any,
-    time_in_force: Any,
-    order_type: Any,
-    wait: Any,
-) -> Any:
-    def impl(
+    def submit_of_types(
         bot: Any,
         asset_no: Any,
         order_id: Any,
@@ -142,19 +118,13 @@ def _submit_sell(
         order_type: Any,
         wait: Any,
     ) -> Any:
-        return requests.submit(
-            bot,
-            np.int64(SELL),
-            np.uint64(asset_no),
-            np.uint64(order_id),
-            np.float64(price),
-            np.float64(qty),
-            np.uint8(time_in_force),
-            np.uint8(order_type),
-            bool(wait),
-        )
+        return submit
 
-    return impl
+    overload_method(BotType, name)(submit_of_types)
+
+
+_bind_submit("submit_buy_order", BUY)
+_bind_submit("submit_sell_order", SELL)
 
 
 @overload_method(BotType, "modify")

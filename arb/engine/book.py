@@ -392,21 +392,27 @@ def _move(book, is_bid, base):
 @compiled
 def apply_row(asset, row):
     """Applies a market row that the bot has received."""
+    apply_depth(book_at(asset.book), row)
+    if np.int64(row.ev) & 0xFF == TRADE_EVENT and asset.keeps_trades:
+        _keep_trade(trades_at(asset.trades), row)
+    asset.has_feed_latency = 1
+    asset.feed_exch_ts = row.exch_ts
+    asset.feed_local_ts = row.local_ts
+
+
+@compiled
+def apply_depth(book, row):
+    """Applies a row that changes or clears levels; ignores any other."""
     kind = np.int64(row.ev) & 0xFF
     is_buy = row.ev & _BUY_FLAG != 0
     is_sell = row.ev & _SELL_FLAG != 0
     if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
         if is_buy:
-            update_bid(book_at(asset.book), row.px, row.qty)
+            update_bid(book, row.px, row.qty)
         elif is_sell:
-            update_ask(book_at(asset.book), row.px, row.qty)
+            update_ask(book, row.px, row.qty)
     elif kind == DEPTH_CLEAR_EVENT:
-        clear_side(book_at(asset.book), is_buy, is_sell, row.px)
-    elif kind == TRADE_EVENT and asset.keeps_trades:
-        _keep_trade(trades_at(asset.trades), row)
-    asset.has_feed_latency = 1
-    asset.feed_exch_ts = row.exch_ts
-    asset.feed_local_ts = row.local_ts
+        clear_side(book, is_buy, is_sell, row.px)
 
 
 @compiled

@@ -38,18 +38,22 @@ def _home(key, capacity):
 
 
 @compiled
+def _place(entries, key):
+    """Slot of `key`, or the unused slot where it belongs."""
+    place = _home(key, len(entries))
+    while entries[place].is_used and entries[place].key != key:
+        place = (place + 1) & (len(entries) - 1)
+    return place
+
+
+@compiled
 def find(int_map, key):
     """Slot of `key`, or -1."""
     if int_map.count == 0:
         return -1
     entries = entries_of(int_map)
-    mask = int_map.capacity - 1
-    place = _home(key, int_map.capacity)
-    while entries[place].is_used:
-        if entries[place].key == key:
-            return place
-        place = (place + 1) & mask
-    return -1
+    place = _place(entries, key)
+    return place if entries[place].is_used else -1
 
 
 @compiled
@@ -58,17 +62,13 @@ def put(int_map, key):
     if 2 * (int_map.count + 1) > int_map.capacity and not _enlarge(int_map):
         return -1
     entries = entries_of(int_map)
-    mask = int_map.capacity - 1
-    place = _home(key, int_map.capacity)
-    while entries[place].is_used:
-        if entries[place].key == key:
-            return place
-        place = (place + 1) & mask
-    entries[place].key = key
-    entries[place].value = 0
-    entries[place].qty = 0.0
-    entries[place].is_used = 1
-    int_map.count += 1
+    place = _place(entries, key)
+    if not entries[place].is_used:
+        entries[place].key = key
+        entries[place].value = 0
+        entries[place].qty = 0.0
+        entries[place].is_used = 1
+        int_map.count += 1
     return place
 
 
@@ -82,10 +82,7 @@ def _enlarge(int_map):
     old = entries_of(int_map)
     for index in range(int_map.capacity):
         if old[index].is_used:
-            place = _home(old[index].key, capacity)
-            while entries[place].is_used:
-                place = (place + 1) & (capacity - 1)
-            entries[place] = old[index]
+            entries[_place(entries, old[index].key)] = old[index]
     release(int_map.data)
     int_map.data = block
     int_map.capacity = capacity

@@ -2,28 +2,21 @@
 
 It is the configured range, or else 20% below to 20% above the first known mid. The first mid is that of the first book
 with both sides, after all rows of one local time, so that it does not depend on the order in which a snapshot lists its
-levels. Pure: takes rows, returns a range or raises an InputError.
+levels. `touch_range` is the range of the best prices alone. Pure: takes rows, returns a range or raises an InputError.
 
 Source of the formula for ticks: `ROIVectorMarketDepth::new` of hftbacktest 2.4.4 (read 2026-11-22).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from hftbacktest.types import (
-    BUY_EVENT,
-    DEPTH_CLEAR_EVENT,
-    DEPTH_EVENT,
-    DEPTH_SNAPSHOT_EVENT,
-    LOCAL_EVENT,
-    SELL_EVENT,
-    event_dtype,
-)
+from hftbacktest.types import BUY_EVENT, DEPTH_CLEAR_EVENT, LOCAL_EVENT, SELL_EVENT, event_dtype
 
 from arb.engine.blocks import Blocks
-from arb.engine.book import NO_ASK, NO_BID, book_at, clear_side, make_book, rounded, update_ask, update_bid
+from arb.engine.book import NO_ASK, NO_BID, apply_depth, book_at, make_book, rounded
 from arb.errors import InputError
 from arb.leg import Leg
 from connectors.jit.compilation import compiled
@@ -34,7 +27,6 @@ SHARE = 0.2
 #: Above this, the arrays of one leg (two sides, for the strategy and the exchange) would take too much memory.
 BYTES_MAX = 1 << 30
 
-_BUY_FLAG, _SELL_FLAG = np.uint64(BUY_EVENT), np.uint64(SELL_EVENT)
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
 #: mid: the first mid, NaN before. low, high: of all best prices so far, in ticks.
@@ -74,7 +66,7 @@ class RangeFinder:
 
     def follow(self, rows: Rows) -> None:
         """Adds rows; only those flagged for the bot count. Raises InputError for a range that is too large."""
-        _follow(self._book, rows, self._state)
+        _follow(self._book, rows, self._state, False)
         self._look()
 
     def finish(self) -> PriceRange:
@@ -129,8 +121,27 @@ class RangeFinder:
         return f"set roi_lb and roi_ub (prices) in [symbols.{symbol}] of the file of {venue}"
 
 
+def touch_range(pieces: Sequence[Rows], tick_size: float, lot_size: float) -> PriceRange | None:
+    """Lowest and highest best price after any row: hftbacktest's vector book silently drops levels outside its range.
+
+    None without a best price, or if a row clears part of a side, which our rows never do.
+    """
+    blocks = Blocks()
+    book = make_book(blocks, tick_size, lot_size)
+    state = blocks.record(_WATCHED, mid=np.nan, low=NO_ASK, high=NO_BID)
+    for rows in pieces:
+        is_clear = rows["ev"] & 0xFF == DEPTH_CLEAR_EVENT
+        is_of_side = rows["ev"] & (BUY_EVENT | SELL_EVENT) != 0
+        if np.any(is_clear & is_of_side & np.isfinite(rows["px"])):
+            return None
+        _follow(book, rows, state, True)
+    low, high = int(state["low"][0]), int(state["high"][0])
+    return PriceRange(low * tick_size, high * tick_size) if low <= high else None
+
+
 @compiled
-def _follow(address, rows, state):
+def _follow(address, rows, state, is_each_noted):
+    """Applies the bot's rows; notes the touch at the end of each local time, or after each row."""
     book = book_at(address)
     watched = state[0]
     for index in range(len(rows)):
@@ -140,16 +151,9 @@ def _follow(address, rows, state):
         if row.local_ts > watched.last_ts:
             _note(book, watched)
             watched.last_ts = row.local_ts
-        kind = np.int64(row.ev) & 0xFF
-        is_buy = row.ev & _BUY_FLAG != 0
-        is_sell = row.ev & _SELL_FLAG != 0
-        if kind == DEPTH_CLEAR_EVENT:
-            clear_side(book, is_buy, is_sell, row.px)
-        elif kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
-            if is_buy:
-                update_bid(book, row.px, row.qty)
-            elif is_sell:
-                update_ask(book, row.px, row.qty)
+        apply_depth(book, row)
+        if is_each_noted:
+            _note(book, watched)
 
 
 @compiled

@@ -24,6 +24,7 @@ from numba import njit
 from parity import interface
 from parity.differential import Agreement, compare_interface
 from parity.interface import ask_all, ask_arrays
+from support.bot_interface import GROUPS, members
 from support.dry_market import MS, dry_legs, leg
 from support.paths import RECORDINGS, ROOT, needs_recordings
 
@@ -31,7 +32,6 @@ from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.bot.bot import Bot
 from arb.bot.codes import INVALID_ORDER_REQUEST, OK
 from arb.bot.compilation import compile_strategy
-from arb.bot.reference import GROUPS, members
 from arb.runtime.replay import replay
 from arb.simulation.bot import DryRunBot
 

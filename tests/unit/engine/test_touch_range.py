@@ -21,12 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.recording_files import make_leg
 
-from arb.backtest import touch_range as module
 from arb.backtest.assets import LegData, backtest_bot, make_asset
 from arb.backtest.bot import hashmap_bot
-from arb.backtest.touch_range import touch_range
 from arb.bot.bot import Bot
 from arb.bot.cache import bot_compiled
+from arb.engine.price_range import touch_range
 
 pytestmark = pytest.mark.slow
 
@@ -90,12 +89,11 @@ def levels(ticks: st.SearchStrategy[float]) -> st.SearchStrategy[Row]:
     return st.builds(lambda kind, side, at, qty: (kind | side, at, qty), kinds, sides, ticks, quantities)
 
 
-near_rows = st.lists(levels(near) | levels(near) | levels(near) | clears | trades, min_size=1, max_size=30)
-rows_anywhere = st.lists(levels(near) | levels(near) | levels(far) | clears, min_size=1, max_size=30)
+rows_anywhere = st.lists(levels(near) | levels(near) | levels(far) | clears | trades, min_size=1, max_size=30)
 
 
 @settings(max_examples=300, deadline=None)
-@given(near_rows, st.integers(0, 30))
+@given(rows_anywhere, st.integers(0, 30))
 def test_it_is_the_range_of_the_engines_touch(rows: list[Row], cut: int) -> None:
     data = events(rows)
     prices = touches(data)[:, :2]
@@ -103,17 +101,6 @@ def test_it_is_the_range_of_the_engines_touch(rows: list[Row], cut: int) -> None
     if found is None:
         assert np.isnan(prices).all()
     else:
-        assert found.low == pytest.approx(np.nanmin(prices))
-        assert found.high == pytest.approx(np.nanmax(prices))
-
-
-@settings(max_examples=300, deadline=None)
-@given(rows_anywhere)
-def test_a_touch_never_leaves_it(rows: list[Row]) -> None:
-    data = events(rows)
-    found = touch_range([data], TICK, LOT)
-    if found is not None:
-        prices = touches(data)[:, :2]
         assert found.low == pytest.approx(np.nanmin(prices))
         assert found.high == pytest.approx(np.nanmax(prices))
 
@@ -140,61 +127,11 @@ def ranged(*rows: Row) -> tuple[float, float] | None:
     return None if found is None else (round(found.low, 6), round(found.high, 6))
 
 
-def test_levels_that_are_never_the_touch_do_not_count() -> None:
-    assert ranged((BID, 990, 1.0), (ASK, 1010, 1.0)) == (99.9, 100.1)
-
-
-def test_a_level_counts_once_it_is_the_touch() -> None:
-    assert ranged((BID, 990, 1.0), (BID, 999, 0.0)) == (99.0, 100.1)
-
-
-def test_a_quantity_below_half_a_lot_is_no_level() -> None:
-    assert ranged((BID, 990, 1.0), (BID, 999, 0.0004)) == (99.0, 100.1)
-    assert ranged((BID, 1000, 0.0004)) == (99.9, 100.1)
-    assert ranged((BID, 1000, 0.0005)) == (99.9, 100.1)
-
-
 def test_rows_of_the_exchange_alone_do_not_count() -> None:
     assert ranged((EXCH_EVENT | BID, 1000, 1.0)) == (99.9, 100.1)
 
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        pytest.param([(BID, 4000, 1.0)], id="bid above the window"),
-        pytest.param([(ASK, 20, 1.0)], id="ask below the window"),
-        pytest.param([(BID, 20, 1.0), (BID, 999, 0.0)], id="far bid becomes the touch"),
-        pytest.param([(ASK, 4000, 1.0), (ASK, 1001, 0.0)], id="far ask becomes the touch"),
-        pytest.param([(ASK, 1001, 0.0), (ASK, 4000, 1.0)], id="far ask is alone"),
-        pytest.param([(DEPTH_CLEAR_EVENT | BUY_EVENT, 995, 0.0)], id="clear of a part"),
-    ],
-)
-def test_an_unbounded_touch_has_none(rows: list[Row]) -> None:
-    assert ranged(*rows) is None
-
-
-def test_a_far_level_that_is_never_the_touch_is_no_matter() -> None:
-    assert ranged((BID, 20, 1.0), (ASK, 4000, 1.0), (BID, 20, 0.0)) == (99.9, 100.1)
-
-
-def test_a_far_level_that_is_cleared_is_forgotten() -> None:
-    assert ranged(
-        (BID, 20, 1.0), (DEPTH_CLEAR_EVENT | BUY_EVENT, np.nan, 0.0), (BID, 998, 1.0), (BID, 998, 0.0)
-    ) == (99.8, 100.1)  # fmt: skip
-
-
-def test_no_rows_have_none() -> None:
+def test_a_clear_of_a_part_and_no_rows_have_none() -> None:
+    assert ranged((DEPTH_CLEAR_EVENT | BUY_EVENT, 995, 0.0)) is None
     assert touch_range([], TICK, LOT) is None
-    assert touch_range([events([])], TICK, LOT) is None
     assert touch_range([events([(TRADE_EVENT | BUY_EVENT, 1000, 1.0)])], TICK, LOT) is None
-
-
-def test_too_many_ticks_have_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = [events(BOOK)]
-    monkeypatch.setattr(module, "_WINDOW_TICKS_MAX", 100)
-    assert touch_range(data, TICK, LOT) is None
-
-
-def test_pieces_are_one_book() -> None:
-    data = events([*BOOK, (BID, 990, 1.0), (BID, 999, 0.0)])
-    assert touch_range([data[:3], data[3:]], TICK, LOT) == touch_range([data], TICK, LOT)
