@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from parity.strategies import odd_requests, quote_touches, random_orders
+from parity.strategies import quote_touches, random_orders
 from parity.worlds import compare, dry_run, hashmap_backtest, run_backtest, run_dry, vector_backtest
 from support.dry_market import MS, dry_legs
-from support.paths import RECORDINGS, ROOT, needs_recordings
+from support.paths import ROOT
 
 from arb.backtest.assets import LegData
 from arb.bot.compilation import compile_strategy
@@ -86,16 +84,6 @@ def test_the_same_orders_are_refused_for_lack_of_funds(is_spot: bool, legs: list
     assert min(theirs) > 20
 
 
-@pytest.mark.parametrize("latency_ms", [1, 10, 60])
-def test_odd_requests(latency_ms: int, legs: list[LegData]) -> None:
-    given = changed(legs, entry_latency_ns=latency_ms * MS, response_latency_ns=latency_ms * MS)
-
-    compared = compare(odd_requests, given, lambda bot, _, journal: (bot, journal), backtest=hashmap_backtest)
-
-    assert compared.differing == []
-    assert compared.fills > 20
-
-
 def test_many_orders_side_by_side(legs: list[LegData]) -> None:
     compared = compare(random_orders, legs, random_arguments(5, 300, crowd=8), is_exact=False)
 
@@ -155,24 +143,3 @@ def test_the_comparison_sees_a_nanosecond(legs: list[LegData]) -> None:
 
     assert theirs.journal.tobytes() != ours.journal.tobytes()
     assert len(ours.journal) > 1000
-
-
-def _replayed(name: str, overrides: tuple[str, ...]) -> Any:
-    path = str(ROOT / "benchmarks")
-    if path not in sys.path:
-        sys.path.append(path)
-    import strategy_on_bots as bots
-
-    return bots.replayed(bots.example(name, overrides), Path(RECORDINGS))
-
-
-@needs_recordings
-@pytest.mark.parametrize("name", ["spot_usdm", "usdm_bybit"])
-def test_random_orders_on_a_recording(name: str) -> None:
-    legs = _replayed(name, ())
-    lots = [data.leg.lot_size for data in legs]
-    compared = compare(random_orders, legs, lambda bot, _, journal: (bot, journal, 77, 200, 1, *lots))
-
-    assert compared.differing == []
-    assert compared.orders == 200
-    assert np.isfinite(compared.fills)

@@ -96,8 +96,8 @@ def test_the_first_events_of_a_recording_are_answered_alike(
     import strategy_on_bots as bots
 
     legs = bots.replayed(bots.example("spot_usdm", ()), Path(RECORDINGS))
-    first = [data._replace(arrays=[np.ascontiguousarray(data.arrays[0][:60_000])]) for data in legs]
-    assert_agreement(compare_interface(function, first, qty=0.01, snapshot_every=50), 1_000)
+    first = [data._replace(arrays=[np.ascontiguousarray(data.arrays[0][:20_000])]) for data in legs]
+    assert_agreement(compare_interface(function, first, qty=0.01, snapshot_every=50), 500)
 
 
 @njit
