@@ -17,6 +17,8 @@ from connectors.model import Rows
 
 #: The vector book covers the touch's range plus this share of the price on both sides, for orders far from the touch.
 _MARGIN = 0.1
+#: A best price this many times another one is wrong, and would make vector books large: hash maps are used.
+_RATIO_MAX = 4.0
 #: Initial capacity of a leg's buffer of trades, if the strategy reads them.
 _TRADES_CAPACITY = 10_000
 
@@ -115,9 +117,9 @@ def make_asset(data: LegData, *, keep_trades: bool) -> BacktestAsset:
 
 
 def vector_range(data: LegData) -> PriceRange | None:
-    """The price range that a vector book must cover; None if it would be too large, or the touch is unbounded."""
+    """The price range that a vector book must cover; None if it would be too large, or there is no touch."""
     touched = touch_range(data.arrays, data.leg.tick_size, data.leg.lot_size)
-    if touched is None:
+    if touched is None or touched.high > _RATIO_MAX * touched.low:
         return None
     low = max(touched.low * (1.0 - _MARGIN), data.leg.tick_size)
     high = touched.high * (1.0 + _MARGIN)
