@@ -96,7 +96,7 @@ def run(bot, params, recorder):
     next_record = np.int64(0)
     timeout = idle_ns
     # Not a constant, for which Numba would compile `_step` a second time.
-    is_halted = np.bool_(False)
+    is_halted: Any = np.bool_(False)
     has_news = True
     # The loop reads these at every event, and passes the whole state on only if something may follow.
     legs, seen, attempts = state.legs, state.seen, state.attempts
