@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote
 
 from connectors.errors import InstrumentError
 from connectors.model import (
@@ -109,9 +108,13 @@ class BybitWire(JsonVenue):
     def _listings(self, payload: dict[str, Any]) -> ListingPage:
         result = payload["result"]
         listings = tuple(_listing(item) for item in result["list"])
-        cursor = quote(result.get("nextPageCursor") or "", safe="")
+        cursor = _percent_encoded(result.get("nextPageCursor") or "")
         more = self.listings_request(())
         return ListingPage(listings, RestRequest(f"{more.path}&cursor={cursor}", 1) if cursor else None)
+
+
+def _percent_encoded(text: str) -> str:
+    return "".join(chr(b) if chr(b).isalnum() and b < 128 else f"%{b:02X}" for b in text.encode())
 
 
 def _listing(item: dict[str, Any]) -> Listing:
