@@ -15,6 +15,7 @@ from arb.cli.options import ReadingProgress, Span, config_option, echo, escape, 
 from arb.data.catalog.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode, InputError
 from connectors.text import json_line
+from connectors.units import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
     from arb.data.check.report import RecordingReport
@@ -80,7 +81,7 @@ def check(
             known_venues(config_path),
             venues,
             symbols,
-            round(hole_s * 1e9),
+            round(hole_s * SECOND),
             progress,
             KnownGrids.of_file(config_path),
         )
@@ -162,7 +163,7 @@ def _cells(report: RecordingReport) -> dict[str, str]:
         "gaps": f"{book.gaps:,}",
         "unknown": f"{book.unknown_share:.2%}",
         "crossed": f"{book.crossed + book.locked:,}",
-        "lead ms": "" if clock.lead_ns is None else f"{clock.lead_ns / 1e6:,.1f}",
+        "lead ms": "" if clock.lead_ns is None else f"{clock.lead_ns / MILLISECOND:,.1f}",
         "drift ppm": "" if clock.drift_ppm is None else f"{clock.drift_ppm:+.1f}",
         "disorder": f"{report.out_of_order / report.venue_timed:.1%}" if report.venue_timed else "",
         "p99 ms": "/".join(_latency_p99(report, stream) for stream in ("depth", "bbo", "trade")),

@@ -20,6 +20,7 @@ from arb.cli.options import echo, echo_json, escape
 from arb.commands.record import Line, Progress
 from arb.runtime.host import Ending
 from connectors.feed.status import FeedStatus
+from connectors.units import MILLISECOND, SECOND
 
 #: Intervals of status lines without a terminal. The first line is early, so that a log shows how the recording began.
 LINE_EVERY_S, LINE_FIRST_S = 30.0, 5.0
@@ -113,7 +114,7 @@ def progress_line(progress: Progress) -> dict[str, Any]:
         "bytes": recorder.frame_bytes,
         "lost_frames": recorder.lost_frames,
         "journals_waiting": recorder.journals_waiting,
-        "slowest_write_ms": round(recorder.slowest_write_ns / 1e6, 3),
+        "slowest_write_ms": round(recorder.slowest_write_ns / MILLISECOND, 3),
         "instruments": [_instrument(line) for line in progress.lines],
     }
 
@@ -136,7 +137,7 @@ def progress_table(progress: Progress) -> Group:
             _lag(state.lag_ns_p99),
             f"{state.gaps:,}",
             size_text(state.bytes),
-            "-" if state.age_ns < 0 else f"{state.age_ns / 1e9:.1f}",
+            "-" if state.age_ns < 0 else f"{state.age_ns / SECOND:.1f}",
         )
     troubles = {line.venue: line.trouble for line in progress.lines if line.trouble}
     troubles |= {_name(line): f"off grid: {line.off_grid}" for line in progress.lines if line.off_grid}
@@ -193,7 +194,7 @@ def _instrument(line: Line) -> dict[str, Any]:
         "lag_ms_p99": _finite(state.lag_ns_p99),
         "gaps": state.gaps,
         "bytes": state.bytes,
-        "age_s": None if state.age_ns < 0 else round(state.age_ns / 1e9, 3),
+        "age_s": None if state.age_ns < 0 else round(state.age_ns / SECOND, 3),
         "problem": line.trouble,
         "refused": dict(line.refused),
         "off_grid": line.off_grid,
@@ -204,15 +205,15 @@ def _instrument(line: Line) -> dict[str, Any]:
 
 
 def _finite(lag_ns: float) -> float | None:
-    return None if math.isnan(lag_ns) else round(lag_ns / 1e6, 3)
+    return None if math.isnan(lag_ns) else round(lag_ns / MILLISECOND, 3)
 
 
 def _lag(lag_ns: float) -> str:
-    return "-" if math.isnan(lag_ns) else f"{lag_ns / 1e6:,.1f}"
+    return "-" if math.isnan(lag_ns) else f"{lag_ns / MILLISECOND:,.1f}"
 
 
 def _clock(progress: Progress) -> str:
-    return f"{datetime.fromtimestamp(progress.time_ns / 1e9, UTC):%H:%M:%S} UTC"
+    return f"{datetime.fromtimestamp(progress.time_ns / SECOND, UTC):%H:%M:%S} UTC"
 
 
 def _total(progress: Progress) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from arb.cli.check import check
 from arb.cli.options import ReadingProgress, config_option, echo, echo_json, escape, output
 from arb.errors import ExitCode
+from connectors.units import MILLISECOND
 
 if TYPE_CHECKING:
     from arb.commands.recordings import Converted
@@ -62,7 +63,9 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
     _echo_all([f"warning: {note}" for note in conversion_notes(venues, converted, grids)])
     _echo_all(not_described(directory, venues) + not_finished(directory))
     folder = converted[0].path.parent if out is None else out
-    echo(f"clock offset {offset_ns / 1e6:,.3f} ms; row files in {folder} (--json names each)", err=True)
+    echo(
+        f"clock offset {offset_ns / MILLISECOND:,.3f} ms; row files in {folder} (--json names each)", err=True
+    )
 
 
 @click.group()
@@ -163,7 +166,7 @@ def conversion_lines(converted: Sequence[Converted]) -> list[dict[str, Any]]:
             "gaps": file.scan.gaps,
             "clamped": file.clamped,
             "is_carried": file.scan.is_carried,
-            "lead_ms": None if file.scan.lead_ns is None else round(file.scan.lead_ns / 1e6, 3),
+            "lead_ms": None if file.scan.lead_ns is None else round(file.scan.lead_ns / MILLISECOND, 3),
             "file": str(path),
         }
         for recording, file, path in converted

@@ -29,6 +29,7 @@ from arb.runtime.display import write_error
 from arb.runtime.replay import PIECE_ROWS, replay
 from arb.runtime.watchdog import Watchdog
 from arb.simulation.bot import DryRunBot
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.commands.recordings import StartProgress
@@ -158,7 +159,7 @@ def paced(
             return
         if not began:
             began.extend((clock(), known_ts))
-        ahead_s = (known_ts - began[1]) / 1e9 / speed - (clock() - began[0])
+        ahead_s = (known_ts - began[1]) / SECOND / speed - (clock() - began[0])
         if ahead_s > 0:
             with watchdog.paused() if watchdog is not None else contextlib.nullcontext():
                 sleep(ahead_s)

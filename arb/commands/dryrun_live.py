@@ -28,13 +28,13 @@ from arb.sandbox.serve.urls import VenueUrls
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import live_latency
 from arb.simulation.watermark import VenueSide
+from connectors.units import MILLISECOND
 
 if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
 
-_NS_PER_MS = 1_000_000
 #: The venues' side waits for rows that are late by up to this plus four times `disorder_ms`: see `VenueOrder`.
-_SILENCE_NS = 500 * _NS_PER_MS
+_SILENCE_NS = 500 * MILLISECOND
 
 
 def run_live(
@@ -99,7 +99,7 @@ def _simulated(config: Config, setup: Setup) -> LiveParts:
     view_of(bot, [], [])
     function = with_end(config, strategy.function, legs, bot, recorder)
     task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
-    disorder_ns = round(config.dry_run.disorder_ms * _NS_PER_MS)
+    disorder_ns = round(config.dry_run.disorder_ms * MILLISECOND)
     side = VenueSide(bot.exchanges, disorder_ns, 4 * disorder_ns + _SILENCE_NS)
     ranges = [RangeFinder(leg) for leg in legs] if strategy.uses.arrays else []
     return LiveParts(LiveDriver(bot, task, side, ranges), recorder, limits)

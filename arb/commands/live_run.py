@@ -45,6 +45,7 @@ from arb.runtime.session_files import RECORDING, SessionRecord
 from arb.runtime.view import view_of, working_orders
 from arb.runtime.watchdog import Watchdog
 from connectors.feed.clock_offset import OffsetEstimator
+from connectors.units import SECOND
 
 #: Longest and shortest interval between two calls of the session's timer.
 _TICK_S, _TICK_MIN_S = 0.010, 0.0005
@@ -173,7 +174,7 @@ class LiveRun:
             for note in self._notes:
                 self._log.event("note", note)
             self._log.event(
-                "start", f"ready after {(time.monotonic_ns() - self._host.created_ns) / 1e9:.2f} s"
+                "start", f"ready after {(time.monotonic_ns() - self._host.created_ns) / SECOND:.2f} s"
             )
             if not self._session.start():
                 host.end()
@@ -205,13 +206,13 @@ class LiveRun:
     def _tick(self) -> float:
         """Advances the session's clock; returns the seconds until the next call."""
         self._session.on_time()
-        return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / 1e9))
+        return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
 
     def _show(self) -> None:
         """Updates the display, and logs once when the strategy received its first row."""
         if self._session.first_row_ns and not self._has_received:
             self._has_received = True
-            after_s = (self._session.first_row_ns - self._host.created_ns) / 1e9
+            after_s = (self._session.first_row_ns - self._host.created_ns) / SECOND
             self._log.event("start", f"the strategy received its first row after {after_s:.2f} s")
         self._log.show(lambda: view_of(self._bot, self._feeds, self._session.events))
 

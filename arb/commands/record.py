@@ -29,6 +29,7 @@ from arb.runtime.record_tap import NoSink, Origins, RecorderTap
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.pipeline import warm_up
 from connectors.feed.status import InstrumentState
+from connectors.units import SECOND
 
 _SHOW_S = 1.0
 
@@ -167,7 +168,7 @@ class _Recording:
             for one, live, tap in zip(self._wanted, self._host.feeds, self._taps, strict=False)
             for no, state in enumerate(live.feed.states())
         )
-        elapsed_s = (time.monotonic_ns() - self._host.began_ns) / 1e9
+        elapsed_s = (time.monotonic_ns() - self._host.began_ns) / SECOND
         return Progress(time.time_ns(), elapsed_s, lines, self._recorder.state)
 
 

@@ -15,10 +15,10 @@ from connectors.errors import DecodeError
 from connectors.feed.lags import clock_sample
 from connectors.model import Listing
 from connectors.net.interfaces import RestAnswer
+from connectors.units import MILLISECOND, SECOND
 
-_MS = 1_000_000
 #: Larger clock offsets are reported; beyond the second, Binance refuses orders as from the future.
-_CLOCK_WARN_NS, _CLOCK_FAIL_NS = 250 * _MS, 1000 * _MS
+_CLOCK_WARN_NS, _CLOCK_FAIL_NS = 250 * MILLISECOND, SECOND
 _CLOCK_STEP = "let NTP set the clock (timedatectl set-ntp true, or chrony)"
 _NETWORK_STEP = "look at network, DNS, firewall and proxy, and at [connection] of {file}"
 #: Next steps for HTTP statuses that are not network problems.
@@ -83,7 +83,7 @@ def _time_checks(venue: VenueConfig, answer: RestAnswer) -> list[Check]:
     except DecodeError as error:
         step = f"correct rest_api_url of {venue.file}"
         return [Check(name, Level.FAIL, f"no answer of the venue: {error}", step)]
-    round_trip_ms = (answer.local_ts - answer.sent_ts) / _MS
+    round_trip_ms = (answer.local_ts - answer.sent_ts) / MILLISECOND
     offset_ns, error_ns = clock_sample(answer.sent_ts, venue_ts, answer.local_ts)
     reach = Check(name, Level.OK, f"{venue.connection.rest_api_url} answers in {round_trip_ms:,.1f} ms")
     return [reach, clock_check(f"{venue.name} clock", offset_ns, error_ns)]
@@ -92,7 +92,9 @@ def _time_checks(venue: VenueConfig, answer: RestAnswer) -> list[Check]:
 def clock_check(name: str, offset_ns: int, error_ns: int) -> Check:
     """How far the local clock is off according to the venue; `error_ns` is the largest error of this estimate."""
     side = "behind" if offset_ns > 0 else "ahead of"
-    text = f"{abs(offset_ns) / _MS:,.1f} ms {side} the venue's, within {error_ns / _MS:,.1f} ms"
+    text = (
+        f"{abs(offset_ns) / MILLISECOND:,.1f} ms {side} the venue's, within {error_ns / MILLISECOND:,.1f} ms"
+    )
     sure_ns = abs(offset_ns) - error_ns
     if sure_ns > _CLOCK_FAIL_NS:
         return Check(name, Level.FAIL, text, _CLOCK_STEP)
