@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from arb.data.recordings.recorder import Recorder
 from arb.data.recordings.sidecar import read_events
-from support.paths import ROOT
 
+ROOT = Path(__file__).parents[2]
 CHILD = Path(__file__).with_name("recorder_child.py")
 DAY_NS = 86_400_000_000_000
 #: 2024-01-02 00:00 UTC; rounds begin before it and go on behind it.
