@@ -127,7 +127,7 @@ def keep_views(bot, out):
 
 
 def test_what_a_strategy_keeps_stays_readable() -> None:
-    legs, out = dry_legs(5, 60_000), np.ones(2)
+    legs, out = dry_legs(5, 20_000), np.ones(2)
     assert run_over(dry_run(legs), legs, keep_views, out) > 4_096, "the trades have outgrown a first block"
     assert out.tolist() == [0.0, 1.0]
 
