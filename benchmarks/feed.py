@@ -5,8 +5,7 @@ process (`flood.py`). Ours is the whole path of a feed: picows under uvloop, ses
 proven from a snapshot, the fused touch, rows to a sink that counts them. First the rows are compared with those of
 `arb convert` over the same frames.
 
-Peers: ccxt.pro's handling of the same frames, passed in without a socket; and a picows client that only takes the time
-of each frame.
+Peers: ccxt.pro's handling of the same frames, without a socket; a picows client that only takes the time of each.
 
     python benchmarks/feed.py [RECORDINGS]
 """
@@ -62,14 +61,13 @@ class Sample(NamedTuple):
 
     @property
     def frames(self) -> list[bytes]:
-        """All market frames."""
         return [line[20:] for line in self.prelude + self.rest]
 
 
 def sample() -> Sample:
     """The recording, its depth stream under the name that a feed asks for."""
-    text = raw_text(INSTRUMENT.venue, INSTRUMENT.symbol).replace(b"@depth@0ms", b"@depth@100ms")
-    lines = text.splitlines()
+    text = raw_text(INSTRUMENT.venue, INSTRUMENT.symbol)
+    lines = text.replace(b"@depth@0ms", b"@depth@100ms").splitlines()
     at = next(n for n, line in enumerate(lines) if b'"lastUpdateId"' in line)
     last_id = json.loads(lines[at][20:])["lastUpdateId"]
     snapshot = lines.pop(at)
@@ -84,8 +82,8 @@ def converted(sample: Sample) -> Rows:
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / INSTRUMENT.venue / "btcusdt_20240808.gz"
         path.parent.mkdir()
-        lines = [*sample.prelude, sample.snapshot, *sample.rest]
-        path.write_bytes(gzip.compress(b"\n".join(lines) + b"\n", 1))
+        text = b"\n".join([*sample.prelude, sample.snapshot, *sample.rest])
+        path.write_bytes(gzip.compress(text + b"\n", 1))
         feed = conversion.Feed(BinanceUsdm(), find_recordings(Path(name)), 0, INSTRUMENT)
         with RowCache(Path(name) / "cache") as cache:
             rows = np.concatenate(conversion.convert([feed], cache).files[0][0].load(is_first=True))
@@ -384,8 +382,7 @@ Run = Callable[[Awaitable[Any]], Any]
 
 def prove(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:
     """Compares what comes out of the feed with what a conversion makes of the same frames."""
-    sink = Keeps(len(rows))
-    run(flooded(sender, sample, sink))
+    run(flooded(sender, sample, sink := Keeps(len(rows))))
     kept = np.concatenate(sink.kept)[: len(rows)]  # at its end a feed forgets its book
     for field in ("exch_ts", "px", "qty"):
         np.testing.assert_array_equal(kept[field], rows[field])
@@ -412,7 +409,6 @@ def throughput(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:
 
 def against_ccxt(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:
     """The same frames through both."""
-    count = len(sample.rest)
 
     def ours() -> Times:
         return run(flooded(sender, sample, Counts(len(rows))))
@@ -420,7 +416,8 @@ def against_ccxt(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:
     ccxt = Ccxt(sample)
     result = alternate_measured(ours, lambda: run(ccxt.times()), CCXT_RUNS)
     show("the same frames through ccxt.pro, without a socket", result, 10.0)
-    print(f"  ccxt.pro: {count / result.peer / 1e3:.1f}k frames/s; ours: {count / result.ours / 1e3:.0f}k")
+    rate = len(sample.rest) / 1e3
+    print(f"  ccxt.pro: {rate / result.peer:.1f}k frames/s; ours: {rate / result.ours:.0f}k")
 
 
 def latency(run: Run, sender: Sender, sample: Sample) -> None:
@@ -444,11 +441,9 @@ def main() -> None:
     warm_up(BinanceUsdm(), INSTRUMENT)
     with sender(known) as process, asyncio.Runner(loop_factory=new_event_loop) as runner:
         prove(runner.run, process, known, rows)
-        print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
         throughput(runner.run, process, known, rows)
         against_ccxt(runner.run, process, known, rows)
         latency(runner.run, process, known)
-        print(f"load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

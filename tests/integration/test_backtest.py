@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hftbacktest import HashMapMarketDepthBacktest
+from numba import njit
 from support.command_line import arb
 from support.paths import RECORDINGS, needs_recordings, strategy_file
 from support.recording_files import example
@@ -220,11 +222,16 @@ def world(pair: str, symbol: str) -> World:
     return World(data, bound["params"])
 
 
+#: The strategy's Python function under plain `njit`, as hftbacktest's own bots take it.
+_theirs = njit(spread.run.py_func)
+
+
 @pytest.mark.parametrize(("pair", "symbol"), RUNS)
-def test_both_books_give_the_same_to_the_last_bit(pair: str, symbol: str) -> None:
+def test_both_books_and_hftbacktests_own_bot_give_the_same_to_the_last_bit(pair: str, symbol: str) -> None:
     legs, params = world(pair, symbol)
     arrays = [array for data in legs for array in data.arrays]
     strategy, found = compile_strategy(spread.run), []
+    # hftbacktest's range-of-interest bot answers prices where quantities are asked for; its hash map bot does not.
     for make in (
         lambda: backtest_bot(legs, None, keep_trades=False),
         lambda: hashmap_bot([make_asset(data, keep_trades=False) for data in legs], arrays),
@@ -233,9 +240,14 @@ def test_both_books_give_the_same_to_the_last_bit(pair: str, symbol: str) -> Non
         with make() as bot:
             strategy(bot, params, recorder)
             found.append((recorder, sorted(bot.collect_fills().tolist())))
+    theirs = Recorder(2)
+    their_bot = HashMapMarketDepthBacktest([make_asset(data, keep_trades=False) for data in legs])
+    _theirs(their_bot, params, theirs)
+    their_bot.close()
     (vector, vector_fills), (hashed, hashed_fills) = found
     assert vector_fills == hashed_fills
     assert len(vector_fills) > 60
     assert len(vector.records) > 300
-    assert vector.records.tobytes() == hashed.records.tobytes()
-    assert vector.decisions.tobytes() == hashed.decisions.tobytes()
+    for other in (hashed, theirs):
+        assert vector.records.tobytes() == other.records.tobytes()
+        assert vector.decisions.tobytes() == other.decisions.tobytes()

@@ -13,24 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hftbacktest.order import GTX, LIMIT
-from hftbacktest.types import (
-    BUY_EVENT,
-    DEPTH_EVENT,
-    EXCH_EVENT,
-    LOCAL_EVENT,
-    SELL_EVENT,
-    TRADE_EVENT,
-    event_dtype,
-)
-from support.configured import MS, S, configured, trade
+from support.configured import MS, configured, trade
 from support.fake_bot import Fate, Touch
 from support.keys import KEYS
 from support.paths import ROOT, strategy_file
 from support.recording_files import clean_imports
 
-from arb.backtest.assets import LegData, backtest_bot
-from arb.bot.cache import bot_compiled
 from arb.commands.backtest import run_backtest
 from arb.commands.idle_keys import Use, World, why_idle
 from arb.commands.legs import known_venues
@@ -240,8 +228,8 @@ REPLAY = {
     "latency.response_ms": Replay("binance_spot.latency.response_ms=900.0", known_at),
 }  # fmt: skip
 
-#: Tested on their own below: which class and which folder is used, and when a resting order is filled.
-APART = {"name", "adapter", "queue.model", "queue.power"}
+#: Tested on their own below: which class and which folder is used.
+APART = {"name", "adapter"}
 
 #: Read by live feeds and order entry, not by a backtest: what they change today is what the loader hands over.
 LIVE_ONLY = {"connection.websocket_url", "connection.rest_api_url", "auth.api_key", "auth.secret_key"}
@@ -258,6 +246,8 @@ ELSEWHERE = {
     "record.segment_s": "unit/data/test_live_recorder.py",
     "record.reserve_gb": "unit/data/test_recorder_disk.py",
     "record.fsync_s": "unit/data/test_recorder_disk.py",
+    "queue.model": "integration/test_queue_models.py",
+    "queue.power": "integration/test_queue_models.py",
     "latency.order_file": "integration/test_order_latencies.py",
     "symbols.<SYMBOL>.roi_lb": "unit/engine/test_price_range.py",
     "symbols.<SYMBOL>.roi_ub": "unit/engine/test_price_range.py",
@@ -394,48 +384,6 @@ def test_the_adapter_says_how_a_recording_is_read(folder: Path, world: Any) -> N
     assert isinstance(adapter_of(wrong), BinanceUsdm)
     with pytest.raises(ConnectorError, match="no known kind of frame"):
         world("binance_spot.adapter='connectors.bybit:BybitSpot'")
-
-
-def resting_rows(steps: int = 30) -> np.ndarray[Any, Any]:
-    """A second apart: one of ten at the bid is withdrawn, or put back, and a half is sold there."""
-    made = np.zeros(2 + 2 * steps, event_dtype)
-    made["ev"] = EXCH_EVENT | LOCAL_EVENT
-    made["ev"][0] |= DEPTH_EVENT | SELL_EVENT
-    made["px"], made["qty"] = 100.0, 10.0
-    made["px"][0] = 101.0
-    made["ev"][1::2] |= DEPTH_EVENT | BUY_EVENT
-    made["ev"][2::2] |= TRADE_EVENT | SELL_EVENT
-    made["qty"][3::4] = 9.0
-    made["qty"][2::2] = 0.5
-    made["exch_ts"] = made["local_ts"] = (1 + np.arange(len(made)) // 2) * S
-    return made
-
-
-@bot_compiled
-def _rest(bot, positions):
-    bot.elapse(1_500_000_000)
-    bot.submit_buy_order(0, 1, 100.0, 1.0, GTX, LIMIT, False)
-    for n in range(len(positions)):
-        bot.elapse(1_000_000_000)
-        positions[n] = bot.state_values(0).position
-
-
-def test_the_queue_model_and_its_power_say_when_a_resting_order_is_filled(folder: Path) -> None:
-    def filled_after(*settings: str) -> int:
-        leg = load(folder / "arbitrage.toml", settings).legs[0]
-        positions = np.zeros(28)
-        with backtest_bot([LegData(leg, [resting_rows()])], None, keep_trades=False) as bot:
-            _rest(bot, positions)
-        return int(np.count_nonzero(positions == 0.0))
-
-    model = "binance_spot.queue.model='power_prob'"
-    found = [
-        filled_after(), filled_after("binance_spot.queue.model='log_prob'"),
-        filled_after(model, "binance_spot.queue.power=0.5"), filled_after(model, "binance_spot.queue.power=5.0"),
-    ]  # fmt: skip
-    assert found[0] != found[1]
-    assert found[2] != found[3]
-    assert min(found) > 0
 
 
 def test_keys_of_live_runs_reach_who_connects(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from connectors.book.sync import BookSync
 from connectors.model import MESSAGE_DTYPE, Kind, Messages, Rows, SequenceRule
 from connectors.parsing.json_fields import rows_of
 from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID, DELTA_ASK, DELTA_BID, SNAPSHOT_ASK, SNAPSHOT_BID
@@ -91,3 +92,8 @@ def decoded(
         )  # fmt: skip
         count = end
     return np.concatenate(rows) if rows else rows_of([], 0), messages
+
+
+def follow(sync: BookSync, events: list[Event], **times: int) -> Rows:
+    """The rows of events that a book receives; `times`: of `decoded`."""
+    return sync.receive(*decoded(events, **times)).copy()

@@ -6,7 +6,6 @@ import errno
 import gzip
 import os
 import shutil
-from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 from hftbacktest.data import validate_event_order
 from hftbacktest.types import DEPTH_EVENT, TRADE_EVENT, event_dtype
-from support.books import PlainBook
+from support.conversions import book_of, check_tidy, feed_of, rows_in, run
 from support.recorder import DAY, SYMBOL, Days, write_recording
 from support.venues import VENUES
 
@@ -24,7 +23,6 @@ from arb.data.rows import convert as convert_module
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert, stamp_rows
 from arb.data.rows.npy import NpyWriter, is_whole, load_rows
-from arb.data.rows.row_files import Conversion, RowFile
 from arb.data.rows.spool import Spool
 from arb.data.rows.usable import stamp_notes
 from arb.errors import InputError
@@ -34,7 +32,6 @@ from connectors.book.rows import COVERS_BBO
 from connectors.book.sequence import Status
 from connectors.book.timestamps import RowClock
 from connectors.errors import DecodeError
-from connectors.model import Rows
 from connectors.parsing.scanner import BBO_ASK, BBO_BID, DELTA_BID
 
 #: The recorder's clock is 1.27 s slow, and 17 ns stand behind its milliseconds.
@@ -42,36 +39,8 @@ LEAD_NS = 1_270_000_000 - 17
 BINANCE = ["binance_spot", "binance_usdm"]
 
 
-def feed_of(recordings: Iterable[Recording], latency_ns: int = 0) -> Feed:
-    listed = list(recordings)
-    return Feed(VENUES[listed[0].venue], listed, latency_ns)
-
-
-def run(folder: Path, *feeds: Feed, **options: int) -> Conversion:
-    return convert(feeds, RowCache(folder), **options)
-
-
-def rows_in(conversion: Conversion) -> list[Rows]:
-    """All that an engine reads, a list an array a feed."""
-    return [np.concatenate(conversion.rows(n)) for n in range(len(conversion.files))]
-
-
-def book_of(rows: Rows) -> PlainBook:
-    book = PlainBook()
-    book.apply(rows[(rows["ev"] & np.uint64(1 << 30)) != 0])
-    return book
-
-
 def files_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
-
-
-def check_tidy(folder: Path) -> None:
-    """Only whole files, all of them under their final names."""
-    for path in folder.iterdir():
-        assert path.suffix in (".json", ".npy")
-        assert not path.name.startswith(".")
-        assert path.suffix != ".npy" or is_whole(path)
 
 
 @pytest.fixture
@@ -292,115 +261,6 @@ def test_a_full_disk_is_one_line_and_nothing_is_left(
     ):
         run(tmp_path / "cache", feed_of([spot]))
     check_tidy(tmp_path / "cache")
-
-
-class ThreeDays:
-    """Three recorded days, a snapshot on the first only."""
-
-    def __init__(self, folder: Path, venue: str) -> None:
-        self.folder = folder
-        self.venue = venue
-        self.days = Days(venue)
-        self.recordings = [self.write(n) for n in range(3)]
-
-    def write(self, number: int, skip: int = 0) -> Recording:
-        return write_recording(
-            self.folder, self.venue, self.days.events(number)[skip:], DAY + timedelta(days=number)
-        )
-
-    def convert(self, *numbers: int) -> tuple[list[RowFile], Rows]:
-        conversion = run(self.folder / "cache", feed_of(self.recordings[n] for n in numbers))
-        check_tidy(self.folder / "cache")
-        return conversion.files[0], rows_in(conversion)[0]
-
-    def true_book(self, number: int) -> PlainBook:
-        """At the end of a day."""
-        return self.days.history.books[self.days.history.events[(number + 1) * self.days.third - 1].last_id]
-
-
-@pytest.fixture(params=["binance_spot", "binance_usdm", "bybit_linear"])  # each rule of ids once
-def three(request: pytest.FixtureRequest, tmp_path: Path) -> ThreeDays:
-    return ThreeDays(tmp_path, request.param)
-
-
-def test_days_on_end_are_one_chain(three: ThreeDays) -> None:
-    files, rows = three.convert(0, 1, 2)
-    assert [(file.scan.gaps, file.scan.is_carried) for file in files] == [(0, False), (0, True), (0, True)]
-    assert book_of(rows) == three.true_book(2)
-
-
-@pytest.mark.parametrize("first", [1, 2])
-def test_a_day_without_snapshot_carries_on_from_the_days_before(three: ThreeDays, first: int) -> None:
-    files, rows = three.convert(*range(first, 3))
-    assert [file.scan.gaps for file in files] == [0] * len(files)
-    validate_event_order(np.concatenate(files[0].load(is_first=True)))
-    assert book_of(rows) == three.true_book(2)
-    carried = len(files[0].load(is_first=True)[0])
-    assert book_of(rows[:carried]) == three.true_book(first - 1)
-    assert len(files[0].load(is_first=False)) == 1
-
-
-def test_a_day_gives_the_same_rows_with_and_without_the_day_before_it_in_the_run(three: ThreeDays) -> None:
-    together, _ = three.convert(0, 1)
-    alone, _ = three.convert(1)
-    assert together[1].path == alone[0].path
-
-
-def test_a_missing_day_before_leaves_the_book_unknown(three: ThreeDays) -> None:
-    three.recordings[0].path.unlink()
-    [file], rows = three.convert(1)
-    assert (file.scan.status, file.scan.is_carried, file.carry_path) == (Status.UNSYNCED, False, "")
-    assert book_of(rows).is_empty()
-    assert len(rows) > 0
-
-
-def test_a_hole_between_the_days_empties_the_book(three: ThreeDays) -> None:
-    three.recordings[1] = three.write(1, skip=5)
-    files, rows = three.convert(0, 1, 2)
-    assert [(file.scan.gaps, file.scan.is_carried) for file in files] == [(0, False), (1, True), (0, False)]
-    assert book_of(rows).is_empty()
-    [first, _], rows = three.convert(1, 2)
-    assert first.scan.gaps == 1
-    assert book_of(rows).is_empty()
-
-
-def test_a_changed_day_before_is_another_chain(three: ThreeDays) -> None:
-    before, _ = three.convert(1)
-    three.recordings[0] = write_recording(three.folder, three.venue, three.days.events(0)[:-1], DAY)
-    after, rows = three.convert(1)
-    assert before[0].path != after[0].path
-    assert after[0].scan.gaps == 1
-    assert book_of(rows).is_empty()
-
-
-def test_a_later_day_with_its_own_snapshot_begins_with_an_empty_book(three: ThreeDays) -> None:
-    """The recorder was down in between: the touch of the day before is none until the snapshot is there."""
-    events = three.days.events(1)
-    snapshot = three.days.history.snapshot(events[20].last_id or events[19].last_id)
-    second = [*events[10:21], snapshot, *events[21:]]
-    three.recordings[1] = write_recording(three.folder, three.venue, second, DAY + timedelta(days=1))
-    files, rows = three.convert(0, 1)
-    assert not files[1].scan.is_carried
-    begin, own = files[1].load(is_first=False)
-    assert np.isnan(begin["px"]).all()
-    validate_event_order(np.concatenate([begin, own]))
-    assert book_of(rows[: files[0].rows]) == three.true_book(0)
-    assert book_of(rows[: files[0].rows + 2]).is_empty()
-    assert book_of(rows) == three.true_book(1)
-    assert len(files[1].load(is_first=True)) == 1
-
-
-@pytest.mark.parametrize("venue", BINANCE)
-def test_a_day_with_a_late_snapshot_carries_on_and_takes_it(tmp_path: Path, venue: str) -> None:
-    three = ThreeDays(tmp_path, venue)
-    events = three.days.events(1)
-    late = three.days.history.snapshot(events[199].last_id or events[200].last_id)
-    three.recordings[1] = write_recording(
-        tmp_path, venue, [*events[:200], late, *events[200:]], DAY + timedelta(days=1)
-    )
-    [file], rows = three.convert(1)
-    assert (file.scan.gaps, file.scan.is_carried) == (0, True)
-    assert book_of(rows) == three.true_book(1)
 
 
 def test_a_recording_of_control_frames_only_makes_no_rows(tmp_path: Path) -> None:
