@@ -93,6 +93,16 @@ def memory_mb() -> float:
     return pages * 4096 / 1e6
 
 
+class TimedSide(VenueSide):
+    """Notes when the strategy has answered the rows that it receives."""
+
+    answered_ns = 0
+
+    def on_rows(self, leg_no: int, rows: Any) -> None:
+        self.answered_ns = time.perf_counter_ns()
+        super().on_rows(leg_no, rows)
+
+
 class Host:
     """The strategy, its simulated exchange and the driver, ready for rows."""
 
@@ -101,14 +111,9 @@ class Host:
         self.bot = DryRunBot([LEG], is_live=True)
         strategy = compile_strategy(answer_every_row)
         self.task = StrategyTask(self.bot, strategy, (self.bot, self.counts))
-        self.driver = LiveDriver(self.bot, self.task, VenueSide(self.bot.exchanges, 5 * _MS, 50 * _MS))
+        self.side = TimedSide(self.bot.exchanges, 5 * _MS, 50 * _MS)
+        self.driver = LiveDriver(self.bot, self.task, self.side)
         self.task.resume()
-        self.seen = 0
-
-    def show(self, rows: Any) -> int:
-        """The bot's part of `LiveDriver.on_rows`, and how many orders it has made."""
-        self.driver.show(0, rows, int(rows[-1]["local_ts"]))
-        return int(self.counts[0])
 
 
 def measure(events: int) -> None:
@@ -121,15 +126,12 @@ def measure(events: int) -> None:
         now = int(rows[-1]["local_ts"])
         start = time.perf_counter_ns()
         before = host.counts[0]
-        host.driver.show(0, rows, now)
-        shown = time.perf_counter_ns()
-        is_made = host.counts[0] > before
-        host.driver.settle(0, rows, now)
+        host.driver.on_rows(0, rows, now)
         settled = time.perf_counter_ns()
         bare_callback(rows, made)
         called = time.perf_counter_ns()
-        if is_made:
-            ours.append(shown - start)
+        if host.counts[0] > before:
+            ours.append(host.side.answered_ns - start)
             whole.append(settled - start)
             bare.append(called - settled)
     host.driver.stop()
@@ -164,8 +166,7 @@ def soak(switches: int) -> None:
             rows["local_ts"] += shift
             sent += 1
             now = int(rows[-1]["local_ts"])
-            host.driver.show(0, rows, now)
-            host.driver.settle(0, rows, now)
+            host.driver.on_rows(0, rows, now)
         print(
             f"{host.task.switches:>12,} switches, {int(host.counts[0]):>12,} orders, {memory_mb():.1f} MB, "
             f"{(time.perf_counter() - start) / host.task.switches * 1e6:.2f} us a switch",

@@ -133,28 +133,22 @@ def _send(connection: socket.socket, frame: bytes) -> None:
 # The receiver.
 
 
-class TimedDriver(LiveDriver):
-    """Notes when the strategy has answered, and when the venues' side has."""
+class TimedSide(VenueSide):
+    """Notes when the strategy has answered."""
 
-    shown_ns = settled_ns = 0
+    answered_ns = 0
 
-    def show(self, leg_no: int, rows: Any, now_ns: int) -> bool:
-        is_alive = super().show(leg_no, rows, now_ns)
-        self.shown_ns = time.time_ns()
-        return is_alive
-
-    def settle(self, leg_no: int, rows: Any, now_ns: int) -> bool:
-        is_alive = super().settle(leg_no, rows, now_ns)
-        self.settled_ns = time.time_ns()
-        return is_alive
+    def on_rows(self, leg_no: int, rows: Any) -> None:
+        self.answered_ns = time.time_ns()
+        super().on_rows(leg_no, rows)
 
 
 class TimedTap:
     """The session's tap and sink, with the times at which they are called."""
 
-    def __init__(self, tap: VenueTap, driver: TimedDriver, counts: Any) -> None:
+    def __init__(self, tap: VenueTap, side: TimedSide, counts: Any) -> None:
         self._tap = tap
-        self._driver = driver
+        self._side = side
         self._counts = counts
         self._marks = (0, 0, 0)
         self.on_status, self.on_event = tap.on_status, tap.on_event
@@ -171,7 +165,7 @@ class TimedTap:
         began_ns, before = time.time_ns(), int(self._counts[0])
         self._tap.on_rows(no, rows)
         if self._counts[0] > before:
-            self.times[-1] = (*self._marks, began_ns, self._driver.shown_ns, self._driver.settled_ns)
+            self.times[-1] = (*self._marks, began_ns, self._side.answered_ns, time.time_ns())
 
 
 class BareListener(picows.WSListener):  # type: ignore[misc]
@@ -194,18 +188,20 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
     warm_session([(venue, instrument)])
     bot, counts = DryRunBot([leg], is_live=True), np.zeros(1, np.int64)
     task = StrategyTask(bot, compile_strategy(answer_every_row), (bot, counts))
-    driver = TimedDriver(bot, task, VenueSide(bot.exchanges, 5 * _MS, 50 * _MS))
+    side = TimedSide(bot.exchanges, 5 * _MS, 50 * _MS)
     over = asyncio.Event()
     with Recorder(folder, reserve_gb=0.0) as recorder:
         offset = OffsetEstimator(0)
-        session = Session([leg], driver, offset, recorder, log=lambda *_: None, ended=over.set)
-        tap = TimedTap(session.tap_of([0], "bybit_linear"), driver, counts)
+        session = Session(
+            [leg], LiveDriver(bot, task, side), offset, recorder, log=lambda *_: None, ended=over.set
+        )
+        tap = TimedTap(session.tap_of([0], "bybit_linear"), side, counts)
         feed = Feed(
             venue, [instrument], [Stream.DEPTH], (url,), transport=transport_of("picows"),
             rest=(rest := HttpRest("http://127.0.0.1:9")), timers=AsyncioTimers(), chance=lambda: 0.5,
             sink=tap, tap=tap, offset=offset,
         )  # fmt: skip
-        session.start(task.resume)
+        session.start()
         feed.start()
         await asyncio.sleep(0.5)
         bare = BareListener()
