@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hftbacktest.types import LOCAL_EVENT
 from support.chaos import FAULTS, TIMES, Chaos
 from support.dry_market import leg
@@ -14,10 +15,12 @@ from support.sim_market import LOT, TICK
 from support.sim_time import MS, S
 
 from arb.engine.world import NEVER
+from arb.errors import InputError
 from arb.runtime.replay_marks import MARK, LegMarks, MarkKind, checksum
 from arb.runtime.session import Session
 from arb.simulation.watermark import VenueOrder
 from arb.verify.session_rows import LegSource, leg_rows
+from connectors.binance import BinanceUsdm
 from connectors.book.rows import LOCAL_ONLY
 from connectors.model import Instrument, Rows
 
@@ -140,3 +143,13 @@ def test_rows_from_before_what_was_reported_are_moved_up() -> None:
     assert rows["local_ts"].tolist() == [5, 6, 20]
     assert marks.since(0)[-1].tolist() == (0, MarkKind.LIFTED, 1, 10)
     assert len(marks.since(marks.count)) == 0
+
+
+def test_a_line_without_its_time_is_named_by_its_own_file(tmp_path: Path) -> None:
+    answer = b'{"result":null,"id":1}\n'
+    files = [tmp_path / "first.gz", tmp_path / "second.gz"]
+    for file, text in zip(files, (b"1 " + answer + b"2 " + answer, b"3 " + answer + answer), strict=True):
+        file.write_bytes(gzip.compress(text))
+    source = LegSource(BinanceUsdm(), Instrument("binance_usdm", "BTCUSDT", TICK, LOT), 0, files)
+    with pytest.raises(InputError, match=r"second.gz: line 2: no frame with its time$"):
+        leg_rows(source, np.zeros(0, MARK), 9, tmp_path)

@@ -68,3 +68,11 @@ def test_a_lasting_fault_ends() -> None:
     assert one.clock_offset_ms("bybit_spot", 3 * S) == 0
     one.strikes(3 * S)
     assert one.is_calm("bybit_linear")
+
+
+def test_activations_that_overlap_modify_all_their_frames() -> None:
+    faults, reported = injector(Fault(FaultKind.GAP, every_s=1, count=2))
+    assert len(faults.strikes(2 * S)) == 2
+    taken = [len(faults.take(VENUE, STREAM, [1], "frame", 2 * S)) for _ in range(6)]
+    assert taken == [1, 1, 1, 1, 0, 0]
+    assert len(reported) == 4
