@@ -1,41 +1,41 @@
-"""The summary as the terminal shows it: at most 60 lines of 100 columns."""
+"""The summary of a run as the terminal shows it, at any width; at most 60 lines of 100 columns."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich import box
-from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.console import RenderableType
 from rich.text import Text
 
-from arb.report.layout import Line, blocks_of, leg_lines, tables_of, title_of, value_at
+from arb.report.layout import blocks_of, leg_lines, tables_of, title_of, value_at
+from arb.report.screen import Column, Fitted, Lines, abreast, tables
 from arb.report.wording import shown
 from arb.results.figures.declared import ATTEMPTS, EDGE, OPPORTUNITIES, RESULT, RISK, TRIPS
 from arb.results.notes import heading_of, is_of_configuration
 from connectors.text import printable
 
-_WIDTH = 100
 #: Notes shown about the data, and about the configuration; the files have all of them.
 _NOTES_MAX = 3
 _REASONS_MAX = 6
 #: Tables of legs; the files have all of them.
 _BLOCKS_MAX = 3
+#: The columns of figures, side by side where the screen is wide enough.
+_COLUMNS = ([RESULT, RISK, EDGE], [TRIPS, ATTEMPTS], [OPPORTUNITIES])
 
 
 def summary_view(summary: Mapping[str, Any]) -> RenderableType:
-    """The notes, the legs, and two columns of numbers; `summary` is the content of `summary.json`."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(_column([RESULT, RISK, EDGE], summary), _column([TRIPS, ATTEMPTS], summary))
-    head = Table.grid()
-    head.width = _WIDTH
-    for line in (*_notes(summary), Text(printable(title_of(summary)), style="bold"), Text(_period(summary))):
-        head.add_row(line)
-    parts: list[RenderableType] = [head, *_legs(summary), grid]
-    if summary["opportunities"] is not None:
-        parts.append(_column([OPPORTUNITIES], summary))
-    return Group(*parts)
+    """The notes, the legs, and the columns of figures; `summary` is the content of `summary.json`."""
+    return Fitted(lambda width: _parts(summary, width))
+
+
+def _parts(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
+    yield from _notes(summary)
+    yield Text(printable(title_of(summary)), style="bold")
+    yield Text(_period(summary))
+    yield from _legs(summary, width)
+    yield ""
+    yield from abreast([_column(names, summary) for names in _COLUMNS], width)
 
 
 def _notes(summary: Mapping[str, Any]) -> list[Text]:
@@ -56,42 +56,35 @@ def _period(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _legs(summary: Mapping[str, Any]) -> Iterator[RenderableType]:
+def _legs(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     """A table for each pair, and for the legs without one."""
     lines = [line for line in leg_lines(summary) if not line.is_page_only]
+    labels = Column("", [line.label for line in lines], is_figures=False)
     blocks = blocks_of(summary)
     for block in blocks[:_BLOCKS_MAX]:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), width=_WIDTH)
-        table.add_column("")
         legs = [summary["legs"][leg_no] for leg_no in block.legs]
-        for leg in legs:
-            table.add_column(Text(leg["leg"]), justify="right", overflow="fold")
-        pair = None if block.pair_no is None else summary["pairs"][block.pair_no]
-        if pair is not None:
-            table.add_column("both", justify="right")
-        for label, leg_key, pair_key, kind, _ in lines:
-            cells = [shown(value_at(leg, leg_key), kind) for leg in legs]
-            if pair is not None:
-                cells.append(shown(pair[pair_key], kind) if pair_key else "")
-            table.add_row(label, *cells)
-        yield table
+        columns = [
+            Column(leg["leg"], [shown(value_at(leg, line.leg_key), line.kind) for line in lines])
+            for leg in legs
+        ]
+        if block.pair_no is not None:
+            pair = summary["pairs"][block.pair_no]
+            sums = [shown(pair[line.pair_key], line.kind) if line.pair_key else "" for line in lines]
+            columns.append(Column("both", sums))
+        yield from tables([labels], columns, width)
     if left_out := sum(len(block.legs) for block in blocks[_BLOCKS_MAX:]):
         yield Text(f"... and {left_out} more legs in summary.json")
 
 
-def _column(names: Sequence[str], summary: Mapping[str, Any]) -> Table:
-    table = Table(box=None, show_header=False, pad_edge=False, width=(_WIDTH - 2) // 2)
-    table.add_column(ratio=1)
-    table.add_column(justify="right", no_wrap=True)
+def _column(names: Sequence[str], summary: Mapping[str, Any]) -> Lines:
+    column = []
     for name, lines in tables_of(names, summary):
-        table.add_row(Text(name, style="bold"), "")
-        for label, key, kind in _shortened(lines):
-            table.add_row(Text(f"  {label}"), Text(shown(value_at(summary, key), kind)))
-    return table
-
-
-def _shortened(lines: Sequence[Line]) -> list[Line]:
-    """Drops the reasons that do not fit; the files have all of them."""
-    reasons = [line for line in lines if ".missed_by_reason." in line.key]
-    left_out = set(reasons[_REASONS_MAX:])
-    return [line for line in lines if line not in left_out]
+        reasons = [line for line in lines if ".missed_by_reason." in line.key]
+        left_out = reasons[_REASONS_MAX:]
+        column.append((name, ""))
+        for line in lines:
+            if line not in left_out:
+                column.append((f"  {line.label}", printable(shown(value_at(summary, line.key), line.kind))))
+            if left_out and line == reasons[-1]:
+                column.append(("  ... more reasons: summary.json", f"{len(left_out):,}"))
+    return Lines(column)

@@ -28,6 +28,7 @@ from support.finished_runs import (
     run_of,
     small_run,
 )
+from support.screens import run_with_legs
 
 from arb.report.chart_layout import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
 from arb.report.charts import CHARTED_MAX, charts_of
@@ -40,7 +41,7 @@ from arb.results.attempts_table import COLUMNS, attempts_csv
 from arb.results.figures.declared import UNITS
 from arb.results.figures.summary import GROUPS
 from arb.results.metrics.coverage import LegOutages
-from arb.results.result import ResultLeg, RunResult
+from arb.results.result import RunResult
 from arb.results.trades import iso_time
 from arb.strategies.spread.decisions import Decision
 
@@ -163,12 +164,6 @@ def test_every_kind_of_a_figure_has_a_format_and_a_unit() -> None:
             assert bool(figure.table) == bool(figure.label)
             assert figure.text
     assert {column.kind for column in COLUMNS} <= UNITS.keys() & KINDS.keys()
-
-
-def run_with_legs(count: int) -> RunResult:
-    legs = [ResultLeg(f"venue_of_leg:S{n}USDT", 0.0, 1_000.0, 1.0) for n in range(count)]
-    filled = fills(*(fill(n, 0, n % count, (-1.0) ** (n // count), 100.0) for n in range(2 * count)))
-    return run_of(records([[100.0] * count] * 9), None, filled, legs=legs, pairs=[])
 
 
 @pytest.mark.parametrize("count", [1, 5, 64])
