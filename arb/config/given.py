@@ -6,16 +6,14 @@ was not chosen by the user and is not included.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-import tomli
 from msgspec import Struct
 
 from arb.config.schema import MainFile
 from arb.config.strict import Path, Source, fields_of, leaves
-from arb.config.templates import TEMPLATE_NAMES, template_text
+from arb.config.templates import TEMPLATE_NAMES, template_tree
 from arb.config.venue_schema import VenueFile
 
 
@@ -38,19 +36,13 @@ class Given(NamedTuple):
 
 def given_in_main(tree: Mapping[str, Any], source: Source) -> Iterator[Given]:
     """The keys of a checked main file."""
-    yield from _given("", MainFile, tree, source, _template(TEMPLATE_NAMES[0]))
+    yield from _given("", MainFile, tree, source, template_tree(TEMPLATE_NAMES[0]))
 
 
 def given_in_venue(venue: str, tree: Mapping[str, Any], source: Source) -> Iterator[Given]:
     """The keys of a checked venue file."""
-    own = (one for one in map(_template, TEMPLATE_NAMES[1:]) if one["name"] == venue)
+    own = (one for one in map(template_tree, TEMPLATE_NAMES[1:]) if one["name"] == venue)
     yield from _given(venue, VenueFile, tree, source, next(own, {}))
-
-
-@functools.cache
-def _template(name: str) -> dict[str, Any]:
-    """What `arb init` writes into a file."""
-    return tomli.loads(template_text(name))
 
 
 def _given(

@@ -26,6 +26,7 @@ from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Grid, MainFile, Stra
 from arb.config.secrets import Auth
 from arb.config.strict import Source, build, section_text
 from arb.config.venue_schema import Symbol, VenueFile
+from arb.config.venue_templates import completed, name_of, why_unknown
 from arb.errors import ConfigError
 from arb.leg import DEFAULT_ACCOUNT, Leg
 
@@ -43,7 +44,8 @@ def load(
 
     overrides: `section.key=TOML_VALUE`, for the main file, or for a venue's if the first part is the venue's name; a
     later one takes precedence. legs, symbols: replace `strategy.legs` and `strategy.symbols`. Venue files are all
-    `*.toml` beside the main file that have a `name`; only those that the legs name are checked.
+    `*.toml` beside the main file that have a `name` or the address of a known venue; only those that the legs name are
+    checked.
     Raises ConfigError, one line, for anything missing, unknown, of the wrong type or out of range.
     """
     main = _Document.read(Path(path))
@@ -170,10 +172,12 @@ class _Document:
 
 @dataclass
 class _Shelf:
-    """The venue files beside the main file, by the `name` that each contains."""
+    """The venue files beside the main file, by the `name` that each contains, or that of its address's template."""
 
     documents: dict[str, list[_Document]] = field(default_factory=dict)
     unreadable: list[ConfigError] = field(default_factory=list)
+    #: Files with a `[connection]` to a venue that is not known.
+    unknown: list[ConfigError] = field(default_factory=list)
 
     @classmethod
     def find(cls, main: Path) -> _Shelf:
@@ -186,21 +190,26 @@ class _Shelf:
             except ConfigError as error:
                 shelf.unreadable.append(error)
                 continue
-            name = document.tree.get("name")
+            name = name_of(document.tree)
             if isinstance(name, str):
                 shelf.documents.setdefault(name, []).append(document)
+            elif name is None and isinstance(document.tree.get("connection"), dict):
+                shelf.unknown.append(ConfigError(f"{path}: {why_unknown(document.tree)}"))
         return shelf
 
     def venue(self, name: str, asked_by: Source) -> VenueConfig:
         """The checked venue file."""
         documents = self.documents.get(name, [])
+        if not documents and self.unknown:
+            raise self.unknown[0]
         if not documents:
             asked_by.refuse(("strategy", "legs"), f"names the venue {name}, {self._unknown(name)}")
         if len(documents) > 1:
             files = " and ".join(document.source.file for document in documents)
-            raise ConfigError(f'{files} both say name = "{name}"; a venue has one file')
+            raise ConfigError(f"{files} both describe the venue {name}; a venue has one file")
         source = documents[0].source
-        return _venue(build(VenueFile, documents[0].tree, source), source.file)
+        tree = completed({"name": name, **documents[0].tree})
+        return _venue(build(VenueFile, tree, source), source.file)
 
     def refuse_idle_overrides(self, used: Mapping[str, VenueConfig]) -> None:
         """Raises ConfigError for an override of a venue without legs: the user would expect an effect."""
@@ -213,7 +222,7 @@ class _Shelf:
         """Raises ConfigError for misspelt venues in a section, unless an unreadable file may be the one that is
         meant."""
         for name in names:
-            if name not in self.documents and not self.unreadable:
+            if name not in self.documents and not (self.unreadable or self.unknown):
                 where = (*section, name)
                 raise ConfigError(
                     f"{source.of(where)}: {section_text(where)} names a venue {self._unknown(name)}"

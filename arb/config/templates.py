@@ -14,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+import tomli
 from msgspec import Struct
 
 from arb.config.parameters import params_keys
@@ -36,6 +38,12 @@ def template_text(name: str) -> str:
     """The text of one template, with all keys."""
     text = resources.files("arb").joinpath("templates", name).read_text(encoding="utf-8")
     return _MARK.sub(lambda mark: shown_keys(MainFile, mark[1]), text)
+
+
+@functools.cache
+def template_tree(name: str) -> dict[str, Any]:
+    """The keys of one template with their values. Not to be changed."""
+    return tomli.loads(template_text(name))
 
 
 def template_folder() -> AbstractContextManager[Path]:

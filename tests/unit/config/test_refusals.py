@@ -203,7 +203,6 @@ def test_a_wrong_main_file_is_named_with_key_and_range(
             '[symbols.BTCUSDT] tick_size is "0.01\\n";'
             ' it must be a positive decimal in quotes such as "0.01"',
         ),
-        ("taker = 0.001", "", "[fees] taker is missing; it must be a number from -0.05 to 0.05"),
         ("taker = 0.001", "taker = 10", "[fees] taker is 10; it must be a number from -0.05 to 0.05"),
         ('kind = "spot"', 'kind = "future"', 'kind is "future"; it must be one of "linear", "spot"'),
         (
@@ -236,13 +235,6 @@ def test_a_wrong_main_file_is_named_with_key_and_range(
             "[symbols] btcusdt is not a name that fits here;"
             ' it must be a symbol in capitals such as "BTCUSDT"',
         ),
-        (
-            "[symbols.BTCUSDT]",
-            "[symbols.SOLUSDT]",
-            "[symbols.BTCUSDT] is missing, which leg binance_spot:BTCUSDT needs; known: SOLUSDT, ETHUSDT;"
-            ' to add it, write that section with tick_size = "0.01", lot_size = "0.001",'
-            " as the venue gives them",
-        ),
     ],
 )
 def test_a_wrong_venue_file_is_named_with_key_and_range(
@@ -253,7 +245,29 @@ def test_a_wrong_venue_file_is_named_with_key_and_range(
     assert refusal(folder) == f"{folder / 'binance.toml'}: {line}"
 
 
-def test_a_missing_section_says_what_it_holds(folder: Path, refusal: Refusal) -> None:
+def test_a_symbol_that_neither_file_nor_template_has_says_how_to_add_it(
+    folder: Path, refusal: Refusal
+) -> None:
+    assert refusal(folder, ('strategy.symbol="SOLUSDT"',)) == (
+        f"{folder / 'binance.toml'}: [symbols.SOLUSDT] is missing, which leg binance_spot:SOLUSDT needs;"
+        ' known: BTCUSDT, ETHUSDT; to add it, write that section with tick_size = "0.01", lot_size = "0.001",'
+        " as the venue gives them"
+    )
+
+
+def test_a_missing_key_of_a_venue_of_ones_own_is_named(folder: Path, refusal: Refusal, edit: Edit) -> None:
+    edit("binance.toml", "connectors.binance:BinanceSpot", "mine:Venue")
+    edit("binance.toml", "taker = 0.001", "")
+
+    line = refusal(folder)
+
+    assert line == (
+        f"{folder / 'binance.toml'}: [fees] taker is missing; it must be a number from -0.05 to 0.05"
+    )
+
+
+def test_a_missing_section_says_what_it_holds(folder: Path, refusal: Refusal, edit: Edit) -> None:
+    edit("binance.toml", "connectors.binance:BinanceSpot", "mine:Venue")
     text = (folder / "binance.toml").read_text()
     (folder / "binance.toml").write_text(re.sub(r"\[fees\][^\[]*", "", text))
 
@@ -317,7 +331,7 @@ def test_two_files_of_one_venue_are_both_named(folder: Path, refusal: Refusal) -
     line = refusal(folder)
 
     files = f"{folder / 'bybit.toml'} and {folder / 'copy.toml'}"
-    assert line == f'{files} both say name = "bybit_spot"; a venue has one file'
+    assert line == f"{files} both describe the venue bybit_spot; a venue has one file"
 
 
 def test_other_main_files_beside_it_are_no_venues(folder: Path) -> None:
