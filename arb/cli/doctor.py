@@ -23,6 +23,8 @@ from arb.cli.options import (
     output,
     set_option,
 )
+from arb.cli.sandbox_options import sandbox_options
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     show_default=True,
     help="Seconds that a venue has to answer.",
 )
-@click.option("--sandbox", "is_sandbox", is_flag=True, help="Ask a simulated market on this machine instead.")
+@sandbox_options("Ask a simulated market on this machine instead.")
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a check.")
 def doctor(
@@ -53,7 +55,7 @@ def doctor(
     symbols: str | None,
     data_dir: Path | None,
     timeout_s: float,
-    is_sandbox: bool,
+    sandbox: SandboxChoice | None,
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -65,9 +67,9 @@ def doctor(
     from arb.commands.doctor import examine
     from arb.commands.selection import wanted_of
 
-    config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
+    config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=sandbox is not None)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), ())
-    checks = examine(config, wanted, timeout_s, is_sandbox=is_sandbox)
+    checks = examine(config, wanted, timeout_s, sandbox=sandbox)
     if as_json:
         for check in checks:
             echo_json(check._asdict() | {"level": check.level.value})

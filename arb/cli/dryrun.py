@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import socket
 import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
@@ -23,29 +20,22 @@ from arb.cli.options import (
     config_option,
     echo,
     echo_run,
+    given,
     load_config,
     run_options,
     run_text,
     summary_json_option,
 )
+from arb.cli.sandbox_options import sandbox_options
 from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
-
-if TYPE_CHECKING:
-    from arb.config import Config
-    from arb.sandbox.serve.sandbox import Sandbox
-    from arb.sandbox.serve.urls import VenueUrls
 
 
 @click.command("dry-run")
 @config_option
 @click.option("--live-data", is_flag=True, help="On the venues' live market data.")
-@click.option("--sandbox", "is_sandbox", is_flag=True, help="On a simulated market on this machine.")
-@click.option(
-    "--port-base",
-    type=click.IntRange(1, 65_532),
-    help="With --sandbox: on the arb sandbox serve that runs there (8900 by default).",
-)
+@sandbox_options("On a simulated market on this machine.")
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
 @click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
@@ -56,8 +46,7 @@ if TYPE_CHECKING:
 def dry_run(
     config_path: Path,
     live_data: bool,
-    is_sandbox: bool,
-    port_base: int | None,
+    sandbox: SandboxChoice | None,
     duration_s: float | None,
     start: date | None,
     end: date | None,
@@ -74,9 +63,13 @@ def dry_run(
     as_json: bool,
 ) -> None:
     """Run the strategy with simulated fills, on live data or through the same code on recorded days."""
-    _refuse_mixtures(live_data or is_sandbox, start, end, speed, duration_s)
-    if port_base is not None and not is_sandbox:
-        raise InputError("--port-base is that of a running sandbox: give --sandbox as well")
+    _refuse_mixtures(
+        {"--live-data": live_data or None, "--sandbox": sandbox, "--start": start},
+        {"--end": end, "--speed": speed},
+        duration_s,
+    )
+    if start is not None and end is not None and end < start:
+        raise InputError(f"--end {end} lies before --start {start}")
     config = load_config(
         config_path,
         overrides,
@@ -84,7 +77,7 @@ def dry_run(
         symbols,
         data_dir,
         strategy=strategy,
-        is_sandbox=is_sandbox,
+        is_sandbox=sandbox is not None,
         latency_run=latency_run,
     )
     if start is not None:
@@ -101,6 +94,7 @@ def dry_run(
             from arb.cli.session_view import SessionTable, StatusLine
             from arb.commands.dryrun_live import run_live
 
+            pairs = [(leg.venue, leg.symbol) for leg in config.legs]
             is_watched = sys.stdout.isatty() and not as_json
             viewer: SessionTable | StatusLine = StatusLine(_echo_error)
             if is_watched:
@@ -109,7 +103,7 @@ def dry_run(
                 config,
                 out,
                 duration_s=duration_s,
-                sandbox=_sandbox(config, port_base) if is_sandbox else None,
+                sandbox=sandbox.market_of(config.venues, pairs) if sandbox else None,
                 has_report=has_report,
                 log_json=log_json,
                 viewer=viewer,
@@ -137,44 +131,21 @@ def _echo_error(line: str) -> None:
     echo(line, err=True)
 
 
-def _sandbox(config: Config, port_base: int | None) -> Sandbox | dict[str, VenueUrls]:
-    """A simulated market of the session, or the addresses of a sandbox that is running at the port."""
-    if port_base is None:
-        from arb.commands.serve import seeded_sandbox
-
-        venues = dict(config.venues)
-        return seeded_sandbox(venues, [(leg.venue, leg.symbol) for leg in config.legs])
-    from arb.runtime.sandbox_venues import sandbox_urls
-
-    urls = sandbox_urls(port_base)
-    names = {leg.venue for leg in config.legs} & urls.keys()
-    refuse_absent_sandbox({name: urls[name].rest for name in names})
-    return urls
-
-
-def refuse_absent_sandbox(urls: Mapping[str, str]) -> None:
-    """Raises InputError if no sandbox listens at the addresses."""
-    for venue, url in urls.items():
-        address = urlsplit(url)
-        try:
-            socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
-        except OSError:
-            raise InputError(
-                f"no sandbox serves {venue} at {url}: start one with arb sandbox serve, or leave "
-                "--port-base out"
-            ) from None
-
-
 def _refuse_mixtures(
-    is_live: bool, start: date | None, end: date | None, speed: float | None, duration_s: float | None
+    sources: Mapping[str, object], recorded: Mapping[str, object], duration_s: float | None
 ) -> None:
-    if is_live == (start is not None):
+    """Raises InputError unless there is one source, and only options for it.
+
+    sources: what to run on, by option; recorded: options for recorded days.
+    """
+    names = given(sources)
+    if len(names) != 1:
+        found = f"{' and '.join(names)} exclude each other" if names else "nothing to run on"
+        raise InputError(f"{found}: give one of --live-data, --sandbox and, for recorded days, --start")
+    idle = given(recorded)
+    if names != ["--start"] and idle:
+        raise InputError(f"{' and '.join(idle)}: only for recorded days; give --start, not {names[0]}")
+    if names == ["--start"] and duration_s is not None:
         raise InputError(
-            "arb dry-run runs on live data (--live-data, or --sandbox) or on recorded days (--start): name one of them"
+            "--duration is for live data, not for --start: recorded days end by themselves, or with --end"
         )
-    if is_live and (end is not None or speed is not None):
-        raise InputError("--end and --speed are for recorded days: give --start, not --live-data")
-    if not is_live and duration_s is not None:
-        raise InputError("--duration is for live data; recorded days end by themselves, or with --end")
-    if start is not None and end is not None and end < start:
-        raise InputError(f"--end {end} lies before --start {start}")

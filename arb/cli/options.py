@@ -9,7 +9,7 @@ import math
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
@@ -324,6 +324,11 @@ def load_config(
     from arb.commands.legs import with_latencies_of
 
     return with_latencies_of(config, latency_run)
+
+
+def given(options: Mapping[str, object]) -> list[str]:
+    """The names of the options that were given: their value is not None."""
+    return [name for name, value in options.items() if value is not None]
 
 
 class ReadingProgress:

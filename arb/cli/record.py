@@ -10,6 +10,8 @@ import click
 
 from arb.cli.ending import bounded_end
 from arb.cli.options import Duration, config_option, listed, load_config, set_option
+from arb.cli.sandbox_options import sandbox_options
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
 from arb.runtime.display import write_error
 from arb.runtime.signals import signals_call
@@ -23,7 +25,7 @@ from arb.runtime.signals import signals_call
     "--streams", help="Extra streams: aggTrade,kline_1m,markPrice,ticker; [record] streams without it."
 )
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
-@click.option("--sandbox", "is_sandbox", is_flag=True, help="Record a simulated market on this machine.")
+@sandbox_options("Record a simulated market on this machine.")
 @click.option("--data", "data_dir", type=click.Path(path_type=Path), help="Folder to record into.")
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a second instead of the table.")
@@ -33,7 +35,7 @@ def record(
     symbols: str | None,
     streams: str | None,
     duration_s: float | None,
-    is_sandbox: bool,
+    sandbox: SandboxChoice | None,
     data_dir: Path | None,
     overrides: tuple[str, ...],
     as_json: bool,
@@ -49,11 +51,11 @@ def record(
     from arb.commands.selection import wanted_of
     from arb.runtime.host import Ending
 
-    config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=is_sandbox)
+    config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=sandbox is not None)
     wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))
     with contextlib.ExitStack() as stack:
         with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
-            ending, progress = record(config, wanted, view.show, duration_s=duration_s, is_sandbox=is_sandbox)
+            ending, progress = record(config, wanted, view.show, duration_s=duration_s, sandbox=sandbox)
             stack.enter_context(signals_call(lambda _: None))  # the recording is over: signals have no effect
             silent = silences(progress)
             refusals = "; ".join(filter(None, (off_grid_text(progress), refusal_text(progress))))

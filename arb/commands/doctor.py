@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from arb.commands.checks import Check, compiled_check, disk_check, files_check, python_check
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.selection import Wanted
-from arb.commands.serve import seeded_sandbox
 from arb.commands.venue_checks import stream_check, transport_check, venue_checks
 from arb.config import Config
 from arb.config.adapters import instrument_at, load_adapter
@@ -19,7 +19,7 @@ from connectors.feed.pipeline import warm_up
 
 
 def examine(
-    config: Config, wanted: Sequence[Wanted], timeout_s: float, *, is_sandbox: bool = False
+    config: Config, wanted: Sequence[Wanted], timeout_s: float, *, sandbox: SandboxChoice | None = None
 ) -> list[Check]:
     """All checks: of this machine, then of each venue. Raises InputError for a sandbox that cannot be started."""
     pairs = [(one.venue.name, symbol) for one in wanted for symbol in one.symbols]
@@ -33,7 +33,7 @@ def examine(
         # Compiled first: compilation takes seconds, which would count as the venue's latency.
         warm_up(load_adapter(one.venue), instrument_at(one.venue, one.symbols[0]))
     venues = {one.venue.name: one.venue for one in wanted}
-    with Host(venues, seeded_sandbox(venues, pairs) if is_sandbox else None) as host:
+    with Host(venues, sandbox.market_of(venues, pairs) if sandbox else None) as host:
         found = host.run(lambda: host.until_over(examine_venues(host, wanted, timeout_s)))
     if found is None:
         raise KeyboardInterrupt

@@ -16,8 +16,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import arb
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.selection import Wanted
-from arb.commands.serve import SANDBOX_SEED, seeded_sandbox
 from arb.config import Config
 from arb.config.adapters import instrument_at, load_adapter
 from arb.data.recordings.recorder import Recorder, RecorderState
@@ -91,7 +91,7 @@ def record(
     show: Show,
     *,
     duration_s: float | None = None,
-    is_sandbox: bool = False,
+    sandbox: SandboxChoice | None = None,
 ) -> tuple[Ending, Progress]:
     """Records until the duration has passed or Ctrl+C, SIGTERM or SIGHUP. Returns how it ended and its last state.
 
@@ -103,13 +103,13 @@ def record(
         venue_transport(one.venue)
         warm_up(load_adapter(one.venue), instrument_at(one.venue, one.symbols[0]))
     directory = Path(config.data.directory)
-    origins = Origins(directory, _origin_text() if is_sandbox else "")
+    origins = Origins(directory, _origin_text(sandbox) if sandbox else "")
     for one in wanted:
         for symbol in one.symbols:
             origins.check(one.venue.name, symbol, time.time_ns())
     venues = {one.venue.name: one.venue for one in wanted}
     pairs = [(one.venue.name, symbol) for one in wanted for symbol in one.symbols]
-    host = Host(venues, seeded_sandbox(venues, pairs) if is_sandbox else None)
+    host = Host(venues, sandbox.market_of(venues, pairs) if sandbox else None)
     with (
         host,
         Recorder(
@@ -179,11 +179,8 @@ def _not_shown(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else BrokenPipeError(str(error))
 
 
-def _origin_text() -> str:
-    return (
-        f"simulated, not a recording of any venue: arb {arb.__version__} record --sandbox, the seeded market "
-        f"{SANDBOX_SEED}"
-    )
+def _origin_text(sandbox: SandboxChoice) -> str:
+    return f"simulated, not a recording of any venue: arb {arb.__version__} record {sandbox.options}"
 
 
 def _versions() -> dict[str, str]:

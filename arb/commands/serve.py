@@ -21,8 +21,6 @@ from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VENUES, ports_from
 
 PORT_MAX = 65_535 - len(VENUES) + 1
-#: Seed of the simulated market that `--sandbox` of other commands starts.
-SANDBOX_SEED = 7
 
 
 def sandbox_of(
@@ -64,9 +62,7 @@ def sandbox_of(
     )
 
 
-def seeded_sandbox(
-    known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int = SANDBOX_SEED
-) -> Sandbox:
+def seeded_sandbox(known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int) -> Sandbox:
     """A simulated market of these (venue, symbol) pairs on free ports. Raises InputError."""
     listings = [listing_of(venue, symbol, known) for venue, symbol in pairs]
     prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}

@@ -23,6 +23,7 @@ from arb.cli.options import load_config
 from arb.commands.checks import Check, Level
 from arb.commands.doctor import examine, examine_venues
 from arb.commands.legs import known_venues
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.selection import Wanted
 from arb.commands.serve import facts_of
 from arb.config import VenueConfig
@@ -201,7 +202,7 @@ def test_a_signal_during_the_checks_of_the_venues_ends_them(
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
 
     with pytest.raises(KeyboardInterrupt):
-        examine(config, wanted, 60.0, is_sandbox=True)
+        examine(config, wanted, 60.0, sandbox=SandboxChoice())
 
     assert sorted(ended) == ["feed", "request"]
     assert signal.getsignal(number) == handler

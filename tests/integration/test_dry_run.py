@@ -421,10 +421,14 @@ def test_a_changed_recording_of_a_session_is_reported(finished: Finished, tmp_pa
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ((), "name one of them"),
-        (("--live-data", "--start", DAY), "name one of them"),
-        (("--live-data", "--speed", "3"), "are for recorded days"),
-        (("--start", DAY, "--duration", "1h"), "--duration is for live data"),
+        ((), "nothing to run on: give one of --live-data, --sandbox"),
+        (("--live-data", "--start", DAY), "--live-data and --start exclude each other"),
+        (("--live-data", "--sandbox"), "--live-data and --sandbox exclude each other"),
+        (("--live-data", "--speed", "3"), "--speed: only for recorded days; give --start, not --live-data"),
+        (("--sandbox", "--end", DAY, "--speed", "3"), "--end and --speed: only for recorded days"),
+        (("--live-data", "--seed", "3", "--port-base", "9000"), "--port-base and --seed: only of a sandbox"),
+        (("--sandbox", "--seed", "3", "--port-base", "9000"), "--port-base and --seed exclude each other"),
+        (("--start", DAY, "--duration", "1h"), "--duration is for live data, not for --start"),
         (("--sandbox", "--duration", "soon"), "is no time; write it as 90s"),
         (("--start", DAY, "--end", "2023-01-01"), "lies before"),
         (("--start", DAY, "--speed", "1e-300"), "is not in the range 0.01<=x<=10000"),

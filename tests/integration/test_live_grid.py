@@ -13,7 +13,7 @@ import pytest
 from support.command_line import arb
 from support.live_sandbox import LiveSandbox, demo_config, demo_files, free_ports
 
-from arb.commands import record as record_module
+from arb.commands import serve
 from arb.commands.dryrun_live import run_live
 from arb.commands.serve import seeded_sandbox
 from arb.commands.verify import verify
@@ -94,11 +94,11 @@ def test_a_listing_without_a_step_is_a_warning(tmp_path: Path, monkeypatch: pyte
 def test_a_recording_begins_only_with_the_venues_tick(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def other(venues: dict[str, VenueConfig], pairs: Any) -> Any:
+    def other(venues: dict[str, VenueConfig], pairs: Any, seed: int) -> Any:
         listed = demo_config(tmp_path)  # the files without the setting
-        return seeded_sandbox(dict(listed.venues), pairs)
+        return seeded_sandbox(dict(listed.venues), pairs, seed)
 
-    monkeypatch.setattr(record_module, "seeded_sandbox", other)
+    monkeypatch.setattr(serve, "seeded_sandbox", other)
     words = ["record", "-c", str(demo_files(tmp_path)), "--sandbox", "--duration", "3s", "--json"]
     words += ["--data", str(tmp_path / "data"), "--set", TICK.format("0.5")]
     done = arb(*words, code=ExitCode.USER_INPUT)

@@ -29,6 +29,7 @@ from arb.cli.options import load_config
 from arb.commands.legs import known_venues
 from arb.commands.record import Progress, record
 from arb.commands.sandbox import record_market
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.selection import Wanted
 from arb.config.adapters import load_adapter
 from arb.config.templates import write_templates
@@ -370,7 +371,7 @@ def test_a_terminal_that_is_held_holds_up_no_frame(tmp_path: Path) -> None:
         released.wait(60)
 
     began = time.monotonic()
-    ending, progress = record(config, wanted, held, duration_s=4.0, is_sandbox=True)
+    ending, progress = record(config, wanted, held, duration_s=4.0, sandbox=SandboxChoice())
     released.set()
     assert ending == Ending.DURATION
     assert time.monotonic() - began < 30

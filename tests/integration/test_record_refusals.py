@@ -17,6 +17,7 @@ from support.recording_files import command_environment, run_command
 from arb.cli.options import load_config
 from arb.commands.legs import known_venues
 from arb.commands.record import record
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.selection import Wanted
 from arb.config.templates import write_templates
 from arb.data.recordings.recorder import Recorder
@@ -34,7 +35,7 @@ def test_a_folder_that_is_in_use_is_one_line(tmp_path: Path) -> None:
     config = load_config(Path("none"), (), None, None, tmp_path, is_sandbox=True)
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
     with Recorder(tmp_path, reserve_gb=0), pytest.raises(InputError, match="--data"):
-        record(config, wanted, lambda progress: None, duration_s=1.0, is_sandbox=True)
+        record(config, wanted, lambda progress: None, duration_s=1.0, sandbox=SandboxChoice())
 
 
 def test_without_the_live_packages_it_says_what_to_install(

@@ -18,6 +18,7 @@ from arb.cli.options import load_config
 from arb.commands.dryrun_live import run_live
 from arb.commands.legs import known_venues
 from arb.commands.record import Progress, record
+from arb.commands.sandbox_choice import SandboxChoice
 from arb.commands.selection import Wanted
 from arb.commands.verify import verify
 from arb.data.recordings.recorder import Recorder
@@ -80,7 +81,7 @@ def record_sandbox(folder: Path, show: Callable[[Progress], None]) -> tuple[Endi
     """Records a simulated market for up to a minute."""
     config = load_config(Path("none"), (), None, None, folder, is_sandbox=True)
     wanted = [Wanted(known_venues(Path("none"))["bybit_spot"], ("BTCUSDT",))]
-    return record(config, wanted, show, duration_s=60.0, is_sandbox=True)
+    return record(config, wanted, show, duration_s=60.0, sandbox=SandboxChoice())
 
 
 def interrupt_writing(monkeypatch: pytest.MonkeyPatch) -> list[str]:
