@@ -13,6 +13,7 @@ from arb.cli.doctor import doctor
 from arb.cli.download import download
 from arb.cli.dryrun import dry_run
 from arb.cli.ending import Ending, open_closed_streams
+from arb.cli.examples import examples
 from arb.cli.init import init
 from arb.cli.options import CommandGroup
 from arb.cli.record import record
@@ -22,7 +23,14 @@ from arb.cli.sandbox import sandbox
 from arb.cli.verify import verify
 
 
-@click.group(cls=CommandGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=CommandGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "arb dry-run --sandbox --duration 1m",
+        "arb backtest --config my/arbitrage.toml --start 2024-08-08",
+    ),
+)
 @click.version_option(arb.__version__, prog_name="arb")
 def cli() -> None:
     """Cross-exchange arbitrage: one compiled strategy in backtest, dry-run and live."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from arb.cli.download import download_missing
+from arb.cli.examples import examples
 from arb.cli.options import (
     Day,
     ReadingProgress,
@@ -24,7 +25,12 @@ from arb.cli.options import (
 from arb.errors import InputError
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb backtest --config my/arbitrage.toml --start 2024-08-08",
+        "arb backtest --start 2024-08-08 --symbols BTCUSDT,ETHUSDT --out runs/first",
+    ),
+)
 @config_option
 @click.option("--start", type=Day(), required=True, help="First UTC day.")
 @click.option(

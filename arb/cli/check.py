@@ -11,6 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from arb.cli.examples import examples
 from arb.cli.options import ReadingProgress, Span, config_option, echo, escape, output
 from arb.data.catalog.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode, InputError
@@ -44,7 +45,12 @@ class _Words(click.ParamType[tuple[str, ...]]):
         return words
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb data check recordings",
+        "arb data check recordings --venues bybit_spot --symbols BTCUSDT --hole 30",
+    ),
+)
 @click.argument("directory", type=click.Path(path_type=Path))
 @config_option
 @click.option("--venues", type=_Words(), default=(), help="Only these venues.")

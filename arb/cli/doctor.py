@@ -11,6 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from arb.cli.examples import examples
 from arb.cli.options import (
     Span,
     config_option,
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb doctor --sandbox",
+        "arb doctor --venues binance_spot,bybit_spot --symbols BTCUSDT",
+    ),
+)
 @config_option
 @click.option("--venues", help="VENUE,VENUE; those of the configured legs without it.")
 @click.option("--symbols", help="SYMBOL,SYMBOL; those of the configured legs without it.")

@@ -13,6 +13,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from arb.cli.examples import examples
 from arb.cli.options import (
     CountProgress,
     Day,
@@ -35,7 +36,12 @@ if TYPE_CHECKING:
 _DAYS_SHOWN = 40
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb download --start 2024-08-08 --dry-run",
+        "arb download --start 2024-08-08 --end 2024-08-10 --symbols BTCUSDT,ETHUSDT",
+    ),
+)
 @config_option
 @click.option("--start", type=Day(), required=True, help="First UTC day.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; without it the first.")

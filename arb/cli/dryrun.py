@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from arb.cli.ending import bounded_end
+from arb.cli.examples import examples
 from arb.cli.options import (
     Day,
     Duration,
@@ -32,7 +33,14 @@ from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
 
 
-@click.command("dry-run")
+@click.command(
+    "dry-run",
+    epilog=examples(
+        "arb dry-run --sandbox --duration 1m",
+        "arb dry-run --live-data --config my/arbitrage.toml --duration 1h",
+        "arb dry-run --start 2024-08-08 --speed 100 --set strategy.min_spread_bps=5",
+    ),
+)
 @config_option
 @click.option("--live-data", is_flag=True, help="On the venues' live market data.")
 @sandbox_options("On a simulated market on this machine.")

@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
+from arb.cli.examples import examples
 from arb.cli.options import echo
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb init my",
+        "arb init my --strategy my_strategy.py:run",
+    ),
+)
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--strategy", "spec", help="FILE.py:FUNCTION: the file names it and its parameters.")
 def init(directory: Path, spec: str | None) -> None:

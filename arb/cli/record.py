@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from arb.cli.ending import bounded_end
+from arb.cli.examples import examples
 from arb.cli.options import Duration, config_option, listed, load_config, set_option
 from arb.cli.sandbox_options import sandbox_options
 from arb.commands.sandbox_choice import SandboxChoice
@@ -17,7 +18,12 @@ from arb.runtime.display import write_error
 from arb.runtime.signals import signals_call
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb record --sandbox --duration 20s --data /tmp/recordings",
+        "arb record --venues binance_spot,bybit_spot --symbols BTCUSDT,ETHUSDT",
+    ),
+)
 @config_option
 @click.option("--venues", help="VENUE,VENUE; those of the configured legs without it.")
 @click.option("--symbols", help="SYMBOL,SYMBOL; those of the configured legs without it.")

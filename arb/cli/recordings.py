@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 
 from arb.cli.check import check
+from arb.cli.examples import examples
 from arb.cli.options import ReadingProgress, config_option, echo, echo_json, escape, output
 from arb.errors import ExitCode
 from connectors.units import MILLISECOND
@@ -25,7 +26,12 @@ _directory = click.argument("directory", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb convert recordings",
+        "arb convert recordings --out rows",
+    ),
+)
 @_directory
 @config_option
 @click.option(
@@ -68,7 +74,12 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
     )
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "arb data list recordings",
+        "arb data check recordings",
+    ),
+)
 def data() -> None:
     """What data there are."""
 
@@ -76,7 +87,13 @@ def data() -> None:
 data.add_command(check)
 
 
-@data.command("list")
+@data.command(
+    "list",
+    epilog=examples(
+        "arb data list recordings",
+        "arb data list recordings --json",
+    ),
+)
 @_directory
 @_json
 def list_recordings(directory: Path, as_json: bool) -> None:
@@ -114,7 +131,13 @@ def list_recordings(directory: Path, as_json: bool) -> None:
     _echo_all(listed.warnings)
 
 
-@data.command("finish")
+@data.command(
+    "finish",
+    epilog=examples(
+        "arb data finish recordings",
+        "arb data finish /mnt/recordings",
+    ),
+)
 @_directory
 def finish(directory: Path) -> None:
     """Finish the recordings in DIRECTORY that a killed process left in journals.
@@ -130,7 +153,13 @@ def finish(directory: Path) -> None:
         echo(f"{directory}: nothing to finish")
 
 
-@data.command("cache")
+@data.command(
+    "cache",
+    epilog=examples(
+        "arb data cache",
+        "arb data cache --clear",
+    ),
+)
 @click.option("--clear", "is_clearing", is_flag=True, help="Delete all that no run is using.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line.")
 def cache(is_clearing: bool, as_json: bool) -> None:

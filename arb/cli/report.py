@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
+from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, output, summary_json_option
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb report runs/first",
+        "arb report runs/first --json",
+    ),
+)
 @click.argument("run", type=click.Path(path_type=Path))
 @summary_json_option
 def report(run: Path, as_json: bool) -> None:

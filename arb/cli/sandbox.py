@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from arb.cli.ending import bounded_end
+from arb.cli.examples import examples
 from arb.cli.options import config_option, echo, echo_json
 from arb.errors import ExitCode
 from arb.runtime.display import Display, DisplayHandler
@@ -50,12 +51,23 @@ class Minute(click.ParamType[datetime]):
             self.fail(f"{value!r} is no time; write it as 2024-01-01T00:00", param, ctx)
 
 
-@click.group()
+@click.group(
+    epilog=examples(
+        "arb sandbox record --out recordings --minutes 10",
+        "arb sandbox serve --symbols BTCUSDT,ETHUSDT",
+    ),
+)
 def sandbox() -> None:
     """Simulated venues."""
 
 
-@sandbox.command("record")
+@sandbox.command(
+    "record",
+    epilog=examples(
+        "arb sandbox record --out recordings --minutes 10",
+        "arb sandbox record --out recordings --symbols BTCUSDT,ETHUSDT --seed 3",
+    ),
+)
 @config_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
 @click.option(
@@ -101,7 +113,13 @@ def record(
             echo(f"{file.path}: {file.frames:,} frames, {file.size / 1e6:.1f} MB, simulated")
 
 
-@sandbox.command("serve")
+@sandbox.command(
+    "serve",
+    epilog=examples(
+        "arb sandbox serve --venues binance_spot,bybit_spot",
+        "arb sandbox serve --recording recordings --speed 10 --port-base 9000",
+    ),
+)
 @config_option
 @click.option(
     "--recording", type=click.Path(path_type=Path), help="Serve these recordings, not the seeded market."

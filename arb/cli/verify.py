@@ -10,6 +10,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, escape, output
 from arb.errors import ExitCode
 
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 _SHOWN = 40
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "arb verify runs/first",
+        "arb verify runs/first --data /mnt/recordings",
+    ),
+)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the recorded days, if it has moved.")
 @click.option(
