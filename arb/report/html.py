@@ -46,7 +46,6 @@ def page(run: RunResult, charts: Sequence[Chart]) -> str:
         *_notes(summary),
         f"<header><h1>{title}</h1><p>{_period(summary)}</p></header>",
         f'<section class="tiles">{"".join(_tiles(summary))}</section>',
-        _short_span(summary),
         *(_legs(block, summary) for block in blocks_of(summary)),
         _lost_books(summary),
         *(f'<figure class="card">{draw_svg(chart)}</figure>' for chart in charts),
@@ -99,15 +98,6 @@ def _period(summary: Mapping[str, Any]) -> str:
 def _tiles(summary: Mapping[str, Any]) -> Iterator[str]:
     for label, key, kind in headlines_of(summary):
         yield f'<div class="card tile"><span>{label}</span><b>{_at(summary, key, kind)}</b></div>'
-
-
-def _short_span(summary: Mapping[str, Any]) -> str:
-    if summary["equity"]["return_annual_share"] is not None:
-        return ""
-    return (
-        '<p class="hint">Shorter than a day: no return a year is given, and Sharpe and Sortino are scaled up from '
-        f"{_at(summary, 'equity.samples', 'count')} returns: they are no reliable estimates.</p>"
-    )
 
 
 def _legs(block: Block, summary: Mapping[str, Any]) -> str:

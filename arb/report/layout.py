@@ -134,7 +134,9 @@ def _key(group: Group, figure: Figure) -> str:
 
 
 def _lines(figure: Figure, key: str, summary: Mapping[str, Any]) -> Iterator[Line]:
-    """The line of a figure; for counts by name one line each, the most frequent first."""
+    """The line of a figure; none for a text that is null, for counts by name one each, the most frequent first."""
+    if figure.kind == "text" and value_at(summary, key) is None:
+        return
     if figure.kind != "counts":
         yield Line(figure.label, key, figure.kind)
         return

@@ -16,8 +16,7 @@ header{margin:8px 2px 16px}
 h1{font-size:21px;margin:0 0 4px;line-height:1.3}
 h2{font-size:14px;margin:0 0 6px}
 p{margin:0}
-header p,.hint,footer,small{color:var(--quiet)}
-.hint{margin:-6px 2px 14px;font-size:13.5px}
+header p,footer,small{color:var(--quiet)}
 code{font-size:.92em}
 .note{background:var(--note);color:var(--note-ink);border-radius:8px;padding:10px 14px;margin-bottom:10px}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:12px 14px;margin:0 0 14px}

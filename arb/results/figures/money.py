@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from arb.results.figures.declared import RESULT, RISK, Figure, Group
+from arb.results.metrics.average_cost import held_costs
 from arb.results.metrics.equity import (
+    ANNUAL_SPAN_NS,
     SAMPLE_NS,
+    annual_ratios,
     annual_share,
     inventory_change,
     largest_drawdown,
-    ratios,
-    sampled_returns,
 )
 from arb.results.metrics.statistics import share_of
 from arb.results.trades import time_text
@@ -28,15 +29,23 @@ class _Money:
 
     def __init__(self, run: RunResult) -> None:
         self.equity = run.equity
-        self.ratios = ratios(sampled_returns(run.equity))
+        self.ratios = annual_ratios(run.equity)
         self.drawdown = largest_drawdown(run.equity)
         self.share = share_of(run.equity.profit, run.equity.capital)
         self.inventory_change = inventory_change(run.legs, run.equity)
-        self._last = run.records[-1]
+        self._run = run
 
     @cached_property
     def realised(self) -> float:
-        return math.fsum((*self._last["balance"], *(-self._last["fee"])))
+        """Cash less fees, plus what the positions cost; an attempt's base, bought and sold at two venues, is flat."""
+        run, last = self._run, self._run.records[-1]
+        held = [float(last["position"][leg_no]) * leg.contract_size for leg_no, leg in enumerate(run.legs)]
+        costs = [] if len(run.attempts) else held_costs(run.fills, held)
+        return math.fsum((*last["balance"], *(-last["fee"]), *costs))
+
+    @property
+    def no_annual_reason(self) -> str | None:
+        return "under a day of data" if self.equity.span_ns < ANNUAL_SPAN_NS else None
 
 
 EQUITY = Group(
@@ -52,7 +61,8 @@ EQUITY = Group(
                text="profit: over all legs, cash less fees plus position times mid times contract size",
                headline="Profit"),
         Figure("realised_quote", "gain", lambda m: m.realised, RESULT, "... realised",
-               text="cash less fees"),
+               text="of a strategy that logs attempts: cash less fees, because base bought at one venue and sold at "
+                    "the other is flat; of any other: by average cost a leg, less fees; null if fills are missing"),
         Figure("unrealised_quote", "gain", lambda m: m.equity.profit - m.realised,
                RESULT, "... in positions, at mid",
                text="the rest of the profit: positions at the last mids"),
@@ -79,11 +89,14 @@ EQUITY = Group(
                text="profit over the largest drawdown"),
         Figure("sharpe", "ratio", lambda m: m.ratios.sharpe, RISK, "Sharpe, annual",
                text="mean return over its standard deviation (n - 1), scaled by the root of the samples in 365 days; "
-                    "no risk-free rate"),
+                    "no risk-free rate; null for less than a day"),
         Figure("sortino", "ratio", lambda m: m.ratios.sortino, RISK, "Sortino, annual",
-               text="the same over the root of the mean squared loss"),
+               text="the same over the root of the mean squared loss; null for less than a day"),
         Figure("sample_interval_s", "duration", lambda m: SAMPLE_NS / SECOND, RISK, "... of returns over",
                text="returns are changes of equity over capital from one interval of UTC to the next"),
+        Figure("no_annual_reason", "text", None, RISK, "No annual figures",
+               text="why return a year, Sharpe and Sortino are null: the run is more than a minute shorter than a day; "
+                    "null if it is not"),
         Figure("samples", "count", lambda m: m.ratios.samples,
                text="number of these returns"),
     ),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from arb.results.metrics.statistics import share_of
-from connectors.units import DAY
+from connectors.units import DAY, SECOND
 
 if TYPE_CHECKING:
     from arb.results.result import ResultLeg
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 #: Equity is sampled at this interval for Sharpe and Sortino: that of hftbacktest's own statistics.
 SAMPLE_NS = 10_000_000_000
 DAYS_PER_YEAR = 365
-#: The shortest run whose return is scaled to a year.
-ANNUAL_SPAN_NS = DAY
+#: The shortest run with annual figures: a day, less a minute because the records of a whole UTC day begin after its
+#: first book and end before midnight.
+ANNUAL_SPAN_NS = DAY - 60 * SECOND
 
 
 class Equity(NamedTuple):
@@ -159,8 +160,14 @@ def ratios(returns: Any) -> Ratios:
     )
 
 
+def annual_ratios(equity: Equity) -> Ratios:
+    """The ratios of the equity's returns; NaN for a run shorter than a day, which is too short for annual figures."""
+    made = ratios(sampled_returns(equity))
+    return made if equity.span_ns >= ANNUAL_SPAN_NS else Ratios(math.nan, math.nan, made.samples)
+
+
 def annual_share(share: float, span_ns: int) -> float:
-    """A return scaled to 365 days, without compounding; NaN for a run shorter than a day, which is too short for it."""
+    """A return scaled to 365 days, without compounding; NaN for a run shorter than a day."""
     return share * DAYS_PER_YEAR * DAY / span_ns if span_ns >= ANNUAL_SPAN_NS else math.nan
 
 

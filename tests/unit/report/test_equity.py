@@ -15,6 +15,7 @@ from support.finished_runs import LEGS, NOON, S, records, run_of, small_run
 
 from arb.results.metrics.equity import (
     Equity,
+    annual_ratios,
     annual_share,
     drawdown_curve,
     equity_curve,
@@ -108,7 +109,17 @@ def test_ratios_of_too_little_are_unknown(returns: list[float]) -> None:
 
 def test_a_year_is_reported_from_a_day_on_and_without_compounding() -> None:
     assert annual_share(0.01, DAY_NS) == pytest.approx(3.65)
-    assert math.isnan(annual_share(0.01, DAY_NS - 1))
+    assert math.isnan(annual_share(0.01, DAY_NS - 61 * S))
+
+
+def test_ratios_are_given_for_a_day_whose_first_book_is_late_and_for_nothing_shorter() -> None:
+    day = annual_ratios(curve([0.0, 1.0, 3.0], [0.0, 10.0, 86_341.0]))
+    assert day == ratios(sampled_returns(curve([0.0, 1.0, 3.0], [0.0, 10.0, 86_341.0])))
+    assert day.sharpe > 0.0
+    short = annual_ratios(curve([0.0, 1.0, 3.0], [0.0, 10.0, 86_339.0]))
+    assert math.isnan(short.sharpe)
+    assert math.isnan(short.sortino)
+    assert short.samples == 8_633
 
 
 def test_return_drawdown_and_ratios_are_those_of_hftbacktest() -> None:

@@ -39,7 +39,8 @@ def test_the_small_run_comes_to_what_paper_says() -> None:
     assert equity["drawdown_from_time"] == "2024-08-08T12:00:02.000000000Z"
     assert equity["drawdown_to_time"] == "2024-08-08T12:00:04.000000000Z"
     assert equity["return_over_drawdown"] == pytest.approx(0.25)
-    assert equity["return_annual_share"] is None
+    assert [equity[name] for name in ("return_annual_share", "sharpe", "sortino")] == [None] * 3
+    assert equity["no_annual_reason"] == "under a day of data"
     attempts = made["attempts"]
     assert (attempts["count"], attempts["hedged"], attempts["with_chase"]) == (2, 2, 1)
     assert attempts["pnl_quote_sum"] == pytest.approx(equity["realised_quote"])
@@ -202,6 +203,16 @@ def test_one_record_is_enough() -> None:
     made = run_of(records([[math.nan, math.nan]])).summary
     assert made["duration_s"] == 0.0
     assert made["equity"]["sharpe"] is None
+
+
+def test_a_run_of_a_day_has_annual_figures_and_no_reason() -> None:
+    made = run_of(
+        records([[100.0, 100.0]] * 3, seconds=[0, 43_200, 86_400], balance=[[0, 0], [2, 0], [1, 0]])
+    )
+    equity = made.summary["equity"]
+    assert equity["return_annual_share"] == pytest.approx(365 * equity["return_share"])
+    assert equity["sharpe"] > 0.0
+    assert equity["no_annual_reason"] is None
 
 
 def test_the_summary_has_every_declared_figure_and_no_nan() -> None:
