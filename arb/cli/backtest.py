@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from arb.cli.compilation_bar import show_compilation
 from arb.cli.download import download_missing
 from arb.cli.examples import examples
 from arb.cli.options import (
@@ -72,6 +73,7 @@ def backtest(
         download_missing(config, start, end, is_agreed=is_agreed)
         config = replace(config, given=tuple(one for one in config.given if one.path[0] != "archive"))
 
+    show_compilation()
     from arb.backtest.runner import leave_now
     from arb.commands.backtest import run_backtest
 

@@ -11,6 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import ReadingProgress, Span, config_option, echo, escape, output
 from arb.data.catalog.archived import ARCHIVE_FOLDER
@@ -77,6 +78,7 @@ def check(
     Exit code 4 when one is broken: it cannot be read or decoded, or its times cannot be true. Exit code 2 when one is
     off the configured tick or lot.
     """
+    show_compilation()
     from arb.commands.legs import KnownGrids, known_venues
     from arb.commands.recordings import check_all, not_finished
     from arb.data.check.findings import OFF_GRID

@@ -11,6 +11,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import (
     Span,
@@ -69,6 +70,7 @@ def doctor(
 
     Public requests only: no keys, no orders. Exit code 4 when a check fails.
     """
+    show_compilation()
     from arb.commands.checks import Level, worst
     from arb.commands.doctor import examine
     from arb.commands.selection import wanted_of

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from arb.cli.compilation_bar import show_compilation
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
 from arb.cli.options import (
@@ -88,6 +89,7 @@ def dry_run(
         is_sandbox=sandbox is not None,
         latency_run=latency_run,
     )
+    show_compilation()
     if start is not None:
         from arb.commands.dryrun import run_recorded
 

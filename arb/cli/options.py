@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TextIO, cast
 
 import click
 from rich import markup
@@ -336,6 +336,8 @@ class ReadingProgress:
 
     #: The column that shows how much is done.
     amount: type[ProgressColumn] = DownloadColumn
+    #: The bar between start and end: a second one would be drawn into it.
+    _open: ClassVar[Progress | None] = None
 
     def __init__(self, text: str) -> None:
         console = Console(stderr=True)
@@ -352,10 +354,24 @@ class ReadingProgress:
 
     def __enter__(self) -> Callable[[int], Callable[[int], None]]:
         self._bar.start()
+        ReadingProgress._open = self._bar
         return self._begin
 
     def __exit__(self, *_: object) -> None:
+        ReadingProgress._open = None
         self._bar.stop()
+
+    @staticmethod
+    def pause() -> None:
+        """Removes the bar that is shown, if there is one, until `resume`."""
+        if ReadingProgress._open is not None:
+            ReadingProgress._open.stop()
+
+    @staticmethod
+    def resume() -> None:
+        """Shows it again."""
+        if ReadingProgress._open is not None:
+            ReadingProgress._open.start()
 
     def _begin(self, total: int) -> Callable[[int], None]:
         task = self._bar.add_task(self._text, total=total)

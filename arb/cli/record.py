@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from arb.cli.compilation_bar import show_compilation
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
 from arb.cli.options import Duration, config_option, listed, load_config, set_option
@@ -52,6 +53,7 @@ def record(
     them. Exit code 4: an instrument sent no data; 2: the venue refuses one, or its tick or lot is another. Public
     streams only: no keys, no orders.
     """
+    show_compilation()
     from arb.cli.record_view import silences, view_of
     from arb.commands.record import off_grid_text, record, refusal_text
     from arb.commands.selection import wanted_of

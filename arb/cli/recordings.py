@@ -12,6 +12,7 @@ from rich import box
 from rich.table import Table
 
 from arb.cli.check import check
+from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import ReadingProgress, config_option, echo, echo_json, escape, output
 from arb.errors import ExitCode
@@ -47,6 +48,7 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
     With --compare, convert each with hftbacktest's own converter too and compare byte for byte; exit code 4 on a
     difference.
     """
+    show_compilation()
     from arb.commands.legs import KnownGrids, known_venues
     from arb.commands.recordings import (
         compare_all,

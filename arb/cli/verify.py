@@ -10,6 +10,7 @@ import click
 from rich import box
 from rich.table import Table
 
+from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, escape, output
 from arb.errors import ExitCode
@@ -45,6 +46,7 @@ def verify(run: Path, data: Path | None, trust: bool, as_json: bool) -> None:
     recording. Exit code 4 where something differs, and where the run is not proven: its recording has lost frames, or
     arb or a library has changed since.
     """
+    show_compilation()
     from arb.commands.verify import verify as verify_run
 
     found = verify_run(run, data, is_trusted=trust)

@@ -33,6 +33,7 @@ from numba import njit, types
 from numba.core import caching, compiler, config, sigutils
 from numba.core.ccallback import CFunc
 from numba.core.dispatcher import Dispatcher
+from numba.core.event import trigger_event
 from numba.core.serialize import dumps
 
 from connectors.jit.dependencies import VERSIONED, Dependencies, digest_of, tree_digest
@@ -108,7 +109,9 @@ def compiled_callback(
 
     def decorate(decorated: Callable[..., Any]) -> Any:
         python_function = getattr(decorated, "py_func", decorated)
-        callback = CFunc(python_function, sigutils.normalize_signature(signature), locals={}, options=options)
+        callback = _Callback(
+            python_function, sigutils.normalize_signature(signature), locals={}, options=options
+        )
         callback._cache = DiskCache(  # type: ignore[attr-defined]
             python_function, {**options, "callback": True}, framework
         )
@@ -116,6 +119,14 @@ def compiled_callback(
         return callback
 
     return decorate if function is None else decorate(function)
+
+
+class _Callback(CFunc):
+    """A `CFunc` whose compilation is an event `numba:compile`, as that of other functions is."""
+
+    def _compile_uncached(self) -> Any:
+        with trigger_event("numba:compile", data={"dispatcher": self}):
+            return super()._compile_uncached()  # type: ignore[misc]
 
 
 def set_cache_folder(folder: Path | None) -> None:
@@ -128,6 +139,14 @@ def cache_folder() -> Path:
     """Folder of the compiled code for this CPU and the installed versions of Numba, LLVM, NumPy and hftbacktest."""
     root = _folder_override or platformdirs.user_cache_path("arb") / "compiled"
     return root / _machine()
+
+
+def has_compiled_code() -> bool:
+    """Whether anything is stored in `cache_folder`."""
+    try:
+        return any(cache_folder().glob("*.bin"))
+    except OSError:  # a folder that may not be read
+        return False
 
 
 @cache
