@@ -50,8 +50,8 @@ def backtest(
     config_path: Path,
     start: date,
     end: date | None,
-    legs: str | None,
-    symbols: str | None,
+    legs: list[str] | None,
+    symbols: list[str] | None,
     data_dir: Path | None,
     latency_run: Path | None,
     out: Path | None,
@@ -63,6 +63,8 @@ def backtest(
     as_json: bool,
 ) -> None:
     """Replay recorded days through a strategy."""
+    if is_agreed and not is_download:
+        raise InputError("--yes: only for a download; give --download as well")
     if end is not None and end < start:
         raise InputError(f"--end {end} lies before --start {start}")
     config = load_config(

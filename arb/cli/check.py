@@ -13,7 +13,17 @@ from rich.table import Table
 
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
-from arb.cli.options import ReadingProgress, Span, config_option, echo, escape, output
+from arb.cli.options import (
+    SYMBOLS,
+    VENUES,
+    ReadingProgress,
+    Span,
+    config_option,
+    echo,
+    escape,
+    output,
+    set_option,
+)
 from arb.data.catalog.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode, InputError
 from connectors.text import json_line
@@ -30,22 +40,6 @@ _FULL_WIDTH = 140
 _ESSENTIAL = ("recording", "day", "holes", "gaps", "unknown", "p99 ms", "verdict")
 
 
-class _Words(click.ParamType[tuple[str, ...]]):
-    """Comma-separated words."""
-
-    name = "A,B,..."
-
-    def convert(
-        self, value: str | tuple[str, ...], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if not isinstance(value, str):
-            return value
-        words = tuple(word.strip() for word in value.split(",") if word.strip())
-        if not words:
-            self.fail(f"{value!r} names nothing", param, ctx)
-        return words
-
-
 @click.command(
     epilog=examples(
         "arb data check recordings",
@@ -54,8 +48,8 @@ class _Words(click.ParamType[tuple[str, ...]]):
 )
 @click.argument("directory", type=click.Path(path_type=Path))
 @config_option
-@click.option("--venues", type=_Words(), default=(), help="Only these venues.")
-@click.option("--symbols", type=_Words(), default=(), help="Only these symbols.")
+@click.option("--venues", type=VENUES, help="Only these.")
+@click.option("--symbols", type=SYMBOLS, help="Only these.")
 @click.option(
     "--hole",
     "hole_s",
@@ -64,13 +58,15 @@ class _Words(click.ParamType[tuple[str, ...]]):
     show_default=True,
     help="Seconds without a frame that are a hole.",
 )
+@set_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a recording, with every figure.")
 def check(
     directory: Path,
     config_path: Path,
-    venues: tuple[str, ...],
-    symbols: tuple[str, ...],
+    venues: list[str] | None,
+    symbols: list[str] | None,
     hole_s: float,
+    overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Check the recordings in DIRECTORY: gaps, holes, crossed books, clocks, order, latency, tick and lot.
@@ -86,12 +82,12 @@ def check(
     with ReadingProgress("reading recordings") as progress:
         checked = check_all(
             directory,
-            known_venues(config_path),
-            venues,
-            symbols,
+            known_venues(config_path, overrides, has_grids=True),
+            venues or (),
+            symbols or (),
             round(hole_s * SECOND),
             progress,
-            KnownGrids.of_file(config_path),
+            KnownGrids.of_file(config_path, overrides),
         )
     if as_json:
         for report in checked.reports:

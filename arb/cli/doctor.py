@@ -14,13 +14,14 @@ from rich.table import Table
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import (
+    SYMBOLS,
+    VENUES,
     Span,
     config_option,
     data_option,
     echo,
     echo_json,
     escape,
-    listed,
     load_config,
     output,
     set_option,
@@ -42,8 +43,8 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
     ),
 )
 @config_option
-@click.option("--venues", help="VENUE,VENUE; those of the configured legs without it.")
-@click.option("--symbols", help="SYMBOL,SYMBOL; those of the configured legs without it.")
+@click.option("--venues", type=VENUES, help="Which; those of the configured legs without it.")
+@click.option("--symbols", type=SYMBOLS, help="Which; those of the configured legs without it.")
 @data_option
 @click.option(
     "--timeout",
@@ -58,8 +59,8 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a check.")
 def doctor(
     config_path: Path,
-    venues: str | None,
-    symbols: str | None,
+    venues: list[str] | None,
+    symbols: list[str] | None,
     data_dir: Path | None,
     timeout_s: float,
     sandbox: SandboxChoice | None,
@@ -76,7 +77,7 @@ def doctor(
     from arb.commands.selection import wanted_of
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=sandbox is not None)
-    wanted = wanted_of(config, config_path, listed(venues), listed(symbols), ())
+    wanted = wanted_of(config, config_path, venues, symbols, ())
     checks = examine(config, wanted, timeout_s, sandbox=sandbox)
     if as_json:
         for check in checks:

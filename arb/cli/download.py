@@ -21,9 +21,11 @@ from arb.cli.options import (
     config_option,
     echo,
     echo_json,
+    legs_option,
     load_config,
     output,
     set_option,
+    symbols_option,
 )
 from arb.errors import InputError
 
@@ -45,8 +47,8 @@ _DAYS_SHOWN = 40
 @config_option
 @click.option("--start", type=Day(), required=True, help="First UTC day.")
 @click.option("--end", type=Day(), help="Last UTC day, inclusive; without it the first.")
-@click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL.")
-@click.option("--symbols", help="Several instruments: SYMBOL,SYMBOL.")
+@legs_option
+@symbols_option
 @click.option(
     "--source",
     type=click.Choice(["auto", "binance", "bybit", "tardis"]),
@@ -65,8 +67,8 @@ def download(
     config_path: Path,
     start: date,
     end: date | None,
-    legs: str | None,
-    symbols: str | None,
+    legs: list[str] | None,
+    symbols: list[str] | None,
     source: str,
     data_dir: Path | None,
     overrides: tuple[str, ...],

@@ -44,6 +44,24 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 #: From click 8.2 on, a usage error of its own.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
+
+class Names(click.ParamType[list[str]]):
+    """Names with commas between them. The help shows every list in this form: `SYMBOL,...`."""
+
+    def __init__(self, what: str) -> None:
+        self.name = f"{what},..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        if isinstance(value, list):
+            return value
+        names = [name.strip() for name in value.split(",")]
+        if not all(names):
+            self.fail(f"{value!r} is no list of names with commas between them", param, ctx)
+        return names
+
+
+VENUES, SYMBOLS, STREAMS = Names("VENUE"), Names("SYMBOL"), Names("STREAM")
+
 config_option = click.option(
     "-c",
     "--config",
@@ -59,12 +77,14 @@ data_option = click.option(
 set_option = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=TOML_VALUE", help="Override a key; repeatable."
 )
+legs_option = click.option("--legs", type=Names("VENUE:SYMBOL"), help="The legs, one or more.")
+symbols_option = click.option("--symbols", type=SYMBOLS, help="One or more symbols, each with all legs.")
 summary_json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table."
 )
 _RUN_OPTIONS = (
-    click.option("--legs", help="The legs, one or more: VENUE:SYMBOL,VENUE:SYMBOL."),
-    click.option("--symbols", help="Several instruments in one run: SYMBOL,SYMBOL."),
+    legs_option,
+    symbols_option,
     data_option,
     click.option(
         "--latency",
@@ -298,8 +318,8 @@ class Span(click.FloatRange):
 def load_config(
     path: Path,
     overrides: Sequence[str],
-    legs: str | None,
-    symbols: str | None,
+    legs: Sequence[str] | None,
+    symbols: Sequence[str] | None,
     data_dir: Path | None,
     *,
     strategy: str | None = None,
@@ -318,7 +338,7 @@ def load_config(
         if value is not None:
             settings.append(f"{key}={json.dumps(str(value), ensure_ascii=False)}")
     with main_file(path, is_sandbox=is_sandbox) as file:
-        config = load(file, settings, listed(legs), listed(symbols))
+        config = load(file, settings, legs, symbols)
     if latency_run is None:
         return config
     from arb.commands.legs import with_latencies_of
@@ -382,8 +402,3 @@ class CountProgress(ReadingProgress):
     """A progress bar over a number of items."""
 
     amount = MofNCompleteColumn
-
-
-def listed(text: str | None) -> list[str] | None:
-    """The parts of an option with comma-separated values."""
-    return None if text is None else [part.strip() for part in text.split(",")]

@@ -11,7 +11,7 @@ import click
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
-from arb.cli.options import Duration, config_option, listed, load_config, set_option
+from arb.cli.options import STREAMS, SYMBOLS, VENUES, Duration, config_option, load_config, set_option
 from arb.cli.sandbox_options import sandbox_options
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
@@ -26,10 +26,12 @@ from arb.runtime.signals import signals_call
     ),
 )
 @config_option
-@click.option("--venues", help="VENUE,VENUE; those of the configured legs without it.")
-@click.option("--symbols", help="SYMBOL,SYMBOL; those of the configured legs without it.")
+@click.option("--venues", type=VENUES, help="Which; those of the configured legs without it.")
+@click.option("--symbols", type=SYMBOLS, help="Which; those of the configured legs without it.")
 @click.option(
-    "--streams", help="Extra streams: aggTrade,kline_1m,markPrice,ticker; [record] streams without it."
+    "--streams",
+    type=STREAMS,
+    help="Extra ones: aggTrade, kline_1m, markPrice, ticker; [record] streams without it.",
 )
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
 @sandbox_options("Record a simulated market on this machine.")
@@ -38,9 +40,9 @@ from arb.runtime.signals import signals_call
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line a second instead of the table.")
 def record(
     config_path: Path,
-    venues: str | None,
-    symbols: str | None,
-    streams: str | None,
+    venues: list[str] | None,
+    symbols: list[str] | None,
+    streams: list[str] | None,
     duration_s: float | None,
     sandbox: SandboxChoice | None,
     data_dir: Path | None,
@@ -60,7 +62,7 @@ def record(
     from arb.runtime.host import Ending
 
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=sandbox is not None)
-    wanted = wanted_of(config, config_path, listed(venues), listed(symbols), listed(streams))
+    wanted = wanted_of(config, config_path, venues, symbols, streams)
     with contextlib.ExitStack() as stack:
         with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
             ending, progress = record(config, wanted, view.show, duration_s=duration_s, sandbox=sandbox)

@@ -14,8 +14,8 @@ from rich.table import Table
 from arb.cli.check import check
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
-from arb.cli.options import ReadingProgress, config_option, echo, echo_json, escape, output
-from arb.errors import ExitCode
+from arb.cli.options import ReadingProgress, config_option, echo, echo_json, escape, output, set_option
+from arb.errors import ExitCode, InputError
 from connectors.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -41,8 +41,16 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines i
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Copy the row files here as VENUE/SYMBOL_DAY.npy."
 )
+@set_option
 @_json
-def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path | None, as_json: bool) -> None:
+def convert(
+    directory: Path,
+    config_path: Path,
+    is_comparison: bool,
+    out: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Derive event rows from the recordings and archives in DIRECTORY; hftbacktest loads the files.
 
     With --compare, convert each with hftbacktest's own converter too and compare byte for byte; exit code 4 on a
@@ -58,13 +66,15 @@ def convert(directory: Path, config_path: Path, is_comparison: bool, out: Path |
         not_finished,
     )
 
-    venues = known_venues(config_path)
+    if is_comparison and out is not None:
+        raise InputError("--compare and --out exclude each other: a comparison writes no rows")
+    venues = known_venues(config_path, overrides, has_grids=not is_comparison)
     if is_comparison:
         comparisons = list(compare_all(directory, venues))
         _echo_all(not_described(directory, venues))
         _show(comparison_lines(comparisons), as_json)
         sys.exit(ExitCode.DONE if all(c.is_equal for c in comparisons) else ExitCode.DIFFERENCES)
-    grids = KnownGrids.of_file(config_path)
+    grids = KnownGrids.of_file(config_path, overrides)
     with ReadingProgress("reading recordings") as progress:
         offset_ns, converted = convert_all(directory, venues, out, progress, grids)
     _show(conversion_lines(converted), as_json)

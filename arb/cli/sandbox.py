@@ -14,26 +14,13 @@ import click
 
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
-from arb.cli.options import config_option, echo, echo_json
-from arb.errors import ExitCode
+from arb.cli.options import SYMBOLS, VENUES, Duration, config_option, echo, echo_json, set_option
+from arb.cli.sandbox_options import SEED
+from arb.errors import ExitCode, InputError
 from arb.runtime.display import Display, DisplayHandler
 
 if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
-
-
-class Names(click.ParamType[list[str]]):
-    """Comma-separated names."""
-
-    name = "NAME,..."
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
-        if isinstance(value, list):
-            return value
-        names = [name.strip() for name in value.split(",")]
-        if not all(names):
-            self.fail(f"{value!r} is no list of names with commas between them", param, ctx)
-        return names
 
 
 class Minute(click.ParamType[datetime]):
@@ -70,15 +57,14 @@ def sandbox() -> None:
 )
 @config_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of the market."
-)
+@click.option("--seed", type=SEED, metavar="N", default=1, show_default=True, help="Of the market.")
 @click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to record.")
 @click.option("--start", type=Minute(), default="2024-01-01T00:00", show_default=True, help="UTC.")
 @click.option(
-    "--venues", type=Names(), default="binance_spot,bybit_spot", show_default=True, help="Which venues."
+    "--venues", type=VENUES, default="binance_spot,bybit_spot", show_default=True, help="Which venues."
 )
-@click.option("--symbols", type=Names(), default="BTCUSDT", show_default=True, help="Which symbols.")
+@click.option("--symbols", type=SYMBOLS, default="BTCUSDT", show_default=True, help="Which symbols.")
+@set_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def record(
     config_path: Path,
@@ -88,6 +74,7 @@ def record(
     start: datetime,
     venues: list[str],
     symbols: list[str],
+    overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Record a simulated market, as if it were the real one.
@@ -98,7 +85,9 @@ def record(
     from arb.commands.legs import known_venues
     from arb.commands.sandbox import record_market
 
-    for file in record_market(out, seed, minutes, start, venues, symbols, known_venues(config_path)):
+    for file in record_market(
+        out, seed, minutes, start, venues, symbols, known_venues(config_path, overrides)
+    ):
         if as_json:
             line = {
                 "venue": file.listing.venue,
@@ -124,13 +113,11 @@ def record(
 @click.option(
     "--recording", type=click.Path(path_type=Path), help="Serve these recordings, not the seeded market."
 )
-@click.option(
-    "--seed", type=click.IntRange(0, 2**63 - 1), default=7, show_default=True, help="Of market and faults."
-)
+@click.option("--seed", type=SEED, metavar="N", default=7, show_default=True, help="Of market and faults.")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="Times as fast as it happened.")
-@click.option("--venues", type=Names(), default=None, help="Which venues; all without it.")
+@click.option("--venues", type=VENUES, default=None, help="Which venues; all without it.")
 @click.option(
-    "--symbols", type=Names(), default=None, help="Which symbols; all recorded ones, or BTCUSDT, without it."
+    "--symbols", type=SYMBOLS, default=None, help="Which symbols; all recorded ones, or BTCUSDT, without it."
 )
 @click.option(
     "--times",
@@ -146,10 +133,13 @@ def record(
 @click.option(
     "--port-base",
     type=click.IntRange(0, 65_532),
+    metavar="PORT",
     default=8900,
     show_default=True,
     help="First of four ports in a row; 0: free ones.",
 )
+@click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
+@set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as a JSON line.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every connection.")
 def serve(
@@ -163,20 +153,24 @@ def serve(
     faults: Path | None,
     fault_log: Path | None,
     port_base: int,
+    duration_s: float | None,
+    overrides: tuple[str, ...],
     as_json: bool,
     verbose: bool,
 ) -> None:
     """Serve the venues' protocols on this machine, with faults.
 
     Websockets and REST of Binance spot, Binance USD-M, Bybit spot and Bybit linear, each on a port of 127.0.0.1, until
-    Ctrl+C or the end of the recording. No keys, no orders, no money.
+    Ctrl+C, the end of the recording or of --duration. No keys, no orders, no money.
     """
     from arb.commands.legs import known_venues
     from arb.commands.serve import sandbox_of
     from arb.commands.serve import serve as serve_sandbox
 
+    if times == "recorded" and recording is None:
+        raise InputError("--times recorded: only for a recording; give --recording as well")
     built = sandbox_of(
-        known_venues(config_path),
+        known_venues(config_path, overrides),
         recording=recording,
         seed=seed,
         speed=speed,
@@ -198,7 +192,7 @@ def serve(
         def started(running: Sandbox) -> None:
             display.line(lambda: _show_addresses(running.urls, as_json=as_json))
 
-        asyncio.run(serve_sandbox(built, started))
+        asyncio.run(serve_sandbox(built, started, duration_s))
         only_words_left(ExitCode.DONE)
     with contextlib.suppress(OSError):
         echo("the recording has ended" if built.ended.is_set() else "stopped")

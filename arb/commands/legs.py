@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,19 +12,32 @@ import msgspec
 
 from arb.config import Config, VenueConfig, load_grids, load_venues, on_grids
 from arb.config.schema import Grid
-from arb.config.templates import template_folder
+from arb.config.templates import TEMPLATE_NAMES, template_folder
 from arb.data.rows.grid import stated_section
 from arb.errors import InputError
 from arb.leg import Leg
 from connectors.model import Instrument
 
 
-def known_venues(config_path: Path) -> dict[str, VenueConfig]:
-    """The venues described beside the main file; without a main file, the templates of `arb init`."""
+def known_venues(
+    config_path: Path, overrides: Sequence[str] = (), *, has_grids: bool = False
+) -> dict[str, VenueConfig]:
+    """The venues described beside the main file; without a main file, the templates of `arb init`.
+
+    overrides, has_grids: see `load_venues`.
+    """
+    with _files_of(config_path) as main:
+        return load_venues(main.parent, overrides, has_grids=has_grids)
+
+
+@contextmanager
+def _files_of(config_path: Path) -> Iterator[Path]:
+    """The main file, or that of the templates."""
     if config_path.is_file():
-        return load_venues(config_path.parent)
-    with template_folder() as folder:
-        return load_venues(folder)
+        yield config_path
+    else:
+        with template_folder() as folder:
+            yield folder / TEMPLATE_NAMES[0]
 
 
 class GridSource(NamedTuple):
@@ -41,10 +55,10 @@ class KnownGrids:
         self._file = file
 
     @classmethod
-    def of_file(cls, config_path: Path) -> KnownGrids:
-        """Reads the main file; no grids if it does not exist. Raises ConfigError."""
-        grids = load_grids(config_path) if config_path.is_file() else {}
-        return cls(grids, str(config_path))
+    def of_file(cls, config_path: Path, overrides: Sequence[str] = ()) -> KnownGrids:
+        """Reads the main file; without one there are only the grids of the overrides. Raises ConfigError."""
+        with _files_of(config_path) as main:
+            return cls(load_grids(main, overrides), str(config_path))
 
     @classmethod
     def of_config(cls, config: Config) -> KnownGrids:

@@ -69,8 +69,13 @@ def seeded_sandbox(known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, 
     return Sandbox(SeededMarket(listings, prices, seed), facts_of(listings, known))
 
 
-async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
-    """Serves until the recording ends or SIGTERM or SIGHUP arrives. `started` is called once it listens."""
+async def serve(
+    sandbox: Sandbox, started: Callable[[Sandbox], None], duration_s: float | None = None
+) -> None:
+    """Serves until the recording ends, the duration has passed or SIGTERM or SIGHUP arrives.
+
+    `started` is called once it listens; the duration begins then.
+    """
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
 
     def stop(_: signal.Signals) -> None:
@@ -78,11 +83,13 @@ async def serve(sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
         loop.call_soon_threadsafe(stopped.set)
 
     with signals_call(stop, ending_signals()), signals_wake(loop):
-        await _serve_until(stopped, sandbox, started)
+        await _serve_until(stopped, sandbox, started, duration_s)
 
 
-async def _serve_until(stopped: asyncio.Event, sandbox: Sandbox, started: Callable[[Sandbox], None]) -> None:
-    """Serves until `stopped` is set, the recording ends or the sandbox fails."""
+async def _serve_until(
+    stopped: asyncio.Event, sandbox: Sandbox, started: Callable[[Sandbox], None], duration_s: float | None
+) -> None:
+    """Serves until `stopped` is set, the recording ends, the duration has passed or the sandbox fails."""
     async with sandbox:
         started(sandbox)
         tasks = [
@@ -91,7 +98,7 @@ async def _serve_until(stopped: asyncio.Event, sandbox: Sandbox, started: Callab
             asyncio.create_task(stopped.wait()),
         ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:

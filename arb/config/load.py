@@ -116,21 +116,34 @@ def _without_none(part: Any) -> Any:
     return part
 
 
-def load_grids(path: str | os.PathLike[str]) -> Mapping[str, Mapping[str, Grid]]:
+def load_grids(
+    path: str | os.PathLike[str], overrides: Sequence[str] = ()
+) -> Mapping[str, Mapping[str, Grid]]:
     """`[data.grid]` of the main file at `path`, by venue and symbol; ignores the rest of the file.
 
-    Raises ConfigError.
+    overrides: as in `load`. Raises ConfigError.
     """
-    main = _Document.read(Path(path))
+    main, shelf = _Document.read(Path(path)), _Shelf.find(Path(path))
+    for text in overrides:
+        _apply_override(text, main, shelf)
     return build(MainFile, {"data": main.tree.get("data", {})}, main.source).data.grid
 
 
-def load_venues(directory: str | os.PathLike[str]) -> dict[str, VenueConfig]:
+def load_venues(
+    directory: str | os.PathLike[str], overrides: Sequence[str] = (), *, has_grids: bool = False
+) -> dict[str, VenueConfig]:
     """Every venue described by a `*.toml` in `directory`, by name.
 
-    Raises ConfigError for an invalid file that has a `name`.
+    overrides: as in `load`, for venues; has_grids: also for `[data.grid]`, which `load_grids` reads.
+    Raises ConfigError for an invalid file that has a `name`, and for an override of anything else.
     """
-    shelf = _Shelf.find(Path(directory) / "no main file")
+    shelf, main = _Shelf.find(Path(directory) / "no main file"), _Document({}, Source(str(directory)))
+    for text in overrides:
+        _apply_override(text, main, shelf)
+    for path, origin in main.source.origins.items():
+        if not has_grids or path[:2] != ("data", "grid"):
+            what = "the venues' files and [data.grid]" if has_grids else "the venues' files"
+            raise ConfigError(f"{origin}: has no effect: this command reads {what} only")
     return {name: shelf.venue(name, Source(str(directory))) for name in shelf.documents}
 
 
