@@ -45,7 +45,7 @@ class _Money:
 
     @property
     def no_annual_reason(self) -> str | None:
-        return "under a day of data" if self.equity.span_ns < ANNUAL_SPAN_NS else None
+        return "less than a day" if self.equity.span_ns < ANNUAL_SPAN_NS else None
 
 
 EQUITY = Group(
@@ -92,9 +92,9 @@ EQUITY = Group(
                     "no risk-free rate; null for less than a day"),
         Figure("sortino", "ratio", lambda m: m.ratios.sortino, RISK, "Sortino, annual",
                text="the same over the root of the mean squared loss; null for less than a day"),
-        Figure("sample_interval_s", "duration", lambda m: SAMPLE_NS / SECOND, RISK, "... of returns over",
+        Figure("sample_interval_s", "duration", lambda m: SAMPLE_NS / SECOND,
                text="returns are changes of equity over capital from one interval of UTC to the next"),
-        Figure("no_annual_reason", "text", None, RISK, "No annual figures",
+        Figure("no_annual_reason", "text", None, RISK, "... reason",
                text="why return a year, Sharpe and Sortino are null: the run is more than a minute shorter than a day; "
                     "null if it is not"),
         Figure("samples", "count", lambda m: m.ratios.samples,

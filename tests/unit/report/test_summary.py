@@ -40,7 +40,7 @@ def test_the_small_run_comes_to_what_paper_says() -> None:
     assert equity["drawdown_to_time"] == "2024-08-08T12:00:04.000000000Z"
     assert equity["return_over_drawdown"] == pytest.approx(0.25)
     assert [equity[name] for name in ("return_annual_share", "sharpe", "sortino")] == [None] * 3
-    assert equity["no_annual_reason"] == "under a day of data"
+    assert equity["no_annual_reason"] == "less than a day"
     attempts = made["attempts"]
     assert (attempts["count"], attempts["hedged"], attempts["with_chase"]) == (2, 2, 1)
     assert attempts["pnl_quote_sum"] == pytest.approx(equity["realised_quote"])
