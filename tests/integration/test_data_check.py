@@ -95,7 +95,7 @@ def test_json_is_a_line_a_recording(tmp_path: Path) -> None:
     [
         (["--venues", "okx"], "no recordings of okx; there are binance_usdm:BTCUSDT, bybit_linear:BTCUSDT"),
         (["--venues", "binance_usdm", "--symbols", "ETHUSDT"], "no recordings of"),
-        (["--symbols", ","], "names nothing"),
+        (["--symbols", ","], "is no list of names"),
         (["--hole", "0"], "0"),
     ],
 )
