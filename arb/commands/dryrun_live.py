@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING
 
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
+from arb.commands.first_prices import live_mids
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import instrument_of, legs_of
 from arb.commands.live_run import LiveParts, LiveRun
 from arb.commands.run_files import common_manifest, limits_of
-from arb.commands.run_setup import Setup, WrittenRun, run_folder_path, setup_of, with_end
+from arb.commands.run_setup import (
+    Setup,
+    WrittenRun,
+    default_capital_note,
+    run_folder_path,
+    setup_of,
+    with_end,
+)
 from arb.config import Config
 from arb.config.adapters import load_adapter
+from arb.config.starting_capital import with_starting_capital
 from arb.engine.price_range import RangeFinder
 from arb.results.folder import RunFolder
 from arb.runtime.host import Host
@@ -57,6 +66,10 @@ def run_live(
     StrategyError if the strategy raised, and InputError if recording failed.
     """
     setup = setup_of(config)
+    capital_notes = []
+    if not config.capital:
+        config = with_starting_capital(config, live_mids(config, sandbox))
+        capital_notes, setup = [default_capital_note(config)], setup_of(config)
     path = run_folder_path(out, datetime.now(UTC), "dry-run")
     with (
         RunFolder(path, is_open=True) as folder,
@@ -64,7 +77,7 @@ def run_live(
     ):
         host = Host(dict(config.venues), sandbox)
         world = World.LIVE if sandbox is None else World.SANDBOX
-        notes = configuration_notes(config, setup, world)
+        notes = capital_notes + configuration_notes(config, setup, world)
         origin = [] if sandbox is None else ["market data of a sandbox, simulated"]
         head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {"notes": origin}
         session = LiveRun(

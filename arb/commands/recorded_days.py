@@ -25,13 +25,16 @@ from arb.commands.run_files import (
 )
 from arb.commands.run_setup import (
     WrittenRun,
+    default_capital_note,
     ended_manifest,
     run_folder_path,
     setup_of,
     written_error,
 )
 from arb.config import Config, on_data_grid
+from arb.config.starting_capital import with_starting_capital
 from arb.data.rows.cache import RowCache
+from arb.engine.price_range import first_mid
 from arb.errors import ExitCode, StrategyError
 from arb.results.folder import RunFolder
 from arb.results.result import RunOutput, RunResult
@@ -84,6 +87,12 @@ def run_days(
     now = datetime.now(UTC)
     with RunFolder(run_folder_path(out, now, command)) as folder, RowCache() as cache:
         inputs = read_inputs(config, legs, days, cache, progress)
+        if not config.capital:
+            mids = [first_mid(data.arrays, data.leg) for data in inputs.data]
+            config = with_starting_capital(config, mids)
+            setup, legs = setup_of(config), legs_of(config)
+            inputs = inputs.of_legs(legs)
+            inputs.notes.insert(0, default_capital_note(config))
         refuse_coarse_lots(config)
         limits = limits_of(config)
 

@@ -84,7 +84,9 @@ def _different(config: Config) -> Iterator[str]:
 
 
 def _penniless(config: Config) -> Iterator[str]:
-    """Pairs with no capital for either direction."""
+    """Pairs with no capital for either direction. The default capital is known later, and allows both."""
+    if not config.capital:
+        return
     for first, second in _pairs(config):
         ways = ((first, second), (second, first))
         if not any(

@@ -72,6 +72,11 @@ class Inputs(NamedTuple):
     #: Notes on the data's sources and quality.
     notes: list[str]
 
+    def of_legs(self, legs: Sequence[Leg]) -> Inputs:
+        """The same rows with the same legs in the same order, whose capital may differ."""
+        data = [one._replace(leg=leg) for one, leg in zip(self.data, legs, strict=True)]
+        return self._replace(legs=legs, data=data)
+
 
 def days_of_run(config: Config, legs: Sequence[Leg], start: date, end: date | None) -> list[list[Day]]:
     """The recorded days of every leg. Raises InputError for a missing one."""

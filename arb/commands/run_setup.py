@@ -14,6 +14,7 @@ from arb.commands.strategy_facts import facts_of
 from arb.config import Config
 from arb.errors import ArbError, ExitCode, StrategyError
 from arb.leg import Leg
+from arb.results.notes import capital_note
 from arb.results.trades import Trade
 from arb.strategies.arguments import Arguments
 from arb.strategies.flatten import flattening
@@ -46,6 +47,11 @@ def setup_of(config: Config) -> Setup:
     return Setup(
         strategy, Arguments(strategy, facts_of(config), config.strategy.params, legs=len(config.legs))
     )
+
+
+def default_capital_note(config: Config) -> str:
+    """The note of a run on its capital, which no `[capital]` states."""
+    return capital_note({venue: (one.quote, one.base_of) for venue, one in config.capital.items()})
 
 
 def with_end(

@@ -22,7 +22,7 @@ from arb.config.adapters import feed_latency_ns
 from arb.config.given import given_in_main, given_in_venue
 from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
 from arb.config.pairs import pairs_of
-from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Grid, MainFile, Strategy, SymbolLimits
+from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Capital, Grid, MainFile, Strategy, SymbolLimits
 from arb.config.secrets import Auth
 from arb.config.strict import Source, build, section_text
 from arb.config.venue_schema import Symbol, VenueFile
@@ -376,7 +376,8 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
             f"; known: {', '.join(venue.symbols) or 'none'}; to add it, write that section"
             ' with tick_size = "0.01", lot_size = "0.001", as the venue gives them'
         )
-    funds = checked.capital.get(venue_name)
+    # Without any [capital] a run begins with the default one: arb.config.starting_capital.
+    funds = checked.capital.get(venue_name) if checked.capital else Capital(quote=0.0)
     section = section_text(("capital", venue_name))
     if funds is None:
         raise ConfigError(

@@ -60,6 +60,7 @@ class Config:
     strategy: Strategy
     risk: Risk
     execution: Execution
+    #: Empty without `[capital]`, until a run knows its first prices (`arb.config.starting_capital`).
     capital: Mapping[str, Capital]
     symbols: Mapping[str, SymbolLimits]
     clock: Clock

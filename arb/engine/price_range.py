@@ -2,7 +2,8 @@
 
 It is the configured range, or else 20% below to 20% above the first known mid. The first mid is that of the first book
 with both sides, after all rows of one local time, so that it does not depend on the order in which a snapshot lists its
-levels. `touch_range` is the range of the best prices alone. Pure: takes rows, returns a range or raises an InputError.
+levels. `touch_range` is the range of the best prices alone, `first_mid` that mid. Pure: takes rows,
+returns a range or raises an InputError.
 
 Source of the formula for ticks: `ROIVectorMarketDepth::new` of hftbacktest 2.4.4 (read 2026-11-22).
 """
@@ -27,6 +28,8 @@ SHARE = 0.2
 #: Above this, the arrays of one leg (two sides, for the strategy and the exchange) would take too much memory.
 BYTES_MAX = 1 << 30
 
+#: Rows between two looks at a first mid, which most recordings have at once.
+_ROWS_AT_A_TIME = 4096
 _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 
 #: mid: the first mid, NaN before. low, high: of all best prices so far, in ticks.
@@ -137,6 +140,20 @@ def touch_range(pieces: Sequence[Rows], tick_size: float, lot_size: float) -> Pr
         _follow(book, rows, state, True)
     low, high = int(state["low"][0]), int(state["high"][0])
     return PriceRange(low * tick_size, high * tick_size) if low <= high else None
+
+
+def first_mid(pieces: Sequence[Rows], leg: Leg) -> float:
+    """The first mid of a leg, NaN without a book that has both sides. Only rows for the bot count."""
+    blocks = Blocks()
+    book = make_book(blocks, leg.tick_size, leg.lot_size)
+    state = blocks.record(_WATCHED, mid=np.nan, low=NO_ASK, high=NO_BID)
+    for rows in pieces:
+        for begin in range(0, len(rows), _ROWS_AT_A_TIME):
+            _follow(book, rows[begin : begin + _ROWS_AT_A_TIME], state, False)
+            if state["mid"][0] > 0.0:
+                return float(state["mid"][0])
+    _finish(book, state)
+    return float(state["mid"][0])
 
 
 @compiled

@@ -32,6 +32,7 @@ _MODELLED = "stamped by a latency model"
 NO_EFFECT = "no effect: "
 DIFFERENT_ASSETS = "legs of different assets"
 NO_CAPITAL = "no capital"
+_DEFAULT_CAPITAL = "no [capital]: the run began with "
 _SIMULATED = re.compile(r"[^ ]+: simulated\b")
 _UNPAID = "for lack of funds"
 _NOT_FLAT = "not flat after the halt"
@@ -44,6 +45,8 @@ def heading_of(note: str) -> str:
         return "Archive data"
     if note.partition("; ")[2].startswith(_MODELLED):
         return "Archive data, modelled times"
+    if note.startswith(_DEFAULT_CAPITAL):
+        return "Capital"
     if _UNPAID in note:
         return "Orders refused"
     if is_of_configuration(note):
@@ -65,6 +68,18 @@ def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: flo
         keys = f"[capital.{venue}] quote, [risk] max_leverage"
     orders = "1 order was" if refused == 1 else f"{refused:,} orders were"
     return f"{leg}: {orders} refused {_UNPAID}: the account began with {began} ({keys})"
+
+
+def capital_note(holdings: Mapping[str, tuple[float, Mapping[str, float]]]) -> str:
+    """The note for a run without `[capital]`. holdings: by venue, its quote, and base by symbol."""
+    held = [
+        " and ".join(
+            [f"{quote:,.0f} quote", *(f"{amount:.15g} base of {one}" for one, amount in base.items())]
+        )
+        + f" at {venue}"
+        for venue, (quote, base) in holdings.items()
+    ]
+    return f"{_DEFAULT_CAPITAL}{', '.join(held)}; base is worth as much as quote at the first price"
 
 
 def tie_note(leg: str, moments: int, fills: int) -> str:

@@ -1,0 +1,60 @@
+"""The smallest configuration runs: over a sandbox's recording, and on a sandbox."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.command_line import arb
+from support.smallest import write_smallest
+
+_NOTE = "no [capital]: the run began with 10,000 quote and 0.2"
+#: The fees of the templates leave nothing to trade in a simulated market.
+_FREE = (
+    "--set",
+    "strategy.min_spread_bps=0",
+    "--set",
+    "binance_spot.fees.taker=0",
+    "--set",
+    "bybit_spot.fees.taker=0",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("smallest")
+    main = write_smallest(folder / "config")
+    arb("sandbox", "record", "-c", main, "--out", folder / "recordings", "--minutes", "1")
+    return folder
+
+
+@pytest.mark.parametrize("command", ["backtest", "dry-run"])
+def test_recorded_days_run_and_the_capital_is_noted_first(folder: Path, command: str) -> None:
+    words = (
+        "-c",
+        folder / "config" / "arbitrage.toml",
+        "--data",
+        folder / "recordings",
+        "--start",
+        "2024-01-01",
+    )
+    out = folder / command
+
+    done = arb(command, *words, "--out", out, "--no-report", *_FREE)
+
+    assert done.output.startswith(f"CAPITAL: {_NOTE}")
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["equity"]["capital_quote"] == pytest.approx(40_000.0, abs=10.0)
+    assert summary["fills"] > 0
+    assert "proven" in arb("verify", out, "--data", folder / "recordings").output
+
+
+def test_a_session_on_a_sandbox_runs(folder: Path) -> None:
+    out = folder / "session"
+
+    arb("dry-run", "--sandbox", "-c", folder / "config" / "arbitrage.toml", "--duration", "2s", "--out", out)
+
+    assert any(note.startswith(_NOTE) for note in json.loads((out / "manifest.json").read_text())["notes"])
+    assert _NOTE in (out / "log.txt").read_text().splitlines()[0]
+    assert "proven" in arb("verify", out).output
