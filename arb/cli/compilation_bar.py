@@ -25,7 +25,7 @@ LINE = f"{TITLE}; it can take some minutes"
 LINE_AFTER_S = 10.0
 #: About how many functions a command compiles when nothing is on the disk, with two legs of two venues. The number
 #: depends on venues and strategy, so it is shown as "about", and not once it is passed.
-TOTALS = {"backtest": 380, "record": 135}
+TOTALS = {"backtest": 380, "dry-run": 510, "record": 135}
 #: Widths of the bar, and what is beside it.
 _BAR_WIDTHS, _WORDS_WIDTH = (6, 40), 54
 
@@ -36,6 +36,18 @@ def show_compilation() -> None:
     context.with_resource(_shown(TOTALS.get(context.info_name or "")))
 
 
+def end_bar() -> None:
+    """Shows no bar from now on, before a table is drawn in place. Any thread; does nothing outside a command."""
+    if _Current.bar is not None:
+        _Current.bar.close()
+
+
+class _Current:
+    """The bar of the command that is running."""
+
+    bar: CompilationBar | None = None
+
+
 @contextmanager
 def _shown(total: int | None) -> Iterator[None]:
     from numba.core.event import install_listener
@@ -43,10 +55,12 @@ def _shown(total: int | None) -> Iterator[None]:
     from connectors.jit.compilation import has_compiled_code
 
     bar = CompilationBar(Console(stderr=True), lambda: not has_compiled_code(), total)
+    _Current.bar = bar
     try:
         with install_listener("numba:compile", listener_of(bar)):
             yield
     finally:
+        _Current.bar = None
         bar.close()
 
 

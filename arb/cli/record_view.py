@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from arb.cli.compilation_bar import end_bar
 from arb.cli.options import echo, echo_json, escape
 from arb.commands.record import Line, Progress
 from arb.runtime.host import Ending
@@ -101,6 +102,7 @@ class TableView(View):
         self._live = live
 
     def show(self, progress: Progress) -> None:
+        end_bar()
         self._live.update(progress_table(progress), refresh=True)
 
 

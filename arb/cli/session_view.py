@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from arb.cli.compilation_bar import end_bar
 from arb.cli.options import escape
 from connectors.text import one_line
 
@@ -34,6 +35,7 @@ class SessionTable:
         """Draws a view of the session."""
         if not self._is_open:
             self._is_open = True
+            end_bar()
             self._live.start()
         self._live.update(session_table(view, self._threshold_bps), refresh=True)
 

@@ -18,10 +18,13 @@ from arb.cli.compilation_bar import (
     LINE_AFTER_S,
     TITLE,
     CompilationBar,
+    _Current,
     listener_of,
     show_compilation,
 )
 from arb.cli.options import ReadingProgress
+from arb.cli.session_view import SessionTable
+from arb.runtime.view import SessionView
 from connectors.jit import compilation as jit
 
 HIDDEN_CURSOR, SHOWN_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -128,6 +131,19 @@ def test_elsewhere_a_later_use_is_a_line_once_it_takes_long(capsys: pytest.Captu
     now_s += LINE_AFTER_S
     other.compile(callees=2)
     assert capsys.readouterr().err == f"{LINE}\n"
+
+
+def test_no_bar_is_drawn_into_a_session_s_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal, table = Terminal(), io.StringIO()
+    monkeypatch.setattr(_Current, "bar", terminal.bar)
+    terminal.compile()
+    before = terminal.text
+    shown = SessionTable(10.0, Console(file=table, force_terminal=True, width=80))
+    shown.show(SessionView([], [], fills=0, working=0, pnl=0.0, events=[]))
+    terminal.compile(callees=2)
+    shown.close()
+    assert "fills 0" in table.getvalue()
+    assert terminal.text == before
 
 
 def test_a_terminal_that_is_gone_stops_no_compilation() -> None:
