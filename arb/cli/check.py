@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.table import Table
+from rich.console import Group
+from rich.text import Text
 
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
@@ -26,6 +26,7 @@ from arb.cli.options import (
 )
 from arb.data.catalog.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode, InputError
+from arb.report.screen import rows_view
 from connectors.text import json_line
 from connectors.units import MILLISECOND, SECOND
 
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 _STYLES = {"broken": "bold red", "warnings": "yellow", "ok": "green"}
 #: Findings listed below the table.
 FINDINGS_MAX = 30
-#: Columns for a narrow terminal: those needed to understand a verdict.
-_FULL_WIDTH = 140
-_ESSENTIAL = ("recording", "day", "holes", "gaps", "unknown", "p99 ms", "verdict")
 
 
 @click.command(
@@ -94,7 +92,7 @@ def check(
             echo(report_line(report))
     else:
         console = output()
-        console.print(report_table(checked.reports, console.width))
+        console.print(report_table(checked.reports))
         lines = finding_lines(checked.reports)
         for line in lines[:FINDINGS_MAX]:
             console.print(line, soft_wrap=True, highlight=False)
@@ -126,23 +124,14 @@ def report_line(report: RecordingReport) -> str:
     return json_line({"recording": report.name, **msgspec.to_builtins(report)})
 
 
-def report_table(reports: Sequence[RecordingReport], width: int) -> Table:
-    """One line per recording, for a terminal of this width in characters."""
+def report_table(reports: Sequence[RecordingReport]) -> Group:
+    """One line per recording."""
     rows = [_cells(report) for report in reports]
-    names = [name for name in rows[0] if width >= _FULL_WIDTH or name in _ESSENTIAL]
-    caption = "p99 ms: latency of depth/bbo/trade; unknown: share of the time without a book"
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
-    for name in names:
-        is_text = name in ("recording", "verdict")
-        table.add_column(
-            name,
-            justify="left" if is_text else "right",
-            no_wrap=name != "recording",
-            overflow="fold",
-        )
-    for row in rows:
-        table.add_row(*(row[name] for name in names))
-    return table
+    words = ("venue", "recording", "verdict")
+    table = rows_view(list(rows[0]), [list(row.values()) for row in rows], words=words, keys=2)
+    return Group(
+        table, "", Text("p99 ms: latency of depth/bbo/trade; unknown: share of the time without a book")
+    )
 
 
 def finding_lines(reports: Sequence[RecordingReport]) -> list[str]:
@@ -156,11 +145,13 @@ def finding_lines(reports: Sequence[RecordingReport]) -> list[str]:
     ]
 
 
-def _cells(report: RecordingReport) -> dict[str, str]:
+def _cells(report: RecordingReport) -> dict[str, str | Text]:
     """The cells of a line, by column."""
     book, clock = report.book, report.clock
+    venue, _, name = report.name.rpartition("/")
     return {
-        "recording": escape(report.name),
+        "venue": venue,
+        "recording": name,
         "frames": f"{report.lines:,}",
         "day": f"{report.day_share:.1%}",
         "holes": f"{report.holes.count:,}",
@@ -171,7 +162,7 @@ def _cells(report: RecordingReport) -> dict[str, str]:
         "drift ppm": "" if clock.drift_ppm is None else f"{clock.drift_ppm:+.1f}",
         "disorder": f"{report.out_of_order / report.venue_timed:.1%}" if report.venue_timed else "",
         "p99 ms": "/".join(_latency_p99(report, stream) for stream in ("depth", "bbo", "trade")),
-        "verdict": f"[{_STYLES[report.verdict]}]{report.verdict}[/]",
+        "verdict": Text(report.verdict, _STYLES[report.verdict]),
     }
 
 

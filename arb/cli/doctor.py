@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.table import Table
+from rich.text import Text
 
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
@@ -21,7 +20,6 @@ from arb.cli.options import (
     data_option,
     echo,
     echo_json,
-    escape,
     load_config,
     output,
     set_option,
@@ -29,6 +27,8 @@ from arb.cli.options import (
 from arb.cli.sandbox_options import sandbox_options
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode
+from arb.report.screen import Fitted, rows_view
+from connectors.text import printable
 
 if TYPE_CHECKING:
     from arb.commands.checks import Check
@@ -89,14 +89,12 @@ def doctor(
     sys.exit(ExitCode.DIFFERENCES if worst(checks) == Level.FAIL else ExitCode.DONE)
 
 
-def check_table(checks: Sequence[Check]) -> Table:
+def check_table(checks: Sequence[Check]) -> Fitted:
     """One line per check, with the next step below the finding."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("check", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    table.add_column("found", overflow="fold")
+    rows = []
     for check in checks:
-        level = check.level.value
-        step = f"\n[bold]next:[/] {escape(check.next_step)}" if check.next_step else ""
-        table.add_row(escape(check.name), f"[{_STYLES[level]}]{level}[/]", f"{escape(check.text)}{step}")
-    return table
+        found = Text(printable(check.text))
+        if check.next_step:
+            found.append("\nnext:", "bold").append(f" {printable(check.next_step)}")
+        rows.append((check.name, Text(check.level.value, _STYLES[check.level.value]), found))
+    return rows_view(("check", "", "found"), rows, words=("check", "", "found"), keys=2)

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group
+from rich.text import Text
 
 from arb.cli.examples import examples
 from arb.cli.options import (
@@ -28,6 +27,7 @@ from arb.cli.options import (
     symbols_option,
 )
 from arb.errors import InputError
+from arb.report.screen import rows_view
 
 if TYPE_CHECKING:
     from arb.commands.download import Downloader
@@ -92,7 +92,7 @@ def download(
         for line in plan_lines(plan):
             echo_json(line)
     else:
-        show_plan(plan, output())
+        output().print(plan_view(plan))
     warn_of(plan)
     if not dry_run:
         fetch_plan(downloader, plan, config, is_agreed=is_agreed)
@@ -106,7 +106,7 @@ def download_missing(config: Config, start: date, end: date, *, is_agreed: bool)
     with CountProgress("asking for sizes") as progress:
         plan = downloader.plan_missing(start, end, progress)
     if plan.missing:
-        show_plan(plan, Console(stderr=True, width=None if sys.stderr.isatty() else 160))
+        Console(stderr=True, width=None if sys.stderr.isatty() else 160).print(plan_view(plan))
         warn_of(plan)
         fetch_plan(downloader, plan, config, is_agreed=is_agreed)
 
@@ -134,13 +134,11 @@ def warn_of(plan: Plan) -> None:
         echo(f"warning: {warning}", err=True)
 
 
-def show_plan(plan: Plan, console: Console) -> None:
-    """Prints one line per leg and day, runs of equal days together in a long plan, and the total."""
+def plan_view(plan: Plan) -> Group:
+    """One line per leg and day, runs of equal days together in a long plan, and the total."""
     from arb.data.download.plan import size_text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("leg", "day", "source", "contents", "files", "size", "to fetch"):
-        table.add_column(name, justify="right" if name in ("files", "size", "to fetch") else "left")
+    rows = []
     is_long = len(plan.choices) > _DAYS_SHOWN
     groups = groupby(plan.choices, key=lambda c: (c.leg, c.source, c.holds, None if is_long else c.day))
     for (leg, source, holds, _), group in groups:
@@ -148,21 +146,22 @@ def show_plan(plan: Plan, console: Console) -> None:
         states = [plan.states[file] for choice in choices for file in choice.files]
         first, last = choices[0].day, choices[-1].day
         sizes = [state.size for state in states]
-        table.add_row(
-            leg.name,
-            str(first) if first == last else f"{first} to {last}",
-            source,
-            holds,
-            str(len(states)),
-            size_text(None if None in sizes else sum(size or 0 for size in sizes)),
-            size_text(sum(state.to_come for state in states)),
+        rows.append(
+            (
+                leg.name,
+                str(first) if first == last else f"{first} to {last}",
+                source,
+                holds,
+                str(len(states)),
+                size_text(None if None in sizes else sum(size or 0 for size in sizes)),
+                size_text(sum(state.to_come for state in states)),
+            )
         )
-    console.print(table)
+    words = ("leg", "day", "source", "contents")
+    table = rows_view((*words, "files", "size", "to fetch"), rows, words=words, keys=2)
     more = f", and {plan.unknown_sizes} files of unknown size" if plan.unknown_sizes else ""
-    console.print(
-        f"to fetch: {size_text(plan.bytes_to_come)} at most{more}; the disk has {size_text(plan.free_bytes)} left",
-        highlight=False,
-    )
+    total = f"to fetch: {size_text(plan.bytes_to_come)} at most{more}; the disk has {size_text(plan.free_bytes)} left"
+    return Group(table, "", Text(total))
 
 
 def plan_lines(plan: Plan) -> list[dict[str, object]]:

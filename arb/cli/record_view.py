@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from rich import box
 from rich.console import Console, Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from arb.cli.compilation_bar import end_bar
 from arb.cli.options import echo, echo_json, escape
 from arb.commands.record import Line, Progress
+from arb.report.screen import rows_view
 from arb.runtime.host import Ending
 from connectors.feed.status import FeedStatus
 from connectors.units import MILLISECOND, SECOND
@@ -123,24 +122,23 @@ def progress_line(progress: Progress) -> dict[str, Any]:
 
 def progress_table(progress: Progress) -> Group:
     """The table and the totals below it."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("venue", "symbol", "state", "msg/s", "lag p50 ms", "p99 ms", "gaps", "bytes", "age s"):
-        table.add_column(
-            name, justify="left" if name in ("venue", "symbol", "state") else "right", no_wrap=True
-        )
-    for line in progress.lines:
-        state = line.state
-        table.add_row(
+    rows = [
+        (
             line.venue,
-            state.symbol,
-            Text(state.status.value, _STYLES[state.status]),
-            f"{state.messages_per_s:,.1f}",
-            _lag(state.lag_ns_p50),
-            _lag(state.lag_ns_p99),
-            f"{state.gaps:,}",
-            size_text(state.bytes),
-            "-" if state.age_ns < 0 else f"{state.age_ns / SECOND:.1f}",
+            line.state.symbol,
+            Text(line.state.status.value, _STYLES[line.state.status]),
+            f"{line.state.messages_per_s:,.1f}",
+            _lag(line.state.lag_ns_p50),
+            _lag(line.state.lag_ns_p99),
+            f"{line.state.gaps:,}",
+            size_text(line.state.bytes),
+            "-" if line.state.age_ns < 0 else f"{line.state.age_ns / SECOND:.1f}",
         )
+        for line in progress.lines
+    ]
+    words = ("venue", "symbol", "state")
+    headings = (*words, "msg/s", "lag p50 ms", "p99 ms", "gaps", "bytes", "age s")
+    table = rows_view(headings, rows, words=words, keys=2)
     troubles = {line.venue: line.trouble for line in progress.lines if line.trouble}
     troubles |= {_name(line): f"off grid: {line.off_grid}" for line in progress.lines if line.off_grid}
     troubles |= {
@@ -150,7 +148,7 @@ def progress_table(progress: Progress) -> Group:
     }
     lines = [Text.from_markup(f"[red]{venue}[/]: {escape(text[:200])}") for venue, text in troubles.items()]
     return Group(
-        table, *lines, Text(f"{_clock(progress)}  {_total(progress)}; Ctrl+C ends it with whole files")
+        table, "", *lines, Text(f"{_clock(progress)}  {_total(progress)}; Ctrl+C ends it with whole files")
     )
 
 

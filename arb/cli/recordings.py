@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.table import Table
 
 from arb.cli.check import check
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
-from arb.cli.options import ReadingProgress, config_option, echo, echo_json, escape, output, set_option
+from arb.cli.options import ReadingProgress, config_option, echo, echo_json, output, set_option
 from arb.errors import ExitCode, InputError
+from arb.report.screen import Fitted, rows_view
 from connectors.units import MILLISECOND
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from arb.data.rows.cache import Usage
     from arb.data.rows.compare import Comparison
 
+#: What names a line of a table, where it has them.
+_KEYS = ("venue", "symbol", "day")
 _directory = click.argument("directory", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")
 
@@ -242,14 +243,21 @@ def _show(lines: Sequence[dict[str, Any]], as_json: bool) -> None:
         for line in lines:
             echo_json(line)
         return
+    output().print(lines_view(lines))
+
+
+def lines_view(lines: Sequence[dict[str, Any]]) -> Fitted:
+    """The lines as a table, without their files."""
     names = [name for name in lines[0] if name != "file"]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in names:
-        is_number = isinstance(lines[0][name], int | float) and not isinstance(lines[0][name], bool)
-        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*(escape(_text(line[name])) for name in names))
-    output().print(table)
+    headings = [name.replace("_", " ") for name in names]
+    rows = [[_text(line[name]) for name in names] for line in lines]
+    words = {
+        heading
+        for heading, name in zip(headings, names, strict=True)
+        if isinstance(lines[0][name], bool) or not isinstance(lines[0][name], int | float)
+    }
+    keys = sum(name in _KEYS for name in names)
+    return rows_view(headings, rows, words=words, keys=keys or 1)
 
 
 def _text(value: Any) -> str:

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich import box
-from rich.table import Table
 
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import echo, echo_json, escape, output
 from arb.errors import ExitCode
+from arb.report.screen import Fitted, rows_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,16 +84,18 @@ def _counted(differences: Sequence[Difference]) -> str:
 def _show_differences(differences: Sequence[Difference]) -> None:
     if not differences:
         return
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("what", "where", "in the run", "in the replay", "cause"):
-        table.add_column(name, overflow="fold")
-    for one in differences[:_SHOWN]:
-        table.add_row(
-            one.what, *map(escape, (one.where, one.recorded, one.replayed, one.cause or "not explained"))
-        )
-    output().print(table)
+    output().print(differences_table(differences[:_SHOWN]))
     if len(differences) > _SHOWN:
         echo(f"... and {len(differences) - _SHOWN:,} more: --json lists all")
+
+
+def differences_table(differences: Sequence[Difference]) -> Fitted:
+    """One line per difference."""
+    words = ("what", "where", "in the run", "in the replay", "cause")
+    rows = [
+        (one.what, one.where, one.recorded, one.replayed, one.cause or "not explained") for one in differences
+    ]
+    return rows_view(words, rows, words=words, keys=2)
 
 
 def json_of(found: Verification) -> dict[str, Any]:

@@ -7,7 +7,7 @@ several that repeat its first columns, a label takes a line of its own. Only a s
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from rich import box
@@ -22,8 +22,8 @@ from connectors.text import printable
 _GAP = 2
 #: A column of labels and figures is no wider: the eye has to find the figure of a label.
 _LINES_WIDTH = 49
-#: Longer words are folded where a table is too wide.
-_WORD_WIDTH = 16
+#: Longer words are folded where a table is too wide, without and with a digit.
+_WORD_WIDTH, _NUMBER_WIDTH = 14, 26
 #: A heading may be folded after these.
 _PIECE = re.compile(r"[^ :]*:|[^ :]+")
 
@@ -56,8 +56,8 @@ class Column(NamedTuple):
         pieces = max(map(cell_len, _PIECE.findall(self.heading)), default=0)
         if self.is_figures:
             return max(pieces, *map(_width, self.cells), 1)
-        words = [word for cell in self.cells for word in _plain(cell).split()]
-        return max(1, min(max(map(cell_len, words), default=0), _WORD_WIDTH), pieces)
+        words = {word for cell in self.cells for word in _plain(cell).split()}
+        return max(1, pieces, *map(_least_width, words))
 
 
 def tables(keys: Sequence[Column], columns: Sequence[Column], width: int) -> Iterator[RenderableType]:
@@ -70,6 +70,15 @@ def tables(keys: Sequence[Column], columns: Sequence[Column], width: int) -> Ite
     for part in parts:
         yield ""
         yield _table([*keys, *part], width)
+
+
+def rows_view(
+    headings: Sequence[str], rows: Sequence[Sequence[str | Text]], *, words: Container[str], keys: int = 1
+) -> Fitted:
+    """A table of rows. words: the headings of columns that are no figures. keys: how many columns name a row."""
+    cells = zip(*rows, strict=True) if rows else ((),) * len(headings)
+    columns = [Column(name, list(own), name not in words) for name, own in zip(headings, cells, strict=True)]
+    return Fitted(lambda width: tables(columns[:keys], columns[keys:], width))
 
 
 class Lines(NamedTuple):
@@ -122,12 +131,8 @@ def _line(label: str, figure: str, width: int) -> Iterator[Text]:
 
 def _table(columns: Sequence[Column], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
-    spare = width - _table_width(columns)
     headings = []
-    for column in columns:
-        more = max(0, min(spare, column.natural - column.narrowest))
-        spare -= more
-        own = column.narrowest + more
+    for column, own in zip(columns, _widths(columns, width), strict=True):
         headings.append(_folded(column.heading, own))
         table.add_column(
             headings[-1], width=own, justify="right" if column.is_figures else "left", overflow="fold"
@@ -136,6 +141,21 @@ def _table(columns: Sequence[Column], width: int) -> Table:
     for cells in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in cells))
     return table
+
+
+def _widths(columns: Sequence[Column], width: int) -> list[int]:
+    """What each column gets of the width: the first ones are unfolded first; figures are the last to be folded."""
+    widths = [column.narrowest for column in columns]
+    spare = width - _table_width(columns)
+    for n, column in enumerate(columns):
+        more = max(0, min(spare, column.natural - widths[n]))
+        widths[n] += more
+        spare -= more
+    words = [n for n, column in enumerate(columns) if not column.is_figures]
+    while spare < 0 and words and max(widths[n] for n in words) > 1:
+        widths[max(words, key=lambda n: widths[n])] -= 1
+        spare += 1
+    return widths
 
 
 def _table_width(columns: Sequence[Column]) -> int:
@@ -147,6 +167,10 @@ def _folded(heading: str, width: int) -> Text:
     """A heading; one that is too long is folded after a colon as well."""
     text = printable(heading)
     return Text(text if cell_len(text) <= width else text.replace(":", ":\n"))
+
+
+def _least_width(word: str) -> int:
+    return min(cell_len(word), _NUMBER_WIDTH if any(map(str.isdigit, word)) else _WORD_WIDTH)
 
 
 def _plain(cell: str | Text) -> str:

@@ -17,6 +17,7 @@ from connectors.text import printable
 
 #: Notes shown about the data, and about the configuration; the files have all of them.
 _NOTES_MAX = 3
+#: Lines of reasons; the last one counts what is left out.
 _REASONS_MAX = 6
 #: Tables of legs; the files have all of them.
 _BLOCKS_MAX = 3
@@ -80,7 +81,7 @@ def _column(names: Sequence[str], summary: Mapping[str, Any]) -> Lines:
     column = []
     for name, lines in tables_of(names, summary):
         reasons = [line for line in lines if ".missed_by_reason." in line.key]
-        left_out = reasons[_REASONS_MAX:]
+        left_out = reasons[_REASONS_MAX - 1 :] if len(reasons) > _REASONS_MAX else []
         column.append((name, ""))
         for line in lines:
             if line not in left_out:

@@ -337,7 +337,7 @@ def test_a_backtest_downloads_what_it_lacks_and_no_more(shell: Shell) -> None:
     recording.touch()
     done = shell.arb("backtest", "--start", str(FREE), "--download", "--json")
     assert "3 files fetched into recordings/archive" in done.err
-    assert "binance_spot:BTCUSDT   2024-01-01   tardis" in done.err
+    assert "binance_spot:BTCUSDT  2024-01-01  tardis" in done.err
     assert done.out == ""  # what was fetched is noise, and no run came of it
     for file in files:
         assert shell.place.path(file).exists() == (file.leg == SPOT)

@@ -14,6 +14,7 @@ from rich.console import Console, RenderableType
 from arb.report.terminal import summary_view
 from arb.results.result import ResultLeg, RunResult
 from arb.strategies.spread.decisions import Decision
+from support.cli_tables import TABLES
 from support.finished_runs import LEGS, decision, decisions, fill, fills, records, run_of, small_run
 from support.paths import GOLDEN
 
@@ -62,6 +63,7 @@ SCREENS: Mapping[str, Callable[[], RenderableType]] = {
     "run": lambda: summary_view(small_run().summary),
     "run-large": lambda: summary_view(large_run().summary),
     "run-legs": lambda: summary_view(run_with_legs(5).summary),
+    **TABLES,
 }
 
 

@@ -31,11 +31,12 @@ def test_the_golden_screens() -> None:
 def test_every_width_shows_the_figures_of_the_widest(name: str) -> None:
     thing = SCREENS[name]()
     widest = figures(drawn(thing, 160))
-    for width in (*WIDTHS, 140, 120, 99, 72, 50):
+    for width in (*WIDTHS, 140, 120, 99, 72):
         text = drawn(thing, width)
         assert max(map(len, text.splitlines())) <= width
         assert "…" not in text
-        assert figures(text) == widest, width
+        # A table in parts repeats the columns that name its rows.
+        assert figures(text) == widest if name.startswith("run") else set(figures(text)) == set(widest), width
 
 
 @pytest.mark.parametrize("made", [small_run, large_run, lambda: run_with_legs(3)])
@@ -48,7 +49,7 @@ def test_every_number_of_json_that_a_table_names_is_on_the_screen(made: Any, wid
         for line in lines:
             label, figure = f"  {line.label}", shown(value_at(summary, line.key), line.kind)
             is_there = re.search(rf"{re.escape(label)} +{re.escape(figure)}(?: |$)", text, re.MULTILINE)
-            # Reasons beyond the first six are in the file that the screen names.
+            # Reasons beyond the first five are in the file that the screen names.
             assert is_there or (".missed_by_reason." in line.key and "more reasons: summary.json" in text), (
                 label
             )
@@ -64,7 +65,7 @@ FIGURES = st.from_regex(r"[1-9]{1,14}", fullmatch=True)
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(WORDS, st.lists(FIGURES, min_size=2, max_size=2)), min_size=1, max_size=7),
-    st.integers(40, 160),
+    st.integers(30, 160),
 )
 def test_any_table_keeps_its_figures(columns: list[tuple[str, list[str]]], width: int) -> None:
     keys = [Column("name", ["first line", "second line"], is_figures=False)]
