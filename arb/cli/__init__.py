@@ -19,6 +19,7 @@ from arb.cli.options import CommandGroup
 from arb.cli.record import record
 from arb.cli.recordings import convert, data
 from arb.cli.report import report
+from arb.cli.run import run
 from arb.cli.sandbox import sandbox
 from arb.cli.verify import verify
 
@@ -37,7 +38,7 @@ def cli() -> None:
 
 
 for command in (
-    backtest, convert, data, doctor, download, dry_run, init, record, report, sandbox, verify,
+    backtest, convert, data, doctor, download, dry_run, init, record, report, run, sandbox, verify,
 ):  # fmt: skip
     cli.add_command(command)
 

@@ -58,3 +58,31 @@ def test_a_session_on_a_sandbox_runs(folder: Path) -> None:
     assert any(note.startswith(_NOTE) for note in json.loads((out / "manifest.json").read_text())["notes"])
     assert _NOTE in (out / "log.txt").read_text().splitlines()[0]
     assert "proven" in arb("verify", out).output
+
+
+@pytest.mark.parametrize("mode", ["backtest", "dry-run"])
+def test_run_is_the_command_of_its_mode(folder: Path, mode: str) -> None:
+    config = ("--config", folder / "config" / "arbitrage.toml", "--data", folder / "recordings")
+    days = ("--start-date", "2024-01-01", "--end-date", "2024-01-01")
+    out = folder / f"run-{mode}"
+
+    arb("run", "--mode", mode, *config, *days, "--out", out, "--no-report", *_FREE)
+
+    assert json.loads((out / "manifest.json").read_text())["command"] == mode
+    assert (out / "trades.csv").read_bytes() == (folder / mode / "trades.csv").read_bytes()
+
+
+def test_run_on_live_data_takes_the_options_of_its_mode(folder: Path) -> None:
+    config = ("--config", folder / "config" / "arbitrage.toml")
+
+    line = arb("run", "--mode", "dry-run", *config, "--live-data", "--end-date", "2024-01-01", code=2).stderr
+
+    assert line.startswith("error: --end: only for recorded days")
+    assert line.count("\n") == 1
+
+
+def test_a_mode_that_does_not_exist_is_one_line(folder: Path) -> None:
+    line = arb("run", "--mode", "paper", code=2).stderr
+
+    assert "'backtest', 'dry-run'" in line
+    assert line.count("\n") == 1
