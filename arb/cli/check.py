@@ -130,7 +130,11 @@ def report_table(reports: Sequence[RecordingReport]) -> Group:
     words = ("venue", "recording", "verdict")
     table = rows_view(list(rows[0]), [list(row.values()) for row in rows], words=words, keys=2)
     return Group(
-        table, "", Text("p99 ms: latency of depth/bbo/trade; unknown: share of the time without a book")
+        table,
+        "",
+        Text(
+            "p99 ms: latency of depth/bbo/trade; unknown: share of the time without a book; --json has every figure"
+        ),
     )
 
 

@@ -266,6 +266,7 @@ def run_text(run: WrittenRun, *, as_json: bool) -> str:
     with page.capture() as summary:
         page.print(summary_view(run.summary))
     lines = [summary.get().removesuffix("\n"), f"written to {run.folder}"]
+    lines.append(f"all figures: {run.folder / 'summary.json'}")
     if (run.folder / "report.html").exists():
         lines.append(f"report: {run.folder / 'report.html'}")
     return "\n".join(lines)

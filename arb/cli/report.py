@@ -28,4 +28,5 @@ def report(run: Path, as_json: bool) -> None:
         echo_json(summary)
     else:
         output().print(summary_view(summary))
+        echo(f"all figures: {run / 'summary.json'}")
         echo(f"report: {run / 'report.html'}")

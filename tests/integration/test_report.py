@@ -64,6 +64,12 @@ def refused(folder: Path) -> str:
     return str(line)
 
 
+def test_the_screen_names_the_file_with_every_figure(run: Path) -> None:
+    shown = arb("report", run).stdout.splitlines()
+    assert f"all figures: {run / 'summary.json'}" in shown
+    assert json.loads(arb("report", run, "--json").stdout) == json.loads((run / "summary.json").read_bytes())
+
+
 def test_a_run_folder_is_whole(small: Path) -> None:
     assert files_of(small) == FILES
     summary = json.loads((small / "summary.json").read_bytes())
