@@ -58,7 +58,10 @@ def load(
     if symbols is not None:
         main.put(("strategy", "symbols"), list(symbols), "--symbols")
     checked = build(MainFile, main.tree, main.source)
-    checked = msgspec.structs.replace(checked, strategy=_with_legs(checked.strategy, main.source))
+    strategy = checked.strategy
+    if not {"legs", "pairs"} & main.tree.get("strategy", {}).keys():
+        strategy = msgspec.structs.replace(strategy, legs=shelf.default_legs(strategy.legs))
+    checked = msgspec.structs.replace(checked, strategy=_with_legs(strategy, main.source))
     names = checked.strategy.legs
     venues = {name.partition(":")[0]: shelf.venue(name.partition(":")[0], main.source) for name in names}
     shelf.refuse_idle_overrides(venues)
@@ -223,6 +226,13 @@ class _Shelf:
         source = documents[0].source
         tree = completed({"name": name, **documents[0].tree})
         return _venue(build(VenueFile, tree, source), source.file)
+
+    def default_legs(self, usual: tuple[str, ...]) -> tuple[str, ...]:
+        """The legs if none are written: the usual ones, unless the files describe two venues that are others."""
+        is_usual = all(name.partition(":")[0] in self.documents for name in usual)
+        if is_usual or len(self.documents) != len(usual):
+            return usual
+        return tuple(f"{venue}:{SYMBOL_PLACEHOLDER}" for venue in self.documents)
 
     def refuse_idle_overrides(self, used: Mapping[str, VenueConfig]) -> None:
         """Raises ConfigError for an override of a venue without legs: the user would expect an effect."""

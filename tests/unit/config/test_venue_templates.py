@@ -117,3 +117,18 @@ def test_an_unknown_file_that_no_leg_needs_stops_nothing(smallest: Path) -> None
     (smallest / "other.toml").write_text(BYBIT.replace("stream.bybit.com", "example.com"))
 
     assert len(load(smallest / "arbitrage.toml", _CAPITAL).legs) == 2
+
+
+def test_two_other_venues_are_the_legs_if_none_are_written(smallest: Path) -> None:
+    _bybit(smallest, "wss://stream.bybit.com/v5/public/linear")
+
+    assert [leg.name for leg in load(smallest / "arbitrage.toml").legs] == [
+        "binance_spot:BTCUSDT",
+        "bybit_linear:BTCUSDT",
+    ]
+
+
+def test_one_venue_is_no_pair(smallest: Path, refusal: Callable[..., str]) -> None:
+    (smallest / "bybit.toml").unlink()
+
+    assert "names the venue bybit_spot, which no file beside this one describes" in refusal(smallest)
