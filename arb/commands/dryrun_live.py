@@ -33,6 +33,7 @@ from arb.runtime.output import SessionOutput, Viewer
 from arb.runtime.strategy_task import StrategyTask
 from arb.runtime.view import view_of
 from arb.runtime.warm import warm_session
+from arb.sandbox.profiles import WIDE
 from arb.sandbox.serve.urls import VenueUrls
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import live_latency
@@ -78,8 +79,9 @@ def run_live(
         host = Host(dict(config.venues), sandbox)
         world = World.LIVE if sandbox is None else World.SANDBOX
         notes = capital_notes + configuration_notes(config, setup, world)
-        origin = [] if sandbox is None else ["market data of a sandbox, simulated"]
-        head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {"notes": origin}
+        head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
+            "notes": _origin_notes(sandbox)
+        }
         session = LiveRun(
             config,
             setup,
@@ -93,6 +95,19 @@ def run_live(
             has_report=has_report,
         )
         return session.run(duration_s)
+
+
+def _origin_notes(sandbox: Sandbox | Mapping[str, VenueUrls] | None) -> list[str]:
+    """Where the data are not those of a venue, and how the market of the session differs from a real one."""
+    if sandbox is None:
+        return []
+    notes = ["market data of a sandbox, simulated"]
+    if not isinstance(sandbox, Mapping):
+        notes.append(
+            f"a market for first sessions: every {WIDE.interval_s:g} s on average the price at a venue leaves the "
+            f"others' by {WIDE.size_bps:g} bps on average, more than fees and the default threshold; real ones do not"
+        )
+    return notes
 
 
 def _simulated(config: Config, setup: Setup) -> LiveParts:

@@ -15,6 +15,7 @@ from arb.errors import InputError
 from arb.interrupts import ending_signals, interrupt_handled
 from arb.runtime.signals import signals_call, signals_wake
 from arb.sandbox.events import Listing
+from arb.sandbox.profiles import WIDE
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
 from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
@@ -48,7 +49,7 @@ def sandbox_of(
         source = RecordedMarket(recording, listings, is_moved=not keeps_times)
     else:
         prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
-        source = SeededMarket(listings, prices, seed)
+        source = SeededMarket(listings, prices, seed, WIDE)
     scenario = load_scenario(faults) if faults is not None else Scenario((), {})
     return Sandbox(
         source,
@@ -66,7 +67,7 @@ def seeded_sandbox(known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, 
     """A simulated market of these (venue, symbol) pairs on free ports. Raises InputError."""
     listings = [listing_of(venue, symbol, known) for venue, symbol in pairs]
     prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
-    return Sandbox(SeededMarket(listings, prices, seed), facts_of(listings, known))
+    return Sandbox(SeededMarket(listings, prices, seed, WIDE), facts_of(listings, known))
 
 
 async def serve(

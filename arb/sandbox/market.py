@@ -20,11 +20,11 @@ from arb.sandbox.price import Anchor, Dislocation, SharedPrice
 from arb.sandbox.profiles import (
     BASIS_REVERSION_S,
     BASIS_SD_BPS,
-    DISLOCATION_BPS,
-    DISLOCATION_INTERVAL_S,
     LEAD_S,
     LEADER_LAG_MS,
+    MODEST,
     PROFILES,
+    Dislocations,
 )
 from connectors.units import MILLISECOND, SECOND
 
@@ -36,7 +36,12 @@ class Market:
     """
 
     def __init__(
-        self, listings: Sequence[Listing], prices: Mapping[str, float], chance: Generator, start_ns: int
+        self,
+        listings: Sequence[Listing],
+        prices: Mapping[str, float],
+        chance: Generator,
+        start_ns: int,
+        dislocations: Dislocations = MODEST,
     ) -> None:
         """`prices`: the starting price of each symbol. Venues are those of `arb.sandbox.profiles`."""
         self.listings = tuple(listings)
@@ -49,7 +54,9 @@ class Market:
             for symbol, own in zip(symbols, chances, strict=False)
         }
         self._instruments = [
-            _Instrument(no, listing, self._prices[listing.symbol], prices[listing.symbol], own, start_ns)
+            _Instrument(
+                no, listing, self._prices[listing.symbol], prices[listing.symbol], own, start_ns, dislocations
+            )
             for (no, listing), own in zip(enumerate(listings), chances[2 * len(symbols) :], strict=True)
         ]
         self._leads = {
@@ -91,7 +98,14 @@ class _Instrument:
     """One listing with its flow and its anchor."""
 
     def __init__(
-        self, no: int, listing: Listing, price: SharedPrice, px: float, chance: Generator, start_ns: int
+        self,
+        no: int,
+        listing: Listing,
+        price: SharedPrice,
+        px: float,
+        chance: Generator,
+        start_ns: int,
+        dislocations: Dislocations,
     ) -> None:
         self.symbol = listing.symbol
         self.profile = PROFILES[listing.venue]
@@ -99,7 +113,7 @@ class _Instrument:
         self.anchor = Anchor(
             chance,
             price,
-            Dislocation(chance, DISLOCATION_INTERVAL_S, DISLOCATION_BPS, start_ns),
+            Dislocation(chance, dislocations.interval_s, dislocations.size_bps, start_ns),
             basis_bps=self.profile.basis_bps,
             basis_sd_bps=BASIS_SD_BPS,
             basis_reversion_s=BASIS_REVERSION_S,

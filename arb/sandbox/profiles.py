@@ -37,9 +37,20 @@ PROFILES = {
 #: Standard deviation of the basis around its mean, and time constant of its reversion.
 BASIS_SD_BPS = 0.5
 BASIS_REVERSION_S = 40.0
-#: Dislocations of a venue: mean interval and mean size.
-DISLOCATION_INTERVAL_S = 20.0
-DISLOCATION_BPS = 4.0
+
+
+class Dislocations(NamedTuple):
+    """How often one venue's price leaves the others', and how far: means. The least size is half of the mean."""
+
+    interval_s: float
+    size_bps: float
+
+
+#: Of recorded simulations, close to real markets: below the fees of a small account.
+MODEST = Dislocations(20.0, 4.0)
+#: Of markets that are served: each exceeds the taker fees of two spot venues and the default threshold, together 30
+#: bps, so that a first session has fills.
+WIDE = Dislocations(10.0, 70.0)
 #: Mean time for which one venue leads, and the leader's own lag.
 LEAD_S = 30.0
 LEADER_LAG_MS = 2.0

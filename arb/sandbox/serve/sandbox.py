@@ -23,6 +23,7 @@ from numpy.random import default_rng
 
 from arb.errors import InputError
 from arb.sandbox.events import Listing
+from arb.sandbox.profiles import MODEST, Dislocations
 from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Fault, Injector
@@ -66,12 +67,18 @@ class SeededMarket:
     #: The starting price of each symbol.
     prices: Mapping[str, float]
     seed: int = 7
+    dislocations: Dislocations = MODEST
 
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
         """See `Source`."""
         timeline = Timeline(wall_start_ns, MARKET_START_NS, speed, is_moved=True)
         tape = SeededTape(
-            self.listings, self.prices, default_rng(self.seed), MARKET_START_NS, timeline.stamp_ms
+            self.listings,
+            self.prices,
+            default_rng(self.seed),
+            MARKET_START_NS,
+            timeline.stamp_ms,
+            self.dislocations,
         )
         return tape, timeline
 

@@ -14,6 +14,7 @@ from numpy.random import Generator
 
 from arb.sandbox.events import Event, Listing
 from arb.sandbox.market import Market
+from arb.sandbox.profiles import MODEST, Dislocations
 from arb.sandbox.serve.tape import Line
 from arb.sandbox.serve.venues import FAMILIES
 from arb.sandbox.streams import Streams
@@ -32,11 +33,12 @@ class SeededTape:
         chance: Generator,
         start_ns: int,
         stamp: Callable[[int], int] | None = None,
+        dislocations: Dislocations = MODEST,
     ) -> None:
         """`prices`: starting price of each symbol; `stamp`: converts a market time to the ms in frames, if given."""
         self.listings = tuple(listings)
         self.start_ns = start_ns
-        self._market = Market(listings, prices, chance, start_ns)
+        self._market = Market(listings, prices, chance, start_ns, dislocations)
         self._streams: list[Streams] = []
         for no, listing in enumerate(listings):
             own, more = chance.spawn(2)
