@@ -86,3 +86,40 @@ def test_a_mode_that_does_not_exist_is_one_line(folder: Path) -> None:
 
     assert "'backtest', 'dry-run'" in line
     assert line.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def usual(folder: Path) -> bytes:
+    return _trades(folder)
+
+
+def _trades(folder: Path, *overrides: str) -> bytes:
+    words = (
+        "-c",
+        folder / "config" / "arbitrage.toml",
+        "--data",
+        folder / "recordings",
+        "--start",
+        "2024-01-01",
+    )
+    out = folder / ("usual" if not overrides else overrides[0])
+    sets = [word for override in overrides for word in ("--set", override)]
+    arb("backtest", *words, "--out", out, "--no-report", *_FREE, *sets, code=None)
+    return (out / "trades.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "strategy.min_spread_bps=1.5",
+        "strategy.max_position_size=0.01",
+        "strategy.rebalance_threshold=0.9",
+        "risk.max_drawdown=0.0000001",
+        "risk.stop_loss_bps=0.001",
+        "risk.position_limit=0.02",
+        "execution.order_timeout_ms=1",
+        "execution.slippage_tolerance=0.0",
+    ],
+)
+def test_every_key_of_it_changes_the_trades(folder: Path, usual: bytes, override: str) -> None:
+    assert _trades(folder, override) != usual
