@@ -62,7 +62,7 @@ class KnownKey:
     example: str = ""
 
 
-#: The fields of a table, whose annotations msgspec evaluates anew in every call.
+#: The fields of a table, whose annotations msgspec evaluates at every call.
 fields_of = functools.cache(msgspec.structs.fields)
 
 

@@ -29,19 +29,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _recorded_day(folder: Path) -> tuple[str | Path, ...]:
+    config = folder / "config" / "arbitrage.toml"
+    return "-c", config, "--data", folder / "recordings", "--start", "2024-01-01"
+
+
 @pytest.mark.parametrize("command", ["backtest", "dry-run"])
 def test_recorded_days_run_and_the_capital_is_noted_first(folder: Path, command: str) -> None:
-    words = (
-        "-c",
-        folder / "config" / "arbitrage.toml",
-        "--data",
-        folder / "recordings",
-        "--start",
-        "2024-01-01",
-    )
     out = folder / command
 
-    done = arb(command, *words, "--out", out, "--no-report", *_FREE)
+    done = arb(command, *_recorded_day(folder), "--out", out, "--no-report", *_FREE)
 
     assert done.output.startswith(f"CAPITAL: {_NOTE}")
     summary = json.loads((out / "summary.json").read_text())
@@ -94,17 +91,9 @@ def usual(folder: Path) -> bytes:
 
 
 def _trades(folder: Path, *overrides: str) -> bytes:
-    words = (
-        "-c",
-        folder / "config" / "arbitrage.toml",
-        "--data",
-        folder / "recordings",
-        "--start",
-        "2024-01-01",
-    )
     out = folder / ("usual" if not overrides else overrides[0])
     sets = [word for override in overrides for word in ("--set", override)]
-    arb("backtest", *words, "--out", out, "--no-report", *_FREE, *sets, code=None)
+    arb("backtest", *_recorded_day(folder), "--out", out, "--no-report", *_FREE, *sets, code=None)
     return (out / "trades.csv").read_bytes()
 
 

@@ -78,7 +78,7 @@ def impure_calls(source: str) -> Iterator[str]:
             continue
         name = ast.unparse(node.func).replace("numpy.", "np.")
         method = name.rpartition(".")[2] if isinstance(node.func, ast.Attribute) else ""
-        # The file mode tells a path's `open` from that of a connection.
+        # A file mode as argument means that `open` is that of a path, not of a connection.
         is_open = method == "open" and any(isinstance(one, ast.Constant) for one in node.args)
         if method in METHODS or is_open or ".".join(name.split(".")[-2:]) in CALLS:
             yield name

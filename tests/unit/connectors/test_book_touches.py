@@ -30,7 +30,7 @@ def test_trades_and_touches_pass_as_asked() -> None:
 
 
 def touch(order: int) -> Event:
-    """A touch at a place of the order that book and touch share; Bybit tells it in `first_id`."""
+    """A touch at a place of the order that book and touch share; for Bybit that is `first_id`."""
     return Event(Kind.BBO, order, order, 0, [(BBO_BID, 99.0, float(order)), (BBO_ASK, 100.0, 1.0)])
 
 

@@ -148,7 +148,7 @@ CASES = {
         [(DELTA_BID, -10, 0, 0), (BBO_BID, None, 0, 0), (BBO_ASK, None, 0, 0)],
         [-10, -9, -9],
     ),
-    "also where local time stands still": (
+    "also where the local time does not change": (
         [(DELTA_BID, 0, 0, 0), (BBO_BID, 0, 0, 0), (DELTA_BID, -9, 0, OLDER_THAN_BBO)],
         [0, 1, 0],
     ),
