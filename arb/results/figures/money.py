@@ -40,7 +40,10 @@ class _Money:
         """Cash less fees, plus what the positions cost; an attempt's base, bought and sold at two venues, is flat."""
         run, last = self._run, self._run.records[-1]
         held = [float(last["position"][leg_no]) * leg.contract_size for leg_no, leg in enumerate(run.legs)]
-        costs = [] if len(run.attempts) else held_costs(run.fills, held)
+        pairs = run.pairs if len(run.attempts) else []
+        paired = {leg_no for pair in pairs for leg_no in pair}
+        singles = [(leg_no,) for leg_no in range(len(held)) if leg_no not in paired]
+        costs = held_costs(run.fills, held, [*pairs, *singles])
         return math.fsum((*last["balance"], *(-last["fee"]), *costs))
 
     @property
@@ -61,8 +64,9 @@ EQUITY = Group(
                text="profit: over all legs, cash less fees plus position times mid times contract size",
                headline="Profit"),
         Figure("realised_quote", "gain", lambda m: m.realised, RESULT, "... realised",
-               text="of a strategy that logs attempts: cash less fees, because base bought at one venue and sold at "
-                    "the other is flat; of any other: by average cost a leg, less fees; null if fills are missing"),
+               text="cash less fees, plus the average cost of what is held: by a strategy that logs attempts in sum "
+                    "over a pair, because base bought at one venue and sold at the other is flat, by any other on "
+                    "each leg; null if fills are missing"),
         Figure("unrealised_quote", "gain", lambda m: m.equity.profit - m.realised,
                RESULT, "... in positions, at mid",
                text="the rest of the profit: positions at the last mids"),

@@ -1,4 +1,4 @@
-"""What the position of each leg cost, by average cost: a sale realises a profit against the mean price of what is held.
+"""What positions cost, by average cost: a sale realises a profit against the mean price of what is held.
 
 Positions are counted from the start of the run, so that the initial inventory has neither a cost nor a profit.
 """
@@ -11,24 +11,28 @@ from typing import Any
 
 import numpy as np
 
-#: A position below this part of the leg's largest one is rounding.
+#: A position below this part of a leg's largest one is rounding.
 _ROUNDING = 1e-9
 
 
-def held_costs(fills: Any, positions: Sequence[float]) -> list[float]:
-    """The cost of each leg's last position in quote units, without fees; negative for a short position, 0 for none.
+def held_costs(fills: Any, positions: Sequence[float], groups: Sequence[Sequence[int]]) -> list[float]:
+    """The cost of what each group of legs holds in sum, in quote units and without fees; negative if it is short.
 
-    fills: rows of FILL_ROW, by time. positions: base units at the end, one a leg. NaN where the fills do not add up to
-    the position, as when the log of fills was full.
+    fills: rows of FILL_ROW, by time. positions: base units at the end, one a leg. groups: numbers of legs; base that
+    one leg of a group bought and another sold is flat. 0 for a flat group; NaN where the fills do not add up to the
+    position, as when the log of fills was full.
     """
-    return [_held_cost(fills[fills["leg"] == leg_no], held) for leg_no, held in enumerate(positions)]
+    return [
+        _held_cost(fills[np.isin(fills["leg"], legs)], math.fsum(positions[leg_no] for leg_no in legs))
+        for legs in groups
+    ]
 
 
 def _held_cost(fills: Any, held: float) -> float:
-    positions = np.cumsum(fills["base"])
-    dust = _ROUNDING * float(np.abs(positions).max(initial=0.0))
+    dust = _ROUNDING * _largest_position(fills)
     if abs(held) <= dust:
         return 0.0
+    positions = np.cumsum(fills["base"])
     if not len(positions) or abs(float(positions[-1]) - held) > dust:
         return math.nan
     flat = np.flatnonzero(np.abs(positions) <= dust)
@@ -44,3 +48,9 @@ def _held_cost(fills: Any, held: float) -> float:
             cost -= cash
         position = after
     return cost
+
+
+def _largest_position(fills: Any) -> float:
+    """Of any leg, either side: the legs of a group may be flat in sum at all times."""
+    legs = (fills["base"][fills["leg"] == leg_no] for leg_no in np.unique(fills["leg"]))
+    return max((float(np.abs(np.cumsum(base)).max()) for base in legs), default=0.0)

@@ -1,4 +1,4 @@
-"""Realised profit and profit in positions of strategies without attempts: by hand, and against exact fractions."""
+"""Realised profit and profit in positions: by hand, and against exact fractions."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.finished_runs import fill, fills, records, run_of
+from support.finished_runs import decision, decisions, fill, fills, records, run_of
 
 from arb.results.figures.legs import legs_of
 from arb.results.result import ResultLeg, RunResult
+from arb.strategies.spread.decisions import Decision
 
 #: Leg, signed lots, price, fee.
 Step = tuple[int, int, int, int]
@@ -30,7 +31,9 @@ STEPS = st.lists(
 )
 
 
-def signal_run(steps: list[Step], mids: tuple[float, float] = (110.0, 110.0), lot: float = 1.0) -> RunResult:
+def signal_run(
+    steps: list[Step], mids: tuple[float, float] = (110.0, 110.0), lot: float = 1.0, **changes: Any
+) -> RunResult:
     """A run without a decision log that ends after its fills, on legs with an initial inventory."""
     legs = [ResultLeg("venue_a:X", 7.0, 1_000.0, 1.0), ResultLeg("venue_b:X", 0.0, 1_000.0, 1.0)]
     rows = records([mids] * 2)
@@ -43,7 +46,13 @@ def signal_run(steps: list[Step], mids: tuple[float, float] = (110.0, 110.0), lo
     filled = [
         fill(n / 100, 0, leg, lots * lot, price, fee) for n, (leg, lots, price, fee) in enumerate(steps)
     ]
-    return run_of(rows, filled=fills(*filled), legs=legs, pairs=[])
+    return run_of(rows, **{"filled": fills(*filled), "legs": legs, "pairs": [], **changes})
+
+
+def spread_run(steps: list[Step], mids: tuple[float, float] = (110.0, 110.0), lot: float = 1.0) -> RunResult:
+    """A run that logs one attempt, which halts, of a pair of legs; a fill of the host's is among the fills."""
+    log = decisions(decision(0.0, Decision.ATTEMPT, 1), decision(0.1, Decision.HALTED, 1, value=1.0))
+    return signal_run(steps, mids, lot, pairs=[(0, 1)], log=log)
 
 
 def split(run: RunResult) -> Any:
@@ -51,8 +60,19 @@ def split(run: RunResult) -> Any:
     return equity["realised_quote"], equity["unrealised_quote"]
 
 
-def exact_split(steps: list[Step], mids: tuple[float, float]) -> tuple[Fraction, Fraction]:
-    """Realised profit trade by trade, and the positions at the mids less their average price."""
+def exact_split(
+    steps: list[Step], mids: tuple[float, float], *, is_pair: bool = False
+) -> tuple[Fraction, Fraction]:
+    """Realised profit trade by trade, and the positions at the mids less their average price.
+
+    is_pair: the position is that of both legs, and what they hold against each other is valued at the mids.
+    """
+    if is_pair:
+        held = [sum(step[1] for step in steps if step[0] == leg) for leg in (0, 1)]
+        realised, in_positions = exact_split([(0, *step[1:]) for step in steps], (0, 0))
+        return realised, in_positions + sum(
+            (n * Fraction(m) for n, m in zip(held, mids, strict=True)), Fraction(0)
+        )
     realised = Fraction(0)
     positions, averages = [Fraction(0)] * 2, [Fraction(0)] * 2
     for leg, lots, price, fee in steps:
@@ -104,11 +124,32 @@ def test_a_position_that_the_fills_do_not_explain_has_no_split() -> None:
     assert lost.summary["equity"]["return_quote"] == pytest.approx(19.0)
 
 
-@given(STEPS, st.tuples(st.integers(90, 130), st.integers(90, 130)))
-def test_the_split_is_that_of_exact_fractions(steps: list[Step], mids: tuple[float, float]) -> None:
-    run = signal_run(steps, mids)
+def test_what_a_halted_attempt_leaves_unhedged_is_in_positions_at_its_cost() -> None:
+    # Bought 2 at 100, sold 2 at 103; then bought 3 at 101 and sold only 1 at 104: 2 are left.
+    steps = [(0, 2, 100, 1), (1, -2, 103, 1), (0, 3, 101, 1), (1, -1, 104, 1)]
+    run = spread_run(steps, mids=(90.0, 90.0))
+    assert run.summary["attempts"]["halted"] == 1
+    assert split(run) == pytest.approx((2 * 3.0 + 1 * 3.0 - 4.0, 2 * (90.0 - 101.0)))
+
+
+def test_a_residual_that_the_host_closes_is_realised() -> None:
+    steps = [(0, 3, 100, 0), (1, -1, 102, 0), (0, -2, 95, 1)]
+    assert split(spread_run(steps, mids=(80.0, 80.0))) == pytest.approx((2.0 - 10.0 - 1.0, 0.0))
+
+
+def test_a_spread_that_is_held_hedged_is_no_position_in_sum() -> None:
+    assert split(spread_run([(0, 2, 100, 0), (1, -2, 103, 0)], mids=(90.0, 91.0))) == pytest.approx(
+        (6.0, -2.0)
+    )
+
+
+@given(STEPS, st.tuples(st.integers(90, 130), st.integers(90, 130)), st.booleans())
+def test_the_split_is_that_of_exact_fractions(
+    steps: list[Step], mids: tuple[float, float], is_pair: bool
+) -> None:
+    run = spread_run(steps, mids) if is_pair else signal_run(steps, mids)
     realised, in_positions = split(run)
-    exact = exact_split(steps, mids)
+    exact = exact_split(steps, mids, is_pair=is_pair)
     assert (realised, in_positions) == pytest.approx(tuple(map(float, exact)), abs=1e-9)
     assert float(sum(exact)) == run.summary["equity"]["return_quote"]
     last_digit = math.ulp(max(abs(realised), abs(in_positions)))
