@@ -17,8 +17,9 @@ from connectors.units import DAY, SECOND
 
 WIDTH, HEIGHT = 960, 270
 _LEFT, _RIGHT, _TOP, _BOTTOM = 74, 12, 32, 26
-#: Height of a legend row.
+#: Heights of a legend row and of a text beside a line.
 _LEGEND = 16
+_TAG = 13
 
 #: Upper estimate of the width of a legend character: fonts differ.
 _LETTER = 7.0
@@ -32,13 +33,18 @@ _TIME_STEPS_S = (
 
 
 class Series(NamedTuple):
-    """A line: values by time, NaN where there is none. style: solid, dashed, step, or area (down to zero)."""
+    """A line: values by time, NaN where there is none.
+
+    style: solid, dashed, dotted, step, or area (down to zero). tag: a text beside its right end. Lines of one label
+    have one sign in the legend.
+    """
 
     label: str
     timestamps: Any
     values: Any
     color: str
     style: str = "solid"
+    tag: str = ""
 
 
 class Points(NamedTuple):
@@ -79,7 +85,7 @@ class Mark(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A text; anchor: start, middle or end; role: title, axis or legend."""
+    """A text; anchor: start, middle or end; role: title, axis, legend, or tag (on top of lines)."""
 
     x: float
     y: float
@@ -98,14 +104,15 @@ class Scene(NamedTuple):
     paths: list[Path]
     marks: list[Mark]
     labels: list[Label]
-    #: x, y, color, shape ("line", "dashed", or a mark's) of the legend's signs.
+    #: x, y, color, shape ("line", "dashed", "dotted", or a mark's) of the legend's signs.
     keys: list[Mark]
 
 
 def lay_out(chart: Chart) -> Scene:
     """Lays out a chart. A chart without a value has axes and a text that says so."""
     keys, texts = _legend(chart)
-    box = (_LEFT, _TOP + (_LEGEND if keys else 0), WIDTH - _RIGHT, HEIGHT - _BOTTOM)
+    rows = len({key.y for key in keys})
+    box = (_LEFT, _TOP + _LEGEND * rows, WIDTH - _RIGHT, HEIGHT - _BOTTOM)
     times, values = _extent(chart)
     scale = _Scale(times, values, box)
     labels = [
@@ -119,6 +126,7 @@ def lay_out(chart: Chart) -> Scene:
         grid = [scale.y(tick) for tick in ticks]
         labels += [Label(_LEFT - 8, scale.y(t) + 4, f"{t:,.{digits}f}", "end", "axis") for t in ticks]
         labels += [_time_label(scale.x(t), text) for t, text in time_ticks(*times)]
+        labels += _tags(chart, scale, box)
     return Scene(
         title=chart.title,
         box=box,
@@ -137,6 +145,25 @@ def _time_label(x: float, text: str) -> Label:
     if x + half > WIDTH:
         return Label(WIDTH, HEIGHT - 8, text, "end", "axis")
     return Label(max(x, half), HEIGHT - 8, text, "middle", "axis")
+
+
+def _tags(chart: Chart, scale: _Scale, box: tuple[float, float, float, float]) -> list[Label]:
+    """The texts beside the right ends of lines, each above its own, moved apart where they are too close."""
+    ends = [
+        (float(scale.y(known[-1])), series.tag)
+        for series in chart.series
+        if series.tag and len(known := series.values[np.isfinite(series.values)])
+    ]
+    places: list[tuple[float, str]] = []
+    for y, text in sorted(ends):
+        least = places[-1][0] + _TAG if places else box[1] + _TAG
+        places.append((max(y - 4.0, least), text))
+    most = box[3] - 4.0
+    labels = []
+    for y, text in reversed(places):
+        labels.append(Label(box[2] - 4.0, min(y, most), text, "end", "tag"))
+        most = labels[-1].y - _TAG
+    return labels
 
 
 class _Scale:
@@ -203,13 +230,22 @@ def time_ticks(start: int, end: int) -> list[tuple[int, str]]:
 
 
 def _pieces(series: Series, scale: _Scale) -> list[Any]:
-    """The line in pixels, (n, 2) a piece, thinned per pixel column."""
+    """The line in pixels, (n, 2) a piece, thinned per pixel column, without points inside of level parts."""
     timestamps, values = thinned(series.timestamps, series.values, WIDTH - _LEFT - _RIGHT)
     points = np.column_stack((scale.x(timestamps), scale.y(values)))
     is_gap = ~np.isfinite(values)
     pieces = np.split(points, np.flatnonzero(is_gap))
     pieces = [piece[np.isfinite(piece[:, 1])] for piece in pieces]
-    return [_stepped(p) if series.style == "step" else p for p in pieces if len(p)]
+    pieces = [_without_level(piece) for piece in pieces if len(piece)]
+    return [_stepped(p) if series.style == "step" else p for p in pieces]
+
+
+def _without_level(points: Any) -> Any:
+    """Without the points whose neighbours have the same value."""
+    is_same = points[1:, 1] == points[:-1, 1]
+    is_inside = np.zeros(len(points), np.bool_)
+    is_inside[1:-1] = is_same[1:] & is_same[:-1]
+    return points[~is_inside]
 
 
 def _stepped(points: Any) -> Any:
@@ -248,15 +284,19 @@ def _marks(points: Points, scale: _Scale) -> list[Mark]:
 
 def _legend(chart: Chart) -> tuple[list[Mark], list[Label]]:
     """The legend in rows under the title; none for a single line."""
-    entries = [
-        *((s.label, s.color, "dashed" if s.style == "dashed" else "line") for s in chart.series),
-        *((p.label, p.color, p.shape) for p in chart.points if len(p.timestamps)),
-    ]
+    entries = {
+        **{s.label: (s.color, s.style if s.style in ("dashed", "dotted") else "line") for s in chart.series},
+        **{p.label: (p.color, p.shape) for p in chart.points if len(p.timestamps)},
+    }
     if len(entries) < 2:
         return [], []
-    keys, texts, left = [], [], float(_LEFT)
-    for label, color, shape in entries:
-        keys.append(Mark(left + 8, 32, color, shape))
-        texts.append(Label(left + 22, 36, label, "start", "legend"))
-        left += 22 + _LETTER * len(label) + 18
+    keys, texts, left, row = [], [], float(_LEFT), 0
+    for label, (color, shape) in entries.items():
+        width = 22 + _LETTER * len(label)
+        if left + width > WIDTH and left > _LEFT:
+            left, row = float(_LEFT), row + 1
+        y = _TOP + _LEGEND * row
+        keys.append(Mark(left + 8, y, color, shape))
+        texts.append(Label(left + 22, y + 4, label, "start", "legend"))
+        left += width + 18
     return keys, texts

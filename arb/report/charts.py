@@ -1,8 +1,8 @@
-"""The charts of a run: prices, spread with its attempts, equity, drawdown, positions."""
+"""The charts of a run: prices, spread with thresholds, costs and attempts, equity, drawdown, positions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from arb.report.chart_layout import Chart, Points, Series
 from arb.results.metrics.equity import drawdown_curve
 from arb.results.metrics.round_trips import LEAVING
 from arb.results.metrics.spread import basis_bps, cross_spread_bps
+from arb.results.metrics.thresholds import cost_levels, fees_of, threshold_levels
 from arb.results.result import RunResult
 from arb.strategies.spread.decisions import Decision
 
@@ -60,12 +61,28 @@ def _spread(run: RunResult, pair_no: int, name: str, title: str) -> Chart:
     legs = list(run.pairs[pair_no])
     spreads = cross_spread_bps(run.equity.prices[:, legs])
     series = [Series("mid to mid", run.equity.timestamps, spreads, "gray")]
+    basis: Any = np.zeros(len(spreads))
     if run.basis_halflife_ns > 0:
         basis = basis_bps(run.equity.timestamps, spreads, run.basis_halflife_ns)
         series.append(Series("basis", run.equity.timestamps, basis, "ink", "dashed"))
     first, second = (run.legs[leg_no].name.partition(":")[0] for leg_no in legs)
+    series += _levels(run, legs, basis, (first, second))
     points = _attempt_points(run.attempts[run.attempts["pair"] == pair_no], first, second)
     return Chart(f"spread{name}", f"Cross spread, {second} over {first}{title}", "bps", series, points)
+
+
+def _levels(run: RunResult, legs: list[int], basis: Any, names: tuple[str, str]) -> Iterator[Series]:
+    """The thresholds of the built-in strategy, and what the taker fees of both legs cost."""
+    times, pair = run.equity.timestamps, [run.legs[leg_no] for leg_no in legs]
+    if np.isnan(fees_of(pair)).any():
+        return
+    if run.setup.is_spread:
+        levels = threshold_levels(run.setup.parameters, pair, run.records["position"][:, legs], basis)
+        words = (("above", names[0], "green"), ("below", names[1], "red"))
+        for values, (side, name, color) in zip(levels, words, strict=True):
+            yield Series(f"threshold, {name}", times, values, color, tag=f"{side}: buy {name}")
+    for values in cost_levels(fees_of(pair), basis):
+        yield Series("taker fees of both legs", times, values, "orange", "dotted", "taker fees")
 
 
 def _attempt_points(own: Any, first: str, second: str) -> list[Points]:

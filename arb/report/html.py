@@ -15,19 +15,24 @@ from arb.report.chart_layout import Chart
 from arb.report.layout import (
     TABLES,
     Block,
+    LegRow,
     Line,
     blocks_of,
     headlines_of,
     leg_lines,
+    lines_of,
     tables_of,
     title_of,
     value_at,
+    what_of,
 )
 from arb.report.page_style import STYLE
+from arb.report.signs import sign_class, state_class
 from arb.report.svg import draw_svg
 from arb.report.wording import UNKNOWN, escape, shown
 from arb.results.attempts_table import COLUMNS, columns_of
-from arb.results.notes import heading_of
+from arb.results.figures.declared import LEGS, QUALITY, SETUP, TERMS
+from arb.results.note_kinds import NoteKind, Place, kind_of
 from arb.results.result import RunResult
 
 #: Number of attempts in the table: those with the largest profit or loss.
@@ -43,12 +48,15 @@ def page(run: RunResult, charts: Sequence[Chart]) -> str:
     summary = run.summary
     title = escape(title_of(summary))
     body = [
-        *_notes(summary),
-        f"<header><h1>{title}</h1><p>{_period(summary)}</p></header>",
+        _header(summary),
+        *_notes(summary, Place.SOURCE),
+        _setup(summary),
+        *_notes(summary, Place.RUN, Place.CONFIGURATION),
+        _quality_link(summary),
         f'<section class="tiles">{"".join(_tiles(summary))}</section>',
-        *(_legs(block, summary) for block in blocks_of(summary)),
-        _lost_books(summary),
+        *(f'<section class="card wide">{table}</section>' for table in _legs(summary, LEGS)),
         *(f'<figure class="card">{draw_svg(chart)}</figure>' for chart in charts),
+        _quality(summary),
         f'<section class="columns">{"".join(_tables(summary))}</section>',
         _attempts(run.attempts),
         _footer(),
@@ -71,28 +79,64 @@ def _number(value: Any, key: str, kind: str) -> str:
     if kind == "time":
         return f'<time data-key="{escape(key)}" datetime="{escape(value)}">{text}</time>'
     if isinstance(value, str):
-        return f'<span data-key="{escape(key)}">{text}</span>'
-    sign = " class=loss" if kind in ("gain", "return") and value < 0 else ""
+        state = state_class(value) if key.endswith("outcome") else ""
+        return f'<span{_class(state)} data-key="{escape(key)}">{text}</span>'
+    sign = _class(sign_class(value, kind))
     return f'<data{sign} data-key="{escape(key)}" data-kind="{kind}" value="{value!r}">{text}</data>'
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
 
 
 def _at(summary: Mapping[str, Any], key: str, kind: str) -> str:
     return _number(value_at(summary, key), key, kind)
 
 
-def _notes(summary: Mapping[str, Any]) -> Iterator[str]:
-    for n, note in enumerate(summary["notes"]):
+def _header(summary: Mapping[str, Any]) -> str:
+    outcome = _number(summary["outcome"], "outcome", "text")
+    return f"<header><h1>{escape(what_of(summary))}: {outcome}</h1></header>"
+
+
+def _setup(summary: Mapping[str, Any]) -> str:
+    """What was run: of the run, and of each leg."""
+    rows = _rows(lines_of(SETUP, summary), summary)
+    tables = "".join(f'<div class="wide">{table}</div>' for table in _legs(summary, TERMS))
+    return (
+        f'<section class="card setup"><div><h2>{SETUP}</h2><table class="words">{rows}</table></div>'
+        f"<div><h2>{TERMS}</h2>{tables}</div></section>"
+    )
+
+
+def _notes_at(summary: Mapping[str, Any], places: Sequence[Place]) -> list[tuple[int, NoteKind]]:
+    kinds = [(n, kind_of(note)) for n, note in enumerate(summary["notes"])]
+    return [(n, kind) for n, kind in kinds if kind.place in places]
+
+
+def _notes(summary: Mapping[str, Any], *places: Place) -> Iterator[str]:
+    for n, kind in _notes_at(summary, places):
         yield (
-            f'<p class="note" role="note"><strong>{heading_of(note)}.</strong> '
-            f'<span data-key="notes.{n}">{escape(note)}</span></p>'
+            f'<p class="note" role="note"><strong>{kind.heading}.</strong> '
+            f'<span data-key="notes.{n}">{escape(summary["notes"][n])}</span></p>'
         )
 
 
-def _period(summary: Mapping[str, Any]) -> str:
-    first, last = (_at(summary, key, "time") for key in ("first_time", "last_time"))
-    span, rows = _at(summary, "duration_s", "duration"), _at(summary, "rows", "count")
-    strategy = f'<code data-key="strategy">{escape(summary["strategy"])}</code>'
-    return f"{first} to {last} UTC, {span}. {rows} rows of data through {strategy}."
+def _quality_link(summary: Mapping[str, Any]) -> str:
+    """A line at the top that leads to the notes on the quality of the data, if there are any."""
+    headings = dict.fromkeys(kind.heading for _, kind in _notes_at(summary, (Place.QUALITY,)))
+    if not headings:
+        return ""
+    what = f'<strong>{", ".join(headings)}.</strong> See <a href="#quality">{QUALITY}</a>.'
+    return f'<p class="note" role="note">{what}</p>'
+
+
+def _quality(summary: Mapping[str, Any]) -> str:
+    """The notes and figures of data quality."""
+    tables = "".join(f'<div class="wide">{table}</div>' for table in _legs(summary, QUALITY))
+    return (
+        f'<section class="card" id="quality"><h2>{QUALITY}</h2>{"".join(_notes(summary, Place.QUALITY))}'
+        f"{tables}{_lost_books(summary)}</section>"
+    )
 
 
 def _tiles(summary: Mapping[str, Any]) -> Iterator[str]:
@@ -100,21 +144,24 @@ def _tiles(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f'<div class="card tile"><span>{label}</span><b>{_at(summary, key, kind)}</b></div>'
 
 
-def _legs(block: Block, summary: Mapping[str, Any]) -> str:
+def _legs(summary: Mapping[str, Any], table: str) -> Iterator[str]:
+    """A table of legs: one a pair, then those without a pair."""
+    return (_leg_table(block, leg_lines(summary, (table,)), summary) for block in blocks_of(summary))
+
+
+def _leg_table(block: Block, lines: Sequence[LegRow], summary: Mapping[str, Any]) -> str:
+    has_sums = block.pair_no is not None and any(line.pair_key for line in lines)
     heads = "".join(
         f'<th data-key="legs.{n}.leg">{escape(summary["legs"][n]["leg"])}</th>' for n in block.legs
     )
-    heads += "" if block.pair_no is None else "<th>both</th>"
+    heads += "<th>both</th>" if has_sums else ""
     rows = []
-    for label, leg_key, pair_key, kind, _ in leg_lines(summary):
+    for label, leg_key, pair_key, kind, _ in lines:
         cells = [_at(summary, f"legs.{n}.{leg_key}", kind) for n in block.legs]
-        if block.pair_no is not None:
+        if has_sums:
             cells.append(_at(summary, f"pairs.{block.pair_no}.{pair_key}", kind) if pair_key else "")
         rows.append(f"<tr><th>{escape(label)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
-    return (
-        f'<section class="card wide"><table><thead><tr><th></th>{heads}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table></section>"
-    )
+    return f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
 def _lost_books(summary: Mapping[str, Any]) -> str:
@@ -133,7 +180,7 @@ def _lost_books(summary: Mapping[str, Any]) -> str:
     left_out = sum(leg["book"]["outages"] for leg in summary["legs"]) - len(rows)
     extent = f"the first {len(rows)}; {left_out} left out" if left_out else "all"
     return (
-        f'<details class="card wide"><summary>Times without a book <small>{extent}</small></summary>'
+        f'<details class="wide"><summary>Times without a book <small>{extent}</small></summary>'
         "<table><thead><tr><th>Leg</th><th>From (UTC)</th><th>To</th><th>For</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></details>"
     )

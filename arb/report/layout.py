@@ -10,8 +10,10 @@ from arb.results.figures.declared import (
     EDGE,
     LEGS,
     OPPORTUNITIES,
+    QUALITY,
     RESULT,
     RISK,
+    TERMS,
     TRIPS,
     Figure,
     Group,
@@ -21,10 +23,14 @@ from arb.results.figures.summary import GROUPS
 
 #: In the order of the page.
 TABLES = (RESULT, RISK, TRIPS, ATTEMPTS, EDGE, OPPORTUNITIES)
+#: With a column for each leg.
+LEG_TABLES = (TERMS, LEGS, QUALITY)
 #: Legs side by side in a table.
 LEGS_ABREAST = 3
 #: Legs that a title names.
 _TITLE_LEGS = 4
+#: Figures of legs that have a line only if a leg has them.
+_OPTIONAL = ("no_mid_other_known_s", "order_latency_file")
 
 
 class Line(NamedTuple):
@@ -79,19 +85,18 @@ def headlines_of(summary: Mapping[str, Any]) -> list[Line]:
     ]
 
 
-def leg_lines(summary: Mapping[str, Any]) -> list[LegRow]:
-    """The lines of the table of legs; without those that no leg has."""
+def leg_lines(summary: Mapping[str, Any], tables: Sequence[str] = LEG_TABLES) -> list[LegRow]:
+    """The lines of tables of legs; without those that no leg has."""
     of_pair = {figure.label: figure.name for figure in PAIR_FIGURES.figures if figure.label}
     lines = [
         LegRow(figure.label, figure.name, of_pair.get(figure.label, ""), figure.kind, figure.is_page_only)
         for figure in LEG_FIGURES.figures
-        if figure.table == LEGS
+        if figure.table in tables
     ]
     return [
         line
         for line in lines
-        if line.leg_key != "no_mid_other_known_s"
-        or any(leg["no_mid_other_known_s"] is not None for leg in summary["legs"])
+        if line.leg_key not in _OPTIONAL or any(leg[line.leg_key] is not None for leg in summary["legs"])
     ]
 
 
@@ -120,13 +125,18 @@ def value_at(summary: Mapping[str, Any], key: str) -> Any:
 
 
 def title_of(summary: Mapping[str, Any]) -> str:
-    """The kind of run and its outcome, in one line."""
+    """The kind of run, its legs and its outcome, in one line."""
+    return f"{what_of(summary)}: {summary['outcome']}"
+
+
+def what_of(summary: Mapping[str, Any]) -> str:
+    """The kind of run and its legs."""
     names = [leg["leg"] for leg in summary["legs"]]
     parts = [" and ".join(pair["legs"]) for pair in summary["pairs"]] or names
     left_out = len(parts) - _TITLE_LEGS
     legs = "; ".join(parts[:_TITLE_LEGS]) if summary["pairs"] else ", ".join(parts[:_TITLE_LEGS])
     more = f" and {left_out} more" if left_out > 0 else ""
-    return f"{summary['command']} of {legs}{more}: {summary['outcome']}"
+    return f"{summary['command']} of {legs}{more}"
 
 
 def _key(group: Group, figure: Figure) -> str:
@@ -134,8 +144,12 @@ def _key(group: Group, figure: Figure) -> str:
 
 
 def _lines(figure: Figure, key: str, summary: Mapping[str, Any]) -> Iterator[Line]:
-    """The line of a figure; none for a text that is null, for counts by name one each, the most frequent first."""
+    """The line of a figure; none for a text that is null, one each for values by name, and for counts by name, the
+    most frequent first."""
     if figure.kind == "text" and value_at(summary, key) is None:
+        return
+    if figure.kind == "values":
+        yield from (Line(name, f"{key}.{name}", "value") for name in value_at(summary, key))
         return
     if figure.kind != "counts":
         yield Line(figure.label, key, figure.kind)

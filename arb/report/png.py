@@ -26,9 +26,12 @@ COLORS = {
     "ink": "#1c2430",
 }
 _TEXT, _QUIET, _GRID, _PAPER, _AREA = "#1c2430", "#5d6875", "#e6e9ed", "#ffffff", "#f4dcd9"
-_FONT_SIZES = {"title": 14, "axis": 11.5, "legend": 11.5}
+_FONT_SIZES = {"title": 14, "axis": 11.5, "legend": 11.5, "tag": 11.5}
 _ANCHORS = {"start": "ls", "middle": "ms", "end": "rs"}
-_DASH = 5.0
+#: Length of a dash, and of it with the gap behind it.
+_DASHES = {"dashed": (5.0, 10.0), "dotted": (2.0, 5.0)}
+#: Width of the paper around a text on top of lines.
+_HALO = 1.5
 _MARK = 4.0
 
 
@@ -64,6 +67,8 @@ def _labels(draw: Any, scene: Scene) -> None:
             fill=_TEXT if label.role == "title" else _QUIET,
             font=fonts[label.role],
             anchor=_ANCHORS[label.anchor],
+            stroke_width=round(_HALO * _SCALE) if label.role == "tag" else 0,
+            stroke_fill=_PAPER,
         )
 
 
@@ -81,20 +86,20 @@ def _path(draw: Any, path: Path, scene: Scene) -> None:
             draw.polygon([(x * _UNIT, y * _UNIT) for x, y in corners], fill=_AREA)
         if len(points) == 1:
             points = [points[0], (points[0][0] + 1.0, points[0][1])]
-        if path.style == "dashed":
-            for dash in _dashes(points):
+        if path.style in _DASHES:
+            for dash in _dashes(points, *_DASHES[path.style]):
                 _line(draw, dash, COLORS[path.color], 1.4)
         else:
             _line(draw, points, COLORS[path.color], 1.4)
 
 
-def _dashes(points: list[Any]) -> list[Any]:
-    """The dashes of a line: every other interval of x, cut at the ends of each dash."""
+def _dashes(points: list[Any], length: float, period: float) -> list[Any]:
+    """The dashes of a line: parts of each interval of x, cut at the ends of each dash."""
     line = np.asarray(points)
     first, last = line[0, 0], line[-1, 0]
     dashes = []
-    for start in np.arange(math.floor(first / (2 * _DASH)) * 2 * _DASH, last, 2 * _DASH):
-        left, right = max(start, first), min(start + _DASH, last)
+    for start in np.arange(math.floor(first / period) * period, last, period):
+        left, right = max(start, first), min(start + length, last)
         if left < right:
             within = line[(line[:, 0] > left) & (line[:, 0] < right)]
             ends = np.interp([left, right], line[:, 0], line[:, 1])
@@ -105,9 +110,9 @@ def _dashes(points: list[Any]) -> list[Any]:
 def _key(draw: Any, key: Mark) -> None:
     if key.shape == "line":
         _line(draw, [(key.x - 8, key.y), (key.x + 8, key.y)], COLORS[key.color], 1.6)
-    elif key.shape == "dashed":
-        for x in (key.x - 8, key.x + 2):
-            _line(draw, [(x, key.y), (x + 6, key.y)], COLORS[key.color], 1.6)
+    elif key.shape in _DASHES:
+        for dash in _dashes([(key.x - 8, key.y), (key.x + 8, key.y)], *_DASHES[key.shape]):
+            _line(draw, dash, COLORS[key.color], 1.6)
     else:
         _mark(draw, key)
 

@@ -8,6 +8,8 @@ from arb.report.chart_layout import HEIGHT, WIDTH, Chart, Mark, Path, Scene, lay
 from arb.report.wording import escape
 
 _MARK = 4.0
+#: Styles of lines with gaps.
+_BROKEN = ("dashed", "dotted")
 
 
 def draw_svg(chart: Chart) -> str:
@@ -38,7 +40,7 @@ def _path(path: Path, scene: Scene) -> str:
         )
         drawn.append(f'<path class="area {path.color}" d="{area}"/>')
     line = "".join(f"M{_points(piece)}" for piece in path.pieces)
-    kind = " dashed" if path.style == "dashed" else ""
+    kind = f" {path.style}" if path.style in _BROKEN else ""
     drawn.append(f'<path class="line {path.color}{kind}" d="{line}"/>')
     return "".join(drawn)
 
@@ -62,8 +64,8 @@ def _marks(marks: list[Mark]) -> list[str]:
 
 
 def _key(key: Mark) -> str:
-    if key.shape in ("line", "dashed"):
-        kind = " dashed" if key.shape == "dashed" else ""
+    if key.shape in ("line", *_BROKEN):
+        kind = f" {key.shape}" if key.shape in _BROKEN else ""
         return f'<path class="line {key.color}{kind}" d="M{key.x - 8:.1f} {key.y:.1f}h16"/>'
     return f'<path class="mark {key.color}" d="{_shape(key)}"/>'
 

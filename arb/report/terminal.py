@@ -1,4 +1,4 @@
-"""The summary of a run as the terminal shows it, at any width; at most 60 lines of 100 columns."""
+"""The summary of a run as the terminal shows it, at any width; about 60 lines of 100 columns."""
 
 from __future__ import annotations
 
@@ -10,13 +10,24 @@ from rich.text import Text
 
 from arb.report.layout import blocks_of, leg_lines, tables_of, title_of, value_at
 from arb.report.screen import Column, Fitted, Lines, abreast, tables
+from arb.report.setup_lines import setup_lines
 from arb.report.wording import shown
-from arb.results.figures.declared import ATTEMPTS, EDGE, OPPORTUNITIES, RESULT, RISK, TRIPS
-from arb.results.notes import heading_of, is_of_configuration
+from arb.results.figures.declared import (
+    ATTEMPTS,
+    EDGE,
+    LEGS,
+    OPPORTUNITIES,
+    QUALITY,
+    RESULT,
+    RISK,
+    TRIPS,
+)
+from arb.results.note_kinds import Place, kind_of
 from connectors.text import printable
 
 #: Notes shown about the data, and about the configuration; the files have all of them.
 _NOTES_MAX = 3
+_DATA_FIRST = (Place.SOURCE, Place.RUN, Place.QUALITY)
 #: Lines of reasons; the last one counts what is left out.
 _REASONS_MAX = 6
 #: Tables of legs; the files have all of them.
@@ -26,40 +37,34 @@ _COLUMNS = ([RESULT, RISK, EDGE], [TRIPS, ATTEMPTS], [OPPORTUNITIES])
 
 
 def summary_view(summary: Mapping[str, Any]) -> RenderableType:
-    """The notes, the legs, and the columns of figures; `summary` is the content of `summary.json`."""
+    """What was run, the notes, the legs, and the columns of figures; `summary` is the content of `summary.json`."""
     return Fitted(lambda width: _parts(summary, width))
 
 
 def _parts(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
-    yield from _notes(summary)
     yield Text(printable(title_of(summary)), style="bold")
-    yield Text(_period(summary))
+    yield from (Text(line) for line in setup_lines(summary, width))
+    yield from _notes(summary)
     yield from _legs(summary, width)
     yield ""
     yield from abreast([_column(names, summary) for names in _COLUMNS], width)
 
 
 def _notes(summary: Mapping[str, Any]) -> list[Text]:
-    notes = summary["notes"]
-    of_data = [note for note in notes if not is_of_configuration(note)]
-    of_configuration = [note for note in notes if is_of_configuration(note)]
+    """The notes by place, which is the order of their importance."""
+    notes = [(kind_of(note), note) for note in summary["notes"]]
+    of_data = [one for place in _DATA_FIRST for one in notes if one[0].place == place]
+    of_configuration = [one for one in notes if one[0].place == Place.CONFIGURATION]
     chosen = of_data[:_NOTES_MAX] + of_configuration[:_NOTES_MAX]
-    lines = [Text(f"{heading_of(note).upper()}: {printable(note)}", style="bold yellow") for note in chosen]
+    lines = [Text(f"{kind.heading.upper()}: {printable(note)}", style="bold yellow") for kind, note in chosen]
     if left_out := len(notes) - len(chosen):
         lines.append(Text(f"... and {left_out} more notes in summary.json", style="yellow"))
     return lines
 
 
-def _period(summary: Mapping[str, Any]) -> str:
-    first, last = (shown(summary[name], "time") for name in ("first_time", "last_time"))
-    return (
-        f"{first} to {last} UTC, {shown(summary['duration_s'], 'duration')}; {summary['rows']:,} rows of data"
-    )
-
-
 def _legs(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     """A table for each pair, and for the legs without one."""
-    lines = [line for line in leg_lines(summary) if not line.is_page_only]
+    lines = [line for line in leg_lines(summary, (LEGS, QUALITY)) if not line.is_page_only]
     labels = Column("", [line.label for line in lines], is_figures=False)
     blocks = blocks_of(summary)
     for block in blocks[:_BLOCKS_MAX]:

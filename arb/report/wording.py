@@ -56,6 +56,13 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600.0:.1f} h" if seconds < 360_000.0 else f"{seconds / 86_400.0:.1f} days"
 
 
+def plain(value: Any) -> str:
+    """A parameter: a text, or a number with all its digits."""
+    if isinstance(value, str):
+        return value
+    return f"{value:,d}" if isinstance(value, int) else f"{value:,.10g}"
+
+
 def moment(text: str) -> str:
     """A time of the summary, to the second."""
     return f"{text[:10]} {text[11:19]}" if text else UNKNOWN
@@ -63,6 +70,7 @@ def moment(text: str) -> str:
 
 KINDS: dict[str, Callable[[Any], str]] = {
     "text": str,
+    "value": plain,
     "day": str,
     "count": lambda value: f"{value:,d}",
     "money": money,

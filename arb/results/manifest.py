@@ -16,6 +16,7 @@ from arb.data.outages import BookOutages
 from arb.results.metrics.coverage import LegOutages, leg_outages
 from arb.results.metrics.fills import fills_of
 from arb.results.result import ResultLeg, RunOutput, RunResult
+from arb.results.setup import setup_of, terms_of
 from connectors.units import SECOND
 
 #: Format version of a run folder, in the manifest; other versions cannot be read.
@@ -41,6 +42,7 @@ def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
         records=_with_final(output),
         decisions=output.decisions,
         fills=fills_of(output.trades, names, [leg.contract_size for leg in legs]),
+        setup=setup_of(manifest),
         basis_halflife_ns=round(float(strategy.get("basis_halflife_s", 0.0)) * SECOND),
         is_convergence=strategy.get("mode") == "convergence",
     )
@@ -75,7 +77,9 @@ def _leg(config: Mapping[str, Any], name: str, *, is_first: bool) -> ResultLeg:
     instrument = config["venues"][venue]["symbols"][symbol]
     base = capital["base_of"].get(symbol, capital["base"])
     quote = float(capital["quote_of"].get(symbol, capital["quote"])) if is_first else 0.0
-    return ResultLeg(name, float(base), quote, float(instrument["contract_size"]))
+    return ResultLeg(
+        name, float(base), quote, float(instrument["contract_size"]), terms=terms_of(config, name)
+    )
 
 
 def _outages(files: Sequence[Sequence[Mapping[str, Any]]]) -> list[LegOutages]:

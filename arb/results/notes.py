@@ -1,6 +1,7 @@
 """The notes at the top of a run's output: data that no venue sent, and what limits the results.
 
-A program that makes up or changes a recording writes the source to `<symbol>_<YYYYMMDD>.origin` beside it, in one line.
+`note_kinds` decides their headings. A program that makes up or changes a recording writes the source to
+`<symbol>_<YYYYMMDD>.origin` beside it, in one line.
 """
 
 from __future__ import annotations
@@ -25,37 +26,10 @@ _CONTENTS = {
     ArchiveKind.TRADES: "trades",
     ArchiveKind.AGG_TRADES: "aggregated trades",
 }
-#: Texts of archive notes, by which their heading is chosen.
-_RECEIVED = "local times are those of its recorder"
-_MODELLED = "stamped by a latency model"
-#: Prefix of notes about the configuration.
+#: Prefixes of notes about the configuration.
 NO_EFFECT = "no effect: "
 DIFFERENT_ASSETS = "legs of different assets"
 NO_CAPITAL = "no capital"
-_DEFAULT_CAPITAL = "no [capital]: the run began with "
-_SIMULATED = re.compile(r"[^ ]+: simulated\b")
-_UNPAID = "for lack of funds"
-_NOT_FLAT = "not flat after the halt"
-_TIED = "in the same nanosecond"
-
-
-def heading_of(note: str) -> str:
-    """The heading of a note, which is printed in front of it."""
-    if note.partition("; ")[2].startswith(_RECEIVED):
-        return "Archive data"
-    if note.partition("; ")[2].startswith(_MODELLED):
-        return "Archive data, modelled times"
-    if note.startswith(_DEFAULT_CAPITAL):
-        return "Capital"
-    if _UNPAID in note:
-        return "Orders refused"
-    if is_of_configuration(note):
-        return "Configuration"
-    if _TIED in note:
-        return "Random order"
-    if _NOT_FLAT in note:
-        return "Position left"
-    return "Simulated data" if _SIMULATED.match(note) else "Data not as recorded"
 
 
 def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: float, leverage: float) -> str:
@@ -67,7 +41,7 @@ def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: flo
         began = f"quote {quote:.15g} at leverage {leverage:.15g}"
         keys = f"[capital.{venue}] quote, [risk] max_leverage"
     orders = "1 order was" if refused == 1 else f"{refused:,} orders were"
-    return f"{leg}: {orders} refused {_UNPAID}: the account began with {began} ({keys})"
+    return f"{leg}: {orders} refused for lack of funds: the account began with {began} ({keys})"
 
 
 def capital_note(holdings: Mapping[str, tuple[float, Mapping[str, float]]]) -> str:
@@ -79,29 +53,24 @@ def capital_note(holdings: Mapping[str, tuple[float, Mapping[str, float]]]) -> s
         + f" at {venue}"
         for venue, (quote, base) in holdings.items()
     ]
-    return f"{_DEFAULT_CAPITAL}{', '.join(held)}; base is worth as much as quote at the first price"
+    return f"no [capital]: the run began with {', '.join(held)}; base is worth as much as quote at the first price"
 
 
 def tie_note(leg: str, moments: int, fills: int) -> str:
     """The note for a leg on which resting orders filled in the same nanosecond in hftbacktest's engine."""
     times = "once" if moments == 1 else f"{moments:,} times"
     return (
-        f"{leg}: {fills:,} resting orders filled {_TIED} as others ({times}); hftbacktest adds them up in a random "
-        "order, so last digits, and what a strategy makes of them, may differ from run to run; [backtest] engine = "
-        '"arb" is exact'
+        f"{leg}: {fills:,} resting orders filled in the same nanosecond as others ({times}); hftbacktest adds them up "
+        "in a random order, so last digits, and what a strategy makes of them, may differ from run to run; [backtest] "
+        'engine = "arb" is exact'
     )
-
-
-def is_of_configuration(note: str) -> bool:
-    """Whether a note is about the configuration, not about the data."""
-    return note.startswith((NO_EFFECT, DIFFERENT_ASSETS, NO_CAPITAL))
 
 
 def halt_note(leg: str, position: float) -> str:
     """The note for a leg that the host could not trade back completely after a halt."""
     return (
-        f"{leg}: {_NOT_FLAT}: {position:+.10g} is left; too small for an order, refused, or the run ended before "
-        "([risk] on_halt)"
+        f"{leg}: not flat after the halt: {position:+.10g} is left; too small for an order, refused, or the run ended "
+        "before ([risk] on_halt)"
     )
 
 
@@ -136,10 +105,10 @@ def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
     if not {ArchiveKind.TRADES, ArchiveKind.AGG_TRADES} & set(day.kinds):
         what += ", without trades"
     if day.has_receipt:
-        return f"{what}; {_RECEIVED}"
+        return f"{what}; local times are those of its recorder"
     return (
-        f"{what}; {_MODELLED}: local times are the venue's plus {feed_latency_ns / MILLISECOND:g} ms "
-        "(latency.feed_ms)"
+        f"{what}; stamped by a latency model: local times are the venue's plus {feed_latency_ns / MILLISECOND:g} "
+        "ms (latency.feed_ms)"
     )
 
 

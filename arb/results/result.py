@@ -16,6 +16,7 @@ from arb.results.metrics.attempts import attempts_of
 from arb.results.metrics.coverage import LegOutages
 from arb.results.metrics.equity import Equity, equity_curve
 from arb.results.metrics.round_trips import RoundTrips, round_trips_of
+from arb.results.setup import LegTerms, RunSetup
 from arb.results.trades import Trade
 
 
@@ -42,6 +43,8 @@ class ResultLeg(NamedTuple):
     #: Breaks of the book's chain in the recordings, and the times without a book.
     gaps: int = 0
     outages: LegOutages = LegOutages()
+    #: Fees, latencies and the queue model.
+    terms: LegTerms = LegTerms()
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,8 @@ class RunResult:
     last_day: str
     #: The source of the data, unless they are an unchanged recording of the venue; what limits the results.
     notes: Sequence[str]
+    #: Engine, data and parameters.
+    setup: RunSetup
     #: Rows of data.
     rows: int
     #: Orders refused by the limits, by leg and rule.

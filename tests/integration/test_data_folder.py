@@ -15,6 +15,7 @@ from support.live_recorder import NOON, SYMBOL, VENUE, Open, forget, gz, opener
 from support.recording_files import depth_lines, write_recording
 
 from arb.data.recordings.leftover import leftover_notes
+from arb.results.note_kinds import kind_of
 
 LINES = depth_lines(300)
 
@@ -103,6 +104,7 @@ def test_a_run_of_a_day_that_is_partly_in_journals_says_so(killed: Path) -> None
     assert note.startswith(
         "binance_usdm:BTCUSDT: 0.1 MB of 2024-08-08 are not in the .gz yet and not in this run"
     )
+    assert kind_of(note).heading == "Data left out"
     assert leftover_notes(killed, [(VENUE, "ETHUSDT", day[2])]) == []
 
 

@@ -240,7 +240,7 @@ def test_a_sandbox_of_its_own_needs_no_server_and_no_configuration(
     monkeypatch.chdir(tmp_path)
     reported = arb("dry-run", "--sandbox", "--duration", "2s", "--no-report", "--out", "run")
 
-    assert "DATA NOT AS RECORDED: market data of a sandbox, simulated" in reported.stdout
+    assert "SIMULATED DATA: market data of a sandbox, simulated" in reported.stdout
     assert verify(tmp_path / "run").differences == []
     assert not (tmp_path / "run" / "session.journal").exists()
     assert manifest_of(tmp_path / "run")["inputs"][0]["rows"] > 100

@@ -44,7 +44,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (data / "bybit_linear" / "btcusdt_20240808.origin").write_text(f"{NOTE}\n")
     out = tmp_path_factory.mktemp("runs") / "run"
     reported = backtest(data, out)
-    assert reported.stdout.startswith(f"DATA NOT AS RECORDED: bybit_linear:BTCUSDT: {NOTE}")
+    assert f"\nDATA NOT AS RECORDED: bybit_linear:BTCUSDT: {NOTE}" in reported.stdout
     assert f"report: {out / 'report.html'}" in reported.stdout.splitlines()
     return out
 
@@ -77,11 +77,20 @@ def test_a_run_folder_is_whole(small: Path) -> None:
     assert manifest.keys() == documented("every run") | {"order_latencies"}
     assert manifest["inputs"][0].keys() == documented("inputs, one object a leg and day")
     assert summary["notes"] == manifest["notes"]
+    venue = manifest["config"]["venues"]["bybit_linear"]
+    assert (summary["setup"]["engine"], summary["setup"]["data"]) == ("hftbacktest", "recording")
+    own = manifest["config"]["strategy"]
+    assert summary["setup"]["parameters"]["min_spread_bps"] == own["min_spread_bps"]
+    terms = [
+        summary["legs"][1][name] for name in ("kind", "taker_fee_share", "entry_latency_s", "queue_model")
+    ]
+    latency_s = venue["latency"]["entry_ms"] / 1e3
+    assert terms == ["linear", venue["fees"]["taker"], latency_s, venue["queue"]["model"]]
     assert summary["notes"][0] == f"bybit_linear:BTCUSDT: {NOTE}"
     assert summary["notes"][1:] == [manifest["config"]["data"]["note"]], (
         "the configuration's own comes behind"
     )
-    assert NOTE in (small / "report.html").read_text().partition("<main>")[2].strip().splitlines()[0]
+    assert NOTE in (small / "report.html").read_text().partition("<main>")[2].strip().splitlines()[1]
 
 
 def test_without_a_report_there_is_no_page_and_no_chart_and_they_can_be_made_later(

@@ -12,12 +12,24 @@ from hftbacktest.types import record_dtype
 from arb.bot.recorder import DECISION
 from arb.results.metrics.fills import FILL_ROW
 from arb.results.result import ResultLeg, RunResult
+from arb.results.setup import LegTerms, RunSetup
 from arb.strategies.spread.decisions import Decision
 
 S = 1_000_000_000
 #: 2024-08-08 12:00 UTC.
 NOON = 1_723_118_400 * S
-LEGS = [ResultLeg("venue_a:BTCUSDT", 10.0, 5_000.0, 1.0), ResultLeg("venue_b:BTCUSDT", 0.0, 4_000.0, 1.0)]
+TERMS = LegTerms("spot", 0.0005, 0.001, 0.01, 0.012, None, "risk_adverse", 10.0)
+LEGS = [
+    ResultLeg("venue_a:BTCUSDT", 10.0, 5_000.0, 1.0, terms=TERMS),
+    ResultLeg("venue_b:BTCUSDT", 0.0, 4_000.0, 1.0, terms=TERMS._replace(taker_fee=0.00055)),
+]
+#: Of the spread strategy with its defaults, in inventory mode.
+PARAMETERS = {
+    "mode": "inventory", "min_spread_bps": 10.0, "max_edge_bps": 200.0, "max_position_size": 1.0,
+    "inventory_skew_bps": 5.0, "rebalance_threshold": 0.1, "rebalance_cost_bps": 5.0, "basis_halflife_s": 0.0,
+    "stop_loss_bps": 50.0,
+}  # fmt: skip
+SETUP = RunSetup("hftbacktest", ["recording"], PARAMETERS, is_spread=True)
 
 
 def records(mids: Sequence[Sequence[float]], seconds: Sequence[float] | None = None, **fields: Any) -> Any:
@@ -64,7 +76,7 @@ def run_of(rows: Any, log: Any = None, filled: Any = None, **changes: Any) -> Ru
         command="backtest", outcome="ended", strategy="arb.strategies.spread.strategy:run", first_day="2024-08-08",
         last_day="2024-08-08", notes=[], rows=1_234, refusals={name: {"rate": 0} for name in names}, legs=LEGS,
         pairs=[(0, 1)], records=rows, decisions=decisions() if log is None else log,
-        fills=fills() if filled is None else filled,
+        fills=fills() if filled is None else filled, setup=SETUP,
     )  # fmt: skip
     return replace(run, **changes)
 

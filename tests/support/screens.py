@@ -13,9 +13,10 @@ from rich.console import Console, RenderableType
 
 from arb.report.terminal import summary_view
 from arb.results.result import ResultLeg, RunResult
+from arb.results.setup import RunSetup
 from arb.strategies.spread.decisions import Decision
 from support.cli_tables import TABLES
-from support.finished_runs import LEGS, decision, decisions, fill, fills, records, run_of, small_run
+from support.finished_runs import LEGS, TERMS, decision, decisions, fill, fills, records, run_of, small_run
 from support.paths import GOLDEN
 
 WIDTHS = (60, 80, 100, 160)
@@ -54,9 +55,11 @@ def large_run() -> RunResult:
 
 def run_with_legs(count: int) -> RunResult:
     """A run of that many legs without pairs; each buys once and sells once."""
-    legs = [ResultLeg(f"venue_of_leg:S{n}USDT", 0.0, 1_000.0, 1.0) for n in range(count)]
+    terms = TERMS._replace(kind="linear", queue_model="power_prob3, power 3")
+    legs = [ResultLeg(f"venue_of_leg:S{n}USDT", 0.0, 1_000.0, 1.0, terms=terms) for n in range(count)]
+    setup = RunSetup("arb", ["recording"], {"half_spread": 5.0, "levels": 3, "is_shy": "true"})
     filled = fills(*(fill(n, 0, n % count, (-1.0) ** (n // count), 100.0) for n in range(2 * count)))
-    return run_of(records([[100.0] * count] * 9), None, filled, legs=legs, pairs=[])
+    return run_of(records([[100.0] * count] * 9), None, filled, legs=legs, pairs=[], setup=setup)
 
 
 SCREENS: Mapping[str, Callable[[], RenderableType]] = {

@@ -17,6 +17,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "texts": "list of texts",
         "count": "count",
         "counts": "counts by name",
+        "values": "numbers and texts by name",
         "money": "quote",
         "gain": "quote",
         "share": "share of one",
@@ -33,11 +34,13 @@ UNITS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+#: What was run: of the whole run, and with a column for each leg.
+SETUP, TERMS = "What was run", "Legs, as configured"
 #: The tables of the terminal and the page.
 RESULT, RISK, TRIPS = "Result (quote)", "Risk", "Round trips"
 ATTEMPTS, EDGE, OPPORTUNITIES = "Attempts", "Edge", "Opportunities"
-#: The table with a column for each leg.
-LEGS = "Legs"
+#: The tables with a column for each leg.
+LEGS, QUALITY = "Legs", "Quality of the data"
 
 
 class Figure(NamedTuple):

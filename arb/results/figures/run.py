@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arb.results.figures.declared import RESULT, Figure, Group
+from arb.results.figures.declared import RESULT, SETUP, Figure, Group
 from arb.results.figures.legs import legs_of
 from arb.results.trades import time_text
 from arb.strategies.spread.decisions import Decision
@@ -27,24 +27,42 @@ RUN = Group(
     (
         Figure("notes", "texts",
                text="source of the data, if not recorded by arb; limits of the results"),
-        Figure("command", "text",
+        Figure("command", "text", None, SETUP, "Mode",
                text="`backtest` or `dry-run`"),
         Figure("outcome", "text",
                text="`ended`, `halted`, `interrupted`, `failed`, `hung` or `killed`"),
-        Figure("strategy", "text",
+        Figure("strategy", "text", None, SETUP, "Strategy",
                text="the strategy's function"),
         Figure("first_day", "day",
                text="first day of the data"),
         Figure("last_day", "day",
                text="last day of the data"),
         Figure("first_time", "time", lambda run: time_text(int(run.equity.timestamps[0])),
+               SETUP, "From (UTC)",
                text="first record"),
         Figure("last_time", "time", lambda run: time_text(int(run.records[-1]["timestamp"][0])),
+               SETUP, "To (UTC)",
                text="last state"),
         Figure("duration_s", "duration", lambda run: run.equity.span_ns / SECOND,
+               SETUP, "Duration",
                text="from the first record to the last"),
-        Figure("rows", "count",
+        Figure("rows", "count", None, SETUP, "Rows of data",
                text="rows of data"),
+    ),
+)  # fmt: skip
+
+SETUP_FIGURES = Group(
+    "setup",
+    "how it was run; fees, latencies, queue models and capital are in `legs`",
+    lambda run: run.setup,
+    (
+        Figure("data", "text", lambda setup: ", ".join(setup.sources), SETUP, "Data",
+               text="`live`, `recording`, or the archives' names"),
+        Figure("engine", "text", None, SETUP, "Engine",
+               text="who matched the orders: `hftbacktest`, or `arb`, the simulated exchange of dry-runs"),
+        Figure("parameters", "values", lambda setup: dict(setup.parameters), SETUP, "by name",
+               text="parameters of the strategy: of the built-in one the thresholds of its mode, by their keys; of any "
+                    "other all of them"),
     ),
 )  # fmt: skip
 

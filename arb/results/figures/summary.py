@@ -8,7 +8,7 @@ from arb.results.evidence import as_json
 from arb.results.figures.declared import Group
 from arb.results.figures.legs import LEG_FIGURES, PAIR_FIGURES
 from arb.results.figures.money import EQUITY
-from arb.results.figures.run import LOG, RUN, TOTALS
+from arb.results.figures.run import LOG, RUN, SETUP_FIGURES, TOTALS
 from arb.results.figures.trading import (
     ATTEMPT_FIGURES,
     EDGE_FIGURES,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 #: In the order of `summary.json` and of the lines of a table.
 GROUPS = (
     RUN,
+    SETUP_FIGURES,
     EQUITY,
     TOTALS,
     LEG_FIGURES,

@@ -50,6 +50,7 @@ from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import convert
 from arb.data.rows.usable import book_notes
 from arb.errors import InputError
+from arb.results.note_kinds import kind_of
 from arb.results.notes import archive_notes
 
 # Which source a day is read from.
@@ -108,6 +109,7 @@ def test_a_gap_of_an_archive_that_costs_much_of_the_day_is_reported(
         assert notes == []
         return
     (note,) = notes
+    assert kind_of(note).heading == "Book incomplete"
     assert re.fullmatch(
         r"bybit_linear:BTCUSDT: its book is lost for [\d.]+ s of [\d.]+ s of 2024-01-01, first at 00:0\d:\d\d: 1 gap"
         r" in its ids, each until the next snapshot \(what an archive lacks comes with no download: .*\)",

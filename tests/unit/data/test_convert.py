@@ -26,6 +26,7 @@ from arb.data.rows.npy import NpyWriter, is_whole, load_rows
 from arb.data.rows.spool import Spool
 from arb.data.rows.usable import stamp_notes
 from arb.errors import InputError
+from arb.results.note_kinds import kind_of
 from arb.sandbox.serve.timeline import shift_stamps
 from connectors.book.fused import FusedBook
 from connectors.book.rows import COVERS_BBO
@@ -116,7 +117,9 @@ def test_wrong_stamps_of_one_feed_move_no_rows(
     assert rows_in(found)[1].tobytes() == rows_in(clean)[1].tobytes()
     wrong = found.files[0][0].scan.wrong_stamps
     assert sum(of.messages for of in wrong) == count
-    assert stamp_notes(found, [feed_of([spot]), feed_of([linear])])[0].startswith("binance_spot:BTCUSDT: ")
+    note = stamp_notes(found, [feed_of([spot]), feed_of([linear])])[0]
+    assert note.startswith("binance_spot:BTCUSDT: ")
+    assert kind_of(note).heading == "Wrong times"
     rows = rows_in(found)[0]
     assert (rows["exch_ts"] <= rows["local_ts"]).all()
     assert not clean.files[0][0].scan.wrong_stamps

@@ -1,4 +1,4 @@
-"""Origins of recordings."""
+"""Origins of recordings, and the headings of notes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ import pytest
 from arb.data.catalog.archived import ArchiveFile, ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Recording, recording_path
 from arb.errors import InputError
-from arb.results.notes import archive_notes, heading_of, origin_notes
+from arb.results.note_kinds import NoteKind, Place, kind_of
+from arb.results.notes import (
+    DIFFERENT_ASSETS,
+    NO_CAPITAL,
+    NO_EFFECT,
+    archive_notes,
+    capital_note,
+    funds_note,
+    halt_note,
+    origin_notes,
+    tie_note,
+)
 
 
 def recording(folder: Path, day: int = 8, origin: bytes | None = None) -> Recording:
@@ -48,16 +59,57 @@ def test_a_note_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) ->
         origin_notes([made])
 
 
+LEG = "bybit_linear:BTCUSDT"
+
+
 @pytest.mark.parametrize(
     ("note", "heading"),
     [
-        ("bybit_linear:BTCUSDT: simulated, not a recording of any venue", "Simulated data"),
-        ("bybit_linear:BTCUSDT: re-encoded from USD-M", "Data not as recorded"),
+        (f"{LEG}: simulated, not a recording of any venue", "Simulated data"),
+        ("market data of a sandbox, simulated", "Simulated data"),
+        (f"{LEG}: re-encoded from USD-M", "Data not as recorded"),
         ("the legs of venue_b: simulated or not, who knows", "Data not as recorded"),
+        (capital_note({"bybit_linear": (10_000.0, {})}), "Capital"),
+        (funds_note(LEG, 2, is_spot=True, base=1.0, quote=1.0, leverage=1.0), "Orders refused"),
+        (halt_note(LEG, 0.001), "Position left"),
+        (tie_note(LEG, 1, 2), "Random order"),
+        (f"{NO_EFFECT}strategy.max_holding_s: the strategy is in inventory mode", "Configuration"),
+        (f"{DIFFERENT_ASSETS}: {LEG} and bybit_linear:ETHUSDT cannot be compared", "Configuration"),
+        (f"{NO_CAPITAL}: [capital] has nothing to trade {LEG} with", "Configuration"),
     ],
 )
 def test_a_note_has_the_heading_of_its_kind(note: str, heading: str) -> None:
-    assert heading_of(note) == heading
+    assert kind_of(note).heading == heading
+
+
+@pytest.mark.parametrize(
+    ("note", "heading"),
+    [
+        (
+            f"{LEG}: 1.5 MB of 2024-08-08 are not in the .gz yet and not in this run: arb data finish x",
+            "Data left out",
+        ),
+        (f"{LEG}: 9 rows were stamped later than received and count as received at once; ...", "Wrong times"),
+        (
+            f"{LEG}: 1 depth message is stamped ...; left out of the clock offset, they count as received",
+            "Wrong times",
+        ),
+        (f"{LEG}: 2 messages are stamped up to 9.0 s ahead of receipt; not believed", "Wrong times"),
+        (f"{LEG}: its book is lost for 9.0 s of 60.0 s of 2024-08-08, first at 12:00:00", "Book incomplete"),
+        (
+            f"{LEG}: its recording of 2024-08-08 ends at 12:00, the run goes on: its book is empty until 1:00",
+            "Book incomplete",
+        ),
+        (
+            f"{LEG}: all prices are multiples of 0.1, tick_size is 0.01: it looks finer than the venue's (...)",
+            "Tick and lot",
+        ),
+        (f"{LEG}: off the configured grid, and unknown from there on: price 0.05", "Tick and lot"),
+        ("12 rows arrived later than [dry_run] disorder_ms allows; fills may differ", "Late data"),
+    ],
+)
+def test_a_note_on_the_quality_of_the_data_is_with_its_figures(note: str, heading: str) -> None:
+    assert kind_of(note) == NoteKind(heading, Place.QUALITY)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +126,4 @@ def test_real_data_of_an_archive_are_called_so(
     file = ArchiveFile(source, "bybit_linear", "BTCUSDT", date(2024, 8, 8), kind, Path(name))
     day = ArchiveDay(file.venue, file.symbol, file.day, source, (file,))
     for days in ([day], [day, day]):
-        assert [heading_of(note) for note in archive_notes(days, 5_000_000)] == [heading]
+        assert [kind_of(note) for note in archive_notes(days, 5_000_000)] == [NoteKind(heading, Place.SOURCE)]

@@ -33,12 +33,13 @@ from support.screens import run_with_legs
 from arb.report.chart_layout import Chart, Series, lay_out, nice_ticks, thinned, time_ticks
 from arb.report.charts import CHARTED_MAX, charts_of
 from arb.report.html import ATTEMPTS_MAX, OUTAGES_MAX, page
-from arb.report.layout import TABLES, headlines_of, leg_lines, tables_of, value_at
+from arb.report.layout import TABLES, headlines_of, leg_lines, lines_of, tables_of, value_at
+from arb.report.page_style import STYLE
 from arb.report.png import draw_png
 from arb.report.terminal import summary_view
 from arb.report.wording import KINDS, shown
 from arb.results.attempts_table import COLUMNS, attempts_csv
-from arb.results.figures.declared import UNITS
+from arb.results.figures.declared import SETUP, TERMS, UNITS
 from arb.results.figures.summary import GROUPS
 from arb.results.metrics.coverage import LegOutages
 from arb.results.result import RunResult
@@ -160,7 +161,7 @@ def test_every_kind_of_a_figure_has_a_format_and_a_unit() -> None:
     for group in GROUPS:
         for figure in group.figures:
             assert figure.kind in UNITS
-            assert figure.kind in KINDS or not figure.table or figure.kind == "counts"
+            assert figure.kind in KINDS or not figure.table or figure.kind in ("counts", "values")
             assert bool(figure.table) == bool(figure.label)
             assert figure.text
     assert {column.kind for column in COLUMNS} <= UNITS.keys() & KINDS.keys()
@@ -171,7 +172,7 @@ def test_runs_without_pairs_have_a_table_and_a_page(count: int) -> None:
     made = run_with_legs(count)
     check_numbers(made)
     text, body = drawn(made), page(made, charts_of(made))
-    assert len(text.splitlines()) <= 75
+    assert len(text.splitlines()) <= 80
     assert max(map(len, text.splitlines())) <= 100
     for absent in ("both", "imbalance", "Edge", "Attempts", "Opportunities", "while the other"):
         assert absent not in text, absent
@@ -189,15 +190,60 @@ def test_the_page_needs_nothing_but_itself() -> None:
     text = page(small_run(), charts_of(small_run()))
     assert "<script" not in text
     assert "url(" not in text
-    assert all(re.fullmatch(r"[a-z]+\.(json|csv|npz)", address) for address in Page(text).addresses)
+    assert all(re.fullmatch(r"[a-z]+\.(json|csv|npz)|#quality", address) for address in Page(text).addresses)
 
 
-def test_the_note_is_first_and_is_text() -> None:
-    made = small_run(notes=[NOTE])
-    body = page(made, []).partition("<main>")[2].strip()
-    assert body.startswith('<p class="note"')
-    assert "simulated &lt;b&gt;&amp; seeded" in body.splitlines()[0]
-    assert drawn(made).startswith("SIMULATED DATA: venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]")
+def test_the_source_of_the_data_is_below_the_title_and_is_text() -> None:
+    made = small_run(notes=["no [capital]: the run began with little", NOTE])
+    title, note, *_ = page(made, []).partition("<main>")[2].strip().splitlines()
+    assert title.startswith("<header>")
+    assert note.startswith('<p class="note"')
+    assert "simulated &lt;b&gt;&amp; seeded" in note
+    notes = [line for line in drawn(made).splitlines() if line.startswith(("SIMULATED DATA:", "CAPITAL:"))]
+    assert notes == [
+        "SIMULATED DATA: venue_b:BTCUSDT: simulated <b>& seeded</b> [bold]7[/bold]",
+        "CAPITAL: no [capital]: the run began with little",
+    ]
+
+
+def test_the_report_begins_with_what_was_run() -> None:
+    body = page(small_run(), []).partition("<main>")[2]
+    begin = body.partition('<section class="tiles">')[0]
+    keys = [number[1] for number in Page(begin).numbers]
+    assert {line.key for line in lines_of(SETUP, small_run().summary)} <= set(keys)
+    assert {f"legs.1.{line.leg_key}" for line in leg_lines(small_run().summary, (TERMS,))} <= set(keys)
+    text = " ".join(drawn(small_run()).split())
+    assert (
+        "engine hftbacktest; arb.strategies.spread.strategy:run: mode inventory, min_spread_bps 10," in text
+    )
+    assert "venue_b:BTCUSDT: spot; fees 0.05 % maker, 0.055 % taker; orders 10 ms there, 12 ms back" in text
+
+
+def test_the_quality_of_the_data_is_below_the_charts() -> None:
+    made = small_run(notes=["venue_a:BTCUSDT: its book is lost for 9.0 s"])
+    charts = charts_of(made)
+    begin, _, end = page(made, charts).rpartition("</figure>")
+    for key in ("notes.0", "legs.0.book.no_book_s", "legs.1.no_mid_s"):
+        assert f'data-key="{key}"' in end
+        assert f'data-key="{key}"' not in begin
+    assert 'Book incomplete.</strong> See <a href="#quality">' in begin
+    assert 'href="#quality"' not in page(small_run(), charts)
+
+
+def test_signs_and_outcomes_have_a_class_and_are_written() -> None:
+    text = page(small_run(outcome="halted"), [])
+    for part in (
+        '<span class="bad" data-key="outcome">halted</span>',
+        '<span class="good" data-key="outcome">hedged</span>',
+        '<data class="gain" data-key="legs.1.pnl_quote" data-kind="gain" value="1.5999999999999943">+1.60</data>',
+        '<data class="loss" data-key="legs.0.pnl_quote" data-kind="gain" value="-1.2999999999999972">-1.30</data>',
+        '<data class="long" data-key="legs.0.position_base" data-kind="base" value="1.0">+1</data>',
+        '<data class="short" data-key="legs.1.position_base" data-kind="base" value="-1.0">-1</data>',
+        '<data data-key="pairs.0.imbalance_base" data-kind="base" value="0.0">+0</data>',
+    ):
+        assert part in text, part
+    classes = set(re.findall(r'<(?:data|span) class="([a-z]+)"', text)) - {"unknown"}
+    assert all(re.search(rf"\.{name}\b", STYLE) for name in classes)
 
 
 def test_attempts_beyond_the_bound_are_counted() -> None:
