@@ -24,6 +24,15 @@ def escape(text: str) -> str:
     return html.escape(printable(text))
 
 
+def significant(value: float, digits: int) -> str:
+    """A number of this many digits, with its whole part whole and without an exponent."""
+    if value == 0.0:
+        return "0"
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if decimals else text
+
+
 def money(value: float) -> str:
     """Quote units: two decimals; below one, four."""
     return f"{value:,.2f}" if abs(value) >= 1.0 or value == 0.0 else f"{value:,.4f}"
@@ -37,7 +46,7 @@ def gain(value: float) -> str:
 def percent(value: float) -> str:
     """A share in percent; small ones keep significant digits."""
     scaled = 100.0 * value
-    return f"{scaled:,.2f} %" if abs(scaled) >= 0.1 or scaled == 0.0 else f"{scaled:.3g} %"
+    return f"{scaled:,.2f} %" if abs(scaled) >= 0.1 or scaled == 0.0 else f"{significant(scaled, 3)} %"
 
 
 def signed_percent(value: float) -> str:
@@ -45,12 +54,18 @@ def signed_percent(value: float) -> str:
     return f"+{percent(value)}" if value > 0.0 else percent(value)
 
 
+def position(value: float) -> str:
+    """Base units with a sign; a rest of a sum that is rounding is none."""
+    held = round(value, 9)
+    return f"{'-' if held < 0.0 else '+'}{significant(abs(held), 6)}"
+
+
 def duration(seconds: float) -> str:
     """A time span in the unit that fits."""
     if seconds < 1.0:
-        return f"{1e3 * seconds:.3g} ms" if seconds else "0 s"
+        return f"{significant(1e3 * seconds, 3)} ms" if seconds else "0 s"
     if seconds < 100.0:
-        return f"{seconds:.3g} s"
+        return f"{significant(seconds, 3)} s"
     if seconds < 6000.0:
         return f"{seconds / 60.0:.1f} min"
     return f"{seconds / 3600.0:.1f} h" if seconds < 360_000.0 else f"{seconds / 86_400.0:.1f} days"
@@ -78,9 +93,9 @@ KINDS: dict[str, Callable[[Any], str]] = {
     "share": percent,
     "return": signed_percent,
     "bps": lambda value: f"{value:+.3f} bps",
-    "base": lambda value: f"{round(value, 9) + 0.0:+,.6g}",
-    "quantity": lambda value: f"{value:,.6g}",
-    "price": lambda value: f"{value:,.8g}",
+    "base": position,
+    "quantity": lambda value: significant(value, 6),
+    "price": lambda value: significant(value, 8),
     "ratio": lambda value: f"{value:,.2f}",
     "duration": duration,
     "time": moment,

@@ -380,6 +380,9 @@ def test_time_ticks_are_round_and_named_by_the_span() -> None:
         (1.25, "bps", "+1.250 bps"), (0.0, "duration", "0 s"), (0.25, "duration", "250 ms"), (90.0, "duration", "90 s"),
         (345.0, "duration", "5.8 min"), (7200.0, "duration", "2.0 h"), (864_000.0, "duration", "10.0 days"),
         ("2024-08-08T12:00:00.5Z", "time", "2024-08-08 12:00:00"), ("", "time", "-"), (-1e-12, "base", "+0"),
+        (-1_234_567.8, "base", "-1,234,568"), (0.00005, "base", "+0.00005"), (61_234.5678, "quantity", "61,234.6"),
+        (25_000_000.0, "quantity", "25,000,000"), (0.0000123456789, "price", "0.000012345679"),
+        (61_234.567, "price", "61,234.567"), (3e-9, "share", "0.0000003 %"), (0.9996, "duration", "1,000 ms"),
     ],
 )  # fmt: skip
 def test_values_are_written_as_people_read_them(value: Any, kind: str, text: str) -> None:
