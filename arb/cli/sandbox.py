@@ -15,7 +15,7 @@ import click
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
 from arb.cli.options import SYMBOLS, VENUES, Duration, config_option, echo, echo_json, set_option
-from arb.cli.sandbox_options import SEED
+from arb.cli.sandbox_options import PORT_BASE, SEED
 from arb.errors import ExitCode, InputError
 from arb.runtime.display import Display, DisplayHandler
 
@@ -92,7 +92,7 @@ def record(
             line = {
                 "venue": file.listing.venue,
                 "symbol": file.listing.symbol,
-                "day": f"{file.day[:4]}-{file.day[4:6]}-{file.day[6:]}",
+                "day": str(file.day),
                 "frames": file.frames,
                 "bytes": file.size,
                 "file": str(file.path),
@@ -134,7 +134,7 @@ def record(
     "--port-base",
     type=click.IntRange(0, 65_532),
     metavar="PORT",
-    default=8900,
+    default=PORT_BASE,
     show_default=True,
     help="First of four ports in a row; 0: free ones.",
 )

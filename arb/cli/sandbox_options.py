@@ -12,6 +12,8 @@ from arb.cli.options import given
 from arb.commands.sandbox_choice import SANDBOX_SEED, SandboxChoice
 from arb.errors import InputError
 
+#: Default of `arb sandbox serve`: this port and the three after it.
+PORT_BASE = 8900
 #: Type of `--seed`.
 SEED = click.IntRange(0, 2**63 - 1)
 
@@ -30,7 +32,7 @@ def sandbox_options(text: str) -> Callable[[Callable[..., None]], Callable[..., 
                 "--port-base",
                 type=click.IntRange(1, 65_532),
                 metavar="PORT",
-                help="With --sandbox: use the arb sandbox serve that runs there (8900 by default).",
+                help=f"With --sandbox: use the arb sandbox serve that runs there ({PORT_BASE} by default).",
             ),
             click.option(
                 "--seed", type=SEED, metavar="N", help=f"With --sandbox: of the market [{SANDBOX_SEED}]."

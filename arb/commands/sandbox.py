@@ -11,11 +11,12 @@ from numpy.random import default_rng
 
 import arb
 from arb.config import VenueConfig
+from arb.data.catalog.days import recording_path
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.market import Market
 from arb.sandbox.profiles import PROFILES, STARTING_PRICES
-from arb.sandbox.recording import Recorded, RecordingFiles, record, recording_path
+from arb.sandbox.recording import Recorded, RecordingFiles, record
 from connectors.units import SECOND
 
 MINUTES_MIN = 0.1
@@ -97,7 +98,7 @@ def _refuse_existing(out: Path, listings: Sequence[Listing], start: datetime, en
     day = start.date()
     while day <= (end - timedelta(microseconds=1)).date():
         for listing in listings:
-            path = recording_path(out, listing, f"{day:%Y%m%d}")
+            path = recording_path(out, listing.venue, listing.symbol, day)
             for file in (path, path.with_suffix(".origin")):
                 if os.path.lexists(file):
                     raise InputError(f"{file}: exists already; name another folder with --out")

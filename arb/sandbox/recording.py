@@ -13,12 +13,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from numpy.random import Generator
 
+from arb.data.catalog.days import recording_path
 from arb.errors import InputError
 from arb.files import give_new_name
 from arb.sandbox.events import Event, Listing
@@ -40,8 +41,8 @@ class Recorded(NamedTuple):
     """A written file."""
 
     listing: Listing
-    #: The UTC day as YYYYMMDD, by the recorder's clock.
-    day: str
+    #: The UTC day, by the recorder's clock.
+    day: date
     path: Path
     frames: int
     size: int
@@ -98,7 +99,7 @@ class RecordingFiles:
         """`origin`: content of the text file beside each file. Raises InputError if the folder is not writable."""
         self._directory = directory
         self._origin = origin
-        self._files: dict[tuple[Listing, str], _DayFile] = {}
+        self._files: dict[tuple[Listing, date], _DayFile] = {}
         self._made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
         with self._naming_the_folder():
             directory.mkdir(parents=True, exist_ok=True)
@@ -120,7 +121,7 @@ class RecordingFiles:
         """Appends lines (recorder's time, frame), in order, to the files of their days."""
         with self._naming_the_folder():
             for day_no, of_day in itertools.groupby(lines, key=lambda line: line[0] // DAY):
-                day = f"{datetime.fromtimestamp(day_no * DAY // SECOND, UTC):%Y%m%d}"
+                day = datetime.fromtimestamp(day_no * DAY // SECOND, UTC).date()
                 if (listing, day) not in self._files:
                     path = self._aside / f"{listing.venue}.{listing.symbol}.{day}.gz"
                     self._files[listing, day] = _DayFile(path)
@@ -138,9 +139,9 @@ class RecordingFiles:
             raise
         return sorted(recorded)
 
-    def _publish(self, listing: Listing, day: str, file: _DayFile, published: list[Path]) -> Recorded:
+    def _publish(self, listing: Listing, day: date, file: _DayFile, published: list[Path]) -> Recorded:
         file.close()
-        path = recording_path(self._directory, listing, day)
+        path = recording_path(self._directory, listing.venue, listing.symbol, day)
         if not path.parent.exists():
             self._made.insert(0, path.parent)
         path.parent.mkdir(exist_ok=True)
@@ -163,11 +164,6 @@ class RecordingFiles:
             raise InputError(
                 f"{self._directory}: cannot be written: {error.strerror}; name another folder with --out"
             ) from None
-
-
-def recording_path(directory: Path, listing: Listing, day: str) -> Path:
-    """The path of the recording of an instrument and day."""
-    return directory / listing.venue / f"{listing.symbol.lower()}_{day}.gz"
 
 
 class _DayFile:

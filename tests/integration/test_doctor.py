@@ -31,7 +31,7 @@ from arb.config.templates import write_templates
 from arb.errors import ExitCode
 from arb.runtime.feeds import LiveFeed
 from arb.runtime.host import Host
-from arb.runtime.sandbox_venues import with_sandbox
+from arb.runtime.sandbox_venues import at_sandbox
 from arb.sandbox.serve.faults import Fault, FaultKind
 from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket
@@ -55,7 +55,7 @@ def examined(
     async def scene() -> list[Check]:
         market = SeededMarket([listing], PRICES)
         async with Sandbox(market, {(name, listing.symbol): facts}, **options) as sandbox:
-            venue: VenueConfig = with_sandbox(known_venues(Path("none")), sandbox.urls)[name]
+            venue: VenueConfig = at_sandbox({name: known_venues(Path("none"))[name]}, sandbox.urls)[name]
             changed = dataclasses.replace(
                 venue, connection=type(venue.connection)(**{**_fields(venue), **(connection or {})})
             )

@@ -22,7 +22,7 @@ from arb.config.load import VenueConfig
 from arb.errors import ExitCode, InputError
 from arb.runtime import host
 from arb.runtime.listings import compare_grids
-from arb.runtime.sandbox_venues import with_sandbox
+from arb.runtime.sandbox_venues import at_sandbox
 from arb.sandbox.serve.binance import rest as binance_rest
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.urls import VenueUrls, ports_from, venue_urls
@@ -40,7 +40,7 @@ def log_of(run: Path, event: str) -> list[str]:
 
 def compared(config: Config, urls: dict[str, VenueUrls], timeout_s: float = 5.0) -> list[str]:
     async def ask() -> list[str]:
-        venues = with_sandbox(dict(config.venues), urls)
+        venues = at_sandbox(dict(config.venues), urls)
         asked = [(venue, ["BTCUSDT"]) for venue in venues.values()]
         return await compare_grids(asked, timeout_s)
 

@@ -39,7 +39,7 @@ from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert
 from arb.errors import ExitCode
 from arb.runtime.host import Ending
-from arb.runtime.sandbox_venues import with_sandbox
+from arb.runtime.sandbox_venues import at_sandbox
 from arb.sandbox.serve.sandbox import MARKET_START_NS
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.urls import VenueUrls
@@ -215,7 +215,7 @@ def from_recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
     serving = subprocess.Popen(command(words), stdout=subprocess.PIPE, text=True)
     try:
         urls = {venue: VenueUrls(**one) for venue, one in json.loads(serving.stdout.readline()).items()}
-        venues = with_sandbox(known, urls)
+        venues = at_sandbox(known, urls)
         wanted = [Wanted(venues[name], ("BTCUSDT",)) for name in VENUES]
         config = load_config(Path("none"), (), None, None, folder / "data", is_sandbox=True)
         ending, progress = record(config, wanted, lambda progress: None, duration_s=7.5)

@@ -23,8 +23,8 @@ from support.live_sandbox import await_that, free_ports
 
 from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
-from arb.errors import ExitCode
-from arb.runtime.sandbox_venues import sandbox_urls, with_sandbox
+from arb.errors import ExitCode, InputError
+from arb.runtime.sandbox_venues import at_sandbox, sandbox_urls
 from arb.sandbox.serve.urls import VENUES
 
 
@@ -117,12 +117,14 @@ def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path)
 
 def test_the_four_venues_can_be_pointed_at_a_sandbox() -> None:
     known = known_venues(Path("none.toml"))
-    pointed = with_sandbox(known)
-    assert set(pointed) == set(VENUES)
     urls = sandbox_urls(9000)
-    pointed = with_sandbox(known, urls)
+    pointed = at_sandbox(known, urls)
+    assert set(pointed) == set(VENUES)
     assert pointed["binance_spot"].connection.websocket_url == "ws://127.0.0.1:9000/ws"
     assert pointed["binance_usdm"].connection.websocket_url == "ws://127.0.0.1:9001"
     assert pointed["bybit_linear"].connection.rest_api_url == "http://127.0.0.1:9003"
     assert pointed["bybit_spot"].symbols == known["bybit_spot"].symbols
-    assert set(with_sandbox(known, {"bybit_spot": urls["bybit_spot"]})) == {"bybit_spot"}
+    with pytest.raises(
+        InputError, match="does not serve binance_spot, binance_usdm, bybit_linear: start it with"
+    ):
+        at_sandbox(known, {"bybit_spot": urls["bybit_spot"]})

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-#: Default of `arb sandbox serve`: this port and the three after it.
-PORT_BASE = 8900
-
 _WEBSOCKET_PATHS = {
     "binance_spot": "/ws",
     "binance_usdm": "",
