@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: The account of every leg until accounts can be configured.
-DEFAULT_ACCOUNT = "main"
-
 
 @dataclass(frozen=True)
 class Leg:
@@ -49,8 +46,7 @@ class Leg:
     position_limit: float = math.inf
     #: Number of the pair that the leg belongs to; -1: none.
     pair: int = -1
-    account: str = DEFAULT_ACCOUNT
-    #: Legs with the same funds share their `quote`: account, venue, and the symbol if its money is set apart.
+    #: Legs with the same funds share their `quote`: the venue, and the symbol if its money is set apart.
     funds: tuple[str, ...] = ()
 
     @property

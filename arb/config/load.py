@@ -28,7 +28,7 @@ from arb.config.strict import Source, build, section_text
 from arb.config.venue_schema import Symbol, VenueFile
 from arb.config.venue_templates import completed, name_of, why_unknown
 from arb.errors import ConfigError
-from arb.leg import DEFAULT_ACCOUNT, Leg
+from arb.leg import Leg
 
 _NS_PER_MS = 1_000_000
 _OVERRIDE_PART = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -423,7 +423,7 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
         roi_lb=symbol.roi_lb,
         roi_ub=symbol.roi_ub,
         position_limit=own.position_limit or checked.risk.position_limit,
-        funds=(DEFAULT_ACCOUNT, venue_name, symbol_name if symbol_name in funds.quote_of else ""),
+        funds=(venue_name, symbol_name if symbol_name in funds.quote_of else ""),
     )
 
 

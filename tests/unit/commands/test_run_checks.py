@@ -231,7 +231,7 @@ def test_money_is_shared_by_the_legs_of_a_venue_unless_it_is_set_apart(folder: P
     assert facts_of(apart)["funds"] == (0, 1, 2)
     assert [leg.quote for leg in apart.legs] == [60_000.0, 60_000.0, 50.0]
     assert [leg.funds for leg in apart.legs] == [
-        ("main", "binance_usdm", ""),
-        ("main", "bybit_linear", ""),
-        ("main", "binance_usdm", "ETHUSDT"),
+        ("binance_usdm", ""),
+        ("bybit_linear", ""),
+        ("binance_usdm", "ETHUSDT"),
     ]
