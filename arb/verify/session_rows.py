@@ -15,9 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
-from arb.data.rows.convert import BLOCK_ROWS, Block
+from arb.data.rows.convert import BLOCK_ROWS, Block, blocks_of
 from arb.data.rows.npy import load_rows, open_npy
-from arb.data.rows.order import END_OF_ROWS
 from arb.data.rows.spool import Spool
 from arb.data.text import read_pieces
 from arb.engine.row_stream import flagged
@@ -115,10 +114,7 @@ class _Blocks:
     def finish(self) -> list[Block]:
         if self._pending:
             self._flush()
-        behind = [END_OF_ROWS]
-        for earliest in reversed(self._earliest[1:]):
-            behind.append(min(behind[-1], earliest))
-        return [Block(end, frontier) for end, frontier in zip(self._ends, reversed(behind), strict=False)]
+        return blocks_of(self._ends, self._earliest)
 
     def _flush(self) -> None:
         rows = np.concatenate(self._pending)

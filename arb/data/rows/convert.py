@@ -334,6 +334,11 @@ def stamp_rows(
             levels.follow(rows)
         ends.append(stamped.count)
         earliest.append(int(rows["exch_ts"].min()) if len(rows) else END_OF_ROWS)
+    return blocks_of(ends, earliest)
+
+
+def blocks_of(ends: Sequence[int], earliest: Sequence[int]) -> list[Block]:
+    """The blocks that end there. earliest: the earliest `exch_ts` of each."""
     if not ends:
         return []
     behind = np.minimum.accumulate(np.array([*earliest[1:], END_OF_ROWS])[::-1])[::-1]
