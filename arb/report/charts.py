@@ -81,8 +81,8 @@ def _levels(run: RunResult, legs: list[int], basis: Any, names: tuple[str, str])
         words = (("above", names[0], "green"), ("below", names[1], "red"))
         for values, (side, name, color) in zip(levels, words, strict=True):
             yield Series(f"threshold, {name}", times, values, color, tag=f"{side}: buy {name}")
-    for values in cost_levels(fees_of(pair), basis):
-        yield Series("taker fees of both legs", times, values, "orange", "dotted", "taker fees")
+    for values, tag in zip(cost_levels(fees_of(pair), basis), ("taker fees", ""), strict=True):
+        yield Series("taker fees of both legs", times, values, "orange", "dotted", tag)
 
 
 def _attempt_points(own: Any, first: str, second: str) -> list[Points]:

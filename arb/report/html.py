@@ -152,7 +152,8 @@ def _legs(summary: Mapping[str, Any], table: str) -> Iterator[str]:
 def _leg_table(block: Block, lines: Sequence[LegRow], summary: Mapping[str, Any]) -> str:
     has_sums = block.pair_no is not None and any(line.pair_key for line in lines)
     heads = "".join(
-        f'<th data-key="legs.{n}.leg">{escape(summary["legs"][n]["leg"])}</th>' for n in block.legs
+        f'<th data-key="legs.{n}.leg">{escape(summary["legs"][n]["leg"]).replace(":", ":<wbr>")}</th>'
+        for n in block.legs
     )
     heads += "<th>both</th>" if has_sums else ""
     rows = []

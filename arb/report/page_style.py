@@ -23,14 +23,15 @@ code{font-size:.92em}
 overflow-wrap:anywhere}
 .note a{color:inherit}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:12px 14px;margin:0 0 14px}
-.setup{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,320px),1fr));gap:6px 28px}
-.setup>*{min-width:0}
+.setup{display:flex;flex-wrap:wrap;gap:6px 28px}
+.setup>*{min-width:0;flex:1 1 min(100%,340px)}
+.setup>*+*{flex:2 1 min(100%,500px)}
 .words td{white-space:normal;overflow-wrap:anywhere}
-.words th{white-space:nowrap}
+.setup th:first-child{white-space:nowrap}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(152px,1fr));gap:12px;margin-bottom:14px}
-.tile{margin:0}
+.tile{margin:0;overflow-x:auto}
 .tile span:first-child{display:block;font-size:13px;color:var(--quiet)}
-.tile b{font-size:19px;font-weight:600;overflow-wrap:anywhere}
+.tile b{font-size:19px;font-weight:600;white-space:nowrap}
 .columns{columns:3 300px;column-gap:14px}
 .columns .card{break-inside:avoid}
 .columns table{font-size:14px}
@@ -40,10 +41,9 @@ th{font-weight:400;text-align:left;color:var(--quiet);padding:2px 10px 2px 0}
 td{text-align:right;padding:2px 0 2px 10px;white-space:nowrap}
 tr+tr>*,tbody tr>*{border-top:1px solid var(--rule)}
 table:not(:has(thead)) tr:first-child>*{border-top:0}
-thead th{text-align:right;color:var(--ink);font-weight:600}
-thead th:first-child{text-align:left}
+thead th{text-align:right;color:var(--ink);font-weight:600;padding:2px 0 2px 10px}
+thead th:first-child{text-align:left;padding-left:0}
 .wide{overflow-x:auto}
-.wide thead th{overflow-wrap:anywhere}
 .gain,.good{color:var(--gain)}.loss,.bad{color:var(--loss)}.warn,.short{color:var(--short)}.long{color:var(--long)}
 .unknown{color:var(--quiet)}
 figure{padding:6px 8px!important;overflow-x:auto}
@@ -65,5 +65,7 @@ details table{font-size:13px;margin-top:8px}
 details td{text-align:right}
 footer{font-size:13px;margin:6px 2px}
 a{color:var(--blue)}
+@media (max-width:600px){.columns th{white-space:normal}.wide table{font-size:12.5px}.wide td,.wide thead th{padding-left:6px}
+.wide th:first-child{white-space:normal!important;padding-right:0}}
 @media print{svg{min-width:0}body{background:#fff}.card{break-inside:avoid}}
 """

@@ -111,8 +111,9 @@ def _key(draw: Any, key: Mark) -> None:
     if key.shape == "line":
         _line(draw, [(key.x - 8, key.y), (key.x + 8, key.y)], COLORS[key.color], 1.6)
     elif key.shape in _DASHES:
-        for dash in _dashes([(key.x - 8, key.y), (key.x + 8, key.y)], *_DASHES[key.shape]):
-            _line(draw, dash, COLORS[key.color], 1.6)
+        length, period = _DASHES[key.shape]
+        for x in np.arange(key.x - 8, key.x + 8, period):
+            _line(draw, [(x, key.y), (min(x + length, key.x + 8), key.y)], COLORS[key.color], 1.6)
     else:
         _mark(draw, key)
 

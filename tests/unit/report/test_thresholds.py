@@ -103,17 +103,17 @@ def test_the_spread_chart_has_thresholds_and_costs_with_labels_and_in_the_legend
         ("threshold, venue_a", "above: buy venue_a"),
         ("threshold, venue_b", "below: buy venue_b"),
         ("taker fees of both legs", "taker fees"),
-        ("taker fees of both legs", "taker fees"),
+        ("taker fees of both legs", ""),
     ]
     scene = lay_out(chart)
     texts = [label.text for label in scene.labels if label.role == "legend"]
     assert texts[:4] == ["mid to mid", "threshold, venue_a", "threshold, venue_b", "taker fees of both legs"]
     assert len(texts) == len(scene.keys)
     tags = sorted(label.y for label in scene.labels if label.role == "tag")
-    assert len(tags) == 4
+    assert len(tags) == 3
     assert min(np.diff(tags)) >= 12.0
     assert scene.box[1] <= tags[0] <= tags[-1] <= scene.box[3]
-    assert draw_svg(chart).count('class="tag"') == 4
+    assert draw_svg(chart).count('class="tag"') == 3
     assert draw_png(chart) != draw_png(chart._replace(series=chart.series[:1]))
 
 
