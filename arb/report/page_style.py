@@ -65,7 +65,8 @@ details table{font-size:13px;margin-top:8px}
 details td{text-align:right}
 footer{font-size:13px;margin:6px 2px}
 a{color:var(--blue)}
-@media (max-width:600px){.columns th{white-space:normal}.wide table{font-size:12.5px}.wide td,.wide thead th{padding-left:6px}
+@media (max-width:600px){.columns th{white-space:normal}
+.wide table{font-size:12.5px}.wide td,.wide thead th{padding-left:6px}
 .wide th:first-child{white-space:normal!important;padding-right:0}}
 @media print{svg{min-width:0}body{background:#fff}.card{break-inside:avoid}}
 """
