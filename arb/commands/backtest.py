@@ -32,12 +32,14 @@ def run_backtest(
     has_report: bool = True,
 ) -> WrittenRun:
     """Replays the days through the configured strategy and writes the run's folder: see `run_days`."""
+    engine = replay_inputs if config.backtest.engine == "arb" else in_hftbacktest
     return run_days(
         config,
         start,
         end,
         out,
-        replay_inputs if config.backtest.engine == "arb" else in_hftbacktest,
+        engine,
+        measured_by=engine,
         command="backtest",
         world=World.BACKTEST,
         progress=progress,

@@ -58,6 +58,7 @@ def run_recorded(
         end,
         out,
         partial(replay_inputs, speed=speed),
+        measured_by=replay_inputs,
         command="dry-run",
         world=World.REPLAY,
         progress=progress,

@@ -267,7 +267,12 @@ class LiveRun:
             output.final["timestamp"] = time.time_ns()
         is_whole = code not in (ExitCode.INTERRUPTED, ExitCode.OUR_FAULT)
         result = write_session(
-            self._folder, self._legs, record, output, has_report=self._has_report and is_whole
+            self._folder,
+            self._legs,
+            record,
+            output,
+            has_report=self._has_report and is_whole,
+            announce=lambda line: self._log.event("note", line),
         )
         for leg, final in zip(self._legs, output.final, strict=True):
             self._log.event("position", f"{leg.name} {float(final['position']):+.10g}")

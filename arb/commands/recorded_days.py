@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from arb.backtest.runner import leave_now
 from arb.commands.idle_keys import World, configuration_notes
 from arb.commands.legs import legs_of
+from arb.commands.measured_edges import with_edges
 from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import (
     common_manifest,
@@ -65,6 +66,7 @@ def run_days(
     out: Path | None,
     engine: Callable[..., Replayed],
     *,
+    measured_by: Callable[..., Replayed],
     command: str,
     world: World,
     progress: StartProgress | None = None,
@@ -74,10 +76,11 @@ def run_days(
     """Runs the days through the configured strategy and writes the run's folder.
 
     engine: called with the configuration, setup, inputs, limits and `on_hung`, which it may call on another thread if
-    the strategy blocks the main one: that writes the folder and ends the process. out: None for a new folder below
-    `runs`. progress: receives the number of bytes read while recordings are converted. manifest_extra: further keys of
-    the manifest. An interrupted or failed run has no page and no charts; `arb report` can create them later. Raises
-    StrategyError after the folder is written if the strategy raised.
+    the strategy blocks the main one: that writes the folder and ends the process. measured_by: the same at full speed,
+    for the second pass over a run without a fill. out: None for a new folder below `runs`. progress: receives the
+    number of bytes read while recordings are converted. manifest_extra: further keys of the manifest. An interrupted or
+    failed run has no page and no charts; `arb report` can create them later. Raises StrategyError after the folder is
+    written if the strategy raised.
     """
     config = on_data_grid(config)
     setup = setup_of(config)
@@ -112,6 +115,7 @@ def run_days(
             _write_and_leave(folder, write, replayed)
 
         replayed = engine(config, setup, inputs, limits, on_hung=end_hung)
+        replayed = with_edges(replayed, config, setup.arguments.params, inputs, measured_by)
         result = write(replayed)
     if replayed.error is not None and not replayed.is_lost:
         raise written_error(replayed.error, folder.path)

@@ -252,7 +252,10 @@ def write_run(
     manifest = {**manifest, "notes": notes}
     result = result_of(manifest, output)
     by_leg = {str(n): output.records[:, n] for n in range(output.records.shape[1])}
-    folder.write_arrays("records.npz", {**by_leg, "final": output.final, "decisions": output.decisions})
+    edges = {} if output.edges is None else {"edges": output.edges}
+    folder.write_arrays(
+        "records.npz", {**by_leg, "final": output.final, "decisions": output.decisions, **edges}
+    )
     folder.write_csv("trades.csv", HEADER, output.trades)
     for name, content in derived_files(result, has_page=has_report):
         folder.write_bytes(name, content)

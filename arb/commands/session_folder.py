@@ -3,36 +3,111 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from arb.commands.legs import legs_of
-from arb.commands.run_files import write_run
-from arb.config import config_of
+import numpy as np
+
+from arb.commands.legs import instrument_of, legs_of
+from arb.commands.measured_edges import LINE, edges_of_rows
+from arb.commands.run_files import silence_ns, write_run
+from arb.config import Config, config_of
+from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder
-from arb.errors import InputError
+from arb.errors import ArbError, InputError
 from arb.leg import Leg
 from arb.results.evidence import MANIFEST
 from arb.results.folder import RunFolder
+from arb.results.no_trades.explanation import is_measured
 from arb.results.reader import JOURNAL
 from arb.results.result import RunOutput, RunResult
 from arb.results.trades import trades_of
+from arb.runtime.display import write_error
 from arb.runtime.journal import held_journal, read_journal
-from arb.runtime.session_files import RECORDING, SessionRecord, session_manifest, write_session_files
+from arb.runtime.replay_marks import MARK
+from arb.runtime.session_files import (
+    RECORDING,
+    SessionRecord,
+    recording_files,
+    session_manifest,
+    write_session_files,
+)
+from arb.verify.session_rows import LegSource, local_rows
+from connectors.errors import ConnectorError
 
 #: The outcome of a session that was killed.
 KILLED = "killed"
+#: Frames of a session that are read once more to measure its edges: a minute or two. A longer session without a fill
+#: is explained by its log; a backtest over its recording measures the edges.
+FRAMES_MAX = 5_000_000
+#: Without a line about it.
+_SILENT_FRAMES_MAX = 50_000
 
 
 def write_session(
-    folder: RunFolder, legs: Sequence[Leg], record: SessionRecord, output: RunOutput, *, has_report: bool
+    folder: RunFolder,
+    legs: Sequence[Leg],
+    record: SessionRecord,
+    output: RunOutput,
+    *,
+    has_report: bool,
+    announce: Callable[[str], object] = write_error,
 ) -> RunResult:
-    """Writes the whole folder except the recording and the log, which already exist. Raises InputError."""
+    """Writes the whole folder except the recording and the log, which already exist. Raises InputError.
+
+    announce: called with a line before a step that takes longer than a moment.
+    """
     write_session_files(folder, legs, record)
+    output = output._replace(edges=_edges_of(folder.path, legs, record, output, announce))
     result = write_run(folder, session_manifest(folder.path, legs, record), output, has_report=has_report)
     folder.remove(JOURNAL)
     folder.publish()
     return result
+
+
+def leg_sources(folder: Path, config: Config, legs: Sequence[Leg]) -> list[LegSource]:
+    """How to derive the rows of each leg again from the session's recording."""
+    return [
+        LegSource(
+            load_adapter(config.venues[own.venue]),
+            instrument_of(leg),
+            leg.feed_latency_ns,
+            recording_files(folder / RECORDING, leg.venue, leg.symbol),
+            silence_ns(config),
+        )
+        for own, leg in zip(config.legs, legs, strict=True)
+    ]
+
+
+def _edges_of(
+    folder: Path,
+    legs: Sequence[Leg],
+    record: SessionRecord,
+    output: RunOutput,
+    announce: Callable[[str], object],
+) -> Any:
+    """The measured edges of a session without a fill; None if it has one, or more frames than are read once more."""
+    snapshot, params = record.snapshot, record.head["strategy"]["params"]
+    config = config_of(record.head["config"], str(folder))
+    frames = sum(leg.frames for leg in snapshot.legs)
+    if record.recording_error or frames > FRAMES_MAX:
+        return None
+    if not is_measured(record.outcome, output.trades, config.pairs, params):
+        return None
+    marks = np.frombuffer(snapshot.marks, MARK)
+    if frames > _SILENT_FRAMES_MAX:
+        announce(LINE)
+    try:
+        rows = [
+            local_rows(source, marks[marks["leg"] == number], own.frames)
+            for number, (source, own) in enumerate(
+                zip(leg_sources(folder, config, legs), snapshot.legs, strict=True)
+            )
+        ]
+        return edges_of_rows(params, legs, rows, start_ts=record.start_ts, end_ts=snapshot.end_ts)
+    except (ArbError, ConnectorError, OSError):  # a recording that cannot be read does not lose the session
+        return None
 
 
 def finish_killed(folder: Path) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 
 from arb.commands.backtest import in_hftbacktest
 from arb.commands.dryrun import replay_inputs
+from arb.commands.measured_edges import with_edges
 from arb.commands.recorded_days import Replayed
 from arb.commands.run_files import (
     Inputs,
@@ -62,9 +63,12 @@ def replays_of_days(
         replays = []
         for engine, replay in worlds:
             limits = limits_of(config)
-            found, outcome, exit_code, error, _ = replay(config, setup, inputs, limits)
-            if exit_code == ExitCode.INTERRUPTED:
+            replayed = replay(config, setup, inputs, limits)
+            if replayed.exit_code == ExitCode.INTERRUPTED:
                 raise KeyboardInterrupt
+            if recorded.edges is not None:
+                replayed = with_edges(replayed, config, setup.arguments.params, inputs, replay)
+            found, outcome, _, error, _ = replayed
             ended, refusals = ended_manifest(outcome, error), limits.refusals_of(inputs.legs)
             derived = inputs_manifest(config, inputs) | ended | {"refusals": refusals}
             differences = changed + _manifest_differences(manifest, derived)

@@ -17,12 +17,11 @@ import numpy as np
 from arb.backtest.runner import compile_ahead
 from arb.bot.recorder import Recorder
 from arb.commands.dryrun import refuse_lost
-from arb.commands.legs import instrument_of
-from arb.commands.run_files import limits_of, output_of, silence_ns
+from arb.commands.measured_edges import edges_of_rows
+from arb.commands.run_files import limits_of, output_of
 from arb.commands.run_setup import Setup, ended_manifest, outcome_of, with_end
-from arb.commands.session_folder import KILLED
+from arb.commands.session_folder import KILLED, leg_sources
 from arb.config import Config
-from arb.config.adapters import load_adapter
 from arb.engine.price_range import PriceRange, RangeFinder
 from arb.errors import ArbError, InputError
 from arb.leg import Leg
@@ -31,13 +30,13 @@ from arb.results.result import RunOutput
 from arb.results.trades import iso_time
 from arb.runtime.replay import replay
 from arb.runtime.replay_marks import LOSS
-from arb.runtime.session_files import RECORDING, SESSION, latencies_of, recording_files
+from arb.runtime.session_files import SESSION, latencies_of
 from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import recorded_latencies
 from arb.verify.losses import Loss, with_causes
 from arb.verify.reconcile import Difference, differences_of
-from arb.verify.session_rows import LegRows, LegSource, leg_rows
+from arb.verify.session_rows import LegRows, leg_rows
 
 
 class _Session(NamedTuple):
@@ -83,6 +82,12 @@ def replay_of_session(
     with _scratch_folder() as scratch:
         derived = _rows(folder, config, legs, session, scratch)
         found = _replay_session(config, setup, legs, session, derived)
+        if recorded.edges is not None:
+            local = [[one.local] for one in derived]
+            edges = edges_of_rows(
+                setup.arguments.params, legs, local, start_ts=session.start_ts, end_ts=session.end_ts
+            )
+            found = found._replace(output=found.output._replace(edges=edges))
         differences = _row_differences(legs, session, derived)
         lags = [one.lags for one in derived]
     for (name, latencies), leg in zip(
@@ -152,14 +157,7 @@ def _rows(
     folder: Path, config: Config, legs: Sequence[Leg], session: _Session, scratch: Path
 ) -> list[LegRows]:
     found = []
-    for number, (own, leg) in enumerate(zip(config.legs, legs, strict=True)):
-        source = LegSource(
-            load_adapter(config.venues[own.venue]),
-            instrument_of(leg),
-            leg.feed_latency_ns,
-            recording_files(folder / RECORDING, leg.venue, leg.symbol),
-            silence_ns(config),
-        )
+    for number, source in enumerate(leg_sources(folder, config, legs)):
         marks = session.marks[session.marks["leg"] == number]
         found.append(leg_rows(source, marks, int(session.sums[number][0]), scratch))
     return found

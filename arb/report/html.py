@@ -7,6 +7,7 @@ Every number is in a `<data>` or `<time>` element, or in a row of the attempts. 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from arb.report.layout import (
     value_at,
     what_of,
 )
+from arb.report.no_trades import no_trades_section
 from arb.report.page_style import STYLE
 from arb.report.signs import sign_class, state_class
 from arb.report.svg import draw_svg
@@ -54,6 +56,7 @@ def page(run: RunResult, charts: Sequence[Chart]) -> str:
         *_notes(summary, Place.RUN, Place.CONFIGURATION),
         _quality_link(summary),
         f'<section class="tiles">{"".join(_tiles(summary))}</section>',
+        no_trades_section(summary, partial(_at, summary)),
         *(f'<section class="card wide">{table}</section>' for table in _legs(summary, LEGS)),
         *(f'<figure class="card">{draw_svg(chart)}</figure>' for chart in charts),
         _quality(summary),

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from arb.report.layout import blocks_of, leg_lines, tables_of, title_of, value_at
+from arb.report.no_trades import no_trades_view
 from arb.report.screen import Column, Fitted, Lines, abreast, tables
 from arb.report.setup_lines import setup_lines
 from arb.report.wording import shown
@@ -48,6 +49,7 @@ def _parts(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     yield from _legs(summary, width)
     yield ""
     yield from abreast([_column(names, summary) for names in _COLUMNS], width)
+    yield from no_trades_view(summary, width)
 
 
 def _notes(summary: Mapping[str, Any]) -> list[Text]:

@@ -45,6 +45,9 @@ def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
         setup=setup_of(manifest),
         basis_halflife_ns=round(float(strategy.get("basis_halflife_s", 0.0)) * SECOND),
         is_convergence=strategy.get("mode") == "convergence",
+        config=manifest["config"],
+        params=manifest["strategy"]["params"],
+        edges=output.edges,
     )
 
 

@@ -38,8 +38,8 @@ def read_run(folder: Path) -> tuple[RunOutput, RunResult]:
             raise InputError(f"{folder}: {name} is missing: the folder is not whole; run it again")
     try:
         legs = legs_of(manifest)
-        records, final, decisions = _read_arrays(folder / RECORDS, len(legs))
-        output = RunOutput(records, final, decisions, _read_trades(folder / TRADES, legs))
+        records, final, decisions, edges = _read_arrays(folder / RECORDS, len(legs))
+        output = RunOutput(records, final, decisions, _read_trades(folder / TRADES, legs), edges)
         return output, result_of(manifest, output)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, EOFError, OSError) as error:
         raise InputError(f"{folder}: cannot be read: {_text_of(error)}; run it again") from None
@@ -76,16 +76,17 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     return dict(manifest)
 
 
-def _read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any]:
-    """Records (row, leg), the last state, the decisions."""
+def _read_arrays(path: Path, legs: int) -> tuple[Any, Any, Any, Any]:
+    """Records (row, leg), the last state, the decisions, the measured edges or None."""
     # Opened here, because NumPy does not close a file that is not an archive.
     with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
         columns = [_with_fields(file[str(leg_no)], _STATE, path) for leg_no in range(legs)]
         final = _with_fields(file["final"], _STATE, path)
         decisions = _with_fields(file["decisions"], _DECISION, path)
+        edges = _with_fields(file["edges"], _DECISION, path) if "edges" in file else None
     if len({len(column) for column in columns}) != 1 or len(final) != legs:
         raise ValueError(f"{path.name} has legs of different lengths")
-    return np.stack(columns, axis=1), final, decisions
+    return np.stack(columns, axis=1), final, decisions, edges
 
 
 def _with_fields(array: Any, names: Sequence[str], path: Path) -> Any:

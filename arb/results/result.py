@@ -7,7 +7,7 @@ writes a folder and the command that reads it build the same one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -16,18 +16,22 @@ from arb.results.metrics.attempts import attempts_of
 from arb.results.metrics.coverage import LegOutages
 from arb.results.metrics.equity import Equity, equity_curve
 from arb.results.metrics.round_trips import RoundTrips, round_trips_of
+from arb.results.no_trades.edges import Edges
+from arb.results.no_trades.explanation import Explanation, explanation_of
 from arb.results.setup import LegTerms, RunSetup
 from arb.results.trades import Trade
 
 
 class RunOutput(NamedTuple):
     """The output of a strategy. records: (row, leg) of hftbacktest's `record_dtype`; final: the last state, one a leg;
-    decisions: rows of `arb.bot.recorder.DECISION`."""
+    decisions: rows of `arb.bot.recorder.DECISION`. edges: such rows with what a second pass measured of a run without a
+    fill (`arb.strategies.spread.measure`); None: there was none."""
 
     records: Any
     final: Any
     decisions: Any
     trades: list[Trade]
+    edges: Any = None
 
 
 class ResultLeg(NamedTuple):
@@ -79,6 +83,11 @@ class RunResult:
     basis_halflife_ns: int = 0
     #: Whether the strategy enters and exits spreads by configuration.
     is_convergence: bool = False
+    #: The effective configuration and the parameters of the strategy, as in the manifest.
+    config: Mapping[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    #: As in `RunOutput`.
+    edges: Any = None
 
     @cached_property
     def equity(self) -> Equity:
@@ -96,6 +105,16 @@ class RunResult:
         return round_trips_of(
             self.attempts, self.fills, self.pairs, self.equity, is_convergence=self.is_convergence
         )
+
+    @cached_property
+    def net_edges(self) -> Edges | None:
+        """The measured edges of a run without a fill."""
+        return None if self.edges is None else Edges(self.edges, self.pairs)
+
+    @cached_property
+    def no_trades(self) -> Explanation | None:
+        """Why it has no fill."""
+        return explanation_of(self)
 
     @cached_property
     def summary(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ not change the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ _LOCAL_FLAG = np.uint64(LOCAL_EVENT)
 class _Reader:
     """Passes arrays piece by piece to the sides that read them, and tracks up to when their data is complete."""
 
-    def __init__(self, arrays: Sequence[Rows], streams: Mapping[int, Stream], piece_rows: int) -> None:
+    def __init__(self, arrays: Iterable[Rows], streams: Mapping[int, Stream], piece_rows: int) -> None:
         """streams: keyed by the flag of their side."""
         self._pieces = _pieces(arrays, piece_rows)
         self._streams = list(streams.values())
@@ -58,11 +58,11 @@ class _Reader:
 
 def replay(
     bot: DryRunBot,
-    legs: Sequence[Sequence[Rows]],
+    legs: Sequence[Iterable[Rows]],
     strategy: Callable[..., Any],
     arguments: tuple[Any, ...],
     *,
-    venue_rows: Sequence[Sequence[Rows]] | None = None,
+    venue_rows: Sequence[Iterable[Rows]] | None = None,
     piece_rows: int = PIECE_ROWS,
     until_ts: int | None = None,
     pace: Callable[[int], None] | None = None,
@@ -101,8 +101,8 @@ def replay(
 
 def _readers(
     bot: DryRunBot,
-    legs: Sequence[Sequence[Rows]],
-    venue_rows: Sequence[Sequence[Rows]] | None,
+    legs: Sequence[Iterable[Rows]],
+    venue_rows: Sequence[Iterable[Rows]] | None,
     piece_rows: int,
 ) -> list[_Reader]:
     readers = []
@@ -122,7 +122,7 @@ def _feed(readers: Sequence[_Reader]) -> int:
     return min(reader.known_ts for reader in readers)
 
 
-def _pieces(arrays: Sequence[Rows], piece_rows: int) -> Iterator[Rows]:
+def _pieces(arrays: Iterable[Rows], piece_rows: int) -> Iterator[Rows]:
     for array in arrays:
         for first in range(0, len(array), piece_rows):
             yield array[first : first + piece_rows]

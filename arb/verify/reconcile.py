@@ -54,6 +54,8 @@ def differences_of(
     found += _rows(
         "record", then.records, now.records, records, end_ts, {f: s[:-1] for f, s in is_sum.items()}
     )
+    if then.edges is not None and now.edges is not None:
+        found += _rows("edge", then.edges, now.edges, None, None)
     for number, (left, right) in enumerate(zip(then.final, now.final, strict=True)):
         for name in (*SUMS, "num_trades"):
             is_summed = name in is_sum and bool(is_sum[name][-1, number])

@@ -82,6 +82,21 @@ def leg_rows(source: LegSource, marks: np.ndarray[Any, Any], frames: int, folder
     return LegRows(load_rows(local), load_rows(exch), read, rows_total, total, lags.samples)
 
 
+def local_rows(source: LegSource, marks: np.ndarray[Any, Any], frames: int) -> Iterator[Rows]:
+    """The rows of a leg's first `frames` frames as the strategy received them, a block at a time; see `leg_rows`."""
+    pending: list[Rows] = []
+    count = 0
+    for _, rows, _ in _derived(source, marks, frames):
+        if len(rows):
+            pending.append(flagged(rows, np.uint64(LOCAL_EVENT)))
+            count += len(rows)
+        if count >= BLOCK_ROWS:
+            yield np.concatenate(pending)
+            pending, count = [], 0
+    if pending:
+        yield np.concatenate(pending)
+
+
 def _write_by_venue_time(spool: Spool, blocks: Sequence[Block], path: Path) -> None:
     """Writes the rows by venue time, rows of equal time in the order of receipt, as `VenueOrder` releases them."""
     waiting: Rows = np.zeros(0, event_dtype)

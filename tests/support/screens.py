@@ -18,6 +18,7 @@ from arb.strategies.spread.decisions import Decision
 from support.cli_tables import TABLES
 from support.finished_runs import LEGS, TERMS, decision, decisions, fill, fills, records, run_of, small_run
 from support.paths import GOLDEN
+from support.untraded import untraded_run
 
 WIDTHS = (60, 80, 100, 160)
 
@@ -66,6 +67,7 @@ SCREENS: Mapping[str, Callable[[], RenderableType]] = {
     "run": lambda: summary_view(small_run().summary),
     "run-large": lambda: summary_view(large_run().summary),
     "run-legs": lambda: summary_view(run_with_legs(5).summary),
+    "run-untraded": lambda: summary_view(untraded_run().summary),
     **TABLES,
 }
 

@@ -8,6 +8,7 @@ from arb.results.evidence import as_json
 from arb.results.figures.declared import Group
 from arb.results.figures.legs import LEG_FIGURES, PAIR_FIGURES
 from arb.results.figures.money import EQUITY
+from arb.results.figures.no_trades import NET_EDGES, NO_TRADES
 from arb.results.figures.run import LOG, RUN, SETUP_FIGURES, TOTALS
 from arb.results.figures.trading import (
     ATTEMPT_FIGURES,
@@ -37,6 +38,8 @@ GROUPS = (
     EDGE_FIGURES,
     OPPORTUNITY_FIGURES,
     RISK_HALT,
+    NO_TRADES,
+    NET_EDGES,
     LOG,
 )
 

@@ -1,0 +1,144 @@
+"""The main cause for which a run has no fill, in a sentence, and what else is known. Starts with `explanation_of`.
+
+The order of the questions: were there attempts, which no order filled; were there opportunities, all missed; were there
+edges at all; and if there were, what kept them below the threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sized
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from arb.results.metrics.opportunities import Opportunities, opportunities_of
+from arb.results.no_trades.attempts import why_unfilled
+from arb.results.no_trades.cause import Cause, counted, share
+from arb.results.no_trades.edges import Edges
+from arb.results.no_trades.market import why_below, why_unknown
+from arb.results.no_trades.missed import why_missed
+from arb.results.no_trades.settings import Settings, is_of_spread
+from arb.strategies.spread.decisions import Decision
+from arb.strategies.spread.measures import RISES_MAX
+
+if TYPE_CHECKING:
+    from arb.results.result import RunResult
+
+#: Runs that ended by themselves or were ended by somebody; a failed one ends with its error.
+_OUTCOMES = ("ended", "halted", "interrupted", "killed")
+#: Of a killed one the edges are not measured: `arb verify` finishes its folder, and executes no code of it before.
+_MEASURED = ("ended", "halted", "interrupted")
+#: Books that are known for less of the time are mentioned.
+_KNOWN_SHARE = 0.99
+#: A threshold is shown in hundredths of a bps, rounded down, so that it is below the edges that it has to let pass.
+_HUNDREDTHS = 100.0
+
+
+class Explanation(NamedTuple):
+    """Why a run has no fill. keys: of the configuration, as `--set` takes them, that the sentence names. thresholds in
+    bps; NaN if the strategy has none, or if it is not known."""
+
+    reason: str
+    keys: tuple[str, ...]
+    details: tuple[str, ...]
+    threshold_bps: float = math.nan
+    threshold_for_10_bps: float = math.nan
+
+
+def is_measured(outcome: str, fills: Sized, pairs: Sized, params: Mapping[str, Any]) -> bool:
+    """Whether a second pass measures the edges of a run: it has no fill, and pairs whose thresholds are known."""
+    return outcome in _MEASURED and not len(fills) and len(pairs) > 0 and is_of_spread(params)
+
+
+def explanation_of(run: RunResult) -> Explanation | None:
+    """None for a run with a fill, and for one that failed."""
+    if len(run.fills) or run.outcome not in _OUTCOMES or not run.config:
+        return None
+    settings = Settings(run.config, run.params, [leg.name for leg in run.legs])
+    if not (run.pairs and is_of_spread(run.params)):
+        cause = _of_any_strategy(run)
+        return Explanation(cause.sentence, _keys(cause), tuple(cause.details))
+    edges = run.net_edges
+    opportunities = opportunities_of(run.decisions)
+    is_attempted = bool((run.decisions["code"] == Decision.ATTEMPT).any())
+    if is_attempted:
+        cause = why_unfilled(run, settings)
+    elif opportunities is not None:
+        cause = why_missed(run, settings, edges, opportunities)
+    else:
+        cause = why_unknown(run, settings, edges) or why_below(run, settings, edges)
+    for_ten = _threshold_for_ten(edges)
+    details = [
+        *cause.details,
+        *_of_threshold(for_ten, settings, is_low_enough=opportunities is not None),
+        *_of_opportunities(opportunities),
+        *_of_refusals(run.refusals),
+        *_of_books(edges),
+    ]
+    return Explanation(cause.sentence, _keys(cause), tuple(details), float(settings.threshold.value), for_ten)
+
+
+def _keys(cause: Cause) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(setting.key for setting in cause.settings))
+
+
+def _of_any_strategy(run: RunResult) -> Cause:
+    """A strategy without pairs or of another kind: no more is known than what the bot did."""
+    refused = sum(sum(rules.values()) for rules in run.refusals.values())
+    if refused:
+        return Cause(
+            f"The limits refused {counted(refused, 'order')}, and no other order was filled.",
+            details=list(_of_refusals(run.refusals)),
+        )
+    return Cause(
+        "No order was filled, and the limits refused none: the strategy sent none, or no price reached its orders."
+    )
+
+
+def _threshold_for_ten(edges: Edges | None) -> float:
+    rise = math.nan if edges is None else edges.rise_bps(RISES_MAX)
+    return math.nan if math.isnan(rise) else math.floor(rise * _HUNDREDTHS) / _HUNDREDTHS
+
+
+def _of_threshold(for_ten: float, settings: Settings, *, is_low_enough: bool) -> Iterator[str]:
+    """The threshold that would have given about ten attempts, where the edges did not reach it."""
+    if math.isnan(for_ten) or is_low_enough:
+        return
+    key = settings.threshold.key
+    if for_ten >= 0.0:
+        yield f"About {RISES_MAX} attempts would have begun with {key} = {for_ten:.10g}."
+    else:
+        yield (
+            f"No {key} would have given {RISES_MAX} attempts: it is at least 0, and edges rose {RISES_MAX} times only "
+            f"above {for_ten:.10g} bps, a loss."
+        )
+
+
+def _of_opportunities(opportunities: Opportunities | None) -> Iterator[str]:
+    if opportunities is None:
+        return
+    reasons = sorted(opportunities.missed_by_reason.items(), key=lambda one: (-one[1], one[0]))
+    taken = [("taken", opportunities.taken)] if opportunities.taken else []
+    parts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in [*taken, *reasons])
+    yield f"Edges above the threshold: {opportunities.seen:,}, by the last reason: {parts or 'none ended'}."
+
+
+def _of_refusals(refusals: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    for leg, rules in refusals.items():
+        broken = ", ".join(f"{count:,} by {rule}" for rule, count in rules.items() if count)
+        if broken:
+            yield f"{leg}: orders refused by the limits of risk: {broken}."
+
+
+def _of_books(edges: Edges | None) -> Iterator[str]:
+    if edges is None:
+        yield "The edges of this run were not measured."
+        return
+    both_s = max(way.both_s for way in edges.ways)
+    known_s = max(way.known_s for way in edges.ways)
+    if both_s < _KNOWN_SHARE * edges.span_s:
+        yield f"Both books were known for {share(both_s, edges.span_s)} of the time."
+    if known_s < _KNOWN_SHARE * both_s:
+        yield (
+            f"The average that edges are measured from was known for {share(known_s, both_s)} of that "
+            f"(strategy.basis_halflife_s)."
+        )
