@@ -148,7 +148,7 @@ def _time_label(x: float, text: str) -> Label:
 
 
 def _tags(chart: Chart, scale: _Scale, box: tuple[float, float, float, float]) -> list[Label]:
-    """The texts beside the right ends of lines, each above its own, moved apart where they are too close."""
+    """The texts beside the right ends of lines: above the line, or below it where there is no room above."""
     ends = [
         (float(scale.y(known[-1])), series.tag)
         for series in chart.series
@@ -157,7 +157,7 @@ def _tags(chart: Chart, scale: _Scale, box: tuple[float, float, float, float]) -
     places: list[tuple[float, str]] = []
     for y, text in sorted(ends):
         least = places[-1][0] + _TAG if places else box[1] + _TAG
-        places.append((max(y - 4.0, least), text))
+        places.append((y - 4.0 if y - 4.0 >= least else max(y + _TAG, least), text))
     most = box[3] - 4.0
     labels = []
     for y, text in reversed(places):
@@ -236,8 +236,8 @@ def _pieces(series: Series, scale: _Scale) -> list[Any]:
     is_gap = ~np.isfinite(values)
     pieces = np.split(points, np.flatnonzero(is_gap))
     pieces = [piece[np.isfinite(piece[:, 1])] for piece in pieces]
-    pieces = [_without_level(piece) for piece in pieces if len(piece)]
-    return [_stepped(p) if series.style == "step" else p for p in pieces]
+    pieces = [_stepped(p) if series.style == "step" else p for p in pieces if len(p)]
+    return [_without_level(piece) for piece in pieces]
 
 
 def _without_level(points: Any) -> Any:

@@ -80,7 +80,9 @@ def _levels(run: RunResult, legs: list[int], basis: Any, names: tuple[str, str])
         levels = threshold_levels(run.setup.parameters, pair, run.records["position"][:, legs], basis)
         words = (("above", names[0], "green"), ("below", names[1], "red"))
         for values, (side, name, color) in zip(levels, words, strict=True):
-            yield Series(f"threshold, {name}", times, values, color, tag=f"{side}: buy {name}")
+            # With a basis every record moves it; without one only attempts do.
+            style = "solid" if run.basis_halflife_ns > 0 else "step"
+            yield Series(f"threshold, {name}", times, values, color, style, f"{side}: buy {name}")
     for values, tag in zip(cost_levels(fees_of(pair), basis), ("taker fees", ""), strict=True):
         yield Series("taker fees of both legs", times, values, "orange", "dotted", tag)
 

@@ -24,8 +24,8 @@ overflow-wrap:anywhere}
 .note a{color:inherit}
 .card{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:12px 14px;margin:0 0 14px}
 .setup{display:flex;flex-wrap:wrap;gap:6px 28px}
-.setup>*{min-width:0;flex:1 1 min(100%,340px)}
-.setup>*+*{flex:2 1 min(100%,500px)}
+.setup>*{min-width:0;flex:1 1 min(100%,380px)}
+.setup>*+*{flex:1.4 1 min(100%,480px)}
 .words td{white-space:normal;overflow-wrap:anywhere}
 .setup th:first-child{white-space:nowrap}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(152px,1fr));gap:12px;margin-bottom:14px}
