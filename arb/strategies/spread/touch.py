@@ -64,8 +64,8 @@ UNCHANGED, QTY_CHANGED, PRICE_CHANGED = 0, 1, 2
 def read_touches(bot, legs, first, needs_qty):
     """Reads the touches of the two legs from `first` on; returns whether a price, or only a quantity, has changed.
 
-    If no price changed and the quantities are not needed, they are not updated: this is the usual case. NaN counts as a
-    change.
+    If no price changed and the quantities are not needed, they are not updated: this is the usual case. A price that
+    stays unknown has not changed.
     """
     legs_0, legs_1 = legs[first], legs[first + 1]
     depth_0, depth_1 = bot.depth(first), bot.depth(first + 1)
@@ -76,16 +76,16 @@ def read_touches(bot, legs, first, needs_qty):
         return UNCHANGED
     is_changed_0 = _take_touch(legs_0, bid_0, ask_0, depth_0.best_bid_qty, depth_0.best_ask_qty)
     is_changed_1 = _take_touch(legs_1, bid_1, ask_1, depth_1.best_bid_qty, depth_1.best_ask_qty)
-    if not is_same:
-        return PRICE_CHANGED
-    return QTY_CHANGED if is_changed_0 or is_changed_1 else UNCHANGED
+    if not (is_changed_0 or is_changed_1):
+        return UNCHANGED
+    return QTY_CHANGED if is_same else PRICE_CHANGED
 
 
 @njit
 def _take_touch(leg, bid, ask, bid_qty, ask_qty):
     """Stores a touch; returns whether it changed."""
-    is_bid_same = bid == leg.bid and bid_qty == leg.bid_qty
-    is_ask_same = ask == leg.ask and ask_qty == leg.ask_qty
+    is_bid_same = (bid == leg.bid and bid_qty == leg.bid_qty) or (np.isnan(bid) and np.isnan(leg.bid))
+    is_ask_same = (ask == leg.ask and ask_qty == leg.ask_qty) or (np.isnan(ask) and np.isnan(leg.ask))
     if not is_bid_same:
         leg.bid_taken = 0.0
     if not is_ask_same:

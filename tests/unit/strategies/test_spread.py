@@ -87,6 +87,11 @@ def test_it_records_at_intervals_where_a_price_moved_and_at_the_end() -> None:
     run(bot_of([touch(S, 0, 99.99, 100.0), *moves]), params(), recorder)
     # At once, after one and after two seconds; nothing while it is still; at the end.
     assert recorder.records == 4
+    recorder = FakeRecorder()
+    moves.append(touch(5 * S, 1, math.nan, math.nan))
+    run(bot_of([touch(S, 0, 99.99, 100.0), *moves]), params(), recorder)
+    # Once when the book becomes unknown; nothing while it stays so.
+    assert recorder.records == 5
 
 
 @pytest.mark.parametrize("code", [2 + 13, 100, -1, 4])

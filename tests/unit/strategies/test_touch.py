@@ -188,12 +188,18 @@ def test_quantities_that_nobody_needs_are_read_once_a_price_changed() -> None:
     assert legs[1].ask_qty == 8.5
 
 
-def test_an_unknown_touch_is_a_change() -> None:
-    nan = math.nan
-    bot = _Depths((nan, nan, nan, nan), (5.0, 6.0, 7.0, 8.0))
+@pytest.mark.parametrize("needs_qty", [True, False])
+def test_a_touch_changes_once_when_it_becomes_unknown(needs_qty: bool) -> None:
+    known = (1.0, 2.0, 3.0, 4.0)
+    bot = _Depths(known, (5.0, 6.0, 7.0, 8.0))
     legs = [Record(touch.LEG), Record(touch.LEG)]
-    assert read_touches(bot, legs, 0, True)
-    assert read_touches(bot, legs, 0, True)
+    for changed in ((math.nan, math.nan, 0.0, 0.0), (math.nan, 2.0, 0.0, 4.0), known):
+        bot.touches[0] = changed
+        assert read_touches(bot, legs, 0, needs_qty) == touch.PRICE_CHANGED
+        assert read_touches(bot, legs, 0, needs_qty) == touch.UNCHANGED
+    bot.touches = [(math.nan, math.nan, 0.0, 0.0)] * 2
+    assert read_touches(bot, legs, 0, needs_qty) == touch.PRICE_CHANGED
+    assert read_touches(bot, legs, 0, needs_qty) == touch.UNCHANGED
 
 
 def test_the_last_mid_that_was_known_is_kept() -> None:
