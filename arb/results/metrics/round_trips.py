@@ -2,7 +2,8 @@
 
 With attempts: every attempt with a fill is a round trip; in convergence mode one runs from flat to flat, from the
 attempts that enter to the one that exits. Without attempts: the fills of a leg from flat to flat. A round trip that is
-not flat at the end of the run is open: it is valued at the last mids and counts neither as a win nor as a loss.
+not flat at the end of the run is open, as an attempt that left base unhedged: it is valued at the last mids and counts
+neither as a win nor as a loss.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from arb.results.metrics.equity import Equity
-from arb.strategies.spread.decisions import Purpose
+from arb.strategies.spread.decisions import Decision, Purpose
 from connectors.units import SECOND
 
 #: The attempts are 0 for a round trip of a leg.
@@ -34,6 +35,9 @@ ROUND_TRIP = np.dtype(
 _DUST = 0.01
 #: A position below this part of the leg's largest one is rounding.
 _ROUNDING = 1e-9
+
+#: How attempts end that may leave base unhedged: not at all, or halted.
+_UNHEDGED = (0, Decision.HALTED)
 
 #: Purposes of attempts that exit a spread.
 LEAVING = (Purpose.LEAVE, Purpose.STOP_LOSS, Purpose.TIMEOUT)
@@ -85,7 +89,19 @@ def round_trips_of(
     rows = np.zeros(len(filled), ROUND_TRIP)
     rows["first_attempt"] = rows["last_attempt"] = filled["attempt"]
     rows["begin"], rows["end"], rows["pnl"] = filled["first_fill"], filled["last_fill"], filled["pnl"]
+    for place in np.flatnonzero(np.isin(filled["outcome"], _UNHEDGED) & (filled["residual"] != 0.0)):
+        attempt, legs = filled[place], list(pairs[filled["pair"][place]])
+        if _is_left(fills[np.isin(fills["leg"], legs)]):
+            holder = legs[int(abs(attempt["net_1"]) > abs(attempt["net_0"]))]
+            value = float(attempt["residual"]) * float(equity.mids[-1, holder])
+            rows["is_open"][place] = True
+            rows["pnl"][place] += value - attempt["residual_quote"]
     return RoundTrips("attempt", rows)
+
+
+def _is_left(fills: Any) -> bool:
+    """Whether the fills of a pair leave base that its legs do not hold against each other."""
+    return abs(math.fsum(fills["base"])) > _ROUNDING * float(np.abs(fills["base"]).max())
 
 
 def longest_run(flags: Any) -> int:

@@ -132,6 +132,29 @@ def test_what_a_halted_attempt_leaves_unhedged_is_in_positions_at_its_cost() -> 
     assert split(run) == pytest.approx((2 * 3.0 + 1 * 3.0 - 4.0, 2 * (90.0 - 101.0)))
 
 
+def test_a_halted_attempt_that_leaves_base_is_an_open_round_trip_at_the_last_mids() -> None:
+    log = decisions(
+        decision(0.0, Decision.ATTEMPT, 1),
+        decision(0.3, Decision.HEDGED, 1),
+        decision(1.0, Decision.ATTEMPT, 2),
+        decision(1.3, Decision.HALTED, 2, value=2.0),
+    )
+    rows = [
+        fill(0.1, 1, 0, 2.0, 100.0),
+        fill(0.1, 1, 1, -2.0, 103.0),
+        fill(1.1, 2, 0, 3.0, 101.0),
+        fill(1.2, 2, 1, -1.0, 104.0),
+    ]
+    mids = [[100.0, 100.0], [100.0, 100.0], [95.0, 95.0], [90.0, 90.0]]
+    run = run_of(records(mids), log, fills(*rows))
+    trips = run.summary["round_trips"]
+    assert (trips["closed"], trips["open"], trips["wins"], trips["losses"]) == (1, 1, 1, 0)
+    assert trips["pnl_quote_sum"] == pytest.approx(6.0 + (104.0 - 303.0 + 2 * 90.0))
+    closed = run_of(records(mids), log, fills(*rows, fill(2.0, 0, 0, -2.0, 96.0)))
+    trips = closed.summary["round_trips"]
+    assert (trips["closed"], trips["open"], trips["losses"]) == (2, 0, 1)
+
+
 def test_a_residual_that_the_host_closes_is_realised() -> None:
     steps = [(0, 3, 100, 0), (1, -1, 102, 0), (0, -2, 95, 1)]
     assert split(spread_run(steps, mids=(80.0, 80.0))) == pytest.approx((2.0 - 10.0 - 1.0, 0.0))
