@@ -117,11 +117,14 @@ def _notes_at(summary: Mapping[str, Any], places: Sequence[Place]) -> list[tuple
 
 
 def _notes(summary: Mapping[str, Any], *places: Place) -> Iterator[str]:
+    """A box for each heading, with its notes."""
+    boxes: dict[str, list[int]] = {}
     for n, kind in _notes_at(summary, places):
-        yield (
-            f'<p class="note" role="note"><strong>{kind.heading}.</strong> '
-            f'<span data-key="notes.{n}">{escape(summary["notes"][n])}</span></p>'
-        )
+        boxes.setdefault(kind.heading, []).append(n)
+    for heading, numbers in boxes.items():
+        texts = [f'<span data-key="notes.{n}">{escape(summary["notes"][n])}</span>' for n in numbers]
+        lines = "".join(f"<p>{text}</p>" for text in (f"<strong>{heading}.</strong> {texts[0]}", *texts[1:]))
+        yield f'<div class="note" role="note">{lines}</div>'
 
 
 def _quality_link(summary: Mapping[str, Any]) -> str:

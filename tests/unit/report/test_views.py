@@ -197,7 +197,7 @@ def test_the_source_of_the_data_is_below_the_title_and_is_text() -> None:
     made = small_run(notes=["no [capital]: the run began with little", NOTE])
     title, note, *_ = page(made, []).partition("<main>")[2].strip().splitlines()
     assert title.startswith("<header>")
-    assert note.startswith('<p class="note"')
+    assert note.startswith('<div class="note"')
     assert "simulated &lt;b&gt;&amp; seeded" in note
     notes = [line for line in drawn(made).splitlines() if line.startswith(("SIMULATED DATA:", "CAPITAL:"))]
     assert notes == [
