@@ -185,7 +185,7 @@ async def receive_all(url: str, folder: Path, count: int) -> tuple[list[tuple[in
     instrument = Instrument("bybit_linear", LEG.symbol, LEG.tick_size, LEG.lot_size)
     venue, leg = BybitLinear(), replace(LEG, venue="bybit_linear")
     warm_up(venue, instrument)
-    warm_session([(venue, instrument)])
+    warm_session(leg, [(venue, instrument)])
     bot, counts = DryRunBot([leg], is_live=True), np.zeros(1, np.int64)
     task = StrategyTask(bot, compile_strategy(answer_every_row), (bot, counts))
     side = TimedSide(bot.exchanges, 5 * _MS, 50 * _MS)

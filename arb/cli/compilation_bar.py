@@ -24,7 +24,8 @@ TITLE = "compiling (first run only)"
 LINE = f"{TITLE}; it can take some minutes"
 LINE_AFTER_S = 10.0
 #: About how many functions a command compiles when nothing is on the disk, with two legs of two venues. The number
-#: depends on venues and strategy, so it is shown as "about", and not once it is passed.
+#: depends on venues and strategy, so it is shown as "about", and not once it is passed. If something is on the disk, it
+#: is the most that may follow.
 TOTALS = {"backtest": 380, "convert": 180, "dry-run": 515, "record": 135}
 #: Widths of the bar, and what is beside it.
 _BAR_WIDTHS, _WORDS_WIDTH = (6, 40), 54
@@ -114,8 +115,9 @@ class CompilationBar:
         self._compiled += 1
         if self._bar is not None and not self._is_off:
             (task,) = self._bar.tasks
-            if task.total is not None and self._compiled > task.total:
+            if self._total is not None and self._compiled > self._total:
                 task.total = None  # rich's `update` takes None for no change
+                task.fields["most"] = None
             self._bar.update(task.id, completed=self._compiled)
             if not self._depth:
                 self._try(self._hide)
@@ -129,7 +131,10 @@ class CompilationBar:
     def _show(self) -> None:
         if self._bar is None:
             self._bar = self._new_bar()
-            self._bar.add_task(TITLE, total=self._total if self._is_first_use() else None)
+            is_first_use = self._is_first_use()
+            self._bar.add_task(
+                TITLE, total=self._total if is_first_use else None, most=None if is_first_use else self._total
+            )
         if self._depth == 1:
             ReadingProgress.pause()
             self._bar.start()
@@ -167,8 +172,10 @@ class CompilationBar:
 
 
 class _Functions(ProgressColumn):
-    """`12 of about 390`, or `12 functions` where the total is unknown."""
+    """`12 of about 390`; `12 of at most 390` where some are on the disk; or `12 functions` without a total."""
 
     def render(self, task: Task) -> Text:
-        count = f"{task.completed:.0f}"
+        count, most = f"{task.completed:.0f}", task.fields["most"]
+        if most is not None:
+            return Text(f"{count} of at most {most}")
         return Text(f"{count} functions" if task.total is None else f"{count} of about {task.total:.0f}")

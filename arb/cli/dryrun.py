@@ -101,14 +101,15 @@ def dry_run(
     else:
         with bounded_end() as only_words_left:
             _require_libraries()
+            from arb.cli.live_screen import has_screen
             from arb.cli.session_view import SessionTable, StatusLine
             from arb.commands.dryrun_live import run_live
 
             pairs = [(leg.venue, leg.symbol) for leg in config.legs]
-            is_watched = sys.stdout.isatty() and not as_json
+            is_watched = has_screen() and not as_json
             viewer: SessionTable | StatusLine = StatusLine(_echo_error)
             if is_watched:
-                viewer = SessionTable(config.value("strategy.min_spread_bps"))
+                viewer = SessionTable()
             result = run_live(
                 config,
                 out,
@@ -118,6 +119,7 @@ def dry_run(
                 log_json=log_json,
                 viewer=viewer,
                 echo=None if is_watched else _echo_error,
+                notice=_echo_error,
             )
             text = run_text(result, as_json=as_json)
             only_words_left(result.exit_code)

@@ -65,7 +65,9 @@ def record(
     wanted = wanted_of(config, config_path, venues, symbols, streams)
     with contextlib.ExitStack() as stack:
         with view_of(as_json=as_json) as view, bounded_end() as only_words_left:
-            ending, progress = record(config, wanted, view.show, duration_s=duration_s, sandbox=sandbox)
+            ending, progress = record(
+                config, wanted, view.show, wait=view.wait, duration_s=duration_s, sandbox=sandbox
+            )
             stack.enter_context(signals_call(lambda _: None))  # the recording is over: signals have no effect
             silent = silences(progress)
             refusals = "; ".join(filter(None, (off_grid_text(progress), refusal_text(progress))))

@@ -6,16 +6,15 @@ import contextlib
 import math
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console, Group
-from rich.live import Live
+from rich.console import Console
 from rich.text import Text
 
-from arb.cli.compilation_bar import end_bar
-from arb.cli.options import echo, echo_json, escape
+from arb.cli.live_screen import STATUS_STYLES, Event, FittedScreen, LiveScreen, has_screen
+from arb.cli.options import echo, echo_json
 from arb.commands.record import Line, Progress
 from arb.report.screen import rows_view
 from arb.runtime.host import Ending
@@ -24,13 +23,6 @@ from connectors.units import MILLISECOND, SECOND
 
 #: Intervals of status lines without a terminal. The first line is early, so that a log shows how the recording began.
 LINE_EVERY_S, LINE_FIRST_S = 30.0, 5.0
-_STYLES = {
-    FeedStatus.SYNCED: "green",
-    FeedStatus.SYNCING: "yellow",
-    FeedStatus.STALE: "yellow",
-    FeedStatus.DOWN: "red",
-    FeedStatus.OFF_GRID: "bold red",
-}
 
 
 @contextlib.contextmanager
@@ -38,15 +30,21 @@ def view_of(*, as_json: bool) -> Iterator[View]:
     """The view for the kind of output."""
     if as_json:
         yield JsonView()
-    elif not sys.stdout.isatty():
+    elif not has_screen():
         yield LineView()
     else:
-        with Live(console=Console(), auto_refresh=False, transient=False) as live:
-            yield TableView(live)
+        view = TableView()
+        try:
+            yield view
+        finally:
+            view.close()
 
 
 class View(ABC):
     """Shows the progress once a second, and how the recording ended."""
+
+    def wait(self, text: str) -> None:  # noqa: B027 - most views show nothing
+        """Shows what the recording waits for before it begins."""
 
     @abstractmethod
     def show(self, progress: Progress) -> None:
@@ -95,14 +93,25 @@ class LineView(View):
 
 
 class TableView(View):
-    """A table that is redrawn in place."""
+    """A table that is redrawn in place; its last state remains."""
 
-    def __init__(self, live: Live) -> None:
-        self._live = live
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console
+        self._screen = LiveScreen(console)
+        self._last: Progress | None = None
+
+    def wait(self, text: str) -> None:
+        self._screen.show(Text(text))
 
     def show(self, progress: Progress) -> None:
-        end_bar()
-        self._live.update(progress_table(progress), refresh=True)
+        self._last = progress
+        self._screen.show(progress_table(progress, [line.text for line in self._screen.held]))
+
+    def close(self) -> None:
+        """Restores the terminal, and prints the last table."""
+        self._screen.close()
+        if self._last is not None:
+            (self._console or Console()).print(progress_table(self._last, is_over=True))
 
 
 def progress_line(progress: Progress) -> dict[str, Any]:
@@ -120,13 +129,13 @@ def progress_line(progress: Progress) -> dict[str, Any]:
     }
 
 
-def progress_table(progress: Progress) -> Group:
-    """The table and the totals below it."""
+def progress_table(progress: Progress, output: Sequence[str] = (), *, is_over: bool = False) -> FittedScreen:
+    """The table, the totals below it, and what is wrong. output: lines that others wrote."""
     rows = [
         (
             line.venue,
             line.state.symbol,
-            Text(line.state.status.value, _STYLES[line.state.status]),
+            Text(line.state.status.value, STATUS_STYLES[line.state.status.value]),
             f"{line.state.messages_per_s:,.1f}",
             _lag(line.state.lag_ns_p50),
             _lag(line.state.lag_ns_p99),
@@ -146,10 +155,10 @@ def progress_table(progress: Progress) -> Group:
         for line in progress.lines
         for topic, why in line.refused.items()
     }
-    lines = [Text.from_markup(f"[red]{venue}[/]: {escape(text[:200])}") for venue, text in troubles.items()]
-    return Group(
-        table, "", *lines, Text(f"{_clock(progress)}  {_total(progress)}; Ctrl+C ends it with whole files")
-    )
+    events = [*map(Event, output), *(Event(f"{name}: {text}", "red") for name, text in troubles.items())]
+    totals = [Text(f"{_clock(progress)}  {_total(progress)}")]
+    foot = [] if is_over else [Text("Ctrl+C ends it with whole files", style="dim")]
+    return FittedScreen([], [table], totals, events, foot)
 
 
 def status_line(progress: Progress) -> str:

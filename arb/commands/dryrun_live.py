@@ -22,6 +22,7 @@ from arb.commands.run_setup import (
     setup_of,
     with_end,
 )
+from arb.commands.sandbox_choice import source_at
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.config.starting_capital import with_starting_capital
@@ -31,10 +32,9 @@ from arb.runtime.host import Host
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput, Viewer
 from arb.runtime.strategy_task import StrategyTask
-from arb.runtime.view import view_of
 from arb.runtime.warm import warm_session
 from arb.sandbox.profiles import WIDE
-from arb.sandbox.serve.urls import VenueUrls
+from arb.sandbox.serve.urls import SIMULATED, VenueUrls
 from arb.simulation.bot import DryRunBot
 from arb.simulation.latency import live_latency
 from arb.simulation.watermark import VenueSide
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 #: The venues' side waits for rows that are late by up to this plus four times `disorder_ms`: see `VenueOrder`.
 _SILENCE_NS = 500 * MILLISECOND
+#: The note of a session on the seeded market.
+_SIMULATED = f"market data of a sandbox, {SIMULATED}"
 
 
 def run_live(
@@ -57,19 +59,20 @@ def run_live(
     log_json: bool = False,
     viewer: Viewer | None = None,
     echo: Callable[[str], None] | None = None,
+    notice: Callable[[str], None] = lambda text: None,
 ) -> WrittenRun:
     """Runs a session on live data to its end; its folder has a backtest's files, the recording and the log.
 
     sandbox: replaces the venues: a sandbox of the session, not yet entered, or the addresses of a running one. viewer,
     echo: receive the session's views and every log line on a thread of their own; if they fail or block, the session is
-    not affected.
+    not affected. notice: receives a line for each wait before the session begins.
     Raises InputError and ConfigError before anything is written if it cannot begin; after everything is written,
     StrategyError if the strategy raised, and InputError if recording failed.
     """
     setup = setup_of(config)
     capital_notes = []
     if not config.capital:
-        config = with_starting_capital(config, live_mids(config, sandbox))
+        config = with_starting_capital(config, live_mids(config, sandbox, notice))
         capital_notes, setup = [default_capital_note(config)], setup_of(config)
     path = run_folder_path(out, datetime.now(UTC), "dry-run")
     with (
@@ -80,7 +83,7 @@ def run_live(
         world = World.LIVE if sandbox is None else World.SANDBOX
         notes = capital_notes + configuration_notes(config, setup, world)
         head = common_manifest("dry-run", config, *setup, datetime.now(UTC)) | {
-            "notes": _origin_notes(sandbox)
+            "notes": _origin_notes(config, sandbox)
         }
         session = LiveRun(
             config,
@@ -97,17 +100,20 @@ def run_live(
         return session.run(duration_s)
 
 
-def _origin_notes(sandbox: Sandbox | Mapping[str, VenueUrls] | None) -> list[str]:
-    """Where the data are not those of a venue, and how the market of the session differs from a real one."""
+def _origin_notes(config: Config, sandbox: Sandbox | Mapping[str, VenueUrls] | None) -> list[str]:
+    """What the data are if they are not a venue's, and how the market of the session differs from a real one."""
     if sandbox is None:
         return []
-    notes = ["market data of a sandbox, simulated"]
     if not isinstance(sandbox, Mapping):
-        notes.append(
+        return [
+            _SIMULATED,
             f"a market for first sessions: every {WIDE.interval_s:g} s on average the price at a venue leaves the "
-            f"others' by {WIDE.size_bps:g} bps on average, more than fees and the default threshold; real ones do not"
-        )
-    return notes
+            f"others' by {WIDE.size_bps:g} bps on average, more than fees and the default threshold; real ones do not",
+        ]
+    source = source_at(sandbox[config.legs[0].venue].rest)
+    if source == SIMULATED:
+        return [_SIMULATED]
+    return [f"market data of a sandbox{f', which replays {source}' if source else ''}"]
 
 
 def _simulated(config: Config, setup: Setup) -> LiveParts:
@@ -123,8 +129,7 @@ def _simulated(config: Config, setup: Setup) -> LiveParts:
         is_live=True,
     )
     adapters = [load_adapter(config.venues[leg.venue]) for leg in legs]
-    warm_session(list(zip(adapters, map(instrument_of, legs), strict=True)))
-    view_of(bot, [], [])
+    warm_session(legs[0], list(zip(adapters, map(instrument_of, legs), strict=True)))
     function = with_end(config, strategy.function, legs, bot, recorder)
     task = StrategyTask(bot, function, setup.arguments.bind(bot, recorder))
     disorder_ns = round(config.dry_run.disorder_ms * MILLISECOND)

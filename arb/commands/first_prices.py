@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from arb.config import Config
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 10.0
 
 
-def live_mids(config: Config, sandbox: Sandbox | Mapping[str, VenueUrls] | None) -> list[float]:
+def live_mids(
+    config: Config, sandbox: Sandbox | Mapping[str, VenueUrls] | None, notice: Callable[[str], None]
+) -> list[float]:
     """The mid of each leg's first book, in quote; NaN for perpetuals, whose capital needs none.
 
-    sandbox: as in `run_live`; one of the session is started for this, and stopped. Raises InputError for a book that
-    does not arrive within 10 s, KeyboardInterrupt for a signal.
+    sandbox, notice: as in `run_live`; a sandbox of the session is started for this, and stopped. Raises InputError for
+    a book that does not arrive within 10 s, KeyboardInterrupt for a signal.
     """
     symbols: dict[str, list[str]] = {}
     for leg in config.legs:
@@ -35,6 +37,10 @@ def live_mids(config: Config, sandbox: Sandbox | Mapping[str, VenueUrls] | None)
     if symbols:
         for venue, own in symbols.items():
             warm_up(load_adapter(config.venues[venue]), instrument_at(config.venues[venue], own[0]))
+        notice(
+            f"waiting for the first prices of {', '.join(symbols)}, by which a run without [capital] begins "
+            f"({_TIMEOUT_S:g} s at most)"
+        )
         with Host(dict(config.venues), sandbox) as host:
             found = host.run(lambda: host.until_over(_mids(host, symbols)))
     if found is None:

@@ -8,6 +8,7 @@ have threads of their own.
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import threading
 import time
@@ -42,7 +43,8 @@ from arb.runtime.live_rows import LiveDriver
 from arb.runtime.output import SessionOutput
 from arb.runtime.session import Session
 from arb.runtime.session_files import RECORDING, SessionRecord
-from arb.runtime.view import view_of, working_orders
+from arb.runtime.session_watch import Facts, SessionWatch
+from arb.runtime.view import working_orders
 from arb.runtime.watchdog import Watchdog
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.units import SECOND
@@ -50,6 +52,8 @@ from connectors.units import SECOND
 #: Longest and shortest interval between two calls of the session's timer.
 _TICK_S, _TICK_MIN_S = 0.010, 0.0005
 _VIEW_S = 0.5
+#: Interval of samples of the edges, for the best one.
+_SAMPLE_S = 0.1
 #: How long the strategy may take after a signal until it waits; then it is held at its next call of the bot.
 _GRACE_S = 1.0
 #: Interval of journal entries: the most of a session that a kill can lose.
@@ -93,7 +97,6 @@ class LiveRun:
         self._host = host
         self._folder = folder
         self._log = log
-        self._notes = notes
         self._warnings = warnings
         self._has_report = has_report
         self._head = {**head, "notes": [*head["notes"], *notes]}
@@ -129,8 +132,20 @@ class LiveRun:
                     session=self._session,
                 )
                 held.callback(self._keeper.close)
+                self._watch = SessionWatch(
+                    self._bot, self._recorder, self._session, self._feeds, self._facts(duration_s)
+                )
                 self._host.run(lambda: self._trade(offset, duration_s))
             return self._write()
+
+    def _facts(self, duration_s: float | None) -> Facts:
+        params = self._setup.arguments.params
+        return Facts(
+            name=self._folder.path.name,
+            duration_s=duration_s,
+            threshold_bps=_number(params.get("min_spread_bps")),
+            is_over_basis=_number(params.get("basis_halflife_ns")) > 0.0,
+        )
 
     def _frame_recorder(self) -> FrameRecorder:
         """Without its recording a session cannot be replayed, so it ends with the recorder's first error."""
@@ -155,6 +170,8 @@ class LiveRun:
         for number, leg in enumerate(self._legs):
             by_venue.setdefault(leg.venue, []).append(number)
         symbols = {name: [self._legs[n].symbol for n in numbers] for name, numbers in by_venue.items()}
+        self._session.write("start", f"comparing tick and lot with the listings of {', '.join(symbols)}")
+        self._show()
         unlisted = await host.compare_grids(symbols)
         refuse_coarse_lots(self._config)
         if host.is_interrupted:
@@ -168,17 +185,18 @@ class LiveRun:
             self._feeds.append((feed, numbers))
         with self._watched():
             host.start_feeds()
+            self._watch.began_ns = host.began_ns
             self._folder.keep()
             for note in (*unlisted, *self._warnings):
-                self._log.event("warning", note)
-            for note in self._notes:
-                self._log.event("note", note)
-            self._log.event(
-                "start", f"ready after {(time.monotonic_ns() - self._host.created_ns) / SECOND:.2f} s"
-            )
+                self._session.write("warning", note)
+            for note in self._head["notes"]:
+                self._session.write("note", note)
+            after_s = (time.monotonic_ns() - self._host.created_ns) / SECOND
+            self._session.write("start", f"ready after {after_s:.2f} s")
             if not self._session.start():
                 host.end()
             host.repeat(self._tick)
+            host.every(_SAMPLE_S, self._watch.sample)
             host.every(_VIEW_S, self._show)
             host.every(_KEEP_S, self._keeper.keep)
             await host.wait(duration_s)
@@ -209,21 +227,26 @@ class LiveRun:
         return min(_TICK_S, max(_TICK_MIN_S, self._session.due_ns / SECOND))
 
     def _show(self) -> None:
-        """Updates the display, and logs once when the strategy received its first row."""
+        """Logs what the strategy did and updates the display; logs once when the strategy received its first row."""
         if self._session.first_row_ns and not self._has_received:
             self._has_received = True
             after_s = (self._session.first_row_ns - self._host.created_ns) / SECOND
-            self._log.event("start", f"the strategy received its first row after {after_s:.2f} s")
-        self._log.show(lambda: view_of(self._bot, self._feeds, self._session.events))
+            self._session.write("start", f"the strategy received its first row after {after_s:.2f} s")
+        self._watch.log_trading()
+        self._log.show(self._watch.view)
 
     def _end_strategy(self) -> None:
         """Takes the counts of the strategy's results so far, then stops it."""
         counts = len(self._recorder.decisions), len(self._recorder.records)
+        self._session.write("end", "stopping the strategy and writing the folder")
+        self._show()
         is_parked = self._driver.task.is_alive and not self._session.stop()
         # If the watchdog gave the strategy up just before it returned, its thread writes and the process ends.
         self._writing.acquire()
         self._counts, self._is_parked = counts, is_parked
         self._session.is_over = True
+        if not (is_parked or self._driver.task.is_held):
+            self._watch.log_trading()
 
     def _write(self) -> WrittenRun:
         """Writes the folder, then raises the session's error, if any."""
@@ -319,3 +342,8 @@ class LiveRun:
                 with contextlib.suppress(OSError):
                     sys.stdout.flush()
                 leave_now(code)
+
+
+def _number(parameter: object) -> float:
+    """A parameter of the strategy; NaN for none, or one that legs have each."""
+    return float(parameter) if isinstance(parameter, int | float) else math.nan

@@ -1,6 +1,7 @@
 """`arb record`: one feed per venue into one recorder, until the duration has passed or a signal arrives.
 
-Must not know how progress is shown: `show` is called once a second with a `Progress`, on its own thread.
+Must not know how progress is shown: `show` is called once a second with a `Progress`, and `wait` with what it waits for
+before the recording begins, both on a thread of their own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from arb.errors import InputError
 from arb.runtime.display import Display, warnings_on, write_error
 from arb.runtime.feeds import venue_transport
 from arb.runtime.host import Ending, Host
+from arb.runtime.listings import LISTINGS_S
 from arb.runtime.record_tap import NoSink, Origins, RecorderTap
+from arb.sandbox.serve.urls import SIMULATED
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.pipeline import warm_up
 from connectors.feed.status import InstrumentState
@@ -90,6 +93,7 @@ def record(
     wanted: Sequence[Wanted],
     show: Show,
     *,
+    wait: Callable[[str], None] = lambda text: None,
     duration_s: float | None = None,
     sandbox: SandboxChoice | None = None,
 ) -> tuple[Ending, Progress]:
@@ -103,7 +107,7 @@ def record(
         venue_transport(one.venue)
         warm_up(load_adapter(one.venue), instrument_at(one.venue, one.symbols[0]))
     directory = Path(config.data.directory)
-    origins = Origins(directory, _origin_text(sandbox) if sandbox else "")
+    origins = Origins(directory, _origin_text(sandbox, wanted[0].venue.name) if sandbox else "")
     for one in wanted:
         for symbol in one.symbols:
             origins.check(one.venue.name, symbol, time.time_ns())
@@ -124,6 +128,11 @@ def record(
         warnings_on(display),
     ):
         recording = _Recording(host, wanted, recorder, origins)
+        display.line(
+            lambda: wait(
+                f"comparing tick and lot with the listings of {', '.join(venues)}; {LISTINGS_S:g} s at most"
+            )
+        )
         lines = host.run(lambda: recording.run(display, show, duration_s))
     if host.error is not None:
         raise host.error
@@ -179,8 +188,12 @@ def _not_shown(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else BrokenPipeError(str(error))
 
 
-def _origin_text(sandbox: SandboxChoice) -> str:
-    return f"simulated, not a recording of any venue: arb {arb.__version__} record {sandbox.options}"
+def _origin_text(sandbox: SandboxChoice, venue: str) -> str:
+    command = f"arb {arb.__version__} record {sandbox.options}"
+    source = sandbox.source_of(venue)
+    if source == SIMULATED:
+        return f"{SIMULATED}, not a recording of any venue: {command}"
+    return f"recorded of a sandbox, not of the venue{f'; it replays {source}' if source else ''}: {command}"
 
 
 def _versions() -> dict[str, str]:

@@ -5,12 +5,16 @@ Imported by the command line at its start: the server and the configuration are 
 
 from __future__ import annotations
 
+import contextlib
+import http.client
+import json
 import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from arb.errors import InputError
+from arb.sandbox.serve.urls import SIMULATED
 
 if TYPE_CHECKING:
     from arb.config import VenueConfig
@@ -19,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Seed of the simulated market without `--seed`.
 SANDBOX_SEED = 7
+#: How long a running sandbox may take to answer; the length of the answer.
+_ANSWER_S, _ANSWER_BYTES_MAX = 2.0, 1 << 16
 
 
 class SandboxChoice(NamedTuple):
@@ -50,12 +56,36 @@ class SandboxChoice(NamedTuple):
         _refuse_absent({venue: urls[venue].rest for venue, _ in pairs if venue in urls})
         return urls
 
+    def source_of(self, venue: str) -> str:
+        """What the market's data at a venue are; see `source_at`."""
+        if self.port_base is None:
+            return SIMULATED
+        from arb.runtime.sandbox_venues import sandbox_urls
+
+        urls = sandbox_urls(self.port_base)
+        return source_at(urls[venue].rest) if venue in urls else ""
+
+
+def source_at(rest_url: str) -> str:
+    """What the data of a running sandbox are: "simulated", or "a recording" with its origin; "" if it does not answer.
+
+    rest_url: of one of its venues. Blocks for a moment.
+    """
+    address = urlsplit(rest_url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_S)
+    with contextlib.closing(connection), contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+        connection.request("GET", "/sandbox")
+        status = json.loads(connection.getresponse().read(_ANSWER_BYTES_MAX))
+        if isinstance(status, dict):
+            return str(status.get("source", ""))
+    return ""
+
 
 def _refuse_absent(urls: Mapping[str, str]) -> None:
     for venue, url in urls.items():
         address = urlsplit(url)
         try:
-            socket.create_connection((address.hostname or "", address.port or 0), timeout=2).close()
+            socket.create_connection((address.hostname or "", address.port or 0), timeout=_ANSWER_S).close()
         except OSError:
             raise InputError(
                 f"no sandbox serves {venue} at {url}: start one with arb sandbox serve, or leave "

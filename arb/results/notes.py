@@ -1,7 +1,6 @@
 """The notes at the top of a run's output: data that no venue sent, and what limits the results.
 
-`note_kinds` decides their headings. A program that makes up or changes a recording writes the source to
-`<symbol>_<YYYYMMDD>.origin` beside it, in one line.
+`note_kinds` decides their headings.
 """
 
 from __future__ import annotations
@@ -13,10 +12,9 @@ from types import MappingProxyType
 
 from arb.data.catalog.archived import ArchiveFile, ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Day, Recording
-from arb.errors import InputError
+from arb.data.catalog.origin import origin_of
 from connectors.units import MILLISECOND
 
-_CHARACTERS_MAX = 300
 _ARCHIVES: Mapping[str, str] = MappingProxyType(
     {"binance": "Binance's public archive", "bybit": "Bybit's public archive", "tardis": "Tardis' archive"}
 )
@@ -115,24 +113,11 @@ def _archive_note(day: ArchiveDay, feed_latency_ns: int) -> str:
 def origin_notes(recordings: Iterable[Day]) -> list[str]:
     """One line for each leg and text: `venue:SYMBOL: text`, in the order of the recordings.
 
-    Only the first line of a file counts, up to 300 characters. Raises InputError for a file that cannot be read.
+    Raises InputError for a file that cannot be read.
     """
     notes: dict[str, None] = {}
     for recording in recordings:
-        text = _origin_of(recording) if isinstance(recording, Recording) else ""
+        text = origin_of(recording) if isinstance(recording, Recording) else ""
         if text:
             notes[f"{recording.venue}:{recording.symbol}: {text}"] = None
     return list(notes)
-
-
-def _origin_of(recording: Recording) -> str:
-    path = recording.path.with_suffix(".origin")
-    try:
-        with path.open("rb") as file:
-            line = file.readline(4 * _CHARACTERS_MAX).decode("utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    shown = "".join(character if character.isprintable() else " " for character in line)
-    return " ".join(shown.split())[:_CHARACTERS_MAX]

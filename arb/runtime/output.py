@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from arb.runtime.display import Display, write_error
 from connectors.text import one_line
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.runtime.view import SessionView
@@ -65,9 +66,9 @@ class SessionOutput:
         with contextlib.suppress(OSError):  # buffered lines that could not be written before fail again here
             self._log.close()
 
-    def event(self, event: str, text: str) -> None:
-        """Writes a line to the log and the echo."""
-        line = self._log.event(event, text)
+    def event(self, event: str, text: str, time_ns: int | None = None) -> None:
+        """Writes a line to the log and the echo. time_ns: of the event; now without it."""
+        line = self._log.event(event, text, time_ns)
         if self._echo is not None:
             self._display.line(partial(self._echo, line))
 
@@ -108,15 +109,17 @@ class _LogFile(logging.handlers.RotatingFileHandler):
         self.lost = 0
         self.reason = ""
 
-    def event(self, event: str, text: str) -> str:
+    def event(self, event: str, text: str, time_ns: int | None = None) -> str:
         """Writes a line and returns it."""
         record = logging.LogRecord("arb", logging.INFO, "", 0, "%s", (text,), None)
         record.event = event
+        if time_ns is not None:
+            record.created = time_ns / SECOND
         self.handle(record)
         return self.format(record)
 
     def format(self, record: logging.LogRecord) -> str:
-        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+        now = f"{datetime.fromtimestamp(record.created, UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
         event, text = getattr(record, "event", record.levelname.lower()), one_line(record.getMessage())
         if self._as_json:
             return json.dumps({"time": now, "event": event, "text": text})

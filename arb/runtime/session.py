@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import functools
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol
 
@@ -20,14 +21,17 @@ from arb.runtime.latencies import FeedLags
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay_marks import LegMarks, losses_of
 from arb.runtime.snapshot import LegSnapshot, Snapshot
+from arb.runtime.view import EventLine
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.status import FeedStatus
 from connectors.model import Rows
 from connectors.net.interfaces import Event, EventKind
 
 _S = 1_000_000_000
-#: Number of recent events that the view shows.
-_EVENTS_SHOWN = 8
+#: Number of recent events that the view has.
+_EVENTS_SHOWN = 200
+#: Events that are counted and recorded, but neither logged nor shown: a status line follows, or nothing has changed.
+_NOISE = frozenset({EventKind.PONG, EventKind.ACK, EventKind.SYNCED})
 
 
 class FrameRecorder(Protocol):
@@ -100,11 +104,13 @@ class Session:
         offset: OffsetEstimator,
         recorder: FrameRecorder,
         *,
-        log: Callable[[str, str], None],
+        log: Callable[[str, str, int], None],
         ended: Callable[[], None],
         clock: Callable[[], int] = time.time_ns,
     ) -> None:
-        """log: called with (event, text). ended: called once when the strategy has ended or something failed."""
+        """log: called with (event, text, local time in ns). ended: called once when the strategy has ended or something
+        failed.
+        """
         self._driver = driver
         self._offset = offset
         self._recorder = recorder
@@ -123,7 +129,7 @@ class Session:
         self.first_row_ns = 0
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
         self.entered_ns = 0
-        self.events: list[str] = []
+        self.events: deque[EventLine] = deque(maxlen=_EVENTS_SHOWN)
         #: Number of rows that were too late for the simulated exchange, and when the first was; 0 if none was.
         self.late = 0
         self.late_since = 0
@@ -205,7 +211,7 @@ class Session:
                     self._states[leg_no].off_grid = event.text
                 self._recorder.event(leg.venue, leg.symbol, event.local_ts, event.kind.value, event.text)
         name = f"{event.venue}:{event.symbol}" if event.symbol else event.venue
-        if self._unreached.is_news(event):
+        if self._unreached.is_news(event) and event.kind not in _NOISE:
             self.emit(event.kind.value, f"{name} {event.text}".rstrip())
         else:
             self._count_event(event.kind.value)
@@ -222,10 +228,15 @@ class Session:
         ]
 
     def emit(self, event: str, text: str) -> None:
-        """Writes an event to the log and the view."""
+        """Counts an event, and writes it to the log and the view."""
         self._count_event(event)
-        self.events = [*self.events[1 - _EVENTS_SHOWN :], f"{event} {text}"]
-        self._log(event, text)
+        self.write(event, text)
+
+    def write(self, event: str, text: str, ts: int | None = None) -> None:
+        """Writes a line to the log and the view. ts: its time on the run's clock; now without it."""
+        time_ns = self._clock() if ts is None else ts - self._offset.offset_ns
+        self.events.append(EventLine(time_ns, event, text))
+        self._log(event, text, time_ns)
 
     def _count_event(self, event: str) -> None:
         self.event_counts[event] = self.event_counts.get(event, 0) + 1

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from hftbacktest.order import NEW, PARTIALLY_FILLED
 
 from arb.bot.cache import bot_compiled
-from arb.bot.recorder import state_of
 from arb.engine.live import LiveBot
 from arb.engine.order_table import orders_at, rows_of
 from arb.leg import Leg, legs_of_pairs
 from arb.runtime.feeds import LiveFeed
+from arb.runtime.trading_lines import Totals, known_max
+
+#: Feeds, each with the numbers of its legs.
+Feeds = Sequence[tuple[LiveFeed, Sequence[int]]]
 
 
 class LegLine(NamedTuple):
@@ -29,22 +32,43 @@ class LegLine(NamedTuple):
 
 
 class EdgeLine(NamedTuple):
-    """The edge of buying at one leg and selling at the other, in bps after both taker fees."""
+    """The edge of buying at one leg and selling at the other, in bps after both taker fees, and the largest so far."""
 
     buy: str
     sell: str
     edge_bps: float
+    best_bps: float
+
+
+class EventLine(NamedTuple):
+    """An event, with its local time."""
+
+    time_ns: int
+    event: str
+    text: str
 
 
 class SessionView(NamedTuple):
-    """State of a session at one time."""
+    """State of a session at one time. Times in s, money in quote; NaN where unknown."""
 
-    legs: list[LegLine]
-    edges: list[EdgeLine]
+    #: The name of the session's folder.
+    name: str
+    elapsed_s: float
+    #: NaN without a duration.
+    remaining_s: float
+    legs: Sequence[LegLine]
+    edges: Sequence[EdgeLine]
+    #: NaN for a strategy that has no such parameter.
+    threshold_bps: float
+    #: Whether the threshold is measured from the average cross spread, which the edges here contain.
+    is_over_basis: bool
     working: int
     fills: int
+    totals: Totals
+    fees: float
     pnl: float
-    events: list[str]
+    #: Oldest first.
+    events: Sequence[EventLine]
 
 
 @bot_compiled
@@ -63,12 +87,9 @@ def working_orders(bot: LiveBot) -> int:
     return int(_count_working(bot.world.assets["orders"][: len(bot.world.legs)].copy()))
 
 
-def view_of(
-    bot: LiveBot, feeds: Sequence[tuple[LiveFeed, Sequence[int]]], events: Sequence[str]
-) -> SessionView:
-    """The session's current state. feeds: each with the numbers of its legs."""
+def leg_lines(bot: LiveBot, state: Any, feeds: Feeds) -> list[LegLine]:
+    """The legs now. state: of every leg, of hftbacktest's `record_dtype`."""
     legs = bot.world.legs
-    state = state_of(bot, len(legs))
     lines = [LegLine(leg.name, "", math.nan, math.nan, math.nan, 0.0, 0.0) for leg in legs]
     for live, numbers in feeds:
         states = live.feed.states()
@@ -83,27 +104,55 @@ def view_of(
                 one.messages_per_s,
                 float(state["position"][number]),
             )
-    edges = [
-        edge
-        for pair in legs_of_pairs(legs)
-        for edge in _edges([legs[n] for n in pair], [lines[n] for n in pair])
-    ]
-    pnl = sum(
+    return lines
+
+
+def profit_of(state: Any, legs: Sequence[Leg]) -> float:
+    """Quote earned since the start, with positions at their last mids; NaN if one is unknown."""
+    return sum(
         float(s["balance"])
         - float(s["fee"])
         + (float(s["position"]) * float(s["price"]) * leg.contract_size if s["position"] else 0.0)
         for s, leg in zip(state, legs, strict=True)
     )
-    return SessionView(lines, edges, working_orders(bot), int(state["num_trades"].sum()), pnl, list(events))
 
 
-def _edges(legs: Sequence[Leg], lines: Sequence[LegLine]) -> list[EdgeLine]:
-    return [
-        EdgeLine(
-            legs[buy].name,
-            legs[sell].name,
-            ((lines[sell].bid - lines[buy].ask) / lines[buy].ask - legs[0].taker_fee - legs[1].taker_fee)
-            * 1e4,
-        )
-        for buy, sell in ((0, 1), (1, 0))
-    ]
+class Edges:
+    """The edges of all pairs in both directions, and the largest so far. The host's thread.
+
+    Between two samples an edge may rise and fall unseen; `note` adds those that the strategy logged.
+    """
+
+    def __init__(self, legs: Sequence[Leg]) -> None:
+        self._legs = legs
+        directions = [way for pair in legs_of_pairs(legs) for way in (pair, pair[::-1])]
+        #: By the number of the leg to buy, that of the leg to sell; and the edges.
+        self._sells = dict(directions)
+        self._now = dict.fromkeys(self._sells, math.nan)
+        self._best = dict(self._now)
+
+    def sample(self, feeds: Feeds) -> None:
+        """Takes the edges of the current touches."""
+        touches = {
+            number: live.feed.touch(no) for live, numbers in feeds for no, number in enumerate(numbers)
+        }
+        for buy, sell in self._sells.items():
+            if buy in touches and sell in touches:
+                ask, bid = touches[buy].ask_px, touches[sell].bid_px
+                fees = self._legs[buy].taker_fee + self._legs[sell].taker_fee
+                self._now[buy] = ((bid - ask) / ask - fees) * 1e4
+        self.note(self._now)
+
+    def note(self, edges_bps: Mapping[int, float]) -> None:
+        """Adds edges by the number of the leg to buy; NaN is ignored."""
+        for buy, edge_bps in edges_bps.items():
+            if buy in self._best:
+                self._best[buy] = known_max(self._best[buy], edge_bps)
+
+    def lines(self) -> list[EdgeLine]:
+        """All directions."""
+        names = [leg.name for leg in self._legs]
+        return [
+            EdgeLine(names[buy], names[sell], self._now[buy], self._best[buy])
+            for buy, sell in self._sells.items()
+        ]

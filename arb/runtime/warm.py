@@ -8,17 +8,30 @@ import numpy as np
 from hftbacktest.types import event_dtype
 
 from arb.bot.fills import FILL
+from arb.bot.recorder import state_of
 from arb.data.outages import OutageFinder
 from arb.engine.row_stream import flagged
+from arb.leg import Leg
 from arb.runtime.fill_reader import RESPONSE_KEY, filled_orders
 from arb.runtime.live_rows import LOCAL_FLAG
+from arb.runtime.view import working_orders
+from arb.simulation.bot import DryRunBot
 from arb.simulation.watermark import VenueOrder
 from connectors.feed.pipeline import warm_up
 from connectors.model import Instrument, Venue
 
 
-def warm_session(instruments: Sequence[tuple[Venue, Instrument]]) -> None:
-    """Calls every compiled function on a row's path once, on dummy objects."""
+def warm_session(leg: Leg, instruments: Sequence[tuple[Venue, Instrument]]) -> None:
+    """Calls every compiled function on a row's path, and what the host asks a bot, once, on dummy objects.
+
+    leg: any; its values are not used.
+    """
+    bot = DryRunBot([leg], is_live=True)
+    with bot:
+        _ = bot.world.next_due
+        working_orders(bot)
+        state_of(bot, 1)
+        bot.collect_fills()
     rows = np.zeros(2, event_dtype)
     rows["exch_ts"] = rows["local_ts"] = [1, 2]
     flagged(rows, LOCAL_FLAG)

@@ -23,6 +23,7 @@ from support.live_sandbox import await_that, free_ports
 
 from arb.commands.legs import known_venues
 from arb.commands.sandbox import record_market
+from arb.commands.sandbox_choice import source_at
 from arb.errors import ExitCode, InputError
 from arb.runtime.sandbox_venues import at_sandbox, sandbox_urls
 from arb.sandbox.serve.urls import VENUES
@@ -65,12 +66,14 @@ def test_it_serves_until_ctrl_c_and_its_ports_are_free_again_even_after_kill() -
         for venue in VENUES:
             status = get(f"{urls[venue]['rest']}/sandbox")
             assert (status["venue"], status["symbols"]) == (venue, ["BTCUSDT", "ETHUSDT"])
+            assert source_at(urls[venue]["rest"]) == "simulated"
         base = int(urls["binance_spot"]["rest"].rpartition(":")[2])
         second = serve("--port-base", base, "--venues", "binance_spot", code=ExitCode.USER_INPUT)
         assert second.stderr.count("\n") == 1
         assert f"127.0.0.1:{base} for binance_spot" in second.stderr
         process.kill()
         process.wait(10)
+        assert source_at(urls["binance_spot"]["rest"]) == ""
         with serving("--port-base", str(base), "--venues", "binance_spot") as (third, _):
             assert get(f"http://127.0.0.1:{base}/api/v3/ping") == {}
             # Whoever sends rubbish is answered or cut; nobody else notices.

@@ -1,7 +1,8 @@
-"""Tables of commands, filled with made-up figures: large ones, long names, unknown values."""
+"""Tables and screens of commands, filled with made-up figures: large ones, long names, unknown values."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ from arb.cli.doctor import check_table
 from arb.cli.download import plan_view
 from arb.cli.record_view import progress_table
 from arb.cli.recordings import lines_view
+from arb.cli.session_view import session_screen
 from arb.cli.verify import differences_table
 from arb.commands.checks import Check, Level
 from arb.commands.record import Line, Progress
@@ -23,6 +25,8 @@ from arb.data.check.report import RecordingReport
 from arb.data.download.choice import ArchiveLeg, Choice, RemoteFile
 from arb.data.download.plan import FileState, Plan
 from arb.data.recordings.recorder import RecorderState
+from arb.runtime.trading_lines import Totals
+from arb.runtime.view import EdgeLine, EventLine, LegLine, SessionView
 from arb.verify.reconcile import Difference
 from connectors.feed.status import FeedStatus, InstrumentState
 
@@ -109,11 +113,44 @@ def _differences() -> list[Difference]:
     ]
 
 
+def session_view() -> SessionView:
+    """Two legs of long names with large figures, one without data."""
+    pepe, btc = ("binance_usdm:1000PEPEUSDT", "bybit_linear:1000PEPEUSDT"), "bybit_spot:BTCUSDT"
+    noon_s = _NOON_NS // 10**9
+    events = [
+        (0, "feed", f"{btc}: synced"),
+        (7, "attempt", f"1,234: buy {pepe[0]}, sell {pepe[1]}, edge +34.56 bps"),
+        (7, "fill", f"{pepe[0]} buy 123456 at 0.0112345, fee 0.6935, attempt 1234"),
+        (8, "fill", f"{pepe[1]} sell 123456 at 0.0112891, fee 0.7666, attempt 1234"),
+        (8, "hedged", "attempt 1234, 123456 a leg, profit +5.28"),
+    ]
+    return SessionView(
+        name="20240808T120000Z-dry-run",
+        elapsed_s=3_723.4,
+        remaining_s=82_677.6,
+        legs=[
+            LegLine(pepe[0], "synced", 0.0112344, 0.0112345, 0.1, 1_234.0, 123_456.0),
+            LegLine(pepe[1], "stale", 0.0112891, 0.0112893, 12.3, 55.0, -123_456.0),
+            LegLine(btc, "down", math.nan, math.nan, math.nan, 0.0, 0.0),
+        ],
+        edges=[EdgeLine(*pepe, 34.56, 1_234.56), EdgeLine(*pepe[::-1], -52.3, math.nan)],
+        threshold_bps=10.0,
+        is_over_basis=False,
+        working=2,
+        fills=24_680,
+        totals=Totals(attempts=12_345, hedged=12_340, seen=98_765, taken=12_345, best_bps=()),
+        fees=18_234.56,
+        pnl=-1_234.56,
+        events=[EventLine((noon_s + s) * 10**9, event, text) for s, event, text in events],
+    )
+
+
 TABLES: Mapping[str, Callable[[], RenderableType]] = {
     "data-check": lambda: report_table(_reports()),
     "data-list": lambda: lines_view(_days()),
     "doctor": lambda: check_table(_checks()),
     "download": lambda: plan_view(_plan()),
     "record": lambda: progress_table(_progress()),
+    "session": lambda: session_screen(session_view()),
     "verify": lambda: differences_table(_differences()),
 }

@@ -72,10 +72,10 @@ SCREENS: Mapping[str, Callable[[], RenderableType]] = {
 }
 
 
-def drawn(thing: RenderableType, width: int) -> str:
-    """What a terminal of this width without colours shows; no spaces at the end of lines."""
+def drawn(thing: RenderableType, width: int, height: int | None = None) -> str:
+    """What a terminal of this size without colours shows; no spaces at the end of lines. height: None for any."""
     console = Console(file=io.StringIO(), width=width, color_system=None)
-    console.print(thing)
+    console.print(thing, height=height)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 

@@ -123,6 +123,8 @@ class Truth:
 class _Witness:
     """The seeded market, every frame of which reaches the truth before faults. A `Source` and a `Tape`."""
 
+    description = "simulated"
+
     def __init__(self, market: SeededMarket, truth: Truth) -> None:
         self._market, self._truth = market, truth
 

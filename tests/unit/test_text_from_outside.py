@@ -15,13 +15,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from support.cli_tables import session_view
 from support.finished_runs import small_run
 
 from arb.cli.doctor import check_table
 from arb.cli.options import CommandGroup, echo, echo_json
 from arb.cli.record_view import JsonView, LineView, progress_table, silences
 from arb.cli.recordings import _show
-from arb.cli.session_view import session_table
+from arb.cli.session_view import session_screen
 from arb.commands.checks import Check, Level
 from arb.commands.record import Line, Progress, refusal_text
 from arb.data.recordings.journal import DayKey
@@ -33,7 +34,7 @@ from arb.report.html import page
 from arb.report.terminal import summary_view
 from arb.runtime.display import write_error
 from arb.runtime.output import SessionOutput
-from arb.runtime.view import SessionView
+from arb.runtime.view import EventLine
 from connectors.feed.status import FeedStatus, InstrumentState
 from connectors.text import json_line, one_line, printable
 
@@ -147,7 +148,8 @@ def test_the_last_lines_of_arb_record(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_the_table_of_a_session() -> None:
-    assert is_clean(drawn(session_table(SessionView([], [], 0, 0, 0.0, [f"error {EVIL}"]), 1.0)))
+    view = session_view()._replace(name=EVIL, events=[EventLine(0, "error", EVIL)])
+    assert is_clean(drawn(session_screen(view)))
 
 
 def test_the_table_of_arb_doctor() -> None:

@@ -15,6 +15,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from arb.data.catalog.days import Recording, find_recordings
+from arb.data.catalog.origin import origin_of
 from arb.data.text import read_recording
 from arb.errors import InputError
 from arb.sandbox.events import Listing
@@ -42,6 +43,15 @@ class RecordedMarket:
     listings: Sequence[Listing]
     #: Whether times in frames are moved to the sandbox's clock; otherwise they stay as recorded.
     is_moved: bool = True
+
+    @property
+    def description(self) -> str:
+        """See `sandbox.Source`: a recording, with its origin if the frames are not those of a venue."""
+        served = {(listing.venue, listing.symbol) for listing in self.listings}
+        for one in find_recordings(self.directory):
+            if (one.venue, one.symbol) in served and (origin := origin_of(one)):
+                return f"a recording ({origin})"
+        return "a recording"
 
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
         """See `sandbox.Source`. Raises InputError for a recording that is missing or cannot be read."""

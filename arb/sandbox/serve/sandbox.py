@@ -32,7 +32,7 @@ from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.tape import Tape
 from arb.sandbox.serve.timeline import Timeline
-from arb.sandbox.serve.urls import VENUES, VenueUrls, venue_urls
+from arb.sandbox.serve.urls import SIMULATED, VENUES, VenueUrls, venue_urls
 from arb.sandbox.serve.venue_server import VenueServer
 from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import SECOND
@@ -55,6 +55,10 @@ MARKET_START_NS = 1_704_067_200 * SECOND
 class Source(Protocol):
     """A source of market frames."""
 
+    @property
+    def description(self) -> str:
+        """What its data are, in a few words."""
+
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
         """The market's frames, and the relation of its clock to the sandbox's."""
 
@@ -68,6 +72,7 @@ class SeededMarket:
     prices: Mapping[str, float]
     seed: int = 7
     dislocations: Dislocations = MODEST
+    description: str = SIMULATED
 
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
         """See `Source`."""
@@ -169,7 +174,13 @@ class Sandbox:
                 for listing in exchange.listings
             }
             server = VenueServer(
-                exchange, facts, self._limits[venue], self._injector, self.clock, self._timeline
+                exchange,
+                facts,
+                self._limits[venue],
+                self._injector,
+                self.clock,
+                self._timeline,
+                self._source.description,
             )
             self._servers[venue] = server
             await server.start(self._ports.get(venue, 0))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+#: What `GET /sandbox` calls the data of the seeded market.
+SIMULATED = "simulated"
+
 _WEBSOCKET_PATHS = {
     "binance_spot": "/ws",
     "binance_usdm": "",

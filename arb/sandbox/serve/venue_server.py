@@ -59,7 +59,9 @@ class VenueServer:
         injector: Injector,
         clock: SandboxClock,
         timeline: Timeline,
+        source: str,
     ) -> None:
+        """source: what its data are, in a few words."""
         self.venue = exchange.venue
         self.exchange = exchange
         self.port = 0
@@ -69,6 +71,7 @@ class VenueServer:
         self._injector = injector
         self._clock = clock
         self._timeline = timeline
+        self._source = source
         self._rest = exchange.family.rest(exchange, facts, limits)
         self._connects = Window(limits.connects_max, limits.connects_window_s)
         self._abuses = Window(_ABUSES_MAX - 1, 300.0)
@@ -179,6 +182,7 @@ class VenueServer:
         """Status of this server, at a path that no venue has."""
         return {
             "sandbox": True,
+            "source": self._source,
             "venue": self.venue,
             "symbols": list(self.exchange.instruments),
             "time_ms": self._venue_ms(self._clock.now_ns()),

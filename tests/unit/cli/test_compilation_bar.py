@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from numba.core.event import install_listener
 from rich.console import Console
+from support.cli_tables import session_view
 
 from arb.cli import compilation_bar
 from arb.cli.compilation_bar import (
@@ -24,7 +25,6 @@ from arb.cli.compilation_bar import (
 )
 from arb.cli.options import ReadingProgress
 from arb.cli.session_view import SessionTable
-from arb.runtime.view import SessionView
 from connectors.jit import compilation as jit
 
 HIDDEN_CURSOR, SHOWN_CURSOR = "\x1b[?25l", "\x1b[?25h"
@@ -94,12 +94,19 @@ def test_a_total_that_was_passed_is_no_longer_shown() -> None:
     assert "5 functions" in terminal.last_drawn
 
 
-@pytest.mark.parametrize("unknown", [{"total": None}, {"is_first_use": False}])
-def test_without_a_known_total_only_the_count_is_shown(unknown: dict[str, bool | None]) -> None:
-    terminal = Terminal(**unknown)  # type: ignore[arg-type]
+def test_without_a_known_total_only_the_count_is_shown() -> None:
+    terminal = Terminal(total=None)
     terminal.compile(callees=1)
     assert "2 functions" in terminal.last_drawn
-    assert "of about" not in terminal.text
+    assert " of " not in terminal.last_drawn
+
+
+def test_what_a_half_filled_cache_needs_is_at_most_the_total() -> None:
+    terminal = Terminal(is_first_use=False, total=3)
+    terminal.compile(callees=1)
+    assert "2 of at most 3" in terminal.last_drawn
+    terminal.compile(callees=3)
+    assert "6 functions" in terminal.last_drawn
 
 
 def test_a_function_that_cannot_be_compiled_leaves_no_bar() -> None:
@@ -138,11 +145,11 @@ def test_no_bar_is_drawn_into_a_session_s_table(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(_Current, "bar", terminal.bar)
     terminal.compile()
     before = terminal.text
-    shown = SessionTable(10.0, Console(file=table, force_terminal=True, width=80))
-    shown.show(SessionView([], [], fills=0, working=0, pnl=0.0, events=[]))
+    shown = SessionTable(Console(file=table, force_terminal=True, width=80))
+    shown.show(session_view())
     terminal.compile(callees=2)
     shown.close()
-    assert "fills 0" in table.getvalue()
+    assert "fills 24,680" in table.getvalue()
     assert terminal.text == before
 
 

@@ -26,14 +26,14 @@ class Recorder:
         return
 
 
-def broken_log(event: str, text: str) -> None:
+def broken_log(event: str, text: str, time_ns: int) -> None:
     raise FAULT
 
 
 CALLS: dict[str, Callable[[Session], None]] = {
     "frame": lambda session: session.on_frame(0, 1, b"{}"),
     "status": lambda session: session.on_status(0, FeedStatus.DOWN),
-    "event": lambda session: session.on_event([0], Event(EventKind.PONG, "venue", "", 1, "")),
+    "event": lambda session: session.on_event([0], Event(EventKind.GAP, "venue", "", 1, "")),
 }
 
 

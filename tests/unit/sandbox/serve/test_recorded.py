@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def play(tape: Tape, until_ns: int, step_ns: int = S // 50) -> list[Line]:
         lines += tape.advance(now)
         now += step_ns
     return lines
+
+
+def test_it_says_whose_frames_they_are(recording: Path, tmp_path: Path) -> None:
+    simulated = "simulated, not a recording of any venue: arb "
+    assert RecordedMarket(recording, [LISTINGS[VENUES[0]]]).description.startswith(
+        f"a recording ({simulated}"
+    )
+    real = shutil.copytree(recording, tmp_path / "real", ignore=shutil.ignore_patterns("*.origin"))
+    assert RecordedMarket(real, [LISTINGS[VENUES[0]]]).description == "a recording"
 
 
 @pytest.mark.parametrize("venue", VENUES)
