@@ -173,7 +173,7 @@ def test_a_dry_run_that_cannot_tell_trades_on_and_ends_as_ever(is_closed: bool, 
     if is_closed:
         process = arb(words, tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert process.stdout is not None
-        assert b" warning " in process.stdout.readline()
+        assert b" start comparing tick and lot " in process.stdout.readline()
         process.stdout.close()
     else:
         with FULL.open("wb") as full:

@@ -87,7 +87,7 @@ def session_of(chaos: Chaos) -> tuple[Session, Reported, Lines]:
         reported,  # type: ignore[arg-type]
         chaos.feed.offset,
         lines,
-        log=lambda event, text: None,
+        log=lambda event, text, time_ns: None,
         ended=lambda: None,
         clock=chaos.timers.time_ns,
     )
