@@ -6,8 +6,6 @@ Imported by the command line at its start: the server and the configuration are 
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import socket
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -71,6 +69,9 @@ def source_at(rest_url: str) -> str:
 
     rest_url: of one of its venues. Blocks for a moment.
     """
+    import http.client
+    import json
+
     address = urlsplit(rest_url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_ANSWER_S)
     with contextlib.closing(connection), contextlib.suppress(OSError, ValueError, http.client.HTTPException):
