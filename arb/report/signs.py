@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-#: Kinds whose text has a sign, with the classes of values above and below zero.
+#: Profits and positions: their kinds, with the classes of values above and below zero.
 _SIGNED: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "gain": ("gain", "loss"),
         "return": ("gain", "loss"),
-        "bps": ("gain", "loss"),
         "base": ("long", "short"),
     }
 )
