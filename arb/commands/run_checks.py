@@ -105,20 +105,25 @@ def _too_coarse(config: Config) -> Iterator[str]:
             continue
         common = common_lot([first.lot_size_text, second.lot_size_text])
         least = max(common, first.min_qty, second.min_qty)
-        most = min(
-            *(min(_attempt_max(leg, config), leg.position_limit) for leg in (first, second)),
-            config.risk.max_order_qty or math.inf,
-        )
-        owned = max(
-            leg.base * config.value("risk.capital_allocation") if leg.is_spot else math.inf
-            for leg in (first, second)
-        )
-        allowed = min(most, owned)
+        allowed, key = min(_most(first, second, config))
         if allowed < least * (1.0 - 1e-9):
             yield (
                 f"{first.name} and {second.name} can never be traded: the least order of both is {least:g} (lot_size, "
-                f"min_qty), and max_position_size, position_limit, max_order_qty and [capital] allow {allowed:g}"
+                f"min_qty), and {key} allows {allowed:g}"
             )
+
+
+def _most(first: Leg, second: Leg, config: Config) -> Iterator[tuple[float, str]]:
+    """What limits the quantity of an attempt in both directions, and by which key."""
+    for leg in (first, second):
+        yield _attempt_max(leg, config), "max_position_size"
+        yield leg.position_limit, "position_limit"
+    yield config.risk.max_order_qty or math.inf, "[risk] max_order_qty"
+    share = config.value("risk.capital_allocation")
+    yield (
+        max(leg.base * share if leg.is_spot else math.inf for leg in (first, second)),
+        "the share of base in [capital] that [risk] capital_allocation names",
+    )
 
 
 def _attempt_max(leg: Leg, config: Config) -> float:

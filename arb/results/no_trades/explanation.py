@@ -16,9 +16,10 @@ from arb.results.no_trades.cause import Cause, counted, share
 from arb.results.no_trades.edges import Edges
 from arb.results.no_trades.market import why_below, why_unknown
 from arb.results.no_trades.missed import why_missed
-from arb.results.no_trades.settings import Settings, is_of_spread
+from arb.results.no_trades.settings import Setting, Settings, is_of_spread
 from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.measures import RISES_MAX
+from connectors.units import SECOND
 
 if TYPE_CHECKING:
     from arb.results.result import RunResult
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _OUTCOMES = ("ended", "halted", "interrupted", "killed")
 #: Of a killed one the edges are not measured: `arb verify` finishes its folder, and executes no code of it before.
 _MEASURED = ("ended", "halted", "interrupted")
-#: Books that are known for less of the time are mentioned.
+#: What is known for less of the time is mentioned.
 _KNOWN_SHARE = 0.99
 #: A threshold is shown in hundredths of a bps, rounded down, so that it is below the edges that it has to let pass.
 _HUNDREDTHS = 100.0
@@ -72,7 +73,7 @@ def explanation_of(run: RunResult) -> Explanation | None:
         *_of_threshold(for_ten, settings, is_low_enough=opportunities is not None),
         *_of_opportunities(opportunities),
         *_of_refusals(run.refusals),
-        *_of_books(edges),
+        *_of_books(run, edges, settings.halflife),
     ]
     return Explanation(cause.sentence, _keys(cause), tuple(details), float(settings.threshold.value), for_ten)
 
@@ -129,16 +130,21 @@ def _of_refusals(refusals: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
             yield f"{leg}: orders refused by the limits of risk: {broken}."
 
 
-def _of_books(edges: Edges | None) -> Iterator[str]:
+def _of_books(run: RunResult, edges: Edges | None, halflife: Setting) -> Iterator[str]:
+    """Times without a book, before the strategy can see an edge."""
     if edges is None:
         yield "The edges of this run were not measured."
         return
-    both_s = max(way.both_s for way in edges.ways)
-    known_s = max(way.known_s for way in edges.ways)
-    if both_s < _KNOWN_SHARE * edges.span_s:
-        yield f"Both books were known for {share(both_s, edges.span_s)} of the time."
+    for leg_no, leg in enumerate(run.legs):
+        quoted_s = edges.leg(leg_no).quoted_s
+        if quoted_s < _KNOWN_SHARE * edges.span_s:
+            lost_s = (leg.outages.before_ns + leg.outages.total_ns) / SECOND
+            rest_s = max(0.0, edges.span_s - quoted_s - lost_s)
+            yield (
+                f"{leg.name} had a book for {share(quoted_s, edges.span_s)} of the time; its data lacked one for "
+                f"{lost_s:,.1f} s, and were silent for longer than execution.stale_after_ms, or over, for "
+                f"{rest_s:,.1f} s."
+            )
+    both_s, known_s = (max(getattr(way, name) for way in edges.ways) for name in ("both_s", "known_s"))
     if known_s < _KNOWN_SHARE * both_s:
-        yield (
-            f"The average that edges are measured from was known for {share(known_s, both_s)} of that "
-            f"(strategy.basis_halflife_s)."
-        )
+        yield f"The basis ({halflife}) was known for {share(known_s, both_s)} of the time with both books."

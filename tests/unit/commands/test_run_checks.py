@@ -128,10 +128,11 @@ def test_one_direction_that_can_be_paid_is_enough(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "least", "allowed"),
     [
-        ("binance_spot.symbols.BTCUSDT.lot_size='10'", "10", "0.7"),
-        ("bybit_spot.symbols.BTCUSDT.min_qty=50.0", "50", "0.7"),
-        ("strategy.max_position_size=0.000001", "1.1e-05", "1e-06"),
-        ("risk.max_order_qty=0.000001", "1.1e-05", "1e-06"),
+        ("binance_spot.symbols.BTCUSDT.lot_size='10'", "10", "capital_allocation names allows 0.7"),
+        ("bybit_spot.symbols.BTCUSDT.min_qty=50.0", "50", "capital_allocation names allows 0.7"),
+        ("strategy.max_position_size=0.000001", "1.1e-05", "max_position_size allows 1e-06"),
+        ("risk.position_limit=0.000001", "1.1e-05", "position_limit allows 1e-06"),
+        ("risk.max_order_qty=0.000001", "1.1e-05", "[risk] max_order_qty allows 1e-06"),
     ],
 )
 def test_lots_that_no_attempt_can_reach_are_refused(
@@ -141,7 +142,7 @@ def test_lots_that_no_attempt_can_reach_are_refused(
     with pytest.raises(ConfigError) as found:
         refuse_coarse_lots(config_of(folder, setting))
     assert f"can never be traded: the least order of both is {least} (lot_size, min_qty)" in str(found.value)
-    assert str(found.value).endswith(f" allow {allowed}")
+    assert str(found.value).endswith(allowed)
     refuse_coarse_lots(config_of(folder, setting, OWN))
 
 
