@@ -63,12 +63,13 @@ def _keys(lines: Any) -> Any:
 def unhedged_of(decisions: Any, end_ns: int) -> Unhedged:
     """How long one leg was short. An attempt without an end counts to `end_ns`.
 
-    A log without an imbalance counts as zero time only if no leg was chased or reversed either.
+    A log without an imbalance counts as zero time only if no leg was chased or reversed, and no attempt was halted with
+    an order in doubt.
     """
     begun = decisions[decisions["code"] == Decision.IMBALANCE]
     if not len(begun):
         is_logged = (decisions["code"] == Decision.ATTEMPT).any()
-        is_worked = np.isin(decisions["code"], (Decision.CHASE, Decision.REVERSE)).any()
+        is_worked = np.isin(decisions["code"], (Decision.CHASE, Decision.REVERSE, Decision.HALTED)).any()
         known = 0.0 if is_logged and not is_worked else math.nan
         return Unhedged(0, known, known)
     ended = decisions[np.isin(decisions["code"], ENDINGS)]

@@ -80,7 +80,9 @@ def test_without_an_imbalance_the_log_is_believed_where_nothing_was_worked() -> 
     quiet = decisions(decision(0, Decision.ATTEMPT, 1), decision(1, Decision.HEDGED, 1))
     worked = decisions(decision(0, Decision.ATTEMPT, 1), decision(1, Decision.CHASE, 1))
     assert unhedged_of(quiet, NOON) == (0, 0.0, 0.0)
+    doubted = decisions(decision(0, Decision.ATTEMPT, 1), decision(1, Decision.HALTED, 1))
     assert math.isnan(unhedged_of(worked, NOON).duration_s_sum)
+    assert math.isnan(unhedged_of(doubted, NOON).duration_s_sum)
     assert math.isnan(unhedged_of(decisions(), NOON).duration_s_sum)
 
 
