@@ -99,9 +99,9 @@ class Bot:
         return self._fills.rows
 
     @property
-    def fills_dropped(self) -> int:
-        """Fills dropped because the log was full."""
-        return self._fills.dropped
+    def dropped(self) -> dict[str, int]:
+        """How many rows of each log did not fit."""
+        return {"fills": self._fills.dropped}
 
     def collect_fills(self) -> np.ndarray[Any, Any]:
         """All fills so far, including those still in the order dictionary. Clears inactive orders.

@@ -77,9 +77,9 @@ class Recorder:
         return self._decisions.rows
 
     @property
-    def dropped(self) -> int:
-        """Records and decisions lost at the bound."""
-        return self._records.dropped + self._decisions.dropped
+    def dropped(self) -> dict[str, int]:
+        """How many rows of each log did not fit."""
+        return {"records": self._records.dropped, "decisions": self._decisions.dropped}
 
     def get(self, asset_no: int) -> np.ndarray[Any, Any]:
         """Records of one asset."""

@@ -42,7 +42,15 @@ from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from arb.results.folder import RunFolder
 from arb.results.manifest import FORMAT, result_of
-from arb.results.notes import archive_notes, funds_note, halt_note, origin_notes, source_of, tie_note
+from arb.results.notes import (
+    archive_notes,
+    dropped_notes,
+    funds_note,
+    halt_note,
+    origin_notes,
+    source_of,
+    tie_note,
+)
 from arb.results.result import RunOutput, RunResult
 from arb.results.trades import HEADER, ties_of, trades_of
 from arb.risk.funds import AssetFunds
@@ -235,11 +243,13 @@ def output_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: boo
     records, decisions = recorder.records, recorder.decisions
     if is_lost:
         final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
-        return RunOutput(records, final, decisions, trades_of(bot.fills, decisions, legs))
-    final = state_of(bot, records.shape[1])
-    fills = bot.collect_fills().copy()
-    bot.close()
-    return RunOutput(records, final, decisions, trades_of(fills, decisions, legs))
+        fills = bot.fills
+    else:
+        final = state_of(bot, records.shape[1])
+        fills = bot.collect_fills().copy()
+        bot.close()
+    dropped = recorder.dropped | bot.dropped
+    return RunOutput(records, final, decisions, trades_of(fills, decisions, legs), dropped=dropped)
 
 
 def write_run(
@@ -247,6 +257,7 @@ def write_run(
 ) -> RunResult:
     """Writes the files of every run; the manifest last, so that a folder with a manifest is complete."""
     notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, output.final)]
+    notes += dropped_notes(output.dropped)
     if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
         notes += [tie_note(leg, *counts) for leg, counts in ties_of(output.trades).items()]
     manifest = {**manifest, "notes": notes}

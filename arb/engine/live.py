@@ -74,6 +74,8 @@ class LiveWorld:
         # The last record is what an unknown asset number reads.
         self.assets = np.zeros(len(legs) + 1, ASSET)
         self._states = np.zeros(len(legs) + 1, state_values_dtype)
+        #: The public trades of each leg.
+        self.trades = [self.blocks.record(TRADES) for _ in range(len(legs) + 1)]
         self._answers = GrowingLog(ANSWER)
         self._host: Any = None
         for number, leg in enumerate(legs):
@@ -104,7 +106,7 @@ class LiveWorld:
             state=self._states[number : number + 1].ctypes.data,
             requests=make_queue(blocks),
             responses=make_queue(blocks),
-            trades=blocks.address(TRADES),
+            trades=self.trades[number].ctypes.data,
         )
 
     def attach(self, serve: int, side: int = 0) -> None:
@@ -136,6 +138,12 @@ class LiveWorld:
         Beyond 16 million of them further ones are dropped.
         """
         return self._answers.rows
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Responses that did not fit in their log, and public trades that did not fit beside those of their leg."""
+        trades = sum(int(one["dropped"][0]) for one in self.trades)
+        return {"responses": self._answers.dropped, "public trades": trades}
 
     @property
     def next_due(self) -> int:
@@ -181,6 +189,11 @@ class LiveBot(Bot):
         books = self.world.assets["book"][: len(self.world.legs)]
         for book, leg, found in zip(books, self.world.legs, ranges, strict=True):
             fix_range(self.world.blocks, int(book), *found.ticks(leg.tick_size))
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many rows of each log did not fit."""
+        return super().dropped | self.world.dropped
 
     def stop(self) -> None:
         """Ends the run: waits, submits and modifies return 1, cancels are sent without waiting.

@@ -64,6 +64,17 @@ def tie_note(leg: str, moments: int, fills: int) -> str:
     )
 
 
+def dropped_notes(dropped: Mapping[str, int]) -> list[str]:
+    """A line if rows of a run did not fit in memory. dropped: how many, by their kind."""
+    lost = ", ".join(f"{count:,} {name}" for name, count in dropped.items() if count)
+    if not lost:
+        return []
+    return [
+        f"{lost} did not fit in memory: figures over time and lists are incomplete; cash, fees and positions at "
+        "the end are whole; record less often, clear public trades, or run fewer days"
+    ]
+
+
 def halt_note(leg: str, position: float) -> str:
     """The note for a leg that the host could not trade back completely after a halt."""
     return (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from arb.results.figures.summary import summary_of
@@ -32,6 +33,8 @@ class RunOutput(NamedTuple):
     decisions: Any
     trades: list[Trade]
     edges: Any = None
+    #: How many rows of each kind did not fit in memory.
+    dropped: Mapping[str, int] = MappingProxyType({})
 
 
 class ResultLeg(NamedTuple):

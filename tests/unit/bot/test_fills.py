@@ -37,7 +37,7 @@ def test_every_fill_is_logged_once(call: Any, make: Any, maker: Any) -> None:
     np.testing.assert_allclose(fills["price"], [100.1, 99.9, 100.1])
     assert fills["maker"].tolist() == [0, 0, 0]
     assert (fills["exch_ts"] - fills["request_ts"] == 2 * MS).all()
-    assert bot.fills_dropped == 0
+    assert not any(bot.dropped.values())
 
 
 def test_a_resting_order_that_fills_is_a_maker(

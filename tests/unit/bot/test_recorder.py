@@ -75,7 +75,7 @@ def test_decisions_are_kept_in_order() -> None:
     assert rows["leg"].tolist() == [0, 1] * 500
     assert int(rows["order_id"][5]) == 2**63 + 5
     assert rows["value"][999] == 499.5
-    assert recorder.dropped == 0
+    assert recorder.dropped == {"records": 0, "decisions": 0}
 
 
 def test_rows_beyond_the_bound_are_dropped_and_counted() -> None:
@@ -85,7 +85,7 @@ def test_rows_beyond_the_bound_are_dropped_and_counted() -> None:
 
     assert len(recorder.decisions) == 100
     assert recorder.decisions["timestamp"][-1] == 99
-    assert recorder.dropped == 900
+    assert recorder.dropped == {"records": 0, "decisions": 900}
 
 
 def test_rows_taken_before_a_growth_stay_as_they_were() -> None:
