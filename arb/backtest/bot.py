@@ -32,7 +32,6 @@ def hashmap_bot(
     arrays: Sequence[Any] = (),
     *,
     limits: Limits | None = None,
-    log_fills: bool = True,
 ) -> Bot:
     """Bot over `HashMapMarketDepthBacktest`: any price, any depth.
 
@@ -41,7 +40,7 @@ def hashmap_bot(
     """
     _check(assets, arrays, limits)
     ptr = _hftbacktest.build_hashmap_backtest(list(assets))
-    return Bot(ptr, HASHMAP, keep=(assets, arrays), limits=limits, log_fills=log_fills)
+    return Bot(ptr, HASHMAP, keep=(assets, arrays), limits=limits)
 
 
 def roivec_bot(
@@ -49,7 +48,6 @@ def roivec_bot(
     arrays: Sequence[Any] = (),
     *,
     limits: Limits | None = None,
-    log_fills: bool = True,
 ) -> Bot:
     """Bot over `ROIVectorMarketDepthBacktest`: fast, for prices between the assets' `roi_lb` and `roi_ub`.
 
@@ -57,7 +55,7 @@ def roivec_bot(
     """
     _check(assets, arrays, limits)
     ptr = _hftbacktest.build_roivec_backtest(list(assets))
-    return Bot(ptr, ROIVEC, keep=(assets, arrays), limits=limits, log_fills=log_fills)
+    return Bot(ptr, ROIVEC, keep=(assets, arrays), limits=limits)
 
 
 def _check(assets: Sequence[BacktestAsset], arrays: Sequence[Any], limits: Limits | None) -> None:

@@ -45,7 +45,6 @@ class Bot:
     ptr: address of the world's object, passed to every function of the table. addresses: address of the C function for
     every slot of `arb.bot.function_table`; missing slots get the constant functions of `arb.bot.stubs`. keep: anything
     that must live as long as the bot, in particular market data arrays. limits: checked before every submit and modify.
-    log_fills: False saves the pass over the orders at `clear_inactive_orders`.
     """
 
     def __init__(
@@ -55,7 +54,6 @@ class Bot:
         *,
         keep: Any = None,
         limits: Limits | None = None,
-        log_fills: bool = True,
     ) -> None:
         unknown = sorted(addresses.keys() - INDEX.keys())
         if unknown:
@@ -69,7 +67,7 @@ class Bot:
         self._table = np.zeros(TABLE_SIZE, np.int64)
         self._table[: len(SLOTS)] = [addresses.get(slot.name) or empty[slot.name] for slot in SLOTS]
         self._table[LIMITS] = limits.address if limits else 0
-        self._table[FILLS] = self._fills.address if log_fills else 0
+        self._table[FILLS] = self._fills.address
         self._table[CLOSED_TABLE] = self._empty.ctypes.data
         self._table[ASSETS] = _ask(self._table, "num_assets", ptr)
         self.table_address = int(self._table.ctypes.data)

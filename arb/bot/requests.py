@@ -190,10 +190,9 @@ def clear_inactive_orders(bot, asset_no):
     asset = np.int64(asset_no)
     if asset != ALL_ASSETS:
         check_asset(bot, asset)
-    if control != 0:
-        for index in range(assets):
-            if asset in (ALL_ASSETS, index):
-                log_fills(bot, control, index)
+    for index in range(assets):
+        if asset in (ALL_ASSETS, index):
+            log_fills(bot, control, index)
     bot.c_clear_inactive_orders(asset_no)
 
 

@@ -169,9 +169,7 @@ class LiveWorld:
 class LiveBot(Bot):
     """The bot over a world to which an answering side is attached."""
 
-    def __init__(
-        self, world: LiveWorld, *, keep: object = None, limits: Limits | None = None, log_fills: bool = True
-    ) -> None:
+    def __init__(self, world: LiveWorld, *, keep: object = None, limits: Limits | None = None) -> None:
         """keep: the answering side's objects, which must live as long as the bot."""
         if limits is not None and limits.num_assets != len(world.legs):
             raise ValueError(f"limits for {limits.num_assets} assets, but the bot has {len(world.legs)}")
@@ -179,9 +177,7 @@ class LiveBot(Bot):
             raise ValueError("nothing is attached to the world's port")
         owners = world.blocks.owners()
         set_fields(world.record, owners=owners.ctypes.data, owners_count=len(owners))
-        super().__init__(
-            world.address, live_addresses(), keep=(world, keep), limits=limits, log_fills=log_fills
-        )
+        super().__init__(world.address, live_addresses(), keep=(world, keep), limits=limits)
         self.world = world
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:

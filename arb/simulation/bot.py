@@ -76,7 +76,6 @@ class DryRunBot(LiveBot):
         latencies: Sequence[Latency] | None = None,
         keep_trades: bool = False,
         is_live: bool = False,
-        log_fills: bool = True,
         start_ts: int = 0,
         book_width: int = WIDTH,
         arrays_over: Sequence[PriceRange] | None = None,
@@ -90,7 +89,7 @@ class DryRunBot(LiveBot):
             legs, keep_trades=keep_trades, is_live=is_live, start_ts=start_ts, book_width=book_width
         )
         self.exchanges = SimulatedExchanges(world, latencies or [latency_of(leg) for leg in legs], book_width)
-        super().__init__(world, keep=self.exchanges, limits=limits, log_fills=log_fills)
+        super().__init__(world, keep=self.exchanges, limits=limits)
         if arrays_over is not None:
             self.set_ranges(arrays_over)
 

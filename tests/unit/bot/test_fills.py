@@ -54,12 +54,3 @@ def test_a_resting_order_that_fills_is_a_maker(
     bot.close()
 
     assert bot.fills["maker"].tolist() == [1]
-
-
-def test_the_fill_log_can_be_off(call: Any, make: Any) -> None:
-    bot = make(log_fills=False)
-    call.submit(bot, BUY, 1, 100.1, 1.0, GTC, LIMIT, True)
-
-    bot.close()
-
-    assert len(bot.fills) == 0
