@@ -271,7 +271,7 @@ class Data(Table, frozen=True, kw_only=True):
         Annotated[
             str,
             key(
-                "Source of the data, if not recorded from the venues; the first line of reports.",
+                "Source of the data, if not recorded from the venues; at the top of reports.",
                 form="a line of text",
                 example='"re-encoded from USD-M"',
                 min_length=1,
