@@ -9,9 +9,8 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,13 @@ import msgspec
 import tomli
 
 from arb.config.adapters import feed_latency_ns
+from arb.config.files import Document, VenueFiles, hint, venue_of
 from arb.config.given import given_in_main, given_in_venue
 from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
 from arb.config.pairs import pairs_of
 from arb.config.schema import LEGS_MAX, SYMBOL_PLACEHOLDER, Capital, Grid, MainFile, Strategy, SymbolLimits
-from arb.config.secrets import Auth
 from arb.config.strict import Source, build, section_text
 from arb.config.venue_schema import Symbol, VenueFile
-from arb.config.venue_templates import completed, name_of, why_unknown
 from arb.errors import ConfigError
 from arb.leg import Leg
 
@@ -48,10 +46,10 @@ def load(
     checked.
     Raises ConfigError, one line, for anything missing, unknown, of the wrong type or out of range.
     """
-    main = _Document.read(Path(path))
-    shelf = _Shelf.find(Path(path))
+    main = Document.read(Path(path))
+    files = VenueFiles.find(Path(path))
     for text in overrides:
-        _apply_override(text, main, shelf)
+        _apply_override(text, main, files)
     if legs is not None:
         main.put(("strategy", "legs"), list(legs), "--legs")
         main.tree["strategy"].pop("pairs", None)
@@ -60,17 +58,17 @@ def load(
     checked = build(MainFile, main.tree, main.source)
     strategy = checked.strategy
     if not {"legs", "pairs"} & main.tree.get("strategy", {}).keys():
-        strategy = msgspec.structs.replace(strategy, legs=shelf.default_legs(strategy.legs))
+        strategy = msgspec.structs.replace(strategy, legs=files.default_legs(strategy.legs))
     checked = msgspec.structs.replace(checked, strategy=_with_legs(strategy, main.source))
     names = checked.strategy.legs
-    venues = {name.partition(":")[0]: shelf.venue(name.partition(":")[0], main.source) for name in names}
-    shelf.refuse_idle_overrides(venues)
-    shelf.check_names(("capital",), checked.capital, main.source)
-    shelf.check_names(("data", "grid"), checked.data.grid, main.source)
+    venues = {name.partition(":")[0]: files.venue(name.partition(":")[0], main.source) for name in names}
+    files.refuse_idle_overrides(venues)
+    files.check_names(("capital",), checked.capital, main.source)
+    files.check_names(("data", "grid"), checked.data.grid, main.source)
     _check_symbols(checked, venues, main.source)
     given = [*given_in_main(main.tree, main.source)]
     for name in venues:
-        document = shelf.documents[name][0]
+        document = files.documents[name][0]
         given += given_in_venue(name, document.tree, document.source)
     return replace(_config(checked, venues, main.source), given=tuple(given))
 
@@ -84,7 +82,7 @@ def config_of(parts: Mapping[str, Any], file: str) -> Config:
     tree = _without_none(parts)
     main = {name: tree[name] for name in MAIN_SECTIONS if name in tree}
     checked = build(MainFile, main, source)
-    venues = {name: _venue(build(VenueFile, part, source), file) for name, part in tree["venues"].items()}
+    venues = {name: venue_of(build(VenueFile, part, source), file) for name, part in tree["venues"].items()}
     return _config(checked, venues, source)
 
 
@@ -95,21 +93,6 @@ def _config(checked: MainFile, venues: Mapping[str, VenueConfig], source: Source
         for number in pair:
             legs[number] = replace(legs[number], pair=pair_no)
     return Config(file=source.file, legs=tuple(legs), venues=venues, **sections)
-
-
-def _venue(table: VenueFile, file: str) -> VenueConfig:
-    return VenueConfig(
-        file=file,
-        name=table.name,
-        adapter=table.adapter,
-        kind=table.kind,
-        connection=table.connection,
-        auth=Auth(file, table.auth.api_key, table.auth.secret_key),
-        fees=table.fees,
-        latency=table.latency,
-        queue=table.queue,
-        symbols=table.symbols,
-    )
 
 
 def _without_none(part: Any) -> Any:
@@ -126,9 +109,9 @@ def load_grids(
 
     overrides: as in `load`. Raises ConfigError.
     """
-    main, shelf = _Document.read(Path(path)), _Shelf.find(Path(path))
+    main, files = Document.read(Path(path)), VenueFiles.find(Path(path))
     for text in overrides:
-        _apply_override(text, main, shelf)
+        _apply_override(text, main, files)
     return build(MainFile, {"data": main.tree.get("data", {})}, main.source).data.grid
 
 
@@ -140,126 +123,17 @@ def load_venues(
     overrides: as in `load`, for venues; has_grids: also for `[data.grid]`, which `load_grids` reads.
     Raises ConfigError for an invalid file that has a `name`, and for an override of anything else.
     """
-    shelf, main = _Shelf.find(Path(directory) / "no main file"), _Document({}, Source(str(directory)))
+    files, main = VenueFiles.find(Path(directory) / "no main file"), Document({}, Source(str(directory)))
     for text in overrides:
-        _apply_override(text, main, shelf)
+        _apply_override(text, main, files)
     for path, origin in main.source.origins.items():
         if not has_grids or path[:2] != ("data", "grid"):
             what = "the venues' files and [data.grid]" if has_grids else "the venues' files"
             raise ConfigError(f"{origin}: has no effect: this command reads {what} only")
-    return {name: shelf.venue(name, Source(str(directory))) for name in shelf.documents}
+    return {name: files.venue(name, Source(str(directory))) for name in files.documents}
 
 
-@dataclass
-class _Document:
-    """A TOML file, parsed but not checked."""
-
-    tree: dict[str, Any]
-    source: Source
-
-    @classmethod
-    def read(cls, path: Path) -> _Document:
-        try:
-            text = path.read_bytes().decode("utf-8")
-            tree = tomli.loads(text)
-        except FileNotFoundError:
-            raise ConfigError(
-                f"{path}: no such file; `arb init {path.parent}` writes a configuration to start from"
-            ) from None
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{path}: not TOML: byte {error.start} is not UTF-8") from error
-        # tomli passes on Python's own errors: an integer of 5000 digits, brackets nested too deep.
-        except (ValueError, RecursionError) as error:
-            raise ConfigError(f"{path}: not TOML: {_syntax_text(error)}") from error
-        return cls(tree, Source(str(path)))
-
-    def put(self, path: tuple[str, ...], value: Any, origin: str) -> None:
-        """Sets a key on behalf of `origin`, which errors about it name."""
-        table = self.tree
-        for depth, name in enumerate(path[:-1], start=1):
-            table = table.setdefault(name, {})
-            if not isinstance(table, dict):
-                raise ConfigError(f"{origin}: {'.'.join(path[:depth])} is not a table and holds no keys")
-        table[path[-1]] = value
-        self.source.origins[path] = origin
-
-
-@dataclass
-class _Shelf:
-    """The venue files beside the main file, by the `name` that each contains, or that of its address's template."""
-
-    documents: dict[str, list[_Document]] = field(default_factory=dict)
-    unreadable: list[ConfigError] = field(default_factory=list)
-    #: Files with a `[connection]` to a venue that is not known.
-    unknown: list[ConfigError] = field(default_factory=list)
-
-    @classmethod
-    def find(cls, main: Path) -> _Shelf:
-        shelf = cls()
-        for path in sorted(main.parent.glob("*.toml")):
-            if path.name == main.name:
-                continue
-            try:
-                document = _Document.read(path)
-            except ConfigError as error:
-                shelf.unreadable.append(error)
-                continue
-            name = name_of(document.tree)
-            if isinstance(name, str):
-                shelf.documents.setdefault(name, []).append(document)
-            elif name is None and isinstance(document.tree.get("connection"), dict):
-                shelf.unknown.append(ConfigError(f"{path}: {why_unknown(document.tree)}"))
-        return shelf
-
-    def venue(self, name: str, asked_by: Source) -> VenueConfig:
-        """The checked venue file."""
-        documents = self.documents.get(name, [])
-        if not documents and self.unknown:
-            raise self.unknown[0]
-        if not documents:
-            asked_by.refuse(("strategy", "legs"), f"names the venue {name}, {self._unknown(name)}")
-        if len(documents) > 1:
-            files = " and ".join(document.source.file for document in documents)
-            raise ConfigError(f"{files} both describe the venue {name}; a venue has one file")
-        source = documents[0].source
-        tree = completed({"name": name, **documents[0].tree})
-        return _venue(build(VenueFile, tree, source), source.file)
-
-    def default_legs(self, usual: tuple[str, ...]) -> tuple[str, ...]:
-        """The legs if none are written: the usual ones, unless the files describe two venues that are others."""
-        is_usual = all(name.partition(":")[0] in self.documents for name in usual)
-        if is_usual or len(self.documents) != len(usual):
-            return usual
-        return tuple(f"{venue}:{SYMBOL_PLACEHOLDER}" for venue in self.documents)
-
-    def refuse_idle_overrides(self, used: Mapping[str, VenueConfig]) -> None:
-        """Raises ConfigError for an override of a venue without legs: the user would expect an effect."""
-        for name, documents in self.documents.items():
-            for origin in documents[0].source.origins.values():
-                if name not in used:
-                    raise ConfigError(f"{origin}: no leg is at {name}; the legs are at {' and '.join(used)}")
-
-    def check_names(self, section: tuple[str, ...], names: Iterable[str], source: Source) -> None:
-        """Raises ConfigError for misspelt venues in a section, unless an unreadable file may be the one that is
-        meant."""
-        for name in names:
-            if name not in self.documents and not (self.unreadable or self.unknown):
-                where = (*section, name)
-                raise ConfigError(
-                    f"{source.of(where)}: {section_text(where)} names a venue {self._unknown(name)}"
-                )
-
-    def _unknown(self, name: str) -> str:
-        """Error text for an unknown venue, with the known ones."""
-        reason = "which no file beside this one describes" + _hint(name, list(self.documents))
-        if self.unreadable:
-            reason += f"; not readable: {self.unreadable[0]}"
-        return reason
-
-
-def _apply_override(text: str, main: _Document, shelf: _Shelf) -> None:
+def _apply_override(text: str, main: Document, files: VenueFiles) -> None:
     name, equals, value_text = text.partition("=")
     parts = tuple(part.strip() for part in name.split("."))
     origin = f"--set {' '.join(name.split())}"
@@ -269,14 +143,14 @@ def _apply_override(text: str, main: _Document, shelf: _Shelf) -> None:
     value = _override_value(value_text.strip(), origin, is_secret="auth" in parts)
     if parts[0] in MAIN_SECTIONS:
         main.put(parts, value, origin)
-    elif parts[0] in shelf.documents:
+    elif parts[0] in files.documents:
         if parts[1] == "name":
             raise ConfigError(f"{origin}: a venue is known by its name, which only its file can change")
-        for document in shelf.documents[parts[0]]:
+        for document in files.documents[parts[0]]:
             document.put(parts[1:], value, origin)
     else:
-        known = [*MAIN_SECTIONS, *shelf.documents]
-        raise ConfigError(f"{origin}: {parts[0]} is neither a section nor a venue{_hint(parts[0], known)}")
+        known = [*MAIN_SECTIONS, *files.documents]
+        raise ConfigError(f"{origin}: {parts[0]} is neither a section nor a venue{hint(parts[0], known)}")
 
 
 def _override_value(text: str, origin: str, *, is_secret: bool) -> Any:
@@ -334,7 +208,7 @@ def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: So
     paths += [("data", "grid", venue, s) for venue in venues for s in main.data.grid.get(venue, ())]
     for path in paths:
         if path[-1] not in known:
-            source.refuse(path, f"is a symbol that no file of the venues describes{_hint(path[-1], known)}")
+            source.refuse(path, f"is a symbol that no file of the venues describes{hint(path[-1], known)}")
 
 
 def _sizes_of(symbol: Symbol) -> dict[str, Any]:
@@ -434,15 +308,3 @@ def _check_range(symbol: Symbol, where: str) -> None:
         raise ConfigError(f"{where}: has {given} without {missing}; write both or none")
     if low is not None and high is not None and low >= high:
         raise ConfigError(f"{where}: roi_lb is {low!r}, which is not below roi_ub, {high!r}")
-
-
-def _hint(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return (f"; did you mean {near[0]}?" if near else "") + f"; known: {', '.join(known) or 'none'}"
-
-
-def _syntax_text(error: BaseException) -> str:
-    """tomli's message with its position, as compilers print it, on one line."""
-    line, column = getattr(error, "lineno", None), getattr(error, "colno", None)
-    message = " ".join(str(getattr(error, "msg", None) or error).split())
-    return f"line {line}, column {column}: {message}" if line is not None else message
