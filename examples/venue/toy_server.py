@@ -1,4 +1,7 @@
-"""The toy venue's server: two books that move randomly, on one local port. Runs until it is stopped.
+"""The toy venue's server: two markets, /east and /west, on one local port. Runs until it is stopped.
+
+Each has two books around a price that both share and that moves randomly. Now and then a market leaves the other one
+for half a second, which a backtest trades.
 
 python examples/venue/toy_server.py --port 8990
 """
@@ -16,25 +19,47 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 SYMBOLS = ("ABCUSD", "XYZUSD")
+MARKETS = ("east", "west")
 TICK, LOT = "0.5", "1"
 EVERY_S = 0.02
+#: How often a market leaves the other one, how far in ticks, and for how many steps.
+AWAY_SHARE, AWAY_TICKS, AWAY_STEPS = 0.01, 4, 25
+
+
+class Price:
+    """The price of a symbol in ticks that its markets share: it moves randomly."""
+
+    def __init__(self, symbol: str) -> None:
+        self._chance = random.Random(symbol)
+        self.mid = 200
+
+    def step(self) -> None:
+        """Moves the price."""
+        self.mid += self._chance.choice((-1, 0, 0, 0, 1))
 
 
 class Market:
-    """One book: 20 levels per side around a mid that moves randomly."""
+    """One book: 20 levels per side around the shared price, or away from it."""
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, name: str, symbol: str, price: Price) -> None:
         self.symbol = symbol
         self.seq = self.trade_seq = 0
-        self._chance = random.Random(symbol)
-        self._mid = 200
+        self._chance = random.Random(f"{name}:{symbol}")
+        self._price = price
+        self._mid = price.mid
+        self._away, self._away_steps = 0, 0
         self.sides: list[dict[int, int]] = [{}, {}]
         self._refill()
 
     def step(self) -> list[dict[str, Any]]:
         """The next change of the book, sometimes with a trade."""
         before = [dict(side) for side in self.sides]
-        self._mid += self._chance.choice((-1, 0, 0, 0, 1))
+        self._away_steps -= 1
+        if self._away_steps < 0:
+            is_away = self._chance.random() < AWAY_SHARE
+            self._away = self._chance.choice((-AWAY_TICKS, AWAY_TICKS)) if is_away else 0
+            self._away_steps = AWAY_STEPS if is_away else 0
+        self._mid = self._price.mid + self._away
         self._refill()
         self.seq += 1
         changes = [
@@ -79,14 +104,22 @@ class Server:
     """Serves the markets to any number of clients."""
 
     def __init__(self) -> None:
-        self._markets = {symbol: Market(symbol) for symbol in SYMBOLS}
-        self._clients: dict[web.WebSocketResponse, set[str]] = {}
+        self._prices = {symbol: Price(symbol) for symbol in SYMBOLS}
+        self._markets = {
+            name: {symbol: Market(name, symbol, price) for symbol, price in self._prices.items()}
+            for name in MARKETS
+        }
+        self._clients: dict[str, dict[web.WebSocketResponse, set[str]]] = {name: {} for name in MARKETS}
 
     def app(self) -> web.Application:
         """The routes of the venue."""
         app = web.Application()
         app.add_routes(
-            [web.get("/ws", self._connect), web.get("/time", self._time), web.get("/symbols", self._symbols)]
+            [
+                web.get("/{market:east|west}/ws", self._connect),
+                web.get("/{market:east|west}/time", self._time),
+                web.get("/{market:east|west}/symbols", self._symbols),
+            ]
         )
         return app
 
@@ -94,25 +127,34 @@ class Server:
         """Advances the markets until it is cancelled."""
         while True:
             await asyncio.sleep(EVERY_S)
-            for market in self._markets.values():
-                for frame in market.step():
-                    for client, channels in list(self._clients.items()):
+            for price in self._prices.values():
+                price.step()
+            for name, markets in self._markets.items():
+                for frame in [frame for market in markets.values() for frame in market.step()]:
+                    for client, channels in list(self._clients[name].items()):
                         if frame["ch"] in channels:
                             await _send(client, frame)
 
     async def _connect(self, request: web.Request) -> web.WebSocketResponse:
         client = web.WebSocketResponse()
         await client.prepare(request)
-        channels = self._clients[client] = set()
+        name = request.match_info["market"]
+        channels = self._clients[name][client] = set()
         try:
             async for message in client:
                 if message.type == WSMsgType.TEXT:
-                    await self._answer(client, channels, json.loads(message.data))
+                    await self._answer(client, self._markets[name], channels, json.loads(message.data))
         finally:
-            del self._clients[client]
+            del self._clients[name][client]
         return client
 
-    async def _answer(self, client: web.WebSocketResponse, channels: set[str], call: dict[str, Any]) -> None:
+    async def _answer(
+        self,
+        client: web.WebSocketResponse,
+        markets: dict[str, Market],
+        channels: set[str],
+        call: dict[str, Any],
+    ) -> None:
         asked = set(call["channels"])
         await _send(client, {"re": call["do"], "id": call["id"], "ok": True})
         if call["do"] == "unsubscribe":
@@ -120,8 +162,8 @@ class Server:
         elif call["do"] == "subscribe":
             for name in asked:
                 channel, _, symbol = name.partition(":")
-                if channel == "book" and symbol in self._markets:
-                    await _send(client, self._markets[symbol].snapshot())
+                if channel == "book" and symbol in markets:
+                    await _send(client, markets[symbol].snapshot())
                 channels.add(name)
 
     async def _time(self, request: web.Request) -> web.Response:

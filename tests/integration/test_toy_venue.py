@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -42,10 +44,23 @@ def json_of(*words: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+def words_of(command: str, **other: str) -> list[str]:
+    """The words of a command of the walk-through in docs/venues/adding.md, after `arb` and without `--config`.
+
+    other: options with another value here.
+    """
+    walk = (ROOT / "docs" / "venues" / "adding.md").read_text()
+    (line,) = re.findall(rf"^arb {command} --config examples/venue/arbitrage.toml(.*)$", walk, re.MULTILINE)
+    words = [command, *shlex.split(line.replace("$(date -u +%F)", "TODAY"))]
+    for option, value in other.items():
+        words[words.index(f"--{option}") + 1] = value
+    return words
+
+
 def test_it_is_recorded_converted_and_replayed(folder: Path) -> None:
-    reported = {one["name"]: one["level"] for one in json_of("doctor")}
+    reported = {one["name"]: one["level"] for one in json_of(*words_of("doctor"))}
     assert [reported[name] for name in ("toy_east REST", "toy_west streams", "toy_east:ABCUSD")] == ["ok"] * 3
-    last = json_of("record", "--data", "data", "--duration", "3s")[-1]
+    last = json_of(*words_of("record", data="data", duration="8s"))[-1]
     assert [(one["venue"], one["state"], one["gaps"]) for one in last["instruments"]] == [
         ("toy_east", "synced", 0),
         ("toy_west", "synced", 0),
@@ -59,6 +74,7 @@ def test_it_is_recorded_converted_and_replayed(folder: Path) -> None:
     converted = json_of("convert", "data")
     assert [(one["venue"], one["gaps"]) for one in converted] == [("toy_east", 0), ("toy_west", 0)]
     assert all(one["rows"] > 300 for one in converted)
-    words = ["--data", "data", "--start", converted[0]["day"], "--no-report"]
-    (summary,) = json_of("backtest", *words, "--set", "strategy.min_spread_bps=0.0")
+    words = words_of("backtest", data="data", start=converted[0]["day"])
+    (summary,) = json_of(*words, "--no-report")
     assert summary["outcome"] == "ended"
+    assert sum(leg["fills"] for leg in summary["legs"]) >= 2
