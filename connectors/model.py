@@ -267,3 +267,9 @@ class Venue(Protocol):
 
     def listings_of(self, body: bytes) -> ListingPage:
         """The listings in a response. Raises DecodeError."""
+
+    def touch_request(self, symbol: str) -> RestRequest | None:
+        """The request for an instrument's best bid and ask; None if the venue has none."""
+
+    def touch_of(self, body: bytes) -> tuple[float, float]:
+        """The prices of best bid and ask in a response. Raises DecodeError, also for a side without orders."""

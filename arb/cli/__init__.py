@@ -21,6 +21,7 @@ from arb.cli.recordings import convert, data
 from arb.cli.report import report
 from arb.cli.run import run
 from arb.cli.sandbox import sandbox
+from arb.cli.symbols import symbols
 from arb.cli.verify import verify
 
 
@@ -38,7 +39,8 @@ def cli() -> None:
 
 
 for command in (
-    backtest, convert, data, doctor, download, dry_run, init, record, report, run, sandbox, verify,
+    backtest, convert, data, doctor, download, dry_run, init, record, report, run, sandbox, symbols,
+    verify,
 ):  # fmt: skip
     cli.add_command(command)
 

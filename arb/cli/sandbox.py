@@ -64,6 +64,13 @@ def sandbox() -> None:
     "--venues", type=VENUES, default="binance_spot,bybit_spot", show_default=True, help="Which venues."
 )
 @click.option("--symbols", type=SYMBOLS, default="BTCUSDT", show_default=True, help="Which symbols.")
+@click.option(
+    "--dislocations",
+    type=click.Choice(["modest", "wide"]),
+    default="modest",
+    show_default=True,
+    help="How far prices leave each other: as real ones do, or beyond default fees and thresholds.",
+)
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def record(
@@ -74,6 +81,7 @@ def record(
     start: datetime,
     venues: list[str],
     symbols: list[str],
+    dislocations: str,
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -85,9 +93,8 @@ def record(
     from arb.commands.legs import known_venues
     from arb.commands.sandbox import record_market
 
-    for file in record_market(
-        out, seed, minutes, start, venues, symbols, known_venues(config_path, overrides)
-    ):
+    known = known_venues(config_path, overrides)
+    for file in record_market(out, seed, minutes, start, venues, symbols, known, dislocations):
         if as_json:
             line = {
                 "venue": file.listing.venue,

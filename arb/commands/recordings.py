@@ -61,7 +61,7 @@ def convert_all(
     `out` gets a copy of each as `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
     Raises InputError if there is nothing to convert.
     """
-    runs = list(_consecutive(_known_of(directory, _days(directory), venues)))
+    runs = list(_consecutive(_known_of(directory, days_in(directory), venues)))
     on_grid = grids.venues(venues)
     feeds = [_feed(on_grid[run[0].venue], grids, run) for run in runs]
     with RowCache() as cache:
@@ -235,8 +235,8 @@ def not_finished(directory: Path) -> list[str]:
     return [f"not finished: {text}"] if text else []
 
 
-def _days(directory: Path) -> list[Day]:
-    """The days that can be converted."""
+def days_in(directory: Path) -> list[Day]:
+    """The days that can be converted. Raises InputError if there are none."""
     days = find_days(directory)
     if days:
         return days

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -11,14 +12,17 @@ from numpy.random import default_rng
 
 import arb
 from arb.config import VenueConfig
+from arb.config.assets import assets_of
 from arb.data.catalog.days import recording_path
 from arb.errors import InputError
 from arb.sandbox.events import Listing
 from arb.sandbox.market import Market
-from arb.sandbox.profiles import PROFILES, STARTING_PRICES
+from arb.sandbox.profiles import MODEST, PROFILES, STARTING_TICKS, STARTING_USD, TICKS_MIN, WIDE
 from arb.sandbox.recording import Recorded, RecordingFiles, record
 from connectors.units import SECOND
 
+#: How far the venues' prices leave each other.
+DISLOCATIONS = {"modest": MODEST, "wide": WIDE}
 MINUTES_MIN = 0.1
 MINUTES_MAX = 14 * 24 * 60
 #: Largest lag of the recorder's clock behind the venues'.
@@ -35,11 +39,13 @@ def record_market(
     venues: Sequence[str],
     symbols: Sequence[str],
     known: Mapping[str, VenueConfig],
+    dislocations: str = "modest",
 ) -> list[Recorded]:
     """Records `minutes` of a simulated market of all `venues` and `symbols` into `out`; returns what was written.
 
-    `start` is UTC by the recorder's clock. Ticks and lots are those of `known`. The same arguments and the same
-    versions of arb and NumPy give the same bytes. Raises InputError for invalid arguments or existing files.
+    `start` is UTC by the recorder's clock. Ticks and lots are those of `known`. dislocations: a key of `DISLOCATIONS`.
+    The same arguments and the same versions of arb and NumPy give the same bytes. Raises InputError for invalid
+    arguments or existing files.
     """
     if not MINUTES_MIN <= minutes <= MINUTES_MAX:
         raise InputError(
@@ -48,18 +54,19 @@ def record_market(
     if not _START_MIN <= start < _START_MAX:
         raise InputError(f"--start {start:%Y-%m-%dT%H:%M}: it must lie in the years 2002 to 2199")
     listings = [listing_of(venue, symbol, known) for venue in unique(venues) for symbol in unique(symbols)]
-    prices = {symbol: starting_price(symbol) for symbol in symbols}
+    prices = {symbol: starting_price(symbol, known) for symbol in symbols}
     length = timedelta(minutes=minutes)
     _refuse_existing(out, listings, start, start + length)
     start_ns = round(start.timestamp()) * SECOND
     end_ns = start_ns + round(minutes * 60 * SECOND)
     chance = default_rng(seed)
     clock_offset_ns = -round(chance.uniform(0.0, _CLOCK_BEHIND_MAX_S) * SECOND)
-    market = Market(listings, prices, chance, start_ns - clock_offset_ns)
+    market = Market(listings, prices, chance, start_ns - clock_offset_ns, DISLOCATIONS[dislocations])
     origin = (
         f"simulated, not a recording of any venue: arb {arb.__version__} sandbox record --seed {seed}"
         f" --minutes {minutes:g} --start {start:%Y-%m-%dT%H:%M} --venues {','.join(unique(venues))}"
         f" --symbols {','.join(unique(symbols))}"
+        f"{'' if dislocations == 'modest' else f' --dislocations {dislocations}'}"
     )
     with RecordingFiles(out, origin) as files:
         record(market, chance, start_ns, end_ns, clock_offset_ns, files)
@@ -79,13 +86,19 @@ def listing_of(venue: str, symbol: str, known: Mapping[str, VenueConfig]) -> Lis
     return Listing(venue, symbol, described.tick_size, described.lot_size)
 
 
-def starting_price(symbol: str) -> float:
-    """The initial price of a symbol. Raises InputError if the sandbox has none."""
-    if symbol not in STARTING_PRICES:
-        raise InputError(
-            f"--symbols {symbol}: the sandbox has no price to begin with; it knows {', '.join(STARTING_PRICES)}"
-        )
-    return STARTING_PRICES[symbol]
+def starting_price(symbol: str, known: Mapping[str, VenueConfig]) -> float:
+    """The initial price of a symbol: that of its assets, or so many of the largest tick that its venues have."""
+    tick = max(float(venue.symbols[symbol].tick_size) for venue in known.values() if symbol in venue.symbols)
+    usual = usual_price(symbol)
+    return usual if usual >= TICKS_MIN * tick else STARTING_TICKS * tick
+
+
+def usual_price(symbol: str) -> float:
+    """The price of a symbol by the sandbox's list of assets, in quote; NaN if it does not have them."""
+    assets = assets_of(symbol)
+    if assets is None:
+        return math.nan
+    return STARTING_USD.get(assets.base, math.nan) / STARTING_USD.get(assets.quote, math.nan)
 
 
 def unique(names: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ def sandbox_of(
     if recording is not None:
         source = RecordedMarket(recording, listings, is_moved=not keeps_times)
     else:
-        prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
+        prices = {listing.symbol: starting_price(listing.symbol, known) for listing in listings}
         source = SeededMarket(listings, prices, seed, WIDE)
     scenario = load_scenario(faults) if faults is not None else Scenario((), {})
     return Sandbox(
@@ -66,7 +66,7 @@ def sandbox_of(
 def seeded_sandbox(known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int) -> Sandbox:
     """A simulated market of these (venue, symbol) pairs on free ports. Raises InputError."""
     listings = [listing_of(venue, symbol, known) for venue, symbol in pairs]
-    prices = {listing.symbol: starting_price(listing.symbol) for listing in listings}
+    prices = {listing.symbol: starting_price(listing.symbol, known) for listing in listings}
     return Sandbox(SeededMarket(listings, prices, seed, WIDE), facts_of(listings, known))
 
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from pathlib import Path
@@ -68,37 +68,49 @@ def strategy_text(text: str, spec: str, parameters: Sequence[Parameter]) -> str:
     return text.replace("[strategy.params]\n", "[strategy.params]\n" + "".join(keys))
 
 
-def write_templates(
-    directory: str | os.PathLike[str], spec: str = "", parameters: Sequence[Parameter] = ()
-) -> tuple[Path, ...]:
-    """Writes every template into `directory`, which is created if needed, and returns the paths.
+def template_texts(spec: str = "", parameters: Sequence[Parameter] = ()) -> dict[str, str]:
+    """The texts of all templates by file name.
 
     spec, parameters: of a strategy of one's own that the main file names.
-    All or nothing: raises InputError, and leaves no file behind, if one of the files exists or cannot be written. Never
-    replaces an existing file, not even one that is created meanwhile.
     """
-    folder = Path(directory)
-    targets = [folder / name for name in TEMPLATE_NAMES]
+    texts = {name: template_text(name) for name in TEMPLATE_NAMES}
+    if spec:
+        texts[TEMPLATE_NAMES[0]] = strategy_text(texts[TEMPLATE_NAMES[0]], spec, parameters)
+    return texts
+
+
+def refuse_present(directory: str | os.PathLike[str]) -> None:
+    """Raises InputError if `directory` has one of the files already."""
+    targets = (Path(directory) / name for name in TEMPLATE_NAMES)
     present = [str(target) for target in targets if os.path.lexists(target)]
     if present:
         raise InputError(
             f"{', '.join(present)} exists already; arb init does not overwrite, name another folder"
         )
+
+
+def write_templates(
+    directory: str | os.PathLike[str], texts: Mapping[str, str] | None = None
+) -> tuple[Path, ...]:
+    """Writes the files of `arb init` into `directory`, which is created if needed, and returns the paths.
+
+    texts: by file name; None for the templates. All or nothing: raises InputError, and leaves no file behind, if one of
+    the files exists or cannot be written. Never replaces an existing file, not even one that is created meanwhile.
+    """
+    refuse_present(directory)
+    folder = Path(directory)
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for target in targets:
-            text = template_text(target.name)
-            if spec and target.name == TEMPLATE_NAMES[0]:
-                text = strategy_text(text, spec, parameters)
-            write_atomically(target, text.encode(), is_new=True)
-            written.append(target)
+        for name, text in (template_texts() if texts is None else texts).items():
+            write_atomically(folder / name, text.encode(), is_new=True)
+            written.append(folder / name)
     except OSError as error:
         for target in written:
             target.unlink(missing_ok=True)
         reason = error.strerror or type(error).__name__
         raise InputError(f"{folder}: cannot write the configuration here: {reason}") from error
-    return tuple(targets)
+    return tuple(written)
 
 
 def shown_keys(kind: type[Struct], section: str) -> str:

@@ -1,8 +1,9 @@
-"""Asks venues for their time and listings by public requests, and finds configured ticks and lots that differ."""
+"""Asks venues for time, listings and prices by public requests, and finds configured ticks and lots that differ."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
@@ -90,7 +91,7 @@ async def compare_grids(
     Returns a line for each comparison that was not possible. Raises InputError for ticks and lots that differ from the
     venue's. An unlisted symbol is left to the feed.
     """
-    found = await asyncio.gather(*(_listed(venue, symbols, timeout_s) for venue, symbols in asked))
+    found = await asyncio.gather(*(listed(venue, symbols, timeout_s) for venue, symbols in asked))
     faults, notes = [], []
     for (venue, symbols), listings in zip(asked, found, strict=True):
         if isinstance(listings, str):
@@ -154,8 +155,8 @@ def plain(text: str) -> str:
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
-async def _listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> dict[str, Listing] | str:
-    """The listings of a venue, or why they are not available."""
+async def listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) -> dict[str, Listing] | str:
+    """The listings of a venue, for the symbols that it has, or why they are not available."""
     rest = HttpRest(venue.connection.rest_api_url, timeout_s)
     try:
         async with asyncio.timeout(timeout_s):
@@ -169,3 +170,18 @@ async def _listed(venue: VenueConfig, symbols: Sequence[str], timeout_s: float) 
     if isinstance(found, Unanswered):
         return found.reason or found.answer.error or f"the answer is {found.answer.status}"
     return found
+
+
+async def mid_of(venue: VenueConfig, symbol: str, timeout_s: float) -> float:
+    """The mid of a symbol's best bid and ask at a venue; NaN if it is not available."""
+    adapter, rest = load_adapter(venue), HttpRest(venue.connection.rest_api_url, timeout_s)
+    request = adapter.touch_request(symbol)
+    try:
+        answer = await rest.ask(request) if request is not None else None
+        if answer is None or answer.status != 200:
+            return math.nan
+        return sum(adapter.touch_of(answer.body)) / 2.0
+    except DecodeError:
+        return math.nan
+    finally:
+        await rest.close()

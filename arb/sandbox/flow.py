@@ -22,6 +22,9 @@ _TOLERANCE_BPS = 0.12
 _TRADE_REACH_BPS = 1.0
 #: A side with fewer levels is refilled first.
 _LEVELS_MIN = 60
+#: Levels lie within about this distance of the touch: coarse ticks leave room for fewer levels, but for some.
+_LEVELS_REACH_BPS = 90.0
+_LEVELS_FEWEST = 8
 
 
 class Flow:
@@ -36,13 +39,16 @@ class Flow:
         self._tick = float(Decimal(listing.tick_size))
         self._lots_per_quote = 1.0 / (float(Decimal(listing.lot_size)) * px)
         self._ticks_per_bps = 1e-4 * px / self._tick
+        room = max(_LEVELS_FEWEST, round(_LEVELS_REACH_BPS * self._ticks_per_bps))
+        self._levels = min(profile.levels, room)
+        self._levels_min = min(_LEVELS_MIN, room)
         self._now = 0
         self._events: list[Event] = []
         middle = math.floor(px / self._tick)
         self._set(BID, middle, self._touch_lots())
         self._set(ASK, middle + 1, self._touch_lots())
         for side in (BID, ASK):
-            while self.book.count(side) < profile.levels:
+            while self.book.count(side) < self._levels:
                 self._add_level(side)
         self._events = []
 
@@ -51,7 +57,7 @@ class Flow:
         fair = fair_px / self._tick
         self._begin(now_ns)
         for side in (BID, ASK):
-            while self.book.count(side) < _LEVELS_MIN:
+            while self.book.count(side) < self._levels_min:
                 self._add_level(side)
         tolerance = _TOLERANCE_BPS * self._ticks_per_bps
         if fair > self.book.best(ASK) + tolerance:
@@ -164,7 +170,7 @@ class Flow:
         for _ in range(1 + int(5 * chance.random())):
             side = BID if chance.random() < 0.5 else ASK
             count = book.count(side)
-            if chance.random() < 0.5 + 2.0 * (self._profile.levels - count) / self._profile.levels:
+            if chance.random() < 0.5 + 2.0 * (self._levels - count) / self._levels:
                 self._add_level(side)
                 continue
             # Mostly near the touch, where most orders change.

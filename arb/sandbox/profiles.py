@@ -55,5 +55,16 @@ WIDE = Dislocations(10.0, 70.0)
 LEAD_S = 30.0
 LEADER_LAG_MS = 2.0
 
-#: Starting prices of symbols: roughly those of early 2024.
-STARTING_PRICES = {"BTCUSDT": 42_280.0, "ETHUSDT": 2_282.0}
+#: Starting prices of assets in USD: roughly those of early 2024.
+STARTING_USD = {
+    "USDT": 1.0, "USDC": 1.0, "USD": 1.0, "FDUSD": 1.0, "TUSD": 1.0, "BUSD": 1.0, "DAI": 1.0, "EUR": 1.1,
+    "BTC": 42_280.0, "ETH": 2_282.0, "BNB": 312.0, "SOL": 101.5, "XRP": 0.615, "ADA": 0.594, "AVAX": 38.6,
+    "DOGE": 0.0896, "TRX": 0.1078, "LINK": 14.9, "DOT": 8.19, "MATIC": 0.97, "LTC": 72.8, "BCH": 260.0,
+    "ATOM": 10.6, "UNI": 7.3, "ETC": 22.1, "XLM": 0.129, "FIL": 6.9, "NEAR": 3.65, "APT": 9.4, "ARB": 1.6,
+    "OP": 3.71, "INJ": 36.5, "SUI": 0.78, "SEI": 0.59, "TIA": 12.1, "AAVE": 109.0, "TON": 2.3, "HBAR": 0.087,
+    "SHIB": 0.0000103, "1000SHIB": 0.0103, "PEPE": 0.0000013, "1000PEPE": 0.0013, "WIF": 0.2,
+}  # fmt: skip
+#: The starting price of any other asset in ticks, and the fewest ticks of a price in the list: with coarser ticks the
+#: books of two venues never differ by less than a spread.
+STARTING_TICKS = 10_000.0
+TICKS_MIN = 1_000.0

@@ -25,11 +25,13 @@ from connectors.model import (
     RestRequest,
     Stream,
 )
-from connectors.parsing.json_fields import listed_number, listed_symbol
+from connectors.parsing.json_fields import decimal, listed_number, listed_symbol
 from connectors.parsing.json_venue import JsonVenue, compact_json, object_of
 from connectors.units import DAY, MILLISECOND, MINUTE, SECOND
 
 _SHUTDOWN = "serverShutdown"
+#: The larger one of the two markets' weights of a request for five levels.
+_TOUCH_WEIGHT = 5
 _ENDING = re.compile(r"/(ws|stream)/?\Z")
 
 
@@ -168,6 +170,13 @@ class BinanceWire(JsonVenue):
 
     def _listings(self, payload: dict[str, Any]) -> ListingPage:
         return ListingPage(tuple(_listing(item) for item in payload["symbols"]))
+
+    def touch_request(self, symbol: str) -> RestRequest:
+        return RestRequest(f"{self.wire.api}/depth?symbol={symbol}&limit=5", _TOUCH_WEIGHT)
+
+    def _touch(self, payload: dict[str, Any]) -> tuple[float, float]:
+        ((bid, *_), *_), ((ask, *_), *_) = payload["bids"], payload["asks"]
+        return decimal(bid), decimal(ask)
 
 
 def _listing(item: dict[str, Any]) -> Listing:

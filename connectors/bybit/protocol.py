@@ -3,8 +3,8 @@
 Market frames are decoded in `connectors.bybit`. A book's snapshot is sent on subscription, so there is no request for
 it: a broken chain is repaired by unsubscribing and subscribing. Pure.
 
-Source: bybit-exchange/docs v5 `wss-authentication.mdx`, `websocket/public/*.mdx`, `market/{time,instrument}.mdx`
-(read 2026-07-24).
+Source: bybit-exchange/docs v5 `wss-authentication.mdx`, `websocket/public/*.mdx`,
+`market/{time,instrument,orderbook}.mdx` (read 2026-07-24).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from connectors.model import (
     RestRequest,
     Stream,
 )
-from connectors.parsing.json_fields import listed_number, listed_symbol
+from connectors.parsing.json_fields import decimal, listed_number, listed_symbol
 from connectors.parsing.json_venue import JsonVenue, compact_json, object_of
 from connectors.units import MINUTE, SECOND
 
@@ -111,6 +111,13 @@ class BybitWire(JsonVenue):
         cursor = _percent_encoded(result.get("nextPageCursor") or "")
         more = self.listings_request(())
         return ListingPage(listings, RestRequest(f"{more.path}&cursor={cursor}", 1) if cursor else None)
+
+    def touch_request(self, symbol: str) -> RestRequest:
+        return RestRequest(f"/v5/market/orderbook?category={self.category}&symbol={symbol}&limit=1", 1)
+
+    def _touch(self, payload: dict[str, Any]) -> tuple[float, float]:
+        ((bid, *_), *_), ((ask, *_), *_) = payload["result"]["b"], payload["result"]["a"]
+        return decimal(bid), decimal(ask)
 
 
 def _percent_encoded(text: str) -> str:

@@ -46,6 +46,9 @@ class JsonVenue(ABC):
     def listings_of(self, body: bytes) -> ListingPage:
         return self._read(body, self._listings)
 
+    def touch_of(self, body: bytes) -> tuple[float, float]:
+        return self._read(body, self._touch)
+
     def topic_of(self, frame: bytes) -> str:
         head = self.frame_head
         if frame.startswith(head):
@@ -74,6 +77,9 @@ class JsonVenue(ABC):
     def snapshot_request(self, symbol: str) -> RestRequest | None:
         return None
 
+    def touch_request(self, symbol: str) -> RestRequest | None:
+        return None
+
     @abstractmethod
     def _message(self, payload: dict[str, Any]) -> Message:
         """The message in the JSON object of a frame. Raises ValueError if it is of no known form."""
@@ -89,6 +95,10 @@ class JsonVenue(ABC):
     @abstractmethod
     def _listings(self, payload: dict[str, Any]) -> ListingPage:
         """The listings in a response. Raises like `_mark`."""
+
+    def _touch(self, payload: dict[str, Any]) -> tuple[float, float]:
+        """The prices of best bid and ask in the response to `touch_request`. Raises like `_mark`."""
+        raise ValueError("the venue has no such request")
 
     @abstractmethod
     def _request_text(self, verb: str, request_id: int, topics: Sequence[str]) -> str:

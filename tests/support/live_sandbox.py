@@ -169,9 +169,12 @@ def pick(values, index):
 class LiveSandbox:
     """Real time, real sockets, a seeded market. `urls` once it is entered."""
 
-    def __init__(self, *, faults: Sequence[Any] = (), port_base: int = 0) -> None:
+    def __init__(
+        self, sandbox: Sandbox | None = None, *, faults: Sequence[Any] = (), port_base: int = 0
+    ) -> None:
+        """sandbox: another one than that of BTCUSDT at two venues."""
         listings = [LISTINGS[venue] for venue in VENUES]
-        self._sandbox = Sandbox(
+        self._sandbox = sandbox or Sandbox(
             SeededMarket(listings, PRICES, 7),
             faults=faults,
             ports=ports_from(port_base) if port_base else {},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from support.venues import VENUES
@@ -298,3 +299,22 @@ def test_a_listing_whose_symbol_is_no_text_is_none(venue: str) -> None:
     body = json.dumps({"symbols": [item], "result": {"list": [item]}}).encode()
     with pytest.raises(DecodeError):
         VENUES[venue].listings_of(body)
+
+
+@pytest.mark.parametrize(
+    ("venue", "path"),
+    [
+        (SPOT, "/api/v3/depth?symbol=AUSDT&limit=5"),
+        (USDM, "/fapi/v1/depth?symbol=AUSDT&limit=5"),
+        (BYBIT_SPOT, "/v5/market/orderbook?category=spot&symbol=AUSDT&limit=1"),
+    ],
+)
+def test_best_bid_and_ask_are_asked_for(venue: Any, path: str) -> None:
+    bids, asks = [["1.5", "3"], ["1.4", "1"]], [["1.6", "2"]]
+    body = {"bids": bids, "asks": asks, "result": {"b": bids, "a": asks}}
+    assert venue.touch_request("AUSDT").path == path
+    assert venue.touch_of(json.dumps(body).encode()) == (1.5, 1.6)
+    for broken in ([], [[]], [[1.5]], [["NaN"]], None):
+        wrong = body | {"bids": broken, "result": {"b": broken, "a": asks}}
+        with pytest.raises(DecodeError):
+            venue.touch_of(json.dumps(wrong).encode())

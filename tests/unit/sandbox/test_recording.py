@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import Result
 from support.command_line import arb
@@ -148,15 +149,36 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file"]
 
 
-def test_a_symbol_without_a_price_to_begin_with_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("symbol", "tick", "price"),
+    [
+        ("SOLUSDT", "0.01", 101.5),
+        ("ETHBTC", "0.00001", 2_282.0 / 42_280.0),
+        # Not in the list of assets, or on coarser ticks than that price allows: 10,000 ticks.
+        ("FOOUSDT", "0.001", 10.0),
+        ("XRPUSDT", "0.01", 100.0),
+    ],
+)
+def test_every_symbol_has_a_price_to_begin_with(tmp_path: Path, symbol: str, tick: str, price: float) -> None:
     arb("init", "config")
     for name in ("binance.toml", "bybit.toml"):
         with (tmp_path / "config" / name).open("a") as file:
-            file.write('[symbols.SOLUSDT]\ntick_size = "0.01"\nlot_size = "0.001"\n')
-    result = record("--out", "new", "--minutes", "0.1", "--symbols", "SOLUSDT", code=ExitCode.USER_INPUT)
-    assert result.stderr == (
-        "error: --symbols SOLUSDT: the sandbox has no price to begin with; it knows BTCUSDT, ETHUSDT\n"
-    )
+            file.write(f'[symbols.{symbol}]\ntick_size = "{tick}"\nlot_size = "0.001"\n')
+    recorded(tmp_path / "new", "--minutes", "0.1", "--symbols", symbol)
+    for venue in ("binance_spot", "bybit_spot"):
+        (path,) = (tmp_path / "new" / venue).glob("*.gz")
+        decoder = LineDecoder(VENUES[venue], symbol)
+        rows = np.concatenate([piece.rows for piece in decoder.decode([gzip.decompress(path.read_bytes())])])
+        assert np.median(rows["px"][rows["px"] > 0.0]) == pytest.approx(price, rel=0.01)
+
+
+def test_wide_dislocations_are_another_market_and_named_beside_it(tmp_path: Path) -> None:
+    modest = recorded(tmp_path / "a", "--minutes", "0.5")
+    wide = recorded(tmp_path / "b", "--minutes", "0.5", "--dislocations", "wide")
+    assert modest.keys() == wide.keys()
+    for name, content in wide.items():
+        assert content != modest[name]
+        assert not name.endswith(".origin") or content.endswith(b" --dislocations wide\n")
 
 
 def test_nothing_is_replaced(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from support.paths import ROOT
 
 from arb.config import load, write_templates
+from arb.config.templates import template_texts
 from arb.errors import ConfigError
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import LoadedStrategy
@@ -133,7 +134,7 @@ def test_the_record_has_the_names_that_the_compiled_code_reads() -> None:
 
 
 def test_arb_init_writes_the_parameters_of_a_strategy_of_ones_own(tmp_path: Path) -> None:
-    main, *_ = write_templates(tmp_path, "mine.py:run", parameters_of(OWN, "mine.py"))
+    main, *_ = write_templates(tmp_path, template_texts("mine.py:run", parameters_of(OWN, "mine.py")))
 
     lines = main.read_text().splitlines()
     first = lines.index("[strategy.params]") + 1
