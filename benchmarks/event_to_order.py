@@ -52,7 +52,7 @@ LEG = Leg(
 P50_US, P99_US = 15.0, 60.0
 
 
-def answer_every_row(bot, counts):
+def answer_every_row(bot: Any, counts: Any) -> None:
     """One post-only order at the touch for every row; what has ended is cleared."""
     order_id = 1
     while bot.wait_next_feed(False, 3_600_000_000_000) != 1:
@@ -67,7 +67,7 @@ def answer_every_row(bot, counts):
 
 
 @njit(nogil=True)
-def bare_callback(rows, made):
+def bare_callback(rows: Any, made: Any) -> Any:
     """What the strategy does without a bot: look at the row, make up the order."""
     made[0] = rows[0].px - 50.0
     made[1] = 0.001

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -30,6 +30,7 @@ import numpy as np
 import picows
 from alternate import Times, alternate_measured, show, show_machine
 from hftbacktest.types import LOCAL_EVENT
+from numpy.typing import NDArray
 from samples import raw_text
 
 from arb.data.catalog.days import find_recordings
@@ -148,15 +149,18 @@ class KnownSnapshot(Rest):
 
     def answer(self) -> None:
         now = time.time_ns()
+        assert self._done is not None, "no snapshot was asked for"
         self._done(RestAnswer(200, self._body, now, now))
 
 
 class Sender:
     """The process that sends."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, prelude: int, folder: Path) -> None:
-        self._process = process
-        self.url = url
+    def __init__(self, process: subprocess.Popen[str], prelude: int, folder: Path) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._requests, self._answers = process.stdin, process.stdout
+        self.url = f"ws://127.0.0.1:{self._answers.readline().strip()}"
         self.prelude = prelude
         self._times = folder / "sent.npy"
 
@@ -170,14 +174,15 @@ class Sender:
         """Lets frames come one by one."""
         self._say(f"pace {PACED_HZ} {count} {self._times}")
 
-    def sent(self) -> np.ndarray:
+    def sent(self) -> NDArray[np.int64]:
         """When each paced frame was sent."""
-        self._process.stdout.readline()
-        return np.load(self._times)
+        self._answers.readline()
+        times: NDArray[np.int64] = np.load(self._times)
+        return times
 
     def _say(self, words: str) -> None:
-        self._process.stdin.write(f"{words}\n")
-        self._process.stdin.flush()
+        self._requests.write(f"{words}\n")
+        self._requests.flush()
 
 
 @contextmanager
@@ -187,18 +192,12 @@ def sender(sample: Sample) -> Iterator[Sender]:
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "frames"
         file.write_bytes(b"\n".join(sample.frames))
-        command = [
-            sys.executable,
-            str(Path(__file__).with_name("flood.py")),
-            str(file),
-            str(len(sample.prelude)),
-        ]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        process = subprocess.Popen([*command, str(cores[-1])], **pipes)
+        flood = str(Path(__file__).with_name("flood.py"))
+        command = [sys.executable, flood, str(file), str(len(sample.prelude)), str(cores[-1])]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         os.sched_setaffinity(0, {cores[0]})
         try:
-            port = process.stdout.readline().strip()
-            yield Sender(process, f"ws://127.0.0.1:{port}", len(sample.prelude), Path(name))
+            yield Sender(process, len(sample.prelude), Path(name))
         finally:
             process.kill()
             process.wait()
@@ -246,7 +245,7 @@ async def flooded(sender: Sender, sample: Sample, sink: Counts) -> Times:
     return Times((sink.ended_ns - began) / 1e9, sink.ended_cpu_s - cpu_s)
 
 
-async def paced(sender: Sender, sample: Sample, with_rows: np.ndarray) -> np.ndarray:
+async def paced(sender: Sender, sample: Sample, with_rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """ns from the sending of each frame of those `with_rows` to its rows in the sink."""
     count = PACED_HZ * PACED_S
     sink = Clocked()
@@ -274,7 +273,7 @@ class Bare(picows.WSListener):
             self.end.set()
 
 
-async def bare(sender: Sender, count: int, begin: Callable[[], Any]) -> tuple[Any, np.ndarray]:
+async def bare(sender: Sender, count: int, begin: Callable[[], Any]) -> tuple[Any, NDArray[np.int64]]:
     """What `begin` returns, and when each of so many frames came to a bare client."""
     listener = Bare(1 + sender.prelude + count)
     socket, _ = await picows.ws_connect(lambda: listener, sender.url)
@@ -295,7 +294,7 @@ async def bare_flooded(sender: Sender, sample: Sample) -> Times:
     return Times(float(times[-1] - began) / 1e9, time.thread_time() - cpu_s)
 
 
-async def bare_paced(sender: Sender) -> np.ndarray:
+async def bare_paced(sender: Sender) -> NDArray[np.int64]:
     """ns from the sending of each frame to a bare client."""
     count = PACED_HZ * PACED_S
     _, times = await bare(sender, count, lambda: sender.pace(count))
@@ -361,7 +360,7 @@ def _market(exchange: Any) -> Any:
     )
 
 
-def frames_with_rows(sample: Sample) -> np.ndarray:
+def frames_with_rows(sample: Sample) -> NDArray[np.int64]:
     """Which of the paced frames give rows: the others never reach a sink."""
     pipeline = Pipeline(BinanceUsdm(), INSTRUMENT, 0, Kind.TRADE)
     for line in sample.prelude:
@@ -377,7 +376,7 @@ def frames_with_rows(sample: Sample) -> np.ndarray:
     return np.array(found)
 
 
-Run = Callable[[Awaitable[Any]], Any]
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 def prove(run: Run, sender: Sender, sample: Sample, rows: Rows) -> None:

@@ -23,6 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PIECE_BYTES = 1 << 18
@@ -63,14 +64,21 @@ def shake_hands(client: socket.socket) -> None:
     request = b""
     while b"\r\n\r\n" not in request:
         request += client.recv(1 << 16)
-    key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)[1]
+    key = _found(rb"(?i)sec-websocket-key: *(\S+)", request)
     accept = base64.b64encode(hashlib.sha1(key + _GUID).digest())
     client.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
     )
-    number = re.search(rb'"id":(\d+)', received(client))[1]
+    number = _found(rb'"id":(\d+)', received(client))
     client.sendall(encoded(b'{"result":null,"id":' + number + b"}"))
+
+
+def _found(pattern: bytes, text: bytes) -> bytes:
+    match = re.search(pattern, text)
+    if match is None:
+        raise ValueError(f"no {pattern!r} in {text!r}")
+    return match[1]
 
 
 def flood(client: socket.socket, text: memoryview) -> None:
@@ -79,7 +87,7 @@ def flood(client: socket.socket, text: memoryview) -> None:
         client.sendall(text[start : start + _PIECE_BYTES])
 
 
-def pace(client: socket.socket, frames: list[bytes], hz: float) -> np.ndarray:
+def pace(client: socket.socket, frames: list[bytes], hz: float) -> NDArray[np.int64]:
     """One by one; when each was sent."""
     sent = np.zeros(len(frames), np.int64)
     began = time.monotonic_ns()

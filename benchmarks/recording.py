@@ -10,10 +10,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from alternate import show_machine
+from numpy.typing import NDArray
 from samples import raw_text
 
 from arb.data.recordings.recorder import Recorder
@@ -28,13 +30,16 @@ Take = Callable[[int, bytes], object]
 
 
 @contextmanager
-def recorder(**settings: float) -> Iterator[tuple[Recorder, Path]]:
+def recorder(segment_s: float = 300.0, fsync_s: float = 10.0) -> Iterator[tuple[Recorder, Path]]:
     """A recorder in a folder of its own, on the disk of the working directory."""
-    with tempfile.TemporaryDirectory(dir=".") as folder, Recorder(Path(folder), **settings) as ours:
+    with (
+        tempfile.TemporaryDirectory(dir=".") as folder,
+        Recorder(Path(folder), segment_s=segment_s, fsync_s=fsync_s) as ours,
+    ):
         yield ours, Path(folder)
 
 
-def caller_times(take: Take, frames: Frames, pause_s: float = 0.0) -> np.ndarray:
+def caller_times(take: Take, frames: Frames, pause_s: float = 0.0) -> NDArray[np.int64]:
     """ns of each call, in order."""
     clock = time.perf_counter_ns
     spent = np.empty(len(frames), np.int64)
@@ -47,7 +52,7 @@ def caller_times(take: Take, frames: Frames, pause_s: float = 0.0) -> np.ndarray
     return spent
 
 
-def show_times(what: str, spent: np.ndarray) -> None:
+def show_times(what: str, spent: NDArray[np.int64]) -> None:
     p50, p99, p999 = (np.percentile(spent, q) / 1e3 for q in (50, 99, 99.9))
     print(
         f"{what:<58} p50 {p50:6.1f} us, p99 {p99:6.1f} us, p99.9 {p999:7.1f} us, most {spent.max() / 1e6:.1f} ms"
@@ -91,14 +96,14 @@ def latencies(frames: Frames) -> None:
         show_times("bare buffered write, no pause", caller_times(floor, frames))
         show_times("bare buffered write, paced", caller_times(floor, some, 1 / PACED_HZ))
     with recorder(segment_s=3600) as (ours, _):
-        show_times("recorder, no pause", caller_times(lambda at, f: ours.frame(VENUE, SYMBOL, at, f), frames))
-    for what, settings in (
-        ("as configured", {}),
-        ("a segment and a sync a second", {"segment_s": 1, "fsync_s": 1}),
-        ("a segment a second, no sync", {"segment_s": 1, "fsync_s": 0}),
+        show_times("recorder, no pause", caller_times(partial(ours.frame, VENUE, SYMBOL), frames))
+    for what, made in (
+        ("as configured", recorder()),
+        ("a segment and a sync a second", recorder(segment_s=1, fsync_s=1)),
+        ("a segment a second, no sync", recorder(segment_s=1, fsync_s=0)),
     ):
-        with recorder(**settings) as (ours, _):
-            spent = caller_times(lambda at, f, to=ours: to.frame(VENUE, SYMBOL, at, f), some, 1 / PACED_HZ)
+        with made as (ours, _):
+            spent = caller_times(partial(ours.frame, VENUE, SYMBOL), some, 1 / PACED_HZ)
         show_times(f"recorder, paced, {what}", spent)
 
 

@@ -106,6 +106,7 @@ def main() -> None:
     command += ["--recording", given.recording] if given.recording else []
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
+        assert server.stdout is not None
         urls = json.loads(server.stdout.readline())
         measure(urls, given.seconds, given.speed, server.pid)
     finally:

@@ -168,7 +168,7 @@ class TimedTap:
             self.times[-1] = (*self._marks, began_ns, self._side.answered_ns, time.time_ns())
 
 
-class BareListener(picows.WSListener):  # type: ignore[misc]
+class BareListener(picows.WSListener):
     """Takes the time, as our client's callback does first."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from arb.config.adapters import load_adapter
 from arb.data.catalog.days import Recording, find_recordings
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert
-from connectors.model import Instrument, Rows
+from connectors.model import Instrument, Rows, Venue
 
 GRID_NS = 10_000_000
 
@@ -51,10 +51,10 @@ def main() -> None:
 
 
 def show(
-    text: str, days: Sequence[Recording], venue: object, feed_latency_ns: int, instrument: Instrument | None
+    text: str, days: Sequence[Recording], venue: Venue, feed_latency_ns: int, instrument: Instrument | None
 ) -> None:
     """One line of percentiles."""
-    files = convert([Feed(venue, days, feed_latency_ns, instrument)], RowCache()).files  # type: ignore[arg-type]
+    files = convert([Feed(venue, days, feed_latency_ns, instrument)], RowCache()).files
     ages = ages_ms(np.concatenate(files[0][0].load(is_first=True)))
     p50, p95, p99 = np.percentile(ages, [50, 95, 99])
     print(f"{text} age of the touch: p50 {p50:6.1f} ms, p95 {p95:6.1f} ms, p99 {p99:6.1f} ms")
