@@ -1,0 +1,254 @@
+"""The commands that README.md and the pages of docs/ show: each exists, and those in code blocks are run, in order.
+
+A small simulated recording, a server of archives and a sandbox on this machine replace the reader's own data and the
+venues; times are shortened. Everything else is typed as it is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.archive_days import archive_day, frames_of_day
+from support.archive_server import ArchiveServer
+from support.command_line import arb
+from support.live_sandbox import LiveSandbox, free_ports
+from support.paths import ROOT, strategy_file
+from support.recording_files import command_environment
+from support.shown_commands import all_commands, block_commands, blocks, needed, pages, unknown_words
+
+from arb.data.catalog.days import find_recordings
+from arb.sandbox.serve.urls import VenueUrls
+
+pytestmark = pytest.mark.slow
+
+DAY = "2024-01-01"
+#: Commands that are not run, and why.
+NOT_RUN = {
+    "make test": "runs this test",
+}
+#: What the output of a command contains, by a pattern of the command; all that fit are looked for.
+SHOWS = {
+    r"^make demo": ("simulated", "written to runs/demo/backtest"),
+    r"^arb data list runs/demo": ("binance_spot", "bybit_spot", DAY, "frames"),
+    r"^arb init": ("my/arbitrage.toml", "my/binance.toml", "my/bybit.toml"),
+    r"^arb (backtest|dry-run)": ("written to ", "all figures: ", "report: "),
+    r"^arb dry-run --sandbox(?!.*--port)": (
+        "market data of a sandbox, simulated",
+        "a market for first sessions",
+    ),
+    r"^arb verify": ("proven",),
+    r"^arb doctor": ("binance_spot REST", "bybit_spot streams", "ok"),
+    r"^arb record": ("duration: ", " frames, "),
+    r"^arb data check": ("frames", "holes", "gaps", "crossed", "drift ppm", "p99 ms"),
+    r"^arb data cache$": ("rows of ", " recordings, "),
+    r"^arb data cache --clear": ("deleted: rows of ",),
+    r"^arb download(?!.*--dry-run)": ("6 files fetched into recordings/archive",),
+    r"^arb download.*--dry-run": (
+        "binance_spot:BTCUSDT",
+        "tardis",
+        "order book, touch, trades",
+        "to fetch: ",
+    ),
+    r"^arb sandbox serve": ("binance_usdm ", "ws://127.0.0.1:", "http://127.0.0.1:"),
+}
+#: On the default market of a sandbox, which trades at the default fees and threshold.
+FIRST_SESSION = r"^arb dry-run --sandbox(?!.*(--port|--seed))"
+GRID = """
+def gridtrading(hbt, recorder, skew):
+    while hbt.elapse(1_000_000_000) == 0:
+        hbt.clear_inactive_orders(0)
+        depth = hbt.depth(0)
+        if depth.best_bid > 0.0 and len(hbt.orders(0)) == 0:
+            hbt.submit_buy_order(0, 1, depth.best_bid * (1.0 - skew), 0.001, 0, 0, False)
+        recorder.record(hbt)
+    return 0
+"""
+
+
+@pytest.fixture(scope="module")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A minute of three venues."""
+    folder = tmp_path_factory.mktemp("recordings")
+    venues = "binance_spot,binance_usdm,bybit_spot"
+    arb("sandbox", "record", "--out", folder, "--minutes", "1", "--start", DAY, "--venues", venues,
+        "--symbols", "BTCUSDT,ETHUSDT")  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[tuple[int, dict[str, VenueUrls]]]:
+    """A served market: its first port, and its addresses."""
+    base = free_ports()
+    with LiveSandbox(port_base=base) as served:
+        yield base, served.urls
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server that has a day of both default legs."""
+    day, markets = date.fromisoformat(DAY), ("binance_spot", "bybit_spot")
+    frames = frames_of_day(day, tmp_path_factory.mktemp("archives"), "BTCUSDT", markets, 0.3)
+    with ArchiveServer() as server:
+        for series, content in archive_day(frames, "BTCUSDT", day):
+            path = series.path.format(symbol="BTCUSDT", day=day)
+            server.put(f"/{path}", content, has_checksum=series.has_checksum)
+        yield server.url
+
+
+class Reader:
+    """A folder in which a page's commands are typed one after the other."""
+
+    def __init__(self, page: Path, base: int, urls: dict[str, VenueUrls], archives: str) -> None:
+        self._base = base
+        self._venues = [
+            word
+            for name, one in urls.items()
+            for word in (
+                "--set", f'{name}.connection.websocket_url="{one.websocket}"',
+                "--set", f'{name}.connection.rest_api_url="{one.rest}"',
+            )
+        ]  # fmt: skip
+        names = ("binance", "bybit_trades", "bybit_books", "tardis")
+        self._archives = [word for name in names for word in ("--set", f'archive.{name}_url="{archives}"')]
+        (quotes, *_) = [*(text for text in blocks(page, "python") if "# my_quotes.py" in text), ""]
+        self._own = {
+            "my_grid.py": strategy_file("my_grid.py", GRID),
+            "my_quotes.py": strategy_file("my_quotes.py", quotes),
+        }
+
+    def words(self, command: str) -> list[str]:
+        """What is typed: the command with what is the reader's own replaced."""
+        day = DAY
+        if "RUN" in command:
+            day = str(find_recordings(self._session() / "recording")[0].day)
+        typed: list[str] = []
+        for word in needed(command)[1:]:
+            if word == "...":
+                typed += ["--start", DAY]
+                continue
+            if typed[-1:] == ["--duration"]:
+                word = self._duration(command)
+            if typed[-1:] == ["--speed"]:
+                word = "1000"
+            word = re.sub(r"\d{4}-\d\d-\d\d$", day, word)
+            word = re.sub(r"^(DIR|FOLDER)$", "recordings", word)
+            word = re.sub(r"RUN|^runs/\d{8}T\S+", lambda _: str(self._session()), word)
+            word = re.sub(r"^runs/first$", lambda _: str(max(Path("runs").iterdir())), word)
+            word = word.replace(":SYMBOL", ":BTCUSDT").replace("8900", str(self._base))
+            for name, path in self._own.items():
+                word = word.replace(name, str(path))
+            typed.append(word)
+        if typed[0] == "dry-run" and "--duration" not in typed and "--start" not in typed:
+            typed += ["--duration", self._duration(command)]
+        return typed + self._more(typed)
+
+    def _duration(self, command: str) -> str:
+        """Of a session or recording; in the market of a first session prices have left each other twice by then."""
+        return "12s" if re.search(FIRST_SESSION, command) else "2s"
+
+    def _more(self, typed: list[str]) -> list[str]:
+        if typed[:2] == ["sandbox", "serve"]:
+            return ["--duration", "1s", "--port-base", "0"]
+        if typed[0] == "download" or "--download" in typed:
+            return self._archives
+        if "--live-data" in typed or (typed[0] in ("doctor", "record") and "--sandbox" not in typed):
+            return self._venues
+        return []
+
+    def _session(self) -> Path:
+        """The folder of the last session, one with fills if there is any."""
+        found = [path.parent for path in Path("runs").glob("*/recording")]
+        return max(found, key=lambda run: (fills_of(run) > 0, run.name))
+
+
+def demo_commands() -> list[str]:
+    """The commands of the Makefile's target, in its order."""
+    text = (ROOT / "Makefile").read_text()
+    folder = re.search(r"^DEMO := (.*)$", text, re.MULTILINE)
+    recipe = re.search(r"^demo: .*\n((?:\t.*\n)+)", text, re.MULTILINE)
+    assert folder is not None
+    assert recipe is not None
+    lines = recipe.group(1).replace("$(DEMO)", folder.group(1)).replace("$(BIN)/", "").splitlines()
+    return [line.strip() for line in lines if line.startswith("\tarb ")]
+
+
+def fills_of(run: Path) -> int:
+    return len((run / "trades.csv").read_text().splitlines()) - 1
+
+
+def refuse_a_quiet_demo(run: Path) -> None:
+    """Fails unless the demo trades, and, as in a market that was not made for the strategy, misses orders."""
+    summary = json.loads((run / "summary.json").read_text())
+    decisions = summary["decisions"]
+    assert summary["outcome"] == "ended"
+    assert 24 <= decisions["attempt"] <= 250
+    assert decisions["hedged"] > decisions["attempt"] / 2
+    assert decisions["expired"] > 0
+    assert decisions.get("reversed", 0) + decisions.get("missed", 0) > 0
+    assert fills_of(run) >= 40
+
+
+WITH_COMMANDS = [page for page in pages() if block_commands(page)]
+
+
+@pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_run(
+    page: Path,
+    recordings: Path,
+    sandbox: tuple[int, dict[str, VenueUrls]],
+    archives: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TARDIS_API_KEY", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
+    Path("examples").symlink_to(ROOT / "examples")
+    shutil.copytree(ROOT / "config", "config")
+    if page.stem != "README":  # where `arb init` writes it
+        shutil.copytree(ROOT / "config", "my")
+    if page.stem != "download":
+        shutil.copytree(recordings, "recordings")
+    for text in blocks(page, "toml"):
+        if "[faults." in text:
+            Path("rehearsal.toml").write_text(text)
+    reader = Reader(page, *sandbox, archives)
+    for command in block_commands(page):
+        if command in NOT_RUN:
+            continue
+        typed = demo_commands() if command == "make demo" else [command]
+        shown = "".join(arb(*reader.words(one)).output for one in typed)
+        for pattern, texts in SHOWS.items():
+            if re.search(pattern, command):
+                missing = [text for text in texts if text not in " ".join(shown.split())]
+                assert not missing, f"{command}:\n{shown}"
+        if command == "make demo":
+            refuse_a_quiet_demo(Path("runs/demo/backtest"))
+        if re.search(FIRST_SESSION, command):
+            assert fills_of(max(Path("runs").glob("*-dry-run"))) >= 2
+
+
+def test_the_demo_s_files_report_what_is_simulated_and_assumed() -> None:
+    folder = ROOT / "examples" / "demo"
+    assert "simulates" in (folder / "arbitrage.toml").read_text()
+    for name in ("binance.toml", "bybit.toml"):
+        text = (folder / name).read_text()
+        assert "simulated" in text
+        assert "Assumed" in text
+
+
+def test_what_is_looked_for_is_shown() -> None:
+    shown = [command for page in WITH_COMMANDS for command in block_commands(page)]
+    assert set(NOT_RUN) <= set(shown)
+    assert [pattern for pattern in SHOWS if not any(re.search(pattern, one) for one in shown)] == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+def test_the_commands_and_options_of_a_page_exist(page: Path) -> None:
+    assert [(command, words) for command in all_commands(page) if (words := unknown_words(command))] == []
