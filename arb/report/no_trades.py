@@ -62,10 +62,11 @@ def no_trades_section(summary: Mapping[str, Any], at: Callable[[str, str], str])
     details = "".join(
         f'<li data-key="no_trades.details.{n}">{escape(text)}</li>' for n, text in enumerate(found["details"])
     )
+    listed = f"<ul>{details}</ul>" if details else ""
     ways = "".join(_way(summary, number, at) for number in _chosen(summary["net_edges"]))
     return (
         f'<section class="card wide"><h2>{TITLE}</h2><p data-key="no_trades.reason">{escape(found["reason"])}</p>'
-        f"<ul>{details}</ul>{ways}</section>"
+        f"{listed}{ways}</section>"
     )
 
 

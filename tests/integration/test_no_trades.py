@@ -22,6 +22,8 @@ DAY = ("--start", "2024-01-01")
 SPOT = ("strategy.min_spread_bps=0.5", "binance_spot.fees.taker=0.0", "bybit_spot.fees.taker=0.0")
 #: Only one direction can trade: what is bought at Binance is sold at Bybit.
 ONE_WAY = (*SPOT, "capital.binance_spot.base=0.0")
+#: Edges that pay both fees once, but not twice.
+PAID = ("strategy.min_spread_bps=0.5", "binance_spot.fees.taker=0.0003", "bybit_spot.fees.taker=0.0003")
 PERPETUALS = (
     "strategy.legs=['binance_usdm:SYMBOL', 'bybit_linear:SYMBOL']",
     "strategy.min_spread_bps=0.5",
@@ -47,6 +49,7 @@ FATAL = [
     Fatal("strategy.min_spread_bps=200.0", "The edge never exceeded strategy.min_spread_bps = 200"),
     Fatal("binance_spot.fees.taker=0.05", "Fees were larger than the spread"),
     Fatal("bybit_spot.fees.taker=0.05", "Fees were larger than the spread"),
+    Fatal("strategy.mode='convergence'", "(strategy.mode = convergence)", PAID),
     Fatal("strategy.max_edge_bps=0.001", "above strategy.max_edge_bps = 0.001"),
     Fatal("strategy.max_position_size=0.00002", "strategy.max_position_size = 2e-05 allows 2e-05"),
     Fatal("strategy.basis_halflife_s=100000.0", "No edge was ever known"),
@@ -100,7 +103,9 @@ def summary_of(out: Path) -> Any:
     return json.loads((out / "summary.json").read_text())
 
 
-@pytest.mark.parametrize("base", [SPOT, ONE_WAY, PERPETUALS], ids=["spot", "one way", "perpetuals"])
+@pytest.mark.parametrize(
+    "base", [SPOT, ONE_WAY, PAID, PERPETUALS], ids=["spot", "one way", "paid", "perpetuals"]
+)
 def test_without_a_fatal_key_the_run_trades(folder: Path, base: tuple[str, ...]) -> None:
     _, out = run(folder, *base)
 

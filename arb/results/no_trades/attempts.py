@@ -5,21 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from arb.results.no_trades.cause import Cause, counted, listed
-from arb.results.no_trades.settings import Setting, Settings
+from arb.results.no_trades.cause import Cause, broken_rules, counted, keys_of_rules, listed
+from arb.results.no_trades.settings import Settings
 from arb.strategies.spread.decisions import Decision
 
 if TYPE_CHECKING:
     from arb.results.result import RunResult
-
-#: What a rule of the limits is set by; the others have no key.
-_KEYS = {
-    "qty": "risk.max_order_qty",
-    "notional": "risk.max_order_notional",
-    "position": "risk.position_limit",
-    "funds": "capital",
-    "rate": "risk.max_orders_per_second",
-}
 
 
 def why_unfilled(run: RunResult, settings: Settings) -> Cause:
@@ -53,10 +44,12 @@ def why_unfilled(run: RunResult, settings: Settings) -> Cause:
 
 
 def _refused(run: RunResult, attempts: str) -> Cause:
-    rules = Counter[str]()
-    for of_leg in run.refusals.values():
-        rules.update(of_leg)
-    rule, count = max(rules.items(), key=lambda one: one[1], default=("", 0))
-    settings = [Setting(_KEYS[rule], "")] if count and rule in _KEYS else []
-    by = f": {count:,} by the rule {rule}" + (f" ({settings[0].key})" if settings else "") if count else ""
-    return Cause(f"{attempts} began, and the limits refused every order{by}.", settings)
+    broken = broken_rules(run.refusals)
+    if not broken:
+        return Cause(f"{attempts} began, and the limits refused every order.")
+    rule, count = broken[0]
+    settings = keys_of_rules([rule])
+    by = f" ({settings[0].key})" if settings else ""
+    return Cause(
+        f"{attempts} began, and the limits refused every order: {count:,} by the rule {rule}{by}.", settings
+    )

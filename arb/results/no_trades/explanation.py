@@ -10,9 +10,11 @@ import math
 from collections.abc import Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from arb.results.metrics.opportunities import Opportunities, opportunities_of
 from arb.results.no_trades.attempts import why_unfilled
-from arb.results.no_trades.cause import Cause, counted, share
+from arb.results.no_trades.cause import Cause, broken_rules, counted, keys_of_rules, listed, share
 from arb.results.no_trades.edges import Edges
 from arb.results.no_trades.market import why_below, why_unknown
 from arb.results.no_trades.missed import why_missed
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 _OUTCOMES = ("ended", "halted", "interrupted", "killed")
 #: Of a killed one the edges are not measured: `arb verify` finishes its folder, and executes no code of it before.
 _MEASURED = ("ended", "halted", "interrupted")
+_SENT = (Decision.OPEN, Decision.CHASE, Decision.REVERSE)
 #: What is known for less of the time is mentioned.
 _KNOWN_SHARE = 0.99
 #: A threshold is shown in hundredths of a bps, rounded down, so that it is below the edges that it has to let pass.
@@ -83,13 +86,21 @@ def _keys(cause: Cause) -> tuple[str, ...]:
 
 
 def _of_any_strategy(run: RunResult) -> Cause:
-    """A strategy without pairs or of another kind: no more is known than what the bot did."""
-    refused = sum(sum(rules.values()) for rules in run.refusals.values())
-    if refused:
+    """A strategy without pairs or of another kind: no more is known than its log and what the bot did."""
+    broken = broken_rules(run.refusals)
+    details = [*_of_opportunities(opportunities_of(run.decisions)), *_of_refusals(run.refusals)]
+    if broken:
+        settings = keys_of_rules(rule for rule, _ in broken)
+        by = f" ({listed(setting.key for setting in settings)})" if settings else ""
+        refused = counted(sum(count for _, count in broken), "order")
+        return Cause(f"The limits refused {refused}{by}, and no other order was filled.", settings, details)
+    sent = int(np.isin(run.decisions["code"], _SENT).sum())
+    if sent:
         return Cause(
-            f"The limits refused {counted(refused, 'order')}, and no other order was filled.",
-            details=list(_of_refusals(run.refusals)),
+            f"The strategy sent {counted(sent, 'order')}, by its log, and none was filled.", details=details
         )
+    if len(run.decisions):
+        return Cause("The strategy sent no order, by its log, and the limits refused none.", details=details)
     return Cause(
         "No order was filled, and the limits refused none: the strategy sent none, or no price reached its orders."
     )

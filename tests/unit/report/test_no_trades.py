@@ -224,8 +224,13 @@ def test_another_strategy_is_explained_by_what_the_bot_did() -> None:
     other = untraded_run(params={}, pairs=[])
     assert why(other)["reason"].startswith("No order was filled, and the limits refused none")
     refused = untraded_run(params={}, pairs=[], refusals={"venue_a:BTCUSDT": {"funds": 2, "rate": 0}})
-    assert why(refused)["reason"] == "The limits refused 2 orders, and no other order was filled."
+    assert why(refused)["reason"] == "The limits refused 2 orders (capital), and no other order was filled."
     assert why(refused)["threshold_bps"] is None
+    sent = decisions(decision(1.0, Decision.OPEN, 1, 0, 1, 100.0))
+    assert why(untraded_run(sent, params={}))["reason"].startswith("The strategy sent 1 order, by its log")
+    silent = why(untraded_run(missed(Missed.BUSY), params={}))
+    assert silent["reason"].startswith("The strategy sent no order, by its log")
+    assert silent["details"] == ["Edges above the threshold: 3, by the last reason: 3 busy."]
 
 
 def test_without_measured_edges_the_log_explains() -> None:
