@@ -216,9 +216,12 @@ def test_a_corrupted_line_is_reported_with_its_number(place: Place, line: str) -
     lines = depth_lines(20)
     lines[7] = line
     write_recording(place.folder / "data", "binance_usdm", lines)
-    reported = place.refusal()
-    assert "data/binance_usdm/btcusdt_20240808.gz" in reported
-    assert "line 8" in reported
+    compared = arb(
+        "convert", "data", "--compare", "-c", "config/arbitrage.toml", code=ExitCode.USER_INPUT
+    ).stderr
+    for reported in (place.refusal(), compared):
+        assert "data/binance_usdm/btcusdt_20240808.gz" in reported
+        assert "line 8" in reported
 
 
 def test_folders_that_cannot_be_written(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

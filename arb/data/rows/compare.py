@@ -80,7 +80,8 @@ def compare(venue: Venue, recording: Recording) -> Comparison:
         )
     converter = CONVERTERS[recording.venue]
     start = time.perf_counter()
-    rows = comparison_rows(venue, recording.symbol, read_recording(recording.path), lines=converter.lines)
+    pieces, file = read_recording(recording.path), str(recording.path)
+    rows = comparison_rows(venue, recording.symbol, pieces, lines=converter.lines, file=file)
     middle = time.perf_counter()
     room = max(_ROWS_MIN, int(recording.path.stat().st_size * _ROWS_PER_BYTE))
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
@@ -106,11 +107,11 @@ def _first_difference(rows: Rows, reference: Rows) -> int:
 
 
 def comparison_rows(
-    venue: Venue, symbol: str, chunks: Iterable[bytes], *, lines: Any = None, file: str = ""
+    venue: Venue, symbol: str, chunks: Iterable[bytes], *, lines: Any, file: str = ""
 ) -> Rows:
     """The rows that hftbacktest's converter for the venue gives for a recording, in one array in memory.
 
-    `lines` replaces the venue's line loop. Raises DecodeError.
+    `lines` replaces the venue's line loop. file: for errors. Raises DecodeError.
     """
     pieces = []
     lead = _NO_LEAD
