@@ -19,10 +19,6 @@ ORDER_NOT_FOUND = 12
 INVALID_ORDER_REQUEST = 13
 #: hftbacktest's exchange model found an order in an invalid state; every later wait returns this code again.
 INVALID_ORDER_STATUS = 14
-#: hftbacktest: data ended inside its reader.
-DATA_ENDED = 15
-#: hftbacktest: data could not be read.
-DATA_ERROR = 100
 
 #: Submit or modify: refused by an order-level limit, nothing was sent. Ours.
 LIMIT_EXCEEDED = 20

@@ -21,8 +21,6 @@ from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VENUES, ports_from
 
-PORT_MAX = 65_535 - len(VENUES) + 1
-
 
 def sandbox_of(
     known: Mapping[str, VenueConfig],

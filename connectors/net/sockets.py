@@ -30,10 +30,10 @@ _TRANSPORTS = {
 
 
 class AsyncioTimers:
-    """`connectors.net.interfaces.Timers` on an event loop and the system's clocks."""
+    """`connectors.net.interfaces.Timers` on the running event loop and the system's clocks."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
-        self._loop = loop or asyncio.get_running_loop()
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
 
     #: The functions themselves, without a wrapper: a feed reads the clock for every frame.
     monotonic_ns = staticmethod(time.monotonic_ns)

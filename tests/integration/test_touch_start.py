@@ -28,7 +28,7 @@ from arb.data.rows.usable import refuse_unusable, touch_notes
 from arb.errors import InputError
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.book.rows import LOCAL_ONLY, RESTORES
-from connectors.model import Instrument, Kind, Rows, Venue
+from connectors.model import Instrument, Rows, Venue
 from connectors.parsing.lines import LineDecoder
 
 pytestmark = pytest.mark.slow
@@ -271,7 +271,7 @@ def test_a_silence_is_the_same_however_the_messages_come(tmp_path: Path) -> None
     ((rows, messages),) = LineDecoder(BinanceUsdm(), "BTCUSDT").decode([text])
     found = []
     for size in (len(messages), 1, 3):
-        touch = TouchStart(BinanceUsdm().sequence_rule, Kind.TRADE, 2_000 * MS)
+        touch = TouchStart(BinanceUsdm().sequence_rule, 2_000 * MS)
         parts = [messages[n : n + size] for n in range(0, len(messages), size)]
         found.append(np.concatenate([touch.receive(rows, part).copy() for part in parts]))
         assert touch.is_silent

@@ -180,7 +180,6 @@ def read_into(
     venue: Venue,
     day: Day,
     checkpoint: Checkpoint | None,
-    trade_kind: Kind = Kind.TRADE,
     progress: Progress | None = None,
     instrument: Instrument | None = None,
     *,
@@ -198,14 +197,10 @@ def read_into(
     """
     if not isinstance(day, ArchiveDay):
         rule = venue.sequence_rule
-        sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, silence_ns=silence_ns)
+        sync = BookSync(rule, keep_bbo=True, trade_kind=Kind.TRADE, silence_ns=silence_ns)
         decoder = LineDecoder(venue, day.symbol, file=str(day.path))
         decoded = decoder.decode(read_recording(day.path, progress))
-        touch = (
-            TouchStart(venue.sequence_rule, trade_kind, silence_ns)
-            if is_cold and checkpoint is None
-            else None
-        )
+        touch = TouchStart(venue.sequence_rule, silence_ns) if is_cold and checkpoint is None else None
         return _read(
             sink, sync, decoded, checkpoint, lambda: decoder.slow_frames, meter_of(instrument), touch=touch
         )

@@ -22,10 +22,10 @@ from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID
 class TouchStart:
     """Converts the touch of a recording, and its trades, to rows of a book of one level a side."""
 
-    def __init__(self, rule: SequenceRule, trade_kind: Kind, silence_ns: int = 0) -> None:
+    def __init__(self, rule: SequenceRule, silence_ns: int) -> None:
         """silence_ns: maximum time without a best bid and offer, in local time; 0: no limit."""
-        self._kinds = np.array([Kind.BBO, trade_kind])
-        self._sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind)
+        self._kinds = np.array([Kind.BBO, Kind.TRADE])
+        self._sync = BookSync(rule, keep_bbo=True, trade_kind=Kind.TRADE)
         # There is no snapshot to wait for; ids that step back break the touch as they break a book.
         self._sync.resume(Checkpoint(Status.SYNCED, 0))
         self._book = TouchBook()
