@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from arb.data.recordings.journal import find_journals
 from arb.data.recordings.lock import holder_of
-from arb.data.recordings.recorder import Recorder
 from arb.errors import InputError
 
 
@@ -74,6 +73,9 @@ def finish_leftovers(directory: Path) -> list[Leftover]:
     found = find_leftovers(directory)
     if not found:
         return []
+    # The recorder takes time to load, and most commands only look for leftovers.
+    from arb.data.recordings.recorder import Recorder
+
     with Recorder(directory, reserve_gb=0.0) as recorder:
         pass
     if recorder.error is not None:

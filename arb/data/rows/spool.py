@@ -11,13 +11,12 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import msgspec
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from arb.data.archives.streams import ArchiveStream, OutOfOrderError
 from arb.data.catalog.archived import ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Day
 from arb.data.outages import BookOutages, OutageFinder
@@ -29,6 +28,9 @@ from connectors.book.sync import BookSync, Checkpoint
 from connectors.feed.leads import LeadFinder, WrongStamps
 from connectors.model import Instrument, Kind, Messages, Rows, SequenceRule, Venue
 from connectors.parsing.lines import Decoded, LineDecoder
+
+if TYPE_CHECKING:
+    from arb.data.archives.streams import ArchiveStream
 
 #: A recording whose first snapshot is later than this after its first change continues the day before.
 COLD_START_NS = 10_000_000_000
@@ -171,6 +173,9 @@ def needs_carry(venue: Venue, day: Day) -> bool:
 def _book_of(venue: Venue, day: Day) -> Iterator[Decoded]:
     """The decoded messages that show how a day's book begins."""
     if isinstance(day, ArchiveDay):
+        # The compiled readers of archives, which most runs do not need, take time to load.
+        from arb.data.archives.streams import ArchiveStream
+
         return ArchiveStream(venue, day).book()
     return LineDecoder(venue, day.symbol, file=str(day.path)).decode(read_recording(day.path))
 
@@ -204,6 +209,8 @@ def read_into(
         return _read(
             sink, sync, decoded, checkpoint, lambda: decoder.slow_frames, meter_of(instrument), touch=touch
         )
+    from arb.data.archives.streams import ArchiveStream, OutOfOrderError
+
     with contextlib.suppress(OutOfOrderError):
         stream = ArchiveStream(venue, day, progress)
         return _read_archive(sink, venue, day, checkpoint, stream, meter_of(instrument))
