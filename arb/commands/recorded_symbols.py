@@ -1,7 +1,8 @@
 """Symbols to add to a configuration, as recordings or archives show them, without a network.
 
-A recording has no listing. Tick and lot are the largest steps that divide all of its prices and quantities; the minima
-are not in it: the least quantity is left at one lot, the least value is estimated from above.
+A recording has no listing. The tick is the largest step that divides all of its prices; the lot is that of nearly all
+quantities, because venues have orders older than their current lot. The minima are not in it: the least quantity is
+left at one lot, the least value is estimated from above.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from arb.commands.new_symbols import FoundSymbols
 from arb.commands.recordings import StartProgress, bytes_of, days_in, not_described
@@ -23,8 +26,12 @@ from arb.data.catalog.days import Day
 from arb.data.rows.grid import COARSER_ROWS_MIN
 from arb.data.rows.spool import read_into
 from arb.errors import InputError
+from connectors.book.grid import OFF_SHARE_MAX
 from connectors.model import Rows
 
+#: Quantities of a day that its lot is derived from.
+_QUANTITIES_MAX = 1_000_000
+_ROUNDING = 1e-9
 #: The least value of an order at a venue that has no other symbols, in quote.
 _MIN_NOTIONAL = 10.0
 
@@ -56,7 +63,7 @@ def recorded_symbols(
     notes = not_described(directory, venues)
     for key in sorted(largest):
         day, venue = largest[key], venues[key[0]]
-        sink = _Price()
+        sink = Sample()
         grid = read_into(sink, load_adapter(venue), day, None, progress=begun).grid
         if not grid.tick_size or not grid.lot_size:
             notes.append(f"{venue.name}:{day.symbol}: left out, {day.path} has no prices")
@@ -65,7 +72,15 @@ def recorded_symbols(
             notes.append(f"{venue.name}:{day.symbol}: {grid.rows:,} rows alone: tick and lot may be finer")
         least = max((own.min_notional for own in venue.symbols.values()), default=0.0) or _MIN_NOTIONAL
         found.append(
-            NewSymbol(venue.name, day.symbol, grid.tick_size, grid.lot_size, "", f"{least:g}", _origin(day))
+            NewSymbol(
+                venue.name,
+                day.symbol,
+                grid.tick_size,
+                sink.lot(grid.lot_size),
+                "",
+                f"{least:g}",
+                _origin(day),
+            )
         )
         prices.setdefault(day.symbol, sink.price)
     return FoundSymbols(found, prices, notes)
@@ -88,13 +103,15 @@ def _origin(day: Day) -> str:
     )
 
 
-class _Price:
-    """Receives a day's rows and keeps one price: the median of the first ones, which is near the touch."""
+class Sample:
+    """Receives a day's rows: keeps one price, the median of the first ones, and the first quantities."""
 
     directory: Path | None = None
 
     def __init__(self) -> None:
         self.price = math.nan
+        self._quantities: list[NDArray[np.float64]] = []
+        self._count = 0
 
     def room(self, count: int) -> Rows | None:
         return None
@@ -102,6 +119,26 @@ class _Price:
     def append(self, rows: Rows) -> None:
         if math.isnan(self.price) and len(known := rows["px"][rows["px"] > 0.0]):
             self.price = float(np.median(known))
+        if self._count < _QUANTITIES_MAX:
+            self._quantities.append(rows["qty"][rows["qty"] > 0.0])
+            self._count += len(self._quantities[-1])
 
     def clear(self) -> None:
         self.price = math.nan
+        self._quantities.clear()
+        self._count = 0
+
+    def lot(self, divisor: str) -> str:
+        """The largest power of ten that nearly all quantities are multiples of, or `divisor`, which divides all."""
+        quantities = np.concatenate([np.empty(0), *self._quantities])
+        lot = Decimal(divisor)
+        coarser = Decimal(1).scaleb(lot.adjusted() + 1)
+        while len(quantities) and _is_lot(quantities, float(coarser)):
+            lot, coarser = coarser, coarser.scaleb(1)
+        return f"{lot:f}"
+
+
+def _is_lot(quantities: NDArray[np.float64], lot: float) -> bool:
+    lots = quantities / lot
+    is_off = np.abs(lots - np.rint(lots)) > _ROUNDING * np.maximum(lots, 1.0)
+    return bool(np.rint(lots).min() >= 1.0 and is_off.mean() <= OFF_SHARE_MAX)
