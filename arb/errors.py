@@ -7,7 +7,7 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What a command tells the shell. Scripts rely on the numbers: they never change meaning."""
+    """The exit codes of commands. Scripts rely on the numbers: they never change meaning."""
 
     DONE = 0
     OUR_FAULT = 1
@@ -38,4 +38,4 @@ class InvariantError(ArbError):
 
 
 class StrategyError(ArbError):
-    """The strategy raised, or did not come back; the message names it and what it raised."""
+    """The strategy raised, or did not return; the message names it and what it raised."""

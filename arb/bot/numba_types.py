@@ -108,7 +108,7 @@ _NUMBA_TYPES = {
 
 
 def callback_signature(name: str) -> Any:
-    """Numba signature of slot `name`, for `arb.bot.cache.bot_callback`; the owner's address comes first.
+    """Numba signature of slot `name`, for `arb.bot.cache.bot_callback`; the owner's address is first.
 
     A flag is a uint8 that is 0 or 1, an OUT argument a pointer to int64.
     """

@@ -94,7 +94,7 @@ def verify(folder: Path, data: Path | None = None, *, is_trusted: bool = True) -
     # An interrupted session with an error: its strategy was held at a call of the bot.
     if manifest["outcome"] == "hung" or (manifest["outcome"] == "interrupted" and manifest["error"]):
         raise InputError(
-            f"{folder}: its strategy never came back ({manifest['error']}), and would not in a replay"
+            f"{folder}: its strategy did not return ({manifest['error']}), and would not in a replay"
         )
     changed = changed_files(folder, manifest)
     if any(one.name == SESSION for one in changed):

@@ -45,7 +45,9 @@ def replays_of_days(
 ) -> tuple[list[tuple[str, list[Difference]]], list[str]]:
     """(engine, differences) of both replays, and what was compared. Raises InputError for an interrupted run."""
     if manifest["outcome"] == "interrupted":
-        raise InputError("the run was interrupted: how far it came cannot be replayed; run it again")
+        raise InputError(
+            "the run was interrupted: the moment of the interruption cannot be replayed; run it again"
+        )
     if data is not None:
         config = replace(config, data=msgspec.structs.replace(config.data, directory=str(data)))
     first, last = date.fromisoformat(manifest["first_day"]), date.fromisoformat(manifest["last_day"])

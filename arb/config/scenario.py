@@ -117,11 +117,11 @@ def _fault(name: str, table: FaultTable, source: Source) -> Fault:
             f"{source.file}: {section_text(path)} never happens: give it at_s, every_s or per_minute"
         )
     if table.every_s is not None and table.per_minute is not None:
-        source.refuse((*path, "per_minute"), "cannot stand beside every_s: one of them says when")
+        source.refuse((*path, "per_minute"), "and every_s exclude each other: give one of them")
     for item, default in ((one.name, one.default) for one in structs.fields(table)):
         if item in given and given[item] != default and item not in (*_FOR_ALL, *ARGUMENTS[table.kind]):
             known = ", ".join((*_FOR_ALL[1:], *ARGUMENTS[table.kind]))
-            source.refuse((*path, item), f"says nothing to a fault of kind {table.kind}; it reads {known}")
+            source.refuse((*path, item), f"has no effect on a fault of kind {table.kind}; it reads {known}")
     if table.kind == "disconnect" and table.code in (1004, 1005, 1006, 1015):
         source.refuse(
             (*path, "code"), f"is {table.code}, which no frame may hold; without a code the line is cut"

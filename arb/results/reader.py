@@ -61,7 +61,7 @@ def read_manifest(folder: Path) -> Mapping[str, Any]:
     except (OSError, ValueError) as error:
         if (folder / JOURNAL).exists():
             raise InputError(
-                f"{folder}: a session that goes on, or was killed: arb verify finishes the folder of a killed one"
+                f"{folder}: a session that still runs, or was killed: arb verify finishes the folder of a killed one"
             ) from None
         if isinstance(error, FileNotFoundError):
             raise InputError(

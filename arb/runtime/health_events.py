@@ -64,8 +64,6 @@ class AgeWatch:
         if was_old == self.is_old:
             return ""
         if was_old:
-            return "its data come in time again"
+            return "its data arrive in time again"
         age_s = self._oldest_ns / _S
-        return (
-            f"its data are {age_s:.1f} s old when they come: a slow line, or a clock that is off (arb doctor)"
-        )
+        return f"its data are {age_s:.1f} s old on arrival: a slow line, or a clock that is off (arb doctor)"

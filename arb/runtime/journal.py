@@ -115,7 +115,7 @@ def held_journal(path: Path) -> Iterator[bool]:
             raise InputError(f"{path}: cannot be locked: {error.strerror}") from None
         if not is_ours:
             raise InputError(
-                f"{path.parent}: its session goes on, or another arb verify finishes it; "
+                f"{path.parent}: its session still runs, or another arb verify finishes it; "
                 "run arb verify when that has ended"
             )
         # The previous holder may have finished the folder and removed the journal.

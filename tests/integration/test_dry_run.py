@@ -239,7 +239,7 @@ def test_ctrl_c_ends_a_session_whose_strategy_never_waits(
     assert why in manifest["error"]
     fills = len((tmp_path / "run" / "trades.csv").read_text().splitlines()) - 1
     assert fills == (function == "endless")
-    with pytest.raises(InputError, match="never came back"):
+    with pytest.raises(InputError, match="did not return"):
         verify(tmp_path / "run")
 
 
@@ -281,7 +281,7 @@ def test_a_strategy_that_never_comes_back_ends_the_process(tmp_path: Path) -> No
         "error: the strategy computes without calling the bot since 0.5 s"
     )
     assert manifest_of(tmp_path / "run")["outcome"] == "hung"
-    with pytest.raises(InputError, match="never came back"):
+    with pytest.raises(InputError, match="did not return"):
         verify(tmp_path / "run")
 
 

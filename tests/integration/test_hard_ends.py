@@ -47,7 +47,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with LiveSandbox(port_base=base):
         process = dry_run_process(folder, base, "busy")
         await_first_row(folder / "run")
-        with pytest.raises(InputError, match="its session goes on"):
+        with pytest.raises(InputError, match="its session still runs"):
             verify(folder / "run")
         await_fills(folder / "run", 60)
         process.kill()

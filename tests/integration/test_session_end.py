@@ -56,7 +56,7 @@ def test_verify_while_the_folder_is_written_is_refused_and_changes_nothing(
     assert {name for name, _ in refusals} >= {"write_arrays", "write_bytes", "write_csv", "remove"}
     assert refusals[-1][0] == "remove", "the manifest is there, the journal still is"
     assert {line for _, line in refusals} == {
-        f"{run}: its session goes on, or another arb verify finishes it; run arb verify when that has ended"
+        f"{run}: its session still runs, or another arb verify finishes it; run arb verify when that has ended"
     }
     assert read_manifest(run)["outcome"] == "ended"
     assert verify(run).differences == []

@@ -18,7 +18,7 @@ _AT_1, _AT_2, _ROWS, _MESSAGES, _LAST_1, _LAST_2 = range(6)
 
 
 def merge(streams: Sequence[Iterator[Decoded]]) -> Iterator[Decoded]:
-    """The messages of all streams by local time; of equal times, those of an earlier stream come first.
+    """The messages of all streams by local time; of equal times, those of an earlier stream are first.
 
     A local time below the one before it is replaced by that one. Memory holds a piece per stream; yields views that
     are valid until the next piece is requested.

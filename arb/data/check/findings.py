@@ -58,7 +58,7 @@ def _warnings(report: RecordingReport) -> Iterator[tuple[str, str]]:
     yield from _book(report)
     yield from _clock(report)
     if report.out_of_order_ns_max > FALL_NS_MAX:
-        yield "order", f"frames come up to {seconds(report.out_of_order_ns_max)} later than newer ones"
+        yield "order", f"frames arrive up to {seconds(report.out_of_order_ns_max)} later than newer ones"
     for note in report.grid.notes:
         yield "coarse-grid", note
     if repeated := sum(stream.duplicates for stream in streams):
@@ -84,7 +84,7 @@ def _coverage(report: RecordingReport) -> Iterator[tuple[str, str]]:
             longest = spans[0]
             yield (
                 "silence",
-                f"{name} was silent for {_span(longest)}, while {longest.other_frames:,} other frames came"
+                f"{name} was silent for {_span(longest)}, while {longest.other_frames:,} other frames arrived"
                 + (f" (and {len(spans) - 1} more times)" if len(spans) > 1 else ""),
             )
 
@@ -112,7 +112,7 @@ def _book(report: RecordingReport) -> Iterator[tuple[str, str]]:
     if book.other_depths:
         yield (
             "other-depth",
-            f"{_count(book.other_depths, 'message')} of another depth than the one whose snapshot came first: left out",
+            f"{_count(book.other_depths, 'message')} of another depth than the one whose snapshot was first: left out",
         )
     if book.bbo_crossed or book.bbo_locked:
         yield (

@@ -209,7 +209,7 @@ async def _receive_once(client: Client, order: Order, part: Part, advance: Advan
         with file:
             await _copy(response, order, part, file.fileno(), advance)
     if length is not None and part.size() != length:
-        raise TransientError(f"{part.size():,} bytes came of {length:,}")
+        raise TransientError(f"{part.size():,} bytes arrived of {length:,}")
 
 
 async def _copy(

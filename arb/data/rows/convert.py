@@ -101,7 +101,7 @@ class _Day:
 
     @property
     def is_modelled(self) -> bool:
-        """Whether its local times come from the latency model."""
+        """Whether its local times are from the latency model."""
         return isinstance(self.recording, ArchiveDay) and not self.recording.has_receipt
 
     @property

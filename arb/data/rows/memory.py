@@ -1,7 +1,7 @@
 """One day as ordered rows in memory, in one sweep, like the result of hftbacktest's converters.
 
 The rows are those of `arb.data.rows.convert` for that day alone. Nothing is written, and memory holds the day, 64 bytes
-a row. A run's offset comes from all of its days, so runs go through the row cache.
+a row. A run's offset follows from all of its days, so runs go through the row cache.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def _silence_note(recording: Day, file: RowFile, span_ns: int) -> str:
 
 def _where_next(recording: Day) -> str:
     if isinstance(recording, ArchiveDay):
-        return "what an archive lacks comes with no download: choose another day, or another archive"
+        return "no download has what an archive lacks: choose another day, or another archive"
     return f"arb data check {recording.path.parent.parent}"
 
 

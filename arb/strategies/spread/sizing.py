@@ -17,7 +17,7 @@ from arb.strategies.spread.decisions import Missed
 #: part covers the rounding of price, tick and quotient for many steps: 100,000 in ticks of 0.01 are 1e7.
 _ROOM = 1e-9
 _ROOM_RELATIVE = 1e-15
-#: Stands for no leverage cap.
+#: Means no leverage cap.
 _ANY_LEVERAGE = 1e9
 
 

@@ -48,14 +48,17 @@ def test_a_file_becomes_faults_and_limits(tmp_path: Path) -> None:
         ('[faults.a]\nkind = "gap"', r"\[faults\.a\] never happens: give it at_s, every_s or per_minute"),
         ('[faults.a]\nkind = "gap"\nat_s = -1', r"at_s is -1; it must be a number from 0"),
         ('[faults.a]\nkind = "gap"\nat_s = inf', r"at_s is inf"),
-        ('[faults.a]\nkind = "gap"\nevery_s = 1\nper_minute = 2', r"per_minute cannot stand beside every_s"),
+        (
+            '[faults.a]\nkind = "gap"\nevery_s = 1\nper_minute = 2',
+            r"per_minute and every_s exclude each other",
+        ),
         (
             '[faults.a]\nkind = "gap"\nat_s = 1\nduration_s = 2',
-            r"duration_s says nothing to a fault of kind gap",
+            r"duration_s has no effect on a fault of kind gap",
         ),
         (
             '[faults.a]\nkind = "refuse"\nat_s = 1\nclient = 2',
-            r"client says nothing to a fault of kind refuse",
+            r"client has no effect on a fault of kind refuse",
         ),
         ('[faults.a]\nkind = "gap"\nat = 1', r"at is not a known key; did you mean at_s"),
         ('[faults.a]\nkind = "gap"\nvenue = "okx"\nat_s = 1', r'venue is "okx"; it must be one of'),

@@ -308,7 +308,7 @@ def test_frames_out_of_order_are_counted(tmp_path: Path) -> None:
     depth = report.streams["depth"]
     assert (depth.out_of_order, depth.venue_timed, depth.out_of_order_ns_max) == (40, 400, 1400 * MS)
     assert (report.out_of_order, report.venue_timed) == (40, 401)
-    assert text_of(report, "order") == "frames come up to 1.40 s later than newer ones"
+    assert text_of(report, "order") == "frames arrive up to 1.40 s later than newer ones"
 
 
 def test_frames_recorded_twice_are_counted(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def news_of(watch: AgeWatch, ages_s: list[float], start_s: int = 1000) -> list[s
 def test_old_data_are_reported_of_when_they_stay_old() -> None:
     news = news_of(AgeWatch(), [0.1, 5.0, 5.0, 5.0, 5.0, 5.0, 0.1, 0.1])
 
-    assert news[0].startswith("its data are 5.0 s old when they come")
-    assert news[1:] == ["its data come in time again"]
+    assert news[0].startswith("its data are 5.0 s old on arrival")
+    assert news[1:] == ["its data arrive in time again"]
 
 
 def test_a_stall_is_no_news() -> None:

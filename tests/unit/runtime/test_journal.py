@@ -18,7 +18,7 @@ def test_it_is_held_until_it_is_closed(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught, held_journal(path):
         pass
     assert str(caught.value) == (
-        f"{tmp_path}: its session goes on, or another arb verify finishes it; run arb verify when that has ended"
+        f"{tmp_path}: its session still runs, or another arb verify finishes it; run arb verify when that has ended"
     )
     assert caught.value.exit_code == ExitCode.USER_INPUT
     journal.close()
