@@ -73,7 +73,7 @@ def explanation_of(run: RunResult) -> Explanation | None:
     for_ten = _threshold_for_ten(edges)
     details = [
         *cause.details,
-        *_of_threshold(for_ten, settings, is_low_enough=opportunities is not None),
+        *_of_threshold(for_ten, settings, is_low_enough=_seen(opportunities) >= RISES_MAX),
         *_of_opportunities(opportunities),
         *_of_refusals(run.refusals),
         *_of_books(run, edges, settings.halflife),
@@ -123,6 +123,10 @@ def _of_threshold(for_ten: float, settings: Settings, *, is_low_enough: bool) ->
             f"No {key} would have given {RISES_MAX} attempts: it is at least 0, and edges rose {RISES_MAX} times only "
             f"above {for_ten:.10g} bps, a loss."
         )
+
+
+def _seen(opportunities: Opportunities | None) -> int:
+    return 0 if opportunities is None else opportunities.seen
 
 
 def _of_opportunities(opportunities: Opportunities | None) -> Iterator[str]:

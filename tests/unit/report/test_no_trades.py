@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
-from support.finished_runs import decision, decisions, small_run
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.finished_runs import NOON, S, decision, decisions, small_run
 from support.screens import drawn
 from support.untraded import CONFIG, edges, params, untraded_run
 
@@ -131,7 +134,12 @@ def test_a_quantity_that_is_too_small(changes: dict[str, Any], keys: list[str]) 
         "All 3 opportunities were missed because the quantity was too small: the least order of both venues is 0.05 "
     )
     assert found["keys"] == [*keys, "venue_a.symbols.BTCUSDT.min_notional"]
-    assert found["details"] == ["Edges above the threshold: 3, by the last reason: 3 too small."]
+    assert found["details"] == [
+        "About 10 attempts would have begun with strategy.min_spread_bps = 1.23.",
+        "Edges above the threshold: 3, by the last reason: 3 too small.",
+    ]
+    many = why(untraded_run(missed(Missed.TOO_SMALL, 10), params=params(**changes)))
+    assert many["details"] == ["Edges above the threshold: 10, by the last reason: 10 too small."]
 
 
 def test_a_quantity_of_the_symbol_itself_and_capital_of_its_own() -> None:
@@ -242,6 +250,32 @@ def test_without_measured_edges_the_log_explains() -> None:
     assert plain.summary["net_edges"] == []
     small = untraded_run(missed(Missed.INVENTORY), edges=None)
     assert "see capital, risk.position_limit" in why(small)["reason"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(NOON, NOON + 60 * S),
+            st.one_of(st.sampled_from([int(code) for code in Decision]), st.integers(-3, 40)),
+            st.integers(-1, 3),
+            st.integers(-2, 4),
+            st.one_of(st.integers(0, 15), st.just((1 << 64) - 1)),
+            st.floats(-30.0, 300.0),
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_any_log_is_explained(lines: list[Any], is_measured: bool) -> None:
+    log = decisions(*sorted(lines, key=lambda line: line[0]))
+
+    with np.errstate(all="ignore"):
+        run = untraded_run(log, edges()) if is_measured else untraded_run(log, edges=None)
+        found = why(run)
+
+    assert found["reason"].endswith(".")
+    assert drawn(summary_view(run.summary), 80)
 
 
 def test_the_distribution_is_that_of_the_second_pass() -> None:
