@@ -26,7 +26,7 @@ install: $(STAMP) ## make the environment and install the project into it
 
 demo: $(RUNTIME) ## a simulated recording of two venues, a backtest on it, where its report is
 	rm -rf $(DEMO)
-	$(BIN)/arb sandbox record --config examples/demo/arbitrage.toml --seed 7 --minutes 10 --out $(DEMO)/recordings
+	$(BIN)/arb sandbox record --config examples/demo/arbitrage.toml --seed 7 --duration 10m --out $(DEMO)/recordings
 	$(BIN)/arb backtest --config examples/demo/arbitrage.toml --start 2024-01-01 --out $(DEMO)/backtest
 	@echo "report: $(CURDIR)/$(DEMO)/backtest$$(test -e $(DEMO)/backtest/report.html && echo /report.html)"
 

@@ -76,7 +76,7 @@ def memory(pid: int) -> tuple[int, int]:
 def record_days(folder: Path, minutes: float, environment: dict[str, str]) -> None:
     """The recordings of as many days as are asked for at most."""
     for day in range(1, max(DAYS) + 1):
-        words = ["--minutes", str(minutes), "--start", f"2024-01-{day:02d}", "--venues", ",".join(VENUES)]
+        words = ["--duration", f"{minutes}m", "--start", f"2024-01-{day:02d}", "--venues", ",".join(VENUES)]
         subprocess.run(
             [sys.executable, "-m", "arb", "sandbox", "record", "--out", str(folder), *words],
             env=environment, check=True, stdout=subprocess.DEVNULL,

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import click
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
 from arb.cli.options import SYMBOLS, VENUES, Duration, config_option, echo, echo_json, set_option
+from arb.cli.period import Moment, Time
 from arb.cli.sandbox_options import PORT_BASE, SEED
 from arb.errors import ExitCode, InputError
 from arb.runtime.display import Display, DisplayHandler
@@ -23,24 +23,14 @@ if TYPE_CHECKING:
     from arb.sandbox.serve.sandbox import Sandbox
 
 
-class Minute(click.ParamType[datetime]):
-    """A UTC day or minute, YYYY-MM-DD[THH:MM]."""
-
-    name = "YYYY-MM-DD[THH:MM]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            form = "%Y-%m-%d" if len(value) == len("2024-01-01") else "%Y-%m-%dT%H:%M"
-            return datetime.strptime(value, form).replace(tzinfo=UTC)
-        except ValueError:
-            self.fail(f"{value!r} is no time; write it as 2024-01-01T00:00", param, ctx)
+def _refuse_minutes(_: click.Context, __: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        raise click.UsageError(f"--minutes: the option is --duration; write --duration {value}m")
 
 
 @click.group(
     epilog=examples(
-        "arb sandbox record --out recordings --minutes 10",
+        "arb sandbox record --out recordings --duration 10m",
         "arb sandbox serve --symbols BTCUSDT,ETHUSDT",
     ),
 )
@@ -51,15 +41,24 @@ def sandbox() -> None:
 @sandbox.command(
     "record",
     epilog=examples(
-        "arb sandbox record --out recordings --minutes 10",
+        "arb sandbox record --out recordings --duration 10m",
         "arb sandbox record --out recordings --symbols BTCUSDT,ETHUSDT --seed 3",
     ),
 )
 @config_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write into.")
 @click.option("--seed", type=SEED, metavar="N", default=1, show_default=True, help="Of the market.")
-@click.option("--minutes", type=float, default=10.0, show_default=True, help="How long to record.")
-@click.option("--start", type=Minute(), default="2024-01-01T00:00", show_default=True, help="UTC.")
+@click.option(
+    "--duration", "duration_s", type=Duration(), default="10m", show_default=True, help="How long to record."
+)
+@click.option("--minutes", hidden=True, expose_value=False, callback=_refuse_minutes)
+@click.option(
+    "--start",
+    type=Time(),
+    default="2024-01-01T00:00",
+    show_default=True,
+    help="The time that it begins at, UTC.",
+)
 @click.option(
     "--venues", type=VENUES, default="binance_spot,bybit_spot", show_default=True, help="Which venues."
 )
@@ -77,8 +76,8 @@ def record(
     config_path: Path,
     out: Path,
     seed: int,
-    minutes: float,
-    start: datetime,
+    duration_s: float,
+    start: Moment,
     venues: list[str],
     symbols: list[str],
     dislocations: str,
@@ -94,7 +93,7 @@ def record(
     from arb.commands.sandbox import record_market
 
     known = known_venues(config_path, overrides)
-    for file in record_market(out, seed, minutes, start, venues, symbols, known, dislocations):
+    for file in record_market(out, seed, duration_s, start.at, venues, symbols, known, dislocations):
         if as_json:
             line = {
                 "venue": file.listing.venue,

@@ -23,8 +23,11 @@ from connectors.units import SECOND
 
 #: How far the venues' prices leave each other.
 DISLOCATIONS = {"modest": MODEST, "wide": WIDE}
-MINUTES_MIN = 0.1
-MINUTES_MAX = 14 * 24 * 60
+#: How long a recording may be, in seconds.
+DURATION_MIN_S = 6.0
+DURATION_MAX_S = 14 * 86_400.0
+_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0}
+_START_FORM = "%Y-%m-%dT%H:%M:%S"
 #: Largest lag of the recorder's clock behind the venues'.
 _CLOCK_BEHIND_MAX_S = 1.5
 #: Local times have 19 digits.
@@ -34,43 +37,48 @@ _START_MIN, _START_MAX = datetime(2002, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, 
 def record_market(
     out: Path,
     seed: int,
-    minutes: float,
+    duration_s: float,
     start: datetime,
     venues: Sequence[str],
     symbols: Sequence[str],
     known: Mapping[str, VenueConfig],
     dislocations: str = "modest",
 ) -> list[Recorded]:
-    """Records `minutes` of a simulated market of all `venues` and `symbols` into `out`; returns what was written.
+    """Records a simulated market of all `venues` and `symbols` into `out`, for `duration_s`; returns what was written.
 
     `start` is UTC by the recorder's clock. Ticks and lots are those of `known`. dislocations: a key of `DISLOCATIONS`.
     The same arguments and the same versions of arb and NumPy give the same bytes. Raises InputError for invalid
     arguments or existing files.
     """
-    if not MINUTES_MIN <= minutes <= MINUTES_MAX:
-        raise InputError(
-            f"--minutes {minutes:g}: it must be from {MINUTES_MIN} to {MINUTES_MAX}, which is 14 days"
-        )
+    duration = duration_text(duration_s)
+    if not DURATION_MIN_S <= duration_s <= DURATION_MAX_S:
+        raise InputError(f"--duration {duration}: it must be from {DURATION_MIN_S:g}s to 14d")
     if not _START_MIN <= start < _START_MAX:
-        raise InputError(f"--start {start:%Y-%m-%dT%H:%M}: it must lie in the years 2002 to 2199")
+        raise InputError(f"--start {start:{_START_FORM}}: it must lie in the years 2002 to 2199")
     listings = [listing_of(venue, symbol, known) for venue in unique(venues) for symbol in unique(symbols)]
     prices = {symbol: starting_price(symbol, known) for symbol in symbols}
-    length = timedelta(minutes=minutes)
+    length = timedelta(seconds=duration_s)
     _refuse_existing(out, listings, start, start + length)
     start_ns = round(start.timestamp()) * SECOND
-    end_ns = start_ns + round(minutes * 60 * SECOND)
+    end_ns = start_ns + round(duration_s * SECOND)
     chance = default_rng(seed)
     clock_offset_ns = -round(chance.uniform(0.0, _CLOCK_BEHIND_MAX_S) * SECOND)
     market = Market(listings, prices, chance, start_ns - clock_offset_ns, DISLOCATIONS[dislocations])
     origin = (
         f"simulated, not a recording of any venue: arb {arb.__version__} sandbox record --seed {seed}"
-        f" --minutes {minutes:g} --start {start:%Y-%m-%dT%H:%M} --venues {','.join(unique(venues))}"
+        f" --duration {duration} --start {start:{_START_FORM}} --venues {','.join(unique(venues))}"
         f" --symbols {','.join(unique(symbols))}"
         f"{'' if dislocations == 'modest' else f' --dislocations {dislocations}'}"
     )
     with RecordingFiles(out, origin) as files:
         record(market, chance, start_ns, end_ns, clock_offset_ns, files)
         return files.publish()
+
+
+def duration_text(duration_s: float) -> str:
+    """A duration as `--duration` takes it."""
+    unit = next((unit for unit, size in _UNITS.items() if duration_s % size == 0.0), "")
+    return f"{duration_s / _UNITS[unit]:g}{unit}" if unit else f"{duration_s:g}s"
 
 
 def listing_of(venue: str, symbol: str, known: Mapping[str, VenueConfig]) -> Listing:

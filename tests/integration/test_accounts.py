@@ -60,7 +60,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four minutes of two symbols at two venues, over midnight."""
     out = tmp_path_factory.mktemp("recordings")
     start = datetime(2024, 8, 8, 23, 58, tzinfo=UTC)
-    record_market(out, 7, 4.0, start, VENUES, SYMBOLS, known_venues(DEMO))
+    record_market(out, 7, 240.0, start, VENUES, SYMBOLS, known_venues(DEMO))
     assert len(list(out.rglob("*.gz"))) == 8
     return out
 

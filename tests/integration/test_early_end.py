@@ -50,7 +50,7 @@ WORLDS = {
 
 
 def record(folder: Path, start: str, *venues: str) -> None:
-    words = ("--minutes", "1", "--venues", ",".join(venues), "--start", start)
+    words = ("--duration", "1m", "--venues", ",".join(venues), "--start", start)
     arb("sandbox", "record", "--out", folder, *words)
 
 

@@ -337,7 +337,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Any:
     venues = ("binance_spot", "bybit_spot")
     for name, seed in (("data", 7), ("other", 8)):
         start = datetime(2024, 8, 8, 12, tzinfo=UTC)
-        record_market(root / name, seed, 0.5, start, venues, ["BTCUSDT"], known_venues(main))
+        record_market(root / name, seed, 30.0, start, venues, ["BTCUSDT"], known_venues(main))
     runs = iter(range(1000))
 
     def run(*settings: str) -> Any:

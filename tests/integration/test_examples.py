@@ -43,7 +43,7 @@ def demo_command(strategy: str) -> list[str]:
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    arb("sandbox", "record", "-c", ROOT / DEMO, "--seed", "7", "--minutes", "1", "--out", folder)
+    arb("sandbox", "record", "-c", ROOT / DEMO, "--seed", "7", "--duration", "1m", "--out", folder)
     return folder
 
 

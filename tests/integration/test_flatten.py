@@ -50,7 +50,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_templates(folder)
     venues = known_venues(folder / "arbitrage.toml")
     begin = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
-    record_market(folder / "recordings", 7, 1.5, begin, VENUES, ["BTCUSDT"], venues)
+    record_market(folder / "recordings", 7, 90.0, begin, VENUES, ["BTCUSDT"], venues)
     return folder
 
 

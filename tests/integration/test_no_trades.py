@@ -81,7 +81,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venues = "binance_spot,bybit_spot,binance_usdm,bybit_linear"
     arb(
         *("sandbox", "record", "-c", folder / "config" / "arbitrage.toml", "--venues", venues),
-        *("--out", folder / "recordings", "--minutes", "1"),
+        *("--out", folder / "recordings", "--duration", "1m"),
     )
     return folder
 

@@ -76,7 +76,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of three venues."""
     folder = tmp_path_factory.mktemp("recordings")
     venues = "binance_spot,binance_usdm,bybit_spot"
-    arb("sandbox", "record", "--out", folder, "--minutes", "1", "--start", DAY, "--venues", venues,
+    arb("sandbox", "record", "--out", folder, "--duration", "1m", "--start", DAY, "--venues", venues,
         "--symbols", "BTCUSDT,ETHUSDT")  # fmt: skip
     return folder
 

@@ -201,7 +201,9 @@ def from_recording(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path
     """A recording, and what was recorded of a sandbox that served it."""
     folder = tmp_path_factory.mktemp("again")
     known = known_venues(Path("none"))
-    record_market(folder / "source", 3, 0.3, datetime(2024, 1, 1, 12, tzinfo=UTC), VENUES, ["BTCUSDT"], known)
+    record_market(
+        folder / "source", 3, 18.0, datetime(2024, 1, 1, 12, tzinfo=UTC), VENUES, ["BTCUSDT"], known
+    )
 
     words = [
         "sandbox",

@@ -104,7 +104,7 @@ def test_sigterm_ends_it_in_order() -> None:
 def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path) -> None:
     known = known_venues(Path("none.toml"))
     (file,) = record_market(
-        tmp_path, 3, 0.1, datetime(2024, 1, 1, tzinfo=UTC), ["bybit_spot"], ["BTCUSDT"], known
+        tmp_path, 3, 6.0, datetime(2024, 1, 1, tzinfo=UTC), ["bybit_spot"], ["BTCUSDT"], known
     )
     words = ("--port-base", "0", "--recording", str(tmp_path), "--speed")
     reported = serve(*words, "20")

@@ -48,7 +48,7 @@ def tied(bot, recorder):
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
-    arb("sandbox", "record", "--out", folder / "data", "--minutes", "0.5", "--config", demo_files(folder))
+    arb("sandbox", "record", "--out", folder / "data", "--duration", "30s", "--config", demo_files(folder))
     return folder
 
 

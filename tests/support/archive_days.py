@@ -68,7 +68,7 @@ def frames_of_day(
         folders = {market: RECORDINGS / market.replace("bybit_spot", "bybit_linear") for market in markets}
     else:
         start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        record_market(folder, 7, minutes, start, markets, [symbol], known_venues(Path("none")))
+        record_market(folder, 7, 60.0 * minutes, start, markets, [symbol], known_venues(Path("none")))
         folders = {market: folder / market for market in markets}
     return _on_one_clock({market: list(_read(at / name, minutes)) for market, at in folders.items()})
 

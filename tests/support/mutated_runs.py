@@ -55,7 +55,7 @@ def a_dry_run(folder: Path, function: str = "busy") -> Path:
 def _of_days(folder: Path, command: str, function: str, *words: str) -> Path:
     files, data = str(demo_files(folder)), str(folder / "data")
     if not (folder / "data").exists():
-        arb("sandbox", "record", "--out", data, "--minutes", "0.5", "--config", files)
+        arb("sandbox", "record", "--out", data, "--duration", "30s", "--config", files)
     out = folder / f"{command}-{function or 'spread'}"
     settings = [*demo_settings(folder, function), "strategy.min_spread_bps=0.1"]
     sets = [word for one in settings for word in ("--set", one)]

@@ -55,7 +55,7 @@ def lines_of(content: bytes) -> list[tuple[int, bytes]]:
 
 
 def test_the_same_options_give_the_same_bytes(tmp_path: Path) -> None:
-    words = ("--minutes", "0.1", "--venues", ALL)
+    words = ("--duration", "6s", "--venues", ALL)
     first = recorded(tmp_path / "a", "--seed", "7", *words)
     assert first == recorded(tmp_path / "b", "--seed", "7", *words)
     other = recorded(tmp_path / "c", "--seed", "8", *words)
@@ -65,7 +65,7 @@ def test_the_same_options_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_every_frame_is_read_fast_in_order_and_without_a_gap(tmp_path: Path) -> None:
     out = tmp_path / "a"
-    recorded(out, "--minutes", "0.2", "--venues", ALL, "--symbols", "BTCUSDT,ETHUSDT")
+    recorded(out, "--duration", "12s", "--venues", ALL, "--symbols", "BTCUSDT,ETHUSDT")
     recordings = find_recordings(out)
     assert len(recordings) == 8
     for recording in recordings:
@@ -92,7 +92,7 @@ def test_a_recording_converts_without_a_gap_across_midnight(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
     out, venues = tmp_path / "a", ("binance_usdm", "bybit_linear")
-    words = ("--minutes", "1.1", "--start", "2024-01-01T23:59", "--venues", ",".join(venues), "--seed", "3")
+    words = ("--duration", "66s", "--start", "2024-01-01T23:59", "--venues", ",".join(venues), "--seed", "3")
     files = recorded(out, *words)
     for venue in venues:
         before, after = (lines_of(files[f"{venue}/btcusdt_{day}.gz"]) for day in ("20240101", "20240102"))
@@ -106,7 +106,7 @@ def test_a_recording_converts_without_a_gap_across_midnight(
 
 
 def test_each_file_is_named_and_says_beside_it_that_it_is_simulated(tmp_path: Path) -> None:
-    reported = record("--out", "a", "--minutes", "0.1", "--seed", "12", "--json")
+    reported = record("--out", "a", "--duration", "6s", "--seed", "12", "--json")
     lines = [json.loads(line) for line in reported.stdout.splitlines()]
     assert [line["venue"] for line in lines] == ["binance_spot", "bybit_spot"]
     for line in lines:
@@ -117,7 +117,7 @@ def test_each_file_is_named_and_says_beside_it_that_it_is_simulated(tmp_path: Pa
         assert path.read_bytes().startswith(b"\x1f\x8b\x08" + bytes(5)), "a header without name and time"
         origin = path.with_suffix(".origin").read_text()
         assert origin.startswith("simulated, not a recording of any venue: arb ")
-        assert " --seed 12 --minutes 0.1 --start 2024-01-01T00:00 " in origin
+        assert " --seed 12 --duration 6s --start 2024-01-01T00:00:00 " in origin
         assert origin.count("\n") == 1
     assert len(contents(Path("a"))) == 4
 
@@ -131,9 +131,10 @@ def test_each_file_is_named_and_says_beside_it_that_it_is_simulated(tmp_path: Pa
         ),
         (("--venues", "binance_spot,"), "'binance_spot,' is no list of names with commas between them"),
         (("--symbols", "XYZUSDT"), "--symbols XYZUSDT: "),
-        (("--minutes", "0"), "--minutes 0: it must be from 0.1 to 20160"),
-        (("--start", "yesterday"), "'yesterday' is no time; write it as 2024-01-01T00:00"),
-        (("--start", "1999-01-01"), "--start 1999-01-01T00:00: it must lie in the years 2002 to 2199"),
+        (("--duration", "5s"), "--duration 5s: it must be from 6s to 14d"),
+        (("--minutes", "3"), "--minutes: the option is --duration; write --duration 3m"),
+        (("--start", "yesterday"), "'yesterday' is neither a day nor a time; write it as 2024-08-08 or"),
+        (("--start", "1999-01-01"), "--start 1999-01-01T00:00:00: it must lie in the years 2002 to 2199"),
         (("--out", "file/below"), "file/below: cannot be written"),
         (("--out", "file"), "file: "),
     ],
@@ -142,7 +143,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     tmp_path: Path, words: tuple[str, ...], reported: str
 ) -> None:
     Path("file").touch()
-    result = record("--out", "new", "--minutes", "0.1", *words, code=ExitCode.USER_INPUT)
+    result = record("--out", "new", "--duration", "6s", *words, code=ExitCode.USER_INPUT)
     assert result.stderr.startswith("error: ")
     assert reported in result.stderr
     assert result.stderr.count("\n") == 1
@@ -164,7 +165,7 @@ def test_every_symbol_has_a_price_to_begin_with(tmp_path: Path, symbol: str, tic
     for name in ("binance.toml", "bybit.toml"):
         with (tmp_path / "config" / name).open("a") as file:
             file.write(f'[symbols.{symbol}]\ntick_size = "{tick}"\nlot_size = "0.001"\n')
-    recorded(tmp_path / "new", "--minutes", "0.1", "--symbols", symbol)
+    recorded(tmp_path / "new", "--duration", "6s", "--symbols", symbol)
     for venue in ("binance_spot", "bybit_spot"):
         (path,) = (tmp_path / "new" / venue).glob("*.gz")
         decoder = LineDecoder(VENUES[venue], symbol)
@@ -173,8 +174,8 @@ def test_every_symbol_has_a_price_to_begin_with(tmp_path: Path, symbol: str, tic
 
 
 def test_wide_dislocations_are_another_market_and_named_beside_it(tmp_path: Path) -> None:
-    modest = recorded(tmp_path / "a", "--minutes", "0.5")
-    wide = recorded(tmp_path / "b", "--minutes", "0.5", "--dislocations", "wide")
+    modest = recorded(tmp_path / "a", "--duration", "30s")
+    wide = recorded(tmp_path / "b", "--duration", "30s", "--dislocations", "wide")
     assert modest.keys() == wide.keys()
     for name, content in wide.items():
         assert content != modest[name]
@@ -182,9 +183,9 @@ def test_wide_dislocations_are_another_market_and_named_beside_it(tmp_path: Path
 
 
 def test_nothing_is_replaced(tmp_path: Path) -> None:
-    before = recorded(tmp_path / "a", "--minutes", "0.1")
+    before = recorded(tmp_path / "a", "--duration", "6s")
     result = record(
-        "--out", str(tmp_path / "a"), "--minutes", "0.1", "--seed", "99", code=ExitCode.USER_INPUT
+        "--out", str(tmp_path / "a"), "--duration", "6s", "--seed", "99", code=ExitCode.USER_INPUT
     )
     assert "btcusdt_20240101.gz: exists already; name another folder with --out" in result.stderr
     assert before == contents(tmp_path / "a")
@@ -224,7 +225,7 @@ def test_a_full_disk_is_reported_in_one_line(tmp_path: Path, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    result = record("--out", "new", "--minutes", "0.1", code=ExitCode.USER_INPUT)
+    result = record("--out", "new", "--duration", "6s", code=ExitCode.USER_INPUT)
     assert result.stderr == (
         "error: new: cannot be written: No space left on device; name another folder with --out\n"
     )
@@ -238,6 +239,6 @@ def test_where_links_are_not_known_files_are_still_not_replaced(
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", no_links)
-    assert len(recorded(tmp_path / "a", "--minutes", "0.1")) == 4
+    assert len(recorded(tmp_path / "a", "--duration", "6s")) == 4
     with pytest.raises(InputError, match="exists already"):
         write_small(tmp_path / "a", "binance_spot")

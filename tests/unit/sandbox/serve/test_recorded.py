@@ -31,7 +31,7 @@ VENUES = ("binance_spot", "binance_usdm", "bybit_linear")
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recording")
     known = known_venues(Path("none.toml"))
-    record_market(folder, 5, 0.2, datetime(2024, 1, 1, tzinfo=UTC), VENUES, ["BTCUSDT"], known)
+    record_market(folder, 5, 12.0, datetime(2024, 1, 1, tzinfo=UTC), VENUES, ["BTCUSDT"], known)
     return folder
 
 
