@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import click
@@ -13,7 +12,6 @@ from arb.cli.compilation_bar import show_compilation
 from arb.cli.download import download_missing
 from arb.cli.examples import examples
 from arb.cli.options import (
-    Day,
     ReadingProgress,
     config_option,
     echo,
@@ -23,20 +21,20 @@ from arb.cli.options import (
     run_text,
     summary_json_option,
 )
+from arb.cli.period import END_HELP, START_HELP, Moment, Time, period_of
 from arb.errors import InputError
 
 
 @click.command(
     epilog=examples(
         "arb backtest --config my/arbitrage.toml --start 2024-08-08",
+        "arb backtest --start 2024-08-08T23:55 --end 2024-08-09T00:10",
         "arb backtest --start 2024-08-08 --symbols BTCUSDT,ETHUSDT --out runs/first",
     ),
 )
 @config_option
-@click.option("--start", type=Day(), required=True, help="First UTC day.")
-@click.option(
-    "--end", type=Day(), help="Last UTC day, inclusive; without it the last day that all legs have."
-)
+@click.option("--start", type=Time(), required=True, help=START_HELP)
+@click.option("--end", type=Time(), help=f"{END_HELP}; without it the last day that all legs have.")
 @run_options
 @click.option(
     "--download",
@@ -48,8 +46,8 @@ from arb.errors import InputError
 @summary_json_option
 def backtest(
     config_path: Path,
-    start: date,
-    end: date | None,
+    start: Moment,
+    end: Moment | None,
     legs: list[str] | None,
     symbols: list[str] | None,
     data_dir: Path | None,
@@ -65,14 +63,13 @@ def backtest(
     """Replay recorded days through a strategy."""
     if is_agreed and not is_download:
         raise InputError("--yes: only for a download; give --download as well")
-    if end is not None and end < start:
-        raise InputError(f"--end {end} lies before --start {start}")
+    first, last, window = period_of(start, end)
     config = load_config(
         config_path, overrides, legs, symbols, data_dir, strategy=strategy, latency_run=latency_run
     )
     if is_download:
-        end = end or start
-        download_missing(config, start, end, is_agreed=is_agreed)
+        last = last or first
+        download_missing(config, first, last, is_agreed=is_agreed)
         config = replace(config, given=tuple(one for one in config.given if one.path[0] != "archive"))
 
     show_compilation()
@@ -80,7 +77,9 @@ def backtest(
     from arb.commands.backtest import run_backtest
 
     with ReadingProgress("reading recordings") as progress:
-        result = run_backtest(config, start, end, out, progress=progress, has_report=has_report)
+        result = run_backtest(
+            config, first, last, out, window=window, progress=progress, has_report=has_report
+        )
     echo_run(run_text(result, as_json=as_json))
     refused = sum(sum(rules.values()) for rules in result.summary["refusals"].values())
     if refused:

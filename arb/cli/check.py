@@ -24,6 +24,7 @@ from arb.cli.options import (
     output,
     set_option,
 )
+from arb.cli.period import Moment, days_of, days_options
 from arb.data.catalog.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode, InputError
 from arb.report.screen import rows_view
@@ -41,11 +42,12 @@ FINDINGS_MAX = 30
 @click.command(
     epilog=examples(
         "arb data check recordings",
-        "arb data check recordings --venues bybit_spot --symbols BTCUSDT --hole 30",
+        "arb data check recordings --start 2024-08-08 --venues bybit_spot --hole 30",
     ),
 )
 @click.argument("directory", type=click.Path(path_type=Path))
 @config_option
+@days_options
 @click.option("--venues", type=VENUES, help="Only these.")
 @click.option("--symbols", type=SYMBOLS, help="Only these.")
 @click.option(
@@ -61,6 +63,8 @@ FINDINGS_MAX = 30
 def check(
     directory: Path,
     config_path: Path,
+    start: Moment | None,
+    end: Moment | None,
     venues: list[str] | None,
     symbols: list[str] | None,
     hole_s: float,
@@ -86,6 +90,7 @@ def check(
             round(hole_s * SECOND),
             progress,
             KnownGrids.of_file(config_path, overrides),
+            days_of(start, end),
         )
     if as_json:
         for report in checked.reports:

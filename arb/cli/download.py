@@ -15,7 +15,6 @@ from rich.text import Text
 from arb.cli.examples import examples
 from arb.cli.options import (
     CountProgress,
-    Day,
     ReadingProgress,
     config_option,
     echo,
@@ -26,6 +25,7 @@ from arb.cli.options import (
     set_option,
     symbols_option,
 )
+from arb.cli.period import Moment, Time, period_of
 from arb.errors import InputError
 from arb.report.screen import rows_view
 
@@ -45,8 +45,8 @@ _DAYS_SHOWN = 40
     ),
 )
 @config_option
-@click.option("--start", type=Day(), required=True, help="First UTC day.")
-@click.option("--end", type=Day(), help="Last UTC day, inclusive; without it the first.")
+@click.option("--start", type=Time(), required=True, help="First UTC day; of a time, its day.")
+@click.option("--end", type=Time(), help="Last UTC day, inclusive; of a time, its day; without it the first.")
 @legs_option
 @symbols_option
 @click.option(
@@ -65,8 +65,8 @@ _DAYS_SHOWN = 40
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines instead of the table.")
 def download(
     config_path: Path,
-    start: date,
-    end: date | None,
+    start: Moment,
+    end: Moment | None,
     legs: list[str] | None,
     symbols: list[str] | None,
     source: str,
@@ -81,13 +81,16 @@ def download(
     What is fetched: an order book or, where there is none, the touch, and the trades. A download that ended early goes
     on where it was; a file that is whole is not fetched again.
     """
+    if is_agreed and dry_run:
+        raise InputError("--dry-run and --yes exclude each other: nothing is fetched, so nothing is asked")
+    first, last, _ = period_of(start, end)
     config = load_config(config_path, overrides, legs, symbols, data_dir)
 
     from arb.commands.download import Downloader
 
     downloader = Downloader(config)
     with CountProgress("asking for sizes") as progress:
-        plan = downloader.plan(start, end or start, None if source == "auto" else source, progress)
+        plan = downloader.plan(first, last or first, None if source == "auto" else source, progress)
     if as_json:
         for line in plan_lines(plan):
             echo_json(line)

@@ -6,7 +6,6 @@ import contextlib
 import importlib.util
 import sys
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
 
 import click
@@ -15,7 +14,6 @@ from arb.cli.compilation_bar import show_compilation
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
 from arb.cli.options import (
-    Day,
     Duration,
     ReadingProgress,
     Span,
@@ -28,6 +26,7 @@ from arb.cli.options import (
     run_text,
     summary_json_option,
 )
+from arb.cli.period import END_HELP, START_HELP, Moment, Time, option, period_of
 from arb.cli.sandbox_options import sandbox_options
 from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.commands.sandbox_choice import SandboxChoice
@@ -46,8 +45,8 @@ from arb.errors import ExitCode, InputError
 @click.option("--live-data", is_flag=True, help="On the venues' live market data.")
 @sandbox_options("On a simulated market on this machine.")
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
-@click.option("--start", type=Day(), help="First UTC day of recorded data, instead of live data.")
-@click.option("--end", type=Day(), help="Last UTC day, inclusive; as in arb backtest.")
+@click.option("--start", type=Time(), help=f"Recorded instead of live data. {START_HELP}")
+@click.option("--end", type=Time(), help=f"{END_HELP}; as in arb backtest.")
 @click.option("--speed", type=Span(SPEED_MIN, SPEED_MAX), help="Times as fast as recorded data happened.")
 @run_options
 @click.option("--log-json", is_flag=True, help="Write the log as JSON lines.")
@@ -57,8 +56,8 @@ def dry_run(
     live_data: bool,
     sandbox: SandboxChoice | None,
     duration_s: float | None,
-    start: date | None,
-    end: date | None,
+    start: Moment | None,
+    end: Moment | None,
     speed: float | None,
     legs: list[str] | None,
     symbols: list[str] | None,
@@ -73,12 +72,11 @@ def dry_run(
 ) -> None:
     """Run the strategy with simulated fills, on live data or through the same code on recorded days."""
     _refuse_mixtures(
-        {"--live-data": live_data or None, "--sandbox": sandbox, "--start": start},
-        {"--end": end, "--speed": speed},
-        duration_s,
+        {"--live-data": live_data or None, "--sandbox": sandbox, option("start"): start},
+        {option("end"): end, "--speed": speed, "--data": data_dir},
+        {"--duration": duration_s, "--log-json": log_json or None},
     )
-    if start is not None and end is not None and end < start:
-        raise InputError(f"--end {end} lies before --start {start}")
+    period = period_of(start, end) if start is not None else None
     config = load_config(
         config_path,
         overrides,
@@ -90,12 +88,19 @@ def dry_run(
         latency_run=latency_run,
     )
     show_compilation()
-    if start is not None:
+    if period is not None:
         from arb.commands.dryrun import run_recorded
 
         with ReadingProgress("reading recordings") as progress:
             result = run_recorded(
-                config, start, end, out, speed=speed, progress=progress, has_report=has_report
+                config,
+                period.first,
+                period.last,
+                out,
+                window=period.window,
+                speed=speed,
+                progress=progress,
+                has_report=has_report,
             )
         text = run_text(result, as_json=as_json)
     else:
@@ -144,20 +149,19 @@ def _echo_error(line: str) -> None:
 
 
 def _refuse_mixtures(
-    sources: Mapping[str, object], recorded: Mapping[str, object], duration_s: float | None
+    sources: Mapping[str, object], recorded: Mapping[str, object], live: Mapping[str, object]
 ) -> None:
     """Raises InputError unless there is one source, and only options for it.
 
-    sources: what to run on, by option; recorded: options for recorded days.
+    sources: what to run on, by option, recorded days last; recorded, live: options for recorded days, and for all
+    others.
     """
-    names = given(sources)
+    names, start = given(sources), list(sources)[-1]
     if len(names) != 1:
         found = f"{' and '.join(names)} exclude each other" if names else "nothing to run on"
-        raise InputError(f"{found}: give one of --live-data, --sandbox and, for recorded days, --start")
-    idle = given(recorded)
-    if names != ["--start"] and idle:
-        raise InputError(f"{' and '.join(idle)}: only for recorded days; give --start, not {names[0]}")
-    if names == ["--start"] and duration_s is not None:
-        raise InputError(
-            "--duration is for live data, not for --start: recorded days end by themselves, or with --end"
-        )
+        raise InputError(f"{found}: give one of --live-data, --sandbox and, for recorded days, {start}")
+    is_recorded = names == [start]
+    if idle := given(live if is_recorded else recorded):
+        instead = f"--live-data or --sandbox, not {start}" if is_recorded else f"{start}, not {names[0]}"
+        what = "a live session" if is_recorded else "recorded days"
+        raise InputError(f"{' and '.join(idle)}: only for {what}; give {instead}")

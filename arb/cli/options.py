@@ -10,8 +10,9 @@ import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, TextIO, cast
 
 import click
@@ -40,6 +41,18 @@ if TYPE_CHECKING:
     from arb.config import Config
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+#: Keys that an option sets as well; `*` is a venue.
+_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "--strategy": ("strategy.function",),
+        "--legs": ("strategy.legs", "strategy.pairs"),
+        "--symbols": ("strategy.symbols", "strategy.symbol"),
+        "--data": ("data.directory",),
+        "--latency": ("*.latency.order_file",),
+        "--streams": ("record.streams",),
+    }
+)
 
 #: From click 8.2 on, a usage error of its own.
 _NO_ARGUMENTS: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
@@ -277,20 +290,6 @@ def echo_run(text: str) -> None:
     click.echo(text, color=True)
 
 
-class Day(click.ParamType[date]):
-    """A UTC day, YYYY-MM-DD."""
-
-    name = "YYYY-MM-DD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return datetime.strptime(value, "%Y-%m-%d").date()
-        except ValueError:
-            self.fail(f"{value!r} is not a day; write it as 2024-08-08", param, ctx)
-
-
 class Duration(click.ParamType[float]):
     """A span such as 90s, 15m, 1h or 2d, in seconds."""
 
@@ -329,8 +328,18 @@ def load_config(
 ) -> Config:
     """The configuration from `--config`, `--set`, `--legs`, `--symbols`, `--data`, `--strategy` and `--latency`.
 
-    is_sandbox: if the file does not exist, use that of `arb init`.
+    is_sandbox: if the file does not exist, use that of `arb init`. Raises InputError for a key that is given twice.
     """
+    refuse_set_twice(
+        overrides,
+        {
+            "--legs": legs,
+            "--symbols": symbols,
+            "--data": data_dir,
+            "--strategy": strategy,
+            "--latency": latency_run,
+        },
+    )
     from arb.config import load
     from arb.config.templates import main_file
 
@@ -345,6 +354,15 @@ def load_config(
     from arb.commands.legs import with_latencies_of
 
     return with_latencies_of(config, latency_run)
+
+
+def refuse_set_twice(overrides: Sequence[str], options: Mapping[str, object]) -> None:
+    """Raises InputError for a `--set` of a key that one of these options sets, if it was given."""
+    keys = ["".join(text.partition("=")[0].split()) for text in overrides]
+    for name in given(options):
+        twice = [key for key in keys if any(fnmatchcase(key, pattern) for pattern in _KEYS[name])]
+        if twice:
+            raise InputError(f"{name} and --set {twice[0]} exclude each other: both say the same")
 
 
 def given(options: Mapping[str, object]) -> list[str]:

@@ -11,7 +11,16 @@ import click
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
-from arb.cli.options import STREAMS, SYMBOLS, VENUES, Duration, config_option, load_config, set_option
+from arb.cli.options import (
+    STREAMS,
+    SYMBOLS,
+    VENUES,
+    Duration,
+    config_option,
+    load_config,
+    refuse_set_twice,
+    set_option,
+)
 from arb.cli.sandbox_options import sandbox_options
 from arb.commands.sandbox_choice import SandboxChoice
 from arb.errors import ExitCode, InputError
@@ -61,6 +70,7 @@ def record(
     from arb.commands.selection import wanted_of
     from arb.runtime.host import Ending
 
+    refuse_set_twice(overrides, {"--streams": streams})
     config = load_config(config_path, overrides, None, None, data_dir, is_sandbox=sandbox is not None)
     wanted = wanted_of(config, config_path, venues, symbols, streams)
     with contextlib.ExitStack() as stack:

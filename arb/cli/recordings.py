@@ -13,6 +13,7 @@ from arb.cli.check import check
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import ReadingProgress, config_option, echo, echo_json, output, set_option
+from arb.cli.period import Moment, days_of, days_options
 from arb.errors import ExitCode, InputError
 from arb.report.screen import Fitted, rows_view
 from connectors.units import MILLISECOND
@@ -31,11 +32,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines i
 @click.command(
     epilog=examples(
         "arb convert recordings",
-        "arb convert recordings --out rows",
+        "arb convert recordings --out rows --start 2024-08-08 --end 2024-08-09",
     ),
 )
 @_directory
 @config_option
+@days_options
 @click.option(
     "--compare", "is_comparison", is_flag=True, help="Compare with hftbacktest's converters instead."
 )
@@ -47,6 +49,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines i
 def convert(
     directory: Path,
     config_path: Path,
+    start: Moment | None,
+    end: Moment | None,
     is_comparison: bool,
     out: Path | None,
     overrides: tuple[str, ...],
@@ -69,15 +73,16 @@ def convert(
 
     if is_comparison and out is not None:
         raise InputError("--compare and --out exclude each other: a comparison writes no rows")
+    days = days_of(start, end)
     venues = known_venues(config_path, overrides, has_grids=not is_comparison)
     if is_comparison:
-        comparisons = list(compare_all(directory, venues))
+        comparisons = list(compare_all(directory, venues, days))
         _echo_all(not_described(directory, venues))
         _show(comparison_lines(comparisons), as_json)
         sys.exit(ExitCode.DONE if all(c.is_equal for c in comparisons) else ExitCode.DIFFERENCES)
     grids = KnownGrids.of_file(config_path, overrides)
     with ReadingProgress("reading recordings") as progress:
-        offset_ns, converted = convert_all(directory, venues, out, progress, grids)
+        offset_ns, converted = convert_all(directory, venues, out, progress, grids, days)
     _show(conversion_lines(converted), as_json)
     _echo_all([f"warning: {note}" for note in conversion_notes(venues, converted, grids)])
     _echo_all(not_described(directory, venues) + not_finished(directory))
@@ -104,17 +109,18 @@ data.add_command(check)
     "list",
     epilog=examples(
         "arb data list recordings",
-        "arb data list recordings --json",
+        "arb data list recordings --start 2024-08-08",
     ),
 )
 @_directory
+@days_options
 @_json
-def list_recordings(directory: Path, as_json: bool) -> None:
+def list_recordings(directory: Path, start: Moment | None, end: Moment | None, as_json: bool) -> None:
     """List the recordings and archives in DIRECTORY."""
     from arb.commands.recordings import bytes_of, list_days
     from arb.results.notes import contents_of, source_of
 
-    listed = list_days(directory)
+    listed = list_days(directory, days_of(start, end))
     lines: list[dict[str, Any]] = [
         {
             "venue": day.venue,

@@ -15,6 +15,7 @@ from arb.commands.recorded_days import MAKES_NO_CALL, Replayed, run_days
 from arb.commands.run_files import Inputs, output_of
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of, with_end
 from arb.config import Config
+from arb.data.rows.window import Window
 from arb.errors import ExitCode, StrategyError
 from arb.risk.limits import Limits
 
@@ -28,6 +29,7 @@ def run_backtest(
     end: date | None,
     out: Path | None,
     *,
+    window: Window | None = None,
     progress: StartProgress | None = None,
     has_report: bool = True,
 ) -> WrittenRun:
@@ -42,6 +44,7 @@ def run_backtest(
         measured_by=engine,
         command="backtest",
         world=World.BACKTEST,
+        window=window,
         progress=progress,
         has_report=has_report,
     )

@@ -19,6 +19,7 @@ from arb.commands.recorded_days import MAKES_NO_CALL, Replayed, run_days
 from arb.commands.run_files import Inputs, output_of
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of, with_end
 from arb.config import Config
+from arb.data.rows.window import Window
 from arb.engine.live import LiveBot
 from arb.engine.world import NEVER
 from arb.errors import ExitCode, InvariantError, StrategyError
@@ -44,6 +45,7 @@ def run_recorded(
     end: date | None,
     out: Path | None,
     *,
+    window: Window | None = None,
     speed: float | None = None,
     progress: StartProgress | None = None,
     has_report: bool = True,
@@ -61,6 +63,7 @@ def run_recorded(
         measured_by=replay_inputs,
         command="dry-run",
         world=World.REPLAY,
+        window=window,
         progress=progress,
         has_report=has_report,
         speed=speed,

@@ -35,6 +35,7 @@ from arb.commands.run_setup import (
 from arb.config import Config, on_data_grid
 from arb.config.starting_capital import with_starting_capital
 from arb.data.rows.cache import RowCache
+from arb.data.rows.window import Window
 from arb.engine.price_range import first_mid
 from arb.errors import ExitCode, StrategyError
 from arb.results.folder import RunFolder
@@ -69,11 +70,12 @@ def run_days(
     measured_by: Callable[..., Replayed],
     command: str,
     world: World,
+    window: Window | None = None,
     progress: StartProgress | None = None,
     has_report: bool = True,
     **manifest_extra: Any,
 ) -> WrittenRun:
-    """Runs the days through the configured strategy and writes the run's folder.
+    """Runs the days, or the window within them, through the configured strategy and writes the run's folder.
 
     engine: called with the configuration, setup, inputs, limits and `on_hung`, which it may call on another thread if
     the strategy blocks the main one: that writes the folder and ends the process. measured_by: the same at full speed,
@@ -89,7 +91,7 @@ def run_days(
     days = days_of_run(config, legs, start, end)
     now = datetime.now(UTC)
     with RunFolder(run_folder_path(out, now, command)) as folder, RowCache() as cache:
-        inputs = read_inputs(config, legs, days, cache, progress)
+        inputs = read_inputs(config, legs, days, cache, progress, window=window)
         if not config.capital:
             mids = [first_mid(data.arrays, data.leg) for data in inputs.data]
             config = with_starting_capital(config, mids)

@@ -13,7 +13,9 @@ from arb.commands.legs import NO_GRIDS, KnownGrids
 from arb.config import VenueConfig
 from arb.config.adapters import feed_latency_ns, known_instrument, load_adapter
 from arb.data.catalog.days import (
+    ALL_DAYS,
     Day,
+    Days,
     Recording,
     faults_in,
     files_of,
@@ -54,14 +56,16 @@ def convert_all(
     out: Path | None,
     progress: StartProgress | None = None,
     grids: KnownGrids = NO_GRIDS,
+    chosen: Days = ALL_DAYS,
 ) -> tuple[int, list[Converted]]:
-    """Converts all days in `directory` to rows on one clock; returns its offset in ns and the days.
+    """Converts the chosen days in `directory` to rows on one clock; returns its offset in ns and the days.
 
     Each day is read from its preferred source. grids: stated ticks and lots of the data. The rows stay in the cache;
     `out` gets a copy of each as `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
     Raises InputError if there is nothing to convert.
     """
-    runs = list(_consecutive(_known_of(directory, days_in(directory), venues)))
+    days = _chosen(directory, days_in(directory), chosen)
+    runs = list(_consecutive(_known_of(directory, days, venues)))
     on_grid = grids.venues(venues)
     feeds = [_feed(on_grid[run[0].venue], grids, run) for run in runs]
     with RowCache() as cache:
@@ -100,9 +104,11 @@ def _size_of(path: Path) -> int:
         return 0
 
 
-def compare_all(directory: Path, venues: Mapping[str, VenueConfig]) -> Iterator[Comparison]:
-    """Compares our rows with those of hftbacktest's converter, for each recording of a venue that it supports."""
-    known = _known_of(directory, list_all(directory), venues)
+def compare_all(
+    directory: Path, venues: Mapping[str, VenueConfig], chosen: Days = ALL_DAYS
+) -> Iterator[Comparison]:
+    """Compares our rows with those of hftbacktest's converter, for each chosen recording of a venue that it knows."""
+    known = _known_of(directory, _chosen(directory, list_all(directory), chosen), venues)
     recordings = [r for r in known if r.venue in CONVERTERS]
     if not recordings:
         raise InputError(
@@ -129,8 +135,9 @@ def check_all(
     hole_ns: int,
     progress: StartProgress | None = None,
     grids: KnownGrids = NO_GRIDS,
+    days: Days = ALL_DAYS,
 ) -> Checked:
-    """Checks the recordings in `directory`, or those of the named venues and symbols (none: all).
+    """Checks the recordings of the days in `directory`, or those of the named venues and symbols (none: all).
 
     `hole_ns`: a longer time without a frame is a hole. grids: stated ticks and lots of the data. Raises InputError if
     there is nothing to check, but not for defects of a recording.
@@ -140,7 +147,7 @@ def check_all(
         is_of_venue = not venue_names or day.venue in venue_names
         return is_of_venue and (not symbols or day.symbol in symbols)
 
-    recordings = list_all(directory)
+    recordings = _chosen(directory, list_all(directory), days)
     chosen = [recording for recording in recordings if is_chosen(recording)]
     missing = {*venue_names} - {r.venue for r in chosen} | {*symbols} - {r.symbol for r in chosen}
     if missing:
@@ -152,7 +159,9 @@ def check_all(
     on_grid = grids.venues(venues)
     sources = [_source(on_grid[recording.venue], grids, recording) for recording in known]
     reports = check_recordings(sources, hole_ns=hole_ns, progress=progress and progress(bytes_of([known])))
-    archives = Counter(day.source for day in find_archive_days(directory) if is_chosen(day))
+    archives = Counter(
+        day.source for day in find_archive_days(directory) if is_chosen(day) and days.has(day.day)
+    )
     unknown = sorted({r.venue for r in chosen} - {r.venue for r in known})
     return Checked(reports, unknown, dict(sorted(archives.items())))
 
@@ -204,12 +213,14 @@ class Listed(NamedTuple):
     warnings: list[str]
 
 
-def list_days(directory: Path) -> Listed:
-    """All recordings and all days of archives. Raises InputError if the folder is missing or has none."""
+def list_days(directory: Path, chosen: Days = ALL_DAYS) -> Listed:
+    """All recordings and days of archives that are chosen. Raises InputError if the folder is missing or has none."""
     days: list[Day] = [*find_recordings(directory), *find_archive_days(directory)]
     leftovers = find_leftovers(directory)
     if not days and not leftovers:
         raise _nothing(directory)
+    leftovers = [one for one in leftovers if chosen.has(one.day)]
+    days = _chosen(directory, days, chosen) if not leftovers else [day for day in days if chosen.has(day.day)]
     readable = [day for day in days if not any(fault_of(path) for path in files_of(day))]
     return Listed(
         readable,
@@ -243,6 +254,15 @@ def days_in(directory: Path) -> list[Day]:
     if archives := find_archive_days(directory):
         raise InputError(f"{archives[0].path}: trades alone; there is no book in {directory}")
     raise _nothing(directory)
+
+
+def _chosen(directory: Path, days: Sequence[DayKind], chosen: Days) -> list[DayKind]:
+    """Those that are chosen. Raises InputError if there are none."""
+    found = [day for day in days if chosen.has(day.day)]
+    if days and not found:
+        first, last = min(day.day for day in days), max(day.day for day in days)
+        raise InputError(f"{directory}: nothing{chosen.text}; what there is goes from {first} to {last}")
+    return found
 
 
 def _nothing(directory: Path) -> InputError:

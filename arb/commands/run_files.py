@@ -34,10 +34,12 @@ from arb.data.rows.usable import (
     book_notes,
     ending_notes,
     grid_notes,
+    refuse_empty,
     refuse_unusable,
     stamp_notes,
     touch_notes,
 )
+from arb.data.rows.window import Window, cut_conversion, cut_rows
 from arb.errors import ConfigError, InputError
 from arb.leg import Leg
 from arb.results.folder import RunFolder
@@ -70,7 +72,7 @@ _LOT_SHARE_MAX = 1e-3
 
 
 class Inputs(NamedTuple):
-    """The recorded days of a run as rows. Valid until the cache that holds them is closed."""
+    """The recorded days of a run as rows, or a part of them. Valid until the cache that holds them is closed."""
 
     legs: Sequence[Leg]
     days: Sequence[Sequence[Day]]
@@ -79,6 +81,8 @@ class Inputs(NamedTuple):
     data: list[LegData]
     #: Notes on the data's sources and quality.
     notes: list[str]
+    #: The part of the days that is run; None: whole days.
+    window: Window | None = None
 
     def of_legs(self, legs: Sequence[Leg]) -> Inputs:
         """The same rows with the same legs in the same order, whose capital may differ."""
@@ -99,11 +103,12 @@ def read_inputs(
     cache: RowCache,
     progress: StartProgress | None = None,
     *,
+    window: Window | None = None,
     offset_ns: int | None = None,
 ) -> Inputs:
     """The rows of the days on one clock: `offset_ns`, else the configured offset, else the measured one.
 
-    Raises InputError for days that cannot be read or used.
+    window: the part of the days to run. Raises InputError for days, or a part of them, that cannot be read or used.
     """
     notes = origin_notes(day for leg_days in days for day in leg_days)
     for leg, leg_days in zip(legs, days, strict=True):
@@ -132,11 +137,22 @@ def read_inputs(
 
     conversion = convert(feeds, cache, offset_ns=offset_ns, progress=progress and progress(bytes_of(days)))
     prune_cache(cache, config.data.cache_gb)
+    notes += clamp_notes(legs, conversion) + stamp_notes(conversion, feeds)
+    grid = grid_notes(conversion, feeds)
+    arrays = [conversion.rows(n) for n in range(len(legs))]
+    if window is not None:
+        whole, conversion = conversion, cut_conversion(conversion, window)
+        refuse_empty(whole, conversion, feeds, window)
+        arrays = [cut_rows(rows, window, leg.tick_size) for rows, leg in zip(arrays, legs, strict=True)]
     refuse_unusable(conversion, feeds)
-    notes += clamp_notes(legs, conversion) + stamp_notes(conversion, feeds) + touch_notes(conversion, feeds)
-    notes += book_notes(conversion, feeds) + ending_notes(conversion, feeds) + grid_notes(conversion, feeds)
-    data = [LegData(leg, conversion.rows(n)) for n, leg in enumerate(legs)]
-    return Inputs(legs, days, conversion, data, notes)
+    notes += (
+        touch_notes(conversion, feeds)
+        + book_notes(conversion, feeds)
+        + ending_notes(conversion, feeds)
+        + grid
+    )
+    data = [LegData(leg, rows) for leg, rows in zip(legs, arrays, strict=True)]
+    return Inputs(legs, days, conversion, data, notes, window)
 
 
 def silence_ns(config: Config) -> int:
@@ -321,6 +337,7 @@ def inputs_manifest(config: Config, inputs: Inputs, notes: Sequence[str] = ()) -
     return {
         "first_day": str(inputs.days[0][0].day),
         "last_day": str(inputs.days[0][-1].day),
+        "window": inputs.window and inputs.window.texts,
         "notes": [*inputs.notes, *notes],
         "clock_offset_ns": conversion.offset_ns,
         "inputs": list(_inputs(config, inputs)),

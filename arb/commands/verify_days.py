@@ -25,6 +25,7 @@ from arb.commands.run_files import (
 from arb.commands.run_setup import Setup, ended_manifest
 from arb.config import Config
 from arb.data.rows.cache import RowCache
+from arb.data.rows.window import Window
 from arb.errors import ExitCode, InputError
 from arb.leg import Leg
 from arb.results.evidence import as_json
@@ -52,9 +53,12 @@ def replays_of_days(
         config = replace(config, data=msgspec.structs.replace(config.data, directory=str(data)))
     first, last = date.fromisoformat(manifest["first_day"]), date.fromisoformat(manifest["last_day"])
     days = days_of_run(config, legs, first, last)
+    texts = manifest.get("window")
+    window = None if texts is None else Window.of_texts(texts)
     names = [leg.name for leg in legs]
     with RowCache() as cache:
-        inputs = read_inputs(config, legs, days, cache, offset_ns=int(manifest["clock_offset_ns"]))
+        offset_ns = int(manifest["clock_offset_ns"])
+        inputs = read_inputs(config, legs, days, cache, window=window, offset_ns=offset_ns)
         changed = _changed_inputs(manifest, legs, inputs)
         is_in_ours = config.backtest.engine == "arb"
         is_random = manifest["command"] == "backtest" and not is_in_ours
@@ -78,7 +82,8 @@ def replays_of_days(
             differences += differences_of(recorded, found, random_sums=random_sums)
             replays.append((engine, differences))
     rows = sum(file.rows for files in inputs.conversion.files for file in files)
-    return replays, [f"{rows:,} rows of {manifest['first_day']} to {manifest['last_day']}"]
+    of_days = f"{rows:,} rows of {manifest['first_day']} to {manifest['last_day']}"
+    return replays, [of_days if window is None else f"{of_days}, {window.text}"]
 
 
 def _manifest_differences(manifest: Mapping[str, Any], derived: Mapping[str, Any]) -> list[Difference]:

@@ -109,8 +109,8 @@ def test_no_recording_for_that_day_says_how_to_get_one(place: Place) -> None:
     ("words", "reported"),
     [
         (["--end", "2024-08-07"], "--end 2024-08-07 lies before --start 2024-08-08"),
-        (["--end", "tomorrow"], "Invalid value for '--end': 'tomorrow' is not a day; write it as 2024-08-08"),
-        (["--start", ""], "Invalid value for '--start': '' is not a day"),
+        (["--end", "tomorrow"], "Invalid value for '--end': 'tomorrow' is neither a day nor a time; write"),
+        (["--start", ""], "Invalid value for '--start': '' is neither a day nor a time"),
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--legs", "binance_usdm"], "--legs"),
         (["--legs", ""], "--legs"),

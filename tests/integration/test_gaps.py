@@ -42,7 +42,9 @@ def run(hbt, recorder):
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A minute of a simulated market, without a gap."""
     folder = tmp_path_factory.mktemp("whole") / "data"
-    arb("sandbox", "record", "--out", str(folder), "--minutes", "1", "--venues", "binance_usdm,bybit_linear")
+    arb(
+        "sandbox", "record", "--out", str(folder), "--duration", "1m", "--venues", "binance_usdm,bybit_linear"
+    )
     return folder
 
 
@@ -119,6 +121,28 @@ def test_the_strategy_sees_nan_for_as_long_as_the_report_says(data: Path) -> Non
     assert "... outages" in run.out
 
 
+def test_a_window_has_its_own_outages_of_the_book(data: Path) -> None:
+    """It begins in an outage, which ends within; a second one is within."""
+    first, second = broken(data, (20, 32), (40, 43))
+    run = backtest(data, "--start", "2024-01-01T00:00:25", "--end", "2024-01-01T00:00:50")
+    offset_ns = run.manifest["clock_offset_ns"]
+    begin = START_NS + 25 * S
+
+    with np.load(run.folder / "records.npz") as file:
+        seen = file["0"]
+    assert seen["timestamp"][:3].tolist() == [
+        time + offset_ns for time in (first.to_ns, second.from_ns, second.to_ns)
+    ]
+    book = run.summary["legs"][0]["book"]
+    assert book["before_first_s"] == (first.to_ns + offset_ns - begin) / S
+    assert [(one["from_time"], one["to_time"]) for one in book["first_outages"]] == [
+        (iso_time(second.from_ns + offset_ns), iso_time(second.to_ns + offset_ns))
+    ]
+    assert list(run.summary["gaps"].values()) == [1, 0]
+    assert run.summary["last_time"] < "2024-01-01T00:00:50"
+    assert run.manifest["window"] == ["2024-01-01T00:00:25Z", "2024-01-01T00:00:50Z"]
+
+
 def test_the_check_of_the_recording_says_the_same(data: Path) -> None:
     (gap,) = broken(data, (20, 32))
     book = backtest(data).manifest["inputs"][0]["book"]
@@ -173,7 +197,7 @@ def test_a_day_that_is_all_gap_is_refused_where_it_is_the_only_one(data: Path) -
 
 
 def test_a_day_that_is_all_gap_is_reported_where_others_are_good(data: Path) -> None:
-    arb("sandbox", "record", "--out", str(data), "--minutes", "0.2", "--venues", "binance_usdm,bybit_linear",
+    arb("sandbox", "record", "--out", str(data), "--duration", "12s", "--venues", "binance_usdm,bybit_linear",
         "--start", "2024-01-02")  # fmt: skip
     drop_snapshots(data / "binance_usdm" / "btcusdt_20240102.gz")
     run = backtest(data)
@@ -194,7 +218,7 @@ def test_a_day_that_is_all_gap_is_reported_where_others_are_good(data: Path) -> 
 
 def test_recordings_of_different_hours_are_refused(data: Path) -> None:
     other = data.parent / "later"
-    arb("sandbox", "record", "--out", str(other), "--minutes", "0.2", "--venues", "bybit_linear",
+    arb("sandbox", "record", "--out", str(other), "--duration", "12s", "--venues", "bybit_linear",
         "--start", "2024-01-01T12:00")  # fmt: skip
     (path,) = (other / "bybit_linear").glob("*.gz")
     path.replace(data / "bybit_linear" / path.name)

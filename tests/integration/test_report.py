@@ -74,7 +74,7 @@ def test_a_run_folder_is_whole(small: Path) -> None:
     assert files_of(small) == FILES
     summary = json.loads((small / "summary.json").read_bytes())
     manifest = json.loads((small / "manifest.json").read_bytes())
-    assert manifest.keys() == documented("every run") | {"order_latencies"}
+    assert manifest.keys() == documented("every run") | {"order_latencies", "window"}
     assert manifest["inputs"][0].keys() == documented("inputs, one object a leg and day")
     assert summary["notes"] == manifest["notes"]
     venue = manifest["config"]["venues"]["bybit_linear"]

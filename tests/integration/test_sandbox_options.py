@@ -15,22 +15,6 @@ LEG = ["--venues", "bybit_spot", "--symbols", "BTCUSDT"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-@pytest.mark.parametrize(
-    ("words", "text"),
-    [
-        (["--seed", "3"], "--seed: only of a sandbox; give --sandbox as well"),
-        (["--port-base", "9000"], "--port-base: only of a sandbox"),
-        (["--sandbox", "--seed", "3", "--port-base", "9000"], "--port-base and --seed exclude each other"),
-        (["--sandbox", "--seed", "-1"], "'--seed'"),
-    ],
-)
-def test_wrong_mixtures_are_one_line(command: list[str], words: list[str], text: str) -> None:
-    done = arb(*command, *words, code=2)
-    assert text in done.stderr
-    assert done.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize("command", COMMANDS)
 def test_an_absent_sandbox_is_one_line(command: list[str], tmp_path: Path) -> None:
     data = [] if command == ["dry-run"] else ["--data", tmp_path / "data"]
     out = ["--out", tmp_path / "run"] if command == ["dry-run"] else []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from support.command_line import arb
@@ -25,7 +28,7 @@ _FREE = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("smallest")
     main = write_smallest(folder / "config")
-    arb("sandbox", "record", "-c", main, "--out", folder / "recordings", "--minutes", "1")
+    arb("sandbox", "record", "-c", main, "--out", folder / "recordings", "--duration", "1m")
     return folder
 
 
@@ -34,13 +37,30 @@ def _recorded_day(folder: Path) -> tuple[str | Path, ...]:
     return "-c", config, "--data", folder / "recordings", "--start", "2024-01-01"
 
 
+class _Done(NamedTuple):
+    out: Path
+    output: str
+
+
+@pytest.fixture(scope="module")
+def done(folder: Path) -> Callable[[str], _Done]:
+    """Runs a command over the recorded day, once."""
+
+    @functools.cache
+    def of(command: str) -> _Done:
+        out = folder / command
+        return _Done(out, arb(command, *_recorded_day(folder), "--out", out, "--no-report", *_FREE).output)
+
+    return of
+
+
 @pytest.mark.parametrize("command", ["backtest", "dry-run"])
-def test_recorded_days_run_and_the_capital_is_noted_first(folder: Path, command: str) -> None:
-    out = folder / command
+def test_recorded_days_run_and_the_capital_is_noted(
+    folder: Path, done: Callable[[str], _Done], command: str
+) -> None:
+    out, output = done(command)
 
-    done = arb(command, *_recorded_day(folder), "--out", out, "--no-report", *_FREE)
-
-    assert done.output.startswith(f"CAPITAL: {_NOTE}")
+    assert f"\nCAPITAL: {_NOTE}" in output
     summary = json.loads((out / "summary.json").read_text())
     assert summary["equity"]["capital_quote"] == pytest.approx(40_000.0, abs=10.0)
     assert summary["fills"] > 0
@@ -58,7 +78,7 @@ def test_a_session_on_a_sandbox_runs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["backtest", "dry-run"])
-def test_run_is_the_command_of_its_mode(folder: Path, mode: str) -> None:
+def test_run_is_the_command_of_its_mode(folder: Path, done: Callable[[str], _Done], mode: str) -> None:
     config = ("--config", folder / "config" / "arbitrage.toml", "--data", folder / "recordings")
     days = ("--start-date", "2024-01-01", "--end-date", "2024-01-01")
     out = folder / f"run-{mode}"
@@ -66,7 +86,7 @@ def test_run_is_the_command_of_its_mode(folder: Path, mode: str) -> None:
     arb("run", "--mode", mode, *config, *days, "--out", out, "--no-report", *_FREE)
 
     assert json.loads((out / "manifest.json").read_text())["command"] == mode
-    assert (out / "trades.csv").read_bytes() == (folder / mode / "trades.csv").read_bytes()
+    assert (out / "trades.csv").read_bytes() == (done(mode).out / "trades.csv").read_bytes()
 
 
 def test_run_on_live_data_takes_the_options_of_its_mode(folder: Path) -> None:
@@ -74,7 +94,7 @@ def test_run_on_live_data_takes_the_options_of_its_mode(folder: Path) -> None:
 
     line = arb("run", "--mode", "dry-run", *config, "--live-data", "--end-date", "2024-01-01", code=2).stderr
 
-    assert line.startswith("error: --end: only for recorded days")
+    assert line.startswith("error: --end-date: only for recorded days")
     assert line.count("\n") == 1
 
 

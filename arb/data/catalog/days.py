@@ -83,6 +83,24 @@ class ArchiveDay(NamedTuple):
         return self.files[0].path
 
 
+class Days(NamedTuple):
+    """The days from `first` to `last`, both inclusive; None: without a bound."""
+
+    first: date | None = None
+    last: date | None = None
+
+    def has(self, day: date) -> bool:
+        """Whether a day is within."""
+        return (self.first or date.min) <= day <= (self.last or date.max)
+
+    @property
+    def text(self) -> str:
+        """` from 2024-08-08 to 2024-08-09`, as far as both are given."""
+        return (f" from {self.first}" if self.first else "") + (f" to {self.last}" if self.last else "")
+
+
+#: No bounds.
+ALL_DAYS = Days()
 #: A day of an instrument from either source.
 Day = Recording | ArchiveDay
 

@@ -104,7 +104,7 @@ class Conversion(NamedTuple):
         """
         arrays: list[Rows] = []
         for piece in reversed(list(self._pieces(feed_no))):
-            if arrays and not _is_for_both(piece):
+            if arrays and not is_for_both(piece):
                 arrays[0] = np.concatenate((piece, arrays[0]))
             else:
                 arrays.insert(0, piece)
@@ -147,7 +147,7 @@ def _empty_book(flags: int) -> Rows:
     return rows
 
 
-def _is_for_both(rows: Rows) -> bool:
+def is_for_both(rows: Rows) -> bool:
     """Whether there are rows for the venue's side and rows for the strategy's."""
     both = np.uint64(EXCH_EVENT | LOCAL_EVENT)
     # The first few rows of a day suffice.

@@ -10,6 +10,7 @@ from arb.data.catalog.days import ArchiveDay, Day
 from arb.data.rows.convert import Feed
 from arb.data.rows.grid import DayGrid, coarser_notes
 from arb.data.rows.row_files import Conversion, RowFile
+from arb.data.rows.window import Window
 from arb.errors import InputError
 from connectors.feed.leads import WrongStamps
 from connectors.model import Kind
@@ -29,6 +30,19 @@ def refuse_unusable(conversion: Conversion, feeds: Sequence[Feed]) -> None:
     _refuse_bookless(conversion, feeds)
     _refuse_never_known(conversion, feeds)
     _refuse_apart(conversion, feeds)
+
+
+def refuse_empty(whole: Conversion, within: Conversion, feeds: Sequence[Feed], window: Window) -> None:
+    """Raises InputError for an instrument without rows in a window. whole, within: the days, and cut to the window."""
+    for feed, days, files in zip(feeds, whole.files, within.files, strict=True):
+        if any(file.rows for file in files):
+            continue
+        first_ts = min((file.first_ts for file in days if file.first_ts), default=0)
+        last_ts = max(file.last_ts for file in days)
+        raise InputError(
+            f"{name_of(feed)}: no data {window.text}; what there is of these days is from {_time_text(first_ts)} to "
+            f"{_time_text(last_ts)}: choose a time between them"
+        )
 
 
 def book_notes(conversion: Conversion, feeds: Sequence[Feed]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from datetime import date
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from arb.cli import cli
-from arb.cli.options import CommandGroup, Day, Duration, ReadingProgress, Span
+from arb.cli.options import CommandGroup, Duration, ReadingProgress, Span
 from arb.errors import ConfigError, ExitCode, InputError, InvariantError, StrategyError
 from connectors.errors import ConnectorError
 
@@ -23,13 +22,12 @@ def run(error: BaseException | None = None, *words: str) -> Any:
     def group() -> None: ...
 
     @group.command()
-    @click.option("--day", type=Day())
     @click.option("--long", type=Duration())
     @click.option("--speed", type=Span(0.5, 20))
-    def work(day: date | None, long: float | None, speed: float | None) -> None:
+    def work(long: float | None, speed: float | None) -> None:
         if error is not None:
             raise error
-        click.echo(repr(next((one for one in (long, speed) if one is not None), day)))
+        click.echo(repr(speed if long is None else long))
 
     return CliRunner().invoke(group, ["work", *words], prog_name="arb")
 
@@ -89,8 +87,6 @@ def test_an_unforeseen_error_is_ours_and_keeps_its_traceback() -> None:
 @pytest.mark.parametrize(
     ("words", "reported"),
     [
-        (["--day", "8.8.2024"], "Invalid value for '--day': '8.8.2024' is not a day; write it as 2024-08-08"),
-        (["--day", "2024-02-30"], "Invalid value for '--day': '2024-02-30' is not a day"),
         *(
             (["--long", text], f"Invalid value for '--long': {text!r} is no time; write it as 90s, 15m")
             for text in ("", "1", "h", "-1s", "0s", "0.0001d", "1 hour", "nans", "1e9s", "9999999999s")
@@ -114,7 +110,6 @@ def test_usage_errors_are_one_line_with_the_way_to_the_help(words: list[str], re
 @pytest.mark.parametrize(
     ("word", "text", "value"),
     [
-        ("--day", "2024-08-08", date(2024, 8, 8)),
         *(("--long", text, 90.0) for text in ("90s", "1.5m", " 90s ")),
         ("--long", "1d", 86_400.0),
         ("--long", "0.001s", 0.001),
@@ -123,8 +118,7 @@ def test_usage_errors_are_one_line_with_the_way_to_the_help(words: list[str], re
 )
 def test_a_value_is_converted(word: str, text: str, value: object) -> None:
     assert run(None, word, text).stdout == f"{value!r}\n"
-    kind = {"--day": Day(), "--long": Duration()}.get(word)
-    assert kind is None or kind.convert(value, None, None) == value
+    assert word != "--long" or Duration().convert(value, None, None) == value
 
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e-300", "1e300", "-1", "0"])
@@ -137,7 +131,7 @@ def test_a_value_is_converted(word: str, text: str, value: object) -> None:
         ["record", "--sandbox", "--duration"],
         ["doctor", "--sandbox", "--timeout"],
         ["data", "check", "none", "--hole"],
-        ["sandbox", "record", "--out", "none", "--minutes"],
+        ["sandbox", "record", "--out", "none", "--duration"],
         ["sandbox", "serve", "--speed"],
     ],
 )
