@@ -11,14 +11,14 @@ from rich.text import Text
 from arb.report.layout import value_at
 from arb.report.screen import Column, tables
 from arb.report.wording import escape, shown
+from arb.results.figures.declared import WHY
 from arb.results.figures.no_trades import ABOVE, PARTS, POINTS
 from connectors.text import printable
 
-TITLE = "Why nothing was traded"
 #: Directions shown, those with the largest edges; the file has all of them.
 _WAYS_MAX = 4
 _NET = "net"
-_ABOVE_TITLE = "time above"
+_ABOVE_WHY = "time above"
 
 
 class _Table(NamedTuple):
@@ -35,7 +35,7 @@ def no_trades_view(summary: Mapping[str, Any], width: int) -> Iterator[Renderabl
     if found is None:
         return
     yield ""
-    yield Text(TITLE, style="bold")
+    yield Text(WHY, style="bold")
     yield Text(printable(found["reason"]), style="yellow")
     yield from (Text(f"- {printable(detail)}") for detail in found["details"])
     chosen = _chosen(summary["net_edges"])
@@ -65,7 +65,7 @@ def no_trades_section(summary: Mapping[str, Any], at: Callable[[str, str], str])
     listed = f"<ul>{details}</ul>" if details else ""
     ways = "".join(_way(summary, number, at) for number in _chosen(summary["net_edges"]))
     return (
-        f'<section class="card wide"><h2>{TITLE}</h2><p data-key="no_trades.reason">{escape(found["reason"])}</p>'
+        f'<section class="card wide"><h2>{WHY}</h2><p data-key="no_trades.reason">{escape(found["reason"])}</p>'
         f"{listed}{ways}</section>"
     )
 
@@ -99,7 +99,7 @@ def _tables(way: Mapping[str, Any]) -> Iterator[_Table]:
         [row for row, is_kept in zip(rows, is_shown, strict=True) if is_kept],
         "bps",
     )
-    yield _Table([heading for _, heading in ABOVE], [(_ABOVE_TITLE, [key for key, _ in ABOVE])], "duration")
+    yield _Table([heading for _, heading in ABOVE], [(_ABOVE_WHY, [key for key, _ in ABOVE])], "duration")
 
 
 def _chosen(ways: Sequence[Mapping[str, Any]]) -> list[int]:

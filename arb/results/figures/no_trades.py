@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from arb.results.figures.declared import Figure, Group
+from arb.results.figures.declared import WHY, Figure, Group
 from arb.results.no_trades.edges import LegBook, Parts, Way
 from arb.results.trades import time_text
 from arb.strategies.spread.measures import LEVELS, SHARES
@@ -89,11 +89,11 @@ _TEXTS = dict(
     zip(
         Parts._fields,
         (
-            "gain of buying and selling at the touches, net of both taker fees and of what follows",
+            "gain of buying and selling at the touches, net of both taker fees and of the next lines",
             "what the sale brings above the purchase",
             "both taker fees",
             "the average gain that edges are measured from; 0 without `strategy.basis_halflife_s`",
-            "the cost of closing the spread later, in convergence mode; otherwise 0",
+            "cost of closing the spread later, in convergence mode; otherwise 0",
         ),
         strict=True,
     )
@@ -101,17 +101,16 @@ _TEXTS = dict(
 
 
 def _figures_of_points() -> list[Figure]:
-    """For each point, the edge and its parts; the parts of a share of the time are means over edges of that size."""
+    """For each point, the edge and its parts; at a share of the time they are means over edges of that size."""
     found = []
-    for point, (key, _) in enumerate(POINTS):
-        at = (
-            "the largest"
-            if not point
-            else f"not exceeded for {100 * SHARES[point]:g} % of the time with an edge"
+    for point, (key, heading) in enumerate(POINTS):
+        which = (
+            "the largest" if not point else f"what was not exceeded for {heading} of the time with an edge"
         )
-        for name, _ in PARTS:
-            text = f"{at}: {_TEXTS[name]}" if name == "net" or not point else f"{_TEXTS[name]}, at this edge"
-            found.append(Figure(f"{key}.{name}_bps", "bps", _part(point, name), text=text))
+        for name, label in PARTS:
+            text = f"{which}: {_TEXTS[name]}" if name == PARTS[0][0] else f"of it: {_TEXTS[name]}"
+            shown_as = f"{label}, {heading}"
+            found.append(Figure(f"{key}.{name}_bps", "bps", _part(point, name), WHY, shown_as, text))
     return found
 
 
@@ -137,7 +136,7 @@ NET_EDGES = Group(
         Figure("max.time", "time", lambda one: time_text(one.way.max_ts) or None,
                text="when the edge was the largest"),
         *(
-            Figure(key, "duration", _above(level),
+            Figure(key, "duration", _above(level), WHY, f"time above {heading}",
                    text=f"time with an edge above {f'{heading}' if level < len(LEVELS) else 'the threshold'}")
             for level, (key, heading) in enumerate(ABOVE)
         ),
