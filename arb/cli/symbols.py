@@ -108,9 +108,9 @@ def echo_symbols(found: FoundSymbols, written: Sequence[tuple[str, str]] | None 
 def echo_origin(recordings: Path | None, *, is_simulated: bool) -> None:
     """Prints what a user has to know about values that no venue gave."""
     if recordings is not None:
-        echo("tick and lot are derived from the recordings, the minima are estimates: enter the venues'")
+        echo("derived from recordings; the minima are estimates: enter the venues'")
     if is_simulated:
-        echo("tick, lot and minima are made up: for the sandbox alone")
+        echo("made up: for the sandbox alone")
 
 
 @click.group(

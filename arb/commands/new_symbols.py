@@ -101,8 +101,8 @@ def _of_listing(venue: str, listing: Listing) -> NewSymbol:
     return NewSymbol(
         venue,
         listing.symbol,
-        listing.tick_size,
-        listing.lot_size,
+        plain(listing.tick_size),
+        plain(listing.lot_size),
         minimum(listing.min_qty),
         minimum(listing.min_notional),
         f"From the venue's listing, {datetime.now(UTC):%Y-%m-%d}.",

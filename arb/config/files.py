@@ -101,6 +101,12 @@ class VenueFiles:
         tree = completed({"name": name, **documents[0].tree})
         return venue_of(build(VenueFile, tree, source), source.file)
 
+    @property
+    def symbols(self) -> set[str]:
+        """The symbols that any of the files describes."""
+        tables = (one.tree.get("symbols") for documents in self.documents.values() for one in documents)
+        return {symbol for table in tables if isinstance(table, dict) for symbol in table}
+
     def default_legs(self, usual: tuple[str, ...]) -> tuple[str, ...]:
         """The legs if none are written: the usual ones, unless the files describe two venues that are others."""
         is_usual = all(name.partition(":")[0] in self.documents for name in usual)

@@ -65,7 +65,7 @@ def load(
     files.refuse_idle_overrides(venues)
     files.check_names(("capital",), checked.capital, main.source)
     files.check_names(("data", "grid"), checked.data.grid, main.source)
-    _check_symbols(checked, venues, main.source)
+    _check_symbols(checked, venues, files, main.source)
     given = [*given_in_main(main.tree, main.source)]
     for name in venues:
         document = files.documents[name][0]
@@ -197,9 +197,11 @@ def _named(name: str, symbol: str) -> str:
     return f"{venue}:{symbol if own == SYMBOL_PLACEHOLDER else own}"
 
 
-def _check_symbols(main: MainFile, venues: Mapping[str, VenueConfig], source: Source) -> None:
+def _check_symbols(
+    main: MainFile, venues: Mapping[str, VenueConfig], files: VenueFiles, source: Source
+) -> None:
     """Raises ConfigError for misspelt symbols, whose values would have no effect."""
-    known = sorted({symbol for venue in venues.values() for symbol in venue.symbols})
+    known = sorted({symbol for venue in venues.values() for symbol in venue.symbols} | files.symbols)
     paths: list[tuple[str, ...]] = [("symbols", symbol) for symbol in main.symbols]
     for venue, funds in main.capital.items():
         paths += [("capital", venue, "base_of", symbol) for symbol in funds.base_of]

@@ -133,6 +133,14 @@ def test_add_keeps_comments_and_what_is_traded(urls: dict[str, VenueUrls]) -> No
     assert config.symbols["SOLUSDT"].max_position_size == pytest.approx(9.9, abs=0.5)
 
 
+def test_a_symbol_of_a_venue_without_a_leg_is_added(urls: dict[str, VenueUrls]) -> None:
+    main = user_config(urls)
+    arb("symbols", "add", "SOLUSDT", "--config", main, "--venues", "binance_usdm,bybit_linear")
+    assert [leg.symbol for leg in load(main).legs] == ["BTCUSDT", "BTCUSDT"]
+    legs = ["binance_usdm:SYMBOL", "bybit_linear:SYMBOL"]
+    assert [leg.base for leg in load(main, legs=legs, symbols=["SOLUSDT"]).legs] == [0.0, 0.0]
+
+
 def test_what_is_described_is_replaced_only_on_request(urls: dict[str, VenueUrls]) -> None:
     main = user_config(urls)
     file = Path("my/bybit.toml")
