@@ -11,7 +11,7 @@ import click
 
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
-from arb.cli.options import SYMBOLS, VENUES, ReadingProgress, config_option, echo, given
+from arb.cli.options import SYMBOLS, VENUES, ReadingProgress, config_option, echo, given, set_option
 from arb.errors import InputError
 
 if TYPE_CHECKING:
@@ -134,6 +134,7 @@ def symbols() -> None:
 @config_option
 @source_options
 @click.option("--replace", "is_replacing", is_flag=True, help="Replace the values of described symbols too.")
+@set_option
 def add(
     names: list[str],
     config_path: Path,
@@ -141,6 +142,7 @@ def add(
     recordings: Path | None,
     is_simulated: bool,
     is_replacing: bool,
+    overrides: tuple[str, ...],
 ) -> None:
     """Add instruments to an existing configuration.
 
@@ -150,7 +152,7 @@ def add(
     from arb.commands.symbols import add_symbols, described_venues
 
     refuse_source_conflicts(names, venues, recordings, is_simulated=is_simulated)
-    described = described_venues(config_path, venues)
+    described = described_venues(config_path, venues, overrides)
     found = find_symbols(described, names, recordings, is_simulated=is_simulated)
     added = add_symbols(config_path, described, found, is_replacing=is_replacing)
     echo_symbols(found, added.written)

@@ -38,13 +38,15 @@ def template_venues(names: Sequence[str] | None) -> dict[str, VenueConfig]:
     return _chosen(known_venues(Path("no main file")), names)
 
 
-def described_venues(config_path: Path, names: Sequence[str] | None) -> dict[str, VenueConfig]:
+def described_venues(
+    config_path: Path, names: Sequence[str] | None, overrides: Sequence[str] = ()
+) -> dict[str, VenueConfig]:
     """The venues described beside an existing main file, or those of them with these names.
 
-    Raises ConfigError for a missing or broken file, InputError for an unknown name.
+    overrides: see `load_venues`. Raises ConfigError for a missing or broken file, InputError for an unknown name.
     """
     Document.read(config_path)
-    return _chosen(load_venues(config_path.parent), names)
+    return _chosen(load_venues(config_path.parent, overrides), names)
 
 
 def _chosen(venues: Mapping[str, VenueConfig], names: Sequence[str] | None) -> dict[str, VenueConfig]:

@@ -134,8 +134,10 @@ def test_add_keeps_comments_and_what_is_traded(urls: dict[str, VenueUrls]) -> No
 
 
 def test_a_symbol_of_a_venue_without_a_leg_is_added(urls: dict[str, VenueUrls]) -> None:
-    main = user_config(urls)
-    arb("symbols", "add", "SOLUSDT", "--config", main, "--venues", "binance_usdm,bybit_linear")
+    main = user_config({"bybit_linear": urls["bybit_linear"]})
+    address = f'binance_usdm.connection.rest_api_url="{urls["binance_usdm"].rest}"'
+    words = ["--config", main, "--venues", "binance_usdm,bybit_linear", "--set", address]
+    arb("symbols", "add", "SOLUSDT", *words)
     assert [leg.symbol for leg in load(main).legs] == ["BTCUSDT", "BTCUSDT"]
     legs = ["binance_usdm:SYMBOL", "bybit_linear:SYMBOL"]
     assert [leg.base for leg in load(main, legs=legs, symbols=["SOLUSDT"]).legs] == [0.0, 0.0]
