@@ -70,8 +70,10 @@ def test_recorded_days_run_and_the_capital_is_noted(
 def test_a_session_on_a_sandbox_runs(folder: Path) -> None:
     out = folder / "session"
 
-    arb("dry-run", "--sandbox", "-c", folder / "config" / "arbitrage.toml", "--duration", "2s", "--out", out)
+    words = ("-c", folder / "config" / "arbitrage.toml", "--duration", "2s", "--out", out)
+    done = arb("dry-run", "--sandbox", *words)
 
+    assert done.stderr.startswith("waiting for the first prices of binance_spot, bybit_spot, by which a run ")
     assert any(note.startswith(_NOTE) for note in json.loads((out / "manifest.json").read_text())["notes"])
     assert f" note {_NOTE}" in (out / "log.txt").read_text()
     assert "proven" in arb("verify", out).output
