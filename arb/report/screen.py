@@ -84,12 +84,12 @@ def rows_view(
 class Lines(NamedTuple):
     """A column of labelled figures. lines: label and figure; a title has the figure ""."""
 
-    lines: Sequence[tuple[str, str]]
+    lines: Sequence[tuple[str, str | Text]]
 
     @property
     def natural(self) -> int:
         """The width in which every label has its figure on its line."""
-        return max((cell_len(label) + _GAP + cell_len(figure) for label, figure in self.lines), default=0)
+        return max((cell_len(label) + _GAP + _width(figure) for label, figure in self.lines), default=0)
 
     def drawn(self, width: int) -> Text:
         """The lines in a width; a label that leaves no room for its figure has a line of its own."""
@@ -117,16 +117,16 @@ def _abreast(row: Sequence[Lines], widths: Sequence[int]) -> Table:
     return grid
 
 
-def _line(label: str, figure: str, width: int) -> Iterator[Text]:
+def _line(label: str, figure: str | Text, width: int) -> Iterator[Text]:
     if not figure:
         yield Text(label, style="bold")
         return
-    room = width - cell_len(label) - cell_len(figure)
+    room = width - cell_len(label) - _width(figure)
     if room > 0:
-        yield Text(f"{label}{' ' * room}{figure}")
+        yield Text.assemble(label, " " * room, figure)
         return
     yield Text(label)
-    yield Text(f"{' ' * (width - cell_len(figure))}{figure}")
+    yield Text.assemble(" " * (width - _width(figure)), figure)
 
 
 def _table(columns: Sequence[Column], width: int) -> Table:

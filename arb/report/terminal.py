@@ -37,6 +37,10 @@ _BLOCKS_MAX = 3
 _COLUMNS = ([RESULT, RISK, EDGE], [TRIPS, ATTEMPTS], [OPPORTUNITIES])
 
 
+#: Kinds of figures of which a sign is a profit or a loss.
+_PROFITS = frozenset({"gain", "return", "bps"})
+
+
 def summary_view(summary: Mapping[str, Any]) -> RenderableType:
     """What was run, the notes, the legs, and the columns of figures; `summary` is the content of `summary.json`."""
     return Fitted(lambda width: _parts(summary, width))
@@ -72,27 +76,33 @@ def _legs(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     for block in blocks[:_BLOCKS_MAX]:
         legs = [summary["legs"][leg_no] for leg_no in block.legs]
         columns = [
-            Column(leg["leg"], [shown(value_at(leg, line.leg_key), line.kind) for line in lines])
+            Column(leg["leg"], [_figure(value_at(leg, line.leg_key), line.kind) for line in lines])
             for leg in legs
         ]
         if block.pair_no is not None:
             pair = summary["pairs"][block.pair_no]
-            sums = [shown(pair[line.pair_key], line.kind) if line.pair_key else "" for line in lines]
+            sums = [_figure(pair[line.pair_key], line.kind) if line.pair_key else "" for line in lines]
             columns.append(Column("both", sums))
         yield from tables([labels], columns, width)
     if left_out := sum(len(block.legs) for block in blocks[_BLOCKS_MAX:]):
         yield Text(f"... and {left_out} more legs in summary.json")
 
 
+def _figure(value: Any, kind: str) -> Text:
+    """A figure; a profit is green, a loss is red."""
+    sign = kind in _PROFITS and isinstance(value, int | float) and (value > 0) - (value < 0)
+    return Text(printable(shown(value, kind)), {1: "green", -1: "red"}.get(sign, ""))
+
+
 def _column(names: Sequence[str], summary: Mapping[str, Any]) -> Lines:
-    column = []
+    column: list[tuple[str, str | Text]] = []
     for name, lines in tables_of(names, summary):
         reasons = [line for line in lines if ".missed_by_reason." in line.key]
         left_out = reasons[_REASONS_MAX - 1 :] if len(reasons) > _REASONS_MAX else []
         column.append((name, ""))
         for line in lines:
             if line not in left_out:
-                column.append((f"  {line.label}", printable(shown(value_at(summary, line.key), line.kind))))
+                column.append((f"  {line.label}", _figure(value_at(summary, line.key), line.kind)))
             if left_out and line == reasons[-1]:
                 column.append(("  ... more reasons: summary.json", f"{len(left_out):,}"))
     return Lines(column)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from support.finished_runs import small_run
 from support.screens import SCREENS, WIDTHS, drawn, golden_screens, large_run, run_with_legs
 
@@ -82,3 +84,15 @@ def test_any_labels_keep_their_figures(columns: list[list[tuple[str, str]]], wid
     text = drawn(Fitted(lambda w: abreast([Lines(lines) for lines in columns], w)), width)
     assert max(map(len, text.splitlines()), default=0) <= width
     assert figures(text) == Counter(figure for lines in columns for _, figure in lines)
+
+
+def test_a_profit_is_green_and_a_loss_red() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=True, _environ={"TERM": "xterm"})
+    with console.capture() as captured:
+        console.print(summary_view(small_run().summary))
+    for words in (
+        r"Profit +\x1b\[32m\+0.3000",
+        r"in positions, at mid +\x1b\[31m-1.00",
+        r"Largest drawdown +1.20",
+    ):
+        assert re.search(words, captured.get()), words
