@@ -22,6 +22,8 @@ SYMBOLS = ("ABCUSD", "XYZUSD")
 MARKETS = ("east", "west")
 TICK, LOT = "0.5", "1"
 EVERY_S = 0.02
+#: How often the price moves by a tick.
+MOVES_SHARE = 0.01
 #: How often a market leaves the other one, how far in ticks, and for how many steps.
 AWAY_SHARE, AWAY_TICKS, AWAY_STEPS = 0.01, 4, 25
 
@@ -35,7 +37,8 @@ class Price:
 
     def step(self) -> None:
         """Moves the price."""
-        self.mid += self._chance.choice((-1, 0, 0, 0, 1))
+        if self._chance.random() < MOVES_SHARE:
+            self.mid += self._chance.choice((-1, 1))
 
 
 class Market:
