@@ -23,12 +23,14 @@ from arb.results.figures.declared import (
     RISK,
     TRIPS,
 )
-from arb.results.note_kinds import Place, kind_of
+from arb.results.note_kinds import NoteKind, Place, kind_of
 from connectors.text import printable
 
-#: Notes shown about the data, and about the configuration; the files have all of them.
+#: Notes shown of each place; the files have all of them.
 _NOTES_MAX = 3
-_DATA_FIRST = (Place.SOURCE, Place.RUN, Place.QUALITY)
+#: Legs that a note names which is the same for each.
+_NOTE_LEGS_MAX = 4
+_PLACES = (Place.SOURCE, Place.RUN, Place.QUALITY, Place.CONFIGURATION)
 #: Lines of reasons; the last one counts what is left out.
 _REASONS_MAX = 6
 #: Tables of legs; the files have all of them.
@@ -58,14 +60,29 @@ def _parts(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
 
 def _notes(summary: Mapping[str, Any]) -> list[Text]:
     """The notes by place, which is the order of their importance."""
-    notes = [(kind_of(note), note) for note in summary["notes"]]
-    of_data = [one for place in _DATA_FIRST for one in notes if one[0].place == place]
-    of_configuration = [one for one in notes if one[0].place == Place.CONFIGURATION]
-    chosen = of_data[:_NOTES_MAX] + of_configuration[:_NOTES_MAX]
-    lines = [Text(f"{kind.heading.upper()}: {printable(note)}", style="bold yellow") for kind, note in chosen]
-    if left_out := len(notes) - len(chosen):
+    names = {leg["leg"] for leg in summary["legs"]}
+    legs_of: dict[tuple[NoteKind, str], list[str]] = {}
+    for note in summary["notes"]:
+        leg, _, text = note.partition(": ")
+        leg, text = (leg, f": {text}") if leg in names else ("", note)
+        legs_of.setdefault((kind_of(note), text), []).append(leg)
+    lines, left_out = [], 0
+    for place in _PLACES:
+        own = [(kind, text, legs) for (kind, text), legs in legs_of.items() if kind.place == place]
+        for kind, text, legs in own[:_NOTES_MAX]:
+            line = f"{kind.heading.upper()}: {_some(legs)}{printable(text)}"
+            lines.append(Text(line, style="bold yellow"))
+        left_out += sum(len(legs) for _, _, legs in own[_NOTES_MAX:])
+    if left_out:
         lines.append(Text(f"... and {left_out} more notes in summary.json", style="yellow"))
     return lines
+
+
+def _some(legs: Sequence[str]) -> str:
+    """The first names of legs, each once, and how many there are besides."""
+    names = list(dict.fromkeys(legs))
+    more = f" and {len(names) - _NOTE_LEGS_MAX} more" if len(names) > _NOTE_LEGS_MAX else ""
+    return f"{', '.join(map(printable, names[:_NOTE_LEGS_MAX]))}{more}"
 
 
 def _legs(summary: Mapping[str, Any], width: int) -> Iterator[RenderableType]:

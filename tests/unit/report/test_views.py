@@ -42,6 +42,7 @@ from arb.results.attempts_table import COLUMNS, attempts_csv
 from arb.results.figures.declared import SETUP, TERMS, UNITS
 from arb.results.figures.summary import GROUPS
 from arb.results.metrics.coverage import LegOutages
+from arb.results.notes import capital_note
 from arb.results.result import RunResult
 from arb.results.trades import iso_time
 from arb.strategies.spread.decisions import Decision
@@ -246,6 +247,24 @@ def test_signs_and_outcomes_have_a_class_and_are_written() -> None:
     assert all(re.search(rf"\.{name}\b", STYLE) for name in classes)
 
 
+def test_a_note_that_is_the_same_for_several_legs_takes_no_room_from_others() -> None:
+    made = run_with_legs(6)
+    simulated = [f"{leg.name}: simulated, seed 7" for leg in made.legs]
+    text = drawn(replace(made, notes=[*simulated, capital_note({"venue": (1.0, {})})]), 160)
+    names = ", ".join(leg.name for leg in made.legs[:4])
+    assert f"SIMULATED DATA: {names} and 2 more: simulated, seed 7\n" in text
+    assert "CAPITAL: no [capital]" in text
+    assert "more notes" not in text
+
+
+def test_quote_that_legs_of_a_venue_share_is_not_zero() -> None:
+    first, second = small_run().legs
+    other = second._replace(name="venue_a:ETHUSDT", base=2.5, quote=0.0)
+    text = drawn(small_run(legs=[first, other]))
+    assert "starts with 5,000.00 quote, 10 base" in text
+    assert "starts with 2.5 base, and the quote of venue_a:BTCUSDT" in " ".join(text.split())
+
+
 def test_attempts_beyond_the_bound_are_counted() -> None:
     text = page(many_attempts(ATTEMPTS_MAX + 50), [])
     assert "50 left out" in text
@@ -274,7 +293,7 @@ def test_the_table_fits_sixty_lines_of_a_hundred_columns() -> None:
             )
         )
     )
-    text = drawn(replace(small_run(), decisions=reasons, notes=[NOTE] * 9))
+    text = drawn(replace(small_run(), decisions=reasons, notes=[f"{NOTE} {n}" for n in range(9)]))
     lines = text.splitlines()
     assert len(lines) <= 60
     assert max(map(len, lines)) <= 100
