@@ -6,6 +6,7 @@ venues; times are shortened. Everything else is typed as it is shown.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -30,13 +31,20 @@ pytestmark = pytest.mark.slow
 DAY = "2024-01-01"
 #: Commands that are not run, and why.
 NOT_RUN = {
-    "make test": "runs this test",
+    "make install": "makes the environment that this test runs in",
 }
 #: What the output of a command contains, by a pattern of the command; all that fit are looked for.
 SHOWS = {
     r"^make demo": ("simulated", "written to runs/demo/backtest"),
     r"^arb data list runs/demo": ("binance_spot", "bybit_spot", DAY, "frames"),
     r"^arb init": ("my/arbitrage.toml", "my/binance.toml", "my/bybit.toml"),
+    r"^arb init my --recordings FOLDER": (
+        "tick 0.01, lot ",
+        "legs: binance_spot:SYMBOL, binance_usdm:SYMBOL",
+        "next: ",
+    ),
+    r"^arb backtest --config my/arbitrage.toml --start \S+$": ("Why nothing was traded", "net edge", "fees"),
+    r"^arb symbols add": ("tick ", "lot ", "minima ", "to trade them: --symbols "),
     r"^arb (backtest|dry-run)": ("written to ", "all figures: ", "report: "),
     r"^arb dry-run --sandbox(?!.*--port)": (
         "market data of a sandbox, simulated",
@@ -101,6 +109,19 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.url
 
 
+def write_own_recordings(recordings: Path, folder: Path) -> None:
+    """The recordings of Binance, of symbols that no template knows."""
+    names = {"BTCUSDT": "SOLUSDT", "ETHUSDT": "XRPUSDT"}
+    for path in recordings.glob("binance_*/*usdt_*.gz"):
+        text, name = gzip.decompress(path.read_bytes()).decode(), path.name
+        for known, new in names.items():
+            text = text.replace(known, new).replace(known.lower(), new.lower())
+            name = name.replace(known.lower(), new.lower())
+        own = folder / path.parent.name / name
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes(gzip.compress(text.encode(), 1))
+
+
 class Reader:
     """A folder in which a page's commands are typed one after the other."""
 
@@ -132,15 +153,18 @@ class Reader:
             if word == "...":
                 typed += ["--start", DAY]
                 continue
-            if typed[-1:] == ["--duration"]:
+            if typed[-1:] == ["--duration"] and typed[0] != "sandbox":
                 word = self._duration(command)
             if typed[-1:] == ["--speed"]:
                 word = "1000"
             word = re.sub(r"\d{4}-\d\d-\d\d$", day, word)
-            word = re.sub(r"^(DIR|FOLDER)$", "recordings", word)
+            word = re.sub(r"^DIR$", "recordings", word)
+            word = re.sub(r"^FOLDER$", "own", word)
             word = re.sub(r"RUN|^runs/\d{8}T\S+", lambda _: str(self._session()), word)
             word = re.sub(r"^runs/first$", lambda _: str(max(Path("runs").iterdir())), word)
-            word = word.replace(":SYMBOL", ":BTCUSDT").replace("8900", str(self._base))
+            word = word.replace("8900", str(self._base))
+            if "--live-data" in command:  # the served market has the legs of the default
+                word = word.replace("my/", "config/")
             for name, path in self._own.items():
                 word = word.replace(name, str(path))
             typed.append(word)
@@ -155,6 +179,10 @@ class Reader:
     def _more(self, typed: list[str]) -> list[str]:
         if typed[:2] == ["sandbox", "serve"]:
             return ["--duration", "1s", "--port-base", "0"]
+        if (typed[0] == "init" and "--symbols" in typed) or (
+            typed[0] == "symbols" and "--recordings" not in typed
+        ):
+            return ["--simulated"]
         if typed[0] == "download" or "--download" in typed:
             return self._archives
         if "--live-data" in typed or (typed[0] in ("doctor", "record") and "--sandbox" not in typed):
@@ -211,10 +239,10 @@ def test_the_commands_of_a_page_run(
     monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
     Path("examples").symlink_to(ROOT / "examples")
     shutil.copytree(ROOT / "config", "config")
-    if page.stem != "README":  # where `arb init` writes it
-        shutil.copytree(ROOT / "config", "my")
+    shutil.copytree(ROOT / "config", "my")
     if page.stem != "download":
         shutil.copytree(recordings, "recordings")
+        write_own_recordings(recordings, Path("own"))
     for text in blocks(page, "toml"):
         if "[faults." in text:
             Path("rehearsal.toml").write_text(text)
@@ -222,6 +250,8 @@ def test_the_commands_of_a_page_run(
     for command in block_commands(page):
         if command in NOT_RUN:
             continue
+        if command.startswith("arb init my"):
+            shutil.rmtree("my", ignore_errors=True)
         typed = demo_commands() if command == "make demo" else [command]
         shown = "".join(arb(*reader.words(one)).output for one in typed)
         for pattern, texts in SHOWS.items():
