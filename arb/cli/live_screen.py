@@ -182,6 +182,8 @@ class FittedScreen:
         head, tables, totals, foot = (
             drawn(parts) for parts in (self._head, self._tables, self._totals, self._foot)
         )
+        if not head and tables and not _text(tables[0]).strip():  # a table begins with a blank line
+            tables = tables[1:]
         blank: list[_Line] = [[]]
         events: list[_Line] = []
         if height is None:
@@ -194,8 +196,6 @@ class FittedScreen:
                     break
                 events = [*lines, *events]
         body = [*head, *tables, *blank, *totals, *(blank + events if events else []), *foot]
-        if body and not _text(body[0]).strip():  # a table begins with a blank line
-            body = body[1:]
         for line in body[:height]:
             yield from line
             yield Segment.line()

@@ -36,7 +36,7 @@ _KINDS: tuple[tuple[str, NoteKind], ...] = (
     (r"^[^;]*; local times are those of its recorder", NoteKind("Archive data", Place.SOURCE)),
     (r"^[^;]*; stamped by a latency model", NoteKind("Archive data, modelled times", Place.SOURCE)),
     (
-        r"^[^ ]+: simulated\b|^market data of a sandbox, simulated|^a market for first sessions",
+        r"^[^ ]+: simulated\b|^market data of a sandbox, (simulated|.*\(simulated,)|^a market for first sessions",
         NoteKind("Simulated data", Place.SOURCE),
     ),
     (r"^no \[capital\]: ", NoteKind("Capital", Place.RUN)),

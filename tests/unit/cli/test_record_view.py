@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 from support.figure_tables import documented
+from support.screens import WIDTHS, drawn
 
 from arb.cli.record_view import (
     JsonView,
     LineView,
+    TableView,
     progress_line,
     progress_table,
     silences,
@@ -77,6 +80,28 @@ def test_the_table_fits_a_terminal() -> None:
     for word in ("bybit_spot", "synced", "20.0", "3.0", "9.0", "2.0 kB", "0.1", "HTTP [451]", "Ctrl+C"):
         assert word in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_live_table_is_never_higher_than_the_terminal(width: int) -> None:
+    many = progress(*[line()] * 30, line(FeedStatus.DOWN, "HTTP 451"))
+    for height in range(1, 90):
+        text = drawn(progress_table(many), width, height)
+        assert len(text.splitlines()) <= height
+        assert "HTTP 451" in text or height < len(drawn(progress_table(many), width).splitlines())
+
+
+def test_the_screen_is_gone_at_the_end_and_the_last_table_remains() -> None:
+    out = io.StringIO()
+    view = TableView(Console(file=out, width=100, height=30, force_terminal=True))
+    view.wait("comparing tick and lot")
+    view.show(progress(line()))
+    view.close()
+    shown, remains = out.getvalue().split("\x1b[?1049l")
+    assert "comparing tick and lot" in shown
+    assert "Ctrl+C" in shown
+    assert "1,234 frames" in remains
+    assert "Ctrl+C" not in remains
 
 
 def test_the_end_names_what_brought_nothing(capsys: pytest.CaptureFixture[str]) -> None:

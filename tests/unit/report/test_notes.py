@@ -68,6 +68,11 @@ LEG = "bybit_linear:BTCUSDT"
     [
         (f"{LEG}: simulated, not a recording of any venue", "Simulated data"),
         ("market data of a sandbox, simulated", "Simulated data"),
+        (
+            "market data of a sandbox, which replays a recording (simulated, not a recording)",
+            "Simulated data",
+        ),
+        ("market data of a sandbox, which replays a recording", "Data not as recorded"),
         (f"{LEG}: re-encoded from USD-M", "Data not as recorded"),
         ("the legs of venue_b: simulated or not, who knows", "Data not as recorded"),
         (capital_note({"bybit_linear": (10_000.0, {})}), "Capital"),
