@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from arb.results.metrics.opportunities import Opportunities
 from arb.results.no_trades.cause import Cause, bps, counted, listed
 from arb.results.no_trades.edges import Edges, Way
 from arb.results.no_trades.settings import Setting, Settings
-from arb.results.no_trades.size import least_order, too_small
+from arb.results.no_trades.size import Cap, least_order, too_small
 from arb.strategies.spread.decisions import Decision, Missed
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Reasons whose keys follow from the prices and what the run began with.
 _OF_SIZE = (Missed.POSITION, Missed.INVENTORY, Missed.TOO_SMALL)
+#: Limits that a sentence lists; of more it names the tightest.
+_CAPS_MAX = 2
 #: What to look at where the sizes are not known.
 _SIZE_KEYS = "capital, risk.position_limit, strategy.max_position_size, and the least order of the venues"
 
@@ -62,7 +65,7 @@ def _of_size(opening: str, ways: list[Way], settings: Settings) -> Cause:
         caps = too_small(way, settings, least)
         if caps:
             named = [setting for cap in caps for setting in cap.settings]
-            found.append((f"{least}, and {listed(dict.fromkeys(map(str, caps)))}", [*named, least.setting]))
+            found.append((f"{least}, and {_allowed(caps)}", [*named, least.setting]))
     if not found:
         return Cause(f"{opening} missed because the quantity was too small: see {_SIZE_KEYS}.")
     (text, named), *others = found
@@ -71,6 +74,14 @@ def _of_size(opening: str, ways: list[Way], settings: Settings) -> Cause:
         named,
         [f"In the other direction {other}." for other, _ in others if other != text],
     )
+
+
+def _allowed(caps: Sequence[Cap]) -> str:
+    """The limits, the tightest first. If many are too small, the least order is what is unusual."""
+    texts = list(dict.fromkeys(map(str, caps)))
+    if len(texts) <= _CAPS_MAX:
+        return listed(texts)
+    return f"{texts[0]}; {counted(len(texts) - 1, 'further limit')} are too small as well"
 
 
 def _stale(opening: str, run: RunResult, settings: Settings, edges: Edges | None, ways: list[Way]) -> Cause:

@@ -153,6 +153,20 @@ def test_a_quantity_of_the_symbol_itself_and_capital_of_its_own() -> None:
     assert set(found["keys"][:2]) == named
 
 
+def test_a_least_order_above_most_limits_is_what_the_sentence_names() -> None:
+    unusual = config()
+    unusual["venues"]["venue_b"]["symbols"]["BTCUSDT"]["min_notional"] = 1e9
+    changed = params(min_notional=(5.0, 1e9))
+
+    found = why(untraded_run(missed(Missed.TOO_SMALL), params=changed, config=unusual))
+
+    assert "(venue_b.symbols.BTCUSDT.min_notional = 1000000000), and " in found["reason"]
+    assert (
+        "strategy.max_position_size = 1 allows 1; 4 further limits are too small as well." in found["reason"]
+    )
+    assert found["keys"][-1] == "venue_b.symbols.BTCUSDT.min_notional"
+
+
 def test_touches_that_show_too_little() -> None:
     found = why(untraded_run(missed(Missed.TOO_SMALL), edges(shown=0.004)))
 
