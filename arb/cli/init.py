@@ -73,6 +73,8 @@ def init(
         echo(str(path))
     for symbol in found.venues_of.keys() - set(written.legs.symbols):
         echo(f"warning: {symbol}: at one venue only, so it is in no leg", err=True)
+    if len(written.legs.legs) == 1 and spec is None:
+        echo("warning: one venue alone: the built-in strategy takes pairs of legs; give --strategy", err=True)
     echo(f"legs: {', '.join(written.legs.legs)}; symbols: {', '.join(written.legs.symbols)}")
     for line in _next_commands(written.files[0], written.legs, recordings):
         echo(f"next: {line}")
@@ -84,7 +86,9 @@ def _next_commands(main: Path, legs: Traded, recordings: Path | None) -> list[st
     if recordings is None:
         return [f"arb dry-run --sandbox --duration 1m {config}"]
     from arb.commands.recorded_symbols import first_day
+    from arb.data.catalog.days import find_recordings
 
-    lines = [f"arb data check {shlex.quote(str(recordings))} {config}"]
+    # It does not read archives.
+    lines = [f"arb data check {shlex.quote(str(recordings))} {config}"] if find_recordings(recordings) else []
     day = first_day(recordings, legs)
     return lines if day is None else [*lines, f"arb backtest {config} --start {day}"]

@@ -209,10 +209,21 @@ def test_the_folder_is_checked_before_a_venue_is_asked() -> None:
 
 
 @pytest.mark.slow
+def test_recordings_of_one_venue_are_a_leg_for_a_strategy_of_ones_own() -> None:
+    words = ["--duration", "6s", "--venues", "bybit_spot", "--symbols", "ETHUSDT"]
+    arb("sandbox", "record", "--out", "recorded", *words)
+    done = arb("init", "my", "--recordings", "recorded")
+    assert done.stderr == (
+        "warning: one venue alone: the built-in strategy takes pairs of legs; give --strategy\n"
+    )
+    assert [leg.name for leg in load("my/arbitrage.toml").legs] == ["bybit_spot:ETHUSDT"]
+
+
+@pytest.mark.slow
 def test_simulated_symbols_are_recorded_and_a_recording_of_ones_own_is_traded() -> None:
     arb("init", "first", "--symbols", "SOLUSDT,FOOUSDT", "--simulated")
     at = ["--venues", "binance_spot,binance_usdm", "--symbols", "SOLUSDT,FOOUSDT"]
-    words = ["--config", "first/arbitrage.toml", "--out", "recorded", "--minutes", "2"]
+    words = ["--config", "first/arbitrage.toml", "--out", "recorded", "--duration", "2m"]
     arb("sandbox", "record", *words, *at, "--dislocations", "wide")
 
     done = arb("init", "my", "--recordings", "recorded")
