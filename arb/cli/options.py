@@ -295,6 +295,10 @@ class Duration(click.ParamType[float]):
 
     name = "90s|15m|1h|2d"
 
+    def get_metavar(self, *_: Any, **__: Any) -> str:
+        """Its name: click shows that of a type in capitals, in which it cannot be written."""
+        return self.name
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value

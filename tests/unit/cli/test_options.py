@@ -9,7 +9,8 @@ import pytest
 from support.command_line import arb
 
 from arb.cli import cli
-from arb.cli.options import Names
+from arb.cli.options import Duration, Names
+from arb.cli.period import Time
 from arb.commands.legs import KnownGrids, known_venues
 from arb.errors import ConfigError
 
@@ -31,8 +32,24 @@ def test_lists_have_one_form_and_each_configuration_can_be_overridden(command: c
     options = {word: option for option in command.params for word in option.opts}
     for word in {"--legs", "--streams", "--symbols", "--venues"} & options.keys():
         assert isinstance(options[word].type, Names), word
-    is_written = command.name == "add"  # the configuration: an override would not remain in it
-    assert ("--config" in options) == ("--set" in options or is_written)
+    assert ("--config" in options) == ("--set" in options)
+
+
+def test_what_ends_by_time_has_a_duration_and_what_takes_days_takes_times() -> None:
+    """Each option has one type, in all commands that have it."""
+    found = {
+        (word, command.name, type(option.type))
+        for command in commands()
+        for option in command.params
+        for word in {"--duration", "--start", "--end"} & {*option.opts}
+    }
+    days = ("backtest", "check", "convert", "download", "dry-run", "list")
+    assert found == {
+        *(("--duration", name, Duration) for name in ("dry-run", "record", "serve")),
+        *(("--start", name, Time) for name in (*days, "record")),
+        *(("--end", name, Time) for name in days),
+    }
+    assert "--duration 90s|15m|1h|2d " in arb("record", "--help").stdout
 
 
 @pytest.mark.parametrize(
