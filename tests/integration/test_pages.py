@@ -65,7 +65,8 @@ SHOWS = {
     ),
     r"^arb sandbox serve": ("binance_usdm ", "ws://127.0.0.1:", "http://127.0.0.1:"),
 }
-#: On the default market of a sandbox, which trades at the default fees and threshold.
+#: On the default market of a sandbox, which trades at the default fees and threshold: prices have left each other twice
+#: within 12 s, and within 6 s in the market of seed 12.
 FIRST_SESSION = r"^arb dry-run --sandbox(?!.*(--port|--seed))"
 GRID = """
 def gridtrading(hbt, recorder, skew):
@@ -145,7 +146,7 @@ class Reader:
 
     def words(self, command: str) -> list[str]:
         """What is typed: the command with what is the reader's own replaced."""
-        day = DAY
+        day, is_first = DAY, re.search(FIRST_SESSION, command) is not None
         if "RUN" in command:
             day = str(find_recordings(self._session() / "recording")[0].day)
         typed: list[str] = []
@@ -154,7 +155,7 @@ class Reader:
                 typed += ["--start", DAY]
                 continue
             if typed[-1:] == ["--duration"] and typed[0] != "sandbox":
-                word = self._duration(command)
+                word = "12s" if is_first else "2s"
             if typed[-1:] == ["--speed"]:
                 word = "1000"
             word = re.sub(r"\d{4}-\d\d-\d\d$", day, word)
@@ -169,12 +170,8 @@ class Reader:
                 word = word.replace(name, str(path))
             typed.append(word)
         if typed[0] == "dry-run" and "--duration" not in typed and "--start" not in typed:
-            typed += ["--duration", self._duration(command)]
+            typed += ["--seed", "12", "--duration", "6s"] if is_first else ["--duration", "2s"]
         return typed + self._more(typed)
-
-    def _duration(self, command: str) -> str:
-        """Of a session or recording; in the market of a first session prices have left each other twice by then."""
-        return "12s" if re.search(FIRST_SESSION, command) else "2s"
 
     def _more(self, typed: list[str]) -> list[str]:
         if typed[:2] == ["sandbox", "serve"]:
