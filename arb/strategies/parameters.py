@@ -95,9 +95,9 @@ def parameters_of(params: object, place: str) -> list[Parameter]:
     return [_parameter(key, value, place) for key, value in params.items()]
 
 
-def defaults_of(params: object, place: str = "") -> dict[str, Default]:
+def defaults_of(params: object) -> dict[str, Default]:
     """Names and defaults of the record."""
-    return {one.name: one.compiled_default() for one in parameters_of(params, place)}
+    return {one.name: one.compiled_default() for one in parameters_of(params, "PARAMS")}
 
 
 def _parameter(key: object, value: object, place: str) -> Parameter:

@@ -1,13 +1,12 @@
 """A process that records what it is fed and acknowledges each piece once the recorder has taken it.
 
-Arguments: folder, segment_s, tick_s, and the largest file in bytes (0: any). Input lines: `F|E venue symbol ts text`.
+Arguments: folder, segment_s, tick_s. Input lines: `F|E venue symbol ts text`.
 Output: a line with the number of pieces taken so far, or `error ...` at the end of the input.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from pathlib import Path
 
@@ -15,9 +14,7 @@ from arb.data.recordings.recorder import Recorder
 
 
 def main() -> None:
-    folder, segment_s, tick_s, largest = sys.argv[1:]
-    if int(largest):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (int(largest), int(largest)))
+    folder, segment_s, tick_s = sys.argv[1:]
     # A feed is idle most of the time; this one never is, and would leave the recorder's thread waiting.
     sys.setswitchinterval(0.0001)
     recorder = Recorder(Path(folder), segment_s=float(segment_s), tick_s=float(tick_s), reserve_gb=0)

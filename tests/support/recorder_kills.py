@@ -55,9 +55,9 @@ def pieces(chance: Random, round_no: int, rounds: int) -> Iterator[Piece]:
         yield Piece(chance.random() < 0.97, venue, symbol, local_ts, text)
 
 
-def start_child(folder: Path, segment_s: float, largest: int = 0) -> subprocess.Popen[bytes]:
+def start_child(folder: Path, segment_s: float) -> subprocess.Popen[bytes]:
     """A recording process."""
-    words = [sys.executable, str(CHILD), str(folder), str(segment_s), "0.002", str(largest)]
+    words = [sys.executable, str(CHILD), str(folder), str(segment_s), "0.002"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
 

@@ -220,9 +220,9 @@ class Table:
         value = values[field.lower()]
         return (SELL if value else BUY) if role == Role.BUYER_IS_MAKER else value
 
-    def error(self, reason: str, line: int = 0) -> InputError:
-        """An error of this file, at the given or the current line."""
-        return InputError(f"{self._path}, line {line or int(self._cursor[LINE])}: {reason}")
+    def error(self, reason: str) -> InputError:
+        """An error of this file, at the current line."""
+        return InputError(f"{self._path}, line {int(self._cursor[LINE])}: {reason}")
 
 
 def time_ns(text: str) -> int:

@@ -33,7 +33,7 @@ def test_killed_processes_lose_nothing_that_they_acknowledged(tmp_path: Path) ->
 
 def test_another_process_is_refused_in_one_line(tmp_path: Path, opened: Open) -> None:
     opened()
-    words = [sys.executable, str(CHILD), str(tmp_path), "1", "1", "0"]
+    words = [sys.executable, str(CHILD), str(tmp_path), "1", "1"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
 
     assert done.returncode == 1
