@@ -57,15 +57,15 @@ class Compared(NamedTuple):
     compiled: int
 
 
-def vector_backtest(legs: Sequence[LegData]) -> Bot:
+def vector_backtest(legs: Sequence[LegData], limits: Limits | None = None) -> Bot:
     """The product's backtest."""
-    return backtest_bot(legs, None, keep_trades=True)
+    return backtest_bot(legs, limits, keep_trades=True)
 
 
-def hashmap_backtest(legs: Sequence[LegData]) -> Bot:
+def hashmap_backtest(legs: Sequence[LegData], limits: Limits | None = None) -> Bot:
     """hftbacktest's engine with the book that knows every price."""
     arrays = [array for data in legs for array in data.arrays]
-    return hashmap_bot([make_asset(data, keep_trades=True) for data in legs], arrays)
+    return hashmap_bot([make_asset(data, keep_trades=True) for data in legs], arrays, limits=limits)
 
 
 def dry_run(legs: Sequence[LegData], limits: Limits | None = None, *, book_width: int = 1 << 15) -> DryRunBot:
