@@ -366,7 +366,7 @@ def refuse_set_twice(overrides: Sequence[str], options: Mapping[str, object]) ->
     for name in given(options):
         twice = [key for key in keys if any(fnmatchcase(key, pattern) for pattern in _KEYS[name])]
         if twice:
-            raise InputError(f"{name} and --set {twice[0]} exclude each other: both say the same")
+            raise InputError(f"{name} and --set {twice[0]} exclude each other: both set the same")
 
 
 def given(options: Mapping[str, object]) -> list[str]:

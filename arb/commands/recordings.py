@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -32,8 +33,10 @@ from arb.data.rows.convert import Feed, convert
 from arb.data.rows.grid import DayGrid, coarser_notes
 from arb.data.rows.npy import open_npy
 from arb.data.rows.row_files import RowFile
+from arb.data.rows.spool import needs_carry
 from arb.data.text import Progress, fault_of
 from arb.errors import InputError
+from connectors.errors import DecodeError
 
 #: Recordings, or days of any kind.
 DayKind = TypeVar("DayKind", bound=Day)
@@ -147,7 +150,8 @@ def check_all(
         is_of_venue = not venue_names or day.venue in venue_names
         return is_of_venue and (not symbols or day.symbol in symbols)
 
-    recordings = _chosen(directory, list_all(directory), days)
+    everything = list_all(directory)
+    recordings = _chosen(directory, everything, days)
     chosen = [recording for recording in recordings if is_chosen(recording)]
     missing = {*venue_names} - {r.venue for r in chosen} | {*symbols} - {r.symbol for r in chosen}
     if missing:
@@ -157,13 +161,35 @@ def check_all(
         )
     known = _known_of(directory, chosen, venues)
     on_grid = grids.venues(venues)
-    sources = [_source(on_grid[recording.venue], grids, recording) for recording in known]
-    reports = check_recordings(sources, hole_ns=hole_ns, progress=progress and progress(bytes_of([known])))
+    sources = [
+        _source(on_grid[one.venue], grids, one)
+        for recording in known
+        for one in (*_carried(on_grid[recording.venue], recording, everything, days), recording)
+    ]
+    read = progress and progress(bytes_of([source.recording] for source in sources))
+    reports = check_recordings(sources, hole_ns=hole_ns, progress=read, days=days)
     archives = Counter(
         day.source for day in find_archive_days(directory) if is_chosen(day) and days.has(day.day)
     )
     unknown = sorted({r.venue for r in chosen} - {r.venue for r in known})
     return Checked(reports, unknown, dict(sorted(archives.items())))
+
+
+def _carried(
+    venue: VenueConfig, recording: Recording, everything: Sequence[Recording], days: Days
+) -> list[Recording]:
+    """The recordings before the chosen days whose book a recording continues, oldest first."""
+    by_day = {one.day: one for one in everything if one[:2] == recording[:2]}
+    found: list[Recording] = []
+    while (before := by_day.get(recording.day - timedelta(days=1))) is not None and not days.has(before.day):
+        # What cannot be read is reported by the check.
+        with contextlib.suppress(InputError, DecodeError):
+            if needs_carry(load_adapter(venue), recording):
+                found.insert(0, before)
+                recording = before
+                continue
+        break
+    return found
 
 
 class Cached(NamedTuple):
@@ -261,7 +287,7 @@ def _chosen(directory: Path, days: Sequence[DayKind], chosen: Days) -> list[DayK
     found = [day for day in days if chosen.has(day.day)]
     if days and not found:
         first, last = min(day.day for day in days), max(day.day for day in days)
-        raise InputError(f"{directory}: nothing{chosen.text}; what there is goes from {first} to {last}")
+        raise InputError(f"{directory}: no day{chosen.text}; its days are from {first} to {last}")
     return found
 
 

@@ -103,9 +103,7 @@ def test_a_window_without_data_is_one_line(place: Path) -> None:
     words = ["-c", place / "my" / "arbitrage.toml", "--data", place / "data", "--out", place / "none"]
     for command in ("backtest", "dry-run"):
         done = arb(command, *words, *LEGS, "--start", "2024-01-02T12:00", code=2)
-        assert (
-            "no data from 2024-01-02T12:00:00Z; what there is of these days is from 2024-01-02" in done.stderr
-        )
+        assert "no data from 2024-01-02T12:00:00Z; its data of these days are from 2024-01-02" in done.stderr
         assert done.stderr.count("\n") == 1
     assert not (place / "none").exists()
 
@@ -119,11 +117,18 @@ def test_commands_that_take_days_take_times_as_their_days(place: Path, tmp_path:
     ]
     checked = arb("data", "check", data, "--end", "2024-01-01", "--json").stdout.splitlines()
     assert {json.loads(line)["day"] for line in checked} == {"2024-01-01"}
+    books = [
+        {
+            one["recording"]: one["book"]
+            for one in map(json.loads, arb("data", "check", data, *words, "--json").stdout.splitlines())
+        }
+        for words in ((), times)
+    ]
+    # The second day continues the first, which is read for it.
+    assert sorted(books[1]) == ["binance_usdm/btcusdt_20240102.gz", "bybit_spot/btcusdt_20240102.gz"]
+    assert books[1].items() <= books[0].items()
     arb("convert", data, "--out", tmp_path, *times, "--config", place / "my" / "arbitrage.toml")
     assert sorted(path.name for path in tmp_path.glob("*/*")) == ["btcusdt_20240102.npy"] * 2
     for command in (["data", "list"], ["data", "check"], ["convert"]):
         line = arb(*command, data, "--start", "2024-01-03", code=2).stderr
-        assert (
-            line
-            == f"error: {data}: nothing from 2024-01-03; what there is goes from 2024-01-01 to 2024-01-02\n"
-        )
+        assert line == f"error: {data}: no day from 2024-01-03; its days are from 2024-01-01 to 2024-01-02\n"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arb.data import outages
-from arb.data.catalog.days import Recording
+from arb.data.catalog.days import ALL_DAYS, Days, Recording
 from arb.data.check import chain as chain_module
 from arb.data.check import streams as fields
 from arb.data.check.chain import Chain, ChainEnd
@@ -80,9 +80,15 @@ class Source(NamedTuple):
 
 
 def check_recordings(
-    sources: Iterable[Source], *, hole_ns: int = HOLE_NS, progress: Progress | None = None
+    sources: Iterable[Source],
+    *,
+    hole_ns: int = HOLE_NS,
+    progress: Progress | None = None,
+    days: Days = ALL_DAYS,
 ) -> list[RecordingReport]:
-    """A report on each recording, in the given order, by instrument and day.
+    """A report on each recording of these days, in the given order, by instrument and day.
+
+    Other recordings are read for the book that the next day continues.
 
     Latencies are on one clock: all local times are moved by the largest lead over the readable recordings, as in a
     run over all of them.
@@ -94,7 +100,8 @@ def check_recordings(
         recording = source.recording
         is_next = before is not None and _is_next(before, recording)
         report, end = _check(source, end if is_next else None, hole_ns, progress)
-        reports.append(report)
+        if days.has(recording.day):
+            reports.append(report)
         before = recording
     offset_ns = max([0, *(r.clock.lead_ns for r in reports if r.clock.lead_ns is not None and not r.error)])
     reports = compared_steps(reports)

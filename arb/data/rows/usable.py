@@ -40,7 +40,7 @@ def refuse_empty(whole: Conversion, within: Conversion, feeds: Sequence[Feed], w
         first_ts = min((file.first_ts for file in days if file.first_ts), default=0)
         last_ts = max(file.last_ts for file in days)
         raise InputError(
-            f"{name_of(feed)}: no data {window.text}; what there is of these days is from {_time_text(first_ts)} to "
+            f"{name_of(feed)}: no data {window.text}; its data of these days are from {_time_text(first_ts)} to "
             f"{_time_text(last_ts)}: choose a time between them"
         )
 
