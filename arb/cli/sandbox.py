@@ -16,6 +16,7 @@ from arb.cli.examples import examples
 from arb.cli.options import SYMBOLS, VENUES, Duration, config_option, echo, echo_json, set_option
 from arb.cli.period import Moment, Time
 from arb.cli.sandbox_options import PORT_BASE, SEED
+from arb.commands.sandbox_choice import SANDBOX_SEED
 from arb.errors import ExitCode, InputError
 from arb.runtime.display import Display, DisplayHandler
 
@@ -119,7 +120,7 @@ def record(
 @click.option(
     "--recording", type=click.Path(path_type=Path), help="Serve these recordings, not the seeded market."
 )
-@click.option("--seed", type=SEED, metavar="N", default=7, show_default=True, help="Of market and faults.")
+@click.option("--seed", type=SEED, metavar="N", help=f"Of market and faults [{SANDBOX_SEED}].")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="Times as fast as it happened.")
 @click.option("--venues", type=VENUES, default=None, help="Which venues; all without it.")
 @click.option(
@@ -151,7 +152,7 @@ def record(
 def serve(
     config_path: Path,
     recording: Path | None,
-    seed: int,
+    seed: int | None,
     speed: float,
     venues: list[str] | None,
     symbols: list[str] | None,
@@ -175,10 +176,14 @@ def serve(
 
     if times == "recorded" and recording is None:
         raise InputError("--times recorded: only for a recording; give --recording as well")
+    if seed is not None and recording is not None and faults is None:
+        raise InputError(
+            "--recording and --seed exclude each other without --faults: nothing is drawn at random"
+        )
     built = sandbox_of(
         known_venues(config_path, overrides),
         recording=recording,
-        seed=seed,
+        seed=SANDBOX_SEED if seed is None else seed,
         speed=speed,
         venues=venues or (),
         symbols=symbols or (),

@@ -42,6 +42,13 @@ CONFLICTS = [
         for command in WITH_SANDBOX
     ),
     (["sandbox", "serve", "--times", "recorded"], "--times recorded: only for a recording; give --recording"),
+    (["sandbox", "serve", "--recording", "data", "--seed", "3"], "--recording and --seed exclude each other without"),
+    # Where symbols are looked up.
+    *(
+        ([*command, "--recordings", "data", "--simulated"], "--recordings and --simulated exclude each other")
+        for command in (["init", "none", "--symbols", "BTCUSDT"], ["symbols", "add", "BTCUSDT"])
+    ),
+    (["init", "none", "--venues", "bybit_spot", "--simulated"], "--venues and --simulated: only for symbols; give"),
     # An option and its key.
     *(
         ([*run, *words, "--set", setting], f"{words[0]} and --set {setting.partition('=')[0].replace(' ', '')} exclude")
