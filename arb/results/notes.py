@@ -51,7 +51,9 @@ def capital_note(holdings: Mapping[str, tuple[float, Mapping[str, float]]]) -> s
         + f" at {venue}"
         for venue, (quote, base) in holdings.items()
     ]
-    return f"no [capital]: the run began with {', '.join(held)}; base is worth as much as quote at the first price"
+    has_base = any(base for _, base in holdings.values())
+    worth = "; base is worth as much as quote at the first price" if has_base else ""
+    return f"no [capital]: the run began with {', '.join(held)}{worth}"
 
 
 def tie_note(leg: str, moments: int, fills: int) -> str:

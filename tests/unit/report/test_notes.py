@@ -60,6 +60,14 @@ def test_a_note_that_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) ->
         origin_notes([made])
 
 
+def test_the_note_on_the_default_capital_is_about_base_where_there_is_some() -> None:
+    begun = "no [capital]: the run began with 10,000 quote"
+    assert capital_note({"bybit_linear": (10_000.0, {})}) == f"{begun} at bybit_linear"
+    assert capital_note({"bybit_spot": (10_000.0, {"BTCUSDT": 0.2})}) == (
+        f"{begun} and 0.2 base of BTCUSDT at bybit_spot; base is worth as much as quote at the first price"
+    )
+
+
 LEG = "bybit_linear:BTCUSDT"
 
 
