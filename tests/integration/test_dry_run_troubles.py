@@ -90,13 +90,13 @@ def test_a_venue_whose_clock_jumps_ahead_stops_itself_alone(tmp_path: Path) -> N
     """Stamps that were 3 s ahead for a second kept the spread strategy out for ten minutes, at all venues."""
     # Again and again, since the session begins when everything is compiled.
     faults = [
-        Fault(FaultKind.CLOCK, f"ahead {n}", venue="bybit_spot", at_s=7.0 * n, duration_s=1.0, offset_ms=3000)
+        Fault(FaultKind.CLOCK, f"ahead {n}", venue="bybit_spot", at_s=4.0 * n, duration_s=1.0, offset_ms=3000)
         for n in range(1, 60)
     ]
     run = tmp_path / "run"
     with LiveSandbox(faults=faults) as sandbox:
         config = demo_config(tmp_path, function="busy")
-        run_live(config, run, duration_s=12.0, sandbox=sandbox.urls, has_report=False)
+        run_live(config, run, duration_s=8.5, sandbox=sandbox.urls, has_report=False)
 
     session, inputs = (manifest_of(run)[key] for key in ("session", "inputs"))
     assert any("bybit_spot its clock is " in line for line in log_of(run, "clock"))
@@ -146,7 +146,7 @@ def start(folder: Path, *words: str, bytes_max: int = 0) -> subprocess.Popen[str
 
 
 def test_a_file_that_cannot_grow_ends_the_session_with_whole_files(tmp_path: Path) -> None:
-    process = start(tmp_path, "--duration", "60s", bytes_max=400_000)
+    process = start(tmp_path, "--duration", "60s", bytes_max=200_000)
     _, errors = process.communicate(timeout=80)
 
     assert process.returncode == 2, errors
