@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +25,7 @@ from arb.config.symbol_texts import (
 from arb.config.templates import TEMPLATE_NAMES, template_tree, write_templates
 from arb.config.text_edits import with_keys
 from arb.errors import InputError
-from arb.files import write_atomically
+from arb.files import staged
 
 
 class NewConfiguration(NamedTuple):
@@ -106,12 +108,22 @@ def add_symbols(
     changed = _with_main(config_path, text, venues, found._replace(symbols=news), is_replacing=is_replacing)
     if changed != text:
         texts[config_path] = changed
-    for path, own in texts.items():
-        try:
-            write_atomically(path, own.encode())
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    _write_all(texts)
     return AddedSymbols(list(texts), [(new.venue, new.symbol) for new in news], notes)
+
+
+def _write_all(texts: Mapping[Path, str]) -> None:
+    """Writes the files, all or none. A link stays one; permissions stay. Raises InputError."""
+    path = Path()
+    try:
+        with contextlib.ExitStack() as stack:
+            for path, text in texts.items():
+                file = stack.enter_context(staged(path.resolve()))
+                os.fchmod(file.fileno(), path.stat().st_mode & 0o7777)
+                file.write(text.encode())
+                file.flush()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _with_main(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from difflib import SequenceMatcher
 from pathlib import Path
+from typing import IO
 
 import pytest
 import tomli
@@ -16,6 +19,7 @@ from arb.commands import symbols as symbols_module
 from arb.commands.serve import seeded_sandbox
 from arb.commands.symbols import template_venues
 from arb.config import load, load_venues
+from arb.files import staged
 from arb.runtime.sandbox_venues import at_sandbox
 from arb.sandbox.serve.urls import VenueUrls
 
@@ -168,6 +172,32 @@ def test_a_file_in_another_form_is_not_changed(urls: dict[str, VenueUrls]) -> No
     done = arb("symbols", "add", "SOLUSDT", "--config", main, code=2)
     assert "my/binance.toml: [symbols.SOLUSDT] is not a table of its own" in done.stderr
     assert 'write tick_size = "0.01", lot_size = "0.001"' in done.stderr
+    assert before == {path: path.read_bytes() for path in Path("my").iterdir()}
+
+
+def test_a_link_to_a_file_and_its_permissions_stay() -> None:
+    arb("init", "my")
+    main, link, shared = Path("my/arbitrage.toml"), Path("my/binance.toml"), Path("shared.toml")
+    link.rename(shared)
+    link.symlink_to(shared.resolve())
+    main.chmod(0o640)
+    arb("symbols", "add", "SOLUSDT", "--config", main, "--simulated")
+    assert link.is_symlink()
+    assert "[symbols.SOLUSDT]" in shared.read_text()
+    assert main.stat().st_mode & 0o777 == 0o640
+
+
+def test_files_are_changed_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(path: Path) -> AbstractContextManager[IO[bytes]]:
+        if path.name == "arbitrage.toml":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return staged(path)
+
+    arb("init", "my")
+    before = {path: path.read_bytes() for path in Path("my").iterdir()}
+    monkeypatch.setattr(symbols_module, "staged", failing, raising=False)
+    done = arb("symbols", "add", "SOLUSDT", "--config", "my/arbitrage.toml", "--simulated", code=2)
+    assert done.stderr == "error: my/arbitrage.toml: cannot be written: No space left on device\n"
     assert before == {path: path.read_bytes() for path in Path("my").iterdir()}
 
 
