@@ -203,6 +203,67 @@ def demo_commands() -> list[str]:
     return [line.strip() for line in lines if line.startswith("\tarb ")]
 
 
+def shown_lines(page: str, start: str) -> list[str]:
+    """The lines of the block of output that begins like this."""
+    (found,) = (text for text in blocks(ROOT / "docs" / page) if text.startswith(start))
+    return found.splitlines()
+
+
+def flat(text: str) -> str:
+    """On one line, with N for dates and counts."""
+    return re.sub(r"\d{4}-\d\d-\d\d|\d[\d,]{2,}", "N", " ".join(text.split()))
+
+
+@pytest.fixture
+def folder(recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with `arb init`'s configuration and recordings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", command_environment(tmp_path / "cache")["XDG_CACHE_HOME"])
+    shutil.copytree(ROOT / "config", "config")
+    Path("recordings").symlink_to(recordings)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("number", "key", "wrong"),
+    [(0, "min_spread_bps = 10.0", "min_spred_bps = 10.0"), (1, "max_drawdown = 0.05", "max_drawdown = 7.0")],
+)
+def test_errors_of_a_configuration_are_those_shown(folder: Path, number: int, key: str, wrong: str) -> None:
+    main = folder / "config" / "arbitrage.toml"
+    assert main.read_text().count(f"\n{key}\n") == 1
+    main.write_text(main.read_text().replace(f"\n{key}\n", f"\n{wrong}\n"))
+    line = arb("backtest", "--start", DAY, code=2).stderr
+    assert line == f"error: {shown_lines('configuration.md', 'config/arbitrage.toml: ')[number]}\n"
+
+
+def test_keys_without_effect_are_noted_as_shown(folder: Path) -> None:
+    day = ("--start", DAY, "--no-report", "--set")
+    arb(
+        "backtest",
+        *day,
+        "strategy.exit_spread_bps=1.0",
+        "--set",
+        "strategy.max_holding_s=60.0",
+        "--out",
+        "one",
+    )
+    own = strategy_file("my_grid.py", GRID)
+    more = ("--strategy", f"{own}:gridtrading", "--set", "strategy.params.skew=0.1", "--out", "two")
+    arb("backtest", *day, "risk.max_drawdown=0.5", *more)
+    notes = [
+        note for run in ("one", "two") for note in json.loads(Path(run, "manifest.json").read_text())["notes"]
+    ]
+    noted = [note.replace(f"{own}:gridtrading", "my_grid.py:run") for note in notes]
+    assert set(shown_lines("configuration.md", "no effect: ")) <= set(noted)
+
+
+def test_a_wrong_tick_is_refused_as_shown(folder: Path) -> None:
+    words = ("--start", DAY, "--legs", "binance_spot:BTCUSDT,binance_usdm:BTCUSDT")
+    line = arb("backtest", *words, "--set", 'binance_usdm.symbols.BTCUSDT.tick_size="0.5"', code=2).stderr
+    shown = flat(" ".join(shown_lines("data.md", "error: recordings/"))).removesuffix(" ...")
+    assert flat(line).startswith(shown)
+
+
 def fills_of(run: Path) -> int:
     return len((run / "trades.csv").read_text().splitlines()) - 1
 

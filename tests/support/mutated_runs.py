@@ -17,7 +17,7 @@ from support.live_sandbox import (
     free_ports,
 )
 
-SECONDS = 4.0
+SECONDS = 2.0
 
 
 def a_session(folder: Path, function: str = "busy") -> Path:
