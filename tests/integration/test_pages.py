@@ -337,6 +337,9 @@ def test_what_is_looked_for_is_shown() -> None:
     assert [pattern for pattern in SHOWS if not any(re.search(pattern, one) for one in shown)] == []
 
 
-@pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
+EVERY_PAGE = [*pages(), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))]
+
+
+@pytest.mark.parametrize("page", EVERY_PAGE, ids=lambda page: page.stem)
 def test_the_commands_and_options_of_a_page_exist(page: Path) -> None:
     assert [(command, words) for command in all_commands(page) if (words := unknown_words(command))] == []

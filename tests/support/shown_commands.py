@@ -51,6 +51,7 @@ def unknown_words(command: str) -> list[str]:
     if command.startswith("make "):
         targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         return [word for word in command.split()[1:] if word.isalpha() and word not in targets]
+    command = re.sub(r"\$\(.*?\)", "", command)
     options: set[str] = set()
     found: click.Command = cli
     for word in re.findall(r"[^\s\[\]]+", command)[1:]:
