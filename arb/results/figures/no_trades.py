@@ -46,9 +46,9 @@ NO_TRADES = Group(
         Figure("threshold_bps", "bps",
                text="the threshold: `strategy.min_spread_bps`; null for a strategy without one"),
         Figure("threshold_for_10_bps", "bps",
-               text="the highest threshold above which edges rose ten times, in hundredths, rounded down: about ten "
-                    "attempts, if nothing else stood in their way; negative: at a loss; null if they never did, or "
-                    "were not measured"),
+               text="the highest threshold above which edges rose ten times, at least `execution.attempt_interval_ms` "
+                    "apart, in hundredths, rounded down: about ten attempts, if nothing else stood in their way; "
+                    "negative: at a loss; null if they never did, or were not measured"),
     ),
 )  # fmt: skip
 

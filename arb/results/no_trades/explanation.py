@@ -113,16 +113,28 @@ def _threshold_for_ten(edges: Edges | None) -> float:
 
 def _of_threshold(for_ten: float, settings: Settings, *, is_low_enough: bool) -> Iterator[str]:
     """The threshold that would have given about ten attempts, where the edges did not reach it."""
-    if math.isnan(for_ten) or is_low_enough:
+    if math.isnan(for_ten) or is_low_enough or for_ten >= settings.number("min_spread_bps"):
         return
     key = settings.threshold.key
     if for_ten >= 0.0:
-        yield f"About {RISES_MAX} attempts would have begun with {key} = {for_ten:.10g}."
+        yield f"About {RISES_MAX} attempts would have begun with {key} = {for_ten:.10g}{_fewer(settings)}."
     else:
         yield (
             f"No {key} would have given {RISES_MAX} attempts: it is at least 0, and edges rose {RISES_MAX} times only "
             f"above {for_ten:.10g} bps, a loss."
         )
+
+
+def _fewer(settings: Settings) -> str:
+    """What holds attempts back once one has been made."""
+    if settings.is_convergence:
+        return ", fewer while a spread is held"
+    skew = settings.of("strategy.inventory_skew_bps")
+    return (
+        f", fewer while moved inventory raises it ({skew})"
+        if settings.number("inventory_skew_bps") > 0.0
+        else ""
+    )
 
 
 def _seen(opportunities: Opportunities | None) -> int:

@@ -94,7 +94,8 @@ def run(bot, params, recorder):
     ways, bases, commons = np.zeros(2 * pairs, WAY), np.zeros(pairs, BASIS), np.zeros(pairs, COMMON)
     bins = np.full((2 * pairs, _BINS, _PARTS), 0.0)
     above = np.full((2 * pairs, len(LEVELS) + 1), 0.0)
-    rises = np.full((2 * pairs, _BINS + 1), 0)
+    rises = np.full((2 * pairs, _BINS), 0)
+    risen_ts = np.full((2 * pairs, _BINS), -params.attempt_interval_ns)
     for leg_no in range(2 * pairs):
         legs[leg_no].asset = leg_no
         legs[leg_no].taker_fee = params.taker_fee[leg_no]
@@ -120,7 +121,19 @@ def run(bot, params, recorder):
                 continue
             if change == PRICE_CHANGED:
                 _weigh(bins, above, ways, seen, commons[pair_no], pair_no, now, params)
-                _follow(bot, legs, rises, ways, seen, bases[pair_no], commons[pair_no], pair_no, now, params)
+                _follow(
+                    bot,
+                    legs,
+                    rises,
+                    risen_ts,
+                    ways,
+                    seen,
+                    bases[pair_no],
+                    commons[pair_no],
+                    pair_no,
+                    now,
+                    params,
+                )
             _show(legs, ways, pair_no, params)
     for pair_no in range(pairs):
         _weigh(bins, above, ways, seen, commons[pair_no], pair_no, last_ts, params)
@@ -170,7 +183,7 @@ def _weigh(bins, above, ways, seen, common, pair_no, now, params):
 
 
 @njit
-def _follow(bot, legs, rises, ways, seen, basis, common, pair_no, now, params):
+def _follow(bot, legs, rises, risen_ts, ways, seen, basis, common, pair_no, now, params):
     """Stores the state after a change of a price."""
     pair = legs[2 * pair_no], legs[2 * pair_no + 1]
     if params.basis_halflife_ns > 0:
@@ -198,10 +211,11 @@ def _follow(bot, legs, rises, ways, seen, basis, common, pair_no, now, params):
         way.net = edge_bps(buy, sell) - way.basis - leave
         way.bin = bin_of(way.net)
         is_above = is_above or way.net > params.min_spread_bps
-        if way.bin > was:
-            # A threshold between both bins would have seen an opportunity begin.
-            rises[2 * pair_no + buy_no, was + 1] += 1
-            rises[2 * pair_no + buy_no, way.bin + 1] -= 1
+        # A threshold between both bins would have seen an opportunity begin; no attempt so soon after the last one.
+        for number in range(was + 1, way.bin + 1):
+            if now - risen_ts[2 * pair_no + buy_no, number] >= params.attempt_interval_ns:
+                rises[2 * pair_no + buy_no, number] += 1
+                risen_ts[2 * pair_no + buy_no, number] = now
         if way.net > way.max_net:
             way.max_ts, way.max_net, way.max_gross = now, way.net, way.gross
             way.max_fees, way.max_basis, way.max_leave = way.fees, way.basis, way.leave
@@ -287,14 +301,8 @@ def _log_shares(recorder, bins, leg_no, now):
 @njit
 def _log_rises(recorder, rises, leg_no, now):
     """The highest edges above which the edge rose once, twice and so on."""
-    number, count = _BINS - 1, 0
-    for bin_no in range(_BINS):
-        count += rises[bin_no]
     found = 0
-    # `count` is that of the highest bin now; each step leaves out what begins in the bin above.
-    while number >= 0 and found < RISES_MAX:
-        while found < count and found < RISES_MAX:
+    for number in range(_BINS - 1, -1, -1):
+        while found < rises[number] and found < RISES_MAX:
             recorder.decide(now, Measure.RISE, found, leg_no, 0, lowest_of(number))
             found += 1
-        count -= rises[number]
-        number -= 1

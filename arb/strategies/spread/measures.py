@@ -45,7 +45,7 @@ class Measure(IntEnum):
     ABOVE = 12
     """[of LEVELS, then the threshold] Time with an edge above it."""
     RISE = 13
-    """[from 0] The edge rose above this so many times, and once more."""
+    """[from 0] The edge rose above this so many times, and once more; rises within `attempt_interval_ns` are one."""
     BUY_PX = 14
     """The price to buy at, at the largest edge."""
     SELL_PX = 15

@@ -58,7 +58,8 @@ def test_a_threshold_above_the_edges() -> None:
     assert found["keys"] == ["strategy.min_spread_bps", "venue_a.fees.taker", "venue_b.fees.taker"]
     assert found["details"] == [
         "The largest edge was that of buying venue_a:BTCUSDT and selling venue_b:BTCUSDT at 2024-08-08 12:00:07.",
-        "About 10 attempts would have begun with strategy.min_spread_bps = 1.23.",
+        "About 10 attempts would have begun with strategy.min_spread_bps = 1.23, "
+        "fewer while moved inventory raises it (strategy.inventory_skew_bps = 5).",
     ]
     assert (found["threshold_bps"], found["threshold_for_10_bps"]) == (10.0, 1.23)
 
@@ -135,11 +136,28 @@ def test_a_quantity_that_is_too_small(changes: dict[str, Any], keys: list[str]) 
     )
     assert found["keys"] == [*keys, "venue_a.symbols.BTCUSDT.min_notional"]
     assert found["details"] == [
-        "About 10 attempts would have begun with strategy.min_spread_bps = 1.23.",
+        "About 10 attempts would have begun with strategy.min_spread_bps = 1.23, "
+        "fewer while moved inventory raises it (strategy.inventory_skew_bps = 5).",
         "Edges above the threshold: 3, by the last reason: 3 too small.",
     ]
     many = why(untraded_run(missed(Missed.TOO_SMALL, 10), params=params(**changes)))
     assert many["details"] == ["Edges above the threshold: 10, by the last reason: 10 too small."]
+
+
+def test_no_higher_threshold_is_proposed_for_more_attempts() -> None:
+    found = why(
+        untraded_run(
+            missed(Missed.TOO_SMALL), params=params(max_position_size=(0.01, 0.01), min_spread_bps=1.0)
+        )
+    )
+
+    assert found["details"] == ["Edges above the threshold: 3, by the last reason: 3 too small."]
+
+
+def test_a_held_spread_lets_no_second_attempt_begin() -> None:
+    found = why(untraded_run(params=params(is_convergence=True)))
+
+    assert "strategy.min_spread_bps = 1.23, fewer while a spread is held." in found["details"][-1]
 
 
 def test_a_quantity_of_the_symbol_itself_and_capital_of_its_own() -> None:

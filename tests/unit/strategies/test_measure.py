@@ -93,16 +93,30 @@ def test_an_edge_is_the_sum_of_its_parts() -> None:
     assert held.of(Measure.NET, 0) == pytest.approx(edge(101.9, 100.1) - leave)
 
 
+def _rises(lines: Lines) -> list[float]:
+    return [lines.of(Measure.RISE, 0, n) for n in range(10) if (Measure.RISE, 0, n) in lines.values]
+
+
 def test_rises_are_counted_from_the_highest_edge_down() -> None:
     lines = measured(MARKET)
 
-    rises = [lines.of(Measure.RISE, 0, n) for n in range(10) if (Measure.RISE, 0, n) in lines.values]
+    rises = _rises(lines)
     # Once above the highest edge, twice above the second; below the lowest one there is one rise, at the start.
     assert len(rises) == 2
     assert rises[0] == pytest.approx(edge(101.9, 100.1), rel=2e-3)
     assert rises[1] == pytest.approx(edge(100.9, 100.1), rel=2e-3)
     assert rises[0] <= edge(101.9, 100.1)
     assert rises[1] <= edge(100.9, 100.1)
+
+
+def test_rises_within_the_interval_of_attempts_are_one() -> None:
+    flicker = [touch(1.0, 0, 99.9), touch(1.0, 1, 99.9)]
+    for second in (2.0, 2.03, 2.06, 3.0):
+        flicker += [touch(second, 1, 101.9), touch(second + 0.01, 1, 99.9)]
+
+    assert _rises(measured(flicker)) == pytest.approx([edge(101.9, 100.1)] * 2, rel=2e-3)
+    always = _rises(measured(flicker, attempt_interval_ns=0))
+    assert always == pytest.approx([edge(101.9, 100.1)] * 4, rel=2e-3)
 
 
 def test_time_before_a_basis_is_known_is_not_measured() -> None:
