@@ -52,8 +52,9 @@ class _Reader:
             _note_last(piece, self._last)
             for stream in self._streams:
                 stream.append(piece)
-        # The next piece may begin with rows of the same time.
-        self.known_ts = NEVER if self._following is None else int(self._last[self._sides].min()) - 1
+        # The next piece may begin with rows of the same time. Of a side without a row so far, nothing is known.
+        known_ts = max(int(self._last[self._sides].min()) - 1, -1)
+        self.known_ts = NEVER if self._following is None else known_ts
 
 
 def replay(

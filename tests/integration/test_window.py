@@ -17,6 +17,7 @@ WORLDS = {
     "hftbacktest": ("backtest",),
     "engine arb": ("backtest", "--set", 'backtest.engine="arb"'),
     "dry-run": ("dry-run",),
+    "paced": ("dry-run", "--speed", "10000"),
 }
 #: Without fees the simulated market has something to trade.
 FREE = [
