@@ -29,6 +29,7 @@ from arb.report.layout import (
 )
 from arb.report.no_trades import no_trades_section
 from arb.report.page_style import STYLE
+from arb.report.setup_lines import payers_of
 from arb.report.signs import sign_class, state_class
 from arb.report.svg import draw_svg
 from arb.report.wording import UNKNOWN, escape, shown
@@ -162,9 +163,14 @@ def _leg_table(block: Block, lines: Sequence[LegRow], summary: Mapping[str, Any]
         for n in block.legs
     )
     heads += "<th>both</th>" if has_sums else ""
-    rows = []
+    rows, payers = [], payers_of(summary["legs"])
     for label, leg_key, pair_key, kind, _ in lines:
-        cells = [_at(summary, f"legs.{n}.{leg_key}", kind) for n in block.legs]
+        cells = [
+            f"that of {escape(payers[n])}"
+            if leg_key == "start_quote" and payers[n]
+            else _at(summary, f"legs.{n}.{leg_key}", kind)
+            for n in block.legs
+        ]
         if has_sums:
             cells.append(_at(summary, f"pairs.{block.pair_no}.{pair_key}", kind) if pair_key else "")
         rows.append(f"<tr><th>{escape(label)}</th>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")

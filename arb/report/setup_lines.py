@@ -23,12 +23,17 @@ def setup_lines(summary: Mapping[str, Any], width: int) -> Iterator[str]:
     No figure is folded unless a single one is wider than `width`, in characters.
     """
     legs = summary["legs"]
-    payers = {_venue(leg): leg["leg"] for leg in reversed(legs) if leg["start_quote"]}
-    shown_legs = (_leg(leg, payers.get(_venue(leg), "")) for leg in legs[:_LEGS_MAX])
+    shown_legs = (_leg(leg, payer) for leg, payer in zip(legs[:_LEGS_MAX], payers_of(legs), strict=False))
     for parts in (_period(summary), _run(summary), *shown_legs):
         yield from _packed([printable(part) for part in parts], width)
     if len(legs) > _LEGS_MAX:
         yield f"... and fees, latencies and capital of {len(legs) - _LEGS_MAX} more legs in summary.json"
+
+
+def payers_of(legs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each leg the one whose quote at the start it shares, "" for a leg with quote of its own, or with none."""
+    payers = {_venue(leg): str(leg["leg"]) for leg in reversed(legs) if leg["start_quote"]}
+    return ["" if leg["start_quote"] else payers.get(_venue(leg), "") for leg in legs]
 
 
 def _period(summary: Mapping[str, Any]) -> list[str]:
@@ -61,14 +66,13 @@ def _venue(leg: Mapping[str, Any]) -> str:
 
 
 def _leg(leg: Mapping[str, Any], payer: str) -> list[str]:
-    """payer: the leg that counts the quote of its venue, "" for none."""
+    """payer: the leg whose quote it shares, "" for none."""
     maker, taker = (shown(leg[f"{name}_fee_share"], "share") for name in ("maker", "taker"))
     there, back = (shown(leg[f"{name}_latency_s"], "duration") for name in ("entry", "response"))
     file = leg["order_latency_file"]
     orders = f"orders as measured, {file};" if file else f"orders {there} there, {back} back;"
     quote, base = shown(leg["start_quote"], "money"), shown(leg["start_base"], "quantity")
-    is_shared = payer and not leg["start_quote"]
-    capital = f"{base} base, and the quote of {payer}" if is_shared else f"{quote} quote, {base} base"
+    capital = f"{base} base, and the quote of {payer}" if payer else f"{quote} quote, {base} base"
     return [
         f"{leg['leg']}:",
         *([f"{leg['kind']};"] if leg["kind"] else []),

@@ -263,6 +263,7 @@ def test_quote_that_legs_of_a_venue_share_is_not_zero() -> None:
     text = drawn(small_run(legs=[first, other]))
     assert "starts with 5,000.00 quote, 10 base" in text
     assert "starts with 2.5 base, and the quote of venue_a:BTCUSDT" in " ".join(text.split())
+    assert "<td>that of venue_a:BTCUSDT</td>" in page(small_run(legs=[first, other]), [])
 
 
 def test_attempts_beyond_the_bound_are_counted() -> None:
