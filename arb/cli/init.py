@@ -65,7 +65,9 @@ def init(
 
     from arb.commands.symbols import template_venues, write_configuration
 
-    found = find_symbols(template_venues(venues), symbols, recordings, is_simulated=is_simulated)
+    found = find_symbols(
+        template_venues(venues), symbols, recordings, is_simulated=is_simulated, is_chosen=venues is not None
+    )
     written = write_configuration(directory, texts, found, recordings)
     echo_symbols(found)
     echo_origin(recordings, is_simulated=is_simulated)

@@ -68,8 +68,12 @@ def find_symbols(
     recordings: Path | None,
     *,
     is_simulated: bool,
+    is_chosen: bool,
 ) -> FoundSymbols:
-    """The symbols at these venues: from recordings, made up, or from the venues' listings. symbols: None for all."""
+    """The symbols at these venues: from recordings, made up, or from the venues' listings.
+
+    symbols: None for all. is_chosen: the venues are those of --venues; recordings of others are left out in silence.
+    """
     from arb.commands.new_symbols import listed_symbols, simulated_symbols
 
     names = list(dict.fromkeys(symbols or ()))
@@ -81,7 +85,7 @@ def find_symbols(
     from arb.commands.recorded_symbols import recorded_symbols
 
     with ReadingProgress("reading recordings") as progress:
-        return recorded_symbols(recordings, venues, names or None, progress)
+        return recorded_symbols(recordings, venues, names or None, progress, is_chosen=is_chosen)
 
 
 def echo_symbols(found: FoundSymbols, written: Sequence[tuple[str, str]] | None = None) -> None:
@@ -153,7 +157,9 @@ def add(
 
     refuse_source_conflicts(names, venues, recordings, is_simulated=is_simulated)
     described = described_venues(config_path, venues, overrides)
-    found = find_symbols(described, names, recordings, is_simulated=is_simulated)
+    found = find_symbols(
+        described, names, recordings, is_simulated=is_simulated, is_chosen=venues is not None
+    )
     added = add_symbols(config_path, described, found, is_replacing=is_replacing)
     echo_symbols(found, added.written)
     for note in added.notes:

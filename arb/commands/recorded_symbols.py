@@ -41,10 +41,13 @@ def recorded_symbols(
     venues: Mapping[str, VenueConfig],
     symbols: Sequence[str] | None,
     progress: StartProgress | None = None,
+    *,
+    is_chosen: bool = False,
 ) -> FoundSymbols:
     """The symbols of the recordings below `directory` at these venues; of each the largest day is read.
 
-    symbols: None for all. Raises InputError for a symbol that was not recorded, and for files that cannot be read.
+    symbols: None for all. is_chosen: recordings of other venues are not mentioned. Raises InputError for a symbol that
+    was not recorded, and for files that cannot be read.
     """
     days = days_in(directory)
     largest: dict[tuple[str, str], Day] = {}
@@ -60,7 +63,7 @@ def recorded_symbols(
     begun = progress and progress(bytes_of([largest.values()]))
     found: list[NewSymbol] = []
     prices: dict[str, float] = {}
-    notes = not_described(directory, venues)
+    notes = [] if is_chosen else not_described(directory, venues)
     for key in sorted(largest):
         day, venue = largest[key], venues[key[0]]
         sink = Sample()

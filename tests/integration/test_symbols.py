@@ -250,6 +250,19 @@ def test_recordings_of_one_venue_are_a_leg_for_a_strategy_of_ones_own() -> None:
 
 
 @pytest.mark.slow
+def test_recordings_of_venues_that_were_not_chosen_are_not_mentioned() -> None:
+    words = ["--duration", "6s", "--venues", "binance_spot,bybit_spot", "--symbols", "ETHUSDT"]
+    arb("sandbox", "record", "--out", "recorded", *words)
+    arb("init", "my")
+    done = arb(
+        *("symbols", "add", "ETHUSDT", "--config", "my/arbitrage.toml", "--replace"),
+        *("--recordings", "recorded", "--venues", "bybit_spot"),
+    )
+    assert "left out" not in done.stderr
+    assert "bybit_spot:ETHUSDT" in done.stdout
+
+
+@pytest.mark.slow
 def test_simulated_symbols_are_recorded_and_a_recording_of_ones_own_is_traded() -> None:
     arb("init", "first", "--symbols", "SOLUSDT,FOOUSDT", "--simulated")
     at = ["--venues", "binance_spot,binance_usdm", "--symbols", "SOLUSDT,FOOUSDT"]
