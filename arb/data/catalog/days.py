@@ -125,7 +125,7 @@ def _all_recordings(directory: Path) -> list[Recording]:
     """Every file with a recording's name; of two files of a day the one to use is last."""
     if not directory.is_dir():
         raise InputError(
-            f"{directory}: no such folder; [data] directory or --data names where recordings are"
+            f"{directory}: no such folder of recordings; name another: --data, --recordings or [data] directory"
         )
     found = []
     for path in directory.glob("*/*.gz"):
