@@ -45,6 +45,7 @@ from arb.leg import Leg
 from arb.results.folder import RunFolder
 from arb.results.manifest import FORMAT, result_of
 from arb.results.notes import (
+    UNRECORDED,
     archive_notes,
     dropped_notes,
     funds_note,
@@ -272,8 +273,9 @@ def write_run(
     folder: RunFolder, manifest: Mapping[str, Any], output: RunOutput, *, has_report: bool
 ) -> RunResult:
     """Writes the files of every run; the manifest last, so that a folder with a manifest is complete."""
-    notes = [*manifest["notes"], *funds_notes(manifest), *halt_notes(manifest, output.final)]
-    notes += dropped_notes(output.dropped)
+    is_unrecorded = manifest["outcome"] == "ended" and not len(output.records)
+    notes = [*manifest["notes"], *([UNRECORDED] if is_unrecorded else [])]
+    notes += [*funds_notes(manifest), *halt_notes(manifest, output.final), *dropped_notes(output.dropped)]
     if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
         notes += [tie_note(leg, *counts) for leg, counts in ties_of(output.trades).items()]
     manifest = {**manifest, "notes": notes}

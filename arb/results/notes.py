@@ -28,6 +28,11 @@ _CONTENTS = {
 NO_EFFECT = "no effect: "
 DIFFERENT_ASSETS = "legs of different assets"
 NO_CAPITAL = "no capital"
+#: The note of a run whose strategy never called `recorder.record`.
+UNRECORDED = (
+    "no state over time: the strategy did not call recorder.record(bot); the times, the drawdown and the charts are of "
+    "the last state alone"
+)
 
 
 def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: float, leverage: float) -> str:

@@ -27,6 +27,29 @@ def run(hbt, recorder):
 """
 
 
+def test_a_run_without_records_says_so(tmp_path: Path) -> None:
+    script = strategy_file("silent.py", "def run(hbt):\n    hbt.elapse(10_000_000)\n    return 0\n")
+    data, run = write_pair(tmp_path / "data", count=20), tmp_path / "run"
+    words = (
+        "-c",
+        example("usdm_bybit"),
+        "--data",
+        data,
+        "--start",
+        "2024-08-08",
+        "--strategy",
+        f"{script}:run",
+    )
+
+    arb("backtest", *words, "--out", run)
+
+    notes = json.loads((run / "summary.json").read_text())["notes"]
+    assert any(
+        note.startswith("no state over time: the strategy did not call recorder.record") for note in notes
+    )
+    arb("verify", run)
+
+
 @pytest.mark.parametrize("engine", ["hftbacktest", "arb"])
 def test_rows_that_did_not_fit_are_noted(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
