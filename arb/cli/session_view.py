@@ -121,7 +121,8 @@ def _edges(view: SessionView) -> RenderableType:
         )
         for edge in view.edges
     ]
-    name = "threshold over average" if view.is_over_basis else "threshold"
+    # The parameter's name: the strategy's own threshold moves with its inventory, and this is what it starts from.
+    name = "min_spread_bps over average" if view.is_over_basis else "min_spread_bps"
     columns = 3 if math.isnan(threshold) else 4
     return rows_view(
         ("edge after fees, bps", "now", "best", name)[:columns],

@@ -128,13 +128,13 @@ def test_a_lower_terminal_loses_events_first_and_figures_last(width: int) -> Non
 def test_a_strategy_without_attempts_has_no_counts_of_them() -> None:
     view = VIEW._replace(threshold_bps=math.nan, totals=VIEW.totals._replace(attempts=0))
     text = drawn(session_screen(view), 100)
-    for word in ("threshold", "attempts", "opportunities"):
+    for word in ("min_spread_bps", "attempts", "opportunities"):
         assert word not in text
 
 
 def test_edges_over_an_average_are_not_compared_with_the_threshold() -> None:
     text = drawn(session_screen(VIEW._replace(is_over_basis=True)), 100)
-    assert "threshold over" in text
+    assert "min_spread_bps over" in text
 
 
 def test_without_a_terminal_there_is_a_line_every_five_minutes() -> None:
