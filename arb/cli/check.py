@@ -24,7 +24,7 @@ from arb.cli.options import (
     output,
     set_option,
 )
-from arb.cli.period import Moment, days_of, days_options
+from arb.cli.period import Moment, days_of, days_options, window_of
 from arb.data.catalog.archived import ARCHIVE_FOLDER
 from arb.errors import ExitCode, InputError
 from arb.report.screen import rows_view
@@ -81,6 +81,7 @@ def check(
     from arb.commands.recordings import check_all, not_finished
     from arb.data.check.findings import OFF_GRID
 
+    chosen = days_of(start, end)
     with ReadingProgress("reading recordings") as progress:
         checked = check_all(
             directory,
@@ -90,7 +91,7 @@ def check(
             round(hole_s * SECOND),
             progress,
             KnownGrids.of_file(config_path, overrides),
-            days_of(start, end),
+            chosen,
         )
     if as_json:
         for report in checked.reports:
@@ -103,6 +104,8 @@ def check(
             console.print(line, soft_wrap=True, highlight=False)
         if len(lines) > FINDINGS_MAX:
             echo(f"{len(lines) - FINDINGS_MAX} more findings; --json names all")
+    if window_of(start, end) is not None:
+        echo(f"whole days were checked{chosen.text}: a check is not cut to a time of day", err=True)
     for line in not_finished(directory):
         echo(line, err=True)
     for name in checked.unknown_venues:

@@ -82,12 +82,17 @@ class Period(NamedTuple):
 def period_of(start: Moment, end: Moment | None) -> Period:
     """The period from `--start` to `--end`. Raises InputError if there is no time between them."""
     last = None if end is None else _last_day(start, end)
-    times = start.ts, None if end is None else end.ts
+    return Period(start.at.date(), last, window_of(start, end))
+
+
+def window_of(start: Moment | None, end: Moment | None) -> Window | None:
+    """The part of the days from `--start` to `--end`; None for whole days."""
+    times = None if start is None else start.ts, None if end is None else end.ts
     if times == (None, None):
-        return Period(start.at.date(), last, None)
+        return None
     from arb.data.rows.window import Window
 
-    return Period(start.at.date(), last, Window(*times))
+    return Window(*times)
 
 
 def days_of(start: Moment | None, end: Moment | None) -> Days:

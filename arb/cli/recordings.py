@@ -13,7 +13,7 @@ from arb.cli.check import check
 from arb.cli.compilation_bar import show_compilation
 from arb.cli.examples import examples
 from arb.cli.options import ReadingProgress, config_option, echo, echo_json, output, set_option
-from arb.cli.period import Moment, days_of, days_options
+from arb.cli.period import END_HELP, START_HELP, Moment, Time, days_of, days_options, window_of
 from arb.errors import ExitCode, InputError
 from arb.report.screen import Fitted, rows_view
 from connectors.units import MILLISECOND
@@ -33,11 +33,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON lines i
     epilog=examples(
         "arb convert recordings",
         "arb convert recordings --out rows --start 2024-08-08 --end 2024-08-09",
+        "arb convert recordings --out rows --start 2024-08-08T23:55",
     ),
 )
 @_directory
 @config_option
-@days_options
+@click.option("--start", type=Time(), help=START_HELP)
+@click.option("--end", type=Time(), help=f"{END_HELP}.")
 @click.option(
     "--compare", "is_comparison", is_flag=True, help="Compare with hftbacktest's converters instead."
 )
@@ -73,7 +75,15 @@ def convert(
 
     if is_comparison and out is not None:
         raise InputError("--compare and --out exclude each other: a comparison writes no rows")
-    days = days_of(start, end)
+    days, window = days_of(start, end), window_of(start, end)
+    if window is not None and is_comparison:
+        raise InputError(
+            "--compare compares whole recordings: write --start and --end as days, without a time"
+        )
+    if window is not None and out is None:
+        raise InputError(
+            "--start or --end with a time cuts the copies of --out: add --out FOLDER (the row cache has whole days)"
+        )
     venues = known_venues(config_path, overrides, has_grids=not is_comparison)
     if is_comparison:
         comparisons = list(compare_all(directory, venues, days))
@@ -82,10 +92,10 @@ def convert(
         sys.exit(ExitCode.DONE if all(c.is_equal for c in comparisons) else ExitCode.DIFFERENCES)
     grids = KnownGrids.of_file(config_path, overrides)
     with ReadingProgress("reading recordings") as progress:
-        offset_ns, converted = convert_all(directory, venues, out, progress, grids, days)
+        offset_ns, converted, left_out = convert_all(directory, venues, out, progress, grids, days, window)
     _show(conversion_lines(converted), as_json)
     _echo_all([f"warning: {note}" for note in conversion_notes(venues, converted, grids)])
-    _echo_all(not_described(directory, venues) + not_finished(directory))
+    _echo_all(left_out + not_described(directory, venues) + not_finished(directory))
     folder = converted[0].path.parent if out is None else out
     echo(
         f"clock offset {offset_ns / MILLISECOND:,.3f} ms; row files in {folder} (--json names each)", err=True

@@ -32,11 +32,13 @@ from arb.data.rows.compare import CONVERTERS, Comparison, compare
 from arb.data.rows.convert import Feed, convert
 from arb.data.rows.grid import DayGrid, coarser_notes
 from arb.data.rows.npy import open_npy
-from arb.data.rows.row_files import RowFile
+from arb.data.rows.row_files import Conversion, RowFile
 from arb.data.rows.spool import needs_carry
+from arb.data.rows.window import Window, cut_conversion, cut_days, moment_text
 from arb.data.text import Progress, fault_of
 from arb.errors import InputError
 from connectors.errors import DecodeError
+from connectors.model import Rows
 
 #: Recordings, or days of any kind.
 DayKind = TypeVar("DayKind", bound=Day)
@@ -53,6 +55,14 @@ class Converted(NamedTuple):
     path: Path
 
 
+class ConvertedDays(NamedTuple):
+    """The result of a conversion: its clock offset, its days, and a line for each day without data in the window."""
+
+    offset_ns: int
+    days: list[Converted]
+    left_out: list[str]
+
+
 def convert_all(
     directory: Path,
     venues: Mapping[str, VenueConfig],
@@ -60,12 +70,13 @@ def convert_all(
     progress: StartProgress | None = None,
     grids: KnownGrids = NO_GRIDS,
     chosen: Days = ALL_DAYS,
-) -> tuple[int, list[Converted]]:
-    """Converts the chosen days in `directory` to rows on one clock; returns its offset in ns and the days.
+    window: Window | None = None,
+) -> ConvertedDays:
+    """Converts the chosen days in `directory` to rows on one clock.
 
     Each day is read from its preferred source. grids: stated ticks and lots of the data. The rows stay in the cache;
-    `out` gets a copy of each as `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads.
-    Raises InputError if there is nothing to convert.
+    `out` gets a copy of each as `<venue>/<symbol>_<YYYYMMDD>.npy`, which hftbacktest loads. window: the part of the
+    days that is copied; the cache has whole days. Raises InputError if there is nothing to convert.
     """
     days = _chosen(directory, days_in(directory), chosen)
     runs = list(_consecutive(_known_of(directory, days, venues)))
@@ -73,12 +84,39 @@ def convert_all(
     feeds = [_feed(on_grid[run[0].venue], grids, run) for run in runs]
     with RowCache() as cache:
         conversion = convert(feeds, cache, progress=progress and progress(bytes_of(runs)))
-        converted = [
-            Converted(recording, file, _place(recording, file, out, is_first=recording is run[0]))
-            for run, files in zip(runs, conversion.files, strict=True)
-            for recording, file in zip(run, files, strict=True)
-        ]
-    return conversion.offset_ns, converted
+        within = conversion if window is None else _within(directory, conversion, window)
+        converted, left_out = [], []
+        for feed, whole, files in zip(feeds, conversion.files, within.files, strict=True):
+            copied: Iterable[Sequence[Rows]] = [()] * len(whole)
+            if out is not None:
+                copied = _rows_of(feed, whole, window)
+            for day, file, rows in zip(feed.recordings, files, copied, strict=True):
+                if window is not None and not file.rows:
+                    left_out.append(f"left out: {day.venue}:{day.symbol} {day.day}: no data {window.text}")
+                    continue
+                converted.append(Converted(day, file, _place(day, file, rows, out)))
+    return ConvertedDays(conversion.offset_ns, converted, left_out)
+
+
+def _within(directory: Path, whole: Conversion, window: Window) -> Conversion:
+    """The conversion cut to the window. Raises InputError if no day has data within."""
+    within = cut_conversion(whole, window)
+    if not any(file.rows for files in within.files for file in files):
+        known = [file for files in whole.files for file in files if file.first_ts]
+        first_ts = min((file.first_ts for file in known), default=0)
+        raise InputError(
+            f"{directory}: no data {window.text}; its data of these days are from {moment_text(first_ts)} to "
+            f"{moment_text(whole.end_ts)}: choose a time between them"
+        )
+    return within
+
+
+def _rows_of(feed: Feed, files: Sequence[RowFile], window: Window | None) -> Iterable[Sequence[Rows]]:
+    """The rows of each of a feed's days, cut to the window. The first begins with the book at its start."""
+    days = (file.load(is_first=n == 0) for n, file in enumerate(files))
+    if window is None:
+        return days
+    return cut_days(days, window, feed.instrument.tick_size if feed.instrument else 0.0)
 
 
 def conversion_notes(
@@ -335,15 +373,14 @@ def _consecutive(recordings: Sequence[Day]) -> Iterator[list[Day]]:
         yield run
 
 
-def _place(recording: Day, file: RowFile, out: Path | None, *, is_first: bool) -> Path:
-    """The path of the rows. Below `out`, a first day that continues an earlier one begins with the book at its
-    start."""
+def _place(day: Day, file: RowFile, arrays: Sequence[Rows], out: Path | None) -> Path:
+    """The path of a day's rows: the cache's, or below `out`, where they are written."""
     if out is None:
         return Path(file.path)
-    target = out / recording.venue / f"{recording.symbol.lower()}_{recording.day:%Y%m%d}.npy"
+    target = out / day.venue / f"{day.symbol.lower()}_{day.day:%Y%m%d}.npy"
     try:
         with open_npy(target) as writer:
-            for rows in file.load(is_first=is_first):
+            for rows in arrays:
                 writer.write(rows)
     except OSError as error:
         raise InputError(f"{target}: cannot be written: {error.strerror}") from None

@@ -11,6 +11,12 @@ import numpy as np
 import pytest
 from support.command_line import arb
 
+from arb.cli.period import Time, period_of
+from arb.commands.legs import legs_of
+from arb.commands.run_files import days_of_run, read_inputs
+from arb.config import load
+from arb.data.rows.cache import RowCache
+
 pytestmark = pytest.mark.slow
 
 WORLDS = {
@@ -109,7 +115,73 @@ def test_a_window_without_data_is_one_line(place: Path) -> None:
     assert not (place / "none").exists()
 
 
-def test_commands_that_take_days_take_times_as_their_days(place: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("times", "files"),
+    [
+        (MIDNIGHT, ["btcusdt_20240101.npy", "btcusdt_20240102.npy"]),
+        (("2024-01-02T00:00:10", "2024-01-02T00:00:20"), ["btcusdt_20240102.npy"]),
+        (("2024-01-02T00:00:10", "2024-01-02"), ["btcusdt_20240102.npy"]),
+    ],
+)
+def test_converted_rows_are_those_of_a_backtest(
+    place: Path, tmp_path: Path, times: tuple[str, str], files: list[str]
+) -> None:
+    config_path, data = place / "my" / "arbitrage.toml", place / "data"
+    words = ("--start", times[0], "--end", times[1], "--config", config_path, "--out", tmp_path, "--json")
+    lines = [json.loads(line) for line in arb("convert", data, *words).stdout.splitlines()]
+    # Without the rows with which a run empties a silent book.
+    config = load(
+        config_path,
+        legs=LEGS[1].split(","),
+        overrides=(f"data.directory='{data}'", "execution.stale_after_ms=86_400_000"),
+    )
+    start, end = (Time().convert(text, None, None) for text in times)
+    period = period_of(start, end)
+    assert period.last is not None
+    legs = legs_of(config)
+    days = days_of_run(config, legs, period.first, period.last)
+    with RowCache() as cache:
+        inputs = read_inputs(config, legs, days, cache, window=period.window)
+        for leg, arrays, of_days in zip(legs, inputs.data, inputs.conversion.files, strict=True):
+            assert sorted(path.name for path in (tmp_path / leg.venue).iterdir()) == files
+            found = np.concatenate([np.load(tmp_path / leg.venue / name) for name in files])
+            assert len(found) > 100
+            assert found.tobytes() == np.concatenate(arrays.arrays).tobytes()
+            own = [line for line in lines if line["venue"] == leg.venue]
+            assert [line["rows"] for line in own] == [file.rows for file in of_days]
+
+
+def test_a_conversion_of_a_time_needs_copies_and_data(place: Path, tmp_path: Path) -> None:
+    data, config = place / "data", ("--config", place / "my" / "arbitrage.toml")
+    time = ("--start", "2024-01-01T23:59:30")
+    assert "add --out FOLDER" in arb("convert", data, *config, *time, code=2).stderr
+    assert "write --start and --end as days" in arb("convert", data, *time, "--compare", code=2).stderr
+    line = arb("convert", data, *config, "--out", tmp_path, "--start", "2024-01-02T12:00", code=2).stderr
+    assert line.startswith(
+        f"error: {data}: no data from 2024-01-02T12:00:00Z; its data of these days are from"
+    )
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_converted_day_without_data_in_the_window_is_left_out(place: Path, tmp_path: Path) -> None:
+    for venue, start in (("binance_usdm", "2024-01-01T12:00"), ("bybit_spot", "2024-01-01T13:00")):
+        words = ("--duration", "15s", "--start", start, "--venues", venue)
+        arb("sandbox", "record", "--out", tmp_path / "data", *words)
+    words = (
+        "--config",
+        place / "my" / "arbitrage.toml",
+        "--out",
+        tmp_path / "rows",
+        "--end",
+        "2024-01-01T12:30",
+    )
+    done = arb("convert", tmp_path / "data", *words)
+    left_out = "left out: bybit_spot:BTCUSDT 2024-01-01: no data to 2024-01-01T12:30:00Z"
+    assert left_out in done.stderr.splitlines()
+    assert [path.parent.name for path in (tmp_path / "rows").glob("*/*")] == ["binance_usdm"]
+
+
+def test_commands_that_take_days_take_times_as_their_days(place: Path) -> None:
     data, times = place / "data", ("--start", "2024-01-02T00:00:10", "--end", "2024-01-02T00:00:20")
     listed = [json.loads(line) for line in arb("data", "list", data, *times, "--json").stdout.splitlines()]
     assert [(one["venue"], one["day"]) for one in listed] == [
@@ -128,8 +200,12 @@ def test_commands_that_take_days_take_times_as_their_days(place: Path, tmp_path:
     # The second day continues the first, which is read for it.
     assert sorted(books[1]) == ["binance_usdm/btcusdt_20240102.gz", "bybit_spot/btcusdt_20240102.gz"]
     assert books[1].items() <= books[0].items()
-    arb("convert", data, "--out", tmp_path, *times, "--config", place / "my" / "arbitrage.toml")
-    assert sorted(path.name for path in tmp_path.glob("*/*")) == ["btcusdt_20240102.npy"] * 2
+    for words in ((), ("--json",)):
+        line = arb("data", "check", data, *times, *words).stderr
+        assert line == (
+            "whole days were checked from 2024-01-02 to 2024-01-02: a check is not cut to a time of day\n"
+        )
+        assert not arb("data", "check", data, "--start", "2024-01-02", *words).stderr
     for command in (["data", "list"], ["data", "check"], ["convert"]):
         line = arb(*command, data, "--start", "2024-01-03", code=2).stderr
         assert line == f"error: {data}: no day from 2024-01-03; its days are from 2024-01-01 to 2024-01-02\n"

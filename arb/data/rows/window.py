@@ -8,7 +8,7 @@ first and last frame) is cut in the same way; the clock offset is that of the wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -85,9 +85,23 @@ def cut_rows(arrays: Sequence[Rows], window: Window, tick_size: float) -> list[R
 
     arrays: as from `Conversion.rows`. Rows far from both ends are views of them.
     """
+    (inside,) = cut_days([arrays], window, tick_size)
+    return _joined(inside)
+
+
+def cut_days(days: Iterable[Sequence[Rows]], window: Window, tick_size: float) -> list[list[Rows]]:
+    """As `cut_rows`, one list of arrays for each of consecutive days, to be written to files.
+
+    The first day with rows within, or the last, begins with the books at the start. A later day may have arrays for
+    one side only.
+    """
     books = [Levels(tick_size) for _ in _SIDES]
-    inside = [piece for rows in arrays for piece in _pieces(rows, window, books) if len(piece)]
-    return _joined([_begin(books, window), *inside])
+    inside = [
+        [piece for rows in arrays for piece in _pieces(rows, window, books) if len(piece)] for arrays in days
+    ]
+    first = next((pieces for pieces in inside if pieces), inside[-1])
+    first.insert(0, _begin(books, window))
+    return inside
 
 
 def cut_conversion(conversion: Conversion, window: Window) -> Conversion:
