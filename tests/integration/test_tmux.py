@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 #: For a machine that is busy with other things; what is checked is that there is an end.
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 PROMPT = "ready>"
 
 

@@ -134,7 +134,8 @@ def test_a_strategy_without_attempts_has_no_counts_of_them() -> None:
 
 def test_edges_over_an_average_are_not_compared_with_the_threshold() -> None:
     text = drawn(session_screen(VIEW._replace(is_over_basis=True)), 100)
-    assert "min_spread_bps" in text and "over average" in text
+    assert "min_spread_bps" in text
+    assert "over average" in text
 
 
 def test_without_a_terminal_there_is_a_line_every_five_minutes() -> None:
