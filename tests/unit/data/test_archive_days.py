@@ -112,7 +112,7 @@ def test_a_gap_of_an_archive_that_costs_much_of_the_day_is_reported(
     assert kind_of(note).heading == "Book incomplete"
     assert re.fullmatch(
         r"bybit_linear:BTCUSDT: its book is lost for [\d.]+ s of [\d.]+ s of 2024-01-01, first at 00:0\d:\d\d: 1 gap"
-        r" in its ids, each until the next snapshot \(what an archive lacks comes with no download: .*\)",
+        r" in its ids, each until the next snapshot \(no download has what an archive lacks: .*\)",
         note,
     )
 
