@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import sys
@@ -202,6 +201,9 @@ def serve(
 
         def started(running: Sandbox) -> None:
             display.line(lambda: _show_addresses(running.urls, as_json=as_json))
+
+        # It loads for longer than all else that the help of a command needs.
+        import asyncio
 
         asyncio.run(serve_sandbox(built, started, duration_s))
         only_words_left(ExitCode.DONE)
