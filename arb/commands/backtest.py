@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,6 @@ from typing import TYPE_CHECKING
 from arb.backtest.assets import backtest_bot_for
 from arb.backtest.runner import Ended, compile_ahead, run
 from arb.bot.recorder import Recorder
-from arb.commands.dryrun import replay_inputs
 from arb.commands.idle_keys import World
 from arb.commands.recorded_days import MAKES_NO_CALL, Replayed, run_days
 from arb.commands.run_files import Inputs, output_of
@@ -34,7 +34,12 @@ def run_backtest(
     has_report: bool = True,
 ) -> WrittenRun:
     """Replays the days through the configured strategy and writes the run's folder: see `run_days`."""
-    engine = replay_inputs if config.backtest.engine == "arb" else in_hftbacktest
+    engine: Callable[..., Replayed] = in_hftbacktest
+    if config.backtest.engine == "arb":
+        # The simulated exchange of dry-runs takes time to load.
+        from arb.commands.dryrun import replay_inputs
+
+        engine = replay_inputs
     return run_days(
         config,
         start,

@@ -99,7 +99,7 @@ def listing_checks(name: str, file: str, symbol: Symbol, listing: Listing | None
     """Compares the venue's listing of an instrument with its file; `name` is `venue:SYMBOL`."""
     label = name.partition(":")[2]
     if listing is None:
-        step = f"take [symbols.{label}] out of {file}, or look up how the venue spells it"
+        step = f"take [symbols.{label}] out of {file}, or look up the venue's name for it"
         return [Check(name, Level.FAIL, "the venue does not list it", step)]
     checks = [] if listing.is_trading else [_no_trading(name)]
     for key, own, theirs, level in _filters(symbol, listing):

@@ -24,9 +24,7 @@ from arb.interrupts import interrupt_handled
 from arb.leg import Leg
 from arb.results.no_trades.explanation import is_measured
 from arb.runtime.display import write_error
-from arb.runtime.replay import replay
 from arb.runtime.signals import signals_call
-from arb.simulation.bot import DryRunBot
 from arb.strategies.arguments import Arguments
 from arb.strategies.loader import load_strategy
 from connectors.model import Rows
@@ -82,6 +80,10 @@ def edges_of_rows(
     """
     if not start_ts:
         return None
+    # The simulated exchange takes time to load, which a backtest in hftbacktest's engine does not need.
+    from arb.runtime.replay import replay
+    from arb.simulation.bot import DryRunBot
+
     setup = _setup(params, len(legs))
     recorder = Recorder(len(legs))
     strategy = compile_ahead(*setup, recorder)

@@ -71,7 +71,7 @@ async def _ask(venues: Sequence[VenueConfig], symbols: Sequence[str]) -> FoundSy
                 at[symbol].append(venue)
     if absent := [symbol for symbol in symbols if not at[symbol]]:
         names = ", ".join(venue.name for venue in venues if venue.name not in silent)
-        raise InputError(f"{', '.join(absent)}: not listed at {names}; look up how the venue spells it")
+        raise InputError(f"{', '.join(absent)}: not listed at {names}; look up the venue's name for it")
     prices = await asyncio.gather(*(_price(at[symbol], symbol) for symbol in symbols))
     return FoundSymbols(found, dict(zip(symbols, prices, strict=True)), notes)
 

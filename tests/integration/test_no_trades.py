@@ -260,28 +260,7 @@ def test_a_leg_without_data_and_one_without_a_snapshot_are_refused(folder: Path,
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     path.write_bytes(gzip.compress(b"".join(line for line in lines if b'"snapshot"' not in line)))
 
-    line = arb(
-        "backtest",
-        "-c",
-        whole / "arbitrage.toml",
-        "--data",
-        recordings,
-        *DAY,
-        "--out",
-        tmp_path / "a",
-        code=2,
-    ).stderr
-    assert "bybit_spot" in line
+    config = ("-c", whole / "arbitrage.toml", "--data", recordings)
+    assert "bybit_spot" in arb("backtest", *config, *DAY, "--out", tmp_path / "a", code=2).stderr
     path.unlink()
-    line = arb(
-        "backtest",
-        "-c",
-        whole / "arbitrage.toml",
-        "--data",
-        recordings,
-        *DAY,
-        "--out",
-        tmp_path / "b",
-        code=2,
-    ).stderr
-    assert "bybit_spot" in line
+    assert "bybit_spot" in arb("backtest", *config, *DAY, "--out", tmp_path / "b", code=2).stderr
