@@ -51,10 +51,10 @@ def draw_png(chart: Chart) -> bytes:
     for key in scene.keys:
         _key(draw, key)
     # Text is drawn at the final size: Pillow already smooths fonts.
-    image = image.resize((round(WIDTH * _SCALE), round(HEIGHT * _SCALE)), Image.Resampling.BOX)
+    image = image.reduce(_OVER)
     _labels(ImageDraw.Draw(image), scene)
     file = io.BytesIO()
-    image.quantize(64, dither=Image.Dither.NONE).save(file, "PNG", optimize=False)
+    image.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(file, "PNG", optimize=False)
     return file.getvalue()
 
 
