@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from connectors.jit.compilation import compiled, compiled_callback
+from connectors.jit.dependencies import digest_of, tree_digest
 
 _PACKAGE = Path(__file__).parent
 
-#: Folders whose code is compiled into every function that takes a bot.
-FRAMEWORK = (_PACKAGE, _PACKAGE.parent / "risk")
+#: Digest of the folders whose code is compiled into every function that takes a bot. Computed when they are imported:
+#: a later compilation uses the imported code, even if a file is edited in the meantime.
+FRAMEWORK = digest_of(tree_digest(folder) for folder in (_PACKAGE, _PACKAGE.parent / "risk"))
 
 
 def bot_compiled(function: Callable[..., Any] | None = None, **flags: Any) -> Any:

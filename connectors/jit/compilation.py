@@ -21,7 +21,7 @@ import pickle
 import platform
 import sys
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -36,7 +36,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.event import trigger_event
 from numba.core.serialize import dumps
 
-from connectors.jit.dependencies import VERSIONED, Dependencies, digest_of, tree_digest
+from connectors.jit.dependencies import VERSIONED, Dependencies, digest_of
 from connectors.jit.own_files import ForeignError, make_own_folder, read_own, write_own
 
 log = logging.getLogger(__name__)
@@ -66,15 +66,13 @@ _folder_override: Path | None = None
 _is_noted = False
 
 
-def compiled(
-    function: Callable[..., Any] | None = None, *, framework: Iterable[Path] = (), **flags: Any
-) -> Any:
+def compiled(function: Callable[..., Any] | None = None, *, framework: str = "", **flags: Any) -> Any:
     """`numba.njit` with the project's flags and disk cache. Use it bare or with further Numba flags.
 
     An already compiled function (a user's plain `@njit`) is compiled again from its Python source.
 
-    framework: files or folders of Python code that the function depends on without naming them, such as overloads of
-    methods; a change in any of them causes a new compilation.
+    framework: digest of code that the function depends on without naming it, such as overloads of methods (see
+    `connectors.jit.dependencies.tree_digest`); a change in it causes a new compilation.
     """
     options = {**FLAGS, **flags}
 
@@ -101,7 +99,7 @@ def compiled_callback(
     signature: Any,
     function: Callable[..., Any] | None = None,
     *,
-    framework: Iterable[Path] = (),
+    framework: str = "",
     **flags: Any,
 ) -> Any:
     """`numba.cfunc` with the project's disk cache: a C function, called by its `.address`."""
@@ -177,11 +175,10 @@ class DiskCache(caching.NullCache):  # type: ignore[misc]
     constants and helpers defined below it in its module exist.
     """
 
-    def __init__(self, function: Any, options: dict[str, Any], framework: Iterable[Path]) -> None:
+    def __init__(self, function: Any, options: dict[str, Any], framework: str) -> None:
         self._function = function
         self._options = repr(sorted(options.items(), key=lambda item: item[0]))
-        # Computed now: a later compilation uses the imported code, even if a file is edited in the meantime.
-        self._framework = [f"{path}:{tree_digest(Path(path))}" for path in framework]
+        self._framework = framework
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled signature, or None if it must be compiled."""
@@ -248,7 +245,7 @@ class DiskCache(caching.NullCache):  # type: ignore[misc]
         return cache_folder() / f"{self._name()}.{key[:20]}.bin"
 
     def _stamp(self) -> str:
-        return digest_of([*Dependencies().function(self._function), *self._framework])
+        return digest_of([*Dependencies().function(self._function), self._framework])
 
 
 def _write(path: Path, content: bytes) -> None:

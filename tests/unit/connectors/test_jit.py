@@ -17,6 +17,7 @@ from numba import njit, types
 from numba.core import config
 
 from connectors.jit import compilation as jit
+from connectors.jit.dependencies import tree_digest
 
 ROOT = Path(__file__).parents[3]
 
@@ -194,7 +195,7 @@ def test_a_changed_framework_is_noticed(tmp_path: Path) -> None:
     stamps = []
     for text in ("x = 1", "x = 1", "x = 2"):
         file.write_text(text)
-        stamps.append(jit.compiled(make_adder(1), framework=[file.parent])._cache._stamp())
+        stamps.append(jit.compiled(make_adder(1), framework=tree_digest(file.parent))._cache._stamp())
 
     assert stamps[0] == stamps[1] != stamps[2]
 
