@@ -21,17 +21,20 @@ def main() -> None:
         _run()
     except KeyboardInterrupt:
         sys.stderr.write("error: interrupted\n")
-        _leave()
+        _leave(_INTERRUPTED)
     except SystemExit as ended:
-        if ended.code != _INTERRUPTED:
-            raise
-        _leave()
+        is_watched = sys.gettrace() is not None or sys.getprofile() is not None
+        if not isinstance(ended.code, int) or (is_watched and ended.code != _INTERRUPTED):
+            raise  # a profiler or a coverage tool writes its results at the interpreter's end
+        _leave(ended.code)
 
 
-def _leave() -> None:
-    """Ends the process without the interpreter's own end, which may crash on what an interrupt left half made.
+def _leave(code: int) -> None:
+    """Ends the process without the interpreter's own end.
 
-    Called while the exception is handled: the frames of its traceback keep such objects, whose finalizers may fail.
+    That frees a million objects of Numba one by one, which takes a fifth of a second, and it may crash on what an
+    interrupt left half made. Called while the exception is handled: the frames of its traceback keep such objects,
+    whose finalizers may fail.
     """
     import os
 
@@ -40,7 +43,7 @@ def _leave() -> None:
             stream.flush()
         except (AttributeError, OSError, ValueError):  # closed, or nobody reads it
             continue
-    os._exit(_INTERRUPTED)
+    os._exit(code)
 
 
 def _run() -> None:
