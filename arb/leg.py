@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+#: Values of `Leg.fee_asset` that are not the name of an asset.
+IN_QUOTE, IN_RECEIVED = "quote", "received"
+
 
 @dataclass(frozen=True)
 class Leg:
@@ -48,6 +51,19 @@ class Leg:
     pair: int = -1
     #: Legs with the same funds share their `quote`: the venue, and the symbol if its money is set apart.
     funds: tuple[str, ...] = ()
+    #: What fees are charged in: "quote", "received" (of a spot purchase: base; else quote), or an asset such as "BNB".
+    fee_asset: str = IN_QUOTE
+    #: Price of a named fee asset, in quote: the mid of the leg of this number, or a constant if that is -1. Not
+    #: compared: NaN, of all other legs, is unequal to itself.
+    fee_price: float = field(default=math.nan, compare=False)
+    fee_price_leg: int = -1
+    #: What the venue holds of a named fee asset before the run; its legs share it.
+    fee_units: float = 0.0
+
+    @property
+    def has_named_fee_asset(self) -> bool:
+        """Whether fees are charged in a third asset, neither base nor quote."""
+        return self.fee_asset not in (IN_QUOTE, IN_RECEIVED)
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import tomli
 
+from arb.config.fee_asset import check_fees
 from arb.config.model import VenueConfig
 from arb.config.schema import SYMBOL_PLACEHOLDER
 from arb.config.secrets import Auth
@@ -99,7 +100,9 @@ class VenueFiles:
             raise ConfigError(f"{names} both describe the venue {name}; a venue has one file")
         source = documents[0].source
         tree = completed({"name": name, **documents[0].tree})
-        return venue_of(build(VenueFile, tree, source), source.file)
+        table = build(VenueFile, tree, source)
+        check_fees(table, source)
+        return venue_of(table, source.file)
 
     @property
     def symbols(self) -> set[str]:

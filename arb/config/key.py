@@ -37,6 +37,9 @@ SymbolName = Annotated[
         pattern=r"^[A-Z0-9][A-Z0-9._-]*\Z",
     ),
 ]
+AssetName = Annotated[
+    str, key("Name of an asset.", form='an asset in capitals such as "BNB"', pattern=r"^[A-Z0-9]{1,20}\Z")
+]
 LegName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*:[A-Z0-9][A-Z0-9._-]*\Z")]
 HttpsUrl = Annotated[
     str,

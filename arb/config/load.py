@@ -18,6 +18,7 @@ import msgspec
 import tomli
 
 from arb.config.adapters import feed_latency_ns
+from arb.config.fee_asset import check_fee_asset, check_holdings, fee_facts
 from arb.config.files import Document, VenueFiles, hint, venue_of
 from arb.config.given import given_in_main, given_in_venue
 from arb.config.model import MAIN_SECTIONS, Config, VenueConfig
@@ -66,6 +67,9 @@ def load(
     files.check_names(("capital",), checked.capital, main.source)
     files.check_names(("data", "grid"), checked.data.grid, main.source)
     _check_symbols(checked, venues, files, main.source)
+    for name, venue in venues.items():
+        check_fee_asset(venue, files.documents[name][0].source, names)
+    check_holdings(checked.capital, venues, main.source)
     given = [*given_in_main(main.tree, main.source)]
     for name in venues:
         document = files.documents[name][0]
@@ -300,6 +304,7 @@ def _leg(name: str, venues: Mapping[str, VenueConfig], checked: MainFile, main: 
         roi_ub=symbol.roi_ub,
         position_limit=own.position_limit or checked.risk.position_limit,
         funds=(venue_name, symbol_name if symbol_name in funds.quote_of else ""),
+        **fee_facts(venue, funds, checked.strategy.legs),
     )
 
 

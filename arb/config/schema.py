@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, field
 
 from arb.config.archive import Archive
-from arb.config.key import DecimalText, LegName, SymbolName, Table, VenueName, key
+from arb.config.key import AssetName, DecimalText, LegName, SymbolName, Table, VenueName, key
 from arb.config.parameters import with_parameters
 
 #: Placeholder for `strategy.symbol` in an entry of `strategy.legs`.
@@ -175,6 +175,18 @@ QuoteAmount = Annotated[
 ]
 
 
+AssetAmount = Annotated[
+    float,
+    key(
+        "Initial holding of the asset that `fees.asset` of the venue names.",
+        "units",
+        example="10.0",
+        ge=0,
+        le=1e15,
+    ),
+]
+
+
 class Capital(Table, frozen=True, kw_only=True):
     """A venue's initial holdings."""
 
@@ -190,6 +202,7 @@ class Capital(Table, frozen=True, kw_only=True):
     quote: Annotated[float, key("Initial cash; the margin at perpetual venues.", "quote", ge=0, le=1e15)]
     base_of: dict[SymbolName, BaseAmount] = field(default_factory=dict)
     quote_of: dict[SymbolName, QuoteAmount] = field(default_factory=dict)
+    assets: dict[AssetName, AssetAmount] = field(default_factory=dict)
 
 
 @with_parameters("symbols")

@@ -19,7 +19,7 @@ from typing import Annotated, Any, NoReturn, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from arb.config.key import SymbolName, VenueName
+from arb.config.key import AssetName, SymbolName, VenueName
 from arb.errors import ConfigError
 
 Path = tuple[str, ...]
@@ -147,7 +147,8 @@ def _name_text(name: str) -> str:
 def _placeholder(kind: Any) -> str:
     """The placeholder for the names of a table whose keys the user chooses."""
     name_kind = get_args(kind)[0]
-    return "<venue>" if name_kind is VenueName else "<SYMBOL>" if name_kind is SymbolName else "<name>"
+    placeholders = {VenueName: "<venue>", SymbolName: "<SYMBOL>", AssetName: "<ASSET>"}
+    return placeholders.get(name_kind, "<name>")
 
 
 def _build_table(kind: type[T], tree: Any, source: Source, path: Path, root: type[Struct]) -> T:

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from arb.config.key import LOCAL, DecimalText, HttpsUrl, SecretName, SymbolName, Table, VenueName, key
+from arb.config.key import (
+    LOCAL,
+    DecimalText,
+    HttpsUrl,
+    LegName,
+    SecretName,
+    SymbolName,
+    Table,
+    VenueName,
+    key,
+)
 
 _MINUTE_MS = 60_000
 
@@ -44,10 +54,30 @@ class AuthTable(Table, frozen=True, kw_only=True):
 
 
 class Fees(Table, frozen=True, kw_only=True):
-    """Fees, as shares of the value traded."""
+    """Fees, as shares of the value traded, and what they are charged in."""
 
     maker: Annotated[float, key("Fee of a resting order; negative: a rebate.", "share", ge=-0.05, le=0.05)]
     taker: Annotated[float, key("Fee of an order that takes liquidity.", "share", ge=-0.05, le=0.05)]
+    asset: Annotated[
+        str,
+        key(
+            "What fees are charged in: quote; what an order receives (a spot purchase: base); or a third asset.",
+            form='"quote", "received" or an asset in capitals such as "BNB"',
+            pattern=r"^(quote|received|[A-Z0-9]{1,20})\Z",
+        ),
+    ] = "quote"
+    price: (
+        Annotated[
+            Annotated[float, Meta(gt=0, le=1e12)] | LegName,
+            key(
+                "Price of that third asset: a constant, or a leg of the run, whose mid it is.",
+                "quote",
+                form='a number above 0, at most 1e12, or a leg such as "binance_spot:BNBUSDT"',
+                example="600.0",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Latency(Table, frozen=True, kw_only=True):

@@ -271,7 +271,10 @@ def test_a_missing_section_says_what_it_holds(folder: Path, refusal: Refusal, ed
     text = (folder / "binance.toml").read_text()
     (folder / "binance.toml").write_text(re.sub(r"\[fees\][^\[]*", "", text))
 
-    assert refusal(folder) == f"{folder / 'binance.toml'}: [fees] is missing; it holds maker, taker"
+    assert (
+        refusal(folder)
+        == f"{folder / 'binance.toml'}: [fees] is missing; it holds maker, taker, asset, price"
+    )
 
 
 def test_a_missing_main_file_says_how_to_get_one(tmp_path: Path, refusal: Refusal) -> None:

@@ -61,13 +61,23 @@ def test_values_shown_in_the_main_template_are_the_defaults() -> None:
 
 def test_keys_that_templates_show_as_comments_work(folder: Path) -> None:
     for path in folder.iterdir():
-        path.write_text(re.sub(r"^# ([a-z_]+ = \S+)$", r"\1", path.read_text(), flags=re.M))
+        text = re.sub(r"^# ([a-z_]+ = \S+)$", r"\1", path.read_text(), flags=re.M)
+        # A price is that of a named fee asset, of which the venue holds some.
+        path.write_text(
+            text.replace('asset = "quote"', 'asset = "BNB"').replace("# BNB = 10.0", "BNB = 10.0")
+        )
+    with (folder / "arbitrage.toml").open("a") as file:
+        file.writelines(
+            f"[capital.{venue}.assets]\nBNB = 10.0\n"
+            for venue in ("bybit_spot", "binance_usdm", "bybit_linear")
+        )
 
     loaded = load(folder / "arbitrage.toml")
 
     assert loaded.risk.max_order_qty == 2.0
     assert loaded.risk.max_order_notional == 100_000.0
     assert loaded.clock.offset_ms == 0.0
+    assert {(leg.fee_asset, leg.fee_price, leg.fee_units) for leg in loaded.legs} == {("BNB", 600.0, 10.0)}
     load(folder / "arbitrage.toml", legs=["binance_usdm:BTCUSDT", "bybit_linear:BTCUSDT"])
 
 
