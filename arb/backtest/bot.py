@@ -19,8 +19,8 @@ from arb.bot.function_table import SLOTS, Owner
 from arb.risk.limits import Limits
 
 #: Slots that each of the engine's two bots does not implement; they get the empty function.
-_HASHMAP_LACKS = frozenset({"bid_depth", "ask_depth", "roi_lb_tick", "roi_ub_tick"})
-_ROIVEC_LACKS = frozenset({"goto_end", "snapshot", "snapshot_free"})
+_HASHMAP_LACKS = frozenset({"account_values", "bid_depth", "ask_depth", "roi_lb_tick", "roi_ub_tick"})
+_ROIVEC_LACKS = frozenset({"account_values", "goto_end", "snapshot", "snapshot_free"})
 
 
 class MissingSymbolError(ImportError):

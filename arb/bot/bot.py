@@ -19,6 +19,7 @@ from numba.core import cgutils
 from numba.extending import NativeValue, typeof_impl, unbox
 
 import arb.bot.methods  # noqa: F401  (teaches Numba the methods)
+from arb.bot.account import CHARGE
 from arb.bot.cache import bot_compiled
 from arb.bot.fills import FILL
 from arb.bot.function_table import (
@@ -95,6 +96,16 @@ class Bot:
     def fills(self) -> np.ndarray[Any, Any]:
         """Fills logged so far, of dtype `arb.bot.fills.FILL`. All of them once the bot is closed."""
         return self._fills.rows
+
+    @property
+    def charges(self) -> np.ndarray[Any, Any]:
+        """Funding payments, and fees that were not taken from the quote, of dtype `CHARGE`; none in this world."""
+        return np.empty(0, CHARGE)
+
+    @property
+    def unpaid_funding(self) -> list[int]:
+        """Funding times of each leg that passed with a position but without a known mark price or rate."""
+        return []
 
     @property
     def dropped(self) -> dict[str, int]:

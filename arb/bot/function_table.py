@@ -5,7 +5,8 @@ signatures are those of hftbacktest's exported functions: booleans are one byte,
 64-bit, everything else a signed 64-bit integer, a double or an address. No slot may be empty: a call of address 0 kills
 the process.
 
-Names and arguments are hftbacktest's own. This module only declares; `numba_types` compiles the calls.
+Names and arguments are hftbacktest's own, except `account_values` (`arb.bot.account`). This module only declares;
+`numba_types` compiles the calls.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from enum import Enum
 
 #: Increment it when slots, their order or their signatures change: it is part of the Numba types' names, so that
 #: machine code compiled for another table is never loaded.
-ABI = 2
+ABI = 3
 
 
 class C(Enum):
@@ -78,6 +79,7 @@ SLOTS: tuple[Slot, ...] = (
     Slot("depth", Owner.BOT, C.ADDRESS, (_ASSET,)),
     Slot("position", Owner.BOT, C.F64, (_ASSET,)),
     Slot("state_values", Owner.BOT, C.ADDRESS, (_ASSET,)),
+    Slot("account_values", Owner.BOT, C.ADDRESS, (_ASSET,)),
     Slot("last_trades", Owner.BOT, C.ADDRESS, (_ASSET, _LENGTH)),
     Slot("clear_last_trades", Owner.BOT, C.VOID, (_ASSET,)),
     Slot("orders", Owner.BOT, C.ADDRESS, (_ASSET,)),

@@ -1,8 +1,9 @@
 """The recorder: equity and state by time, and the strategy's decisions, readable while the strategy runs.
 
-`record(bot)` does what hftbacktest's recorder does, in its `record_dtype`, so that `hftbacktest.stats` reads the
-result; it accepts our bot and hftbacktest's own. Two differences: it is not a jitclass, so that strategies that take it
-can be cached, and it grows instead of raising when it is full. `log` describes its bound.
+`record(bot)` does what hftbacktest's recorder does, in its `record_dtype` and the fields of `ACCOUNT`, so that
+`hftbacktest.stats` reads the result; it accepts our bot and hftbacktest's own. Two differences: it is not a jitclass,
+so that strategies that take it can be cached, and it grows instead of raising when it is full. `log` describes its
+bound.
 
 Pass the `Recorder` itself to the strategy (or its `.recorder`, as hftbacktest's examples do).
 """
@@ -21,16 +22,21 @@ from numba.extending import (
     make_attribute_wrapper,
     models,
     overload_method,
+    register_jitable,
     register_model,
     typeof_impl,
     unbox,
 )
 
+from arb.bot.account import ACCOUNT, account_of
 from arb.bot.cache import bot_compiled
 from arb.bot.function_table import ABI
 from arb.bot.log import ROWS_MAX, WIDTH, GrowingLog, publish_row, reserve_row
 from arb.bot.memory import as_pointer, load_int64
 from arb.bot.numba_types import BotType
+
+#: The state of one asset at a time: hftbacktest's record, and the fields of `ACCOUNT`.
+RECORD = np.dtype([*record_dtype.descr, *ACCOUNT.descr])
 
 #: One decision of a strategy. The strategy defines the meaning of code, attempt, leg and value.
 DECISION = np.dtype(
@@ -56,7 +62,7 @@ class Recorder:
     def __init__(self, num_assets: int, *, rows: int = 16_384, rows_max: int = ROWS_MAX) -> None:
         if num_assets < 1:
             raise ValueError("a recorder needs at least one asset")
-        self._records = GrowingLog(record_dtype, width=num_assets, rows=rows, rows_max=rows_max)
+        self._records = GrowingLog(RECORD, width=num_assets, rows=rows, rows_max=rows_max)
         self._decisions = GrowingLog(DECISION, rows=min(rows, 1024), rows_max=rows_max)
         self.records_address = self._records.address
         self.decisions_address = self._decisions.address
@@ -68,7 +74,7 @@ class Recorder:
 
     @property
     def records(self) -> np.ndarray[Any, Any]:
-        """Records so far, (row, asset), of hftbacktest's `record_dtype`. Any thread."""
+        """Records so far, (row, asset), of dtype `RECORD`. Any thread."""
         return self._records.rows
 
     @property
@@ -132,10 +138,20 @@ def _record_impl(recorder: Any, bot: Any) -> None:
     address = reserve_row(control)
     if address == 0:
         return
-    width = load_int64(control + 8 * WIDTH)
-    row = carray(as_pointer(address), width, record_dtype)
+    _put_states(_row_at(control, address), bot)
+    publish_row(control)
+
+
+@register_jitable
+def _row_at(control: Any, address: Any) -> Any:
+    return carray(as_pointer(address), load_int64(control + 8 * WIDTH), RECORD)
+
+
+@register_jitable
+def _put_states(row: Any, bot: Any) -> None:
     timestamp = bot.current_timestamp
-    for asset_no in range(min(width, np.int64(bot.num_assets))):
+    assets: Any = min(len(row), np.int64(bot.num_assets))
+    for asset_no in range(assets):
         depth = bot.depth(asset_no)
         state = bot.state_values(asset_no)
         row[asset_no].timestamp = timestamp
@@ -146,11 +162,25 @@ def _record_impl(recorder: Any, bot: Any) -> None:
         row[asset_no].num_trades = state.num_trades
         row[asset_no].trading_volume = state.trading_volume
         row[asset_no].trading_value = state.trading_value
+
+
+@bot_compiled
+def _record(recorder, bot):
+    """For our bot: compiled once and shared by all strategies."""
+    control = recorder._records
+    address = reserve_row(control)
+    if address == 0:
+        return
+    row = _row_at(control, address)
+    _put_states(row, bot)
+    assets: Any = min(len(row), np.int64(bot.num_assets))
+    for asset_no in range(assets):
+        account = account_of(bot, asset_no)
+        row[asset_no].funding = account.funding
+        row[asset_no].base_fee = account.base_fee
+        row[asset_no].other_fee = account.other_fee
+        row[asset_no].other_value = account.other_value
     publish_row(control)
-
-
-#: For our bot: compiled once and shared by all strategies.
-_record = bot_compiled(_record_impl)
 
 
 @overload_method(RecorderType, "record")
@@ -171,7 +201,7 @@ def _record_once(bot, recorder):
 
 
 def state_of(bot: Any, num_assets: int) -> Any:
-    """The state of every asset now, of hftbacktest's `record_dtype`. The bot must be open."""
+    """The state of every asset now, of dtype `RECORD`. The bot must be open."""
     recorder = Recorder(num_assets, rows=1)
     _record_once(bot, recorder)
     return recorder.records[-1]

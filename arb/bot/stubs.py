@@ -5,7 +5,7 @@ takes milliseconds; a Numba callback for each would take seconds. The constants:
 
 * waits, submits, modify, cancel, `_goto_end`: 1, the end of the data; `close`: 0
 * touches: NaN, and hftbacktest's own ticks of an empty book; quantities and positions: 0; tick and lot size: NaN
-* arrays: empty; the range of interest: 0 to -1; orders: none; latencies: None; state values: all 0
+* arrays: empty; the range of interest: 0 to -1; orders: none; latencies: None; state values and account: all 0
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LLVM_TYPES: dict[C, ir.Type] = {
     C.VOID: ir.VoidType(),
 }
 
-#: State values of a closed bot; never written.
+#: State values and account of a closed bot; never written.
 _NO_STATE = np.zeros(16)
 
 _ANSWERS: dict[str, float] = {
@@ -42,6 +42,7 @@ _ANSWERS: dict[str, float] = {
     "best_ask_tick": np.iinfo(np.int64).max,
     "roi_ub_tick": -1,
     "state_values": _NO_STATE.ctypes.data,
+    "account_values": _NO_STATE.ctypes.data,
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from arb.backtest.assets import backtest_bot_for
 from arb.backtest.runner import Ended, compile_ahead, run
@@ -34,25 +34,30 @@ def run_backtest(
     has_report: bool = True,
 ) -> WrittenRun:
     """Replays the days through the configured strategy and writes the run's folder: see `run_days`."""
-    engine: Callable[..., Replayed] = in_hftbacktest
-    if config.backtest.engine == "arb":
-        # The simulated exchange of dry-runs takes time to load.
-        from arb.commands.dryrun import replay_inputs
-
-        engine = replay_inputs
     return run_days(
         config,
         start,
         end,
         out,
-        engine,
-        measured_by=engine,
+        _in_engine,
+        measured_by=_in_engine,
         command="backtest",
         world=World.BACKTEST,
         window=window,
         progress=progress,
         has_report=has_report,
     )
+
+
+def _in_engine(config: Config, *arguments: Any, **options: Any) -> Replayed:
+    """Runs the strategy in the configured engine."""
+    engine: Callable[..., Replayed] = in_hftbacktest
+    if config.backtest.engine == "arb":
+        # The simulated exchange of dry-runs takes time to load.
+        from arb.commands.dryrun import replay_inputs
+
+        engine = replay_inputs
+    return engine(config, *arguments, **options)
 
 
 def in_hftbacktest(

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from arb.backtest.runner import leave_now
 from arb.commands.idle_keys import World, configuration_notes
@@ -17,6 +20,7 @@ from arb.commands.legs import legs_of
 from arb.commands.measured_edges import with_edges
 from arb.commands.run_checks import refuse_coarse_lots
 from arb.commands.run_files import (
+    Inputs,
     common_manifest,
     days_of_run,
     inputs_manifest,
@@ -39,6 +43,7 @@ from arb.data.rows.window import Window
 from arb.engine.price_range import first_mid
 from arb.errors import ExitCode, StrategyError
 from arb.results.folder import RunFolder
+from arb.results.notes import engine_note
 from arb.results.result import RunOutput, RunResult
 from arb.runtime.display import write_error
 
@@ -99,6 +104,8 @@ def run_days(
             inputs = inputs.of_legs(legs)
             inputs.notes.insert(0, default_capital_note(config))
         refuse_coarse_lots(config)
+        if command == "backtest":
+            config = _with_able_engine(config, inputs)
         limits = limits_of(config)
 
         def write(replayed: Replayed) -> RunResult:
@@ -124,6 +131,22 @@ def run_days(
     return WrittenRun(
         folder.path, result.summary, replayed.output.trades, replayed.exit_code, replayed.is_lost
     )
+
+
+def _with_able_engine(config: Config, inputs: Inputs) -> Config:
+    """The configuration with an engine that knows what the legs are charged and paid; a note names a change."""
+    if config.backtest.engine == "arb":
+        return config
+    why = [
+        f"{leg.name} has funding rates"
+        for leg, has in zip(inputs.legs, inputs.has_funding, strict=False)
+        if has
+    ]
+    why += [f"{leg.name} pays fees as {leg.fee_asset!r}" for leg in inputs.legs if leg.fee_asset != "quote"]
+    if not why:
+        return config
+    inputs.notes.append(engine_note(why[0]))
+    return replace(config, backtest=msgspec.structs.replace(config.backtest, engine="arb"))
 
 
 def _write_and_leave(folder: RunFolder, write: Callable[[Replayed], object], replayed: Replayed) -> None:

@@ -53,9 +53,10 @@ from arb.results.notes import (
     origin_notes,
     source_of,
     tie_note,
+    unpaid_note,
 )
 from arb.results.result import RunOutput, RunResult
-from arb.results.trades import HEADER, ties_of, trades_of
+from arb.results.trades import HEADER, lines_of, payments_of, ties_of, trades_of
 from arb.risk.funds import AssetFunds
 from arb.risk.limits import AssetLimits, Limits
 from arb.strategies.arguments import Arguments
@@ -84,11 +85,8 @@ class Inputs(NamedTuple):
     notes: list[str]
     #: The part of the days that is run; None: whole days.
     window: Window | None = None
-
-    @property
-    def has_funding(self) -> tuple[bool, ...]:
-        """Of each leg, whether its days have funding data."""
-        return tuple(any(file.funding_rows for file in files) for files in self.conversion.files)
+    #: Whether each leg's rows have mark prices and funding rates.
+    has_funding: Sequence[bool] = ()
 
     def of_legs(self, legs: Sequence[Leg]) -> Inputs:
         """The same rows with the same legs in the same order, whose capital may differ."""
@@ -265,13 +263,14 @@ def output_of(bot: Bot, recorder: Recorder, legs: Sequence[Leg], *, is_lost: boo
     records, decisions = recorder.records, recorder.decisions
     if is_lost:
         final = records[-1] if len(records) else np.zeros(records.shape[1], records.dtype)
-        fills = bot.fills
+        fills, charges = bot.fills, bot.charges
     else:
         final = state_of(bot, records.shape[1])
-        fills = bot.collect_fills().copy()
+        fills, charges = bot.collect_fills().copy(), bot.charges.copy()
         bot.close()
     dropped = recorder.dropped | bot.dropped
-    return RunOutput(records, final, decisions, trades_of(fills, decisions, legs), dropped=dropped)
+    trades, payments = trades_of(fills, decisions, legs, charges), payments_of(charges, legs)
+    return RunOutput(records, final, decisions, trades, payments, dropped=dropped, unpaid=bot.unpaid_funding)
 
 
 def write_run(
@@ -281,6 +280,8 @@ def write_run(
     is_unrecorded = manifest["outcome"] == "ended" and not len(output.records)
     notes = [*manifest["notes"], *([UNRECORDED] if is_unrecorded else [])]
     notes += [*funds_notes(manifest), *halt_notes(manifest, output.final), *dropped_notes(output.dropped)]
+    names = manifest["config"]["strategy"]["legs"]
+    notes += [unpaid_note(leg, times) for leg, times in zip(names, output.unpaid, strict=False) if times]
     if manifest["command"] == "backtest" and manifest["config"]["backtest"]["engine"] == "hftbacktest":
         notes += [tie_note(leg, *counts) for leg, counts in ties_of(output.trades).items()]
     manifest = {**manifest, "notes": notes}
@@ -290,7 +291,7 @@ def write_run(
     folder.write_arrays(
         "records.npz", {**by_leg, "final": output.final, "decisions": output.decisions, **edges}
     )
-    folder.write_csv("trades.csv", HEADER, output.trades)
+    folder.write_csv("trades.csv", HEADER, lines_of(output.trades, output.payments))
     for name, content in derived_files(result, has_page=has_report):
         folder.write_bytes(name, content)
     folder.write_manifest(manifest)

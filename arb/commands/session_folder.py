@@ -22,7 +22,7 @@ from arb.results.folder import RunFolder
 from arb.results.no_trades.explanation import is_measured
 from arb.results.reader import JOURNAL
 from arb.results.result import RunOutput, RunResult
-from arb.results.trades import trades_of
+from arb.results.trades import payments_of, trades_of
 from arb.runtime.display import write_error
 from arb.runtime.journal import held_journal, read_journal
 from arb.runtime.replay_marks import MARK
@@ -147,8 +147,9 @@ def _finish(opened: RunFolder) -> None:
     legs = legs_of(config_of(found.head["config"], str(folder / JOURNAL)))
     if len(found.snapshot.legs) != len(legs):
         raise InputError(f"{folder / JOURNAL}: cannot be read: it is of other legs")
-    trades = trades_of(found.fills, found.decisions, legs)
-    output = RunOutput(found.records, found.final, found.decisions, trades)
+    trades = trades_of(found.fills, found.decisions, legs, found.charges)
+    payments = payments_of(found.charges, legs)
+    output = RunOutput(found.records, found.final, found.decisions, trades, payments)
     record = SessionRecord(
         head=found.head,
         snapshot=found.snapshot,

@@ -1,5 +1,7 @@
 """The bot's side of one asset: orders, position and money, as in hftbacktest's local processor.
 
+Two things go beyond it: funding payments, which arrive like responses, and fees in base or in another asset.
+
 Pure: takes responses and requests, and changes records. The bot's function table calls the requests; the code that
 advances the world applies responses.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from hftbacktest.order import CANCELED, EXPIRED, FILLED, NEW, NONE, REJECTED
 
+from arb.bot.account import account_at, charge_at
 from arb.bot.codes import LIMIT_EXCEEDED, OK, ORDER_ID_EXISTS, ORDER_NOT_FOUND, REQUEST_IN_PROCESS
 from arb.bot.log import publish_row, reserve_row
 from arb.engine.book import rounded
@@ -24,11 +27,19 @@ from arb.engine.order_table import (
     row_of,
     rows_of,
 )
-from arb.engine.world import answer_at, state_at
+from arb.engine.world import FEE_IN_OTHER, FEE_IN_QUOTE, answer_at, state_at
 from connectors.jit.compilation import compiled
 
 #: Request code of a modify; hftbacktest's Python package does not name it.
 REPLACED = 7
+#: Id of no order.
+NO_ORDER = np.uint64(0xFFFFFFFFFFFFFFFF)
+#: Request code of a funding payment in the queue of responses. Its id is NO_ORDER; of the row's fields `exch_timestamp`
+#: is the funding time, `qty` the position, `tick_size` the mark price, `leaves_qty` the rate and `exec_qty` the amount.
+FUNDING = 100
+
+#: Results of `receive`: only funding payments arrived; a response; the response that is waited for.
+NO_RESPONSE, RESPONSE, WANTED_RESPONSE = range(3)
 
 
 @compiled
@@ -122,27 +133,31 @@ def clear_inactive(asset):
 
 @compiled
 def receive(world, asset, timestamp, wanted_id, is_wanted):
-    """Applies all responses that arrive at this time; returns whether the wanted order's was among them."""
+    """Applies all responses and funding payments that arrive at this time; returns what they were."""
     responses = queue_at(asset.responses)
     orders = orders_at(asset.orders)
     scratch = np.zeros(1, ORDER)
-    is_received = False
+    received = NO_RESPONSE
     while first_time(responses) == timestamp:
         pop(responses, scratch)
         order = scratch[0]
+        if world.answers != 0:
+            _log_answer(world.answers, asset.number, order, timestamp)
+        if order.req == FUNDING:
+            _apply_funding(world, asset, order, timestamp)
+            continue
+        received = max(received, RESPONSE)
         if order.exch_timestamp > 0:
             asset.has_order_latency = 1
             asset.order_request_ts = order.local_timestamp
             asset.order_exch_ts = order.exch_timestamp
             asset.order_response_ts = timestamp
         if is_wanted and order.order_id == wanted_id:
-            is_received = True
+            received = WANTED_RESPONSE
         if order.status == FILLED:
-            apply_fill(asset, order)
+            _apply_fill(world, asset, order, timestamp)
         _answer(orders, scratch)
-        if world.answers != 0:
-            _log_answer(world.answers, asset.number, order, timestamp)
-    return is_received
+    return received
 
 
 @compiled
@@ -168,17 +183,84 @@ def _answer(orders, answer):
 
 
 @compiled
-def apply_fill(asset, order):
+def _apply_fill(world, asset, order, timestamp):
     """Updates position, money and fee for a fill, in the engine's order of operations, so that all bits are equal."""
     state = state_at(asset.state)
     amount = asset.contract_size * (order.exec_price_tick * order.tick_size) * order.exec_qty
     side = np.float64(order.side)
     state.position += order.exec_qty * side
     state.balance -= amount * side
-    state.fee += (asset.maker_fee if order.maker else asset.taker_fee) * amount
+    rate = asset.maker_fee if order.maker else asset.taker_fee
+    if asset.fee_asset == FEE_IN_QUOTE:
+        state.fee += rate * amount
+    else:
+        _charge_fee(world, asset, order, rate, amount, timestamp)
     state.num_trades += 1
     state.trading_volume += order.exec_qty
     state.trading_value += amount
+
+
+@compiled
+def _charge_fee(world, asset, order, rate, amount, timestamp):
+    """Takes a fee from the base that a spot purchase brings, from another asset, or from the quote.
+
+    Another asset without a known price pays nothing: the fee is then charged in what is received.
+    """
+    state, account = state_at(asset.state), account_at(asset.account)
+    quote, base, other = 0.0, 0.0, 0.0
+    if asset.fee_asset == FEE_IN_OTHER and order.fee_price > 0.0:
+        other = rate * amount / order.fee_price
+        account.other_fee += other
+        account.other_value += rate * amount
+        state.fee += rate * amount
+    elif asset.is_spot != 0 and order.side > 0:
+        base = rate * order.exec_qty
+        account.base_fee += base
+        state.position -= base
+    else:
+        quote = rate * amount
+        state.fee += quote
+    price = order.exec_price_tick * order.tick_size
+    _log_charge(world, asset, order, timestamp, order.exec_qty, price, rate, quote, base, other)
+
+
+@compiled
+def _apply_funding(world, asset, payment, timestamp):
+    """Adds a funding payment to the cash."""
+    state_at(asset.state).balance += payment.exec_qty
+    account_at(asset.account).funding += payment.exec_qty
+    _log_charge(
+        world,
+        asset,
+        payment,
+        timestamp,
+        payment.qty,
+        payment.tick_size,
+        payment.leaves_qty,
+        payment.exec_qty,
+        0.0,
+        0.0,
+    )
+
+
+@compiled
+def _log_charge(world, asset, order, timestamp, qty, price, rate, quote, base, other):
+    address = reserve_row(world.charges) if world.charges != 0 else 0
+    if address == 0:
+        return
+    row = charge_at(address)
+    row.asset_no = asset.number
+    row.is_funding = 1 if order.req == FUNDING else 0
+    row.order_id = order.order_id
+    row.exch_ts = order.exch_timestamp
+    row.received_ts = timestamp
+    row.qty = qty
+    row.price = price
+    row.rate = rate
+    row.quote = quote
+    row.base = base
+    row.other = other
+    publish_row(world.charges)
 
 
 @compiled

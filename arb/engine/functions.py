@@ -89,6 +89,10 @@ def state_values(ptr, asset_no):
     return _asset(_world(ptr), asset_no).state
 
 
+def account_values(ptr, asset_no):
+    return _asset(_world(ptr), asset_no).account
+
+
 def last_trades(ptr, asset_no, length):
     trades = trades_at(_asset(_world(ptr), asset_no).trades)
     length[0] = trades.count

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from hftbacktest.types import LOCAL_EVENT, state_values_dtype
 
+from arb.bot.account import ACCOUNT, CHARGE
 from arb.bot.bot import Bot
 from arb.bot.function_table import STOPPED
 from arb.bot.log import GrowingLog
@@ -25,7 +26,17 @@ from arb.engine.port import PORT
 from arb.engine.price_range import PriceRange
 from arb.engine.row_stream import Stream
 from arb.engine.timeline import advance_callback, next_due
-from arb.engine.world import ANSWER, ASSET, NEVER, TRADES, WORLD, set_fields
+from arb.engine.world import (
+    ANSWER,
+    ASSET,
+    FEE_AS_RECEIVED,
+    FEE_IN_OTHER,
+    FEE_IN_QUOTE,
+    NEVER,
+    TRADES,
+    WORLD,
+    set_fields,
+)
 from arb.leg import Leg
 from arb.risk.limits import Limits
 
@@ -76,7 +87,9 @@ class LiveWorld:
         self._states = np.zeros(len(legs) + 1, state_values_dtype)
         #: The public trades of each leg.
         self.trades = [self.blocks.record(TRADES) for _ in range(len(legs) + 1)]
+        self._accounts = np.zeros(len(legs) + 1, ACCOUNT)
         self._answers = GrowingLog(ANSWER)
+        self._charges = GrowingLog(CHARGE)
         self._host: Any = None
         for number, leg in enumerate(legs):
             self._fill(number, leg, book_width)
@@ -91,6 +104,7 @@ class LiveWorld:
         )
         self._fill(len(legs), unknown, 2)
         set_fields(self.record, assets=self.assets.ctypes.data, answers=self._answers.address)
+        set_fields(self.record, charges=self._charges.address)
 
     def _fill(self, number: int, leg: Leg, book_width: int) -> None:
         blocks = self.blocks
@@ -104,6 +118,9 @@ class LiveWorld:
             book=make_book(blocks, leg.tick_size, leg.lot_size, book_width, self.address),
             orders=make_orders(blocks, self.address),
             state=self._states[number : number + 1].ctypes.data,
+            is_spot=int(leg.is_spot),
+            fee_asset=_fee_code(leg),
+            account=self._accounts[number : number + 1].ctypes.data,
             requests=make_queue(blocks),
             responses=make_queue(blocks),
             trades=self.trades[number].ctypes.data,
@@ -140,10 +157,19 @@ class LiveWorld:
         return self._answers.rows
 
     @property
+    def charges(self) -> np.ndarray[tuple[int, ...], np.dtype[np.void]]:
+        """Funding payments, and fees that were not taken from the quote, of dtype `CHARGE`, in order of receipt."""
+        return self._charges.rows
+
+    @property
     def dropped(self) -> dict[str, int]:
-        """Responses that did not fit in their log, and public trades that did not fit beside those of their leg."""
+        """Responses and charges that did not fit in their log, and public trades beside those of their leg."""
         trades = sum(int(one["dropped"][0]) for one in self.trades)
-        return {"responses": self._answers.dropped, "public trades": trades}
+        return {
+            "responses": self._answers.dropped,
+            "funding payments and fees": self._charges.dropped,
+            "public trades": trades,
+        }
 
     @property
     def next_due(self) -> int:
@@ -166,6 +192,12 @@ class LiveWorld:
         return int(self.record["lost"][0])
 
 
+def _fee_code(leg: Leg) -> int:
+    if leg.fee_asset == "received":
+        return FEE_AS_RECEIVED if leg.is_spot else FEE_IN_QUOTE
+    return FEE_IN_QUOTE if leg.fee_asset == "quote" else FEE_IN_OTHER
+
+
 class LiveBot(Bot):
     """The bot over a world to which an answering side is attached."""
 
@@ -185,6 +217,11 @@ class LiveBot(Bot):
         books = self.world.assets["book"][: len(self.world.legs)]
         for book, leg, found in zip(books, self.world.legs, ranges, strict=True):
             fix_range(self.world.blocks, int(book), *found.ticks(leg.tick_size))
+
+    @property
+    def charges(self) -> np.ndarray[Any, Any]:
+        """Funding payments, and fees that were not taken from the quote, of dtype `CHARGE`, in order of receipt."""
+        return self.world.charges
 
     @property
     def dropped(self) -> dict[str, int]:

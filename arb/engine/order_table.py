@@ -24,17 +24,24 @@ ORDERS_MAX = 1 << 20
 
 def _order() -> np.dtype[Any]:
     fields = order_dtype.fields or {}
-    extra = [("front_qty", "f8"), ("cum_trade_qty", "f8"), ("request_no", "i8"), ("request_ts", "i8")]
+    extra = [
+        ("front_qty", "f8"),
+        ("cum_trade_qty", "f8"),
+        ("request_no", "i8"),
+        ("request_ts", "i8"),
+        ("fee_price", "f8"),
+    ]
     names = [*fields, *(name for name, _ in extra)]
     formats = [*(kind.str for kind, *_ in fields.values()), *(kind for _, kind in extra)]
-    offsets = [*(offset for _, offset, *_ in fields.values()), 96, 104, 112, 120]
-    made: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": 128}
+    offsets = [*(offset for _, offset, *_ in fields.values()), 96, 104, 112, 120, 128]
+    made: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": 136}
     return np.dtype(made)
 
 
 #: hftbacktest's order, followed by the simulated exchange's fields (its place in the queue), the number of the asset's
 #: request that it answers (0 for none) and the time of that request: `local_timestamp` of a cancelled order in
-#: hftbacktest is still the time of its submission.
+#: hftbacktest is still the time of its submission. fee_price: price of the fee asset at the fill, if it is neither base
+#: nor quote.
 ORDER = _order()
 
 #: index: address of the map from ids to rows. cursor: the next row of `orders_values_next`.

@@ -23,7 +23,7 @@ from numba import int64, intp
 
 from arb.bot.codes import END_OF_DATA, MARKET_FEED, OK, ORDER_RESPONSE
 from arb.bot.memory import call_int64
-from arb.engine.account import receive
+from arb.engine.account import RESPONSE, WANTED_RESPONSE, receive
 from arb.engine.book import apply_row
 from arb.engine.order_table import first_time, queue_at
 from arb.engine.port import UNKNOWN, port_at, precedes
@@ -205,8 +205,8 @@ def _process(world, asset, kind, timestamp):
             world.result = MARKET_FEED
         return
     is_wanted = world.wants_response == WAIT_ONE and asset.number == world.wanted_asset
-    is_received = receive(world, asset, timestamp, world.wanted_order, is_wanted)
-    if is_received or world.wants_response == WAIT_ANY:
+    received = receive(world, asset, timestamp, world.wanted_order, is_wanted)
+    if received == WANTED_RESPONSE or (received == RESPONSE and world.wants_response == WAIT_ANY):
         world.deadline = world.latest
         if world.wants_feed:
             world.result = ORDER_RESPONSE

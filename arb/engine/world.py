@@ -28,6 +28,9 @@ WAIT_NONE = 0
 WAIT_ONE = 1
 WAIT_ANY = 2
 
+#: What fees are taken from: the quote; what the venue pays out, so that a spot purchase costs base; another asset.
+FEE_IN_QUOTE, FEE_AS_RECEIVED, FEE_IN_OTHER = range(3)
+
 WORLD = np.dtype(
     [
         ("num_assets", "i8"),
@@ -67,6 +70,8 @@ WORLD = np.dtype(
         ("stops", "i8"),
         #: Address of the log of responses (`arb.bot.log`), 0 for none.
         ("answers", "i8"),
+        #: Address of the log of charges (`arb.bot.account.CHARGE`).
+        ("charges", "i8"),
         #: Requests and responses that were lost because a queue was full: the results are then invalid.
         ("lost", "i8"),
     ]
@@ -83,6 +88,10 @@ ASSET = np.dtype(
         ("book", "i8"),
         ("orders", "i8"),
         ("state", "i8"),
+        #: One of the codes FEE_IN_QUOTE, FEE_AS_RECEIVED, FEE_IN_OTHER; address of the account's record.
+        ("is_spot", "i8"),
+        ("fee_asset", "i8"),
+        ("account", "i8"),
         #: Addresses of queues: requests in the order they are made, responses in the order they arrive.
         ("requests", "i8"),
         ("responses", "i8"),

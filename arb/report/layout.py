@@ -29,8 +29,14 @@ LEG_TABLES = (TERMS, LEGS, QUALITY)
 LEGS_ABREAST = 3
 #: Legs that a title names.
 _TITLE_LEGS = 4
-#: Figures of legs that have a line only if a leg has them.
-_OPTIONAL = ("no_mid_other_known_s", "order_latency_file")
+#: Figures of the run and of legs that have a line only where they are known.
+_OPTIONAL = (
+    "no_mid_other_known_s",
+    "order_latency_file",
+    "funding_quote",
+    "fee_base",
+    "fee_other",
+)
 
 
 class Line(NamedTuple):
@@ -66,6 +72,7 @@ def lines_of(table: str, summary: Mapping[str, Any]) -> list[Line]:
         for figure in group.figures
         if figure.table == table and not (group.key and summary[group.key] is None)
         for line in _lines(figure, _key(group, figure), summary)
+        if figure.name not in _OPTIONAL or value_at(summary, line.key) is not None
     ]
 
 

@@ -42,6 +42,7 @@ COLUMNS = (
     Column("captured_over_basis_bps", "over_basis_bps", "bps", "Captured"),
     Column("cash_quote", "cash", "gain"),
     Column("fee_quote", "fee", "money", "Fees"),
+    Column("funding_quote", "funding", "gain"),
     Column("residual_base", "residual", "base", "Residual (base)"),
     Column("residual_quote", "residual_quote", "gain"),
     Column("pnl_quote", "pnl", "gain", "Profit"),

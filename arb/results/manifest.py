@@ -14,13 +14,13 @@ import numpy as np
 
 from arb.data.outages import BookOutages
 from arb.results.metrics.coverage import LegOutages, leg_outages
-from arb.results.metrics.fills import fills_of
+from arb.results.metrics.fills import fills_of, payments_of
 from arb.results.result import ResultLeg, RunOutput, RunResult
 from arb.results.setup import setup_of, terms_of
 from connectors.units import SECOND
 
 #: Format version of a run folder, in the manifest; other versions cannot be read.
-FORMAT = 2
+FORMAT = 3
 
 
 def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
@@ -42,6 +42,7 @@ def result_of(manifest: Mapping[str, Any], output: RunOutput) -> RunResult:
         records=_with_final(output),
         decisions=output.decisions,
         fills=fills_of(output.trades, names, [leg.contract_size for leg in legs]),
+        payments=payments_of(output.payments, names),
         setup=setup_of(manifest),
         basis_halflife_ns=round(float(strategy.get("basis_halflife_s", 0.0)) * SECOND),
         is_convergence=strategy.get("mode") == "convergence",

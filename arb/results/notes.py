@@ -82,6 +82,19 @@ def dropped_notes(dropped: Mapping[str, int]) -> list[str]:
     ]
 
 
+def engine_note(why: str) -> str:
+    """The note for a backtest that cannot run in hftbacktest's engine."""
+    return f"engine: arb's, because hftbacktest's charges fees in quote and knows no funding, and {why}"
+
+
+def unpaid_note(leg: str, times: int) -> str:
+    """The note for funding times at which a leg held a position, but had no data to value the payment."""
+    return (
+        f"{leg}: {times} funding times passed with a position, but without a known mark price or rate: not in the "
+        "profit; record with --streams markPrice"
+    )
+
+
 def halt_note(leg: str, position: float) -> str:
     """The note for a leg that the host could not trade back completely after a halt."""
     return (

@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from arb.bot.recorder import RECORD
 from arb.errors import InputError
 from arb.results.evidence import MANIFEST
 from arb.results.manifest import FORMAT, legs_of, result_of
 from arb.results.result import ResultLeg, RunOutput, RunResult
-from arb.results.trades import FLATTENED, HEADER, Trade
+from arb.results.trades import FILL, FLATTENED, FUNDING, HEADER, Payment, Trade
 
 #: With the manifest the files that a report is built from; the others of a run folder are derived from them.
 TRADES, RECORDS = "trades.csv", "records.npz"
 #: Exists while a session on live data runs, and after one that was killed.
 JOURNAL = "session.journal"
 
-_STATE = ("timestamp", "price", "position", "balance", "fee", "num_trades", "trading_volume", "trading_value")
+_STATE = RECORD.names or ()
 _DECISION = ("timestamp", "code", "attempt", "leg", "order_id", "value")
 
 
@@ -39,7 +40,8 @@ def read_run(folder: Path) -> tuple[RunOutput, RunResult]:
     try:
         legs = legs_of(manifest)
         records, final, decisions, edges = _read_arrays(folder / RECORDS, len(legs))
-        output = RunOutput(records, final, decisions, _read_trades(folder / TRADES, legs), edges)
+        trades, payments = _read_trades(folder / TRADES, legs)
+        output = RunOutput(records, final, decisions, trades, payments, edges)
         return output, result_of(manifest, output)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, EOFError, OSError) as error:
         raise InputError(f"{folder}: cannot be read: {_text_of(error)}; run it again") from None
@@ -95,27 +97,61 @@ def _with_fields(array: Any, names: Sequence[str], path: Path) -> Any:
     return array
 
 
-def _read_trades(path: Path, legs: Iterable[ResultLeg]) -> list[Trade]:
-    """The fills of a run. Raises ValueError, OSError or csv.Error for an invalid file."""
+def _read_trades(path: Path, legs: Iterable[ResultLeg]) -> tuple[list[Trade], list[Payment]]:
+    """The fills and the funding payments of a run. Raises ValueError, OSError or csv.Error for an invalid file."""
     known = {leg.name for leg in legs}
     with path.open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file, strict=True)
         if tuple(next(lines, ())) != HEADER:
             raise ValueError(f"{path.name} has another header")
-        return [_trade(line, known, f"{path.name}, line {lines.line_num}") for line in lines]
+        trades: list[Trade] = []
+        payments: list[Payment] = []
+        for line in lines:
+            place = f"{path.name}, line {lines.line_num}"
+            if len(line) == len(HEADER) and line[11] == FUNDING:
+                payments.append(_payment(line, known, place))
+            else:
+                trades.append(_trade(line, known, place))
+        return trades, payments
 
 
 def _trade(line: Sequence[str], legs: set[str], place: str) -> Trade:
-    if len(line) != len(HEADER) or line[3] not in legs or line[4] not in ("buy", "sell"):
+    if len(line) != len(HEADER) or line[3] not in legs or line[4] not in ("buy", "sell") or line[11] != FILL:
         raise ValueError(f"{place} is no fill of this run")
-    time, exch_ts, attempt, leg, side, price, quantity, fee, cash, liquidity, order_id = line
+    (
+        time,
+        exch_ts,
+        attempt,
+        leg,
+        side,
+        price,
+        quantity,
+        fee,
+        cash,
+        liquidity,
+        order_id,
+        _,
+        asset,
+        amount,
+        _,
+    ) = line
     try:
         return Trade(
             time, int(exch_ts), _attempt(attempt), leg, side, float(price), float(quantity),
-            float(fee), float(cash), liquidity, int(order_id),
+            float(fee), float(cash), liquidity, int(order_id), asset, float(amount),
         )  # fmt: skip
     except ValueError:
         raise ValueError(f"{place} is no fill") from None
+
+
+def _payment(line: Sequence[str], legs: set[str], place: str) -> Payment:
+    time, exch_ts, _, leg, side, mark, position, _, cash, *_, rate = line
+    if leg not in legs or side != FUNDING:
+        raise ValueError(f"{place} is no funding payment of this run")
+    try:
+        return Payment(time, int(exch_ts), leg, float(mark), float(position), float(rate), float(cash))
+    except ValueError:
+        raise ValueError(f"{place} is no funding payment") from None
 
 
 def _attempt(text: str) -> int | str:

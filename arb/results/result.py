@@ -20,21 +20,24 @@ from arb.results.metrics.round_trips import RoundTrips, round_trips_of
 from arb.results.no_trades.edges import Edges
 from arb.results.no_trades.explanation import Explanation, explanation_of
 from arb.results.setup import LegTerms, RunSetup
-from arb.results.trades import Trade
+from arb.results.trades import Payment, Trade
 
 
 class RunOutput(NamedTuple):
-    """The output of a strategy. records: (row, leg) of hftbacktest's `record_dtype`; final: the last state, one a leg;
-    decisions: rows of `arb.bot.recorder.DECISION`. edges: such rows with what a second pass measured of a run without a
-    fill (`arb.strategies.spread.measure`); None: there was none."""
+    """The output of a strategy. records: (row, leg) of dtype `arb.bot.recorder.RECORD`; final: the last state, one a
+    leg; decisions: rows of `arb.bot.recorder.DECISION`. edges: such rows with what a second pass measured of a run
+    without a fill (`arb.strategies.spread.measure`); None: there was none."""
 
     records: Any
     final: Any
     decisions: Any
     trades: list[Trade]
+    payments: Sequence[Payment] = ()
     edges: Any = None
     #: How many rows of each kind did not fit in memory.
     dropped: Mapping[str, int] = MappingProxyType({})
+    #: Funding times of each leg that could not be paid for lack of data.
+    unpaid: Sequence[int] = ()
 
 
 class ResultLeg(NamedTuple):
@@ -76,12 +79,14 @@ class RunResult:
     legs: Sequence[ResultLeg]
     #: The numbers of each pair's legs; empty for a strategy that takes no pairs.
     pairs: Sequence[tuple[int, int]]
-    #: (row, leg) of hftbacktest's `record_dtype`, the last state included; rows by time.
+    #: (row, leg) of dtype `arb.bot.recorder.RECORD`, the last state included; rows by time.
     records: Any
     #: Rows of `arb.bot.recorder.DECISION`, by time.
     decisions: Any
     #: Rows of FILL_ROW, by time.
     fills: Any
+    #: Rows of PAYMENT_ROW, by time.
+    payments: Any
     #: Half-life of the average that edges are measured from; 0: none.
     basis_halflife_ns: int = 0
     #: Whether the strategy enters and exits spreads by configuration.
@@ -100,13 +105,20 @@ class RunResult:
     @cached_property
     def attempts(self) -> Any:
         """Rows of ATTEMPT_ROW; none for a strategy that logs no attempts."""
-        return attempts_of(self.decisions, self.fills, self.pairs, self.equity, self.basis_halflife_ns)
+        return attempts_of(
+            self.decisions, self.fills, self.payments, self.pairs, self.equity, self.basis_halflife_ns
+        )
 
     @cached_property
     def round_trips(self) -> RoundTrips:
         """From the attempts, otherwise from the fills."""
         return round_trips_of(
-            self.attempts, self.fills, self.pairs, self.equity, is_convergence=self.is_convergence
+            self.attempts,
+            self.fills,
+            self.payments,
+            self.pairs,
+            self.equity,
+            is_convergence=self.is_convergence,
         )
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The fills of a run with fee and cash: the lines of `trades.csv`."""
+"""The lines of `trades.csv`: the fills of a run with fee and cash, and its funding payments."""
 
 from __future__ import annotations
 
@@ -9,24 +9,34 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arb.bot.account import CHARGE
 from arb.leg import Leg
 from arb.strategies.spread.decisions import Decision
 from connectors.units import SECOND
 
 HEADER = (
-    "time", "exch_ts", "attempt", "leg", "side", "price", "quantity", "fee", "cash", "liquidity", "order_id"
+    "time", "exch_ts", "attempt", "leg", "side", "price", "quantity", "fee", "cash", "liquidity", "order_id",
+    "kind", "fee_asset", "fee_amount", "rate",
 )  # fmt: skip
 
 #: Decisions whose `order_id` is not an order's.
 _NO_ORDERS = (Decision.ATTEMPT, Decision.OPPORTUNITY, Decision.OPPORTUNITY_END, Decision.RISK_HALTED)
 #: The attempt of a fill by which the host traded back what a halted strategy held.
 FLATTENED = "flatten"
+#: Kinds of lines.
+FILL, FUNDING = "fill", "funding"
+#: Fee assets that have a name of their own; others are named as in the configuration.
+QUOTE, BASE = "quote", "base"
+
+
+_NO_CHARGES = np.empty(0, CHARGE)
 
 
 class Trade(NamedTuple):
     """One fill. Times UTC, price in quote per base, fee and cash in quote; cash excludes the fee.
 
-    attempt: its number, FLATTENED, or "" if unknown.
+    attempt: its number, FLATTENED, or "" if unknown. fee: its value at the fill; it was charged as `fee_amount` of
+    `fee_asset`.
     """
 
     time: str
@@ -40,14 +50,32 @@ class Trade(NamedTuple):
     cash: float
     liquidity: str
     order_id: int
+    fee_asset: str
+    fee_amount: float
 
 
-def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg]) -> list[Trade]:
+class Payment(NamedTuple):
+    """One funding payment. position: at the funding time, in the leg's unit of quantity; cash: received, in quote."""
+
+    time: str
+    exch_ts: int
+    leg: str
+    mark: float
+    position: float
+    rate: float
+    cash: float
+
+
+def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg], charges: Any = _NO_CHARGES) -> list[Trade]:
     """The fills (dtype FILL) in the order of the venues' time, with the attempt that sent each order.
 
     The cash of all lines sums to the legs' balances, and the fees to their fees: amount and fee are computed like
-    hftbacktest's linear asset and trading-value fee.
+    hftbacktest's linear asset and trading-value fee. charges: rows of CHARGE, with the fees not charged in quote.
     """
+    charged = {
+        (int(charge["asset_no"]), int(charge["order_id"]), int(charge["exch_ts"])): charge
+        for charge in charges[charges["is_funding"] == 0]
+    }
     attempts: dict[tuple[int, int], int | str] = {
         (int(d["leg"]), int(d["order_id"])): int(d["attempt"])
         for d in decisions
@@ -57,16 +85,61 @@ def trades_of(fills: Any, decisions: Any, legs: Sequence[Leg]) -> list[Trade]:
         for d in decisions[decisions["code"] == Decision.FLATTEN]
     }
     order = np.lexsort((fills["order_id"], fills["asset_no"], fills["exch_ts"]))
-    return [_trade(fill, attempts, legs) for fill in fills[order]]
+    return [_trade(fill, attempts, legs, charged) for fill in fills[order]]
 
 
-def _trade(fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence[Leg]) -> Trade:
+def payments_of(charges: Any, legs: Sequence[Leg]) -> list[Payment]:
+    """The funding payments among rows of CHARGE, in the order of the venues' time."""
+    rows = charges[charges["is_funding"] != 0]
+    return [
+        Payment(
+            time=iso_time(int(row["exch_ts"])),
+            exch_ts=int(row["exch_ts"]),
+            leg=legs[int(row["asset_no"])].name,
+            mark=float(row["price"]),
+            position=float(row["qty"]),
+            rate=float(row["rate"]),
+            cash=float(row["quote"]),
+        )
+        for row in rows[np.lexsort((rows["asset_no"], rows["exch_ts"]))]
+    ]
+
+
+def lines_of(trades: Sequence[Trade], payments: Sequence[Payment]) -> list[tuple[Any, ...]]:
+    """The lines of `trades.csv`, by time; a payment follows the fills of its time."""
+    lines: list[tuple[int, int, tuple[Any, ...]]] = [
+        (one.exch_ts, 0, (*one[:11], FILL, one.fee_asset, one.fee_amount, "")) for one in trades
+    ]
+    lines += [
+        (
+            one.exch_ts,
+            1,
+            (
+                one.time, one.exch_ts, "", one.leg, FUNDING, one.mark, one.position, 0.0, one.cash, "", 0,
+                FUNDING, "", 0.0, one.rate,
+            ),
+        )
+        for one in payments
+    ]  # fmt: skip
+    return [line for _, _, line in sorted(lines, key=lambda line: line[:2])]
+
+
+def _trade(
+    fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence[Leg], charged: dict[Any, Any]
+) -> Trade:
     leg = legs[int(fill["asset_no"])]
     side = int(fill["side"])
     price, qty = float(fill["price"]), float(fill["qty"])
     amount = leg.contract_size * price * qty
     is_maker = bool(fill["maker"])
     exch_ts, order_id = int(fill["exch_ts"]), int(fill["order_id"])
+    fee = amount * (leg.maker_fee if is_maker else leg.taker_fee)
+    asset, charge = QUOTE, charged.get((int(fill["asset_no"]), order_id, exch_ts))
+    fee_amount = fee
+    if charge is not None and charge["base"] != 0.0:
+        asset, fee_amount = BASE, float(charge["base"])
+    elif charge is not None and charge["other"] != 0.0:
+        asset, fee_amount = leg.fee_asset, float(charge["other"])
     return Trade(
         time=iso_time(exch_ts),
         exch_ts=exch_ts,
@@ -75,10 +148,12 @@ def _trade(fill: Any, attempts: dict[tuple[int, int], int | str], legs: Sequence
         side="buy" if side > 0 else "sell",
         price=price,
         quantity=qty,
-        fee=amount * (leg.maker_fee if is_maker else leg.taker_fee),
+        fee=fee,
         cash=-side * amount,
         liquidity="maker" if is_maker else "taker",
         order_id=order_id,
+        fee_asset=asset,
+        fee_amount=fee_amount,
     )
 
 

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-from hftbacktest.types import record_dtype
 
+from arb.bot.account import CHARGE
 from arb.bot.fills import FILL
-from arb.bot.recorder import DECISION
+from arb.bot.recorder import DECISION, RECORD
 from arb.engine.world import ANSWER
 from arb.errors import InputError
 from arb.files import lock, try_lock
@@ -44,23 +44,26 @@ class Entry(Snapshot, frozen=True, kw_only=True, tag="entry"):
     start_ts: int
     answers: bytes
     fills: bytes
+    charges: bytes
     decisions: bytes
     records: bytes
-    #: The state of every leg, of hftbacktest's `record_dtype`.
+    #: The state of every leg, of dtype RECORD.
     final: bytes
     refusals: dict[str, dict[str, int]]
 
 
 class JournalContent(NamedTuple):
-    """A session up to the last complete entry of its journal. fills: of dtype FILL. final: of all legs."""
+    """A session up to the last complete entry of its journal. fills: of dtype FILL. charges: of dtype CHARGE. final:
+    of all legs."""
 
     head: dict[str, Any]
     start_ts: int
     snapshot: Snapshot
     answers: Any
     fills: Any
+    charges: Any
     decisions: Any
-    #: (row, leg), of hftbacktest's `record_dtype`.
+    #: (row, leg), of dtype RECORD.
     records: Any
     final: Any
     refusals: dict[str, dict[str, int]]
@@ -155,9 +158,10 @@ def _content(head: dict[str, Any], entries: list[Entry]) -> JournalContent:
         snapshot=msgspec.structs.replace(last, legs=legs, marks=marks),
         answers=rows("answers", ANSWER),
         fills=rows("fills", FILL),
+        charges=rows("charges", CHARGE),
         decisions=rows("decisions", DECISION),
-        records=rows("records", record_dtype).reshape(-1, len(legs)),
-        final=np.frombuffer(last.final, record_dtype),
+        records=rows("records", RECORD).reshape(-1, len(legs)),
+        final=np.frombuffer(last.final, RECORD),
         refusals=last.refusals,
     )
 

@@ -38,7 +38,7 @@ class SessionKeeper:
         self._recorder = recorder
         self._session = session
         self._fills = FillReader(bot)
-        self._answers = self._decisions = self._records = 0
+        self._answers = self._charges = self._decisions = self._records = 0
         try:
             self._journal = Journal(path, head)
         except OSError as error:
@@ -50,17 +50,20 @@ class SessionKeeper:
         if not world.start_ts or self._session.is_over:
             return
         answers, decisions, records = world.answers, recorder.decisions, recorder.records
+        charges = world.charges
         entry = Entry(
             **msgspec.structs.asdict(self._session.snapshot(is_whole=False)),
             start_ts=world.start_ts,
             answers=answers[self._answers :].tobytes(),
             fills=self._fills.take().tobytes(),
+            charges=charges[self._charges :].tobytes(),
             decisions=decisions[self._decisions :].tobytes(),
             records=records[self._records :].tobytes(),
             final=state_of(self._bot, len(world.legs)).tobytes(),
             refusals=self._limits.refusals_of(world.legs),
         )
         self._answers, self._decisions, self._records = len(answers), len(decisions), len(records)
+        self._charges = len(charges)
         try:
             self._journal.write(entry)
         except OSError as error:

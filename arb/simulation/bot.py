@@ -14,6 +14,7 @@ from arb.engine.order_table import make_orders, make_queue
 from arb.engine.port import PORT, UNKNOWN
 from arb.engine.price_range import PriceRange
 from arb.engine.row_stream import Stream
+from arb.engine.world import NEVER
 from arb.leg import Leg
 from arb.risk.limits import Limits
 from arb.simulation.exchange import EXCHANGE
@@ -48,6 +49,14 @@ class SimulatedExchanges:
             exchange["rows"] = self.streams[number].address
             exchange["queue_model"] = QUEUE_MODELS[leg.queue_model]
             exchange["queue_power"] = leg.queue_power
+            exchange["fee_price"] = leg.fee_price
+            if leg.fee_price_leg >= 0:
+                exchange["fee_exchange"] = self._exchanges[
+                    leg.fee_price_leg : leg.fee_price_leg + 1
+                ].ctypes.data
+            exchange["contract_size"] = leg.contract_size
+            exchange["mark"] = exchange["rate"] = np.nan
+            exchange["funding_ts"] = NEVER
         world.attach(serve_callback().address, self._exchanges.ctypes.data)
         self.set_horizon(-1)
 
@@ -58,6 +67,11 @@ class SimulatedExchanges:
         """
         self._port[_HORIZON] = exch_ts
         self._port[_NEXT_TS] = UNKNOWN
+
+    @property
+    def unpaid(self) -> list[int]:
+        """Of each leg: see `Bot.unpaid_funding`."""
+        return [int(count) for count in self._exchanges["unpaid"]]
 
     def set_ranges(self, ranges: Sequence[PriceRange]) -> None:
         """Restricts the exchanges' books to these prices; before the first row."""
@@ -97,6 +111,11 @@ class DryRunBot(LiveBot):
         """Restricts the books of all legs, the bot's and the exchanges', to these prices; before the first row."""
         super().set_ranges(ranges)
         self.exchanges.set_ranges(ranges)
+
+    @property
+    def unpaid_funding(self) -> list[int]:
+        """Funding times of each leg that passed with a position but without a known mark price or rate."""
+        return self.exchanges.unpaid
 
     def set_horizon(self, timestamp: int) -> None:
         """All rows of both sides up to this time have been appended. `NEVER`: no more follow."""

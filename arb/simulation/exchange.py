@@ -1,7 +1,8 @@
 """The simulated exchange of one asset: hftbacktest's `NoPartialFillExchange`, decision by decision.
 
 It processes rows in the order of the venue's time and requests when they arrive, and delivers responses through the
-port. Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC behave the same.
+port. Orders fill whole. A taker fills at the touch whatever its quantity; FOK and IOC behave the same. The exchange of
+a perpetual also makes funding payments, which hftbacktest does not know.
 
 Source: hftbacktest/src/backtest/proc/nopartialfillexchange.rs of hftbacktest 2.4.4 (read 2026-11-21).
 """
@@ -35,7 +36,8 @@ from hftbacktest.types import (
 )
 
 from arb.bot.codes import INVALID_ORDER_REQUEST, INVALID_ORDER_STATUS, OK, ORDER_ID_EXISTS
-from arb.engine.account import REPLACED, deliver
+from arb.bot.memory import record_view
+from arb.engine.account import FUNDING, NO_ORDER, REPLACED, deliver
 from arb.engine.book import NO_ASK, NO_BID, book_at, clear_side, rounded, update_ask, update_bid
 from arb.engine.order_table import (
     ORDER,
@@ -48,10 +50,11 @@ from arb.engine.order_table import (
     row_of,
     rows_of,
 )
-from arb.engine.world import world_at
+from arb.engine.world import NEVER, world_at
 from arb.simulation.latency import latency_at, response_ns
 from arb.simulation.queue import enter, is_reached, on_level, on_trade
 from connectors.jit.compilation import compiled
+from connectors.model import FUNDING_EVENT
 
 #: Addresses of the world, the venue's book and orders, the requests in transit, the bot's queue of responses, the
 #: latencies, the stream of rows by venue time.
@@ -66,8 +69,23 @@ EXCHANGE = np.dtype(
         ("rows", "i8"),
         ("queue_model", "i8"),
         ("queue_power", "f8"),
+        #: Price of the fee asset in quote: that of the exchange at the address `fee_exchange`, or fixed if it is 0.
+        ("fee_price", "f8"),
+        ("fee_exchange", "i8"),
+        ("contract_size", "f8"),
+        ("position", "f8"),
+        #: The latest mark price and funding rate, NaN before the first, and the next funding time, NEVER if unknown.
+        ("mark", "f8"),
+        ("rate", "f8"),
+        ("funding_ts", "i8"),
+        #: The last funding time that has passed; how many passed without a known mark price or rate.
+        ("funded_ts", "i8"),
+        ("unpaid", "i8"),
     ]
 )
+
+#: The exchange at `address`.
+exchange_at = record_view(EXCHANGE)
 
 _BUY_FLAG = np.uint64(BUY_EVENT)
 _SELL_FLAG = np.uint64(SELL_EVENT)
@@ -81,6 +99,8 @@ def process_row(exchange, row):
     is_sell = row.ev & _SELL_FLAG != 0
     if kind == DEPTH_CLEAR_EVENT:
         clear_side(book_at(exchange.book), is_buy, is_sell, row.px)
+    elif kind == FUNDING_EVENT:
+        _on_funding(exchange, row)
     elif is_buy or is_sell:
         side = np.int64(BUY if is_buy else SELL)
         if kind in (DEPTH_EVENT, DEPTH_SNAPSHOT_EVENT):
@@ -88,6 +108,41 @@ def process_row(exchange, row):
         if kind == TRADE_EVENT:
             return _on_trade(exchange, row, side)
     return OK
+
+
+@compiled
+def _on_funding(exchange, row):
+    """Stores what the row contains of mark price, funding rate and next funding time."""
+    if row.px > 0.0:
+        exchange.mark = row.px
+    if not np.isnan(row.fval):
+        exchange.rate = row.fval
+    if row.ival > exchange.funded_ts:
+        exchange.funding_ts = row.ival
+
+
+@compiled
+def pay_funding(exchange):
+    """Settles the funding time that is due: positive rates are paid by long positions to short ones."""
+    timestamp = exchange.funding_ts
+    exchange.funded_ts = timestamp
+    exchange.funding_ts = NEVER
+    if exchange.position == 0.0:
+        return
+    amount = -exchange.position * exchange.contract_size * exchange.mark * exchange.rate
+    if np.isnan(amount):
+        exchange.unpaid += 1
+        return
+    scratch = np.zeros(1, ORDER)
+    payment = scratch[0]
+    payment.req = FUNDING
+    payment.order_id = NO_ORDER
+    payment.exch_timestamp = timestamp
+    payment.qty = exchange.position
+    payment.tick_size = exchange.mark
+    payment.leaves_qty = exchange.rate
+    payment.exec_qty = amount
+    _respond(exchange, scratch)
 
 
 @compiled
@@ -177,7 +232,7 @@ def _is_better(tick, other, side):
 def _fill_resting(exchange, orders, row, timestamp):
     """Fills a resting order as maker, responds and removes it; the last order then takes its row."""
     order = rows_of(orders)[row]
-    code = _fill(order, timestamp, True, order.price_tick)
+    code = _fill(exchange, order, timestamp, True, order.price_tick)
     if code != OK:
         return code
     # A fill without a request.
@@ -188,7 +243,7 @@ def _fill_resting(exchange, orders, row, timestamp):
 
 
 @compiled
-def _fill(order, timestamp, is_maker, tick):
+def _fill(exchange, order, timestamp, is_maker, tick):
     if order.status in (EXPIRED, CANCELED, FILLED):
         return INVALID_ORDER_STATUS
     order.maker = is_maker
@@ -197,7 +252,20 @@ def _fill(order, timestamp, is_maker, tick):
     order.leaves_qty = 0.0
     order.status = FILLED
     order.exch_timestamp = timestamp
+    order.fee_price = _fee_price(exchange)
+    exchange.position += order.exec_qty * np.float64(order.side)
     return OK
+
+
+@compiled
+def _fee_price(exchange):
+    """Price of the fee asset now, NaN if it is unknown."""
+    if exchange.fee_exchange == 0:
+        return exchange.fee_price
+    book = book_at(exchange_at(exchange.fee_exchange).book)
+    if book.best_bid == NO_BID or book.best_ask == NO_ASK:
+        return np.nan
+    return 0.5 * (book.best_bid + book.best_ask) * book.tick_size
 
 
 @compiled
@@ -244,11 +312,11 @@ def _accept(exchange, scratch, timestamp):
         touch = book.best_bid
         takes = order.price_tick <= touch
     if order.order_type == MARKET:
-        return _fill(order, timestamp, False, touch)
+        return _fill(exchange, order, timestamp, False, touch)
     if order.order_type != LIMIT or order.time_in_force not in (GTC, GTX, FOK, IOC):
         return INVALID_ORDER_REQUEST
     if takes and order.time_in_force != GTX:
-        return _fill(order, timestamp, False, touch)
+        return _fill(exchange, order, timestamp, False, touch)
     order.exch_timestamp = timestamp
     if takes or order.time_in_force in (FOK, IOC):
         order.status = EXPIRED

@@ -3,6 +3,9 @@
 The strategy's requests get their latency here and arrive later; a row of the same time and asset is processed first, as
 in hftbacktest. The host gives the rows and the horizon up to which they are complete: in a replay that of the bot, on
 live data the watermark (`arb.simulation.watermark`).
+
+A funding time is processed after all rows and requests of its time, and only once a later row is there: in a replay
+nothing is paid after the last row, and live data gives the same.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ from arb.engine.order_table import ORDER, append, first_time, pop, queue_at
 from arb.engine.port import port_at, precedes
 from arb.engine.row_stream import current_row, look, step, stream_at
 from arb.engine.world import NEVER, assets_of, world_at
-from arb.simulation.exchange import EXCHANGE, process_requests, process_row
+from arb.simulation.exchange import EXCHANGE, pay_funding, process_requests, process_row
 from arb.simulation.latency import entry_ns, latency_at
 from connectors.jit.compilation import compiled, compiled_callback
 
-_ROW, _REQUEST, _NOTHING = range(3)
+_ROW, _REQUEST, _FUNDING, _NOTHING = range(4)
 
 
 @compiled
@@ -79,14 +82,22 @@ def _next_event(exchanges, horizon):
     kind = _NOTHING
     asset_no = 0
     earliest = NEVER
+    # The earliest row, also beyond the horizon, and the earliest funding time.
+    row_ts = NEVER
+    funding_no, funding_ts = 0, NEVER
     for number in range(len(exchanges)):
         exchange = exchanges[number]
         timestamp = stream_at(exchange.rows).next_ts
+        row_ts = min(row_ts, timestamp)
         if timestamp < earliest and timestamp <= horizon:
             kind, asset_no, earliest = _ROW, number, timestamp
         timestamp = first_time(queue_at(exchange.arriving))
         if timestamp < earliest and timestamp <= horizon:
             kind, asset_no, earliest = _REQUEST, number, timestamp
+        if exchange.funding_ts < funding_ts:
+            funding_no, funding_ts = number, exchange.funding_ts
+    if funding_ts < earliest and funding_ts <= horizon and row_ts != NEVER:
+        return _FUNDING, funding_no, funding_ts
     return kind, asset_no, earliest
 
 
@@ -95,6 +106,9 @@ def _process(exchange, kind, timestamp):
     """Processes one event. Returns a code of the bot."""
     if kind == _REQUEST:
         return process_requests(exchange, timestamp)
+    if kind == _FUNDING:
+        pay_funding(exchange)
+        return OK
     stream = stream_at(exchange.rows)
     code = process_row(exchange, current_row(stream))
     if code == OK:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arb.bot.account import ACCOUNT
 from arb.results.result import RunOutput
-from arb.results.trades import Trade
+from arb.results.trades import Payment, Trade, time_text
 from arb.verify.sums import SUMS, LegSums
 
 #: Maximum number of differing decisions or records to report: later ones follow from the first.
@@ -49,6 +50,7 @@ def differences_of(
     are random in their last digits (`arb.verify.sums`). Without it everything must be equal bit by bit.
     """
     found = _fills(then.trades, now.trades)
+    found += _payments(then.payments, now.payments)
     found += _rows("decision", then.decisions, now.decisions, decisions, end_ts)
     is_sum = _sums(then, now, random_sums)
     found += _rows(
@@ -57,7 +59,7 @@ def differences_of(
     if then.edges is not None and now.edges is not None:
         found += _rows("edge", then.edges, now.edges, None, None)
     for number, (left, right) in enumerate(zip(then.final, now.final, strict=True)):
-        for name in (*SUMS, "num_trades"):
+        for name in (*SUMS, "num_trades", *(ACCOUNT.names or ())):
             is_summed = name in is_sum and bool(is_sum[name][-1, number])
             if not (_is_same(left[name], right[name]) or is_summed):
                 found.append(
@@ -115,6 +117,16 @@ def _fill(where: str, then: Trade | None, now: Trade | None) -> list[Difference]
         )
         for name, left, right in zip(Trade._fields, then, now, strict=True)
         if left != right
+    ]
+
+
+def _payments(then: Sequence[Payment], now: Sequence[Payment]) -> list[Difference]:
+    """Differences of funding payments, by time and leg."""
+    left, right = ({(one.exch_ts, one.leg): one for one in side} for side in (then, now))
+    return [
+        Difference("funding", f"{leg} at {time_text(ts)}", ts, str(ours), str(theirs), leg=leg)
+        for ts, leg in sorted({*left, *right})
+        if (ours := left.get((ts, leg))) != (theirs := right.get((ts, leg)))
     ]
 
 

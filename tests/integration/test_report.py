@@ -145,7 +145,7 @@ def test_a_manifest_that_is_none_is_refused(run: Path, content: bytes) -> None:
     refused(run)
 
 
-@pytest.mark.parametrize("version", [None, 3])
+@pytest.mark.parametrize("version", [None, 2])
 def test_an_unknown_version_is_refused(run: Path, version: Any) -> None:
     manifest = json.loads((run / "manifest.json").read_bytes())
     (run / "manifest.json").write_text(json.dumps({**manifest, "format": version}))

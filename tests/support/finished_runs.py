@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from hftbacktest.types import record_dtype
 
-from arb.bot.recorder import DECISION
-from arb.results.metrics.fills import FILL_ROW
+from arb.bot.recorder import DECISION, RECORD
+from arb.results.metrics.fills import FILL_ROW, PAYMENT_ROW
 from arb.results.result import ResultLeg, RunResult
 from arb.results.setup import LegTerms, RunSetup
 from arb.strategies.spread.decisions import Decision
@@ -34,7 +33,7 @@ SETUP = RunSetup("hftbacktest", ["recording"], PARAMETERS, is_spread=True)
 
 def records(mids: Sequence[Sequence[float]], seconds: Sequence[float] | None = None, **fields: Any) -> Any:
     """Records a row of mids each, a second apart or at `seconds`; further fields as (row, leg)."""
-    rows = np.zeros((len(mids), len(mids[0])), record_dtype)
+    rows = np.zeros((len(mids), len(mids[0])), RECORD)
     rows["price"] = mids
     at = range(len(mids)) if seconds is None else seconds
     rows["timestamp"] = np.array([NOON + round(s * S) for s in at])[:, None]
@@ -76,7 +75,8 @@ def run_of(rows: Any, log: Any = None, filled: Any = None, **changes: Any) -> Ru
         command="backtest", outcome="ended", strategy="arb.strategies.spread.strategy:run", first_day="2024-08-08",
         last_day="2024-08-08", notes=[], rows=1_234, refusals={name: {"rate": 0} for name in names}, legs=LEGS,
         pairs=[(0, 1)], records=rows, decisions=decisions() if log is None else log,
-        fills=fills() if filled is None else filled, setup=SETUP,
+        fills=fills() if filled is None else filled,
+        payments=np.zeros(0, PAYMENT_ROW), setup=SETUP,
     )  # fmt: skip
     return replace(run, **changes)
 

@@ -18,14 +18,17 @@ class LegEnd:
 
     def __init__(self, leg: ResultLeg, state: Any, coverage: Coverage) -> None:
         self.start, self.coverage, self.outages = leg, coverage, leg.outages
-        self.cash, self.fee, self.mid = (float(state[name]) for name in ("balance", "fee", "price"))
+        self.fee, self.mid, self.funding = (float(state[name]) for name in ("fee", "price", "funding"))
+        self.cash = float(state["balance"]) - self.funding
+        self.base_fee = float(state["base_fee"]) * leg.contract_size
+        self.other_fee = float(state["other_fee"])
         self.position = float(state["position"]) * leg.contract_size
         self.fills = int(state["num_trades"])
         self.volume = float(state["trading_volume"]) * leg.contract_size
         self.turnover = float(state["trading_value"])
         # A flat leg has the value 0 even if its price is NaN.
         held = float(state["position"]) * self.mid * leg.contract_size if self.position else 0.0
-        self.pnl = self.cash - self.fee + held
+        self.pnl = self.cash + self.funding - self.fee + held
 
     @property
     def name(self) -> str:
@@ -91,11 +94,17 @@ LEG_FIGURES = Group(
         Figure("position_base", "base", lambda leg: leg.position, LEGS, "Position (base)",
                text="position, counted from the start of the run"),
         Figure("cash_quote", "gain", lambda leg: leg.cash, LEGS, "Cash",
-               text="cash from trades, without fees"),
+               text="cash from trades, without fees and funding"),
         Figure("fee_quote", "money", lambda leg: leg.fee, LEGS, "Fees",
-               text="fees"),
+               text="fees in quote, and those in another asset at their value at the fills; none charged in base"),
+        Figure("fee_base", "base", lambda leg: leg.base_fee or None, LEGS, "Fees in base",
+               text="fees charged in base, which reduce the position; null without any"),
+        Figure("fee_other", "ratio", lambda leg: leg.other_fee or None, LEGS, "Fees in their asset",
+               text="units of another fee asset that fees took; null without any"),
+        Figure("funding_quote", "gain", lambda leg: leg.funding or None, LEGS, "Funding",
+               text="funding received less funding paid; null without a payment"),
         Figure("pnl_quote", "gain", lambda leg: leg.pnl, LEGS, "Profit at mid",
-               text="cash less fees plus the position at the mid"),
+               text="cash and funding less fees plus the position at the mid"),
         Figure("mid", "price", None, LEGS, "Mid at the end",
                text="mid price at the end; null without a book"),
         Figure("book.no_book_s", "duration", lambda leg: (leg.outages.before_ns + leg.outages.total_ns) / SECOND,
@@ -148,6 +157,8 @@ PAIR_FIGURES = Group(
                text="cash, without fees"),
         Figure("fee_quote", "money", lambda pair: sum(leg.fee for leg in pair), LEGS, "Fees",
                text="fees"),
+        Figure("funding_quote", "gain", lambda pair: sum(leg.funding for leg in pair) or None, LEGS, "Funding",
+               text="funding received less funding paid; null without a payment"),
         Figure("pnl_quote", "gain", lambda pair: sum(leg.pnl for leg in pair), LEGS, "Profit at mid",
                text="profit"),
     ),

@@ -37,7 +37,8 @@ class _Money:
 
     @cached_property
     def realised(self) -> float:
-        """Cash less fees, plus what the positions cost; an attempt's base, bought and sold at two venues, is flat."""
+        """Cash and funding less fees, plus what the positions cost; an attempt's base, bought and sold at two venues,
+        is flat."""
         run, last = self._run, self._run.records[-1]
         held = [float(last["position"][leg_no]) * leg.contract_size for leg_no, leg in enumerate(run.legs)]
         pairs = run.pairs if len(run.attempts) else []
@@ -61,12 +62,12 @@ EQUITY = Group(
         Figure("end_quote", "money", lambda m: float(m.equity.values[-1]), RESULT, "Equity at the end",
                text="capital plus profit at the end"),
         Figure("return_quote", "gain", lambda m: m.equity.profit, RESULT, "Profit",
-               text="profit: over all legs, cash less fees plus position times mid times contract size",
+               text="profit: over all legs, cash and funding less fees plus position times mid times contract size",
                headline="Profit"),
         Figure("realised_quote", "gain", lambda m: m.realised, RESULT, "... realised",
-               text="cash less fees, plus the average cost of what is held: by a strategy that logs attempts in sum "
-                    "over a pair, because base bought at one venue and sold at the other is flat, by any other on "
-                    "each leg; null if fills are missing"),
+               text="cash and funding less fees, plus the average cost of what is held: by a strategy that logs "
+                    "attempts in sum over a pair, because base bought at one venue and sold at the other is flat, by "
+                    "any other on each leg; null if fills are missing"),
         Figure("unrealised_quote", "gain", lambda m: m.equity.profit - m.realised,
                RESULT, "... in positions, at mid",
                text="the rest of the profit: positions at the last mids"),

@@ -87,9 +87,11 @@ TOTALS = Group(
     legs_of,
     (
         Figure("cash_quote", "gain", lambda legs: sum(leg.cash for leg in legs),
-               text="cash from trades, without fees"),
+               text="cash from trades, without fees and funding"),
         Figure("fee_quote", "money", lambda legs: sum(leg.fee for leg in legs), RESULT, "Fees",
                text="fees", headline="Fees"),
+        Figure("funding_quote", "gain", lambda legs: sum(leg.funding for leg in legs) or None, RESULT, "Funding",
+               text="funding received less funding paid; null without a payment"),
         Figure("fills", "count", lambda legs: sum(leg.fills for leg in legs),
                text="fills"),
         Figure("pnl_quote", "gain", lambda legs: sum(leg.pnl for leg in legs),

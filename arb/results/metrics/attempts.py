@@ -44,6 +44,8 @@ ATTEMPT_ROW = np.dtype(
         ("residual_quote", "f8"),
         ("cash", "f8"),
         ("fee", "f8"),
+        # Funding of the pair's legs from its begin to that of the pair's next attempt, which is not in its profit.
+        ("funding", "f8"),
         ("pnl", "f8"),
         # Edges in bps of what was bought, net of fees: as decided on, as filled, as filled over the basis.
         ("expected_bps", "f8"),
@@ -76,11 +78,17 @@ class _PairOfLeg:
 
 
 def attempts_of(
-    decisions: Any, fills: Any, pairs: Sequence[tuple[int, int]], equity: Equity, basis_halflife_ns: int
+    decisions: Any,
+    fills: Any,
+    payments: Any,
+    pairs: Sequence[tuple[int, int]],
+    equity: Equity,
+    basis_halflife_ns: int,
 ) -> Any:
     """Rows of ATTEMPT_ROW by number; none for a strategy that logs no attempts, or takes no pairs.
 
-    pairs: the numbers of each pair's legs. basis_halflife_ns: of the average that edges are measured from; 0: none.
+    payments: rows of PAYMENT_ROW. pairs: the numbers of each pair's legs. basis_halflife_ns: of the average that edges
+    are measured from; 0: none.
     """
     legs = _PairOfLeg(pairs, equity.mids.shape[1])
     fills = fills[(fills["attempt"] > 0) & (legs.pair[fills["leg"]] >= 0)]
@@ -92,6 +100,7 @@ def attempts_of(
     rows["attempt"] = numbers
     _add_log(rows, decisions, begun, legs)
     _add_fills(rows, fills, legs)
+    _add_funding(rows, payments, legs)
     _add_residuals(rows, equity, pairs)
     rows["pnl"] = rows["cash"] - rows["fee"] + rows["residual_quote"]
     _add_edges(rows, equity, pairs, basis_halflife_ns)
@@ -143,6 +152,17 @@ def _add_fills(rows: Any, fills: Any, legs: _PairOfLeg) -> None:
     # Forwards and backwards in time, so that the last and the first fill of a row remain.
     rows["last_fill"][places] = fills["timestamp"]
     rows["first_fill"][places[::-1]] = fills["timestamp"][::-1]
+
+
+def _add_funding(rows: Any, payments: Any, legs: _PairOfLeg) -> None:
+    begins = np.where(rows["begin"] > 0, rows["begin"], rows["first_fill"])
+    for pair in np.unique(legs.pair[payments["leg"]]):
+        own = payments[legs.pair[payments["leg"]] == pair]
+        places = np.flatnonzero(rows["pair"] == pair)
+        places = places[np.argsort(begins[places], kind="stable")]
+        latest = np.searchsorted(begins[places], own["timestamp"], side="right") - 1
+        is_after = latest >= 0
+        np.add.at(rows["funding"], places[latest[is_after]], own["cash"][is_after])
 
 
 def _add_residuals(rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]]) -> None:

@@ -1,4 +1,4 @@
-"""The fills of a run as an array."""
+"""The fills and the funding payments of a run as arrays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from arb.results.trades import Trade
+from arb.results.trades import BASE, Payment, Trade
 
-#: One fill. base: quantity in base units, positive for purchases; cash excludes the fee; attempt 0: none.
+#: One fill. base: change of the position in base units, positive for purchases, less a fee that is charged in base;
+#: cash excludes the fee; fee: all but one in base; attempt 0: none.
 FILL_ROW = np.dtype(
     [
         ("timestamp", "i8"),
@@ -35,10 +36,26 @@ def fills_of(trades: Iterable[Trade], names: Sequence[str], contract_sizes: Sequ
             numbers[trade.leg],
             trade.order_id,
             trade.price,
-            (1.0 if trade.side == "buy" else -1.0) * trade.quantity * contract_sizes[numbers[trade.leg]],
+            _position_change(trade) * contract_sizes[numbers[trade.leg]],
             trade.cash,
-            trade.fee,
+            0.0 if trade.fee_asset == BASE else trade.fee,
         )
         for trade in trades
     ]
     return np.array(rows, FILL_ROW)
+
+
+def _position_change(trade: Trade) -> float:
+    if trade.fee_asset == BASE:
+        return trade.quantity - trade.fee_amount
+    return (1.0 if trade.side == "buy" else -1.0) * trade.quantity
+
+
+#: One funding payment. cash: received, in quote.
+PAYMENT_ROW = np.dtype([("timestamp", "i8"), ("leg", "i8"), ("cash", "f8")], align=True)
+
+
+def payments_of(payments: Iterable[Payment], names: Sequence[str]) -> Any:
+    """Rows of PAYMENT_ROW for the funding payments of a run. names: of the legs."""
+    numbers = {name: leg_no for leg_no, name in enumerate(names)}
+    return np.array([(one.exch_ts, numbers[one.leg], one.cash) for one in payments], PAYMENT_ROW)

@@ -3,7 +3,7 @@
 With attempts: every attempt with a fill is a round trip; in convergence mode one runs from flat to flat, from the
 attempts that enter to the one that exits. Without attempts: the fills of a leg from flat to flat. A round trip that is
 not flat at the end of the run is open, as an attempt that left base unhedged: it is valued at the last mids and counts
-neither as a win nor as a loss.
+neither as a win nor as a loss. Funding belongs to the round trip that holds the position; a single attempt holds none.
 """
 
 from __future__ import annotations
@@ -72,13 +72,18 @@ class RoundTrips(NamedTuple):
 
 
 def round_trips_of(
-    attempts: Any, fills: Any, pairs: Sequence[tuple[int, int]], equity: Equity, *, is_convergence: bool
+    attempts: Any,
+    fills: Any,
+    payments: Any,
+    pairs: Sequence[tuple[int, int]],
+    equity: Equity,
+    *,
+    is_convergence: bool,
 ) -> RoundTrips:
     """The round trips of a run. is_convergence: by configuration; the purposes of attempts may show it too."""
     if not len(attempts):
-        return RoundTrips(
-            "leg", _sorted([_of_leg(fills, leg_no, equity) for leg_no in np.unique(fills["leg"])])
-        )
+        by_leg = [_of_leg(fills, payments, leg_no, equity) for leg_no in np.unique(fills["leg"])]
+        return RoundTrips("leg", _sorted(by_leg))
     filled = attempts[attempts["fills"] > 0]
     if is_convergence or np.isin(attempts["purpose"], LEAVING).any():
         by_pair = [
@@ -116,7 +121,7 @@ def _sorted(parts: Sequence[Any]) -> Any:
     return rows[np.argsort(rows["end"], kind="stable")]
 
 
-def _of_leg(fills: Any, leg_no: int, equity: Equity) -> Any:
+def _of_leg(fills: Any, payments: Any, leg_no: int, equity: Equity) -> Any:
     """The round trips of one leg's fills."""
     own = _split_at_flat(fills[fills["leg"] == leg_no])
     position = np.cumsum(own["base"])
@@ -128,6 +133,10 @@ def _of_leg(fills: Any, leg_no: int, equity: Equity) -> Any:
     rows = np.zeros(len(lasts), ROUND_TRIP)
     rows["begin"], rows["end"] = own["timestamp"][firsts], own["timestamp"][lasts]
     rows["pnl"] = np.add.reduceat(own["cash"] - own["fee"], firsts)
+    own_payments = payments[payments["leg"] == leg_no]
+    # A payment follows the fills of its time: it belongs to the position after them.
+    trips = np.searchsorted(rows["begin"], own_payments["timestamp"], side="right") - 1
+    np.add.at(rows["pnl"], trips[trips >= 0], own_payments["cash"][trips >= 0])
     if is_open:
         rows["is_open"][-1] = True
         rows["pnl"][-1] += float(position[-1]) * float(equity.mids[-1, leg_no])
@@ -175,5 +184,5 @@ def _of_attempts(
     left = [
         net * float(equity.mids[record, leg]) if net else 0.0 for net, leg in zip(nets, legs, strict=True)
     ]
-    pnl = math.fsum((*attempts["cash"], *(-attempts["fee"]), *left))
+    pnl = math.fsum((*attempts["cash"], *(-attempts["fee"]), *attempts["funding"], *left))
     return (attempts["attempt"][0], attempts["attempt"][-1], attempts["first_fill"].min(), end, pnl, is_open)

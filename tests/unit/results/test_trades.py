@@ -40,13 +40,25 @@ def decisions(*rows: Any) -> Any:
 
 
 def test_the_header_names_the_fields() -> None:
-    assert Trade._fields == HEADER
+    assert (*Trade._fields[:11], "kind", *Trade._fields[11:], "rate") == HEADER
 
 
 def test_a_bought_fill() -> None:
     (trade,) = trades_of(fills(fill(0, 7, 1, 100.0, 0.5)), decisions(), LEGS)
     assert trade == Trade(
-        "2024-08-09T00:00:00.000000000Z", TS, "", "a:BTCUSDT", "buy", 100.0, 0.5, 0.05, -50.0, "taker", 7
+        "2024-08-09T00:00:00.000000000Z",
+        TS,
+        "",
+        "a:BTCUSDT",
+        "buy",
+        100.0,
+        0.5,
+        0.05,
+        -50.0,
+        "taker",
+        7,
+        "quote",
+        0.05,
     )
 
 

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hftbacktest.types import record_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arb.bot.recorder import DECISION
+from arb.bot.recorder import DECISION, RECORD
 from arb.results.result import RunOutput
 from arb.results.trades import Trade, iso_time
 from arb.verify.reconcile import differences_of
@@ -24,11 +23,11 @@ def a_run(count: int = 20) -> RunOutput:
         ts = START + n * 1_000_000
         trades.append(
             Trade(iso_time(ts), ts, n // 2 + 1, f"venue_{n % 2}:BTCUSDT", ("buy", "sell")[n % 2], 42_000.0 + n,
-                  0.01, 0.42, -420.0, "taker", 10 + n)
+                  0.01, 0.42, -420.0, "taker", 10 + n, "quote", 0.42)
         )  # fmt: skip
     decisions = np.zeros(count, DECISION)
     decisions["timestamp"] = START + np.arange(count)
-    records = np.zeros((count, 2), record_dtype)
+    records = np.zeros((count, 2), RECORD)
     records["timestamp"] = (START + np.arange(count))[:, None]
     records["price"][0] = np.nan
     return RunOutput(records, records[-1].copy(), decisions, trades)

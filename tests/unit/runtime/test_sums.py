@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hftbacktest.types import record_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arb.bot.recorder import RECORD
 from arb.results.result import RunOutput
 from arb.results.trades import Trade, iso_time
 from arb.verify.reconcile import differences_of
@@ -26,13 +26,25 @@ QUANTITIES = (0.1, 0.2, 0.3, 0.7)
 def fill(ts: int, number: int, quantity: float, side: str = "buy", price: float = 42_278.71) -> Trade:
     cash = (-1 if side == "buy" else 1) * price * quantity
     return Trade(
-        iso_time(ts), ts, "", "venue:A", side, price, quantity, abs(cash) * 2e-4, cash, "maker", number
+        iso_time(ts),
+        ts,
+        "",
+        "venue:A",
+        side,
+        price,
+        quantity,
+        abs(cash) * 2e-4,
+        cash,
+        "maker",
+        number,
+        "quote",
+        abs(cash) * 2e-4,
     )
 
 
 def states(groups: Sequence[Sequence[Trade]]) -> Any:
     """The state behind each group of fills, added up in the order given; (row, leg)."""
-    rows = np.zeros((len(groups), 1), record_dtype)
+    rows = np.zeros((len(groups), 1), RECORD)
     totals = dict.fromkeys(SUMS, 0.0)
     count = 0
     for number, group in enumerate(groups):
