@@ -27,7 +27,7 @@ class Kind(IntEnum):
     CONTROL = 0
     """Subscription acknowledgements, pongs, notices of the connection."""
     OTHER = 1
-    """Valid market data without rows: klines, mark prices, trades outside the market."""
+    """Valid market data without rows: klines, tickers of spot, trades outside the market."""
     DELTA = 2
     """Changes of a book; quantities are absolute."""
     SNAPSHOT = 3
@@ -36,10 +36,14 @@ class Kind(IntEnum):
     """Best bid and offer: DEPTH_BBO rows, bid first."""
     TRADE = 5
     AGG_TRADE = 6
+    FUNDING = 7
+    """Mark price, funding rate and next funding time of a perpetual, or some of them: one FUNDING_EVENT row."""
 
 
-#: Kind of the event row of a mark price or a funding rate, which hftbacktest ignores: `px` is the mark price and `fval`
-#: the funding rate (NaN: unchanged), `ival` the next funding time in ns (0: unchanged). For the venue's side only.
+#: Kind of a row with funding data, in the `ev` field of `event_dtype`; hftbacktest has no such event and ignores it.
+#: px: mark price (NaN: not in the frame); fval: funding rate, positive if longs pay (NaN: not in the frame); ival: next
+#: funding time in ns UTC (0: not in the frame); qty: 0. The row has no side. It is for the venue's side only: it gets
+#: EXCH_EVENT and never LOCAL_EVENT, and it does not depend on the state of the book.
 FUNDING_EVENT = 101
 
 
@@ -108,7 +112,7 @@ class Stream(Enum):
     AGG_TRADE = "aggTrade"
     KLINE_1M = "kline_1m"
     MARK_PRICE = "markPrice"
-    """Mark price and funding rate of a perpetual, as a separate stream."""
+    """Mark price, funding rate and next funding time of a perpetual. Spot has no such stream."""
     TICKER = "ticker"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from datetime import date
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.text import Text
 from arb.cli.examples import examples
 from arb.cli.options import (
     CountProgress,
+    Names,
     ReadingProgress,
     config_option,
     echo,
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from arb.config import Config
     from arb.data.download.plan import Plan
 
+#: Words of `--kinds`; the others are kinds of funding history.
+_MARKET = "market"
+_KINDS = (_MARKET, "funding", "mark")
 #: A plan of more days than this shows runs of equal days of a leg as one line.
 _DAYS_SHOWN = 40
 
@@ -42,6 +47,7 @@ _DAYS_SHOWN = 40
     epilog=examples(
         "arb download --start 2024-08-08 --dry-run",
         "arb download --start 2024-08-08 --end 2024-08-10 --symbols BTCUSDT,ETHUSDT",
+        "arb download --config perps.toml --start 2024-08-08 --kinds funding,mark",
     ),
 )
 @config_option
@@ -57,6 +63,13 @@ _DAYS_SHOWN = 40
     help="Which archive; auto: the best that has a book of the leg.",
 )
 @click.option(
+    "--kinds",
+    type=Names("KIND"),
+    default=_MARKET,
+    show_default=True,
+    help="market: book or touch, and trades; funding, mark: funding rates and mark prices of perpetuals.",
+)
+@click.option(
     "--data", "data_dir", type=click.Path(path_type=Path), help="Folder of the recordings; archive/ in it."
 )
 @set_option
@@ -70,6 +83,7 @@ def download(
     legs: list[str] | None,
     symbols: list[str] | None,
     source: str,
+    kinds: list[str],
     data_dir: Path | None,
     overrides: tuple[str, ...],
     is_agreed: bool,
@@ -84,13 +98,13 @@ def download(
     if is_agreed and dry_run:
         raise InputError("--dry-run and --yes exclude each other: nothing is fetched, so nothing is asked")
     first, last, _ = period_of(start, end)
+    _refuse_kinds(kinds, source)
     config = load_config(config_path, overrides, legs, symbols, data_dir)
 
     from arb.commands.download import Downloader
 
     downloader = Downloader(config)
-    with CountProgress("asking for sizes") as progress:
-        plan = downloader.plan(first, last or first, None if source == "auto" else source, progress)
+    plan = _planned(downloader, (first, last or first), None if source == "auto" else source, kinds)
     if as_json:
         for line in plan_lines(plan):
             echo_json(line)
@@ -99,6 +113,33 @@ def download(
     warn_of(plan)
     if not dry_run:
         fetch_plan(downloader, plan, config, is_agreed=is_agreed)
+
+
+def _refuse_kinds(kinds: Collection[str], source: str) -> None:
+    if unknown := [kind for kind in kinds if kind not in _KINDS]:
+        raise InputError(f"--kinds: {unknown[0]!r} is none of {', '.join(_KINDS)}")
+    if _MARKET not in kinds and source not in ("auto", "binance"):
+        raise InputError(f"--source {source} has no funding rates and mark prices; only binance has")
+
+
+def _planned(
+    downloader: Downloader, days: tuple[date, date], source: str | None, kinds: Collection[str]
+) -> Plan:
+    """The plan of all kinds; prints a line for each leg that has no funding history to download."""
+    from arb.data.catalog.archived import ArchiveKind
+    from arb.data.download.plan import joined
+
+    plans: list[Plan] = []
+    left_out: list[str] = []
+    with CountProgress("asking for sizes") as progress:
+        if _MARKET in kinds:
+            plans.append(downloader.plan(*days, source, progress))
+        if history := [ArchiveKind(kind) for kind in kinds if kind != _MARKET]:
+            plan, left_out = downloader.plan_funding(*days, history, progress)
+            plans.append(plan)
+    for line in left_out:
+        echo(f"left out: {line}", err=True)
+    return joined(plans)
 
 
 def download_missing(config: Config, start: date, end: date, *, is_agreed: bool) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from arb.config import Config
 from arb.config.adapters import load_adapter
 from arb.config.secrets import Variable
-from arb.data.catalog.archived import find_archives
+from arb.data.catalog.archived import ArchiveKind, find_archives
 from arb.data.catalog.days import find_recordings
+from arb.data.catalog.funding import FUNDING_MARKETS
 from arb.data.download.choice import BOOK_KINDS, ArchiveLeg, Archives
-from arb.data.download.download import Progress, Services, carry_out, make_plan
+from arb.data.download.download import Progress, Services, carry_out, make_funding_plan, make_plan
 from arb.data.download.markets import SOURCES, all_series
 from arb.data.download.plan import Plan, joined
 from arb.errors import InputError
@@ -38,6 +39,7 @@ class Downloader:
         for leg in self.legs:
             if not _SYMBOL.fullmatch(leg.symbol):
                 raise InputError(f"{leg.name}: archives have symbols of capitals and digits only")
+        self._spot = {name for name, venue in config.venues.items() if venue.kind == "spot"}
         self._services = Services(
             urls={
                 "binance": archive.binance_url,
@@ -60,6 +62,25 @@ class Downloader:
         """What to fetch for every leg from `start` to `end`, both inclusive. Requests sizes from the servers."""
         wanted = [(leg, day) for leg in self.legs for day in days_between(start, end, _today())]
         return self._plan(wanted, source, self._archives, progress)
+
+    def plan_funding(
+        self, start: date, end: date, kinds: Collection[ArchiveKind], progress: Progress | None = None
+    ) -> tuple[Plan, list[str]]:
+        """The same for funding history, and a line for each leg that has none to download.
+
+        Raises InputError if no leg has any.
+        """
+        legs = [leg for leg in self.legs if leg.market in FUNDING_MARKETS]
+        left_out = [f"{leg.name}: {self._without_funding(leg)}" for leg in self.legs if leg not in legs]
+        if not legs:
+            raise InputError(f"no funding history to download: {'; '.join(left_out)}")
+        wanted = [(leg, day) for leg in legs for day in days_between(start, end, _today())]
+        return make_funding_plan(self._services, wanted, kinds, self.directory, progress), left_out
+
+    def _without_funding(self, leg: ArchiveLeg) -> str:
+        if leg.venue in self._spot:
+            return "a spot market has no funding"
+        return "no archive has its funding rates and mark prices; record them with arb record --streams markPrice"
 
     def plan_missing(self, start: date, end: date, progress: Progress | None = None) -> Plan:
         """Like `plan`, for the legs and days that were not recorded.

@@ -139,7 +139,7 @@ def _with_able_engine(config: Config, inputs: Inputs) -> Config:
         return config
     why = [
         f"{leg.name} has funding rates"
-        for leg, has in zip(inputs.legs, inputs.has_funding, strict=False)
+        for leg, has in zip(inputs.legs, inputs.has_funding, strict=True)
         if has
     ]
     why += [f"{leg.name} pays fees as {leg.fee_asset!r}" for leg in inputs.legs if leg.fee_asset != "quote"]

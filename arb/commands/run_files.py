@@ -85,8 +85,11 @@ class Inputs(NamedTuple):
     notes: list[str]
     #: The part of the days that is run; None: whole days.
     window: Window | None = None
-    #: Whether each leg's rows have mark prices and funding rates.
-    has_funding: Sequence[bool] = ()
+
+    @property
+    def has_funding(self) -> tuple[bool, ...]:
+        """Of each leg, whether its days have funding data."""
+        return tuple(any(file.funding_rows for file in files) for files in self.conversion.files)
 
     def of_legs(self, legs: Sequence[Leg]) -> Inputs:
         """The same rows with the same legs in the same order, whose capital may differ."""

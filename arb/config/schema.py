@@ -303,8 +303,8 @@ class Record(Table, frozen=True, kw_only=True):
     streams: Annotated[
         tuple[Literal["aggTrade", "kline_1m", "markPrice", "ticker"], ...],
         key(
-            "What `arb record` keeps beside book, best bid and offer, and trades, of venues that have it; conversion"
-            " leaves it out.",
+            "What `arb record` keeps beside book, best bid and offer, and trades, of venues that have it. Mark prices,"
+            " with the funding rate of perpetuals, become rows; the others do not.",
             form='a list of "aggTrade", "kline_1m", "markPrice", "ticker"',
             max_length=4,
         ),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from arb.bot.memory import as_pointer, record_view
 from arb.engine.blocks import Blocks
 from connectors.jit.compilation import compiled
-from connectors.model import Rows
+from connectors.model import FUNDING_EVENT, Rows
 
 _NEVER = np.iinfo(np.int64).max
 
@@ -114,12 +114,19 @@ def look(stream):
 
 @compiled
 def flagged(rows, flag):
-    """A copy of the rows with the flag of a reader, of type uint64."""
+    """A copy of the rows with the flag of a reader, of type uint64; without funding data for LOCAL_EVENT."""
     copied = rows.copy()
-    for index in range(len(copied)):
-        copied[index].ev |= flag
-    return copied
+    count = 0
+    for index in range(len(rows)):
+        if flag == _LOCAL_FLAG and np.int64(rows[index].ev) & 0xFF == FUNDING_EVENT:
+            continue
+        if count < index:
+            copied[count] = rows[index]
+        copied[count].ev |= flag
+        count += 1
+    return copied[:count]
 
 
 _ROW_BYTES = event_dtype.itemsize
 _LOCAL = int(LOCAL_EVENT)
+_LOCAL_FLAG = np.uint64(LOCAL_EVENT)

@@ -13,7 +13,7 @@ import numpy as np
 from arb.errors import InputError
 from arb.simulation.latency import LATENCY_ROW
 from connectors.book.rows import LOCAL_ONLY
-from connectors.model import Rows
+from connectors.model import FUNDING_EVENT, Rows
 
 _SAMPLE_NS = 1_000_000_000
 
@@ -69,11 +69,16 @@ class FeedLags:
 
     def follow(self, rows: Rows) -> None:
         """Adds a sample from rows as the strategy received them, in the order of receipt."""
-        if rows["ival"][-1] == LOCAL_ONLY:
-            return  # made locally, not by the venue
+        if rows["ival"][-1] == LOCAL_ONLY or is_funding(rows):
+            return  # made locally, not by the venue; or of another stream than the market's
         local_ts = int(rows["local_ts"][-1])
         if not self.samples or local_ts - self.samples[-1][0] >= _SAMPLE_NS:
             self.samples.append((local_ts, local_ts - int(rows["exch_ts"][-1])))
+
+
+def is_funding(rows: Rows) -> bool:
+    """Whether the rows of a frame are those of funding data."""
+    return int(rows["ev"][-1]) & 0xFF == FUNDING_EVENT
 
 
 def feed_latencies(lags: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:

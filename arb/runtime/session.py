@@ -17,7 +17,7 @@ from arb.data.outages import BookOutages, OutageFinder
 from arb.engine.world import NEVER
 from arb.leg import Leg
 from arb.runtime.health_events import AgeWatch, Unreached
-from arb.runtime.latencies import FeedLags
+from arb.runtime.latencies import FeedLags, is_funding
 from arb.runtime.live_rows import LiveDriver
 from arb.runtime.replay_marks import LegMarks, losses_of
 from arb.runtime.snapshot import LegSnapshot, Snapshot
@@ -125,7 +125,7 @@ class Session:
         #: The error for the host to raise.
         self.fault: BaseException | None = None
         self.is_over = False
-        #: When the strategy received its first row, on the machine's monotonic clock.
+        #: When the strategy received its first row of the market, on the machine's monotonic clock.
         self.first_row_ns = 0
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
         self.entered_ns = 0
@@ -155,7 +155,7 @@ class Session:
         rows = state.marks.take(rows, self._offset.offset_ns, self._reached_ts)
         now = int(rows["local_ts"][-1])
         self._reached_ts = max(self._reached_ts, now)
-        if not self.first_row_ns:
+        if not self.first_row_ns and not is_funding(rows):
             self.first_row_ns = time.monotonic_ns()
         is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
         self._count(state, rows)
@@ -218,13 +218,13 @@ class Session:
 
     @property
     def legs_without_data(self) -> list[str]:
-        """Legs that have received no row, each with the reason if known."""
+        """Legs that have received no row of the market, each with the reason if known."""
         return [
             f"{state.leg.name} ({reason})"
             if (reason := state.off_grid or self._unreached.reason(state.leg.venue))
             else state.leg.name
             for state in self._states
-            if not state.marks.rows
+            if not state.first_ts
         ]
 
     def emit(self, event: str, text: str) -> None:
@@ -286,6 +286,8 @@ class Session:
 
     def _count(self, state: _LegState, rows: Rows) -> None:
         state.marks.add_rows(rows)
+        if is_funding(rows):
+            return  # it says nothing of the book, nor of the age of the market data
         local_ts = int(rows["local_ts"][-1])
         if not state.first_ts:
             state.first_ts = int(rows["local_ts"][0])

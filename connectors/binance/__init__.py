@@ -15,7 +15,7 @@ import msgspec
 
 from connectors.binance.parser import parse_binance_spot, parse_binance_usdm
 from connectors.binance.protocol import SPOT, USDM, BinanceWire
-from connectors.model import Kind, Message, SequenceRule
+from connectors.model import Kind, Message, SequenceRule, Stream
 from connectors.parsing.json_fields import (
     NO_ROWS,
     Id,
@@ -24,6 +24,7 @@ from connectors.parsing.json_fields import (
     Symbol,
     change_parts,
     decimal,
+    funding_message,
     rows_of,
     snapshot_parts,
     stamp_ns,
@@ -76,6 +77,16 @@ class _Bbo(msgspec.Struct, frozen=True):
     T: Stamp | None = None
 
 
+class _MarkPrice(msgspec.Struct, frozen=True):
+    """`markPriceUpdate`; T is the next funding time. Contracts with a delivery date have an empty r and a T of 0."""
+
+    E: Stamp
+    s: Symbol
+    p: str
+    r: str = ""
+    T: Stamp = 0
+
+
 class _Snapshot(msgspec.Struct, frozen=True):
     """The response of the REST depth endpoint; on spot without time."""
 
@@ -113,6 +124,9 @@ class BinanceSpot(BinanceWire):
             return _trade(msgspec.convert(payload, _Trade), is_aggregate=event == "aggTrade")
         if event == "bookTicker" or (event is None and {"u", "s", "b", "B", "a", "A"} <= payload.keys()):
             return _bbo(msgspec.convert(payload, _Bbo))
+        if event == "markPriceUpdate" and Stream.MARK_PRICE in self.wire.topics:
+            mark = msgspec.convert(payload, _MarkPrice)
+            return funding_message(stamp_ns(mark.E), mark.s, mark.p, mark.r, mark.T)
         if event is None and "lastUpdateId" in payload:
             # In a combined frame this is a partial-depth stream, which is not the complete book.
             return (

@@ -1,9 +1,9 @@
 """Measures the tick and lot of received rows: the largest steps that divide all prices and all quantities.
 
-Every decoded event row is checked here before it is used. A price off the configured tick belongs to no level of the
-book, so a single one shows that the tick is wrong. Quantities are kept as received, so a few off the lot do no harm
-(venues have orders older than their current lot); the lot is wrong if many are off it, or if one is so small that its
-level would vanish (docs/decisions/0013).
+Every decoded row of the book and of trades is checked here before it is used; a mark price is on no grid. A price off
+the configured tick belongs to no level of the book, so a single one shows that the tick is wrong. Quantities are kept
+as received, so a few off the lot do no harm (venues have orders older than their current lot); the lot is wrong if many
+are off it, or if one is so small that its level would vanish (docs/decisions/0013).
 
 A value is on a step if it is the float64 nearest to a whole multiple of it. That is exact for decimal texts of up to 15
 significant digits; longer ones are off every step. Replay and live share this code. Pure; one thread.
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.jit.compilation import compiled
-from connectors.model import Rows
+from connectors.model import FUNDING_EVENT, Rows
 
 #: Rows of the state.
 _PX, _QTY = 0, 1
@@ -194,7 +194,11 @@ def follow_grid(rows, end, state):
     for r in range(end):
         px, qty = rows[r].px * px_per, rows[r].qty * qty_per
         # False for NaN, the price of a cleared side, and before anything was measured.
-        if not abs(px - np.rint(px)) <= px * _ROUNDING and _learn(rows[r].px, state[_PX]):
+        if (
+            not abs(px - np.rint(px)) <= px * _ROUNDING
+            and np.int64(rows[r].ev) & 0xFF != FUNDING_EVENT
+            and _learn(rows[r].px, state[_PX])
+        ):
             px_per = _per_unit(state[_PX])
             is_new = True
         if not abs(qty - np.rint(qty)) <= qty * _ROUNDING and _learn(rows[r].qty, state[_QTY]):

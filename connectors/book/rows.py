@@ -181,7 +181,7 @@ def receive_messages(
                 state.dropped += 1
                 if verdict == Verdict.GAP:
                     n = _lose(state, message, out, n)
-        elif kind == trade_kind:
+        elif kind == trade_kind or kind == Kind.FUNDING:
             n = _copy(rows, message.row_start, message.row_end, out, n)
     return n
 

@@ -6,7 +6,8 @@ from the future (`exch_ts > local_ts`) is clamped to `local_ts` and counted. Cha
 `exch_ts` never decreases, since the simulated exchange applies rows in that order. The order of book and touch (BBO
 rows) follows the venue's ids, since its times are missing, coarse or contradict the ids: an emitted touch is newer than
 the book so far, and `connectors.book.rows` marks each change as newer or older than the touch. Rows for the strategy
-only (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local time.
+only (LOCAL_ONLY, RESTORES) keep their mark; their venue time is their local time. A row with funding data keeps its
+venue time if it is not in the future, whatever the other streams' are.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from connectors.book.rows import (
     book_rows,
 )
 from connectors.jit.compilation import compiled
-from connectors.model import Rows
+from connectors.model import FUNDING_EVENT, Rows
 
 # Fields of the state, an int64 array.
 #: Added to local times, ns; the only field that callers may set, between calls of `set_times`.
@@ -82,6 +83,12 @@ def set_times(rows, state, keeps_cover=True):
             row.exch_ts = row.local_ts = local_ts
             continue
         kind = np.int64(row.ev) & 0xFF
+        if kind == FUNDING_EVENT:
+            # Its fields are data, not marks; a late or wrong stamp of it does no harm and is not counted.
+            exch_ts = row.exch_ts if row.exch_ts > 0 else local_ts - state[_LATENCY]
+            row.exch_ts = min(exch_ts, local_ts)
+            row.local_ts = local_ts
+            continue
         stream = (
             _LAST_TRADE if kind == TRADE_EVENT else (_LAST_BBO if kind == DEPTH_BBO_EVENT else _LAST_BOOK)
         )

@@ -2,7 +2,7 @@
 
 Requests and control frames are in `connectors.bybit.protocol`.
 
-Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade}.mdx` (read 2026-07-24).
+Source: bybit-exchange/docs v5 `websocket/public/{orderbook,trade,ticker}.mdx` (read 2026-07-24).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from connectors.bybit.parser import parse_bybit
-from connectors.bybit.protocol import BybitWire
-from connectors.model import Kind, Message, SequenceRule
+from connectors.bybit.protocol import TOPICS, BybitWire
+from connectors.model import Kind, Message, SequenceRule, Stream
 from connectors.parsing.json_fields import (
     NO_ROWS,
     Id,
@@ -23,6 +23,7 @@ from connectors.parsing.json_fields import (
     Symbol,
     change_parts,
     decimal,
+    funding_message,
     level_parts,
     rows_of,
     snapshot_parts,
@@ -38,6 +39,7 @@ from connectors.parsing.scanner import (
 
 #: Levels of a book stream in its topic; "rpi" and "full" are other streams.
 _DEPTH = re.compile(r"\d{1,7}", re.ASCII)
+_TIME = re.compile(r"\d{1,13}", re.ASCII)
 
 
 class _BookData(msgspec.Struct, frozen=True):
@@ -75,6 +77,22 @@ class _Trades(msgspec.Struct, frozen=True):
     data: list[_Trade]
 
 
+class _TickerData(msgspec.Struct, frozen=True):
+    """`data` of a linear tickers frame; a delta has only what changed, a dated contract has empty texts."""
+
+    symbol: Symbol
+    markPrice: str = ""  # noqa: N815 (the venue's name)
+    fundingRate: str = ""  # noqa: N815
+    nextFundingTime: str = ""  # noqa: N815
+
+
+class _Ticker(msgspec.Struct, frozen=True):
+    topic: str
+    type: str
+    ts: Stamp
+    data: _TickerData
+
+
 class BybitLinear(BybitWire):
     """Bybit v5 linear perpetuals."""
 
@@ -92,6 +110,8 @@ class BybitLinear(BybitWire):
             raise ValueError("no known kind of frame")
         if topic.startswith("publicTrade."):
             return _trades(msgspec.convert(payload, _Trades))
+        if topic.startswith("tickers.") and Stream.MARK_PRICE in self.topics:
+            return _ticker(msgspec.convert(payload, _Ticker))
         depth = topic.split(".")[1] if topic.startswith("orderbook.") else ""
         if _DEPTH.fullmatch(depth):
             return _book(msgspec.convert(payload, _Book), depth)
@@ -103,6 +123,7 @@ class BybitSpot(BybitLinear):
 
     name = "bybit_spot"
     category = "spot"
+    topics = TOPICS
     limits = BybitWire.limits._replace(topics_per_request=10)
 
 
@@ -117,6 +138,20 @@ def _trades(frame: _Trades) -> Message:
         parts.append((TRADE_SELL if trade.S == "Sell" else TRADE_BUY, decimal(trade.p), decimal(trade.v)))
         times.append(stamp_ns(trade.T))
     return Message(Kind.TRADE, rows_of(parts, times), times[-1], symbol=symbols.pop())
+
+
+def _ticker(frame: _Ticker) -> Message:
+    data = frame.data
+    return funding_message(
+        stamp_ns(frame.ts), data.symbol, data.markPrice, data.fundingRate, _stamp_of(data.nextFundingTime)
+    )
+
+
+def _stamp_of(text: str) -> int:
+    """A time in ms as Bybit writes it inside tickers, a text; 0 if it is empty. Raises ValueError."""
+    if text and not _TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is no time in ms")
+    return int(text or 0)
 
 
 def _book(frame: _Book, depth: str) -> Message:

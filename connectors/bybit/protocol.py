@@ -10,7 +10,7 @@ Source: bybit-exchange/docs v5 `wss-authentication.mdx`, `websocket/public/*.mdx
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from connectors.errors import InstrumentError
 from connectors.model import (
@@ -29,7 +29,7 @@ from connectors.parsing.json_venue import JsonVenue, compact_json, object_of
 from connectors.units import MINUTE, SECOND
 
 #: Prefix of topics; the symbol follows. The depth of the book is the adapter's.
-_TOPICS = {
+TOPICS = {
     Stream.TOUCH: "orderbook.1",
     Stream.TRADE: "publicTrade",
     Stream.KLINE_1M: "kline.1",
@@ -42,6 +42,8 @@ class BybitWire(JsonVenue):
 
     name = "bybit_linear"
     category = "linear"
+    #: Linear's tickers have the mark price and the funding rate.
+    topics: ClassVar[dict[Stream, str]] = {**TOPICS, Stream.MARK_PRICE: TOPICS[Stream.TICKER]}
     frame_head = b'{"topic":"'
     topic_key = "topic"
     #: Levels of the followed book: 50 is sent every 20 ms, 200 every 100 ms.
@@ -51,7 +53,7 @@ class BybitWire(JsonVenue):
     limits = Limits(500, 5 * MINUTE, 10, SECOND, 500, 100, 21_000, 600, 5 * SECOND, 0, 20 * SECOND)
 
     def topic(self, stream: Stream, symbol: str) -> str:
-        prefix = f"orderbook.{self.depth}" if stream == Stream.DEPTH else _TOPICS.get(stream)
+        prefix = f"orderbook.{self.depth}" if stream == Stream.DEPTH else self.topics.get(stream)
         if prefix is None:
             raise InstrumentError(f"{self.name} has no stream {stream.value!r}")
         return f"{prefix}.{symbol}"

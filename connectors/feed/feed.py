@@ -61,7 +61,7 @@ class Feed:
         """
         if Stream.DEPTH not in streams or not instruments:
             raise ValueError("a feed needs an instrument and the stream of its book")
-        streams = tuple(dict.fromkeys(streams))
+        streams = _distinct(venue, instruments[0].symbol, streams)
         self.venue = venue
         self.instruments = tuple(instruments)
         self.offset = offset or OffsetEstimator()
@@ -211,7 +211,7 @@ class Feed:
             self._tap.on_frame(no, local_ts, frame)
         # Update the offset first: the rows are stamped with it.
         was_off = self.clock.stamps.is_off
-        if pipeline.exch_ts:
+        if pipeline.exch_ts and pipeline.kind != Kind.FUNDING:
             self.clock.follow(stream, pipeline.exch_ts, local_ts, now)
         outcome = pipeline.receive(self.offset.offset_ns)
         book.monitor.count(
@@ -295,7 +295,7 @@ class Feed:
     def _receive_garbage(self, session: Session, frame: bytes, local_ts: int) -> None:
         """A frame of no known topic: invalidates the books that it names, or all books of the session."""
         try:
-            if self.venue.decode(frame).kind in (Kind.CONTROL, Kind.OTHER):
+            if self.venue.decode(frame).kind in (Kind.CONTROL, Kind.OTHER, Kind.FUNDING):
                 return
             text = "a frame of a stream that was not asked for"
         except DecodeError as error:
@@ -323,3 +323,11 @@ class Feed:
         if self._tap is not None:
             symbol = self.instruments[no].symbol if no >= 0 else ""
             self._tap.on_event(Event(kind, local_ts, self.venue.name, symbol, text))
+
+
+def _distinct(venue: Venue, symbol: str, streams: Sequence[Stream]) -> tuple[Stream, ...]:
+    """The streams without those of a topic that an earlier one has: Bybit's tickers have the mark price too."""
+    by_topic: dict[str, Stream] = {}
+    for stream in streams:
+        by_topic.setdefault(venue.topic(stream, symbol), stream)
+    return tuple(by_topic.values())

@@ -3,7 +3,8 @@
 The offset of a run is the largest lead of all its recordings (`connectors.book.timestamps`), so one wrong timestamp
 would shift all rows of all venues. A timestamp is refuted by a later message of its stream with an earlier venue time,
 since the venue's clock had not reached it; all others since the lead jumped up are refuted with it. A timestamp
-followed by nearly no message of its stream is not confirmed. Refuted and unconfirmed timestamps are left out and
+followed by nearly no message of its stream is not confirmed. Funding data is left out: the offset of a run does not
+depend on whether it was recorded. Refuted and unconfirmed timestamps are left out and
 counted if their lead exceeds all others by AGREE_NS. Correct timestamps never step back that far, so this rule does not
 change their largest lead.
 """
@@ -107,6 +108,8 @@ def _receive(rows, messages, state, kept, refuted):
     for m in range(len(messages)):
         message = messages[m]
         kind = message.kind
+        if kind == Kind.FUNDING:
+            continue
         last_exch = last_local = np.int64(0)
         for r in range(message.row_start, message.row_end):
             exch_ts, local_ts = rows[r].exch_ts, rows[r].local_ts

@@ -177,6 +177,10 @@ class Pipeline:
         if kind in (Kind.CONTROL, Kind.OTHER):
             self.rows = self.rows[:0]
             return Outcome.NOTHING
+        if kind == Kind.FUNDING:
+            # It changes no book, and its price is on no grid.
+            self._chain(offset_ns)
+            return Outcome.NOTHING
         if not self._is_on_grid():
             return self._leave_grid(offset_ns)
         was_synced, gaps = self.is_synced, self.sync.gap_count

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from hftbacktest.types import event_dtype
 
-from connectors.model import Rows
+from connectors.model import FUNDING_EVENT, Kind, Message, Rows
 from connectors.parsing.scanner import (
     CLEAR_ASK,
     CLEAR_BID,
@@ -60,6 +60,11 @@ def decimal(text: str) -> float:
     return value
 
 
+def signed_decimal(text: str) -> float:
+    """The value of a decimal text that may begin with a minus. Raises ValueError for anything else."""
+    return -decimal(text[1:]) if text.startswith("-") else decimal(text)
+
+
 def stamp_ns(stamp: int) -> int:
     """A venue's timestamp, ms or µs, in ns. Raises ValueError if it does not fit into int64 nanoseconds."""
     if MILLISECONDS_MAX <= stamp < MICROSECONDS_MIN:
@@ -100,6 +105,21 @@ def rows_of(parts: Sequence[RowParts], exch_ts: int | Sequence[int]) -> Rows:
         rows["ev"], rows["px"], rows["qty"] = zip(*parts, strict=True)
         rows["exch_ts"] = exch_ts
     return rows
+
+
+def funding_message(
+    exch_ts: int, symbol: str, mark_price: str | None, rate: str | None, next_ms: int
+) -> Message:
+    """A mark price, a funding rate and the next funding time in ms as one row (`FUNDING_EVENT`).
+
+    None, "" and 0: not in the frame; without any of the three the message is OTHER. Raises ValueError.
+    """
+    if not (mark_price or rate or next_ms):
+        return Message(Kind.OTHER, NO_ROWS, exch_ts, symbol=symbol)
+    rows = rows_of([(FUNDING_EVENT, decimal(mark_price) if mark_price else math.nan, 0.0)], exch_ts)
+    rows["fval"] = signed_decimal(rate) if rate else math.nan
+    rows["ival"] = stamp_ns(next_ms)
+    return Message(Kind.FUNDING, rows, exch_ts, symbol=symbol)
 
 
 def listed_number(value: Any, *, is_step: bool = False) -> str:

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from support.archive_downloads import BYBIT_SPOT, LINEAR, SPOT, Place
+from support.archive_downloads import BYBIT_SPOT, LINEAR, SPOT, USDM, Place
 from support.archive_server import ArchiveServer, Fault
 from support.figure_tables import documented
+from support.funding_history import EIGHT_HOURLY, marks_text, rates_text, serve_funding
 from support.paths import ROOT
 from support.recording_files import Finished, command, command_environment
 
@@ -127,6 +128,57 @@ def test_a_download_as_the_manual_shows_it(shell: Shell) -> None:
     again = shell.arb(*words())
     assert (again.code, again.err) == (0, "all files are in recordings/archive\n")
     assert "to fetch: 0 B at most" in again.out
+
+
+def test_funding_history_of_a_perpetual(shell: Shell) -> None:
+    for day in (FREE, KEYED):
+        serve_funding(shell.place.server, day, rates_text({FREE: EIGHT_HOURLY}), marks_text(day))
+    usdm = ["--legs", "binance_usdm:BTCUSDT,binance_spot:BTCUSDT", "--kinds", "funding,mark"]
+    days = words("--end", str(KEYED), *usdm)
+    done = shell.arb(*days)
+    assert (done.code, done.err) == (
+        0,
+        "left out: binance_spot:BTCUSDT: a spot market has no funding\n3 files fetched into recordings/archive\n",
+    )
+    assert re.search(
+        r"binance_usdm:BTCUSDT +2024-01-01 +binance +funding rates of the month, mark price +2 ", done.out
+    )
+    assert re.search(r"binance_usdm:BTCUSDT +2024-01-02 +binance +mark price +1 ", done.out)
+    assert shell.place.files() == [
+        "binance/binance_usdm/BTCUSDT/BTCUSDT-fundingRate-2024-01.zip",
+        "binance/binance_usdm/BTCUSDT/BTCUSDT-markPriceKlines-1m-2024-01-01.zip",
+        "binance/binance_usdm/BTCUSDT/BTCUSDT-markPriceKlines-1m-2024-01-02.zip",
+    ]
+    again = [json.loads(line) for line in shell.arb(*days, "--json").out.splitlines()]
+    assert [(line["contents"], line["bytes_to_fetch"]) for line in again] == [
+        ("funding", 0),
+        ("mark", 0),
+        ("mark", 0),
+    ]
+    # Beside the market's files, in one plan.
+    shell.place.serve(USDM, FREE, "tardis")
+    done = shell.arb(*words("--legs", "binance_usdm:BTCUSDT", "--kinds", "market,funding,mark"))
+    assert (done.code, done.err) == (0, "3 files fetched into recordings/archive\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "reported"),
+    [
+        (
+            ["--legs", "bybit_linear:BTCUSDT,binance_spot:BTCUSDT"],
+            "no funding history to download: bybit_linear:BTCUSDT: no archive has its funding rates and mark prices; "
+            "record them with arb record --streams markPrice; binance_spot:BTCUSDT: a spot market has no funding",
+        ),
+        (
+            ["--legs", "binance_usdm:BTCUSDT"],
+            "BTCUSDT-fundingRate-2024-01.zip: it appears after the month has ended;",
+        ),
+        (["--kinds", "funding,rates"], "--kinds: 'rates' is none of market, funding, mark"),
+        (["--source", "tardis"], "--source tardis has no funding rates and mark prices; only binance has"),
+    ],
+)
+def test_funding_history_that_cannot_be_fetched(shell: Shell, more: list[str], reported: str) -> None:
+    assert reported in refused(shell.arb(*words("--kinds", "funding,mark", *more)))
 
 
 def test_json_lines_name_every_file(shell: Shell) -> None:

@@ -32,6 +32,10 @@ class ArchiveKind(StrEnum):
     """Best bid and offer alone."""
     TRADES = "trades"
     AGG_TRADES = "agg_trades"
+    FUNDING = "funding"
+    """Funding rates of a month (`arb.data.catalog.funding`)."""
+    MARK = "mark"
+    """Mark prices by the minute, for the amounts of funding."""
 
 
 class ArchiveFile(NamedTuple):

@@ -55,7 +55,7 @@ HOLE_NS = 10_000_000_000
 _USUAL_SPACINGS = 20
 _USUAL_SHARE = 0.9
 
-_STREAMS = (Kind.DELTA, Kind.SNAPSHOT, Kind.BBO, Kind.TRADE, Kind.AGG_TRADE)
+_STREAMS = (Kind.DELTA, Kind.SNAPSHOT, Kind.BBO, Kind.TRADE, Kind.AGG_TRADE, Kind.FUNDING)
 _NAMES = {
     Kind.CONTROL: "control",
     Kind.OTHER: "other",
@@ -64,6 +64,7 @@ _NAMES = {
     Kind.BBO: "bbo",
     Kind.TRADE: "trade",
     Kind.AGG_TRADE: "agg_trade",
+    Kind.FUNDING: "funding",
 }
 _QUANTILES = (0.01, 0.5, 0.95, 0.99)
 

@@ -156,7 +156,8 @@ def _count(
         _count_spacing(kind, local_ts, totals, counts, sums, silences, steps_back)
         if kind == Kind.BBO:
             _count_crossed(rows, message, totals[kind])
-        if message.exch_ts > 0:
+        # Funding data is stamped by other servers, in part in whole seconds: it says nothing of order and clocks.
+        if message.exch_ts > 0 and kind != Kind.FUNDING:
             delay = local_ts - message.exch_ts
             if abs(delay) > DOUBTFUL_NS:
                 totals[kind, DOUBTFUL] += 1

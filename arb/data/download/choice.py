@@ -12,11 +12,15 @@ from arb.errors import InputError
 
 #: Kinds of data of which a leg needs one per day to be traded in a backtest.
 BOOK_KINDS = (ArchiveKind.BOOK, ArchiveKind.TOUCH)
+#: Kinds of data beside those of the market.
+FUNDING_KINDS = (ArchiveKind.FUNDING, ArchiveKind.MARK)
 _KIND_WORDS = {
     ArchiveKind.BOOK: "order book",
     ArchiveKind.TOUCH: "touch",
     ArchiveKind.TRADES: "trades",
     ArchiveKind.AGG_TRADES: "aggregate trades",
+    ArchiveKind.FUNDING: "funding rates of the month",
+    ArchiveKind.MARK: "mark price",
 }
 
 
@@ -33,7 +37,7 @@ class ArchiveLeg(NamedTuple):
 
 
 class RemoteFile(NamedTuple):
-    """A file in an archive: one kind of data of one leg and day."""
+    """A file in an archive: one kind of data of one leg and day; funding rates: of the month that begins that day."""
 
     leg: ArchiveLeg
     day: date
@@ -59,6 +63,11 @@ class Choice(NamedTuple):
         return any(file.kind in BOOK_KINDS for file in self.files)
 
     @property
+    def is_of_funding(self) -> bool:
+        """Whether it is no market data, but the funding history of a perpetual."""
+        return all(file.kind in FUNDING_KINDS for file in self.files)
+
+    @property
     def has_trades(self) -> bool:
         return any(file.kind in (ArchiveKind.TRADES, ArchiveKind.AGG_TRADES) for file in self.files)
 
@@ -66,7 +75,7 @@ class Choice(NamedTuple):
     def holds(self) -> str:
         """The contents as text."""
         words = ", ".join(_KIND_WORDS[file.kind] for file in self.files)
-        return words if self.has_book else f"{words} only"
+        return words if self.has_book or self.is_of_funding else f"{words} only"
 
 
 class Archives(NamedTuple):
@@ -138,6 +147,42 @@ def _offer(
 def _file(series: Series, leg: ArchiveLeg, day: date) -> RemoteFile:
     path, name = (text.format(symbol=leg.symbol, day=day) for text in (series.path, series.name))
     return RemoteFile(leg, day, series.source, series.kind, series.service, path, name, series.has_checksum)
+
+
+def choose_funding(
+    wanted: Sequence[tuple[ArchiveLeg, date]],
+    kinds: Collection[ArchiveKind],
+    series: Sequence[Series],
+    missing: Collection[RemoteFile] = (),
+) -> list[Choice]:
+    """The files of funding history for each leg and day, in order; a month's file once, with the first of its days.
+
+    kinds: of FUNDING_KINDS. missing: files that the server turned out not to have. Raises InputError that names the
+    first of them.
+    """
+    choices, chosen = [], set[RemoteFile]()
+    for leg, day in wanted:
+        files = []
+        for one in series:
+            if one.market == leg.market and one.kind in kinds:
+                file = _file(one, leg, day.replace(day=1) if one.kind == ArchiveKind.FUNDING else day)
+                if file in missing:
+                    _refuse_funding(file, day)
+                if file not in chosen:
+                    files.append(file)
+        chosen.update(files)
+        if files:
+            choices.append(Choice(leg, day, files[0].source, tuple(files)))
+    return choices
+
+
+def _refuse_funding(file: RemoteFile, day: date) -> NoReturn:
+    is_month = file.kind == ArchiveKind.FUNDING
+    when = "appears after the month has ended" if is_month else "may appear a day or two later, or not exist"
+    raise InputError(
+        f"{file.leg.name} {day}: {file.source} does not have {file.path}: it {when}; choose other days, or record "
+        "funding rates with arb record --streams markPrice"
+    )
 
 
 def _refuse(

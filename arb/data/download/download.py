@@ -12,15 +12,16 @@ import errno
 import random
 import shutil
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from arb.data.catalog.archived import ARCHIVE_FOLDER, archive_path
-from arb.data.download.choice import ArchiveLeg, Archives, RemoteFile, choose
+from arb.data.catalog.archived import ARCHIVE_FOLDER, ArchiveKind, archive_path
+from arb.data.download.choice import ArchiveLeg, Archives, Choice, RemoteFile, choose, choose_funding
 from arb.data.download.client import Client, GivenUpError, KeyRefusedError, MissingError, is_local
 from arb.data.download.fetch import Advance, Order, Part, fetch
+from arb.data.download.markets import funding_series
 from arb.data.download.plan import FileState, Plan, size_text
 from arb.data.download.whole import looks_whole
 from arb.errors import ArbError, InputError
@@ -84,17 +85,35 @@ def make_plan(
     For files that a server turns out to lack, another source is chosen. Raises InputError for a leg and day that no
     source has.
     """
-    return asyncio.run(_make_plan(services, archives, wanted, source, directory, progress))
+
+    def chosen(lacking: Collection[RemoteFile]) -> list[Choice]:
+        return choose(wanted, source, archives, lacking)
+
+    return asyncio.run(_make_plan(services, chosen, directory, progress))
+
+
+def make_funding_plan(
+    services: Services,
+    wanted: Sequence[tuple[ArchiveLeg, date]],
+    kinds: Collection[ArchiveKind],
+    directory: Path,
+    progress: Progress | None = None,
+) -> Plan:
+    """The same for funding history: see `choose_funding`."""
+
+    def chosen(lacking: Collection[RemoteFile]) -> list[Choice]:
+        return choose_funding(wanted, kinds, funding_series(), lacking)
+
+    return asyncio.run(_make_plan(services, chosen, directory, progress))
 
 
 async def _make_plan(
     services: Services,
-    archives: Archives,
-    wanted: Sequence[tuple[ArchiveLeg, date]],
-    source: str | None,
+    chosen: Callable[[Collection[RemoteFile]], list[Choice]],
     directory: Path,
     progress: Progress | None,
 ) -> Plan:
+    """chosen: called with the files that servers lack, until it returns none that was not asked for."""
     states: dict[RemoteFile, FileState] = {}
     lacking: set[RemoteFile] = set()
     async with services.client() as client:
@@ -108,7 +127,7 @@ async def _make_plan(
             advance(1)
 
         while True:
-            choices = choose(wanted, source, archives, lacking)
+            choices = chosen(lacking)
             unknown = [file for choice in choices for file in choice.files if file not in states]
             if not unknown:
                 break

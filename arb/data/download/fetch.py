@@ -161,7 +161,7 @@ async def _checksum(client: Client, order: Order) -> str | None:
         text = await client.text(f"{order.url}.CHECKSUM")
     except MissingError:
         return None
-    return checksum_of(text, order.path.name)
+    return checksum_of(text, order.url.rpartition("/")[2])  # it may be stored under another name
 
 
 async def _receive(client: Client, order: Order, part: Part, advance: Advance) -> None:

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from arb.data.catalog.archived import TARDIS_EXCHANGES, ArchiveKind
+from arb.data.catalog.funding import FUNDING_MARKETS, FUNDING_SOURCE, MARKS_NAME, RATES_NAME
 
 #: In order of preference: Tardis has the time of receipt besides the venue's and every change of a book as it was
 #: sent; the venues' own archives have the venue's times only.
@@ -37,7 +38,7 @@ _BYBIT_LINEAR_OB200_FIRST = date(2025, 8, 21)
 
 
 class Series(NamedTuple):
-    """Files of one kind of one market in one archive, one per UTC day.
+    """Files of one kind of one market in one archive, one per UTC day; funding rates one per month.
 
     `path` and `name` are templates of `symbol` and `day`: the path below the address of `service`, and the stored
     file name. `first` and `last` are inclusive; None: unknown, or no last day yet.
@@ -64,6 +65,20 @@ def all_series(binance_touch_from: date, bybit_spot_books_from: date) -> tuple[S
         *_tardis_series(),
         *_binance_series(binance_touch_from),
         *_bybit_series(bybit_spot_books_from),
+    )
+
+
+def funding_series() -> tuple[Series, ...]:
+    """The series of funding history, which only Binance has: rates by month, mark prices by day."""
+    mark = "data/futures/um/daily/markPriceKlines/{symbol}/1m/{symbol}-1m-{day}.zip"
+    rates = f"data/futures/um/monthly/fundingRate/{{symbol}}/{RATES_NAME}"
+    return tuple(
+        Series(FUNDING_SOURCE, market, kind, "binance", path, name, has_checksum=True)
+        for market in sorted(FUNDING_MARKETS)
+        for kind, path, name in (
+            (ArchiveKind.FUNDING, rates, RATES_NAME),
+            (ArchiveKind.MARK, mark, MARKS_NAME),
+        )
     )
 
 

@@ -59,6 +59,8 @@ class Plan(NamedTuple):
 
 
 def _lack(choice: Choice) -> str:
+    if choice.is_of_funding:
+        return ""
     if not choice.has_book:
         return "a backtest needs a book"
     return "" if choice.has_trades else "without trades, no trade fills a resting order"

@@ -39,7 +39,7 @@ from connectors.book.sync import Checkpoint
 from connectors.book.timestamps import RowClock
 from connectors.book.touch_only import TouchBook
 from connectors.jit.compilation import compiled
-from connectors.model import Instrument, Rows, SequenceRule, Venue
+from connectors.model import FUNDING_EVENT, Instrument, Kind, Rows, SequenceRule, Venue
 
 #: Rows stamped and ordered at a time.
 BLOCK_ROWS = 1 << 16
@@ -301,6 +301,7 @@ class _Converter:
             book_path=str(book_path),
             carry_path=carry_path,
             is_carried_silent=day.checkpoint is not None and day.checkpoint.is_silent,
+            funding_rows=day.scan.frames[Kind.FUNDING],
         )
         self._cache.put(f"rows-{name}", row_file)
         self._cache.hold(path)
@@ -390,7 +391,7 @@ def book_of(venue: Venue, day: Day, instrument: Instrument | None) -> FusedBook 
 
 def _as_changes(levels: Rows) -> Rows:
     """Carried-over levels as changes for a fused book, because the depth of their snapshot is no longer known."""
-    changes = levels.copy()
+    changes = levels[levels["ev"] & np.uint64(0xFF) != FUNDING_EVENT]
     changes["ev"] = changes["ev"] & ~np.uint64(0xFF) | np.uint64(DEPTH_EVENT)
     return changes
 

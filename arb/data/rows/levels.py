@@ -1,4 +1,4 @@
-"""The book at the end of a sequence of rows, which the next day continues."""
+"""The book and the funding data at the end of a sequence of rows, which the next day continues."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hftbacktest.types import (
 from connectors.book.level_table import FREE, LEVEL, key_of, slot_of, tick_of
 from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
-from connectors.model import Rows
+from connectors.model import FUNDING_EVENT, Rows
 
 #: A power of two.
 _SLOTS_MIN = 1 << 12
@@ -38,13 +38,15 @@ class Levels:
         self._tables = [np.zeros(_SLOTS_MIN, LEVEL) for _ in _SIDES]
         self._prices = [np.zeros(_SLOTS_MIN) for _ in _SIDES]
         self._used = np.zeros(len(_SIDES), np.int64)
+        #: The last mark price, funding rate and next funding time as one row; `ev` is 0 without any.
+        self._funding: Rows = np.zeros(1, event_dtype)
 
     def follow(self, rows: Rows) -> None:
         """Processes rows in order."""
         for side in range(len(_SIDES)):
             if 2 * (int(self._used[side]) + len(rows)) > len(self._tables[side]):
                 self._make_room(side, len(rows))
-        _follow(rows, self._tick_size, *self._tables, *self._prices, self._used)
+        _follow(rows, self._tick_size, *self._tables, *self._prices, self._used, self._funding)
 
     def _make_room(self, side: int, more: int) -> None:
         """A table that stays half empty with `more` further levels; prices without a quantity are dropped."""
@@ -56,8 +58,12 @@ class Levels:
         self._used[side] = kept
 
     def rows(self) -> Rows:
-        """Snapshot rows, bids and then asks, best first. Times are zero; the flags say that they are for both sides."""
-        return np.concatenate([self._side_rows(side) for side in range(len(_SIDES))])
+        """Snapshot rows, bids and then asks, best first; then the funding data, if any. Times are zero.
+
+        The flags of a level say that it is for both sides, those of the funding data for the venue's side.
+        """
+        funding = self._funding[self._funding["ev"] != 0]
+        return np.concatenate([*(self._side_rows(side) for side in range(len(_SIDES))), funding])
 
     def _side_rows(self, side: int) -> Rows:
         is_kept = self._tables[side]["qty"] > 0
@@ -70,12 +76,15 @@ class Levels:
 
 
 @compiled
-def _follow(rows, tick_size, bids, asks, bid_prices, ask_prices, used):
+def _follow(rows, tick_size, bids, asks, bid_prices, ask_prices, used, funding):
     for r in range(len(rows)):
         row = rows[r]
         if row.ival == LOCAL_ONLY:
             continue  # a silence does not change the levels
         kind = np.int64(row.ev) & 0xFF
+        if kind == FUNDING_EVENT:
+            _merge(row, funding[0])
+            continue
         for side in range(2):
             if not row.ev & np.uint64(BUY_EVENT if side == 0 else SELL_EVENT):
                 continue
@@ -92,6 +101,20 @@ def _follow(rows, tick_size, bids, asks, bid_prices, ask_prices, used):
                     table[slot].key = FREE
                     table[slot].qty = 0.0
                 used[side] = 0
+
+
+@compiled
+def _merge(row, last):
+    """Updates the last funding data with what a row has."""
+    if last.ev == np.uint64(0):
+        last.ev = np.uint64(EXCH_EVENT | FUNDING_EVENT)
+        last.px = last.fval = np.nan
+    if not np.isnan(row.px):
+        last.px = row.px
+    if not np.isnan(row.fval):
+        last.fval = row.fval
+    if row.ival > 0:
+        last.ival = row.ival
 
 
 @compiled

@@ -6,7 +6,8 @@ result equals hftbacktest's `correct_event_order` over the whole sequence, howev
 
 Only late rows are sorted. Local times never fall, so a row whose venue time is not below that of any row before it
 keeps its place for both sides. Any other row is late: it keeps its place for the strategy only, and its exchange half
-is inserted before the first row with a later venue time. Rows marked LOCAL_ONLY are for the strategy only.
+is inserted before the first row with a later venue time. Rows marked LOCAL_ONLY are for the strategy only; rows with
+funding data are for the exchange only, and a late one moves to its place there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from connectors.book.rows import LOCAL_ONLY
 from connectors.jit.compilation import compiled
-from connectors.model import Rows
+from connectors.model import FUNDING_EVENT, Rows
 
 #: The frontier when the sequence has ended: no further rows.
 END_OF_ROWS = np.iinfo(np.int64).max
@@ -26,6 +27,7 @@ END_OF_ROWS = np.iinfo(np.int64).max
 _NEWEST = 0
 _OLDEST_TIME = np.iinfo(np.int64).min
 _ROWS_MIN = 1 << 12
+_BOTH = np.uint64(EXCH_EVENT | LOCAL_EVENT)
 _GROWTH = 2
 
 
@@ -93,8 +95,11 @@ class EventOrder:
             exch_ts = self._rows["exch_ts"][late]
             if not bool((exch_ts[1:] >= exch_ts[:-1]).all()):
                 late = late[np.argsort(exch_ts, kind="stable")]
-            self._moved = int(_insert(self._rows, self._start, self._end, self._rows[late]))
-            self._end += len(late)
+            halves = self._rows[late]
+            # A late row for the exchange only has no half that keeps its place, and no flag there yet.
+            gone = int(np.count_nonzero(halves["ev"] & _BOTH == 0))
+            self._moved = int(_insert(self._rows, self._start, self._end, halves, gone))
+            self._end += len(halves) - gone
         self._ordered, self._late_count = self._end, 0
 
     def _make_room(self, more: int, rows_to_come: int) -> None:
@@ -131,6 +136,8 @@ def _append(rows, is_there, out, end, late, state):
             continue
         is_late = exch_ts < newest
         flags = LOCAL_EVENT if is_late else EXCH_EVENT | LOCAL_EVENT
+        if np.int64(rows[r].ev) & 0xFF == FUNDING_EVENT:
+            flags &= EXCH_EVENT
         out[end + r].ev |= np.uint64(flags)
         late[count] = end + r
         count += is_late
@@ -140,20 +147,22 @@ def _append(rows, is_there, out, end, late, state):
 
 
 @compiled
-def _insert(rows, start, end, late):
+def _insert(rows, start, end, late, gone):
     """Inserts late rows, sorted by venue time, into rows[start:end] for the exchange; returns how many rows were moved.
 
+    Removes the `gone` rows without a flag: each is one of the late rows, and behind the place at which it is inserted.
     Works backwards from the end: the exchange's rows there are in order, and the last one is later than any late row.
     """
-    row, out, k = end - 1, end + len(late) - 1, len(late) - 1
+    row, out, k = end - 1, end + len(late) - gone - 1, len(late) - 1
     # The last row that the exchange sees; rows after it are for the strategy only and stay after it.
     seen = _last_seen(rows, start, row)
     while k >= 0:
         if seen >= start and rows[seen].exch_ts > late[k].exch_ts:
             while row >= seen:
-                rows[out] = rows[row]
+                if rows[row].ev & _BOTH != 0:
+                    rows[out] = rows[row]
+                    out -= 1
                 row -= 1
-                out -= 1
             seen = _last_seen(rows, start, row)
         else:
             rows[out] = late[k]

@@ -41,6 +41,8 @@ class RowFile(msgspec.Struct, frozen=True):
     carry_path: str = ""
     #: Whether the book that it continues was emptied for silence by then.
     is_carried_silent: bool = False
+    #: Rows with funding data (`connectors.model.FUNDING_EVENT`), of the whole day.
+    funding_rows: int = 0
 
     @property
     def first_ts(self) -> int:

@@ -15,16 +15,19 @@ from connectors.book.rows import BOOK_ROW, LOCAL_ONLY, RESTORES
 from connectors.book.sequence import Status
 from connectors.book.sync import BookSync, Checkpoint
 from connectors.book.touch_only import TouchBook
-from connectors.model import Kind, Messages, Rows, SequenceRule
+from connectors.model import FUNDING_EVENT, Kind, Messages, Rows, SequenceRule
 from connectors.parsing.scanner import CLEAR_ASK, CLEAR_BID
+
+#: Kinds of rows that need no snapshot.
+_NOT_OF_BOOK = np.array([TRADE_EVENT, DEPTH_BBO_EVENT, FUNDING_EVENT], np.uint64)
 
 
 class TouchStart:
-    """Converts the touch of a recording, and its trades, to rows of a book of one level a side."""
+    """Converts the touch of a recording, its trades and its funding data, to rows of a book of one level a side."""
 
     def __init__(self, rule: SequenceRule, silence_ns: int) -> None:
         """silence_ns: maximum time without a best bid and offer, in local time; 0: no limit."""
-        self._kinds = np.array([Kind.BBO, Kind.TRADE])
+        self._kinds = np.array([Kind.BBO, Kind.TRADE, Kind.FUNDING])
         self._sync = BookSync(rule, keep_bbo=True, trade_kind=Kind.TRADE)
         # There is no snapshot to wait for; ids that step back break the touch as they break a book.
         self._sync.resume(Checkpoint(Status.SYNCED, 0))
@@ -90,4 +93,4 @@ class TouchStart:
 def has_book(rows: Rows) -> bool:
     """Whether chained rows have a book: a snapshot was applied."""
     kinds = rows["ev"] & np.uint64(0xFF)
-    return bool(np.any((kinds != TRADE_EVENT) & (kinds != DEPTH_BBO_EVENT)))
+    return not bool(np.isin(kinds, _NOT_OF_BOOK).all())

@@ -14,6 +14,7 @@ from connectors.model import MESSAGE_DTYPE, Kind
 S = 1_000_000_000
 MS = 1_000_000
 T0 = 1_704_067_200 * S
+MARKET = [kind for kind in Kind if kind not in (Kind.CONTROL, Kind.OTHER, Kind.FUNDING)]
 
 
 def finder_of(stamps: list[tuple[Kind, int, int]], *, at_once: int = 7) -> LeadFinder:
@@ -37,7 +38,7 @@ def calm(count: int, behind_ns: int = 1_270 * MS, kind: Kind = Kind.DELTA) -> li
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(list(Kind)[2:]), st.integers(0, 200 * MS)), min_size=1, max_size=80),
+    st.lists(st.tuples(st.sampled_from(MARKET), st.integers(0, 200 * MS)), min_size=1, max_size=80),
     st.integers(-5 * S, 5 * S),
     st.lists(st.integers(-9 * S, 0), max_size=5),
 )
@@ -53,6 +54,12 @@ def test_the_lead_of_honest_stamps_is_the_largest(
     found = finder_of(stamps)
     assert found.lead_ns == max(exch_ts - local_ts for _, local_ts, exch_ts in stamps)
     assert found.wrong == []
+
+
+def test_funding_data_does_not_count() -> None:
+    ahead = [(Kind.FUNDING, local_ts, exch_ts + 500 * MS) for _, local_ts, exch_ts in calm(40)]
+    assert finder_of([*calm(40), *ahead]).lead_ns == finder_of(calm(40)).lead_ns
+    assert finder_of(ahead).lead_ns is None
 
 
 def test_without_venue_times_there_is_no_lead() -> None:

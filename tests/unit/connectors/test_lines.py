@@ -23,7 +23,7 @@ BBO = '{"u":%d,"s":"BTCUSDT","b":"25.3","B":"31.2","a":"25.4","A":"40.6"}'
 #: Forms that only the JSON decoder takes.
 SPACED = TRADE.replace(",", ", ")
 ACK = '{"result":null,"id":1}'
-MARK = '{"e":"markPriceUpdate","E":1562305380000,"s":"ETHUSDT","p":"11794.15"}'
+MARK = '{"e":"markPriceUpdate","E":1562305380000,"s":"BTCUSDT","p":"11794.15","r":"0.0001","T":1562306400000}'
 
 
 def levels(count: int) -> str:
@@ -79,8 +79,8 @@ def test_each_line_gives_its_message_and_rows() -> None:
     assert messages["line"].tolist() == list(range(1, len(MIXED) + 1))
     assert messages["local_ts"].tolist() == [T0 + n for n in range(len(MIXED))]
     kinds = [Kind(kind).name for kind in messages["kind"]]
-    assert kinds[:6] == ["CONTROL", "DELTA", "TRADE", "TRADE", "BBO", "OTHER"]
-    assert (messages["row_end"] - messages["row_start"]).tolist() == [0, 3, 1, 1, 2, 0, 40, 1, 0, 1, 2]
+    assert kinds[:6] == ["CONTROL", "DELTA", "TRADE", "TRADE", "BBO", "FUNDING"]
+    assert (messages["row_end"] - messages["row_start"]).tolist() == [0, 3, 1, 1, 2, 1, 40, 1, 0, 1, 2]
     assert (messages["row_start"][1:] == messages["row_end"][:-1]).all()
     assert (
         np.repeat(messages["local_ts"], messages["row_end"] - messages["row_start"]) == rows["local_ts"]

@@ -9,8 +9,8 @@ import pytest
 
 from arb.data.catalog.archived import ArchiveKind, archive_file, archive_path
 from arb.data.catalog.days import download_command
-from arb.data.download.choice import ArchiveLeg, Archives, Choice, choose
-from arb.data.download.markets import SOURCES, all_series
+from arb.data.download.choice import ArchiveLeg, Archives, Choice, choose, choose_funding
+from arb.data.download.markets import SOURCES, all_series, funding_series
 from arb.data.download.plan import FileState, Plan, size_text
 from arb.errors import InputError
 
@@ -235,3 +235,46 @@ def test_a_plan_counts_what_is_to_come_and_asks_when_it_is_much() -> None:
 )
 def test_sizes_as_a_person_reads_them(count: int | None, text: str) -> None:
     assert size_text(count) == text
+
+
+FUNDING, MARK = ArchiveKind.FUNDING, ArchiveKind.MARK
+
+
+def funding_of(
+    *days: date, kinds: tuple[ArchiveKind, ...] = (FUNDING, MARK), missing: tuple = ()
+) -> list[Choice]:
+    return choose_funding([(LEGS["binance_usdm"], day) for day in days], kinds, funding_series(), missing)
+
+
+def test_funding_rates_are_fetched_once_a_month_and_mark_prices_once_a_day() -> None:
+    july, august = date(2024, 7, 31), date(2024, 8, 1)
+    choices = funding_of(july, august, august + timedelta(days=1))
+    paths = [[file.path for file in choice.files] for choice in choices]
+    um = "data/futures/um"
+    rates, marks = (
+        f"{um}/monthly/fundingRate/BTCUSDT/BTCUSDT-fundingRate",
+        f"{um}/daily/markPriceKlines/BTCUSDT/1m/BTCUSDT-1m",
+    )
+    assert paths == [
+        [f"{rates}-2024-07.zip", f"{marks}-2024-07-31.zip"],
+        [f"{rates}-2024-08.zip", f"{marks}-2024-08-01.zip"],
+        [f"{marks}-2024-08-02.zip"],
+    ]
+    assert [choice.holds for choice in choices] == [
+        "funding rates of the month, mark price", "funding rates of the month, mark price", "mark price"
+    ]  # fmt: skip
+    # Klines of other kinds are served under the same name.
+    assert choices[2].files[0].name == "BTCUSDT-markPriceKlines-1m-2024-08-02.zip"
+    assert [file.kind for choice in funding_of(july, kinds=(MARK,)) for file in choice.files] == [MARK]
+
+
+def test_a_month_without_a_file_of_rates_is_refused() -> None:
+    day = date(2026, 11, 20)
+    rates = funding_of(day)[0].files[0]
+    with pytest.raises(InputError) as caught:
+        funding_of(day, missing=(rates,))
+    assert str(caught.value) == (
+        "binance_usdm:BTCUSDT 2026-11-20: binance does not have data/futures/um/monthly/fundingRate/BTCUSDT/"
+        "BTCUSDT-fundingRate-2026-11.zip: it appears after the month has ended; choose other days, or record funding "
+        "rates with arb record --streams markPrice"
+    )

@@ -1,0 +1,166 @@
+"""Rows with funding data: for the venue's side only, in its order, and without effect on any other row."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.conversions import feed_of, rows_in, run
+from support.event_order import by_hftbacktest, fed
+from support.recorder import DAY, SYMBOL, Days, write_recording
+from support.venues import VENUES
+
+from arb.data.catalog.days import Recording
+from arb.data.rows.compare import compare
+from arb.data.rows.levels import Levels
+from arb.data.rows.order import EventOrder
+from arb.engine.row_stream import flagged
+from connectors.model import FUNDING_EVENT, Rows
+from connectors.parsing.json_fields import funding_message
+
+_KIND = np.uint64(0xFF)
+MS = 1_000_000
+
+
+def is_funding(rows: Rows) -> np.ndarray:
+    return rows["ev"] & _KIND == FUNDING_EVENT
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(fed(), st.integers(0, 2**40 - 1))
+def test_they_have_their_place_in_the_venues_order_and_none_in_the_other(
+    case: tuple[Rows, list[tuple[Rows, int]]], which: int
+) -> None:
+    rows, pieces = case
+    bits = [n for n in range(len(rows)) if which >> n & 1]
+    rows["ev"][bits] = FUNDING_EVENT
+    start, order, found = 0, EventOrder(), []
+    for piece, frontier in pieces:
+        part = rows[start : start + len(piece)]
+        start += len(piece)
+        found.append(order.feed(part.copy(), frontier).copy())
+    # As hftbacktest orders any rows, without the halves for the strategy.
+    expected = by_hftbacktest(rows).copy()
+    expected["ev"][is_funding(expected)] &= ~np.uint64(LOCAL_EVENT)
+    expected = expected[expected["ev"] & np.uint64(EXCH_EVENT | LOCAL_EVENT) != 0]
+    assert np.concatenate(found).tobytes() == expected.tobytes()
+
+
+def test_live_rows_for_the_strategy_leave_them_out() -> None:
+    rows = np.zeros(5, event_dtype)
+    rows["ev"] = [1, FUNDING_EVENT, 2, FUNDING_EVENT, 3]
+    rows["qty"] = range(5)
+    assert flagged(rows, np.uint64(LOCAL_EVENT))["qty"].tolist() == [0, 2, 4]
+    shown = flagged(rows, np.uint64(EXCH_EVENT))
+    assert shown["qty"].tolist() == [0, 1, 2, 3, 4]
+    assert (shown["ev"] & np.uint64(EXCH_EVENT) != 0).all()
+
+
+def frame(venue: str, at_ms: int, mark: str, rate: str, next_ms: int) -> str:
+    """A frame with these data; "" and 0: not in it."""
+    if venue == "binance_usdm":
+        return f'{{"e":"markPriceUpdate","E":{at_ms},"s":"{SYMBOL}","p":"{mark}","r":"{rate}","T":{next_ms}}}'
+    fields = {"markPrice": mark, "fundingRate": rate, "nextFundingTime": str(next_ms or "")}
+    data = ",".join(f'"{name}":"{value}"' for name, value in fields.items() if value)
+    return f'{{"topic":"tickers.{SYMBOL}","type":"delta","data":{{"symbol":"{SYMBOL}",{data}}},"ts":{at_ms}}}'
+
+
+def add_frames(recording: Recording, folder: Path, seed: int) -> tuple[Recording, list[str]]:
+    """A copy of a recording with funding data every few frames, and these."""
+    chance = random.Random(seed)
+    lines, added = [], []
+    for line in gzip.decompress(recording.path.read_bytes()).decode().splitlines():
+        if chance.random() < 0.3:
+            stamp = int(line[:19])
+            # Off the grid, out of order, in the future: whatever its values, it changes nothing else.
+            at_ms = stamp // MS + chance.randrange(-3_000, 4_000)
+            mark = f"{chance.uniform(1, 1e5):.8f}"
+            rate, next_ms = f"{chance.uniform(-1e-3, 1e-3):.8f}", stamp // MS + chance.randrange(10**8)
+            if recording.venue == "bybit_linear":
+                what = chance.choice(((mark, "", 0), ("", rate, 0), ("", "", next_ms), (mark, rate, next_ms)))
+            else:
+                what = mark, rate, next_ms
+            added.append(frame(recording.venue, at_ms, *what))
+            lines.append(f"{stamp} {added[-1]}")
+        lines.append(line)
+    path = folder / recording.path.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode(), 1))
+    return recording._replace(path=path), added
+
+
+@pytest.mark.parametrize("begins", ["with a snapshot", "in the middle"])
+@pytest.mark.parametrize("venue", ["binance_usdm", "bybit_linear"])
+def test_a_recording_with_them_has_the_same_rows_and_them(tmp_path: Path, venue: str, begins: str) -> None:
+    days = Days(venue)
+    plain = write_recording(tmp_path / "plain", venue, days.events(0 if begins == "with a snapshot" else 1))
+    rich, frames = add_frames(plain, tmp_path / "rich", 3)
+    without, found = (run(tmp_path / "cache", feed_of([one])) for one in (plain, rich))
+    assert found.offset_ns == without.offset_ns
+    assert [files[0].funding_rows for files in (without.files[0:1] + found.files[0:1])] == [0, len(frames)]
+    [expected], [rows] = rows_in(without), rows_in(found)
+    for flag in (EXCH_EVENT, LOCAL_EVENT):
+        both = np.uint64(EXCH_EVENT | LOCAL_EVENT)
+        one, other = (part[part["ev"] & np.uint64(flag) != 0].copy() for part in (expected, rows))
+        other = other[~is_funding(other)]
+        # A row may be in two halves now, where a funding row has a later time.
+        one["ev"] &= ~both
+        other["ev"] &= ~both
+        assert one.tobytes() == other.tobytes()
+    funding = rows[is_funding(rows)]
+    assert (funding["ev"] == (EXCH_EVENT | FUNDING_EVENT)).all()
+    assert (np.diff(rows["exch_ts"][rows["ev"] & np.uint64(EXCH_EVENT) != 0]) >= 0).all()
+    assert (funding["exch_ts"] <= funding["local_ts"]).all()
+    decoded = np.concatenate([VENUES[venue].decode(text.encode()).rows for text in frames])
+    for field in ("px", "fval", "ival"):
+        np.testing.assert_array_equal(np.sort(funding[field]), np.sort(decoded[field]))
+
+
+def test_a_day_that_continues_another_begins_with_its_last_data(tmp_path: Path) -> None:
+    """Bybit sends only what changed: the next funding time was sent the day before."""
+    days, venue = Days("bybit_linear"), "bybit_linear"
+    first = write_recording(tmp_path / "data", venue, days.events(0))
+    second = write_recording(tmp_path / "data", venue, days.events(1), DAY + timedelta(days=1))
+    lines = gzip.decompress(first.path.read_bytes()).decode().splitlines()
+    next_ms = 1_723_190_400_000
+    for n, what in ((5, ("61000.5", "0.0001", next_ms)), (7, ("61001.5", "", 0)), (9, ("", "0.0002", 0))):
+        lines.insert(n, f"{lines[n - 1][:19]} {frame(venue, int(lines[n - 1][:13]), *what)}")
+    first.path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
+
+    [rows] = rows_in(run(tmp_path / "cache", feed_of([second])))
+    [begin] = rows[is_funding(rows)]
+    assert (begin["px"], begin["fval"], begin["ival"]) == (61001.5, 0.0002, next_ms * MS)
+    assert begin["ev"] == EXCH_EVENT | FUNDING_EVENT
+    assert begin["exch_ts"] == rows["exch_ts"].min()
+
+
+def test_the_last_data_are_merged_from_rows() -> None:
+    assert len(Levels().rows()) == 0
+    levels = Levels()
+    for values in (("100.5", "", 0), ("", "-0.0001", 0), ("", "", 77), ("101.5", "", 0)):
+        levels.follow(funding_message(1, "X", *values).rows)
+    [row] = levels.rows()
+    assert (row["px"], row["fval"], row["ival"], row["exch_ts"]) == (101.5, -0.0001, 77 * MS, 0)
+
+
+@pytest.mark.parametrize("venue", ["binance_usdm", "bybit_linear"])
+def test_the_comparison_with_hftbacktests_converter_leaves_them_out(tmp_path: Path, venue: str) -> None:
+    plain = write_recording(tmp_path / "plain", venue, Days(venue).events(0), lag_ms=30)
+    rich, _ = add_frames(plain, tmp_path / "rich", 5)
+    for one in (plain, rich):
+        text = gzip.decompress(one.path.read_bytes()).decode()
+        # It takes a raw frame for a snapshot, and needs the kind of a trade.
+        text = text.replace('"e":"trade"', '"e":"trade","X":"MARKET"')
+        text = re.sub(r'(\{"e":.*)', r'{"stream":"x","data":\1}', text)
+        one.path.write_bytes(gzip.compress(text.encode()))
+    found = compare(VENUES[venue], rich)
+    assert found.is_equal
+    assert found.rows == compare(VENUES[venue], plain).rows
