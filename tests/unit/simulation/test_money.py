@@ -23,13 +23,15 @@ from hftbacktest.types import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from parity.worlds import drive
 from support.dry_market import MS, START_NS, leg
 
 from arb.bot.bot import Bot
 from arb.bot.compilation import compile_strategy
 from arb.bot.recorder import state_of
 from arb.leg import Leg
-from arb.runtime.replay import replay
+from arb.runtime.replay import PIECE_ROWS, replay
+from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
 from connectors.model import FUNDING_EVENT
 
@@ -99,7 +101,7 @@ def trade_steps(bot, steps):
             price = depth.best_bid - step[3] * depth.tick_size
             bot.submit_sell_order(asset, order_id, price, step[2], GTC if step[3] < 0 else IOC, LIMIT, False)
         bot.clear_inactive_orders(asset)
-    bot.elapse(3_600_000_000_000)
+    bot.elapse(40 * 86_400_000_000_000)
     return 0
 
 
@@ -112,10 +114,13 @@ class Ended(NamedTuple):
     unpaid: list[int]
 
 
-def run(legs: Sequence[Leg], rows: Sequence[Any], steps: Any, limits: Any = None) -> Ended:
+def run(
+    legs: Sequence[Leg], rows: Sequence[Any], steps: Any, limits: Any = None, piece_rows: int = PIECE_ROWS
+) -> Ended:
     bot = DryRunBot(legs, limits)
+    arguments = (bot, np.asarray(steps, np.float64))
     task = replay(
-        bot, [[one] for one in rows], compile_strategy(trade_steps), (bot, np.asarray(steps, np.float64))
+        bot, [[one] for one in rows], compile_strategy(trade_steps), arguments, piece_rows=piece_rows
     )
     assert task.error is None, task.error
     final = state_of(bot, len(legs)).copy()
@@ -318,3 +323,91 @@ def test_a_payment_wakes_no_strategy() -> None:
         bot.close()
 
     assert counts[0] == counts[1]
+
+
+HOUR_MS = 3_600_000
+
+
+def month_of(seed: int) -> tuple[list[Leg], list[Any], Any]:
+    """Three perpetuals over 30 days: a book and a rate every ten minutes, intervals of 1 to 8 hours, and orders that
+    turn positions around."""
+    chance = np.random.default_rng(seed)
+    legs, rows = [], []
+    for number in range(3):
+        legs.append(
+            leg(
+                number % 2,
+                symbol=("BTCUSDT", "ETHUSDT", "SOLUSDT")[number],
+                contract_size=(1.0, 0.1, 1.0)[number],
+            )
+        )
+        moves = np.round(chance.normal(0.0, 20.0, 30 * 144)).cumsum()
+        prices = 60_000.0 + 0.5 * np.round(moves)
+        rates, next_ms, hours = [], 8 * HOUR_MS, 8
+        for minute in range(0, 30 * 1440 - 10, 10):
+            at_ms = minute * 60_000 + 7
+            while next_ms <= at_ms:
+                hours = int(chance.choice((hours, hours, 1, 2, 4, 8)))
+                next_ms += hours * HOUR_MS
+            mark = float(prices[minute // 10]) + float(chance.integers(-9, 9))
+            # As in a stream of changes, not every row has all parts.
+            parts = chance.random(2) < 0.9
+            rates.append(
+                Rates(
+                    at_ms,
+                    mark if parts[0] or minute < 60 else np.nan,
+                    float(chance.normal(0, 2e-4)) if parts[1] or minute < 60 else np.nan,
+                    next_ms,
+                )
+            )
+        rows.append(with_rates(book_rows(prices.tolist(), 600_000), rates))
+    steps, held = [], [0.0, 0.0, 0.0]
+    for _ in range(450):
+        number, qty = int(chance.integers(0, 3)), int(chance.integers(1, 3000)) / 1000.0
+        side = -1 if held[number] * chance.normal(1.0, 1.0) > 0.0 else 1
+        held[number] += side * qty
+        steps.append((number, side, qty, 0, int(chance.integers(1, 3 * HOUR_MS))))
+    return legs, rows, np.array(steps, np.float64)
+
+
+def run_live(legs: Sequence[Leg], rows: Sequence[Any], steps: Any) -> Ended:
+    """The same on rows as they are received, with the host's clock."""
+    bot = DryRunBot(legs, is_live=True)
+    task = StrategyTask(bot, compile_strategy(trade_steps), (bot, steps))
+    late = drive(bot, task, [as_received(one) for one in rows])
+    assert task.error is None
+    assert late == 0
+    final = state_of(bot, len(legs)).copy()
+    ended = Ended(bot.collect_fills().copy(), bot.charges.copy(), final, bot.unpaid_funding)
+    bot.close()
+    return ended
+
+
+def as_received(rows: Any) -> Any:
+    received = rows.copy()
+    received["ev"] &= ~np.uint64(BOTH)
+    return received
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_month_of_funding_is_equal_in_every_world(seed: int) -> None:
+    legs, rows, steps = month_of(seed)
+
+    ended = run(legs, rows, steps)
+
+    for number, one in enumerate(legs):
+        model = Model(number, one, ended, rows[number])
+        model.check(ended.final[number])
+        assert len(model.payments) > 80
+        paid = ended.charges[ended.charges["asset_no"] == number]
+        assert {np.sign(one) for one in paid["qty"]} == {-1.0, 1.0}
+    by_pieces = run(legs, rows, steps, piece_rows=64)
+    live = run_live(legs, rows, steps)
+    for other in (by_pieces, live):
+        for name in ("asset_no", "exch_ts", "qty", "price", "rate", "quote"):
+            assert in_order(other.charges)[name].tolist() == in_order(ended.charges)[name].tolist()
+    assert by_pieces.final.tobytes() == ended.final.tobytes()
+
+
+def in_order(charges: Any) -> Any:
+    return np.sort(charges, order=["exch_ts", "asset_no"])
