@@ -33,6 +33,8 @@ from arb.leg import Leg
 from arb.runtime.replay import PIECE_ROWS, replay
 from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
+from connectors.binance import BinanceUsdm
+from connectors.bybit import BybitLinear
 from connectors.model import FUNDING_EVENT
 
 pytestmark = pytest.mark.slow
@@ -411,3 +413,33 @@ def test_a_month_of_funding_is_equal_in_every_world(seed: int) -> None:
 
 def in_order(charges: Any) -> Any:
     return np.sort(charges, order=["exch_ts", "asset_no"])
+
+
+#: Frames as the venues document them, with a next funding time one second after the first row.
+_NEXT_MS = START_NS // MS + 1000
+DOCUMENTED = {
+    "binance_usdm": (
+        BinanceUsdm,
+        b'{"stream":"btcusdt@markPrice@1s","data":{"e":"markPriceUpdate","E":%d,"s":"BTCUSDT","p":"11794.15000000",'
+        b'"i":"11784.62659091","P":"11784.25641265","r":"0.00038167","ap":"11794.15","T":%d,"st":1}}',
+    ),
+    "bybit_linear": (
+        BybitLinear,
+        b'{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","markPrice":"11794.15",'
+        b'"indexPrice":"11784.62","fundingRate":"0.00038167","fundingIntervalHour":"8","fundingCap":"0.005",'
+        b'"ts_of_book":%d,"nextFundingTime":"%d"},"cs":1,"ts":1562305380000}',
+    ),
+}
+
+
+@pytest.mark.parametrize("venue", DOCUMENTED)
+@pytest.mark.parametrize("side", [1, -1])
+def test_positive_rates_of_the_documented_frames_are_paid_by_longs(venue: str, side: int) -> None:
+    adapter, frame = DOCUMENTED[venue]
+    (row,) = adapter().decode(frame % (START_NS // MS, _NEXT_MS)).rows
+    rate = Rates(0, float(row["px"]), float(row["fval"]), (int(row["ival"]) - START_NS) // MS)
+    rows = with_rates(book_rows([11_800.0] * 30), [rate])
+
+    ended = run([PERPETUAL], [rows], [(0, side, 2.0, 0, 100)])
+
+    assert ended.charges["quote"].tolist() == pytest.approx([-side * 2.0 * 11794.15 * 0.00038167], rel=1e-12)
