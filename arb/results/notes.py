@@ -84,7 +84,7 @@ def dropped_notes(dropped: Mapping[str, int]) -> list[str]:
 
 def engine_note(why: str) -> str:
     """The note for a backtest that cannot run in hftbacktest's engine."""
-    return f"engine: arb's, because hftbacktest's charges fees in quote and knows no funding, and {why}"
+    return f"run in the engine arb: hftbacktest's charges fees in quote and knows no funding, and {why}"
 
 
 def unpaid_note(leg: str, times: int) -> str:

@@ -40,7 +40,7 @@ class SessionWatch:
         self._feeds = feeds
         self._facts = facts
         self._fills = FillReader(bot)
-        self._decisions = 0
+        self._decisions = self._charges = 0
         self._lines = TradingLines(bot.world.legs)
         self._edges = Edges(bot.world.legs)
         #: When the feeds were started, on the machine's monotonic clock.
@@ -54,7 +54,9 @@ class SessionWatch:
         """Writes the attempts, fills and outcomes since the last call, with their own times."""
         decisions = self._recorder.decisions[self._decisions :]
         self._decisions += len(decisions)
-        for line in self._lines.follow(decisions, self._fills.take()):
+        charges = self._bot.charges[self._charges :]
+        self._charges += len(charges)
+        for line in self._lines.follow(decisions, self._fills.take(), charges):
             self._session.write(line.event, line.text, line.ts)
         if not self._facts.is_over_basis:
             self._edges.note(dict(enumerate(self._lines.totals.best_bps)))

@@ -7,10 +7,13 @@ strategy; a strategy that logs none has lines of fills. Pure; one thread.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from arb.bot.account import CHARGE
 from arb.bot.codes import LIMIT_EXCEEDED
 from arb.leg import Leg, legs_of_pairs
 from arb.results.metrics.opportunities import reason_name
@@ -25,6 +28,7 @@ MISSED_EVERY_NS = 10 * SECOND
 _REMEMBERED_MAX = 10_000
 #: A quantity left below this part of what was traded is rounding.
 _ROUNDING = 1e-9
+_NO_CHARGES = np.empty(0, CHARGE)
 
 _PURPOSES: dict[int, str] = {
     Purpose.LEAVE: "closes the spread",
@@ -91,6 +95,13 @@ class _Attempt:
         return f", profit {signed_money(self.cash)}" if is_flat and self.bought else ""
 
 
+def _charged(charge: Any, leg: Leg) -> str:
+    """What a fee took that was not the quote."""
+    if charge["base"]:
+        return f"{exact(float(charge['base']))} base"
+    return f"{exact(float(charge['other']))} {leg.fee_asset}" if charge["other"] else "quote"
+
+
 class TradingLines:
     """Turns batches of decisions and fills into lines."""
 
@@ -128,12 +139,17 @@ class TradingLines:
         """The counts so far."""
         return Totals(self._begun, self._hedged, self._seen, self._taken, tuple(self._best))
 
-    def follow(self, decisions: Any, fills: Any) -> list[TradingLine]:
-        """The lines of new decisions (dtype DECISION) and fills (dtype FILL), in the order of their times."""
+    def follow(self, decisions: Any, fills: Any, charges: Any = _NO_CHARGES) -> list[TradingLine]:
+        """The lines of new decisions (dtype DECISION), fills (dtype FILL) and charges (dtype CHARGE), in the order of
+        their times."""
         logged = [_Decision(*row) for row in decisions.tolist()]
         self._orders.update(((one.leg, one.order_id), one.attempt) for one in logged if one.code in _SENT)
         # Before the decisions: an outcome follows all fills of its attempt.
-        lines = [self._fill(_Fill(*row)) for row in fills.tolist()]
+        charged = {
+            (int(one["asset_no"]), int(one["order_id"])): one for one in charges[charges["is_funding"] == 0]
+        }
+        lines = [self._fill(_Fill(*row), charged) for row in fills.tolist()]
+        lines += [self._funding(one) for one in charges[charges["is_funding"] != 0]]
         for one in logged:
             describe = self._texts.get(one.code)
             if describe is not None and (found := describe(one)) is not None:
@@ -142,18 +158,27 @@ class TradingLines:
         _forget_oldest(self._attempts)
         return list(_bounded(sorted(lines, key=lambda line: line.ts)))
 
-    def _fill(self, fill: _Fill) -> TradingLine:
+    def _funding(self, payment: Any) -> TradingLine:
+        name = self._legs[int(payment["asset_no"])].name
+        text = f"{name} {signed_money(float(payment['quote']))} on {exact(float(payment['qty']))}, rate "
+        return TradingLine(int(payment["exch_ts"]), "funding", f"{text}{exact(float(payment['rate']))}")
+
+    def _fill(self, fill: _Fill, charged: Mapping[tuple[int, int], Any]) -> TradingLine:
         leg, number = self._legs[fill.leg], self._orders.pop((fill.leg, fill.order_id), 0)
         amount = leg.contract_size * fill.price * fill.qty
         fee = amount * (leg.maker_fee if fill.maker else leg.taker_fee)
+        charge = charged.get((fill.leg, fill.order_id))
+        base_fee = 0.0 if charge is None else float(charge["base"])
         if number > 0:
             attempt = self._attempts.setdefault(number, _Attempt())
-            attempt.cash -= fill.side * amount + fee
-            base = leg.contract_size * fill.qty
+            attempt.cash -= fill.side * amount + (0.0 if base_fee else fee)
+            base = leg.contract_size * (fill.qty - base_fee)
             attempt.bought += base if fill.side > 0 else 0.0
             attempt.sold += base if fill.side < 0 else 0.0
         side, kind = "buy" if fill.side > 0 else "sell", "maker fee" if fill.maker else "fee"
         text = f"{leg.name} {side} {exact(fill.qty)} at {exact(fill.price)}, {kind} {money(fee)}"
+        if charge is not None:
+            text += f" ({_charged(charge, leg)})"
         return TradingLine(fill.exch_ts, "fill", f"{text}, attempt {number}" if number > 0 else text)
 
     def _attempt(self, one: _Decision) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.dry_market import leg
 
+from arb.bot.account import CHARGE
 from arb.bot.fills import FILL
 from arb.bot.recorder import DECISION
 from arb.leg import Leg
@@ -147,3 +148,19 @@ def test_a_batch_is_bounded_and_keeps_a_halt() -> None:
     assert len(found) == LINES_MAX + 2
     assert found[-2] == "more 80 lines of orders and fills; the files have them"
     assert found[-1].startswith("halted ")
+
+
+def test_funding_payments_and_fees_that_were_not_charged_in_quote() -> None:
+    lines = TradingLines(LEGS)
+    charges = np.array(
+        [
+            (1, 1, 0, 106 * MS, 107 * MS, -0.5, 101.0, 0.0001, 0.00505, 0.0, 0.0),
+            (0, 0, 7, 110 * MS, 115 * MS, 0.5, 100.0, 0.001, 0.0, 0.0005, 0.0),
+        ],
+        CHARGE,
+    )
+    found = lines.follow(decisions(*ATTEMPT), fills(BOUGHT), charges)
+    assert [f"{one.event} {one.text}" for one in found][1:] == [
+        "funding b:BTCUSDT +0.0051 on -0.5, rate 0.0001",
+        "fill a:BTCUSDT buy 0.5 at 100, fee 0.0500 (0.0005 base), attempt 12",
+    ]
