@@ -73,7 +73,7 @@ class Names(click.ParamType[list[str]]):
         return names
 
 
-VENUES, SYMBOLS, STREAMS = Names("VENUE"), Names("SYMBOL"), Names("STREAM")
+VENUES, SYMBOLS, STREAMS, RATES = (Names(name) for name in ("VENUE", "SYMBOL", "STREAM", "RATE"))
 
 config_option = click.option(
     "-c",

@@ -12,7 +12,17 @@ import click
 
 from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
-from arb.cli.options import SYMBOLS, VENUES, Duration, config_option, echo, echo_json, set_option
+from arb.cli.options import (
+    RATES,
+    SYMBOLS,
+    VENUES,
+    Duration,
+    config_option,
+    echo,
+    echo_json,
+    given,
+    set_option,
+)
 from arb.cli.period import Moment, Time
 from arb.cli.sandbox_options import PORT_BASE, SEED
 from arb.commands.sandbox_choice import SANDBOX_SEED
@@ -26,6 +36,17 @@ if TYPE_CHECKING:
 def _refuse_minutes(_: click.Context, __: click.Parameter, value: str | None) -> None:
     if value is not None:
         raise click.UsageError(f"--minutes: the option is --duration; write --duration {value}m")
+
+
+_funding_interval = click.option(
+    "--funding-interval",
+    "funding_s",
+    type=Duration(),
+    help="Time between the funding payments of perpetuals [8h].",
+)
+_funding_rate = click.option(
+    "--funding-rate", "rates", type=RATES, help="Funding rates of perpetuals, one after another [0.0001]."
+)
 
 
 @click.group(
@@ -43,6 +64,7 @@ def sandbox() -> None:
     epilog=examples(
         "arb sandbox record --out recordings --duration 10m",
         "arb sandbox record --out recordings --symbols BTCUSDT,ETHUSDT --seed 3",
+        "arb sandbox record --out recordings --venues binance_usdm,bybit_linear --streams markPrice",
     ),
 )
 @config_option
@@ -70,6 +92,13 @@ def sandbox() -> None:
     show_default=True,
     help="How far prices leave each other: as real ones do, or beyond default fees and thresholds.",
 )
+@click.option(
+    "--streams",
+    type=click.Choice(["markPrice"]),
+    help="Record mark price and funding of perpetuals too.",
+)
+@_funding_interval
+@_funding_rate
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def record(
@@ -81,6 +110,9 @@ def record(
     venues: list[str],
     symbols: list[str],
     dislocations: str,
+    streams: str | None,
+    funding_s: float | None,
+    rates: list[str] | None,
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -90,10 +122,13 @@ def record(
     in .origin says that they are simulated. The same options give the same bytes.
     """
     from arb.commands.legs import known_venues
-    from arb.commands.sandbox import record_market
+    from arb.commands.sandbox import funding_of, record_market
 
+    if streams is None and (names := given({"--funding-interval": funding_s, "--funding-rate": rates})):
+        raise InputError(f"{' and '.join(names)}: only with mark prices; give --streams markPrice as well")
     known = known_venues(config_path, overrides)
-    for file in record_market(out, seed, duration_s, start.at, venues, symbols, known, dislocations):
+    funding = None if streams is None else funding_of(funding_s, rates)
+    for file in record_market(out, seed, duration_s, start.at, venues, symbols, known, dislocations, funding):
         if as_json:
             line = {
                 "venue": file.listing.venue,
@@ -145,6 +180,8 @@ def record(
     help="First of four ports in a row; 0: free ones.",
 )
 @click.option("--duration", "duration_s", type=Duration(), help="How long; until Ctrl+C without it.")
+@_funding_interval
+@_funding_rate
 @set_option
 @click.option("--json", "as_json", is_flag=True, help="Print the addresses as a JSON line.")
 @click.option("-v", "--verbose", is_flag=True, help="Log every connection.")
@@ -160,6 +197,8 @@ def serve(
     fault_log: Path | None,
     port_base: int,
     duration_s: float | None,
+    funding_s: float | None,
+    rates: list[str] | None,
     overrides: tuple[str, ...],
     as_json: bool,
     verbose: bool,
@@ -170,6 +209,7 @@ def serve(
     Ctrl+C, the end of the recording or of --duration. No keys, no orders, no money.
     """
     from arb.commands.legs import known_venues
+    from arb.commands.sandbox import funding_of
     from arb.commands.serve import sandbox_of
     from arb.commands.serve import serve as serve_sandbox
 
@@ -190,6 +230,7 @@ def serve(
         faults=faults,
         fault_log=fault_log,
         port_base=port_base,
+        funding=funding_of(funding_s, rates),
     )
     # Failed output must not affect the connected clients.
     with bounded_end() as only_words_left, Display(lambda error: None) as display:

@@ -28,6 +28,7 @@ from arb.commands.run_files import configured_offset_ns, output_of
 from arb.commands.run_setup import Setup, WrittenRun, outcome_of
 from arb.commands.session_folder import write_session
 from arb.config import Config
+from arb.config.adapters import load_adapter
 from arb.data.recordings.recorder import Recorder as FrameRecorder
 from arb.errors import ExitCode, InputError, StrategyError
 from arb.results.failure import strategy_error
@@ -35,7 +36,7 @@ from arb.results.folder import RunFolder
 from arb.results.reader import JOURNAL
 from arb.risk.limits import Limits
 from arb.runtime.display import end_within, write_error
-from arb.runtime.feeds import LiveFeed
+from arb.runtime.feeds import LiveFeed, session_streams
 from arb.runtime.host import Host
 from arb.runtime.interruption import Interruption
 from arb.runtime.keeper import SessionKeeper
@@ -180,7 +181,13 @@ class LiveRun:
             tap = self._session.tap_of(numbers, name)
             stale_after_ms = self._config.execution.stale_after_ms
             feed = host.open_feed(
-                name, symbols[name], tap, tap=tap, offset=offset, stale_after_ms=stale_after_ms
+                name,
+                symbols[name],
+                tap,
+                streams=session_streams(load_adapter(host.venues[name])),
+                tap=tap,
+                offset=offset,
+                stale_after_ms=stale_after_ms,
             )
             self._feeds.append((feed, numbers))
         with self._watched():

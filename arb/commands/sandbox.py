@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from arb.config.assets import assets_of
 from arb.data.catalog.days import recording_path
 from arb.errors import InputError
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.market import Market
 from arb.sandbox.profiles import MODEST, PROFILES, STARTING_TICKS, STARTING_USD, TICKS_MIN, WIDE
 from arb.sandbox.recording import Recorded, RecordingFiles, record
@@ -26,6 +28,10 @@ DISLOCATIONS = {"modest": MODEST, "wide": WIDE}
 #: How long a recording may be, in seconds.
 DURATION_MIN_S = 6.0
 DURATION_MAX_S = 14 * 86_400.0
+#: Shortest time between two funding payments, and the largest rate.
+FUNDING_MIN_S = 2.0
+FUNDING_RATE_MAX = 0.05
+_RATE = re.compile(r"-?0(\.\d{1,10})?", re.ASCII)
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0}
 _START_FORM = "%Y-%m-%dT%H:%M:%S"
 #: Largest lag of the recorder's clock behind the venues'.
@@ -43,10 +49,12 @@ def record_market(
     symbols: Sequence[str],
     known: Mapping[str, VenueConfig],
     dislocations: str = "modest",
+    funding: Funding | None = None,
 ) -> list[Recorded]:
     """Records a simulated market of all `venues` and `symbols` into `out`, for `duration_s`; returns what was written.
 
     `start` is UTC by the recorder's clock. Ticks and lots are those of `known`. dislocations: a key of `DISLOCATIONS`.
+    funding: also record mark price and funding, which one of the venues must have.
     The same arguments and the same versions of arb and NumPy give the same bytes. Raises InputError for invalid
     arguments or existing files.
     """
@@ -56,6 +64,10 @@ def record_market(
     if not _START_MIN <= start < _START_MAX:
         raise InputError(f"--start {start:{_START_FORM}}: it must lie in the years 2002 to 2199")
     listings = [listing_of(venue, symbol, known) for venue in unique(venues) for symbol in unique(symbols)]
+    if funding is not None and all(listing.is_spot for listing in listings):
+        raise InputError(
+            "--streams markPrice: none of the venues has it; add a perpetual one, as binance_usdm"
+        )
     prices = {symbol: starting_price(symbol, known) for symbol in symbols}
     length = timedelta(seconds=duration_s)
     _refuse_existing(out, listings, start, start + length)
@@ -69,10 +81,38 @@ def record_market(
         f" --duration {duration} --start {start:{_START_FORM}} --venues {','.join(unique(venues))}"
         f" --symbols {','.join(unique(symbols))}"
         f"{'' if dislocations == 'modest' else f' --dislocations {dislocations}'}"
+        f"{'' if funding is None else _funding_text(funding)}"
     )
     with RecordingFiles(out, origin) as files:
-        record(market, chance, start_ns, end_ns, clock_offset_ns, files)
+        record(market, chance, start_ns, end_ns, clock_offset_ns, files, funding)
         return files.publish()
+
+
+def funding_of(interval_s: float | None, rates: Sequence[str] | None) -> Funding:
+    """The funding that the options `--funding-interval` and `--funding-rate` describe. Raises InputError."""
+    funding = USUAL_FUNDING
+    if interval_s is not None:
+        if not FUNDING_MIN_S <= interval_s <= _UNITS["d"] or interval_s % 1.0:
+            raise InputError(
+                f"--funding-interval {duration_text(interval_s)}: it must be from {FUNDING_MIN_S:g}s to 1d, in whole "
+                "seconds"
+            )
+        funding = funding._replace(interval_ms=round(interval_s * 1000))
+    if rates is not None:
+        for rate in rates:
+            if not _RATE.fullmatch(rate) or abs(float(rate)) > FUNDING_RATE_MAX:
+                raise InputError(
+                    f"--funding-rate {rate}: it must be a decimal from -{FUNDING_RATE_MAX} to {FUNDING_RATE_MAX}, as "
+                    "0.0001"
+                )
+        funding = funding._replace(rates=tuple(rates))
+    return funding
+
+
+def _funding_text(funding: Funding) -> str:
+    """The options of a recording with funding."""
+    interval = duration_text(funding.interval_ms / 1000)
+    return f" --streams markPrice --funding-interval {interval} --funding-rate={','.join(funding.rates)}"
 
 
 def duration_text(duration_s: float) -> str:

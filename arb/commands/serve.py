@@ -15,6 +15,7 @@ from arb.errors import InputError
 from arb.interrupts import ending_signals, interrupt_handled
 from arb.runtime.signals import signals_call, signals_wake
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.profiles import WIDE
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
 from arb.sandbox.serve.rest import Facts
@@ -34,6 +35,7 @@ def sandbox_of(
     faults: Path | None,
     fault_log: Path | None,
     port_base: int,
+    funding: Funding = USUAL_FUNDING,
 ) -> Sandbox:
     """The sandbox that the options describe. Ticks and lots are those of `known`. Raises InputError.
 
@@ -58,6 +60,7 @@ def sandbox_of(
         fault_log=fault_log,
         fault_seed=seed,
         ports=ports_from(port_base) if port_base else {},
+        funding=funding,
     )
 
 

@@ -26,6 +26,12 @@ def bot_streams(adapter: Venue) -> tuple[Stream, ...]:
     return tuple(stream for stream in BOT_STREAMS if stream == Stream.DEPTH or has_stream(adapter, stream))
 
 
+def session_streams(adapter: Venue) -> tuple[Stream, ...]:
+    """The streams of a trading session: those of a bot, and at a perpetual venue mark price and funding."""
+    marks = (Stream.MARK_PRICE,) if has_stream(adapter, Stream.MARK_PRICE) else ()
+    return bot_streams(adapter) + marks
+
+
 def has_stream(adapter: Venue, stream: Stream) -> bool:
     """Whether the venue has the stream."""
     try:

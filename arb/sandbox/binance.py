@@ -14,12 +14,16 @@ from numpy.random import Generator
 
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
+from arb.sandbox.funding import Funding
 from arb.sandbox.streams import Lag, Streams
 from connectors.units import MILLISECOND
 
 #: The stream that a recorder subscribes to, and its interval.
 DEPTH_STREAM = "depth@100ms"
 DEPTH_INTERVAL_NS = 100 * MILLISECOND
+#: The stream of mark price and funding, and its interval.
+MARK_STREAM = "markPrice@1s"
+MARK_INTERVAL_NS = 1000 * MILLISECOND
 #: Levels per side of the REST snapshot, as with `limit=1000`.
 SNAPSHOT_LEVELS = 1000
 #: Spot pads prices and quantities to this many decimals, independent of tick and lot.
@@ -48,7 +52,7 @@ class BinanceStreams(Streams):
     """
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
-        self._is_spot = listing.venue == "binance_spot"
+        self._is_spot = listing.is_spot
         super().__init__(listing, book, start_ns, _SPOT_DECIMALS if self._is_spot else 0)
         self._chance = chance
         self._stream = listing.symbol.lower()
@@ -70,6 +74,16 @@ class BinanceStreams(Streams):
         depth = _Depth(stream, self._id, Lag(chance, 0.8))
         self._depths.append(depth)
         self.every(interval_ns, chance, lambda now_ns: self._publish_depth(depth, now_ns))
+
+    def add_funding(self, funding: Funding, chance: Generator) -> None:
+        lag = Lag(chance, 2.0)
+
+        def publish(now_ns: int) -> None:
+            send_ns = lag.send_ns(now_ns)
+            data = mark_price_data(self._symbol, self._px(self.last_tick), funding, self.stamp(send_ns))
+            self.send_mark(send_ns, self._text(MARK_STREAM, data))
+
+        self.every(MARK_INTERVAL_NS, chance, publish)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -138,4 +152,15 @@ class BinanceStreams(Streams):
             ticks.clear()
 
     def _send(self, send_ns: int, stream: str, data: str) -> None:
-        self.send(send_ns, f'{{"stream":"{self._stream}@{stream}","data":{{{data}}}}}')
+        self.send(send_ns, self._text(stream, data))
+
+    def _text(self, stream: str, data: str) -> str:
+        return f'{{"stream":"{self._stream}@{stream}","data":{{{data}}}}}'
+
+
+def mark_price_data(symbol: str, px: str, funding: Funding, now_ms: int) -> str:
+    """The fields of a `markPriceUpdate` that is sent at `now_ms`; index price and all others equal the mark price."""
+    return (
+        f'"e":"markPriceUpdate","E":{now_ms},"s":"{symbol}","p":"{px}","i":"{px}","P":"{px}",'
+        f'"r":"{funding.rate(now_ms)}","ap":"{px}","T":{funding.next_ms(now_ms)},"st":1'
+    )

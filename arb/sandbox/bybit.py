@@ -13,12 +13,15 @@ from numpy.random import Generator
 
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, BUY, Execution, LevelChange, Listing
+from arb.sandbox.funding import Funding
 from arb.sandbox.streams import Lag, Streams, Touch
 from connectors.units import MILLISECOND
 
 DEPTH = 50
 DEPTH_INTERVAL_NS = 20 * MILLISECOND
 TOUCH_INTERVAL_NS = 10 * MILLISECOND
+#: Of linear's tickers, which have mark price and funding.
+TICKER_INTERVAL_NS = 100 * MILLISECOND
 #: Intervals of the deeper books that the sandbox serves too.
 _MORE_DEPTHS = {200: 100 * MILLISECOND, 1000: 200 * MILLISECOND}
 #: After this time without a change, `orderbook.1` sends the last snapshot again.
@@ -43,7 +46,7 @@ class BybitStreams(Streams):
 
     def __init__(self, listing: Listing, book: Book, chance: Generator, start_ns: int) -> None:
         super().__init__(listing, book, start_ns)
-        self._is_spot = listing.venue == "bybit_spot"
+        self._is_spot = listing.is_spot
         self._chance = chance
         u = int(chance.integers(1 << 24, 1 << 25))
         self._touch_u = int(chance.integers(1 << 25, 1 << 26))
@@ -67,6 +70,18 @@ class BybitStreams(Streams):
         window = _Window(depth, u, Lag(chance, 1.2))
         self._windows.append(window)
         self.every(interval_ns, chance, lambda now_ns: self._publish_book(window, now_ns))
+
+    def add_funding(self, funding: Funding, chance: Generator) -> None:
+        lag, ticker = Lag(chance, 1.0), Ticker(self._symbol)
+
+        def publish(now_ns: int) -> None:
+            send_ns = lag.send_ns(now_ns)
+            now_ms, px = self.stamp(send_ns), self._px(self.last_tick)
+            text = ticker.update({"lastPrice": px, **funding_fields(px, funding, now_ms)}, now_ms)
+            if text:
+                self.send_mark(send_ns, text)
+
+        self.every(TICKER_INTERVAL_NS, chance, publish)
 
     @property
     def keys(self) -> frozenset[str]:
@@ -161,6 +176,47 @@ class BybitStreams(Streams):
             f'{{{head},"data":{{"s":"{self._symbol}","b":[{sides[BID]}],"a":[{sides[ASK]}],'
             f'"u":{u},"seq":{self._seq}}},"cts":{self.stamp(self.last_change_ns)}}}',
         )
+
+
+class Ticker:
+    """The frames of one instrument's `tickers`: a snapshot, then on linear deltas of what has changed."""
+
+    def __init__(self, symbol: str, *, is_spot: bool = False) -> None:
+        self.key = f"tickers.{symbol}"
+        self._symbol = symbol
+        self._is_spot = is_spot
+        self._fields: dict[str, str] = {}
+        self._sequence = 0
+
+    def update(self, fields: dict[str, str], now_ms: int) -> str:
+        """The frame after `fields` became valid; "" if none has changed."""
+        changed = {name: value for name, value in fields.items() if self._fields.get(name) != value}
+        if not changed:
+            return ""
+        is_snapshot = self._is_spot or not self._fields
+        self._fields = fields
+        return self._text("snapshot", fields, now_ms) if is_snapshot else self._text("delta", changed, now_ms)
+
+    def snapshot(self, now_ms: int) -> str:
+        """The frame that a new subscriber receives first; "" before the first update."""
+        return self._text("snapshot", self._fields, now_ms) if self._fields else ""
+
+    def _text(self, kind: str, fields: dict[str, str], now_ms: int) -> str:
+        self._sequence += 1
+        data = ",".join(f'"{name}":"{value}"' for name, value in {"symbol": self._symbol, **fields}.items())
+        return (
+            f'{{"topic":"{self.key}","ts":{now_ms},"type":"{kind}","cs":{self._sequence},"data":{{{data}}}}}'
+        )
+
+
+def funding_fields(px: str, funding: Funding, now_ms: int) -> dict[str, str]:
+    """The fields of linear's tickers with mark price and funding at `now_ms`; the index price equals the mark price."""
+    return {
+        "markPrice": px,
+        "indexPrice": px,
+        "fundingRate": funding.rate(now_ms),
+        "nextFundingTime": str(funding.next_ms(now_ms)),
+    }
 
 
 def _uuid(number: int) -> str:

@@ -17,6 +17,10 @@ class Listing(NamedTuple):
     tick_size: str
     lot_size: str
 
+    @property
+    def is_spot(self) -> bool:
+        return self.venue.endswith("_spot")
+
 
 class LevelChange(NamedTuple):
     """A level changed its quantity: `lots` is absolute, 0 deletes it. `no` is the listing's number."""

@@ -14,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -23,6 +24,7 @@ from arb.data.catalog.days import recording_path
 from arb.errors import InputError
 from arb.files import give_new_name
 from arb.sandbox.events import Event, Listing
+from arb.sandbox.funding import Funding
 from arb.sandbox.line import Line
 from arb.sandbox.market import Market
 from arb.sandbox.profiles import PROFILES
@@ -49,14 +51,21 @@ class Recorded(NamedTuple):
 
 
 def record(
-    market: Market, chance: Generator, start_ns: int, end_ns: int, clock_offset_ns: int, files: RecordingFiles
+    market: Market,
+    chance: Generator,
+    start_ns: int,
+    end_ns: int,
+    clock_offset_ns: int,
+    files: RecordingFiles,
+    funding: Funding | None = None,
 ) -> None:
     """Writes the frames that a recorder receives from `start_ns` to `end_ns` of its clock.
 
+    funding: also record mark price and funding of perpetuals; all other frames are the same without it.
     `clock_offset_ns` is the recorder's clock minus the venues'; `market` must be at `start_ns` of the recorder's clock.
     """
     sources = [
-        _Source(no, listing, market, own, clock_offset_ns)
+        _Source(no, listing, market, own, clock_offset_ns, funding)
         for no, (listing, own) in enumerate(
             zip(market.listings, chance.spawn(len(market.listings)), strict=True)
         )
@@ -76,12 +85,24 @@ class _Source:
     """One instrument's streams and its connection to the recorder."""
 
     def __init__(
-        self, no: int, listing: Listing, market: Market, chance: Generator, clock_offset_ns: int
+        self,
+        no: int,
+        listing: Listing,
+        market: Market,
+        chance: Generator,
+        clock_offset_ns: int,
+        funding: Funding | None,
     ) -> None:
         self.listing = listing
         self._chance = chance
         self._streams = STREAMS[listing.venue](listing, market.book(no), chance, market.now_ns)
-        self._line = Line(chance, PROFILES[listing.venue].latency_ms, clock_offset_ns)
+        latency_ms = PROFILES[listing.venue].latency_ms
+        self._line = Line(chance, latency_ms, clock_offset_ns)
+        self._mark_line: Line | None = None
+        if funding is not None and not listing.is_spot:
+            (own,) = chance.spawn(1)
+            self._streams.add_funding(funding, own)
+            self._mark_line = Line(own, latency_ms, clock_offset_ns)
 
     def receive(self, events: Sequence[Event], to_ns: int, *, is_snapshot_due: bool) -> list[tuple[int, str]]:
         """The frames that arrive up to `to_ns`, as (recorder's time, frame)."""
@@ -89,7 +110,10 @@ class _Source:
         snapshot = self._streams.snapshot() if is_snapshot_due else None
         if snapshot is not None:
             self._line.answer(Frame(to_ns, snapshot), round(self._chance.uniform(20.0, 60.0) * MILLISECOND))
-        return self._line.carry(frames, to_ns)
+        lines = self._line.carry(frames, to_ns)
+        if self._mark_line is None:
+            return lines
+        return sorted(lines + self._mark_line.carry(self._streams.take_marks(), to_ns), key=itemgetter(0))
 
 
 class RecordingFiles:

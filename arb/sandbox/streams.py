@@ -18,6 +18,7 @@ from numpy.random import Generator
 from arb.errors import InvariantError
 from arb.sandbox.book import Book
 from arb.sandbox.events import ASK, BID, Event, Execution, LevelChange, Listing
+from arb.sandbox.funding import Funding
 from connectors.units import MILLISECOND
 
 #: Most cached number texts; at the limit the cache is cleared.
@@ -89,6 +90,8 @@ class Streams(ABC):
         self._qty = step_text(listing.lot_size, decimals_min)
         self._now = start_ns
         self._frames: list[Frame] = []
+        #: Frames of mark price and funding, which have a connection of their own.
+        self._marks: list[Frame] = []
         #: Publications: the next time, a number, the interval and what to call. A heap.
         self._clocks: list[tuple[int, int, int, Callable[[int], None]]] = []
         #: Converts a market time in ns to the ms in frames. A server with another clock replaces it.
@@ -97,6 +100,8 @@ class Streams(ABC):
         self.last_change_ns = start_ns
         #: Best bid and its lots, best ask and its lots.
         self.touch = touch_of(self.book)
+        #: Tick of the last trade, which is the mark price too; before the first one the best bid.
+        self.last_tick = self.touch[0]
 
     def advance(self, events: Iterable[Event], to_ns: int) -> list[Frame]:
         """The frames for the instrument's events up to `to_ns`; sorted within each stream, not across streams."""
@@ -126,6 +131,15 @@ class Streams(ABC):
     def add_depths(self, chance: Generator) -> None:
         """Adds the depth streams that a recorder does not subscribe to. Call it before the first `advance`."""
 
+    @abstractmethod
+    def add_funding(self, funding: Funding, chance: Generator) -> None:
+        """Adds the stream of mark price and funding of a perpetual, for `take_marks`. Call it like `add_depths`."""
+
+    def take_marks(self) -> list[Frame]:
+        """The frames of mark price and funding since the last call."""
+        marks, self._marks = self._marks, []
+        return marks
+
     @property
     @abstractmethod
     def keys(self) -> frozenset[str]:
@@ -137,6 +151,9 @@ class Streams(ABC):
 
     def send(self, send_ns: int, text: str) -> None:
         self._frames.append(Frame(send_ns, text))
+
+    def send_mark(self, send_ns: int, text: str) -> None:
+        self._marks.append(Frame(send_ns, text))
 
     def every(self, interval_ns: int, chance: Generator, publish: Callable[[int], None]) -> None:
         """Calls `publish` with the time, once per interval, from a random time within the first one on."""
@@ -151,6 +168,7 @@ class Streams(ABC):
     def _receive(self, event: Event) -> None:
         if isinstance(event, Execution):
             self.on_execution(event)
+            self.last_tick = event.fills[-1][0]
             return
         self.book.set(event.side, event.tick, event.lots)
         self.last_change_ns = event.at_ns

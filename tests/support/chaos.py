@@ -203,6 +203,7 @@ class Site:
         *,
         read_ns: int,
         offset: OffsetEstimator,
+        streams: tuple[Stream, ...] = STREAMS,
     ) -> None:
         self.server = SimVenue(venue, names, timers, random.Random(chance.random()))
         self.net = SimNet(self.server, timers, random.Random(chance.random()), read_ns=read_ns)
@@ -210,7 +211,7 @@ class Site:
         self.feed = Feed(
             SIM_VENUES[venue],
             [Instrument(venue, name, TICK, LOT) for name in names],
-            STREAMS,
+            streams,
             URLS,
             transport=self.net,
             rest=self.net,
@@ -228,8 +229,16 @@ class Site:
 class Chaos:
     """One seed."""
 
-    def __init__(self, seed: int, venue: str = "", *, symbols: int = 2, read_ns: int | None = None) -> None:
-        """`read_ns`: of the network; None: by the seed, nothing or some ms."""
+    def __init__(
+        self,
+        seed: int,
+        venue: str = "",
+        *,
+        symbols: int = 2,
+        read_ns: int | None = None,
+        streams: tuple[Stream, ...] = STREAMS,
+    ) -> None:
+        """`read_ns`: of the network; None: by the seed, nothing or some ms. `streams`: of the venue with faults."""
         self.seed = seed
         if read_ns is None:
             read_ns = seed // len(SIM_VENUES) % 2 * READ_NS
@@ -239,7 +248,7 @@ class Chaos:
         self.timers = SimTimers()
         names = list(SYMBOLS[:symbols])
         self.offset = offset = OffsetEstimator()
-        site = Site(self.venue, names, self.timers, chance, read_ns=read_ns, offset=offset)
+        site = Site(self.venue, names, self.timers, chance, read_ns=read_ns, offset=offset, streams=streams)
         self.server, self.net, self.watch, self.feed = site.server, site.net, site.watch, site.feed
         beside = list(SIM_VENUES)[(list(SIM_VENUES).index(self.venue) + 1 + seed // 8 % 3) % len(SIM_VENUES)]
         #: A venue without faults, on the same local clock and the same offset; it runs with `run`.

@@ -134,6 +134,18 @@ class SimMarket:
             return f'{{"e":"bookTicker","u":{number},{times}"s":"{self.symbol}",{text}}}'
         return f'{{"u":{number},"s":"{self.symbol}",{text}}}'
 
+    def mark_frame(self, now_ns: int, *, is_whole: bool) -> str:
+        """Mark price and funding; Bybit's changes (not `is_whole`) have the mark price alone. Drawn by no chance."""
+        stamp, px = now_ns // MS, f"{self._middle / 10 + self.steps % 977 / 1000:.4f}"
+        rate, next_ms = f"{(self.steps % 13 - 6) / 1e5:.6f}", (stamp // 60_000 + 1) * 60_000
+        if not self.is_bybit:
+            return f'{{"e":"markPriceUpdate","E":{stamp},"s":"{self.symbol}","p":"{px}","r":"{rate}","T":{next_ms}}}'
+        rest = f',"fundingRate":"{rate}","nextFundingTime":"{next_ms}"' if is_whole else ""
+        return (
+            f'{{"topic":"tickers.{self.symbol}","type":"{"snapshot" if is_whole else "delta"}","ts":{stamp},'
+            f'"data":{{"symbol":"{self.symbol}","markPrice":"{px}"{rest}}}}}'
+        )
+
     def _trade_frame(self, now_ns: int) -> str:
         self._trade_no += 1
         tick, lots = self._middle, self._trade_no

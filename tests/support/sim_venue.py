@@ -17,13 +17,14 @@ from support.sim_time import MS
 
 STEP_NS = 50 * MS
 DEPTH_STEPS = 2
+MARK_STEPS = 7
 
 
 class WireOut(Protocol):
     """What carries the server's side of a connection."""
 
     def deliver(self, frame: str, kind: str) -> None:
-        """Sends a message. `kind`: "depth", "touch", "trade", "snapshot" or "control"."""
+        """Sends a message. `kind`: "depth", "touch", "trade", "mark", "snapshot" or "control"."""
 
     def drop(self, reason: str) -> None:
         """Closes the connection."""
@@ -86,6 +87,8 @@ class Wire:
                     self.send(market, "snapshot", market.snapshot(self.venue.now_ns()))
                 elif topic.startswith("orderbook.1."):
                     self.send(market, "touch", market.touch_frame(self.venue.now_ns()))
+                elif topic.startswith("tickers."):
+                    self.send(market, "mark", market.mark_frame(self.venue.now_ns(), is_whole=True))
 
     def send(self, market: SimMarket, kind: str, data: str) -> None:
         """Sends a market message, if it was subscribed to."""
@@ -129,11 +132,16 @@ class SimVenue:
         return self.name.startswith("bybit")
 
     def topic(self, stream: str, symbol: str) -> str:
-        """The venue's name of a stream: "depth", "touch" or "trade"."""
+        """The venue's name of a stream: "depth", "touch", "trade" or "mark"."""
         if self.is_bybit:
-            heads = {"depth": "orderbook.50", "touch": "orderbook.1", "trade": "publicTrade"}
+            heads = {
+                "depth": "orderbook.50",
+                "touch": "orderbook.1",
+                "trade": "publicTrade",
+                "mark": "tickers",
+            }
             return f"{heads[stream]}.{symbol}"
-        ends = {"depth": "depth@100ms", "touch": "bookTicker", "trade": "trade"}
+        ends = {"depth": "depth@100ms", "touch": "bookTicker", "trade": "trade", "mark": "markPrice@1s"}
         return f"{symbol.lower()}@{ends[stream]}"
 
     def accept(self, path: str, out: WireOut) -> Wire:
@@ -160,6 +168,8 @@ class SimVenue:
                     self._late[market.symbol] = depth
                 elif depth is not None:
                     frames.append(("depth", depth))
+            if self._steps % MARK_STEPS == 0:
+                frames.append(("mark", market.mark_frame(now, is_whole=self._steps % 2 == 0)))
             for kind, data in frames:
                 for wire in list(self.wires):
                     wire.send(market, kind, data)

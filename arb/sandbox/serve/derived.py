@@ -13,9 +13,6 @@ from arb.sandbox.serve.bars import INTERVALS_MS, Bar, Bars, Trade
 Sent = tuple[str, str]
 """A key and the frame to send to its subscribers."""
 
-FUNDING_RATE = "0.00010000"
-_FUNDING_INTERVAL_MS = 8 * 3_600_000
-
 
 class Derived(ABC):
     """One listing's derived streams; klines are common to all venues."""
@@ -93,8 +90,3 @@ class Stroke:
             return False
         self._last = number
         return True
-
-
-def next_funding_ms(now_ms: int) -> int:
-    """The next time of a funding payment."""
-    return (now_ms // _FUNDING_INTERVAL_MS + 1) * _FUNDING_INTERVAL_MS

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.derived import Derived, Sent
 from arb.sandbox.serve.limits import Limits, Weights
 from arb.sandbox.serve.rest import Facts, Response
@@ -24,7 +25,8 @@ class Instrument(ABC):
     #: The streams that are derived from others.
     derived: Derived
 
-    def __init__(self, no: int, listing: Listing, tape: Tape) -> None:
+    def __init__(self, no: int, listing: Listing, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
+        """funding: of a perpetual."""
         self.no = no
         self.listing = listing
         self._tape = tape
@@ -120,12 +122,12 @@ class Family(ABC):
 class Exchange:
     """All instruments of one venue, for sessions and REST."""
 
-    def __init__(self, family: Family, tape: Tape) -> None:
+    def __init__(self, family: Family, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
         self.family = family
         self.venue = family.venue
         #: By the tape's number, and by symbol.
         self.by_no = {
-            no: family.instrument(no, listing, tape)
+            no: family.instrument(no, listing, tape, funding)
             for no, listing in enumerate(tape.listings)
             if listing.venue == self.venue
         }

@@ -23,6 +23,7 @@ from numpy.random import default_rng
 
 from arb.errors import InputError
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.profiles import MODEST, Dislocations
 from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
@@ -103,8 +104,11 @@ class Sandbox:
         fault_seed: int = 7,
         ports: Mapping[str, int] | None = None,
         clock: SandboxClock | None = None,
+        funding: Funding = USUAL_FUNDING,
     ) -> None:
         """`facts` by (venue, symbol); `ports` by venue, by default free ones; `limits` replace the venues' own.
+
+        funding: of all perpetuals whose recording has no mark prices.
 
         speed: factor of the market's time; limits and faults use the sandbox's own clock. Raises InputError if a port
         is taken, a recording cannot be read or the fault log cannot be written.
@@ -117,6 +121,7 @@ class Sandbox:
         self._fault_log_path = fault_log
         self._fault_seed = fault_seed
         self._ports = ports or {}
+        self._funding = funding
         self.clock = clock or RealClock()
         self._fault_log: IO[str] | None = None
         self._servers: dict[str, VenueServer] = {}
@@ -166,7 +171,7 @@ class Sandbox:
             self._fault_log = _open_log(self._fault_log_path)
         self._injector = Injector(self._faults, default_rng(self._fault_seed), start_ns, self._log_injected)
         for venue in VENUES:
-            exchange = Exchange(FAMILIES[venue], self._tape)
+            exchange = Exchange(FAMILIES[venue], self._tape, self._funding)
             if not exchange.instruments:
                 continue
             facts = {

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from connectors.units import MILLISECOND
 
-#: Times in frames: all are ms with 13 digits. `T` of a mark price is a time too, and is moved like the others.
-_STAMP = re.compile(r'"(E|T|ts|cts)":(\d{13})(?!\d)')
+#: Times in frames: all are ms with 13 digits. Funding times, `T` of Binance's mark prices and `nextFundingTime` of
+#: Bybit's tickers, a text, are moved like the others.
+_STAMP = re.compile(r'("(?:E|T|ts|cts)":|"nextFundingTime":")(\d{13})(?!\d)')
 
 
 class Timeline(NamedTuple):
@@ -42,14 +43,14 @@ class Timeline(NamedTuple):
         """A frame whose market times are converted to those that are sent."""
         if not self.is_moved:
             return text
-        return _STAMP.sub(lambda m: f'"{m[1]}":{self.stamp_ms(int(m[2]) * MILLISECOND)}', text)
+        return _STAMP.sub(lambda m: f"{m[1]}{self.stamp_ms(int(m[2]) * MILLISECOND)}", text)
 
 
 def shift_stamps(text: str, offset_ms: int) -> str:
     """A frame with its times changed by `offset_ms`."""
-    return _STAMP.sub(lambda m: f'"{m[1]}":{int(m[2]) + offset_ms}', text)
+    return _STAMP.sub(lambda m: f"{m[1]}{int(m[2]) + offset_ms}", text)
 
 
 def stamps_of(text: str) -> list[int]:
-    """The times in a frame, in ms."""
-    return [int(match[2]) for match in _STAMP.finditer(text)]
+    """The times in a frame, in ms, without the next funding time of Bybit's, which may precede the frame's own."""
+    return [int(match[2]) for match in _STAMP.finditer(text) if match[1][-1] == ":"]

@@ -20,7 +20,7 @@ from support.venues import VENUES
 from arb.config import load
 from arb.config.templates import write_templates
 from arb.errors import ConfigError, InputError
-from arb.runtime.feeds import open_feed, venue_transport, websocket_urls
+from arb.runtime.feeds import open_feed, session_streams, venue_transport, websocket_urls
 from connectors.feed.feed import Feed
 from connectors.feed.status import FeedStatus
 from connectors.model import Instrument, RestRequest, Stream
@@ -32,6 +32,11 @@ from connectors.net.sockets import AsyncioTimers, new_event_loop, transport_of
 def main_file(tmp_path: Path) -> Path:
     write_templates(tmp_path)
     return tmp_path / "arbitrage.toml"
+
+
+def test_a_session_subscribes_to_the_mark_prices_of_perpetuals() -> None:
+    with_marks = [name for name, venue in VENUES.items() if Stream.MARK_PRICE in session_streams(venue)]
+    assert with_marks == ["binance_usdm", "bybit_linear"]
 
 
 def test_the_fallback_addresses_are_tried_in_turn(main_file: Path) -> None:

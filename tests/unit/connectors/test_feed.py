@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ from connectors.errors import InstrumentError
 from connectors.feed.feed import Feed
 from connectors.feed.interfaces import FeedTimes
 from connectors.feed.status import FeedStatus
-from connectors.model import Instrument, Stream, Venue
+from connectors.model import FUNDING_EVENT, Instrument, Rows, Stream, Venue
 from connectors.net.interfaces import EventKind
 
 
@@ -87,6 +88,62 @@ def test_streams_of_another_route_have_a_connection_of_their_own() -> None:
     scene.timers.run(S // 10)
     # No book depends on it.
     assert all(scene.watch.check(no) is not None for no in range(2))
+
+
+def funding_of(scene: Scene) -> list[tuple[float, float, int]]:
+    """The funding data that the sink has received so far; more as time passes."""
+    found: list[tuple[float, float, int]] = []
+    passed_on = scene.watch.on_rows
+
+    def on_rows(no: int, rows: Rows) -> None:
+        passed_on(no, rows)
+        own = rows[rows["ev"] == FUNDING_EVENT]
+        found.extend((float(row["px"]), float(row["fval"]), int(row["ival"])) for row in own)
+
+    scene.watch.on_rows = on_rows  # type: ignore[method-assign]
+    return found
+
+
+@pytest.mark.parametrize("venue", ["binance_usdm", "bybit_linear"])
+def test_funding_data_arrive_whatever_the_state_of_the_book(venue: str) -> None:
+    scene = Scene(VENUES[venue], [*STREAMS, Stream.MARK_PRICE])
+    found = funding_of(scene)
+    scene.timers.run(5 * S)
+    assert {math.isnan(rate) for _, rate, _ in found} == (
+        {False} if venue == "binance_usdm" else {False, True}
+    )
+    assert scene.watch.check(0) is not None
+    scene.net.faults.slow_snapshots = 9
+    scene.net.connections[0].deliver("\ufffd{", "control")
+    scene.net.faults.frames.extend([("gap", ("depth", "snapshot"))] * 9)
+    scene.timers.run(S // 50)
+    known = len(found)
+    scene.timers.run(S)
+    assert scene.feed.status(0) == FeedStatus.SYNCING
+    assert len(found) > known + 2
+    for market in scene.server.markets.values():
+        market.change_tick()
+    scene.timers.run(60 * S)
+    assert scene.feed.status(0) == FeedStatus.OFF_GRID
+    known = len(found)
+    scene.timers.run(S)
+    assert len(found) > known + 2
+    for connection in list(scene.net.connections):
+        connection.drop("gone")
+    scene.timers.run(S // 100)
+    known = len(found)
+    scene.timers.run(10 * S)
+    assert len(found) > known + 2
+
+
+def test_two_streams_of_one_topic_are_subscribed_to_once() -> None:
+    scene = Scene(VENUES["bybit_linear"], [*STREAMS, Stream.TICKER, Stream.MARK_PRICE])
+    found = funding_of(scene)
+    scene.timers.run(5 * S)
+    (wire,) = scene.server.wires
+    assert wire.topics.count("tickers.AAAUSDT") == 1
+    assert [one.stream for one in scene.feed.states()[0].streams] == [*STREAMS, Stream.TICKER]
+    assert found
 
 
 def test_an_acknowledged_stream_that_says_nothing_is_reported_once() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.chaos import READ_NS, SYMBOLS, Chaos
+from support.chaos import READ_NS, STREAMS, SYMBOLS, Chaos
 from support.sim_market import LOT, TICK
 from support.sim_time import EPOCH_NS, MS, S
 from support.venues import VENUES
@@ -16,7 +16,7 @@ from support.venues import VENUES
 from connectors.feed.frame_loop import DECODED, END, FRAMES_MAX, OTHER_TOPIC, REFUSED, FrameLoop, StreamCounts
 from connectors.feed.lags import BUCKETS
 from connectors.feed.pipeline import Pipeline
-from connectors.model import Instrument, Kind, Rows
+from connectors.model import Instrument, Kind, Rows, Stream
 from connectors.net.connection import Link
 from connectors.parsing.batch import Batch
 from connectors.parsing.scanner import PADDING
@@ -41,9 +41,24 @@ def history(chaos: Chaos, span_ns: int) -> tuple[Any, ...]:
     return reported, watch.events, repr(chaos.feed.states()), chaos.feed.offset.offset_ns
 
 
+MARKED = (*STREAMS, Stream.MARK_PRICE)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("venue", ["binance_spot", "binance_usdm", "bybit_linear"])
-def test_runs_tell_what_single_frames_tell(venue: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("venue", "streams"),
+    [
+        ("binance_spot", STREAMS),
+        ("binance_usdm", STREAMS),
+        ("bybit_linear", STREAMS),
+        ("binance_usdm", MARKED),
+        ("bybit_linear", MARKED),
+    ],
+    ids=lambda value: value if isinstance(value, str) else f"{len(value)} streams",
+)
+def test_runs_tell_what_single_frames_tell(
+    venue: str, streams: tuple[Stream, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken = []
     take = FrameLoop.take
 
@@ -58,13 +73,16 @@ def test_runs_tell_what_single_frames_tell(venue: str, monkeypatch: pytest.Monke
 
     with monkeypatch.context() as patched:
         patched.setattr(FrameLoop, "take", counted)
-        together = history(Chaos(21, venue, read_ns=READ_NS), 60 * S)
+        together = history(Chaos(21, venue, read_ns=READ_NS, streams=streams), 60 * S)
     monkeypatch.setattr(Link, "on_batch", one_by_one)
-    single = history(Chaos(21, venue, read_ns=READ_NS), 60 * S)
+    single = history(Chaos(21, venue, read_ns=READ_NS, streams=streams), 60 * S)
 
     assert together == single
     assert sum(taken) > 1000
     assert max(taken) > 1
+    frames = [one[2] for one in together[0] if isinstance(one[2], bytes)]
+    has_funding = any(b"markPrice" in frame for frame in frames)
+    assert has_funding == (Stream.MARK_PRICE in streams)
 
 
 def usdm_frames(count: int, levels: int = 1) -> list[bytes]:

@@ -30,6 +30,7 @@ SPOT, USDM, BYBIT_SPOT, LINEAR = (VENUES[name] for name in (*BINANCE, *BYBIT))
         ("bybit_spot", Stream.TOUCH, "orderbook.1.BTCUSDT", ""),
         ("bybit_linear", Stream.DEPTH, "orderbook.50.BTCUSDT", ""),
         ("bybit_linear", Stream.TICKER, "tickers.BTCUSDT", ""),
+        ("bybit_linear", Stream.MARK_PRICE, "tickers.BTCUSDT", ""),
         ("bybit_linear", Stream.TRADE, "publicTrade.BTCUSDT", ""),
     ],
 )

@@ -242,3 +242,46 @@ def test_where_links_are_not_known_files_are_still_not_replaced(
     assert len(recorded(tmp_path / "a", "--duration", "6s")) == 4
     with pytest.raises(InputError, match="exists already"):
         write_small(tmp_path / "a", "binance_spot")
+
+
+def test_mark_prices_are_recorded_beside_the_same_market(tmp_path: Path) -> None:
+    words = ("--duration", "30s", "--venues", "binance_usdm,bybit_linear,bybit_spot")
+    funding = ("--streams", "markPrice", "--funding-interval", "10s", "--funding-rate=0.0001,-0.0003")
+    plain = recorded(tmp_path / "a", *words)
+    marked = recorded(tmp_path / "b", *words, *funding)
+    assert marked == recorded(tmp_path / "c", *words, *funding)
+    for name, content in plain.items():
+        if not name.endswith(".gz"):
+            continue
+        lines = lines_of(marked[name])
+        marks = [(at, frame) for at, frame in lines if b"markPrice" in frame]
+        assert [line for line in lines if line not in marks] == lines_of(content)
+        if name.startswith("bybit_spot"):
+            assert not marks
+            continue
+        venue = VENUES[name.partition("/")[0]]
+        rows = np.concatenate([venue.decode(frame).rows for _, frame in marks])
+        assert len(rows) >= 28
+        nexts = rows["ival"][rows["ival"] > 0]
+        assert set(np.diff(np.unique(nexts))) == {10 * S}
+        assert (nexts > rows["exch_ts"][rows["ival"] > 0]).all()
+        assert set(rows["fval"][~np.isnan(rows["fval"])]) == {0.0001, -0.0003}
+    origin = next(text for name, text in marked.items() if name.endswith(".origin")).decode()
+    assert "--streams markPrice --funding-interval 10s --funding-rate=0.0001,-0.0003" in origin
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("--streams markPrice", "none of the venues has it"),
+        ("--funding-interval 10s", "give --streams markPrice"),
+        ("--streams markPrice --venues binance_usdm --funding-interval 1s", "from 2s to 1d"),
+        (
+            "--streams markPrice --venues binance_usdm --funding-rate 0.0001,1e-4",
+            "--funding-rate 1e-4: it must be",
+        ),
+    ],
+)
+def test_funding_that_cannot_be_is_refused(tmp_path: Path, words: str, reason: str) -> None:
+    result = record("--out", str(tmp_path / "a"), *words.split(), code=ExitCode.USER_INPUT)
+    assert reason in result.stderr

@@ -6,10 +6,12 @@ from decimal import Decimal
 
 import msgspec
 
+from arb.sandbox.binance import mark_price_data
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import Funding
 from arb.sandbox.serve.bars import INTERVALS_MS, Bar, Bars, Trade
 from arb.sandbox.serve.binance.frames import combined
-from arb.sandbox.serve.derived import FUNDING_RATE, Derived, Stroke, next_funding_ms
+from arb.sandbox.serve.derived import Derived, Stroke
 
 
 class _Trade(msgspec.Struct, frozen=True):
@@ -31,10 +33,11 @@ _TRADE = msgspec.json.Decoder(_Frame)
 class BinanceDerived(Derived):
     """aggTrade, kline and, on USD-M, markPrice of a listing."""
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: Listing, funding: Funding) -> None:
+        self._funding = funding
         self._symbol = listing.symbol
         self._stream = listing.symbol.lower()
-        self._is_spot = listing.venue == "binance_spot"
+        self._is_spot = listing.is_spot
         #: Trades of one order at one price, not sent yet: Binance's rule of aggregation.
         self._same: list[Trade] = []
         self._agg_id = 0
@@ -95,12 +98,7 @@ class BinanceDerived(Derived):
         )
 
     def _send_mark(self, name: str, now_ms: int) -> None:
-        px = self._last_px
-        self._send(
-            name,
-            f'{{"e":"markPriceUpdate","E":{now_ms},"s":"{self._symbol}","p":"{px}","i":"{px}","P":"{px}",'
-            f'"r":"{FUNDING_RATE}","ap":"{px}","T":{next_funding_ms(now_ms)},"st":1}}',
-        )
+        self._send(name, f"{{{mark_price_data(self._symbol, self._last_px, self._funding, now_ms)}}}")
 
     def _send(self, name: str, data: str) -> None:
         key = f"{self._stream}@{name}"

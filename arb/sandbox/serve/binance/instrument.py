@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.binance.derived import BinanceDerived
 from arb.sandbox.serve.exchange import Instrument
 from arb.sandbox.serve.followed import WAITING_MAX, FollowedBook, Level, levels_text
@@ -64,11 +65,11 @@ class _Book(FollowedBook):
 class BinanceInstrument(Instrument):
     """A listing of Binance spot or USD-M."""
 
-    def __init__(self, no: int, listing: Listing, tape: Tape) -> None:
+    def __init__(self, no: int, listing: Listing, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
         super().__init__(no, listing, tape)
-        self.derived = BinanceDerived(listing)
+        self.derived = BinanceDerived(listing, funding)
         self._book = _Book()
-        self._is_spot = listing.venue == "binance_spot"
+        self._is_spot = listing.is_spot
         #: Whether snapshots are built from the frames, since the tape has none.
         self._is_rebuilt = tape.snapshot(no) is None
         self._depth_key = tape.source_of(no, f"{listing.symbol.lower()}@depth@100ms")

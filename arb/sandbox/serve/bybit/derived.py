@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from arb.sandbox.bybit import Ticker, funding_fields
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import Funding
 from arb.sandbox.serve.bars import INTERVALS_MS, Bar, Bars, Trade
-from arb.sandbox.serve.derived import FUNDING_RATE, Derived, Stroke, next_funding_ms
+from arb.sandbox.serve.derived import Derived, Stroke
 from arb.sandbox.serve.followed import FollowedBook
 
 #: Bybit's names of the intervals.
@@ -30,18 +32,17 @@ _TRADES = msgspec.json.Decoder(_Frame)
 class BybitDerived(Derived):
     """kline and tickers of a listing."""
 
-    def __init__(self, listing: Listing, book: FollowedBook) -> None:
+    def __init__(self, listing: Listing, book: FollowedBook, funding: Funding) -> None:
         """`book`: source of the ticker's touch."""
+        self._funding = funding
         self._symbol = listing.symbol
-        self._is_spot = listing.venue == "bybit_spot"
+        self._is_spot = listing.is_spot
         self._book = book
-        self._ticker_key = f"tickers.{listing.symbol}"
         self._ticker_stroke = Stroke(50 if self._is_spot else 100)
         self._day: Bar | None = None
-        self._ticker: dict[str, str] = {}
-        self._sequence = 0
+        self._ticker = Ticker(listing.symbol, is_spot=self._is_spot)
         klines = (f"kline.{_INTERVALS[name]}.{listing.symbol}" for name in INTERVALS_MS)
-        super().__init__(f"publicTrade.{listing.symbol}", frozenset([self._ticker_key, *klines]), 1000)
+        super().__init__(f"publicTrade.{listing.symbol}", frozenset([self._ticker.key, *klines]), 1000)
 
     def trades(self, text: str) -> list[Trade]:
         return [Trade(0, one.T, one.p, one.v, one.S == "Buy") for one in _TRADES.decode(text).data]
@@ -57,9 +58,7 @@ class BybitDerived(Derived):
 
     def opening(self, key: str, now_ms: int) -> str:
         """A snapshot of the ticker."""
-        if key != self._ticker_key or not self._ticker:
-            return ""
-        return self._ticker_text("snapshot", self._ticker, now_ms)
+        return self._ticker.snapshot(now_ms) if key == self._ticker.key else ""
 
     def send_kline(self, name: str, bars: Bars, bar: Bar, now_ms: int, *, is_closed: bool) -> None:
         interval = _INTERVALS[name]
@@ -74,27 +73,14 @@ class BybitDerived(Derived):
         self.send(key, text)
 
     def _send_ticker(self, now_ms: int) -> None:
-        ticker = self._ticker_now(now_ms)
-        changed = {name: value for name, value in ticker.items() if self._ticker.get(name) != value}
-        if not changed:
-            return
-        is_snapshot = self._is_spot or not self._ticker
-        self._ticker = ticker
-        kind = "snapshot" if is_snapshot else "delta"
-        fields = ticker if is_snapshot else {"symbol": self._symbol, **changed}
-        self.send(self._ticker_key, self._ticker_text(kind, fields, now_ms))
-
-    def _ticker_text(self, kind: str, fields: dict[str, str], now_ms: int) -> str:
-        self._sequence += 1
-        data = ",".join(f'"{name}":"{value}"' for name, value in fields.items())
-        return f'{{"topic":"{self._ticker_key}","ts":{now_ms},"type":"{kind}","cs":{self._sequence},"data":{{{data}}}}}'
+        if text := self._ticker.update(self._ticker_now(now_ms), now_ms):
+            self.send(self._ticker.key, text)
 
     def _ticker_now(self, now_ms: int) -> dict[str, str]:
         day = self._day
         if day is None:
             return {}
         ticker = {
-            "symbol": self._symbol,
             "lastPrice": day.close,
             "highPrice24h": day.high,
             "lowPrice24h": day.low,
@@ -106,12 +92,7 @@ class BybitDerived(Derived):
             return ticker
         self._book.settle()
         bids, asks = self._book.sides.best(1)
-        ticker |= {
-            "markPrice": day.close,
-            "indexPrice": day.close,
-            "fundingRate": FUNDING_RATE,
-            "nextFundingTime": str(next_funding_ms(now_ms)),
-        }
+        ticker |= funding_fields(day.close, self._funding, now_ms)
         for name, levels in (("bid1", bids), ("ask1", asks)):
             if levels:
                 ticker[f"{name}Price"], ticker[f"{name}Size"] = levels[0]

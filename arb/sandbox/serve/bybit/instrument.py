@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from arb.sandbox.events import Listing
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.bybit.derived import BybitDerived
 from arb.sandbox.serve.exchange import Instrument
 from arb.sandbox.serve.followed import FollowedBook, Level, levels_text
@@ -68,12 +69,12 @@ class _Book(FollowedBook):
 class BybitInstrument(Instrument):
     """A listing of Bybit spot or linear."""
 
-    def __init__(self, no: int, listing: Listing, tape: Tape) -> None:
+    def __init__(self, no: int, listing: Listing, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
         super().__init__(no, listing, tape)
         keys = [f"orderbook.{depth}.{listing.symbol}" for depth in _DEPTHS]
         self._books = {key: _Book() for key in keys if tape.source_of(no, key) is not None}
         ticker_book = self._books.get(keys[-1]) or next(iter(self._books.values()), _Book())
-        self.derived = BybitDerived(listing, ticker_book)
+        self.derived = BybitDerived(listing, ticker_book, funding)
         self._touch = ""
 
     def follow(self, line: Line) -> None:

@@ -10,6 +10,7 @@ import pytest
 from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES, START_NS
 
+from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.venues import FAMILIES
@@ -20,10 +21,12 @@ from connectors.units import SECOND as S
 BEGIN_NS = START_NS + 50 * S
 
 
-def received(venue: str, seconds: int) -> tuple[list[Any], dict[str, list[Any]]]:
+def received(
+    venue: str, seconds: int, funding: Funding = USUAL_FUNDING
+) -> tuple[list[Any], dict[str, list[Any]]]:
     """Trades as sent, and derived frames by key."""
     tape = SeededTape([LISTINGS[venue]], PRICES, default_rng(5), BEGIN_NS)
-    instrument = Exchange(FAMILIES[venue], tape).instruments["BTCUSDT"]
+    instrument = Exchange(FAMILIES[venue], tape, funding).instruments["BTCUSDT"]
     trades, derived = [], dict[str, list[Any]]()
     for step in range(1, seconds * 20 + 1):
         now_ns = BEGIN_NS + step * S // 20
@@ -74,6 +77,18 @@ def test_tickers_of_bybit_spot_are_whole_and_those_of_linear_are_changes() -> No
     assert (first["type"], {one["type"] for one in others}) == ("snapshot", {"delta"})
     assert {"lastPrice", "bid1Price", "ask1Size", "nextFundingTime"} <= first["data"].keys()
     assert any("bid1Price" not in one["data"] for one in others)
+
+
+def test_funding_times_and_rates_are_those_that_are_set() -> None:
+    funding = Funding(5_000, ("0.0001", "-0.0002"))
+    frames = received("binance_usdm", 14, funding)[1]["btcusdt@markPrice@1s"]
+    assert {one["T"] - one["E"] // 5_000 * 5_000 for one in frames} == {5_000}
+    assert {(one["T"] // 5_000 % 2, one["r"]) for one in frames} == {(1, "0.0001"), (0, "-0.0002")}
+    sent: dict[str, str] = {}
+    for one in received("bybit_linear", 14, funding)[1]["tickers.BTCUSDT"]:
+        sent |= one["data"]
+        assert int(sent["nextFundingTime"]) == one["ts"] // 5_000 * 5_000 + 5_000
+        assert sent["fundingRate"] == funding.rate(one["ts"])
 
 
 def test_bars_of_bybit_confirm_when_they_close() -> None:

@@ -121,6 +121,12 @@ def test_what_is_recorded_is_found_and_what_is_not_is_named(recording: Path, tmp
         RecordedMarket(tmp_path, [listing]).open(WALL_NS, 1.0)
 
 
+def test_next_funding_times_are_moved_but_are_no_time_of_the_frame() -> None:
+    text = '{"topic":"tickers.X","data":{"nextFundingTime":"1723190400000"},"ts":1723161256299}'
+    assert stamps_of(text) == [1723161256299]
+    assert shift_stamps(text, 1) == text.replace("400000", "400001").replace("299", "300")
+
+
 def test_stamps_are_moved_and_nothing_else() -> None:
     text = '{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"U":5123107832006,"b":[["1723161256298","1"]]}'
     assert stamps_of(text) == [1723161256299, 1723161256298]
