@@ -20,6 +20,7 @@ import arb
 from arb.backtest.assets import LegData
 from arb.bot.bot import Bot
 from arb.bot.recorder import Recorder, state_of
+from arb.commands.funding_notes import funding_notes
 from arb.commands.legs import KnownGrids, instrument_of
 from arb.commands.report import derived_files
 from arb.config import Config
@@ -157,6 +158,7 @@ def read_inputs(
         + book_notes(conversion, feeds)
         + ending_notes(conversion, feeds)
         + grid
+        + funding_notes(legs, [feed.venue for feed in feeds], conversion)
     )
     data = [LegData(leg, rows) for leg, rows in zip(legs, arrays, strict=True)]
     return Inputs(legs, days, conversion, data, notes, window)

@@ -40,6 +40,7 @@ _KINDS: tuple[tuple[str, NoteKind], ...] = (
         NoteKind("Simulated data", Place.SOURCE),
     ),
     (r"^no \[capital\]: ", NoteKind("Capital", Place.RUN)),
+    (r"^funding of ", NoteKind("Funding", Place.RUN)),
     (r" refused for lack of funds: ", NoteKind("Orders refused", Place.RUN)),
     (r": not flat after the halt: ", NoteKind("Position left", Place.RUN)),
     (r" did not fit in memory: |^no state over time: ", NoteKind("Incomplete", Place.RUN)),

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from arb.data.catalog.archived import ArchiveFile, ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Day, Recording
 from arb.data.catalog.origin import origin_of
+from arb.data.funding import FundingCount
 from connectors.units import MILLISECOND
 
 _ARCHIVES: Mapping[str, str] = MappingProxyType(
@@ -93,6 +94,23 @@ def unpaid_note(leg: str, times: int) -> str:
         f"{leg}: {times} funding times passed with a position, but without a known mark price or rate: not in the "
         "profit; record with --streams markPrice"
     )
+
+
+def funding_notes_of(leg: str, count: FundingCount, *, has_data: bool, remedy: str = "") -> list[str]:
+    """The note for a perpetual leg with funding times without data; none if there are no such times.
+
+    has_data: whether its data have any funding rate. remedy: how to get them; "" if unknown.
+    """
+    if not count.missing:
+        return []
+    if has_data:
+        text = f"incomplete: {count.missing:,} of {count.passed:,} funding times have no data"
+    else:
+        times = "1 funding time" if count.passed == 1 else f"{count.passed:,} funding times"
+        text = f"not counted: its data have no funding rate; {times} passed"
+    if count.is_assumed:
+        text += ", if the venue's interval is 8 h"
+    return [f"funding of {leg} is {text}{remedy and f': {remedy}'}"]
 
 
 def halt_note(leg: str, position: float) -> str:

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, Protocol
 
+from arb.data.funding import FundingSpans
 from arb.data.outages import BookOutages, OutageFinder
 from arb.engine.world import NEVER
 from arb.leg import Leg
@@ -49,6 +50,7 @@ class _LegState:
         self.leg = leg
         self.marks = LegMarks(leg_no)
         self.outages = OutageFinder()
+        self.funding = FundingSpans()
         self.first_ts = self.last_ts = 0
         self.gaps = 0
         #: Why its values are not on the configured tick and lot, "" where they are.
@@ -75,6 +77,7 @@ class _LegState:
             book=self.book,
             lags=self.lags.samples[first_lag:],
             off_grid=self.off_grid,
+            funding=self.funding.spans,
         )
 
 
@@ -287,6 +290,7 @@ class Session:
     def _count(self, state: _LegState, rows: Rows) -> None:
         state.marks.add_rows(rows)
         if is_funding(rows):
+            state.funding.follow(rows)
             return  # it says nothing of the book, nor of the age of the market data
         local_ts = int(rows["local_ts"][-1])
         if not state.first_ts:

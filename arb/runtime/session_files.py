@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from arb.data.funding import count_funding
 from arb.data.text import sha256_of
 from arb.leg import Leg
 from arb.results.folder import RunFolder
+from arb.results.notes import funding_notes_of
 from arb.results.trades import iso_time
 from arb.runtime.latencies import LATENCY_FOLDER, feed_latencies, order_latencies
 from arb.runtime.replay_marks import LOSS, MARK
@@ -111,6 +113,9 @@ def _notes(legs: Sequence[Leg], session: Snapshot) -> Iterator[str]:
     for leg, own in zip(legs, session.legs, strict=True):
         if own.off_grid:
             yield f"{leg.name}: off the configured grid, and unknown from there on: {own.off_grid}"
+        if not leg.is_spot and own.book.first_ts:
+            count = count_funding(own.funding, own.book.first_ts, session.end_ts)
+            yield from funding_notes_of(leg.name, count, has_data=bool(own.funding))
     for name, (messages, lead_ns) in sorted(session.wrong_stamps.items()):
         are = "message is" if messages == 1 else "messages are"
         yield f"{name}: {messages:,} {are} stamped up to {lead_ns / 1e9:,.1f} s ahead of receipt; not believed"

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from arb.data.funding import FundingSpan
 from arb.data.outages import BookOutages
 
 
@@ -22,6 +23,8 @@ class LegSnapshot(msgspec.Struct, frozen=True):
     lags: list[tuple[int, int]]
     #: Why its values are not on the configured tick and lot, "" where they are; the book is unknown from then on.
     off_grid: str = ""
+    #: The funding times that its data name, in venue time.
+    funding: tuple[FundingSpan, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

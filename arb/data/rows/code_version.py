@@ -18,7 +18,16 @@ SOURCES: Mapping[str, Path] = {
     **{f"arb/{name}": _ARB / name for name in ("__init__.py", "errors.py", "files.py")},
     **{
         f"arb/data/{name}": _ARB / "data" / name
-        for name in ("__init__.py", "archives", "catalog", "outages.py", "recordings", "rows", "text.py")
+        for name in (
+            "__init__.py",
+            "archives",
+            "catalog",
+            "funding.py",
+            "outages.py",
+            "recordings",
+            "rows",
+            "text.py",
+        )
     },
 }
 

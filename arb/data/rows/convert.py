@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ import connectors
 from arb.data.catalog.days import RECORDING_ENDINGS, ArchiveDay, Day, Recording, files_of, find_archive_days
 from arb.data.rows.cache import RowCache
 from arb.data.rows.code_version import code_version
+from arb.data.rows.funding import DayFunding
 from arb.data.rows.grid import DayGrid, refuse_off_grid
 from arb.data.rows.levels import Levels
 from arb.data.rows.npy import is_whole, load_rows, open_npy
@@ -262,7 +263,12 @@ class _Converter:
         """The row file of a day, from the cache or written now."""
         instrument = day.feed.instrument
         offset_ns = day.offset_ns(offset_ns)
-        name = _digest(day.chain_key, offset_ns, day.feed.feed_latency_ns, *(instrument or ()))
+        if day.scan is None:
+            raise InvariantError(f"{day.recording.path}: not scanned")
+        funding = DayFunding.of_day(day.recording, day.scan, self._cache)
+        name = _digest(
+            day.chain_key, offset_ns, day.feed.feed_latency_ns, *(instrument or ()), *funding.hashes
+        )
         path, book_path = (self._cache.directory / f"{kind}-{name}.npy" for kind in ("rows", "book"))
         known = self._cache.get(f"rows-{name}", RowFile)
         if known is not None and is_whole(path) and is_whole(book_path):
@@ -273,7 +279,7 @@ class _Converter:
             )
         if day.spool is None:
             self._read(day)
-        if day.spool is None or day.scan is None:
+        if day.spool is None:
             raise InvariantError(f"{day.recording.path}: read, but nothing spooled")
         clock = RowClock(offset_ns, day.feed.feed_latency_ns)
         carried = load_rows(Path(carry_path), mapped=False) if carry_path else np.zeros(0, event_dtype)
@@ -286,13 +292,13 @@ class _Converter:
                 book.fuse(_as_changes(carried))
             frontiers = stamp_rows(day.spool, clock, book, stamped, levels)
             self._drop(day)
-            count = write_rows(stamped, frontiers, path)
+            count = write_rows(stamped, frontiers, path, funding)
             with open_npy(book_path) as writer:
                 if levels is not None:
                     writer.write(levels.rows())
         row_file = RowFile(
             path=str(path),
-            raw_sha256=day.raw_sha256,
+            raw_sha256="+".join([day.raw_sha256, *funding.hashes]),
             offset_ns=offset_ns,
             rows=count,
             clamped=clock.clamped_count,
@@ -301,7 +307,10 @@ class _Converter:
             book_path=str(book_path),
             carry_path=carry_path,
             is_carried_silent=day.checkpoint is not None and day.checkpoint.is_silent,
-            funding_rows=day.scan.frames[Kind.FUNDING],
+            funding_rows=day.scan.frames[Kind.FUNDING] + funding.rows,
+            funding=day.scan.funding + funding.spans,
+            funding_before=funding.before,
+            funding_after=funding.after,
         )
         self._cache.put(f"rows-{name}", row_file)
         self._cache.hold(path)
@@ -366,17 +375,23 @@ def _has_touch(rows):
     return is_one
 
 
-def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path) -> int:
+def write_rows(stamped: Spool, blocks: Sequence[Block], path: Path, funding: DayFunding) -> int:
     """The second sweep: writes the rows in the order of events for both sides; returns their number."""
-    order = EventOrder()
-    count = start = 0
+    count = 0
     with open_npy(path) as writer:
-        for end, frontier in blocks:
-            ordered = order.feed(np.asarray(stamped[start:end]), frontier)
+        for ordered in funding.among(_ordered(stamped, blocks)):
             writer.write(ordered)
             count += len(ordered)
-            start = end
     return count
+
+
+def _ordered(stamped: Spool, blocks: Sequence[Block]) -> Iterator[Rows]:
+    """The rows in the order of events, in pieces that are valid until the next one."""
+    order = EventOrder()
+    start = 0
+    for end, frontier in blocks:
+        yield order.feed(np.asarray(stamped[start:end]), frontier)
+        start = end
 
 
 def book_of(venue: Venue, day: Day, instrument: Instrument | None) -> FusedBook | TouchBook | None:

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 
+from arb.data.funding import FundingSpan
 from arb.data.rows.npy import load_rows
 from arb.data.rows.spool import Scan
 from connectors.book.rows import LOCAL_ONLY
@@ -43,6 +44,11 @@ class RowFile(msgspec.Struct, frozen=True):
     is_carried_silent: bool = False
     #: Rows with funding data (`connectors.model.FUNDING_EVENT`), of the whole day.
     funding_rows: int = 0
+    #: The funding times that they name, in venue time.
+    funding: tuple[FundingSpan, ...] = ()
+    #: How many of downloaded ones are at the front, before all rows of the venue's side, and at the end, after them.
+    funding_before: int = 0
+    funding_after: int = 0
 
     @property
     def first_ts(self) -> int:
@@ -66,10 +72,14 @@ class RowFile(msgspec.Struct, frozen=True):
         begins with an empty book, because that day's book may be out of date.
         """
         rows = load_rows(Path(self.path))
+        if is_first:  # there is no position yet
+            rows = rows[self.funding_before :]
         if is_first != bool(self.carry_path) or not len(rows):
             return [rows]
         if not is_first:
-            return [self._at_begin(_empty_book(EXCH_EVENT | LOCAL_EVENT), rows), rows]
+            passed, rows = rows[: self.funding_before].copy(), rows[self.funding_before :]
+            emptied = self._at_begin(_empty_book(EXCH_EVENT | LOCAL_EVENT), rows)
+            return [passed, emptied, rows] if len(passed) else [emptied, rows]
         begin = load_rows(Path(self.carry_path), mapped=False)
         is_silent = self.is_carried_silent
         if len(rows) > 2 and rows["ival"][0] == LOCAL_ONLY and rows["local_ts"][0] < self.first_ts:
@@ -120,10 +130,13 @@ class Conversion(NamedTuple):
                 # The venue's side may begin a day only after the strategy's has ended the day before: see `rows`.
                 piece["exch_ts"] = np.minimum(np.maximum(piece["exch_ts"], last_ts), piece["local_ts"])
                 yield piece
-            yield rows
-            if len(rows):
-                last_ts = int(rows["local_ts"][-1])
             following = self._following(feed_no, n)
+            own_to = len(rows) - file.funding_after
+            if own_to > 0:
+                last_ts = int(rows["local_ts"][own_to - 1])
+            if following is None:  # funding times after the end of the run
+                rows = rows[: own_to + int(np.searchsorted(rows["exch_ts"][own_to:], self.end_ts, "right"))]
+            yield rows
             # A day that continues the chain has the silence in its own rows.
             is_carried_on = following is not None and bool(following.carry_path)
             if 0 < file.silent_ts < self.goes_on_until(feed_no, n) and not is_carried_on:

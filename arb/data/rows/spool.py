@@ -19,6 +19,7 @@ from hftbacktest.types import event_dtype
 
 from arb.data.catalog.archived import ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Day
+from arb.data.funding import FundingSpan, FundingSpans
 from arb.data.outages import BookOutages, OutageFinder
 from arb.data.rows.touch_start import TouchStart, has_book
 from arb.data.text import Progress, read_recording
@@ -75,6 +76,8 @@ class Scan(msgspec.Struct, frozen=True):
     silent_ns: int = 0
     #: When the book is emptied for silence if no frame follows, on the recorder's clock; 0: never.
     silent_ts: int = 0
+    #: The funding times that its frames name, in venue time.
+    funding: tuple[FundingSpan, ...] = ()
 
     @property
     def lines(self) -> int:
@@ -267,10 +270,14 @@ def _read(
     is_proven = touch is None
     leads = LeadFinder()
     unknown = OutageFinder()
+    funding = FundingSpans()
     for rows, messages in decoded:
         if len(messages) == 0:
             continue
-        frames += np.bincount(messages["kind"], minlength=len(Kind))
+        kinds = np.bincount(messages["kind"], minlength=len(Kind))
+        frames += kinds
+        if kinds[Kind.FUNDING]:
+            funding.follow(rows[messages["row_start"][messages["kind"] == Kind.FUNDING]])
         if not unknown.has_begun:
             first = int(messages["local_ts"][0])
             unknown.begin(first, is_carried=checkpoint is not None)
@@ -315,6 +322,7 @@ def _read(
         silences=sync.silences[0],
         silent_ns=max(silent_ns, 0),
         silent_ts=0 if shown.is_silent else shown.silent_ts,
+        funding=funding.spans,
     )
 
 
