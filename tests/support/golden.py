@@ -10,7 +10,7 @@ import tomli
 from hftbacktest.types import event_dtype
 
 import connectors.parsing.scanner
-from connectors.model import Kind, Rows
+from connectors.model import FUNDING_EVENT, Kind, Rows
 from support.paths import GOLDEN
 
 
@@ -54,8 +54,12 @@ def _golden(venue: str, fields: dict[str, Any]) -> Golden:
 
 def _rows(parts: list[Any], times: Any) -> Rows:
     rows = np.zeros(len(parts), event_dtype)
-    for row, (event, px, qty) in zip(rows, parts, strict=True):
-        row["ev"], row["px"], row["qty"] = getattr(connectors.parsing.scanner, event), float(px), qty
+    for row, (event, px, *rest) in zip(rows, parts, strict=True):
+        row["px"] = float(px)
+        if event == "FUNDING":
+            row["ev"], row["fval"], row["ival"] = FUNDING_EVENT, float(rest[0]), rest[1]
+        else:
+            row["ev"], (row["qty"],) = getattr(connectors.parsing.scanner, event), rest
     if parts:
         rows["exch_ts"] = times
     return rows
