@@ -38,7 +38,8 @@ def _packs_of_route(
     packs: list[Pack] = []
     chars = 0
     for no, instrument in enumerate(instruments):
-        topics = [venue.topic(stream, instrument.symbol) for stream in streams]
+        # Two streams may have one topic, as ticker and mark price of Bybit's perpetuals.
+        topics = list(dict.fromkeys(venue.topic(stream, instrument.symbol) for stream in streams))
         size = sum(len(topic) + _CHARS_AROUND for topic in topics)
         is_full = not packs or len(packs[-1].topics) + len(topics) > limits.topics
         if is_full or (limits.topic_chars and chars + size > limits.topic_chars):
