@@ -93,6 +93,8 @@ class RowFile(msgspec.Struct, frozen=True):
         first_ts = min(self.first_ts, int(rows["local_ts"].min()))
         begin["exch_ts"] = min(first_ts, int(rows["exch_ts"].min()))
         begin["local_ts"] = first_ts
+        # A funding time that has passed is not the next one. (A silence has a mark below zero here.)
+        begin["ival"][(begin["ival"] > 0) & (begin["ival"] <= begin["exch_ts"])] = 0
         return begin
 
 

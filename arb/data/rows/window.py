@@ -123,7 +123,7 @@ def _pieces(rows: Rows, window: Window, books: Sequence[Levels]) -> Iterator[Row
         whole_from = begin + len(block)
         for book, (flag, time) in zip(books, _SIDES, strict=True):
             before = block[(block["ev"] & flag != 0) & (block[time] < start)]
-            before["ival"] = 0  # also what the strategy alone sees, as in a silence
+            before["ival"][before["ival"] < 0] = 0  # also what the strategy alone sees, as in a silence
             book.follow(before)
         kept = block[flags != 0]
         kept["ev"] = kept["ev"] & ~_BOTH | flags[flags != 0]
@@ -146,12 +146,14 @@ def _flags_within(rows: Rows, window: Window) -> NDArray[np.uint64]:
 
 
 def _begin(books: Sequence[Levels], window: Window) -> Rows:
-    """Snapshot rows of both sides' books at the start."""
+    """Snapshot rows of both sides' books at the start, and the last funding data before it."""
     parts = []
     for book, (flag, _) in zip(books, _SIDES, strict=True):
         rows = book.rows()
         rows["ev"] = rows["ev"] & ~_BOTH | flag
         rows["exch_ts"] = rows["local_ts"] = window.start_ts or 0
+        # A funding time that has passed is not the next one.
+        rows["ival"][rows["ival"] <= rows["exch_ts"]] = 0
         parts.append(rows)
     return np.concatenate(parts)
 

@@ -22,6 +22,7 @@ from arb.data.catalog.days import Recording
 from arb.data.rows.compare import compare
 from arb.data.rows.levels import Levels
 from arb.data.rows.order import EventOrder
+from arb.data.rows.window import Window, cut_rows
 from arb.engine.row_stream import flagged
 from connectors.model import FUNDING_EVENT, Rows
 from connectors.parsing.json_fields import funding_message
@@ -124,22 +125,42 @@ def test_a_recording_with_them_has_the_same_rows_and_them(tmp_path: Path, venue:
         np.testing.assert_array_equal(np.sort(funding[field]), np.sort(decoded[field]))
 
 
-def test_a_day_that_continues_another_begins_with_its_last_data(tmp_path: Path) -> None:
-    """Bybit sends only what changed: the next funding time was sent the day before."""
+@pytest.mark.parametrize(
+    ("next_ms", "expected_ms"), [(1_723_190_400_000, 1_723_190_400_000), (1_723_161_600_000, 0)]
+)
+def test_a_day_that_continues_another_begins_with_its_last_data(
+    tmp_path: Path, next_ms: int, expected_ms: int
+) -> None:
+    """Bybit sends only what changed: the next funding time was sent the day before, and may have passed."""
     days, venue = Days("bybit_linear"), "bybit_linear"
     first = write_recording(tmp_path / "data", venue, days.events(0))
     second = write_recording(tmp_path / "data", venue, days.events(1), DAY + timedelta(days=1))
     lines = gzip.decompress(first.path.read_bytes()).decode().splitlines()
-    next_ms = 1_723_190_400_000
     for n, what in ((5, ("61000.5", "0.0001", next_ms)), (7, ("61001.5", "", 0)), (9, ("", "0.0002", 0))):
         lines.insert(n, f"{lines[n - 1][:19]} {frame(venue, int(lines[n - 1][:13]), *what)}")
     first.path.write_bytes(gzip.compress("".join(f"{line}\n" for line in lines).encode()))
 
     [rows] = rows_in(run(tmp_path / "cache", feed_of([second])))
     [begin] = rows[is_funding(rows)]
-    assert (begin["px"], begin["fval"], begin["ival"]) == (61001.5, 0.0002, next_ms * MS)
+    assert (begin["px"], begin["fval"], begin["ival"]) == (61001.5, 0.0002, expected_ms * MS)
     assert begin["ev"] == EXCH_EVENT | FUNDING_EVENT
     assert begin["exch_ts"] == rows["exch_ts"].min()
+
+
+def test_a_part_of_a_day_begins_with_the_last_data_before_it(tmp_path: Path) -> None:
+    plain = write_recording(tmp_path / "plain", "bybit_linear", Days("bybit_linear").events(0))
+    rich, _ = add_frames(plain, tmp_path / "rich", 7)
+    [rows] = rows_in(run(tmp_path / "cache", feed_of([rich])))
+    start_ts = int(rows["local_ts"][0]) + 12_000 * MS
+    parts = cut_rows([rows], Window(start_ts, None), 0.01)
+    begin, *others = np.concatenate(parts)[is_funding(np.concatenate(parts))]
+    before = rows[is_funding(rows) & (rows["exch_ts"] < start_ts)]
+    assert len(others) == int(is_funding(rows).sum()) - len(before)
+    marks, rates, nexts = (before[name] for name in ("px", "fval", "ival"))
+    next_ts = int(nexts[nexts > 0][-1])
+    assert (begin["px"], begin["fval"]) == (marks[~np.isnan(marks)][-1], rates[~np.isnan(rates)][-1])
+    assert begin["ival"] == (next_ts if next_ts > start_ts else 0)
+    assert (begin["ev"], begin["exch_ts"]) == (EXCH_EVENT | FUNDING_EVENT, start_ts)
 
 
 def test_the_last_data_are_merged_from_rows() -> None:
