@@ -244,7 +244,16 @@ def _read_archive(
         # There is no snapshot to wait for.
         checkpoint = Checkpoint(Status.SYNCED, 0)
     sync = BookSync(rule, keep_bbo=True, trade_kind=trade_kind, is_ordered=day.has_ids)
-    return _read(sink, sync, stream.decode(), checkpoint, lambda: stream.slow, meter, is_carried=day.has_ids)
+    return _read(
+        sink,
+        sync,
+        stream.decode(),
+        checkpoint,
+        lambda: stream.slow,
+        meter,
+        is_carried=day.has_ids,
+        is_received=day.has_receipt,
+    )
 
 
 def _read(
@@ -256,10 +265,12 @@ def _read(
     meter: GridMeter,
     *,
     is_carried: bool = True,
+    is_received: bool = True,
     touch: TouchStart | None = None,
 ) -> Scan:
     """Chains decoded messages into `sink`. Without `is_carried` the checkpoint is not a chain of the day before.
 
+    is_received: the local times are those of a recorder, which are compared with the venue's.
     touch: gives the rows until the first snapshot is applied.
     """
     if checkpoint is not None:
@@ -282,7 +293,8 @@ def _read(
             first = int(messages["local_ts"][0])
             unknown.begin(first, is_carried=checkpoint is not None)
         last = int(messages["local_ts"][-1])
-        leads.receive(rows, messages)
+        if is_received:
+            leads.receive(rows, messages)
         meter.follow(rows)
         for part in _parts_of(messages, sync, touch if not is_proven else None):
             if is_proven or touch is None:
