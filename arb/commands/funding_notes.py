@@ -6,25 +6,29 @@ from collections.abc import Sequence
 
 from arb.data.catalog.funding import FUNDING_MARKETS
 from arb.data.funding import count_funding
+from arb.data.rows.funding import last_venue_ts
 from arb.data.rows.row_files import Conversion
 from arb.leg import Leg
 from arb.results.notes import funding_notes_of
 from connectors.errors import InstrumentError
-from connectors.model import Stream, Venue
+from connectors.model import Rows, Stream, Venue
 
 
-def funding_notes(legs: Sequence[Leg], venues: Sequence[Venue], conversion: Conversion) -> list[str]:
-    """A line for each perpetual leg with funding times without data, from its first frame to the end of the run.
+def funding_notes(
+    legs: Sequence[Leg], venues: Sequence[Venue], conversion: Conversion, arrays: Sequence[Sequence[Rows]]
+) -> list[str]:
+    """A line for each perpetual leg with funding times without data, from its first frame to the last row of the run.
 
-    venues: of the legs. conversion: cut to the part of the days that is run.
+    venues: of the legs. conversion, arrays: cut to the part of the days that is run; the arrays are those of each leg.
     """
     notes = []
+    end_ts = last_venue_ts(rows for own in arrays for rows in own)
     for leg, venue, files in zip(legs, venues, conversion.files, strict=True):
         start_ts = min((file.first_ts for file in files if file.first_ts), default=0)
         if leg.is_spot or not start_ts:
             continue
         spans = [span for file in files for span in file.funding]
-        count = count_funding(spans, start_ts, conversion.end_ts)
+        count = count_funding(spans, start_ts, end_ts)
         notes += funding_notes_of(leg.name, count, has_data=bool(spans), remedy=_remedy(venue, leg.symbol))
     return notes
 

@@ -135,18 +135,22 @@ def run_days(
 
 def _with_able_engine(config: Config, inputs: Inputs) -> Config:
     """The configuration with an engine that knows what the legs are charged and paid; a note names a change."""
-    if config.backtest.engine == "arb":
+    why = beyond_hftbacktest(inputs)
+    if config.backtest.engine == "arb" or not why:
         return config
+    inputs.notes.append(engine_note(why))
+    return replace(config, backtest=msgspec.structs.replace(config.backtest, engine="arb"))
+
+
+def beyond_hftbacktest(inputs: Inputs) -> str:
+    """What the legs are charged or paid that hftbacktest's engine does not know; "" if there is nothing."""
     why = [
         f"{leg.name} has funding rates"
         for leg, has in zip(inputs.legs, inputs.has_funding, strict=True)
         if has
     ]
     why += [f"{leg.name} pays fees as {leg.fee_asset!r}" for leg in inputs.legs if leg.fee_asset != "quote"]
-    if not why:
-        return config
-    inputs.notes.append(engine_note(why[0]))
-    return replace(config, backtest=msgspec.structs.replace(config.backtest, engine="arb"))
+    return why[0] if why else ""
 
 
 def _write_and_leave(folder: RunFolder, write: Callable[[Replayed], object], replayed: Replayed) -> None:

@@ -158,7 +158,7 @@ def read_inputs(
         + book_notes(conversion, feeds)
         + ending_notes(conversion, feeds)
         + grid
-        + funding_notes(legs, [feed.venue for feed in feeds], conversion)
+        + funding_notes(legs, [feed.venue for feed in feeds], conversion, arrays)
     )
     data = [LegData(leg, rows) for leg, rows in zip(legs, arrays, strict=True)]
     return Inputs(legs, days, conversion, data, notes, window)

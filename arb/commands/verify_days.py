@@ -13,7 +13,7 @@ import msgspec
 from arb.commands.backtest import in_hftbacktest
 from arb.commands.dryrun import replay_inputs
 from arb.commands.measured_edges import with_edges
-from arb.commands.recorded_days import Replayed
+from arb.commands.recorded_days import Replayed, beyond_hftbacktest
 from arb.commands.run_files import (
     Inputs,
     days_of_run,
@@ -60,7 +60,7 @@ def replays_of_days(
         offset_ns = int(manifest["clock_offset_ns"])
         inputs = read_inputs(config, legs, days, cache, window=window, offset_ns=offset_ns)
         changed = _changed_inputs(manifest, legs, inputs)
-        is_in_ours = config.backtest.engine == "arb"
+        is_in_ours = config.backtest.engine == "arb" or bool(beyond_hftbacktest(inputs))
         is_random = manifest["command"] == "backtest" and not is_in_ours
         worlds: list[tuple[str, Callable[..., Replayed]]] = [("dry-run", replay_inputs)]
         if not is_in_ours:

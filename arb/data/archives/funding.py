@@ -47,7 +47,7 @@ class _Rate(NamedTuple):
 
 def read_funding(files: FundingFiles) -> FundingDay:
     """The funding times of a day. A row's venue time and next funding time are the funding time; its price is the mark
-    price there, NaN where the file has none.
+    price there. Without a mark price there is no row: the venue's side would use an older one.
 
     A month's file has no hole where its times are not farther apart than its intervals. Raises InputError with file and
     line.
@@ -60,11 +60,12 @@ def read_funding(files: FundingFiles) -> FundingDay:
     own = [rate for rate in rates if start <= rate.ts < start + DAY]
     befores = dict(zip(rates[1:], rates, strict=False))
     marks = _marks(files.marks, files.symbol, files.day, {rate.ts for rate in own})
+    own = [rate for rate in own if rate.ts in marks]
     rows = np.zeros(len(own), event_dtype)
     rows["ev"] = FUNDING_EVENT | EXCH_EVENT
     for row, rate in zip(rows, own, strict=True):
         row["exch_ts"] = row["local_ts"] = row["ival"] = rate.ts
-        row["px"] = marks.get(rate.ts, np.nan)
+        row["px"] = marks[rate.ts]
         row["fval"] = rate.rate
     return FundingDay(rows, tuple(_span(befores.get(rate), rate) for rate in own))
 

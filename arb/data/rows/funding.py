@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from hftbacktest.types import EXCH_EVENT
@@ -13,6 +13,9 @@ from arb.data.funding import FundingSpan
 from arb.data.rows.cache import RowCache
 from arb.data.rows.spool import Scan
 from connectors.model import Kind, Rows
+
+#: Rows at the end of an array among which one of the venue's side is looked for: it is nearly always the last.
+_TAIL_ROWS = 4096
 
 
 class DayFunding:
@@ -66,3 +69,15 @@ class DayFunding:
             self.rows, self.spans = len(funding), spans
             if self.after:
                 yield funding[at:]
+
+
+def last_venue_ts(arrays: Iterable[Rows]) -> int:
+    """The latest venue time of ordered rows, apart from downloaded funding times; 0 without any."""
+    latest = 0
+    for rows in arrays:
+        for tail in (rows[-_TAIL_ROWS:], rows):
+            is_venue = (tail["ev"] & np.uint64(EXCH_EVENT) != 0) & (tail["ival"] != tail["exch_ts"])
+            if is_venue.any():
+                latest = max(latest, int(tail["exch_ts"][is_venue][-1]))
+                break
+    return latest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -78,10 +77,11 @@ def test_intervals_that_change_leave_no_hole_and_a_missing_line_does(tmp_path: P
     assert count_funding(spans, ts(DAY, 0.5), ts(DAY, 16.5))[:2] == (6, 2)
 
 
-def test_a_minute_without_a_mark_price_is_unknown(tmp_path: Path) -> None:
+def test_a_funding_time_without_a_mark_price_has_no_data(tmp_path: Path) -> None:
     marks = marks_text(DAY, minutes=[minute for minute in range(1440) if minute != 480])
-    rows, _ = read_funding(files_of(tmp_path, rates_text({DAY: EIGHT_HOURLY}), marks))
-    assert [math.isnan(px) for px in rows["px"]] == [False, True, False]
+    rows, spans = read_funding(files_of(tmp_path, rates_text({DAY: EIGHT_HOURLY}), marks))
+    assert rows["ival"].tolist() == [ts(DAY, 0), ts(DAY, 16)]
+    assert count_funding(spans, ts(DAY, 0.5), ts(DAY, 23)) == (2, 1, True)
 
 
 @pytest.mark.parametrize(
