@@ -18,6 +18,7 @@ import pytest
 from support.archive_days import archive_day, frames_of_day
 from support.archive_server import ArchiveServer
 from support.command_line import arb
+from support.funding_history import EIGHT_HOURLY, marks_text, rates_text, serve_funding
 from support.live_sandbox import LiveSandbox, free_ports
 from support.paths import ROOT, strategy_file
 from support.recording_files import command_environment
@@ -56,7 +57,8 @@ SHOWS = {
     r"^arb data check": ("frames", "holes", "gaps", "crossed", "drift ppm", "p99 ms"),
     r"^arb data cache$": ("rows of ", " recordings, "),
     r"^arb data cache --clear": ("deleted: rows of ",),
-    r"^arb download(?!.*--dry-run)": ("6 files fetched into recordings/archive",),
+    r"^arb download.*--kinds funding": ("2 files fetched into recordings/archive",),
+    r"^arb download(?!.*--dry-run|.*--kinds funding)": ("6 files fetched into recordings/archive",),
     r"^arb download.*--dry-run": (
         "binance_spot:BTCUSDT",
         "tardis",
@@ -100,13 +102,14 @@ def sandbox() -> Iterator[tuple[int, dict[str, VenueUrls]]]:
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server that has a day of both default legs."""
+    """The address of a server that has a day of both default legs, and the funding history of a perpetual."""
     day, markets = date.fromisoformat(DAY), ("binance_spot", "bybit_spot")
     frames = frames_of_day(day, tmp_path_factory.mktemp("archives"), "BTCUSDT", markets, 0.3)
     with ArchiveServer() as server:
         for series, content in archive_day(frames, "BTCUSDT", day):
             path = series.path.format(symbol="BTCUSDT", day=day)
             server.put(f"/{path}", content, has_checksum=series.has_checksum)
+        serve_funding(server, day, rates_text({day: EIGHT_HOURLY}), marks_text(day))
         yield server.url
 
 
