@@ -133,9 +133,12 @@ class Session:
         #: Since when the strategy has been running (monotonic ns), 0 while it waits; the watchdog reads it.
         self.entered_ns = 0
         self.events: deque[EventLine] = deque(maxlen=_EVENTS_SHOWN)
-        #: Number of rows that were too late for the simulated exchange, and when the first was; 0 if none was.
+        #: Number of rows of the market that were too late for the simulated exchange, and when the first was; 0 if
+        #: none was.
         self.late = 0
         self.late_since = 0
+        #: Whether the call in progress is about funding data, whose streams may be slower than those of the market.
+        self._is_funding = False
         self._unreached = Unreached()
         #: Number of events by kind.
         self.event_counts: dict[str, int] = {}
@@ -158,7 +161,8 @@ class Session:
         rows = state.marks.take(rows, self._offset.offset_ns, self._reached_ts)
         now = int(rows["local_ts"][-1])
         self._reached_ts = max(self._reached_ts, now)
-        if not self.first_row_ns and not is_funding(rows):
+        self._is_funding = is_funding(rows)
+        if not self.first_row_ns and not self._is_funding:
             self.first_row_ns = time.monotonic_ns()
         is_alive = self._entered(lambda: self._driver.on_rows(leg_no, rows, now))
         self._count(state, rows)
@@ -170,6 +174,8 @@ class Session:
     def on_late(self, leg_no: int, rows: int, watermark: int) -> None:
         """Some rows of the call in progress were too late for the simulated exchange; `rows` is their number."""
         self._states[leg_no].marks.on_late(watermark)
+        if self._is_funding:
+            return  # it changes no fill
         self.late += rows
         self.late_since = self.late_since or self._reached_ts
 
@@ -289,7 +295,7 @@ class Session:
 
     def _count(self, state: _LegState, rows: Rows) -> None:
         state.marks.add_rows(rows)
-        if is_funding(rows):
+        if self._is_funding:
             state.funding.follow(rows)
             return  # it says nothing of the book, nor of the age of the market data
         local_ts = int(rows["local_ts"][-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,13 @@ def test_a_session_on_perpetuals_records_funding_and_replays(tmp_path: Path) -> 
         result = run_live(config, tmp_path / "run", duration_s=6.0, sandbox=sandbox.urls, has_report=False)
 
     assert len(result.trades) > 10
+    with (result.folder / "trades.csv").open() as file:
+        paid = [line for line in csv.DictReader(file) if line["kind"] == "funding"]
+    assert {line["leg"].partition(":")[0] for line in paid} == set(PERPETUALS)
+    for line in paid:
+        cash, position, price, rate = (float(line[name]) for name in ("cash", "quantity", "price", "rate"))
+        assert cash == pytest.approx(-position * price * rate, abs=1e-6)
+        assert rate in (0.0001, -0.0002)
     for venue in PERPETUALS:
         frames = [VENUES[venue].decode(frame) for _, frame in lines_of(result.folder / "recording", venue)]
         rows = np.concatenate([message.rows for message in frames if message.kind == Kind.FUNDING])

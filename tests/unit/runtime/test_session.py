@@ -6,12 +6,17 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
+from hftbacktest.types import event_dtype
 
+from arb.runtime.replay_marks import MARK, MarkKind
 from arb.runtime.session import Session
 from connectors.feed.clock_offset import OffsetEstimator
 from connectors.feed.status import FeedStatus
+from connectors.model import FUNDING_EVENT, Rows
 from connectors.net.interfaces import Event, EventKind
+from connectors.parsing.scanner import TRADE_BUY
 
 FAULT = BrokenPipeError(32, "Broken pipe")
 
@@ -56,3 +61,32 @@ def test_a_fault_ends_it_and_is_kept_for_the_host(name: str) -> None:
     for call in (CALLS["frame"], CALLS["status"]):
         call(session)
     assert ended == [True], "behind its end nothing is taken"
+
+
+def test_late_funding_data_and_a_leg_with_nothing_else_count_as_no_market_data() -> None:
+    leg = SimpleNamespace(name="venue:A", venue="venue", symbol="A")
+    side = SimpleNamespace()
+
+    def on_rows(leg_no: int, rows: Rows, now_ns: int) -> bool:
+        side.on_late(leg_no, len(rows), 5)
+        return True
+
+    driver = SimpleNamespace(side=side, fault=None, on_rows=on_rows)
+    session = Session(
+        cast("Any", [leg]),
+        cast("Any", driver),
+        OffsetEstimator(0),
+        Recorder(),
+        log=lambda *_: None,
+        ended=lambda: None,
+    )
+    rows = np.zeros(1, event_dtype)
+    rows["exch_ts"], rows["local_ts"] = 1, 10
+    rows["ev"] = FUNDING_EVENT
+    session.on_rows(0, rows)
+    assert (session.late, session.legs_without_data, session.first_row_ns) == (0, ["venue:A"], 0)
+    rows["ev"], rows["local_ts"] = TRADE_BUY, 20
+    session.on_rows(0, rows)
+    assert (session.late, session.legs_without_data) == (1, [])
+    marks = np.frombuffer(session.snapshot().marks, MARK)
+    assert marks["kind"].tolist() == [MarkKind.LATE, MarkKind.LATE]
