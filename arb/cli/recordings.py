@@ -128,6 +128,7 @@ data.add_command(check)
 def list_recordings(directory: Path, start: Moment | None, end: Moment | None, as_json: bool) -> None:
     """List the recordings and archives in DIRECTORY."""
     from arb.commands.recordings import bytes_of, list_days
+    from arb.data.catalog.funding import funding_files
     from arb.results.notes import contents_of, source_of
 
     listed = list_days(directory, days_of(start, end))
@@ -137,7 +138,7 @@ def list_recordings(directory: Path, start: Moment | None, end: Moment | None, a
             "symbol": day.symbol,
             "day": str(day.day),
             "source": source_of(day),
-            "contents": contents_of(day),
+            "contents": contents_of(day) + ("" if funding_files(day) is None else ", funding history"),
             "bytes": bytes_of([[day]]),
             "file": str(day.path),
         }

@@ -140,9 +140,7 @@ def test_funding_history_of_a_perpetual(shell: Shell) -> None:
         0,
         "left out: binance_spot:BTCUSDT: a spot market has no funding\n3 files fetched into recordings/archive\n",
     )
-    assert re.search(
-        r"binance_usdm:BTCUSDT +2024-01-01 +binance +funding rates of the month, mark price +2 ", done.out
-    )
+    assert re.search(r"binance_usdm:BTCUSDT +2024-01-01 +binance +funding, mark price +2 ", done.out)
     assert re.search(r"binance_usdm:BTCUSDT +2024-01-02 +binance +mark price +1 ", done.out)
     assert shell.place.files() == [
         "binance/binance_usdm/BTCUSDT/BTCUSDT-fundingRate-2024-01.zip",

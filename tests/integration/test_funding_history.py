@@ -78,6 +78,8 @@ def test_downloaded_history_is_paid_and_is_an_input_of_the_run(
     # At noon, the funding time of an interval of 12 h: from the data, not from the clock.
     write_pair(Path("recordings"), count=600, start_ns=NOON_NS - 30_000_000_000)
     write_funding(Path("recordings"), DAY, rates_text({DAY: RATES}), marks_text(DAY))
+    lines = [json.loads(line) for line in arb("data", "list", "recordings", "--json").stdout.splitlines()]
+    assert [line["contents"] for line in lines] == ["frames, funding history", "frames"]
     strategy = f"{strategy_file('holder.py', HOLDER)}:hold"
     manifest = run(command, "run", "--strategy", strategy)
     assert funding_notes(manifest) == []

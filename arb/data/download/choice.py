@@ -19,7 +19,7 @@ _KIND_WORDS = {
     ArchiveKind.TOUCH: "touch",
     ArchiveKind.TRADES: "trades",
     ArchiveKind.AGG_TRADES: "aggregate trades",
-    ArchiveKind.FUNDING: "funding rates of the month",
+    ArchiveKind.FUNDING: "funding",
     ArchiveKind.MARK: "mark price",
 }
 

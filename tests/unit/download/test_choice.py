@@ -261,7 +261,7 @@ def test_funding_rates_are_fetched_once_a_month_and_mark_prices_once_a_day() -> 
         [f"{marks}-2024-08-02.zip"],
     ]
     assert [choice.holds for choice in choices] == [
-        "funding rates of the month, mark price", "funding rates of the month, mark price", "mark price"
+        "funding, mark price", "funding, mark price", "mark price"
     ]  # fmt: skip
     # Klines of other kinds are served under the same name.
     assert choices[2].files[0].name == "BTCUSDT-markPriceKlines-1m-2024-08-02.zip"

@@ -9,6 +9,7 @@ import pytest
 
 from arb.data.catalog.archived import ArchiveFile, ArchiveKind
 from arb.data.catalog.days import ArchiveDay, Recording, recording_path
+from arb.data.funding import FundingCount
 from arb.errors import InputError
 from arb.results.note_kinds import NoteKind, Place, kind_of
 from arb.results.notes import (
@@ -19,6 +20,7 @@ from arb.results.notes import (
     archive_notes,
     capital_note,
     dropped_notes,
+    funding_notes_of,
     funds_note,
     halt_note,
     origin_notes,
@@ -87,6 +89,8 @@ LEG = "bybit_linear:BTCUSDT"
         (capital_note({"bybit_linear": (10_000.0, {})}), "Capital"),
         (funds_note(LEG, 2, is_spot=True, base=1.0, quote=1.0, leverage=1.0), "Orders refused"),
         (halt_note(LEG, 0.001), "Position left"),
+        (*funding_notes_of(LEG, FundingCount(3, 3, True), has_data=False), "Funding"),
+        (*funding_notes_of(LEG, FundingCount(9, 2), has_data=True, remedy="record it"), "Funding"),
         (tie_note(LEG, 1, 2), "Random order"),
         (*dropped_notes({"records": 0, "fills": 2}), "Incomplete"),
         (UNRECORDED, "Incomplete"),
