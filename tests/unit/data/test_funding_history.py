@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT
+from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 from support.archives import SYMBOL, write_archive
 from support.funding_history import (
     EIGHT_HOURLY,
@@ -30,6 +30,7 @@ from arb.data.catalog.funding import FundingFiles, funding_files
 from arb.data.funding import count_funding
 from arb.data.rows.cache import RowCache
 from arb.data.rows.convert import Feed, convert
+from arb.data.rows.funding import DayFunding
 from arb.data.rows.row_files import Conversion
 from arb.errors import InputError
 from connectors.model import FUNDING_EVENT, Instrument, Rows
@@ -186,6 +187,52 @@ def test_funding_times_between_recorded_days_are_passed_with_a_position(tmp_path
     funding, others = split(conversion.rows(0))
     assert funding["exch_ts"].tolist() == [ts(DAY, 16), ts(NEXT, 0), ts(NEXT, 8)]
     assert others.tobytes() == plain.tobytes()
+
+
+def test_a_day_that_continues_the_book_of_the_one_before_begins_with_its_funding_time(tmp_path: Path) -> None:
+    lines = depth_lines(100, start_ns=ts(NEXT, 0) - 5_050 * MS)
+    later = [line for line in lines if int(line.split()[0]) >= ts(NEXT, 0)]
+    write_recording(tmp_path, USDM, lines[: -len(later)], day=f"{DAY:%Y%m%d}")
+    write_recording(tmp_path, USDM, later, day=f"{NEXT:%Y%m%d}")
+    plain = np.concatenate(converted(tmp_path).rows(0))
+    write_history(tmp_path, DAY, NEXT)
+    conversion = converted(tmp_path)
+    assert conversion.files[0][1].carry_path
+    funding, others = split(conversion.rows(0))
+    assert funding["exch_ts"].tolist() == [ts(NEXT, 0)]
+    assert others.tobytes() == plain.tobytes()
+    # A run of the second day alone begins with the book, and without the payment before it.
+    alone = converted(tmp_path, [find_days(tmp_path)[1]])
+    assert len(split(alone.rows(0))[0]) == 0
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_division_into_pieces_gives_the_same_rows(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = np.zeros(60, event_dtype)
+    hours = np.sort(random.choice([0, 7.9, 8, 8.1, 12, 16, 16.2, 23], 60)[: random.integers(1, 60)])
+    rows = rows[: len(hours)]
+    rows["exch_ts"] = [ts(DAY, hour) for hour in hours]
+    rows["local_ts"] = rows["exch_ts"] + 1
+    rows["order_id"] = np.arange(len(rows))
+    # Late rows are two: for the strategy alone, and for the venue's side alone.
+    rows["ev"] = random.choice(
+        np.array([EXCH_EVENT, LOCAL_EVENT, EXCH_EVENT | LOCAL_EVENT], np.uint64), len(rows)
+    )
+    files = files_of(tmp_path, rates_text({DAY: EIGHT_HOURLY}), marks_text(DAY))
+    cuts = np.sort(random.integers(0, len(rows) + 1, 5))
+    funding = DayFunding(files, [])
+    merged = np.concatenate(list(funding.among(iter(np.split(rows, cuts)))))
+    inserted, others = split([merged])
+    assert others.tobytes() == rows.tobytes()
+    assert inserted["exch_ts"].tolist() == [ts(DAY, hour) for hour in (0, 8, 16)]
+    seen = rows["exch_ts"][rows["ev"] & np.uint64(EXCH_EVENT) != 0]
+    is_seen = merged["ev"] & np.uint64(EXCH_EVENT) != 0
+    for hour in (0, 8, 16):
+        (at,) = np.flatnonzero((merged["exch_ts"] == ts(DAY, hour)) & (merged["ev"] & np.uint64(0xFF) != 0))
+        assert np.count_nonzero(is_seen[:at]) == np.count_nonzero(seen <= ts(DAY, hour)) + (hour // 8)
+    assert (merged["ev"][: funding.before] & np.uint64(0xFF) == FUNDING_EVENT).all()
+    assert (merged["ev"][len(merged) - funding.after :] & np.uint64(0xFF) == FUNDING_EVENT).all()
 
 
 def test_a_leg_whose_data_end_early_has_the_funding_times_up_to_the_end_of_the_run(tmp_path: Path) -> None:
