@@ -14,6 +14,7 @@ from arb.cli.ending import bounded_end
 from arb.cli.examples import examples
 from arb.cli.options import (
     RATES,
+    STREAMS,
     SYMBOLS,
     VENUES,
     Duration,
@@ -64,7 +65,7 @@ def sandbox() -> None:
     epilog=examples(
         "arb sandbox record --out recordings --duration 10m",
         "arb sandbox record --out recordings --symbols BTCUSDT,ETHUSDT --seed 3",
-        "arb sandbox record --out recordings --venues binance_usdm,bybit_linear --streams markPrice",
+        "arb sandbox record --out rec --venues binance_usdm --streams markPrice",
     ),
 )
 @config_option
@@ -92,11 +93,7 @@ def sandbox() -> None:
     show_default=True,
     help="How far prices leave each other: as real ones do, or beyond default fees and thresholds.",
 )
-@click.option(
-    "--streams",
-    type=click.Choice(["markPrice"]),
-    help="Record mark price and funding of perpetuals too.",
-)
+@click.option("--streams", type=STREAMS, help="markPrice: mark price and funding of perpetuals too.")
 @_funding_interval
 @_funding_rate
 @set_option
@@ -110,7 +107,7 @@ def record(
     venues: list[str],
     symbols: list[str],
     dislocations: str,
-    streams: str | None,
+    streams: list[str] | None,
     funding_s: float | None,
     rates: list[str] | None,
     overrides: tuple[str, ...],
@@ -123,9 +120,12 @@ def record(
     """
     from arb.commands.legs import known_venues
     from arb.commands.sandbox import funding_of, record_market
+    from connectors.model import Stream
 
     if streams is None and (names := given({"--funding-interval": funding_s, "--funding-rate": rates})):
         raise InputError(f"{' and '.join(names)}: only with mark prices; give --streams markPrice as well")
+    if other := next((name for name in streams or () if name != Stream.MARK_PRICE.value), None):
+        raise InputError(f"--streams {other}: no such stream; there is {Stream.MARK_PRICE.value}")
     known = known_venues(config_path, overrides)
     funding = None if streams is None else funding_of(funding_s, rates)
     for file in record_market(out, seed, duration_s, start.at, venues, symbols, known, dislocations, funding):
@@ -230,7 +230,7 @@ def serve(
         faults=faults,
         fault_log=fault_log,
         port_base=port_base,
-        funding=funding_of(funding_s, rates),
+        funding=funding_of(funding_s, rates) if funding_s or rates else None,
     )
     # Failed output must not affect the connected clients.
     with bounded_end() as only_words_left, Display(lambda error: None) as display:

@@ -35,15 +35,19 @@ def sandbox_of(
     faults: Path | None,
     fault_log: Path | None,
     port_base: int,
-    funding: Funding = USUAL_FUNDING,
+    funding: Funding | None = None,
 ) -> Sandbox:
     """The sandbox that the options describe. Ticks and lots are those of `known`. Raises InputError.
 
-    venues, symbols: empty for all. port_base: 0 for free ports.
+    venues, symbols: empty for all. port_base: 0 for free ports. funding: of perpetuals, if it is chosen.
     """
     if not SPEED_MIN <= speed <= SPEED_MAX:
         raise InputError(f"--speed {speed:g}: it must be from {SPEED_MIN} to {SPEED_MAX:g}")
     listings = _listings(known, recording, venues, symbols)
+    if funding is not None and all(listing.is_spot for listing in listings):
+        raise InputError(
+            "--funding-interval and --funding-rate are for perpetuals: serve one as well, as --venues binance_usdm"
+        )
     source: Source
     if recording is not None:
         source = RecordedMarket(recording, listings, is_moved=not keeps_times)
@@ -60,7 +64,7 @@ def sandbox_of(
         fault_log=fault_log,
         fault_seed=seed,
         ports=ports_from(port_base) if port_base else {},
-        funding=funding,
+        funding=funding or USUAL_FUNDING,
     )
 
 

@@ -118,6 +118,13 @@ def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path)
     assert "btcusdt_20240101.gz: the file is cut off" in reported.stderr
 
 
+def test_funding_options_without_a_perpetual_are_refused() -> None:
+    done = serve("--venues", "bybit_spot", "--funding-interval", "5s", code=ExitCode.USER_INPUT)
+    assert done.stderr == (
+        "error: --funding-interval and --funding-rate are for perpetuals: serve one as well, as --venues binance_usdm\n"
+    )
+
+
 def test_the_four_venues_can_be_pointed_at_a_sandbox() -> None:
     known = known_venues(Path("none.toml"))
     urls = sandbox_urls(9000)

@@ -48,7 +48,7 @@ def test_each_venue_gives_the_extra_streams_that_it_has(tmp_path: Path) -> None:
     expected = [
         ("binance_spot", "BTCUSDT", *BOT, "aggTrade", "kline_1m"),
         ("binance_usdm", "BTCUSDT", *BOT, "aggTrade", "kline_1m", "markPrice"),
-        ("bybit_linear", "BTCUSDT", *BOT, "kline_1m", "ticker"),
+        ("bybit_linear", "BTCUSDT", *BOT, "kline_1m", "markPrice", "ticker"),
     ]
     assert wanted(tmp_path, venues, None, ALL) == expected
     assert wanted(tmp_path, venues, settings=(f"record.streams={ALL}",)) == expected

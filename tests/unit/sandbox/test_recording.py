@@ -274,6 +274,7 @@ def test_mark_prices_are_recorded_beside_the_same_market(tmp_path: Path) -> None
     ("words", "reason"),
     [
         ("--streams markPrice", "none of the venues has it"),
+        ("--streams markPrice,trade", "--streams trade: no such stream; there is markPrice"),
         ("--funding-interval 10s", "give --streams markPrice"),
         ("--streams markPrice --venues binance_usdm --funding-interval 1s", "from 2s to 1d"),
         (
