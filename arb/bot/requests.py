@@ -25,7 +25,7 @@ from arb.bot.working_orders import (
     note_change,
     working_orders,
 )
-from arb.risk.funds import has_funds, lots_of
+from arb.risk.funds import MARKET_ROOM, has_funds, lots_of
 from arb.risk.limits import (
     COLUMNS,
     HEADER_ASSETS,
@@ -89,7 +89,9 @@ def is_allowed(bot, asset_no, order_id, side, price, qty, order_type, own_leaves
         others = working_orders(bot, header, funds, asset, side, order_id, False, depth.best_ask)
         working = others[0] + (worst - qty)
         if has_funds(funds):
-            tick = touch / funds.tick_size if order_type == MARKET else np.rint(price / funds.tick_size)
+            tick = np.rint(price / funds.tick_size)
+            if order_type == MARKET:
+                tick = (MARKET_ROOM if side == BUY else 1.0) * touch / funds.tick_size
             before = own_tick * lots_of(own_leaves, funds.lot_size)
             lots = lots_of(worst, funds.lot_size)
             is_covered = is_paid(bot, header, asset, side, tick, lots, before, position, others)
@@ -162,7 +164,8 @@ def modify(bot, asset_no, order_id, price, qty, wait):
             return LIMIT_EXCEEDED
         header = header_of(bot)
         funds = funds_of(header)[np.int64(asset_no)]
-        if side == BUY and has_funds(funds) and funds.is_spot != 0:
+        is_bought = side == BUY and funds.is_spot != 0
+        if has_funds(funds) and (is_bought or funds.other_fee > 0.0):
             if not note_change(
                 bot, header, np.int64(asset_no), order_id, tick * lots_of(leaves, funds.lot_size)
             ):

@@ -11,6 +11,7 @@ import numpy as np
 from hftbacktest.order import BUY, CANCELED, EXPIRED, FILLED, MARKET, PARTIALLY_FILLED, REJECTED
 from numba import carray
 
+from arb.bot.account import account_of
 from arb.bot.cache import bot_compiled
 from arb.bot.memory import as_pointer
 from arb.bot.orders import order_at
@@ -18,6 +19,7 @@ from arb.risk.funds import (
     CHANGE,
     CHANGES_MAX,
     FUNDS_ROW,
+    MARKET_ROOM,
     can_pay,
     can_sell,
     cost_of,
@@ -25,6 +27,7 @@ from arb.risk.funds import (
     has_funds,
     has_margin,
     lots_of,
+    other_fees,
 )
 from arb.risk.limits import HEADER_ASSETS, HEADER_CHANGES, HEADER_CHANGES_COUNT, HEADER_FUNDS
 
@@ -63,7 +66,7 @@ def _changes_of(header):
 
 @bot_compiled
 def note_change(bot, header, asset_no, order_id, value):
-    """Stores the old cost of a purchase until its modify is answered. False if too many modifies are in flight.
+    """Stores the old value of an order until its modify is answered. False if too many modifies are in flight.
 
     value: before the modify, in lots times ticks.
     """
@@ -100,14 +103,15 @@ def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch)
     """The worst case of an asset's unfinished orders, without order `except_id` unless `is_all`.
 
     Returns (quantity of `side` in base units, lots that purchases buy, lots that sales sell, value of the purchases in
-    lots times ticks). Orders in transit count, and so do those being cancelled. One being modified counts with the
-    larger of its old and new quantities and values. touch: the ask, which values market purchases.
+    lots times ticks, value of the sales if their fees are in a further asset). Orders in transit count, and so do those
+    being cancelled. One being modified counts with the larger of its old and new quantities and values. touch: the ask,
+    which values market purchases.
     """
-    qty, buy_lots, sell_lots, value = 0.0, 0.0, 0.0, 0.0
+    qty, buy_lots, sell_lots, value, sold_value = 0.0, 0.0, 0.0, 0.0, 0.0
     is_counted = has_funds(funds)
     orders = bot.orders(asset_no)
     if len(orders) == 0:
-        return qty, buy_lots, sell_lots, value
+        return qty, buy_lots, sell_lots, value, sold_value
     # The engine's own iterator: nothing changes the orders meanwhile, and reaching its end frees it.
     iterator = orders.c_orders_values()
     address = orders.c_orders_values_next(iterator)
@@ -117,18 +121,38 @@ def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch)
             leaves = leaves_at_worst(order.leaves_qty, order.qty, order.status, order.req)
             if order.side == side:
                 qty += leaves
-            if is_counted and order.side != BUY:
-                sell_lots += lots_of(leaves, funds.lot_size)
-            elif is_counted:
+            if is_counted:
                 lots = lots_of(leaves, funds.lot_size)
-                buy_lots += lots
                 is_market = order.order_type == MARKET
-                worth = lots * (touch / funds.tick_size if is_market else np.float64(order.price_tick))
+                worth = lots * (MARKET_ROOM * touch / funds.tick_size if is_market else np.float64(order.price_tick))
                 if order.req == REPLACED:
                     worth = max(worth, _value_before(header, asset_no, order.order_id))
-                value += worth
+                if order.side == BUY:
+                    buy_lots += lots
+                    value += worth
+                else:
+                    sell_lots += lots
+                    if funds.other_fee > 0.0:
+                        sold_value += sold_at(worth, lots, mark_of(bot, funds, asset_no), funds)
         address = orders.c_orders_values_next(iterator)
-    return qty, buy_lots, sell_lots, value
+    return qty, buy_lots, sell_lots, value, sold_value
+
+
+@bot_compiled
+def mark_of(bot, funds, asset_no):
+    """The last known mid of an asset, which is stored in its record; NaN before the first."""
+    depth = bot.depth(asset_no)
+    mid = 0.5 * (depth.best_bid + depth.best_ask)
+    if mid > 0.0:
+        funds.mark = mid
+    return funds.mark
+
+
+@bot_compiled
+def sold_at(worth, lots, mark, funds):
+    """The value of a sale, `worth` by its limit: it may fill at any higher price. NaN if the mark is unknown."""
+    marked = lots * mark / funds.tick_size
+    return worth if worth > marked else marked
 
 
 @bot_compiled
@@ -142,6 +166,12 @@ def is_paid(bot, header, asset_no, side, tick, lots, value_before, position, wor
     own = funds[asset_no]
     if not has_funds(own):
         return True
+    if own.other_fee > 0.0:
+        value = max(tick * lots, value_before)
+        if side != BUY:
+            value = sold_at(value, lots, mark_of(bot, own, asset_no), own)
+        if not _is_fee_covered(bot, header, funds, asset_no, value + working[3] + working[4]):
+            return False
     if own.is_spot == 0:
         return _is_margined(bot, header, funds, asset_no, side, tick, lots, position, working)
     if side != BUY:
@@ -150,13 +180,41 @@ def is_paid(bot, header, asset_no, side, tick, lots, value_before, position, wor
     cost = cost_of(own, max(tick * lots, value_before) + working[3])
     for number in range(len(funds)):
         if funds[number].account == own.account:
-            values = bot.state_values(number)
-            cash += values.balance - values.fee
+            cash += _cash_made(bot, number)
             if number != asset_no:
                 touch = bot.depth(number).best_ask
                 others = working_orders(bot, header, funds[number], number, BUY, np.uint64(0), True, touch)
                 cost += cost_of(funds[number], others[3])
     return can_pay(cost, cash)
+
+
+@bot_compiled
+def _cash_made(bot, asset_no):
+    """The change of the quote cash by an asset's fills and payments, since the start of the run."""
+    values = bot.state_values(asset_no)
+    return values.balance - values.fee + account_of(bot, asset_no).other_value
+
+
+@bot_compiled
+def _is_fee_covered(bot, header, funds, asset_no, value):
+    """Whether what is left of the further asset pays the fees of `value` and of the working orders of other assets.
+
+    value: the order and the working ones of its asset, in lots times ticks. False if a price is unknown.
+    """
+    own = funds[asset_no]
+    units, fees = own.other, other_fees(own, value)
+    for number in range(len(funds)):
+        one = funds[number]
+        if one.other_fee > 0.0 and one.other_account == own.other_account:
+            units -= account_of(bot, number).other_fee
+            if number != asset_no:
+                touch = bot.depth(number).best_ask
+                others = working_orders(bot, header, one, number, BUY, np.uint64(0), True, touch)
+                fees += other_fees(one, others[3] + others[4])
+    price = own.other_price
+    if own.other_price_no >= 0:
+        price = mark_of(bot, funds[own.other_price_no], own.other_price_no)
+    return can_pay(fees, units * price)
 
 
 @bot_compiled
@@ -182,23 +240,20 @@ def _is_margined(bot, header, funds, asset_no, side, tick, lots, position, worki
         one = funds[number]
         if one.account != own.account:
             continue
-        depth = bot.depth(number)
-        mid = 0.5 * (depth.best_bid + depth.best_ask)
-        if mid > 0.0:
-            one.mark = mid
+        mark = mark_of(bot, one, number)
         # The order's own price, if its book has never been known.
         is_own = number == asset_no
-        price = tick * one.tick_size if is_own and not one.mark > 0.0 else one.mark
+        price = tick * one.tick_size if is_own and not mark > 0.0 else mark
         unit = price * one.contract_size
-        values = bot.state_values(number)
-        equity += values.balance - values.fee
-        if values.position != 0.0:
-            equity += values.position * unit
+        equity += _cash_made(bot, number)
+        held = bot.state_values(number).position
+        if held != 0.0:
+            equity += held * unit
         if is_own:
             notional += exposure * one.lot_size * unit * (1.0 + one.fee)
             continue
         others = working_orders(bot, header, one, number, BUY, np.uint64(0), True, np.nan)
-        worst = exposure_lots(lots_of(values.position, one.lot_size), others[1], others[2])
+        worst = exposure_lots(lots_of(held, one.lot_size), others[1], others[2])
         if worst > 0.0:
             notional += worst * one.lot_size * unit
     return has_margin(notional, equity, own.leverage)

@@ -218,6 +218,11 @@ def limits_of(config: Config) -> Limits:
             contract_size=leg.contract_size,
             fee=max(leg.maker_fee, leg.taker_fee),
             leverage=risk.max_leverage,
+            fee_asset=leg.fee_asset,
+            other=leg.fee_units,
+            other_account=leg.venue,
+            other_price=leg.fee_price,
+            other_price_no=leg.fee_price_leg,
         )
         for leg in config.legs
     ]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from arb.config import Config
 from arb.errors import ConfigError
-from arb.leg import Leg
+from arb.leg import IN_RECEIVED, Leg
 from arb.strategies.arguments import Value
 from arb.strategies.lists import Number
 from arb.strategies.parameters import CONFIGURED, Parameter
@@ -60,6 +60,7 @@ def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
         "funds": accounts.index(leg.funds),
         "maker_fee": leg.maker_fee,
         "taker_fee": leg.taker_fee,
+        **_fee_facts(leg, config),
         "tick_size": leg.tick_size,
         "lot_size": leg.lot_size,
         "min_qty": leg.min_qty,
@@ -69,6 +70,23 @@ def _facts_of_leg(leg: Leg, config: Config) -> dict[str, Number]:
         "common_lot": common_lot(
             [other.lot_size_text for other in config.legs if other.symbol == leg.symbol]
         ),
+    }
+
+
+def _fee_facts(leg: Leg, config: Config) -> dict[str, Number]:
+    """What the fees of a leg are taken from, if not from the quote.
+
+    base_fee: share of a purchase that a taker's fee takes from the base. fee_account: number of the venue whose
+    `fee_units` of a further asset pay the fees, -1 for none. fee_price: its price; 0 if it is that of `fee_price_leg`.
+    """
+    is_received = leg.fee_asset == IN_RECEIVED and leg.is_spot
+    venues = list(dict.fromkeys(other.venue for other in config.legs))
+    return {
+        "base_fee": leg.taker_fee if is_received else 0.0,
+        "fee_account": venues.index(leg.venue) if leg.has_named_fee_asset else -1,
+        "fee_units": leg.fee_units,
+        "fee_price": 0.0 if math.isnan(leg.fee_price) else leg.fee_price,
+        "fee_price_leg": leg.fee_price_leg,
     }
 
 

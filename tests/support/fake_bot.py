@@ -85,6 +85,8 @@ class FakeBot:
     last_feed: dict[int, int] = field(default_factory=dict)
     #: How old it was then, where that is not nothing.
     feed_ns: dict[int, int] = field(default_factory=dict)
+    #: Share of a purchase of each leg that its fee takes from the base.
+    base_fees: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         self.num_assets = len(self.tick_sizes)
@@ -173,7 +175,8 @@ class FakeBot:
     def _settle(self, order: Order) -> None:
         order.answer()
         values = self._values[order.leg_no]
-        values.position += order.side * order.filled
+        base_fee = self.base_fees[order.leg_no] if self.base_fees and order.side == BUY else 0.0
+        values.position += order.side * order.filled * (1.0 - base_fee)
         values.balance -= order.side * order.filled * order.price
 
 

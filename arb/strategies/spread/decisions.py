@@ -69,7 +69,7 @@ class Missed(IntEnum):
     POSITION = 4
     """A position limit, the leverage cap or the share of capital in use left no room."""
     INVENTORY = 5
-    """A leg had too little base to sell, or too little quote to pay."""
+    """A leg had too little base to sell, too little quote to pay, or too little of the asset of its fees."""
     TOO_SMALL = 6
     """The remaining quantity is below a venue's minimum quantity or notional."""
     INTERVAL = 7

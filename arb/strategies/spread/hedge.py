@@ -1,7 +1,8 @@
 """One attempt, from its two opening orders to flat or halted: open, chase the short leg, reverse the long one, halt.
 
 Every order is an IOC limit, so nothing rests, and none is larger than the touch. Fills are counted from the orders' own
-quantities. The missing quantity of one leg is chased within the slippage tolerance of the attempt's decision price,
+quantities, a purchase by what is received: where its fee is taken from the base, orders are larger by the fee. The
+missing quantity of one leg is chased within the slippage tolerance of the attempt's decision price,
 until the deadline; then the surplus of the other leg is traded back at market prices, within a band that widens; if
 that does not succeed either, the strategy halts. A surplus too small for any order of the leg that could still trade is
 left, and counts in the next attempt. An order that is never answered is in doubt: nothing is sent after it, and the
@@ -15,7 +16,14 @@ from hftbacktest.order import BUY, IOC, LIMIT, NEW, NONE, PARTIALLY_FILLED, SELL
 from numba import njit
 
 from arb.strategies.spread.decisions import Decision
-from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, limit_price, order_qty
+from arb.strategies.spread.sizing import (
+    bought_lots,
+    floor_to_lot,
+    is_large_enough,
+    limit_price,
+    opening_qty,
+    order_qty,
+)
 
 #: Phases of the attempt.
 IDLE, OPENING, CHASING, REVERSING, HALTED = 0, 1, 2, 3, 4
@@ -98,7 +106,8 @@ def begin(bot, recorder, attempt, legs, number, purpose, buy_no, qty, edge, para
     for leg_no in (buy_no, sell_no):
         leg = legs[leg_no]
         px = limit_price(leg.side, leg.reference_px, params.slippage_tolerance, leg.tick_size)
-        if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, qty, Decision.OPEN):
+        own_qty = opening_qty(leg, qty) if leg.side == BUY else qty
+        if not send(bot, recorder, attempt, legs, leg_no, leg.side, px, own_qty, Decision.OPEN):
             break  # never opens a single second leg on purpose
     attempt.phase = OPENING
 
@@ -113,8 +122,8 @@ def advance(bot, recorder, attempt, legs, params):
         return
     long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
     surplus = legs[long_no].filled_qty - legs[1 - long_no].filled_qty
-    chase_qty = _tradable(legs[1 - long_no], surplus)
-    reverse_qty = _tradable(legs[long_no], surplus)
+    chase_qty = _tradable(legs[1 - long_no], legs[1 - long_no].side, surplus)
+    reverse_qty = _tradable(legs[long_no], -legs[long_no].side, surplus)
     if attempt.phase == OPENING:
         _enter(attempt, CHASING, now, params)
         if reverse_qty > 0.0:
@@ -168,6 +177,9 @@ def _settle(bot, recorder, attempt, legs, now):
         filled = order.qty - order.leaves_qty
         if order.side == BUY:
             leg.ask_taken += filled
+            base_fee = filled * leg.base_fee
+            leg.paid_base += base_fee
+            filled -= base_fee
         else:
             leg.bid_taken += filled
         # A reversal reduces its leg's fills.
@@ -209,9 +221,9 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):
 
 
 @njit
-def _tradable(leg, surplus):
-    """The part of a surplus that an order of this leg could trade, at the attempt's decision price."""
-    qty = floor_to_lot(surplus, leg.lot_size)
+def _tradable(leg, side, surplus):
+    """The order of this leg that trades as much as possible of a surplus, at the attempt's decision price."""
+    qty = bought_lots(leg, surplus) if side == BUY else floor_to_lot(surplus, leg.lot_size)
     return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
 
 
@@ -237,7 +249,11 @@ def _end(bot, recorder, attempt, legs, now):
     legs[0].attempt_qty = legs[1].attempt_qty = 0.0
     qty = min(legs[0].filled_qty, legs[1].filled_qty)
     attempt.residual = _surplus_bought(legs)
-    attempt.is_hedged = floor_to_lot(qty, min(legs[0].lot_size, legs[1].lot_size)) > 0.0
+    lot_size = min(legs[0].lot_size, legs[1].lot_size)
+    # Of a lot that was bought, less than one may have been received.
+    attempt.is_hedged = floor_to_lot(qty / (1.0 - max(legs[0].base_fee, legs[1].base_fee)), lot_size) > 0.0
+    for leg_no in range(2):
+        legs[leg_no].due_qty = -attempt.residual if legs[leg_no].base_fee != 0.0 else 0.0
     if attempt.is_hedged:
         recorder.decide(now, Decision.HEDGED, attempt.number, -1, 0, qty)
     elif attempt.undone_qty > 0.0:

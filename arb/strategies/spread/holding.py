@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from arb.strategies.spread.decisions import Purpose
-from arb.strategies.spread.sizing import floor_to_lot, is_large_enough, whole_qty
+from arb.strategies.spread.sizing import floor_to_lot, hedged_by, is_large_enough, whole_qty
 from arb.strategies.spread.touch import BPS, mid_spread_bps
 
 #: One pair's open spread. `bought_no`: the leg that was bought, -1 for none. `cash`: balances of both legs without fees
@@ -46,7 +46,7 @@ def open_profit(pair, holding, values_0, values_1):
         position = values_0.position if leg_no == 0 else values_1.position
         closing_px = leg.bid if position > 0.0 else leg.ask
         leg_value = position * closing_px * leg.contract_size
-        profit += leg_value
+        profit += leg_value + leg.paid_base * closing_px * leg.contract_size
         value = max(value, abs(leg_value))
     return profit, value
 
@@ -76,6 +76,7 @@ def update_holding(bot, pair, holding, now, params):
             return
     holding.bought_no = NONE_HELD
     holding.cash = values_0.balance + values_1.balance
+    pair[0].paid_base = pair[1].paid_base = 0.0
     if values_0.position != 0.0:
         holding.cash += values_0.position * pair[0].mark * pair[0].contract_size
     if values_1.position != 0.0:
@@ -121,5 +122,5 @@ def closing_qty(bot, pair, holding, params):
     # Closing sells what was bought.
     sell, buy = pair[holding.bought_no], pair[1 - holding.bought_no]
     qty = held_qty(pair, holding.bought_no, values_0, values_1)
-    shown = min(buy.ask_qty - buy.ask_taken, sell.bid_qty - sell.bid_taken)
+    shown = min(hedged_by(buy, buy.ask_qty - buy.ask_taken), sell.bid_qty - sell.bid_taken)
     return whole_qty(buy, sell, min(qty, shown), params)

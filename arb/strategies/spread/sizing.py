@@ -19,6 +19,9 @@ _ROOM = 1e-9
 _ROOM_RELATIVE = 1e-15
 #: Means no leverage cap.
 _ANY_LEVERAGE = 1e9
+#: A fee asset must cover so many times the fee of an attempt's order: the order, a chase and a reversal. The rule
+#: `funds` requires two of these at the second order.
+_FEES_KEPT = 3.0
 
 
 @njit
@@ -34,6 +37,26 @@ def floor_to_lot(qty, lot):
 
 
 @njit
+def bought_lots(leg, qty):
+    """The purchase, in whole lots, that brings at most `qty`: its fee may be taken from what is bought."""
+    return floor_to_lot(qty / (1.0 - leg.base_fee), leg.lot_size)
+
+
+@njit
+def opening_qty(leg, qty):
+    """The purchase of an attempt that hedges `qty`: with its fee, and what earlier ones received too little."""
+    if leg.base_fee == 0.0:
+        return qty
+    return bought_lots(leg, max(0.0, qty + leg.due_qty))
+
+
+@njit
+def hedged_by(leg, qty):
+    """The quantity of an attempt whose purchase is at most `qty`."""
+    return qty * (1.0 - leg.base_fee) - leg.due_qty
+
+
+@njit
 def share_funds(bot, legs, first, params):
     """Updates what the other legs use of the money that they share with the pair at `first`.
 
@@ -44,12 +67,16 @@ def share_funds(bot, legs, first, params):
         leg = legs[first + side]
         leg.other_cash = 0.0
         leg.other_notional = 0.0
+        if leg.is_fee_cash == 0.0:
+            leg.fee_budget = _fee_budget(bot, legs, leg, params)
+            if legs[first].fee_account == legs[first + 1].fee_account:
+                leg.fee_budget *= 0.5
         for leg_no in range(len(legs)):
             other = legs[leg_no]
             if leg_no == first + side or other.funds != leg.funds:
                 continue
             values = bot.state_values(other.asset)
-            leg.other_cash += values.balance - values.fee
+            leg.other_cash += values.balance - values.fee * other.is_fee_cash
             reserved = (
                 _reserved_qty(other) * other.reference_px * other.contract_size
                 if other.attempt_qty > 0.0
@@ -70,6 +97,40 @@ def share_funds(bot, legs, first, params):
 
 
 @njit
+def _fee_budget(bot, legs, leg, params):
+    """What the fee asset of the leg is worth, less what fees have cost, open attempts may cost, and closing will.
+
+    At its lowest price so far, so that fees of other times are not undervalued; NaN if that is unknown.
+    """
+    if leg.fee_price_leg >= 0:
+        mark = legs[leg.fee_price_leg].mark
+        if not leg.fee_price <= mark:
+            leg.fee_price = mark
+    budget = leg.fee_units * leg.fee_price
+    for other in legs:
+        if other.fee_account != leg.fee_account:
+            continue
+        values = bot.state_values(other.asset)
+        budget -= values.fee
+        qty = other.attempt_qty
+        if params.is_convergence:
+            qty += abs(values.position)
+        if qty > 0.0:
+            budget -= _FEES_KEPT * other.taker_fee * qty * other.mark * other.contract_size
+    return budget
+
+
+@njit
+def fee_room(leg, price):
+    """How much a leg may trade at `price` so that its fee asset can pay for it."""
+    if leg.is_fee_cash != 0.0 or not leg.taker_fee > 0.0:
+        return np.inf
+    if not leg.fee_budget > 0.0:
+        return 0.0
+    return leg.fee_budget / (_FEES_KEPT * leg.taker_fee * price * leg.contract_size)
+
+
+@njit
 def _reserved_qty(leg):
     """Quantity that the leg's attempt may still buy: the unfilled rest; for a spot sale, the quantity to buy back."""
     unfilled = max(0.0, leg.attempt_qty - leg.filled_qty)
@@ -82,13 +143,14 @@ def _reserved_qty(leg):
 def buy_room(leg, values, price, position_limit, share, leverage):
     """How much a leg may still buy at `price`, by its position limit and its money.
 
-    Spot pays price and fee from its quote balance. A perpetual needs equity times the allowed leverage to cover the
-    whole position; buying back a short position needs nothing. `share`: fraction of the account's initial holdings that
-    may be used.
+    Spot pays the price from its quote balance, and the fee unless it is taken from something else. A perpetual needs
+    equity times the allowed leverage to cover the whole position; buying back a short position needs nothing. `share`:
+    fraction of the account's initial holdings that may be used.
     """
     if leg.is_spot != 0:
-        cost = price * leg.contract_size * (1.0 + leg.taker_fee)
-        cash = leg.quote * share + leg.other_cash + values.balance - values.fee
+        is_in_quote = leg.base_fee == 0.0 and leg.is_fee_cash != 0.0
+        cost = price * leg.contract_size * (1.0 + leg.taker_fee if is_in_quote else 1.0)
+        cash = leg.quote * share + leg.other_cash + values.balance - values.fee * leg.is_fee_cash
         return min(position_limit - values.position, cash / cost)
     return min(position_limit, _covered_qty(leg, values, price, share, leverage)) - values.position
 
@@ -105,7 +167,8 @@ def sell_room(leg, values, price, position_limit, share, leverage):
 def _covered_qty(leg, values, price, share, leverage):
     """The largest absolute position that a perpetual leg's equity covers; 0 once the equity is lost."""
     value = price * leg.contract_size
-    equity = leg.quote + leg.other_cash + values.balance - values.fee + values.position * value
+    cash = leg.quote + leg.other_cash + values.balance - values.fee * leg.is_fee_cash
+    equity = cash + values.position * value
     notional = equity * share * leverage - leg.other_notional
     return max(0.0, notional / (value * (1.0 + leg.taker_fee)))
 
@@ -114,26 +177,30 @@ def _covered_qty(leg, values, price, share, leverage):
 def attempt_qty(buy, sell, buy_values, sell_values, params):
     """The quantity of an attempt at the touches, equal for both legs; 0 if it would be too small for either."""
     # In a replay, and briefly in live trading, the touch still shows the quantity just taken.
-    shown = min(buy.ask_qty - buy.ask_taken, sell.bid_qty - sell.bid_taken)
+    shown = min(hedged_by(buy, buy.ask_qty - buy.ask_taken), sell.bid_qty - sell.bid_taken)
     qty = min(buy.max_position_size, params.touch_share * shown)
     # Valued at the worst price that the orders accept.
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
     share, leverage = params.capital_allocation, params.max_leverage
-    qty = min(qty, buy_room(buy, buy_values, buy_px, buy.position_limit, share, leverage))
-    qty = min(qty, sell_room(sell, sell_values, sell.bid, sell.position_limit, share, leverage))
+    room = min(buy_room(buy, buy_values, buy_px, buy.position_limit, share, leverage), fee_room(buy, buy_px))
+    qty = min(qty, hedged_by(buy, room))
+    room = sell_room(sell, sell_values, sell.bid, sell.position_limit, share, leverage)
+    qty = min(qty, min(room, fee_room(sell, sell.bid)))
     return whole_qty(buy, sell, qty, params)
 
 
 @njit
 def whole_qty(buy, sell, qty, params):
     """`qty` within the limits of one order, in common lots; 0 if that is below the minimum of either venue."""
-    buy_px = buy.ask * (1.0 + params.slippage_tolerance)
-    qty = order_qty(qty, max(buy_px * buy.contract_size, sell.bid * sell.contract_size), params)
+    buy_value = buy.ask * (1.0 + params.slippage_tolerance) * buy.contract_size
+    qty = order_qty(qty, max(buy_value, sell.bid * sell.contract_size), params)
+    qty = min(qty, hedged_by(buy, order_qty(np.inf, buy_value, params)))
     if not qty > 0.0:
         return 0.0
     qty = floor_to_lot(qty, buy.common_lot)
     sell_px = sell.bid * (1.0 - params.slippage_tolerance)
-    return qty if is_large_enough(buy, qty, buy.ask) and is_large_enough(sell, qty, sell_px) else 0.0
+    is_bought = is_large_enough(buy, opening_qty(buy, qty), buy.ask)
+    return qty if is_bought and is_large_enough(sell, qty, sell_px) else 0.0
 
 
 @njit
@@ -173,10 +240,9 @@ def why_no_qty(buy, sell, buy_values, sell_values, params):
 def _paid_qty(buy, sell, buy_values, sell_values, share, leverage, params):
     """The quantity that both legs can pay for, ignoring position limits."""
     buy_px = buy.ask * (1.0 + params.slippage_tolerance)
-    return min(
-        buy_room(buy, buy_values, buy_px, np.inf, share, leverage),
-        sell_room(sell, sell_values, sell.bid, np.inf, share, leverage),
-    )
+    bought = min(buy_room(buy, buy_values, buy_px, np.inf, share, leverage), fee_room(buy, buy_px))
+    sold = min(sell_room(sell, sell_values, sell.bid, np.inf, share, leverage), fee_room(sell, sell.bid))
+    return min(hedged_by(buy, bought), sold)
 
 
 @njit

@@ -159,6 +159,11 @@ def _set_up(bot, params, state):
         leg.base, leg.quote = params.base[leg_no], params.quote[leg_no]
         leg.funds = params.funds[leg_no]
         leg.taker_fee = params.taker_fee[leg_no]
+        leg.base_fee = params.base_fee[leg_no]
+        leg.fee_account, leg.fee_units = params.fee_account[leg_no], params.fee_units[leg_no]
+        leg.is_fee_cash = 1.0 if leg.fee_account < 0 else 0.0
+        leg.fee_price_leg = params.fee_price_leg[leg_no]
+        leg.fee_price = params.fee_price[leg_no] if leg.fee_price_leg < 0 else np.nan
         leg.contract_size = params.contract_size[leg_no]
         leg.min_qty, leg.min_notional = params.min_qty[leg_no], params.min_notional[leg_no]
         leg.common_lot = params.common_lot[leg_no]

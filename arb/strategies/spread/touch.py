@@ -28,6 +28,15 @@ LEG = np.dtype(
         ("lot_size", "f8"),
         ("common_lot", "f8"),
         ("taker_fee", "f8"),
+        # Share of a purchase that its fee takes from the base; whether other fees are taken from the quote (1.0).
+        ("base_fee", "f8"),
+        ("is_fee_cash", "f8"),
+        # Where they are not: legs with the same number share `fee_units` of a further asset. Its price in quote, the
+        # lowest so far, and the leg whose mid that is, -1 for a constant.
+        ("fee_account", "i8"),
+        ("fee_units", "f8"),
+        ("fee_price", "f8"),
+        ("fee_price_leg", "i8"),
         ("is_spot", "i8"),
         ("base", "f8"),
         ("quote", "f8"),
@@ -41,6 +50,12 @@ LEG = np.dtype(
         # What the other legs use of the money that they share with this leg.
         ("other_cash", "f8"),
         ("other_notional", "f8"),
+        # Fees that the next attempt may cost in the further asset, in quote.
+        ("fee_budget", "f8"),
+        # Where `base_fee` is not 0: base that earlier attempts of the pair received too little, and what fees took
+        # since it was flat.
+        ("due_qty", "f8"),
+        ("paid_base", "f8"),
         # The attempt in progress; its quantity is 0 if there is none.
         ("attempt_qty", "f8"),
         ("side", "i8"),

@@ -255,7 +255,7 @@ def test_open_profit_is_what_closing_at_the_touches_brings() -> None:
 
 class _Leg:
     def __init__(self, bid: float, ask: float) -> None:
-        self.bid, self.ask, self.contract_size = bid, ask, 1.0
+        self.bid, self.ask, self.contract_size, self.paid_base = bid, ask, 1.0, 0.0
 
 
 class _Held:
