@@ -124,7 +124,9 @@ def working_orders(bot, header, funds, asset_no, side, except_id, is_all, touch)
             if is_counted:
                 lots = lots_of(leaves, funds.lot_size)
                 is_market = order.order_type == MARKET
-                worth = lots * (MARKET_ROOM * touch / funds.tick_size if is_market else np.float64(order.price_tick))
+                worth = lots * (
+                    MARKET_ROOM * touch / funds.tick_size if is_market else np.float64(order.price_tick)
+                )
                 if order.req == REPLACED:
                     worth = max(worth, _value_before(header, asset_no, order.order_id))
                 if order.side == BUY:

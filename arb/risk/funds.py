@@ -2,8 +2,8 @@
 
 Spot: an order may only sell what is held, and only buy what can be paid including the fee. Perpetuals: the notional of
 the positions, including the worst case of working orders, is at most equity times leverage (initial margin = notional /
-leverage). Assets at one venue share its money. Fees in a further asset (BNB): what is left of it must pay for all working
-orders and this one. Pure: numbers in, numbers out; `arb.bot.working_orders` sums the working
+leverage). Assets at one venue share its money. Where fees are charged in a further asset such as BNB, what is left of
+it must pay for the order and all working ones. Pure: numbers in, numbers out; `arb.bot.working_orders` sums the working
 orders. Sums are of whole lots and ticks, so that they do not depend on the sequence of the orders.
 """
 
@@ -19,8 +19,8 @@ from arb.leg import IN_QUOTE, IN_RECEIVED
 from connectors.jit.compilation import compiled
 
 #: One asset. base, quote: the account's initial holdings, in the asset's unit of quantity and in quote units. fee: the
-#: largest fee of an order that is taken from the quote, as a fraction of its value. mark: the last known mid, NaN before
-#: the first. Of fees in a further asset, other_fee: the largest, as a fraction of the value, 0 without one;
+#: largest fee of an order that is taken from the quote, as a fraction of its value. mark: the last known mid, NaN
+#: before the first. Of fees in a further asset, other_fee: the largest, as a fraction of the value, 0 without one;
 #: other_account: assets with the same number share `other`, the units held; other_price: in quote, or the mark of the
 #: asset `other_price_no` if that is not -1.
 FUNDS_ROW = np.dtype(
@@ -67,8 +67,8 @@ class AssetFunds:
 
     account: assets with the same account share `quote`. base: in the asset's unit of quantity; 0 for perpetuals. fee:
     the largest fee of an order, as a fraction of its value; rebates are ignored. leverage: of perpetuals. fee_asset: as
-    `Leg.fee_asset`. other: units held of a named one, which assets with the same `other_account` share; other_price: its
-    price in quote, or, if other_price_no is not -1, the mid of the asset of that number.
+    `Leg.fee_asset`. other: units held of a named one, which assets with the same `other_account` share; other_price:
+    its price in quote, or, if other_price_no is not -1, the mid of the asset of that number.
     """
 
     account: Hashable
@@ -129,7 +129,7 @@ def can_sell(funds, position, sold_lots):
 
 @compiled
 def cost_of(funds, value):
-    """The largest cost of purchases of `value` (lots times ticks), in quote units, including fees taken from the quote."""
+    """The largest cost of purchases of `value` (lots times ticks), in quote units, including fees in quote."""
     return value * funds.tick_size * funds.lot_size * funds.contract_size * (1.0 + funds.fee)
 
 

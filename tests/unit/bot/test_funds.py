@@ -69,8 +69,9 @@ def test_no_more_is_bought_than_is_paid_for_with_its_fee(call: Any, make: Any) -
     assert call.cancel(bot, 0, 2) == OK
     assert call.submit(bot, BUY, 4, 100.1, 2.0, IOC, LIMIT, True) == OK
     assert call.submit(bot, BUY, 5, 100.1, 1.0, IOC, LIMIT, True) == REFUSED
-    assert call.submit(bot, BUY, 6, 0.0, 1.0, GTC, MARKET, True) == REFUSED
-    assert call.submit(bot, BUY, 7, 0.0, 0.99, GTC, MARKET, True) == OK
+    # The ask may be up to a twentieth higher when a market order arrives: 99.66 pay for 0.947.
+    assert call.submit(bot, BUY, 6, 0.0, 0.95, GTC, MARKET, True) == REFUSED
+    assert call.submit(bot, BUY, 7, 0.0, 0.94, GTC, MARKET, True) == OK
 
 
 def test_what_was_sold_pays_and_what_was_bought_is_held(call: Any, make: Any) -> None:
