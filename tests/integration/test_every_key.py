@@ -63,6 +63,11 @@ PERPETUALS = (
     *(f"{venue}.fees.taker=0.0" for venue in ("binance_usdm", "bybit_linear")),
 )
 BOTH = ("strategy.symbols=['BTCUSDT', 'ETHUSDT']",)
+#: A third asset for fees, which pays for less than one.
+NAMED = (
+    "binance_spot.fees={maker=0.0, taker=0.003, asset='BNB', price=600.0}",
+    "capital.binance_spot.assets.BNB=0.0005",
+)
 #: Leg 1 is sold and leg 0 does not follow: its offer is gone after the first answer.
 ALONE = [*two(1000, 101.0), touch(1000.5, 0, 100.3, 100.6), *two(5000, 101.0), *two(9000, 101.1)]
 ONE_FILL = [EMPTY, Fate()]
@@ -167,6 +172,9 @@ STRATEGY = {
         "binance_spot.kind='linear'", orders, ("capital.binance_spot={base=0.0, quote=500.0}",),
         [*two(500, 99.0), *DEAR],
     ),
+    "fees.asset": Case("binance_spot.fees.asset='received'", orders, ("binance_spot.fees.taker=0.003",)),
+    "fees.price": Case("binance_spot.fees.price=300.0", orders, NAMED),
+    "capital.<venue>.assets.<ASSET>": Case("capital.binance_spot.assets.BNB=0.0002", orders, NAMED),
     "fees.taker": Case("binance_spot.fees.taker=0.009", attempt_times),
     "symbols.<SYMBOL>.tick_size": Case(
         "bybit_spot.symbols.BTCUSDT.tick_size='0.5'", orders, ("execution.slippage_tolerance=0.01",)
@@ -246,9 +254,6 @@ ELSEWHERE = {
     "record.segment_s": "unit/data/test_live_recorder.py",
     "record.reserve_gb": "unit/data/test_recorder_disk.py",
     "record.fsync_s": "unit/data/test_recorder_disk.py",
-    "fees.asset": "unit/config/test_fee_asset.py",
-    "fees.price": "unit/config/test_fee_asset.py",
-    "capital.<venue>.assets.<ASSET>": "unit/config/test_fee_asset.py",
     "queue.model": "integration/test_queue_models.py",
     "queue.power": "integration/test_queue_models.py",
     "latency.order_file": "integration/test_order_latencies.py",

@@ -18,6 +18,7 @@ from numba import njit
 from arb.strategies.spread.decisions import Decision
 from arb.strategies.spread.sizing import (
     bought_lots,
+    ceil_to_lot,
     floor_to_lot,
     is_large_enough,
     limit_price,
@@ -122,8 +123,9 @@ def advance(bot, recorder, attempt, legs, params):
         return
     long_no = 0 if legs[0].filled_qty > legs[1].filled_qty else 1
     surplus = legs[long_no].filled_qty - legs[1 - long_no].filled_qty
-    chase_qty = _tradable(legs[1 - long_no], legs[1 - long_no].side, surplus)
-    reverse_qty = _tradable(legs[long_no], -legs[long_no].side, surplus)
+    long, short = legs[long_no], legs[1 - long_no]
+    chase_qty = _tradable(short, long, short.side, surplus)
+    reverse_qty = _tradable(long, short, -long.side, surplus)
     if attempt.phase == OPENING:
         _enter(attempt, CHASING, now, params)
         if reverse_qty > 0.0:
@@ -221,8 +223,11 @@ def _reverse(bot, recorder, attempt, legs, leg_no, qty, params):
 
 
 @njit
-def _tradable(leg, side, surplus):
+def _tradable(leg, other, side, surplus):
     """The order of this leg that trades as much as possible of a surplus, at the attempt's decision price."""
+    if (leg.base_fee != 0.0 or other.base_fee != 0.0) and leg.lot_size > other.lot_size:
+        # Fees in base leave parts of lots: of 49.9995 lots all 50 are traded, not 49.
+        surplus = ceil_to_lot(surplus, other.lot_size)
     qty = bought_lots(leg, surplus) if side == BUY else floor_to_lot(surplus, leg.lot_size)
     return qty if is_large_enough(leg, qty, leg.reference_px) else 0.0
 

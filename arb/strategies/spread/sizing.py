@@ -37,6 +37,13 @@ def floor_to_lot(qty, lot):
 
 
 @njit
+def ceil_to_lot(qty, lot):
+    """`qty` rounded up to a whole number of lots."""
+    lots = floor_steps(qty / lot)
+    return (lots if qty / lot - lots <= _ROOM + lots * _ROOM_RELATIVE else lots + 1) * lot
+
+
+@njit
 def bought_lots(leg, qty):
     """The purchase, in whole lots, that brings at most `qty`: its fee may be taken from what is bought."""
     return floor_to_lot(qty / (1.0 - leg.base_fee), leg.lot_size)

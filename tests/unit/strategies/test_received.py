@@ -124,6 +124,22 @@ def test_a_reversal_that_buys_is_larger_by_its_fee() -> None:
     assert recorder.held == [pytest.approx(-0.0001)]
 
 
+def test_a_coarse_leg_trades_the_lots_that_a_finer_one_was_meant_to() -> None:
+    # 0.9993 are received on leg 0, whose lot is a tenth of leg 1's: a sale of 1.0 is chased, not of 0.99.
+    bot = FakeBot(
+        opportunities(1),
+        fates([FULL, NOTHING]),
+        10 * START,
+        (0.01, 0.01),
+        (0.001, 0.01),
+        base_fees=(0.0007, 0.0),
+    )
+    params = {**VALUES, "base_fee_0": 0.0007, "common_lot": 0.01}
+    plain(spread.run)(bot, spread_params(**params), FakeRecorder())
+
+    assert orders(bot)[2:] == [(1, SELL, 1.0)]
+
+
 def test_one_lot_is_an_attempt_although_less_arrives() -> None:
     _, recorder, _ = run(opportunities(1), [], (0.01, 0.0), max_position_size=LOT)
 
