@@ -42,7 +42,7 @@ from arb.data.rows.usable import (
 )
 from arb.data.rows.window import Window, cut_conversion, cut_rows
 from arb.errors import ConfigError, InputError
-from arb.leg import Leg
+from arb.leg import IN_RECEIVED, Leg
 from arb.results.folder import RunFolder
 from arb.results.manifest import FORMAT, result_of
 from arb.results.notes import (
@@ -244,6 +244,7 @@ def funds_notes(manifest: Mapping[str, Any]) -> list[str]:
                 base=capital["base_of"].get(symbol, capital["base"]),
                 quote=capital["quote_of"].get(symbol, capital["quote"]),
                 leverage=config["risk"]["max_leverage"],
+                assets=capital.get("assets", {}),
             )
             notes.append(note)
     return notes
@@ -257,11 +258,11 @@ def halt_notes(manifest: Mapping[str, Any], final: Any) -> list[str]:
     notes = []
     for leg, state in zip(config["strategy"]["legs"], final, strict=True):
         venue, _, symbol = leg.partition(":")
-        position, lot_size = (
-            float(state["position"]),
-            float(config["venues"][venue]["symbols"][symbol]["lot_size"]),
-        )
-        if abs(position) > _LOT_SHARE_MAX * lot_size:
+        terms = config["venues"][venue]
+        position, lot_size = float(state["position"]), float(terms["symbols"][symbol]["lot_size"])
+        # Fees in base leave part of a lot.
+        share = 1.0 if terms["fees"].get("asset") == IN_RECEIVED else _LOT_SHARE_MAX
+        if abs(position) > share * lot_size:
             notes.append(halt_note(leg, position))
     return notes
 

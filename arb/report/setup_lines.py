@@ -71,12 +71,14 @@ def _leg(leg: Mapping[str, Any], payer: str) -> list[str]:
     there, back = (shown(leg[f"{name}_latency_s"], "duration") for name in ("entry", "response"))
     file = leg["order_latency_file"]
     orders = f"orders as measured, {file};" if file else f"orders {there} there, {back} back;"
+    asset = leg["fee_asset"]
+    charged = "" if asset is None else ", as received" if asset == "received" else f", in {asset}"
     quote, base = shown(leg["start_quote"], "money"), shown(leg["start_base"], "quantity")
     capital = f"{base} base, and the quote of {payer}" if payer else f"{quote} quote, {base} base"
     return [
         f"{leg['leg']}:",
         *([f"{leg['kind']};"] if leg["kind"] else []),
-        f"fees {maker} maker, {taker} taker;",
+        f"fees {maker} maker, {taker} taker{charged};",
         orders,
         f"queue {leg['queue_model'] or UNKNOWN};",
         f"starts with {capital}",

@@ -95,6 +95,7 @@ KINDS: dict[str, Callable[[Any], str]] = {
     "bps": lambda value: f"{value:+.3f} bps",
     "base": position,
     "quantity": lambda value: significant(value, 6),
+    "units": lambda value: significant(value, 6),
     "price": lambda value: significant(value, 8),
     "ratio": lambda value: f"{value:,.2f}",
     "duration": duration,

@@ -36,14 +36,28 @@ UNRECORDED = (
 )
 
 
-def funds_note(leg: str, refused: int, *, is_spot: bool, base: float, quote: float, leverage: float) -> str:
-    """The note for a leg whose orders its account could not pay for, with the keys that set its funds."""
+def funds_note(
+    leg: str,
+    refused: int,
+    *,
+    is_spot: bool,
+    base: float,
+    quote: float,
+    leverage: float,
+    assets: Mapping[str, float] = MappingProxyType({}),
+) -> str:
+    """The note for a leg whose orders its account could not pay for, with the keys that set its funds.
+
+    assets: units held of the asset that fees are charged in, if that is a further one.
+    """
     venue = leg.partition(":")[0]
     if is_spot:
         began, keys = f"base {base:.15g} and quote {quote:.15g}", f"[capital.{venue}] base and quote"
     else:
         began = f"quote {quote:.15g} at leverage {leverage:.15g}"
         keys = f"[capital.{venue}] quote, [risk] max_leverage"
+    for asset, units in assets.items():
+        began, keys = f"{began}, and {units:.15g} {asset} for fees", f"{keys}, [capital.{venue}.assets]"
     orders = "1 order was" if refused == 1 else f"{refused:,} orders were"
     return f"{leg}: {orders} refused for lack of funds: the account began with {began} ({keys})"
 

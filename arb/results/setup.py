@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from arb.leg import IN_QUOTE
+
 #: The built-in strategy, whose thresholds the charts show.
 SPREAD = "arb.strategies.spread.strategy:run"
 #: Its parameters that a report begins with, by mode, with their keys in the configuration.
@@ -40,6 +42,8 @@ class LegTerms(NamedTuple):
     order_latencies: str | None = None
     queue_model: str | None = None
     position_limit: float = math.inf
+    #: "received", or the name of an asset; None: quote.
+    fee_asset: str | None = None
 
 
 class RunSetup(NamedTuple):
@@ -79,13 +83,14 @@ def terms_of(config: Mapping[str, Any], leg: str) -> LegTerms:
     """The terms of a leg, `venue:SYMBOL`. config: of the manifest."""
     name, _, symbol = leg.partition(":")
     venue, own = config["venues"][name], config["symbols"].get(symbol) or {}
-    latency, queue = venue["latency"], venue["queue"]
+    latency, queue, asset = venue["latency"], venue["queue"], venue["fees"].get("asset", IN_QUOTE)
     file = latency["order_file"]
     exponent = f", power {queue['power']:g}" if queue["model"].startswith("power_") else ""
     return LegTerms(
         kind=str(venue["kind"]),
         maker_fee=float(venue["fees"]["maker"]),
         taker_fee=float(venue["fees"]["taker"]),
+        fee_asset=None if asset == IN_QUOTE else str(asset),
         entry_s=math.nan if file else latency["entry_ms"] / 1e3,
         response_s=math.nan if file else latency["response_ms"] / 1e3,
         order_latencies=file and file.replace("{symbol}", symbol.lower()),

@@ -25,6 +25,7 @@ UNITS: Mapping[str, str] = MappingProxyType(
         "bps": "bps",
         "base": "base",
         "quantity": "base",
+        "units": "units of an asset",
         "price": "quote per base",
         "ratio": "ratio",
         "duration": "s",

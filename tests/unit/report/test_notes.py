@@ -88,6 +88,10 @@ LEG = "bybit_linear:BTCUSDT"
         ("the legs of venue_b: simulated or not, who knows", "Data not as recorded"),
         (capital_note({"bybit_linear": (10_000.0, {})}), "Capital"),
         (funds_note(LEG, 2, is_spot=True, base=1.0, quote=1.0, leverage=1.0), "Orders refused"),
+        (
+            funds_note(LEG, 2, is_spot=True, base=1.0, quote=1.0, leverage=1.0, assets={"BNB": 0.5}),
+            "Orders refused",
+        ),
         (halt_note(LEG, 0.001), "Position left"),
         (*funding_notes_of(LEG, FundingCount(3, 3, True), has_data=False), "Funding"),
         (*funding_notes_of(LEG, FundingCount(9, 2), has_data=True, remedy="record it"), "Funding"),

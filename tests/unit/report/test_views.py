@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.console import Console
 from support.finished_runs import (
+    LEGS,
     NOON,
     S,
     decision,
@@ -218,6 +219,17 @@ def test_the_report_begins_with_what_was_run() -> None:
         "engine hftbacktest; arb.strategies.spread.strategy:run: mode inventory, min_spread_bps 10," in text
     )
     assert "venue_b:BTCUSDT: spot; fees 0.05 % maker, 0.055 % taker; orders 10 ms there, 12 ms back" in text
+
+
+def test_what_fees_are_charged_in_is_named() -> None:
+    legs = [
+        leg._replace(terms=leg.terms._replace(fee_asset=asset))
+        for leg, asset in zip(LEGS, ("received", "BNB"), strict=True)
+    ]
+    text = " ".join(drawn(small_run(legs=legs)).split())
+
+    assert "venue_a:BTCUSDT: spot; fees 0.05 % maker, 0.10 % taker, as received;" in text
+    assert "0.055 % taker, in BNB;" in text
 
 
 def test_the_quality_of_the_data_is_below_the_charts() -> None:
