@@ -4,8 +4,8 @@ The strategy's requests get their latency here and arrive later; a row of the sa
 in hftbacktest. The host gives the rows and the horizon up to which they are complete: in a replay that of the bot, on
 live data the watermark (`arb.simulation.watermark`).
 
-A funding time is processed after all rows and requests of its time, and only once a later row is there: in a replay
-nothing is paid after the last row, and live data gives the same.
+A funding time is processed after all rows and requests of its time, and only once a later one is there: in a replay
+nothing is paid after the last event, and live data gives the same.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def _next_event(exchanges, horizon):
             kind, asset_no, earliest = _REQUEST, number, timestamp
         if exchange.funding_ts < funding_ts:
             funding_no, funding_ts = number, exchange.funding_ts
-    if funding_ts < earliest and funding_ts <= horizon and row_ts != NEVER:
+    # On live data in a silence, a later request may arrive before a later row does.
+    if funding_ts < earliest and funding_ts <= horizon and (row_ts != NEVER or earliest != NEVER):
         return _FUNDING, funding_no, funding_ts
     return kind, asset_no, earliest
 

@@ -29,6 +29,7 @@ from arb.leg import Leg
 from arb.runtime.replay import replay
 from arb.runtime.strategy_task import StrategyTask
 from arb.simulation.bot import DryRunBot
+from arb.simulation.latency import recorded_latencies
 from connectors.binance import BinanceUsdm
 from connectors.bybit import BybitLinear
 
@@ -164,6 +165,29 @@ def test_a_month_of_funding_is_equal_in_every_world(seed: int) -> None:
         for name in ("asset_no", "exch_ts", "qty", "price", "rate", "quote"):
             assert in_order(other.charges)[name].tolist() == in_order(ended.charges)[name].tolist()
     assert by_pieces.final.tobytes() == ended.final.tobytes()
+
+
+def test_a_funding_time_in_a_silence_is_replayed_before_the_requests_behind_it() -> None:
+    """On live data the next row arrives after requests that the exchange has processed meanwhile."""
+    rates = [Rates(0, 60_000.0, 0.0001, 3_000), Rates(6_050, 60_010.0, 0.0002, 7_000)]
+    before, after = book_rows([60_000.0] * 10), book_rows([60_001.0] * 20)
+    for name in ("exch_ts", "local_ts"):
+        after[name] += 6_000 * MS
+    rows = with_rates(np.concatenate((before, after)), rates)
+    steps = np.array([(0, (1, 1, -1)[n % 3], 1.0, 0, 250) for n in range(24)], np.float64)
+
+    bot = DryRunBot([PERPETUAL], is_live=True)
+    task = StrategyTask(bot, compile_strategy(trade_steps), (bot, steps))
+    drive(bot, task, [as_received(rows)])
+    charges, final = bot.charges.copy(), state_of(bot, 1).copy()
+    latencies, start_ts = recorded_latencies(bot.world.answers.copy(), 1), bot.world.start_ts
+    bot.close()
+    assert charges["exch_ts"].tolist() == [START_NS + ms * MS for ms in (3_000, 7_000)]
+    again = DryRunBot([PERPETUAL], latencies=latencies, start_ts=start_ts)
+    replay(again, [[rows]], compile_strategy(trade_steps), (again, steps))
+    assert again.charges.tobytes() == charges.tobytes()
+    assert state_of(again, 1).tobytes() == final.tobytes()
+    again.close()
 
 
 def in_order(charges: Any) -> Any:
