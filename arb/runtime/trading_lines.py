@@ -96,10 +96,10 @@ class _Attempt:
 
 
 def _charged(charge: Any, leg: Leg) -> str:
-    """What a fee took that was not the quote."""
+    """What a fee took that was not the quote; "" if it was."""
     if charge["base"]:
-        return f"{exact(float(charge['base']))} base"
-    return f"{exact(float(charge['other']))} {leg.fee_asset}" if charge["other"] else "quote"
+        return f" ({exact(float(charge['base']))} base)"
+    return f" ({exact(float(charge['other']))} {leg.fee_asset})" if charge["other"] else ""
 
 
 class TradingLines:
@@ -178,7 +178,7 @@ class TradingLines:
         side, kind = "buy" if fill.side > 0 else "sell", "maker fee" if fill.maker else "fee"
         text = f"{leg.name} {side} {exact(fill.qty)} at {exact(fill.price)}, {kind} {money(fee)}"
         if charge is not None:
-            text += f" ({_charged(charge, leg)})"
+            text += _charged(charge, leg)
         return TradingLine(fill.exch_ts, "fill", f"{text}, attempt {number}" if number > 0 else text)
 
     def _attempt(self, one: _Decision) -> tuple[str, str]:
