@@ -45,7 +45,7 @@ _KINDS: tuple[tuple[str, NoteKind], ...] = (
     (r": not flat after the halt: ", NoteKind("Position left", Place.RUN)),
     (r" did not fit in memory: |^no state over time: ", NoteKind("Incomplete", Place.RUN)),
     (r"^run in the engine arb: ", NoteKind("Engine", Place.RUN)),
-    (r": \d+ funding times passed with a position, ", NoteKind("Funding", Place.RUN)),
+    (r": \d+ funding times? passed with a position, ", NoteKind("Funding", Place.RUN)),
     (r" in the same nanosecond as others ", NoteKind("Random order", Place.RUN)),
     (
         r"^no effect: |^legs of different assets: |^no capital: ",

@@ -104,9 +104,10 @@ def engine_note(why: str) -> str:
 
 def unpaid_note(leg: str, times: int) -> str:
     """The note for funding times at which a leg held a position, but had no data to value the payment."""
+    passed = "1 funding time" if times == 1 else f"{times} funding times"
     return (
-        f"{leg}: {times} funding times passed with a position, but without a known mark price or rate: not in the "
-        "profit; record with --streams markPrice"
+        f"{leg}: {passed} passed with a position, but without a known mark price or rate: not in the profit; record "
+        "with --streams markPrice"
     )
 
 
