@@ -106,7 +106,13 @@ class RunResult:
     def attempts(self) -> Any:
         """Rows of ATTEMPT_ROW; none for a strategy that logs no attempts."""
         return attempts_of(
-            self.decisions, self.fills, self.payments, self.pairs, self.equity, self.basis_halflife_ns
+            self.decisions,
+            self.fills,
+            self.payments,
+            self.pairs,
+            self.equity,
+            self.basis_halflife_ns,
+            [leg.terms.fee_lot for leg in self.legs],
         )
 
     @cached_property

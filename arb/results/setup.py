@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from arb.leg import IN_QUOTE
+from arb.leg import IN_QUOTE, IN_RECEIVED
 
 #: The built-in strategy, whose thresholds the charts show.
 SPREAD = "arb.strategies.spread.strategy:run"
@@ -44,6 +44,8 @@ class LegTerms(NamedTuple):
     position_limit: float = math.inf
     #: "received", or the name of an asset; None: quote.
     fee_asset: str | None = None
+    #: Residuals below this quantity are what fees left that take base: a lot; 0 where they take none.
+    fee_lot: float = 0.0
 
 
 class RunSetup(NamedTuple):
@@ -84,19 +86,24 @@ def terms_of(config: Mapping[str, Any], leg: str) -> LegTerms:
     name, _, symbol = leg.partition(":")
     venue, own = config["venues"][name], config["symbols"].get(symbol) or {}
     latency, queue, asset = venue["latency"], venue["queue"], venue["fees"].get("asset", IN_QUOTE)
-    file = latency["order_file"]
+    file, is_received = latency["order_file"], asset == IN_RECEIVED and venue["kind"] == "spot"
     exponent = f", power {queue['power']:g}" if queue["model"].startswith("power_") else ""
     return LegTerms(
         kind=str(venue["kind"]),
         maker_fee=float(venue["fees"]["maker"]),
         taker_fee=float(venue["fees"]["taker"]),
         fee_asset=None if asset == IN_QUOTE else str(asset),
+        fee_lot=_lot_of(venue["symbols"][symbol]) if is_received else 0.0,
         entry_s=math.nan if file else latency["entry_ms"] / 1e3,
         response_s=math.nan if file else latency["response_ms"] / 1e3,
         order_latencies=file and file.replace("{symbol}", symbol.lower()),
         queue_model=f"{queue['model']}{exponent}",
         position_limit=float(own.get("position_limit") or config["risk"]["position_limit"]),
     )
+
+
+def _lot_of(instrument: Mapping[str, Any]) -> float:
+    return float(instrument["lot_size"]) * float(instrument["contract_size"])
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,8 @@
 
 The profit of an attempt is the cash of its fills less their fees. A residual base quantity is valued at the mid of
 its leg at the end of the attempt, and the row reports it. Base bought at one venue and sold at the other counts as
-flat: the positions that an attempt leaves on the legs belong to the run and are valued in the equity.
+flat: the positions that an attempt leaves on the legs belong to the run and are valued in the equity. Where fees take
+part of what is bought, less than a lot remains, which later attempts trade: it is valued, and no open residual.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ ATTEMPT_ROW = np.dtype(
         ("net_1", "f8"),
         ("residual", "f8"),
         ("residual_quote", "f8"),
+        # Whether the residual is a lot or more, where fees take base; elsewhere, whether there is one.
+        ("is_open", "i8"),
         ("cash", "f8"),
         ("fee", "f8"),
         # Funding of the pair's legs from its begin to that of the pair's next attempt, which is not in its profit.
@@ -84,11 +87,12 @@ def attempts_of(
     pairs: Sequence[tuple[int, int]],
     equity: Equity,
     basis_halflife_ns: int,
+    fee_lots: Sequence[float],
 ) -> Any:
     """Rows of ATTEMPT_ROW by number; none for a strategy that logs no attempts, or takes no pairs.
 
     payments: rows of PAYMENT_ROW. pairs: the numbers of each pair's legs. basis_halflife_ns: of the average that edges
-    are measured from; 0: none.
+    are measured from; 0: none. fee_lots: of each leg, `LegTerms.fee_lot`.
     """
     legs = _PairOfLeg(pairs, equity.mids.shape[1])
     fills = fills[(fills["attempt"] > 0) & (legs.pair[fills["leg"]] >= 0)]
@@ -101,7 +105,7 @@ def attempts_of(
     _add_log(rows, decisions, begun, legs)
     _add_fills(rows, fills, legs)
     _add_funding(rows, payments, legs)
-    _add_residuals(rows, equity, pairs)
+    _add_residuals(rows, equity, pairs, fee_lots)
     rows["pnl"] = rows["cash"] - rows["fee"] + rows["residual_quote"]
     _add_edges(rows, equity, pairs, basis_halflife_ns)
     return rows
@@ -165,11 +169,15 @@ def _add_funding(rows: Any, payments: Any, legs: _PairOfLeg) -> None:
         np.add.at(rows["funding"], places[latest[is_after]], own["cash"][is_after])
 
 
-def _add_residuals(rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]]) -> None:
+def _add_residuals(
+    rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]], fee_lots: Sequence[float]
+) -> None:
     nets = np.column_stack((rows["net_0"], rows["net_1"]))
     residual = nets.sum(axis=1)
     residual[np.abs(residual) <= _ROUNDING * np.abs(nets).max(axis=1)] = 0.0
     rows["residual"] = residual
+    lots = np.array(fee_lots)[np.array(pairs)[rows["pair"]]].max(axis=1)
+    rows["is_open"] = (residual != 0.0) & (np.abs(residual) >= lots)
     ends = np.maximum(rows["end"], rows["last_fill"])
     records = np.minimum(np.searchsorted(equity.timestamps, ends), len(equity.timestamps) - 1)
     holders = np.array(pairs)[rows["pair"], np.argmax(np.abs(nets), axis=1)]
@@ -180,7 +188,7 @@ def _add_residuals(rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]]) 
 def _add_edges(rows: Any, equity: Equity, pairs: Sequence[tuple[int, int]], basis_halflife_ns: int) -> None:
     captured = _divided(BPS * rows["pnl"], rows["bought"])
     # An open residual has no price yet, so there is no captured edge.
-    captured[(rows["residual"] != 0.0) | (rows["fills"] == 0)] = np.nan
+    captured[(rows["is_open"] != 0) | (rows["fills"] == 0)] = np.nan
     rows["captured_bps"] = rows["over_basis_bps"] = captured
     if basis_halflife_ns > 0:
         rows["over_basis_bps"] = captured - _earned_by_basis(rows, equity, pairs, basis_halflife_ns)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.finished_runs import (
+    LEGS,
     NOON,
     S,
     decision,
@@ -64,6 +65,18 @@ def test_a_residual_is_marked_and_valued_at_the_mid_of_its_leg() -> None:
     assert row["residual_quote"] == 2.0 * 90.0
     assert row["pnl"] == pytest.approx(-285.0 + 100.0 - 0.5 + 180.0)
     assert math.isnan(row["captured_bps"])
+
+
+def test_less_than_a_lot_that_fees_left_is_valued_and_not_open() -> None:
+    log = decisions(decision(0, Decision.ATTEMPT, 1), decision(2, Decision.HEDGED, 1))
+    for missing, is_open in ((0.0009, 0), (0.001, 1)):
+        filled = fills(fill(1, 1, 0, 1.0 - missing, 100.0), fill(1, 1, 1, -1.0, 102.0))
+        legs = [leg._replace(terms=leg.terms._replace(fee_lot=0.001)) for leg in LEGS]
+        (row,) = run_of(records([[100.0, 100.0]] * 3), log, filled, legs=legs).attempts
+        assert row["residual"] == pytest.approx(-missing)
+        assert row["is_open"] == is_open
+        assert math.isnan(row["captured_bps"]) == bool(is_open)
+        assert row["pnl"] == pytest.approx(102.0 - 100.0 * (1.0 - missing) - 100.0 * missing)
 
 
 def test_rounding_leaves_no_residual() -> None:
