@@ -13,18 +13,23 @@ import pytest
 from hftbacktest.types import EXCH_EVENT, LOCAL_EVENT, event_dtype
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parity.worlds import hashmap_backtest
 from support.conversions import feed_of, rows_in, run
+from support.dry_market import leg, received_rows
 from support.event_order import by_hftbacktest, fed
 from support.recorder import DAY, SYMBOL, Days, write_recording
 from support.venues import VENUES
 
+from arb.backtest.assets import LegData
+from arb.bot.compilation import compile_strategy
 from arb.data.catalog.days import Recording
+from arb.data.check.recordings import Source, check_recordings
 from arb.data.rows.compare import compare
 from arb.data.rows.levels import Levels
 from arb.data.rows.order import EventOrder
 from arb.data.rows.window import Window, cut_rows
 from arb.engine.row_stream import flagged
-from connectors.model import FUNDING_EVENT, Rows
+from connectors.model import FUNDING_EVENT, Instrument, Rows
 from connectors.parsing.json_fields import funding_message
 
 _KIND = np.uint64(0xFF)
@@ -173,6 +178,22 @@ def test_the_last_data_are_merged_from_rows() -> None:
 
 
 @pytest.mark.parametrize("venue", ["binance_usdm", "bybit_linear"])
+def test_the_check_counts_them_and_finds_nothing_wrong_with_their_times_and_prices(
+    tmp_path: Path, venue: str
+) -> None:
+    plain = write_recording(tmp_path / "plain", venue, Days(venue).events(0), lag_ms=30)
+    rich, frames = add_frames(plain, tmp_path / "rich", 9)
+    instrument = Instrument(venue, SYMBOL, 0.01, 0.001)
+    one, other = (
+        check_recordings([Source(VENUES[venue], recording, instrument)])[0] for recording in (plain, rich)
+    )
+    assert (one.frames["funding"], other.frames["funding"]) == (0, len(frames))
+    assert other.streams["funding"].rows == len(frames)
+    assert other.findings == one.findings
+    assert (other.grid, other.clock, other.out_of_order) == (one.grid, one.clock, one.out_of_order)
+
+
+@pytest.mark.parametrize("venue", ["binance_usdm", "bybit_linear"])
 def test_the_comparison_with_hftbacktests_converter_leaves_them_out(tmp_path: Path, venue: str) -> None:
     plain = write_recording(tmp_path / "plain", venue, Days(venue).events(0), lag_ms=30)
     rich, _ = add_frames(plain, tmp_path / "rich", 5)
@@ -185,3 +206,38 @@ def test_the_comparison_with_hftbacktests_converter_leaves_them_out(tmp_path: Pa
     found = compare(VENUES[venue], rich)
     assert found.is_equal
     assert found.rows == compare(VENUES[venue], plain).rows
+
+
+def touches(bot, out):
+    """The touch and the time at every event of the feed, and a fill of each of the first orders."""
+    n = 0
+    while n < len(out) and bot.wait_next_feed(True, 1_000_000_000) in (0, 2, 3):
+        depth = bot.depth(0)
+        out[n, 0], out[n, 1], out[n, 2] = bot.current_timestamp, depth.best_bid, depth.best_ask
+        out[n, 3] = bot.position(0)
+        if n < 50:
+            bot.submit_buy_order(0, n + 1, depth.best_ask * 1.001, 0.001, 0, 0, False)
+        n += 1
+    return n
+
+
+@pytest.mark.slow
+def test_hftbacktests_engine_ignores_them() -> None:
+    received = received_rows(0, 5, 400)
+    marks = np.zeros(300, event_dtype)
+    marks["ev"], marks["px"], marks["fval"] = FUNDING_EVENT, 60_000.0, 0.01
+    marks["local_ts"] = np.linspace(int(received["local_ts"][0]), int(received["local_ts"][-1]), 300).astype(
+        int
+    )
+    marks["exch_ts"], marks["ival"] = marks["local_ts"] - 30 * MS, marks["local_ts"] + 50 * MS
+    both = np.concatenate((received, marks))
+    both = both[np.argsort(both["local_ts"], kind="stable")]
+    found = []
+    for rows in (received, both):
+        out = np.zeros((20_000, 4))
+        engine = hashmap_backtest([LegData(leg(0), [EventOrder().feed(rows.copy()).copy()])])
+        count = compile_strategy(touches)(engine, out)
+        engine.close()
+        assert count > 300
+        found.append(out.tobytes())
+    assert found[0] == found[1]
