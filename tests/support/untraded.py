@@ -21,6 +21,7 @@ CONFIG: dict[str, Any] = {
     "capital": {venue: {"base_of": {}, "quote_of": {}} for venue in _VENUES},
     "venues": {
         venue: {
+            "fees": {"asset": "BNB"},
             "latency": {"feed_ms": 0.0, "entry_ms": 5.0, "response_ms": 4.0},
             "symbols": {"BTCUSDT": {"lot_size": "0.001", "min_qty": None, "min_notional": 5.0}},
         }

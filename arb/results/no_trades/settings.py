@@ -99,6 +99,16 @@ class Settings:
         own = f".{name}_of.{symbol}" if symbol in self._config["capital"][venue][f"{name}_of"] else f".{name}"
         return Setting(f"capital.{venue}{own}", self.number(name, leg_no))
 
+    def fee_units(self, leg_no: int) -> Setting | None:
+        """What a leg's venue holds of the further asset that fees are charged in, if its price is a constant."""
+        venue = self._venue(leg_no)
+        if "fee_account" not in self._params or self.number("fee_account", leg_no) < 0:
+            return None
+        if not (self.number("fee_price", leg_no) > 0.0 and self.number("taker_fee", leg_no) > 0.0):
+            return None
+        asset = self._config["venues"][venue]["fees"]["asset"]
+        return Setting(f"capital.{venue}.assets.{asset}", self.number("fee_units", leg_no))
+
     def of_symbol(self, leg_no: int, section: str, name: str) -> Setting:
         """A setting that a symbol may have of its own, instead of that in its section."""
         symbol = self._place(leg_no)[1]

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from arb.results.no_trades.edges import Way
 from arb.results.no_trades.settings import Setting, Settings
 
+#: How many fees of an order an attempt keeps of a further fee asset, as in `arb.strategies.spread.sizing`.
+FEES_KEPT = 3.0
 #: A quotient this close below a whole number of lots is one.
 _ROOM = 1e-9
 
@@ -72,6 +74,12 @@ def _caps(way: Way, settings: Settings, least: Least) -> Iterator[Cap]:
     yield from _order_limits(way, settings)
     yield _bought(way, settings, least)
     yield _sold(way, settings, least)
+    for leg_no, price in ((way.buy, way.buy_px), (way.sell, way.sell_px)):
+        units = settings.fee_units(leg_no)
+        if units is not None:
+            fee = FEES_KEPT * settings.number("taker_fee", leg_no) * price
+            value = float(units.value) * settings.number("fee_price", leg_no)
+            yield Cap(value / (fee * settings.number("contract_size", leg_no)), (units,))
 
 
 def _own(settings: Settings, section: str, name: str, leg_no: int) -> Cap:

@@ -21,7 +21,7 @@ _ROOM_RELATIVE = 1e-15
 _ANY_LEVERAGE = 1e9
 #: A fee asset must cover so many times the fee of an attempt's order: the order, a chase and a reversal. The rule
 #: `funds` requires two of these at the second order.
-_FEES_KEPT = 3.0
+FEES_KEPT = 3.0
 
 
 @njit
@@ -123,7 +123,7 @@ def _fee_budget(bot, legs, leg, params):
         if params.is_convergence:
             qty += abs(values.position)
         if qty > 0.0:
-            budget -= _FEES_KEPT * other.taker_fee * qty * other.mark * other.contract_size
+            budget -= FEES_KEPT * other.taker_fee * qty * other.mark * other.contract_size
     return budget
 
 
@@ -134,7 +134,7 @@ def fee_room(leg, price):
         return np.inf
     if not leg.fee_budget > 0.0:
         return 0.0
-    return leg.fee_budget / (_FEES_KEPT * leg.taker_fee * price * leg.contract_size)
+    return leg.fee_budget / (FEES_KEPT * leg.taker_fee * price * leg.contract_size)
 
 
 @njit

@@ -121,6 +121,8 @@ def test_books_that_are_not_known() -> None:
         ({"max_order_notional": 1.0}, ["risk.max_order_notional"]),
         ({"quote": (1.0, 9.0)}, ["capital.venue_a.quote"]),
         ({"base": (9.0, 0.01)}, ["capital.venue_b.base"]),
+        ({"fee_account": (0, -1), "fee_units": (1e-6, 0.0), "fee_price": (600.0, 0.0)},
+         ["capital.venue_a.assets.BNB"]),
         ({"capital_allocation": 1e-4, "base": (99.0, 99.0)}, ["risk.capital_allocation"]),
         ({"is_spot": (False, True), "max_leverage": 1e-4}, ["risk.max_leverage"]),
         ({"is_spot": (True, False), "quote": (1e4, 1.0)}, ["capital.venue_b.quote"]),

@@ -10,6 +10,7 @@ import pytest
 from support.fake_bot import FakeBot, FakeRecorder, Touch, fates, plain
 from support.spread_params import spread_params
 
+from arb.results.no_trades import size
 from arb.strategies.spread import sizing
 from arb.strategies.spread import strategy as spread
 from arb.strategies.spread.decisions import Decision, Missed
@@ -88,6 +89,10 @@ def test_an_attempt_keeps_three_fees(budget: float, fee: float, room: float) -> 
     fee_room = plain(sizing.fee_room)
     assert fee_room(leg(0, fee_budget=budget, taker_fee=fee), 100.0) == pytest.approx(room)
     assert fee_room(leg(-1, fee_budget=budget, is_fee_cash=1.0), 100.0) == math.inf
+
+
+def test_a_run_without_a_fill_is_explained_by_the_same_rule() -> None:
+    assert size.FEES_KEPT == sizing.FEES_KEPT
 
 
 def orders_of(**changes: Any) -> tuple[list[float], list[Missed]]:
