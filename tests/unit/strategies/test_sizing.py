@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from fractions import Fraction
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from arb.strategies.spread import sizing
 floor_to_lot = plain(sizing.floor_to_lot)
 limit_price = plain(sizing.limit_price)
 attempt_qty = plain(sizing.attempt_qty)
+opening_qty = plain(sizing.opening_qty)
 buy_room = plain(sizing.buy_room)
 sell_room = plain(sizing.sell_room)
 share_funds = plain(sizing.share_funds)
@@ -270,6 +272,29 @@ def test_an_attempt_never_takes_more_than_anything_allows(
         equity = side.quote + state.balance - state.fee + state.position * value
         if not side.is_spot and abs(after) > abs(state.position):
             assert abs(after) * value * (1.0 + side.taker_fee) <= max(0.0, equity) * share * leverage + 1e-3
+
+
+@given(
+    sides,
+    states,
+    st.sampled_from([-0.0005, 0.0004, 0.001, 0.05]),
+    st.floats(-0.01, 0.01),
+    st.sampled_from([0.0, 0.7]),
+)
+def test_a_purchase_whose_fee_is_in_base_never_takes_more_either(
+    buy: Any, buying: Any, fee: float, due: float, qty_max: float
+) -> None:
+    own = {"position_limit": 25.0, "common_lot": 0.01, "lot_size": 0.001}
+    buy = SimpleNamespace(**{**vars(buy), **own, "is_spot": 1, "base_fee": fee, "due_qty": due})
+    qty = attempt_qty(buy, leg(**own), buying, values(), params(max_order_qty=qty_max))
+    assume(qty > 0.0)
+    sent, room = opening_qty(buy, qty), 1e-9
+    assert sent <= min(buy.ask_qty, qty_max or math.inf) + room
+    assert buying.position + sent <= 25.0 + room
+    assert sent * buy.ask * 1.01 * buy.contract_size <= buy.quote + buying.balance - buying.fee + 1e-3
+    assert sent >= buy.min_qty
+    # What arrives is what is hedged and due, except for less than a lot.
+    assert -0.001 - room <= sent * (1.0 - fee) - qty - due <= room
 
 
 @pytest.mark.slow
