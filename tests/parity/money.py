@@ -230,7 +230,8 @@ def mid_at(rows: Any, ts: int) -> Decimal | None:
     return (exact(max(bids)) + exact(min(asks))) / 2 if bids and asks else None
 
 
-PRICES = st.lists(st.integers(-40, 40), min_size=30, max_size=30).map(
+#: Four seconds: all requests and funding times are before the last row, after which nothing is certain to be paid.
+PRICES = st.lists(st.integers(-40, 40), min_size=40, max_size=40).map(
     lambda moves: [60_000.0 + 0.5 * move for move in np.cumsum(moves).tolist()]
 )
 
