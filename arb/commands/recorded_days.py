@@ -42,6 +42,7 @@ from arb.data.rows.cache import RowCache
 from arb.data.rows.window import Window
 from arb.engine.price_range import first_mid
 from arb.errors import ExitCode, StrategyError
+from arb.leg import IN_QUOTE
 from arb.results.folder import RunFolder
 from arb.results.notes import engine_note
 from arb.results.result import RunOutput, RunResult
@@ -149,7 +150,7 @@ def beyond_hftbacktest(inputs: Inputs) -> str:
         for leg, has in zip(inputs.legs, inputs.has_funding, strict=True)
         if has
     ]
-    why += [f"{leg.name} pays fees as {leg.fee_asset!r}" for leg in inputs.legs if leg.fee_asset != "quote"]
+    why += [f"{leg.name} pays fees as {leg.fee_asset!r}" for leg in inputs.legs if leg.fee_asset != IN_QUOTE]
     return why[0] if why else ""
 
 

@@ -37,7 +37,7 @@ from arb.engine.world import (
     WORLD,
     set_fields,
 )
-from arb.leg import Leg
+from arb.leg import IN_RECEIVED, Leg
 from arb.risk.limits import Limits
 
 _HORIZON = (WORLD.names or ()).index("horizon")
@@ -193,9 +193,9 @@ class LiveWorld:
 
 
 def _fee_code(leg: Leg) -> int:
-    if leg.fee_asset == "received":
-        return FEE_AS_RECEIVED if leg.is_spot else FEE_IN_QUOTE
-    return FEE_IN_QUOTE if leg.fee_asset == "quote" else FEE_IN_OTHER
+    if leg.has_named_fee_asset:
+        return FEE_IN_OTHER
+    return FEE_AS_RECEIVED if leg.fee_asset == IN_RECEIVED and leg.is_spot else FEE_IN_QUOTE
 
 
 class LiveBot(Bot):

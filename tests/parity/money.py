@@ -59,22 +59,20 @@ class Rates(NamedTuple):
 
 
 def book_rows(prices: Sequence[float], step_ms: int = 100) -> Any:
-    """The best bid and ask around each price, one every `step_ms`."""
-    rows = np.zeros(4 * len(prices), event_dtype)
-    place = 0
-    before: tuple[float, float] | None = None
+    """A book of one level around each price, one every `step_ms`; NaN: an empty book."""
+    rows: list[tuple[int, int, float, float]] = []
+    before: list[tuple[int, float]] = []
     for number, price in enumerate(prices):
         ts = START_NS + number * step_ms * MS
-        levels = [(BUY_EVENT, price - 0.5, 5.0), (SELL_EVENT, price + 0.5, 5.0)]
-        if before is not None:
-            gone = [(BUY_EVENT, before[0], 0.0), (SELL_EVENT, before[1], 0.0)]
-            levels = [one for one in gone if one[1] not in (price - 0.5, price + 0.5)] + levels
-        before = (price - 0.5, price + 0.5)
-        for side, px, qty in levels:
-            rows[place]["ev"], rows[place]["px"], rows[place]["qty"] = BOTH | DEPTH_EVENT | side, px, qty
-            rows[place]["exch_ts"] = rows[place]["local_ts"] = ts
-            place += 1
-    return rows[:place]
+        levels = [] if np.isnan(price) else [(BUY_EVENT, price - 0.5), (SELL_EVENT, price + 0.5)]
+        rows += [(ts, side, px, 0.0) for side, px in before if (side, px) not in levels]
+        rows += [(ts, side, px, 5.0) for side, px in levels]
+        before = levels
+    made = np.zeros(len(rows), event_dtype)
+    for row, (ts, side, px, qty) in zip(made, rows, strict=True):
+        row["ev"], row["px"], row["qty"] = BOTH | DEPTH_EVENT | side, px, qty
+        row["exch_ts"] = row["local_ts"] = ts
+    return made
 
 
 def with_rates(rows: Any, rates: Sequence[Rates]) -> Any:

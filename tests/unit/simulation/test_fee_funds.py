@@ -10,21 +10,15 @@ import pytest
 from hftbacktest.order import BUY, GTC, IOC, LIMIT, MARKET
 from hftbacktest.types import (
     ALL_ASSETS,
-    BUY_EVENT,
-    DEPTH_EVENT,
-    EXCH_EVENT,
-    LOCAL_EVENT,
-    SELL_EVENT,
-    event_dtype,
 )
-from support.dry_market import MS, START_NS, leg
+from parity.money import book_rows, funds_limits
+from support.dry_market import leg
 
 from arb.bot.account import account_of
 from arb.bot.codes import LIMIT_EXCEEDED, OK
 from arb.bot.compilation import compile_strategy
 from arb.leg import Leg
-from arb.risk.funds import AssetFunds
-from arb.risk.limits import FUNDS, AssetLimits, Limits
+from arb.risk.limits import FUNDS, Limits
 from arb.runtime.replay import replay
 from arb.simulation.bot import DryRunBot
 
@@ -34,24 +28,6 @@ pytestmark = pytest.mark.slow
 MAKER, TAKER = 0.0016, 0.001
 
 
-def rows_of(prices: Sequence[float]) -> Any:
-    """A book of one level around each price, every 100 ms; NaN: an empty book."""
-    rows = []
-    before: list[tuple[int, float]] = []
-    for number, price in enumerate(prices):
-        ts = START_NS + number * 100 * MS
-        levels = [] if np.isnan(price) else [(BUY_EVENT, price - 0.5), (SELL_EVENT, price + 0.5)]
-        rows += [(ts, side, px, 0.0) for side, px in before if (side, px) not in levels]
-        rows += [(ts, side, px, 5.0) for side, px in levels]
-        before = levels
-    made = np.zeros(len(rows), event_dtype)
-    for row, (ts, side, px, qty) in zip(made, rows, strict=True):
-        row["ev"] = EXCH_EVENT | LOCAL_EVENT | DEPTH_EVENT | side
-        row["exch_ts"] = row["local_ts"] = ts
-        row["px"], row["qty"] = px, qty
-    return made
-
-
 def spot_leg(asset: str, price: float = np.nan, price_leg: int = -1, **changes: Any) -> Leg:
     return leg(
         0, venue="binance_spot", is_spot=True, maker_fee=MAKER, taker_fee=TAKER, fee_asset=asset, fee_price=price,
@@ -59,20 +35,8 @@ def spot_leg(asset: str, price: float = np.nan, price_leg: int = -1, **changes: 
     )  # fmt: skip
 
 
-def limits_of(legs: Sequence[Leg]) -> Limits:
-    funds = [
-        AssetFunds(
-            one.venue, one.is_spot, one.base, one.quote, one.tick_size, one.lot_size,
-            fee=max(one.maker_fee, one.taker_fee), fee_asset=one.fee_asset, other=one.fee_units,
-            other_account=one.venue, other_price=one.fee_price, other_price_no=one.fee_price_leg,
-        )
-        for one in legs
-    ]  # fmt: skip
-    return Limits([AssetLimits()] * len(legs), funds=funds)
-
-
 def run(legs: Sequence[Leg], rows: Sequence[Any], strategy: Any, *arguments: Any) -> tuple[Any, Limits]:
-    limits = limits_of(legs)
+    limits = funds_limits(legs)
     bot = DryRunBot(legs, limits)
     task = replay(bot, [[one] for one in rows], compile_strategy(strategy), (bot, *arguments))
     assert task.error is None, task.error
@@ -132,7 +96,13 @@ def test_no_sequence_of_requests_overdraws_an_asset(asset: str, seed: int) -> No
     least, seen = start.copy(), np.zeros(256, np.int64)
 
     _, limits = run(
-        [one, other], [rows_of(mids.tolist()), rows_of(units.tolist())], gamble, seed + 1, start, least, seen
+        [one, other],
+        [book_rows(mids.tolist()), book_rows(units.tolist())],
+        gamble,
+        seed + 1,
+        start,
+        least,
+        seen,
     )
 
     assert (least > -1e-9).all(), least
@@ -158,7 +128,7 @@ def codes(
     """What orders at one price, each of (side, quantity), are answered, one after the other."""
     found = np.zeros(len(orders), np.int64)
     sides, quantities = (np.array([order[part] for order in orders], float) for part in (0, 1))
-    run([one], [rows_of([60_000.0] * 100)], send_one, sides, price, quantities, np.uint8(kind), found)
+    run([one], [book_rows([60_000.0] * 100)], send_one, sides, price, quantities, np.uint8(kind), found)
     return found.tolist()
 
 
@@ -197,7 +167,7 @@ def test_without_a_known_price_nothing_is_sent() -> None:
     other = leg(1, venue="other", is_spot=True, symbol="BNBUSDT", tick_size=0.1)
     found = np.zeros(1, np.int64)
     for price, code in ((np.nan, LIMIT_EXCEEDED), (600.0, OK)):
-        rows = [rows_of([60_000.0] * 100), rows_of([price, 600.0])]
+        rows = [book_rows([60_000.0] * 100), book_rows([price, 600.0])]
         run([one, other], rows, send_one, np.array([1.0]), 60_000.5, np.array([1.0]), np.uint8(LIMIT), found)
         assert found[0] == code
 
