@@ -1,0 +1,70 @@
+"""Decimal arithmetic of the sandbox's accounts: exact sums and products, and rounding in one place."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from decimal import (
+    ROUND_CEILING,
+    ROUND_DOWN,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    ROUND_HALF_UP,
+    Context,
+    Decimal,
+    DivisionByZero,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+
+ZERO = Decimal(0)
+#: Decimals of balances at all venues.
+PLACES = 8
+
+#: Refuses every result that would have to be rounded.
+_EXACT = Context(prec=60, traps=[DivisionByZero, Inexact, InvalidOperation, Overflow])
+_ROUNDING = Context(prec=60, traps=[DivisionByZero, InvalidOperation, Overflow])
+
+#: Rounding modes by the names that configuration uses.
+MODES = {
+    "half_up": ROUND_HALF_UP,
+    "half_even": ROUND_HALF_EVEN,
+    "down": ROUND_DOWN,
+    "floor": ROUND_FLOOR,
+    "ceiling": ROUND_CEILING,
+}
+
+
+def exact() -> AbstractContextManager[Context]:
+    """Within it, decimal operations that cannot be exact raise `decimal.Inexact`. All money is computed within it."""
+    return localcontext(_EXACT)
+
+
+def rounded(value: Decimal, places: int = PLACES, mode: str = ROUND_HALF_UP) -> Decimal:
+    """The value with at most `places` decimals."""
+    if -value.as_tuple().exponent <= places:  # type: ignore[operator]  # finite values only
+        return value
+    return value.quantize(Decimal(1).scaleb(-places), mode, _ROUNDING)
+
+
+def divided(a: Decimal, b: Decimal, places: int = PLACES, mode: str = ROUND_HALF_UP) -> Decimal:
+    """a / b with at most `places` decimals.
+
+    The quotient has 60 digits before it is rounded: it is correct for amounts below 10**40.
+    """
+    return rounded(_ROUNDING.divide(a, b), places, mode)
+
+
+def plain(value: Decimal) -> str:
+    """The value without exponent and without trailing zeros: "0.001", "0", "100"."""
+    if not value:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def padded(value: Decimal, places: int = PLACES) -> str:
+    """The value with exactly `places` decimals; it must not have more."""
+    with exact():
+        return format(value.quantize(Decimal(1).scaleb(-places)), "f")

@@ -1,0 +1,131 @@
+"""Orders and executions as a venue keeps them. Only the desk changes them; others receive copies."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum, auto
+
+from arb.sandbox.accounts.amounts import PLACES, ZERO, divided
+from arb.sandbox.matching.orders import EndReason, Force, Prevention
+from arb.sandbox.trading.requests import OrderKind, PositionSide
+
+
+class OrderStatus(Enum):
+    """Status of an order. The venues' words are in their folders."""
+
+    NEW = auto()
+    PARTIALLY_FILLED = auto()
+    FILLED = auto()
+    CANCELED = auto()
+    #: Ended by the venue's rules: the rest of an IOC order, a FOK order, self-trade prevention.
+    EXPIRED = auto()
+    REJECTED = auto()
+
+
+class ExecutionKind(Enum):
+    """Why an execution happened."""
+
+    TRADE = auto()
+    FUNDING = auto()
+    LIQUIDATION = auto()
+    ADL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution of one order, or a funding payment."""
+
+    account: str
+    venue: str
+    symbol: str
+    trade_id: int
+    order_id: str
+    client_id: str
+    kind: ExecutionKind
+    side: int
+    position_side: PositionSide
+    price: Decimal
+    quantity: Decimal
+    #: price times quantity.
+    value: Decimal
+    is_maker: bool
+    at_ns: int
+    #: Positive: paid. Of a funding payment: the payment.
+    fee: Decimal = ZERO
+    fee_asset: str = ""
+    #: 0.001 is 0.1 %; of a funding payment the funding rate.
+    fee_rate: Decimal = ZERO
+    #: Realized profit without fees, in the settlement asset.
+    realized: Decimal = ZERO
+    #: Left of the order after it.
+    left: Decimal = ZERO
+
+
+@dataclass(slots=True, eq=False)
+class VenueOrder:
+    """An order."""
+
+    account: str
+    venue: str
+    symbol: str
+    #: Unique in the sandbox, rising.
+    no: int
+    #: The venue's id as text.
+    order_id: str
+    client_id: str
+    side: int
+    kind: OrderKind
+    force: Force
+    #: None: a market order.
+    price: Decimal | None
+    quantity: Decimal
+    quote_quantity: Decimal | None
+    reduce_only: bool
+    position_side: PositionSide
+    prevention: Prevention
+    created_ns: int
+    updated_ns: int
+    extra: Mapping[str, str]
+    status: OrderStatus = OrderStatus.NEW
+    end_reason: EndReason | None = None
+    #: Base quantity executed, its quote value, and the quantity that self-trade prevention took away.
+    filled: Decimal = ZERO
+    value: Decimal = ZERO
+    prevented: Decimal = ZERO
+    #: Fees paid, by asset.
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    #: The executions of the request that placed or amended it, for answers that list them.
+    executions: list[Execution] = field(default_factory=list)
+    #: Whether it was in the book at any time.
+    was_resting: bool = False
+    #: When it last entered the book.
+    working_ns: int = 0
+    #: The client's id of a cancellation (Binance spot), and how often it was amended.
+    cancel_id: str = ""
+    amendments: int = 0
+    #: Of the last self-trade prevention: match number, the other order's number and account, lots prevented.
+    prevented_match: tuple[int, str, str, Decimal] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in (OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED)
+
+    @property
+    def left(self) -> Decimal:
+        """Quantity that can still be executed, of an open order."""
+        return self.quantity - self.filled - self.prevented
+
+    @property
+    def average(self) -> Decimal:
+        """Average price of the executions, 8 decimals; 0 without one."""
+        return divided(self.value, self.filled, PLACES) if self.filled else ZERO
+
+    def view(self) -> VenueOrder:
+        """A copy that later changes do not reach."""
+        one = copy.copy(self)
+        one.fees = dict(self.fees)
+        one.executions = list(self.executions)
+        return one
