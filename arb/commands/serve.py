@@ -14,11 +14,11 @@ from arb.config.scenario import Scenario, load_scenario
 from arb.errors import InputError
 from arb.interrupts import ending_signals, interrupt_handled
 from arb.runtime.signals import signals_call, signals_wake
+from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.profiles import WIDE
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
-from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VENUES, ports_from
 

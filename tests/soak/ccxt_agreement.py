@@ -21,9 +21,9 @@ from typing import Any
 import aiohttp
 import numpy as np
 
+from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.recorded import RecordedMarket
-from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
 from arb.sandbox.serve.urls import VenueUrls
 from connectors.binance import BinanceSpot, BinanceUsdm

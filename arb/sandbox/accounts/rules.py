@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from arb.sandbox.events import Listing
 from arb.sandbox.matching.orders import Prevention
+
+#: Quote assets by which a symbol is split, longest first.
+_QUOTES = ("FDUSD", "USDT", "USDC", "BTC", "ETH", "EUR", "BNB")
+
+
+class Facts(NamedTuple):
+    """Data of an instrument besides tick and lot; quantities and values as decimals."""
+
+    min_qty: str
+    min_notional: str
+
+
+def assets_of(listing: Listing) -> tuple[str, str]:
+    """Base and quote asset of a symbol."""
+    for quote in _QUOTES:
+        if listing.symbol.endswith(quote) and len(listing.symbol) > len(quote):
+            return listing.symbol.removesuffix(quote), quote
+    return listing.symbol, "USDT"
 
 
 @dataclass(frozen=True)

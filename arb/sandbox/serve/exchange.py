@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 
+from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.derived import Derived, Sent
 from arb.sandbox.serve.limits import Limits, Weights
-from arb.sandbox.serve.rest import Facts, Response
+from arb.sandbox.serve.rest import Response
 from arb.sandbox.serve.session import Session
 from arb.sandbox.serve.tape import Line, Tape
 

@@ -22,6 +22,7 @@ from typing import IO, Any, Protocol, Self
 from numpy.random import default_rng
 
 from arb.errors import InputError
+from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.profiles import MODEST, Dislocations
@@ -29,7 +30,6 @@ from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Fault, Injector
 from arb.sandbox.serve.limits import LIMITS, Limits
-from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.tape import Tape
 from arb.sandbox.serve.timeline import Timeline

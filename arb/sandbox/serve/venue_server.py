@@ -14,13 +14,14 @@ from aiohttp import WSMessage, WSMsgType, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from arb.errors import InputError
+from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.serve.clocks import SandboxClock
 from arb.sandbox.serve.connection import Connection
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Injector, Scheduled
 from arb.sandbox.serve.hub import Hub
 from arb.sandbox.serve.limits import Limits, Window
-from arb.sandbox.serve.rest import Facts, Response
+from arb.sandbox.serve.rest import Response
 from arb.sandbox.serve.session import Close, RouteError
 from arb.sandbox.serve.tape import SNAPSHOT, Line
 from arb.sandbox.serve.timeline import Timeline, shift_stamps

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 
-from arb.sandbox.accounts.amounts import ZERO
+from arb.sandbox.accounts.positions import PositionView
+from arb.sandbox.accounts.wallet import AssetView
 from arb.sandbox.trading.order_state import Execution, VenueOrder
-from arb.sandbox.trading.requests import PositionSide, Reason
+from arb.sandbox.trading.requests import Reason
 
 
 class Change(Enum):
@@ -37,38 +38,6 @@ class Cause(Enum):
     LIQUIDATION = auto()
     ADL = auto()
     MODE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class AssetView:
-    """A balance after the change; `changed` is by how much the total changed without trades' profit and fees."""
-
-    asset: str
-    total: Decimal
-    locked: Decimal
-    changed: Decimal = ZERO
-
-    @property
-    def free(self) -> Decimal:
-        return self.total - self.locked
-
-
-@dataclass(frozen=True, slots=True)
-class PositionView:
-    """A position after the change. `quantity` is signed; prices are 0 without a position."""
-
-    symbol: str
-    side: PositionSide
-    quantity: Decimal
-    entry: Decimal
-    #: Realized profit since it was opened, without fees.
-    realized: Decimal
-    #: All realized profit, without fees.
-    cumulative: Decimal
-    is_isolated: bool
-    isolated_margin: Decimal
-    leverage: int
-    mark: Decimal
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from decimal import Decimal
 from enum import Enum, auto
 
 from arb.sandbox.accounts.amounts import PLACES, ZERO, divided
+from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
-from arb.sandbox.trading.requests import OrderKind, PositionSide
+from arb.sandbox.trading.requests import OrderKind
 
 
 class OrderStatus(Enum):

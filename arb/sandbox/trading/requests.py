@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum, auto
 
+from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.matching.orders import Force, Prevention
 
 
@@ -15,14 +16,6 @@ class OrderKind(Enum):
 
     LIMIT = auto()
     MARKET = auto()
-
-
-class PositionSide(Enum):
-    """The position that an order changes: BOTH in one-way mode, LONG or SHORT in hedge mode."""
-
-    BOTH = auto()
-    LONG = auto()
-    SHORT = auto()
 
 
 @dataclass(frozen=True)

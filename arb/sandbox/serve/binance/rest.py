@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from arb.sandbox.accounts.rules import Facts, assets_of
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
+from arb.sandbox.serve.rest import Response, decimals_of, json_text
 
 #: (largest `limit`, weight) of depth requests.
 _SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from arb.sandbox.accounts.rules import Facts, assets_of
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.bybit.session import NO_ORDERS_YET
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.rest import Facts, Response, assets_of, decimals_of, json_text
+from arb.sandbox.serve.rest import Response, decimals_of, json_text
 
 _DEPTH_MAX = 1000
 _DEPTH_DEFAULT = {"spot": 1, "linear": 25}

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy.random import default_rng
 from support.simulated import LISTINGS, PRICES, START_NS
 
+from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.serve.binance.rest import BinanceRest
 from arb.sandbox.serve.bybit.rest import BybitRest
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import LIMITS, Weights, Window
-from arb.sandbox.serve.rest import Facts
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import SECOND as S
