@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from arb.sandbox.events import Listing
 from arb.sandbox.matching.orders import Prevention
@@ -74,6 +74,8 @@ class InstrumentRules:
     default_prevention: Prevention
     max_leverage: int = 1
     brackets: tuple[Bracket, ...] = field(default=())
+    #: Share of the value of a liquidated position that is paid for it (Binance).
+    liquidation_fee: Decimal = Decimal(0)
     #: False: no new orders; cancellations are accepted.
     is_open: bool = True
 
@@ -104,3 +106,126 @@ class InstrumentRules:
     def quantity(self, lots: int) -> Decimal:
         """A quantity in lots as a decimal."""
         return lots * self.lot
+
+    def bracket(self, notional: Decimal) -> Bracket:
+        """The bracket of a position's value; beyond the last one, the last."""
+        return next((one for one in self.brackets if notional < one.cap), self.brackets[-1])
+
+    def position_limit(self, leverage: int) -> Decimal:
+        """The largest value of a position at a leverage; 0 above the largest leverage."""
+        return max((one.cap for one in self.brackets if one.max_leverage >= leverage), default=Decimal(0))
+
+
+def rules_of(listing: Listing, facts: Facts) -> InstrumentRules:
+    """The rules with which an instrument starts. Decimals keep the digits that are published: "1000000.00"."""
+    base, quote = assets_of(listing)
+    rules = InstrumentRules(
+        listing=listing,
+        base=base,
+        quote=quote,
+        settle="" if listing.is_spot else quote,
+        tick=Decimal(listing.tick_size),
+        lot=Decimal(listing.lot_size),
+        min_qty=Decimal(facts.min_qty),
+        min_notional=Decimal(facts.min_notional),
+        **_FIGURES[listing.venue],
+    )
+    if listing.venue != "bybit_spot":
+        rules.min_price = rules.tick
+    return rules
+
+
+def _brackets(*rows: tuple[str, str, int, str, str]) -> tuple[Bracket, ...]:
+    return tuple(
+        Bracket(Decimal(floor), Decimal(cap), leverage, Decimal(rate), Decimal(amount))
+        for floor, cap, leverage, rate, amount in rows
+    )
+
+
+def _pair(up: str, down: str) -> tuple[Decimal, Decimal]:
+    return Decimal(up), Decimal(down)
+
+
+_NONE = Decimal(0)
+_PREVENTIONS = frozenset(
+    (Prevention.NONE, Prevention.EXPIRE_TAKER, Prevention.EXPIRE_MAKER, Prevention.EXPIRE_BOTH)
+)
+
+#: Figures of BTCUSDT in the venues' documents, for all symbols: filters.md, stp_faq.md and
+#: price_range_execution_rules.md of binance-spot-api-docs (read 2026-07-21); "Exchange Information" and "Notional and
+#: Leverage Brackets" of USD-M (read 2025-11); market/instrument.mdx and risk-limit.mdx of Bybit (read 2026-07-24).
+#: Brackets are a model with the venues' first rates.
+_FIGURES: dict[str, dict[str, Any]] = {
+    "binance_spot": {
+        "min_price": _NONE,
+        "max_price": Decimal("1000000.00"),
+        "max_qty": Decimal("9000.00000"),
+        "max_market_qty": Decimal("100.0"),
+        "max_notional": Decimal("9000000.00"),
+        "max_orders": 200,
+        "bid_multipliers": _pair("5", "0.2"),
+        "ask_multipliers": _pair("5", "0.2"),
+        "execution_range": (_pair("2.0000", "0.5000"), _pair("2.0000", "0.5000")),
+        "price_limit_x": _NONE,
+        "price_limit_y": _NONE,
+        "preventions": frozenset(Prevention),
+        "default_prevention": Prevention.NONE,
+    },
+    "binance_usdm": {
+        "min_price": _NONE,
+        "max_price": Decimal("1000000.00"),
+        "max_qty": Decimal("9000.00000"),
+        "max_market_qty": Decimal("120.000"),
+        "max_notional": _NONE,
+        "max_orders": 200,
+        "bid_multipliers": _pair("1.0500", "0.9500"),
+        "ask_multipliers": _pair("1.0500", "0.9500"),
+        "execution_range": None,
+        "price_limit_x": _NONE,
+        "price_limit_y": _NONE,
+        "preventions": _PREVENTIONS,
+        "default_prevention": Prevention.EXPIRE_MAKER,
+        "max_leverage": 125,
+        "brackets": _brackets(
+            ("0", "50000", 125, "0.004", "0"),
+            ("50000", "600000", 100, "0.005", "50"),
+            ("600000", "20000000", 50, "0.01", "3050"),
+        ),
+        "liquidation_fee": Decimal("0.012500"),
+    },
+    "bybit_spot": {
+        "min_price": _NONE,
+        "max_price": _NONE,
+        "max_qty": Decimal(83),
+        "max_market_qty": Decimal("41.5"),
+        "max_notional": _NONE,
+        "max_orders": 500,
+        "bid_multipliers": (_NONE, _NONE),
+        "ask_multipliers": (_NONE, _NONE),
+        "execution_range": None,
+        "price_limit_x": Decimal("0.005"),
+        "price_limit_y": Decimal("0.01"),
+        "preventions": _PREVENTIONS,
+        "default_prevention": Prevention.NONE,
+    },
+    "bybit_linear": {
+        "min_price": _NONE,
+        "max_price": Decimal("1999999.80"),
+        "max_qty": Decimal("1190.000"),
+        "max_market_qty": Decimal("500.000"),
+        "max_notional": _NONE,
+        "max_orders": 500,
+        "bid_multipliers": (_NONE, _NONE),
+        "ask_multipliers": (_NONE, _NONE),
+        "execution_range": None,
+        "price_limit_x": Decimal("0.01"),
+        "price_limit_y": Decimal("0.02"),
+        "preventions": _PREVENTIONS,
+        "default_prevention": Prevention.NONE,
+        "max_leverage": 100,
+        "brackets": _brackets(
+            ("0", "2000000", 100, "0.005", "0"),
+            ("2000000", "20000000", 50, "0.01", "10000"),
+        ),
+    },
+}
