@@ -1,0 +1,183 @@
+"""Bybit's error codes and texts: for refusals of requests, and for each `Reason` by category. Pure.
+
+Source: bybit-exchange/docs v5 `error.mdx` (read 2026-07-24). Codes are the venue's; where its page has one text for
+several causes, the cause follows the text. Clients should not compare texts.
+"""
+
+from __future__ import annotations
+
+from arb.sandbox.trading.requests import Reason, RefusalError
+
+PARAMETER = 10001
+WINDOW = 10002
+KEY = 10003
+SIGN = 10004
+PERMISSION = 10005
+TOO_MANY = 10006
+ADDRESS = 10010
+SERVER = 10016
+RESTARTING = 10019
+UNKNOWN_OPERATION = 10404
+REPEATED_AUTH = 20001
+REPEATED_REQUEST = 20006
+
+#: Reason: (code, text) on linear and on spot.
+_CODES: dict[Reason, tuple[tuple[int, str], tuple[int, str]]] = {
+    Reason.UNKNOWN_SYMBOL: ((PARAMETER, "Not supported symbols"), (170121, "Invalid symbol.")),
+    Reason.NOT_OPEN: ((110074, "This contract is not live"), (170151, "The trading pair is not open yet")),
+    Reason.BOOK_NOT_READY: ((SERVER, "Server error."), (SERVER, "Server error.")),
+    Reason.PRICE_PRECISION: ((PARAMETER, "Price invalid"), (170134, "Order price decimal too long.")),
+    Reason.PRICE_TICK: ((PARAMETER, "Price invalid"), (170134, "Order price decimal too long.")),
+    Reason.PRICE_BOUNDS: (
+        (110003, "Order price exceeds the allowable range."),
+        (170132, "Order price too high."),
+    ),
+    Reason.QUANTITY_PRECISION: ((PARAMETER, "Qty invalid"), (170137, "Order volume decimal too long")),
+    Reason.QUANTITY_STEP: ((PARAMETER, "Qty invalid"), (170137, "Order volume decimal too long")),
+    Reason.QUANTITY_TOO_SMALL: (
+        (PARAMETER, "The number of contracts exceeds minimum limit allowed"),
+        (170136, "Order quantity lower than the minimum."),
+    ),
+    Reason.QUANTITY_TOO_LARGE: (
+        (PARAMETER, "The number of contracts exceeds maximum limit allowed: too large"),
+        (170341, "Request order quantity exceeds maximum limit"),
+    ),
+    Reason.MARKET_QUANTITY_TOO_LARGE: (
+        (PARAMETER, "The number of contracts exceeds maximum limit allowed: too large"),
+        (170341, "Request order quantity exceeds maximum limit"),
+    ),
+    Reason.NOTIONAL_TOO_SMALL: (
+        (110094, "Order notional value below the lower limit"),
+        (170140, "Order value exceeded lower limit"),
+    ),
+    Reason.NOTIONAL_TOO_LARGE: (
+        (PARAMETER, "The number of contracts exceeds maximum limit allowed: too large"),
+        (170124, "Order amount too large."),
+    ),
+    Reason.BUY_PRICE_TOO_HIGH: (
+        (110003, "Order price exceeds the allowable range."),
+        (170193, "Buy order price cannot be higher than %s."),
+    ),
+    Reason.SELL_PRICE_TOO_LOW: (
+        (110003, "Order price exceeds the allowable range."),
+        (170194, "Sell order price cannot be lower than %s."),
+    ),
+    Reason.BUY_PRICE_TOO_LOW: (
+        (110003, "Order price exceeds the allowable range."),
+        (170133, "Order price lower than the minimum."),
+    ),
+    Reason.SELL_PRICE_TOO_HIGH: (
+        (110003, "Order price exceeds the allowable range."),
+        (170132, "Order price too high."),
+    ),
+    Reason.TOO_MANY_OPEN_ORDERS: (
+        (110020, "Not allowed to have more than 500 active orders."),
+        (170810, "Cannot exceed maximum of 500 conditional, TP/SL and active orders."),
+    ),
+    Reason.DUPLICATE_CLIENT_ID: (
+        (110072, "OrderLinkedID is duplicate"),
+        (170141, "Duplicate clientOrderId"),
+    ),
+    Reason.INSUFFICIENT_BALANCE: ((110007, "ab not enough for new order"), (170131, "Balance insufficient")),
+    Reason.INSUFFICIENT_MARGIN: ((110007, "ab not enough for new order"), (170131, "Balance insufficient")),
+    Reason.POSITION_TOO_LARGE: (
+        (110090, "Order placement failed as your position may exceed the max limit."),
+        (170210, "New order rejected."),
+    ),
+    Reason.POSITION_SIDE: (
+        (PARAMETER, "position idx not match position mode"),
+        (PARAMETER, "position idx not match position mode"),
+    ),
+    Reason.REDUCE_ONLY: ((110017, "orderQty will be truncated to zero"), (170210, "New order rejected.")),
+    Reason.REDUCE_ONLY_IN_HEDGE_MODE: (
+        (110017, "orderQty will be truncated to zero"),
+        (170210, "New order rejected."),
+    ),
+    Reason.WOULD_TAKE: (
+        (110103, "Only Post-Only orders are available at this stage"),
+        (170218, "The LIMIT-MAKER order is rejected due to invalid price."),
+    ),
+    Reason.NO_LIQUIDITY: (
+        (110118, "Unable to retrieve a pruce of the market order due to low liquidity"),
+        (170210, "New order rejected."),
+    ),
+    Reason.UNKNOWN_ORDER: (
+        (110001, "order not exists or too late to cancel"),
+        (170213, "Order does not exist."),
+    ),
+    Reason.ID_MISMATCH: (
+        (110001, "order not exists or too late to cancel"),
+        (170213, "Order does not exist."),
+    ),
+    Reason.ORDER_FILLED: (
+        (110008, "The order has been completed or cancelled."),
+        (170139, "Order has been filled."),
+    ),
+    Reason.ORDER_CANCELED: (
+        (110010, "The order has been cancelled"),
+        (170142, "Order has been cancelled"),
+    ),
+    Reason.NOT_AMENDABLE: (
+        (110032, "Order is illegal"),
+        (170312, "The current order does not support modification"),
+    ),
+    Reason.NO_CHANGE: (
+        (PARAMETER, "The order remains unchanged as the parameters entered match the existing ones."),
+        (PARAMETER, "The order remains unchanged as the parameters entered match the existing ones."),
+    ),
+    Reason.QUANTITY_NOT_SMALLER: (
+        (110064, "The modified contract quantity cannot be less than or equal to the filled quantity."),
+        (170313, "The modified contract quantity cannot be less than to the filled quantity"),
+    ),
+    Reason.MODE_UNCHANGED: (
+        (110025, "Position mode has not been modified."),
+        (110025, "Position mode has not been modified."),
+    ),
+    Reason.MODE_HAS_ORDERS: (
+        (110028, "You have existing open orders, so the position mode cannot be switched."),
+        (110028, "You have existing open orders, so the position mode cannot be switched."),
+    ),
+    Reason.MODE_HAS_POSITION: (
+        (110024, "You have an existing position, so the position mode cannot be switched."),
+        (110024, "You have an existing position, so the position mode cannot be switched."),
+    ),
+    Reason.LEVERAGE_UNCHANGED: (
+        (110043, "Set leverage has not been modified."),
+        (110043, "Set leverage has not been modified."),
+    ),
+    Reason.LEVERAGE_TOO_LARGE: (
+        (110013, "Cannot set leverage due to risk limit level."),
+        (110013, "Cannot set leverage due to risk limit level."),
+    ),
+    Reason.LEVERAGE_MARGIN: (
+        (110044, "Available margin is insufficient."),
+        (110044, "Available margin is insufficient."),
+    ),
+    Reason.MARGIN_TYPE_UNCHANGED: (
+        (110026, "Cross/isolated margin mode has not been modified."),
+        (110026, "Cross/isolated margin mode has not been modified."),
+    ),
+}
+_OTHER = ((PARAMETER, "Request parameter error"), (170210, "New order rejected."))
+
+
+class RequestError(Exception):
+    """A request is refused with a code and a text of the venue."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(f"{code} {text}")
+        self.code = code
+        self.text = text
+
+
+def parameter_error(why: str) -> RequestError:
+    """The refusal of a parameter."""
+    return RequestError(PARAMETER, f"params error: {why}")
+
+
+def refused(refusal: RefusalError, category: str) -> RequestError:
+    """The venue's answer to a refusal of the desk. category: "linear" or "spot"."""
+    code, text = _CODES.get(refusal.reason, _OTHER)[category == "spot"]
+    if "%s" in text:
+        text = text.replace("%s", refusal.detail or "the limit")
+    return RequestError(code, text)
