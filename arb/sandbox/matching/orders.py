@@ -25,7 +25,7 @@ class Prevention(IntEnum):
     EXPIRE_BOTH = 3
     #: Both lose the smaller quantity; the one with nothing left ends.
     DECREMENT = 4
-    #: The orders are executed if both say so, DECREMENT otherwise.
+    #: DECREMENT. If both orders say so and are of different accounts, what was prevented is transferred between these.
     TRANSFER = 5
 
 
@@ -109,6 +109,8 @@ class Prevented(NamedTuple):
     #: Lots that would have been executed; both orders lose them with DECREMENT, none otherwise.
     lots: int
     at_ns: int
+    #: Whether the lots and their value change accounts, without fees (TRANSFER).
+    is_transfer: bool = False
 
 
 class End(NamedTuple):

@@ -1,0 +1,43 @@
+"""Self-trade prevention between a taking order and a resting one. Pure.
+
+The taker's mode decides; only for TRANSFER must both orders say so. Prevented lots of DECREMENT and TRANSFER are taken
+from both orders; with the other modes an order ends with what is left of it.
+
+Source: https://github.com/binance/binance-spot-api-docs/blob/master/faqs/stp_faq.md (read 2026-11-23).
+"""
+
+from __future__ import annotations
+
+from arb.sandbox.matching.orders import End, EndReason, Order, Prevented, Prevention, Result
+
+_ENDS_TAKER = (Prevention.EXPIRE_TAKER, Prevention.EXPIRE_BOTH)
+_ENDS_MAKER = (Prevention.EXPIRE_MAKER, Prevention.EXPIRE_BOTH)
+
+
+def effective(taker: Order, maker: Order) -> Prevention:
+    """The mode that applies when `taker` meets `maker`; NONE: they are executed."""
+    is_same_owner = taker.account == maker.account or (taker.group >= 0 and taker.group == maker.group)
+    if not is_same_owner:
+        return Prevention.NONE
+    if taker.prevention != Prevention.TRANSFER:
+        return taker.prevention
+    is_transfer = maker.prevention == Prevention.TRANSFER and taker.account != maker.account
+    return Prevention.TRANSFER if is_transfer else Prevention.DECREMENT
+
+
+def prevent(taker: Order, maker: Order, mode: Prevention, tick: int, at_ns: int) -> list[Result]:
+    """Applies a mode other than NONE: what was prevented, then the end of the maker, then that of the taker, if any.
+
+    The caller removes an ended maker from the resting orders.
+    """
+    lots = min(taker.left, maker.left)
+    is_shared = mode in (Prevention.DECREMENT, Prevention.TRANSFER)
+    if is_shared:
+        taker.prevented += lots
+        maker.prevented += lots
+    results: list[Result] = [Prevented(taker, maker, tick, lots, at_ns, mode == Prevention.TRANSFER)]
+    if mode in _ENDS_MAKER or (is_shared and not maker.left):
+        results.append(End(maker, EndReason.PREVENTED, at_ns))
+    if mode in _ENDS_TAKER or (is_shared and not taker.left):
+        results.append(End(taker, EndReason.PREVENTED, at_ns))
+    return results
