@@ -12,6 +12,7 @@ from collections import deque
 
 from aiohttp import web
 
+from arb.sandbox.serve.clocks import SandboxClock
 from arb.sandbox.serve.limits import Limits, Window
 from arb.sandbox.serve.session import Close, Session
 from connectors.units import SECOND
@@ -45,15 +46,17 @@ class Connection:
         limits: Limits,
         websocket: web.WebSocketResponse,
         transport: asyncio.WriteTransport,
-        now_ns: int,
+        clock: SandboxClock,
     ) -> None:
         self.no = no
         self.session = session
-        self._limits = limits
+        self._clock = clock
+        self._limits = limits = session.limits or limits
         self._websocket = websocket
         self._transport = transport
         self._out: list[bytes] = []
         self._incoming = Window(limits.messages_per_s, 1.0)
+        now_ns = clock.now_ns()
         self._opened_ns = self._received_ns = self._sent_ns = now_ns
         self._pinged_ns = now_ns
         self._pings: deque[tuple[bytes, int]] = deque()
@@ -63,6 +66,8 @@ class Connection:
         #: Half open until this time (0: no end): nothing is sent, incoming messages are ignored; -1: not half open.
         self.muted_until_ns = -1
         self.closing: asyncio.Task[bool] | None = None
+        session.send = self.send_now
+        session.close = self.end
 
     @property
     def is_open(self) -> bool:
@@ -78,6 +83,11 @@ class Connection:
 
     def send_text(self, text: str) -> None:
         self.send(text_frame(text))
+
+    def send_now(self, text: str) -> None:
+        """Sends a text at once, after what is queued."""
+        self.send_text(text)
+        self.flush(self._clock.now_ns())
 
     def flush(self, now_ns: int) -> bool:
         """Writes the queued frames. False if too much is unread by the client: the connection is dropped."""
@@ -151,6 +161,14 @@ class Connection:
             self.closing = asyncio.ensure_future(
                 self._websocket.close(code=close.code, message=close.reason.encode()[:120], drain=False)
             )
+
+    def end(self, code: int, reason: str) -> None:
+        """Ends the connection after what is queued; code 0: without a close frame."""
+        self.flush(self._clock.now_ns())
+        if code:
+            self.close(Close(code, reason))
+        else:
+            self.abort()
 
     def abort(self) -> None:
         """Aborts the connection without a close frame."""

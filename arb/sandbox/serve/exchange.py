@@ -15,8 +15,10 @@ from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.derived import Derived, Sent
 from arb.sandbox.serve.limits import Limits, Weights
+from arb.sandbox.serve.ports import Trading
+from arb.sandbox.serve.raw_request import RawRequest, Reply
 from arb.sandbox.serve.rest import Response
-from arb.sandbox.serve.session import Session
+from arb.sandbox.serve.session import Opening, Session
 from arb.sandbox.serve.tape import Line, Tape
 
 
@@ -69,12 +71,10 @@ class Rest(ABC):
         self.weights = Weights(limits.weight_max, limits.weight_window_s, limits.ban_s)
 
     @abstractmethod
-    def answer(
-        self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
-    ) -> Response:
-        """The response to a request at `now_ns`; `now_ms` is the venue's time.
+    def answer(self, raw: RawRequest, now_ns: int, now_ms: int, reply: Reply) -> None:
+        """Replies to a request at `now_ns`, now or later; `now_ms` is the venue's time.
 
-        Order and account requests are not implemented yet; they are refused in the venue's format.
+        Without `Exchange.trading`, order and account requests are refused in the venue's format.
         """
 
     @abstractmethod
@@ -110,22 +110,33 @@ class Family(ABC):
         return text
 
     @abstractmethod
-    def depth_request(self, symbol: str) -> tuple[str, dict[str, str]]:
-        """Path and query of a REST depth request of 1,000 levels."""
+    def depth_request(self, symbol: str) -> RawRequest:
+        """A REST depth request of 1,000 levels."""
 
     @abstractmethod
-    def session(
-        self, exchange: Exchange, path: str, query: dict[str, str], limits: Limits, connection_no: int
-    ) -> Session:
-        """The protocol of a new connection. Raises RouteError for a path that the venue does not have."""
+    def session(self, exchange: Exchange, rest: Rest, opening: Opening, limits: Limits) -> Session:
+        """The protocol of a new connection. Raises RouteError for a path that the venue does not have.
+
+        rest: the venue's, which counts the weight of websocket requests too.
+        """
 
 
 class Exchange:
     """All instruments of one venue, for sessions and REST."""
 
-    def __init__(self, family: Family, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
+    def __init__(
+        self,
+        family: Family,
+        tape: Tape,
+        funding: Funding = USUAL_FUNDING,
+        trading: Trading | None = None,
+    ) -> None:
+        """trading: None: market data only."""
         self.family = family
         self.venue = family.venue
+        self.trading = trading
+        #: All venues of the sandbox, this one included, by name: two venues of one house may share an account.
+        self.venues: Mapping[str, Exchange] = {self.venue: self}
         #: By the tape's number, and by symbol.
         self.by_no = {
             no: family.instrument(no, listing, tape, funding)

@@ -30,6 +30,7 @@ from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Fault, Injector
 from arb.sandbox.serve.limits import LIMITS, Limits
+from arb.sandbox.serve.ports import OpenTrading, Trading
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.tape import Tape
 from arb.sandbox.serve.timeline import Timeline
@@ -105,10 +106,13 @@ class Sandbox:
         ports: Mapping[str, int] | None = None,
         clock: SandboxClock | None = None,
         funding: Funding = USUAL_FUNDING,
+        trading: OpenTrading | None = None,
     ) -> None:
         """`facts` by (venue, symbol); `ports` by venue, by default free ones; `limits` replace the venues' own.
 
         funding: of all perpetuals whose recording has no mark prices.
+
+        trading: None: market data only; orders are refused.
 
         speed: factor of the market's time; limits and faults use the sandbox's own clock. Raises InputError if a port
         is taken, a recording cannot be read or the fault log cannot be written.
@@ -122,6 +126,11 @@ class Sandbox:
         self._fault_seed = fault_seed
         self._ports = ports or {}
         self._funding = funding
+        self._open_trading = trading
+        #: None before the sandbox is entered, and without trading.
+        self.trading: Trading | None = None
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_ns = 0
         self.clock = clock or RealClock()
         self._fault_log: IO[str] | None = None
         self._servers: dict[str, VenueServer] = {}
@@ -158,6 +167,14 @@ class Sandbox:
             self._step(clock.now_ns())
             await settle()
 
+    def advance_to(self, now_ns: int) -> None:
+        """Brings market and trading to exactly this time of the sandbox's clock, before a request at that time.
+
+        Without trading, the market advances in the steps of the clock alone.
+        """
+        if self.trading is not None and now_ns > self._done_ns:
+            self._advance_market(now_ns)
+
     async def failed(self) -> None:
         """Waits, and raises the error if the sandbox fails; does not return otherwise."""
         if self._pump_task is not None:
@@ -170,22 +187,29 @@ class Sandbox:
         if self._fault_log_path is not None:
             self._fault_log = _open_log(self._fault_log_path)
         self._injector = Injector(self._faults, default_rng(self._fault_seed), start_ns, self._log_injected)
-        for venue in VENUES:
-            exchange = Exchange(FAMILIES[venue], self._tape, self._funding)
+        facts = {
+            (one.venue, one.symbol): self._facts.get((one.venue, one.symbol), Facts(one.lot_size, "5"))
+            for one in self._tape.listings
+        }
+        if self._open_trading is not None:
+            self.trading = self._open_trading(self._tape.listings, facts, start_ns)
+        exchanges = {
+            venue: Exchange(FAMILIES[venue], self._tape, self._funding, self.trading) for venue in VENUES
+        }
+        for venue, exchange in exchanges.items():
             if not exchange.instruments:
                 continue
-            facts = {
-                listing.symbol: self._facts.get((venue, listing.symbol), Facts(listing.lot_size, "5"))
-                for listing in exchange.listings
-            }
+            exchange.venues = exchanges
             server = VenueServer(
                 exchange,
-                facts,
+                {symbol: facts[venue, symbol] for symbol in exchange.instruments},
                 self._limits[venue],
                 self._injector,
                 self.clock,
                 self._timeline,
                 self._source.description,
+                self.advance_to,
+                self._plan,
             )
             self._servers[venue] = server
             await server.start(self._ports.get(venue, 0))
@@ -196,6 +220,8 @@ class Sandbox:
             self._pump_task = asyncio.create_task(self._pump())
 
     async def _stop(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
         if self._pump_task is not None:
             self._pump_task.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):  # its error is raised by `failed`
@@ -220,17 +246,49 @@ class Sandbox:
             for venue, server in self._servers.items():
                 if scheduled.fault.is_about(venue):
                     server.strike(scheduled, to_ns)
-        for line in self._tape.advance(self._timeline.market_ns(to_ns)):
-            self._by_no[line.no].deliver(line, to_ns)
+        self._advance_market(to_ns)
         if to_ns - self._watched_ns >= _WATCH_NS:
             self._watched_ns = to_ns
             for server in self._servers.values():
                 server.watch(to_ns)
         for server in self._servers.values():
             server.attend(to_ns)
-        self._done_ns = to_ns
         if self._tape.has_ended:
             self.ended.set()
+        self._plan()
+
+    def _advance_market(self, to_ns: int) -> None:
+        """Frames and trading up to `to_ns`, in order of time."""
+        trading = self.trading
+        for line in self._tape.advance(self._timeline.market_ns(to_ns)):
+            if trading is not None:
+                at_ns = min(to_ns, max(self._done_ns, self._timeline.wall_ns(line.send_ns)))
+                trading.advance(at_ns)
+                trading.receive(line, at_ns)
+            self._by_no[line.no].deliver(line, to_ns)
+        if trading is not None:
+            trading.advance(to_ns)
+        self._done_ns = to_ns
+
+    def _plan(self) -> None:
+        """Sets the alarm to what is due next: the steps of the clock are too coarse for answers."""
+        due_ns = self.trading.next_due_ns() if self.trading is not None else None
+        if (
+            due_ns is None
+            or self._pump_task is None
+            or (self._alarm is not None and self._alarm_ns <= due_ns)
+        ):
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_ns = due_ns
+        loop = asyncio.get_running_loop()
+        self._alarm = loop.call_at(loop.time() + max(0, due_ns - self.clock.now_ns()) / SECOND, self._wake)
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self.advance_to(self.clock.now_ns())
+        self._plan()
 
     def _log_injected(self, what: dict[str, Any]) -> None:
         self.injected.append(what)

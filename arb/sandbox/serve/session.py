@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from arb.sandbox.serve.limits import Limits
 
 
 class RouteError(Exception):
     """The path of the connection is refused; the message is the reason."""
+
+
+class Opening(NamedTuple):
+    """The request that opens a websocket. `no` is the number of the connection at its venue."""
+
+    path: str
+    #: Decoded; the first value of a repeated parameter.
+    query: dict[str, str]
+    client_ip: str
+    no: int
 
 
 @dataclass
@@ -34,13 +46,23 @@ class Session(ABC):
     #: Whether frames are sent in the combined form.
     is_combined = False
 
+    #: Limits of this connection where they are not those of the venue's streams.
+    limits: Limits | None = None
+
     def __init__(self) -> None:
         #: The streams that the client subscribed to, in its spelling, in order.
         self.names: dict[str, None] = {}
+        #: Sends a text at any time, at once: late replies and events. Set by the connection, like `close`.
+        self.send: Callable[[str], None] = _drop
+        #: Ends the connection with the code and reason of a close frame; code 0: without a close frame.
+        self.close: Callable[[int, str], None] = _drop
 
     @abstractmethod
-    def receive(self, text: str, now_ms: int) -> Outcome:
-        """Processes a text message of the client."""
+    def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
+        """Processes a text message of the client at `now_ns`; `now_ms` is the venue's time."""
+
+    def closed(self) -> None:  # noqa: B027 (most sessions keep nothing)
+        """Called once when the connection is gone."""
 
     def delivers(self, name: str) -> bool:
         """Whether a subscribed stream is delivered on this connection."""
@@ -62,3 +84,7 @@ class Session(ABC):
         for name in removed:
             del self.names[name]
         return removed
+
+
+def _drop(*_: object) -> None:
+    """A session without a connection sends nothing."""

@@ -29,11 +29,15 @@ class Timeline(NamedTuple):
         """The market's time at time `wall_ns` of the sandbox's clock."""
         return self.market_start_ns + round((wall_ns - self.wall_start_ns) * self.speed)
 
+    def wall_ns(self, market_ns: int) -> int:
+        """The time of the sandbox's clock at a time of the market."""
+        return self.wall_start_ns + round((market_ns - self.market_start_ns) / self.speed)
+
     def stamp_ms(self, market_ns: int) -> int:
         """A market time as written in frames."""
         if not self.is_moved:
             return market_ns // MILLISECOND
-        return (self.wall_start_ns + round((market_ns - self.market_start_ns) / self.speed)) // MILLISECOND
+        return self.wall_ns(market_ns) // MILLISECOND
 
     def frame_ms(self, wall_ns: int) -> int:
         """A time of the sandbox's clock as written in frames."""

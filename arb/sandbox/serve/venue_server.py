@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import WSMessage, WSMsgType, web
@@ -21,8 +21,9 @@ from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import CONNECTION_KINDS, FRAME_KINDS, Fault, FaultKind, Injector, Scheduled
 from arb.sandbox.serve.hub import Hub
 from arb.sandbox.serve.limits import Limits, Window
+from arb.sandbox.serve.raw_request import RawRequest
 from arb.sandbox.serve.rest import Response
-from arb.sandbox.serve.session import Close, RouteError
+from arb.sandbox.serve.session import Close, Opening, RouteError
 from arb.sandbox.serve.tape import SNAPSHOT, Line
 from arb.sandbox.serve.timeline import Timeline, shift_stamps
 from connectors.units import SECOND
@@ -34,6 +35,8 @@ HOST = "127.0.0.1"
 #: Longest message of a client; a longer one ends the connection with code 1009.
 _MESSAGE_BYTES_MAX = 64 << 10
 _CLOSE_TIMEOUT_S = 2.0
+#: Interval at which a request that waits for its reply checks whether its client is gone.
+_GONE_S = 1.0
 #: Connections closed for too many messages, within 5 minutes, that lead to a ban of the address.
 _ABUSES_MAX = 3
 
@@ -61,8 +64,13 @@ class VenueServer:
         clock: SandboxClock,
         timeline: Timeline,
         source: str,
+        advance_to: Callable[[int], None],
+        plan: Callable[[], None],
     ) -> None:
-        """source: what its data are, in a few words."""
+        """source: what its data are, in a few words.
+
+        advance_to: brings the sandbox to the time of a request or message, before it; plan: called after it.
+        """
         self.venue = exchange.venue
         self.exchange = exchange
         self.port = 0
@@ -73,6 +81,10 @@ class VenueServer:
         self._clock = clock
         self._timeline = timeline
         self._source = source
+        self._advance_to = advance_to
+        self._plan = plan
+        #: Of the requests that wait for their replies.
+        self._waiting: set[asyncio.Future[Response | None]] = set()
         self._rest = exchange.family.rest(exchange, facts, limits)
         self._connects = Window(limits.connects_max, limits.connects_window_s)
         self._abuses = Window(_ABUSES_MAX - 1, 300.0)
@@ -104,6 +116,8 @@ class VenueServer:
 
     async def stop(self) -> None:
         """Ends all connections and stops listening."""
+        for future in self._waiting:
+            future.cancel()
         for connection in list(self.connections.values()):
             connection.abort()
         if self._runner is not None:
@@ -177,7 +191,12 @@ class VenueServer:
             return web.json_response(self._status())
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request, now_ns)
-        return _web(await self._answer(request))
+        response = await self._answer(request)
+        if response is not None:
+            return _web(response)
+        if request.transport is not None:
+            request.transport.abort()
+        return web.Response(status=503)
 
     def _status(self) -> dict[str, Any]:
         """Status of this server, at a path that no venue has."""
@@ -197,34 +216,56 @@ class VenueServer:
 
     # REST
 
-    async def _answer(self, request: web.Request) -> Response:
+    async def _answer(self, request: web.Request) -> Response | None:
+        """The response; None if the connection is to be cut, or is gone."""
         is_depth = request.path.endswith(("/depth", "/orderbook"))
         slow = self._injector.first(FaultKind.REST_SLOW, self.venue, self._clock.now_ns())
         if slow is not None and is_depth:
             await self._clock.sleep(slow.delay_s)
+        raw = await _raw(request)
         now_ns = self._clock.now_ns()
         now_ms = self._venue_ms(now_ns)
         for kind, status in ((FaultKind.REST_418, 418), (FaultKind.REST_429, 429)):
             fault = self._injector.first(kind, self.venue, now_ns)
             if fault is not None:
                 return self._rest.refusal(status, now_ns, now_ms, fault.retry_after_s)
-        query = dict(request.query)
-        if request.method != "GET":
-            await request.read()
-        response = self._rest.answer(request.method, request.path, query, now_ns=now_ns, now_ms=now_ms)
-        if not is_depth or response.status != 200:
+        response = await self._reply(request, raw, now_ns, now_ms)
+        if not is_depth or response is None or response.status != 200:
             return response
         if self._injector.first(FaultKind.REST_STALE, self.venue, now_ns) is not None:
-            response = self._stale.get(query.get("symbol", ""), response)
+            response = self._stale.get(raw.parameters().get("symbol", ""), response)
         offset_ms = self._injector.clock_offset_ms(self.venue, now_ns)
         return response._replace(body=shift_stamps(response.body, offset_ms)) if offset_ms else response
+
+    async def _reply(
+        self, request: web.Request, raw: RawRequest, now_ns: int, now_ms: int
+    ) -> Response | None:
+        """Waits for a reply that is late, until the client is gone or the server stops."""
+        future: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
+
+        def reply(response: Response | None) -> None:
+            if not future.done():
+                future.set_result(response)
+
+        self._advance_to(now_ns)
+        self._rest.answer(raw, now_ns, now_ms, reply)
+        self._plan()
+        if not future.done():
+            self._waiting.add(future)
+            while not future.done() and request.transport is not None and not request.transport.is_closing():
+                await asyncio.wait([future], timeout=_GONE_S)
+            self._waiting.discard(future)
+        is_replied = future.done() and not future.cancelled()
+        return future.result() if is_replied else None
 
     def _freeze(self, now_ns: int) -> None:
         """Stores the current depth responses, to return them while the fault lasts."""
         now_ms, used = self._timeline.frame_ms(now_ns), self._rest.weights.used
         for symbol in self.exchange.instruments:
-            path, query = self.exchange.family.depth_request(symbol)
-            self._stale[symbol] = self._rest.answer("GET", path, query, now_ns=now_ns, now_ms=now_ms)
+            kept: list[Response | None] = []
+            self._rest.answer(self.exchange.family.depth_request(symbol), now_ns, now_ms, kept.append)
+            if kept[0] is not None:
+                self._stale[symbol] = kept[0]
         self._rest.weights.used = used
 
     # websockets
@@ -236,9 +277,10 @@ class VenueServer:
             after_s = int(self._connects.seconds_left(now_ns)) + 1
             return _web(self._rest.refusal(429, now_ns, self._venue_ms(now_ns), after_s))
         try:
-            session = self.exchange.family.session(
-                self.exchange, request.path, dict(request.query), self._limits, self._connection_no + 1
+            opening = Opening(
+                request.path, dict(request.query), request.remote or HOST, self._connection_no + 1
             )
+            session = self.exchange.family.session(self.exchange, self._rest, opening, self._limits)
         except RouteError as error:
             return web.Response(status=404, text=str(error))
         websocket = web.WebSocketResponse(
@@ -249,9 +291,7 @@ class VenueServer:
         if transport is None:
             return websocket
         self._connection_no += 1
-        connection = Connection(
-            self._connection_no, session, self._limits, websocket, transport, self._clock.now_ns()
-        )
+        connection = Connection(self._connection_no, session, self._limits, websocket, transport, self._clock)
         self.connections[connection.no] = connection
         log.info("connected venue=%s client=%d path=%s", self.venue, connection.no, request.path)
         try:
@@ -262,6 +302,7 @@ class VenueServer:
             del self.connections[connection.no]
             self._ending = [one for one in self._ending if one[1] is not connection]
             self.hub.forget(connection)
+            session.closed()
             log.info("gone venue=%s client=%d code=%s", self.venue, connection.no, websocket.close_code)
             if connection.closing is not None:
                 await asyncio.wait([connection.closing])
@@ -288,14 +329,28 @@ class VenueServer:
             connection.receive_pong(bytes(message.data))
         elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
             text = message.data if message.type == WSMsgType.TEXT else message.data.decode(errors="replace")
-            now_ms = self._venue_ms(self._clock.now_ns())
-            outcome = connection.session.receive(text, now_ms)
+            now_ns = self._clock.now_ns()
+            now_ms = self._venue_ms(now_ns)
+            self._advance_to(now_ns)
+            outcome = connection.session.receive(text, now_ns, now_ms)
             for reply in outcome.replies:
                 connection.send_text(reply)
             for name in outcome.removed:
                 self.hub.unsubscribe(connection, name)
             for name in outcome.added:
                 self.hub.subscribe(connection, name, now_ms)
+            self._plan()
+
+
+async def _raw(request: web.Request) -> RawRequest:
+    """The request as sent; its body is read."""
+    path, _, query = request.raw_path.partition("?")
+    if "://" in path:  # a request to a proxy names the host too
+        path = "/" + path.partition("://")[2].partition("/")[2]
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        headers.setdefault(name.lower(), value)
+    return RawRequest(request.method, path, query, headers, await request.read(), request.remote or HOST)
 
 
 def _web(response: Response) -> web.Response:

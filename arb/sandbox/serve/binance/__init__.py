@@ -7,8 +7,10 @@ from arb.sandbox.serve.binance.frames import combined_of_raw, key_of_combined, r
 from arb.sandbox.serve.binance.instrument import BinanceInstrument
 from arb.sandbox.serve.binance.rest import BinanceRest
 from arb.sandbox.serve.binance.session import BinanceSession
-from arb.sandbox.serve.exchange import Exchange, Family
+from arb.sandbox.serve.exchange import Exchange, Family, Rest
 from arb.sandbox.serve.limits import Limits
+from arb.sandbox.serve.raw_request import RawRequest
+from arb.sandbox.serve.session import Opening
 
 
 class BinanceFamily(Family):
@@ -33,11 +35,9 @@ class BinanceFamily(Family):
             return raw_of(text, key)
         return text if name == key else f'{{"stream":"{name}","data":{raw_of(text, key)}}}'
 
-    def depth_request(self, symbol: str) -> tuple[str, dict[str, str]]:
+    def depth_request(self, symbol: str) -> RawRequest:
         path = "/api/v3/depth" if self.venue == "binance_spot" else "/fapi/v1/depth"
-        return path, {"symbol": symbol, "limit": "1000"}
+        return RawRequest("GET", path, f"symbol={symbol}&limit=1000")
 
-    def session(
-        self, exchange: Exchange, path: str, query: dict[str, str], limits: Limits, connection_no: int
-    ) -> BinanceSession:
-        return BinanceSession(self.venue, path, query, limits.streams_max)
+    def session(self, exchange: Exchange, rest: Rest, opening: Opening, limits: Limits) -> BinanceSession:
+        return BinanceSession(self.venue, opening.path, opening.query, limits.streams_max)

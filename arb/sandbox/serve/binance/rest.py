@@ -13,6 +13,7 @@ from arb.sandbox.accounts.rules import Facts, assets_of
 from arb.sandbox.events import Listing
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
+from arb.sandbox.serve.raw_request import RawRequest, Reply
 from arb.sandbox.serve.rest import Response, decimals_of, json_text
 
 #: (largest `limit`, weight) of depth requests.
@@ -36,12 +37,13 @@ class BinanceRest(Rest):
         self._is_spot = exchange.venue == "binance_spot"
         self._base = "/api/v3" if self._is_spot else "/fapi/v1"
 
-    def answer(
-        self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
-    ) -> Response:
+    def answer(self, raw: RawRequest, now_ns: int, now_ms: int, reply: Reply) -> None:
+        reply(self._response(raw, now_ns, now_ms))
+
+    def _response(self, raw: RawRequest, now_ns: int, now_ms: int) -> Response:
         if now_ns < self.weights.banned_until_ns:
             return self.refusal(418, now_ns, now_ms)
-        answer = self._answer(method, path, query, now_ms)
+        answer = self._answer(raw.method, raw.path, raw.parameters(), now_ms)
         refused = self.weights.spend(answer.weight, now_ns)
         if refused:
             return self.refusal(refused, now_ns, now_ms)

@@ -16,7 +16,8 @@ import msgspec
 
 from arb.sandbox.serve.session import Outcome, RouteError, Session
 
-_ID_CHARS_MAX = 36
+#: Documented as 36 letters and digits; clients of the venue's own send UUIDs.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 #: USD-M streams of the route /public; all others are on /market. `@trade` is undocumented, and belongs to it.
 _PUBLIC = re.compile(r"[^@]+@(depth\b.*|bookTicker|rpiDepth\b.*|trade)|!bookTicker")
 #: Streams that the legacy path without a route acknowledges but never delivers.
@@ -48,7 +49,7 @@ class BinanceSession(Session):
             if name and (streams_max == 0 or len(self.names) < streams_max):
                 self.names[name] = None
 
-    def receive(self, text: str, now_ms: int) -> Outcome:
+    def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
         try:
             request = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeError):
@@ -129,7 +130,7 @@ def _route_of(venue: str, path: str) -> tuple[str, list[str]]:
 def _is_id(value: Any) -> bool:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return True
-    return isinstance(value, str) and len(value) <= _ID_CHARS_MAX and value.isalnum()
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def _result(result: Any, request_id: Any) -> Outcome:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from arb.sandbox.serve.bybit.instrument import BybitInstrument
 from arb.sandbox.serve.bybit.rest import BybitRest
 from arb.sandbox.serve.bybit.session import BybitSession
-from arb.sandbox.serve.exchange import Exchange, Family
+from arb.sandbox.serve.exchange import Exchange, Family, Rest
 from arb.sandbox.serve.limits import Limits
-from arb.sandbox.serve.session import RouteError
+from arb.sandbox.serve.raw_request import RawRequest
+from arb.sandbox.serve.session import Opening, RouteError
 
 _TOPIC = '"topic":"'
 
@@ -33,18 +34,17 @@ class BybitFamily(Family):
     def symbol_of(self, key: str) -> str:
         return key.rpartition(".")[2]
 
-    def depth_request(self, symbol: str) -> tuple[str, dict[str, str]]:
-        return "/v5/market/orderbook", {"symbol": symbol, "limit": "1000", "category": self._category}
+    def depth_request(self, symbol: str) -> RawRequest:
+        query = f"symbol={symbol}&limit=1000&category={self._category}"
+        return RawRequest("GET", "/v5/market/orderbook", query)
 
-    def session(
-        self, exchange: Exchange, path: str, query: dict[str, str], limits: Limits, connection_no: int
-    ) -> BybitSession:
-        path = path.rstrip("/")
+    def session(self, exchange: Exchange, rest: Rest, opening: Opening, limits: Limits) -> BybitSession:
+        path = opening.path.rstrip("/")
         if path not in (f"/v5/public/{self._category}", "/v5/private", "/v5/trade"):
             raise RouteError(f"no streams at {path}; this address serves /v5/public/{self._category}")
         return BybitSession(
             self.venue,
-            f"{connection_no:08x}-5a4d-4b0c-8e5f-{connection_no:012x}",
+            f"{opening.no:08x}-5a4d-4b0c-8e5f-{opening.no:012x}",
             exchange.instruments.__contains__,
             limits,
             is_private=not path.startswith("/v5/public/"),

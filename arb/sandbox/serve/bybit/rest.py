@@ -13,6 +13,7 @@ from arb.sandbox.events import Listing
 from arb.sandbox.serve.bybit.session import NO_ORDERS_YET
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
+from arb.sandbox.serve.raw_request import RawRequest, Reply
 from arb.sandbox.serve.rest import Response, decimals_of, json_text
 
 _DEPTH_MAX = 1000
@@ -27,14 +28,16 @@ class BybitRest(Rest):
         super().__init__(exchange, facts, limits)
         self._category = exchange.venue.removeprefix("bybit_")
 
-    def answer(
-        self, method: str, path: str, query: Mapping[str, str], *, now_ns: int, now_ms: int
-    ) -> Response:
+    def answer(self, raw: RawRequest, now_ns: int, now_ms: int, reply: Reply) -> None:
+        reply(self._response(raw, now_ns, now_ms))
+
+    def _response(self, raw: RawRequest, now_ns: int, now_ms: int) -> Response:
         refused = self.weights.spend(1, now_ns)
         if refused:
             return self.refusal(refused, now_ns, now_ms)
-        if method != "GET":
-            return self._refuse(_NOT_FOUND, f"{method} {path}: {NO_ORDERS_YET}", now_ms)
+        path, query = raw.path, raw.parameters()
+        if raw.method != "GET":
+            return self._refuse(_NOT_FOUND, f"{raw.method} {path}: {NO_ORDERS_YET}", now_ms)
         if path == "/v5/market/time":
             result = {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
             return self._reply(json_text(result), now_ms)

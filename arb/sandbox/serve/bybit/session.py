@@ -45,7 +45,7 @@ class BybitSession(Session):
         self._limits = limits
         self._is_private = is_private
 
-    def receive(self, text: str, now_ms: int) -> Outcome:
+    def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
         try:
             request = msgspec.json.decode(text)
         except (msgspec.DecodeError, UnicodeError):

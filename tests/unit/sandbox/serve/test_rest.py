@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +17,8 @@ from arb.sandbox.serve.binance.rest import BinanceRest
 from arb.sandbox.serve.bybit.rest import BybitRest
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.limits import LIMITS, Weights, Window
+from arb.sandbox.serve.raw_request import RawRequest
+from arb.sandbox.serve.rest import Response
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import SECOND as S
@@ -32,7 +35,10 @@ def rest_of(venue: str) -> BinanceRest | BybitRest:
 
 def get(rest: BinanceRest | BybitRest, path: str, **query: Any) -> tuple[int, Any, dict[str, str]]:
     texts = {name: str(value) for name, value in query.items()}
-    answer = rest.answer("GET", path, texts, now_ns=0, now_ms=1000)
+    answers: list[Response | None] = []
+    rest.answer(RawRequest("GET", path, urlencode(texts)), 0, 1000, answers.append)
+    (answer,) = answers
+    assert answer is not None
     return answer.status, json.loads(answer.body), answer.headers
 
 

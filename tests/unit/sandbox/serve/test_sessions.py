@@ -26,7 +26,7 @@ def bybit(venue: str = "bybit_spot", *, is_private: bool = False) -> BybitSessio
 
 
 def ask(session: Session, **request: Any) -> Any:
-    return answer_of(session.receive(json.dumps(request), 1000))
+    return answer_of(session.receive(json.dumps(request), 0, 1000))
 
 
 def answer_of(outcome: Outcome) -> Any:
@@ -39,9 +39,9 @@ def test_subscribing_lists_and_unsubscribing_at_binance() -> None:
     assert ask(session, method="SUBSCRIBE", params=["a@trade", "b@trade"], id=1) == {"result": None, "id": 1}
     listed = ask(session, method="LIST_SUBSCRIPTIONS", id="x1")
     assert listed == {"result": ["a@trade", "b@trade"], "id": "x1"}
-    outcome = session.receive('{"method":"SUBSCRIBE","params":["b@trade","c@trade"]}', 0)
+    outcome = session.receive('{"method":"SUBSCRIBE","params":["b@trade","c@trade"]}', 0, 0)
     assert outcome.added == ["c@trade"]
-    outcome = session.receive('{"method":"UNSUBSCRIBE","params":["a@trade","z@trade"],"id":3}', 0)
+    outcome = session.receive('{"method":"UNSUBSCRIBE","params":["a@trade","z@trade"],"id":3}', 0, 0)
     assert (outcome.removed, answer_of(outcome)) == (["a@trade"], {"result": None, "id": 3})
     assert list(session.names) == ["b@trade", "c@trade"]
 
@@ -72,7 +72,7 @@ def test_the_combined_property_can_be_changed() -> None:
 )
 def test_what_binance_refuses(text: str, code: int, part: str) -> None:
     session = binance()
-    answer = answer_of(session.receive(text, 0))
+    answer = answer_of(session.receive(text, 0, 0))
     assert answer["code"] == code
     assert part in answer["msg"]
     assert not session.names
@@ -144,7 +144,7 @@ def test_pongs_of_bybit_differ_between_public_and_private() -> None:
 )
 def test_what_bybit_refuses_changes_nothing(request_text: str) -> None:
     session = bybit()
-    outcome = session.receive(request_text, 0)
+    outcome = session.receive(request_text, 0, 0)
     assert answer_of(outcome)["success"] is False
     assert not outcome.added
     assert not session.names
@@ -180,11 +180,11 @@ REQUESTS = st.fixed_dictionaries(
 @given(REQUESTS.map(json.dumps) | VALUES.map(json.dumps) | st.text(max_size=30))
 def test_whatever_is_asked_is_answered(text: str) -> None:
     for session in (binance(), binance("/public/ws", "binance_usdm"), bybit(), bybit(is_private=True)):
-        for reply in session.receive(text, 0).replies:
+        for reply in session.receive(text, 0, 0).replies:
             assert isinstance(json.loads(reply), dict)
 
 
 def test_half_a_character_is_answered() -> None:
     for session in (binance(), bybit()):
         for text in ('{"method":"\\ud800","op":"\\ud800","id":"\\ud800","req_id":"\\ud800"}', "\ud800"):
-            assert session.receive(text, 0).replies
+            assert session.receive(text, 0, 0).replies
