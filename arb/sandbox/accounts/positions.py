@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from enum import Enum, auto
 
 from arb.errors import InvariantError
-from arb.sandbox.accounts.amounts import ZERO, divided, plain
+from arb.sandbox.accounts.amounts import PLACES, ZERO, divided, plain, rounded
 from arb.sandbox.accounts.modes import Modes
 
 
@@ -35,6 +35,8 @@ class PositionView:
     isolated_margin: Decimal
     leverage: int
     mark: Decimal
+    #: Profit at the mark price, 8 decimals.
+    unrealized: Decimal = ZERO
 
 
 @dataclass(slots=True, eq=False)
@@ -120,6 +122,7 @@ class Positions:
             one.isolated_margin,
             self._modes.leverage(symbol),
             mark,
+            rounded(one.unrealized(mark), PLACES, ROUND_DOWN),
         )
 
     def _open(self, position: Position, quantity: Decimal, price: Decimal, at_ns: int) -> None:

@@ -67,6 +67,12 @@ def test_bnb_pays_at_a_discount_while_it_suffices(venue: str) -> None:
     assert fee_of(owner, rule, SELL, D("0.5"), D(15000), False, prices.get) == (D(15), "USDT", D("0.001"))
 
 
+def test_credits_are_not_paid_in_bnb() -> None:
+    owner = account("binance_spot", {"BNB": "1"}, modes=BNB, maker="-0.0001")
+    fee = fee_of(owner, rules("binance_spot"), SELL, D("0.5"), D(15000), True, {"BNB": D(300)}.get)
+    assert fee == (D("-1.5"), "USDT", D("-0.0001"))
+
+
 def test_the_example_of_the_venue_is_rounded_half_up() -> None:
     owner = account("binance_spot", {}, taker="0.0000023")
     value = D("35000") * D("0.49975")
