@@ -10,7 +10,8 @@ Readings (where the text allows more than one):
    commission, the full commission" is in the received asset).
 3. Bybit spot: an account whose maker rate is not positive has its maker fills charged in the other asset (enum.mdx
    "Spot Fee Currency Instruction"), also if the rate is zero.
-4. `quote`: fees of spot are in quote for both sides. A buy then locks `price x left x (1 + worst rate)`, not rounded.
+4. `quote`: fees of spot are in quote for both sides. A buy then also locks its worst fee, and a unit of the last place
+   for each lot and one more, because the fee of each of its executions is rounded.
 5. An order's lock after a fill is what its left needs at its own price; a better price frees the difference at once.
 6. A position's cost is the exact sum of price times quantity; a reducing fill releases its share of it, rounded, and
    all of it at flat. A fill through zero closes the whole position first and opens the rest at its price.
@@ -20,7 +21,7 @@ Readings (where the text allows more than one):
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal, localcontext
+from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 
 from tests.support.reference_matcher import BUY, ZERO
 
@@ -29,15 +30,13 @@ EIGHT = Decimal("0.00000001")
 
 def to_eight(value: Decimal) -> Decimal:
     """Rounded to 8 places, half up."""
-    with localcontext() as context:
-        context.prec = 80
+    with localcontext(Context(prec=80)):
         return value.quantize(EIGHT, ROUND_HALF_UP)
 
 
 def quotient(a: Decimal, b: Decimal) -> Decimal:
     """a / b to 8 places, half up."""
-    with localcontext() as context:
-        context.prec = 80
+    with localcontext(Context(prec=80)):
         return (a / b).quantize(EIGHT, ROUND_HALF_UP)
 
 
@@ -147,10 +146,9 @@ def fee_of(
     quote: for perpetuals the settlement asset. bnb_price: of one BNB in quote, None if unknown.
     """
     rate = fees.maker if is_maker else fees.taker
-    if fees.asset == "BNB" and bnb_price is not None:
-        return quotient(value * rate, bnb_price), "BNB"
-    if fees.bnb_reduction is not None and bnb_price is not None and venue.startswith("binance"):
-        amount = quotient(value * rate * (1 - fees.bnb_reduction), bnb_price)
+    wants_bnb = venue.startswith("binance") and (fees.asset == "BNB" or fees.bnb_reduction is not None)
+    if wants_bnb and rate > 0 and bnb_price is not None:
+        amount = quotient(value * rate * (1 - (fees.bnb_reduction or ZERO)), bnb_price)
         if wallet.free("BNB") >= amount:
             return amount, "BNB"
     is_spot = venue.endswith("_spot")
@@ -162,10 +160,12 @@ def fee_of(
     return to_eight(value * rate), quote
 
 
-def lock_of_buy(fees: Fees, price: Decimal, left: Decimal) -> Decimal:
-    """What a resting buy order of spot locks, in quote."""
-    worst = max(fees.maker, fees.taker, ZERO) if fees.asset == "quote" else ZERO
-    return price * left * (1 + worst)
+def lock_of_buy(fees: Fees, price: Decimal, left: Decimal, lot: Decimal) -> Decimal:
+    """What a buy order of spot locks, in quote, while it may be executed for `left` at `price`."""
+    worst = max(fees.maker, fees.taker)
+    if fees.asset != "quote" or worst <= 0 or not left:
+        return price * left
+    return price * left + to_eight(price * left * worst) + (left / lot + 1) * EIGHT
 
 
 def funding_payment(position: Position, mark: Decimal, rate: Decimal) -> Decimal:

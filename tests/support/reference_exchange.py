@@ -155,7 +155,7 @@ class ReferenceExchange:
 
     def cancel(self, named: Named, now_ns: int) -> Record:
         record = self.find(named)
-        self.matchers[record.symbol].cancel(record.resting)
+        self.matchers[record.symbol].cancel(record.resting, now_ns)
         self._end(record, "CANCELED")
         return record
 
@@ -262,10 +262,10 @@ class ReferenceExchange:
         if order.side == SELL:
             needed, asset = order.quantity, rules.base
         elif order.price is not None:
-            needed, asset = lock_of_buy(fees, order.price, order.quantity), rules.quote
+            needed, asset = lock_of_buy(fees, order.price, order.quantity, rules.lot), rules.quote
         else:
             cost = value if value is not None else self._cost(order, rules.symbol, bound)
-            needed, asset = lock_of_buy(fees, cost, Decimal(1)), rules.quote
+            needed, asset = lock_of_buy(fees, cost, Decimal(1), Decimal(1)), rules.quote
         if needed > wallet.free(asset):
             raise RefusedError("INSUFFICIENT_BALANCE")
 
@@ -278,7 +278,7 @@ class ReferenceExchange:
         left = quantity - order.filled - order.prevented
         needed, asset = left, rules.base
         if order.side == BUY:
-            needed, asset = lock_of_buy(account.fees[self.venue], price, left), rules.quote
+            needed, asset = lock_of_buy(account.fees[self.venue], price, left, rules.lot), rules.quote
         if needed > wallet.free(asset) + wallet.locks.get(order.no, ("", ZERO))[1]:
             raise RefusedError("INSUFFICIENT_BALANCE")
 
@@ -328,7 +328,7 @@ class ReferenceExchange:
             ]
             wanted = sum((one.resting.left for one in same if one.resting.side == order.side), ZERO)
             if wanted > max(ZERO, held):
-                self.matchers[symbol].cancel(order)
+                self.matchers[symbol].cancel(order, 0)
                 self._end(record, "REDUCED")
 
     # results
@@ -417,5 +417,8 @@ class ReferenceExchange:
         if record.is_open and order.price is not None:
             amount = order.left
             if order.side == BUY:
-                amount, asset = lock_of_buy(account.fees[self.venue], order.price, order.left), rules.quote
+                amount, asset = (
+                    lock_of_buy(account.fees[self.venue], order.price, order.left, rules.lot),
+                    rules.quote,
+                )
         account.wallets[self.venue].set_lock(order.no, asset, amount)

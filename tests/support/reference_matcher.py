@@ -13,8 +13,10 @@ Readings (where the text allows more than one):
    price, the orders share in order of time: an order gets what exceeds the lots before it and what older ones got.
 4. A displayed opposite level that is strictly better than an order's price fills it whole and takes nothing from that
    level; at the same price the order gets at most what is free there, which is then taken.
-5. A row's makers are filled in order of price, then time. Fills of makers have the row's venue time.
-6. At one price a taker first gets what is displayed, then meets resting orders in order of time.
+5. A row's makers are filled in order of price, then time. Fills of makers have the row's venue time, but never one
+   before an earlier request, or row that reached an order: times of a matcher do not decrease.
+6. At one price a taker first gets what is displayed, then meets resting orders in order of time. Of two clients'
+   fills the taker's is the first.
 7. A market order that found nothing at all ends with NO_LIQUIDITY, with fills with IOC_REST, also if self-trade
    prevention removed what was there (scenario F of stp_faq.md: EXPIRED, not EXPIRED_IN_MATCH).
 8. FOK counts only what it would really get: orders that EXPIRE_MAKER would remove are no liquidity; if it would meet
@@ -131,6 +133,8 @@ class Reference:
         self.orders: list[Resting] = []
         self.is_ready = False
         self.last_trade: Decimal | None = None
+        #: Of the latest request, or row that reached an order.
+        self.latest_ns = 0
 
     def own(self, side: int) -> list[Resting]:
         """Resting orders of a side, best price first, then the oldest."""
@@ -140,7 +144,8 @@ class Reference:
             key=lambda one: (sign * one.price, one.arrived_ns, one.no),
         )
 
-    def cancel(self, order: Resting) -> bool:
+    def cancel(self, order: Resting, now_ns: int) -> bool:
+        self.latest_ns = max(self.latest_ns, now_ns)
         if order not in self.orders:
             return False
         self.orders.remove(order)
@@ -156,6 +161,7 @@ class Reference:
         counter: Resting | None = None,
     ) -> Filled:
         order.filled += quantity
+        at_ns = self.latest_ns = max(self.latest_ns, at_ns)
         if order.left == 0 and order in self.orders:
             self.orders.remove(order)
         return Filled(order, price, quantity, is_maker, at_ns, counter)
@@ -227,6 +233,7 @@ class ReferenceLevels(Reference):
             assert order.price is not None
             if is_passed(aggressor, price, order.price):
                 continue
+            self.latest_ns = max(self.latest_ns, row.at_ns)
             quantity = order.left
             if order.price == price:
                 quantity = min(order.left, row.quantity - order.ahead - given)
@@ -238,7 +245,7 @@ class ReferenceLevels(Reference):
 
     def place(self, order: Resting, now_ns: int, bound: Decimal | None = None) -> list[Outcome]:
         """Matches an order; it rests if it may and something is left."""
-        order.arrived_ns = now_ns
+        order.arrived_ns = self.latest_ns = now_ns
         against = 1 - order.side
         if order.force == POST_ONLY:
             if any(not is_passed(order.side, order.price, price) for price in self.prices(against)):
@@ -277,8 +284,8 @@ class ReferenceLevels(Reference):
         mode = effective_prevention(taker, maker)
         quantity = min(taker.left, maker.left)
         if mode == "NONE":
-            outcomes.append(self.give(maker, price, quantity, True, now_ns, taker))
             outcomes.append(self.give(taker, price, quantity, False, now_ns, maker))
+            outcomes.append(self.give(maker, price, quantity, True, now_ns, taker))
             return False
         is_transfer = mode == "TRANSFER" and taker.account != maker.account
         outcomes.append(Stopped(taker, maker, price, quantity, now_ns, is_transfer))
@@ -325,6 +332,7 @@ class ReferenceLevels(Reference):
     ) -> list[Outcome]:
         """Changes a resting order; `quantity` is the total."""
         is_kept = keeps_place and price == order.price and quantity <= order.quantity
+        self.latest_ns = now_ns
         order.price, order.quantity = price, quantity
         if order.left <= 0:
             self.orders.remove(order)

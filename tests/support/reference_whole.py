@@ -113,7 +113,7 @@ class ReferenceWhole(Reference):
         return outcomes
 
     def place(self, order: Resting, now_ns: int, bound: Decimal | None = None) -> list[Outcome]:
-        order.arrived_ns = now_ns
+        order.arrived_ns = self.latest_ns = now_ns
         touch = self.best[1 - order.side]
         if touch is None and order.price is None:
             return [Ended(order, "NO_LIQUIDITY", now_ns)]
@@ -140,6 +140,7 @@ class ReferenceWhole(Reference):
         bound: Decimal | None = None,
     ) -> list[Outcome]:
         is_kept = keeps_place and price == order.price and quantity <= order.quantity
+        self.latest_ns = now_ns
         order.price, order.quantity = price, quantity
         if is_kept:
             return []

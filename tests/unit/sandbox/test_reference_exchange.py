@@ -71,7 +71,7 @@ MAKERS = [("1.2", "1.2"), ("1.3", "1.1"), ("8.1", "1")]
 @pytest.mark.parametrize(
     ("scenario", "makers", "taker", "mode", "outcomes", "prevented", "resting"),
     [
-        ("A", [("1", "1")], ("1", "1"), "NONE", [(1, "1", "1", "maker"), (9, "1", "1", "taker")], {}, []),
+        ("A", [("1", "1")], ("1", "1"), "NONE", [(9, "1", "1", "taker"), (1, "1", "1", "maker")], {}, []),
         (
             "B",
             MAKERS,
@@ -148,7 +148,7 @@ def test_orders_of_unrelated_accounts_trade_whatever_they_ask_for() -> None:
     matcher = ReferenceLevels()
     matcher.place(order(1, BUY, "1", "1", "EXPIRE_BOTH"), 1)
     outcomes = matcher.place(order(2, SELL, "1", "1", "EXPIRE_BOTH", account="other"), 2)
-    assert shown(outcomes) == [(1, "1", "1", "maker"), (2, "1", "1", "taker")]
+    assert shown(outcomes) == [(2, "1", "1", "taker"), (1, "1", "1", "maker")]
 
 
 def test_a_taker_walks_the_levels_and_what_it_took_is_gone_until_they_change() -> None:
@@ -293,10 +293,9 @@ def test_longs_pay_a_positive_funding_rate() -> None:
 
 
 def test_a_buy_locks_its_value_and_the_worst_fee_in_quote() -> None:
-    assert lock_of_buy(RECEIVED, Decimal("0.2"), Decimal("0.4")) == Decimal("0.08")
-    assert lock_of_buy(
-        Fees(Decimal("0.002"), Decimal("0.001"), "quote"), Decimal(100), Decimal(3)
-    ) == Decimal("300.6")
+    assert lock_of_buy(RECEIVED, Decimal("0.2"), Decimal("0.4"), Decimal("0.1")) == Decimal("0.08")
+    fees = Fees(Decimal("0.002"), Decimal("0.001"), "quote")
+    assert lock_of_buy(fees, Decimal(100), Decimal(3), Decimal(1)) == Decimal("300.60000004")
 
 
 def test_the_reference_price_is_the_mean_of_a_minute_whose_oldest_second_counts_in_part() -> None:

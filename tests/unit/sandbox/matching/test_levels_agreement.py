@@ -1,0 +1,162 @@
+"""`LevelMatcher` against the plain reference in random sessions: crossed books, late rows, every kind of order."""
+
+from __future__ import annotations
+
+import random
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from hftbacktest.types import (
+    BUY_EVENT,
+    DEPTH_CLEAR_EVENT,
+    DEPTH_EVENT,
+    EXCH_EVENT,
+    LOCAL_EVENT,
+    SELL_EVENT,
+    TRADE_EVENT,
+    event_dtype,
+)
+
+from arb.sandbox.matching.levels import LevelMatcher
+from arb.sandbox.matching.matcher import Rows
+from arb.sandbox.matching.orders import End, Fill, Force, Order, Prevention, Result
+from tests.support.reference_matcher import Ended, Filled, Outcome, ReferenceLevels, Resting, Row
+
+TICK, LOT = Decimal("0.1"), Decimal("0.001")
+KINDS = {"level": DEPTH_EVENT, "trade": TRADE_EVENT, "clear": DEPTH_CLEAR_EVENT}
+
+
+class Session:
+    """Both matchers with the same orders."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.real, self.reference = LevelMatcher(float(TICK), float(LOT)), ReferenceLevels()
+        self.now, self.mid, self.fills = 1000, 1000, 0
+        self.orders: dict[int, tuple[Order, Resting]] = {}
+
+    def act(self) -> None:
+        self.now += self.chance.randint(1, 50)
+        kind = self.chance.choices(
+            [self.receive, self.place, self.cancel, self.amend, self.estimate], [45, 35, 8, 12, 20]
+        )
+        kind[0]()
+        touch = tuple(None if price is None else int(price / TICK) for price in self.reference.touch())
+        assert self.real.touch() == touch
+
+    def receive(self) -> None:
+        rows = [self._row() for _ in range(self.chance.randint(1, 4))]
+        results = self.real.receive(_array(rows), self.now)
+        self._compare(results, [one for row in rows for one in self.reference.receive(row)])
+
+    def _row(self) -> Row:
+        kind = self.chance.choices(["level", "trade", "clear"], [10, 4, 0.15])[0]
+        at_ns, side = self.now - self.chance.randint(0, 30), self.chance.randint(0, 1)
+        self.mid += self.chance.choice([-1, 0, 0, 0, 1])
+        if kind == "clear":
+            return Row(kind, side, None, Decimal(0), at_ns)
+        if kind == "trade":
+            return Row(kind, side, (self.mid + self.chance.randint(-2, 2)) * TICK, self._quantity(15), at_ns)
+        distance = self.chance.randint(0, 5)
+        tick = self.mid - distance if side == 0 else self.mid + 1 + distance
+        return Row(kind, side, tick * TICK, self.chance.choice([Decimal(0), self._quantity(20)]), at_ns)
+
+    def _quantity(self, lots_max: int) -> Decimal:
+        return self.chance.randint(1, lots_max) * LOT
+
+    def _bound(self) -> int | None:
+        return self.chance.choice([None, None, None, self.mid + self.chance.randint(-3, 3)])
+
+    def place(self) -> None:
+        no, side, account = len(self.orders) + 1, self.chance.randint(0, 1), self.chance.randint(0, 2)
+        force = self.chance.choices(list(Force), [5, 2, 1, 2])[0]
+        tick = self.mid + self.chance.randint(-5, 5)
+        is_market = force is Force.IOC and self.chance.random() < 0.3
+        quantity, mode, bound = self._quantity(25), self.chance.choice(list(Prevention)), self._bound()
+        group = (-1, 1, 1)[account]
+        lots = int(quantity / LOT)
+        order = Order(no, account, group, side, force, None if is_market else tick, lots, mode, self.now)
+        price = None if is_market else tick * TICK
+        resting = Resting(no, str(account), group, side, force.name, price, quantity, mode.name)
+        self.orders[no] = (order, resting)
+        limit = None if bound is None else bound * TICK
+        self._compare(self.real.place(order, self.now, bound), self.reference.place(resting, self.now, limit))
+
+    def _resting(self) -> tuple[Order, Resting] | None:
+        return self.orders[self.chance.choice(self.reference.orders).no] if self.reference.orders else None
+
+    def cancel(self) -> None:
+        if (one := self._resting()) is not None:
+            assert self.real.cancel(one[0], self.now)
+            assert self.reference.cancel(one[1], self.now)
+
+    def amend(self) -> None:
+        if (one := self._resting()) is None:
+            return
+        order, resting = one
+        assert order.tick is not None
+        keeps = self.chance.random() < 0.5
+        tick = order.tick if keeps or self.chance.random() < 0.5 else self.mid + self.chance.randint(-4, 4)
+        lots, bound = max(1, order.lots + self.chance.randint(-8, 0 if keeps else 8)), self._bound()
+        results = self.real.amend(order, tick, lots, self.now, keeps_place=keeps, bound=bound)
+        limit = None if bound is None else bound * TICK
+        self._compare(results, self.reference.amend(resting, tick * TICK, lots * LOT, self.now, keeps, limit))
+
+    def estimate(self) -> None:
+        side, lots = self.chance.randint(0, 1), self.chance.randint(1, 60)
+        estimate = self.real.estimate(side, self.mid + 2, lots=lots)
+        left, cost = lots * LOT, Decimal(0)
+        for price, quantity in self.reference.walk(side, (self.mid + 2) * TICK):
+            cost += price * min(left, quantity)
+            left -= min(left, quantity)
+        assert (estimate.lots * LOT, estimate.value * TICK * LOT) == (lots * LOT - left, cost)
+
+    def _compare(self, results: list[Result], outcomes: list[Outcome]) -> None:
+        assert [_of_result(one) for one in results] == [_of_outcome(one) for one in outcomes]
+        self.fills += sum(isinstance(one, Fill) for one in results)
+        for order, resting in self.orders.values():
+            if resting in self.reference.orders:
+                figures = (order.filled, order.prevented, order.ahead, order.lots)
+                assert [lots * LOT for lots in figures] == [
+                    resting.filled,
+                    resting.prevented,
+                    resting.ahead,
+                    resting.quantity,
+                ]
+
+
+def _array(rows: list[Row]) -> Rows:
+    array = np.zeros(len(rows), event_dtype)
+    for out, row in zip(array, rows, strict=True):
+        out["ev"] = KINDS[row.kind] | EXCH_EVENT | LOCAL_EVENT | (SELL_EVENT if row.side else BUY_EVENT)
+        out["px"] = np.nan if row.price is None else float(row.price)
+        out["qty"] = float(row.quantity)
+        out["exch_ts"] = out["local_ts"] = row.at_ns
+    return array
+
+
+def _of_result(one: Result) -> tuple[object, ...]:
+    if isinstance(one, Fill):
+        counter = None if one.counter is None else one.counter.no
+        return one.order.no, one.tick * TICK, one.lots * LOT, one.is_maker, one.at_ns, counter
+    if isinstance(one, End):
+        return one.order.no, one.reason.name, one.at_ns
+    return one.taker.no, one.maker.no, one.tick * TICK, one.lots * LOT
+
+
+def _of_outcome(one: Outcome) -> tuple[object, ...]:
+    if isinstance(one, Filled):
+        counter = None if one.counter is None else one.counter.no
+        return one.order.no, one.price, one.quantity, one.is_maker, one.at_ns, counter
+    if isinstance(one, Ended):
+        return one.order.no, one.reason, one.at_ns
+    return one.taker.no, one.maker.no, one.price, one.quantity
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_both_matchers_agree(seed: int) -> None:
+    session = Session(seed)
+    for _ in range(400):
+        session.act()
+    assert session.fills > 20
