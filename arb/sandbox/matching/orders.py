@@ -106,7 +106,8 @@ class Prevented(NamedTuple):
     taker: Order
     maker: Order
     tick: int
-    #: Lots that would have been executed; both orders lose them with DECREMENT, none otherwise.
+    #: Lots that would have been executed. Both orders lose them with DECREMENT and TRANSFER (`Order.prevented`); with
+    #: the other modes an order that ends loses all that is left of it.
     lots: int
     at_ns: int
     #: Whether the lots and their value change accounts, without fees (TRANSFER).

@@ -1,7 +1,7 @@
 """Self-trade prevention between a taking order and a resting one. Pure.
 
-The taker's mode decides; only for TRANSFER must both orders say so. Prevented lots of DECREMENT and TRANSFER are taken
-from both orders; with the other modes an order ends with what is left of it.
+The taker's mode decides; only for TRANSFER must both orders say so. Both orders lose the prevented lots with DECREMENT
+and TRANSFER; with the other modes an order that ends loses all that is left of it.
 
 Source: https://github.com/binance/binance-spot-api-docs/blob/master/faqs/stp_faq.md (read 2026-11-23).
 """
@@ -31,13 +31,13 @@ def prevent(taker: Order, maker: Order, mode: Prevention, tick: int, at_ns: int)
     The caller removes an ended maker from the resting orders.
     """
     lots = min(taker.left, maker.left)
-    is_shared = mode in (Prevention.DECREMENT, Prevention.TRANSFER)
-    if is_shared:
+    if mode in (Prevention.DECREMENT, Prevention.TRANSFER):
         taker.prevented += lots
         maker.prevented += lots
+    if mode in _ENDS_MAKER:
+        maker.prevented += maker.left
+    if mode in _ENDS_TAKER:
+        taker.prevented += taker.left
     results: list[Result] = [Prevented(taker, maker, tick, lots, at_ns, mode == Prevention.TRANSFER)]
-    if mode in _ENDS_MAKER or (is_shared and not maker.left):
-        results.append(End(maker, EndReason.PREVENTED, at_ns))
-    if mode in _ENDS_TAKER or (is_shared and not taker.left):
-        results.append(End(taker, EndReason.PREVENTED, at_ns))
+    results += [End(order, EndReason.PREVENTED, at_ns) for order in (maker, taker) if not order.left]
     return results

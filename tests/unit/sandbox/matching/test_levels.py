@@ -214,21 +214,21 @@ def test_fills_by_rows_have_the_rows_time_but_never_step_back() -> None:
             Prevention.NONE,
             6,
             [("prevented", 3, 1, 4), (3, EndReason.PREVENTED)],
-            (6, 4),
+            (0, 4),
         ),
         (
             Prevention.EXPIRE_MAKER,
             Prevention.NONE,
             6,
             [("prevented", 3, 1, 4), (1, EndReason.PREVENTED), (3, 100, 4), (2, 100, 4)],
-            (2, 4),
+            (2, 0),
         ),
         (
             Prevention.EXPIRE_BOTH,
             Prevention.NONE,
             6,
             [("prevented", 3, 1, 4), (1, EndReason.PREVENTED), (3, EndReason.PREVENTED)],
-            (6, 4),
+            (0, 0),
         ),
         (
             Prevention.DECREMENT,
@@ -308,7 +308,7 @@ def test_a_fok_order_considers_prevention(mode: Prevention, lots: int, expected:
     desk = Desk()
     own = desk.put(BUY, 100, 4)
     assert desk.place(desk.order(SELL, 98, lots, Force.FOK, prevention=mode)) == expected
-    assert (own.left > 0) is (len(expected) == 1 or mode != Prevention.NONE)
+    assert (own.left > 0) is (len(expected) == 1)
 
 
 @pytest.mark.parametrize(
