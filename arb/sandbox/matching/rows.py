@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from decimal import Decimal
 
 from arb.sandbox.events import Listing
 from arb.sandbox.matching.matcher import Rows
@@ -20,7 +19,7 @@ from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.bybit import BybitLinear, BybitSpot
 from connectors.errors import DecodeError, InstrumentError
 from connectors.feed.pipeline import Pipeline
-from connectors.model import FUNDING_EVENT, Instrument, Kind, Stream, Venue
+from connectors.model import Instrument, Kind, Stream, Venue
 
 _VENUES: dict[str, type[Venue]] = {
     "binance_spot": BinanceSpot,
@@ -48,11 +47,6 @@ class VenueRows:
             listing.venue, listing.symbol, float(listing.tick_size), float(listing.lot_size)
         )
         self._pipeline = Pipeline(venue, instrument, feed_latency_ns, trade_kind)
-        #: Of a perpetual, from the last frames that contained them: mark price, funding rate; None before the first.
-        self.mark: Decimal | None = None
-        self.funding_rate: Decimal | None = None
-        #: The next funding time, ns; 0: not known.
-        self.next_funding_ns = 0
 
     @property
     def needs_snapshot(self) -> bool:
@@ -65,12 +59,10 @@ class VenueRows:
         pipeline.rows = pipeline.rows[:0]
         if key in self._keys:
             try:
-                kind = pipeline.decode(text.encode(), now_ns)
+                pipeline.decode(text.encode(), now_ns)
             except DecodeError:
                 return pipeline.rows
             pipeline.receive(0)
-            if kind == Kind.FUNDING:
-                self._note_funding(pipeline.rows)
         return pipeline.rows
 
     def snapshot(self, text: str, now_ns: int) -> Rows:
@@ -83,18 +75,6 @@ class VenueRows:
             return pipeline.rows
         pipeline.receive(0)
         return pipeline.rows
-
-    def _note_funding(self, rows: Rows) -> None:
-        for event, _, _, px, _, _, next_ns, rate in rows.tolist():
-            if event & 0xFF != FUNDING_EVENT:
-                continue
-            # The shortest text of a float is the frame's own.
-            if px > 0:
-                self.mark = Decimal(repr(px))
-            if rate == rate:
-                self.funding_rate = Decimal(repr(rate))
-            if next_ns > 0:
-                self.next_funding_ns = next_ns
 
 
 def _topics(venue: Venue, symbol: str) -> Iterator[tuple[Stream, str]]:
