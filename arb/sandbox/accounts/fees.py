@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING
 
-from arb.sandbox.accounts.amounts import PLACES, divided, rounded
+from arb.sandbox.accounts.amounts import PLACES, ZERO, divided, rounded
 from arb.sandbox.accounts.rules import InstrumentRules
 from arb.sandbox.events import BUY
 
@@ -88,11 +88,16 @@ def lock_of(
     if side != BUY:
         return rules.base, quantity
     value = price * quantity
+    return rules.quote, value + fee_lock(account, rules, quantity, value)
+
+
+def fee_lock(account: Account, rules: InstrumentRules, quantity: Decimal, value: Decimal) -> Decimal:
+    """What a purchase of this quantity and value locks for fees in quote; 0 if they are paid in another asset."""
     rule = account.fee_rules[rules.venue]
     rate = max(rule.maker, rule.taker)
     if rule.asset != "quote" or rate <= 0 or not quantity:
-        return rules.quote, value
-    return rules.quote, value * (1 + rate) + (quantity // rules.lot + 1) * Decimal(1).scaleb(-rule.places)
+        return ZERO
+    return value * rate + rules.lots(quantity) * Decimal(1).scaleb(-rule.places)
 
 
 def _other_assets(account: Account, rules: InstrumentRules, rule: FeeRule) -> list[tuple[str, Decimal]]:

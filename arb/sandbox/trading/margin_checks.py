@@ -1,0 +1,71 @@
+"""Whether an account has the margin for a new or changed order on perpetuals. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from arb.sandbox.accounts.account import Account
+from arb.sandbox.accounts.amounts import ZERO
+from arb.sandbox.accounts.margin import Margin, OpenOrder, margin_of, order_margin
+from arb.sandbox.trading.instrument import Instrument
+from arb.sandbox.trading.order_state import VenueOrder
+from arb.sandbox.trading.requests import Reason, RefusalError
+
+
+def margin_at(
+    account: Account, venue: str, instruments: Mapping[str, Instrument], orders: Sequence[VenueOrder]
+) -> Margin:
+    """The margin of an account with these open orders, at present mark prices."""
+    rules = {symbol: one.rules for symbol, one in instruments.items()}
+    return margin_of(
+        account, venue, rules, lambda symbol: instruments[symbol].mark or ZERO, map(open_order, orders)
+    )
+
+
+def open_order(order: VenueOrder) -> OpenOrder:
+    """An order as margin sees it."""
+    price = order.price or ZERO
+    return OpenOrder(order.symbol, order.side, order.position_side, order.left, price, order.reduce_only)
+
+
+def check_margin(
+    account: Account,
+    venue: str,
+    order: VenueOrder,
+    price: Decimal,
+    instruments: Mapping[str, Instrument],
+    others: Sequence[VenueOrder],
+) -> None:
+    """Raises RefusalError if the order, executed at `price`, would exceed the margin or the largest position.
+
+    others: the account's other open orders.
+    """
+    if order.reduce_only:
+        return
+    instrument = instruments[order.symbol]
+    same = [
+        open_order(one)
+        for one in others
+        if one.symbol == order.symbol and one.position_side is order.position_side
+    ]
+    mark = instrument.mark
+    needed = order_margin(
+        account,
+        instrument.rules,
+        order.side,
+        order.position_side,
+        order.left,
+        price,
+        mark=mark,
+        others=same,
+    )
+    if not needed:
+        return
+    if needed > margin_at(account, venue, instruments, others).available:
+        raise RefusalError(Reason.INSUFFICIENT_MARGIN)
+    held = account.positions.get(order.symbol, order.position_side).quantity
+    limit = instrument.rules.position_limit(account.modes.leverage(order.symbol))
+    signed = order.left if order.side == 0 else -order.left
+    if limit and abs(held + signed) * (mark or price) > limit:
+        raise RefusalError(Reason.POSITION_TOO_LARGE)

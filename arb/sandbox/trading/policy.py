@@ -1,0 +1,73 @@
+"""In what the venues treat orders differently, as data.
+
+What no document says is a default here and a key of `[undocumented.VENUE]` in the accounts file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of one venue."""
+
+    #: A post-only order that would take is refused without a trace; otherwise it is accepted and ends.
+    refuses_post_only: bool
+    #: The same for a FOK order that cannot be filled.
+    refuses_fok: bool
+    #: A client id is used once for ever; otherwise once among open orders.
+    client_ids_once: bool
+    #: Most new orders by time window; see `order_counts`.
+    order_limits: Mapping[str, int] = field(default_factory=dict)
+    #: Fills give orders back to the counts.
+    gives_back: bool = False
+    #: A reduce-only order is cut to the position; otherwise it keeps its quantity and its rest expires.
+    cuts_reduce_only: bool = False
+    #: A fill's change of balances is reported before the fill.
+    is_account_first: bool = False
+    #: Locks of funds are reported as changes of balances.
+    reports_locks: bool = False
+    #: Positions are reported with every change of an order.
+    reports_positions: bool = False
+    #: Whether a smaller quantity at the same price keeps the order's place in the queue.
+    keeps_place: bool = False
+
+
+#: Order limits of Binance: exchangeInfo examples of
+#: binance-spot-api-docs (50 per 10 s, 160,000 per day) and of the saved USD-M pages (300 per 10 s, 1,200 per minute).
+POLICIES = {
+    "binance_spot": Policy(
+        refuses_post_only=True,
+        refuses_fok=False,
+        client_ids_once=False,
+        order_limits={"10S": 50, "1D": 160_000},
+        gives_back=True,
+        reports_locks=True,
+        keeps_place=True,
+    ),
+    "binance_usdm": Policy(
+        refuses_post_only=True,
+        refuses_fok=True,
+        client_ids_once=False,
+        order_limits={"10S": 300, "1M": 1200},
+        is_account_first=True,
+    ),
+    "bybit_spot": Policy(
+        refuses_post_only=False,
+        refuses_fok=False,
+        client_ids_once=True,
+        cuts_reduce_only=True,
+        reports_locks=True,
+        keeps_place=True,
+    ),
+    "bybit_linear": Policy(
+        refuses_post_only=False,
+        refuses_fok=False,
+        client_ids_once=True,
+        cuts_reduce_only=True,
+        reports_positions=True,
+        keeps_place=True,
+    ),
+}
