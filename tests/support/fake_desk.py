@@ -8,8 +8,7 @@ from typing import Any
 
 from arb.sandbox.accounts.keys import ApiKey, KeyRing
 from arb.sandbox.accounts.rules import Facts
-from arb.sandbox.events import Listing
-from arb.sandbox.serve.tape import Line
+from arb.sandbox.serve.tape import Line, Tape
 
 
 class FakeDesk:
@@ -39,7 +38,7 @@ class FakeDelivery:
         self._no = 0
         self._due: list[tuple[int, int, Callable[[int], None]]] = []
 
-    def arrive(self, now_ns: int, action: Callable[[int], None]) -> None:
+    def arrive(self, now_ns: int, key: object, action: Callable[[int], None]) -> None:
         action(now_ns)
 
     def answer(self, now_ns: int, order_key: object, send: Callable[[int], None]) -> None:
@@ -71,10 +70,8 @@ class FakeTrading:
         #: (time, number of the frame's listing; -1: `advance`), in order.
         self.times: list[tuple[int, int]] = []
 
-    def open(
-        self, listings: Sequence[Listing], facts: Mapping[tuple[str, str], Facts], start_ns: int
-    ) -> FakeTrading:
-        self.listings = listings
+    def open(self, tape: Tape, facts: Mapping[tuple[str, str], Facts], start_ns: int) -> FakeTrading:
+        self.listings = tape.listings
         return self
 
     def listen(self, venue: str, account: str, listener: Callable[[Any], None]) -> Callable[[], None]:

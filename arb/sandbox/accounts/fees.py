@@ -97,7 +97,7 @@ def fee_lock(account: Account, rules: InstrumentRules, quantity: Decimal, value:
     rate = max(rule.maker, rule.taker)
     if rule.asset != "quote" or rate <= 0 or not quantity:
         return ZERO
-    return value * rate + rules.lots(quantity) * Decimal(1).scaleb(-rule.places)
+    return value * rate + (quantity // rules.lot + 1) * Decimal(1).scaleb(-rule.places)
 
 
 def _other_assets(account: Account, rules: InstrumentRules, rule: FeeRule) -> list[tuple[str, Decimal]]:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.derived import Derived, Sent
 from arb.sandbox.serve.limits import Limits, Weights
-from arb.sandbox.serve.ports import Trading
 from arb.sandbox.serve.raw_request import RawRequest, Reply
 from arb.sandbox.serve.rest import Response
 from arb.sandbox.serve.session import Opening, Session
 from arb.sandbox.serve.tape import Line, Tape
+
+if TYPE_CHECKING:
+    from arb.sandbox.trading.state import Trading
 
 
 class Instrument(ABC):

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from numpy.random import default_rng
 
@@ -30,14 +30,17 @@ from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Fault, Injector
 from arb.sandbox.serve.limits import LIMITS, Limits
-from arb.sandbox.serve.ports import OpenTrading, Trading
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.tape import Tape
 from arb.sandbox.serve.timeline import Timeline
+from arb.sandbox.serve.trading import OpenTrading
 from arb.sandbox.serve.urls import SIMULATED, VENUES, VenueUrls, venue_urls
 from arb.sandbox.serve.venue_server import VenueServer
 from arb.sandbox.serve.venues import FAMILIES
 from connectors.units import SECOND
+
+if TYPE_CHECKING:
+    from arb.sandbox.trading.state import Trading
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +195,7 @@ class Sandbox:
             for one in self._tape.listings
         }
         if self._open_trading is not None:
-            self.trading = self._open_trading(self._tape.listings, facts, start_ns)
+            self.trading = self._open_trading(self._tape, facts, start_ns)
         exchanges = {
             venue: Exchange(FAMILIES[venue], self._tape, self._funding, self.trading) for venue in VENUES
         }

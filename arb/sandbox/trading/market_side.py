@@ -58,7 +58,7 @@ class MarketSide:
         self._matchers: list[Matcher] = [
             LevelMatcher(float(listing.tick_size), float(listing.lot_size)) for listing in listings
         ]
-        #: Desk and instrument of every listing; set by `open`.
+        #: Desk and instrument of every listing; set by `join`.
         self._places: list[tuple[Desk, Instrument]] = []
         self._perpetuals: list[tuple[Desk, Instrument]] = []
 
@@ -66,7 +66,7 @@ class MarketSide:
         """The matcher of a listing."""
         return self._matchers[no]
 
-    def open(self, desks: Mapping[str, Desk], now_ns: int) -> None:
+    def join(self, desks: Mapping[str, Desk], now_ns: int) -> None:
         """Joins the listings to the desks. Called once, at the beginning of the sandbox's time."""
         for listing in self._listings:
             desk = desks[listing.venue]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from numpy.random import SeedSequence, default_rng
+from numpy.random import Generator
 
 from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import exact
@@ -43,9 +43,10 @@ class Trading:
         start_ns: int,
         *,
         seed: int,
+        chance: Generator,
         funding: Funding = USUAL_FUNDING,
     ) -> None:
-        """source: the tape. facts: by venue and symbol. funding: of perpetuals whose frames carry none."""
+        """source: the tape. facts: by venue and symbol. seed: of ids. chance: of delays. funding: of perpetuals whose frames carry none."""
         self.setup = setup
         self.keys = KeyRing(setup.keys)
         #: By house ("binance", "bybit") and id.
@@ -58,15 +59,14 @@ class Trading:
         self._listeners: dict[tuple[str, str], dict[int, Listener]] = {}
         self._listener_no = 0
         self.market = MarketSide(source, setup.matching, funding)
-        chances = SeedSequence(seed).spawn(len(POLICIES))
         #: By venue.
         self.desks: dict[str, Desk] = {}
         self.delivery: dict[str, Delivery] = {}
         self.undocumented: dict[str, Undocumented] = {}
-        for venue, chance in zip(POLICIES, chances, strict=True):
+        for venue, own in zip(POLICIES, chance.spawn(len(POLICIES)), strict=True):
             assumed = self.undocumented[venue] = setup.assumptions(venue)
             delays = setup.delays.get(venue, Delays())
-            self.delivery[venue] = Delivery(self._outbox, delays, default_rng(chance), self._flush)
+            self.delivery[venue] = Delivery(self._outbox, delays, own, self._flush)
             instruments = {
                 listing.symbol: self._instrument(no, listing, facts, assumed)
                 for no, listing in enumerate(source.listings)
@@ -75,7 +75,7 @@ class Trading:
             policy = _policy(venue, assumed)
             accounts = self.accounts[venue.partition("_")[0]]
             self.desks[venue] = Desk(venue, accounts, instruments, policy, self._ids, self._emitted.append)
-        self.market.open(self.desks, start_ns)
+        self.market.join(self.desks, start_ns)
 
     # accounts and events
 

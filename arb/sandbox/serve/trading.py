@@ -1,0 +1,33 @@
+"""How the server gets its trading: made when the sandbox starts, or not at all. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
+
+from numpy.random import Generator
+
+from arb.sandbox.accounts.rules import Facts
+from arb.sandbox.funding import USUAL_FUNDING, Funding
+from arb.sandbox.serve.tape import Tape
+
+if TYPE_CHECKING:
+    # These load the compiled decoders, which a sandbox without trading does not need.
+    from arb.sandbox.trading.setup import TradingSetup
+    from arb.sandbox.trading.state import Trading
+
+#: Makes the trading of a sandbox from its tape, data of its listings by (venue, symbol), and the time of the start.
+OpenTrading: TypeAlias = "Callable[[Tape, Mapping[tuple[str, str], Facts], int], Trading]"
+
+
+def trading_of(
+    setup: TradingSetup, seed: int, chance: Generator, funding: Funding = USUAL_FUNDING
+) -> OpenTrading:
+    """Trading with these accounts. seed: of ids. chance: of delays. funding: of perpetuals whose frames carry none."""
+
+    def open_trading(tape: Tape, facts: Mapping[tuple[str, str], Facts], start_ns: int) -> Trading:
+        from arb.sandbox.trading.state import Trading
+
+        return Trading(setup, tape, facts, start_ns, seed=seed, chance=chance, funding=funding)
+
+    return open_trading
