@@ -46,7 +46,10 @@ class Trading:
         chance: Generator,
         funding: Funding = USUAL_FUNDING,
     ) -> None:
-        """source: the tape. facts: by venue and symbol. seed: of ids. chance: of delays. funding: of perpetuals whose frames carry none."""
+        """source: the tape. facts: by venue and symbol. seed: of ids. chance: of delays.
+
+        funding: of perpetuals whose frames carry none.
+        """
         self.setup = setup
         self.keys = KeyRing(setup.keys)
         #: By house ("binance", "bybit") and id.
