@@ -94,7 +94,7 @@ class Ledger:
         for asset, amount, cause in changes:
             self._no += 1
             entries.append(Entry(self._no, at_ns, venue, asset, amount, cause, symbol, order_id, trade_id))
-            wallet.add(asset, amount)
+            wallet.add(asset, amount, at_ns)
             key = wallet.name, asset, cause
             self.sums[key] = self.sums.get(key, ZERO) + amount
         self.entries += entries

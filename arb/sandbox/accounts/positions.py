@@ -85,6 +85,10 @@ class Positions:
     def open_positions(self) -> list[Position]:
         return [position for position in self._positions.values() if position.quantity]
 
+    def isolated_margin(self) -> Decimal:
+        """Sum of the margins of isolated positions."""
+        return sum((position.isolated_margin for position in self._positions.values()), ZERO)
+
     def apply(
         self, symbol: str, side: PositionSide, signed_quantity: Decimal, price: Decimal, at_ns: int
     ) -> Decimal:

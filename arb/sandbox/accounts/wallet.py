@@ -47,6 +47,7 @@ class Wallet:
         self._totals = dict(balances)
         self._locked: dict[str, Decimal] = {}
         self._locks: dict[int, tuple[str, Decimal]] = {}
+        self._updated_ns: dict[str, int] = {}
 
     def assets(self) -> list[str]:
         """All assets that it holds or ever held, in order of their first appearance."""
@@ -102,6 +103,11 @@ class Wallet:
         """All locks: order number, asset, amount."""
         return ((no, asset, amount) for no, (asset, amount) in self._locks.items())
 
-    def add(self, asset: str, amount: Decimal) -> None:
+    def updated_ns(self, asset: str) -> int:
+        """When the total last changed; 0: not since the start."""
+        return self._updated_ns.get(asset, 0)
+
+    def add(self, asset: str, amount: Decimal, at_ns: int) -> None:
         """Changes a total. Called by `Ledger.post` only, which checks and records it."""
         self._totals[asset] = self.total(asset) + amount
+        self._updated_ns[asset] = at_ns

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum, auto
 
+from arb.sandbox.accounts.amounts import ZERO
 from arb.sandbox.accounts.positions import PositionView
 from arb.sandbox.accounts.wallet import AssetView
 from arb.sandbox.trading.order_state import Execution, VenueOrder
@@ -67,6 +68,8 @@ class AccountEvent:
     #: Of a funding payment: its symbol and the payment as an execution.
     symbol: str = ""
     funding: Execution | None = None
+    #: Sum of the margins of all isolated positions, which belong to the balance of the settlement asset.
+    isolated: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,10 @@ class Settlement:
         if not rules.is_spot and has_positions:
             positions = (self.position_view(order.account, rules.symbol, order),)
         views = self.asset_views(order.account, dict.fromkeys(names))
-        self._emit(AccountEvent(self._venue, order.account, now_ns, cause, views, positions))
+        isolated = self._accounts[order.account].positions.isolated_margin()
+        self._emit(
+            AccountEvent(self._venue, order.account, now_ns, cause, views, positions, isolated=isolated)
+        )
 
     def asset_views(self, account: str, names: Mapping[str, object] | Sequence[str]) -> tuple[AssetView, ...]:
         """Balances of some assets."""
@@ -185,7 +188,15 @@ class Settlement:
                 views = (account.positions.view(rules.symbol, position.side, mark),)
                 self._emit(
                     AccountEvent(
-                        self._venue, account.id, now_ns, Cause.FUNDING, assets, views, rules.symbol, execution
+                        self._venue,
+                        account.id,
+                        now_ns,
+                        Cause.FUNDING,
+                        assets,
+                        views,
+                        rules.symbol,
+                        execution,
+                        account.positions.isolated_margin(),
                     )
                 )
 
@@ -196,7 +207,8 @@ class Settlement:
         one.ledger.post(wallet, now_ns, self._venue, [(asset, amount, EntryCause.TRANSFER)])
         self._emit(TransferEvent(self._venue, account, now_ns, asset, amount))
         views = (wallet.view(asset, amount),)
-        self._emit(AccountEvent(self._venue, account, now_ns, Cause.TRANSFER, views))
+        isolated = one.positions.isolated_margin()
+        self._emit(AccountEvent(self._venue, account, now_ns, Cause.TRANSFER, views, isolated=isolated))
 
     def _fill(self, instrument: Instrument, fill: Fill, now_ns: int) -> VenueOrder:
         rules = instrument.rules

@@ -80,7 +80,8 @@ def test_the_check_finds_a_balance_that_no_entry_explains() -> None:
     wallet = owner.wallet("binance_usdm")
     owner.ledger.post(wallet, 1, "binance_usdm", [("USDT", D(-150), EntryCause.REALIZED)])
     owner.ledger.check()
-    wallet.add("BNB", D("0.00000001"))
+    wallet.add("BNB", D("0.00000001"), 7)
+    assert (wallet.updated_ns("USDT"), wallet.updated_ns("BNB"), wallet.updated_ns("BTC")) == (1, 7, 0)
     with pytest.raises(InvariantError, match=r"usdm BNB: balance 0.00000001, by the ledger 0"):
         owner.ledger.check()
 
