@@ -139,6 +139,8 @@ class Exchange:
         self.trading = trading
         #: All venues of the sandbox, this one included, by name: two venues of one house may share an account.
         self.venues: Mapping[str, Exchange] = {self.venue: self}
+        #: What the venues of one house share beside the account, kept at one of them.
+        self.shared: object = None
         #: By the tape's number, and by symbol.
         self.by_no = {
             no: family.instrument(no, listing, tape, funding)

@@ -34,6 +34,8 @@ class Limits:
     weight_max: int = 6000
     weight_window_s: float = 60.0
     ban_s: float = 120.0
+    #: Factor of Bybit's limits a second and UID.
+    uid_factor: int = 1
     #: Most unread bytes of a client; with more, the client is dropped.
     unread_bytes_max: int = 8 << 20
 

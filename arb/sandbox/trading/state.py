@@ -51,6 +51,8 @@ class Trading:
         funding: of perpetuals whose frames carry none.
         """
         self.setup = setup
+        #: The last time to which it was advanced.
+        self.now_ns = start_ns
         self.keys = KeyRing(setup.keys)
         #: By house ("binance", "bybit") and id.
         self.accounts: dict[str, dict[str, Account]] = open_accounts(setup)
@@ -121,6 +123,7 @@ class Trading:
 
     def advance(self, to_ns: int) -> None:
         """Runs everything that is due up to `to_ns`, in order of time."""
+        self.now_ns = max(self.now_ns, to_ns)
         while (due_ns := self.next_due_ns()) is not None and due_ns <= to_ns:
             if self._outbox.next_due_ns() == due_ns:
                 self._outbox.run_next()

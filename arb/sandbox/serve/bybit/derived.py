@@ -34,7 +34,7 @@ class BybitDerived(Derived):
 
     def __init__(self, listing: Listing, book: FollowedBook, funding: Funding) -> None:
         """`book`: source of the ticker's touch."""
-        self._funding = funding
+        self.funding = funding
         self._symbol = listing.symbol
         self._is_spot = listing.is_spot
         self._book = book
@@ -90,10 +90,17 @@ class BybitDerived(Derived):
         }
         if self._is_spot:
             return ticker
+        return ticker | funding_fields(day.close, self.funding, now_ms) | self._touch()
+
+    def _touch(self) -> dict[str, str]:
         self._book.settle()
         bids, asks = self._book.sides.best(1)
-        ticker |= funding_fields(day.close, self._funding, now_ms)
+        touch = {}
         for name, levels in (("bid1", bids), ("ask1", asks)):
             if levels:
-                ticker[f"{name}Price"], ticker[f"{name}Size"] = levels[0]
-        return ticker
+                touch[f"{name}Price"], touch[f"{name}Size"] = levels[0]
+        return touch
+
+    def ticker(self, now_ms: int) -> dict[str, str]:
+        """The fields of the ticker that are known, on spot with the touch too."""
+        return self._ticker_now(now_ms) | self._touch()

@@ -69,6 +69,8 @@ class _Book(FollowedBook):
 class BybitInstrument(Instrument):
     """A listing of Bybit spot or linear."""
 
+    derived: BybitDerived
+
     def __init__(self, no: int, listing: Listing, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
         super().__init__(no, listing, tape)
         keys = [f"orderbook.{depth}.{listing.symbol}" for depth in _DEPTHS]

@@ -1,55 +1,55 @@
-"""Bybit's REST responses for spot and linear: orderbook, instruments-info, time, and the request limit. Pure.
+"""Bybit's REST interface at one address: the envelope, limits of the address, and who is asked. Pure.
 
-Source: bybit-exchange/docs v5 `market/{orderbook,instrument,time}.mdx`, `rate-limit.mdx` (read 2026-07-24).
+Source: bybit-exchange/docs v5 `guide.mdx`, `rate-limit.mdx`, `market/time.mdx` (read 2026-07-24). The order of the
+checks is not documented; here: limit of the address, path, signature, permission, limit of the UID, parameters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-from arb.sandbox.accounts.rules import Facts, assets_of
-from arb.sandbox.events import Listing
+import msgspec
+
+from arb.sandbox.accounts.rules import Facts
+from arb.sandbox.serve.bybit.endpoints import ENDPOINTS
+from arb.sandbox.serve.bybit.errors import RequestError
+from arb.sandbox.serve.bybit.market import Market
+from arb.sandbox.serve.bybit.parameters import Fields
 from arb.sandbox.serve.bybit.session import NO_ORDERS_YET
+from arb.sandbox.serve.bybit.side import Answer, Endpoint, Side, perform, side_of
+from arb.sandbox.serve.bybit.signatures import authenticate
+from arb.sandbox.serve.bybit.uid_limits import Allowance
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.raw_request import RawRequest, Reply
-from arb.sandbox.serve.rest import Response, decimals_of, json_text
+from arb.sandbox.serve.rest import Response
+from connectors.units import MILLISECOND
 
-_DEPTH_MAX = 1000
-_DEPTH_DEFAULT = {"spot": 1, "linear": 25}
-_PARAMETER, _NOT_FOUND, _TOO_MANY = 10001, 10404, 10006
+_NOT_FOUND, _TOO_MANY = 10404, 10006
 
 
 class BybitRest(Rest):
-    """The REST interface of one Bybit category, for one client address."""
+    """The REST interface of one address, for one client address."""
 
     def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
         super().__init__(exchange, facts, limits)
-        self._category = exchange.venue.removeprefix("bybit_")
+        self._limits = limits
+        self._market = Market(exchange, facts)
 
     def answer(self, raw: RawRequest, now_ns: int, now_ms: int, reply: Reply) -> None:
-        reply(self._response(raw, now_ns, now_ms))
-
-    def _response(self, raw: RawRequest, now_ns: int, now_ms: int) -> Response:
         refused = self.weights.spend(1, now_ns)
         if refused:
-            return self.refusal(refused, now_ns, now_ms)
-        path, query = raw.path, raw.parameters()
-        if raw.method != "GET":
-            return self._refuse(_NOT_FOUND, f"{raw.method} {path}: {NO_ORDERS_YET}", now_ms)
-        if path == "/v5/market/time":
-            result = {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
-            return self._reply(json_text(result), now_ms)
-        if path in ("/v5/market/orderbook", "/v5/market/instruments-info"):
-            if query.get("category") != self._category:
-                why = f"params error: this address serves category={self._category} only"
-                return self._refuse(_PARAMETER, why, now_ms)
-            answer = self._orderbook if path.endswith("orderbook") else self._instruments
-            return answer(query, now_ms)
-        if path.startswith("/v5/"):
-            return self._refuse(_NOT_FOUND, f"{path}: {NO_ORDERS_YET}", now_ms)
-        return Response(404, "404 page not found", {})
+            reply(self.refusal(refused, now_ns, now_ms))
+            return
+        side = side_of(self._exchange, self._limits)
+        endpoint = ENDPOINTS.get((raw.method, raw.path)) if side is not None else None
+        if side is None or endpoint is None:
+            reply(self._public(raw, now_ms))
+            return
+        try:
+            self._private(side, endpoint, raw, (now_ns, now_ms), reply)
+        except RequestError as error:
+            reply(self._refuse(error, now_ms))
 
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
         """Response to too many requests: 403 in plain text for the address, as at the venue; 429 only by a fault."""
@@ -60,80 +60,57 @@ class BybitRest(Rest):
         text = _envelope(_TOO_MANY, "Too many visits. Exceeded the API Rate Limit.", "{}", now_ms)
         return Response(status, text, headers)
 
-    def _orderbook(self, query: Mapping[str, str], now_ms: int) -> Response:
-        instrument = self._exchange.instruments.get(query.get("symbol", ""))
-        if instrument is None:
-            return self._refuse(_PARAMETER, "Not supported symbols", now_ms)
-        limit = query.get("limit", str(_DEPTH_DEFAULT[self._category]))
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= _DEPTH_MAX):
-            return self._refuse(_PARAMETER, "params error: limit", now_ms)
-        text = instrument.depth(int(limit))
-        if text is None:
-            return self._refuse(10016, "Server error: this book is not known yet", now_ms)
-        return self._reply(text, now_ms)
+    def _private(
+        self, side: Side, endpoint: Endpoint, raw: RawRequest, now: tuple[int, int], reply: Reply
+    ) -> None:
+        now_ns, now_ms = now
+        key = authenticate(raw, side.trading.keys, now_ms)
+        fields = Fields(raw.parameters()) if raw.method == "GET" else Fields.of_body(raw.body)
 
-    def _instruments(self, query: Mapping[str, str], now_ms: int) -> Response:
-        symbol, status = query.get("symbol"), query.get("status", "Trading")
-        found = [
-            self._instrument(listing)
-            for listing in self._exchange.listings
-            if symbol in (None, "", listing.symbol) and status == "Trading"
-        ]
-        result = {"category": self._category, "list": found, "nextPageCursor": ""}
-        return self._reply(json_text(result), now_ms)
+        def done(outcome: Answer | RequestError, allowance: Allowance, sent_ns: int) -> None:
+            sent_ms = now_ms + (sent_ns - now_ns) // MILLISECOND
+            if isinstance(outcome, RequestError):
+                text = _envelope(outcome.code, outcome.text, "{}", sent_ms)
+            else:
+                result, extra = _text(outcome.result), _text(outcome.extra)
+                text = _envelope(0, outcome.text, result, sent_ms, extra)
+            reply(Response(200, text, allowance.headers()))
 
-    def _instrument(self, listing: Listing) -> dict[str, Any]:
-        base, quote = assets_of(listing)
-        tick, facts = listing.tick_size, self._facts[listing.symbol]
-        common = {"symbol": listing.symbol, "status": "Trading", "baseCoin": base, "quoteCoin": quote}
-        if self._category == "spot":
-            return common | {
-                "innovation": "0",
-                "marginTrading": "none",
-                # Spot has no qtyStep: the step is basePrecision.
-                "lotSizeFilter": {
-                    "basePrecision": listing.lot_size,
-                    "quotePrecision": "0.0000001",
-                    "minOrderQty": facts.min_qty,
-                    "minOrderAmt": facts.min_notional,
-                    "maxLimitOrderQty": "83",
-                    "maxMarketOrderQty": "41.5",
-                    "postOnlyMaxLimitOrderSize": "60000",
-                },
-                "priceFilter": {"tickSize": tick},
-            }
-        return common | {
-            "contractType": "LinearPerpetual",
-            "settleCoin": quote,
-            "launchTime": "1585526400000",
-            "deliveryTime": "0",
-            "deliveryFeeRate": "",
-            "priceScale": str(decimals_of(tick)),
-            "fundingInterval": 480,
-            "unifiedMarginTrade": True,
-            "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
-            "priceFilter": {"minPrice": tick, "maxPrice": "1999999.80", "tickSize": tick},
-            "lotSizeFilter": {
-                "maxOrderQty": "1190.000",
-                "minOrderQty": facts.min_qty,
-                "qtyStep": listing.lot_size,
-                "maxMktOrderQty": "500.000",
-                "postOnlyMaxOrderQty": "1190.000",
-                "minNotionalValue": facts.min_notional,
-            },
-        }
+        perform(side, endpoint, key, fields, reply, now_ns, done)
+
+    def _public(self, raw: RawRequest, now_ms: int) -> Response:
+        path = raw.path
+        if raw.method == "GET" and path == "/v5/market/time":
+            result = {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
+            return self._reply(_text(result), now_ms)
+        read = self._market.endpoints.get(path) if raw.method == "GET" else None
+        if read is not None:
+            parameters = {name: value for name, value in raw.parameters().items() if value}
+            try:
+                return self._reply(read(Fields(parameters), now_ms), now_ms)
+            except RequestError as error:
+                return self._refuse(error, now_ms)
+        if path.startswith("/v5/"):
+            why = NO_ORDERS_YET if self._exchange.trading is None else "not in this sandbox"
+            name = path if raw.method == "GET" else f"{raw.method} {path}"
+            return self._refuse(RequestError(_NOT_FOUND, f"{name}: {why}"), now_ms)
+        return Response(404, "404 page not found", {})
 
     def _reply(self, result: str, now_ms: int) -> Response:
         return Response(200, _envelope(0, "OK", result, now_ms), self._headers())
 
-    def _refuse(self, code: int, reason: str, now_ms: int) -> Response:
-        return Response(200, _envelope(code, reason, "{}", now_ms), self._headers())
+    def _refuse(self, error: RequestError, now_ms: int) -> Response:
+        return Response(200, _envelope(error.code, error.text, "{}", now_ms), self._headers())
 
     def _headers(self) -> dict[str, str]:
         left = max(0, self._weight_max - self.weights.used)
         return {"X-Bapi-Limit": str(self._weight_max), "X-Bapi-Limit-Status": str(left)}
 
 
-def _envelope(code: int, message: str, result: str, now_ms: int) -> str:
-    text = json_text(message)
-    return f'{{"retCode":{code},"retMsg":{text},"result":{result},"retExtInfo":{{}},"time":{now_ms}}}'
+def _envelope(code: int, message: str, result: str, now_ms: int, extra: str = "{}") -> str:
+    text = _text(message)
+    return f'{{"retCode":{code},"retMsg":{text},"result":{result},"retExtInfo":{extra},"time":{now_ms}}}'
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()

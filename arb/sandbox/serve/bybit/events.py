@@ -1,0 +1,59 @@
+"""What happened to an account, as the topics of Bybit's private socket. Pure.
+
+Of one change of an order: `order`, then `execution.fast` before `execution`; balances and positions follow as events of
+their own. Source: bybit-exchange/docs v5 `websocket/private/*.mdx` (read 2026-07-24).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from arb.sandbox.accounts.amounts import exact
+from arb.sandbox.serve.bybit import answers
+from arb.sandbox.serve.bybit.answers import Row
+from arb.sandbox.serve.bybit.side import Side
+from arb.sandbox.serve.bybit.wallet import VENUE, wallet
+from arb.sandbox.trading.events import AccountEvent, Event, OrderEvent, TransferEvent
+
+#: Topics that exist with and without a category.
+BY_CATEGORY = {
+    "order": ("spot", "linear", "inverse", "option"),
+    "execution": ("spot", "linear", "inverse", "option"),
+    "execution.fast": ("spot", "linear", "inverse", "option"),
+    "position": ("linear", "inverse", "option"),
+}
+#: Topics without one.
+PLAIN = ("wallet", "dcp.future", "dcp.spot", "dcp.option")
+
+
+def messages(event: Event, side: Side) -> Iterator[tuple[str, str, Row]]:
+    """(topic, category, its data) of an event; the category is "" if the topic has none."""
+    with exact():
+        yield from _messages(event, side)
+
+
+def _messages(event: Event, side: Side) -> Iterator[tuple[str, str, Row]]:
+    category = event.venue.removeprefix("bybit_")
+    if isinstance(event, OrderEvent):
+        yield "order", category, answers.streamed_order(event.order, category)
+        one = event.execution
+        if one is not None:
+            if answers.EXECUTION_TYPES[one.kind] == "Trade":
+                yield "execution.fast", category, answers.fast_execution(one, category)
+            yield "execution", category, answers.streamed_execution(one, event.order, category)
+    elif isinstance(event, AccountEvent):
+        if event.funding is not None:
+            yield "execution", category, answers.streamed_execution(event.funding, None, category)
+        account = side.account(event.account)
+        for view in event.positions:
+            instrument = side.desk("linear").instruments[view.symbol]
+            position = account.positions.get(view.symbol, view.side)
+            taker = account.fee_rules[VENUE].taker
+            times = position.opened_ns, event.at_ns
+            row = answers.position(view, instrument.rules, taker, times)
+            yield "position", "linear", answers.streamed_position(row)
+        if event.assets:
+            known = {view.asset: view for view in event.assets}
+            yield "wallet", "", wallet(side, event.account, known, known)
+    elif isinstance(event, TransferEvent):
+        yield "wallet", "", wallet(side, event.account, [event.asset])

@@ -1,0 +1,155 @@
+"""What both Bybit addresses share: desks, accounts, limits of UIDs. One unified account is behind both. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from arb.sandbox.accounts.account import Account
+from arb.sandbox.accounts.amounts import exact
+from arb.sandbox.accounts.keys import ApiKey
+from arb.sandbox.serve.bybit import errors
+from arb.sandbox.serve.bybit.errors import RequestError, refused
+from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
+from arb.sandbox.serve.bybit.uid_limits import Allowance, UidLimits
+from arb.sandbox.serve.exchange import Exchange
+from arb.sandbox.serve.limits import Limits
+from arb.sandbox.trading.requests import RefusalError
+
+if TYPE_CHECKING:
+    from arb.sandbox.trading.desk import Desk
+
+#: Permissions of a key that change something.
+WRITES = frozenset({"Order", "Position", "SpotTrade", "AccountTransfer", "SubMemberTransfer", "Withdraw"})
+
+
+class Side:
+    """The side of accounts of both addresses."""
+
+    def __init__(self, trading: Any, uid_factor: int) -> None:
+        """uid_factor: of the limits of a UID; 0: none."""
+        self.trading = trading
+        self.limits = UidLimits(uid_factor)
+
+    def desk(self, category: str) -> Desk:
+        """The desk of linear or spot."""
+        desk: Desk = self.trading.desks[f"bybit_{category}"]
+        return desk
+
+    def account(self, account: str) -> Account:
+        found: Account = self.trading.account("bybit_spot", account)
+        return found
+
+    def price_of(self, asset: str) -> Decimal | None:
+        """Price of an asset in USD, with USDT and USDC as 1; None if no instrument here has it."""
+        if asset in ("USD", "USDT", "USDC"):
+            return Decimal(1)
+        for category in ("spot", "linear"):
+            instrument = self.desk(category).instruments.get(f"{asset}USDT")
+            price = instrument and (instrument.last_price or instrument.mark)
+            if price:
+                return price
+        return None
+
+
+def side_of(exchange: Exchange, limits: Limits) -> Side | None:
+    """The side that both addresses share; None without trading."""
+    if exchange.trading is None:
+        return None
+    home = exchange.venues.get("bybit_spot", exchange)
+    if not isinstance(home.shared, Side):
+        home.shared = Side(exchange.trading, limits.uid_factor)
+    return home.shared
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that passed authentication and limits."""
+
+    side: Side
+    key: ApiKey
+    fields: Fields
+    #: Orders of a batch within the limit; 1 for other requests.
+    admitted: int = 1
+
+    @property
+    def account(self) -> str:
+        """The account's id."""
+        return self.key.account
+
+
+class Answer(NamedTuple):
+    """What an operation returns."""
+
+    result: object
+    #: `retExtInfo`.
+    extra: Mapping[str, Any] = {}
+    text: str = "OK"
+
+
+#: Does what was prepared, when the request arrives; raises RequestError, or RefusalError of the desk.
+Run = Callable[[int], Answer]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An operation of the account's side, by REST, by the trade socket, or both."""
+
+    method: str
+    #: Name of the limit, which is the path without /v5/.
+    limit: str
+    #: Checks the parameters. Raises RequestError.
+    prepare: Callable[[Call], Run]
+    #: One of these is needed, by category; without any: every key may.
+    permissions: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    is_batch: bool = False
+
+
+#: Receives the outcome, the state of the limit and the time.
+Done = Callable[[Answer | RequestError, Allowance, int], None]
+
+
+def perform(
+    side: Side, endpoint: Endpoint, key: ApiKey, fields: Fields, connection: Hashable, now_ns: int, done: Done
+) -> None:
+    """Counts and checks a request, does it when it arrives, and sends the outcome: with delays, later."""
+    category = fields.values.get("category")
+    if category not in CATEGORIES:
+        category = "linear"
+    orders = _size(fields) if endpoint.is_batch else 1
+    allowance = side.limits.count(side.account(key.account).uid, endpoint.limit, category, now_ns, orders)
+    run: Run | RequestError
+    try:
+        needed = endpoint.permissions.get(category)
+        if needed and not needed & key.permissions:
+            raise RequestError(errors.PERMISSION, "Permission denied, please check your API key permissions.")
+        if not allowance.admitted:
+            raise RequestError(errors.TOO_MANY, "Too many visits. Exceeded the API Rate Limit.")
+        run = endpoint.prepare(Call(side, key, fields, allowance.admitted))
+    except RequestError as error:
+        run = error
+    delivery = side.trading.delivery[f"bybit_{category}"]
+
+    def arrived(at_ns: int) -> None:
+        outcome = run if isinstance(run, RequestError) else outcome_of(run, category, at_ns)
+        delivery.answer(at_ns, connection, lambda sent_ns: done(outcome, allowance, sent_ns))
+
+    delivery.arrive(now_ns, connection, arrived)
+
+
+def outcome_of(run: Run, category: str, at_ns: int) -> Answer | RequestError:
+    """What a prepared operation returns, or the venue's refusal."""
+    try:
+        with exact():
+            return run(at_ns)
+    except RequestError as error:
+        return error
+    except RefusalError as refusal:
+        return refused(refusal, category)
+
+
+def _size(fields: Fields) -> int:
+    legs = fields.values.get("request")
+    return max(1, len(legs)) if isinstance(legs, list) else 1

@@ -1,0 +1,130 @@
+"""Bybit's order entry by websocket, `/v5/trade`: auth, then the operations of REST, and ping. Pure.
+
+Source: bybit-exchange/docs v5 `websocket/trade/guideline.mdx` (read 2026-07-24). The order of the checks is not
+documented; here: form, reqId, operation, auth, header, category.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from arb.sandbox.accounts.keys import ApiKey
+from arb.sandbox.serve.bybit import errors
+from arb.sandbox.serve.bybit.endpoints import OPERATIONS
+from arb.sandbox.serve.bybit.errors import RequestError, parameter_error
+from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
+from arb.sandbox.serve.bybit.side import Answer, Side, perform
+from arb.sandbox.serve.bybit.signatures import authenticate_socket, check_window
+from arb.sandbox.serve.bybit.uid_limits import Allowance
+from arb.sandbox.serve.limits import Limits
+from arb.sandbox.serve.session import Outcome, Session
+from connectors.units import MILLISECOND
+
+_REQUEST_ID_CHARS_MAX = 36
+#: Request ids that are remembered; a repeated older one is accepted.
+_REQUEST_IDS_MAX = 10_000
+
+
+class TradeSession(Session):
+    """One connection for order entry."""
+
+    def __init__(self, side: Side, connection_id: str, client_ip: str, limits: Limits) -> None:
+        super().__init__()
+        self.limits = limits
+        self._side = side
+        self._connection_id = connection_id
+        self._client_ip = client_ip
+        self._key: ApiKey | None = None
+        self._request_ids: dict[str, None] = {}
+        self._no = 0
+
+    def receive(self, text: str, now_ns: int, now_ms: int) -> Outcome:
+        request: Any = None
+        try:
+            request = msgspec.json.decode(text)
+            if not isinstance(request, dict):
+                raise parameter_error("the message is not a JSON object")
+            return self._receive(request, now_ns, now_ms)
+        except (msgspec.DecodeError, UnicodeError):
+            error = parameter_error("the message is not JSON")
+        except RequestError as refused:
+            error = refused
+        operation = request.get("op") if isinstance(request, dict) else ""
+        return Outcome([self._text(request, error.code, error.text, str(operation or ""))])
+
+    def _receive(self, request: dict[str, Any], now_ns: int, now_ms: int) -> Outcome:
+        operation = request.get("op")
+        if operation == "ping":
+            return Outcome([self._text(None, 0, "OK", "pong", data=[str(now_ms)])])
+        self._check_request_id(request.get("reqId"))
+        if operation == "auth":
+            return self._authenticate(request, now_ms)
+        endpoint = OPERATIONS.get(operation) if isinstance(operation, str) else None
+        if endpoint is None:
+            raise RequestError(errors.UNKNOWN_OPERATION, "op type is not found")
+        key = self._key
+        if key is None:
+            raise RequestError(errors.SIGN, "the connection is not authenticated")
+        if key.is_revoked:
+            raise RequestError(errors.KEY, "API key is invalid.")
+        header = request.get("header")
+        if not isinstance(header, dict) or header.get("X-BAPI-TIMESTAMP") in (None, ""):
+            raise parameter_error("the header X-BAPI-TIMESTAMP is missing")
+        window = header.get("X-BAPI-RECV-WINDOW")
+        check_window(str(header["X-BAPI-TIMESTAMP"]), "" if window is None else str(window), now_ms)
+        arguments = request.get("args")
+        if not isinstance(arguments, list) or len(arguments) != 1 or not isinstance(arguments[0], dict):
+            raise parameter_error("args takes one object")
+        fields = Fields(arguments[0])
+        if fields.values.get("category") not in CATEGORIES:
+            raise RequestError(errors.UNKNOWN_OPERATION, "category is not correct/supported")
+
+        def done(outcome: Answer | RequestError, allowance: Allowance, sent_ns: int) -> None:
+            sent_ms = now_ms + (sent_ns - now_ns) // MILLISECOND
+            self.send(self._answer(request, outcome, allowance, sent_ms))
+
+        perform(self._side, endpoint, key, fields, self, now_ns, done)
+        return Outcome()
+
+    def _check_request_id(self, request_id: object) -> None:
+        if request_id is None or request_id == "":
+            return
+        if not isinstance(request_id, str) or len(request_id) > _REQUEST_ID_CHARS_MAX:
+            raise parameter_error("reqId must be a string of at most 36 characters")
+        if request_id in self._request_ids:
+            raise RequestError(errors.REPEATED_REQUEST, "reqId is duplicated")
+        self._request_ids[request_id] = None
+        if len(self._request_ids) > _REQUEST_IDS_MAX:
+            del self._request_ids[next(iter(self._request_ids))]
+
+    def _authenticate(self, request: dict[str, Any], now_ms: int) -> Outcome:
+        if self._key is not None:
+            raise RequestError(errors.REPEATED_AUTH, "Repeat auth")
+        self._key = authenticate_socket(request.get("args"), self._side.trading.keys, self._client_ip, now_ms)
+        return Outcome([self._text(request, 0, "OK", "auth")])
+
+    def _answer(
+        self, request: dict[str, Any], outcome: Answer | RequestError, allowance: Allowance, sent_ms: int
+    ) -> str:
+        self._no += 1
+        header = allowance.headers() | {
+            "Traceid": f"{self._no:032x}",
+            "Timenow": str(sent_ms),
+        }
+        operation = str(request["op"])
+        if isinstance(outcome, RequestError):
+            more: dict[str, object] = {"data": {}, "retExtInfo": {}, "header": header}
+            return self._text(request, outcome.code, outcome.text, operation, **more)
+        more = {"data": outcome.result, "retExtInfo": outcome.extra, "header": header}
+        return self._text(request, 0, outcome.text, operation, **more)
+
+    def _text(self, request: object, code: int, text: str, operation: str, **more: object) -> str:
+        """An answer. A request without `reqId` gets none."""
+        answer: dict[str, object] = {}
+        request_id = request.get("reqId") if isinstance(request, dict) else None
+        if isinstance(request_id, str) and request_id:
+            answer["reqId"] = request_id
+        answer |= {"retCode": code, "retMsg": text, "op": operation} | more
+        return msgspec.json.encode(answer | {"connId": self._connection_id}).decode()
