@@ -31,7 +31,11 @@ from arb.errors import ExitCode, InputError
 from arb.runtime.display import Display, DisplayHandler
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from arb.sandbox.accounts.keys import TestKey
     from arb.sandbox.serve.sandbox import Sandbox
+    from arb.sandbox.trading.setup import Matching
 
 
 def _refuse_minutes(_: click.Context, __: click.Parameter, value: str | None) -> None:
@@ -154,7 +158,7 @@ def record(
 @click.option(
     "--recording", type=click.Path(path_type=Path), help="Serve these recordings, not the seeded market."
 )
-@click.option("--seed", type=SEED, metavar="N", help=f"Of market and faults [{SANDBOX_SEED}].")
+@click.option("--seed", type=SEED, metavar="N", help=f"Of market, faults, keys and ids [{SANDBOX_SEED}].")
 @click.option("--speed", type=float, default=1.0, show_default=True, help="Times as fast as it happened.")
 @click.option("--venues", type=VENUES, default=None, help="Which venues; all without it.")
 @click.option(
@@ -166,6 +170,21 @@ def record(
     default="now",
     show_default=True,
     help="Which times the frames of a recording carry.",
+)
+@click.option(
+    "--accounts",
+    type=click.Path(path_type=Path),
+    help="Accounts, keys and delays, a TOML file; one account with much of everything without it.",
+)
+@click.option(
+    "--matching",
+    type=click.Choice(["levels", "whole"]),
+    default="levels",
+    show_default=True,
+    help="Orders take the displayed levels, or are filled whole as in a dry-run.",
+)
+@click.option(
+    "--ledger", type=click.Path(path_type=Path), help="Write every change of orders and balances, JSON lines."
 )
 @click.option("--faults", type=click.Path(path_type=Path), help="Faults and limits, a TOML file.")
 @click.option(
@@ -193,6 +212,9 @@ def serve(
     venues: list[str] | None,
     symbols: list[str] | None,
     times: str,
+    accounts: Path | None,
+    matching: Matching,
+    ledger: Path | None,
     faults: Path | None,
     fault_log: Path | None,
     port_base: int,
@@ -203,26 +225,24 @@ def serve(
     as_json: bool,
     verbose: bool,
 ) -> None:
-    """Serve the venues' protocols on this machine, with faults.
+    """Serve the venues' protocols on this machine: market data, orders, accounts, and faults.
 
     Websockets and REST of Binance spot, Binance USD-M, Bybit spot and Bybit linear, each on a port of 127.0.0.1, until
-    Ctrl+C, the end of the recording or of --duration. No keys, no orders, no money.
+    Ctrl+C, the end of the recording or of --duration. Keys, orders and money are the sandbox's own. GET
+    /sandbox/ledger on any port shows its accounts.
     """
     from arb.commands.legs import known_venues
     from arb.commands.sandbox import funding_of
-    from arb.commands.serve import sandbox_of
+    from arb.commands.serve import keys_of, sandbox_of
     from arb.commands.serve import serve as serve_sandbox
 
     if times == "recorded" and recording is None:
         raise InputError("--times recorded: only for a recording; give --recording as well")
-    if seed is not None and recording is not None and faults is None:
-        raise InputError(
-            "--recording and --seed exclude each other without --faults: nothing is drawn at random"
-        )
+    seed = SANDBOX_SEED if seed is None else seed
     built = sandbox_of(
         known_venues(config_path, overrides),
         recording=recording,
-        seed=SANDBOX_SEED if seed is None else seed,
+        seed=seed,
         speed=speed,
         venues=venues or (),
         symbols=symbols or (),
@@ -231,7 +251,11 @@ def serve(
         fault_log=fault_log,
         port_base=port_base,
         funding=funding_of(funding_s, rates) if funding_s or rates else None,
+        accounts=accounts,
+        matching=matching,
+        ledger=ledger,
     )
+    keys = keys_of(seed) if accounts is None else []
     # Failed output must not affect the connected clients.
     with bounded_end() as only_words_left, Display(lambda error: None) as display:
         logging.basicConfig(
@@ -241,7 +265,7 @@ def serve(
         )
 
         def started(running: Sandbox) -> None:
-            display.line(lambda: _show_addresses(running.urls, as_json=as_json))
+            display.line(lambda: _show_start(running.urls, keys, as_json=as_json))
 
         # It loads for longer than all else that the help of a command needs.
         import asyncio
@@ -252,10 +276,23 @@ def serve(
         echo("the recording has ended" if built.ended.is_set() else "stopped")
 
 
-def _show_addresses(urls: dict[str, Any], *, as_json: bool) -> None:
+def _show_start(urls: dict[str, Any], keys: Sequence[TestKey], *, as_json: bool) -> None:
+    """Addresses, and the keys with which a client may trade."""
+    shown = [
+        {"house": one.key.house, "kind": one.key.kind.name.lower(), "id": one.key.id, "private": one.private}
+        for one in keys
+    ]
     if as_json:
-        echo_json({venue: one._asdict() for venue, one in urls.items()})
+        echo_json({venue: one._asdict() for venue, one in urls.items()} | ({"keys": shown} if keys else {}))
     else:
         for venue, one in urls.items():
             echo(f"{venue:<13} {one.websocket}  {one.rest}")
+        for key in shown:
+            # A private key in PEM is one line of base64 between two that everybody knows.
+            name, value = "secret", key["private"]
+            if key["kind"] == "ed25519":
+                name, value = "private", key["private"].splitlines()[1]
+            echo(f"{key['house']} {key['kind']}")
+            echo(f"  id       {key['id']}")
+            echo(f"  {name:<8} {value}")
     sys.stdout.flush()  # a process that starts this in a pipe waits for the addresses

@@ -7,20 +7,26 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from numpy.random import default_rng
+
 from arb.commands.replay_speed import SPEED_MAX, SPEED_MIN
 from arb.commands.sandbox import listing_of, starting_price, unique
 from arb.config import VenueConfig
+from arb.config.accounts import load_accounts
 from arb.config.scenario import Scenario, load_scenario
 from arb.errors import InputError
 from arb.interrupts import ending_signals, interrupt_handled
 from arb.runtime.signals import signals_call, signals_wake
+from arb.sandbox.accounts.keys import TestKey, test_keys
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.profiles import WIDE
 from arb.sandbox.serve.recorded import RecordedMarket, recorded_symbols
 from arb.sandbox.serve.sandbox import Sandbox, SeededMarket, Source
+from arb.sandbox.serve.trading import trading_of
 from arb.sandbox.serve.urls import VENUES, ports_from
+from arb.sandbox.trading.setup import Matching, TradingSetup, usual_account
 
 
 def sandbox_of(
@@ -36,10 +42,14 @@ def sandbox_of(
     fault_log: Path | None,
     port_base: int,
     funding: Funding | None = None,
+    accounts: Path | None = None,
+    matching: Matching = "levels",
+    ledger: Path | None = None,
 ) -> Sandbox:
     """The sandbox that the options describe. Ticks and lots are those of `known`. Raises InputError.
 
-    venues, symbols: empty for all. port_base: 0 for free ports. funding: of perpetuals, if it is chosen.
+    venues, symbols: empty for all. port_base: 0 for free ports. funding: of perpetuals, if it is chosen. accounts: a
+    file; None: one account, with the keys of `keys_of`.
     """
     if not SPEED_MIN <= speed <= SPEED_MAX:
         raise InputError(f"--speed {speed:g}: it must be from {SPEED_MIN} to {SPEED_MAX:g}")
@@ -54,6 +64,11 @@ def sandbox_of(
     else:
         prices = {listing.symbol: starting_price(listing.symbol, known) for listing in listings}
         source = SeededMarket(listings, prices, seed, WIDE)
+    if accounts is None:
+        keys = tuple(one.key for one in keys_of(seed))
+        setup = TradingSetup((usual_account(),), keys, matching)
+    else:
+        setup = load_accounts(accounts, matching)
     scenario = load_scenario(faults) if faults is not None else Scenario((), {})
     return Sandbox(
         source,
@@ -65,7 +80,14 @@ def sandbox_of(
         fault_seed=seed,
         ports=ports_from(port_base) if port_base else {},
         funding=funding or USUAL_FUNDING,
+        trading=trading_of(setup, seed, default_rng(seed), funding or USUAL_FUNDING),
+        ledger=ledger,
     )
+
+
+def keys_of(seed: int) -> list[TestKey]:
+    """The keys of a sandbox without an accounts file, with what their owner signs with."""
+    return test_keys(seed)
 
 
 def seeded_sandbox(known: Mapping[str, VenueConfig], pairs: Sequence[tuple[str, str]], seed: int) -> Sandbox:

@@ -29,11 +29,12 @@ from arb.sandbox.profiles import MODEST, Dislocations
 from arb.sandbox.serve.clocks import DrivenClock, RealClock, SandboxClock
 from arb.sandbox.serve.exchange import Exchange
 from arb.sandbox.serve.faults import Fault, Injector
+from arb.sandbox.serve.ledger_file import LedgerFile
 from arb.sandbox.serve.limits import LIMITS, Limits
 from arb.sandbox.serve.seeded import SeededTape
 from arb.sandbox.serve.tape import Tape
 from arb.sandbox.serve.timeline import Timeline
-from arb.sandbox.serve.trading import OpenTrading
+from arb.sandbox.serve.trading import OpenTrading, load_trading
 from arb.sandbox.serve.urls import SIMULATED, VENUES, VenueUrls, venue_urls
 from arb.sandbox.serve.venue_server import VenueServer
 from arb.sandbox.serve.venues import FAMILIES
@@ -63,6 +64,9 @@ class Source(Protocol):
     @property
     def description(self) -> str:
         """What its data are, in a few words."""
+
+    @property
+    def listings(self) -> Sequence[Listing]: ...
 
     def open(self, wall_start_ns: int, speed: float) -> tuple[Tape, Timeline]:
         """The market's frames, and the relation of its clock to the sandbox's."""
@@ -110,12 +114,13 @@ class Sandbox:
         clock: SandboxClock | None = None,
         funding: Funding = USUAL_FUNDING,
         trading: OpenTrading | None = None,
+        ledger: Path | None = None,
     ) -> None:
         """`facts` by (venue, symbol); `ports` by venue, by default free ones; `limits` replace the venues' own.
 
         funding: of all perpetuals whose recording has no mark prices.
 
-        trading: None: market data only; orders are refused.
+        trading: None: market data only; orders are refused. ledger: file of all changes of orders and balances.
 
         speed: factor of the market's time; limits and faults use the sandbox's own clock. Raises InputError if a port
         is taken, a recording cannot be read or the fault log cannot be written.
@@ -130,6 +135,8 @@ class Sandbox:
         self._ports = ports or {}
         self._funding = funding
         self._open_trading = trading
+        self._ledger_path = ledger
+        self._ledger: LedgerFile | None = None
         #: None before the sandbox is entered, and without trading.
         self.trading: Trading | None = None
         self._alarm: asyncio.TimerHandle | None = None
@@ -184,6 +191,8 @@ class Sandbox:
             await asyncio.shield(self._pump_task)
 
     async def _start(self) -> None:
+        if self._open_trading is not None:
+            load_trading(self._source.listings)
         start_ns = self.clock.now_ns()
         self._tape, self._timeline = self._source.open(start_ns, self._speed)
         self._done_ns = self._watched_ns = start_ns
@@ -196,6 +205,9 @@ class Sandbox:
         }
         if self._open_trading is not None:
             self.trading = self._open_trading(self._tape, facts, start_ns)
+            if self._ledger_path is not None:
+                self._ledger = LedgerFile(self._ledger_path)
+                self._ledger.follow(self.trading)
         exchanges = {
             venue: Exchange(FAMILIES[venue], self._tape, self._funding, self.trading) for venue in VENUES
         }
@@ -233,6 +245,8 @@ class Sandbox:
             await server.stop()
         if self._fault_log is not None:
             self._fault_log.close()
+        if self._ledger is not None:
+            self._ledger.close()
 
     async def _pump(self) -> None:
         while True:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from numpy.random import Generator
 
 from arb.sandbox.accounts.rules import Facts
+from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
 from arb.sandbox.serve.tape import Tape
 
@@ -31,3 +32,10 @@ def trading_of(
         return Trading(setup, tape, facts, start_ns, seed=seed, chance=chance, funding=funding)
 
     return open_trading
+
+
+def load_trading(listings: Sequence[Listing]) -> None:
+    """Loads the compiled decoders of these instruments: a second that must pass before the sandbox's clock starts."""
+    from arb.sandbox.matching.rows import load_decoders
+
+    load_decoders(listings)

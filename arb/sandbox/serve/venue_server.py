@@ -189,6 +189,8 @@ class VenueServer:
             return web.Response(status=503)
         if request.path == "/sandbox":
             return web.json_response(self._status())
+        if request.path == "/sandbox/ledger":
+            return self._ledger(request)
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._websocket(request, now_ns)
         response = await self._answer(request)
@@ -209,6 +211,18 @@ class VenueServer:
             "connections": len(self.connections),
             "frames_sent": self.hub.frames_sent,
         }
+
+    def _ledger(self, request: web.Request) -> web.Response:
+        """What the sandbox knows of its accounts; ?account=NAME: of one, &since=N: entries after number N."""
+        trading = self.exchange.trading
+        if trading is None:
+            return web.json_response({"error": "this sandbox has no accounts"}, status=404)
+        from arb.sandbox.trading.ledger_view import ledger_view
+
+        self._advance_to(self._clock.now_ns())
+        since = request.query.get("since", "0")
+        number = int(since) if since.isascii() and since.isdigit() else 0
+        return web.json_response(ledger_view(trading, request.query.get("account"), number))
 
     def _venue_ms(self, now_ns: int) -> int:
         """The time by the venue's clock, which a fault may have changed."""

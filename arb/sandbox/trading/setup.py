@@ -27,6 +27,7 @@ FEES = {
 BALANCES = {"BTC": Decimal(10), "ETH": Decimal(100), "USDT": Decimal(500_000)}
 #: What Binance deducts from a fee that is paid in BNB. Source: commission_faq.md ("discount": 0.25).
 _DISCOUNT = Decimal("0.25")
+Matching = Literal["levels", "whole"]
 WALLETS = {"binance": ("spot", "usdm"), "bybit": ("unified",)}
 
 
@@ -71,7 +72,7 @@ class TradingSetup:
 
     accounts: tuple[AccountSetup, ...]
     keys: tuple[ApiKey, ...]
-    matching: Literal["levels", "whole"] = "levels"
+    matching: Matching = "levels"
     delays: Mapping[str, Delays] = field(default_factory=dict)
     undocumented: Mapping[str, Undocumented] = field(default_factory=dict)
 

@@ -63,6 +63,8 @@ class Trading:
         self._emitted: list[Event] = []
         self._listeners: dict[tuple[str, str], dict[int, Listener]] = {}
         self._listener_no = 0
+        #: Called with every event of all accounts when it happens, before any delay.
+        self.observer: Listener | None = None
         self.market = MarketSide(source, setup.matching, funding)
         #: By venue.
         self.desks: dict[str, Desk] = {}
@@ -148,6 +150,8 @@ class Trading:
         """Sends the events that happened to their listeners."""
         events, self._emitted[:] = list(self._emitted), []
         for event in events:
+            if self.observer is not None:
+                self.observer(event)
             for number, listener in list(self._listeners.get((event.venue, event.account), {}).items()):
                 self._send(event, number, listener, now_ns)
 
