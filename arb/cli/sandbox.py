@@ -283,7 +283,8 @@ def _show_start(urls: dict[str, Any], keys: Sequence[TestKey], *, as_json: bool)
         for one in keys
     ]
     if as_json:
-        echo_json({venue: one._asdict() for venue, one in urls.items()} | ({"keys": shown} if keys else {}))
+        echo_json({venue: one._asdict() for venue, one in urls.items()})
+        echo_json({"keys": shown})
     else:
         for venue, one in urls.items():
             echo(f"{venue:<13} {one.websocket}  {one.rest}")

@@ -98,7 +98,7 @@ def test_sigterm_ends_it_in_order() -> None:
     reported = serve("--port-base", base, "--venues", "binance_spot")
     pressing.join()
     assert reported.stderr == ""
-    assert reported.stdout.splitlines()[1:] == ["stopped"]
+    assert reported.stdout.splitlines()[2:] == ["stopped"]
 
 
 def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_recording_is_served_to_its_end_and_a_cut_one_is_named(tmp_path: Path)
     words = ("--port-base", "0", "--recording", str(tmp_path), "--speed")
     reported = serve(*words, "20")
     assert reported.stderr == ""
-    urls, end = reported.stdout.splitlines()
+    urls, _, end = reported.stdout.splitlines()
     assert (list(json.loads(urls)), end) == (["bybit_spot"], "the recording has ended")
     whole = file.path.read_bytes()
     many = gzip.decompress(whole) * 200  # more than is read before it serves

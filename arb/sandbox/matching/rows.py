@@ -10,7 +10,7 @@ Loading this module loads the compiled decoders (about a second with a warm cach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from arb.sandbox.events import Listing
@@ -18,7 +18,7 @@ from arb.sandbox.matching.matcher import Rows
 from connectors.binance import BinanceSpot, BinanceUsdm
 from connectors.bybit import BybitLinear, BybitSpot
 from connectors.errors import DecodeError, InstrumentError
-from connectors.feed.pipeline import Pipeline
+from connectors.feed.pipeline import Pipeline, warm_up
 from connectors.model import Instrument, Kind, Stream, Venue
 
 _VENUES: dict[str, type[Venue]] = {
@@ -82,3 +82,12 @@ def _topics(venue: Venue, symbol: str) -> Iterator[tuple[Stream, str]]:
     for stream in (Stream.DEPTH, Stream.TOUCH, Stream.TRADE, Stream.AGG_TRADE, Stream.MARK_PRICE):
         with suppress(InstrumentError):
             yield stream, venue.topic(stream, symbol)
+
+
+def load_decoders(listings: Iterable[Listing]) -> None:
+    """Loads the compiled functions that `VenueRows` of these listings need."""
+    for listing in listings:
+        instrument = Instrument(
+            listing.venue, listing.symbol, float(listing.tick_size), float(listing.lot_size)
+        )
+        warm_up(_VENUES[listing.venue](), instrument)
