@@ -7,7 +7,7 @@ with the following ones. Pure; one thread.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from arb.sandbox.accounts.rules import Facts
@@ -19,6 +19,7 @@ from arb.sandbox.serve.raw_request import RawRequest, Reply
 from arb.sandbox.serve.rest import Response
 from arb.sandbox.serve.session import Opening, Session
 from arb.sandbox.serve.tape import Line, Tape
+from connectors.units import MILLISECOND
 
 if TYPE_CHECKING:
     from arb.sandbox.trading.state import Trading
@@ -141,6 +142,8 @@ class Exchange:
         self.venues: Mapping[str, Exchange] = {self.venue: self}
         #: What the venues of one house share beside the account, kept at one of them.
         self.shared: object = None
+        #: The venue's clock in ms, as frames and answers show it, at a time of the sandbox's clock.
+        self.venue_ms: Callable[[int], int] = lambda now_ns: now_ns // MILLISECOND
         #: By the tape's number, and by symbol.
         self.by_no = {
             no: family.instrument(no, listing, tape, funding)

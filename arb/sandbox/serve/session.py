@@ -22,6 +22,8 @@ class Opening(NamedTuple):
     query: dict[str, str]
     client_ip: str
     no: int
+    #: By the venue's clock.
+    at_ms: int = 0
 
 
 @dataclass

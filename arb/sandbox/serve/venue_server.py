@@ -81,6 +81,7 @@ class VenueServer:
         self._clock = clock
         self._timeline = timeline
         self._source = source
+        exchange.venue_ms = self._venue_ms
         self._advance_to = advance_to
         self._plan = plan
         #: Of the requests that wait for their replies.
@@ -292,7 +293,11 @@ class VenueServer:
             return _web(self._rest.refusal(429, now_ns, self._venue_ms(now_ns), after_s))
         try:
             opening = Opening(
-                request.path, dict(request.query), request.remote or HOST, self._connection_no + 1
+                request.path,
+                dict(request.query),
+                request.remote or HOST,
+                self._connection_no + 1,
+                self._venue_ms(now_ns),
             )
             session = self.exchange.family.session(self.exchange, self._rest, opening, self._limits)
         except RouteError as error:

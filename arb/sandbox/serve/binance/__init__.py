@@ -10,7 +10,7 @@ from arb.sandbox.serve.binance.session import BinanceSession
 from arb.sandbox.serve.exchange import Exchange, Family, Rest
 from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.raw_request import RawRequest
-from arb.sandbox.serve.session import Opening
+from arb.sandbox.serve.session import Opening, Session
 
 
 class BinanceFamily(Family):
@@ -39,5 +39,8 @@ class BinanceFamily(Family):
         path = "/api/v3/depth" if self.venue == "binance_spot" else "/fapi/v1/depth"
         return RawRequest("GET", path, f"symbol={symbol}&limit=1000")
 
-    def session(self, exchange: Exchange, rest: Rest, opening: Opening, limits: Limits) -> BinanceSession:
+    def session(self, exchange: Exchange, rest: Rest, opening: Opening, limits: Limits) -> Session:
+        market = rest.market if isinstance(rest, BinanceRest) else None
+        if market is not None and opening.path == market.ws_path:
+            return market.connect(opening)
         return BinanceSession(self.venue, opening.path, opening.query, limits.streams_max)

@@ -7,14 +7,20 @@ Source: binance-spot-api-docs rest-api.md and filters.md (read 2026-07-21); USD-
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from arb.sandbox.accounts.rules import Facts, assets_of
-from arb.sandbox.events import Listing
+from arb.sandbox.accounts.rules import Facts, rules_of
+from arb.sandbox.serve.binance.api import Act, Call, Operation, Result, Security, too_much_weight
+from arb.sandbox.serve.binance.errors import ApiError
+from arb.sandbox.serve.binance.exchange_info import exchange_info
+from arb.sandbox.serve.binance.market import Market
+from arb.sandbox.serve.binance.markets import MARKETS
+from arb.sandbox.serve.binance.parameters import of_request
+from arb.sandbox.serve.binance.signatures import Proof, rest_payload
 from arb.sandbox.serve.exchange import Exchange, Rest
 from arb.sandbox.serve.limits import Limits
 from arb.sandbox.serve.raw_request import RawRequest, Reply
-from arb.sandbox.serve.rest import Response, decimals_of, json_text
+from arb.sandbox.serve.rest import Response, json_text
 
 #: (largest `limit`, weight) of depth requests.
 _SPOT_DEPTH_WEIGHTS = ((100, 5), (500, 25), (1000, 50), (5000, 250))
@@ -36,9 +42,52 @@ class BinanceRest(Rest):
         super().__init__(exchange, facts, limits)
         self._is_spot = exchange.venue == "binance_spot"
         self._base = "/api/v3" if self._is_spot else "/fapi/v1"
+        #: What needs an account; None without trading.
+        self.market: Market | None = None
+        if exchange.trading is not None and exchange.venue in MARKETS:
+            public = {
+                "ping": Operation(lambda _: lambda _: {}, 1, Security.NONE),
+                "time": Operation(lambda call: lambda _: {"serverTime": call.now_ms}, 1, Security.NONE),
+                "exchangeInfo": Operation(self._public_info, 20, Security.NONE, "symbol"),
+            }
+            self.market = MARKETS[exchange.venue](exchange, limits, self.weights, public)
+        self._rules = (
+            {one.symbol: rules_of(one, facts[one.symbol]) for one in exchange.listings}
+            if exchange.trading is None
+            else {name: one.rules for name, one in exchange.trading.desks[exchange.venue].instruments.items()}
+        )
 
     def answer(self, raw: RawRequest, now_ns: int, now_ms: int, reply: Reply) -> None:
-        reply(self._response(raw, now_ns, now_ms))
+        operation = self.market.paths.get((raw.method, raw.path)) if self.market is not None else None
+        if self.market is None or operation is None:
+            reply(self._response(raw, now_ns, now_ms))
+            return
+        api = self.market.api
+        try:
+            parameters = of_request(raw)
+        except ApiError as error:
+            self.weights.used += 1
+            reply(Response(error.status, json_text(error.body), self._headers()))
+            return
+        signature = parameters.values.get("signature")
+        payload = rest_payload(raw.query, raw.body) if signature is not None else b""
+        proof = Proof(raw.headers.get("x-mbx-apikey"), signature, payload, raw.client_ip)
+        call = Call(api, parameters, now_ns, now_ms)
+        api.answer(operation, call, proof, object(), lambda result: reply(self._result(result)))
+
+    def _result(self, result: Result) -> Response:
+        headers = self._headers()
+        if not result.is_error:
+            headers |= {f"X-MBX-ORDER-COUNT-{name}": str(count) for name, count in result.counts.items()}
+        if result.retry_after_s is not None:
+            headers["Retry-After"] = str(result.retry_after_s)
+        return Response(result.status, json_text(result.body), headers)
+
+    def _public_info(self, call: Call) -> Act:
+        symbol = call.parameters.optional_symbol(self._rules)
+        chosen = [one for name, one in self._rules.items() if symbol in (None, name)]
+        limits = call.api.order_limits()
+        return lambda _: exchange_info(chosen, self._weight_max, call.now_ms, limits)
 
     def _response(self, raw: RawRequest, now_ns: int, now_ms: int) -> Response:
         if now_ns < self.weights.banned_until_ns:
@@ -66,17 +115,7 @@ class BinanceRest(Rest):
 
     def refusal(self, status: int, now_ns: int, now_ms: int, retry_after_s: int | None = None) -> Response:
         after_s = self.weights.retry_after_s(now_ns) if retry_after_s is None else retry_after_s
-        if status == 418:
-            until_ms = now_ms + after_s * 1000
-            text = (
-                f"Way too much request weight used; IP banned until {until_ms}. "
-                "Please use WebSocket Streams for live updates to avoid bans."
-            )
-        else:
-            text = (
-                f"Too much request weight used; current limit is {self._weight_max} request weight per 1 MINUTE. "
-                "Please use WebSocket Streams for live updates to avoid polling the API."
-            )
+        text = too_much_weight(status, self._weight_max, now_ms + after_s * 1000)
         headers = self._headers() | {"Retry-After": str(after_s)}
         return Response(status, json_text({"code": -1003, "msg": text}), headers)
 
@@ -114,105 +153,10 @@ class BinanceRest(Rest):
         symbol = query.get("symbol")
         if symbol and symbol not in self._exchange.instruments:
             return _refused(-1121, "Invalid symbol.", 20)
-        limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
-        info = {
-            "timezone": "UTC",
-            "serverTime": now_ms,
-            "rateLimits": [limit | {"limit": self._weight_max}],
-            "exchangeFilters": [],
-            "symbols": [
-                self._symbol(one) for one in self._exchange.listings if symbol in (None, "", one.symbol)
-            ],
-        }
+        chosen = [one for name, one in self._rules.items() if symbol in (None, "", name)]
+        limits = None if self.market is None else self.market.api.order_limits()
+        info = exchange_info(chosen, self._weight_max, now_ms, limits)
         return _Answer(json_text(info), 20 if self._is_spot else 1)
-
-    def _symbol(self, listing: Listing) -> dict[str, Any]:
-        base, quote = assets_of(listing)
-        assets = {"baseAsset": base, "quoteAsset": quote, "baseAssetPrecision": 8}
-        part = _spot_part if self._is_spot else _usdm_part
-        own = part(listing, self._facts[listing.symbol])
-        return {"symbol": listing.symbol, "status": "TRADING", **assets, **own}
-
-
-def _spot_part(listing: Listing, facts: Facts) -> dict[str, Any]:
-    """Fields of a symbol that only spot has."""
-    price, lot = _steps(listing, facts)
-    return {
-        "quotePrecision": 8,
-        "quoteAssetPrecision": 8,
-        "orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET"],
-        "icebergAllowed": False,
-        "ocoAllowed": False,
-        "isSpotTradingAllowed": True,
-        "isMarginTradingAllowed": False,
-        "permissions": [],
-        "permissionSets": [["SPOT"]],
-        "filters": [
-            price,
-            {"filterType": "LOT_SIZE", **lot},
-            # A step of 0: the LOT_SIZE filter applies.
-            {"filterType": "MARKET_LOT_SIZE", "minQty": "0.0", "maxQty": "100.0", "stepSize": "0.0"},
-            {
-                "filterType": "NOTIONAL",
-                "minNotional": facts.min_notional,
-                "applyMinToMarket": True,
-                "maxNotional": "9000000.00",
-                "applyMaxToMarket": False,
-                "avgPriceMins": 5,
-            },
-            {
-                "filterType": "PERCENT_PRICE_BY_SIDE",
-                "bidMultiplierUp": "5",
-                "bidMultiplierDown": "0.2",
-                "askMultiplierUp": "5",
-                "askMultiplierDown": "0.2",
-                "avgPriceMins": 5,
-            },
-            {"filterType": "MAX_NUM_ORDERS", "maxNumOrders": 200},
-        ],
-    }
-
-
-def _usdm_part(listing: Listing, facts: Facts) -> dict[str, Any]:
-    """Fields of a symbol that only USD-M has."""
-    price, lot = _steps(listing, facts)
-    return {
-        "pair": listing.symbol,
-        "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
-        "onboardDate": 1569398400000,
-        "marginAsset": assets_of(listing)[1],
-        "quotePrecision": 8,
-        # For display, and coarser or finer than the steps: clients must not round by them.
-        "pricePrecision": decimals_of(listing.tick_size) + 1,
-        "quantityPrecision": decimals_of(listing.lot_size),
-        "underlyingType": "COIN",
-        "triggerProtect": "0.0500",
-        "liquidationFee": "0.012500",
-        "marketTakeBound": "0.05",
-        "orderTypes": ["LIMIT", "MARKET"],
-        "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
-        "filters": [
-            price,
-            {"filterType": "LOT_SIZE", **lot},
-            {"filterType": "MARKET_LOT_SIZE", **lot, "maxQty": "120.000"},
-            {"filterType": "MAX_NUM_ORDERS", "limit": 200},
-            {"filterType": "MIN_NOTIONAL", "notional": facts.min_notional},
-            {
-                "filterType": "PERCENT_PRICE",
-                "multiplierUp": "1.0500",
-                "multiplierDown": "0.9500",
-                "multiplierDecimal": "4",
-            },
-        ],
-    }
-
-
-def _steps(listing: Listing, facts: Facts) -> tuple[dict[str, str], dict[str, str]]:
-    """The price filter, and the fields of a quantity filter."""
-    tick = listing.tick_size
-    price = {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00", "tickSize": tick}
-    return price, {"minQty": facts.min_qty, "maxQty": "9000.00000", "stepSize": listing.lot_size}
 
 
 def _refused(code: int, why: str, weight: int = 1, status: int = 400) -> _Answer:
