@@ -91,7 +91,7 @@ class MarketSide:
         if not len(rows):
             return
         desk, instrument = self._places[no]
-        self._follow(instrument, rows)
+        self.follow(instrument, rows)
         results = instrument.matcher.receive(rows, now_ns)
         if results:
             desk.settlement.settle(instrument, results, now_ns)
@@ -114,7 +114,7 @@ class MarketSide:
         due += [due_ns for _, one in self._places if (due_ns := one.matcher.next_due_ns()) is not None]
         return min(due, default=None)
 
-    def _follow(self, instrument: Instrument, rows: Rows) -> None:
+    def follow(self, instrument: Instrument, rows: Rows) -> None:
         """Prices and funding of a frame's rows."""
         rules = instrument.rules
         kinds = rows["ev"] & 0xFF
