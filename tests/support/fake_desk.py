@@ -1,4 +1,4 @@
-"""Trading without matching or money, for tests of the request path: it records calls and returns what it was given."""
+"""Trading without orders, for tests of the request path: it records the times at which it is called."""
 
 from __future__ import annotations
 
@@ -9,25 +9,14 @@ from typing import Any
 from arb.sandbox.accounts.keys import ApiKey, KeyRing
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.serve.tape import Line, Tape
+from arb.sandbox.trading.undocumented import DEFAULTS
 
 
 class FakeDesk:
-    """Every method is recorded as (name, arguments) and returns the next of `results[name]`, or raises it."""
+    """The desk of a venue without instruments."""
 
-    def __init__(self, venue: str) -> None:
-        self.venue = venue
-        self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        self.results: dict[str, list[Any]] = {}
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
-            self.calls.append((name, arguments))
-            result = self.results[name].pop(0)
-            if isinstance(result, Exception):
-                raise result
-            return result
-
-        return call
+    def __init__(self) -> None:
+        self.instruments: dict[str, Any] = {}
 
 
 class FakeDelivery:
@@ -63,9 +52,9 @@ class FakeTrading:
     def __init__(self, keys: Sequence[ApiKey] = (), delay_ns: int = 0) -> None:
         self.keys = KeyRing(keys)
         venues = ("binance_spot", "binance_usdm", "bybit_spot", "bybit_linear")
-        self.desks = {venue: FakeDesk(venue) for venue in venues}
+        self.desks = {venue: FakeDesk() for venue in venues}
         self.delivery = {venue: FakeDelivery(delay_ns) for venue in venues}
-        self.undocumented: dict[str, dict[str, object]] = {venue: {} for venue in venues}
+        self.undocumented = dict(DEFAULTS)
         self.listeners: dict[tuple[str, str], list[Callable[[Any], None]]] = {}
         #: (time, number of the frame's listing; -1: `advance`), in order.
         self.times: list[tuple[int, int]] = []
