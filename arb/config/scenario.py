@@ -58,6 +58,10 @@ class LimitsTable(Table, frozen=True, kw_only=True):
     weight_max: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     weight_window_s: Annotated[float, Meta(ge=0.1, le=_DAY_S)] | None = None
     ban_s: Seconds | None = None
+    orders_10s: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    orders_1m: Annotated[int, Meta(ge=0, le=10_000_000)] | None = None
+    orders_1d: Annotated[int, Meta(ge=0, le=1_000_000_000)] | None = None
+    uid_factor: Annotated[int, Meta(ge=0, le=10_000)] | None = None
     unread_bytes_max: Annotated[int, Meta(ge=65_536, le=1 << 30)] | None = None
 
 

@@ -103,7 +103,7 @@ class BinanceMarket:
             setup = TradingSetup(accounts, (HMAC.key, ED25519.key, OTHER.key))
         self.venue = venue
         self.now_ns = START_NS
-        self.trading = trading_of(setup, 7, default_rng(7))(tape, facts, START_NS)
+        self.trading = trading_of(setup, 7, default_rng(7))(tape, facts, START_NS, LIMITS)
         self.exchange = Exchange(FAMILIES[venue], tape, trading=self.trading)
         self.rest = BinanceRest(self.exchange, {listing.symbol: facts[venue, listing.symbol]}, LIMITS[venue])
         self._tape = tape

@@ -59,7 +59,9 @@ class FakeTrading:
         #: (time, number of the frame's listing; -1: `advance`), in order.
         self.times: list[tuple[int, int]] = []
 
-    def open(self, tape: Tape, facts: Mapping[tuple[str, str], Facts], start_ns: int) -> FakeTrading:
+    def open(
+        self, tape: Tape, facts: Mapping[tuple[str, str], Facts], start_ns: int, limits: Any
+    ) -> FakeTrading:
         self.listings = tape.listings
         return self
 

@@ -13,6 +13,7 @@ from arb.sandbox.accounts.account import Account
 from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.events import ASK, BID, Listing
 from arb.sandbox.matching.orders import Force
+from arb.sandbox.serve.limits import LIMITS, order_limits
 from arb.sandbox.trading.desk import Desk
 from arb.sandbox.trading.events import Event
 from arb.sandbox.trading.order_state import VenueOrder
@@ -53,7 +54,13 @@ class World:
         setup = setup or TradingSetup(tuple(usual_account(name) for name in names), ())
         self.now_ns = START_NS
         self.trading = Trading(
-            replace(setup, **more), _Silent(listings), {}, START_NS, seed=7, chance=default_rng(7)
+            replace(setup, **more),
+            _Silent(listings),
+            {},
+            START_NS,
+            seed=7,
+            chance=default_rng(7),
+            order_limits={venue: order_limits(LIMITS[venue]) for venue in venues},
         )
         #: What happened, at all venues and accounts.
         self.events: list[Event] = []

@@ -34,6 +34,10 @@ class Limits:
     weight_max: int = 6000
     weight_window_s: float = 60.0
     ban_s: float = 120.0
+    #: Most new orders of an account in 10 seconds, a minute and a day (Binance).
+    orders_10s: int = 0
+    orders_1m: int = 0
+    orders_1d: int = 0
     #: Factor of Bybit's limits a second and UID.
     uid_factor: int = 1
     #: Most unread bytes of a client; with more, the client is dropped.
@@ -42,15 +46,15 @@ class Limits:
 
 #: Binance spot: web-socket-streams.md and rest-api.md (read 2026-07-21). USD-M: market streams (read 2026-10-23); its
 #: stream limit is documented as 1024 and as 200 in different places: the lower one is used. Bybit: v5 rate-limit and
-#: websocket pages (read 2026-07-24).
+#: websocket pages (read 2026-07-24). Orders: exchangeInfo examples of rest-api.md and of the saved USD-M page.
 LIMITS = {
     "binance_spot": Limits(
         streams_max=1024, messages_per_s=5, ping_interval_s=20.0, pong_timeout_s=60.0,
-        life_s=86_400.0, shutdown_notice_s=10.0,
+        life_s=86_400.0, shutdown_notice_s=10.0, orders_10s=50, orders_1d=160_000,
     ),
     "binance_usdm": Limits(
         streams_max=200, messages_per_s=10, ping_interval_s=180.0, pong_timeout_s=600.0,
-        life_s=86_400.0, weight_max=2400,
+        life_s=86_400.0, weight_max=2400, orders_10s=300, orders_1m=1200,
     ),
     "bybit_spot": Limits(
         streams_max=0, args_max=10, args_chars_max=21_000, connects_max=500, idle_s=600.0,
@@ -61,6 +65,12 @@ LIMITS = {
         weight_max=600, weight_window_s=5.0, ban_s=600.0,
     ),
 }  # fmt: skip
+
+
+def order_limits(limits: Limits) -> dict[str, int]:
+    """Most new orders by window, as `trading.order_counts` names them, without windows that have no limit."""
+    windows = {"10S": limits.orders_10s, "1M": limits.orders_1m, "1D": limits.orders_1d}
+    return {name: most for name, most in windows.items() if most}
 
 
 class Window:

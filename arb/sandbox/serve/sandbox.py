@@ -204,7 +204,7 @@ class Sandbox:
             for one in self._tape.listings
         }
         if self._open_trading is not None:
-            self.trading = self._open_trading(self._tape, facts, start_ns)
+            self.trading = self._open_trading(self._tape, facts, start_ns, self._limits)
             if self._ledger_path is not None:
                 self._ledger = LedgerFile(self._ledger_path)
                 self._ledger.follow(self.trading)

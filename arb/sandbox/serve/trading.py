@@ -10,6 +10,7 @@ from numpy.random import Generator
 from arb.sandbox.accounts.rules import Facts
 from arb.sandbox.events import Listing
 from arb.sandbox.funding import USUAL_FUNDING, Funding
+from arb.sandbox.serve.limits import Limits, order_limits
 from arb.sandbox.serve.tape import Tape
 
 if TYPE_CHECKING:
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
     from arb.sandbox.trading.setup import TradingSetup
     from arb.sandbox.trading.state import Trading
 
-#: Makes the trading of a sandbox from its tape, data of its listings by (venue, symbol), and the time of the start.
-OpenTrading: TypeAlias = "Callable[[Tape, Mapping[tuple[str, str], Facts], int], Trading]"
+#: Makes the trading of a sandbox from its tape, data of its listings by (venue, symbol), the time of the start, and the
+#: venues' limits.
+OpenTrading: TypeAlias = (
+    "Callable[[Tape, Mapping[tuple[str, str], Facts], int, Mapping[str, Limits]], Trading]"
+)
 
 
 def trading_of(
@@ -26,10 +30,15 @@ def trading_of(
 ) -> OpenTrading:
     """Trading with these accounts. seed: of ids. chance: of delays. funding: of perpetuals whose frames carry none."""
 
-    def open_trading(tape: Tape, facts: Mapping[tuple[str, str], Facts], start_ns: int) -> Trading:
+    def open_trading(
+        tape: Tape, facts: Mapping[tuple[str, str], Facts], start_ns: int, limits: Mapping[str, Limits]
+    ) -> Trading:
         from arb.sandbox.trading.state import Trading
 
-        return Trading(setup, tape, facts, start_ns, seed=seed, chance=chance, funding=funding)
+        most = {venue: order_limits(one) for venue, one in limits.items()}
+        return Trading(
+            setup, tape, facts, start_ns, seed=seed, chance=chance, funding=funding, order_limits=most
+        )
 
     return open_trading
 

@@ -35,14 +35,12 @@ class Policy:
     keeps_place: bool = False
 
 
-#: Order limits of Binance: exchangeInfo examples of
-#: binance-spot-api-docs (50 per 10 s, 160,000 per day) and of the saved USD-M pages (300 per 10 s, 1,200 per minute).
+#: By venue, without limits of orders.
 POLICIES = {
     "binance_spot": Policy(
         refuses_post_only=True,
         refuses_fok=False,
         client_ids_once=False,
-        order_limits={"10S": 50, "1D": 160_000},
         gives_back=True,
         reports_locks=True,
         keeps_place=True,
@@ -51,7 +49,6 @@ POLICIES = {
         refuses_post_only=True,
         refuses_fok=True,
         client_ids_once=False,
-        order_limits={"10S": 300, "1M": 1200},
         is_account_first=True,
     ),
     "bybit_spot": Policy(

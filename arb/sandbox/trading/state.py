@@ -45,10 +45,11 @@ class Trading:
         seed: int,
         chance: Generator,
         funding: Funding = USUAL_FUNDING,
+        order_limits: Mapping[str, Mapping[str, int]] | None = None,
     ) -> None:
         """source: the tape. facts: by venue and symbol. seed: of ids. chance: of delays.
 
-        funding: of perpetuals whose frames carry none.
+        funding: of perpetuals whose frames carry none. order_limits: by venue and window; see `order_counts`.
         """
         self.setup = setup
         #: The last time to which it was advanced.
@@ -79,7 +80,7 @@ class Trading:
                 for no, listing in enumerate(source.listings)
                 if listing.venue == venue
             }
-            policy = _policy(venue, assumed)
+            policy = _policy(venue, assumed, (order_limits or {}).get(venue, {}))
             accounts = self.accounts[venue.partition("_")[0]]
             self.desks[venue] = Desk(venue, accounts, instruments, policy, self._ids, self._emitted.append)
         self.market.join(self.desks, start_ns)
@@ -181,9 +182,10 @@ def _assume(rules: InstrumentRules, assumed: Undocumented) -> None:
         rules.execution_range = None
 
 
-def _policy(venue: str, assumed: Undocumented) -> Policy:
+def _policy(venue: str, assumed: Undocumented, order_limits: Mapping[str, int]) -> Policy:
     return replace(
         POLICIES[venue],
+        order_limits=order_limits,
         refuses_post_only=assumed.post_only_cross == "refused",
         refuses_fok=venue != "binance_spot" and assumed.fok_unfilled == "refused",
         is_account_first=venue == "binance_usdm" and assumed.update_order == "account",
