@@ -14,6 +14,7 @@ from arb.sandbox.events import SELL
 from arb.sandbox.matching.orders import Force, Prevention
 from arb.sandbox.trading.order_state import Execution, ExecutionKind, OrderStatus, VenueOrder
 from arb.sandbox.trading.requests import OrderKind
+from connectors.units import MILLISECOND
 from support.paths import GOLDEN
 from support.sandbox_accounts import D, account, rules
 from support.venue_messages.binance_usdm import DECODERS
@@ -25,6 +26,11 @@ AT_MS = 1_700_000_000_123
 MESSAGES = GOLDEN / "binance_usdm" / "messages"
 #: Fields of orders that the sandbox does not take, and those that only some of the documents' examples have.
 NOT_SERVED = {"activatePrice", "priceRate", "cumBase", "pair", "baseQty", "marginAsset", "notionalCoef"}
+
+
+def clock(at_ns: int) -> int:
+    """The venue's time in ms."""
+    return at_ns // MILLISECOND
 
 
 def order(**changes: Any) -> VenueOrder:

@@ -35,6 +35,7 @@ class Instrument(ABC):
         """funding: of a perpetual."""
         self.no = no
         self.listing = listing
+        self.funding = funding
         self._tape = tape
 
     def source_of(self, key: str) -> str | None:

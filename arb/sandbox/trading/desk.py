@@ -167,6 +167,12 @@ class Desk:
         """Orders counted in the present windows, by the window's name."""
         return self._counts[account].present(now_ns)
 
+    def count_order(self, account: str, now_ns: int) -> None:
+        """Counts a request that the venue counts as a new order. Raises RefusalError if there were too many."""
+        if window := self._counts[account].full(now_ns):
+            raise RefusalError(_COUNT_REASONS[window], str(self.policy.order_limits[window]))
+        self._counts[account].add(now_ns)
+
     def instrument(self, symbol: str) -> Instrument:
         """An instrument. Raises RefusalError."""
         instrument = self.instruments.get(symbol)
@@ -383,6 +389,8 @@ class Desk:
         keeps_place = self.policy.keeps_place and price == order.price and quantity < order.quantity
         order.price, order.quantity, order.updated_ns = price, quantity, now_ns
         order.amendments += 1
+        if request.extra is not None:
+            order.extra = request.extra
         self._emit(OrderEvent(self.venue, order.account, now_ns, Change.AMENDED, order.view()))
         bound = execution_bound(rules, order.side, reference, is_market=False)
         results = instrument.matcher.amend(

@@ -74,6 +74,8 @@ class Amend(Named):
     #: Only a smaller quantity at the same price, which keeps the place in the queue (Binance spot).
     keeps_place: bool = False
     new_client_id: str | None = None
+    #: Replaces the `extra` of the order.
+    extra: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,10 @@ class Trading:
         listeners[number] = listener
         return lambda: listeners.pop(number, None) and None
 
+    def at(self, due_ns: int, action: Callable[[int], None]) -> None:
+        """Calls `action` with the time when it is due."""
+        self._outbox.put(due_ns, action)
+
     def uuid(self, what: str, number: int) -> str:
         """A UUID that the seed determines, for ids of connections and executions."""
         return self._ids.uuid(what, number)

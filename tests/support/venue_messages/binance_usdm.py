@@ -110,6 +110,16 @@ MARGIN_CALL = struct(
 )
 KEY_EXPIRED = struct("KeyExpired", "e listenKey", E=int)
 
+_PREMIUM = struct(
+    "Premium", "symbol markPrice indexPrice estimatedSettlePrice lastFundingRate interestRate",
+    nextFundingTime=int, time=int,
+)  # fmt: skip
+_FUNDING = struct("Funding", "symbol fundingRate markPrice", fundingTime=int)
+_FUNDING_INFO = struct(
+    "FundingInfo", "symbol adjustedFundingRateCap adjustedFundingRateFloor", fundingIntervalHours=int,
+    disclaimer=bool,
+)  # fmt: skip
+
 DECODERS = {
     name: msgspec.json.Decoder(kind)
     for name, kind in {
@@ -133,6 +143,10 @@ DECODERS = {
         "account_config": ACCOUNT_CONFIG,
         "symbol_config": list[SYMBOL_CONFIG],
         "order_limits": list[ORDER_LIMIT],
+        "premium_index": list[_PREMIUM] | _PREMIUM,
+        "funding_rate": list[_FUNDING],
+        "funding_info": list[_FUNDING_INFO],
+        "listen_key": struct("ListenKey", "listenKey"),
         "balances": list[BALANCE],
         "account_v2": ACCOUNT_V2,
         "account_v3": ACCOUNT_V3,

@@ -43,4 +43,6 @@ class BinanceFamily(Family):
         market = rest.market if isinstance(rest, BinanceRest) else None
         if market is not None and opening.path == market.ws_path:
             return market.connect(opening)
+        if market is not None and market.user_stream is not None and opening.path.startswith("/private/"):
+            return market.user_stream(opening)
         return BinanceSession(self.venue, opening.path, opening.query, limits.streams_max)

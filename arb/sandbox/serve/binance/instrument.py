@@ -66,7 +66,7 @@ class BinanceInstrument(Instrument):
     """A listing of Binance spot or USD-M."""
 
     def __init__(self, no: int, listing: Listing, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
-        super().__init__(no, listing, tape)
+        super().__init__(no, listing, tape, funding)
         self.derived = BinanceDerived(listing, funding)
         self._book = _Book()
         self._is_spot = listing.is_spot

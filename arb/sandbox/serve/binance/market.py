@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from arb.sandbox.serve.binance.api import Api, Operation
 from arb.sandbox.serve.binance.ws_api import WsApi
-from arb.sandbox.serve.session import Opening
+from arb.sandbox.serve.session import Opening, Session
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Market:
     ws_path: str
     version: str
     ws_weight: int
+    #: Makes a connection to a path of user data, if the market has such paths. Raises RouteError.
+    user_stream: Callable[[Opening], Session] | None = None
 
     def connect(self, opening: Opening) -> WsApi:
         """A connection to the websocket API."""

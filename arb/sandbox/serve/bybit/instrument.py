@@ -72,7 +72,7 @@ class BybitInstrument(Instrument):
     derived: BybitDerived
 
     def __init__(self, no: int, listing: Listing, tape: Tape, funding: Funding = USUAL_FUNDING) -> None:
-        super().__init__(no, listing, tape)
+        super().__init__(no, listing, tape, funding)
         keys = [f"orderbook.{depth}.{listing.symbol}" for depth in _DEPTHS]
         self._books = {key: _Book() for key in keys if tape.source_of(no, key) is not None}
         ticker_book = self._books.get(keys[-1]) or next(iter(self._books.values()), _Book())

@@ -17,7 +17,7 @@ from arb.sandbox.accounts.liquidation import liquidation_price
 from arb.sandbox.accounts.margin import Margin, PositionMargin
 from arb.sandbox.accounts.positions import PositionSide
 from arb.sandbox.accounts.rules import InstrumentRules
-from arb.sandbox.serve.binance.usdm.words import Formats, money, ms, short_money
+from arb.sandbox.serve.binance.usdm.words import Clock, Formats, money, short_money
 
 Row = dict[str, Any]
 
@@ -31,6 +31,7 @@ class State(NamedTuple):
     margin: Margin
     rules: Mapping[str, InstrumentRules]
     marks: Callable[[str], Decimal]
+    clock: Clock
 
 
 def balances(state: State) -> list[Row]:
@@ -48,7 +49,7 @@ def balances(state: State) -> list[Row]:
                 "availableBalance": money(margin.available),
                 "maxWithdrawAmount": money(_withdrawable(margin)),
                 "marginAvailable": _is_margin(state, asset),
-                "updateTime": ms(state.account.wallet(VENUE).updated_ns(asset)),
+                "updateTime": _balance_ms(state, asset),
             }
         )
     return rows
@@ -217,7 +218,7 @@ def _asset(state: State, asset: str, *, is_v2: bool = False) -> Row:
     }
     if is_v2 or state.account.modes.is_multi_assets:
         row["marginAvailable"] = _is_margin(state, asset)
-    return row | {"updateTime": ms(state.account.wallet(VENUE).updated_ns(asset))}
+    return row | {"updateTime": _balance_ms(state, asset)}
 
 
 def _margin(state: State, asset: str) -> Margin:
@@ -269,7 +270,13 @@ def _liquidation(state: State, one: PositionMargin) -> str:
 
 
 def _updated_ms(state: State, one: PositionMargin) -> int:
-    return ms(state.account.positions.get(one.symbol, one.side).updated_ns)
+    updated_ns = state.account.positions.get(one.symbol, one.side).updated_ns
+    return state.clock(updated_ns) if updated_ns else 0
+
+
+def _balance_ms(state: State, asset: str) -> int:
+    updated_ns = state.account.wallet(VENUE).updated_ns(asset)
+    return state.clock(updated_ns) if updated_ns else 0
 
 
 def _alias(account: Account) -> str:

@@ -18,10 +18,10 @@ from arb.sandbox.events import BUY
 from arb.sandbox.serve.binance.usdm.words import (
     PREVENTIONS,
     SIDES,
+    Clock,
     Formats,
     force_of,
     money,
-    ms,
     status_of,
     type_of,
 )
@@ -42,7 +42,7 @@ SUCCESS: Row = {"code": 200, "msg": "success"}
 ALL_CANCELED: Row = {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 
-def changed_order(order: VenueOrder, rules: InstrumentRules) -> Row:
+def changed_order(order: VenueOrder, rules: InstrumentRules, clock: Clock) -> Row:
     """An order in the answer to a request that placed or cancelled it."""
     formats = Formats(rules)
     return {
@@ -55,26 +55,26 @@ def changed_order(order: VenueOrder, rules: InstrumentRules) -> Row:
         "executedQty": formats.quantity(order.filled),
         "cumQty": formats.quantity(order.filled),
         **_constants(order, formats),
-        "updateTime": ms(order.updated_ns),
+        "updateTime": clock(order.updated_ns),
     }
 
 
-def acknowledged_order(order: VenueOrder, rules: InstrumentRules) -> Row:
+def acknowledged_order(order: VenueOrder, rules: InstrumentRules, clock: Clock) -> Row:
     """The answer to a new order that asks for no result: as it was accepted, whatever was executed since."""
     nothing = Formats(rules).quantity(ZERO)
-    row = changed_order(order, rules)
+    row = changed_order(order, rules, clock)
     return row | {
         "status": "NEW",
         "executedQty": nothing,
         "cumQty": nothing,
-        "updateTime": ms(order.created_ns),
+        "updateTime": clock(order.created_ns),
     }
 
 
-def modified_order(order: VenueOrder, rules: InstrumentRules, modify_id: int | None) -> Row:
+def modified_order(order: VenueOrder, rules: InstrumentRules, clock: Clock, modify_id: int | None) -> Row:
     """The answer to a change of an order."""
     row: Row = {}
-    for name, value in changed_order(order, rules).items():
+    for name, value in changed_order(order, rules, clock).items():
         row[name] = value
         if name == "symbol":
             row["pair"] = order.symbol
@@ -83,7 +83,7 @@ def modified_order(order: VenueOrder, rules: InstrumentRules, modify_id: int | N
     return row
 
 
-def queried_order(order: VenueOrder, rules: InstrumentRules) -> Row:
+def queried_order(order: VenueOrder, rules: InstrumentRules, clock: Clock) -> Row:
     """An order in the answer to a query."""
     formats = Formats(rules)
     return {
@@ -97,12 +97,12 @@ def queried_order(order: VenueOrder, rules: InstrumentRules) -> Row:
         "executedQty": formats.quantity(order.filled),
         "cumQuote": formats.quote(order.value),
         **_constants(order, formats),
-        "time": ms(order.created_ns),
-        "updateTime": ms(order.updated_ns),
+        "time": clock(order.created_ns),
+        "updateTime": clock(order.updated_ns),
     }
 
 
-def user_trade(execution: Execution, rules: InstrumentRules) -> Row:
+def user_trade(execution: Execution, rules: InstrumentRules, clock: Clock) -> Row:
     """An execution in the answer to a query. A positive commission was paid."""
     formats = Formats(rules)
     return {
@@ -119,11 +119,11 @@ def user_trade(execution: Execution, rules: InstrumentRules) -> Row:
         "side": SIDES[execution.side],
         "positionSide": execution.position_side.name,
         "symbol": execution.symbol,
-        "time": ms(execution.at_ns),
+        "time": clock(execution.at_ns),
     }
 
 
-def income(entry: Entry) -> Row:
+def income(entry: Entry, clock: Clock) -> Row:
     """A change of a balance; of a cause in `INCOMES`."""
     kind = INCOMES[entry.cause]
     return {
@@ -132,7 +132,7 @@ def income(entry: Entry) -> Row:
         "income": money(entry.amount),
         "asset": entry.asset,
         "info": kind,
-        "time": ms(entry.at_ns),
+        "time": clock(entry.at_ns),
         "tranId": entry.no,
         "tradeId": str(entry.trade_id) if entry.trade_id else "",
     }

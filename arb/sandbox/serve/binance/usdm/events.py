@@ -16,11 +16,11 @@ from arb.sandbox.events import BUY
 from arb.sandbox.serve.binance.usdm.words import (
     PREVENTIONS,
     SIDES,
+    Clock,
     Formats,
     expiry_of,
     force_of,
     money,
-    ms,
     short_money,
     status_of,
     type_of,
@@ -38,6 +38,9 @@ from arb.sandbox.trading.requests import OrderKind
 
 Row = dict[str, Any]
 
+#: The asset to which the margins of isolated positions belong.
+SETTLE = "USDT"
+
 _EXECUTION_TYPES = {
     Change.NEW: "NEW",
     Change.TRADE: "TRADE",
@@ -49,19 +52,19 @@ _EXECUTION_TYPES = {
 _CAUSES = {Cause.FUNDING: "FUNDING_FEE", Cause.MODE: "MARGIN_TYPE_CHANGE"}
 
 
-def order_events(event: OrderEvent, rules: InstrumentRules, now_ms: int) -> list[Row]:
+def order_events(event: OrderEvent, rules: InstrumentRules, clock: Clock) -> list[Row]:
     """The events of a change of an order, in the order in which they are sent: a fill has two.
 
     Refused orders, and prevention that ends no order, have none at this venue.
     """
     if event.change not in _EXECUTION_TYPES:
         return []
-    update = _order_trade_update(event, rules, now_ms)
-    return [update] if event.change is not Change.TRADE else [_trade_lite(event, rules, now_ms), update]
+    update = _order_trade_update(event, rules, clock)
+    return [update] if event.change is not Change.TRADE else [_trade_lite(event, rules, clock), update]
 
 
-def account_update(event: AccountEvent, settle: str, now_ms: int) -> Row:
-    """`ACCOUNT_UPDATE`. settle: the asset to which the margins of isolated positions belong."""
+def account_update(event: AccountEvent, clock: Clock) -> Row:
+    """`ACCOUNT_UPDATE`."""
     cause = _CAUSES.get(event.cause, "ORDER")
     if event.cause is Cause.TRANSFER:
         cause = "DEPOSIT" if all(one.changed > 0 for one in event.assets) else "WITHDRAW"
@@ -71,7 +74,7 @@ def account_update(event: AccountEvent, settle: str, now_ms: int) -> Row:
             {
                 "a": one.asset,
                 "wb": money(one.total),
-                "cw": money(one.total - event.isolated if one.asset == settle else one.total),
+                "cw": money(one.total - event.isolated if one.asset == SETTLE else one.total),
                 "bc": short_money(one.changed),
             }
             for one in event.assets
@@ -83,20 +86,20 @@ def account_update(event: AccountEvent, settle: str, now_ms: int) -> Row:
     }
     if event.cause is Cause.FUNDING:
         update["S"] = event.symbol
-    return {"e": "ACCOUNT_UPDATE", "E": now_ms, "T": ms(event.at_ns), "a": update}
+    return {"e": "ACCOUNT_UPDATE", "E": clock(event.at_ns), "T": clock(event.at_ns), "a": update}
 
 
-def config_update(event: ConfigEvent, now_ms: int) -> Row:
+def config_update(event: ConfigEvent, clock: Clock) -> Row:
     """`ACCOUNT_CONFIG_UPDATE`, of a leverage or of the multi-assets mode."""
-    update: Row = {"e": "ACCOUNT_CONFIG_UPDATE", "E": now_ms, "T": ms(event.at_ns)}
+    update: Row = {"e": "ACCOUNT_CONFIG_UPDATE", "E": clock(event.at_ns), "T": clock(event.at_ns)}
     if event.is_multi_assets is not None:
         return update | {"ai": {"j": event.is_multi_assets}}
     return update | {"ac": {"s": event.symbol, "l": event.leverage}}
 
 
-def margin_call(event: MarginCallEvent, now_ms: int) -> Row:
+def margin_call(event: MarginCallEvent, clock: Clock) -> Row:
     """`MARGIN_CALL`. `cw` only with cross positions."""
-    row: Row = {"e": "MARGIN_CALL", "E": now_ms}
+    row: Row = {"e": "MARGIN_CALL", "E": clock(event.at_ns)}
     if any(not view.is_isolated for view, _, _ in event.positions):
         row["cw"] = plain(event.wallet)
     row["p"] = [
@@ -115,11 +118,11 @@ def margin_call(event: MarginCallEvent, now_ms: int) -> Row:
     return row
 
 
-def listen_key_expired(listen_key: str, now_ms: int) -> Row:
-    return {"e": "listenKeyExpired", "E": now_ms, "listenKey": listen_key}
+def listen_key_expired(listen_key: str, at_ms: int) -> Row:
+    return {"e": "listenKeyExpired", "E": at_ms, "listenKey": listen_key}
 
 
-def _order_trade_update(event: OrderEvent, rules: InstrumentRules, now_ms: int) -> Row:
+def _order_trade_update(event: OrderEvent, rules: InstrumentRules, clock: Clock) -> Row:
     order, execution, formats = event.order, event.execution, Formats(rules)
     kind = type_of(order)
     row: Row = {
@@ -147,7 +150,7 @@ def _order_trade_update(event: OrderEvent, rules: InstrumentRules, now_ms: int) 
         row |= {"n": money(execution.fee), "N": execution.fee_asset}
     bids, asks = _open_values(order)
     row |= {
-        "T": ms(execution.at_ns if execution else event.at_ns),
+        "T": clock(execution.at_ns if execution else event.at_ns),
         "t": execution.trade_id if execution else 0,
         "b": plain(bids),
         "a": plain(asks),
@@ -166,17 +169,17 @@ def _order_trade_update(event: OrderEvent, rules: InstrumentRules, now_ms: int) 
         "gtd": 0,
         "er": expiry_of(order),
     }
-    return {"e": "ORDER_TRADE_UPDATE", "E": now_ms, "T": ms(event.at_ns), "o": row}
+    return {"e": "ORDER_TRADE_UPDATE", "E": clock(event.at_ns), "T": clock(event.at_ns), "o": row}
 
 
-def _trade_lite(event: OrderEvent, rules: InstrumentRules, now_ms: int) -> Row:
+def _trade_lite(event: OrderEvent, rules: InstrumentRules, clock: Clock) -> Row:
     order, execution, formats = event.order, event.execution, Formats(rules)
     if execution is None:
         return {}
     return {
         "e": "TRADE_LITE",
-        "E": now_ms,
-        "T": ms(event.at_ns),
+        "E": clock(event.at_ns),
+        "T": clock(event.at_ns),
         "s": order.symbol,
         "q": formats.quantity(order.quantity),
         "p": _price(formats, order.price),

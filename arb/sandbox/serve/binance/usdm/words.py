@@ -6,6 +6,7 @@ Sources: the saved USD-M pages of openxapi e2791e4 (read 2025-11); expiry reason
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 
 from arb.sandbox.accounts.amounts import PLACES, padded, rounded
@@ -14,7 +15,9 @@ from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
 from arb.sandbox.trading.order_state import OrderStatus, VenueOrder
 from arb.sandbox.trading.requests import OrderKind
-from connectors.units import MILLISECOND
+
+#: The venue's time in ms, of a time in ns.
+Clock = Callable[[int], int]
 
 SIDES = {BUY: "BUY", SELL: "SELL"}
 FORCES = {Force.GTC: "GTC", Force.IOC: "IOC", Force.FOK: "FOK", Force.POST_ONLY: "GTX"}
@@ -60,10 +63,6 @@ def type_of(order: VenueOrder) -> str:
 def force_of(order: VenueOrder) -> str:
     """Time in force; market orders have GTC."""
     return "GTC" if order.kind is OrderKind.MARKET else FORCES[order.force]
-
-
-def ms(at_ns: int) -> int:
-    return at_ns // MILLISECOND
 
 
 def money(value: Decimal) -> str:

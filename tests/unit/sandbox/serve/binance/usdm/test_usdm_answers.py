@@ -16,6 +16,7 @@ from support.usdm_messages import (
     MESSAGES,
     RULES,
     SHORT,
+    clock,
     example,
     execution,
     order,
@@ -67,20 +68,20 @@ def state(one: Account, mark: str, *orders: OpenOrder) -> accounts.State:
         return D(mark)
 
     known = {"BTCUSDT": RULES}
-    return accounts.State(one, margin_of(one, "binance_usdm", known, marks, orders), known, marks)
+    return accounts.State(one, margin_of(one, "binance_usdm", known, marks, orders), known, marks, clock)
 
 
 ANSWERS = {
-    "order_place": lambda: answers.acknowledged_order(order(), RULES),
-    "order_cancel": lambda: answers.changed_order(order(status=OrderStatus.CANCELED), RULES),
-    "order_modify": lambda: answers.modified_order(order(), RULES, 1),
-    "order_query": lambda: answers.queried_order(order(), RULES),
-    "open_orders": lambda: [answers.queried_order(order(), RULES)],
-    "all_orders": lambda: [answers.queried_order(partly_filled(), RULES)],
+    "order_place": lambda: answers.acknowledged_order(order(), RULES, clock),
+    "order_cancel": lambda: answers.changed_order(order(status=OrderStatus.CANCELED), RULES, clock),
+    "order_modify": lambda: answers.modified_order(order(), RULES, clock, 1),
+    "order_query": lambda: answers.queried_order(order(), RULES, clock),
+    "open_orders": lambda: [answers.queried_order(order(), RULES, clock)],
+    "all_orders": lambda: [answers.queried_order(partly_filled(), RULES, clock)],
     "cancel_all": lambda: answers.ALL_CANCELED,
     "margin_type": lambda: answers.SUCCESS,
     "countdown": lambda: answers.countdown("BTCUSDT", 100000),
-    "user_trades": lambda: [answers.user_trade(execution(), RULES)],
+    "user_trades": lambda: [answers.user_trade(execution(), RULES, clock)],
     "leverage_brackets": lambda: [answers.leverage_brackets(RULES)],
     "leverage": lambda: answers.changed_leverage(RULES, 21),
     "commission_rate": lambda: answers.commission_rate("BTCUSDT", D("0.0002"), D("0.0004")),
@@ -102,26 +103,26 @@ def test_fields_are_those_of_the_documents(name: str) -> None:
 
 
 def test_figures_of_orders_have_the_decimals_of_tick_and_lot() -> None:
-    row = answers.queried_order(partly_filled(), RULES)
+    row = answers.queried_order(partly_filled(), RULES, clock)
     assert (row["price"], row["origQty"], row["executedQty"]) == ("42000.00", "0.010", "0.003")
     assert (row["avgPrice"], row["cumQuote"]) == ("42000.10000", "126.00030")
     assert (row["orderId"], row["time"], row["updateTime"]) == (8886774, AT_MS, AT_MS)
-    market = answers.queried_order(order(kind=OrderKind.MARKET, force=Force.IOC, price=None), RULES)
+    market = answers.queried_order(order(kind=OrderKind.MARKET, force=Force.IOC, price=None), RULES, clock)
     assert (market["type"], market["timeInForce"], market["price"]) == ("MARKET", "GTC", "0.00")
     # A fault made the lot larger: the order keeps its digits.
-    assert answers.queried_order(order(quantity=D("0.0105")), RULES)["origQty"] == "0.0105"
+    assert answers.queried_order(order(quantity=D("0.0105")), RULES, clock)["origQty"] == "0.0105"
 
 
 def test_an_acknowledgement_has_no_result_yet() -> None:
     filled = partly_filled(updated_ns=AT_NS + 10**9)
-    row = answers.acknowledged_order(filled, RULES)
+    row = answers.acknowledged_order(filled, RULES, clock)
     assert (row["status"], row["executedQty"], row["cumQty"], row["updateTime"]) == (
         "NEW",
         "0.000",
         "0.000",
         AT_MS,
     )
-    row = answers.changed_order(filled, RULES)
+    row = answers.changed_order(filled, RULES, clock)
     assert (row["status"], row["executedQty"], row["updateTime"]) == (
         "PARTIALLY_FILLED",
         "0.003",
@@ -132,17 +133,17 @@ def test_an_acknowledgement_has_no_result_yet() -> None:
 
 def test_an_order_that_prevention_ended_has_a_status_of_its_own() -> None:
     for reason, status in ((EndReason.PREVENTED, "EXPIRED_IN_MATCH"), (EndReason.IOC_REST, "EXPIRED")):
-        row = answers.changed_order(order(status=OrderStatus.EXPIRED, end_reason=reason), RULES)
+        row = answers.changed_order(order(status=OrderStatus.EXPIRED, end_reason=reason), RULES, clock)
         assert row["status"] == status
 
 
 def test_a_change_repeats_its_id_only_if_it_had_one() -> None:
-    assert answers.modified_order(order(), RULES, 5)["modifyId"] == 5
-    assert "modifyId" not in answers.modified_order(order(), RULES, None)
+    assert answers.modified_order(order(), RULES, clock, 5)["modifyId"] == 5
+    assert "modifyId" not in answers.modified_order(order(), RULES, clock, None)
 
 
 def test_a_trade_names_what_was_paid() -> None:
-    row = answers.user_trade(execution(), RULES)
+    row = answers.user_trade(execution(), RULES, clock)
     assert (row["commission"], row["commissionAsset"], row["realizedPnl"]) == (
         "0.05040010",
         "USDT",
@@ -155,14 +156,14 @@ def test_incomes_by_cause() -> None:
     one = trader()
     changes = [(("USDT"), D(-1), cause) for cause in answers.INCOMES]
     entries = one.ledger.post(one.wallet("binance_usdm"), AT_NS, "binance_usdm", changes, "BTCUSDT", "8", 9)
-    rows = sent("income", [answers.income(entry) for entry in entries])
+    rows = sent("income", [answers.income(entry, clock) for entry in entries])
     assert shape(rows) == shape(example("income"))
     assert [row["incomeType"] for row in rows] == list(answers.INCOMES.values())
     assert (rows[0]["income"], rows[0]["tradeId"], rows[0]["tranId"]) == ("-1.00000000", "9", 1)
     transfer = one.ledger.post(
         one.wallet("binance_usdm"), AT_NS, "binance_usdm", [("BNB", D(1), EntryCause.TRANSFER)]
     )
-    assert answers.income(transfer[0])["tradeId"] == ""
+    assert answers.income(transfer[0], clock)["tradeId"] == ""
 
 
 def test_figures_of_a_position() -> None:

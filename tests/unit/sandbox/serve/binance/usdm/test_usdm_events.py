@@ -12,6 +12,7 @@ from support.usdm_messages import (
     AT_NS,
     BOTH,
     RULES,
+    clock,
     example,
     execution,
     order,
@@ -38,9 +39,7 @@ def _exact() -> Iterator[None]:
 
 
 def changed(change: Change, one: VenueOrder, **also: Any) -> list[dict[str, Any]]:
-    return events.order_events(
-        OrderEvent("binance_usdm", "main", AT_NS, change, one, **also), RULES, AT_MS + 1
-    )
+    return events.order_events(OrderEvent("binance_usdm", "main", AT_NS, change, one, **also), RULES, clock)
 
 
 def test_a_new_order() -> None:
@@ -50,7 +49,7 @@ def test_a_new_order() -> None:
     # Without a commission its fields are not sent.
     del expected["o"]["n"], expected["o"]["N"]
     assert shape(row) == expected
-    assert (row["E"], row["T"], row["o"]["T"]) == (AT_MS + 1, AT_MS, AT_MS)
+    assert (row["E"], row["T"], row["o"]["T"]) == (AT_MS, AT_MS, AT_MS)
     update = row["o"]
     assert (update["q"], update["p"], update["ap"], update["l"], update["z"]) == (
         "0.010",
@@ -125,7 +124,7 @@ def test_what_the_venue_does_not_report(change: Change) -> None:
 
 def updated(cause: Cause, *assets: AssetView, isolated: str = "0", **also: Any) -> dict[str, Any]:
     event = AccountEvent("binance_usdm", "main", AT_NS, cause, assets, isolated=D(isolated), **also)
-    return sent("event_account", events.account_update(event, "USDT", AT_MS + 1))
+    return sent("event_account", events.account_update(event, clock))
 
 
 def test_balances_and_position_after_a_fill() -> None:
@@ -164,9 +163,9 @@ def test_a_transfer(amount: str, cause: str) -> None:
 
 
 def test_changed_settings() -> None:
-    leverage = events.config_update(ConfigEvent("binance_usdm", "main", AT_NS, "BTCUSDT", 25), AT_MS)
+    leverage = events.config_update(ConfigEvent("binance_usdm", "main", AT_NS, "BTCUSDT", 25), clock)
     assert shape(sent("event_config", leverage)) == shape(example("event_config"))
-    mode = events.config_update(ConfigEvent("binance_usdm", "main", AT_NS, is_multi_assets=False), AT_MS)
+    mode = events.config_update(ConfigEvent("binance_usdm", "main", AT_NS, is_multi_assets=False), clock)
     assert shape(sent("event_config", mode)) == shape(example("event_config", 1))
     assert mode["ai"] == {"j": False}
 
@@ -174,7 +173,7 @@ def test_changed_settings() -> None:
 def test_a_margin_call_and_an_expired_key() -> None:
     view = trader((BOTH, "0.1", "40000")).positions.view("BTCUSDT", BOTH, D("30000"))
     call = MarginCallEvent("binance_usdm", "main", AT_NS, D("3.1"), ((view, D("12"), D("-1000")),))
-    row = sent("event_margin_call", events.margin_call(call, AT_MS))
+    row = sent("event_margin_call", events.margin_call(call, clock))
     assert shape(row) == shape(example("event_margin_call"))
     assert (row["cw"], row["p"][0]["mt"], row["p"][0]["mm"]) == ("3.1", "CROSSED", "12.00000000")
     expired = sent("event_listen_key_expired", events.listen_key_expired("abc", AT_MS))

@@ -1,0 +1,113 @@
+"""Connections to USD-M's user data: `/private/ws/KEY`, `/private/ws?listenKey=KEY`, `/private/stream`. Pure.
+
+A key is a stream name: a connection may subscribe to several, and to keys that are not valid, without data.
+Sources: USDⓈ-M "Important WebSocket Change Notice" (read 2026-10-23), and Binance's connector 18.0.1, which subscribes
+to the key on `/private/stream`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from arb.sandbox.accounts.amounts import exact
+from arb.sandbox.serve.binance.api import Api
+from arb.sandbox.serve.binance.session import BinanceSession
+from arb.sandbox.serve.binance.usdm import events
+from arb.sandbox.serve.binance.usdm.listen_keys import ListenKey, ListenKeys
+from arb.sandbox.serve.session import Opening
+from arb.sandbox.trading.events import AccountEvent, ConfigEvent, Event, MarginCallEvent, OrderEvent
+
+#: The prefix of the paths.
+PRIVATE = "/private/"
+
+
+class UserStream(BinanceSession):
+    """One connection."""
+
+    def __init__(self, api: Api, keys: ListenKeys, opening: Opening) -> None:
+        """Raises RouteError for a path that is none of the module's."""
+        path = opening.path.removeprefix(PRIVATE.rstrip("/"))
+        super().__init__(api.venue, path, opening.query, 0)
+        self._api = api
+        self._keys = keys
+        #: Names of the events that are delivered; empty: all.
+        self._wanted = frozenset(filter(None, opening.query.get("events", "").split("/")))
+        self._ends: dict[str, Callable[[], None]] = {}
+        if listen_key := opening.query.get("listenKey"):
+            self.names[listen_key] = None
+        for name in self.names:
+            self._attach(name)
+
+    def delivers(self, name: str) -> bool:
+        """See `Session`: no streams of the market."""
+        return False
+
+    def subscribe(self, names: Iterable[str]) -> list[str]:
+        added = super().subscribe(names)
+        for name in added:
+            self._attach(name)
+        return added
+
+    def unsubscribe(self, names: Iterable[str]) -> list[str]:
+        removed = super().unsubscribe(names)
+        for name in removed:
+            self._detach(name)
+        return removed
+
+    def closed(self) -> None:
+        for name in list(self._ends):
+            self._detach(name)
+
+    def _attach(self, name: str) -> None:
+        key = self._keys.find(name)
+        if key is None:
+            return
+
+        def deliver(event: Event) -> None:
+            if self._keys.is_valid(key):
+                self._deliver(name, event)
+
+        def expire(at_ns: int) -> None:
+            at_ms = self._api.exchange.venue_ms(at_ns)
+            self._send(name, events.listen_key_expired(name, at_ms))
+            self._detach(name)
+
+        end = self._api.trading.listen(self._api.venue, key.account, deliver)
+        key.watchers.append(expire)
+        self._ends[name] = _both(end, key, expire)
+
+    def _detach(self, name: str) -> None:
+        end = self._ends.pop(name, None)
+        if end is not None:
+            end()
+
+    def _deliver(self, name: str, event: Event) -> None:
+        clock = self._api.exchange.venue_ms
+        with exact():
+            if isinstance(event, OrderEvent):
+                rules = self._api.desk.instruments[event.order.symbol].rules
+                for row in events.order_events(event, rules, clock):
+                    self._send(name, row)
+            elif isinstance(event, AccountEvent):
+                self._send(name, events.account_update(event, clock))
+            elif isinstance(event, ConfigEvent):
+                self._send(name, events.config_update(event, clock))
+            elif isinstance(event, MarginCallEvent):
+                self._send(name, events.margin_call(event, clock))
+
+    def _send(self, name: str, row: events.Row) -> None:
+        if self._wanted and row["e"] not in self._wanted:
+            return
+        text = msgspec.json.encode(row).decode()
+        self.send(f'{{"stream":"{name}","data":{text}}}' if self.is_combined else text)
+
+
+def _both(end: Callable[[], None], key: ListenKey, watcher: Callable[[int], None]) -> Callable[[], None]:
+    def both() -> None:
+        end()
+        if watcher in key.watchers:
+            key.watchers.remove(watcher)
+
+    return both
