@@ -15,7 +15,7 @@ from arb.sandbox.serve.bybit.errors import RequestError, refused
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
 from arb.sandbox.serve.bybit.uid_limits import Allowance, UidLimits
 from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.limits import Limits
+from arb.sandbox.serve.limits import Limits, Weights, Window
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Named, RefusalError
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: Permissions of a key that change something.
 WRITES = frozenset({"Order", "Position", "SpotTrade", "AccountTransfer", "SubMemberTransfer", "Withdraw"})
 
+#: Requests a second of one client address by websocket.
+_OPERATIONS_PER_S = 3000
+
 
 class Side:
     """The side of accounts of both addresses."""
@@ -33,6 +36,10 @@ class Side:
         """uid_factor: of the limits of a UID; 0: none."""
         self.trading = trading
         self.limits = UidLimits(uid_factor)
+        #: Of both addresses, if they share a limit.
+        self.weights: Weights | None = None
+        #: Requests by websocket. Source: `websocket/trade/guideline.mdx`, 10403.
+        self.operations = Window(_OPERATIONS_PER_S if uid_factor else 0, 1.0)
 
     def desk(self, category: str) -> Desk:
         """The desk of linear or spot."""
