@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from numpy.random import default_rng
@@ -21,6 +22,7 @@ from arb.sandbox.serve.session import Opening
 from arb.sandbox.trading.delivery import Delays
 from arb.sandbox.trading.setup import TradingSetup, usual_account
 from arb.sandbox.trading.state import Trading
+from arb.sandbox.trading.undocumented import DEFAULTS
 from connectors.units import MILLISECOND, SECOND
 from support.sandboxes import NOW_NS
 from support.simulated import LISTINGS, PRICES
@@ -36,12 +38,14 @@ class Doors:
     """A market of BTC on spot and linear, two seconds old."""
 
     def __init__(
-        self, *accounts: Any, delays: Delays | None = None, seed: int = 7, limits: Limits | None = None
+        self, *, delays: Delays | None = None, seed: int = 7, limits: Limits | None = None, **assumed: Any
     ):
+        """assumed: what is assumed of both venues instead of the defaults."""
         setup = TradingSetup(
-            accounts or (usual_account(),),
+            (usual_account(),),
             (KEY, READER),
             delays=dict.fromkeys(VENUES, delays) if delays else {},
+            undocumented={venue: replace(DEFAULTS[venue], **assumed) for venue in VENUES},
         )
         market = SeededMarket([LISTINGS[venue] for venue in VENUES], PRICES, seed)
         self.tape, self.timeline = market.open(NOW_NS, 1.0)

@@ -148,10 +148,13 @@ class Desk:
         with exact():
             return [one.view() for one in self._orders[account].open.values() if symbol in (None, one.symbol)]
 
-    def closed_orders(self, account: str, symbol: str | None = None) -> list[VenueOrder]:
-        """Closed orders that are kept, in the order in which they ended."""
+    def closed_orders(
+        self, account: str, symbol: str | None = None, last: int | None = None
+    ) -> list[VenueOrder]:
+        """Closed orders that are kept, in the order in which they ended; of the `last` ones of all symbols."""
         with exact():
-            return [one.view() for one in self._orders[account].closed if symbol in (None, one.symbol)]
+            closed = self._orders[account].closed[-last if last else None :]
+            return [one.view() for one in closed if symbol in (None, one.symbol)]
 
     def executions(self, account: str, symbol: str | None = None) -> list[Execution]:
         """Executions that are kept, in order."""

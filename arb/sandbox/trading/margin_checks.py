@@ -16,10 +16,19 @@ from arb.sandbox.trading.requests import Reason, RefusalError
 def margin_at(
     account: Account, venue: str, instruments: Mapping[str, Instrument], orders: Sequence[VenueOrder]
 ) -> Margin:
-    """The margin of an account with these open orders, at present mark prices."""
+    """The margin of an account with these open orders, at present mark prices.
+
+    Where other assets count as margin, they do at the mark price of their perpetual.
+    """
     rules = {symbol: one.rules for symbol, one in instruments.items()}
+    marks = {one.rules.base: one.mark for one in instruments.values()}
     return margin_of(
-        account, venue, rules, lambda symbol: instruments[symbol].mark or ZERO, map(open_order, orders)
+        account,
+        venue,
+        rules,
+        lambda symbol: instruments[symbol].mark or ZERO,
+        map(open_order, orders),
+        price_of=marks.get,
     )
 
 

@@ -17,6 +17,7 @@ TOO_MANY = 10006
 ADDRESS = 10010
 SERVER = 10016
 RESTARTING = 10019
+TOO_MANY_OF_ADDRESS = 10403
 UNKNOWN_OPERATION = 10404
 REPEATED_AUTH = 20001
 REPEATED_REQUEST = 20006
@@ -94,7 +95,7 @@ _CODES: dict[Reason, tuple[tuple[int, str], tuple[int, str]]] = {
         (170210, "New order rejected."),
     ),
     Reason.WOULD_TAKE: (
-        (110103, "Only Post-Only orders are available at this stage"),
+        (PARAMETER, "a PostOnly order would be executed immediately"),
         (170218, "The LIMIT-MAKER order is rejected due to invalid price."),
     ),
     Reason.NO_LIQUIDITY: (

@@ -6,9 +6,9 @@ their own. Source: bybit-exchange/docs v5 `websocket/private/*.mdx` (read 2026-0
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from itertools import product
 
-from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.serve.bybit import answers
 from arb.sandbox.serve.bybit.answers import Row
 from arb.sandbox.serve.bybit.side import Side
@@ -26,34 +26,37 @@ BY_CATEGORY = {
 PLAIN = ("wallet", "dcp.future", "dcp.spot", "dcp.option")
 
 
-def messages(event: Event, side: Side) -> Iterator[tuple[str, str, Row]]:
-    """(topic, category, its data) of an event; the category is "" if the topic has none."""
-    with exact():
-        yield from _messages(event, side)
-
-
-def _messages(event: Event, side: Side) -> Iterator[tuple[str, str, Row]]:
+def messages(event: Event, side: Side, topics: Container[str]) -> Iterator[tuple[str, Row]]:
+    """(topic, its data) of an event, for subscribers of some topics. Called within `exact`."""
     category = event.venue.removeprefix("bybit_")
+
+    def wanted(topic: str) -> list[str]:
+        return [name for name in (topic, f"{topic}.{category}") if name in topics]
+
     if isinstance(event, OrderEvent):
-        yield "order", category, answers.streamed_order(event.order, category)
+        for topic in wanted("order"):
+            yield topic, answers.streamed_order(event.order, category)
         one = event.execution
         if one is not None:
             if answers.EXECUTION_TYPES[one.kind] == "Trade":
-                yield "execution.fast", category, answers.fast_execution(one, category)
-            yield "execution", category, answers.streamed_execution(one, event.order, category)
+                for topic in wanted("execution.fast"):
+                    yield topic, answers.fast_execution(one, category)
+            for topic in wanted("execution"):
+                yield topic, answers.streamed_execution(one, event.order, category)
     elif isinstance(event, AccountEvent):
         if event.funding is not None:
-            yield "execution", category, answers.streamed_execution(event.funding, None, category)
+            for topic in wanted("execution"):
+                yield topic, answers.streamed_execution(event.funding, None, category)
         account = side.account(event.account)
-        for view in event.positions:
+        for topic, view in product(wanted("position"), event.positions):
             instrument = side.desk("linear").instruments[view.symbol]
             position = account.positions.get(view.symbol, view.side)
             taker = account.fee_rules[VENUE].taker
             times = position.opened_ns, event.at_ns
             row = answers.position(view, instrument.rules, taker, times)
-            yield "position", "linear", answers.streamed_position(row)
-        if event.assets:
+            yield topic, answers.streamed_position(row)
+        if event.assets and "wallet" in topics:
             known = {view.asset: view for view in event.assets}
-            yield "wallet", "", wallet(side, event.account, known, known)
-    elif isinstance(event, TransferEvent):
-        yield "wallet", "", wallet(side, event.account, [event.asset])
+            yield "wallet", wallet(side, event.account, known, known)
+    elif isinstance(event, TransferEvent) and "wallet" in topics:
+        yield "wallet", wallet(side, event.account, [event.asset])

@@ -16,7 +16,7 @@ from arb.sandbox.serve.bybit.answers import ms
 from arb.sandbox.serve.bybit.errors import RequestError, parameter_error
 from arb.sandbox.serve.bybit.parameters import Fields, amend_request, cancel_request, place_request
 from arb.sandbox.serve.bybit.side import Answer, Call, Run, outcome_of
-from arb.sandbox.serve.bybit.wallet import added_margin, linear_margin
+from arb.sandbox.serve.bybit.wallet import added_margin
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Cancel, Named, Reason, RefusalError
 
@@ -90,7 +90,7 @@ def pre_check(call: Call) -> Run:
 
     def run(now_ns: int) -> Answer:
         desk.test(place, now_ns)
-        before = linear_margin(call.side, call.account)
+        before = desk.margin(call.account)
         added = added_margin(call.side, place)
         rules = desk.instruments[place.symbol].rules
         value = added * call.side.account(call.account).modes.leverage(place.symbol)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.accounts.keys import ApiKey
 from arb.sandbox.serve.bybit.errors import RequestError
 from arb.sandbox.serve.bybit.events import BY_CATEGORY, PLAIN, messages
@@ -123,10 +124,9 @@ class PrivateSession(Session):
                 self._protection(topic).disconnect(self, now_ns)
 
     def _on_event(self, event: Event) -> None:
-        for topic, category, row in messages(event, self._side):
-            for name in (topic, f"{topic}.{category}") if category else (topic,):
-                if name in self._topics:
-                    self._send(name, row, event.at_ns)
+        with exact():
+            for topic, row in messages(event, self._side, self._topics):
+                self._send(topic, row, event.at_ns)
 
     def _send(self, topic: str, row: dict[str, Any], at_ns: int) -> None:
         self._no += 1

@@ -7,6 +7,7 @@ Source: bybit-exchange/docs v5 `order/{open-order,order-list,execution}.mdx`, `p
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 from arb.sandbox.accounts.amounts import ZERO
 from arb.sandbox.accounts.positions import PositionSide
@@ -15,8 +16,13 @@ from arb.sandbox.serve.bybit.answers import Row
 from arb.sandbox.serve.bybit.errors import parameter_error
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
 from arb.sandbox.serve.bybit.side import Answer, Call, Run, Side
-from arb.sandbox.trading.order_state import VenueOrder
+from arb.sandbox.trading.order_state import Execution, VenueOrder
 from connectors.units import MILLISECOND, SECOND
+
+if TYPE_CHECKING:
+    from arb.sandbox.trading.desk import Desk
+
+T = TypeVar("T")
 
 #: Closed orders of a category that `order/realtime` finds.
 _RECENT_MAX = 500
@@ -38,17 +44,18 @@ def realtime(call: Call) -> Run:
 
     def run(now_ns: int) -> Answer:
         if category not in CATEGORIES or has_stops:
-            return _listed(category, [], page)
+            return _empty(category)
         desk = call.side.desk(category)
-        orders = [] if is_closed else desk.open_orders(call.account)
-        if is_closed or order_id or link_id:
-            orders += desk.closed_orders(call.account)[-_RECENT_MAX:]
         if order_id or link_id:
-            orders = _by_id(orders, order_id, link_id)
+            found = call.side.find(category, call.account, order_id, link_id)
+            orders = [found] if found is not None and (found.is_open or _is_recent(desk, found)) else []
+        elif is_closed:
+            orders = desk.closed_orders(call.account, last=_RECENT_MAX)
         else:
+            orders = desk.open_orders(call.account)
+        if not (order_id or link_id):
             orders = [one for one in orders if is_wanted(one.symbol)]
-        rows = [answers.open_order(one, category) for one in _newest_first(orders)]
-        return _listed(category, rows, page)
+        return _listed(category, _newest_first(orders), page, answers.open_order)
 
     return run
 
@@ -65,25 +72,21 @@ def history(call: Call) -> Run:
 
     def run(now_ns: int) -> Answer:
         if category not in CATEGORIES or has_stops:
-            return _listed(category, [], page)
+            return _empty(category)
         first_ms, last_ms = span(now_ns)
-        orders = [
-            one
-            for one in call.side.desk(category).closed_orders(call.account)
-            if one.filled or now_ns - one.updated_ns < _DAY_NS
-        ]
         if order_id or link_id:
-            orders = _by_id(orders, order_id, link_id)
+            found = call.side.find(category, call.account, order_id, link_id)
+            orders = [found] if found is not None and not found.is_open else []
         else:
             orders = [
                 one
-                for one in orders
+                for one in call.side.desk(category).closed_orders(call.account)
                 if is_wanted(one.symbol)
                 and first_ms <= one.created_ns // MILLISECOND <= last_ms
                 and status in ("", answers.order_status(one, category))
             ]
-        rows = [answers.past_order(one, category) for one in _newest_first(orders)]
-        return _listed(category, rows, page)
+        kept = [one for one in orders if one.filled or now_ns - one.updated_ns < _DAY_NS]
+        return _listed(category, _newest_first(kept), page, answers.past_order)
 
     return run
 
@@ -99,7 +102,7 @@ def executions(call: Call) -> Run:
 
     def run(now_ns: int) -> Answer:
         if category not in CATEGORIES:
-            return _listed(category, [], page)
+            return _empty(category)
         desk = call.side.desk(category)
         first_ms, last_ms = span(now_ns)
         found = [
@@ -115,12 +118,11 @@ def executions(call: Call) -> Run:
                 and kind in ("", answers.EXECUTION_TYPES[one.kind])
             )
         ]
-        start, count = page
-        shown = {one.order_id for one in found[start : start + count]}
-        kept = [*desk.open_orders(call.account), *desk.closed_orders(call.account)]
-        orders = {one.order_id: one for one in kept if one.order_id in shown}
-        rows = [answers.execution(one, orders.get(one.order_id), category) for one in found]
-        return _listed(category, rows, page)
+
+        def row(one: Execution, category: str) -> Row:
+            return answers.execution(one, call.side.find(category, call.account, one.order_id), category)
+
+        return _listed(category, found, page, row)
 
     return run
 
@@ -138,7 +140,7 @@ def positions(call: Call) -> Run:
 
     def run(now_ns: int) -> Answer:
         if category != "linear":
-            return _listed(category, [], page)
+            return _empty(category)
         rows = []
         for name, instrument in call.side.desk("linear").instruments.items():
             if symbol not in ("", name) or (not symbol and instrument.rules.settle != settle):
@@ -147,7 +149,7 @@ def positions(call: Call) -> Run:
                 row = position_row(call.side, call.account, name, side)
                 if symbol or row["size"] != "0":
                     rows.append(row)
-        return _listed(category, rows, page)
+        return _listed(category, rows, page, lambda row, _: row)
 
     return run
 
@@ -200,17 +202,23 @@ def _span(fields: Fields) -> Callable[[int], tuple[int, int]]:
     return span
 
 
-def _by_id(orders: Sequence[VenueOrder], order_id: str, link_id: str) -> list[VenueOrder]:
-    if order_id:
-        return [one for one in orders if one.order_id == order_id]
-    return [one for one in orders if one.client_id == link_id]
+def _is_recent(desk: Desk, order: VenueOrder) -> bool:
+    """Whether a closed order is one of the last ones of its category."""
+    return any(one.no == order.no for one in desk.closed_orders(order.account, last=_RECENT_MAX))
 
 
 def _newest_first(orders: Sequence[VenueOrder]) -> list[VenueOrder]:
     return sorted(orders, key=lambda one: one.no, reverse=True)
 
 
-def _listed(category: str, rows: Sequence[Row], page: tuple[int, int]) -> Answer:
+def _listed(category: str, found: Sequence[T], page: tuple[int, int], row: Callable[[T, str], Row]) -> Answer:
+    """One page of what was found."""
     start, count = page
-    cursor = str(start + count) if start + count < len(rows) else ""
-    return Answer({"list": list(rows[start : start + count]), "nextPageCursor": cursor, "category": category})
+    cursor = str(start + count) if start + count < len(found) else ""
+    rows = [row(one, category) for one in found[start : start + count]]
+    return Answer({"list": rows, "nextPageCursor": cursor, "category": category})
+
+
+def _empty(category: str) -> Answer:
+    """Of a category without instruments here."""
+    return Answer({"list": [], "nextPageCursor": "", "category": category})

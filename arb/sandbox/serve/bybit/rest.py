@@ -34,6 +34,9 @@ class BybitRest(Rest):
     def __init__(self, exchange: Exchange, facts: Mapping[str, Facts], limits: Limits) -> None:
         super().__init__(exchange, facts, limits)
         self._limits = limits
+        side = side_of(exchange, limits)
+        if side is not None and side.trading.undocumented[exchange.venue].shared_ip_limit:
+            side.weights = self.weights = side.weights or self.weights
         self._market = Market(exchange, facts)
 
     def answer(self, raw: RawRequest, now_ns: int, now_ms: int, reply: Reply) -> None:

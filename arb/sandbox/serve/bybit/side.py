@@ -15,14 +15,18 @@ from arb.sandbox.serve.bybit.errors import RequestError, refused
 from arb.sandbox.serve.bybit.parameters import CATEGORIES, Fields
 from arb.sandbox.serve.bybit.uid_limits import Allowance, UidLimits
 from arb.sandbox.serve.exchange import Exchange
-from arb.sandbox.serve.limits import Limits
-from arb.sandbox.trading.requests import RefusalError
+from arb.sandbox.serve.limits import Limits, Weights, Window
+from arb.sandbox.trading.order_state import VenueOrder
+from arb.sandbox.trading.requests import Named, RefusalError
 
 if TYPE_CHECKING:
     from arb.sandbox.trading.desk import Desk
 
 #: Permissions of a key that change something.
 WRITES = frozenset({"Order", "Position", "SpotTrade", "AccountTransfer", "SubMemberTransfer", "Withdraw"})
+
+#: Requests a second of one client address by websocket.
+_OPERATIONS_PER_S = 3000
 
 
 class Side:
@@ -32,6 +36,10 @@ class Side:
         """uid_factor: of the limits of a UID; 0: none."""
         self.trading = trading
         self.limits = UidLimits(uid_factor)
+        #: Of both addresses, if they share a limit.
+        self.weights: Weights | None = None
+        #: Requests by websocket. Source: `websocket/trade/guideline.mdx`, 10403.
+        self.operations = Window(_OPERATIONS_PER_S if uid_factor else 0, 1.0)
 
     def desk(self, category: str) -> Desk:
         """The desk of linear or spot."""
@@ -43,14 +51,23 @@ class Side:
         return found
 
     def price_of(self, asset: str) -> Decimal | None:
-        """Price of an asset in USD, with USDT and USDC as 1; None if no instrument here has it."""
+        """Price of an asset in USD, with USDT and USDC as 1, as for collateral; None if no instrument has it."""
         if asset in ("USD", "USDT", "USDC"):
             return Decimal(1)
-        for category in ("spot", "linear"):
+        for category in ("linear", "spot"):
             instrument = self.desk(category).instruments.get(f"{asset}USDT")
-            price = instrument and (instrument.last_price or instrument.mark)
-            if price:
-                return price
+            if instrument is not None and instrument.mark is not None:
+                return instrument.mark
+        return None
+
+    def find(self, category: str, account: str, order_id: str, link_id: str = "") -> VenueOrder | None:
+        """An order of any symbol by the venue's id, or else the client's."""
+        desk = self.desk(category)
+        for symbol in desk.instruments:
+            try:
+                return desk.order(Named(account, symbol, order_id or None, None if order_id else link_id))
+            except RefusalError:
+                continue
         return None
 
 

@@ -64,6 +64,8 @@ class TradeSession(Session):
         endpoint = OPERATIONS.get(operation) if isinstance(operation, str) else None
         if endpoint is None:
             raise RequestError(errors.UNKNOWN_OPERATION, "op type is not found")
+        if not self._side.operations.admits(now_ns):
+            raise RequestError(errors.TOO_MANY_OF_ADDRESS, "exceed IP rate limit")
         key = self._key
         if key is None:
             raise RequestError(errors.SIGN, "the connection is not authenticated")

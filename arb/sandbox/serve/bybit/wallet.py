@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from arb.sandbox.accounts.amounts import ZERO, divided, plain, rounded
 from arb.sandbox.accounts.ledger import EntryCause
-from arb.sandbox.accounts.margin import Margin, OpenOrder, margin_of, order_margin
+from arb.sandbox.accounts.margin import Margin, order_margin
 from arb.sandbox.accounts.wallet import AssetView
 from arb.sandbox.serve.bybit.answers import Row
 from arb.sandbox.serve.bybit.side import Side
@@ -19,25 +19,6 @@ from arb.sandbox.trading.requests import Place
 
 VENUE = "bybit_linear"
 SETTLE = "USDT"
-
-
-def linear_margin(side: Side, account: str) -> Margin:
-    """The margin of all linear instruments."""
-    desk = side.desk("linear")
-    rules = {symbol: instrument.rules for symbol, instrument in desk.instruments.items()}
-    orders = [
-        OpenOrder(one.symbol, one.side, one.position_side, one.left, one.price or ZERO, one.reduce_only)
-        for one in desk.open_orders(account)
-    ]
-    return margin_of(
-        side.account(account),
-        VENUE,
-        rules,
-        lambda symbol: desk.instruments[symbol].mark or ZERO,
-        orders,
-        asset=SETTLE,
-        price_of=side.price_of,
-    )
 
 
 def added_margin(side: Side, place: Place) -> Decimal:
@@ -55,7 +36,7 @@ def wallet(
     """The account with some coins; None: all that it holds. known: balances at the time of an event."""
     one = side.account(account)
     held = one.wallet(VENUE)
-    margin = linear_margin(side, account)
+    margin = side.desk("linear").margin(account)
     is_cross = one.modes.margin != "ISOLATED_MARGIN"
     prices = {asset: side.price_of(asset) for asset in held.assets()}
     total = sum((held.total(asset) * (price or ZERO) for asset, price in prices.items()), ZERO)

@@ -202,73 +202,6 @@ def test_the_limit_of_a_uid_counts_both_doors_and_sockets():
     assert doors.ask("POST", "/v5/order/create", order)["retCode"] == 0
 
 
-QUERIES = [
-    ("account_info", "/v5/account/info", {}),
-    ("fee_rate", "/v5/account/fee-rate", {"category": "spot"}),
-    ("fee_rate", "/v5/account/fee-rate", {"category": "linear", "symbol": "BTCUSDT"}),
-    ("fee_rate", "/v5/account/fee-rate", {"category": "option"}),
-    ("transaction_log", "/v5/account/transaction-log", {}),
-    ("query_dcp_info", "/v5/account/query-dcp-info", {}),
-    ("query_api", "/v5/user/query-api", {}),
-    ("coin_query_info", "/v5/asset/coin/query-info", {}),
-    ("coin_query_info", "/v5/asset/coin/query-info", {"coin": "BTC"}),
-    ("order_realtime", "/v5/order/realtime", {"category": "inverse"}),
-    ("order_realtime", "/v5/order/realtime", {"category": "spot", "orderFilter": "StopOrder"}),
-    ("order_history", "/v5/order/history", {"category": "option"}),
-    ("execution_list", "/v5/execution/list", {"category": "linear"}),
-    ("position_list", "/v5/position/list", {"category": "inverse"}),
-    ("wallet_balance", "/v5/account/wallet-balance", {"accountType": "UNIFIED"}),
-    ("tickers_spot", "/v5/market/tickers", {"category": "spot"}),
-    ("tickers_linear", "/v5/market/tickers", {"category": "linear", "symbol": "BTCUSDT"}),
-    ("funding_history", "/v5/market/funding/history", {"category": "linear", "symbol": "BTCUSDT"}),
-]
-
-
-@pytest.mark.parametrize(("name", "path", "fields"), QUERIES)
-def test_queries_have_the_same_answer_at_both_doors(shared, name, path, fields):
-    shared.advance(1)
-    first, second = (
-        shared.right(name, "GET", path, fields, venue=venue) for venue in ("bybit_spot", "bybit_linear")
-    )
-    assert first == second
-
-
-def test_a_ticker_has_the_touch_and_funding(shared):
-    query = {"category": "linear", "symbol": "BTCUSDT"}
-    (row,) = shared.right("tickers_linear", "GET", "/v5/market/tickers", query)["list"]
-    bid, ask = shared.touch("linear")
-    assert (Decimal(row["bid1Price"]), Decimal(row["ask1Price"])) == (bid, ask)
-    assert row["fundingRate"]
-    history = shared.right("funding_history", "GET", "/v5/market/funding/history", query | {"limit": "2"})[
-        "list"
-    ]
-    times = [int(one["fundingRateTimestamp"]) for one in history]
-    assert times[0] - times[1] == 8 * 3_600_000
-    assert times[0] <= shared.now_ms
-
-
-def test_public_endpoints_serve_both_categories_at_either_door(shared):
-    for venue in ("bybit_spot", "bybit_linear"):
-        for category in CATEGORIES:
-            book = shared.ask(
-                "GET",
-                "/v5/market/orderbook",
-                {"category": category, "symbol": "BTCUSDT"},
-                key=None,
-                venue=venue,
-            )
-            assert book["result"]["b"]
-            info = shared.ask(
-                "GET", "/v5/market/instruments-info", {"category": category}, key=None, venue=venue
-            )
-            assert [one["symbol"] for one in info["result"]["list"]] == ["BTCUSDT"]
-        for category in ("inverse", "option"):
-            info = shared.ask(
-                "GET", "/v5/market/instruments-info", {"category": category}, key=None, venue=venue
-            )
-            assert info["result"]["list"] == []
-
-
 def test_settings():
     doors = Doors()
     leverage = {"category": "linear", "symbol": "BTCUSDT", "buyLeverage": "5", "sellLeverage": "5"}
@@ -443,3 +376,22 @@ def test_every_endpoint_has_an_example_of_the_documents():
         assert options & names, path
     assert len(OPERATIONS) == 6
     assert KEY.secret
+
+
+def test_other_assets_count_as_margin():
+    doors = Doors()
+    (wallet,) = doors.right(
+        "wallet_balance", "GET", "/v5/account/wallet-balance", {"accountType": "UNIFIED"}
+    )["list"]
+    assert Decimal(wallet["totalAvailableBalance"]) > 900_000
+    bid, _ = doors.touch("linear")
+    coins = {one["coin"]: Decimal(one["usdValue"]) for one in wallet["coin"] if one["usdValue"]}
+    assert sum(coins.values()) == Decimal(wallet["totalWalletBalance"])
+    # More than USDT alone would allow at 10 times leverage, less than the largest position.
+    doors.ask(
+        "POST",
+        "/v5/position/set-leverage",
+        {"category": "linear", "symbol": "BTCUSDT", "buyLeverage": "1", "sellLeverage": "1"},
+    )
+    quantity = f"{600_000 / float(bid):.3f}"
+    assert doors.place(qty=quantity)["retCode"] == 0
