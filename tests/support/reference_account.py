@@ -1,8 +1,8 @@
 """A second opinion on the money of a sandbox account: fractions and dicts, from the venues' rules alone.
 
-Its rules: a spot purchase locks its value, with fees in quote also the largest fee (and a unit of the last decimal per
-lot for their rounding); a sale locks its quantity. Fees are a share of what is received, of the value, or are paid in
-BNB if that suffices; they are rounded to 8 decimals, half up. A part of a position that is closed releases its share
+Its rules: a spot purchase locks its value, with fees in quote also the largest fee (and two units of the last decimal
+per lot for their rounding); a sale locks its quantity. Fees are a share of what is received, of the value, or are paid
+in BNB if that suffices; they are rounded to 8 decimals, half up. A part of a position that is closed releases its share
 of the cost, rounded to 8 decimals, the last part all that is left. Long positions pay positive funding.
 """
 
@@ -151,7 +151,7 @@ class ReferenceAccount:
         rate = max(terms.maker, terms.taker)
         reserve = Fraction(0)
         if terms.asset == "quote" and rate > 0:
-            reserve = quantity * price * rate + (quantity / terms.lot + 1) * UNIT
+            reserve = half_up(quantity * price * rate) + 2 * quantity / terms.lot * UNIT
         return terms.quote, quantity * price + reserve
 
     def _fee(
@@ -170,7 +170,7 @@ class ReferenceAccount:
                 return "BNB", in_bnb
         if not terms.is_spot or terms.asset == "quote":
             return terms.quote, half_up(value * rate)
-        swaps = terms.venue == "bybit_spot" and is_maker and terms.maker < 0
+        swaps = terms.venue == "bybit_spot" and is_maker and terms.maker <= 0
         if is_buy != swaps:
             return terms.base, half_up(quantity * rate)
         return terms.quote, half_up(value * rate)

@@ -68,8 +68,8 @@ def fee_of(
     if not rules.is_spot:
         return rounded(value * rate, rule.places, rule.rounding), rules.settle, rate
     is_base = side == BUY
-    # Bybit credits a negative maker rate in the asset that the order gave.
-    if rules.venue == "bybit_spot" and is_maker and rule.maker < 0:
+    # Bybit charges a maker rate that is not positive in the asset that the order gave.
+    if rules.venue == "bybit_spot" and is_maker and rule.maker <= 0:
         is_base = not is_base
     if rule.asset == "quote":
         is_base = False
@@ -82,8 +82,8 @@ def lock_of(
 ) -> tuple[str, Decimal]:
     """(asset, amount) that an order on spot locks for `quantity` that is executed at `price` or better.
 
-    With fees in quote a purchase also locks its largest fee, and a unit of the last decimal per lot: the fee of each
-    execution is rounded, and there are at most as many as lots.
+    With fees in quote a purchase also locks its largest fee, and two units of the last decimal per lot: the fee of each
+    execution is rounded, what is left locked is too, and there are at most as many executions as lots.
     """
     if side != BUY:
         return rules.base, quantity
@@ -97,7 +97,7 @@ def fee_lock(account: Account, rules: InstrumentRules, quantity: Decimal, value:
     rate = max(rule.maker, rule.taker)
     if rule.asset != "quote" or rate <= 0 or not quantity:
         return ZERO
-    return value * rate + (quantity // rules.lot + 1) * Decimal(1).scaleb(-rule.places)
+    return rounded(value * rate, rule.places) + 2 * (quantity // rules.lot) * Decimal(1).scaleb(-rule.places)
 
 
 def _other_assets(account: Account, rules: InstrumentRules, rule: FeeRule) -> list[tuple[str, Decimal]]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.sandbox_accounts import D, account, rules
 
-from arb.sandbox.accounts.amounts import exact
+from arb.sandbox.accounts.amounts import exact, padded
 from arb.sandbox.accounts.fees import fee_of, lock_of
 from arb.sandbox.accounts.modes import Modes
 from arb.sandbox.events import BUY, SELL
@@ -39,7 +39,8 @@ BNB = Modes(is_bnb_discount=True, fee_burn=True)
         ("binance_usdm", "-0.0001", {}, SELL, True, ("-1.5", "USDT", "-0.0001")),
         ("bybit_spot", "0.001", {}, BUY, True, ("0.0005", "BTC", "0.001")),
         ("bybit_spot", "0.001", {}, SELL, True, ("15", "USDT", "0.001")),
-        # A negative maker rate swaps the assets of the maker only.
+        # A maker rate that is not positive swaps the assets of the maker only.
+        ("bybit_spot", "0", {}, BUY, True, ("0", "USDT", "0")),
         ("bybit_spot", "-0.0001", {}, BUY, True, ("-1.5", "USDT", "-0.0001")),
         ("bybit_spot", "-0.0001", {}, SELL, True, ("-0.00005", "BTC", "-0.0001")),
         ("bybit_spot", "-0.0001", {}, BUY, False, ("0.0005", "BTC", "0.001")),
@@ -85,7 +86,7 @@ def test_locks_of_orders() -> None:
     assert lock_of(owner, rule, SELL, D("0.5"), D(30000)) == ("BTC", D("0.5"))
     assert lock_of(owner, rule, BUY, D("0.5"), D(30000)) == ("USDT", D(15000))
     quote = account("binance_spot", {}, asset="quote", maker="-0.0001")
-    assert lock_of(quote, rule, BUY, D("0.5"), D(30000)) == ("USDT", D("15015.00000501"))
+    assert lock_of(quote, rule, BUY, D("0.5"), D(30000)) == ("USDT", D("15015.00001000"))
     assert lock_of(quote, rule, BUY, D(0), D(30000)) == ("USDT", D(0))
 
 
@@ -102,5 +103,6 @@ def test_a_lock_pays_all_executions_with_fees_in_quote(lots: list[int], ticks: i
             left -= quantity
             after = lock_of(owner, rule, BUY, left, price)[1]
             assert locked - after >= price * quantity + fee
+            assert padded(after)
             locked = after
         assert locked == 0
