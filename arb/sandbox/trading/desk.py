@@ -264,7 +264,7 @@ class Desk:
             quote_quantity=request.quote_quantity,
             reduce_only=request.reduce_only or request.closes_all,
             position_side=request.position_side,
-            prevention=request.prevention or rules.default_prevention,
+            prevention=rules.default_prevention if request.prevention is None else request.prevention,
             created_ns=now_ns,
             updated_ns=now_ns,
             working_ns=now_ns,

@@ -119,20 +119,20 @@ class MarketSide:
             desk.settlement.settle(instrument, results, now_ns)
 
     def advance(self, to_ns: int) -> None:
-        """Results of matchers and funding payments that are due."""
+        """Results of matchers, and funding of times before `to_ns`: after the rows and requests of its time."""
         for desk, instrument in self._places:
             due_ns = instrument.matcher.next_due_ns()
             if due_ns is not None and due_ns <= to_ns:
                 desk.settlement.settle(instrument, instrument.matcher.advance(to_ns), to_ns)
         for desk, instrument in self._perpetuals:
-            if instrument.next_funding_ns <= to_ns:
+            if instrument.next_funding_ns < to_ns:
                 due_ns, rate = instrument.next_funding_ns, instrument.funding_rate
                 self._schedule(instrument, to_ns)
                 if rate is not None and instrument.mark is not None:
                     desk.settlement.pay_funding(instrument, rate, due_ns, to_ns)
 
     def next_due_ns(self) -> int | None:
-        due = [instrument.next_funding_ns for _, instrument in self._perpetuals]
+        due = [instrument.next_funding_ns + 1 for _, instrument in self._perpetuals]
         due += [due_ns for _, one in self._places if (due_ns := one.matcher.next_due_ns()) is not None]
         return min(due, default=None)
 

@@ -82,6 +82,9 @@ def price_refusal(
             return Reason.SELL_PRICE_TOO_LOW
         return None
     up, down = rules.bid_multipliers if is_buy else rules.ask_multipliers
+    # USD-M bounds buys from above and sells from below only (its common definitions, "PERCENT_PRICE").
+    if not rules.is_spot:
+        up, down = (up, ZERO) if is_buy else (ZERO, down)
     if up and price > reference * up:
         return Reason.BUY_PRICE_TOO_HIGH if is_buy else Reason.SELL_PRICE_TOO_HIGH
     if down and price < reference * down:

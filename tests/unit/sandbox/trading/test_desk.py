@@ -306,6 +306,22 @@ def test_orders_of_one_trade_group_do_not_meet() -> None:
     assert world.funds("binance_spot", "BTC", "other") == (10, 0)
 
 
+def test_an_order_may_ask_for_no_prevention_where_that_is_not_the_default() -> None:
+    world = World()
+    world.place("binance_usdm", SELL, "1", "100")
+    order = world.place("binance_usdm", BUY, "1", "100", prevention=Prevention.NONE)
+    assert (order.status, order.prevention) == (OrderStatus.FILLED, Prevention.NONE)
+
+
+def test_prices_of_usdm_are_bounded_on_the_side_that_could_take() -> None:
+    world = World()
+    world.show("binance_usdm", trade(BUY, 100, 1))
+    assert refused(world, "binance_usdm", BUY, "1", "106") is Reason.BUY_PRICE_TOO_HIGH
+    assert refused(world, "binance_usdm", SELL, "1", "94") is Reason.SELL_PRICE_TOO_LOW
+    assert world.place("binance_usdm", SELL, "1", "150").is_open
+    assert world.place("binance_usdm", BUY, "1", "50").is_open
+
+
 def test_accounts_of_different_groups_trade_with_each_other() -> None:
     accounts = (usual_account("main"), AccountSetup("other", 2, balances={"spot": {"BTC": D(1)}}))
     world = World(setup=TradingSetup(accounts, ()))
@@ -358,6 +374,17 @@ def test_funding_is_paid_once_at_the_mark_price(venue: str) -> None:
     assert world.funds(venue, "USDT")[0] == before - D("2") * 110 * D("0.0001")
     (paid,) = [event for event in world.events if isinstance(event, AccountEvent) and event.funding]
     assert (paid.symbol, paid.funding.fee_rate if paid.funding else None) == (SYMBOL, D("0.0001"))
+
+
+def test_funding_is_paid_after_the_requests_of_its_time() -> None:
+    world = World()
+    world.show("binance_usdm", trade(BUY, 100, 1))
+    world.pass_time(8 * 3600 - 1)
+    order = world.place("binance_usdm", BUY, "1", "101")
+    assert not [event for event in world.events if isinstance(event, AccountEvent) and event.funding]
+    world.pass_time(0.001)
+    (paid,) = [event.funding for event in world.events if isinstance(event, AccountEvent) and event.funding]
+    assert (paid.at_ns, paid.fee) == (order.created_ns, D("0.01"))
 
 
 def test_a_market_order_finds_nothing_in_an_empty_book() -> None:
