@@ -10,8 +10,8 @@ Readings (where the text allows more than one):
    commission, the full commission" is in the received asset).
 3. Bybit spot: an account whose maker rate is not positive has its maker fills charged in the other asset (enum.mdx
    "Spot Fee Currency Instruction"), also if the rate is zero.
-4. `quote`: fees of spot are in quote for both sides. A buy then also locks its worst fee, and a unit of the last place
-   for each lot and one more, because the fee of each of its executions is rounded.
+4. `quote`: fees of spot are in quote for both sides. A buy then also locks its worst fee, rounded, and two units of the
+   last place for each lot, because the fee of each of its executions is rounded too.
 5. An order's lock after a fill is what its left needs at its own price; a better price frees the difference at once.
 6. A position's cost is the exact sum of price times quantity; a reducing fill releases its share of it, rounded, and
    all of it at flat. A fill through zero closes the whole position first and opens the rest at its price.
@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
 
-from tests.support.reference_matcher import BUY, ZERO
+from support.reference_matcher import BUY, ZERO
 
 EIGHT = Decimal("0.00000001")
 
@@ -88,6 +88,11 @@ class Position:
     @property
     def entry(self) -> Decimal:
         return quotient(self.cost, abs(self.quantity)) if self.quantity else ZERO
+
+    @property
+    def figures(self) -> tuple[Decimal, Decimal, Decimal]:
+        """Quantity, entry price, and all profit that was realized."""
+        return self.quantity, self.entry, self.realized
 
     def apply(self, signed: Decimal, price: Decimal) -> Decimal:
         """Adds a signed quantity; returns the realized profit."""
@@ -162,10 +167,15 @@ def fee_of(
 
 def lock_of_buy(fees: Fees, price: Decimal, left: Decimal, lot: Decimal) -> Decimal:
     """What a buy order of spot locks, in quote, while it may be executed for `left` at `price`."""
+    return price * left + fee_lock(fees, price * left, left, lot)
+
+
+def fee_lock(fees: Fees, value: Decimal, quantity: Decimal, lot: Decimal) -> Decimal:
+    """What a buy order of spot locks for fees."""
     worst = max(fees.maker, fees.taker)
-    if fees.asset != "quote" or worst <= 0 or not left:
-        return price * left
-    return price * left + to_eight(price * left * worst) + (left / lot + 1) * EIGHT
+    if fees.asset != "quote" or worst <= 0 or not quantity:
+        return ZERO
+    return to_eight(value * worst) + 2 * (quantity // lot) * EIGHT
 
 
 def funding_payment(position: Position, mark: Decimal, rate: Decimal) -> Decimal:

@@ -7,7 +7,9 @@ Readings:
    window is 60 buckets of 1 s. A trade counts when its frame is sent, in the bucket of its own venue time.
 2. Without a trade in the window there is no reference price; then the rules that need one do not apply.
 3. USD-M: buy <= mark x up, sell >= mark x down (its PERCENT_PRICE); without a mark price no rule.
-4. Bybit (the formula is not public): buy <= reference x (1 + X), sell >= reference x (1 - X); reference: mark (linear),
+4. PERCENT_PRICE_BY_SIDE of Binance spot bounds both sides in both directions; without a reference price the last trade
+   stands in for the average of the last minutes.
+5. Bybit (the formula is not public): buy <= reference x (1 + X), sell >= reference x (1 - X); reference: mark (linear),
    last trade (spot). A market order has the same bound as a limit for its executions.
 """
 
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from tests.support.reference_matcher import BUY
+from support.reference_matcher import BUY
 
 SECOND = 1_000_000_000
 BUCKETS = 60
@@ -33,6 +35,7 @@ class ReferencePrice:
     def at(self, now_ns: int) -> Decimal | None:
         """The average now; None without a trade in the window."""
         cutoff = now_ns - BUCKETS * SECOND
+        self.trades = [one for one in self.trades if one[0] + SECOND > cutoff]
         sums: dict[int, int] = {}
         counts: dict[int, int] = {}
         for at_ns, price in self.trades:
@@ -49,6 +52,27 @@ class ReferencePrice:
         if count <= 0:
             return None
         return Decimal(total // count) / 10**8
+
+
+def is_too_far(
+    venue: str,
+    side: int,
+    price: Decimal,
+    reference: Decimal | None,
+    multipliers: tuple[Decimal, Decimal],
+    ratio: Decimal,
+) -> bool:
+    """Whether a limit price is outside of the venue's band. multipliers: (up, down) of the order's side."""
+    if reference is None:
+        return False
+    if venue.startswith("bybit"):
+        bound = bybit_bound(side, reference, ratio)
+        return bound is not None and (price > bound if side == BUY else price < bound)
+    up, down = multipliers
+    is_high, is_low = price > reference * up, price < reference * down
+    if venue == "binance_usdm":
+        return is_high if side == BUY else is_low
+    return is_high or is_low
 
 
 def bybit_bound(side: int, reference: Decimal | None, ratio: Decimal) -> Decimal | None:

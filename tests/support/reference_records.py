@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from arb.sandbox.accounts.rules import InstrumentRules
-from tests.support.reference_matcher import ZERO, Resting
+from support.reference_matcher import ZERO, Resting
 
 
 class RefusedError(Exception):
@@ -22,6 +22,8 @@ class Record:
     position_side: str
     client_id: str
     reduces: bool
+    #: As the venue shows it; of a reduce-only order more than `resting` can execute.
+    quantity: Decimal
     value: Decimal = ZERO
     fees: dict[str, Decimal] = field(default_factory=dict)
     end: str = ""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from tests.support.reference_matcher import (
+from support.reference_matcher import (
     BUY,
     FOK,
     IOC,

@@ -10,9 +10,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-
-from tests.support.reference_accounts import Fees, Position, Wallet, fee_of, funding_payment, lock_of_buy
-from tests.support.reference_matcher import (
+from support.reference_accounts import Fees, Position, Wallet, fee_of, funding_payment, lock_of_buy
+from support.reference_matcher import (
     BUY,
     SELL,
     Ended,
@@ -23,8 +22,8 @@ from tests.support.reference_matcher import (
     Row,
     Stopped,
 )
-from tests.support.reference_prices import SECOND, ReferencePrice
-from tests.support.reference_whole import ReferenceWhole
+from support.reference_prices import SECOND, ReferencePrice
+from support.reference_whole import ReferenceWhole
 
 
 def order(
@@ -295,7 +294,7 @@ def test_longs_pay_a_positive_funding_rate() -> None:
 def test_a_buy_locks_its_value_and_the_worst_fee_in_quote() -> None:
     assert lock_of_buy(RECEIVED, Decimal("0.2"), Decimal("0.4"), Decimal("0.1")) == Decimal("0.08")
     fees = Fees(Decimal("0.002"), Decimal("0.001"), "quote")
-    assert lock_of_buy(fees, Decimal(100), Decimal(3), Decimal(1)) == Decimal("300.60000004")
+    assert lock_of_buy(fees, Decimal(100), Decimal(3), Decimal(1)) == Decimal("300.60000006")
 
 
 def test_the_reference_price_is_the_mean_of_a_minute_whose_oldest_second_counts_in_part() -> None:

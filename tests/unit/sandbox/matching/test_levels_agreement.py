@@ -17,11 +17,11 @@ from hftbacktest.types import (
     TRADE_EVENT,
     event_dtype,
 )
+from support.reference_matcher import Ended, Filled, Outcome, ReferenceLevels, Resting, Row
 
 from arb.sandbox.matching.levels import LevelMatcher
 from arb.sandbox.matching.matcher import Rows
 from arb.sandbox.matching.orders import End, Fill, Force, Order, Prevention, Result
-from tests.support.reference_matcher import Ended, Filled, Outcome, ReferenceLevels, Resting, Row
 
 TICK, LOT = Decimal("0.1"), Decimal("0.001")
 KINDS = {"level": DEPTH_EVENT, "trade": TRADE_EVENT, "clear": DEPTH_CLEAR_EVENT}
