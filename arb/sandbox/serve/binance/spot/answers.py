@@ -12,7 +12,14 @@ from typing import Any
 
 from arb.sandbox.accounts.amounts import ZERO, padded
 from arb.sandbox.events import BUY
-from arb.sandbox.serve.binance.spot.words import expiry_of, force_of, side_of, status_of, type_of
+from arb.sandbox.serve.binance.spot.words import (
+    expiry_of,
+    force_of,
+    prevented_of,
+    side_of,
+    status_of,
+    type_of,
+)
 from arb.sandbox.trading.order_state import Execution, VenueOrder
 
 #: The venue's time in ms, of a time in ns.
@@ -177,9 +184,10 @@ def _extra(order: VenueOrder) -> dict[str, Any]:
     extra: dict[str, Any] = {
         name: int(order.extra[name]) for name in ("strategyId", "strategyType") if name in order.extra
     }
-    if order.prevented_match is not None:
+    prevented = prevented_of(order)
+    if order.prevented_match is not None and prevented:
         extra["preventedMatchId"] = order.prevented_match[0]
-        extra["preventedQuantity"] = padded(order.prevented)
+        extra["preventedQuantity"] = padded(prevented)
     reason = expiry_of(order)
     if reason is not None:
         extra["expiryReason"] = reason

@@ -11,9 +11,17 @@ from typing import Any
 import msgspec
 
 from arb.sandbox.accounts.amounts import ZERO, exact, padded
+from arb.sandbox.matching.orders import EndReason
 from arb.sandbox.serve.binance.api import Api
 from arb.sandbox.serve.binance.spot.answers import cancel_id_of
-from arb.sandbox.serve.binance.spot.words import expiry_of, force_of, side_of, status_of, type_of
+from arb.sandbox.serve.binance.spot.words import (
+    expiry_of,
+    force_of,
+    prevented_of,
+    side_of,
+    status_of,
+    type_of,
+)
 from arb.sandbox.trading.events import AccountEvent, Cause, Change, Event, OrderEvent, TransferEvent
 from arb.sandbox.trading.order_state import VenueOrder
 from arb.sandbox.trading.requests import Named, Reason, RefusalError
@@ -94,6 +102,7 @@ class SpotEvents:
         order, fill = event.order, event.execution
         at_ms = self._clock(event.at_ns)
         is_canceled = event.change is Change.CANCELED
+        is_prevented = event.change is Change.EXPIRED and order.end_reason is EndReason.PREVENTED
         self._execution_id += 1
         report: dict[str, Any] = {
             "e": "executionReport",
@@ -109,7 +118,7 @@ class SpotEvents:
             "F": padded(ZERO),
             "g": -1,
             "C": order.client_id if is_canceled else "",
-            "x": _EXECUTION_TYPES[event.change],
+            "x": "TRADE_PREVENTION" if is_prevented else _EXECUTION_TYPES[event.change],
             "X": status_of(order),
             "r": _REJECTIONS.get(event.reason, "NONE") if event.reason else "NONE",
             "i": int(order.order_id),
@@ -135,7 +144,7 @@ class SpotEvents:
         for name, key in (("j", "strategyId"), ("J", "strategyType")):
             if key in order.extra:
                 report[name] = int(order.extra[key])
-        if order.prevented_match is not None:
+        if report["x"] == "TRADE_PREVENTION":
             report |= self._prevention(order)
         reason = expiry_of(order)
         return report if reason is None else report | {"eR": reason}
@@ -146,7 +155,10 @@ class SpotEvents:
             return {}
         match_no, other_id, other_account, quantity = order.prevented_match
         own = self._api.trading.account(order.venue, order.account)
-        fields: dict[str, Any] = {"v": match_no, "A": padded(order.prevented), "B": padded(quantity)}
+        prevented = prevented_of(order)
+        # An order that decrements loses the prevented execution, one that expires all that was left of it.
+        last = quantity if order.prevented else prevented
+        fields: dict[str, Any] = {"v": match_no, "A": padded(prevented), "B": padded(last)}
         fields |= {"u": own.group, "U": int(other_id), "Cs": order.symbol, "pl": padded(quantity)}
         try:
             other = self._api.desk.order(Named(other_account, order.symbol, other_id))

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from arb.sandbox.accounts.amounts import padded
+from arb.sandbox.accounts.amounts import plain
 from arb.sandbox.serve.binance.api import Act, Api, Call, Operation
 from arb.sandbox.serve.binance.parameters import Parameters
-from arb.sandbox.serve.binance.spot.orders import commission_rates
 
 _ZERO = "0"
 
@@ -47,10 +46,10 @@ def _bnb_burn(call: Call) -> Act:
 
 def _trade_fee(call: Call) -> Act:
     symbol = call.parameters.optional_symbol(call.api.desk.instruments)
-    rates = commission_rates(call)
+    rule = call.api.trading.account(call.api.venue, call.account).fee_rules[call.api.venue]
     symbols = list(call.api.desk.instruments) if symbol is None else [symbol]
     return lambda _: [
-        {"symbol": one, "makerCommission": rates["maker"], "takerCommission": rates["taker"]}
+        {"symbol": one, "makerCommission": plain(rule.maker), "takerCommission": plain(rule.taker)}
         for one in symbols
     ]
 
@@ -62,12 +61,12 @@ def _coins(call: Call) -> Act:
             {
                 "coin": asset,
                 "depositAllEnable": True,
-                "free": padded(wallet.free(asset)),
+                "free": plain(wallet.free(asset)),
                 "freeze": _ZERO,
                 "ipoable": _ZERO,
                 "ipoing": _ZERO,
                 "isLegalMoney": False,
-                "locked": padded(wallet.locked(asset)),
+                "locked": plain(wallet.locked(asset)),
                 "name": asset,
                 "networkList": [],
                 "storage": _ZERO,

@@ -5,6 +5,9 @@ Source: enums.md of binance-spot-api-docs (read 2026-07-21).
 
 from __future__ import annotations
 
+from decimal import Decimal
+
+from arb.sandbox.accounts.amounts import exact
 from arb.sandbox.events import BUY, SELL
 from arb.sandbox.matching.orders import EndReason, Force, Prevention
 from arb.sandbox.trading.order_state import OrderStatus, VenueOrder
@@ -44,6 +47,12 @@ def status_of(order: VenueOrder) -> str:
     if order.end_reason is EndReason.PREVENTED:
         return "EXPIRED_IN_MATCH"
     return order.status.name
+
+
+def prevented_of(order: VenueOrder) -> Decimal:
+    """The quantity that self-trade prevention took away; all that was left, if the order expired by it."""
+    with exact():
+        return order.quantity - order.filled if order.end_reason is EndReason.PREVENTED else order.prevented
 
 
 def expiry_of(order: VenueOrder) -> str | None:
